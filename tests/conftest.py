@@ -1,0 +1,62 @@
+"""Fixtures and hypothesis profiles shared by every test."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+# One set of numbers for everybody: `ci` is what `pytest` runs, `deep` is asked for by
+# `pytest --hypothesis-profile deep` or HYPOTHESIS_PROFILE=deep. No deadline: machines differ.
+_COMMON = {
+    "deadline": None,
+    "derandomize": False,
+    "print_blob": True,
+    "suppress_health_check": [HealthCheck.too_slow],
+}
+settings.register_profile("ci", max_examples=300, **_COMMON)
+settings.register_profile("deep", max_examples=20_000, **_COMMON)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Draw one hypothesis seed for the whole run, workers included, unless one was given."""
+    if config.getoption("hypothesis_seed") is None:
+        config.option.hypothesis_seed = str(secrets.randbits(32))
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """Say how to repeat this run's property tests."""
+    profile = config.getoption("hypothesis_profile") or os.environ.get("HYPOTHESIS_PROFILE", "ci")
+    seed = config.getoption("hypothesis_seed")
+    return f"property tests: --hypothesis-profile={profile} --hypothesis-seed={seed}"
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """Return the folder of real captures; tests that need it are skipped where it is absent."""
+    given = os.environ.get("VECTRA_DATA")
+    folder = Path(given) if given else REPOSITORY.parent / "shared" / "data"
+    if not (folder / "raw_frames.jsonl.gz").is_file():
+        pytest.skip(f"no real captures in {folder}: set VECTRA_DATA to a folder that has them")
+    return folder
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return an empty store folder that is also the default store of the test."""
+    folder = tmp_path / "store"
+    monkeypatch.setenv("VECTRA_STORE", str(folder))
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _own_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep every test away from the user's own store."""
+    monkeypatch.setenv("VECTRA_STORE", str(tmp_path / "store"))

@@ -1,0 +1,84 @@
+"""vectra-bot: an SDK for bots on crash-trading games.
+
+Subclass :class:`Strategy`, run it with :func:`run` or ``vectra-bot run``, and every action is tracked from
+intent to proven outcome. Names are imported when they are first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from vectra_bot.actions.interface import BotActionInterface
+    from vectra_bot.actions.risk import Limits
+    from vectra_bot.analysis.report import Report
+    from vectra_bot.errors import VectraError
+    from vectra_bot.game.account import AccountView, OpenSidebet, PositionView
+    from vectra_bot.game.state import GameView
+    from vectra_bot.hookspecs import hookimpl
+    from vectra_bot.params import configure, param, parameters
+    from vectra_bot.plugins import Plugin
+    from vectra_bot.session import ReplayConfig, SessionConfig, replay_session, run, run_session
+    from vectra_bot.store.catalog import Catalog
+    from vectra_bot.strategy import Strategy
+
+_HOMES = {
+    "AccountView": "vectra_bot.game.account",
+    "BotActionInterface": "vectra_bot.actions.interface",
+    "Catalog": "vectra_bot.store.catalog",
+    "GameView": "vectra_bot.game.state",
+    "Limits": "vectra_bot.actions.risk",
+    "OpenSidebet": "vectra_bot.game.account",
+    "Plugin": "vectra_bot.plugins",
+    "PositionView": "vectra_bot.game.account",
+    "ReplayConfig": "vectra_bot.session",
+    "Report": "vectra_bot.analysis.report",
+    "SessionConfig": "vectra_bot.session",
+    "Strategy": "vectra_bot.strategy",
+    "VectraError": "vectra_bot.errors",
+    "configure": "vectra_bot.params",
+    "hookimpl": "vectra_bot.hookspecs",
+    "param": "vectra_bot.params",
+    "parameters": "vectra_bot.params",
+    "replay_session": "vectra_bot.session",
+    "run": "vectra_bot.session",
+    "run_session": "vectra_bot.session",
+}
+
+__all__ = [
+    "AccountView",
+    "BotActionInterface",
+    "Catalog",
+    "GameView",
+    "Limits",
+    "OpenSidebet",
+    "Plugin",
+    "PositionView",
+    "ReplayConfig",
+    "Report",
+    "SessionConfig",
+    "Strategy",
+    "VectraError",
+    "configure",
+    "hookimpl",
+    "param",
+    "parameters",
+    "replay_session",
+    "run",
+    "run_session",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version  # noqa: PLC0415 - reads the installation's files
+
+        return version("vectra-bot")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'vectra_bot' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -1,0 +1,76 @@
+"""Declared exits: take profit, stop loss and time exit given with a buy, carried out by the engine."""
+
+from __future__ import annotations
+
+from attrs import define, frozen
+
+from vectra_bot.errors import ConfigError
+from vectra_bot.game.account import Account
+from vectra_bot.game.state import GameView
+
+# Full exits that may be asked for again after the venue provably refused one (idempotent in effect).
+MAX_EXIT_TRIES = 3
+
+
+@frozen(kw_only=True)
+class ExitPlan:
+    """When to sell everything.
+
+    Attributes:
+        take_profit: value over cost at or above which to sell, e.g. 1.5.
+        stop_loss: value over cost at or below which to sell, e.g. 0.7.
+        max_ticks: ticks after the oldest lot's tick at which to sell.
+    """
+
+    take_profit: float | None = None
+    stop_loss: float | None = None
+    max_ticks: int | None = None
+
+    def __attrs_post_init__(self) -> None:
+        for name, value in (("take_profit", self.take_profit), ("stop_loss", self.stop_loss)):
+            if value is not None and not 0 < value < 1e12:
+                raise ConfigError(f"{name} was {value!r}: give value over cost, e.g. 1.5")
+        if self.max_ticks is not None and (type(self.max_ticks) is not int or self.max_ticks < 1):
+            raise ConfigError(f"max_ticks was {self.max_ticks!r}: give a whole number of ticks")
+
+    @property
+    def is_empty(self) -> bool:
+        return self.take_profit is None and self.stop_loss is None and self.max_ticks is None
+
+    def merged(self, later: ExitPlan) -> ExitPlan:
+        """Return this plan with what *later* declares in its place."""
+        return ExitPlan(
+            take_profit=self.take_profit if later.take_profit is None else later.take_profit,
+            stop_loss=self.stop_loss if later.stop_loss is None else later.stop_loss,
+            max_ticks=self.max_ticks if later.max_ticks is None else later.max_ticks,
+        )
+
+
+@define
+class DeclaredExits:
+    """The exits declared for the position as a whole; a later buy's declarations replace earlier ones."""
+
+    plan: ExitPlan = ExitPlan()
+    tries: int = 0
+
+    def declare(self, plan: ExitPlan) -> None:
+        """Add what a buy declared."""
+        if not plan.is_empty:
+            self.plan = self.plan.merged(plan)
+
+    def clear(self) -> None:
+        """Forget the exits: the game is over or the position was closed."""
+        self.plan = ExitPlan()
+        self.tries = 0
+
+    def due(self, game: GameView, account: Account) -> bool:
+        """Return whether the position should be sold now."""
+        plan = self.plan
+        if plan.is_empty or not account.lots or self.tries >= MAX_EXIT_TRIES:
+            return False
+        multiple = account.view.position.multiple(game.price)
+        return (
+            (plan.take_profit is not None and multiple >= plan.take_profit)
+            or (plan.stop_loss is not None and multiple <= plan.stop_loss)
+            or (plan.max_ticks is not None and game.tick - account.lots[0].tick >= plan.max_ticks)
+        )

@@ -1,0 +1,271 @@
+"""BotActionInterface: the one way to act.
+
+Inside an action call, in this order: build the :class:`PlayerAction` with the state before it and the game
+context; check limits and phase; ask the plugins' ``review_action``; hand the command to :meth:`_submit`. No
+hook or strategy method runs inside the call: what became of it is delivered after the current callback.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from decimal import Decimal
+
+import attrs
+from attrs import define, field
+
+from vectra_bot.actions.exits import DeclaredExits, ExitPlan
+from vectra_bot.actions.ids import ActionIds
+from vectra_bot.actions.risk import Ask, RiskGate
+from vectra_bot.actions.tracker import NS_PER_MS, ActionTracker
+from vectra_bot.errors import NotInCallback, StrategyError
+from vectra_bot.game import rules
+from vectra_bot.game.account import Account
+from vectra_bot.game.ledger import to_lamports, to_sol
+from vectra_bot.game.state import GameView
+from vectra_bot.models import (
+    ActionOutcome,
+    ActionState,
+    ActionTimestamps,
+    ActionType,
+    Command,
+    Mode,
+    PlayerAction,
+)
+
+Amount = Decimal | int | str | float
+Review = Callable[[PlayerAction], str | None]
+
+# Actions a strategy may ask for while one input is processed: more is a loop, not a decision.
+MAX_CALLS_PER_INPUT = 64
+
+
+@define
+class Desk:
+    """What acting needs: the folds, the tracker, the gate, and the time of the input under way."""
+
+    session_id: str
+    mode: Mode
+    ids: ActionIds
+    game: GameView
+    account: Account
+    tracker: ActionTracker
+    gate: RiskGate
+    review: Review
+    exits: DeclaredExits = field(factory=DeclaredExits)
+    now_ns: int = 0
+    calls: int = 0
+    in_callback: bool = False
+
+
+class BotActionInterface(ABC):
+    """What a strategy acts through; every order becomes a tracked :class:`PlayerAction`.
+
+    A subclass says how a command leaves by its one method :meth:`_submit`; carrying it to a venue is a
+    gateway's job.
+    """
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._bet = rules.MIN_STAKE
+
+    @abstractmethod
+    def _submit(self, command: Command) -> None:
+        """Put *command* on its way; synchronous, no I/O."""
+
+    # Orders.
+
+    def buy(
+        self,
+        amount: Amount | None = None,
+        *,
+        leverage: int = 1,
+        take_profit: float | None = None,
+        stop_loss: float | None = None,
+        max_ticks: int | None = None,
+    ) -> PlayerAction:
+        """Buy for *amount* SOL at the price in force when the order arrives.
+
+        Args:
+            amount: SOL; the adjusted bet (see :meth:`bet_increment`) if not given.
+            leverage: 1 to 5, where the venue allows it.
+            take_profit: sell everything when value over cost reaches this, e.g. 1.5.
+            stop_loss: sell everything when value over cost falls to this, e.g. 0.7.
+            max_ticks: sell everything this many ticks after the entry.
+
+        Returns:
+            The action as it stands: INTENT, or DENIED with the reason in its outcome.
+
+        Raises:
+            NotInCallback: called outside a strategy's callback.
+            StrategyError: *amount* is no amount of SOL with at most nine places.
+        """
+        self._enter("buy")
+        plan = ExitPlan(take_profit=take_profit, stop_loss=stop_loss, max_ticks=max_ticks)
+        lamports = self._stake(amount)
+        return self._ask(Ask(ActionType.BUY, amount=lamports, leverage=leverage), "BUY", plan)
+
+    def sell(self, percentage: int = 100) -> PlayerAction:
+        """Sell *percentage* (1 to 100) of the position at the price in force when the order arrives.
+
+        Raises:
+            NotInCallback: called outside a strategy's callback.
+            StrategyError: *percentage* is no whole number from 1 to 100.
+        """
+        self._enter("sell")
+        if type(percentage) is not int or not 1 <= percentage <= 100:
+            raise StrategyError(f"sell percentage was {percentage!r}: give a whole number from 1 to 100")
+        button = "SELL" if percentage == 100 else f"SELL {percentage}%"
+        return self._ask(Ask(ActionType.SELL, percentage=percentage), button, ExitPlan())
+
+    def sidebet(self, amount: Amount | None = None) -> PlayerAction:
+        """Bet *amount* SOL that the game rugs within the next 40 ticks; pays 5 times the stake.
+
+        Raises:
+            NotInCallback: called outside a strategy's callback.
+            StrategyError: *amount* is no amount of SOL with at most nine places.
+        """
+        self._enter("sidebet")
+        return self._ask(
+            Ask(ActionType.SIDEBET, amount=self._stake(amount)), "SIDEBET", ExitPlan()
+        )
+
+    # Bet adjustments: local, nothing is sent.
+
+    def bet_increment(self, step: Amount = "0.01") -> PlayerAction:
+        """Raise the bet that :meth:`buy` and :meth:`sidebet` use by *step* SOL."""
+        self._enter("bet_increment")
+        wanted = to_lamports(self._bet) + self._lamports(step)
+        return self._adjust(ActionType.BET_INCREMENT, f"+{_plain(step)}", wanted)
+
+    def bet_decrement(self, step: Amount = "0.01") -> PlayerAction:
+        """Lower the bet that :meth:`buy` and :meth:`sidebet` use by *step* SOL."""
+        self._enter("bet_decrement")
+        wanted = to_lamports(self._bet) - self._lamports(step)
+        return self._adjust(ActionType.BET_DECREMENT, f"-{_plain(step)}", wanted)
+
+    def bet_percentage(self, percentage: int) -> PlayerAction:
+        """Set the bet to *percentage* (10, 25, 50 or 100) of the free cash, rounded down to 0.001."""
+        self._enter("bet_percentage")
+        if percentage not in rules.BET_PERCENTAGES:
+            raise StrategyError(f"bet percentage was {percentage!r}: give 10, 25, 50 or 100")
+        step = to_lamports(rules.STAKE_STEP)
+        wanted = self._desk.account.cash * percentage // 100 // step * step
+        button = "MAX" if percentage == 100 else f"{percentage}%"
+        return self._adjust(ActionType.BET_PERCENTAGE, button, wanted, percentage)
+
+    @property
+    def bet_amount(self) -> Decimal:
+        """Return the adjusted bet in SOL."""
+        return self._bet
+
+    @property
+    def pending(self) -> tuple[PlayerAction, ...]:
+        """Return the actions that are not decided yet; false when there is none."""
+        return self._desk.tracker.pending
+
+    # How it is done.
+
+    def _enter(self, what: str) -> None:
+        desk = self._desk
+        if not desk.in_callback:
+            raise NotInCallback(f"{what}() was called outside a callback: act inside on_* methods only")
+        desk.calls += 1
+        if desk.calls > MAX_CALLS_PER_INPUT:
+            raise StrategyError(
+                f"{desk.calls} actions were asked for while one input was processed, at most "
+                f"{MAX_CALLS_PER_INPUT} may be: does an outcome handler act on every outcome?"
+            )
+
+    def _stake(self, amount: Amount | None) -> int:
+        return to_lamports(self._bet) if amount is None else self._lamports(amount)
+
+    def _lamports(self, amount: Amount) -> int:
+        if isinstance(amount, bool) or not isinstance(amount, Decimal | int | str | float):
+            raise StrategyError(f"amount was {amount!r}: give SOL as Decimal, int, str or float")
+        try:
+            lamports = to_lamports(amount)
+        except (ValueError, ArithmeticError):
+            raise StrategyError(
+                f"amount was {amount!r}: give a finite amount of SOL with at most nine places"
+            ) from None
+        if lamports < 0:
+            raise StrategyError(f"amount was {amount!r}: give a positive amount of SOL")
+        return lamports
+
+    def _build(self, kind: ActionType, button: str, amount: int | None, percentage: int | None,
+               leverage: int = 1) -> PlayerAction:
+        desk = self._desk
+        action_id, trace_id = desk.ids.next()
+        return PlayerAction(
+            action_id, desk.session_id, desk.game.game_id, desk.account.player_id,
+            desk.account.username, kind, button, None if amount is None else to_sol(amount), percentage,
+            desk.game.context(), desk.account.state, ActionTimestamps(desk.now_ns // NS_PER_MS),
+            trace_id=None if kind.is_local else trace_id, mode=desk.mode, leverage=leverage,
+        )
+
+    def _ask(self, ask: Ask, button: str, plan: ExitPlan) -> PlayerAction:
+        desk = self._desk
+        action = self._build(ask.action_type, button, ask.amount, ask.percentage, ask.leverage)
+        tracker = desk.tracker
+        reason = desk.gate.check(
+            ask, desk.game, desk.account,
+            in_flight=len(tracker.pending), unknown=tracker.unknown_count, at_risk=tracker.at_risk,
+        )
+        reason = reason or desk.review(action)
+        if reason is not None:
+            outcome = ActionOutcome(False, error=ActionState.DENIED.value, error_reason=reason)
+            action = attrs.evolve(action, state=ActionState.DENIED, outcome=outcome, trace_id=None)
+            tracker.report(action)
+            return action
+        desk.gate.sent_this_game += 1
+        command = self._command(action)
+        tracker.add(action, command, plan, desk.now_ns)
+        self._submit(command)
+        return action
+
+    def _command(self, action: PlayerAction) -> Command:
+        desk = self._desk
+        return Command(
+            action_id=action.action_id,
+            trace_id=action.trace_id or "",
+            action_type=action.action_type,
+            game_id=action.game_id,
+            tick=desk.game.tick,
+            price=desk.game.price,
+            amount=action.amount,
+            percentage=action.percentage,
+            leverage=action.leverage,
+            created_ns=desk.now_ns,
+            context_sha256=_context_digest(desk.game, desk.account),
+        )
+
+    def _adjust(
+        self, kind: ActionType, button: str, wanted: int, percentage: int | None = None
+    ) -> PlayerAction:
+        low, high = to_lamports(rules.MIN_STAKE), to_lamports(rules.MAX_STAKE)
+        self._bet = to_sol(min(max(wanted, low), high))
+        action = self._build(kind, button, to_lamports(self._bet), percentage)
+        outcome = ActionOutcome(True, executed_amount=self._bet)
+        action = attrs.evolve(
+            action, state=ActionState.CONFIRMED, outcome=outcome, state_after=action.state_before
+        )
+        self._desk.tracker.report(action)
+        return action
+
+
+def _plain(step: Amount) -> str:
+    """Return a step as a person would see it on the button."""
+    text = format(Decimal(str(step)), "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _context_digest(game: GameView, account: Account) -> str:
+    """Return a digest of what a decision could see of prices and account."""
+    prices = list(game.prices)
+    digest = hashlib.sha256(game.game_id.encode())
+    digest.update(struct.pack(f"<{len(prices)}d", *prices))
+    digest.update(repr((game.tick, game.phase.value, account.cash, account.qty, account.cost)).encode())
+    return digest.hexdigest()

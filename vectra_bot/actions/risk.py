@@ -1,0 +1,179 @@
+"""Limits and stops: what may leave for the venue, decided before anything is sent.
+
+Entries (buys, sidebets and whatever else adds risk) must pass every limit, counting what is not proven as
+if it had executed at its worst. Exits are never held back by a money limit: selling the whole position is
+always allowed short of STOP. A reason is a dotted code and a sentence with the value and the limit.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from enum import Enum
+from typing import Any
+
+from attrs import define, field, frozen
+
+from vectra_bot.errors import ConfigError
+from vectra_bot.game import rules
+from vectra_bot.game.account import Account
+from vectra_bot.game.ledger import to_lamports, to_sol
+from vectra_bot.game.state import GameView
+from vectra_bot.models import ActionType, GamePhase
+
+# Actions of ours that may be undecided at the same time; a strategy that needs more is not waiting for
+# answers.
+MAX_IN_FLIGHT = 8
+
+
+def _amount(limits: object, attribute: Any, value: Any) -> None:
+    if not isinstance(value, Decimal) or not value.is_finite() or value <= 0:
+        raise ConfigError(f"limit {attribute.name!r} was {value!r}: give a positive amount of SOL")
+
+
+def _count(limits: object, attribute: Any, value: Any) -> None:
+    if type(value) is not int or not 1 <= value <= 1_000_000:
+        raise ConfigError(f"limit {attribute.name!r} was {value!r}: give a whole number from 1")
+
+
+@frozen(kw_only=True)
+class Limits:
+    """What a session may do; enforced in every mode.
+
+    Attributes:
+        stake: largest amount of one entry, SOL.
+        session_loss: largest loss of the session, SOL, with everything open counted as lost.
+        actions_per_game: actions sent in one game; selling the whole position stays possible.
+    """
+
+    stake: Decimal = field(default=Decimal("0.1"), validator=_amount)
+    session_loss: Decimal = field(default=Decimal("0.5"), validator=_amount)
+    actions_per_game: int = field(default=20, validator=_count)
+
+
+class Stop(str, Enum):
+    """How far trading is stopped."""
+
+    NONE = "none"
+    HALT = "halt"
+    STOP = "stop"
+
+
+@frozen
+class Ask:
+    """What is about to be asked of the venue; ``amount`` in lamports."""
+
+    action_type: ActionType
+    amount: int | None = None
+    percentage: int | None = None
+    leverage: int = 1
+
+    @property
+    def is_full_exit(self) -> bool:
+        return self.action_type is ActionType.SELL and self.percentage == 100
+
+
+@define
+class RiskGate:
+    """Says no, with a reason."""
+
+    limits: Limits
+    stop: Stop = Stop.NONE
+    stop_reason: str = ""
+    sent_this_game: int = 0
+
+    def open_game(self) -> None:
+        """Begin counting for a new game."""
+        self.sent_this_game = 0
+
+    def halt(self, reason: str) -> None:
+        """Allow no entries until :meth:`resume`; a STOP stays a STOP."""
+        if self.stop is Stop.NONE:
+            self.stop, self.stop_reason = Stop.HALT, reason
+
+    def stop_all(self, reason: str) -> None:
+        """Allow nothing."""
+        self.stop, self.stop_reason = Stop.STOP, reason
+
+    def resume(self) -> None:
+        """Lift a HALT; a STOP is final."""
+        if self.stop is Stop.HALT:
+            self.stop, self.stop_reason = Stop.NONE, ""
+
+    def check(
+        self, ask: Ask, game: GameView, account: Account, *, in_flight: int, unknown: int, at_risk: int
+    ) -> str | None:
+        """Return why *ask* is denied, None if it may go on.
+
+        Args:
+            in_flight: undecided actions of ours.
+            unknown: those of them whose outcome is not known.
+            at_risk: lamports that undecided entries may have spent already.
+        """
+        return (
+            self._check_stops(ask, account, in_flight, unknown)
+            or _check_phase(ask, game, account)
+            or (self._check_entry(ask, account, at_risk) if ask.action_type.is_entry else None)
+            or self._check_count(ask)
+        )
+
+    def _check_stops(self, ask: Ask, account: Account, in_flight: int, unknown: int) -> str | None:
+        if self.stop is Stop.STOP:
+            return f"stop: trading is stopped ({self.stop_reason})"
+        if not account.known:
+            return "account.unknown: the venue has not stated our account yet"
+        if in_flight >= MAX_IN_FLIGHT:
+            return f"in_flight: {in_flight} actions are undecided, at most {MAX_IN_FLIGHT} may be"
+        if not ask.action_type.is_entry:
+            return None
+        if self.stop is Stop.HALT:
+            return f"halt: entries are halted ({self.stop_reason})"
+        if unknown:
+            return f"unknown: the outcome of {unknown} action(s) is not known, no new risk until it is"
+        return None
+
+    def _check_entry(self, ask: Ask, account: Account, at_risk: int) -> str | None:
+        amount = ask.amount or 0
+        limit = to_lamports(self.limits.stake)
+        if amount > limit:
+            return f"limit.stake: {to_sol(amount)} SOL is above the limit of {self.limits.stake} SOL"
+        if not to_lamports(rules.MIN_STAKE) <= amount <= to_lamports(rules.MAX_STAKE):
+            return (
+                f"venue.stake: {to_sol(amount)} SOL is outside the venue's "
+                f"{rules.MIN_STAKE} to {rules.MAX_STAKE} SOL"
+            )
+        free = account.cash - at_risk
+        if amount > free:
+            return f"cash: {to_sol(amount)} SOL is above the free cash of {to_sol(free)} SOL"
+        start = account.session_start_cash or 0
+        worst = start - (free - amount)
+        if worst > to_lamports(self.limits.session_loss):
+            return (
+                f"limit.session_loss: the session could be down {to_sol(worst)} SOL, "
+                f"the limit is {self.limits.session_loss} SOL"
+            )
+        return None
+
+    def _check_count(self, ask: Ask) -> str | None:
+        if self.sent_this_game >= self.limits.actions_per_game and not ask.is_full_exit:
+            return (
+                f"limit.actions_per_game: {self.sent_this_game} actions were sent in this game, "
+                f"the limit is {self.limits.actions_per_game}"
+            )
+        return None
+
+
+def _check_phase(ask: Ask, game: GameView, account: Account) -> str | None:
+    """Deny what the venue's own rules do not allow now (protocol 6.1, 7)."""
+    if not rules.MIN_LEVERAGE <= ask.leverage <= rules.MAX_LEVERAGE:
+        return f"venue.leverage: {ask.leverage} is outside {rules.MIN_LEVERAGE} to {rules.MAX_LEVERAGE}"
+    if ask.action_type is ActionType.SELL:
+        if game.phase is not GamePhase.ACTIVE:
+            return f"phase: no sale in phase {game.phase.value}"
+        if not account.lots:
+            return "position: there is nothing to sell"
+        return None
+    if game.phase not in (GamePhase.ACTIVE, GamePhase.PRESALE):
+        return f"phase: no entry in phase {game.phase.value}"
+    if ask.action_type is ActionType.SIDEBET and account.sidebet is not None:
+        return f"sidebet.open: a sidebet runs until tick {account.sidebet.end_tick}"
+    return None

@@ -1,0 +1,593 @@
+"""ActionTracker: the life of every action, from intent to proven outcome.
+
+Theory of operation. An action is ``INTENT`` when it is journaled, ``SENT`` when the gateway handed it to the
+venue, and from then on waits for evidence, which comes in any order: an acknowledgement, a trade, a sidebet
+event, a player update. Evidence is matched by key: the trace id we chose, together with our own player id,
+the kind and the amount (a trace id is visible to everybody); then the acknowledgement id; and only if
+neither is there, and exactly one action is in flight, by the change of cash and quantity it must cause.
+Nothing is ever matched by its place in a queue, and nothing is ever sent again.
+
+An action that has no evidence in time, or whose link broke, becomes ``UNKNOWN``: not an end, but a state in
+which no new risk is taken, until evidence or the settled game proves one of the terminal states. *Decided*
+means terminal; *complete* means decided with the state after it known, or known not to come. The tracker
+reports what happened as notes, in order; the engine turns them into documents and hooks.
+
+::
+
+    INTENT ──► SENT ──► CONFIRMED | REJECTED
+      │          │
+      ▼          ▼
+    NOT_SENT   UNKNOWN ──► EXECUTED_LATE | NOT_EXECUTED | UNRESOLVED          DENIED: never sent
+"""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from decimal import Decimal
+from typing import Any, TypeAlias
+
+import attrs
+from attrs import define, field, frozen
+
+from vectra_bot.actions.exits import ExitPlan
+from vectra_bot.actions.ids import ActionIds
+from vectra_bot.actions.risk import RiskGate
+from vectra_bot.game import rules
+from vectra_bot.game.account import Account, Effect, OpenSidebet, Statement
+from vectra_bot.game.ledger import to_lamports, to_sol
+from vectra_bot.game.state import GameView
+from vectra_bot.models import (
+    Ack,
+    ActionOutcome,
+    ActionState,
+    ActionTimestamps,
+    ActionType,
+    Actor,
+    Command,
+    GamePhase,
+    Mode,
+    PlayerAction,
+    PlayerState,
+    PlayerUpdate,
+    SendResult,
+    SidebetPlaced,
+    SidebetResult,
+    StakeSettled,
+    StateCause,
+    SystemEvent,
+    Trade,
+)
+
+NS_PER_MS = 1_000_000
+EVIDENCE_TIMEOUT_NS = 2_000_000_000
+MAX_REMEMBERED = 1024
+MAX_UNEXPLAINED = 3
+
+_TRADE_KINDS = {"buy": ActionType.BUY, "sell": ActionType.SELL}
+
+
+@define
+class Tracked:
+    """An action under way, with what is known about it beside the record."""
+
+    action: PlayerAction
+    command: Command | None
+    created_ns: int
+    plan: ExitPlan = ExitPlan()
+    sent_ns: int | None = None
+    ack_id: int | None = None
+    decided_ns: int | None = None
+    ack_ok: bool = False
+    booked: bool = False
+    price: float | None = None
+    amount: int | None = None
+
+
+@frozen
+class Submitted:
+    """An action was handed to the venue."""
+
+    action: PlayerAction
+
+
+@frozen
+class Completed:
+    """An action is complete, or was denied."""
+
+    action: PlayerAction
+    plan: ExitPlan
+
+
+@frozen
+class Settled:
+    """The stake of an earlier action was settled."""
+
+    settled: StakeSettled
+
+
+@frozen
+class ForcedSell:
+    """The rug sold our position."""
+
+    amount: int
+    price: float
+    tick: int
+
+
+@frozen
+class Stated:
+    """A player update was understood: its change of cash has this cause."""
+
+    update: PlayerUpdate
+    statement: Statement
+    cause: StateCause | None
+    action_id: str | None
+
+
+Note: TypeAlias = Submitted | Completed | Settled | ForcedSell | Stated | SystemEvent
+
+
+@define
+class ActionTracker:
+    """Correlates evidence with actions; one per session."""
+
+    session_id: str
+    mode: Mode
+    ids: ActionIds
+    account: Account
+    game: GameView
+    gate: RiskGate
+    notes: list[Note] = field(factory=list)
+    _open: dict[str, Tracked] = field(factory=dict)
+    _by_trace: OrderedDict[str, Tracked] = field(factory=OrderedDict)
+    _by_ack: OrderedDict[int, Tracked] = field(factory=OrderedDict)
+    _trades: OrderedDict[str, None] = field(factory=OrderedDict)
+    _unexplained: int = 0
+
+    # What the risk gate asks.
+
+    @property
+    def pending(self) -> tuple[PlayerAction, ...]:
+        """Return the actions that are not decided yet, oldest first."""
+        return tuple(t.action for t in self._undecided())
+
+    @property
+    def unknown_count(self) -> int:
+        return sum(t.action.state is ActionState.UNKNOWN for t in self._open.values())
+
+    @property
+    def at_risk(self) -> int:
+        """Return the lamports that undecided entries may have spent already."""
+        return sum(
+            to_lamports(t.action.amount or 0)
+            for t in self._undecided()
+            if t.action.action_type.is_entry and not t.booked
+        )
+
+    def _undecided(self) -> list[Tracked]:
+        return [t for t in self._open.values() if not t.action.is_decided]
+
+    # Life.
+
+    def add(self, action: PlayerAction, command: Command, plan: ExitPlan, now_ns: int) -> None:
+        """Take up an action whose command is about to leave."""
+        tracked = Tracked(action, command, now_ns, plan)
+        self._open[action.action_id] = tracked
+        _remember(self._by_trace, command.trace_id, tracked)
+
+    def report(self, action: PlayerAction) -> None:
+        """Report an action that is complete at once: denied, or local."""
+        self.notes.append(Completed(action, ExitPlan()))
+
+    def on_send_result(self, result: SendResult) -> None:
+        """Take in whether a command left."""
+        tracked = self._open.get(result.action_id)
+        if tracked is None:
+            self._find("action.stray_send", "warning", "a send result names no open action",
+                       action_id=result.action_id)
+            return
+        if not result.sent:
+            outcome = ActionOutcome(
+                False, error=ActionState.NOT_SENT.value, error_reason=result.reason or "not sent"
+            )
+            self._decide(tracked, ActionState.NOT_SENT, result.recv_ns, "send result", outcome)
+            self._complete(tracked, None, None)
+            return
+        tracked.sent_ns = result.recv_ns
+        if result.ack_id is not None:
+            tracked.ack_id = result.ack_id
+            _remember(self._by_ack, result.ack_id, tracked)
+        if tracked.action.state is ActionState.INTENT:
+            self._move(tracked, ActionState.SENT, "send result")
+        self.notes.append(Submitted(tracked.action))
+
+    def on_ack(self, ack: Ack) -> None:
+        """Take in an acknowledgement; it proves a refusal, and an acceptance only for a sidebet."""
+        tracked = self._by_ack.pop(ack.ack_id, None)
+        if tracked is None:
+            return
+        self._evidence(tracked, ack.recv_ns)
+        if ack.success is False:
+            self._refused(tracked, ack)
+        elif ack.success is None:
+            if not tracked.action.is_decided:
+                self._move(tracked, ActionState.UNKNOWN, "unreadable acknowledgement")
+        else:
+            tracked.ack_ok = True
+            if tracked.action.action_type is ActionType.SIDEBET and not tracked.action.is_decided:
+                self._executed(tracked, ack.recv_ns, "acknowledgement")
+
+    def _refused(self, tracked: Tracked, ack: Ack) -> None:
+        if tracked.action.is_decided:
+            if tracked.action.state.is_executed:
+                self._contradiction(tracked, "the venue refused an action that it executed")
+            return
+        outcome = ActionOutcome(
+            False,
+            error=ActionState.REJECTED.value,
+            error_reason=ack.message or "no reason given",
+            server_request_id=ack.ack_id,
+        )
+        self._decide(tracked, ActionState.REJECTED, ack.recv_ns, "acknowledgement", outcome)
+        self._complete(tracked, None, None)
+
+    def on_trade(self, trade: Trade) -> None:
+        """Take in a trade of our own account."""
+        if trade.trade_id in self._trades:
+            return
+        _remember(self._trades, trade.trade_id, None)
+        kind = _TRADE_KINDS.get(trade.kind)
+        if kind is None:
+            self._find("trade.unsupported", "warning", f"own trade of kind {trade.kind!r}",
+                       trade_id=trade.trade_id)
+            return
+        tracked = self._match_trade(trade, kind)
+        if tracked is not None:
+            self._traded(tracked, trade, kind)
+        elif kind is ActionType.SELL and self._is_forced(trade):
+            amount = to_lamports(trade.amount)
+            self.account.sell(amount, to_lamports(trade.qty), None, StateCause.FORCED_SELL)
+            self.notes.append(ForcedSell(amount, trade.price, trade.tick))
+        else:
+            self._external_trade(trade, kind)
+
+    def _match_trade(self, trade: Trade, kind: ActionType) -> Tracked | None:
+        if trade.trace_id is not None:
+            tracked = self._by_trace.get(trade.trace_id)
+            if tracked is not None and _fits(tracked.action, kind, trade.amount):
+                return None if tracked.price is not None else tracked
+            return None
+        alone = self._undecided()
+        if len(alone) == 1 and _fits(alone[0].action, kind, trade.amount):
+            return alone[0]
+        return None
+
+    def _traded(self, tracked: Tracked, trade: Trade, kind: ActionType) -> None:
+        """Apply a trade that is the execution of *tracked*."""
+        self._evidence(tracked, trade.recv_ns)
+        amount, qty = to_lamports(trade.amount), to_lamports(trade.qty)
+        tracked.price, tracked.amount = trade.price, amount
+        if not tracked.booked:
+            tracked.booked = True
+            action_id = tracked.action.action_id
+            if kind is ActionType.BUY:
+                self.account.buy(amount, qty, trade.tick, action_id, StateCause.ACTION)
+            else:
+                self.account.sell(amount, qty, action_id, StateCause.ACTION)
+        if tracked.action.is_decided:
+            if not tracked.action.state.is_executed:
+                self._contradiction(tracked, "a trade shows an action executed that was decided otherwise")
+            return
+        self._executed(tracked, trade.recv_ns, "trade", server_ts=trade.server_ts)
+
+    def _is_forced(self, trade: Trade) -> bool:
+        """Whether a sale of ours without an action is the rug's: only a rug falls that far at once."""
+        if self.game.phase is GamePhase.RUGGED:
+            return trade.price == self.game.rug_price
+        return trade.price <= self.game.price * rules.FORCED_SELL_SHARE
+
+    def _external_trade(self, trade: Trade, kind: ActionType) -> None:
+        amount, qty = to_lamports(trade.amount), to_lamports(trade.qty)
+        tracked = self._external(kind, trade.amount, trade.recv_ns)
+        tracked.price, tracked.amount = trade.price, amount
+        action_id = tracked.action.action_id
+        if kind is ActionType.BUY:
+            self.account.buy(amount, qty, trade.tick, action_id, StateCause.EXTERNAL)
+        else:
+            self.account.sell(amount, qty, action_id, StateCause.EXTERNAL)
+        self._executed(tracked, trade.recv_ns, "trade", server_ts=trade.server_ts)
+
+    def _external(self, kind: ActionType, amount: Decimal, recv_ns: int) -> Tracked:
+        """Make the record of something our account did without us."""
+        action_id, _ = self.ids.next()
+        action = PlayerAction(
+            action_id, self.session_id, self.game.game_id, self.account.player_id,
+            self.account.username, kind, "", amount, None,
+            self.game.context(), self.account.state, ActionTimestamps(recv_ns // NS_PER_MS),
+            state=ActionState.SENT, mode=self.mode, actor=Actor.EXTERNAL,
+        )
+        tracked = Tracked(action, None, recv_ns, booked=True)
+        self._open[action_id] = tracked
+        self._evidence(tracked, recv_ns)
+        self._find("account.external", "warning", f"our account did a {kind.value} without us",
+                   action_id=action_id, amount=str(amount))
+        return tracked
+
+    def on_sidebet_placed(self, event: SidebetPlaced) -> None:
+        """Take in that a sidebet of our own account stands."""
+        tracked = self._by_trace.get(event.trace_id or "")
+        if tracked is None or not _fits(tracked.action, ActionType.SIDEBET, event.amount):
+            alone = [t for t in self._undecided() if t.action.action_type is ActionType.SIDEBET]
+            fits = len(alone) == 1 and _fits(alone[0].action, ActionType.SIDEBET, event.amount)
+            tracked = alone[0] if fits and event.trace_id is None else None
+        if tracked is None:
+            self._external_sidebet(event)
+            return
+        self._evidence(tracked, event.recv_ns)
+        tracked.price = event.price
+        if not tracked.booked:
+            tracked.booked = True
+            self.account.place_sidebet(_bet(event, tracked.action.action_id), StateCause.ACTION)
+        if not tracked.action.is_decided:
+            self._executed(tracked, event.recv_ns, "sidebet event", server_ts=event.server_ts)
+
+    def _external_sidebet(self, event: SidebetPlaced) -> None:
+        running = self.account.sidebet
+        if running is not None and running.start_tick == event.start_tick:
+            return
+        tracked = self._external(ActionType.SIDEBET, event.amount, event.recv_ns)
+        tracked.price = event.price
+        self.account.place_sidebet(_bet(event, tracked.action.action_id), StateCause.EXTERNAL)
+        self._executed(tracked, event.recv_ns, "sidebet event", server_ts=event.server_ts)
+
+    def on_sidebet_result(self, event: SidebetResult) -> None:
+        """Take in how our sidebet ended."""
+        bet = self.account.sidebet
+        action_id = bet.action_id if bet is not None else None
+        self.account.settle_sidebet(to_lamports(event.payout), action_id)
+        self.notes.append(
+            Settled(
+                StakeSettled(
+                    action_id=action_id or "",
+                    game_id=event.game_id,
+                    action_type=ActionType.SIDEBET.value,
+                    stake=event.amount,
+                    won=event.payout > 0,
+                    payout=event.payout,
+                    pnl=event.payout - event.amount,
+                    tick=event.tick,
+                )
+            )
+        )
+
+    def on_player_update(self, update: PlayerUpdate) -> None:
+        """Take in the venue's statement of our account and give its change a cause."""
+        statement = self.account.state_update(update)
+        cause, action_id = _cause(statement)
+        if not statement.explained:
+            shown = self._match_delta(update, statement)
+            if shown is not None:
+                cause, action_id = StateCause.ACTION, shown.action.action_id
+            else:
+                cause = StateCause.UNEXPLAINED
+                self._unexplained_change(statement)
+        agreed = self.account.adopt(update, statement)
+        if not agreed and cause is not StateCause.UNEXPLAINED:
+            self._find("account.corrected", "warning", "our book differed from the venue's; corrected",
+                       cash=str(update.cash), position_qty=str(update.position_qty))
+        self.notes.append(Stated(update, statement, cause, action_id))
+        state, now_ms = _player_state(update), update.recv_ns // NS_PER_MS
+        for effect in statement.effects:
+            tracked = self._open.get(effect.action_id or "")
+            if tracked is not None and tracked.action.is_decided:
+                self._complete(tracked, state, now_ms)
+
+    def _match_delta(self, update: PlayerUpdate, statement: Statement) -> Tracked | None:
+        """Attribute an unexplained change to the one action in flight, if it is what that action does."""
+        undecided = self._undecided()
+        if len(undecided) != 1 or not self._explains(undecided[0].action, update, statement):
+            return None
+        tracked = undecided[0]
+        self._evidence(tracked, update.recv_ns)
+        tracked.booked = True
+        tracked.amount = abs(statement.delta_cash)
+        effect = Effect(
+            StateCause.ACTION, statement.delta_cash, statement.delta_qty, tracked.action.action_id
+        )
+        bet = None
+        if tracked.action.action_type is ActionType.SIDEBET:
+            bet = self._shown_bet(update, tracked)
+        self.account.shown(effect, self.game.tick, bet)
+        self._executed(tracked, update.recv_ns, "player update")
+        self._complete(tracked, _player_state(update), update.recv_ns // NS_PER_MS)
+        return tracked
+
+    def _explains(self, action: PlayerAction, update: PlayerUpdate, seen: Statement) -> bool:
+        amount = to_lamports(action.amount or 0)
+        if action.action_type is ActionType.BUY:
+            return seen.delta_cash == -amount and seen.delta_qty > 0
+        if action.action_type is ActionType.SIDEBET:
+            stated = update.sidebet
+            fits = stated is None or to_lamports(stated.amount) == amount
+            return seen.delta_cash == -amount and seen.delta_qty == 0 and fits
+        if action.action_type is ActionType.SELL and action.percentage is not None:
+            wanted = self.account.qty * action.percentage // 100
+            return seen.delta_cash > 0 and abs(-seen.delta_qty - wanted) <= 1
+        return False
+
+    def _shown_bet(self, update: PlayerUpdate, tracked: Tracked) -> OpenSidebet:
+        stated = update.sidebet
+        start = stated.start_tick if stated is not None else self.game.tick
+        end = stated.end_tick if stated is not None else start + rules.SIDEBET_WINDOW_TICKS
+        return OpenSidebet(
+            tracked.action.amount or Decimal(0), start, end, tracked.action.action_id
+        )
+
+    def _unexplained_change(self, statement: Statement) -> None:
+        self._unexplained += 1
+        self._find("account.unexplained", "warning", "our account changed without a known cause",
+                   delta_cash=str(to_sol(statement.delta_cash)),
+                   delta_qty=str(to_sol(statement.delta_qty)))
+        if self._unexplained >= MAX_UNEXPLAINED:
+            self.gate.halt(f"{self._unexplained} unexplained changes of our account")
+
+    # Time, link and the ends of things.
+
+    def on_time(self, now_ns: int) -> None:
+        """Give up waiting for what is overdue at *now_ns*."""
+        for tracked in list(self._open.values()):
+            if tracked.action.is_decided:
+                if tracked.decided_ns is not None and now_ns - tracked.decided_ns >= EVIDENCE_TIMEOUT_NS:
+                    self._complete(tracked, None, None)
+            elif (
+                tracked.sent_ns is not None
+                and now_ns - tracked.sent_ns > EVIDENCE_TIMEOUT_NS
+                and tracked.action.state is not ActionState.UNKNOWN
+            ):
+                self._move(tracked, ActionState.UNKNOWN, "no evidence in 2 s")
+
+    def on_disconnected(self, reason: str) -> None:
+        """Make everything in flight UNKNOWN: what was sent may have executed unseen."""
+        for tracked in self._undecided():
+            if tracked.action.state is not ActionState.UNKNOWN:
+                self._move(tracked, ActionState.UNKNOWN, f"link lost: {reason}")
+
+    def on_game_closed(self, game_id: str, rug_ns: int | None, now_ns: int) -> None:
+        """Decide what is still open of *game_id*: the settled ledger proves what did not happen."""
+        stated = self.account.stated
+        proven = (
+            rug_ns is not None
+            and stated is not None
+            and stated.recv_ns >= rug_ns
+            and not self.account.pending
+        )
+        for tracked in list(self._open.values()):
+            if tracked.action.game_id != game_id:
+                continue
+            if not tracked.action.is_decided:
+                self._decide_unproven(tracked, now_ns, proven=proven)
+            if tracked.action.action_id in self._open:
+                self._complete(tracked, None, None)
+
+    def on_ending(self, now_ns: int) -> None:
+        """Close everything: the session ends."""
+        for tracked in list(self._open.values()):
+            if not tracked.action.is_decided:
+                self._decide_unproven(tracked, now_ns, proven=False)
+            self._complete(tracked, None, None)
+
+    def _decide_unproven(self, tracked: Tracked, now_ns: int, *, proven: bool) -> None:
+        if proven:
+            outcome = ActionOutcome(
+                False,
+                error=ActionState.NOT_EXECUTED.value,
+                error_reason="the settled game closes to the lamport without it",
+                server_request_id=tracked.ack_id,
+            )
+            self._decide(tracked, ActionState.NOT_EXECUTED, now_ns, "settled ledger", outcome)
+        else:
+            self._decide(tracked, ActionState.UNRESOLVED, now_ns, "no proof", None)
+
+    # Steps every path shares.
+
+    def _executed(
+        self, tracked: Tracked, now_ns: int, evidence: str, server_ts: int | None = None
+    ) -> None:
+        """Decide that the venue did what was asked."""
+        late = tracked.action.state is ActionState.UNKNOWN
+        action = tracked.action
+        amount = tracked.amount if tracked.amount is not None else to_lamports(action.amount or 0)
+        outcome = ActionOutcome(
+            True,
+            executed_price=None if tracked.price is None else Decimal(repr(tracked.price)),
+            executed_amount=to_sol(amount),
+            server_request_id=tracked.ack_id,
+        )
+        if server_ts is not None:
+            stamps = attrs.evolve(action.timestamps, server_ts=server_ts)
+            tracked.action = attrs.evolve(action, timestamps=stamps)
+        state = ActionState.EXECUTED_LATE if late else ActionState.CONFIRMED
+        self._decide(tracked, state, now_ns, evidence, outcome)
+
+    def _evidence(self, tracked: Tracked, recv_ns: int) -> None:
+        if tracked.action.first_evidence_ts is None:
+            tracked.action = attrs.evolve(tracked.action, first_evidence_ts=recv_ns // NS_PER_MS)
+
+    def _decide(
+        self, tracked: Tracked, state: ActionState, now_ns: int, why: str, outcome: ActionOutcome | None
+    ) -> None:
+        tracked.action = attrs.evolve(tracked.action, outcome=outcome)
+        tracked.decided_ns = now_ns
+        self._move(tracked, state, why)
+
+    def _move(self, tracked: Tracked, state: ActionState, why: str) -> None:
+        before = tracked.action.state
+        tracked.action = attrs.evolve(tracked.action, state=state)
+        severity = "warning" if state in _TROUBLE else "debug"
+        self._find("action.state", severity, f"{before.value} -> {state.value}: {why}",
+                   action_id=tracked.action.action_id, trace_id=tracked.action.trace_id,
+                   before=before.value, after=state.value, evidence=why)
+
+    def _complete(self, tracked: Tracked, state: PlayerState | None, confirmed_ms: int | None) -> None:
+        if self._open.pop(tracked.action.action_id, None) is None:
+            return
+        action = attrs.evolve(tracked.action, state_after=state)
+        if confirmed_ms is not None:
+            stamps = attrs.evolve(action.timestamps, confirmed_ts=confirmed_ms)
+            action = attrs.evolve(action, timestamps=stamps)
+        tracked.action = action
+        self.notes.append(Completed(action, tracked.plan))
+
+    def _contradiction(self, tracked: Tracked, message: str) -> None:
+        self._find("action.contradiction", "critical", message,
+                   action_id=tracked.action.action_id, state=tracked.action.state.value)
+        self.gate.halt(message)
+
+    def _find(self, kind: str, severity: str, message: str, **detail: Any) -> None:
+        self.notes.append(
+            SystemEvent(
+                kind=kind, severity=severity, message=message,
+                detail_json=json.dumps(detail, sort_keys=True),
+            )
+        )
+
+
+_TROUBLE = frozenset(
+    {ActionState.UNKNOWN, ActionState.UNRESOLVED, ActionState.REJECTED, ActionState.NOT_SENT}
+)
+
+
+def _remember(table: OrderedDict[Any, Any], key: Any, value: Any) -> None:
+    """Put *value* into a table that forgets its oldest entries."""
+    table[key] = value
+    if len(table) > MAX_REMEMBERED:
+        table.popitem(last=False)
+
+
+def _fits(action: PlayerAction, kind: ActionType, amount: Decimal) -> bool:
+    """Whether evidence of *kind* and *amount* can be of *action*; a sale's amount is the venue's."""
+    if action.action_type is not kind:
+        return False
+    return kind is ActionType.SELL or action.amount == amount
+
+
+def _bet(event: SidebetPlaced, action_id: str) -> OpenSidebet:
+    return OpenSidebet(event.amount, event.start_tick, event.end_tick, action_id)
+
+
+def _player_state(update: PlayerUpdate) -> PlayerState:
+    return PlayerState(
+        update.cash,
+        update.position_qty,
+        update.avg_cost,
+        update.total_invested,
+        update.cumulative_pnl,
+    )
+
+
+def _cause(statement: Statement) -> tuple[StateCause | None, str | None]:
+    if not statement.effects:
+        return None, None
+    last = statement.effects[-1]
+    return last.cause, last.action_id

@@ -1,0 +1,1 @@
+"""Analysis over laws, files and stores: verification, exact odds, reports."""

@@ -1,0 +1,255 @@
+"""The report of a session: what happened, what the law would have given, and how sure that is."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections import Counter
+from decimal import Decimal
+from typing import Any
+
+from attrs import define, field, frozen
+
+from vectra_bot.engine import Engine
+from vectra_bot.game import rules
+from vectra_bot.game.fair import expected_return
+from vectra_bot.game.ledger import to_lamports, to_sol
+from vectra_bot.models import (
+    ActionState,
+    ActionType,
+    Document,
+    Event,
+    GameFrame,
+    GamePhase,
+    PlayerAction,
+    Trade,
+)
+from vectra_bot.serde import canonical_json, record_to_json
+
+# Distinct latencies kept, in ms; beyond this a latency counts as the largest kept one.
+MAX_LATENCY_MS = 60_000
+Z_95 = 1.959963984540054
+
+
+@frozen(kw_only=True)
+class Latency:
+    """Intent to the player update that showed the effect, in milliseconds."""
+
+    count: int
+    p50_ms: int | None = None
+    p95_ms: int | None = None
+    max_ms: int | None = None
+
+
+@frozen(kw_only=True)
+class Report:
+    """How a session went; amounts in SOL.
+
+    Attributes:
+        games: games that rugged while the session watched.
+        actions: number of actions by terminal state.
+        pnl_interval: 95 % interval of the mean profit per game (Student t), None below two games.
+        expected: what the law gives for the very risks taken: every tick a position was held and every
+            sidebet placed, at their exact conditional expectation. Actual minus expected profit is luck.
+        luck: chance to do at least as well by luck alone under the law (normal approximation), None if
+            nothing varied.
+        digest: SHA-256 over every action with its outcome, without times.
+        ended: why the session ended.
+        error: one line if a strategy raised, else None.
+    """
+
+    mode: str
+    venue: str
+    session_id: str
+    strategy: str
+    seed: int | None
+    store: str
+    journal: str
+    games: int
+    ticks: int
+    actions: dict[str, int]
+    forced_sells: int
+    settlements: int
+    cash_start: Decimal | None
+    cash_end: Decimal | None
+    pnl: Decimal | None
+    pnl_per_game: Decimal | None
+    pnl_interval: tuple[Decimal, Decimal] | None
+    expected: Decimal
+    expected_per_game: Decimal | None
+    luck: float | None
+    latency: Latency
+    frames: int
+    quarantined: int
+    digest: str
+    ended: str
+    error: str | None = None
+    recovered: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the report as JSON-ready data; amounts are numbers of SOL."""
+        result: dict[str, Any] = {}
+        for name in self.__attrs_attrs__:  # type: ignore[attr-defined]
+            value = getattr(self, name.name)
+            result[name.name] = _plain(value)
+        return result
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, tuple):
+        return [_plain(part) for part in value]
+    if isinstance(value, Latency):
+        return {"count": value.count, "p50_ms": value.p50_ms, "p95_ms": value.p95_ms,
+                "max_ms": value.max_ms}
+    return value
+
+
+@define
+class SessionStats:
+    """Watches a session from outside the engine; memory does not grow with its length."""
+
+    engine: Engine
+    games: int = 0
+    pnl_sum: int = 0
+    pnl_squares: int = 0
+    expected: float = 0.0
+    latencies: Counter[int] = field(factory=Counter)
+    frames: int = 0
+    _digest: Any = field(factory=hashlib.sha256)
+
+    def before(self, event: Event) -> None:
+        """Take in an event the engine is about to process: a held tick ends with it.
+
+        The profit of holding over one tick is compared with its exact conditional expectation under the
+        law, taken at the tick's start; summed up, that is the profit the law gives for the risks taken.
+        """
+        game, account = self.engine.game, self.engine.account
+        if not account.lots or game.phase is not GamePhase.ACTIVE:
+            return
+        if isinstance(event, GameFrame):
+            ends = (
+                event.game_id == game.game_id
+                and event.tick is not None
+                and event.tick > game.tick
+                and bool(event.active)
+            )
+        elif isinstance(event, Trade):
+            ends = (
+                event.player_id == account.player_id
+                and event.kind == "sell"
+                and event.price <= game.price * rules.FORCED_SELL_SHARE
+            )
+        else:
+            ends = False
+        if ends:
+            value = account.qty * game.price
+            self.expected += value * expected_return(game.price, game.low)
+
+    def after(self, document: Document) -> None:
+        """Take in a document of the engine."""
+        record = document.record
+        if not isinstance(record, PlayerAction):
+            return
+        self._digest.update(action_digest_line(record))
+        latency = record.total_latency_ms
+        if latency is not None:
+            self.latencies[min(max(latency, 0), MAX_LATENCY_MS)] += 1
+        if record.action_type is ActionType.SIDEBET and record.state.is_executed:
+            self.expected += sidebet_expectation(to_lamports(record.amount or 0))
+
+    def count_games(self) -> None:
+        """Take in games the engine has closed since the last call."""
+        closed = self.engine.counts["games"]
+        if closed > self.games:
+            self.games = closed
+            pnl = to_lamports(self.engine.history[-1].pnl)
+            self.pnl_sum += pnl
+            self.pnl_squares += pnl * pnl
+
+    @property
+    def digest(self) -> str:
+        """Return the SHA-256 over all actions so far."""
+        return str(self._digest.hexdigest())
+
+    @property
+    def deviation(self) -> float | None:
+        """Return the standard deviation of the profit per game in lamports, None below two games."""
+        if self.games < 2:
+            return None
+        spread = self.pnl_squares * self.games - self.pnl_sum * self.pnl_sum
+        return math.sqrt(max(spread, 0) / (self.games * (self.games - 1)))
+
+    def interval(self) -> tuple[Decimal, Decimal] | None:
+        """Return the 95 % interval of the mean profit per game in SOL."""
+        deviation = self.deviation
+        if deviation is None:
+            return None
+        mean = self.pnl_sum / self.games
+        reach = student_t_95(self.games - 1) * deviation / math.sqrt(self.games)
+        return to_sol(round(mean - reach)), to_sol(round(mean + reach))
+
+    def luck(self, pnl: int | None) -> float | None:
+        """Return the chance that luck alone does at least as well as *pnl* lamports."""
+        deviation = self.deviation
+        if pnl is None or not deviation:
+            return None
+        z = (pnl - self.expected) / (deviation * math.sqrt(self.games))
+        return 0.5 * math.erfc(z / math.sqrt(2))
+
+    def latency(self) -> Latency:
+        """Return the quantiles of the latencies seen."""
+        count = sum(self.latencies.values())
+        if not count:
+            return Latency(count=0)
+        return Latency(
+            count=count,
+            p50_ms=self._quantile(0.5, count),
+            p95_ms=self._quantile(0.95, count),
+            max_ms=max(self.latencies),
+        )
+
+    def _quantile(self, share: float, count: int) -> int:
+        wanted = max(1, math.ceil(share * count))
+        seen = 0
+        for value in sorted(self.latencies):
+            seen += self.latencies[value]
+            if seen >= wanted:
+                return value
+        return max(self.latencies)
+
+    def actions(self) -> dict[str, int]:
+        """Return the number of actions by terminal state, states that did not occur left out."""
+        return {state.value: self.engine.states[state] for state in ActionState
+                if self.engine.states[state]}
+
+
+def action_digest_line(action: PlayerAction) -> bytes:
+    """Return one action with its outcome and without its times, as canonical JSON."""
+    data = record_to_json(action)
+    data.pop("timestamps", None)
+    data.pop("first_evidence_ts", None)
+    return canonical_json(data).encode() + b"\n"
+
+
+def sidebet_expectation(stake: int) -> float:
+    """Return the expected profit of a sidebet in units of *stake*: it wins if the next 40 ticks rug."""
+    win = 1.0 - (1.0 - rules.RUG_CHANCE) ** rules.SIDEBET_WINDOW_TICKS
+    return stake * (win * rules.SIDEBET_PAYOUT_X - 1.0)
+
+
+def student_t_95(freedom: int) -> float:
+    """Return the two-sided 95 % quantile of Student's t (exact for 1 and 2, else Cornish-Fisher)."""
+    if freedom == 1:
+        return 12.706204736432095
+    if freedom == 2:
+        return 4.302652729911275
+    z, n = Z_95, float(freedom)
+    return (
+        z
+        + (z**3 + z) / (4 * n)
+        + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * n**2)
+        + (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / (384 * n**3)
+    )
+

@@ -1,0 +1,103 @@
+"""``vectra-bot strategies`` and ``vectra-bot plugins``: what is installed, broken parts included."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+import click
+
+from vectra_bot.cli.output import json_option, print_json, print_table
+from vectra_bot.params import Parameter, parameters
+from vectra_bot.plugins import discover
+from vectra_bot.strategy import Strategy
+
+STRATEGY_GROUP = "vectra_bot.strategies"
+
+
+@click.command(epilog="\b\nExample:\n  vectra-bot strategies --json")
+@json_option
+def strategies(as_json: bool) -> None:
+    """List the installed strategies with their parameters.
+
+    A strategy need not be installed: `vectra-bot run ./my_bot.py` runs a file.
+    """
+    found = [_strategy(point) for point in sorted(entry_points(group=STRATEGY_GROUP))]
+    if as_json:
+        print_json({"strategies": found})
+        return
+    rows: list[tuple[object, ...]] = []
+    for entry in found:
+        rows.append((entry["name"], entry["error"] or entry["summary"]))
+        rows += [("", f"  {_about(p)}") for p in entry["parameters"]]
+    print_table(("strategy", "what it does"), rows)
+
+
+@click.command(epilog="\b\nExample:\n  vectra-bot plugins --json")
+@json_option
+def plugins(as_json: bool) -> None:
+    """List the installed plugins with their hooks.
+
+    A plugin that cannot be imported is listed with its error and left out of every run.
+    """
+    found: list[dict[str, Any]] = []
+    for info in discover():
+        found.append(
+            {
+                "name": info.name,
+                "version": info.version,
+                "distribution": info.distribution,
+                "summary": info.summary,
+                "enabled_by_default": info.enabled_by_default,
+                "hooks": list(info.hooks),
+                "parameters": _describe(info.parameters),
+                "error": info.error,
+            }
+        )
+    if as_json:
+        print_json({"plugins": found})
+        return
+    rows: list[tuple[object, ...]] = []
+    for entry in found:
+        state = "broken" if entry["error"] else "on" if entry["enabled_by_default"] else "off"
+        origin = f"{entry['distribution']} {entry['version']}"
+        rows.append((entry["name"], origin, state, entry["error"] or entry["summary"]))
+        if entry["hooks"]:
+            rows.append(("", "", "", f"  hooks: {', '.join(entry['hooks'])}"))
+        rows += [("", "", "", f"  {_about(p)}") for p in entry["parameters"]]
+    print_table(("plugin", "from", "default", "what it does"), rows)
+
+
+def _strategy(point: EntryPoint) -> dict[str, Any]:
+    """Describe one entry point; whatever its import raises is its own line."""
+    described: dict[str, Any] = {
+        "name": point.name,
+        "class": point.value,
+        "distribution": point.dist.name if point.dist else None,
+        "summary": "",
+        "parameters": [],
+        "error": None,
+    }
+    try:
+        loaded = point.load()
+        if not (isinstance(loaded, type) and issubclass(loaded, Strategy)):
+            raise TypeError(f"{point.value} is {loaded!r}, not a Strategy class")
+        described["summary"] = (inspect.getdoc(loaded) or "").split("\n")[0]
+        described["parameters"] = _describe(parameters(loaded))
+    except Exception as error:  # noqa: BLE001 - foreign code: one broken strategy hides no other
+        described["error"] = f"{type(error).__name__}: {error}"
+    return described
+
+
+def _describe(found: Iterable[Parameter]) -> list[dict[str, Any]]:
+    return [
+        {"name": p.name, "default": str(p.default), "allowed": p.allowed, "help": p.help}
+        for p in found
+    ]
+
+
+def _about(parameter: dict[str, Any]) -> str:
+    about = ", ".join(part for part in (parameter["help"], parameter["allowed"]) if part)
+    return f"{parameter['name']} = {parameter['default'] or repr('')}: {about}"

@@ -1,0 +1,135 @@
+"""What a person sees while a session runs: a live table on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from decimal import Decimal
+from types import TracebackType
+from typing import TYPE_CHECKING, Protocol, Self
+
+from rich.live import Live
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from vectra_bot.cli.output import clean, console
+
+if TYPE_CHECKING:
+    from vectra_bot.session import Snapshot
+
+_BAR_WIDTH = 30
+_PLAIN_STEPS = 10
+
+
+class View(AbstractContextManager["View"], Protocol):
+    """Shows snapshots of a running session."""
+
+    def update(self, snapshot: Snapshot) -> None:
+        """Show *snapshot*; called some ten times a second at most."""
+
+
+class LiveTable:
+    """A table that is redrawn in place."""
+
+    def __init__(self, title: str) -> None:
+        self._title = clean(title)
+        self._live = Live(console=console(), auto_refresh=False, transient=False)
+
+    def __enter__(self) -> Self:
+        self._live.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._live.__exit__(kind, error, trace)
+
+    def update(self, snapshot: Snapshot) -> None:
+        panel = Panel(_grid(snapshot), title=Text(self._title), title_align="left", width=78)
+        self._live.update(panel, refresh=True)
+
+
+class PlainLines:
+    """A line to stderr at every tenth of the games, so that stdout holds the report alone."""
+
+    def __init__(self, title: str) -> None:
+        self._title = clean(title)
+        self._told = -1
+
+    def __enter__(self) -> Self:
+        sys.stderr.write(f"{self._title}\n")
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        sys.stderr.flush()
+
+    def update(self, snapshot: Snapshot) -> None:
+        step = snapshot.games_done * _PLAIN_STEPS // max(1, snapshot.games_total or 1)
+        if step == self._told or snapshot.games_done == 0:
+            return
+        self._told = step
+        total = "" if snapshot.games_total is None else f" of {snapshot.games_total}"
+        sys.stderr.write(
+            f"game {snapshot.games_done}{total}, cash {snapshot.cash} SOL, "
+            f"PnL {signed(snapshot.pnl)} SOL, actions {by_state(snapshot.actions)}\n"
+        )
+
+
+def view(title: str) -> View:
+    """Return the view that fits where stdout goes."""
+    return LiveTable(title) if sys.stdout.isatty() else PlainLines(title)
+
+
+def by_state(actions: Mapping[str, int]) -> str:
+    """Return counts by state in words."""
+    return ", ".join(f"{count} {state}" for state, count in actions.items() if count) or "none"
+
+
+def signed(amount: Decimal) -> str:
+    """Return an amount of SOL with its sign."""
+    return f"{amount:+f}" if amount else "0"
+
+
+def _grid(snapshot: Snapshot) -> Table:
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="bold", width=9)
+    grid.add_column()
+    total = snapshot.games_total
+    done = Text(f"{snapshot.games_done}" if total is None else f"{snapshot.games_done} of {total}")
+    if total is not None:
+        bar = Table.grid(padding=(0, 2))
+        bar.add_row(ProgressBar(total=total, completed=snapshot.games_done, width=_BAR_WIDTH), done)
+        grid.add_row("Games", bar)
+    else:
+        grid.add_row("Games", done)
+    price = "-" if snapshot.price is None else f"{snapshot.price:.4f}x"
+    tick = "-" if snapshot.tick is None else str(snapshot.tick)
+    where = f"{clean(snapshot.game_id or '-')}  {snapshot.phase}  tick {tick}  price {price}"
+    grid.add_row("Game", Text(where))
+    grid.add_row("Position", Text(_position(snapshot)))
+    grid.add_row("Cash", Text(f"{snapshot.cash:f} SOL"))
+    style = "green" if snapshot.pnl > 0 else "red" if snapshot.pnl < 0 else ""
+    grid.add_row("PnL", Text(f"{signed(snapshot.pnl)} SOL", style=style))
+    grid.add_row("Actions", Text(by_state(snapshot.actions)))
+    grid.add_row("Elapsed", Text(f"{snapshot.elapsed_s:.1f} s"))
+    return grid
+
+
+def _position(snapshot: Snapshot) -> str:
+    if not snapshot.position_qty:
+        return "flat"
+    return (
+        f"{snapshot.position_qty:f} at {snapshot.avg_cost:.4f}x, "
+        f"worth {snapshot.position_value:f} SOL"
+    )

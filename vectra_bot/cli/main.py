@@ -1,0 +1,193 @@
+"""The root command: finds subcommands without importing them, and turns errors into exit codes.
+
+``vectra-bot --help`` imports click and nothing else of weight: built-in commands stand in a table with
+their help lines, commands of other distributions are found by entry point and loaded when they run.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from vectra_bot.errors import PluginError, UsageError, VectraError
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+COMMAND_GROUP = "vectra_bot.commands"
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "run": ("vectra_bot.cli.run:run", "Run a strategy on the embedded exchange (paper)."),
+    "replay": ("vectra_bot.cli.replay:replay", "Replay a journal or a recording."),
+    "verify": ("vectra_bot.cli.verify:verify", "Check games and trades against the law."),
+    "query": ("vectra_bot.cli.query:query", "Ask a store: SQL, or a query by name."),
+    "strategies": ("vectra_bot.cli.listing:strategies", "List strategies and their parameters."),
+    "plugins": ("vectra_bot.cli.listing:plugins", "List plugins, broken ones included."),
+}
+"""Built-in commands: where each is defined, and its line in ``vectra-bot --help``."""
+
+EXIT_CODES: dict[int, str] = {
+    0: "done",
+    1: "a check found a difference",
+    2: "the command line is wrong",
+    3: "a file, seed or recording cannot be used",
+    4: "a configuration key or parameter is wrong",
+    5: "no such strategy, plugin, query or document type",
+    6: "a store or journal cannot be read or written",
+    7: "the strategy raised; the store is complete",
+    8: "a plugin or its command cannot be used",
+    9: "a record or frame is not what it must be",
+    70: "unexpected: a defect of the program (--debug shows where)",
+    130: "stopped by Ctrl-C; the store is complete",
+    141: "whoever read the output went away",
+    143: "stopped by SIGTERM; the store is complete",
+}
+"""Every exit code of the program; part of its public interface."""
+
+_UNEXPECTED = 70
+_INTERRUPTED = 130
+_BROKEN_PIPE = 141
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they run, not when they are listed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*COMMANDS, *sorted(_foreign_commands())]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in COMMANDS:
+            module, _, name = COMMANDS[cmd_name][0].partition(":")
+            return _as_command(getattr(import_module(module), name), cmd_name)
+        point = _foreign_commands().get(cmd_name)
+        return None if point is None else _load_foreign(point)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        command = self.get_command(ctx, name)
+        if command is None:
+            known = self.list_commands(ctx)
+            close = difflib.get_close_matches(name, known, n=2, cutoff=0.5)
+            advice = f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(known)}"
+            raise UsageError(f"no command is named {name!r}: {advice}")
+        return name, command, args[1:]
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        rows = [(name, summary) for name, (_, summary) in COMMANDS.items()]
+        foreign = _foreign_commands()
+        rows += [(name, f"(from {foreign[name].value})") for name in sorted(foreign)]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Example"):
+            formatter.write_text("vectra-bot run take-profit --games 20 --speed max")
+        with formatter.section("Exit codes"):
+            formatter.write_dl([(str(code), text) for code, text in EXIT_CODES.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--debug", is_flag=True, help="Show the traceback of an error (also after a command).")
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=lambda *a: _version(*a))
+def cli(debug: bool) -> None:  # noqa: ARG001 - taken out of the arguments before click sees them
+    """Bots for rugs.fun: run, replay and prove them. Paper by default; no affiliation with the venue."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code; the only place that catches everything."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    debug = _take_debug(arguments)
+    try:
+        # Not cli.main(): that one answers a closed pipe with exit code 1, which is taken.
+        with cli.make_context("vectra-bot", arguments) as context:
+            result = cli.invoke(context)
+        sys.stdout.flush()
+    except click.exceptions.Exit as leaving:
+        return leaving.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        _say("stopped")
+        return _INTERRUPTED
+    except BrokenPipeError:
+        _silence_stdout()
+        return _BROKEN_PIPE
+    except Exception as error:  # noqa: BLE001 - the outermost shell: one line and a code for anything
+        return _report(error, debug=debug)
+    return result if isinstance(result, int) else 0
+
+
+def _take_debug(arguments: list[str]) -> bool:
+    """Remove ``--debug`` from wherever it stands before a ``--`` and say whether it was there."""
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    found = "--debug" in arguments[:end]
+    arguments[:end] = [argument for argument in arguments[:end] if argument != "--debug"]
+    return found
+
+
+def _report(error: Exception, *, debug: bool) -> int:
+    if debug:
+        sys.stderr.write("".join(traceback.format_exception(error)))
+    if isinstance(error, VectraError):
+        _say(f"error: {error}")
+        return error.exit_code
+    if isinstance(error, click.ClickException):
+        _say(f"error: {error.format_message()}")
+        return 3 if isinstance(error, click.FileError) else error.exit_code
+    advice = "" if debug else "; run again with --debug for the traceback"
+    _say(f"error: unexpected {type(error).__name__}: {error}{advice}")
+    return _UNEXPECTED
+
+
+def _say(text: str) -> None:
+    line = "; ".join(part.strip() for part in text.splitlines() if part.strip())
+    sys.stderr.write(f"{line}\n")
+
+
+def _silence_stdout() -> None:
+    """Point stdout at nothing, so that the interpreter's last flush does not fail a second time."""
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(devnull, sys.stdout.fileno())
+
+
+def _version(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        from importlib.metadata import version
+
+        click.echo(f"vectra-bot {version('vectra-bot')}")
+        ctx.exit()
+
+
+def _foreign_commands() -> dict[str, EntryPoint]:
+    """Return the commands of other distributions by name; a built-in name cannot be taken."""
+    from importlib.metadata import entry_points
+
+    points = sorted(entry_points(group=COMMAND_GROUP), key=lambda p: (p.name, p.value), reverse=True)
+    return {point.name: point for point in points if point.name not in COMMANDS}
+
+
+def _load_foreign(point: EntryPoint) -> click.Command:
+    try:
+        return _as_command(point.load(), point.name)
+    except Exception as error:  # foreign code: whatever it raises is the plugin's failure
+        raise PluginError(
+            f"command {point.name!r} of {point.value} cannot be loaded: "
+            f"{type(error).__name__}: {error}; repair or uninstall its distribution"
+        ) from error
+
+
+def _as_command(value: Any, name: str) -> click.Command:
+    if not isinstance(value, click.Command):
+        raise PluginError(f"command {name!r} was {value!r}: give a click command")
+    return value
+
+
+if __name__ == "__main__":
+    sys.exit(main())

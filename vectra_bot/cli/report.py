@@ -1,0 +1,92 @@
+"""The report of a session as a person reads it."""
+
+from __future__ import annotations
+
+import shlex
+from decimal import Decimal
+from pathlib import Path
+
+from vectra_bot.analysis.report import Report
+from vectra_bot.cli.live import by_state
+from vectra_bot.cli.output import print_pairs
+
+_DEFAULT_QUERY = "actions"
+
+
+def print_report(report: Report) -> None:
+    """Print *report*, and what to ask the store next."""
+    rows: list[tuple[str, object]] = [
+        ("Session", f"{report.session_id}: {report.strategy}, {report.mode} on {report.venue}"),
+        ("Games", f"{report.games} ({report.ticks} ticks, ended: {report.ended})"),
+        ("Actions", _actions(report)),
+        ("Cash", f"{_sol(report.cash_start)} -> {_sol(report.cash_end)} SOL"),
+        ("PnL", f"{_signed(report.pnl)} SOL, per game {_per_game(report)}"),
+        ("Expected", _expected(report)),
+    ]
+    if report.luck is not None:
+        rows.append(("Luck", f"{_share(report.luck)} of sessions do at least as well by luck alone"))
+    rows.append(("Latency", _latency(report)))
+    if report.quarantined:
+        rows.append(("Frames", f"{report.quarantined} of {report.frames} could not be read"))
+    if report.recovered:
+        rows.append(("Recovered", f"{len(report.recovered)} earlier session(s) of this store"))
+    rows.append(("Seed", "none" if report.seed is None else report.seed))
+    rows.append(("Digest", report.digest))
+    if report.store:
+        rows += [
+            ("Store", report.store),
+            ("Journal", report.journal),
+            ("Next", f"vectra-bot query {_DEFAULT_QUERY}{_store_option(report.store)}"),
+        ]
+    print_pairs(rows, title="Report")
+
+
+def _actions(report: Report) -> str:
+    extra = []
+    if report.forced_sells:
+        extra.append(f"{report.forced_sells} forced sells at the rug")
+    if report.settlements:
+        extra.append(f"{report.settlements} stakes settled")
+    return "; ".join([by_state(report.actions), *extra])
+
+
+def _per_game(report: Report) -> str:
+    text = _signed(report.pnl_per_game)
+    if report.pnl_interval is None:
+        return f"{text} (an interval needs two games)"
+    low, high = report.pnl_interval
+    return f"{text}, 95 % interval {_signed(low)} to {_signed(high)}"
+
+
+def _expected(report: Report) -> str:
+    per_game = report.expected_per_game
+    beside = "" if per_game is None else f", per game {_signed(per_game)}"
+    return f"{_signed(report.expected)} SOL{beside}: what the law gives for the same risks"
+
+
+def _latency(report: Report) -> str:
+    latency = report.latency
+    if not latency.count:
+        return "no action was confirmed"
+    return (
+        f"{latency.p50_ms} ms median, {latency.p95_ms} ms at 95 %, {latency.max_ms} ms worst "
+        f"({latency.count} actions, intent to account update)"
+    )
+
+
+def _store_option(store: str) -> str:
+    from vectra_bot.store import default_store
+
+    return "" if Path(store) == default_store() else f" --store {shlex.quote(store)}"
+
+
+def _sol(amount: Decimal | None) -> str:
+    return "unknown" if amount is None else f"{amount:f}"
+
+
+def _signed(amount: Decimal | None) -> str:
+    return "unknown" if amount is None else f"{amount:+f}"
+
+
+def _share(chance: float) -> str:
+    return f"{chance:.1%}" if chance >= 0.001 else "less than 0.1%"

@@ -1,0 +1,189 @@
+"""``vectra-bot run``: a session, watched while it runs, and its report."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import click
+
+from vectra_bot.actions.risk import Limits
+from vectra_bot.cli.output import json_option, print_json
+from vectra_bot.cli.report import print_report
+from vectra_bot.cli.stopping import Stopper
+from vectra_bot.config import (
+    FileConfig,
+    RunSettings,
+    check_setting,
+    load_config,
+    make_limits,
+    parse_speed,
+    parse_start,
+)
+from vectra_bot.errors import ConfigError, StrategyError, UsageError
+from vectra_bot.params import parameters
+from vectra_bot.session import SessionConfig, run_session
+
+if TYPE_CHECKING:
+    from vectra_bot.analysis.report import Report
+    from vectra_bot.session.config import Observer
+
+_EPILOG = """\b
+Examples:
+  vectra-bot run take-profit --games 20 --speed max
+  vectra-bot run take-profit --set target=2.0 --set stake=0.02 --seed 7
+  vectra-bot run ./my_bot.py:MyBot --plugin stake-guard --json
+  vectra-bot run --config bot.toml
+"""
+
+
+def _setting_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add an option for every setting and limit; values are checked where files are checked too."""
+    for name, limit in reversed(attrs.fields_dict(Limits).items()):
+        text = f"Limit {name.replace('_', ' ')} [default: {limit.default}]."
+        flag = f"--limit-{name.replace('_', '-')}"
+        command = click.option(flag, f"limit_{name}", metavar="N", help=text)(command)
+    for setting in reversed(parameters(RunSettings)):
+        default = "" if setting.default is None else f" [default: {setting.default}]"
+        metavar = "|".join(setting.choices) if setting.choices else "VALUE"
+        flag = f"--{setting.name.replace('_', '-')}"
+        help_text = f"{setting.help}{default}"
+        command = click.option(flag, setting.name, metavar=metavar, help=help_text)(command)
+    return command
+
+
+@click.command(epilog=_EPILOG)
+@click.argument("strategy", required=False)
+@_setting_options
+@click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="A strategy parameter.")
+@click.option("--config", "config_file", metavar="FILE", help="TOML file with settings.")
+@click.option("--plugin", "enable", multiple=True, metavar="NAME", help="Use a plugin.")
+@click.option("--no-plugin", "disable", multiple=True, metavar="NAME", help="Do without a plugin.")
+@click.option(
+    "--plugin-set", multiple=True, metavar="NAME.KEY=VALUE", help="A plugin's parameter; uses it."
+)
+@json_option
+def run(strategy: str | None, config_file: str | None, as_json: bool, **options: Any) -> int:
+    """Run STRATEGY on the embedded exchange: a paper session with play money.
+
+    STRATEGY is the name of an installed strategy, or a file: ./my_bot.py[:Class]. The command line
+    wins over --config.
+    """
+    config = _session_config(strategy, config_file, options)
+    if as_json:
+        report, code = _run(config, None)
+        print_json(report.to_json())
+    else:
+        from vectra_bot.cli.live import view
+
+        title = f"vectra-bot: {config.strategy}, {config.games} games, paper on the embedded exchange"
+        with view(title) as shown:
+            report, code = _run(config, shown)
+        print_report(report)
+    if report.error is not None:
+        raise StrategyError(report.error)
+    return code
+
+
+def _run(config: SessionConfig, observer: Observer | None) -> tuple[Report, int]:
+    """Run the session until it ends or a signal asks it to; return its report and the exit code."""
+    with Stopper(config.stop.set) as stopper:
+        report = asyncio.run(run_session(attrs.evolve(config, observer=observer)))
+    return report, stopper.exit_code
+
+
+def _session_config(
+    strategy: str | None, config_file: str | None, options: dict[str, Any]
+) -> SessionConfig:
+    """Merge defaults, file and command line, the last one winning."""
+    file = load_config(Path(config_file)) if config_file else FileConfig()
+    chosen = strategy or file.strategy
+    if chosen is None:
+        raise UsageError(
+            "no strategy was given: name one (see `vectra-bot strategies`) or a file ./my_bot.py"
+        )
+    settings = RunSettings(**{**file.run, **_given_settings(options)})
+    enable, disable, plugin_settings = _plugins(file, options)
+    return SessionConfig(
+        strategy=chosen,
+        settings={**file.settings, **_pairs("--set", options["sets"])},
+        games=settings.games,
+        seed=settings.seed,
+        speed=parse_speed(settings.speed),
+        session_id=settings.session_id,
+        store=_path(settings.store),
+        cash=settings.cash,
+        latency_ms=settings.latency_ms,
+        crowd=settings.crowd,
+        wire_format=settings.format,
+        limits=_limits(file, options),
+        plugins=plugin_settings,
+        enable_plugins=enable,
+        disable_plugins=disable,
+        exchange_log=_path(settings.exchange_log),
+        start_ns=None if settings.start is None else parse_start(settings.start),
+    )
+
+
+def _given_settings(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings that stood on the command line, checked."""
+    checked = {}
+    for setting in parameters(RunSettings):
+        value = options[setting.name]
+        if value is not None:
+            flag = f"--{setting.name.replace('_', '-')}"
+            try:
+                checked[setting.name] = check_setting(setting.name, value, flag)
+            except ConfigError as error:
+                raise UsageError(str(error)) from None
+    return checked
+
+
+def _limits(file: FileConfig, options: dict[str, Any]) -> Limits:
+    given = {name: options[f"limit_{name}"] for name in attrs.fields_dict(Limits)}
+    given = {name: value for name, value in given.items() if value is not None}
+    try:
+        make_limits(given, "--limit-")
+    except ConfigError as error:
+        raise UsageError(str(error).replace("_", "-")) from None
+    return make_limits({**file.limits, **given})
+
+
+def _plugins(
+    file: FileConfig, options: dict[str, Any]
+) -> tuple[tuple[str, ...], tuple[str, ...], dict[str, dict[str, Any]]]:
+    """Return what to enable, what to disable, and parameters by plugin."""
+    enable = {name: None for name, plugin in file.plugins.items() if plugin.enabled}
+    disable = {name: None for name, plugin in file.plugins.items() if plugin.enabled is False}
+    for name in options["enable"]:
+        enable[name] = None
+        disable.pop(name, None)
+    for name in options["disable"]:
+        disable[name] = None
+        enable.pop(name, None)
+    settings = {name: dict(plugin.settings) for name, plugin in file.plugins.items()}
+    for key, value in _pairs("--plugin-set", options["plugin_set"]).items():
+        name, dot, parameter = key.rpartition(".")
+        if not dot or not name:
+            raise UsageError(f"--plugin-set was '{key}={value}': give NAME.KEY=VALUE")
+        settings.setdefault(name, {})[parameter] = value
+    settings = {name: s for name, s in settings.items() if s and name not in disable}
+    return tuple(enable), tuple(disable), settings
+
+
+def _pairs(flag: str, texts: Iterable[str]) -> dict[str, str]:
+    """Return KEY=VALUE texts as a dictionary; of a repeated key the last one counts."""
+    pairs = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals or not key.strip():
+            raise UsageError(f"{flag} was {text!r}: give KEY=VALUE")
+        pairs[key.strip()] = value.strip()
+    return pairs
+
+
+def _path(text: str | None) -> Path | None:
+    return None if text is None else Path(text).expanduser()

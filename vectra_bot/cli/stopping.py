@@ -1,0 +1,44 @@
+"""Ctrl-C and SIGTERM during a run: the first asks the session to end, the second Ctrl-C insists."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Stopper(AbstractContextManager["Stopper"]):
+    """Turns signals into one call of *stop*, which only sets a flag that the session reads.
+
+    The session ends between two events, with a complete store. ``exit_code`` is 128 plus the signal's
+    number then, as the shell has it.
+    """
+
+    def __init__(self, stop: Callable[[str], None]) -> None:
+        self.exit_code = 0
+        self._stop = stop
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        for number in _SIGNALS:
+            self._before[number] = signal.signal(number, self._on_signal)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        if self.exit_code and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.exit_code = 128 + number
+        self._stop(signal.Signals(number).name)

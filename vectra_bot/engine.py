@@ -1,0 +1,552 @@
+"""The engine: one typed event in, commands and documents out.
+
+``process(event)`` is synchronous and pure: no I/O, no clock, no task. Game state folds, the tracker
+correlates, the account books, plugins' hooks run, then the strategy; effects come back in order of cause.
+Replaying the same events gives the same effects, byte for byte. The engine is to trading what h11's
+connection is to HTTP: the session feeds it and carries its effects out.
+"""
+
+from __future__ import annotations
+
+import json
+import traceback
+from collections import Counter, deque
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any, TypeAlias
+
+from attrs import frozen
+
+from vectra_bot.actions.episode import EpisodeBook
+from vectra_bot.actions.ids import ActionIds
+from vectra_bot.actions.interface import BotActionInterface, Desk
+from vectra_bot.actions.risk import Limits, RiskGate
+from vectra_bot.actions.tracker import (
+    NS_PER_MS,
+    ActionTracker,
+    Completed,
+    ForcedSell,
+    Note,
+    Settled,
+    Stated,
+    Submitted,
+)
+from vectra_bot.game import state as game_state
+from vectra_bot.game.account import Account
+from vectra_bot.game.ledger import lamports_from_double, to_sol
+from vectra_bot.models import (
+    Ack,
+    ActionState,
+    ClockAdvanced,
+    Command,
+    ConnectionChanged,
+    DocType,
+    Document,
+    Event,
+    FrameRejected,
+    GameFrame,
+    GamePhase,
+    GameSummary,
+    LeaderboardRow,
+    Link,
+    LoginStatus,
+    Mode,
+    OperatorCommand,
+    OperatorKind,
+    OtherPlayerAction,
+    PlayerGameUpdate,
+    PlayerUpdate,
+    SendResult,
+    ServerState,
+    SessionEnding,
+    SidebetPlaced,
+    SidebetResult,
+    SystemEvent,
+    Trade,
+    UnknownEvent,
+    VenueNotice,
+)
+from vectra_bot.plugins import PluginManager
+from vectra_bot.strategy import HISTORY_GAMES, Strategy, Surroundings
+
+Effect: TypeAlias = Command | Document
+
+# Names of unknown events that are reported; what comes after is still stored as a raw frame.
+MAX_UNKNOWN_NAMES = 256
+MAX_STATE_BYTES = 1 << 20
+
+
+@frozen
+class StrategyFailure:
+    """A strategy raised: what, where, and the whole traceback."""
+
+    callback: str
+    error: str
+    trace: str
+    exception: BaseException
+
+
+class _EngineActions(BotActionInterface):
+    """Puts commands among the effects of the input under way."""
+
+    def __init__(self, desk: Desk, effects: list[Effect]) -> None:
+        super().__init__(desk)
+        self._effects = effects
+
+    def _submit(self, command: Command) -> None:
+        self._effects.append(command)
+
+
+class Engine:
+    """Processes the events of one session.
+
+    Args:
+        session_id: names the session; action and trace ids follow from it.
+        mode: how the session runs.
+        strategy: decides; called directly, its exception ends trading.
+        plugins: react and veto; their exceptions are counted and contained.
+        limits: what may be asked of the venue.
+    """
+
+    def __init__(
+        self,
+        *,
+        session_id: str,
+        mode: Mode,
+        strategy: Strategy,
+        plugins: PluginManager,
+        limits: Limits,
+    ) -> None:
+        self.session_id = session_id
+        self.mode = mode
+        self.strategy = strategy
+        self.plugins = plugins
+        self.failure: StrategyFailure | None = None
+        self.counts: Counter[str] = Counter()
+        self.states: Counter[ActionState] = Counter()
+        self.account = Account()
+        self.history: deque[GameSummary] = deque(maxlen=HISTORY_GAMES)
+        self._state = game_state.GameState()
+        self._gate = RiskGate(limits)
+        self._effects: list[Effect] = []
+        ids = ActionIds(session_id)
+        self.tracker = ActionTracker(
+            session_id, mode, ids, self.account, self._state.view, self._gate
+        )
+        self._desk = Desk(
+            session_id, mode, ids, self._state.view, self.account, self.tracker, self._gate, self._review
+        )
+        self._episode = EpisodeBook(session_id, ids)
+        self._rug_ns: int | None = None
+        self._unknown_names: set[str] = set()
+        self._actions = _EngineActions(self._desk, self._effects)
+        self._handlers = self._table()
+        strategy._bind(Surroundings(self._actions, self.account.view, self.history))
+
+    def _table(self) -> dict[type[Event], Callable[[Any], None]]:
+        return {
+            GameFrame: self._on_game_frame,
+            Trade: self._on_trade,
+            PlayerUpdate: self._on_player_update,
+            PlayerGameUpdate: self._ignore,
+            SidebetPlaced: self._on_sidebet_placed,
+            SidebetResult: self._on_sidebet_result,
+            LoginStatus: self._on_login,
+            VenueNotice: self._ignore,
+            UnknownEvent: self._on_unknown,
+            Ack: self._on_ack,
+            FrameRejected: self._on_rejected,
+            ClockAdvanced: self._ignore,
+            ConnectionChanged: self._on_connection,
+            SendResult: self._on_send_result,
+            OperatorCommand: self._on_operator,
+            SessionEnding: self._on_ending,
+        }
+
+    @property
+    def game(self) -> game_state.GameView:
+        """Return the running game, read-only."""
+        return self._state.view
+
+    @property
+    def now_ns(self) -> int:
+        """Return the time of the newest event, nanoseconds since the epoch."""
+        return self._desk.now_ns
+
+    def process(self, event: Event) -> list[Effect]:
+        """Take in one event and return its effects in order of cause.
+
+        A strategy that raises is recorded in :attr:`failure`; from then on it is not called again and
+        nothing leaves, but events are still folded and documented.
+        """
+        self._effects.clear()
+        desk = self._desk
+        desk.now_ns = self.plugins.now_ns = max(desk.now_ns, event.recv_ns)
+        desk.calls = 0
+        self.tracker.on_time(desk.now_ns)
+        self._drain()
+        self._handlers[type(event)](event)
+        self._drain()
+        self._store_faults()
+        return list(self._effects)
+
+    # Events.
+
+    def _ignore(self, event: Event) -> None:
+        """Fold nothing: the raw frame is stored, and time has been taken in."""
+
+    def _on_game_frame(self, frame: GameFrame) -> None:
+        for change in self._state.fold(frame):
+            self._on_change(change)
+            self._drain()
+
+    def _on_change(self, change: game_state.Change) -> None:
+        match change:
+            case game_state.TickSeen():
+                self._on_tick(change)
+            case game_state.PhaseChanged():
+                self._tell("on_phase", self.game)
+            case game_state.GameStarted():
+                self._tell("on_game_start", self.game)
+            case game_state.GameClosed():
+                self._on_game_closed(change)
+            case game_state.GameOpened():
+                self._open_game(change.game_id)
+            case game_state.Rugged():
+                self._rug_ns = self._desk.now_ns
+                self._episode.ticks = change.rug_tick or self._episode.ticks
+            case game_state.GapSeen():
+                self._system("game.gap", "warning", f"ticks {change.first} to {change.last} were missed",
+                             first=change.first, last=change.last)
+            case game_state.PriceConflict():
+                self._system("game.price_conflict", "error", f"tick {change.tick} came with another price",
+                             tick=change.tick, known=repr(change.known), seen=repr(change.seen))
+
+    def _on_tick(self, seen: game_state.TickSeen) -> None:
+        self._document(DocType.GAME_TICK, seen.tick, "engine")
+        if not seen.fresh:
+            return
+        self.counts["ticks"] += 1
+        self._episode.mark(seen.tick.tick, seen.tick.price, self.account)
+        self._run_exits()
+        self._tell("on_game_tick", seen.tick, self.game)
+
+    def _run_exits(self) -> None:
+        exits = self._desk.exits
+        if self.failure is None and not self._actions.pending and exits.due(self.game, self.account):
+            exits.tries += 1
+            self._desk.in_callback = True
+            try:
+                self._actions.sell()
+            finally:
+                self._desk.in_callback = False
+
+    def _on_game_closed(self, closed: game_state.GameClosed) -> None:
+        self.tracker.on_game_closed(closed.game_id, self._rug_ns, self._desk.now_ns)
+        self._drain()
+        rugged = closed.rug_price is not None
+        self._close_episode(rugged=rugged)
+        summary = GameSummary(
+            game_id=closed.game_id,
+            rug_tick=closed.rug_tick,
+            rug_price=closed.rug_price,
+            ticks=closed.ticks,
+            peak=closed.peak,
+            low=closed.low,
+            pnl=to_sol(self.account.cash - self.account.game_start_cash),
+            joined_late=closed.joined_late,
+            complete=closed.complete,
+            server_seed=closed.server_seed,
+            server_seed_hash=closed.server_seed_hash,
+        )
+        if rugged:
+            self.counts["games"] += 1
+        self.history.append(summary)
+        self._open_game(self.game.game_id)
+        self._tell("on_game_end", self.game, summary)
+        self._save_strategy()
+
+    def _open_game(self, game_id: str) -> None:
+        if self._episode.game_id == game_id:
+            return
+        self._rug_ns = None
+        self.account.open_game()
+        self._gate.open_game()
+        self._desk.exits.clear()
+        self._episode.open(game_id, self._desk.now_ns, self.account)
+
+    def _close_episode(self, *, rugged: bool) -> None:
+        episode = self._episode.close(
+            self._desk.now_ns, self.account, self.game.price, rugged=rugged
+        )
+        if episode is not None:
+            self._document(DocType.ML_EPISODE, episode, "engine", game_id=episode.game_id)
+
+    def _save_strategy(self) -> None:
+        state = self._guarded("save", self.strategy.save)
+        if state is None:
+            return
+        try:
+            text = json.dumps(state, sort_keys=True, allow_nan=False)
+        except (TypeError, ValueError) as error:
+            self._fail("save", error)
+            return
+        if len(text) > MAX_STATE_BYTES:
+            self._system("strategy.state_too_large", "error",
+                         f"save() gave {len(text)} bytes, at most {MAX_STATE_BYTES} are kept")
+            return
+        self._store_system(
+            SystemEvent(kind="strategy.state", severity="debug", message="strategy state saved",
+                        detail_json=text)
+        )
+
+    def _on_trade(self, trade: Trade) -> None:
+        if trade.player_id and trade.player_id == self.account.player_id:
+            self.tracker.on_trade(trade)
+            return
+        seen = self._other_player(trade)
+        self._document(DocType.OTHER_PLAYER_ACTION, seen, "wire", game_id=trade.game_id,
+                       player_id=trade.player_id)
+        self._tell("on_other_player_trade", seen, self.game)
+
+    def _other_player(self, trade: Trade) -> OtherPlayerAction:
+        row = self._row(trade.player_id)
+        same_game = trade.game_id == self.game.game_id
+        return OtherPlayerAction(
+            self.session_id,
+            trade.game_id,
+            trade.player_id,
+            trade.username,
+            trade.kind.upper(),
+            trade.amount,
+            Decimal(repr(trade.price)),
+            trade.tick,
+            self.game.phase if same_game else GamePhase.UNKNOWN,
+            trade.server_ts,
+            trade.recv_ns // NS_PER_MS,
+            player_level=trade.level,
+            player_pnl=None if row is None else to_sol(lamports_from_double(row.pnl)),
+            player_position=None if row is None else to_sol(lamports_from_double(row.position_qty)),
+            leaderboard_rank=None if row is None else row.position,
+            qty=trade.qty,
+            leverage=trade.leverage,
+            trade_id=trade.trade_id,
+            practice=row is not None and row.practice,
+        )
+
+    def _row(self, player_id: str) -> LeaderboardRow | None:
+        for row in self.game.leaderboard:
+            if row.id == player_id:
+                return row
+        return None
+
+    def _on_player_update(self, update: PlayerUpdate) -> None:
+        if not self.account.player_id:
+            self.account.player_id = update.player_id
+        if update.player_id != self.account.player_id:
+            self._system("account.other", "critical", "a player update is of another account",
+                         expected=self.account.player_id, seen=update.player_id)
+            self._gate.stop_all("the venue answers for another account")
+            return
+        self.tracker.on_player_update(update)
+
+    def _on_sidebet_placed(self, event: SidebetPlaced) -> None:
+        if event.private and event.player_id == self.account.player_id:
+            self.tracker.on_sidebet_placed(event)
+
+    def _on_sidebet_result(self, event: SidebetResult) -> None:
+        if event.player_id == self.account.player_id:
+            self.tracker.on_sidebet_result(event)
+
+    def _on_login(self, status: LoginStatus) -> None:
+        known = self.account.player_id
+        if known and known != status.player_id:
+            self._system("account.other", "critical", "the venue logged in another account",
+                         expected=known, seen=status.player_id)
+            self._gate.stop_all("the venue logged in another account")
+            return
+        self.account.player_id = status.player_id
+        self.account.username = status.username
+
+    def _on_unknown(self, event: UnknownEvent) -> None:
+        if event.name in self._unknown_names or len(self._unknown_names) >= MAX_UNKNOWN_NAMES:
+            return
+        self._unknown_names.add(event.name)
+        self._system("wire.unknown_event", "info", "an event the protocol reference does not know",
+                     name=event.name)
+
+    def _on_ack(self, ack: Ack) -> None:
+        self.tracker.on_ack(ack)
+
+    def _on_send_result(self, result: SendResult) -> None:
+        self.tracker.on_send_result(result)
+
+    def _on_rejected(self, rejected: FrameRejected) -> None:
+        self.counts["quarantined"] += 1
+        self._system("frame.quarantined", "error" if rejected.money else "warning", rejected.message,
+                     reason=rejected.reason, event=rejected.event_name, raw=rejected.raw)
+        if rejected.money:
+            self._gate.halt(f"a frame about money could not be read ({rejected.reason})")
+
+    def _on_connection(self, change: ConnectionChanged) -> None:
+        self._system("connection." + change.link.value, "info", change.reason or change.link.value)
+        if change.link is Link.DISCONNECTED:
+            self.tracker.on_disconnected(change.reason)
+            self._gate.halt(_LINK_LOST)
+        elif change.link is Link.CONNECTED and self._gate.stop_reason == _LINK_LOST:
+            self._gate.resume()
+        self._drain()
+        self._tell("on_connection", change.link)
+
+    def _on_operator(self, command: OperatorCommand) -> None:
+        self._system("operator." + command.kind.value, "warning", command.reason or command.kind.value)
+        if command.kind is OperatorKind.HALT:
+            self._gate.halt(f"operator: {command.reason}")
+        elif command.kind is OperatorKind.RESUME:
+            self._gate.resume()
+        else:
+            self._gate.stop_all(f"operator: {command.reason}")
+
+    def _on_ending(self, ending: SessionEnding) -> None:
+        self._gate.stop_all("the session ends")
+        self.tracker.on_ending(self._desk.now_ns)
+        self._drain()
+        self._close_episode(rugged=self.game.rug_price is not None)
+        self._system("session.ending", "info", ending.reason or "ending")
+
+    # Notes of the tracker: documents first, then hooks, then the strategy.
+
+    def _drain(self) -> None:
+        notes = self.tracker.notes
+        index = 0
+        while index < len(notes):
+            self._on_note(notes[index])
+            index += 1
+        notes.clear()
+
+    def _on_note(self, note: Note) -> None:
+        match note:
+            case SystemEvent():
+                self._store_system(note)
+            case Submitted():
+                self._episode.sent(note.action)
+                self._tell("on_action_submitted", note.action)
+            case Completed():
+                self._on_completed(note)
+            case Stated():
+                self._on_stated(note)
+            case Settled():
+                if note.settled.won:
+                    self._episode.open_at_rug = True
+                self.counts["settlements"] += 1
+                self._tell("on_stake_settled", note.settled, self.game)
+            case ForcedSell():
+                self._episode.open_at_rug = True
+                self.counts["forced_sells"] += 1
+
+    def _on_completed(self, note: Completed) -> None:
+        action = note.action
+        self.states[action.state] += 1
+        self._episode.completed(action)
+        if action.state.is_executed:
+            self._desk.exits.declare(note.plan)
+        if not self.account.lots:
+            self._desk.exits.clear()
+        self._document(DocType.PLAYER_ACTION, action, "tracker", game_id=action.game_id)
+        self._tell("on_action_outcome", action)
+
+    def _on_stated(self, note: Stated) -> None:
+        update = note.update
+        if note.statement.first:
+            self._episode.open(self.game.game_id, self._episode.started_ns, self.account)
+        record = ServerState(
+            cash=update.cash,
+            position_qty=update.position_qty,
+            avg_cost=update.avg_cost,
+            total_invested=update.total_invested,
+            cumulative_pnl=update.cumulative_pnl,
+            sidebet_pnl=update.sidebet_pnl,
+            bonus_balance=update.bonus_balance,
+            cause=note.cause,
+            delta_cash=to_sol(note.statement.delta_cash),
+            action_id=note.action_id,
+        )
+        self._document(DocType.SERVER_STATE, record, "wire")
+        self._tell("on_player_update", record.player_state, self.game)
+
+    # Hooks and the strategy.
+
+    def _review(self, action: Any) -> str | None:
+        return self.plugins.review(action, self.game, self.account.view)
+
+    def _tell(self, hook: str, *args: Any) -> None:
+        """Run a hook in every plugin, then the strategy's method of the same name."""
+        self.plugins.call(hook, *args)
+        self._desk.in_callback = True
+        try:
+            self._guarded(hook, getattr(self.strategy, hook), *args)
+        finally:
+            self._desk.in_callback = False
+
+    def _guarded(self, callback: str, method: Callable[..., Any], *args: Any) -> Any:
+        if self.failure is not None:
+            return None
+        try:
+            return method(*args)
+        except BaseException as error:  # noqa: BLE001 - a strategy's exception ends trading, not the host
+            self._fail(callback, error)
+            return None
+
+    def _fail(self, callback: str, error: BaseException) -> None:
+        trace = "".join(traceback.format_exception(error))
+        name = type(self.strategy).__name__
+        self.failure = StrategyFailure(
+            f"{name}.{callback}", f"{type(error).__name__}: {error}", trace, error
+        )
+        self._gate.stop_all(f"{name}.{callback} raised")
+        self._system("strategy.error", "critical", f"{name}.{callback} raised {type(error).__name__}",
+                     error=str(error), traceback=trace)
+
+    def _store_faults(self) -> None:
+        for fault in self.plugins.faults:
+            self._system(
+                "plugin.quarantined" if fault.quarantined else "plugin.error", "error",
+                f"plugin {fault.plugin!r} failed in {fault.hook}: {fault.error}",
+                plugin=fault.plugin, hook=fault.hook, traceback=fault.trace,
+            )
+        self.plugins.faults.clear()
+
+    # Documents.
+
+    def _system(self, kind: str, severity: str, message: str, **detail: Any) -> None:
+        self._store_system(
+            SystemEvent(kind=kind, severity=severity, message=message,
+                        detail_json=json.dumps(detail, sort_keys=True))
+        )
+
+    def _store_system(self, record: SystemEvent) -> None:
+        self._document(DocType.SYSTEM_EVENT, record, "engine")
+
+    def _document(
+        self,
+        doc_type: DocType,
+        record: Any,
+        source: str,
+        *,
+        game_id: str | None = None,
+        player_id: str | None = None,
+    ) -> None:
+        self._effects.append(
+            Document(
+                doc_type=doc_type,
+                record=record,
+                ts_ns=self._desk.now_ns,
+                source=source,
+                game_id=self.game.game_id if game_id is None else game_id,
+                player_id=self.account.player_id if player_id is None else player_id,
+            )
+        )
+
+
+_LINK_LOST = "the link to the venue is lost"
+

@@ -1,0 +1,125 @@
+"""Every error the SDK raises on purpose.
+
+::
+
+    VectraError                       exit code
+    ├── UsageError            2       the command line is wrong
+    ├── InputError            3       a file, seed or recording cannot be used
+    ├── ConfigError           4       a configuration key or strategy parameter is wrong
+    ├── UnknownNameError      5       no such strategy, plugin, query or doc type
+    ├── StoreError            6       a store or journal cannot be read or written
+    │   └── JournalError      6       a journal entry is damaged or out of order
+    ├── StrategyError         7       a strategy raised; trading stopped
+    ├── CheckFailed           1       a verification or comparison found a difference
+    ├── PluginError           8       a plugin cannot be loaded or used
+    ├── RecordError           9       a record would hold a value its schema forbids
+    ├── WireError             9       a frame does not follow the protocol
+    └── NotInCallback         7       an action was asked for outside a callback
+
+Every message says what is wrong, the value, and what to do. The command line prints it as one line and
+exits with ``exit_code``; the codes are part of the public interface.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import ClassVar
+
+
+class VectraError(Exception):
+    """Base class of every deliberate error of the SDK."""
+
+    exit_code: ClassVar[int] = 9
+
+
+class CheckFailed(VectraError):
+    """A verification or comparison found a difference."""
+
+    exit_code = 1
+
+
+class UsageError(VectraError):
+    """The command line or a call's arguments do not fit together."""
+
+    exit_code = 2
+
+
+class InputError(VectraError):
+    """A file, seed or recording given by the user cannot be used."""
+
+    exit_code = 3
+
+
+class ConfigError(VectraError):
+    """A configuration key or a strategy parameter is wrong."""
+
+    exit_code = 4
+
+
+class UnknownNameError(VectraError):
+    """A name is not known; close names are suggested."""
+
+    exit_code = 5
+
+    def __init__(self, kind: str, name: str, known: Iterable[str], hint: str = "") -> None:
+        choices = sorted(known)
+        close = difflib.get_close_matches(name, choices, n=3, cutoff=0.5)
+        if close:
+            advice = "did you mean " + " or ".join(close) + "?"
+        elif choices:
+            advice = "known: " + ", ".join(choices)
+        else:
+            advice = "none is installed"
+        super().__init__(f"no {kind} is named {name!r}: {advice}{' ' + hint if hint else ''}")
+        self.kind = kind
+        self.name = name
+        self.close = tuple(close)
+
+
+class StoreError(VectraError):
+    """A store cannot be read or written."""
+
+    exit_code = 6
+
+
+class JournalError(StoreError):
+    """A journal entry is damaged or out of order."""
+
+
+class StrategyError(VectraError):
+    """A strategy raised; trading stopped and the session ended with a complete store."""
+
+    exit_code = 7
+
+
+class NotInCallback(StrategyError):
+    """An action was asked for outside a strategy callback."""
+
+
+class PluginError(VectraError):
+    """A plugin cannot be loaded or used."""
+
+    exit_code = 8
+
+
+class RecordError(VectraError, ValueError):
+    """A record would hold a value that its schema forbids."""
+
+
+class WireError(VectraError, ValueError):
+    """A frame does not follow the protocol; the next frame is unaffected.
+
+    Attributes:
+        reason: short machine-readable reason, e.g. ``"missing:cash"`` or ``"not-json"``.
+        event_name: the event's name if it could be read.
+        money: whether a required money field was missing or unusable.
+    """
+
+    def __init__(
+        self, reason: str, message: str, *, event_name: str | None = None, money: bool = False
+    ) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.event_name = event_name
+        self.money = money

@@ -1,0 +1,11 @@
+"""A deterministic model of the venue's server."""
+
+from vectra_bot.exchange.config import (
+    EvidenceDelays,
+    ExchangeConfig,
+    Outbound,
+    RequestRecord,
+)
+from vectra_bot.exchange.exchange import Exchange
+
+__all__ = ["EvidenceDelays", "Exchange", "ExchangeConfig", "Outbound", "RequestRecord"]

@@ -1,0 +1,214 @@
+"""The public frames: ``gameStateUpdate`` in its five shapes, and the trade stream (protocol 5.1, 5.5)."""
+
+from __future__ import annotations
+
+from msgspec import UNSET, Raw
+
+from vectra_bot.exchange.history import History
+from vectra_bot.exchange.identities import Identities
+from vectra_bot.exchange.leaderboard import Leaderboard
+from vectra_bot.exchange.market import Deal, Market
+from vectra_bot.exchange.rugpool import Pool
+from vectra_bot.game import rules
+from vectra_bot.wire.amounts import number, sol_number
+from vectra_bot.wire.frames import event_text, raw_part
+from vectra_bot.wire.payloads import Coin, PartialPrices, ProvablyFair, RugRoyale, TradePayload
+from vectra_bot.wire.states import (
+    CountdownState,
+    SettlementState,
+    SnapshotState,
+    StartState,
+    TickState,
+)
+
+_STATE = "gameStateUpdate"
+_NO_EVENT = raw_part(RugRoyale())
+_COINS = raw_part(
+    [
+        Coin(
+            address=rules.PRACTICE_ADDRESS,
+            ticker="FREE",
+            name="Practice SOL",
+            max_bet=10_000,
+            max_win=100_000,
+        )
+    ]
+)
+
+
+class Broadcast:
+    """Write frames from what is in force; parts that stay are encoded once.
+
+    ``timer_ms`` is the countdown's value, 0 while a game is on; ``rugged`` and ``active`` are as in
+    protocol 3.1.
+    """
+
+    def __init__(
+        self,
+        *,
+        market: Market,
+        history: History,
+        board: Leaderboard,
+        pool: Pool,
+        identities: Identities,
+    ) -> None:
+        self._market = market
+        self._history = history
+        self._board = board
+        self._pool = pool
+        self._identities = identities
+        self._fair: Raw = Raw(b"{}")
+        self._prices: list[float] = []
+        self.timer_ms = 0
+        self.active = False
+        self.rugged = False
+        self.connected = 0
+
+    def begin_game(self, seed_hash: str) -> None:
+        """Commit to the next game's seed and start its price list."""
+        self._fair = raw_part(ProvablyFair(server_seed_hash=seed_hash, version=rules.LAW_VERSION))
+        self._prices = [number(rules.START_PRICE)]
+
+    def note_price(self, price: float) -> None:
+        """Add the price of the next tick, the rug price included."""
+        self._prices.append(number(price))
+
+    def tick(self) -> str:
+        """Return a tick-type frame: a live tick, the rug, or the opening of the presale."""
+        market = self._market
+        return event_text(
+            _STATE,
+            TickState(
+                active=self.active,
+                price=self._prices[-1],
+                partial_prices=self._window(),
+                trade_count=market.trade_count,
+                rugged=self.rugged,
+                tick_count=len(self._prices) - 1,
+                cooldown_timer=self.timer_ms,
+                allow_pre_round_buys=market.presale,
+                **self._history.averages,
+                leaderboard=self._board.table,
+                game_id=market.game_id,
+                connected_players=self.connected,
+                rugpool=self._pool.brief,
+                rug_royale=_NO_EVENT,
+                provably_fair=self._fair,
+            ),
+        )
+
+    def countdown(self) -> str:
+        """Return a countdown frame."""
+        market = self._market
+        return event_text(
+            _STATE,
+            CountdownState(
+                game_id=market.game_id,
+                cooldown_timer=self.timer_ms,
+                allow_pre_round_buys=market.presale,
+                leaderboard=self._board.table,
+                connected_players=self.connected,
+                provably_fair=self._fair,
+            ),
+        )
+
+    def start(self) -> str:
+        """Return the frame of tick 0."""
+        return event_text(
+            _STATE,
+            StartState(
+                leaderboard=self._board.table,
+                game_id=self._market.game_id,
+                connected_players=self.connected,
+                game_version=rules.LAW_VERSION,
+                partial_prices=self._window(),
+                provably_fair=self._fair,
+            ),
+        )
+
+    def settlement(self, tick_count: int) -> str:
+        """Return a settlement or new-game frame; *tick_count* runs past the rug in the former."""
+        market = self._market
+        return event_text(
+            _STATE,
+            SettlementState(
+                game_history=self._history.games,
+                **self._history.averages,
+                **self._history.records,
+                available_shitcoins=_COINS,
+                active=self.active,
+                price=self._prices[-1],
+                rugged=self.rugged,
+                tick_count=tick_count,
+                cooldown_timer=self.timer_ms,
+                allow_pre_round_buys=market.presale,
+                leaderboard=self._board.table,
+                game_id=market.game_id,
+                connected_players=self.connected,
+                game_version=rules.LAW_VERSION,
+                rug_royale=UNSET,
+                partial_prices=self._window(),
+                provably_fair=self._fair,
+            ),
+        )
+
+    def snapshot(self) -> str:
+        """Return the first frame of a connection, with every price of the running game (protocol 2.6)."""
+        market = self._market
+        return event_text(
+            _STATE,
+            SnapshotState(
+                game_history=self._history.games,
+                **self._history.averages,
+                **self._history.records,
+                available_shitcoins=_COINS,
+                active=self.active,
+                price=self._prices[-1],
+                rugged=self.rugged,
+                tick_count=len(self._prices) - 1,
+                cooldown_timer=self.timer_ms,
+                allow_pre_round_buys=market.presale,
+                leaderboard=self._board.table,
+                game_id=market.game_id,
+                connected_players=self.connected,
+                game_version=rules.LAW_VERSION,
+                prices=tuple(self._prices),
+                provably_fair=self._fair,
+            ),
+        )
+
+    def trade(self, deal: Deal) -> str:
+        """Return ``standard/newTrade`` for *deal*; a forced sell is a plain sell (protocol 5.5)."""
+        fill = deal.fill
+        amount = sol_number(fill.amount)
+        buy = fill.kind == "buy"
+        trace_id, span_id = self._identities.trace()
+        payload = TradePayload(
+            id=self._identities.trade_id(deal.number),
+            game_id=deal.game_id,
+            player_id=deal.account.player_id,
+            price=number(fill.price),
+            type="buy" if buy else "sell",
+            qty=sol_number(fill.qty),
+            tick_index=fill.tick,
+            coin="solana",
+            amount=amount,
+            leverage=1 if buy else UNSET,
+            bonus_portion=0,
+            real_portion=amount,
+            username=deal.account.username,
+            level=deal.account.level,
+        )
+        return event_text(
+            "standard/newTrade", payload, trace_id=deal.trace_id or trace_id, span_id=span_id
+        )
+
+    def _window(self) -> PartialPrices:
+        """Return the sliding window of the last five prices (protocol 5.1)."""
+        end = len(self._prices) - 1
+        start = max(0, end - rules.PARTIAL_PRICE_WINDOW + 1)
+        return PartialPrices(
+            start_tick=start,
+            end_tick=end,
+            values={tick: self._prices[tick] for tick in range(start, end + 1)},
+        )

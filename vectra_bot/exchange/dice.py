@@ -1,0 +1,99 @@
+"""Random numbers that do not depend on the Python version: one uniform source and own tables.
+
+``random.Random(int).random()`` is the only call whose stream Python promises to keep; everything else
+here is arithmetic on it. No ``math.exp`` or ``math.log``: their last bit may differ between machines.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from random import Random
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+_POISSON_ROWS = 700
+_SERIES_TERMS = 1_200
+_NO_CHANCE = 1e-19
+
+
+class Choice(Generic[T]):
+    """A finite distribution: values with weights."""
+
+    __slots__ = ("_edges", "_values")
+
+    def __init__(self, pairs: Sequence[tuple[T, float]]) -> None:
+        total = 0.0
+        for _, weight in pairs:
+            total += weight
+        edges: list[float] = []
+        reached = 0.0
+        for _, weight in pairs[:-1]:
+            reached += weight / total
+            edges.append(reached)
+        self._edges = edges
+        self._values = tuple(value for value, _ in pairs)
+
+    def at(self, u: float) -> T:
+        """Return the value at the share *u* in [0, 1)."""
+        return self._values[bisect_right(self._edges, u)]
+
+
+class Curve:
+    """A continuous distribution given by quantiles, linear between them."""
+
+    __slots__ = ("_levels", "_values")
+
+    def __init__(self, points: Sequence[tuple[float, float]]) -> None:
+        self._levels = [level for level, _ in points]
+        self._values = [value for _, value in points]
+
+    def at(self, u: float) -> float:
+        """Return the quantile at the share *u* in [0, 1)."""
+        right = bisect_right(self._levels, u)
+        low, high = self._levels[right - 1], self._levels[right]
+        share = (u - low) / (high - low)
+        return self._values[right - 1] + share * (self._values[right] - self._values[right - 1])
+
+
+@lru_cache(maxsize=512)
+def _poisson_edges(mean: float) -> tuple[float, ...]:
+    """Return the cumulative chances of 0, 1, 2, ... events."""
+    term = 1.0
+    growth = 1.0
+    for n in range(1, _SERIES_TERMS):
+        term *= mean / n
+        growth += term
+    chance = 1.0 / growth
+    reached = chance
+    edges = [reached]
+    for n in range(1, _POISSON_ROWS):
+        chance *= mean / n
+        if chance < _NO_CHANCE and n > mean:
+            break
+        reached += chance
+        edges.append(reached)
+    return tuple(edges)
+
+
+class Dice:
+    """A seeded stream of numbers for one purpose."""
+
+    __slots__ = ("roll",)
+
+    def __init__(self, source: Random) -> None:
+        self.roll: Callable[[], float] = source.random
+
+    def chance(self, share: float) -> bool:
+        """Return True in *share* of all calls."""
+        return self.roll() < share
+
+    def index(self, count: int) -> int:
+        """Return a whole number from 0 to *count* - 1, all equally likely."""
+        return int(self.roll() * count)
+
+    def events(self, mean: float) -> int:
+        """Return a Poisson count; *mean* up to 300, best one of few values (tables are kept)."""
+        return bisect_right(_poisson_edges(mean), self.roll())

@@ -1,0 +1,388 @@
+"""The venue's server as a model: one clock, one game after another, everything seeded (protocol 3).
+
+Theory of operation. A schedule holds every future act. :meth:`Exchange.step` carries out the earliest one
+and returns what leaves the venue by it; nothing happens in between, so whoever drives the exchange decides
+how fast time runs. Requests are put on the same schedule at the time of their arrival and are filled at
+the price in force then. No I/O, no wall clock: the same config and the same requests at the same times
+give the same messages, byte for byte.
+
+One game: new-game frame - countdown - presale - tick 0 - ticks - the rug is decided (private settlement)
+- rug frame 150 ms later - settlement frame - new-game frame of the next game, which reveals the seed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from vectra_bot.errors import InputError
+from vectra_bot.exchange.accounts import Account, Books
+from vectra_bot.exchange.broadcast import Broadcast
+from vectra_bot.exchange.config import (
+    DEFAULT_CASH,
+    NS_PER_MS,
+    EvidenceDelays,
+    ExchangeConfig,
+    Outbound,
+    RequestRecord,
+)
+from vectra_bot.exchange.crowd import Crowd
+from vectra_bot.exchange.desk import Desk
+from vectra_bot.exchange.dice import Curve, Dice
+from vectra_bot.exchange.history import Finished, History
+from vectra_bot.exchange.identities import Identities
+from vectra_bot.exchange.leaderboard import Leaderboard
+from vectra_bot.exchange.mail import Mail
+from vectra_bot.exchange.market import Market
+from vectra_bot.exchange.rugpool import Pool
+from vectra_bot.exchange.schedule import Rank, Schedule
+from vectra_bot.game import rules
+from vectra_bot.game.fair import FairGame, play_game, server_seed_hash
+from vectra_bot.wire.requests import Request, decode_request
+
+# Spread of the gap between two ticks, milliseconds around its mean; gaps stay above 200 (protocol 3.1).
+_JITTER = Curve(
+    ((0.0, -45.0), (0.05, -20.0), (0.25, -7.0), (0.5, 0.0), (0.75, 7.0), (0.95, 20.0), (1.0, 45.0))
+)
+_PAST_GAME_MS = 66_000
+_EXTRA_TICKS = 2
+_ONE_EXTRA = 0.54  # settlement frames that count one tick past the rug; the others count two
+
+
+class Exchange:
+    """A deterministic venue; see the module's text for how it is driven.
+
+    Attributes:
+        books: every account, the crowd's included.
+        games_rugged: games that have rugged since the start.
+        games_opened: new-game frames that have left since the start.
+
+    Example:
+        >>> exchange = Exchange(ExchangeConfig(seed=7, crowd=0, past_games=10))
+        >>> exchange.connect("did:privy:me", "me")
+        >>> exchange.step()[0].text[:20]
+        '42["gameStateUpdate"'
+    """
+
+    def __init__(
+        self,
+        config: ExchangeConfig | None = None,
+        on_request: Callable[[RequestRecord], None] | None = None,
+    ) -> None:
+        self.config = config or ExchangeConfig()
+        self.books = Books()
+        self.games_rugged = 0
+        self.games_opened = 0
+        self._on_request = on_request
+        self._out: list[Outbound] = []
+        self._identities = ids = Identities(self.config.seed)
+        self._jitter = Dice(ids.dice("jitter"))
+        self._schedule = Schedule(self.config.start_ns)
+        self._market = Market()
+        self._board = Leaderboard()
+        self._history = History(self.config.wire_format, ids)
+        self._pool = Pool()
+        self._broadcast = Broadcast(
+            market=self._market,
+            history=self._history,
+            board=self._board,
+            pool=self._pool,
+            identities=ids,
+        )
+        self._mail = Mail(
+            schedule=self._schedule,
+            market=self._market,
+            pool=self._pool,
+            board=self._board,
+            broadcast=self._broadcast,
+            identities=ids,
+            deliver=self._deliver,
+        )
+        self._desk = Desk(self._market, self._mail, ids, self._tell)
+        self._crowd = Crowd(self._market, self.books, ids, self.config.crowd)
+        self._game: FairGame
+        self._seed = ""
+        self._number = 0
+        self._deals_shown = 0
+        self._play_past()
+        self._prepare_game()
+        self._plan_countdown()
+        self._plan(rules.TRADE_STREAM_MS, self._stream_trade)
+
+    @property
+    def now_ns(self) -> int:
+        """Return the exchange's time, nanoseconds since the epoch, UTC."""
+        return self._schedule.now_ns
+
+    def next_ns(self) -> int:
+        """Return when the next act happens."""
+        return self._schedule.next_ns()
+
+    def step(self) -> list[Outbound]:
+        """Carry out the next act and return what it sent, in order (often nothing)."""
+        out: list[Outbound] = []
+        self._out = out
+        self._schedule.advance()
+        return out
+
+    def client_id(self, number: int = 0) -> str:
+        """Return a player id for a client that has none, in the venue's shape."""
+        return self._identities.player_id(-1 - number)
+
+    def connect(
+        self,
+        player_id: str,
+        username: str | None = None,
+        cash: int = DEFAULT_CASH,
+        *,
+        level: int = 1,
+        delays: EvidenceDelays | None = None,
+    ) -> None:
+        """Log a player in now: the snapshot, ``usernameStatus`` and his account are sent next.
+
+        Args:
+            player_id: who it is; an account that exists is taken up again with the money it has.
+            username: shown to others.
+            cash: lamports a new account starts with.
+            level: a new account's level.
+            delays: how long answers take, by default as measured on the venue.
+
+        Raises:
+            InputError: the player is connected already, or *cash* is negative.
+        """
+        account = self.books.get(player_id)
+        if account is not None and account.connected:
+            raise InputError(f"player {player_id!r} is connected already: disconnect it first")
+        if cash < 0:
+            raise InputError(f"starting cash was {cash} lamports: give 0 or more")
+        if account is None:
+            account = self.books.open(player_id, username, level, cash)
+        account.delays = delays or EvidenceDelays()
+        self.books.clients.append(account)
+        self._broadcast.connected = self._connected()
+        self._mail.post(account, self._broadcast.snapshot())
+        self._mail.post_login(account)
+
+    def disconnect(self, player_id: str) -> None:
+        """Stop sending to a player; his account, position and bets stay and are settled."""
+        account = self._client(player_id)
+        self.books.clients.remove(account)
+        account.delays = None
+
+    def snapshot(self) -> str:
+        """Return the first frame of a connection without a login."""
+        return self._broadcast.snapshot()
+
+    def request(self, at_ns: int, player_id: str, text: str) -> None:
+        """Let a client's frame arrive at *at_ns*, or now if that has passed.
+
+        Raises:
+            WireError: *text* is not an event frame.
+            InputError: the player is not connected.
+        """
+        account = self._client(player_id)
+        request = decode_request(text)
+        at_ns = max(at_ns, self.now_ns)
+        self._schedule.at(at_ns, Rank.ARRIVAL, partial(self._arrive, account, request))
+
+    # The clock of a game -------------------------------------------------------------------------
+
+    def _play_past(self) -> None:
+        """Fill history and averages with games from before the start."""
+        for back in range(self.config.past_games, 0, -1):
+            ended_ns = self.config.start_ns - back * _PAST_GAME_MS * NS_PER_MS
+            seed, game_id = self._secret(-back, ended_ns)
+            game = play_game(seed, game_id)
+            self._history.finish(Finished.of(game_id, seed, game, ended_ns // NS_PER_MS), [])
+
+    def _secret(self, number: int, at_ns: int) -> tuple[str, str]:
+        return self._identities.server_seed(number), self._identities.game_id(number, at_ns)
+
+    def _prepare_game(self) -> None:
+        """Commit to the next game and put everything back to price 1, timer 15000."""
+        self._seed, game_id = self._secret(self._number, self.now_ns)
+        self._number += 1
+        self._game = play_game(self._seed, game_id)
+        self._market.begin_game(game_id)
+        self._crowd.begin_game()
+        self._board.begin_game()
+        self._broadcast.begin_game(server_seed_hash(self._seed))
+        self._broadcast.active = self._broadcast.rugged = False
+        self._broadcast.timer_ms = rules.COOLDOWN_MS
+        self._broadcast.connected = self._connected()
+
+    def _plan_countdown(self) -> None:
+        """Plan the frames of the countdown; the first comes right after the new-game frame."""
+        step = self.config.countdown_step_ms
+        for timer in range(rules.COOLDOWN_MS - step, 0, -step):
+            elapsed = rules.COOLDOWN_MS - rules.COUNTDOWN_STEP_MS - timer
+            after = 2 + elapsed * rules.MEASURED_COUNTDOWN_STEP_MS / rules.COUNTDOWN_STEP_MS
+            self._plan(after, partial(self._count_down, timer))
+
+    def _count_down(self, timer_ms: int) -> None:
+        self._broadcast.timer_ms = timer_ms
+        self._broadcast.connected = self._connected()
+        if timer_ms == rules.PRESALE_MS:
+            self._open_presale()
+        elif self._market.presale:
+            share = self.config.countdown_step_ms / rules.PRESALE_MS
+            self._crowd.act_in_presale(share, self.now_ns)
+            self._show_presale()
+        self._send(self._broadcast.countdown())
+
+    def _open_presale(self) -> None:
+        """Open the presale: a tick-type frame, still with the last game's trade count, says so."""
+        self._market.open_presale()
+        self._board.clear()
+        self._send(self._broadcast.tick())
+        self._market.trade_count = 0
+        self._deals_shown = 0
+        self._plan(rules.START_AFTER_PRESALE_MS, self._start)
+
+    def _show_presale(self) -> None:
+        """Show who holds what, if anything has changed since the last frame."""
+        market = self._market
+        deals = market.trade_count + len(market.bets)
+        if deals == self._deals_shown:
+            return
+        self._deals_shown = deals
+        self._board.stage(market.players, market.game_id, market.price, presale=True)
+        self._board.publish()
+
+    def _start(self) -> None:
+        """Send tick 0; presale positions stay, presale rows go."""
+        self._market.start()
+        self._board.clear()
+        self._broadcast.active = True
+        self._broadcast.timer_ms = 0
+        self._broadcast.connected = self._connected()
+        self._stage()
+        self._send(self._broadcast.start())
+        for account in self.books.clients:
+            self._mail.post(account, self._mail.player_update(account))
+        self._plan_tick(1, rules.FIRST_TICK_MS)
+
+    def _plan_tick(self, tick: int, mean_ms: float) -> None:
+        """Plan tick *tick*, or the rug if the law says so; the private settlement comes 150 ms before it."""
+        if tick < self._game.rug_tick:
+            self._plan(mean_ms + _JITTER.at(self._jitter.roll()), partial(self._tick, tick))
+            return
+        after = rules.RUG_AFTER_TICK_MS + _JITTER.at(self._jitter.roll())
+        self._plan(after - rules.PRIVATE_BEFORE_RUG_MS, self._decide_rug)
+        self._plan(after, self._rug)
+
+    def _tick(self, tick: int) -> None:
+        """Send one live tick: first the crowd acts at the old price, then the new one is in force."""
+        self._crowd.act(self.now_ns)
+        self._board.publish()
+        price = self._game.prices[tick]
+        self._market.move(tick, price)
+        self._broadcast.note_price(price)
+        self._broadcast.connected = self._connected()
+        lost = self._market.settle_lost(self.now_ns)
+        self._stage()
+        self._send(self._broadcast.tick())
+        for settled in lost:
+            self._crowd.on_settled(settled)
+            if settled.account.connected:
+                self._mail.post_settled(settled)
+        self._plan_tick(tick + 1, rules.TICK_MS)
+
+    def _stage(self) -> None:
+        market = self._market
+        self._board.stage(market.players, market.game_id, market.price, presale=False)
+
+    def _decide_rug(self) -> None:
+        """Settle everybody; clients learn of it before the public frame (protocol 10)."""
+        self._crowd.act(self.now_ns)
+        self._market.rug(self._game.rug_tick, self._game.rug_price)
+        for account in self._market.players:
+            self._settle_at_rug(account)
+        market = self._market
+        self._pool.count_rug(market.tick, market.price, market.liquidated, market.players)
+        self._stage()
+        self._board.publish()
+
+    def _settle_at_rug(self, account: Account) -> None:
+        settled = self._market.settle_won(account, self._game.rug_tick, self.now_ns)
+        if settled is not None:
+            self._crowd.on_settled(settled)
+            if account.connected:
+                self._mail.post_settled(settled)
+        forced = self._market.liquidate(account)
+        if not account.connected:
+            return
+        if forced is not None:
+            self._mail.post_trade(forced)
+        if forced is not None or settled is not None:
+            self._mail.post(account, self._mail.fresh_game_update(account))
+
+    def _rug(self) -> None:
+        self._broadcast.rugged = True
+        self._broadcast.note_price(self._game.rug_price)
+        self._send(self._broadcast.tick())
+        self.games_rugged += 1
+        for account in self.books.clients:
+            self._mail.post(account, self._mail.player_update(account))
+        self._plan(rules.SETTLEMENT_AFTER_RUG_MS, self._settlement)
+        ended = Finished.of(self._market.game_id, self._seed, self._game, self.now_ns // NS_PER_MS)
+        self._plan(rules.NEW_GAME_AFTER_RUG_MS, partial(self._new_game, ended))
+
+    def _settlement(self) -> None:
+        """Send the settlement frame: old id, old history, a tick count past the rug (protocol 3.3)."""
+        extra = 1 if self._jitter.chance(_ONE_EXTRA) else _EXTRA_TICKS
+        self._send(self._broadcast.settlement(self._game.rug_tick + extra), rugpool=True)
+
+    def _new_game(self, ended: Finished) -> None:
+        """Send the new-game frame: the next id and hash, and the finished game with its seed."""
+        self._history.finish(ended, self._market.bets)
+        self._prepare_game()
+        self._send(self._broadcast.settlement(0), rugpool=True)
+        self.games_opened += 1
+        self._plan_countdown()
+
+    # What leaves, what comes in ------------------------------------------------------------------
+
+    def _send(self, text: str, *, rugpool: bool = False) -> None:
+        """Send a frame to everybody, and to each client his own row after it (protocol 5.7)."""
+        now = self.now_ns
+        self._out.append(Outbound(now, None, text))
+        for account in self.books.clients:
+            row = self._mail.shown_game_update(account, rugpool=rugpool)
+            self._out.append(Outbound(now, account.player_id, row))
+
+    def _deliver(self, player_id: str, text: str) -> None:
+        self._out.append(Outbound(self.now_ns, player_id, text))
+
+    def _stream_trade(self) -> None:
+        """Show everybody the biggest trade of the last two seconds, except while a presale runs.
+
+        A client that made the trade has seen it already.
+        """
+        self._plan(rules.TRADE_STREAM_MS, self._stream_trade)
+        if self._market.presale:
+            return
+        deal = self._market.take_biggest()
+        if deal is not None:
+            owner = deal.account.player_id if deal.account.connected else None
+            self._out.append(Outbound(self.now_ns, None, self._broadcast.trade(deal), owner))
+
+    def _arrive(self, account: Account, request: Request) -> None:
+        if account.connected:
+            self._desk.handle(account, request, self.now_ns)
+
+    def _tell(self, record: RequestRecord) -> None:
+        if self._on_request is not None:
+            self._on_request(record)
+
+    def _client(self, player_id: str) -> Account:
+        account = self.books.get(player_id)
+        if account is None or not account.connected:
+            raise InputError(f"player {player_id!r} is not connected: connect it first")
+        return account
+
+    def _connected(self) -> int:
+        return self._crowd.connected(len(self.books.clients))
+
+    def _plan(self, after_ms: float, act: Callable[[], None]) -> None:
+        self._schedule.at(self.now_ns + int(after_ms * NS_PER_MS), Rank.PUBLIC, act)

@@ -1,0 +1,199 @@
+"""Finished games and what the venue says about them: history, averages, records."""
+
+from __future__ import annotations
+
+from collections import deque
+from itertools import pairwise
+from math import fsum
+from typing import Any
+
+from attrs import field, frozen
+from msgspec import UNSET, Raw
+
+from vectra_bot.exchange.identities import Identities
+from vectra_bot.exchange.market import Placed, Settled
+from vectra_bot.game import rules
+from vectra_bot.game.fair import FairGame, server_seed_hash
+from vectra_bot.wire.amounts import number, sol_number
+from vectra_bot.wire.frames import god_candle_keys, highest_keys, raw_part
+from vectra_bot.wire.payloads import HistoryGame, PayoutRow, PlacedRow, RevealedSeed
+from vectra_bot.wire.states import WireFormat
+
+_NS_PER_MS = 1_000_000
+_MS_PER_DAY = 86_400_000
+_TIERS = ((50, 50.0), (10, 10.0), (2, 2.0))
+
+
+@frozen(kw_only=True)
+class Finished:
+    """A game that has ended: its secret and what the law made of it."""
+
+    game_id: str
+    server_seed: str
+    game: FairGame
+    timestamp_ms: int
+    prices: Raw = field(repr=False)
+
+    @classmethod
+    def of(cls, game_id: str, server_seed: str, game: FairGame, timestamp_ms: int) -> Finished:
+        """Return the record with its published price list encoded once."""
+        prices = raw_part([number(price) for price in game.published_prices])
+        return cls(
+            game_id=game_id,
+            server_seed=server_seed,
+            game=game,
+            timestamp_ms=timestamp_ms,
+            prices=prices,
+        )
+
+
+def _god_jump(game: FairGame) -> tuple[float, float] | None:
+    """Return the two prices around a god candle; no other move is larger than 25 % and a little."""
+    for before, after in pairwise(game.prices):
+        if after > 2 * before:
+            return before, after
+    return None
+
+
+class History:
+    """The last games in the venue's own shapes; bounded whatever the number of games.
+
+    ``games`` is the encoded ``gameHistory``, newest first. ``averages`` and ``records`` are the keys a frame
+    takes over as they stand.
+    """
+
+    def __init__(self, wire_format: WireFormat, identities: Identities) -> None:
+        self._format = wire_format
+        self._identities = identities
+        self._entries: deque[bytes] = deque(maxlen=rules.HISTORY_GAMES)
+        self._peaks: deque[float] = deque(maxlen=rules.AVERAGE_GAMES)
+        self._today: Finished | None = None
+        self._gods: dict[int, dict[str, Any]] = {
+            tier: god_candle_keys(wire_format, tier) for tier, _ in _TIERS
+        }
+        self.games = Raw(b"[]")
+        self.averages: dict[str, Any] = {}
+        self.records: dict[str, Any] = {}
+
+    def finish(self, ended: Finished, bets: list[Placed | Settled]) -> None:
+        """Add the game that has just rugged, as the new-game frame shows it (protocol 3.3)."""
+        self._entries.appendleft(bytes(raw_part(self._entry(ended, bets))))
+        self._peaks.append(ended.game.peak)
+        self.games = Raw(b"[" + b",".join(self._entries) + b"]")
+        self._state_averages()
+        self._state_records(ended)
+
+    def _state_averages(self) -> None:
+        peaks = self._peaks
+        self.averages = {
+            "average_multiplier": number(fsum(peaks) / len(peaks)),
+            "count_2x": sum(1 for peak in peaks if peak >= 2),
+            "count_10x": sum(1 for peak in peaks if peak >= 10),
+            "count_50x": sum(1 for peak in peaks if peak >= 50),
+            "count_100x": sum(1 for peak in peaks if peak >= 100),
+        }
+
+    def _state_records(self, ended: Finished) -> None:
+        best = self._today
+        day = ended.timestamp_ms // _MS_PER_DAY
+        if (
+            best is None
+            or day != best.timestamp_ms // _MS_PER_DAY
+            or ended.game.peak > best.game.peak
+        ):
+            self._today = best = ended
+        jump = _god_jump(ended.game)
+        if jump is not None:
+            self._note_god_candle(ended, jump)
+        self.records = {
+            "highest_today": number(best.game.peak),
+            "highest_today_timestamp": best.timestamp_ms,
+            **highest_keys(
+                self._format,
+                game_id=best.game_id,
+                server_seed=best.server_seed,
+                prices=best.prices,
+            ),
+        }
+        for keys in self._gods.values():
+            self.records.update(keys)
+
+    def _note_god_candle(self, ended: Finished, jump: tuple[float, float]) -> None:
+        """Keep the game under its tier, with its own seed: the venue's, of the next game, is a leak."""
+        for tier, least in _TIERS:
+            if ended.game.peak >= least:
+                self._gods[tier] = god_candle_keys(
+                    self._format,
+                    tier,
+                    peak=number(ended.game.peak),
+                    timestamp_ms=ended.timestamp_ms,
+                    jump=(number(jump[0]), number(jump[1])),
+                    game_id=ended.game_id,
+                    server_seed=ended.server_seed,
+                    prices=ended.prices,
+                )
+                return
+
+    def _entry(self, ended: Finished, bets: list[Placed | Settled]) -> HistoryGame:
+        december = self._format is WireFormat.DEC
+        return HistoryGame(
+            id=ended.game_id,
+            timestamp=ended.timestamp_ms,
+            prices=ended.prices if december else UNSET,  # type: ignore[arg-type]
+            peak_multiplier=number(ended.game.peak),
+            rugged=True,
+            global_sidebets=raw_part(self._rows(ended.game_id, bets)),
+            provably_fair=RevealedSeed(
+                server_seed=ended.server_seed, server_seed_hash=server_seed_hash(ended.server_seed)
+            ),
+            game_version=rules.LAW_VERSION,
+        )
+
+    def _rows(self, game_id: str, bets: list[Placed | Settled]) -> list[PlacedRow | PayoutRow]:
+        rows: list[PlacedRow | PayoutRow] = []
+        for item in bets:
+            if isinstance(item, Settled):
+                rows.append(_payout_row(item, game_id, self._identities.uuid()))
+            elif not item.presale:
+                rows.append(_placed_row(item, game_id, self._identities.uuid()))
+        return rows
+
+
+def _placed_row(placed: Placed, game_id: str, row_id: str) -> PlacedRow:
+    amount = sol_number(placed.bet.amount)
+    return PlacedRow(
+        player_id=placed.account.player_id,
+        username=placed.account.username,
+        game_id=game_id,
+        bet_amount=amount,
+        x_payout=rules.SIDEBET_PAYOUT_X,
+        coin_address=rules.SOL_ADDRESS,
+        bonus_portion=0,
+        real_portion=amount,
+        timestamp=placed.at_ns // _NS_PER_MS,
+        started_at_tick=placed.bet.start_tick,
+        end=placed.bet.end_tick,
+        id=row_id,
+    )
+
+
+def _payout_row(settled: Settled, game_id: str, row_id: str) -> PayoutRow:
+    """Return the row of a decided bet: a lost one shows its start as ``tickIndex`` (protocol 5.4)."""
+    bet = settled.bet
+    return PayoutRow(
+        player_id=settled.account.player_id,
+        game_id=game_id,
+        username=settled.account.username,
+        level=settled.account.level if bet.won else UNSET,
+        bet_amount=sol_number(bet.amount),
+        payout=sol_number(bet.payout),
+        profit=sol_number(bet.pnl),
+        x_payout=rules.SIDEBET_PAYOUT_X,
+        coin_address=rules.SOL_ADDRESS,
+        end_tick=bet.end_tick,
+        start_tick=bet.start_tick,
+        tick_index=settled.tick if bet.won else bet.start_tick,
+        price=number(settled.price) if bet.won else UNSET,
+        timestamp=settled.at_ns // _NS_PER_MS,
+        id=row_id,
+    )

@@ -1,0 +1,40 @@
+"""What happens next on the venue: one heap ordered by time, then by kind, then by cause."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import IntEnum
+from heapq import heappop, heappush
+
+
+class Rank(IntEnum):
+    """Order of things that fall on the same nanosecond: answers first, the public clock last."""
+
+    DELIVERY = 0
+    ARRIVAL = 1
+    PUBLIC = 2
+
+
+class Schedule:
+    """Future acts of the exchange in the order in which they happen."""
+
+    __slots__ = ("_heap", "_issued", "now_ns")
+
+    def __init__(self, now_ns: int) -> None:
+        self.now_ns = now_ns
+        self._heap: list[tuple[int, int, int, Callable[[], None]]] = []
+        self._issued = 0
+
+    def at(self, at_ns: int, rank: Rank, act: Callable[[], None]) -> None:
+        """Plan *act* for *at_ns*, or for now if that has passed."""
+        self._issued += 1
+        heappush(self._heap, (max(at_ns, self.now_ns), int(rank), self._issued, act))
+
+    def next_ns(self) -> int:
+        """Return when the next act happens."""
+        return self._heap[0][0]
+
+    def advance(self) -> None:
+        """Move the clock to the next act and carry it out."""
+        self.now_ns, _, _, act = heappop(self._heap)
+        act()

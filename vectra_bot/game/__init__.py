@@ -1,0 +1,1 @@
+"""What the game is: pure and deterministic rules, price law, state and money."""

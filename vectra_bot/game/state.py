@@ -1,0 +1,472 @@
+"""GameState: the fold of game frames, and the read-only view of it that strategies and plugins get.
+
+Theory of operation. A ``gameStateUpdate`` comes in five shapes, some without a price, and after a stall in
+bursts, with repeats and rare steps back (protocol 2.7, 5.1). :meth:`GameState.fold` takes one typed frame
+and returns what changed, in the order in which it must be told: a game closed, a game opened, the phase
+changed, ticks were seen, a rug. The phase comes from the one table of protocol 3.2 and nowhere else.
+
+Prices are indexed by tick. A tick that was never seen is NaN: unknown is not guessed. A missed tick that
+a later frame's price window still shows is filled in and marked ``backfilled``. Ticks that repeat or come
+late are recorded, but a strategy sees strictly increasing ticks only. The rug's price is no live price:
+it is :attr:`GameView.rug_price`, not an element of ``prices``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from typing import Any, TypeAlias, overload
+
+from attrs import Factory, define, field, frozen
+
+from vectra_bot.game import rules
+from vectra_bot.models import (
+    FrameKind,
+    GameContext,
+    GameFrame,
+    GamePhase,
+    GameTick,
+    LeaderboardRow,
+)
+
+VOLATILITY_TICKS = 240
+VOLATILITY_MIN_RETURNS = 20
+
+
+def phase_of(frame: GameFrame, previous: GamePhase) -> GamePhase:
+    """Return the phase *frame* shows (protocol 3.2); a frame that shows none keeps *previous*."""
+    if frame.rugged:
+        return GamePhase.RUGGED
+    if frame.active:
+        return GamePhase.ACTIVE
+    if frame.allow_pre_round_buys:
+        return GamePhase.PRESALE
+    if frame.cooldown_timer_ms > 0:
+        return GamePhase.COOLDOWN
+    return previous
+
+
+@frozen
+class GameClosed:
+    """The game *game_id* is over: the first frame of another game arrived."""
+
+    game_id: str
+    rug_tick: int | None
+    rug_price: float | None
+    ticks: int
+    peak: float
+    low: float
+    joined_late: bool
+    complete: bool
+    server_seed: str | None
+    server_seed_hash: str | None
+
+
+@frozen
+class GameOpened:
+    """The first frame of a game arrived."""
+
+    game_id: str
+
+
+@frozen
+class PhaseChanged:
+    """The phase changed from *previous* to *phase*."""
+
+    phase: GamePhase
+    previous: GamePhase
+
+
+@frozen
+class GameStarted:
+    """Tick 0 was seen, or the first frame of a game joined late."""
+
+
+@frozen
+class TickSeen:
+    """A price update; ``fresh`` if it is a new tick of the running game."""
+
+    tick: GameTick
+    fresh: bool
+
+
+@frozen
+class GapSeen:
+    """Ticks *first* to *last* were missed and are not in any price window."""
+
+    first: int
+    last: int
+
+
+@frozen
+class PriceConflict:
+    """A repeated tick came with another price than before."""
+
+    tick: int
+    known: float
+    seen: float
+
+
+@frozen
+class Rugged:
+    """The game rugged; ``rug_tick`` is None if the rug frame itself was not seen."""
+
+    rug_tick: int | None
+    rug_price: float
+
+
+Change: TypeAlias = (
+    GameClosed
+    | GameOpened
+    | PhaseChanged
+    | GameStarted
+    | TickSeen
+    | GapSeen
+    | PriceConflict
+    | Rugged
+)
+
+
+class Prices(Sequence[float]):
+    """Live prices by tick, read-only; ``numpy.asarray(game.prices)`` gives an array of doubles."""
+
+    __slots__ = ("_values",)
+
+    def __init__(self, values: list[float]) -> None:
+        self._values = values
+
+    @overload
+    def __getitem__(self, index: int) -> float: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[float]: ...
+    def __getitem__(self, index: int | slice) -> float | list[float]:
+        return self._values[index]
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __iter__(self) -> Iterator[float]:
+        return iter(self._values)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        import numpy as np  # noqa: PLC0415 - only a strategy that uses numpy pays for it
+
+        return np.array(self._values, dtype=dtype or np.float64)
+
+    def __repr__(self) -> str:
+        return f"Prices({self._values!r})"
+
+
+@define
+class _Game:
+    """What is known of one game."""
+
+    game_id: str = ""
+    phase: GamePhase = GamePhase.UNKNOWN
+    prices: list[float] = Factory(list)
+    price: float = rules.START_PRICE
+    tick: int = 0
+    peak: float = rules.START_PRICE
+    low: float = rules.START_PRICE
+    started: bool = False
+    joined_late: bool = False
+    known_ticks: int = 0
+    rug_tick: int | None = None
+    rug_price: float | None = None
+    cooldown_timer_ms: int = 0
+    allow_pre_round_buys: bool = False
+    connected_players: int = 0
+    trade_count: int | None = None
+    server_seed_hash: str | None = None
+    leaderboard: tuple[LeaderboardRow, ...] = ()
+
+
+@define
+class GameState:
+    """Folds game frames; one task owns it."""
+
+    _game: _Game = field(factory=_Game)
+    _view: GameView = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._view = GameView(self)
+
+    @property
+    def view(self) -> GameView:
+        """Return the read-only view; the same object for the whole session."""
+        return self._view
+
+    def fold(self, frame: GameFrame) -> list[Change]:
+        """Take in *frame* and return what changed, in the order in which it must be told."""
+        changes: list[Change] = []
+        if frame.game_id != self._game.game_id:
+            self._open(frame, changes)
+        game = self._game
+        previous = game.phase
+        game.phase = phase_of(frame, previous)
+        self._fold_fields(frame)
+        if game.phase is not previous:
+            changes.append(PhaseChanged(game.phase, previous))
+        if frame.price is not None and frame.tick is not None:
+            self._fold_price(frame, frame.price, frame.tick, changes)
+        return changes
+
+    def _open(self, frame: GameFrame, changes: list[Change]) -> None:
+        old = self._game
+        if old.game_id:
+            changes.append(_closed(old, frame))
+        self._game = _Game(game_id=frame.game_id)
+        changes.append(GameOpened(frame.game_id))
+
+    def _fold_fields(self, frame: GameFrame) -> None:
+        game = self._game
+        game.cooldown_timer_ms = frame.cooldown_timer_ms
+        game.allow_pre_round_buys = frame.allow_pre_round_buys
+        game.connected_players = frame.connected_players
+        if frame.trade_count is not None:
+            game.trade_count = frame.trade_count
+        if frame.server_seed_hash is not None:
+            game.server_seed_hash = frame.server_seed_hash
+        game.leaderboard = frame.leaderboard
+
+    def _fold_price(
+        self, frame: GameFrame, price: float, tick: int, changes: list[Change]
+    ) -> None:
+        game = self._game
+        if game.phase is GamePhase.ACTIVE:
+            self._fold_live(frame, price, tick, changes)
+        elif game.phase is GamePhase.RUGGED:
+            self._fold_rug(frame, price, tick, changes)
+        else:
+            game.price = price
+            changes.append(TickSeen(self._tick(tick, price), fresh=False))
+
+    def _fold_live(self, frame: GameFrame, price: float, tick: int, changes: list[Change]) -> None:
+        game = self._game
+        if not game.started:
+            game.started = True
+            game.joined_late = tick > 0
+            self._fill(frame, tick, changes)
+            changes.append(GameStarted())
+        elif tick > len(game.prices):
+            self._fill(frame, tick, changes)
+        if tick < len(game.prices):
+            self._fold_late(price, tick, changes)
+            return
+        self._append(price)
+        game.price = price
+        game.tick = tick
+        changes.append(TickSeen(self._tick(tick, price), fresh=True))
+
+    def _fill(self, frame: GameFrame, upto: int, changes: list[Change]) -> None:
+        """Fill in the ticks before *upto* from the frame's own price list or window."""
+        game = self._game
+        first = len(game.prices)
+        known = dict(frame.partial_prices)
+        if frame.prices is not None:
+            known.update(enumerate(frame.prices))
+        missing: list[int] = []
+        for tick in range(first, upto):
+            value = known.get(tick, math.nan)
+            self._append(value)
+            if math.isnan(value):
+                missing.append(tick)
+            else:
+                changes.append(TickSeen(self._tick(tick, value, backfilled=True), fresh=False))
+        if missing:
+            changes.append(GapSeen(missing[0], missing[-1]))
+
+    def _append(self, price: float) -> None:
+        game = self._game
+        game.prices.append(price)
+        if price == price:
+            game.known_ticks += 1
+            game.peak = max(game.peak, price)
+            game.low = min(game.low, price)
+
+    def _fold_late(self, price: float, tick: int, changes: list[Change]) -> None:
+        """Record a tick that repeats or comes late."""
+        game = self._game
+        known = game.prices[tick]
+        if known != known:
+            game.prices[tick] = price
+            game.known_ticks += 1
+            game.peak = max(game.peak, price)
+            game.low = min(game.low, price)
+        elif known != price:
+            changes.append(PriceConflict(tick, known, price))
+        changes.append(TickSeen(self._tick(tick, price), fresh=False))
+
+    def _fold_rug(self, frame: GameFrame, price: float, tick: int, changes: list[Change]) -> None:
+        game = self._game
+        if game.rug_price is None:
+            rug_frame = frame.kind is FrameKind.TICK
+            if rug_frame and game.started:
+                self._fill(frame, tick, changes)
+            game.joined_late = game.joined_late or not game.started
+            game.rug_tick = tick if rug_frame else None
+            game.rug_price = price
+            game.price = price
+            game.tick = tick
+            changes.append(TickSeen(self._tick(tick, price), fresh=False))
+            changes.append(Rugged(game.rug_tick, price))
+        else:
+            changes.append(TickSeen(self._tick(tick, price), fresh=False))
+
+    def _tick(self, tick: int, price: float, *, backfilled: bool = False) -> GameTick:
+        game = self._game
+        return GameTick(
+            game_id=game.game_id,
+            tick=tick,
+            price=price,
+            phase=game.phase,
+            cooldown_timer_ms=game.cooldown_timer_ms,
+            allow_pre_round_buys=game.allow_pre_round_buys,
+            connected_players=game.connected_players,
+            trade_count=game.trade_count,
+            backfilled=backfilled,
+        )
+
+    def close(self) -> GameClosed | None:
+        """Return the running game as closed now, None if no game was seen."""
+        return _closed(self._game, None) if self._game.game_id else None
+
+
+def _closed(game: _Game, frame: GameFrame | None) -> GameClosed:
+    seed = None
+    if frame is not None:
+        for finished in frame.history:
+            if finished.game_id == game.game_id:
+                seed = finished.server_seed
+                break
+    live = len(game.prices)
+    return GameClosed(
+        game_id=game.game_id,
+        rug_tick=game.rug_tick,
+        rug_price=game.rug_price,
+        ticks=game.known_ticks,
+        peak=game.peak,
+        low=game.low,
+        joined_late=game.joined_late,
+        complete=game.rug_tick is not None and game.known_ticks == live == game.rug_tick,
+        server_seed=seed,
+        server_seed_hash=game.server_seed_hash,
+    )
+
+
+class GameView:
+    """The running game, read-only.
+
+    Attributes are those of the game the latest frame belongs to. Prices are floats, bit for bit; times are
+    milliseconds.
+    """
+
+    __slots__ = ("_state",)
+
+    def __init__(self, state: GameState) -> None:
+        self._state = state
+
+    @property
+    def game_id(self) -> str:
+        return self._state._game.game_id
+
+    @property
+    def phase(self) -> GamePhase:
+        return self._state._game.phase
+
+    @property
+    def tick(self) -> int:
+        """Return the newest tick; 0 before the game started."""
+        return self._state._game.tick
+
+    @property
+    def price(self) -> float:
+        """Return the newest price; 1 before the game started, the rug price after the rug."""
+        return self._state._game.price
+
+    @property
+    def prices(self) -> Prices:
+        """Return the live prices from tick 0; NaN where a tick was missed."""
+        return Prices(self._state._game.prices)
+
+    @property
+    def peak(self) -> float:
+        """Return the highest live price seen."""
+        return self._state._game.peak
+
+    @property
+    def low(self) -> float:
+        """Return the lowest live price seen."""
+        return self._state._game.low
+
+    @property
+    def starts_in_ms(self) -> int:
+        """Return the countdown to the start, 0 while the game runs."""
+        return self._state._game.cooldown_timer_ms
+
+    @property
+    def joined_late(self) -> bool:
+        """Return whether the first frame seen of this game was not its start."""
+        return self._state._game.joined_late
+
+    @property
+    def rug_tick(self) -> int | None:
+        return self._state._game.rug_tick
+
+    @property
+    def rug_price(self) -> float | None:
+        return self._state._game.rug_price
+
+    @property
+    def connected_players(self) -> int:
+        return self._state._game.connected_players
+
+    @property
+    def trade_count(self) -> int | None:
+        """Return the trades of the game so far as the venue counts them."""
+        return self._state._game.trade_count
+
+    @property
+    def server_seed_hash(self) -> str | None:
+        """Return the venue's commitment to this game's seed."""
+        return self._state._game.server_seed_hash
+
+    @property
+    def leaderboard(self) -> tuple[LeaderboardRow, ...]:
+        """Return up to ten rows; numbers lag one tick (protocol 5.2)."""
+        return self._state._game.leaderboard
+
+    @property
+    def volatility(self) -> Decimal | None:
+        """Return the standard deviation of the log returns of the last 240 ticks, None before 20."""
+        return _volatility(self._state._game.prices)
+
+    def context(self) -> GameContext:
+        """Return the game as it stands, as a record."""
+        game = self._state._game
+        return GameContext(
+            game_id=game.game_id,
+            tick=game.tick,
+            price=Decimal(repr(game.price)),
+            phase=game.phase,
+            is_pre_round=game.allow_pre_round_buys,
+            connected_players=game.connected_players,
+            volatility_1m=_volatility(game.prices),
+            time_since_start=game.tick if game.started else None,
+        )
+
+
+def _volatility(prices: list[float]) -> Decimal | None:
+    window = prices[-(VOLATILITY_TICKS + 1) :]
+    returns = [
+        math.log(after / before)
+        for before, after in zip(window, window[1:], strict=False)
+        if before > 0 and after > 0
+    ]
+    count = len(returns)
+    if count < VOLATILITY_MIN_RETURNS:
+        return None
+    mean = math.fsum(returns) / count
+    variance = math.fsum((value - mean) ** 2 for value in returns) / (count - 1)
+    return round(Decimal(repr(math.sqrt(variance))), rules.SOL_PLACES)

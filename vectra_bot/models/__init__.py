@@ -1,0 +1,131 @@
+"""Records of schema 2.0.0 and the typed facts that flow through the engine."""
+
+from vectra_bot.models.action import (
+    ActionOutcome,
+    ActionState,
+    ActionTimestamps,
+    ActionType,
+    Actor,
+    PlayerAction,
+)
+from vectra_bot.models.alert import AlertTrigger, AlertType
+from vectra_bot.models.command import Command
+from vectra_bot.models.envelope import SCHEMA_VERSION, DocType, Document, Envelope, Mode
+from vectra_bot.models.episode import MLEpisode
+from vectra_bot.models.event import (
+    Ack,
+    ClockAdvanced,
+    ConnectionChanged,
+    Direction,
+    Event,
+    Frame,
+    FrameKind,
+    FrameRejected,
+    GameFrame,
+    Link,
+    LoginStatus,
+    OperatorCommand,
+    OperatorKind,
+    PlayerGameUpdate,
+    PlayerUpdate,
+    SendResult,
+    SessionEnding,
+    SidebetInfo,
+    SidebetPlaced,
+    SidebetResult,
+    StakeSettled,
+    Trade,
+    UnknownEvent,
+    VenueNotice,
+)
+from vectra_bot.models.game import GameContext, GamePhase, GameSummary, GameTick
+from vectra_bot.models.player import (
+    ExceptionalPlayer,
+    OtherPlayerAction,
+    PlayerState,
+    ServerState,
+    StateCause,
+)
+from vectra_bot.models.server import FinishedGame, LeaderboardRow
+from vectra_bot.models.session import SessionInfo, SessionSummary
+from vectra_bot.models.short import ShortPositionState
+from vectra_bot.models.sidegame import BBCPrediction, BBCRound, CandleflipChoice, CandleflipRound
+from vectra_bot.models.system import SystemEvent, WsEvent
+
+RECORDS: dict[DocType, type] = {
+    DocType.WS_EVENT: WsEvent,
+    DocType.GAME_TICK: GameTick,
+    DocType.SERVER_STATE: ServerState,
+    DocType.SYSTEM_EVENT: SystemEvent,
+    DocType.PLAYER_ACTION: PlayerAction,
+    DocType.OTHER_PLAYER_ACTION: OtherPlayerAction,
+    DocType.ALERT_TRIGGER: AlertTrigger,
+    DocType.ML_EPISODE: MLEpisode,
+    DocType.BBC_ROUND: BBCRound,
+    DocType.CANDLEFLIP_ROUND: CandleflipRound,
+    DocType.SHORT_POSITION: ShortPositionState,
+}
+"""The record that each kind of document holds."""
+
+__all__ = [
+    "RECORDS",
+    "SCHEMA_VERSION",
+    "Ack",
+    "ActionOutcome",
+    "ActionState",
+    "ActionTimestamps",
+    "ActionType",
+    "Actor",
+    "AlertTrigger",
+    "AlertType",
+    "BBCPrediction",
+    "BBCRound",
+    "CandleflipChoice",
+    "CandleflipRound",
+    "ClockAdvanced",
+    "Command",
+    "ConnectionChanged",
+    "Direction",
+    "DocType",
+    "Document",
+    "Envelope",
+    "Event",
+    "ExceptionalPlayer",
+    "FinishedGame",
+    "Frame",
+    "FrameKind",
+    "FrameRejected",
+    "GameContext",
+    "GameFrame",
+    "GamePhase",
+    "GameSummary",
+    "GameTick",
+    "LeaderboardRow",
+    "Link",
+    "LoginStatus",
+    "MLEpisode",
+    "Mode",
+    "OperatorCommand",
+    "OperatorKind",
+    "OtherPlayerAction",
+    "PlayerAction",
+    "PlayerGameUpdate",
+    "PlayerState",
+    "PlayerUpdate",
+    "SendResult",
+    "ServerState",
+    "SessionEnding",
+    "SessionInfo",
+    "SessionSummary",
+    "ShortPositionState",
+    "SidebetInfo",
+    "SidebetPlaced",
+    "SidebetResult",
+    "StakeSettled",
+    "StateCause",
+    "SystemEvent",
+    "Trade",
+    "UnknownEvent",
+    "VenueNotice",
+    "WsEvent",
+]

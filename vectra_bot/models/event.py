@@ -1,0 +1,326 @@
+"""Inputs of the engine: raw frames, the typed events decoded from them, and what the shell adds.
+
+Every event carries ``recv_ns``: when its frame was received (or the shell noticed it), nanoseconds since
+the Unix epoch, UTC. Times inside an event are the venue's own, in milliseconds, None where it sent none.
+Amounts are Decimal SOL with at most nine places; prices are floats, bit for bit.
+"""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from enum import Enum
+
+from attrs import field, frozen
+
+from vectra_bot.models.server import FinishedGame, LeaderboardRow
+
+
+class Direction(str, Enum):
+    """Which way a frame went, seen from us."""
+
+    IN = "in"
+    OUT = "out"
+
+
+@frozen
+class Frame:
+    """One raw Socket.IO message as received or sent.
+
+    ``raw`` is the text as it stands on the websocket: ``42["event",...]`` for an event, ``42<id>[...]`` for
+    one that wants an acknowledgement, ``43<id>[...]`` for an acknowledgement. ``truncated`` marks a line of
+    a recording that kept only the trace argument: its payload is unknown and is never invented.
+    """
+
+    recv_ns: int
+    raw: str
+    direction: Direction = Direction.IN
+    truncated: bool = False
+
+
+@frozen(kw_only=True)
+class Event:
+    """Base of everything that enters the engine."""
+
+    recv_ns: int
+
+
+class FrameKind(str, Enum):
+    """Shapes of ``gameStateUpdate`` (protocol 5.1)."""
+
+    TICK = "tick"
+    START = "start"
+    COUNTDOWN = "countdown"
+    SETTLEMENT = "settlement"
+    SNAPSHOT = "snapshot"
+
+
+@frozen(kw_only=True)
+class GameFrame(Event):
+    """``gameStateUpdate`` in one of its five shapes.
+
+    ``active``, ``rugged``, ``price`` and ``tick`` are None in a countdown frame. SETTLEMENT covers the
+    settlement frame, the new-game frame and the golden start: they have the same keys. ``partial_prices``
+    are (tick, price) pairs in tick order. ``prices`` is the whole list of the running game, in a snapshot
+    only. ``extra`` holds keys the protocol reference does not know, as JSON text.
+    """
+
+    kind: FrameKind
+    game_id: str
+    active: bool | None = None
+    rugged: bool | None = None
+    price: float | None = None
+    tick: int | None = None
+    cooldown_timer_ms: int = 0
+    cooldown_paused: bool = False
+    allow_pre_round_buys: bool = False
+    pause_message: str | None = None
+    connected_players: int = 0
+    trade_count: int | None = None
+    server_seed_hash: str | None = None
+    version: str | None = None
+    leaderboard: tuple[LeaderboardRow, ...] = ()
+    partial_prices: tuple[tuple[int, float], ...] = ()
+    prices: tuple[float, ...] | None = None
+    history: tuple[FinishedGame, ...] = ()
+    extra: Mapping[str, str] = field(factory=dict)
+
+
+@frozen(kw_only=True)
+class Trade(Event):
+    """``standard/newTrade``: somebody's trade, ours included (protocol 5.5).
+
+    ``kind`` is ``buy``, ``sell``, ``short_open`` or ``short_close``. ``tick`` is the tick whose price was used.
+    ``trace_id`` is the 32-hex id of the trace argument: for our own order the one we chose.
+    """
+
+    trade_id: str
+    game_id: str
+    player_id: str
+    username: str | None
+    level: int | None
+    kind: str
+    price: float
+    amount: Decimal
+    qty: Decimal
+    tick: int
+    coin: str | None = None
+    leverage: int | None = None
+    bonus_portion: Decimal | None = None
+    real_portion: Decimal | None = None
+    server_ts: int | None = None
+    trace_id: str | None = None
+    extra: Mapping[str, str] = field(factory=dict)
+
+
+@frozen(kw_only=True)
+class SidebetInfo:
+    """A sidebet as the venue states it (protocol 5.8); wins if the game rugs by ``end_tick``."""
+
+    game_id: str
+    amount: Decimal
+    start_tick: int
+    end_tick: int
+    payout_x: float = 5.0
+    coin_address: str | None = None
+
+
+@frozen(kw_only=True)
+class PlayerUpdate(Event):
+    """``playerUpdate``: our account, the authority on our money (protocol 5.6)."""
+
+    player_id: str
+    cash: Decimal
+    position_qty: Decimal
+    avg_cost: Decimal
+    total_invested: Decimal
+    cumulative_pnl: Decimal
+    sidebet_pnl: Decimal = Decimal(0)
+    bonus_balance: Decimal = Decimal(0)
+    pnl_percent: float | None = None
+    sidebet: SidebetInfo | None = None
+    level: int | None = None
+    authenticated: bool | None = None
+    selected_coin: str | None = None
+    hit_max_win: bool = False
+    trace_id: str | None = None
+    extra: Mapping[str, str] = field(factory=dict)
+
+
+@frozen(kw_only=True)
+class PlayerGameUpdate(Event):
+    """``gameStatePlayerUpdate``: our leaderboard row, sent after every game frame (protocol 5.7)."""
+
+    game_id: str
+    entry: LeaderboardRow | None = None
+    rugpool_json: str | None = None
+    extra: Mapping[str, str] = field(factory=dict)
+
+
+@frozen(kw_only=True)
+class SidebetPlaced(Event):
+    """``currentSidebet`` (ours) or ``newSideBet`` (anybody's) (protocol 5.8)."""
+
+    game_id: str
+    player_id: str
+    username: str | None
+    amount: Decimal
+    start_tick: int
+    end_tick: int
+    tick: int | None = None
+    price: float | None = None
+    payout_x: float = 5.0
+    coin_address: str | None = None
+    server_ts: int | None = None
+    trace_id: str | None = None
+    private: bool = True
+    extra: Mapping[str, str] = field(factory=dict)
+
+
+@frozen(kw_only=True)
+class SidebetResult(Event):
+    """``currentSidebetResult``: how our sidebet ended (protocol 5.8)."""
+
+    game_id: str
+    player_id: str
+    amount: Decimal
+    payout: Decimal
+    profit: Decimal
+    start_tick: int
+    end_tick: int
+    tick: int | None = None
+    price: float | None = None
+    coin_address: str | None = None
+    server_ts: int | None = None
+    trace_id: str | None = None
+    extra: Mapping[str, str] = field(factory=dict)
+
+
+@frozen(kw_only=True)
+class LoginStatus(Event):
+    """``usernameStatus``: the venue knows who we are."""
+
+    player_id: str
+    username: str | None
+    has_username: bool
+    trace_id: str | None = None
+
+
+@frozen(kw_only=True)
+class VenueNotice(Event):
+    """A known event that carries nothing the engine acts on (protocol 5.9); payload kept as JSON text."""
+
+    name: str
+    payload_json: str | None
+    trace_id: str | None = None
+
+
+@frozen(kw_only=True)
+class UnknownEvent(Event):
+    """An event whose name the protocol reference does not know; kept, never guessed at."""
+
+    name: str
+    payload_json: str | None
+    trace_id: str | None = None
+
+
+@frozen(kw_only=True)
+class Ack(Event):
+    """An acknowledgement ``43<id>[...]`` (protocol 2.3). ``success`` is None for an empty one (a ping's)."""
+
+    ack_id: int
+    success: bool | None
+    message: str | None = None
+    payload_json: str | None = None
+
+
+@frozen(kw_only=True)
+class FrameRejected(Event):
+    """A frame that could not be decoded, in its place in the order of events.
+
+    ``reason`` is :attr:`vectra_bot.errors.WireError.reason`; ``money`` says that a required money field was
+    missing or unusable; ``raw`` is kept up to 64 KiB.
+    """
+
+    reason: str
+    message: str
+    event_name: str | None = None
+    money: bool = False
+    raw: str = ""
+
+
+@frozen(kw_only=True)
+class ClockAdvanced(Event):
+    """Time passed without a frame."""
+
+
+class Link(str, Enum):
+    """State of the connection to the venue."""
+
+    CONNECTING = "connecting"
+    CONNECTED = "connected"
+    DISCONNECTED = "disconnected"
+
+
+@frozen(kw_only=True)
+class ConnectionChanged(Event):
+    """The link to the venue changed."""
+
+    link: Link
+    reason: str = ""
+
+
+@frozen(kw_only=True)
+class SendResult(Event):
+    """Whether a command was handed to the socket.
+
+    ``sent`` False is proof that nothing left. ``ack_id`` is the Socket.IO id the answer will carry. ``raw``
+    is the frame as sent. ``command_sha256`` is the digest of the whole command, context included: it lets a
+    replay tell a changed decision from the inputs alone.
+    """
+
+    action_id: str
+    sent: bool
+    ack_id: int | None = None
+    raw: str | None = None
+    reason: str | None = None
+    command_sha256: str | None = None
+
+
+class OperatorKind(str, Enum):
+    """What an operator can ask of a running session."""
+
+    HALT = "halt"
+    RESUME = "resume"
+    STOP = "stop"
+
+
+@frozen(kw_only=True)
+class OperatorCommand(Event):
+    """A request of the person or program that runs the session."""
+
+    kind: OperatorKind
+    reason: str = ""
+
+
+@frozen(kw_only=True)
+class SessionEnding(Event):
+    """The last input: what is open is closed as it stands, episodes end with ``timeout``."""
+
+    reason: str = ""
+
+
+@frozen(kw_only=True)
+class StakeSettled:
+    """How the stake of an earlier action ended (a sidebet, a short, a side game).
+
+    ``pnl`` is payout minus stake, in SOL.
+    """
+
+    action_id: str
+    game_id: str
+    action_type: str
+    stake: Decimal
+    won: bool
+    payout: Decimal
+    pnl: Decimal
+    tick: int | None = None
+    unverified: bool = False

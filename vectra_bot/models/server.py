@@ -1,0 +1,48 @@
+"""Statements of the venue that are neither a price nor our account: leaderboard rows, finished games."""
+
+from typing import Protocol
+
+from attrs import frozen
+
+
+class LeaderboardRow(Protocol):
+    """One row of the leaderboard (protocol 5.2); numbers lag one tick.
+
+    The wire's own typed row satisfies this, so ten rows a frame cost no conversion. Amounts are the
+    venue's JSON numbers in SOL; ``practice`` tells practice play, ``position`` is the rank from 1.
+    """
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def username(self) -> str | None: ...
+    @property
+    def level(self) -> int: ...
+    @property
+    def pnl(self) -> float: ...
+    @property
+    def position_qty(self) -> float: ...
+    @property
+    def avg_cost(self) -> float: ...
+    @property
+    def total_invested(self) -> float: ...
+    @property
+    def position(self) -> int: ...
+    @property
+    def practice(self) -> bool: ...
+
+
+@frozen(kw_only=True)
+class FinishedGame:
+    """A game of ``gameHistory`` with its revealed seed (protocol 5.3).
+
+    ``prices`` are the venue's (live prices by tick, then the rug price), None in the February format.
+    """
+
+    game_id: str
+    peak: float
+    server_seed: str
+    server_seed_hash: str
+    version: str
+    timestamp_ms: int
+    prices: tuple[float, ...] | None = None

@@ -1,0 +1,29 @@
+"""Documents about the session itself: raw frames and system events."""
+
+from attrs import frozen
+
+from vectra_bot.models import _fields as f
+
+
+@frozen(kw_only=True)
+class WsEvent:
+    """One raw Socket.IO message, inbound or outbound, exactly as text (never a login)."""
+
+    direction: str = f.choice("in", "out")
+    event_name: str | None = f.opt_text(default=None)
+    trace_id: str | None = f.opt_text(default=None)
+    raw_json: str = f.text()
+
+
+@frozen(kw_only=True)
+class SystemEvent:
+    """Something about the session: connection, quarantine, gap, plugin fault, contradiction, stop.
+
+    ``kind`` is a dotted name (``frame.quarantined``, ``plugin.error``, ``account.contradiction``);
+    ``detail_json`` is a JSON object with what a program needs to act on it.
+    """
+
+    kind: str = f.text()
+    severity: str = f.choice("debug", "info", "warning", "error", "critical")
+    message: str = f.text()
+    detail_json: str = f.text(default="{}")

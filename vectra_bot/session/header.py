@@ -1,0 +1,139 @@
+"""The journal's first entry: everything a session follows from, so that replay can build the same engine."""
+
+from __future__ import annotations
+
+import platform
+import secrets
+import uuid
+from collections.abc import Mapping
+from decimal import Decimal
+from importlib import metadata
+from typing import Any
+
+from vectra_bot.actions.risk import Limits
+from vectra_bot.engine import Engine
+from vectra_bot.errors import JournalError
+from vectra_bot.models import SCHEMA_VERSION, Mode
+from vectra_bot.params import configure, settings_of
+from vectra_bot.plugins import PluginManager
+from vectra_bot.session.config import SessionConfig
+from vectra_bot.session.loading import StrategySource, resolve_strategy
+from vectra_bot.store.journal import JOURNAL_VERSION
+from vectra_bot.strategy import Strategy
+
+# Keys of the header that may differ between two runs of the same session.
+_INCIDENTAL = ("versions",)
+
+
+def new_session_id() -> str:
+    """Return a random session id."""
+    return str(uuid.uuid4())
+
+
+def new_seed() -> int:
+    """Return a random seed, small enough to type."""
+    return secrets.randbelow(2**31)
+
+
+def make_header(
+    *,
+    session_id: str,
+    mode: Mode,
+    venue: str,
+    source: StrategySource,
+    strategy: Strategy,
+    plugins: PluginManager,
+    config: SessionConfig | None,
+    limits: Limits,
+    start_ns: int,
+    seed: int | None = None,
+    plugin_settings: Mapping[str, Mapping[str, Any]] | None = None,
+) -> dict[str, Any]:
+    """Return the header of a new session as JSON-ready data."""
+    return {
+        "journal_version": JOURNAL_VERSION,
+        "schema_version": SCHEMA_VERSION,
+        "session_id": session_id,
+        "mode": mode.value,
+        "venue": venue,
+        "wire_format": config.wire_format if config else None,
+        "seed": seed,
+        "start_ns": start_ns,
+        "strategy": {
+            "spec": source.spec,
+            "name": source.name,
+            "source_sha256": source.source_sha256,
+            "settings": {k: _text(v) for k, v in settings_of(strategy).items()},
+        },
+        "plugins": [
+            {"name": name, "version": version, "settings": _texts((plugin_settings or {}).get(name, {}))}
+            for name, version in plugins.names
+        ],
+        "limits": {
+            "stake": str(limits.stake),
+            "session_loss": str(limits.session_loss),
+            "actions_per_game": limits.actions_per_game,
+        },
+        "exchange": None if config is None else _exchange(config),
+        "versions": {"vectra-bot": metadata.version("vectra-bot"), "python": platform.python_version()},
+    }
+
+
+def _exchange(config: SessionConfig) -> dict[str, Any]:
+    return {
+        "games": config.games,
+        "speed": config.speed,
+        "cash": str(config.cash),
+        "latency_ms": config.latency_ms,
+        "crowd": config.crowd,
+    }
+
+
+def _text(value: Any) -> Any:
+    """Return a setting as JSON can carry it and :func:`configure` takes it back."""
+    return str(value) if isinstance(value, Decimal) else value
+
+
+def _texts(settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: _text(value) for key, value in settings.items()}
+
+
+def same_session(header: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Return whether two headers describe the same reproducible run."""
+    return {k: v for k, v in header.items() if k not in _INCIDENTAL} == {
+        k: v for k, v in other.items() if k not in _INCIDENTAL
+    }
+
+
+def engine_of(header: Mapping[str, Any]) -> tuple[Engine, StrategySource]:
+    """Return a fresh engine as *header* describes it, and the strategy's source as it is now.
+
+    Raises:
+        JournalError: the header lacks what is needed.
+        UnknownNameError, InputError, StrategyError, PluginError, ConfigError: strategy or plugins cannot
+            be made as they were.
+    """
+    try:
+        about = header["strategy"]
+        limits = Limits(
+            stake=Decimal(header["limits"]["stake"]),
+            session_loss=Decimal(header["limits"]["session_loss"]),
+            actions_per_game=header["limits"]["actions_per_game"],
+        )
+        mode, session_id = Mode(header["mode"]), header["session_id"]
+        wanted = {entry["name"]: entry["settings"] for entry in header["plugins"]}
+        spec, settings = about["spec"], about["settings"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise JournalError(
+            f"the journal's header cannot be used ({type(error).__name__}: {error}): is it a vectra-bot journal?"
+        ) from error
+    source = resolve_strategy(spec)
+    plugins = PluginManager.load_only(wanted)
+    engine = Engine(
+        session_id=session_id,
+        mode=mode,
+        strategy=configure(source.cls, settings),
+        plugins=plugins,
+        limits=limits,
+    )
+    return engine, source

@@ -1,0 +1,340 @@
+"""Replaying: a recording or a journal through a strategy, and a journal against its own commands.
+
+``check_journal`` builds the engine again from the journal's header, feeds it the journal's inputs and
+compares what it decides with what was decided then. ``replay_session`` runs a strategy over a recording
+and stores what it saw as a session of its own; nothing is sent.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+from attrs import define, field, frozen
+
+from vectra_bot.actions.risk import Limits
+from vectra_bot.analysis.report import Report, SessionStats
+from vectra_bot.engine import Engine
+from vectra_bot.errors import JournalError
+from vectra_bot.models import (
+    ClockAdvanced,
+    Command,
+    ConnectionChanged,
+    Mode,
+    SendResult,
+)
+from vectra_bot.plugins import PluginManager
+from vectra_bot.serde import canonical_json, command_to_json
+from vectra_bot.session.config import StopFlag
+from vectra_bot.session.header import engine_of, make_header, new_session_id
+from vectra_bot.session.loading import resolve_strategy
+from vectra_bot.session.recovery import event_of
+from vectra_bot.session.runner import make_report, raise_failure
+from vectra_bot.session.shell import NoGateway, Shell, command_digest
+from vectra_bot.store import default_store
+from vectra_bot.store.entry import Entry
+from vectra_bot.store.journal import Journal, journal_directory, read_journal
+from vectra_bot.store.parquet import begin_session
+from vectra_bot.strategy import configure
+from vectra_bot.venues.base import FeedItem
+from vectra_bot.venues.replay import CaptureFeed, detect_recording
+
+
+@frozen(kw_only=True)
+class ReplayConfig:
+    """A replay of a recording or a journal.
+
+    Attributes:
+        path: a capture file, a journal's folder, or one journal file.
+        strategy: what sees the recording; nothing it asks for is sent.
+        check: compare a journal's commands instead of storing a new session.
+        store: where the replayed session is stored; the default store if None.
+    """
+
+    path: Path
+    strategy: str = "watch"
+    settings: dict[str, Any] = field(factory=dict)
+    check: bool = False
+    store: Path | None = None
+    session_id: str | None = None
+    limits: Limits = field(factory=Limits)
+    plugins: dict[str, dict[str, Any]] = field(factory=dict)
+    enable_plugins: tuple[str, ...] = ()
+    disable_plugins: tuple[str, ...] = ()
+    stop: StopFlag = field(factory=StopFlag)
+
+
+@frozen(kw_only=True)
+class Difference:
+    """The first place where a replay decided otherwise; None stands for no command."""
+
+    index: int
+    tick: int | None
+    game_id: str | None
+    recorded: dict[str, Any] | None
+    replayed: dict[str, Any] | None
+    reason: str
+
+
+@define
+class _Check:
+    """Compares replayed commands with recorded ones as both come in."""
+
+    engine: Engine
+    replayed: list[Command] = field(factory=list)
+    recorded: int = 0
+    difference: Difference | None = None
+    source_changed: bool = False
+    inputs: int = 0
+    last_effects: int = 0
+    _sha: Any = field(factory=hashlib.sha256)
+    _digests: dict[str, str] = field(factory=dict)
+
+    def take(self, entry: Entry) -> None:
+        """Take in one entry of the journal."""
+        if entry.kind == "intent":
+            self._recorded(entry.command())
+            return
+        event = event_of(entry)
+        if event is None:
+            return
+        self.inputs += 1
+        if isinstance(event, SendResult):
+            self._sent(event)
+        self.last_effects = 0
+        for effect in self.engine.process(event):
+            if isinstance(effect, Command):
+                self.last_effects += 1
+                self._replayed(effect)
+
+    def _replayed(self, command: Command) -> None:
+        self.replayed.append(command)
+        self._sha.update(canonical_json(command_to_json(command)).encode() + b"\n")
+        self._digests[command.action_id] = command_digest(command)
+
+    def _recorded(self, command: Command) -> None:
+        index, self.recorded = self.recorded, self.recorded + 1
+        mine = self.replayed[index] if index < len(self.replayed) else None
+        if mine != command:
+            self._differ(index, command, mine, "the replay decided otherwise")
+
+    def _sent(self, result: SendResult) -> None:
+        """Hold what was sent against what was decided: it works without recorded intents, too."""
+        if result.command_sha256 is None:
+            return
+        digest = self._digests.pop(result.action_id, None)
+        if digest == result.command_sha256:
+            return
+        for index, command in enumerate(self.replayed):
+            if command.action_id == result.action_id:
+                self._differ(index, None, command, "another command was sent then")
+                return
+        self._differ(len(self.replayed), None, None, f"action {result.action_id} was sent, not decided")
+
+    def _differ(
+        self, index: int, recorded: Command | None, replayed: Command | None, reason: str
+    ) -> None:
+        known = replayed or recorded
+        if self.difference is None:
+            self.difference = Difference(
+                index=index,
+                tick=known.tick if known else self.engine.game.tick,
+                game_id=known.game_id if known else self.engine.game.game_id,
+                recorded=command_to_json(recorded) if recorded else None,
+                replayed=command_to_json(replayed) if replayed else None,
+                reason=reason,
+            )
+
+    def finish(self, *, clean: bool) -> None:
+        """Find commands that were decided but never recorded.
+
+        A journal that a kill cut short may lack the intents of its last input, and a copy without any
+        intents has none to compare.
+        """
+        if not self.recorded or self.recorded >= len(self.replayed):
+            return
+        lacking = len(self.replayed) - self.recorded
+        if clean or lacking > self.last_effects:
+            index = self.recorded
+            self._differ(index, None, self.replayed[index], "the replay decided more")
+
+    @property
+    def sha256(self) -> str:
+        return str(self._sha.hexdigest())
+
+
+def check_journal(path: Path) -> dict[str, Any]:
+    """Replay a journal and compare its commands.
+
+    Returns:
+        JSON-ready data: ``commands`` (number decided by the replay), ``recorded``, ``equal``, ``sha256`` (over
+        the replayed commands in canonical JSON, one a line), ``first_difference``, ``inputs``, ``clean``
+        (the journal was closed), ``torn`` (a kill cut its tail), ``command_log``.
+
+    Raises:
+        InputError: there is no journal.
+        JournalError: it is damaged.
+    """
+    reader = read_journal(path)
+    entries = iter(reader)
+    header = next(entries).data["header"]
+    engine, source = engine_of(header)
+    check = _Check(engine)
+    check.source_changed = source.source_sha256 != header["strategy"]["source_sha256"]
+    for entry in entries:
+        check.take(entry)
+    check.finish(clean=reader.clean)
+    first = check.difference
+    return {
+        "journal": str(path),
+        "session_id": header["session_id"],
+        "strategy": header["strategy"]["name"],
+        "source_changed": check.source_changed,
+        "inputs": check.inputs,
+        "commands": len(check.replayed),
+        "recorded": check.recorded,
+        "equal": first is None,
+        "sha256": check.sha256,
+        "first_difference": None if first is None else _as_dict(first),
+        "clean": reader.clean,
+        "torn": reader.torn,
+        "command_log": [canonical_json(command_to_json(command)) for command in check.replayed],
+    }
+
+
+def _as_dict(difference: Difference) -> dict[str, Any]:
+    return {
+        "index": difference.index,
+        "tick": difference.tick,
+        "game_id": difference.game_id,
+        "recorded": difference.recorded,
+        "replayed": difference.replayed,
+        "reason": difference.reason,
+    }
+
+
+class JournalFeed:
+    """The inputs of a journal as a feed: frames, link and time; what was sent is left out."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._venue = str(read_journal(path).__next__().data["header"].get("venue", "journal"))
+
+    @property
+    def venue(self) -> str:
+        """Return the venue of the journal's session."""
+        return self._venue
+
+    async def __aiter__(self) -> AsyncIterator[FeedItem]:
+        for entry in read_journal(self.path):
+            if entry.kind == "frame":
+                yield entry.frame()
+            elif entry.kind == "input":
+                event = entry.input()
+                if isinstance(event, ClockAdvanced | ConnectionChanged):
+                    yield event
+
+    async def aclose(self) -> None:
+        """Do nothing: the file is closed when its iterator is."""
+
+
+def open_recording(path: Path) -> CaptureFeed | JournalFeed:
+    """Return a feed over *path*, whichever kind of recording it is.
+
+    Raises:
+        InputError: it is neither a capture nor a journal.
+        JournalError: the journal has no header.
+    """
+    if detect_recording(path) == "capture":
+        feed = CaptureFeed(path)
+        feed.check()
+        return feed
+    return JournalFeed(path)
+
+
+async def replay_session(config: ReplayConfig) -> dict[str, Any]:
+    """Replay a recording into a session of its own, or check a journal.
+
+    Returns:
+        JSON-ready data. For a recording: ``lines, inbound, outbound, local, decoded, truncated,
+        unknown_events, quarantined, by_event`` and the session's report; for a check see
+        :func:`check_journal`.
+
+    Raises:
+        VectraError: the recording, the store or the strategy does not allow it.
+    """
+    if config.check:
+        if detect_recording(config.path) != "journal":
+            raise JournalError(f"{config.path} is a recording: only a journal has commands to check")
+        return check_journal(config.path)
+    feed = open_recording(config.path)
+    shell, header, store = _begin(config, feed)
+    ended = "recording ended"
+    local = 0
+    try:
+        async for item in feed:
+            local += isinstance(item, ConnectionChanged | ClockAdvanced)
+            await shell.take(item)
+            if shell.engine.failure is not None or config.stop.reason is not None:
+                ended = "strategy error" if shell.engine.failure else f"stopped: {config.stop.reason}"
+                break
+        await shell.end(ended)
+    except BaseException:
+        shell.journal.abandon()
+        raise
+    finally:
+        await feed.aclose()
+    raise_failure(shell, header["strategy"]["name"])
+    return _result(shell, local, make_report(shell, header, store, ended=ended))
+
+
+def _begin(
+    config: ReplayConfig, feed: CaptureFeed | JournalFeed
+) -> tuple[Shell, dict[str, Any], Path]:
+    """Load everything, then begin the session's journal."""
+    source = resolve_strategy(config.strategy)
+    strategy = configure(source.cls, config.settings)
+    plugins = PluginManager.load(
+        settings=config.plugins, enable=config.enable_plugins, disable=config.disable_plugins
+    )
+    session_id = config.session_id or new_session_id()
+    store = (config.store or default_store()).expanduser().absolute()
+    header = make_header(
+        session_id=session_id,
+        mode=Mode.REPLAY,
+        venue=feed.venue,
+        source=source,
+        strategy=strategy,
+        plugins=plugins,
+        config=None,
+        limits=config.limits,
+        start_ns=0,
+        plugin_settings=config.plugins,
+    )
+    engine = Engine(
+        session_id=session_id, mode=Mode.REPLAY, strategy=strategy, plugins=plugins, limits=config.limits
+    )
+    journal = Journal.create(journal_directory(store, session_id), header)
+    begin_session(store, session_id)
+    return Shell(engine, journal, NoGateway(), SessionStats(engine), store), header, store
+
+
+def _result(shell: Shell, local: int, report: Report) -> dict[str, Any]:
+    counts = shell.counts
+    return {
+        "lines": counts.inbound + counts.outbound + local,
+        "inbound": counts.inbound,
+        "outbound": counts.outbound,
+        "local": local,
+        "decoded": counts.decoded,
+        "truncated": counts.truncated,
+        "unknown_events": counts.unknown_events,
+        "quarantined": counts.quarantined,
+        "by_event": dict(sorted(counts.by_event.items())),
+        **report.to_json(),
+    }
+
+
+__all__ = ["ReplayConfig", "check_journal", "open_recording", "replay_session"]

@@ -1,0 +1,336 @@
+"""Running a paper session on the embedded exchange, from a config to a report."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import attrs
+from attrs import frozen
+
+from vectra_bot.actions.risk import Limits
+from vectra_bot.analysis.report import Report, SessionStats
+from vectra_bot.clock import NS_PER_S, Clock, WallClock
+from vectra_bot.engine import Engine
+from vectra_bot.errors import ConfigError, StoreError, StrategyError
+from vectra_bot.exchange import ExchangeConfig
+from vectra_bot.exchange.config import START_NS
+from vectra_bot.game.ledger import to_sol
+from vectra_bot.models import Mode, SessionInfo, SessionSummary
+from vectra_bot.plugins import PluginManager
+from vectra_bot.session.config import SessionConfig, Snapshot
+from vectra_bot.session.header import make_header, new_seed, new_session_id, same_session
+from vectra_bot.session.loading import StrategySource, resolve_strategy
+from vectra_bot.session.recovery import recover_store
+from vectra_bot.session.shell import Shell
+from vectra_bot.store import default_store
+from vectra_bot.store.journal import Journal, journal_directory, read_header
+from vectra_bot.store.parquet import begin_session
+from vectra_bot.store.sessions import drop_session
+from vectra_bot.strategy import Strategy, configure
+from vectra_bot.venues.base import Feed
+from vectra_bot.venues.embedded import EmbeddedVenue
+from vectra_bot.wire.states import WireFormat
+
+log = logging.getLogger(__name__)
+
+SNAPSHOT_EVERY_NS = NS_PER_S // 10
+
+
+@frozen(kw_only=True)
+class _Plan:
+    """A checked config with everything loaded: nothing has been written yet."""
+
+    config: SessionConfig
+    source: StrategySource
+    strategy: Strategy
+    plugins: PluginManager
+    store: Path
+    session_id: str
+    seed: int
+    start_ns: int
+
+
+def run(strategy: str | type[Strategy], **options: Any) -> Report:
+    """Run *strategy* on the embedded exchange and return the report.
+
+    Args:
+        strategy: a class, an entry-point name, or ``./file.py[:Class]``.
+        options: fields of :class:`SessionConfig`, e.g. ``games=20, seed=7, settings={"stake": "0.02"}``;
+            ``store`` may be text and ``limits`` a dict.
+
+    Raises:
+        ConfigError: an option or a parameter is wrong.
+        StrategyError: the strategy raised; the store is complete.
+        RuntimeError: called inside a running event loop; await :func:`run_session` there.
+
+    Example:
+        ``report = vectra_bot.run(MyBot, games=50, seed=7); print(report.pnl)``
+    """
+    return asyncio.run(run_session(make_config(strategy, options)))
+
+
+def make_config(strategy: str | type[Strategy], options: Mapping[str, Any]) -> SessionConfig:
+    """Return a config from plain options.
+
+    Raises:
+        ConfigError: an option is unknown or wrong.
+    """
+    given = dict(options)
+    known = {a.name for a in attrs.fields(SessionConfig)} - {"strategy"}
+    unknown = sorted(set(given) - known)
+    if unknown:
+        raise ConfigError(f"run() has no option {unknown[0]!r}: it takes {', '.join(sorted(known))}")
+    if isinstance(given.get("limits"), Mapping):
+        given["limits"] = Limits(**given["limits"])
+    for name in ("store", "exchange_log"):
+        if isinstance(given.get(name), str):
+            given[name] = Path(given[name]).expanduser()
+    if "cash" in given:
+        given["cash"] = Decimal(str(given["cash"]))
+    return SessionConfig(strategy=strategy, **given)
+
+
+def _plan(config: SessionConfig) -> _Plan:
+    source = resolve_strategy(config.strategy)
+    return _Plan(
+        config=config,
+        source=source,
+        strategy=configure(source.cls, config.settings),
+        plugins=PluginManager.load(
+            settings=config.plugins, enable=config.enable_plugins, disable=config.disable_plugins
+        ),
+        store=(config.store or default_store()).expanduser().absolute(),
+        session_id=config.session_id or new_session_id(),
+        seed=new_seed() if config.seed is None else config.seed,
+        start_ns=_start_ns(config),
+    )
+
+
+def _start_ns(config: SessionConfig) -> int:
+    """Return where the exchange's clock starts: real time at speed 1, else a fixed day (design 3)."""
+    if config.start_ns is not None:
+        return config.start_ns
+    return WallClock().now_ns() if config.speed == 1 else START_NS
+
+
+async def run_session(config: SessionConfig, clock: Clock | None = None) -> Report:
+    """Run one paper session to its end and return its report.
+
+    Raises:
+        VectraError: the config, the store or the strategy does not allow it; a strategy's own exception
+            comes as the cause of a :class:`StrategyError`, after the store was completed.
+    """
+    plan = _plan(config)
+    header = make_header(
+        session_id=plan.session_id,
+        mode=Mode.PAPER,
+        venue="embedded",
+        source=plan.source,
+        strategy=plan.strategy,
+        plugins=plan.plugins,
+        config=config,
+        limits=config.limits,
+        start_ns=plan.start_ns,
+        seed=plan.seed,
+        plugin_settings=config.plugins,
+    )
+    journal_dir = journal_directory(plan.store, plan.session_id)
+    _make_room(plan, journal_dir, header)
+    recovered = recover_store(plan.store, skip=plan.session_id) if config.recover else ()
+    venue = _open_venue(plan, clock)
+    engine = Engine(
+        session_id=plan.session_id,
+        mode=Mode.PAPER,
+        strategy=plan.strategy,
+        plugins=plan.plugins,
+        limits=config.limits,
+    )
+    journal = Journal.create(journal_dir, header, ts_ns=plan.start_ns)
+    begin_session(plan.store, plan.session_id)
+    shell = Shell(engine, journal, venue.gateway, SessionStats(engine), plan.store)
+    try:
+        ended = await _drive(shell, venue.feed, plan, clock or WallClock())
+    except BaseException:
+        journal.abandon()
+        raise
+    finally:
+        await venue.feed.aclose()
+        await venue.gateway.aclose()
+    report = make_report(
+        shell, header, plan.store, ended=ended, recovered=tuple(recovered)
+    )
+    _finish(shell, plan, report)
+    return report
+
+
+def _make_room(plan: _Plan, journal_dir: Path, header: dict[str, Any]) -> None:
+    """Refuse a session id that is taken, unless it is this very reproducible run: that one is replaced."""
+    if not journal_dir.exists():
+        return
+    try:
+        existing = read_header(journal_dir)
+    except Exception:  # noqa: BLE001 - a directory without a header holds nothing that could be lost
+        existing = {}
+    reproducible = plan.config.speed is None
+    if existing and not (reproducible and same_session(existing, header)):
+        raise StoreError(
+            f"session {plan.session_id!r} exists in {plan.store} and is another run "
+            f"(seed {existing.get('seed')}, strategy {existing.get('strategy', {}).get('name')}): "
+            "give another --session-id or --store"
+        )
+    drop_session(plan.store, plan.session_id)
+
+
+def _open_venue(plan: _Plan, clock: Clock | None) -> EmbeddedVenue:
+    config = plan.config
+    crowd = {} if config.crowd is None else {"crowd": config.crowd}
+    exchange = ExchangeConfig(
+        seed=plan.seed,
+        start_ns=plan.start_ns,
+        wire_format=WireFormat(config.wire_format),
+        **crowd,
+    )
+    return EmbeddedVenue.open(
+        exchange,
+        cash=config.cash,
+        latency_ms=config.latency_ms,
+        pace=config.speed,
+        clock=clock,
+        games=config.games,
+        exchange_log=config.exchange_log,
+    )
+
+
+async def _drive(shell: Shell, feed: Feed, plan: _Plan, clock: Clock) -> str:
+    """Feed the shell until the games are over, the strategy fails or somebody asks for the end."""
+    info = _info(plan)
+    plan.plugins.call("session_started", info)
+    started = shown = clock.monotonic_ns()
+    observer, stop = plan.config.observer, plan.config.stop
+    ended = "games played"
+    async for item in feed:
+        await shell.take(item)
+        if shell.engine.failure is not None:
+            ended = "strategy error"
+            break
+        if stop.reason is not None:
+            ended = f"stopped: {stop.reason}"
+            break
+        if observer is not None and clock.monotonic_ns() - shown >= SNAPSHOT_EVERY_NS:
+            shown = clock.monotonic_ns()
+            observer.update(snapshot(shell, plan.config.games, (shown - started) / NS_PER_S))
+    await shell.end(ended)
+    if observer is not None:
+        elapsed = (clock.monotonic_ns() - started) / NS_PER_S
+        observer.update(snapshot(shell, plan.config.games, elapsed))
+    return ended
+
+
+def _finish(shell: Shell, plan: _Plan, report: Report) -> None:
+    summary = SessionSummary(
+        games=report.games,
+        ticks=report.ticks,
+        actions=report.actions,
+        cash_start=report.cash_start,
+        cash_end=report.cash_end,
+        pnl=report.pnl,
+        error=report.error,
+    )
+    plan.plugins.call("session_finished", _info(plan), summary)
+    for fault in plan.plugins.faults:
+        log.warning("plugin=%s hook=%s error=%s", fault.plugin, fault.hook, fault.error)
+    raise_failure(shell, plan.source.name)
+
+
+def raise_failure(shell: Shell, name: str) -> None:
+    """Raise what a strategy raised, now that its session is stored."""
+    failure = shell.engine.failure
+    if failure is not None:
+        raise StrategyError(
+            f"strategy {name!r} raised in {failure.callback}: {failure.error}; trading stopped, the session "
+            f"{shell.engine.session_id} is complete in {shell.store}\n{failure.trace}"
+        ) from failure.exception
+
+
+def _info(plan: _Plan) -> SessionInfo:
+    return SessionInfo(
+        session_id=plan.session_id,
+        mode=Mode.PAPER,
+        venue="embedded",
+        strategy=plan.source.name,
+        store=str(plan.store),
+        folder=str(plan.store / "sessions" / plan.session_id),
+    )
+
+
+def snapshot(shell: Shell, games: int, elapsed_s: float) -> Snapshot:
+    """Return the session as it stands."""
+    engine = shell.engine
+    game, account = engine.game, engine.account
+    start = account.session_start_cash or 0
+    return Snapshot(
+        games_done=shell.stats.games,
+        games_total=games,
+        game_id=game.game_id,
+        tick=game.tick,
+        price=game.price,
+        phase=game.phase.value,
+        cash=to_sol(account.cash),
+        position_qty=to_sol(account.qty),
+        avg_cost=account.view.position.avg_cost,
+        position_value=account.view.position.value(game.price),
+        pnl=to_sol(account.equity(game.price) - start),
+        actions=shell.stats.actions(),
+        elapsed_s=elapsed_s,
+    )
+
+
+def make_report(
+    shell: Shell,
+    header: Mapping[str, Any],
+    store: Path,
+    *,
+    ended: str,
+    recovered: tuple[str, ...] = (),
+) -> Report:
+    """Return the report of a session that has ended."""
+    engine, stats = shell.engine, shell.stats
+    account, games = engine.account, stats.games
+    start = account.session_start_cash
+    pnl = None if start is None else account.cash - start
+    expected = to_sol(round(stats.expected))
+    failure = engine.failure
+    return Report(
+        mode=header["mode"],
+        venue=header["venue"],
+        session_id=header["session_id"],
+        strategy=header["strategy"]["name"],
+        seed=header["seed"],
+        store=str(store),
+        journal=str(shell.journal.directory),
+        games=games,
+        ticks=engine.counts["ticks"],
+        actions=stats.actions(),
+        forced_sells=engine.counts["forced_sells"],
+        settlements=engine.counts["settlements"],
+        cash_start=None if start is None else to_sol(start),
+        cash_end=None if start is None else to_sol(account.cash),
+        pnl=None if pnl is None else to_sol(pnl),
+        pnl_per_game=to_sol(round(stats.pnl_sum / games)) if games else None,
+        pnl_interval=stats.interval(),
+        expected=expected,
+        expected_per_game=to_sol(round(stats.expected / games)) if games else None,
+        luck=stats.luck(pnl),
+        latency=stats.latency(),
+        frames=shell.counts.inbound,
+        quarantined=shell.counts.quarantined,
+        digest=stats.digest,
+        ended=ended,
+        error=None if failure is None else f"{failure.callback}: {failure.error}",
+        recovered=recovered,
+    )

@@ -1,0 +1,203 @@
+"""The sessions of a store: which there are, which were killed, and how one is dropped."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import attrs
+
+from vectra_bot.errors import InputError, StoreError, UnknownNameError
+from vectra_bot.models import DocType
+from vectra_bot.store import files
+from vectra_bot.store.journal import (
+    SessionLock,
+    journal_directory,
+    list_segments,
+    read_header,
+    read_segment,
+)
+from vectra_bot.store.parquet import Part, build_parts, manifest_path
+
+_DROPPED: Final = ".dropped-"
+
+
+def list_sessions(store: str | Path) -> list[str]:
+    """Return the ids of all sessions that have a journal in *store*, sorted."""
+    journals = Path(store) / "journals"
+    if not journals.is_dir():
+        return []
+    return sorted(
+        path.name for path in journals.iterdir() if path.is_dir() and not path.name.startswith(".")
+    )
+
+
+def is_running(journal_dir: Path) -> bool:
+    """Return whether a process holds the session's lock right now."""
+    if not (journal_dir / "lock").exists():
+        return False
+    try:
+        SessionLock(journal_dir).release()
+    except StoreError:
+        return True
+    return False
+
+
+def was_closed(journal_dir: Path) -> bool:
+    """Return whether the journal ends with a close entry."""
+    for segment in reversed(list_segments(journal_dir)):
+        reader = read_segment(segment)
+        entries = sum(1 for _ in reader)
+        if entries:
+            return reader.clean
+    return False
+
+
+def unfinished_sessions(store: str | Path) -> list[Path]:
+    """Return the journals of sessions that were killed: begun, not closed, and not being written.
+
+    Finish one with ``Journal.resume``, ``close`` and then :func:`build_parts`.
+
+    Raises:
+        JournalError: a journal's last segment is damaged.
+    """
+    root = Path(store) / "journals"
+    found = []
+    for session_id in list_sessions(store):
+        directory = root / session_id
+        if not _has_header(directory) or is_running(directory) or was_closed(directory):
+            continue
+        found.append(directory)
+    return found
+
+
+def _has_header(journal_dir: Path) -> bool:
+    """Return whether the session got as far as its first entry; before it nothing can be lost."""
+    try:
+        read_header(journal_dir)
+    except InputError:
+        return False
+    return True
+
+
+@attrs.frozen
+class Repair:
+    """What :func:`repair_store` did.
+
+    Attributes:
+        built: part files written, relative to the store.
+        removed: unfinished temporary files and halves of dropped sessions taken away.
+        unfinished: journals of killed sessions, which only a session can finish.
+    """
+
+    built: tuple[str, ...]
+    removed: tuple[str, ...]
+    unfinished: tuple[Path, ...]
+
+
+def repair_store(store: str | Path) -> Repair:
+    """Finish what kills left in *store*: parts of closed segments, compression, drops, temporary files.
+
+    Sessions that are being written are left alone. Harmless if nothing is to do.
+
+    Raises:
+        JournalError: a journal is damaged.
+        StoreError: the disk refuses.
+    """
+    root = Path(store)
+    built: list[str] = []
+    removed = [path.name for path in _pending_drops(root)]
+    for dropped in _pending_drops(root):
+        _remove_parts_and(root, dropped)
+    for session_id in list_sessions(root):
+        directory = root / "journals" / session_id
+        with _lock_if_free(directory) as locked:
+            if locked:
+                removed += _remove_temporary(root, session_id)
+                built += [part.path for part in _lacking_parts(directory, root)]
+    return Repair(tuple(built), tuple(removed), tuple(unfinished_sessions(root)))
+
+
+def _lacking_parts(directory: Path, store: Path) -> list[Part]:
+    segments = list_segments(directory)
+    whole = all(
+        manifest_path(directory, segment.number).exists() and not segment.is_raw
+        for segment in segments
+    )
+    return [] if whole or not _has_header(directory) else build_parts(directory, store)
+
+
+@contextlib.contextmanager
+def _lock_if_free(directory: Path) -> Iterator[bool]:
+    try:
+        lock = SessionLock(directory)
+    except StoreError:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        lock.release()
+
+
+def _part_folders(store: Path, session_id: str) -> list[Path]:
+    folders = (store / f"doc_type={d.value}" / f"session_id={session_id}" for d in DocType)
+    return [folder for folder in folders if folder.is_dir()]
+
+
+def _remove_temporary(store: Path, session_id: str) -> list[str]:
+    """Remove files that were being written when a process died."""
+    folders = [store / "journals" / session_id, *_part_folders(store, session_id)]
+    removed = []
+    for folder in folders:
+        for path in sorted(folder.glob(f".*{files.TEMPORARY}")):
+            path.unlink(missing_ok=True)
+            removed.append(path.relative_to(store).as_posix())
+    return removed
+
+
+def drop_session(store: str | Path, session_id: str) -> None:
+    """Remove a session's journal and parts for good.
+
+    The journal's directory is renamed first, in one step: from then on the session is gone, and a
+    kill in between is finished by :func:`repair_store` or by dropping again.
+
+    Raises:
+        UnknownNameError: the store has no such session.
+        StoreError: the session is being written, or the disk refuses.
+    """
+    root = Path(store)
+    directory = journal_directory(root, session_id)
+    dropped = directory.with_name(_DROPPED + session_id)
+    if directory.is_dir():
+        lock = SessionLock(directory)
+        try:
+            with files.store_errors(f"cannot drop {directory}"):
+                directory.rename(dropped)
+                files.sync_directory(dropped.parent)
+        finally:
+            lock.release()
+    elif not dropped.is_dir() and not _part_folders(root, session_id):
+        raise UnknownNameError("session", session_id, list_sessions(root))
+    _remove_parts_and(root, dropped)
+
+
+def _pending_drops(store: Path) -> list[Path]:
+    journals = store / "journals"
+    return sorted(journals.glob(f"{_DROPPED}*")) if journals.is_dir() else []
+
+
+def _remove_parts_and(store: Path, dropped: Path) -> None:
+    session_id = dropped.name.removeprefix(_DROPPED)
+    with files.store_errors(f"cannot remove session {session_id!r} from {store}"):
+        for folder in _part_folders(store, session_id):
+            for path in sorted(folder.iterdir()):
+                path.unlink(missing_ok=True)
+            folder.rmdir()
+            files.sync_directory(folder.parent)
+        if dropped.is_dir():
+            shutil.rmtree(dropped)
+            files.sync_directory(dropped.parent)

@@ -1,0 +1,130 @@
+"""Strategy: what a bot author subclasses, and what a strategy sees."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from attrs import frozen
+
+from vectra_bot.errors import NotInCallback
+from vectra_bot.params import Configurable, Parameter, configure, param, parameters
+
+if TYPE_CHECKING:
+    from vectra_bot.actions.interface import BotActionInterface
+    from vectra_bot.game.account import AccountView, PositionView
+    from vectra_bot.game.state import GameView
+    from vectra_bot.models import (
+        GameSummary,
+        GameTick,
+        Link,
+        OtherPlayerAction,
+        PlayerAction,
+        PlayerState,
+        StakeSettled,
+    )
+
+@frozen
+class Surroundings:
+    """What a running strategy reaches: its actions, its account and the finished games."""
+
+    actions: BotActionInterface
+    account: AccountView
+    history: Sequence[GameSummary]
+
+
+__all__ = ["HISTORY_GAMES", "Parameter", "Strategy", "Surroundings", "configure", "param", "parameters"]
+
+HISTORY_GAMES = 100
+
+
+class Strategy(Configurable):
+    """Base of all strategies.
+
+    Annotated fields are parameters, best declared by :func:`param`; every other attribute is state and
+    lives across games. Ticks and phases are the clock: every method is synchronous, and what became of an
+    action comes back as :meth:`on_action_outcome`.
+
+    Example::
+
+        class Early(Strategy):
+            stake: Decimal = param("0.01", low="0.001", high="5")
+
+            def on_game_tick(self, tick, game):
+                if game.tick == 5:
+                    self.actions.buy(self.stake, take_profit=1.2)
+    """
+
+    @property
+    def actions(self) -> BotActionInterface:
+        """Return the way to act; usable inside the methods below only."""
+        return self._around.actions
+
+    @property
+    def account(self) -> AccountView:
+        """Return our money: ``cash``, ``sidebet``, ``short``, ``pnl``."""
+        return self._around.account
+
+    @property
+    def position(self) -> PositionView:
+        """Return our long position; false when flat."""
+        return self._around.account.position
+
+    @property
+    def history(self) -> Sequence[GameSummary]:
+        """Return summaries of the last 100 finished games, oldest first."""
+        return self._around.history
+
+    @property
+    def _around(self) -> Surroundings:
+        around: Surroundings | None = self.__dict__.get("_surroundings")
+        if around is None:
+            raise NotInCallback(
+                f"{type(self).__name__} is not running: use actions, account, position and history "
+                "inside its on_* methods"
+            )
+        return around
+
+    def on_phase(self, game: GameView) -> None:
+        """Run at every change of phase, PRESALE included."""
+
+    def on_game_start(self, game: GameView) -> None:
+        """Run at tick 0, or at the first frame of a game joined late."""
+
+    def on_game_tick(self, tick: GameTick, game: GameView) -> None:
+        """Run at every new tick of a running game; ticks strictly increase."""
+
+    def on_game_end(self, game: GameView, summary: GameSummary) -> None:
+        """Run when the game's money is settled and its seed revealed, with the next game's first frame.
+
+        ``game`` already shows the next game; ``summary`` describes the one that ended.
+        """
+
+    def on_other_player_trade(self, trade: OtherPlayerAction, game: GameView) -> None:
+        """Run when another player's trade was seen."""
+
+    def on_action_submitted(self, action: PlayerAction) -> None:
+        """Run when an action was handed to the venue."""
+
+    def on_action_outcome(self, action: PlayerAction) -> None:
+        """Run once for every action, when it is complete (or was denied)."""
+
+    def on_stake_settled(self, settled: StakeSettled, game: GameView) -> None:
+        """Run when the stake of a sidebet, short or side game was settled."""
+
+    def on_player_update(self, state: PlayerState, game: GameView) -> None:
+        """Run when the venue stated our account."""
+
+    def on_connection(self, status: Link) -> None:
+        """Run when the link to the venue changed."""
+
+    def save(self) -> Any:
+        """Return state to keep across restarts, as JSON-ready data; None keeps nothing."""
+        return None
+
+    def restore(self, state: Any) -> None:
+        """Take up state that :meth:`save` returned."""
+
+    def _bind(self, surroundings: Surroundings) -> None:
+        """Give the strategy its surroundings; called once by whoever drives it."""
+        self.__dict__["_surroundings"] = surroundings

@@ -1,0 +1,329 @@
+"""The embedded venue: feed and gateway over an exchange in the same process, in lock-step.
+
+The feed is pull-based. The exchange advances only when the next item is asked for, so a slow bot changes
+nothing: at the exchange's own pace (``pace=None``) a run is a pure function of its config and of what the
+bot sends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import deque
+from collections.abc import AsyncIterator
+from decimal import Decimal
+from pathlib import Path
+
+import msgspec
+from attrs import frozen
+
+from vectra_bot.clock import NS_PER_MS, NS_PER_S, Clock, WallClock
+from vectra_bot.errors import ConfigError, InputError, VectraError
+from vectra_bot.exchange import (
+    EvidenceDelays,
+    Exchange,
+    ExchangeConfig,
+    Outbound,
+    RequestRecord,
+)
+from vectra_bot.game.ledger import to_lamports, to_sol
+from vectra_bot.models import Command, ConnectionChanged, Frame, Link, SendResult
+from vectra_bot.venues.base import FeedItem
+from vectra_bot.wire.encode import encode_request
+
+DEFAULT_LATENCY_MS = 70
+DEFAULT_CASH = Decimal(1)
+DEFAULT_USERNAME = "vectra"
+_YIELD_EVERY = 256  # items between two turns of the event loop at full speed
+
+
+class ExchangeLog:
+    """A line of JSON per client request, on disk before the exchange acts on it.
+
+    Each line is one unbuffered write: what a killed process did is all there. Columns: ``trace_id, type,
+    amount`` (SOL with nine places), ``percentage, game_id, tick, price, accepted, reason, ts_ms, player_id``.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        """Create or empty the file at *path*.
+
+        Raises:
+            InputError: it cannot be opened for writing.
+        """
+        try:
+            self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o644)
+        except OSError as error:
+            raise InputError(
+                f"exchange log {str(path)!r} cannot be written ({error.strerror}): give a path in a folder "
+                "that exists"
+            ) from None
+
+    def __call__(self, record: RequestRecord) -> None:
+        """Write the line of *record*.
+
+        Raises:
+            InputError: the disk does not take it.
+        """
+        line = {
+            "trace_id": record.trace_id,
+            "type": record.kind,
+            "amount": f"{to_sol(record.amount):f}",
+            "percentage": record.percentage,
+            "game_id": record.game_id,
+            "tick": record.tick,
+            "price": record.price,
+            "accepted": record.accepted,
+            "reason": record.reason,
+            "ts_ms": record.at_ns // NS_PER_MS,
+            "player_id": record.player_id,
+        }
+        try:
+            os.write(self._file, msgspec.json.encode(line) + b"\n")
+        except OSError as error:
+            raise InputError(
+                f"exchange log cannot be written ({error.strerror}): free some space, or leave it out"
+            ) from None
+
+    def close(self) -> None:
+        """Close the file; harmless if called twice."""
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+
+
+@frozen
+class _Pace:
+    """How the exchange's time runs against the machine's: ``factor`` seconds in one, None for unbound."""
+
+    factor: float | None
+    clock: Clock
+    started_ns: int
+    venue_started_ns: int
+
+    def venue_now_ns(self) -> int:
+        """Return the exchange's time that belongs to this moment."""
+        passed = self.clock.monotonic_ns() - self.started_ns
+        return self.venue_started_ns + int(passed * (self.factor or 1.0))
+
+    async def wait_for(self, venue_ns: int) -> None:
+        """Sleep until the exchange's time has reached *venue_ns*."""
+        ahead = venue_ns - self.venue_now_ns()
+        if ahead > 0:
+            await asyncio.sleep(ahead / (self.factor or 1.0) / NS_PER_S)
+
+
+class EmbeddedVenue:
+    """One client on an exchange in this process.
+
+    Attributes:
+        feed: inbound half; starts with the connection, the snapshot and the account.
+        gateway: outbound half.
+        player_id: who the client is.
+    """
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        *,
+        player_id: str | None = None,
+        username: str = DEFAULT_USERNAME,
+        cash: Decimal = DEFAULT_CASH,
+        latency_ms: float = DEFAULT_LATENCY_MS,
+        pace: float | None = None,
+        clock: Clock | None = None,
+        games: int | None = None,
+        log: ExchangeLog | None = None,
+    ) -> None:
+        """Log the client in; nothing is sent before the feed is iterated.
+
+        Args:
+            exchange: the venue; one exchange serves one embedded venue.
+            player_id: the venue's id of the client, by default one the exchange makes.
+            username: the client's name.
+            cash: SOL the account starts with.
+            latency_ms: one way to the exchange; 0 also answers at once.
+            pace: None for as fast as it goes; else how many seconds pass at the venue in one of ours. At 1,
+                frames carry the clock's own time.
+            clock: what *pace* is measured by.
+            games: the feed ends when so many games have rugged and the game after them is announced.
+            log: closed together with the feed, if given.
+
+        Raises:
+            ConfigError: *latency_ms*, *pace*, *games* or *cash* is out of range.
+        """
+        _check(latency_ms, pace, games, cash)
+        self._exchange = exchange
+        self._latency_ns = int(latency_ms * NS_PER_MS)
+        self._games = games
+        self._log = log
+        self._clock = clock or WallClock()
+        self._pace = _Pace(pace, self._clock, self._clock.monotonic_ns(), exchange.now_ns)
+        self._inbox: deque[Outbound] = deque()
+        self._seen_ns = exchange.now_ns
+        self.player_id = player_id or exchange.client_id()
+        exchange.connect(
+            self.player_id,
+            username,
+            to_lamports(cash),
+            delays=EvidenceDelays.none() if latency_ms == 0 else None,
+        )
+        self.feed = EmbeddedFeed(self)
+        self.gateway = EmbeddedGateway(self)
+
+    @classmethod
+    def open(
+        cls,
+        config: ExchangeConfig,
+        *,
+        player_id: str | None = None,
+        username: str = DEFAULT_USERNAME,
+        cash: Decimal = DEFAULT_CASH,
+        latency_ms: float = DEFAULT_LATENCY_MS,
+        pace: float | None = None,
+        clock: Clock | None = None,
+        games: int | None = None,
+        exchange_log: str | Path | None = None,
+    ) -> EmbeddedVenue:
+        """Make the exchange too, with a request log at *exchange_log* if one is asked for.
+
+        Raises:
+            InputError: the log cannot be written.
+            ConfigError: an argument is out of range.
+        """
+        _check(latency_ms, pace, games, cash)
+        log = None if exchange_log is None else ExchangeLog(exchange_log)
+        return cls(
+            Exchange(config, log),
+            player_id=player_id,
+            username=username,
+            cash=cash,
+            latency_ms=latency_ms,
+            pace=pace,
+            clock=clock,
+            games=games,
+            log=log,
+        )
+
+    @property
+    def exchange(self) -> Exchange:
+        """Return the exchange behind the venue."""
+        return self._exchange
+
+    def recv_ns(self) -> int:
+        """Return the time of this moment as the client sees it, nanoseconds since the epoch."""
+        if self._pace.factor is None:
+            return self._seen_ns
+        if self._pace.factor == 1:
+            return self._clock.now_ns()
+        return max(self._seen_ns, self._pace.venue_now_ns())
+
+    async def next_message(self) -> Outbound | None:
+        """Return the next message for the client, None when the asked-for games are over."""
+        while not self._inbox:
+            if self._over():
+                return None
+            if self._pace.factor is not None:
+                await self._pace.wait_for(self._exchange.next_ns())
+            for message in self._exchange.step():
+                if message.not_to != self.player_id and message.player_id in (None, self.player_id):
+                    self._inbox.append(message)
+        message = self._inbox.popleft()
+        self._seen_ns = message.at_ns
+        return message
+
+    def hand_over(self, text: str) -> int:
+        """Send *text* to the exchange now, to arrive after the latency; return the time of sending."""
+        sent_ns = self.recv_ns()
+        venue_ns = self._seen_ns
+        if self._pace.factor is not None:
+            venue_ns = max(venue_ns, self._pace.venue_now_ns())
+        self._exchange.request(venue_ns + self._latency_ns, self.player_id, text)
+        return sent_ns
+
+    def close(self) -> None:
+        """Close the request log; harmless if called twice."""
+        if self._log is not None:
+            self._log.close()
+
+    def _over(self) -> bool:
+        """Return whether all games are over and what belongs to the last moment has been taken."""
+        exchange = self._exchange
+        if self._games is None or exchange.games_opened < self._games:
+            return False
+        return exchange.next_ns() > exchange.now_ns
+
+
+class EmbeddedFeed:
+    """Inbound half: frames in the order in which they leave the exchange."""
+
+    def __init__(self, venue: EmbeddedVenue) -> None:
+        self._venue = venue
+        self._closed = False
+
+    @property
+    def venue(self) -> str:
+        """Return ``embedded``."""
+        return "embedded"
+
+    async def __aiter__(self) -> AsyncIterator[FeedItem]:
+        """Yield the connection, then every frame for the client until the games are over."""
+        venue = self._venue
+        yield ConnectionChanged(recv_ns=venue.recv_ns(), link=Link.CONNECTED)
+        taken = 0
+        while not self._closed:
+            message = await venue.next_message()
+            if message is None:
+                return
+            yield Frame(venue.recv_ns(), message.text)
+            taken += 1
+            if taken % _YIELD_EVERY == 0:
+                await asyncio.sleep(0)
+
+    async def aclose(self) -> None:
+        """Stop; the account's open positions are left to the exchange."""
+        self._closed = True
+        self._venue.close()
+
+
+class EmbeddedGateway:
+    """Outbound half: commands become requests that arrive after the latency."""
+
+    def __init__(self, venue: EmbeddedVenue) -> None:
+        self._venue = venue
+        self._ack_id = 0
+        self._closed = False
+
+    async def send(self, command: Command) -> SendResult:
+        """Hand *command* over once; what cannot be written is reported as not sent."""
+        now_ns = self._venue.recv_ns()
+        if self._closed:
+            return SendResult(
+                recv_ns=now_ns, action_id=command.action_id, sent=False, reason="closed"
+            )
+        ack_id = self._ack_id
+        try:
+            raw = encode_request(command, ack_id)
+            now_ns = self._venue.hand_over(raw)
+        except VectraError as error:
+            return SendResult(
+                recv_ns=now_ns, action_id=command.action_id, sent=False, reason=str(error)
+            )
+        self._ack_id += 1
+        return SendResult(
+            recv_ns=now_ns, action_id=command.action_id, sent=True, ack_id=ack_id, raw=raw
+        )
+
+    async def aclose(self) -> None:
+        """Send nothing more; harmless if called twice."""
+        self._closed = True
+
+
+def _check(latency_ms: float, pace: float | None, games: int | None, cash: Decimal) -> None:
+    if not 0 <= latency_ms <= 60_000:
+        raise ConfigError(f"latency_ms must lie between 0 and 60000, was {latency_ms!r}")
+    if pace is not None and not 0 < pace <= 1_000_000:
+        raise ConfigError(f"pace must lie above 0 and up to 1000000, was {pace!r}: or None for max")
+    if games is not None and games < 1:
+        raise ConfigError(f"games must be at least 1, was {games!r}")
+    if not 0 <= cash <= 1_000_000:
+        raise ConfigError(f"cash must lie between 0 and 1000000 SOL, was {cash!r}")

@@ -1,0 +1,330 @@
+"""From typed payloads to the engine's events (protocol 5): what is required, and how amounts are read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import TypeVar
+
+from msgspec import UNSET, Raw, UnsetType
+
+from vectra_bot.game.rules import SIDEBET_PAYOUT_X
+from vectra_bot.models import (
+    FinishedGame,
+    FrameKind,
+    GameFrame,
+    LoginStatus,
+    PlayerGameUpdate,
+    PlayerUpdate,
+    SidebetInfo,
+    SidebetPlaced,
+    SidebetResult,
+    Trade,
+)
+from vectra_bot.wire.amounts import sol
+from vectra_bot.wire.payloads import (
+    Coin,
+    HistoryGame,
+    PlayerGamePayload,
+    PlayerUpdatePayload,
+    SideBet,
+    SidebetPayload,
+    SidebetResultPayload,
+    TradePayload,
+    UsernameStatusPayload,
+)
+from vectra_bot.wire.reader import Reader
+from vectra_bot.wire.states import GameState
+
+T = TypeVar("T")
+
+GAME_STATE = Reader("gameStateUpdate", GameState, ("price", "tickCount"))
+PLAYER_GAME = Reader("gameStatePlayerUpdate", PlayerGamePayload)
+PLAYER = Reader(
+    "playerUpdate",
+    PlayerUpdatePayload,
+    ("cash", "positionQty", "avgCost", "cumulativePnL", "totalInvested", "sideBet.betAmount"),
+)
+TRADE = Reader("standard/newTrade", TradePayload, ("amount", "price", "qty"))
+OWN_SIDEBET = Reader("currentSidebet", SidebetPayload, ("betAmount",))
+ANY_SIDEBET = Reader("newSideBet", SidebetPayload, ("betAmount",))
+SIDEBET_RESULT = Reader(
+    "currentSidebetResult", SidebetResultPayload, ("betAmount", "payout", "profit")
+)
+LOGIN = Reader("usernameStatus", UsernameStatusPayload)
+
+TRADE_KINDS = ("buy", "sell", "short_open", "short_close")
+_ZERO = Decimal(0)
+
+
+def _known(value: T | UnsetType | None) -> T | None:
+    return None if value is UNSET else value
+
+
+def _money(value: float | UnsetType | None) -> Decimal | None:
+    return None if value is UNSET or value is None else sol(value)
+
+
+def _kind(state: GameState) -> FrameKind:
+    """Tell the shape by its keys (protocol 5.1); a key that one broken frame lacks must not decide."""
+    if state.game_history is not UNSET:
+        return FrameKind.SETTLEMENT if state.prices is UNSET else FrameKind.SNAPSHOT
+    if state.trade_count is not UNSET or state.rugpool is not UNSET:
+        return FrameKind.TICK
+    if state.game_version is not UNSET:
+        return FrameKind.START
+    if state.price is UNSET and state.tick_count is UNSET and state.active is UNSET:
+        return FrameKind.COUNTDOWN
+    return FrameKind.TICK
+
+
+def _finished(game: HistoryGame) -> FinishedGame:
+    return FinishedGame(
+        game_id=game.id,
+        peak=game.peak_multiplier,
+        server_seed=game.provably_fair.server_seed,
+        server_seed_hash=game.provably_fair.server_seed_hash,
+        version=game.game_version,
+        timestamp_ms=game.timestamp,
+        prices=_known(game.prices),
+    )
+
+
+def _countdown(recv_ns: int, state: GameState, extra: Mapping[str, str]) -> GameFrame:
+    if state.cooldown_timer is UNSET:
+        raise GAME_STATE.missing("cooldownTimer")
+    fair = state.provably_fair
+    return GameFrame(
+        recv_ns=recv_ns,
+        kind=FrameKind.COUNTDOWN,
+        game_id=state.game_id,
+        cooldown_timer_ms=state.cooldown_timer,
+        cooldown_paused=state.cooldown_paused is True,
+        allow_pre_round_buys=state.allow_pre_round_buys is True,
+        pause_message=_known(state.pause_message),
+        connected_players=state.connected_players or 0,
+        server_seed_hash=fair.server_seed_hash if fair else None,
+        version=fair.version if fair else None,
+        leaderboard=state.leaderboard or (),
+        extra=extra,
+    )
+
+
+def game_frame(recv_ns: int, state: GameState, extra: Mapping[str, str]) -> GameFrame:
+    """Build the event of a ``gameStateUpdate``.
+
+    Raises:
+        WireError: a key that the frame's shape must have is missing.
+    """
+    kind = _kind(state)
+    if kind is FrameKind.COUNTDOWN:
+        return _countdown(recv_ns, state, extra)
+    price, tick, active, rugged = state.price, state.tick_count, state.active, state.rugged
+    if price is UNSET:
+        raise GAME_STATE.missing("price")
+    if tick is UNSET:
+        raise GAME_STATE.missing("tickCount")
+    if active is UNSET:
+        raise GAME_STATE.missing("active")
+    if rugged is UNSET:
+        raise GAME_STATE.missing("rugged")
+    fair, window, history = state.provably_fair, state.partial_prices, state.game_history
+    return GameFrame(
+        recv_ns=recv_ns,
+        kind=kind,
+        game_id=state.game_id,
+        active=active,
+        rugged=rugged,
+        price=price,
+        tick=tick,
+        cooldown_timer_ms=state.cooldown_timer or 0,
+        cooldown_paused=state.cooldown_paused is True,
+        allow_pre_round_buys=state.allow_pre_round_buys is True,
+        pause_message=None if state.pause_message is UNSET else state.pause_message,
+        connected_players=state.connected_players or 0,
+        trade_count=None if state.trade_count is UNSET else state.trade_count,
+        server_seed_hash=fair.server_seed_hash if fair else None,
+        version=state.game_version or (fair.version if fair else None),
+        leaderboard=state.leaderboard or (),
+        partial_prices=tuple(sorted(window.values.items())) if window else (),
+        prices=None if state.prices is UNSET else state.prices,
+        history=tuple([_finished(game) for game in history]) if history else (),
+        extra=extra,
+    )
+
+
+def trade(
+    recv_ns: int, payload: TradePayload, extra: Mapping[str, str], trace_id: str | None
+) -> Trade:
+    """Build the event of a ``standard/newTrade``."""
+    if payload.type not in TRADE_KINDS:
+        raise TRADE.error(
+            "bad:type", f"type was {payload.type[:40]!r}, not {', '.join(TRADE_KINDS)}"
+        )
+    return Trade(
+        recv_ns=recv_ns,
+        trade_id=payload.id,
+        game_id=payload.game_id,
+        player_id=payload.player_id,
+        username=payload.username,
+        level=payload.level,
+        kind=payload.type,
+        price=payload.price,
+        amount=sol(payload.amount),
+        qty=sol(payload.qty),
+        tick=payload.tick_index,
+        coin=payload.coin,
+        leverage=_known(payload.leverage),
+        bonus_portion=_money(payload.bonus_portion),
+        real_portion=_money(payload.real_portion),
+        server_ts=_known(payload.timestamp),
+        trace_id=trace_id,
+        extra=extra,
+    )
+
+
+def _open_sidebet(bet: SideBet | None) -> SidebetInfo | None:
+    if bet is None:
+        return None
+    start, end = _window(PLAYER, bet, "sideBet.")
+    return SidebetInfo(
+        game_id=bet.game_id or "",
+        amount=sol(bet.bet_amount),
+        start_tick=start,
+        end_tick=end,
+        payout_x=SIDEBET_PAYOUT_X if bet.x_payout is None else bet.x_payout,
+        coin_address=bet.coin_address,
+    )
+
+
+def _window(
+    reader: Reader[PlayerUpdatePayload] | Reader[SidebetPayload] | Reader[SidebetResultPayload],
+    bet: SideBet | SidebetPayload,
+    path: str = "",
+) -> tuple[int, int]:
+    """Return start and end tick under either of the venue's two spellings (protocol 5.4, 5.8)."""
+    start = bet.started_at_tick if bet.start_tick is UNSET else bet.start_tick
+    end = bet.end if bet.end_tick is UNSET else bet.end_tick
+    if start is UNSET:
+        raise reader.missing(f"{path}startTick")
+    if end is UNSET:
+        raise reader.missing(f"{path}endTick")
+    return start, end
+
+
+def player_update(
+    recv_ns: int, payload: PlayerUpdatePayload, extra: Mapping[str, str], trace_id: str | None
+) -> PlayerUpdate:
+    """Build the event of a ``playerUpdate``."""
+    coin = payload.selected_coin
+    return PlayerUpdate(
+        recv_ns=recv_ns,
+        player_id=payload.id,
+        cash=sol(payload.cash),
+        position_qty=sol(payload.position_qty),
+        avg_cost=sol(payload.avg_cost),
+        total_invested=sol(payload.total_invested),
+        cumulative_pnl=sol(payload.cumulative_pnl),
+        sidebet_pnl=_money(payload.sidebet_pnl) or _ZERO,
+        bonus_balance=_money(payload.bonus_balance) or _ZERO,
+        pnl_percent=payload.pnl_percent,
+        sidebet=_open_sidebet(payload.side_bet),
+        level=payload.level_info.level if payload.level_info else None,
+        authenticated=payload.authenticated,
+        selected_coin=coin.address if isinstance(coin, Coin) else coin,
+        hit_max_win=payload.hit_max_win is True,
+        trace_id=trace_id,
+        extra=extra,
+    )
+
+
+def player_game(
+    recv_ns: int, payload: PlayerGamePayload, extra: Mapping[str, str], _trace_id: str | None
+) -> PlayerGameUpdate:
+    """Build the event of a ``gameStatePlayerUpdate``."""
+    pool = payload.rugpool
+    return PlayerGameUpdate(
+        recv_ns=recv_ns,
+        game_id=payload.game_id,
+        entry=_known(payload.leaderboard_entry),
+        rugpool_json=bytes(pool).decode() if isinstance(pool, Raw) else None,
+        extra=extra,
+    )
+
+
+def _placed(
+    recv_ns: int,
+    payload: SidebetPayload,
+    extra: Mapping[str, str],
+    trace_id: str | None,
+    reader: Reader[SidebetPayload],
+) -> SidebetPlaced:
+    start, end = _window(reader, payload)
+    return SidebetPlaced(
+        recv_ns=recv_ns,
+        game_id=payload.game_id,
+        player_id=payload.player_id,
+        username=payload.username,
+        amount=sol(payload.bet_amount),
+        start_tick=start,
+        end_tick=end,
+        tick=_known(payload.tick_index),
+        price=_known(payload.price),
+        payout_x=SIDEBET_PAYOUT_X if payload.x_payout is None else payload.x_payout,
+        coin_address=payload.coin_address,
+        server_ts=_known(payload.timestamp),
+        trace_id=trace_id,
+        private=reader is OWN_SIDEBET,
+        extra=extra,
+    )
+
+
+def own_sidebet(
+    recv_ns: int, payload: SidebetPayload, extra: Mapping[str, str], trace_id: str | None
+) -> SidebetPlaced:
+    """Build the event of a ``currentSidebet``."""
+    return _placed(recv_ns, payload, extra, trace_id, OWN_SIDEBET)
+
+
+def any_sidebet(
+    recv_ns: int, payload: SidebetPayload, extra: Mapping[str, str], trace_id: str | None
+) -> SidebetPlaced:
+    """Build the event of a ``newSideBet``."""
+    return _placed(recv_ns, payload, extra, trace_id, ANY_SIDEBET)
+
+
+def sidebet_result(
+    recv_ns: int, payload: SidebetResultPayload, extra: Mapping[str, str], trace_id: str | None
+) -> SidebetResult:
+    """Build the event of a ``currentSidebetResult``."""
+    start, end = _window(SIDEBET_RESULT, payload)
+    return SidebetResult(
+        recv_ns=recv_ns,
+        game_id=payload.game_id,
+        player_id=payload.player_id,
+        amount=sol(payload.bet_amount),
+        payout=sol(payload.payout),
+        profit=sol(payload.profit),
+        start_tick=start,
+        end_tick=end,
+        tick=_known(payload.tick_index),
+        price=_known(payload.price),
+        coin_address=payload.coin_address,
+        server_ts=_known(payload.timestamp),
+        trace_id=trace_id,
+        extra=extra,
+    )
+
+
+def login_status(
+    recv_ns: int, payload: UsernameStatusPayload, _extra: Mapping[str, str], trace_id: str | None
+) -> LoginStatus:
+    """Build the event of a ``usernameStatus``."""
+    named = payload.has_username
+    return LoginStatus(
+        recv_ns=recv_ns,
+        player_id=payload.id,
+        username=payload.username,
+        has_username=payload.username is not None if named is None else named,
+        trace_id=trace_id,
+    )

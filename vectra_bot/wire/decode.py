@@ -1,0 +1,175 @@
+"""From raw frames to typed events (protocol 5): the way in.
+
+The payload is the last argument; the trace object, where there is one, is the first (protocol 2.2). Frames
+of the four commonest shapes are decoded in one step by a table of their beginnings; everything else, and
+every frame that is not exactly as expected, takes the general way, which gives the same answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from vectra_bot.errors import WireError
+from vectra_bot.models import Ack, Direction, Event, Frame, UnknownEvent, VenueNotice
+from vectra_bot.wire import builders
+from vectra_bot.wire.packet import (
+    Packet,
+    json_error,
+    payload_of,
+    read_packet,
+    shown,
+    split_trace,
+    trace_id_of,
+)
+from vectra_bot.wire.payloads import Trace
+from vectra_bot.wire.reader import Reader, strict_array
+
+NOTICES = frozenset(
+    {
+        "battleEventUpdate",
+        "chatHistory",
+        "diddyPartyUpdate",
+        "gameNotification",
+        "general:onlineCount",
+        "goldenHourDrawing",
+        "goldenHourUpdate",
+        "inboxMessages",
+        "leaderboardData",
+        "maintenanceUpdate",
+        "mutedPlayers",
+        "newChatMessage",
+        "pinpointPartyEventUpdate",
+        "playerCosmetics",
+        "playerLeaderboardPosition",
+        "rugRoyaleUpdate",
+        "rugpassQuestCompleted",
+        "rugpassStatus",
+        "rugpoolDrawing",
+        "rugpoolStatus",
+        "serverTime",
+        "sidebetEventUpdate",
+    }
+)
+"""Events that are known and carry nothing the engine acts on (protocol 2.2, 5.9)."""
+
+_Build = Callable[[int, Any, Mapping[str, str], str | None], Event]
+
+
+def _game_frame(
+    recv_ns: int, payload: Any, extra: Mapping[str, str], _trace_id: str | None
+) -> Event:
+    return builders.game_frame(recv_ns, payload, extra)
+
+
+_EVENTS: dict[str, tuple[Reader[Any], _Build]] = {
+    reader.event_name: (reader, build)
+    for reader, build in (
+        (builders.GAME_STATE, _game_frame),
+        (builders.PLAYER_GAME, builders.player_game),
+        (builders.PLAYER, builders.player_update),
+        (builders.TRADE, builders.trade),
+        (builders.OWN_SIDEBET, builders.own_sidebet),
+        (builders.ANY_SIDEBET, builders.any_sidebet),
+        (builders.SIDEBET_RESULT, builders.sidebet_result),
+        (builders.LOGIN, builders.login_status),
+    )
+}
+
+_PLAIN: dict[str, tuple[Callable[[str], tuple[str, Any]], _Build]] = {
+    f'42["{reader.event_name}"': (strict_array(str, reader.strict), build)
+    for reader, build in (
+        (builders.GAME_STATE, _game_frame),
+        (builders.PLAYER_GAME, builders.player_game),
+        (builders.PLAYER, builders.player_update),
+    )
+}
+_TRADE_HEAD = '42["standard/newTrade",{"__trace":true,'
+_decode_trade = strict_array(str, Trace, builders.TRADE.strict)
+# The longest event name of the tables, with what stands before it.
+_HEAD_LIMIT = 40
+# What decoding can raise on hostile text; anything else would be a fault of ours.
+_UNREADABLE = (msgspec.MsgspecError, RecursionError, UnicodeError)
+
+
+def decode(frame: Frame) -> Event:
+    """Return the typed event of a frame the venue sent.
+
+    An event with a name the protocol reference does not know becomes an
+    :class:`~vectra_bot.models.UnknownEvent`, never an error.
+
+    Raises:
+        WireError: the frame does not follow the protocol. It never hurts the next frame.
+    """
+    raw = frame.raw
+    if frame.truncated:
+        raise WireError("truncated", f"the recording kept only the start of {shown(raw)}")
+    if frame.direction is not Direction.IN:
+        raise WireError("outbound", f"the frame was sent by us: {shown(raw)}")
+    try:
+        event = _fast(raw, frame.recv_ns)
+    except _UNREADABLE:
+        event = None
+    if event is not None:
+        return event
+    packet = read_packet(raw)
+    try:
+        return _event(packet, frame.recv_ns)
+    except _UNREADABLE as error:
+        raise json_error(raw, error, packet.name or None) from None
+
+
+def _fast(raw: str, recv_ns: int) -> Event | None:
+    """Decode a frame whose shape is known by its beginning; None if it is not one of those."""
+    plain = _PLAIN.get(raw[: raw.find(",", 0, _HEAD_LIMIT)])
+    if plain is not None:
+        decode_array, build = plain
+        return build(recv_ns, decode_array(raw[2:])[1], {}, None)
+    if raw.startswith(_TRADE_HEAD):
+        _, trace, payload = _decode_trade(raw[2:])
+        return builders.trade(recv_ns, payload, {}, trace_id_of(trace.traceparent))
+    return None
+
+
+def _event(packet: Packet, recv_ns: int) -> Event:
+    trace_id, arguments = split_trace(packet.arguments)
+    payload = payload_of(arguments)
+    if packet.ack:
+        return _ack(packet, payload, recv_ns)
+    known = _EVENTS.get(packet.name)
+    if known is not None:
+        reader, build = known
+        value, extra = reader.read(payload)
+        return build(recv_ns, value, extra, trace_id)
+    text = None
+    if payload is not None:
+        # Decoded once to see that later readers can: kept text must not hide a number out of range.
+        msgspec.json.decode(payload)
+        text = bytes(payload).decode()
+    kind = VenueNotice if packet.name in NOTICES else UnknownEvent
+    return kind(recv_ns=recv_ns, name=packet.name, payload_json=text, trace_id=trace_id)
+
+
+def _ack(packet: Packet, payload: msgspec.Raw | None, recv_ns: int) -> Ack:
+    """Build an acknowledgement; a shape we do not know leaves ``success`` None, its text is kept."""
+    if packet.packet_id is None:
+        raise WireError("bad-id", "an acknowledgement has no id")
+    success: bool | None = None
+    message: str | None = None
+    text: str | None = None
+    if payload is not None:
+        value = msgspec.json.decode(payload)
+        text = bytes(payload).decode()
+        if isinstance(value, dict):
+            given, said = value.get("success"), value.get("message", value.get("error"))
+            success = given if isinstance(given, bool) else None
+            message = said if isinstance(said, str) else None
+    return Ack(
+        recv_ns=recv_ns,
+        ack_id=packet.packet_id,
+        success=success,
+        message=message,
+        payload_json=text,
+    )

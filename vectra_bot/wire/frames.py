@@ -1,0 +1,105 @@
+"""Frames as the venue writes them: the text of events and acknowledgements, and parts encoded once."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+
+from vectra_bot.wire.amounts import js_text
+from vectra_bot.wire.states import WireFormat
+
+__all__ = ["WireFormat", "ack_text", "event_text", "god_candle_keys", "highest_keys", "raw_part"]
+
+_encode = msgspec.json.Encoder().encode
+# A string, or a number with a fraction of nothing: strings are matched so that they are left alone.
+_INTEGRAL = re.compile(rb'"(?:[^"\\]|\\.)*"|-?\d+\.0(?![\d])')
+_SUSPECTS = (b".0,", b".0}", b".0]")
+
+
+def _integral_as_int(match: re.Match[bytes]) -> bytes:
+    text = match[0]
+    return text if text[:1] == b'"' else js_text(float(text)).encode()
+
+
+def _encoded(value: Any) -> bytes:
+    """Encode *value*; a float that a writer did not pass through ``number`` still becomes an int."""
+    data = _encode(value)
+    for suspect in _SUSPECTS:
+        if suspect in data:
+            return _INTEGRAL.sub(_integral_as_int, data)
+    return data
+
+
+def raw_part(value: Any) -> msgspec.Raw:
+    """Encode *value* once, to stand in several frames (leaderboard rows, history games)."""
+    return msgspec.Raw(_encoded(value))
+
+
+def trace_argument(trace_id: str, span_id: str) -> str:
+    """Return the trace object that stands first in an event (protocol 2.2)."""
+    return f'{{"__trace":true,"traceparent":"00-{trace_id}-{span_id}-01"}}'
+
+
+def event_text(
+    name: str, payload: Any = None, *, trace_id: str | None = None, span_id: str | None = None
+) -> str:
+    """Return the frame ``42["name",trace?,payload?]``.
+
+    Args:
+        name: the event's name.
+        payload: a payload struct, or anything msgspec encodes; None for an event without argument.
+        trace_id: 32 hex digits; without it no trace argument is written.
+        span_id: 16 hex digits, by default the last half of *trace_id*.
+    """
+    parts = [f'42["{name}"']
+    if trace_id is not None:
+        parts.append(trace_argument(trace_id, span_id or trace_id[16:]))
+    if payload is not None:
+        parts.append(_encoded(payload).decode())
+    return ",".join(parts) + "]"
+
+
+def ack_text(ack_id: int, payload: Any = None) -> str:
+    """Return the acknowledgement ``43<id>[payload]``; without payload an empty one, as for a ping."""
+    return f"43{ack_id}[{'' if payload is None else _encoded(payload).decode()}]"
+
+
+def highest_keys(
+    wire_format: WireFormat,
+    *,
+    game_id: str | None,
+    server_seed: str | None,
+    prices: tuple[float, ...] | msgspec.Raw = (),
+) -> dict[str, Any]:
+    """Return the keys of today's best game that the format has, for ``SettlementState(**keys)``."""
+    if wire_format is WireFormat.DEC:
+        return {"highest_today_prices": prices}
+    return {"highest_today_game_id": game_id, "highest_today_server_seed": server_seed}
+
+
+def god_candle_keys(
+    wire_format: WireFormat,
+    tier: int,
+    *,
+    peak: float | None = None,
+    timestamp_ms: int | None = None,
+    jump: tuple[float, float] | None = None,
+    game_id: str | None = None,
+    server_seed: str | None = None,
+    prices: tuple[float, ...] | msgspec.Raw = (),
+) -> dict[str, Any]:
+    """Return the keys of one god-candle tier (2, 10 or 50) in the format, all null if there was none."""
+    name = f"god_candle_{tier}x"
+    keys: dict[str, Any] = {
+        name: peak,
+        f"{name}_timestamp": timestamp_ms,
+        f"{name}_massive_jump": jump,
+    }
+    if wire_format is WireFormat.DEC:
+        keys[f"{name}_prices"] = prices
+    else:
+        keys[f"{name}_game_id"] = game_id
+        keys[f"{name}_server_seed"] = server_seed
+    return keys

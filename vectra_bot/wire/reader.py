@@ -1,0 +1,104 @@
+"""Reading one payload: strict first, so that the usual frame pays nothing for tolerance; then tolerant.
+
+The strict decoder refuses unknown keys. Only a frame that has one is read a second time, and its unknown
+keys are kept as JSON text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Generic, TypeVar
+
+import msgspec
+from msgspec import Raw, Struct
+
+from vectra_bot.errors import WireError
+
+P = TypeVar("P", bound=Struct)
+
+_UNKNOWN_FIELD = "Object contains unknown field"
+_MISSING = re.compile(r"missing required field `([^`]*)`")
+_PATH = re.compile(r"`\$([^`]*)`$")
+_INDEX = re.compile(r"\[[^\]]*\]")
+_decode_object = msgspec.json.Decoder(dict[str, Raw]).decode
+
+
+class Reader(Generic[P]):
+    """Decoder of one event's payload.
+
+    Args:
+        event_name: the event as the venue names it.
+        payload: the struct of its payload.
+        money: paths of the fields without which the event must not be used, ``cash``, ``sideBet.betAmount``.
+    """
+
+    def __init__(self, event_name: str, payload: type[P], money: tuple[str, ...] = ()) -> None:
+        self.event_name = event_name
+        self.strict: type[P] = msgspec.defstruct(  # type: ignore[assignment]
+            f"Strict{payload.__name__}",
+            [],
+            bases=(payload,),
+            forbid_unknown_fields=True,
+            frozen=True,
+            gc=False,
+            kw_only=True,
+        )
+        self._money = frozenset(money)
+        self._known = frozenset(payload.__struct_encode_fields__)
+        self._decode_strict = msgspec.json.Decoder(self.strict).decode
+        self._decode_tolerant = msgspec.json.Decoder(payload).decode
+
+    def read(self, data: Raw | None) -> tuple[P, Mapping[str, str]]:
+        """Return the payload and the unknown top-level keys as JSON text.
+
+        Raises:
+            WireError: there is no payload, or a field is missing, of the wrong type or out of range.
+        """
+        if data is None:
+            raise self.error("no-payload", "the frame has no payload", money=bool(self._money))
+        try:
+            return self._decode_strict(data), {}
+        except msgspec.ValidationError as error:
+            if not str(error).startswith(_UNKNOWN_FIELD):
+                raise self.invalid(error) from None
+        try:
+            return self._decode_tolerant(data), self._extra(data)
+        except msgspec.ValidationError as error:
+            raise self.invalid(error) from None
+
+    def _extra(self, data: Raw) -> dict[str, str]:
+        extra: dict[str, str] = {}
+        for key, value in _decode_object(data).items():
+            if key not in self._known:
+                msgspec.json.decode(value)
+                extra[key] = bytes(value).decode()
+        return extra
+
+    def invalid(self, error: msgspec.ValidationError) -> WireError:
+        """Return the one error for a payload that is JSON but not of its type."""
+        text = str(error)
+        found = _PATH.search(text)
+        path = _INDEX.sub("", found[1]).lstrip(".") if found else ""
+        missing = _MISSING.search(text)
+        if missing:
+            path = f"{path}.{missing[1]}" if path else missing[1]
+            return self.missing(path)
+        return self.error(f"bad:{path or 'payload'}", text, money=not path or path in self._money)
+
+    def missing(self, field: str) -> WireError:
+        """Return the error for an absent field."""
+        return self.error(f"missing:{field}", f"{field} is missing", money=field in self._money)
+
+    def error(self, reason: str, text: str, *, money: bool = False) -> WireError:
+        """Return an error about this event."""
+        money = money and bool(self._money)
+        advice = "the event is not used" if money else "the frame is skipped"
+        return WireError(
+            reason, f"{self.event_name}: {text}; {advice}", event_name=self.event_name, money=money
+        )
+
+
+def strict_array(*types: Any) -> Any:
+    """Return the decode function of a fixed array, for the frames whose shape is known in advance."""
+    return msgspec.json.Decoder(tuple[types]).decode  # type: ignore[valid-type]
