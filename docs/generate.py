@@ -53,7 +53,9 @@ def doc(value: object) -> str:
     """Return a docstring as Markdown: roles and double backquotes become code, sections bold."""
     text = inspect.getdoc(value) or ""
     text = re.sub(r":[a-z]+:`~?\.?([^`]+)`", r"`\1`", text).replace("``", "`")
-    text = re.sub(r"^(Args|Returns|Raises|Attributes|Example|Examples):$", r"\n**\1**\n", text, flags=re.M)
+    text = re.sub(
+        r"^(Args|Returns|Raises|Attributes|Example|Examples):$", r"\n**\1**\n", text, flags=re.M
+    )
     return re.sub(r"\n{3,}", "\n\n", _as_list(text)).strip()
 
 
@@ -90,7 +92,11 @@ def table(header: Iterable[str], rows: Iterable[Iterable[object]]) -> Iterator[s
     yield "| " + " | ".join(names) + " |"
     yield "|" + "---|" * len(names)
     for row in rows:
-        yield "| " + " | ".join(str(cell).replace("|", "\\|").replace("\n", " ") for cell in row) + " |"
+        yield (
+            "| "
+            + " | ".join(str(cell).replace("|", "\\|").replace("\n", " ") for cell in row)
+            + " |"
+        )
     yield ""
 
 
@@ -107,7 +113,11 @@ def records() -> Iterator[str]:
         yield from table(
             ("column", "type", ""),
             (
-                (f"`{c.name}`", KINDS[c.kind], "derived" if c.derived else "" if c.required else "nullable")
+                (
+                    f"`{c.name}`",
+                    KINDS[c.kind],
+                    "derived" if c.derived else "" if c.required else "nullable",
+                )
                 for c in document_columns(doc_type)
             ),
         )
@@ -274,7 +284,9 @@ def render(name: str) -> str:
 def main() -> int:
     """Write the pages, or say which are out of date."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if a page is old")
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; exit 1 if a page is old"
+    )
     arguments = parser.parse_args()
     stale = []
     for name in PAGES:

@@ -190,7 +190,9 @@ def _read(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         reason = error.strerror or str(error)
-        raise InputError(f"config {str(path)!r} cannot be read ({reason}): check the path") from None
+        raise InputError(
+            f"config {str(path)!r} cannot be read ({reason}): check the path"
+        ) from None
     except UnicodeDecodeError as error:
         raise InputError(f"config {str(path)!r} is not UTF-8 ({error}): save it as UTF-8") from None
     except tomllib.TOMLDecodeError as error:

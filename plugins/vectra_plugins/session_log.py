@@ -47,9 +47,7 @@ class SessionLog(Plugin):
             target = Path(self.path) if self.path else Path(info.folder) / FILE_NAME
             target.parent.mkdir(parents=True, exist_ok=True)
             self.out = target.open("a", encoding="utf-8", errors="backslashreplace")
-        self._line(
-            f"session {info.session_id}: {info.strategy}, {info.mode.value} on {info.venue}"
-        )
+        self._line(f"session {info.session_id}: {info.strategy}, {info.mode.value} on {info.venue}")
 
     @hookimpl
     def session_finished(self, info: SessionInfo, report: SessionSummary) -> None:

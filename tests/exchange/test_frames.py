@@ -218,7 +218,7 @@ def test_a_row_follows_every_state_frame(played: Client) -> None:
 
 def test_leaderboard_lags_one_tick_and_adds_up(played: Client) -> None:
     """Rows in the frame of tick N use the price of tick N-1, stand in the order of their PnL, and add up."""
-    rows = 0
+    rows = lagging = current = 0
     for before, frame in pairwise(frames(played)):
         if kind_of(frame) != "tick" or kind_of(before) != "tick":
             continue
@@ -226,15 +226,21 @@ def test_leaderboard_lags_one_tick_and_adds_up(played: Client) -> None:
         assert [row["position"] for row in table] == list(range(1, len(table) + 1))
         assert [row["pnl"] for row in table] == sorted((row["pnl"] for row in table), reverse=True)
         for row in table:
-            rows += 1
             assert abs(row["pnl"] - row["regularPnl"] - row["sidebetPnl"]) < 5e-9
             if row["totalInvested"]:
                 assert row["pnlPercent"] == row["pnl"] / row["totalInvested"] * 100
-            if row["positionQty"] and row["regularPnl"] and not row["sidebetPnl"]:
-                value = row["positionQty"] * (before["price"] - row["avgCost"])
-                if abs(row["totalInvested"] - row["positionQty"] * row["avgCost"]) < 2e-9 * 10:
-                    assert abs(value - row["regularPnl"]) < 2e-8 * max(1, row["positionQty"])
+            cost = row["positionQty"] * row["avgCost"]
+            if row["positionQty"] and abs(row["totalInvested"] - cost) < 2e-9:
+                rows += 1
+                lagging += (
+                    abs(row["positionQty"] * before["price"] - cost - row["regularPnl"]) < 1e-8
+                )
+                current += (
+                    abs(row["positionQty"] * frame["price"] - cost - row["regularPnl"]) < 1e-8
+                )
     assert rows > 1000
+    assert lagging > 0.9 * rows  # the others have sold and bought again from the proceeds
+    assert current < 0.1 * rows
 
 
 def test_public_trades_are_a_sample(played: Client) -> None:
@@ -304,7 +310,9 @@ def test_snapshot_joins_a_running_game_without_a_gap() -> None:
     snapshot = watcher.until(lambda seen: seen.private)
     payload = snapshot.payload
     assert payload["prices"] == [
-        state(seen)["price"] for seen in watcher.seen if state(seen).get("active")
+        state(seen)["price"]
+        for seen in watcher.seen
+        if state(seen).get("active") and not seen.private
     ]
     assert payload["tickCount"] == len(payload["prices"]) - 1 == tick.payload["tickCount"]
     assert isinstance(event := snapshot.event, GameFrame)

@@ -203,7 +203,9 @@ def absent(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     return st.just(UNSET) | values
 
 
-coins = st.builds(Coin, address=st.just("0xPractice") | names, ticker=maybe(names), name=maybe(names))
+coins = st.builds(
+    Coin, address=st.just("0xPractice") | names, ticker=maybe(names), name=maybe(names)
+)
 side_bets = st.builds(
     SideBet, started_at_tick=ticks, game_id=st.just(GAME), end=ticks, bet_amount=money,
     x_payout=st.just(5), coin_address=maybe(names), bonus_portion=absent(money),

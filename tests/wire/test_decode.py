@@ -218,7 +218,9 @@ def test_sidebet_result_says_what_came_back() -> None:
     assert (found.amount, found.payout, found.profit) == (
         Decimal("0.002"), Decimal("0.01"), Decimal("0.008"),
     )  # fmt: skip
-    lost = decode(event("currentSidebetResult", samples.SIDEBET_RESULT | {"payout": 0, "profit": -0.002}))
+    lost = decode(
+        event("currentSidebetResult", samples.SIDEBET_RESULT | {"payout": 0, "profit": -0.002})
+    )
     assert isinstance(lost, SidebetResult)
     assert (lost.payout, lost.profit) == (Decimal(0), Decimal("-0.002"))
 

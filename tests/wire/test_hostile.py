@@ -32,7 +32,9 @@ _TOKENS = [
 tokens = st.sampled_from(_TOKENS)
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4)
+    ),
     max_leaves=12,
 )
 
@@ -140,7 +142,9 @@ def test_white_space_never_matters(frame: Frame, space: str) -> None:
 @pytest.mark.parametrize("field", ["price", "tickCount", "averageMultiplier", "connectedPlayers"])
 def test_numbers_that_are_none_are_refused(field: str, token: str) -> None:
     """NaN, Infinity and numbers out of a double's range are refused wherever a number is read."""
-    payload = json.dumps(samples.TICK | {field: 77}).replace(f'"{field}": 77', f'"{field}": {token}')
+    payload = json.dumps(samples.TICK | {field: 77}).replace(
+        f'"{field}": 77', f'"{field}": {token}'
+    )
     with pytest.raises(WireError):
         decode(inbound(f'42["gameStateUpdate",{payload}]'))
 

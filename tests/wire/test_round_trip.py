@@ -140,7 +140,8 @@ def test_parts_encoded_once_are_the_same_frame(payload: TickState) -> None:
     whole = event_text("gameStateUpdate", payload)
     assert event_text("gameStateUpdate", msgspec.structs.replace(payload, **parts)) == whole
     assert (
-        event_text("gameStateUpdate", msgspec.structs.replace(payload, leaderboard=raw_rows)) == whole
+        event_text("gameStateUpdate", msgspec.structs.replace(payload, leaderboard=raw_rows))
+        == whole
     )
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vectra_bot.errors import PluginError, UsageError, VectraError
+from vectra_bot.errors import PluginError, StrategyError, UsageError, VectraError
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -77,7 +77,9 @@ class LazyGroup(click.Group):
         if command is None:
             known = self.list_commands(ctx)
             close = difflib.get_close_matches(name, known, n=2, cutoff=0.5)
-            advice = f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(known)}"
+            advice = (
+                f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(known)}"
+            )
             raise UsageError(f"no command is named {name!r}: {advice}")
         return name, command, args[1:]
 
@@ -96,8 +98,12 @@ class LazyGroup(click.Group):
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--debug", is_flag=True, help="Show the traceback of an error (also after a command).")
-@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=lambda *a: _version(*a))
+@click.option(
+    "--debug", is_flag=True, help="Show the traceback of an error (also after a command)."
+)
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=lambda *a: _version(*a)
+)
 def cli(debug: bool) -> None:  # noqa: ARG001 - taken out of the arguments before click sees them
     """Bots for rugs.fun: run, replay and prove them. Paper by default; no affiliation with the venue."""
 
@@ -136,7 +142,11 @@ def _report(error: Exception, *, debug: bool) -> int:
     if debug:
         sys.stderr.write("".join(traceback.format_exception(error)))
     if isinstance(error, VectraError):
-        _say(f"error: {error}")
+        line, _, details = str(error).partition("\n")
+        if isinstance(error, StrategyError) and not debug:
+            sys.stderr.write(details)  # the traceback of the user's own code
+            details = ""
+        _say(f"error: {line}\n{details if not debug else ''}")
         return error.exit_code
     if isinstance(error, click.ClickException):
         _say(f"error: {error.format_message()}")
@@ -169,7 +179,9 @@ def _foreign_commands() -> dict[str, EntryPoint]:
     """Return the commands of other distributions by name; a built-in name cannot be taken."""
     from importlib.metadata import entry_points
 
-    points = sorted(entry_points(group=COMMAND_GROUP), key=lambda p: (p.name, p.value), reverse=True)
+    points = sorted(
+        entry_points(group=COMMAND_GROUP), key=lambda p: (p.name, p.value), reverse=True
+    )
     return {point.name: point for point in points if point.name not in COMMANDS}
 
 

@@ -8,9 +8,10 @@ from typing import Any
 
 import click
 
+from vectra_bot.cli.options import pairs, plugin_options, plugin_settings
 from vectra_bot.cli.output import json_option, print_json, print_pairs
 from vectra_bot.cli.stopping import Stopper
-from vectra_bot.errors import CheckFailed, UsageError
+from vectra_bot.errors import CheckFailed, InputError, UsageError
 from vectra_bot.session import ReplayConfig, replay_session
 
 _EPILOG = """\b
@@ -18,3 +19,112 @@ Examples:
   vectra-bot replay raw_frames.jsonl.gz --strategy watch --store ./store
   vectra-bot replay ./store/journals/SESSION --check --json
 """
+
+
+@click.command(epilog=_EPILOG)
+@click.argument("path", metavar="FILE|DIR")
+@click.option("--strategy", metavar="NAME|FILE", help="What sees the recording [default: watch].")
+@click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="A strategy parameter.")
+@click.option("--store", metavar="DIR", help="Store of the replayed session.")
+@click.option("--session-id", metavar="ID", help="Name of the replayed session.")
+@click.option("--check", is_flag=True, help="Compare a journal's commands; store nothing.")
+@plugin_options
+@json_option
+def replay(path: str, check: bool, as_json: bool, **options: Any) -> int:
+    """Replay a recording or a journal; nothing is sent anywhere.
+
+    A recording is shown to a strategy and stored as a session of its own, so that SQL can read it.
+    With --check, a journal's inputs run through a fresh engine with the strategy of its header, and
+    the commands are compared byte for byte; a difference is named and gives exit code 1.
+    """
+    target = Path(path).expanduser()
+    if not target.exists():
+        raise InputError(
+            f"recording {path!r} does not exist: give a capture file or a journal's folder"
+        )
+    if check:
+        return _check(target, as_json, options)
+    config = _config(target, options)
+    with Stopper(config.stop.set) as stopper:
+        result = asyncio.run(replay_session(config))
+    if as_json:
+        print_json(result)
+    else:
+        _print_recording(result)
+    return stopper.exit_code
+
+
+def _config(target: Path, options: dict[str, Any]) -> ReplayConfig:
+    enable, disable, settings = plugin_settings({}, options)
+    store = options["store"]
+    return ReplayConfig(
+        path=target,
+        strategy=options["strategy"] or "watch",
+        settings=dict(pairs("--set", options["sets"])),
+        store=None if store is None else Path(store).expanduser(),
+        session_id=options["session_id"],
+        plugins=settings,
+        enable_plugins=enable,
+        disable_plugins=disable,
+    )
+
+
+def _check(target: Path, as_json: bool, options: dict[str, Any]) -> int:
+    given = sorted(f"--{name.replace('_', '-')}" for name, value in options.items() if value)
+    if given:
+        given = [{"--sets": "--set"}.get(name, name) for name in given]
+        raise UsageError(
+            f"--check was given with {', '.join(given)}: leave that out, the journal's header says what ran"
+        )
+    result = asyncio.run(replay_session(ReplayConfig(path=target, check=True)))
+    if as_json:
+        print_json(result)
+    else:
+        _print_check(result)
+    if not result["equal"]:
+        first = result["first_difference"]
+        changed = " (the strategy's source has changed since)" if result["source_changed"] else ""
+        raise CheckFailed(
+            f"command {first['index']} at tick {first['tick']} of game {first['game_id']} differs: "
+            f"{first['reason']}{changed}; compare the two commands with --json"
+        )
+    return 0
+
+
+def _print_check(result: dict[str, Any]) -> None:
+    ending = "closed" if result["clean"] else "cut short by a crash" if result["torn"] else "open"
+    print_pairs(
+        [
+            ("Session", f"{result['session_id']}: {result['strategy']}"),
+            ("Inputs", f"{result['inputs']} (journal {ending})"),
+            ("Commands", f"{result['commands']} replayed, {result['recorded']} recorded"),
+            ("Equal", "yes" if result["equal"] else "no"),
+            ("SHA-256", result["sha256"]),
+        ],
+        title="Check",
+    )
+
+
+def _print_recording(result: dict[str, Any]) -> None:
+    by_event = ", ".join(f"{count} {name}" for name, count in result["by_event"].items())
+    print_pairs(
+        [
+            ("Session", f"{result['session_id']}: {result['strategy']}, from {result['venue']}"),
+            (
+                "Lines",
+                f"{result['lines']}: {result['inbound']} inbound, {result['outbound']} outbound, "
+                f"{result['local']} local",
+            ),
+            (
+                "Inbound",
+                f"{result['decoded']} decoded, {result['truncated']} truncated, "
+                f"{result['quarantined']} quarantined, {result['unknown_events']} unknown events",
+            ),
+            ("Events", by_event or "none"),
+            ("Games", f"{result['games']} ({result['ticks']} ticks)"),
+            ("Store", result["store"]),
+            ("Journal", result["journal"]),
+            ("Next", "vectra-bot query games"),
+        ],
+        title="Replay",
+    )

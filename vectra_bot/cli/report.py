@@ -24,7 +24,9 @@ def print_report(report: Report) -> None:
         ("Expected", _expected(report)),
     ]
     if report.luck is not None:
-        rows.append(("Luck", f"{_share(report.luck)} of sessions do at least as well by luck alone"))
+        rows.append(
+            ("Luck", f"{_share(report.luck)} of sessions do at least as well by luck alone")
+        )
     rows.append(("Latency", _latency(report)))
     if report.quarantined:
         rows.append(("Frames", f"{report.quarantined} of {report.frames} could not be read"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ import attrs
 import click
 
 from vectra_bot.actions.risk import Limits
+from vectra_bot.cli.options import pairs, plugin_options, plugin_settings
 from vectra_bot.cli.output import json_option, print_json
 from vectra_bot.cli.report import print_report
 from vectra_bot.cli.stopping import Stopper
@@ -23,7 +24,7 @@ from vectra_bot.config import (
     parse_speed,
     parse_start,
 )
-from vectra_bot.errors import ConfigError, StrategyError, UsageError
+from vectra_bot.errors import ConfigError, UsageError
 from vectra_bot.params import parameters
 from vectra_bot.session import SessionConfig, run_session
 
@@ -60,11 +61,7 @@ def _setting_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @_setting_options
 @click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="A strategy parameter.")
 @click.option("--config", "config_file", metavar="FILE", help="TOML file with settings.")
-@click.option("--plugin", "enable", multiple=True, metavar="NAME", help="Use a plugin.")
-@click.option("--no-plugin", "disable", multiple=True, metavar="NAME", help="Do without a plugin.")
-@click.option(
-    "--plugin-set", multiple=True, metavar="NAME.KEY=VALUE", help="A plugin's parameter; uses it."
-)
+@plugin_options
 @json_option
 def run(strategy: str | None, config_file: str | None, as_json: bool, **options: Any) -> int:
     """Run STRATEGY on the embedded exchange: a paper session with play money.
@@ -79,12 +76,12 @@ def run(strategy: str | None, config_file: str | None, as_json: bool, **options:
     else:
         from vectra_bot.cli.live import view
 
-        title = f"vectra-bot: {config.strategy}, {config.games} games, paper on the embedded exchange"
+        title = (
+            f"vectra-bot: {config.strategy}, {config.games} games, paper on the embedded exchange"
+        )
         with view(title) as shown:
             report, code = _run(config, shown)
         print_report(report)
-    if report.error is not None:
-        raise StrategyError(report.error)
     return code
 
 
@@ -106,10 +103,10 @@ def _session_config(
             "no strategy was given: name one (see `vectra-bot strategies`) or a file ./my_bot.py"
         )
     settings = RunSettings(**{**file.run, **_given_settings(options)})
-    enable, disable, plugin_settings = _plugins(file, options)
+    enable, disable, by_plugin = plugin_settings(file.plugins, options)
     return SessionConfig(
         strategy=chosen,
-        settings={**file.settings, **_pairs("--set", options["sets"])},
+        settings={**file.settings, **pairs("--set", options["sets"])},
         games=settings.games,
         seed=settings.seed,
         speed=parse_speed(settings.speed),
@@ -120,7 +117,7 @@ def _session_config(
         crowd=settings.crowd,
         wire_format=settings.format,
         limits=_limits(file, options),
-        plugins=plugin_settings,
+        plugins=by_plugin,
         enable_plugins=enable,
         disable_plugins=disable,
         exchange_log=_path(settings.exchange_log),
@@ -150,39 +147,6 @@ def _limits(file: FileConfig, options: dict[str, Any]) -> Limits:
     except ConfigError as error:
         raise UsageError(str(error).replace("_", "-")) from None
     return make_limits({**file.limits, **given})
-
-
-def _plugins(
-    file: FileConfig, options: dict[str, Any]
-) -> tuple[tuple[str, ...], tuple[str, ...], dict[str, dict[str, Any]]]:
-    """Return what to enable, what to disable, and parameters by plugin."""
-    enable = {name: None for name, plugin in file.plugins.items() if plugin.enabled}
-    disable = {name: None for name, plugin in file.plugins.items() if plugin.enabled is False}
-    for name in options["enable"]:
-        enable[name] = None
-        disable.pop(name, None)
-    for name in options["disable"]:
-        disable[name] = None
-        enable.pop(name, None)
-    settings = {name: dict(plugin.settings) for name, plugin in file.plugins.items()}
-    for key, value in _pairs("--plugin-set", options["plugin_set"]).items():
-        name, dot, parameter = key.rpartition(".")
-        if not dot or not name:
-            raise UsageError(f"--plugin-set was '{key}={value}': give NAME.KEY=VALUE")
-        settings.setdefault(name, {})[parameter] = value
-    settings = {name: s for name, s in settings.items() if s and name not in disable}
-    return tuple(enable), tuple(disable), settings
-
-
-def _pairs(flag: str, texts: Iterable[str]) -> dict[str, str]:
-    """Return KEY=VALUE texts as a dictionary; of a repeated key the last one counts."""
-    pairs = {}
-    for text in texts:
-        key, equals, value = text.partition("=")
-        if not equals or not key.strip():
-            raise UsageError(f"{flag} was {text!r}: give KEY=VALUE")
-        pairs[key.strip()] = value.strip()
-    return pairs
 
 
 def _path(text: str | None) -> Path | None:

@@ -41,18 +41,33 @@ def write_durably(path: Path, data: bytes) -> None:
     Raises:
         StoreError: the file cannot be written; nothing is left under its name.
     """
+    with replacing(path) as temporary:
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+        try:
+            write_all(fd, data)
+        finally:
+            os.close(fd)
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a temporary name to write to; afterwards it takes the place of *path* in one step.
+
+    Raises:
+        StoreError: the file cannot be written; what stood under *path* before stands there still.
+    """
     temporary = path.with_name(f".{path.name}{TEMPORARY}")
     with store_errors(f"cannot write {path}"):
         try:
-            fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+            yield temporary
+            fd = os.open(temporary, os.O_RDONLY)
             try:
-                write_all(fd, data)
                 sync_file(fd)
             finally:
                 os.close(fd)
             temporary.replace(path)
             sync_directory(path.parent)
-        except OSError:
+        except BaseException:
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
             raise

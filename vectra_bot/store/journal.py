@@ -376,23 +376,32 @@ def _cut(path: Path, size: int) -> None:
 
 def compress_segment(path: Path) -> Path:
     """Replace a closed raw segment by its compressed form; a crash leaves one of them or both."""
+    import pyarrow as pa
+
     packed = path.with_name(path.name + ".zst")
     with files.store_errors(f"cannot compress {path}"):
-        files.write_durably(packed, _compressed(path.read_bytes(), ".zst"))
+        codec = pa.Codec("zstd", compression_level=_ZSTD_LEVEL)
+        files.write_durably(packed, codec.compress(path.read_bytes(), asbytes=True))
         path.unlink(missing_ok=True)
         files.sync_directory(path.parent)
     return packed
 
 
-def _compressed(data: bytes, suffix: str) -> bytes:
+@contextlib.contextmanager
+def _packing(path: Path, suffix: str) -> Iterator[Any]:
+    """Open *path* for writing bytes, compressed as *suffix* says."""
     if suffix == ".zst":
         import pyarrow as pa
 
-        packed: bytes = pa.Codec("zstd", compression_level=_ZSTD_LEVEL).compress(data, asbytes=True)
-        return packed
-    if suffix == ".gz":
-        return gzip.compress(data, mtime=0)
-    return data
+        codec = pa.Codec("zstd", compression_level=_ZSTD_LEVEL)
+        with pa.OSFile(str(path), "wb") as file, pa.CompressedOutputStream(file, codec) as stream:
+            yield stream
+    elif suffix == ".gz":
+        with path.open("wb") as file, gzip.GzipFile("", "wb", fileobj=file, mtime=0) as stream:
+            yield stream
+    else:
+        with path.open("wb") as stream:
+            yield stream
 
 
 def write_journal(path: str | Path, entries: Iterable[Entry]) -> None:
@@ -403,7 +412,12 @@ def write_journal(path: str | Path, entries: Iterable[Entry]) -> None:
         StoreError: the file cannot be written.
     """
     target = Path(path)
-    lines = []
+    with files.replacing(target) as temporary, _packing(temporary, target.suffix) as out:
+        for line in _lines(entries):
+            out.write(line)
+
+
+def _lines(entries: Iterable[Entry]) -> Iterator[bytes]:
     last = -1
     for entry in entries:
         if last < 0 and entry.kind != "header":
@@ -413,8 +427,7 @@ def write_journal(path: str | Path, entries: Iterable[Entry]) -> None:
         if entry.seq <= last:
             raise JournalError(f"entry {entry.seq} would follow entry {last}: seq must increase")
         last = entry.seq
-        lines.append(encode_entry(entry))
-    files.write_durably(target, _compressed(b"".join(lines), target.suffix))
+        yield encode_entry(entry)
 
 
 __all__ = [

@@ -290,7 +290,8 @@ class EmbeddedGateway:
 
     def __init__(self, venue: EmbeddedVenue) -> None:
         self._venue = venue
-        self._ack_id = 0
+        # From 1: an acknowledgement of id 0 breaks known clients, so wire refuses it (protocol 2.3).
+        self._ack_id = 1
         self._closed = False
 
     async def send(self, command: Command) -> SendResult:

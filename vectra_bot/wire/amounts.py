@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from decimal import Context, Decimal
 
-import msgspec
-
 from vectra_bot.errors import WireError
 from vectra_bot.game.rules import LAMPORT, LAMPORTS_PER_SOL, SOL_PLACES
 
@@ -17,26 +15,26 @@ _EXACT_SOL = 4_000_000.0
 _EXACT_INT = 2.0**53
 _JS_FIXED_MIN = 1e-6
 _JS_FIXED_MAX = 1e21
-# From here up msgspec writes small doubles as JSON.stringify does.
-_SAME_FORM_MIN = 1e-5
 
 
 def number(value: float) -> float:
-    """Return *value* in a form that encodes as ``JSON.stringify`` writes it (protocol 14.17).
+    """Return *value* so that it encodes as ``JSON.stringify`` writes it: ``1``, not ``1.0`` (protocol 14.17).
 
-    Integral doubles become ints (``1``, not ``1.0``); the few magnitudes where the encoder's own form
-    differs (``1e-6``, ``1e21``) become raw text. The static type stays float because payload fields are
-    floats for whoever reads them.
+    The static type stays float because payload fields are floats for whoever reads them.
 
     Raises:
         WireError: *value* is not finite; JSON cannot carry it.
     """
-    size = -value if value < 0 else value
-    if size < _EXACT_INT and value == (whole := int(value)):
-        return whole
-    if _SAME_FORM_MIN <= size < _EXACT_INT or size < _JS_FIXED_MIN:
-        return value
-    return msgspec.Raw(js_text(value).encode())  # type: ignore[return-value]
+    if -_EXACT_INT < value < _EXACT_INT:
+        whole = int(value)
+        return whole if whole == value else value
+    if not math.isfinite(value):
+        raise _not_finite(value)
+    return value
+
+
+def _not_finite(value: float) -> WireError:
+    return WireError("encode:number", f"a number was {value!r}: JSON carries finite numbers only")
 
 
 def js_text(value: float) -> str:

@@ -13,22 +13,25 @@ from vectra_bot.wire.states import WireFormat
 __all__ = ["WireFormat", "ack_text", "event_text", "god_candle_keys", "highest_keys", "raw_part"]
 
 _encode = msgspec.json.Encoder().encode
-# A string, or a number with a fraction of nothing: strings are matched so that they are left alone.
-_INTEGRAL = re.compile(rb'"(?:[^"\\]|\\.)*"|-?\d+\.0(?![\d])')
-_SUSPECTS = (b".0,", b".0}", b".0]")
+# A string, or a number that JSON.stringify writes in another form than the encoder: with a fraction of
+# nothing (1.0) or with an exponent (1e-6). Strings are matched so that they are left alone.
+_FOREIGN = re.compile(rb'"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?[eE][+-]?\d+|-?\d+\.0(?!\d)')
+# One of these stands in every text that has such a number; looking for them costs less than the pattern.
+# Exponents above 15 are left out: no price or amount of the venue is that great.
+_SUSPECTS = (b".0,", b".0}", b".0]", b"e-6")
 
 
-def _integral_as_int(match: re.Match[bytes]) -> bytes:
+def _as_javascript(match: re.Match[bytes]) -> bytes:
     text = match[0]
     return text if text[:1] == b'"' else js_text(float(text)).encode()
 
 
 def _encoded(value: Any) -> bytes:
-    """Encode *value*; a float that a writer did not pass through ``number`` still becomes an int."""
+    """Encode *value* with numbers in JavaScript's form, also those a writer did not prepare."""
     data = _encode(value)
     for suspect in _SUSPECTS:
         if suspect in data:
-            return _INTEGRAL.sub(_integral_as_int, data)
+            return _FOREIGN.sub(_as_javascript, data)
     return data
 
 

@@ -1,0 +1,526 @@
+"""The ledger: to the lamport, oldest lots first, money conserved, refusals without a trace."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from decimal import ROUND_DOWN, ROUND_FLOOR, Context, Decimal, localcontext
+from fractions import Fraction
+from math import floor
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vectra_bot.game import rules
+from vectra_bot.game.ledger import (
+    BadAmount,
+    Fill,
+    GameOpen,
+    InsufficientFunds,
+    Ledger,
+    LedgerError,
+    Lot,
+    NothingToSell,
+    SidebetOpen,
+    buy_qty,
+    lamports_from_double,
+    sell_value,
+    to_lamports,
+    to_sol,
+)
+
+SOL = 10**9
+
+amounts = st.integers(1_000_000, 5 * SOL)
+prices = st.floats(0.001, 1000)
+quantities = st.integers(1, 10**12)
+steps = st.lists(
+    st.one_of(
+        st.tuples(st.just("buy"), amounts, prices),
+        st.tuples(st.just("sell"), st.integers(1, 100), prices),
+        st.tuples(st.just("sidebet"), amounts, prices),
+        st.tuples(st.just("settle"), st.booleans(), prices),
+    ),
+    max_size=12,
+)
+
+
+def exact(price: float) -> Fraction:
+    """Return a price as the binary fraction that it is."""
+    return Fraction(price)
+
+
+def play(ledger: Ledger, todo: list) -> list[Fill]:
+    """Do what can be done of *todo*, one step a tick, and return the fills."""
+    fills = []
+    for tick, (kind, size, price) in enumerate(todo):
+        try:
+            if kind == "buy":
+                fills.append(ledger.buy(size, price, tick))
+            elif kind == "sell":
+                fills.append(ledger.sell(size, price, tick))
+            elif kind == "sidebet":
+                ledger.place_sidebet(size, tick)
+            else:
+                ledger.settle_sidebet(tick if size else None, tick)
+        except LedgerError:
+            continue
+    return fills
+
+
+def snapshot(ledger: Ledger) -> tuple:
+    """Return everything a ledger holds."""
+    return (
+        ledger.cash,
+        ledger.lots,
+        ledger.sidebet,
+        ledger.sidebet_pnl,
+        ledger.total_invested,
+        ledger.regular_pnl(1.0),
+    )
+
+
+# ---- amounts
+
+
+@pytest.mark.parametrize(
+    ("amount", "lamports"),
+    [("0.1", 10**8), (0.1, 10**8), (1, SOL), (Decimal("1e-9"), 1), ("-0.5", -5 * 10**8), (0, 0)],
+)
+def test_amounts_of_any_type(amount: object, lamports: int) -> None:
+    """Decimal, int, str and float give exact lamports; a float counts as its shortest decimal."""
+    assert to_lamports(amount) == lamports
+
+
+@pytest.mark.parametrize(
+    "amount",
+    [
+        "0.0000000001",
+        "1e999999999",
+        "nan",
+        "inf",
+        float("nan"),
+        "",
+        "one",
+        True,
+        None,
+        "1e-99999999",
+    ],
+)
+def test_amounts_that_cannot_be_booked(amount: object) -> None:
+    """What is no amount, or finer than a lamport, is refused at once with the value in the message."""
+    with pytest.raises(BadAmount, match="amount was"):
+        to_lamports(amount)
+
+
+@given(st.integers(-(10**20), 10**20))
+def test_sol_and_lamports_are_inverse(lamports: int) -> None:
+    """SOL has nine places and gives the same lamports back, whatever the decimal context."""
+    with localcontext(Context(prec=3)):
+        sol = to_sol(lamports)
+    assert sol.as_tuple().exponent == -9
+    assert to_lamports(sol) == lamports
+    assert sol == Fraction(lamports, SOL)
+
+
+@given(st.integers(0, 10**14))
+def test_json_numbers_give_their_lamports(lamports: int) -> None:
+    """A JSON double of SOL gives the lamports it stands for, float noise rounded away."""
+    assert lamports_from_double(lamports / 1e9) == lamports
+    noisy = lamports / 1e9 * (1 + 1e-16)
+    assert lamports_from_double(noisy) == lamports
+
+
+# ---- floors
+
+
+@given(amounts, prices)
+def test_a_buy_never_gives_too_much(amount: int, price: float) -> None:
+    """The tokens bought are the exact quotient rounded down, less than a billionth below it."""
+    qty = buy_qty(amount, price)
+    assert qty * exact(price) <= amount < (qty + 1) * exact(price)
+
+
+@given(quantities, prices)
+def test_a_sell_never_pays_too_much(qty: int, price: float) -> None:
+    """The lamports paid are the exact product rounded down, within one lamport."""
+    paid = sell_value(qty, price)
+    assert 0 <= qty * exact(price) - paid < 1
+
+
+@given(amounts, prices)
+def test_floors_agree_with_decimal_arithmetic(amount: int, price: float) -> None:
+    """An independent computation in decimals gives the same floors."""
+    with localcontext(Context(prec=400, rounding=ROUND_FLOOR)):
+        product = int((amount * Decimal(price)).to_integral_value(ROUND_DOWN))
+        quotient = int((amount / Decimal(price)).to_integral_value(ROUND_DOWN))
+    assert (sell_value(amount, price), buy_qty(amount, price)) == (product, quotient)
+
+
+@given(amounts, prices)
+def test_a_round_trip_at_one_price_gains_nothing(amount: int, price: float) -> None:
+    """Selling at the price just bought at loses the rounding at most, and never gains."""
+    ledger = Ledger(amount)
+    try:
+        fill = ledger.buy(amount, price, 1)
+    except BadAmount:
+        return
+    back = ledger.sell(100, price, 1).amount
+    assert 0 <= amount - back <= price + 1
+    assert fill.qty > 0
+
+
+def test_floor_differs_from_round_here() -> None:
+    """Both roundings go down where the fraction is above one half."""
+    assert buy_qty(2, 0.75) == 2
+    assert sell_value(3, 0.9) == 2
+
+
+# ---- lots
+
+
+def test_oldest_lots_are_sold_first() -> None:
+    """A sale takes the first lot whole before it touches the second."""
+    ledger = Ledger(10 * SOL)
+    ledger.buy(SOL, 1.0, 0)
+    ledger.buy(2 * SOL, 2.0, 5)
+    fill = ledger.sell_qty(3 * SOL // 2, 4.0, 9)
+    assert (fill.amount, fill.cost) == (6 * SOL, 2 * SOL)
+    assert ledger.lots == (Lot(SOL // 2, SOL, 5),)
+    assert ledger.avg_cost == 2 * SOL
+
+
+@given(st.lists(st.tuples(amounts, prices), min_size=1, max_size=6), st.data())
+def test_sales_are_paid_lot_by_lot(buys: list, data: st.DataObject) -> None:
+    """A sale pays the floor of each lot part, oldest first, and leaves the newest lots."""
+    ledger = Ledger(100 * SOL)
+    held: list[tuple[int, int]] = []
+    for tick, (amount, price) in enumerate(buys):
+        held.append((ledger.buy(amount, price, tick).qty, tick))
+    qty = data.draw(st.integers(1, ledger.position_qty))
+    price = data.draw(prices)
+    expected, rest, left = 0, qty, []
+    for lot_qty, tick in held:
+        part = min(rest, lot_qty)
+        rest -= part
+        expected += floor(part * exact(price))
+        if lot_qty > part:
+            left.append((lot_qty - part, tick))
+    assert ledger.sell_qty(qty, price, 99).amount == expected
+    assert [(lot.qty, lot.tick) for lot in ledger.lots] == left
+
+
+@given(st.lists(st.tuples(amounts, prices), min_size=1, max_size=6), prices)
+def test_the_sum_of_floors_is_just_below_the_floor_of_the_sum(buys: list, price: float) -> None:
+    """Selling all pays at most the floor of the whole and less than a lamport a lot below it."""
+    ledger = Ledger(100 * SOL)
+    for tick, (amount, entry) in enumerate(buys):
+        ledger.buy(amount, entry, tick)
+    whole = sell_value(ledger.position_qty, price)
+    assert whole - len(buys) < ledger.sell(100, price, 9).amount <= whole
+
+
+@given(st.lists(st.tuples(amounts, prices), min_size=1, max_size=5), st.lists(st.integers(1, 100)))
+def test_costs_of_parts_add_up(buys: list, percentages: list[int]) -> None:
+    """The cost of what was sold and of what is left is what was paid, to the lamport."""
+    ledger = Ledger(100 * SOL)
+    for tick, (amount, price) in enumerate(buys):
+        ledger.buy(amount, price, tick)
+    paid = ledger.cost
+    sold = sum(fill.cost for fill in play(ledger, [("sell", p, 1.5) for p in percentages]))
+    assert sold + ledger.cost == paid == sum(amount for amount, _ in buys)
+    assert all(lot.qty > 0 and lot.cost >= 0 for lot in ledger.lots)
+
+
+@given(st.lists(st.tuples(amounts, prices), min_size=1, max_size=6))
+def test_average_cost_does_not_depend_on_the_order_of_buys(buys: list) -> None:
+    """Position, cost and average cost after buys are the same in any order."""
+    one, other = Ledger(100 * SOL), Ledger(100 * SOL)
+    for amount, price in buys:
+        one.buy(amount, price, 1)
+    for amount, price in reversed(buys):
+        other.buy(amount, price, 1)
+    assert (one.position_qty, one.cost, one.avg_cost) == (
+        other.position_qty,
+        other.cost,
+        other.avg_cost,
+    )
+    assert 0 <= Fraction(one.cost * SOL, one.position_qty) - one.avg_cost < 1
+
+
+def test_average_cost_changes_on_a_partial_sale() -> None:
+    """Selling the cheap lot first raises the average cost of what is left; flat is 0."""
+    ledger = Ledger(10 * SOL)
+    ledger.buy(SOL, 1.0, 0)
+    ledger.buy(SOL, 2.0, 1)
+    assert ledger.avg_cost == 1_333_333_333
+    ledger.sell(50, 3.0, 2)
+    assert ledger.avg_cost == 1_666_666_666
+    ledger.sell(100, 3.0, 3)
+    assert (ledger.avg_cost, ledger.position_qty, ledger.lots) == (0, 0, ())
+
+
+@given(st.integers(1, 100), amounts, prices)
+def test_a_quote_is_what_the_sale_pays(percentage: int, amount: int, price: float) -> None:
+    """A quote changes nothing and is paid exactly when the sale follows."""
+    ledger = Ledger(100 * SOL)
+    ledger.buy(amount, 0.7, 0)
+    ledger.buy(amount, 1.9, 1)
+    before = snapshot(ledger)
+    quote = ledger.quote_sell(percentage, price)
+    assert snapshot(ledger) == before
+    fill = ledger.sell(percentage, price, 2)
+    assert fill.amount == quote
+    assert fill.qty == (fill.qty + ledger.position_qty) * percentage // 100
+
+
+# ---- money
+
+
+@given(steps)
+def test_money_is_conserved(todo: list) -> None:
+    """Cash, cost of open lots, open stake and PnL add up to the cash at the start."""
+    start = 20 * SOL
+    ledger = Ledger(start)
+    play(ledger, todo)
+    stake = ledger.sidebet.amount if ledger.sidebet else 0
+    realised = sum(0 for _ in ()) + ledger.cash + ledger.cost + stake - start - ledger.sidebet_pnl
+    flat = Ledger(0)
+    assert flat.regular_pnl(1.0) == 0
+    ledger.forced_sell(0.5, 99)
+    assert ledger.cash + stake == start + ledger.regular_pnl(0.5) + ledger.sidebet_pnl
+    assert ledger.cash >= 0
+    assert realised == ledger.regular_pnl(0.5) - (
+        ledger.cash + stake - start - ledger.sidebet_pnl - realised
+    )
+
+
+@given(steps)
+def test_refusals_leave_no_trace(todo: list) -> None:
+    """Whatever came before, a refused request changes nothing at all."""
+    ledger = Ledger(3 * SOL)
+    play(ledger, todo)
+    before = snapshot(ledger)
+    refused = [
+        lambda: ledger.buy(ledger.cash + 1, 1.0, 50),
+        lambda: ledger.buy(0, 1.0, 50),
+        lambda: ledger.buy(1, 0.0, 50),
+        lambda: ledger.buy(1, float("nan"), 50),
+        lambda: ledger.sell(0, 1.0, 50),
+        lambda: ledger.sell(101, 1.0, 50),
+        lambda: ledger.sell(True, 1.0, 50),
+        lambda: ledger.sell_qty(ledger.position_qty + 1, 1.0, 50),
+        lambda: ledger.sell_qty(0, 1.0, 50),
+        lambda: ledger.quote_sell(101, 1.0),
+        lambda: ledger.place_sidebet(-1, 50),
+        lambda: ledger.place_sidebet(ledger.cash + 1, 50),
+    ]
+    if ledger.lots:
+        refused += [lambda: ledger.sell(100, float("inf"), 50), ledger.begin_game]
+    for request in refused:
+        with pytest.raises(LedgerError):
+            request()
+        assert snapshot(ledger) == before
+
+
+def test_refusals_have_their_own_errors() -> None:
+    """Each kind of refusal has its class and its short reason."""
+    ledger = Ledger(100)
+    with pytest.raises(InsufficientFunds, match=r"0\.000000101 SOL"):
+        ledger.buy(101, 1.0, 0)
+    with pytest.raises(NothingToSell):
+        ledger.sell(50, 1.0, 0)
+    with pytest.raises(BadAmount, match="buys nothing"):
+        ledger.buy(1, 5.0, 0)
+    ledger.place_sidebet(10, 3)
+    with pytest.raises(SidebetOpen, match="tick 43"):
+        ledger.place_sidebet(10, 4)
+    with pytest.raises(GameOpen):
+        ledger.begin_game()
+    reasons = {
+        e.reason for e in (InsufficientFunds, NothingToSell, BadAmount, SidebetOpen, GameOpen)
+    }
+    assert len(reasons) == 5
+
+
+# ---- invested, PnL
+
+
+def test_total_invested_is_a_high_water_mark() -> None:
+    """The venue's own example: a re-buy from proceeds adds nothing but the part above the mark."""
+    ledger = Ledger(5 * SOL)
+    ledger.buy(to_lamports("0.3"), 1.196390356976347, 130)
+    qty = ledger.position_qty
+    ledger.sell_qty(qty, 1.6710016566304622, 148)
+    assert ledger.cash == 5 * SOL + to_lamports("0.419010812") - to_lamports("0.3")
+    assert ledger.total_invested == to_lamports("0.3")
+    ledger.buy(to_lamports("0.3"), 1.7, 150)
+    assert ledger.total_invested == to_lamports("0.3")
+    ledger.buy(to_lamports("0.3"), 1.7, 151)
+    assert ledger.total_invested == to_lamports("0.480989188")
+
+
+def test_sidebet_stakes_always_add_to_what_was_invested() -> None:
+    """Stakes of 0.002 take 0.123 to 0.125, 0.127, 0.129, won or lost."""
+    ledger = Ledger(SOL)
+    ledger.buy(to_lamports("0.123"), 1.0, 0)
+    for number, rug_tick in enumerate((None, 80, None), start=1):
+        ledger.place_sidebet(to_lamports("0.002"), 40 * number)
+        assert ledger.total_invested == to_lamports("0.123") + number * to_lamports("0.002")
+        ledger.settle_sidebet(rug_tick, 40 * number + 40)
+
+
+@given(steps)
+def test_total_invested_never_falls(todo: list) -> None:
+    """The mark is the greatest net money in so far plus all stakes; it never falls in a game."""
+    ledger = Ledger(20 * SOL)
+    net = peak = stakes = 0
+    last = 0
+    for step in todo:
+        before = ledger.sidebet
+        for fill in play(ledger, [step]):
+            net += fill.amount if fill.kind == "buy" else -fill.amount
+            peak = max(peak, net)
+        if ledger.sidebet is not None and before is None:
+            stakes += ledger.sidebet.amount
+        assert ledger.total_invested == peak + stakes >= last
+        last = ledger.total_invested
+
+
+def test_pnl_is_truncated_toward_zero() -> None:
+    """A loss is cut toward zero like a gain: -0.00098885637 shows -0.000988856."""
+    ledger = Ledger(SOL)
+    ledger.buy(1_000_000, 1.0, 0)
+    assert ledger.regular_pnl(0.01114363) == -988_856
+    assert ledger.regular_pnl(1.0000007) == 0
+    assert ledger.regular_pnl(1.0000017) == 1
+
+
+@given(steps, prices)
+def test_open_pnl_is_within_a_lamport_of_the_exact_value(todo: list, price: float) -> None:
+    """The PnL of the longs is the exact value, less than a lamport nearer to zero."""
+    start = 20 * SOL
+    ledger = Ledger(start)
+    fills = play(ledger, todo)
+    flow = sum(f.amount if f.kind != "buy" else -f.amount for f in fills)
+    value = flow + ledger.position_qty * exact(price)
+    shown = ledger.regular_pnl(price)
+    assert abs(shown) <= abs(value)
+    assert abs(value - shown) < 1
+    assert ledger.cumulative_pnl(price) == shown + ledger.sidebet_pnl
+
+
+@given(steps, prices)
+def test_pnl_percent_is_the_venue_s_double(todo: list, price: float) -> None:
+    """The percentage is pnl / totalInvested * 100 of the JSON doubles, 0 if nothing was invested."""
+    ledger = Ledger(20 * SOL)
+    play(ledger, todo)
+    pnl = float(to_sol(ledger.cumulative_pnl(price)))
+    invested = float(to_sol(ledger.total_invested))
+    assert ledger.pnl_percent(price) == (pnl / invested * 100 if invested else 0)
+
+
+# ---- sidebets, presale, rug
+
+
+@given(st.integers(0, 3000), st.integers(1, 60), amounts)
+def test_a_sidebet_wins_up_to_its_end(start: int, after: int, amount: int) -> None:
+    """A bet at tick s wins for rug ticks s+1 to s+40 and loses for any later one."""
+    ledger = Ledger(amount)
+    bet = ledger.place_sidebet(amount, start)
+    assert (bet.start_tick, bet.end_tick, ledger.cash) == (start, start + 40, 0)
+    settled = ledger.settle_sidebet(start + after, start + after)
+    assert settled is not None
+    assert settled.won == (after <= 40)
+    assert ledger.cash == settled.payout == (5 * amount if after <= 40 else 0)
+    assert ledger.sidebet_pnl == settled.pnl == (4 * amount if after <= 40 else -amount)
+    assert ledger.sidebet is None
+
+
+def test_a_sidebet_wins_when_the_rug_is_at_its_end() -> None:
+    """The last winning rug tick is the end itself; one tick later is lost."""
+    for rug_tick, won in ((50, True), (51, False)):
+        ledger = Ledger(SOL)
+        ledger.place_sidebet(SOL, 10)
+        settled = ledger.settle_sidebet(rug_tick, rug_tick)
+        assert settled is not None
+        assert settled.won is won
+
+
+def test_a_sidebet_is_lost_when_its_end_arrives_alive() -> None:
+    """Alive before the end nothing is decided; alive at the end it is lost; then another may open."""
+    ledger = Ledger(SOL)
+    ledger.place_sidebet(SOL // 2, 10)
+    assert ledger.settle_sidebet(None, 49) is None
+    assert ledger.sidebet_pnl == 0
+    settled = ledger.settle_sidebet(None, 50)
+    assert settled is not None
+    assert (settled.won, settled.pnl) == (False, -SOL // 2)
+    assert ledger.settle_sidebet(None, 51) is None
+    assert ledger.place_sidebet(SOL // 2, 50).end_tick == 90
+
+
+def test_presale_then_rug() -> None:
+    """A presale buy at price 1 and a presale bet end at the rug: forced sale, bet won by tick 40."""
+    ledger = Ledger(SOL)
+    ledger.begin_game()
+    ledger.buy(SOL // 10, rules.START_PRICE, 0)
+    ledger.place_sidebet(SOL // 100, 0)
+    price = 0.020000000000000018
+    fill = ledger.forced_sell(price, 40)
+    settled = ledger.settle_sidebet(40, 40)
+    assert fill == Fill("forced_sell", SOL // 10, 2_000_000, price, 40, SOL // 10)
+    assert settled is not None
+    assert settled.won
+    assert ledger.cash == SOL - SOL // 10 + 2_000_000 + 4 * SOL // 100
+    assert ledger.forced_sell(price, 40) is None
+    assert ledger.total_invested == SOL // 10 + SOL // 100
+
+
+@given(steps)
+def test_a_new_game_starts_at_zero_with_the_same_cash(todo: list) -> None:
+    """After settlement a new game's books are empty and the cash is what it was."""
+    ledger = Ledger(20 * SOL)
+    play(ledger, todo)
+    ledger.forced_sell(0.02, 500)
+    ledger.settle_sidebet(500, 500)
+    cash = ledger.cash
+    ledger.begin_game()
+    assert snapshot(ledger) == (cash, (), None, 0, 0, 0)
+    assert ledger.pnl_percent(1.0) == 0
+
+
+# ---- real rows
+
+
+def test_real_buys_to_the_lamport(real_data: Path) -> None:
+    """Every real buy holds exactly the tokens that the ledger books, at leverage 4 as well."""
+    lines = (real_data / "real_trades.jsonl").read_text().splitlines()
+    rows = [row for row in map(json.loads, lines) if row["type"] == "buy"]
+    assert rows
+    for row in rows:
+        ledger = Ledger(10 * SOL)
+        fill = ledger.buy(lamports_from_double(row["amount"]), row["price"], row["tickIndex"])
+        assert fill.qty == lamports_from_double(row["qty"])
+
+
+def test_real_leaderboard_percentages(real_data: Path) -> None:
+    """A ledger with a real row's PnL and investment shows the row's percentage bit for bit."""
+    with gzip.open(real_data / "leaderboard_rows.jsonl.gz") as lines:
+        rows = [json.loads(line)["row"] for line in lines]
+    presale = [row for row in rows if row["avgCost"] == 1 and row["sidebetPnl"] == 0]
+    shown = 0
+    for row in presale:
+        qty, pnl = lamports_from_double(row["positionQty"]), lamports_from_double(row["pnl"])
+        if row["sideBet"] or qty != lamports_from_double(row["totalInvested"]):
+            continue
+        ledger = Ledger(qty)
+        ledger.buy(qty, 1.0, 0)
+        price = 1 + (pnl + (0.5 if pnl >= 0 else -0.5)) / qty
+        assert ledger.avg_cost == SOL
+        if ledger.regular_pnl(price) == pnl:
+            assert ledger.pnl_percent(price) == row["pnlPercent"]
+            shown += 1
+    assert shown > 20
