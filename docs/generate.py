@@ -1,4 +1,4 @@
-"""Write the reference pages from the code: `python docs/generate.py`, or `--check` that they are up to date."""
+"""Write the reference pages from the code: `python docs/generate.py`; `--check` only compares."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 import inspect
 import re
 import sys
+import textwrap
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -15,12 +16,12 @@ import attrs
 import click
 
 import vectra_bot.store
-from vectra_bot import errors, hookspecs
+from vectra_bot import hookspecs
 from vectra_bot import models as model_module
 from vectra_bot.actions.interface import BotActionInterface
 from vectra_bot.actions.risk import Limits
 from vectra_bot.cli.main import COMMANDS, EXIT_CODES, LazyGroup
-from vectra_bot.config import RunSettings
+from vectra_bot.config import LIMITS_HELP, RunSettings
 from vectra_bot.errors import VectraError
 from vectra_bot.game.account import AccountView, PositionView
 from vectra_bot.game.state import GameView
@@ -34,6 +35,8 @@ from vectra_bot.strategy import Strategy
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
 NOTE = "<!-- Written by docs/generate.py from the code; changes by hand are lost. -->\n"
+
+_LITERAL = re.compile(r"^(.*)::\n\n((?:    .*(?:\n|$)|\n)+)", re.MULTILINE)
 
 KINDS = {
     "sol": "DECIMAL(38,9), SOL or units of the position",
@@ -51,12 +54,20 @@ KINDS = {
 
 def doc(value: object) -> str:
     """Return a docstring as Markdown: roles and double backquotes become code, sections bold."""
-    text = inspect.getdoc(value) or ""
+    text = re.sub(r" ?\(protocol [\d., ]+\)", "", inspect.getdoc(value) or "")
     text = re.sub(r":[a-z]+:`~?\.?([^`]+)`", r"`\1`", text).replace("``", "`")
     text = re.sub(
-        r"^(Args|Returns|Raises|Attributes|Example|Examples):$", r"\n**\1**\n", text, flags=re.M
+        r"^(Args|Returns|Raises|Attributes|Example|Examples):$",
+        r"\n**\1**\n",
+        text,
+        flags=re.MULTILINE,
     )
-    return re.sub(r"\n{3,}", "\n\n", _as_list(text)).strip()
+    text = _LITERAL.sub(_fenced, _as_list(text))
+    return re.sub(r"\n{3,}", "\n\n", text).strip()
+
+
+def _fenced(match: re.Match[str]) -> str:
+    return f"{match[1]}:\n\n```python\n{textwrap.dedent(match[2]).strip()}\n```\n"
 
 
 def _as_list(text: str) -> str:
@@ -187,7 +198,7 @@ def _properties(title: str, owner: type) -> Iterator[str]:
         if isinstance(value, property):
             kind = str(inspect.signature(value.fget).return_annotation) if value.fget else ""
             rows.append((f"`{name}`", f"`{kind}`", doc(value).split("\n")[0]))
-        elif inspect.isfunction(value) and owner in (PositionView,):
+        elif inspect.isfunction(value) and owner is PositionView:
             rows.append((f"`{name}{signature(value)}`", "", doc(value).split("\n")[0]))
     yield from table(("name", "type", ""), rows)
 
@@ -196,7 +207,9 @@ def command_line() -> Iterator[str]:
     """Help of every command, settings of a file, exit codes."""
     yield "# Command line\n"
     group = LazyGroup(name="vectra-bot")
-    context = click.Context(group, info_name="vectra-bot", max_content_width=80, terminal_width=80)
+    context = click.Context(
+        group, info_name="vectra-bot", terminal_width=80, help_option_names=["-h", "--help"]
+    )
     for name in COMMANDS:
         command = group.get_command(context, name)
         assert command is not None
@@ -208,12 +221,14 @@ def command_line() -> Iterator[str]:
     yield "`vectra-bot run --config bot.toml`. The command line wins over the file.\n"
     yield "### [run]\n"
     rows = [("`strategy`", "a name or ./file.py", "", "What to run.")]
-    rows += [(f"`{p.name}`", p.allowed, p.default, p.help) for p in parameters(RunSettings)]
+    rows += [
+        (f"`{p.name}`", p.allowed, "" if p.default is None else p.default, p.help)
+        for p in parameters(RunSettings)
+    ]
     yield from table(("key", "allowed", "default", ""), rows)
     yield "### [limits]\n"
-    rows = [(f"`{f.name}`", f.type, f.default, "") for f in attrs.fields(Limits)]
-    yield from table(("key", "type", "default"), (row[:3] for row in rows))
-    yield f"{doc(Limits)}\n"
+    limits = [(f"`{f.name}`", f.default, LIMITS_HELP[f.name]) for f in attrs.fields(Limits)]
+    yield from table(("key", "default", ""), limits)
     yield "### [strategy]\n"
     yield "The strategy's own parameters: `vectra-bot strategies` lists them.\n"
     yield "### [plugins.NAME]\n"
@@ -222,15 +237,26 @@ def command_line() -> Iterator[str]:
     yield from table(("code", "means"), EXIT_CODES.items())
 
 
+def error_classes(base: type[VectraError] = VectraError) -> Iterator[type[VectraError]]:
+    """Yield every error of ours."""
+    yield base
+    for child in base.__subclasses__():
+        yield from error_classes(child)
+
+
 def error_tree() -> Iterator[str]:
     """Every error, its exit code and meaning."""
     yield "# Errors\n"
     yield "Every deliberate error is a `vectra_bot.errors.VectraError`. Its message says what is wrong, the"
     yield "value, and what to do; the command line prints it as one line and exits with its code.\n"
     rows = [
-        (f"`{e.__name__}`", f"`{e.__bases__[0].__name__}`", e.exit_code, doc(e).split("\n")[0])
-        for e in vars(errors).values()
-        if isinstance(e, type) and issubclass(e, VectraError)
+        (
+            f"`{e.__module__}.{e.__name__}`",
+            f"`{e.__bases__[0].__name__}`",
+            e.exit_code,
+            doc(e).split("\n")[0],
+        )
+        for e in sorted(error_classes(), key=lambda e: (e.__module__, e.exit_code))
     ]
     yield from table(("error", "is a", "exit code", "means"), rows)
     yield "## States of an action\n"
@@ -263,7 +289,10 @@ def _module_text(module: ModuleType) -> Iterator[str]:
         literal = block.startswith(("    ", "====="))
         text = re.sub(r":[a-z]+:`~?\.?([^`]+)`", r"`\1`", block).replace("``", "`")
         text = re.sub(r"::$", ":", text)
-        yield f"```text\n{inspect.cleandoc(block)}\n```\n" if literal else f"{text}\n"
+        plain = re.sub(r"^=[= ]+\n?", "", textwrap.dedent(block), flags=re.MULTILINE).replace(
+            "``", ""
+        )
+        yield f"```text\n{plain.rstrip()}\n```\n" if literal else f"{text}\n"
 
 
 PAGES: dict[str, Callable[[], Iterator[str]]] = {

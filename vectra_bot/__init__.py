@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from vectra_bot.actions.risk import Limits
     from vectra_bot.analysis.report import Report
     from vectra_bot.errors import VectraError
-    from vectra_bot.game.account import AccountView, OpenSidebet, PositionView
+    from vectra_bot.game.account import AccountView, PositionView, SidebetView
     from vectra_bot.game.state import GameView
     from vectra_bot.hookspecs import hookimpl
     from vectra_bot.params import configure, param, parameters
@@ -29,12 +29,12 @@ _HOMES = {
     "Catalog": "vectra_bot.store.catalog",
     "GameView": "vectra_bot.game.state",
     "Limits": "vectra_bot.actions.risk",
-    "OpenSidebet": "vectra_bot.game.account",
     "Plugin": "vectra_bot.plugins",
     "PositionView": "vectra_bot.game.account",
     "ReplayConfig": "vectra_bot.session",
     "Report": "vectra_bot.analysis.report",
     "SessionConfig": "vectra_bot.session",
+    "SidebetView": "vectra_bot.game.account",
     "Strategy": "vectra_bot.strategy",
     "VectraError": "vectra_bot.errors",
     "configure": "vectra_bot.params",
@@ -52,12 +52,12 @@ __all__ = [
     "Catalog",
     "GameView",
     "Limits",
-    "OpenSidebet",
     "Plugin",
     "PositionView",
     "ReplayConfig",
     "Report",
     "SessionConfig",
+    "SidebetView",
     "Strategy",
     "VectraError",
     "configure",

@@ -50,16 +50,24 @@ class RunSettings(Configurable):
     speed: str = param("max", help="max, or how many times faster than the venue (1: real time).")
     session_id: str | None = param(None, help="Name of the session; random unless given.")
     store: str | None = param(
-        None, help="Folder of the store [default: $VECTRA_STORE, else ~/rugs_data/events_parquet]."
+        None, help="Folder of the store.  [default: $VECTRA_STORE, else ~/rugs_data/events_parquet]"
     )
     cash: Decimal = param("1", low="0", high="1000000", help="SOL at the start.")
     latency_ms: int = param(70, low=0, high=60_000, help="One-way latency of a request, in ms.")
     crowd: int | None = param(None, low=0, high=100_000, help="Other players on the exchange.")
     format: str = param("feb", choices=("feb", "dec"), help="Wire format: February or December.")
     start: str | None = param(
-        None, help="Where the exchange's clock starts, ISO 8601 [default: 2026-01-01T00:00:00Z]."
+        None, help="Where the exchange's clock starts, ISO 8601.  [default: 2026-01-01T00:00:00Z]"
     )
     exchange_log: str | None = param(None, help="File that gets a line for every request.")
+
+
+LIMITS_HELP = {
+    "stake": "Largest stake of one entry, in SOL.",
+    "session_loss": "Largest loss of the session, in SOL, open stakes counted as lost.",
+    "actions_per_game": "Most actions in one game.",
+}
+"""What each field of Limits means, as help texts say it."""
 
 
 @frozen(kw_only=True)

@@ -9,6 +9,7 @@ from typing import Any
 from attrs import define, field, frozen
 
 from vectra_bot.exchange import EvidenceDelays, Exchange, ExchangeConfig, RequestRecord
+from vectra_bot.game import rules
 from vectra_bot.models import Event, Frame
 from vectra_bot.wire.decode import decode
 from vectra_bot.wire.states import WireFormat
@@ -154,3 +155,19 @@ def connected(
 def frames(client: Client) -> Iterator[dict[str, Any]]:
     """Yield the state frames seen so far."""
     return (frame for frame in map(state, client.seen) if frame)
+
+
+def kind_of(frame: dict[str, Any]) -> str:
+    """Return the name of a state frame in the automaton of protocol 3.1."""
+    if "prices" in frame:
+        return "snapshot"
+    if "gameHistory" in frame:
+        return "settlement" if frame["rugged"] else "new-game"
+    if "price" not in frame:
+        opening = frame["cooldownTimer"] == rules.PRESALE_MS
+        return "presale-countdown" if opening else "countdown"
+    if "tradeCount" not in frame:
+        return "start"
+    if frame["rugged"]:
+        return "rug"
+    return "tick" if frame["active"] else "presale"

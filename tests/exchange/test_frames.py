@@ -5,11 +5,10 @@ from __future__ import annotations
 import hashlib
 import re
 from itertools import pairwise
-from typing import Any
 
 import pytest
 
-from tests.exchange.driver import ME, MS, STATE, Client, config, connected, frames, state
+from tests.exchange.driver import ME, MS, STATE, Client, config, connected, frames, kind_of, state
 from vectra_bot.errors import ConfigError, InputError
 from vectra_bot.exchange import Exchange, ExchangeConfig
 from vectra_bot.game import rules
@@ -60,22 +59,6 @@ def sha256_of_run(cfg: ExchangeConfig, games: int) -> str:
                 client.buy(0.01)
                 client.sidebet(0.002)
     return digest.hexdigest()
-
-
-def kind_of(frame: dict[str, Any]) -> str:
-    """Return the name of a state frame in the automaton of protocol 3.1."""
-    if "prices" in frame:
-        return "snapshot"
-    if "gameHistory" in frame:
-        return "settlement" if frame["rugged"] else "new-game"
-    if "price" not in frame:
-        opening = frame["cooldownTimer"] == rules.PRESALE_MS
-        return "presale-countdown" if opening else "countdown"
-    if "tradeCount" not in frame:
-        return "start"
-    if frame["rugged"]:
-        return "rug"
-    return "tick" if frame["active"] else "presale"
 
 
 @pytest.fixture(scope="module", params=["feb", "dec"])

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.wire import samples
-from tests.wire.samples import EVENTS, RECV_NS, TRACE, event, inbound
+from tests.wire.samples import EVENTS, TRACE, event, inbound
 from vectra_bot.errors import WireError
 from vectra_bot.models import Event, Frame, GameFrame, PlayerUpdate, Trade
 from vectra_bot.wire.decode import decode
@@ -42,11 +42,13 @@ json_values = st.recursive(
 def _one_answer(raw: str) -> Event | None:
     """Decode *raw*, check that it gave one answer, and that the next frame is as it always was."""
     found: Event | None = None
+    refused = WireError("none", "")
     try:
         found = decode(inbound(raw))
     except WireError as error:
-        assert error.reason
-        assert len(str(error)) < 1000
+        refused = error
+    assert refused.reason
+    assert len(str(refused)) < 1000
     index = len(raw) % len(_GOOD)
     assert decode(_GOOD[index]) == _EXPECTED[index]
     return found
@@ -203,4 +205,3 @@ def test_error_of_a_huge_frame_stays_short() -> None:
     with pytest.raises(WireError) as caught:
         decode(inbound('42["gameStateUpdate",' + "x" * 500_000))
     assert len(str(caught.value)) < 400
-    assert RECV_NS == _GOOD[0].recv_ns

@@ -34,7 +34,7 @@ from vectra_bot.actions.exits import ExitPlan
 from vectra_bot.actions.ids import ActionIds
 from vectra_bot.actions.risk import RiskGate
 from vectra_bot.game import rules
-from vectra_bot.game.account import Account, Effect, OpenSidebet, Statement
+from vectra_bot.game.account import Account, Effect, SidebetView, Statement
 from vectra_bot.game.ledger import to_lamports, to_sol
 from vectra_bot.game.state import GameView
 from vectra_bot.models import (
@@ -203,7 +203,7 @@ class ActionTracker:
         self.notes.append(Submitted(tracked.action))
 
     def on_ack(self, ack: Ack) -> None:
-        """Take in an acknowledgement; it proves a refusal, and an acceptance only for a sidebet."""
+        """Take in an acknowledgement: it proves a refusal; acceptance is proven by its effect alone."""
         tracked = self._by_ack.pop(ack.ack_id, None)
         if tracked is None:
             return
@@ -215,8 +215,6 @@ class ActionTracker:
                 self._move(tracked, ActionState.UNKNOWN, "unreadable acknowledgement")
         else:
             tracked.ack_ok = True
-            if tracked.action.action_type is ActionType.SIDEBET and not tracked.action.is_decided:
-                self._executed(tracked, ack.recv_ns, "acknowledgement")
 
     def _refused(self, tracked: Tracked, ack: Ack) -> None:
         if tracked.action.is_decided:
@@ -369,6 +367,7 @@ class ActionTracker:
             shown = self._match_delta(update, statement)
             if shown is not None:
                 cause, action_id = StateCause.ACTION, shown.action.action_id
+                statement = attrs.evolve(statement, explained=True)
             else:
                 cause = StateCause.UNEXPLAINED
                 self._unexplained_change(statement)
@@ -416,11 +415,11 @@ class ActionTracker:
             return seen.delta_cash > 0 and abs(-seen.delta_qty - wanted) <= 1
         return False
 
-    def _shown_bet(self, update: PlayerUpdate, tracked: Tracked) -> OpenSidebet:
+    def _shown_bet(self, update: PlayerUpdate, tracked: Tracked) -> SidebetView:
         stated = update.sidebet
         start = stated.start_tick if stated is not None else self.game.tick
         end = stated.end_tick if stated is not None else start + rules.SIDEBET_WINDOW_TICKS
-        return OpenSidebet(
+        return SidebetView(
             tracked.action.amount or Decimal(0), start, end, tracked.action.action_id
         )
 
@@ -460,7 +459,7 @@ class ActionTracker:
             rug_ns is not None
             and stated is not None
             and stated.recv_ns >= rug_ns
-            and not self.account.pending
+            and self.account.closes
         )
         for tracked in list(self._open.values()):
             if tracked.action.game_id != game_id:
@@ -572,8 +571,8 @@ def _fits(action: PlayerAction, kind: ActionType, amount: Decimal) -> bool:
     return kind is ActionType.SELL or action.amount == amount
 
 
-def _bet(event: SidebetPlaced, action_id: str) -> OpenSidebet:
-    return OpenSidebet(event.amount, event.start_tick, event.end_tick, action_id)
+def _bet(event: SidebetPlaced, action_id: str) -> SidebetView:
+    return SidebetView(event.amount, event.start_tick, event.end_tick, action_id)
 
 
 def _player_state(update: PlayerUpdate) -> PlayerState:

@@ -86,25 +86,22 @@ def _pair(rows: list[Row]) -> list[_Bet]:
             payouts.append(row)
         else:
             row.fail("type", "it must be placed or payout")
-    bets = []
-    for row in payouts:
-        own = placed.get(row.text("playerId"), [])
-        match = _best_match(row, own)
-        if match is not None:
-            own.remove(match)
-        bets.append(_Bet(row, match))
-    return bets
+    matches: dict[int, Row] = {}
+    for agreeing in (2, 1):  # whole matches first, so that a wrong row cannot take another's
+        for index, row in enumerate(payouts):
+            own = placed.get(row.text("playerId"), [])
+            match = next((p for p in own if _agreeing(row, p) == agreeing), None)
+            if match is not None and index not in matches:
+                own.remove(match)
+                matches[index] = match
+    return [_Bet(row, matches.get(index)) for index, row in enumerate(payouts)]
 
 
-def _best_match(payout: Row, placed: list[Row]) -> Row | None:
-    """Return the placed row with the same start and end, else with one of the two."""
-    best, best_score = None, 0
-    for row in placed:
-        score = int(row.integer("startedAtTick") == payout.integer("startTick"))
-        score += int(row.integer("end") == payout.integer("endTick"))
-        if score > best_score:
-            best, best_score = row, score
-    return best
+def _agreeing(payout: Row, placed: Row) -> int:
+    """Return how many of start and end two rows agree on."""
+    start = placed.integer("startedAtTick") == payout.integer("startTick")
+    end = placed.integer("end") == payout.integer("endTick")
+    return start + end
 
 
 def _check(row: Row, keys: tuple[str, ...]) -> None:

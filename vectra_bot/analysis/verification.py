@@ -8,6 +8,7 @@ altered fact gives one difference.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -134,31 +135,51 @@ def _verify_seeded(row: Row, found: Verification) -> None:
     version = row.text("gameVersion")
     if version not in rules.LAW_VERSIONS:
         row.fail("gameVersion", f"it must be one of {', '.join(rules.LAW_VERSIONS)}")
-    row.flag("rugged")
-    differences = verify_game(
-        seed,
+    bets = row.rows("globalSidebets")
+    differences = _law_differences(row, game_id)
+    named = _most_named_game(bets)
+    if _unknown_to_law(differences) and named not in (None, game_id):
+        # The bets name another game: if the law knows it, the id is the one wrong fact.
+        again = _law_differences(row, named)
+        if not _unknown_to_law(again):
+            differences = [Difference("id", None, named, game_id), *again]
+    found.count("games")
+    found.count("exact", not differences)
+    found.report(game_id, row.line, differences)
+    if _unknown_to_law(differences):
+        # The law cannot decide the bets of a game it does not know; the row's own facts can.
+        rug_tick, rug_price = row.integer("rugTick"), row.number("rugPrice")
+    else:
+        true_id = named if differences and differences[0].what == "id" else game_id
+        game = play_game(seed, true_id or game_id, version)
+        rug_tick, rug_price = game.rug_tick, game.rug_price
+    settled, wrong = sidebet_differences(bets, named or game_id, rug_tick, rug_price)
+    found.count("sidebets", settled)
+    found.count("sidebets_exact", settled - len({bet for bet, _ in wrong}))
+    found.differences.extend(FileDifference(game_id, d, row.line, bet) for bet, d in wrong)
+
+
+def _law_differences(row: Row, game_id: str) -> list[Difference]:
+    return verify_game(
+        row.text("serverSeed"),
         game_id,
-        version,
+        row.text("gameVersion"),
         seed_hash=row.text("serverSeedHash"),
         prices=row.optional_numbers("prices"),
         rug_tick=row.integer("rugTick"),
         rug_price=row.number("rugPrice"),
         peak=row.number("peakMultiplier"),
     )
-    found.count("games")
-    found.count("exact", not differences)
-    found.report(game_id, row.line, differences)
-    game = play_game(seed, game_id, version)
-    if any(d.what in {"serverSeed", "gameVersion", "prices", "rugged"} for d in differences):
-        # The law cannot decide the bets of a game it does not know; the row's own facts can.
-        rug_tick, rug_price = row.integer("rugTick"), row.number("rugPrice")
-    else:
-        rug_tick, rug_price = game.rug_tick, game.rug_price
-    bets = row.rows("globalSidebets")
-    settled, wrong = sidebet_differences(bets, game_id, rug_tick, rug_price)
-    found.count("sidebets", settled)
-    found.count("sidebets_exact", settled - len({bet for bet, _ in wrong}))
-    found.differences.extend(FileDifference(game_id, d, row.line, bet) for bet, d in wrong)
+
+
+def _unknown_to_law(differences: list[Difference]) -> bool:
+    """Return whether seed, id and version together give another game than the row's."""
+    return any(d.what in {"serverSeed", "gameVersion", "prices", "game"} for d in differences)
+
+
+def _most_named_game(bets: list[Row]) -> str | None:
+    names = Counter(bet.text("gameId") for bet in bets).most_common(1)
+    return names[0][0] if names else None
 
 
 def _verify_recorded(row: Row, found: Verification) -> None:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from typing import Any
 
 import click
 
 from vectra_bot.cli.output import json_option, print_json, print_table
 from vectra_bot.params import Parameter, parameters
-from vectra_bot.plugins import discover
+from vectra_bot.plugins import PluginInfo, discover
+from vectra_bot.session.loading import strategy_names
 from vectra_bot.strategy import Strategy
-
-STRATEGY_GROUP = "vectra_bot.strategies"
 
 
 @click.command(epilog="\b\nExample:\n  vectra-bot strategies --json")
@@ -24,7 +23,7 @@ def strategies(as_json: bool) -> None:
 
     A strategy need not be installed: `vectra-bot run ./my_bot.py` runs a file.
     """
-    found = [_strategy(point) for point in sorted(entry_points(group=STRATEGY_GROUP))]
+    found = [_strategy(point) for point in sorted(strategy_names().values())]
     if as_json:
         print_json({"strategies": found})
         return
@@ -42,20 +41,7 @@ def plugins(as_json: bool) -> None:
 
     A plugin that cannot be imported is listed with its error and left out of every run.
     """
-    found: list[dict[str, Any]] = []
-    for info in discover():
-        found.append(
-            {
-                "name": info.name,
-                "version": info.version,
-                "distribution": info.distribution,
-                "summary": info.summary,
-                "enabled_by_default": info.enabled_by_default,
-                "hooks": list(info.hooks),
-                "parameters": _describe(info.parameters),
-                "error": info.error,
-            }
-        )
+    found = [_plugin(info) for info in discover()]
     if as_json:
         print_json({"plugins": found})
         return
@@ -68,6 +54,19 @@ def plugins(as_json: bool) -> None:
             rows.append(("", "", "", f"  hooks: {', '.join(entry['hooks'])}"))
         rows += [("", "", "", f"  {_about(p)}") for p in entry["parameters"]]
     print_table(("plugin", "from", "default", "what it does"), rows)
+
+
+def _plugin(info: PluginInfo) -> dict[str, Any]:
+    return {
+        "name": info.name,
+        "version": info.version,
+        "distribution": info.distribution,
+        "summary": info.summary,
+        "enabled_by_default": info.enabled_by_default,
+        "hooks": list(info.hooks),
+        "parameters": _describe(info.parameters),
+        "error": info.error,
+    }
 
 
 def _strategy(point: EntryPoint) -> dict[str, Any]:

@@ -75,13 +75,12 @@ class PlainLines:
         sys.stderr.flush()
 
     def update(self, snapshot: Snapshot) -> None:
-        step = snapshot.games_done * _PLAIN_STEPS // max(1, snapshot.games_total or 1)
+        step = snapshot.games_done * _PLAIN_STEPS // snapshot.games_total
         if step == self._told or snapshot.games_done == 0:
             return
         self._told = step
-        total = "" if snapshot.games_total is None else f" of {snapshot.games_total}"
         sys.stderr.write(
-            f"game {snapshot.games_done}{total}, cash {snapshot.cash} SOL, "
+            f"game {snapshot.games_done} of {snapshot.games_total}, cash {snapshot.cash} SOL, "
             f"PnL {signed(snapshot.pnl)} SOL, actions {by_state(snapshot.actions)}\n"
         )
 
@@ -106,17 +105,12 @@ def _grid(snapshot: Snapshot) -> Table:
     grid.add_column(style="bold", width=9)
     grid.add_column()
     total = snapshot.games_total
-    done = Text(f"{snapshot.games_done}" if total is None else f"{snapshot.games_done} of {total}")
-    if total is not None:
-        bar = Table.grid(padding=(0, 2))
-        bar.add_row(ProgressBar(total=total, completed=snapshot.games_done, width=_BAR_WIDTH), done)
-        grid.add_row("Games", bar)
-    else:
-        grid.add_row("Games", done)
-    price = "-" if snapshot.price is None else f"{snapshot.price:.4f}x"
-    tick = "-" if snapshot.tick is None else str(snapshot.tick)
-    where = f"{clean(snapshot.game_id or '-')}  {snapshot.phase}  tick {tick}  price {price}"
-    grid.add_row("Game", Text(where))
+    bar = ProgressBar(total=total, completed=snapshot.games_done, width=_BAR_WIDTH)
+    progress = Table.grid(padding=(0, 2))
+    progress.add_row(bar, Text(f"{snapshot.games_done} of {total}"))
+    grid.add_row("Games", progress)
+    grid.add_row("Game", Text(clean(snapshot.game_id) or "waiting"))
+    grid.add_row("Tick", Text(f"{snapshot.tick} ({snapshot.phase}), price {snapshot.price:.4f}x"))
     grid.add_row("Position", Text(_position(snapshot)))
     grid.add_row("Cash", Text(f"{snapshot.cash:f} SOL"))
     style = "green" if snapshot.pnl > 0 else "red" if snapshot.pnl < 0 else ""

@@ -97,17 +97,6 @@ class LazyGroup(click.Group):
             formatter.write_dl([(str(code), text) for code, text in EXIT_CODES.items()])
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option(
-    "--debug", is_flag=True, help="Show the traceback of an error (also after a command)."
-)
-@click.option(
-    "--version", is_flag=True, is_eager=True, expose_value=False, callback=lambda *a: _version(*a)
-)
-def cli(debug: bool) -> None:  # noqa: ARG001 - taken out of the arguments before click sees them
-    """Bots for rugs.fun: run, replay and prove them. Paper by default; no affiliation with the venue."""
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code; the only place that catches everything."""
     arguments = list(sys.argv[1:] if argv is None else argv)
@@ -173,6 +162,26 @@ def _version(ctx: click.Context, _parameter: click.Parameter, value: bool) -> No
 
         click.echo(f"vectra-bot {version('vectra-bot')}")
         ctx.exit()
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--debug", is_flag=True, help="Show the traceback of an error (also after a command)."
+)
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_version,
+    help="Show the version and exit.",
+)
+def cli(debug: bool) -> None:
+    """Bots for rugs.fun: run, replay and prove them.
+
+    Paper only, on an embedded exchange; not affiliated with the venue. The game loses money on average.
+    """
+    # main() has taken --debug out of the arguments; it stands here for the help.
 
 
 def _foreign_commands() -> dict[str, EntryPoint]:

@@ -106,20 +106,20 @@ def _print_check(result: dict[str, Any]) -> None:
 
 
 def _print_recording(result: dict[str, Any]) -> None:
+    lines = (
+        f"{result['lines']}: {result['inbound']} inbound, {result['outbound']} outbound, "
+        f"{result['local']} local"
+    )
+    inbound = (
+        f"{result['decoded']} decoded, {result['truncated']} truncated, "
+        f"{result['quarantined']} quarantined, {result['unknown_events']} unknown events"
+    )
     by_event = ", ".join(f"{count} {name}" for name, count in result["by_event"].items())
     print_pairs(
         [
             ("Session", f"{result['session_id']}: {result['strategy']}, from {result['venue']}"),
-            (
-                "Lines",
-                f"{result['lines']}: {result['inbound']} inbound, {result['outbound']} outbound, "
-                f"{result['local']} local",
-            ),
-            (
-                "Inbound",
-                f"{result['decoded']} decoded, {result['truncated']} truncated, "
-                f"{result['quarantined']} quarantined, {result['unknown_events']} unknown events",
-            ),
+            ("Lines", lines),
+            ("Inbound", inbound),
             ("Events", by_event or "none"),
             ("Games", f"{result['games']} ({result['ticks']} ticks)"),
             ("Store", result["store"]),

@@ -16,6 +16,7 @@ from vectra_bot.cli.output import json_option, print_json
 from vectra_bot.cli.report import print_report
 from vectra_bot.cli.stopping import Stopper
 from vectra_bot.config import (
+    LIMITS_HELP,
     FileConfig,
     RunSettings,
     check_setting,
@@ -41,18 +42,34 @@ Examples:
 """
 
 
+_METAVARS = {
+    "speed": "max|N",
+    "session_id": "ID",
+    "store": "DIR",
+    "cash": "SOL",
+    "start": "TIME",
+    "exchange_log": "FILE",
+}
+
+
 def _setting_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add an option for every setting and limit; values are checked where files are checked too."""
     for name, limit in reversed(attrs.fields_dict(Limits).items()):
-        text = f"Limit {name.replace('_', ' ')} [default: {limit.default}]."
-        flag = f"--limit-{name.replace('_', '-')}"
-        command = click.option(flag, f"limit_{name}", metavar="N", help=text)(command)
+        command = click.option(
+            f"--limit-{name.replace('_', '-')}",
+            f"limit_{name}",
+            metavar="N",
+            help=f"{LIMITS_HELP[name]}  [default: {limit.default}]",
+        )(command)
     for setting in reversed(parameters(RunSettings)):
-        default = "" if setting.default is None else f" [default: {setting.default}]"
-        metavar = "|".join(setting.choices) if setting.choices else "VALUE"
-        flag = f"--{setting.name.replace('_', '-')}"
-        help_text = f"{setting.help}{default}"
-        command = click.option(flag, setting.name, metavar=metavar, help=help_text)(command)
+        default = "" if setting.default is None else f"  [default: {setting.default}]"
+        choices = "|".join(setting.choices or ())
+        command = click.option(
+            f"--{setting.name.replace('_', '-')}",
+            setting.name,
+            metavar=choices or _METAVARS.get(setting.name, "N"),
+            help=f"{setting.help}{default}",
+        )(command)
     return command
 
 

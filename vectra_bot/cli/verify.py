@@ -6,7 +6,6 @@ from typing import Any
 
 import click
 
-
 _EXAMPLES = """\b
 Examples:
   vectra-bot verify seeded_games.jsonl.gz

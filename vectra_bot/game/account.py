@@ -36,7 +36,7 @@ class Effect:
 
 
 @frozen
-class OpenSidebet:
+class SidebetView:
     """A running sidebet; it wins if the game rugs by ``end_tick`` (protocol 7)."""
 
     amount: Decimal
@@ -68,13 +68,14 @@ class Account:
     username: str | None = None
     cash: int = 0
     lots: deque[Lot] = field(factory=deque)
-    sidebet: OpenSidebet | None = None
+    sidebet: SidebetView | None = None
     stated: PlayerUpdate | None = None
     session_start_cash: int | None = None
     game_start_cash: int = 0
     _total_invested: int = 0
     _cumulative_pnl: int = 0
     _pending: deque[Effect] = field(factory=lambda: deque(maxlen=MAX_PENDING))
+    _unexplained: deque[tuple[int, int]] = field(factory=lambda: deque(maxlen=MAX_PENDING))
     _view: AccountView = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -103,6 +104,11 @@ class Account:
         return tuple(self._pending)
 
     @property
+    def closes(self) -> bool:
+        """Whether everything this game did to our money is known and stated."""
+        return not self._pending and not self._unexplained
+
+    @property
     def state(self) -> PlayerState:
         """Return the account as it stands, effects not yet stated by the venue included."""
         qty = self.qty
@@ -127,34 +133,46 @@ class Account:
         """Begin a new game: everything of the old one is settled."""
         self.lots.clear()
         self.sidebet = None
+        self._unexplained.clear()
         self.game_start_cash = self.cash
         self._total_invested = 0
         self._cumulative_pnl = 0
 
     def buy(self, amount: int, qty: int, tick: int, action_id: str | None, cause: StateCause) -> None:
         """Book an own buy that evidence states."""
-        self.cash -= amount
-        self.lots.append(Lot(qty, amount, tick))
-        self._pending.append(Effect(cause, -amount, qty, action_id))
+        effect = Effect(cause, -amount, qty, action_id)
+        if self._is_new(effect):
+            self.cash -= amount
+            self.lots.append(Lot(qty, amount, tick))
 
     def sell(self, amount: int, qty: int, action_id: str | None, cause: StateCause) -> None:
         """Book an own sale that evidence states, oldest lots first."""
-        self.cash += amount
-        self._take(qty)
-        self._pending.append(Effect(cause, amount, -qty, action_id))
+        effect = Effect(cause, amount, -qty, action_id)
+        if self._is_new(effect):
+            self.cash += amount
+            self._take(qty)
 
-    def place_sidebet(self, bet: OpenSidebet, cause: StateCause) -> None:
+    def place_sidebet(self, bet: SidebetView, cause: StateCause) -> None:
         """Book an own sidebet that evidence states."""
         amount = to_lamports(bet.amount)
-        self.cash -= amount
         self.sidebet = bet
-        self._pending.append(Effect(cause, -amount, 0, bet.action_id))
+        if self._is_new(Effect(cause, -amount, 0, bet.action_id)):
+            self.cash -= amount
 
     def settle_sidebet(self, payout: int, action_id: str | None) -> None:
         """Book the end of our sidebet."""
-        self.cash += payout
         self.sidebet = None
-        self._pending.append(Effect(StateCause.STAKE_SETTLED, payout, 0, action_id))
+        if self._is_new(Effect(StateCause.STAKE_SETTLED, payout, 0, action_id)):
+            self.cash += payout
+
+    def _is_new(self, effect: Effect) -> bool:
+        """Make *effect* pending, unless an update showed it before anything could explain it."""
+        change = (effect.delta_cash, effect.delta_qty)
+        if change in self._unexplained:
+            self._unexplained.remove(change)
+            return False
+        self._pending.append(effect)
+        return True
 
     def _take(self, qty: int) -> None:
         """Remove *qty* from the oldest lots; a part of a lot takes its share of the cost, rounded down."""
@@ -197,7 +215,12 @@ class Account:
         return ()
 
     def adopt(self, update: PlayerUpdate, statement: Statement) -> bool:
-        """Make *update* the stated account; return False if the book had to be corrected."""
+        """Make *update* the stated account; return False if the book had to be corrected.
+
+        A change that *statement* leaves unexplained is kept: evidence that comes later may explain it.
+        """
+        if not statement.explained:
+            self._unexplained.append((statement.delta_cash, statement.delta_qty))
         for effect in statement.effects:
             self._pending.remove(effect)
         self.stated = update
@@ -221,7 +244,7 @@ class Account:
         if qty:
             self.lots.append(Lot(qty, to_lamports(update.avg_cost) * qty // 10**9, tick))
 
-    def shown(self, effect: Effect, tick: int, sidebet: OpenSidebet | None = None) -> None:
+    def shown(self, effect: Effect, tick: int, sidebet: SidebetView | None = None) -> None:
         """Book an effect that a player update showed before any other evidence stated it."""
         self.cash += effect.delta_cash
         if effect.delta_qty > 0:
@@ -283,7 +306,7 @@ class AccountView:
         return to_sol(self._account.cash)
 
     @property
-    def sidebet(self) -> OpenSidebet | None:
+    def sidebet(self) -> SidebetView | None:
         """Return our open sidebet, None if there is none."""
         return self._account.sidebet
 

@@ -346,6 +346,8 @@ def verify_game(
             again = play_game(server_seed, game_id, other)
             if not _compare(again, prices, rug_tick, rug_price, peak)[0]:
                 return [Difference("gameVersion", None, other, version)]
+        if prices is None:
+            return [Difference("game", None, f"rug at tick {game.rug_tick}", f"at {rug_tick}")]
         return wrong[:1]
     return wrong
 

@@ -11,6 +11,8 @@ can create or destroy a lamport.
   the rest stays with the lot.
 * ``total_invested`` is a high-water mark of the net money put in, plus every sidebet stake.
 * A sidebet counts in the PnL only when it is settled.
+* ``avg_cost`` is the cost of the open lots by their tokens, floored. Real rows of a single lot show
+  the floor of its entry price; the two differ by less than one lamport of cost.
 
 A refused request raises before anything changes.
 """
@@ -256,7 +258,7 @@ class Ledger:
         self._check_stake("buy", amount)
         qty = buy_qty(amount, price)
         if not qty:
-            raise BadAmount(f"a buy of {to_sol(amount)} SOL at {price!r} buys nothing: give more")
+            raise BadAmount(f"a buy of {to_sol(amount):f} SOL at {price!r} buys nothing: give more")
         self.cash -= amount
         self._lots.append(Lot(qty, amount, tick))
         self._net_in += amount
@@ -350,7 +352,7 @@ class Ledger:
             raise BadAmount(f"{what} amount was {amount} lamports: give more than 0")
         if amount > self.cash:
             raise InsufficientFunds(
-                f"{what} of {to_sol(amount)} SOL with {to_sol(self.cash)} SOL of free cash: give less"
+                f"{what} of {to_sol(amount):f} SOL with {to_sol(self.cash):f} SOL of free cash: give less"
             )
 
     def _share(self, percentage: int) -> int:
@@ -363,9 +365,8 @@ class Ledger:
     def _take(self, qty: int) -> tuple[list[Lot], list[Lot]]:
         """Split the lots into what *qty* takes, oldest first, and what is left."""
         if not 0 < qty <= self.position_qty:
-            raise NothingToSell(
-                f"sell of {to_sol(qty)} tokens with {to_sol(self.position_qty)} held: buy first, or sell less"
-            )
+            held = self.position_qty
+            raise NothingToSell(f"sell of {to_sol(qty):f} tokens, {to_sol(held):f} held: sell less")
         sold: list[Lot] = []
         for index, lot in enumerate(self._lots):
             if qty < lot.qty:

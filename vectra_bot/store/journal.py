@@ -393,8 +393,7 @@ def _packing(path: Path, suffix: str) -> Iterator[Any]:
     if suffix == ".zst":
         import pyarrow as pa
 
-        codec = pa.Codec("zstd", compression_level=_ZSTD_LEVEL)
-        with pa.OSFile(str(path), "wb") as file, pa.CompressedOutputStream(file, codec) as stream:
+        with pa.OSFile(str(path), "wb") as file, pa.CompressedOutputStream(file, "zstd") as stream:
             yield stream
     elif suffix == ".gz":
         with path.open("wb") as file, gzip.GzipFile("", "wb", fileobj=file, mtime=0) as stream:

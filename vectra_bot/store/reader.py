@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import re
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import pairwise
@@ -102,7 +103,8 @@ class JournalReader:
                 entry = decode_line(line)
                 if entry is None:
                     self._refuse_damage(segment, offset, line)
-                    if compressed or not cut_allowed or _any_entry(lines):
+                    rest = _guarded_lines(lines, segment.path, self.last_seq)
+                    if compressed or not cut_allowed or _any_entry(rest):
                         raise JournalError(
                             f"{segment.path}: the entry at byte {offset}, after entry "
                             f"{self.last_seq}, is damaged; copy the entries before it with "
@@ -199,13 +201,13 @@ def _open_segment(path: Path) -> Iterator[tuple[BinaryIO, bool]]:
 def _guarded_lines(lines: BinaryIO, path: Path, last_seq: int) -> Iterator[bytes]:
     try:
         yield from lines
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise JournalError(
             f"{path}: cannot be read on after entry {last_seq}: {error}; restore the file"
         ) from error
 
 
-def _any_entry(lines: BinaryIO) -> bool:
+def _any_entry(lines: Iterator[bytes]) -> bool:
     """Return whether a whole entry follows: then the damage before it is no torn tail."""
     return any(decode_line(line) is not None for line in lines)
 

@@ -1,0 +1,462 @@
+"""The life of an action: evidence in any order, exactly one end, nothing matched by its place in a queue."""
+
+from __future__ import annotations
+
+from collections import Counter
+from decimal import Decimal
+from typing import Any
+
+import attrs
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.actions.strategies import Scripted
+from vectra_bot.models import (
+    ActionState,
+    ActionType,
+    Actor,
+    DocType,
+    Event,
+    PlayerAction,
+    StateCause,
+)
+from vectra_bot.testing import Bench
+
+OTHER = "did:privy:somebody"
+
+
+def bench_with(*acts: Any, prices: tuple[float, ...] = (1.0, 1.1), **options: Any) -> Bench:
+    """Return a bench whose strategy does *acts* at the tick after *prices*."""
+    strategy = Scripted()
+    bench = Bench(strategy, **options)
+    bench.start_game(prices)
+    strategy.todo = list(acts)
+    bench.tick(1.2)
+    return bench
+
+
+def scripted(bench: Bench) -> Scripted:
+    """Return the bench's strategy."""
+    assert isinstance(bench.engine.strategy, Scripted)
+    return bench.engine.strategy
+
+
+def states(bench: Bench) -> list[str]:
+    """Return the terminal states of the completed actions."""
+    return [action.state.value for action in bench.actions]
+
+
+def test_confirmed_buy_carries_price_amount_and_the_state_after() -> None:
+    """The trade gives price and amount, the player update the state after and the confirmation time."""
+    bench = bench_with(lambda a: a.buy("0.05"))
+    bench.now_ns += 198_000_000
+    bench.execute(bench.commands[0])
+
+    (action,) = bench.actions
+    assert action.state is ActionState.CONFIRMED
+    assert action.outcome is not None
+    assert action.outcome.success
+    assert action.outcome.executed_price == Decimal("1.2")
+    assert action.outcome.executed_amount == Decimal("0.05")
+    assert action.outcome.server_request_id == 1
+    assert action.state_after is not None
+    assert action.state_after.cash == Decimal("0.95")
+    assert action.cash_delta == Decimal("-0.05")
+    assert action.total_latency_ms == 198
+    assert action.timestamps.server_ts is None
+
+
+def test_submitted_then_outcome_and_never_inside_the_call() -> None:
+    """An action call returns the intent; hooks hear of it after the callback has returned."""
+    bench = bench_with(lambda a: (a.buy("0.01"), len(scripted(bench_ref[0]).calls)) if bench_ref else a.buy("0.01"))
+    strategy = scripted(bench)
+    returned = strategy.returned[0]
+    intent: PlayerAction = returned[0] if isinstance(returned, tuple) else returned
+    assert intent.state is ActionState.INTENT
+    assert [a.state for a in strategy.named("on_action_submitted")] == [ActionState.SENT]
+    bench.execute(bench.commands[0])
+    assert [a.state for a in strategy.named("on_action_outcome")] == [ActionState.CONFIRMED]
+
+
+bench_ref: list[Bench] = []
+
+
+def test_denied_action_sends_nothing_and_says_why() -> None:
+    """A stake above the limit is DENIED with the limit's name and becomes a document."""
+    bench = bench_with(lambda a: a.buy("0.2"))
+
+    assert bench.commands == []
+    (action,) = bench.actions
+    assert action.state is ActionState.DENIED
+    assert action.outcome is not None
+    assert action.outcome.error == "DENIED"
+    assert (action.outcome.error_reason or "").startswith("limit.stake")
+    assert scripted(bench).named("on_action_outcome") == [action]
+
+
+def test_unsent_action_ends_as_not_sent() -> None:
+    """What never reached the socket is proven not to have left."""
+    bench = bench_with(lambda a: a.buy("0.01"), send=False)
+
+    (action,) = bench.actions
+    assert action.state is ActionState.NOT_SENT
+    assert action.outcome is not None
+    assert (action.outcome.success, action.outcome.error) == (False, "NOT_SENT")
+
+
+def test_refused_action_ends_as_rejected() -> None:
+    """An acknowledgement that says no ends the action, with the venue's text."""
+    bench = bench_with(lambda a: a.buy("0.01"))
+    bench.ack(bench.commands[0], success=False, message="too late")
+
+    (action,) = bench.actions
+    assert action.state is ActionState.REJECTED
+    assert action.outcome is not None
+    assert action.outcome.error_reason == "too late"
+
+
+def test_a_rejected_action_does_not_shift_later_confirmations() -> None:
+    """After a refusal the next action's evidence is attributed to the next action, not to the oldest."""
+    bench = bench_with(lambda a: a.buy("0.02"), lambda a: a.buy("0.03"))
+    first, second = bench.commands
+    bench.fill(second)
+    bench.ack(first, success=False, message="no")
+    bench.ack(second)
+
+    ended = {a.action_id: a for a in bench.actions}
+    assert ended[first.action_id].state is ActionState.REJECTED
+    assert ended[second.action_id].state is ActionState.CONFIRMED
+    outcome = ended[second.action_id].outcome
+    assert outcome is not None
+    assert outcome.executed_amount == Decimal("0.03")
+
+
+def test_two_equal_orders_are_told_apart_by_their_trace() -> None:
+    """Of two orders of one amount the one whose trace came back is confirmed, in whatever order."""
+    bench = bench_with(lambda a: a.buy("0.02"), lambda a: a.buy("0.02"))
+    first, second = bench.commands
+    bench.fill(second)
+
+    assert [a.action_id for a in bench.actions] == [second.action_id]
+    assert [p.action_id for p in bench.engine.tracker.pending] == [first.action_id]
+
+
+def test_another_players_trade_with_our_trace_proves_nothing() -> None:
+    """A trace id is visible to everybody: it counts only with our own player id, kind and amount."""
+    bench = bench_with(lambda a: a.buy("0.02"))
+    (command,) = bench.commands
+    bench.trade("buy", 20_000_000, 1, trace_id=command.trace_id, player_id=OTHER)
+    bench.trade("sell", 20_000_000, 1, trace_id=command.trace_id)
+
+    assert [p.action_id for p in bench.engine.tracker.pending] == [command.action_id]
+
+
+def test_an_update_without_the_effect_confirms_nothing() -> None:
+    """Unsolicited player updates never confirm an action by themselves."""
+    bench = bench_with(lambda a: a.buy("0.02"))
+    for _ in range(3):
+        bench.update()
+
+    assert bench.actions == []
+
+
+def test_update_alone_confirms_the_only_action_in_flight() -> None:
+    """Without trace and trade, the change of cash and quantity proves the one action in flight."""
+    bench = bench_with(lambda a: a.buy("0.02"))
+    bench.fill(bench.commands[0], trade=False)
+
+    (action,) = bench.actions
+    assert action.state is ActionState.CONFIRMED
+    assert action.outcome is not None
+    assert action.outcome.executed_amount == Decimal("0.02")
+    assert action.outcome.executed_price is None
+
+
+def test_update_alone_confirms_nothing_with_two_in_flight() -> None:
+    """With two actions in flight a change of cash is attributed to neither."""
+    bench = bench_with(lambda a: a.buy("0.02"), lambda a: a.buy("0.02"))
+    bench.fill(bench.commands[0], trade=False)
+
+    assert bench.actions == []
+    assert bench.of_type(DocType.SERVER_STATE)[-1].cause is StateCause.UNEXPLAINED
+
+
+def test_silence_makes_an_action_unknown_and_stops_new_risk() -> None:
+    """After 2 s without evidence an action is UNKNOWN, entries are denied, and nothing is sent again."""
+    bench = bench_with(lambda a: a.buy("0.02"))
+    bench.wait(2.5)
+    scripted(bench).todo = [lambda a: a.buy("0.01")]
+    bench.tick(1.3)
+
+    assert len(bench.commands) == 1
+    assert [p.state for p in bench.engine.tracker.pending] == [ActionState.UNKNOWN]
+    (denied,) = bench.actions
+    assert denied.outcome is not None
+    assert (denied.outcome.error_reason or "").startswith("unknown")
+
+
+def test_late_evidence_turns_unknown_into_executed_late() -> None:
+    """A trade that arrives after the timeout still proves the execution."""
+    bench = bench_with(lambda a: a.buy("0.02"))
+    bench.wait(2.5)
+    bench.fill(bench.commands[0])
+
+    assert states(bench) == ["EXECUTED_LATE"]
+
+
+def test_a_settled_game_proves_what_did_not_happen() -> None:
+    """UNKNOWN becomes NOT_EXECUTED when the settled ledger closes without it."""
+    bench = bench_with(lambda a: a.buy("0.02"))
+    bench.wait(2.5)
+    bench.rug()
+    bench.new_game()
+
+    assert states(bench) == ["NOT_EXECUTED"]
+
+
+def test_without_a_settled_ledger_unknown_stays_unresolved() -> None:
+    """No player update after the rug: nothing is proven, an operator must look."""
+    bench = bench_with(lambda a: a.buy("0.02"))
+    bench.wait(2.5)
+    bench.rug(settle=False)
+    bench.new_game()
+
+    (action,) = bench.actions
+    assert action.state is ActionState.UNRESOLVED
+    assert action.outcome is None
+
+
+def test_disconnect_makes_everything_in_flight_unknown_at_once() -> None:
+    """A lost link proves nothing about what was sent."""
+    bench = bench_with(lambda a: a.buy("0.02"))
+    bench.disconnect()
+
+    assert [p.state for p in bench.engine.tracker.pending] == [ActionState.UNKNOWN]
+
+
+def test_an_unreadable_acknowledgement_is_no_refusal() -> None:
+    """An acknowledgement of unknown shape makes UNKNOWN, not REJECTED."""
+    bench = bench_with(lambda a: a.buy("0.02"))
+    bench.ack(bench.commands[0], success=None)
+
+    assert [p.state for p in bench.engine.tracker.pending] == [ActionState.UNKNOWN]
+
+
+def test_refusal_after_execution_is_a_contradiction_and_halts() -> None:
+    """The trade wins over the refusal; entries are halted until somebody looks."""
+    bench = bench_with(lambda a: a.buy("0.02"))
+    bench.fill(bench.commands[0], update=False)
+    bench.ack(bench.commands[0], success=False, message="no")
+    bench.update()
+    scripted(bench).todo = [lambda a: a.buy("0.01")]
+    bench.tick(1.3)
+
+    assert states(bench) == ["DENIED", "CONFIRMED"] or states(bench) == ["CONFIRMED", "DENIED"]
+    kinds = [e.kind for e in bench.of_type(DocType.SYSTEM_EVENT)]
+    assert "action.contradiction" in kinds
+
+
+def test_forced_sale_is_never_an_action_of_ours() -> None:
+    """The rug's sale has its own cause and no player_action row."""
+    bench = bench_with(lambda a: a.buy("0.02"))
+    bench.execute(bench.commands[0])
+    bench.rug()
+
+    assert [a.action_type for a in bench.actions] == [ActionType.BUY]
+    causes = [s.cause for s in bench.of_type(DocType.SERVER_STATE) if s.delta_cash]
+    assert causes == [StateCause.ACTION, StateCause.FORCED_SELL]
+    assert bench.engine.counts["forced_sells"] == 1
+
+
+def test_a_trade_without_us_is_external() -> None:
+    """Another client of the same account is recorded as external, never attached to an action."""
+    bench = bench_with()
+    fill = bench.ledger.buy(30_000_000, 1.2, 2)
+    bench.trade("buy", fill.amount, fill.qty, trace_id="a" * 32)
+    bench.update()
+
+    (action,) = bench.actions
+    assert (action.actor, action.state) == (Actor.EXTERNAL, ActionState.CONFIRMED)
+    assert bench.of_type(DocType.SERVER_STATE)[-1].cause is StateCause.EXTERNAL
+
+
+def test_sidebet_is_tracked_to_its_settlement() -> None:
+    """A sidebet is confirmed, and its settlement names the action whose stake it was."""
+    bench = bench_with(lambda a: a.sidebet("0.01"))
+    bench.execute(bench.commands[0])
+    bench.rug()
+
+    (action,) = bench.actions
+    assert action.state is ActionState.CONFIRMED
+    (settled,) = scripted(bench).named("on_stake_settled")
+    assert settled.action_id == action.action_id
+    assert (settled.won, settled.payout, settled.pnl) == (True, Decimal("0.05"), Decimal("0.04"))
+    last = [s for s in bench.of_type(DocType.SERVER_STATE) if s.delta_cash][-1]
+    assert (last.cause, last.action_id) == (StateCause.STAKE_SETTLED, action.action_id)
+
+
+def test_a_repeated_trade_is_booked_once() -> None:
+    """A duplicate of a trade changes nothing."""
+    bench = bench_with(lambda a: a.buy("0.02"))
+    (command,) = bench.commands
+    fill = bench.ledger.buy(20_000_000, 1.2, 2)
+    for _ in range(3):
+        bench.trade("buy", fill.amount, fill.qty, trace_id=command.trace_id)
+    bench.update()
+
+    assert bench.engine.account.cash == bench.ledger.cash
+    assert states(bench) == ["CONFIRMED"]
+
+
+PLAN = st.tuples(
+    st.sampled_from(["buy", "sell", "sidebet"]),
+    st.integers(min_value=1, max_value=40),
+    st.sampled_from(["execute", "refuse", "ignore"]),
+    st.booleans(),
+    st.booleans(),
+)
+
+
+class _World:
+    """A venue that carries out a plan and whose evidence hypothesis mixes up."""
+
+    def __init__(self, bench: Bench, draw: Any) -> None:
+        self.bench = bench
+        self.draw = draw
+        self.executed: set[str] = set()
+        self.refused: set[str] = set()
+        self.silent: set[str] = set()
+        self.private: list[Event] = []
+        self.loose: list[tuple[Any, ...]] = []
+
+    def answer(self, command: Any, fate: str, *, say_trade: bool, say_ack: bool) -> None:
+        """Execute, refuse or ignore *command*, and put the evidence on the way."""
+        if fate == "ignore":
+            self.silent.add(command.action_id)
+            return
+        if fate == "refuse" or not self._execute(command, say_trade=say_trade):
+            self.refused.add(command.action_id)
+            self.loose.append(("ack", command, False))
+            return
+        self.executed.add(command.action_id)
+        if say_ack:
+            self.loose.append(("ack", command, True))
+
+    def _execute(self, command: Any, *, say_trade: bool) -> bool:
+        bench = self.bench
+        price, tick = bench.engine.game.price, bench.engine.game.tick
+        ledger = bench.ledger
+        amount = int((command.amount or 0) * 10**9)
+        if command.action_type is ActionType.SIDEBET:
+            if ledger.sidebet is not None or amount > ledger.cash:
+                return False
+            bet = ledger.place_sidebet(amount, tick)
+            self.private.append(bench.update_event())
+            if say_trade:
+                self.private.append(bench.sidebet_event(command, bet.start_tick, bet.end_tick))
+            return True
+        if command.action_type is ActionType.BUY:
+            if amount > ledger.cash:
+                return False
+            fill = ledger.buy(amount, price, tick)
+        else:
+            if not ledger.position_qty * command.percentage // 100:
+                return False
+            fill = ledger.sell(command.percentage, price, tick)
+        if say_trade:
+            kind = "buy" if command.action_type is ActionType.BUY else "sell"
+            self.loose.append(
+                ("event", bench.trade_event(kind, fill.amount, fill.qty, command.trace_id))
+            )
+        self.private.append(bench.update_event())
+        return True
+
+    def deliver(self) -> None:
+        """Deliver everything: player updates in their order, the rest wherever it falls."""
+        queue: list[tuple[Any, ...]] = [("event", event) for event in self.private]
+        for item in self.loose:
+            place = self.draw(st.integers(min_value=0, max_value=len(queue)))
+            queue.insert(place, item)
+        for item in queue:
+            if item[0] == "ack":
+                self.bench.ack(item[1], success=item[2], message=None if item[2] else "no")
+            else:
+                self.bench.feed(attrs.evolve(item[1], recv_ns=self.bench.now_ns))
+        self.private, self.loose = [], []
+
+
+@given(st.data(), st.lists(st.lists(PLAN, min_size=1, max_size=3), min_size=1, max_size=4))
+def test_every_action_has_one_end_and_the_right_one(data: st.DataObject, rounds: list[Any]) -> None:
+    """Whatever order evidence comes in, each action ends once, and a proven end is the true one."""
+    strategy = Scripted()
+    bench = Bench(strategy, cash=3)
+    bench.start_game((1.0, 1.1))
+    world = _World(bench, data.draw)
+    for number, plans in enumerate(rounds):
+        strategy.todo = [_act(kind, size) for kind, size, *_ in plans]
+        before = len(bench.commands)
+        bench.tick(1.0 + number / 8)
+        for command, plan in zip(bench.commands[before:], plans, strict=False):
+            _, _, fate, say_trade, say_ack = plan
+            world.answer(command, fate, say_trade=say_trade, say_ack=say_ack)
+        world.deliver()
+    bench.wait(3)
+    bench.rug()
+    bench.new_game()
+    bench.end()
+
+    ours = [a for a in bench.actions if a.actor is Actor.BOT]
+    assert Counter(a.action_id for a in ours).most_common(1)[0][1] == 1 if ours else True
+    assert len(ours) == len(strategy.returned)
+    for action in ours:
+        assert action.state.is_terminal
+        if action.state.is_executed:
+            assert action.action_id in world.executed
+        if action.state is ActionState.REJECTED:
+            assert action.action_id in world.refused
+        if action.state is ActionState.NOT_EXECUTED:
+            assert action.action_id not in world.executed
+    assert bench.engine.account.cash == bench.ledger.cash
+    assert bench.engine.tracker.pending == ()
+    rows = bench.of_type(DocType.SERVER_STATE)
+    assert sum((r.delta_cash for r in rows), Decimal(0)) == rows[-1].cash - rows[0].cash
+
+
+def _act(kind: str, size: int) -> Any:
+    if kind == "buy":
+        return lambda a: a.buy(Decimal(size) / 1000)
+    if kind == "sidebet":
+        return lambda a: a.sidebet(Decimal(size) / 1000)
+    return lambda a: a.sell(size)
+
+
+@given(st.data(), st.lists(st.integers(min_value=1, max_value=90), min_size=1, max_size=6))
+def test_full_evidence_in_any_order_confirms_everything(
+    data: st.DataObject, stakes: list[int]
+) -> None:
+    """With traces and updates complete, every order is CONFIRMED with its own amount, however mixed."""
+    strategy = Scripted()
+    bench = Bench(strategy, cash=3)
+    bench.start_game((1.0, 1.1))
+    strategy.todo = [_act("buy", size) for size in stakes]
+    bench.tick(1.25)
+    world = _World(bench, data.draw)
+    for command in bench.commands:
+        world.answer(command, "execute", say_trade=True, say_ack=True)
+    # A trade reaches its owner before the player update that shows it (protocol 10).
+    trades = [item for item in world.loose if item[0] == "event"]
+    world.loose = [item for item in world.loose if item[0] == "ack"]
+    for _, event in data.draw(st.permutations(trades)):
+        bench.feed(event)
+    world.deliver()
+    bench.wait(3)
+
+    sent = {c.action_id: c.amount for c in bench.commands}
+    done = {a.action_id: a for a in bench.actions if a.action_id in sent}
+    assert set(done) == set(sent)
+    for action_id, amount in sent.items():
+        outcome = done[action_id].outcome
+        assert done[action_id].state is ActionState.CONFIRMED
+        assert outcome is not None
+        assert outcome.executed_amount == amount
+    assert bench.engine.account.cash == bench.ledger.cash

@@ -1,0 +1,220 @@
+"""The journal against kills, full disks, failing syncs and second writers, with real processes."""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.store.samples import HEADER, TICK_RAW, small_session
+from vectra_bot.errors import StoreError
+from vectra_bot.models import Frame
+from vectra_bot.store.entry import Entry
+from vectra_bot.store.journal import Journal, journal_directory, list_segments, read_journal
+
+# Appends batches of three, syncs every fourth, and says which entry the journal has acknowledged.
+_WRITER = """
+import os, sys
+from vectra_bot.models import Frame
+from vectra_bot.store.entry import Entry
+from vectra_bot.store.journal import Journal
+journal = Journal.create(sys.argv[1], {"session_id": "s", "mode": "paper", "venue": "embedded"},
+                         segment_bytes=200_000)
+seq = 0
+while True:
+    batch = [Entry.of_frame(seq + i, Frame(seq, '42["event",{"n":%d}]' % (seq + i))) for i in (1, 2, 3)]
+    journal.append(batch)
+    seq += 3
+    if seq % 12 == 0:
+        journal.sync()
+    os.write(1, b"%d\\n" % seq)
+"""
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    return journal_directory(tmp_path, "s")
+
+
+@pytest.fixture
+def journal(directory: Path) -> Iterator[Journal]:
+    opened = Journal.create(directory, HEADER)
+    yield opened
+    opened.abandon()
+
+
+def _kill_after(directory: Path, delay_s: float) -> int:
+    """Run the writer, kill -9 it *delay_s* after its first word, return the last entry it reported."""
+    command = [sys.executable, "-c", _WRITER, str(directory)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        fd = process.stdout.fileno()
+        said = os.read(fd, 1 << 16)
+        until = time.monotonic() + delay_s
+        while (left := until - time.monotonic()) > 0:
+            if select.select([fd], [], [], left)[0]:
+                said += os.read(fd, 1 << 16)
+        process.send_signal(signal.SIGKILL)
+        said += process.stdout.read()
+    return int(said[: said.rindex(b"\n")].split()[-1])
+
+
+@pytest.mark.parametrize("delay_s", [0.0, 0.003, 0.011, 0.05, 0.12, 0.2])
+def test_kill_9_loses_nothing_acknowledged(directory: Path, delay_s: float) -> None:
+    """Every entry whose append returned is there after kill -9, whole, and the session can go on."""
+    acknowledged = _kill_after(directory, delay_s)
+    reader = read_journal(directory)
+    entries = list(reader)
+    assert [entry.seq for entry in entries] == list(range(len(entries)))
+    assert entries[-1].seq >= acknowledged
+    assert not reader.clean
+    assert entries[-1].frame().raw == f'42["event",{{"n":{entries[-1].seq}}}]'
+    journal = Journal.resume(directory)
+    assert journal.last_seq == entries[-1].seq
+    journal.close("recovered")
+    assert read_journal(directory).__next__().kind == "header"
+
+
+def test_sync_calls_fdatasync_on_the_open_segment(
+    journal: Journal, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sync forces the very file that holds the entries, each time it is called."""
+    synced: list[os.stat_result] = []
+    real = os.fdatasync
+
+    def observed(fd: int) -> None:
+        synced.append(os.fstat(fd))
+        real(fd)
+
+    monkeypatch.setattr(os, "fdatasync", observed)
+    journal.append(small_session())
+    assert synced == []
+    journal.sync()
+    journal.sync()
+    inode = (directory / "000001.log").stat().st_ino
+    assert [entry.st_ino for entry in synced] == [inode, inode]
+    assert synced[0].st_size == (directory / "000001.log").stat().st_size
+
+
+def test_new_names_are_forced_to_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The header, the segment's name and the directories above it are synced before create returns."""
+    synced: list[tuple[int, int]] = []
+    for name in ("fsync", "fdatasync"):
+        real = getattr(os, name)
+
+        def observed(fd: int, real: object = real) -> None:
+            status = os.fstat(fd)
+            synced.append((status.st_dev, status.st_ino))
+            real(fd)  # type: ignore[operator]
+
+        monkeypatch.setattr(os, name, observed)
+    directory = journal_directory(tmp_path / "new", "s")
+    journal = Journal.create(directory, HEADER)
+    paths = [tmp_path, tmp_path / "new", tmp_path / "new" / "journals", directory]
+    for path in [*paths, directory / "000001.log"]:
+        status = path.stat()
+        assert (status.st_dev, status.st_ino) in synced, path
+    journal.abandon()
+
+
+def test_a_failed_sync_is_final(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After fdatasync failed nothing is written any more, even when it would work again."""
+
+    def broken(fd: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    journal.append(small_session())
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fdatasync", broken)
+        with pytest.raises(StoreError, match="cannot be synced after entry 7: Input/output error"):
+            journal.sync()
+    with pytest.raises(StoreError, match="cannot be synced"):
+        journal.append([Entry.of_frame(8, Frame(1, "x"))])
+    with pytest.raises(StoreError, match="cannot be synced"):
+        journal.sync()
+    journal.close("done")
+    assert not read_journal(journal.directory).clean
+
+
+@pytest.fixture
+def small_disk() -> Iterator[None]:
+    """Let no file grow beyond 20 kB, as a full disk would."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.usefixtures("small_disk")
+def test_full_disk_stops_the_journal_cleanly(journal: Journal) -> None:
+    """The append that does not fit raises, leaves nothing half-written, and no other follows."""
+    written = 0
+    with pytest.raises(StoreError, match="cannot be written after entry"):
+        while True:
+            journal.append([Entry.of_frame(written + 1, Frame(1, TICK_RAW * 10))])
+            written += 1
+    with pytest.raises(StoreError, match="cannot be written"):
+        journal.append([Entry.of_frame(written + 2, Frame(1, ""))])
+    reader = read_journal(journal.directory)
+    assert [entry.seq for entry in reader] == list(range(written + 1))
+    assert not reader.torn
+
+
+def test_second_writer_is_refused(journal: Journal, directory: Path) -> None:
+    """While one process writes a session no other can, in one line; a kill frees it."""
+    for attempt in (lambda: Journal.create(directory, HEADER), lambda: Journal.resume(directory)):
+        with pytest.raises(StoreError, match="being written by another process") as caught:
+            attempt()
+        assert "\n" not in str(caught.value)
+    journal.abandon()
+    Journal.resume(directory).close("done")
+
+
+def test_failed_create_leaves_the_session_free(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A session whose first sync failed can be created again."""
+
+    def broken(fd: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fdatasync", broken)
+        with pytest.raises(StoreError, match="No space left"):
+            Journal.create(directory, HEADER)
+    for segment in list_segments(directory):
+        segment.path.write_bytes(b"")
+    Journal.create(directory, HEADER).close("done")
+    assert read_journal(directory).__next__().kind == "header"
+
+
+def test_failed_compression_keeps_the_raw_segment(
+    journal: Journal, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If the compressed copy cannot be put in place, the raw segment stays and is read."""
+    journal.append(small_session())
+
+    def broken(self: Path, target: Path) -> Path:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", broken)
+        with pytest.raises(StoreError, match="No space left"):
+            journal.roll()
+    journal.append([Entry.of_frame(8, Frame(1, "x"))])
+    journal.close("done")
+    assert [entry.seq for entry in read_journal(directory)] == list(range(10))
+    assert sorted(path.name for path in directory.iterdir()) == [
+        "000001.log",
+        "000002.log.zst",
+        "lock",
+    ]

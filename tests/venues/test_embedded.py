@@ -1,0 +1,282 @@
+"""The embedded venue: what its feed yields, when its requests arrive, and what its log holds."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from vectra_bot.clock import NS_PER_MS, VirtualClock
+from vectra_bot.errors import ConfigError, InputError
+from vectra_bot.exchange import Exchange, ExchangeConfig, RequestRecord
+from vectra_bot.game.ledger import to_lamports
+from vectra_bot.models import (
+    Ack,
+    ActionType,
+    Command,
+    ConnectionChanged,
+    Event,
+    Frame,
+    FrameKind,
+    GameFrame,
+    Link,
+    LoginStatus,
+    PlayerGameUpdate,
+    PlayerUpdate,
+    Trade,
+)
+from vectra_bot.venues.base import Feed, FeedItem, Gateway
+from vectra_bot.venues.embedded import EmbeddedVenue, ExchangeLog
+from vectra_bot.wire.decode import decode
+
+CONFIG = ExchangeConfig(seed=11, crowd=0, past_games=10, countdown_step_ms=5_000)
+
+
+def command(number: int, kind: ActionType = ActionType.BUY, amount: str | None = "0.01") -> Command:
+    """Return a command with a trace id of its own."""
+    return Command(
+        action_id=f"00000000-0000-0000-0000-{number:012d}",
+        trace_id=f"{number:032x}",
+        action_type=kind,
+        game_id="any",
+        tick=0,
+        price=1.0,
+        amount=None if amount is None else Decimal(amount),
+        percentage=100 if kind is ActionType.SELL else None,
+    )
+
+
+def read(item: FeedItem) -> Event:
+    return decode(item) if isinstance(item, Frame) else item
+
+
+async def play(venue: EmbeddedVenue, buy_at: int = 5, sell_at: int = 20) -> list[FeedItem]:
+    """Run a venue to its end, buying and selling at fixed ticks of each game."""
+    items: list[FeedItem] = []
+    number = 0
+    async for item in venue.feed:
+        items.append(item)
+        event = read(item)
+        if isinstance(event, GameFrame) and event.kind is FrameKind.TICK and event.active:
+            number += 1
+            if event.tick == buy_at:
+                assert (await venue.gateway.send(command(number))).sent
+            if event.tick == sell_at:
+                await venue.gateway.send(command(number, ActionType.SELL, None))
+    await venue.feed.aclose()
+    return items
+
+
+async def test_feed_starts_with_connection_snapshot_and_account() -> None:
+    """The first items are the link, the snapshot, the login, and the account with its cash."""
+    venue = EmbeddedVenue(Exchange(CONFIG), cash=Decimal("2.5"), games=1)
+    items = await play(venue)
+    link = items[0]
+    assert isinstance(link, ConnectionChanged)
+    assert (link.link, link.recv_ns) == (Link.CONNECTED, CONFIG.start_ns)
+    snapshot, login, account, row = (read(item) for item in items[1:5])
+    assert isinstance(snapshot, GameFrame)
+    assert snapshot.kind is FrameKind.SNAPSHOT
+    assert isinstance(login, LoginStatus)
+    assert login.player_id == venue.player_id
+    assert isinstance(account, PlayerUpdate)
+    assert account.cash == Decimal("2.5")
+    assert isinstance(row, PlayerGameUpdate)
+
+
+async def test_feed_ends_after_the_asked_for_games() -> None:
+    """The last frames are the new-game frame that reveals the last seed, and the client's row after it."""
+    items = await play(EmbeddedVenue(Exchange(CONFIG), games=3))
+    events = [read(item) for item in items]
+    new = [e for e in events if isinstance(e, GameFrame) and e.history and e.active is False]
+    assert len([e for e in new if e.kind is FrameKind.SETTLEMENT]) == 3
+    assert events[-2] is new[-1]
+    assert isinstance(events[-1], PlayerGameUpdate)
+    assert events[-1].game_id == new[-1].game_id
+
+
+async def test_times_never_step_back_and_are_the_exchanges() -> None:
+    """In virtual time every frame carries the exchange's time; nothing of the machine's clock shows."""
+    items = await play(EmbeddedVenue(Exchange(CONFIG), games=1))
+    times = [item.recv_ns for item in items]
+    assert times == sorted(times)
+    assert times[0] == CONFIG.start_ns
+
+
+async def test_two_runs_are_equal_byte_for_byte() -> None:
+    """Same config, same commands: the same items."""
+    first = await play(EmbeddedVenue(Exchange(CONFIG), games=2))
+    assert first == await play(EmbeddedVenue(Exchange(CONFIG), games=2))
+
+
+async def test_what_is_for_others_is_not_delivered() -> None:
+    """A second client's private messages do not reach the feed, and an own trade comes once."""
+    exchange = Exchange(CONFIG)
+    exchange.connect("did:privy:other", "other")
+    venue = EmbeddedVenue(exchange, games=1)
+    trades = 0
+    for item in await play(venue):
+        event = read(item)
+        if isinstance(event, PlayerUpdate | LoginStatus):
+            assert event.player_id == venue.player_id
+        trades += isinstance(event, Trade)
+    assert trades == 2
+
+
+@pytest.mark.parametrize(("latency_ms", "offsets"), [(70, [70, 198, 219]), (0, [0, 0, 0])])
+async def test_latency_is_the_time_to_the_exchange(latency_ms: float, offsets: list[int]) -> None:
+    """An order arrives after the latency; its answers come as measured on the venue, or at once."""
+    venue = EmbeddedVenue(Exchange(CONFIG), latency_ms=latency_ms, games=1)
+    sent_ns = 0
+    times: list[float] = []
+    async for item in venue.feed:
+        event = read(item)
+        if isinstance(event, GameFrame) and event.kind is FrameKind.TICK and event.tick == 5:
+            result = await venue.gateway.send(command(1))
+            sent_ns = result.recv_ns
+        elif sent_ns and len(times) < 3 and isinstance(event, Trade | PlayerUpdate | Ack):
+            times.append((event.recv_ns - sent_ns) / NS_PER_MS)
+    assert times == offsets
+
+
+async def test_gateway_states_what_it_sent() -> None:
+    """Ack ids count per connection; the answer's id is the request's; the trade has our trace id."""
+    venue = EmbeddedVenue(Exchange(CONFIG), games=1)
+    sent = []
+    answers = []
+    trades = []
+    async for item in venue.feed:
+        event = read(item)
+        if isinstance(event, GameFrame) and event.kind is FrameKind.TICK and event.tick in {5, 6}:
+            sent.append(await venue.gateway.send(command(event.tick)))
+        if isinstance(event, Ack):
+            answers.append(event)
+        if isinstance(event, Trade) and event.kind == "buy":
+            trades.append(event)
+    assert [result.ack_id for result in sent] == [0, 1] == [ack.ack_id for ack in answers]
+    assert all(ack.success for ack in answers)
+    assert [trade.trace_id for trade in trades] == [f"{5:032x}", f"{6:032x}"]
+    assert all(result.raw and result.raw.startswith(f"42{result.ack_id}[") for result in sent)
+
+
+async def test_gateway_reports_what_was_not_sent() -> None:
+    """A command the venue has no request for, and anything after the end, was provably not sent."""
+    venue = EmbeddedVenue(Exchange(CONFIG))
+    unknown = await venue.gateway.send(command(1, ActionType.SHORT_OPEN))
+    assert (unknown.sent, unknown.ack_id) == (False, None)
+    assert unknown.reason
+    await venue.gateway.aclose()
+    late = await venue.gateway.send(command(2))
+    assert (late.sent, late.reason) == (False, "closed")
+
+
+def test_venue_keeps_the_contract_of_feed_and_gateway() -> None:
+    """Both halves are what ``venues.base`` says."""
+    venue = EmbeddedVenue(Exchange(CONFIG))
+    assert isinstance(venue.feed, Feed)
+    assert isinstance(venue.gateway, Gateway)
+    assert venue.feed.venue == "embedded"
+
+
+async def test_exchange_log_has_a_line_per_request(tmp_path: Path) -> None:
+    """Each request is one JSON line, refused ones too, and an old file is emptied."""
+    path = tmp_path / "exchange.jsonl"
+    path.write_text("old\n")
+    venue = EmbeddedVenue.open(CONFIG, games=1, exchange_log=path)
+    await play(venue, buy_at=5, sell_at=6)
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [(line["type"], line["accepted"]) for line in lines] == [("buy", True), ("sell", True)]
+    assert list(lines[0]) == [
+        "trace_id", "type", "amount", "percentage", "game_id", "tick", "price", "accepted", "reason", "ts_ms",
+        "player_id",
+    ]  # fmt: skip
+    assert lines[0]["amount"] == "0.010000000"
+    assert lines[1]["percentage"] == 100
+    assert lines[0]["player_id"] == venue.player_id
+
+
+async def test_exchange_log_is_written_before_the_exchange_acts(tmp_path: Path) -> None:
+    """When the account changes, the line is on disk already."""
+    path = tmp_path / "exchange.jsonl"
+    log = ExchangeLog(path)
+    seen: list[tuple[int, int]] = []
+
+    def on_request(record: RequestRecord) -> None:
+        log(record)
+        lines = len(path.read_text().splitlines())
+        seen.append((lines, exchange.books.all()[0].ledger.cash))
+
+    exchange = Exchange(CONFIG, on_request)
+    await play(EmbeddedVenue(exchange, games=1, log=log), sell_at=9_999)
+    assert seen == [(1, to_lamports(1))]
+
+
+def test_an_exchange_log_that_cannot_be_opened_is_an_input_error(tmp_path: Path) -> None:
+    """The error names the path and what to do."""
+    with pytest.raises(InputError, match="no/such/folder"):
+        EmbeddedVenue.open(CONFIG, exchange_log=tmp_path / "no/such/folder/log.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [
+        ({"latency_ms": -1}, "latency_ms"),
+        ({"pace": 0}, "pace"),
+        ({"games": 0}, "games"),
+        ({"cash": Decimal(-1)}, "cash"),
+    ],
+)
+def test_arguments_out_of_range_are_refused(wrong: dict[str, object], named: str) -> None:
+    """Each argument's error names it."""
+    with pytest.raises(ConfigError, match=named):
+        EmbeddedVenue.open(CONFIG, **wrong)  # type: ignore[arg-type]
+
+
+class JumpingClock(VirtualClock):
+    """A clock that has moved on by *step_ns* each time somebody looks at its monotonic side."""
+
+    def __init__(self, start_ns: int, step_ns: int) -> None:
+        super().__init__(start_ns)
+        self._step_ns = step_ns
+
+    def monotonic_ns(self) -> int:
+        self.advance_to(self.now_ns() + self._step_ns)
+        return self.now_ns()
+
+
+async def test_at_speed_one_frames_carry_the_clocks_time() -> None:
+    """``pace=1`` stamps frames with the given clock and sends requests at the venue's matching moment."""
+    clock = JumpingClock(5_000_000_000_000, 20_000_000)
+    venue = EmbeddedVenue(Exchange(CONFIG), pace=1, clock=clock, games=1)
+    result = None
+    async for item in venue.feed:
+        assert 5_000_000_000_000 < item.recv_ns < CONFIG.start_ns
+        if result is None:
+            result = await venue.gateway.send(command(1))
+            assert result.recv_ns < 5_001_000_000_000
+        if len(item.raw if isinstance(item, Frame) else "") and '"tickCount":3,' in item.raw:  # type: ignore[union-attr]
+            break
+    await venue.feed.aclose()
+
+
+async def test_a_faster_pace_waits_in_proportion(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``pace=N`` sleeps an N-th of the venue's time between two frames."""
+    clock = VirtualClock(0)
+    slept: list[float] = []
+    real_sleep = asyncio.sleep
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        clock.advance_to(clock.now_ns() + round(seconds * 1e9))
+        await real_sleep(0)
+
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    venue = EmbeddedVenue(Exchange(CONFIG), pace=50, clock=clock, games=1)
+    last = 0
+    async for item in venue.feed:
+        last = item.recv_ns
+    assert abs(sum(slept) - (last - CONFIG.start_ns) / 1e9 / 50) < 0.05
+    assert len(slept) > 20

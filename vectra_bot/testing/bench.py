@@ -1,0 +1,368 @@
+"""The bench: an engine, a strategy, and a venue whose every message the caller chooses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import Any
+
+from vectra_bot.actions.risk import Limits
+from vectra_bot.engine import Engine
+from vectra_bot.errors import StrategyError
+from vectra_bot.game import rules
+from vectra_bot.game.ledger import Ledger, to_lamports, to_sol
+from vectra_bot.models import (
+    Ack,
+    ActionType,
+    ClockAdvanced,
+    Command,
+    ConnectionChanged,
+    DocType,
+    Document,
+    Event,
+    FrameKind,
+    GameFrame,
+    Link,
+    LoginStatus,
+    Mode,
+    PlayerAction,
+    PlayerUpdate,
+    SendResult,
+    SessionEnding,
+    SidebetInfo,
+    SidebetPlaced,
+    SidebetResult,
+    Trade,
+)
+from vectra_bot.plugins import PluginManager
+from vectra_bot.strategy import Strategy
+
+PLAYER_ID = "did:privy:bench"
+START_NS = 1_767_225_600_000_000_000
+TICK_NS = 250_000_000
+
+
+class Bench:
+    """Drives one strategy through the real engine.
+
+    Attributes:
+        engine: the engine under the strategy.
+        ledger: the venue's truth about our account, in lamports.
+        commands: what was asked of the venue, oldest first.
+        documents: what the session would have stored.
+
+    Args:
+        strategy: the strategy to drive.
+        plugins: plugin objects or classes by name.
+        cash: SOL at the start.
+        limits: limits of the session.
+        send: whether commands leave; if False each is answered by "not sent".
+    """
+
+    def __init__(
+        self,
+        strategy: Strategy,
+        *,
+        plugins: Mapping[str, Any] | None = None,
+        cash: Decimal | str | int = 1,
+        limits: Limits | None = None,
+        send: bool = True,
+    ) -> None:
+        manager = PluginManager()
+        for name, plugin in (plugins or {}).items():
+            manager.register(name, plugin)
+        self.engine = Engine(
+            session_id="bench",
+            mode=Mode.PAPER,
+            strategy=strategy,
+            plugins=manager,
+            limits=limits or Limits(),
+        )
+        self.ledger = Ledger(to_lamports(cash))
+        self.commands: list[Command] = []
+        self.documents: list[Document] = []
+        self.now_ns = START_NS
+        self._send = send
+        self._ack_ids: dict[str, int] = {}
+        self._games = 0
+        self._tick = 0
+        self._price = rules.START_PRICE
+        self.feed(ConnectionChanged(recv_ns=self.now_ns, link=Link.CONNECTED))
+        self.feed(
+            LoginStatus(recv_ns=self.now_ns, player_id=PLAYER_ID, username="bench", has_username=True)
+        )
+        self.update()
+
+    # Inputs.
+
+    def feed(self, event: Event) -> list[Command]:
+        """Process *event*; commands it caused are handed over at once. Return those commands.
+
+        Raises:
+            StrategyError: the strategy raised; its own exception is the cause.
+        """
+        effects = self.engine.process(event)
+        asked = [effect for effect in effects if isinstance(effect, Command)]
+        self.documents += [effect for effect in effects if isinstance(effect, Document)]
+        failure = self.engine.failure
+        if failure is not None:
+            raise StrategyError(f"{failure.callback} raised {failure.error}") from failure.exception
+        for command in asked:
+            self.commands.append(command)
+            ack_id = len(self.commands)
+            self._ack_ids[command.action_id] = ack_id
+            self.feed(
+                SendResult(
+                    recv_ns=self.now_ns,
+                    action_id=command.action_id,
+                    sent=self._send,
+                    ack_id=ack_id if self._send else None,
+                    reason=None if self._send else "the bench sends nothing",
+                )
+            )
+        return asked
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass without a frame."""
+        self.now_ns += int(seconds * 1e9)
+        self.feed(ClockAdvanced(recv_ns=self.now_ns))
+
+    def disconnect(self, reason: str = "test") -> None:
+        """Lose the link."""
+        self.feed(
+            ConnectionChanged(recv_ns=self.now_ns, link=Link.DISCONNECTED, reason=reason)
+        )
+
+    def connect(self) -> None:
+        """Restore the link."""
+        self.feed(ConnectionChanged(recv_ns=self.now_ns, link=Link.CONNECTED))
+
+    def end(self) -> None:
+        """End the session."""
+        self.feed(SessionEnding(recv_ns=self.now_ns, reason="bench"))
+
+    # The game.
+
+    @property
+    def game_id(self) -> str:
+        """Return the id of the bench's current game."""
+        return f"20260101-{self._games:016x}"
+
+    def new_game(self) -> None:
+        """Announce the next game: its countdown begins."""
+        self._games += 1
+        self._tick, self._price = 0, rules.START_PRICE
+        self.ledger.begin_game()
+        self._frame(FrameKind.SETTLEMENT, active=False, cooldown=rules.COOLDOWN_MS)
+
+    def presale(self) -> None:
+        """Open the presale."""
+        self._frame(FrameKind.TICK, active=False, cooldown=rules.PRESALE_MS, presale=True)
+
+    def start_game(self, prices: Iterable[float] = (rules.START_PRICE,)) -> None:
+        """Announce a game, open its presale and play *prices* from tick 0."""
+        self.new_game()
+        self.presale()
+        for index, price in enumerate(prices):
+            if index == 0:
+                self._frame(FrameKind.START, active=True)
+            else:
+                self.tick(price)
+
+    def tick(self, price: float, tick: int | None = None) -> None:
+        """Send the next tick at *price* (or tick number *tick*)."""
+        self._tick = self._tick + 1 if tick is None else tick
+        self._price = price
+        self.now_ns += TICK_NS
+        self._frame(FrameKind.TICK, active=True)
+
+    def rug(self, price: float | None = None, *, settle: bool = True) -> None:
+        """Rug the game: settle what is open, tell us so in private, then everybody."""
+        self._tick += 1
+        low = self.engine.game.low
+        self._price = low * (1 - rules.RUG_DROP) if price is None else price
+        if settle:
+            self._settle()
+        self.now_ns += TICK_NS
+        self._frame(FrameKind.TICK, active=True, rugged=True)
+        if settle:
+            self.update()
+
+    def _settle(self) -> None:
+        if self.ledger.sidebet is not None:
+            self.settle_sidebet(self._tick)
+        fill = self.ledger.forced_sell(self._price, self._tick)
+        if fill is not None:
+            self.trade("sell", fill.amount, fill.qty, trace_id="f" * 32)
+            self.update()
+
+    def settle_sidebet(self, rug_tick: int | None) -> None:
+        """Settle the open sidebet at the current tick and tell us."""
+        bet = self.ledger.settle_sidebet(rug_tick, self._tick)
+        if bet is None:
+            return
+        self.feed(
+            SidebetResult(
+                recv_ns=self.now_ns,
+                game_id=self.game_id,
+                player_id=PLAYER_ID,
+                amount=to_sol(bet.amount),
+                payout=to_sol(bet.payout),
+                profit=to_sol(bet.pnl),
+                start_tick=bet.start_tick,
+                end_tick=bet.end_tick,
+                tick=self._tick,
+            )
+        )
+        self.update()
+
+    def _frame(
+        self,
+        kind: FrameKind,
+        *,
+        active: bool,
+        rugged: bool = False,
+        cooldown: int = 0,
+        presale: bool = False,
+    ) -> None:
+        self.feed(
+            GameFrame(
+                recv_ns=self.now_ns,
+                kind=kind,
+                game_id=self.game_id,
+                active=active,
+                rugged=rugged,
+                price=self._price,
+                tick=self._tick,
+                cooldown_timer_ms=cooldown,
+                allow_pre_round_buys=presale,
+                connected_players=1,
+            )
+        )
+
+    # The venue's answers.
+
+    def execute(self, command: Command) -> None:
+        """Carry *command* out at the current price and give all evidence in the usual order."""
+        self.fill(command)
+        self.ack(command)
+
+    def fill(self, command: Command, *, trade: bool = True, update: bool = True) -> None:
+        """Carry *command* out in the venue's ledger; say so by trade and player update as asked."""
+        price, tick = self._price, self._tick
+        if command.action_type is ActionType.SIDEBET:
+            bet = self.ledger.place_sidebet(to_lamports(command.amount or 0), tick)
+            if update:
+                self.update()
+            if trade:
+                self.feed(self.sidebet_event(command, bet.start_tick, bet.end_tick))
+            return
+        if command.action_type is ActionType.BUY:
+            fill = self.ledger.buy(to_lamports(command.amount or 0), price, tick)
+        else:
+            fill = self.ledger.sell(command.percentage or 100, price, tick)
+        if trade:
+            kind = "buy" if command.action_type is ActionType.BUY else "sell"
+            self.trade(kind, fill.amount, fill.qty, trace_id=command.trace_id)
+        if update:
+            self.update()
+
+    def sidebet_event(self, command: Command, start: int, end: int) -> SidebetPlaced:
+        """Return the event by which the venue says that our sidebet stands."""
+        return SidebetPlaced(
+            recv_ns=self.now_ns,
+            game_id=self.game_id,
+            player_id=PLAYER_ID,
+            username="bench",
+            amount=command.amount or Decimal(0),
+            start_tick=start,
+            end_tick=end,
+            price=self._price,
+            trace_id=command.trace_id,
+        )
+
+    def trade(
+        self,
+        kind: str,
+        amount: int,
+        qty: int,
+        *,
+        trace_id: str | None = None,
+        player_id: str = PLAYER_ID,
+        trade_id: str | None = None,
+    ) -> None:
+        """Broadcast a trade at the current price; *amount* and *qty* in lamports."""
+        self.feed(self.trade_event(kind, amount, qty, trace_id, player_id, trade_id))
+
+    def trade_event(
+        self,
+        kind: str,
+        amount: int,
+        qty: int,
+        trace_id: str | None = None,
+        player_id: str = PLAYER_ID,
+        trade_id: str | None = None,
+    ) -> Trade:
+        """Return the event of a trade at the current price."""
+        return Trade(
+            recv_ns=self.now_ns,
+            trade_id=trade_id or f"{trace_id}-{kind}-{amount}-{qty}-{self._tick}",
+            game_id=self.game_id,
+            player_id=player_id,
+            username=None,
+            level=None,
+            kind=kind,
+            price=self._price,
+            amount=to_sol(amount),
+            qty=to_sol(qty),
+            tick=self._tick,
+            trace_id=trace_id,
+        )
+
+    def ack(self, command: Command, *, success: bool | None = True, message: str | None = None) -> None:
+        """Acknowledge *command*."""
+        self.feed(
+            Ack(
+                recv_ns=self.now_ns,
+                ack_id=self._ack_ids[command.action_id],
+                success=success,
+                message=message,
+            )
+        )
+
+    def update(self) -> None:
+        """State our account as the venue's ledger has it."""
+        self.feed(self.update_event())
+
+    def update_event(self) -> PlayerUpdate:
+        """Return the event that states our account as the venue's ledger has it now."""
+        ledger, bet = self.ledger, self.ledger.sidebet
+        return PlayerUpdate(
+            recv_ns=self.now_ns,
+            player_id=PLAYER_ID,
+            cash=to_sol(ledger.cash),
+            position_qty=to_sol(ledger.position_qty),
+            avg_cost=to_sol(ledger.avg_cost),
+            total_invested=to_sol(ledger.total_invested),
+            cumulative_pnl=to_sol(ledger.cumulative_pnl(self._price)),
+            sidebet_pnl=to_sol(ledger.sidebet_pnl),
+            sidebet=None
+            if bet is None
+            else SidebetInfo(
+                game_id=self.game_id,
+                amount=to_sol(bet.amount),
+                start_tick=bet.start_tick,
+                end_tick=bet.end_tick,
+            ),
+        )
+
+    # What came of it.
+
+    @property
+    def actions(self) -> list[PlayerAction]:
+        """Return the completed actions, in order of completion."""
+        return [d.record for d in self.documents if d.doc_type is DocType.PLAYER_ACTION]
+
+    def of_type(self, doc_type: DocType) -> list[Any]:
+        """Return the records of one kind of document, oldest first."""
+        return [d.record for d in self.documents if d.doc_type is doc_type]
