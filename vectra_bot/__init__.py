@@ -72,7 +72,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
-        from importlib.metadata import version  # noqa: PLC0415 - reads the installation's files
+        from importlib.metadata import version
 
         return version("vectra-bot")
     if name not in _HOMES:

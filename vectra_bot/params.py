@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import copy
 import difflib
+import inspect
 import math
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
+from functools import partial
 from typing import Any, ClassVar, TypeVar
 
 import attrs
@@ -194,14 +196,13 @@ def _transform(cls: type, fields: list[attrs.Attribute[Any]]) -> list[attrs.Attr
     result = []
     hints = _hints(cls)
     for field in fields:
-        if field.inherited or not field.init:
+        if field.name not in hints or not field.init:
             result.append(field)
             continue
         kind = hints.get(field.name, field.type)
         default = field.default
         if isinstance(default, list | dict | set):
-            prototype = default
-            default = attrs.Factory(lambda value=prototype: copy.deepcopy(value))
+            default = attrs.Factory(partial(copy.deepcopy, default))
         parameter = _describe(field, kind)
         converter = field.converter or _checked(cls.__name__, parameter)
         result.append(field.evolve(type=kind, default=default, converter=converter))
@@ -215,7 +216,7 @@ def _hints(cls: type) -> dict[str, Any]:
     type and no other.
     """
     result: dict[str, Any] = {}
-    for name, annotation in cls.__dict__.get("__annotations__", {}).items():
+    for name, annotation in inspect.get_annotations(cls).items():
         alone = type(cls.__name__, (), {"__module__": cls.__module__})
         alone.__annotations__ = {name: annotation}
         try:
@@ -247,7 +248,9 @@ class Configurable:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        attrs.define(cls, slots=False, kw_only=True, eq=False, repr=False, field_transformer=_transform)
+        attrs.define(
+            cls, slots=False, kw_only=True, eq=False, repr=False, field_transformer=_transform
+        )
 
 
 def parameters(cls: type[Configurable]) -> list[Parameter]:

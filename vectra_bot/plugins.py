@@ -24,7 +24,16 @@ from vectra_bot.hookspecs import PROJECT, hookimpl, hookspec
 from vectra_bot.models import PlayerAction
 from vectra_bot.params import Configurable, Parameter, configure, parameters
 
-__all__ = ["GROUP", "Fault", "Plugin", "PluginInfo", "PluginManager", "discover", "hookimpl", "hookspec"]
+__all__ = [
+    "GROUP",
+    "Fault",
+    "Plugin",
+    "PluginInfo",
+    "PluginManager",
+    "discover",
+    "hookimpl",
+    "hookspec",
+]
 
 GROUP = "vectra_bot.plugins"
 
@@ -93,17 +102,16 @@ def discover() -> list[PluginInfo]:
     found = []
     for name, point in sorted(_entry_points().items()):
         dist = point.dist
-        about = {
-            "name": name,
-            "distribution": dist.name if dist is not None else "",
-            "version": dist.version if dist is not None else "",
-        }
+        distribution = dist.name if dist is not None else ""
+        version = dist.version if dist is not None else ""
         try:
             target = _load(name, point)
             hooks = tuple(hook for hook in HOOKS if _marked(target, hook))
             found.append(
                 PluginInfo(
-                    **about,
+                    name=name,
+                    distribution=distribution,
+                    version=version,
                     hooks=hooks,
                     enabled_by_default=bool(getattr(target, "enabled_by_default", True)),
                     parameters=tuple(_parameters(target)),
@@ -111,7 +119,9 @@ def discover() -> list[PluginInfo]:
                 )
             )
         except PluginError as error:
-            found.append(PluginInfo(**about, error=str(error)))
+            found.append(
+                PluginInfo(name=name, distribution=distribution, version=version, error=str(error))
+            )
     return found
 
 
@@ -123,7 +133,7 @@ def _load(name: str, point: metadata.EntryPoint) -> Any:
     """Import a plugin; whatever goes wrong in foreign code becomes a PluginError."""
     try:
         return point.load()
-    except BaseException as error:  # noqa: BLE001 - foreign code, SystemExit included
+    except BaseException as error:
         raise PluginError(
             f"plugin {name!r} cannot be imported ({type(error).__name__}: {error}): "
             f"reinstall or remove {point.value!r}"
@@ -188,7 +198,8 @@ class PluginManager:
                 target = _load(name, points[name])
                 if name not in asked and not getattr(target, "enabled_by_default", True):
                     continue
-                version = points[name].dist.version if points[name].dist is not None else ""  # type: ignore[union-attr]
+                dist = points[name].dist
+                version = dist.version if dist is not None else ""
                 manager.register(name, target, settings.get(name, {}), version=version)
             except PluginError as error:
                 if name in asked:
@@ -236,7 +247,7 @@ class PluginManager:
             if not settings:
                 try:
                     return target()
-                except BaseException as error:  # noqa: BLE001 - foreign code
+                except BaseException as error:
                     raise PluginError(f"plugin {name!r} cannot be made: {error!r}") from error
         if settings:
             raise PluginError(

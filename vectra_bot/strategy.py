@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         StakeSettled,
     )
 
+
 @frozen
 class Surroundings:
     """What a running strategy reaches: its actions, its account and the finished games."""
@@ -33,7 +34,15 @@ class Surroundings:
     history: Sequence[GameSummary]
 
 
-__all__ = ["HISTORY_GAMES", "Parameter", "Strategy", "Surroundings", "configure", "param", "parameters"]
+__all__ = [
+    "HISTORY_GAMES",
+    "Parameter",
+    "Strategy",
+    "Surroundings",
+    "configure",
+    "param",
+    "parameters",
+]
 
 HISTORY_GAMES = 100
 
@@ -125,6 +134,7 @@ class Strategy(Configurable):
     def restore(self, state: Any) -> None:
         """Take up state that :meth:`save` returned."""
 
-    def _bind(self, surroundings: Surroundings) -> None:
-        """Give the strategy its surroundings; called once by whoever drives it."""
-        self.__dict__["_surroundings"] = surroundings
+
+def bind(strategy: Strategy, surroundings: Surroundings) -> None:
+    """Give *strategy* its surroundings; called once by whoever drives it."""
+    strategy.__dict__["_surroundings"] = surroundings

@@ -68,7 +68,9 @@ def test_confirmed_buy_carries_price_amount_and_the_state_after() -> None:
 
 def test_submitted_then_outcome_and_never_inside_the_call() -> None:
     """An action call returns the intent; hooks hear of it after the callback has returned."""
-    bench = bench_with(lambda a: (a.buy("0.01"), len(scripted(bench_ref[0]).calls)) if bench_ref else a.buy("0.01"))
+    bench = bench_with(
+        lambda a: (a.buy("0.01"), len(scripted(bench_ref[0]).calls)) if bench_ref else a.buy("0.01")
+    )
     strategy = scripted(bench)
     returned = strategy.returned[0]
     intent: PlayerAction = returned[0] if isinstance(returned, tuple) else returned

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
+import subprocess
+import sys
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
@@ -78,6 +82,25 @@ def played(request: pytest.FixtureRequest) -> Client:
 def test_same_seed_gives_the_same_bytes() -> None:
     """Two exchanges with one seed send the same messages at the same times."""
     assert sha256_of_run(config(seed=7, crowd=60), 3) == sha256_of_run(config(seed=7, crowd=60), 3)
+
+
+def test_another_process_gives_the_same_bytes() -> None:
+    """Nothing depends on the process: hash seed, time zone or wall clock."""
+    code = (
+        "from tests.exchange import test_frames as t;"
+        "print(t.sha256_of_run(t.config(seed=7, crowd=60), 2))"
+    )
+    root = Path(__file__).resolve().parents[2]
+    env = {
+        **os.environ,
+        "PYTHONHASHSEED": "4711",
+        "TZ": "Pacific/Auckland",
+        "PYTHONPATH": str(root),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=env, cwd=root, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == sha256_of_run(config(seed=7, crowd=60), 2)
 
 
 def test_another_seed_gives_other_bytes() -> None:

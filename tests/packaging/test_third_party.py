@@ -199,7 +199,7 @@ def test_broken_strategy_is_named(site: Path) -> None:
     """A strategy whose module is missing gets one line that says so."""
     done = _vectra(site, "run", "acme-missing")
 
-    assert done.returncode == 5
+    assert done.returncode == 7
     assert done.stdout == ""
     assert done.stderr.startswith("error: ")
     assert "acme-missing" in done.stderr

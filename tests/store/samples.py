@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from decimal import Decimal
 from typing import Any
 
@@ -44,6 +46,12 @@ BUY_RAW = (
 TICK_RAW = '42["gameStateUpdate",{"gameId":"g-1","price":1.0625,"tickCount":3}]'
 TS = 1_767_225_600_000_000_000
 ME = "did:privy:me"
+
+
+def memory_folder() -> tempfile.TemporaryDirectory[str]:
+    """Return a temporary folder in memory where the system has one: properties sync often."""
+    memory = "/dev/shm"
+    return tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else None)
 
 
 def sol(text: str) -> Decimal:

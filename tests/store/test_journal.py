@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import tempfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +20,7 @@ from tests.store.samples import (
     TICK_RAW,
     TS,
     entry_lists,
+    memory_folder,
     small_session,
     tick_document,
 )
@@ -86,7 +86,7 @@ def test_any_batches_survive_rolling_killing_and_resuming(
     entries: list[Entry], sizes: list[int], segment_bytes: int, data: st.DataObject
 ) -> None:
     """Whatever is appended, however it is split, rolled, left by a kill and resumed, reads back."""
-    with tempfile.TemporaryDirectory() as folder:
+    with memory_folder() as folder:
         directory = journal_directory(folder, "s")
         journal = Journal.create(directory, HEADER, ts_ns=TS, segment_bytes=segment_bytes)
         for chunk in _chunks(entries, sizes):
@@ -115,7 +115,7 @@ def test_a_cut_anywhere_gives_a_prefix(entries: list[Entry], data: st.DataObject
     whole_lines = 0
     while whole_lines < len(lines) and len(b"".join(lines[: whole_lines + 1])) <= cut + 1:
         whole_lines += 1
-    with tempfile.TemporaryDirectory() as folder:
+    with memory_folder() as folder:
         file = Path(folder, "000001.log")
         file.write_bytes(content[:cut])
         reader = read_journal(folder)
@@ -136,7 +136,7 @@ def test_a_flipped_bit_is_an_error_or_a_cut(
 ) -> None:
     """No flipped bit ever gives an entry that was not written."""
     everything = [_HEADER_ENTRY, *entries]
-    with tempfile.TemporaryDirectory() as folder:
+    with memory_folder() as folder:
         file = Path(folder, f"copy.log{suffix}")
         write_journal(file, everything)
         content = bytearray(file.read_bytes())

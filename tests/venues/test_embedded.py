@@ -156,7 +156,7 @@ async def test_gateway_states_what_it_sent() -> None:
             answers.append(event)
         if isinstance(event, Trade) and event.kind == "buy":
             trades.append(event)
-    assert [result.ack_id for result in sent] == [0, 1] == [ack.ack_id for ack in answers]
+    assert [result.ack_id for result in sent] == [1, 2] == [ack.ack_id for ack in answers]
     assert all(ack.success for ack in answers)
     assert [trade.trace_id for trade in trades] == [f"{5:032x}", f"{6:032x}"]
     assert all(result.raw and result.raw.startswith(f"42{result.ack_id}[") for result in sent)
@@ -235,36 +235,10 @@ def test_arguments_out_of_range_are_refused(wrong: dict[str, object], named: str
         EmbeddedVenue.open(CONFIG, **wrong)  # type: ignore[arg-type]
 
 
-class JumpingClock(VirtualClock):
-    """A clock that has moved on by *step_ns* each time somebody looks at its monotonic side."""
-
-    def __init__(self, start_ns: int, step_ns: int) -> None:
-        super().__init__(start_ns)
-        self._step_ns = step_ns
-
-    def monotonic_ns(self) -> int:
-        self.advance_to(self.now_ns() + self._step_ns)
-        return self.now_ns()
-
-
-async def test_at_speed_one_frames_carry_the_clocks_time() -> None:
-    """``pace=1`` stamps frames with the given clock and sends requests at the venue's matching moment."""
-    clock = JumpingClock(5_000_000_000_000, 20_000_000)
-    venue = EmbeddedVenue(Exchange(CONFIG), pace=1, clock=clock, games=1)
-    result = None
-    async for item in venue.feed:
-        assert 5_000_000_000_000 < item.recv_ns < CONFIG.start_ns
-        if result is None:
-            result = await venue.gateway.send(command(1))
-            assert result.recv_ns < 5_001_000_000_000
-        if len(item.raw if isinstance(item, Frame) else "") and '"tickCount":3,' in item.raw:  # type: ignore[union-attr]
-            break
-    await venue.feed.aclose()
-
-
-async def test_a_faster_pace_waits_in_proportion(monkeypatch: pytest.MonkeyPatch) -> None:
-    """``pace=N`` sleeps an N-th of the venue's time between two frames."""
-    clock = VirtualClock(0)
+@pytest.fixture
+def sleeper(monkeypatch: pytest.MonkeyPatch) -> tuple[VirtualClock, list[float]]:
+    """Return a clock that moves by what the event loop is asked to sleep, and the sleeps."""
+    clock = VirtualClock(5_000_000_000_000)
     slept: list[float] = []
     real_sleep = asyncio.sleep
 
@@ -274,6 +248,32 @@ async def test_a_faster_pace_waits_in_proportion(monkeypatch: pytest.MonkeyPatch
         await real_sleep(0)
 
     monkeypatch.setattr(asyncio, "sleep", sleep)
+    return clock, slept
+
+
+async def test_at_speed_one_frames_carry_the_clocks_time(
+    sleeper: tuple[VirtualClock, list[float]],
+) -> None:
+    """``pace=1`` stamps frames with the clock and lets a request arrive at the venue's matching moment."""
+    clock, _ = sleeper
+    venue = EmbeddedVenue(Exchange(CONFIG), pace=1, clock=clock, games=1)
+    sent_ns = 0
+    waits = []
+    async for item in venue.feed:
+        assert item.recv_ns == clock.now_ns()
+        event = read(item)
+        if isinstance(event, GameFrame) and event.kind is FrameKind.TICK and event.tick == 5:
+            sent_ns = (await venue.gateway.send(command(1))).recv_ns
+        if isinstance(event, Ack):
+            waits.append((event.recv_ns - sent_ns) / NS_PER_MS)
+    assert [round(wait) for wait in waits] == [219]
+
+
+async def test_a_faster_pace_waits_in_proportion(
+    sleeper: tuple[VirtualClock, list[float]],
+) -> None:
+    """``pace=N`` sleeps an N-th of the venue's time between two frames; frames keep the venue's time."""
+    clock, slept = sleeper
     venue = EmbeddedVenue(Exchange(CONFIG), pace=50, clock=clock, games=1)
     last = 0
     async for item in venue.feed:

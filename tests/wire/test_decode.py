@@ -99,9 +99,18 @@ def test_practice_row_is_marked() -> None:
         samples.ROW | {"selectedCoin": coin},
         samples.ROW | {"sideBet": bet | {"coinAddress": "0xPractice"}},
         samples.ROW | {"sideBet": bet | {"coinAddress": "So111"}},
+        samples.ROW | {"selectedCoin": coin | {"address": "0xOther"}},
     ]
     found = _game(samples.TICK | {"leaderboard": rows})
-    assert [row.practice for row in found.leaderboard] == [True, True, False]
+    assert [row.practice for row in found.leaderboard] == [True, True, False, False]
+
+
+def test_window_stands_in_tick_order() -> None:
+    """The window's keys are text in any order; their prices come out by tick."""
+    values = {"11": 1.5, "9": 1.25, "10": 1.75}
+    window = {"startTick": 9, "endTick": 11, "values": values}
+    found = _game(samples.TICK | {"partialPrices": window})
+    assert found.partial_prices == ((9, 1.25), (10, 1.75), (11, 1.5))
 
 
 def test_trade_keeps_the_trace_id_we_chose() -> None:

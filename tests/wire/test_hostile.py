@@ -159,6 +159,13 @@ def test_kept_text_is_readable_by_others(name: str, token: str) -> None:
         decode(inbound(f'42["{name}",{{"a":{token}}}]'))
 
 
+def test_unknown_field_is_readable_by_others() -> None:
+    """A field that is only kept is refused where its number is out of range, as everywhere."""
+    payload = json.dumps(samples.TICK | {"brandNew": 77}).replace("77", "1e999")
+    with pytest.raises(WireError):
+        decode(inbound(f'42["gameStateUpdate",{payload}]'))
+
+
 @pytest.mark.parametrize(
     ("raw", "reason"),
     [

@@ -7,12 +7,11 @@ from decimal import ROUND_FLOOR, Decimal
 from attrs import define
 
 from vectra_bot.actions.ids import ActionIds
-from vectra_bot.actions.tracker import NS_PER_MS
-from vectra_bot.clock import utc_from_ns
 from vectra_bot.game import rules
 from vectra_bot.game.account import Account
 from vectra_bot.game.ledger import to_lamports, to_sol
 from vectra_bot.models import ActionType, Actor, MLEpisode, PlayerAction
+from vectra_bot.models.times import NS_PER_MS, utc_from_ns
 
 
 @define
@@ -113,9 +112,7 @@ class EpisodeBook:
         )
 
 
-_COUNTERS = tuple(
-    name for name in EpisodeBook.__annotations__ if name not in ("session_id", "ids")
-)
+_COUNTERS = tuple(name for name in EpisodeBook.__annotations__ if name not in ("session_id", "ids"))
 
 
 def _per_step(pnl: int, ticks: int) -> Decimal:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from attrs import define, frozen
+from attrs import define, field, frozen
 
 from vectra_bot.errors import ConfigError
 from vectra_bot.game.account import Account
@@ -50,7 +50,7 @@ class ExitPlan:
 class DeclaredExits:
     """The exits declared for the position as a whole; a later buy's declarations replace earlier ones."""
 
-    plan: ExitPlan = ExitPlan()
+    plan: ExitPlan = field(factory=ExitPlan)
     tries: int = 0
 
     def declare(self, plan: ExitPlan) -> None:

@@ -19,7 +19,7 @@ from attrs import define, field
 from vectra_bot.actions.exits import DeclaredExits, ExitPlan
 from vectra_bot.actions.ids import ActionIds
 from vectra_bot.actions.risk import Ask, RiskGate
-from vectra_bot.actions.tracker import NS_PER_MS, ActionTracker
+from vectra_bot.actions.tracker import ActionTracker
 from vectra_bot.errors import NotInCallback, StrategyError
 from vectra_bot.game import rules
 from vectra_bot.game.account import Account
@@ -34,6 +34,7 @@ from vectra_bot.models import (
     Mode,
     PlayerAction,
 )
+from vectra_bot.models.times import NS_PER_MS
 
 Amount = Decimal | int | str | float
 Review = Callable[[PlayerAction], str | None]
@@ -116,7 +117,9 @@ class BotActionInterface(ABC):
         """
         self._enter("sell")
         if type(percentage) is not int or not 1 <= percentage <= 100:
-            raise StrategyError(f"sell percentage was {percentage!r}: give a whole number from 1 to 100")
+            raise StrategyError(
+                f"sell percentage was {percentage!r}: give a whole number from 1 to 100"
+            )
         button = "SELL" if percentage == 100 else f"SELL {percentage}%"
         return self._ask(Ask(ActionType.SELL, percentage=percentage), button, ExitPlan())
 
@@ -128,9 +131,7 @@ class BotActionInterface(ABC):
             StrategyError: *amount* is no amount of SOL with at most nine places.
         """
         self._enter("sidebet")
-        return self._ask(
-            Ask(ActionType.SIDEBET, amount=self._stake(amount)), "SIDEBET", ExitPlan()
-        )
+        return self._ask(Ask(ActionType.SIDEBET, amount=self._stake(amount)), "SIDEBET", ExitPlan())
 
     # Bet adjustments: local, nothing is sent.
 
@@ -171,7 +172,9 @@ class BotActionInterface(ABC):
     def _enter(self, what: str) -> None:
         desk = self._desk
         if not desk.in_callback:
-            raise NotInCallback(f"{what}() was called outside a callback: act inside on_* methods only")
+            raise NotInCallback(
+                f"{what}() was called outside a callback: act inside on_* methods only"
+            )
         desk.calls += 1
         if desk.calls > MAX_CALLS_PER_INPUT:
             raise StrategyError(
@@ -195,15 +198,32 @@ class BotActionInterface(ABC):
             raise StrategyError(f"amount was {amount!r}: give a positive amount of SOL")
         return lamports
 
-    def _build(self, kind: ActionType, button: str, amount: int | None, percentage: int | None,
-               leverage: int = 1) -> PlayerAction:
+    def _build(
+        self,
+        kind: ActionType,
+        button: str,
+        amount: int | None,
+        percentage: int | None,
+        leverage: int = 1,
+    ) -> PlayerAction:
         desk = self._desk
         action_id, trace_id = desk.ids.next()
         return PlayerAction(
-            action_id, desk.session_id, desk.game.game_id, desk.account.player_id,
-            desk.account.username, kind, button, None if amount is None else to_sol(amount), percentage,
-            desk.game.context(), desk.account.state, ActionTimestamps(desk.now_ns // NS_PER_MS),
-            trace_id=None if kind.is_local else trace_id, mode=desk.mode, leverage=leverage,
+            action_id,
+            desk.session_id,
+            desk.game.game_id,
+            desk.account.player_id,
+            desk.account.username,
+            kind,
+            button,
+            None if amount is None else to_sol(amount),
+            percentage,
+            desk.game.context(),
+            desk.account.state,
+            ActionTimestamps(desk.now_ns // NS_PER_MS),
+            trace_id=None if kind.is_local else trace_id,
+            mode=desk.mode,
+            leverage=leverage,
         )
 
     def _ask(self, ask: Ask, button: str, plan: ExitPlan) -> PlayerAction:
@@ -211,8 +231,12 @@ class BotActionInterface(ABC):
         action = self._build(ask.action_type, button, ask.amount, ask.percentage, ask.leverage)
         tracker = desk.tracker
         reason = desk.gate.check(
-            ask, desk.game, desk.account,
-            in_flight=len(tracker.pending), unknown=tracker.unknown_count, at_risk=tracker.at_risk,
+            ask,
+            desk.game,
+            desk.account,
+            in_flight=len(tracker.pending),
+            unknown=tracker.unknown_count,
+            at_risk=tracker.at_risk,
         )
         reason = reason or desk.review(action)
         if reason is not None:
@@ -267,5 +291,7 @@ def _context_digest(game: GameView, account: Account) -> str:
     prices = list(game.prices)
     digest = hashlib.sha256(game.game_id.encode())
     digest.update(struct.pack(f"<{len(prices)}d", *prices))
-    digest.update(repr((game.tick, game.phase.value, account.cash, account.qty, account.cost)).encode())
+    digest.update(
+        repr((game.tick, game.phase.value, account.cash, account.qty, account.cost)).encode()
+    )
     return digest.hexdigest()

@@ -25,12 +25,12 @@ from vectra_bot.models import ActionType, GamePhase
 MAX_IN_FLIGHT = 8
 
 
-def _amount(limits: object, attribute: Any, value: Any) -> None:
+def _amount(_: object, attribute: Any, value: Any) -> None:
     if not isinstance(value, Decimal) or not value.is_finite() or value <= 0:
         raise ConfigError(f"limit {attribute.name!r} was {value!r}: give a positive amount of SOL")
 
 
-def _count(limits: object, attribute: Any, value: Any) -> None:
+def _count(_: object, attribute: Any, value: Any) -> None:
     if type(value) is not int or not 1 <= value <= 1_000_000:
         raise ConfigError(f"limit {attribute.name!r} was {value!r}: give a whole number from 1")
 
@@ -100,11 +100,21 @@ class RiskGate:
             self.stop, self.stop_reason = Stop.NONE, ""
 
     def check(
-        self, ask: Ask, game: GameView, account: Account, *, in_flight: int, unknown: int, at_risk: int
+        self,
+        ask: Ask,
+        game: GameView,
+        account: Account,
+        *,
+        in_flight: int,
+        unknown: int,
+        at_risk: int,
     ) -> str | None:
         """Return why *ask* is denied, None if it may go on.
 
         Args:
+            ask: what is about to be asked.
+            game: the running game.
+            account: our money.
             in_flight: undecided actions of ours.
             unknown: those of them whose outcome is not known.
             at_risk: lamports that undecided entries may have spent already.
@@ -128,14 +138,18 @@ class RiskGate:
         if self.stop is Stop.HALT:
             return f"halt: entries are halted ({self.stop_reason})"
         if unknown:
-            return f"unknown: the outcome of {unknown} action(s) is not known, no new risk until it is"
+            return (
+                f"unknown: the outcome of {unknown} action(s) is not known, no new risk until it is"
+            )
         return None
 
     def _check_entry(self, ask: Ask, account: Account, at_risk: int) -> str | None:
         amount = ask.amount or 0
         limit = to_lamports(self.limits.stake)
         if amount > limit:
-            return f"limit.stake: {to_sol(amount)} SOL is above the limit of {self.limits.stake} SOL"
+            return (
+                f"limit.stake: {to_sol(amount)} SOL is above the limit of {self.limits.stake} SOL"
+            )
         if not to_lamports(rules.MIN_STAKE) <= amount <= to_lamports(rules.MAX_STAKE):
             return (
                 f"venue.stake: {to_sol(amount)} SOL is outside the venue's "

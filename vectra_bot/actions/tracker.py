@@ -22,31 +22,28 @@ reports what happened as notes, in order; the engine turns them into documents a
 
 from __future__ import annotations
 
-import json
-from collections import OrderedDict
 from decimal import Decimal
-from typing import Any, TypeAlias
 
 import attrs
-from attrs import define, field, frozen
+from attrs import define
 
-from vectra_bot.actions.exits import ExitPlan
-from vectra_bot.actions.ids import ActionIds
-from vectra_bot.actions.risk import RiskGate
+from vectra_bot.actions.book import ActionBook, remember
+from vectra_bot.actions.notes import (
+    ForcedSell,
+    Settled,
+    Stated,
+    Submitted,
+    Tracked,
+)
 from vectra_bot.game import rules
-from vectra_bot.game.account import Account, Effect, SidebetView, Statement
+from vectra_bot.game.account import Effect, SidebetView, Statement
 from vectra_bot.game.ledger import to_lamports, to_sol
-from vectra_bot.game.state import GameView
 from vectra_bot.models import (
     Ack,
     ActionOutcome,
     ActionState,
-    ActionTimestamps,
     ActionType,
-    Actor,
-    Command,
     GamePhase,
-    Mode,
     PlayerAction,
     PlayerState,
     PlayerUpdate,
@@ -55,11 +52,10 @@ from vectra_bot.models import (
     SidebetResult,
     StakeSettled,
     StateCause,
-    SystemEvent,
     Trade,
 )
+from vectra_bot.models.times import NS_PER_MS
 
-NS_PER_MS = 1_000_000
 EVIDENCE_TIMEOUT_NS = 2_000_000_000
 MAX_REMEMBERED = 1024
 MAX_UNEXPLAINED = 3
@@ -68,124 +64,19 @@ _TRADE_KINDS = {"buy": ActionType.BUY, "sell": ActionType.SELL}
 
 
 @define
-class Tracked:
-    """An action under way, with what is known about it beside the record."""
-
-    action: PlayerAction
-    command: Command | None
-    created_ns: int
-    plan: ExitPlan = ExitPlan()
-    sent_ns: int | None = None
-    ack_id: int | None = None
-    decided_ns: int | None = None
-    ack_ok: bool = False
-    booked: bool = False
-    price: float | None = None
-    amount: int | None = None
-
-
-@frozen
-class Submitted:
-    """An action was handed to the venue."""
-
-    action: PlayerAction
-
-
-@frozen
-class Completed:
-    """An action is complete, or was denied."""
-
-    action: PlayerAction
-    plan: ExitPlan
-
-
-@frozen
-class Settled:
-    """The stake of an earlier action was settled."""
-
-    settled: StakeSettled
-
-
-@frozen
-class ForcedSell:
-    """The rug sold our position."""
-
-    amount: int
-    price: float
-    tick: int
-
-
-@frozen
-class Stated:
-    """A player update was understood: its change of cash has this cause."""
-
-    update: PlayerUpdate
-    statement: Statement
-    cause: StateCause | None
-    action_id: str | None
-
-
-Note: TypeAlias = Submitted | Completed | Settled | ForcedSell | Stated | SystemEvent
-
-
-@define
-class ActionTracker:
+class ActionTracker(ActionBook):
     """Correlates evidence with actions; one per session."""
-
-    session_id: str
-    mode: Mode
-    ids: ActionIds
-    account: Account
-    game: GameView
-    gate: RiskGate
-    notes: list[Note] = field(factory=list)
-    _open: dict[str, Tracked] = field(factory=dict)
-    _by_trace: OrderedDict[str, Tracked] = field(factory=OrderedDict)
-    _by_ack: OrderedDict[int, Tracked] = field(factory=OrderedDict)
-    _trades: OrderedDict[str, None] = field(factory=OrderedDict)
-    _unexplained: int = 0
-
-    # What the risk gate asks.
-
-    @property
-    def pending(self) -> tuple[PlayerAction, ...]:
-        """Return the actions that are not decided yet, oldest first."""
-        return tuple(t.action for t in self._undecided())
-
-    @property
-    def unknown_count(self) -> int:
-        return sum(t.action.state is ActionState.UNKNOWN for t in self._open.values())
-
-    @property
-    def at_risk(self) -> int:
-        """Return the lamports that undecided entries may have spent already."""
-        return sum(
-            to_lamports(t.action.amount or 0)
-            for t in self._undecided()
-            if t.action.action_type.is_entry and not t.booked
-        )
-
-    def _undecided(self) -> list[Tracked]:
-        return [t for t in self._open.values() if not t.action.is_decided]
-
-    # Life.
-
-    def add(self, action: PlayerAction, command: Command, plan: ExitPlan, now_ns: int) -> None:
-        """Take up an action whose command is about to leave."""
-        tracked = Tracked(action, command, now_ns, plan)
-        self._open[action.action_id] = tracked
-        _remember(self._by_trace, command.trace_id, tracked)
-
-    def report(self, action: PlayerAction) -> None:
-        """Report an action that is complete at once: denied, or local."""
-        self.notes.append(Completed(action, ExitPlan()))
 
     def on_send_result(self, result: SendResult) -> None:
         """Take in whether a command left."""
         tracked = self._open.get(result.action_id)
         if tracked is None:
-            self._find("action.stray_send", "warning", "a send result names no open action",
-                       action_id=result.action_id)
+            self._find(
+                "action.stray_send",
+                "warning",
+                "a send result names no open action",
+                action_id=result.action_id,
+            )
             return
         if not result.sent:
             outcome = ActionOutcome(
@@ -197,7 +88,7 @@ class ActionTracker:
         tracked.sent_ns = result.recv_ns
         if result.ack_id is not None:
             tracked.ack_id = result.ack_id
-            _remember(self._by_ack, result.ack_id, tracked)
+            remember(self._by_ack, result.ack_id, tracked)
         if tracked.action.state is ActionState.INTENT:
             self._move(tracked, ActionState.SENT, "send result")
         self.notes.append(Submitted(tracked.action))
@@ -234,11 +125,15 @@ class ActionTracker:
         """Take in a trade of our own account."""
         if trade.trade_id in self._trades:
             return
-        _remember(self._trades, trade.trade_id, None)
+        remember(self._trades, trade.trade_id, None)
         kind = _TRADE_KINDS.get(trade.kind)
         if kind is None:
-            self._find("trade.unsupported", "warning", f"own trade of kind {trade.kind!r}",
-                       trade_id=trade.trade_id)
+            self._find(
+                "trade.unsupported",
+                "warning",
+                f"own trade of kind {trade.kind!r}",
+                trade_id=trade.trade_id,
+            )
             return
         tracked = self._match_trade(trade, kind)
         if tracked is not None:
@@ -275,7 +170,9 @@ class ActionTracker:
                 self.account.sell(amount, qty, action_id, StateCause.ACTION)
         if tracked.action.is_decided:
             if not tracked.action.state.is_executed:
-                self._contradiction(tracked, "a trade shows an action executed that was decided otherwise")
+                self._contradiction(
+                    tracked, "a trade shows an action executed that was decided otherwise"
+                )
             return
         self._executed(tracked, trade.recv_ns, "trade", server_ts=trade.server_ts)
 
@@ -287,7 +184,7 @@ class ActionTracker:
 
     def _external_trade(self, trade: Trade, kind: ActionType) -> None:
         amount, qty = to_lamports(trade.amount), to_lamports(trade.qty)
-        tracked = self._external(kind, trade.amount, trade.recv_ns)
+        tracked = self.external(kind, trade.amount, trade.recv_ns)
         tracked.price, tracked.amount = trade.price, amount
         action_id = tracked.action.action_id
         if kind is ActionType.BUY:
@@ -295,22 +192,6 @@ class ActionTracker:
         else:
             self.account.sell(amount, qty, action_id, StateCause.EXTERNAL)
         self._executed(tracked, trade.recv_ns, "trade", server_ts=trade.server_ts)
-
-    def _external(self, kind: ActionType, amount: Decimal, recv_ns: int) -> Tracked:
-        """Make the record of something our account did without us."""
-        action_id, _ = self.ids.next()
-        action = PlayerAction(
-            action_id, self.session_id, self.game.game_id, self.account.player_id,
-            self.account.username, kind, "", amount, None,
-            self.game.context(), self.account.state, ActionTimestamps(recv_ns // NS_PER_MS),
-            state=ActionState.SENT, mode=self.mode, actor=Actor.EXTERNAL,
-        )
-        tracked = Tracked(action, None, recv_ns, booked=True)
-        self._open[action_id] = tracked
-        self._evidence(tracked, recv_ns)
-        self._find("account.external", "warning", f"our account did a {kind.value} without us",
-                   action_id=action_id, amount=str(amount))
-        return tracked
 
     def on_sidebet_placed(self, event: SidebetPlaced) -> None:
         """Take in that a sidebet of our own account stands."""
@@ -334,7 +215,7 @@ class ActionTracker:
         running = self.account.sidebet
         if running is not None and running.start_tick == event.start_tick:
             return
-        tracked = self._external(ActionType.SIDEBET, event.amount, event.recv_ns)
+        tracked = self.external(ActionType.SIDEBET, event.amount, event.recv_ns)
         tracked.price = event.price
         self.account.place_sidebet(_bet(event, tracked.action.action_id), StateCause.EXTERNAL)
         self._executed(tracked, event.recv_ns, "sidebet event", server_ts=event.server_ts)
@@ -373,8 +254,13 @@ class ActionTracker:
                 self._unexplained_change(statement)
         agreed = self.account.adopt(update, statement)
         if not agreed and cause is not StateCause.UNEXPLAINED:
-            self._find("account.corrected", "warning", "our book differed from the venue's; corrected",
-                       cash=str(update.cash), position_qty=str(update.position_qty))
+            self._find(
+                "account.corrected",
+                "warning",
+                "our book differed from the venue's; corrected",
+                cash=str(update.cash),
+                position_qty=str(update.position_qty),
+            )
         self.notes.append(Stated(update, statement, cause, action_id))
         state, now_ms = _player_state(update), update.recv_ns // NS_PER_MS
         for effect in statement.effects:
@@ -425,143 +311,15 @@ class ActionTracker:
 
     def _unexplained_change(self, statement: Statement) -> None:
         self._unexplained += 1
-        self._find("account.unexplained", "warning", "our account changed without a known cause",
-                   delta_cash=str(to_sol(statement.delta_cash)),
-                   delta_qty=str(to_sol(statement.delta_qty)))
+        self._find(
+            "account.unexplained",
+            "warning",
+            "our account changed without a known cause",
+            delta_cash=str(to_sol(statement.delta_cash)),
+            delta_qty=str(to_sol(statement.delta_qty)),
+        )
         if self._unexplained >= MAX_UNEXPLAINED:
             self.gate.halt(f"{self._unexplained} unexplained changes of our account")
-
-    # Time, link and the ends of things.
-
-    def on_time(self, now_ns: int) -> None:
-        """Give up waiting for what is overdue at *now_ns*."""
-        for tracked in list(self._open.values()):
-            if tracked.action.is_decided:
-                if tracked.decided_ns is not None and now_ns - tracked.decided_ns >= EVIDENCE_TIMEOUT_NS:
-                    self._complete(tracked, None, None)
-            elif (
-                tracked.sent_ns is not None
-                and now_ns - tracked.sent_ns > EVIDENCE_TIMEOUT_NS
-                and tracked.action.state is not ActionState.UNKNOWN
-            ):
-                self._move(tracked, ActionState.UNKNOWN, "no evidence in 2 s")
-
-    def on_disconnected(self, reason: str) -> None:
-        """Make everything in flight UNKNOWN: what was sent may have executed unseen."""
-        for tracked in self._undecided():
-            if tracked.action.state is not ActionState.UNKNOWN:
-                self._move(tracked, ActionState.UNKNOWN, f"link lost: {reason}")
-
-    def on_game_closed(self, game_id: str, rug_ns: int | None, now_ns: int) -> None:
-        """Decide what is still open of *game_id*: the settled ledger proves what did not happen."""
-        stated = self.account.stated
-        proven = (
-            rug_ns is not None
-            and stated is not None
-            and stated.recv_ns >= rug_ns
-            and self.account.closes
-        )
-        for tracked in list(self._open.values()):
-            if tracked.action.game_id != game_id:
-                continue
-            if not tracked.action.is_decided:
-                self._decide_unproven(tracked, now_ns, proven=proven)
-            if tracked.action.action_id in self._open:
-                self._complete(tracked, None, None)
-
-    def on_ending(self, now_ns: int) -> None:
-        """Close everything: the session ends."""
-        for tracked in list(self._open.values()):
-            if not tracked.action.is_decided:
-                self._decide_unproven(tracked, now_ns, proven=False)
-            self._complete(tracked, None, None)
-
-    def _decide_unproven(self, tracked: Tracked, now_ns: int, *, proven: bool) -> None:
-        if proven:
-            outcome = ActionOutcome(
-                False,
-                error=ActionState.NOT_EXECUTED.value,
-                error_reason="the settled game closes to the lamport without it",
-                server_request_id=tracked.ack_id,
-            )
-            self._decide(tracked, ActionState.NOT_EXECUTED, now_ns, "settled ledger", outcome)
-        else:
-            self._decide(tracked, ActionState.UNRESOLVED, now_ns, "no proof", None)
-
-    # Steps every path shares.
-
-    def _executed(
-        self, tracked: Tracked, now_ns: int, evidence: str, server_ts: int | None = None
-    ) -> None:
-        """Decide that the venue did what was asked."""
-        late = tracked.action.state is ActionState.UNKNOWN
-        action = tracked.action
-        amount = tracked.amount if tracked.amount is not None else to_lamports(action.amount or 0)
-        outcome = ActionOutcome(
-            True,
-            executed_price=None if tracked.price is None else Decimal(repr(tracked.price)),
-            executed_amount=to_sol(amount),
-            server_request_id=tracked.ack_id,
-        )
-        if server_ts is not None:
-            stamps = attrs.evolve(action.timestamps, server_ts=server_ts)
-            tracked.action = attrs.evolve(action, timestamps=stamps)
-        state = ActionState.EXECUTED_LATE if late else ActionState.CONFIRMED
-        self._decide(tracked, state, now_ns, evidence, outcome)
-
-    def _evidence(self, tracked: Tracked, recv_ns: int) -> None:
-        if tracked.action.first_evidence_ts is None:
-            tracked.action = attrs.evolve(tracked.action, first_evidence_ts=recv_ns // NS_PER_MS)
-
-    def _decide(
-        self, tracked: Tracked, state: ActionState, now_ns: int, why: str, outcome: ActionOutcome | None
-    ) -> None:
-        tracked.action = attrs.evolve(tracked.action, outcome=outcome)
-        tracked.decided_ns = now_ns
-        self._move(tracked, state, why)
-
-    def _move(self, tracked: Tracked, state: ActionState, why: str) -> None:
-        before = tracked.action.state
-        tracked.action = attrs.evolve(tracked.action, state=state)
-        severity = "warning" if state in _TROUBLE else "debug"
-        self._find("action.state", severity, f"{before.value} -> {state.value}: {why}",
-                   action_id=tracked.action.action_id, trace_id=tracked.action.trace_id,
-                   before=before.value, after=state.value, evidence=why)
-
-    def _complete(self, tracked: Tracked, state: PlayerState | None, confirmed_ms: int | None) -> None:
-        if self._open.pop(tracked.action.action_id, None) is None:
-            return
-        action = attrs.evolve(tracked.action, state_after=state)
-        if confirmed_ms is not None:
-            stamps = attrs.evolve(action.timestamps, confirmed_ts=confirmed_ms)
-            action = attrs.evolve(action, timestamps=stamps)
-        tracked.action = action
-        self.notes.append(Completed(action, tracked.plan))
-
-    def _contradiction(self, tracked: Tracked, message: str) -> None:
-        self._find("action.contradiction", "critical", message,
-                   action_id=tracked.action.action_id, state=tracked.action.state.value)
-        self.gate.halt(message)
-
-    def _find(self, kind: str, severity: str, message: str, **detail: Any) -> None:
-        self.notes.append(
-            SystemEvent(
-                kind=kind, severity=severity, message=message,
-                detail_json=json.dumps(detail, sort_keys=True),
-            )
-        )
-
-
-_TROUBLE = frozenset(
-    {ActionState.UNKNOWN, ActionState.UNRESOLVED, ActionState.REJECTED, ActionState.NOT_SENT}
-)
-
-
-def _remember(table: OrderedDict[Any, Any], key: Any, value: Any) -> None:
-    """Put *value* into a table that forgets its oldest entries."""
-    table[key] = value
-    if len(table) > MAX_REMEMBERED:
-        table.popitem(last=False)
 
 
 def _fits(action: PlayerAction, kind: ActionType, amount: Decimal) -> bool:

@@ -8,6 +8,7 @@ from collections import Counter
 from decimal import Decimal
 from typing import Any
 
+import attrs
 from attrs import define, field, frozen
 
 from vectra_bot.engine import Engine
@@ -89,9 +90,8 @@ class Report:
     def to_json(self) -> dict[str, Any]:
         """Return the report as JSON-ready data; amounts are numbers of SOL."""
         result: dict[str, Any] = {}
-        for name in self.__attrs_attrs__:  # type: ignore[attr-defined]
-            value = getattr(self, name.name)
-            result[name.name] = _plain(value)
+        for attribute in attrs.fields(type(self)):
+            result[attribute.name] = _plain(getattr(self, attribute.name))
         return result
 
 
@@ -101,8 +101,12 @@ def _plain(value: Any) -> Any:
     if isinstance(value, tuple):
         return [_plain(part) for part in value]
     if isinstance(value, Latency):
-        return {"count": value.count, "p50_ms": value.p50_ms, "p95_ms": value.p95_ms,
-                "max_ms": value.max_ms}
+        return {
+            "count": value.count,
+            "p50_ms": value.p50_ms,
+            "p95_ms": value.p95_ms,
+            "max_ms": value.max_ms,
+        }
     return value
 
 
@@ -221,8 +225,11 @@ class SessionStats:
 
     def actions(self) -> dict[str, int]:
         """Return the number of actions by terminal state, states that did not occur left out."""
-        return {state.value: self.engine.states[state] for state in ActionState
-                if self.engine.states[state]}
+        return {
+            state.value: self.engine.states[state]
+            for state in ActionState
+            if self.engine.states[state]
+        }
 
 
 def action_digest_line(action: PlayerAction) -> bytes:
@@ -252,4 +259,3 @@ def student_t_95(freedom: int) -> float:
         + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * n**2)
         + (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / (384 * n**3)
     )
-

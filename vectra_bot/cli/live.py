@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from decimal import Decimal
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING
 
 from rich.live import Live
 from rich.panel import Panel
@@ -24,23 +25,20 @@ _BAR_WIDTH = 30
 _PLAIN_STEPS = 10
 
 
-class View(AbstractContextManager["View"], Protocol):
-    """Shows snapshots of a running session."""
+class View(AbstractContextManager["View"], ABC):
+    """Shows snapshots of a running session; nothing appears before the first one."""
 
+    @abstractmethod
     def update(self, snapshot: Snapshot) -> None:
         """Show *snapshot*; called some ten times a second at most."""
 
 
-class LiveTable:
+class LiveTable(View):
     """A table that is redrawn in place."""
 
     def __init__(self, title: str) -> None:
         self._title = clean(title)
         self._live = Live(console=console(), auto_refresh=False, transient=False)
-
-    def __enter__(self) -> Self:
-        self._live.__enter__()
-        return self
 
     def __exit__(
         self,
@@ -48,23 +46,21 @@ class LiveTable:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._live.__exit__(kind, error, trace)
+        self._live.stop()
 
     def update(self, snapshot: Snapshot) -> None:
+        if not self._live.is_started:
+            self._live.start()
         panel = Panel(_grid(snapshot), title=Text(self._title), title_align="left", width=78)
         self._live.update(panel, refresh=True)
 
 
-class PlainLines:
+class PlainLines(View):
     """A line to stderr at every tenth of the games, so that stdout holds the report alone."""
 
     def __init__(self, title: str) -> None:
-        self._title = clean(title)
-        self._told = -1
-
-    def __enter__(self) -> Self:
-        sys.stderr.write(f"{self._title}\n")
-        return self
+        self._title: str | None = clean(title)
+        self._told = 0
 
     def __exit__(
         self,
@@ -75,8 +71,11 @@ class PlainLines:
         sys.stderr.flush()
 
     def update(self, snapshot: Snapshot) -> None:
+        if self._title is not None:
+            sys.stderr.write(f"{self._title}\n")
+            self._title = None
         step = snapshot.games_done * _PLAIN_STEPS // snapshot.games_total
-        if step == self._told or snapshot.games_done == 0:
+        if step == self._told:
             return
         self._told = step
         sys.stderr.write(

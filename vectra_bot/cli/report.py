@@ -10,7 +10,7 @@ from vectra_bot.analysis.report import Report
 from vectra_bot.cli.live import by_state
 from vectra_bot.cli.output import print_pairs
 
-_DEFAULT_QUERY = "actions"
+_DEFAULT_QUERY = "cash-per-game"
 
 
 def print_report(report: Report) -> None:

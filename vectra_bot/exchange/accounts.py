@@ -6,6 +6,7 @@ from attrs import define, field
 
 from vectra_bot.exchange.config import EvidenceDelays
 from vectra_bot.game.ledger import Ledger
+from vectra_bot.wire.payloads import LeaderboardRow
 
 
 @define
@@ -24,8 +25,8 @@ class Account:
     """One player: who he is, his ledger, and his connection if he has one.
 
     ``joined`` tells whether he has done anything in the running game; ``rank`` is his place in the full
-    leaderboard, from 1. ``flat_pnl`` keeps the game's PnL while no price can change it, None when it must
-    be computed. ``last_due_ns`` is when the last message to him leaves: later-caused evidence never
+    leaderboard, from 1. ``holding`` tells whether a price can change his PnL; while none can, ``flat_pnl``
+    and ``flat_row`` keep what was computed last. ``last_due_ns`` is when the last message to him leaves: later-caused evidence never
     overtakes it.
     """
 
@@ -37,10 +38,18 @@ class Account:
     flows: Flows = field(factory=Flows)
     joined: bool = False
     rank: int = 0
+    holding: bool = False
     flat_pnl: int | None = None
+    flat_row: LeaderboardRow | None = None
     delays: EvidenceDelays | None = None
     last_due_ns: int = 0
     interacted: bool = False
+
+    def touch(self) -> None:
+        """Forget what was computed: a trade, a stake or a settlement has changed the numbers."""
+        self.holding = self.ledger.position_qty > 0
+        self.flat_pnl = None
+        self.flat_row = None
 
     @property
     def connected(self) -> bool:

@@ -93,7 +93,10 @@ class Leaderboard:
             account = players[index]
             account.rank = place
             if place <= rules.LEADERBOARD_ROWS or account.connected:
-                row = make_row(account, game_id, price, place, presale=presale)
+                row = _flat_row(account, place, presale=presale)
+                if row is None:
+                    row = make_row(account, game_id, price, place, presale=presale)
+                    account.flat_row = None if account.holding else row
                 if place <= rules.LEADERBOARD_ROWS:
                     top.append(row)
                 if account.connected:
@@ -111,6 +114,14 @@ class Leaderboard:
         return self._rows.get(account.player_id)
 
 
+def _flat_row(account: Account, place: int, *, presale: bool) -> LeaderboardRow | None:
+    """Return the row of the last table if it still holds."""
+    row = account.flat_row
+    if row is None or row.position != place or (row.regular_pnl is UNSET) != presale:
+        return None
+    return row
+
+
 def _size(account: Account) -> int:
     return account.ledger.position_qty
 
@@ -122,7 +133,7 @@ def _pnls(players: list[Account], price: float) -> list[int]:
         pnl = account.flat_pnl
         if pnl is None:
             pnl = account.ledger.cumulative_pnl(price)
-            if not account.ledger.position_qty:
+            if not account.holding:
                 account.flat_pnl = pnl
         pnls.append(pnl)
     return pnls

@@ -75,7 +75,7 @@ class Market:
         for account in self.players:
             account.ledger.begin_game()
             account.joined = False
-            account.flat_pnl = None
+            account.touch()
             account.rank = 0
         self.players = []
         self.bets = []
@@ -162,7 +162,7 @@ class Market:
 
     def _join(self, account: Account) -> None:
         account.interacted = True
-        account.flat_pnl = None
+        account.touch()
         if not account.joined:
             account.joined = True
             self.players.append(account)
@@ -172,7 +172,7 @@ class Market:
         if bet is None:
             raise AssertionError(f"sidebet of {account.player_id} has no end at tick {self.tick}")
         account.flows.paid_out += bet.payout
-        account.flat_pnl = None
+        account.touch()
         settled = Settled(account, bet, at_ns, self.tick, self.price)
         self.bets.append(settled)
         return settled

@@ -76,6 +76,7 @@ class Account:
     _cumulative_pnl: int = 0
     _pending: deque[Effect] = field(factory=lambda: deque(maxlen=MAX_PENDING))
     _unexplained: deque[tuple[int, int]] = field(factory=lambda: deque(maxlen=MAX_PENDING))
+    _late: bool = False
     _view: AccountView = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -131,6 +132,11 @@ class Account:
 
     def open_game(self) -> None:
         """Begin a new game: everything of the old one is settled."""
+        if self._late and self.stated is not None:
+            # Announced two games ago and never stated: the venue's word is the account.
+            self._pending.clear()
+            self.cash = to_lamports(self.stated.cash)
+        self._late = len(self._pending) > 0
         self.lots.clear()
         self.sidebet = None
         self._unexplained.clear()
@@ -138,7 +144,9 @@ class Account:
         self._total_invested = 0
         self._cumulative_pnl = 0
 
-    def buy(self, amount: int, qty: int, tick: int, action_id: str | None, cause: StateCause) -> None:
+    def buy(
+        self, amount: int, qty: int, tick: int, action_id: str | None, cause: StateCause
+    ) -> None:
         """Book an own buy that evidence states."""
         effect = Effect(cause, -amount, qty, action_id)
         if self._is_new(effect):
@@ -230,19 +238,19 @@ class Account:
         qty = to_lamports(update.position_qty) + sum(e.delta_qty for e in self._pending)
         if cash == self.cash and qty == self.qty:
             return True
-        self._pending.clear()
-        self.cash = to_lamports(update.cash)
-        self._correct_lots(update)
+        self.cash = cash
+        if qty != self.qty:
+            self._correct_lots(update, max(qty, 0))
         return statement.first
 
-    def _correct_lots(self, update: PlayerUpdate) -> None:
-        qty = to_lamports(update.position_qty)
-        if qty == self.qty:
-            return
+    def _correct_lots(self, update: PlayerUpdate, qty: int) -> None:
         tick = self.lots[0].tick if self.lots else 0
+        cost = to_lamports(update.avg_cost) * qty // 10**9
+        if not cost:  # everything held is too new for the venue's statement to have a cost
+            cost = sum(-e.delta_cash for e in self._pending if e.delta_qty > 0)
         self.lots.clear()
         if qty:
-            self.lots.append(Lot(qty, to_lamports(update.avg_cost) * qty // 10**9, tick))
+            self.lots.append(Lot(qty, cost, tick))
 
     def shown(self, effect: Effect, tick: int, sidebet: SidebetView | None = None) -> None:
         """Book an effect that a player update showed before any other evidence stated it."""

@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any, TypeAlias, overload
 
 from attrs import Factory, define, field, frozen
@@ -150,7 +151,7 @@ class Prices(Sequence[float]):
         return iter(self._values)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        import numpy as np  # noqa: PLC0415 - only a strategy that uses numpy pays for it
+        import numpy as np
 
         return np.array(self._values, dtype=dtype or np.float64)
 
@@ -160,7 +161,7 @@ class Prices(Sequence[float]):
 
 @define
 class _Game:
-    """What is known of one game."""
+    """What is known of one game; :class:`GameView` is its documentation."""
 
     game_id: str = ""
     phase: GamePhase = GamePhase.UNKNOWN
@@ -186,7 +187,7 @@ class _Game:
 class GameState:
     """Folds game frames; one task owns it."""
 
-    _game: _Game = field(factory=_Game)
+    now: _Game = field(factory=_Game)
     _view: GameView = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -200,9 +201,9 @@ class GameState:
     def fold(self, frame: GameFrame) -> list[Change]:
         """Take in *frame* and return what changed, in the order in which it must be told."""
         changes: list[Change] = []
-        if frame.game_id != self._game.game_id:
+        if frame.game_id != self.now.game_id:
             self._open(frame, changes)
-        game = self._game
+        game = self.now
         previous = game.phase
         game.phase = phase_of(frame, previous)
         self._fold_fields(frame)
@@ -213,14 +214,14 @@ class GameState:
         return changes
 
     def _open(self, frame: GameFrame, changes: list[Change]) -> None:
-        old = self._game
+        old = self.now
         if old.game_id:
             changes.append(_closed(old, frame))
-        self._game = _Game(game_id=frame.game_id)
+        self.now = _Game(game_id=frame.game_id)
         changes.append(GameOpened(frame.game_id))
 
     def _fold_fields(self, frame: GameFrame) -> None:
-        game = self._game
+        game = self.now
         game.cooldown_timer_ms = frame.cooldown_timer_ms
         game.allow_pre_round_buys = frame.allow_pre_round_buys
         game.connected_players = frame.connected_players
@@ -230,10 +231,8 @@ class GameState:
             game.server_seed_hash = frame.server_seed_hash
         game.leaderboard = frame.leaderboard
 
-    def _fold_price(
-        self, frame: GameFrame, price: float, tick: int, changes: list[Change]
-    ) -> None:
-        game = self._game
+    def _fold_price(self, frame: GameFrame, price: float, tick: int, changes: list[Change]) -> None:
+        game = self.now
         if game.phase is GamePhase.ACTIVE:
             self._fold_live(frame, price, tick, changes)
         elif game.phase is GamePhase.RUGGED:
@@ -243,7 +242,7 @@ class GameState:
             changes.append(TickSeen(self._tick(tick, price), fresh=False))
 
     def _fold_live(self, frame: GameFrame, price: float, tick: int, changes: list[Change]) -> None:
-        game = self._game
+        game = self.now
         if not game.started:
             game.started = True
             game.joined_late = tick > 0
@@ -261,7 +260,7 @@ class GameState:
 
     def _fill(self, frame: GameFrame, upto: int, changes: list[Change]) -> None:
         """Fill in the ticks before *upto* from the frame's own price list or window."""
-        game = self._game
+        game = self.now
         first = len(game.prices)
         known = dict(frame.partial_prices)
         if frame.prices is not None:
@@ -278,7 +277,7 @@ class GameState:
             changes.append(GapSeen(missing[0], missing[-1]))
 
     def _append(self, price: float) -> None:
-        game = self._game
+        game = self.now
         game.prices.append(price)
         if price == price:
             game.known_ticks += 1
@@ -287,7 +286,7 @@ class GameState:
 
     def _fold_late(self, price: float, tick: int, changes: list[Change]) -> None:
         """Record a tick that repeats or comes late."""
-        game = self._game
+        game = self.now
         known = game.prices[tick]
         if known != known:
             game.prices[tick] = price
@@ -299,7 +298,7 @@ class GameState:
         changes.append(TickSeen(self._tick(tick, price), fresh=False))
 
     def _fold_rug(self, frame: GameFrame, price: float, tick: int, changes: list[Change]) -> None:
-        game = self._game
+        game = self.now
         if game.rug_price is None:
             rug_frame = frame.kind is FrameKind.TICK
             if rug_frame and game.started:
@@ -315,7 +314,7 @@ class GameState:
             changes.append(TickSeen(self._tick(tick, price), fresh=False))
 
     def _tick(self, tick: int, price: float, *, backfilled: bool = False) -> GameTick:
-        game = self._game
+        game = self.now
         return GameTick(
             game_id=game.game_id,
             tick=tick,
@@ -330,7 +329,7 @@ class GameState:
 
     def close(self) -> GameClosed | None:
         """Return the running game as closed now, None if no game was seen."""
-        return _closed(self._game, None) if self._game.game_id else None
+        return _closed(self.now, None) if self.now.game_id else None
 
 
 def _closed(game: _Game, frame: GameFrame | None) -> GameClosed:
@@ -369,82 +368,82 @@ class GameView:
 
     @property
     def game_id(self) -> str:
-        return self._state._game.game_id
+        return self._state.now.game_id
 
     @property
     def phase(self) -> GamePhase:
-        return self._state._game.phase
+        return self._state.now.phase
 
     @property
     def tick(self) -> int:
         """Return the newest tick; 0 before the game started."""
-        return self._state._game.tick
+        return self._state.now.tick
 
     @property
     def price(self) -> float:
         """Return the newest price; 1 before the game started, the rug price after the rug."""
-        return self._state._game.price
+        return self._state.now.price
 
     @property
     def prices(self) -> Prices:
         """Return the live prices from tick 0; NaN where a tick was missed."""
-        return Prices(self._state._game.prices)
+        return Prices(self._state.now.prices)
 
     @property
     def peak(self) -> float:
         """Return the highest live price seen."""
-        return self._state._game.peak
+        return self._state.now.peak
 
     @property
     def low(self) -> float:
         """Return the lowest live price seen."""
-        return self._state._game.low
+        return self._state.now.low
 
     @property
     def starts_in_ms(self) -> int:
         """Return the countdown to the start, 0 while the game runs."""
-        return self._state._game.cooldown_timer_ms
+        return self._state.now.cooldown_timer_ms
 
     @property
     def joined_late(self) -> bool:
         """Return whether the first frame seen of this game was not its start."""
-        return self._state._game.joined_late
+        return self._state.now.joined_late
 
     @property
     def rug_tick(self) -> int | None:
-        return self._state._game.rug_tick
+        return self._state.now.rug_tick
 
     @property
     def rug_price(self) -> float | None:
-        return self._state._game.rug_price
+        return self._state.now.rug_price
 
     @property
     def connected_players(self) -> int:
-        return self._state._game.connected_players
+        return self._state.now.connected_players
 
     @property
     def trade_count(self) -> int | None:
         """Return the trades of the game so far as the venue counts them."""
-        return self._state._game.trade_count
+        return self._state.now.trade_count
 
     @property
     def server_seed_hash(self) -> str | None:
         """Return the venue's commitment to this game's seed."""
-        return self._state._game.server_seed_hash
+        return self._state.now.server_seed_hash
 
     @property
     def leaderboard(self) -> tuple[LeaderboardRow, ...]:
         """Return up to ten rows; numbers lag one tick (protocol 5.2)."""
-        return self._state._game.leaderboard
+        return self._state.now.leaderboard
 
     @property
     def volatility(self) -> Decimal | None:
         """Return the standard deviation of the log returns of the last 240 ticks, None before 20."""
-        return _volatility(self._state._game.prices)
+        return _volatility(self._state.now.prices)
 
     def context(self) -> GameContext:
         """Return the game as it stands, as a record."""
-        game = self._state._game
+        game = self._state.now
         return GameContext(
             game_id=game.game_id,
             tick=game.tick,
@@ -460,9 +459,7 @@ class GameView:
 def _volatility(prices: list[float]) -> Decimal | None:
     window = prices[-(VOLATILITY_TICKS + 1) :]
     returns = [
-        math.log(after / before)
-        for before, after in zip(window, window[1:], strict=False)
-        if before > 0 and after > 0
+        math.log(after / before) for before, after in pairwise(window) if before > 0 and after > 0
     ]
     count = len(returns)
     if count < VOLATILITY_MIN_RETURNS:

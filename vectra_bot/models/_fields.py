@@ -18,9 +18,7 @@ _MAX_SOL = Decimal(10) ** 18
 
 
 def _fail(instance: object, attribute: "attrs.Attribute[Any]", value: object, want: str) -> None:
-    raise RecordError(
-        f"{type(instance).__name__}.{attribute.name} was {value!r}: {want}"
-    )
+    raise RecordError(f"{type(instance).__name__}.{attribute.name} was {value!r}: {want}")
 
 
 def check_sol(instance: object, attribute: "attrs.Attribute[Any]", value: Any) -> None:

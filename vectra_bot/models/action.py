@@ -36,9 +36,7 @@ class ActionType(str, Enum):
         return self in _ENTRIES
 
 
-_LOCAL = frozenset(
-    {ActionType.BET_INCREMENT, ActionType.BET_DECREMENT, ActionType.BET_PERCENTAGE}
-)
+_LOCAL = frozenset({ActionType.BET_INCREMENT, ActionType.BET_DECREMENT, ActionType.BET_PERCENTAGE})
 _ENTRIES = frozenset(
     {
         ActionType.BUY,

@@ -66,7 +66,11 @@ def make_header(
             "settings": {k: _text(v) for k, v in settings_of(strategy).items()},
         },
         "plugins": [
-            {"name": name, "version": version, "settings": _texts((plugin_settings or {}).get(name, {}))}
+            {
+                "name": name,
+                "version": version,
+                "settings": _texts((plugin_settings or {}).get(name, {})),
+            }
             for name, version in plugins.names
         ],
         "limits": {
@@ -75,7 +79,10 @@ def make_header(
             "actions_per_game": limits.actions_per_game,
         },
         "exchange": None if config is None else _exchange(config),
-        "versions": {"vectra-bot": metadata.version("vectra-bot"), "python": platform.python_version()},
+        "versions": {
+            "vectra-bot": metadata.version("vectra-bot"),
+            "python": platform.python_version(),
+        },
     }
 
 

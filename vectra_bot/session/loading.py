@@ -88,7 +88,9 @@ def _load_file(path: Path) -> ModuleType:
     name = "vectra_strategy_" + hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]
     module_spec = importlib.util.spec_from_file_location(name, path)
     if module_spec is None or module_spec.loader is None:
-        raise InputError(f"strategy file {str(path)!r} is no Python file: give the path of a .py file")
+        raise InputError(
+            f"strategy file {str(path)!r} is no Python file: give the path of a .py file"
+        )
     module = importlib.util.module_from_spec(module_spec)
     sys.modules[name] = module
     try:
@@ -126,7 +128,9 @@ def _pick(module: ModuleType, class_name: str, where: str) -> type[Strategy]:
             raise UnknownNameError("strategy class", class_name, own, hint=f"(in {where})")
         return own[class_name]
     if not own:
-        raise InputError(f"{where!r} defines no Strategy: add a class that inherits vectra_bot.Strategy")
+        raise InputError(
+            f"{where!r} defines no Strategy: add a class that inherits vectra_bot.Strategy"
+        )
     if len(own) > 1:
         names = ", ".join(sorted(own))
         raise InputError(f"{where!r} defines {names}: say which one, as in {where}:{min(own)}")
@@ -148,4 +152,6 @@ def _from_module(module_name: str, class_name: str) -> type[Strategy]:
 def _require(found: Any, spec: str) -> type[Strategy]:
     if isinstance(found, type) and issubclass(found, Strategy):
         return found
-    raise InputError(f"{spec!r} is {found!r}: a strategy is a class that inherits vectra_bot.Strategy")
+    raise InputError(
+        f"{spec!r} is {found!r}: a strategy is a class that inherits vectra_bot.Strategy"
+    )

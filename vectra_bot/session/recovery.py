@@ -134,9 +134,7 @@ def _is_new(effect: Effect, documented: set[str]) -> bool:
     """Whether an effect belongs into the journal: an action has one document, whoever wrote it."""
     if isinstance(effect, Command):
         return False
-    return not (
-        effect.doc_type is DocType.PLAYER_ACTION and effect.record.action_id in documented
-    )
+    return not (effect.doc_type is DocType.PLAYER_ACTION and effect.record.action_id in documented)
 
 
 def _entry(seq: int, now_ns: int, effect: Effect) -> Entry:

@@ -131,7 +131,9 @@ class _Check:
             if command.action_id == result.action_id:
                 self._differ(index, None, command, "another command was sent then")
                 return
-        self._differ(len(self.replayed), None, None, f"action {result.action_id} was sent, not decided")
+        self._differ(
+            len(self.replayed), None, None, f"action {result.action_id} was sent, not decided"
+        )
 
     def _differ(
         self, index: int, recorded: Command | None, replayed: Command | None, reason: str
@@ -267,7 +269,9 @@ async def replay_session(config: ReplayConfig) -> dict[str, Any]:
     """
     if config.check:
         if detect_recording(config.path) != "journal":
-            raise JournalError(f"{config.path} is a recording: only a journal has commands to check")
+            raise JournalError(
+                f"{config.path} is a recording: only a journal has commands to check"
+            )
         return check_journal(config.path)
     feed = open_recording(config.path)
     shell, header, store = _begin(config, feed)
@@ -278,7 +282,9 @@ async def replay_session(config: ReplayConfig) -> dict[str, Any]:
             local += isinstance(item, ConnectionChanged | ClockAdvanced)
             await shell.take(item)
             if shell.engine.failure is not None or config.stop.reason is not None:
-                ended = "strategy error" if shell.engine.failure else f"stopped: {config.stop.reason}"
+                ended = (
+                    "strategy error" if shell.engine.failure else f"stopped: {config.stop.reason}"
+                )
                 break
         await shell.end(ended)
     except BaseException:
@@ -314,7 +320,11 @@ def _begin(
         plugin_settings=config.plugins,
     )
     engine = Engine(
-        session_id=session_id, mode=Mode.REPLAY, strategy=strategy, plugins=plugins, limits=config.limits
+        session_id=session_id,
+        mode=Mode.REPLAY,
+        strategy=strategy,
+        plugins=plugins,
+        limits=config.limits,
     )
     journal = Journal.create(journal_directory(store, session_id), header)
     begin_session(store, session_id)

@@ -84,7 +84,9 @@ def make_config(strategy: str | type[Strategy], options: Mapping[str, Any]) -> S
     known = {a.name for a in attrs.fields(SessionConfig)} - {"strategy"}
     unknown = sorted(set(given) - known)
     if unknown:
-        raise ConfigError(f"run() has no option {unknown[0]!r}: it takes {', '.join(sorted(known))}")
+        raise ConfigError(
+            f"run() has no option {unknown[0]!r}: it takes {', '.join(sorted(known))}"
+        )
     if isinstance(given.get("limits"), Mapping):
         given["limits"] = Limits(**given["limits"])
     for name in ("store", "exchange_log"):
@@ -161,9 +163,7 @@ async def run_session(config: SessionConfig, clock: Clock | None = None) -> Repo
     finally:
         await venue.feed.aclose()
         await venue.gateway.aclose()
-    report = make_report(
-        shell, header, plan.store, ended=ended, recovered=tuple(recovered)
-    )
+    report = make_report(shell, header, plan.store, ended=ended, recovered=tuple(recovered))
     _finish(shell, plan, report)
     return report
 

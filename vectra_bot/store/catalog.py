@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -138,8 +139,17 @@ class Catalog:
 def _rows_by_arrow(relation: Any) -> list[tuple[Any, ...]]:
     """Fetch rows with zoned times: DuckDB's own way needs a package that Python replaced long ago."""
     read = getattr(relation, "to_arrow_table", None) or relation.arrow
-    columns = [column.to_pylist() for column in read().columns]
+    columns = [map(_plain_interval, column.to_pylist()) for column in read().columns]
     return list(zip(*columns, strict=True))
+
+
+def _plain_interval(value: Any) -> Any:
+    """Return an Arrow interval as DuckDB's own rows have it, a month being 30 days."""
+    import pyarrow as pa
+
+    if isinstance(value, pa.MonthDayNano):
+        return timedelta(value.months * 30 + value.days, microseconds=value.nanoseconds // 1000)
+    return value
 
 
 def open_store(path: str | Path) -> Catalog:

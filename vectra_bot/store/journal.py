@@ -184,6 +184,9 @@ class Journal:
             journal.append([Entry(0, "header", ts_ns, data)])
             journal.sync()
         except BaseException:
+            # Nothing was acknowledged: the session id stays free.
+            with contextlib.suppress(OSError):
+                journal._path(1).unlink()
             journal.abandon()
             raise
         return journal

@@ -176,10 +176,17 @@ ORDER BY t.session_id, t.first_seq
 """
 
 _SESSIONS = """\
-WITH frames AS (
+WITH documents AS (
+    SELECT session_id, mode, venue, ts_ns, 1 AS frame FROM ws_event
+    UNION ALL SELECT session_id, mode, venue, ts_ns, 0 FROM game_tick
+    UNION ALL SELECT session_id, mode, venue, ts_ns, 0 FROM server_state
+    UNION ALL SELECT session_id, mode, venue, ts_ns, 0 FROM player_action
+    UNION ALL SELECT session_id, mode, venue, ts_ns, 0 FROM system_event
+),
+frames AS (
     SELECT session_id, any_value(mode) AS mode, any_value(venue) AS venue, min(ts_ns) AS first_ns,
-        max(ts_ns) AS last_ns, count(*) AS frames
-    FROM ws_event GROUP BY session_id
+        max(ts_ns) AS last_ns, sum(frame)::BIGINT AS frames
+    FROM documents GROUP BY session_id
 ),
 ticks AS (
     SELECT session_id, count(DISTINCT game_id) AS games, count(*) AS ticks

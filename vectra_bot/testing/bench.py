@@ -89,7 +89,9 @@ class Bench:
         self._price = rules.START_PRICE
         self.feed(ConnectionChanged(recv_ns=self.now_ns, link=Link.CONNECTED))
         self.feed(
-            LoginStatus(recv_ns=self.now_ns, player_id=PLAYER_ID, username="bench", has_username=True)
+            LoginStatus(
+                recv_ns=self.now_ns, player_id=PLAYER_ID, username="bench", has_username=True
+            )
         )
         self.update()
 
@@ -129,9 +131,7 @@ class Bench:
 
     def disconnect(self, reason: str = "test") -> None:
         """Lose the link."""
-        self.feed(
-            ConnectionChanged(recv_ns=self.now_ns, link=Link.DISCONNECTED, reason=reason)
-        )
+        self.feed(ConnectionChanged(recv_ns=self.now_ns, link=Link.DISCONNECTED, reason=reason))
 
     def connect(self) -> None:
         """Restore the link."""
@@ -319,7 +319,9 @@ class Bench:
             trace_id=trace_id,
         )
 
-    def ack(self, command: Command, *, success: bool | None = True, message: str | None = None) -> None:
+    def ack(
+        self, command: Command, *, success: bool | None = True, message: str | None = None
+    ) -> None:
         """Acknowledge *command*."""
         self.feed(
             Ack(

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import TypeVar
 
+import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
 from vectra_bot.game.rules import SIDEBET_PAYOUT_X
@@ -243,6 +244,9 @@ def player_game(
 ) -> PlayerGameUpdate:
     """Build the event of a ``gameStatePlayerUpdate``."""
     pool = payload.rugpool
+    if isinstance(pool, Raw):
+        # Kept as text, but only if a later reader can read it.
+        msgspec.json.decode(pool)
     return PlayerGameUpdate(
         recv_ns=recv_ns,
         game_id=payload.game_id,

@@ -18,7 +18,7 @@ _encode = msgspec.json.Encoder().encode
 _FOREIGN = re.compile(rb'"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?[eE][+-]?\d+|-?\d+\.0(?!\d)')
 # One of these stands in every text that has such a number; looking for them costs less than the pattern.
 # Exponents above 15 are left out: no price or amount of the venue is that great.
-_SUSPECTS = (b".0,", b".0}", b".0]", b"e-6")
+_SUSPECTS = (b".0,", b".0}", b".0]", b"e-6,", b"e-6}", b"e-6]")
 
 
 def _as_javascript(match: re.Match[bytes]) -> bytes:

@@ -238,7 +238,7 @@ class LevelInfo(Struct, rename="camel", frozen=True, gc=False, kw_only=True):
 
 
 class PlayerUpdatePayload(Struct, rename="camel", frozen=True, gc=False, kw_only=True):
-    """``playerUpdate``: 27 keys (protocol 5.6). Parts nobody acts on are kept as raw JSON."""
+    """``playerUpdate``: 27 keys (protocol 5.6). Parts nobody acts on are read as they come."""
 
     id: str
     role: str | None = None
@@ -255,16 +255,16 @@ class PlayerUpdatePayload(Struct, rename="camel", frozen=True, gc=False, kw_only
     has_interacted: bool | None = True
     selected_coin: Coin | str | None = None
     level_info: LevelInfo | None = None
-    crate_keys: Raw = Raw(b'{"gold":0,"diamond":0,"coal":0,"iron":0,"tier0":0}')
-    recent_crate_rewards: Raw = Raw(b"[]")
-    shitcoin_balances: Raw = Raw(b'{"0xPractice":100}')
+    crate_keys: Any = Raw(b'{"gold":0,"diamond":0,"coal":0,"iron":0,"tier0":0}')
+    recent_crate_rewards: Any = Raw(b"[]")
+    shitcoin_balances: Any = Raw(b'{"0xPractice":100}')
     authenticated: bool | None = True
     hit_max_win: bool | None = False
-    xp_boost: Raw = Raw(b'{"active":false,"activeUntil":0,"available":0}')
+    xp_boost: Any = Raw(b'{"active":false,"activeUntil":0,"available":0}')
     side_bet: SideBet | None = None
-    sidebets: Raw = Raw(b"[]")
+    sidebets: Any = Raw(b"[]")
     short_position: ShortPosition | None = None
-    leveraged_positions: Raw = Raw(b"[]")
+    leveraged_positions: Any = Raw(b"[]")
     autobuys_enabled: bool | None = False
     autosell_price: float | None = None
 
@@ -275,7 +275,7 @@ class PlayerGamePayload(Struct, rename="camel", frozen=True, gc=False, kw_only=T
     game_id: str
     leaderboard_entry: LeaderboardRow | UnsetType | None = UNSET
     rugpool: Raw | UnsetType = UNSET
-    trades: Raw | UnsetType = UNSET
+    trades: Any = UNSET
 
 
 class SidebetPayload(Struct, rename="camel", frozen=True, gc=False, kw_only=True):

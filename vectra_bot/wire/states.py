@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from msgspec import UNSET, Raw, Struct, UnsetType, field
 
@@ -174,7 +174,10 @@ class SnapshotState(_Records, rename="camel", frozen=True, gc=False, kw_only=Tru
 
 
 class GameState(Struct, rename="camel", frozen=True, gc=False, kw_only=True):
-    """Any ``gameStateUpdate``, to read; fields stand in a tick frame's order, which is the commonest."""
+    """Any ``gameStateUpdate``, to read; fields stand in a tick frame's order, which is the commonest.
+
+    Parts nobody acts on are read as they come, so that a number out of range is found in them too.
+    """
 
     active: bool | UnsetType = UNSET
     price: Price | UnsetType = UNSET
@@ -187,50 +190,40 @@ class GameState(Struct, rename="camel", frozen=True, gc=False, kw_only=True):
     pause_message: str | UnsetType | None = UNSET
     allow_pre_round_buys: bool | None = False
     average_multiplier: float | UnsetType | None = UNSET
-    count_2x: Raw | UnsetType = field(name="count2x", default=UNSET)
-    count_10x: Raw | UnsetType = field(name="count10x", default=UNSET)
-    count_50x: Raw | UnsetType = field(name="count50x", default=UNSET)
-    count_100x: Raw | UnsetType = field(name="count100x", default=UNSET)
+    count_2x: Any = field(name="count2x", default=UNSET)
+    count_10x: Any = field(name="count10x", default=UNSET)
+    count_50x: Any = field(name="count50x", default=UNSET)
+    count_100x: Any = field(name="count100x", default=UNSET)
     leaderboard: tuple[LeaderboardRow, ...] | None = ()
     game_id: str
     connected_players: Int | None = 0
-    rugpool: Raw | UnsetType = UNSET
-    rug_royale: Raw | UnsetType = UNSET
+    rugpool: Any = UNSET
+    rug_royale: Any = UNSET
     provably_fair: ProvablyFair | None = None
     game_version: str | UnsetType | None = UNSET
     prices: tuple[Price, ...] | UnsetType | None = UNSET
     game_history: tuple[HistoryGame, ...] | UnsetType | None = UNSET
-    available_shitcoins: Raw | UnsetType = UNSET
-    highest_today: Raw | UnsetType = UNSET
-    highest_today_timestamp: Raw | UnsetType = UNSET
-    highest_today_prices: Raw | UnsetType = UNSET
-    highest_today_game_id: Raw | UnsetType = UNSET
-    highest_today_server_seed: Raw | UnsetType = UNSET
-    god_candle_2x: Raw | UnsetType = field(name="godCandle2x", default=UNSET)
-    god_candle_2x_timestamp: Raw | UnsetType = field(name="godCandle2xTimestamp", default=UNSET)
-    god_candle_2x_prices: Raw | UnsetType = field(name="godCandle2xPrices", default=UNSET)
-    god_candle_2x_game_id: Raw | UnsetType = field(name="godCandle2xGameId", default=UNSET)
-    god_candle_2x_server_seed: Raw | UnsetType = field(name="godCandle2xServerSeed", default=UNSET)
-    god_candle_2x_massive_jump: Raw | UnsetType = field(
-        name="godCandle2xMassiveJump", default=UNSET
-    )
-    god_candle_10x: Raw | UnsetType = field(name="godCandle10x", default=UNSET)
-    god_candle_10x_timestamp: Raw | UnsetType = field(name="godCandle10xTimestamp", default=UNSET)
-    god_candle_10x_prices: Raw | UnsetType = field(name="godCandle10xPrices", default=UNSET)
-    god_candle_10x_game_id: Raw | UnsetType = field(name="godCandle10xGameId", default=UNSET)
-    god_candle_10x_server_seed: Raw | UnsetType = field(
-        name="godCandle10xServerSeed", default=UNSET
-    )
-    god_candle_10x_massive_jump: Raw | UnsetType = field(
-        name="godCandle10xMassiveJump", default=UNSET
-    )
-    god_candle_50x: Raw | UnsetType = field(name="godCandle50x", default=UNSET)
-    god_candle_50x_timestamp: Raw | UnsetType = field(name="godCandle50xTimestamp", default=UNSET)
-    god_candle_50x_prices: Raw | UnsetType = field(name="godCandle50xPrices", default=UNSET)
-    god_candle_50x_game_id: Raw | UnsetType = field(name="godCandle50xGameId", default=UNSET)
-    god_candle_50x_server_seed: Raw | UnsetType = field(
-        name="godCandle50xServerSeed", default=UNSET
-    )
-    god_candle_50x_massive_jump: Raw | UnsetType = field(
-        name="godCandle50xMassiveJump", default=UNSET
-    )
+    available_shitcoins: Any = UNSET
+    highest_today: Any = UNSET
+    highest_today_timestamp: Any = UNSET
+    highest_today_prices: Any = UNSET
+    highest_today_game_id: Any = UNSET
+    highest_today_server_seed: Any = UNSET
+    god_candle_2x: Any = field(name="godCandle2x", default=UNSET)
+    god_candle_2x_timestamp: Any = field(name="godCandle2xTimestamp", default=UNSET)
+    god_candle_2x_prices: Any = field(name="godCandle2xPrices", default=UNSET)
+    god_candle_2x_game_id: Any = field(name="godCandle2xGameId", default=UNSET)
+    god_candle_2x_server_seed: Any = field(name="godCandle2xServerSeed", default=UNSET)
+    god_candle_2x_massive_jump: Any = field(name="godCandle2xMassiveJump", default=UNSET)
+    god_candle_10x: Any = field(name="godCandle10x", default=UNSET)
+    god_candle_10x_timestamp: Any = field(name="godCandle10xTimestamp", default=UNSET)
+    god_candle_10x_prices: Any = field(name="godCandle10xPrices", default=UNSET)
+    god_candle_10x_game_id: Any = field(name="godCandle10xGameId", default=UNSET)
+    god_candle_10x_server_seed: Any = field(name="godCandle10xServerSeed", default=UNSET)
+    god_candle_10x_massive_jump: Any = field(name="godCandle10xMassiveJump", default=UNSET)
+    god_candle_50x: Any = field(name="godCandle50x", default=UNSET)
+    god_candle_50x_timestamp: Any = field(name="godCandle50xTimestamp", default=UNSET)
+    god_candle_50x_prices: Any = field(name="godCandle50xPrices", default=UNSET)
+    god_candle_50x_game_id: Any = field(name="godCandle50xGameId", default=UNSET)
+    god_candle_50x_server_seed: Any = field(name="godCandle50xServerSeed", default=UNSET)
+    god_candle_50x_massive_jump: Any = field(name="godCandle50xMassiveJump", default=UNSET)

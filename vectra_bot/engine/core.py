@@ -9,21 +9,12 @@ connection is to HTTP: the session feeds it and carries its effects out.
 from __future__ import annotations
 
 import json
-import traceback
-from collections import Counter, deque
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Any, TypeAlias
-
-from attrs import frozen
+from typing import Any
 
 from vectra_bot.actions.episode import EpisodeBook
-from vectra_bot.actions.ids import ActionIds
-from vectra_bot.actions.interface import BotActionInterface, Desk
-from vectra_bot.actions.risk import Limits, RiskGate
-from vectra_bot.actions.tracker import (
-    NS_PER_MS,
-    ActionTracker,
+from vectra_bot.actions.notes import (
     Completed,
     ForcedSell,
     Note,
@@ -31,17 +22,15 @@ from vectra_bot.actions.tracker import (
     Stated,
     Submitted,
 )
+from vectra_bot.actions.risk import Limits
+from vectra_bot.engine.output import Effect, EngineOutput
 from vectra_bot.game import state as game_state
-from vectra_bot.game.account import Account
 from vectra_bot.game.ledger import lamports_from_double, to_sol
 from vectra_bot.models import (
     Ack,
-    ActionState,
     ClockAdvanced,
-    Command,
     ConnectionChanged,
     DocType,
-    Document,
     Event,
     FrameRejected,
     GameFrame,
@@ -66,38 +55,16 @@ from vectra_bot.models import (
     UnknownEvent,
     VenueNotice,
 )
+from vectra_bot.models.times import NS_PER_MS
 from vectra_bot.plugins import PluginManager
-from vectra_bot.strategy import HISTORY_GAMES, Strategy, Surroundings
-
-Effect: TypeAlias = Command | Document
+from vectra_bot.strategy import Strategy
 
 # Names of unknown events that are reported; what comes after is still stored as a raw frame.
 MAX_UNKNOWN_NAMES = 256
 MAX_STATE_BYTES = 1 << 20
 
 
-@frozen
-class StrategyFailure:
-    """A strategy raised: what, where, and the whole traceback."""
-
-    callback: str
-    error: str
-    trace: str
-    exception: BaseException
-
-
-class _EngineActions(BotActionInterface):
-    """Puts commands among the effects of the input under way."""
-
-    def __init__(self, desk: Desk, effects: list[Effect]) -> None:
-        super().__init__(desk)
-        self._effects = effects
-
-    def _submit(self, command: Command) -> None:
-        self._effects.append(command)
-
-
-class Engine:
+class Engine(EngineOutput):
     """Processes the events of one session.
 
     Args:
@@ -117,31 +84,13 @@ class Engine:
         plugins: PluginManager,
         limits: Limits,
     ) -> None:
-        self.session_id = session_id
-        self.mode = mode
-        self.strategy = strategy
-        self.plugins = plugins
-        self.failure: StrategyFailure | None = None
-        self.counts: Counter[str] = Counter()
-        self.states: Counter[ActionState] = Counter()
-        self.account = Account()
-        self.history: deque[GameSummary] = deque(maxlen=HISTORY_GAMES)
-        self._state = game_state.GameState()
-        self._gate = RiskGate(limits)
-        self._effects: list[Effect] = []
-        ids = ActionIds(session_id)
-        self.tracker = ActionTracker(
-            session_id, mode, ids, self.account, self._state.view, self._gate
+        super().__init__(
+            session_id=session_id, mode=mode, strategy=strategy, plugins=plugins, limits=limits
         )
-        self._desk = Desk(
-            session_id, mode, ids, self._state.view, self.account, self.tracker, self._gate, self._review
-        )
-        self._episode = EpisodeBook(session_id, ids)
+        self._episode = EpisodeBook(session_id, self._desk.ids)
         self._rug_ns: int | None = None
         self._unknown_names: set[str] = set()
-        self._actions = _EngineActions(self._desk, self._effects)
         self._handlers = self._table()
-        strategy._bind(Surroundings(self._actions, self.account.view, self.history))
 
     def _table(self) -> dict[type[Event], Callable[[Any], None]]:
         return {
@@ -162,16 +111,6 @@ class Engine:
             OperatorCommand: self._on_operator,
             SessionEnding: self._on_ending,
         }
-
-    @property
-    def game(self) -> game_state.GameView:
-        """Return the running game, read-only."""
-        return self._state.view
-
-    @property
-    def now_ns(self) -> int:
-        """Return the time of the newest event, nanoseconds since the epoch."""
-        return self._desk.now_ns
 
     def process(self, event: Event) -> list[Effect]:
         """Take in one event and return its effects in order of cause.
@@ -216,11 +155,22 @@ class Engine:
                 self._rug_ns = self._desk.now_ns
                 self._episode.ticks = change.rug_tick or self._episode.ticks
             case game_state.GapSeen():
-                self._system("game.gap", "warning", f"ticks {change.first} to {change.last} were missed",
-                             first=change.first, last=change.last)
+                self._system(
+                    "game.gap",
+                    "warning",
+                    f"ticks {change.first} to {change.last} were missed",
+                    first=change.first,
+                    last=change.last,
+                )
             case game_state.PriceConflict():
-                self._system("game.price_conflict", "error", f"tick {change.tick} came with another price",
-                             tick=change.tick, known=repr(change.known), seen=repr(change.seen))
+                self._system(
+                    "game.price_conflict",
+                    "error",
+                    f"tick {change.tick} came with another price",
+                    tick=change.tick,
+                    known=repr(change.known),
+                    seen=repr(change.seen),
+                )
 
     def _on_tick(self, seen: game_state.TickSeen) -> None:
         self._document(DocType.GAME_TICK, seen.tick, "engine")
@@ -233,7 +183,11 @@ class Engine:
 
     def _run_exits(self) -> None:
         exits = self._desk.exits
-        if self.failure is None and not self._actions.pending and exits.due(self.game, self.account):
+        if (
+            self.failure is None
+            and not self._actions.pending
+            and exits.due(self.game, self.account)
+        ):
             exits.tries += 1
             self._desk.in_callback = True
             try:
@@ -292,12 +246,19 @@ class Engine:
             self._fail("save", error)
             return
         if len(text) > MAX_STATE_BYTES:
-            self._system("strategy.state_too_large", "error",
-                         f"save() gave {len(text)} bytes, at most {MAX_STATE_BYTES} are kept")
+            self._system(
+                "strategy.state_too_large",
+                "error",
+                f"save() gave {len(text)} bytes, at most {MAX_STATE_BYTES} are kept",
+            )
             return
         self._store_system(
-            SystemEvent(kind="strategy.state", severity="debug", message="strategy state saved",
-                        detail_json=text)
+            SystemEvent(
+                kind="strategy.state",
+                severity="debug",
+                message="strategy state saved",
+                detail_json=text,
+            )
         )
 
     def _on_trade(self, trade: Trade) -> None:
@@ -305,8 +266,13 @@ class Engine:
             self.tracker.on_trade(trade)
             return
         seen = self._other_player(trade)
-        self._document(DocType.OTHER_PLAYER_ACTION, seen, "wire", game_id=trade.game_id,
-                       player_id=trade.player_id)
+        self._document(
+            DocType.OTHER_PLAYER_ACTION,
+            seen,
+            "wire",
+            game_id=trade.game_id,
+            player_id=trade.player_id,
+        )
         self._tell("on_other_player_trade", seen, self.game)
 
     def _other_player(self, trade: Trade) -> OtherPlayerAction:
@@ -344,8 +310,13 @@ class Engine:
         if not self.account.player_id:
             self.account.player_id = update.player_id
         if update.player_id != self.account.player_id:
-            self._system("account.other", "critical", "a player update is of another account",
-                         expected=self.account.player_id, seen=update.player_id)
+            self._system(
+                "account.other",
+                "critical",
+                "a player update is of another account",
+                expected=self.account.player_id,
+                seen=update.player_id,
+            )
             self._gate.stop_all("the venue answers for another account")
             return
         self.tracker.on_player_update(update)
@@ -361,8 +332,13 @@ class Engine:
     def _on_login(self, status: LoginStatus) -> None:
         known = self.account.player_id
         if known and known != status.player_id:
-            self._system("account.other", "critical", "the venue logged in another account",
-                         expected=known, seen=status.player_id)
+            self._system(
+                "account.other",
+                "critical",
+                "the venue logged in another account",
+                expected=known,
+                seen=status.player_id,
+            )
             self._gate.stop_all("the venue logged in another account")
             return
         self.account.player_id = status.player_id
@@ -372,8 +348,12 @@ class Engine:
         if event.name in self._unknown_names or len(self._unknown_names) >= MAX_UNKNOWN_NAMES:
             return
         self._unknown_names.add(event.name)
-        self._system("wire.unknown_event", "info", "an event the protocol reference does not know",
-                     name=event.name)
+        self._system(
+            "wire.unknown_event",
+            "info",
+            "an event the protocol reference does not know",
+            name=event.name,
+        )
 
     def _on_ack(self, ack: Ack) -> None:
         self.tracker.on_ack(ack)
@@ -383,8 +363,14 @@ class Engine:
 
     def _on_rejected(self, rejected: FrameRejected) -> None:
         self.counts["quarantined"] += 1
-        self._system("frame.quarantined", "error" if rejected.money else "warning", rejected.message,
-                     reason=rejected.reason, event=rejected.event_name, raw=rejected.raw)
+        self._system(
+            "frame.quarantined",
+            "error" if rejected.money else "warning",
+            rejected.message,
+            reason=rejected.reason,
+            event=rejected.event_name,
+            raw=rejected.raw,
+        )
         if rejected.money:
             self._gate.halt(f"a frame about money could not be read ({rejected.reason})")
 
@@ -399,7 +385,9 @@ class Engine:
         self._tell("on_connection", change.link)
 
     def _on_operator(self, command: OperatorCommand) -> None:
-        self._system("operator." + command.kind.value, "warning", command.reason or command.kind.value)
+        self._system(
+            "operator." + command.kind.value, "warning", command.reason or command.kind.value
+        )
         if command.kind is OperatorKind.HALT:
             self._gate.halt(f"operator: {command.reason}")
         elif command.kind is OperatorKind.RESUME:
@@ -474,79 +462,5 @@ class Engine:
         self._document(DocType.SERVER_STATE, record, "wire")
         self._tell("on_player_update", record.player_state, self.game)
 
-    # Hooks and the strategy.
-
-    def _review(self, action: Any) -> str | None:
-        return self.plugins.review(action, self.game, self.account.view)
-
-    def _tell(self, hook: str, *args: Any) -> None:
-        """Run a hook in every plugin, then the strategy's method of the same name."""
-        self.plugins.call(hook, *args)
-        self._desk.in_callback = True
-        try:
-            self._guarded(hook, getattr(self.strategy, hook), *args)
-        finally:
-            self._desk.in_callback = False
-
-    def _guarded(self, callback: str, method: Callable[..., Any], *args: Any) -> Any:
-        if self.failure is not None:
-            return None
-        try:
-            return method(*args)
-        except BaseException as error:  # noqa: BLE001 - a strategy's exception ends trading, not the host
-            self._fail(callback, error)
-            return None
-
-    def _fail(self, callback: str, error: BaseException) -> None:
-        trace = "".join(traceback.format_exception(error))
-        name = type(self.strategy).__name__
-        self.failure = StrategyFailure(
-            f"{name}.{callback}", f"{type(error).__name__}: {error}", trace, error
-        )
-        self._gate.stop_all(f"{name}.{callback} raised")
-        self._system("strategy.error", "critical", f"{name}.{callback} raised {type(error).__name__}",
-                     error=str(error), traceback=trace)
-
-    def _store_faults(self) -> None:
-        for fault in self.plugins.faults:
-            self._system(
-                "plugin.quarantined" if fault.quarantined else "plugin.error", "error",
-                f"plugin {fault.plugin!r} failed in {fault.hook}: {fault.error}",
-                plugin=fault.plugin, hook=fault.hook, traceback=fault.trace,
-            )
-        self.plugins.faults.clear()
-
-    # Documents.
-
-    def _system(self, kind: str, severity: str, message: str, **detail: Any) -> None:
-        self._store_system(
-            SystemEvent(kind=kind, severity=severity, message=message,
-                        detail_json=json.dumps(detail, sort_keys=True))
-        )
-
-    def _store_system(self, record: SystemEvent) -> None:
-        self._document(DocType.SYSTEM_EVENT, record, "engine")
-
-    def _document(
-        self,
-        doc_type: DocType,
-        record: Any,
-        source: str,
-        *,
-        game_id: str | None = None,
-        player_id: str | None = None,
-    ) -> None:
-        self._effects.append(
-            Document(
-                doc_type=doc_type,
-                record=record,
-                ts_ns=self._desk.now_ns,
-                source=source,
-                game_id=self.game.game_id if game_id is None else game_id,
-                player_id=self.account.player_id if player_id is None else player_id,
-            )
-        )
-
 
 _LINK_LOST = "the link to the venue is lost"
-

@@ -1,0 +1,126 @@
+"""Configuration files: what they may say, and what they are told when they are wrong."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+import attrs
+import pytest
+
+from vectra_bot.actions.risk import Limits
+from vectra_bot.config import (
+    LIMITS_HELP,
+    load_config,
+    make_limits,
+    parse_speed,
+    parse_start,
+)
+from vectra_bot.errors import ConfigError, InputError
+
+
+def _file(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "bot.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_all_sections_are_read(tmp_path: Path) -> None:
+    """Each section ends up where it belongs."""
+    config = load_config(
+        _file(
+            tmp_path,
+            '[run]\nstrategy = "watch"\ngames = 3\n[strategy]\nstake = 0.1\n[limits]\nstake = 0.2\n'
+            "[plugins.a]\nenabled = false\n[plugins.b]\nx = 1\n",
+        )
+    )
+
+    assert config.strategy == "watch"
+    assert config.run == {"games": 3}
+    assert config.settings == {"stake": 0.1}
+    assert config.limits == {"stake": 0.2}
+    assert config.plugins["a"].enabled is False
+    assert config.plugins["b"].enabled is None
+    assert config.plugins["b"].settings == {"x": 1}
+
+
+def test_empty_file_says_nothing(tmp_path: Path) -> None:
+    """No section is required."""
+    config = load_config(_file(tmp_path, ""))
+
+    assert (config.strategy, config.run, config.plugins) == (None, {}, {})
+
+
+@pytest.mark.parametrize(
+    ("text", "fragments"),
+    [
+        ("[rum]\n", ["'rum'", "did you mean run"]),
+        ("run = 3\n", ["run was 3", "[run]"]),
+        ("[run]\ngame = 3\n", ["[run] game", "did you mean games"]),
+        ("[run]\ngames = 'x'\n", ["[run] games was 'x'", "whole number"]),
+        ("[run]\ngames = 2.5\n", ["[run] games was 2.5"]),
+        ("[run]\ngames = true\n", ["[run] games was True"]),
+        ("[run]\nspeed = 'quick'\n", ["[run] speed was 'quick'", "max"]),
+        ("[run]\nstrategy = 3\n", ["[run] strategy was 3"]),
+        ("[run]\nstart = 'noon'\n", ["[run] start was 'noon'"]),
+        ("[limits]\nstakes = 1\n", ["[limits] stakes", "did you mean stake"]),
+        ("[limits]\nstake = -1\n", ["[limits] stake was -1", "positive"]),
+        ("[limits]\nactions_per_game = 1.5\n", ["actions_per_game was 1.5", "whole number"]),
+        ("[plugins]\nx = 1\n", ["[plugins.x] was 1", "section"]),
+        ("[plugins.x]\nenabled = 'no'\n", ["[plugins.x] enabled was 'no'", "true or false"]),
+    ],
+)
+def test_wrong_key_or_value_is_named(text: str, fragments: list[str], tmp_path: Path) -> None:
+    """An error names the file, the key, the value and what is allowed."""
+    path = _file(tmp_path, text)
+
+    with pytest.raises(ConfigError) as caught:
+        load_config(path)
+
+    assert str(path) in str(caught.value)
+    for fragment in fragments:
+        assert fragment in str(caught.value)
+
+
+def test_broken_toml_names_the_line(tmp_path: Path) -> None:
+    """A file that is no TOML says where."""
+    with pytest.raises(InputError, match="line 2"):
+        load_config(_file(tmp_path, "[run]\ngames = \n"))
+
+
+def test_binary_file_is_refused(tmp_path: Path) -> None:
+    """A file that is not text is refused as such."""
+    path = tmp_path / "bot.toml"
+    path.write_bytes(b"\xff\xfe\x00")
+
+    with pytest.raises(InputError, match="UTF-8"):
+        load_config(path)
+
+
+def test_limits_take_text_and_numbers() -> None:
+    """A limit is the same from the command line and from a file."""
+    assert make_limits({"stake": "0.2", "actions_per_game": "3"}) == make_limits(
+        {"stake": 0.2, "actions_per_game": 3}
+    )
+    assert make_limits({"stake": 0.2}).stake == Decimal("0.2")
+
+
+def test_every_limit_is_explained() -> None:
+    """Help texts cover all limits and no others."""
+    assert list(LIMITS_HELP) == [field.name for field in attrs.fields(Limits)]
+
+
+@pytest.mark.parametrize(
+    ("text", "factor"), [("max", None), ("1", 1.0), ("2.5", 2.5)], ids=["max", "1", "2.5"]
+)
+def test_speed(text: str, factor: float | None) -> None:
+    """A speed is `max` or a factor."""
+    assert parse_speed(text) == factor
+
+
+@pytest.mark.parametrize(
+    "text", ["2026-01-01T00:00:00Z", "2026-01-01", "2026-01-01T02:00:00+02:00"]
+)
+def test_start_is_utc_unless_it_says_otherwise(text: str) -> None:
+    """A time without an offset is UTC."""
+    assert parse_start(text) == 1_767_225_600_000_000_000

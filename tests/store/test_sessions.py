@@ -1,0 +1,112 @@
+"""Killed sessions are found, what they left is finished, and a drop leaves nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.store.samples import HEADER, SESSION, small_session
+from vectra_bot.errors import StoreError, UnknownNameError
+from vectra_bot.models import DocType
+from vectra_bot.store.journal import Journal, journal_directory
+from vectra_bot.store.parquet import begin_session, build_parts, manifest_path, part_path
+from vectra_bot.store.sessions import (
+    drop_session,
+    is_running,
+    list_sessions,
+    repair_store,
+    unfinished_sessions,
+)
+
+
+def _session(store: Path, session_id: str) -> Journal:
+    header = {**HEADER, "session_id": session_id}
+    journal = Journal.create(journal_directory(store, session_id), header)
+    if session_id == SESSION:
+        journal.append(small_session())
+    return journal
+
+
+def test_killed_sessions_are_found(tmp_path: Path) -> None:
+    """Only sessions that were begun, not closed and are not running need to be finished."""
+    killed, running, closed = (_session(tmp_path, name) for name in ("killed", "running", "closed"))
+    killed.abandon()
+    closed.close("done")
+    journal_directory(tmp_path, "never-begun").mkdir()
+    assert unfinished_sessions(tmp_path) == [killed.directory]
+    assert is_running(running.directory)
+    assert not is_running(killed.directory)
+    resumed = Journal.resume(killed.directory)
+    resumed.close("recovered")
+    running.abandon()
+    assert unfinished_sessions(tmp_path) == [running.directory]
+    assert list_sessions(tmp_path) == ["closed", "killed", "never-begun", "running"]
+
+
+def test_store_without_sessions_is_in_order(tmp_path: Path) -> None:
+    """An empty or missing store has nothing to repair."""
+    assert unfinished_sessions(tmp_path / "none") == []
+    repaired = repair_store(tmp_path / "none")
+    assert (repaired.built, repaired.removed, repaired.unfinished) == ((), (), ())
+
+
+def test_repair_builds_what_a_kill_left_out(tmp_path: Path) -> None:
+    """Parts of closed segments are built, temporary files removed; doing it twice changes nothing."""
+    journal = _session(tmp_path, SESSION)
+    begin_session(tmp_path, SESSION)
+    journal.close("done")
+    half = part_path(tmp_path, DocType.PLAYER_ACTION, SESSION, 1).with_name(".part.parquet.tmp")
+    half.write_bytes(b"half")
+    repaired = repair_store(tmp_path)
+    assert "doc_type=player_action/session_id=s-1/part-000001.parquet" in repaired.built
+    assert [Path(name).name for name in repaired.removed] == [".part.parquet.tmp"]
+    assert manifest_path(journal.directory, 1).exists()
+    again = repair_store(tmp_path)
+    assert (again.built, again.removed) == ((), ())
+
+
+def test_repair_leaves_running_sessions_alone(tmp_path: Path) -> None:
+    """A session that is being written keeps its files as they are."""
+    journal = _session(tmp_path, SESSION)
+    journal.roll()
+    assert repair_store(tmp_path).built == ()
+    journal.abandon()
+    repaired = repair_store(tmp_path)
+    assert repaired.built
+    assert repaired.unfinished == (journal.directory,)
+
+
+def test_dropped_session_is_gone(tmp_path: Path) -> None:
+    """Journal and parts of a dropped session are removed; others stay."""
+    for name in (SESSION, "other"):
+        journal = _session(tmp_path, name)
+        journal.close("done")
+        build_parts(journal.directory, tmp_path)
+    drop_session(tmp_path, SESSION)
+    left = [path for path in tmp_path.rglob("*") if SESSION in path.name]
+    assert left == []
+    assert list_sessions(tmp_path) == ["other"]
+    with pytest.raises(UnknownNameError, match="no session is named 'othr': did you mean other"):
+        drop_session(tmp_path, "othr")
+
+
+def test_running_session_cannot_be_dropped(tmp_path: Path) -> None:
+    """A session that is being written is not dropped."""
+    journal = _session(tmp_path, SESSION)
+    with pytest.raises(StoreError, match="being written"):
+        drop_session(tmp_path, SESSION)
+    assert journal.directory.is_dir()
+    journal.abandon()
+
+
+def test_half_dropped_session_is_finished(tmp_path: Path) -> None:
+    """A drop that was killed after its first step is completed by the next repair."""
+    journal = _session(tmp_path, SESSION)
+    journal.close("done")
+    build_parts(journal.directory, tmp_path)
+    journal.directory.rename(journal.directory.with_name(f".dropped-{SESSION}"))
+    assert list_sessions(tmp_path) == []
+    assert repair_store(tmp_path).removed == (f".dropped-{SESSION}",)
+    assert list(tmp_path.rglob("*.parquet")) == []
+    assert list((tmp_path / "journals").iterdir()) == []

@@ -1,0 +1,279 @@
+"""ActionBook: the actions under way, and the only steps by which one comes nearer to its end."""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from decimal import Decimal
+from typing import Any
+
+import attrs
+from attrs import define, field
+
+from vectra_bot.actions.exits import ExitPlan
+from vectra_bot.actions.ids import ActionIds
+from vectra_bot.actions.notes import (
+    Completed,
+    Note,
+    Tracked,
+)
+from vectra_bot.actions.risk import RiskGate
+from vectra_bot.game.account import Account
+from vectra_bot.game.ledger import to_lamports, to_sol
+from vectra_bot.game.state import GameView
+from vectra_bot.models import (
+    ActionOutcome,
+    ActionState,
+    ActionTimestamps,
+    ActionType,
+    Actor,
+    Command,
+    Mode,
+    PlayerAction,
+    PlayerState,
+    SystemEvent,
+)
+from vectra_bot.models.times import NS_PER_MS
+
+EVIDENCE_TIMEOUT_NS = 2_000_000_000
+MAX_REMEMBERED = 1024
+MAX_UNEXPLAINED = 3
+
+
+@define
+class ActionBook:
+    """Holds what is under way and moves it on; the tracker says when."""
+
+    session_id: str
+    mode: Mode
+    ids: ActionIds
+    account: Account
+    game: GameView
+    gate: RiskGate
+    notes: list[Note] = field(factory=list)
+    _open: dict[str, Tracked] = field(factory=dict)
+    _by_trace: OrderedDict[str, Tracked] = field(factory=OrderedDict)
+    _by_ack: OrderedDict[int, Tracked] = field(factory=OrderedDict)
+    _trades: OrderedDict[str, None] = field(factory=OrderedDict)
+    _unexplained: int = 0
+
+    # What the risk gate asks.
+
+    @property
+    def pending(self) -> tuple[PlayerAction, ...]:
+        """Return the actions that are not decided yet, oldest first."""
+        return tuple(t.action for t in self._undecided())
+
+    @property
+    def unknown_count(self) -> int:
+        return sum(t.action.state is ActionState.UNKNOWN for t in self._open.values())
+
+    @property
+    def at_risk(self) -> int:
+        """Return the lamports that undecided entries may have spent already."""
+        return sum(
+            to_lamports(t.action.amount or 0)
+            for t in self._undecided()
+            if t.action.action_type.is_entry and not t.booked
+        )
+
+    def _undecided(self) -> list[Tracked]:
+        return [t for t in self._open.values() if not t.action.is_decided]
+
+    def add(self, action: PlayerAction, command: Command, plan: ExitPlan, now_ns: int) -> None:
+        """Take up an action whose command is about to leave."""
+        tracked = Tracked(action, command, now_ns, plan)
+        self._open[action.action_id] = tracked
+        remember(self._by_trace, command.trace_id, tracked)
+
+    def report(self, action: PlayerAction) -> None:
+        """Report an action that is complete at once: denied, or local."""
+        self.notes.append(Completed(action, ExitPlan()))
+
+    def external(self, kind: ActionType, amount: Decimal, recv_ns: int) -> Tracked:
+        """Make the record of something our account did without us."""
+        action_id, _ = self.ids.next()
+        action = PlayerAction(
+            action_id,
+            self.session_id,
+            self.game.game_id,
+            self.account.player_id,
+            self.account.username,
+            kind,
+            "",
+            amount,
+            None,
+            self.game.context(),
+            self.account.state,
+            ActionTimestamps(recv_ns // NS_PER_MS),
+            state=ActionState.SENT,
+            mode=self.mode,
+            actor=Actor.EXTERNAL,
+        )
+        tracked = Tracked(action, None, recv_ns, booked=True)
+        self._open[action_id] = tracked
+        self._evidence(tracked, recv_ns)
+        self._find(
+            "account.external",
+            "warning",
+            f"our account did a {kind.value} without us",
+            action_id=action_id,
+            amount=str(amount),
+        )
+        return tracked
+
+    # Time, link and the ends of things.
+
+    def on_time(self, now_ns: int) -> None:
+        """Give up waiting for what is overdue at *now_ns*."""
+        for tracked in list(self._open.values()):
+            if tracked.action.is_decided:
+                if (
+                    tracked.decided_ns is not None
+                    and now_ns - tracked.decided_ns >= EVIDENCE_TIMEOUT_NS
+                ):
+                    self._complete(tracked, None, None)
+            elif (
+                tracked.sent_ns is not None
+                and now_ns - tracked.sent_ns > EVIDENCE_TIMEOUT_NS
+                and tracked.action.state is not ActionState.UNKNOWN
+            ):
+                self._move(tracked, ActionState.UNKNOWN, "no evidence in 2 s")
+
+    def on_disconnected(self, reason: str) -> None:
+        """Make everything in flight UNKNOWN: what was sent may have executed unseen."""
+        for tracked in self._undecided():
+            if tracked.action.state is not ActionState.UNKNOWN:
+                self._move(tracked, ActionState.UNKNOWN, f"link lost: {reason}")
+
+    def on_game_closed(self, game_id: str, rug_ns: int | None, now_ns: int) -> None:
+        """Decide what is still open of *game_id*: the settled ledger proves what did not happen."""
+        stated = self.account.stated
+        proven = (
+            rug_ns is not None
+            and stated is not None
+            and stated.recv_ns >= rug_ns
+            and self.account.closes
+        )
+        for tracked in list(self._open.values()):
+            if tracked.action.game_id != game_id:
+                continue
+            if not tracked.action.is_decided:
+                self._decide_unproven(tracked, now_ns, proven=proven)
+            if tracked.action.action_id in self._open:
+                self._complete(tracked, None, None)
+
+    def on_ending(self, now_ns: int) -> None:
+        """Close everything: the session ends."""
+        for tracked in list(self._open.values()):
+            if not tracked.action.is_decided:
+                self._decide_unproven(tracked, now_ns, proven=False)
+            self._complete(tracked, None, None)
+
+    def _decide_unproven(self, tracked: Tracked, now_ns: int, *, proven: bool) -> None:
+        if proven:
+            outcome = ActionOutcome(
+                False,
+                error=ActionState.NOT_EXECUTED.value,
+                error_reason="the settled game closes to the lamport without it",
+                server_request_id=tracked.ack_id,
+            )
+            self._decide(tracked, ActionState.NOT_EXECUTED, now_ns, "settled ledger", outcome)
+        else:
+            self._decide(tracked, ActionState.UNRESOLVED, now_ns, "no proof", None)
+
+    # Steps every path shares.
+
+    def _executed(
+        self, tracked: Tracked, now_ns: int, evidence: str, server_ts: int | None = None
+    ) -> None:
+        """Decide that the venue did what was asked."""
+        late = tracked.action.state is ActionState.UNKNOWN
+        action = tracked.action
+        amount = tracked.amount if tracked.amount is not None else to_lamports(action.amount or 0)
+        outcome = ActionOutcome(
+            True,
+            executed_price=None if tracked.price is None else Decimal(repr(tracked.price)),
+            executed_amount=to_sol(amount),
+            server_request_id=tracked.ack_id,
+        )
+        if server_ts is not None:
+            stamps = attrs.evolve(action.timestamps, server_ts=server_ts)
+            tracked.action = attrs.evolve(action, timestamps=stamps)
+        state = ActionState.EXECUTED_LATE if late else ActionState.CONFIRMED
+        self._decide(tracked, state, now_ns, evidence, outcome)
+
+    def _evidence(self, tracked: Tracked, recv_ns: int) -> None:
+        if tracked.action.first_evidence_ts is None:
+            tracked.action = attrs.evolve(tracked.action, first_evidence_ts=recv_ns // NS_PER_MS)
+
+    def _decide(
+        self,
+        tracked: Tracked,
+        state: ActionState,
+        now_ns: int,
+        why: str,
+        outcome: ActionOutcome | None,
+    ) -> None:
+        tracked.action = attrs.evolve(tracked.action, outcome=outcome)
+        tracked.decided_ns = now_ns
+        self._move(tracked, state, why)
+
+    def _move(self, tracked: Tracked, state: ActionState, why: str) -> None:
+        before = tracked.action.state
+        tracked.action = attrs.evolve(tracked.action, state=state)
+        severity = "warning" if state in _TROUBLE else "debug"
+        self._find(
+            "action.state",
+            severity,
+            f"{before.value} -> {state.value}: {why}",
+            action_id=tracked.action.action_id,
+            trace_id=tracked.action.trace_id,
+            before=before.value,
+            after=state.value,
+            evidence=why,
+        )
+
+    def _complete(
+        self, tracked: Tracked, state: PlayerState | None, confirmed_ms: int | None
+    ) -> None:
+        if self._open.pop(tracked.action.action_id, None) is None:
+            return
+        action = attrs.evolve(tracked.action, state_after=state)
+        if confirmed_ms is not None:
+            stamps = attrs.evolve(action.timestamps, confirmed_ts=confirmed_ms)
+            action = attrs.evolve(action, timestamps=stamps)
+        tracked.action = action
+        self.notes.append(Completed(action, tracked.plan))
+
+    def _contradiction(self, tracked: Tracked, message: str) -> None:
+        self._find(
+            "action.contradiction",
+            "critical",
+            message,
+            action_id=tracked.action.action_id,
+            state=tracked.action.state.value,
+        )
+        self.gate.halt(message)
+
+    def _find(self, kind: str, severity: str, message: str, **detail: Any) -> None:
+        self.notes.append(
+            SystemEvent(
+                kind=kind,
+                severity=severity,
+                message=message,
+                detail_json=json.dumps(detail, sort_keys=True),
+            )
+        )
+
+
+_TROUBLE = frozenset(
+    {ActionState.UNKNOWN, ActionState.UNRESOLVED, ActionState.REJECTED, ActionState.NOT_SENT}
+)
+
+
+def remember(table: OrderedDict[Any, Any], key: Any, value: Any) -> None:
+    """Put *value* into a table that forgets its oldest entries."""
+    table[key] = value
+    if len(table) > MAX_REMEMBERED:
+        table.popitem(last=False)

@@ -1,0 +1,79 @@
+"""What the tracker works with and what it reports: actions under way, and notes for the engine."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from attrs import define, field, frozen
+
+from vectra_bot.actions.exits import ExitPlan
+from vectra_bot.game.account import Statement
+from vectra_bot.models import (
+    Command,
+    PlayerAction,
+    PlayerUpdate,
+    StakeSettled,
+    StateCause,
+    SystemEvent,
+)
+
+
+@define
+class Tracked:
+    """An action under way, with what is known about it beside the record."""
+
+    action: PlayerAction
+    command: Command | None
+    created_ns: int
+    plan: ExitPlan = field(factory=ExitPlan)
+    sent_ns: int | None = None
+    ack_id: int | None = None
+    decided_ns: int | None = None
+    ack_ok: bool = False
+    booked: bool = False
+    price: float | None = None
+    amount: int | None = None
+
+
+@frozen
+class Submitted:
+    """An action was handed to the venue."""
+
+    action: PlayerAction
+
+
+@frozen
+class Completed:
+    """An action is complete, or was denied."""
+
+    action: PlayerAction
+    plan: ExitPlan
+
+
+@frozen
+class Settled:
+    """The stake of an earlier action was settled."""
+
+    settled: StakeSettled
+
+
+@frozen
+class ForcedSell:
+    """The rug sold our position."""
+
+    amount: int
+    price: float
+    tick: int
+
+
+@frozen
+class Stated:
+    """A player update was understood: its change of cash has this cause."""
+
+    update: PlayerUpdate
+    statement: Statement
+    cause: StateCause | None
+    action_id: str | None
+
+
+Note: TypeAlias = Submitted | Completed | Settled | ForcedSell | Stated | SystemEvent
