@@ -26,7 +26,7 @@ class Sidebet(Strategy):
         (loss). After a denial the strategy rests until the next game.
 
     Expected value:
-        -9.1 % of each stake: a bet wins with 1 - 0.995^40 = 18.17 % from any tick and pays five
+        -9.16 % of each stake: a bet wins with 1 - 0.995^40 = 18.17 % from any tick and pays five
         times the stake.
     """
 

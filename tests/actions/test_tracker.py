@@ -17,7 +17,6 @@ from vectra_bot.models import (
     Actor,
     DocType,
     Event,
-    PlayerAction,
     StateCause,
 )
 from vectra_bot.testing import Bench
@@ -68,19 +67,25 @@ def test_confirmed_buy_carries_price_amount_and_the_state_after() -> None:
 
 def test_submitted_then_outcome_and_never_inside_the_call() -> None:
     """An action call returns the intent; hooks hear of it after the callback has returned."""
-    bench = bench_with(
-        lambda a: (a.buy("0.01"), len(scripted(bench_ref[0]).calls)) if bench_ref else a.buy("0.01")
-    )
-    strategy = scripted(bench)
-    returned = strategy.returned[0]
-    intent: PlayerAction = returned[0] if isinstance(returned, tuple) else returned
-    assert intent.state is ActionState.INTENT
+    heard_inside: list[int] = []
+
+    def act(actions: Any) -> Any:
+        intent = actions.buy("0.01")
+        heard_inside.append(len(strategy.calls) - before)
+        return intent
+
+    strategy = Scripted()
+    bench = Bench(strategy)
+    bench.start_game((1.0, 1.1))
+    strategy.todo = [act]
+    before = len(strategy.calls)
+    bench.tick(1.2)
+
+    assert heard_inside == [0]
+    assert strategy.returned[0].state is ActionState.INTENT
     assert [a.state for a in strategy.named("on_action_submitted")] == [ActionState.SENT]
     bench.execute(bench.commands[0])
     assert [a.state for a in strategy.named("on_action_outcome")] == [ActionState.CONFIRMED]
-
-
-bench_ref: list[Bench] = []
 
 
 def test_denied_action_sends_nothing_and_says_why() -> None:
@@ -368,7 +373,7 @@ class _World:
         if say_trade:
             kind = "buy" if command.action_type is ActionType.BUY else "sell"
             self.loose.append(
-                ("event", bench.trade_event(kind, fill.amount, fill.qty, command.trace_id))
+                ("event", bench.trade_event(kind, fill.amount, fill.qty, trace_id=command.trace_id))
             )
         self.private.append(bench.update_event())
         return True

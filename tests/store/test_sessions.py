@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.store.samples import HEADER, SESSION, small_session
-from vectra_bot.errors import StoreError, UnknownNameError
+from vectra_bot.errors import JournalError, StoreError, UnknownNameError
 from vectra_bot.models import DocType
 from vectra_bot.store.journal import Journal, journal_directory
 from vectra_bot.store.parquet import begin_session, build_parts, manifest_path, part_path
@@ -42,6 +42,26 @@ def test_killed_sessions_are_found(tmp_path: Path) -> None:
     running.abandon()
     assert unfinished_sessions(tmp_path) == [running.directory]
     assert list_sessions(tmp_path) == ["closed", "killed", "never-begun", "running"]
+
+
+def test_damaged_session_does_not_hold_up_the_others(tmp_path: Path) -> None:
+    """A damaged journal is named; the other sessions' parts are built all the same."""
+    good, bad, torn = (_session(tmp_path, name) for name in (SESSION, "bad", "torn"))
+    good.close("done")
+    bad.append(small_session())
+    bad.close("done")
+    torn.append(small_session())
+    torn.abandon()
+    (bad.directory / "000001.log.zst").write_bytes(b"not zstd")
+    content = bytearray((torn.directory / "000001.log").read_bytes())
+    content[200] ^= 1
+    (torn.directory / "000001.log").write_bytes(content)
+    repaired = repair_store(tmp_path)
+    assert any("session_id=s-1" in name for name in repaired.built)
+    assert [message for message in repaired.damaged if "bad" in message and "\n" not in message]
+    assert repaired.unfinished == (bad.directory, torn.directory)
+    with pytest.raises(JournalError, match="damaged"):
+        Journal.resume(torn.directory)
 
 
 def test_store_without_sessions_is_in_order(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from decimal import Decimal
 from importlib.metadata import entry_points
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -98,7 +99,7 @@ def test_sidebet_holds_one_bet_after_another(store: Path) -> None:
     assert {row[2:] for row in rows} == {(Decimal("0.020000000"), "CONFIRMED")}
     assert min(row[1] for row in rows) == 5
     assert report.settlements == len(rows)
-    for first, second in zip(rows, rows[1:], strict=False):
+    for first, second in pairwise(rows):
         assert first[0] != second[0] or second[1] - first[1] >= 40
 
 
@@ -110,6 +111,6 @@ def test_sidebet_rests_after_a_denial(store: Path) -> None:
 
 
 def test_stated_expectation_of_a_sidebet_is_the_laws() -> None:
-    """The docstring's -9.1 % is the exact value, rounded."""
-    assert f"{sidebet_return():.1%}" == "-9.1%"
-    assert "-9.1 %" in (inspect.getdoc(BUNDLED["sidebet"]) or "")
+    """The docstring's -9.16 % is the exact value, rounded."""
+    assert f"{sidebet_return():.2%}" == "-9.16%"
+    assert "-9.16 %" in (inspect.getdoc(BUNDLED["sidebet"]) or "")

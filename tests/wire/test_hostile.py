@@ -16,6 +16,7 @@ from tests.wire.samples import EVENTS, TRACE, event, inbound
 from vectra_bot.errors import WireError
 from vectra_bot.models import Event, Frame, GameFrame, PlayerUpdate, Trade
 from vectra_bot.wire.decode import decode
+from vectra_bot.wire.states import WireFormat
 
 _GOOD = [event(name, TRACE, payload) for name, payload in EVENTS]
 _GOOD += [event(name, payload) for name, payload in EVENTS]
@@ -159,11 +160,26 @@ def test_kept_text_is_readable_by_others(name: str, token: str) -> None:
         decode(inbound(f'42["{name}",{{"a":{token}}}]'))
 
 
-def test_unknown_field_is_readable_by_others() -> None:
-    """A field that is only kept is refused where its number is out of range, as everywhere."""
-    payload = json.dumps(samples.TICK | {"brandNew": 77}).replace("77", "1e999")
-    with pytest.raises(WireError):
-        decode(inbound(f'42["gameStateUpdate",{payload}]'))
+@pytest.mark.parametrize(
+    ("name", "payload"),
+    [
+        ("gameStateUpdate", samples.TICK | {"brandNew": 77123}),
+        ("gameStateUpdate", samples.TICK | {"rugRoyale": {"status": "x", "events": [77123]}}),
+        ("gameStateUpdate", samples.TICK | {"rugpool": {"rugpoolAmount": 77123}}),
+        ("gameStateUpdate", samples.SETTLEMENT[WireFormat.FEB] | {"godCandle50x": 77123}),
+        ("gameStateUpdate", samples.SETTLEMENT[WireFormat.FEB] | {"gameHistory": [
+            samples.SETTLEMENT[WireFormat.FEB]["gameHistory"][0] | {"globalSidebets": [77123]}]}),
+        ("gameStatePlayerUpdate", samples.PLAYER_GAME | {"rugpool": {"rugpoolAmount": 77123}}),
+        ("playerUpdate", samples.PLAYER_UPDATE | {"shitcoinBalances": {"0xPractice": 77123}}),
+    ],
+)  # fmt: skip
+def test_parts_that_are_not_used_are_checked_too(name: str, payload: dict[str, Any]) -> None:
+    """A number out of range is refused wherever it stands, also in a part that is only kept."""
+    text = event(name, payload).raw
+    assert decode(inbound(text)).recv_ns
+    for token in ("1e999", "NaN", '"\\ud800"'):
+        with pytest.raises(WireError):
+            decode(inbound(text.replace("77123", token)))
 
 
 @pytest.mark.parametrize(

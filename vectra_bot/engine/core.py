@@ -63,6 +63,9 @@ from vectra_bot.strategy import Strategy
 MAX_UNKNOWN_NAMES = 256
 MAX_STATE_BYTES = 1 << 20
 
+STATE_KIND = "strategy.state"
+"""Kind of the system event that holds what :meth:`Strategy.save` returned."""
+
 
 class Engine(EngineOutput):
     """Processes the events of one session.
@@ -254,7 +257,7 @@ class Engine(EngineOutput):
             return
         self._store_system(
             SystemEvent(
-                kind="strategy.state",
+                kind=STATE_KIND,
                 severity="debug",
                 message="strategy state saved",
                 detail_json=text,

@@ -26,8 +26,8 @@ class Account:
 
     ``joined`` tells whether he has done anything in the running game; ``rank`` is his place in the full
     leaderboard, from 1. ``holding`` tells whether a price can change his PnL; while none can, ``flat_pnl``
-    and ``flat_row`` keep what was computed last. ``last_due_ns`` is when the last message to him leaves: later-caused evidence never
-    overtakes it.
+    and ``flat_row`` keep what was computed last. ``last_due_ns`` is when the last message to him leaves:
+    later-caused evidence never overtakes it.
     """
 
     player_id: str

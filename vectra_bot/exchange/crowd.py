@@ -114,8 +114,8 @@ class Crowd:
 
     def connected(self, now: int) -> int:
         """Return how many are online, a slow seeded walk around 235 of 300 (180 to 290 on the venue)."""
-        step = self._dice.index(9) - 4
-        self._drift = max(-50, min(50, self._drift + (step // 4 if step > 0 else -(-step // 4))))
+        move = self._dice.index(9)
+        self._drift = max(-50, min(50, self._drift + (move == 8) - (move == 0)))
         return now + round((235 + self._drift) * self._share)
 
     def act_in_presale(self, share: float, at_ns: int) -> None:

@@ -185,8 +185,6 @@ class Exchange:
         at_ns = max(at_ns, self.now_ns)
         self._schedule.at(at_ns, Rank.ARRIVAL, partial(self._arrive, account, request))
 
-    # The clock of a game -------------------------------------------------------------------------
-
     def _play_past(self) -> None:
         """Fill history and averages with games from before the start."""
         for back in range(self.config.past_games, 0, -1):
@@ -340,8 +338,6 @@ class Exchange:
         self._send(self._broadcast.settlement(0), rugpool=True)
         self.games_opened += 1
         self._plan_countdown()
-
-    # What leaves, what comes in ------------------------------------------------------------------
 
     def _send(self, text: str, *, rugpool: bool = False) -> None:
         """Send a frame to everybody, and to each client his own row after it (protocol 5.7)."""

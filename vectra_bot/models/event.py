@@ -88,8 +88,8 @@ class GameFrame(Event):
 class Trade(Event):
     """``standard/newTrade``: somebody's trade, ours included (protocol 5.5).
 
-    ``kind`` is ``buy``, ``sell``, ``short_open`` or ``short_close``. ``tick`` is the tick whose price was used.
-    ``trace_id`` is the 32-hex id of the trace argument: for our own order the one we chose.
+    ``kind`` is ``buy``, ``sell``, ``short_open`` or ``short_close``. ``tick`` is the one whose price was
+    used. ``trace_id`` is the 32-hex id of the trace argument: for our own order the one we chose.
     """
 
     trade_id: str

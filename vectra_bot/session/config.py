@@ -77,6 +77,7 @@ class SessionConfig:
         disable_plugins: plugins not to load.
         exchange_log: file that gets a line for every request before the exchange acts on it.
         start_ns: where the exchange's clock starts; its own default if None.
+        restore_from: session of the same store whose strategy's last :meth:`Strategy.save` is taken up.
         recover: finish the sessions that a crash left open in the store first.
     """
 
@@ -99,6 +100,7 @@ class SessionConfig:
     start_ns: int | None = None
     observer: Observer | None = None
     stop: StopFlag = field(factory=StopFlag)
+    restore_from: str | None = None
     recover: bool = True
 
     def __attrs_post_init__(self) -> None:

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import platform
-import secrets
 import uuid
 from collections.abc import Mapping
 from decimal import Decimal
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 from vectra_bot.actions.risk import Limits
-from vectra_bot.engine import Engine
-from vectra_bot.errors import JournalError
+from vectra_bot.engine import STATE_KIND, Engine
+from vectra_bot.errors import InputError, JournalError, StrategyError
 from vectra_bot.models import SCHEMA_VERSION, Mode
 from vectra_bot.params import configure, settings_of
 from vectra_bot.plugins import PluginManager
 from vectra_bot.session.config import SessionConfig
 from vectra_bot.session.loading import StrategySource, resolve_strategy
-from vectra_bot.store.journal import JOURNAL_VERSION
+from vectra_bot.store.journal import JOURNAL_VERSION, journal_directory, read_journal
 from vectra_bot.strategy import Strategy
 
 # Keys of the header that may differ between two runs of the same session.
@@ -32,7 +33,7 @@ def new_session_id() -> str:
 
 def new_seed() -> int:
     """Return a random seed, small enough to type."""
-    return secrets.randbelow(2**31)
+    return uuid.uuid4().int % 2**31
 
 
 def make_header(
@@ -48,6 +49,7 @@ def make_header(
     start_ns: int,
     seed: int | None = None,
     plugin_settings: Mapping[str, Mapping[str, Any]] | None = None,
+    restored: Any = None,
 ) -> dict[str, Any]:
     """Return the header of a new session as JSON-ready data."""
     return {
@@ -78,6 +80,7 @@ def make_header(
             "session_loss": str(limits.session_loss),
             "actions_per_game": limits.actions_per_game,
         },
+        "restored": restored,
         "exchange": None if config is None else _exchange(config),
         "versions": {
             "vectra-bot": metadata.version("vectra-bot"),
@@ -103,6 +106,41 @@ def _text(value: Any) -> Any:
 
 def _texts(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {key: _text(value) for key, value in settings.items()}
+
+
+def restore(strategy: Strategy, state: Any) -> None:
+    """Let *strategy* take up saved *state*, if there is any.
+
+    Raises:
+        StrategyError: it does not take it.
+    """
+    if state is None:
+        return
+    try:
+        strategy.restore(state)
+    except Exception as error:
+        raise StrategyError(
+            f"{type(strategy).__name__}.restore raised {type(error).__name__}: {error}; start without a "
+            "saved state, or correct restore()"
+        ) from error
+
+
+def saved_state(store: Path, session_id: str) -> Any:
+    """Return what the strategy of *session_id* saved last.
+
+    Raises:
+        InputError: the session is not in the store, or its strategy saved nothing.
+    """
+    state: Any = None
+    for entry in read_journal(journal_directory(store, session_id)):
+        record = entry.data.get("record", {}) if entry.kind == "doc" else {}
+        if record.get("kind") == STATE_KIND:
+            state = json.loads(record["detail_json"])
+    if state is None:
+        raise InputError(
+            f"session {session_id!r} saved no state: restore one whose strategy implements save()"
+        )
+    return state
 
 
 def same_session(header: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
@@ -132,14 +170,17 @@ def engine_of(header: Mapping[str, Any]) -> tuple[Engine, StrategySource]:
         spec, settings = about["spec"], about["settings"]
     except (KeyError, TypeError, ValueError) as error:
         raise JournalError(
-            f"the journal's header cannot be used ({type(error).__name__}: {error}): is it a vectra-bot journal?"
+            f"the journal's header cannot be used ({type(error).__name__}: {error}): "
+            "was it written by vectra-bot?"
         ) from error
     source = resolve_strategy(spec)
     plugins = PluginManager.load_only(wanted)
+    strategy = configure(source.cls, settings)
+    restore(strategy, header.get("restored"))
     engine = Engine(
         session_id=session_id,
         mode=mode,
-        strategy=configure(source.cls, settings),
+        strategy=strategy,
         plugins=plugins,
         limits=limits,
     )

@@ -144,7 +144,8 @@ def _from_module(module_name: str, class_name: str) -> type[Strategy]:
             found = getattr(found, part)
     except (ImportError, AttributeError) as error:
         raise InputError(
-            f"strategy {module_name}:{class_name} cannot be found ({error}): give a name, a file, or module:Class"
+            f"strategy {module_name}:{class_name} cannot be found ({error}): "
+            "give a name, a file, or module:Class"
         ) from error
     return _require(found, f"{module_name}:{class_name}")
 

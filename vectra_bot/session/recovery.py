@@ -1,5 +1,7 @@
-"""Finishing what a crash left: a killed session is replayed from its journal to where it stopped, what
-followed from its last inputs is made again, and what cannot be proven is said to be UNRESOLVED.
+"""Finishing what a crash left.
+
+A killed session is replayed from its journal to where it stopped, what followed from its last inputs is
+made again, and what cannot be proven is said to be UNRESOLVED.
 """
 
 from __future__ import annotations

@@ -171,9 +171,9 @@ def check_journal(path: Path) -> dict[str, Any]:
     """Replay a journal and compare its commands.
 
     Returns:
-        JSON-ready data: ``commands`` (number decided by the replay), ``recorded``, ``equal``, ``sha256`` (over
-        the replayed commands in canonical JSON, one a line), ``first_difference``, ``inputs``, ``clean``
-        (the journal was closed), ``torn`` (a kill cut its tail), ``command_log``.
+        JSON-ready data: ``commands`` (number decided by the replay), ``recorded``, ``equal``, ``sha256``
+        (over the replayed commands in canonical JSON, one a line), ``first_difference``, ``inputs``,
+        ``clean`` (the journal was closed), ``torn`` (a kill cut its tail), ``command_log``.
 
     Raises:
         InputError: there is no journal.

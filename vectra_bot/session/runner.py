@@ -23,7 +23,14 @@ from vectra_bot.game.ledger import to_sol
 from vectra_bot.models import Mode, SessionInfo, SessionSummary
 from vectra_bot.plugins import PluginManager
 from vectra_bot.session.config import SessionConfig, Snapshot
-from vectra_bot.session.header import make_header, new_seed, new_session_id, same_session
+from vectra_bot.session.header import (
+    make_header,
+    new_seed,
+    new_session_id,
+    restore,
+    same_session,
+    saved_state,
+)
 from vectra_bot.session.loading import StrategySource, resolve_strategy
 from vectra_bot.session.recovery import recover_store
 from vectra_bot.session.shell import Shell
@@ -48,6 +55,7 @@ class _Plan:
     config: SessionConfig
     source: StrategySource
     strategy: Strategy
+    restored: Any
     plugins: PluginManager
     store: Path
     session_id: str
@@ -99,14 +107,19 @@ def make_config(strategy: str | type[Strategy], options: Mapping[str, Any]) -> S
 
 def _plan(config: SessionConfig) -> _Plan:
     source = resolve_strategy(config.strategy)
+    strategy = configure(source.cls, config.settings)
+    store = (config.store or default_store()).expanduser().absolute()
+    restored = saved_state(store, config.restore_from) if config.restore_from else None
+    restore(strategy, restored)
     return _Plan(
         config=config,
         source=source,
-        strategy=configure(source.cls, config.settings),
+        strategy=strategy,
+        restored=restored,
         plugins=PluginManager.load(
             settings=config.plugins, enable=config.enable_plugins, disable=config.disable_plugins
         ),
-        store=(config.store or default_store()).expanduser().absolute(),
+        store=store,
         session_id=config.session_id or new_session_id(),
         seed=new_seed() if config.seed is None else config.seed,
         start_ns=_start_ns(config),
@@ -140,6 +153,7 @@ async def run_session(config: SessionConfig, clock: Clock | None = None) -> Repo
         start_ns=plan.start_ns,
         seed=plan.seed,
         plugin_settings=config.plugins,
+        restored=plan.restored,
     )
     journal_dir = journal_directory(plan.store, plan.session_id)
     _make_room(plan, journal_dir, header)

@@ -10,7 +10,7 @@ from typing import Final
 
 import attrs
 
-from vectra_bot.errors import InputError, StoreError, UnknownNameError
+from vectra_bot.errors import InputError, JournalError, StoreError, UnknownNameError
 from vectra_bot.models import DocType
 from vectra_bot.store import files
 from vectra_bot.store.journal import (
@@ -47,8 +47,16 @@ def is_running(journal_dir: Path) -> bool:
 
 
 def was_closed(journal_dir: Path) -> bool:
-    """Return whether the journal ends with a close entry."""
-    for segment in reversed(list_segments(journal_dir)):
+    """Return whether the journal ends with a close entry.
+
+    Raises:
+        JournalError: its last segment is damaged.
+    """
+    segments = list_segments(journal_dir)
+    # Only a closed segment has its parts built, and the last one is closed by a close entry alone.
+    if segments and manifest_path(journal_dir, segments[-1].number).exists():
+        return True
+    for segment in reversed(segments):
         reader = read_segment(segment)
         entries = sum(1 for _ in reader)
         if entries:
@@ -59,19 +67,20 @@ def was_closed(journal_dir: Path) -> bool:
 def unfinished_sessions(store: str | Path) -> list[Path]:
     """Return the journals of sessions that were killed: begun, not closed, and not being written.
 
-    Finish one with ``Journal.resume``, ``close`` and then :func:`build_parts`.
-
-    Raises:
-        JournalError: a journal's last segment is damaged.
+    Finish one with ``Journal.resume``, ``close`` and then :func:`build_parts`. A damaged journal is
+    among them: resuming it says what is wrong.
     """
     root = Path(store) / "journals"
-    found = []
-    for session_id in list_sessions(store):
-        directory = root / session_id
-        if not _has_header(directory) or is_running(directory) or was_closed(directory):
-            continue
-        found.append(directory)
-    return found
+    return [root / name for name in list_sessions(store) if _is_unfinished(root / name)]
+
+
+def _is_unfinished(journal_dir: Path) -> bool:
+    try:
+        if was_closed(journal_dir):
+            return False
+        return _has_header(journal_dir) and not is_running(journal_dir)
+    except JournalError:
+        return True
 
 
 def _has_header(journal_dir: Path) -> bool:
@@ -90,25 +99,28 @@ class Repair:
     Attributes:
         built: part files written, relative to the store.
         removed: unfinished temporary files and halves of dropped sessions taken away.
+        damaged: what kept a session's parts from being built, one line each.
         unfinished: journals of killed sessions, which only a session can finish.
     """
 
     built: tuple[str, ...]
     removed: tuple[str, ...]
+    damaged: tuple[str, ...]
     unfinished: tuple[Path, ...]
 
 
 def repair_store(store: str | Path) -> Repair:
     """Finish what kills left in *store*: parts of closed segments, compression, drops, temporary files.
 
-    Sessions that are being written are left alone. Harmless if nothing is to do.
+    Sessions that are being written are left alone, and a damaged one does not keep the others from
+    being finished. Harmless if nothing is to do.
 
     Raises:
-        JournalError: a journal is damaged.
-        StoreError: the disk refuses.
+        StoreError: a dropped session cannot be removed.
     """
     root = Path(store)
     built: list[str] = []
+    damaged: list[str] = []
     removed = [path.name for path in _pending_drops(root)]
     for dropped in _pending_drops(root):
         _remove_parts_and(root, dropped)
@@ -117,8 +129,11 @@ def repair_store(store: str | Path) -> Repair:
         with _lock_if_free(directory) as locked:
             if locked:
                 removed += _remove_temporary(root, session_id)
-                built += [part.path for part in _lacking_parts(directory, root)]
-    return Repair(tuple(built), tuple(removed), tuple(unfinished_sessions(root)))
+                try:
+                    built += [part.path for part in _lacking_parts(directory, root)]
+                except (StoreError, InputError) as error:
+                    damaged.append(str(error))
+    return Repair(tuple(built), tuple(removed), tuple(damaged), tuple(unfinished_sessions(root)))
 
 
 def _lacking_parts(directory: Path, store: Path) -> list[Part]:

@@ -292,13 +292,18 @@ class Bench:
         trade_id: str | None = None,
     ) -> None:
         """Broadcast a trade at the current price; *amount* and *qty* in lamports."""
-        self.feed(self.trade_event(kind, amount, qty, trace_id, player_id, trade_id))
+        self.feed(
+            self.trade_event(
+                kind, amount, qty, trace_id=trace_id, player_id=player_id, trade_id=trade_id
+            )
+        )
 
     def trade_event(
         self,
         kind: str,
         amount: int,
         qty: int,
+        *,
         trace_id: str | None = None,
         player_id: str = PLAYER_ID,
         trade_id: str | None = None,

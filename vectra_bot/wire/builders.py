@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
+from functools import lru_cache
 from typing import TypeVar
 
 import msgspec
@@ -58,6 +59,15 @@ TRADE_KINDS = ("buy", "sell", "short_open", "short_close")
 _ZERO = Decimal(0)
 
 
+@lru_cache(maxsize=64)
+def _check_numbers(data: bytes) -> None:
+    """Raise msgspec's error if a part that is kept unread has a number out of a double's range.
+
+    Such parts repeat from frame to frame, so remembering the last ones makes the check nearly free.
+    """
+    msgspec.json.decode(data)
+
+
 def _known(value: T | UnsetType | None) -> T | None:
     return None if value is UNSET else value
 
@@ -80,6 +90,8 @@ def _kind(state: GameState) -> FrameKind:
 
 
 def _finished(game: HistoryGame) -> FinishedGame:
+    _check_numbers(bytes(game.global_sidebets))
+    _check_numbers(bytes(game.global_trades))
     return FinishedGame(
         game_id=game.id,
         peak=game.peak_multiplier,
@@ -129,6 +141,8 @@ def game_frame(recv_ns: int, state: GameState, extra: Mapping[str, str]) -> Game
         raise GAME_STATE.missing("active")
     if rugged is UNSET:
         raise GAME_STATE.missing("rugged")
+    if state.rug_royale is not UNSET:
+        _check_numbers(bytes(state.rug_royale))
     fair, window, history = state.provably_fair, state.partial_prices, state.game_history
     return GameFrame(
         recv_ns=recv_ns,
@@ -245,8 +259,7 @@ def player_game(
     """Build the event of a ``gameStatePlayerUpdate``."""
     pool = payload.rugpool
     if isinstance(pool, Raw):
-        # Kept as text, but only if a later reader can read it.
-        msgspec.json.decode(pool)
+        _check_numbers(bytes(pool))
     return PlayerGameUpdate(
         recv_ns=recv_ns,
         game_id=payload.game_id,

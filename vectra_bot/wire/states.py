@@ -198,7 +198,7 @@ class GameState(Struct, rename="camel", frozen=True, gc=False, kw_only=True):
     game_id: str
     connected_players: Int | None = 0
     rugpool: Any = UNSET
-    rug_royale: Any = UNSET
+    rug_royale: Raw | UnsetType = UNSET
     provably_fair: ProvablyFair | None = None
     game_version: str | UnsetType | None = UNSET
     prices: tuple[Price, ...] | UnsetType | None = UNSET
