@@ -234,6 +234,15 @@ def test_costs_of_parts_add_up(buys: list, percentages: list[int]) -> None:
     assert all(lot.qty > 0 and lot.cost >= 0 for lot in ledger.lots)
 
 
+def test_the_cost_of_a_sold_part_is_rounded_down() -> None:
+    """A third of a lot that cost 100 lamports had cost 33; the odd lamport stays with the rest."""
+    ledger = Ledger(SOL)
+    ledger.buy(100, 1 / 3, 0)
+    qty = ledger.position_qty
+    assert ledger.sell_qty(qty // 3, 1.0, 1).cost == 33
+    assert ledger.cost == 67
+
+
 @given(st.lists(st.tuples(amounts, prices), min_size=1, max_size=6))
 def test_average_cost_does_not_depend_on_the_order_of_buys(buys: list) -> None:
     """Position, cost and average cost after buys are the same in any order."""

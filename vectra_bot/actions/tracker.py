@@ -269,11 +269,17 @@ class ActionTracker(ActionBook):
                 self._complete(tracked, state, now_ms)
 
     def _match_delta(self, update: PlayerUpdate, statement: Statement) -> Tracked | None:
-        """Attribute an unexplained change to the one action in flight, if it is what that action does."""
-        undecided = self._undecided()
-        if len(undecided) != 1 or not self._explains(undecided[0].action, update, statement):
+        """Attribute an unexplained change to the one action in flight, if it is what that action does.
+
+        A sidebet that the update itself states needs no other key: a player has one at a time.
+        """
+        candidates = self._undecided()
+        if update.sidebet is not None and self.account.sidebet is None:
+            bets = [t for t in candidates if t.action.action_type is ActionType.SIDEBET]
+            candidates = bets or candidates
+        if len(candidates) != 1 or not self._explains(candidates[0].action, update, statement):
             return None
-        tracked = undecided[0]
+        tracked = candidates[0]
         self._evidence(tracked, update.recv_ns)
         tracked.booked = True
         tracked.amount = abs(statement.delta_cash)
