@@ -183,6 +183,12 @@ def test_sessions_with_any_id_stand_side_by_side(tmp_path: Path) -> None:
     assert duckdb.sql(raw).fetchall() == [(3,)]
 
 
+def test_a_number_as_session_id_stays_text(tmp_path: Path) -> None:
+    """Where every session id is a number, the views still hold text."""
+    with open_store(_store(tmp_path, [tick_document(1)], "007")) as catalog:
+        assert catalog.sql("SELECT session_id FROM game_tick").rows == [("007",)]
+
+
 def test_times_come_back_in_utc(tmp_path: Path) -> None:
     """Zoned times are aware, to the microsecond."""
     started = datetime(2026, 1, 1, 12, 30, 15, 123456, tzinfo=UTC)
