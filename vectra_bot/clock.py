@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
 from typing import Protocol
-
-NS_PER_MS = 1_000_000
-NS_PER_S = 1_000_000_000
 
 
 class Clock(Protocol):
@@ -45,15 +41,3 @@ class VirtualClock:
     def advance_to(self, now_ns: int) -> None:
         """Move to *now_ns*; a time in the past leaves the clock where it is."""
         self._now_ns = max(self._now_ns, now_ns)
-
-
-def utc_from_ns(ns: int) -> datetime:
-    """Return *ns* since the epoch as an aware UTC datetime, cut to microseconds."""
-    seconds, rest = divmod(ns, NS_PER_S)
-    return datetime.fromtimestamp(seconds, tz=UTC).replace(microsecond=rest // 1000)
-
-
-def ns_from_utc(moment: datetime) -> int:
-    """Return an aware datetime as nanoseconds since the epoch."""
-    delta = moment - datetime(1970, 1, 1, tzinfo=UTC)
-    return ((delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds) * 1000

@@ -32,8 +32,8 @@ from typing import Any
 from attrs import evolve, field, fields_dict, frozen
 
 from vectra_bot.actions.risk import Limits
-from vectra_bot.clock import ns_from_utc
 from vectra_bot.errors import ConfigError, InputError
+from vectra_bot.models.times import ns_from_utc
 from vectra_bot.params import Configurable, convert, param, parameters
 
 SECTIONS = ("run", "strategy", "limits", "plugins")

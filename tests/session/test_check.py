@@ -178,8 +178,8 @@ def test_kill_loses_nothing_and_is_finished_by_the_next_run(tmp_path: Path, requ
     assert (whole["clean"], whole["equal"]) == (True, True)
     assert whole["command_log"][: left["commands"]] == left["command_log"]
     ids = duckdb.sql(
-        f"SELECT action_id, count(*), any_value(state) FROM '{store}/doc_type=player_action/session_id=K/*.parquet'"
-        " GROUP BY 1"
+        "SELECT action_id, count(*), any_value(state)"
+        f" FROM '{store}/doc_type=player_action/session_id=K/*.parquet' GROUP BY 1"
     ).fetchall()
     assert {count for _, count, _ in ids} == {1}
     assert len(ids) == whole["commands"]

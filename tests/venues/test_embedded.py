@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from vectra_bot.clock import NS_PER_MS, VirtualClock
+from vectra_bot.clock import VirtualClock
 from vectra_bot.errors import ConfigError, InputError
 from vectra_bot.exchange import Exchange, ExchangeConfig, RequestRecord
 from vectra_bot.game.ledger import to_lamports
@@ -28,6 +28,7 @@ from vectra_bot.models import (
     PlayerUpdate,
     Trade,
 )
+from vectra_bot.models.times import NS_PER_MS
 from vectra_bot.venues.base import Feed, FeedItem, Gateway
 from vectra_bot.venues.embedded import EmbeddedVenue, ExchangeLog
 from vectra_bot.wire.decode import decode

@@ -20,14 +20,6 @@ from vectra_bot.wire.encode import encode_request, span_id
 from vectra_bot.wire.frames import ack_text, event_text, raw_part
 from vectra_bot.wire.payloads import AckPayload
 from vectra_bot.wire.requests import decode_request
-from vectra_bot.wire.states import (
-    CountdownState,
-    SettlementState,
-    SnapshotState,
-    StartState,
-    TickState,
-    WireFormat,
-)
 
 # What a JavaScript engine prints for these doubles.
 JS_NUMBERS = [
@@ -95,49 +87,6 @@ def test_text_that_looks_like_a_number_is_left_alone(texts: list[str]) -> None:
     data = json.loads(bytes(raw_part(value)))
     assert data["texts"] == texts
     assert [type(n) for n in data["numbers"]] == [int, float, int]
-
-
-_BIG = {
-    "gameHistory", "averageMultiplier", "count2x", "count10x", "count50x", "count100x", "highestToday",
-    "highestTodayTimestamp", "availableShitcoins", "active", "price", "rugged", "tickCount",
-    "cooldownTimer", "cooldownPaused", "pauseMessage", "allowPreRoundBuys", "leaderboard", "gameId",
-    "connectedPlayers", "gameVersion", "provablyFair",
-    *(f"godCandle{t}x{part}" for t in (2, 10, 50) for part in ("", "Timestamp", "MassiveJump")),
-}  # fmt: skip
-_FORMAT = {
-    WireFormat.DEC: {"highestTodayPrices", *(f"godCandle{t}xPrices" for t in (2, 10, 50))},
-    WireFormat.FEB: {
-        "highestTodayGameId", "highestTodayServerSeed",
-        *(f"godCandle{t}x{part}" for t in (2, 10, 50) for part in ("GameId", "ServerSeed")),
-    },
-}  # fmt: skip
-
-
-def _keys(payload: Any) -> set[str]:
-    return set(json.loads(event_text("gameStateUpdate", payload)[2:])[1])
-
-
-@given(samples.tick_states, samples.starts, samples.countdowns)
-def test_key_sets_of_small_frames(
-    tick: TickState, start: StartState, count: CountdownState
-) -> None:
-    """Tick, start and countdown frames have 21, 14 and 7 keys: those of the venue."""
-    assert _keys(tick) == set(samples.TICK)
-    assert _keys(start) == set(samples.START)
-    assert _keys(count) == set(samples.COUNTDOWN)
-    assert (len(samples.TICK), len(samples.START), len(samples.COUNTDOWN)) == (21, 14, 7)
-
-
-@pytest.mark.parametrize("wire_format", list(WireFormat))
-@given(data=st.data())
-def test_key_sets_of_big_frames(wire_format: WireFormat, data: st.DataObject) -> None:
-    """Settlement frames and snapshots have 36 keys in December and 40 in February."""
-    payload = data.draw(samples.big_states(wire_format))
-    assert isinstance(payload, (SettlementState, SnapshotState))
-    last = {"partialPrices"} if isinstance(payload, SettlementState) else {"prices"}
-    keys = _keys(payload) - {"rugRoyale"}
-    assert keys == _BIG | _FORMAT[wire_format] | last
-    assert len(keys) == {WireFormat.DEC: 36, WireFormat.FEB: 40}[wire_format]
 
 
 def test_acknowledgements_are_written_as_seen() -> None:

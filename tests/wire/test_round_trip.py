@@ -44,6 +44,23 @@ from vectra_bot.wire.states import (
     WireFormat,
 )
 
+_BIG = {
+    "gameHistory", "averageMultiplier", "count2x", "count10x", "count50x", "count100x", "highestToday",
+    "highestTodayTimestamp", "availableShitcoins", "active", "price", "rugged", "tickCount",
+    "cooldownTimer", "cooldownPaused", "pauseMessage", "allowPreRoundBuys", "leaderboard", "gameId",
+    "connectedPlayers", "gameVersion", "provablyFair",
+    *(f"godCandle{t}x{part}" for t in (2, 10, 50) for part in ("", "Timestamp", "MassiveJump")),
+}  # fmt: skip
+_FORMAT = {
+    WireFormat.DEC: {"highestTodayPrices", *(f"godCandle{t}xPrices" for t in (2, 10, 50))},
+    WireFormat.FEB: {
+        "highestTodayGameId", "highestTodayServerSeed",
+        *(f"godCandle{t}x{part}" for t in (2, 10, 50) for part in ("GameId", "ServerSeed")),
+    },
+}  # fmt: skip
+
+_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
 traces = st.none() | st.just(TRACE_ID)
 
 
@@ -56,8 +73,11 @@ def _amount(value: Any) -> Decimal | None:
     return None if given_value is None else Decimal(str(given_value)).quantize(Decimal("1e-9"))
 
 
-def _read_state(payload: msgspec.Struct) -> GameFrame:
-    found = decode(inbound(event_text("gameStateUpdate", payload)))
+def _read_state(payload: msgspec.Struct, keys: set[str]) -> GameFrame:
+    """Write and read a frame whose key set must be exactly *keys*."""
+    text = event_text("gameStateUpdate", payload)
+    assert set(_object(text[text.index(",") + 1 : -1])) == keys
+    found = decode(inbound(text))
     assert isinstance(found, GameFrame)
     assert found.extra == {}
     return found
@@ -82,8 +102,8 @@ def _check_running(found: GameFrame, payload: Any, kind: FrameKind) -> None:
 
 @given(samples.tick_states)
 def test_tick_state(payload: TickState) -> None:
-    """A written tick frame is read back as it was, its price bit for bit."""
-    found = _read_state(payload)
+    """A written tick frame has the venue's keys and is read back as it was, its price bit for bit."""
+    found = _read_state(payload, set(samples.TICK))
     _check_running(found, payload, FrameKind.TICK)
     assert found.trade_count == payload.trade_count
     assert found.partial_prices == tuple(payload.partial_prices.values.items())
@@ -91,16 +111,16 @@ def test_tick_state(payload: TickState) -> None:
 
 @given(samples.starts)
 def test_start_state(payload: StartState) -> None:
-    """A written start frame is read back as it was."""
-    found = _read_state(payload)
+    """A written start frame has the venue's keys and is read back as it was."""
+    found = _read_state(payload, set(samples.START))
     _check_running(found, payload, FrameKind.START)
     assert found.trade_count is None
 
 
 @given(samples.countdowns)
 def test_countdown_state(payload: CountdownState) -> None:
-    """A written countdown frame is read back as it was, without a price."""
-    found = _read_state(payload)
+    """A written countdown frame has the venue's keys, no price among them, and is read back as it was."""
+    found = _read_state(payload, set(samples.COUNTDOWN))
     _check_common(found, payload, FrameKind.COUNTDOWN)
     assert (found.price, found.tick, found.active, found.rugged) == (None, None, None, None)
 
@@ -108,9 +128,13 @@ def test_countdown_state(payload: CountdownState) -> None:
 @pytest.mark.parametrize("wire_format", list(WireFormat))
 @given(data=st.data())
 def test_settlement_and_snapshot(wire_format: WireFormat, data: st.DataObject) -> None:
-    """Written settlement frames and snapshots are read back as they were, in both formats."""
+    """Written settlement frames and snapshots have the format's keys and are read back as they were."""
     payload = data.draw(samples.big_states(wire_format))
-    found = _read_state(payload)
+    last = "partialPrices" if isinstance(payload, SettlementState) else "prices"
+    keys = _BIG | _FORMAT[wire_format] | {last}
+    found = _read_state(
+        payload, keys | ({"rugRoyale"} if payload.rug_royale is not UNSET else set())
+    )
     if isinstance(payload, SettlementState):
         _check_running(found, payload, FrameKind.SETTLEMENT)
         assert found.partial_prices == tuple(payload.partial_prices.values.items())
@@ -247,6 +271,15 @@ def test_login(payload: UsernameStatusPayload, trace_id: str | None) -> None:
     assert isinstance(found, LoginStatus)
     assert (found.player_id, found.username) == (payload.id, payload.username)
     assert found.trace_id == trace_id
+
+
+def test_number_of_keys_per_shape() -> None:
+    """Tick, start and countdown frames have 21, 14 and 7 keys; big ones 36 in December, 40 in February."""
+    assert (len(samples.TICK), len(samples.START), len(samples.COUNTDOWN)) == (21, 14, 7)
+    assert {form: len(_BIG | keys) + 1 for form, keys in _FORMAT.items()} == {
+        WireFormat.DEC: 36,
+        WireFormat.FEB: 40,
+    }
 
 
 def test_reader_knows_every_key_that_is_written() -> None:

@@ -8,7 +8,6 @@ from vectra_bot.errors import ConfigError
 from vectra_bot.game import rules
 from vectra_bot.wire.states import WireFormat
 
-NS_PER_MS = 1_000_000
 START_NS = 1_767_225_600_000_000_000
 """2026-01-01T00:00:00Z: where the exchange's clock starts unless told otherwise."""
 

@@ -20,7 +20,6 @@ from vectra_bot.exchange.accounts import Account, Books
 from vectra_bot.exchange.broadcast import Broadcast
 from vectra_bot.exchange.config import (
     DEFAULT_CASH,
-    NS_PER_MS,
     EvidenceDelays,
     ExchangeConfig,
     Outbound,
@@ -38,6 +37,7 @@ from vectra_bot.exchange.rugpool import Pool
 from vectra_bot.exchange.schedule import Rank, Schedule
 from vectra_bot.game import rules
 from vectra_bot.game.fair import FairGame, play_game, server_seed_hash
+from vectra_bot.models.times import NS_PER_MS
 from vectra_bot.wire.requests import Request, decode_request
 
 # Spread of the gap between two ticks, milliseconds around its mean; gaps stay above 200 (protocol 3.1).

@@ -14,12 +14,12 @@ from vectra_bot.exchange.identities import Identities
 from vectra_bot.exchange.market import Placed, Settled
 from vectra_bot.game import rules
 from vectra_bot.game.fair import FairGame, server_seed_hash
+from vectra_bot.models.times import NS_PER_MS
 from vectra_bot.wire.amounts import number, sol_number
 from vectra_bot.wire.frames import god_candle_keys, highest_keys, raw_part
 from vectra_bot.wire.payloads import HistoryGame, PayoutRow, PlacedRow, RevealedSeed
 from vectra_bot.wire.states import WireFormat
 
-_NS_PER_MS = 1_000_000
 _MS_PER_DAY = 86_400_000
 _TIERS = ((50, 50.0), (10, 10.0), (2, 2.0))
 
@@ -170,7 +170,7 @@ def _placed_row(placed: Placed, game_id: str, row_id: str) -> PlacedRow:
         coin_address=rules.SOL_ADDRESS,
         bonus_portion=0,
         real_portion=amount,
-        timestamp=placed.at_ns // _NS_PER_MS,
+        timestamp=placed.at_ns // NS_PER_MS,
         started_at_tick=placed.bet.start_tick,
         end=placed.bet.end_tick,
         id=row_id,
@@ -194,6 +194,6 @@ def _payout_row(settled: Settled, game_id: str, row_id: str) -> PayoutRow:
         start_tick=bet.start_tick,
         tick_index=settled.tick if bet.won else bet.start_tick,
         price=number(settled.price) if bet.won else UNSET,
-        timestamp=settled.at_ns // _NS_PER_MS,
+        timestamp=settled.at_ns // NS_PER_MS,
         id=row_id,
     )

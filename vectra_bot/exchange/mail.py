@@ -9,13 +9,13 @@ from msgspec import UNSET, Raw
 
 from vectra_bot.exchange.accounts import Account
 from vectra_bot.exchange.broadcast import Broadcast
-from vectra_bot.exchange.config import NS_PER_MS
 from vectra_bot.exchange.identities import Identities
 from vectra_bot.exchange.leaderboard import Leaderboard, make_row, sidebet_part
 from vectra_bot.exchange.market import Deal, Market, Placed, Settled
 from vectra_bot.exchange.rugpool import Pool
 from vectra_bot.exchange.schedule import Rank, Schedule
 from vectra_bot.game import rules
+from vectra_bot.models.times import NS_PER_MS
 from vectra_bot.wire.amounts import number, sol_number
 from vectra_bot.wire.frames import event_text
 from vectra_bot.wire.payloads import (

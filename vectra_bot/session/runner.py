@@ -14,13 +14,14 @@ from attrs import frozen
 
 from vectra_bot.actions.risk import Limits
 from vectra_bot.analysis.report import Report, SessionStats
-from vectra_bot.clock import NS_PER_S, Clock, WallClock
+from vectra_bot.clock import Clock, WallClock
 from vectra_bot.engine import Engine
 from vectra_bot.errors import ConfigError, StoreError, StrategyError
 from vectra_bot.exchange import ExchangeConfig
 from vectra_bot.exchange.config import START_NS
 from vectra_bot.game.ledger import to_sol
 from vectra_bot.models import Mode, SessionInfo, SessionSummary
+from vectra_bot.models.times import NS_PER_S
 from vectra_bot.plugins import PluginManager
 from vectra_bot.session.config import SessionConfig, Snapshot
 from vectra_bot.session.header import (

@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 from attrs import frozen
 
-from vectra_bot.clock import NS_PER_MS, NS_PER_S, Clock, WallClock
+from vectra_bot.clock import Clock, WallClock
 from vectra_bot.errors import ConfigError, InputError, VectraError
 from vectra_bot.exchange import (
     EvidenceDelays,
@@ -28,6 +28,7 @@ from vectra_bot.exchange import (
 )
 from vectra_bot.game.ledger import to_lamports, to_sol
 from vectra_bot.models import Command, ConnectionChanged, Frame, Link, SendResult
+from vectra_bot.models.times import NS_PER_MS, NS_PER_S
 from vectra_bot.venues.base import FeedItem
 from vectra_bot.wire.encode import encode_request
 
