@@ -115,7 +115,7 @@ def discover() -> list[PluginInfo]:
                     hooks=hooks,
                     enabled_by_default=bool(getattr(target, "enabled_by_default", True)),
                     parameters=tuple(_parameters(target)),
-                    summary=(inspect.getdoc(target) or "").partition("\n")[0],
+                    summary=inspect.cleandoc(target.__doc__ or "").partition("\n")[0],
                 )
             )
         except PluginError as error:

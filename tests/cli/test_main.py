@@ -59,6 +59,12 @@ def test_every_command_has_an_example_and_json(
     assert "Example" in text
 
 
+def test_without_arguments_help_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    """`vectra-bot` alone says what there is."""
+    assert shell.main([]) == 0
+    assert "Commands:" in capsys.readouterr().out
+
+
 def test_version_is_the_distributions(capsys: pytest.CaptureFixture[str]) -> None:
     """`--version` prints the installed version."""
     assert shell.main(["--version"]) == 0
@@ -154,11 +160,14 @@ def test_interrupt_gives_130(
     assert capsys.readouterr().err == "stopped\n"
 
 
-def test_reader_that_goes_away_is_no_error() -> None:
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["strategies"], ["plugins", "--json"]], ids=" ".join
+)
+def test_reader_that_goes_away_is_no_error(arguments: list[str]) -> None:
     """A closed pipe ends the program quietly with 141."""
     program = (
         "import os, sys; from vectra_bot.cli.main import main;"
-        "r, w = os.pipe(); os.close(r); os.dup2(w, 1); sys.exit(main(['--help']))"
+        f"r, w = os.pipe(); os.close(r); os.dup2(w, 1); sys.exit(main({arguments!r}))"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], stderr=subprocess.PIPE, text=True, check=False

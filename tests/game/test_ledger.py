@@ -188,7 +188,7 @@ def test_oldest_lots_are_sold_first() -> None:
     ledger.buy(2 * SOL, 2.0, 5)
     fill = ledger.sell_qty(3 * SOL // 2, 4.0, 9)
     assert (fill.amount, fill.cost) == (6 * SOL, 2 * SOL)
-    assert ledger.lots == (Lot(SOL // 2, SOL, 5),)
+    assert ledger.lots == (Lot(SOL // 2, SOL, 5, 2.0),)
     assert ledger.avg_cost == 2 * SOL
 
 
@@ -256,7 +256,17 @@ def test_average_cost_does_not_depend_on_the_order_of_buys(buys: list) -> None:
         other.cost,
         other.avg_cost,
     )
-    assert 0 <= Fraction(one.cost * SOL, one.position_qty) - one.avg_cost < 1
+    weighted = sum(lot.qty * Fraction(lot.price) for lot in one.lots) / one.position_qty
+    assert 0 <= weighted * SOL - one.avg_cost < 1
+
+
+def test_average_cost_of_two_real_lots() -> None:
+    """Two real buys show the mean of their entry prices; cost by tokens would show ...688."""
+    ledger = Ledger(SOL)
+    ledger.buy(125_000_000, 0.7868795091618234, 216)
+    assert ledger.avg_cost == 786_879_509
+    ledger.buy(112_000_000, 0.46778795538366474, 244)
+    assert (ledger.position_qty, ledger.avg_cost) == (398_280_043, 595_058_686)
 
 
 def test_average_cost_changes_on_a_partial_sale() -> None:

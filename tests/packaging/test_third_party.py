@@ -189,10 +189,15 @@ def test_strategy_that_raises_ends_the_session(site: Path, store: Path) -> None:
     assert "early.py" in done.stderr
     assert done.stderr.splitlines()[-1].startswith("error: ")
     assert list(store.glob("doc_type=game_tick/**/*.parquet"))
-    question = "SELECT count(*) AS n FROM system_event WHERE message LIKE '%acme strategy failed%'"
+    question = (
+        "SELECT kind, message, detail_json FROM system_event "
+        "WHERE concat(message, detail_json) LIKE '%acme strategy failed%'"
+    )
     asked = _vectra(site, "query", question, "--json")
     assert asked.returncode == 0, asked.stderr
-    assert "acme strategy failed" not in asked.stderr
+    (event,) = json.loads(asked.stdout)
+    assert "ZeroDivisionError" in event["message"] + event["detail_json"]
+    assert "early.py" in event["detail_json"]
 
 
 def test_broken_strategy_is_named(site: Path) -> None:

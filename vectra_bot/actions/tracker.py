@@ -37,7 +37,7 @@ from vectra_bot.actions.notes import (
 )
 from vectra_bot.game import rules
 from vectra_bot.game.account import Effect, SidebetView, Statement
-from vectra_bot.game.ledger import to_lamports, to_sol
+from vectra_bot.game.ledger import Lot, to_lamports, to_sol
 from vectra_bot.models import (
     Ack,
     ActionOutcome,
@@ -165,7 +165,9 @@ class ActionTracker(ActionBook):
             tracked.booked = True
             action_id = tracked.action.action_id
             if kind is ActionType.BUY:
-                self.account.buy(amount, qty, trade.tick, action_id, StateCause.ACTION)
+                self.account.buy(
+                    Lot(qty, amount, trade.tick, trade.price), action_id, StateCause.ACTION
+                )
             else:
                 self.account.sell(amount, qty, action_id, StateCause.ACTION)
         if tracked.action.is_decided:
@@ -188,7 +190,9 @@ class ActionTracker(ActionBook):
         tracked.price, tracked.amount = trade.price, amount
         action_id = tracked.action.action_id
         if kind is ActionType.BUY:
-            self.account.buy(amount, qty, trade.tick, action_id, StateCause.EXTERNAL)
+            self.account.buy(
+                Lot(qty, amount, trade.tick, trade.price), action_id, StateCause.EXTERNAL
+            )
         else:
             self.account.sell(amount, qty, action_id, StateCause.EXTERNAL)
         self._executed(tracked, trade.recv_ns, "trade", server_ts=trade.server_ts)

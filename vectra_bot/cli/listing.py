@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from vectra_bot.cli.output import json_option, print_json, print_table
+from vectra_bot.cli.output import json_option, print_json
 from vectra_bot.params import Parameter, parameters
 from vectra_bot.plugins import PluginInfo, discover
 from vectra_bot.session.loading import strategy_names
@@ -27,6 +27,8 @@ def strategies(as_json: bool) -> None:
     if as_json:
         print_json({"strategies": found})
         return
+    from vectra_bot.cli.tables import print_table
+
     rows: list[tuple[object, ...]] = []
     for entry in found:
         rows.append((entry["name"], entry["error"] or entry["summary"]))
@@ -45,6 +47,8 @@ def plugins(as_json: bool) -> None:
     if as_json:
         print_json({"plugins": found})
         return
+    from vectra_bot.cli.tables import print_table
+
     rows: list[tuple[object, ...]] = []
     for entry in found:
         state = "broken" if entry["error"] else "on" if entry["enabled_by_default"] else "off"
@@ -83,11 +87,16 @@ def _strategy(point: EntryPoint) -> dict[str, Any]:
         loaded = point.load()
         if not (isinstance(loaded, type) and issubclass(loaded, Strategy)):
             raise TypeError(f"{point.value} is {loaded!r}, not a Strategy class")
-        described["summary"] = (inspect.getdoc(loaded) or "").split("\n")[0]
+        described["summary"] = _summary(loaded)
         described["parameters"] = _describe(parameters(loaded))
     except Exception as error:  # noqa: BLE001 - foreign code: one broken strategy hides no other
         described["error"] = f"{type(error).__name__}: {error}"
     return described
+
+
+def _summary(owner: type) -> str:
+    """Return the first line of a class's own docstring, not of the one it inherits."""
+    return inspect.cleandoc(owner.__doc__ or "").partition("\n")[0]
 
 
 def _describe(found: Iterable[Parameter]) -> list[dict[str, Any]]:

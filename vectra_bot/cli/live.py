@@ -16,7 +16,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from vectra_bot.cli.output import clean, console
+from vectra_bot.cli.output import clean
+from vectra_bot.cli.tables import Console
 
 if TYPE_CHECKING:
     from vectra_bot.session import Snapshot
@@ -38,7 +39,7 @@ class LiveTable(View):
 
     def __init__(self, title: str) -> None:
         self._title = clean(title)
-        self._live = Live(console=console(), auto_refresh=False, transient=False)
+        self._live = Live(console=Console(), auto_refresh=False, transient=False)
 
     def __exit__(
         self,

@@ -12,6 +12,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from importlib import import_module
+from io import TextIOWrapper
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -101,9 +102,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code; the only place that catches everything."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = _take_debug(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a player's name never ends a command
     try:
         # Not cli.main(): that one answers a closed pipe with exit code 1, which is taken.
-        with cli.make_context("vectra-bot", arguments) as context:
+        with cli.make_context("vectra-bot", arguments or ["--help"]) as context:
             result = cli.invoke(context)
         sys.stdout.flush()
     except click.exceptions.Exit as leaving:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from vectra_bot.cli.options import pairs, plugin_options, plugin_settings
-from vectra_bot.cli.output import json_option, print_json, print_pairs
+from vectra_bot.cli.output import json_option, print_json
 from vectra_bot.cli.stopping import Stopper
 from vectra_bot.errors import CheckFailed, InputError, UsageError
 from vectra_bot.session import ReplayConfig, replay_session
@@ -92,6 +92,8 @@ def _check(target: Path, as_json: bool, options: dict[str, Any]) -> int:
 
 
 def _print_check(result: dict[str, Any]) -> None:
+    from vectra_bot.cli.tables import print_pairs
+
     ending = "closed" if result["clean"] else "cut short by a crash" if result["torn"] else "open"
     print_pairs(
         [
@@ -106,6 +108,8 @@ def _print_check(result: dict[str, Any]) -> None:
 
 
 def _print_recording(result: dict[str, Any]) -> None:
+    from vectra_bot.cli.tables import print_pairs
+
     lines = (
         f"{result['lines']}: {result['inbound']} inbound, {result['outbound']} outbound, "
         f"{result['local']} local"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from vectra_bot.analysis.report import Report
 from vectra_bot.cli.live import by_state
-from vectra_bot.cli.output import print_pairs
+from vectra_bot.cli.tables import print_pairs
 
 _DEFAULT_QUERY = "cash-per-game"
 

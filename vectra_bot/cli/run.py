@@ -13,7 +13,6 @@ import click
 from vectra_bot.actions.risk import Limits
 from vectra_bot.cli.options import pairs, plugin_options, plugin_settings
 from vectra_bot.cli.output import json_option, print_json
-from vectra_bot.cli.report import print_report
 from vectra_bot.cli.stopping import Stopper
 from vectra_bot.config import (
     LIMITS_HELP,
@@ -92,6 +91,7 @@ def run(strategy: str | None, config_file: str | None, as_json: bool, **options:
         print_json(report.to_json())
     else:
         from vectra_bot.cli.live import view
+        from vectra_bot.cli.report import print_report
 
         title = (
             f"vectra-bot: {config.strategy}, {config.games} games, paper on the embedded exchange"

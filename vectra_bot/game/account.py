@@ -17,7 +17,7 @@ from decimal import Decimal
 
 from attrs import define, field, frozen
 
-from vectra_bot.game.ledger import Lot, sell_value, to_lamports, to_sol
+from vectra_bot.game.ledger import Lot, average_cost, sell_value, split_lots, to_lamports, to_sol
 from vectra_bot.models import PlayerState, PlayerUpdate, StateCause
 
 # A player has at most a handful of effects under way; the bound only guards against a venue that never
@@ -67,7 +67,7 @@ class Account:
     player_id: str = ""
     username: str | None = None
     cash: int = 0
-    lots: deque[Lot] = field(factory=deque)
+    lots: list[Lot] = field(factory=list)
     sidebet: SidebetView | None = None
     stated: PlayerUpdate | None = None
     session_start_cash: int | None = None
@@ -112,11 +112,10 @@ class Account:
     @property
     def state(self) -> PlayerState:
         """Return the account as it stands, effects not yet stated by the venue included."""
-        qty = self.qty
         return PlayerState(
             cash=to_sol(self.cash),
-            position_qty=to_sol(qty),
-            avg_cost=to_sol(self.cost * 10**9 // qty) if qty else Decimal(0),
+            position_qty=to_sol(self.qty),
+            avg_cost=to_sol(average_cost(self.lots)),
             total_invested=to_sol(self._total_invested),
             cumulative_pnl=to_sol(self._cumulative_pnl),
         )
@@ -144,21 +143,18 @@ class Account:
         self._total_invested = 0
         self._cumulative_pnl = 0
 
-    def buy(
-        self, amount: int, qty: int, tick: int, action_id: str | None, cause: StateCause
-    ) -> None:
+    def buy(self, lot: Lot, action_id: str | None, cause: StateCause) -> None:
         """Book an own buy that evidence states."""
-        effect = Effect(cause, -amount, qty, action_id)
-        if self._is_new(effect):
-            self.cash -= amount
-            self.lots.append(Lot(qty, amount, tick))
+        if self._is_new(Effect(cause, -lot.cost, lot.qty, action_id)):
+            self.cash -= lot.cost
+            self.lots.append(lot)
 
     def sell(self, amount: int, qty: int, action_id: str | None, cause: StateCause) -> None:
         """Book an own sale that evidence states, oldest lots first."""
         effect = Effect(cause, amount, -qty, action_id)
         if self._is_new(effect):
             self.cash += amount
-            self._take(qty)
+            _, self.lots = split_lots(self.lots, qty)
 
     def place_sidebet(self, bet: SidebetView, cause: StateCause) -> None:
         """Book an own sidebet that evidence states."""
@@ -181,18 +177,6 @@ class Account:
             return False
         self._pending.append(effect)
         return True
-
-    def _take(self, qty: int) -> None:
-        """Remove *qty* from the oldest lots; a part of a lot takes its share of the cost, rounded down."""
-        while qty > 0 and self.lots:
-            lot = self.lots[0]
-            if lot.qty <= qty:
-                self.lots.popleft()
-                qty -= lot.qty
-            else:
-                cost = lot.cost * qty // lot.qty
-                self.lots[0] = Lot(lot.qty - qty, lot.cost - cost, lot.tick)
-                return
 
     def state_update(self, update: PlayerUpdate) -> Statement:
         """Take in a player update and say which pending effects explain it.
@@ -250,15 +234,16 @@ class Account:
             cost = sum(-e.delta_cash for e in self._pending if e.delta_qty > 0)
         self.lots.clear()
         if qty:
-            self.lots.append(Lot(qty, cost, tick))
+            self.lots.append(Lot(qty, cost, tick, float(update.avg_cost) or cost / qty))
 
     def shown(self, effect: Effect, tick: int, sidebet: SidebetView | None = None) -> None:
         """Book an effect that a player update showed before any other evidence stated it."""
         self.cash += effect.delta_cash
         if effect.delta_qty > 0:
-            self.lots.append(Lot(effect.delta_qty, -effect.delta_cash, tick))
+            cost, qty = -effect.delta_cash, effect.delta_qty
+            self.lots.append(Lot(qty, cost, tick, cost / qty))
         elif effect.delta_qty < 0:
-            self._take(-effect.delta_qty)
+            _, self.lots = split_lots(self.lots, -effect.delta_qty)
         if sidebet is not None:
             self.sidebet = sidebet
 
@@ -281,7 +266,7 @@ class PositionView:
 
     @property
     def avg_cost(self) -> Decimal:
-        """Return cost per unit, rounded down to nine places; 0 when flat."""
+        """Return the mean entry price, rounded down to nine places; 0 when flat (protocol 6)."""
         return self._account.state.avg_cost
 
     @property

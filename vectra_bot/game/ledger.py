@@ -11,14 +11,16 @@ can create or destroy a lamport.
   the rest stays with the lot.
 * ``total_invested`` is a high-water mark of the net money put in, plus every sidebet stake.
 * A sidebet counts in the PnL only when it is settled.
-* ``avg_cost`` is the cost of the open lots by their tokens, floored. Real rows of a single lot show
-  the floor of its entry price; the two differ by less than one lamport of cost.
+* ``avg_cost`` is the mean entry price of the open lots, weighted by their tokens and floored. That is
+  what real rows show, of one lot (56 of 56) and of two; cost by tokens, which protocol 6 names, is up
+  to a few 1e-9 higher, because a buy's tokens are floored.
 
 A refused request raises before anything changes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from math import isfinite
 from typing import ClassVar, Literal
@@ -146,11 +148,12 @@ def sidebet_wins(start_tick: int, rug_tick: int) -> bool:
 
 @frozen
 class Lot:
-    """What one buy still holds: tokens and lamports of cost, in 1e-9 units, and the tick it was made."""
+    """What one buy still holds: tokens and lamports of cost, in 1e-9 units, its tick and entry price."""
 
     qty: int
     cost: int
     tick: int
+    price: float
 
 
 @frozen
@@ -228,9 +231,8 @@ class Ledger:
 
     @property
     def avg_cost(self) -> int:
-        """Cost per token of the open lots, floored to 1e-9 SOL; 0 when flat (protocol 6)."""
-        qty = self.position_qty
-        return self.cost * _UNIT // qty if qty else 0
+        """Mean entry price of the open lots, floored to 1e-9 SOL; 0 when flat (protocol 6)."""
+        return average_cost(self._lots)
 
     @property
     def total_invested(self) -> int:
@@ -260,7 +262,7 @@ class Ledger:
         if not qty:
             raise BadAmount(f"a buy of {to_sol(amount):f} SOL at {price!r} buys nothing: give more")
         self.cash -= amount
-        self._lots.append(Lot(qty, amount, tick))
+        self._lots.append(Lot(qty, amount, tick, price))
         self._net_in += amount
         self._net_in_peak = max(self._net_in_peak, self._net_in)
         return Fill("buy", qty, amount, price, tick, amount)
@@ -365,20 +367,10 @@ class Ledger:
     def _take(self, qty: int) -> tuple[list[Lot], list[Lot]]:
         """Split the lots into what *qty* takes, oldest first, and what is left."""
         if not 0 < qty <= self.position_qty:
-            held = self.position_qty
-            raise NothingToSell(f"sell of {to_sol(qty):f} tokens, {to_sol(held):f} held: sell less")
-        sold: list[Lot] = []
-        for index, lot in enumerate(self._lots):
-            if qty < lot.qty:
-                if not qty:
-                    return sold, self._lots[index:]
-                cost = lot.cost * qty // lot.qty
-                sold.append(Lot(qty, cost, lot.tick))
-                rest = Lot(lot.qty - qty, lot.cost - cost, lot.tick)
-                return sold, [rest, *self._lots[index + 1 :]]
-            sold.append(lot)
-            qty -= lot.qty
-        return sold, []
+            raise NothingToSell(
+                f"sell of {to_sol(qty)} tokens with {to_sol(self.position_qty)} held: buy first, or sell less"
+            )
+        return split_lots(self._lots, qty)
 
     def _sell(
         self, kind: Literal["sell", "forced_sell"], qty: int, price: float, tick: int
@@ -391,6 +383,37 @@ class Ledger:
         self._realised += amount - cost
         self._net_in -= amount
         return Fill(kind, qty, amount, price, tick, cost)
+
+
+def split_lots(lots: Sequence[Lot], qty: int) -> tuple[list[Lot], list[Lot]]:
+    """Return the lots that a sale of *qty* takes, oldest first, and those that are left.
+
+    A part of a lot takes its share of the cost, rounded down; more than is held takes everything.
+    """
+    sold: list[Lot] = []
+    for index, lot in enumerate(lots):
+        if not qty:
+            return sold, list(lots[index:])
+        if qty < lot.qty:
+            cost = lot.cost * qty // lot.qty
+            sold.append(Lot(qty, cost, lot.tick, lot.price))
+            rest = Lot(lot.qty - qty, lot.cost - cost, lot.tick, lot.price)
+            return sold, [rest, *lots[index + 1 :]]
+        sold.append(lot)
+        qty -= lot.qty
+    return sold, []
+
+
+def average_cost(lots: Sequence[Lot]) -> int:
+    """Return the mean entry price of *lots* weighted by tokens, floored, in 1e-9 SOL; 0 for none."""
+    if not lots:
+        return 0
+    ratios = [(lot.qty, *_ratio(lot.price)) for lot in lots]
+    common = max(
+        bottom for _, _, bottom in ratios
+    )  # powers of two: the largest is a multiple of all
+    top = sum(qty * top * (common // bottom) for qty, top, bottom in ratios)
+    return top * _UNIT // (common * sum(qty for qty, _, _ in ratios))
 
 
 def pnl_percent(pnl: float, total_invested: float) -> float:
