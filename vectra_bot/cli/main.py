@@ -11,6 +11,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 from io import TextIOWrapper
 from typing import TYPE_CHECKING, Any
@@ -102,9 +103,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code; the only place that catches everything."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = _take_debug(arguments)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a player's name never ends a command
+    _accept_any_text()
     try:
         # Not cli.main(): that one answers a closed pipe with exit code 1, which is taken.
         with cli.make_context("vectra-bot", arguments or ["--help"]) as context:
@@ -121,6 +120,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:  # noqa: BLE001 - the outermost shell: one line and a code for anything
         return _report(error, debug=debug)
     return result if isinstance(result, int) else 0
+
+
+def _accept_any_text() -> None:
+    """Let no character that the terminal's encoding lacks end a command: it is shown escaped."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            with suppress(OSError):
+                stream.reconfigure(errors="backslashreplace")
 
 
 def _take_debug(arguments: list[str]) -> bool:

@@ -24,6 +24,7 @@ from vectra_bot.models import (
 )
 from vectra_bot.session.header import engine_of
 from vectra_bot.session.shell import read_frame
+from vectra_bot.store.compaction import compact_session
 from vectra_bot.store.entry import Entry
 from vectra_bot.store.journal import Journal, read_journal
 from vectra_bot.store.parquet import build_parts
@@ -89,6 +90,7 @@ def recover_session(directory: Path, store: Path) -> None:
         journal.abandon()
         raise
     build_parts(directory, store)
+    compact_session(directory, store)
 
 
 def _missing(directory: Path, last_seq: int) -> list[Entry]:

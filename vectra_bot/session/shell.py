@@ -28,6 +28,7 @@ from vectra_bot.models import (
     UnknownEvent,
 )
 from vectra_bot.serde import canonical_json, command_to_json
+from vectra_bot.store.compaction import compact_session
 from vectra_bot.store.entry import Entry
 from vectra_bot.store.journal import Journal
 from vectra_bot.store.parquet import build_parts
@@ -130,6 +131,7 @@ class Shell:
         await self._input(SessionEnding(recv_ns=self.engine.now_ns, reason=reason))
         self.journal.close(reason)
         build_parts(self.journal.directory, self.store)
+        compact_session(self.journal.directory, self.store)
 
     async def _input(self, event: Event) -> None:
         self._append([Entry.of_input(self._next(), event)])

@@ -13,6 +13,7 @@ import attrs
 
 from vectra_bot.errors import InputError, StoreError, UnknownNameError
 from vectra_bot.models import DocType
+from vectra_bot.store.compaction import replaced_parts
 from vectra_bot.store.queries import QUERIES, SEED_PATH
 from vectra_bot.store.schema import sql_columns
 
@@ -168,8 +169,10 @@ def open_store(path: str | Path) -> Catalog:
 
 
 def part_files(store: Path, doc_type: DocType) -> list[Path]:
-    """Return the Parquet files of *doc_type*, sorted."""
-    return sorted((store / f"doc_type={doc_type.value}").glob("**/*.parquet"))
+    """Return the Parquet files of *doc_type*, sorted, without parts that a merged file replaces."""
+    found = sorted((store / f"doc_type={doc_type.value}").glob("**/*.parquet"))
+    replaced = replaced_parts(store)
+    return [path for path in found if path not in replaced]
 
 
 def is_whole(path: Path) -> bool:

@@ -96,11 +96,11 @@ def writer_options(doc_type: DocType) -> dict[str, Any]:
     names = [column.name for column in document_columns(doc_type)]
     return {
         "compression": "zstd",
-        "compression_level": 3,
+        "compression_level": 9,
         "use_dictionary": dictionary,
         "column_encoding": encodings,
         "write_statistics": [name for name in _STATISTICS if name in names],
         "write_page_checksum": True,
-        "data_page_size": 4 << 20,
+        "data_page_size": 16 << 20,
         "version": "2.6",
     }

@@ -13,6 +13,7 @@ import attrs
 from vectra_bot.errors import InputError, JournalError, StoreError, UnknownNameError
 from vectra_bot.models import DocType
 from vectra_bot.store import files
+from vectra_bot.store.compaction import finish_compaction
 from vectra_bot.store.journal import (
     SessionLock,
     journal_directory,
@@ -129,6 +130,7 @@ def repair_store(store: str | Path) -> Repair:
         with _lock_if_free(directory) as locked:
             if locked:
                 removed += _remove_temporary(root, session_id)
+                removed += finish_compaction(directory, root)
                 try:
                     built += [part.path for part in _lacking_parts(directory, root)]
                 except (StoreError, InputError) as error:
