@@ -36,7 +36,7 @@ def sidebet_win_chance() -> float:
 
 
 def sidebet_return() -> float:
-    """Return the expected profit of a sidebet per unit of stake: -9.1 %."""
+    """Return the expected profit of a sidebet per unit of stake: -9.16 %."""
     return rules.SIDEBET_PAYOUT_X * sidebet_win_chance() - 1
 
 
