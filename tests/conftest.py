@@ -29,11 +29,18 @@ def pytest_configure(config: pytest.Config) -> None:
     """Draw one hypothesis seed for the whole run, workers included, unless one was given."""
     if config.getoption("hypothesis_seed") is None:
         config.option.hypothesis_seed = str(secrets.randbits(32))
+    if _profile(config) == "deep":
+        config.option.timeout = 0  # 20,000 examples take as long as they take
+
+
+def _profile(config: pytest.Config) -> str:
+    given = config.getoption("hypothesis_profile")
+    return str(given or os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 
 def pytest_report_header(config: pytest.Config) -> str:
     """Say how to repeat this run's property tests."""
-    profile = config.getoption("hypothesis_profile") or os.environ.get("HYPOTHESIS_PROFILE", "ci")
+    profile = _profile(config)
     seed = config.getoption("hypothesis_seed")
     return f"property tests: --hypothesis-profile={profile} --hypothesis-seed={seed}"
 

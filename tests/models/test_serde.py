@@ -41,9 +41,6 @@ from vectra_bot.models import (
     SessionEnding,
 )
 
-# The deep profile draws 20,000 examples a property.
-pytestmark = pytest.mark.timeout(3600)
-
 _STATE = PlayerState(Decimal(1), Decimal(0), Decimal(0), Decimal(0), Decimal("-0.25"))
 _ACTION = PlayerAction(
     action_id="a-1",

@@ -38,9 +38,6 @@ from vectra_bot.store.journal import (
     write_journal,
 )
 
-# The deep profile draws 20,000 examples a property.
-pytestmark = pytest.mark.timeout(3600)
-
 _HEADER_ENTRY = Entry(0, "header", TS, {"header": {**HEADER, "journal_version": 1}})
 
 

@@ -39,9 +39,6 @@ from vectra_bot.store.parquet import (
 )
 from vectra_bot.store.schema import schema_of
 
-# The deep profile draws 20,000 examples a property.
-pytestmark = pytest.mark.timeout(3600)
-
 
 @pytest.fixture
 def store(tmp_path: Path) -> Path:
