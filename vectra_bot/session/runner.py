@@ -16,7 +16,7 @@ from vectra_bot.actions.risk import Limits
 from vectra_bot.analysis.report import Report, SessionStats
 from vectra_bot.clock import Clock, WallClock
 from vectra_bot.engine import Engine
-from vectra_bot.errors import ConfigError, StoreError, StrategyError
+from vectra_bot.errors import ConfigError, InputError, StoreError, StrategyError
 from vectra_bot.exchange import ExchangeConfig
 from vectra_bot.exchange.config import START_NS
 from vectra_bot.game.ledger import to_sol
@@ -157,9 +157,11 @@ async def run_session(config: SessionConfig, clock: Clock | None = None) -> Repo
         restored=plan.restored,
     )
     journal_dir = journal_directory(plan.store, plan.session_id)
-    _make_room(plan, journal_dir, header)
-    recovered = recover_store(plan.store, skip=plan.session_id) if config.recover else ()
+    taken = _check_room(plan, journal_dir, header)
     venue = _open_venue(plan, clock)
+    recovered = recover_store(plan.store, skip=plan.session_id) if config.recover else ()
+    if taken:
+        drop_session(plan.store, plan.session_id)
     engine = Engine(
         session_id=plan.session_id,
         mode=Mode.PAPER,
@@ -183,14 +185,18 @@ async def run_session(config: SessionConfig, clock: Clock | None = None) -> Repo
     return report
 
 
-def _make_room(plan: _Plan, journal_dir: Path, header: dict[str, Any]) -> None:
-    """Refuse a session id that is taken, unless it is this very reproducible run: that one is replaced."""
+def _check_room(plan: _Plan, journal_dir: Path, header: dict[str, Any]) -> bool:
+    """Return whether the session id is taken by this very reproducible run, which is to be replaced.
+
+    Raises:
+        StoreError: it is taken by another run.
+    """
     if not journal_dir.exists():
-        return
+        return False
     try:
         existing = read_header(journal_dir)
-    except Exception:  # noqa: BLE001 - a directory without a header holds nothing that could be lost
-        existing = {}
+    except InputError:
+        existing = {}  # killed before its first entry was written: it holds nothing that could be lost
     reproducible = plan.config.speed is None
     if existing and not (reproducible and same_session(existing, header)):
         raise StoreError(
@@ -198,7 +204,7 @@ def _make_room(plan: _Plan, journal_dir: Path, header: dict[str, Any]) -> None:
             f"(seed {existing.get('seed')}, strategy {existing.get('strategy', {}).get('name')}): "
             "give another --session-id or --store"
         )
-    drop_session(plan.store, plan.session_id)
+    return True
 
 
 def _open_venue(plan: _Plan, clock: Clock | None) -> EmbeddedVenue:
