@@ -17,7 +17,7 @@ from vectra_bot.actions.notes import (
     Note,
     Tracked,
 )
-from vectra_bot.actions.risk import RiskGate
+from vectra_bot.actions.risk import HaltCause, RiskGate
 from vectra_bot.game.account import Account
 from vectra_bot.game.ledger import to_lamports, to_sol
 from vectra_bot.game.state import GameView
@@ -55,6 +55,8 @@ class ActionBook:
     _by_trace: OrderedDict[str, Tracked] = field(factory=OrderedDict)
     _by_ack: OrderedDict[int, Tracked] = field(factory=OrderedDict)
     _trades: OrderedDict[str, None] = field(factory=OrderedDict)
+    _settled: OrderedDict[str, None] = field(factory=OrderedDict)
+    _forced_game: str = ""
     _unexplained: int = 0
 
     # What the risk gate asks.
@@ -88,7 +90,7 @@ class ActionBook:
 
     def report(self, action: PlayerAction) -> None:
         """Report an action that is complete at once: denied, or local."""
-        self.notes.append(Completed(action, ExitPlan()))
+        self.notes.append(Completed(action))
 
     def external(self, kind: ActionType, amount: Decimal, recv_ns: int) -> Tracked:
         """Make the record of something our account did without us."""
@@ -244,7 +246,7 @@ class ActionBook:
             stamps = attrs.evolve(action.timestamps, confirmed_ts=confirmed_ms)
             action = attrs.evolve(action, timestamps=stamps)
         tracked.action = action
-        self.notes.append(Completed(action, tracked.plan))
+        self.notes.append(Completed(action))
 
     def _contradiction(self, tracked: Tracked, message: str) -> None:
         self._find(
@@ -254,7 +256,7 @@ class ActionBook:
             action_id=tracked.action.action_id,
             state=tracked.action.state.value,
         )
-        self.gate.halt(message)
+        self.gate.halt(HaltCause.CONTRADICTION, message)
 
     def _find(self, kind: str, severity: str, message: str, **detail: Any) -> None:
         self.notes.append(

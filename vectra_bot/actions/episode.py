@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import ROUND_FLOOR, Decimal
+from decimal import Decimal
 
 from attrs import define
 
@@ -75,7 +75,10 @@ class EpisodeBook:
     def close(
         self, now_ns: int, account: Account, price: float, *, rugged: bool
     ) -> MLEpisode | None:
-        """Return the episode of the game that ends now, None if we did not act in it."""
+        """Return the episode of the game that ends now, None if we did not act in it.
+
+        *price* marks what is still open: the rug price, or the last one seen if the session ends first.
+        """
         if not self.actions:
             return None
         equity = account.equity(price)
@@ -83,7 +86,7 @@ class EpisodeBook:
         pnl = equity - self.start_equity
         if not rugged:
             outcome = "timeout"
-        elif self.open_at_rug:
+        elif self.open_at_rug or account.lots or account.sidebet is not None:
             outcome = "rug"
         else:
             outcome = "exit_profit" if pnl >= 0 else "exit_loss"
@@ -117,5 +120,4 @@ _COUNTERS = tuple(name for name in EpisodeBook.__annotations__ if name not in ("
 
 def _per_step(pnl: int, ticks: int) -> Decimal:
     """Return the mean reward of a step in SOL, rounded down to a lamport."""
-    mean = Decimal(pnl) / Decimal(max(ticks, 1)) / rules.LAMPORTS_PER_SOL
-    return mean.quantize(rules.LAMPORT, rounding=ROUND_FLOOR)
+    return to_sol(pnl // max(ticks, 1))

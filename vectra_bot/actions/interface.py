@@ -150,7 +150,7 @@ class BotActionInterface(ABC):
     def bet_percentage(self, percentage: int) -> PlayerAction:
         """Set the bet to *percentage* (10, 25, 50 or 100) of the free cash, rounded down to 0.001."""
         self._enter("bet_percentage")
-        if percentage not in rules.BET_PERCENTAGES:
+        if type(percentage) is not int or percentage not in rules.BET_PERCENTAGES:
             raise StrategyError(f"bet percentage was {percentage!r}: give 10, 25, 50 or 100")
         step = to_lamports(rules.STAKE_STEP)
         wanted = self._desk.account.cash * percentage // 100 // step * step

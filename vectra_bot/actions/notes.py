@@ -47,6 +47,12 @@ class Completed:
     """An action is complete, or was denied."""
 
     action: PlayerAction
+
+
+@frozen
+class Booked:
+    """An own buy was booked: what it declared for its exit holds from now on."""
+
     plan: ExitPlan
 
 
@@ -62,8 +68,6 @@ class ForcedSell:
     """The rug sold our position."""
 
     amount: int
-    price: float
-    tick: int
 
 
 @frozen
@@ -76,4 +80,4 @@ class Stated:
     action_id: str | None
 
 
-Note: TypeAlias = Submitted | Completed | Settled | ForcedSell | Stated | SystemEvent
+Note: TypeAlias = Submitted | Completed | Booked | Settled | ForcedSell | Stated | SystemEvent

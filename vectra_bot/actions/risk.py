@@ -7,37 +7,59 @@ always allowed short of STOP. A reason is a dotted code and a sentence with the 
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from enum import Enum
 from typing import Any
 
 from attrs import define, field, frozen
 
-from vectra_bot.errors import ConfigError
+from vectra_bot.errors import ConfigError, safe_repr
 from vectra_bot.game import rules
 from vectra_bot.game.account import Account
-from vectra_bot.game.ledger import to_lamports, to_sol
+from vectra_bot.game.ledger import LedgerError, to_lamports, to_sol
 from vectra_bot.game.state import GameView
 from vectra_bot.models import ActionType, GamePhase
 
 # Actions of ours that may be undecided at the same time; a strategy that needs more is not waiting for
 # answers.
 MAX_IN_FLIGHT = 8
+MAX_ACTIONS = 1_000_000
+
+
+def _to_amount(value: Any) -> Any:
+    """Return a number or text as a Decimal, a float by its shortest decimal; the rest as it is."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return value
+    try:
+        return Decimal(repr(float(value)) if isinstance(value, float) else value)
+    except InvalidOperation:
+        return value
 
 
 def _amount(_: object, attribute: Any, value: Any) -> None:
     if not isinstance(value, Decimal) or not value.is_finite() or value <= 0:
-        raise ConfigError(f"limit {attribute.name!r} was {value!r}: give a positive amount of SOL")
+        raise ConfigError(
+            f"limit {attribute.name!r} was {safe_repr(value)}: give a positive amount of SOL"
+        )
+    try:
+        to_lamports(value)
+    except LedgerError:
+        raise ConfigError(
+            f"limit {attribute.name!r} was {value}: give SOL with at most nine places"
+        ) from None
 
 
 def _count(_: object, attribute: Any, value: Any) -> None:
-    if type(value) is not int or not 1 <= value <= 1_000_000:
-        raise ConfigError(f"limit {attribute.name!r} was {value!r}: give a whole number from 1")
+    if type(value) is not int or not 1 <= value <= MAX_ACTIONS:
+        raise ConfigError(
+            f"limit {attribute.name!r} was {safe_repr(value)}: "
+            f"give a whole number from 1 to {MAX_ACTIONS}"
+        )
 
 
 @frozen(kw_only=True)
 class Limits:
-    """What a session may do; enforced in every mode.
+    """What a session may do; enforced in every mode. Amounts also take int, float and text.
 
     Attributes:
         stake: largest amount of one entry, SOL.
@@ -45,17 +67,18 @@ class Limits:
         actions_per_game: actions sent in one game; selling the whole position stays possible.
     """
 
-    stake: Decimal = field(default=Decimal("0.1"), validator=_amount)
-    session_loss: Decimal = field(default=Decimal("0.5"), validator=_amount)
+    stake: Decimal = field(default=Decimal("0.1"), converter=_to_amount, validator=_amount)
+    session_loss: Decimal = field(default=Decimal("0.5"), converter=_to_amount, validator=_amount)
     actions_per_game: int = field(default=20, validator=_count)
 
 
-class Stop(str, Enum):
-    """How far trading is stopped."""
+class HaltCause(str, Enum):
+    """Why entries are halted; each is lifted by itself."""
 
-    NONE = "none"
-    HALT = "halt"
-    STOP = "stop"
+    LINK = "link"
+    OPERATOR = "operator"
+    MONEY = "money"
+    CONTRADICTION = "contradiction"
 
 
 @frozen
@@ -77,27 +100,30 @@ class RiskGate:
     """Says no, with a reason."""
 
     limits: Limits
-    stop: Stop = Stop.NONE
-    stop_reason: str = ""
+    halts: dict[HaltCause, str] = field(factory=dict)
+    stopped: str | None = None
     sent_this_game: int = 0
 
     def open_game(self) -> None:
         """Begin counting for a new game."""
         self.sent_this_game = 0
 
-    def halt(self, reason: str) -> None:
-        """Allow no entries until :meth:`resume`; a STOP stays a STOP."""
-        if self.stop is Stop.NONE:
-            self.stop, self.stop_reason = Stop.HALT, reason
+    def halt(self, cause: HaltCause, reason: str) -> None:
+        """Allow no entries while *cause* holds."""
+        self.halts.setdefault(cause, reason)
 
-    def stop_all(self, reason: str) -> None:
-        """Allow nothing."""
-        self.stop, self.stop_reason = Stop.STOP, reason
+    def lift(self, cause: HaltCause) -> None:
+        """End the halt of one cause."""
+        self.halts.pop(cause, None)
 
     def resume(self) -> None:
-        """Lift a HALT; a STOP is final."""
-        if self.stop is Stop.HALT:
-            self.stop, self.stop_reason = Stop.NONE, ""
+        """End every halt that a person may end: a lost link is ended by the link alone."""
+        self.halts = {c: r for c, r in self.halts.items() if c is HaltCause.LINK}
+
+    def stop_all(self, reason: str) -> None:
+        """Allow nothing any more; final."""
+        if self.stopped is None:
+            self.stopped = reason
 
     def check(
         self,
@@ -127,16 +153,16 @@ class RiskGate:
         )
 
     def _check_stops(self, ask: Ask, account: Account, in_flight: int, unknown: int) -> str | None:
-        if self.stop is Stop.STOP:
-            return f"stop: trading is stopped ({self.stop_reason})"
+        if self.stopped is not None:
+            return f"stop: trading is stopped ({self.stopped})"
         if not account.known:
             return "account.unknown: the venue has not stated our account yet"
-        if in_flight >= MAX_IN_FLIGHT:
+        if in_flight >= MAX_IN_FLIGHT and not ask.is_full_exit:
             return f"in_flight: {in_flight} actions are undecided, at most {MAX_IN_FLIGHT} may be"
         if not ask.action_type.is_entry:
             return None
-        if self.stop is Stop.HALT:
-            return f"halt: entries are halted ({self.stop_reason})"
+        if self.halts:
+            return f"halt: entries are halted ({'; '.join(self.halts.values())})"
         if unknown:
             return (
                 f"unknown: the outcome of {unknown} action(s) is not known, no new risk until it is"

@@ -29,14 +29,16 @@ from attrs import define
 
 from vectra_bot.actions.book import ActionBook, remember
 from vectra_bot.actions.notes import (
+    Booked,
     ForcedSell,
     Settled,
     Stated,
     Submitted,
     Tracked,
 )
+from vectra_bot.actions.risk import HaltCause
 from vectra_bot.game import rules
-from vectra_bot.game.account import Effect, SidebetView, Statement
+from vectra_bot.game.account import Effect, SidebetView, Statement, Unexplained
 from vectra_bot.game.ledger import Lot, to_lamports, to_sol
 from vectra_bot.models import (
     Ack,
@@ -59,6 +61,9 @@ from vectra_bot.models.times import NS_PER_MS
 EVIDENCE_TIMEOUT_NS = 2_000_000_000
 MAX_REMEMBERED = 1024
 MAX_UNEXPLAINED = 3
+
+# What the venue calls SOL in trades and updates (protocol 5.5, 5.6).
+SOL_COINS = (None, "solana", rules.SOL_ADDRESS)
 
 _TRADE_KINDS = {"buy": ActionType.BUY, "sell": ActionType.SELL}
 
@@ -127,49 +132,58 @@ class ActionTracker(ActionBook):
             return
         remember(self._trades, trade.trade_id, None)
         kind = _TRADE_KINDS.get(trade.kind)
-        if kind is None:
-            self._find(
-                "trade.unsupported",
-                "warning",
-                f"own trade of kind {trade.kind!r}",
-                trade_id=trade.trade_id,
-            )
+        if kind is None or trade.coin not in SOL_COINS:
+            self._foreign(trade)
             return
-        tracked = self._match_trade(trade, kind)
-        if tracked is not None:
-            self._traded(tracked, trade, kind)
-        elif kind is ActionType.SELL and self._is_forced(trade):
-            amount = to_lamports(trade.amount)
-            self.account.sell(amount, to_lamports(trade.qty), None, StateCause.FORCED_SELL)
-            self.notes.append(ForcedSell(amount, trade.price, trade.tick))
-        else:
+        tracked = self._match_trace(trade, kind)
+        if tracked is None and kind is ActionType.SELL and self._is_forced(trade):
+            self._forced_sell(to_lamports(trade.amount), to_lamports(trade.qty))
+            return
+        if tracked is None and trade.trace_id is None:
+            tracked = self._match_alone(trade, kind)
+        if tracked is None:
             self._external_trade(trade, kind)
+        elif tracked.price is None:
+            self._traded(tracked, trade, kind)
 
-    def _match_trade(self, trade: Trade, kind: ActionType) -> Tracked | None:
-        if trade.trace_id is not None:
-            tracked = self._by_trace.get(trade.trace_id)
-            if tracked is not None and _fits(tracked.action, kind, trade.amount):
-                return None if tracked.price is not None else tracked
-            return None
+    def _foreign(self, trade: Trade) -> None:
+        """Record a trade of ours that is not of SOL longs; another coin than ours ends trading."""
+        self._find(
+            "trade.unsupported",
+            "critical" if trade.coin not in SOL_COINS else "warning",
+            f"own trade of kind {trade.kind!r} in coin {trade.coin!r}",
+            trade_id=trade.trade_id,
+        )
+        if trade.coin not in SOL_COINS:
+            self.gate.stop_all(f"our account trades {trade.coin!r} instead of SOL")
+
+    def _forced_sell(self, amount: int, qty: int) -> None:
+        """Book the rug's sale, whichever of its two pieces of evidence comes first."""
+        if self._forced_game == self.game.game_id:
+            return
+        self._forced_game = self.game.game_id
+        self.account.sell(amount, qty, None, StateCause.FORCED_SELL)
+        self.notes.append(ForcedSell(amount))
+
+    def _match_trace(self, trade: Trade, kind: ActionType) -> Tracked | None:
+        tracked = self._by_trace.get(trade.trace_id or "")
+        return tracked if tracked and _fits(tracked.action, kind, trade.amount) else None
+
+    def _match_alone(self, trade: Trade, kind: ActionType) -> Tracked | None:
         alone = self._undecided()
-        if len(alone) == 1 and _fits(alone[0].action, kind, trade.amount):
-            return alone[0]
-        return None
+        fits = len(alone) == 1 and _fits(alone[0].action, kind, trade.amount)
+        return alone[0] if fits else None
 
     def _traded(self, tracked: Tracked, trade: Trade, kind: ActionType) -> None:
         """Apply a trade that is the execution of *tracked*."""
         self._evidence(tracked, trade.recv_ns)
-        amount, qty = to_lamports(trade.amount), to_lamports(trade.qty)
-        tracked.price, tracked.amount = trade.price, amount
+        tracked.price, tracked.amount = trade.price, to_lamports(trade.amount)
+        shown: Unexplained | None = None
         if not tracked.booked:
             tracked.booked = True
-            action_id = tracked.action.action_id
+            shown = self._book(trade, kind, tracked.action.action_id, StateCause.ACTION)
             if kind is ActionType.BUY:
-                self.account.buy(
-                    Lot(qty, amount, trade.tick, trade.price), action_id, StateCause.ACTION
-                )
-            else:
-                self.account.sell(amount, qty, action_id, StateCause.ACTION)
+                self.notes.append(Booked(tracked.plan))
         if tracked.action.is_decided:
             if not tracked.action.state.is_executed:
                 self._contradiction(
@@ -177,6 +191,26 @@ class ActionTracker(ActionBook):
                 )
             return
         self._executed(tracked, trade.recv_ns, "trade", server_ts=trade.server_ts)
+        self._complete_shown(tracked, shown)
+
+    def _book(
+        self, trade: Trade, kind: ActionType, action_id: str | None, cause: StateCause
+    ) -> Unexplained | None:
+        """Book a trade; one of a game that is over moves cash alone, its position is gone."""
+        amount, qty = to_lamports(trade.amount), to_lamports(trade.qty)
+        if trade.game_id != self.game.game_id:
+            signed = -amount if kind is ActionType.BUY else amount
+            return self.account.move_cash(signed, action_id, cause)
+        if kind is ActionType.BUY:
+            return self.account.buy(Lot(qty, amount, trade.tick, trade.price), action_id, cause)
+        return self.account.sell(amount, qty, action_id, cause)
+
+    def _complete_shown(self, tracked: Tracked, shown: Unexplained | None) -> None:
+        """Complete an action whose effect an earlier update showed before anything explained it."""
+        if shown is not None:
+            self._unexplained -= 1
+            update = shown.update
+            self._complete(tracked, _player_state(update), update.recv_ns // NS_PER_MS)
 
     def _is_forced(self, trade: Trade) -> bool:
         """Whether a sale of ours without an action is the rug's: only a rug falls that far at once."""
@@ -185,17 +219,11 @@ class ActionTracker(ActionBook):
         return trade.price <= self.game.price * rules.FORCED_SELL_SHARE
 
     def _external_trade(self, trade: Trade, kind: ActionType) -> None:
-        amount, qty = to_lamports(trade.amount), to_lamports(trade.qty)
         tracked = self.external(kind, trade.amount, trade.recv_ns)
-        tracked.price, tracked.amount = trade.price, amount
-        action_id = tracked.action.action_id
-        if kind is ActionType.BUY:
-            self.account.buy(
-                Lot(qty, amount, trade.tick, trade.price), action_id, StateCause.EXTERNAL
-            )
-        else:
-            self.account.sell(amount, qty, action_id, StateCause.EXTERNAL)
+        tracked.price, tracked.amount = trade.price, to_lamports(trade.amount)
+        shown = self._book(trade, kind, tracked.action.action_id, StateCause.EXTERNAL)
         self._executed(tracked, trade.recv_ns, "trade", server_ts=trade.server_ts)
+        self._complete_shown(tracked, shown)
 
     def on_sidebet_placed(self, event: SidebetPlaced) -> None:
         """Take in that a sidebet of our own account stands."""
@@ -209,11 +237,14 @@ class ActionTracker(ActionBook):
             return
         self._evidence(tracked, event.recv_ns)
         tracked.price = event.price
+        shown: Unexplained | None = None
         if not tracked.booked:
             tracked.booked = True
-            self.account.place_sidebet(_bet(event, tracked.action.action_id), StateCause.ACTION)
+            bet = _bet(event, tracked.action.action_id)
+            shown = self.account.place_sidebet(bet, StateCause.ACTION)
         if not tracked.action.is_decided:
             self._executed(tracked, event.recv_ns, "sidebet event", server_ts=event.server_ts)
+            self._complete_shown(tracked, shown)
 
     def _external_sidebet(self, event: SidebetPlaced) -> None:
         running = self.account.sidebet
@@ -225,7 +256,11 @@ class ActionTracker(ActionBook):
         self._executed(tracked, event.recv_ns, "sidebet event", server_ts=event.server_ts)
 
     def on_sidebet_result(self, event: SidebetResult) -> None:
-        """Take in how our sidebet ended."""
+        """Take in how our sidebet ended; each is settled once."""
+        key = f"{event.game_id}:{event.start_tick}"
+        if key in self._settled:
+            return
+        remember(self._settled, key, None)
         bet = self.account.sidebet
         action_id = bet.action_id if bet is not None else None
         self.account.settle_sidebet(to_lamports(event.payout), action_id)
@@ -246,6 +281,14 @@ class ActionTracker(ActionBook):
 
     def on_player_update(self, update: PlayerUpdate) -> None:
         """Take in the venue's statement of our account and give its change a cause."""
+        if update.selected_coin not in SOL_COINS:
+            self._find(
+                "account.coin",
+                "critical",
+                "another coin than SOL is selected",
+                coin=update.selected_coin,
+            )
+            self.gate.stop_all(f"coin {update.selected_coin!r} is selected instead of SOL")
         statement = self.account.state_update(update)
         cause, action_id = _cause(statement)
         if not statement.explained:
@@ -253,10 +296,14 @@ class ActionTracker(ActionBook):
             if shown is not None:
                 cause, action_id = StateCause.ACTION, shown.action.action_id
                 statement = attrs.evolve(statement, explained=True)
+            elif self._looks_forced(statement):
+                cause = StateCause.FORCED_SELL
+                self._forced_sell(statement.delta_cash, -statement.delta_qty)
+                statement = self.account.state_update(update)
             else:
                 cause = StateCause.UNEXPLAINED
                 self._unexplained_change(statement)
-        agreed = self.account.adopt(update, statement)
+        agreed = self.account.adopt(update, statement, self.game.tick)
         if not agreed and cause is not StateCause.UNEXPLAINED:
             self._find(
                 "account.corrected",
@@ -294,6 +341,8 @@ class ActionTracker(ActionBook):
         if tracked.action.action_type is ActionType.SIDEBET:
             bet = self._shown_bet(update, tracked)
         self.account.shown(effect, self.game.tick, bet)
+        if effect.delta_qty > 0:
+            self.notes.append(Booked(tracked.plan))
         self._executed(tracked, update.recv_ns, "player update")
         self._complete(tracked, _player_state(update), update.recv_ns // NS_PER_MS)
         return tracked
@@ -308,8 +357,21 @@ class ActionTracker(ActionBook):
             return seen.delta_cash == -amount and seen.delta_qty == 0 and fits
         if action.action_type is ActionType.SELL and action.percentage is not None:
             wanted = self.account.qty * action.percentage // 100
-            return seen.delta_cash > 0 and abs(-seen.delta_qty - wanted) <= 1
+            return (
+                seen.delta_cash > 0
+                and abs(-seen.delta_qty - wanted) <= 1
+                and not self._looks_forced(seen)
+            )
         return False
+
+    def _looks_forced(self, seen: Statement) -> bool:
+        """Whether a change is the rug's sale: everything gone, for what only a rug pays."""
+        sold = -seen.delta_qty
+        if sold <= 0 or sold != self.account.qty or seen.delta_cash < 0:
+            return False
+        if self.game.phase is GamePhase.RUGGED:
+            return True
+        return seen.delta_cash <= sold * self.game.price * rules.FORCED_SELL_SHARE
 
     def _shown_bet(self, update: PlayerUpdate, tracked: Tracked) -> SidebetView:
         stated = update.sidebet
@@ -329,7 +391,9 @@ class ActionTracker(ActionBook):
             delta_qty=str(to_sol(statement.delta_qty)),
         )
         if self._unexplained >= MAX_UNEXPLAINED:
-            self.gate.halt(f"{self._unexplained} unexplained changes of our account")
+            self.gate.halt(
+                HaltCause.MONEY, f"{self._unexplained} unexplained changes of our account"
+            )
 
 
 def _fits(action: PlayerAction, kind: ActionType, amount: Decimal) -> bool:

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from decimal import Decimal
+from decimal import Context, Decimal, localcontext
 from typing import Any
 
 from vectra_bot.actions.episode import EpisodeBook
 from vectra_bot.actions.notes import (
+    Booked,
     Completed,
     ForcedSell,
     Note,
@@ -22,13 +23,16 @@ from vectra_bot.actions.notes import (
     Stated,
     Submitted,
 )
-from vectra_bot.actions.risk import Limits
+from vectra_bot.actions.risk import HaltCause, Limits
 from vectra_bot.engine.output import Effect, EngineOutput
 from vectra_bot.game import state as game_state
 from vectra_bot.game.ledger import lamports_from_double, to_sol
 from vectra_bot.models import (
     Ack,
+    ActionState,
+    ActionType,
     ClockAdvanced,
+    Command,
     ConnectionChanged,
     DocType,
     Event,
@@ -58,6 +62,9 @@ from vectra_bot.models import (
 from vectra_bot.models.times import NS_PER_MS
 from vectra_bot.plugins import PluginManager
 from vectra_bot.strategy import Strategy
+
+# Amounts are exact whatever context a strategy or plugin has set.
+_CONTEXT = Context(prec=60)
 
 # Names of unknown events that are reported; what comes after is still stored as a raw frame.
 MAX_UNKNOWN_NAMES = 256
@@ -92,6 +99,7 @@ class Engine(EngineOutput):
         )
         self._episode = EpisodeBook(session_id, self._desk.ids)
         self._rug_ns: int | None = None
+        self._ended = False
         self._unknown_names: set[str] = set()
         self._handlers = self._table()
 
@@ -122,15 +130,40 @@ class Engine(EngineOutput):
         nothing leaves, but events are still folded and documented.
         """
         self._effects.clear()
+        with localcontext(_CONTEXT):
+            self._take_in(event)
+        return list(self._effects)
+
+    def _take_in(self, event: Event) -> None:
         desk = self._desk
         desk.now_ns = self.plugins.now_ns = max(desk.now_ns, event.recv_ns)
+        self.account.now_ns = desk.now_ns
         desk.calls = 0
+        working = self.failure is None
         self.tracker.on_time(desk.now_ns)
         self._drain()
         self._handlers[type(event)](event)
         self._drain()
+        if working and self.failure is not None:
+            self._withdraw()
+        if not self.account.lots:
+            desk.exits.clear()
         self._store_faults()
-        return list(self._effects)
+
+    def _withdraw(self) -> None:
+        """Keep back what a strategy asked for while processing the input at which it raised."""
+        asked = [effect for effect in self._effects if isinstance(effect, Command)]
+        self._effects[:] = [e for e in self._effects if not isinstance(e, Command)]
+        for command in asked:
+            self.tracker.on_send_result(
+                SendResult(
+                    recv_ns=self._desk.now_ns,
+                    action_id=command.action_id,
+                    sent=False,
+                    reason="the strategy raised",
+                )
+            )
+        self._drain()
 
     # Events.
 
@@ -157,6 +190,14 @@ class Engine(EngineOutput):
             case game_state.Rugged():
                 self._rug_ns = self._desk.now_ns
                 self._episode.ticks = change.rug_tick or self._episode.ticks
+            case game_state.FrameRefused():
+                self._system(
+                    "game.frame_refused",
+                    "warning",
+                    change.reason,
+                    game_id=change.game_id,
+                    tick=change.tick,
+                )
             case game_state.GapSeen():
                 self._system(
                     "game.gap",
@@ -186,23 +227,22 @@ class Engine(EngineOutput):
 
     def _run_exits(self) -> None:
         exits = self._desk.exits
-        if (
-            self.failure is None
-            and not self._actions.pending
-            and exits.due(self.game, self.account)
-        ):
+        selling = any(a.action_type is ActionType.SELL for a in self._actions.pending)
+        if self.failure is not None or selling or not exits.due(self.game, self.account):
+            return
+        self._desk.in_callback = True
+        try:
+            action = self._actions.sell()
+        finally:
+            self._desk.in_callback = False
+        if action.state is not ActionState.DENIED:
             exits.tries += 1
-            self._desk.in_callback = True
-            try:
-                self._actions.sell()
-            finally:
-                self._desk.in_callback = False
 
     def _on_game_closed(self, closed: game_state.GameClosed) -> None:
         self.tracker.on_game_closed(closed.game_id, self._rug_ns, self._desk.now_ns)
         self._drain()
         rugged = closed.rug_price is not None
-        self._close_episode(rugged=rugged)
+        self._close_episode(closed.last_price, rugged=True)
         summary = GameSummary(
             game_id=closed.game_id,
             rug_tick=closed.rug_tick,
@@ -232,10 +272,8 @@ class Engine(EngineOutput):
         self._desk.exits.clear()
         self._episode.open(game_id, self._desk.now_ns, self.account)
 
-    def _close_episode(self, *, rugged: bool) -> None:
-        episode = self._episode.close(
-            self._desk.now_ns, self.account, self.game.price, rugged=rugged
-        )
+    def _close_episode(self, price: float, *, rugged: bool) -> None:
+        episode = self._episode.close(self._desk.now_ns, self.account, price, rugged=rugged)
         if episode is not None:
             self._document(DocType.ML_EPISODE, episode, "engine", game_id=episode.game_id)
 
@@ -245,7 +283,7 @@ class Engine(EngineOutput):
             return
         try:
             text = json.dumps(state, sort_keys=True, allow_nan=False)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, RecursionError) as error:
             self._fail("save", error)
             return
         if len(text) > MAX_STATE_BYTES:
@@ -375,15 +413,17 @@ class Engine(EngineOutput):
             raw=rejected.raw,
         )
         if rejected.money:
-            self._gate.halt(f"a frame about money could not be read ({rejected.reason})")
+            self._gate.halt(
+                HaltCause.MONEY, f"a frame about money could not be read ({rejected.reason})"
+            )
 
     def _on_connection(self, change: ConnectionChanged) -> None:
         self._system("connection." + change.link.value, "info", change.reason or change.link.value)
         if change.link is Link.DISCONNECTED:
             self.tracker.on_disconnected(change.reason)
-            self._gate.halt(_LINK_LOST)
-        elif change.link is Link.CONNECTED and self._gate.stop_reason == _LINK_LOST:
-            self._gate.resume()
+            self._gate.halt(HaltCause.LINK, "the link to the venue is lost")
+        elif change.link is Link.CONNECTED:
+            self._gate.lift(HaltCause.LINK)
         self._drain()
         self._tell("on_connection", change.link)
 
@@ -392,17 +432,20 @@ class Engine(EngineOutput):
             "operator." + command.kind.value, "warning", command.reason or command.kind.value
         )
         if command.kind is OperatorKind.HALT:
-            self._gate.halt(f"operator: {command.reason}")
+            self._gate.halt(HaltCause.OPERATOR, f"operator: {command.reason}")
         elif command.kind is OperatorKind.RESUME:
             self._gate.resume()
         else:
             self._gate.stop_all(f"operator: {command.reason}")
 
     def _on_ending(self, ending: SessionEnding) -> None:
+        if self._ended:
+            return
+        self._ended = True
         self._gate.stop_all("the session ends")
         self.tracker.on_ending(self._desk.now_ns)
         self._drain()
-        self._close_episode(rugged=self.game.rug_price is not None)
+        self._close_episode(self.game.price, rugged=self.game.rug_price is not None)
         self._system("session.ending", "info", ending.reason or "ending")
 
     # Notes of the tracker: documents first, then hooks, then the strategy.
@@ -426,6 +469,8 @@ class Engine(EngineOutput):
                 self._on_completed(note)
             case Stated():
                 self._on_stated(note)
+            case Booked():
+                self._desk.exits.declare(note.plan)
             case Settled():
                 if note.settled.won:
                     self._episode.open_at_rug = True
@@ -439,10 +484,6 @@ class Engine(EngineOutput):
         action = note.action
         self.states[action.state] += 1
         self._episode.completed(action)
-        if action.state.is_executed:
-            self._desk.exits.declare(note.plan)
-        if not self.account.lots:
-            self._desk.exits.clear()
         self._document(DocType.PLAYER_ACTION, action, "tracker", game_id=action.game_id)
         self._tell("on_action_outcome", action)
 
@@ -464,6 +505,3 @@ class Engine(EngineOutput):
         )
         self._document(DocType.SERVER_STATE, record, "wire")
         self._tell("on_player_update", record.player_state, self.game)
-
-
-_LINK_LOST = "the link to the venue is lost"

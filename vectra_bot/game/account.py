@@ -24,6 +24,9 @@ from vectra_bot.models import PlayerState, PlayerUpdate, StateCause
 # states the account.
 MAX_PENDING = 64
 
+# How long a player update may take to show an effect (measured: 0.13 s, protocol 2.3).
+PENDING_NS = 2_000_000_000
+
 
 @frozen
 class Effect:
@@ -33,6 +36,16 @@ class Effect:
     delta_cash: int
     delta_qty: int
     action_id: str | None = None
+    since_ns: int = 0
+
+
+@frozen
+class Unexplained:
+    """A change that an update showed before any evidence explained it."""
+
+    delta_cash: int
+    delta_qty: int
+    update: PlayerUpdate
 
 
 @frozen
@@ -72,11 +85,12 @@ class Account:
     stated: PlayerUpdate | None = None
     session_start_cash: int | None = None
     game_start_cash: int = 0
+    now_ns: int = 0
+    _stated_qty: int = 0
     _total_invested: int = 0
     _cumulative_pnl: int = 0
     _pending: deque[Effect] = field(factory=lambda: deque(maxlen=MAX_PENDING))
-    _unexplained: deque[tuple[int, int]] = field(factory=lambda: deque(maxlen=MAX_PENDING))
-    _late: bool = False
+    _unexplained: deque[Unexplained] = field(factory=lambda: deque(maxlen=MAX_PENDING))
     _view: AccountView = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -122,7 +136,7 @@ class Account:
 
     def value(self, price: float) -> int:
         """Return what selling everything at *price* brings, in lamports."""
-        return sum(sell_value(lot.qty, price) for lot in self.lots)
+        return sum(sell_value(lot.qty, price) for lot in self.lots) if price > 0 else 0
 
     def equity(self, price: float) -> int:
         """Return cash, position at *price* and the stake of an open sidebet, in lamports."""
@@ -130,53 +144,67 @@ class Account:
         return self.cash + self.value(price) + stake
 
     def open_game(self) -> None:
-        """Begin a new game: everything of the old one is settled."""
-        if self._late and self.stated is not None:
-            # Announced two games ago and never stated: the venue's word is the account.
-            self._pending.clear()
-            self.cash = to_lamports(self.stated.cash)
-        self._late = len(self._pending) > 0
-        self.lots.clear()
+        """Begin a new game: no position and no sidebet survives the old one."""
+        self.lots = []
         self.sidebet = None
+        self._stated_qty = 0
         self._unexplained.clear()
         self.game_start_cash = self.cash
         self._total_invested = 0
         self._cumulative_pnl = 0
 
-    def buy(self, lot: Lot, action_id: str | None, cause: StateCause) -> None:
-        """Book an own buy that evidence states."""
-        if self._is_new(Effect(cause, -lot.cost, lot.qty, action_id)):
-            self.cash -= lot.cost
+    def buy(self, lot: Lot, action_id: str | None, cause: StateCause) -> Unexplained | None:
+        """Book an own buy that evidence states; return the update that showed it already, if one did."""
+        shown = self._book(cause, -lot.cost, lot.qty, action_id)
+        if shown is None:
             self.lots.append(lot)
+        else:
+            self._name_lot(lot)
+        return shown
 
-    def sell(self, amount: int, qty: int, action_id: str | None, cause: StateCause) -> None:
-        """Book an own sale that evidence states, oldest lots first."""
-        effect = Effect(cause, amount, -qty, action_id)
-        if self._is_new(effect):
-            self.cash += amount
+    def sell(
+        self, amount: int, qty: int, action_id: str | None, cause: StateCause
+    ) -> Unexplained | None:
+        """Book an own sale that evidence states, oldest lots first; see :meth:`buy`."""
+        shown = self._book(cause, amount, -qty, action_id)
+        if shown is None:
             _, self.lots = split_lots(self.lots, qty)
+        return shown
 
-    def place_sidebet(self, bet: SidebetView, cause: StateCause) -> None:
-        """Book an own sidebet that evidence states."""
-        amount = to_lamports(bet.amount)
+    def move_cash(
+        self, amount: int, action_id: str | None, cause: StateCause
+    ) -> Unexplained | None:
+        """Book money of a game that is over: its position is gone already; see :meth:`buy`."""
+        return self._book(cause, amount, 0, action_id)
+
+    def place_sidebet(self, bet: SidebetView, cause: StateCause) -> Unexplained | None:
+        """Book an own sidebet that evidence states; see :meth:`buy`."""
         self.sidebet = bet
-        if self._is_new(Effect(cause, -amount, 0, bet.action_id)):
-            self.cash -= amount
+        return self._book(cause, -to_lamports(bet.amount), 0, bet.action_id)
 
     def settle_sidebet(self, payout: int, action_id: str | None) -> None:
         """Book the end of our sidebet."""
         self.sidebet = None
-        if self._is_new(Effect(StateCause.STAKE_SETTLED, payout, 0, action_id)):
-            self.cash += payout
+        self._book(StateCause.STAKE_SETTLED, payout, 0, action_id)
 
-    def _is_new(self, effect: Effect) -> bool:
-        """Make *effect* pending, unless an update showed it before anything could explain it."""
-        change = (effect.delta_cash, effect.delta_qty)
-        if change in self._unexplained:
-            self._unexplained.remove(change)
-            return False
-        self._pending.append(effect)
-        return True
+    def _book(
+        self, cause: StateCause, delta_cash: int, delta_qty: int, action_id: str | None
+    ) -> Unexplained | None:
+        """Make an effect pending and move the cash, unless an update showed it before it was explained."""
+        for change in self._unexplained:
+            if change.delta_cash == delta_cash and change.delta_qty == delta_qty:
+                self._unexplained.remove(change)
+                return change
+        self.cash += delta_cash
+        self._pending.append(Effect(cause, delta_cash, delta_qty, action_id, self.now_ns))
+        return None
+
+    def _name_lot(self, lot: Lot) -> None:
+        """Give a lot that only an update showed the tick and price its trade states."""
+        for index, held in enumerate(self.lots):
+            if held.qty == lot.qty:
+                self.lots[index] = lot
+                return
 
     def state_update(self, update: PlayerUpdate) -> Statement:
         """Take in a player update and say which pending effects explain it.
@@ -188,7 +216,7 @@ class Account:
             self.session_start_cash = self.game_start_cash = cash
             return Statement(0, 0, (), explained=True, first=True)
         delta_cash = cash - to_lamports(self.stated.cash)
-        delta_qty = qty - to_lamports(self.stated.position_qty)
+        delta_qty = qty - self._stated_qty
         effects = self._match(delta_cash, delta_qty)
         explained = bool(effects) or (delta_cash == 0 and delta_qty == 0)
         return Statement(delta_cash, delta_qty, effects, explained)
@@ -206,35 +234,42 @@ class Account:
                 return tuple(self._pending)[:count]
         return ()
 
-    def adopt(self, update: PlayerUpdate, statement: Statement) -> bool:
+    def adopt(self, update: PlayerUpdate, statement: Statement, tick: int) -> bool:
         """Make *update* the stated account; return False if the book had to be corrected.
 
-        A change that *statement* leaves unexplained is kept: evidence that comes later may explain it.
+        A change that *statement* leaves unexplained is kept: evidence that comes later may explain it. An
+        effect that was announced some time ago and is not shown by now was part of such a change: the
+        venue has the last word.
         """
         if not statement.explained:
-            self._unexplained.append((statement.delta_cash, statement.delta_qty))
+            change = Unexplained(statement.delta_cash, statement.delta_qty, update)
+            self._unexplained.append(change)
         for effect in statement.effects:
             self._pending.remove(effect)
+        fresh = [e for e in self._pending if update.recv_ns - e.since_ns < PENDING_NS]
+        overdue = len(fresh) < len(self._pending)
+        if overdue:
+            self._pending = deque(fresh, maxlen=MAX_PENDING)
         self.stated = update
+        self._stated_qty = to_lamports(update.position_qty)
         self._total_invested = to_lamports(update.total_invested)
         self._cumulative_pnl = to_lamports(update.cumulative_pnl)
         cash = to_lamports(update.cash) + sum(e.delta_cash for e in self._pending)
-        qty = to_lamports(update.position_qty) + sum(e.delta_qty for e in self._pending)
+        qty = self._stated_qty + sum(e.delta_qty for e in self._pending)
         if cash == self.cash and qty == self.qty:
             return True
         self.cash = cash
-        if qty != self.qty:
-            self._correct_lots(update, max(qty, 0))
+        self._correct_lots(update, max(qty, 0), max(-statement.delta_cash, 0), tick)
         return statement.first
 
-    def _correct_lots(self, update: PlayerUpdate, qty: int) -> None:
-        tick = self.lots[0].tick if self.lots else 0
-        cost = to_lamports(update.avg_cost) * qty // 10**9
-        if not cost:  # everything held is too new for the venue's statement to have a cost
-            cost = sum(-e.delta_cash for e in self._pending if e.delta_qty > 0)
-        self.lots.clear()
-        if qty:
-            self.lots.append(Lot(qty, cost, tick, float(update.avg_cost) or cost / qty))
+    def _correct_lots(self, update: PlayerUpdate, qty: int, spent: int, tick: int) -> None:
+        """Bring the lots to *qty* as the venue states it, keeping what is known of the older ones."""
+        more = qty - self.qty
+        if more < 0:
+            _, self.lots = split_lots(self.lots, -more)
+        elif more > 0:
+            cost = spent or to_lamports(update.avg_cost) * more // 10**9
+            self.lots.append(Lot(more, cost, tick, cost / more or 1.0))
 
     def shown(self, effect: Effect, tick: int, sidebet: SidebetView | None = None) -> None:
         """Book an effect that a player update showed before any other evidence stated it."""

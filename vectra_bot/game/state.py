@@ -14,8 +14,9 @@ it is :attr:`GameView.rug_price`, not an element of ``prices``.
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Iterator, Sequence
-from decimal import Decimal
+from decimal import Context, Decimal
 from itertools import pairwise
 from typing import Any, TypeAlias, overload
 
@@ -33,6 +34,14 @@ from vectra_bot.models import (
 
 VOLATILITY_TICKS = 240
 VOLATILITY_MIN_RETURNS = 20
+
+# Games whose frames may still straggle in, and how far a tick may count past the law's last one (the
+# settlement frame counts up to four past the rug, protocol 3.1).
+MAX_CLOSED = 8
+MAX_TICK = rules.MAX_TICKS + 16
+
+# Wide enough that no rounding happens but the one asked for, whatever context the caller has set.
+_EXACT = Context(prec=60)
 
 
 def phase_of(frame: GameFrame, previous: GamePhase) -> GamePhase:
@@ -55,6 +64,7 @@ class GameClosed:
     game_id: str
     rug_tick: int | None
     rug_price: float | None
+    last_price: float
     ticks: int
     peak: float
     low: float
@@ -110,6 +120,15 @@ class PriceConflict:
 
 
 @frozen
+class FrameRefused:
+    """A frame was not folded: it is of a game that is over, or its tick cannot be."""
+
+    reason: str
+    game_id: str
+    tick: int | None
+
+
+@frozen
 class Rugged:
     """The game rugged; ``rug_tick`` is None if the rug frame itself was not seen."""
 
@@ -125,6 +144,7 @@ Change: TypeAlias = (
     | TickSeen
     | GapSeen
     | PriceConflict
+    | FrameRefused
     | Rugged
 )
 
@@ -188,6 +208,7 @@ class GameState:
     """Folds game frames; one task owns it."""
 
     now: _Game = field(factory=_Game)
+    _closed: deque[str] = field(factory=lambda: deque(maxlen=MAX_CLOSED))
     _view: GameView = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -200,12 +221,17 @@ class GameState:
 
     def fold(self, frame: GameFrame) -> list[Change]:
         """Take in *frame* and return what changed, in the order in which it must be told."""
+        refusal = self._refusal(frame)
+        if refusal is not None:
+            return [FrameRefused(refusal, frame.game_id, frame.tick)]
         changes: list[Change] = []
         if frame.game_id != self.now.game_id:
             self._open(frame, changes)
         game = self.now
         previous = game.phase
         game.phase = phase_of(frame, previous)
+        if game.rug_price is not None:
+            game.phase = GamePhase.RUGGED  # a rug is final: what comes later was sent before it
         self._fold_fields(frame)
         if game.phase is not previous:
             changes.append(PhaseChanged(game.phase, previous))
@@ -213,10 +239,18 @@ class GameState:
             self._fold_price(frame, frame.price, frame.tick, changes)
         return changes
 
+    def _refusal(self, frame: GameFrame) -> str | None:
+        if frame.game_id != self.now.game_id and frame.game_id in self._closed:
+            return "a frame of a game that is over"
+        if frame.tick is not None and frame.tick > MAX_TICK:
+            return f"tick {frame.tick} is beyond any game's"
+        return None
+
     def _open(self, frame: GameFrame, changes: list[Change]) -> None:
         old = self.now
         if old.game_id:
             changes.append(_closed(old, frame))
+            self._closed.append(old.game_id)
         self.now = _Game(game_id=frame.game_id)
         changes.append(GameOpened(frame.game_id))
 
@@ -310,6 +344,8 @@ class GameState:
             game.tick = tick
             changes.append(TickSeen(self._tick(tick, price), fresh=False))
             changes.append(Rugged(game.rug_tick, price))
+        elif not frame.rugged and tick < len(game.prices):
+            self._fold_late(price, tick, changes)
         else:
             changes.append(TickSeen(self._tick(tick, price), fresh=False))
 
@@ -344,6 +380,7 @@ def _closed(game: _Game, frame: GameFrame | None) -> GameClosed:
         game_id=game.game_id,
         rug_tick=game.rug_tick,
         rug_price=game.rug_price,
+        last_price=game.price,
         ticks=game.known_ticks,
         peak=game.peak,
         low=game.low,
@@ -466,4 +503,4 @@ def _volatility(prices: list[float]) -> Decimal | None:
         return None
     mean = math.fsum(returns) / count
     variance = math.fsum((value - mean) ** 2 for value in returns) / (count - 1)
-    return round(Decimal(repr(math.sqrt(variance))), rules.SOL_PLACES)
+    return _EXACT.quantize(Decimal(repr(math.sqrt(variance))), rules.LAMPORT)
