@@ -54,7 +54,9 @@ class RunSettings(Configurable):
     )
     cash: Decimal = param("1", low="0", high="1000000", help="SOL at the start.")
     latency_ms: int = param(70, low=0, high=60_000, help="One-way latency of a request, in ms.")
-    crowd: int | None = param(None, low=0, high=100_000, help="Other players on the exchange.")
+    crowd: int | None = param(
+        None, low=0, high=3_000, help="Other players on the exchange; 300 unless given."
+    )
     format: str = param("feb", choices=("feb", "dec"), help="Wire format: February or December.")
     start: str | None = param(
         None, help="Where the exchange's clock starts, ISO 8601.  [default: 2026-01-01T00:00:00Z]"

@@ -23,8 +23,12 @@ exits with ``exit_code``; the codes are part of the public interface.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import traceback
+from collections.abc import Callable, Iterable
 from typing import ClassVar
+
+MAX_TEXT = 2_000
+MAX_TRACE = 32_000
 
 
 class VectraError(Exception):
@@ -123,3 +127,45 @@ class WireError(VectraError, ValueError):
         self.reason = reason
         self.event_name = event_name
         self.money = money
+
+
+def safe_text(value: object, limit: int = MAX_TEXT) -> str:
+    """Return foreign text, or an exception or object as text, so that it can be stored as a record.
+
+    ``__str__`` of foreign code may raise: then the type's name is given. Lone surrogates are replaced, and
+    what is longer than *limit* characters is cut.
+    """
+    return _clean(str, value, limit)
+
+
+def safe_repr(value: object, limit: int = 200) -> str:
+    """Return ``repr(value)`` as :func:`safe_text` returns text."""
+    return _clean(repr, value, limit)
+
+
+def safe_error(error: BaseException) -> str:
+    """Return the type and message of *error* as one storable text."""
+    text = safe_text(error)
+    name = type(error).__name__
+    return f"{name}: {text}" if text and text != name else name
+
+
+def safe_trace(error: BaseException, limit: int = MAX_TRACE) -> str:
+    """Return the traceback of *error*, its end if it is longer than *limit*."""
+    try:
+        lines = traceback.format_exception(error)
+    except BaseException:  # noqa: BLE001 - reads attributes of foreign code
+        lines = [f"{safe_error(error)} (its traceback cannot be shown)\n"]
+    return _storable("".join(lines)[-limit:])
+
+
+def _clean(to_text: Callable[[object], str], value: object, limit: int) -> str:
+    try:
+        text = str.__str__(to_text(value))  # a subclass of str may lie about everything else
+    except BaseException:  # noqa: BLE001 - foreign code
+        text = type(value).__name__
+    return _storable(text if len(text) <= limit else text[: limit - 3] + "...")
+
+
+def _storable(text: str) -> str:
+    return text.encode("utf-8", "replace").decode("utf-8")

@@ -8,24 +8,27 @@ conversion and the same checks wherever it comes from.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import difflib
 import inspect
 import math
+import traceback
 import types
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from functools import partial
 from typing import Any, ClassVar, TypeVar
 
 import attrs
 
-from vectra_bot.errors import ConfigError
+from vectra_bot.errors import ConfigError, StrategyError, VectraError, safe_error, safe_repr
 
 _META = "vectra_param"
 _TRUE = frozenset({"true", "yes", "on", "1"})
 _FALSE = frozenset({"false", "no", "off", "0"})
+_NONE = frozenset({"", "none", "None"})
 _KNOWN_TYPES: dict[str, type] = {
     "Decimal": Decimal,
     "bool": bool,
@@ -62,7 +65,7 @@ class Parameter:
         """Return the allowed values in words."""
         if self.choices is not None:
             return "one of " + ", ".join(str(choice) for choice in self.choices)
-        name = _WORDS.get(_unwrap(self.type)[1], getattr(self.type, "__name__", str(self.type)))
+        name = _kind_in_words(self.type)
         if self.low is not None and self.high is not None:
             return f"{name} from {self.low} to {self.high}"
         if self.low is not None:
@@ -103,7 +106,7 @@ def convert(value: Any, kind: Any) -> Any:
         ValueError: the value does not fit the type.
     """
     optional, kind = _unwrap(kind)
-    if optional and (value is None or value in ("", "none", "None")):
+    if optional and (value is None or (isinstance(value, str) and value in _NONE)):
         return None
     if kind is bool:
         return _to_bool(value)
@@ -113,9 +116,13 @@ def convert(value: Any, kind: Any) -> Any:
         return _to_float(value)
     if kind is Decimal:
         return _to_decimal(value)
-    if kind is str and not isinstance(value, str):
-        raise ValueError
+    if kind is str:
+        return _to_str(value)
     return value
+
+
+def _kind_in_words(kind: Any) -> str:
+    return _WORDS.get(_unwrap(kind)[1]) or _type_name(kind)
 
 
 def _unwrap(kind: Any) -> tuple[bool, Any]:
@@ -153,7 +160,7 @@ def _to_decimal(value: Any) -> Decimal:
     if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
         raise ValueError
     try:
-        number = Decimal(repr(value) if isinstance(value, float) else value)
+        number = Decimal(repr(float(value)) if isinstance(value, float) else value)
     except InvalidOperation:
         raise ValueError from None
     if not number.is_finite():
@@ -161,52 +168,139 @@ def _to_decimal(value: Any) -> Decimal:
     return number
 
 
-def _checked(owner: str, parameter: Parameter) -> Callable[[Any], Any]:
-    """Return the converter of one parameter: type first, then range or choices."""
-    low = None if parameter.low is None else convert(parameter.low, parameter.type)
-    high = None if parameter.high is None else convert(parameter.high, parameter.type)
-    choices = parameter.choices
+def _to_str(value: Any) -> str:
+    """Return text that a journal can hold: a lone surrogate raises UnicodeEncodeError, a ValueError."""
+    if not isinstance(value, str):
+        raise ValueError
+    text = str.__str__(value)
+    text.encode()
+    return text
 
-    def check(value: Any) -> Any:
-        try:
-            converted = convert(value, parameter.type)
-        except (ValueError, OverflowError):
-            converted = _BAD
-        if converted is not _BAD and (
-            converted is None
-            or (
-                (low is None or converted >= low)
-                and (high is None or converted <= high)
-                and (choices is None or converted in choices)
-            )
-        ):
-            return converted
-        raise ConfigError(
-            f"{owner} parameter {parameter.name!r} was {value!r}: give {parameter.allowed}"
+
+@attrs.frozen
+class _Checked:
+    """The converter of one parameter: type first, then range or choices."""
+
+    owner: str
+    parameter: Parameter
+    low: Any = None
+    high: Any = None
+    choices: tuple[Any, ...] | None = None
+
+    @classmethod
+    def of(cls, owner: str, parameter: Parameter) -> _Checked:
+        """Return the converter.
+
+        Raises:
+            ConfigError: the range or choices are not of the parameter's type.
+        """
+
+        def bound(word: str, value: Any) -> Any:
+            try:
+                return convert(value, parameter.type)
+            except (ValueError, OverflowError):
+                raise ConfigError(
+                    f"{owner} parameter {parameter.name!r}: {word} was {safe_repr(value)}: "
+                    f"give {_kind_in_words(parameter.type)}"
+                ) from None
+
+        return cls(
+            owner,
+            parameter,
+            None if parameter.low is None else bound("low", parameter.low),
+            None if parameter.high is None else bound("high", parameter.high),
+            None
+            if parameter.choices is None
+            else tuple(bound("a choice", choice) for choice in parameter.choices),
         )
 
-    return check
+    def __call__(self, value: Any) -> Any:
+        try:
+            converted = convert(value, self.parameter.type)
+        except (ValueError, OverflowError):
+            raise self._wrong(value) from None
+        if converted is None or (
+            (self.low is None or converted >= self.low)
+            and (self.high is None or converted <= self.high)
+            and (self.choices is None or converted in self.choices)
+        ):
+            return converted
+        raise self._wrong(value)
+
+    def _wrong(self, value: Any) -> ConfigError:
+        return ConfigError(
+            f"{self.owner} parameter {self.parameter.name!r} was {safe_repr(value)}: "
+            f"give {self.parameter.allowed}"
+        )
 
 
-_BAD = object()
+def _transform(cls: type, fields: list[Any]) -> list[attrs.Attribute[Any]]:
+    """Give every parameter its converter; copy mutable defaults for each instance.
 
-
-def _transform(cls: type, fields: list[attrs.Attribute[Any]]) -> list[attrs.Attribute[Any]]:
-    """Give every parameter its converter; copy mutable defaults for each instance."""
+    An inherited field that *cls* gives another value without annotating it anew gets that value as its
+    default, with the type and range it had.
+    """
     result = []
     hints = _hints(cls)
     for field in fields:
-        if field.name not in hints or not field.init:
+        if not field.init:
             result.append(field)
-            continue
-        kind = hints.get(field.name, field.type)
-        default = field.default
-        if isinstance(default, list | dict | set):
-            default = attrs.Factory(partial(copy.deepcopy, default))
-        parameter = _describe(field, kind)
-        converter = field.converter or _checked(cls.__name__, parameter)
-        result.append(field.evolve(type=kind, default=default, converter=converter))
+        elif field.inherited:
+            value = _override(cls, field.name)
+            result.append(field if value is _NOTHING else _with_default(cls, field, value))
+        else:
+            own = field.evolve(type=hints.get(field.name, field.type))
+            result.append(_with_default(cls, own, own.default))
     return result
+
+
+def _override(cls: type, name: str) -> Any:
+    """Return what *cls* or a mixin gives an inherited field, ``_NOTHING`` if nobody does."""
+    for base in cls.__mro__:
+        if any(f.name == name and not f.inherited for f in vars(base).get("__attrs_attrs__", ())):
+            break
+        if name in vars(base):
+            return vars(base)[name]
+    return _NOTHING
+
+
+def _with_default(cls: type, field: Any, default: Any) -> attrs.Attribute[Any]:
+    """Return *field* as one of *cls* itself with *default*, both checked."""
+    if _META in field.metadata and not _is_scalar(field.type):
+        raise ConfigError(
+            f"{cls.__name__} parameter {field.name!r} is of type {_type_name(field.type)}: give it one of "
+            "bool, int, float, Decimal, str, or one of these | None"
+        )
+    own_converter = None if isinstance(field.converter, _Checked) else field.converter
+    converter = own_converter or _Checked.of(cls.__name__, _describe(field, field.type))
+    if _is_scalar(field.type) and own_converter is None:
+        made = isinstance(default, attrs.Factory)  # type: ignore[arg-type]
+        if made and default.takes_self:
+            raise ConfigError(
+                f"{cls.__name__} parameter {field.name!r} has a default that depends on the instance: "
+                "give it a value, and adapt it in __attrs_post_init__"
+            )
+        if not made and default is not attrs.NOTHING:
+            default = converter(default)
+    elif isinstance(default, list | dict | set):
+        default = attrs.Factory(partial(copy.deepcopy, default))
+    evolved: attrs.Attribute[Any] = field.evolve(
+        default=default, converter=converter, inherited=False
+    )
+    return evolved
+
+
+_NOTHING = object()
+
+
+def _is_scalar(kind: Any) -> bool:
+    return _unwrap(kind)[1] in _WORDS
+
+
+def _type_name(kind: Any) -> str:
+    if kind is Any:
+        return "Any (or one that only type checkers import)"
+    return kind.__name__ if isinstance(kind, type) else safe_repr(kind)
 
 
 def _hints(cls: type) -> dict[str, Any]:
@@ -219,10 +313,12 @@ def _hints(cls: type) -> dict[str, Any]:
     for name, annotation in inspect.get_annotations(cls).items():
         alone = type(cls.__name__, (), {"__module__": cls.__module__})
         alone.__annotations__ = {name: annotation}
-        try:
-            result[name] = typing.get_type_hints(alone)[name]
-        except (NameError, TypeError, AttributeError):
-            result[name] = _KNOWN_TYPES.get(annotation, Any)
+        result[name] = Any
+        for names in (None, _KNOWN_TYPES):
+            # Evaluates foreign text, so anything may be raised.
+            with contextlib.suppress(Exception):
+                result[name] = typing.get_type_hints(alone, localns=names)[name]
+                break
     return result
 
 
@@ -246,49 +342,141 @@ class Configurable:
 
     __attrs_attrs__: ClassVar[tuple[attrs.Attribute[Any], ...]] = ()
 
+    _custom_init: ClassVar[bool] = False
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        _check_fields(cls)
+        cls._custom_init = _has_custom_init(cls)
         attrs.define(
-            cls, slots=False, kw_only=True, eq=False, repr=False, field_transformer=_transform
+            cls,
+            slots=False,
+            kw_only=True,
+            eq=False,
+            repr=False,
+            init=not cls._custom_init,
+            auto_attribs=True,
+            field_transformer=_transform,
         )
+        lost = [f.name for f in cls.__attrs_attrs__ if _is_parameter(f) or _has_default(f)]
+        if cls._custom_init and lost:
+            raise ConfigError(
+                f"{cls.__name__} has parameters ({', '.join(lost)}) and an __init__, which keeps them from "
+                "being set: rename it to __attrs_post_init__(self), which runs when they are set"
+            )
+
+
+_Undeclared = type(attrs.field())
+
+
+def _check_fields(cls: type) -> None:
+    """Refuse fields that attrs would overlook, or that would hide a method."""
+    annotated = inspect.get_annotations(cls)
+    for name, value in vars(cls).items():
+        if isinstance(value, _Undeclared) and (
+            name not in annotated or _is_class_var(annotated[name])
+        ):
+            raise ConfigError(
+                f"{cls.__name__} parameter {name!r} has no type: annotate it, "
+                f"as in {name}: Decimal = param(...)"
+            )
+    for name, annotation in annotated.items():
+        for base in cls.__mro__[1:]:
+            hidden = vars(base).get(name)
+            if not _is_class_var(annotation) and (
+                inspect.isroutine(hidden) or isinstance(hidden, property)
+            ):
+                raise ConfigError(
+                    f"{cls.__name__} field {name!r} hides {base.__name__}.{name}: name it otherwise"
+                )
+
+
+def _is_class_var(annotation: Any) -> bool:
+    return "ClassVar" in (annotation if isinstance(annotation, str) else repr(annotation))
+
+
+def _has_custom_init(cls: type[Configurable]) -> bool:
+    """Whether the first ``__init__`` of *cls* was written by hand and not by attrs."""
+    for base in cls.__mro__:
+        if base is not cls and issubclass(base, Configurable):
+            return bool(vars(base)["_custom_init"])
+        if "__init__" in vars(base):
+            return base is not object
+    return False
+
+
+def _has_default(field: attrs.Attribute[Any]) -> bool:
+    return field.init and field.default is not attrs.NOTHING
+
+
+def _is_parameter(field: attrs.Attribute[Any]) -> bool:
+    return (
+        field.init
+        and not field.name.startswith("_")
+        and (_is_scalar(field.type) or _META in field.metadata)
+    )
 
 
 def parameters(cls: type[Configurable]) -> list[Parameter]:
     """Return the parameters of a strategy or plugin class, in order of definition."""
     result = []
     for field in cls.__attrs_attrs__:
-        scalar = _unwrap(field.type)[1] in _WORDS
-        if field.init and not field.name.startswith("_") and (scalar or _META in field.metadata):
+        if _is_parameter(field):
             described = _describe(field, field.type)
             default = described.default
             if isinstance(default, attrs.Factory):  # type: ignore[arg-type]
                 default = default.factory()
-            elif default is not attrs.NOTHING and field.converter is not None:
-                default = field.converter(default)  # type: ignore[operator]
             result.append(attrs.evolve(described, default=default))
     return result
 
 
-def configure(cls: type[T], settings: Mapping[str, Any]) -> T:
+def configure(
+    cls: type[T], settings: Mapping[str, Any], error: type[VectraError] = StrategyError
+) -> T:
     """Return an instance of *cls* with *settings*.
+
+    Args:
+        cls: a strategy or plugin class.
+        settings: values by parameter name.
+        error: what an exception of the class's own code becomes.
 
     Raises:
         ConfigError: a key is unknown, a value is out of range, or a required one is missing.
+        StrategyError: the class's own code raised (or *error*).
     """
-    known = {parameter.name: parameter for parameter in parameters(cls)}
+    try:
+        known = {parameter.name: parameter for parameter in parameters(cls)}
+        _check_settings(cls, settings, known)
+        return cls(**settings)
+    except VectraError:
+        raise
+    except BaseException as raised:
+        raise error(
+            f"{cls.__name__} cannot be made: {safe_error(raised)}{_place(cls, raised)}; correct it"
+        ) from raised
+
+
+def _check_settings(cls: type, settings: Mapping[str, Any], known: Mapping[str, Parameter]) -> None:
     for key, value in settings.items():
         if key not in known:
-            close = difflib.get_close_matches(key, known, n=2, cutoff=0.5)
+            close = difflib.get_close_matches(str(key), known, n=2, cutoff=0.5)
             advice = f"did you mean {' or '.join(close)}?" if close else _listing(known)
             raise ConfigError(
-                f"{cls.__name__} has no parameter {key!r} (value was {value!r}): {advice}"
+                f"{cls.__name__} has no parameter {safe_repr(key)} (value was {safe_repr(value)}): {advice}"
             )
     for name, parameter in known.items():
         if parameter.default is attrs.NOTHING and name not in settings:
             raise ConfigError(
                 f"{cls.__name__} parameter {name!r} was not given: give {parameter.allowed}"
             )
-    return cls(**settings)
+
+
+def _place(cls: type, raised: BaseException) -> str:
+    """Return where in the module of *cls* an exception was raised, in words."""
+    for frame, line in reversed(list(traceback.walk_tb(raised.__traceback__))):
+        if frame.f_globals.get("__name__") == cls.__module__:
+            return f" (in {frame.f_code.co_name}, line {line})"
+    return ""
 
 
 def _listing(known: Mapping[str, Parameter]) -> str:

@@ -9,17 +9,26 @@ adapted to the hook's full signature, so taking fewer arguments by name stays le
 from __future__ import annotations
 
 import inspect
-import traceback
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from importlib import metadata
-from typing import Any
+from typing import Any, NoReturn
 
 import pluggy
-from attrs import define, field, frozen
+from attrs import NOTHING, define, evolve, field, frozen
 
 from vectra_bot import hookspecs
-from vectra_bot.errors import PluginError, UnknownNameError
+from vectra_bot.errors import (
+    ConfigError,
+    PluginError,
+    UnknownNameError,
+    VectraError,
+    safe_error,
+    safe_repr,
+    safe_text,
+    safe_trace,
+)
 from vectra_bot.hookspecs import PROJECT, hookimpl, hookspec
 from vectra_bot.models import PlayerAction
 from vectra_bot.params import Configurable, Parameter, configure, parameters
@@ -51,6 +60,14 @@ class Plugin(Configurable):
 
     enabled_by_default = True
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if any(one.name == "enabled_by_default" for one in cls.__attrs_attrs__):
+            raise ConfigError(
+                f"{cls.__name__}.enabled_by_default is annotated, which makes it a parameter: "
+                "write enabled_by_default = False"
+            )
+
 
 HOOKS: dict[str, tuple[str, ...]] = {
     name: tuple(inspect.signature(function).parameters)
@@ -76,7 +93,7 @@ class PluginInfo:
 
 @frozen
 class Fault:
-    """An exception of a plugin."""
+    """An exception of a plugin; ``quarantined`` says that from here on it is left out."""
 
     plugin: str
     hook: str
@@ -87,9 +104,12 @@ class Fault:
 
 @define
 class _Loaded:
+    """A plugin of the session; ``calls`` are its hooks, each with its place in the order."""
+
     name: str
     plugin: Any
     version: str
+    calls: dict[str, tuple[int, Callable[..., Any]]] = field(factory=dict)
     faults: deque[int] = field(factory=deque)
     quarantined: bool = False
 
@@ -97,57 +117,182 @@ class _Loaded:
 _Call = tuple[_Loaded, Callable[..., Any]]
 
 
+@frozen
+class _Hook:
+    """An implementation as it stands in a class, object or module, not yet bound."""
+
+    name: str
+    function: Any
+    options: Mapping[str, Any]
+    takes_self: bool
+
+
 def discover() -> list[PluginInfo]:
     """Return every installed plugin, by name; a broken one carries its error instead of raising."""
-    found = []
-    for name, point in sorted(_entry_points().items()):
-        dist = point.dist
-        distribution = dist.name if dist is not None else ""
-        version = dist.version if dist is not None else ""
-        try:
-            target = _load(name, point)
-            hooks = tuple(hook for hook in HOOKS if _marked(target, hook))
-            found.append(
-                PluginInfo(
-                    name=name,
-                    distribution=distribution,
-                    version=version,
-                    hooks=hooks,
-                    enabled_by_default=bool(getattr(target, "enabled_by_default", True)),
-                    parameters=tuple(_parameters(target)),
-                    summary=inspect.cleandoc(target.__doc__ or "").partition("\n")[0],
+    return [_info(name, points) for name, points in sorted(_entry_points().items())]
+
+
+def _info(name: str, points: list[metadata.EntryPoint]) -> PluginInfo:
+    origins = [_origin(point) for point in points]
+    info = PluginInfo(
+        name=name,
+        distribution=", ".join(distribution for distribution, _ in origins),
+        version=", ".join(version for _, version in origins),
+    )
+    try:
+        target = _load(name, points)
+        with _foreign(name, "cannot be read"):
+            default = _on_by_default(target)
+            described = tuple(_parameters(target))
+            missing = [p.name for p in described if p.default is NOTHING]
+            if default and missing:
+                raise PluginError(
+                    f"plugin {name!r} is on by default but needs {', '.join(missing)}: give each a default, "
+                    "or set enabled_by_default = False"
                 )
+            return evolve(
+                info,
+                hooks=tuple(sorted(_checked_hooks(target), key=list(HOOKS).index)),
+                enabled_by_default=default,
+                parameters=described,
+                summary=safe_text(inspect.cleandoc(target.__doc__ or "").partition("\n")[0]),
             )
-        except PluginError as error:
-            found.append(
-                PluginInfo(name=name, distribution=distribution, version=version, error=str(error))
-            )
+    except VectraError as error:
+        return evolve(info, error=safe_text(error))
+
+
+def _origin(point: metadata.EntryPoint) -> tuple[str, str]:
+    """Return name and version of the distribution, empty where its metadata is broken."""
+    try:
+        return (point.dist.name or "", point.dist.version or "") if point.dist else ("", "")
+    except Exception:  # noqa: BLE001 - whatever a broken installation raises
+        return "", ""
+
+
+def _entry_points() -> dict[str, list[metadata.EntryPoint]]:
+    """Return the installed plugins by name; a name that two distributions took has two entries."""
+    found: dict[str, list[metadata.EntryPoint]] = {}
+    for point in metadata.entry_points(group=GROUP):
+        points = found.setdefault(point.name, [])
+        if not any(known.value == point.value and known.dist == point.dist for known in points):
+            points.append(point)
     return found
 
 
-def _entry_points() -> dict[str, metadata.EntryPoint]:
-    return {point.name: point for point in metadata.entry_points(group=GROUP)}
-
-
-def _load(name: str, point: metadata.EntryPoint) -> Any:
+def _load(name: str, points: list[metadata.EntryPoint]) -> Any:
     """Import a plugin; whatever goes wrong in foreign code becomes a PluginError."""
+    if len(points) > 1:
+        owners = sorted(f"{_origin(point)[0] or 'unknown'} ({point.value})" for point in points)
+        raise PluginError(
+            f"plugin name {name!r} is taken by {' and by '.join(owners)}: uninstall all but one"
+        )
     try:
-        return point.load()
+        return points[0].load()
     except BaseException as error:
         raise PluginError(
-            f"plugin {name!r} cannot be imported ({type(error).__name__}: {error}): "
-            f"reinstall or remove {point.value!r}"
+            f"plugin {name!r} cannot be imported ({safe_error(error)}): "
+            f"reinstall or remove {points[0].value!r}"
         ) from error
 
 
-def _marked(target: Any, hook: str) -> bool:
-    return getattr(getattr(target, hook, None), f"{PROJECT}_impl", None) is not None
+@contextmanager
+def _foreign(name: str, failure: str) -> Iterator[None]:
+    """Let whatever is raised by a plugin's own code come out as an error that names the plugin."""
+    try:
+        yield
+    except ConfigError:
+        raise
+    except PluginError as error:
+        text = safe_text(error)
+        if repr(name) in text:
+            raise
+        raise PluginError(f"plugin {name!r}: {text}") from error
+    except UnknownNameError as error:
+        raise PluginError(f"plugin {name!r}: {safe_text(error)}") from None
+    except BaseException as error:
+        raise PluginError(
+            f"plugin {name!r} {failure} ({safe_error(error)}): correct or remove it"
+        ) from error
+
+
+def _on_by_default(target: Any) -> bool:
+    return bool(getattr(target, "enabled_by_default", True))
 
 
 def _parameters(target: Any) -> list[Parameter]:
     if isinstance(target, type) and issubclass(target, Configurable):
         return parameters(target)
     return []
+
+
+def _hooks(target: Any) -> Iterator[_Hook]:
+    """Yield the marked implementations of a class, object or module without running its code."""
+    for attribute in dir(target):
+        value = inspect.getattr_static(target, attribute, None)
+        if isinstance(value, property):
+            if _options(value.fget) is not None:
+                raise PluginError(f"{attribute} is a property: hooks are plain functions")
+            continue
+        function = value.__func__ if isinstance(value, staticmethod | classmethod) else value
+        options = _options(function)
+        if options is None:
+            options = _options(value)
+        if options is None:
+            continue
+        in_class = inspect.getattr_static(type(target), attribute, None) is value
+        takes_self = isinstance(value, classmethod) or (
+            inspect.isfunction(value) and (isinstance(target, type) or in_class)
+        )
+        yield _Hook(attribute, function, options, takes_self)
+
+
+def _options(value: Any) -> Mapping[str, Any] | None:
+    """Return the marks of ``@hookimpl``; only functions carry them, whatever else claims to."""
+    if not (inspect.isroutine(value) or isinstance(value, staticmethod | classmethod)):
+        return None
+    options = getattr(value, f"{PROJECT}_impl", None)
+    return options if isinstance(options, Mapping) else None
+
+
+def _checked_hooks(target: Any) -> list[str]:
+    """Return the names of the hooks that *target* implements.
+
+    Raises:
+        PluginError, UnknownNameError: what pluggy would accept and this host cannot call.
+    """
+    found = []
+    for hook in _hooks(target):
+        _check_hook(hook)
+        found.append(hook.name)
+    return found
+
+
+def _check_hook(hook: _Hook) -> None:
+    if hook.name not in HOOKS:
+        raise UnknownNameError("hook", hook.name, HOOKS)
+    if hook.options.get("wrapper") or hook.options.get("hookwrapper"):
+        raise PluginError(f"{hook.name} is a wrapper: hooks cannot be wrapped")
+    if hook.options.get("specname"):
+        raise PluginError(f"{hook.name} has a specname: name the method after its hook")
+    function = hook.function
+    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        raise PluginError(f"{hook.name} is async: hooks are plain functions")
+    if inspect.isgeneratorfunction(function):
+        raise PluginError(f"{hook.name} contains yield and would never run: write a plain function")
+    arguments = list(inspect.signature(function).parameters.values())
+    offered = HOOKS[hook.name]
+    if hook.takes_self:
+        if not arguments or arguments[0].name in offered:
+            raise PluginError(f"{hook.name} lacks self: write def {hook.name}(self, ...)")
+        del arguments[0]
+    wrong = sorted(argument.name for argument in arguments if argument.name not in offered)
+    if wrong:
+        raise PluginError(f"{hook.name} takes {wrong}: it may take {list(offered)}")
+    for argument in arguments:
+        if argument.kind is not argument.POSITIONAL_OR_KEYWORD:
+            raise PluginError(
+                f"{hook.name} takes {argument.name!r} as a special argument: take it by plain name"
+            )
 
 
 class PluginManager:
@@ -196,15 +341,17 @@ class PluginManager:
                 continue
             try:
                 target = _load(name, points[name])
-                if name not in asked and not getattr(target, "enabled_by_default", True):
+                with _foreign(name, "cannot be read"):
+                    wanted = name in asked or _on_by_default(target)
+                if not wanted:
                     continue
-                dist = points[name].dist
-                version = dist.version if dist is not None else ""
+                _, version = _origin(points[name][0])
                 manager.register(name, target, settings.get(name, {}), version=version)
-            except PluginError as error:
+            except VectraError as error:
                 if name in asked:
                     raise
-                manager.faults.append(Fault(name, "load", str(error), "", quarantined=True))
+                # One broken plugin that nobody asked for must not keep a session from running.
+                manager.faults.append(Fault(name, "load", safe_text(error), "", quarantined=True))
         return manager
 
     @classmethod
@@ -225,52 +372,51 @@ class PluginManager:
         """Add a plugin: a class (made with *settings*), an object or a module.
 
         Raises:
-            PluginError: it implements an unknown hook, takes a wrong argument, is async or a wrapper.
+            PluginError: it cannot be made, implements an unknown hook, takes a wrong argument, is async, a
+                generator or a wrapper.
             ConfigError: a setting is wrong.
         """
-        plugin = self._make(name, target, settings or {})
-        _check_plugin(name, plugin)
-        try:
-            self._pluggy.register(plugin, name)
-            self._pluggy.check_pending()
-        except (pluggy.PluginValidationError, ValueError) as error:
-            if self._pluggy.get_plugin(name) is not None:
-                self._pluggy.unregister(name=name)
-            raise PluginError(f"plugin {name!r} does not fit the hooks: {error}") from None
-        self._loaded.append(_Loaded(name, plugin, version))
+        with _foreign(name, "cannot be made"):
+            plugin = self._make(name, target, settings or {})
+        with _foreign(name, "does not fit the hooks"):
+            self._add(name, plugin, version)
         self._resolve()
 
     def _make(self, name: str, target: Any, settings: Mapping[str, Any]) -> Any:
-        if isinstance(target, type):
-            if issubclass(target, Configurable):
-                return configure(target, settings)
-            if not settings:
-                try:
-                    return target()
-                except BaseException as error:
-                    raise PluginError(f"plugin {name!r} cannot be made: {error!r}") from error
+        if isinstance(target, type) and issubclass(target, Configurable):
+            return configure(target, settings, PluginError)
         if settings:
             raise PluginError(
-                f"plugin {name!r} was given {sorted(settings)} but has no parameters: "
+                f"plugin {name!r} was given {safe_repr(sorted(settings))} but has no parameters: "
                 "let it inherit vectra_bot.Plugin"
             )
-        return target
+        return target() if isinstance(target, type) else target
+
+    def _add(self, name: str, plugin: Any, version: str) -> None:
+        loaded = _Loaded(name, plugin, version)
+        for hook in _checked_hooks(plugin):
+            method = getattr(plugin, hook)
+            options = getattr(method, f"{PROJECT}_impl")
+            order = -1 if options["tryfirst"] else 1 if options["trylast"] else 0
+            loaded.calls[hook] = (order, _adapt(method, HOOKS[hook]))
+        try:
+            self._pluggy.register(plugin, name)
+            self._pluggy.check_pending()
+        except BaseException:
+            if self._pluggy.get_plugin(name) is plugin:
+                self._pluggy.unregister(name=name)
+            raise
+        self._loaded.append(loaded)
 
     def _resolve(self) -> None:
-        """Resolve every hook to a tuple of adapted bound methods, in the order of the calls."""
-        rank = {loaded.name: index for index, loaded in enumerate(self._loaded)}
-        for hook, names in HOOKS.items():
+        """Put the plugins of every hook in the order of the calls; runs no code of theirs."""
+        for hook in HOOKS:
             calls = []
-            for loaded in self._loaded:
-                method = getattr(loaded.plugin, hook, None)
-                options = getattr(method, f"{PROJECT}_impl", None)
-                if method is None or options is None:
-                    continue
+            for rank, loaded in enumerate(self._loaded):
                 # A guard that fails elsewhere keeps its veto: silence must not open the gate.
-                if loaded.quarantined and hook != "review_action":
-                    continue
-                order = -1 if options["tryfirst"] else 1 if options["trylast"] else 0
-                calls.append((order, rank[loaded.name], loaded, _adapt(method, names)))
+                if hook in loaded.calls and (not loaded.quarantined or hook == "review_action"):
+                    order, method = loaded.calls[hook]
+                    calls.append((order, rank, loaded, method))
             calls.sort(key=lambda call: call[:2])
             self._calls[hook] = tuple((loaded, method) for _, _, loaded, method in calls)
 
@@ -293,47 +439,32 @@ class PluginManager:
         for loaded, method in self._calls["review_action"]:
             try:
                 answer = method(action, game, account)
-                if answer is not None and not isinstance(answer, str):
-                    raise TypeError(f"review_action returned {answer!r}: return None or a reason")
+                if answer is not None:
+                    answer = safe_text(answer) if isinstance(answer, str) else _refuse(answer)
             except BaseException as error:  # noqa: BLE001 - foreign code; a failing guard denies
                 self._fault(loaded, "review_action", error)
                 answer = f"raised {type(error).__name__}"
             if answer is not None and reason is None:
-                reason = f"plugin.{loaded.name}: {answer or 'denied'}"
+                reason = safe_text(f"plugin.{loaded.name}: {answer or 'denied'}")
         return reason
 
     def _fault(self, loaded: _Loaded, hook: str, error: BaseException) -> None:
         loaded.faults.append(self.now_ns)
         while loaded.faults and self.now_ns - loaded.faults[0] > FAULT_WINDOW_NS:
             loaded.faults.popleft()
-        loaded.quarantined = len(loaded.faults) >= MAX_FAULTS and hook != "review_action"
-        trace = "".join(traceback.format_exception(error))[-MAX_TRACEBACK:]
-        self.faults.append(
-            Fault(loaded.name, hook, f"{type(error).__name__}: {error}", trace, loaded.quarantined)
+        newly = (
+            len(loaded.faults) >= MAX_FAULTS and hook != "review_action" and not loaded.quarantined
         )
-        if loaded.quarantined:
+        loaded.quarantined = loaded.quarantined or newly
+        self.faults.append(
+            Fault(loaded.name, hook, safe_error(error), safe_trace(error, MAX_TRACEBACK), newly)
+        )
+        if newly:
             self._resolve()
 
 
-def _check_plugin(name: str, plugin: Any) -> None:
-    """Refuse what pluggy would accept and this host cannot call."""
-    for attribute in dir(type(plugin) if not inspect.ismodule(plugin) else plugin):
-        method = getattr(plugin, attribute, None)
-        options = getattr(method, f"{PROJECT}_impl", None)
-        if options is None:
-            continue
-        if attribute not in HOOKS:
-            raise UnknownNameError("hook", attribute, HOOKS, hint=f"(in plugin {name!r})")
-        if options["wrapper"] or options["hookwrapper"]:
-            raise PluginError(f"plugin {name!r}: {attribute} is a wrapper: hooks cannot be wrapped")
-        if inspect.iscoroutinefunction(method) or inspect.isasyncgenfunction(method):
-            raise PluginError(f"plugin {name!r}: {attribute} is async: hooks are plain functions")
-        taken = set(inspect.signature(method).parameters)  # type: ignore[arg-type]
-        wrong = sorted(taken - set(HOOKS[attribute]))
-        if wrong:
-            raise PluginError(
-                f"plugin {name!r}: {attribute} takes {wrong}: it may take {list(HOOKS[attribute])}"
-            )
+def _refuse(answer: object) -> NoReturn:
+    raise TypeError(f"review_action returned {safe_repr(answer)}: return None or a reason")
 
 
 def _adapt(method: Callable[..., Any], names: tuple[str, ...]) -> Callable[..., Any]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
+import inspect
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
-from vectra_bot.errors import NotInCallback
+from vectra_bot.errors import ConfigError, NotInCallback
 from vectra_bot.params import Configurable, Parameter, configure, param, parameters
 
 if TYPE_CHECKING:
@@ -63,6 +65,13 @@ class Strategy(Configurable):
                 if game.tick == 5:
                     self.actions.buy(self.stake, take_profit=1.2)
     """
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        for name in CALLBACKS:
+            _check_callback(cls, name)
+        for name in vars(cls):
+            _check_spelling(cls, name)
 
     @property
     def actions(self) -> BotActionInterface:
@@ -138,3 +147,41 @@ class Strategy(Configurable):
 def bind(strategy: Strategy, surroundings: Surroundings) -> None:
     """Give *strategy* its surroundings; called once by whoever drives it."""
     strategy.__dict__["_surroundings"] = surroundings
+
+
+CALLBACKS = tuple(
+    name
+    for name, method in vars(Strategy).items()
+    if inspect.isfunction(method) and not name.startswith("_")
+)
+"""The methods that the engine calls."""
+
+
+def _check_spelling(cls: type, name: str) -> None:
+    """Refuse a method that looks like a callback and is none: it would never run.
+
+    Raises:
+        ConfigError: a known callback's name is close to *name*.
+    """
+    if name in CALLBACKS or not name.startswith("on_") or not callable(vars(cls)[name]):
+        return
+    close = difflib.get_close_matches(name, CALLBACKS, n=1, cutoff=0.8)
+    if close:
+        raise ConfigError(f"{cls.__name__}.{name} is no callback: did you mean {close[0]}?")
+
+
+def _check_callback(cls: type[Strategy], name: str) -> None:
+    """Refuse what would be called without ever running."""
+    method = inspect.getattr_static(cls, name)
+    function = method.__func__ if isinstance(method, staticmethod | classmethod) else method
+    if isinstance(function, property) or not (callable(function) or hasattr(function, "__get__")):
+        raise ConfigError(f"{cls.__name__}.{name} is no method: write def {name}(self, ...)")
+    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        raise ConfigError(
+            f"{cls.__name__}.{name} is async and would never run: write a plain def, "
+            "outcomes come back as on_action_outcome"
+        )
+    if inspect.isgeneratorfunction(function):
+        raise ConfigError(
+            f"{cls.__name__}.{name} contains yield and would never run: write a plain function"
+        )

@@ -272,9 +272,9 @@ def test_a_veto_denies_and_a_broken_guard_denies_too(plugin: type, why: str) -> 
     assert bench.commands == []
 
 
-@pytest.mark.parametrize("value", [0, -1, Decimal("NaN"), "0.1", True])
+@pytest.mark.parametrize("value", [0, -1, Decimal("NaN"), "much", True])
 def test_limits_refuse_nonsense(value: Any) -> None:
-    """A limit is a positive amount, given as Decimal."""
+    """A limit is a positive amount."""
     with pytest.raises(ConfigError, match="stake"):
         Limits(stake=value)
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+import vectra_bot.cli.query as cli_query
 from tests.store.samples import HEADER, SESSION, small_session
 from vectra_bot.cli.query import query
 from vectra_bot.errors import InputError, UnknownNameError
@@ -80,9 +81,13 @@ def test_table_is_aligned(store: Path) -> None:
     ]
 
 
-def test_long_cells_are_cut_in_tables_only(store: Path) -> None:
-    """A raw frame does not fill the screen, but is whole in JSON."""
+def test_long_cells_are_cut_on_a_terminal_only(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A raw frame does not fill a person's screen, but is whole in a pipe and in JSON."""
     sql = "SELECT repeat('x', 200) AS raw"
+    assert max(map(len, _run(sql, "--store", store).stdout.splitlines())) == 200
+    monkeypatch.setattr(cli_query, "on_terminal", lambda: True)
     assert max(map(len, _run(sql, "--store", store).stdout.splitlines())) == 60
     assert _json(sql, "--store", store) == [{"raw": "x" * 200}]
 

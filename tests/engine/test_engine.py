@@ -12,7 +12,7 @@ import pytest
 
 from tests.actions.strategies import Scripted
 from vectra_bot import hookimpl
-from vectra_bot.errors import PluginError, StrategyError, UnknownNameError
+from vectra_bot.errors import PluginError, StrategyError
 from vectra_bot.models import (
     DocType,
     FrameKind,
@@ -252,7 +252,7 @@ class Wrapper:
 @pytest.mark.parametrize(
     ("plugin", "error", "words"),
     [
-        (Typo, UnknownNameError, "on_game_tick"),
+        (Typo, PluginError, "on_game_tick"),
         (WrongArgument, PluginError, "tock"),
         (Async, PluginError, "async"),
         (Wrapper, PluginError, "wrapper"),

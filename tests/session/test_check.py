@@ -201,3 +201,33 @@ def test_recovery_is_harmless_when_repeated(journal: Path, tmp_path: Path) -> No
         f"SELECT state FROM '{tmp_path}/doc_type=player_action/**/*.parquet'"
     ).fetchall()
     assert states == [("UNRESOLVED",)]
+
+
+@pytest.mark.parametrize("strip", [False, True])
+def test_missing_send_is_named(journal: Path, tmp_path: Path, strip: bool) -> None:
+    """A decision that was neither sent nor said not to be is a difference, named with its tick."""
+    commands = [json.loads(line) for line in check_journal(journal)["command_log"]]
+    for index in (0, len(commands) - 1):
+        gone = commands[index]["action_id"]
+
+        def change(entry: dict[str, Any], gone: str = gone) -> dict[str, Any] | None:
+            if entry["kind"] == "input" and entry["input"].get("action_id") == gone:
+                return None
+            return only_inputs(entry) if strip else entry
+
+        result = check_journal(copy_with(journal, tmp_path / "changed.log", change))
+        first = result["first_difference"]
+        assert result["equal"] is False
+        assert (first["index"], first["tick"]) == (index, commands[index]["tick"])
+        assert first["replayed"]["action_id"] == gone
+        assert "sent" in first["reason"]
+
+
+def test_copy_cut_before_the_send_is_equal(journal: Path, tmp_path: Path) -> None:
+    """A kill may come between an INTENT and what became of it."""
+    entries = list(read_journal(journal))
+    intent = next(i for i, entry in enumerate(entries) if entry.kind == "intent")
+    for length in (intent, intent + 1, intent + 2):
+        write_journal(tmp_path / "cut.log", entries[:length])
+        result = check_journal(tmp_path / "cut.log")
+        assert (result["equal"], result["commands"]) == (True, 1)

@@ -168,7 +168,7 @@ def test_games_and_sessions_are_listed(store: Path) -> None:
         ("g-3", 1, None, 0),
     ]
     (session,) = sessions
-    assert (session["session_id"], session["mode"], session["games"]) == (SESSION, "paper", 3)
+    assert (session["session_id"], session["mode"], session["games"]) == (SESSION, "paper", 1)
     assert (session["actions"], session["pnl"]) == (3, sol("0.090000002"))
 
 

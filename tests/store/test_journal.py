@@ -323,14 +323,19 @@ def test_document_and_record_must_name_the_same_game() -> None:
         Entry.of_document(1, bad)
 
 
-def test_lone_surrogates_are_refused_without_harm(directory: Path) -> None:
-    """A frame that UTF-8 cannot carry is refused, and the journal goes on."""
+def test_lone_surrogates_do_not_end_a_journal(directory: Path) -> None:
+    """What UTF-8 cannot carry of a frame is replaced; anywhere else it is refused without harm."""
     journal = Journal.create(directory, HEADER)
-    with pytest.raises(JournalError, match="entry 1 of kind 'frame' cannot be written"):
-        journal.append([Entry.of_frame(1, Frame(1, "\ud800"))])
-    journal.append([Entry.of_frame(1, Frame(1, BUY_RAW))])
+    journal.append([Entry.of_frame(1, Frame(1, "a\ud800\u00e9b"))])
+    with pytest.raises(JournalError, match="entry 2 of kind 'close' cannot be written"):
+        journal.append([Entry(2, "close", 1, {"reason": "\ud800"})])
+    journal.append([Entry.of_frame(2, Frame(1, BUY_RAW), "g-1")])
     journal.close("done")
-    assert [entry.seq for entry in read_journal(directory)] == [0, 1, 2]
+    entries = list(read_journal(directory))
+    assert [entry.seq for entry in entries] == [0, 1, 2, 3]
+    assert entries[1].frame().raw == "a?\u00e9b"
+    assert (entries[1].data.get("game"), entries[2].data.get("game")) == (None, "g-1")
+    assert entries[2].frame() == Frame(1, BUY_RAW)
 
 
 def test_entries_are_read_as_the_kind_they_are() -> None:
@@ -359,3 +364,17 @@ def test_large_ticks_keep_their_bits(directory: Path) -> None:
     journal.append([Entry.of_document(1, document)])
     journal.close("done")
     assert list(read_journal(directory))[1].document() == document
+
+
+def test_torn_header_is_begun_anew(directory: Path) -> None:
+    """A session may take the place of one that died in its first line; damage keeps its place."""
+    directory.mkdir(parents=True)
+    log = directory / "000001.log"
+    log.write_bytes(b'0123abcd {"seq":0,"kind":"hea')
+    Journal.create(directory, HEADER).close("done")
+    assert [entry.kind for entry in read_journal(directory)] == ["header", "close"]
+    (directory / "000001.log.zst").unlink()
+    log.write_bytes(b"garbage\n")
+    with pytest.raises(StoreError, match="exists already"):
+        Journal.create(directory, HEADER)
+    assert log.read_bytes() == b"garbage\n"

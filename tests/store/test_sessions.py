@@ -9,7 +9,7 @@ import pytest
 from tests.store.samples import HEADER, SESSION, small_session
 from vectra_bot.errors import JournalError, StoreError, UnknownNameError
 from vectra_bot.models import DocType
-from vectra_bot.store.journal import Journal, journal_directory
+from vectra_bot.store.journal import Journal, journal_directory, never_began
 from vectra_bot.store.parquet import begin_session, build_parts, manifest_path, part_path
 from vectra_bot.store.sessions import (
     drop_session,
@@ -130,3 +130,54 @@ def test_half_dropped_session_is_finished(tmp_path: Path) -> None:
     assert repair_store(tmp_path).removed == (f".dropped-{SESSION}",)
     assert list(tmp_path.rglob("*.parquet")) == []
     assert list((tmp_path / "journals").iterdir()) == []
+
+
+def test_garbage_in_one_session_does_not_stop_the_repair(tmp_path: Path) -> None:
+    """A list of merged parts that is none, and a damaged first line, are named; the rest is repaired."""
+    for name in ("garbage", "list", "names", "line", SESSION):
+        journal = _session(tmp_path, name)
+        journal.append(small_session()[:6] if name != SESSION else [])
+        journal.close("done") if name != "line" else journal.abandon()
+    root = tmp_path / "journals"
+    (root / "garbage" / "compacted.json").write_bytes(b"\xff{")
+    (root / "list" / "compacted.json").write_text("[]")
+    (root / "names" / "compacted.json").write_text('{"a": 1}')
+    first = root / "line" / "000001.log"
+    first.write_bytes(b"x" + first.read_bytes()[1:])
+
+    repaired = repair_store(tmp_path)
+    assert len(repaired.damaged) == 4
+    for name in ("garbage", "list", "names", "line"):
+        assert [line for line in repaired.damaged if name in line and "\n" not in line]
+    assert any(f"session_id={SESSION}" in path for path in repaired.built)
+    assert any("session_id=list" in path for path in repaired.built)
+    assert repaired.unfinished == (root / "line",)
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({}, True),
+        ({"000001.log": b""}, True),
+        ({"000001.log": b"01234567 {"}, True),
+        ({"000001.log": b"garbage\n"}, False),
+        ({"000001.log": b"garbage", "000002.log": b""}, False),
+    ],
+)
+def test_only_what_holds_no_line_never_began(
+    tmp_path: Path, files: dict[str, bytes], expected: bool
+) -> None:
+    """A session that never began has no whole line; anything more is damage, and damage is kept."""
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    assert never_began(tmp_path) is expected
+
+
+def test_first_entry_counts_without_its_line_feed(tmp_path: Path) -> None:
+    """The reader takes a whole last entry without its line feed: it is something to lose."""
+    journal = _session(tmp_path, "begun")
+    journal.abandon()
+    path = journal.directory / "000001.log"
+    path.write_bytes(path.read_bytes().rstrip(b"\n"))
+    assert not never_began(journal.directory)
+    assert unfinished_sessions(tmp_path) == [journal.directory]

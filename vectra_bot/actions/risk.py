@@ -43,10 +43,8 @@ def _amount(_: object, attribute: Any, value: Any) -> None:
         )
     try:
         to_lamports(value)
-    except LedgerError:
-        raise ConfigError(
-            f"limit {attribute.name!r} was {value}: give SOL with at most nine places"
-        ) from None
+    except LedgerError as error:
+        raise ConfigError(f"limit {attribute.name!r}: {error}") from None
 
 
 def _count(_: object, attribute: Any, value: Any) -> None:

@@ -13,7 +13,7 @@ from attrs import define, field, frozen
 
 from vectra_bot.engine import Engine
 from vectra_bot.game import rules
-from vectra_bot.game.fair import expected_return
+from vectra_bot.game.fair import expected_return, return_variance
 from vectra_bot.game.ledger import to_lamports, to_sol
 from vectra_bot.models import (
     ActionState,
@@ -30,6 +30,9 @@ from vectra_bot.serde import canonical_json, record_to_json
 # Distinct latencies kept, in ms; beyond this a latency counts as the largest kept one.
 MAX_LATENCY_MS = 60_000
 Z_95 = 1.959963984540054
+
+# Fewer games are too few for a normal shape: no chance is named.
+MIN_GAMES_FOR_LUCK = 10
 
 
 @frozen(kw_only=True)
@@ -52,8 +55,11 @@ class Report:
         pnl_interval: 95 % interval of the mean profit per game (Student t), None below two games.
         expected: what the law gives for the very risks taken: every tick a position was held and every
             sidebet placed, at their exact conditional expectation. Actual minus expected profit is luck.
-        luck: chance to do at least as well by luck alone under the law (normal approximation), None if
-            nothing varied.
+        open_value: what was still open when the session ended: the position at the last price and a
+            sidebet's stake. Cash and ``pnl`` leave it out.
+        luck: chance to do at least as well by luck alone: the spread is the law's own for the very risks
+            taken, the shape a normal one, so it is None below ten games.
+        plugin_errors: number of exceptions by plugin.
         digest: SHA-256 over every action with its outcome, without times.
         ended: why the session ended.
         error: one line if a strategy raised, else None.
@@ -74,6 +80,7 @@ class Report:
     cash_start: Decimal | None
     cash_end: Decimal | None
     pnl: Decimal | None
+    open_value: Decimal
     pnl_per_game: Decimal | None
     pnl_interval: tuple[Decimal, Decimal] | None
     expected: Decimal
@@ -84,6 +91,7 @@ class Report:
     quarantined: int
     digest: str
     ended: str
+    plugin_errors: dict[str, int] = field(factory=dict)
     error: str | None = None
     recovered: tuple[str, ...] = ()
 
@@ -119,6 +127,8 @@ class SessionStats:
     pnl_sum: int = 0
     pnl_squares: int = 0
     expected: float = 0.0
+    expected_closed: float = 0.0
+    variance: float = 0.0
     latencies: Counter[int] = field(factory=Counter)
     frames: int = 0
     _digest: Any = field(factory=hashlib.sha256)
@@ -130,7 +140,7 @@ class SessionStats:
         law, taken at the tick's start; summed up, that is the profit the law gives for the risks taken.
         """
         game, account = self.engine.game, self.engine.account
-        if not account.lots or game.phase is not GamePhase.ACTIVE:
+        if not account.lots or game.phase is not GamePhase.ACTIVE or game.price <= 0:
             return
         if isinstance(event, GameFrame):
             ends = (
@@ -150,6 +160,7 @@ class SessionStats:
         if ends:
             value = account.qty * game.price
             self.expected += value * expected_return(game.price, game.low)
+            self.variance += value * value * return_variance(game.price, game.low)
 
     def after(self, document: Document) -> None:
         """Take in a document of the engine."""
@@ -161,7 +172,9 @@ class SessionStats:
         if latency is not None:
             self.latencies[min(max(latency, 0), MAX_LATENCY_MS)] += 1
         if record.action_type is ActionType.SIDEBET and record.state.is_executed:
-            self.expected += sidebet_expectation(to_lamports(record.amount or 0))
+            stake = to_lamports(record.amount or 0)
+            self.expected += sidebet_expectation(stake)
+            self.variance += sidebet_variance(stake)
 
     def count_games(self) -> None:
         """Take in games the engine has closed since the last call."""
@@ -171,6 +184,7 @@ class SessionStats:
             pnl = to_lamports(self.engine.history[-1].pnl)
             self.pnl_sum += pnl
             self.pnl_squares += pnl * pnl
+            self.expected_closed = self.expected
 
     @property
     def digest(self) -> str:
@@ -194,12 +208,11 @@ class SessionStats:
         reach = student_t_95(self.games - 1) * deviation / math.sqrt(self.games)
         return to_sol(round(mean - reach)), to_sol(round(mean + reach))
 
-    def luck(self, pnl: int | None) -> float | None:
-        """Return the chance that luck alone does at least as well as *pnl* lamports."""
-        deviation = self.deviation
-        if pnl is None or not deviation:
+    def luck(self, equity_change: int | None) -> float | None:
+        """Return the chance that luck alone brings at least *equity_change* lamports."""
+        if equity_change is None or self.games < MIN_GAMES_FOR_LUCK or self.variance <= 0:
             return None
-        z = (pnl - self.expected) / (deviation * math.sqrt(self.games))
+        z = (equity_change - self.expected) / math.sqrt(self.variance)
         return 0.5 * math.erfc(z / math.sqrt(2))
 
     def latency(self) -> Latency:
@@ -242,8 +255,17 @@ def action_digest_line(action: PlayerAction) -> bytes:
 
 def sidebet_expectation(stake: int) -> float:
     """Return the expected profit of a sidebet in units of *stake*: it wins if the next 40 ticks rug."""
-    win = 1.0 - (1.0 - rules.RUG_CHANCE) ** rules.SIDEBET_WINDOW_TICKS
-    return stake * (win * rules.SIDEBET_PAYOUT_X - 1.0)
+    return stake * (_sidebet_win() * rules.SIDEBET_PAYOUT_X - 1.0)
+
+
+def sidebet_variance(stake: int) -> float:
+    """Return the variance of a sidebet's profit in units of *stake* squared."""
+    win = _sidebet_win()
+    return float((stake * rules.SIDEBET_PAYOUT_X) ** 2) * win * (1.0 - win)
+
+
+def _sidebet_win() -> float:
+    return 1.0 - (1.0 - rules.RUG_CHANCE) ** rules.SIDEBET_WINDOW_TICKS
 
 
 def student_t_95(freedom: int) -> float:

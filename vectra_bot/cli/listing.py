@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from vectra_bot.cli import HELP_OPTIONS
 from vectra_bot.cli.output import json_option, print_json
 from vectra_bot.params import Parameter, parameters
 from vectra_bot.plugins import PluginInfo, discover
@@ -16,7 +17,7 @@ from vectra_bot.session.loading import strategy_names
 from vectra_bot.strategy import Strategy
 
 
-@click.command(epilog="\b\nExample:\n  vectra-bot strategies --json")
+@click.command(context_settings=HELP_OPTIONS, epilog="\b\nExample:\n  vectra-bot strategies --json")
 @json_option
 def strategies(as_json: bool) -> None:
     """List the installed strategies with their parameters.
@@ -36,7 +37,7 @@ def strategies(as_json: bool) -> None:
     print_table(("strategy", "what it does"), rows)
 
 
-@click.command(epilog="\b\nExample:\n  vectra-bot plugins --json")
+@click.command(context_settings=HELP_OPTIONS, epilog="\b\nExample:\n  vectra-bot plugins --json")
 @json_option
 def plugins(as_json: bool) -> None:
     """List the installed plugins with their hooks.

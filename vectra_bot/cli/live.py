@@ -62,6 +62,7 @@ class PlainLines(View):
     def __init__(self, title: str) -> None:
         self._title: str | None = clean(title)
         self._told = 0
+        self._read = True
 
     def __exit__(
         self,
@@ -69,20 +70,29 @@ class PlainLines(View):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        sys.stderr.flush()
+        self._write("")
 
     def update(self, snapshot: Snapshot) -> None:
         if self._title is not None:
-            sys.stderr.write(f"{self._title}\n")
+            self._write(f"{self._title}\n")
             self._title = None
         step = snapshot.games_done * _PLAIN_STEPS // snapshot.games_total
         if step == self._told:
             return
         self._told = step
-        sys.stderr.write(
+        self._write(
             f"game {snapshot.games_done} of {snapshot.games_total}, cash {snapshot.cash} SOL, "
             f"PnL {signed(snapshot.pnl)} SOL, actions {by_state(snapshot.actions)}\n"
         )
+
+    def _write(self, text: str) -> None:
+        """Write to stderr while somebody reads it: progress never ends a session."""
+        if self._read:
+            try:
+                sys.stderr.write(text)
+                sys.stderr.flush()
+            except BrokenPipeError:
+                self._read = False
 
 
 def view(title: str) -> View:

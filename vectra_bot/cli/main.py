@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from vectra_bot.cli import HELP_OPTIONS
 from vectra_bot.errors import PluginError, StrategyError, UsageError, VectraError
 
 if TYPE_CHECKING:
@@ -175,7 +176,7 @@ def _version(ctx: click.Context, _parameter: click.Parameter, value: bool) -> No
         ctx.exit()
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, context_settings=HELP_OPTIONS)
 @click.option(
     "--debug", is_flag=True, help="Show the traceback of an error (also after a command)."
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext, redirect_stdout
 from typing import Any, TypeVar
 
 import click
@@ -20,6 +21,11 @@ def print_json(value: Mapping[str, Any]) -> None:
     """Print *value* as one JSON object on one line; Decimals, times and paths as text."""
     sys.stdout.write(json.dumps(value, default=str, allow_nan=False) + "\n")
     sys.stdout.flush()
+
+
+def quiet_stdout(quiet: bool) -> AbstractContextManager[Any]:
+    """Return a context in which what strategies and plugins print goes to stderr, if *quiet*."""
+    return redirect_stdout(sys.stderr) if quiet else nullcontext()
 
 
 def clean(text: object) -> str:

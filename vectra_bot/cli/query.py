@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from vectra_bot.cli import HELP_OPTIONS
 
 if TYPE_CHECKING:
     from vectra_bot.store.catalog import Result
@@ -21,9 +24,14 @@ _SQL_WORDS = (
     "values",
 )
 _CELL_WIDTH = 60
+_EPILOG = """\b
+Examples:
+  vectra-bot query cash-per-game
+  vectra-bot query "SELECT game_id, max(price) FROM game_tick GROUP BY ALL"
+"""
 
 
-@click.command()
+@click.command(epilog=_EPILOG, context_settings=HELP_OPTIONS)
 @click.argument("query", required=False, metavar="[NAME|SQL]")
 @click.option(
     "--store",
@@ -32,16 +40,11 @@ _CELL_WIDTH = 60
 )
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list of objects.")
 def query(query: str | None, store: str | None, *, as_json: bool) -> None:
-    r"""Ask a store by a query's name or in SQL; without an argument, list the names.
+    """Ask a store by a query's name or in SQL; without an argument, list the names.
 
     SQL runs in DuckDB over one view per kind of document: player_action, other_player, game_tick,
     server_state, ws_event, system_event, ml_episode and so on. In JSON, amounts of SOL are numbers
     with all nine decimals, exactly as stored; times are ISO 8601.
-
-    \b
-    Examples:
-      vectra-bot query cash-per-game
-      vectra-bot query "SELECT game_id, max(price) FROM game_tick GROUP BY ALL"
     """
     from vectra_bot.store import default_store
     from vectra_bot.store.catalog import Result, open_store
@@ -54,7 +57,11 @@ def query(query: str | None, store: str | None, *, as_json: bool) -> None:
         with open_store(store or default_store()) as catalog:
             result = catalog.sql(query) if _is_sql(query) else catalog.run(query)
             for path in catalog.damaged:
-                click.echo(f"warning: {path} is damaged and was left out", err=True)
+                click.echo(
+                    f"warning: {path} is damaged and was left out; delete it and its session's "
+                    "*.parts.json, the next run builds it again",
+                    err=True,
+                )
     click.echo(_as_json(result) if as_json else _as_table(result))
 
 
@@ -126,6 +133,11 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float | Decimal) and not isinstance(value, bool)
 
 
+def on_terminal() -> bool:
+    """Return whether a person reads the table."""
+    return sys.stdout.isatty()
+
+
 def _cell(value: Any) -> str:
     from decimal import Decimal
 
@@ -133,4 +145,6 @@ def _cell(value: Any) -> str:
         return "-"
     text = format(value, "f") if isinstance(value, Decimal) else str(value)
     text = text.replace("\n", "\\n")
-    return text if len(text) <= _CELL_WIDTH else text[: _CELL_WIDTH - 1] + "…"
+    if len(text) <= _CELL_WIDTH or not on_terminal():
+        return text
+    return text[: _CELL_WIDTH - 1] + "…"

@@ -8,8 +8,9 @@ from typing import Any
 
 import click
 
+from vectra_bot.cli import HELP_OPTIONS
 from vectra_bot.cli.options import pairs, plugin_options, plugin_settings
-from vectra_bot.cli.output import json_option, print_json
+from vectra_bot.cli.output import json_option, print_json, quiet_stdout
 from vectra_bot.cli.stopping import Stopper
 from vectra_bot.errors import CheckFailed, InputError, UsageError
 from vectra_bot.session import ReplayConfig, replay_session
@@ -21,7 +22,7 @@ Examples:
 """
 
 
-@click.command(epilog=_EPILOG)
+@click.command(epilog=_EPILOG, context_settings=HELP_OPTIONS)
 @click.argument("path", metavar="FILE|DIR")
 @click.option("--strategy", metavar="NAME|FILE", help="What sees the recording [default: watch].")
 @click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="A strategy parameter.")
@@ -45,7 +46,7 @@ def replay(path: str, check: bool, as_json: bool, **options: Any) -> int:
     if check:
         return _check(target, as_json, options)
     config = _config(target, options)
-    with Stopper(config.stop.set) as stopper:
+    with Stopper(config.stop.set) as stopper, quiet_stdout(as_json):
         result = asyncio.run(replay_session(config))
     if as_json:
         print_json(result)
@@ -76,7 +77,8 @@ def _check(target: Path, as_json: bool, options: dict[str, Any]) -> int:
         raise UsageError(
             f"--check was given with {', '.join(given)}: leave that out, the journal's header says what ran"
         )
-    result = asyncio.run(replay_session(ReplayConfig(path=target, check=True)))
+    with quiet_stdout(as_json):
+        result = asyncio.run(replay_session(ReplayConfig(path=target, check=True)))
     if as_json:
         print_json(result)
     else:
@@ -108,6 +110,7 @@ def _print_check(result: dict[str, Any]) -> None:
 
 
 def _print_recording(result: dict[str, Any]) -> None:
+    from vectra_bot.cli.report import store_option
     from vectra_bot.cli.tables import print_pairs
 
     lines = (
@@ -128,7 +131,7 @@ def _print_recording(result: dict[str, Any]) -> None:
             ("Games", f"{result['games']} ({result['ticks']} ticks)"),
             ("Store", result["store"]),
             ("Journal", result["journal"]),
-            ("Next", "vectra-bot query games"),
+            ("Next", f"vectra-bot query games{store_option(result['store'])}"),
         ],
         title="Replay",
     )

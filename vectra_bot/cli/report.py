@@ -23,6 +23,8 @@ def print_report(report: Report) -> None:
         ("PnL", f"{_signed(report.pnl)} SOL, per game {_per_game(report)}"),
         ("Expected", _expected(report)),
     ]
+    if report.open_value:
+        rows.insert(-1, ("Open", f"worth {_sol(report.open_value)} SOL at the end, not in the PnL"))
     if report.luck is not None:
         rows.append(
             ("Luck", f"{_share(report.luck)} of sessions do at least as well by luck alone")
@@ -30,6 +32,9 @@ def print_report(report: Report) -> None:
     rows.append(("Latency", _latency(report)))
     if report.quarantined:
         rows.append(("Frames", f"{report.quarantined} of {report.frames} could not be read"))
+    if report.plugin_errors:
+        failed = ", ".join(f"{name} {count} times" for name, count in report.plugin_errors.items())
+        rows.append(("Plugins", f'failed: {failed}; see vectra-bot query "FROM system_event"'))
     if report.recovered:
         rows.append(("Recovered", f"{len(report.recovered)} earlier session(s) of this store"))
     rows.append(("Seed", "none" if report.seed is None else report.seed))
@@ -38,7 +43,7 @@ def print_report(report: Report) -> None:
         rows += [
             ("Store", report.store),
             ("Journal", report.journal),
-            ("Next", f"vectra-bot query {_DEFAULT_QUERY}{_store_option(report.store)}"),
+            ("Next", f"vectra-bot query {_DEFAULT_QUERY}{store_option(report.store)}"),
         ]
     print_pairs(rows, title="Report")
 
@@ -76,7 +81,8 @@ def _latency(report: Report) -> str:
     )
 
 
-def _store_option(store: str) -> str:
+def store_option(store: str) -> str:
+    """Return the option that names *store* to another command, empty if it is the default."""
     from vectra_bot.store import default_store
 
     return "" if Path(store) == default_store() else f" --store {shlex.quote(store)}"

@@ -11,8 +11,9 @@ import attrs
 import click
 
 from vectra_bot.actions.risk import Limits
+from vectra_bot.cli import HELP_OPTIONS
 from vectra_bot.cli.options import pairs, plugin_options, plugin_settings
-from vectra_bot.cli.output import json_option, print_json
+from vectra_bot.cli.output import json_option, print_json, quiet_stdout
 from vectra_bot.cli.stopping import Stopper
 from vectra_bot.config import (
     LIMITS_HELP,
@@ -72,7 +73,7 @@ def _setting_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-@click.command(epilog=_EPILOG)
+@click.command(epilog=_EPILOG, context_settings=HELP_OPTIONS)
 @click.argument("strategy", required=False)
 @_setting_options
 @click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="A strategy parameter.")
@@ -87,7 +88,8 @@ def run(strategy: str | None, config_file: str | None, as_json: bool, **options:
     """
     config = _session_config(strategy, config_file, options)
     if as_json:
-        report, code = _run(config, None)
+        with quiet_stdout(as_json):
+            report, code = _run(config, None)
         print_json(report.to_json())
     else:
         from vectra_bot.cli.live import view

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM during a run: the first asks the session to end, the second Ctrl-C insists."""
+"""Ctrl-C and SIGTERM during a run: the first asks the session to end, the second insists."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Stopper(AbstractContextManager["Stopper"]):
             signal.signal(number, handler)
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
-        if self.exit_code and number == signal.SIGINT:
+        if self.exit_code:
             raise KeyboardInterrupt
         self.exit_code = 128 + number
         self._stop(signal.Signals(number).name)

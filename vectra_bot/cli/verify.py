@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+from vectra_bot.cli import HELP_OPTIONS
+
 _EXAMPLES = """\b
 Examples:
   vectra-bot verify seeded_games.jsonl.gz
@@ -14,7 +16,7 @@ Examples:
 """
 
 
-@click.command("verify", epilog=_EXAMPLES)
+@click.command("verify", epilog=_EXAMPLES, context_settings=HELP_OPTIONS)
 @click.argument("file", required=False, metavar="[FILE]")
 @click.option("--server-seed", metavar="SEED", help="The revealed seed of a game, any text.")
 @click.option("--game-id", metavar="ID", help="The id of that game.")

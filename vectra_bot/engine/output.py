@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import traceback
 from collections import Counter, deque
 from collections.abc import Callable
+from decimal import localcontext
 from typing import Any, TypeAlias
 
 from attrs import frozen
@@ -14,6 +14,7 @@ from vectra_bot.actions.ids import ActionIds
 from vectra_bot.actions.interface import BotActionInterface, Desk
 from vectra_bot.actions.risk import Limits, RiskGate
 from vectra_bot.actions.tracker import ActionTracker
+from vectra_bot.errors import safe_error, safe_text, safe_trace
 from vectra_bot.game import state as game_state
 from vectra_bot.game.account import Account
 from vectra_bot.models import (
@@ -71,6 +72,7 @@ class EngineOutput:
         self.failure: StrategyFailure | None = None
         self.counts: Counter[str] = Counter()
         self.states: Counter[ActionState] = Counter()
+        self.plugin_errors: Counter[str] = Counter()
         self.account = Account()
         self.history: deque[GameSummary] = deque(maxlen=HISTORY_GAMES)
         self._state = game_state.GameState()
@@ -105,12 +107,16 @@ class EngineOutput:
 
     # Hooks and the strategy.
 
+    # Foreign code runs in a decimal context of its own: what it sets there ends with the call.
+
     def _review(self, action: Any) -> str | None:
-        return self.plugins.review(action, self.game, self.account.view)
+        with localcontext():
+            return self.plugins.review(action, self.game, self.account.view)
 
     def _tell(self, hook: str, *args: Any) -> None:
         """Run a hook in every plugin, then the strategy's method of the same name."""
-        self.plugins.call(hook, *args)
+        with localcontext():
+            self.plugins.call(hook, *args)
         self._desk.in_callback = True
         try:
             self._guarded(hook, getattr(self.strategy, hook), *args)
@@ -121,28 +127,28 @@ class EngineOutput:
         if self.failure is not None:
             return None
         try:
-            return method(*args)
+            with localcontext():
+                return method(*args)
         except BaseException as error:  # noqa: BLE001 - a strategy's exception ends trading, not the host
             self._fail(callback, error)
             return None
 
     def _fail(self, callback: str, error: BaseException) -> None:
-        trace = "".join(traceback.format_exception(error))
+        trace = safe_trace(error)
         name = type(self.strategy).__name__
-        self.failure = StrategyFailure(
-            f"{name}.{callback}", f"{type(error).__name__}: {error}", trace, error
-        )
+        self.failure = StrategyFailure(f"{name}.{callback}", safe_error(error), trace, error)
         self._gate.stop_all(f"{name}.{callback} raised")
         self._system(
             "strategy.error",
             "critical",
             f"{name}.{callback} raised {type(error).__name__}",
-            error=str(error),
+            error=safe_text(error),
             traceback=trace,
         )
 
     def _store_faults(self) -> None:
         for fault in self.plugins.faults:
+            self.plugin_errors[fault.plugin] += 1
             self._system(
                 "plugin.quarantined" if fault.quarantined else "plugin.error",
                 "error",

@@ -274,6 +274,27 @@ def expected_return(price: float, low: float) -> float:
     return (1 - rules.RUG_CHANCE) * mean + rules.RUG_CHANCE * at_rug - 1
 
 
+def return_variance(price: float, low: float) -> float:
+    """Return the exact variance of ``next/price - 1`` over one tick of the v3 law, rug included.
+
+    Args:
+        price: the price now.
+        low: the lowest price of the game so far.
+    """
+    big = (_cube(rules.BIG_MOVE_MAX) - _cube(rules.BIG_MOVE_MIN)) / (3 * _BIG_SPAN)
+    drift = (_cube(rules.DRIFT_MAX) - _cube(rules.DRIFT_MIN)) / (3 * _DRIFT_SPAN)
+    noise = (_NOISE * min(_ROOT_CAP, sqrt(price))) ** 2 / 3
+    square = _BIG_CHANCE * big + (1 - _BIG_CHANCE) * (drift + noise)
+    if price <= rules.GOD_CANDLE_MAX_PRICE:
+        square += _GOD_CHANCE * ((rules.GOD_CANDLE_FACTOR - 1) ** 2 - square)
+    at_rug = rug_price(low) / price - 1
+    return (1 - _RUG_CHANCE) * square + _RUG_CHANCE * at_rug**2 - expected_return(price, low) ** 2
+
+
+def _cube(value: float) -> float:
+    return value * value * value
+
+
 @frozen
 class Difference:
     """One fact that is not what the law says.

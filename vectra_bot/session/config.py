@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import difflib
+import os
+from collections.abc import Callable, Collection, Iterable, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Protocol
 
+import attrs
 from attrs import define, field, frozen
 
 from vectra_bot.actions.risk import Limits
-from vectra_bot.errors import ConfigError
+from vectra_bot.errors import ConfigError, safe_repr
+from vectra_bot.exchange.config import MAX_CROWD
+from vectra_bot.params import convert
 from vectra_bot.strategy import Strategy
 
 MAX_GAMES = 10_000_000
 MAX_SEED = 2**63 - 1
+MAX_SPEED = 1_000_000
+MAX_CASH = 1_000_000
+MAX_LATENCY_MS = 60_000
+# Beyond the year 2200, which no clock of ours reaches and int64 nanoseconds still hold.
+MAX_START_NS = 7_258_118_400_000_000_000
 
 
 @define
@@ -55,23 +65,201 @@ class Observer(Protocol):
         """Show *snapshot*."""
 
 
-@frozen(kw_only=True)
+def _wrong(name: str, value: Any, advice: str) -> ConfigError:
+    return ConfigError(f"option {name} was {safe_repr(value)}: give {advice}")
+
+
+def _strategy(value: Any) -> str | type[Strategy]:
+    if isinstance(value, str) or (isinstance(value, type) and issubclass(value, Strategy)):
+        return value
+    if isinstance(value, Strategy):
+        name = type(value).__name__
+        raise ConfigError(
+            f"strategy was an instance of {name}: give the class {name} itself, "
+            "and its parameters as settings={...}"
+        )
+    if isinstance(value, os.PathLike):
+        path = os.fspath(value)
+        if isinstance(path, str):
+            return path
+    raise ConfigError(
+        f"strategy was {safe_repr(value)}: give a class that inherits vectra_bot.Strategy, "
+        "the name of an installed strategy, or ./file.py[:Class]"
+    )
+
+
+def _whole(name: str, low: int, high: int) -> Callable[[Any], int]:
+    def check(value: Any) -> int:
+        if type(value) is not int or not low <= value <= high:
+            raise _wrong(name, value, f"a whole number from {low} to {high}")
+        return value
+
+    return check
+
+
+def _text(name: str) -> Callable[[Any], str]:
+    def check(value: Any) -> str:
+        if not isinstance(value, str):
+            raise _wrong(name, value, "text")
+        return value
+
+    return check
+
+
+def _speed(value: Any) -> float | None:
+    if value is None or (isinstance(value, str) and value == "max"):
+        return None
+    try:
+        factor = 0.0 if isinstance(value, str) else convert(value, float)
+    except (ValueError, OverflowError):
+        factor = 0.0
+    if not 0 < factor <= MAX_SPEED:
+        raise _wrong("speed", value, "None for as fast as it goes, or a number above 0")
+    return float(factor)
+
+
+def _cash(value: Any) -> Decimal:
+    try:
+        amount: Decimal | None = convert(value, Decimal)
+    except (ValueError, OverflowError):
+        amount = None
+    if amount is None or not 0 <= amount <= MAX_CASH or amount != round(amount, 9):
+        raise _wrong("cash", value, f"SOL from 0 to {MAX_CASH} with at most nine places")
+    return amount
+
+
+def _folder(name: str) -> Callable[[Any], Path]:
+    def check(value: Any) -> Path:
+        try:
+            return Path(value).expanduser()
+        except (TypeError, RuntimeError):
+            raise _wrong(name, value, "a path, as text or Path") from None
+
+    return check
+
+
+def _limits(value: Any) -> Limits:
+    if isinstance(value, Limits):
+        return value
+    if value is None:
+        return Limits()
+    if not isinstance(value, Mapping):
+        raise _wrong("limits", value, 'Limits(...), or a dict such as {"stake": "0.05"}')
+    known = [limit.name for limit in attrs.fields(Limits)]
+    for key in value:
+        if key not in known:
+            raise ConfigError(f"limits has no {safe_repr(key)}: {_advice(key, known)}")
+    return Limits(**value)
+
+
+def _settings(name: str) -> Callable[[Any], dict[str, Any]]:
+    def check(value: Any) -> dict[str, Any]:
+        if value is None:
+            return {}
+        if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+            raise _wrong(name, value, "a dict of values by parameter name")
+        return dict(value)
+
+    return check
+
+
+def _plugins(value: Any) -> dict[str, dict[str, Any]]:
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+        raise _wrong(
+            "plugins", value, "a dict of parameters by plugin name (enable_plugins takes names)"
+        )
+    return {name: _settings(f"plugins[{name!r}]")(given) for name, given in value.items()}
+
+
+def _names(name: str) -> Callable[[Any], tuple[str, ...]]:
+    def check(value: Any) -> tuple[str, ...]:
+        found = (value,) if isinstance(value, str) else value
+        found = tuple(found) if isinstance(found, Iterable) else (None,)
+        if not all(isinstance(entry, str) for entry in found):
+            raise _wrong(name, value, "plugin names")
+        return found
+
+    return check
+
+
+def _flag(name: str) -> Callable[[Any], bool]:
+    def check(value: Any) -> bool:
+        if type(value) is not bool:
+            raise _wrong(name, value, "True or False")
+        return value
+
+    return check
+
+
+def _observer(value: Any) -> Observer | None:
+    if value is not None and not callable(getattr(value, "update", None)):
+        raise _wrong("observer", value, "an object with a method update(snapshot), or None")
+    observer: Observer | None = value
+    return observer
+
+
+def _stop(value: Any) -> StopFlag:
+    if not isinstance(value, StopFlag):
+        raise _wrong("stop", value, "a StopFlag")
+    return value
+
+
+def _wire_format(value: Any) -> str:
+    if not isinstance(value, str) or value not in ("feb", "dec"):
+        raise _wrong("wire_format", value, "feb or dec")
+    return str(value)
+
+
+_optional = attrs.converters.optional
+_CHECKS: dict[str, Callable[[Any], Any]] = {
+    "strategy": _strategy,
+    "settings": _settings("settings"),
+    "games": _whole("games", 1, MAX_GAMES),
+    "seed": _optional(_whole("seed", 0, MAX_SEED)),
+    "speed": _speed,
+    "session_id": _optional(_text("session_id")),
+    "store": _optional(_folder("store")),
+    "cash": _cash,
+    "latency_ms": _whole("latency_ms", 0, MAX_LATENCY_MS),
+    "crowd": _optional(_whole("crowd", 0, MAX_CROWD)),
+    "wire_format": _wire_format,
+    "limits": _limits,
+    "plugins": _plugins,
+    "enable_plugins": _names("enable_plugins"),
+    "disable_plugins": _names("disable_plugins"),
+    "exchange_log": _optional(_folder("exchange_log")),
+    "start_ns": _optional(_whole("start_ns", 0, MAX_START_NS)),
+    "observer": _observer,
+    "stop": _stop,
+    "restore_from": _optional(_text("restore_from")),
+    "recover": _flag("recover"),
+}
+"""What every option goes through, wherever it comes from."""
+
+
+def _with_checks(_: type, fields: list[attrs.Attribute[Any]]) -> list[attrs.Attribute[Any]]:
+    return [option.evolve(converter=_CHECKS[option.name]) for option in fields]
+
+
+@frozen(kw_only=True, field_transformer=_with_checks)
 class SessionConfig:
     """A paper session on the embedded exchange.
 
     Attributes:
         strategy: entry-point name, ``./file.py[:Class]``, or the class itself.
-        settings: the strategy's parameters.
+        settings: the strategy's parameters by name.
         games: games to play.
         seed: seed of the exchange; random if None.
-        speed: None for as fast as it goes, else times real time; 1 runs by the wall clock.
+        speed: None or ``max`` for as fast as it goes, else times real time; 1 runs by the wall clock.
         session_id: name of the session; random if None.
-        store: folder of the store; the default store if None.
+        store: folder of the store, text or Path; the default store if None.
         cash: SOL at the start.
         latency_ms: one way from us to the exchange, milliseconds.
         crowd: size of the crowd; the exchange's default if None.
         wire_format: ``feb`` or ``dec``.
-        limits: what may be asked of the venue.
+        limits: what may be asked of the venue; Limits or a dict of them.
         plugins: parameters by plugin name; naming a plugin enables it.
         enable_plugins: plugins to enable although they are off by default.
         disable_plugins: plugins not to load.
@@ -103,14 +291,22 @@ class SessionConfig:
     restore_from: str | None = None
     recover: bool = True
 
-    def __attrs_post_init__(self) -> None:
-        _check("games", self.games, 1, MAX_GAMES)
-        if self.seed is not None:
-            _check("seed", self.seed, 0, MAX_SEED)
-        if self.wire_format not in ("feb", "dec"):
-            raise ConfigError(f"wire format was {self.wire_format!r}: give feb or dec")
+
+def make_config(strategy: str | type[Strategy], options: Mapping[str, Any]) -> SessionConfig:
+    """Return a config from plain options.
+
+    Raises:
+        ConfigError: an option is unknown or wrong.
+    """
+    known = [option.name for option in attrs.fields(SessionConfig) if option.name != "strategy"]
+    for name in options:
+        if name not in known:
+            raise ConfigError(f"run() has no option {name!r}: {_advice(name, known)}")
+    return SessionConfig(strategy=strategy, **options)
 
 
-def _check(name: str, value: Any, low: int, high: int) -> None:
-    if type(value) is not int or not low <= value <= high:
-        raise ConfigError(f"{name} was {value!r}: give a whole number from {low} to {high}")
+def _advice(name: Any, known: Collection[str]) -> str:
+    close = difflib.get_close_matches(str(name), known, n=2, cutoff=0.5)
+    if close:
+        return f"did you mean {' or '.join(close)}?"
+    return f"it takes {', '.join(known)}"

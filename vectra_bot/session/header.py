@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import platform
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from importlib import metadata
 from pathlib import Path
@@ -13,10 +14,11 @@ from typing import Any
 
 from vectra_bot.actions.risk import Limits
 from vectra_bot.engine import STATE_KIND, Engine
-from vectra_bot.errors import InputError, JournalError, StrategyError
+from vectra_bot.errors import ConfigError, InputError, JournalError, StrategyError
 from vectra_bot.models import SCHEMA_VERSION, Mode
 from vectra_bot.params import configure, settings_of
 from vectra_bot.plugins import PluginManager
+from vectra_bot.serde import canonical_json
 from vectra_bot.session.config import SessionConfig
 from vectra_bot.session.loading import StrategySource, resolve_strategy
 from vectra_bot.store.journal import JOURNAL_VERSION, journal_directory, read_journal
@@ -65,13 +67,13 @@ def make_header(
             "spec": source.spec,
             "name": source.name,
             "source_sha256": source.source_sha256,
-            "settings": {k: _text(v) for k, v in settings_of(strategy).items()},
+            "settings": _plain_settings(source.name, settings_of(strategy)),
         },
         "plugins": [
             {
                 "name": name,
                 "version": version,
-                "settings": _texts((plugin_settings or {}).get(name, {})),
+                "settings": _plain_settings(name, (plugin_settings or {}).get(name, {})),
             }
             for name, version in plugins.names
         ],
@@ -99,13 +101,27 @@ def _exchange(config: SessionConfig) -> dict[str, Any]:
     }
 
 
-def _text(value: Any) -> Any:
+def _plain_settings(owner: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings as they come back from a journal, so that headers can be compared."""
+    result: dict[str, Any] = {}
+    for key, value in settings.items():
+        try:
+            result[key] = json.loads(canonical_json(_plain(value)))
+        except (TypeError, ValueError) as error:
+            raise ConfigError(
+                f"{owner} parameter {key!r} was {value!r}, which JSON cannot carry ({error}): "
+                "give numbers, text, true or false, or lists of them"
+            ) from error
+    return result
+
+
+def _plain(value: Any) -> Any:
     """Return a setting as JSON can carry it and :func:`configure` takes it back."""
-    return str(value) if isinstance(value, Decimal) else value
-
-
-def _texts(settings: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: _text(value) for key, value in settings.items()}
+    if isinstance(value, Decimal | Path):
+        return str(value)
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value
 
 
 def restore(strategy: Strategy, state: Any) -> None:
@@ -145,9 +161,11 @@ def saved_state(store: Path, session_id: str) -> Any:
 
 def same_session(header: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     """Return whether two headers describe the same reproducible run."""
-    return {k: v for k, v in header.items() if k not in _INCIDENTAL} == {
-        k: v for k, v in other.items() if k not in _INCIDENTAL
-    }
+    return _canonical(header) == _canonical(other)
+
+
+def _canonical(header: Mapping[str, Any]) -> str:
+    return canonical_json({k: v for k, v in header.items() if k not in _INCIDENTAL})
 
 
 def engine_of(header: Mapping[str, Any]) -> tuple[Engine, StrategySource]:
@@ -158,7 +176,7 @@ def engine_of(header: Mapping[str, Any]) -> tuple[Engine, StrategySource]:
         UnknownNameError, InputError, StrategyError, PluginError, ConfigError: strategy or plugins cannot
             be made as they were.
     """
-    try:
+    with _header_errors():
         about = header["strategy"]
         limits = Limits(
             stake=Decimal(header["limits"]["stake"]),
@@ -168,11 +186,6 @@ def engine_of(header: Mapping[str, Any]) -> tuple[Engine, StrategySource]:
         mode, session_id = Mode(header["mode"]), header["session_id"]
         wanted = {entry["name"]: entry["settings"] for entry in header["plugins"]}
         spec, settings = about["spec"], about["settings"]
-    except (KeyError, TypeError, ValueError) as error:
-        raise JournalError(
-            f"the journal's header cannot be used ({type(error).__name__}: {error}): "
-            "was it written by vectra-bot?"
-        ) from error
     source = resolve_strategy(spec)
     plugins = PluginManager.load_only(wanted)
     strategy = configure(source.cls, settings)
@@ -185,3 +198,35 @@ def engine_of(header: Mapping[str, Any]) -> tuple[Engine, StrategySource]:
         limits=limits,
     )
     return engine, source
+
+
+class _Watching(Strategy):
+    """Decides nothing."""
+
+
+def watching_engine(header: Mapping[str, Any]) -> Engine:
+    """Return an engine of the session that folds its inputs without its strategy and plugins.
+
+    Raises:
+        JournalError: the header lacks what is needed.
+    """
+    with _header_errors():
+        mode, session_id = Mode(header["mode"]), str(header["session_id"])
+    return Engine(
+        session_id=session_id,
+        mode=mode,
+        strategy=_Watching(),
+        plugins=PluginManager(),
+        limits=Limits(),
+    )
+
+
+@contextlib.contextmanager
+def _header_errors() -> Iterator[None]:
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, ArithmeticError) as error:
+        raise JournalError(
+            f"the journal's header cannot be used ({type(error).__name__}: {error}): "
+            "was it written by vectra-bot?"
+        ) from error

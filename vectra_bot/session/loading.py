@@ -5,16 +5,25 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import inspect
+import os
 import sys
 import traceback
 from importlib import import_module, metadata
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NoReturn
 
 from attrs import frozen
 
-from vectra_bot.errors import InputError, StrategyError, UnknownNameError
+from vectra_bot.errors import (
+    ConfigError,
+    InputError,
+    StrategyError,
+    UnknownNameError,
+    safe_error,
+    safe_repr,
+    safe_text,
+)
 from vectra_bot.strategy import Strategy
 
 GROUP = "vectra_bot.strategies"
@@ -49,12 +58,18 @@ def resolve_strategy(spec: str | type[Strategy]) -> StrategySource:
         UnknownNameError: no strategy has this name.
         InputError: the file or module cannot be used.
         StrategyError: the strategy's own code raised while it was imported.
+        ConfigError: a strategy class is not one that could run, or *spec* is none of these.
     """
     if isinstance(spec, type):
-        return _source(f"{spec.__module__}:{spec.__qualname__}", spec.__name__, spec)
+        cls = _require(spec, spec.__name__)
+        return _source(f"{cls.__module__}:{cls.__qualname__}", cls.__name__, cls)
+    if not isinstance(spec, str):
+        raise ConfigError(
+            f"strategy was {safe_repr(spec)}: give a class, a name, ./file.py[:Class] or module:Class"
+        )
     path_text, _, class_name = spec.partition(":")
     if path_text.endswith(".py") or "/" in path_text:
-        path = Path(path_text).expanduser()
+        path = _path(path_text)
         cls = _pick(_load_file(path), class_name, path_text)
         return _source(f"{path.resolve()}:{cls.__name__}", cls.__name__, cls)
     if class_name:
@@ -65,11 +80,8 @@ def resolve_strategy(spec: str | type[Strategy]) -> StrategySource:
         raise UnknownNameError("strategy", spec, points, hint=hint)
     try:
         found = points[spec].load()
-    except Exception as error:
-        raise StrategyError(
-            f"strategy {spec!r} cannot be imported ({type(error).__name__}: {error}): "
-            f"reinstall {points[spec].value!r}"
-        ) from error
+    except BaseException as error:  # noqa: BLE001 - foreign code; comes out as an error of ours
+        _raise_foreign(error, f"strategy {spec!r}", f"reinstall {points[spec].value!r}")
     return _source(spec, spec, _require(found, spec))
 
 
@@ -82,10 +94,21 @@ def _source(spec: str, name: str, cls: type[Strategy]) -> StrategySource:
     return StrategySource(spec, name, cls, digest)
 
 
+def _path(text: str) -> Path:
+    try:
+        path = Path(text).expanduser()
+        found = path.is_file()
+    except (OSError, RuntimeError) as error:
+        raise InputError(
+            f"strategy file {text!r} cannot be read ({safe_error(error)}): check the path"
+        ) from error
+    if not found:
+        raise InputError(f"strategy file {text!r} does not exist: give the path of a .py file")
+    return path
+
+
 def _load_file(path: Path) -> ModuleType:
-    if not path.is_file():
-        raise InputError(f"strategy file {str(path)!r} does not exist: give the path of a .py file")
-    name = "vectra_strategy_" + hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]
+    name = "vectra_strategy_" + hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:12]
     module_spec = importlib.util.spec_from_file_location(name, path)
     if module_spec is None or module_spec.loader is None:
         raise InputError(
@@ -95,23 +118,28 @@ def _load_file(path: Path) -> ModuleType:
     sys.modules[name] = module
     try:
         module_spec.loader.exec_module(module)
-    except SyntaxError as error:
-        raise InputError(
-            f"strategy file {str(path)!r} line {error.lineno} cannot be read ({error.msg}): correct it"
-        ) from error
     except BaseException as error:
-        line = _line_in(path, error)
-        raise StrategyError(
-            f"strategy file {str(path)!r}{line} raised {type(error).__name__}: {error}; correct it"
-        ) from error
+        del sys.modules[name]
+        line = _line_in(module_spec.origin, error)
+        what = f"strategy file {str(path)!r}"
+        if not line and not isinstance(error, SyntaxError):
+            raise InputError(
+                f"{what} cannot be read ({safe_error(error)}): is it Python source?"
+            ) from error
+        _raise_foreign(error, f"{what}{line}", "correct it")
     return module
 
 
-def _line_in(path: Path, error: BaseException) -> str:
-    for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        if Path(frame.filename) == path or frame.filename == str(path.resolve()):
-            return f" line {frame.lineno}"
-    return ""
+def _raise_foreign(error: BaseException, what: str, advice: str) -> NoReturn:
+    """Raise what an import of foreign code raised as an error of ours, in one line."""
+    if isinstance(error, ConfigError):
+        raise error
+    if isinstance(error, SyntaxError):
+        where = f" of {str(error.filename)!r}" if error.filename else ""
+        raise InputError(
+            f"{what}: line {error.lineno}{where} cannot be read ({safe_text(error.msg)}): {advice}"
+        ) from error
+    raise StrategyError(f"{what} raised {safe_error(error)}; {advice}") from error
 
 
 def _pick(module: ModuleType, class_name: str, where: str) -> type[Strategy]:
@@ -137,22 +165,33 @@ def _pick(module: ModuleType, class_name: str, where: str) -> type[Strategy]:
     return next(iter(own.values()))
 
 
+def _line_in(file: str | None, error: BaseException) -> str:
+    for frame, line in reversed(list(traceback.walk_tb(error.__traceback__))):
+        if frame.f_code.co_filename == file:
+            return f" line {line}"
+    return ""
+
+
 def _from_module(module_name: str, class_name: str) -> type[Strategy]:
+    spec = f"{module_name}:{class_name}"
+    if not all(module_name.split(".")):
+        raise InputError(f"strategy {spec!r} names no module: give a name, a file, or module:Class")
     try:
         found: Any = import_module(module_name)
         for part in class_name.split("."):
             found = getattr(found, part)
     except (ImportError, AttributeError) as error:
         raise InputError(
-            f"strategy {module_name}:{class_name} cannot be found ({error}): "
-            "give a name, a file, or module:Class"
+            f"strategy {spec} cannot be found ({safe_error(error)}): give a name, a file, or module:Class"
         ) from error
-    return _require(found, f"{module_name}:{class_name}")
+    except BaseException as error:  # noqa: BLE001 - foreign code; comes out as an error of ours
+        _raise_foreign(error, f"strategy {spec!r}", "correct it")
+    return _require(found, spec)
 
 
 def _require(found: Any, spec: str) -> type[Strategy]:
     if isinstance(found, type) and issubclass(found, Strategy):
         return found
     raise InputError(
-        f"{spec!r} is {found!r}: a strategy is a class that inherits vectra_bot.Strategy"
+        f"{spec!r} is {safe_repr(found)}: a strategy is a class that inherits vectra_bot.Strategy"
     )

@@ -1,38 +1,56 @@
 """Finishing what a crash left.
 
 A killed session is replayed from its journal to where it stopped, what followed from its last inputs is
-made again, and what cannot be proven is said to be UNRESOLVED.
+made again, and what cannot be proven is said to be UNRESOLVED. If the strategy is not the one that ran (its
+file was edited, it cannot be loaded, it decides otherwise), nothing of the replay is used: every open INTENT
+becomes one UNRESOLVED action, told from the journal alone, and the session is closed.
 """
 
 from __future__ import annotations
 
+import json
 import logging
+from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 
-from vectra_bot.engine import Effect
-from vectra_bot.errors import VectraError
+import attrs
+from attrs import define, field
+
+from vectra_bot.engine import Effect, Engine
+from vectra_bot.errors import VectraError, safe_error
 from vectra_bot.models import (
+    ActionState,
+    ActionTimestamps,
     Command,
     Direction,
     DocType,
+    Document,
     Event,
     Frame,
     OperatorCommand,
     OperatorKind,
+    PlayerAction,
     SendResult,
     SessionEnding,
+    SystemEvent,
 )
-from vectra_bot.session.header import engine_of
+from vectra_bot.models.times import NS_PER_MS
+from vectra_bot.session.header import engine_of, watching_engine
 from vectra_bot.session.shell import read_frame
+from vectra_bot.session.watchdog import ran_too_long, time_limit
 from vectra_bot.store.compaction import compact_session
 from vectra_bot.store.entry import Entry
 from vectra_bot.store.journal import Journal, read_journal
 from vectra_bot.store.parquet import build_parts
-from vectra_bot.store.sessions import repair_store, unfinished_sessions
+from vectra_bot.store.sessions import repair_store
 
 log = logging.getLogger(__name__)
 
 REASON = "recovered after a crash"
+UNREPLAYED_REASON = f"{REASON}, without replay"
+UNREPLAYED_KIND = "session.unreplayed"
+"""Kind of the system event that says why a session was closed without replay."""
 
 
 def event_of(entry: Entry) -> Event | None:
@@ -47,45 +65,56 @@ def event_of(entry: Entry) -> Event | None:
     return read_frame(frame)
 
 
+def is_recovery(event: Event) -> bool:
+    """Return whether *event* was added by recovery: the process had died before it."""
+    return isinstance(event, OperatorCommand | SessionEnding) and event.reason == REASON
+
+
+def closed_by_recovery(reason: str) -> bool:
+    """Return whether the *reason* of a close entry is recovery's."""
+    return reason in (REASON, UNREPLAYED_REASON)
+
+
 def recover_store(store: Path, *, skip: str = "") -> list[str]:
     """Finish every killed session of *store* and return their ids.
 
-    A session that cannot be finished (its strategy is gone, its journal is damaged) is left as it is and
-    named in the log: it must not keep a new session from running.
+    A session that cannot be finished (its journal is damaged) is left as it is and named in the log: it
+    must not keep a new session from running, nor the others from being finished.
     """
     if not (store / "journals").is_dir():
         return []
     try:
-        repair_store(store)
-        found = unfinished_sessions(store)
-    except VectraError as error:
+        repair = repair_store(store)
+    except (VectraError, OSError) as error:
         log.warning("store=%s cannot be repaired: %s", store, error)
         return []
+    for line in repair.damaged:
+        log.warning("store=%s %s", store, line)
     finished = []
-    for directory in found:
+    for directory in repair.unfinished:
         if directory.name == skip:
             continue
         try:
             recover_session(directory, store)
-        except VectraError as error:
-            log.warning("session=%s cannot be finished: %s", directory.name, error)
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with it is its own
+            log.warning("session=%s cannot be finished: %s", directory.name, _one_line(error))
         else:
             finished.append(directory.name)
     return finished
 
 
 def recover_session(directory: Path, store: Path) -> None:
-    """Finish one killed session.
+    """Finish one killed session; exactly one ``player_action`` document stands for every INTENT then.
 
     Raises:
-        VectraError: its journal is damaged, or its strategy or plugins cannot be made again.
+        VectraError: its journal is damaged, being written, or was closed.
     """
     journal = Journal.resume(directory)
     try:
-        entries = _missing(directory, journal.last_seq)
+        entries, reason = _ending(directory, journal.last_seq)
         journal.append(entries)
         journal.sync()
-        journal.close(REASON)
+        journal.close(reason)
     except BaseException:
         journal.abandon()
         raise
@@ -93,32 +122,116 @@ def recover_session(directory: Path, store: Path) -> None:
     compact_session(directory, store)
 
 
-def _missing(directory: Path, last_seq: int) -> list[Entry]:
-    """Return the entries that complete a journal whose last entry is *last_seq*.
+def _ending(directory: Path, last_seq: int) -> tuple[list[Entry], str]:
+    """Return the entries that complete a journal whose last entry is *last_seq*, and the closing reason."""
+    try:
+        return _replayed(directory, last_seq), REASON
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - foreign code is loaded and run
+        why = str(error) if isinstance(error, _Unlike) else _one_line(error)
+    # A damaged journal raises again here, and is left as it is.
+    entries = _unreplayed(directory, last_seq, why)
+    log.warning("session=%s closed without replay: %s", directory.name, why)
+    return entries, UNREPLAYED_REASON
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(safe_error(error).split())
+
+
+class _Unlike(Exception):
+    """A replay is not the session that ran."""
+
+
+@define
+class _Replay:
+    """A journal's inputs through its strategy, held against the INTENTs that were journaled."""
+
+    engine: Engine
+    last_seq: int
+    ended: bool = False
+    tail: list[tuple[int, Effect]] = field(factory=list)
+    intents: list[str] = field(factory=list)
+    documented: set[str] = field(factory=set)
+    _due: dict[int, Command] = field(factory=dict)
+
+    def take(self, entry: Entry) -> None:
+        """Take in one entry of the journal."""
+        if entry.kind == "intent":
+            self._recorded(entry.seq, entry.command())
+        _note_document(entry, self.documented)
+        event = event_of(entry)
+        if event is None:
+            return
+        self.check_due()
+        self.ended = self.ended or isinstance(event, SessionEnding)
+        with time_limit():
+            self.tail = _numbered(entry.seq, self.engine.process(event))
+        if ran_too_long(self.engine):
+            raise _Unlike("the strategy takes too long for one input")
+        self._due = {n: effect for n, effect in self.tail if isinstance(effect, Command)}
+
+    def _recorded(self, seq: int, command: Command) -> None:
+        self.intents.append(command.action_id)
+        if self._due.pop(seq, None) != command:
+            raise _Unlike(f"the replay decides otherwise at tick {command.tick} (entry {seq})")
+
+    def check_due(self) -> None:
+        """Refuse decisions that the journal would hold, had they been made then."""
+        for seq, command in self._due.items():
+            if seq <= self.last_seq:
+                raise _Unlike(f"the replay decides more at tick {command.tick} (entry {seq})")
+
+
+def _numbered(seq: int, effects: list[Effect]) -> list[tuple[int, Effect]]:
+    """Return the effects of input *seq* with the numbers the session gives them."""
+    return list(enumerate(effects, seq + 1))
+
+
+def _note_document(entry: Entry, documented: set[str]) -> None:
+    if entry.kind == "doc" and entry.data["doc_type"] == DocType.PLAYER_ACTION.value:
+        documented.add(entry.data["record"]["action_id"])
+
+
+def _replayed(directory: Path, last_seq: int) -> list[Entry]:
+    """Return what completes the journal by replay.
 
     Effects of the last input that a kill kept from the journal come again with the numbers they had. A
-    command whose INTENT is not in the journal provably never left. Then the session ends as any other.
+    command whose INTENT is not in the journal provably never left. Then the session ends as any other,
+    if it was not ending already.
+
+    Raises:
+        _Unlike: the replay is not the session that ran.
     """
     reader = iter(read_journal(directory))
-    engine, _ = engine_of(next(reader).data["header"])
-    documented: set[str] = set()
-    tail: list[tuple[int, Effect]] = []
+    header = next(reader).data["header"]
+    engine, source = engine_of(header)
+    if source.source_sha256 != header["strategy"]["source_sha256"]:
+        raise _Unlike(f"the source of strategy {source.name!r} was changed since")
+    replay = _Replay(engine, last_seq)
     for entry in reader:
-        if entry.kind == "doc" and entry.data["doc_type"] == DocType.PLAYER_ACTION.value:
-            documented.add(entry.data["record"]["action_id"])
-        event = event_of(entry)
-        if event is not None:
-            effects = engine.process(event)
-            tail = [(entry.seq + 1 + index, effect) for index, effect in enumerate(effects)]
-    lost = [(number, effect) for number, effect in tail if number > last_seq]
+        replay.take(entry)
+    replay.check_due()
+    lost = [(number, effect) for number, effect in replay.tail if number > last_seq]
     entries = [_entry(number, engine.now_ns, effect) for number, effect in lost]
     unsent = [effect.action_id for _, effect in lost if isinstance(effect, Command)]
-    for event in _closing_events(engine.now_ns, unsent):
-        entries.append(Entry.of_input(_after(entries, last_seq), event))
-        for effect in engine.process(event):
-            if _is_new(effect, documented):
-                entries.append(_entry(_after(entries, last_seq), engine.now_ns, effect))
+    for event in () if replay.ended else _closing_events(engine.now_ns, unsent):
+        seq = (entries[-1].seq if entries else last_seq) + 1
+        entries.append(Entry.of_input(seq, event))
+        for number, effect in _numbered(seq, engine.process(event)):
+            if _is_new(effect, replay.documented):
+                entries.append(_entry(number, engine.now_ns, effect))
+    _check_documents(entries, [*replay.intents, *unsent], replay.documented)
     return entries
+
+
+def _check_documents(entries: list[Entry], intents: list[str], documented: set[str]) -> None:
+    """Refuse a replay that leaves an INTENT without its one document."""
+    known = set(documented)
+    for entry in entries:
+        _note_document(entry, known)
+    lacking = [action_id for action_id in intents if action_id not in known]
+    if lacking:
+        raise _Unlike(f"the replay does not say what became of action {lacking[0]}")
 
 
 def _closing_events(now_ns: int, unsent: list[str]) -> list[Event]:
@@ -128,10 +241,6 @@ def _closing_events(now_ns: int, unsent: list[str]) -> list[Event]:
         for action_id in unsent
     ]
     return [stop, *results, SessionEnding(recv_ns=now_ns, reason=REASON)]
-
-
-def _after(entries: list[Entry], last_seq: int) -> int:
-    return (entries[-1].seq if entries else last_seq) + 1
 
 
 def _is_new(effect: Effect, documented: set[str]) -> bool:
@@ -145,3 +254,87 @@ def _entry(seq: int, now_ns: int, effect: Effect) -> Entry:
     if isinstance(effect, Command):
         return Entry.of_intent(seq, now_ns, effect)
     return Entry.of_document(seq, effect)
+
+
+def _unreplayed(directory: Path, last_seq: int, why: str) -> list[Entry]:
+    """Return what completes the journal without its strategy: open INTENTs, and why they stay open.
+
+    The folds of game and account do not depend on who decides, so that they say what an action saw.
+    """
+    reader = iter(read_journal(directory))
+    engine = watching_engine(next(reader).data["header"])
+    left: dict[str, PlayerAction] = {}
+    documented: set[str] = set()
+    for entry in reader:
+        if entry.kind == "intent":
+            command = entry.command()
+            left[command.action_id] = _unresolved(engine, command)
+        _note_document(entry, documented)
+        event = event_of(entry)
+        if event is not None:
+            engine.process(event)
+    actions = [action for action in left.values() if action.action_id not in documented]
+    documents = _unreplayed_documents(engine, actions, why)
+    return [Entry.of_document(n, doc) for n, doc in enumerate(documents, last_seq + 1)]
+
+
+def _unreplayed_documents(
+    engine: Engine, actions: list[PlayerAction], why: str
+) -> Iterator[Document]:
+    for action in actions:
+        yield Document(
+            doc_type=DocType.PLAYER_ACTION,
+            record=action,
+            ts_ns=engine.now_ns,
+            source="session",
+            game_id=action.game_id,
+            player_id=action.player_id,
+        )
+    detail = {"reason": why, "unresolved": [action.action_id for action in actions]}
+    yield Document(
+        doc_type=DocType.SYSTEM_EVENT,
+        record=SystemEvent(
+            kind=UNREPLAYED_KIND,
+            severity="warning",
+            message=f"the session was closed without replay: {why}",
+            detail_json=json.dumps(detail, sort_keys=True),
+        ),
+        ts_ns=engine.now_ns,
+        source="session",
+        game_id=engine.game.game_id,
+        player_id=engine.account.player_id,
+    )
+
+
+def _unresolved(engine: Engine, command: Command) -> PlayerAction:
+    """Return the action of *command* as an operator must look at it; *engine* saw what it followed from."""
+    account = engine.account
+    seen = engine.game.context()
+    # One frame can bring several ticks: the command knows at which of them it was decided.
+    context = attrs.evolve(
+        seen,
+        time_since_start=None if seen.time_since_start is None else command.tick,
+        game_id=command.game_id,
+        tick=command.tick,
+        price=Decimal(repr(command.price)),
+    )
+    share = command.percentage
+    button = command.action_type.value
+    return PlayerAction(
+        command.action_id,
+        engine.session_id,
+        command.game_id,
+        account.player_id,
+        account.username,
+        command.action_type,
+        button if share in (None, 100) else f"{button} {share}%",
+        command.amount,
+        share,
+        context,
+        account.state,
+        ActionTimestamps(command.created_ns // NS_PER_MS),
+        state=ActionState.UNRESOLVED,
+        trace_id=command.trace_id,
+        mode=engine.mode,
+        leverage=command.leverage,
+    )

@@ -30,9 +30,10 @@ from vectra_bot.serde import canonical_json, command_to_json
 from vectra_bot.session.config import StopFlag
 from vectra_bot.session.header import engine_of, make_header, new_session_id
 from vectra_bot.session.loading import resolve_strategy
-from vectra_bot.session.recovery import event_of
+from vectra_bot.session.recovery import closed_by_recovery, event_of, is_recovery
 from vectra_bot.session.runner import make_report, raise_failure
 from vectra_bot.session.shell import NoGateway, Shell, command_digest
+from vectra_bot.session.telling import tell_finished, tell_started
 from vectra_bot.store import default_store
 from vectra_bot.store.entry import Entry
 from vectra_bot.store.journal import Journal, journal_directory, read_journal
@@ -89,20 +90,27 @@ class _Check:
     source_changed: bool = False
     inputs: int = 0
     last_effects: int = 0
+    recovered: bool = False
     _sha: Any = field(factory=hashlib.sha256)
-    _digests: dict[str, str] = field(factory=dict)
+    _unsent: dict[str, tuple[int, Command]] = field(factory=dict)
 
     def take(self, entry: Entry) -> None:
         """Take in one entry of the journal."""
         if entry.kind == "intent":
             self._recorded(entry.command())
             return
+        if entry.kind == "close":
+            self.recovered = closed_by_recovery(entry.data.get("reason", ""))
         event = event_of(entry)
         if event is None:
             return
         self.inputs += 1
         if isinstance(event, SendResult):
             self._sent(event)
+        elif is_recovery(event):
+            self._unsent.clear()
+        else:
+            self._all_sent()
         self.last_effects = 0
         for effect in self.engine.process(event):
             if isinstance(effect, Command):
@@ -110,9 +118,9 @@ class _Check:
                 self._replayed(effect)
 
     def _replayed(self, command: Command) -> None:
+        self._unsent[command.action_id] = (len(self.replayed), command)
         self.replayed.append(command)
         self._sha.update(canonical_json(command_to_json(command)).encode() + b"\n")
-        self._digests[command.action_id] = command_digest(command)
 
     def _recorded(self, command: Command) -> None:
         index, self.recorded = self.recorded, self.recorded + 1
@@ -122,18 +130,21 @@ class _Check:
 
     def _sent(self, result: SendResult) -> None:
         """Hold what was sent against what was decided: it works without recorded intents, too."""
+        known = self._unsent.pop(result.action_id, None)
         if result.command_sha256 is None:
             return
-        digest = self._digests.pop(result.action_id, None)
-        if digest == result.command_sha256:
-            return
-        for index, command in enumerate(self.replayed):
-            if command.action_id == result.action_id:
-                self._differ(index, None, command, "another command was sent then")
-                return
-        self._differ(
-            len(self.replayed), None, None, f"action {result.action_id} was sent, not decided"
-        )
+        if known is None:
+            reason = f"action {result.action_id} was sent, not decided"
+            self._differ(len(self.replayed), None, None, reason)
+        elif command_digest(known[1]) != result.command_sha256:
+            index, command = known
+            self._differ(index, None, command, "another command was sent then")
+
+    def _all_sent(self) -> None:
+        """Hold that everything decided was sent or said not to be: the session does so before it goes on."""
+        for index, command in self._unsent.values():
+            self._differ(index, None, command, "the journal does not say that it was sent")
+        self._unsent.clear()
 
     def _differ(
         self, index: int, recorded: Command | None, replayed: Command | None, reason: str
@@ -150,11 +161,14 @@ class _Check:
             )
 
     def finish(self, *, clean: bool) -> None:
-        """Find commands that were decided but never recorded.
+        """Find commands that were decided but never recorded or never sent.
 
-        A journal that a kill cut short may lack the intents of its last input, and a copy without any
-        intents has none to compare.
+        A journal that a kill cut short may lack the intents of its last input and what became of them, and
+        a copy without any intents has none to compare.
         """
+        clean = clean and not self.recovered
+        if clean:
+            self._all_sent()
         if not self.recorded or self.recorded >= len(self.replayed):
             return
         lacking = len(self.replayed) - self.recorded
@@ -275,25 +289,34 @@ async def replay_session(config: ReplayConfig) -> dict[str, Any]:
         return check_journal(config.path)
     feed = open_recording(config.path)
     shell, header, store = _begin(config, feed)
-    ended = "recording ended"
-    local = 0
+    tell_started(shell, header)
     try:
-        async for item in feed:
-            local += isinstance(item, ConnectionChanged | ClockAdvanced)
-            await shell.take(item)
-            if shell.engine.failure is not None or config.stop.reason is not None:
-                ended = (
-                    "strategy error" if shell.engine.failure else f"stopped: {config.stop.reason}"
-                )
-                break
-        await shell.end(ended)
-    except BaseException:
+        ended, local = await _play(shell, feed, config.stop)
+    except BaseException as error:
         shell.journal.abandon()
+        report = make_report(shell, header, store, ended="error")
+        tell_finished(shell, header, report, error)
         raise
     finally:
         await feed.aclose()
+    report = make_report(shell, header, store, ended=ended)
+    tell_finished(shell, header, report)
     raise_failure(shell, header["strategy"]["name"])
-    return _result(shell, local, make_report(shell, header, store, ended=ended))
+    return _result(shell, local, report)
+
+
+async def _play(shell: Shell, feed: CaptureFeed | JournalFeed, stop: StopFlag) -> tuple[str, int]:
+    """Feed the shell to the end; return how it ended and how many items were no frames."""
+    ended = "recording ended"
+    local = 0
+    async for item in feed:
+        local += isinstance(item, ConnectionChanged | ClockAdvanced)
+        await shell.take(item)
+        if shell.engine.failure is not None or stop.reason is not None:
+            ended = "strategy error" if shell.engine.failure else f"stopped: {stop.reason}"
+            break
+    await shell.end(ended)
+    return ended, local
 
 
 def _begin(

@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Mapping
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import attrs
 from attrs import frozen
 
-from vectra_bot.actions.risk import Limits
 from vectra_bot.analysis.report import Report, SessionStats
 from vectra_bot.clock import Clock, WallClock
 from vectra_bot.engine import Engine
-from vectra_bot.errors import ConfigError, InputError, StoreError, StrategyError
-from vectra_bot.exchange import ExchangeConfig
+from vectra_bot.errors import InputError, JournalError, StoreError, StrategyError, UsageError
+from vectra_bot.exchange import Exchange, ExchangeConfig, RequestRecord
 from vectra_bot.exchange.config import START_NS
 from vectra_bot.game.ledger import to_sol
-from vectra_bot.models import Mode, SessionInfo, SessionSummary
+from vectra_bot.models import Mode
 from vectra_bot.models.times import NS_PER_S
 from vectra_bot.plugins import PluginManager
-from vectra_bot.session.config import SessionConfig, Snapshot
+from vectra_bot.session.config import SessionConfig, Snapshot, make_config
 from vectra_bot.session.header import (
     make_header,
     new_seed,
@@ -35,16 +31,15 @@ from vectra_bot.session.header import (
 from vectra_bot.session.loading import StrategySource, resolve_strategy
 from vectra_bot.session.recovery import recover_store
 from vectra_bot.session.shell import Shell
+from vectra_bot.session.telling import tell_finished, tell_started
 from vectra_bot.store import default_store
-from vectra_bot.store.journal import Journal, journal_directory, read_header
+from vectra_bot.store.journal import Journal, journal_directory, never_began, read_header
 from vectra_bot.store.parquet import begin_session
-from vectra_bot.store.sessions import drop_session
+from vectra_bot.store.sessions import drop_session, is_running
 from vectra_bot.strategy import Strategy, configure
 from vectra_bot.venues.base import Feed
-from vectra_bot.venues.embedded import EmbeddedVenue
+from vectra_bot.venues.embedded import EmbeddedVenue, ExchangeLog
 from vectra_bot.wire.states import WireFormat
-
-log = logging.getLogger(__name__)
 
 SNAPSHOT_EVERY_NS = NS_PER_S // 10
 
@@ -69,41 +64,31 @@ def run(strategy: str | type[Strategy], **options: Any) -> Report:
 
     Args:
         strategy: a class, an entry-point name, or ``./file.py[:Class]``.
-        options: fields of :class:`SessionConfig`, e.g. ``games=20, seed=7, settings={"stake": "0.02"}``;
-            ``store`` may be text and ``limits`` a dict.
+        options: fields of :class:`SessionConfig`, e.g. ``games=20, seed=7, settings={"stake": "0.02"}``.
 
     Raises:
         ConfigError: an option or a parameter is wrong.
         StrategyError: the strategy raised; the store is complete.
-        RuntimeError: called inside a running event loop; await :func:`run_session` there.
+        UsageError: called inside a running event loop; await :func:`run_session` there.
 
     Example:
         ``report = vectra_bot.run(MyBot, games=50, seed=7); print(report.pnl)``
     """
-    return asyncio.run(run_session(make_config(strategy, options)))
-
-
-def make_config(strategy: str | type[Strategy], options: Mapping[str, Any]) -> SessionConfig:
-    """Return a config from plain options.
-
-    Raises:
-        ConfigError: an option is unknown or wrong.
-    """
-    given = dict(options)
-    known = {a.name for a in attrs.fields(SessionConfig)} - {"strategy"}
-    unknown = sorted(set(given) - known)
-    if unknown:
-        raise ConfigError(
-            f"run() has no option {unknown[0]!r}: it takes {', '.join(sorted(known))}"
+    config = make_config(strategy, options)
+    if _in_event_loop():
+        raise UsageError(
+            "run() was called inside a running event loop: "
+            "await vectra_bot.run_session(vectra_bot.SessionConfig(...)) there"
         )
-    if isinstance(given.get("limits"), Mapping):
-        given["limits"] = Limits(**given["limits"])
-    for name in ("store", "exchange_log"):
-        if isinstance(given.get(name), str):
-            given[name] = Path(given[name]).expanduser()
-    if "cash" in given:
-        given["cash"] = Decimal(str(given["cash"]))
-    return SessionConfig(strategy=strategy, **given)
+    return asyncio.run(run_session(config))
+
+
+def _in_event_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _plan(config: SessionConfig) -> _Plan:
@@ -158,7 +143,8 @@ async def run_session(config: SessionConfig, clock: Clock | None = None) -> Repo
     )
     journal_dir = journal_directory(plan.store, plan.session_id)
     taken = _check_room(plan, journal_dir, header)
-    venue = _open_venue(plan, clock)
+    exchange_log = _LateLog(config.exchange_log)
+    venue = _open_venue(plan, clock, exchange_log)
     recovered = recover_store(plan.store, skip=plan.session_id) if config.recover else ()
     if taken:
         drop_session(plan.store, plan.session_id)
@@ -170,35 +156,62 @@ async def run_session(config: SessionConfig, clock: Clock | None = None) -> Repo
         limits=config.limits,
     )
     journal = Journal.create(journal_dir, header, ts_ns=plan.start_ns)
-    begin_session(plan.store, plan.session_id)
-    shell = Shell(engine, journal, venue.gateway, SessionStats(engine), plan.store)
     try:
-        ended = await _drive(shell, venue.feed, plan, clock or WallClock())
+        begin_session(plan.store, plan.session_id)
+        exchange_log.open()
     except BaseException:
         journal.abandon()
         raise
+    shell = Shell(engine, journal, venue.gateway, SessionStats(engine), plan.store)
+    try:
+        ended = await _carry(shell, venue.feed, plan, header, clock or WallClock())
     finally:
         await venue.feed.aclose()
         await venue.gateway.aclose()
+        exchange_log.close()
     report = make_report(shell, header, plan.store, ended=ended, recovered=tuple(recovered))
-    _finish(shell, plan, report)
+    tell_finished(shell, header, report)
+    raise_failure(shell, plan.source.name)
     return report
+
+
+async def _carry(
+    shell: Shell, feed: Feed, plan: _Plan, header: dict[str, Any], clock: Clock
+) -> str:
+    """Carry the session to its end; whatever breaks it off is told to the plugins and raised."""
+    tell_started(shell, header)
+    try:
+        return await _drive(shell, feed, plan, clock)
+    except BaseException as error:
+        shell.journal.abandon()
+        tell_finished(shell, header, make_report(shell, header, plan.store, ended="error"), error)
+        raise
 
 
 def _check_room(plan: _Plan, journal_dir: Path, header: dict[str, Any]) -> bool:
     """Return whether the session id is taken by this very reproducible run, which is to be replaced.
 
     Raises:
-        StoreError: it is taken by another run.
+        StoreError: it is taken by another run, which may be running, or its journal is damaged.
     """
     if not journal_dir.exists():
         return False
+    if is_running(journal_dir):
+        raise StoreError(
+            f"session {plan.session_id!r} in {plan.store} is being written by another process: "
+            "wait for it to end, or give another --session-id or --store"
+        )
+    if never_began(journal_dir):
+        return True
     try:
         existing = read_header(journal_dir)
-    except InputError:
-        existing = {}  # killed before its first entry was written: it holds nothing that could be lost
+    except (InputError, JournalError) as error:
+        raise StoreError(
+            f"session {plan.session_id!r} exists in {plan.store} and its journal is damaged ({error}): "
+            "restore its files, or give another --session-id or --store"
+        ) from error
     reproducible = plan.config.speed is None
-    if existing and not (reproducible and same_session(existing, header)):
+    if not (reproducible and same_session(existing, header)):
         raise StoreError(
             f"session {plan.session_id!r} exists in {plan.store} and is another run "
             f"(seed {existing.get('seed')}, strategy {existing.get('strategy', {}).get('name')}): "
@@ -207,7 +220,43 @@ def _check_room(plan: _Plan, journal_dir: Path, header: dict[str, Any]) -> bool:
     return True
 
 
-def _open_venue(plan: _Plan, clock: Clock | None) -> EmbeddedVenue:
+class _LateLog:
+    """The exchange's request log, opened (and emptied) no sooner than the session's lock is held."""
+
+    def __init__(self, path: Path | None) -> None:
+        """Refuse a file that could not be opened later, and leave what it holds.
+
+        Raises:
+            InputError: it cannot be written.
+        """
+        self._path = path
+        self._log: ExchangeLog | None = None
+        try:
+            if path is not None:
+                path.open("ab").close()
+        except OSError as error:
+            raise InputError(
+                f"exchange log {str(path)!r} cannot be written ({error.strerror}): give a path in a "
+                "folder that exists"
+            ) from error
+
+    def open(self) -> None:
+        """Begin to write."""
+        if self._path is not None:
+            self._log = ExchangeLog(self._path)
+
+    def __call__(self, record: RequestRecord) -> None:
+        """Write the line of *record*."""
+        if self._log is not None:
+            self._log(record)
+
+    def close(self) -> None:
+        """Close the file; harmless if it never was opened."""
+        if self._log is not None:
+            self._log.close()
+
+
+def _open_venue(plan: _Plan, clock: Clock | None, log: _LateLog) -> EmbeddedVenue:
     config = plan.config
     crowd = {} if config.crowd is None else {"crowd": config.crowd}
     exchange = ExchangeConfig(
@@ -216,21 +265,18 @@ def _open_venue(plan: _Plan, clock: Clock | None) -> EmbeddedVenue:
         wire_format=WireFormat(config.wire_format),
         **crowd,
     )
-    return EmbeddedVenue.open(
-        exchange,
+    return EmbeddedVenue(
+        Exchange(exchange, log),
         cash=config.cash,
         latency_ms=config.latency_ms,
         pace=config.speed,
         clock=clock,
         games=config.games,
-        exchange_log=config.exchange_log,
     )
 
 
 async def _drive(shell: Shell, feed: Feed, plan: _Plan, clock: Clock) -> str:
     """Feed the shell until the games are over, the strategy fails or somebody asks for the end."""
-    info = _info(plan)
-    plan.plugins.call("session_started", info)
     started = shown = clock.monotonic_ns()
     observer, stop = plan.config.observer, plan.config.stop
     ended = "games played"
@@ -252,22 +298,6 @@ async def _drive(shell: Shell, feed: Feed, plan: _Plan, clock: Clock) -> str:
     return ended
 
 
-def _finish(shell: Shell, plan: _Plan, report: Report) -> None:
-    summary = SessionSummary(
-        games=report.games,
-        ticks=report.ticks,
-        actions=report.actions,
-        cash_start=report.cash_start,
-        cash_end=report.cash_end,
-        pnl=report.pnl,
-        error=report.error,
-    )
-    plan.plugins.call("session_finished", _info(plan), summary)
-    for fault in plan.plugins.faults:
-        log.warning("plugin=%s hook=%s error=%s", fault.plugin, fault.hook, fault.error)
-    raise_failure(shell, plan.source.name)
-
-
 def raise_failure(shell: Shell, name: str) -> None:
     """Raise what a strategy raised, now that its session is stored."""
     failure = shell.engine.failure
@@ -276,17 +306,6 @@ def raise_failure(shell: Shell, name: str) -> None:
             f"strategy {name!r} raised in {failure.callback}: {failure.error}; trading stopped, the session "
             f"{shell.engine.session_id} is complete in {shell.store}\n{failure.trace}"
         ) from failure.exception
-
-
-def _info(plan: _Plan) -> SessionInfo:
-    return SessionInfo(
-        session_id=plan.session_id,
-        mode=Mode.PAPER,
-        venue="embedded",
-        strategy=plan.source.name,
-        store=str(plan.store),
-        folder=str(plan.store / "sessions" / plan.session_id),
-    )
 
 
 def snapshot(shell: Shell, games: int, elapsed_s: float) -> Snapshot:
@@ -324,6 +343,7 @@ def make_report(
     account, games = engine.account, stats.games
     start = account.session_start_cash
     pnl = None if start is None else account.cash - start
+    open_value = account.equity(engine.game.price) - account.cash
     expected = to_sol(round(stats.expected))
     failure = engine.failure
     return Report(
@@ -342,16 +362,18 @@ def make_report(
         cash_start=None if start is None else to_sol(start),
         cash_end=None if start is None else to_sol(account.cash),
         pnl=None if pnl is None else to_sol(pnl),
+        open_value=to_sol(open_value),
         pnl_per_game=to_sol(round(stats.pnl_sum / games)) if games else None,
         pnl_interval=stats.interval(),
         expected=expected,
         expected_per_game=to_sol(round(stats.expected / games)) if games else None,
-        luck=stats.luck(pnl),
+        luck=stats.luck(None if pnl is None else pnl + open_value),
         latency=stats.latency(),
         frames=shell.counts.inbound,
         quarantined=shell.counts.quarantined,
         digest=stats.digest,
         ended=ended,
+        plugin_errors=dict(sorted(engine.plugin_errors.items())),
         error=None if failure is None else f"{failure.callback}: {failure.error}",
         recovered=recovered,
     )

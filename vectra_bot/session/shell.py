@@ -29,7 +29,7 @@ from vectra_bot.models import (
 )
 from vectra_bot.serde import canonical_json, command_to_json
 from vectra_bot.store.compaction import compact_session
-from vectra_bot.store.entry import Entry
+from vectra_bot.store.entry import Entry, storable_text
 from vectra_bot.store.journal import Journal
 from vectra_bot.store.parquet import build_parts
 from vectra_bot.venues.base import FeedItem, Gateway
@@ -60,6 +60,12 @@ def read_frame(frame: Frame) -> Event:
             money=error.money,
             raw=frame.raw[:MAX_REJECTED_RAW].encode("utf-8", "replace").decode(),
         )
+
+
+def _game_of(event: Event | None) -> str:
+    """Return the game that the frame of *event* names, empty if it names none."""
+    game_id = getattr(event, "game_id", "")
+    return storable_text(game_id) if isinstance(game_id, str) else ""
 
 
 @define
@@ -101,8 +107,14 @@ class Shell:
         if not isinstance(item, Frame):
             await self._input(item)
             return
-        self._append([Entry.of_frame(self._next(), item)])
-        event = self._read(item)
+        # What is decoded is what is journaled, so that a replay reads the same.
+        raw = storable_text(item.raw)
+        frame = item if raw is item.raw else attrs.evolve(item, raw=raw)
+        event: Event | None = None
+        try:
+            event = self._read(frame)
+        finally:
+            self._append([Entry.of_frame(self._next(), frame, _game_of(event))])
         if event is not None:
             await self._process(event)
 

@@ -80,7 +80,11 @@ def _write_merged(temporary: Path, doc_type: DocType, parts: list[Path]) -> None
 
 
 def read_record(journal_dir: Path) -> dict[str, list[str]]:
-    """Return which parts each merged file of a session replaced, paths relative to the store."""
+    """Return which parts each merged file of a session replaced, paths relative to the store.
+
+    Raises:
+        StoreError: the list cannot be read, or is no such list.
+    """
     path = journal_dir / RECORD
     try:
         found: Any = json.loads(path.read_text())
@@ -90,11 +94,24 @@ def read_record(journal_dir: Path) -> dict[str, list[str]]:
         raise StoreError(
             f"{path} cannot be read: {error}; restore it or drop the session"
         ) from error
-    return dict(found)
+    if not isinstance(found, dict) or not all(map(_is_names, found.values())):
+        raise StoreError(
+            f"{path} is no list of merged parts, it begins with {str(found)[:40]!r}; "
+            "restore it or drop the session"
+        )
+    return found
+
+
+def _is_names(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(name, str) for name in value)
 
 
 def finish_compaction(journal_dir: Path, store: Path) -> list[str]:
-    """Remove parts that a crash left beside the file they were merged into; return their names."""
+    """Remove parts that a crash left beside the file they were merged into; return their names.
+
+    Raises:
+        StoreError: the list of merged parts cannot be read, or a part cannot be removed.
+    """
     removed = []
     for target, parts in read_record(journal_dir).items():
         if (store / target).exists():

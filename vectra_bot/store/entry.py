@@ -47,15 +47,21 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     data: Mapping[str, Any]
 
     @classmethod
-    def of_frame(cls, seq: int, frame: Frame) -> Entry:
-        """Return the entry of a frame as received or sent; a login keeps its name only."""
-        raw = frame.raw
+    def of_frame(cls, seq: int, frame: Frame, game_id: str = "") -> Entry:
+        """Return the entry of a frame as received or sent; a login keeps its name only.
+
+        What UTF-8 cannot carry (half of a surrogate pair) becomes ``?``, so that no frame can end a
+        session. *game_id* is the game the frame names, if it was read and names one.
+        """
+        raw = storable_text(frame.raw)
         outbound = frame.direction is Direction.OUT
         if outbound and _LOGIN in raw[:32]:
             raw = _LOGIN_KEPT
         data: dict[str, Any] = {"dir": "out" if outbound else "in", "raw": raw}
         if frame.truncated:
             data["truncated"] = True
+        if game_id:
+            data["game"] = game_id
         return cls(seq, "frame", frame.recv_ns, data)
 
     @classmethod
@@ -126,6 +132,17 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
                 f"entry {self.seq} of kind {self.kind!r} has no {key!r}: "
                 "read it as the kind it is, or repair the line"
             ) from None
+
+
+def storable_text(raw: str) -> str:
+    """Return *raw* itself if UTF-8 can carry it, else with ``?`` in the place of what it cannot."""
+    if raw.isascii():
+        return raw
+    try:
+        raw.encode()
+    except UnicodeEncodeError:
+        return raw.encode("utf-8", "replace").decode()
+    return raw
 
 
 def encode_entry(entry: Entry) -> bytes:

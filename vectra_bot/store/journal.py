@@ -19,7 +19,8 @@ keys will do. Every object has ``seq`` (int, increasing over the whole journal, 
 
 ========== ==========================================================================================
 ``header`` first entry, ``seq`` 0: ``header``, an object with at least ``session_id``, ``mode``, ``venue``
-``frame``  an input: ``dir`` (``in`` or ``out``), ``raw`` (the Socket.IO text), ``truncated`` (only if true)
+``frame``  an input: ``dir`` (``in`` or ``out``), ``raw`` (the Socket.IO text), ``truncated`` (only if true),
+           ``game`` (id of the game it is about, only if it names one)
 ``input``  an input that is not a frame: ``input``, an object with ``type`` and the event's fields
 ``intent`` a command about to be sent: ``command``
 ``doc``    a document: ``doc_type``, ``source``, ``game_id``, ``player_id``, ``record``
@@ -64,6 +65,7 @@ from vectra_bot.store.reader import (
     Segment,
     journal_summary,
     list_segments,
+    never_began,
     read_header,
     read_journal,
     read_segment,
@@ -171,11 +173,13 @@ class Journal:
         files.make_directories(directory)
         lock = SessionLock(directory)
         try:
-            if any(True for _ in _written(directory)):
+            if not never_began(directory):
                 raise StoreError(
                     f"session {directory.name!r} exists already in {directory.parent.parent}: "
                     "choose another session id or another store"
                 )
+            for segment in list_segments(directory):
+                _cut(segment.path, 0)
             journal = cls(directory, lock, 1, -1, segment_bytes)
         except BaseException:
             lock.release()
@@ -348,12 +352,6 @@ class Journal:
         return StoreError(self._failed or "the journal failed")
 
 
-def _written(directory: Path) -> Iterator[Entry]:
-    """Yield the entries of a directory that may hold no segment at all."""
-    if list_segments(directory):
-        yield from read_journal(directory)
-
-
 def _last_entries(segments: list[Segment]) -> JournalReader:
     """Return an exhausted reader of the last segment that holds an entry."""
     for segment in reversed(segments):
@@ -448,6 +446,7 @@ __all__ = [
     "journal_directory",
     "journal_summary",
     "list_segments",
+    "never_began",
     "read_header",
     "read_journal",
     "read_segment",

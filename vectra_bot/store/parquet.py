@@ -9,9 +9,10 @@ the directory), so that a ``**/*.parquet`` glob never meets an unfinished file. 
 journal's directory lists the parts of a segment with rows, range of ``seq`` and SHA-256; it is written
 last, so a segment without it is built again, to the same bytes.
 
-A ``frame`` entry is its own ``ws_event`` document; so is a ``SendResult`` that says what was sent. A login is
-never stored. Every session begins with an empty ``part-000000.parquet`` of the kinds the schema's own queries
-name, because SQL over a folder without files is an error.
+A ``frame`` entry is its own ``ws_event`` document, with the game it names, if it names one; so is a
+``SendResult`` that says what was sent. A login is never stored. Every session begins with an empty
+``part-000000.parquet`` of the kinds the schema's own queries name, because SQL over a folder without files
+is an error.
 """
 
 from __future__ import annotations
@@ -99,11 +100,12 @@ class SegmentBuilder:
             row = document_packer(document.doc_type)(envelope, document.record)
             self._rows.setdefault(document.doc_type, []).append(row)
         elif entry.kind == "frame":
-            self._add_frame(entry, entry.data["dir"], entry.data["raw"])
+            game_id = entry.data.get("game")
+            self._add_frame(entry, entry.data["dir"], entry.data["raw"], game_id)
         elif entry.kind == "input" and entry.data["input"].get("raw"):
-            self._add_frame(entry, "out", entry.data["input"]["raw"])
+            self._add_frame(entry, "out", entry.data["input"]["raw"], None)
 
-    def _add_frame(self, entry: Entry, direction: str, raw: str) -> None:
+    def _add_frame(self, entry: Entry, direction: str, raw: str, game_id: str | None) -> None:
         match = _EVENT.match(raw)
         name = match[1] if match is not None else None
         if direction == "out" and name == _LOGIN_EVENT:
@@ -112,7 +114,7 @@ class SegmentBuilder:
         if match is not None:
             trace = _TRACE.search(raw, match.end(), match.end() + _TRACE_WITHIN)
         head = (self._session_id, entry.seq, DocType.WS_EVENT.value, SCHEMA_VERSION)
-        origin = (self._mode.value, self._venue, "wire", entry.ts_ns, None, None)
+        origin = (self._mode.value, self._venue, "wire", entry.ts_ns, game_id, None)
         row = (*head, *origin, direction, name, trace[1] if trace is not None else None, raw)
         self._rows.setdefault(DocType.WS_EVENT, []).append(row)
 

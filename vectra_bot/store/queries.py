@@ -189,7 +189,8 @@ frames AS (
     FROM documents GROUP BY session_id
 ),
 ticks AS (
-    SELECT session_id, count(DISTINCT game_id) AS games, count(*) AS ticks
+    SELECT session_id, count(DISTINCT game_id) FILTER (phase = 'rugged') AS games,
+        count(*) FILTER (phase = 'active' AND NOT backfilled) AS ticks
     FROM game_tick GROUP BY session_id
 ),
 acts AS (SELECT session_id, count(*) AS actions FROM player_action GROUP BY session_id),

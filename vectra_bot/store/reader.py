@@ -259,6 +259,22 @@ def read_header(path: str | Path) -> dict[str, Any]:
     return header
 
 
+def never_began(directory: Path) -> bool:
+    """Return whether a session died before its first entry was whole: then it holds nothing to lose.
+
+    Anything else that cannot be read is damage: entries may follow it.
+
+    Raises:
+        JournalError: a segment is missing, or cannot be unpacked.
+    """
+    segments = list_segments(directory)
+    if len(segments) != 1:
+        return not segments
+    with _open_segment(segments[0].path) as (lines, _):
+        first = next(_guarded_lines(lines, segments[0].path, -1), b"")
+    return not first.endswith(b"\n") and decode_line(first) is None
+
+
 @attrs.frozen
 class JournalSummary:
     """What a journal holds, and in which state it was left."""

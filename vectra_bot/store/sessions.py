@@ -10,7 +10,7 @@ from typing import Final
 
 import attrs
 
-from vectra_bot.errors import InputError, JournalError, StoreError, UnknownNameError
+from vectra_bot.errors import StoreError, UnknownNameError, VectraError
 from vectra_bot.models import DocType
 from vectra_bot.store import files
 from vectra_bot.store.compaction import finish_compaction
@@ -18,7 +18,7 @@ from vectra_bot.store.journal import (
     SessionLock,
     journal_directory,
     list_segments,
-    read_header,
+    never_began,
     read_segment,
 )
 from vectra_bot.store.parquet import Part, build_parts, manifest_path
@@ -51,7 +51,7 @@ def was_closed(journal_dir: Path) -> bool:
     """Return whether the journal ends with a close entry.
 
     Raises:
-        JournalError: its last segment is damaged.
+        InputError, JournalError: its last segment is damaged.
     """
     segments = list_segments(journal_dir)
     # Only a closed segment has its parts built, and the last one is closed by a close entry alone.
@@ -79,18 +79,9 @@ def _is_unfinished(journal_dir: Path) -> bool:
     try:
         if was_closed(journal_dir):
             return False
-        return _has_header(journal_dir) and not is_running(journal_dir)
-    except JournalError:
+        return not never_began(journal_dir) and not is_running(journal_dir)
+    except (VectraError, OSError):
         return True
-
-
-def _has_header(journal_dir: Path) -> bool:
-    """Return whether the session got as far as its first entry; before it nothing can be lost."""
-    try:
-        read_header(journal_dir)
-    except InputError:
-        return False
-    return True
 
 
 @attrs.frozen
@@ -100,7 +91,7 @@ class Repair:
     Attributes:
         built: part files written, relative to the store.
         removed: unfinished temporary files and halves of dropped sessions taken away.
-        damaged: what kept a session's parts from being built, one line each.
+        damaged: what kept a session from being repaired, one line each.
         unfinished: journals of killed sessions, which only a session can finish.
     """
 
@@ -113,29 +104,35 @@ class Repair:
 def repair_store(store: str | Path) -> Repair:
     """Finish what kills left in *store*: parts of closed segments, compression, drops, temporary files.
 
-    Sessions that are being written are left alone, and a damaged one does not keep the others from
-    being finished. Harmless if nothing is to do.
-
-    Raises:
-        StoreError: a dropped session cannot be removed.
+    Sessions that are being written are left alone, and one that cannot be repaired does not keep the
+    others from being finished. Harmless if nothing is to do.
     """
     root = Path(store)
     built: list[str] = []
     damaged: list[str] = []
-    removed = [path.name for path in _pending_drops(root)]
+    removed: list[str] = []
     for dropped in _pending_drops(root):
-        _remove_parts_and(root, dropped)
+        try:
+            _remove_parts_and(root, dropped)
+            removed.append(dropped.name)
+        except (VectraError, OSError) as error:
+            damaged.append(_one_line(dropped.name, error))
     for session_id in list_sessions(root):
         directory = root / "journals" / session_id
         with _lock_if_free(directory) as locked:
             if locked:
-                removed += _remove_temporary(root, session_id)
-                removed += finish_compaction(directory, root)
                 try:
+                    removed += _remove_temporary(root, session_id)
                     built += [part.path for part in _lacking_parts(directory, root)]
-                except (StoreError, InputError) as error:
-                    damaged.append(str(error))
+                    removed += finish_compaction(directory, root)
+                except (VectraError, OSError) as error:
+                    damaged.append(_one_line(session_id, error))
     return Repair(tuple(built), tuple(removed), tuple(damaged), tuple(unfinished_sessions(root)))
+
+
+def _one_line(session_id: str, error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return text if session_id in text else f"session {session_id!r}: {text}"
 
 
 def _lacking_parts(directory: Path, store: Path) -> list[Part]:
@@ -144,7 +141,7 @@ def _lacking_parts(directory: Path, store: Path) -> list[Part]:
         manifest_path(directory, segment.number).exists() and not segment.is_raw
         for segment in segments
     )
-    return [] if whole or not _has_header(directory) else build_parts(directory, store)
+    return [] if whole or never_began(directory) else build_parts(directory, store)
 
 
 @contextlib.contextmanager

@@ -1,0 +1,197 @@
+"""Options of a session: each is taken sensibly or refused with one clear error."""
+
+from __future__ import annotations
+
+import asyncio
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import vectra_bot
+from tests.session.strategies import Counting
+from vectra_bot import Limits, SessionConfig
+from vectra_bot.errors import ConfigError, StrategyError, UsageError
+from vectra_bot.session.config import make_config
+
+
+class Unprintable:
+    """An object that even an error message cannot show."""
+
+    def __repr__(self) -> str:
+        raise RuntimeError("no text")
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"strategy": Counting()}, ["Counting", "give the class", "settings="]),
+        ({"strategy": dict}, ["<class 'dict'>", "inherits vectra_bot.Strategy"]),
+        ({"strategy": None}, ["strategy was None"]),
+        ({"strategy": Unprintable()}, ["Unprintable"]),
+        ({"cash": "abc"}, ["cash was 'abc'", "nine places"]),
+        ({"cash": float("nan")}, ["cash was nan"]),
+        ({"cash": 1e-10}, ["cash was 1e-10"]),
+        ({"cash": "-1"}, ["cash was '-1'", "from 0"]),
+        ({"cash": Decimal("Infinity")}, ["cash was Decimal('Infinity')"]),
+        ({"cash": None}, ["cash was None"]),
+        ({"cash": True}, ["cash was True"]),
+        ({"latency_ms": "70"}, ["latency_ms was '70'", "whole number"]),
+        ({"latency_ms": -1}, ["latency_ms was -1"]),
+        ({"latency_ms": 7.5}, ["latency_ms was 7.5"]),
+        ({"speed": "fast"}, ["speed was 'fast'", "None"]),
+        ({"speed": 0}, ["speed was 0"]),
+        ({"speed": True}, ["speed was True"]),
+        ({"speed": float("inf")}, ["speed was inf"]),
+        ({"settings": [1]}, ["settings was [1]", "dict"]),
+        ({"settings": {5: 1}}, ["settings was {5: 1}"]),
+        ({"store": 3}, ["store was 3", "path"]),
+        ({"store": "~no-such-user-here/x"}, ["no-such-user-here"]),
+        ({"exchange_log": b"x"}, ["exchange_log was b'x'"]),
+        ({"limits": {"stakes": 1}}, ["'stakes'", "did you mean stake"]),
+        ({"limits": {5: 1}}, ["limits has no 5"]),
+        ({"limits": {"stake": "much"}}, ["'stake' was 'much'"]),
+        ({"limits": {"stake": "0.12345678901"}}, ["'stake'", "9 places"]),
+        ({"limits": {"actions_per_game": "3"}}, ["actions_per_game"]),
+        ({"limits": 3}, ["limits was 3", "Limits(...)"]),
+        ({"games": True}, ["games was True"]),
+        ({"games": "3"}, ["games was '3'"]),
+        ({"seed": "x"}, ["seed was 'x'"]),
+        ({"seed": 2**63}, ["seed was"]),
+        ({"crowd": "many"}, ["crowd was 'many'"]),
+        ({"crowd": 10**6}, ["crowd was 1000000", "3000"]),
+        ({"plugins": ["stake-guard"]}, ["plugins was ['stake-guard']", "enable_plugins"]),
+        ({"plugins": {"stake-guard": 3}}, ["plugins['stake-guard'] was 3"]),
+        ({"enable_plugins": 5}, ["enable_plugins was 5"]),
+        ({"disable_plugins": [5]}, ["disable_plugins was [5]"]),
+        ({"session_id": 5}, ["session_id was 5", "text"]),
+        ({"restore_from": 5}, ["restore_from was 5"]),
+        ({"start_ns": 1.5}, ["start_ns was 1.5"]),
+        ({"wire_format": ["feb"]}, ["wire_format was ['feb']", "feb or dec"]),
+        ({"observer": 5}, ["observer was 5", "update"]),
+        ({"stop": "now"}, ["stop was 'now'"]),
+        ({"recover": "no"}, ["recover was 'no'"]),
+        ({"game": 3}, ["no option 'game'", "did you mean games"]),
+        ({"zzz": 3}, ["no option 'zzz'", "it takes settings"]),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, dict) else None,
+)
+def test_a_wrong_option_is_one_clear_error(
+    store: Path, options: dict[str, Any], words: list[str]
+) -> None:
+    """The message says what, the value, and what to give; nothing is written."""
+    with pytest.raises(ConfigError) as caught:
+        vectra_bot.run(**{"strategy": "watch", **options})
+
+    for word in words:
+        assert word in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert not store.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "taken"),
+    [
+        ("cash", "0.5", Decimal("0.5")),
+        ("cash", 0.1, Decimal("0.1")),
+        ("cash", 2, Decimal(2)),
+        ("speed", None, None),
+        ("speed", "max", None),
+        ("speed", 2, 2.0),
+        ("settings", None, {}),
+        ("plugins", None, {}),
+        ("plugins", {"stake-guard": None}, {"stake-guard": {}}),
+        ("enable_plugins", "stake-guard", ("stake-guard",)),
+        ("enable_plugins", ["a", "b"], ("a", "b")),
+        ("store", "some/where", Path("some/where")),
+        ("exchange_log", None, None),
+        ("limits", None, Limits()),
+        ("limits", {"stake": 0.1}, Limits(stake=Decimal("0.1"))),
+        ("limits", {"stake": "0.2", "session_loss": 1}, Limits(stake="0.2", session_loss=1)),
+        ("strategy", Path("./bot.py"), "bot.py"),
+    ],
+)
+def test_what_is_clear_is_taken(name: str, value: Any, taken: Any) -> None:
+    """A value that can mean one thing only is taken, by run() and by SessionConfig alike."""
+    given_options = {name: value} if name != "strategy" else {}
+    strategy = value if name == "strategy" else "watch"
+    for config in (
+        make_config(strategy, given_options),
+        SessionConfig(strategy=strategy, **given_options),
+    ):
+        assert getattr(config, name) == taken
+
+
+def test_settings_are_the_configs_own() -> None:
+    """Changing a dictionary afterwards does not change a config."""
+    settings: dict[str, Any] = {"stake": "0.01"}
+    plugins: dict[str, Any] = {"stake-guard": {"max_share": 0.1}}
+    config = SessionConfig(strategy="watch", settings=settings, plugins=plugins)
+    settings["stake"] = "9"
+    plugins["stake-guard"]["max_share"] = 9
+    assert config.settings == {"stake": "0.01"}
+    assert config.plugins == {"stake-guard": {"max_share": 0.1}}
+
+
+@pytest.mark.parametrize(
+    ("value", "taken"),
+    [(0.1, "0.1"), ("0.25", "0.25"), (2, "2"), (1e-9, "1E-9"), (Decimal("0.10"), "0.10")],
+)
+def test_limits_take_every_kind_of_number(value: Any, taken: str) -> None:
+    """A float counts by its shortest decimal; text and whole numbers are taken as they are."""
+    assert str(Limits(stake=value).stake) == taken
+
+
+@pytest.mark.parametrize(
+    "value",
+    [Decimal("0.12345678901"), 1e-10, "1e30", "NaN", float("inf"), None, [1], True, Unprintable()],
+    ids=["eleven", "tiny", "huge", "nan", "inf", "none", "list", "true", "unprintable"],
+)
+def test_limits_refuse_what_is_no_amount(value: Any) -> None:
+    """An amount of SOL is positive, finite, and has at most nine places."""
+    with pytest.raises(ConfigError, match="limit 'stake'"):
+        Limits(stake=value)
+
+
+_ANYTHING = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8), st.decimals(),
+    st.binary(max_size=4), st.lists(st.integers(), max_size=2),
+    st.dictionaries(st.text(max_size=4), st.integers(), max_size=2),
+)  # fmt: skip
+
+
+@given(name=st.sampled_from([a.name for a in SessionConfig.__attrs_attrs__]), value=_ANYTHING)
+def test_no_option_raises_anything_else(name: str, value: Any) -> None:
+    """Whatever an option is given, a config is made or a ConfigError says why not."""
+    options = {"strategy": "watch", name: value}
+    try:
+        config = SessionConfig(**options)
+    except ConfigError as error:
+        assert str(error)  # noqa: PT017 - either outcome is right
+    else:
+        assert config.games >= 1
+
+
+def test_run_inside_an_event_loop_says_what_to_await() -> None:
+    """In a notebook run() cannot block; the error says what works there."""
+
+    async def cell() -> None:
+        vectra_bot.run("watch", games=1)
+
+    with pytest.raises(UsageError, match=r"await vectra_bot\.run_session"):
+        asyncio.run(cell())
+
+
+def test_a_strategy_that_cannot_be_made_writes_nothing(store: Path) -> None:
+    """What __attrs_post_init__ raises ends the run as a StrategyError before anything is stored."""
+
+    class Dividing(vectra_bot.Strategy):
+        def __attrs_post_init__(self) -> None:
+            raise ZeroDivisionError("post init")
+
+    with pytest.raises(StrategyError, match="Dividing cannot be made: ZeroDivisionError"):
+        vectra_bot.run(Dividing, games=1)
+    assert not store.exists()

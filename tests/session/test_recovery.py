@@ -1,0 +1,383 @@
+"""What a later run makes of what a kill, an editor or a broken disk left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+import vectra_bot
+from vectra_bot.errors import StoreError
+from vectra_bot.models import Frame, SessionEnding
+from vectra_bot.session import ReplayConfig, replay_session
+from vectra_bot.session.header import same_session, watching_engine
+from vectra_bot.session.recovery import (
+    REASON,
+    UNREPLAYED_KIND,
+    UNREPLAYED_REASON,
+    event_of,
+    recover_store,
+)
+from vectra_bot.session.replay import check_journal
+from vectra_bot.session.shell import NoGateway, SessionStats, Shell
+from vectra_bot.store.entry import Entry
+from vectra_bot.store.journal import Journal, SessionLock, read_journal, write_journal
+
+FAST: dict[str, Any] = {"games": 2, "seed": 7, "crowd": 0}
+BOT = """
+from pathlib import Path
+from vectra_bot import Strategy, param
+
+TICK = int(Path(__file__).with_name("tick.txt").read_text())
+
+
+class Bot(Strategy):
+    step: int = param(3, low=1)
+
+    def on_game_tick(self, tick, game):
+        if game.tick == TICK:
+            self.actions.buy("0.01")
+            self.actions.sidebet("0.002")
+        if game.tick == TICK + self.step:
+            self.actions.sell(25)
+"""
+BROKEN_INIT = "\n    def __attrs_post_init__(self):\n        raise ValueError('not today')\n"
+
+
+@pytest.fixture
+def bot(tmp_path: Path) -> Path:
+    """Return the file of a strategy that buys at tick 4, bets, and sells a quarter."""
+    (tmp_path / "tick.txt").write_text("4")
+    path = tmp_path / "bot.py"
+    path.write_text(BOT)
+    return path
+
+
+def killed(tmp_path: Path, bot: Path, name: str = "K", *, after: int = 3) -> list[Entry]:
+    """Leave session *name* of *bot* in the store as a kill right after its *after*-th INTENT does."""
+    vectra_bot.run(str(bot), session_id=name, store=tmp_path / "full", **FAST)
+    entries = list(read_journal(tmp_path / "full" / "journals" / name))
+    intents = [index for index, entry in enumerate(entries) if entry.kind == "intent"]
+    folder = tmp_path / "store" / "journals" / name
+    folder.mkdir(parents=True)
+    kept = entries[: intents[after - 1] + 1]
+    write_journal(folder / "000001.log", kept)
+    return entries
+
+
+def actions(store: Path, name: str = "K") -> list[Any]:
+    """Return (action_id, state) of the stored actions."""
+    glob = f"{store}/doc_type=player_action/session_id={name}/*.parquet"
+    return duckdb.sql(f"SELECT action_id, state FROM '{glob}' ORDER BY seq").fetchall()
+
+
+def edit_a_rule(bot: Path) -> None:
+    bot.write_text(BOT.replace("game.tick == TICK:", "game.tick == TICK + 1:"))
+
+
+def edit_a_comment(bot: Path) -> None:
+    bot.write_text(BOT + "# nothing else\n")
+
+
+def edit_what_it_reads(bot: Path) -> None:
+    bot.with_name("tick.txt").write_text("5")
+
+
+def decide_nothing(bot: Path) -> None:
+    bot.with_name("tick.txt").write_text("100000")
+
+
+def break_its_syntax(bot: Path) -> None:
+    bot.write_text(BOT + "def (:\n")
+
+
+def break_its_init(bot: Path) -> None:
+    bot.write_text(BOT + BROKEN_INIT)
+
+
+def leave_while_loading(bot: Path) -> None:
+    bot.write_text("raise SystemExit('bye')\n")
+
+
+def remove(bot: Path) -> None:
+    bot.unlink()
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        edit_a_rule,
+        edit_a_comment,
+        edit_what_it_reads,
+        decide_nothing,
+        break_its_syntax,
+        break_its_init,
+        leave_while_loading,
+        remove,
+    ],
+)
+def test_changed_strategy_is_not_replayed(
+    tmp_path: Path, bot: Path, edit: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Every INTENT has one row, an open one UNRESOLVED with what it saw, and the reason is stored."""
+    whole = killed(tmp_path, bot)
+    edit(bot)
+    store = tmp_path / "store"
+
+    with caplog.at_level(logging.WARNING):
+        assert recover_store(store) == ["K"]
+    assert "session=K closed without replay" in caplog.text
+    entries = list(read_journal(store / "journals" / "K"))
+    intents = [entry.command().action_id for entry in entries if entry.kind == "intent"]
+    assert sorted(action_id for action_id, _ in actions(store)) == sorted(intents)
+    assert "UNRESOLVED" in dict(actions(store)).values()
+    documents = [entry.document() for entry in entries if entry.kind == "doc"]
+    (told,) = [d.record for d in documents if getattr(d.record, "kind", "") == UNREPLAYED_KIND]
+    open_ids = [action_id for action_id, state in actions(store) if state == "UNRESOLVED"]
+    assert json.loads(told.detail_json)["unresolved"] == open_ids
+    assert entries[-1].data["reason"] == UNREPLAYED_REASON
+    true = {
+        entry.data["record"]["action_id"]: entry.document().record
+        for entry in whole
+        if entry.kind == "doc" and entry.data["doc_type"] == "player_action"
+    }
+    for document in documents:
+        if document.source == "session" and document.doc_type.value == "player_action":
+            mine, other = document.record, true[document.record.action_id]
+            for name in ("state_before", "game_context", "button", "trace_id", "player_id"):
+                assert getattr(mine, name) == getattr(other, name)
+    assert recover_store(store) == []
+
+
+def test_unchanged_strategy_is_replayed(tmp_path: Path, bot: Path) -> None:
+    """The strategy that ran is replayed: nothing says otherwise, and the journal checks out."""
+    killed(tmp_path, bot)
+    assert recover_store(tmp_path / "store") == ["K"]
+
+    journal = tmp_path / "store" / "journals" / "K"
+    entries = list(read_journal(journal))
+    assert entries[-1].data["reason"] == REASON
+    assert not [e for e in entries if UNREPLAYED_KIND in str(e.data.get("record"))]
+    assert check_journal(journal)["equal"] is True
+    assert len(actions(tmp_path / "store")) == 3
+
+
+def test_journal_closed_without_replay_still_checks_out(tmp_path: Path, bot: Path) -> None:
+    """With the strategy back as it was, the check of what was closed without it finds no difference."""
+    killed(tmp_path, bot)
+    edit_a_rule(bot)
+    recover_store(tmp_path / "store")
+    bot.write_text(BOT)
+
+    result = check_journal(tmp_path / "store" / "journals" / "K")
+    assert (result["equal"], result["clean"]) == (True, True)
+
+
+@pytest.mark.parametrize("cut", range(2, 9))
+def test_killed_recovery_is_finished(tmp_path: Path, bot: Path, cut: int) -> None:
+    """Wherever recovery itself dies, with or without replay, the next one leaves one row per INTENT."""
+    killed(tmp_path, bot)
+    store, folder = tmp_path / "store", tmp_path / "store" / "journals" / "K"
+    kept = len(list(read_journal(folder)))
+    if cut % 2:
+        edit_a_rule(bot)
+    recover_store(store)
+    again = tmp_path / "again"
+    (again / "journals" / "K").mkdir(parents=True)
+    entries = list(read_journal(folder))
+    write_journal(
+        again / "journals" / "K" / "000001.log", entries[: min(kept + cut, len(entries)) - 1]
+    )
+    bot.write_text(BOT)
+
+    assert recover_store(again) == ["K"]
+    entries = list(read_journal(again / "journals" / "K"))
+    intents = [entry.command().action_id for entry in entries if entry.kind == "intent"]
+    assert sorted(action_id for action_id, _ in actions(again)) == sorted(intents)
+
+
+def test_session_that_was_ending_gets_no_second_end(tmp_path: Path, bot: Path) -> None:
+    """A kill between the last input and the close entry adds what is lacking and nothing else."""
+    vectra_bot.run(str(bot), session_id="K", store=tmp_path / "full", **FAST)
+    entries = list(read_journal(tmp_path / "full" / "journals" / "K"))
+    (ending,) = [
+        index
+        for index, entry in enumerate(entries)
+        if entry.kind == "input" and isinstance(entry.input(), SessionEnding)
+    ]
+    for name, kept in (("one", entries[:-1]), ("two", entries[: ending + 1])):
+        folder = tmp_path / name / "journals" / "K"
+        folder.mkdir(parents=True)
+        write_journal(folder / "000001.log", kept)
+
+        assert recover_store(tmp_path / name) == ["K"]
+        finished = list(read_journal(folder))
+        assert [e.data for e in finished[1:-1]] == [e.data for e in entries[1:-1]]
+        assert finished[-1].data["reason"] == REASON
+
+
+def test_bad_session_does_not_hold_up_the_others(tmp_path: Path, bot: Path) -> None:
+    """Broken code, garbage files and a damaged first line cost their own session only."""
+    store = tmp_path / "store"
+    for name in ("A", "B", "C", "D"):
+        killed(tmp_path, bot, name)
+    first = store / "journals" / "A" / "000001.log"
+    first.write_bytes(b"x" + first.read_bytes()[1:])
+    (store / "journals" / "B" / "compacted.json").write_text('["garbage"')
+    (store / "journals" / "C" / "compacted.json").write_text("[1]")
+    break_its_init(bot)
+
+    recover_store(store)
+    assert len(actions(store, "D")) == 3
+    for name in ("B", "C"):
+        assert list(read_journal(store / "journals" / name))[-1].kind == "close"
+    report = vectra_bot.run("watch", store=store, games=1, seed=1, crowd=0)
+    assert report.games == 1
+
+
+@pytest.mark.parametrize("position", [0, 4, 30])
+def test_damaged_session_is_never_replaced(store: Path, position: int) -> None:
+    """A flipped byte in the header is damage, not an empty session: the run is refused, nothing is lost."""
+    vectra_bot.run("watch", session_id="S", store=store, **FAST)
+    folder = store / "journals" / "S"
+    entries = list(read_journal(folder))
+    for path in folder.iterdir():
+        path.unlink()
+    log = folder / "000001.log"
+    write_journal(log, entries)
+    damaged = bytearray(log.read_bytes())
+    damaged[position] ^= 0x41
+    log.write_bytes(damaged)
+
+    with pytest.raises(StoreError, match="damaged"):
+        vectra_bot.run("watch", session_id="S", store=store, **FAST)
+    assert log.read_bytes() == damaged
+    assert list(store.glob("doc_type=game_tick/session_id=S/*.parquet"))
+
+
+@pytest.mark.parametrize("left", [None, b"", b'0123abcd {"seq":0,"kind":"hea'])
+def test_session_that_never_began_is_replaced(store: Path, left: bytes | None) -> None:
+    """A kill before the first entry was whole leaves an id that is free."""
+    folder = store / "journals" / "S"
+    folder.mkdir(parents=True)
+    if left is not None:
+        (folder / "000001.log").write_bytes(left)
+
+    assert vectra_bot.run("watch", session_id="S", store=store, **FAST).games == 2
+
+
+def test_refused_run_leaves_the_exchange_log(store: Path, tmp_path: Path) -> None:
+    """A run that does not get its session id does not touch the log of the one that has it."""
+    log = tmp_path / "exchange.log"
+    vectra_bot.run("take-profit", session_id="S", store=store, exchange_log=log, **FAST)
+    before = log.read_bytes()
+    assert before
+
+    with pytest.raises(StoreError, match="another run"):
+        vectra_bot.run("watch", session_id="S", store=store, exchange_log=log, **FAST)
+    lock = SessionLock(store / "journals" / "S")
+    with pytest.raises(StoreError, match="written by another process"):
+        vectra_bot.run("take-profit", session_id="S", store=store, exchange_log=log, **FAST)
+    lock.release()
+    assert log.read_bytes() == before
+    vectra_bot.run("take-profit", session_id="S", store=store, exchange_log=log, **FAST)
+    assert log.read_bytes() == before
+
+
+def test_lists_in_a_header_are_the_same_run() -> None:
+    """A tuple comes back from the journal as a list: it is the same session all the same."""
+    header = {"strategy": {"settings": {"marks": (1, 2.5, "x")}}, "versions": {"python": "3.11"}}
+    stored = json.loads(json.dumps({**header, "versions": {"python": "3.13"}}))
+
+    assert same_session(stored, header)
+    assert not same_session(stored, {"strategy": {"settings": {"marks": (1, 2.5)}}})
+
+
+def test_replay_tells_plugins_when_it_begins_and_ends(store: Path) -> None:
+    """A recording shown to plugins is a session to them, of mode replay; a check is none."""
+    vectra_bot.run("take-profit", session_id="S", store=store, **FAST)
+    journal, log = store / "journals" / "S", store / "sessions" / "R" / "session.log"
+    config = ReplayConfig(
+        path=journal, store=store, session_id="R", enable_plugins=("session-log",)
+    )
+    asyncio.run(replay_session(config))
+
+    lines = log.read_text(encoding="utf-8").splitlines()
+    assert "session R: watch, replay on embedded" in lines[0]
+    assert "session R finished: 2 games" in lines[-1]
+    told = (store / "sessions" / "S" / "session.log").read_bytes()
+    asyncio.run(replay_session(ReplayConfig(path=journal, check=True)))
+    assert (store / "sessions" / "S" / "session.log").read_bytes() == told
+
+
+def test_full_disk_is_told_to_plugins(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that the disk breaks off raises, and plugins hear that the session is over and why."""
+    real, written = os.write, []
+
+    def write(fd: int, data: Any) -> int:
+        written.append(len(data))
+        if sum(written) > 100_000:
+            raise OSError(28, "No space left on device")
+        return real(fd, data)
+
+    monkeypatch.setattr(os, "write", write)
+    with pytest.raises(StoreError, match="No space left"):
+        vectra_bot.run(
+            "watch", session_id="S", store=store, enable_plugins=("session-log",), **FAST
+        )
+    lines = (store / "sessions" / "S" / "session.log").read_text(encoding="utf-8").splitlines()
+    assert "session S failed: StoreError" in lines[-1]
+    assert "No space left" in lines[-1]
+
+
+HEADER = {"session_id": "S", "mode": "paper", "venue": "embedded"}
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Iterator[Shell]:
+    """Return a shell around an engine that decides nothing."""
+    engine = watching_engine(HEADER)
+    journal = Journal.create(tmp_path / "journals" / "S", HEADER)
+    yield Shell(engine, journal, NoGateway(), SessionStats(engine), tmp_path)
+    journal.abandon()
+
+
+def test_half_a_surrogate_does_not_end_a_session(shell: Shell) -> None:
+    """A frame UTF-8 cannot carry is kept but for that, and a replay reads what the session read."""
+    for raw in ('42["x\ud800y",{}]', '42["newChatMessage",{"message":"\udc00"}]', "4\ud800"):
+        asyncio.run(shell.take(Frame(1, raw)))
+
+    frames = [e for e in read_journal(shell.journal.directory) if e.kind == "frame"]
+    assert [e.data["raw"] for e in frames] == [
+        '42["x?y",{}]',
+        '42["newChatMessage",{"message":"?"}]',
+        "4?",
+    ]
+    again = watching_engine(HEADER)
+    for entry in frames:
+        event = event_of(entry)
+        assert event is not None
+        again.process(event)
+    assert again.counts == shell.engine.counts
+    assert shell.counts.inbound == 3
+
+
+def test_frames_say_which_game_they_are_about(store: Path) -> None:
+    """Raw frames can be found by game: the wire's own id, where the frame has one."""
+    vectra_bot.run("take-profit", session_id="S", store=store, **FAST)
+    glob = f"{store}/doc_type=ws_event/**/*.parquet"
+    wrong = duckdb.sql(
+        f"SELECT count(*) FROM '{glob}' WHERE event_name = 'gameStateUpdate'"
+        " AND game_id IS DISTINCT FROM json_extract_string(raw_json[3:], '$[1].gameId')"
+    ).fetchall()
+    games = duckdb.sql(f"SELECT count(DISTINCT game_id) FROM '{glob}'").fetchall()
+
+    assert wrong == [(0,)]
+    assert games[0][0] >= 2
