@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -17,7 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import vectra_bot
-from vectra_bot.errors import JournalError
+from vectra_bot.errors import InputError
 from vectra_bot.session.recovery import recover_store
 from vectra_bot.session.replay import check_journal
 from vectra_bot.store.journal import read_journal, write_journal
@@ -132,13 +133,11 @@ def _on_path(name: str) -> bool:
 
 def test_a_recording_has_no_commands_to_check(tmp_path: Path) -> None:
     """Checking a capture is refused with a clear message."""
-    import asyncio
-
     from vectra_bot.session import ReplayConfig, replay_session
 
     capture = tmp_path / "capture.jsonl"
     capture.write_text('{"capture":"x","t":1.0,"dir":"in","event":"ping","args":[]}\n')
-    with pytest.raises(JournalError, match="recording"):
+    with pytest.raises(InputError, match="recording"):
         asyncio.run(replay_session(ReplayConfig(path=capture, check=True)))
 
 
@@ -231,3 +230,14 @@ def test_copy_cut_before_the_send_is_equal(journal: Path, tmp_path: Path) -> Non
         write_journal(tmp_path / "cut.log", entries[:length])
         result = check_journal(tmp_path / "cut.log")
         assert (result["equal"], result["commands"]) == (True, 1)
+
+
+def test_a_recording_that_breaks_off_leaves_no_session(tmp_path: Path) -> None:
+    """A bad line in the middle is named, and nothing of the recording stays in the store."""
+    capture, store = tmp_path / "capture.jsonl", tmp_path / "store"
+    good = '{"capture":"x","t":1.0,"dir":"in","event":"mutedPlayers","args":[]}\n'
+    capture.write_text(good * 3 + "not a line\n" + good)
+    with pytest.raises(InputError, match="line 4"):
+        asyncio.run(replay_session(ReplayConfig(path=capture, store=store)))
+
+    assert [path for path in store.rglob("*") if path.is_file()] == []

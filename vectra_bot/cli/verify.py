@@ -95,9 +95,16 @@ def _show(result: dict[str, Any], as_json: bool) -> None:
     lines += [f"  {key:<24} {value}" for key, value in result.items() if key not in hidden]
     differences = result.get("differences", [])
     lines += [f"  wrong: {_line(difference)}" for difference in differences]
-    lines.append("all right" if result["ok"] else f"{len(differences)} wrong")
+    lines.append(_verdict(result, differences))
     text = "\n".join(lines)
     click.echo(text.encode(errors="backslashreplace").decode())
+
+
+def _verdict(result: dict[str, Any], differences: list[Any]) -> str:
+    if differences:
+        return f"{len(differences)} wrong"
+    compared = result["kind"] != "seed" or "prices_match" in result
+    return "nothing is wrong" if compared else "computed"
 
 
 def _line(difference: dict[str, Any]) -> str:

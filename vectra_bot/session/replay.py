@@ -17,7 +17,7 @@ from attrs import define, field, frozen
 from vectra_bot.actions.risk import Limits
 from vectra_bot.analysis.report import Report, SessionStats
 from vectra_bot.engine import Engine
-from vectra_bot.errors import JournalError
+from vectra_bot.errors import InputError, JournalError
 from vectra_bot.models import (
     ClockAdvanced,
     Command,
@@ -38,6 +38,7 @@ from vectra_bot.store import default_store
 from vectra_bot.store.entry import Entry
 from vectra_bot.store.journal import Journal, journal_directory, read_journal
 from vectra_bot.store.parquet import begin_session
+from vectra_bot.store.sessions import drop_session
 from vectra_bot.strategy import configure
 from vectra_bot.venues.base import FeedItem
 from vectra_bot.venues.replay import CaptureFeed, detect_recording
@@ -283,8 +284,8 @@ async def replay_session(config: ReplayConfig) -> dict[str, Any]:
     """
     if config.check:
         if detect_recording(config.path) != "journal":
-            raise JournalError(
-                f"{config.path} is a recording: only a journal has commands to check"
+            raise InputError(
+                f"{config.path} is a recording: only a journal has commands to check, give its folder"
             )
         return check_journal(config.path)
     feed = open_recording(config.path)
@@ -296,6 +297,9 @@ async def replay_session(config: ReplayConfig) -> dict[str, Any]:
         shell.journal.abandon()
         report = make_report(shell, header, store, ended="error")
         tell_finished(shell, header, report, error)
+        if isinstance(error, InputError | JournalError):
+            # The recording ends in something else: no session of half of it is left behind.
+            drop_session(store, header["session_id"])
         raise
     finally:
         await feed.aclose()

@@ -212,6 +212,9 @@ def _remove_parts_and(store: Path, dropped: Path) -> None:
                 path.unlink(missing_ok=True)
             folder.rmdir()
             files.sync_directory(folder.parent)
+        notes = store / "sessions" / session_id  # what its plugins wrote
+        if notes.is_dir():
+            shutil.rmtree(notes)
         if dropped.is_dir():
             shutil.rmtree(dropped)
             files.sync_directory(dropped.parent)
