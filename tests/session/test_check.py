@@ -19,6 +19,7 @@ import pytest
 
 import vectra_bot
 from vectra_bot.errors import InputError
+from vectra_bot.session import ReplayConfig, replay_session
 from vectra_bot.session.recovery import recover_store
 from vectra_bot.session.replay import check_journal
 from vectra_bot.store.journal import read_journal, write_journal
@@ -133,8 +134,6 @@ def _on_path(name: str) -> bool:
 
 def test_a_recording_has_no_commands_to_check(tmp_path: Path) -> None:
     """Checking a capture is refused with a clear message."""
-    from vectra_bot.session import ReplayConfig, replay_session
-
     capture = tmp_path / "capture.jsonl"
     capture.write_text('{"capture":"x","t":1.0,"dir":"in","event":"ping","args":[]}\n')
     with pytest.raises(InputError, match="recording"):
