@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import vectra_bot
 from tests.session.strategies import Counting
 from vectra_bot import Limits, SessionConfig
-from vectra_bot.errors import ConfigError, StrategyError, UsageError
+from vectra_bot.errors import ConfigError, InputError, StoreError, StrategyError, UsageError
 from vectra_bot.session.config import make_config
 
 
@@ -195,3 +195,20 @@ def test_a_strategy_that_cannot_be_made_writes_nothing(store: Path) -> None:
     with pytest.raises(StrategyError, match="Dividing cannot be made: ZeroDivisionError"):
         vectra_bot.run(Dividing, games=1)
     assert not store.exists()
+
+
+def test_a_store_that_is_a_file_is_named(tmp_path: Path) -> None:
+    """A file where the store should be is told by its path, and stays as it is."""
+    file = tmp_path / "plain"
+    file.write_text("mine")
+    with pytest.raises(InputError, match="is no folder"):
+        vectra_bot.run("watch", games=1, store=file)
+
+    assert file.read_text() == "mine"
+
+
+def test_a_taken_session_id_names_what_differs(store: Path) -> None:
+    """The refusal says in which fact the two runs differ."""
+    vectra_bot.run("watch", games=1, seed=7, crowd=0, store=store, session_id="S")
+    with pytest.raises(StoreError, match=r"games was '1', now '2'"):
+        vectra_bot.run("watch", games=2, seed=7, crowd=0, store=store, session_id="S")

@@ -164,6 +164,27 @@ def same_session(header: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     return _canonical(header) == _canonical(other)
 
 
+def differing(existing: Mapping[str, Any], header: Mapping[str, Any]) -> str:
+    """Return in words the first fact in which two headers differ, e.g. ``games was 2, now 4``."""
+    before, now = _flat(existing), _flat(header)
+    for key in sorted(before.keys() | now.keys()):
+        if before.get(key) != now.get(key):
+            return f"{key} was {before.get(key)!r}, now {now.get(key)!r}"
+    return "it is not repeatable"
+
+
+def _flat(header: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in header.items():
+        if not prefix and key in _INCIDENTAL:
+            continue
+        if isinstance(value, Mapping):
+            found.update(_flat(value, f"{prefix}{key}."))
+        else:
+            found[f"{prefix}{key}"] = canonical_json(value)
+    return found
+
+
 def _canonical(header: Mapping[str, Any]) -> str:
     return canonical_json({k: v for k, v in header.items() if k not in _INCIDENTAL})
 

@@ -34,7 +34,7 @@ from vectra_bot.session.recovery import closed_by_recovery, event_of, is_recover
 from vectra_bot.session.runner import make_report, raise_failure
 from vectra_bot.session.shell import NoGateway, Shell, command_digest
 from vectra_bot.session.telling import tell_finished, tell_started
-from vectra_bot.store import default_store
+from vectra_bot.store import store_path
 from vectra_bot.store.entry import Entry
 from vectra_bot.store.journal import Journal, journal_directory, read_journal
 from vectra_bot.store.parquet import begin_session
@@ -333,7 +333,7 @@ def _begin(
         settings=config.plugins, enable=config.enable_plugins, disable=config.disable_plugins
     )
     session_id = config.session_id or new_session_id()
-    store = (config.store or default_store()).expanduser().absolute()
+    store = store_path(config.store)
     header = make_header(
         session_id=session_id,
         mode=Mode.REPLAY,

@@ -21,6 +21,7 @@ from vectra_bot.models.times import NS_PER_S
 from vectra_bot.plugins import PluginManager
 from vectra_bot.session.config import SessionConfig, Snapshot, make_config
 from vectra_bot.session.header import (
+    differing,
     make_header,
     new_seed,
     new_session_id,
@@ -32,7 +33,7 @@ from vectra_bot.session.loading import StrategySource, resolve_strategy
 from vectra_bot.session.recovery import recover_store
 from vectra_bot.session.shell import Shell
 from vectra_bot.session.telling import tell_finished, tell_started
-from vectra_bot.store import default_store
+from vectra_bot.store import store_path
 from vectra_bot.store.journal import Journal, journal_directory, never_began, read_header
 from vectra_bot.store.parquet import begin_session
 from vectra_bot.store.sessions import drop_session, is_running
@@ -94,7 +95,7 @@ def _in_event_loop() -> bool:
 def _plan(config: SessionConfig) -> _Plan:
     source = resolve_strategy(config.strategy)
     strategy = configure(source.cls, config.settings)
-    store = (config.store or default_store()).expanduser().absolute()
+    store = store_path(config.store)
     restored = saved_state(store, config.restore_from) if config.restore_from else None
     restore(strategy, restored)
     return _Plan(
@@ -214,7 +215,7 @@ def _check_room(plan: _Plan, journal_dir: Path, header: dict[str, Any]) -> bool:
     if not (reproducible and same_session(existing, header)):
         raise StoreError(
             f"session {plan.session_id!r} exists in {plan.store} and is another run "
-            f"(seed {existing.get('seed')}, strategy {existing.get('strategy', {}).get('name')}): "
+            f"({differing(existing, header)}): "
             "give another --session-id or --store"
         )
     return True

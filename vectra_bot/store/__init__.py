@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from vectra_bot.errors import InputError
 from vectra_bot.store.queries import SEED_PATH
 
 
@@ -17,4 +18,16 @@ def default_store() -> Path:
     return Path(os.environ.get("VECTRA_STORE") or SEED_PATH).expanduser()
 
 
-__all__ = ["default_store"]
+def store_path(given: Path | None) -> Path:
+    """Return the absolute path of the store that was *given*, or of the default one.
+
+    Raises:
+        InputError: something that is no folder stands there.
+    """
+    store = (given or default_store()).expanduser().absolute()
+    if store.exists() and not store.is_dir():
+        raise InputError(f"store was {str(store)!r}, which is no folder: give a folder's path")
+    return store
+
+
+__all__ = ["default_store", "store_path"]
