@@ -25,7 +25,7 @@ from vectra_bot.actions.notes import (
 )
 from vectra_bot.actions.risk import HaltCause, Limits
 from vectra_bot.engine.output import Effect, EngineOutput
-from vectra_bot.game import state as game_state
+from vectra_bot.game import changes
 from vectra_bot.game.ledger import lamports_from_double, to_sol
 from vectra_bot.models import (
     Ack,
@@ -175,22 +175,22 @@ class Engine(EngineOutput):
             self._on_change(change)
             self._drain()
 
-    def _on_change(self, change: game_state.Change) -> None:
+    def _on_change(self, change: changes.Change) -> None:
         match change:
-            case game_state.TickSeen():
+            case changes.TickSeen():
                 self._on_tick(change)
-            case game_state.PhaseChanged():
+            case changes.PhaseChanged():
                 self._tell("on_phase", self.game)
-            case game_state.GameStarted():
+            case changes.GameStarted():
                 self._tell("on_game_start", self.game)
-            case game_state.GameClosed():
+            case changes.GameClosed():
                 self._on_game_closed(change)
-            case game_state.GameOpened():
+            case changes.GameOpened():
                 self._open_game(change.game_id)
-            case game_state.Rugged():
+            case changes.Rugged():
                 self._rug_ns = self._desk.now_ns
                 self._episode.ticks = change.rug_tick or self._episode.ticks
-            case game_state.FrameRefused():
+            case changes.FrameRefused():
                 self._system(
                     "game.frame_refused",
                     "warning",
@@ -198,7 +198,7 @@ class Engine(EngineOutput):
                     game_id=change.game_id,
                     tick=change.tick,
                 )
-            case game_state.GapSeen():
+            case changes.GapSeen():
                 self._system(
                     "game.gap",
                     "warning",
@@ -206,7 +206,7 @@ class Engine(EngineOutput):
                     first=change.first,
                     last=change.last,
                 )
-            case game_state.PriceConflict():
+            case changes.PriceConflict():
                 self._system(
                     "game.price_conflict",
                     "error",
@@ -216,7 +216,7 @@ class Engine(EngineOutput):
                     seen=repr(change.seen),
                 )
 
-    def _on_tick(self, seen: game_state.TickSeen) -> None:
+    def _on_tick(self, seen: changes.TickSeen) -> None:
         self._document(DocType.GAME_TICK, seen.tick, "engine")
         if not seen.fresh:
             return
@@ -238,7 +238,7 @@ class Engine(EngineOutput):
         if action.state is not ActionState.DENIED:
             exits.tries += 1
 
-    def _on_game_closed(self, closed: game_state.GameClosed) -> None:
+    def _on_game_closed(self, closed: changes.GameClosed) -> None:
         self.tracker.on_game_closed(closed.game_id, self._rug_ns, self._desk.now_ns)
         self._drain()
         rugged = closed.rug_price is not None
