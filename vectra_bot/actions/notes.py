@@ -29,7 +29,6 @@ class Tracked:
     sent_ns: int | None = None
     ack_id: int | None = None
     decided_ns: int | None = None
-    ack_ok: bool = False
     booked: bool = False
     price: float | None = None
     amount: int | None = None

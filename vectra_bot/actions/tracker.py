@@ -106,11 +106,8 @@ class ActionTracker(ActionBook):
         self._evidence(tracked, ack.recv_ns)
         if ack.success is False:
             self._refused(tracked, ack)
-        elif ack.success is None:
-            if not tracked.action.is_decided:
-                self._move(tracked, ActionState.UNKNOWN, "unreadable acknowledgement")
-        else:
-            tracked.ack_ok = True
+        elif ack.success is None and not tracked.action.is_decided:
+            self._move(tracked, ActionState.UNKNOWN, "unreadable acknowledgement")
 
     def _refused(self, tracked: Tracked, ack: Ack) -> None:
         if tracked.action.is_decided:
