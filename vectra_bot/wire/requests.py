@@ -11,24 +11,31 @@ from attrs import frozen
 from vectra_bot.errors import WireError
 from vectra_bot.wire.amounts import lamports
 from vectra_bot.wire.packet import read_packet, split_trace
+from vectra_bot.wire.profile import Profile, default_profile
 
 _MONEY_LIMIT = 1e9
+_MAX_TEXT = 128
 
 
 @frozen(kw_only=True)
 class Request:
     """A client's request as typed facts.
 
-    ``amount`` (lamports), ``percentage`` and ``leverage`` are None where the request has no usable number;
-    the exchange refuses such a request, the payload says what stood there.
+    ``kind`` is our name for what is asked (``buy``, ``short_open`` ...), empty if *event* is no order of the
+    profile. ``amount`` (lamports), ``percentage``, ``leverage``, ``choice`` and ``round_id`` are None where
+    the request has no usable value; the exchange refuses such a request, the payload says what stood there.
     """
 
     event: str
+    kind: str = ""
     ack_id: int | None
     trace_id: str | None
     amount: int | None
     percentage: int | None
     leverage: int | None
+    choice: str | None = None
+    round_id: str | None = None
+    coin: str | None = None
     payload: Mapping[str, Any]
 
 
@@ -44,12 +51,22 @@ def _integer(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-def decode_request(raw: str) -> Request:
-    """Read a client's frame ``42<id>["buyOrder",trace,{...}]``.
+def _leverage(value: object) -> int | None:
+    """Return the leverage asked for, None if none was, 0 (which nobody offers) for an unusable one."""
+    return None if value is None else _integer(value) or 0
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and len(value) <= _MAX_TEXT else None
+
+
+def decode_request(raw: str, profile: Profile | None = None) -> Request:
+    """Read a client's frame ``42<id>["buyOrder",trace,{...}]``, names as *profile* has them.
 
     Raises:
         WireError: it is not an event frame, or its payload is not JSON.
     """
+    profile = profile or default_profile()
     packet = read_packet(raw)
     if packet.ack:
         raise WireError("not-an-event", f"a client sent an acknowledgement: {raw[:80]!r}")
@@ -64,12 +81,20 @@ def decode_request(raw: str) -> Request:
                 f"{packet.name} has an unusable payload ({error}): send one object",
                 event_name=packet.name,
             ) from None
+    kind = profile.kinds.get(packet.name, "")
+    names: Mapping[str, str] = profile.requests.get(kind, {})
+    given = {ours: payload.get(theirs) for ours, theirs in names.items() if ours != "event"}
+    choice = _text(given.get("choice"))
     return Request(
         event=packet.name,
+        kind=kind,
         ack_id=packet.packet_id,
         trace_id=trace_id,
-        amount=_amount(payload.get("amount")),
-        percentage=_integer(payload.get("percentage")),
-        leverage=_integer(payload.get("leverage")),
+        amount=_amount(given.get("amount")),
+        percentage=_integer(given.get("percentage")),
+        leverage=_leverage(given.get("leverage")),
+        choice=None if choice is None else profile.choice_of.get(choice),
+        round_id=_text(given.get("round")),
+        coin=_text(given.get("coin")),
         payload=payload,
     )

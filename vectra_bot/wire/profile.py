@@ -1,0 +1,109 @@
+"""The protocol profile: what the venue calls requests, events and choices (protocol 8, 10, 11).
+
+Most of these names were never captured. They stand in one TOML text, so that whoever sees the real ones
+can correct them without code; the embedded exchange and the client read the same profile.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from functools import lru_cache
+from importlib.resources import files
+from typing import Any
+
+from attrs import field, frozen
+
+from vectra_bot.errors import ConfigError
+
+_MAX_NAME = 64
+
+
+@frozen(kw_only=True)
+class Profile:
+    """Names on the wire by our own names.
+
+    Attributes:
+        requests: by kind of request (``buy``, ``short_open`` ...), the name of its ``event`` and of each of
+            its payload's keys.
+        events: names of the side games' events by ours (``bbc_round`` ...).
+        choices: the side games' choices by ours (``BULL`` ... ``RED``).
+    """
+
+    requests: Mapping[str, Mapping[str, str]]
+    events: Mapping[str, str]
+    choices: Mapping[str, str]
+    kinds: Mapping[str, str] = field(init=False, repr=False)
+    choice_of: Mapping[str, str] = field(init=False, repr=False)
+    event_of: Mapping[str, str] = field(init=False, repr=False)
+
+    @kinds.default
+    def _kinds(self) -> Mapping[str, str]:
+        return {names["event"]: kind for kind, names in self.requests.items()}
+
+    @choice_of.default
+    def _choice_of(self) -> Mapping[str, str]:
+        return {name: choice for choice, name in self.choices.items()}
+
+    @event_of.default
+    def _event_of(self) -> Mapping[str, str]:
+        return {name: event for event, name in self.events.items()}
+
+    def key(self, kind: str, name: str) -> str:
+        """Return what the payload of a *kind* of request calls *name*."""
+        return self.requests[kind][name]
+
+
+@lru_cache(maxsize=1)
+def default_profile() -> Profile:
+    """Return the profile that comes with the package."""
+    return _profile(tomllib.loads(default_text()))
+
+
+def default_text() -> str:
+    """Return the TOML text of the default profile, the form of a correction too."""
+    return files("vectra_bot.wire").joinpath("protocol.toml").read_text("utf-8")
+
+
+def parse_profile(text: str, where: str = "protocol profile") -> Profile:
+    """Return the default profile with what *text* (TOML) says otherwise.
+
+    Raises:
+        ConfigError: no TOML, an unknown key, or two things under one name.
+    """
+    try:
+        given = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{where} is not TOML ({error}): see the default profile") from None
+    merged = tomllib.loads(default_text())
+    _merge(merged, given, where, "")
+    return _profile(merged, where)
+
+
+def _merge(base: dict[str, Any], given: Mapping[str, Any], where: str, path: str) -> None:
+    for key, value in given.items():
+        name = f"{path}{key}"
+        if key not in base:
+            raise ConfigError(f"{where}: {name} is not known; here are {', '.join(sorted(base))}")
+        if isinstance(base[key], dict):
+            if not isinstance(value, Mapping):
+                raise ConfigError(f"{where}: {name} was {value!r}: give a table")
+            _merge(base[key], value, where, f"{name}.")
+        elif not isinstance(value, str) or not 0 < len(value) <= _MAX_NAME or '"' in value:
+            raise ConfigError(
+                f"{where}: {name} was {value!r}: give a name of 1 to {_MAX_NAME} letters"
+            )
+        else:
+            base[key] = value
+
+
+def _profile(data: Mapping[str, Any], where: str = "protocol profile") -> Profile:
+    profile = Profile(requests=data["requests"], events=data["events"], choices=data["choices"])
+    for what, names, ours in (
+        ("requests", profile.kinds, profile.requests),
+        ("events", profile.event_of, profile.events),
+        ("choices", profile.choice_of, profile.choices),
+    ):
+        if len(names) < len(ours):
+            raise ConfigError(f"{where}: two {what} have the same name; give each its own")
+    return profile
