@@ -1,4 +1,4 @@
-"""The arithmetic of one account in one game, to the lamport (protocol 6 and 7).
+"""The arithmetic of one account in one game, to the lamport (protocol 6 to 9).
 
 Theory of operation. Everything is an int of 1e-9 units: SOL in lamports, tokens in billionths. A price is
 an IEEE double, taken as the exact binary fraction it is, so that every floor is exact and no float error
@@ -9,131 +9,86 @@ can create or destroy a lamport.
   why the venue pays up to a few lamports less than the floor of the whole.
 * The cost of a lot sold in part is split so that the parts add up: the sold share is rounded down and
   the rest stays with the lot.
-* ``total_invested`` is a high-water mark of the net money put in, plus every sidebet stake.
-* A sidebet counts in the PnL only when it is settled.
+* ``total_invested`` is a high-water mark of the net money put in, plus every sidebet and short stake.
+* A sidebet counts in the PnL only when it is settled; a short at its value.
 * ``avg_cost`` is the mean entry price of the open lots, weighted by their tokens and floored. That is
   what real rows show, of one lot (56 of 56) and of two; cost by tokens, which protocol 6 names, is up
   to a few 1e-9 higher, because a buy's tokens are floored.
+* Bonus money is spent first, and what a stake brings back is split as the stake was (unverified). Portions
+  add up to the amount, where the venue's own are sometimes a few 1e-9 short of it.
+* Winnings of one game end at ``max_win``: what would be paid above is cut (protocol 6.1, notes only).
 
 A refused request raises before anything changes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from decimal import Decimal
-from math import isfinite
-from typing import ClassVar, Literal
+from collections.abc import Iterable
+from typing import Literal, TypeAlias
 
 from attrs import define, field, frozen
 
-from vectra_bot.errors import VectraError
 from vectra_bot.game import rules
+from vectra_bot.game.amounts import (
+    UNIT,
+    BadAmount,
+    GameOpen,
+    InsufficientFunds,
+    LedgerError,
+    NoShort,
+    NothingToSell,
+    ShortOpen,
+    SidebetOpen,
+    lamports_from_double,
+    price_ratio,
+    to_lamports,
+    to_sol,
+)
+from vectra_bot.game.lots import (
+    Lot,
+    average_cost,
+    buy_qty,
+    is_liquidated,
+    leveraged_top,
+    liquidation_price,
+    lot_value,
+    sell_value,
+    split_lots,
+)
+from vectra_bot.game.shorts import OpenShort, ShortTerms
 
-_UNIT = rules.LAMPORTS_PER_SOL
-_MAX_EXPONENT = 20  # nobody owns 10**20 SOL; refuse "1e999999" before it becomes an int
+__all__ = [
+    "BadAmount",
+    "Fill",
+    "FillKind",
+    "GameOpen",
+    "InsufficientFunds",
+    "Ledger",
+    "LedgerError",
+    "Lot",
+    "NoShort",
+    "NothingToSell",
+    "OpenSidebet",
+    "SettledSidebet",
+    "ShortOpen",
+    "SidebetOpen",
+    "average_cost",
+    "buy_qty",
+    "lamports_from_double",
+    "liquidation_price",
+    "lot_value",
+    "pnl_percent",
+    "sell_value",
+    "sidebet_payout",
+    "sidebet_wins",
+    "split_lots",
+    "to_lamports",
+    "to_sol",
+]
 
-
-class LedgerError(VectraError):
-    """A request cannot be booked; the ledger is unchanged.
-
-    Attributes:
-        reason: short machine-readable reason, e.g. ``"insufficient_funds"``.
-    """
-
-    reason: ClassVar[str] = "impossible"
-
-
-class BadAmount(LedgerError, ValueError):
-    """An amount, price or percentage is not one that can be booked."""
-
-    reason = "bad_amount"
-
-
-class InsufficientFunds(LedgerError):
-    """The free cash does not cover the request."""
-
-    reason = "insufficient_funds"
-
-
-class NothingToSell(LedgerError):
-    """The position is empty, or too small for the share asked."""
-
-    reason = "nothing_to_sell"
-
-
-class SidebetOpen(LedgerError):
-    """A sidebet is open already; the venue allows one at a time."""
-
-    reason = "sidebet_open"
-
-
-class GameOpen(LedgerError):
-    """A new game cannot begin while something of the last one is open."""
-
-    reason = "game_open"
-
-
-def to_lamports(amount: Decimal | str | float) -> int:
-    """Return an amount of SOL as lamports, exactly.
-
-    A float counts as its shortest decimal, as JSON writes it.
-
-    Raises:
-        BadAmount: not a finite number, or finer than a lamport.
-
-    Example:
-        >>> to_lamports("0.1")
-        100000000
-    """
-    if isinstance(amount, bool) or not isinstance(amount, (Decimal, int, str, float)):
-        raise BadAmount(f"amount was {amount!r}: give SOL as Decimal, int, str or float")
-    if isinstance(amount, int):
-        return amount * _UNIT
-    try:
-        exact = Decimal(repr(amount) if isinstance(amount, float) else amount)
-    except ArithmeticError:
-        raise BadAmount(f"amount was {amount!r}: give a number of SOL") from None
-    if not exact.is_finite() or (exact and exact.adjusted() > _MAX_EXPONENT):
-        raise BadAmount(f"amount was {amount!r}: give a finite number of SOL")
-    if exact and exact.adjusted() < -rules.SOL_PLACES:
-        raise BadAmount(f"amount was {amount!r}: one lamport is {rules.LAMPORT:f} SOL")
-    top, bottom = exact.as_integer_ratio()
-    lamports, rest = divmod(top * _UNIT, bottom)
-    if rest:
-        raise BadAmount(f"amount was {amount!r}: give at most {rules.SOL_PLACES} places")
-    return lamports
-
-
-def to_sol(lamports: int) -> Decimal:
-    """Return lamports as SOL with nine places, exactly, whatever the decimal context."""
-    digits = tuple(map(int, str(abs(lamports))))
-    return Decimal((int(lamports < 0), digits, -rules.SOL_PLACES))
-
-
-def lamports_from_double(value: float) -> int:
-    """Return the lamports that a JSON number of SOL stands for, its float noise rounded away."""
-    if not isfinite(value):
-        raise BadAmount(f"amount was {value!r}: give a finite number of SOL")
-    return round(value * _UNIT)
-
-
-def _ratio(price: float) -> tuple[int, int]:
-    if not isfinite(price) or price <= 0:
-        raise BadAmount(f"price was {price!r}: give a finite price above 0")
-    return price.as_integer_ratio()
-
-
-def buy_qty(amount: int, price: float) -> int:
-    """Return the tokens that *amount* lamports buy: ``floor9(amount / price)`` (protocol 6)."""
-    top, bottom = _ratio(price)
-    return amount * bottom // top
-
-
-def sell_value(qty: int, price: float) -> int:
-    """Return the lamports that one lot part of *qty* sells for: ``floor9(qty * price)`` (protocol 6)."""
-    top, bottom = _ratio(price)
-    return qty * top // bottom
+FillKind: TypeAlias = Literal[
+    "buy", "sell", "forced_sell", "liquidation", "short_open", "short_close"
+]
 
 
 def sidebet_payout(amount: int) -> int:
@@ -147,29 +102,22 @@ def sidebet_wins(start_tick: int, rug_tick: int) -> bool:
 
 
 @frozen
-class Lot:
-    """What one buy still holds: tokens and lamports of cost, in 1e-9 units, its tick and entry price."""
-
-    qty: int
-    cost: int
-    tick: int
-    price: float
-
-
-@frozen
 class Fill:
     """One executed trade.
 
-    ``qty`` and ``amount`` are in 1e-9 units. ``cost`` is what the tokens had cost: the amount itself for
-    a buy, the oldest lots' share for a sell, so that ``amount - cost`` is the realised PnL.
+    ``qty`` and ``amount`` are in 1e-9 units; ``qty`` of a short is 0. ``cost`` is what had been paid: the
+    amount itself for an opening, the oldest lots' share for a sell, so that ``amount - cost`` is the
+    realised PnL. ``bonus`` is the part of the amount that is bonus money.
     """
 
-    kind: Literal["buy", "sell", "forced_sell"]
+    kind: FillKind
     qty: int
     amount: int
     price: float
     tick: int
     cost: int
+    leverage: int = 1
+    bonus: int = 0
 
 
 @frozen
@@ -179,11 +127,15 @@ class OpenSidebet:
     amount: int
     start_tick: int
     end_tick: int
+    bonus: int = 0
 
 
 @frozen
 class SettledSidebet:
-    """A decided sidebet: ``payout`` includes the stake, ``pnl`` is what the player gained or lost."""
+    """A decided sidebet: ``payout`` includes the stake, ``pnl`` is what the player gained or lost.
+
+    ``bonus`` is the part of the payout that is bonus money.
+    """
 
     amount: int
     won: bool
@@ -191,11 +143,12 @@ class SettledSidebet:
     pnl: int
     start_tick: int
     end_tick: int
+    bonus: int = 0
 
 
 @define
 class Ledger:
-    """One player's money and what is open in the current game; the owner of its state.
+    """One player's money of one coin and what is open in the current game; the owner of its state.
 
     Example:
         >>> ledger = Ledger(to_lamports(1))
@@ -206,13 +159,21 @@ class Ledger:
     """
 
     cash: int = field()
+    bonus: int = field(default=0, kw_only=True)
+    max_win: int | None = field(default=None, kw_only=True)
     sidebet: OpenSidebet | None = field(default=None, init=False)
+    short: OpenShort | None = field(default=None, init=False)
     sidebet_pnl: int = field(default=0, init=False)
+    hit_max_win: bool = field(default=False, init=False)
     _lots: list[Lot] = field(factory=list, init=False)
+    _qty: int = field(default=0, init=False)
+    _cost: int = field(default=0, init=False)
+    _leveraged: int = field(default=0, init=False)
+    _short_realised: int = field(default=0, init=False)
     _realised: int = field(default=0, init=False)
     _net_in: int = field(default=0, init=False)
     _net_in_peak: int = field(default=0, init=False)
-    _sidebet_stakes: int = field(default=0, init=False)
+    _other_stakes: int = field(default=0, init=False)
 
     @property
     def lots(self) -> tuple[Lot, ...]:
@@ -220,14 +181,19 @@ class Ledger:
         return tuple(self._lots)
 
     @property
+    def leveraged(self) -> bool:
+        """Whether a lot with leverage is open."""
+        return self._leveraged > 0
+
+    @property
     def position_qty(self) -> int:
         """Tokens held, in 1e-9 units."""
-        return sum(lot.qty for lot in self._lots)
+        return self._qty
 
     @property
     def cost(self) -> int:
         """Lamports the open lots cost."""
-        return sum(lot.cost for lot in self._lots)
+        return self._cost
 
     @property
     def avg_cost(self) -> int:
@@ -236,36 +202,67 @@ class Ledger:
 
     @property
     def total_invested(self) -> int:
-        """High-water mark of the net money put in, plus every sidebet stake (protocol 6)."""
-        return self._net_in_peak + self._sidebet_stakes
+        """High-water mark of the net money put in, plus every sidebet and short stake (protocol 6)."""
+        return self._net_in_peak + self._other_stakes
+
+    @property
+    def free(self) -> int:
+        """Lamports that can be staked, bonus money included."""
+        return self.cash + self.bonus
 
     def begin_game(self) -> None:
         """Start a game's books at zero; the cash stays.
 
         Raises:
-            GameOpen: a lot or a sidebet of the last game is still open.
+            GameOpen: a lot, a short or a sidebet of the last game is still open.
         """
-        if self._lots or self.sidebet is not None:
-            raise GameOpen("the last game is not settled: sell the position and settle the sidebet")
-        self.sidebet_pnl = 0
-        self._realised = self._net_in = self._net_in_peak = self._sidebet_stakes = 0
+        if self._lots or self.sidebet is not None or self.short is not None:
+            raise GameOpen("the last game is not settled: sell the position and settle the stakes")
+        self.sidebet_pnl = self._short_realised = 0
+        self._realised = self._net_in = self._net_in_peak = self._other_stakes = 0
+        self.hit_max_win = False
 
-    def buy(self, amount: int, price: float, tick: int) -> Fill:
+    def stake(self, what: str, amount: int) -> int:
+        """Take *amount* lamports, bonus money first, and return how much of it was bonus money.
+
+        Raises:
+            BadAmount: the amount is not positive.
+            InsufficientFunds: the money does not cover it.
+        """
+        self._check_stake(what, amount)
+        bonus = min(self.bonus, amount)
+        self.bonus -= bonus
+        self.cash -= amount - bonus
+        return bonus
+
+    def credit(self, amount: int, bonus: int) -> None:
+        """Add *amount* lamports, *bonus* of them as bonus money."""
+        self.bonus += bonus
+        self.cash += amount - bonus
+
+    def buy(self, amount: int, price: float, tick: int, leverage: int = 1) -> Fill:
         """Spend *amount* lamports at *price*; presale buys are at tick 0 and price 1.
 
         Raises:
             BadAmount: the amount is not positive, or buys nothing at this price.
-            InsufficientFunds: the cash does not cover it.
+            InsufficientFunds: the money does not cover it.
         """
         self._check_stake("buy", amount)
         qty = buy_qty(amount, price)
         if not qty:
             raise BadAmount(f"a buy of {to_sol(amount):f} SOL at {price!r} buys nothing: give more")
-        self.cash -= amount
-        self._lots.append(Lot(qty, amount, tick, price))
+        if leverage != 1 and leverage not in rules.LIQUIDATION_FALL:
+            raise BadAmount(
+                f"leverage was {leverage!r}: give {rules.MIN_LEVERAGE} to {rules.MAX_LEVERAGE}"
+            )
+        bonus = self.stake("buy", amount)
+        self._lots.append(Lot(qty, amount, tick, price, leverage, bonus))
+        self._qty += qty
+        self._cost += amount
+        self._leveraged += leverage > 1
         self._net_in += amount
         self._net_in_peak = max(self._net_in_peak, self._net_in)
-        return Fill("buy", qty, amount, price, tick, amount)
+        return Fill("buy", qty, amount, price, tick, amount, leverage, bonus)
 
     def sell(self, percentage: int, price: float, tick: int) -> Fill:
         """Sell *percentage* of the position: ``floor9(position * percentage / 100)`` tokens.
@@ -282,18 +279,63 @@ class Ledger:
         Raises:
             NothingToSell: *qty* is not positive, or more than the position.
         """
-        return self._sell("sell", qty, price, tick)
+        sold, left = self._take(qty)
+        return self._sold("sell", sold, left, price, tick)
 
     def quote_sell(self, percentage: int, price: float) -> int:
         """Return the lamports that selling *percentage* at *price* would bring; nothing changes."""
         sold, _ = self._take(self._share(percentage))
-        return _proceeds(sold, price)
+        cost = sum(lot.cost for lot in sold)
+        return self._payable(sum(lot_value(lot, price) for lot in sold), cost)
 
     def forced_sell(self, price: float, tick: int) -> Fill | None:
         """Sell the whole position at the rug price; None when flat (protocol 6)."""
         if not self._lots:
             return None
-        return self._sell("forced_sell", self.position_qty, price, tick)
+        return self._sold("forced_sell", self._lots, [], price, tick)
+
+    def liquidate(self, price: float, tick: int) -> list[Fill]:
+        """Sell every leveraged lot that *price* liquidates, each by itself (protocol 9; unverified)."""
+        if not self._leveraged:
+            return []
+        fills: list[Fill] = []
+        for lot in [lot for lot in self._lots if is_liquidated(lot, price)]:
+            left = [other for other in self._lots if other is not lot]
+            fills.append(self._sold("liquidation", [lot], left, price, tick))
+        return fills
+
+    def open_short(self, amount: int, price: float, tick: int, terms: ShortTerms) -> Fill:
+        """Stake *amount* lamports on a falling price (protocol 8; payoff unverified).
+
+        Raises:
+            ShortOpen: one is open already.
+            BadAmount: the amount is not positive, or there is no price.
+            InsufficientFunds: the money does not cover it.
+        """
+        if self.short is not None:
+            raise ShortOpen(f"a short is open since tick {self.short.entry_tick}: close it first")
+        price_ratio(price)
+        bonus = self.stake("short", amount)
+        self._other_stakes += amount
+        basis = None if terms.waits_to_open else price
+        self.short = OpenShort(amount, price, tick, bonus, basis)
+        return Fill("short_open", 0, amount, price, tick, amount, 1, bonus)
+
+    def close_short(self, price: float, tick: int, value: int) -> Fill:
+        """Close the short for *value* lamports, as its terms give at *price*.
+
+        Raises:
+            NoShort: none is open.
+        """
+        short = self.short
+        if short is None:
+            raise NoShort("there is no short to close: open one first")
+        paid = self._pay(value, short.amount)
+        bonus = paid * short.bonus // short.amount
+        self.credit(paid, bonus)
+        self._short_realised += paid - short.amount
+        self.short = None
+        return Fill("short_close", 0, paid, price, tick, short.amount, 1, bonus)
 
     def place_sidebet(self, amount: int, tick: int) -> OpenSidebet:
         """Stake *amount* lamports that the game rugs within the next 40 ticks (protocol 7).
@@ -301,14 +343,13 @@ class Ledger:
         Raises:
             SidebetOpen: one is open already.
             BadAmount: the amount is not positive.
-            InsufficientFunds: the cash does not cover it.
+            InsufficientFunds: the money does not cover it.
         """
         if self.sidebet is not None:
             raise SidebetOpen(f"a sidebet is open until tick {self.sidebet.end_tick}: wait for it")
-        self._check_stake("sidebet", amount)
-        self.cash -= amount
-        self._sidebet_stakes += amount
-        self.sidebet = OpenSidebet(amount, tick, tick + rules.SIDEBET_WINDOW_TICKS)
+        bonus = self.stake("sidebet", amount)
+        self._other_stakes += amount
+        self.sidebet = OpenSidebet(amount, tick, tick + rules.SIDEBET_WINDOW_TICKS, bonus)
         return self.sidebet
 
     def settle_sidebet(self, rug_tick: int | None, tick: int) -> SettledSidebet | None:
@@ -322,39 +363,58 @@ class Ledger:
         if bet is None or (rug_tick is None and tick < bet.end_tick):
             return None
         won = rug_tick is not None and sidebet_wins(bet.start_tick, rug_tick)
-        payout = sidebet_payout(bet.amount) if won else 0
+        payout = self._pay(sidebet_payout(bet.amount), bet.amount) if won else 0
+        bonus = payout * bet.bonus // bet.amount
         pnl = payout - bet.amount
-        self.cash += payout
+        self.credit(payout, bonus)
         self.sidebet_pnl += pnl
         self.sidebet = None
-        return SettledSidebet(bet.amount, won, payout, pnl, bet.start_tick, bet.end_tick)
+        return SettledSidebet(bet.amount, won, payout, pnl, bet.start_tick, bet.end_tick, bonus)
 
     def regular_pnl(self, price: float) -> int:
         """Return realised plus open PnL of the longs at *price*, truncated toward zero (protocol 6)."""
-        booked = self._realised - self.cost
+        booked = self._realised - self._cost
         if not self._lots:
             return booked
-        top, bottom = _ratio(price)
-        exact = booked * bottom + self.position_qty * top
+        top, bottom = price_ratio(price)
+        if self._leveraged:
+            exact = booked * bottom + sum(_value_top(self._lots, top, bottom))
+        else:
+            exact = booked * bottom + self._qty * top
         return exact // bottom if exact >= 0 else -(-exact // bottom)
 
-    def cumulative_pnl(self, price: float) -> int:
-        """Return the game's PnL at *price*, longs and settled sidebets, in lamports (protocol 5.2)."""
-        return self.regular_pnl(price) + self.sidebet_pnl
+    def short_pnl(self, price: float, terms: ShortTerms) -> int:
+        """Return the PnL of the shorts at *price*, closed ones included (unverified)."""
+        short = self.short
+        return self._short_realised + (
+            0 if short is None else short.value(price, terms) - short.amount
+        )
 
-    def pnl_percent(self, price: float) -> float:
+    def cumulative_pnl(self, price: float, terms: ShortTerms | None = None) -> int:
+        """Return the game's PnL at *price* in lamports: longs, settled sidebets, shorts (protocol 5.2)."""
+        pnl = self.regular_pnl(price) + self.sidebet_pnl + self._short_realised
+        if self.short is not None:
+            pnl += self.short.value(price, terms or ShortTerms()) - self.short.amount
+        return pnl
+
+    def pnl_percent(self, price: float, terms: ShortTerms | None = None) -> float:
         """Return the PnL in percent of ``total_invested``, the venue's double (protocol 5.2).
 
         Returns 0 if nothing was invested.
         """
-        return pnl_percent(self.cumulative_pnl(price) / _UNIT, self.total_invested / _UNIT)
+        return pnl_percent(self.cumulative_pnl(price, terms) / UNIT, self.total_invested / UNIT)
+
+    def move_short(self, before: float, after: float) -> None:
+        """Take in that the price has moved while the short was open."""
+        if self.short is not None:
+            self.short = self.short.moved(before, after)
 
     def _check_stake(self, what: str, amount: int) -> None:
         if amount <= 0:
             raise BadAmount(f"{what} amount was {amount} lamports: give more than 0")
-        if amount > self.cash:
+        if amount > self.free:
             raise InsufficientFunds(
-                f"{what} of {to_sol(amount):f} SOL with {to_sol(self.cash):f} SOL of free cash: give less"
+                f"{what} of {to_sol(amount):f} SOL with {to_sol(self.free):f} SOL of free cash: give less"
             )
 
     def _share(self, percentage: int) -> int:
@@ -362,64 +422,62 @@ class Ledger:
             raise BadAmount(f"percentage was {percentage!r}: give a whole number from 1 to 100")
         if not 1 <= percentage <= 100:
             raise BadAmount(f"percentage was {percentage}: give a whole number from 1 to 100")
-        return self.position_qty * percentage // 100
+        return self._qty * percentage // 100
 
     def _take(self, qty: int) -> tuple[list[Lot], list[Lot]]:
         """Split the lots into what *qty* takes, oldest first, and what is left."""
-        if not 0 < qty <= self.position_qty:
+        if not 0 < qty <= self._qty:
             raise NothingToSell(
-                f"sell of {to_sol(qty)} tokens with {to_sol(self.position_qty)} held: buy first, or sell less"
+                f"sell of {to_sol(qty)} tokens with {to_sol(self._qty)} held: buy first, or sell less"
             )
         return split_lots(self._lots, qty)
 
-    def _sell(
-        self, kind: Literal["sell", "forced_sell"], qty: int, price: float, tick: int
+    def _payable(self, amount: int, cost: int) -> int:
+        """Return what may be paid of *amount* for a stake of *cost* without exceeding the game's cap."""
+        if self.max_win is None:
+            return amount
+        won = self._realised + self.sidebet_pnl + self._short_realised
+        return min(amount, max(0, self.max_win - won + cost))
+
+    def _pay(self, amount: int, cost: int) -> int:
+        """Return what is paid of *amount*, and note if the cap has cut it."""
+        paid = self._payable(amount, cost)
+        self.hit_max_win = self.hit_max_win or paid < amount
+        return paid
+
+    def _sold(
+        self, kind: FillKind, sold: list[Lot], left: list[Lot], price: float, tick: int
     ) -> Fill:
-        sold, left = self._take(qty)
-        amount = _proceeds(sold, price)
+        qty = sum(lot.qty for lot in sold)
         cost = sum(lot.cost for lot in sold)
+        amount = self._pay(sum(lot_value(lot, price) for lot in sold), cost)
+        bonus = _bonus_share(sold, amount, cost)
+        self._leveraged -= sum(lot.leverage > 1 for lot in self._lots)
         self._lots = left
-        self.cash += amount
+        self._leveraged += sum(lot.leverage > 1 for lot in left)
+        self._qty -= qty
+        self._cost -= cost
+        self.credit(amount, bonus)
         self._realised += amount - cost
         self._net_in -= amount
-        return Fill(kind, qty, amount, price, tick, cost)
+        return Fill(kind, qty, amount, price, tick, cost, 1, bonus)
 
 
-def split_lots(lots: Sequence[Lot], qty: int) -> tuple[list[Lot], list[Lot]]:
-    """Return the lots that a sale of *qty* takes, oldest first, and those that are left.
-
-    A part of a lot takes its share of the cost, rounded down; more than is held takes everything.
-    """
-    sold: list[Lot] = []
-    for index, lot in enumerate(lots):
-        if not qty:
-            return sold, list(lots[index:])
-        if qty < lot.qty:
-            cost = lot.cost * qty // lot.qty
-            sold.append(Lot(qty, cost, lot.tick, lot.price))
-            rest = Lot(lot.qty - qty, lot.cost - cost, lot.tick, lot.price)
-            return sold, [rest, *lots[index + 1 :]]
-        sold.append(lot)
-        qty -= lot.qty
-    return sold, []
+def _bonus_share(sold: Iterable[Lot], amount: int, cost: int) -> int:
+    """Return how much of *amount* is bonus money: as much as there was in the cost."""
+    bonus = sum(lot.bonus for lot in sold)
+    return amount * bonus // cost if bonus else 0
 
 
-def average_cost(lots: Sequence[Lot]) -> int:
-    """Return the mean entry price of *lots* weighted by tokens, floored, in 1e-9 SOL; 0 for none."""
-    if not lots:
-        return 0
-    ratios = [(lot.qty, *_ratio(lot.price)) for lot in lots]
-    common = max(
-        bottom for _, _, bottom in ratios
-    )  # powers of two: the largest is a multiple of all
-    top = sum(qty * top * (common // bottom) for qty, top, bottom in ratios)
-    return top * _UNIT // (common * sum(qty for qty, _, _ in ratios))
+def _value_top(lots: Iterable[Lot], top: int, bottom: int) -> Iterable[int]:
+    """Yield the value of each lot at the price *top* / *bottom*, times *bottom*."""
+    for lot in lots:
+        if lot.leverage == 1:
+            yield lot.qty * top
+        else:
+            yield max(0, leveraged_top(lot, top, bottom))
 
 
 def pnl_percent(pnl: float, total_invested: float) -> float:
     """Return ``pnl / total_invested * 100`` as the venue's double, 0 if nothing was invested."""
     return pnl / total_invested * 100 if total_invested else 0.0
-
-
-def _proceeds(sold: list[Lot], price: float) -> int:
-    return sum(sell_value(lot.qty, price) for lot in sold)

@@ -56,6 +56,11 @@ MIN_STAKE = Decimal("0.001")
 MAX_STAKE = Decimal(5)
 MIN_LEVERAGE = 1
 MAX_LEVERAGE = 5
+MAX_WIN = Decimal(20)  # winnings of a player in one game (notes only)
+
+# Leverage (protocol 9, documented only): who may use it, and how far the price may fall below the entry.
+LEVERAGE_LEVEL = 10
+LIQUIDATION_FALL = {2: 0.20, 3: 0.10, 4: 0.025, 5: 0.01}
 STAKE_STEP = Decimal("0.001")
 BET_STEPS = (Decimal("0.001"), Decimal("0.01"), Decimal("0.1"), Decimal(1))
 BET_PERCENTAGES = (10, 25, 50, 100)
@@ -63,6 +68,9 @@ BET_PERCENTAGES = (10, 25, 50, 100)
 # Coins (protocol 5.2, 10).
 SOL_ADDRESS = "So11111111111111111111111111111111111111112"
 PRACTICE_ADDRESS = "0xPractice"
+PRACTICE_START = Decimal(100)
+PRACTICE_MAX_STAKE = Decimal(10_000)
+PRACTICE_MAX_WIN = Decimal(100_000)
 
 INSTARUG_TICKS = 6
 
@@ -71,6 +79,11 @@ RUGPOOL_INSTARUGS = 10
 RUGPOOL_DIVISOR = 2
 RUGPOOL_LAMPORTS_PER_ENTRY = 1_000_000
 RUGPOOL_MAX_ENTRIES = 5_000
+RUGPOOL_WINNERS = 3
+
+# Golden Hour (protocol 12): prize of a golden game, entries a player can have.
+GOLDEN_PRIZE = Decimal("0.05")
+GOLDEN_MAX_ENTRIES = 50
 
 # Measured timing that the modelled venue keeps (protocol 2.3, 3.1, 5.5), milliseconds.
 MEASURED_COUNTDOWN_STEP_MS = 99.95

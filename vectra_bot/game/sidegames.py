@@ -1,0 +1,97 @@
+"""Bull/Bear/Crab and Candleflip: odds, payouts and provably fair results (protocol 11; unverified).
+
+The rounds' rules are documented, their wire and their use of the generator are not. A round is decided like
+a game: the generator of protocol 4.1 is keyed with ``serverSeed-roundId`` and its first draw is looked up
+in the odds. The default odds of Bull/Bear/Crab are the only ones that give all three choices one edge at
+2x, 2x and 14x, and they match the counts seen (46, 46, 8 of 100).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fractions import Fraction
+from types import MappingProxyType
+
+from attrs import field, frozen
+
+from vectra_bot.errors import ConfigError
+from vectra_bot.game.fair import draws, generator_key
+
+BBC = "bbc"
+CANDLEFLIP = "candleflip"
+
+
+def _fractions(odds: Mapping[str, Fraction | str | float]) -> Mapping[str, Fraction]:
+    return MappingProxyType({choice: Fraction(chance) for choice, chance in odds.items()})
+
+
+def _payouts(payouts: Mapping[str, float]) -> Mapping[str, float]:
+    return MappingProxyType(dict(payouts))
+
+
+@frozen(kw_only=True)
+class SideGame:
+    """One side game: what can be chosen, how likely each is, and what it pays.
+
+    Attributes:
+        name: ``bbc`` or ``candleflip``.
+        odds: chance of every choice, exact, summing to 1; their order decides how a draw is read.
+        payouts: what one unit of stake pays, the stake included.
+    """
+
+    name: str
+    odds: Mapping[str, Fraction] = field(converter=_fractions)
+    payouts: Mapping[str, float] = field(converter=_payouts)
+
+    @odds.validator
+    def _check_odds(self, _: object, value: Mapping[str, Fraction]) -> None:
+        if sum(value.values()) != 1 or min(value.values(), default=Fraction(0)) <= 0:
+            told = ", ".join(f"{choice} {chance}" for choice, chance in value.items())
+            raise ConfigError(
+                f"odds of {self.name} were {told}: give chances above 0 that sum to 1"
+            )
+
+    @payouts.validator
+    def _check_payouts(self, _: object, value: Mapping[str, float]) -> None:
+        if set(value) != set(self.odds) or not all(0 < x <= 1_000 for x in value.values()):
+            raise ConfigError(
+                f"payouts of {self.name} were {dict(value)!r}: give one from 0 to 1000 for each of "
+                f"{', '.join(self.odds)}"
+            )
+
+    def result(self, server_seed: str, round_id: str) -> str:
+        """Return the choice that *server_seed* and *round_id* decide."""
+        draw = Fraction(next(draws(generator_key(server_seed, round_id))))
+        reached = Fraction(0)
+        for choice, chance in self.odds.items():
+            reached += chance
+            if draw < reached:
+                return choice
+        raise AssertionError(f"a draw of {draw} is not below 1")
+
+    def payout(self, amount: int, choice: str) -> int:
+        """Return what a won stake of *amount* lamports on *choice* pays, floored to a lamport."""
+        top, bottom = Fraction(str(self.payouts[choice])).as_integer_ratio()
+        return amount * top // bottom
+
+    def expected_return(self, choice: str) -> float:
+        """Return the expected profit of one unit on *choice*."""
+        return float(self.odds[choice] * Fraction(str(self.payouts[choice])) - 1)
+
+
+def bbc_game() -> SideGame:
+    """Return Bull/Bear/Crab with its default odds: 7/15, 7/15, 1/15 at 2x, 2x, 14x."""
+    return SideGame(
+        name=BBC,
+        odds={"BULL": Fraction(7, 15), "BEAR": Fraction(7, 15), "CRAB": Fraction(1, 15)},
+        payouts={"BULL": 2.0, "BEAR": 2.0, "CRAB": 14.0},
+    )
+
+
+def candleflip_game() -> SideGame:
+    """Return Candleflip with its default odds: even, at 1.94x."""
+    return SideGame(
+        name=CANDLEFLIP,
+        odds={"GREEN": Fraction(1, 2), "RED": Fraction(1, 2)},
+        payouts={"GREEN": 1.94, "RED": 1.94},
+    )
