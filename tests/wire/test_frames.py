@@ -123,6 +123,12 @@ def _command(kind: ActionType, **values: Any) -> Command:
         (_command(ActionType.SELL, percentage=25), "sellOrder", '{"percentage":25}'),
         (_command(ActionType.SIDEBET, amount=Decimal("0.002")), "requestSidebet",
          '{"amount":0.002,"coinAddress":"So11111111111111111111111111111111111111112","xPayout":5}'),
+        (_command(ActionType.SHORT_OPEN, amount=Decimal("0.02")), "shortOrder", '{"amount":0.02}'),
+        (_command(ActionType.SHORT_CLOSE), "closeShort", "{}"),
+        (_command(ActionType.BBC_PREDICT, amount=Decimal("0.01"), choice="CRAB", round_id='r"1'),
+         "bbcPredict", '{"amount":0.01,"prediction":"crab","roundId":"r\\"1"}'),
+        (_command(ActionType.CANDLEFLIP_BET, amount=Decimal(1), choice="RED", round_id="r2"),
+         "candleflipBet", '{"amount":1,"choice":"red","roundId":"r2"}'),
     ],
 )  # fmt: skip
 def test_requests_are_written_as_the_browser_does(
@@ -157,14 +163,17 @@ def test_sell_is_read_back(percentage: int) -> None:
 @pytest.mark.parametrize(
     "command",
     [
-        _command(ActionType.SHORT_OPEN, amount=Decimal(1)),
         _command(ActionType.BET_INCREMENT, amount=Decimal(1)),
+        _command(ActionType.SHORT_OPEN),
+        _command(ActionType.BBC_PREDICT, amount=Decimal(1), round_id="r"),
+        _command(ActionType.BBC_PREDICT, amount=Decimal(1), choice="BULL"),
+        _command(ActionType.BBC_PREDICT, amount=Decimal(1), choice="MOOSE", round_id="r"),
         _command(ActionType.BUY),
         _command(ActionType.SELL),
     ],
 )
-def test_requests_nobody_has_seen_are_refused(command: Command) -> None:
-    """Where the venue's request is unknown or a value is missing, nothing is made up."""
+def test_requests_that_lack_something_are_refused(command: Command) -> None:
+    """Where an action is no request or a value is missing, nothing is made up."""
     with pytest.raises(WireError):
         encode_request(command, 1)
 

@@ -22,14 +22,19 @@ from vectra_bot.models.event import (
     FrameKind,
     FrameRejected,
     GameFrame,
+    LeveragedInfo,
     Link,
     LoginStatus,
     OperatorCommand,
     OperatorKind,
     PlayerGameUpdate,
     PlayerUpdate,
+    RoundBet,
+    RoundResult,
+    RoundUpdate,
     SendResult,
     SessionEnding,
+    ShortInfo,
     SidebetInfo,
     SidebetPlaced,
     SidebetResult,
@@ -49,7 +54,13 @@ from vectra_bot.models.player import (
 from vectra_bot.models.server import FinishedGame, LeaderboardRow
 from vectra_bot.models.session import SessionInfo, SessionSummary
 from vectra_bot.models.short import ShortPositionState
-from vectra_bot.models.sidegame import BBCPrediction, BBCRound, CandleflipChoice, CandleflipRound
+from vectra_bot.models.sidegame import (
+    BBCPrediction,
+    BBCRound,
+    CandleflipChoice,
+    CandleflipRound,
+    SideGameKind,
+)
 from vectra_bot.models.system import SystemEvent, WsEvent
 
 RECORDS: dict[DocType, type] = {
@@ -101,6 +112,7 @@ __all__ = [
     "GameSummary",
     "GameTick",
     "LeaderboardRow",
+    "LeveragedInfo",
     "Link",
     "LoginStatus",
     "MLEpisode",
@@ -112,12 +124,17 @@ __all__ = [
     "PlayerGameUpdate",
     "PlayerState",
     "PlayerUpdate",
+    "RoundBet",
+    "RoundResult",
+    "RoundUpdate",
     "SendResult",
     "ServerState",
     "SessionEnding",
     "SessionInfo",
     "SessionSummary",
+    "ShortInfo",
     "ShortPositionState",
+    "SideGameKind",
     "SidebetInfo",
     "SidebetPlaced",
     "SidebetResult",

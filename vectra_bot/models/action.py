@@ -35,6 +35,16 @@ class ActionType(str, Enum):
         """Whether the action adds risk."""
         return self in _ENTRIES
 
+    @property
+    def is_side_game(self) -> bool:
+        """Whether the action stakes on a round of a side game, which no main game decides."""
+        return self in _SIDE_GAMES
+
+    @property
+    def is_unverified(self) -> bool:
+        """Whether no capture shows the venue's request for it or its rules (protocol 8, 11)."""
+        return self in _UNVERIFIED
+
 
 _LOCAL = frozenset({ActionType.BET_INCREMENT, ActionType.BET_DECREMENT, ActionType.BET_PERCENTAGE})
 _ENTRIES = frozenset(
@@ -46,6 +56,9 @@ _ENTRIES = frozenset(
         ActionType.CANDLEFLIP_BET,
     }
 )
+
+_SIDE_GAMES = frozenset({ActionType.BBC_PREDICT, ActionType.CANDLEFLIP_BET})
+_UNVERIFIED = _SIDE_GAMES | {ActionType.SHORT_OPEN, ActionType.SHORT_CLOSE}
 
 
 class ActionState(str, Enum):
@@ -124,6 +137,7 @@ class ActionOutcome:
 
     ``error`` is the state's name for a denied or unsent action, the venue's error code or text for a
     rejected one; ``error_reason`` says why. ``server_request_id`` is the Socket.IO acknowledgement id.
+    ``executed_bonus`` is the part of the executed amount that was bonus money and did not move the cash.
     """
 
     success: bool = f.boolean()
@@ -133,6 +147,7 @@ class ActionOutcome:
     error: str | None = f.opt_text(default=None)
     error_reason: str | None = f.opt_text(default=None)
     server_request_id: int | None = f.opt_integer(default=None)
+    executed_bonus: Decimal | None = f.opt_sol(default=None)
 
 
 @frozen
@@ -140,7 +155,8 @@ class PlayerAction:
     """One action with its context, evidence and effect: the (s, a, s', r) of reinforcement learning.
 
     ``state_before`` and ``game_context`` are the state, ``action_type``, ``button`` and ``amount`` the
-    action, ``state_after`` the next state and :attr:`reward` the reward.
+    action, ``state_after`` the next state and :attr:`reward` the reward. ``choice`` and ``round_id`` are a
+    side game's. ``unverified`` marks what no capture shows: leverage, shorts and side games.
     """
 
     action_id: str = f.text()
@@ -163,6 +179,9 @@ class PlayerAction:
     actor: Actor = f.kind(Actor, default=Actor.BOT)
     leverage: int = f.integer(default=1)
     first_evidence_ts: int | None = f.opt_integer(default=None)
+    choice: str | None = f.opt_text(default=None)
+    round_id: str | None = f.opt_text(default=None)
+    unverified: bool = f.boolean(default=False)
 
     @property
     def reward(self) -> Decimal:

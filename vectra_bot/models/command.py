@@ -18,6 +18,8 @@ class Command:
         price: price at which it was decided.
         context_sha256: digest of what the decision could see (prices of the game so far, account), so that
             a replay which saw anything else is told apart even where the request is the same.
+        choice: what a side game's stake is on, ``BULL`` ... ``RED``.
+        round_id: the side game's round that the stake is for.
     """
 
     action_id: str
@@ -31,3 +33,5 @@ class Command:
     leverage: int = 1
     created_ns: int = 0
     context_sha256: str = ""
+    choice: str | None = None
+    round_id: str | None = None

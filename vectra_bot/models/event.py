@@ -12,6 +12,7 @@ from enum import Enum
 from attrs import field, frozen
 
 from vectra_bot.models.server import FinishedGame, LeaderboardRow
+from vectra_bot.models.sidegame import SideGameKind
 
 
 class Direction(str, Enum):
@@ -124,6 +125,30 @@ class SidebetInfo:
 
 
 @frozen(kw_only=True)
+class ShortInfo:
+    """A short position as the venue states it (protocol 5.2, 8; its value's law is unverified)."""
+
+    amount: Decimal
+    entry_price: float
+    entry_tick: int
+    value: Decimal
+    pnl: Decimal
+    coin_address: str | None = None
+
+
+@frozen(kw_only=True)
+class LeveragedInfo:
+    """A leveraged position as the venue states it (protocol 5.6, 9; unverified)."""
+
+    amount: Decimal
+    qty: Decimal
+    leverage: int
+    entry_price: float
+    entry_tick: int
+    liquidation_price: float
+
+
+@frozen(kw_only=True)
 class PlayerUpdate(Event):
     """``playerUpdate``: our account, the authority on our money (protocol 5.6)."""
 
@@ -137,6 +162,8 @@ class PlayerUpdate(Event):
     bonus_balance: Decimal = Decimal(0)
     pnl_percent: float | None = None
     sidebet: SidebetInfo | None = None
+    short: ShortInfo | None = None
+    leveraged: tuple[LeveragedInfo, ...] = ()
     level: int | None = None
     authenticated: bool | None = None
     selected_coin: str | None = None
@@ -151,6 +178,7 @@ class PlayerGameUpdate(Event):
 
     game_id: str
     entry: LeaderboardRow | None = None
+    short: ShortInfo | None = None
     rugpool_json: str | None = None
     extra: Mapping[str, str] = field(factory=dict)
 
@@ -192,6 +220,59 @@ class SidebetResult(Event):
     server_ts: int | None = None
     trace_id: str | None = None
     extra: Mapping[str, str] = field(factory=dict)
+
+
+@frozen(kw_only=True)
+class RoundUpdate(Event):
+    """A side game's round as the venue states it to all (protocol 11; unverified).
+
+    ``game_id``, ``tick`` and ``price`` are the main game's when the frame was sent. ``payouts`` are the
+    multiples of the stake by choice. ``result`` and ``server_seed`` are None until the round is over.
+    """
+
+    side_game: SideGameKind
+    round_id: str
+    is_open: bool
+    closes_at_ms: int
+    payouts: Mapping[str, float]
+    game_id: str
+    tick: int
+    price: float
+    room: int | None = None
+    server_ts: int | None = None
+    server_seed_hash: str | None = None
+    server_seed: str | None = None
+    result: str | None = None
+    trace_id: str | None = None
+    extra: Mapping[str, str] = field(factory=dict)
+
+
+@frozen(kw_only=True)
+class RoundBet(Event):
+    """A stake of ours in a round stands (protocol 11; unverified)."""
+
+    side_game: SideGameKind
+    round_id: str
+    game_id: str
+    player_id: str
+    username: str | None
+    amount: Decimal
+    choice: str
+    coin_address: str | None = None
+    bonus_portion: Decimal | None = None
+    real_portion: Decimal | None = None
+    server_ts: int | None = None
+    trace_id: str | None = None
+    extra: Mapping[str, str] = field(factory=dict)
+
+
+@frozen(kw_only=True)
+class RoundResult(RoundBet):
+    """How our stake in a round ended; ``payout`` includes the stake (protocol 11; unverified)."""
+
+    result: str
+    payout: Decimal
+    profit: Decimal
 
 
 @frozen(kw_only=True)
@@ -262,10 +343,14 @@ class Link(str, Enum):
 
 @frozen(kw_only=True)
 class ConnectionChanged(Event):
-    """The link to the venue changed."""
+    """The link to the venue changed.
+
+    ``lost_frames`` counts what a live feed received and could not keep because its queue was full.
+    """
 
     link: Link
     reason: str = ""
+    lost_frames: int = 0
 
 
 @frozen(kw_only=True)

@@ -48,7 +48,7 @@ class ServerState:
 
     Over the rows of a session ``delta_cash`` adds up to the change of ``cash``, to the lamport.
     ``cause`` is None where cash did not change. ``action_id`` names the action that caused the
-    change, or whose stake was settled.
+    change, or whose stake was settled. ``unverified`` marks a change by a rule that no capture shows.
     """
 
     cash: Decimal = f.sol()
@@ -61,6 +61,7 @@ class ServerState:
     cause: StateCause | None = f.opt_kind(StateCause, default=None)
     delta_cash: Decimal = f.sol(default=Decimal(0))
     action_id: str | None = f.opt_text(default=None)
+    unverified: bool = f.boolean(default=False)
 
     @property
     def player_state(self) -> PlayerState:

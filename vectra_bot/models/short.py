@@ -9,7 +9,12 @@ from vectra_bot.models import _fields as f
 
 @frozen
 class ShortPositionState:
-    """Our short position; shorts profit when the price falls."""
+    """Our short position at its opening, at a change that the venue stated, and at its close.
+
+    Shorts profit when the price falls. ``short_qty`` is the stake over the entry price, rounded down to
+    nine places, so that :attr:`short_value` is the stake. ``short_pnl`` is the venue's statement, after the
+    close what the short brought. What liquidates a short is not known: those columns stay None.
+    """
 
     has_short: bool = f.boolean(default=False)
     short_qty: Decimal = f.sol(default=Decimal(0))

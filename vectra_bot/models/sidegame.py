@@ -8,6 +8,13 @@ from attrs import frozen
 from vectra_bot.models import _fields as f
 
 
+class SideGameKind(str, Enum):
+    """The side games."""
+
+    BBC = "bbc"
+    CANDLEFLIP = "candleflip"
+
+
 class BBCPrediction(str, Enum):
     """What a Bull/Bear/Crab stake predicts."""
 
@@ -18,7 +25,12 @@ class BBCPrediction(str, Enum):
 
 @frozen
 class BBCRound:
-    """One round of Bull/Bear/Crab."""
+    """One round of Bull/Bear/Crab, as it stood at its result.
+
+    Ticks and prices are the main game's when the round was first seen and when its result came;
+    ``duration_ticks`` counts the ticks seen in between, of one game or of several. ``volatility_during``
+    is None: the round follows a seed of its own, not the game's price.
+    """
 
     round_id: str = f.text()
     game_id: str = f.text()
@@ -48,7 +60,10 @@ class CandleflipChoice(str, Enum):
 
 @frozen
 class CandleflipRound:
-    """One round of Candleflip."""
+    """One round of Candleflip, as it stood at its result.
+
+    ``current_streak`` counts results like this one in a row in the same room, this one included.
+    """
 
     round_id: str = f.text()
     game_id: str = f.text()

@@ -134,9 +134,21 @@ def input_from_json(data: Mapping[str, Any]) -> Event:
     return record_from_json(kind, data)
 
 
+# Keys of a command that stand in its JSON only where they say something: digests of commands which were
+# journaled before there were side games stay what they were.
+_SIDE_GAME_KEYS = ("choice", "round_id")
+
+
 def command_to_json(command: Command) -> dict[str, Any]:
-    """Return *command* as a JSON object, keys in the order of its fields."""
-    return record_to_json(command)
+    """Return *command* as a JSON object, keys in the order of its fields.
+
+    ``choice`` and ``round_id`` are left out where the command has none.
+    """
+    result = record_to_json(command)
+    for key in _SIDE_GAME_KEYS:
+        if result[key] is None:
+            del result[key]
+    return result
 
 
 def command_from_json(data: Mapping[str, Any]) -> Command:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from decimal import Decimal
 from functools import lru_cache
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
@@ -15,9 +15,11 @@ from vectra_bot.models import (
     FinishedGame,
     FrameKind,
     GameFrame,
+    LeveragedInfo,
     LoginStatus,
     PlayerGameUpdate,
     PlayerUpdate,
+    ShortInfo,
     SidebetInfo,
     SidebetPlaced,
     SidebetResult,
@@ -29,6 +31,7 @@ from vectra_bot.wire.payloads import (
     HistoryGame,
     PlayerGamePayload,
     PlayerUpdatePayload,
+    ShortPosition,
     SideBet,
     SidebetPayload,
     SidebetResultPayload,
@@ -36,6 +39,7 @@ from vectra_bot.wire.payloads import (
     UsernameStatusPayload,
 )
 from vectra_bot.wire.reader import Reader
+from vectra_bot.wire.sidegames import LeveragedPosition
 from vectra_bot.wire.states import GameState
 
 T = TypeVar("T")
@@ -45,7 +49,15 @@ PLAYER_GAME = Reader("gameStatePlayerUpdate", PlayerGamePayload)
 PLAYER = Reader(
     "playerUpdate",
     PlayerUpdatePayload,
-    ("cash", "positionQty", "avgCost", "cumulativePnL", "totalInvested", "sideBet.betAmount"),
+    (
+        "cash",
+        "positionQty",
+        "avgCost",
+        "cumulativePnL",
+        "totalInvested",
+        "sideBet.betAmount",
+        "shortPosition.amount",
+    ),
 )
 TRADE = Reader("standard/newTrade", TradePayload, ("amount", "price", "qty"))
 OWN_SIDEBET = Reader("currentSidebet", SidebetPayload, ("betAmount",))
@@ -68,11 +80,13 @@ def _check_numbers(data: bytes) -> None:
     msgspec.json.decode(data)
 
 
-def _known(value: T | UnsetType | None) -> T | None:
+def known(value: T | UnsetType | None) -> T | None:
+    """Return *value*, None where the key is absent."""
     return None if value is UNSET else value
 
 
-def _money(value: float | UnsetType | None) -> Decimal | None:
+def money(value: float | UnsetType | None) -> Decimal | None:
+    """Return an amount of SOL, None where there is none."""
     return None if value is UNSET or value is None else sol(value)
 
 
@@ -90,7 +104,8 @@ def _kind(state: GameState) -> FrameKind:
 
 
 def _finished(game: HistoryGame) -> FinishedGame:
-    _check_numbers(bytes(game.global_sidebets))
+    sidebets = bytes(game.global_sidebets)
+    _check_numbers(sidebets)
     _check_numbers(bytes(game.global_trades))
     return FinishedGame(
         game_id=game.id,
@@ -99,7 +114,8 @@ def _finished(game: HistoryGame) -> FinishedGame:
         server_seed_hash=game.provably_fair.server_seed_hash,
         version=game.game_version,
         timestamp_ms=game.timestamp,
-        prices=_known(game.prices),
+        prices=known(game.prices),
+        sidebets_json=sidebets,
     )
 
 
@@ -114,7 +130,7 @@ def _countdown(recv_ns: int, state: GameState, extra: Mapping[str, str]) -> Game
         cooldown_timer_ms=state.cooldown_timer,
         cooldown_paused=state.cooldown_paused is True,
         allow_pre_round_buys=state.allow_pre_round_buys is True,
-        pause_message=_known(state.pause_message),
+        pause_message=known(state.pause_message),
         connected_players=state.connected_players or 0,
         server_seed_hash=fair.server_seed_hash if fair else None,
         version=fair.version if fair else None,
@@ -189,10 +205,10 @@ def trade(
         qty=sol(payload.qty),
         tick=payload.tick_index,
         coin=payload.coin,
-        leverage=_known(payload.leverage),
-        bonus_portion=_money(payload.bonus_portion),
-        real_portion=_money(payload.real_portion),
-        server_ts=_known(payload.timestamp),
+        leverage=known(payload.leverage),
+        bonus_portion=money(payload.bonus_portion),
+        real_portion=money(payload.real_portion),
+        server_ts=known(payload.timestamp),
         trace_id=trace_id,
         extra=extra,
     )
@@ -227,6 +243,44 @@ def _window(
     return start, end
 
 
+def _open_short(short: ShortPosition | None) -> ShortInfo | None:
+    if short is None:
+        return None
+    return ShortInfo(
+        amount=sol(short.amount),
+        entry_price=short.entry_price,
+        entry_tick=short.entry_tick,
+        value=sol(short.current_value),
+        pnl=sol(short.pnl),
+        coin_address=short.coin_address,
+    )
+
+
+def _leveraged(items: Any) -> tuple[LeveragedInfo, ...]:
+    """Return the leveraged positions of a player update; their shape is ours (protocol 5.6: unverified).
+
+    Items of another shape are left out: the venue's own was never captured, and what they are worth is
+    stated by the update's position and cash.
+    """
+    if not items:
+        return ()
+    try:
+        positions = msgspec.convert(items, tuple[LeveragedPosition, ...])
+    except msgspec.ValidationError:
+        return ()
+    return tuple(
+        LeveragedInfo(
+            amount=sol(item.amount),
+            qty=sol(item.qty),
+            leverage=item.leverage,
+            entry_price=item.entry_price,
+            entry_tick=item.entry_tick,
+            liquidation_price=item.liquidation_price,
+        )
+        for item in positions
+    )
+
+
 def player_update(
     recv_ns: int, payload: PlayerUpdatePayload, extra: Mapping[str, str], trace_id: str | None
 ) -> PlayerUpdate:
@@ -240,10 +294,12 @@ def player_update(
         avg_cost=sol(payload.avg_cost),
         total_invested=sol(payload.total_invested),
         cumulative_pnl=sol(payload.cumulative_pnl),
-        sidebet_pnl=_money(payload.sidebet_pnl) or _ZERO,
-        bonus_balance=_money(payload.bonus_balance) or _ZERO,
+        sidebet_pnl=money(payload.sidebet_pnl) or _ZERO,
+        bonus_balance=money(payload.bonus_balance) or _ZERO,
         pnl_percent=payload.pnl_percent,
         sidebet=_open_sidebet(payload.side_bet),
+        short=_open_short(payload.short_position),
+        leveraged=_leveraged(payload.leveraged_positions),
         level=payload.level_info.level if payload.level_info else None,
         authenticated=payload.authenticated,
         selected_coin=coin.address if isinstance(coin, Coin) else coin,
@@ -260,10 +316,12 @@ def player_game(
     pool = payload.rugpool
     if isinstance(pool, Raw):
         _check_numbers(bytes(pool))
+    entry = known(payload.leaderboard_entry)
     return PlayerGameUpdate(
         recv_ns=recv_ns,
         game_id=payload.game_id,
-        entry=_known(payload.leaderboard_entry),
+        entry=entry,
+        short=None if entry is None else _open_short(entry.short_position),
         rugpool_json=bytes(pool).decode() if isinstance(pool, Raw) else None,
         extra=extra,
     )
@@ -285,11 +343,11 @@ def _placed(
         amount=sol(payload.bet_amount),
         start_tick=start,
         end_tick=end,
-        tick=_known(payload.tick_index),
-        price=_known(payload.price),
+        tick=known(payload.tick_index),
+        price=known(payload.price),
         payout_x=SIDEBET_PAYOUT_X if payload.x_payout is None else payload.x_payout,
         coin_address=payload.coin_address,
-        server_ts=_known(payload.timestamp),
+        server_ts=known(payload.timestamp),
         trace_id=trace_id,
         private=reader is OWN_SIDEBET,
         extra=extra,
@@ -324,10 +382,10 @@ def sidebet_result(
         profit=sol(payload.profit),
         start_tick=start,
         end_tick=end,
-        tick=_known(payload.tick_index),
-        price=_known(payload.price),
+        tick=known(payload.tick_index),
+        price=known(payload.price),
         coin_address=payload.coin_address,
-        server_ts=_known(payload.timestamp),
+        server_ts=known(payload.timestamp),
         trace_id=trace_id,
         extra=extra,
     )

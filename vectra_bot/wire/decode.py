@@ -25,7 +25,9 @@ from vectra_bot.wire.packet import (
     trace_id_of,
 )
 from vectra_bot.wire.payloads import Trace
+from vectra_bot.wire.profile import Profile, default_profile
 from vectra_bot.wire.reader import Reader, strict_array
+from vectra_bot.wire.rounds import round_event
 
 NOTICES = frozenset(
     {
@@ -94,11 +96,15 @@ _HEAD_LIMIT = 40
 _UNREADABLE = (msgspec.MsgspecError, RecursionError, UnicodeError)
 
 
-def decode(frame: Frame) -> Event:
+def decode(frame: Frame, profile: Profile | None = None) -> Event:
     """Return the typed event of a frame the venue sent.
 
-    An event with a name the protocol reference does not know becomes an
+    An event with a name that neither the protocol reference nor *profile* knows becomes an
     :class:`~vectra_bot.models.UnknownEvent`, never an error.
+
+    Args:
+        frame: what was received.
+        profile: what the venue calls the side games' events; the default names if None.
 
     Raises:
         WireError: the frame does not follow the protocol. It never hurts the next frame.
@@ -116,7 +122,7 @@ def decode(frame: Frame) -> Event:
         return event
     packet = read_packet(raw)
     try:
-        return _event(packet, frame.recv_ns)
+        return _event(packet, frame.recv_ns, profile or default_profile())
     except _UNREADABLE as error:
         raise json_error(raw, error, packet.name or None) from None
 
@@ -133,7 +139,7 @@ def _fast(raw: str, recv_ns: int) -> Event | None:
     return None
 
 
-def _event(packet: Packet, recv_ns: int) -> Event:
+def _event(packet: Packet, recv_ns: int, profile: Profile) -> Event:
     trace_id, arguments = split_trace(packet.arguments)
     payload = payload_of(arguments)
     if packet.ack:
@@ -143,6 +149,9 @@ def _event(packet: Packet, recv_ns: int) -> Event:
         reader, build = known
         value, extra = reader.read(payload)
         return build(recv_ns, value, extra, trace_id)
+    side_game = profile.event_of.get(packet.name)
+    if side_game is not None:
+        return round_event(side_game, recv_ns, payload, trace_id, profile)
     text = None
     if payload is not None:
         # Decoded once to see that later readers can: kept text must not hide a number out of range.

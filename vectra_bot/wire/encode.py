@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from collections.abc import Callable, Mapping
 
 from vectra_bot.errors import WireError
 from vectra_bot.game.rules import MIN_LEVERAGE, SIDEBET_PAYOUT_X, SOL_ADDRESS
 from vectra_bot.models import ActionType, Command
 from vectra_bot.wire.amounts import js_text
 from vectra_bot.wire.frames import trace_argument
+from vectra_bot.wire.profile import Profile, default_profile
 
 
 def span_id(trace_id: str) -> str:
@@ -16,43 +19,87 @@ def span_id(trace_id: str) -> str:
     return hashlib.sha256(trace_id.encode("ascii")).hexdigest()[:16]
 
 
-def encode_request(command: Command, ack_id: int) -> str:
+def encode_request(command: Command, ack_id: int, profile: Profile | None = None) -> str:
     """Return the frame ``42<id>["buyOrder",trace,{"amount":0.01}]`` that carries *command*.
 
     Amounts are JSON numbers in the shortest form that gives the same double; leverage is named only when
-    it is not 1.
+    it is not 1. Requests for shorts and side games, and the key of leverage, have unverified names: those
+    of *profile*, the package's own if None.
 
     Raises:
-        WireError: the venue's request for this kind of action is not known, or a value is missing.
+        WireError: the action is no request to the venue, or a value is missing.
     """
-    event, payload = _request(command)
-    return f'42{ack_id}["{event}",{trace_argument(command.trace_id, span_id(command.trace_id))},{payload}]'
-
-
-def _request(command: Command) -> tuple[str, str]:
     kind = command.action_type
-    if kind is ActionType.BUY:
-        leverage = command.leverage
-        more = "" if leverage == MIN_LEVERAGE else f',"leverage":{leverage}'
-        return "buyOrder", f'{{"amount":{_amount(command)}{more}}}'
-    if kind is ActionType.SELL:
-        if command.percentage is None:
-            raise _missing(command, "percentage")
-        return "sellOrder", f'{{"percentage":{command.percentage}}}'
-    if kind is ActionType.SIDEBET:
-        return "requestSidebet", (
-            f'{{"amount":{_amount(command)},"coinAddress":"{SOL_ADDRESS}","xPayout":{SIDEBET_PAYOUT_X}}}'
+    write = _WRITERS.get(kind)
+    if write is None:
+        raise WireError("unknown-request", f"no request carries {kind.value}: it is local")
+    profile = profile or default_profile()
+    names = profile.requests[kind.value.lower()]
+    payload = ",".join(write(command, names, profile))
+    trace = trace_argument(command.trace_id, span_id(command.trace_id))
+    return f'42{ack_id}["{names["event"]}",{trace},{{{payload}}}]'
+
+
+def _buy(command: Command, names: Mapping[str, str], _: Profile) -> list[str]:
+    parts = [_amount(command, names)]
+    if command.leverage != MIN_LEVERAGE:
+        parts.append(f'"{names["leverage"]}":{command.leverage}')
+    return parts
+
+
+def _sell(command: Command, names: Mapping[str, str], _: Profile) -> list[str]:
+    if command.percentage is None:
+        raise _missing(command, "percentage")
+    return [f'"{names["percentage"]}":{command.percentage}']
+
+
+def _sidebet(command: Command, names: Mapping[str, str], _: Profile) -> list[str]:
+    coin = f'"coinAddress":"{SOL_ADDRESS}"'
+    return [_amount(command, names), coin, f'"xPayout":{SIDEBET_PAYOUT_X}']
+
+
+def _short_open(command: Command, names: Mapping[str, str], _: Profile) -> list[str]:
+    return [_amount(command, names)]
+
+
+def _short_close(*_: object) -> list[str]:
+    return []
+
+
+def _side_game(command: Command, names: Mapping[str, str], profile: Profile) -> list[str]:
+    for field in ("choice", "round_id"):
+        if getattr(command, field) is None:
+            raise _missing(command, field)
+    choice = profile.choices.get(command.choice or "")
+    if choice is None:
+        raise WireError(
+            "bad:choice",
+            f"choice was {command.choice!r}: the profile knows {', '.join(profile.choices)}",
         )
-    raise WireError(
-        "unknown-request",
-        f"no request is known for {kind.value}: the venue's event for it was never captured",
-    )
+    # The round's id is the venue's own text: what stands in it must not end the string.
+    round_id = json.dumps(command.round_id)
+    return [
+        _amount(command, names),
+        f'"{names["choice"]}":"{choice}"',
+        f'"{names["round"]}":{round_id}',
+    ]
 
 
-def _amount(command: Command) -> str:
+_WRITERS: dict[ActionType, Callable[[Command, Mapping[str, str], Profile], list[str]]] = {
+    ActionType.BUY: _buy,
+    ActionType.SELL: _sell,
+    ActionType.SIDEBET: _sidebet,
+    ActionType.SHORT_OPEN: _short_open,
+    ActionType.SHORT_CLOSE: _short_close,
+    ActionType.BBC_PREDICT: _side_game,
+    ActionType.CANDLEFLIP_BET: _side_game,
+}
+
+
+def _amount(command: Command, names: Mapping[str, str]) -> str:
     if command.amount is None:
         raise _missing(command, "amount")
-    return js_text(float(command.amount))
+    return f'"{names["amount"]}":{js_text(float(command.amount))}'
 
 
 def _missing(command: Command, field: str) -> WireError:

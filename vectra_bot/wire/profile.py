@@ -89,7 +89,12 @@ def _merge(base: dict[str, Any], given: Mapping[str, Any], where: str, path: str
             if not isinstance(value, Mapping):
                 raise ConfigError(f"{where}: {name} was {value!r}: give a table")
             _merge(base[key], value, where, f"{name}.")
-        elif not isinstance(value, str) or not 0 < len(value) <= _MAX_NAME or '"' in value:
+        elif (
+            not isinstance(value, str)
+            or not 0 < len(value) <= _MAX_NAME
+            or not value.isprintable()
+            or set(value) & set('"\\')
+        ):
             raise ConfigError(
                 f"{where}: {name} was {value!r}: give a name of 1 to {_MAX_NAME} letters"
             )
