@@ -24,6 +24,7 @@ from vectra_bot.actions.notes import (
     Submitted,
 )
 from vectra_bot.actions.risk import HaltCause, Limits
+from vectra_bot.engine.audit import Auditor, Findings
 from vectra_bot.engine.output import Effect, EngineOutput
 from vectra_bot.game import changes
 from vectra_bot.game.ledger import lamports_from_double, to_sol
@@ -31,6 +32,7 @@ from vectra_bot.models import (
     Ack,
     ActionState,
     ActionType,
+    AlertTrigger,
     ClockAdvanced,
     Command,
     ConnectionChanged,
@@ -83,6 +85,7 @@ class Engine(EngineOutput):
         strategy: decides; called directly, its exception ends trading.
         plugins: react and veto; their exceptions are counted and contained.
         limits: what may be asked of the venue.
+        auditor: holds what the feed says against the seeds it reveals; None for no such check.
     """
 
     def __init__(
@@ -93,11 +96,13 @@ class Engine(EngineOutput):
         strategy: Strategy,
         plugins: PluginManager,
         limits: Limits,
+        auditor: Auditor | None = None,
     ) -> None:
         super().__init__(
             session_id=session_id, mode=mode, strategy=strategy, plugins=plugins, limits=limits
         )
         self._episode = EpisodeBook(session_id, self._desk.ids)
+        self.auditor = auditor
         self._rug_ns: int | None = None
         self._ended = False
         self._unknown_names: set[str] = set()
@@ -171,9 +176,24 @@ class Engine(EngineOutput):
         """Fold nothing: the raw frame is stored, and time has been taken in."""
 
     def _on_game_frame(self, frame: GameFrame) -> None:
+        auditor = self.auditor
         for change in self._state.fold(frame):
+            if auditor is not None:
+                auditor.on_change(change)
             self._on_change(change)
             self._drain()
+        if auditor is not None:
+            self._found(auditor.on_frame(frame))
+
+    def _found(self, findings: Findings) -> None:
+        for finding in findings:
+            alert = isinstance(finding.record, AlertTrigger)
+            self._document(
+                DocType.ALERT_TRIGGER if alert else DocType.SYSTEM_EVENT,
+                finding.record,
+                "auditor",
+                game_id=finding.game_id,
+            )
 
     def _on_change(self, change: changes.Change) -> None:
         match change:
@@ -419,6 +439,13 @@ class Engine(EngineOutput):
 
     def _on_connection(self, change: ConnectionChanged) -> None:
         self._system("connection." + change.link.value, "info", change.reason or change.link.value)
+        if change.lost_frames:
+            self._system(
+                "connection.overflow",
+                "error",
+                f"{change.lost_frames} frames were lost: they came faster than they were processed",
+                lost_frames=change.lost_frames,
+            )
         if change.link is Link.DISCONNECTED:
             self.tracker.on_disconnected(change.reason)
             self._gate.halt(HaltCause.LINK, "the link to the venue is lost")
@@ -446,6 +473,8 @@ class Engine(EngineOutput):
         self.tracker.on_ending(self._desk.now_ns)
         self._drain()
         self._close_episode(self.game.price, rugged=self.game.rug_price is not None)
+        if self.auditor is not None:
+            self._found(self.auditor.on_ending(self._desk.now_ns))
         self._system("session.ending", "info", ending.reason or "ending")
 
     # Notes of the tracker: documents first, then hooks, then the strategy.

@@ -52,6 +52,9 @@ VOLATILITY_MIN_RETURNS = 20
 MAX_CLOSED = 8
 MAX_TICK = rules.MAX_TICKS + 16
 
+# Frames that state where the game is, as after a break of the link: a tick they repeat was not sent twice.
+_STATEMENTS = (FrameKind.SNAPSHOT, FrameKind.SETTLEMENT)
+
 # Wide enough that no rounding happens but the one asked for, whatever context the caller has set.
 _EXACT = Context(prec=60)
 
@@ -202,10 +205,14 @@ class GameState:
             game.joined_late = tick > 0
             self._fill(frame, tick, changes)
             changes.append(GameStarted())
-        elif tick > len(game.prices):
-            self._fill(frame, tick, changes)
+        else:
+            if frame.prices is not None:
+                self._heal(frame.prices, changes)
+            if tick > len(game.prices):
+                self._fill(frame, tick, changes)
         if tick < len(game.prices):
-            self._fold_late(price, tick, changes)
+            if frame.kind not in _STATEMENTS or game.prices[tick] != price:
+                self._fold_late(price, tick, changes)
             return
         self._append(price)
         game.price = price
@@ -230,6 +237,14 @@ class GameState:
         if missing:
             changes.append(GapSeen(missing[0], missing[-1]))
 
+    def _heal(self, prices: Sequence[float], changes: list[Change]) -> None:
+        """Fill in ticks that were missed before from a snapshot's whole list."""
+        known = self.now.prices
+        for tick, value in enumerate(prices[: len(known)]):
+            if known[tick] != known[tick]:
+                self._set(tick, value)
+                changes.append(TickSeen(self._tick(tick, value, backfilled=True), fresh=False))
+
     def _append(self, price: float) -> None:
         game = self.now
         game.prices.append(price)
@@ -243,22 +258,26 @@ class GameState:
         game = self.now
         known = game.prices[tick]
         if known != known:
-            game.prices[tick] = price
-            game.known_ticks += 1
-            game.peak = max(game.peak, price)
-            game.low = min(game.low, price)
+            self._set(tick, price)
         elif known != price:
             changes.append(PriceConflict(tick, known, price))
         changes.append(TickSeen(self._tick(tick, price), fresh=False))
 
+    def _set(self, tick: int, price: float) -> None:
+        game = self.now
+        game.prices[tick] = price
+        game.known_ticks += 1
+        game.peak = max(game.peak, price)
+        game.low = min(game.low, price)
+
     def _fold_rug(self, frame: GameFrame, price: float, tick: int, changes: list[Change]) -> None:
         game = self.now
         if game.rug_price is None:
-            rug_frame = frame.kind is FrameKind.TICK
-            if rug_frame and game.started:
-                self._fill(frame, tick, changes)
+            rug_tick = _rug_tick(frame, price, tick)
+            if rug_tick is not None and (game.started or frame.prices):
+                self._fill(frame, rug_tick, changes)
             game.joined_late = game.joined_late or not game.started
-            game.rug_tick = tick if rug_frame else None
+            game.rug_tick = rug_tick
             game.rug_price = price
             game.price = price
             game.tick = tick
@@ -266,7 +285,7 @@ class GameState:
             changes.append(Rugged(game.rug_tick, price))
         elif not frame.rugged and tick < len(game.prices):
             self._fold_late(price, tick, changes)
-        else:
+        elif frame.kind not in _STATEMENTS or (tick, price) != (game.tick, game.price):
             changes.append(TickSeen(self._tick(tick, price), fresh=False))
 
     def _tick(self, tick: int, price: float, *, backfilled: bool = False) -> GameTick:
@@ -275,7 +294,7 @@ class GameState:
             game_id=game.game_id,
             tick=tick,
             price=price,
-            phase=game.phase,
+            phase=GamePhase.ACTIVE if backfilled else game.phase,
             cooldown_timer_ms=game.cooldown_timer_ms,
             allow_pre_round_buys=game.allow_pre_round_buys,
             connected_players=game.connected_players,
@@ -286,6 +305,19 @@ class GameState:
     def close(self) -> GameClosed | None:
         """Return the running game as closed now, None if no game was seen."""
         return _closed(self.now, None) if self.now.game_id else None
+
+
+def _rug_tick(frame: GameFrame, price: float, tick: int) -> int | None:
+    """Return the tick of the rug that *frame* shows, None if it does not tell.
+
+    A settlement frame counts past the rug (protocol 3.1); a snapshot tells by its price list, whose last
+    entry is the rug price then.
+    """
+    if frame.kind is FrameKind.TICK:
+        return tick
+    if frame.kind is FrameKind.SNAPSHOT and frame.prices and frame.prices[-1] == price:
+        return len(frame.prices) - 1
+    return None
 
 
 def _closed(game: _Game, frame: GameFrame | None) -> GameClosed:

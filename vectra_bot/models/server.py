@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from attrs import frozen
+from attrs import field, frozen
 
 
 class LeaderboardRow(Protocol):
@@ -37,6 +37,7 @@ class FinishedGame:
     """A game of ``gameHistory`` with its revealed seed (protocol 5.3).
 
     ``prices`` are the venue's (live prices by tick, then the rug price), None in the February format.
+    ``sidebets_json`` is the game's list of sidebet rows as it stands on the wire (protocol 5.4).
     """
 
     game_id: str
@@ -46,3 +47,4 @@ class FinishedGame:
     version: str
     timestamp_ms: int
     prices: tuple[float, ...] | None = None
+    sidebets_json: bytes = field(default=b"[]", repr=False)
