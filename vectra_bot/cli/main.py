@@ -29,6 +29,10 @@ COMMAND_GROUP = "vectra_bot.commands"
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("vectra_bot.cli.run:run", "Run a strategy on the embedded exchange (paper)."),
     "replay": ("vectra_bot.cli.replay:replay", "Replay a journal or a recording."),
+    "frames-check": (
+        "vectra_bot.cli.frames_check:frames_check",
+        "Compare a capture's frames with our own.",
+    ),
     "verify": ("vectra_bot.cli.verify:verify", "Check games and trades against the law."),
     "query": ("vectra_bot.cli.query:query", "Ask a store: SQL, or a query by name."),
     "strategies": ("vectra_bot.cli.listing:strategies", "List strategies and their parameters."),

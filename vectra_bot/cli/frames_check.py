@@ -1,0 +1,100 @@
+"""``vectra-bot frames-check``: a capture's frames against our own."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from vectra_bot.cli import HELP_OPTIONS
+from vectra_bot.cli.output import clean, json_option, print_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from vectra_bot.analysis.frames_check import Result
+    from vectra_bot.wire.states import WireFormat
+
+_EXAMPLES = """\b
+Examples:
+  vectra-bot frames-check raw_frames.jsonl.gz --json
+  vectra-bot frames-check ~/rugs_data/events_parquet/journals/SESSION --games 50
+"""
+
+
+@click.command("frames-check", epilog=_EXAMPLES, context_settings=HELP_OPTIONS)
+@click.argument("file", metavar="FILE")
+@click.option(
+    "--games", type=click.IntRange(1, 10_000), default=200, show_default=True,
+    help="Games of our exchange to compare with, in each format of FILE.",
+)  # fmt: skip
+@click.option("--seed", type=int, default=1, show_default=True, help="Seed of our exchange.")
+@click.option("--strict", is_flag=True, help="Let no frame overtake another (see below).")
+@json_option
+def frames_check(*, file: str, games: int, seed: int, strict: bool, as_json: bool) -> None:
+    """Compare the frames of a capture FILE with those of our exchange.
+
+    FILE is a recording (one event a line: capture, t, dir, event, args; plain or gzipped), a
+    journal directory or a journal segment, of the venue or of our own server.
+
+    Compared are the kinds of message, the keys of every object (always or sometimes there), the
+    types of their values (null, int, float ...), the trace argument, and the order of frames. The
+    format (dec or feb) is found out per recording. Every difference is named once, unless the
+    packaged list frame_exceptions.toml has it with a reason.
+
+    Recordings of a client with several threads show a small frame in front of the big one that was
+    sent before it. That is reported and tolerated unless --strict is given, and never in a
+    recording with a login.
+
+    Exit code 0 if nothing differs but what is listed, 1 if anything else does, 2 for a wrong
+    command line, 3 for a file that cannot be used.
+    """
+    from vectra_bot.analysis.frames_check import check_frames
+    from vectra_bot.errors import CheckFailed
+
+    result = check_frames(file, games=games, seed=seed, strict=strict, progress=_progress(games))
+    if as_json:
+        print_json(result.to_json())
+    else:
+        _show(result)
+    if not result.ok:
+        wrong = result.differences
+        number = f"{len(wrong)} difference" + ("s" if len(wrong) != 1 else "")
+        raise CheckFailed(f"{number} found, the first: {wrong[0].line()}")
+
+
+def _progress(games: int) -> Callable[[WireFormat, int], None] | None:
+    if not sys.stderr.isatty():
+        return None
+
+    def tell(wire_format: WireFormat, done: int) -> None:
+        end = "\n" if done >= games else ""
+        click.echo(
+            f"\rour frames, {wire_format.value}: {done} of {games} games{end}", err=True, nl=False
+        )
+
+    return tell
+
+
+def _show(result: Result) -> None:
+    from vectra_bot.cli.tables import print_table
+
+    print_table(
+        ("capture", "format", "frames", "excerpts", "truncated", "games", "logged in"),
+        [
+            (
+                part.name or "-", part.label, part.frames, part.excerpts, part.truncated, len(part.games),
+                "yes" if part.private else "no",
+            )
+            for part in result.slices
+        ],
+    )  # fmt: skip
+    lines: list[Any] = [
+        f"tolerated: {finding.what}, line {finding.place}" for finding in result.tolerated
+    ]
+    lines += [f"listed: {item.line()}; {reason}" for item, reason in result.excepted]
+    lines += [f"wrong: {item.line()}" for item in result.differences]
+    lines.append(f"{len(result.differences)} wrong" if result.differences else "nothing differs")
+    for line in lines:
+        click.echo(clean(line))
