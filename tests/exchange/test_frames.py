@@ -24,6 +24,7 @@ from vectra_bot.models import (
     LoginStatus,
     PlayerGameUpdate,
     PlayerUpdate,
+    RoundUpdate,
     SidebetPlaced,
     SidebetResult,
     Trade,
@@ -37,6 +38,8 @@ TYPES = {
     "usernameStatus": LoginStatus,
     "currentSidebet": SidebetPlaced,
     "currentSidebetResult": SidebetResult,
+    "bbcRound": RoundUpdate,
+    "candleflipRound": RoundUpdate,
     "ack": Ack,
 }
 FOLLOWS = {

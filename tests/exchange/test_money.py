@@ -10,6 +10,7 @@ import pytest
 
 from tests.exchange.driver import ME, Client, config, connected, kind_of, live_tick, state
 from vectra_bot.exchange import Exchange
+from vectra_bot.exchange.accounts import Entry, Money
 from vectra_bot.game.ledger import to_lamports
 from vectra_bot.models import PlayerUpdate, SidebetPlaced, SidebetResult, Trade
 
@@ -41,9 +42,11 @@ def test_every_accounts_cash_is_its_flows(busy: Client) -> None:
     accounts = busy.exchange.books.all()
     assert len(accounts) == 301
     for account in accounts:
-        assert account.balance_by_flows() == account.ledger.cash >= 0
-    assert sum(account.flows.bought > 0 for account in accounts) > 200
-    assert sum(account.flows.paid_out > 0 for account in accounts) > 5
+        for money in Money:
+            assert account.balance_by_flows(money) == account.held(money) >= 0
+    assert sum(account.flows.total(Entry.BUY) < 0 for account in accounts) > 200
+    assert sum(account.flows.total(Entry.SIDEBET_PAYOUT) > 0 for account in accounts) > 5
+    assert list(busy.exchange.books.differences()) == []
 
 
 def test_the_clients_cash_follows_from_its_frames_alone(busy: Client) -> None:
@@ -102,9 +105,9 @@ def test_what_the_hook_was_told_is_what_happened(busy: Client) -> None:
         kind: sum(record.amount for record in accepted if record.kind == kind)
         for kind in ("buy", "sell", "sidebet")
     }
-    assert sums["buy"] == account.flows.bought
-    assert sums["sidebet"] == account.flows.staked
-    assert 0 < sums["sell"] <= account.flows.sold
+    assert sums["buy"] == -account.flows.total(Entry.BUY)
+    assert sums["sidebet"] == -account.flows.total(Entry.SIDEBET)
+    assert 0 < sums["sell"] <= account.flows.total(Entry.SELL)
     assert len(accepted) < len(busy.records)
 
 

@@ -493,7 +493,9 @@ def test_presale_then_rug() -> None:
     price = 0.020000000000000018
     fill = ledger.forced_sell(price, 40)
     settled = ledger.settle_sidebet(40, 40)
-    assert fill == Fill("forced_sell", SOL // 10, 2_000_000, price, 40, SOL // 10)
+    assert fill == Fill(
+        "forced_sell", SOL // 10, 2_000_000, price, 40, SOL // 10, valid_cost=SOL // 10
+    )
     assert settled is not None
     assert settled.won
     assert ledger.cash == SOL - SOL // 10 + 2_000_000 + 4 * SOL // 100

@@ -166,7 +166,7 @@ async def test_gateway_states_what_it_sent() -> None:
 async def test_gateway_reports_what_was_not_sent() -> None:
     """A command the venue has no request for, and anything after the end, was provably not sent."""
     venue = EmbeddedVenue(Exchange(CONFIG))
-    unknown = await venue.gateway.send(command(1, ActionType.SHORT_OPEN))
+    unknown = await venue.gateway.send(command(1, ActionType.BET_INCREMENT))
     assert (unknown.sent, unknown.ack_id) == (False, None)
     assert unknown.reason
     await venue.gateway.aclose()

@@ -1,92 +1,213 @@
-"""A player's money at the venue, with every flow in and out of it counted."""
+"""A player's money at the venue, and the venue's books: every flow has an entry on both sides.
+
+The house is an account with entries of its own: what a player pays it receives, what he is paid it pays.
+The rugpool is a second one, fed by the house. So the sum over players, house and pool is what was brought
+in from outside, per kind of money and to the lamport; :meth:`Books.differences` says where it is not.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import Any
 
 from attrs import define, field
 
 from vectra_bot.exchange.config import EvidenceDelays
-from vectra_bot.game.ledger import Ledger
+from vectra_bot.game import rules
+from vectra_bot.game.ledger import Ledger, to_lamports
 from vectra_bot.wire.payloads import LeaderboardRow
+
+
+class Coin(StrEnum):
+    """What a player plays a game with (protocol 5.2)."""
+
+    SOL = "SOL"
+    PRACTICE = "0xPractice"
+
+
+class Money(StrEnum):
+    """Kinds of money that entries are kept in; bonus money is staked like SOL."""
+
+    SOL = "SOL"
+    BONUS = "bonus"
+    PRACTICE = "practice"
+
+
+class Entry(StrEnum):
+    """Why money moved."""
+
+    DEPOSIT = "deposit"
+    BUY = "buy"
+    SELL = "sell"
+    FORCED_SELL = "forced_sell"
+    LIQUIDATION = "liquidation"
+    SHORT_OPEN = "short_open"
+    SHORT_CLOSE = "short_close"
+    SIDEBET = "sidebet"
+    SIDEBET_PAYOUT = "sidebet_payout"
+    BBC_STAKE = "bbc_stake"
+    BBC_PAYOUT = "bbc_payout"
+    CANDLEFLIP_STAKE = "candleflip_stake"
+    CANDLEFLIP_PAYOUT = "candleflip_payout"
+    RUGPOOL_FEED = "rugpool_feed"
+    RUGPOOL_PRIZE = "rugpool_prize"
+    GOLDEN_PRIZE = "golden_prize"
 
 
 @define
 class Flows:
-    """Sums of an account's money movements since it was opened, lamports, all non-negative."""
+    """Sums of money movements, lamports, into the owner positive; they never forget."""
 
-    bought: int = 0
-    sold: int = 0
-    staked: int = 0
-    paid_out: int = 0
-    deposited: int = 0
+    sums: dict[tuple[Money, Entry], int] = field(factory=dict)
+
+    def add(self, money: Money, entry: Entry, amount: int) -> None:
+        """Count *amount* lamports that came in."""
+        key = (money, entry)
+        self.sums[key] = self.sums.get(key, 0) + amount
+
+    def balance(self, money: Money) -> int:
+        """Return the sum of all movements of one kind of money."""
+        return sum(amount for (kind, _), amount in self.sums.items() if kind is money)
+
+    def total(self, entry: Entry, money: Money = Money.SOL) -> int:
+        """Return the sum of one entry's movements."""
+        return self.sums.get((money, entry), 0)
 
 
 @define(eq=False, kw_only=True)
 class Account:
-    """One player: who he is, his ledger, and his connection if he has one.
+    """One player: who he is, his ledgers, and his connection if he has one.
 
-    ``joined`` tells whether he has done anything in the running game; ``rank`` is his place in the full
-    leaderboard, from 1. ``holding`` tells whether a price can change his PnL; while none can, ``flat_pnl``
-    and ``flat_row`` keep what was computed last. ``last_due_ns`` is when the last message to him leaves:
-    later-caused evidence never overtakes it.
+    ``ledger`` is that of the selected coin. ``joined`` tells whether he has done anything in the running
+    game; ``rank`` is his place in the full leaderboard, from 1. ``flat_pnl`` and ``row`` keep what was
+    computed last while nothing has changed. ``last_due_ns`` is when the last message to him leaves:
+    later-caused evidence never overtakes it. ``mailed`` tells whether what concerns him alone is sent.
     """
 
     player_id: str
     username: str | None
     level: int
-    ledger: Ledger
-    cash_start: int
+    sol: Ledger
+    practice: Ledger
+    coin: Coin = Coin.SOL
+    ledger: Ledger = field(init=False)
     flows: Flows = field(factory=Flows)
     joined: bool = False
     rank: int = 0
-    holding: bool = False
+    moving: bool = False
     flat_pnl: int | None = None
-    flat_row: LeaderboardRow | None = None
+    face: Any = None
+    row: LeaderboardRow | None = None
     delays: EvidenceDelays | None = None
+    mailed: bool = False
     last_due_ns: int = 0
     interacted: bool = False
+    xp: int = 0
+    total_xp: int = 0
+    wagered: int = 0
+
+    def __attrs_post_init__(self) -> None:
+        self.ledger = self.sol
 
     def touch(self) -> None:
         """Forget what was computed: a trade, a stake or a settlement has changed the numbers."""
-        self.holding = self.ledger.position_qty > 0
+        ledger = self.ledger
+        self.moving = ledger.position_qty > 0 or ledger.short is not None
         self.flat_pnl = None
-        self.flat_row = None
+        self.face = None
+        self.row = None
 
     @property
     def connected(self) -> bool:
         """Return True for a client, False for a player of the crowd."""
         return self.delays is not None
 
-    def balance_by_flows(self) -> int:
-        """Return what the cash must be by the flows alone: the books balance if it equals the ledger's."""
-        flows = self.flows
-        return (
-            self.cash_start
-            + flows.deposited
-            - flows.bought
-            + flows.sold
-            - flows.staked
-            + flows.paid_out
-        )
+    @property
+    def is_practice(self) -> bool:
+        """Return whether the selected coin is practice money."""
+        return self.coin is Coin.PRACTICE
+
+    def select(self, coin: Coin) -> bool:
+        """Select *coin* for what comes; return False while a game is joined, which keeps its coin."""
+        if self.joined and coin is not self.coin:
+            return False
+        self.coin = coin
+        self.ledger = self.practice if coin is Coin.PRACTICE else self.sol
+        self.touch()
+        return True
+
+    def held(self, money: Money) -> int:
+        """Return the free balance of one kind of money by the ledgers."""
+        if money is Money.PRACTICE:
+            return self.practice.cash
+        return self.sol.cash if money is Money.SOL else self.sol.bonus
+
+    def balance_by_flows(self, money: Money = Money.SOL) -> int:
+        """Return what the balance must be by the flows alone."""
+        return self.flows.balance(money)
 
 
 class Books:
-    """All accounts of the venue by player id, in the order in which they were opened."""
+    """All accounts of the venue by player id, in the order in which they were opened, and the house."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_win: int | None = None) -> None:
         self._accounts: dict[str, Account] = {}
+        self._max_win = max_win
         self.clients: list[Account] = []
+        self.house = Flows()
+        self.pool = Flows()
 
-    def open(self, player_id: str, username: str | None, level: int, cash: int) -> Account:
-        """Return a new account with *cash* lamports."""
+    def open(
+        self, player_id: str, username: str | None, level: int, cash: int, bonus: int = 0
+    ) -> Account:
+        """Return a new account with *cash* lamports, *bonus* of bonus money and the practice coin's start."""
+        start = to_lamports(rules.PRACTICE_START)
         account = Account(
             player_id=player_id,
             username=username,
             level=level,
-            ledger=Ledger(cash),
-            cash_start=cash,
+            sol=Ledger(0, max_win=self._max_win),
+            practice=Ledger(0, max_win=to_lamports(rules.PRACTICE_MAX_WIN)),
         )
         self._accounts[player_id] = account
+        self.deposit(account, cash)
+        self.deposit(account, bonus, Money.BONUS)
+        self.deposit(account, start, Money.PRACTICE)
         return account
+
+    def deposit(self, account: Account, amount: int, money: Money = Money.SOL) -> None:
+        """Bring in *amount* lamports from outside; no entry of the house's."""
+        ledger = account.practice if money is Money.PRACTICE else account.sol
+        ledger.credit(amount, amount if money is Money.BONUS else 0)
+        account.flows.add(money, Entry.DEPOSIT, amount)
+
+    def pay(self, account: Account, amount: int, entry: Entry) -> None:
+        """Give *amount* lamports of SOL to a player: a prize of the house's."""
+        account.sol.credit(amount, 0)
+        account.flows.add(Money.SOL, entry, amount)
+        source = self.pool if entry is Entry.RUGPOOL_PRIZE else self.house
+        source.add(Money.SOL, entry, -amount)
+
+    def feed_pool(self, amount: int) -> None:
+        """Move *amount* lamports from the house to the rugpool."""
+        self.house.add(Money.SOL, Entry.RUGPOOL_FEED, -amount)
+        self.pool.add(Money.SOL, Entry.RUGPOOL_FEED, amount)
+
+    def post(self, account: Account, entry: Entry, amount: int, bonus: int = 0) -> None:
+        """Write down what a ledger has booked: *amount* lamports into the account, *bonus* of them bonus."""
+        self.post_coin(account, entry, amount, bonus, practice=account.is_practice)
+
+    def post_coin(
+        self, account: Account, entry: Entry, amount: int, bonus: int, *, practice: bool
+    ) -> None:
+        """Write down what was booked in one of the account's ledgers, whichever is selected now."""
+        money = Money.PRACTICE if practice else Money.SOL
+        account.flows.add(money, entry, amount - bonus)
+        self.house.add(money, entry, bonus - amount)
+        if bonus:
+            account.flows.add(Money.BONUS, entry, bonus)
+            self.house.add(Money.BONUS, entry, -bonus)
 
     def get(self, player_id: str) -> Account | None:
         """Return the account of *player_id*, None if there is none."""
@@ -95,3 +216,17 @@ class Books:
     def all(self) -> tuple[Account, ...]:
         """Return every account, the crowd's included."""
         return tuple(self._accounts.values())
+
+    def differences(self) -> Iterator[str]:
+        """Yield every place where the books do not balance to the lamport; nothing if all is right."""
+        for money in Money:
+            brought = held = 0
+            for account in self._accounts.values():
+                ledger, flows = account.held(money), account.flows.balance(money)
+                if ledger != flows:
+                    yield f"{account.player_id}: {money} is {ledger} lamports, its entries say {flows}"
+                held += ledger
+                brought += account.flows.total(Entry.DEPOSIT, money)
+            total = held + self.house.balance(money) + self.pool.balance(money)
+            if total != brought:
+                yield f"all accounts hold {total} lamports of {money}, {brought} were brought in"

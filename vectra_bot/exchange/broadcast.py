@@ -7,12 +7,12 @@ from msgspec import UNSET, Raw
 from vectra_bot.exchange.history import History
 from vectra_bot.exchange.identities import Identities
 from vectra_bot.exchange.leaderboard import Leaderboard
-from vectra_bot.exchange.market import Deal, Market
+from vectra_bot.exchange.market import Market
 from vectra_bot.exchange.rugpool import Pool
 from vectra_bot.game import rules
-from vectra_bot.wire.amounts import number, sol_number
+from vectra_bot.wire.amounts import number
 from vectra_bot.wire.frames import event_text, raw_part
-from vectra_bot.wire.payloads import Coin, PartialPrices, ProvablyFair, RugRoyale, TradePayload
+from vectra_bot.wire.payloads import Coin, PartialPrices, ProvablyFair, RugRoyale
 from vectra_bot.wire.states import (
     CountdownState,
     SettlementState,
@@ -175,32 +175,6 @@ class Broadcast:
                 prices=tuple(self._prices),
                 provably_fair=self._fair,
             ),
-        )
-
-    def trade(self, deal: Deal) -> str:
-        """Return ``standard/newTrade`` for *deal*; a forced sell is a plain sell (protocol 5.5)."""
-        fill = deal.fill
-        amount = sol_number(fill.amount)
-        buy = fill.kind == "buy"
-        trace_id, span_id = self._identities.trace()
-        payload = TradePayload(
-            id=self._identities.trade_id(deal.number),
-            game_id=deal.game_id,
-            player_id=deal.account.player_id,
-            price=number(fill.price),
-            type="buy" if buy else "sell",
-            qty=sol_number(fill.qty),
-            tick_index=fill.tick,
-            coin="solana",
-            amount=amount,
-            leverage=1 if buy else UNSET,
-            bonus_portion=0,
-            real_portion=amount,
-            username=deal.account.username,
-            level=deal.account.level,
-        )
-        return event_text(
-            "standard/newTrade", payload, trace_id=deal.trace_id or trace_id, span_id=span_id
         )
 
     def _window(self) -> PartialPrices:

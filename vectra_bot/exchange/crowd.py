@@ -70,6 +70,7 @@ class Crowd:
 
     def __init__(self, market: Market, books: Books, identities: Identities, size: int) -> None:
         self._market = market
+        self._books = books
         self._dice = Dice(identities.dice("crowd"))
         self._share = size / DEFAULT_CROWD
         self._mood = 1.0
@@ -101,8 +102,7 @@ class Crowd:
         for player in self._broke:
             missing = player.bankroll - player.account.ledger.cash
             if missing > 0:
-                player.account.ledger.cash += missing
-                player.account.flows.deposited += missing
+                self._books.deposit(player.account, missing)
         for player in self._bettors:
             player.bet_this_game = False
         for player in self._holders:

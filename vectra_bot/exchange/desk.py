@@ -11,20 +11,28 @@ from typing import Any
 
 from attrs import frozen
 
-from vectra_bot.exchange.accounts import Account
-from vectra_bot.exchange.config import EvidenceDelays, RequestRecord
+from vectra_bot.exchange.accounts import Account, Coin
+from vectra_bot.exchange.config import EvidenceDelays, ExchangeConfig, RequestRecord
 from vectra_bot.exchange.identities import Identities
-from vectra_bot.exchange.mail import Mail, sidebet_payload
+from vectra_bot.exchange.mail import Mail, round_bet_payload, sidebet_payload
 from vectra_bot.exchange.market import Market
+from vectra_bot.exchange.sidegames import SideGames
 from vectra_bot.game import rules
 from vectra_bot.game.ledger import LedgerError, buy_qty, to_lamports, to_sol
+from vectra_bot.game.sidegames import BBC, CANDLEFLIP
 from vectra_bot.wire.frames import ack_text, event_text
 from vectra_bot.wire.payloads import AckPayload
 from vectra_bot.wire.requests import Request
 
 _LEAST = to_lamports(rules.MIN_STAKE)
-_MOST = to_lamports(rules.MAX_STAKE)
-_ORDERS: Mapping[str, str] = {"buyOrder": "buy", "sellOrder": "sell", "requestSidebet": "sidebet"}
+_MOST = {
+    Coin.SOL: to_lamports(rules.MAX_STAKE),
+    Coin.PRACTICE: to_lamports(rules.PRACTICE_MAX_STAKE),
+}
+_COINS = {rules.SOL_ADDRESS: Coin.SOL, "": Coin.SOL, rules.PRACTICE_ADDRESS: Coin.PRACTICE}
+_ROUNDS: Mapping[str, str] = {"bbc_predict": BBC, "candleflip_bet": CANDLEFLIP}
+_EXITS = ("sell", "short_close")
+_SHORTS = ("short_open", "short_close")
 
 
 @frozen
@@ -40,21 +48,28 @@ class Desk:
 
     def __init__(
         self,
+        config: ExchangeConfig,
+        *,
         market: Market,
+        sidegames: SideGames,
         mail: Mail,
         identities: Identities,
         on_request: Callable[[RequestRecord], None] | None,
     ) -> None:
+        self._config = config
         self._market = market
+        self._sidegames = sidegames
         self._mail = mail
         self._identities = identities
         self._on_request = on_request
 
     def handle(self, account: Account, request: Request, at_ns: int) -> None:
         """Carry out *request* of a client that arrived at *at_ns*; what is not known is ignored."""
-        kind = _ORDERS.get(request.event)
-        if kind is not None:
-            self._order(account, request, kind, at_ns)
+        if request.kind == "select_coin":
+            self._select_coin(account, request)
+            return
+        if request.kind:
+            self._order(account, request, at_ns)
             return
         if request.event in ("authenticate", "checkUsername"):
             self._mail.post(account, self._mail.username_status(account))
@@ -73,8 +88,22 @@ class Desk:
         trace_id, span_id = self._identities.trace()
         self._mail.post(account, event_text(name, payload, trace_id=trace_id, span_id=span_id))
 
-    def _order(self, account: Account, request: Request, kind: str, at_ns: int) -> None:
-        verdict = self._judge(account, request, kind)
+    def _select_coin(self, account: Account, request: Request) -> None:
+        """Select what the player plays with; a game he has joined keeps its coin (protocol 6.1)."""
+        coin = _COINS.get(request.coin or "")
+        if coin is None:
+            answer = AckPayload(success=False, message="Unknown coin")
+        elif account.select(coin):
+            answer = AckPayload(success=True)
+            self._mail.post(account, self._mail.player_update(account))
+        else:
+            answer = AckPayload(success=False, message="Coin cannot be switched during a game")
+        if request.ack_id is not None:
+            self._mail.post(account, ack_text(request.ack_id, answer))
+
+    def _order(self, account: Account, request: Request, at_ns: int) -> None:
+        kind = request.kind
+        verdict = self._judge(account, request)
         if self._on_request is not None:
             self._on_request(
                 RequestRecord(
@@ -96,18 +125,28 @@ class Desk:
             answer = AckPayload(success=False, message=verdict.reason)
         elif kind == "sidebet":
             answer = self._bet(account, request, verdict.amount, at_ns, delays)
+        elif kind in _ROUNDS:
+            answer = self._round_bet(account, request, verdict.amount, delays)
         else:
-            answer = self._trade(account, request, kind, verdict.amount, delays)
+            answer = self._trade(account, request, verdict.amount, delays)
         if request.ack_id is not None:
             self._mail.post(account, ack_text(request.ack_id, answer), delays.ack_ms)
 
     def _trade(
-        self, account: Account, request: Request, kind: str, amount: int, delays: EvidenceDelays
+        self, account: Account, request: Request, amount: int, delays: EvidenceDelays
     ) -> AckPayload:
-        if kind == "buy":
-            deal = self._market.buy(account, amount, request.trace_id)
+        market, trace_id = self._market, request.trace_id
+        if request.kind == "buy":
+            deal = market.buy(account, amount, trace_id, request.leverage or 1)
+        elif request.kind == "sell":
+            deal = market.sell(account, request.percentage or 0, trace_id)
+        elif request.kind == "short_open":
+            deal = market.open_short(account, amount, trace_id)
         else:
-            deal = self._market.sell(account, request.percentage or 0, request.trace_id)
+            closed = market.close_short(account, trace_id)
+            if closed is None:  # settled at the next tick, and shown then
+                return AckPayload(success=True)
+            deal = closed
         self._mail.post_trade(deal, delays.update_ms, delays.row_ms)
         return AckPayload(success=True)
 
@@ -130,25 +169,42 @@ class Desk:
             sidebet=sidebet_payload(placed, self._market.game_id, price),
         )
 
-    def _judge(self, account: Account, request: Request, kind: str) -> _Verdict:
+    def _round_bet(
+        self, account: Account, request: Request, amount: int, delays: EvidenceDelays
+    ) -> AckPayload:
+        stake = self._sidegames.bet(
+            account, _ROUNDS[request.kind], request.choice or "", amount, request.round_id
+        )
+        self._mail.post(account, self._mail.player_update(account), delays.update_ms)
+        self._mail.post(account, self._mail.round_bet(stake, request.trace_id), delays.row_ms)
+        payload = round_bet_payload(stake, self._market.game_id, self._config.profile)
+        return AckPayload(success=True, message="Bet placed", bet=payload)
+
+    def _judge(self, account: Account, request: Request) -> _Verdict:
         """Say what the order comes to at the price in force; nothing changes."""
-        closed = self._closed(kind)
+        kind = request.kind
+        closed = "" if kind in _ROUNDS else self._closed(kind)
         if closed:
-            return _Verdict(0 if kind == "sell" else request.amount or 0, closed)
+            return _Verdict(0 if kind in _EXITS else request.amount or 0, closed)
         if kind == "sell":
             return self._judge_sell(account, request)
+        if kind == "short_close":
+            return self._judge_short_close(account)
         amount = request.amount
         if amount is None:
             return _Verdict(0, "Invalid amount")
-        return _Verdict(amount, self._stake_problem(account, request, kind, amount))
+        return _Verdict(amount, self._stake_problem(account, request, amount))
 
     def _closed(self, kind: str) -> str:
         if self._market.rugged:
             return "Game has rugged"
         if not self._market.open:
             return "Trading is closed until the presale"
-        if kind == "sell" and self._market.presale:
-            return "No sells in the presale"
+        if self._market.presale:
+            if kind == "sell":
+                return "No sells in the presale"
+            if kind in _SHORTS:
+                return "No shorts in the presale"
         return ""
 
     def _judge_sell(self, account: Account, request: Request) -> _Verdict:
@@ -160,27 +216,50 @@ class Desk:
         except LedgerError:
             return _Verdict(0, "No position to sell")
 
-    def _stake_problem(self, account: Account, request: Request, kind: str, amount: int) -> str:
-        if not _LEAST <= amount <= _MOST:
-            return f"Amount must be between {rules.MIN_STAKE} and {rules.MAX_STAKE} SOL"
-        if amount > account.ledger.cash:
-            return f"Insufficient funds: {to_sol(account.ledger.cash)} SOL free"
-        if kind == "buy":
-            return self._buy_problem(request, amount)
-        return self._sidebet_problem(account, request)
+    def _judge_short_close(self, account: Account) -> _Verdict:
+        short = account.ledger.short
+        if short is None or self._market.is_closing(account):
+            return _Verdict(0, "No short position to close")
+        return _Verdict(short.value(self._market.price, self._market.terms))
 
-    def _buy_problem(self, request: Request, amount: int) -> str:
-        if request.payload.get("leverage", 1) != 1:
-            return "Leverage is not offered"
+    def _stake_problem(self, account: Account, request: Request, amount: int) -> str:
+        most = _MOST[account.coin]
+        if not _LEAST <= amount <= most:
+            return f"Amount must be between {rules.MIN_STAKE} and {to_sol(most).normalize():f} SOL"
+        if amount > account.ledger.free:
+            return f"Insufficient funds: {to_sol(account.ledger.free)} SOL free"
+        if request.kind == "buy":
+            return self._buy_problem(account, request, amount)
+        if request.kind == "short_open":
+            return "A short position is already open" if account.ledger.short is not None else ""
+        if request.kind == "sidebet":
+            return self._sidebet_problem(account, request)
+        return self._round_problem(account, request)
+
+    def _buy_problem(self, account: Account, request: Request, amount: int) -> str:
+        leverage = 1 if request.leverage is None else request.leverage
+        if not rules.MIN_LEVERAGE <= leverage <= rules.MAX_LEVERAGE:
+            return f"Leverage must be between {rules.MIN_LEVERAGE} and {rules.MAX_LEVERAGE}"
+        if leverage > 1 and account.level < self._config.leverage_level:
+            return f"Leverage is offered from level {self._config.leverage_level}"
         if not buy_qty(amount, self._market.price):
             return "Amount buys nothing at this price"
         return ""
 
     def _sidebet_problem(self, account: Account, request: Request) -> str:
-        if request.payload.get("coinAddress", rules.SOL_ADDRESS) != rules.SOL_ADDRESS:
-            return "Only SOL is offered"
+        address = request.payload.get("coinAddress", rules.SOL_ADDRESS)
+        coin = _COINS.get(address) if isinstance(address, str) else None
+        if coin is not account.coin:
+            return "The side bet is in another coin than the selected one"
         if request.payload.get("xPayout", rules.SIDEBET_PAYOUT_X) != rules.SIDEBET_PAYOUT_X:
             return f"Side bets pay {rules.SIDEBET_PAYOUT_X} times the stake"
         if account.ledger.sidebet is not None:
             return "A side bet is already open"
+        return ""
+
+    def _round_problem(self, account: Account, request: Request) -> str:
+        try:
+            self._sidegames.check(account, _ROUNDS[request.kind], request.choice, request.round_id)
+        except LedgerError as error:
+            return str(error)
         return ""

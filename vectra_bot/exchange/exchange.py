@@ -14,12 +14,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from vectra_bot.errors import InputError
 from vectra_bot.exchange.accounts import Account, Books
 from vectra_bot.exchange.broadcast import Broadcast
 from vectra_bot.exchange.config import (
     DEFAULT_CASH,
+    DEFAULT_LEVEL,
     EvidenceDelays,
     ExchangeConfig,
     Outbound,
@@ -28,16 +30,21 @@ from vectra_bot.exchange.config import (
 from vectra_bot.exchange.crowd import Crowd
 from vectra_bot.exchange.desk import Desk
 from vectra_bot.exchange.dice import Curve, Dice
+from vectra_bot.exchange.golden import GoldenHour
 from vectra_bot.exchange.history import Finished, History
 from vectra_bot.exchange.identities import Identities
 from vectra_bot.exchange.leaderboard import Leaderboard
 from vectra_bot.exchange.mail import Mail
-from vectra_bot.exchange.market import Market
-from vectra_bot.exchange.rugpool import Pool
+from vectra_bot.exchange.market import Deal, Market, Placed, Settled
+from vectra_bot.exchange.rugpool import Drawing, Pool
 from vectra_bot.exchange.schedule import Rank, Schedule
+from vectra_bot.exchange.sidegames import RoundStake, SideGames
+from vectra_bot.exchange.tape import trade_text
 from vectra_bot.game import rules
 from vectra_bot.game.fair import FairGame, play_game, server_seed_hash
+from vectra_bot.game.ledger import to_lamports
 from vectra_bot.models.times import NS_PER_MS
+from vectra_bot.wire.frames import event_text
 from vectra_bot.wire.requests import Request, decode_request
 
 # Spread of the gap between two ticks, milliseconds around its mean; gaps stay above 200 (protocol 3.1).
@@ -46,6 +53,7 @@ _JITTER = Curve(
 )
 _PAST_GAME_MS = 66_000
 _EXTRA_TICKS = 2
+_DRAWING_AFTER_RUG_MS = 300
 _ONE_EXTRA = 0.54  # settlement frames that count one tick past the rug; the others count two
 
 
@@ -56,6 +64,7 @@ class Exchange:
         books: every account, the crowd's included.
         games_rugged: games that have rugged since the start.
         games_opened: new-game frames that have left since the start.
+        viewers: connections without a login, counted among the connected.
 
     Example:
         >>> exchange = Exchange(ExchangeConfig(seed=7, crowd=0, past_games=10))
@@ -69,19 +78,28 @@ class Exchange:
         config: ExchangeConfig | None = None,
         on_request: Callable[[RequestRecord], None] | None = None,
     ) -> None:
-        self.config = config or ExchangeConfig()
-        self.books = Books()
+        self.config = config = config or ExchangeConfig()
+        self.books = Books(to_lamports(config.max_win))
         self.games_rugged = 0
         self.games_opened = 0
+        self.viewers = 0
         self._on_request = on_request
         self._out: list[Outbound] = []
         self._identities = ids = Identities(self.config.seed)
         self._jitter = Dice(ids.dice("jitter"))
         self._schedule = Schedule(self.config.start_ns)
-        self._market = Market()
-        self._board = Leaderboard()
+        self._market = Market(self.books, config.short_terms)
+        self._board = Leaderboard(config.short_terms)
         self._history = History(self.config.wire_format, ids)
-        self._pool = Pool()
+        self._pool = Pool(
+            self.books,
+            Dice(ids.dice("rugpool")),
+            threshold=config.rugpool_threshold,
+            instarug_ticks=config.instarug_ticks,
+        )
+        self._golden = GoldenHour(
+            config.golden, config.start_ns, self.books, Dice(ids.dice("golden"))
+        )
         self._broadcast = Broadcast(
             market=self._market,
             history=self._history,
@@ -96,9 +114,31 @@ class Exchange:
             board=self._board,
             broadcast=self._broadcast,
             identities=ids,
+            profile=config.profile,
             deliver=self._deliver,
         )
-        self._desk = Desk(self._market, self._mail, ids, self._tell)
+        self.sidegames = SideGames(
+            config,
+            market=self._market,
+            books=self.books,
+            identities=ids,
+            now_ns=lambda: self.now_ns,
+            plan=self._plan,
+            emit=self._announce,
+            settled=self._round_settled,
+        )
+        self._desk = Desk(
+            config,
+            market=self._market,
+            sidegames=self.sidegames,
+            mail=self._mail,
+            identities=ids,
+            on_request=self._tell,
+        )
+        if config.crowd_mail:
+            self._market.on_deal = self._mail_deal
+            self._market.on_placed = self._mail_placed
+            self.sidegames.on_stake = self._mail_stake
         self._crowd = Crowd(self._market, self.books, ids, self.config.crowd)
         self._game: FairGame
         self._seed = ""
@@ -135,8 +175,10 @@ class Exchange:
         username: str | None = None,
         cash: int = DEFAULT_CASH,
         *,
-        level: int = 1,
+        level: int = DEFAULT_LEVEL,
+        bonus: int = 0,
         delays: EvidenceDelays | None = None,
+        snapshot: bool = True,
     ) -> None:
         """Log a player in now: the snapshot, ``usernameStatus`` and his account are sent next.
 
@@ -144,8 +186,10 @@ class Exchange:
             player_id: who it is; an account that exists is taken up again with the money it has.
             username: shown to others.
             cash: lamports a new account starts with.
-            level: a new account's level.
+            level: a new account's level; leverage is offered from the config's ``leverage_level``.
+            bonus: lamports of bonus money a new account starts with.
             delays: how long answers take, by default as measured on the venue.
+            snapshot: False for a connection that has had its first frame already.
 
         Raises:
             InputError: the player is connected already, or *cash* is negative.
@@ -153,14 +197,16 @@ class Exchange:
         account = self.books.get(player_id)
         if account is not None and account.connected:
             raise InputError(f"player {player_id!r} is connected already: disconnect it first")
-        if cash < 0:
-            raise InputError(f"starting cash was {cash} lamports: give 0 or more")
+        for name, amount in (("cash", cash), ("bonus", bonus)):
+            if amount < 0:
+                raise InputError(f"starting {name} was {amount} lamports: give 0 or more")
         if account is None:
-            account = self.books.open(player_id, username, level, cash)
+            account = self.books.open(player_id, username, level, cash, bonus)
         account.delays = delays or EvidenceDelays()
         self.books.clients.append(account)
         self._broadcast.connected = self._connected()
-        self._mail.post(account, self._broadcast.snapshot())
+        if snapshot:
+            self._mail.post(account, self._broadcast.snapshot())
         self._mail.post_login(account)
 
     def disconnect(self, player_id: str) -> None:
@@ -181,7 +227,7 @@ class Exchange:
             InputError: the player is not connected.
         """
         account = self._client(player_id)
-        request = decode_request(text)
+        request = decode_request(text, self.config.profile)
         at_ns = max(at_ns, self.now_ns)
         self._schedule.at(at_ns, Rank.ARRIVAL, partial(self._arrive, account, request))
 
@@ -202,6 +248,7 @@ class Exchange:
         self._number += 1
         self._game = play_game(self._seed, game_id)
         self._market.begin_game(game_id)
+        self._golden.begin_game(self.now_ns)
         self._crowd.begin_game()
         self._board.begin_game()
         self._broadcast.begin_game(server_seed_hash(self._seed))
@@ -256,6 +303,8 @@ class Exchange:
         self._broadcast.connected = self._connected()
         self._stage()
         self._send(self._broadcast.start())
+        if self._golden.is_golden:  # a golden game's start comes with the history (protocol 3.2)
+            self._send(self._broadcast.settlement(0))
         for account in self.books.clients:
             self._mail.post(account, self._mail.player_update(account))
         self._plan_tick(1, rules.FIRST_TICK_MS)
@@ -274,16 +323,17 @@ class Exchange:
         self._crowd.act(self.now_ns)
         self._board.publish()
         price = self._game.prices[tick]
-        self._market.move(tick, price)
+        deals = self._market.move(tick, price)
         self._broadcast.note_price(price)
         self._broadcast.connected = self._connected()
         lost = self._market.settle_lost(self.now_ns)
         self._stage()
         self._send(self._broadcast.tick())
+        for deal in deals:
+            if deal.account.connected:
+                self._mail.post_trade(deal, row_ms=0)
         for settled in lost:
-            self._crowd.on_settled(settled)
-            if settled.account.connected:
-                self._mail.post_settled(settled)
+            self._settled(settled)
         self._plan_tick(tick + 1, rules.TICK_MS)
 
     def _stage(self) -> None:
@@ -293,27 +343,87 @@ class Exchange:
     def _decide_rug(self) -> None:
         """Settle everybody; clients learn of it before the public frame (protocol 10)."""
         self._crowd.act(self.now_ns)
-        self._market.rug(self._game.rug_tick, self._game.rug_price)
-        for account in self._market.players:
-            self._settle_at_rug(account)
         market = self._market
-        self._pool.count_rug(market.tick, market.price, market.liquidated, market.players)
+        market.rug(self._game.rug_tick, self._game.rug_price)
+        for account in market.players:
+            self._settle_at_rug(account)
+        pnls = [
+            (account, account.ledger.cumulative_pnl(market.price, market.terms))
+            for account in market.players
+            if not account.is_practice
+        ]
+        drawing = self._pool.count_rug(
+            market.tick, pnls, market.liquidated, self.now_ns // NS_PER_MS
+        )
         self._stage()
         self._board.publish()
+        after = rules.PRIVATE_BEFORE_RUG_MS + _DRAWING_AFTER_RUG_MS
+        if drawing is not None:
+            self._plan(after, partial(self._show_pool_drawing, drawing))
+        if self._golden.is_golden:
+            self._plan(after, self._draw_golden)
 
     def _settle_at_rug(self, account: Account) -> None:
         settled = self._market.settle_won(account, self._game.rug_tick, self.now_ns)
         if settled is not None:
-            self._crowd.on_settled(settled)
-            if account.connected:
-                self._mail.post_settled(settled)
-        forced = self._market.liquidate(account)
+            self._settled(settled)
+        deals = self._market.liquidate(account)
         if not account.connected:
             return
-        if forced is not None:
-            self._mail.post_trade(forced)
-        if forced is not None or settled is not None:
+        for deal in deals:
+            self._mail.post_trade(deal)
+        if deals or settled is not None:
             self._mail.post(account, self._mail.fresh_game_update(account))
+
+    def _settled(self, settled: Settled) -> None:
+        """Tell crowd and owner how a sidebet ended."""
+        self._crowd.on_settled(settled)
+        if self._hears(settled.account):
+            self._mail.post_settled(settled)
+
+    def _hears(self, account: Account) -> bool:
+        """Return whether what concerns *account* alone is sent."""
+        return account.connected or self.config.crowd_mail
+
+    def _round_settled(self, stake: RoundStake) -> None:
+        if self._hears(stake.account):
+            self._mail.post_round_result(stake)
+
+    def _mail_deal(self, deal: Deal) -> None:
+        """Send a member of the crowd his own trade; a client's is sent by whoever carried it out."""
+        if not deal.account.connected:
+            self._mail.post_trade(deal)
+
+    def _mail_placed(self, placed: Placed) -> None:
+        if not placed.account.connected:
+            self._mail.post(placed.account, self._mail.player_update(placed.account))
+            text = self._mail.current_sidebet(placed, self._market.price, None)
+            self._mail.post(placed.account, text)
+
+    def _mail_stake(self, stake: RoundStake) -> None:
+        if not stake.account.connected:
+            self._mail.post(stake.account, self._mail.player_update(stake.account))
+            self._mail.post(stake.account, self._mail.round_bet(stake, None))
+
+    def _show_pool_drawing(self, drawing: Drawing) -> None:
+        """Announce the rugpool's winners to all, and tell each what he holds now."""
+        self._announce_event("rugpoolDrawing", drawing.payload())
+        for account, _ in drawing.winners:
+            self._state_account(account)
+
+    def _draw_golden(self) -> None:
+        """Draw the prize of a golden game among its players."""
+        drawing = self._golden.draw(self._market.players)
+        if drawing is not None:
+            payload = drawing.payload(
+                self._identities.uuid(), self._market.game_id, self.now_ns // NS_PER_MS
+            )
+            self._announce_event("goldenHourDrawing", payload)
+            self._state_account(drawing.winner)
+
+    def _state_account(self, account: Account) -> None:
+        if self._hears(account):
+            self._mail.post(account, self._mail.player_update(account))
 
     def _rug(self) -> None:
         self._broadcast.rugged = True
@@ -347,6 +457,14 @@ class Exchange:
             row = self._mail.shown_game_update(account, rugpool=rugpool)
             self._out.append(Outbound(now, account.player_id, row))
 
+    def _announce(self, text: str) -> None:
+        """Send *text* to everybody now."""
+        self._out.append(Outbound(self.now_ns, None, text))
+
+    def _announce_event(self, name: str, payload: Any) -> None:
+        trace_id, span_id = self._identities.trace()
+        self._announce(event_text(name, payload, trace_id=trace_id, span_id=span_id))
+
     def _deliver(self, player_id: str, text: str) -> None:
         self._out.append(Outbound(self.now_ns, player_id, text))
 
@@ -361,7 +479,8 @@ class Exchange:
         deal = self._market.take_biggest()
         if deal is not None:
             owner = deal.account.player_id if deal.account.connected else None
-            self._out.append(Outbound(self.now_ns, None, self._broadcast.trade(deal), owner))
+            text = trade_text(deal, self._identities)
+            self._out.append(Outbound(self.now_ns, None, text, owner))
 
     def _arrive(self, account: Account, request: Request) -> None:
         if account.connected:
@@ -378,7 +497,7 @@ class Exchange:
         return account
 
     def _connected(self) -> int:
-        return self._crowd.connected(len(self.books.clients))
+        return self._crowd.connected(len(self.books.clients) + self.viewers)
 
     def _plan(self, after_ms: float, act: Callable[[], None]) -> None:
         self._schedule.at(self.now_ns + int(after_ms * NS_PER_MS), Rank.PUBLIC, act)

@@ -40,6 +40,11 @@ class Identities:
         day = date.fromordinal(_EPOCH_DAY + at_ns // _NS_PER_DAY)
         return f"{day:%Y%m%d}-{self.derive('game-id', number)[:16]}"
 
+    def round_id(self, kind: str, number: int, at_ns: int) -> str:
+        """Return the id of a side game's round, in the shape of a game's (protocol 11)."""
+        day = date.fromordinal(_EPOCH_DAY + at_ns // _NS_PER_DAY)
+        return f"{day:%Y%m%d}-{self.derive(kind, number)[:16]}"
+
     def issue(self) -> str:
         """Return 64 fresh hex digits for a trace, span or row id."""
         self._issued += 1

@@ -10,11 +10,21 @@ from msgspec import UNSET, Raw
 from vectra_bot.exchange.accounts import Account
 from vectra_bot.exchange.broadcast import Broadcast
 from vectra_bot.exchange.identities import Identities
-from vectra_bot.exchange.leaderboard import Leaderboard, make_row, sidebet_part
+from vectra_bot.exchange.leaderboard import (
+    PRACTICE_COIN,
+    Leaderboard,
+    coin_address,
+    make_row,
+    short_part,
+    sidebet_part,
+)
 from vectra_bot.exchange.market import Deal, Market, Placed, Settled
 from vectra_bot.exchange.rugpool import Pool
 from vectra_bot.exchange.schedule import Rank, Schedule
+from vectra_bot.exchange.sidegames import RoundStake
+from vectra_bot.exchange.tape import trade_text
 from vectra_bot.game import rules
+from vectra_bot.game.ledger import Ledger, liquidation_price
 from vectra_bot.models.times import NS_PER_MS
 from vectra_bot.wire.amounts import number, sol_number
 from vectra_bot.wire.frames import event_text
@@ -27,13 +37,17 @@ from vectra_bot.wire.payloads import (
     SidebetResultPayload,
     UsernameStatusPayload,
 )
+from vectra_bot.wire.profile import Profile
+from vectra_bot.wire.sidegames import LeveragedPosition, RoundBetPayload, RoundResultPayload
 
-_XP_PER_LEVEL = 1_500
 _NO_TRADES = Raw(b"[]")
 
 
 def sidebet_payload(placed: Placed, game_id: str, price: float) -> SidebetPayload:
-    """Return ``currentSidebet`` and the bet in its acknowledgement (protocol 5.8)."""
+    """Return ``currentSidebet`` and the bet in its acknowledgement (protocol 5.8).
+
+    Portions stand in it for bonus money alone: no such event was ever captured.
+    """
     account, bet = placed.account, placed.bet
     return SidebetPayload(
         player_id=account.player_id,
@@ -43,12 +57,47 @@ def sidebet_payload(placed: Placed, game_id: str, price: float) -> SidebetPayloa
         price=number(price),
         bet_amount=sol_number(bet.amount),
         x_payout=rules.SIDEBET_PAYOUT_X,
-        coin_address=rules.SOL_ADDRESS,
+        coin_address=coin_address(placed.coin),
         start_tick=bet.start_tick,
         end_tick=bet.end_tick,
         tick_index=bet.start_tick,
         timestamp=placed.at_ns // NS_PER_MS,
+        bonus_portion=sol_number(bet.bonus) if bet.bonus else UNSET,
+        real_portion=sol_number(bet.amount - bet.bonus) if bet.bonus else UNSET,
     )
+
+
+def round_bet_payload(stake: RoundStake, game_id: str, profile: Profile) -> RoundBetPayload:
+    """Return the owner's event of a stake in a side game, and the bet in its acknowledgement."""
+    return RoundBetPayload(
+        player_id=stake.account.player_id,
+        round_id=stake.round_id,
+        game_id=game_id,
+        username=stake.account.username,
+        bet_amount=sol_number(stake.amount),
+        choice=profile.choices[stake.choice],
+        coin_address=coin_address(stake.coin),
+        bonus_portion=sol_number(stake.bonus),
+        real_portion=sol_number(stake.amount - stake.bonus),
+        timestamp=stake.placed_ms,
+    )
+
+
+def _leveraged(ledger: Ledger, address: str) -> list[LeveragedPosition]:
+    """Return the lots with leverage as a player update lists them (protocol 9: shape unverified)."""
+    return [
+        LeveragedPosition(
+            amount=sol_number(lot.cost),
+            qty=sol_number(lot.qty),
+            leverage=lot.leverage,
+            entry_price=number(lot.price),
+            entry_tick=lot.tick,
+            liquidation_price=number(liquidation_price(lot.price, lot.leverage) or 0.0),
+            coin_address=address,
+        )
+        for lot in ledger.lots
+        if lot.leverage > 1
+    ]
 
 
 class Mail:
@@ -67,8 +116,10 @@ class Mail:
         board: Leaderboard,
         broadcast: Broadcast,
         identities: Identities,
+        profile: Profile,
         deliver: Callable[[str, str], None],
     ) -> None:
+        self._profile = profile
         self._schedule = schedule
         self._market = market
         self._pool = pool
@@ -92,7 +143,7 @@ class Mail:
     def post_trade(self, deal: Deal, update_ms: int = 0, row_ms: int | None = None) -> None:
         """Show a client his own trade, then the account, then (unless *row_ms* is None) his row."""
         account = deal.account
-        self.post(account, self._broadcast.trade(deal))
+        self.post(account, trade_text(deal, self._identities))
         self.post(account, self.player_update(account), update_ms)
         if row_ms is not None:
             self.post(account, self.fresh_game_update(account), row_ms)
@@ -115,21 +166,33 @@ class Mail:
     def player_update(self, account: Account) -> str:
         """Return ``playerUpdate`` with the account as it stands now."""
         ledger = account.ledger
-        price = self._market.price
+        price, terms, game_id = self._market.price, self._market.terms, self._market.game_id
+        address = coin_address(account.coin)
         return event_text(
             "playerUpdate",
             PlayerUpdatePayload(
                 id=account.player_id,
-                cash=sol_number(ledger.cash),
+                cash=sol_number(account.sol.cash),
+                bonus_balance=sol_number(account.sol.bonus),
                 position_qty=sol_number(ledger.position_qty),
                 avg_cost=sol_number(ledger.avg_cost),
-                cumulative_pnl=sol_number(ledger.cumulative_pnl(price)),
+                cumulative_pnl=sol_number(ledger.cumulative_pnl(price, terms)),
                 sidebet_pnl=sol_number(ledger.sidebet_pnl),
-                pnl_percent=number(ledger.pnl_percent(price)),
+                pnl_percent=number(ledger.pnl_percent(price, terms)),
                 total_invested=sol_number(ledger.total_invested),
                 has_interacted=account.interacted,
-                level_info=LevelInfo(level=account.level, xp_for_next_level=_XP_PER_LEVEL),
-                side_bet=sidebet_part(ledger.sidebet, self._market.game_id),
+                selected_coin=PRACTICE_COIN if account.is_practice else None,
+                level_info=LevelInfo(
+                    level=account.level,
+                    xp=account.xp,
+                    xp_for_next_level=rules.XP_PER_LEVEL,
+                    total_xp=account.total_xp,
+                ),
+                shitcoin_balances={rules.PRACTICE_ADDRESS: sol_number(account.practice.cash)},
+                hit_max_win=ledger.hit_max_win,
+                side_bet=sidebet_part(ledger.sidebet, game_id, account.coin),
+                short_position=short_part(ledger, price, terms, account.coin),
+                leveraged_positions=_leveraged(ledger, address) if ledger.leveraged else [],
             ),
         )
 
@@ -164,6 +227,7 @@ class Mail:
             market.game_id,
             market.price,
             account.rank or len(market.players),
+            market.terms,
             presale=market.presale,
         )
         return self.game_update(account, row)
@@ -173,6 +237,36 @@ class Mail:
         fresh, span_id = self._identities.trace()
         payload = sidebet_payload(placed, self._market.game_id, price)
         return event_text("currentSidebet", payload, trace_id=trace_id or fresh, span_id=span_id)
+
+    def round_bet(self, stake: RoundStake, trace_id: str | None) -> str:
+        """Return the owner's event of a stake, under the trace id of the request that placed it."""
+        fresh, span_id = self._identities.trace()
+        name = self._profile.events[f"{stake.game}_bet"]
+        payload = round_bet_payload(stake, self._market.game_id, self._profile)
+        return event_text(name, payload, trace_id=trace_id or fresh, span_id=span_id)
+
+    def post_round_result(self, stake: RoundStake) -> None:
+        """Tell a client how his stake in a side game ended, then what the account holds."""
+        payout = stake.payout or 0
+        payload = RoundResultPayload(
+            player_id=stake.account.player_id,
+            round_id=stake.round_id,
+            game_id=self._market.game_id,
+            username=stake.account.username,
+            bet_amount=sol_number(stake.amount),
+            choice=self._profile.choices[stake.choice],
+            coin_address=coin_address(stake.coin),
+            bonus_portion=sol_number(stake.payout_bonus),
+            real_portion=sol_number(payout - stake.payout_bonus),
+            timestamp=self._schedule.now_ns // NS_PER_MS,
+            result=self._profile.choices[stake.result or stake.choice],
+            payout=sol_number(payout),
+            profit=sol_number(payout - stake.amount),
+        )
+        trace_id, span_id = self._identities.trace()
+        name = self._profile.events[f"{stake.game}_result"]
+        self.post(stake.account, event_text(name, payload, trace_id=trace_id, span_id=span_id))
+        self.post(stake.account, self.player_update(stake.account))
 
     def _sidebet_result(self, settled: Settled) -> str:
         account, bet = settled.account, settled.bet
@@ -187,10 +281,12 @@ class Mail:
             payout=sol_number(bet.payout),
             profit=sol_number(bet.pnl),
             x_payout=rules.SIDEBET_PAYOUT_X,
-            coin_address=rules.SOL_ADDRESS,
+            coin_address=coin_address(settled.coin),
             start_tick=bet.start_tick,
             end_tick=bet.end_tick,
             tick_index=settled.tick,
             timestamp=settled.at_ns // NS_PER_MS,
+            bonus_portion=sol_number(bet.bonus) if bet.bonus else UNSET,
+            real_portion=sol_number(bet.payout - bet.bonus) if bet.bonus else UNSET,
         )
         return event_text("currentSidebetResult", payload, trace_id=trace_id, span_id=span_id)

@@ -6,22 +6,40 @@ Clients and crowd trade through the same methods, so nothing a client sees can d
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 
 from attrs import frozen
 
-from vectra_bot.exchange.accounts import Account
-from vectra_bot.game.ledger import Fill, OpenSidebet, SettledSidebet
+from vectra_bot.exchange.accounts import Account, Books, Coin, Entry
+from vectra_bot.exchange.levels import gain
+from vectra_bot.game.ledger import Fill, NoShort, OpenSidebet, SettledSidebet
+from vectra_bot.game.shorts import ShortAtRug, ShortTerms
+
+_ENTRIES = {
+    "buy": Entry.BUY,
+    "sell": Entry.SELL,
+    "forced_sell": Entry.FORCED_SELL,
+    "liquidation": Entry.LIQUIDATION,
+    "short_open": Entry.SHORT_OPEN,
+    "short_close": Entry.SHORT_CLOSE,
+}
+_OPENINGS = ("buy", "short_open")
 
 
 @frozen
 class Deal:
-    """A trade of one player, as the public trade stream may show it; ``number`` counts the venue's trades."""
+    """A trade of one player, as the public trade stream may show it; ``number`` counts the venue's trades.
+
+    ``by_venue`` tells that the player did not ask for it: forced, liquidated, settled.
+    """
 
     account: Account
     fill: Fill
     game_id: str
     number: int
+    coin: Coin
     trace_id: str | None = None
+    by_venue: bool = False
 
 
 @frozen
@@ -32,6 +50,7 @@ class Placed:
     bet: OpenSidebet
     at_ns: int
     presale: bool
+    coin: Coin
 
 
 @frozen
@@ -43,12 +62,18 @@ class Settled:
     at_ns: int
     tick: int
     price: float
+    coin: Coin
 
 
 class Market:
-    """One game after another; ``price`` and ``tick`` are those in force."""
+    """One game after another; ``price`` and ``tick`` are those in force.
 
-    def __init__(self) -> None:
+    ``on_deal`` and ``on_placed``, if set, are told of every trade and sidebet once it is booked.
+    """
+
+    def __init__(self, books: Books, terms: ShortTerms) -> None:
+        self.books = books
+        self.terms = terms
         self.game_id = ""
         self.price = 1.0
         self.tick = 0
@@ -60,8 +85,13 @@ class Market:
         self.players: list[Account] = []
         self.biggest: Deal | None = None
         self.bets: list[Placed | Settled] = []
+        self.on_deal: Callable[[Deal], None] | None = None
+        self.on_placed: Callable[[Placed], None] | None = None
         self._trades = 0
         self._open_bets: deque[tuple[int, Account]] = deque()
+        self._leveraged: dict[str, Account] = {}
+        self._shorts: dict[str, Account] = {}
+        self._closing: dict[str, str | None] = {}
 
     def begin_game(self, game_id: str) -> None:
         """Forget the finished game: positions and sums of its players start again, cash stays."""
@@ -75,11 +105,13 @@ class Market:
         for account in self.players:
             account.ledger.begin_game()
             account.joined = False
+            account.wagered = 0
             account.touch()
             account.rank = 0
         self.players = []
         self.bets = []
         self._open_bets.clear()
+        self._leveraged.clear()
 
     def open_presale(self) -> None:
         """Let players buy at price 1 and place sidebets; nobody can sell (protocol 6.1)."""
@@ -87,40 +119,75 @@ class Market:
         self.open = True
 
     def start(self) -> None:
-        """End the presale at tick 0."""
+        """End the presale at tick 0; what was bought in it stays."""
         self.presale = False
 
-    def move(self, tick: int, price: float) -> None:
-        """Put the price of *tick* in force."""
-        self.tick = tick
-        self.price = price
+    def move(self, tick: int, price: float) -> list[Deal]:
+        """Put the price of *tick* in force; return what the venue sells and closes by it (protocol 9)."""
+        before, self.tick, self.price = self.price, tick, price
+        deals: list[Deal] = []
+        if self._shorts:
+            self._move_shorts(before, deals)
+        if self._leveraged and not self.rugged:
+            for account in list(self._leveraged.values()):
+                fills = account.ledger.liquidate(price, tick)
+                deals += [self._traded(account, fill, None, by_venue=True) for fill in fills]
+        return deals
 
-    def rug(self, tick: int, price: float) -> None:
+    def rug(self, tick: int, price: float) -> list[Deal]:
         """End the game: the rug price is in force and nothing more is taken."""
-        self.move(tick, price)
         self.open = False
         self.rugged = True
+        return self.move(tick, price)
 
-    def buy(self, account: Account, amount: int, trace_id: str | None = None) -> Deal:
+    def buy(
+        self, account: Account, amount: int, trace_id: str | None = None, leverage: int = 1
+    ) -> Deal:
         """Buy for *amount* lamports at the price in force; raises what the ledger raises."""
-        fill = account.ledger.buy(amount, self.price, self.tick)
-        account.flows.bought += fill.amount
+        fill = account.ledger.buy(amount, self.price, self.tick, leverage)
+        if leverage > 1:
+            self._leveraged[account.player_id] = account
         return self._traded(account, fill, trace_id)
 
     def sell(self, account: Account, percentage: int, trace_id: str | None = None) -> Deal:
         """Sell *percentage* of the position at the price in force; raises what the ledger raises."""
         fill = account.ledger.sell(percentage, self.price, self.tick)
-        account.flows.sold += fill.amount
         return self._traded(account, fill, trace_id)
+
+    def open_short(self, account: Account, amount: int, trace_id: str | None = None) -> Deal:
+        """Open a short of *amount* lamports (unverified); raises what the ledger raises."""
+        fill = account.ledger.open_short(amount, self.price, self.tick, self.terms)
+        self._shorts[account.player_id] = account
+        return self._traded(account, fill, trace_id)
+
+    def close_short(self, account: Account, trace_id: str | None = None) -> Deal | None:
+        """Close the short at the price in force; None if the terms settle it at the next tick.
+
+        Raises:
+            NoShort: none is open, or it is being closed.
+        """
+        if account.ledger.short is None or account.player_id in self._closing:
+            raise NoShort("there is no short to close: open one first")
+        if self.terms.waits_to_close:
+            self._closing[account.player_id] = trace_id
+            return None
+        return self._close(account, trace_id, by_venue=False)
+
+    def is_closing(self, account: Account) -> bool:
+        """Return whether the account's short is settled at the next tick."""
+        return account.player_id in self._closing
 
     def place_sidebet(self, account: Account, amount: int, at_ns: int) -> Placed:
         """Bet that the game rugs within 40 ticks; raises what the ledger raises."""
         bet = account.ledger.place_sidebet(amount, self.tick)
-        account.flows.staked += amount
+        self.books.post(account, Entry.SIDEBET, -amount, -bet.bonus)
+        self._wager(account, amount)
         self._open_bets.append((bet.end_tick, account))
-        self._join(account)
-        placed = Placed(account, bet, at_ns, self.presale)
+        self.join(account)
+        placed = Placed(account, bet, at_ns, self.presale, account.coin)
         self.bets.append(placed)
+        if self.on_placed is not None:
+            self.on_placed(placed)
         return placed
 
     def settle_lost(self, at_ns: int) -> list[Settled]:
@@ -137,42 +204,103 @@ class Market:
             return None
         return self._settle(account, rug_tick, at_ns)
 
-    def liquidate(self, account: Account) -> Deal | None:
-        """Sell all of *account* at the rug price, if it holds anything."""
+    def liquidate(self, account: Account) -> list[Deal]:
+        """Sell all of *account* at the rug price and end its short, if it holds anything."""
+        deals: list[Deal] = []
+        if account.ledger.short is not None:
+            deals.append(self._end_short(account))
         fill = account.ledger.forced_sell(self.price, self.tick)
-        if fill is None:
-            return None
-        account.flows.sold += fill.amount
-        self.liquidated += fill.amount
-        return self._traded(account, fill, None)
+        if fill is not None:
+            if not account.is_practice:
+                self.liquidated += fill.amount
+            deals.append(self._traded(account, fill, None, by_venue=True))
+        return deals
 
     def take_biggest(self) -> Deal | None:
         """Return the biggest trade since the last call: what the public stream shows (protocol 5.5)."""
         deal, self.biggest = self.biggest, None
         return deal
 
-    def _traded(self, account: Account, fill: Fill, trace_id: str | None) -> Deal:
-        self.trade_count += 1
-        self._join(account)
-        self._trades += 1
-        deal = Deal(account, fill, self.game_id, self._trades, trace_id)
-        if self.biggest is None or fill.amount > self.biggest.fill.amount:
-            self.biggest = deal
-        return deal
-
-    def _join(self, account: Account) -> None:
+    def join(self, account: Account) -> None:
+        """Take *account* up among the players of the game; what it shows has changed."""
         account.interacted = True
         account.touch()
         if not account.joined:
             account.joined = True
             self.players.append(account)
 
+    def _move_shorts(self, before: float, deals: list[Deal]) -> None:
+        """Let every short follow the price; one that is worth nothing is closed for nothing."""
+        for account in list(self._shorts.values()):
+            account.ledger.move_short(before, self.price)
+            if account.player_id in self._closing and not self.rugged:
+                deals.append(self._close(account, self._closing[account.player_id], by_venue=False))
+                continue
+            account.flat_pnl = account.row = None
+            short = account.ledger.short
+            if short is not None and not self.rugged and not short.value(self.price, self.terms):
+                deals.append(self._close(account, None, by_venue=True))
+
+    def _close(self, account: Account, trace_id: str | None, *, by_venue: bool) -> Deal:
+        short = account.ledger.short
+        value = 0 if short is None else short.value(self.price, self.terms)
+        return self._closed(account, value, trace_id, by_venue=by_venue)
+
+    def _end_short(self, account: Account) -> Deal:
+        """Give an open short what the terms say it receives at the rug (unknown: protocol 8)."""
+        short = account.ledger.short
+        at_rug = self.terms.at_rug
+        value = 0
+        if short is not None and at_rug is not ShortAtRug.LOSE:
+            refund = at_rug is ShortAtRug.REFUND
+            value = short.amount if refund else short.value(self.price, self.terms)
+        asked = account.player_id in self._closing
+        trace_id = self._closing.get(account.player_id)
+        return self._closed(account, value, trace_id, by_venue=not asked)
+
+    def _closed(
+        self, account: Account, value: int, trace_id: str | None, *, by_venue: bool
+    ) -> Deal:
+        fill = account.ledger.close_short(self.price, self.tick, value)
+        self._shorts.pop(account.player_id, None)
+        self._closing.pop(account.player_id, None)
+        return self._traded(account, fill, trace_id, by_venue=by_venue)
+
+    def _traded(
+        self, account: Account, fill: Fill, trace_id: str | None, *, by_venue: bool = False
+    ) -> Deal:
+        sign = -1 if fill.kind in _OPENINGS else 1
+        self.books.post(account, _ENTRIES[fill.kind], sign * fill.amount, sign * fill.bonus)
+        if sign < 0:
+            self._wager(account, fill.amount)
+        else:
+            if fill.valid_cost:
+                gain(account, fill.valid_cost)
+            if not account.ledger.leveraged:
+                self._leveraged.pop(account.player_id, None)
+        self.trade_count += 1
+        self.join(account)
+        self._trades += 1
+        deal = Deal(account, fill, self.game_id, self._trades, account.coin, trace_id, by_venue)
+        if not account.is_practice and (
+            self.biggest is None or fill.amount > self.biggest.fill.amount
+        ):
+            self.biggest = deal
+        if self.on_deal is not None:
+            self.on_deal(deal)
+        return deal
+
+    def _wager(self, account: Account, amount: int) -> None:
+        if not account.is_practice:
+            account.wagered += amount
+
     def _settle(self, account: Account, rug_tick: int | None, at_ns: int) -> Settled:
         bet = account.ledger.settle_sidebet(rug_tick, self.tick)
         if bet is None:
             raise AssertionError(f"sidebet of {account.player_id} has no end at tick {self.tick}")
-        account.flows.paid_out += bet.payout
+        self.books.post(account, Entry.SIDEBET_PAYOUT, bet.payout, bet.bonus)
+        gain(account, bet.amount)
         account.touch()
-        settled = Settled(account, bet, at_ns, self.tick, self.price)
+        settled = Settled(account, bet, at_ns, self.tick, self.price, account.coin)
         self.bets.append(settled)
         return settled

@@ -1,16 +1,20 @@
-"""The rugpool: fed by instarugs, told in numbers (protocol 5.7, 12).
+"""The rugpool: fed by instarugs, drawn when it is full (protocol 5.7, 12).
 
-A full pool starts again without a drawing: no account is credited, so the pool is a number that frames
-show and never money of a player.
+Half of what an instarug liquidates goes from the house to the pool, a player gets one entry per 0.001 SOL
+he lost there. When the pool is full, three players win a third of it each, by their entries; what does not
+divide stays in the pool.
 """
 
 from __future__ import annotations
 
+from attrs import frozen
 from msgspec import Raw, Struct, field
 
-from vectra_bot.exchange.accounts import Account
+from vectra_bot.exchange.accounts import Account, Books, Entry
+from vectra_bot.exchange.dice import Dice
 from vectra_bot.game import rules
 from vectra_bot.wire.amounts import number, sol_number
+from vectra_bot.wire.drawings import PoolDrawing, PoolWinner
 from vectra_bot.wire.frames import raw_part
 from vectra_bot.wire.payloads import Rugpool
 
@@ -45,8 +49,35 @@ class PoolDetail(Struct, rename="camel", frozen=True, kw_only=True):
     sol_per_entry: float = rules.RUGPOOL_LAMPORTS_PER_ENTRY / rules.LAMPORTS_PER_SOL
     max_entries_per_player: int = rules.RUGPOOL_MAX_ENTRIES
     player_entries: list[PoolEntry]
-    last_drawing: None = None
+    last_drawing: PoolDrawing | None = None
     config: PoolConfig = field(default_factory=PoolConfig)
+
+
+@frozen
+class Drawing:
+    """A drawing that was held: winners with their entries, lamports each, the pool before it."""
+
+    winners: tuple[tuple[Account, int], ...]
+    reward: int
+    total: int
+    timestamp_ms: int
+
+    def payload(self) -> PoolDrawing:
+        """Return the drawing as frames state it."""
+        return PoolDrawing(
+            timestamp=self.timestamp_ms,
+            winners=[
+                PoolWinner(
+                    player_id=account.player_id,
+                    username=account.username,
+                    entries=entries,
+                    reward=sol_number(self.reward),
+                )
+                for account, entries in self.winners
+            ],
+            reward_per_winner=sol_number(self.reward),
+            total_pool_amount=sol_number(self.total),
+        )
 
 
 class Pool:
@@ -56,32 +87,68 @@ class Pool:
     change.
     """
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        books: Books,
+        dice: Dice,
+        *,
+        threshold: int = rules.RUGPOOL_INSTARUGS,
+        instarug_ticks: int = rules.INSTARUG_TICKS,
+    ) -> None:
+        self._books = books
+        self._dice = dice
+        self._config = PoolConfig(threshold, instarug_ticks)
         self._instarugs = 0
-        self._amount = 0
         self._entries: dict[str, tuple[Account, int]] = {}
+        self._last: PoolDrawing | None = None
+        self.drawings = 0
         self.brief: Raw
         self.detail: Raw
         self._encode()
 
+    @property
+    def amount(self) -> int:
+        """Return the lamports in the pool."""
+        return sum(self._books.pool.sums.values())
+
     def count_rug(
-        self, rug_tick: int, rug_price: float, liquidated: int, players: list[Account]
-    ) -> None:
-        """Take half of what an instarug liquidated, and one entry per 0.001 SOL a player lost in it."""
-        if rug_tick > rules.INSTARUG_TICKS:
-            return
+        self, rug_tick: int, pnls: list[tuple[Account, int]], liquidated: int, timestamp_ms: int
+    ) -> Drawing | None:
+        """Take in how a game ended: *pnls* of its players in lamports, SOL play only.
+
+        Returns:
+            The drawing, if this rug has filled the pool and somebody has entries.
+        """
+        if rug_tick > self._config.instarug_threshold:
+            return None
         self._instarugs += 1
-        self._amount += liquidated // rules.RUGPOOL_DIVISOR
-        for account in players:
-            self._enter(
-                account,
-                -account.ledger.cumulative_pnl(rug_price) // rules.RUGPOOL_LAMPORTS_PER_ENTRY,
-            )
-        if self._instarugs >= rules.RUGPOOL_INSTARUGS:
+        self._books.feed_pool(liquidated // rules.RUGPOOL_DIVISOR)
+        for account, pnl in pnls:
+            self._enter(account, -pnl // rules.RUGPOOL_LAMPORTS_PER_ENTRY)
+        drawing = None
+        if self._instarugs >= self._config.threshold:
             self._instarugs = 0
-            self._amount = 0
+            drawing = self._draw(timestamp_ms)
             self._entries.clear()
         self._encode()
+        return drawing
+
+    def _draw(self, timestamp_ms: int) -> Drawing | None:
+        total = self.amount
+        reward = total // rules.RUGPOOL_WINNERS
+        if not self._entries or not reward:
+            return None
+        left = dict(self._entries)
+        winners: list[tuple[Account, int]] = []
+        while left and len(winners) < rules.RUGPOOL_WINNERS:
+            winner = pick(self._dice, left)
+            winners.append(left.pop(winner))
+        for account, _ in winners:
+            self._books.pay(account, reward, Entry.RUGPOOL_PRIZE)
+        self.drawings += 1
+        drawing = Drawing(tuple(winners), reward, total, timestamp_ms)
+        self._last = drawing.payload()
+        return drawing
 
     def _enter(self, account: Account, entries: int) -> None:
         if entries > 0:
@@ -92,7 +159,7 @@ class Pool:
             )
 
     def _encode(self) -> None:
-        amount = sol_number(self._amount)
+        amount = sol_number(self.amount)
         total = 0
         for _, count in self._entries.values():
             total += count
@@ -100,7 +167,7 @@ class Pool:
         self.brief = raw_part(
             Rugpool(
                 instarug_count=self._instarugs,
-                threshold=rules.RUGPOOL_INSTARUGS,
+                threshold=self._config.threshold,
                 rugpool_amount=amount,
             )
         )
@@ -109,6 +176,7 @@ class Pool:
                 instarug_count=self._instarugs,
                 rugpool_amount=amount,
                 total_entries=total,
+                threshold=self._config.threshold,
                 players_with_entries=len(ranked),
                 player_entries=[
                     PoolEntry(
@@ -119,5 +187,17 @@ class Pool:
                     )
                     for account, count in ranked[:_SHOWN_PLAYERS]
                 ],
+                last_drawing=self._last,
+                config=self._config,
             )
         )
+
+
+def pick(dice: Dice, entries: dict[str, tuple[Account, int]]) -> str:
+    """Return the player id that a drawing by *entries* gives; one entry, one chance."""
+    at = dice.index(sum(count for _, count in entries.values()))
+    for player_id, (_, count) in entries.items():
+        if at < count:
+            return player_id
+        at -= count
+    raise AssertionError("a drawing without entries")

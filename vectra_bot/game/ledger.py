@@ -107,7 +107,8 @@ class Fill:
 
     ``qty`` and ``amount`` are in 1e-9 units; ``qty`` of a short is 0. ``cost`` is what had been paid: the
     amount itself for an opening, the oldest lots' share for a sell, so that ``amount - cost`` is the
-    realised PnL. ``bonus`` is the part of the amount that is bonus money.
+    realised PnL. ``bonus`` is the part of the amount that is bonus money, ``valid_cost`` the part of the cost
+    that was held long enough to count for experience (protocol 6.1: D).
     """
 
     kind: FillKind
@@ -118,6 +119,7 @@ class Fill:
     cost: int
     leverage: int = 1
     bonus: int = 0
+    valid_cost: int = 0
 
 
 @frozen
@@ -204,6 +206,11 @@ class Ledger:
     def total_invested(self) -> int:
         """High-water mark of the net money put in, plus every sidebet and short stake (protocol 6)."""
         return self._net_in_peak + self._other_stakes
+
+    @property
+    def booked(self) -> int:
+        """PnL of the game with the open lots counted as lost and no open short, lamports."""
+        return self._realised - self._cost + self.sidebet_pnl + self._short_realised
 
     @property
     def free(self) -> int:
@@ -335,7 +342,9 @@ class Ledger:
         self.credit(paid, bonus)
         self._short_realised += paid - short.amount
         self.short = None
-        return Fill("short_close", 0, paid, price, tick, short.amount, 1, bonus)
+        held = tick - short.entry_tick >= rules.VALID_BET_TICKS
+        valid = short.amount if held else 0
+        return Fill("short_close", 0, paid, price, tick, short.amount, 1, bonus, valid)
 
     def place_sidebet(self, amount: int, tick: int) -> OpenSidebet:
         """Stake *amount* lamports that the game rugs within the next 40 ticks (protocol 7).
@@ -460,7 +469,11 @@ class Ledger:
         self.credit(amount, bonus)
         self._realised += amount - cost
         self._net_in -= amount
-        return Fill(kind, qty, amount, price, tick, cost, 1, bonus)
+        if kind == "forced_sell":
+            valid = cost
+        else:
+            valid = sum(lot.cost for lot in sold if tick - lot.tick >= rules.VALID_BET_TICKS)
+        return Fill(kind, qty, amount, price, tick, cost, 1, bonus, valid)
 
 
 def _bonus_share(sold: Iterable[Lot], amount: int, cost: int) -> int:

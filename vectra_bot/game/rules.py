@@ -74,12 +74,21 @@ PRACTICE_MAX_WIN = Decimal(100_000)
 
 INSTARUG_TICKS = 6
 
+# Experience (protocol 6.1: what is held so many ticks, or into a rug, counts; how much is unverified).
+VALID_BET_TICKS = 20
+LAMPORTS_PER_XP = 1_000_000
+XP_PER_LEVEL = 1_500
+MAX_LEVEL = 100
+
 # Rugpool (protocol 12): an instarug feeds it with half of what is liquidated there.
 RUGPOOL_INSTARUGS = 10
 RUGPOOL_DIVISOR = 2
 RUGPOOL_LAMPORTS_PER_ENTRY = 1_000_000
 RUGPOOL_MAX_ENTRIES = 5_000
 RUGPOOL_WINNERS = 3
+
+# Side games (protocol 11: documented only).
+CANDLEFLIP_ROOMS = 10
 
 # Golden Hour (protocol 12): prize of a golden game, entries a player can have.
 GOLDEN_PRIZE = Decimal("0.05")

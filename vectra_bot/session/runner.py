@@ -14,7 +14,7 @@ from vectra_bot.clock import Clock, WallClock
 from vectra_bot.engine import Engine
 from vectra_bot.errors import InputError, JournalError, StoreError, StrategyError, UsageError
 from vectra_bot.exchange import Exchange, ExchangeConfig, RequestRecord
-from vectra_bot.exchange.config import START_NS
+from vectra_bot.exchange.config import DEFAULT_CROWD, START_NS
 from vectra_bot.game.ledger import to_sol
 from vectra_bot.models import Mode
 from vectra_bot.models.times import NS_PER_S
@@ -259,12 +259,11 @@ class _LateLog:
 
 def _open_venue(plan: _Plan, clock: Clock | None, log: _LateLog) -> EmbeddedVenue:
     config = plan.config
-    crowd = {} if config.crowd is None else {"crowd": config.crowd}
     exchange = ExchangeConfig(
         seed=plan.seed,
         start_ns=plan.start_ns,
         wire_format=WireFormat(config.wire_format),
-        **crowd,
+        crowd=DEFAULT_CROWD if config.crowd is None else config.crowd,
     )
     return EmbeddedVenue(
         Exchange(exchange, log),

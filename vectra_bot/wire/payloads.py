@@ -327,3 +327,4 @@ class AckPayload(Struct, frozen=True, gc=False, kw_only=True):
     success: bool
     message: str | UnsetType = UNSET
     sidebet: SidebetPayload | UnsetType = UNSET
+    bet: Any = UNSET
