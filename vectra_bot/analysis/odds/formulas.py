@@ -1,4 +1,4 @@
-"""Exact odds of the game, by formula from the price law (protocol 4.2 and 7).
+"""Exact odds that a formula gives, from the price law (protocol 4.2 and 7).
 
 Everything here is an expectation over the law, not an estimate: no simulation, no data.
 """
@@ -24,20 +24,39 @@ def rug_within(ticks: int) -> float:
     return 1 - survival(ticks)
 
 
+def mean_rug_tick() -> float:
+    """Return the mean rug tick; a game that lives through the law's 5000 ticks rugs at tick 5001."""
+    return (1 - survival(rules.MAX_TICKS + 1)) / rules.RUG_CHANCE
+
+
 def median_rug_tick() -> int:
     """Return the first tick by which at least half of all games have rugged."""
     ticks = int(log(0.5) / log(1 - rules.RUG_CHANCE))
     return ticks if rug_within(ticks) >= 0.5 else ticks + 1
 
 
-def sidebet_win_chance() -> float:
-    """Return the chance that a sidebet wins, the same from any start (protocol 7): 18.17 %."""
+def sidebet_win_chance(tick: int = 0) -> float:
+    """Return the chance that a sidebet placed at *tick* of a living game wins (protocol 7).
+
+    It is 18.17 % from any tick, presale (0) included, until the window reaches the law's last tick: a game
+    that is alive at tick 5000 ends there, and a sidebet that covers this end is sure to win.
+    """
+    if not 0 <= tick <= rules.MAX_TICKS:
+        raise UsageError(f"tick was {tick}: give 0 to {rules.MAX_TICKS}")
+    if tick + rules.SIDEBET_WINDOW_TICKS > rules.MAX_TICKS:
+        return 1.0
     return rug_within(rules.SIDEBET_WINDOW_TICKS)
 
 
-def sidebet_return() -> float:
+def sidebet_return(tick: int = 0) -> float:
     """Return the expected profit of a sidebet per unit of stake: -9.16 %."""
-    return rules.SIDEBET_PAYOUT_X * sidebet_win_chance() - 1
+    return rules.SIDEBET_PAYOUT_X * sidebet_win_chance(tick) - 1
+
+
+def sidebet_variance(tick: int = 0) -> float:
+    """Return the variance of a sidebet's profit per unit of stake."""
+    chance = sidebet_win_chance(tick)
+    return rules.SIDEBET_PAYOUT_X**2 * chance * (1 - chance)
 
 
 def holding_return(price: float, low: float) -> float:
