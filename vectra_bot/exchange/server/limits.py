@@ -1,0 +1,76 @@
+"""What a client may cost: a bucket of requests, and the sizes everything is bounded by."""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+from typing import Any
+
+from attrs import field, frozen, validators
+
+from vectra_bot.models.times import NS_PER_S
+
+_ACK_HEAD = re.compile(r"42([0-9]{1,16})\[")
+_POSITIVE: Any = validators.gt(0)
+
+
+@frozen(kw_only=True)
+class ServerLimits:
+    """Bounds of the server; none of them is the venue's, whose limits are unknown (protocol 16).
+
+    Attributes:
+        requests_per_s: what a client may send for good, messages per second of ours; grows with a speed
+            above 1.
+        burst: messages it may send at once.
+        overdraft: messages beyond the burst that are refused one by one before it is disconnected.
+        frame_bytes: the largest message of a client.
+        unread_bytes: what a websocket client may leave unread.
+        unread_packets: what a polling client may leave unread.
+        clients: connections at one time.
+        failed_logins: wrong tokens after which a connection ends.
+        patience_s: how long an accelerated exchange waits for a client that does not read.
+    """
+
+    requests_per_s: float = field(default=20.0, validator=_POSITIVE)
+    burst: int = field(default=60, validator=_POSITIVE)
+    overdraft: int = field(default=100, validator=_POSITIVE)
+    frame_bytes: int = field(default=65_536, validator=_POSITIVE)
+    unread_bytes: int = field(default=4 * 2**20, validator=_POSITIVE)
+    unread_packets: int = field(default=600, validator=_POSITIVE)
+    clients: int = field(default=5_000, validator=_POSITIVE)
+    failed_logins: int = field(default=5, validator=_POSITIVE)
+    patience_s: float = field(default=5.0, validator=_POSITIVE)
+
+
+class Verdict(Enum):
+    """What becomes of a message: taken, refused with an answer, or the last of its connection."""
+
+    TAKEN = "taken"
+    REFUSED = "refused"
+    LAST = "last"
+
+
+class Bucket:
+    """A token bucket that goes into debt: below zero messages are refused, far below the client goes."""
+
+    def __init__(self, rate_per_s: float, burst: int, overdraft: int, now_ns: int) -> None:
+        self._rate = rate_per_s
+        self._burst = float(burst)
+        self._least = -float(overdraft)
+        self._left = float(burst)
+        self._at_ns = now_ns
+
+    def take(self, cost: float, now_ns: int) -> Verdict:
+        """Take *cost* for one message at *now_ns* (monotonic nanoseconds)."""
+        gained = (now_ns - self._at_ns) / NS_PER_S * self._rate
+        self._at_ns = now_ns
+        self._left = min(self._burst, self._left + gained) - cost
+        if self._left >= 0:
+            return Verdict.TAKEN
+        return Verdict.REFUSED if self._left >= self._least else Verdict.LAST
+
+
+def ack_id_of(text: str) -> int | None:
+    """Return the acknowledgement id a request asks for, read from its head alone."""
+    head = _ACK_HEAD.match(text)
+    return None if head is None else int(head[1])

@@ -1,0 +1,179 @@
+"""Who a token belongs to. Tokens are opaque, and only their SHA-256 is kept (protocol 2.5)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import stat
+import tomllib
+from collections.abc import Iterable, Mapping
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any
+
+from attrs import frozen
+
+from vectra_bot.errors import ConfigError, InputError, VectraError
+from vectra_bot.exchange.config import DEFAULT_CASH
+from vectra_bot.game.ledger import to_lamports
+
+MAX_TOKEN_LENGTH = 8_192
+MAX_CASH = Decimal(1_000_000)
+_MAX_LEVEL = 100
+_OPEN_TO_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+_KEYS = ("token", "player_id", "username", "cash", "level")
+_PLAYER_ID = re.compile(r"[\x21-\x7e]{1,64}")
+_LETTERS = "0123456789abcdefghijklmnopqrstuvwxyz"
+
+
+@frozen(kw_only=True)
+class Login:
+    """The player a token stands for; ``cash`` (lamports) and ``level`` are those of a new account."""
+
+    player_id: str
+    username: str | None = None
+    cash: int = DEFAULT_CASH
+    level: int = 1
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def derived_player_id(token: str) -> str:
+    """Return a player id in the venue's shape that only depends on *token* and does not reveal it."""
+    value = int(_digest("player/" + token), 16)
+    letters = []
+    for _ in range(23):
+        value, rest = divmod(value, len(_LETTERS))
+        letters.append(_LETTERS[rest])
+    return "did:privy:cm" + "".join(letters)
+
+
+class TokenTable:
+    """Find the player of a token.
+
+    Args:
+        logins: players by token.
+        open_login: let any other token stand for a player of its own, derived from it.
+        cash: lamports of such a player's new account.
+    """
+
+    def __init__(
+        self,
+        logins: Mapping[str, Login] | None = None,
+        *,
+        open_login: bool = False,
+        cash: int = DEFAULT_CASH,
+    ) -> None:
+        self._logins = {_digest(token): login for token, login in (logins or {}).items()}
+        self._open = open_login
+        self._cash = cash
+
+    def __len__(self) -> int:
+        return len(self._logins)
+
+    def find(self, token: object) -> Login | None:
+        """Return whose token it is, None if nobody's."""
+        if not isinstance(token, str) or not 0 < len(token) <= MAX_TOKEN_LENGTH:
+            return None
+        login = self._logins.get(_digest(token))
+        if login is not None or not self._open:
+            return login
+        player_id = derived_player_id(token)
+        return Login(player_id=player_id, username=f"guest-{player_id[-6:]}", cash=self._cash)
+
+
+def read_tokens(path: Path) -> dict[str, Login]:
+    """Return the players of a token file by token.
+
+    The file is TOML (or JSON, by its ending ``.json``) with a list ``players``; each has ``token`` and may
+    have ``player_id``, ``username``, ``cash`` (SOL) and ``level``. Nobody but its owner may read the file.
+
+    Raises:
+        InputError: the file cannot be read, or others may read it.
+        ConfigError: it says something that is not allowed; no message repeats a token.
+    """
+    try:
+        mode = path.stat().st_mode
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8"
+        raise InputError(
+            f"tokens {str(path)!r} cannot be read ({reason}): check the path"
+        ) from None
+    if mode & _OPEN_TO_OTHERS:
+        raise InputError(
+            f"tokens {str(path)!r} has mode {stat.S_IMODE(mode):o}, so others may read it: chmod 600 it"
+        )
+    return _players(_document(path, text), path)
+
+
+def _document(path: Path, text: str) -> Any:
+    try:
+        return json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+    except (ValueError, RecursionError):  # the parser's own message may show a token
+        kind = "JSON" if path.suffix == ".json" else "TOML"
+        raise ConfigError(f"tokens {str(path)!r} is not {kind}: mend its syntax") from None
+
+
+def _players(document: Any, path: Path) -> dict[str, Login]:
+    rows = document.get("players") if isinstance(document, dict) else None
+    if not isinstance(rows, list) or not rows:
+        raise ConfigError(f"tokens {str(path)!r} names nobody: give [[players]] with a token each")
+    logins: dict[str, Login] = {}
+    for number, row in enumerate(rows, 1):
+        token, login = _player(row, f"tokens {str(path)!r}, player {number}:")
+        if token in logins:
+            raise ConfigError(f"tokens {str(path)!r}, player {number}: the token stands twice")
+        logins[token] = login
+    _check_distinct(logins.values(), path)
+    return logins
+
+
+def _check_distinct(logins: Iterable[Login], path: Path) -> None:
+    seen: set[str] = set()
+    for login in logins:
+        if login.player_id in seen:
+            raise ConfigError(f"tokens {str(path)!r}: player_id {login.player_id!r} stands twice")
+        seen.add(login.player_id)
+
+
+def _player(row: Any, where: str) -> tuple[str, Login]:
+    if not isinstance(row, dict):
+        raise ConfigError(f"{where} was no table: give token, username and cash")
+    for key in row:
+        if key not in _KEYS:
+            raise ConfigError(f"{where} {key!r} is not known: give {', '.join(_KEYS)}")
+    token = row.get("token")
+    if not isinstance(token, str) or not 0 < len(token) <= MAX_TOKEN_LENGTH:
+        raise ConfigError(f"{where} has no usable token: give a text of 1 to {MAX_TOKEN_LENGTH}")
+    player_id = row.get("player_id", derived_player_id(token))
+    if not isinstance(player_id, str) or not _PLAYER_ID.fullmatch(player_id):
+        raise ConfigError(f"{where} player_id was {player_id!r}: give 1 to 64 printable letters")
+    username = row.get("username")
+    if username is not None and (not isinstance(username, str) or not 0 < len(username) <= 64):
+        raise ConfigError(f"{where} username was {username!r}: give 1 to 64 letters")
+    level = row.get("level", 1)
+    if isinstance(level, bool) or not isinstance(level, int) or not 0 <= level <= _MAX_LEVEL:
+        raise ConfigError(f"{where} level was {level!r}: give a whole number to {_MAX_LEVEL}")
+    cash = row.get("cash", 1)
+    return token, Login(
+        player_id=player_id, username=username, cash=cash_lamports(cash, where), level=level
+    )
+
+
+def cash_lamports(value: Any, where: str) -> int:
+    """Return *value* SOL in lamports.
+
+    Raises:
+        ConfigError: it is no amount from 0 to a million SOL with at most nine decimals.
+    """
+    try:
+        amount = Decimal(str(value)) if not isinstance(value, bool) else Decimal("NaN")
+        if amount.is_finite() and 0 <= amount <= MAX_CASH:
+            return to_lamports(amount)
+    except (InvalidOperation, ValueError, VectraError):
+        pass
+    raise ConfigError(f"{where} cash was {value!r}: give SOL from 0 to {MAX_CASH}")
