@@ -33,6 +33,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "vectra_bot.cli.frames_check:frames_check",
         "Compare a capture's frames with our own.",
     ),
+    "record": ("vectra_bot.cli.record:record", "Record a feed without trading; hold games against seeds."),
     "verify": ("vectra_bot.cli.verify:verify", "Check games and trades against the law."),
     "query": ("vectra_bot.cli.query:query", "Ask a store: SQL, or a query by name."),
     "strategies": ("vectra_bot.cli.listing:strategies", "List strategies and their parameters."),

@@ -20,6 +20,7 @@ from vectra_bot.params import configure, settings_of
 from vectra_bot.plugins import PluginManager
 from vectra_bot.serde import canonical_json
 from vectra_bot.session.config import SessionConfig
+from vectra_bot.session.integrity import FairAuditor
 from vectra_bot.session.loading import StrategySource, resolve_strategy
 from vectra_bot.store.journal import JOURNAL_VERSION, journal_directory, read_journal
 from vectra_bot.strategy import Strategy
@@ -217,6 +218,7 @@ def engine_of(header: Mapping[str, Any]) -> tuple[Engine, StrategySource]:
         strategy=strategy,
         plugins=plugins,
         limits=limits,
+        auditor=FairAuditor(session_id) if header.get("audit") else None,
     )
     return engine, source
 

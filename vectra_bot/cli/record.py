@@ -1,0 +1,176 @@
+"""``vectra-bot record``: a feed into a store, without trading."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from vectra_bot.cli import HELP_OPTIONS
+from vectra_bot.cli.options import plugin_options
+from vectra_bot.cli.output import json_option
+
+if TYPE_CHECKING:
+    from vectra_bot.models import Document
+    from vectra_bot.session.config import StopFlag
+    from vectra_bot.session.recorder import RecordConfig, RecordReport
+
+_EPILOG = """\b
+Examples:
+  vectra-bot record --url http://127.0.0.1:5055 --store ./recorded --games 20
+  vectra-bot record --url https://backend.rugs.fun --store ./recorded --seconds 3600 --json
+"""
+
+
+@click.command(epilog=_EPILOG, context_settings=HELP_OPTIONS)
+@click.option("--url", required=True, metavar="URL", help="The venue: https://HOST[:PORT].")
+@click.option(
+    "--store", metavar="DIR", help="Store of the recording; the default store if left out."
+)
+@click.option("--games", type=int, metavar="N", help="End when N games are over and told.")
+@click.option("--seconds", type=float, metavar="S", help="End after S seconds.")
+@click.option("--session-id", metavar="ID", help="Name of the recording; random if left out.")
+@click.option(
+    "--format",
+    "wire_format",
+    default="auto",
+    metavar="auto|dec|feb",
+    show_default=True,
+    help="The venue's format that is expected; auto takes both.",
+)
+@click.option(
+    "--stale-after",
+    type=float,
+    metavar="S",
+    default=3.0,
+    show_default=True,
+    help="Connect anew when no game frame came for S seconds (after a rug 3.3 times that).",
+)
+@click.option(
+    "--attempts",
+    type=int,
+    metavar="N",
+    help="Give up after N failed connections in a row; left out, never.",
+)
+@plugin_options
+@json_option
+def record(*, as_json: bool, **options: Any) -> int:
+    """Record a feed: raw frames and documents, gaps marked; nothing is sent, no login is needed.
+
+    Every finished game is held against the seed that the venue reveals for it: the hash that was
+    public before, every price seen, the rug, the peak. Where they disagree, one alert of type
+    vectra.integrity is stored for the game. A broken link is made again; the snapshot of the new
+    one fills the gap where it can.
+
+    Ctrl-C ends the recording with a complete store (exit code 130). Alerts do not change the exit
+    code: ask for "alerts" in the report.
+    """  # fmt: skip
+    import asyncio
+
+    import attrs
+
+    from vectra_bot.cli.output import print_json, quiet_stdout
+    from vectra_bot.cli.stopping import Stopper
+    from vectra_bot.session.recorder import record as run_recording
+
+    config = _config(options)
+    with Stopper(config.stop.set) as stopper, quiet_stdout(as_json):
+        told = None if as_json else _Lines(config.stop).tell
+        report = asyncio.run(run_recording(attrs.evolve(config, told=told)))
+    if as_json:
+        print_json(report.to_json())
+    else:
+        _print(report)
+    return stopper.exit_code
+
+
+def _config(options: dict[str, Any]) -> RecordConfig:
+    from vectra_bot.cli.options import plugin_settings
+    from vectra_bot.errors import ConfigError, UsageError
+    from vectra_bot.session.recorder import RecordConfig
+    from vectra_bot.venues.live import LiveSettings
+
+    enable, disable, plugins = plugin_settings({}, options)
+    store, stale, attempts = options["store"], options["stale_after"], options["attempts"]
+    if not 0 < stale <= 3600:
+        raise UsageError(f"--stale-after was {stale}: give seconds above 0 and up to 3600")
+    if attempts is not None and attempts < 1:
+        raise UsageError(f"--attempts was {attempts}: give 1 or more, or leave it out")
+    try:
+        return RecordConfig(
+            url=options["url"],
+            store=None if store is None else Path(store).expanduser(),
+            games=options["games"],
+            seconds=options["seconds"],
+            session_id=options["session_id"],
+            wire_format=options["wire_format"],
+            settings=LiveSettings(stale_s=stale, quiet_s=stale * 10 / 3, attempts=attempts),
+            plugins=plugins,
+            enable_plugins=enable,
+            disable_plugins=disable,
+        )
+    except ConfigError as error:
+        raise UsageError(f"--{error}") from None
+
+
+class _Lines:
+    """One line for what a person wants to see while it happens: the link, finished games, alerts."""
+
+    def __init__(self, stop: StopFlag) -> None:
+        self._stop = stop
+
+    def tell(self, document: Document) -> None:
+        """Print the line of *document*, if it is worth one."""
+        import json
+
+        from vectra_bot.cli.output import clean
+        from vectra_bot.models import AlertTrigger
+        from vectra_bot.session.integrity import FINISHED_KIND
+
+        record = document.record
+        if isinstance(record, AlertTrigger):
+            click.echo(f"ALERT {clean(record.message)}")
+        elif record.kind == FINISHED_KIND:
+            detail = json.loads(record.detail_json)
+            if detail["seen"]:
+                click.echo(
+                    f"game {clean(document.game_id)}: {detail['verdict']}, rug at {detail['rug_tick']}, "
+                    f"peak {detail['peak']:.4g}, {len(detail['sidebets'])} sidebet rows"
+                )
+        elif record.kind.startswith("connection.") or record.severity in ("warning", "error"):
+            click.echo(f"{record.kind}: {clean(record.message)}")
+
+
+def _print(report: RecordReport) -> None:
+    from vectra_bot.cli.report import store_option
+    from vectra_bot.cli.tables import print_pairs
+
+    games = (
+        f"{report.games}: {report.games_verified} verified, {report.games_failed} failed, "
+        f"{report.games_unverified} unverified, {report.games_missed} missed as a whole"
+    )
+    ticks = (
+        f"{report.ticks} stored ({report.backfilled} filled in later), "
+        f"{report.missing_ticks} missing, {report.gaps} gaps marked"
+    )
+    frames = f"{report.frames}: {report.quarantined} quarantined, {report.lost_frames} lost"
+    wire_format = report.format or "none seen"
+    if not report.format_expected:
+        wire_format += " (another one was expected)"
+    print_pairs(
+        [
+            ("Session", f"{report.session_id}, from {report.venue} ({report.ended})"),
+            ("Games", games),
+            ("Ticks", ticks),
+            ("Frames", frames),
+            ("Link", f"{report.connections} connections, {report.reconnects} after a break"),
+            ("History", f"{report.history_games} games, {report.sidebet_rows} sidebet rows"),
+            ("Alerts", str(report.alerts)),
+            ("Format", wire_format),
+            ("Store", report.store),
+            ("Journal", report.journal),
+            ("Next", f"vectra-bot query games{store_option(report.store)}"),
+        ],
+        title="Recording",
+    )

@@ -1,0 +1,352 @@
+"""Recording a feed without trading: frames, documents, gaps, and every game held against its seed.
+
+A recording is a session like any other, with the bundled ``watch`` strategy and no gateway: its journal holds
+every frame as it stood on the wire, a crash is finished by the next session of the store, and a replay of the
+journal makes the same documents again, alerts included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import attrs
+from attrs import define, field, frozen
+
+from vectra_bot.actions.risk import Limits
+from vectra_bot.analysis.report import SessionStats
+from vectra_bot.clock import Clock, WallClock
+from vectra_bot.engine import Engine
+from vectra_bot.errors import ConfigError, InputError
+from vectra_bot.models import (
+    AlertTrigger,
+    Document,
+    GamePhase,
+    GameTick,
+    Mode,
+    SystemEvent,
+)
+from vectra_bot.models.times import NS_PER_S
+from vectra_bot.plugins import PluginManager
+from vectra_bot.session.config import StopFlag
+from vectra_bot.session.header import make_header, new_session_id
+from vectra_bot.session.integrity import GAP_KIND, LOST_KIND, MISSED_KIND, FairAuditor
+from vectra_bot.session.loading import StrategySource, resolve_strategy
+from vectra_bot.session.recovery import recover_store
+from vectra_bot.session.runner import make_report
+from vectra_bot.session.shell import NoGateway, Shell
+from vectra_bot.session.telling import tell_finished, tell_started
+from vectra_bot.store import store_path
+from vectra_bot.store.journal import Journal, journal_directory
+from vectra_bot.store.parquet import begin_session
+from vectra_bot.strategy import Strategy, configure
+from vectra_bot.venues.live import LiveFeed, LiveSettings
+
+STRATEGY = "watch"
+FORMATS = ("auto", "dec", "feb")
+MAX_GAMES = 10_000_000
+MAX_SECONDS = 10 * 365 * 86_400
+# How long the loop sleeps at most without looking whether somebody asks it to stop.
+_POLL_S = 0.2
+
+Told = Callable[[Document], None]
+
+
+def _count(name: str, high: int) -> Callable[[Any, Any, Any], None]:
+    def check(_config: object, _field: object, value: Any) -> None:
+        if value is not None and not 0 < value <= high:
+            raise ConfigError(f"{name} was {value!r}: give a number above 0 and up to {high}")
+
+    return check
+
+
+def _format(_config: object, _field: object, value: Any) -> None:
+    if value not in FORMATS:
+        raise ConfigError(f"format was {value!r}: give auto, dec or feb")
+
+
+@frozen(kw_only=True)
+class RecordConfig:
+    """What is recorded, where to, and for how long.
+
+    Attributes:
+        url: the venue's address, ``https://HOST`` or ``http://127.0.0.1:PORT``.
+        store: folder of the store; the default store if None.
+        games: end when so many games are over and told; None for no such end.
+        seconds: end after so much time; None for no such end.
+        session_id: name of the session; random if None.
+        wire_format: ``auto`` takes both of the venue's formats; ``dec`` or ``feb`` expects one of them, and
+            the report says if another one came.
+        settings: how patient the link is.
+        plugins: parameters by plugin name; naming a plugin enables it.
+        recover: finish the sessions that a crash left open in the store first.
+        told: called with every document on its way to the store.
+    """
+
+    url: str
+    store: Path | None = None
+    games: int | None = field(default=None, validator=_count("games", MAX_GAMES))
+    seconds: float | None = field(default=None, validator=_count("seconds", MAX_SECONDS))
+    session_id: str | None = None
+    wire_format: str = field(default="auto", validator=_format)
+    settings: LiveSettings = field(factory=LiveSettings)
+    plugins: dict[str, dict[str, Any]] = field(factory=dict)
+    enable_plugins: tuple[str, ...] = ()
+    disable_plugins: tuple[str, ...] = ()
+    stop: StopFlag = field(factory=StopFlag)
+    recover: bool = True
+    told: Told | None = None
+
+
+@frozen(kw_only=True)
+class RecordReport:
+    """What a recording holds.
+
+    Attributes:
+        games: games that ended while it ran: verified, failed and unverified ones.
+        games_verified: everything said of them is what their seed gives.
+        games_failed: something said of them is not; each has an alert.
+        games_unverified: their seed was never shown, or their law is not known.
+        games_missed: of ``games`` those of which no frame was seen, known from the history alone.
+        ticks: live ticks stored, each once, those that were filled in later among them.
+        backfilled: ticks read later, from a snapshot or a price window.
+        missing_ticks: live ticks of games seen at least in part that are not stored.
+        gaps: markers of ticks, rugs and whole games that were missed.
+        connections: times the link was made; ``reconnects`` without the first.
+        lost_frames: frames that came faster than they could be processed.
+        quarantined: frames that could not be read.
+        alerts: games, of the history before the session too, that disagree with their seed.
+        history_games: distinct finished games collected from ``gameHistory``.
+        sidebet_rows: rows of sidebets in them.
+        format: the venue's format as it was seen, None before a history was.
+        format_expected: False if another one was asked for.
+    """
+
+    session_id: str
+    venue: str
+    store: str
+    journal: str
+    ended: str
+    seconds: float
+    games: int
+    games_verified: int
+    games_failed: int
+    games_unverified: int
+    games_missed: int
+    ticks: int
+    backfilled: int
+    missing_ticks: int
+    gaps: int
+    connections: int
+    reconnects: int
+    frames: int
+    lost_frames: int
+    quarantined: int
+    unknown_events: int
+    alerts: int
+    history_games: int
+    sidebet_rows: int
+    format: str | None
+    format_expected: bool
+    plugin_errors: dict[str, int]
+    recovered: list[str]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the report as JSON-ready data."""
+        return attrs.asdict(self)
+
+
+@define
+class _RecordStats(SessionStats):
+    """Counts what is stored."""
+
+    told: Told | None = None
+    ticks: int = 0
+    backfilled: int = 0
+
+    def after(self, document: Document) -> None:
+        """Take in a document on its way to the store."""
+        super().after(document)
+        record = document.record
+        if isinstance(record, GameTick) and record.phase is GamePhase.ACTIVE:
+            self.ticks += 1
+            self.backfilled += record.backfilled
+        if self.told is not None and isinstance(record, AlertTrigger | SystemEvent):
+            self.told(document)
+
+
+@frozen(kw_only=True)
+class _Plan:
+    config: RecordConfig
+    feed: LiveFeed
+    source: StrategySource
+    strategy: Strategy
+    plugins: PluginManager
+    store: Path
+    session_id: str
+
+
+def _plan(config: RecordConfig) -> _Plan:
+    """Load everything; nothing is written and nobody is connected to yet."""
+    source = resolve_strategy(STRATEGY)
+    return _Plan(
+        config=config,
+        feed=LiveFeed(config.url, settings=config.settings),
+        source=source,
+        strategy=configure(source.cls, {}),
+        plugins=PluginManager.load(
+            settings=config.plugins, enable=config.enable_plugins, disable=config.disable_plugins
+        ),
+        store=store_path(config.store),
+        session_id=config.session_id or new_session_id(),
+    )
+
+
+async def record(config: RecordConfig, clock: Clock | None = None) -> RecordReport:
+    """Record a feed until the config's end or its stop flag, and return the report.
+
+    Raises:
+        ConfigError: the address or a setting is wrong.
+        InputError: the venue could not be reached as often as the settings allow.
+        StoreError: the session exists already, or the disk refuses.
+    """
+    plan = _plan(config)
+    clock = clock or WallClock()
+    header = _header(plan, clock.now_ns())
+    directory = journal_directory(plan.store, plan.session_id)
+    recovered = recover_store(plan.store, skip=plan.session_id) if config.recover else []
+    auditor = FairAuditor(plan.session_id)
+    engine = Engine(
+        session_id=plan.session_id,
+        mode=Mode.PAPER,
+        strategy=plan.strategy,
+        plugins=plan.plugins,
+        limits=Limits(),
+        auditor=auditor,
+    )
+    journal = Journal.create(directory, header, ts_ns=header["start_ns"])
+    try:
+        begin_session(plan.store, plan.session_id)
+    except BaseException:
+        journal.abandon()
+        raise
+    stats = _RecordStats(engine, told=config.told)
+    shell = Shell(engine, journal, NoGateway("a recording sends nothing"), stats, plan.store)
+    tell_started(shell, header)
+    started = clock.monotonic_ns()
+    try:
+        ended = await _drive(shell, plan, auditor, clock)
+    except BaseException as error:
+        await _close_broken(shell, plan, header, error)
+        raise
+    finally:
+        await plan.feed.aclose()
+    tell_finished(shell, header, make_report(shell, header, plan.store, ended=ended))
+    seconds = (clock.monotonic_ns() - started) / NS_PER_S
+    return _report(shell, plan, auditor, stats, ended=ended, seconds=seconds, recovered=recovered)
+
+
+async def _close_broken(
+    shell: Shell, plan: _Plan, header: dict[str, Any], error: BaseException
+) -> None:
+    """Leave a store that can be read: whole if the venue gave up, to be recovered if we broke."""
+    if isinstance(error, InputError):
+        await shell.end("the venue could not be reached")
+    shell.journal.abandon()
+    tell_finished(shell, header, make_report(shell, header, plan.store, ended="error"), error)
+
+
+def _header(plan: _Plan, start_ns: int) -> dict[str, Any]:
+    config = plan.config
+    header = make_header(
+        session_id=plan.session_id,
+        mode=Mode.PAPER,
+        venue=plan.feed.venue,
+        source=plan.source,
+        strategy=plan.strategy,
+        plugins=plan.plugins,
+        config=None,
+        limits=Limits(),
+        start_ns=start_ns,
+        plugin_settings=config.plugins,
+    )
+    expected = None if config.wire_format == "auto" else config.wire_format
+    return {**header, "wire_format": expected, "url": plan.feed.endpoint.url, "audit": True}
+
+
+async def _drive(shell: Shell, plan: _Plan, auditor: FairAuditor, clock: Clock) -> str:
+    """Take in what the feed brings until there is a reason to end; return it."""
+    config, feed = plan.config, plan.feed
+    end_ns = None
+    if config.seconds is not None:
+        end_ns = clock.monotonic_ns() + int(config.seconds * NS_PER_S)
+    while True:
+        item = await feed.next_item(_POLL_S)
+        if item is not None:
+            await shell.take(item)
+        if config.stop.reason is not None:
+            ended = f"stopped: {config.stop.reason}"
+        elif config.games is not None and auditor.counts.games >= config.games:
+            ended = "games recorded"
+        elif end_ns is not None and clock.monotonic_ns() >= end_ns:
+            ended = "time is over"
+        else:
+            continue
+        break
+    await shell.end(ended)
+    return ended
+
+
+def _report(
+    shell: Shell,
+    plan: _Plan,
+    auditor: FairAuditor,
+    stats: _RecordStats,
+    *,
+    ended: str,
+    seconds: float,
+    recovered: list[str],
+) -> RecordReport:
+    counts, link, config = auditor.counts, plan.feed.counts, plan.config
+    expected = config.wire_format
+    return RecordReport(
+        session_id=plan.session_id,
+        venue=plan.feed.venue,
+        store=str(plan.store),
+        journal=str(shell.journal.directory),
+        ended=ended,
+        seconds=round(seconds, 3),
+        games=counts.games,
+        games_verified=counts.verified,
+        games_failed=counts.failed,
+        games_unverified=counts.unverified,
+        games_missed=counts.missed,
+        ticks=stats.ticks,
+        backfilled=stats.backfilled,
+        missing_ticks=counts.missing_ticks,
+        gaps=counts.gaps,
+        connections=link.connections,
+        reconnects=max(0, link.connections - 1),
+        frames=shell.counts.inbound,
+        lost_frames=link.lost_frames,
+        quarantined=shell.counts.quarantined,
+        unknown_events=shell.counts.unknown_events,
+        alerts=counts.alerts,
+        history_games=counts.history_games,
+        sidebet_rows=counts.sidebet_rows,
+        format=auditor.wire_format,
+        format_expected=expected == "auto" or auditor.wire_format in (None, expected),
+        plugin_errors=dict(sorted(shell.engine.plugin_errors.items())),
+        recovered=recovered,
+    )
+
+
+__all__ = [
+    "GAP_KIND",
+    "LOST_KIND",
+    "MISSED_KIND",
+    "RecordConfig",
+    "RecordReport",
+    "record",
+]

@@ -1,0 +1,47 @@
+"""Where a live venue is, from a URL as a user writes it."""
+
+from __future__ import annotations
+
+from typing import Final
+from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit, urlunsplit
+
+from attrs import frozen
+
+from vectra_bot.errors import ConfigError
+
+QUERY: Final = {"frontend-version": "1.0"}
+"""What the venue's own page sends with its connection (protocol 2.1)."""
+
+_SCHEMES: Final = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
+
+
+@frozen
+class Endpoint:
+    """Where a venue is: the URL to connect to, the Socket.IO path, and the host that names the venue."""
+
+    url: str
+    path: str
+    host: str
+
+    @classmethod
+    def parse(cls, text: str) -> Endpoint:
+        """Return the endpoint of a URL as a user writes it: ``https://host[:port][/path]``.
+
+        Raises:
+            ConfigError: it is no such URL, or carries a password.
+        """
+        try:
+            parts = urlsplit(text.strip())
+            host, _ = parts.hostname, parts.port
+        except ValueError:
+            parts, host = SplitResult("", "", "", "", ""), None
+        if parts.scheme not in _SCHEMES or not host:
+            raise ConfigError(
+                f"url was {text!r}: give https://HOST, or http://127.0.0.1:PORT for a server of your own"
+            )
+        if "@" in parts.netloc:
+            raise ConfigError("url carries a user name or password: leave it out, none is needed")
+        query = urlencode({**QUERY, **dict(parse_qsl(parts.query))})
+        base = parts.path.strip("/").removesuffix("socket.io").strip("/")
+        url = urlunsplit((_SCHEMES[parts.scheme], parts.netloc, "", query, ""))
+        return cls(url, f"{base}/socket.io".strip("/"), host)

@@ -1,0 +1,398 @@
+"""The live feed: a venue's public frames over Socket.IO, as they stand on the wire.
+
+Theory of operation. python-socketio does Engine.IO and the Socket.IO handshake, and nothing else. A packet
+class of our own takes every message as text before the library can act on it: events and acknowledgements
+become one internal event whose one synchronous handler stamps the time and appends the raw text to the
+bounded queue, so that order is the wire's, nothing is dispatched by a name the venue chose, and nothing is
+answered. What does not follow the protocol is kept raw as well: the wire's decoder refuses and counts it in
+its place.
+
+One supervisor task owns the link. Each connection gets a client object of its own; it ends by the venue's
+word (``41``, ``44``), by the transport, by a full queue, or by the watchdog, which counts game frames and not
+bytes: a link that only keeps itself alive is dead. Then the supervisor waits, with jitter and longer each
+time up to a cap, and connects again, for ever unless told otherwise; no single wait is unbounded.
+
+Nothing is ever sent but what Socket.IO itself needs. There is no login and no gateway here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+from collections.abc import AsyncIterator, Callable
+from functools import partial
+from typing import Any, Final
+
+import aiohttp
+import engineio
+import msgspec
+import socketio
+from attrs import define, field, frozen
+from socketio.packet import Packet
+
+from vectra_bot.clock import Clock, WallClock
+from vectra_bot.errors import InputError, safe_error
+from vectra_bot.models import ConnectionChanged, Frame, Link
+from vectra_bot.venues.base import FeedItem
+from vectra_bot.venues.endpoint import Endpoint
+from vectra_bot.venues.inbox import Inbox
+
+log = logging.getLogger(__name__)
+
+_GAME_FRAME: Final = '42["gameStateUpdate",'
+# After the rug the venue takes up to 2.3 s to settle (protocol 3.1), in a pause as long as it likes.
+_QUIET: Final = ('"rugged":true', '"cooldownPaused":true')
+_YIELD_EVERY: Final = 64  # items between two turns of the event loop, so that reading goes on
+_FRAME: Final = "frame"  # the one event that is dispatched
+_REFUSED: Final = (401, 403)  # answers of a venue that does not want us
+
+
+@frozen(kw_only=True)
+class LiveSettings:
+    """How patient a live feed is; times in seconds.
+
+    Attributes:
+        stale_s: silence after which a link is given up while ticks or countdown frames are due.
+        quiet_s: the same after a rug, in a pause, and before a connection's first frame.
+        connect_s: longest wait for one connection to be made.
+        backoff_s: longest wait before the first new attempt; it doubles with every failure.
+        backoff_cap_s: longest wait between two attempts.
+        refused_s: wait after the venue said 401 or 403; also the most that its Retry-After is heeded.
+        settled_s: a link that lived so long was a success: the next wait is short again.
+        attempts: failures in a row after which the feed ends with an error; None for never.
+        queue_frames, queue_chars: what the queue holds at most.
+        frame_bytes: longest message taken.
+    """
+
+    stale_s: float = 3.0
+    quiet_s: float = 10.0
+    connect_s: float = 10.0
+    backoff_s: float = 0.25
+    backoff_cap_s: float = 5.0
+    refused_s: float = 600.0
+    settled_s: float = 1.0
+    attempts: int | None = None
+    queue_frames: int = 20_000
+    queue_chars: int = 64 << 20
+    frame_bytes: int = 16 << 20
+
+
+@define
+class LiveCounts:
+    """What happened on the link so far."""
+
+    connections: int = 0
+    failures: int = 0
+    frames: int = 0
+    lost_frames: int = 0
+    refused: int = 0
+
+
+@define(eq=False)
+class _Connection:
+    """One connection: what its messages bring, and how it ended."""
+
+    inbox: Inbox
+    clock: Clock
+    counts: LiveCounts
+    beats: int = 0
+    quiet: bool = True
+    lost: int = 0
+    opened: bool = False
+    reason: str = ""
+    ended: asyncio.Event = field(factory=asyncio.Event)
+
+    def open(self) -> None:
+        """Note that the venue has let us in."""
+        self.opened = True
+        self.counts.connections += 1
+        self.inbox.mark(ConnectionChanged(recv_ns=self.clock.now_ns(), link=Link.CONNECTED))
+
+    def end(self, reason: str) -> None:
+        """Note that the connection is over; the first reason stays."""
+        if not self.ended.is_set():
+            self.reason = reason
+            self.ended.set()
+
+    def on_frame(self, raw: str) -> None:
+        """Stamp and queue one message; what finds no room is counted and ends the connection."""
+        frame = Frame(self.clock.now_ns(), raw)
+        if raw.startswith(_GAME_FRAME):
+            self.beats += 1
+            self.quiet = any(mark in raw for mark in _QUIET)
+        if not self.lost and self.inbox.put(frame):
+            self.counts.frames += 1
+            return
+        self.lost += 1
+        self.counts.lost_frames += 1
+        self.end("the queue was full")
+
+
+class _StrictPacket(Packet):  # type: ignore[misc]  # socketio has no type information
+    """A Socket.IO packet that hands inbound messages over as text and lets the library act on none."""
+
+    uses_binary_events = False
+
+    def __init__(self, connection: _Connection, *args: Any, **kwargs: Any) -> None:
+        encoded = kwargs.pop("encoded_packet", None)
+        super().__init__(*args, **kwargs)
+        if encoded is not None:
+            self._receive(connection, encoded)
+
+    def _receive(self, connection: _Connection, encoded: object) -> None:
+        self.data: Any = [""]  # an event that nobody hears
+        if not isinstance(encoded, str):
+            connection.counts.refused += (
+                1  # binary, or bare JSON: a venue's message begins with a digit
+            )
+        elif encoded.startswith("0") and not connection.opened and "/" not in encoded[:2]:
+            self.packet_type, self.data = socketio.packet.CONNECT, _object(encoded[1:])
+        elif encoded.startswith("1"):
+            connection.end("the venue ended the connection")
+        elif encoded.startswith("4") and not connection.opened:
+            connection.end(f"the venue refused the connection: {encoded[1:200]}")
+            self.packet_type, self.data = socketio.packet.CONNECT_ERROR, []
+        elif encoded.startswith("4"):
+            connection.end("the venue refused to go on")
+        elif encoded.startswith("0"):
+            connection.counts.refused += 1
+        else:
+            self.data = [_FRAME, f"4{encoded}"]
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        return msgspec.json.decode(text, type=dict[str, Any])
+    except (msgspec.MsgspecError, RecursionError):
+        return {}
+
+
+def _jitter() -> float:
+    """Return a number in [0, 1): many recorders must not come back at the same moment.
+
+    No event or document depends on it, so it comes from the system and not from a seed.
+    """
+    return int.from_bytes(os.urandom(4)) / 2**32
+
+
+class LiveFeed:
+    """The inbound half of a live venue.
+
+    Attributes:
+        counts: what happened on the link.
+
+    Example:
+        ``async for item in LiveFeed("https://backend.rugs.fun"): ...``
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        settings: LiveSettings | None = None,
+        clock: Clock | None = None,
+        jitter: Callable[[], float] = _jitter,
+    ) -> None:
+        """Prepare the feed; the first item that is asked for connects it.
+
+        Args:
+            url: the venue's address, see :meth:`Endpoint.parse`.
+            settings: how patient the feed is.
+            clock: stamps what is received.
+            jitter: gives numbers in [0, 1) that spread the waits.
+
+        Raises:
+            ConfigError: *url* is no address.
+        """
+        self.endpoint = Endpoint.parse(url)
+        self.settings = settings or LiveSettings()
+        self.counts = LiveCounts()
+        self._clock = clock or WallClock()
+        self._jitter = jitter
+        self._inbox = Inbox(self.settings.queue_frames, self.settings.queue_chars)
+        self._supervisor: asyncio.Task[None] | None = None
+        self._taken = 0
+        self._closed = False
+
+    @property
+    def venue(self) -> str:
+        """Return the host."""
+        return self.endpoint.host
+
+    async def __aiter__(self) -> AsyncIterator[FeedItem]:
+        """Yield frames and changes of the link until the feed is closed."""
+        while not self._closed:
+            item = await self.next_item(1.0)
+            if item is not None:
+                yield item
+
+    async def next_item(self, timeout_s: float) -> FeedItem | None:
+        """Return the next item, None if there was none within *timeout_s*.
+
+        Raises:
+            InputError: the venue could not be reached as often as the settings allow.
+        """
+        if self._supervisor is None and not self._closed:
+            self._supervisor = asyncio.create_task(self._supervise())
+            self._supervisor.add_done_callback(lambda _: self._inbox.ready.set())
+        self._taken += 1
+        if self._taken % _YIELD_EVERY == 0:
+            await asyncio.sleep(0)
+        item = self._inbox.take()
+        if item is None:
+            self._raise_if_over()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(timeout_s):
+                    await self._inbox.ready.wait()
+            item = self._inbox.take()
+        return item
+
+    def _raise_if_over(self) -> None:
+        over = self._supervisor
+        if over is not None and over.done() and not over.cancelled():
+            over.result()
+
+    async def aclose(self) -> None:
+        """Close the link; harmless if called twice."""
+        self._closed = True
+        if self._supervisor is not None:
+            self._supervisor.cancel()
+            with contextlib.suppress(asyncio.CancelledError, InputError):
+                await self._supervisor
+
+    # The supervisor.
+
+    async def _supervise(self) -> None:
+        failures = 0
+        self._mark(Link.CONNECTING, f"to {self.endpoint.host}")
+        while True:
+            await self._inbox.drained.wait()
+            connection = _Connection(self._inbox, self._clock, self.counts)
+            started = self._clock.monotonic_ns()
+            wait_s = await self._serve(connection)
+            lived_s = (self._clock.monotonic_ns() - started) / 1e9
+            if connection.opened:
+                reason = connection.reason
+                log.info("venue=%s link=lost reason=%s", self.venue, reason)
+                self._mark(Link.DISCONNECTED, reason, connection.lost)
+                self._mark(Link.CONNECTING, f"to {self.endpoint.host}")
+            if connection.beats and lived_s >= self.settings.settled_s:
+                failures = 0
+            else:
+                failures += 1
+            if not connection.opened:
+                self._failed(connection.reason, failures)
+            await asyncio.sleep(max(wait_s, self._backoff(failures)))
+
+    def _mark(self, link: Link, reason: str, lost: int = 0) -> None:
+        now_ns = self._clock.now_ns()
+        self._inbox.mark(
+            ConnectionChanged(recv_ns=now_ns, link=link, reason=reason, lost_frames=lost)
+        )
+
+    def _failed(self, reason: str, failures: int) -> None:
+        self.counts.failures += 1
+        limit = self.settings.attempts
+        log.warning("venue=%s attempt=%d cannot connect: %s", self.venue, failures, reason)
+        if limit is not None and failures >= limit:
+            raise InputError(
+                f"{self.endpoint.host} could not be reached in {failures} attempts ({reason}): "
+                "check the address and that the venue is up"
+            )
+
+    def _backoff(self, failures: int) -> float:
+        settings = self.settings
+        doublings = min(max(failures - 1, 0), 16)
+        longest: float = min(settings.backoff_cap_s, settings.backoff_s * 2.0**doublings)
+        return longest * (0.5 + self._jitter() / 2)
+
+    async def _serve(self, connection: _Connection) -> float:
+        """Hold one connection until it ends; return how long the venue asks us to stay away."""
+        settings = self.settings
+        wait_s = 0.0
+        session = aiohttp.ClientSession()
+        client = socketio.AsyncClient(
+            reconnection=False,
+            handle_sigint=False,
+            serializer=partial(_StrictPacket, connection),
+            http_session=session,
+            ssl_verify=True,
+            request_timeout=1,
+            websocket_extra_options={"max_msg_size": settings.frame_bytes},
+        )
+        client.on("connect", connection.open)
+        client.on(_FRAME, connection.on_frame)
+        try:
+            try:
+                async with asyncio.timeout(settings.connect_s):
+                    await client.connect(
+                        self.endpoint.url,
+                        transports=["websocket"],
+                        socketio_path=self.endpoint.path,
+                        wait_timeout=settings.connect_s,
+                    )
+            except TimeoutError:
+                connection.end(f"no connection within {settings.connect_s:g} s")
+            except Exception as error:  # noqa: BLE001 - whatever a venue makes of the handshake, it failed
+                why, wait_s = _refusal(error, settings.refused_s)
+                connection.end(why)
+            else:
+                await self._hold(client, connection)
+        finally:
+            await _close(client, session)
+        return wait_s
+
+    async def _hold(self, client: socketio.AsyncClient, connection: _Connection) -> None:
+        """Wait for the end of a connection, with an eye on the silence."""
+        reading = client.eio.read_loop_task
+        if reading is None or not connection.opened:
+            connection.end("the transport was closed")
+            return
+        reading.add_done_callback(lambda _: connection.end("the transport was closed"))
+        settings = self.settings
+        period = min(settings.stale_s, settings.quiet_s) / 12
+        seen, silent = connection.beats, 0.0
+        while not connection.ended.is_set():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(period):
+                    await connection.ended.wait()
+            # Counted in turns of the loop and not by the clock: while we were busy ourselves, what the
+            # venue sent meanwhile still waits to be read.
+            silent = silent + period if connection.beats == seen else 0.0
+            seen = connection.beats
+            if silent >= (settings.quiet_s if connection.quiet else settings.stale_s):
+                connection.end(f"no game frame for {silent:.1f} s")
+
+
+async def _close(client: socketio.AsyncClient, session: aiohttp.ClientSession) -> None:
+    """Take a client apart whatever state it is in; a peer that does not answer is not waited for."""
+    eio = client.eio
+    with contextlib.suppress(Exception):
+        async with asyncio.timeout(2):
+            await eio.disconnect(abort=True)
+    tasks = [task for task in (eio.read_loop_task, eio.write_loop_task) if task is not None]
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks, timeout=1)
+    await session.close()
+    with contextlib.suppress(ValueError):
+        engineio.base_client.connected_clients.remove(eio)
+
+
+def _refusal(error: BaseException, longest_s: float) -> tuple[str, float]:
+    """Return in words why a connection was not made, and how long to stay away (reliability N09, N10)."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, aiohttp.WSServerHandshakeError):
+            text = f"the venue answered {cause.status} {cause.message}"
+            if cause.status in _REFUSED:
+                return text, longest_s
+            after = "" if cause.headers is None else cause.headers.get("Retry-After", "")
+            return text, min(float(after), longest_s) if after.isdigit() else 0.0
+        if isinstance(cause, aiohttp.ClientConnectorError):
+            return safe_error(cause), 0.0
+        cause = cause.__cause__ or cause.__context__
+    return safe_error(error), 0.0
