@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from grimp import ImportGraph
 
-from tests.packaging.import_contract import AllowedContract
+from tests.packaging.import_contract import AllowedContract, ForbiddenApartContract
 
 ROOT = Path(__file__).resolve().parents[2]
 OPEN = ("vectra_bot", "vectra_bot.__main__", "vectra_bot.cli")
@@ -92,3 +92,52 @@ def test_allowed_contract_forbids_the_rest(imported: str, kept: bool) -> None:
     )
 
     assert contract.check(graph, verbose=False).kept is kept
+
+
+def _room_with_a_part_apart(importer: str, imported: str) -> ImportGraph:
+    graph = ImportGraph()
+    for module in ("own", "own.room", "own.room.core", "own.room.part", "own.clock"):
+        graph.add_module(module)
+    graph.add_module("socketio", is_squashed=True)
+    graph.add_import(importer=importer, imported=imported, line_number=3, line_contents="import it")
+    return graph
+
+
+@pytest.mark.parametrize(
+    ("importer", "imported", "kept"),
+    [
+        ("own.room.part", "own.clock", True),
+        ("own.room.core", "own.clock", False),
+        ("own.room.core", "own.room.part", False),
+        ("own.room.part", "own.room.core", True),
+    ],
+)
+def test_a_part_set_apart_is_closed_to_its_room(importer: str, imported: str, kept: bool) -> None:
+    """A part with a contract of its own is not judged by its room's, and the room may not import it."""
+    contract = AllowedContract(
+        name="room",
+        session_options={"root_packages": ["own"]},
+        contract_options={
+            "source_modules": ["own.room"],
+            "allowed_modules": [],
+            "apart_modules": ["own.room.part"],
+        },
+    )
+
+    assert contract.check(_room_with_a_part_apart(importer, imported), verbose=False).kept is kept
+
+
+@pytest.mark.parametrize(("importer", "kept"), [("own.room.part", True), ("own.room.core", False)])
+def test_forbidden_apart_leaves_the_part_out(importer: str, kept: bool) -> None:
+    """What only the part set apart reaches is no fault of its room."""
+    contract = ForbiddenApartContract(
+        name="room",
+        session_options={"root_packages": ["own"], "include_external_packages": "True"},
+        contract_options={
+            "source_modules": ["own.room"],
+            "forbidden_modules": ["socketio"],
+            "apart_modules": ["own.room.part"],
+        },
+    )
+
+    assert contract.check(_room_with_a_part_apart(importer, "socketio"), verbose=False).kept is kept
