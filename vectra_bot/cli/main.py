@@ -36,6 +36,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "record": ("vectra_bot.cli.record:record", "Record a feed without trading; hold games against seeds."),
     "verify": ("vectra_bot.cli.verify:verify", "Check games and trades against the law."),
     "query": ("vectra_bot.cli.query:query", "Ask a store: SQL, or a query by name."),
+    "crowd-check": (
+        "vectra_bot.cli.crowd_check:crowd_check",
+        "Compare the exchange's crowd and prices with real games.",
+    ),
     "strategies": ("vectra_bot.cli.listing:strategies", "List strategies and their parameters."),
     "plugins": ("vectra_bot.cli.listing:plugins", "List plugins, broken ones included."),
 }
