@@ -49,6 +49,7 @@ MAX_GAMES = 10_000_000
 MAX_SECONDS = 10 * 365 * 86_400
 # How long the loop sleeps at most without looking whether somebody asks it to stop.
 _POLL_S = 0.2
+_DRAIN_S = 3.0
 
 Told = Callable[[Document], None]
 
@@ -294,6 +295,11 @@ async def _drive(shell: Shell, plan: _Plan, auditor: FairAuditor, clock: Clock) 
         else:
             continue
         break
+    # What has been received belongs to the recording; it is not waited for longer than a stop may take.
+    await feed.aclose()
+    last_ns = clock.monotonic_ns() + int(_DRAIN_S * NS_PER_S)
+    while (item := feed.rest()) is not None and clock.monotonic_ns() < last_ns:
+        await shell.take(item)
     await shell.end(ended)
     return ended
 

@@ -69,7 +69,7 @@ class LiveSettings:
     stale_s: float = 3.0
     quiet_s: float = 10.0
     connect_s: float = 10.0
-    backoff_s: float = 0.25
+    backoff_s: float = 0.1
     backoff_cap_s: float = 5.0
     refused_s: float = 600.0
     settled_s: float = 1.0
@@ -213,6 +213,7 @@ class LiveFeed:
         self._jitter = jitter
         self._inbox = Inbox(self.settings.queue_frames, self.settings.queue_chars)
         self._supervisor: asyncio.Task[None] | None = None
+        self._connection: _Connection | None = None
         self._taken = 0
         self._closed = False
 
@@ -249,6 +250,10 @@ class LiveFeed:
             item = self._inbox.take()
         return item
 
+    def rest(self) -> FeedItem | None:
+        """Return the next item that was received before the feed was closed, None if that was all."""
+        return self._inbox.take()
+
     def _raise_if_over(self) -> None:
         over = self._supervisor
         if over is not None and over.done() and not over.cancelled():
@@ -259,8 +264,10 @@ class LiveFeed:
         self._closed = True
         if self._supervisor is not None:
             self._supervisor.cancel()
-            with contextlib.suppress(asyncio.CancelledError, InputError):
-                await self._supervisor
+            await asyncio.wait([self._supervisor])
+        connection, self._connection = self._connection, None
+        if connection is not None and connection.opened:
+            self._mark(Link.DISCONNECTED, "closed by us", connection.lost)
 
     # The supervisor.
 
@@ -270,8 +277,10 @@ class LiveFeed:
         while True:
             await self._inbox.drained.wait()
             connection = _Connection(self._inbox, self._clock, self.counts)
+            self._connection = connection
             started = self._clock.monotonic_ns()
             wait_s = await self._serve(connection)
+            self._connection = None
             lived_s = (self._clock.monotonic_ns() - started) / 1e9
             if connection.opened:
                 reason = connection.reason
