@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from msgspec import UNSET, Raw
+from collections.abc import Iterable
 
+from msgspec import UNSET, Raw, UnsetType
+
+from vectra_bot.exchange.calendar import Person, Royales
 from vectra_bot.exchange.history import History
 from vectra_bot.exchange.identities import Identities
 from vectra_bot.exchange.leaderboard import Leaderboard
@@ -12,7 +15,7 @@ from vectra_bot.exchange.rugpool import Pool
 from vectra_bot.game import rules
 from vectra_bot.wire.amounts import number
 from vectra_bot.wire.frames import event_text, raw_part
-from vectra_bot.wire.payloads import Coin, PartialPrices, ProvablyFair, RugRoyale
+from vectra_bot.wire.payloads import Coin, LeaderboardRow, PartialPrices, ProvablyFair, RugRoyale
 from vectra_bot.wire.states import (
     CountdownState,
     SettlementState,
@@ -36,11 +39,31 @@ _COINS = raw_part(
 )
 
 
+def presale_table(people: Iterable[Person]) -> Raw:
+    """Return the rows with which a February presale opens: some players, with nothing in the game yet."""
+    return raw_part(
+        [
+            LeaderboardRow(
+                id=person.player_id,
+                username=person.username,
+                level=person.level,
+                pnl=0,
+                pnl_percent=0,
+                position_qty=0,
+                avg_cost=0,
+                total_invested=0,
+                position=place,
+            )
+            for place, person in enumerate(people, 1)
+        ]
+    )
+
+
 class Broadcast:
     """Write frames from what is in force; parts that stay are encoded once.
 
     ``timer_ms`` is the countdown's value, 0 while a game is on; ``rugged`` and ``active`` are as in
-    protocol 3.1.
+    protocol 3.1. ``royales`` are the rug royales that tick frames tell of, None for none.
     """
 
     def __init__(
@@ -63,6 +86,7 @@ class Broadcast:
         self.active = False
         self.rugged = False
         self.connected = 0
+        self.royales: Royales | None = None
 
     def begin_game(self, seed_hash: str) -> None:
         """Commit to the next game's seed and start its price list."""
@@ -92,7 +116,7 @@ class Broadcast:
                 game_id=market.game_id,
                 connected_players=self.connected,
                 rugpool=self._pool.brief,
-                rug_royale=_NO_EVENT,
+                rug_royale=_NO_EVENT if self.royales is None else self.royales.part,
                 provably_fair=self._fair,
             ),
         )
@@ -146,7 +170,7 @@ class Broadcast:
                 game_id=market.game_id,
                 connected_players=self.connected,
                 game_version=rules.LAW_VERSION,
-                rug_royale=UNSET,
+                rug_royale=self._scheduled(),
                 partial_prices=self._window(),
                 provably_fair=self._fair,
             ),
@@ -172,10 +196,16 @@ class Broadcast:
                 game_id=market.game_id,
                 connected_players=self.connected,
                 game_version=rules.LAW_VERSION,
+                rug_royale=self._scheduled(),
                 prices=tuple(self._prices),
                 provably_fair=self._fair,
             ),
         )
+
+    def _scheduled(self) -> Raw | UnsetType:
+        """Return the rug royales for the big frames, which have them only if any is scheduled."""
+        royales = self.royales
+        return UNSET if royales is None or not royales.scheduled else royales.part
 
     def _window(self) -> PartialPrices:
         """Return the sliding window of the last five prices (protocol 5.1)."""

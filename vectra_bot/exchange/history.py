@@ -20,7 +20,7 @@ from vectra_bot.wire.frames import god_candle_keys, highest_keys, raw_part
 from vectra_bot.wire.payloads import HistoryGame, PayoutRow, PlacedRow, RevealedSeed
 from vectra_bot.wire.states import WireFormat
 
-_MS_PER_DAY = 86_400_000
+_DAY_MS = 86_400_000  # records are those of the last 24 hours: no older one stands in a capture
 _TIERS = ((50, 50.0), (10, 10.0), (2, 2.0))
 
 
@@ -67,10 +67,9 @@ class History:
         self._identities = identities
         self._entries: deque[bytes] = deque(maxlen=rules.HISTORY_GAMES)
         self._peaks: deque[float] = deque(maxlen=rules.AVERAGE_GAMES)
-        self._today: Finished | None = None
-        self._gods: dict[int, dict[str, Any]] = {
-            tier: god_candle_keys(wire_format, tier) for tier, _ in _TIERS
-        }
+        self._best: deque[Finished] = deque()  # of the last day: each better than all after it
+        self._gods: dict[int, tuple[int, dict[str, Any]]] = {}
+        self._no_gods = {tier: god_candle_keys(wire_format, tier) for tier, _ in _TIERS}
         self.games = Raw(b"[]")
         self.averages: dict[str, Any] = {}
         self.records: dict[str, Any] = {}
@@ -93,18 +92,16 @@ class History:
             "count_100x": sum(1 for peak in peaks if peak >= 100),
         }
 
+    def remember(self, ended: Finished) -> None:
+        """Note the records of a game from before those that history and averages tell of."""
+        self._state_records(ended)
+
     def _state_records(self, ended: Finished) -> None:
-        best = self._today
-        day = ended.timestamp_ms // _MS_PER_DAY
-        if (
-            best is None
-            or day != best.timestamp_ms // _MS_PER_DAY
-            or ended.game.peak > best.game.peak
-        ):
-            self._today = best = ended
+        self._note_best(ended)
         jump = _god_jump(ended.game)
         if jump is not None:
             self._note_god_candle(ended, jump)
+        best = self._best[0]
         self.records = {
             "highest_today": number(best.game.peak),
             "highest_today_timestamp": best.timestamp_ms,
@@ -115,14 +112,24 @@ class History:
                 prices=best.prices,
             ),
         }
-        for keys in self._gods.values():
-            self.records.update(keys)
+        for tier, no_keys in self._no_gods.items():
+            seen_ms, keys = self._gods.get(tier, (0, no_keys))
+            fresh = ended.timestamp_ms - seen_ms < _DAY_MS
+            self.records.update(keys if fresh else no_keys)
+
+    def _note_best(self, ended: Finished) -> None:
+        best = self._best
+        while best and best[-1].game.peak <= ended.game.peak:
+            best.pop()
+        best.append(ended)
+        while ended.timestamp_ms - best[0].timestamp_ms >= _DAY_MS:
+            best.popleft()
 
     def _note_god_candle(self, ended: Finished, jump: tuple[float, float]) -> None:
         """Keep the game under its tier, with its own seed: the venue's, of the next game, is a leak."""
         for tier, least in _TIERS:
             if ended.game.peak >= least:
-                self._gods[tier] = god_candle_keys(
+                keys = god_candle_keys(
                     self._format,
                     tier,
                     peak=number(ended.game.peak),
@@ -132,6 +139,7 @@ class History:
                     server_seed=ended.server_seed,
                     prices=ended.prices,
                 )
+                self._gods[tier] = (ended.timestamp_ms, keys)
                 return
 
     def _entry(self, ended: Finished, bets: list[Placed | Settled]) -> HistoryGame:

@@ -1,0 +1,250 @@
+"""What the venue says beside the game: chat, schedules, drawings, what a login brings (protocol 2.5, 5.9).
+
+Theory of operation. :class:`Notices` writes full frame texts, the trace argument where protocol 2.2 has it,
+and keeps a clock of its own for what is repeated: :attr:`Notices.next_ns` says when :meth:`Notices.due` has
+something. It moves no money: the exchange tells it who won what, in plain values. Bodies that were never
+captured are as small as they can be and ``unverified``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from msgspec import Raw
+
+from vectra_bot.exchange.calendar import MINUTE_NS, Contests, Person, Royales, utc_text
+from vectra_bot.exchange.chatter import Chatter
+from vectra_bot.exchange.dice import Curve, Dice
+from vectra_bot.exchange.identities import Identities
+from vectra_bot.game import rules
+from vectra_bot.models.times import NS_PER_MS
+from vectra_bot.wire.amounts import sol_number
+from vectra_bot.wire.frames import event_text, raw_part
+from vectra_bot.wire.notices import (
+    BattleUpdate,
+    CrateKeys,
+    CrateReward,
+    GameNotification,
+    GoldenEvent,
+    GoldenHourUpdate,
+    InboxMessages,
+    MaintenanceUpdate,
+    MutedPlayers,
+    QuestCompleted,
+    RecentCrate,
+    RugpassStatus,
+)
+from vectra_bot.wire.payloads import Rugpool
+
+_EVERY_NS = 15_050 * NS_PER_MS  # schedules that have something to say
+_BATTLES_EVERY_NS = 60_000 * NS_PER_MS
+_GOLDEN_LENGTH_MIN = 60
+# Pause between two chat messages, seconds: 15 messages in 161 s of captures.
+_PAUSES = Curve(((0.0, 0.2), (0.25, 3.0), (0.5, 7.0), (0.75, 14.0), (0.95, 32.0), (1.0, 70.0)))
+_NEVER = 1 << 62
+_BATTLES = raw_part(BattleUpdate())
+INBOX_AFTER_LOGIN_MS = 2_800
+RUGPASS_AFTER_LOGIN_MS = 9_100
+"""``inboxMessages`` and ``rugpassStatus`` come so long after a login."""
+
+
+class Notices:
+    """Write the events beside the game.
+
+    Args:
+        identities: the source of ids and dice.
+        people: the players who talk and stand in tables; nobody talks where there is none.
+        start_ns: when the venue starts.
+
+    Attributes:
+        royales: the schedule that tick frames carry.
+        next_ns: when :meth:`due` has something to say next.
+    """
+
+    def __init__(self, identities: Identities, people: Sequence[Person], start_ns: int) -> None:
+        self._identities = identities
+        self._people = people
+        self._dice = Dice(identities.dice("notices"))
+        self._chatter = Chatter(identities, people)
+        self.royales = Royales(identities, people)
+        self._contests = Contests(identities, people)
+        self._golden_body = raw_part(
+            GoldenHourUpdate(
+                status="INACTIVE",
+                active_event_id=None,
+                current_event=None,
+                events=(),
+                current_game_is_golden=False,
+            )
+        )
+        self._golden = False
+        self._chat_ns = start_ns + self._pause_ns() if self._chatter.anybody else _NEVER
+        self._battles_ns = start_ns + _BATTLES_EVERY_NS // 2
+        self._schedules_ns = start_ns + _EVERY_NS // 2
+        self.look(start_ns)
+
+    @property
+    def next_ns(self) -> int:
+        """Return when :meth:`due` has something to say next."""
+        return min(self._chat_ns, self._battles_ns, self._schedules_ns)
+
+    def look(self, at_ns: int) -> None:
+        """Bring the schedules up to *at_ns*, so that the next frame shows what is in force."""
+        self.royales.look(at_ns)
+        self._contests.look(at_ns)
+
+    def due(self, at_ns: int) -> list[str]:
+        """Return what is to be said to everybody by *at_ns*."""
+        texts: list[str] = []
+        if at_ns >= self._chat_ns:
+            texts.append(self._traced("newChatMessage", self._chatter.say(at_ns)))
+            self._chat_ns = at_ns + self._pause_ns()
+        if at_ns >= self._battles_ns:
+            texts.append(self._traced("battleEventUpdate", _BATTLES))
+            self._battles_ns = at_ns + _BATTLES_EVERY_NS
+        if at_ns >= self._schedules_ns:
+            texts += self._scheduled(at_ns)
+            self._schedules_ns = at_ns + _EVERY_NS
+        return texts
+
+    def _scheduled(self, at_ns: int) -> list[str]:
+        """Return the schedules that have something in them; the others are not repeated."""
+        self.look(at_ns)
+        texts: list[str] = []
+        if self.royales.scheduled:
+            texts.append(event_text("rugRoyaleUpdate", self.royales.update))
+        if self._contests.scheduled:
+            texts.append(self._traced("sidebetEventUpdate", self._contests.brief))
+        if self._golden:
+            texts.append(self._traced("goldenHourUpdate", self._golden_body))
+        return texts
+
+    def _pause_ns(self) -> int:
+        return int(_PAUSES.at(self._dice.roll()) * 1_000) * NS_PER_MS
+
+    def _traced(self, name: str, payload: Any, trace_id: str | None = None) -> str:
+        fresh, span_id = self._identities.trace()
+        return event_text(name, payload, trace_id=trace_id or fresh, span_id=span_id)
+
+    # What a connection and a login bring.
+
+    def greeting(self, at_ns: int) -> list[str]:
+        """Return what a public connection is told once, soon after its snapshot."""
+        self.look(at_ns)
+        return [
+            event_text("rugRoyaleUpdate", self.royales.update),
+            self._traced("sidebetEventUpdate", self._contests.full),
+            self._traced("maintenanceUpdate", MaintenanceUpdate()),
+        ]
+
+    def login(self, at_ns: int, trace_id: str | None = None) -> list[str]:
+        """Return what follows ``usernameStatus`` after a login, in the order of protocol 2.5.
+
+        *trace_id* is that of ``authenticate``: its answers are given under it.
+        """
+        self.look(at_ns)
+        return [
+            self._traced("mutedPlayers", MutedPlayers(), trace_id),
+            self._traced("goldenHourUpdate", self._golden_body, trace_id),
+            self._traced("battleEventUpdate", _BATTLES, trace_id),
+            event_text("rugRoyaleUpdate", self.royales.update),
+            self._traced("sidebetEventUpdate", self._contests.full, trace_id),
+            self._traced("battleEventUpdate", _BATTLES),
+        ]
+
+    def rugpass_status(self) -> str:
+        """Return ``rugpassStatus`` (unverified)."""
+        return self._traced("rugpassStatus", RugpassStatus())
+
+    def inbox(self) -> str:
+        """Return ``inboxMessages``, which comes twice after a login (unverified)."""
+        return self._traced("inboxMessages", InboxMessages())
+
+    def crates(self, player_id: str, start_ns: int) -> tuple[Raw, Raw]:
+        """Return ``crateKeys`` and ``recentCrateRewards`` of a player: what he once opened, no money now."""
+        dice = Dice(self._identities.dice(f"crates-{player_id}"))
+        keys = raw_part(CrateKeys(tier0=1))
+        opened_ns = start_ns - dice.index(86_400) * 1_000 * NS_PER_MS
+        return keys, raw_part(
+            [
+                RecentCrate(
+                    crate_type="tier0",
+                    crate_name="Iron Crate",
+                    reward=CrateReward(type="cash", amount=0.001, probability=0.9492),
+                    cooldown_ends=opened_ns // NS_PER_MS + 3_600_000,
+                    remaining_seconds=3_600,
+                )
+            ]
+        )
+
+    # Golden Hour and rugpool: the money is the exchange's, the words are here.
+
+    def golden_event(
+        self,
+        *,
+        serial: int,
+        start_ns: int,
+        prize: int,
+        max_entries: int,
+        minutes: int = _GOLDEN_LENGTH_MIN,
+        level_required: int = 10,
+    ) -> GoldenEvent:
+        """Return a Golden Hour of *minutes* with a *prize* in lamports per golden game."""
+        fresh = self._identities.derive("golden-event", serial)
+        event_id = "-".join(
+            (fresh[:8], fresh[8:12], f"4{fresh[13:16]}", f"a{fresh[17:20]}", fresh[20:32])
+        )
+        return GoldenEvent(
+            id=f"admin-{event_id}",
+            start_time=utc_text(start_ns),
+            end_time=utc_text(start_ns + minutes * MINUTE_NS),
+            prep_time_minutes=0,
+            level_required=level_required,
+            status="SCHEDULED",
+            created_at=utc_text(start_ns - 4 * MINUTE_NS),
+            created_by="admin",
+            prize_amount=sol_number(prize),
+            max_entries=max_entries,
+            duration_minutes=minutes,
+        )
+
+    def golden_hour(self, status: str, event: GoldenEvent | None, *, golden: bool) -> str:
+        """Return ``goldenHourUpdate`` and repeat it every 15 s while there is an event.
+
+        Args:
+            status: ``ACTIVE``, ``ENDING`` or ``COMPLETED`` as seen, ``INACTIVE`` without an event.
+            event: the Golden Hour in force, None for none.
+            golden: whether the running game is golden.
+        """
+        self._golden = event is not None and status != "COMPLETED"
+        self._golden_body = raw_part(
+            GoldenHourUpdate(
+                status=status,
+                active_event_id=None if event is None else event.id,
+                current_event=event,
+                events=() if event is None else (event,),
+                current_game_is_golden=golden,
+            )
+        )
+        return self._traced("goldenHourUpdate", self._golden_body)
+
+    def rugpool_status(self, instarugs: int, amount: int) -> str:
+        """Return ``rugpoolStatus`` (unverified); *amount* is in lamports."""
+        brief = Rugpool(
+            instarug_count=instarugs,
+            threshold=rules.RUGPOOL_INSTARUGS,
+            rugpool_amount=sol_number(amount),
+        )
+        return self._traced("rugpoolStatus", brief)
+
+    def notification(self, message: str, kind: str) -> str:
+        """Return ``gameNotification`` of a *kind* (``goldenhour`` or ``event``)."""
+        return self._traced("gameNotification", GameNotification(message=message, type=kind))
+
+    def quest_completed(self, quest_id: str, kind: str, description: str, gems: int) -> str:
+        """Return ``rugpassQuestCompleted`` (one transcribed sighting)."""
+        return event_text(
+            "rugpassQuestCompleted",
+            QuestCompleted(quest_id=quest_id, quest_type=kind, description=description, gems=gems),
+        )
