@@ -34,7 +34,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "Compare a capture's frames with our own.",
     ),
     "record": ("vectra_bot.cli.record:record", "Record a feed without trading; hold games against seeds."),
+    "serve": ("vectra_bot.cli.serve:serve", "Serve the embedded exchange over Socket.IO."),
     "verify": ("vectra_bot.cli.verify:verify", "Check games and trades against the law."),
+    "odds": ("vectra_bot.cli.odds:odds", "Compute the game's odds, checked by simulated games."),
     "query": ("vectra_bot.cli.query:query", "Ask a store: SQL, or a query by name."),
     "crowd-check": (
         "vectra_bot.cli.crowd_check:crowd_check",

@@ -12,11 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from math import sqrt
+from typing import Any
 
 import numpy as np
-from attrs import define, field, frozen
+from attrs import define, frozen
 from numpy.random import PCG64, Generator
+from numpy.typing import NDArray
 
+from vectra_bot.analysis.odds.formulas import sidebet_return
 from vectra_bot.analysis.odds.moves import Floats
 from vectra_bot.errors import UsageError
 from vectra_bot.game import rules
@@ -93,6 +96,7 @@ class Plan:
         last_limits: limits of the last price; tallied is that it is at or below.
         alive_at: ticks of which it is tallied that the game lives through them.
         positions: positions to follow.
+        sidebets: ticks at which a sidebet is placed, in games that are alive then.
     """
 
     price: float = rules.START_PRICE
@@ -104,18 +108,19 @@ class Plan:
     last_limits: tuple[float, ...] = ()
     alive_at: tuple[int, ...] = ()
     positions: tuple[Position, ...] = ()
+    sidebets: tuple[int, ...] = ()
 
 
 @define
 class Batch:
-    """Games side by side: the first ``alive[t]`` of them live through tick t.
+    """Games side by side.
 
     Attributes:
         live_ticks: live ticks of each game, longest first.
         price, peak, low: last live price, highest since the start, and lowest of the game.
     """
 
-    live_ticks: np.ndarray[tuple[int], np.dtype[np.int64]]
+    live_ticks: NDArray[np.int64]
     price: Floats
     peak: Floats
     low: Floats
@@ -168,6 +173,7 @@ class _Holder:
         self._worth = np.zeros(count)
         self._end = np.zeros(count, dtype=np.int8)  # 0 open, 1 high, 2 low
         self._ticks = {tick for tick in position.ticks if tick is not None}
+        self._kept: dict[int, tuple[NDArray[np.intp], Floats, NDArray[np.int8], Floats]] = {}
         self._last = max(self._ticks) if None not in position.ticks else rules.MAX_TICKS
 
     def see(self, tick: int, prices: Floats) -> None:
@@ -195,9 +201,8 @@ class _Holder:
         result: Floats = np.maximum(0.0, self._position.constant + self._position.slope * prices)
         return result
 
-    def _snapshot(self, tick: int, alive: Iterable[int], worth: Floats) -> None:
+    def _snapshot(self, tick: int, alive: NDArray[np.intp], worth: Floats) -> None:
         """Keep what the position was worth at *tick*; the rugged ones are valued at the end."""
-        self._kept = getattr(self, "_kept", {})
         self._kept[tick] = (alive, worth, self._end.copy(), self._worth.copy())
 
     def finish(self, batch: Batch) -> None:
@@ -208,7 +213,7 @@ class _Holder:
             timed_out = np.zeros(len(end), dtype=bool)
             if tick is not None:
                 open_, value, end, worth = self._kept.get(
-                    tick, (np.zeros(0, dtype=int), np.zeros(0), end, worth)
+                    tick, (np.zeros(0, dtype=np.intp), np.zeros(0), end, worth)
                 )
                 worth = worth.copy()
                 worth[open_] = value
@@ -281,7 +286,7 @@ def play(
 def _tally(
     plan: Plan, batch: Batch, snapshots: dict[int, Floats], tallies: dict[str, Tally]
 ) -> None:
-    def add(name: str, values: Floats) -> None:
+    def add(name: str, values: NDArray[Any]) -> None:
         tallies.setdefault(name, Tally()).add(values.astype(float))
 
     at_rug = batch.rug_price
@@ -302,7 +307,18 @@ def _tally(
     for tick in plan.alive_at:
         add(f"alive {tick}", batch.live_ticks >= tick)
     add("rug tick", rug_tick)
-    add("sidebet", rug_tick <= rules.SIDEBET_WINDOW_TICKS)
+    for start in plan.sidebets:
+        placed = rug_tick[batch.live_ticks >= start]
+        won = placed <= start + rules.SIDEBET_WINDOW_TICKS
+        add(f"sidebet {start}", won)
+        profit = rules.SIDEBET_PAYOUT_X * won - 1.0
+        add(f"sidebet {start} variance", (profit - sidebet_return(start)) ** 2)
+
+
+def drawn(chance: float, games: int, rng: Generator) -> Tally:
+    """Return the tally of *games* draws that come true with *chance*."""
+    hits = int(rng.binomial(games, chance))
+    return Tally(games, float(hits), float(hits), float(hits))
 
 
 def one_tick(price: float, low: float, games: int, rng: Generator) -> Tally:

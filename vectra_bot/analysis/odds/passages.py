@@ -10,6 +10,7 @@ The coarse grid also ends earlier, so the distance covers what lies beyond the e
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from math import exp
 
 import numpy as np
@@ -263,6 +264,7 @@ def hold_to_rug(state: State) -> Computed:
 # ---- first passages
 
 
+@lru_cache(maxsize=256)
 def reach(state: State, target: float) -> Computed:
     """Return the chance that the price is at *target* or above before the rug."""
     Exits(target=target).check(state)
@@ -344,35 +346,44 @@ def take_profit(state: State, exits: Exits) -> TakeProfit:
     """Return the odds of a position bought at *state* and closed by *exits*, sold at the price in force."""
     exits.check(state)
 
-    def compute(refine: int) -> Floats:
-        chances = [(1.0, 0, 0, 0), (0, 1.0, 0, 0), (0, 0, 1.0, 0), (0, 0, 0, 1.0)]
-        ends = [
-            _ends(state, exits, refine, [pays(c) for c in case[:3]], case[3]) for case in chances
+    nothing = Computed(0.0, 0.0)
+    possible = [exits.target is not None, exits.stop is not None, exits.max_ticks is not None]
+    if possible == [True, False, False]:
+        assert exits.target is not None
+        chances = [reach(state, exits.target), nothing, nothing]
+    else:
+        chances = [
+            _end(state, exits, [pays(float(i == k)) for i in range(3)]) if possible[k] else nothing
+            for k in range(3)
         ]
-        return np.array([*ends, _ends(state, exits, refine, [pays(slope=1.0)] * 3, 0.0)])
-
-    reached, stopped, timed_out, rugged, money = on_two_grids(compute)
+    rugged = (chances[0] + chances[1] + chances[2]).times(-1).plus(1.0)
+    money = _end(state, exits, [pays(slope=1.0)] * 3)
     if exits.max_ticks is None:
         at_rug = _rug_part_forever(state, exits, STEP)
     else:
         (at_rug,) = _rug_part(state, exits, [exits.max_ticks])
     profit = (money + at_rug).times(1 / state.price).plus(-1.0)
+    reached, stopped, timed_out = chances
     return TakeProfit(reached, stopped, timed_out, rugged, profit)
 
 
-def _ends(state: State, exits: Exits, refine: int, payoffs: Sequence[Edge], at_rug: float) -> float:
-    """Return what is expected where target, stop and end of time pay *payoffs* and a rug *at_rug*."""
+def _end(state: State, exits: Exits, payoffs: Sequence[Edge]) -> Computed:
+    """Return what is expected where target, stop and end of time pay *payoffs*, and a rug nothing."""
     hit, stopped, final = payoffs
-    bottom = exits.stop if exits.stop is not None else _bottom(state, refine)
-    top = exits.target if exits.target is not None else _top(state, refine)
     lower = stopped if exits.stop is not None else FLAT
     upper = hit if exits.target is not None else (RAY if final.slope else FLAT)
     step = STEP if exits.stop is None else _NARROW_STEP
-    walk = _walk(state, [bottom, top], (lower, upper), refine, step)
-    if exits.max_ticks is None:
-        return float(_at(walk, state, at_rug)[0])
-    values = walk.start(final.constant + final.slope * walk.prices)
-    return float(_after(walk, state, values, [exits.max_ticks], at_rug)[0])
+
+    def compute(refine: int) -> Floats:
+        bottom = exits.stop if exits.stop is not None else _bottom(state, refine)
+        top = exits.target if exits.target is not None else _top(state, refine)
+        walk = _walk(state, [bottom, top], (lower, upper), refine, step)
+        if exits.max_ticks is None:
+            return _at(walk, state)
+        values = walk.start(final.constant + final.slope * walk.prices)
+        return _after(walk, state, values, [exits.max_ticks])
+
+    return on_two_grids(compute)[0]
 
 
 # ---- unverified payoffs

@@ -3,16 +3,17 @@
 Theory of operation. A function of the price is held by its values at the grid's nodes and is linear *in
 the price* between them. With that, its expectation over one live tick is a weighted sum whose weights
 follow from the law in closed form (:mod:`moves`); payoffs that are linear in the price, such as a
-position's value, are carried without any error. What error there is comes from the curvature of chances
-between nodes and shrinks with the square of the step, which is how ``passages`` measures it.
+position's value, are carried without any error. Chances are bent between nodes: a walk with one barrier
+corrects for it by second differences, a family does not, and its error shrinks with the square of the step.
+What is left is measured by ``passages``, on two grids.
 
 A barrier is a node: what lies beyond it is out of the walk, and the node's value is the limit from
 inside. A walk may have many lower barriers at once, one for each column of its values: the rug price
 needs the chance of every possible low (protocol 4.4).
 
-The weights reach no further than one big move, so the system that gives "until the rug" is banded; it is
-solved by elimination from the highest price down, which serves all lower barriers together. The god
-candle would spoil the band; being rare, it is put on the right-hand side and iterated.
+"Until the rug" is a linear system. For one barrier it is solved as it stands. For many, the weights reach no
+further than one big move, so elimination from the highest price down keeps to a band and serves all
+lower barriers together; the god candle would spoil the band, and being rare is iterated on the right.
 """
 
 from __future__ import annotations
@@ -292,17 +293,30 @@ class Walk:
             at_rug: what a rug pays.
             source: what every live tick adds besides, by node; None for nothing.
         """
-        solver = _Elimination(self._dense("weights"), self._dense("left"), self.barriers)
         fixed = rules.RUG_CHANCE * at_rug + _ALIVE * (1 - self._god) * self._gain
         if source is not None:
             fixed = fixed + source
+        return self._solve_family(fixed) if self._is_family else self._solve_plain(fixed)
+
+    def _solve_plain(self, fixed: Floats) -> Floats:
+        matrix = self._dense("weights")
+        rows, last = np.arange(len(matrix)), len(matrix) - 1
+        god = _ALIVE * self._god * self._god_scale
+        matrix[rows, self._god_cell] += god * (1 - self._god_share)
+        matrix[rows, np.minimum(self._god_cell + 1, last)] += god * self._god_share
+        known = fixed + _ALIVE * self._god * self._god_gain
+        solved = np.linalg.solve(np.eye(len(matrix)) - matrix, known)
+        return np.asarray(solved, dtype=float)[:, None]
+
+    def _solve_family(self, fixed: Floats) -> Floats:
+        solver = _Elimination(self._dense("weights"), self._dense("left"), self.barriers)
         values = np.zeros((len(self.prices), len(self.barriers)))
         for _ in range(_GOD_ROUNDS):
             jumps = self._by_god_candle(values) * (_ALIVE * self._god)[:, None]
             found = solver.solve((fixed[:, None] + jumps) * self._inside) * self._inside
             change = float(np.max(np.abs(found - values)))
             values = found
-            if change <= 1e-13 * max(1.0, float(np.max(np.abs(values)))):
+            if change <= 1e-11 * max(1.0, float(np.max(np.abs(values)))):
                 break
         return values
 
@@ -312,8 +326,6 @@ class Walk:
         for block in self._blocks:
             matrix[block.rows, block.columns] = getattr(block, part)
         matrix *= (_ALIVE * (1 - self._god))[:, None]
-        if part == "left" and not self._is_family:
-            matrix[:] = 0.0
         return matrix
 
 
