@@ -1,0 +1,180 @@
+"""When frames reach a client: the venue's clock (protocol 3.1) with the delays of a real link (protocol 13).
+
+Theory of operation. The venue ticks on a regular grid and each frame is delayed on its own, so that a long
+gap is followed by a short one (gaps of real recordings correlate by -0.47). A frame never overtakes the one
+before it: what a stall holds back arrives with the next frame, a few milliseconds apart. How good the link
+is differs from game to game: most are good, one in six stalls all the time.
+
+The public feed and the private answers have one clock: a frame that is late is late for everybody.
+"""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from vectra_bot.exchange.dice import Choice, Curve, Dice
+from vectra_bot.game import rules
+
+_CORE = Curve(
+    ((0.0, -9.0), (0.05, -4.5), (0.25, -2.2), (0.5, 0.0), (0.75, 3.2), (0.95, 11.0),
+     (0.99, 24.0), (1.0, 40.0))
+)  # fmt: skip
+_STALL = Curve(
+    ((0.0, 20.0), (0.5, 70.0), (0.8, 150.0), (0.95, 300.0), (0.99, 480.0), (1.0, 1400.0))
+)
+_HELD = Curve(((0.0, 255.0), (1.0, 315.0)))
+_TOGETHER = Curve(((0.0, 2.5), (0.5, 3.5), (1.0, 5.5)))
+"""Distance of frames that arrive together, milliseconds."""
+
+_FIRST_TICK = Curve(((0.0, 8.0), (0.25, 14.0), (0.5, 16.5), (0.75, 21.0), (1.0, 38.0)))
+_RUG = Curve(((0.0, 18.0), (0.25, 34.0), (0.5, 41.0), (0.75, 49.0), (1.0, 78.0)))
+"""What the venue takes longer for the first tick and for the rug than for an ordinary tick."""
+
+_EXTRA_TICKS = Choice[int](((1, 459), (2, 366), (3, 11), (0, 10), (4, 3)))
+_SETTLEMENT = {
+    0: Curve(((0.0, 250.0), (0.5, 284.0), (1.0, 320.0))),
+    1: Curve(
+        ((0.0, 265.0), (0.05, 384.0), (0.25, 485.0), (0.5, 555.0), (0.75, 720.0),
+         (0.95, 1300.0), (1.0, 2400.0))
+    ),
+    2: Curve(
+        ((0.0, 510.0), (0.05, 553.0), (0.25, 611.0), (0.5, 700.0), (0.75, 925.0),
+         (0.95, 1740.0), (1.0, 2800.0))
+    ),
+    3: Curve(((0.0, 850.0), (0.5, 1250.0), (1.0, 3000.0))),
+    4: Curve(((0.0, 900.0), (0.5, 1500.0), (1.0, 3200.0))),
+}  # fmt: skip
+_NEW_GAME = Curve(
+    ((0.0, 40.0), (0.05, 70.0), (0.5, 105.0), (0.9, 300.0), (0.97, 520.0), (1.0, 900.0))
+)
+_START = Curve(
+    ((0.0, 9955.0), (0.05, 9962.0), (0.25, 10005.0), (0.5, 10035.0), (0.85, 10120.0),
+     (0.95, 10680.0), (1.0, 10900.0))
+)  # fmt: skip
+
+
+@frozen
+class Link:
+    """How a link delays frames: the scale of the small delays, and the chances of the large ones.
+
+    ``stalls`` is the chance of a stall, ``holds`` that a frame waits for the next one, ``smears`` that
+    it is late by anything up to ``smear_ms``.
+    """
+
+    scale: float
+    stalls: float
+    holds: float = 0.0
+    smears: float = 0.0
+    smear_ms: float = 0.0
+
+
+_LINKS = Choice[Link](
+    (
+        (Link(0.9, 0.004), 34),
+        (Link(1.15, 0.02), 20),
+        (Link(1.5, 0.055), 24),
+        (Link(3.0, 0.10, smears=0.20, smear_ms=60.0), 6),
+        (Link(2.5, 0.02, holds=0.13, smears=0.42, smear_ms=230.0), 16),
+    )
+)
+_STEADY = Link(0.0, 0.0)
+
+
+class Timing:
+    """The times of one game after another, in the order in which the exchange asks for them.
+
+    A game: :meth:`begin_game`, then :meth:`countdown_ms` for each countdown frame, :meth:`start_ms`,
+    :meth:`first_tick_ms`, :meth:`tick_gap_ms` for each further tick, :meth:`rug_gap_ms`,
+    :meth:`settlement_ms`, :meth:`new_game_ms`.
+
+    Args:
+        dice: a stream of its own.
+        steady: leave delays out and give every time its typical value.
+    """
+
+    def __init__(self, dice: Dice, *, steady: bool = False) -> None:
+        self._dice = dice
+        self._steady = steady
+        self._link = _STEADY
+        self._due = 0.0
+        self._last = 0.0
+
+    def begin_game(self) -> None:
+        """Draw the link of the coming game; call it with the new-game frame."""
+        if not self._steady:
+            self._link = _LINKS.at(self._dice.roll())
+        self._last = 0.0
+
+    def countdown_ms(self, elapsed_ms: int) -> float:
+        """Return when a countdown frame comes, milliseconds after the new-game frame.
+
+        Args:
+            elapsed_ms: by how much its timer is below the first frame's, a multiple of 100.
+        """
+        nominal = 2 + elapsed_ms * rules.MEASURED_COUNTDOWN_STEP_MS / rules.COUNTDOWN_STEP_MS
+        if self._steady:
+            return nominal
+        self._last = max(nominal + max(0.0, self._small()), self._last + 0.5)
+        return self._last
+
+    def start_ms(self) -> float:
+        """Return when tick 0 comes, milliseconds after the frame that opens the presale."""
+        return rules.START_AFTER_PRESALE_MS if self._steady else _START.at(self._dice.roll())
+
+    def first_tick_ms(self) -> float:
+        """Return the gap from tick 0 to tick 1."""
+        self._due = self._last = 0.0
+        if self._steady:
+            return self._arrive(rules.FIRST_TICK_MS, 0.0)
+        self._last = self._delay()  # tick 0 has come as late as any frame
+        return self._arrive(rules.TICK_MS + _FIRST_TICK.at(self._dice.roll()), self._delay())
+
+    def tick_gap_ms(self) -> float:
+        """Return the gap from the last tick to the next."""
+        if self._steady:
+            return self._arrive(rules.TICK_MS, 0.0)
+        return self._arrive(rules.TICK_MS, self._delay())
+
+    def rug_gap_ms(self) -> float:
+        """Return the gap from the last live tick to the rug frame."""
+        if self._steady:
+            return self._arrive(rules.RUG_AFTER_TICK_MS, 0.0)
+        return self._arrive(rules.TICK_MS + _RUG.at(self._dice.roll()), self._delay())
+
+    def settlement_ms(self) -> tuple[float, int]:
+        """Return when the settlement frame comes after the rug frame, and its ticks past the rug."""
+        if self._steady:
+            return rules.SETTLEMENT_AFTER_RUG_MS, 1
+        extra = _EXTRA_TICKS.at(self._dice.roll())
+        return _SETTLEMENT[extra].at(self._dice.roll()), extra
+
+    def new_game_ms(self) -> float:
+        """Return when the new-game frame comes after the settlement frame."""
+        if self._steady:
+            return rules.NEW_GAME_AFTER_RUG_MS - rules.SETTLEMENT_AFTER_RUG_MS
+        return _NEW_GAME.at(self._dice.roll())
+
+    def _arrive(self, after_due_ms: float, delay_ms: float) -> float:
+        """Let a frame be due *after_due_ms* after the one before, and return the gap of the arrivals."""
+        self._due += after_due_ms
+        arrival = self._due + delay_ms
+        if arrival <= self._last + 3:
+            arrival = self._last + (3.0 if self._steady else _TOGETHER.at(self._dice.roll()))
+        gap = arrival - self._last
+        self._last = arrival
+        return gap
+
+    def _small(self) -> float:
+        return _CORE.at(self._dice.roll()) * self._link.scale
+
+    def _delay(self) -> float:
+        link = self._link
+        delay = self._small()
+        u = self._dice.roll()
+        if u < link.stalls:
+            return delay + _STALL.at(u / link.stalls)
+        u -= link.stalls
+        if u < link.holds:
+            return delay + _HELD.at(u / link.holds)
+        u -= link.holds
+        return delay + u / link.smears * link.smear_ms if u < link.smears else delay
