@@ -23,7 +23,7 @@ from vectra_bot.actions.risk import Limits
 from vectra_bot.cli.main import COMMANDS, EXIT_CODES, LazyGroup
 from vectra_bot.config import LIMITS_HELP, RunSettings
 from vectra_bot.errors import VectraError
-from vectra_bot.game.account import AccountView, PositionView
+from vectra_bot.game.view import AccountView, PositionView
 from vectra_bot.game.state import GameView
 from vectra_bot.models import RECORDS, ActionState, DocType
 from vectra_bot.params import parameters

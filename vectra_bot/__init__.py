@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from vectra_bot.actions.risk import Limits
     from vectra_bot.analysis.report import Report
     from vectra_bot.errors import VectraError
-    from vectra_bot.game.account import AccountView, PositionView, SidebetView
+    from vectra_bot.game.holdings import ShortView, SidebetView, StakeView
+    from vectra_bot.game.rounds import Round, SideGamesView
     from vectra_bot.game.state import GameView
+    from vectra_bot.game.view import AccountView, PositionView
     from vectra_bot.hookspecs import hookimpl
     from vectra_bot.params import configure, param, parameters
     from vectra_bot.plugins import Plugin
@@ -24,17 +26,21 @@ if TYPE_CHECKING:
     from vectra_bot.strategy import Strategy
 
 _HOMES = {
-    "AccountView": "vectra_bot.game.account",
+    "AccountView": "vectra_bot.game.view",
     "BotActionInterface": "vectra_bot.actions.interface",
     "Catalog": "vectra_bot.store.catalog",
     "GameView": "vectra_bot.game.state",
     "Limits": "vectra_bot.actions.risk",
     "Plugin": "vectra_bot.plugins",
-    "PositionView": "vectra_bot.game.account",
+    "PositionView": "vectra_bot.game.view",
     "ReplayConfig": "vectra_bot.session",
     "Report": "vectra_bot.analysis.report",
+    "Round": "vectra_bot.game.rounds",
     "SessionConfig": "vectra_bot.session",
-    "SidebetView": "vectra_bot.game.account",
+    "ShortView": "vectra_bot.game.holdings",
+    "SideGamesView": "vectra_bot.game.rounds",
+    "SidebetView": "vectra_bot.game.holdings",
+    "StakeView": "vectra_bot.game.holdings",
     "Strategy": "vectra_bot.strategy",
     "VectraError": "vectra_bot.errors",
     "configure": "vectra_bot.params",
@@ -56,8 +62,12 @@ __all__ = [
     "PositionView",
     "ReplayConfig",
     "Report",
+    "Round",
     "SessionConfig",
+    "ShortView",
+    "SideGamesView",
     "SidebetView",
+    "StakeView",
     "Strategy",
     "VectraError",
     "configure",

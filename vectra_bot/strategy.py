@@ -14,8 +14,9 @@ from vectra_bot.params import Configurable, Parameter, configure, param, paramet
 
 if TYPE_CHECKING:
     from vectra_bot.actions.interface import BotActionInterface
-    from vectra_bot.game.account import AccountView, PositionView
+    from vectra_bot.game.rounds import SideGamesView
     from vectra_bot.game.state import GameView
+    from vectra_bot.game.view import AccountView, PositionView
     from vectra_bot.models import (
         GameSummary,
         GameTick,
@@ -29,11 +30,12 @@ if TYPE_CHECKING:
 
 @frozen
 class Surroundings:
-    """What a running strategy reaches: its actions, its account and the finished games."""
+    """What a running strategy reaches: its actions, its account, finished games and the side games."""
 
     actions: BotActionInterface
     account: AccountView
     history: Sequence[GameSummary]
+    side_games: SideGamesView
 
 
 __all__ = [
@@ -80,7 +82,7 @@ class Strategy(Configurable):
 
     @property
     def account(self) -> AccountView:
-        """Return our money: ``cash``, ``sidebet``, ``short``, ``pnl``."""
+        """Return our money: ``cash``, ``sidebet``, ``short``, ``stakes``, ``pnl``."""
         return self._around.account
 
     @property
@@ -94,12 +96,20 @@ class Strategy(Configurable):
         return self._around.history
 
     @property
+    def side_games(self) -> SideGamesView:
+        """Return the side games' rounds: ``bbc`` and ``candleflip`` (protocol 11; unverified).
+
+        Rounds have no callback of their own: look at them at every tick.
+        """
+        return self._around.side_games
+
+    @property
     def _around(self) -> Surroundings:
         around: Surroundings | None = self.__dict__.get("_surroundings")
         if around is None:
             raise NotInCallback(
-                f"{type(self).__name__} is not running: use actions, account, position and history "
-                "inside its on_* methods"
+                f"{type(self).__name__} is not running: use actions, account, position, history and "
+                "side_games inside its on_* methods"
             )
         return around
 

@@ -18,8 +18,8 @@ from vectra_bot.actions.notes import (
     Tracked,
 )
 from vectra_bot.actions.risk import HaltCause, RiskGate
-from vectra_bot.game.account import Account
-from vectra_bot.game.ledger import to_lamports, to_sol
+from vectra_bot.game.account import Account, Unexplained
+from vectra_bot.game.amounts import to_lamports, to_sol
 from vectra_bot.game.state import GameView
 from vectra_bot.models import (
     ActionOutcome,
@@ -31,13 +31,14 @@ from vectra_bot.models import (
     Mode,
     PlayerAction,
     PlayerState,
+    PlayerUpdate,
     SystemEvent,
+    Trade,
 )
 from vectra_bot.models.times import NS_PER_MS
 
 EVIDENCE_TIMEOUT_NS = 2_000_000_000
 MAX_REMEMBERED = 1024
-MAX_UNEXPLAINED = 3
 
 
 @define
@@ -82,6 +83,15 @@ class ActionBook:
     def _undecided(self) -> list[Tracked]:
         return [t for t in self._open.values() if not t.action.is_decided]
 
+    def _match_trace(self, trade: Trade, kind: ActionType) -> Tracked | None:
+        tracked = self._by_trace.get(trade.trace_id or "")
+        return tracked if tracked and fits(tracked.action, kind, trade.amount) else None
+
+    def _match_alone(self, trade: Trade, kind: ActionType) -> Tracked | None:
+        alone = self._undecided()
+        matches = len(alone) == 1 and fits(alone[0].action, kind, trade.amount)
+        return alone[0] if matches else None
+
     def add(self, action: PlayerAction, command: Command, plan: ExitPlan, now_ns: int) -> None:
         """Take up an action whose command is about to leave."""
         tracked = Tracked(action, command, now_ns, plan)
@@ -92,8 +102,8 @@ class ActionBook:
         """Report an action that is complete at once: denied, or local."""
         self.notes.append(Completed(action))
 
-    def external(self, kind: ActionType, amount: Decimal, recv_ns: int) -> Tracked:
-        """Make the record of something our account did without us."""
+    def external(self, kind: ActionType, amount: Decimal, recv_ns: int, **values: Any) -> Tracked:
+        """Make the record of something our account did without us; *values* are more of its fields."""
         action_id, _ = self.ids.next()
         action = PlayerAction(
             action_id,
@@ -111,6 +121,7 @@ class ActionBook:
             state=ActionState.SENT,
             mode=self.mode,
             actor=Actor.EXTERNAL,
+            **values,
         )
         tracked = Tracked(action, None, recv_ns, booked=True)
         self._open[action_id] = tracked
@@ -149,7 +160,10 @@ class ActionBook:
                 self._move(tracked, ActionState.UNKNOWN, f"link lost: {reason}")
 
     def on_game_closed(self, game_id: str, rug_ns: int | None, now_ns: int) -> None:
-        """Decide what is still open of *game_id*: the settled ledger proves what did not happen."""
+        """Decide what is still open of *game_id*: the settled ledger proves what did not happen.
+
+        A stake in a side game's round is not of the game: its own round decides it.
+        """
         stated = self.account.stated
         proven = (
             rug_ns is not None
@@ -158,7 +172,7 @@ class ActionBook:
             and self.account.closes
         )
         for tracked in list(self._open.values()):
-            if tracked.action.game_id != game_id:
+            if tracked.action.game_id != game_id or tracked.action.action_type.is_side_game:
                 continue
             if not tracked.action.is_decided:
                 self._decide_unproven(tracked, now_ns, proven=proven)
@@ -172,12 +186,14 @@ class ActionBook:
                 self._decide_unproven(tracked, now_ns, proven=False)
             self._complete(tracked, None, None)
 
-    def _decide_unproven(self, tracked: Tracked, now_ns: int, *, proven: bool) -> None:
+    def _decide_unproven(
+        self, tracked: Tracked, now_ns: int, *, proven: bool, what: str = "settled game"
+    ) -> None:
         if proven:
             outcome = ActionOutcome(
                 False,
                 error=ActionState.NOT_EXECUTED.value,
-                error_reason="the settled game closes to the lamport without it",
+                error_reason=f"the {what} closes to the lamport without it",
                 server_request_id=tracked.ack_id,
             )
             self._decide(tracked, ActionState.NOT_EXECUTED, now_ns, "settled ledger", outcome)
@@ -198,6 +214,7 @@ class ActionBook:
             executed_price=None if tracked.price is None else Decimal(repr(tracked.price)),
             executed_amount=to_sol(amount),
             server_request_id=tracked.ack_id,
+            executed_bonus=to_sol(tracked.bonus) if tracked.bonus else None,
         )
         if server_ts is not None:
             stamps = attrs.evolve(action.timestamps, server_ts=server_ts)
@@ -248,6 +265,13 @@ class ActionBook:
         tracked.action = action
         self.notes.append(Completed(action))
 
+    def _complete_shown(self, tracked: Tracked, shown: Unexplained | None) -> None:
+        """Complete an action whose effect an earlier update showed before anything explained it."""
+        if shown is not None:
+            self._unexplained -= 1
+            update = shown.update
+            self._complete(tracked, player_state(update), update.recv_ns // NS_PER_MS)
+
     def _contradiction(self, tracked: Tracked, message: str) -> None:
         self._find(
             "action.contradiction",
@@ -272,6 +296,28 @@ class ActionBook:
 _TROUBLE = frozenset(
     {ActionState.UNKNOWN, ActionState.UNRESOLVED, ActionState.REJECTED, ActionState.NOT_SENT}
 )
+
+
+# What an order of these kinds brings is the venue's to say.
+_PAID_BY_VENUE = frozenset({ActionType.SELL, ActionType.SHORT_CLOSE})
+
+
+def fits(action: PlayerAction, kind: ActionType, amount: Decimal) -> bool:
+    """Whether evidence of *kind* and *amount* can be of *action*."""
+    if action.action_type is not kind:
+        return False
+    return kind in _PAID_BY_VENUE or action.amount == amount
+
+
+def player_state(update: PlayerUpdate) -> PlayerState:
+    """Return the account as *update* states it."""
+    return PlayerState(
+        update.cash,
+        update.position_qty,
+        update.avg_cost,
+        update.total_invested,
+        update.cumulative_pnl,
+    )
 
 
 def remember(table: OrderedDict[Any, Any], key: Any, value: Any) -> None:

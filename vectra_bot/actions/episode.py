@@ -9,7 +9,7 @@ from attrs import define
 from vectra_bot.actions.ids import ActionIds
 from vectra_bot.game import rules
 from vectra_bot.game.account import Account
-from vectra_bot.game.ledger import to_lamports, to_sol
+from vectra_bot.game.amounts import to_lamports, to_sol
 from vectra_bot.models import ActionType, Actor, MLEpisode, PlayerAction
 from vectra_bot.models.times import NS_PER_MS, utc_from_ns
 
@@ -86,7 +86,7 @@ class EpisodeBook:
         pnl = equity - self.start_equity
         if not rugged:
             outcome = "timeout"
-        elif self.open_at_rug or account.lots or account.sidebet is not None:
+        elif self.open_at_rug or account.lots or account.sidebet or account.short:
             outcome = "rug"
         else:
             outcome = "exit_profit" if pnl >= 0 else "exit_loss"

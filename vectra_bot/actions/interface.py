@@ -12,6 +12,7 @@ import struct
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from decimal import Decimal
+from typing import Any
 
 import attrs
 from attrs import define, field
@@ -19,20 +20,25 @@ from attrs import define, field
 from vectra_bot.actions.exits import DeclaredExits, ExitPlan
 from vectra_bot.actions.ids import ActionIds
 from vectra_bot.actions.risk import Ask, RiskGate
+from vectra_bot.actions.rounds import SIDE_GAMES
 from vectra_bot.actions.tracker import ActionTracker
 from vectra_bot.errors import NotInCallback, StrategyError
 from vectra_bot.game import rules
 from vectra_bot.game.account import Account
-from vectra_bot.game.ledger import to_lamports, to_sol
+from vectra_bot.game.amounts import to_lamports, to_sol
+from vectra_bot.game.rounds import Round, Rounds
 from vectra_bot.game.state import GameView
 from vectra_bot.models import (
     ActionOutcome,
     ActionState,
     ActionTimestamps,
     ActionType,
+    BBCPrediction,
+    CandleflipChoice,
     Command,
     Mode,
     PlayerAction,
+    SideGameKind,
 )
 from vectra_bot.models.times import NS_PER_MS
 
@@ -91,7 +97,9 @@ class BotActionInterface(ABC):
 
         Args:
             amount: SOL; the adjusted bet (see :meth:`bet_increment`) if not given.
-            leverage: 1 to 5, where the venue allows it.
+            leverage: 1 to 5 (protocol 9; above 1 everything about it is unverified). The position gains and
+                loses that many times as much, and the venue sells it by itself at a fall of 20 % (2), 10 %
+                (3), 2.5 % (4) or 1 % (5); that sale is external, not an action of ours.
             take_profit: sell everything when value over cost reaches this, e.g. 1.5.
             stop_loss: sell everything when value over cost falls to this, e.g. 0.7.
             max_ticks: sell everything this many ticks after the entry.
@@ -132,6 +140,72 @@ class BotActionInterface(ABC):
         """
         self._enter("sidebet")
         return self._ask(Ask(ActionType.SIDEBET, amount=self._stake(amount)), "SIDEBET", ExitPlan())
+
+    def short_open(self, amount: Amount | None = None) -> PlayerAction:
+        """Open a short of *amount* SOL: it gains when the price falls (protocol 8; payoff unverified).
+
+        One short at a time, while the game runs. What becomes of it comes as ``on_stake_settled``.
+
+        Raises:
+            NotInCallback: called outside a strategy's callback.
+            StrategyError: *amount* is no amount of SOL with at most nine places.
+        """
+        self._enter("short_open")
+        ask = Ask(ActionType.SHORT_OPEN, amount=self._stake(amount))
+        return self._ask(ask, "SHORT", ExitPlan())
+
+    def short_close(self) -> PlayerAction:
+        """Close the short at what it is worth when the order arrives (protocol 8; payoff unverified).
+
+        Raises:
+            NotInCallback: called outside a strategy's callback.
+        """
+        self._enter("short_close")
+        return self._ask(Ask(ActionType.SHORT_CLOSE), "CLOSE SHORT", ExitPlan())
+
+    def bbc_predict(
+        self,
+        prediction: BBCPrediction | str,
+        amount: Amount | None = None,
+        *,
+        round_id: str | None = None,
+    ) -> PlayerAction:
+        """Stake *amount* SOL on BULL, BEAR or CRAB in a round (protocol 11; unverified).
+
+        Args:
+            prediction: what the round shall end with.
+            amount: SOL; the adjusted bet if not given.
+            round_id: which round; the newest that takes stakes if not given.
+
+        Raises:
+            NotInCallback: called outside a strategy's callback.
+            StrategyError: *prediction* is none, or *amount* is no amount of SOL.
+        """
+        self._enter("bbc_predict")
+        choice = _choice(BBCPrediction, prediction, "prediction")
+        return self._ask_round(ActionType.BBC_PREDICT, choice, amount, round_id)
+
+    def candleflip_bet(
+        self,
+        choice: CandleflipChoice | str,
+        amount: Amount | None = None,
+        *,
+        round_id: str | None = None,
+    ) -> PlayerAction:
+        """Stake *amount* SOL on GREEN or RED in a round (protocol 11; unverified).
+
+        Args:
+            choice: the side that shall win.
+            amount: SOL; the adjusted bet if not given.
+            round_id: which round, of whichever room; the newest that takes stakes if not given.
+
+        Raises:
+            NotInCallback: called outside a strategy's callback.
+            StrategyError: *choice* is none, or *amount* is no amount of SOL.
+        """
+        self._enter("candleflip_bet")
+        side = _choice(CandleflipChoice, choice, "choice")
+        return self._ask_round(ActionType.CANDLEFLIP_BET, side, amount, round_id)
 
     # Bet adjustments: local, nothing is sent.
 
@@ -204,7 +278,7 @@ class BotActionInterface(ABC):
         button: str,
         amount: int | None,
         percentage: int | None,
-        leverage: int = 1,
+        ask: Ask | None = None,
     ) -> PlayerAction:
         desk = self._desk
         action_id, trace_id = desk.ids.next()
@@ -223,12 +297,33 @@ class BotActionInterface(ABC):
             ActionTimestamps(desk.now_ns // NS_PER_MS),
             trace_id=None if kind.is_local else trace_id,
             mode=desk.mode,
-            leverage=leverage,
+            leverage=1 if ask is None else ask.leverage,
+            choice=None if ask is None else ask.choice,
+            round_id=None if ask is None or ask.round is None else ask.round.round_id,
+            unverified=ask is not None and self._is_unverified(ask),
         )
+
+    def _is_unverified(self, ask: Ask) -> bool:
+        """Whether no capture shows what *ask* asks for: leverage, shorts, side games."""
+        if ask.action_type is ActionType.SELL:
+            return self._desk.account.view.position.leverage > 1
+        return ask.action_type.is_unverified or ask.leverage > 1
+
+    def _ask_round(
+        self, kind: ActionType, choice: str, amount: Amount | None, round_id: str | None
+    ) -> PlayerAction:
+        rounds, side_game = self._desk.tracker.rounds, SIDE_GAMES[kind]
+        asked: Round | None
+        if round_id is None:
+            asked = rounds.current(side_game)
+        else:
+            asked = rounds.get(side_game, round_id)
+        ask = Ask(kind, amount=self._stake(amount), choice=choice, round=asked)
+        return self._ask(ask, choice, ExitPlan())
 
     def _ask(self, ask: Ask, button: str, plan: ExitPlan) -> PlayerAction:
         desk = self._desk
-        action = self._build(ask.action_type, button, ask.amount, ask.percentage, ask.leverage)
+        action = self._build(ask.action_type, button, ask.amount, ask.percentage, ask)
         tracker = desk.tracker
         reason = desk.gate.check(
             ask,
@@ -263,7 +358,9 @@ class BotActionInterface(ABC):
             percentage=action.percentage,
             leverage=action.leverage,
             created_ns=desk.now_ns,
-            context_sha256=_context_digest(desk.game, desk.account),
+            context_sha256=_context_digest(desk.game, desk.account, desk.tracker.rounds),
+            choice=action.choice,
+            round_id=action.round_id,
         )
 
     def _adjust(
@@ -286,7 +383,20 @@ def _plain(step: Amount) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def _context_digest(game: GameView, account: Account) -> str:
+def _choice(kind: type[BBCPrediction | CandleflipChoice], value: object, what: str) -> str:
+    """Return the choice that *value* names, as text.
+
+    Raises:
+        StrategyError: it names none.
+    """
+    text = value.value if isinstance(value, kind) else value
+    names = [member.value for member in kind]
+    if not isinstance(text, str) or text.upper() not in names:
+        raise StrategyError(f"{what} was {value!r}: give {', '.join(names[:-1])} or {names[-1]}")
+    return text.upper()
+
+
+def _context_digest(game: GameView, account: Account, rounds: Rounds) -> str:
     """Return a digest of what a decision could see of prices and account."""
     prices = list(game.prices)
     digest = hashlib.sha256(game.game_id.encode())
@@ -294,4 +404,17 @@ def _context_digest(game: GameView, account: Account) -> str:
     digest.update(
         repr((game.tick, game.phase.value, account.cash, account.qty, account.cost)).encode()
     )
+    if account.short is not None or not rounds.empty:
+        digest.update(repr(_beside(account, rounds)).encode())
     return digest.hexdigest()
+
+
+def _beside(account: Account, rounds: Rounds) -> tuple[Any, ...]:
+    """Return what can be seen beside the game and the long position, as plain values."""
+    short = account.short
+    newest = (rounds.current(side_game) for side_game in SideGameKind)
+    return (
+        None if short is None else (str(short.stake), short.entry_price, str(short.value)),
+        [(r.round_id, r.is_open, r.result) for r in newest if r is not None],
+        sorted((kind.value, round_id) for kind, round_id in account.stakes),
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from attrs import define, field, frozen
 
@@ -10,6 +10,7 @@ from vectra_bot.actions.exits import ExitPlan
 from vectra_bot.game.account import Statement
 from vectra_bot.models import (
     Command,
+    DocType,
     PlayerAction,
     PlayerUpdate,
     StakeSettled,
@@ -32,6 +33,7 @@ class Tracked:
     booked: bool = False
     price: float | None = None
     amount: int | None = None
+    bonus: int = 0
 
 
 @frozen
@@ -57,9 +59,18 @@ class Booked:
 
 @frozen
 class Settled:
-    """The stake of an earlier action was settled."""
+    """The stake of an earlier action was settled; ``at_rug`` if the rug did it."""
 
     settled: StakeSettled
+    at_rug: bool = False
+
+
+@frozen
+class Recorded:
+    """What the tracker has to store beside actions: a short's state, a side game's round."""
+
+    doc_type: DocType
+    record: Any
 
 
 @frozen
@@ -77,6 +88,9 @@ class Stated:
     statement: Statement
     cause: StateCause | None
     action_id: str | None
+    unverified: bool = False
 
 
-Note: TypeAlias = Submitted | Completed | Booked | Settled | ForcedSell | Stated | SystemEvent
+Note: TypeAlias = (
+    Submitted | Completed | Booked | Settled | Recorded | ForcedSell | Stated | SystemEvent
+)

@@ -16,7 +16,8 @@ from attrs import define, field, frozen
 from vectra_bot.errors import ConfigError, safe_repr
 from vectra_bot.game import rules
 from vectra_bot.game.account import Account
-from vectra_bot.game.ledger import LedgerError, to_lamports, to_sol
+from vectra_bot.game.amounts import LedgerError, to_lamports, to_sol
+from vectra_bot.game.rounds import Round
 from vectra_bot.game.state import GameView
 from vectra_bot.models import ActionType, GamePhase
 
@@ -55,6 +56,14 @@ def _count(_: object, attribute: Any, value: Any) -> None:
         )
 
 
+def _leverage(_: object, attribute: Any, value: Any) -> None:
+    if type(value) is not int or not rules.MIN_LEVERAGE <= value <= rules.MAX_LEVERAGE:
+        raise ConfigError(
+            f"limit {attribute.name!r} was {safe_repr(value)}: "
+            f"give a whole number from {rules.MIN_LEVERAGE} to {rules.MAX_LEVERAGE}"
+        )
+
+
 @frozen(kw_only=True)
 class Limits:
     """What a session may do; enforced in every mode. Amounts also take int, float and text.
@@ -62,12 +71,16 @@ class Limits:
     Attributes:
         stake: largest amount of one entry, SOL.
         session_loss: largest loss of the session, SOL, with everything open counted as lost.
-        actions_per_game: actions sent in one game; selling the whole position stays possible.
+        actions_per_game: actions sent in one game; selling the whole position and closing a short stay
+            possible.
+        leverage: highest leverage of one buy. The venue's own limit by default: a leveraged position loses
+            its stake at most, and the stake has a limit.
     """
 
     stake: Decimal = field(default=Decimal("0.1"), converter=_to_amount, validator=_amount)
     session_loss: Decimal = field(default=Decimal("0.5"), converter=_to_amount, validator=_amount)
     actions_per_game: int = field(default=20, validator=_count)
+    leverage: int = field(default=rules.MAX_LEVERAGE, validator=_leverage)
 
 
 class HaltCause(str, Enum):
@@ -81,15 +94,19 @@ class HaltCause(str, Enum):
 
 @frozen
 class Ask:
-    """What is about to be asked of the venue; ``amount`` in lamports."""
+    """What is about to be asked of the venue; ``amount`` in lamports, ``round`` a side game's."""
 
     action_type: ActionType
     amount: int | None = None
     percentage: int | None = None
     leverage: int = 1
+    choice: str | None = None
+    round: Round | None = None
 
     @property
     def is_full_exit(self) -> bool:
+        if self.action_type is ActionType.SHORT_CLOSE:
+            return True
         return self.action_type is ActionType.SELL and self.percentage == 100
 
 
@@ -168,6 +185,8 @@ class RiskGate:
         return None
 
     def _check_entry(self, ask: Ask, account: Account, at_risk: int) -> str | None:
+        if ask.leverage > self.limits.leverage:
+            return f"limit.leverage: {ask.leverage} is above the limit of {self.limits.leverage}"
         amount = ask.amount or 0
         limit = to_lamports(self.limits.stake)
         if amount > limit:
@@ -201,7 +220,9 @@ class RiskGate:
 
 
 def _check_phase(ask: Ask, game: GameView, account: Account) -> str | None:
-    """Deny what the venue's own rules do not allow now (protocol 6.1, 7)."""
+    """Deny what the venue's own rules do not allow now (protocol 6.1, 7; 8, 9 and 11 unverified)."""
+    if ask.action_type.is_side_game:
+        return _check_round(ask, account)
     if not rules.MIN_LEVERAGE <= ask.leverage <= rules.MAX_LEVERAGE:
         return f"venue.leverage: {ask.leverage} is outside {rules.MIN_LEVERAGE} to {rules.MAX_LEVERAGE}"
     if ask.action_type is ActionType.SELL:
@@ -210,8 +231,35 @@ def _check_phase(ask: Ask, game: GameView, account: Account) -> str | None:
         if not account.lots:
             return "position: there is nothing to sell"
         return None
+    if ask.action_type in (ActionType.SHORT_OPEN, ActionType.SHORT_CLOSE):
+        return _check_short(ask, game, account)
     if game.phase not in (GamePhase.ACTIVE, GamePhase.PRESALE):
         return f"phase: no entry in phase {game.phase.value}"
     if ask.action_type is ActionType.SIDEBET and account.sidebet is not None:
         return f"sidebet.open: a sidebet runs until tick {account.sidebet.end_tick}"
+    return None
+
+
+def _check_short(ask: Ask, game: GameView, account: Account) -> str | None:
+    """Deny a short outside a running game: what the presale allows is buys and sidebets (protocol 6.1)."""
+    if game.phase is not GamePhase.ACTIVE:
+        return f"phase: no short is opened or closed in phase {game.phase.value}"
+    if ask.action_type is ActionType.SHORT_CLOSE:
+        return None if account.short is not None else "short: there is no short to close"
+    if account.short is not None:
+        return f"short.open: a short is open since tick {account.short.entry_tick}"
+    return None
+
+
+def _check_round(ask: Ask, account: Account) -> str | None:
+    """Deny a stake that no round takes; a round runs in any phase of the game."""
+    asked = ask.round
+    if asked is None:
+        return "round: no such round is known"
+    if not asked.is_open:
+        return f"round.closed: round {asked.round_id} takes no stakes any more"
+    if ask.choice not in asked.payouts:
+        return f"round.choice: round {asked.round_id} does not offer {ask.choice}"
+    if (asked.side_game, asked.round_id) in account.stakes:
+        return f"round.staked: a stake stands in round {asked.round_id}"
     return None

@@ -27,7 +27,7 @@ from decimal import Decimal
 import attrs
 from attrs import define
 
-from vectra_bot.actions.book import ActionBook, remember
+from vectra_bot.actions.book import fits, player_state, remember
 from vectra_bot.actions.notes import (
     Booked,
     ForcedSell,
@@ -37,17 +37,21 @@ from vectra_bot.actions.notes import (
     Tracked,
 )
 from vectra_bot.actions.risk import HaltCause
+from vectra_bot.actions.rounds import SIDE_GAMES
+from vectra_bot.actions.shorts import ShortTracker, bonus_of, short_of
 from vectra_bot.game import rules
-from vectra_bot.game.account import Effect, SidebetView, Statement, Unexplained
-from vectra_bot.game.ledger import Lot, to_lamports, to_sol
+from vectra_bot.game.account import Effect, Statement, Unexplained
+from vectra_bot.game.amounts import to_lamports, to_sol
+from vectra_bot.game.holdings import SidebetView, StakeView
+from vectra_bot.game.lots import Lot
 from vectra_bot.models import (
     Ack,
     ActionOutcome,
     ActionState,
     ActionType,
+    Drawing,
     GamePhase,
     PlayerAction,
-    PlayerState,
     PlayerUpdate,
     SendResult,
     SidebetPlaced,
@@ -58,19 +62,44 @@ from vectra_bot.models import (
 )
 from vectra_bot.models.times import NS_PER_MS
 
-EVIDENCE_TIMEOUT_NS = 2_000_000_000
-MAX_REMEMBERED = 1024
 MAX_UNEXPLAINED = 3
 
 # What the venue calls SOL in trades and updates (protocol 5.5, 5.6).
 SOL_COINS = (None, "solana", rules.SOL_ADDRESS)
 
-_TRADE_KINDS = {"buy": ActionType.BUY, "sell": ActionType.SELL}
+_TRADE_KINDS = {
+    "buy": ActionType.BUY,
+    "sell": ActionType.SELL,
+    "short_open": ActionType.SHORT_OPEN,
+    "short_close": ActionType.SHORT_CLOSE,
+}
 
 
 @define
-class ActionTracker(ActionBook):
+class ActionTracker(ShortTracker):
     """Correlates evidence with actions; one per session."""
+
+    def on_time(self, now_ns: int) -> None:
+        """Give up waiting for what is overdue at *now_ns*."""
+        super().on_time(now_ns)
+        self.give_up_stakes(now_ns)
+
+    def on_disconnected(self, reason: str) -> None:
+        """Make everything in flight UNKNOWN: what was sent may have executed unseen."""
+        super().on_disconnected(reason)
+        self.rounds.lose()
+
+    def on_game_closed(self, game_id: str, rug_ns: int | None, now_ns: int) -> None:
+        """Decide what is still open of *game_id*; what runs beside the game goes on."""
+        super().on_game_closed(game_id, rug_ns, now_ns)
+        if self.account.stated is not None:
+            self.prove_stakes(self.account.stated.recv_ns)
+        self.lose_stakes(now_ns)
+
+    def on_ending(self, now_ns: int) -> None:
+        """Close everything: the session ends."""
+        super().on_ending(now_ns)
+        self.end_stakes()
 
     def on_send_result(self, result: SendResult) -> None:
         """Take in whether a command left."""
@@ -133,8 +162,10 @@ class ActionTracker(ActionBook):
             self._foreign(trade)
             return
         tracked = self._match_trace(trade, kind)
-        if tracked is None and kind is ActionType.SELL and self._is_forced(trade):
-            self._forced_sell(to_lamports(trade.amount), to_lamports(trade.qty))
+        if kind.is_unverified:
+            self.on_short_trade(trade, kind, tracked)
+            return
+        if tracked is None and kind is ActionType.SELL and self._is_external_sale(trade):
             return
         if tracked is None and trade.trace_id is None:
             tracked = self._match_alone(trade, kind)
@@ -144,7 +175,7 @@ class ActionTracker(ActionBook):
             self._traded(tracked, trade, kind)
 
     def _foreign(self, trade: Trade) -> None:
-        """Record a trade of ours that is not of SOL longs; another coin than ours ends trading."""
+        """Record a trade of ours of an unknown kind; another coin than ours ends trading."""
         self._find(
             "trade.unsupported",
             "critical" if trade.coin not in SOL_COINS else "warning",
@@ -154,31 +185,37 @@ class ActionTracker(ActionBook):
         if trade.coin not in SOL_COINS:
             self.gate.stop_all(f"our account trades {trade.coin!r} instead of SOL")
 
-    def _forced_sell(self, amount: int, qty: int) -> None:
+    def _is_external_sale(self, trade: Trade) -> bool:
+        """Take in a sale that we did not ask for if it is the rug's or a liquidation; say whether it was."""
+        if self.is_rugs(trade):
+            self._forced_sell(to_lamports(trade.amount), to_lamports(trade.qty), bonus_of(trade))
+            return True
+        lot = self.account.liquidated_lot(to_lamports(trade.qty), trade.price)
+        if lot is None:
+            return False
+        # An order of ours at such a price would have found the lot gone (protocol 9).
+        self._external_trade(trade, ActionType.SELL, liquidated=lot)
+        return True
+
+    def _forced_sell(self, amount: int, qty: int, bonus: int = 0) -> None:
         """Book the rug's sale, whichever of its two pieces of evidence comes first."""
-        if self._forced_game == self.game.game_id:
+        again = self._forced_game == self.game.game_id
+        if again and not self.account.lots:
             return
         self._forced_game = self.game.game_id
-        self.account.sell(amount, qty, None, StateCause.FORCED_SELL)
-        self.notes.append(ForcedSell(amount))
-
-    def _match_trace(self, trade: Trade, kind: ActionType) -> Tracked | None:
-        tracked = self._by_trace.get(trade.trace_id or "")
-        return tracked if tracked and _fits(tracked.action, kind, trade.amount) else None
-
-    def _match_alone(self, trade: Trade, kind: ActionType) -> Tracked | None:
-        alone = self._undecided()
-        fits = len(alone) == 1 and _fits(alone[0].action, kind, trade.amount)
-        return alone[0] if fits else None
+        self.account.sell(amount, qty, None, StateCause.FORCED_SELL, bonus=bonus)
+        if not again:
+            self.notes.append(ForcedSell(amount))
 
     def _traded(self, tracked: Tracked, trade: Trade, kind: ActionType) -> None:
         """Apply a trade that is the execution of *tracked*."""
         self._evidence(tracked, trade.recv_ns)
         tracked.price, tracked.amount = trade.price, to_lamports(trade.amount)
+        tracked.bonus = bonus_of(trade)
         shown: Unexplained | None = None
         if not tracked.booked:
             tracked.booked = True
-            shown = self._book(trade, kind, tracked.action.action_id, StateCause.ACTION)
+            shown = self._book(trade, kind, tracked.action, StateCause.ACTION)
             if kind is ActionType.BUY:
                 self.notes.append(Booked(tracked.plan))
         if tracked.action.is_decided:
@@ -191,44 +228,45 @@ class ActionTracker(ActionBook):
         self._complete_shown(tracked, shown)
 
     def _book(
-        self, trade: Trade, kind: ActionType, action_id: str | None, cause: StateCause
+        self,
+        trade: Trade,
+        kind: ActionType,
+        action: PlayerAction,
+        cause: StateCause,
+        liquidated: Lot | None = None,
     ) -> Unexplained | None:
         """Book a trade; one of a game that is over moves cash alone, its position is gone."""
-        amount, qty = to_lamports(trade.amount), to_lamports(trade.qty)
+        amount, qty, bonus = to_lamports(trade.amount), to_lamports(trade.qty), bonus_of(trade)
+        action_id = action.action_id
         if trade.game_id != self.game.game_id:
-            signed = -amount if kind is ActionType.BUY else amount
-            return self.account.move_cash(signed, action_id, cause)
+            signed = bonus - amount if kind is ActionType.BUY else amount - bonus
+            return self.account.move_cash(signed, action_id, cause, unverified=action.unverified)
         if kind is ActionType.BUY:
-            return self.account.buy(Lot(qty, amount, trade.tick, trade.price), action_id, cause)
-        return self.account.sell(amount, qty, action_id, cause)
+            leverage = trade.leverage or action.leverage
+            lot = Lot(qty, amount, trade.tick, trade.price, leverage, bonus)
+            return self.account.buy(lot, action_id, cause)
+        return self.account.sell(amount, qty, action_id, cause, bonus=bonus, liquidated=liquidated)
 
-    def _complete_shown(self, tracked: Tracked, shown: Unexplained | None) -> None:
-        """Complete an action whose effect an earlier update showed before anything explained it."""
-        if shown is not None:
-            self._unexplained -= 1
-            update = shown.update
-            self._complete(tracked, _player_state(update), update.recv_ns // NS_PER_MS)
-
-    def _is_forced(self, trade: Trade) -> bool:
-        """Whether a sale of ours without an action is the rug's: only a rug falls that far at once."""
-        if self.game.phase is GamePhase.RUGGED:
-            return trade.price == self.game.rug_price
-        return trade.price <= self.game.price * rules.FORCED_SELL_SHARE
-
-    def _external_trade(self, trade: Trade, kind: ActionType) -> None:
-        tracked = self.external(kind, trade.amount, trade.recv_ns)
+    def _external_trade(
+        self, trade: Trade, kind: ActionType, liquidated: Lot | None = None
+    ) -> None:
+        leverage = (trade.leverage or 1) if liquidated is None else liquidated.leverage
+        tracked = self.external(
+            kind, trade.amount, trade.recv_ns, leverage=leverage, unverified=leverage > 1
+        )
         tracked.price, tracked.amount = trade.price, to_lamports(trade.amount)
-        shown = self._book(trade, kind, tracked.action.action_id, StateCause.EXTERNAL)
+        tracked.bonus = bonus_of(trade)
+        shown = self._book(trade, kind, tracked.action, StateCause.EXTERNAL, liquidated)
         self._executed(tracked, trade.recv_ns, "trade", server_ts=trade.server_ts)
         self._complete_shown(tracked, shown)
 
     def on_sidebet_placed(self, event: SidebetPlaced) -> None:
         """Take in that a sidebet of our own account stands."""
         tracked = self._by_trace.get(event.trace_id or "")
-        if tracked is None or not _fits(tracked.action, ActionType.SIDEBET, event.amount):
+        if tracked is None or not fits(tracked.action, ActionType.SIDEBET, event.amount):
             alone = [t for t in self._undecided() if t.action.action_type is ActionType.SIDEBET]
-            fits = len(alone) == 1 and _fits(alone[0].action, ActionType.SIDEBET, event.amount)
-            tracked = alone[0] if fits and event.trace_id is None else None
+            alone_fits = len(alone) == 1 and fits(alone[0].action, ActionType.SIDEBET, event.amount)
+            tracked = alone[0] if alone_fits and event.trace_id is None else None
         if tracked is None:
             self._external_sidebet(event)
             return
@@ -237,7 +275,7 @@ class ActionTracker(ActionBook):
         shown: Unexplained | None = None
         if not tracked.booked:
             tracked.booked = True
-            bet = _bet(event, tracked.action.action_id)
+            bet = self._bet(event, tracked.action.action_id)
             shown = self.account.place_sidebet(bet, StateCause.ACTION)
         if not tracked.action.is_decided:
             self._executed(tracked, event.recv_ns, "sidebet event", server_ts=event.server_ts)
@@ -249,8 +287,13 @@ class ActionTracker(ActionBook):
             return
         tracked = self.external(ActionType.SIDEBET, event.amount, event.recv_ns)
         tracked.price = event.price
-        self.account.place_sidebet(_bet(event, tracked.action.action_id), StateCause.EXTERNAL)
+        bet = self._bet(event, tracked.action.action_id)
+        self.account.place_sidebet(bet, StateCause.EXTERNAL)
         self._executed(tracked, event.recv_ns, "sidebet event", server_ts=event.server_ts)
+
+    def _bet(self, event: SidebetPlaced, action_id: str) -> SidebetView:
+        bonus = self.account.bonus_in(to_lamports(event.amount))
+        return SidebetView(event.amount, event.start_tick, event.end_tick, action_id, to_sol(bonus))
 
     def on_sidebet_result(self, event: SidebetResult) -> None:
         """Take in how our sidebet ended; each is settled once."""
@@ -272,9 +315,19 @@ class ActionTracker(ActionBook):
                     payout=event.payout,
                     pnl=event.payout - event.amount,
                     tick=event.tick,
-                )
+                ),
+                at_rug=event.payout > 0,
             )
         )
+
+    def on_drawing(self, drawing: Drawing, prize: Decimal) -> None:
+        """Take in that we won *prize* in a drawing: no action of ours, and no unexplained change."""
+        key = f"{drawing.name}:{drawing.drawing_id}"
+        if key in self._settled:
+            return
+        remember(self._settled, key, None)
+        self.account.move_cash(to_lamports(prize), None, StateCause.STAKE_SETTLED)
+        self._find("account.drawing", "info", f"we won in a {drawing.name}", prize=str(prize))
 
     def on_player_update(self, update: PlayerUpdate) -> None:
         """Take in the venue's statement of our account and give its change a cause."""
@@ -286,12 +339,14 @@ class ActionTracker(ActionBook):
                 coin=update.selected_coin,
             )
             self.gate.stop_all(f"coin {update.selected_coin!r} is selected instead of SOL")
+        short = self.account.short
         statement = self.account.state_update(update)
-        cause, action_id = _cause(statement)
+        cause, action_id, unverified = _cause(statement)
         if not statement.explained:
             shown = self._match_delta(update, statement)
             if shown is not None:
                 cause, action_id = StateCause.ACTION, shown.action.action_id
+                unverified = shown.action.unverified
                 statement = attrs.evolve(statement, explained=True)
             elif self._looks_forced(statement):
                 cause = StateCause.FORCED_SELL
@@ -309,50 +364,85 @@ class ActionTracker(ActionBook):
                 cash=str(update.cash),
                 position_qty=str(update.position_qty),
             )
-        self.notes.append(Stated(update, statement, cause, action_id))
-        state, now_ms = _player_state(update), update.recv_ns // NS_PER_MS
+        self.notes.append(Stated(update, statement, cause, action_id, unverified))
+        self.on_short_stated(short)
+        state, now_ms = player_state(update), update.recv_ns // NS_PER_MS
         for effect in statement.effects:
             tracked = self._open.get(effect.action_id or "")
             if tracked is not None and tracked.action.is_decided:
                 self._complete(tracked, state, now_ms)
+        self.prove_stakes(update.recv_ns)
 
     def _match_delta(self, update: PlayerUpdate, statement: Statement) -> Tracked | None:
         """Attribute an unexplained change to the one action in flight, if it is what that action does.
 
-        A sidebet that the update itself states needs no other key: a player has one at a time.
+        A sidebet or short that the update itself states needs no other key: a player has one at a time.
         """
         candidates = self._undecided()
-        if update.sidebet is not None and self.account.sidebet is None:
-            bets = [t for t in candidates if t.action.action_type is ActionType.SIDEBET]
-            candidates = bets or candidates
+        for kind, stated, held in (
+            (ActionType.SIDEBET, update.sidebet, self.account.sidebet),
+            (ActionType.SHORT_OPEN, update.short, self.account.short),
+        ):
+            if stated is not None and held is None:
+                candidates = [t for t in candidates if t.action.action_type is kind] or candidates
         if len(candidates) != 1 or not self._explains(candidates[0].action, update, statement):
             return None
         tracked = candidates[0]
         self._evidence(tracked, update.recv_ns)
         tracked.booked = True
-        tracked.amount = abs(statement.delta_cash)
+        tracked.amount = abs(statement.delta_cash + statement.delta_bonus)
+        tracked.bonus = abs(statement.delta_bonus)
         effect = Effect(
-            StateCause.ACTION, statement.delta_cash, statement.delta_qty, tracked.action.action_id
+            StateCause.ACTION,
+            statement.delta_cash,
+            statement.delta_qty,
+            tracked.action.action_id,
+            delta_bonus=statement.delta_bonus,
         )
-        bet = None
-        if tracked.action.action_type is ActionType.SIDEBET:
-            bet = self._shown_bet(update, tracked)
-        self.account.shown(effect, self.game.tick, bet)
+        self.account.shown(effect, self.game.tick, tracked.action.leverage)
+        self._hold_shown(update, tracked)
         if effect.delta_qty > 0:
             self.notes.append(Booked(tracked.plan))
         self._executed(tracked, update.recv_ns, "player update")
-        self._complete(tracked, _player_state(update), update.recv_ns // NS_PER_MS)
+        self._complete(tracked, player_state(update), update.recv_ns // NS_PER_MS)
         return tracked
 
-    def _explains(self, action: PlayerAction, update: PlayerUpdate, seen: Statement) -> bool:
-        amount = to_lamports(action.amount or 0)
-        if action.action_type is ActionType.BUY:
-            return seen.delta_cash == -amount and seen.delta_qty > 0
+    def _hold_shown(self, update: PlayerUpdate, tracked: Tracked) -> None:
+        """Hold what the shown action staked on; a short is adopted from the update."""
+        action, account = tracked.action, self.account
+        bonus = to_sol(tracked.bonus)
         if action.action_type is ActionType.SIDEBET:
-            stated = update.sidebet
-            fits = stated is None or to_lamports(stated.amount) == amount
-            return seen.delta_cash == -amount and seen.delta_qty == 0 and fits
-        if action.action_type is ActionType.SELL and action.percentage is not None:
+            account.sidebet = self._shown_bet(update, tracked)
+        elif action.action_type is ActionType.SHORT_OPEN and update.short is not None:
+            account.short = short_of(update.short, action.action_id, bonus)
+        elif action.action_type.is_side_game:
+            side_game = SIDE_GAMES[action.action_type]
+            stake = StakeView(
+                side_game,
+                action.round_id or "",
+                action.choice or "",
+                action.amount or Decimal(0),
+                action.action_id,
+                bonus,
+            )
+            account.stakes[side_game, stake.round_id] = stake
+
+    def _explains(self, action: PlayerAction, update: PlayerUpdate, seen: Statement) -> bool:
+        kind, stated = action.action_type, update.sidebet
+        if kind.is_entry and seen.delta_cash + seen.delta_bonus != -to_lamports(action.amount or 0):
+            return False
+        if kind is ActionType.BUY:
+            return seen.delta_qty > 0
+        if kind is ActionType.SIDEBET:
+            return seen.delta_qty == 0 and (stated is None or stated.amount == action.amount)
+        if kind is ActionType.SHORT_OPEN:
+            short = update.short
+            return seen.delta_qty == 0 and short is not None and short.amount == action.amount
+        if kind.is_side_game:
+            return seen.delta_qty == 0
+        if kind is ActionType.SELL and action.percentage is not None:
+            if self.account.sells_leverage(-seen.delta_qty):
+                return False  # a liquidation looks the same
             wanted = self.account.qty * action.percentage // 100
             return (
                 seen.delta_cash > 0
@@ -374,9 +464,8 @@ class ActionTracker(ActionBook):
         stated = update.sidebet
         start = stated.start_tick if stated is not None else self.game.tick
         end = stated.end_tick if stated is not None else start + rules.SIDEBET_WINDOW_TICKS
-        return SidebetView(
-            tracked.action.amount or Decimal(0), start, end, tracked.action.action_id
-        )
+        amount = tracked.action.amount or Decimal(0)
+        return SidebetView(amount, start, end, tracked.action.action_id, to_sol(tracked.bonus))
 
     def _unexplained_change(self, statement: Statement) -> None:
         self._unexplained += 1
@@ -393,29 +482,8 @@ class ActionTracker(ActionBook):
             )
 
 
-def _fits(action: PlayerAction, kind: ActionType, amount: Decimal) -> bool:
-    """Whether evidence of *kind* and *amount* can be of *action*; a sale's amount is the venue's."""
-    if action.action_type is not kind:
-        return False
-    return kind is ActionType.SELL or action.amount == amount
-
-
-def _bet(event: SidebetPlaced, action_id: str) -> SidebetView:
-    return SidebetView(event.amount, event.start_tick, event.end_tick, action_id)
-
-
-def _player_state(update: PlayerUpdate) -> PlayerState:
-    return PlayerState(
-        update.cash,
-        update.position_qty,
-        update.avg_cost,
-        update.total_invested,
-        update.cumulative_pnl,
-    )
-
-
-def _cause(statement: Statement) -> tuple[StateCause | None, str | None]:
+def _cause(statement: Statement) -> tuple[StateCause | None, str | None, bool]:
     if not statement.effects:
-        return None, None
+        return None, None, False
     last = statement.effects[-1]
-    return last.cause, last.action_id
+    return last.cause, last.action_id, any(e.unverified for e in statement.effects)

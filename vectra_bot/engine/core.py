@@ -19,6 +19,7 @@ from vectra_bot.actions.notes import (
     Completed,
     ForcedSell,
     Note,
+    Recorded,
     Settled,
     Stated,
     Submitted,
@@ -27,7 +28,7 @@ from vectra_bot.actions.risk import HaltCause, Limits
 from vectra_bot.engine.audit import Auditor, Findings
 from vectra_bot.engine.output import Effect, EngineOutput
 from vectra_bot.game import changes
-from vectra_bot.game.ledger import lamports_from_double, to_sol
+from vectra_bot.game.amounts import lamports_from_double, to_sol
 from vectra_bot.models import (
     Ack,
     ActionState,
@@ -37,6 +38,7 @@ from vectra_bot.models import (
     Command,
     ConnectionChanged,
     DocType,
+    Drawing,
     Event,
     FrameRejected,
     GameFrame,
@@ -51,6 +53,9 @@ from vectra_bot.models import (
     OtherPlayerAction,
     PlayerGameUpdate,
     PlayerUpdate,
+    RoundBet,
+    RoundResult,
+    RoundUpdate,
     SendResult,
     ServerState,
     SessionEnding,
@@ -113,11 +118,15 @@ class Engine(EngineOutput):
             GameFrame: self._on_game_frame,
             Trade: self._on_trade,
             PlayerUpdate: self._on_player_update,
-            PlayerGameUpdate: self._ignore,
+            PlayerGameUpdate: self._on_player_game,
             SidebetPlaced: self._on_sidebet_placed,
             SidebetResult: self._on_sidebet_result,
+            RoundUpdate: self._on_round_update,
+            RoundBet: self._on_round_bet,
+            RoundResult: self._on_round_result,
             LoginStatus: self._on_login,
             VenueNotice: self._ignore,
+            Drawing: self._on_drawing,
             UnknownEvent: self._on_unknown,
             Ack: self._on_ack,
             FrameRejected: self._on_rejected,
@@ -270,7 +279,7 @@ class Engine(EngineOutput):
             ticks=closed.ticks,
             peak=closed.peak,
             low=closed.low,
-            pnl=to_sol(self.account.cash - self.account.game_start_cash),
+            pnl=to_sol(self.account.game_pnl),
             joined_late=closed.joined_late,
             complete=closed.complete,
             server_seed=closed.server_seed,
@@ -390,6 +399,27 @@ class Engine(EngineOutput):
         if event.player_id == self.account.player_id:
             self.tracker.on_sidebet_result(event)
 
+    def _on_player_game(self, update: PlayerGameUpdate) -> None:
+        """Take in what the venue says our short is worth; our row says nothing else that we act on."""
+        if update.game_id == self.game.game_id:
+            self.account.value_short(update.short)
+
+    def _on_round_update(self, event: RoundUpdate) -> None:
+        self.tracker.on_round_update(event, self.counts["ticks"])
+
+    def _on_round_bet(self, event: RoundBet) -> None:
+        if event.player_id == self.account.player_id:
+            self.tracker.on_round_bet(event)
+
+    def _on_round_result(self, event: RoundResult) -> None:
+        if event.player_id == self.account.player_id:
+            self.tracker.on_round_result(event)
+
+    def _on_drawing(self, drawing: Drawing) -> None:
+        for player_id, prize in drawing.winners:
+            if player_id == self.account.player_id:
+                self.tracker.on_drawing(drawing, prize)
+
     def _on_login(self, status: LoginStatus) -> None:
         known = self.account.player_id
         if known and known != status.player_id:
@@ -501,10 +531,11 @@ class Engine(EngineOutput):
             case Booked():
                 self._desk.exits.declare(note.plan)
             case Settled():
-                if note.settled.won:
-                    self._episode.open_at_rug = True
+                self._episode.open_at_rug |= note.at_rug
                 self.counts["settlements"] += 1
                 self._tell("on_stake_settled", note.settled, self.game)
+            case Recorded():
+                self._document(note.doc_type, note.record, "tracker")
             case ForcedSell():
                 self._episode.open_at_rug = True
                 self.counts["forced_sells"] += 1
@@ -531,6 +562,7 @@ class Engine(EngineOutput):
             cause=note.cause,
             delta_cash=to_sol(note.statement.delta_cash),
             action_id=note.action_id,
+            unverified=note.unverified,
         )
         self._document(DocType.SERVER_STATE, record, "wire")
         self._tell("on_player_update", record.player_state, self.game)

@@ -93,7 +93,8 @@ class EngineOutput:
             self._review,
         )
         self._actions = _EngineActions(self._desk, self._effects)
-        bind(strategy, Surroundings(self._actions, self.account.view, self.history))
+        side_games = self.tracker.rounds.view
+        bind(strategy, Surroundings(self._actions, self.account.view, self.history, side_games))
 
     @property
     def game(self) -> game_state.GameView:

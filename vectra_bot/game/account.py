@@ -7,6 +7,9 @@ the first piece that states it arrives, so that a strategy sees its position at 
 change of cash and quantity it shows; that gives every change of cash its cause. The venue has the last
 word: where book and update differ with nothing pending, the update wins and the difference is reported.
 
+Bonus money is kept apart: an effect moves the cash by its real part alone. What a short is worth is what the
+venue states, because its payoff is not known. A stake in a side game's round outlives the main game.
+
 Everything inside is lamports (1e-9 SOL, and 1e-9 units of quantity); everything outside is Decimal.
 """
 
@@ -15,10 +18,26 @@ from __future__ import annotations
 from collections import deque
 from decimal import Decimal
 
+import attrs
 from attrs import define, field, frozen
 
-from vectra_bot.game.ledger import Lot, average_cost, sell_value, split_lots, to_lamports, to_sol
-from vectra_bot.models import PlayerState, PlayerUpdate, StateCause
+from vectra_bot.game.amounts import to_lamports, to_sol
+from vectra_bot.game.holdings import ShortView, SidebetView, StakeView
+from vectra_bot.game.lots import (
+    Lot,
+    average_cost,
+    is_liquidated,
+    lot_value,
+    split_lots,
+)
+from vectra_bot.game.view import AccountView
+from vectra_bot.models import (
+    PlayerState,
+    PlayerUpdate,
+    ShortInfo,
+    SideGameKind,
+    StateCause,
+)
 
 # A player has at most a handful of effects under way; the bound only guards against a venue that never
 # states the account.
@@ -30,13 +49,15 @@ PENDING_NS = 2_000_000_000
 
 @frozen
 class Effect:
-    """A change of our account that evidence announced."""
+    """A change of our account that evidence announced; ``unverified`` if no capture shows its rule."""
 
     cause: StateCause
     delta_cash: int
     delta_qty: int
     action_id: str | None = None
     since_ns: int = 0
+    delta_bonus: int = 0
+    unverified: bool = False
 
 
 @frozen
@@ -46,16 +67,6 @@ class Unexplained:
     delta_cash: int
     delta_qty: int
     update: PlayerUpdate
-
-
-@frozen
-class SidebetView:
-    """A running sidebet; it wins if the game rugs by ``end_tick`` (protocol 7)."""
-
-    amount: Decimal
-    start_tick: int
-    end_tick: int
-    action_id: str | None = None
 
 
 @frozen
@@ -71,17 +82,24 @@ class Statement:
     effects: tuple[Effect, ...]
     explained: bool
     first: bool = False
+    delta_bonus: int = 0
 
 
 @define
 class Account:
-    """Folds own trades, sidebets and player updates."""
+    """Folds own trades, bets, stakes and player updates.
+
+    ``game_start_cash`` counts open stakes in rounds as cash: their result may come in a later game.
+    """
 
     player_id: str = ""
     username: str | None = None
     cash: int = 0
+    bonus: int = 0
     lots: list[Lot] = field(factory=list)
     sidebet: SidebetView | None = None
+    short: ShortView | None = None
+    stakes: dict[tuple[SideGameKind, str], StakeView] = field(factory=dict)
     stated: PlayerUpdate | None = None
     session_start_cash: int | None = None
     game_start_cash: int = 0
@@ -134,28 +152,68 @@ class Account:
             cumulative_pnl=to_sol(self._cumulative_pnl),
         )
 
+    @property
+    def staked(self) -> int:
+        """Return the lamports of cash that stand in side games' rounds."""
+        return sum(to_lamports(stake.amount - stake.bonus) for stake in self.stakes.values())
+
+    @property
+    def game_pnl(self) -> int:
+        """Return what this game did to our cash, open stakes in rounds counted as cash, in lamports."""
+        return self.cash + self.staked - self.game_start_cash
+
     def value(self, price: float) -> int:
         """Return what selling everything at *price* brings, in lamports."""
-        return sum(sell_value(lot.qty, price) for lot in self.lots) if price > 0 else 0
+        return sum(lot_value(lot, price) for lot in self.lots) if price > 0 else 0
 
     def equity(self, price: float) -> int:
-        """Return cash, position at *price* and the stake of an open sidebet, in lamports."""
-        stake = to_lamports(self.sidebet.amount) if self.sidebet else 0
-        return self.cash + self.value(price) + stake
+        """Return cash, position at *price*, short at its stated value, and open stakes, in lamports.
+
+        What bonus money paid for comes back as bonus money, so it is left out.
+        """
+        total = self.cash + self.staked
+        if price > 0:
+            for lot in self.lots:
+                total += _own(lot_value(lot, price), lot.bonus, lot.cost)
+        if self.sidebet is not None:
+            total += to_lamports(self.sidebet.amount - self.sidebet.bonus)
+        short = self.short
+        if short is not None:
+            value, bonus = to_lamports(short.value), to_lamports(short.bonus)
+            total += _own(value, bonus, to_lamports(short.stake))
+        return total
+
+    def bonus_in(self, amount: int, stated: Decimal | None = None) -> int:
+        """Return the bonus part of a stake: as *stated*, else as much as there is (unverified)."""
+        return min(amount, self.bonus if stated is None else to_lamports(stated))
 
     def open_game(self) -> None:
-        """Begin a new game: no position and no sidebet survives the old one."""
+        """Begin a new game: no position, short or sidebet survives the old one; stakes in rounds do.
+
+        A change shown a moment ago may still be explained: by a stake in a round, placed in between.
+        """
         self.lots = []
         self.sidebet = None
+        self.short = None
         self._stated_qty = 0
-        self._unexplained.clear()
-        self.game_start_cash = self.cash
+        fresh = [c for c in self._unexplained if self.now_ns - c.update.recv_ns < PENDING_NS]
+        self._unexplained = deque(fresh, maxlen=MAX_PENDING)
+        self.game_start_cash = self.cash + self.staked
         self._total_invested = 0
         self._cumulative_pnl = 0
 
     def buy(self, lot: Lot, action_id: str | None, cause: StateCause) -> Unexplained | None:
         """Book an own buy that evidence states; return the update that showed it already, if one did."""
-        shown = self._book(cause, -lot.cost, lot.qty, action_id)
+        shown = self._book(
+            Effect(
+                cause,
+                lot.bonus - lot.cost,
+                lot.qty,
+                action_id,
+                delta_bonus=-lot.bonus,
+                unverified=lot.leverage > 1,
+            )
+        )
         if shown is None:
             self.lots.append(lot)
         else:
@@ -163,40 +221,132 @@ class Account:
         return shown
 
     def sell(
-        self, amount: int, qty: int, action_id: str | None, cause: StateCause
+        self,
+        amount: int,
+        qty: int,
+        action_id: str | None,
+        cause: StateCause,
+        *,
+        bonus: int = 0,
+        liquidated: Lot | None = None,
     ) -> Unexplained | None:
-        """Book an own sale that evidence states, oldest lots first; see :meth:`buy`."""
-        shown = self._book(cause, amount, -qty, action_id)
+        """Book an own sale that evidence states; see :meth:`buy`.
+
+        Args:
+            amount: lamports it brought.
+            qty: what was sold, oldest lots first.
+            action_id: the action that it is the effect of.
+            cause: why it came about.
+            bonus: the part of *amount* that is bonus money.
+            liquidated: the very lot that was sold, whatever its age.
+        """
+        shown = self._book(
+            Effect(
+                cause,
+                amount - bonus,
+                -qty,
+                action_id,
+                delta_bonus=bonus,
+                unverified=liquidated is not None or self.sells_leverage(qty),
+            )
+        )
         if shown is None:
-            _, self.lots = split_lots(self.lots, qty)
+            if liquidated is not None:
+                self.lots.remove(liquidated)
+            else:
+                _, self.lots = split_lots(self.lots, qty)
         return shown
 
+    def sells_leverage(self, qty: int) -> bool:
+        """Return whether a sale of *qty* takes a leveraged lot: what that pays is unverified."""
+        return any(lot.leverage > 1 for lot in split_lots(self.lots, qty)[0])
+
+    def liquidated_lot(self, qty: int, price: float) -> Lot | None:
+        """Return the leveraged lot of *qty* that *price* liquidates, None if there is none (protocol 9)."""
+        for lot in self.lots:
+            if lot.qty == qty and is_liquidated(lot, price):
+                return lot
+        return None
+
     def move_cash(
-        self, amount: int, action_id: str | None, cause: StateCause
+        self, amount: int, action_id: str | None, cause: StateCause, *, unverified: bool = False
     ) -> Unexplained | None:
         """Book money of a game that is over: its position is gone already; see :meth:`buy`."""
-        return self._book(cause, amount, 0, action_id)
+        return self._book(Effect(cause, amount, 0, action_id, unverified=unverified))
 
     def place_sidebet(self, bet: SidebetView, cause: StateCause) -> Unexplained | None:
         """Book an own sidebet that evidence states; see :meth:`buy`."""
         self.sidebet = bet
-        return self._book(cause, -to_lamports(bet.amount), 0, bet.action_id)
+        return self._stake(cause, bet.amount, bet.bonus, bet.action_id)
 
     def settle_sidebet(self, payout: int, action_id: str | None) -> None:
         """Book the end of our sidebet."""
-        self.sidebet = None
-        self._book(StateCause.STAKE_SETTLED, payout, 0, action_id)
+        bet, self.sidebet = self.sidebet, None
+        bonus = 0
+        if bet is not None and bet.bonus:
+            bonus = payout * to_lamports(bet.bonus) // to_lamports(bet.amount)
+        self._paid(StateCause.STAKE_SETTLED, payout, bonus, action_id)
 
-    def _book(
-        self, cause: StateCause, delta_cash: int, delta_qty: int, action_id: str | None
+    def open_short(self, short: ShortView, cause: StateCause) -> Unexplained | None:
+        """Book an own short that evidence states; see :meth:`buy`."""
+        self.short = short
+        return self._stake(cause, short.stake, short.bonus, short.action_id, unverified=True)
+
+    def close_short(
+        self, amount: int, action_id: str | None, cause: StateCause, *, bonus: int = 0
     ) -> Unexplained | None:
+        """Book that our short was closed and brought *amount* lamports; see :meth:`buy`."""
+        self.short = None
+        return self._paid(cause, amount, bonus, action_id, unverified=True)
+
+    def place_stake(self, stake: StakeView, cause: StateCause) -> Unexplained | None:
+        """Book an own stake in a round that evidence states; see :meth:`buy`."""
+        self.stakes[stake.side_game, stake.round_id] = stake
+        return self._stake(cause, stake.amount, stake.bonus, stake.action_id, unverified=True)
+
+    def settle_stake(
+        self, key: tuple[SideGameKind, str], payout: int, action_id: str | None, *, bonus: int = 0
+    ) -> None:
+        """Book the result of a round that we have a stake in; *bonus* is part of *payout*."""
+        self.stakes.pop(key, None)
+        self._paid(StateCause.STAKE_SETTLED, payout, bonus, action_id, unverified=True)
+
+    def _stake(
+        self,
+        cause: StateCause,
+        amount: Decimal,
+        bonus: Decimal,
+        action_id: str | None,
+        *,
+        unverified: bool = False,
+    ) -> Unexplained | None:
+        own, free = to_lamports(amount - bonus), to_lamports(bonus)
+        effect = Effect(cause, -own, 0, action_id, delta_bonus=-free, unverified=unverified)
+        return self._book(effect)
+
+    def _paid(
+        self,
+        cause: StateCause,
+        amount: int,
+        bonus: int,
+        action_id: str | None,
+        *,
+        unverified: bool = False,
+    ) -> Unexplained | None:
+        effect = Effect(
+            cause, amount - bonus, 0, action_id, delta_bonus=bonus, unverified=unverified
+        )
+        return self._book(effect)
+
+    def _book(self, effect: Effect) -> Unexplained | None:
         """Make an effect pending and move the cash, unless an update showed it before it was explained."""
         for change in self._unexplained:
-            if change.delta_cash == delta_cash and change.delta_qty == delta_qty:
+            if change.delta_cash == effect.delta_cash and change.delta_qty == effect.delta_qty:
                 self._unexplained.remove(change)
                 return change
-        self.cash += delta_cash
-        self._pending.append(Effect(cause, delta_cash, delta_qty, action_id, self.now_ns))
+        self.cash += effect.delta_cash
+        self.bonus += effect.delta_bonus
+        self._pending.append(attrs.evolve(effect, since_ns=self.now_ns))
         return None
 
     def _name_lot(self, lot: Lot) -> None:
@@ -217,9 +367,10 @@ class Account:
             return Statement(0, 0, (), explained=True, first=True)
         delta_cash = cash - to_lamports(self.stated.cash)
         delta_qty = qty - self._stated_qty
+        delta_bonus = to_lamports(update.bonus_balance - self.stated.bonus_balance)
         effects = self._match(delta_cash, delta_qty)
         explained = bool(effects) or (delta_cash == 0 and delta_qty == 0)
-        return Statement(delta_cash, delta_qty, effects, explained)
+        return Statement(delta_cash, delta_qty, effects, explained, delta_bonus=delta_bonus)
 
     def _match(self, delta_cash: int, delta_qty: int) -> tuple[Effect, ...]:
         """Return the pending effects that add up to the change: one alone, else the oldest few."""
@@ -254,6 +405,8 @@ class Account:
         self._stated_qty = to_lamports(update.position_qty)
         self._total_invested = to_lamports(update.total_invested)
         self._cumulative_pnl = to_lamports(update.cumulative_pnl)
+        self._adopt_short(update.short)
+        self.bonus = to_lamports(update.bonus_balance) + sum(e.delta_bonus for e in self._pending)
         cash = to_lamports(update.cash) + sum(e.delta_cash for e in self._pending)
         qty = self._stated_qty + sum(e.delta_qty for e in self._pending)
         if cash == self.cash and qty == self.qty:
@@ -262,6 +415,26 @@ class Account:
         self._correct_lots(update, max(qty, 0), max(-statement.delta_cash, 0), tick)
         return statement.first
 
+    def _adopt_short(self, stated: ShortInfo | None) -> None:
+        """Take over the short as the venue states it, unless evidence is ahead of the statement."""
+        self.value_short(stated)
+        if self._pending:
+            return
+        if stated is None:
+            self.short = None
+        elif self.short is None:
+            self.short = ShortView(
+                stated.amount, stated.entry_price, stated.entry_tick, stated.value
+            )
+
+    def value_short(self, stated: ShortInfo | None) -> None:
+        """Take in what the venue says our short is worth now."""
+        held = self.short
+        if held is None or stated is None or stated.amount != held.stake:
+            return
+        if stated.value != held.value:
+            self.short = attrs.evolve(held, value=stated.value)
+
     def _correct_lots(self, update: PlayerUpdate, qty: int, spent: int, tick: int) -> None:
         """Bring the lots to *qty* as the venue states it, keeping what is known of the older ones."""
         more = qty - self.qty
@@ -269,92 +442,36 @@ class Account:
             _, self.lots = split_lots(self.lots, -more)
         elif more > 0:
             cost = spent or to_lamports(update.avg_cost) * more // 10**9
-            self.lots.append(Lot(more, cost, tick, cost / more or 1.0))
+            self.lots.append(
+                _leveraged_lot(update, more) or Lot(more, cost, tick, cost / more or 1.0)
+            )
 
-    def shown(self, effect: Effect, tick: int, sidebet: SidebetView | None = None) -> None:
+    def shown(self, effect: Effect, tick: int, leverage: int = 1) -> None:
         """Book an effect that a player update showed before any other evidence stated it."""
         self.cash += effect.delta_cash
+        self.bonus += effect.delta_bonus
         if effect.delta_qty > 0:
-            cost, qty = -effect.delta_cash, effect.delta_qty
-            self.lots.append(Lot(qty, cost, tick, cost / qty))
+            bonus = -effect.delta_bonus
+            cost, qty = bonus - effect.delta_cash, effect.delta_qty
+            self.lots.append(Lot(qty, cost, tick, cost / qty, leverage, bonus))
         elif effect.delta_qty < 0:
             _, self.lots = split_lots(self.lots, -effect.delta_qty)
-        if sidebet is not None:
-            self.sidebet = sidebet
 
 
-class PositionView:
-    """Our long position, read-only; false when flat."""
-
-    __slots__ = ("_account",)
-
-    def __init__(self, account: Account) -> None:
-        self._account = account
-
-    def __bool__(self) -> bool:
-        return bool(self._account.lots)
-
-    @property
-    def qty(self) -> Decimal:
-        """Return the quantity held."""
-        return to_sol(self._account.qty)
-
-    @property
-    def avg_cost(self) -> Decimal:
-        """Return the mean entry price, rounded down to nine places; 0 when flat (protocol 6)."""
-        return self._account.state.avg_cost
-
-    @property
-    def entry_tick(self) -> int | None:
-        """Return the tick of the oldest lot still held, None when flat."""
-        return self._account.lots[0].tick if self._account.lots else None
-
-    def value(self, price: float) -> Decimal:
-        """Return the SOL that selling everything at *price* brings."""
-        return to_sol(self._account.value(price))
-
-    def multiple(self, price: float) -> float:
-        """Return value at *price* over cost; 0.0 when flat."""
-        cost = self._account.cost
-        return self._account.qty * price / cost if cost else 0.0
+def _own(amount: int, bonus: int, cost: int) -> int:
+    """Return the part of *amount* that is not bonus money, split as its cost was."""
+    return amount - amount * bonus // cost if bonus else amount
 
 
-class AccountView:
-    """Our money, read-only, in SOL."""
-
-    __slots__ = ("_account", "position")
-
-    def __init__(self, account: Account) -> None:
-        self._account = account
-        self.position = PositionView(account)
-
-    @property
-    def cash(self) -> Decimal:
-        """Return the free balance, orders whose execution was seen included."""
-        return to_sol(self._account.cash)
-
-    @property
-    def sidebet(self) -> SidebetView | None:
-        """Return our open sidebet, None if there is none."""
-        return self._account.sidebet
-
-    @property
-    def short(self) -> None:
-        """Return our short position; None, as this venue adapter opens none."""
-        return None
-
-    @property
-    def pnl(self) -> Decimal:
-        """Return this game's realised profit in SOL; an open position counts at cost, a bet at stake."""
-        account = self._account
-        stake = to_lamports(account.sidebet.amount) if account.sidebet else 0
-        return to_sol(account.cash + account.cost + stake - account.game_start_cash)
-
-    @property
-    def player_id(self) -> str:
-        return self._account.player_id
-
-    @property
-    def state(self) -> PlayerState:
-        """Return the account as a record."""
-        return self._account.state
+def _leveraged_lot(update: PlayerUpdate, qty: int) -> Lot | None:
+    """Return the lot of *qty* that the venue states as leveraged, None if there is none (unverified)."""
+    for stated in update.leveraged:
+        if to_lamports(stated.qty) == qty:
+            return Lot(
+                qty,
+                to_lamports(stated.amount),
+                stated.entry_tick,
+                stated.entry_price,
+                stated.leverage,
+            )
+    return None

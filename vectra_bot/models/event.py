@@ -295,6 +295,17 @@ class VenueNotice(Event):
 
 
 @frozen(kw_only=True)
+class Drawing(VenueNotice):
+    """``goldenHourDrawing`` or ``rugpoolDrawing``: who won what, in SOL (protocol 12).
+
+    The second one's body was never captured (unverified); ``drawing_id`` tells drawings apart.
+    """
+
+    drawing_id: str
+    winners: tuple[tuple[str, Decimal], ...]
+
+
+@frozen(kw_only=True)
 class UnknownEvent(Event):
     """An event whose name the protocol reference does not know; kept, never guessed at."""
 

@@ -48,7 +48,8 @@ class ServerState:
 
     Over the rows of a session ``delta_cash`` adds up to the change of ``cash``, to the lamport.
     ``cause`` is None where cash did not change. ``action_id`` names the action that caused the
-    change, or whose stake was settled. ``unverified`` marks a change by a rule that no capture shows.
+    change, or whose stake was settled; a drawing's prize is ``stake_settled`` without one.
+    ``unverified`` marks a change by a rule that no capture shows.
     """
 
     cash: Decimal = f.sol()

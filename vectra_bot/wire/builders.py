@@ -12,6 +12,7 @@ from msgspec import UNSET, Raw, UnsetType
 
 from vectra_bot.game.rules import SIDEBET_PAYOUT_X
 from vectra_bot.models import (
+    Drawing,
     FinishedGame,
     FrameKind,
     GameFrame,
@@ -24,8 +25,10 @@ from vectra_bot.models import (
     SidebetPlaced,
     SidebetResult,
     Trade,
+    VenueNotice,
 )
 from vectra_bot.wire.amounts import sol
+from vectra_bot.wire.drawings import GoldenDrawingPayload, PoolDrawing
 from vectra_bot.wire.payloads import (
     Coin,
     HistoryGame,
@@ -66,6 +69,12 @@ SIDEBET_RESULT = Reader(
     "currentSidebetResult", SidebetResultPayload, ("betAmount", "payout", "profit")
 )
 LOGIN = Reader("usernameStatus", UsernameStatusPayload)
+
+DRAWINGS: Mapping[str, type[GoldenDrawingPayload | PoolDrawing]] = {
+    "goldenHourDrawing": GoldenDrawingPayload,
+    "rugpoolDrawing": PoolDrawing,
+}
+"""Drawings by the name of their event."""
 
 TRADE_KINDS = ("buy", "sell", "short_open", "short_close")
 _ZERO = Decimal(0)
@@ -324,6 +333,31 @@ def player_game(
         short=None if entry is None else _open_short(entry.short_position),
         rugpool_json=bytes(pool).decode() if isinstance(pool, Raw) else None,
         extra=extra,
+    )
+
+
+def drawing(recv_ns: int, name: str, payload: bytes, trace_id: str | None) -> VenueNotice:
+    """Build the event of a drawing; one of another shape than ours stays a notice (protocol 12)."""
+    known_shape: GoldenDrawingPayload | PoolDrawing
+    try:
+        known_shape = msgspec.json.decode(payload, type=DRAWINGS[name])
+    except msgspec.ValidationError:
+        return VenueNotice(
+            recv_ns=recv_ns, name=name, payload_json=payload.decode(), trace_id=trace_id
+        )
+    if isinstance(known_shape, GoldenDrawingPayload):
+        drawing_id = known_shape.id
+        winners = [(known_shape.winner_player_id, sol(known_shape.prize_amount))]
+    else:
+        drawing_id = str(known_shape.timestamp)
+        winners = [(winner.player_id, sol(winner.reward)) for winner in known_shape.winners]
+    return Drawing(
+        recv_ns=recv_ns,
+        name=name,
+        payload_json=payload.decode(),
+        trace_id=trace_id,
+        drawing_id=drawing_id,
+        winners=tuple(winners),
     )
 
 

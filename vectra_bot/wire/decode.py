@@ -157,6 +157,8 @@ def _event(packet: Packet, recv_ns: int, profile: Profile) -> Event:
         # Decoded once to see that later readers can: kept text must not hide a number out of range.
         msgspec.json.decode(payload)
         text = bytes(payload).decode()
+    if packet.name in builders.DRAWINGS and payload is not None:
+        return builders.drawing(recv_ns, packet.name, bytes(payload), trace_id)
     kind = VenueNotice if packet.name in NOTICES else UnknownEvent
     return kind(recv_ns=recv_ns, name=packet.name, payload_json=text, trace_id=trace_id)
 

@@ -1,0 +1,124 @@
+"""Our account as a strategy or plugin sees it: read-only, in SOL."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from vectra_bot.game.amounts import to_lamports, to_sol
+from vectra_bot.game.holdings import ShortView, SidebetView, StakeView
+from vectra_bot.game.lots import liquidation_price
+from vectra_bot.models import PlayerState
+
+if TYPE_CHECKING:
+    from vectra_bot.game.account import Account
+
+
+class PositionView:
+    """Our long position, read-only; false when flat."""
+
+    __slots__ = ("_account",)
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+
+    def __bool__(self) -> bool:
+        return bool(self._account.lots)
+
+    @property
+    def qty(self) -> Decimal:
+        """Return the quantity held."""
+        return to_sol(self._account.qty)
+
+    @property
+    def avg_cost(self) -> Decimal:
+        """Return the mean entry price, rounded down to nine places; 0 when flat (protocol 6)."""
+        return self._account.state.avg_cost
+
+    @property
+    def entry_tick(self) -> int | None:
+        """Return the tick of the oldest lot still held, None when flat."""
+        return self._account.lots[0].tick if self._account.lots else None
+
+    def value(self, price: float) -> Decimal:
+        """Return the SOL that selling everything at *price* brings."""
+        return to_sol(self._account.value(price))
+
+    def multiple(self, price: float) -> float:
+        """Return value at *price* over cost; 0.0 when flat.
+
+        A leveraged lot counts at what it would sell for (protocol 9; unverified).
+        """
+        account = self._account
+        cost = account.cost
+        if not cost:
+            return 0.0
+        if any(lot.leverage > 1 for lot in account.lots):
+            return account.value(price) / cost
+        return account.qty * price / cost
+
+    @property
+    def leverage(self) -> int:
+        """Return the highest leverage of the lots held, 1 when flat."""
+        return max((lot.leverage for lot in self._account.lots), default=1)
+
+    @property
+    def liquidation_price(self) -> float | None:
+        """Return the highest price that liquidates a lot, None if none can be (protocol 9; unverified)."""
+        limits = (liquidation_price(lot.price, lot.leverage) for lot in self._account.lots)
+        return max((limit for limit in limits if limit is not None), default=None)
+
+
+class AccountView:
+    """Our money, read-only, in SOL."""
+
+    __slots__ = ("_account", "position")
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+        self.position = PositionView(account)
+
+    @property
+    def cash(self) -> Decimal:
+        """Return the free balance, orders whose execution was seen included."""
+        return to_sol(self._account.cash)
+
+    @property
+    def sidebet(self) -> SidebetView | None:
+        """Return our open sidebet, None if there is none."""
+        return self._account.sidebet
+
+    @property
+    def short(self) -> ShortView | None:
+        """Return our short position, None if there is none (protocol 8; payoff unverified)."""
+        return self._account.short
+
+    @property
+    def stakes(self) -> tuple[StakeView, ...]:
+        """Return our stakes in side games' rounds that have no result yet (protocol 11; unverified)."""
+        return tuple(self._account.stakes.values())
+
+    @property
+    def bonus(self) -> Decimal:
+        """Return the bonus balance, which the venue spends before cash (unverified)."""
+        return to_sol(self._account.bonus)
+
+    @property
+    def pnl(self) -> Decimal:
+        """Return this game's realised profit in SOL; an open position counts at cost, a bet at stake."""
+        account = self._account
+        open_cost = sum(lot.cost - lot.bonus for lot in account.lots)
+        for stake in (account.sidebet, account.short):
+            if stake is not None:
+                amount = stake.amount if isinstance(stake, SidebetView) else stake.stake
+                open_cost += to_lamports(amount - stake.bonus)
+        return to_sol(account.game_pnl + open_cost)
+
+    @property
+    def player_id(self) -> str:
+        return self._account.player_id
+
+    @property
+    def state(self) -> PlayerState:
+        """Return the account as a record."""
+        return self._account.state
