@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from grimp import ImportGraph
+from importlinter.configuration import configure
 
 from tests.packaging.import_contract import AllowedContract, ForbiddenApartContract
 
@@ -130,6 +131,7 @@ def test_a_part_set_apart_is_closed_to_its_room(importer: str, imported: str, ke
 @pytest.mark.parametrize(("importer", "kept"), [("own.room.part", True), ("own.room.core", False)])
 def test_forbidden_apart_leaves_the_part_out(importer: str, kept: bool) -> None:
     """What only the part set apart reaches is no fault of its room."""
+    configure()
     contract = ForbiddenApartContract(
         name="room",
         session_options={"root_packages": ["own"], "include_external_packages": "True"},

@@ -51,7 +51,8 @@ class ExchangeServer:
         exchange: what is served; its books are the truth about every account.
         faults: faults on purpose, for tests.
         counts: what happened so far.
-        clients: connections that last, by no particular order.
+        tokens: who may log in.
+        connections: every connection ever made, by number from 1, if ``keep_sent``.
 
     Example::
 
@@ -93,6 +94,7 @@ class ExchangeServer:
         self.exchange = Exchange(config, on_request)
         self.counts = Counts()
         self.faults = Faults(self._kick, self._half_open)
+        self.tokens = tokens if isinstance(tokens, TokenTable) else TokenTable(tokens)
         self.connections: list[Client] = []
         self._host = host
         self._port = port
@@ -123,7 +125,7 @@ class ExchangeServer:
         self._reception = Reception(
             exchange=self.exchange,
             driver=self._driver,
-            tokens=tokens if isinstance(tokens, TokenTable) else TokenTable(tokens),
+            tokens=self.tokens,
             answers=Answers(self.exchange),
             counts=self.counts,
             limits=self._limits,

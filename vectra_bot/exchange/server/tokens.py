@@ -160,11 +160,14 @@ def _player(row: Any, where: str) -> tuple[str, Login]:
         raise ConfigError(f"{where} level was {level!r}: give a whole number to {_MAX_LEVEL}")
     cash = row.get("cash", 1)
     return token, Login(
-        player_id=player_id, username=username, cash=cash_lamports(cash, where), level=level
+        player_id=player_id,
+        username=username,
+        cash=cash_lamports(cash, f"{where} cash"),
+        level=level,
     )
 
 
-def cash_lamports(value: Any, where: str) -> int:
+def cash_lamports(value: Any, what: str) -> int:
     """Return *value* SOL in lamports.
 
     Raises:
@@ -176,4 +179,4 @@ def cash_lamports(value: Any, where: str) -> int:
             return to_lamports(amount)
     except (InvalidOperation, ValueError, VectraError):
         pass
-    raise ConfigError(f"{where} cash was {value!r}: give SOL from 0 to {MAX_CASH}")
+    raise ConfigError(f"{what} was {value!r}: give SOL from 0 to {MAX_CASH}")
