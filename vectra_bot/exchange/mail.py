@@ -9,6 +9,7 @@ from msgspec import UNSET, Raw
 
 from vectra_bot.exchange.accounts import Account
 from vectra_bot.exchange.broadcast import Broadcast
+from vectra_bot.exchange.config import EvidenceDelays
 from vectra_bot.exchange.identities import Identities
 from vectra_bot.exchange.leaderboard import (
     PRACTICE_COIN,
@@ -132,7 +133,13 @@ class Mail:
         """Deliver *text* to a client *after_ms*, and never before what was posted earlier."""
         due = max(self._schedule.now_ns + after_ms * NS_PER_MS, account.last_due_ns)
         account.last_due_ns = due
-        self._schedule.at(due, Rank.DELIVERY, partial(self._deliver, account.player_id, text))
+        act = partial(self._hand_over, account, account.delays, text)
+        self._schedule.at(due, Rank.DELIVERY, act)
+
+    def _hand_over(self, account: Account, link: EvidenceDelays | None, text: str) -> None:
+        """Deliver *text*, unless the connection it is for has ended: a later one has ids of its own."""
+        if account.delays is link:
+            self._deliver(account.player_id, text)
 
     def post_login(self, account: Account) -> None:
         """Say that the login succeeded and what the account holds (protocol 2.5)."""
