@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -66,6 +67,8 @@ def odds(what: tuple[str, ...], *, simulate: int, seed: int, as_json: bool, **as
     such that all figures pass in 999 of 1000 runs. Where the games are too few to tell, z is shown
     and not judged.
     """
+    # The matrices are small: threads would only wait for each other. Works unless numpy is loaded already.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from vectra_bot.analysis.odds import figures
     from vectra_bot.errors import CheckFailed, UsageError
     from vectra_bot.game.rules import LAW_VERSION
