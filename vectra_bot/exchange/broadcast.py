@@ -14,7 +14,7 @@ from vectra_bot.exchange.market import Market
 from vectra_bot.exchange.rugpool import Pool
 from vectra_bot.game import rules
 from vectra_bot.wire.amounts import number
-from vectra_bot.wire.frames import event_text, raw_part
+from vectra_bot.wire.frames import event_text, is_plain, raw_part
 from vectra_bot.wire.payloads import Coin, LeaderboardRow, PartialPrices, ProvablyFair, RugRoyale
 from vectra_bot.wire.states import (
     CountdownState,
@@ -82,6 +82,7 @@ class Broadcast:
         self._identities = identities
         self._fair: Raw = Raw(b"{}")
         self._prices: list[float] = []
+        self._plain = True  # no price needs to be written otherwise than the encoder does
         self.timer_ms = 0
         self.active = False
         self.rugged = False
@@ -92,10 +93,12 @@ class Broadcast:
         """Commit to the next game's seed and start its price list."""
         self._fair = raw_part(ProvablyFair(server_seed_hash=seed_hash, version=rules.LAW_VERSION))
         self._prices = [number(rules.START_PRICE)]
+        self._plain = True
 
     def note_price(self, price: float) -> None:
         """Add the price of the next tick, the rug price included."""
         self._prices.append(number(price))
+        self._plain = self._plain and is_plain(price)
 
     def tick(self) -> str:
         """Return a tick-type frame: a live tick, the rug, or the opening of the presale."""
@@ -119,6 +122,7 @@ class Broadcast:
                 rug_royale=_NO_EVENT if self.royales is None else self.royales.part,
                 provably_fair=self._fair,
             ),
+            prepared=self._plain,
         )
 
     def countdown(self) -> str:
@@ -134,6 +138,7 @@ class Broadcast:
                 connected_players=self.connected,
                 provably_fair=self._fair,
             ),
+            prepared=self._plain,
         )
 
     def start(self) -> str:
@@ -148,6 +153,7 @@ class Broadcast:
                 partial_prices=self._window(),
                 provably_fair=self._fair,
             ),
+            prepared=self._plain,
         )
 
     def settlement(self, tick_count: int) -> str:
@@ -174,6 +180,7 @@ class Broadcast:
                 partial_prices=self._window(),
                 provably_fair=self._fair,
             ),
+            prepared=self._plain,
         )
 
     def snapshot(self) -> str:
@@ -200,6 +207,7 @@ class Broadcast:
                 prices=tuple(self._prices),
                 provably_fair=self._fair,
             ),
+            prepared=self._plain,
         )
 
     def _scheduled(self) -> Raw | UnsetType:

@@ -48,7 +48,7 @@ _LEVEL = 10
 _BALANCE = 100
 _SHOWN = 10
 _KEPT = 20
-_SCHEDULED_SHARE = 0.5
+_SHARE = 0.5  # of the batches have events
 _PAST_SHARE = 0.5
 
 _PRIZES: dict[str, float] = {"1": 1, "2": 0.5, "3": 0.25, "4": 0.1}
@@ -84,12 +84,13 @@ class Slot:
     created_ns: int
 
 
+def uuid_of(fresh: str) -> str:
+    """Return an id in the shape of a random UUID, from 64 hex digits."""
+    return "-".join((fresh[:8], fresh[8:12], f"4{fresh[13:16]}", f"a{fresh[17:20]}", fresh[20:32]))
+
+
 def _slot(identities: Identities, kind: str, serial: int, times: tuple[int, int, int]) -> Slot:
-    fresh = identities.derive(f"{kind}-event", serial)
-    event_id = "-".join(
-        (fresh[:8], fresh[8:12], f"4{fresh[13:16]}", f"a{fresh[17:20]}", fresh[20:32])
-    )
-    return Slot(f"admin-{event_id}", *times)
+    return Slot(f"admin-{uuid_of(identities.derive(f'{kind}-event', serial))}", *times)
 
 
 class _Calendar:
@@ -107,8 +108,8 @@ class _Calendar:
         self._status = "INACTIVE"
 
     def planned(self, at_ns: int) -> bool:
-        """Return whether the batch at that time has any event."""
-        return self._batch_dice(at_ns // self.batch_ns).chance(_SCHEDULED_SHARE)
+        """Return whether the batch at that time has any event; none has where nobody could come."""
+        return bool(self._people) and self._batch_dice(at_ns // self.batch_ns).chance(_SHARE)
 
     def look(self, at_ns: int) -> bool:
         """Bring the state up to *at_ns* and return whether it has changed."""
@@ -116,7 +117,7 @@ class _Calendar:
             return False
         batch = at_ns // self.batch_ns
         dice = self._batch_dice(batch)
-        slots = self._plan(batch, dice) if dice.chance(_SCHEDULED_SHARE) else []
+        slots = self._plan(batch, dice) if dice.chance(_SHARE) and self._people else []
         self._current = next((slot for slot in slots if at_ns < slot.end_ns), None)
         self._slots = slots if self._current is not None else []
         self._status, self._until_ns = self._stage(at_ns, (batch + 1) * self.batch_ns)

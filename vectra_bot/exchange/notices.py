@@ -13,13 +13,21 @@ from typing import Any
 
 from msgspec import Raw
 
-from vectra_bot.exchange.calendar import MINUTE_NS, Contests, Person, Royales, utc_text
+from vectra_bot.exchange.calendar import (
+    MINUTE_NS,
+    Contests,
+    Person,
+    Royales,
+    utc_text,
+    uuid_of,
+)
 from vectra_bot.exchange.chatter import Chatter
 from vectra_bot.exchange.dice import Curve, Dice
+from vectra_bot.exchange.golden import GoldenEvent as GoldenWindow
 from vectra_bot.exchange.identities import Identities
 from vectra_bot.game import rules
 from vectra_bot.models.times import NS_PER_MS
-from vectra_bot.wire.amounts import sol_number
+from vectra_bot.wire.amounts import number, sol_number
 from vectra_bot.wire.frames import event_text, raw_part
 from vectra_bot.wire.notices import (
     BattleUpdate,
@@ -39,7 +47,7 @@ from vectra_bot.wire.payloads import Rugpool
 
 _EVERY_NS = 15_050 * NS_PER_MS  # schedules that have something to say
 _BATTLES_EVERY_NS = 60_000 * NS_PER_MS
-_GOLDEN_LENGTH_MIN = 60
+_GOLDEN_LEVEL = 10
 # Pause between two chat messages, seconds: 15 messages in 161 s of captures.
 _PAUSES = Curve(((0.0, 0.2), (0.25, 3.0), (0.5, 7.0), (0.75, 14.0), (0.95, 32.0), (1.0, 70.0)))
 _NEVER = 1 << 62
@@ -69,16 +77,10 @@ class Notices:
         self._chatter = Chatter(identities, people)
         self.royales = Royales(identities, people)
         self._contests = Contests(identities, people)
-        self._golden_body = raw_part(
-            GoldenHourUpdate(
-                status="INACTIVE",
-                active_event_id=None,
-                current_event=None,
-                events=(),
-                current_game_is_golden=False,
-            )
-        )
+        self._golden_body = Raw(b"{}")
         self._golden = False
+        self._window: GoldenEvent | None = None
+        self.golden_hour(None, golden=False)
         self._chat_ns = start_ns + self._pause_ns() if self._chatter.anybody else _NEVER
         self._battles_ns = start_ns + _BATTLES_EVERY_NS // 2
         self._schedules_ns = start_ns + _EVERY_NS // 2
@@ -180,44 +182,18 @@ class Notices:
 
     # Golden Hour and rugpool: the money is the exchange's, the words are here.
 
-    def golden_event(
-        self,
-        *,
-        serial: int,
-        start_ns: int,
-        prize: int,
-        max_entries: int,
-        minutes: int = _GOLDEN_LENGTH_MIN,
-        level_required: int = 10,
-    ) -> GoldenEvent:
-        """Return a Golden Hour of *minutes* with a *prize* in lamports per golden game."""
-        fresh = self._identities.derive("golden-event", serial)
-        event_id = "-".join(
-            (fresh[:8], fresh[8:12], f"4{fresh[13:16]}", f"a{fresh[17:20]}", fresh[20:32])
-        )
-        return GoldenEvent(
-            id=f"admin-{event_id}",
-            start_time=utc_text(start_ns),
-            end_time=utc_text(start_ns + minutes * MINUTE_NS),
-            prep_time_minutes=0,
-            level_required=level_required,
-            status="SCHEDULED",
-            created_at=utc_text(start_ns - 4 * MINUTE_NS),
-            created_by="admin",
-            prize_amount=sol_number(prize),
-            max_entries=max_entries,
-            duration_minutes=minutes,
-        )
-
-    def golden_hour(self, status: str, event: GoldenEvent | None, *, golden: bool) -> str:
-        """Return ``goldenHourUpdate`` and repeat it every 15 s while there is an event.
+    def golden_hour(self, window: GoldenWindow | None, *, golden: bool) -> str:
+        """Return ``goldenHourUpdate``; while there is a *window* it is repeated every 15 s.
 
         Args:
-            status: ``ACTIVE``, ``ENDING`` or ``COMPLETED`` as seen, ``INACTIVE`` without an event.
-            event: the Golden Hour in force, None for none.
-            golden: whether the running game is golden.
+            window: the Golden Hour in force; None for none, or when one is over.
+            golden: whether the game at hand is golden.
         """
-        self._golden = event is not None and status != "COMPLETED"
+        if window is not None:
+            self._window = _golden_event(window, self._identities)
+        self._golden = window is not None
+        event = self._window
+        status = "ACTIVE" if self._golden else "INACTIVE" if event is None else "COMPLETED"
         self._golden_body = raw_part(
             GoldenHourUpdate(
                 status=status,
@@ -248,3 +224,20 @@ class Notices:
             "rugpassQuestCompleted",
             QuestCompleted(quest_id=quest_id, quest_type=kind, description=description, gems=gems),
         )
+
+
+def _golden_event(window: GoldenWindow, identities: Identities) -> GoldenEvent:
+    length_ns = window.end_ns - window.start_ns
+    return GoldenEvent(
+        id=f"admin-{uuid_of(identities.derive('golden-event', window.number))}",
+        start_time=utc_text(window.start_ns),
+        end_time=utc_text(window.end_ns),
+        prep_time_minutes=0,
+        level_required=_GOLDEN_LEVEL,
+        status="SCHEDULED",
+        created_at=utc_text(window.start_ns - 4 * MINUTE_NS),
+        created_by="admin",
+        prize_amount=number(float(rules.GOLDEN_PRIZE)),
+        max_entries=rules.GOLDEN_MAX_ENTRIES,
+        duration_minutes=length_ns // MINUTE_NS,
+    )

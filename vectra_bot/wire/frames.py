@@ -10,7 +10,16 @@ import msgspec
 from vectra_bot.wire.amounts import js_text
 from vectra_bot.wire.states import WireFormat
 
-__all__ = ["WireFormat", "ack_text", "event_text", "god_candle_keys", "highest_keys", "raw_part"]
+__all__ = [
+    "WireFormat",
+    "ack_text",
+    "event_text",
+    "god_candle_keys",
+    "highest_keys",
+    "is_plain",
+    "raw_part",
+    "trace_argument",
+]
 
 _encode = msgspec.json.Encoder().encode
 # A string, or a number that JSON.stringify writes in another form than the encoder: with a fraction of
@@ -40,13 +49,26 @@ def raw_part(value: Any) -> msgspec.Raw:
     return msgspec.Raw(_encoded(value))
 
 
+def is_plain(value: float) -> bool:
+    """Return whether :func:`~vectra_bot.wire.amounts.number` of *value* encodes as JavaScript writes it.
+
+    Between 1e-6 and 1e-5 the encoder uses an exponent where JavaScript does not.
+    """
+    return not 1e-6 <= abs(value) < 1e-5
+
+
 def trace_argument(trace_id: str, span_id: str) -> str:
     """Return the trace object that stands first in an event (protocol 2.2)."""
     return f'{{"__trace":true,"traceparent":"00-{trace_id}-{span_id}-01"}}'
 
 
 def event_text(
-    name: str, payload: Any = None, *, trace_id: str | None = None, span_id: str | None = None
+    name: str,
+    payload: Any = None,
+    *,
+    trace_id: str | None = None,
+    span_id: str | None = None,
+    prepared: bool = False,
 ) -> str:
     """Return the frame ``42["name",trace?,payload?]``.
 
@@ -55,12 +77,15 @@ def event_text(
         payload: a payload struct, or anything msgspec encodes; None for an event without argument.
         trace_id: 32 hex digits; without it no trace argument is written.
         span_id: 16 hex digits, by default the last half of *trace_id*.
+        prepared: whether every number of *payload* is one that encodes as JavaScript writes it (parts encoded
+            before, and what :func:`is_plain` holds for): then the text is not searched for others.
     """
     parts = [f'42["{name}"']
     if trace_id is not None:
         parts.append(trace_argument(trace_id, span_id or trace_id[16:]))
     if payload is not None:
-        parts.append(_encoded(payload).decode())
+        data = _encode(payload) if prepared else _encoded(payload)
+        parts.append(data.decode())
     return ",".join(parts) + "]"
 
 
