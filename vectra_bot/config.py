@@ -33,6 +33,7 @@ from attrs import evolve, field, fields_dict, frozen
 
 from vectra_bot.actions.risk import Limits
 from vectra_bot.errors import ConfigError, InputError
+from vectra_bot.game.shorts import ShortAtRug, ShortPayoff
 from vectra_bot.models.times import ns_from_utc
 from vectra_bot.params import Configurable, convert, param, parameters
 
@@ -62,12 +63,32 @@ class RunSettings(Configurable):
         None, help="Where the exchange's clock starts, ISO 8601.  [default: 2026-01-01T00:00:00Z]"
     )
     exchange_log: str | None = param(None, help="File that gets a line for every request.")
+    countdown_step: int = param(
+        100, low=100, high=5_000, help="Distance of countdown frames in ms, a divisor of 5000."
+    )
+    side_games: bool = param(
+        True, help="Run Bull/Bear/Crab and Candleflip rounds beside the game (unverified)."
+    )
+    short_payoff: str = param(
+        "textbook",
+        choices=tuple(payoff.value for payoff in ShortPayoff),
+        help="How a short's value follows the price (unverified).",
+    )
+    short_at_rug: str = param(
+        "settle",
+        choices=tuple(end.value for end in ShortAtRug),
+        help="What an open short receives at the rug (unverified).",
+    )
+    protocol: str | None = param(
+        None, help="TOML file with the venue's own names of requests and side games' events."
+    )
 
 
 LIMITS_HELP = {
     "stake": "Largest stake of one entry, in SOL.",
     "session_loss": "Largest loss of the session, in SOL, open stakes counted as lost.",
     "actions_per_game": "Most actions in one game.",
+    "leverage": "Highest leverage of one buy (unverified feature of the venue).",
 }
 """What each field of Limits means, as help texts say it."""
 

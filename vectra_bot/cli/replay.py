@@ -14,6 +14,7 @@ from vectra_bot.cli.output import json_option, print_json, quiet_stdout
 from vectra_bot.cli.stopping import Stopper
 from vectra_bot.errors import CheckFailed, InputError, UsageError
 from vectra_bot.session import ReplayConfig, replay_session
+from vectra_bot.session.config import load_profile
 
 _EPILOG = """\b
 Examples:
@@ -28,6 +29,11 @@ Examples:
 @click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="A strategy parameter.")
 @click.option("--store", metavar="DIR", help="Store of the replayed session.")
 @click.option("--session-id", metavar="ID", help="Name of the replayed session.")
+@click.option(
+    "--protocol",
+    metavar="FILE",
+    help="TOML file with what the recording calls the side games' events (unverified).",
+)
 @click.option("--check", is_flag=True, help="Compare a journal's commands; store nothing.")
 @plugin_options
 @json_option
@@ -57,7 +63,7 @@ def replay(path: str, check: bool, as_json: bool, **options: Any) -> int:
 
 def _config(target: Path, options: dict[str, Any]) -> ReplayConfig:
     enable, disable, settings = plugin_settings({}, options)
-    store = options["store"]
+    store, protocol = options["store"], options["protocol"]
     return ReplayConfig(
         path=target,
         strategy=options["strategy"] or "watch",
@@ -67,6 +73,7 @@ def _config(target: Path, options: dict[str, Any]) -> ReplayConfig:
         plugins=settings,
         enable_plugins=enable,
         disable_plugins=disable,
+        protocol=None if protocol is None else load_profile(Path(protocol).expanduser()),
     )
 
 

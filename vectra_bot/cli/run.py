@@ -26,8 +26,10 @@ from vectra_bot.config import (
     parse_start,
 )
 from vectra_bot.errors import ConfigError, UsageError
-from vectra_bot.params import parameters
+from vectra_bot.params import Parameter, parameters
 from vectra_bot.session import SessionConfig, run_session
+from vectra_bot.session.config import load_profile
+from vectra_bot.wire.profile import Profile, default_profile
 
 if TYPE_CHECKING:
     from vectra_bot.analysis.report import Report
@@ -38,6 +40,7 @@ Examples:
   vectra-bot run take-profit --games 20 --speed max
   vectra-bot run take-profit --set target=2.0 --set stake=0.02 --seed 7
   vectra-bot run ./my_bot.py:MyBot --plugin stake-guard --json
+  vectra-bot run short --games 50 --short-payoff charged --protocol names.toml
   vectra-bot run --config bot.toml
 """
 
@@ -49,6 +52,8 @@ _METAVARS = {
     "cash": "SOL",
     "start": "TIME",
     "exchange_log": "FILE",
+    "countdown_step": "MS",
+    "protocol": "FILE",
 }
 
 
@@ -62,6 +67,9 @@ def _setting_options(command: Callable[..., Any]) -> Callable[..., Any]:
             help=f"{LIMITS_HELP[name]}  [default: {limit.default}]",
         )(command)
     for setting in reversed(parameters(RunSettings)):
+        if isinstance(setting.default, bool):
+            command = _switch(setting)(command)
+            continue
         default = "" if setting.default is None else f"  [default: {setting.default}]"
         choices = "|".join(setting.choices or ())
         command = click.option(
@@ -71,6 +79,18 @@ def _setting_options(command: Callable[..., Any]) -> Callable[..., Any]:
             help=f"{setting.help}{default}",
         )(command)
     return command
+
+
+def _switch(setting: Parameter) -> Callable[..., Any]:
+    """Return the option of a setting that is on or off."""
+    flag = setting.name.replace("_", "-")
+    default = "on" if setting.default else "off"
+    return click.option(
+        f"--{flag}/--no-{flag}",
+        setting.name,
+        default=None,
+        help=f"{setting.help}  [default: {default}]",
+    )
 
 
 @click.command(epilog=_EPILOG, context_settings=HELP_OPTIONS)
@@ -141,6 +161,11 @@ def _session_config(
         disable_plugins=disable,
         exchange_log=_path(settings.exchange_log),
         start_ns=None if settings.start is None else parse_start(settings.start),
+        protocol=_profile(settings.protocol),
+        short_payoff=settings.short_payoff,
+        short_at_rug=settings.short_at_rug,
+        side_games=settings.side_games,
+        countdown_step=settings.countdown_step,
     )
 
 
@@ -166,6 +191,11 @@ def _limits(file: FileConfig, options: dict[str, Any]) -> Limits:
     except ConfigError as error:
         raise UsageError(str(error).replace("_", "-")) from None
     return make_limits({**file.limits, **given})
+
+
+def _profile(text: str | None) -> Profile:
+    path = _path(text)
+    return default_profile() if path is None else load_profile(path)
 
 
 def _path(text: str | None) -> Path | None:

@@ -13,10 +13,13 @@ import attrs
 from attrs import define, field, frozen
 
 from vectra_bot.actions.risk import Limits
-from vectra_bot.errors import ConfigError, safe_repr
+from vectra_bot.errors import ConfigError, InputError, safe_repr
 from vectra_bot.exchange.config import MAX_CROWD
+from vectra_bot.game import rules
+from vectra_bot.game.shorts import ShortAtRug, ShortPayoff
 from vectra_bot.params import convert
 from vectra_bot.strategy import Strategy
+from vectra_bot.wire.profile import Profile, default_profile, parse_profile
 
 MAX_GAMES = 10_000_000
 MAX_SEED = 2**63 - 1
@@ -212,6 +215,47 @@ def _wire_format(value: Any) -> str:
     return str(value)
 
 
+def _one_of(name: str, kind: type[ShortPayoff | ShortAtRug]) -> Callable[[Any], str]:
+    names = [member.value for member in kind]
+
+    def check(value: Any) -> str:
+        if not isinstance(value, str) or value not in names:
+            raise _wrong(name, value, f"one of {', '.join(names)}")
+        return str(value)
+
+    return check
+
+
+def _countdown_step(value: Any) -> int:
+    longest = rules.COOLDOWN_MS - rules.PRESALE_MS
+    if type(value) is not int or value < rules.COUNTDOWN_STEP_MS or longest % value:
+        raise _wrong("countdown_step", value, f"a divisor of {longest} from 100, e.g. 100 or 5000")
+    return value
+
+
+def load_profile(path: Path) -> Profile:
+    """Return the protocol profile that the TOML file at *path* corrects.
+
+    Raises:
+        InputError: the file cannot be read.
+        ConfigError: it is no profile.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InputError(
+            f"protocol {str(path)!r} cannot be read ({reason}): give a TOML file in UTF-8"
+        ) from None
+    return parse_profile(text, f"protocol {str(path)!r}")
+
+
+def _protocol(value: Any) -> Profile:
+    if value is None:
+        return default_profile()
+    return value if isinstance(value, Profile) else load_profile(_folder("protocol")(value))
+
+
 _optional = attrs.converters.optional
 _CHECKS: dict[str, Callable[[Any], Any]] = {
     "strategy": _strategy,
@@ -235,6 +279,11 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
     "stop": _stop,
     "restore_from": _optional(_text("restore_from")),
     "recover": _flag("recover"),
+    "protocol": _protocol,
+    "short_payoff": _one_of("short_payoff", ShortPayoff),
+    "short_at_rug": _one_of("short_at_rug", ShortAtRug),
+    "side_games": _flag("side_games"),
+    "countdown_step": _countdown_step,
 }
 """What every option goes through, wherever it comes from."""
 
@@ -267,6 +316,12 @@ class SessionConfig:
         start_ns: where the exchange's clock starts; its own default if None.
         restore_from: session of the same store whose strategy's last :meth:`Strategy.save` is taken up.
         recover: finish the sessions that a crash left open in the store first.
+        protocol: what requests and side games are called on the wire: a TOML file that corrects the default
+            names, or a profile.
+        short_payoff: how a short's value follows the price (unverified).
+        short_at_rug: what an open short receives at the rug (unverified).
+        side_games: whether Bull/Bear/Crab and Candleflip rounds run beside the game (unverified).
+        countdown_step: distance of countdown frames, ms; the venue's is 100, 5000 is quickest.
     """
 
     strategy: str | type[Strategy]
@@ -290,6 +345,11 @@ class SessionConfig:
     stop: StopFlag = field(factory=StopFlag)
     restore_from: str | None = None
     recover: bool = True
+    protocol: Profile = field(factory=default_profile)
+    short_payoff: str = ShortPayoff.TEXTBOOK.value
+    short_at_rug: str = ShortAtRug.SETTLE.value
+    side_games: bool = True
+    countdown_step: int = rules.COUNTDOWN_STEP_MS
 
 
 def make_config(strategy: str | type[Strategy], options: Mapping[str, Any]) -> SessionConfig:

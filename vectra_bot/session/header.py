@@ -15,6 +15,7 @@ from typing import Any
 from vectra_bot.actions.risk import Limits
 from vectra_bot.engine import STATE_KIND, Engine
 from vectra_bot.errors import ConfigError, InputError, JournalError, StrategyError
+from vectra_bot.game import rules
 from vectra_bot.models import SCHEMA_VERSION, Mode
 from vectra_bot.params import configure, settings_of
 from vectra_bot.plugins import PluginManager
@@ -24,6 +25,7 @@ from vectra_bot.session.integrity import FairAuditor
 from vectra_bot.session.loading import StrategySource, resolve_strategy
 from vectra_bot.store.journal import JOURNAL_VERSION, journal_directory, read_journal
 from vectra_bot.strategy import Strategy
+from vectra_bot.wire.profile import Profile, default_profile
 
 # Keys of the header that may differ between two runs of the same session.
 _INCIDENTAL = ("versions",)
@@ -53,8 +55,11 @@ def make_header(
     seed: int | None = None,
     plugin_settings: Mapping[str, Mapping[str, Any]] | None = None,
     restored: Any = None,
+    profile: Profile | None = None,
 ) -> dict[str, Any]:
     """Return the header of a new session as JSON-ready data."""
+    if profile is None:
+        profile = default_profile() if config is None else config.protocol
     return {
         "journal_version": JOURNAL_VERSION,
         "schema_version": SCHEMA_VERSION,
@@ -82,6 +87,12 @@ def make_header(
             "stake": str(limits.stake),
             "session_loss": str(limits.session_loss),
             "actions_per_game": limits.actions_per_game,
+            "leverage": limits.leverage,
+        },
+        "protocol": {
+            "requests": {kind: dict(names) for kind, names in profile.requests.items()},
+            "events": dict(profile.events),
+            "choices": dict(profile.choices),
         },
         "restored": restored,
         "exchange": None if config is None else _exchange(config),
@@ -99,7 +110,24 @@ def _exchange(config: SessionConfig) -> dict[str, Any]:
         "cash": str(config.cash),
         "latency_ms": config.latency_ms,
         "crowd": config.crowd,
+        "short_payoff": config.short_payoff,
+        "short_at_rug": config.short_at_rug,
+        "side_games": config.side_games,
+        "countdown_step": config.countdown_step,
     }
+
+
+def profile_of(header: Mapping[str, Any]) -> Profile:
+    """Return what the session of *header* called things on the wire.
+
+    Raises:
+        JournalError: the header's profile cannot be used.
+    """
+    names = header.get("protocol")
+    if names is None:
+        return default_profile()
+    with _header_errors():
+        return Profile(requests=names["requests"], events=names["events"], choices=names["choices"])
 
 
 def _plain_settings(owner: str, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -204,6 +232,7 @@ def engine_of(header: Mapping[str, Any]) -> tuple[Engine, StrategySource]:
             stake=Decimal(header["limits"]["stake"]),
             session_loss=Decimal(header["limits"]["session_loss"]),
             actions_per_game=header["limits"]["actions_per_game"],
+            leverage=header["limits"].get("leverage", rules.MAX_LEVERAGE),
         )
         mode, session_id = Mode(header["mode"]), header["session_id"]
         wanted = {entry["name"]: entry["settings"] for entry in header["plugins"]}

@@ -36,7 +36,7 @@ from vectra_bot.models import (
     SystemEvent,
 )
 from vectra_bot.models.times import NS_PER_MS
-from vectra_bot.session.header import engine_of, watching_engine
+from vectra_bot.session.header import engine_of, profile_of, watching_engine
 from vectra_bot.session.shell import read_frame
 from vectra_bot.session.watchdog import ran_too_long, time_limit
 from vectra_bot.store.compaction import compact_session
@@ -44,6 +44,7 @@ from vectra_bot.store.entry import Entry
 from vectra_bot.store.journal import Journal, read_journal
 from vectra_bot.store.parquet import build_parts
 from vectra_bot.store.sessions import repair_store
+from vectra_bot.wire.profile import Profile
 
 log = logging.getLogger(__name__)
 
@@ -53,8 +54,11 @@ UNREPLAYED_KIND = "session.unreplayed"
 """Kind of the system event that says why a session was closed without replay."""
 
 
-def event_of(entry: Entry) -> Event | None:
-    """Return the event that *entry* brings to the engine, None if it brings none."""
+def event_of(entry: Entry, profile: Profile | None = None) -> Event | None:
+    """Return the event that *entry* brings to the engine, None if it brings none.
+
+    *profile* says what the session called things on the wire.
+    """
     if entry.kind == "input":
         return entry.input()
     if entry.kind != "frame":
@@ -62,7 +66,7 @@ def event_of(entry: Entry) -> Event | None:
     frame: Frame = entry.frame()
     if frame.truncated or frame.direction is Direction.OUT:
         return None
-    return read_frame(frame)
+    return read_frame(frame, profile)
 
 
 def is_recovery(event: Event) -> bool:
@@ -148,6 +152,7 @@ class _Replay:
 
     engine: Engine
     last_seq: int
+    profile: Profile
     ended: bool = False
     tail: list[tuple[int, Effect]] = field(factory=list)
     intents: list[str] = field(factory=list)
@@ -159,7 +164,7 @@ class _Replay:
         if entry.kind == "intent":
             self._recorded(entry.seq, entry.command())
         _note_document(entry, self.documented)
-        event = event_of(entry)
+        event = event_of(entry, self.profile)
         if event is None:
             return
         self.check_due()
@@ -207,7 +212,7 @@ def _replayed(directory: Path, last_seq: int) -> list[Entry]:
     engine, source = engine_of(header)
     if source.source_sha256 != header["strategy"]["source_sha256"]:
         raise _Unlike(f"the source of strategy {source.name!r} was changed since")
-    replay = _Replay(engine, last_seq)
+    replay = _Replay(engine, last_seq, profile_of(header))
     for entry in reader:
         replay.take(entry)
     replay.check_due()
@@ -262,7 +267,8 @@ def _unreplayed(directory: Path, last_seq: int, why: str) -> list[Entry]:
     The folds of game and account do not depend on who decides, so that they say what an action saw.
     """
     reader = iter(read_journal(directory))
-    engine = watching_engine(next(reader).data["header"])
+    header = next(reader).data["header"]
+    engine, profile = watching_engine(header), profile_of(header)
     left: dict[str, PlayerAction] = {}
     documented: set[str] = set()
     for entry in reader:
@@ -270,7 +276,7 @@ def _unreplayed(directory: Path, last_seq: int, why: str) -> list[Entry]:
             command = entry.command()
             left[command.action_id] = _unresolved(engine, command)
         _note_document(entry, documented)
-        event = event_of(entry)
+        event = event_of(entry, profile)
         if event is not None:
             engine.process(event)
     actions = [action for action in left.values() if action.action_id not in documented]
@@ -337,4 +343,7 @@ def _unresolved(engine: Engine, command: Command) -> PlayerAction:
         trace_id=command.trace_id,
         mode=engine.mode,
         leverage=command.leverage,
+        choice=command.choice,
+        round_id=command.round_id,
+        unverified=command.action_type.is_unverified or command.leverage > 1,
     )

@@ -28,7 +28,7 @@ from vectra_bot.models import (
 from vectra_bot.plugins import PluginManager
 from vectra_bot.serde import canonical_json, command_to_json
 from vectra_bot.session.config import StopFlag
-from vectra_bot.session.header import engine_of, make_header, new_session_id
+from vectra_bot.session.header import engine_of, make_header, new_session_id, profile_of
 from vectra_bot.session.loading import resolve_strategy
 from vectra_bot.session.recovery import closed_by_recovery, event_of, is_recovery
 from vectra_bot.session.runner import make_report, raise_failure
@@ -42,6 +42,7 @@ from vectra_bot.store.sessions import drop_session
 from vectra_bot.strategy import configure
 from vectra_bot.venues.base import FeedItem
 from vectra_bot.venues.replay import CaptureFeed, detect_recording
+from vectra_bot.wire.profile import Profile, default_profile
 
 
 @frozen(kw_only=True)
@@ -53,6 +54,7 @@ class ReplayConfig:
         strategy: what sees the recording; nothing it asks for is sent.
         check: compare a journal's commands instead of storing a new session.
         store: where the replayed session is stored; the default store if None.
+        protocol: what a recording calls the side games' events; a journal says it itself.
     """
 
     path: Path
@@ -65,6 +67,7 @@ class ReplayConfig:
     plugins: dict[str, dict[str, Any]] = field(factory=dict)
     enable_plugins: tuple[str, ...] = ()
     disable_plugins: tuple[str, ...] = ()
+    protocol: Profile | None = None
     stop: StopFlag = field(factory=StopFlag)
 
 
@@ -85,6 +88,7 @@ class _Check:
     """Compares replayed commands with recorded ones as both come in."""
 
     engine: Engine
+    profile: Profile
     replayed: list[Command] = field(factory=list)
     recorded: int = 0
     difference: Difference | None = None
@@ -102,7 +106,7 @@ class _Check:
             return
         if entry.kind == "close":
             self.recovered = closed_by_recovery(entry.data.get("reason", ""))
-        event = event_of(entry)
+        event = event_of(entry, self.profile)
         if event is None:
             return
         self.inputs += 1
@@ -198,7 +202,7 @@ def check_journal(path: Path) -> dict[str, Any]:
     entries = iter(reader)
     header = next(entries).data["header"]
     engine, source = engine_of(header)
-    check = _Check(engine)
+    check = _Check(engine, profile_of(header))
     check.source_changed = source.source_sha256 != header["strategy"]["source_sha256"]
     for entry in entries:
         check.take(entry)
@@ -237,7 +241,9 @@ class JournalFeed:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._venue = str(read_journal(path).__next__().data["header"].get("venue", "journal"))
+        header = read_journal(path).__next__().data["header"]
+        self.profile = profile_of(header)
+        self._venue = str(header.get("venue", "journal"))
 
     @property
     def venue(self) -> str:
@@ -334,6 +340,9 @@ def _begin(
     )
     session_id = config.session_id or new_session_id()
     store = store_path(config.store)
+    profile = config.protocol or default_profile()
+    if isinstance(feed, JournalFeed):
+        profile = feed.profile
     header = make_header(
         session_id=session_id,
         mode=Mode.REPLAY,
@@ -345,6 +354,7 @@ def _begin(
         limits=config.limits,
         start_ns=0,
         plugin_settings=config.plugins,
+        profile=profile,
     )
     engine = Engine(
         session_id=session_id,
@@ -355,7 +365,8 @@ def _begin(
     )
     journal = Journal.create(journal_directory(store, session_id), header)
     begin_session(store, session_id)
-    return Shell(engine, journal, NoGateway(), SessionStats(engine), store), header, store
+    shell = Shell(engine, journal, NoGateway(), SessionStats(engine), store, profile)
+    return shell, header, store
 
 
 def _result(shell: Shell, local: int, report: Report) -> dict[str, Any]:

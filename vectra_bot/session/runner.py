@@ -16,6 +16,7 @@ from vectra_bot.errors import InputError, JournalError, StoreError, StrategyErro
 from vectra_bot.exchange import Exchange, ExchangeConfig, RequestRecord
 from vectra_bot.exchange.config import DEFAULT_CROWD, START_NS
 from vectra_bot.game.ledger import to_sol
+from vectra_bot.game.shorts import ShortTerms
 from vectra_bot.models import Mode
 from vectra_bot.models.times import NS_PER_S
 from vectra_bot.plugins import PluginManager
@@ -163,7 +164,8 @@ async def run_session(config: SessionConfig, clock: Clock | None = None) -> Repo
     except BaseException:
         journal.abandon()
         raise
-    shell = Shell(engine, journal, venue.gateway, SessionStats(engine), plan.store)
+    stats = SessionStats(engine)
+    shell = Shell(engine, journal, venue.gateway, stats, plan.store, config.protocol)
     try:
         ended = await _carry(shell, venue.feed, plan, header, clock or WallClock())
     finally:
@@ -264,6 +266,10 @@ def _open_venue(plan: _Plan, clock: Clock | None, log: _LateLog) -> EmbeddedVenu
         start_ns=plan.start_ns,
         wire_format=WireFormat(config.wire_format),
         crowd=DEFAULT_CROWD if config.crowd is None else config.crowd,
+        countdown_step_ms=config.countdown_step,
+        short_terms=ShortTerms(payoff=config.short_payoff, at_rug=config.short_at_rug),
+        side_games=config.side_games,
+        profile=config.protocol,
     )
     return EmbeddedVenue(
         Exchange(exchange, log),

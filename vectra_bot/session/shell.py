@@ -34,6 +34,7 @@ from vectra_bot.store.journal import Journal
 from vectra_bot.store.parquet import build_parts
 from vectra_bot.venues.base import FeedItem, Gateway
 from vectra_bot.wire.decode import decode
+from vectra_bot.wire.profile import Profile, default_profile
 
 MAX_REJECTED_RAW = 64 * 1024
 _EVENT_NAME = re.compile(r'4[23]\d*\["((?:[^"\\]|\\.){0,128})"')
@@ -47,10 +48,10 @@ def command_digest(command: Command) -> str:
     return hashlib.sha256(canonical_json(command_to_json(command)).encode()).hexdigest()
 
 
-def read_frame(frame: Frame) -> Event:
+def read_frame(frame: Frame, profile: Profile | None = None) -> Event:
     """Return the event of an inbound frame; one that cannot be read becomes :class:`FrameRejected`."""
     try:
-        return decode(frame)
+        return decode(frame, profile)
     except WireError as error:
         return FrameRejected(
             recv_ns=frame.recv_ns,
@@ -98,6 +99,7 @@ class Shell:
     gateway: Gateway
     stats: SessionStats
     store: Path
+    profile: Profile = field(factory=default_profile)
     counts: FrameCounts = field(factory=FrameCounts)
     _seq: int = 0
     _segment: int = 1
@@ -129,7 +131,7 @@ class Shell:
         if frame.truncated:
             counts.truncated += 1
             return None
-        event = read_frame(frame)
+        event = read_frame(frame, self.profile)
         if isinstance(event, FrameRejected):
             counts.quarantined += 1
             return event

@@ -304,7 +304,7 @@ class EmbeddedGateway:
             )
         ack_id = self._ack_id
         try:
-            raw = encode_request(command, ack_id)
+            raw = encode_request(command, ack_id, self._venue.exchange.config.profile)
             now_ns = self._venue.hand_over(raw)
         except VectraError as error:
             return SendResult(

@@ -1,0 +1,57 @@
+"""Candleflip: a stake in every round, against the last result (unverified)."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from vectra_bot import GameView, Strategy, param
+from vectra_bot.models import ActionState, GameTick, PlayerAction
+
+
+class Candleflip(Strategy):
+    """Stake on one side in every round that can be reached.
+
+    Description:
+        Rounds run beside the game, in one room or several; the newest that takes stakes is staked on
+        once. Alternating sides is as good as any: rounds know nothing of each other.
+
+    Parameters:
+        stake: SOL of each stake.
+        side: GREEN, RED, or ALTERNATE for the two in turn.
+
+    Entry:
+        The first tick of a running game at which a round takes stakes.
+
+    Exit:
+        None: the round's result pays or takes the stake, if need be in a later game.
+
+    Expected value:
+        EXPECTED
+    """
+
+    stake: Decimal = param("0.01", low="0.001", high="5", help="SOL of each stake")
+    side: str = param("ALTERNATE", choices=("GREEN", "RED", "ALTERNATE"), help="what to stake on")
+
+    asked_in = ""
+    resting_in = ""
+    last_side = "RED"
+
+    def on_game_tick(self, tick: GameTick, game: GameView) -> None:
+        """Stake once in every round."""
+        current = self.side_games.candleflip
+        if current is None or not current.is_open or game.game_id == self.resting_in:
+            return
+        if current.round_id != self.asked_in and not self.actions.pending:
+            self.asked_in = current.round_id
+            self.actions.candleflip_bet(self._choose(), self.stake)
+
+    def _choose(self) -> str:
+        if self.side != "ALTERNATE":
+            return self.side
+        self.last_side = "GREEN" if self.last_side == "RED" else "RED"
+        return self.last_side
+
+    def on_action_outcome(self, action: PlayerAction) -> None:
+        """Rest for the game once a limit or plugin said no."""
+        if action.state is ActionState.DENIED:
+            self.resting_in = action.game_id
