@@ -46,6 +46,9 @@ _GAME_FRAME: Final = '42["gameStateUpdate",'
 _QUIET: Final = ('"rugged":true', '"cooldownPaused":true')
 _YIELD_EVERY: Final = 64  # items between two turns of the event loop, so that reading goes on
 _FRAME: Final = "frame"  # the one event that is dispatched
+_GOODBYE_S: Final = (
+    0.25  # for the peer to answer our closing; a dead one must not delay the next link
+)
 _REFUSED: Final = (401, 403)  # answers of a venue that does not want us
 
 
@@ -274,12 +277,15 @@ class LiveFeed:
     async def _supervise(self) -> None:
         failures = 0
         self._mark(Link.CONNECTING, f"to {self.endpoint.host}")
-        while True:
+        # The library swallows cancellation in places: whoever closes the feed is heard by this flag as well.
+        while not self._closed:
             await self._inbox.drained.wait()
             connection = _Connection(self._inbox, self._clock, self.counts)
             self._connection = connection
             started = self._clock.monotonic_ns()
             wait_s = await self._serve(connection)
+            if self._closed:
+                return
             self._connection = None
             lived_s = (self._clock.monotonic_ns() - started) / 1e9
             if connection.opened:
@@ -328,7 +334,7 @@ class LiveFeed:
             serializer=partial(_StrictPacket, connection),
             http_session=session,
             ssl_verify=True,
-            request_timeout=1,
+            request_timeout=_GOODBYE_S,
             websocket_extra_options={"max_msg_size": settings.frame_bytes},
         )
         client.on("connect", connection.open)
@@ -363,7 +369,7 @@ class LiveFeed:
         settings = self.settings
         period = min(settings.stale_s, settings.quiet_s) / 12
         seen, silent = connection.beats, 0.0
-        while not connection.ended.is_set():
+        while not (connection.ended.is_set() or self._closed):
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(period):
                     await connection.ended.wait()
@@ -379,8 +385,10 @@ async def _close(client: socketio.AsyncClient, session: aiohttp.ClientSession) -
     """Take a client apart whatever state it is in; a peer that does not answer is not waited for."""
     eio = client.eio
     with contextlib.suppress(Exception):
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(2 * _GOODBYE_S):
             await eio.disconnect(abort=True)
+            if eio.ws is not None:  # the library forgets it where it could not read a message
+                await eio.ws.close()
     tasks = [task for task in (eio.read_loop_task, eio.write_loop_task) if task is not None]
     for task in tasks:
         task.cancel()
