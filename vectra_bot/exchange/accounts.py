@@ -7,7 +7,7 @@ in from outside, per kind of money and to the lamport; :meth:`Books.differences`
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import StrEnum
 from typing import Any
 
@@ -57,14 +57,16 @@ class Entry(StrEnum):
 
 @define
 class Flows:
-    """Sums of money movements, lamports, into the owner positive; they never forget."""
+    """Sums of money movements, lamports, into the owner positive, and how many there were of each kind."""
 
     sums: dict[tuple[Money, Entry], int] = field(factory=dict)
+    counts: dict[Entry, int] = field(factory=dict)
 
     def add(self, money: Money, entry: Entry, amount: int) -> None:
         """Count *amount* lamports that came in."""
         key = (money, entry)
         self.sums[key] = self.sums.get(key, 0) + amount
+        self.counts[entry] = self.counts.get(entry, 0) + 1
 
     def balance(self, money: Money) -> int:
         """Return the sum of all movements of one kind of money."""
@@ -149,11 +151,21 @@ class Account:
 
 
 class Books:
-    """All accounts of the venue by player id, in the order in which they were opened, and the house."""
+    """All accounts of the venue by player id, in the order in which they were opened, and the house.
 
-    def __init__(self, max_win: int | None = None) -> None:
+    Args:
+        max_win: lamports of SOL an account can win in one game.
+        on_deposit: told of all money that comes from outside: player id, kind of money, lamports.
+    """
+
+    def __init__(
+        self,
+        max_win: int | None = None,
+        on_deposit: Callable[[str, Money, int], None] | None = None,
+    ) -> None:
         self._accounts: dict[str, Account] = {}
         self._max_win = max_win
+        self._on_deposit = on_deposit
         self.clients: list[Account] = []
         self.house = Flows()
         self.pool = Flows()
@@ -181,6 +193,8 @@ class Books:
         ledger = account.practice if money is Money.PRACTICE else account.sol
         ledger.credit(amount, amount if money is Money.BONUS else 0)
         account.flows.add(money, Entry.DEPOSIT, amount)
+        if self._on_deposit is not None:
+            self._on_deposit(account.player_id, money, amount)
 
     def pay(self, account: Account, amount: int, entry: Entry) -> None:
         """Give *amount* lamports of SOL to a player: a prize of the house's."""

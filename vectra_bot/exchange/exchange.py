@@ -17,7 +17,7 @@ from functools import partial
 from typing import Any
 
 from vectra_bot.errors import InputError
-from vectra_bot.exchange.accounts import Account, Books
+from vectra_bot.exchange.accounts import Account, Books, Money
 from vectra_bot.exchange.broadcast import Broadcast
 from vectra_bot.exchange.config import (
     DEFAULT_CASH,
@@ -77,9 +77,10 @@ class Exchange:
         self,
         config: ExchangeConfig | None = None,
         on_request: Callable[[RequestRecord], None] | None = None,
+        on_deposit: Callable[[str, Money, int], None] | None = None,
     ) -> None:
         self.config = config = config or ExchangeConfig()
-        self.books = Books(to_lamports(config.max_win))
+        self.books = Books(to_lamports(config.max_win), on_deposit)
         self.games_rugged = 0
         self.games_opened = 0
         self.viewers = 0
@@ -153,6 +154,11 @@ class Exchange:
     def now_ns(self) -> int:
         """Return the exchange's time, nanoseconds since the epoch, UTC."""
         return self._schedule.now_ns
+
+    @property
+    def capped(self) -> int:
+        """Return how often the cap on winnings has cut what a player won in a game."""
+        return self._market.capped
 
     def next_ns(self) -> int:
         """Return when the next act happens."""

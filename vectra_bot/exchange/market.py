@@ -68,7 +68,7 @@ class Settled:
 class Market:
     """One game after another; ``price`` and ``tick`` are those in force.
 
-    ``on_deal`` and ``on_placed``, if set, are told of every trade and sidebet once it is booked.
+    ``capped`` counts the games of players that the cap on winnings has cut. ``on_deal`` and ``on_placed``, if set, are told of every trade and sidebet once it is booked.
     """
 
     def __init__(self, books: Books, terms: ShortTerms) -> None:
@@ -85,6 +85,7 @@ class Market:
         self.players: list[Account] = []
         self.biggest: Deal | None = None
         self.bets: list[Placed | Settled] = []
+        self.capped = 0
         self.on_deal: Callable[[Deal], None] | None = None
         self.on_placed: Callable[[Placed], None] | None = None
         self._trades = 0
@@ -103,6 +104,7 @@ class Market:
         self.rugged = False
         self.liquidated = 0
         for account in self.players:
+            self.capped += account.ledger.hit_max_win
             account.ledger.begin_game()
             account.joined = False
             account.wagered = 0
