@@ -225,7 +225,10 @@ def _side_game_readers(config: ExchangeConfig) -> dict[str, _Read]:
 
 
 _STAKES = tuple(Decimal(text) for text in ("0.001", "0.005", "0.02", "0.1", "0.5"))
-_CHOICES = {ActionType.BBC_PREDICT: ("BULL", "BEAR", "CRAB"), ActionType.CANDLEFLIP_BET: ("GREEN", "RED")}
+_CHOICES = {
+    ActionType.BBC_PREDICT: ("BULL", "BEAR", "CRAB"),
+    ActionType.CANDLEFLIP_BET: ("GREEN", "RED"),
+}
 _KINDS = (
     (ActionType.BUY, 8), (ActionType.SELL, 6), (ActionType.SIDEBET, 4), (ActionType.SHORT_OPEN, 3),
     (ActionType.SHORT_CLOSE, 2), (ActionType.BBC_PREDICT, 2), (ActionType.CANDLEFLIP_BET, 2),

@@ -33,9 +33,16 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "vectra_bot.cli.frames_check:frames_check",
         "Compare a capture's frames with our own.",
     ),
-    "record": ("vectra_bot.cli.record:record", "Record a feed without trading; hold games against seeds."),
+    "record": (
+        "vectra_bot.cli.record:record",
+        "Record a feed without trading; hold games against seeds.",
+    ),
     "serve": ("vectra_bot.cli.serve:serve", "Serve the embedded exchange over Socket.IO."),
     "verify": ("vectra_bot.cli.verify:verify", "Check games and trades against the law."),
+    "money-check": (
+        "vectra_bot.cli.money_check:money_check",
+        "Hold the exchange's books against its own frames.",
+    ),
     "odds": ("vectra_bot.cli.odds:odds", "Compute the game's odds, checked by simulated games."),
     "query": ("vectra_bot.cli.query:query", "Ask a store: SQL, or a query by name."),
     "crowd-check": (
