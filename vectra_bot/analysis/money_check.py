@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from decimal import Decimal
-from random import Random
 from typing import Any, TypeVar
 
 import msgspec
@@ -20,11 +19,14 @@ from attrs import define, field, frozen
 from vectra_bot.exchange import Exchange, ExchangeConfig, Outbound
 from vectra_bot.exchange.accounts import Entry, Money
 from vectra_bot.exchange.config import GoldenPlan
+from vectra_bot.exchange.dice import Choice, Dice
+from vectra_bot.exchange.identities import Identities
 from vectra_bot.game import rules
 from vectra_bot.game.ledger import lamports_from_double, to_lamports, to_sol
 from vectra_bot.models import ActionType, Command
 from vectra_bot.models.times import NS_PER_S
 from vectra_bot.wire.encode import encode_request
+from vectra_bot.wire.profile import Profile
 from vectra_bot.wire.states import WireFormat
 
 T = TypeVar("T")
@@ -104,12 +106,30 @@ def _sol(value: float | None) -> int:
 class FrameBooks:
     """Money by player, added up from frames alone; ``given`` is what came from outside the venue."""
 
+    profile: Profile
     money: dict[tuple[str, Money], int] = field(factory=dict)
     stated: dict[tuple[str, Money], int] = field(factory=dict)
     frames: int = 0
     acks: int = 0
     refused: int = 0
     _short_bonus: dict[str, tuple[int, int]] = field(factory=dict)
+    _readers: dict[str, Callable[[dict[str, Any]], None]] = field(init=False)
+
+    @_readers.default
+    def _make_readers(self) -> dict[str, Callable[[dict[str, Any]], None]]:
+        events = self.profile.events
+        return {
+            "standard/newTrade": self._trade,
+            "playerUpdate": self._state,
+            "currentSidebet": self._placed,
+            "currentSidebetResult": self._result,
+            "goldenHourDrawing": self._golden,
+            "rugpoolDrawing": self._pool,
+            events["bbc_bet"]: self._placed,
+            events["candleflip_bet"]: self._placed,
+            events["bbc_result"]: self._result,
+            events["candleflip_result"]: self._result,
+        }
 
     def give(self, player_id: str, kind: Money, amount: int) -> None:
         """Count what a player brought in."""
@@ -123,10 +143,10 @@ class FrameBooks:
             self._ack(text)
             return
         name = text[4 : text.index('"', 4)]
-        reader = _READERS.get(name)
+        reader = self._readers.get(name)
         if reader is None or (message.player_id is None and name not in _PUBLIC):
             return
-        reader(self, msgspec.json.decode(text[2:])[-1])
+        reader(msgspec.json.decode(text[2:])[-1])
 
     def _add(self, player_id: str, kind: Money, amount: int) -> None:
         key = (player_id, kind)
@@ -202,37 +222,17 @@ def _stake(payload: dict[str, Any]) -> float:
     return amount
 
 
-_Read = Callable[[FrameBooks, dict[str, Any]], None]
-_READERS: dict[str, _Read] = {
-    "standard/newTrade": FrameBooks._trade,
-    "playerUpdate": FrameBooks._state,
-    "currentSidebet": FrameBooks._placed,
-    "currentSidebetResult": FrameBooks._result,
-    "goldenHourDrawing": FrameBooks._golden,
-    "rugpoolDrawing": FrameBooks._pool,
-}
 _PUBLIC = ("goldenHourDrawing", "rugpoolDrawing")
-
-
-def _side_game_readers(config: ExchangeConfig) -> dict[str, _Read]:
-    events = config.profile.events
-    return {
-        events["bbc_bet"]: FrameBooks._placed,
-        events["candleflip_bet"]: FrameBooks._placed,
-        events["bbc_result"]: FrameBooks._result,
-        events["candleflip_result"]: FrameBooks._result,
-    }
-
 
 _STAKES = tuple(Decimal(text) for text in ("0.001", "0.005", "0.02", "0.1", "0.5"))
 _CHOICES = {
     ActionType.BBC_PREDICT: ("BULL", "BEAR", "CRAB"),
     ActionType.CANDLEFLIP_BET: ("GREEN", "RED"),
 }
-_KINDS = (
+_KINDS = Choice[ActionType]((
     (ActionType.BUY, 8), (ActionType.SELL, 6), (ActionType.SIDEBET, 4), (ActionType.SHORT_OPEN, 3),
     (ActionType.SHORT_CLOSE, 2), (ActionType.BBC_PREDICT, 2), (ActionType.CANDLEFLIP_BET, 2),
-)  # fmt: skip
+))  # fmt: skip
 
 
 @define
@@ -240,7 +240,7 @@ class Clients:
     """Logged-in players that ask for everything at random, often what is refused."""
 
     exchange: Exchange
-    random: Random
+    dice: Dice
     ids: list[str] = field(factory=list)
     _asked: int = 0
 
@@ -256,7 +256,7 @@ class Clients:
     def act(self) -> None:
         """Ask for something now and then."""
         for player_id in self.ids:
-            if self.random.random() < 0.15:
+            if self.dice.chance(0.15):
                 self._send(player_id, self._request())
 
     def _send(self, player_id: str, text: str) -> None:
@@ -268,15 +268,10 @@ class Clients:
         return f'42{self._asked + 1}["{names["event"]}",{{"{names["coin"]}":"{address}"}}]'
 
     def _one_of(self, values: Sequence[T]) -> T:
-        return values[int(self.random.random() * len(values))]
+        return values[self.dice.index(len(values))]
 
     def _request(self) -> str:
-        roll = self.random.random() * sum(weight for _, weight in _KINDS)
-        kind = ActionType.BUY
-        for kind, weight in _KINDS:
-            roll -= weight
-            if roll < 0:
-                break
+        kind = _KINDS.at(self.dice.roll())
         choices = _CHOICES.get(kind)
         trace_id = hashlib.sha256(f"money-check/{self._asked}".encode()).hexdigest()[:32]
         command = Command(
@@ -287,8 +282,8 @@ class Clients:
             tick=0,
             price=1.0,
             amount=self._one_of(_STAKES),
-            percentage=1 + int(self.random.random() * 100),
-            leverage=1 + int(self.random.random() * rules.MAX_LEVERAGE),
+            percentage=1 + self.dice.index(100),
+            leverage=1 + self.dice.index(rules.MAX_LEVERAGE),
             choice=None if choices is None else self._one_of(choices),
             round_id=self._one_of([room.round_id or "-" for room in self.exchange.sidegames.rooms]),
         )
@@ -314,13 +309,11 @@ def check_money(
         wire_format: December or February frames.
         progress: told how many games are over, after each.
     """
-    books = FrameBooks()
-    exchange = Exchange(
-        check_config(seed, crowd=crowd, wire_format=wire_format), on_deposit=books.give
-    )
-    players = Clients(exchange, Random(seed))  # noqa: S311 - play, not secrets
+    config = check_config(seed, crowd=crowd, wire_format=wire_format)
+    books = FrameBooks(config.profile)
+    exchange = Exchange(config, on_deposit=books.give)
+    players = Clients(exchange, Dice(Identities(seed).dice("money-check")))
     players.connect(clients)
-    _READERS.update(_side_game_readers(exchange.config))
     done = 0
     end_ns = None
     # What the last requests caused is on its way for a moment after the last game.

@@ -27,7 +27,7 @@ Examples:
 @click.option("--format", "wire_format", type=click.Choice(["feb", "dec"]), default="feb")
 @json_option
 def money_check(
-    seed: int, games: int, crowd: int, clients: int, wire_format: str, as_json: bool
+    *, seed: int, games: int, crowd: int, clients: int, wire_format: str, as_json: bool
 ) -> int:
     """Hold the exchange's books against its own frames, to the lamport.
 
