@@ -131,6 +131,7 @@ class ExchangeServer:
             limits=self._limits,
             players=self._players,
             end=self._end,
+            changed=self._changed.set,
         )
         self._sio = self._library()
 

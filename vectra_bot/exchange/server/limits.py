@@ -6,12 +6,17 @@ import re
 from enum import Enum
 from typing import Any
 
-from attrs import field, frozen, validators
+from attrs import field, frozen
 
+from vectra_bot.errors import ConfigError
 from vectra_bot.models.times import NS_PER_S
 
 _ACK_HEAD = re.compile(r"42([0-9]{1,16})\[")
-_POSITIVE: Any = validators.gt(0)
+
+
+def _positive(_limits: object, attribute: Any, value: float) -> None:
+    if not value > 0:
+        raise ConfigError(f"{attribute.name} was {value!r}: give a number above 0")
 
 
 @frozen(kw_only=True)
@@ -31,15 +36,15 @@ class ServerLimits:
         patience_s: how long an accelerated exchange waits for a client that does not read.
     """
 
-    requests_per_s: float = field(default=20.0, validator=_POSITIVE)
-    burst: int = field(default=60, validator=_POSITIVE)
-    overdraft: int = field(default=100, validator=_POSITIVE)
-    frame_bytes: int = field(default=65_536, validator=_POSITIVE)
-    unread_bytes: int = field(default=4 * 2**20, validator=_POSITIVE)
-    unread_packets: int = field(default=600, validator=_POSITIVE)
-    clients: int = field(default=5_000, validator=_POSITIVE)
-    failed_logins: int = field(default=5, validator=_POSITIVE)
-    patience_s: float = field(default=5.0, validator=_POSITIVE)
+    requests_per_s: float = field(default=20.0, validator=_positive)
+    burst: int = field(default=60, validator=_positive)
+    overdraft: int = field(default=100, validator=_positive)
+    frame_bytes: int = field(default=65_536, validator=_positive)
+    unread_bytes: int = field(default=4 * 2**20, validator=_positive)
+    unread_packets: int = field(default=600, validator=_positive)
+    clients: int = field(default=5_000, validator=_positive)
+    failed_logins: int = field(default=5, validator=_positive)
+    patience_s: float = field(default=5.0, validator=_positive)
 
 
 class Verdict(Enum):

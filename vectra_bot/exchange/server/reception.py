@@ -35,7 +35,7 @@ _NOT_LOGGED_IN = "Not logged in"
 
 @define(kw_only=True)
 class Reception:
-    """Read what clients send; ``end`` ends a connection for a reason."""
+    """Read what clients send; ``end`` ends a connection for a reason, ``changed`` tells of a login."""
 
     exchange: Exchange
     driver: Driver
@@ -45,6 +45,7 @@ class Reception:
     limits: ServerLimits
     players: dict[str, Client]
     end: Callable[[Client, str], None]
+    changed: Callable[[], None]
 
     def admit(self, client: Client, data: str | bytes) -> Verdict:
         """Say whether an Engine.IO message may go on; a refused request has been answered."""
@@ -146,7 +147,12 @@ class Reception:
             self.end(older, "taken over")
         try:
             self.exchange.connect(
-                login.player_id, login.username, login.cash, level=login.level, snapshot=False
+                login.player_id,
+                login.username,
+                login.cash,
+                bonus=login.bonus,
+                level=login.level,
+                snapshot=False,
             )
         except VectraError:
             self._refuse_login(client, request, "Login refused")
@@ -154,6 +160,7 @@ class Reception:
         client.login = login
         self.players[login.player_id] = client
         self.counts.logins += 1
+        self.changed()
         if request.ack_id is not None:
             client.tell(Prepared(ack_text(request.ack_id, AckPayload(success=True))))
         self.driver.wake()

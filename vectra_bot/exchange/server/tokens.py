@@ -15,26 +15,27 @@ from typing import Any
 from attrs import frozen
 
 from vectra_bot.errors import ConfigError, InputError, VectraError
-from vectra_bot.exchange.config import DEFAULT_CASH
+from vectra_bot.exchange.config import DEFAULT_CASH, DEFAULT_LEVEL
 from vectra_bot.game.ledger import to_lamports
 
 MAX_TOKEN_LENGTH = 8_192
 MAX_CASH = Decimal(1_000_000)
 _MAX_LEVEL = 100
 _OPEN_TO_OTHERS = stat.S_IRWXG | stat.S_IRWXO
-_KEYS = ("token", "player_id", "username", "cash", "level")
+_KEYS = ("token", "player_id", "username", "cash", "bonus", "level")
 _PLAYER_ID = re.compile(r"[\x21-\x7e]{1,64}")
 _LETTERS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
 @frozen(kw_only=True)
 class Login:
-    """The player a token stands for; ``cash`` (lamports) and ``level`` are those of a new account."""
+    """The player a token stands for; ``cash``, ``bonus`` (lamports) and ``level`` are of a new account."""
 
     player_id: str
     username: str | None = None
     cash: int = DEFAULT_CASH
-    level: int = 1
+    bonus: int = 0
+    level: int = DEFAULT_LEVEL
 
 
 def _digest(token: str) -> str:
@@ -89,7 +90,8 @@ def read_tokens(path: Path) -> dict[str, Login]:
     """Return the players of a token file by token.
 
     The file is TOML (or JSON, by its ending ``.json``) with a list ``players``; each has ``token`` and may
-    have ``player_id``, ``username``, ``cash`` (SOL) and ``level``. Nobody but its owner may read the file.
+    have ``player_id``, ``username``, ``cash`` and ``bonus`` (SOL) and ``level``. Nobody but its owner may
+    read the file.
 
     Raises:
         InputError: the file cannot be read, or others may read it.
@@ -155,14 +157,14 @@ def _player(row: Any, where: str) -> tuple[str, Login]:
     username = row.get("username")
     if username is not None and (not isinstance(username, str) or not 0 < len(username) <= 64):
         raise ConfigError(f"{where} username was {username!r}: give 1 to 64 letters")
-    level = row.get("level", 1)
+    level = row.get("level", DEFAULT_LEVEL)
     if isinstance(level, bool) or not isinstance(level, int) or not 0 <= level <= _MAX_LEVEL:
         raise ConfigError(f"{where} level was {level!r}: give a whole number to {_MAX_LEVEL}")
-    cash = row.get("cash", 1)
     return token, Login(
         player_id=player_id,
         username=username,
-        cash=cash_lamports(cash, f"{where} cash"),
+        cash=cash_lamports(row.get("cash", 1), f"{where} cash"),
+        bonus=cash_lamports(row.get("bonus", 0), f"{where} bonus"),
         level=level,
     )
 
