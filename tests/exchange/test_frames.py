@@ -235,7 +235,8 @@ def test_leaderboard_lags_one_tick_and_adds_up(played: Client) -> None:
         assert [row["position"] for row in table] == list(range(1, len(table) + 1))
         assert [row["pnl"] for row in table] == sorted((row["pnl"] for row in table), reverse=True)
         for row in table:
-            assert abs(row["pnl"] - row["regularPnl"] - row["sidebetPnl"]) < 5e-9
+            parts = row["regularPnl"] + row["sidebetPnl"] + row["shortPnl"]
+            assert abs(row["pnl"] - parts) < 5e-9
             if row["totalInvested"]:
                 assert row["pnlPercent"] == row["pnl"] / row["totalInvested"] * 100
             cost = row["positionQty"] * row["avgCost"]

@@ -79,6 +79,9 @@ class ExchangeConfig:
         start_ns: where the exchange's clock starts, nanoseconds since the epoch, UTC.
         wire_format: December 2025 or February 2026 shapes (protocol 0.2).
         crowd: size of the population that plays beside the clients; 0 for none.
+        planted: how many of the crowd, for tests of analyses, see each next price before it is in force;
+            without them nobody in the crowd has any skill.
+        steady: send every frame at its typical time, without the delays of a real link (protocol 13).
         past_games: finished games that history, averages and counters start with, at least 10.
         countdown_step_ms: distance of countdown frames, a divisor of 5000 (the venue's is 100).
         max_win: SOL a player can win in one game (notes only).
@@ -100,6 +103,8 @@ class ExchangeConfig:
     start_ns: int = START_NS
     wire_format: WireFormat = WireFormat.FEB
     crowd: int = field(default=DEFAULT_CROWD)
+    planted: int = 0
+    steady: bool = False
     past_games: int = field(default=rules.AVERAGE_GAMES)
     countdown_step_ms: int = field(default=rules.COUNTDOWN_STEP_MS)
     max_win: Decimal = field(default=rules.MAX_WIN)
@@ -117,6 +122,7 @@ class ExchangeConfig:
 
     def __attrs_post_init__(self) -> None:
         for name, low, high in (
+            ("planted", 0, self.crowd),
             ("leverage_level", 0, rules.MAX_LEVEL),
             ("candleflip_rooms", 1, rules.CANDLEFLIP_ROOMS),
             ("rugpool_threshold", 1, 1_000),

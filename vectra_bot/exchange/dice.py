@@ -58,7 +58,7 @@ class Curve:
         return self._values[right - 1] + share * (self._values[right] - self._values[right - 1])
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=4096)
 def _poisson_edges(mean: float) -> tuple[float, ...]:
     """Return the cumulative chances of 0, 1, 2, ... events."""
     term = 1.0

@@ -10,6 +10,7 @@ from typing import Any
 from attrs import field, frozen
 from msgspec import UNSET, Raw
 
+from vectra_bot.exchange.accounts import Coin
 from vectra_bot.exchange.identities import Identities
 from vectra_bot.exchange.market import Placed, Settled
 from vectra_bot.game import rules
@@ -168,21 +169,25 @@ class History:
 
 
 def _placed_row(placed: Placed, game_id: str, row_id: str) -> PlacedRow:
-    amount = sol_number(placed.bet.amount)
+    practice = placed.coin is Coin.PRACTICE
     return PlacedRow(
         player_id=placed.account.player_id,
         username=placed.account.username,
         game_id=game_id,
-        bet_amount=amount,
+        bet_amount=sol_number(placed.bet.amount),
         x_payout=rules.SIDEBET_PAYOUT_X,
-        coin_address=rules.SOL_ADDRESS,
-        bonus_portion=0,
-        real_portion=amount,
+        coin_address=_address(placed.coin),
+        bonus_portion=sol_number(placed.bet.bonus),
+        real_portion=0 if practice else sol_number(placed.bet.amount - placed.bet.bonus),
         timestamp=placed.at_ns // NS_PER_MS,
         started_at_tick=placed.bet.start_tick,
         end=placed.bet.end_tick,
         id=row_id,
     )
+
+
+def _address(coin: Coin) -> str:
+    return rules.PRACTICE_ADDRESS if coin is Coin.PRACTICE else rules.SOL_ADDRESS
 
 
 def _payout_row(settled: Settled, game_id: str, row_id: str) -> PayoutRow:
@@ -197,7 +202,7 @@ def _payout_row(settled: Settled, game_id: str, row_id: str) -> PayoutRow:
         payout=sol_number(bet.payout),
         profit=sol_number(bet.pnl),
         x_payout=rules.SIDEBET_PAYOUT_X,
-        coin_address=rules.SOL_ADDRESS,
+        coin_address=_address(settled.coin),
         end_tick=bet.end_tick,
         start_tick=bet.start_tick,
         tick_index=settled.tick if bet.won else bet.start_tick,

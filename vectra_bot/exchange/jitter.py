@@ -26,6 +26,9 @@ _HELD = Curve(((0.0, 255.0), (1.0, 315.0)))
 _TOGETHER = Curve(((0.0, 2.5), (0.5, 3.5), (1.0, 5.5)))
 """Distance of frames that arrive together, milliseconds."""
 
+_NEXT_MS = 0.5
+"""Least distance of two countdown frames, milliseconds."""
+
 _FIRST_TICK = Curve(((0.0, 8.0), (0.25, 14.0), (0.5, 16.5), (0.75, 21.0), (1.0, 38.0)))
 _RUG = Curve(((0.0, 18.0), (0.25, 34.0), (0.5, 41.0), (0.75, 49.0), (1.0, 78.0)))
 """What the venue takes longer for the first tick and for the rug than for an ordinary tick."""
@@ -98,6 +101,7 @@ class Timing:
         self._link = _STEADY
         self._due = 0.0
         self._last = 0.0
+        self._opened = 0.0
 
     def begin_game(self) -> None:
         """Draw the link of the coming game; call it with the new-game frame."""
@@ -105,28 +109,28 @@ class Timing:
             self._link = _LINKS.at(self._dice.roll())
         self._last = 0.0
 
-    def countdown_ms(self, elapsed_ms: int) -> float:
-        """Return when a countdown frame comes, milliseconds after the new-game frame.
-
-        Args:
-            elapsed_ms: by how much its timer is below the first frame's, a multiple of 100.
-        """
-        nominal = 2 + elapsed_ms * rules.MEASURED_COUNTDOWN_STEP_MS / rules.COUNTDOWN_STEP_MS
-        if self._steady:
-            return nominal
-        self._last = max(nominal + max(0.0, self._small()), self._last + 0.5)
-        return self._last
+    def countdown_ms(self, timer_ms: int) -> float:
+        """Return when the countdown frame with *timer_ms* comes, milliseconds after the new-game frame."""
+        elapsed = rules.COOLDOWN_MS - rules.COUNTDOWN_STEP_MS - timer_ms
+        due = 2 + elapsed * rules.MEASURED_COUNTDOWN_STEP_MS / rules.COUNTDOWN_STEP_MS
+        if not self._steady:
+            due = max(due + max(0.0, self._small()), self._last + _NEXT_MS)
+        if timer_ms == rules.PRESALE_MS:
+            self._opened = due
+        self._last = due
+        return due
 
     def start_ms(self) -> float:
         """Return when tick 0 comes, milliseconds after the frame that opens the presale."""
-        return rules.START_AFTER_PRESALE_MS if self._steady else _START.at(self._dice.roll())
+        if self._steady:
+            return rules.START_AFTER_PRESALE_MS
+        return max(_START.at(self._dice.roll()), self._last - self._opened + _NEXT_MS)
 
     def first_tick_ms(self) -> float:
         """Return the gap from tick 0 to tick 1."""
-        self._due = self._last = 0.0
+        self._begin_ticks()
         if self._steady:
             return self._arrive(rules.FIRST_TICK_MS, 0.0)
-        self._last = self._delay()  # tick 0 has come as late as any frame
         return self._arrive(rules.TICK_MS + _FIRST_TICK.at(self._dice.roll()), self._delay())
 
     def tick_gap_ms(self) -> float:
@@ -135,8 +139,10 @@ class Timing:
             return self._arrive(rules.TICK_MS, 0.0)
         return self._arrive(rules.TICK_MS, self._delay())
 
-    def rug_gap_ms(self) -> float:
-        """Return the gap from the last live tick to the rug frame."""
+    def rug_gap_ms(self, *, first: bool = False) -> float:
+        """Return the gap from the last live tick to the rug frame; *first* if that tick was tick 0."""
+        if first:
+            self._begin_ticks()
         if self._steady:
             return self._arrive(rules.RUG_AFTER_TICK_MS, 0.0)
         return self._arrive(rules.TICK_MS + _RUG.at(self._dice.roll()), self._delay())
@@ -153,6 +159,10 @@ class Timing:
         if self._steady:
             return rules.NEW_GAME_AFTER_RUG_MS - rules.SETTLEMENT_AFTER_RUG_MS
         return _NEW_GAME.at(self._dice.roll())
+
+    def _begin_ticks(self) -> None:
+        self._due = 0.0
+        self._last = 0.0 if self._steady else self._delay()  # tick 0 came as late as any frame
 
     def _arrive(self, after_due_ms: float, delay_ms: float) -> float:
         """Let a frame be due *after_due_ms* after the one before, and return the gap of the arrivals."""

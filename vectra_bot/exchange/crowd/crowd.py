@@ -1,0 +1,183 @@
+"""What the crowd does between two frames.
+
+No player sees a price before it is in force, and none acts on a price at all: when and how much they
+trade is drawn from fixed tables, so whatever the crowd earns is luck. That makes it the baseline for
+judging skill; the one exception are peekers, planted by a test to be found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from vectra_bot.exchange.accounts import Books
+from vectra_bot.exchange.config import DEFAULT_CROWD
+from vectra_bot.exchange.crowd import tables
+from vectra_bot.exchange.crowd.bettors import Bettors
+from vectra_bot.exchange.crowd.lockstep import Lockstep, lockstep_groups
+from vectra_bot.exchange.crowd.peekers import Peekers
+from vectra_bot.exchange.crowd.players import Player, Style, make_players
+from vectra_bot.exchange.crowd.traders import Traders, trade_rate
+from vectra_bot.exchange.dice import Dice
+from vectra_bot.exchange.identities import Identities
+from vectra_bot.exchange.market import Market, Settled
+from vectra_bot.exchange.sidegames import SideGames
+from vectra_bot.game.ledger import LedgerError
+from vectra_bot.game.sidegames import BBC, CANDLEFLIP
+
+_ONLINE = 235  # of DEFAULT_CROWD; 180 to 290 on the venue
+_DRIFT = 50
+
+
+class Crowd:
+    """The population and what it does.
+
+    Args:
+        market: where it trades.
+        books: where its accounts are opened.
+        identities: where its names and dice come from.
+        size: how many they are.
+        planted: how many of them, the last ones, know the next price.
+        sidegames: where it places side stakes, if it does.
+        shorts: whether it opens shorts.
+    """
+
+    def __init__(
+        self,
+        market: Market,
+        books: Books,
+        identities: Identities,
+        size: int,
+        *,
+        planted: int = 0,
+        sidegames: SideGames | None = None,
+        shorts: bool = True,
+    ) -> None:
+        self._market = market
+        self._books = books
+        self._sidegames = sidegames
+        self._share = size / DEFAULT_CROWD
+        self._dice = Dice(identities.dice("crowd"))
+        self._walk = Dice(identities.dice("connected"))
+        self._drift = 0
+        first, second = lockstep_groups(size - planted)
+        self.players: Sequence[Player] = make_players(
+            books, identities, size, {*first, *second}, planted
+        )
+        self._by_id = {player.account.player_id: player for player in self.players}
+        own = [player for player in self.players if player.style is not Style.LOCKSTEP]
+        self._own = [player for player in own if player.style is not Style.PEEKER]
+        self._lockstep = Lockstep(
+            [self.players[number] for number in first],
+            [self.players[number] for number in second],
+            Dice(identities.dice("lockstep")),
+        )
+        self._traders = Traders(market, own, self._dice, shorts=shorts)
+        self._bettors = Bettors(market, own, self._share, Dice(identities.dice("bettors")))
+        self._peekers = Peekers(
+            market,
+            [player for player in self.players if player.style is Style.PEEKER],
+            Dice(identities.dice("peekers")),
+        )
+        self._mood = self._share
+        self._presale: list[tuple[float, int]] = []
+        self._presale_done = 0.0
+
+    @property
+    def planted(self) -> tuple[str, ...]:
+        """The ids of the players who know the next price: the truth that an analysis is scored by."""
+        return self._peekers.ids
+
+    def styles(self) -> dict[str, Style]:
+        """Return how each player plays, by id."""
+        return {player.account.player_id: player.style for player in self.players}
+
+    def begin_game(self) -> None:
+        """Start a game: refill the purses of those who could not pay, and plan the presale."""
+        for player in {id(p): p for p in (*self._traders.broke, *self._bettors.broke)}.values():
+            player.refill(self._books)
+        self._traders.broke.clear()
+        self._bettors.broke.clear()
+        self._mood = tables.MOODS.at(self._dice.roll()) * self._share
+        self._lockstep.begin_game()
+        alone = self._lockstep.alone
+        half = tables.HOLDERS_SINGLE if alone else tables.HOLDERS
+        self._traders.begin_game(half * self._share)
+        self._plan_presale(tables.PRESALE_TRADES_SINGLE if alone else tables.PRESALE_TRADES)
+
+    def connected(self, others: int) -> int:
+        """Return how many are online with *others*: a slow seeded walk around 235 of 300."""
+        move = self._walk.index(9)
+        self._drift = max(-_DRIFT, min(_DRIFT, self._drift + (move == 8) - (move == 0)))
+        return others + round((_ONLINE + self._drift) * self._share)
+
+    def act_in_presale(self, share: float, at_ns: int) -> None:
+        """Do what the crowd does in *share* of a presale."""
+        self._presale_done += share
+        self._act_until(self._presale_done, at_ns)
+
+    def end_presale(self, at_ns: int) -> None:
+        """Do what is left of the presale, before tick 0."""
+        self._act_until(1.0, at_ns)
+
+    def act(self, at_ns: int, next_price: float | None = None) -> None:
+        """Do what the crowd does during one tick, at the price in force.
+
+        Args:
+            at_ns: now.
+            next_price: the price that comes next; only planted players are shown it.
+        """
+        tick = self._market.tick
+        for player, percentage in self._lockstep.sales(tick):
+            self._traders.sell_all(player, percentage)
+        for _ in range(self._dice.events(trade_rate(tick) * self._mood)):
+            self._traders.trade()
+        self._bettors.act(at_ns)
+        if self._sidegames is not None and self._own:
+            self._stake_aside(self._sidegames)
+        if next_price is not None:
+            self._peekers.act(next_price)
+
+    def on_settled(self, settled: Settled) -> None:
+        """Tell a player how his sidebet ended."""
+        player = self._by_id.get(settled.account.player_id)
+        if player is not None:
+            self._bettors.on_settled(player, settled)
+
+    def _plan_presale(self, trades: float) -> None:
+        """Spread the presale's trades and bets over it; kinds are 0 for a trade, 1 for a bet."""
+        dice = self._dice
+        plan = [(dice.roll(), 0) for _ in range(dice.events(trades * self._share))]
+        plan += [(dice.roll(), 1) for _ in range(self._bettors.begin_game())]
+        if self._lockstep.buyers:
+            plan.append((dice.roll(), 2))
+        self._presale = sorted(plan, reverse=True)
+        self._presale_done = 0.0
+
+    def _act_until(self, share: float, at_ns: int) -> None:
+        plan = self._presale
+        while plan and plan[-1][0] < share:
+            kind = plan.pop()[1]
+            if kind == 0:
+                self._traders.buy_in_presale()
+            elif kind == 1:
+                self._bettors.place_first(at_ns)
+            else:
+                for player in self._lockstep.buyers:
+                    self._traders.hold(player, player.buys or tables.MILLI)
+
+    def _stake_aside(self, sidegames: SideGames) -> None:
+        """Place a stake in a side game now and then (nothing is known of how often: unverified)."""
+        dice = self._dice
+        if not dice.chance(tables.SIDE_STAKES * self._share):
+            return
+        name = BBC if dice.chance(0.5) else CANDLEFLIP
+        player = self._own[dice.index(len(self._own))]
+        amount = player.base_stake
+        rooms = sidegames.open_rooms(name)
+        if not rooms or not player.can_pay(amount):
+            return
+        choices = sorted(rooms[0].game.odds)
+        try:
+            sidegames.bet(player.account, name, choices[dice.index(len(choices))], amount)
+        except LedgerError:
+            return
