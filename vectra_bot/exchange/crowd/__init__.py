@@ -1,0 +1,8 @@
+"""The seeded crowd: persistent players that trade like the real ones and know nothing (protocol 13)."""
+
+from __future__ import annotations
+
+from vectra_bot.exchange.crowd.crowd import Crowd
+from vectra_bot.exchange.crowd.players import Player, Style
+
+__all__ = ["Crowd", "Player", "Style"]

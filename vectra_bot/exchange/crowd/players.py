@@ -1,0 +1,155 @@
+"""The people of the crowd: who they are and what habits they keep from game to game.
+
+Everything about a player is drawn once, from a stream of his own, so that he is the same in every session
+with one seed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+
+from attrs import define, frozen
+
+from vectra_bot.exchange.accounts import Account, Books, Coin, Money
+from vectra_bot.exchange.crowd import tables
+from vectra_bot.exchange.dice import Choice, Dice
+from vectra_bot.exchange.identities import Identities
+from vectra_bot.game import rules
+from vectra_bot.game.ledger import to_lamports
+
+
+class Style(StrEnum):
+    """How a player plays; none of it depends on a price, but for the peekers that a test has planted."""
+
+    PRESALE_BUYER = "presale_buyer"
+    SCALPER = "scalper"
+    DIAMOND_HANDS = "diamond_hands"
+    SIDEBETTOR = "sidebettor"
+    MARTINGALE = "martingale"
+    LOCKSTEP = "lockstep"
+    PEEKER = "peeker"
+
+
+@frozen
+class Habits:
+    """What a style does often: weights of being drawn, and the chance to keep a position when drawn."""
+
+    presale: int
+    trades: int
+    bets: int
+    keeps: float
+
+
+HABITS = {
+    Style.PRESALE_BUYER: Habits(presale=8, trades=2, bets=1, keeps=0.3),
+    Style.SCALPER: Habits(presale=2, trades=8, bets=1, keeps=0.05),
+    Style.DIAMOND_HANDS: Habits(presale=4, trades=2, bets=1, keeps=0.85),
+    Style.SIDEBETTOR: Habits(presale=1, trades=1, bets=8, keeps=0.3),
+    Style.MARTINGALE: Habits(presale=1, trades=1, bets=8, keeps=0.3),
+    Style.LOCKSTEP: Habits(presale=0, trades=0, bets=0, keeps=0.0),
+    Style.PEEKER: Habits(presale=0, trades=0, bets=0, keeps=0.0),
+}
+_STYLES = Choice[Style](
+    (
+        (Style.PRESALE_BUYER, 24),
+        (Style.SCALPER, 26),
+        (Style.DIAMOND_HANDS, 16),
+        (Style.SIDEBETTOR, 20),
+        (Style.MARTINGALE, 14),
+    )
+)
+
+
+@define(eq=False, kw_only=True)
+class Player:
+    """One member of the crowd: his account, his habits, and what he does in the running game.
+
+    Amounts are lamports. ``buys`` is what he always buys for, None if it differs; ``base_stake`` is his
+    usual sidebet, ``stake`` the next one; ``varies`` is the chance that he changes it.
+    """
+
+    account: Account
+    style: Style
+    bankroll: int
+    bonus: int
+    buys: int | None
+    base_stake: int
+    varies: float
+    stays: float
+    stake: int
+    doublings: int = 0
+    holding: bool = False
+    bet_this_game: bool = False
+
+    @property
+    def practice(self) -> bool:
+        """Whether he plays with practice money."""
+        return self.account.is_practice
+
+    def can_pay(self, amount: int) -> bool:
+        """Return whether *amount* lamports can be staked."""
+        return self.account.ledger.free >= amount
+
+    def refill(self, books: Books) -> None:
+        """Bring in what is missing to the money he began with."""
+        account = self.account
+        if self.practice:
+            missing = to_lamports(rules.PRACTICE_START) - account.practice.cash
+            money = Money.PRACTICE
+        elif self.bonus:
+            missing, money = self.bonus - account.sol.bonus, Money.BONUS
+        else:
+            missing, money = self.bankroll - account.sol.cash, Money.SOL
+        if missing > 0:
+            books.deposit(account, missing, money)
+
+
+def make_players(
+    books: Books, identities: Identities, size: int, lockstep: set[int], peekers: int
+) -> list[Player]:
+    """Open the accounts of a crowd; the last *peekers* of it are planted."""
+    return [
+        _make_player(books, identities, number, _style(number, size, lockstep, peekers))
+        for number in range(size)
+    ]
+
+
+def _style(number: int, size: int, lockstep: set[int], peekers: int) -> Style | None:
+    if number >= size - peekers:
+        return Style.PEEKER
+    return Style.LOCKSTEP if number in lockstep else None
+
+
+def _make_player(books: Books, identities: Identities, number: int, style: Style | None) -> Player:
+    dice = Dice(identities.dice("habits", number))
+    style_roll, kind_roll = dice.roll(), dice.roll()
+    money = int(tables.BANKROLLS.at(dice.roll()) * 1000) * tables.MILLI
+    name = None if dice.chance(tables.NO_NAME) else identities.username(number)
+    level = int(tables.LEVELS.at(dice.roll()))
+    chosen = _STYLES.at(style_roll) if style is None else style
+    has_bonus = style is None and kind_roll < tables.BONUS_PLAYERS
+    bonus = money if has_bonus else 0
+    account = books.open(identities.player_id(number), name, level, money - bonus, bonus)
+    if style is None and kind_roll > 1 - tables.PRACTICE_PLAYERS:
+        account.select(Coin.PRACTICE)
+    is_practice = account.is_practice
+    buys = tables.PRACTICE_BUYS if is_practice else tables.BUYS
+    stakes = tables.PRACTICE_STAKES if is_practice else tables.STAKES
+    stake = stakes.at(dice.roll()) * tables.MILLI
+    return Player(
+        account=account,
+        style=chosen,
+        bankroll=money,
+        bonus=bonus,
+        buys=buys.at(dice.roll()) * tables.MILLI if dice.chance(0.4) or style else None,
+        base_stake=stake,
+        varies=dice.roll() * 0.7 if chosen is not Style.MARTINGALE else 0.05,
+        stays=tables.BETS_AGAIN + (dice.roll() - 0.5) * 0.2,
+        stake=stake,
+    )
+
+
+def weighted(players: Sequence[Player], weight: str) -> list[Player]:
+    """Return a pool in which each player stands as often as his style's *weight* says."""
+    return [player for player in players for _ in range(getattr(HABITS[player.style], weight))]

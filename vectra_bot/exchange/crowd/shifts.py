@@ -1,0 +1,33 @@
+"""Times that come and go: two states that take turns, each for a drawn number of games."""
+
+from __future__ import annotations
+
+from vectra_bot.exchange.dice import Dice
+
+
+class Shift:
+    """A state that is on for some games and off for others.
+
+    Args:
+        dice: a stream of its own.
+        off: fewest and most games of the first state.
+        on: fewest and most games of the second.
+    """
+
+    def __init__(self, dice: Dice, off: tuple[int, int], on: tuple[int, int]) -> None:
+        self._dice = dice
+        self._lengths = (off, on)
+        self.on = False
+        # A session may begin anywhere in a turn of both states.
+        self._left = 1
+        whole = sum(low + high for low, high in self._lengths) // 2
+        for _ in range(dice.index(whole)):
+            self.next_game()
+
+    def next_game(self) -> None:
+        """Go on by one game."""
+        self._left -= 1
+        if self._left <= 0:
+            self.on = not self.on
+            low, high = self._lengths[self.on]
+            self._left = low + self._dice.index(high - low + 1)

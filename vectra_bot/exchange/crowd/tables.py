@@ -1,0 +1,109 @@
+"""How often, how much and how long the crowd plays: every number of it, from real games (protocol 13).
+
+Amounts are in 0.001 SOL (or 0.001 of the practice coin), rates in events per tick for a crowd of
+:data:`~vectra_bot.exchange.config.DEFAULT_CROWD`.
+"""
+
+from __future__ import annotations
+
+from vectra_bot.exchange.dice import Choice, Curve
+
+MILLI = 1_000_000
+"""Lamports of 0.001 SOL."""
+
+# Who they are.
+
+LEVELS = Curve(((0.0, 0.0), (0.1, 4.0), (0.5, 25.0), (0.9, 62.0), (1.0, 101.0)))
+BANKROLLS = Curve(((0.0, 0.2), (0.5, 2.0), (0.9, 15.0), (1.0, 60.0)))
+NO_NAME = 0.03
+BONUS_PLAYERS = 0.05
+PRACTICE_PLAYERS = 0.05
+
+# Trades.
+
+BUYS = Choice[int](
+    (
+        (1, 6), (2, 3), (5, 7), (10, 14), (15, 5), (20, 10), (25, 4), (30, 6), (50, 12), (60, 2), (100, 13),
+        (150, 3), (200, 5), (250, 2.5), (300, 2), (500, 3.5), (1000, 1.5), (2000, 0.5), (5000, 0.2),
+    )
+)  # fmt: skip
+PRACTICE_BUYS = Choice[int](((1_000, 3), (5_000, 3), (10_000, 3), (20_000, 1), (50_000, 0.5)))
+SHARES = Choice[int](((100, 62), (50, 14), (25, 16), (75, 6), (10, 2)))
+LEVERAGES = Choice[int](((2, 45), (3, 25), (4, 18), (5, 12)))
+LEVERAGED = 0.028  # 1 in 39 buys, of which the low levels make none
+SHORT_OPENS = 0.02  # 6 opens and 3 closes in a game of 306 trades
+SHORT_CLOSES = 0.008
+SIDE_STAKES = 0.02  # stakes in a side game per tick: nothing is known of it
+ADDS = 0.1
+PRESALE_ADDS = 0.06
+
+MOODS = Choice[float](
+    tuple(
+        (mood, 1.0)
+        for mood in (
+            0.42, 0.52, 0.58, 0.63, 0.67, 0.71, 0.76, 0.80, 0.85, 0.90,
+            0.95, 1.00, 1.06, 1.12, 1.18, 1.26, 1.36, 1.49, 1.68, 2.08,
+        )
+    )
+)  # fmt: skip
+"""How lively a game is; within a game the trades of a tick are a Poisson count."""
+
+PRESALE_TRADES = 10.6
+PRESALE_TRADES_SINGLE = 13.4
+RATES = (
+    (2, 0.42), (3, 1.3), (4, 1.0), (8, 0.95), (20, 1.1), (25, 1.05), (80, 1.18), (160, 1.11), (320, 1.01),
+    (640, 0.95),
+)  # fmt: skip
+"""Trades per tick up to a tick, without the lockstep accounts'."""
+RATE_LATE = 1.0
+HOLDERS = 10.6  # with so many holders of their own accord every second trade is a sale
+HOLDERS_SINGLE = 12.6
+
+# Lockstep accounts: two groups of one owner each, that come and go by shifts (games).
+
+DOUBLE_SHIFT = (27, 33)
+SINGLE_SHIFT = (12, 15)
+FIRST_GROUP = 0.10
+SECOND_GROUP = 0.08
+SECOND_GROUP_PART = 0.62  # of the second group, while the first is there too
+FIRST_COMES = Choice[float](((1.0, 89), (0.75, 2), (0.6, 2), (0.45, 2), (0.0, 5)))
+SECOND_COMES = 0.78
+SECOND_COMES_ALONE = 0.98
+FIRST_HALF_SALE = 2
+"""The tick at which the first group sells one half; the other half goes at the next."""
+SECOND_SALES = Choice[int](
+    (
+        (2, 95), (3, 55), (4, 50), (5, 50), (6, 33), (7, 37), (8, 30), (9, 30), (10, 25), (11, 12), (12, 12),
+        (13, 12), (14, 12), (15, 12), (16, 12), (17, 12), (18, 12), (19, 11), (20, 490),
+    )
+)  # fmt: skip
+
+# Sidebets.
+
+STAKES = Choice[int](
+    (
+        (1, 29), (2, 8), (3, 5), (4, 2.5), (5, 13), (6, 1.5), (7, 2), (8, 2), (10, 12.5), (12, 1), (13, 1),
+        (15, 1.5), (16, 1), (17, 1.5), (20, 3.5), (25, 3.5), (30, 2), (36, 1), (40, 1), (50, 5), (72, 0.6),
+        (80, 0.6), (100, 2), (144, 0.4), (200, 0.4), (250, 0.6), (500, 0.1),
+    )
+)  # fmt: skip
+PRACTICE_STAKES = Choice[int](
+    ((6, 3), (50, 3), (1_000, 3), (5_000, 7), (7_250, 4), (9_001, 8), (50_000, 4), (100_000, 4))
+)
+PRESALE_BETTORS = 3.75
+FIRST_BETS = ((5, 0.24), (20, 0.136), (40, 0.066), (80, 0.057), (160, 0.039), (320, 0.028))
+"""Players per tick who place their first bet of a game, up to a tick."""
+FIRST_BETS_LATE = 0.0195
+BETTOR_MOODS = Choice[float](((0.6, 1), (0.8, 1), (0.95, 1), (1.1, 1), (1.3, 1), (1.25, 1)))
+PAUSES = Curve(
+    ((0.0, 0.0), (0.04, 1.0), (0.25, 3.5), (0.5, 10.0), (0.72, 39.0), (0.88, 112.0), (0.96, 250.0),
+     (1.0, 600.0))
+)  # fmt: skip
+BETS_AGAIN = 0.83
+QUIET_HOURS = (30, 38)
+BUSY_HOURS = (5, 7)
+BUSY_PRESALE = 3.4
+BUSY = 2.3
+"""In busy hours so many times the bettors come, in presale and later."""
+MOST_DOUBLINGS = 5
+STAKE_LIMIT = 5_000

@@ -1,0 +1,158 @@
+"""Trades: who buys, who sells how much, who shorts; by rates, never by price (protocol 13)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from vectra_bot.exchange.crowd import tables
+from vectra_bot.exchange.crowd.players import HABITS, Player, weighted
+from vectra_bot.exchange.dice import Dice
+from vectra_bot.exchange.market import Market
+from vectra_bot.game import rules
+from vectra_bot.game.ledger import LedgerError
+
+_TRIES = 3  # draws for somebody who can do it
+_LEAST = 100  # billionths of a token: less is sold whole
+
+
+class Traders:
+    """The crowd's trades, and who holds what."""
+
+    def __init__(
+        self, market: Market, players: Sequence[Player], dice: Dice, *, shorts: bool
+    ) -> None:
+        self._market = market
+        self._dice = dice
+        self._shorts_allowed = shorts
+        self._presale_pool = weighted(players, "presale")
+        self._pool = weighted(players, "trades")
+        self._holders: list[Player] = []
+        self._shorts: list[Player] = []
+        self._half = tables.HOLDERS
+        self.broke: list[Player] = []
+
+    def begin_game(self, half: float) -> None:
+        """Forget the finished game; with *half* holders every second trade will be a sale."""
+        for player in self._holders:
+            player.holding = False
+        self._holders = []
+        self._shorts = []
+        self._half = half
+
+    def buy_in_presale(self) -> None:
+        """Let somebody buy in the presale."""
+        if self._presale_pool:
+            self._buy(self._presale_pool, adds=tables.PRESALE_ADDS)
+
+    def trade(self) -> None:
+        """Let somebody buy, sell, short or close."""
+        if not self._pool:
+            return
+        dice = self._dice
+        if self._shorts_allowed:
+            u = dice.roll()
+            if u < tables.SHORT_OPENS:
+                self._open_short()
+                return
+            if u > 1 - tables.SHORT_CLOSES and self._shorts:
+                self._close_short()
+                return
+        holders = len(self._holders)
+        if dice.roll() * (holders + self._half) >= holders or not self._sell():
+            self._buy(self._pool, adds=tables.ADDS)
+
+    def hold(self, player: Player, amount: int) -> None:
+        """Buy for a lockstep account; it is no holder of its own accord."""
+        if not player.can_pay(amount):
+            self.broke.append(player)
+            return
+        try:
+            self._market.buy(player.account, amount)
+        except LedgerError:
+            return
+
+    def sell_all(self, player: Player, percentage: int) -> bool:
+        """Sell a share of what *player* holds; return whether anything was sold."""
+        held = player.account.ledger.position_qty
+        if not held:
+            return False
+        if held * percentage < _LEAST:
+            percentage = 100
+        try:
+            self._market.sell(player.account, percentage)
+        except LedgerError:
+            return False
+        return True
+
+    def _buy(self, pool: Sequence[Player], *, adds: float) -> None:
+        dice = self._dice
+        for _ in range(_TRIES):
+            if self._holders and dice.chance(adds):
+                player = self._holders[dice.index(len(self._holders))]
+            else:
+                player = pool[dice.index(len(pool))]
+            amount = player.buys or self._amount(player)
+            if player.can_pay(amount):
+                self._carry_out(player, amount)
+                return
+            self.broke.append(player)
+
+    def _amount(self, player: Player) -> int:
+        table = tables.PRACTICE_BUYS if player.practice else tables.BUYS
+        return table.at(self._dice.roll()) * tables.MILLI
+
+    def _carry_out(self, player: Player, amount: int) -> None:
+        leverage = 1
+        if self._dice.chance(tables.LEVERAGED) and player.account.level >= rules.LEVERAGE_LEVEL:
+            leverage = tables.LEVERAGES.at(self._dice.roll())
+        try:
+            self._market.buy(player.account, amount, leverage=leverage)
+        except LedgerError:
+            return
+        if not player.holding:
+            player.holding = True
+            self._holders.append(player)
+
+    def _sell(self) -> bool:
+        """Let a holder sell; those whom the venue has liquidated are no holders any more."""
+        dice = self._dice
+        while self._holders:
+            at = dice.index(len(self._holders))
+            player = self._holders[at]
+            if player.account.ledger.position_qty and dice.chance(HABITS[player.style].keeps):
+                at = dice.index(len(self._holders))
+                player = self._holders[at]
+            sold = self.sell_all(player, tables.SHARES.at(dice.roll()))
+            if not player.account.ledger.position_qty:
+                player.holding = False
+                self._holders[at] = self._holders[-1]
+                self._holders.pop()
+            if sold:
+                return True
+        return False
+
+    def _open_short(self) -> None:
+        player = self._pool[self._dice.index(len(self._pool))]
+        amount = player.buys or self._amount(player)
+        if player.account.ledger.short is not None or not player.can_pay(amount):
+            return
+        try:
+            self._market.open_short(player.account, amount)
+        except LedgerError:
+            return
+        self._shorts.append(player)
+
+    def _close_short(self) -> None:
+        player = self._shorts.pop(self._dice.index(len(self._shorts)))
+        try:
+            self._market.close_short(player.account)
+        except LedgerError:
+            return
+
+
+def trade_rate(tick: int) -> float:
+    """Return the mean number of trades while the price of *tick* is in force."""
+    for end, rate in tables.RATES:
+        if tick + 1 < end:
+            return rate
+    return tables.RATE_LATE
