@@ -1,0 +1,153 @@
+"""`vectra-bot serve` as a process: ready line, tokens, signals, refusals."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from tests.exchange_server.raw_client import RawClient
+from vectra_bot.cli.main import main
+from vectra_bot.cli.serve import serve
+
+SECRET = "a-very-secret-token"
+
+
+def started(*options: str) -> subprocess.Popen[str]:
+    """Start a server on any free port."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "vectra_bot", "serve", "--port", "0", "--crowd", "0", *options],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def ready(process: subprocess.Popen[str]) -> dict[str, Any]:
+    """Return the first line of a server started with --json."""
+    assert process.stdout is not None
+    line: dict[str, Any] = json.loads(process.stdout.readline())
+    return line
+
+
+async def log_in(url: str, token: str) -> None:
+    """Log in and wait for the account."""
+    async with RawClient(url) as client:
+        await client.join()
+        await client.log_in(token)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_ends_it_cleanly_with_its_code(number: signal.Signals, code: int) -> None:
+    """SIGTERM and Ctrl-C close every connection, say what happened and set the shell's code."""
+    process = started("--seed", "7", "--json")
+    line = ready(process)
+    asyncio.run(log_in(line["url"], "dev-3"))
+    process.send_signal(number)
+    out, err = process.communicate(timeout=20)
+    last = json.loads(out)
+
+    assert process.returncode == code
+    assert err == ""
+    assert line["event"] == "ready"
+    assert line["seed"] == 7
+    assert line["port"] == int(line["url"].rpartition(":")[2])
+    assert line["logins"] == 10
+    assert last["event"] == "stopped"
+    assert last["logins"] == last["connections"] == 1
+
+
+def test_it_ends_by_itself_after_its_games() -> None:
+    """With --games it stops with code 0 and says how many there were."""
+    process = started(
+        "--speed", "max", "--games", "2", "--countdown-step", "5000", "--format", "dec"
+    )
+    out, err = process.communicate(timeout=60)
+
+    assert process.returncode == 0
+    assert err == ""
+    assert re.match(
+        r"serving http://127.0.0.1:\d+ \(seed \d+, dec, crowd 0, speed max, 10 tokens\)", out
+    )
+    assert "stopped after 2 games: 0 connections" in out
+
+
+def test_tokens_of_a_file_are_accepted_and_never_shown(tmp_path: Path) -> None:
+    """A player of the file can log in, dev tokens cannot, and no output has a token."""
+    path = tmp_path / "tokens.toml"
+    path.write_text(f'[[players]]\ntoken = "{SECRET}"\nusername = "alice"\n', encoding="utf-8")
+    path.chmod(0o600)
+    process = started("--tokens", str(path), "--json", "--speed", "20")
+    line = ready(process)
+
+    async def play() -> list[str]:
+        await log_in(line["url"], SECRET)
+        async with RawClient(line["url"]) as client:
+            await client.join()
+            await client.send('42["authenticate",{"token":"dev-1"}]')
+            await client.wait_for("gameNotification")
+            return client.names()
+
+    names = asyncio.run(play())
+    process.terminate()
+    out, err = process.communicate(timeout=20)
+
+    assert line["logins"] == 1
+    assert "usernameStatus" not in names
+    assert SECRET not in out + err + json.dumps(line)
+
+
+def test_an_address_that_others_reach_must_be_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    """Without --public only this machine can connect."""
+    assert main(["serve", "--host", "0.0.0.0", "--port", "0"]) == 2
+    assert "add --public" in capsys.readouterr().err
+
+
+def test_a_public_address_warns_and_has_no_dev_tokens() -> None:
+    """With --public it listens, warns once on stderr, and nobody can log in by a known token."""
+    process = started("--host", "0.0.0.0", "--public", "--json")
+    line = ready(process)
+    process.terminate()
+    _, err = process.communicate(timeout=20)
+
+    assert line["logins"] == 0
+    assert err.startswith("warning: ")
+    assert len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "says"),
+    [
+        (["--speed", "0"], 4, "--speed was '0'"),
+        (["--countdown-step", "77"], 4, "countdown_step_ms must divide 5000"),
+        (["--start", "yesterday"], 4, "--start was 'yesterday'"),
+        (["--cash", "lots"], 4, "--cash was 'lots'"),
+        (["--tokens", "/nowhere/tokens.toml"], 3, "cannot be read"),
+        (["--format", "xml"], 2, "xml"),
+        (["--port", "70000"], 2, "70000"),
+        (["--crowd", "-1"], 2, "-1"),
+    ],
+)
+def test_a_wrong_option_is_one_line_and_a_code(
+    options: list[str], code: int, says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each mistake names the option and the value."""
+    assert main(["serve", "--port", "0", *options]) == code
+    err = capsys.readouterr().err
+    assert says in err
+    assert len(err.splitlines()) == 1
+
+
+def test_help_shows_an_example_and_what_is_unverified() -> None:
+    """The help has commands to copy, and says what was never captured."""
+    text = CliRunner().invoke(serve, ["--help"]).output
+
+    assert "vectra-bot serve --port 8080 --seed 7" in text
+    assert "unverified" in text
+    assert "--dev-tokens" in text

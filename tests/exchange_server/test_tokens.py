@@ -1,0 +1,122 @@
+"""Token tables: read with care, and without a word about any token."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from vectra_bot.errors import ConfigError, InputError
+from vectra_bot.exchange.server import Login, TokenTable, read_tokens
+from vectra_bot.exchange.server.tokens import MAX_TOKEN_LENGTH, derived_player_id
+
+SECRET = "a-very-secret-token"
+
+
+def written(folder: Path, text: str, name: str = "tokens.toml", mode: int = 0o600) -> Path:
+    """Write a token file."""
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    path.chmod(mode)
+    return path
+
+
+def test_a_file_names_players_by_token(tmp_path: Path) -> None:
+    """TOML and JSON say the same; what a player does not have gets a default."""
+    toml = f"""
+    [[players]]
+    token = "{SECRET}"
+    player_id = "did:privy:alice"
+    username = "alice"
+    cash = "2.5"
+    bonus = 0.5
+    level = 30
+    [[players]]
+    token = "other"
+    """
+    rows = [
+        {"token": SECRET, "player_id": "did:privy:alice", "username": "alice", "cash": 2.5,
+         "bonus": "0.5", "level": 30},
+        {"token": "other"},
+    ]  # fmt: skip
+
+    players = read_tokens(written(tmp_path, toml))
+    same = read_tokens(written(tmp_path, json.dumps({"players": rows}), "tokens.json"))
+
+    assert players == same
+    assert players[SECRET] == Login(
+        player_id="did:privy:alice",
+        username="alice",
+        cash=2_500_000_000,
+        bonus=500_000_000,
+        level=30,
+    )
+    assert players["other"] == Login(player_id=derived_player_id("other"))
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o660])
+def test_a_file_that_others_may_read_is_refused(tmp_path: Path, mode: int) -> None:
+    """Secrets that others can read are none; the message says what to do."""
+    path = written(tmp_path, f'[[players]]\ntoken = "{SECRET}"\n', mode=mode)
+
+    with pytest.raises(InputError, match="chmod 600"):
+        read_tokens(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (f'[[players]]\ntoken = "{SECRET}', "is not TOML"),
+        ("", "names nobody"),
+        ("players = 5", "names nobody"),
+        ("players = [1]", "player 1: was no table"),
+        (f'[[players]]\ntoken = "{SECRET}"\npassword = 1', "'password' is not known"),
+        ("[[players]]\ntoken = 5", "no usable token"),
+        ('[[players]]\ntoken = ""', "no usable token"),
+        (f'[[players]]\ntoken = "{SECRET}"\ncash = "lots"', "cash was 'lots'"),
+        (f'[[players]]\ntoken = "{SECRET}"\ncash = -1', "cash was -1"),
+        (f'[[players]]\ntoken = "{SECRET}"\ncash = true', "cash was True"),
+        (f'[[players]]\ntoken = "{SECRET}"\ncash = "0.0000000001"', "cash was"),
+        (f'[[players]]\ntoken = "{SECRET}"\nlevel = 101', "level was 101"),
+        (f'[[players]]\ntoken = "{SECRET}"\nusername = ""', "username was ''"),
+        (f'[[players]]\ntoken = "{SECRET}"\nplayer_id = "a b"', "player_id was 'a b'"),
+        (f'[[players]]\ntoken = "{SECRET}"\n[[players]]\ntoken = "{SECRET}"', "token stands twice"),
+        (
+            '[[players]]\ntoken = "a"\nplayer_id = "x"\n[[players]]\ntoken = "b"\nplayer_id = "x"',
+            "player_id 'x' stands twice",
+        ),
+    ],
+)
+def test_a_wrong_file_is_refused_without_repeating_a_token(
+    tmp_path: Path, text: str, says: str
+) -> None:
+    """Each mistake is named with its player and value; no token is shown."""
+    with pytest.raises(ConfigError) as caught:
+        read_tokens(written(tmp_path, text))
+
+    assert says in str(caught.value)
+    assert SECRET not in str(caught.value)
+
+
+def test_an_absent_file_is_an_error_of_the_path(tmp_path: Path) -> None:
+    """A path that leads nowhere says so."""
+    with pytest.raises(InputError, match="check the path"):
+        read_tokens(tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize(
+    "token", [None, 5, "", "x" * (MAX_TOKEN_LENGTH + 1), ["t"], {"token": "t"}]
+)
+def test_what_is_no_token_is_nobodys(token: object) -> None:
+    """Open login needs a text too, of a length that can be one."""
+    assert TokenTable({"t": Login(player_id="x")}, open_login=True).find(token) is None
+
+
+def test_a_table_keeps_no_token() -> None:
+    """Only digests are kept, so that no dump of the table shows a token."""
+    table = TokenTable({SECRET: Login(player_id="x")})
+
+    assert table.find(SECRET) == Login(player_id="x")
+    assert SECRET not in repr(vars(table))
+    assert len(table) == 1
