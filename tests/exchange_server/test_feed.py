@@ -107,10 +107,12 @@ async def test_a_login_is_answered_by_name_account_and_rows() -> None:
         await client.until(lambda: len(client.texts) > start + 20)
         names = client.names()[start:]
         status = json.loads(client.texts[start][2:])[-1]
+        trace_of_login = json.loads(client.texts[start][2:])[1]["traceparent"]
         account = json.loads(client.texts[start + 1][2:])[-1]
         first = json.loads(client.texts[start + 2][2:])[-1]
 
     assert names[:3] == ["usernameStatus", "playerUpdate", "gameStatePlayerUpdate"]
+    assert trace_of_login.startswith(f"00-{'a' * 32}-")
     assert status == {"id": "did:privy:one", "hasUsername": True, "username": "one"}
     assert account["cash"] == 1
     assert first["trades"] == []

@@ -72,7 +72,7 @@ class Desk:
             self._order(account, request, at_ns)
             return
         if request.event in ("authenticate", "checkUsername"):
-            self._mail.post(account, self._mail.username_status(account))
+            self._mail.post(account, self._mail.username_status(account, request.trace_id))
             if request.event == "authenticate":
                 self._mail.post(account, self._mail.player_update(account))
         elif request.event == "getLeaderboard":

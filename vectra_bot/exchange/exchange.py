@@ -185,6 +185,7 @@ class Exchange:
         bonus: int = 0,
         delays: EvidenceDelays | None = None,
         snapshot: bool = True,
+        trace_id: str | None = None,
     ) -> None:
         """Log a player in now: the snapshot, ``usernameStatus`` and his account are sent next.
 
@@ -196,6 +197,7 @@ class Exchange:
             bonus: lamports of bonus money a new account starts with.
             delays: how long answers take, by default as measured on the venue.
             snapshot: False for a connection that has had its first frame already.
+            trace_id: that of ``authenticate``, which its answer bears too.
 
         Raises:
             InputError: the player is connected already, or *cash* is negative.
@@ -213,7 +215,7 @@ class Exchange:
         self._broadcast.connected = self._connected()
         if snapshot:
             self._mail.post(account, self._broadcast.snapshot())
-        self._mail.post_login(account)
+        self._mail.post_login(account, trace_id)
 
     def disconnect(self, player_id: str) -> None:
         """Stop sending to a player; his account, position and bets stay and are settled."""

@@ -141,9 +141,9 @@ class Mail:
         if account.delays is link:
             self._deliver(account.player_id, text)
 
-    def post_login(self, account: Account) -> None:
+    def post_login(self, account: Account, trace_id: str | None = None) -> None:
         """Say that the login succeeded and what the account holds (protocol 2.5)."""
-        self.post(account, self.username_status(account))
+        self.post(account, self.username_status(account, trace_id))
         self.post(account, self.player_update(account))
         self.post(account, self.game_update(account, self._board.row_of(account), first=True))
 
@@ -160,15 +160,15 @@ class Mail:
         self.post(settled.account, self._sidebet_result(settled))
         self.post(settled.account, self.player_update(settled.account))
 
-    def username_status(self, account: Account) -> str:
-        """Return ``usernameStatus``: the venue knows who it is."""
+    def username_status(self, account: Account, trace_id: str | None = None) -> str:
+        """Return ``usernameStatus``, under the trace id of the request: the venue knows who it is."""
         payload = UsernameStatusPayload(
             id=account.player_id,
             has_username=account.username is not None,
             username=account.username,
         )
-        trace_id, span_id = self._identities.trace()
-        return event_text("usernameStatus", payload, trace_id=trace_id, span_id=span_id)
+        fresh, span_id = self._identities.trace()
+        return event_text("usernameStatus", payload, trace_id=trace_id or fresh, span_id=span_id)
 
     def player_update(self, account: Account) -> str:
         """Return ``playerUpdate`` with the account as it stands now."""

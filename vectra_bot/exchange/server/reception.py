@@ -153,6 +153,7 @@ class Reception:
                 bonus=login.bonus,
                 level=login.level,
                 snapshot=False,
+                trace_id=request.trace_id,
             )
         except VectraError:
             self._refuse_login(client, request, "Login refused")
