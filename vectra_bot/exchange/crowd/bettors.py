@@ -75,12 +75,16 @@ class Bettors:
         if player.style is Style.MARTINGALE:
             if won or player.doublings >= tables.MOST_DOUBLINGS:
                 player.doublings, player.stake = 0, player.base_stake
-            elif dice.chance(0.3):
+            elif dice.chance(tables.DOUBLES):
                 player.doublings += 1
                 player.stake = min(2 * player.stake, tables.STAKE_LIMIT * tables.MILLI)
         elif dice.chance(player.varies):
-            stakes = tables.PRACTICE_STAKES if player.practice else tables.STAKES
-            player.stake = stakes.at(dice.roll()) * tables.MILLI
+            half = player.stake // (2 * tables.MILLI)
+            if half and dice.chance(tables.HALVES):
+                player.stake = half * tables.MILLI
+            else:
+                stakes = tables.PRACTICE_STAKES if player.practice else tables.STAKES
+                player.stake = stakes.at(dice.roll()) * tables.MILLI
 
     def _place(self, player: Player, at_ns: int) -> None:
         if player.account.ledger.sidebet is not None:

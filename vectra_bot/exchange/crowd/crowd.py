@@ -100,8 +100,7 @@ class Crowd:
         self._mood = tables.MOODS.at(self._dice.roll()) * self._share
         self._lockstep.begin_game()
         alone = self._lockstep.alone
-        half = tables.HOLDERS_SINGLE if alone else tables.HOLDERS
-        self._traders.begin_game(half * self._share)
+        self._traders.begin_game(self._share * (tables.HOLDERS_SINGLE if alone else 1))
         self._plan_presale(tables.PRESALE_TRADES_SINGLE if alone else tables.PRESALE_TRADES)
 
     def connected(self, others: int) -> int:
@@ -162,8 +161,8 @@ class Crowd:
             elif kind == 1:
                 self._bettors.place_first(at_ns)
             else:
-                for player in self._lockstep.buyers:
-                    self._traders.hold(player, player.buys or tables.MILLI)
+                for player, amount in self._lockstep.buyers:
+                    self._traders.hold(player, amount)
 
     def _stake_aside(self, sidegames: SideGames) -> None:
         """Place a stake in a side game now and then (nothing is known of how often: unverified)."""

@@ -26,8 +26,7 @@ class Lockstep:
     """Both groups and what they plan for the running game.
 
     Attributes:
-        alone: whether the first group is away this shift.
-        buyers: who buys in the coming presale.
+        buyers: who buys in the coming presale, and for how many lamports.
     """
 
     def __init__(self, first: Sequence[Player], second: Sequence[Player], dice: Dice) -> None:
@@ -36,7 +35,8 @@ class Lockstep:
         self._dice = dice
         self._shift = Shift(dice, tables.DOUBLE_SHIFT, tables.SINGLE_SHIFT)
         self._sales: dict[int, list[tuple[Player, int]]] = {}
-        self.buyers: list[Player] = []
+        self._amounts = [tables.LOCKSTEP_BUYS.at(dice.roll()) * tables.MILLI for _ in range(2)]
+        self.buyers: list[tuple[Player, int]] = []
 
     @property
     def alone(self) -> bool:
@@ -61,7 +61,12 @@ class Lockstep:
         tick = tables.SECOND_SALES.at(dice.roll())
         for player in self._second[:second]:
             self._plan(player, tick, 100)
-        self.buyers = [*self._first[:first], *self._second[:second]]
+        groups = (self._first[:first], self._second[:second])
+        self.buyers = [
+            (player, amount)
+            for group, amount in zip(groups, self._amounts, strict=True)
+            for player in group
+        ]
 
     def sales(self, tick: int) -> Sequence[tuple[Player, int]]:
         """Return who sells how many percent while the price of *tick* is in force."""

@@ -66,7 +66,8 @@ class Player:
     """One member of the crowd: his account, his habits, and what he does in the running game.
 
     Amounts are lamports. ``buys`` is what he always buys for, None if it differs; ``base_stake`` is his
-    usual sidebet, ``stake`` the next one; ``varies`` is the chance that he changes it.
+    usual sidebet, ``stake`` the next one; ``varies`` is the chance that he changes it, ``stays`` the chance
+    that he bets again after a loss. ``trades`` tells whether he does more than bet.
     """
 
     account: Account
@@ -78,6 +79,7 @@ class Player:
     varies: float
     stays: float
     stake: int
+    trades: bool = True
     doublings: int = 0
     holding: bool = False
     bet_this_game: bool = False
@@ -124,17 +126,19 @@ def _style(number: int, size: int, lockstep: set[int], peekers: int) -> Style | 
 def _make_player(books: Books, identities: Identities, number: int, style: Style | None) -> Player:
     dice = Dice(identities.dice("habits", number))
     style_roll, kind_roll = dice.roll(), dice.roll()
+    is_practice = style is None and kind_roll > 1 - tables.PRACTICE_PLAYERS
+    table = tables.PRACTICE_BUYS if is_practice else tables.BUYS
+    buys = table.at(dice.roll()) * tables.MILLI if dice.chance(0.4) else None
     money = int(tables.BANKROLLS.at(dice.roll()) * 1000) * tables.MILLI
+    if not is_practice:
+        money = max(money, tables.BUYS_COVERED * (buys or 0))
+    bonus = money if style is None and kind_roll < tables.BONUS_PLAYERS else 0
     name = None if dice.chance(tables.NO_NAME) else identities.username(number)
     level = int(tables.LEVELS.at(dice.roll()))
-    chosen = _STYLES.at(style_roll) if style is None else style
-    has_bonus = style is None and kind_roll < tables.BONUS_PLAYERS
-    bonus = money if has_bonus else 0
     account = books.open(identities.player_id(number), name, level, money - bonus, bonus)
-    if style is None and kind_roll > 1 - tables.PRACTICE_PLAYERS:
+    if is_practice:
         account.select(Coin.PRACTICE)
-    is_practice = account.is_practice
-    buys = tables.PRACTICE_BUYS if is_practice else tables.BUYS
+    chosen = _STYLES.at(style_roll) if style is None else style
     stakes = tables.PRACTICE_STAKES if is_practice else tables.STAKES
     stake = stakes.at(dice.roll()) * tables.MILLI
     return Player(
@@ -142,11 +146,12 @@ def _make_player(books: Books, identities: Identities, number: int, style: Style
         style=chosen,
         bankroll=money,
         bonus=bonus,
-        buys=buys.at(dice.roll()) * tables.MILLI if dice.chance(0.4) or style else None,
+        buys=buys,
         base_stake=stake,
-        varies=dice.roll() * 0.7 if chosen is not Style.MARTINGALE else 0.05,
+        varies=0.05 if chosen is Style.MARTINGALE else dice.roll() * 0.7,
         stays=tables.BETS_AGAIN + (dice.roll() - 0.5) * 0.2,
         stake=stake,
+        trades=not is_practice or dice.chance(tables.PRACTICE_TRADERS),
     )
 
 

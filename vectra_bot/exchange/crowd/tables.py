@@ -15,22 +15,25 @@ MILLI = 1_000_000
 
 LEVELS = Curve(((0.0, 0.0), (0.1, 4.0), (0.5, 25.0), (0.9, 62.0), (1.0, 101.0)))
 BANKROLLS = Curve(((0.0, 0.2), (0.5, 2.0), (0.9, 15.0), (1.0, 60.0)))
+BUYS_COVERED = 8  # nobody always buys for more than this part of his bankroll
 NO_NAME = 0.03
-BONUS_PLAYERS = 0.05
+BONUS_PLAYERS = 0.042
 PRACTICE_PLAYERS = 0.05
+PRACTICE_TRADERS = 0.15  # of the practice players: the others only bet
 
 # Trades.
 
 BUYS = Choice[int](
     (
-        (1, 6), (2, 3), (5, 7), (10, 14), (15, 5), (20, 10), (25, 4), (30, 6), (50, 12), (60, 2), (100, 13),
-        (150, 3), (200, 5), (250, 2.5), (300, 2), (500, 3.5), (1000, 1.5), (2000, 0.5), (5000, 0.2),
+        (1, 14), (2, 6), (3, 3), (5, 11), (10, 17), (15, 4), (20, 11), (25, 4), (30, 6), (50, 9), (60, 1.5),
+        (100, 7), (150, 1), (200, 2), (250, 1), (300, 0.8), (500, 1), (1000, 0.6), (2000, 0.3),
+        (3000, 0.15), (5000, 0.12),
     )
 )  # fmt: skip
 PRACTICE_BUYS = Choice[int](((1_000, 3), (5_000, 3), (10_000, 3), (20_000, 1), (50_000, 0.5)))
 SHARES = Choice[int](((100, 62), (50, 14), (25, 16), (75, 6), (10, 2)))
 LEVERAGES = Choice[int](((2, 45), (3, 25), (4, 18), (5, 12)))
-LEVERAGED = 0.028  # 1 in 39 buys, of which the low levels make none
+LEVERAGED = 0.033  # 1 in 39 buys, of which the low levels make none
 SHORT_OPENS = 0.02  # 6 opens and 3 closes in a game of 306 trades
 SHORT_CLOSES = 0.008
 SIDE_STAKES = 0.02  # stakes in a side game per tick: nothing is known of it
@@ -48,26 +51,30 @@ MOODS = Choice[float](
 )  # fmt: skip
 """How lively a game is; within a game the trades of a tick are a Poisson count."""
 
-PRESALE_TRADES = 10.6
-PRESALE_TRADES_SINGLE = 13.4
+PRESALE_TRADES = 12.3
+PRESALE_TRADES_SINGLE = 13.8
 RATES = (
     (2, 0.42), (3, 1.3), (4, 1.0), (8, 0.95), (20, 1.1), (25, 1.05), (80, 1.18), (160, 1.11), (320, 1.01),
     (640, 0.95),
 )  # fmt: skip
 """Trades per tick up to a tick, without the lockstep accounts'."""
 RATE_LATE = 1.0
-HOLDERS = 10.6  # with so many holders of their own accord every second trade is a sale
-HOLDERS_SINGLE = 12.6
+HOLDERS = ((20, 12.6), (40, 10.6), (80, 9.7), (160, 9.2), (320, 8.5))
+"""With so many holders of their own accord every second trade is a sale, up to a tick."""
+HOLDERS_LATE = 7.6
+HOLDERS_SINGLE = 1.25
+"""So many times more in the shift of one lockstep group."""
 
 # Lockstep accounts: two groups of one owner each, that come and go by shifts (games).
 
 DOUBLE_SHIFT = (27, 33)
 SINGLE_SHIFT = (12, 15)
+LOCKSTEP_BUYS = Choice[int](((1, 1), (2, 1), (5, 3), (10, 3), (20, 1)))
 FIRST_GROUP = 0.10
 SECOND_GROUP = 0.08
 SECOND_GROUP_PART = 0.62  # of the second group, while the first is there too
 FIRST_COMES = Choice[float](((1.0, 89), (0.75, 2), (0.6, 2), (0.45, 2), (0.0, 5)))
-SECOND_COMES = 0.78
+SECOND_COMES = 0.87
 SECOND_COMES_ALONE = 0.98
 FIRST_HALF_SALE = 2
 """The tick at which the first group sells one half; the other half goes at the next."""
@@ -82,28 +89,30 @@ SECOND_SALES = Choice[int](
 
 STAKES = Choice[int](
     (
-        (1, 29), (2, 8), (3, 5), (4, 2.5), (5, 13), (6, 1.5), (7, 2), (8, 2), (10, 12.5), (12, 1), (13, 1),
-        (15, 1.5), (16, 1), (17, 1.5), (20, 3.5), (25, 3.5), (30, 2), (36, 1), (40, 1), (50, 5), (72, 0.6),
-        (80, 0.6), (100, 2), (144, 0.4), (200, 0.4), (250, 0.6), (500, 0.1),
+        (1, 37), (2, 8), (3, 5), (4, 2.5), (5, 13), (6, 1.5), (7, 2), (8, 2), (10, 12.5), (12, 1), (13, 1),
+        (15, 1.5), (16, 1), (17, 1.5), (20, 3.5), (25, 3.5), (30, 2), (36, 1), (40, 1), (50, 4), (72, 0.6),
+        (80, 0.6), (100, 1.6), (144, 0.3), (200, 0.3), (250, 0.5), (500, 0.05),
     )
 )  # fmt: skip
 PRACTICE_STAKES = Choice[int](
     ((6, 3), (50, 3), (1_000, 3), (5_000, 7), (7_250, 4), (9_001, 8), (50_000, 4), (100_000, 4))
 )
-PRESALE_BETTORS = 3.75
-FIRST_BETS = ((5, 0.24), (20, 0.136), (40, 0.066), (80, 0.057), (160, 0.039), (320, 0.028))
+PRESALE_BETTORS = 3.6
+FIRST_BETS = ((5, 0.24), (20, 0.133), (40, 0.064), (80, 0.054), (160, 0.036), (320, 0.026))
 """Players per tick who place their first bet of a game, up to a tick."""
-FIRST_BETS_LATE = 0.0195
-BETTOR_MOODS = Choice[float](((0.6, 1), (0.8, 1), (0.95, 1), (1.1, 1), (1.3, 1), (1.25, 1)))
+FIRST_BETS_LATE = 0.018
+BETTOR_MOODS = Choice[float](((0.75, 1), (0.9, 1), (1.0, 1), (1.1, 1), (1.25, 1)))
 PAUSES = Curve(
-    ((0.0, 0.0), (0.04, 1.0), (0.25, 3.5), (0.5, 10.0), (0.72, 39.0), (0.88, 112.0), (0.96, 250.0),
+    ((0.0, 0.0), (0.04, 1.0), (0.25, 3.5), (0.5, 11.0), (0.72, 45.0), (0.88, 130.0), (0.96, 290.0),
      (1.0, 600.0))
 )  # fmt: skip
-BETS_AGAIN = 0.83
+BETS_AGAIN = 0.85
 QUIET_HOURS = (30, 38)
 BUSY_HOURS = (5, 7)
 BUSY_PRESALE = 3.4
 BUSY = 2.3
 """In busy hours so many times the bettors come, in presale and later."""
-MOST_DOUBLINGS = 5
+DOUBLES = 0.2
+MOST_DOUBLINGS = 6
+HALVES = 0.25  # of those who change their stake
 STAKE_LIMIT = 5_000

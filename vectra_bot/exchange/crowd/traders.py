@@ -24,20 +24,21 @@ class Traders:
         self._market = market
         self._dice = dice
         self._shorts_allowed = shorts
-        self._presale_pool = weighted(players, "presale")
-        self._pool = weighted(players, "trades")
+        traders = [player for player in players if player.trades]
+        self._presale_pool = weighted(traders, "presale")
+        self._pool = weighted(traders, "trades")
         self._holders: list[Player] = []
         self._shorts: list[Player] = []
-        self._half = tables.HOLDERS
+        self._scale = 1.0
         self.broke: list[Player] = []
 
-    def begin_game(self, half: float) -> None:
-        """Forget the finished game; with *half* holders every second trade will be a sale."""
+    def begin_game(self, scale: float) -> None:
+        """Forget the finished game; *scale* says how many more than usual will hold something."""
         for player in self._holders:
             player.holding = False
         self._holders = []
         self._shorts = []
-        self._half = half
+        self._scale = scale
 
     def buy_in_presale(self) -> None:
         """Let somebody buy in the presale."""
@@ -58,7 +59,8 @@ class Traders:
                 self._close_short()
                 return
         holders = len(self._holders)
-        if dice.roll() * (holders + self._half) >= holders or not self._sell():
+        half = _half(self._market.tick) * self._scale
+        if dice.roll() * (holders + half) >= holders or not self._sell():
             self._buy(self._pool, adds=tables.ADDS)
 
     def hold(self, player: Player, amount: int) -> None:
@@ -156,3 +158,10 @@ def trade_rate(tick: int) -> float:
         if tick + 1 < end:
             return rate
     return tables.RATE_LATE
+
+
+def _half(tick: int) -> float:
+    for end, holders in tables.HOLDERS:
+        if tick < end:
+            return holders
+    return tables.HOLDERS_LATE
