@@ -81,7 +81,6 @@ class ExchangeConfig:
         crowd: size of the population that plays beside the clients; 0 for none.
         planted: how many of the crowd, for tests of analyses, see each next price before it is in force;
             without them nobody in the crowd has any skill.
-        steady: send every frame at its typical time, without the delays of a real link (protocol 13).
         past_games: finished games that history, averages and counters start with, at least 10.
         countdown_step_ms: distance of countdown frames, a divisor of 5000 (the venue's is 100).
         max_win: SOL a player can win in one game (notes only).
@@ -104,7 +103,6 @@ class ExchangeConfig:
     wire_format: WireFormat = WireFormat.FEB
     crowd: int = field(default=DEFAULT_CROWD)
     planted: int = 0
-    steady: bool = False
     past_games: int = field(default=rules.AVERAGE_GAMES)
     countdown_step_ms: int = field(default=rules.COUNTDOWN_STEP_MS)
     max_win: Decimal = field(default=rules.MAX_WIN)
