@@ -3,9 +3,10 @@
     python benchmarks/record.py --games 200 --disconnects 20 --seed 1
     python benchmarks/record.py --games 30 --lie seed --json
 
-A server with the exchange runs beside the recorder in this process, many times faster than the venue. It
-keeps every text it writes to every connection. Disconnects are forced at random ticks, in turn by closing,
-by the word of Socket.IO, by a reset, and by a link that goes dead without a word. Afterwards:
+A server with the exchange runs in this process, many times faster than the venue, and keeps every text it
+writes to every connection; the recorder is the command line's own, in a process of its own. Disconnects are
+forced at random ticks, in turn by closing, by the word of Socket.IO, by a reset, and by a link that goes dead
+without a word. Afterwards:
 
 - what was received over each connection must be what was written to it, byte for byte, from the first frame
   on; what was on its way when a link was cut is counted, and allowed where the cut loses it;
@@ -36,8 +37,6 @@ from vectra_bot.exchange import ExchangeConfig
 from vectra_bot.exchange.server import ExchangeServer
 from vectra_bot.game.fair import play_game
 from vectra_bot.models import Frame, FrameKind, GameFrame
-from vectra_bot.session.recorder import RecordConfig, record
-from vectra_bot.venues.live import LiveSettings
 from vectra_bot.wire.decode import decode
 from vectra_bot.wire.states import WireFormat
 
@@ -167,6 +166,18 @@ async def disconnect(server: ExchangeServer, args: argparse.Namespace) -> Counte
     return done
 
 
+async def recorder(url: str, args: argparse.Namespace, store: Path) -> dict[str, Any]:
+    """Run the recorder and return its report."""
+    command = [
+        sys.executable, "-m", "vectra_bot", "record", "--url", url, "--store", str(store),
+        "--games", str(args.games), "--stale-after", str(args.stale), "--json",
+    ]  # fmt: skip
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    output, _ = await process.communicate()
+    report: dict[str, Any] = json.loads(output)
+    return report
+
+
 async def run(args: argparse.Namespace, store: Path) -> dict[str, Any]:
     """Serve, record, and return the figures."""
     config = ExchangeConfig(seed=args.seed, wire_format=WireFormat(args.format))
@@ -176,30 +187,29 @@ async def run(args: argparse.Namespace, store: Path) -> dict[str, Any]:
         elif args.lie == "price":
             server.faults.lie_about_price()
         breaking = asyncio.create_task(disconnect(server, args))
-        settings = LiveSettings(stale_s=args.stale, quiet_s=args.stale)
         started = time.perf_counter()
         try:
-            report = await record(
-                RecordConfig(url=server.url, store=store, games=args.games, settings=settings)
-            )
+            report = await recorder(server.url, args, store)
         finally:
             breaking.cancel()
+            await asyncio.wait([breaking])
         seconds = time.perf_counter() - started
-        done = breaking.result() if breaking.done() and not breaking.cancelled() else None
+        done = None if breaking.cancelled() else breaking.result()
         sent = sent_by_connection(server)
     received = received_by_connection(store)
     stored = stored_ticks(store)
     alerts = rows_of(store, "alert_trigger", "alert_type", "game_id", "message")
     lacking = unexplained(store, stored)
     return {
-        "report": report.to_json(),
+        "report": report,
         "seconds": round(seconds, 1),
         "disconnects": dict(done or {}),
         **compare(sent, received, stored),
         "ticks_stored_twice": sum(1 for count in stored.values() if count > 1),
         "ticks_neither_stored_nor_marked": len(lacking),
         "alerts": [list(alert) for alert in alerts],
-        "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "peak_rss_mb": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024,
+        "cpu_s": round(sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2]), 1),
     }
 
 

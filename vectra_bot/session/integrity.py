@@ -181,7 +181,7 @@ class FairAuditor:
         # A settlement frame's window stays behind its own tick count (protocol 5.1).
         if frame.kind is FrameKind.TICK:
             for index, value in frame.partial_prices[:MAX_WINDOW]:
-                if not (frame.rugged and index == tick):
+                if not (frame.rugged and value == price):  # the rug's price is no live one
                     claims.price(index, value)
 
     # What is revealed.
@@ -354,7 +354,9 @@ class FairAuditor:
             alert_type=ALERT_TYPE,
             severity="error",
             triggered_at=_EPOCH + timedelta(microseconds=self._now_ns // 1000),
+            expires_at=None,
             game_id=game_id,
+            player_id=None,
             title="Feed and seed disagree",
             message=safe_text(
                 f"game {game_id}: {first.what}{where} should be {first.expected}, was {first.found}{more}"
