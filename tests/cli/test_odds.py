@@ -44,7 +44,7 @@ def test_json_of_the_sidebet() -> None:
 
 def test_json_is_the_same_for_the_same_seed() -> None:
     """The same command line prints the same bytes."""
-    line = ("hold", "survival", "--ticks", "3", "--simulate", "5000", "--json")
+    line = ("edge", "survival", "--ticks", "3", "--simulate", "5000", "--json")
     assert run(*line).stdout == run(*line).stdout
 
 

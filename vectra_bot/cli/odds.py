@@ -13,7 +13,8 @@ from vectra_bot.cli.output import json_option, print_json
 if TYPE_CHECKING:
     from decimal import Decimal
 
-    from vectra_bot.analysis.odds.figures import Checked, Figure, Question
+    from vectra_bot.analysis.odds.check import Checked
+    from vectra_bot.analysis.odds.figures import Figure, Question
 
 _EXAMPLES = """\b
 Examples:
@@ -39,12 +40,14 @@ _TITLES = {
 
 @click.command("odds", epilog=_EXAMPLES, context_settings=HELP_OPTIONS)
 @click.argument("what", nargs=-1, metavar="[WHAT]...")
-@click.option("--ticks", type=int, multiple=True, metavar="N", help="Hold so long; repeatable.")
+@click.option("--ticks", type=int, multiple=True, metavar="N", help="Hold N ticks; repeatable.")
 @click.option("--price", type=float, default=1.0, show_default=True, help="The price now.")
 @click.option("--low", type=float, help="Lowest price of the game so far.  [default: price or 1]")
 @click.option("--stake", metavar="SOL", help="Also show the profit of so much.")
-@click.option("--target", type=float, metavar="X", help="Sell at X times the price now.")
-@click.option("--stop-loss", type=float, metavar="X", help="Sell at X times the price now, below.")
+@click.option("--target", type=float, metavar="X", help="Sell at X times the price now or above.")
+@click.option(
+    "--stop-loss", type=float, metavar="X", help="Sell at X times the price now or below."
+)
 @click.option("--max-ticks", type=int, metavar="N", help="Sell after N ticks at the latest.")
 @click.option("--tick", type=int, metavar="N", help="Place the sidebet at tick N of the game.")
 @click.option(
@@ -69,7 +72,7 @@ def odds(what: tuple[str, ...], *, simulate: int, seed: int, as_json: bool, **as
     """
     # The matrices are small: threads would only wait for each other. Works unless numpy is loaded already.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from vectra_bot.analysis.odds import figures
+    from vectra_bot.analysis.odds import check, figures
     from vectra_bot.errors import CheckFailed, UsageError
     from vectra_bot.game.rules import LAW_VERSION
 
@@ -77,9 +80,9 @@ def odds(what: tuple[str, ...], *, simulate: int, seed: int, as_json: bool, **as
         raise UsageError(f"--simulate was {simulate} and --seed {seed}: give 0 or more")
     stake = _stake(asked.pop("stake"))
     sheet = figures.compute(_question(asked), what)
-    checked = figures.check(sheet, simulate, seed)
-    wrong = figures.disagreeing(checked)
-    limit = figures.z_limit(sum(figure.tally is not None for figure in sheet.figures))
+    checked = check.check(sheet, simulate, seed)
+    wrong = check.disagreeing(checked)
+    limit = check.z_limit(sum(figure.tally is not None for figure in sheet.figures))
     if as_json:
         rows = [one.to_json() | _profit(one, stake) for one in checked]
         head = {"law_version": LAW_VERSION, "seed": seed, "games": simulate, "z_limit": limit}

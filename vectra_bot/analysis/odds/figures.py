@@ -1,16 +1,15 @@
-"""Every figure of ``vectra-bot odds``: its computed value, its error, and the draw that checks it."""
+"""Every figure of ``vectra-bot odds``: its computed value, its error, and which tally checks it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from math import sqrt
-from statistics import NormalDist
+from collections.abc import Callable, Iterable
+from math import inf
 from typing import Any
 
 from attrs import define, evolve, field, frozen
 
-from vectra_bot.analysis.odds import formulas, montecarlo, passages
-from vectra_bot.analysis.odds.montecarlo import Plan, Position, Tally
+from vectra_bot.analysis.odds import formulas, passages
+from vectra_bot.analysis.odds.montecarlo import Plan, Position
 from vectra_bot.analysis.odds.passages import Computed, Exits, State
 from vectra_bot.errors import UnknownNameError
 from vectra_bot.game import rules
@@ -27,11 +26,7 @@ LAST_MULTIPLES = (0.5, 1.0, 2.0)
 EDGE_STATES = ((1.0, 1.0), (1.0, 0.5), (2.0, 1.0), (10.0, 0.5), (100.0, 0.5), (101.0, 0.5))
 SIDEBET_TICKS = (0, 50, 200)
 
-FALSE_ALARMS = 0.001
-"""Chance that right figures, all of them together, are taken for wrong ones."""
-
-_ENOUGH_CASES = 25  # of a chance, and of its opposite: fewer are not normal enough to judge
-_ENOUGH_GAMES = 1_000  # effective ones of a mean
+_ENOUGH_WORTHS = 5_000  # effective ones, by the law: the sample does not know what it has not seen
 
 
 @frozen(kw_only=True)
@@ -45,6 +40,8 @@ class Figure:
         params: what it depends on.
         unverified: whether it rests on a rule that the venue was not seen to follow.
         tally: name of the tally that checks it; ``scale * mean + shift`` has the figure's unit.
+        square: of a return, the mean square of what the unit becomes: rare great wins make it large, and
+            a mean that hangs on them takes as many more games.
     """
 
     name: str
@@ -57,43 +54,12 @@ class Figure:
     tally: str | None = None
     scale: float = 1.0
     shift: float = 0.0
+    square: float = 1.0
 
-
-@frozen(kw_only=True)
-class Checked:
-    """A figure beside its Monte-Carlo check.
-
-    Attributes:
-        figure: the figure.
-        monte_carlo, standard_error, z, games: mean, its standard error, distance in standard errors, games
-            that count; None without a check. The standard error of a chance is the one the figure implies.
-        agrees: whether the distance is within error and chance; None where the games are too few to tell.
-    """
-
-    figure: Figure
-    monte_carlo: float | None = None
-    standard_error: float | None = None
-    z: float | None = None
-    games: int = 0
-    agrees: bool | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the figure as the command line prints it."""
-        figure = self.figure
-        return {
-            "name": figure.name,
-            "group": figure.group,
-            "unit": figure.unit,
-            "value": figure.value,
-            "error": figure.error,
-            "monte_carlo": self.monte_carlo,
-            "standard_error": self.standard_error,
-            "z": self.z,
-            "games": self.games,
-            "agrees": self.agrees,
-            "unverified": figure.unverified,
-            "params": figure.params,
-        }
+    def needs_games(self) -> float:
+        """Return how many games its mean takes before a distance in standard errors means anything."""
+        worth = max(1 + self.value, 1e-9)
+        return _ENOUGH_WORTHS * self.square / worth**2 if self.unit == "return" else 0.0
 
 
 @frozen(kw_only=True)
@@ -174,14 +140,15 @@ def _edge(sheet: Sheet) -> None:
 
 def _hold(sheet: Sheet) -> None:
     state, ticks = sheet.question.state, sheet.question.ticks or HOLD_TICKS
-    for tick, computed in zip(ticks, passages.hold(state, ticks), strict=True):
+    squares = passages.hold_square(state, ticks)
+    for tick, computed, square in zip(ticks, passages.hold(state, ticks), squares, strict=True):
         sheet.add(
             f"hold {_ticks(tick)}", computed, group="hold", unit="return",
-            params={"ticks": tick}, tally=f"hold {tick}",
+            params={"ticks": tick}, tally=f"hold {tick}", square=square,
         )  # fmt: skip
     sheet.add(
         "hold to the rug", passages.hold_to_rug(state), group="hold", unit="return",
-        params={"ticks": None}, tally="hold to rug",
+        params={"ticks": None}, tally="hold to rug", square=rug_price(state.low / state.price) ** 2,
     )  # fmt: skip
     sheet.follow(holds=tuple(ticks))
     sheet.plan = evolve(sheet.plan, hold_to_rug=True)
@@ -217,8 +184,9 @@ def _one_exit(sheet: Sheet, exits: Exits, target: float | None) -> None:
     params = {"target": target, "stop_loss": asked.stop, "max_ticks": asked.max_ticks}
     found = passages.take_profit(asked.state, exits)
     sheet.add(
-        name, found.profit, group="exits", unit="return", params=params, tally=tally, shift=-1.0
-    )
+        name, found.profit, group="exits", unit="return", params=params, tally=tally, shift=-1.0,
+        square=_exit_square(asked, target, found.reached.value),
+    )  # fmt: skip
     for what, chance, possible in (
         ("reached", found.reached, exits.target),
         ("stopped", found.stopped, exits.stop),
@@ -232,8 +200,18 @@ def _one_exit(sheet: Sheet, exits: Exits, target: float | None) -> None:
             )  # fmt: skip
 
 
+def _exit_square(asked: Question, target: float | None, reached: float) -> float:
+    """Return the mean square of what a position becomes: its target's, or that of a hold as long."""
+    if target is not None:
+        return max(1.0, reached * target**2)
+    if asked.max_ticks is not None:
+        return max(1.0, passages.hold_square(asked.state, [asked.max_ticks])[0])
+    return inf
+
+
 def _survival(sheet: Sheet) -> None:
     ticks = sheet.question.ticks or ALIVE_TICKS
+    passages.check_ticks(ticks)
     for tick in ticks:
         sheet.add(
             f"alive at tick {tick}", Computed(formulas.survival(tick), 0.0), group="survival",
@@ -315,11 +293,12 @@ def _leverage(sheet: Sheet) -> None:
         )  # fmt: skip
         sheet.follow(positions=(position,))
         found = passages.leveraged(state, leverage, ticks)
-        for tick, computed in zip(ticks, found, strict=True):
+        squares = passages.leveraged_square(state, leverage, ticks)
+        for tick, computed, square in zip(ticks, found, squares, strict=True):
             sheet.add(
                 f"{leverage}x, hold {_ticks(tick)}", computed, group="leverage", unit="return",
                 params={"leverage": leverage, "ticks": tick}, unverified=True,
-                tally=f"{name} {tick}", shift=-1.0,
+                tally=f"{name} {tick}", shift=-1.0, square=square,
             )  # fmt: skip
 
 
@@ -369,64 +348,3 @@ GROUPS: dict[str, Callable[[Sheet], None]] = {
     "rounds": _rounds,
 }
 """The groups of figures, in the order they are shown."""
-
-
-# ---- the check
-
-
-def check(sheet: Sheet, games: int, seed: int) -> list[Checked]:
-    """Return every figure of *sheet* beside *games* simulated games; 0 games check nothing.
-
-    A figure agrees if the Monte-Carlo mean is within its error plus :func:`z_limit` standard errors.
-    """
-    if games == 0:
-        return [Checked(figure=figure) for figure in sheet.figures]
-    rng = montecarlo.generator(seed)
-    tallies = montecarlo.simulate(sheet.plan, games, rng)
-    for price, low in sheet.states:
-        tallies[f"edge {price!r} {low!r}"] = montecarlo.one_tick(price, low, games, rng)
-    for name, chance in sheet.draws.items():
-        tallies[name] = montecarlo.drawn(chance, games, rng)
-    limit = z_limit(sum(figure.tally is not None for figure in sheet.figures))
-    return [
-        _checked(figure, tallies.get(figure.tally or "") or Tally(), limit)
-        for figure in sheet.figures
-    ]
-
-
-def z_limit(figures: int) -> float:
-    """Return how many standard errors chance may do, so that all *figures* pass with 99.9 % (Bonferroni)."""
-    return NormalDist().inv_cdf(1 - FALSE_ALARMS / (2 * max(1, figures)))
-
-
-def _checked(figure: Figure, tally: Tally, limit: float) -> Checked:
-    if not tally.games:
-        return Checked(figure=figure)
-    mean = figure.scale * tally.mean + figure.shift
-    enough = tally.effective_games >= _ENOUGH_GAMES
-    error = abs(figure.scale) * tally.standard_error
-    if figure.unit == "chance":
-        chance = min(1.0, max(0.0, figure.value))
-        error = sqrt(chance * (1 - chance) / tally.games)
-        enough = min(chance, 1 - chance) * tally.games >= _ENOUGH_CASES
-    distance = mean - figure.value
-    if error == 0:
-        agrees = abs(distance) <= figure.error + 1e-12
-        return Checked(
-            figure=figure,
-            monte_carlo=mean,
-            standard_error=0.0,
-            z=0.0 if agrees else None,
-            games=tally.games,
-            agrees=agrees,
-        )
-    within = abs(distance) <= figure.error + limit * error
-    return Checked(
-        figure=figure, monte_carlo=mean, standard_error=error, z=distance / error, games=tally.games,
-        agrees=within if enough else None,
-    )  # fmt: skip
-
-
-def disagreeing(checked: Sequence[Checked]) -> list[Checked]:
-    """Return the figures whose check says that they are wrong."""
-    return [one for one in checked if one.agrees is False]
