@@ -21,7 +21,6 @@ from attrs import asdict, define, field, frozen
 
 from vectra_bot.analysis.frame_capture import ACK, CONNECTED, Seen, read_capture
 from vectra_bot.analysis.frame_order import Finding, OrderCheck
-from vectra_bot.analysis.frame_reference import CAPTURE as OURS
 from vectra_bot.analysis.frame_reference import own_frames
 from vectra_bot.analysis.frame_shapes import STATE, Fact, KeyShape, ObjectShape, Shapes, kind_of
 from vectra_bot.errors import InputError
@@ -152,7 +151,6 @@ class Learned:
 
     shapes: Shapes = field(factory=Shapes)
     traces: dict[tuple[str, bool], Fact] = field(factory=dict)
-    games: int = 0
     captures: dict[int, str] = field(factory=dict)
 
     def add(self, seen: Seen, game: int) -> None:
@@ -357,7 +355,7 @@ def _own(
 ) -> tuple[Learned, list[Finding]]:
     """Learn our own frames, and follow their order as the player and as the public see it."""
     learned = Learned()
-    mine, public = OrderCheck(OURS, strict=True), OrderCheck(f"{OURS}, public", strict=True)
+    checks: dict[tuple[str, bool], OrderCheck] = {}
     game = 0
 
     def tell(done: int) -> None:
@@ -368,11 +366,14 @@ def _own(
 
     for seen, everybody in own_frames(wire_format, games, seed, tell):
         learned.add(seen, game)
-        mine.see(seen)
-        if everybody:
-            public.see(seen)
-    learned.games = games
-    return learned, mine.close() + public.close()
+        for public in (False, True) if everybody else (False,):
+            key = seen.capture, public
+            check = checks.get(key)
+            if check is None:
+                name = f"{seen.capture}, public" if public else seen.capture
+                check = checks[key] = OrderCheck(name, strict=True)
+            check.see(seen)
+    return learned, [finding for check in checks.values() for finding in check.close()]
 
 
 def _compare(capture: Learned, ours: Learned) -> Iterator[Difference]:

@@ -38,18 +38,17 @@ MINUTE_NS = 60_000 * NS_PER_MS
 _HOUR_NS = 60 * MINUTE_NS
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-_ROYALE_BATCH_NS = 36 * _HOUR_NS
+BATCHES_NS = {"royale": 36 * _HOUR_NS, "contest": 6 * _HOUR_NS}
+"""How long a batch of scheduled events of each kind is, nanoseconds; it has events or none."""
 _ROYALE_EVENTS = 15
 _ROYALE_GAPS_MIN = (60, 90, 120)
 _ROYALE_LENGTHS_MIN = (30, 60)
-_CONTEST_BATCH_NS = 6 * _HOUR_NS
 _PREP_MINUTES = 30
 _LEVEL = 10
 _BALANCE = 100
 _SHOWN = 10
 _KEPT = 20
 _SHARE = 0.5  # of the batches have events
-_PAST_SHARE = 0.5
 
 _PRIZES: dict[str, float] = {"1": 1, "2": 0.5, "3": 0.25, "4": 0.1}
 _PRIZES.update((str(rank), 0.025) for rank in range(5, _SHOWN + 1))
@@ -93,13 +92,18 @@ def _slot(identities: Identities, kind: str, serial: int, times: tuple[int, int,
     return Slot(f"admin-{uuid_of(identities.derive(f'{kind}-event', serial))}", *times)
 
 
+def planned(kind: str, identities: Identities, at_ns: int) -> bool:
+    """Return whether the batch of events of a *kind* (see ``BATCHES_NS``) at that time has any."""
+    return Dice(identities.dice(kind, at_ns // BATCHES_NS[kind])).chance(_SHARE)
+
+
 class _Calendar:
     """Batches of scheduled events; what is in force is computed once and kept until it changes."""
 
-    kind = ""
-    batch_ns = 0
+    kind = "royale"
 
     def __init__(self, identities: Identities, people: Sequence[Person]) -> None:
+        self.batch_ns = BATCHES_NS[self.kind]
         self._identities = identities
         self._people = [person for person in people if person.username is not None]
         self._until_ns = 0
@@ -107,17 +111,14 @@ class _Calendar:
         self._current: Slot | None = None
         self._status = "INACTIVE"
 
-    def planned(self, at_ns: int) -> bool:
-        """Return whether the batch at that time has any event; none has where nobody could come."""
-        return bool(self._people) and self._batch_dice(at_ns // self.batch_ns).chance(_SHARE)
-
     def look(self, at_ns: int) -> bool:
         """Bring the state up to *at_ns* and return whether it has changed."""
         if at_ns < self._until_ns:
             return False
         batch = at_ns // self.batch_ns
         dice = self._batch_dice(batch)
-        slots = self._plan(batch, dice) if dice.chance(_SHARE) and self._people else []
+        some = dice.chance(_SHARE) and bool(self._people)  # none where nobody could come
+        slots = self._plan(batch, dice) if some else []
         self._current = next((slot for slot in slots if at_ns < slot.end_ns), None)
         self._slots = slots if self._current is not None else []
         self._status, self._until_ns = self._stage(at_ns, (batch + 1) * self.batch_ns)
@@ -152,9 +153,6 @@ class Royales(_Calendar):
         scheduled: whether there is one: then settlement frames and snapshots have it too (protocol 5.1).
         update: the body of ``rugRoyaleUpdate``.
     """
-
-    kind = "royale"
-    batch_ns = _ROYALE_BATCH_NS
 
     def __init__(self, identities: Identities, people: Sequence[Person]) -> None:
         super().__init__(identities, people)
@@ -220,7 +218,7 @@ class Royales(_Calendar):
             )
             for rank, (person, balance) in enumerate(zip(people, balances, strict=True), 1)
         ]
-        if not dice.chance(_PAST_SHARE):
+        if self._current is not None:  # while one is ahead, nothing is told of those behind
             return rows, []
         return rows, [_past_event("rugroyale", end_ns, 60, rows, _PRIZES)]
 
@@ -235,7 +233,6 @@ class Contests(_Calendar):
     """
 
     kind = "contest"
-    batch_ns = _CONTEST_BATCH_NS
 
     def __init__(self, identities: Identities, people: Sequence[Person]) -> None:
         super().__init__(identities, people)

@@ -15,6 +15,8 @@ from vectra_bot.wire.notices import ChatMessage, ReplyTo
 
 _REGULARS = 14
 _REMEMBERED = 20
+_MODS = 9  # one of so many is a moderator
+_UNVERIFIED = 5  # one of so many has no linked name
 _REPLIES = 0.13
 _TAGS = ("ghoul", "ogplayer", "whale", "turtle")
 _OPENERS = ("well", "ok", "hm", "wow", "lol", "so", "and", "no way,", "told you,", "again")
@@ -45,11 +47,11 @@ class Chatter:
         self._regulars = [
             _Regular(
                 person=person,
-                role="mod" if dice.chance(0.08) else None,
-                tag=_TAGS[dice.index(len(_TAGS))] if dice.chance(0.5) else None,
-                verified=dice.chance(0.9),
+                role="mod" if place % _MODS == 1 else None,
+                tag=_TAGS[dice.index(len(_TAGS))] if place % 2 else None,
+                verified=place % _UNVERIFIED != _UNVERIFIED - 1,
             )
-            for person in named[::step][:_REGULARS]
+            for place, person in enumerate(named[::step][:_REGULARS])
         ]
         self._said: deque[ChatMessage] = deque(maxlen=_REMEMBERED)
 
