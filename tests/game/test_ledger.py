@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections.abc import Iterator
+from contextlib import suppress
 from decimal import ROUND_DOWN, ROUND_FLOOR, Context, Decimal, localcontext
 from fractions import Fraction
 from math import floor
 from pathlib import Path
+from typing import Any
 
 import pytest
+from attrs import define
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -30,6 +34,7 @@ from vectra_bot.game.ledger import (
     to_lamports,
     to_sol,
 )
+from vectra_bot.game.shorts import ShortPayoff, ShortTerms
 
 SOL = 10**9
 
@@ -514,6 +519,220 @@ def test_a_new_game_starts_at_zero_with_the_same_cash(todo: list) -> None:
     ledger.begin_game()
     assert snapshot(ledger) == (cash, (), None, 0, 0, 0)
     assert ledger.pnl_percent(1.0) == 0
+
+
+# ---- everything at once: bonus money, leverage, shorts, the cap
+
+CAP = SOL // 2
+whole_game = st.lists(
+    st.one_of(
+        st.tuples(st.just("buy"), amounts, st.integers(1, 5)),
+        st.tuples(st.just("sell"), st.integers(1, 100), st.none()),
+        st.tuples(st.just("sidebet"), amounts, st.none()),
+        st.tuples(st.just("settle"), st.booleans(), st.none()),
+        st.tuples(st.just("short"), amounts, st.none()),
+        st.tuples(st.just("cover"), st.none(), st.none()),
+        st.tuples(st.just("round"), amounts, st.integers(0, 14)),
+        st.tuples(st.just("move"), st.floats(0.75, 1.3), st.none()),
+    ),
+    max_size=14,
+)
+terms_of_any_kind = st.builds(ShortTerms, payoff=st.sampled_from(ShortPayoff))
+
+
+@define
+class Game:
+    """One account's whole game: what went out and came in, by kind of money, told by the fills alone."""
+
+    ledger: Ledger
+    terms: ShortTerms
+    cash: int = 0
+    bonus: int = 0
+    won_aside: int = 0
+    price: float = 1.0
+    tick: int = 0
+
+    def flow(self, amount: int, bonus: int) -> None:
+        assert 0 <= bonus <= abs(amount) or -abs(amount) <= bonus <= 0
+        self.bonus += bonus
+        self.cash += amount - bonus
+
+    def paid(self, fills: list[Fill]) -> None:
+        for fill in fills:
+            sign = -1 if fill.kind in {"buy", "short_open"} else 1
+            self.flow(sign * fill.amount, sign * fill.bonus)
+
+    def settle(self, rug_tick: int | None) -> None:
+        settled = self.ledger.settle_sidebet(rug_tick, self.tick)
+        if settled is not None:
+            self.flow(settled.payout, settled.bonus)
+
+    def cover(self, *, rugged: bool = False) -> None:
+        short = self.ledger.short
+        if short is not None:
+            value = short.value(self.price, self.terms)
+            fill = self.ledger.close_short(self.price, self.tick, value, rugged=rugged)
+            self.paid([fill])
+
+    def round(self, amount: int, times: int) -> None:
+        """Stake in a side game and get a multiple back: outside the game's PnL."""
+        bonus = self.ledger.stake("round", amount)
+        back, share = amount * times, times * bonus
+        self.ledger.credit(back, share)
+        self.flow(-amount, -bonus)
+        self.flow(back, share)
+        self.won_aside += back - amount
+
+    def move(self, factor: float) -> None:
+        before, self.price = self.price, self.price * factor
+        self.ledger.move_short(before, self.price)
+        self.paid(self.ledger.liquidate(self.price, self.tick))
+
+    def do(self, kind: str, size: Any, more: Any) -> None:
+        """Do one step, if the ledger allows it; every step is a tick later."""
+        ledger = self.ledger
+        self.tick += 1
+        if kind == "buy":
+            self.paid([ledger.buy(size, self.price, self.tick, more)])
+        elif kind == "sell":
+            self.paid([ledger.sell(size, self.price, self.tick)])
+        elif kind == "sidebet":
+            bet = ledger.place_sidebet(size, self.tick)
+            self.flow(-bet.amount, -bet.bonus)
+        elif kind == "settle":
+            self.settle(self.tick if size else None)
+        elif kind == "short":
+            self.paid([ledger.open_short(size, self.price, self.tick, self.terms)])
+        elif kind == "cover":
+            self.cover()
+        elif kind == "round":
+            self.round(size, more)
+        else:
+            self.move(size)
+
+    def end(self) -> None:
+        """Rug: settle the stake, end the short, sell what is left."""
+        self.tick += 1
+        before, self.price = self.price, self.price * 0.01
+        self.ledger.move_short(before, self.price)
+        self.settle(self.tick)
+        self.cover(rugged=True)
+        fill = self.ledger.forced_sell(self.price, self.tick)
+        self.paid([] if fill is None else [fill])
+
+
+def play_all(todo: list, terms: ShortTerms, cap: int | None) -> Iterator[Game]:
+    """Yield a game after each of its steps and after its end."""
+    game = Game(Ledger(10 * SOL, bonus=3 * SOL, max_win=cap), terms)
+    for step in todo:
+        with suppress(LedgerError):
+            game.do(*step)
+        yield game
+    game.end()
+    yield game
+
+
+@given(whole_game, terms_of_any_kind, st.sampled_from([None, CAP]))
+def test_money_of_both_kinds_is_conserved(todo: list, terms: ShortTerms, cap: int | None) -> None:
+    """Cash and bonus money are each the start and the flows of the fills; neither falls below nothing."""
+    for game in play_all(todo, terms, cap):
+        ledger = game.ledger
+        assert ledger.cash == 10 * SOL + game.cash >= 0
+        assert ledger.bonus == 3 * SOL + game.bonus >= 0
+        assert ledger.free == ledger.cash + ledger.bonus
+    assert (ledger.lots, ledger.short, ledger.sidebet, ledger.leveraged) == ((), None, None, False)
+    assert ledger.free - 13 * SOL == ledger.cumulative_pnl(game.price, terms) + game.won_aside
+
+
+@given(whole_game, terms_of_any_kind)
+def test_nobody_wins_more_than_the_cap(todo: list, terms: ShortTerms) -> None:
+    """What is realised in a game never exceeds the cap, and is cut only where it would."""
+    for game in play_all(todo, terms, CAP):
+        ledger = game.ledger
+        assert ledger.booked + ledger.cost <= CAP
+    uncapped = list(play_all(todo, terms, None))[-1].ledger
+    if not ledger.hit_max_win:
+        assert ledger.free == uncapped.free
+    assert not uncapped.hit_max_win
+
+
+@given(whole_game, terms_of_any_kind)
+def test_held_and_sold_parts_add_up(todo: list, terms: ShortTerms) -> None:
+    """Position, cost and the flag for leverage are those of the lots, at every moment."""
+    for game in play_all(todo, terms, CAP):
+        ledger = game.ledger
+        assert ledger.position_qty == sum(lot.qty for lot in ledger.lots)
+        assert ledger.cost == sum(lot.cost for lot in ledger.lots)
+        assert ledger.leveraged == any(lot.leverage > 1 for lot in ledger.lots)
+        assert all(0 <= lot.bonus <= lot.cost for lot in ledger.lots)
+
+
+def test_bonus_money_is_spent_first_and_comes_back_in_its_share() -> None:
+    """0.3 of bonus money in a buy of 0.4 is three quarters of what it sells for, rounded down."""
+    ledger = Ledger(SOL, bonus=300_000_000)
+    fill = ledger.buy(400_000_000, 1.0, 0)
+    assert (fill.bonus, ledger.bonus, ledger.cash) == (300_000_000, 0, 900_000_000)
+    half = ledger.sell(50, 1.5, 1)
+    assert (half.amount, half.bonus) == (300_000_000, 225_000_000)
+    rest = ledger.sell(100, 0.000000017, 2)
+    assert (rest.amount, rest.bonus) == (3, 2)
+    assert (ledger.cash, ledger.bonus) == (975_000_001, 225_000_002)
+
+
+def test_a_won_sidebet_of_bonus_money_pays_bonus_money() -> None:
+    """Five times the stake in the stake's own shares; the cap cuts both alike."""
+    ledger = Ledger(SOL, bonus=10, max_win=None)
+    ledger.place_sidebet(30, 0)
+    settled = ledger.settle_sidebet(7, 7)
+    assert settled is not None
+    assert (settled.payout, settled.bonus, ledger.bonus, ledger.cash) == (150, 50, 50, SOL + 80)
+    capped = Ledger(SOL, bonus=10, max_win=15)
+    capped.place_sidebet(30, 0)
+    settled = capped.settle_sidebet(7, 7)
+    assert settled is not None
+    assert (settled.won, settled.payout, settled.pnl, settled.bonus) == (True, 45, 15, 15)
+    assert capped.hit_max_win
+
+
+def test_the_cap_counts_the_whole_game_and_a_new_game_starts_afresh() -> None:
+    """Losses make room under the cap, winnings use it up; the flag goes with the game."""
+    ledger = Ledger(10 * SOL, max_win=CAP)
+    ledger.buy(SOL, 1.0, 0)
+    assert ledger.sell(100, 2.0, 1).amount == SOL + CAP
+    assert ledger.hit_max_win
+    ledger.buy(SOL, 1.0, 2)
+    assert ledger.sell(100, 1.5, 3).amount == SOL
+    ledger.buy(SOL, 1.0, 4)
+    assert ledger.sell(100, 0.75, 5).amount == SOL * 3 // 4
+    ledger.place_sidebet(SOL, 6)
+    settled = ledger.settle_sidebet(7, 7)
+    assert settled is not None
+    assert settled.pnl == SOL // 4
+    assert ledger.cash == 10 * SOL + CAP
+    ledger.begin_game()
+    assert not ledger.hit_max_win
+    ledger.buy(SOL, 1.0, 0)
+    assert ledger.quote_sell(100, 1.25) == ledger.sell(100, 1.25, 1).amount == SOL * 5 // 4
+
+
+def test_a_capped_sale_is_quoted_as_it_is_paid() -> None:
+    """What the hook is told of a sale is the capped amount."""
+    ledger = Ledger(SOL, max_win=CAP)
+    ledger.buy(SOL, 1.0, 0)
+    assert ledger.quote_sell(50, 3.0) == SOL
+    assert ledger.sell(50, 3.0, 1).amount == SOL
+    assert ledger.quote_sell(100, 3.0) == ledger.sell(100, 3.0, 2).amount == SOL // 2
+
+
+def test_a_new_game_waits_for_a_short() -> None:
+    """Nothing of the last game may be open, a short no more than a lot."""
+    ledger = Ledger(SOL)
+    ledger.open_short(SOL, 1.0, 1, ShortTerms())
+    with pytest.raises(GameOpen):
+        ledger.begin_game()
+    ledger.close_short(0.5, 9, SOL)
+    ledger.begin_game()
+    assert (ledger.cumulative_pnl(1.0), ledger.total_invested) == (0, 0)
 
 
 # ---- real rows

@@ -68,7 +68,8 @@ class Settled:
 class Market:
     """One game after another; ``price`` and ``tick`` are those in force.
 
-    ``capped`` counts the games of players that the cap on winnings has cut. ``on_deal`` and ``on_placed``, if set, are told of every trade and sidebet once it is booked.
+    ``capped`` counts the games of players that the cap on winnings has cut. ``on_deal`` and ``on_placed``, if
+    set, are told of every trade and sidebet once it is booked.
     """
 
     def __init__(self, books: Books, terms: ShortTerms) -> None:
@@ -263,7 +264,7 @@ class Market:
     def _closed(
         self, account: Account, value: int, trace_id: str | None, *, by_venue: bool
     ) -> Deal:
-        fill = account.ledger.close_short(self.price, self.tick, value)
+        fill = account.ledger.close_short(self.price, self.tick, value, rugged=self.rugged)
         self._shorts.pop(account.player_id, None)
         self._closing.pop(account.player_id, None)
         return self._traded(account, fill, trace_id, by_venue=by_venue)

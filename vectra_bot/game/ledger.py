@@ -328,8 +328,10 @@ class Ledger:
         self.short = OpenShort(amount, price, tick, bonus, basis)
         return Fill("short_open", 0, amount, price, tick, amount, 1, bonus)
 
-    def close_short(self, price: float, tick: int, value: int) -> Fill:
+    def close_short(self, price: float, tick: int, value: int, *, rugged: bool = False) -> Fill:
         """Close the short for *value* lamports, as its terms give at *price*.
+
+        One that is held into the rug counts for experience however short it was held, like a long.
 
         Raises:
             NoShort: none is open.
@@ -342,7 +344,7 @@ class Ledger:
         self.credit(paid, bonus)
         self._short_realised += paid - short.amount
         self.short = None
-        held = tick - short.entry_tick >= rules.VALID_BET_TICKS
+        held = rugged or tick - short.entry_tick >= rules.VALID_BET_TICKS
         valid = short.amount if held else 0
         return Fill("short_close", 0, paid, price, tick, short.amount, 1, bonus, valid)
 

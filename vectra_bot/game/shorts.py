@@ -7,11 +7,14 @@ textbook one, which none of the three numbers fits. What a short receives at the
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import TypeVar
 
 from attrs import field, frozen
 
 from vectra_bot.errors import ConfigError
 from vectra_bot.game.amounts import price_ratio
+
+E = TypeVar("E", bound=StrEnum)
 
 
 class ShortPayoff(StrEnum):
@@ -39,6 +42,23 @@ class ShortAtRug(StrEnum):
     REFUND = "refund"
 
 
+def _payoff(name: str) -> ShortPayoff:
+    return _member(ShortPayoff, name)
+
+
+def _at_rug(name: str) -> ShortAtRug:
+    return _member(ShortAtRug, name)
+
+
+def _member(kind: type[E], name: str) -> E:
+    try:
+        return kind(name)
+    except ValueError:
+        raise ConfigError(
+            f"terms of a short were {name!r}: give one of {', '.join(kind)}"
+        ) from None
+
+
 CHARGE = 1.2448
 """The factor of CHARGED that both values of one real short give (protocol 8, B)."""
 LINEAR_A, LINEAR_B = 1.9974, 1.2430
@@ -55,8 +75,8 @@ class ShortTerms:
         factor: what CHARGED multiplies ``price / entry`` with.
     """
 
-    payoff: ShortPayoff = field(default=ShortPayoff.TEXTBOOK, converter=ShortPayoff)
-    at_rug: ShortAtRug = field(default=ShortAtRug.SETTLE, converter=ShortAtRug)
+    payoff: ShortPayoff = field(default=ShortPayoff.TEXTBOOK, converter=_payoff)
+    at_rug: ShortAtRug = field(default=ShortAtRug.SETTLE, converter=_at_rug)
     factor: float = field(default=CHARGE)
 
     @factor.validator

@@ -19,14 +19,28 @@ from vectra_bot.game.fair import draws, generator_key
 
 BBC = "bbc"
 CANDLEFLIP = "candleflip"
+_MOST = 1_000  # times the stake
 
 
 def _fractions(odds: Mapping[str, Fraction | str | float]) -> Mapping[str, Fraction]:
-    return MappingProxyType({choice: Fraction(chance) for choice, chance in odds.items()})
+    """Return *odds* exact and read-only; what is no number becomes 0, which no odds may be."""
+    return MappingProxyType({choice: _fraction(chance) for choice, chance in odds.items()})
+
+
+def _fraction(chance: Fraction | str | float) -> Fraction:
+    try:
+        return Fraction(chance)
+    except (ArithmeticError, TypeError, ValueError):
+        return Fraction(0)
 
 
 def _payouts(payouts: Mapping[str, float]) -> Mapping[str, float]:
     return MappingProxyType(dict(payouts))
+
+
+def _can_be_paid(payout: object) -> bool:
+    number = isinstance(payout, (int, float)) and not isinstance(payout, bool)
+    return number and 0 < payout <= _MOST  # type: ignore[operator]
 
 
 @frozen(kw_only=True)
@@ -53,7 +67,7 @@ class SideGame:
 
     @payouts.validator
     def _check_payouts(self, _: object, value: Mapping[str, float]) -> None:
-        if set(value) != set(self.odds) or not all(0 < x <= 1_000 for x in value.values()):
+        if set(value) != set(self.odds) or not all(_can_be_paid(x) for x in value.values()):
             raise ConfigError(
                 f"payouts of {self.name} were {dict(value)!r}: give one from 0 to 1000 for each of "
                 f"{', '.join(self.odds)}"
