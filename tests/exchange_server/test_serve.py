@@ -103,6 +103,31 @@ def test_tokens_of_a_file_are_accepted_and_never_shown(tmp_path: Path) -> None:
     assert SECRET not in out + err + json.dumps(line)
 
 
+def test_names_of_a_protocol_file_are_the_wires(tmp_path: Path) -> None:
+    """A request under its corrected name is an order, and the log has it."""
+    names, log = tmp_path / "names.toml", tmp_path / "orders.jsonl"
+    names.write_text('[requests.buy]\nevent = "kaufen"\n', encoding="utf-8")
+    process = started(
+        "--protocol", str(names), "--exchange-log", str(log), "--speed", "50", "--seed", "12", "--json"
+    )  # fmt: skip
+    line = ready(process)
+
+    async def play() -> list[Any]:
+        async with RawClient(line["url"]) as client:
+            await client.join()
+            await client.log_in("dev-1")
+            await client.until(lambda: client.states()[-1].get("tickCount", 0) >= 1)
+            await client.send('421["kaufen",{"amount":0.01}]')
+            return await client.ack(1)
+
+    answer = asyncio.run(play())
+    process.terminate()
+    process.communicate(timeout=20)
+
+    assert answer == [{"success": True}]
+    assert json.loads(log.read_text(encoding="utf-8"))["type"] == "buy"
+
+
 def test_an_address_that_others_reach_must_be_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
     """Without --public only this machine can connect."""
     assert main(["serve", "--host", "0.0.0.0", "--port", "0"]) == 2
@@ -127,6 +152,10 @@ def test_a_public_address_warns_and_has_no_dev_tokens() -> None:
         (["--speed", "0"], 4, "--speed was '0'"),
         (["--countdown-step", "77"], 4, "countdown_step_ms must divide 5000"),
         (["--start", "yesterday"], 4, "--start was 'yesterday'"),
+        (["--short-payoff", "magic"], 4, "'magic'"),
+        (["--short-at-rug", "hold"], 4, "'hold'"),
+        (["--protocol", "/nowhere/names.toml"], 4, "cannot be read"),
+        (["--exchange-log", "/nowhere/log"], 3, "cannot be written"),
         (["--cash", "lots"], 4, "--cash was 'lots'"),
         (["--tokens", "/nowhere/tokens.toml"], 3, "cannot be read"),
         (["--format", "xml"], 2, "xml"),

@@ -113,6 +113,16 @@ def test_what_is_no_token_is_nobodys(token: object) -> None:
     assert TokenTable({"t": Login(player_id="x")}, open_login=True).find(token) is None
 
 
+def test_guests_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Open login stops making accounts at its bound; guests who are known may come back."""
+    monkeypatch.setattr("vectra_bot.exchange.server.tokens.MAX_GUESTS", 2)
+    table = TokenTable(open_login=True)
+
+    found = [table.find(token) is not None for token in ("a", "b", "c", "a")]
+
+    assert found == [True, True, False, True]
+
+
 def test_a_table_keeps_no_token() -> None:
     """Only digests are kept, so that no dump of the table shows a token."""
     table = TokenTable({SECRET: Login(player_id="x")})

@@ -12,6 +12,7 @@ from vectra_bot.cli import HELP_OPTIONS
 if TYPE_CHECKING:
     from vectra_bot.exchange import ExchangeConfig
     from vectra_bot.exchange.server import ExchangeServer, TokenTable
+    from vectra_bot.venues.embedded import ExchangeLog
 
 _EPILOG = """\b
 Examples:
@@ -87,6 +88,25 @@ _DEV_TOKENS = 10
     help="Where the exchange's clock starts, ISO 8601.  [default: now at --speed 1, else "
     "2026-01-01T00:00:00Z]",
 )
+@click.option("--no-side-games", is_flag=True, help="Run no Bull/Bear/Crab and Candleflip rounds.")
+@click.option(
+    "--short-payoff",
+    metavar="NAME",
+    help="How a short's value follows the price (unverified): textbook, charged, linear, compounding, "
+    "late-close or late-open.  [default: textbook]",
+)
+@click.option(
+    "--short-at-rug",
+    metavar="NAME",
+    help="What an open short receives at the rug (unverified): settle, lose or refund.  "
+    "[default: settle]",
+)
+@click.option(
+    "--protocol",
+    metavar="FILE",
+    help="TOML file with the venue's own names of requests and side games' events.",
+)
+@click.option("--exchange-log", metavar="FILE", help="File that gets a line for every order.")
 @click.option(
     "--tokens",
     type=click.Path(dir_okay=False),
@@ -121,15 +141,24 @@ def serve(**options: Any) -> int:
     Ctrl-C or SIGTERM ends it: every connection is closed, exit code 130 or 143. After --games it
     ends by itself with exit code 0.
     """
-    from vectra_bot.cli.stopping import Stopper
-
-    server, config = _server(options)
     import asyncio
 
-    return asyncio.run(_serve(server, config, options, Stopper))
+    from vectra_bot.cli.stopping import Stopper
+    from vectra_bot.venues.embedded import ExchangeLog
+
+    path = options["exchange_log"]
+    log = None if path is None else ExchangeLog(path)
+    try:
+        server, config = _server(options, log)
+        return asyncio.run(_serve(server, config, options, Stopper))
+    finally:
+        if log is not None:
+            log.close()
 
 
-def _server(options: dict[str, Any]) -> tuple[ExchangeServer, ExchangeConfig]:
+def _server(
+    options: dict[str, Any], log: ExchangeLog | None
+) -> tuple[ExchangeServer, ExchangeConfig]:
     from vectra_bot.config import parse_speed
     from vectra_bot.errors import UsageError
     from vectra_bot.exchange.server import ExchangeServer
@@ -148,6 +177,7 @@ def _server(options: dict[str, Any]) -> tuple[ExchangeServer, ExchangeConfig]:
         port=options["port"],
         speed=speed,
         games=options["games"],
+        on_request=log,
     )
     return server, config
 
@@ -156,6 +186,8 @@ def _config(options: dict[str, Any], speed: float | None) -> ExchangeConfig:
     from vectra_bot.clock import WallClock
     from vectra_bot.config import parse_start
     from vectra_bot.exchange import ExchangeConfig
+    from vectra_bot.game.shorts import ShortTerms
+    from vectra_bot.session.config import load_profile
     from vectra_bot.session.header import new_seed
     from vectra_bot.wire.states import WireFormat
 
@@ -168,8 +200,17 @@ def _config(options: dict[str, Any], speed: float | None) -> ExchangeConfig:
         given["crowd"] = options["crowd"]
     if options["countdown_step"] is not None:
         given["countdown_step_ms"] = options["countdown_step"]
+    terms = {"payoff": options["short_payoff"], "at_rug": options["short_at_rug"]}
+    if options["protocol"] is not None:
+        given["profile"] = load_profile(Path(options["protocol"]).expanduser())
     seed = new_seed() if options["seed"] is None else options["seed"]
-    return ExchangeConfig(seed=seed, wire_format=WireFormat(options["wire_format"]), **given)
+    return ExchangeConfig(
+        seed=seed,
+        wire_format=WireFormat(options["wire_format"]),
+        side_games=not options["no_side_games"],
+        short_terms=ShortTerms(**{name: value for name, value in terms.items() if value}),
+        **given,
+    )
 
 
 def _tokens(options: dict[str, Any]) -> TokenTable:

@@ -19,6 +19,7 @@ from vectra_bot.exchange.config import DEFAULT_CASH, DEFAULT_LEVEL
 from vectra_bot.game.ledger import to_lamports
 
 MAX_TOKEN_LENGTH = 8_192
+MAX_GUESTS = 10_000
 MAX_CASH = Decimal(1_000_000)
 _MAX_LEVEL = 100
 _OPEN_TO_OTHERS = stat.S_IRWXG | stat.S_IRWXO
@@ -57,7 +58,8 @@ class TokenTable:
 
     Args:
         logins: players by token.
-        open_login: let any other token stand for a player of its own, derived from it.
+        open_login: let any other token stand for a player of its own, derived from it; up to
+            ``MAX_GUESTS`` of them, since every one is an account.
         cash: lamports of such a player's new account.
     """
 
@@ -71,6 +73,7 @@ class TokenTable:
         self._logins = {_digest(token): login for token, login in (logins or {}).items()}
         self._open = open_login
         self._cash = cash
+        self._guests: set[str] = set()
 
     def __len__(self) -> int:
         return len(self._logins)
@@ -83,6 +86,9 @@ class TokenTable:
         if login is not None or not self._open:
             return login
         player_id = derived_player_id(token)
+        if player_id not in self._guests and len(self._guests) >= MAX_GUESTS:
+            return None
+        self._guests.add(player_id)
         return Login(player_id=player_id, username=f"guest-{player_id[-6:]}", cash=self._cash)
 
 
