@@ -1,0 +1,123 @@
+"""The times of frames: the venue's means, a real link's delays, and never another order."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from random import Random
+
+import pytest
+
+from vectra_bot.exchange.dice import Dice
+from vectra_bot.exchange.jitter import Timing
+from vectra_bot.game import rules
+
+GAMES, TICKS = 400, 200
+
+
+def timing(seed: int = 1, *, steady: bool = False) -> Timing:
+    """Return the times of one seed."""
+    return Timing(Dice(Random(seed)), steady=steady)
+
+
+@pytest.fixture(scope="module")
+def gaps() -> list[float]:
+    """The gaps between ticks of many games, sorted."""
+    clock = timing()
+    found = []
+    for _ in range(GAMES):
+        clock.begin_game()
+        clock.first_tick_ms()
+        found += [clock.tick_gap_ms() for _ in range(TICKS)]
+    return sorted(found)
+
+
+def test_gaps_are_those_of_real_recordings(gaps: list[float]) -> None:
+    """Mean, quantiles and bursts of the gaps are the recorded ones (protocol 3.1, 13)."""
+    assert sum(gaps) / len(gaps) == pytest.approx(rules.TICK_MS, abs=0.6)
+    recorded = {0.05: (143, 35), 0.25: (244, 3), 0.5: (250, 2), 0.75: (257, 3), 0.95: (336, 30)}
+    recorded |= {0.99: (532, 40), 0.999: (724, 140)}
+    for share, (value, off) in recorded.items():
+        assert gaps[int(share * len(gaps))] == pytest.approx(value, abs=off), share
+    assert sum(gap < 50 for gap in gaps) / len(gaps) == pytest.approx(0.025, abs=0.008)
+
+
+def test_ticks_never_change_their_order(gaps: list[float]) -> None:
+    """Every frame comes after the one before it, at least two milliseconds later."""
+    assert gaps[0] > 2
+
+
+def test_a_long_gap_is_followed_by_a_short_one() -> None:
+    """Delays stand around a regular grid: gaps correlate by about -0.47 in real recordings."""
+    clock = timing(3)
+    clock.begin_game()
+    clock.first_tick_ms()
+    gaps = [clock.tick_gap_ms() - rules.TICK_MS for _ in range(4000)]
+    both = sum(a * b for a, b in pairwise(gaps))
+    assert -0.6 < both / sum(gap * gap for gap in gaps) < -0.35
+
+
+def test_countdown_keeps_its_order_and_ends_before_the_start() -> None:
+    """Countdown frames come in order, the presale opens at 4.9 s, tick 0 comes after the last of them."""
+    clock = timing(4)
+    for _ in range(200):
+        clock.begin_game()
+        times = {timer: clock.countdown_ms(timer) for timer in range(14_900, 0, -100)}
+        ordered = list(times.values())
+        assert all(a < b for a, b in pairwise(ordered))
+        assert times[rules.PRESALE_MS] == pytest.approx(4_899.5, abs=130)
+        start = times[rules.PRESALE_MS] + clock.start_ms()
+        assert start > ordered[-1]
+        assert 14_800 < start < 15_950
+
+
+def test_the_end_of_a_game_takes_the_venues_time() -> None:
+    """Rug, settlement and new game come when protocol 3.1 says, settlement 0 to 4 ticks past the rug."""
+    clock = timing(5)
+    rugs, settled, opened, extras = [], [], [], []
+    for _ in range(2_000):
+        clock.begin_game()
+        clock.first_tick_ms()
+        rugs.append(clock.rug_gap_ms())
+        after, extra = clock.settlement_ms()
+        settled.append(after)
+        opened.append(after + clock.new_game_ms())
+        extras.append(extra)
+    assert sorted(rugs)[1_000] == pytest.approx(292, abs=5)
+    assert sorted(settled)[1_000] == pytest.approx(624, abs=40)
+    assert sorted(opened)[1_000] == pytest.approx(735, abs=50)
+    assert extras.count(1) / 2_000 == pytest.approx(459 / 849, abs=0.04)
+    assert set(extras) <= {0, 1, 2, 3, 4}
+
+
+def test_a_rug_at_tick_1_has_a_gap_too() -> None:
+    """A game that rugs before its first tick starts its grid at tick 0."""
+    clock = timing(6)
+    gaps = []
+    for _ in range(500):
+        clock.begin_game()
+        gaps.append(clock.rug_gap_ms(first=True))
+    assert min(gaps) > 2
+    assert sum(gaps) / 500 == pytest.approx(rules.RUG_AFTER_TICK_MS, rel=0.1)
+
+
+def test_steady_times_are_the_typical_ones() -> None:
+    """Without delays every time is the venue's typical one, exactly."""
+    clock = timing(steady=True)
+    clock.begin_game()
+    assert clock.countdown_ms(14_900) == 2
+    assert clock.countdown_ms(14_800) == pytest.approx(2 + rules.MEASURED_COUNTDOWN_STEP_MS)
+    assert clock.start_ms() == rules.START_AFTER_PRESALE_MS
+    assert clock.first_tick_ms() == rules.FIRST_TICK_MS
+    assert {round(clock.tick_gap_ms(), 9) for _ in range(50)} == {rules.TICK_MS}
+    assert clock.rug_gap_ms() == pytest.approx(rules.RUG_AFTER_TICK_MS)
+    assert clock.settlement_ms() == (rules.SETTLEMENT_AFTER_RUG_MS, 1)
+    assert clock.new_game_ms() == pytest.approx(111)
+
+
+def test_one_seed_gives_one_course_of_times() -> None:
+    """The same dice give the same times."""
+    first, again = timing(7), timing(7)
+    for clock in (first, again):
+        clock.begin_game()
+        clock.first_tick_ms()
+    assert [first.tick_gap_ms() for _ in range(99)] == [again.tick_gap_ms() for _ in range(99)]
