@@ -273,7 +273,7 @@ def rug_of(client: Client) -> tuple[int, list[Seen]]:
 
 def test_the_owner_learns_of_the_rug_first() -> None:
     """Private settlement comes 150 ms before the public frame, in the order of protocol 10."""
-    client = connected(config(seed=LONG), delays=EvidenceDelays.none())
+    client = connected(config(seed=LONG, jitter=False), delays=EvidenceDelays.none())
     client.until_tick(5)
     client.buy(0.1, after_ms=0)
     rug_tick = state(connected(config(seed=LONG)).until_rug())["tickCount"]

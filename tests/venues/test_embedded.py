@@ -78,7 +78,7 @@ async def test_feed_starts_with_connection_snapshot_and_account() -> None:
     link = items[0]
     assert isinstance(link, ConnectionChanged)
     assert (link.link, link.recv_ns) == (Link.CONNECTED, CONFIG.start_ns)
-    snapshot, login, account, row = (read(item) for item in items[1:5])
+    snapshot, account, row, login = (read(item) for item in items[1:5])
     assert isinstance(snapshot, GameFrame)
     assert snapshot.kind is FrameKind.SNAPSHOT
     assert isinstance(login, LoginStatus)

@@ -82,9 +82,9 @@ class Account:
     """One player: who he is, his ledgers, and his connection if he has one.
 
     ``ledger`` is that of the selected coin. ``joined`` tells whether he has done anything in the running
-    game; ``rank`` is his place in the full leaderboard, from 1. ``flat_pnl`` and ``row`` keep what was
-    computed last while nothing has changed. ``last_due_ns`` is when the last message to him leaves:
-    later-caused evidence never overtakes it. ``mailed`` tells whether what concerns him alone is sent.
+    game; ``rank`` is his place in the full leaderboard, from 1. ``touched`` is where he puts himself when
+    his numbers have changed; ``place``, ``face`` and ``row`` keep what was computed of them since.
+    ``last_due_ns`` is when the last message to him leaves: later-caused evidence never overtakes it.
     """
 
     player_id: str
@@ -97,12 +97,13 @@ class Account:
     flows: Flows = field(factory=Flows)
     joined: bool = False
     rank: int = 0
+    arrival: int = 0
     moving: bool = False
-    flat_pnl: int | None = None
+    touched: list[Account] = field(factory=list, repr=False)
+    place: Any = None
     face: Any = None
     row: LeaderboardRow | None = None
     delays: EvidenceDelays | None = None
-    mailed: bool = False
     last_due_ns: int = 0
     interacted: bool = False
     xp: int = 0
@@ -116,9 +117,9 @@ class Account:
         """Forget what was computed: a trade, a stake or a settlement has changed the numbers."""
         ledger = self.ledger
         self.moving = ledger.position_qty > 0 or ledger.short is not None
-        self.flat_pnl = None
         self.face = None
         self.row = None
+        self.touched.append(self)
 
     @property
     def connected(self) -> bool:
@@ -167,6 +168,7 @@ class Books:
         self._max_win = max_win
         self._on_deposit = on_deposit
         self.clients: list[Account] = []
+        self.touched: list[Account] = []
         self.house = Flows()
         self.pool = Flows()
 
@@ -181,6 +183,7 @@ class Books:
             level=level,
             sol=Ledger(0, max_win=self._max_win),
             practice=Ledger(0, max_win=to_lamports(rules.PRACTICE_MAX_WIN)),
+            touched=self.touched,
         )
         self._accounts[player_id] = account
         self.deposit(account, cash)

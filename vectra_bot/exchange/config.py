@@ -96,6 +96,9 @@ class ExchangeConfig:
         profile: what requests and side games are called on the wire.
         crowd_mail: send every member of the crowd what concerns him alone, as if he were logged in: for
             audits of money by frames; a Golden Hour and its drawings are public anyway.
+        jitter: whether frames come with the delays of a real link (protocol 13), or at their mean times.
+        notices: whether chat and what else goes on beside the game is sent.
+        past_records: seeds and ids of games before the *past_games*, oldest first: records know them.
     """
 
     seed: int | str = 1
@@ -117,6 +120,9 @@ class ExchangeConfig:
     instarug_ticks: int = field(default=rules.INSTARUG_TICKS)
     profile: Profile = field(factory=default_profile)
     crowd_mail: bool = False
+    jitter: bool = True
+    notices: bool = True
+    past_records: tuple[tuple[str, str], ...] = ()
 
     def __attrs_post_init__(self) -> None:
         for name, low, high in (

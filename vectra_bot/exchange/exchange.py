@@ -18,7 +18,7 @@ from typing import Any
 
 from vectra_bot.errors import InputError
 from vectra_bot.exchange.accounts import Account, Books, Money
-from vectra_bot.exchange.broadcast import Broadcast
+from vectra_bot.exchange.broadcast import Broadcast, presale_table
 from vectra_bot.exchange.config import (
     DEFAULT_CASH,
     DEFAULT_LEVEL,
@@ -29,13 +29,15 @@ from vectra_bot.exchange.config import (
 )
 from vectra_bot.exchange.crowd import Crowd
 from vectra_bot.exchange.desk import Desk
-from vectra_bot.exchange.dice import Curve, Dice
+from vectra_bot.exchange.dice import Dice
 from vectra_bot.exchange.golden import GoldenHour
 from vectra_bot.exchange.history import Finished, History
 from vectra_bot.exchange.identities import Identities
+from vectra_bot.exchange.jitter import Timing
 from vectra_bot.exchange.leaderboard import Leaderboard
-from vectra_bot.exchange.mail import Mail
+from vectra_bot.exchange.mail import Mail, sidebet_payload
 from vectra_bot.exchange.market import Deal, Market, Placed, Settled
+from vectra_bot.exchange.notices import Notices
 from vectra_bot.exchange.rugpool import Drawing, Pool
 from vectra_bot.exchange.schedule import Rank, Schedule
 from vectra_bot.exchange.sidegames import RoundStake, SideGames
@@ -46,15 +48,14 @@ from vectra_bot.game.ledger import to_lamports
 from vectra_bot.models.times import NS_PER_MS
 from vectra_bot.wire.frames import event_text
 from vectra_bot.wire.requests import Request, decode_request
+from vectra_bot.wire.states import WireFormat
 
-# Spread of the gap between two ticks, milliseconds around its mean; gaps stay above 200 (protocol 3.1).
-_JITTER = Curve(
-    ((0.0, -45.0), (0.05, -20.0), (0.25, -7.0), (0.5, 0.0), (0.75, 7.0), (0.95, 20.0), (1.0, 45.0))
-)
 _PAST_GAME_MS = 66_000
-_EXTRA_TICKS = 2
 _DRAWING_AFTER_RUG_MS = 300
-_ONE_EXTRA = 0.54  # settlement frames that count one tick past the rug; the others count two
+_BET_SHOWN = (
+    0.08  # share of the 2 s windows whose last sidebet everybody is shown: one or two a game
+)
+_BET_AGE_TICKS = 8
 
 
 class Exchange:
@@ -87,10 +88,10 @@ class Exchange:
         self._on_request = on_request
         self._out: list[Outbound] = []
         self._identities = ids = Identities(self.config.seed)
-        self._jitter = Dice(ids.dice("jitter"))
+        self._timing = Timing(Dice(ids.dice("jitter")), steady=not config.jitter)
         self._schedule = Schedule(self.config.start_ns)
         self._market = Market(self.books, config.short_terms)
-        self._board = Leaderboard(config.short_terms)
+        self._board = Leaderboard(self.books, config.short_terms)
         self._history = History(self.config.wire_format, ids)
         self._pool = Pool(
             self.books,
@@ -141,6 +142,14 @@ class Exchange:
             self._market.on_placed = self._mail_placed
             self.sidegames.on_stake = self._mail_stake
         self._crowd = Crowd(self._market, self.books, ids, self.config.crowd)
+        self._notices = Notices(ids, self.books.all() if config.notices else (), config.start_ns)
+        self._broadcast.royales = self._notices.royales
+        self._mail.notices = self._notices
+        self._pool.recall(self.books.all(), config.start_ns // NS_PER_MS)
+        self._sample = Dice(ids.dice("sample"))
+        self._last_players: list[Account] = []
+        self._shown_bet: Placed | None = None
+        self._golden_was_on = False
         self._game: FairGame
         self._seed = ""
         self._number = 0
@@ -149,6 +158,8 @@ class Exchange:
         self._prepare_game()
         self._plan_countdown()
         self._plan(rules.TRADE_STREAM_MS, self._stream_trade)
+        if config.notices:
+            self._plan_notices()
 
     @property
     def now_ns(self) -> int:
@@ -197,7 +208,7 @@ class Exchange:
             bonus: lamports of bonus money a new account starts with.
             delays: how long answers take, by default as measured on the venue.
             snapshot: False for a connection that has had its first frame already.
-            trace_id: that of ``authenticate``, which its answer bears too.
+            trace_id: that of ``authenticate``, under which its answers are given.
 
         Raises:
             InputError: the player is connected already, or *cash* is negative.
@@ -241,6 +252,14 @@ class Exchange:
 
     def _play_past(self) -> None:
         """Fill history and averages with games from before the start."""
+        start_ms = self.config.start_ns // NS_PER_MS
+        oldest = self.config.past_games + len(self.config.past_records)
+        for back, (seed, game_id) in zip(
+            range(oldest, 0, -1), self.config.past_records, strict=False
+        ):
+            game = play_game(seed, game_id)
+            ended = Finished.of(game_id, seed, game, start_ms - back * _PAST_GAME_MS)
+            self._history.remember(ended)
         for back in range(self.config.past_games, 0, -1):
             ended_ns = self.config.start_ns - back * _PAST_GAME_MS * NS_PER_MS
             seed, game_id = self._secret(-back, ended_ns)
@@ -254,23 +273,24 @@ class Exchange:
         """Commit to the next game and put everything back to price 1, timer 15000."""
         self._seed, game_id = self._secret(self._number, self.now_ns)
         self._number += 1
+        self._last_players = self._market.players[: rules.LEADERBOARD_ROWS]
         self._game = play_game(self._seed, game_id)
         self._market.begin_game(game_id)
         self._golden.begin_game(self.now_ns)
+        self._notices.look(self.now_ns)
         self._crowd.begin_game()
         self._board.begin_game()
         self._broadcast.begin_game(server_seed_hash(self._seed))
         self._broadcast.active = self._broadcast.rugged = False
         self._broadcast.timer_ms = rules.COOLDOWN_MS
+        self._timing.begin_game()
         self._broadcast.connected = self._connected()
 
     def _plan_countdown(self) -> None:
         """Plan the frames of the countdown; the first comes right after the new-game frame."""
         step = self.config.countdown_step_ms
         for timer in range(rules.COOLDOWN_MS - step, 0, -step):
-            elapsed = rules.COOLDOWN_MS - rules.COUNTDOWN_STEP_MS - timer
-            after = 2 + elapsed * rules.MEASURED_COUNTDOWN_STEP_MS / rules.COUNTDOWN_STEP_MS
-            self._plan(after, partial(self._count_down, timer))
+            self._plan(self._timing.countdown_ms(timer), partial(self._count_down, timer))
 
     def _count_down(self, timer_ms: int) -> None:
         self._broadcast.timer_ms = timer_ms
@@ -287,10 +307,12 @@ class Exchange:
         """Open the presale: a tick-type frame, still with the last game's trade count, says so."""
         self._market.open_presale()
         self._board.clear()
+        if self.config.wire_format is WireFormat.FEB:
+            self._board.table = presale_table(self._last_players)
         self._send(self._broadcast.tick())
         self._market.trade_count = 0
         self._deals_shown = 0
-        self._plan(rules.START_AFTER_PRESALE_MS, self._start)
+        self._plan(self._timing.start_ms(), self._start)
 
     def _show_presale(self) -> None:
         """Show who holds what, if anything has changed since the last frame."""
@@ -299,7 +321,7 @@ class Exchange:
         if deals == self._deals_shown:
             return
         self._deals_shown = deals
-        self._board.stage(market.players, market.game_id, market.price, presale=True)
+        self._board.stage_presale(market.players, market.game_id, market.price)
         self._board.publish()
 
     def _start(self) -> None:
@@ -315,15 +337,17 @@ class Exchange:
             self._send(self._broadcast.settlement(0))
         for account in self.books.clients:
             self._mail.post(account, self._mail.player_update(account))
-        self._plan_tick(1, rules.FIRST_TICK_MS)
+        self._plan_tick(1)
 
-    def _plan_tick(self, tick: int, mean_ms: float) -> None:
+    def _plan_tick(self, tick: int) -> None:
         """Plan tick *tick*, or the rug if the law says so; the private settlement comes 150 ms before it."""
+        timing = self._timing
         if tick < self._game.rug_tick:
-            self._plan(mean_ms + _JITTER.at(self._jitter.roll()), partial(self._tick, tick))
+            gap = timing.first_tick_ms() if tick == 1 else timing.tick_gap_ms()
+            self._plan(gap, partial(self._tick, tick))
             return
-        after = rules.RUG_AFTER_TICK_MS + _JITTER.at(self._jitter.roll())
-        self._plan(after - rules.PRIVATE_BEFORE_RUG_MS, self._decide_rug)
+        after = timing.rug_gap_ms(first=tick == 1)
+        self._plan(max(0.0, after - rules.PRIVATE_BEFORE_RUG_MS), self._decide_rug)
         self._plan(after, self._rug)
 
     def _tick(self, tick: int) -> None:
@@ -337,16 +361,17 @@ class Exchange:
         lost = self._market.settle_lost(self.now_ns)
         self._stage()
         self._send(self._broadcast.tick())
-        for deal in deals:
-            if deal.account.connected:
-                self._mail.post_trade(deal, row_ms=0)
+        for account in dict.fromkeys(deal.account for deal in deals):
+            if account.connected:
+                own = [deal for deal in deals if deal.account is account]
+                self._mail.post_trades(own, row_ms=0)
         for settled in lost:
             self._settled(settled)
-        self._plan_tick(tick + 1, rules.TICK_MS)
+        self._plan_tick(tick + 1)
 
     def _stage(self) -> None:
         market = self._market
-        self._board.stage(market.players, market.game_id, market.price, presale=False)
+        self._board.stage(market.game_id, market.price)
 
     def _decide_rug(self) -> None:
         """Settle everybody; clients learn of it before the public frame (protocol 10)."""
@@ -378,8 +403,7 @@ class Exchange:
         deals = self._market.liquidate(account)
         if not account.connected:
             return
-        for deal in deals:
-            self._mail.post_trade(deal)
+        self._mail.post_trades(deals)
         if deals or settled is not None:
             self._mail.post(account, self._mail.fresh_game_update(account))
 
@@ -440,29 +464,50 @@ class Exchange:
         self.games_rugged += 1
         for account in self.books.clients:
             self._mail.post(account, self._mail.player_update(account))
-        self._plan(rules.SETTLEMENT_AFTER_RUG_MS, self._settlement)
+        after, extra = self._timing.settlement_ms()
+        self._plan(after, partial(self._settlement, extra))
         ended = Finished.of(self._market.game_id, self._seed, self._game, self.now_ns // NS_PER_MS)
-        self._plan(rules.NEW_GAME_AFTER_RUG_MS, partial(self._new_game, ended))
+        self._plan(after + self._timing.new_game_ms(), partial(self._new_game, ended))
 
-    def _settlement(self) -> None:
+    def _settlement(self, extra: int) -> None:
         """Send the settlement frame: old id, old history, a tick count past the rug (protocol 3.3)."""
-        extra = 1 if self._jitter.chance(_ONE_EXTRA) else _EXTRA_TICKS
-        self._send(self._broadcast.settlement(self._game.rug_tick + extra), rugpool=True)
+        self._send(self._broadcast.settlement(self._game.rug_tick + extra))
 
     def _new_game(self, ended: Finished) -> None:
         """Send the new-game frame: the next id and hash, and the finished game with its seed."""
         self._history.finish(ended, self._market.bets)
         self._prepare_game()
-        self._send(self._broadcast.settlement(0), rugpool=True)
+        self._send(self._broadcast.settlement(0))
         self.games_opened += 1
+        self._tell_golden_hour()
         self._plan_countdown()
 
-    def _send(self, text: str, *, rugpool: bool = False) -> None:
+    def _tell_golden_hour(self) -> None:
+        """Say with every game what the Golden Hour is, while there is one, and once that it is over."""
+        event = self._golden.event_at(self.now_ns)
+        if event is None and not self._golden_was_on:
+            return
+        self._announce(self._notices.golden_hour(event, golden=self._golden.is_golden))
+        if event is None:
+            over = "Golden Hour has ended! Thanks for taking part."
+            self._announce(self._notices.notification(over, "goldenhour"))
+        self._golden_was_on = event is not None
+
+    def _plan_notices(self) -> None:
+        self._schedule.at(self._notices.next_ns, Rank.PUBLIC, self._notify)
+
+    def _notify(self) -> None:
+        """Say what is due beside the game."""
+        for text in self._notices.due(self.now_ns):
+            self._announce(text)
+        self._plan_notices()
+
+    def _send(self, text: str) -> None:
         """Send a frame to everybody, and to each client his own row after it (protocol 5.7)."""
         now = self.now_ns
         self._out.append(Outbound(now, None, text))
         for account in self.books.clients:
-            row = self._mail.shown_game_update(account, rugpool=rugpool)
+            row = self._mail.shown_game_update(account)
             self._out.append(Outbound(now, account.player_id, row))
 
     def _announce(self, text: str) -> None:
@@ -489,6 +534,23 @@ class Exchange:
             owner = deal.account.player_id if deal.account.connected else None
             text = trade_text(deal, self._identities)
             self._out.append(Outbound(self.now_ns, None, text, owner))
+        self._show_sidebet()
+
+    def _show_sidebet(self) -> None:
+        """Show everybody a sidebet now and then: a thin sample (protocol 5.8)."""
+        bets = self._market.bets
+        if not self._sample.chance(_BET_SHOWN) or not bets or not self._market.open:
+            return
+        placed = bets[-1]
+        if (
+            isinstance(placed, Placed)
+            and placed is not self._shown_bet
+            and not placed.presale
+            and self._market.tick - placed.bet.start_tick <= _BET_AGE_TICKS
+        ):
+            self._shown_bet = placed
+            price = self._game.prices[placed.bet.start_tick]
+            self._announce_event("newSideBet", sidebet_payload(placed, self._market.game_id, price))
 
     def _arrive(self, account: Account, request: Request) -> None:
         if account.connected:

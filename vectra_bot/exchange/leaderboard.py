@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
+from heapq import merge
+from typing import TypeAlias
+
 from attrs import frozen
 from msgspec import UNSET, Raw
 
-from vectra_bot.exchange.accounts import Account, Coin
+from vectra_bot.exchange.accounts import Account, Books, Coin
 from vectra_bot.game import rules
 from vectra_bot.game.ledger import Ledger, OpenSidebet, pnl_percent
 from vectra_bot.game.shorts import ShortTerms
@@ -16,6 +20,9 @@ from vectra_bot.wire.payloads import LeaderboardRow, ShortPosition, SideBet
 
 _EMPTY = Raw(b"[]")
 _UNIT = rules.LAMPORTS_PER_SOL
+
+_Place: TypeAlias = tuple[float, int, Account]
+"""Where an account stands: PnL in lamports, the best lowest, and the order of arrival, which decides."""
 
 PRACTICE_COIN = CoinPayload(
     address=rules.PRACTICE_ADDRESS,
@@ -138,15 +145,22 @@ def make_row(
 class Leaderboard:
     """What frames show of the players: computed at one tick, shown from the next on.
 
+    Theory of operation. A price changes the PnL of those who hold something, a handful of all players. So
+    the others stand in a list that stays sorted, from which an account is taken when it was touched; at
+    every tick only the holders are computed, sorted, and merged with the head of that list.
+
     ``table`` is the encoded list that is on show.
     """
 
-    def __init__(self, terms: ShortTerms) -> None:
+    def __init__(self, books: Books, terms: ShortTerms) -> None:
+        self._books = books
         self._terms = terms
         self.table = _EMPTY
         self._rows: dict[str, LeaderboardRow] = {}
         self._staged_table = _EMPTY
         self._staged_rows: dict[str, LeaderboardRow] = {}
+        self._flats: list[_Place] = []
+        self._holders: dict[str, Account] = {}
 
     def clear(self) -> None:
         """Show nobody: a presale opens or a game starts."""
@@ -158,34 +172,50 @@ class Leaderboard:
         """Keep the finished game's table on show for the cooldown, but give no client a row of it."""
         self._rows = {}
         self._staged_rows = {}
+        self._flats = []
+        self._holders = {}
+        self._books.touched.clear()
 
-    def stage(self, players: list[Account], game_id: str, price: float, *, presale: bool) -> None:
-        """Compute the table from what is in force now; it is not on show until :meth:`publish`.
+    def stage(self, game_id: str, price: float) -> None:
+        """Compute the table of a running game; it is not on show until :meth:`publish`.
 
-        While the game is on, players stand in the order of their PnL, in the presale in that of their
-        position. The order of arrival decides between equals.
+        Players stand in the order of their PnL; the order of arrival decides between equals.
         """
-        keys = [_size(account) for account in players] if presale else self._pnls(players, price)
-        order = sorted(range(len(players)), key=keys.__getitem__, reverse=True)
-        top: list[LeaderboardRow] = []
-        rows: dict[str, LeaderboardRow] = {}
-        place = 0
+        if self._books.touched:
+            self._sort_in(price)
+        flats, holders = self._flats, self._ranked_holders(price)
+        if not flats and not holders and self._staged_table is _EMPTY:
+            return
         shown = rules.LEADERBOARD_ROWS
-        for index in order:
-            place += 1
-            account = players[index]
+        top: list[LeaderboardRow] = []
+        for place, (_, _, account) in enumerate(merge(flats[:shown], holders[:shown]), 1):
+            if place > shown:
+                break
+            top.append(self._row(account, game_id, price, place, presale=False))
+        rows: dict[str, LeaderboardRow] = {}
+        if self._books.clients:
+            ranks = {place[2].player_id: rank for rank, place in enumerate(holders)}
+            for account in self._books.clients:
+                if account.joined:
+                    rank = self._rank(account, flats, holders, ranks)
+                    account.rank = rank
+                    row = self._row(account, game_id, price, rank, presale=False)
+                    rows[account.player_id] = row
+        self._staged_table = raw_part(top)
+        self._staged_rows = rows
+
+    def stage_presale(self, players: list[Account], game_id: str, price: float) -> None:
+        """Compute the table of a presale: players stand in the order of their position."""
+        rows: dict[str, LeaderboardRow] = {}
+        top: list[LeaderboardRow] = []
+        for place, account in enumerate(sorted(players, key=_size, reverse=True), 1):
             account.rank = place
-            connected = account.delays is not None
-            if place > shown and not connected:
-                continue
-            row = account.row
-            if row is None or row.position != place or (row.regular_pnl is UNSET) != presale:
-                row = make_row(account, game_id, price, place, self._terms, presale=presale)
-                account.row = None if account.moving else row
-            if place <= shown:
-                top.append(row)
-            if connected:
-                rows[account.player_id] = row
+            if place <= rules.LEADERBOARD_ROWS or account.connected:
+                row = self._row(account, game_id, price, place, presale=True)
+                if place <= rules.LEADERBOARD_ROWS:
+                    top.append(row)
+                if account.connected:
+                    rows[account.player_id] = row
         self._staged_table = raw_part(top)
         self._staged_rows = rows
 
@@ -198,25 +228,67 @@ class Leaderboard:
         """Return the row of a client as on show, None if he has nothing in this game."""
         return self._rows.get(account.player_id)
 
-    def _pnls(self, players: list[Account], price: float) -> list[float]:
-        """Return every player's PnL at *price* in lamports, to order them; only what moves is computed anew.
+    def _row(
+        self, account: Account, game_id: str, price: float, place: int, *, presale: bool
+    ) -> LeaderboardRow:
+        """Return the row of *account*, the last one if it still holds."""
+        row = account.row
+        if row is None or row.position != place or (row.regular_pnl is UNSET) != presale:
+            row = make_row(account, game_id, price, place, self._terms, presale=presale)
+            account.row = None if account.moving else row
+        return row
+
+    def _sort_in(self, price: float) -> None:
+        """Give every account that was touched its new place."""
+        for account in dict.fromkeys(self._books.touched):
+            if account.place is not None:
+                del self._flats[bisect_left(self._flats, account.place)]
+                account.place = None
+            self._holders.pop(account.player_id, None)
+            if not account.joined:
+                continue
+            if account.moving:
+                self._holders[account.player_id] = account
+            else:
+                pnl = account.ledger.cumulative_pnl(price, self._terms)
+                account.place = (-pnl, account.arrival, account)
+                insort(self._flats, account.place)
+        self._books.touched.clear()
+
+    def _ranked_holders(self, price: float) -> list[_Place]:
+        """Return the places of those who hold something.
 
         Doubles are exact enough to order by: where they cannot tell two players apart, rows show them
         equal to the lamport.
         """
-        pnls: list[float] = []
-        for account in players:
-            pnl = account.flat_pnl
-            if pnl is None:
-                ledger = account.ledger
-                if account.moving and ledger.short is None and not ledger.leveraged:
-                    pnls.append(ledger.booked + ledger.position_qty * price)
-                    continue
-                pnl = ledger.cumulative_pnl(price, self._terms)
-                if not account.moving:
-                    account.flat_pnl = pnl
-            pnls.append(pnl)
-        return pnls
+        places: list[_Place] = []
+        for account in self._holders.values():
+            ledger = account.ledger
+            pnl: float
+            if ledger.leveraged:
+                pnl = ledger.regular_pnl(price) + ledger.settled_pnl
+            else:
+                pnl = ledger.booked + ledger.position_qty * price
+            short = ledger.short
+            if short is not None:
+                pnl += short.estimate(price, self._terms) - short.amount
+            places.append((-pnl, account.arrival, account))
+        places.sort()
+        return places
+
+    def _rank(
+        self,
+        account: Account,
+        flats: list[_Place],
+        holders: list[_Place],
+        ranks: dict[str, int],
+    ) -> int:
+        """Return the place of *account* among all players, from 1."""
+        own = account.place
+        if own is None:
+            at = ranks[account.player_id]
+            return at + bisect_left(flats, holders[at]) + 1
+        return bisect_left(flats, own) + bisect_left(holders, own) + 1
 
 
 def _size(account: Account) -> int:

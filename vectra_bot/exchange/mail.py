@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from msgspec import UNSET, Raw
@@ -20,6 +20,11 @@ from vectra_bot.exchange.leaderboard import (
     sidebet_part,
 )
 from vectra_bot.exchange.market import Deal, Market, Placed, Settled
+from vectra_bot.exchange.notices import (
+    INBOX_AFTER_LOGIN_MS,
+    RUGPASS_AFTER_LOGIN_MS,
+    Notices,
+)
 from vectra_bot.exchange.rugpool import Pool
 from vectra_bot.exchange.schedule import Rank, Schedule
 from vectra_bot.exchange.sidegames import RoundStake
@@ -42,6 +47,7 @@ from vectra_bot.wire.profile import Profile
 from vectra_bot.wire.sidegames import LeveragedPosition, RoundBetPayload, RoundResultPayload
 
 _NO_TRADES = Raw(b"[]")
+_NO_KEYS = Raw(b'{"gold":0,"diamond":0,"coal":0,"iron":0,"tier0":0}')
 
 
 def sidebet_payload(placed: Placed, game_id: str, price: float) -> SidebetPayload:
@@ -128,6 +134,8 @@ class Mail:
         self._broadcast = broadcast
         self._identities = identities
         self._deliver = deliver
+        self.notices: Notices | None = None
+        self._crates: dict[str, tuple[Raw, Raw]] = {}
 
     def post(self, account: Account, text: str, after_ms: int = 0) -> None:
         """Deliver *text* to a client *after_ms*, and never before what was posted earlier."""
@@ -142,10 +150,28 @@ class Mail:
             self._deliver(account.player_id, text)
 
     def post_login(self, account: Account, trace_id: str | None = None) -> None:
-        """Say that the login succeeded and what the account holds (protocol 2.5)."""
-        self.post(account, self.username_status(account, trace_id))
+        """Say what the account holds and that the login succeeded, in the order of protocol 2.5."""
         self.post(account, self.player_update(account))
         self.post(account, self.game_update(account, self._board.row_of(account), first=True))
+        self.post(account, self.username_status(account, trace_id))
+        if self.notices is None:
+            return
+        for text in self.notices.login(self._schedule.now_ns, trace_id):
+            self.post(account, text)
+        for after_ms, text in (
+            (INBOX_AFTER_LOGIN_MS, self.notices.inbox()),
+            (RUGPASS_AFTER_LOGIN_MS, self.notices.rugpass_status()),
+        ):
+            act = partial(self._hand_over, account, account.delays, text)
+            self._schedule.at(self._schedule.now_ns + after_ms * NS_PER_MS, Rank.DELIVERY, act)
+
+    def _crates_of(self, account: Account) -> tuple[Raw, Raw]:
+        """Return ``crateKeys`` and ``recentCrateRewards``, the same in every update."""
+        crates = self._crates.get(account.player_id)
+        if crates is None and self.notices is not None:
+            crates = self.notices.crates(account.player_id, self._schedule.now_ns)
+            self._crates[account.player_id] = crates
+        return crates or (_NO_KEYS, _NO_TRADES)
 
     def post_trade(self, deal: Deal, update_ms: int = 0, row_ms: int | None = None) -> None:
         """Show a client his own trade, then the account, then (unless *row_ms* is None) his row."""
@@ -155,13 +181,23 @@ class Mail:
         if row_ms is not None:
             self.post(account, self.fresh_game_update(account), row_ms)
 
+    def post_trades(self, deals: Sequence[Deal], row_ms: int | None = None) -> None:
+        """Show a client all that the venue did to him at one moment; see :meth:`post_trade`.
+
+        The account is stated once, after the last of them: it stands as they left it together.
+        """
+        for deal in deals[:-1]:
+            self.post(deal.account, trade_text(deal, self._identities))
+        for deal in deals[-1:]:
+            self.post_trade(deal, row_ms=row_ms)
+
     def post_settled(self, settled: Settled) -> None:
         """Tell a client how his sidebet ended, then what the account holds."""
         self.post(settled.account, self._sidebet_result(settled))
         self.post(settled.account, self.player_update(settled.account))
 
     def username_status(self, account: Account, trace_id: str | None = None) -> str:
-        """Return ``usernameStatus``, under the trace id of the request: the venue knows who it is."""
+        """Return ``usernameStatus``: the venue knows who it is."""
         payload = UsernameStatusPayload(
             id=account.player_id,
             has_username=account.username is not None,
@@ -175,6 +211,7 @@ class Mail:
         ledger = account.ledger
         price, terms, game_id = self._market.price, self._market.terms, self._market.game_id
         address = coin_address(account.coin)
+        keys, rewards = self._crates_of(account)
         return event_text(
             "playerUpdate",
             PlayerUpdatePayload(
@@ -195,6 +232,8 @@ class Mail:
                     xp_for_next_level=rules.XP_PER_LEVEL,
                     total_xp=account.total_xp,
                 ),
+                crate_keys=keys,
+                recent_crate_rewards=rewards,
                 shitcoin_balances={rules.PRACTICE_ADDRESS: sol_number(account.practice.cash)},
                 hit_max_win=ledger.hit_max_win,
                 side_bet=sidebet_part(ledger.sidebet, game_id, account.coin),
@@ -209,7 +248,7 @@ class Mail:
         row: LeaderboardRow | None,
         *,
         first: bool = False,
-        rugpool: bool = False,
+        rugpool: bool = True,
     ) -> str:
         """Return ``gameStatePlayerUpdate``; the first after a login has ``trades: []`` (protocol 5.7)."""
         return event_text(
@@ -217,14 +256,14 @@ class Mail:
             PlayerGamePayload(
                 game_id=self._market.game_id,
                 leaderboard_entry=UNSET if row is None else row,
-                rugpool=self._pool.detail if first or rugpool else UNSET,
+                rugpool=self._pool.detail if rugpool else UNSET,
                 trades=_NO_TRADES if first else UNSET,
             ),
         )
 
-    def shown_game_update(self, account: Account, *, rugpool: bool = False) -> str:
+    def shown_game_update(self, account: Account) -> str:
         """Return ``gameStatePlayerUpdate`` with the row on show, one tick old."""
-        return self.game_update(account, self._board.row_of(account), rugpool=rugpool)
+        return self.game_update(account, self._board.row_of(account))
 
     def fresh_game_update(self, account: Account) -> str:
         """Return ``gameStatePlayerUpdate`` with the row as it stands now."""
@@ -237,7 +276,7 @@ class Mail:
             market.terms,
             presale=market.presale,
         )
-        return self.game_update(account, row)
+        return self.game_update(account, row, rugpool=False)
 
     def current_sidebet(self, placed: Placed, price: float, trace_id: str | None) -> str:
         """Return ``currentSidebet``, under the trace id of the request that placed the bet."""

@@ -24,6 +24,9 @@ _ENTRIES = {
     "short_close": Entry.SHORT_CLOSE,
 }
 _OPENINGS = ("buy", "short_open")
+_NEARLY_NOTHING = (
+    1_000.0  # lamports of a short's estimated value at which the exact one is asked for
+)
 
 
 @frozen
@@ -108,6 +111,7 @@ class Market:
             self.capped += account.ledger.hit_max_win
             account.ledger.begin_game()
             account.joined = False
+            account.place = None
             account.wagered = 0
             account.touch()
             account.rank = 0
@@ -230,6 +234,7 @@ class Market:
         account.touch()
         if not account.joined:
             account.joined = True
+            account.arrival = len(self.players)
             self.players.append(account)
 
     def _move_shorts(self, before: float, deals: list[Deal]) -> None:
@@ -239,9 +244,15 @@ class Market:
             if account.player_id in self._closing and not self.rugged:
                 deals.append(self._close(account, self._closing[account.player_id], by_venue=False))
                 continue
-            account.flat_pnl = account.row = None
+            account.row = None
             short = account.ledger.short
-            if short is not None and not self.rugged and not short.value(self.price, self.terms):
+            if (
+                short is None
+                or self.rugged
+                or short.estimate(self.price, self.terms) > _NEARLY_NOTHING
+            ):
+                continue
+            if not short.value(self.price, self.terms):
                 deals.append(self._close(account, None, by_venue=True))
 
     def _close(self, account: Account, trace_id: str | None, *, by_venue: bool) -> Deal:

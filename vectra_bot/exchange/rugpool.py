@@ -7,18 +7,23 @@ divide stays in the pool.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from attrs import frozen
 from msgspec import Raw, Struct, field
 
 from vectra_bot.exchange.accounts import Account, Books, Entry
 from vectra_bot.exchange.dice import Dice
 from vectra_bot.game import rules
+from vectra_bot.game.ledger import to_lamports
 from vectra_bot.wire.amounts import number, sol_number
 from vectra_bot.wire.drawings import PoolDrawing, PoolWinner
 from vectra_bot.wire.frames import raw_part
 from vectra_bot.wire.payloads import Rugpool
 
 _SHOWN_PLAYERS = 10
+_PAST_MS = 12 * 3_600_000
+_PAST_ENTRIES = 5_000
 
 
 class PoolConfig(Struct, rename="camel", frozen=True):
@@ -104,6 +109,24 @@ class Pool:
         self.drawings = 0
         self.brief: Raw
         self.detail: Raw
+        self._encode()
+
+    def recall(self, people: Sequence[Account], start_ms: int) -> None:
+        """Tell of a drawing from before the start: the venue's updates always have one (protocol 5.7).
+
+        It moved no money of these books.
+        """
+        if len(people) < rules.RUGPOOL_WINNERS:
+            return
+        left = list(people)
+        winners = [left.pop(self._dice.index(len(left))) for _ in range(rules.RUGPOOL_WINNERS)]
+        reward = to_lamports(1) + self._dice.index(to_lamports(3))
+        self._last = Drawing(
+            winners=tuple((who, 1 + self._dice.index(_PAST_ENTRIES)) for who in winners),
+            reward=reward,
+            total=rules.RUGPOOL_WINNERS * reward,
+            timestamp_ms=start_ms - self._dice.index(_PAST_MS),
+        ).payload()
         self._encode()
 
     @property

@@ -210,7 +210,12 @@ class Ledger:
     @property
     def booked(self) -> int:
         """PnL of the game with the open lots counted as lost and no open short, lamports."""
-        return self._realised - self._cost + self.sidebet_pnl + self._short_realised
+        return self._realised - self._cost + self.settled_pnl
+
+    @property
+    def settled_pnl(self) -> int:
+        """PnL of the game's settled sidebets and closed shorts, lamports."""
+        return self.sidebet_pnl + self._short_realised
 
     @property
     def free(self) -> int:
