@@ -357,6 +357,48 @@ async def test_a_client_that_does_not_read_is_disconnected_and_others_miss_nothi
     assert timers[:20] == list(range(timers[0], timers[0] - 2_000, -100))
 
 
+async def test_a_dead_link_is_found_by_the_heartbeat_and_a_live_one_stays() -> None:
+    """Who answers no ping goes; so does, by the same way, a link made half-open; who answers stays."""
+    limits = ServerLimits(ping_interval_s=1, ping_timeout_s=1)
+    async with (
+        ExchangeServer(config(), limits=limits, speed=1) as server,
+        RawClient(server.url) as live,
+        RawClient(server.url) as half_open,
+    ):
+        await live.join()
+        await half_open.join()
+        dead = await deaf_client(server.url)
+        await server.wait_clients(3)
+        server.faults.half_open(server.clients[1])
+        await live.until(lambda: len(server.clients) == 1)
+        count = len(live.states())
+        await live.until(lambda: len(live.states()) > count + 20)
+        numbers = [client.number for client in server.clients]
+        dead.close()
+
+    assert numbers == [1]
+
+
+async def test_connections_leave_nothing_behind() -> None:
+    """Clients that came and went are forgotten, players among them."""
+    async with ExchangeServer(config(), tokens=TOKENS, speed=20) as server:
+        for number in range(60):
+            async with RawClient(server.url) as client:
+                await client.join()
+                if number % 2:
+                    await client.log_in("secret-1")
+        async with RawClient(server.url) as last:
+            await last.join()
+            await last.until(lambda: sum(server.counts.ended.values()) == 60)
+            left = [len(server.clients), len(server._by_engine_sid), len(server._by_sid)]
+            sockets, players = len(server._sio.eio.sockets), server._players
+
+    assert left == [1, 1, 1]
+    assert sockets == 1
+    assert players == {}
+    assert server.exchange.books.clients == []
+
+
 def test_a_bucket_refuses_below_zero_and_ends_far_below() -> None:
     """Tokens come back with time; debt is refused, and too much of it is the end."""
     bucket = Bucket(rate_per_s=2, burst=3, overdraft=4, now_ns=0)

@@ -34,8 +34,6 @@ from vectra_bot.exchange.server.transport import Outbox, Prepared, Socket
 
 _PATH = "socket.io"
 _CLIENT = "vectra.client"
-_PING_INTERVAL_S = 25
-_PING_TIMEOUT_S = 20
 
 _log = logging.getLogger(__name__)
 _library_log = logging.getLogger(f"{__name__}.library")
@@ -271,8 +269,8 @@ class ExchangeServer:
         sio = socketio.AsyncServer(
             async_mode="aiohttp",
             cors_allowed_origins="*",  # Visitors has decided already, by Host and Origin
-            ping_interval=_PING_INTERVAL_S,
-            ping_timeout=_PING_TIMEOUT_S,
+            ping_interval=self._limits.ping_interval_s,
+            ping_timeout=self._limits.ping_timeout_s,
             max_http_buffer_size=self._limits.frame_bytes,
             always_connect=True,  # the namespace's own answer leaves before the snapshot
             async_handlers=False,

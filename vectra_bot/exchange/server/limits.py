@@ -34,6 +34,8 @@ class ServerLimits:
         clients: connections at one time.
         failed_logins: wrong tokens after which a connection ends.
         patience_s: how long an accelerated exchange waits for a client that does not read.
+        ping_interval_s: whole seconds between two heartbeats (protocol 2.4: 25 by notes).
+        ping_timeout_s: seconds in which a heartbeat must be answered.
     """
 
     requests_per_s: float = field(default=20.0, validator=_positive)
@@ -45,6 +47,8 @@ class ServerLimits:
     clients: int = field(default=5_000, validator=_positive)
     failed_logins: int = field(default=5, validator=_positive)
     patience_s: float = field(default=5.0, validator=_positive)
+    ping_interval_s: int = field(default=25, validator=_positive)
+    ping_timeout_s: float = field(default=20.0, validator=_positive)
 
 
 class Verdict(Enum):
