@@ -13,7 +13,7 @@ import attrs
 from attrs import define, field, frozen
 
 from vectra_bot.actions.risk import Limits
-from vectra_bot.errors import ConfigError, InputError, safe_repr
+from vectra_bot.errors import ConfigError, safe_repr
 from vectra_bot.exchange.config import MAX_CROWD
 from vectra_bot.game import rules
 from vectra_bot.game.shorts import ShortAtRug, ShortPayoff
@@ -237,14 +237,13 @@ def load_profile(path: Path) -> Profile:
     """Return the protocol profile that the TOML file at *path* corrects.
 
     Raises:
-        InputError: the file cannot be read.
-        ConfigError: it is no profile.
+        ConfigError: the file cannot be read, or is no profile.
     """
     try:
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise InputError(
+        raise ConfigError(
             f"protocol {str(path)!r} cannot be read ({reason}): give a TOML file in UTF-8"
         ) from None
     return parse_profile(text, f"protocol {str(path)!r}")
