@@ -6,11 +6,11 @@ frames as they were received. Both become :class:`Seen`: our own recordings are 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from attrs import frozen
 
 from vectra_bot.analysis.capture_rows import Row, read_rows, shown
@@ -25,6 +25,7 @@ ACK = "(acknowledgement)"
 CONNECTED = "(connected)"
 """The event name of a recorder's own mark that it has connected."""
 
+_decode = msgspec.json.Decoder().decode
 _SECONDS_PER_NS = 1e-9
 _NOTHING: tuple[Any, ...] = ()
 
@@ -142,8 +143,8 @@ def of_text(text: str, *, place: int, capture: str, at_s: float, outbound: bool)
     """Return the event of a frame's *text*; None for what is neither event nor acknowledgement."""
     try:
         packet = read_packet(text)
-        args = tuple(json.loads(bytes(argument)) for argument in packet.arguments)
-    except (WireError, ValueError, RecursionError):
+        args = tuple(_decode(argument) for argument in packet.arguments)
+    except (WireError, msgspec.MsgspecError, RecursionError):
         return None
     return Seen(
         place=place,

@@ -153,11 +153,16 @@ class ObjectShape:
 
 
 class Shapes:
-    """Learned shapes by kind and path; a path reads ``leaderboard[active].sideBet``."""
+    """Learned shapes by kind and path; a path reads ``leaderboard[active].sideBet``.
 
-    def __init__(self) -> None:
+    Args:
+        skip_repeats: count a part that is the same in one message after another only once a game, which
+            leaves what is seen and where, and only makes counts smaller.
+    """
+
+    def __init__(self, *, skip_repeats: bool = False) -> None:
         self.kinds: dict[str, Fact] = {}
-        self._seen: dict[str, dict[str, dict[Signature, Fact]]] = {}
+        self._last: dict[str, dict[str, tuple[int, Any]]] | None = {} if skip_repeats else None
         self._paths: dict[str, dict[str, dict[Signature, Fact]]] = {}
 
     def add(self, kind: str, bodies: tuple[Any, ...], game: int, place: int) -> None:
@@ -170,7 +175,9 @@ class Shapes:
             *(f"argument {back} from the end" for back in range(2, len(bodies) + 1)),
         ]
         names = names[: len(bodies)]
-        _Walk(paths, bit, place).object("", dict(zip(names, reversed(bodies), strict=True)))
+        last = None if self._last is None else self._last.setdefault(kind, {})
+        walk = _Walk(paths, bit, place, last)
+        walk.object("", dict(zip(names, reversed(bodies), strict=True)))
 
     def note(self, kind: str, game: int, place: int) -> None:
         """Count a message whose body was not kept."""
@@ -203,15 +210,30 @@ class _Walk:
     paths: dict[str, dict[Signature, Fact]]
     game: int
     place: int
+    last: dict[str, tuple[int, Any]] | None
 
     def object(self, path: str, value: dict[str, Any]) -> None:
         """Take the signature of an object, then those of the objects in it."""
         self.note(path, tuple([(key, type_of(item)) for key, item in value.items()]))
         for key, item in value.items():
             if type(item) is dict:
-                self._inner(f"{path}.{key}" if path else key, key, item)
+                inner = f"{path}.{key}" if path else key
+                if path != "payload" or not self._repeats(inner, item):
+                    self._inner(inner, key, item)
             elif type(item) is list and item:
-                self._items(f"{path}.{key}" if path else key, key, item)
+                inner = f"{path}.{key}" if path else key
+                if path != "payload" or not self._repeats(inner, item):
+                    self._items(inner, key, item)
+
+    def _repeats(self, path: str, item: Any) -> bool:
+        """Return whether the last message of this game had the same part."""
+        if self.last is None:
+            return False
+        known = self.last.get(path)
+        if known is not None and known[0] == self.game and known[1] == item:
+            return True
+        self.last[path] = (self.game, item)
+        return False
 
     def _inner(self, path: str, key: str, item: dict[str, Any]) -> None:
         if key in _MAPS:

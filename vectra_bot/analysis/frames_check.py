@@ -354,7 +354,7 @@ def _own(
     progress: Callable[[WireFormat, int], None] | None,
 ) -> tuple[Learned, list[Finding]]:
     """Learn our own frames, and follow their order as the player and as the public see it."""
-    learned = Learned()
+    learned = Learned(shapes=Shapes(skip_repeats=True))
     checks: dict[tuple[str, bool], OrderCheck] = {}
     game = 0
 
