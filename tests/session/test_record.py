@@ -23,7 +23,7 @@ from vectra_bot.session.recorder import RecordConfig, RecordReport, record
 from vectra_bot.session.recovery import recover_store
 from vectra_bot.session.replay import check_journal
 from vectra_bot.store.journal import read_journal
-from vectra_bot.venues.live import LiveSettings
+from vectra_bot.venues.patience import LiveSettings
 from vectra_bot.wire.decode import decode
 from vectra_bot.wire.states import WireFormat
 

@@ -52,11 +52,16 @@ class ScriptedServer:
     """Speaks Engine.IO's opening, then runs the next script for each connection; the last one repeats."""
 
     def __init__(
-        self, *scripts: Script, status: int = 0, headers: dict[str, str] | None = None
+        self,
+        *scripts: Script,
+        status: int = 0,
+        headers: dict[str, str] | None = None,
+        opening: str = OPEN,
     ) -> None:
         self._scripts = list(scripts)
         self._status = status
         self._headers = headers
+        self._opening = opening
         self.peers: list[Peer] = []
         self.queries: list[dict[str, str]] = []
         self.paths: list[str] = []
@@ -84,7 +89,7 @@ class ScriptedServer:
         peer = Peer(socket)
         self.peers.append(peer)
         script = self._scripts[min(len(self.peers), len(self._scripts)) - 1]
-        await peer.say(OPEN)
+        await peer.say(self._opening)
         peer.heard.append(await socket.receive_str())
         listening = asyncio.create_task(peer.listen())
         try:

@@ -13,7 +13,8 @@ from vectra_bot.errors import ConfigError, InputError
 from vectra_bot.models import ConnectionChanged, Frame, Link
 from vectra_bot.venues.base import Feed, FeedItem
 from vectra_bot.venues.endpoint import Endpoint
-from vectra_bot.venues.live import LiveFeed, LiveSettings
+from vectra_bot.venues.live import LiveFeed
+from vectra_bot.venues.patience import LiveSettings
 
 QUICK: dict[str, Any] = {"backoff_s": 0.01, "backoff_cap_s": 0.05, "connect_s": 2.0}
 
@@ -213,6 +214,24 @@ async def test_silence_after_a_rug_is_allowed_for_longer() -> None:
 
     assert quiet is None
     assert links(after)[0] == "disconnected"
+
+
+async def test_a_late_heartbeat_is_no_reason_to_leave() -> None:
+    """Only game frames say whether the link lives: the library's own limit on heartbeats is off."""
+
+    async def slow(peer: Peer) -> None:
+        await peer.say(JOINED, tick(0))
+        await asyncio.sleep(0.6)
+        await peer.say(tick(1))
+
+    opening = '0{"sid":"e","upgrades":[],"pingInterval":100,"pingTimeout":100}'
+    async with ScriptedServer(slow, opening=opening) as server:
+        feed = LiveFeed(server.url, settings=LiveSettings(**QUICK))
+        items = await items_until(feed, frames(2))
+        await feed.aclose()
+
+    assert links(items) == ["connecting", "connected"]
+    assert len(server.peers) == 1
 
 
 async def test_time_in_which_we_were_busy_is_no_silence() -> None:

@@ -89,7 +89,7 @@ def _config(options: dict[str, Any]) -> RecordConfig:
     from vectra_bot.cli.options import plugin_settings
     from vectra_bot.errors import ConfigError, UsageError
     from vectra_bot.session.recorder import RecordConfig
-    from vectra_bot.venues.live import LiveSettings
+    from vectra_bot.venues.patience import LiveSettings
 
     enable, disable, plugins = plugin_settings({}, options)
     store, stale, attempts = options["store"], options["stale_after"], options["attempts"]

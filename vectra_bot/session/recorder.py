@@ -41,7 +41,8 @@ from vectra_bot.store import store_path
 from vectra_bot.store.journal import Journal, journal_directory
 from vectra_bot.store.parquet import begin_session
 from vectra_bot.strategy import Strategy, configure
-from vectra_bot.venues.live import LiveFeed, LiveSettings
+from vectra_bot.venues.live import LiveFeed
+from vectra_bot.venues.patience import LiveSettings
 
 STRATEGY = "watch"
 FORMATS = ("auto", "dec", "feb")

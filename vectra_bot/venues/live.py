@@ -29,7 +29,7 @@ import aiohttp
 import engineio
 import msgspec
 import socketio
-from attrs import define, field, frozen
+from attrs import define, field
 from socketio.packet import Packet
 
 from vectra_bot.clock import Clock, WallClock
@@ -38,6 +38,7 @@ from vectra_bot.models import ConnectionChanged, Frame, Link
 from vectra_bot.venues.base import FeedItem
 from vectra_bot.venues.endpoint import Endpoint
 from vectra_bot.venues.inbox import Inbox
+from vectra_bot.venues.patience import LiveCounts, LiveSettings
 
 log = logging.getLogger(__name__)
 
@@ -46,51 +47,11 @@ _GAME_FRAME: Final = '42["gameStateUpdate",'
 _QUIET: Final = ('"rugged":true', '"cooldownPaused":true')
 _YIELD_EVERY: Final = 64  # items between two turns of the event loop, so that reading goes on
 _FRAME: Final = "frame"  # the one event that is dispatched
+_NEVER_S: Final = 1e6
 _GOODBYE_S: Final = (
     0.25  # for the peer to answer our closing; a dead one must not delay the next link
 )
 _REFUSED: Final = (401, 403)  # answers of a venue that does not want us
-
-
-@frozen(kw_only=True)
-class LiveSettings:
-    """How patient a live feed is; times in seconds.
-
-    Attributes:
-        stale_s: silence after which a link is given up while ticks or countdown frames are due.
-        quiet_s: the same after a rug, in a pause, and before a connection's first frame.
-        connect_s: longest wait for one connection to be made.
-        backoff_s: longest wait before the first new attempt; it doubles with every failure.
-        backoff_cap_s: longest wait between two attempts.
-        refused_s: wait after the venue said 401 or 403; also the most that its Retry-After is heeded.
-        settled_s: a link that lived so long was a success: the next wait is short again.
-        attempts: failures in a row after which the feed ends with an error; None for never.
-        queue_frames, queue_chars: what the queue holds at most.
-        frame_bytes: longest message taken.
-    """
-
-    stale_s: float = 3.0
-    quiet_s: float = 10.0
-    connect_s: float = 10.0
-    backoff_s: float = 0.1
-    backoff_cap_s: float = 5.0
-    refused_s: float = 600.0
-    settled_s: float = 1.0
-    attempts: int | None = None
-    queue_frames: int = 20_000
-    queue_chars: int = 64 << 20
-    frame_bytes: int = 16 << 20
-
-
-@define
-class LiveCounts:
-    """What happened on the link so far."""
-
-    connections: int = 0
-    failures: int = 0
-    frames: int = 0
-    lost_frames: int = 0
-    refused: int = 0
 
 
 @define(eq=False)
@@ -163,6 +124,28 @@ class _StrictPacket(Packet):  # type: ignore[misc]  # socketio has no type infor
             connection.counts.refused += 1
         else:
             self.data = [_FRAME, f"4{encoded}"]
+
+
+class _Transport(engineio.AsyncClient):  # type: ignore[misc]
+    """Engine.IO without its own idea of a dead link: ours counts game frames.
+
+    The library's ends a link of which we read the heartbeat late because much was to be read before it.
+    """
+
+    @property
+    def ping_timeout(self) -> float:
+        return _NEVER_S
+
+    @ping_timeout.setter
+    def ping_timeout(self, seconds: float) -> None:
+        """Ignore what the venue says."""
+
+
+class _Client(socketio.AsyncClient):  # type: ignore[misc]
+    """A Socket.IO client on that transport."""
+
+    def _engineio_client_class(self) -> type[_Transport]:
+        return _Transport
 
 
 def _object(text: str) -> dict[str, Any]:
@@ -274,17 +257,20 @@ class LiveFeed:
 
     # The supervisor.
 
+    def _is_closed(self) -> bool:
+        return self._closed
+
     async def _supervise(self) -> None:
         failures = 0
         self._mark(Link.CONNECTING, f"to {self.endpoint.host}")
         # The library swallows cancellation in places: whoever closes the feed is heard by this flag as well.
-        while not self._closed:
+        while not self._is_closed():
             await self._inbox.drained.wait()
             connection = _Connection(self._inbox, self._clock, self.counts)
             self._connection = connection
             started = self._clock.monotonic_ns()
             wait_s = await self._serve(connection)
-            if self._closed:
+            if self._is_closed():
                 return
             self._connection = None
             lived_s = (self._clock.monotonic_ns() - started) / 1e9
@@ -328,7 +314,7 @@ class LiveFeed:
         settings = self.settings
         wait_s = 0.0
         session = aiohttp.ClientSession()
-        client = socketio.AsyncClient(
+        client = _Client(
             reconnection=False,
             handle_sigint=False,
             serializer=partial(_StrictPacket, connection),
@@ -369,7 +355,7 @@ class LiveFeed:
         settings = self.settings
         period = min(settings.stale_s, settings.quiet_s) / 12
         seen, silent = connection.beats, 0.0
-        while not (connection.ended.is_set() or self._closed):
+        while not (connection.ended.is_set() or self._is_closed()):
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(period):
                     await connection.ended.wait()

@@ -1,0 +1,46 @@
+"""How patient a live feed is, and what it counts."""
+
+from __future__ import annotations
+
+from attrs import define, frozen
+
+
+@frozen(kw_only=True)
+class LiveSettings:
+    """How patient a live feed is; times in seconds.
+
+    Attributes:
+        stale_s: silence after which a link is given up while ticks or countdown frames are due.
+        quiet_s: the same after a rug, in a pause, and before a connection's first frame.
+        connect_s: longest wait for one connection to be made.
+        backoff_s: longest wait before the first new attempt; it doubles with every failure.
+        backoff_cap_s: longest wait between two attempts.
+        refused_s: wait after the venue said 401 or 403; also the most that its Retry-After is heeded.
+        settled_s: a link that lived so long was a success: the next wait is short again.
+        attempts: failures in a row after which the feed ends with an error; None for never.
+        queue_frames, queue_chars: what the queue holds at most.
+        frame_bytes: longest message taken.
+    """
+
+    stale_s: float = 3.0
+    quiet_s: float = 10.0
+    connect_s: float = 10.0
+    backoff_s: float = 0.1
+    backoff_cap_s: float = 5.0
+    refused_s: float = 600.0
+    settled_s: float = 1.0
+    attempts: int | None = None
+    queue_frames: int = 20_000
+    queue_chars: int = 64 << 20
+    frame_bytes: int = 16 << 20
+
+
+@define
+class LiveCounts:
+    """What happened on the link so far."""
+
+    connections: int = 0
+    failures: int = 0
+    frames: int = 0
+    lost_frames: int = 0
+    refused: int = 0
