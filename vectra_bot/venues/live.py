@@ -21,6 +21,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import socket
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 from typing import Any, Final
@@ -48,6 +49,7 @@ _QUIET: Final = ('"rugged":true', '"cooldownPaused":true')
 _YIELD_EVERY: Final = 64  # items between two turns of the event loop, so that reading goes on
 _FRAME: Final = "frame"  # the one event that is dispatched
 _NEVER_S: Final = 1e6
+_RECEIVE_BYTES: Final = 256 * 1024
 _GOODBYE_S: Final = (
     0.25  # for the peer to answer our closing; a dead one must not delay the next link
 )
@@ -352,6 +354,7 @@ class LiveFeed:
             connection.end("the transport was closed")
             return
         reading.add_done_callback(lambda _: connection.end("the transport was closed"))
+        _keep_near(client)
         settings = self.settings
         period = min(settings.stale_s, settings.quiet_s) / 12
         seen, silent = connection.beats, 0.0
@@ -365,6 +368,14 @@ class LiveFeed:
             seen = connection.beats
             if silent >= (settings.quiet_s if connection.quiet else settings.stale_s):
                 connection.end(f"no game frame for {silent:.1f} s")
+
+
+def _keep_near(client: _Client) -> None:
+    """Let little wait unread in the system: a link that is reset loses it, and it hides that we are late."""
+    connected = client.eio.ws.get_extra_info("socket")
+    if connected is not None:
+        with contextlib.suppress(OSError):
+            connected.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BYTES)
 
 
 async def _close(client: socketio.AsyncClient, session: aiohttp.ClientSession) -> None:
