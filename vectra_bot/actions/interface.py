@@ -329,7 +329,7 @@ class BotActionInterface(ABC):
             ask,
             desk.game,
             desk.account,
-            in_flight=len(tracker.pending),
+            pending=tracker.pending,
             unknown=tracker.unknown_count,
             at_risk=tracker.at_risk,
         )

@@ -7,6 +7,7 @@ always allowed short of STOP. A reason is a dotted code and a sentence with the 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 from enum import Enum
 from typing import Any
@@ -19,12 +20,14 @@ from vectra_bot.game.account import Account
 from vectra_bot.game.amounts import LedgerError, to_lamports, to_sol
 from vectra_bot.game.rounds import Round
 from vectra_bot.game.state import GameView
-from vectra_bot.models import ActionType, GamePhase
+from vectra_bot.models import ActionType, GamePhase, PlayerAction
 
 # Actions of ours that may be undecided at the same time; a strategy that needs more is not waiting for
 # answers.
 MAX_IN_FLIGHT = 8
 MAX_ACTIONS = 1_000_000
+
+_ONE_AT_A_TIME = (ActionType.SIDEBET, ActionType.SHORT_OPEN)
 
 
 def _to_amount(value: Any) -> Any:
@@ -146,7 +149,7 @@ class RiskGate:
         game: GameView,
         account: Account,
         *,
-        in_flight: int,
+        pending: Sequence[PlayerAction],
         unknown: int,
         at_risk: int,
     ) -> str | None:
@@ -156,13 +159,14 @@ class RiskGate:
             ask: what is about to be asked.
             game: the running game.
             account: our money.
-            in_flight: undecided actions of ours.
+            pending: undecided actions of ours.
             unknown: those of them whose outcome is not known.
             at_risk: lamports that undecided entries may have spent already.
         """
         return (
-            self._check_stops(ask, account, in_flight, unknown)
+            self._check_stops(ask, account, len(pending), unknown)
             or _check_phase(ask, game, account)
+            or _check_pending(ask, pending)
             or (self._check_entry(ask, account, at_risk) if ask.action_type.is_entry else None)
             or self._check_count(ask)
         )
@@ -237,6 +241,20 @@ def _check_phase(ask: Ask, game: GameView, account: Account) -> str | None:
         return f"phase: no entry in phase {game.phase.value}"
     if ask.action_type is ActionType.SIDEBET and account.sidebet is not None:
         return f"sidebet.open: a sidebet runs until tick {account.sidebet.end_tick}"
+    return None
+
+
+def _check_pending(ask: Ask, pending: Sequence[PlayerAction]) -> str | None:
+    """Deny a second stake where the venue takes one at a time and has not answered the first yet.
+
+    It would refuse one of the two, and until it has, nothing but their trace ids tells them apart.
+    """
+    kind = ask.action_type
+    if kind not in _ONE_AT_A_TIME:
+        return None
+    for action in pending:
+        if action.action_type is kind:
+            return f"{kind.value.lower()}.pending: action {action.action_id} of this kind is undecided"
     return None
 
 
