@@ -29,7 +29,7 @@ _MOST = {
     Coin.SOL: to_lamports(rules.MAX_STAKE),
     Coin.PRACTICE: to_lamports(rules.PRACTICE_MAX_STAKE),
 }
-_COINS = {rules.SOL_ADDRESS: Coin.SOL, "": Coin.SOL, rules.PRACTICE_ADDRESS: Coin.PRACTICE}
+_COINS = {None: Coin.SOL, rules.SOL_ADDRESS: Coin.SOL, rules.PRACTICE_ADDRESS: Coin.PRACTICE}
 _ROUNDS: Mapping[str, str] = {"bbc_predict": BBC, "candleflip_bet": CANDLEFLIP}
 _EXITS = ("sell", "short_close")
 _SHORTS = ("short_open", "short_close")
@@ -90,7 +90,7 @@ class Desk:
 
     def _select_coin(self, account: Account, request: Request) -> None:
         """Select what the player plays with; a game he has joined keeps its coin (protocol 6.1)."""
-        coin = _COINS.get(request.coin or "")
+        coin = _COINS.get(request.coin)
         if coin is None:
             answer = AckPayload(success=False, message="Unknown coin")
         elif account.select(coin):
@@ -227,7 +227,7 @@ class Desk:
         if not _LEAST <= amount <= most:
             return f"Amount must be between {rules.MIN_STAKE} and {to_sol(most).normalize():f} SOL"
         if amount > account.ledger.free:
-            return f"Insufficient funds: {to_sol(account.ledger.free)} SOL free"
+            return f"Insufficient funds: {to_sol(account.ledger.free):f} SOL free"
         if request.kind == "buy":
             return self._buy_problem(account, request, amount)
         if request.kind == "short_open":
@@ -248,7 +248,7 @@ class Desk:
 
     def _sidebet_problem(self, account: Account, request: Request) -> str:
         address = request.payload.get("coinAddress", rules.SOL_ADDRESS)
-        coin = _COINS.get(address) if isinstance(address, str) else None
+        coin = _COINS.get(address) if address is None or isinstance(address, str) else None
         if coin is not account.coin:
             return "The side bet is in another coin than the selected one"
         if request.payload.get("xPayout", rules.SIDEBET_PAYOUT_X) != rules.SIDEBET_PAYOUT_X:

@@ -125,7 +125,7 @@ class SideGames:
         return sorted(rooms, key=lambda room: room.closes_ns)
 
     def check(self, account: Account, game: str, choice: str | None, round_id: str | None) -> Room:
-        """Return the room a stake would go to.
+        """Return the room a stake would go to: of several, the first that still takes one of *account*.
 
         Raises:
             RoundClosed: no round of *game*, or not the one asked for, takes stakes now.
@@ -137,7 +137,12 @@ class SideGames:
             rooms = [room for room in rooms if room.round_id == round_id]
         if not rooms:
             raise RoundClosed(f"no round of {game} takes stakes now: wait for the next one")
-        room = rooms[0]
+        free = [
+            room
+            for room in rooms
+            if account.player_id not in room.stakes and len(room.stakes) < MAX_STAKES
+        ]
+        room = (free or rooms)[0]
         if choice not in room.game.odds:
             raise BadAmount(f"choice was {choice!r}: give one of {', '.join(room.game.odds)}")
         if account.player_id in room.stakes:

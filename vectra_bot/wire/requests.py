@@ -24,6 +24,7 @@ class Request:
     ``kind`` is our name for what is asked (``buy``, ``short_open`` ...), empty if *event* is no order of the
     profile. ``amount`` (lamports), ``percentage``, ``leverage``, ``choice`` and ``round_id`` are None where
     the request has no usable value; the exchange refuses such a request, the payload says what stood there.
+    A wrong ``round_id`` or ``coin`` is empty instead: None says that none was named, which is allowed.
     """
 
     event: str
@@ -54,6 +55,11 @@ def _integer(value: object) -> int | None:
 def _leverage(value: object) -> int | None:
     """Return the leverage asked for, None if none was, 0 (which nobody offers) for an unusable one."""
     return None if value is None else _integer(value) or 0
+
+
+def _named(value: object) -> str | None:
+    """Return a text that may be left out, None if it was, empty for an unusable one."""
+    return None if value is None else _text(value) or ""
 
 
 def _text(value: object) -> str | None:
@@ -94,7 +100,7 @@ def decode_request(raw: str, profile: Profile | None = None) -> Request:
         percentage=_integer(given.get("percentage")),
         leverage=_leverage(given.get("leverage")),
         choice=None if choice is None else profile.choice_of.get(choice),
-        round_id=_text(given.get("round")),
-        coin=_text(given.get("coin")),
+        round_id=_named(given.get("round")),
+        coin=_named(given.get("coin")),
         payload=payload,
     )
