@@ -89,13 +89,17 @@ class Bettors:
     def _place(self, player: Player, at_ns: int) -> None:
         if player.account.ledger.sidebet is not None:
             return
-        if not player.can_pay(player.stake):
+        amount = player.stake
+        if self._dice.chance(tables.PLUNGE) and not player.practice:
+            amount = tables.PLUNGES.at(self._dice.roll()) * tables.MILLI
+        if not player.can_pay(amount):
             player.doublings, player.stake = 0, player.base_stake
-            if not player.can_pay(player.stake):
+            amount = player.stake
+            if not player.can_pay(amount):
                 self.broke.append(player)
                 return
         try:
-            self._market.place_sidebet(player.account, player.stake, at_ns)
+            self._market.place_sidebet(player.account, amount, at_ns)
         except LedgerError:
             return
 

@@ -110,45 +110,83 @@ class Player:
 def make_players(
     books: Books, identities: Identities, size: int, lockstep: set[int], peekers: int
 ) -> list[Player]:
-    """Open the accounts of a crowd; the last *peekers* of it are planted."""
+    """Open the accounts of a crowd; the last *peekers* of it are planted.
+
+    Within each style, kinds of money and sidebet stakes are spread evenly over their tables: otherwise the
+    few who bet most would decide a session's stakes.
+    """
+    styles: list[Style] = []
+    ordinary = size - peekers - len(lockstep)
+    drawn = _spread(identities, "styles", ordinary)
+    for number in range(size):
+        if number >= size - peekers:
+            styles.append(Style.PEEKER)
+        elif number in lockstep:
+            styles.append(Style.LOCKSTEP)
+        else:
+            styles.append(_STYLES.at(drawn.pop()))
+    rolls: dict[Style, tuple[list[float], list[float]]] = {
+        style: (
+            _spread(identities, f"{style}-money", styles.count(style)),
+            _spread(identities, f"{style}-stakes", styles.count(style)),
+        )
+        for style in Style
+    }
     return [
-        _make_player(books, identities, number, _style(number, size, lockstep, peekers))
-        for number in range(size)
+        _make_player(
+            books,
+            identities,
+            number,
+            style=style,
+            money_roll=rolls[style][0].pop(),
+            stake_roll=rolls[style][1].pop(),
+        )
+        for number, style in enumerate(styles)
     ]
 
 
-def _style(number: int, size: int, lockstep: set[int], peekers: int) -> Style | None:
-    if number >= size - peekers:
-        return Style.PEEKER
-    return Style.LOCKSTEP if number in lockstep else None
+def _spread(identities: Identities, kind: str, count: int) -> list[float]:
+    """Return *count* numbers in [0, 1), one in each of as many equal parts, in random order."""
+    dice = Dice(identities.dice(kind))
+    order = sorted(range(count), key=lambda _: dice.roll())
+    return [(part + dice.roll()) / count for part in order]
 
 
-def _make_player(books: Books, identities: Identities, number: int, style: Style | None) -> Player:
+def _make_player(
+    books: Books,
+    identities: Identities,
+    number: int,
+    *,
+    style: Style,
+    money_roll: float,
+    stake_roll: float,
+) -> Player:
     dice = Dice(identities.dice("habits", number))
-    style_roll, kind_roll = dice.roll(), dice.roll()
-    is_practice = style is None and kind_roll > 1 - tables.PRACTICE_PLAYERS
+    planned = style in (Style.LOCKSTEP, Style.PEEKER)
+    is_practice = not planned and money_roll > 1 - tables.PRACTICE_PLAYERS
     table = tables.PRACTICE_BUYS if is_practice else tables.BUYS
-    buys = table.at(dice.roll()) * tables.MILLI if dice.chance(0.4) else None
+    buys = table.at(dice.roll()) * tables.MILLI if dice.chance(tables.ALWAYS_EQUAL) else None
     money = int(tables.BANKROLLS.at(dice.roll()) * 1000) * tables.MILLI
     if not is_practice:
         money = max(money, tables.BUYS_COVERED * (buys or 0))
-    bonus = money if style is None and kind_roll < tables.BONUS_PLAYERS else 0
+    bonus = money if not planned and money_roll < tables.BONUS_PLAYERS else 0
     name = None if dice.chance(tables.NO_NAME) else identities.username(number)
     level = int(tables.LEVELS.at(dice.roll()))
     account = books.open(identities.player_id(number), name, level, money - bonus, bonus)
     if is_practice:
         account.select(Coin.PRACTICE)
-    chosen = _STYLES.at(style_roll) if style is None else style
     stakes = tables.PRACTICE_STAKES if is_practice else tables.STAKES
-    stake = stakes.at(dice.roll()) * tables.MILLI
+    stake = stakes.at(stake_roll) * tables.MILLI
     return Player(
         account=account,
-        style=chosen,
+        style=style,
         bankroll=money,
         bonus=bonus,
         buys=buys,
         base_stake=stake,
-        varies=0.05 if chosen is Style.MARTINGALE else dice.roll() * 0.7,
+        varies=tables.VARIES_MARTINGALE
+        if style is Style.MARTINGALE
+        else dice.roll() * tables.VARIES,
         stays=tables.BETS_AGAIN + (dice.roll() - 0.5) * 0.2,
         stake=stake,
         trades=not is_practice or dice.chance(tables.PRACTICE_TRADERS),

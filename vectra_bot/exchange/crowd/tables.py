@@ -37,6 +37,7 @@ LEVERAGED = 0.033  # 1 in 39 buys, of which the low levels make none
 SHORT_OPENS = 0.02  # 6 opens and 3 closes in a game of 306 trades
 SHORT_CLOSES = 0.008
 SIDE_STAKES = 0.02  # stakes in a side game per tick: nothing is known of it
+ALWAYS_EQUAL = 0.4  # players who always buy for the same amount
 ADDS = 0.1
 PRESALE_ADDS = 0.06
 
@@ -89,11 +90,17 @@ SECOND_SALES = Choice[int](
 
 STAKES = Choice[int](
     (
-        (1, 37), (2, 8), (3, 5), (4, 2.5), (5, 13), (6, 1.5), (7, 2), (8, 2), (10, 12.5), (12, 1), (13, 1),
-        (15, 1.5), (16, 1), (17, 1.5), (20, 3.5), (25, 3.5), (30, 2), (36, 1), (40, 1), (50, 4), (72, 0.6),
-        (80, 0.6), (100, 1.6), (144, 0.3), (200, 0.3), (250, 0.5), (500, 0.05),
+        (1, 37), (2, 8), (3, 5), (4, 2.5), (5, 13), (6, 1.5), (7, 2), (8, 2), (10, 12.5), (12, 1), (13, 1.5),
+        (15, 2), (16, 1), (17, 2), (20, 4), (25, 4), (30, 2.5), (36, 1.2), (40, 1), (50, 4.5), (72, 0.6),
+        (80, 0.8),
     )
 )  # fmt: skip
+PLUNGES = Choice[int]((
+    (50, 2), (90, 1), (100, 5), (111, 1), (144, 1), (150, 1), (200, 1.5), (250, 2.5), (400, 0.4), (500, 0.6),
+    (1000, 0.4),
+))  # fmt: skip
+PLUNGE = 0.046
+"""The chance that a sidebet is far larger than the player's usual one."""
 PRACTICE_STAKES = Choice[int](
     ((6, 3), (50, 3), (1_000, 3), (5_000, 7), (7_250, 4), (9_001, 8), (50_000, 4), (100_000, 4))
 )
@@ -112,6 +119,8 @@ BUSY_HOURS = (5, 7)
 BUSY_PRESALE = 3.4
 BUSY = 2.3
 """In busy hours so many times the bettors come, in presale and later."""
+VARIES = 0.7
+VARIES_MARTINGALE = 0.05
 DOUBLES = 0.2
 MOST_DOUBLINGS = 6
 HALVES = 0.25  # of those who change their stake
