@@ -34,9 +34,17 @@ STATE = '42["gameStateUpdate"'
 TRACE = '{"__trace":true,"traceparent":"00-%s-%s-01"}'
 SOL = '"So11111111111111111111111111111111111111112"'
 GOALS = {
-    "lost": 0, "reordered": 0, "foreign": 0, "gaps": 0, "closed": 0, "ack_active_p99_ms": 250, "ack_countdown_p99_ms": 750,
-    "ack_worst_ms": 3_000, "server_cores": 1.0, "server_rss_mb": 1_000,
-}  # fmt: skip
+    "lost": 0,
+    "reordered": 0,
+    "foreign": 0,
+    "gaps": 0,
+    "closed": 0,
+    "ack_active_p99_ms": 250,
+    "ack_countdown_p99_ms": 750,
+    "ack_worst_ms": 3_000,
+    "server_cores": 1.0,
+    "server_rss_mb": 1_000,
+}
 TICKS = os.sysconf("SC_CLK_TCK")
 
 

@@ -83,9 +83,10 @@ class RawClient:
             self.closed.set()
 
     async def log_in(self, token: str) -> Self:
-        """Send ``authenticate`` and wait for the account."""
+        """Send ``authenticate`` and wait for the account and the name."""
         await self.send(f'42["authenticate",{trace("a" * 32)},{{"token":"{token}"}}]')
         await self.wait_for("gameStatePlayerUpdate")
+        await self.wait_for("usernameStatus")
         return self
 
     async def until(self, reached: Callable[[], bool], seconds: float = 20) -> None:

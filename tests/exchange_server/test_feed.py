@@ -95,23 +95,28 @@ async def test_every_client_gets_the_same_frames_in_the_same_order() -> None:
     assert seen == public.states()
 
 
-async def test_a_login_is_answered_by_name_account_and_rows() -> None:
-    """After `authenticate` come usernameStatus, playerUpdate and the row, then a row after each frame."""
+async def test_a_login_is_answered_in_the_order_of_the_capture() -> None:
+    """Account, row, name under the login's trace, what else goes on; then a row after each frame."""
     async with (
         ExchangeServer(config(), tokens=TOKENS, speed=20) as server,
         RawClient(server.url) as client,
     ):
         await client.join()
         await client.log_in("secret-1")
-        start = client.names().index("usernameStatus")
+        start = client.names().index("playerUpdate")
         await client.until(lambda: len(client.texts) > start + 20)
         names = client.names()[start:]
-        status = json.loads(client.texts[start][2:])[-1]
-        trace_of_login = json.loads(client.texts[start][2:])[1]["traceparent"]
-        account = json.loads(client.texts[start + 1][2:])[-1]
-        first = json.loads(client.texts[start + 2][2:])[-1]
+        account, first, status = (
+            json.loads(text[2:])[-1] for text in client.texts[start : start + 3]
+        )
+        trace_of_login = json.loads(client.texts[start + 2][2:])[1]["traceparent"]
 
-    assert names[:3] == ["usernameStatus", "playerUpdate", "gameStatePlayerUpdate"]
+    assert names[:4] == [
+        "playerUpdate",
+        "gameStatePlayerUpdate",
+        "usernameStatus",
+        "mutedPlayers",
+    ]
     assert trace_of_login.startswith(f"00-{'a' * 32}-")
     assert status == {"id": "did:privy:one", "hasUsername": True, "username": "one"}
     assert account["cash"] == 1

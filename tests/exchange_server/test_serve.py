@@ -173,6 +173,22 @@ def test_a_wrong_option_is_one_line_and_a_code(
     assert len(err.splitlines()) == 1
 
 
+def test_the_benchmark_finds_nothing_lost_or_out_of_order() -> None:
+    """A small run of the benchmark: every client's messages are one slice of the same sequence."""
+    script = Path(__file__).resolve().parents[2] / "benchmarks" / "server.py"
+    done = subprocess.run(
+        [sys.executable, str(script), "--public", "20", "--players", "3", "--seconds", "7"],
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    result = json.loads(done.stdout)
+
+    assert result["broadcasts"] > 40
+    assert result["acks"] >= 6
+    assert result["acks_missing"] == 0
+    wrong = {key: result[key] for key in ("lost", "reordered", "foreign", "gaps", "closed")}
+    assert wrong == dict.fromkeys(wrong, 0)
+
+
 def test_help_shows_an_example_and_what_is_unverified() -> None:
     """The help has commands to copy, and says what was never captured."""
     text = CliRunner().invoke(serve, ["--help"]).output

@@ -79,7 +79,7 @@ async def test_the_stock_client_plays(node_modules: Path, transports: str) -> No
     rows = {"event": "gameStatePlayerUpdate"}
 
     assert log[0] == {"event": "gameStateUpdate", "traced": False, "snapshot": True}
-    assert names.index("usernameStatus") < names.index("playerUpdate")
+    assert names.index("playerUpdate") < names.index("usernameStatus") < names.index("sent")
     assert in_order(
         between(log, "buy"),
         {"event": "sent"},
@@ -116,7 +116,7 @@ async def test_the_stock_client_gets_the_trace_argument_where_the_venue_has_it(
 ) -> None:
     """Trades, sidebets and the name bear it; states and player updates never do (protocol 2.2)."""
     log = (await play(node_modules, "websocket"))["log"]
-    never = {"gameStateUpdate", "gameStatePlayerUpdate", "playerUpdate"}
+    never = {"gameStateUpdate", "gameStatePlayerUpdate", "playerUpdate", "rugRoyaleUpdate"}
     traced = {row["event"]: row["traced"] for row in log if "traced" in row}
 
     assert {event for event, has in traced.items() if not has} == never
