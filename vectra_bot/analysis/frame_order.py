@@ -163,6 +163,9 @@ class OrderCheck:
             self._go(frame)
         elif self._overtakes(frame):
             self._waiting = [frame]
+        elif self._is_late_start(frame):
+            what = f"golden-start came after {self._last}, which was sent later"
+            self._find("overtaken", what, frame.place, tolerated=True)
         else:
             self._wrong(frame)
             self._go(frame)
@@ -181,6 +184,18 @@ class OrderCheck:
             return True
         return any(_follows(big, frame) for big in _big_after(last, frame.game_id)) or (
             last.kind == "rug" and frame.kind == "countdown" and frame.game_id != last.game_id
+        )
+
+    def _is_late_start(self, frame: _Frame) -> bool:
+        """Return whether it is a golden start that the first ticks have overtaken."""
+        last = self._last
+        return (
+            frame.kind == "golden-start"
+            and last is not None
+            and last.kind == "tick"
+            and last.tick <= _OVERTAKERS
+            and last.game_id == frame.game_id
+            and not self.logged_in
         )
 
     def _late_big(self, frame: _Frame) -> None:

@@ -25,9 +25,9 @@ from vectra_bot.wire.states import WireFormat
 CAPTURE = "ours"
 _NS = 1e-9
 _SNAPSHOT_EVERY_MS = 20_000
-_ACT_EVERY_MS = 900
+_ACT_EVERY_MS = 1_700
 _CASH = 2_000 * rules.LAMPORTS_PER_SOL
-_BONUS = rules.LAMPORTS_PER_SOL // 4
+_BONUS = 20 * rules.LAMPORTS_PER_SOL
 _SOL = rules.SOL_ADDRESS
 _PRACTICE = rules.PRACTICE_ADDRESS
 _MANY_GOLDEN = GoldenPlan(every_min=40, after_min=3, length_min=20, chance=1 / 3)

@@ -50,10 +50,10 @@ def frames_check(*, file: str, games: int, seed: int, strict: bool, as_json: boo
     Exit code 0 if nothing differs but what is listed, 1 if anything else does, 2 for a wrong
     command line, 3 for a file that cannot be used.
     """
-    from vectra_bot.analysis.frames_check import check_frames
+    from vectra_bot.analysis.frames_check import Reference, check_frames
     from vectra_bot.errors import CheckFailed
 
-    result = check_frames(file, games=games, seed=seed, strict=strict, progress=_progress(games))
+    result = check_frames(file, Reference(games, seed, _progress(games)), strict=strict)
     if as_json:
         print_json(result.to_json())
     else:

@@ -47,6 +47,9 @@ from vectra_bot.wire.payloads import Rugpool
 
 _EVERY_NS = 15_050 * NS_PER_MS  # schedules that have something to say
 _BATTLES_EVERY_NS = 60_000 * NS_PER_MS
+_MAINTENANCE_EVERY = (
+    20  # battle updates: how often there is word of maintenance, with nothing going on
+)
 _GOLDEN_LEVEL = 10
 # Pause between two chat messages, seconds: 15 messages in 161 s of captures.
 _PAUSES = Curve(((0.0, 0.2), (0.25, 3.0), (0.5, 7.0), (0.75, 14.0), (0.95, 32.0), (1.0, 70.0)))
@@ -83,6 +86,7 @@ class Notices:
         self.golden_hour(None, golden=False)
         self._chat_ns = start_ns + self._pause_ns() if self._chatter.anybody else _NEVER
         self._battles_ns = start_ns + _BATTLES_EVERY_NS // 2
+        self._battles_told = 0
         self._schedules_ns = start_ns + _EVERY_NS // 2
         self.look(start_ns)
 
@@ -104,6 +108,9 @@ class Notices:
             self._chat_ns = at_ns + self._pause_ns()
         if at_ns >= self._battles_ns:
             texts.append(self._traced("battleEventUpdate", _BATTLES))
+            self._battles_told += 1
+            if self._battles_told % _MAINTENANCE_EVERY == 1:
+                texts.append(self._traced("maintenanceUpdate", MaintenanceUpdate()))
             self._battles_ns = at_ns + _BATTLES_EVERY_NS
         if at_ns >= self._schedules_ns:
             texts += self._scheduled(at_ns)
@@ -130,15 +137,6 @@ class Notices:
         return event_text(name, payload, trace_id=trace_id or fresh, span_id=span_id)
 
     # What a connection and a login bring.
-
-    def greeting(self, at_ns: int) -> list[str]:
-        """Return what a public connection is told once, soon after its snapshot."""
-        self.look(at_ns)
-        return [
-            event_text("rugRoyaleUpdate", self.royales.update),
-            self._traced("sidebetEventUpdate", self._contests.full),
-            self._traced("maintenanceUpdate", MaintenanceUpdate()),
-        ]
 
     def login(self, at_ns: int, trace_id: str | None = None) -> list[str]:
         """Return what follows ``usernameStatus`` after a login, in the order of protocol 2.5.
