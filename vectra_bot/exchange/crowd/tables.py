@@ -52,11 +52,11 @@ MOODS = Choice[float](
 )  # fmt: skip
 """How lively a game is; within a game the trades of a tick are a Poisson count."""
 
-PRESALE_TRADES = 12.3
-PRESALE_TRADES_SINGLE = 13.8
+PRESALE_TRADES = 11.1
+PRESALE_TRADES_SINGLE = 13.4
 RATES = (
-    (2, 0.42), (3, 1.3), (4, 1.0), (8, 0.95), (20, 1.1), (25, 1.05), (80, 1.18), (160, 1.11), (320, 1.01),
-    (640, 0.95),
+    (2, 0.42), (3, 1.3), (4, 1.0), (8, 0.92), (20, 1.05), (25, 1.03), (80, 1.18), (160, 1.1), (320, 0.99),
+    (640, 0.93),
 )  # fmt: skip
 """Trades per tick up to a tick, without the lockstep accounts'."""
 RATE_LATE = 1.0
@@ -99,7 +99,7 @@ PLUNGES = Choice[int]((
     (50, 2), (90, 1), (100, 5), (111, 1), (144, 1), (150, 1), (200, 1.5), (250, 2.5), (400, 0.4), (500, 0.6),
     (1000, 0.4),
 ))  # fmt: skip
-PLUNGE = 0.046
+PLUNGE = 0.053
 """The chance that a sidebet is far larger than the player's usual one."""
 PRACTICE_STAKES = Choice[int](
     ((6, 3), (50, 3), (1_000, 3), (5_000, 7), (7_250, 4), (9_001, 8), (50_000, 4), (100_000, 4))
