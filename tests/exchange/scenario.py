@@ -50,11 +50,8 @@ def ledger_of(client: Client) -> Ledger:
 
 def ask(client: Client, event: str, **payload: Any) -> dict[str, Any]:
     """Send a request that arrives now, run until it is answered, and return the answer."""
-    before = len(client.answers("ack"))
     client.send(event, payload, after_ms=0)
-    while len(client.answers("ack")) == before:
-        client.step()
-    answer: dict[str, Any] = client.answers("ack")[-1].payload
+    answer: dict[str, Any] = client.until(lambda seen: seen.text.startswith("43")).payload
     return answer
 
 

@@ -1,0 +1,196 @@
+"""The venue's books: every flow on two sides, and every lamport that is not is named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.exchange.driver import ME, Client, config, live_tick
+from tests.exchange.scenario import LONG, SOL, account_of, ask, joined, law
+from vectra_bot.exchange.accounts import Account, Books, Entry, Money
+from vectra_bot.exchange.market import Market
+from vectra_bot.game.ledger import LedgerError
+from vectra_bot.game.shorts import ShortPayoff, ShortTerms
+
+GAME = law()
+
+acts = st.lists(
+    st.tuples(
+        st.integers(0, 2),
+        st.sampled_from(["buy", "sell", "bet", "short", "cover", "coin", "move", "deposit"]),
+        st.integers(1, 100),
+    ),
+    max_size=40,
+)
+
+
+def tell(books: Books) -> str:
+    return "\n".join(books.differences())
+
+
+@given(acts, st.sampled_from(ShortPayoff), st.sampled_from(["settle", "lose", "refund"]))
+def test_the_books_balance_whatever_players_do(
+    todo: list[tuple[int, str, int]], payoff: ShortPayoff, at_rug: str
+) -> None:
+    """Three players of both coins, with bonus money, through games of random acts: no difference, ever."""
+    books = Books(max_win=SOL // 4)
+    accounts = [books.open(f"p{n}", None, 20, SOL, SOL // 3) for n in range(3)]
+    market = Market(books, ShortTerms(payoff=payoff, at_rug=at_rug))
+    market.begin_game("g1")
+    market.open_presale()
+    market.start()
+    for who, act, size in todo:
+        _act(market, accounts[who], act, size)
+        assert tell(books) == ""
+    _end(market)
+    assert tell(books) == ""
+    market.begin_game("g2")
+    for account in accounts:
+        for ledger in (account.sol, account.practice):
+            assert (ledger.position_qty, ledger.short, ledger.sidebet) == (0, None, None)
+        assert not account.joined
+        assert account.select(account.coin)
+
+
+def _act(market: Market, account: Account, act: str, size: int) -> None:
+    stake = size * SOL // 100
+    try:
+        if act == "buy":
+            market.buy(account, stake, None, 1 + size % 5)
+        elif act == "sell":
+            market.sell(account, size)
+        elif act == "bet":
+            market.place_sidebet(account, stake, 0)
+        elif act == "short":
+            market.open_short(account, stake)
+        elif act == "cover":
+            market.close_short(account)
+        elif act == "coin":
+            account.select(type(account.coin)(["SOL", "0xPractice"][size % 2]))
+        elif act == "deposit":
+            market.books.deposit(account, size, list(Money)[size % 3])
+        else:
+            market.move(market.tick + 1, market.price * (0.5 + size / 100))
+            market.settle_lost(0)
+    except LedgerError:
+        return
+
+
+def _end(market: Market) -> None:
+    market.rug(market.tick + 1, market.price * 0.01)
+    for account in list(market.players):
+        market.settle_won(account, market.tick, 0)
+        market.liquidate(account)
+
+
+def test_every_flow_stands_on_both_sides() -> None:
+    """What players pay the house receives, entry by entry and in each kind of money."""
+    client = joined(config(seed=LONG, crowd=60), bonus=SOL)
+    while client.exchange.games_opened < 1:
+        for seen in client.step():
+            if not seen.private and (live_tick(seen) or 0) % 12 == 4:
+                ask(client, "buyOrder", amount=0.1, leverage=2)
+                ask(client, "shortOrder", amount=0.1)
+                ask(client, "sellOrder", percentage=40)
+    books = client.exchange.books
+    assert tell(books) == ""
+    keys = {key for account in books.all() for key in account.flows.sums}
+    for money, entry in keys:
+        if entry in {Entry.DEPOSIT, Entry.RUGPOOL_PRIZE}:
+            continue
+        paid = sum(account.flows.total(entry, money) for account in books.all())
+        assert books.house.total(entry, money) == -paid
+    entries = {entry for _, entry in keys}
+    assert {Entry.BUY, Entry.SELL, Entry.FORCED_SELL, Entry.SHORT_OPEN, Entry.SIDEBET} <= entries
+
+
+Tamper = Callable[[Client], None]
+
+
+def _cash(client: Client) -> None:
+    account_of(client).sol.cash += 1
+
+
+def _bonus(client: Client) -> None:
+    account_of(client).sol.credit(0, 1)
+
+
+def _practice(client: Client) -> None:
+    account_of(client).practice.cash -= 1
+
+
+def _house(client: Client) -> None:
+    client.exchange.books.house.add(Money.SOL, Entry.BUY, 1)
+
+
+def _pool(client: Client) -> None:
+    client.exchange.books.pool.add(Money.SOL, Entry.RUGPOOL_FEED, -1)
+
+
+def _flow(client: Client) -> None:
+    account_of(client).flows.add(Money.BONUS, Entry.SELL, 1)
+
+
+@pytest.mark.parametrize(
+    ("tamper", "named"),
+    [
+        (_cash, f"{ME}: SOL is 98999999999 lamports, its entries say 98999999998"),
+        (_bonus, f"{ME}: bonus is "),
+        (_practice, f"{ME}: practice is 99999999999 lamports, its entries say 100000000000"),
+        (_house, "lamports of SOL, "),
+        (_pool, "lamports of SOL, "),
+        (_flow, f"{ME}: bonus is 0 lamports, its entries say 1"),
+    ],
+)
+def test_a_single_lamport_is_named(tamper: Tamper, named: str) -> None:
+    """A ledger, a flow, the house or the pool wrong by one lamport shows, with its money and owner."""
+    client = joined()
+    client.until_tick(2)
+    ask(client, "buyOrder", amount=1)
+    ask(client, "sellOrder", percentage=50)
+    ask(client, "buyOrder", amount=0.5)
+    assert tell(client.exchange.books) == ""
+    tamper(client)
+    assert named.replace("98999999999", str(account_of(client).sol.cash)).replace(
+        "98999999998", str(account_of(client).sol.cash - 1)
+    ) in tell(client.exchange.books)
+
+
+def test_deposits_come_from_outside_the_house() -> None:
+    """Money that is brought in is told to the hook and is no entry of the house's."""
+    given: list[tuple[str, Money, int]] = []
+    books = Books(on_deposit=lambda *what: given.append(what))
+    account = books.open("p", None, 1, 7, 3)
+    books.deposit(account, 5, Money.PRACTICE)
+    assert given == [
+        ("p", Money.SOL, 7),
+        ("p", Money.BONUS, 3),
+        ("p", Money.PRACTICE, 100 * SOL),
+        ("p", Money.PRACTICE, 5),
+    ]
+    assert (account.sol.cash, account.sol.bonus, account.practice.cash) == (7, 3, 100 * SOL + 5)
+    assert not books.house.sums
+    assert tell(books) == ""
+
+
+def test_nothing_of_a_game_survives_it() -> None:
+    """Sums, bets, waiting closes and lists of leveraged and short players are empty in the next game."""
+    terms = ShortTerms(payoff="late-close")
+    client = joined(config(seed=LONG, short_terms=terms))
+    client.until_tick(GAME.rug_tick - 1)
+    ask(client, "buyOrder", amount=1, leverage=2)
+    ask(client, "shortOrder", amount=1)
+    ask(client, "closeShort")
+    ask(client, "requestSidebet", amount=1, xPayout=5)
+    client.games(1)
+    account, market = account_of(client), client.exchange._market
+    kept = (market.players, market.bets, market._open_bets, market._shorts, market._closing)
+    assert not any([*kept, market._leveraged])
+    assert (market.liquidated, market.rugged, market.open, market.tick) == (0, False, False, 0)
+    assert (account.joined, account.wagered, account.rank, account.moving) == (False, 0, 0, False)
+    assert account.ledger.total_invested == 0
+    client.until_tick(2)
+    assert ask(client, "shortOrder", amount=1)["success"]

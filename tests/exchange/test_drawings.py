@@ -1,0 +1,363 @@
+"""Rugpool and Golden Hour: what feeds them, who wins, what frames tell of it (protocol 5.7, 5.9, 12)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.exchange.driver import MS, Client, Seen, config, kind_of, state
+from tests.exchange.scenario import (
+    LONG,
+    OTHER,
+    SOL,
+    account_of,
+    ask,
+    balanced,
+    joined,
+    law,
+    told,
+)
+from vectra_bot.errors import ConfigError
+from vectra_bot.exchange import EvidenceDelays
+from vectra_bot.exchange.accounts import Account, Books, Entry, Money
+from vectra_bot.exchange.config import START_NS, GoldenPlan
+from vectra_bot.exchange.dice import Dice
+from vectra_bot.exchange.golden import GoldenHour
+from vectra_bot.exchange.rugpool import Drawing, Pool, pick
+from vectra_bot.game import rules
+from vectra_bot.game.ledger import lamports_from_double
+
+INSTARUG = 28  # the first game of this seed rugs at tick 6, the third at 9
+ALWAYS = GoldenPlan(every_min=60, after_min=0, length_min=60, chance=1.0)
+NEVER = GoldenPlan(every_min=0)
+MINUTE = 60_000_000_000
+
+
+def dice(seed: int = 1) -> Dice:
+    return Dice(Random(seed))
+
+
+def players(count: int) -> tuple[Books, list[Account]]:
+    books = Books()
+    return books, [books.open(f"p{n}", None, 1, SOL) for n in range(count)]
+
+
+def event(client: Client, name: str) -> list[Seen]:
+    return [seen for seen in client.seen if seen.name == name]
+
+
+# ---- the rugpool by itself
+
+
+@given(
+    st.lists(st.integers(-SOL, SOL), max_size=6),
+    st.integers(0, 10 * SOL),
+    st.integers(1, 3),
+    st.integers(0, 99),
+)
+def test_the_pool_conserves_money(
+    pnls: list[int], liquidated: int, threshold: int, seed: int
+) -> None:
+    """Half of what is liquidated goes from the house to the pool; prizes leave it, the rest stays in it."""
+    books, accounts = players(len(pnls))
+    pool = Pool(books, dice(seed), threshold=threshold)
+    entries = list(zip(accounts, pnls, strict=True))
+    for number in range(4):
+        before = pool.amount
+        drawing = pool.count_rug(1, entries, liquidated, number)
+        paid = 0
+        if drawing is not None:
+            assert drawing.total == before + liquidated // 2
+            assert drawing.reward == drawing.total // 3
+            winners = [account.player_id for account, _ in drawing.winners]
+            assert len(set(winners)) == len(winners) <= 3
+            paid = drawing.reward * len(winners)
+        assert pool.amount == before + liquidated // 2 - paid >= 0
+        assert list(books.differences()) == []
+    assert books.house.balance(Money.SOL) == -4 * (liquidated // 2)
+
+
+def test_a_long_game_is_no_instarug() -> None:
+    """A rug at tick 6 counts, one at tick 7 does not (protocol 12)."""
+    books, (one,) = players(1)
+    pool = Pool(books, dice())
+    assert pool.count_rug(7, [(one, -SOL)], SOL, 0) is None
+    assert (pool.amount, b'"instarugCount":0' in bytes(pool.brief)) == (0, True)
+    pool.count_rug(6, [(one, -SOL)], SOL, 0)
+    assert (pool.amount, b'"instarugCount":1' in bytes(pool.brief)) == (SOL // 2, True)
+
+
+@pytest.mark.parametrize(
+    ("lost", "entries"),
+    [
+        (0, 0),
+        (-SOL, 0),
+        (999_999, 0),
+        (1_000_000, 1),
+        (1_999_999, 1),
+        (SOL, 1_000),
+        (9 * SOL, 5_000),
+    ],
+)
+def test_entries_are_one_per_thousandth_lost(lost: int, entries: int) -> None:
+    """One entry per 0.001 SOL lost, none for less or for a gain, at most 5000 a player."""
+    books, (one,) = players(1)
+    pool = Pool(books, dice())
+    pool.count_rug(1, [(one, -lost)], 0, 0)
+    pool.count_rug(1, [(one, -lost)], 0, 0)
+    total = min(5_000, 2 * entries)
+    assert f'"totalEntries":{total},'.encode() in bytes(pool.detail)
+
+
+def test_the_tenth_instarug_draws_three_winners() -> None:
+    """Equal thirds, three different players, and the count and the entries start again."""
+    books, accounts = players(8)
+    pool = Pool(books, dice())
+    losses = [(account, -SOL // 100) for account in accounts]
+    for number in range(9):
+        assert pool.count_rug(3, losses, SOL, number) is None
+    drawing = pool.count_rug(3, losses, SOL, 1234)
+    assert isinstance(drawing, Drawing)
+    assert (drawing.total, drawing.reward) == (5 * SOL, 5 * SOL // 3)
+    assert pool.amount == 5 * SOL - 3 * (5 * SOL // 3) == 2
+    payload = drawing.payload()
+    assert (payload.timestamp, len(payload.winners)) == (1234, 3)
+    assert {winner.entries for winner in payload.winners} == {100}
+    for account, _ in drawing.winners:
+        assert account.sol.cash == SOL + drawing.reward
+    assert b'"totalEntries":0,' in bytes(pool.detail)
+    assert b'"lastDrawing":{"timestamp":1234' in bytes(pool.detail)
+    assert pool.drawings == 1
+
+
+def test_without_entries_the_pool_keeps_its_money() -> None:
+    """Nobody lost enough: no drawing, and what is in the pool waits for the next one."""
+    books, (one, *_) = players(3)
+    pool = Pool(books, dice(), threshold=1)
+    assert pool.count_rug(1, [(one, 5)], SOL, 0) is None
+    assert pool.amount == SOL // 2
+    drawing = pool.count_rug(1, [(one, -SOL)], 0, 0)
+    assert drawing is not None
+    assert [account.player_id for account, _ in drawing.winners] == ["p0"]
+    assert pool.amount == SOL // 2 - SOL // 6
+
+
+def test_chances_are_by_entries() -> None:
+    """A player with nine of ten entries wins nine of ten drawings (4,000 fixed draws)."""
+    _, (one, other) = players(2)
+    entries = {"p0": (one, 9), "p1": (other, 1)}
+    die = dice(5)
+    counts = Counter(pick(die, entries) for _ in range(4_000))
+    assert abs(counts["p1"] - 400) < 60
+    assert sum(counts.values()) == 4_000
+
+
+# ---- the rugpool on the exchange
+
+
+def test_an_instarug_is_drawn_and_announced() -> None:
+    """0.3 s after the rug frame all are told; the winner has his share, the frames show the rest."""
+    client = joined(config(seed=INSTARUG, rugpool_threshold=1, golden=NEVER))
+    client.until_presale()
+    ask(client, "buyOrder", amount=1)
+    rug = client.until_rug()
+    assert state(rug)["tickCount"] == 6
+    client.games(1)
+    account = account_of(client)
+    forced = account.flows.total(Entry.FORCED_SELL)
+    pool = forced // 2
+    (drawing,) = event(client, "rugpoolDrawing")
+    assert (drawing.private, round((drawing.at_ns - rug.at_ns) / MS)) == (False, 300)
+    payload = drawing.payload
+    assert lamports_from_double(payload["totalPoolAmount"]) == pool
+    (winner,) = payload["winners"]
+    assert winner["playerId"] == account.player_id
+    assert winner["entries"] == (SOL - forced) // rules.RUGPOOL_LAMPORTS_PER_ENTRY
+    assert lamports_from_double(winner["reward"]) == pool // 3
+    assert account.sol.cash == 99 * SOL + forced + pool // 3
+    assert lamports_from_double(told(client, "playerUpdate")[-1]["cash"]) == account.sol.cash
+    detail = told(client, "gameStatePlayerUpdate")[-1]["rugpool"]
+    assert lamports_from_double(detail["rugpoolAmount"]) == pool - pool // 3
+    assert detail["lastDrawing"] == payload
+    assert balanced(client)
+
+
+def test_tick_frames_show_the_pool_filling() -> None:
+    """Before the threshold an instarug is counted and fed; nothing is drawn."""
+    client = joined(config(seed=INSTARUG, golden=NEVER))
+    client.until_presale()
+    ask(client, "buyOrder", amount=1)
+    client.games(1)
+    client.until_tick(1)
+    brief = state(client.until_tick(2))["rugpool"]
+    forced = account_of(client).flows.total(Entry.FORCED_SELL)
+    assert (brief["instarugCount"], brief["threshold"]) == (1, 10)
+    assert lamports_from_double(brief["rugpoolAmount"]) == forced // 2
+    assert event(client, "rugpoolDrawing") == []
+
+
+def test_a_winner_that_left_is_paid() -> None:
+    """The prize goes to the account, whether its player is there or not."""
+    client = joined(config(seed=INSTARUG, rugpool_threshold=1, golden=NEVER))
+    client.exchange.connect(OTHER, "other", SOL, delays=EvidenceDelays.none())
+    client.until_presale()
+    client.exchange.request(client.exchange.now_ns, OTHER, '421["buyOrder",{"amount":1}]')
+    client.drain()
+    client.exchange.disconnect(OTHER)
+    client.games(1)
+    (drawing,) = event(client, "rugpoolDrawing")
+    assert [winner["playerId"] for winner in drawing.payload["winners"]] == [OTHER]
+    assert account_of(client, OTHER).flows.total(Entry.RUGPOOL_PRIZE) > 0
+    assert balanced(client)
+
+
+# ---- Golden Hour by itself
+
+
+@given(st.integers(0, 500), st.integers(1, 500), st.integers(1, 500), st.integers(0, 4_000))
+def test_windows_follow_their_plan(after: int, every: int, length: int, minute: int) -> None:
+    """A window starts every so many minutes, lasts its length, and the next one lies ahead."""
+    length = min(length, every)
+    plan = GoldenPlan(every_min=every, after_min=after, length_min=length, chance=0.5)
+    golden = GoldenHour(plan, START_NS, Books(), dice())
+    now = START_NS + minute * MINUTE
+    inside = minute >= after and (minute - after) % every < length
+    event_now, event_next = golden.event_at(now), golden.next_event(now)
+    assert (event_now is not None) == inside
+    if event_now is not None:
+        assert event_now.start_ns <= now < event_now.end_ns
+        assert event_now.end_ns - event_now.start_ns == length * MINUTE
+    assert event_next is not None
+    assert now < event_next.start_ns <= now + max(every, after) * MINUTE
+    assert (event_next.start_ns - START_NS - after * MINUTE) % (every * MINUTE) == 0
+
+
+def test_without_windows_nothing_is_golden() -> None:
+    """``every_min=0``: no window now or ever, and no game is golden."""
+    golden = GoldenHour(NEVER, START_NS, Books(), dice())
+    golden.begin_game(START_NS + 100 * MINUTE)
+    assert (golden.event_at(START_NS), golden.next_event(START_NS)) == (None, None)
+    assert not golden.is_golden
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [
+        {"every_min": 10, "length_min": 11},
+        {"length_min": 0},
+        {"every_min": -1},
+        {"after_min": 1.5},
+        {"chance": 1.1},
+        {"chance": -0.1},
+        {"chance": float("nan")},
+    ],
+)
+def test_plans_that_make_no_sense_are_refused(plan: dict[str, Any]) -> None:
+    """Windows do not overlap, have a length, whole minutes and a share of games from 0 to 1."""
+    with pytest.raises(ConfigError, match="golden"):
+        GoldenPlan(**plan)
+
+
+def test_a_golden_drawing_has_entries_by_stakes() -> None:
+    """One entry per 0.01 SOL staked, at most 50 a player; the winner gets 0.05 from the house."""
+    books, (one, other, third) = players(3)
+    one.wagered, other.wagered, third.wagered = 9_999_999, 25_000_000, 9 * SOL
+    golden = GoldenHour(ALWAYS, START_NS, books, dice())
+    drawing = golden.draw([one, other, third])
+    assert drawing is not None
+    assert [(account.player_id, count) for account, count in drawing.entries] == [
+        ("p1", 2),
+        ("p2", 50),
+    ]
+    payload = drawing.payload("id", "game", 7)
+    assert payload.winner_player_id == payload.entries[payload.winner_index].player_id
+    assert sum(entry.entry_percentage for entry in payload.entries) == pytest.approx(100)
+    assert drawing.winner.sol.cash == SOL + 50_000_000
+    assert books.house.total(Entry.GOLDEN_PRIZE) == -50_000_000
+    assert list(books.differences()) == []
+    assert golden.draw([one]) is None
+
+
+# ---- Golden Hour on the exchange
+
+
+def test_a_golden_game_starts_with_the_history_and_ends_with_a_drawing() -> None:
+    """Tick 0 is followed by a settlement-type frame of the live game; the drawing comes after the rug."""
+    client = joined(config(seed=LONG, golden=ALWAYS))
+    client.until_presale()
+    ask(client, "buyOrder", amount=0.5)
+    client.until_tick(1)
+    start, frame = [frame for seen in client.seen if (frame := state(seen))][-3:-1]
+    assert kind_of(start) == "start"
+    assert (frame["active"], frame["rugged"], frame["tickCount"], frame["price"]) == (
+        True,
+        False,
+        0,
+        1,
+    )
+    assert "gameHistory" in frame
+    assert "prices" not in frame
+    rug = client.until_rug()
+    game_id = state(rug)["gameId"]
+    before = account_of(client).sol.cash
+    client.games(1)
+    (drawing,) = event(client, "goldenHourDrawing")
+    assert (drawing.private, round((drawing.at_ns - rug.at_ns) / MS)) == (False, 300)
+    assert drawing.payload["gameId"] == game_id
+    assert drawing.payload["prizeAmount"] == 0.05
+    assert drawing.payload["entries"] == [
+        {
+            "playerId": account_of(client).player_id,
+            "username": "me",
+            "entryCount": 50,
+            "entryPercentage": 100,
+        }
+    ]
+    assert account_of(client).sol.cash == before + 50_000_000
+    after = [seen for seen in client.answers("playerUpdate") if seen.at_ns >= drawing.at_ns]
+    assert lamports_from_double(after[0].payload["cash"]) == before + 50_000_000
+    assert balanced(client)
+
+
+def test_other_games_have_neither() -> None:
+    """Outside a window the start frame stands alone and nothing is drawn."""
+    client = joined(config(seed=LONG, golden=NEVER))
+    client.until_presale()
+    ask(client, "buyOrder", amount=0.5)
+    client.games(1)
+    kinds = [kind_of(frame) for seen in client.seen if (frame := state(seen))]
+    assert kinds[kinds.index("start") + 1] == "tick"
+    assert event(client, "goldenHourDrawing") == []
+
+
+def test_a_golden_game_is_the_same_game() -> None:
+    """Golden games keep the law: the same seed plays the same prices with and without a window."""
+    prices = []
+    for plan in (ALWAYS, NEVER):
+        client = joined(config(seed=23, golden=plan))
+        client.games(2)
+        prices.append(
+            [
+                frame["price"]
+                for seen in client.seen
+                if (frame := state(seen)) and kind_of(frame) in {"tick", "rug"}
+            ]
+        )
+    assert prices[0] == prices[1]
+    assert prices[0][: law(23).rug_tick - 1] == list(law(23).prices[1 : law(23).rug_tick])
+
+
+def test_stakes_of_the_last_game_give_no_entries() -> None:
+    """Entries belong to one game: who stakes in the first alone is not in the second's drawing."""
+    client = joined(config(seed=23, golden=ALWAYS))
+    client.until_presale()
+    ask(client, "requestSidebet", amount=0.5, xPayout=5)
+    client.games(2)
+    assert len(event(client, "goldenHourDrawing")) == 1
+    assert account_of(client).wagered == 0
+    assert account_of(client).flows.counts[Entry.GOLDEN_PRIZE] == 1
