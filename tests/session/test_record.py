@@ -260,7 +260,9 @@ async def test_a_killed_recorder_is_finished_by_the_next(tmp_path: Path) -> None
     assert len(raws) > 300
     assert raws == sent[: len(raws)]
     ticks = [tick for tick in map(live_tick, raws) if tick is not None]
-    assert stored_ticks(tmp_path) == Counter(ticks)
+    stored = stored_ticks(tmp_path)  # it may have joined in mid-game: then the snapshot brought more
+    assert [tick for tick in ticks if stored[tick] != 1] == []
+    assert max(stored.values()) == 1
     verdicts = rows(tmp_path, "system_event", "count(*)", "kind = 'game.finished' GROUP BY seq")
     assert len(verdicts) >= 11
     kinds = [kind for (kind,) in rows(tmp_path, "system_event", "kind")]
