@@ -25,7 +25,8 @@ class BullBearCrab(Strategy):
         None: the round's result pays or takes the stake, if need be in a later game.
 
     Expected value:
-        EXPECTED
+        -6.67 % of each stake on any of the three, if the odds are 7/15, 7/15 and 1/15 at 2x, 2x and 14x:
+        the only odds that give all three one edge. They are assumed; nobody has published them.
     """
 
     stake: Decimal = param("0.01", low="0.001", high="5", help="SOL of each stake")

@@ -26,7 +26,7 @@ class Candleflip(Strategy):
         None: the round's result pays or takes the stake, if need be in a later game.
 
     Expected value:
-        EXPECTED
+        -3 % of each stake, if the sides are even and pay 1.94x. Odds and payout are assumed.
     """
 
     stake: Decimal = param("0.01", low="0.001", high="5", help="SOL of each stake")

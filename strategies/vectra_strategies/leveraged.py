@@ -30,8 +30,10 @@ class Leveraged(Strategy):
         the entry; before that the venue's liquidation at 20, 10, 2.5 or 1 % below the entry.
 
     Expected value:
-        EXPECTED
-        Everything about leverage but its field is unverified.
+        Not known. Under the value that the embedded exchange assumes (leverage times the gain, at most
+        the stake lost) it would be +5.4 % of the stake per entry at the defaults, where the same play
+        without leverage loses 1.4 % (4 million simulated games, standard error 0.03 %). A venue that
+        paid that would be broke: distrust the assumption, there is no edge in it.
     """
 
     stake: Decimal = param("0.01", low="0.001", high="5", help="SOL of the buy")

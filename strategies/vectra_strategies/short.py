@@ -29,7 +29,11 @@ class Short(Strategy):
         less, or `max_ticks` after the entry; else what the venue gives at the rug.
 
     Expected value:
-        EXPECTED
+        Not known: the payoff is not. At the defaults, of the stake per entry (4 million simulated games,
+        standard error 0.03 %): +1.5 % under the textbook payoff that the embedded exchange assumes, which
+        fits none of the real numbers; -23 % under each of the two forms, charged and linear, that fit one
+        real short; -25 % if the rug takes the stake, -12 % if it gives it back. A gain under the default
+        is a reason to distrust the default, no edge.
     """
 
     stake: Decimal = param("0.01", low="0.001", high="5", help="SOL of the short")

@@ -15,6 +15,7 @@ from vectra_bot.engine import Engine
 from vectra_bot.game import rules
 from vectra_bot.game.fair import expected_return, return_variance
 from vectra_bot.game.ledger import to_lamports, to_sol
+from vectra_bot.game.sidegames import bbc_game, candleflip_game
 from vectra_bot.models import (
     ActionState,
     ActionType,
@@ -33,6 +34,9 @@ Z_95 = 1.959963984540054
 
 # Fewer games are too few for a normal shape: no chance is named.
 MIN_GAMES_FOR_LUCK = 10
+
+# The odds that the embedded exchange assumes (protocol 11; unverified).
+_SIDE_GAMES = {ActionType.BBC_PREDICT: bbc_game(), ActionType.CANDLEFLIP_BET: candleflip_game()}
 
 
 @frozen(kw_only=True)
@@ -55,10 +59,13 @@ class Report:
         pnl_interval: 95 % interval of the mean profit per game (Student t), None below two games.
         expected: what the law gives for the very risks taken: every tick a position was held and every
             sidebet placed, at their exact conditional expectation. Actual minus expected profit is luck.
+            Stakes in side games count at the odds the embedded exchange assumes (unverified).
+        expected_without: risks taken whose expectation is not known, because their payoff is not:
+            ``leverage``, ``shorts``. ``expected`` leaves them out, and no ``luck`` is named.
         open_value: what was still open when the session ended: the position at the last price and a
             sidebet's stake. Cash and ``pnl`` leave it out.
         luck: chance to do at least as well by luck alone: the spread is the law's own for the very risks
-            taken, the shape a normal one, so it is None below ten games.
+            taken, the shape a normal one. None below ten games, and where an expectation is not known.
         plugin_errors: number of exceptions by plugin.
         digest: SHA-256 over every action with its outcome, without times.
         ended: why the session ended.
@@ -93,6 +100,7 @@ class Report:
     ended: str
     plugin_errors: dict[str, int] = field(factory=dict)
     error: str | None = None
+    expected_without: tuple[str, ...] = ()
     recovered: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
@@ -129,6 +137,7 @@ class SessionStats:
     expected: float = 0.0
     expected_closed: float = 0.0
     variance: float = 0.0
+    unknown: set[str] = field(factory=set)
     latencies: Counter[int] = field(factory=Counter)
     frames: int = 0
     _digest: Any = field(factory=hashlib.sha256)
@@ -158,7 +167,9 @@ class SessionStats:
         else:
             ends = False
         if ends:
-            value = account.qty * game.price
+            if account.leveraged:
+                self.unknown.add("leverage")
+            value = sum(lot.qty for lot in account.lots if lot.leverage == 1) * game.price
             self.expected += value * expected_return(game.price, game.low)
             self.variance += value * value * return_variance(game.price, game.low)
 
@@ -171,10 +182,22 @@ class SessionStats:
         latency = record.total_latency_ms
         if latency is not None:
             self.latencies[min(max(latency, 0), MAX_LATENCY_MS)] += 1
-        if record.action_type is ActionType.SIDEBET and record.state.is_executed:
-            stake = to_lamports(record.amount or 0)
+        if record.state.is_executed:
+            self._count_risk(record, to_lamports(record.amount or 0))
+
+    def _count_risk(self, action: PlayerAction, stake: int) -> None:
+        """Take in a stake of *stake* lamports that an executed action has put at risk."""
+        kind = action.action_type
+        if kind is ActionType.SIDEBET:
             self.expected += sidebet_expectation(stake)
             self.variance += sidebet_variance(stake)
+        elif kind is ActionType.SHORT_OPEN:
+            self.unknown.add("shorts")
+        elif kind in _SIDE_GAMES and action.choice is not None:
+            game = _SIDE_GAMES[kind]
+            chance, payout = float(game.odds[action.choice]), game.payouts[action.choice]
+            self.expected += stake * game.expected_return(action.choice)
+            self.variance += float((stake * payout) ** 2) * chance * (1.0 - chance)
 
     def count_games(self) -> None:
         """Take in games the engine has closed since the last call."""
@@ -211,6 +234,8 @@ class SessionStats:
     def luck(self, equity_change: int | None) -> float | None:
         """Return the chance that luck alone brings at least *equity_change* lamports."""
         if equity_change is None or self.games < MIN_GAMES_FOR_LUCK or self.variance <= 0:
+            return None
+        if self.unknown:
             return None
         z = (equity_change - self.expected) / math.sqrt(self.variance)
         return 0.5 * math.erfc(z / math.sqrt(2))

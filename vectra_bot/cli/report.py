@@ -68,7 +68,10 @@ def _per_game(report: Report) -> str:
 def _expected(report: Report) -> str:
     per_game = report.expected_per_game
     beside = "" if per_game is None else f", per game {_signed(per_game)}"
-    return f"{_signed(report.expected)} SOL{beside}: what the law gives for the same risks"
+    told = f"{_signed(report.expected)} SOL{beside}: what the law gives for the same risks"
+    if report.expected_without:
+        told += f"; not known, and left out: {', '.join(report.expected_without)}"
+    return told
 
 
 def _latency(report: Report) -> str:

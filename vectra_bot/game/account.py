@@ -153,6 +153,11 @@ class Account:
         )
 
     @property
+    def leveraged(self) -> bool:
+        """Whether a lot with leverage is held (protocol 9; unverified)."""
+        return any(lot.leverage > 1 for lot in self.lots)
+
+    @property
     def staked(self) -> int:
         """Return the lamports of cash that stand in side games' rounds."""
         return sum(to_lamports(stake.amount - stake.bonus) for stake in self.stakes.values())

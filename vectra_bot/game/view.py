@@ -53,7 +53,7 @@ class PositionView:
         cost = account.cost
         if not cost:
             return 0.0
-        if any(lot.leverage > 1 for lot in account.lots):
+        if account.leveraged:
             return account.value(price) / cost
         return account.qty * price / cost
 

@@ -381,5 +381,6 @@ def make_report(
         ended=ended,
         plugin_errors=dict(sorted(engine.plugin_errors.items())),
         error=None if failure is None else f"{failure.callback}: {failure.error}",
+        expected_without=tuple(sorted(stats.unknown)),
         recovered=recovered,
     )
