@@ -71,11 +71,19 @@ def frames_sent(server: ExchangeServer, number: int) -> list[str]:
     return [text for text in server.sent_log(number) if text.startswith(("42", "43"))]
 
 
+async def resume_when_joined(server: ExchangeServer) -> None:
+    """Let time begin when somebody watches."""
+    await server.wait_clients(1)
+    server.resume()
+
+
 @pytest.mark.parametrize("fmt", ["feb", "dec"])
 async def test_an_unbroken_recording_is_whole(tmp_path: Path, fmt: str) -> None:
     """Every frame is stored as sent, every tick once, every game verified, and nothing was ever asked for."""
-    async with serve(fmt=fmt) as server:
+    async with serve(fmt=fmt, paused=True) as server:
+        beginning = asyncio.create_task(resume_when_joined(server))
         report = await recorded(server, tmp_path, games=4, wire_format=fmt)
+        await beginning
         sent = frames_sent(server, 1)
         requests = server.counts.requests
 
@@ -257,10 +265,10 @@ async def test_a_killed_recorder_is_finished_by_the_next(tmp_path: Path) -> None
 
     assert recover_store(tmp_path) == ["K"]
     raws = [raw for (raw,) in rows(tmp_path, "ws_event", "raw_json")]
-    assert len(raws) > 300
+    assert len(raws) > 100
     assert raws == sent[: len(raws)]
     ticks = [tick for tick in map(live_tick, raws) if tick is not None]
-    stored = stored_ticks(tmp_path)  # it may have joined in mid-game: then the snapshot brought more
+    stored = stored_ticks(tmp_path)  # more than those, if it joined in mid-game
     assert [tick for tick in ticks if stored[tick] != 1] == []
     assert max(stored.values()) == 1
     verdicts = rows(tmp_path, "system_event", "count(*)", "kind = 'game.finished' GROUP BY seq")
