@@ -200,7 +200,7 @@ def test_an_altered_shape_is_named(tmp_path: Path, reference: Reference, change:
 
 def test_a_history_row_is_held_to_its_own_shape(tmp_path: Path, reference: Reference) -> None:
     """A lost sidebet with the keys of a won one is named, wherever in the history it stands."""
-    taken = rows()
+    taken = rows(games=4)
     index = state_rows(taken, lambda body: "gameHistory" in body)[-1]
     lost = next(
         bet

@@ -19,6 +19,8 @@ CHANCE_LIMIT = 1e-6
 """A fact of ours that a capture lacks is named if that has a smaller chance than this."""
 WELL_SAMPLED = 5_000
 """A number that was never whole in so many of our frames is not whole in a capture either."""
+FEW = 50
+"""A number that was whole in fewer of our frames than this may have a fraction all the same."""
 
 # Protocol 2.2: which events carry a trace object in front, and which never do.
 TRACED = frozenset(
@@ -38,6 +40,8 @@ UNTRACED = frozenset(
     }
 )  # fmt: skip
 
+# One player in thirty has no name, so a name may be null wherever it stands (protocol 5.2, 14).
+_NULLABLE = "username"
 _LASTING = (
     "rugRoyale",
     "godCandle",
@@ -194,7 +198,7 @@ def _compare_key(
         yield "always-there", found.present, "sometimes absent", "always there"
     types = " or ".join(found.types)
     for type_name, fact in found.types.items():
-        if not _type_allowed(type_name, mine.types):
+        if not _type_allowed(type_name, mine.types, path):
             yield "type", fact, " or ".join(mine.types), type_name
     yield from (
         ("never-of-type", found.present, type_name, types)
@@ -203,14 +207,14 @@ def _compare_key(
     )
 
 
-def _type_allowed(type_name: str, known: Mapping[str, Fact]) -> bool:
-    if type_name in known:
+def _type_allowed(type_name: str, known: Mapping[str, Fact], path: str) -> bool:
+    if type_name in known or (type_name == "null" and path.endswith(_NULLABLE)):
         return True
     if type_name.startswith("text ("):
         return "text" in known
     if type_name == "int" and "float" in known:
         return known["float"].count < WELL_SAMPLED
-    return False
+    return type_name == "float" and "int" in known and known["int"].count < FEW
 
 
 def _surprising(fact: Fact, objects: Fact, captured: Fact, path: str) -> bool:

@@ -497,7 +497,8 @@ def _fault(last: _Frame, frame: _Frame) -> tuple[str, str]:
         if ahead > 1:
             lost = "frame" if ahead == 2 else f"{ahead - 1} frames"
             return "missing", f"{lost} between {last} and {frame}"
-        return ("repeated", str(frame)) if ahead == 0 else ("late", f"{frame} after {last}")
+        if ahead < 1:
+            return ("late", f"{frame} after {last}") if ahead else ("repeated", str(frame))
     due = " or ".join(_words(rule) for rule in _next(last))
     skipped = frame.kind not in ("tick", "countdown") and same and frame.kind == last.kind
     kind = "repeated" if skipped else "missing"

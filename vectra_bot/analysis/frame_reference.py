@@ -31,6 +31,8 @@ _BONUS = 20 * rules.LAMPORTS_PER_SOL
 _SOL = rules.SOL_ADDRESS
 _PRACTICE = rules.PRACTICE_ADDRESS
 _MANY_GOLDEN = GoldenPlan(every_min=40, after_min=3, length_min=20, chance=1 / 3)
+# Two games of five count as instarugs, so that many fill the rugpool and it is drawn often.
+_INSTARUG_TICKS = 100
 _FEW_INSTARUGS = 2
 
 # Games with a god candle, found by search: peaks of 7.93, 14.03 and 52.09, one for each tier of records.
@@ -89,8 +91,8 @@ class Player:
     _packets: int = 0
     _due_ns: int = 0
 
-    def connect(self) -> None:
-        """Log in, as a browser does (protocol 2.5)."""
+    def connect(self, bonus: int) -> None:
+        """Log in, as a browser does (protocol 2.5), with *bonus* lamports of bonus money."""
         self.answers = Answers(self.exchange)
         self._due_ns = self.exchange.now_ns + _ACT_EVERY_MS * NS_PER_MS
         trace_id = self._note("authenticate", '{"token":"kept out of captures"}', "")
@@ -99,7 +101,7 @@ class Player:
             "player_reference",
             _CASH,
             level=12,
-            bonus=_BONUS,
+            bonus=bonus,
             trace_id=trace_id,
         )
 
@@ -155,6 +157,7 @@ def worlds(wire_format: WireFormat, games: int, seed: int) -> list[tuple[Exchang
         wire_format=wire_format,
         golden=_MANY_GOLDEN,
         rugpool_threshold=_FEW_INSTARUGS,
+        instarug_ticks=_INSTARUG_TICKS,
     )
     identities = Identities(seed)
     busy = evolve(config, start_ns=_start(identities, True), past_records=_GOD_CANDLES)
@@ -202,7 +205,7 @@ def _one_world(config: ExchangeConfig, games: int) -> Iterator[tuple[Seen, bool,
     exchange = Exchange(config)
     feb = config.wire_format is WireFormat.FEB
     player = Player(exchange, exchange.client_id(), _SCRIPT + (_FEB_SCRIPT if feb else ()))
-    player.connect()
+    player.connect(0 if config.past_records else _BONUS)
     place = 0
     next_snapshot_ns = exchange.now_ns + _SNAPSHOT_EVERY_MS * NS_PER_MS
     while exchange.games_opened < games:
