@@ -39,6 +39,12 @@ def websocket_frame(text: str) -> bytes:
     return head + payload
 
 
+def _abort(transport: asyncio.Transport) -> None:
+    """Reset a connection that is still there; one that is gone has no protocol any more."""
+    if transport.get_protocol() is not None:
+        transport.abort()
+
+
 class Prepared:
     """One message, encoded when it is first needed and then shared by all who get it.
 
@@ -138,7 +144,7 @@ class Outbox(asyncio.Queue[Any]):
         if not self.muted:
             transport.write(bytes((_CLOSE, 2)) + _POLICY_VIOLATION.to_bytes(2, "big"))
         transport.close()
-        asyncio.get_running_loop().call_later(_LINGER_S, transport.abort)
+        asyncio.get_running_loop().call_later(_LINGER_S, _abort, transport)
 
     def _write(self, data: bytes) -> None:
         transport = self.transport
