@@ -1,21 +1,21 @@
 """The order of frames as an automaton (protocol 3.1, 3.3, 10): what may follow what.
 
 Theory of operation. One :class:`OrderCheck` follows one connection. After each ``gameStateUpdate`` it knows
-which frames may come next (:meth:`_Public.expected`); anything else is a finding that says what was
-missing, repeated, late or out of place, and the automaton goes on from the frame that came, so that one lost
-frame is one finding. Big frames (hundreds of kilobytes) may be overtaken by a few small ones in recordings
+which frames may come next (:mod:`vectra_bot.analysis.frame_cycle`); anything else is a finding that says
+what was missing, repeated, late or out of place, and the automaton goes on from the frame that came, so that
+one lost frame is one finding. Big frames (hundreds of kilobytes) may be overtaken by a few small ones in recordings
 of a threaded client (protocol 2.7): such a pair is reported as tolerated, unless the check is strict.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from attrs import define, field, frozen
 
 from vectra_bot.analysis.frame_capture import ACK, CONNECTED, Seen
-from vectra_bot.analysis.frame_shapes import STATE, TRADE, state_kind
+from vectra_bot.analysis.frame_cycle import StateFrame, big_after, fault, follows, integer
+from vectra_bot.analysis.frame_shapes import STATE, TRADE
 from vectra_bot.game import rules
 
 PLAYER = "playerUpdate"
@@ -24,7 +24,6 @@ PLAYER_GAME = "gameStatePlayerUpdate"
 _BIG = frozenset({"snapshot", "settlement", "new-game", "golden-start"})
 _OVERTAKERS = 3
 """As many small frames have been seen in front of the big one they overtook (protocol 2.7), and one more."""
-_EXTRA_TICKS = 4
 _REMEMBERED = 1_000
 
 
@@ -49,39 +48,6 @@ class Finding:
     tolerated: bool = False
 
 
-@frozen
-class _Frame:
-    """What the automaton needs of a ``gameStateUpdate``."""
-
-    kind: str
-    game_id: str
-    tick: int
-    timer: int
-    place: int
-
-    @classmethod
-    def of(cls, body: dict[str, Any], place: int) -> _Frame:
-        """Return the frame; what is missing or of a wrong type counts as -1 and is a matter of shapes."""
-        return cls(
-            state_kind(body),
-            str(body.get("gameId")),
-            _integer(body.get("tickCount")),
-            _integer(body.get("cooldownTimer")),
-            place,
-        )
-
-    def __str__(self) -> str:
-        if self.kind in ("countdown", "presale-opening", "new-game"):
-            return f"{self.kind} {self.timer}"
-        if self.kind in ("tick", "rug"):
-            return f"{self.kind} {self.tick}"
-        return self.kind
-
-
-def _integer(value: Any) -> int:
-    return value if type(value) is int else -1
-
-
 @define
 class OrderCheck:
     """Follow one connection and collect findings.
@@ -95,12 +61,12 @@ class OrderCheck:
     strict: bool = False
     findings: list[Finding] = field(factory=list)
     logged_in: bool = False
-    _last: _Frame | None = None
-    _waiting: list[_Frame] = field(factory=list)
+    _last: StateFrame | None = None
+    _waiting: list[StateFrame] = field(factory=list)
     _game_id: str = ""
     _earlier_id: str = ""
     _presale: bool = False
-    _owed: _Frame | None = None
+    _owed: StateFrame | None = None
     _rugged: set[str] = field(factory=set)
     _prices: dict[int, Any] = field(factory=dict)
     _trades: int = 0
@@ -153,7 +119,7 @@ class OrderCheck:
     # Public frames: the cycle.
 
     def _state(self, seen: Seen) -> None:
-        frame = _Frame.of(seen.body, seen.place)
+        frame = StateFrame.of(seen.body, seen.place)
         if self._owed is not None and self.logged_in:
             self._find("missing", f"{PLAYER_GAME} after {self._owed}", seen.place)
         self._owed = frame
@@ -171,22 +137,22 @@ class OrderCheck:
             self._go(frame)
         self._values(seen.body, frame)
 
-    def _allowed(self, frame: _Frame) -> bool:
+    def _allowed(self, frame: StateFrame) -> bool:
         last = self._last
-        return frame.kind == "snapshot" if last is None else _follows(last, frame)
+        return frame.kind == "snapshot" if last is None else follows(last, frame)
 
-    def _overtakes(self, frame: _Frame) -> bool:
+    def _overtakes(self, frame: StateFrame) -> bool:
         """Return whether a small frame may have come before the big one that is due."""
         if frame.kind in _BIG or self.logged_in:
             return False
         last = self._last
         if last is None:
             return True
-        return any(_follows(big, frame) for big in _big_after(last, frame.game_id)) or (
+        return any(follows(big, frame) for big in big_after(last, frame.game_id)) or (
             last.kind == "rug" and frame.kind == "countdown" and frame.game_id != last.game_id
         )
 
-    def _is_late_start(self, frame: _Frame) -> bool:
+    def _is_late_start(self, frame: StateFrame) -> bool:
         """Return whether it is a golden start that the first ticks have overtaken."""
         last = self._last
         return (
@@ -198,29 +164,27 @@ class OrderCheck:
             and not self.logged_in
         )
 
-    def _late_big(self, frame: _Frame) -> None:
+    def _late_big(self, frame: StateFrame) -> None:
         """Take the frame after small ones came too early: the big one they overtook, or one more."""
         waiting = self._waiting
         if frame.kind in _BIG:
-            due = (
-                [frame.kind == "snapshot"] if self._last is None else [_follows(self._last, frame)]
-            )
+            due = [frame.kind == "snapshot"] if self._last is None else [follows(self._last, frame)]
             if due[0]:
                 self._find(
                     "overtaken",
-                    f"{frame} came after {_and(waiting)}, which were sent later",
+                    f"{frame} came after {' and '.join(map(str, waiting))}, which were sent later",
                     frame.place,
                     tolerated=True,
                 )
                 self._last, self._waiting = frame, []
                 self._enter(frame)
                 for early in waiting:
-                    if _follows(self._last, early) or frame.kind == "snapshot":
+                    if follows(self._last, early) or frame.kind == "snapshot":
                         self._go(early)
                     else:
                         self._waiting.append(early)
                 return
-        elif _follows(waiting[-1], frame) and len(waiting) < _OVERTAKERS:
+        elif follows(waiting[-1], frame) and len(waiting) < _OVERTAKERS:
             waiting.append(frame)
             return
         self._give_up()
@@ -237,19 +201,19 @@ class OrderCheck:
         for early in waiting:
             self._go(early)
 
-    def _wrong(self, frame: _Frame) -> None:
+    def _wrong(self, frame: StateFrame) -> None:
         last = self._last
         if last is None:
             self._find("missing", f"the snapshot before {frame}", frame.place)
             return
-        kind, what = _fault(last, frame)
+        kind, what = fault(last, frame)
         self._find(kind, what, frame.place)
 
-    def _go(self, frame: _Frame) -> None:
+    def _go(self, frame: StateFrame) -> None:
         self._last = frame
         self._enter(frame)
 
-    def _enter(self, frame: _Frame) -> None:
+    def _enter(self, frame: StateFrame) -> None:
         if frame.game_id != self._game_id:
             self._earlier_id, self._game_id = self._game_id, frame.game_id
         if frame.kind == "rug":
@@ -263,7 +227,7 @@ class OrderCheck:
 
     # Values that tie frames together.
 
-    def _values(self, body: dict[str, Any], frame: _Frame) -> None:
+    def _values(self, body: dict[str, Any], frame: StateFrame) -> None:
         window = body.get("partialPrices")
         if isinstance(window, dict) and isinstance(window.get("values"), dict):
             self._window(window, body, frame)
@@ -278,7 +242,7 @@ class OrderCheck:
                 "value", f"{len(prices)} prices in a snapshot of tick {frame.tick}", frame.place
             )
         if frame.kind in ("tick", "rug"):
-            trades = _integer(body.get("tradeCount"))
+            trades = integer(body.get("tradeCount"))
             if trades < self._trades:
                 self._find("value", f"tradeCount fell from {self._trades} to {trades}", frame.place)
             self._trades = trades
@@ -288,10 +252,10 @@ class OrderCheck:
             if places != list(range(1, len(rows) + 1)):
                 self._find("value", f"leaderboard positions {places} in {frame}", frame.place)
 
-    def _window(self, window: dict[str, Any], body: dict[str, Any], frame: _Frame) -> None:
+    def _window(self, window: dict[str, Any], body: dict[str, Any], frame: StateFrame) -> None:
         """Check the sliding window of prices against itself and the prices seen (protocol 5.1)."""
         values = window["values"]
-        end = _integer(window.get("endTick"))
+        end = integer(window.get("endTick"))
         start = max(0, end - rules.PARTIAL_PRICE_WINDOW + 1)
         if list(values) != [str(tick) for tick in range(start, end + 1)]:
             self._find(
@@ -410,103 +374,3 @@ def _trace_id(seen: Seen) -> str:
     if not seen.traced:
         return ""
     return str(seen.args[0].get("traceparent"))[3:35]
-
-
-def _follows(last: _Frame, new: _Frame) -> bool:
-    """Return whether *new* may be the next ``gameStateUpdate`` after *last*."""
-    return any(
-        (kind is None or new.kind == kind)
-        and (same is None or (new.game_id == last.game_id) is same)
-        and (ticks is None or new.tick in ticks)
-        and (timer is None or new.timer == timer)
-        for kind, same, ticks, timer in _next(last)
-    )
-
-
-_Rule = tuple[str | None, bool | None, range | None, int | None]
-
-
-def _next(last: _Frame) -> Iterator[_Rule]:
-    """Yield what may follow: kind, same game, ticks, timer."""
-    if last.kind in ("tick", "start", "golden-start"):
-        yield from _play(last.tick + 1)
-        if last.kind == "start":
-            yield "golden-start", True, range(1), None
-    elif last.kind == "rug":
-        yield "settlement", True, range(last.tick, last.tick + _EXTRA_TICKS + 1), None
-    elif last.kind == "settlement":
-        yield "new-game", False, range(1), rules.COOLDOWN_MS
-    elif last.kind == "snapshot":
-        yield from _after_snapshot(last)
-    elif last.kind == "presale-opening":
-        yield "countdown", True, None, last.timer
-    else:
-        yield from _count(last.timer)
-
-
-def _play(tick: int) -> Iterator[_Rule]:
-    yield "tick", True, range(tick, tick + 1), None
-    yield "rug", True, range(tick, tick + 1), None
-
-
-def _count(timer: int) -> Iterator[_Rule]:
-    due = timer - rules.COUNTDOWN_STEP_MS
-    if due == rules.PRESALE_MS:
-        yield "presale-opening", True, range(1), due
-    elif due > 0:
-        yield "countdown", True, None, due
-    else:
-        yield "start", True, range(1), 0
-
-
-def _after_snapshot(last: _Frame) -> Iterator[_Rule]:
-    """Yield what may follow a snapshot, which may be taken at any moment."""
-    if last.timer > 0:
-        yield from _count(last.timer)
-        if last.timer == rules.PRESALE_MS:
-            yield "countdown", True, None, last.timer
-        return
-    yield from _play(last.tick + 1)
-    yield "settlement", True, range(last.tick, last.tick + _EXTRA_TICKS + 1), None
-    yield "new-game", False, range(1), rules.COOLDOWN_MS
-    if last.tick == 0:
-        yield "golden-start", True, range(1), None
-
-
-def _big_after(last: _Frame, game_id: str) -> Iterator[_Frame]:
-    """Yield the big frames that are due after *last* where the next game is *game_id*."""
-    if last.kind == "settlement" and game_id != last.game_id:
-        yield _Frame("new-game", game_id, 0, rules.COOLDOWN_MS, last.place)
-    elif last.kind == "start":
-        yield _Frame("golden-start", last.game_id, 0, 0, last.place)
-
-
-def _and(frames: list[_Frame]) -> str:
-    return " and ".join(str(frame) for frame in frames)
-
-
-def _fault(last: _Frame, frame: _Frame) -> tuple[str, str]:
-    """Return the kind of fault and its words: what came instead of what."""
-    same = frame.game_id == last.game_id
-    if same and frame.kind == last.kind and frame.kind in ("tick", "countdown"):
-        ahead = (
-            frame.tick - last.tick
-            if frame.kind == "tick"
-            else (last.timer - frame.timer) // rules.COUNTDOWN_STEP_MS
-        )
-        if ahead > 1:
-            lost = "frame" if ahead == 2 else f"{ahead - 1} frames"
-            return "missing", f"{lost} between {last} and {frame}"
-        if ahead < 1:
-            return ("late", f"{frame} after {last}") if ahead else ("repeated", str(frame))
-    due = " or ".join(_words(rule) for rule in _next(last))
-    skipped = frame.kind not in ("tick", "countdown") and same and frame.kind == last.kind
-    kind = "repeated" if skipped else "missing"
-    return kind, f"{due} after {last}: {frame} came" if kind == "missing" else str(frame)
-
-
-def _words(rule: _Rule) -> str:
-    kind, _, ticks, timer = rule
-    if timer:
-        return f"{kind} {timer}"
-    return f"{kind} {ticks.start}" if ticks is not None and kind in ("tick", "rug") else str(kind)
