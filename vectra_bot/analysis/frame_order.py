@@ -3,8 +3,9 @@
 Theory of operation. One :class:`OrderCheck` follows one connection. After each ``gameStateUpdate`` it knows
 which frames may come next (:mod:`vectra_bot.analysis.frame_cycle`); anything else is a finding that says
 what was missing, repeated, late or out of place, and the automaton goes on from the frame that came, so that
-one lost frame is one finding. Big frames (hundreds of kilobytes) may be overtaken by a few small ones in recordings
-of a threaded client (protocol 2.7): such a pair is reported as tolerated, unless the check is strict.
+one lost frame is one finding. Big frames (hundreds of kilobytes) may be overtaken by a few small ones in
+recordings of a threaded client (protocol 2.7): such a pair is reported as tolerated, unless the check is
+strict.
 """
 
 from __future__ import annotations
