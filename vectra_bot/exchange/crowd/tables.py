@@ -18,7 +18,7 @@ BANKROLLS = Curve(((0.0, 0.2), (0.5, 2.0), (0.9, 15.0), (1.0, 60.0)))
 BUYS_COVERED = 8  # nobody always buys for more than this part of his bankroll
 NO_NAME = 0.03
 BONUS_PLAYERS = 0.042
-PRACTICE_PLAYERS = 0.05
+PRACTICE_PLAYERS = 0.055
 PRACTICE_TRADERS = 0.15  # of the practice players: the others only bet
 
 # Trades.
@@ -56,7 +56,7 @@ PRESALE_TRADES = 11.1
 PRESALE_TRADES_SINGLE = 13.4
 RATES = (
     (2, 0.42), (3, 1.3), (4, 1.0), (8, 0.92), (20, 1.05), (25, 1.03), (80, 1.18), (160, 1.1), (320, 0.99),
-    (640, 0.93),
+    (640, 0.945),
 )  # fmt: skip
 """Trades per tick up to a tick, without the lockstep accounts'."""
 RATE_LATE = 1.0
