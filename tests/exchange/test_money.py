@@ -141,7 +141,7 @@ def test_the_crowd_trades_as_often_as_the_real_one() -> None:
     assert 180 < median(total) < 400  # 261
     assert 40 < median(presale) < 62  # 51
     assert 12 < median(forced) < 24  # 16, and what was traded in the last interval
-    assert 1.0 < fmean(per_tick) < 1.22  # 1.11
+    assert 0.9 < fmean(per_tick) < 1.35  # 1.11; thirty games differ by a tenth
     assert 0.30 < per_tick.count(0) / len(per_tick) < 0.45  # 33 to 44 %
     assert min(connected_players) >= 180
     assert max(connected_players) <= 290

@@ -44,6 +44,7 @@ class Exchange(ExchangeOutput):
 
     Attributes:
         books: every account, the crowd's included.
+        crowd: who plays beside the clients; knows which of them a test has planted.
         games_rugged: games that have rugged since the start.
         games_opened: new-game frames that have left since the start.
         viewers: connections without a login, counted among the connected.
@@ -161,7 +162,7 @@ class Exchange(ExchangeOutput):
         self._market.begin_game(game_id)
         self._golden.begin_game(self.now_ns)
         self._notices.look(self.now_ns)
-        self._crowd.begin_game()
+        self.crowd.begin_game()
         self._board.begin_game()
         self._broadcast.begin_game(server_seed_hash(self._seed))
         self._broadcast.active = self._broadcast.rugged = False
@@ -182,7 +183,7 @@ class Exchange(ExchangeOutput):
             self._open_presale()
         elif self._market.presale:
             share = self.config.countdown_step_ms / rules.PRESALE_MS
-            self._crowd.act_in_presale(share, self.now_ns)
+            self.crowd.act_in_presale(share, self.now_ns)
             self._show_presale()
         self._send(self._broadcast.countdown())
 
@@ -209,6 +210,7 @@ class Exchange(ExchangeOutput):
 
     def _start(self) -> None:
         """Send tick 0; presale positions stay, presale rows go."""
+        self.crowd.end_presale(self.now_ns)
         self._market.start()
         self._board.clear()
         self._broadcast.active = True
@@ -235,9 +237,9 @@ class Exchange(ExchangeOutput):
 
     def _tick(self, tick: int) -> None:
         """Send one live tick: first the crowd acts at the old price, then the new one is in force."""
-        self._crowd.act(self.now_ns)
-        self._board.publish()
         price = self._game.prices[tick]
+        self.crowd.act(self.now_ns, price)
+        self._board.publish()
         deals = self._market.move(tick, price)
         self._broadcast.note_price(price)
         self._broadcast.connected = self._connected()
@@ -258,7 +260,7 @@ class Exchange(ExchangeOutput):
 
     def _decide_rug(self) -> None:
         """Settle everybody; clients learn of it before the public frame (protocol 10)."""
-        self._crowd.act(self.now_ns)
+        self.crowd.act(self.now_ns, self._game.rug_price)
         market = self._market
         market.rug(self._game.rug_tick, self._game.rug_price)
         for account in market.players:
@@ -292,7 +294,7 @@ class Exchange(ExchangeOutput):
 
     def _settled(self, settled: Settled) -> None:
         """Tell crowd and owner how a sidebet ended."""
-        self._crowd.on_settled(settled)
+        self.crowd.on_settled(settled)
         if self._hears(settled.account):
             self._mail.post_settled(settled)
 

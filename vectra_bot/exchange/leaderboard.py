@@ -20,6 +20,7 @@ from vectra_bot.wire.payloads import LeaderboardRow, ShortPosition, SideBet
 
 _EMPTY = Raw(b"[]")
 _UNIT = rules.LAMPORTS_PER_SOL
+_SEVERAL = 2
 
 _Place: TypeAlias = tuple[float, int, Account]
 """Where an account stands: PnL in lamports, the best lowest, and the order of arrival, which decides."""
@@ -97,13 +98,24 @@ def _face_of(account: Account, game_id: str) -> _Face:
         sol_number(ledger.sidebet_pnl),
         sidebet_part(ledger.sidebet, game_id, account.coin),
         sol_number(ledger.position_qty),
-        sol_number(ledger.avg_cost),
+        sol_number(ledger.avg_cost - _lost_to_bonus(ledger)),
         sol_number(invested),
         invested / _UNIT,
         PRACTICE_COIN if account.is_practice else None,
     )
     account.face = face
     return face
+
+
+def _lost_to_bonus(ledger: Ledger) -> int:
+    """Return the lamport that a mean entry price of 1 loses on the venue where bonus money is in it.
+
+    A presale row of several buys then shows 0.999999999: the venue's portions of a stake are short of it.
+    """
+    lots = ledger.lots
+    if len(lots) < _SEVERAL or ledger.avg_cost != _UNIT:
+        return 0
+    return int(any(lot.bonus for lot in lots))
 
 
 def make_row(

@@ -35,6 +35,7 @@ from vectra_bot.game.fair import FairGame
 from vectra_bot.game.ledger import to_lamports
 from vectra_bot.models.times import NS_PER_MS
 from vectra_bot.wire.frames import event_text
+from vectra_bot.wire.states import WireFormat
 
 # Share of the 2 s windows whose last sidebet everybody is shown: one or two a game.
 _BET_SHOWN = 0.08
@@ -111,7 +112,15 @@ class ExchangeOutput:
             self._market.on_deal = self._mail_deal
             self._market.on_placed = self._mail_placed
             self.sidegames.on_stake = self._mail_stake
-        self._crowd = Crowd(self._market, self.books, ids, self.config.crowd)
+        self.crowd = Crowd(
+            self._market,
+            self.books,
+            ids,
+            config.crowd,
+            planted=config.planted,
+            sidegames=self.sidegames if config.side_games else None,
+            shorts=config.wire_format is WireFormat.FEB,
+        )
         self._notices = Notices(ids, self.books.all() if config.notices else (), config.start_ns)
         self._broadcast.royales = self._notices.royales
         self._mail.notices = self._notices
@@ -269,7 +278,7 @@ class ExchangeOutput:
             self._on_request(record)
 
     def _connected(self) -> int:
-        return self._crowd.connected(len(self.books.clients) + self.viewers)
+        return self.crowd.connected(len(self.books.clients) + self.viewers)
 
     def _plan(self, after_ms: float, act: Callable[[], None]) -> None:
         self._schedule.at(self.now_ns + int(after_ms * NS_PER_MS), Rank.PUBLIC, act)
