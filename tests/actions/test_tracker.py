@@ -17,6 +17,7 @@ from vectra_bot.models import (
     Actor,
     DocType,
     Event,
+    SideGameKind,
     StateCause,
 )
 from vectra_bot.testing import Bench
@@ -315,8 +316,10 @@ def test_a_repeated_trade_is_booked_once() -> None:
     assert states(bench) == ["CONFIRMED"]
 
 
+RESULTS = ("BULL", "BEAR", "CRAB")
+SIDES = ("GREEN", "RED")
 PLAN = st.tuples(
-    st.sampled_from(["buy", "sell", "sidebet"]),
+    st.sampled_from(["buy", "sell", "sidebet", "leveraged", "short", "close", "bbc", "flip"]),
     st.integers(min_value=1, max_value=40),
     st.sampled_from(["execute", "refuse", "ignore"]),
     st.booleans(),
@@ -333,6 +336,7 @@ class _World:
         self.executed: set[str] = set()
         self.refused: set[str] = set()
         self.silent: set[str] = set()
+        self.staked: set[Any] = set()
         self.private: list[Event] = []
         self.loose: list[tuple[Any, ...]] = []
 
@@ -351,7 +355,7 @@ class _World:
 
     def _execute(self, command: Any, *, say_trade: bool) -> bool:
         bench = self.bench
-        price, tick = bench.engine.game.price, bench.engine.game.tick
+        tick = bench.engine.game.tick
         ledger = bench.ledger
         amount = int((command.amount or 0) * 10**9)
         if command.action_type is ActionType.SIDEBET:
@@ -362,21 +366,41 @@ class _World:
             if say_trade:
                 self.private.append(bench.sidebet_event(command, bet.start_tick, bet.end_tick))
             return True
-        if command.action_type is ActionType.BUY:
-            if amount > ledger.cash:
+        if command.action_type.is_side_game:
+            key = (command.action_type, command.round_id)
+            if amount > ledger.cash or key in self.staked:
                 return False
-            fill = ledger.buy(amount, price, tick)
-        else:
-            if not ledger.position_qty * command.percentage // 100:
-                return False
-            fill = ledger.sell(command.percentage, price, tick)
+            self.staked.add(key)
+            placed = bench.rounds.place(command)
+            self.private.append(bench.update_event())
+            if say_trade:
+                self.private.append(placed)
+            return True
+        if self._refused_by_venue(command, amount):
+            return False
+        fill = bench.carry_out(command)
         if say_trade:
-            kind = "buy" if command.action_type is ActionType.BUY else "sell"
-            self.loose.append(
-                ("event", bench.trade_event(kind, fill.amount, fill.qty, trace_id=command.trace_id))
-            )
+            self.loose.append(("event", bench.fill_event(command, fill)))
         self.private.append(bench.update_event())
         return True
+
+    def _refused_by_venue(self, command: Any, amount: int) -> bool:
+        ledger, kind = self.bench.ledger, command.action_type
+        if kind is ActionType.SELL:
+            return not ledger.position_qty * command.percentage // 100
+        if kind is ActionType.SHORT_CLOSE:
+            return ledger.short is None
+        return amount > ledger.cash or (kind is ActionType.SHORT_OPEN and ledger.short is not None)
+
+    def settle_round(self, number: int, side_game: SideGameKind, result: str) -> None:
+        """End a round; our result comes before or after what everybody is told."""
+        bench, round_id = self.bench, f"r{number}"
+        ended = bench.rounds.update_event(side_game, round_id, is_open=False, result=result)
+        ours = bench.rounds.settle(side_game, round_id, result)
+        events: list[Event] = [ended] if ours is None else [ended, ours]
+        for event in self.draw(st.permutations(events)):
+            bench.feed(event)
+        bench.update()
 
     def deliver(self) -> None:
         """Deliver everything: player updates in their order, the rest wherever it falls."""
@@ -400,6 +424,8 @@ def test_every_action_has_one_end_and_the_right_one(data: st.DataObject, rounds:
     bench.start_game((1.0, 1.1))
     world = _World(bench, data.draw)
     for number, plans in enumerate(rounds):
+        bench.rounds.open(SideGameKind.BBC, f"r{number}")
+        bench.rounds.open(SideGameKind.CANDLEFLIP, f"r{number}")
         strategy.todo = [_act(kind, size) for kind, size, *_ in plans]
         before = len(bench.commands)
         bench.tick(1.0 + number / 8)
@@ -407,9 +433,13 @@ def test_every_action_has_one_end_and_the_right_one(data: st.DataObject, rounds:
             _, _, fate, say_trade, say_ack = plan
             world.answer(command, fate, say_trade=say_trade, say_ack=say_ack)
         world.deliver()
+        if data.draw(st.booleans()):
+            world.settle_round(number, SideGameKind.BBC, data.draw(st.sampled_from(RESULTS)))
     bench.wait(3)
     bench.rug()
     bench.new_game()
+    for number in range(len(rounds)):
+        world.settle_round(number, SideGameKind.CANDLEFLIP, data.draw(st.sampled_from(SIDES)))
     bench.end()
 
     ours = [a for a in bench.actions if a.actor is Actor.BOT]
@@ -432,9 +462,16 @@ def test_every_action_has_one_end_and_the_right_one(data: st.DataObject, rounds:
 def _act(kind: str, size: int) -> Any:
     if kind == "buy":
         return lambda a: a.buy(Decimal(size) / 1000)
-    if kind == "sidebet":
-        return lambda a: a.sidebet(Decimal(size) / 1000)
-    return lambda a: a.sell(size)
+    amount = Decimal(size) / 1000
+    acts: dict[str, Any] = {
+        "sidebet": lambda a: a.sidebet(amount),
+        "leveraged": lambda a: a.buy(amount, leverage=1 + size % 5),
+        "short": lambda a: a.short_open(amount),
+        "close": lambda a: a.short_close(),
+        "bbc": lambda a: a.bbc_predict(RESULTS[size % 3], amount),
+        "flip": lambda a: a.candleflip_bet(SIDES[size % 2], amount),
+    }
+    return acts.get(kind, lambda a: a.sell(size))
 
 
 @given(st.data(), st.lists(st.integers(min_value=1, max_value=90), min_size=1, max_size=6))

@@ -254,7 +254,9 @@ def _check_pending(ask: Ask, pending: Sequence[PlayerAction]) -> str | None:
         return None
     for action in pending:
         if action.action_type is kind:
-            return f"{kind.value.lower()}.pending: action {action.action_id} of this kind is undecided"
+            return (
+                f"{kind.value.lower()}.pending: action {action.action_id} of this kind is undecided"
+            )
     return None
 
 

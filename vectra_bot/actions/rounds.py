@@ -71,10 +71,17 @@ class RoundTracker(ActionBook):
         if ended is None:
             return
         key = (ended.side_game, ended.round_id)
-        if key in self.account.stakes:
+        if key in self.account.stakes or self._may_stand(key):
             self._waiting[key] = (ended, event.recv_ns)  # our own result says the rest
         else:
             self._record(ended, self._ours.pop(key, None))
+
+    def _may_stand(self, key: Key) -> bool:
+        """Whether an action of ours may have staked on the round, for all we know."""
+        return any(
+            t.action.round_id == key[1] and SIDE_GAMES.get(t.action.action_type) is key[0]
+            for t in self._undecided()
+        )
 
     def on_round_bet(self, event: RoundBet) -> None:
         """Take in that a stake of our own account stands."""
@@ -88,7 +95,8 @@ class RoundTracker(ActionBook):
         found = [t for t in self._undecided() if _fits(t, event)]
         return found[0] if len(found) == 1 else None
 
-    def _staked(self, event: RoundBet, tracked: Tracked | None) -> None:
+    def _staked(self, event: RoundBet, tracked: Tracked | None, *, late: bool = False) -> None:
+        """Book a stake; if *late*, our account was stated since: the venue takes a stake at once."""
         key = (event.side_game, event.round_id)
         cause = StateCause.ACTION
         if tracked is None:
@@ -118,7 +126,7 @@ class RoundTracker(ActionBook):
                 to_sol(tracked.bonus),
                 event.server_ts,
             )
-            shown = self.account.place_stake(stake, cause)
+            shown = self.account.place_stake(stake, cause, stated=late)
         elif key in self.account.stakes:
             held = self.account.stakes[key]
             self.account.stakes[key] = attrs.evolve(held, placed_ts=event.server_ts)
@@ -137,7 +145,11 @@ class RoundTracker(ActionBook):
         remember(self._settled, settled_key, None)
         if key not in self.account.stakes:
             # A result proves the stake as well; its portions are those of the payout.
-            self._staked(attrs.evolve(event, bonus_portion=None), self._in_round(event))
+            tracked = self._in_round(event)
+            known = self.account.stated
+            sent_ns = 0 if tracked is None else tracked.sent_ns or tracked.created_ns
+            late = known is not None and known.recv_ns > sent_ns
+            self._staked(attrs.evolve(event, bonus_portion=None), tracked, late=late)
         stake = self.account.stakes[key]
         payout = to_lamports(event.payout)
         if event.bonus_portion is not None:
@@ -206,6 +218,8 @@ class RoundTracker(ActionBook):
         self._waiting.pop(key, None)
         stake = self.account.stakes.pop(key, None)
         if stake is None:
+            if ended is not None:
+                self._record(ended, None)
             return
         self._find(
             "stake.unsettled",

@@ -304,9 +304,16 @@ class Account:
         self.short = None
         return self._paid(cause, amount, bonus, action_id, unverified=True)
 
-    def place_stake(self, stake: StakeView, cause: StateCause) -> Unexplained | None:
-        """Book an own stake in a round that evidence states; see :meth:`buy`."""
+    def place_stake(
+        self, stake: StakeView, cause: StateCause, *, stated: bool = False
+    ) -> Unexplained | None:
+        """Book an own stake in a round that evidence states; see :meth:`buy`.
+
+        If *stated*, the venue's last statement of our cash already lacks it.
+        """
         self.stakes[stake.side_game, stake.round_id] = stake
+        if stated:
+            return self._explained(-to_lamports(stake.amount - stake.bonus), 0)
         return self._stake(cause, stake.amount, stake.bonus, stake.action_id, unverified=True)
 
     def settle_stake(
@@ -345,13 +352,20 @@ class Account:
 
     def _book(self, effect: Effect) -> Unexplained | None:
         """Make an effect pending and move the cash, unless an update showed it before it was explained."""
-        for change in self._unexplained:
-            if change.delta_cash == effect.delta_cash and change.delta_qty == effect.delta_qty:
-                self._unexplained.remove(change)
-                return change
+        change = self._explained(effect.delta_cash, effect.delta_qty)
+        if change is not None:
+            return change
         self.cash += effect.delta_cash
         self.bonus += effect.delta_bonus
         self._pending.append(attrs.evolve(effect, since_ns=self.now_ns))
+        return None
+
+    def _explained(self, delta_cash: int, delta_qty: int) -> Unexplained | None:
+        """Take back a change that was shown before anything explained it, None if there is none."""
+        for change in self._unexplained:
+            if change.delta_cash == delta_cash and change.delta_qty == delta_qty:
+                self._unexplained.remove(change)
+                return change
         return None
 
     def _name_lot(self, lot: Lot) -> None:

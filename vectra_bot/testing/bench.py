@@ -6,11 +6,14 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
+import attrs
+
 from vectra_bot.actions.risk import Limits
 from vectra_bot.engine import Engine
 from vectra_bot.errors import StrategyError
 from vectra_bot.game import rules
-from vectra_bot.game.ledger import Ledger, to_lamports, to_sol
+from vectra_bot.game.ledger import Fill, Ledger, to_lamports, to_sol
+from vectra_bot.game.shorts import ShortTerms
 from vectra_bot.models import (
     Ack,
     ActionType,
@@ -26,9 +29,11 @@ from vectra_bot.models import (
     LoginStatus,
     Mode,
     PlayerAction,
+    PlayerGameUpdate,
     PlayerUpdate,
     SendResult,
     SessionEnding,
+    ShortInfo,
     SidebetInfo,
     SidebetPlaced,
     SidebetResult,
@@ -36,6 +41,7 @@ from vectra_bot.models import (
 )
 from vectra_bot.plugins import PluginManager
 from vectra_bot.strategy import Strategy
+from vectra_bot.testing.rounds import BenchRounds
 
 PLAYER_ID = "did:privy:bench"
 START_NS = 1_767_225_600_000_000_000
@@ -50,6 +56,8 @@ class Bench:
         ledger: the venue's truth about our account, in lamports.
         commands: what was asked of the venue, oldest first.
         documents: what the session would have stored.
+        rounds: the side games' rounds (unverified), which the caller opens and ends.
+        terms: the payoff of shorts (unverified).
 
     Args:
         strategy: the strategy to drive.
@@ -57,7 +65,11 @@ class Bench:
         cash: SOL at the start.
         limits: limits of the session.
         send: whether commands leave; if False each is answered by "not sent".
+        terms: the payoff of shorts, the textbook one if None.
+        bonus: SOL of bonus money at the start.
     """
+
+    player_id = PLAYER_ID
 
     def __init__(
         self,
@@ -67,6 +79,8 @@ class Bench:
         cash: Decimal | str | int = 1,
         limits: Limits | None = None,
         send: bool = True,
+        terms: ShortTerms | None = None,
+        bonus: Decimal | str | int = 0,
     ) -> None:
         manager = PluginManager()
         for name, plugin in (plugins or {}).items():
@@ -78,7 +92,9 @@ class Bench:
             plugins=manager,
             limits=limits or Limits(),
         )
-        self.ledger = Ledger(to_lamports(cash))
+        self.ledger = Ledger(to_lamports(cash), bonus=to_lamports(bonus))
+        self.terms = terms or ShortTerms()
+        self.rounds = BenchRounds(self)
         self.commands: list[Command] = []
         self.documents: list[Document] = []
         self.now_ns = START_NS
@@ -170,11 +186,24 @@ class Bench:
                 self.tick(price)
 
     def tick(self, price: float, tick: int | None = None) -> None:
-        """Send the next tick at *price* (or tick number *tick*)."""
+        """Send the next tick at *price* (or tick number *tick*); the venue liquidates what it must."""
         self._tick = self._tick + 1 if tick is None else tick
-        self._price = price
+        before, self._price = self._price, price
         self.now_ns += TICK_NS
+        self.ledger.move_short(before, price)
         self._frame(FrameKind.TICK, active=True)
+        self._liquidate()
+
+    def _liquidate(self) -> None:
+        """Sell leveraged lots that have fallen too far, and close a short that is worth nothing."""
+        for number, fill in enumerate(self.ledger.liquidate(self._price, self._tick)):
+            self.trade("sell", fill.amount, fill.qty, trace_id=f"{number:x}" * 32)
+            self.update()
+        short = self.ledger.short
+        if short is not None and not short.value(self._price, self.terms):
+            self.ledger.close_short(self._price, self._tick, 0)
+            self.trade("short_close", 0, 0, trace_id="b" * 32)
+            self.update()
 
     def rug(self, price: float | None = None, *, settle: bool = True) -> None:
         """Rug the game: settle what is open, tell us so in private, then everybody."""
@@ -191,6 +220,12 @@ class Bench:
     def _settle(self) -> None:
         if self.ledger.sidebet is not None:
             self.settle_sidebet(self._tick)
+        short = self.ledger.short
+        if short is not None:
+            value = short.value(self._price, self.terms)
+            closed = self.ledger.close_short(self._price, self._tick, value)
+            self.trade("short_close", closed.amount, 0, trace_id="e" * 32)
+            self.update()
         fill = self.ledger.forced_sell(self._price, self._tick)
         if fill is not None:
             self.trade("sell", fill.amount, fill.qty, trace_id="f" * 32)
@@ -249,23 +284,51 @@ class Bench:
 
     def fill(self, command: Command, *, trade: bool = True, update: bool = True) -> None:
         """Carry *command* out in the venue's ledger; say so by trade and player update as asked."""
-        price, tick = self._price, self._tick
         if command.action_type is ActionType.SIDEBET:
-            bet = self.ledger.place_sidebet(to_lamports(command.amount or 0), tick)
+            bet = self.ledger.place_sidebet(to_lamports(command.amount or 0), self._tick)
             if update:
                 self.update()
             if trade:
                 self.feed(self.sidebet_event(command, bet.start_tick, bet.end_tick))
             return
-        if command.action_type is ActionType.BUY:
-            fill = self.ledger.buy(to_lamports(command.amount or 0), price, tick)
-        else:
-            fill = self.ledger.sell(command.percentage or 100, price, tick)
+        if command.action_type.is_side_game:
+            placed = self.rounds.place(command)
+            if update:
+                self.update()
+            if trade:
+                self.feed(placed)
+            return
+        fill = self.carry_out(command)
         if trade:
-            kind = "buy" if command.action_type is ActionType.BUY else "sell"
-            self.trade(kind, fill.amount, fill.qty, trace_id=command.trace_id)
+            self.feed(self.fill_event(command, fill))
         if update:
             self.update()
+
+    def carry_out(self, command: Command) -> Fill:
+        """Carry a trade out in the venue's ledger at the current price and say nothing."""
+        price, tick, kind = self._price, self._tick, command.action_type
+        amount = to_lamports(command.amount or 0)
+        if kind is ActionType.BUY:
+            return self.ledger.buy(amount, price, tick, command.leverage)
+        if kind is ActionType.SELL:
+            return self.ledger.sell(command.percentage or 100, price, tick)
+        if kind is ActionType.SHORT_OPEN:
+            return self.ledger.open_short(amount, price, tick, self.terms)
+        short = self.ledger.short
+        value = 0 if short is None else short.value(price, self.terms)
+        return self.ledger.close_short(price, tick, value)
+
+    def fill_event(self, command: Command, fill: Fill) -> Trade:
+        """Return the event of *fill*, the execution of *command*."""
+        event = self.trade_event(fill.kind, fill.amount, fill.qty, trace_id=command.trace_id)
+        if command.action_type in (ActionType.SHORT_OPEN, ActionType.SHORT_CLOSE):
+            return event
+        return attrs.evolve(
+            event,
+            leverage=fill.leverage if command.action_type is ActionType.BUY else None,
+            bonus_portion=to_sol(fill.bonus),
+            real_portion=to_sol(fill.amount - fill.bonus),
+        )
 
     def sidebet_event(self, command: Command, start: int, end: int) -> SidebetPlaced:
         """Return the event by which the venue says that our sidebet stands."""
@@ -343,7 +406,7 @@ class Bench:
 
     def update_event(self) -> PlayerUpdate:
         """Return the event that states our account as the venue's ledger has it now."""
-        ledger, bet = self.ledger, self.ledger.sidebet
+        ledger, bet, short = self.ledger, self.ledger.sidebet, self.ledger.short
         return PlayerUpdate(
             recv_ns=self.now_ns,
             player_id=PLAYER_ID,
@@ -351,7 +414,9 @@ class Bench:
             position_qty=to_sol(ledger.position_qty),
             avg_cost=to_sol(ledger.avg_cost),
             total_invested=to_sol(ledger.total_invested),
-            cumulative_pnl=to_sol(ledger.cumulative_pnl(self._price)),
+            cumulative_pnl=to_sol(ledger.cumulative_pnl(self._price, self.terms)),
+            bonus_balance=to_sol(ledger.bonus),
+            short=None if short is None else self._short_info(),
             sidebet_pnl=to_sol(ledger.sidebet_pnl),
             sidebet=None
             if bet is None
@@ -361,6 +426,25 @@ class Bench:
                 start_tick=bet.start_tick,
                 end_tick=bet.end_tick,
             ),
+        )
+
+    def _short_info(self) -> ShortInfo | None:
+        short = self.ledger.short
+        if short is None:
+            return None
+        value = short.value(self._price, self.terms)
+        return ShortInfo(
+            amount=to_sol(short.amount),
+            entry_price=short.entry_price,
+            entry_tick=short.entry_tick,
+            value=to_sol(value),
+            pnl=to_sol(value - short.amount),
+        )
+
+    def show_row(self) -> None:
+        """Send our row as it stands: what the venue says a short is worth."""
+        self.feed(
+            PlayerGameUpdate(recv_ns=self.now_ns, game_id=self.game_id, short=self._short_info())
         )
 
     # What came of it.
