@@ -26,6 +26,7 @@ _BIG = frozenset({"snapshot", "settlement", "new-game", "golden-start"})
 _OVERTAKERS = 3
 """As many small frames have been seen in front of the big one they overtook (protocol 2.7), and one more."""
 _REMEMBERED = 1_000
+_ANSWER_S = 0.3  # what an order's evidence takes at most (protocol 2.3), and a little
 
 
 @frozen
@@ -74,6 +75,7 @@ class OrderCheck:
     _trade_ids: dict[str, None] = field(factory=dict)
     _pending: dict[str, _Order] = field(factory=dict)
     _at_s: float = float("-inf")
+    _answered_s: float = float("-inf")
 
     def see(self, seen: Seen) -> None:
         """Follow one event; excerpts have no order and are passed over."""
@@ -323,7 +325,9 @@ class OrderCheck:
             if order is not None:
                 order.steps.append(seen.event)
         elif isinstance(body, dict) and body.get("payout") and body.get("gameId") in self._rugged:
-            self._find("late", "a won sidebet was told after the public rug frame", seen.place)
+            waits = self._pending or seen.at_s - self._answered_s < _ANSWER_S
+            if not waits:  # evidence of an order that is being answered comes first
+                self._find("late", "a won sidebet was told after the public rug frame", seen.place)
 
     # Own orders (protocol 10).
 
@@ -338,6 +342,7 @@ class OrderCheck:
         for trace_id, order in self._pending.items():
             if order.packet_id == seen.packet_id:
                 del self._pending[trace_id]
+                self._answered_s = seen.at_s
                 body = seen.body
                 if isinstance(body, dict) and body.get("success") is True:
                     self._judge(order, seen.place)
