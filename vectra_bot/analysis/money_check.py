@@ -50,6 +50,7 @@ def check_config(seed: int, *, crowd: int, wire_format: WireFormat) -> ExchangeC
         seed=seed,
         crowd=crowd,
         wire_format=wire_format,
+        past_games=rules.HISTORY_GAMES,
         max_win=Decimal("0.5"),
         candleflip_rooms=3,
         golden=GoldenPlan(every_min=60, after_min=0, length_min=60, chance=1.0),
