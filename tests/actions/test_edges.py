@@ -15,6 +15,7 @@ from vectra_bot.models import (
     ActionState,
     ActionType,
     DocType,
+    DrawingResult,
     FrameKind,
     GameFrame,
     OperatorCommand,
@@ -410,3 +411,31 @@ def test_a_state_too_deep_to_save_is_the_strategys_error() -> None:
     bench.rug()
     with pytest.raises(StrategyError, match="save"):
         bench.new_game()
+
+
+@pytest.mark.parametrize("winner", ["did:privy:bench", "did:privy:somebody"])
+def test_a_drawings_prize_has_a_cause(winner: str) -> None:
+    """What we win in a drawing is explained by it, once; what others win is not ours."""
+    bench, _ = bench_with()
+    prize = Decimal("0.05")
+    drawing = DrawingResult(
+        recv_ns=bench.now_ns,
+        name="goldenHourDrawing",
+        payload_json=None,
+        drawing_id="d1",
+        winners=((winner, prize),),
+    )
+    for _ in range(2):
+        bench.feed(drawing)
+    ours = winner == bench.player_id
+    if ours:
+        bench.ledger.credit(50_000_000, 0)
+    bench.update()
+
+    last = bench.of_type(DocType.SERVER_STATE)[-1]
+    assert (last.cause, last.delta_cash) == (
+        (StateCause.STAKE_SETTLED, prize) if ours else (None, Decimal(0))
+    )
+    assert ("account.drawing" in kinds(bench)) is ours
+    assert bench.engine.account.cash == bench.ledger.cash
+    assert bench.actions == []

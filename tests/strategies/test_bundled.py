@@ -23,9 +23,11 @@ BUNDLED = {
 OUTLINE = ("Description:", "Parameters:", "Entry:", "Exit:", "Expected value:")
 
 
-def test_three_strategies_are_bundled() -> None:
+def test_seven_strategies_are_bundled() -> None:
     """The names users know."""
-    assert sorted(BUNDLED) == ["sidebet", "take-profit", "watch"]
+    assert sorted(BUNDLED) == [
+        "bbc", "candleflip", "leveraged", "short", "sidebet", "take-profit", "watch",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", sorted(BUNDLED))

@@ -49,7 +49,7 @@ from vectra_bot.models import (
     ActionOutcome,
     ActionState,
     ActionType,
-    Drawing,
+    DrawingResult,
     GamePhase,
     PlayerAction,
     PlayerUpdate,
@@ -320,14 +320,15 @@ class ActionTracker(ShortTracker):
             )
         )
 
-    def on_drawing(self, drawing: Drawing, prize: Decimal) -> None:
-        """Take in that we won *prize* in a drawing: no action of ours, and no unexplained change."""
+    def on_drawing(self, drawing: DrawingResult, prize: Decimal) -> bool:
+        """Take in that we won *prize* in a drawing, no action of ours; return False for a repetition."""
         key = f"{drawing.name}:{drawing.drawing_id}"
         if key in self._settled:
-            return
+            return False
         remember(self._settled, key, None)
         self.account.move_cash(to_lamports(prize), None, StateCause.STAKE_SETTLED)
         self._find("account.drawing", "info", f"we won in a {drawing.name}", prize=str(prize))
+        return True
 
     def on_player_update(self, update: PlayerUpdate) -> None:
         """Take in the venue's statement of our account and give its change a cause."""

@@ -66,6 +66,7 @@ class Report:
             sidebet's stake. Cash and ``pnl`` leave it out.
         luck: chance to do at least as well by luck alone: the spread is the law's own for the very risks
             taken, the shape a normal one. None below ten games, and where an expectation is not known.
+        prizes: won in drawings; part of ``pnl``, but neither of ``expected`` nor of ``luck``.
         plugin_errors: number of exceptions by plugin.
         digest: SHA-256 over every action with its outcome, without times.
         ended: why the session ended.
@@ -101,6 +102,7 @@ class Report:
     plugin_errors: dict[str, int] = field(factory=dict)
     error: str | None = None
     expected_without: tuple[str, ...] = ()
+    prizes: Decimal = Decimal(0)
     recovered: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
@@ -237,7 +239,8 @@ class SessionStats:
             return None
         if self.unknown:
             return None
-        z = (equity_change - self.expected) / math.sqrt(self.variance)
+        won = equity_change - self.engine.counts["prizes"]
+        z = (won - self.expected) / math.sqrt(self.variance)
         return 0.5 * math.erfc(z / math.sqrt(2))
 
     def latency(self) -> Latency:

@@ -28,7 +28,7 @@ from vectra_bot.actions.risk import HaltCause, Limits
 from vectra_bot.engine.audit import Auditor, Findings
 from vectra_bot.engine.output import Effect, EngineOutput
 from vectra_bot.game import changes
-from vectra_bot.game.amounts import lamports_from_double, to_sol
+from vectra_bot.game.amounts import lamports_from_double, to_lamports, to_sol
 from vectra_bot.models import (
     Ack,
     ActionState,
@@ -38,7 +38,7 @@ from vectra_bot.models import (
     Command,
     ConnectionChanged,
     DocType,
-    Drawing,
+    DrawingResult,
     Event,
     FrameRejected,
     GameFrame,
@@ -126,7 +126,7 @@ class Engine(EngineOutput):
             RoundResult: self._on_round_result,
             LoginStatus: self._on_login,
             VenueNotice: self._ignore,
-            Drawing: self._on_drawing,
+            DrawingResult: self._on_drawing,
             UnknownEvent: self._on_unknown,
             Ack: self._on_ack,
             FrameRejected: self._on_rejected,
@@ -415,10 +415,11 @@ class Engine(EngineOutput):
         if event.player_id == self.account.player_id:
             self.tracker.on_round_result(event)
 
-    def _on_drawing(self, drawing: Drawing) -> None:
+    def _on_drawing(self, drawing: DrawingResult) -> None:
         for player_id, prize in drawing.winners:
-            if player_id == self.account.player_id:
-                self.tracker.on_drawing(drawing, prize)
+            ours = player_id == self.account.player_id
+            if ours and self.tracker.on_drawing(drawing, prize):
+                self.counts["prizes"] += to_lamports(prize)
 
     def _on_login(self, status: LoginStatus) -> None:
         known = self.account.player_id

@@ -295,7 +295,7 @@ class VenueNotice(Event):
 
 
 @frozen(kw_only=True)
-class Drawing(VenueNotice):
+class DrawingResult(VenueNotice):
     """``goldenHourDrawing`` or ``rugpoolDrawing``: who won what, in SOL (protocol 12).
 
     The second one's body was never captured (unverified); ``drawing_id`` tells drawings apart.

@@ -382,5 +382,6 @@ def make_report(
         plugin_errors=dict(sorted(engine.plugin_errors.items())),
         error=None if failure is None else f"{failure.callback}: {failure.error}",
         expected_without=tuple(sorted(stats.unknown)),
+        prizes=to_sol(engine.counts["prizes"]),
         recovered=recovered,
     )

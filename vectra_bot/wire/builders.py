@@ -12,7 +12,7 @@ from msgspec import UNSET, Raw, UnsetType
 
 from vectra_bot.game.rules import SIDEBET_PAYOUT_X
 from vectra_bot.models import (
-    Drawing,
+    DrawingResult,
     FinishedGame,
     FrameKind,
     GameFrame,
@@ -351,7 +351,7 @@ def drawing(recv_ns: int, name: str, payload: bytes, trace_id: str | None) -> Ve
     else:
         drawing_id = str(known_shape.timestamp)
         winners = [(winner.player_id, sol(winner.reward)) for winner in known_shape.winners]
-    return Drawing(
+    return DrawingResult(
         recv_ns=recv_ns,
         name=name,
         payload_json=payload.decode(),

@@ -94,8 +94,8 @@ _EVENTS: dict[str, tuple[SideGameKind, Reader[Any], Callable[..., Event]]] = {
     for kind in SideGameKind
     for name, payload, amounts, build in (
         ("round", RoundPayload, (), _round),
-        ("bet", RoundBetPayload, ("betAmount",), _bet),
-        ("result", RoundResultPayload, ("betAmount", "payout", "profit"), _result),
+        ("bet", RoundBetPayload, ("betAmount", "choice"), _bet),
+        ("result", RoundResultPayload, ("betAmount", "payout", "profit", "result"), _result),
     )
 }
 

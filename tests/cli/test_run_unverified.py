@@ -1,0 +1,74 @@
+"""`vectra-bot run` with what was never captured: its options, and what the report says of them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from vectra_bot.cli.main import main
+
+FAST = ["--games", "3", "--seed", "7", "--crowd", "0", "--countdown-step", "5000"]
+
+
+def test_options_reach_the_session(
+    capsys: pytest.CaptureFixture[str], store: Path, tmp_path: Path
+) -> None:
+    """Payoff, names and countdown stand in the journal's header, and the run can be replayed."""
+    names = tmp_path / "names.toml"
+    names.write_text('[requests.short_open]\nevent = "openShort"\n')
+    options = ["--short-payoff", "charged", "--short-at-rug", "lose", "--no-side-games"]
+    code = main(["run", "short", *FAST, *options, "--protocol", str(names), "--json"])
+    report = json.loads(capsys.readouterr().out)
+
+    assert code == 0
+    assert report["expected_without"] == ["shorts"]
+    first = next(Path(report["journal"]).glob("000001*"))
+    assert first.exists()
+    assert main(["replay", report["journal"], "--check", "--json"]) == 0
+    checked = json.loads(capsys.readouterr().out)
+    assert checked["equal"]
+    assert checked["commands"] > 0
+
+
+def test_the_report_names_what_it_leaves_out(
+    capsys: pytest.CaptureFixture[str], store: Path
+) -> None:
+    """A person reads that the expectation of a short is not known, and no luck is claimed."""
+    assert main(["run", "short", *FAST]) == 0
+
+    text = " ".join(capsys.readouterr().out.split())
+    assert "not known, and left out: shorts" in text
+    assert "by luck alone" not in text
+
+
+def test_help_marks_what_is_unverified(capsys: pytest.CaptureFixture[str]) -> None:
+    """Options about what was never captured say so."""
+    main(["run", "--help"])
+    text = " ".join(capsys.readouterr().out.split())
+
+    for option in ("--side-games / --no-side-games", "--short-payoff", "--short-at-rug"):
+        assert "(unverified)" in text.split(option, 1)[1][:220]
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--short-payoff", "generous"], "--short-payoff was 'generous'"),
+        (["--countdown-step", "7"], "--countdown-step was"),
+        (["--countdown-step", "300"], "countdown_step was 300"),
+        (["--limit-leverage", "6"], "--limit-leverage was '6'"),
+        (["--protocol", "no-such-file.toml"], "no-such-file.toml"),
+    ],
+)
+def test_wrong_values_are_told_in_one_line(
+    capsys: pytest.CaptureFixture[str], store: Path, options: list[str], told: str
+) -> None:
+    """What is wrong, its value and what to give, and nothing is written."""
+    assert main(["run", "short", *FAST[:4], *options]) != 0
+
+    error = capsys.readouterr().err
+    assert told in error
+    assert "Traceback" not in error
+    assert not (store / "journals").exists()
