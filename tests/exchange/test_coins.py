@@ -285,6 +285,23 @@ def test_what_happened_while_away_is_in_the_money() -> None:
     assert balanced(client)
 
 
+def test_a_later_connection_gets_no_earlier_answer() -> None:
+    """What was on its way when a client left is lost, even if it comes back at once on the same terms."""
+    client = joined()
+    client.until_tick(2)
+    slow = EvidenceDelays()
+    client.exchange.disconnect(ME)
+    client.exchange.connect(ME, delays=slow)
+    client.drain()
+    client.buy(1, after_ms=0)
+    client.until(lambda seen: '"buy"' in seen.text)
+    client.exchange.disconnect(ME)
+    client.exchange.connect(ME, delays=slow)
+    client.drain()
+    assert client.answers("ack") == []
+    assert told(client, "playerUpdate")[-1]["cash"] == 99
+
+
 def test_two_clients_share_nothing() -> None:
     """One player's coin, money and messages are not the other's."""
     client = joined()

@@ -6,6 +6,7 @@ from collections import Counter
 from random import Random
 from typing import Any
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -321,6 +322,33 @@ def test_a_golden_game_starts_with_the_history_and_ends_with_a_drawing() -> None
     assert account_of(client).sol.cash == before + 50_000_000
     after = [seen for seen in client.answers("playerUpdate") if seen.at_ns >= drawing.at_ns]
     assert lamports_from_double(after[0].payload["cash"]) == before + 50_000_000
+    assert balanced(client)
+
+
+def test_a_drawing_comes_before_the_next_game() -> None:
+    """However soon the next game is announced, players of the one that rugged are drawn from.
+
+    The 29th game of this seed rugs right after a tick that was late, and the next one follows quickly.
+    """
+    plain = config(
+        seed=18, golden=ALWAYS, rugpool_threshold=1, instarug_ticks=5_000, countdown_step_ms=5_000
+    )
+    client = joined(attrs.evolve(plain, side_games=False, notices=False), cash=1_000 * SOL)
+    order: list[str] = []
+    while client.exchange.games_opened < 30:
+        for seen in client.step():
+            if seen.private:
+                continue
+            if "Drawing" in seen.name:
+                order.append(seen.name)
+            elif (frame := state(seen)) and frame.get("cooldownTimer") == rules.COOLDOWN_MS:
+                order.append("new game")
+            elif frame.get("allowPreRoundBuys") and "price" in frame:
+                client.buy(0.5, after_ms=0)
+        client.seen.clear()
+    drawn = ["goldenHourDrawing", "new game", "rugpoolDrawing"]
+    assert [sorted(order[n : n + 3]) for n in range(0, len(order), 3)] == [drawn] * 30
+    assert order[2::3] == ["new game"] * 30
     assert balanced(client)
 
 

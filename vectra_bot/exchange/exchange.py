@@ -15,6 +15,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
+from attrs import evolve
+
 from vectra_bot.errors import InputError
 from vectra_bot.exchange.accounts import Account, Money
 from vectra_bot.exchange.broadcast import presale_table
@@ -64,6 +66,7 @@ class Exchange(ExchangeOutput):
     ) -> None:
         super().__init__(config, on_request, on_deposit)
         self._last_players: list[Account] = []
+        self._drawings: list[Callable[[], None]] = []
         self._seed = ""
         self._number = 0
         self._deals_shown = 0
@@ -109,7 +112,8 @@ class Exchange(ExchangeOutput):
                 raise InputError(f"starting {name} was {amount} lamports: give 0 or more")
         if account is None:
             account = self.books.open(player_id, username, level, cash, bonus)
-        account.delays = delays or EvidenceDelays()
+        # One object a connection: by it mail that was meant for an earlier one is told apart.
+        account.delays = evolve(delays or EvidenceDelays())
         self.books.clients.append(account)
         self._broadcast.connected = self._connected()
         if snapshot:
@@ -275,11 +279,10 @@ class Exchange(ExchangeOutput):
         )
         self._stage()
         self._board.publish()
-        after = rules.PRIVATE_BEFORE_RUG_MS + _DRAWING_AFTER_RUG_MS
         if drawing is not None:
-            self._plan(after, partial(self._show_pool_drawing, drawing))
+            self._drawings.append(partial(self._show_pool_drawing, drawing))
         if self._golden.is_golden:
-            self._plan(after, self._draw_golden)
+            self._drawings.append(self._draw_golden)
 
     def _settle_at_rug(self, account: Account) -> None:
         settled = self._market.settle_won(account, self._game.rug_tick, self.now_ns)
@@ -306,6 +309,9 @@ class Exchange(ExchangeOutput):
         for account in self.books.clients:
             self._mail.post(account, self._mail.player_update(account))
         after, extra = self._timing.settlement_ms()
+        for draw in self._drawings:  # the next game would have other players
+            self._plan(min(_DRAWING_AFTER_RUG_MS, after), draw)
+        self._drawings.clear()
         self._plan(after, partial(self._settlement, extra))
         ended = Finished.of(self._market.game_id, self._seed, self._game, self.now_ns // NS_PER_MS)
         self._plan(after + self._timing.new_game_ms(), partial(self._new_game, ended))
