@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.exchange.driver import ME, Client, config
+from tests.exchange.driver import ME, Client, config, state
 from tests.exchange.scenario import (
     LONG,
     OTHER,
@@ -129,6 +129,25 @@ def test_practice_rows_say_so() -> None:
     assert (coin["address"], coin["max_bet"], coin["max_win"]) == (PRACTICE, 10_000, 50_000)
     trade = told(client, "standard/newTrade")[0]
     assert (trade["coin"], trade["bonusPortion"]) == (PRACTICE, 0)
+
+
+def test_a_practice_stake_is_neither_real_nor_bonus_money() -> None:
+    """Both portions of an open practice bet are 0, as in all 73 captured ones."""
+    client = practising()
+    ask(client, "requestSidebet", amount=5, coinAddress=PRACTICE, xPayout=5)
+    ask(client, "shortOrder", amount=5)
+    client.until_tick(5)
+    row = told(client, "gameStatePlayerUpdate")[-1]["leaderboardEntry"]
+    for part in (row["sideBet"], row["shortPosition"]):
+        assert (part["bonusPortion"], part["realPortion"]) == (0, 0)
+    assert (row["sideBet"]["betAmount"], row["shortPosition"]["amount"]) == (5, 5)
+    client.games(1)
+    (placed,) = [
+        bet
+        for bet in state(client.seen[-2])["gameHistory"][0]["globalSidebets"]
+        if bet["type"] == "placed"
+    ]
+    assert (placed["betAmount"], placed["bonusPortion"], placed["realPortion"]) == (5, 0, 0)
 
 
 def test_practice_trades_are_shown_to_their_owner_alone() -> None:

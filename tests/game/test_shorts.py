@@ -95,6 +95,19 @@ def test_the_compounding_value_follows_the_path(
     assert abs(value - expected) <= 1 + expected * Fraction(1, 10**12)
 
 
+@given(payoffs, st.integers(1_000_000, 10**13), prices, st.lists(prices, max_size=4))
+def test_an_estimate_is_near_the_value(
+    payoff: ShortPayoff, amount: int, entry: float, path: list[float]
+) -> None:
+    """What rows are ordered by is within a few lamports of the value, up to the biggest practice stake."""
+    of = terms(payoff)
+    basis = None if of.waits_to_open else entry
+    short, price = OpenShort(amount, entry, 1, 0, basis), entry
+    for after in path:
+        short, price = short.moved(price, after), after
+    assert abs(short.estimate(price, of) - short.value(price, of)) <= 10
+
+
 def test_compounding_depends_on_the_way() -> None:
     """Up and down again to the entry price costs a compounding short, not a textbook one."""
     short = OpenShort(SOL, 1.0, 1, 0, 1.0).moved(1.0, 1.25).moved(1.25, 1.0)

@@ -53,7 +53,7 @@ def sidebet_part(bet: OpenSidebet | None, game_id: str, coin: Coin) -> SideBet |
         x_payout=rules.SIDEBET_PAYOUT_X,
         coin_address=coin_address(coin),
         bonus_portion=sol_number(bet.bonus),
-        real_portion=sol_number(bet.amount - bet.bonus),
+        real_portion=0 if coin is Coin.PRACTICE else sol_number(bet.amount - bet.bonus),
     )
 
 
@@ -71,7 +71,7 @@ def short_part(ledger: Ledger, price: float, terms: ShortTerms, coin: Coin) -> S
         pnl=sol_number(value - short.amount),
         coin_address=coin_address(coin),
         bonus_portion=sol_number(short.bonus),
-        real_portion=sol_number(short.amount - short.bonus),
+        real_portion=0 if coin is Coin.PRACTICE else sol_number(short.amount - short.bonus),
     )
 
 
