@@ -6,7 +6,10 @@ import json
 
 import pytest
 
+from vectra_bot.analysis.money_check import check_money
 from vectra_bot.cli.main import main
+from vectra_bot.cli.money_check import _print
+from vectra_bot.exchange import Exchange, Outbound
 
 SHORT = ("money-check", "--seed", "28", "--games", "1", "--crowd", "20", "--clients", "3")
 
@@ -32,6 +35,21 @@ def test_a_right_exchange_as_text(capsys: pytest.CaptureFixture[str]) -> None:
     assert lines[0].startswith("1 games, 23 accounts, ")
     assert lines[-1] == "every lamport accounted for"
     assert any(line.startswith("  house, SOL: ") for line in lines)
+
+
+def test_a_wrong_exchange_as_text(capsys: pytest.CaptureFixture[str]) -> None:
+    """Every difference has its line, and the last line says that there are some."""
+
+    class Mute(Exchange):
+        def step(self) -> list[Outbound]:
+            return [m for m in super().step() if "standard/newTrade" not in m.text]
+
+    report = check_money(28, 1, crowd=0, clients=3, venue=Mute)
+    _print(report)
+    lines = capsys.readouterr().out.splitlines()
+    assert report.differences
+    assert lines[-1 - len(report.differences) : -1] == list(report.differences)
+    assert lines[-1] == "the frames and the books differ"
 
 
 def test_both_formats_can_be_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
