@@ -319,6 +319,20 @@ def test_a_folder_without_a_journal_is_refused(tmp_path: Path) -> None:
         check_frames(tmp_path, Reference(1))
 
 
+def test_the_lost_frame_of_the_list_excuses_no_other(tmp_path: Path, reference: Reference) -> None:
+    """In the game that has a listed loss, any other loss is named."""
+    taken = public(rows("dec"))
+    for row in taken:
+        if row["event"] == STATE:
+            body_of(row)["gameId"] = "20251212-25dcb17086a24ad7"
+    taken = [row for row in taken if row["event"] == STATE and row["capture"].endswith("1")]
+    ticks = state_rows(taken, is_tick)
+    taken = taken[ticks[0] : ticks[0] + 8]
+    del taken[4]
+    lines = named(check(tmp_path, taken, reference))
+    assert any("frame between tick" in line for line in lines)
+
+
 def test_every_listed_exception_has_a_reason_and_no_wildcard_kind() -> None:
     """The list is short, speaks of one kind at a time and says why."""
     listed = exceptions()

@@ -38,6 +38,7 @@ class Known:
     path: str = "*"
     what: str = "*"
     game_id: str = "*"
+    found: str = "*"
     reason: str
 
     def covers(self, difference: Difference) -> bool:
@@ -49,6 +50,7 @@ class Known:
             and fnmatchcase(difference.path, self.path.replace("[", "[[]"))
             and fnmatchcase(difference.what, self.what)
             and fnmatchcase(difference.game_id, self.game_id)
+            and fnmatchcase(difference.found, self.found)
         )
 
 
