@@ -70,7 +70,7 @@ def test_the_pool_conserves_money(
     entries = list(zip(accounts, pnls, strict=True))
     for number in range(4):
         before = pool.amount
-        drawing = pool.count_rug(1, entries, liquidated, number)
+        drawing = pool.draw(number) if pool.count_rug(1, entries, liquidated) else None
         paid = 0
         if drawing is not None:
             assert drawing.total == before + liquidated // 2
@@ -87,9 +87,9 @@ def test_a_long_game_is_no_instarug() -> None:
     """A rug at tick 6 counts, one at tick 7 does not (protocol 12)."""
     books, (one,) = players(1)
     pool = Pool(books, dice())
-    assert pool.count_rug(7, [(one, -SOL)], SOL, 0) is None
+    assert not pool.count_rug(7, [(one, -SOL)], SOL)
     assert (pool.amount, b'"instarugCount":0' in bytes(pool.brief)) == (0, True)
-    pool.count_rug(6, [(one, -SOL)], SOL, 0)
+    pool.count_rug(6, [(one, -SOL)], SOL)
     assert (pool.amount, b'"instarugCount":1' in bytes(pool.brief)) == (SOL // 2, True)
 
 
@@ -109,8 +109,8 @@ def test_entries_are_one_per_thousandth_lost(lost: int, entries: int) -> None:
     """One entry per 0.001 SOL lost, none for less or for a gain, at most 5000 a player."""
     books, (one,) = players(1)
     pool = Pool(books, dice())
-    pool.count_rug(1, [(one, -lost)], 0, 0)
-    pool.count_rug(1, [(one, -lost)], 0, 0)
+    pool.count_rug(1, [(one, -lost)], 0)
+    pool.count_rug(1, [(one, -lost)], 0)
     total = min(5_000, 2 * entries)
     assert f'"totalEntries":{total},'.encode() in bytes(pool.detail)
 
@@ -120,9 +120,11 @@ def test_the_tenth_instarug_draws_three_winners() -> None:
     books, accounts = players(8)
     pool = Pool(books, dice())
     losses = [(account, -SOL // 100) for account in accounts]
-    for number in range(9):
-        assert pool.count_rug(3, losses, SOL, number) is None
-    drawing = pool.count_rug(3, losses, SOL, 1234)
+    for _ in range(9):
+        assert not pool.count_rug(3, losses, SOL)
+    assert pool.count_rug(3, losses, SOL)
+    assert pool.amount == 5 * SOL
+    drawing = pool.draw(1234)
     assert isinstance(drawing, Drawing)
     assert (drawing.total, drawing.reward) == (5 * SOL, 5 * SOL // 3)
     assert pool.amount == 5 * SOL - 3 * (5 * SOL // 3) == 2
@@ -140,9 +142,11 @@ def test_without_entries_the_pool_keeps_its_money() -> None:
     """Nobody lost enough: no drawing, and what is in the pool waits for the next one."""
     books, (one, *_) = players(3)
     pool = Pool(books, dice(), threshold=1)
-    assert pool.count_rug(1, [(one, 5)], SOL, 0) is None
+    assert pool.count_rug(1, [(one, 5)], SOL)
+    assert pool.draw(0) is None
     assert pool.amount == SOL // 2
-    drawing = pool.count_rug(1, [(one, -SOL)], 0, 0)
+    assert pool.count_rug(1, [(one, -SOL)], 0)
+    drawing = pool.draw(0)
     assert drawing is not None
     assert [account.player_id for account, _ in drawing.winners] == ["p0"]
     assert pool.amount == SOL // 2 - SOL // 6
@@ -186,6 +190,26 @@ def test_an_instarug_is_drawn_and_announced() -> None:
     assert lamports_from_double(detail["rugpoolAmount"]) == pool - pool // 3
     assert detail["lastDrawing"] == payload
     assert balanced(client)
+
+
+def test_nobody_learns_of_his_prize_before_the_drawing() -> None:
+    """Until it is announced no update, row or pool part holds a trace of it; then cash rises at once."""
+    client = joined(config(seed=INSTARUG, rugpool_threshold=1, golden=NEVER))
+    client.until_presale()
+    ask(client, "buyOrder", amount=1)
+    client.until(lambda seen: seen.name == "rugpoolDrawing")
+    forced = account_of(client).flows.total(Entry.FORCED_SELL)
+    cash = [lamports_from_double(update["cash"]) for update in told(client, "playerUpdate")]
+    assert cash[-2:] == [99 * SOL + forced] * 2  # with the forced sale, and with the rug frame
+    assert all(
+        seen.payload["rugpool"]["lastDrawing"] is None
+        for seen in client.answers("gameStatePlayerUpdate")
+        if "rugpool" in seen.payload and seen is not client.seen[-1]
+    )
+    client.drain()
+    prize = account_of(client).flows.total(Entry.RUGPOOL_PRIZE)
+    assert prize > 0
+    assert lamports_from_double(told(client, "playerUpdate")[-1]["cash"]) == cash[-1] + prize
 
 
 def test_tick_frames_show_the_pool_filling() -> None:

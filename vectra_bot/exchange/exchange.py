@@ -274,13 +274,10 @@ class Exchange(ExchangeOutput):
             for account in market.players
             if not account.is_practice
         ]
-        drawing = self._pool.count_rug(
-            market.tick, pnls, market.liquidated, self.now_ns // NS_PER_MS
-        )
+        if self._pool.count_rug(market.tick, pnls, market.liquidated):
+            self._drawings.append(self._draw_pool)
         self._stage()
         self._board.publish()
-        if drawing is not None:
-            self._drawings.append(partial(self._show_pool_drawing, drawing))
         if self._golden.is_golden:
             self._drawings.append(self._draw_golden)
 

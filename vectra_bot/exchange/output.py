@@ -26,7 +26,7 @@ from vectra_bot.exchange.leaderboard import Leaderboard
 from vectra_bot.exchange.mail import Mail, sidebet_payload
 from vectra_bot.exchange.market import Deal, Market, Placed
 from vectra_bot.exchange.notices import Notices
-from vectra_bot.exchange.rugpool import Drawing, Pool
+from vectra_bot.exchange.rugpool import Pool
 from vectra_bot.exchange.schedule import Rank, Schedule
 from vectra_bot.exchange.sidegames import RoundStake, SideGames
 from vectra_bot.exchange.tape import trade_text
@@ -183,8 +183,11 @@ class ExchangeOutput:
             self._mail.post(stake.account, self._mail.player_update(stake.account))
             self._mail.post(stake.account, self._mail.round_bet(stake, None))
 
-    def _show_pool_drawing(self, drawing: Drawing) -> None:
-        """Announce the rugpool's winners to all, and tell each what he holds now."""
+    def _draw_pool(self) -> None:
+        """Draw the rugpool's winners, announce them to all, and tell each what he holds now."""
+        drawing = self._pool.draw(self.now_ns // NS_PER_MS)
+        if drawing is None:
+            return
         self._announce_event("rugpoolDrawing", drawing.payload())
         for account, _ in drawing.winners:
             self._state_account(account)

@@ -134,25 +134,29 @@ class Pool:
         """Return the lamports in the pool."""
         return sum(self._books.pool.sums.values())
 
-    def count_rug(
-        self, rug_tick: int, pnls: list[tuple[Account, int]], liquidated: int, timestamp_ms: int
-    ) -> Drawing | None:
+    def count_rug(self, rug_tick: int, pnls: list[tuple[Account, int]], liquidated: int) -> bool:
         """Take in how a game ended: *pnls* of its players in lamports, SOL play only.
 
         Returns:
-            The drawing, if this rug has filled the pool and somebody has entries.
+            Whether the pool is full now; then :meth:`draw` is due.
         """
         if rug_tick > self._config.instarug_threshold:
-            return None
+            return False
         self._instarugs += 1
         self._books.feed_pool(liquidated // rules.RUGPOOL_DIVISOR)
         for account, pnl in pnls:
             self._enter(account, -pnl // rules.RUGPOOL_LAMPORTS_PER_ENTRY)
-        drawing = None
-        if self._instarugs >= self._config.threshold:
-            self._instarugs = 0
-            drawing = self._draw(timestamp_ms)
-            self._entries.clear()
+        self._encode()
+        return self._instarugs >= self._config.threshold
+
+    def draw(self, timestamp_ms: int) -> Drawing | None:
+        """Hold the drawing and pay its winners; None if nobody has entries, or there is nothing to win.
+
+        Winners are paid when all are told, not before: nothing they are sent may tell them earlier.
+        """
+        drawing = self._draw(timestamp_ms)
+        self._instarugs = 0
+        self._entries.clear()
         self._encode()
         return drawing
 
