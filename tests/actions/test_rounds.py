@@ -346,3 +346,39 @@ def test_the_context_digest_covers_what_stands_beside_the_game() -> None:
         digests.append(bench.commands[0].context_sha256)
 
     assert digests[0] != digests[1]
+
+
+def test_of_several_in_flight_the_only_stake_that_fits_is_told_by_its_amount() -> None:
+    """The update comes before the bet event: a stake that alone explains it needs no other key."""
+    bench = playing()
+    act(bench, lambda a: a.bbc_predict("BULL", "0.01"), lambda a: a.sidebet("0.01"))
+    stake, _ = bench.commands
+    bench.fill(stake)
+
+    assert [a.action_id for a in bench.actions] == [stake.action_id]
+    causes = [s.cause for s in bench.of_type(DocType.SERVER_STATE) if s.delta_cash]
+    assert causes == [StateCause.ACTION]
+
+
+def test_two_stakes_that_both_fit_are_told_apart_by_their_events_alone() -> None:
+    """Of two equal stakes in two side games neither is guessed at."""
+    bench = playing()
+    act(bench, lambda a: a.bbc_predict("BULL", "0.01"), lambda a: a.candleflip_bet("RED", "0.01"))
+    stake = bench.commands[1]
+    placed = bench.rounds.place(stake)
+    bench.update()
+    assert bench.actions == []
+    bench.feed(placed)
+
+    assert [a.action_id for a in bench.actions] == [stake.action_id]
+    assert bench.engine.account.cash == bench.ledger.cash
+
+
+def test_what_is_on_its_way_is_not_asked_twice() -> None:
+    """A second stake in one round, or a second short, waits for the first one's answer."""
+    bench = playing()
+    act(bench, lambda a: a.bbc_predict("BULL", "0.01"), lambda a: a.bbc_predict("BEAR", "0.01"))
+    act(bench, lambda a: a.short_open("0.01"), lambda a: a.short_open("0.01"))
+
+    assert reasons(bench) == ["round.asked", "short.asked"]
+    assert len(bench.commands) == 2

@@ -22,6 +22,7 @@ from vectra_bot.game.sidegames import bbc_game, candleflip_game
 from vectra_bot.models import DocType
 from vectra_bot.session.recovery import recover_store
 from vectra_bot.session.replay import check_journal
+from vectra_bot.store.catalog import open_store
 
 NAMES = ("bbc", "candleflip", "leveraged", "short")
 CLASSES = {
@@ -69,6 +70,9 @@ def assert_money_closes(store: Path, log: Path) -> None:
             " WHERE state = 'CONFIRMED' AND actor = 'bot'",
         )
     }
+    with open_store(store) as catalog:
+        for row in catalog.run("cash-per-game").as_dicts():
+            assert row["residual_lamports"] == 0
     requests = [json.loads(line) for line in log.read_text().splitlines()]
     assert ours
     assert ours == {

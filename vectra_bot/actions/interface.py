@@ -151,7 +151,8 @@ class BotActionInterface(ABC):
             StrategyError: *amount* is no amount of SOL with at most nine places.
         """
         self._enter("short_open")
-        ask = Ask(ActionType.SHORT_OPEN, amount=self._stake(amount))
+        asked = any(a.action_type is ActionType.SHORT_OPEN for a in self.pending)
+        ask = Ask(ActionType.SHORT_OPEN, amount=self._stake(amount), asked=asked)
         return self._ask(ask, "SHORT", ExitPlan())
 
     def short_close(self) -> PlayerAction:
@@ -318,7 +319,11 @@ class BotActionInterface(ABC):
             asked = rounds.current(side_game)
         else:
             asked = rounds.get(side_game, round_id)
-        ask = Ask(kind, amount=self._stake(amount), choice=choice, round=asked)
+        under_way = asked is not None and any(
+            a.action_type is kind and a.round_id == asked.round_id for a in self.pending
+        )
+        lamports = self._stake(amount)
+        ask = Ask(kind, amount=lamports, choice=choice, round=asked, asked=under_way)
         return self._ask(ask, choice, ExitPlan())
 
     def _ask(self, ask: Ask, button: str, plan: ExitPlan) -> PlayerAction:

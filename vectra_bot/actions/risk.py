@@ -97,7 +97,10 @@ class HaltCause(str, Enum):
 
 @frozen
 class Ask:
-    """What is about to be asked of the venue; ``amount`` in lamports, ``round`` a side game's."""
+    """What is about to be asked of the venue; ``amount`` in lamports, ``round`` a side game's.
+
+    ``asked`` says that the same was asked already and is not decided: of this round, or a short.
+    """
 
     action_type: ActionType
     amount: int | None = None
@@ -105,6 +108,7 @@ class Ask:
     leverage: int = 1
     choice: str | None = None
     round: Round | None = None
+    asked: bool = False
 
     @property
     def is_full_exit(self) -> bool:
@@ -268,6 +272,8 @@ def _check_short(ask: Ask, game: GameView, account: Account) -> str | None:
         return None if account.short is not None else "short: there is no short to close"
     if account.short is not None:
         return f"short.open: a short is open since tick {account.short.entry_tick}"
+    if ask.asked:
+        return "short.asked: a short is on its way"
     return None
 
 
@@ -282,4 +288,6 @@ def _check_round(ask: Ask, account: Account) -> str | None:
         return f"round.choice: round {asked.round_id} does not offer {ask.choice}"
     if (asked.side_game, asked.round_id) in account.stakes:
         return f"round.staked: a stake stands in round {asked.round_id}"
+    if ask.asked:
+        return f"round.asked: a stake in round {asked.round_id} is on its way"
     return None

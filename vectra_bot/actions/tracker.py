@@ -378,6 +378,7 @@ class ActionTracker(ShortTracker):
         """Attribute an unexplained change to the one action in flight, if it is what that action does.
 
         A sidebet or short that the update itself states needs no other key: a player has one at a time.
+        Nor does a stake in a round that alone explains the change: its own event comes after the update.
         """
         candidates = self._undecided()
         for kind, stated, held in (
@@ -386,6 +387,8 @@ class ActionTracker(ShortTracker):
         ):
             if stated is not None and held is None:
                 candidates = [t for t in candidates if t.action.action_type is kind] or candidates
+        if len(candidates) > 1:
+            candidates = self._only_stake(candidates, update, statement)
         if len(candidates) != 1 or not self._explains(candidates[0].action, update, statement):
             return None
         tracked = candidates[0]
@@ -407,6 +410,18 @@ class ActionTracker(ShortTracker):
         self._executed(tracked, update.recv_ns, "player update")
         self._complete(tracked, player_state(update), update.recv_ns // NS_PER_MS)
         return tracked
+
+    def _only_stake(
+        self, candidates: list[Tracked], update: PlayerUpdate, statement: Statement
+    ) -> list[Tracked]:
+        """Return the stake in a round that is the only one of *candidates* to explain the change."""
+        fitting = [
+            t
+            for t in candidates
+            if self._explains(t.action, update, statement)
+            and not (t.action.action_type is ActionType.SIDEBET and update.sidebet is None)
+        ]
+        return fitting if all(t.action.action_type.is_side_game for t in fitting) else []
 
     def _hold_shown(self, update: PlayerUpdate, tracked: Tracked) -> None:
         """Hold what the shown action staked on; a short is adopted from the update."""

@@ -87,7 +87,8 @@ GROUP BY action_type;
 """
 
 # Buys, stakes and sells come from our own actions, everything else from the venue's statements, so a
-# residual of 0 means that two independent accounts agree.
+# residual of 0 means that two independent accounts agree. What our account did without us (a liquidation)
+# stands in the statements alone. Bonus money is no cash.
 _CASH_PER_GAME = """\
 WITH states AS (
     SELECT session_id, game_id, min(seq) AS first_seq, max(seq) AS last_seq,
@@ -102,10 +103,13 @@ acts AS (
     SELECT session_id, game_id, min(seq) AS first_seq, max(seq) AS last_seq, count(*) AS actions,
         coalesce(sum(executed) FILTER (action_type = 'BUY'), 0) AS buys,
         coalesce(sum(executed) FILTER (action_type = 'SIDEBET'), 0) AS sidebets,
-        coalesce(sum(executed) FILTER (action_type = 'SELL'), 0) AS sells
+        coalesce(sum(executed) FILTER (action_type = 'SELL'), 0) AS sells,
+        coalesce(sum(executed) FILTER (action_type = 'SHORT_OPEN'), 0) AS shorts,
+        coalesce(sum(executed) FILTER (action_type = 'SHORT_CLOSE'), 0) AS short_closes,
+        coalesce(sum(executed) FILTER (action_type IN ('BBC_PREDICT', 'CANDLEFLIP_BET')), 0) AS side_games
     FROM (
-        SELECT *, CASE WHEN state IN ('CONFIRMED', 'EXECUTED_LATE')
-            THEN outcome_executed_amount END AS executed
+        SELECT *, CASE WHEN state IN ('CONFIRMED', 'EXECUTED_LATE') AND actor <> 'external'
+            THEN outcome_executed_amount - coalesce(outcome_executed_bonus, 0) END AS executed
         FROM player_action
     ) GROUP BY session_id, game_id
 ),
@@ -131,6 +135,9 @@ joined AS (
         coalesce(a.buys, 0)::DECIMAL(38,9) AS buys,
         coalesce(a.sidebets, 0)::DECIMAL(38,9) AS sidebets,
         coalesce(a.sells, 0)::DECIMAL(38,9) AS sells,
+        coalesce(a.shorts, 0)::DECIMAL(38,9) AS shorts,
+        coalesce(a.short_closes, 0)::DECIMAL(38,9) AS short_closes,
+        coalesce(a.side_games, 0)::DECIMAL(38,9) AS side_games,
         coalesce(s.forced_sells, 0)::DECIMAL(38,9) AS forced_sells,
         coalesce(s.settlements, 0)::DECIMAL(38,9) AS settlements,
         coalesce(s.external, 0)::DECIMAL(38,9) AS external
@@ -145,8 +152,9 @@ filled AS (
     ) FROM joined
 )
 SELECT session_id, game_id, actions, cash_start, buys, sidebets, sells, forced_sells, settlements,
-    external, cash_end,
-    ((cash_end - (cash_start - buys - sidebets + sells + forced_sells + settlements + external))
+    external, shorts, short_closes, side_games, cash_end,
+    ((cash_end - (cash_start - buys - sidebets - shorts - side_games
+        + sells + short_closes + forced_sells + settlements + external))
         * 1000000000)::BIGINT AS residual_lamports
 FROM filled ORDER BY session_id, first_seq
 """
