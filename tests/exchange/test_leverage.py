@@ -87,6 +87,31 @@ def test_a_liquidation_is_told_as_a_plain_sell() -> None:
     assert client.records[-1].kind == "buy"
 
 
+def test_lots_that_end_at_one_tick_are_told_together() -> None:
+    """One ``sell`` a lot, oldest first, then the account once, as all of them left it."""
+    client = joined()
+    client.until_tick(2)
+    for amount in (1, 2):
+        ask(client, "buyOrder", amount=amount, leverage=5)
+    lots = ledger_of(client).lots
+    tick = first_at_limit(2, 5)
+    client.until_tick(tick - 1)
+    client.seen.clear()
+    client.until_tick(tick + 1)
+    names = [seen.name for seen in client.seen if seen.private]
+    at = names.index("standard/newTrade")
+    assert names[at : at + 4] == [
+        "standard/newTrade",
+        "standard/newTrade",
+        "playerUpdate",
+        "gameStatePlayerUpdate",
+    ]
+    paid = [lamports_from_double(trade["amount"]) for trade in told(client, "standard/newTrade")]
+    assert paid == [lot_value(lot, GAME.prices[tick]) for lot in lots]
+    (update,) = told(client, "playerUpdate")
+    assert lamports_from_double(update["cash"]) == 97 * SOL + sum(paid)
+
+
 def test_a_leveraged_position_is_listed_until_it_is_gone() -> None:
     """``leveragedPositions`` names stake, entry and limit of every leveraged lot, and only those."""
     client = joined()

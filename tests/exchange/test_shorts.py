@@ -227,6 +227,35 @@ def test_the_owner_of_a_short_learns_of_the_rug_first() -> None:
     assert early == ["standard/newTrade", "playerUpdate", "gameStatePlayerUpdate"]
 
 
+def test_bet_short_and_position_end_in_their_order_at_the_rug() -> None:
+    """Bet and account, then short, position and the account as both left it, then the row (protocol 10)."""
+    client = with_terms()
+    client.until_tick(HIGH)
+    ask(client, "buyOrder", amount=1)
+    ask(client, "shortOrder", amount=1)
+    client.until_tick(GAME.rug_tick - 1)
+    ask(client, "requestSidebet", amount=1, xPayout=5)
+    cash = account_of(client).sol.cash
+    rug = client.until_rug()
+    early = [seen for seen in client.seen if seen.at_ns == rug.at_ns - 150_000_000]
+    assert [seen.name for seen in early] == [
+        "currentSidebetResult",
+        "playerUpdate",
+        "standard/newTrade",
+        "standard/newTrade",
+        "playerUpdate",
+        "gameStatePlayerUpdate",
+    ]
+    result, first, short, sale, last, row = (seen.payload for seen in early)
+    assert [short["type"], sale["type"]] == ["short_close", "sell"]
+    paid = [lamports_from_double(p) for p in (result["payout"], short["amount"], sale["amount"])]
+    assert lamports_from_double(first["cash"]) == cash + paid[0]
+    assert lamports_from_double(last["cash"]) == cash + sum(paid)
+    assert (first["positionQty"] > 0, last["positionQty"]) == (True, 0)
+    assert lamports_from_double(row["leaderboardEntry"]["pnl"]) == cash + sum(paid) - 100 * SOL
+    assert balanced(client)
+
+
 def test_a_short_held_less_than_20_ticks_into_the_rug_counts() -> None:
     """Like a long that is sold by the rug it gives experience (protocol 6.1)."""
     client = with_terms()
