@@ -116,8 +116,8 @@ CHANGES: dict[str, tuple[Change, str, str]] = {
         "missing",
         "start after countdown 100",
     ),
-    "a lost snapshot": (
-        lambda taken: taken.pop(where(taken, "snapshot")) and None,
+    "a lost snapshot after a mark of the connection": (
+        lambda taken: taken[where(taken, "snapshot")].update(event=CONNECTED, args=[]),
         "missing",
         "the snapshot before",
     ),

@@ -63,6 +63,7 @@ class OrderCheck:
     strict: bool = False
     findings: list[Finding] = field(factory=list)
     logged_in: bool = False
+    _marked: bool = False
     _last: StateFrame | None = None
     _waiting: list[StateFrame] = field(factory=list)
     _game_id: str = ""
@@ -108,6 +109,7 @@ class OrderCheck:
         return self.findings
 
     def _reconnect(self) -> None:
+        self._marked = True
         self._last = self._owed = None
         self._waiting = []
         self.logged_in = self._presale = False
@@ -207,7 +209,9 @@ class OrderCheck:
     def _wrong(self, frame: StateFrame) -> None:
         last = self._last
         if last is None:
-            self._find("missing", f"the snapshot before {frame}", frame.place)
+            # A slice of a capture begins anywhere; one that marks its connection begins with it.
+            what = f"the snapshot before {frame}"
+            self._find("missing", what, frame.place, tolerated=not self._marked)
             return
         kind, what = fault(last, frame)
         self._find(kind, what, frame.place)

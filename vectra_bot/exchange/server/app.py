@@ -129,7 +129,7 @@ class ExchangeServer:
             limits=self._limits,
             players=self._players,
             end=self._end,
-            changed=self._changed.set,
+            changed=self._note_change,
         )
         self._sio = self._library()
 
@@ -245,6 +245,12 @@ class ExchangeServer:
     async def wait_players(self, number: int) -> None:
         """Wait until at least *number* players are logged in."""
         await self._until(lambda: len(self._players) >= number)
+
+    def _note_change(self) -> None:
+        """Count who only watches among the connected, and wake whoever waits for a change of clients."""
+        joined = sum(client.joined for client in self._by_engine_sid.values())
+        self.exchange.viewers = max(0, joined - len(self._players))
+        self._changed.set()
 
     async def _until(self, reached: Callable[[], bool]) -> None:
         """Wait until *reached* holds; raise what has ended the driving task, if anything has."""
@@ -374,14 +380,14 @@ class ExchangeServer:
         client: Client = environ[_CLIENT]
         self._by_sid[sid] = client
         client.join(self._driver.snapshot())
-        self._changed.set()
+        self._note_change()
 
     async def _on_leave(self, sid: str, _reason: str) -> None:
         client = self._by_sid.pop(sid, None)
         if client is not None:
             client.joined = False
             self._reception.log_out(client)
-            self._changed.set()
+            self._note_change()
 
     # -- ends of connections
 
@@ -393,7 +399,7 @@ class ExchangeServer:
         client.joined = False
         self.counts.ended[reason] += 1
         self._reception.log_out(client)
-        self._changed.set()
+        self._note_change()
         if client.outbox.transport is None:
             task = asyncio.get_running_loop().create_task(self._close_polling(client))
             self._closing.add(task)
