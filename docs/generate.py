@@ -23,8 +23,10 @@ from vectra_bot.actions.risk import Limits
 from vectra_bot.cli.main import COMMANDS, EXIT_CODES, LazyGroup
 from vectra_bot.config import LIMITS_HELP, RunSettings
 from vectra_bot.errors import VectraError
-from vectra_bot.game.view import AccountView, PositionView
+from vectra_bot.game.holdings import ShortView, StakeView
+from vectra_bot.game.rounds import Round, SideGamesView
 from vectra_bot.game.state import GameView
+from vectra_bot.game.view import AccountView, PositionView
 from vectra_bot.models import RECORDS, ActionState, DocType
 from vectra_bot.params import parameters
 from vectra_bot.plugins import HOOKS
@@ -179,7 +181,11 @@ def strategy() -> Iterator[str]:
         yield f"{doc(function)}\n"
     yield from _properties("self.actions (reading)", BotActionInterface)
     yield from _properties("self.account", AccountView)
+    yield from _properties("self.account.short (unverified)", ShortView)
+    yield from _properties("one of self.account.stakes (unverified)", StakeView)
     yield from _properties("self.position", PositionView)
+    yield from _properties("self.side_games (unverified)", SideGamesView)
+    yield from _properties("a round of self.side_games (unverified)", Round)
     yield from _properties("game", GameView)
 
 
@@ -189,9 +195,20 @@ def _functions(owner: type) -> Iterator[tuple[str, Any]]:
             yield name, value
 
 
+def _type_name(kind: Any) -> str:
+    return kind if isinstance(kind, str) else getattr(kind, "__name__", str(kind))
+
+
 def _properties(title: str, owner: type) -> Iterator[str]:
     yield f"## {title}\n"
     rows = []
+    if attrs.has(owner):
+        yield f"{doc(owner)}\n"
+        rows += [
+            (f"`{field.name}`", f"`{_type_name(field.type)}`", "")
+            for field in attrs.fields(owner)
+            if not field.name.startswith("_")
+        ]
     for name, value in vars(owner).items():
         if name.startswith("_"):
             continue

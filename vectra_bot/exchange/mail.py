@@ -111,7 +111,8 @@ class Mail:
     """Write private messages and deliver them first in, first out per player.
 
     Every text is written at the moment of its cause and keeps the state of that moment, whenever it is
-    delivered: so each change of cash stands in an update of its own.
+    delivered: so each change of cash stands in an update of its own. Several trades that the venue makes
+    for one player at one moment share an update, which comes after all of them.
     """
 
     def __init__(
