@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from heapq import merge
 from typing import TypeAlias
 
 from attrs import frozen
@@ -24,6 +23,8 @@ _SEVERAL = 2
 
 _Place: TypeAlias = tuple[float, int, Account]
 """Where an account stands: PnL in lamports, the best lowest, and the order of arrival, which decides."""
+_Holder: TypeAlias = tuple[Account, int, int, bool]
+"""Somebody who holds something: what is booked, tokens, and whether these two and the price are all."""
 
 PRACTICE_COIN = CoinPayload(
     address=rules.PRACTICE_ADDRESS,
@@ -80,12 +81,16 @@ class _Face:
     """What a row shows that no price changes, ready to write; it holds until the account is touched."""
 
     sidebet_pnl: float
+    sidebet_active: bool | None
     side_bet: SideBet | None
     position_qty: float
     avg_cost: float
     total_invested: float
     divisor: float
     coin: CoinPayload | None
+    settled_sidebets: int
+    closed_shorts: int
+    has_short: bool
 
 
 def _face_of(account: Account, game_id: str) -> _Face:
@@ -96,12 +101,16 @@ def _face_of(account: Account, game_id: str) -> _Face:
     invested = ledger.total_invested
     face = _Face(
         sol_number(ledger.sidebet_pnl),
+        None if ledger.sidebet is None else True,
         sidebet_part(ledger.sidebet, game_id, account.coin),
         sol_number(ledger.position_qty),
         sol_number(ledger.avg_cost - _lost_to_bonus(ledger)),
         sol_number(invested),
         invested / _UNIT,
         PRACTICE_COIN if account.is_practice else None,
+        ledger.sidebet_pnl,
+        ledger.settled_pnl - ledger.sidebet_pnl,
+        ledger.short is not None,
     )
     account.face = face
     return face
@@ -128,11 +137,14 @@ def make_row(
     presale: bool,
 ) -> LeaderboardRow:
     """Return the row of *account* at *price*; a presale row lacks the three parts of the PnL."""
-    ledger = account.ledger
     face = _face_of(account, game_id)
-    regular = ledger.regular_pnl(price)
-    short = ledger.short_pnl(price, terms)
-    pnl = regular + ledger.sidebet_pnl + short
+    regular = account.ledger.regular_pnl(price)
+    if face.has_short:
+        short = account.ledger.short_pnl(price, terms)
+        shown_short = short_part(account.ledger, price, terms, account.coin)
+    else:
+        short, shown_short = face.closed_shorts, None
+    pnl = regular + face.settled_sidebets + short
     return LeaderboardRow(
         id=account.player_id,
         username=account.username,
@@ -141,9 +153,9 @@ def make_row(
         regular_pnl=UNSET if presale else sol_number(regular),
         sidebet_pnl=UNSET if presale else face.sidebet_pnl,
         short_pnl=UNSET if presale else sol_number(short),
-        sidebet_active=None if ledger.sidebet is None else True,
+        sidebet_active=face.sidebet_active,
         side_bet=face.side_bet,
-        short_position=short_part(ledger, price, terms, account.coin),
+        short_position=shown_short,
         pnl_percent=number(pnl_percent(pnl / _UNIT, face.divisor)),
         has_active_trades=True,
         position_qty=face.position_qty,
@@ -172,7 +184,7 @@ class Leaderboard:
         self._staged_table = _EMPTY
         self._staged_rows: dict[str, LeaderboardRow] = {}
         self._flats: list[_Place] = []
-        self._holders: dict[str, Account] = {}
+        self._holders: dict[str, _Holder] = {}
 
     def clear(self) -> None:
         """Show nobody: a presale opens or a game starts."""
@@ -200,9 +212,8 @@ class Leaderboard:
             return
         shown = rules.LEADERBOARD_ROWS
         top: list[LeaderboardRow] = []
-        for place, (_, _, account) in enumerate(merge(flats[:shown], holders[:shown]), 1):
-            if place > shown:
-                break
+        best = sorted(flats[:shown] + holders[:shown])[:shown]
+        for place, (_, _, account) in enumerate(best, 1):
             top.append(self._row(account, game_id, price, place, presale=False))
         rows: dict[str, LeaderboardRow] = {}
         if self._books.clients:
@@ -260,7 +271,10 @@ class Leaderboard:
             if not account.joined:
                 continue
             if account.moving:
-                self._holders[account.player_id] = account
+                ledger = account.ledger
+                plain = ledger.short is None and not ledger.leveraged
+                holder = (account, ledger.booked, ledger.position_qty, plain)
+                self._holders[account.player_id] = holder
             else:
                 pnl = account.ledger.cumulative_pnl(price, self._terms)
                 account.place = (-pnl, account.arrival, account)
@@ -274,16 +288,15 @@ class Leaderboard:
         equal to the lamport.
         """
         places: list[_Place] = []
-        for account in self._holders.values():
-            ledger = account.ledger
-            pnl: float
-            if ledger.leveraged:
-                pnl = ledger.regular_pnl(price) + ledger.settled_pnl
-            else:
-                pnl = ledger.booked + ledger.position_qty * price
-            short = ledger.short
-            if short is not None:
-                pnl += short.estimate(price, self._terms) - short.amount
+        for account, booked, qty, plain in self._holders.values():
+            pnl = booked + qty * price
+            if not plain:
+                ledger = account.ledger
+                if ledger.leveraged:
+                    pnl = ledger.regular_pnl(price) + ledger.settled_pnl
+                short = ledger.short
+                if short is not None:
+                    pnl += short.estimate(price, self._terms) - short.amount
             places.append((-pnl, account.arrival, account))
         places.sort()
         return places

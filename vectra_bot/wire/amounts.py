@@ -13,6 +13,7 @@ _CONTEXT = Context(prec=60)
 # Up to here a double still tells neighbouring lamports apart after the multiplication by 1e9.
 _EXACT_SOL = 4_000_000.0
 _EXACT_INT = 2.0**53
+_EXACT_LAMPORTS = 2**52
 _JS_FIXED_MIN = 1e-6
 _JS_FIXED_MAX = 1e21
 
@@ -56,9 +57,10 @@ def js_text(value: float) -> str:
 
 def sol_number(lamports: int) -> float:
     """Return lamports as the JSON number of SOL the venue would send."""
-    whole, rest = divmod(lamports, LAMPORTS_PER_SOL)
-    if not rest:
-        return whole
+    if not lamports % LAMPORTS_PER_SOL:
+        return lamports // LAMPORTS_PER_SOL
+    if -_EXACT_LAMPORTS < lamports < _EXACT_LAMPORTS:
+        return lamports / LAMPORTS_PER_SOL  # too small for the double to be a whole number by rounding
     return number(lamports / LAMPORTS_PER_SOL)
 
 
