@@ -6,6 +6,7 @@ one is running was never captured: then only ``status`` says so (unverified).
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -97,7 +98,7 @@ def planned(kind: str, identities: Identities, at_ns: int) -> bool:
     return Dice(identities.dice(kind, at_ns // BATCHES_NS[kind])).chance(_SHARE)
 
 
-class _Calendar:
+class _Calendar(ABC):
     """Batches of scheduled events; what is in force is computed once and kept until it changes."""
 
     kind = "royale"
@@ -138,11 +139,13 @@ class _Calendar:
             return "SCHEDULED", prep_ns
         return ("PREP", slot.start_ns) if at_ns < slot.start_ns else ("ACTIVE", slot.end_ns)
 
+    @abstractmethod
     def _plan(self, batch: int, dice: Dice) -> list[Slot]:
-        raise NotImplementedError
+        """Return the events of a batch, in order."""
 
+    @abstractmethod
     def _encode(self, at_ns: int) -> None:
-        raise NotImplementedError
+        """Write the parts of frames that show what is in force."""
 
 
 class Royales(_Calendar):
