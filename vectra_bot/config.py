@@ -69,6 +69,18 @@ class RunSettings(Configurable):
     side_games: bool = param(
         True, help="Run Bull/Bear/Crab and Candleflip rounds beside the game (unverified)."
     )
+    bbc_odds: str = param(
+        "7/15,7/15,1/15", help="Chances of BULL, BEAR and CRAB in a round (unverified)."
+    )
+    bbc_payouts: str = param(
+        "2,2,14", help="What BULL, BEAR and CRAB pay, times the stake (unverified)."
+    )
+    candleflip_odds: str = param(
+        "1/2,1/2", help="Chances of GREEN and RED in a round (unverified)."
+    )
+    candleflip_payouts: str = param(
+        "1.94,1.94", help="What GREEN and RED pay, times the stake (unverified)."
+    )
     short_payoff: str = param(
         "textbook",
         choices=tuple(payoff.value for payoff in ShortPayoff),

@@ -13,7 +13,14 @@ from hypothesis import strategies as st
 
 from vectra_bot.errors import ConfigError
 from vectra_bot.game.fair import draws, generator_key
-from vectra_bot.game.sidegames import BBC, CANDLEFLIP, SideGame, bbc_game, candleflip_game
+from vectra_bot.game.sidegames import (
+    BBC,
+    CANDLEFLIP,
+    SideGame,
+    bbc_game,
+    candleflip_game,
+    side_game,
+)
 
 SOL = 10**9
 GAMES = [bbc_game(), candleflip_game()]
@@ -135,3 +142,42 @@ def test_a_games_tables_cannot_be_changed() -> None:
     assert game.payouts["A"] == 2.0
     with pytest.raises(TypeError):
         game.odds["A"] = Fraction(1)
+
+
+def test_odds_and_payouts_are_read_from_text() -> None:
+    """Numbers stand in the order of the choices; what is not given keeps its default."""
+    assert side_game(BBC) == bbc_game()
+    assert side_game(CANDLEFLIP) == candleflip_game()
+    assert side_game(BBC, "7/15,7/15,1/15", "2,2,14") == bbc_game()
+
+    crab = side_game(BBC, odds="0.25, 0.25, 1/2", payouts="2.5,3,1.94")
+    assert crab.odds == {"BULL": Fraction(1, 4), "BEAR": Fraction(1, 4), "CRAB": Fraction(1, 2)}
+    assert crab.payouts == {"BULL": 2.5, "BEAR": 3.0, "CRAB": 1.94}
+    assert side_game(BBC, payouts="3,3,3").odds == bbc_game().odds
+
+
+@pytest.mark.parametrize(
+    ("name", "odds", "payouts", "told"),
+    [
+        (BBC, "1/2,1/2", None, "odds of bbc were '1/2,1/2': give a number for each of BULL, BEAR"),
+        (BBC, "1/4,1/4,1/4,1/4", None, "such as 7/15,7/15,1/15"),
+        (BBC, "1/2,1/2,1/2", None, "chances above 0 that sum to 1"),
+        (BBC, "1,0,0", None, "chances above 0 that sum to 1"),
+        (BBC, "1/0,1/2,1/2", None, "odds of bbc were"),
+        (BBC, "1e999999999,0,0", None, "odds of bbc were"),
+        (BBC, "", None, "odds of bbc were"),
+        (CANDLEFLIP, "-1,2", None, "odds of candleflip were '-1,2'"),
+        (CANDLEFLIP, "\u0661/2,1/2", None, "odds of candleflip were"),
+        (CANDLEFLIP, None, "2", "payouts of candleflip were '2'"),
+        (CANDLEFLIP, None, "nan,2", "such as 1.94,1.94"),
+        (CANDLEFLIP, None, "0,2", "payouts of candleflip were"),
+        (CANDLEFLIP, None, "1001,2", "from 0 to 1000"),
+    ],
+)
+def test_text_that_gives_no_odds_is_refused(
+    name: str, odds: str | None, payouts: str | None, told: str
+) -> None:
+    """The error names the game, the text and an example; a number is never too big to read."""
+    with pytest.raises(ConfigError) as caught:
+        side_game(name, odds, payouts)
+    assert told in str(caught.value)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tests.wire import samples
 from vectra_bot.errors import ConfigError, WireError
+from vectra_bot.exchange.server.answers import ANSWERED
 from vectra_bot.models import (
     ActionType,
     Command,
@@ -26,10 +27,16 @@ from vectra_bot.models import (
     UnknownEvent,
     VenueNotice,
 )
+from vectra_bot.wire.builders import DRAWINGS
 from vectra_bot.wire.decode import decode
 from vectra_bot.wire.encode import encode_request
 from vectra_bot.wire.frames import event_text
-from vectra_bot.wire.profile import default_profile, parse_profile
+from vectra_bot.wire.profile import (
+    KNOWN_EVENTS,
+    KNOWN_REQUESTS,
+    default_profile,
+    parse_profile,
+)
 from vectra_bot.wire.requests import decode_request
 from vectra_bot.wire.sidegames import RoundBetPayload, RoundPayload, RoundResultPayload
 
@@ -274,3 +281,36 @@ def test_a_profiles_name_that_would_break_a_frame_is_refused(name: str) -> None:
     text = f"[requests.short_open]\nevent = {msgspec.json.encode(name).decode()}\n"
     with pytest.raises(ConfigError, match=r"requests\.short_open\.event"):
         parse_profile(text)
+
+
+@pytest.mark.parametrize("name", ["playerUpdate", "standard/newTrade", "rugpoolDrawing"])
+def test_an_event_of_the_game_is_no_name_for_a_side_games(name: str) -> None:
+    """Such frames would still be read as what they are, and the side game's never: it is refused."""
+    text = f'[events]\nbbc_bet = "{name}"\n'
+    with pytest.raises(ConfigError, match=f"events.bbc_bet was '{name}'"):
+        parse_profile(text)
+
+
+@pytest.mark.parametrize("name", ["authenticate", "ping", "getLeaderboard"])
+def test_a_request_that_is_no_order_is_no_name_for_one(name: str) -> None:
+    """A server answers those before it looks for orders: an order under such a name is refused."""
+    text = f'[requests.short_open]\nevent = "{name}"\n'
+    with pytest.raises(ConfigError, match=f"requests.short_open was '{name}'"):
+        parse_profile(text)
+
+
+@pytest.mark.parametrize("name", sorted(KNOWN_EVENTS - set(DRAWINGS)))
+def test_what_a_profile_may_not_name_is_read_without_one(name: str) -> None:
+    """Each name that is taken has a reader of its own, which refuses what it cannot read."""
+    with pytest.raises(WireError):
+        decode(Frame(1, f'42["{name}",7]'))
+
+
+def test_the_drawings_pay_and_are_taken() -> None:
+    """A side game under a drawing's name would hide what we won there."""
+    assert set(DRAWINGS) < KNOWN_EVENTS
+
+
+def test_the_server_answers_every_request_that_is_no_order() -> None:
+    """No list of them lacks one."""
+    assert ANSWERED | {"authenticate"} == KNOWN_REQUESTS

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import Counter
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -15,7 +16,7 @@ from vectra_bot.engine import Engine
 from vectra_bot.game import rules
 from vectra_bot.game.fair import expected_return, return_variance
 from vectra_bot.game.ledger import to_lamports, to_sol
-from vectra_bot.game.sidegames import bbc_game, candleflip_game
+from vectra_bot.game.sidegames import BBC, CANDLEFLIP, SideGame, bbc_game, candleflip_game
 from vectra_bot.models import (
     ActionState,
     ActionType,
@@ -35,8 +36,12 @@ Z_95 = 1.959963984540054
 # Fewer games are too few for a normal shape: no chance is named.
 MIN_GAMES_FOR_LUCK = 10
 
-# The odds that the embedded exchange assumes (protocol 11; unverified).
-_SIDE_GAMES = {ActionType.BBC_PREDICT: bbc_game(), ActionType.CANDLEFLIP_BET: candleflip_game()}
+_SIDE_GAMES = {ActionType.BBC_PREDICT: BBC, ActionType.CANDLEFLIP_BET: CANDLEFLIP}
+
+
+def assumed_rounds() -> dict[str, SideGame]:
+    """Return the side games by name, with the odds that are assumed unless told (protocol 11; unverified)."""
+    return {BBC: bbc_game(), CANDLEFLIP: candleflip_game()}
 
 
 @frozen(kw_only=True)
@@ -130,9 +135,13 @@ def _plain(value: Any) -> Any:
 
 @define
 class SessionStats:
-    """Watches a session from outside the engine; memory does not grow with its length."""
+    """Watches a session from outside the engine; memory does not grow with its length.
+
+    ``rounds`` has the odds of the side games by name, which no frame tells.
+    """
 
     engine: Engine
+    rounds: Mapping[str, SideGame] = field(factory=assumed_rounds)
     games: int = 0
     pnl_sum: int = 0
     pnl_squares: int = 0
@@ -196,7 +205,7 @@ class SessionStats:
         elif kind is ActionType.SHORT_OPEN:
             self.unknown.add("shorts")
         elif kind in _SIDE_GAMES and action.choice is not None:
-            game = _SIDE_GAMES[kind]
+            game = self.rounds[_SIDE_GAMES[kind]]
             chance, payout = float(game.odds[action.choice]), game.payouts[action.choice]
             self.expected += stake * game.expected_return(action.choice)
             self.variance += float((stake * payout) ** 2) * chance * (1.0 - chance)

@@ -54,6 +54,10 @@ _METAVARS = {
     "exchange_log": "FILE",
     "countdown_step": "MS",
     "protocol": "FILE",
+    "bbc_odds": "P,P,P",
+    "bbc_payouts": "X,X,X",
+    "candleflip_odds": "P,P",
+    "candleflip_payouts": "X,X",
 }
 
 
@@ -166,6 +170,10 @@ def _session_config(
         short_at_rug=settings.short_at_rug,
         side_games=settings.side_games,
         countdown_step=settings.countdown_step,
+        bbc_odds=settings.bbc_odds,
+        bbc_payouts=settings.bbc_payouts,
+        candleflip_odds=settings.candleflip_odds,
+        candleflip_payouts=settings.candleflip_payouts,
     )
 
 

@@ -88,6 +88,26 @@ _DEV_TOKENS = 10
     help="Where the exchange's clock starts, ISO 8601.  [default: now at --speed 1, else "
     "2026-01-01T00:00:00Z]",
 )
+@click.option(
+    "--bbc-odds",
+    metavar="P,P,P",
+    help="Chances of BULL, BEAR and CRAB in a round (unverified).  [default: 7/15,7/15,1/15]",
+)
+@click.option(
+    "--bbc-payouts",
+    metavar="X,X,X",
+    help="What BULL, BEAR and CRAB pay, times the stake (unverified).  [default: 2,2,14]",
+)
+@click.option(
+    "--candleflip-odds",
+    metavar="P,P",
+    help="Chances of GREEN and RED in a round (unverified).  [default: 1/2,1/2]",
+)
+@click.option(
+    "--candleflip-payouts",
+    metavar="X,X",
+    help="What GREEN and RED pay, times the stake (unverified).  [default: 1.94,1.94]",
+)
 @click.option("--no-side-games", is_flag=True, help="Run no Bull/Bear/Crab and Candleflip rounds.")
 @click.option(
     "--short-payoff",
@@ -187,6 +207,7 @@ def _config(options: dict[str, Any], speed: float | None) -> ExchangeConfig:
     from vectra_bot.config import parse_start
     from vectra_bot.exchange import ExchangeConfig
     from vectra_bot.game.shorts import ShortTerms
+    from vectra_bot.game.sidegames import BBC, CANDLEFLIP, side_game
     from vectra_bot.session.config import load_profile
     from vectra_bot.session.header import new_seed
     from vectra_bot.wire.states import WireFormat
@@ -208,6 +229,8 @@ def _config(options: dict[str, Any], speed: float | None) -> ExchangeConfig:
         seed=seed,
         wire_format=WireFormat(options["wire_format"]),
         side_games=not options["no_side_games"],
+        bbc=side_game(BBC, options["bbc_odds"], options["bbc_payouts"]),
+        candleflip=side_game(CANDLEFLIP, options["candleflip_odds"], options["candleflip_payouts"]),
         short_terms=ShortTerms(**{name: value for name, value in terms.items() if value}),
         **given,
     )

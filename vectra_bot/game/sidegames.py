@@ -8,18 +8,24 @@ in the odds. The default odds of Bull/Bear/Crab are the only ones that give all 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 from types import MappingProxyType
+from typing import TypeVar
 
 from attrs import field, frozen
 
-from vectra_bot.errors import ConfigError
+from vectra_bot.errors import ConfigError, safe_repr
 from vectra_bot.game.fair import draws, generator_key
 
 BBC = "bbc"
 CANDLEFLIP = "candleflip"
 _MOST = 1_000  # times the stake
+_CHANCE = re.compile(r"\d{1,9}(?:/\d{1,9}|\.\d{1,9})?", re.ASCII)
+_PAYOUT = re.compile(r"\d{1,4}(?:\.\d{1,9})?", re.ASCII)
+
+N = TypeVar("N", Fraction, float)
 
 
 def _fractions(odds: Mapping[str, Fraction | str | float]) -> Mapping[str, Fraction]:
@@ -108,4 +114,50 @@ def candleflip_game() -> SideGame:
         name=CANDLEFLIP,
         odds={"GREEN": Fraction(1, 2), "RED": Fraction(1, 2)},
         payouts={"GREEN": 1.94, "RED": 1.94},
+    )
+
+
+_DEFAULTS: Mapping[str, Callable[[], SideGame]] = {BBC: bbc_game, CANDLEFLIP: candleflip_game}
+
+
+def side_game(name: str, odds: str | None = None, payouts: str | None = None) -> SideGame:
+    """Return a side game, with other odds or payouts than its default's if given.
+
+    Args:
+        name: ``bbc`` or ``candleflip``.
+        odds: a chance for each choice, in the order of the default's: ``7/15,7/15,1/15`` or ``0.5,0.5``.
+        payouts: what each choice pays, times the stake: ``2,2,14``.
+
+    Raises:
+        ConfigError: a text does not give one number for each choice, or not ones that can be used.
+
+    Example:
+        >>> side_game("candleflip", odds="1/4,3/4", payouts="3.8,1.25").expected_return("RED")
+        -0.0625
+    """
+    game = _DEFAULTS[name]()
+    return SideGame(
+        name=name,
+        odds=game.odds if odds is None else _by_choice(game, "odds", odds, _CHANCE, Fraction),
+        payouts=game.payouts
+        if payouts is None
+        else _by_choice(game, "payouts", payouts, _PAYOUT, float),
+    )
+
+
+def _by_choice(
+    game: SideGame, what: str, text: str, form: re.Pattern[str], number: Callable[[str], N]
+) -> dict[str, N]:
+    """Return the numbers that *text* gives, separated by commas, by choice."""
+    parts = [part.strip() for part in text.split(",", len(game.odds))]
+    if len(parts) == len(game.odds) and all(form.fullmatch(part) for part in parts):
+        try:
+            return {choice: number(part) for choice, part in zip(game.odds, parts, strict=True)}
+        except ZeroDivisionError:
+            pass
+    example = ",".join(f"{value:g}" if isinstance(value, float) else str(value)
+                       for value in getattr(game, what).values())  # fmt: skip
+    raise ConfigError(
+        f"{what} of {game.name} were {safe_repr(text)}: give a number for each of "
+        f"{', '.join(game.odds)}, such as {example}"
     )

@@ -17,6 +17,7 @@ from vectra_bot.errors import ConfigError, safe_repr
 from vectra_bot.exchange.config import MAX_CROWD
 from vectra_bot.game import rules
 from vectra_bot.game.shorts import ShortAtRug, ShortPayoff
+from vectra_bot.game.sidegames import BBC, CANDLEFLIP, SideGame, side_game
 from vectra_bot.params import convert
 from vectra_bot.strategy import Strategy
 from vectra_bot.wire.profile import Profile, default_profile, parse_profile
@@ -66,6 +67,9 @@ class Observer(Protocol):
 
     def update(self, snapshot: Snapshot) -> None:
         """Show *snapshot*."""
+
+
+_optional: Callable[[Callable[[Any], Any]], Callable[[Any], Any]] = attrs.converters.optional
 
 
 def _wrong(name: str, value: Any, advice: str) -> ConfigError:
@@ -226,6 +230,15 @@ def _one_of(name: str, kind: type[ShortPayoff | ShortAtRug]) -> Callable[[Any], 
     return check
 
 
+def _of_rounds(name: str, game: str, what: str) -> Callable[[Any], str | None]:
+    def check(value: Any) -> str:
+        text = _text(name)(value)
+        side_game(game, **{what: text})
+        return text
+
+    return _optional(check)
+
+
 def _countdown_step(value: Any) -> int:
     longest = rules.COOLDOWN_MS - rules.PRESALE_MS
     if type(value) is not int or value < rules.COUNTDOWN_STEP_MS or longest % value:
@@ -255,7 +268,6 @@ def _protocol(value: Any) -> Profile:
     return value if isinstance(value, Profile) else load_profile(_folder("protocol")(value))
 
 
-_optional = attrs.converters.optional
 _CHECKS: dict[str, Callable[[Any], Any]] = {
     "strategy": _strategy,
     "settings": _settings("settings"),
@@ -283,6 +295,10 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
     "short_at_rug": _one_of("short_at_rug", ShortAtRug),
     "side_games": _flag("side_games"),
     "countdown_step": _countdown_step,
+    "bbc_odds": _of_rounds("bbc_odds", BBC, "odds"),
+    "bbc_payouts": _of_rounds("bbc_payouts", BBC, "payouts"),
+    "candleflip_odds": _of_rounds("candleflip_odds", CANDLEFLIP, "odds"),
+    "candleflip_payouts": _of_rounds("candleflip_payouts", CANDLEFLIP, "payouts"),
 }
 """What every option goes through, wherever it comes from."""
 
@@ -321,6 +337,10 @@ class SessionConfig:
         short_at_rug: what an open short receives at the rug (unverified).
         side_games: whether Bull/Bear/Crab and Candleflip rounds run beside the game (unverified).
         countdown_step: distance of countdown frames, ms; the venue's is 100, 5000 is quickest.
+        bbc_odds, bbc_payouts: chances and payouts of BULL, BEAR and CRAB, such as ``"7/15,7/15,1/15"`` and
+            ``"2,2,14"``, the defaults (unverified).
+        candleflip_odds, candleflip_payouts: those of GREEN and RED, ``"1/2,1/2"`` and ``"1.94,1.94"`` by
+            default (unverified).
     """
 
     strategy: str | type[Strategy]
@@ -349,6 +369,20 @@ class SessionConfig:
     short_at_rug: str = ShortAtRug.SETTLE.value
     side_games: bool = True
     countdown_step: int = rules.COUNTDOWN_STEP_MS
+    bbc_odds: str | None = None
+    bbc_payouts: str | None = None
+    candleflip_odds: str | None = None
+    candleflip_payouts: str | None = None
+
+    @property
+    def bbc(self) -> SideGame:
+        """Return Bull/Bear/Crab as it is played in the session."""
+        return side_game(BBC, self.bbc_odds, self.bbc_payouts)
+
+    @property
+    def candleflip(self) -> SideGame:
+        """Return Candleflip as it is played in the session."""
+        return side_game(CANDLEFLIP, self.candleflip_odds, self.candleflip_payouts)
 
 
 def make_config(strategy: str | type[Strategy], options: Mapping[str, Any]) -> SessionConfig:

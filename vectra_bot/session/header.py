@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from vectra_bot.actions.risk import Limits
+from vectra_bot.analysis.report import assumed_rounds
 from vectra_bot.engine import STATE_KIND, Engine
 from vectra_bot.errors import ConfigError, InputError, JournalError, StrategyError
 from vectra_bot.game import rules
+from vectra_bot.game.sidegames import SideGame
 from vectra_bot.models import SCHEMA_VERSION, Mode
 from vectra_bot.params import configure, settings_of
 from vectra_bot.plugins import PluginManager
@@ -114,7 +116,30 @@ def _exchange(config: SessionConfig) -> dict[str, Any]:
         "short_at_rug": config.short_at_rug,
         "side_games": config.side_games,
         "countdown_step": config.countdown_step,
+        "rounds": [_round_terms(config.bbc), _round_terms(config.candleflip)],
     }
+
+
+def _round_terms(game: SideGame) -> dict[str, Any]:
+    return {
+        "side_game": game.name,
+        "odds": {choice: str(chance) for choice, chance in game.odds.items()},
+        "payouts": dict(game.payouts),
+    }
+
+
+def rounds_of(header: Mapping[str, Any]) -> dict[str, SideGame]:
+    """Return the side games of the session of *header* by name; where it says nothing, as is assumed.
+
+    Raises:
+        JournalError: the header's odds cannot be used.
+    """
+    rounds = assumed_rounds()
+    with _header_errors():
+        for terms in (header.get("exchange") or {}).get("rounds", ()):
+            game = SideGame(name=terms["side_game"], odds=terms["odds"], payouts=terms["payouts"])
+            rounds[game.name] = game
+    return rounds
 
 
 def profile_of(header: Mapping[str, Any]) -> Profile:

@@ -15,7 +15,7 @@ from typing import Any
 from attrs import define, field, frozen
 
 from vectra_bot.actions.risk import Limits
-from vectra_bot.analysis.report import Report, SessionStats
+from vectra_bot.analysis.report import Report, SessionStats, assumed_rounds
 from vectra_bot.engine import Engine
 from vectra_bot.errors import InputError, JournalError
 from vectra_bot.models import (
@@ -28,7 +28,7 @@ from vectra_bot.models import (
 from vectra_bot.plugins import PluginManager
 from vectra_bot.serde import canonical_json, command_to_json
 from vectra_bot.session.config import StopFlag
-from vectra_bot.session.header import engine_of, make_header, new_session_id, profile_of
+from vectra_bot.session.header import engine_of, make_header, new_session_id, profile_of, rounds_of
 from vectra_bot.session.loading import resolve_strategy
 from vectra_bot.session.recovery import closed_by_recovery, event_of, is_recovery
 from vectra_bot.session.runner import make_report, raise_failure
@@ -243,6 +243,7 @@ class JournalFeed:
         self.path = path
         header = read_journal(path).__next__().data["header"]
         self.profile = profile_of(header)
+        self.rounds = rounds_of(header)
         self._venue = str(header.get("venue", "journal"))
 
     @property
@@ -365,7 +366,9 @@ def _begin(
     )
     journal = Journal.create(journal_directory(store, session_id), header)
     begin_session(store, session_id)
-    shell = Shell(engine, journal, NoGateway(), SessionStats(engine), store, profile)
+    rounds = feed.rounds if isinstance(feed, JournalFeed) else assumed_rounds()
+    stats = SessionStats(engine, rounds)
+    shell = Shell(engine, journal, NoGateway(), stats, store, profile)
     return shell, header, store
 
 

@@ -27,6 +27,7 @@ from vectra_bot.session.header import (
     new_seed,
     new_session_id,
     restore,
+    rounds_of,
     same_session,
     saved_state,
 )
@@ -164,7 +165,7 @@ async def run_session(config: SessionConfig, clock: Clock | None = None) -> Repo
     except BaseException:
         journal.abandon()
         raise
-    stats = SessionStats(engine)
+    stats = SessionStats(engine, rounds_of(header))
     shell = Shell(engine, journal, venue.gateway, stats, plan.store, config.protocol)
     try:
         ended = await _carry(shell, venue.feed, plan, header, clock or WallClock())
@@ -269,6 +270,8 @@ def _open_venue(plan: _Plan, clock: Clock | None, log: _LateLog) -> EmbeddedVenu
         countdown_step_ms=config.countdown_step,
         short_terms=ShortTerms(payoff=config.short_payoff, at_rug=config.short_at_rug),
         side_games=config.side_games,
+        bbc=config.bbc,
+        candleflip=config.candleflip,
         profile=config.protocol,
     )
     return EmbeddedVenue(

@@ -18,6 +18,35 @@ from vectra_bot.errors import ConfigError
 
 _MAX_NAME = 64
 
+KNOWN_EVENTS = frozenset(
+    {
+        "currentSidebet",
+        "currentSidebetResult",
+        "gameStatePlayerUpdate",
+        "gameStateUpdate",
+        "goldenHourDrawing",
+        "newSideBet",
+        "playerUpdate",
+        "rugpoolDrawing",
+        "standard/newTrade",
+        "usernameStatus",
+    }
+)
+"""Events of the venue that the engine acts on, under the names that real frames show (protocol 5)."""
+
+KNOWN_REQUESTS = frozenset(
+    {
+        "authenticate",
+        "chatHistory",
+        "checkUsername",
+        "getLeaderboard",
+        "getPlayerCosmetics",
+        "getPlayerLeaderboardPosition",
+        "ping",
+    }
+)
+"""Requests that are no orders, under the names that real frames show (protocol 10)."""
+
 
 @frozen(kw_only=True)
 class Profile:
@@ -69,7 +98,8 @@ def parse_profile(text: str, where: str = "protocol profile") -> Profile:
     """Return the default profile with what *text* (TOML) says otherwise.
 
     Raises:
-        ConfigError: no TOML, an unknown key, or two things under one name.
+        ConfigError: no TOML, an unknown key, two things under one name, or one under the name of something
+            else of the venue's.
     """
     try:
         given = tomllib.loads(text)
@@ -104,11 +134,16 @@ def _merge(base: dict[str, Any], given: Mapping[str, Any], where: str, path: str
 
 def _profile(data: Mapping[str, Any], where: str = "protocol profile") -> Profile:
     profile = Profile(requests=data["requests"], events=data["events"], choices=data["choices"])
-    for what, names, ours in (
-        ("requests", profile.kinds, profile.requests),
-        ("events", profile.event_of, profile.events),
-        ("choices", profile.choice_of, profile.choices),
+    for what, names, ours, taken in (
+        ("requests", profile.kinds, profile.requests, KNOWN_REQUESTS),
+        ("events", profile.event_of, profile.events, KNOWN_EVENTS),
+        ("choices", profile.choice_of, profile.choices, frozenset[str]()),
     ):
         if len(names) < len(ours):
             raise ConfigError(f"{where}: two {what} have the same name; give each its own")
+        for name in sorted(taken & set(names)):
+            raise ConfigError(
+                f"{where}: {what}.{names[name]} was {name!r}, which is something else of the venue's: "
+                "give another name"
+            )
     return profile
