@@ -429,6 +429,18 @@ def test_memory_does_not_grow_with_the_games() -> None:
     assert len(audit.auditor._games) <= MAX_WAITING + 1
 
 
+def test_memory_does_not_grow_where_no_history_comes() -> None:
+    """A feed that names a new game with every frame and never ends one fills nothing: each is told."""
+    tick = next(text for text in feed() if is_tick(payload(text)))
+    audit = Audit()
+    for number in range(200):
+        game_id = f"20270101-{number:016x}"
+        audit.take([with_payload(tick, lambda data, name=game_id: data.update(gameId=name))])  # type: ignore[misc]
+        assert len(audit.auditor._games) <= MAX_WAITING
+
+    assert audit.auditor.counts.unverified == len(audit.events(UNVERIFIED_KIND)) >= 180
+
+
 def _invent(data: dict[str, Any], number: int) -> None:
     data["gameId"] = f"20270101-{number:016x}"
     data["gameHistory"] = [{**data["gameHistory"][0], "id": f"20270102-{number:016x}"}]

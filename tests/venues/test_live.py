@@ -318,7 +318,14 @@ async def test_an_unreachable_venue_is_tried_as_often_as_allowed() -> None:
 
 @pytest.mark.parametrize(
     ("status", "headers", "tries"),
-    [(403, {}, 1), (401, {}, 1), (429, {"Retry-After": "60"}, 1), (503, {}, 3)],
+    [
+        (403, {}, 1),
+        (401, {}, 1),
+        (429, {"Retry-After": "60"}, 1),
+        (503, {}, 3),
+        (503, {"Retry-After": "\u00b2"}, 3),
+        (503, {"Retry-After": "soon"}, 3),
+    ],
 )
 async def test_a_venue_that_refuses_is_not_hammered(
     status: int, headers: dict[str, str], tries: int

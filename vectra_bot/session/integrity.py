@@ -135,9 +135,10 @@ class FairAuditor:
         self._now_ns = max(self._now_ns, frame.recv_ns)
         if frame.game_id not in self._decided and len(frame.game_id) <= MAX_TEXT:
             self._note(self._claims(frame.game_id), frame)
-        if not frame.history:
-            return ()
-        return list(self._read_history(frame))
+        findings = list(self._read_history(frame)) if frame.history else []
+        while len(self._games) > MAX_WAITING:  # no history says what became of the oldest
+            findings += self._give_up(next(iter(self._games.values())))
+        return findings
 
     def on_ending(self, now_ns: int) -> Findings:
         """Tell the games that ended and whose seed was not shown before the session ended."""
@@ -218,7 +219,7 @@ class FairAuditor:
         for claims in list(self._games.values()):
             if claims.ended and claims.game_id not in shown:
                 claims.histories += 1
-                if claims.histories > MAX_HISTORIES or len(self._games) > MAX_WAITING:
+                if claims.histories > MAX_HISTORIES:
                     yield from self._give_up(claims)
 
     def _give_up(self, claims: Claims) -> Iterator[Finding]:

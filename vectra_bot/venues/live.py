@@ -405,7 +405,8 @@ def _refusal(error: BaseException, longest_s: float) -> tuple[str, float]:
             if cause.status in _REFUSED:
                 return text, longest_s
             after = "" if cause.headers is None else cause.headers.get("Retry-After", "")
-            return text, min(float(after), longest_s) if after.isdigit() else 0.0
+            seconds = after.isascii() and after.isdigit()  # "\u00b2" is a digit and no number
+            return text, min(float(after), longest_s) if seconds else 0.0
         if isinstance(cause, aiohttp.ClientConnectorError):
             return safe_error(cause), 0.0
         cause = cause.__cause__ or cause.__context__
