@@ -9,6 +9,7 @@ import attrs
 import pytest
 
 from tests.actions.strategies import Scripted
+from vectra_bot.actions.book import MAX_REMEMBERED, remember
 from vectra_bot.errors import StrategyError
 from vectra_bot.models import (
     ActionState,
@@ -382,3 +383,18 @@ def test_what_is_on_its_way_is_not_asked_twice() -> None:
 
     assert reasons(bench) == ["round.asked", "short.asked"]
     assert len(bench.commands) == 2
+
+
+def test_a_result_told_again_long_after_is_settled_once() -> None:
+    """More settlements than are remembered in between change nothing: the stake is not there to be paid."""
+    bench = staked()
+    result = bench.rounds.settle(BBC, "b1", "BULL")
+    assert result is not None
+    bench.feed(result)
+    cash = bench.engine.account.cash
+    for number in range(MAX_REMEMBERED + 1):
+        remember(bench.engine.tracker._settled, f"other:{number}", None)
+    bench.feed(attrs.evolve(result, recv_ns=result.recv_ns + 10**9))
+
+    assert bench.engine.account.cash == cash
+    assert len(scripted(bench).named("on_stake_settled")) == 1

@@ -185,6 +185,7 @@ def event(name: str, *arguments: Any) -> Frame:
 
 
 prices = st.floats(0, 1e7, allow_subnormal=False).map(number) | st.sampled_from([0, 1, 0.02])
+entry_prices = prices.filter(bool)
 money = st.integers(-(10**15), 10**15).map(sol_number)
 ticks = st.integers(0, 5001)
 counts = st.integers(0, 10**6)
@@ -212,7 +213,7 @@ side_bets = st.builds(
     real_portion=absent(money),
 )  # fmt: skip
 shorts = st.builds(
-    ShortPosition, amount=money, entry_price=prices, entry_tick=ticks, current_value=money,
+    ShortPosition, amount=money, entry_price=entry_prices, entry_tick=ticks, current_value=money,
     pnl=money, coin_address=maybe(names),
 )  # fmt: skip
 rows = st.builds(
@@ -287,12 +288,19 @@ def big_states(draw: st.DrawFn, wire_format: WireFormat) -> SettlementState | Sn
     return SnapshotState(prices=draw(price_lists), **keys)
 
 
+def _may_open(trade: TradePayload) -> bool:
+    """Whether a trade has what it needs if it opens something: nothing is opened at price 0."""
+    return trade.type not in ("buy", "short_open") or (
+        trade.price > 0 and (trade.qty > 0 or trade.type != "buy")
+    )
+
+
 trades = st.builds(
     TradePayload, id=names, game_id=names, player_id=names, username=maybe(names),
     level=maybe(counts), price=prices, type=st.sampled_from(["buy", "sell", "short_open", "short_close"]),
     qty=money, tick_index=ticks, coin=maybe(names), amount=money, leverage=absent(st.integers(1, 5)),
     bonus_portion=absent(money), real_portion=absent(money), timestamp=absent(times_ms),
-)  # fmt: skip
+).filter(_may_open)  # fmt: skip
 player_updates = st.builds(
     PlayerUpdatePayload, id=names, cash=money, position_qty=money, avg_cost=money,
     cumulative_pnl=money, total_invested=money, sidebet_pnl=maybe(money), bonus_balance=maybe(money),

@@ -334,6 +334,9 @@ def test_missing_money_field_is_refused_by_name(
                 assert (caught.value.reason, caught.value.money) == (f"bad:{field}", True)
 
 
+SHORT_AT_0 = {"amount": 0.1, "entryPrice": 0, "entryTick": 3, "currentValue": 0.1, "pnl": 0}
+
+
 @pytest.mark.parametrize(
     ("name", "payload", "reason", "money"),
     [
@@ -349,6 +352,14 @@ def test_missing_money_field_is_refused_by_name(
         ("gameStateUpdate", samples.TICK | {"leaderboard": [samples.ROW | {"pnl": "x"}]},
          "bad:leaderboard.pnl", False),
         ("standard/newTrade", samples.TRADE | {"type": "gift"}, "bad:type", False),
+        ("standard/newTrade", samples.TRADE | {"type": "buy", "price": 0}, "bad:price", True),
+        ("standard/newTrade", samples.TRADE | {"type": "short_open", "price": 0}, "bad:price", True),
+        ("standard/newTrade", samples.TRADE | {"type": "buy", "qty": 0}, "bad:qty", True),
+        ("playerUpdate", samples.PLAYER_UPDATE | {"shortPosition": SHORT_AT_0},
+         "bad:entryPrice", True),
+        ("gameStatePlayerUpdate",
+         {"gameId": GAME, "leaderboardEntry": samples.ROW | {"shortPosition": SHORT_AT_0}},
+         "bad:entryPrice", False),
         ("playerUpdate", [1, 2], "bad:payload", True),
         ("playerUpdate", samples.PLAYER_UPDATE | {"sideBet": {"gameId": GAME}},
          "missing:sideBet.betAmount", True),

@@ -150,7 +150,9 @@ class RoundTracker(ActionBook):
             sent_ns = 0 if tracked is None else tracked.sent_ns or tracked.created_ns
             late = known is not None and known.recv_ns > sent_ns
             self._staked(attrs.evolve(event, bonus_portion=None), tracked, late=late)
-        stake = self.account.stakes[key]
+        stake = self.account.stakes.get(key)
+        if stake is None:  # settled so long ago that only its round remembers it
+            return
         payout = to_lamports(event.payout)
         if event.bonus_portion is not None:
             bonus = to_lamports(event.bonus_portion)

@@ -77,6 +77,7 @@ DRAWINGS: Mapping[str, type[GoldenDrawingPayload | PoolDrawing]] = {
 """Drawings by the name of their event."""
 
 TRADE_KINDS = ("buy", "sell", "short_open", "short_close")
+_OPENINGS = ("buy", "short_open")
 _ZERO = Decimal(0)
 
 
@@ -201,6 +202,12 @@ def trade(
         raise TRADE.error(
             "bad:type", f"type was {payload.type[:40]!r}, not {', '.join(TRADE_KINDS)}"
         )
+    if payload.type in _OPENINGS:
+        # Whoever holds what was opened divides by it.
+        if not payload.price:
+            raise TRADE.error("bad:price", f"price of a {payload.type} was 0", money=True)
+        if payload.type == "buy" and payload.qty <= 0:
+            raise TRADE.error("bad:qty", f"qty of a buy was {payload.qty}", money=True)
     return Trade(
         recv_ns=recv_ns,
         trade_id=payload.id,
@@ -252,9 +259,13 @@ def _window(
     return start, end
 
 
-def _open_short(short: ShortPosition | None) -> ShortInfo | None:
+def _open_short(
+    reader: Reader[PlayerUpdatePayload] | Reader[PlayerGamePayload], short: ShortPosition | None
+) -> ShortInfo | None:
     if short is None:
         return None
+    if not short.entry_price:
+        raise reader.error("bad:entryPrice", "entryPrice of a short was 0", money=True)
     return ShortInfo(
         amount=sol(short.amount),
         entry_price=short.entry_price,
@@ -307,7 +318,7 @@ def player_update(
         bonus_balance=money(payload.bonus_balance) or _ZERO,
         pnl_percent=payload.pnl_percent,
         sidebet=_open_sidebet(payload.side_bet),
-        short=_open_short(payload.short_position),
+        short=_open_short(PLAYER, payload.short_position),
         leveraged=_leveraged(payload.leveraged_positions),
         level=payload.level_info.level if payload.level_info else None,
         authenticated=payload.authenticated,
@@ -330,7 +341,7 @@ def player_game(
         recv_ns=recv_ns,
         game_id=payload.game_id,
         entry=entry,
-        short=None if entry is None else _open_short(entry.short_position),
+        short=None if entry is None else _open_short(PLAYER_GAME, entry.short_position),
         rugpool_json=bytes(pool).decode() if isinstance(pool, Raw) else None,
         extra=extra,
     )

@@ -21,6 +21,8 @@ _MONEY_LIMIT = 1e9
 
 Price: TypeAlias = Annotated[float, Meta(ge=0)]
 """A price: finite, never negative."""
+EntryPrice: TypeAlias = Annotated[float, Meta(gt=0)]
+"""A price at which something was bought: never 0."""
 Money: TypeAlias = Annotated[float, Meta(gt=-_MONEY_LIMIT, lt=_MONEY_LIMIT)]
 """An amount of SOL or tokens: finite, below 1e9 in size."""
 Tick: TypeAlias = Annotated[int, Meta(ge=0, le=_INT_LIMIT)]

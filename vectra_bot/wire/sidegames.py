@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from msgspec import UNSET, Struct, UnsetType
 
-from vectra_bot.wire.payloads import Int, Money, Price, Tick
+from vectra_bot.wire.payloads import EntryPrice, Int, Money, Price, Tick
 
 
 class RoundPayload(Struct, rename="camel", frozen=True, gc=False, kw_only=True):
@@ -64,7 +64,7 @@ class LeveragedPosition(Struct, rename="camel", frozen=True, gc=False, kw_only=T
     amount: Money
     qty: Money
     leverage: Int
-    entry_price: Price
+    entry_price: EntryPrice
     entry_tick: Tick
     liquidation_price: Price
     coin_address: str | None = None
