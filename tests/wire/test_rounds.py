@@ -158,14 +158,18 @@ def test_a_profile_names_events_and_choices() -> None:
     ("name", "payload", "money"),
     [
         ("bbcRound", a_round(result="moose"), False),
+        ("bbcRound", a_round(result="green"), False),
+        ("candleflipRound", a_round(), False),
         ("currentBbcBet", a_bet(choice="moose"), True),
+        ("currentBbcBet", a_bet(choice="red"), True),
+        ("currentCandleflipBet", a_bet(), True),
         ("currentBbcBet", {"playerId": "x"}, False),
         ("currentBbcResult", a_bet(), True),
         ("currentBbcBet", {**msgspec.to_builtins(a_bet()), "betAmount": "much"}, True),
     ],
 )
 def test_what_cannot_be_read_is_refused(name: str, payload: Any, money: bool) -> None:
-    """An unknown choice or a missing amount is an error, and one about money where money hangs on it."""
+    """An unknown choice, one of the other side game, or no amount is an error, about money where it is."""
     with pytest.raises(WireError) as caught:
         decode(frame(name, payload))
     assert caught.value.money is money

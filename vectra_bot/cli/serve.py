@@ -108,7 +108,11 @@ _DEV_TOKENS = 10
     metavar="X,X",
     help="What GREEN and RED pay, times the stake (unverified).  [default: 1.94,1.94]",
 )
-@click.option("--no-side-games", is_flag=True, help="Run no Bull/Bear/Crab and Candleflip rounds.")
+@click.option(
+    "--no-side-games",
+    is_flag=True,
+    help="Run no Bull/Bear/Crab and Candleflip rounds (unverified).",
+)
 @click.option(
     "--short-payoff",
     metavar="NAME",

@@ -83,13 +83,13 @@ class ExchangeConfig:
             without them nobody in the crowd has any skill.
         past_games: finished games that history, averages and counters start with, at least 10.
         countdown_step_ms: distance of countdown frames, a divisor of 5000 (the venue's is 100).
-        max_win: SOL a player can win in one game (notes only).
-        leverage_level: level from which leverage is offered (documented only).
+        max_win: SOL a player can win in one game (notes only: unverified).
+        leverage_level: level from which leverage is offered (documented only: unverified).
         short_terms: payoff of shorts (unverified).
         side_games: whether Bull/Bear/Crab and Candleflip rounds run (unverified).
-        bbc: odds and payouts of Bull/Bear/Crab.
-        candleflip: odds and payouts of Candleflip.
-        candleflip_rooms: Candleflip rooms that run side by side.
+        bbc: odds and payouts of Bull/Bear/Crab (unverified).
+        candleflip: odds and payouts of Candleflip (unverified).
+        candleflip_rooms: Candleflip rooms that run side by side (unverified).
         golden: when Golden Hours are.
         rugpool_threshold: instarugs that fill the rugpool.
         instarug_ticks: a game that rugs by this tick is an instarug.

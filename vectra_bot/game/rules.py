@@ -56,9 +56,10 @@ MIN_STAKE = Decimal("0.001")
 MAX_STAKE = Decimal(5)
 MIN_LEVERAGE = 1
 MAX_LEVERAGE = 5
-MAX_WIN = Decimal(20)  # winnings of a player in one game (notes only)
+MAX_WIN = Decimal(20)  # winnings of a player in one game (notes only: unverified)
 
-# Leverage (protocol 9, documented only): who may use it, and how far the price may fall below the entry.
+# Leverage (protocol 9, documented only: unverified): who may use it, and how far the price may fall below
+# the entry.
 LEVERAGE_LEVEL = 10
 LIQUIDATION_FALL = {2: 0.20, 3: 0.10, 4: 0.025, 5: 0.01}
 STAKE_STEP = Decimal("0.001")
@@ -87,7 +88,7 @@ RUGPOOL_LAMPORTS_PER_ENTRY = 1_000_000
 RUGPOOL_MAX_ENTRIES = 5_000
 RUGPOOL_WINNERS = 3
 
-# Side games (protocol 11: documented only).
+# Side games (protocol 11, documented only: unverified).
 CANDLEFLIP_ROOMS = 10
 
 # Golden Hour (protocol 12): prize of a golden game, entries a player can have.

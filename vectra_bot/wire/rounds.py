@@ -8,7 +8,15 @@ from typing import Any
 from attrs import frozen
 from msgspec import Raw
 
-from vectra_bot.models import Event, RoundBet, RoundResult, RoundUpdate, SideGameKind
+from vectra_bot.models import (
+    BBCPrediction,
+    CandleflipChoice,
+    Event,
+    RoundBet,
+    RoundResult,
+    RoundUpdate,
+    SideGameKind,
+)
 from vectra_bot.wire.amounts import sol
 from vectra_bot.wire.builders import known, money
 from vectra_bot.wire.profile import Profile
@@ -18,11 +26,17 @@ from vectra_bot.wire.sidegames import RoundBetPayload, RoundPayload, RoundResult
 OPEN = "open"
 """Status of a round that takes stakes."""
 
+_CHOICES = {
+    SideGameKind.BBC: frozenset(member.value for member in BBCPrediction),
+    SideGameKind.CANDLEFLIP: frozenset(member.value for member in CandleflipChoice),
+}
+
 
 @frozen
 class _Names:
-    """Reads the names that a frame uses."""
+    """Reads the names that a frame of *side_game* uses."""
 
+    side_game: SideGameKind
     profile: Profile
     reader: Reader[Any]
 
@@ -30,11 +44,12 @@ class _Names:
         """Return what we call the choice *name* of the wire.
 
         Raises:
-            WireError: the profile does not know it: a stake on it must not be guessed at.
+            WireError: the side game has no such choice: a stake on it must not be guessed at.
         """
         choice = self.profile.choice_of.get(name)
-        if choice is None:
-            theirs = ", ".join(self.profile.choice_of)
+        if choice is None or choice not in _CHOICES[self.side_game]:
+            ours = sorted(_CHOICES[self.side_game])
+            theirs = ", ".join(self.profile.choices[known] for known in ours)
             raise self.reader.error(
                 "bad:choice", f"choice was {name[:40]!r}, the profile knows {theirs}", money=True
             )
@@ -112,7 +127,7 @@ def round_event(
     payload, extra = reader.read(data)
     return build(
         payload,
-        _Names(profile, reader),
+        _Names(side_game, profile, reader),
         recv_ns=recv_ns,
         side_game=side_game,
         trace_id=trace_id,
