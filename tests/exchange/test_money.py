@@ -43,7 +43,7 @@ def test_every_accounts_cash_is_its_flows(busy: Client) -> None:
     assert len(accounts) == 301
     for account in accounts:
         for money in Money:
-            assert account.balance_by_flows(money) == account.held(money) >= 0
+            assert account.flows.balance(money) == account.held(money) >= 0
     assert sum(account.flows.total(Entry.BUY) < 0 for account in accounts) > 200
     assert sum(account.flows.total(Entry.SIDEBET_PAYOUT) > 0 for account in accounts) > 5
     assert list(busy.exchange.books.differences()) == []

@@ -7,6 +7,7 @@ import pytest
 from tests.exchange.driver import ME, MS, Client, Seen, config, connected, live_tick, state
 from vectra_bot.errors import InputError, WireError
 from vectra_bot.exchange import EvidenceDelays, Exchange
+from vectra_bot.exchange.accounts import Money
 from vectra_bot.game import rules
 from vectra_bot.game.ledger import to_lamports, to_sol
 from vectra_bot.models import Ack, PlayerUpdate, SidebetPlaced, SidebetResult, Trade
@@ -26,7 +27,7 @@ def client() -> Client:
 def cash_of(client: Client) -> int:
     account = client.exchange.books.get(ME)
     assert account is not None
-    assert account.balance_by_flows() == account.ledger.cash
+    assert account.flows.balance(Money.SOL) == account.ledger.cash
     return account.ledger.cash
 
 

@@ -146,10 +146,6 @@ class Account:
             return self.practice.cash
         return self.sol.cash if money is Money.SOL else self.sol.bonus
 
-    def balance_by_flows(self, money: Money = Money.SOL) -> int:
-        """Return what the balance must be by the flows alone."""
-        return self.flows.balance(money)
-
 
 class Books:
     """All accounts of the venue by player id, in the order in which they were opened, and the house.

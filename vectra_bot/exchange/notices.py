@@ -27,7 +27,7 @@ from vectra_bot.exchange.golden import GoldenEvent as GoldenWindow
 from vectra_bot.exchange.identities import Identities
 from vectra_bot.game import rules
 from vectra_bot.models.times import NS_PER_MS
-from vectra_bot.wire.amounts import number, sol_number
+from vectra_bot.wire.amounts import number
 from vectra_bot.wire.frames import event_text, raw_part
 from vectra_bot.wire.notices import (
     BattleUpdate,
@@ -39,11 +39,9 @@ from vectra_bot.wire.notices import (
     InboxMessages,
     MaintenanceUpdate,
     MutedPlayers,
-    QuestCompleted,
     RecentCrate,
     RugpassStatus,
 )
-from vectra_bot.wire.payloads import Rugpool
 
 _EVERY_NS = 15_050 * NS_PER_MS  # schedules that have something to say
 _BATTLES_EVERY_NS = 60_000 * NS_PER_MS
@@ -178,7 +176,7 @@ class Notices:
             ]
         )
 
-    # Golden Hour and rugpool: the money is the exchange's, the words are here.
+    # Golden Hour: the money is the exchange's, the words are here.
 
     def golden_hour(self, window: GoldenWindow | None, *, golden: bool) -> str:
         """Return ``goldenHourUpdate``; while there is a *window* it is repeated every 15 s.
@@ -203,25 +201,9 @@ class Notices:
         )
         return self._traced("goldenHourUpdate", self._golden_body)
 
-    def rugpool_status(self, instarugs: int, amount: int) -> str:
-        """Return ``rugpoolStatus`` (unverified); *amount* is in lamports."""
-        brief = Rugpool(
-            instarug_count=instarugs,
-            threshold=rules.RUGPOOL_INSTARUGS,
-            rugpool_amount=sol_number(amount),
-        )
-        return self._traced("rugpoolStatus", brief)
-
     def notification(self, message: str, kind: str) -> str:
         """Return ``gameNotification`` of a *kind* (``goldenhour`` or ``event``)."""
         return self._traced("gameNotification", GameNotification(message=message, type=kind))
-
-    def quest_completed(self, quest_id: str, kind: str, description: str, gems: int) -> str:
-        """Return ``rugpassQuestCompleted`` (one transcribed sighting)."""
-        return event_text(
-            "rugpassQuestCompleted",
-            QuestCompleted(quest_id=quest_id, quest_type=kind, description=description, gems=gems),
-        )
 
 
 def _golden_event(window: GoldenWindow, identities: Identities) -> GoldenEvent:

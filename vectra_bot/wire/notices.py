@@ -262,15 +262,6 @@ class GameNotification(Struct, frozen=True, gc=False, kw_only=True):
     type: str
 
 
-class QuestCompleted(Struct, rename="camel", frozen=True, gc=False, kw_only=True):
-    """``rugpassQuestCompleted`` (one transcribed sighting)."""
-
-    quest_id: str
-    quest_type: str
-    description: str
-    gems: int
-
-
 class MutedPlayers(Struct, rename="camel", frozen=True, gc=False, kw_only=True):
     """``mutedPlayers``: unverified, its body was never captured."""
 
