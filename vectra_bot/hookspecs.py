@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 import pluggy
 
 if TYPE_CHECKING:
-    from vectra_bot.game.view import AccountView
     from vectra_bot.game.state import GameView
+    from vectra_bot.game.view import AccountView
     from vectra_bot.models import (
         GameSummary,
         GameTick,

@@ -437,6 +437,14 @@ def test_addresses(text: str, url: str, path: str, host: str) -> None:
     assert (endpoint.url, endpoint.path, endpoint.host) == (url, path, host)
 
 
+def test_an_address_is_written_down_without_its_query() -> None:
+    """What a user puts into the query is sent to the venue and stands in no journal."""
+    endpoint = Endpoint.parse("https://v.example?key=secret")
+
+    assert "key=secret" in endpoint.url
+    assert endpoint.address == "https://v.example"
+
+
 @pytest.mark.parametrize(
     "text",
     ["", "rugs.fun", "ftp://h", "http://", "http://h:port", "http://me:secret@h", "http://h:99999"],

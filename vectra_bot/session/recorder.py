@@ -274,7 +274,7 @@ def _header(plan: _Plan, start_ns: int) -> dict[str, Any]:
         plugin_settings=config.plugins,
     )
     expected = None if config.wire_format == "auto" else config.wire_format
-    return {**header, "wire_format": expected, "url": plan.feed.endpoint.url, "audit": True}
+    return {**header, "wire_format": expected, "url": plan.feed.endpoint.address, "audit": True}
 
 
 async def _drive(shell: Shell, plan: _Plan, auditor: FairAuditor, clock: Clock) -> str:

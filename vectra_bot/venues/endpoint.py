@@ -23,6 +23,11 @@ class Endpoint:
     path: str
     host: str
 
+    @property
+    def address(self) -> str:
+        """Return the URL without its query, to be written down: a user may have put a secret there."""
+        return self.url.partition("?")[0]
+
     @classmethod
     def parse(cls, text: str) -> Endpoint:
         """Return the endpoint of a URL as a user writes it: ``https://host[:port][/path]``.

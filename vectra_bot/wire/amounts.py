@@ -60,7 +60,8 @@ def sol_number(lamports: int) -> float:
     if not lamports % LAMPORTS_PER_SOL:
         return lamports // LAMPORTS_PER_SOL
     if -_EXACT_LAMPORTS < lamports < _EXACT_LAMPORTS:
-        return lamports / LAMPORTS_PER_SOL  # too small for the double to be a whole number by rounding
+        # Too small for the double to be a whole number by rounding.
+        return lamports / LAMPORTS_PER_SOL
     return number(lamports / LAMPORTS_PER_SOL)
 
 
