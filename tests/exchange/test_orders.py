@@ -392,3 +392,23 @@ def test_a_stranger_is_not_served(client: Client) -> None:
     with pytest.raises(InputError, match="not connected"):
         client.exchange.request(client.exchange.now_ns, "did:privy:nobody", '42["ping"]')
     assert not client.records
+
+
+def test_a_request_of_an_ended_connection_is_not_carried_out_for_the_next_one() -> None:
+    """A request under way when its player connects anew dies with its link: ids of answers count anew."""
+    exchange = Exchange(config(seed=LONG))
+    exchange.connect(ME, "me")
+    while not exchange.books.clients or exchange.games_opened < 1:
+        exchange.step()
+    exchange.request(exchange.now_ns + MS, ME, '421["selectCoin",{"coinAddress":"0xPractice"}]')
+    exchange.disconnect(ME)
+    exchange.connect(ME, "me")
+    end_ns = exchange.now_ns + 1000 * MS
+    texts = []
+    while exchange.next_ns() <= end_ns:
+        texts += [message.text for message in exchange.step() if message.player_id == ME]
+
+    account = exchange.books.get(ME)
+    assert account is not None
+    assert not account.is_practice
+    assert not any(text.startswith("43") for text in texts)

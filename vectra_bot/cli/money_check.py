@@ -8,6 +8,7 @@ import click
 
 from vectra_bot.cli import HELP_OPTIONS
 from vectra_bot.cli.output import counting, json_option, print_json
+from vectra_bot.errors import CheckFailed
 
 if TYPE_CHECKING:
     from vectra_bot.analysis.money_check import MoneyReport
@@ -52,7 +53,12 @@ def money_check(
         print_json(report.to_json())
     else:
         _print(report)
-    return 0 if report.passed else 1
+    if not report.passed:
+        raise CheckFailed(
+            f"{len(report.differences)} differences of frames and books, the first: "
+            f"{report.differences[0]}"
+        )
+    return 0
 
 
 def _print(report: MoneyReport) -> None:

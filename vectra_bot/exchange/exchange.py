@@ -136,7 +136,8 @@ class Exchange(ExchangeOutput):
         account = self._client(player_id)
         request = decode_request(text, self.config.profile)
         at_ns = max(at_ns, self.now_ns)
-        self._schedule.at(at_ns, Rank.ARRIVAL, partial(self._arrive, account, request))
+        act = partial(self._arrive, account, account.delays, request)
+        self._schedule.at(at_ns, Rank.ARRIVAL, act)
 
     def _play_past(self) -> None:
         """Fill history and averages with games from before the start."""
@@ -326,8 +327,9 @@ class Exchange(ExchangeOutput):
         self._tell_golden_hour()
         self._plan_countdown()
 
-    def _arrive(self, account: Account, request: Request) -> None:
-        if account.connected:
+    def _arrive(self, account: Account, link: EvidenceDelays | None, request: Request) -> None:
+        """Carry out a request, unless the connection it came by has ended: a later one counts anew."""
+        if account.connected and account.delays is link:
             self._desk.handle(account, request, self.now_ns)
 
     def _client(self, player_id: str) -> Account:

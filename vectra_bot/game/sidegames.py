@@ -22,6 +22,7 @@ from vectra_bot.game.fair import draws, generator_key
 BBC = "bbc"
 CANDLEFLIP = "candleflip"
 _MOST = 1_000  # times the stake
+_MAX_TEXT = 40
 _CHANCE = re.compile(r"\d{1,9}(?:/\d{1,9}|\.\d{1,9})?", re.ASCII)
 _PAYOUT = re.compile(r"\d{1,4}(?:\.\d{1,9})?", re.ASCII)
 
@@ -34,6 +35,8 @@ def _fractions(odds: Mapping[str, Fraction | str | float]) -> Mapping[str, Fract
 
 
 def _fraction(chance: Fraction | str | float) -> Fraction:
+    if isinstance(chance, str) and ("e" in chance.lower() or len(chance) > _MAX_TEXT):
+        return Fraction(0)  # a great exponent would be a number of as many digits
     try:
         return Fraction(chance)
     except (ArithmeticError, TypeError, ValueError):

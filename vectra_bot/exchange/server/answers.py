@@ -12,6 +12,7 @@ from typing import Any
 from vectra_bot.exchange import Exchange
 from vectra_bot.exchange.accounts import Account, Entry, Money
 from vectra_bot.exchange.identities import Identities
+from vectra_bot.models.times import NS_PER_S
 from vectra_bot.wire.amounts import sol_number
 from vectra_bot.wire.frames import event_text
 
@@ -39,6 +40,8 @@ class Answers:
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
         self._identities = Identities(f"{exchange.config.seed}/answers")
+        self._ranking: list[tuple[Account, int]] = []
+        self._ranked_at = -1
 
     def text(
         self, event: str, payload: Mapping[str, Any], player_id: str | None, trace_id: str | None
@@ -72,13 +75,21 @@ class Answers:
         return {"id": player_id, "hasUsername": username is not None, "username": username}
 
     def _ranked(self) -> list[tuple[Account, int]]:
-        """Return who has won or lost anything since the start, the best first, with lamports."""
+        """Return who has won or lost anything since the start, the best first, with lamports.
+
+        Sorted at most once a second of the exchange: there may be thousands of accounts.
+        """
+        second = self._exchange.now_ns // NS_PER_S
+        if second == self._ranked_at:
+            return self._ranking
         gains = [
             (account, account.flows.balance(Money.SOL) - account.flows.total(Entry.DEPOSIT))
             for account in self._exchange.books.all()
             if account.interacted
         ]
-        return sorted(gains, key=lambda row: (-row[1], row[0].player_id))
+        self._ranking = sorted(gains, key=lambda row: (-row[1], row[0].player_id))
+        self._ranked_at = second
+        return self._ranking
 
     def _leaderboard(self, payload: Mapping[str, Any]) -> dict[str, Any]:
         rows = [_entry(account, gain) for account, gain in self._ranked()[:_SHOWN]]
