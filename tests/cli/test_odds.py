@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from vectra_bot.cli import tables
 from vectra_bot.cli.odds import odds
 from vectra_bot.errors import UnknownNameError, UsageError
 
@@ -57,6 +58,34 @@ def test_tables_for_people() -> None:
     assert "-0.0457 %" in result.stdout
     assert "simulated" in result.stdout
     assert "by 20,000 games of seed 1: all agree" in result.stdout
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_no_figure_is_cut_on_a_terminal(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With every column, 80 and 120 columns hold each figure, verdict and the words of its name whole."""
+    monkeypatch.setattr(tables, "_PIPE_WIDTH", width)
+    result = run(
+        "exits", "--target", "1.5", "--stop-loss", "0.7", "--stake", "0.05", "--simulate", "500"
+    )
+    assert result.exit_code == 0, result.exception
+    lines = result.stdout.splitlines()
+    assert max(len(line) for line in lines) <= width
+    assert "…" not in result.stdout
+    assert all(
+        word in result.stdout
+        for word in ("reached", "stopped", "rugged", "std. error", "of 0.05 SOL")
+    )
+    first = next(line for line in lines if line.strip().startswith("sell at"))
+    assert "-1.6038 %" in first
+    assert first.rstrip().endswith("-0.000801883 too few") or "-0.000801883  too few" in first
+
+
+@pytest.mark.parametrize("games", [1, 2, 20])
+def test_a_handful_of_games_raises_no_alarm(games: int) -> None:
+    """Games that are too few to judge give exit code 0 and say so, also when all of them went alike."""
+    result = run("sidebet", "rounds", "--simulate", str(games))
+    assert result.exit_code == 0, result.exception
+    assert "too few to judge" in result.stdout.splitlines()[-1]
 
 
 def test_without_simulation() -> None:

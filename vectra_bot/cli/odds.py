@@ -141,6 +141,7 @@ def _print(
 ) -> None:
     from itertools import groupby
 
+    from rich.padding import Padding
     from rich.table import Table
     from rich.text import Text
 
@@ -149,18 +150,23 @@ def _print(
     columns = ["computed", "error"]
     columns += ["simulated", "std. error", "z"] if games else []
     columns += [f"of {stake} SOL"] if stake is not None else []
-    width = max(len(one.figure.name) for one in checked)
     console = Console()
+    # Names fold on a narrow terminal, figures never do: a figure without its end is a wrong one.
+    width = max(len(one.figure.name) for one in checked)
+    narrow = console.width < width + 4 + 13 * (len(columns) + bool(games))
     for group, rows in groupby(checked, key=lambda one: one.figure.group):
         console.print(Text(_TITLES[group], style="bold"))
-        table = Table(box=None, pad_edge=False, header_style="dim")
-        table.add_column("", min_width=width + 2)
+        cells = [_cells(one, stake, simulated=bool(games)) for one in rows]
+        table = Table(box=None, pad_edge=False, collapse_padding=narrow, header_style="dim")
+        table.add_column("", min_width=None if narrow else width + 2, overflow="fold")
         for column in columns:
-            table.add_column(column, justify="right", min_width=11, no_wrap=True)
-        if games:
+            table.add_column(
+                column, justify="right", min_width=None if narrow else 11, no_wrap=True
+            )
+        if any(row[len(columns) + 1 :] != [""] for row in cells) and games:
             table.add_column("", no_wrap=True)
-        for one in rows:
-            table.add_row(*_cells(one, stake, simulated=bool(games)))
+        for row in cells:
+            table.add_row(Padding(row[0], (0, 0, 0, 2)), *row[1 : len(table.columns)])
         console.print(table)
         console.print()
     console.print(_closing(checked, games, seed, limit))
@@ -168,7 +174,7 @@ def _print(
 
 def _cells(one: Checked, stake: Decimal | None, *, simulated: bool) -> list[str]:
     figure = one.figure
-    cells = [f"  {figure.name}", _amount(figure.value, figure.unit), _error(figure)]
+    cells = [figure.name, _amount(figure.value, figure.unit), _error(figure)]
     if simulated:
         cells += [
             "-" if one.monte_carlo is None else _amount(one.monte_carlo, figure.unit),
@@ -180,7 +186,7 @@ def _cells(one: Checked, stake: Decimal | None, *, simulated: bool) -> list[str]
         cells.append("" if profit is None else f"{profit:+.9f}")
     if simulated:
         unsure = one.monte_carlo is not None and one.agrees is None
-        cells.append("disagrees" if one.agrees is False else "too few games" if unsure else "")
+        cells.append("disagrees" if one.agrees is False else "too few" if unsure else "")
     return cells
 
 
@@ -204,6 +210,8 @@ def _closing(checked: list[Checked], games: int, seed: int, limit: float) -> str
         return f"{len(checked)} figures of the v3 law; nothing was simulated"
     judged = [one for one in checked if one.agrees is not None]
     wrong = sum(one.agrees is False for one in judged)
+    if not judged:
+        return f"{len(checked)} figures of the v3 law; {games:,} games of seed {seed} are too few to judge"
     verdict = f"{wrong} disagree" if wrong else "all agree"
     return (
         f"{len(checked)} figures of the v3 law, {len(judged)} checked by {games:,} games of seed {seed}: "

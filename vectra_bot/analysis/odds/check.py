@@ -94,14 +94,15 @@ def _checked(figure: Figure, tally: Tally, limit: float) -> Checked:
         enough = min(chance, 1 - chance) * tally.games >= _ENOUGH_CASES
     distance = mean - figure.value
     if error == 0:
-        agrees = abs(distance) <= figure.error + 1e-12
+        # A chance of 0 or 1 is proven wrong by one case; a mean whose few cases happen to be alike is not.
+        equal = abs(distance) <= figure.error + 1e-12
         return Checked(
             figure=figure,
             monte_carlo=mean,
             standard_error=0.0,
-            z=0.0 if agrees else None,
+            z=0.0 if equal else None,
             games=tally.games,
-            agrees=agrees,
+            agrees=equal if equal or enough or figure.unit == "chance" else None,
         )
     within = abs(distance) <= figure.error + limit * error
     return Checked(
