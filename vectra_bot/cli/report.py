@@ -68,6 +68,8 @@ def _per_game(report: Report) -> str:
 
 
 def _expected(report: Report) -> str:
+    if report.expected_without and not report.expected:
+        return f"not known: the payoff of {' and '.join(report.expected_without)} is unverified"
     per_game = report.expected_per_game
     beside = "" if per_game is None else f", per game {_signed(per_game)}"
     told = f"{_signed(report.expected)} SOL{beside}: what the law gives for the same risks"
