@@ -61,6 +61,8 @@ class Report:
     Attributes:
         games: games that rugged while the session watched.
         actions: number of actions by terminal state.
+        pnl_per_game: mean profit of the games that ended; a stake that is still open in a side game's round
+            counts as cash there, while ``pnl`` leaves it out.
         pnl_interval: 95 % interval of the mean profit per game (Student t), None below two games.
         expected: what the law gives for the very risks taken: every tick a position was held and every
             sidebet placed, at their exact conditional expectation. Actual minus expected profit is luck.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from vectra_bot.exchange import ExchangeConfig
     from vectra_bot.exchange.server import ExchangeServer, TokenTable
     from vectra_bot.venues.embedded import ExchangeLog
+    from vectra_bot.wire.profile import Profile
 
 _EPILOG = """\b
 Examples:
@@ -187,13 +190,18 @@ def _server(
     from vectra_bot.errors import UsageError
     from vectra_bot.exchange.server import ExchangeServer
     from vectra_bot.exchange.server.origin import is_loopback
+    from vectra_bot.session.config import load_profile
 
     if not is_loopback(options["host"]) and not options["public"]:
         raise UsageError(
             f"--host was {options['host']!r}, which other machines may reach: add --public if that is meant"
         )
-    speed = parse_speed(options["speed"], "--speed")
-    config = _config(options, speed)
+    profile = None
+    if options["protocol"] is not None:
+        profile = load_profile(Path(options["protocol"]).expanduser())
+    with _options_blamed():
+        speed = parse_speed(options["speed"], "--speed")
+        config = _config(options, speed, profile)
     server = ExchangeServer(
         config,
         tokens=_tokens(options),
@@ -206,13 +214,25 @@ def _server(
     return server, config
 
 
-def _config(options: dict[str, Any], speed: float | None) -> ExchangeConfig:
+@contextmanager
+def _options_blamed() -> Iterator[None]:
+    """Let what a configuration refuses count as a wrong command line: it came from an option."""
+    from vectra_bot.errors import ConfigError, UsageError
+
+    try:
+        yield
+    except ConfigError as error:
+        raise UsageError(str(error)) from None
+
+
+def _config(
+    options: dict[str, Any], speed: float | None, profile: Profile | None
+) -> ExchangeConfig:
     from vectra_bot.clock import WallClock
     from vectra_bot.config import parse_start
     from vectra_bot.exchange import ExchangeConfig
     from vectra_bot.game.shorts import ShortTerms
     from vectra_bot.game.sidegames import BBC, CANDLEFLIP, side_game
-    from vectra_bot.session.config import load_profile
     from vectra_bot.session.header import new_seed
     from vectra_bot.wire.states import WireFormat
 
@@ -226,8 +246,8 @@ def _config(options: dict[str, Any], speed: float | None) -> ExchangeConfig:
     if options["countdown_step"] is not None:
         given["countdown_step_ms"] = options["countdown_step"]
     terms = {"payoff": options["short_payoff"], "at_rug": options["short_at_rug"]}
-    if options["protocol"] is not None:
-        given["profile"] = load_profile(Path(options["protocol"]).expanduser())
+    if profile is not None:
+        given["profile"] = profile
     seed = new_seed() if options["seed"] is None else options["seed"]
     return ExchangeConfig(
         seed=seed,
@@ -245,7 +265,8 @@ def _tokens(options: dict[str, Any]) -> TokenTable:
     from vectra_bot.exchange.server import Login, TokenTable, read_tokens
     from vectra_bot.exchange.server.tokens import cash_lamports
 
-    cash = cash_lamports(options["cash"], "--cash")
+    with _options_blamed():
+        cash = cash_lamports(options["cash"], "--cash")
     logins = {} if options["tokens"] is None else read_tokens(Path(options["tokens"]))
     number = options["dev_tokens"]
     if number is None:
