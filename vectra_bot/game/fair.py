@@ -56,6 +56,8 @@ def code_units(text: str) -> Iterator[int]:
 
 def mix_key(seed: str) -> list[int]:
     """Return the ARC4 key of *seed*: up to 256 bytes, later characters mixed into earlier ones."""
+    if len(seed) <= _WIDTH and seed.isascii():  # nothing to mix, as for every seed of the venue
+        return list(seed.encode("ascii"))
     key: list[int] = []
     smear = 0
     for index, unit in enumerate(code_units(seed)):
