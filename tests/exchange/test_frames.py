@@ -222,6 +222,20 @@ def test_timing_of_a_game_is_the_venues(played: Client) -> None:
         assert 15_300 < (start - rug) / MS < 18_500
 
 
+def test_a_link_without_delays_keeps_the_venues_clock() -> None:
+    """Without jitter ticks are 200 ms apart or more, and the game starts 15.67 s after the rug."""
+    client = connected(config(seed=5, jitter=False))
+    client.games(4)
+    times = [(seen.at_ns, kind_of(frame)) for seen in client.seen if (frame := state(seen))]
+    gaps = [(b - a) / MS for (a, _), (b, kind) in pairwise(times) if kind == "tick"]
+    rugs = [at for at, kind in times if kind == "rug"]
+    starts = [at for at, kind in times if kind == "start"]
+
+    assert min(gaps) >= 200
+    assert abs(sum(gaps) / len(gaps) - rules.TICK_MS) < 4
+    assert all(abs((b - a) / MS - 15_670) < 5 for a, b in zip(rugs, starts[1:], strict=False))
+
+
 def test_a_row_follows_every_state_frame(played: Client) -> None:
     """A client gets ``gameStatePlayerUpdate`` after each ``gameStateUpdate`` but the snapshot."""
     names = [seen.name for seen in played.seen]
