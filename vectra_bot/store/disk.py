@@ -1,0 +1,102 @@
+"""What kind of disk a store stands on, and how much room it has."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Final
+
+log = logging.getLogger(__name__)
+
+_UNSAFE: Final = frozenset(
+    {"9p", "afs", "ceph", "cifs", "davfs", "fuseblk", "lustre", "ncpfs", "nfs", "nfs4", "prl_fs"}
+    | {"smb2", "smb3", "smbfs", "vboxsf", "virtiofs", "vmhgfs"}
+)
+"""File systems that another machine or a user's process answers for, so that forcing bytes to the disk, storing
+into a mapped file or locking it may not mean what it means on a disk of one's own."""
+
+MOUNTS: Final = Path("/proc/self/mountinfo")
+
+
+def free_bytes(path: Path) -> int:
+    """Return how many bytes an unprivileged process can still write where *path* stands or will stand.
+
+    Raises:
+        OSError: the system does not say.
+    """
+    status = os.statvfs(_existing(path))
+    return status.f_bavail * status.f_frsize
+
+
+def _existing(path: Path) -> Path:
+    path = path.absolute()
+    while not path.exists() and path != path.parent:
+        path = path.parent
+    return path
+
+
+def filesystem_of(path: Path, mounts: str | None = None) -> str | None:
+    """Return the type of the file system that *path* stands or will stand on, None if it cannot be told.
+
+    Args:
+        path: a path, existing or not.
+        mounts: text in the form of Linux's ``/proc/self/mountinfo``; the system's own if None.
+    """
+    if mounts is None:
+        if not sys.platform.startswith("linux"):
+            return None
+        try:
+            mounts = MOUNTS.read_text(encoding="utf-8", errors="surrogateescape")
+        except OSError:
+            return None
+    where = _existing(path).resolve()
+    best: tuple[int, str] | None = None
+    for line in mounts.splitlines():
+        before, found, after = line.partition(" - ")
+        fields = before.split()
+        if not found or len(fields) < 5 or not after.split():
+            continue
+        point = Path(_unescaped(fields[4]))
+        # Of two mounts on one place the later one is seen.
+        if where.is_relative_to(point) and (best is None or len(point.parts) >= best[0]):
+            best = len(point.parts), after.split()[0]
+    return None if best is None else best[1]
+
+
+def _unescaped(text: str) -> str:
+    for code, plain in (("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")):
+        text = text.replace(code, plain)
+    return text
+
+
+def is_unsafe(filesystem: str | None) -> bool:
+    """Return whether what is forced to the disk may be lost on a file system of this type."""
+    return filesystem is not None and (filesystem in _UNSAFE or filesystem.startswith("fuse."))
+
+
+@functools.cache
+def _warn(filesystem: str, path: Path) -> str:
+    text = (
+        f"the store {path} is on a {filesystem} file system, which may not keep what was forced to the disk: "
+        "record to a local disk, and copy or upload the store afterwards"
+    )
+    log.warning("%s", text)
+    return text
+
+
+def warn_if_unsafe(path: Path) -> str | None:
+    """Say in the log, once for each store, that it stands on a network or user-space file system.
+
+    Returns:
+        What was said, None if there was nothing to say.
+    """
+    filesystem = filesystem_of(path)
+    if filesystem is None or not is_unsafe(filesystem):
+        return None
+    return _warn(filesystem, path.absolute())
+
+
+__all__ = ["filesystem_of", "free_bytes", "is_unsafe", "warn_if_unsafe"]
