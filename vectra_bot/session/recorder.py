@@ -234,7 +234,8 @@ async def record(config: RecordConfig, clock: Clock | None = None) -> RecordRepo
         journal.abandon()
         raise
     stats = _RecordStats(engine, told=config.told)
-    shell = Shell(engine, journal, NoGateway("a recording sends nothing"), stats, plan.store)
+    gateway = NoGateway("a recording sends nothing")
+    shell = Shell(engine, journal, gateway, stats, plan.store, can_wait=False)
     tell_started(shell, header)
     started = clock.monotonic_ns()
     try:
@@ -255,7 +256,7 @@ async def _close_broken(
     """Leave a store that can be read: whole if the venue gave up, to be recovered if we broke."""
     if isinstance(error, InputError):
         await shell.end("the venue could not be reached")
-    shell.journal.abandon()
+    shell.abandon()
     tell_finished(shell, header, make_report(shell, header, plan.store, ended="error"), error)
 
 

@@ -187,7 +187,7 @@ async def _carry(
     try:
         return await _drive(shell, feed, plan, clock)
     except BaseException as error:
-        shell.journal.abandon()
+        shell.abandon()
         tell_finished(shell, header, make_report(shell, header, plan.store, ended="error"), error)
         raise
 

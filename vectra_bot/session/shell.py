@@ -1,15 +1,21 @@
-"""The shell around an engine: journals every input before it is processed and every effect with its cause.
+"""The shell around an engine: every input stands in the journal with what followed from it.
 
-An INTENT is on the disk before its command goes to the gateway; if the journal cannot be written, nothing is
-sent. One task owns the shell; the engine inside it knows no I/O.
+One write holds an input, the documents of its cause and the INTENTs it led to: a crash leaves all of them or
+none, so that a journal always ends between two inputs. An INTENT is on the disk before its command goes to
+the gateway; if the journal cannot be written, nothing is sent. Forcing to the disk happens in threads, and
+parts are built in a process of their own: the event loop waits for neither. One task owns the shell; the
+engine inside it knows no I/O.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import re
 from collections import Counter, deque
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import attrs
 from attrs import define, field
@@ -28,15 +34,16 @@ from vectra_bot.models import (
     UnknownEvent,
 )
 from vectra_bot.serde import canonical_json, command_to_json
-from vectra_bot.store.compaction import compact_session
 from vectra_bot.store.entry import Entry, storable_text
 from vectra_bot.store.journal import Journal
-from vectra_bot.store.parquet import build_parts
+from vectra_bot.store.worker import PartsWorker
 from vectra_bot.venues.base import FeedItem, Gateway
 from vectra_bot.wire.decode import decode
 from vectra_bot.wire.profile import Profile, default_profile
 
 MAX_REJECTED_RAW = 64 * 1024
+# A feed that can wait does so when so many closed segments have no parts yet.
+MAX_LAG = 4
 _EVENT_NAME = re.compile(r'4[23]\d*\["((?:[^"\\]|\\.){0,128})"')
 # Event names counted one by one; a venue that invents more is counted under this one.
 MAX_EVENT_NAMES = 1000
@@ -92,7 +99,12 @@ class FrameCounts:
 
 @define
 class Shell:
-    """Carries one session: inputs in, effects out."""
+    """Carries one session: inputs in, effects out.
+
+    Attributes:
+        can_wait: whether the feed may be kept waiting for the parts; a live one may not.
+        parts: builds the parts of closed segments.
+    """
 
     engine: Engine
     journal: Journal
@@ -101,24 +113,33 @@ class Shell:
     store: Path
     profile: Profile = field(factory=default_profile)
     counts: FrameCounts = field(factory=FrameCounts)
+    can_wait: bool = True
+    remote: str = ""
+    parts: PartsWorker = field(init=False)
     _seq: int = 0
     _segment: int = 1
+    _rolled_seq: int = 0
+
+    def __attrs_post_init__(self) -> None:
+        self.parts = PartsWorker(self.journal.directory, self.store, self.remote)
 
     async def take(self, item: FeedItem) -> None:
         """Take in one item of the feed and carry out what follows from it."""
         if not isinstance(item, Frame):
-            await self._input(item)
+            await self._process(self._next(), item)
             return
         # What is decoded is what is journaled, so that a replay reads the same.
         raw = storable_text(item.raw)
         frame = item if raw is item.raw else attrs.evolve(item, raw=raw)
+        seq = self._next()
         event: Event | None = None
         try:
             event = self._read(frame)
         finally:
-            self._append([Entry.of_frame(self._next(), frame, _game_of(event))])
+            if event is None:
+                self._append([Entry.of_frame(seq, frame)])
         if event is not None:
-            await self._process(event)
+            await self._process(seq, event, frame)
 
     def _read(self, frame: Frame) -> Event | None:
         """Return the event of *frame*, None if nothing can or need be made of it; count it."""
@@ -140,37 +161,71 @@ class Shell:
             counts.unknown_events += 1
         return event
 
+    def roll(self) -> None:
+        """Close the open segment, if it holds anything, and have its parts built; does not wait."""
+        if self.journal.last_seq > self._rolled_seq:
+            self._rolled_seq = self.journal.last_seq
+            self.journal.roll()
+            self._tell_closed()
+
+    async def flush(self) -> int:
+        """Return, when every document so far stands in the store's parts, the number of the last.
+
+        Raises:
+            StoreError: the disk refuses.
+        """
+        last = self.journal.last_seq
+        self.roll()
+        while self.parts.lag:
+            await in_thread(self.parts.wait)
+        if self.parts.unbuilt:
+            await in_thread(self.parts.build_here)
+        return last
+
     async def end(self, reason: str) -> None:
         """Process the last input and close the journal; parts are built from what is closed."""
-        await self._input(SessionEnding(recv_ns=self.engine.now_ns, reason=reason))
-        self.journal.close(reason)
-        build_parts(self.journal.directory, self.store)
-        compact_session(self.journal.directory, self.store)
+        event = SessionEnding(recv_ns=self.engine.now_ns, reason=reason)
+        await self._process(self._next(), event)
+        await in_thread(self.journal.close, reason)
+        await in_thread(self._finish_parts)
 
-    async def _input(self, event: Event) -> None:
-        self._append([Entry.of_input(self._next(), event)])
-        await self._process(event)
+    def abandon(self) -> None:
+        """Leave everything as a kill would, for the next repair."""
+        self.journal.abandon()
+        self.parts.abandon()
 
-    async def _process(self, event: Event) -> None:
-        commands = deque(self._step(event))
+    def _finish_parts(self) -> None:
+        self.parts.finish(compact=True)
+
+    async def _process(self, seq: int, event: Event, frame: Frame | None = None) -> None:
+        commands = deque(await self._step(seq, event, frame))
         while commands:
             command = commands.popleft()
             result = await self.gateway.send(command)
             result = attrs.evolve(result, command_sha256=command_digest(command))
-            self._append([Entry.of_input(self._next(), result)])
-            commands.extend(self._step(result))
+            commands.extend(await self._step(self._next(), result))
+        if self.can_wait and self.parts.lag > MAX_LAG:
+            await in_thread(self.parts.wait)
 
-    def _step(self, event: Event) -> list[Command]:
-        """Process *event*, journal its effects, and return the commands, whose intents are on the disk."""
+    async def _step(self, seq: int, event: Event, frame: Frame | None = None) -> list[Command]:
+        """Process *event*, journal it with its effects, and return the commands, their intents on disk."""
+        if frame is None:
+            entries = [Entry.of_input(seq, event)]
+        else:
+            entries = [Entry.of_frame(seq, frame, _game_of(event))]
         self.stats.before(event)
-        effects = self.engine.process(event)
-        self.stats.count_games()
-        if not effects:
-            return []
-        self._append([self._entry(effect) for effect in effects])
-        commands = [effect for effect in effects if isinstance(effect, Command)]
+        commands: list[Command] = []
+        try:
+            for effect in self.engine.process(event):
+                entries.append(self._entry(effect))
+                if isinstance(effect, Command):
+                    commands.append(effect)
+            self.stats.count_games()
+        finally:
+            # What broke the engine is in the journal as well.
+            self._append(entries)
         if commands:
-            self.journal.sync()
+            await in_thread(self.journal.sync)
         return commands
 
     def _entry(self, effect: Effect) -> Entry:
@@ -186,8 +241,16 @@ class Shell:
     def _append(self, entries: list[Entry]) -> None:
         self.journal.append(entries)
         if self.journal.segment != self._segment:
-            self._segment = self.journal.segment
-            build_parts(self.journal.directory, self.store)
+            self._tell_closed()
+
+    def _tell_closed(self) -> None:
+        self._segment = self.journal.segment
+        self.parts.closed(self._segment - 1)
+
+
+async def in_thread(call: Callable[..., None], *arguments: Any) -> None:
+    """Await a blocking *call*; the event loop goes on meanwhile."""
+    await asyncio.get_running_loop().run_in_executor(None, call, *arguments)
 
 
 class NoGateway:
