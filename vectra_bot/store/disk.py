@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import logging
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -15,8 +17,8 @@ _UNSAFE: Final = frozenset(
     {"9p", "afs", "ceph", "cifs", "davfs", "fuseblk", "lustre", "ncpfs", "nfs", "nfs4", "prl_fs"}
     | {"smb2", "smb3", "smbfs", "vboxsf", "virtiofs", "vmhgfs"}
 )
-"""File systems that another machine or a user's process answers for, so that forcing bytes to the disk, storing
-into a mapped file or locking it may not mean what it means on a disk of one's own."""
+"""File systems that another machine or a user's process answers for: forcing bytes to the disk, storing into
+a mapped file or locking it may not mean there what it means on a disk of one's own."""
 
 MOUNTS: Final = Path("/proc/self/mountinfo")
 
@@ -99,4 +101,18 @@ def warn_if_unsafe(path: Path) -> str | None:
     return _warn(filesystem, path.absolute())
 
 
-__all__ = ["filesystem_of", "free_bytes", "is_unsafe", "warn_if_unsafe"]
+@functools.cache
+def exchange_call() -> Callable[[bytes, bytes], int] | None:
+    """Return the system's call that swaps two names, None if it has none."""
+    library = ctypes.CDLL(None, use_errno=True)
+    if sys.platform == "darwin":
+        call = getattr(library, "renamex_np", None)
+        return None if call is None else lambda a, b: int(call(a, b, ctypes.c_uint(2)))
+    call = getattr(library, "renameat2", None)
+    if call is None:
+        return None
+    here = ctypes.c_int(-100)  # AT_FDCWD
+    return lambda a, b: int(call(here, a, here, b, ctypes.c_uint(2)))
+
+
+__all__ = ["exchange_call", "filesystem_of", "free_bytes", "is_unsafe", "warn_if_unsafe"]

@@ -14,7 +14,6 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
-import functools
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -24,7 +23,7 @@ from typing import Any, Final, Literal
 import attrs
 
 from vectra_bot.errors import StoreError
-from vectra_bot.store.disk import free_bytes, warn_if_unsafe
+from vectra_bot.store.disk import exchange_call, free_bytes, warn_if_unsafe
 
 TEMPORARY: Final = ".tmp"
 """Suffix of files that are being written; no reader and no ``*.parquet`` glob matches it."""
@@ -237,7 +236,7 @@ def exchange(one: Path, other: Path) -> bool:
     Raises:
         OSError: a name is missing, or they are not on one disk; nothing was changed.
     """
-    swap = _exchange_call()
+    swap = exchange_call()
     if swap is None:
         return False
     _tell("exchange", one, other)
@@ -247,20 +246,6 @@ def exchange(one: Path, other: Path) -> bool:
     if code in (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP):
         return False
     raise OSError(code, os.strerror(code), str(one), None, str(other))
-
-
-@functools.cache
-def _exchange_call() -> Callable[[bytes, bytes], int] | None:
-    """Return the system's call that swaps two names, None if it has none."""
-    library = ctypes.CDLL(None, use_errno=True)
-    if sys.platform == "darwin":
-        call = getattr(library, "renamex_np", None)
-        return None if call is None else lambda a, b: int(call(a, b, ctypes.c_uint(2)))
-    call = getattr(library, "renameat2", None)
-    if call is None:
-        return None
-    here = ctypes.c_int(-100)  # AT_FDCWD
-    return lambda a, b: int(call(here, a, here, b, ctypes.c_uint(2)))
 
 
 def unlink(path: Path, *, missing_ok: bool = True) -> None:
