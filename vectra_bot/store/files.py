@@ -23,7 +23,10 @@ from typing import Any, Final, Literal
 import attrs
 
 from vectra_bot.errors import StoreError
-from vectra_bot.store.disk import exchange_call, free_bytes, warn_if_unsafe
+from vectra_bot.store import disk
+
+free_bytes = disk.free_bytes
+warn_if_unsafe = disk.warn_if_unsafe
 
 TEMPORARY: Final = ".tmp"
 """Suffix of files that are being written; no reader and no ``*.parquet`` glob matches it."""
@@ -236,7 +239,7 @@ def exchange(one: Path, other: Path) -> bool:
     Raises:
         OSError: a name is missing, or they are not on one disk; nothing was changed.
     """
-    swap = exchange_call()
+    swap = disk.exchange_call()
     if swap is None:
         return False
     _tell("exchange", one, other)
@@ -392,32 +395,3 @@ def store_errors(what: str) -> Iterator[None]:
         raise StoreError(
             f"{what}: {error.strerror or error}; check free space and permissions"
         ) from error
-
-
-__all__ = [
-    "TEMPORARY",
-    "Op",
-    "OpKind",
-    "allocate",
-    "append_line",
-    "exchange",
-    "free_bytes",
-    "make_directories",
-    "observing",
-    "open_file",
-    "remove_tree",
-    "rename",
-    "replacing",
-    "rmdir",
-    "store_errors",
-    "sync_directory",
-    "sync_file",
-    "sync_path",
-    "tell_write",
-    "truncate",
-    "unlink",
-    "warn_if_unsafe",
-    "write_all",
-    "write_at",
-    "write_durably",
-]
