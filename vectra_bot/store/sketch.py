@@ -1,0 +1,264 @@
+"""Sketches: the distribution of a column in a few hundred counts, from which any quantile is read.
+
+A sketch counts values in buckets whose bounds grow by a constant factor, for negative and positive values
+alike, and zeros apart; smallest and largest value are exact. Two sketches are merged by adding counts, so
+that any order of merging gives the same. A quantile is read as SQL's ``PERCENTILE_CONT`` reads it: the two
+values around the place ``q * (count - 1)`` of the sorted column are found, each in its bucket, and
+interpolated. Each of the two is within :data:`ACCURACY` of the true one.
+"""
+
+from __future__ import annotations
+
+import binascii
+import math
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from vectra_bot.errors import StoreError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+
+ACCURACY: Final = 0.003
+"""Largest relative error of a value that is read from its bucket."""
+
+LATENCY_COLUMNS: Final = (
+    "timestamps_send_latency_ms",
+    "timestamps_confirm_latency_ms",
+    "timestamps_total_latency_ms",
+)
+"""Columns of a player's actions that have a sketch for each type of action."""
+
+_GAMMA: Final = (1 + ACCURACY) / (1 - ACCURACY)
+# Doubles span 2**-1074 to 2**1024: with this added, every bucket of a positive value has a positive key.
+_BIAS: Final = 1 << 18
+_TYPES: Final = ("u1", "u2", "u4", "u8")
+
+
+class Sketch:
+    """The distribution of a column; immutable.
+
+    Attributes:
+        count: number of values.
+        min, max: the smallest and the largest value, exact; None without values.
+        keys: numbers of the buckets that hold values, increasing; 0 is the bucket of zeros.
+        counts: how many values each of them holds.
+    """
+
+    __slots__ = ("count", "counts", "keys", "max", "min")
+
+    def __init__(
+        self,
+        keys: np.ndarray[Any, Any],
+        counts: np.ndarray[Any, Any],
+        low: float | None,
+        high: float | None,
+    ) -> None:
+        """Take bucket keys in increasing order and their counts; use :meth:`of` for values."""
+        self.keys = keys
+        self.counts = counts
+        self.count = int(counts.sum())
+        self.min = low
+        self.max = high
+
+    @classmethod
+    def of(cls, values: np.ndarray[Any, Any]) -> Self:
+        """Return the sketch of *values*, a one-dimensional array of finite numbers.
+
+        Raises:
+            ValueError: a value is infinite or not a number.
+        """
+        import numpy as np
+
+        numbers = np.asarray(values, dtype=np.float64)
+        if not np.isfinite(numbers).all():
+            raise ValueError("a sketch holds finite numbers: leave out what is none")
+        if not len(numbers):
+            return cls._empty()
+        magnitudes = np.abs(numbers)
+        keys = np.zeros(len(numbers), dtype=np.int64)
+        other = magnitudes > 0
+        keys[other] = np.ceil(np.log(magnitudes[other]) / math.log(_GAMMA)).astype(np.int64) + _BIAS
+        np.negative(keys, where=numbers < 0, out=keys)
+        found, counts = np.unique(keys, return_counts=True)
+        return cls(found, counts.astype(np.int64), float(numbers.min()), float(numbers.max()))
+
+    @classmethod
+    def _empty(cls) -> Self:
+        import numpy as np
+
+        return cls(np.zeros(0, np.int64), np.zeros(0, np.int64), None, None)
+
+    @classmethod
+    def merged(cls, sketches: Iterable[Sketch]) -> Self:
+        """Return the sketch of the values of all *sketches* together."""
+        import numpy as np
+
+        given = [sketch for sketch in sketches if sketch.count]
+        if not given:
+            return cls._empty()
+        keys = np.concatenate([sketch.keys for sketch in given])
+        counts = np.concatenate([sketch.counts for sketch in given])
+        found, places = np.unique(keys, return_inverse=True)
+        total = np.zeros(len(found), np.int64)
+        np.add.at(total, places, counts)
+        low = min(sketch.min for sketch in given if sketch.min is not None)
+        high = max(sketch.max for sketch in given if sketch.max is not None)
+        return cls(found, total, low, high)
+
+    def merge(self, other: Sketch) -> Sketch:
+        """Return the sketch of the values of both."""
+        return Sketch.merged((self, other))
+
+    def quantile(self, q: float) -> float | None:
+        """Return what ``PERCENTILE_CONT(q)`` gives, None without values.
+
+        Where the two values it lies between have different signs, their errors do not shrink with
+        the result: then it is exact to :data:`ACCURACY` of the larger of the two.
+
+        Args:
+            q: the share of values below, 0 to 1.
+
+        Raises:
+            ValueError: *q* is not between 0 and 1.
+        """
+        if not 0 <= q <= 1:
+            raise ValueError(f"q was {q!r}: give a share between 0 and 1")
+        if not self.count:
+            return None
+        place = q * (self.count - 1)
+        below, above = self._value_at(math.floor(place)), self._value_at(math.ceil(place))
+        if below == above:
+            return below
+        return below + (above - below) * (place - math.floor(place))
+
+    def _value_at(self, rank: int) -> float:
+        """Return the value at *rank* of the sorted column, from 0."""
+        import numpy as np
+
+        low, high = self.min, self.max
+        if low is None or high is None:
+            raise ValueError("a sketch without values has no ranks")
+        if rank == 0 or rank == self.count - 1:
+            return low if rank == 0 else high
+        bucket = int(np.searchsorted(np.cumsum(self.counts), rank, side="right"))
+        key = int(self.keys[bucket])
+        if key == 0:
+            return 0.0
+        # In halves of the exponent: the power itself may pass the largest double.
+        half = math.exp((abs(key) - _BIAS) * math.log(_GAMMA) / 2)
+        middle = math.copysign(half * (2 / (_GAMMA + 1)) * half, key)
+        return min(max(middle, low), high)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the sketch as a JSON object: counts packed as base64 of little-endian integers."""
+        import numpy as np
+
+        if not self.count:
+            return {"accuracy": ACCURACY, "count": 0}
+        return {
+            "accuracy": ACCURACY,
+            "count": self.count,
+            "min": self.min,
+            "max": self.max,
+            "first": int(self.keys[0]),
+            "steps": _packed(np.diff(self.keys)),
+            "counts": _packed(self.counts),
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Return the sketch in a JSON object.
+
+        Raises:
+            StoreError: it is no sketch, or of another accuracy than this version's.
+        """
+        import numpy as np
+
+        try:
+            if data["accuracy"] != ACCURACY:
+                raise ValueError(f"its accuracy is {data['accuracy']!r}, not {ACCURACY}")
+            if data["count"] == 0:
+                return cls._empty()
+            keys = np.cumsum(np.concatenate(([data["first"]], _unpacked(data["steps"]))))
+            sketch = cls(keys, _unpacked(data["counts"]), float(data["min"]), float(data["max"]))
+            if sketch.count != data["count"] or len(sketch.counts) != len(keys):
+                raise ValueError("its counts do not add up")
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise StoreError(
+                f"a sketch cannot be read: {error}; compact the session again to make a new one"
+            ) from error
+        return sketch
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Sketch):
+            return NotImplemented
+        return self.to_json() == other.to_json()
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"Sketch(count={self.count}, min={self.min}, max={self.max})"
+
+
+def _packed(numbers: np.ndarray[Any, Any]) -> str:
+    """Return non-negative integers as ``TYPE:BASE64``, in the smallest type that holds them."""
+    import numpy as np
+
+    largest = int(numbers.max(initial=0))
+    kind = next(t for t in _TYPES if largest <= np.iinfo(t).max)
+    packed = binascii.b2a_base64(numbers.astype("<" + kind).tobytes(), newline=False)
+    return f"{kind}:{packed.decode()}"
+
+
+def _unpacked(text: str) -> np.ndarray[Any, Any]:
+    import numpy as np
+
+    kind, _, packed = text.partition(":")
+    if kind not in _TYPES:
+        raise ValueError(f"{kind!r} is none of {', '.join(_TYPES)}")
+    return np.frombuffer(binascii.a2b_base64(packed), dtype="<" + kind).astype(np.int64)
+
+
+def latency_sketches(table: pa.Table) -> dict[str, Any]:
+    """Return the sketches of a table of player actions as JSON, by column and type of action.
+
+    What has no latency is left out; a type without any has no sketch.
+    """
+    import numpy as np
+
+    types = table.column("action_type").combine_chunks().dictionary_encode()
+    codes = types.indices.to_numpy(zero_copy_only=False)
+    names = types.dictionary.to_pylist()
+    found: dict[str, Any] = {}
+    for name in LATENCY_COLUMNS:
+        column = table.column(name).combine_chunks()
+        there = column.is_valid().to_numpy(zero_copy_only=False)
+        values = column.fill_null(0).to_numpy(zero_copy_only=False)
+        by_type = {
+            str(action): Sketch.of(values[chosen]).to_json()
+            for code, action in sorted(enumerate(names), key=lambda pair: str(pair[1]))
+            if np.any(chosen := there & (codes == code))
+        }
+        if by_type:
+            found[name] = by_type
+    return found
+
+
+def merged_sketches(stored: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Sketch]]:
+    """Return what the sketches of several parts say together, by column and type of action.
+
+    Raises:
+        StoreError: one of them cannot be read.
+    """
+    gathered: dict[str, dict[str, list[Sketch]]] = {}
+    for sketches in stored:
+        for column, by_type in sketches.items():
+            for action, data in by_type.items():
+                lists = gathered.setdefault(column, {})
+                lists.setdefault(action, []).append(Sketch.from_json(data))
+    return {
+        column: {action: Sketch.merged(given) for action, given in sorted(by_type.items())}
+        for column, by_type in sorted(gathered.items())
+    }
