@@ -53,6 +53,14 @@ Examples:
     metavar="N",
     help="Give up after N failed connections in a row; left out, never.",
 )
+@click.option(
+    "--flush-seconds",
+    type=float,
+    metavar="S",
+    default=300.0,
+    show_default=True,
+    help="SQL sees documents after S seconds at the latest; SIGUSR1 flushes at once.",
+)
 @plugin_options
 @json_option
 def record(*, as_json: bool, **options: Any) -> int:
@@ -75,14 +83,18 @@ def record(*, as_json: bool, **options: Any) -> int:
     from vectra_bot.session.recorder import record as run_recording
 
     config = _config(options)
-    with Stopper(config.stop.set) as stopper, quiet_stdout(as_json):
+    with Stopper(config.stop.set, config.flush.ask) as stopper, quiet_stdout(as_json):
         told = None if as_json else _Lines(config.stop).tell
-        report = asyncio.run(run_recording(attrs.evolve(config, told=told)))
+        report = asyncio.run(run_recording(attrs.evolve(config, told=told, flushed=_flushed)))
     if as_json:
         print_json(report.to_json())
     else:
         _print(report)
     return stopper.exit_code
+
+
+def _flushed(last: int) -> None:
+    click.echo(f"flushed: all documents up to entry {last} stand in the store", err=True)
 
 
 def _config(options: dict[str, Any]) -> RecordConfig:
@@ -109,9 +121,10 @@ def _config(options: dict[str, Any]) -> RecordConfig:
             plugins=plugins,
             enable_plugins=enable,
             disable_plugins=disable,
+            flush_seconds=options["flush_seconds"],
         )
     except ConfigError as error:
-        raise UsageError(f"--{error}") from None
+        raise UsageError(f"--{str(error).replace('_', '-', 1)}") from None
 
 
 class _Lines:

@@ -130,7 +130,7 @@ def run(strategy: str | None, config_file: str | None, as_json: bool, **options:
 
 def _run(config: SessionConfig, observer: Observer | None) -> tuple[Report, int]:
     """Run the session until it ends or a signal asks it to; return its report and the exit code."""
-    with Stopper(config.stop.set) as stopper:
+    with Stopper(config.stop.set, config.flush.ask) as stopper:
         report = asyncio.run(run_session(attrs.evolve(config, observer=observer)))
     return report, stopper.exit_code
 

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM during a run: the first asks the session to end, the second insists."""
+"""Signals during a run: Ctrl-C and SIGTERM ask it to end, a second one insists; SIGUSR1 asks for a flush."""
 
 from __future__ import annotations
 
@@ -18,14 +18,20 @@ class Stopper(AbstractContextManager["Stopper"]):
     number then, as the shell has it.
     """
 
-    def __init__(self, stop: Callable[[str], None]) -> None:
+    def __init__(
+        self, stop: Callable[[str], None], flush: Callable[[], None] | None = None
+    ) -> None:
+        """Prepare the handlers; *flush* is called at SIGUSR1, if given."""
         self.exit_code = 0
         self._stop = stop
+        self._flush = flush
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
         for number in _SIGNALS:
             self._before[number] = signal.signal(number, self._on_signal)
+        if self._flush is not None:
+            self._before[signal.SIGUSR1] = signal.signal(signal.SIGUSR1, self._on_flush)
         return self
 
     def __exit__(
@@ -36,6 +42,10 @@ class Stopper(AbstractContextManager["Stopper"]):
     ) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
+
+    def _on_flush(self, _number: int, _frame: FrameType | None) -> None:
+        if self._flush is not None:
+            self._flush()
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
         if self.exit_code:

@@ -43,6 +43,17 @@ class StopFlag:
             self.reason = reason
 
 
+@define
+class FlushFlag:
+    """Asks a running session to bring all documents so far into the store's parts."""
+
+    asked: bool = False
+
+    def ask(self) -> None:
+        """Ask for it."""
+        self.asked = True
+
+
 @frozen(kw_only=True)
 class Snapshot:
     """A running session as a live table shows it; amounts in SOL."""
@@ -213,6 +224,12 @@ def _stop(value: Any) -> StopFlag:
     return value
 
 
+def _flush(value: Any) -> FlushFlag:
+    if not isinstance(value, FlushFlag):
+        raise _wrong("flush", value, "a FlushFlag")
+    return value
+
+
 def _wire_format(value: Any) -> str:
     if not isinstance(value, str) or value not in ("feb", "dec"):
         raise _wrong("wire_format", value, "feb or dec")
@@ -288,6 +305,7 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
     "start_ns": _optional(_whole("start_ns", 0, MAX_START_NS)),
     "observer": _observer,
     "stop": _stop,
+    "flush": _flush,
     "restore_from": _optional(_text("restore_from")),
     "recover": _flag("recover"),
     "protocol": _protocol,
@@ -362,6 +380,7 @@ class SessionConfig:
     start_ns: int | None = None
     observer: Observer | None = None
     stop: StopFlag = field(factory=StopFlag)
+    flush: FlushFlag = field(factory=FlushFlag)
     restore_from: str | None = None
     recover: bool = True
     protocol: Profile = field(factory=default_profile)

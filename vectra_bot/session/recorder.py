@@ -29,7 +29,8 @@ from vectra_bot.models import (
 )
 from vectra_bot.models.times import NS_PER_S
 from vectra_bot.plugins import PluginManager
-from vectra_bot.session.config import StopFlag
+from vectra_bot.session.config import FlushFlag, StopFlag
+from vectra_bot.session.flushing import FLUSH_SECONDS, Flusher
 from vectra_bot.session.header import make_header, new_session_id
 from vectra_bot.session.integrity import GAP_KIND, LOST_KIND, MISSED_KIND, FairAuditor
 from vectra_bot.session.loading import StrategySource, resolve_strategy
@@ -83,6 +84,9 @@ class RecordConfig:
         settings: how patient the link is.
         plugins: parameters by plugin name; naming a plugin enables it.
         recover: finish the sessions that a crash left open in the store first.
+        flush_seconds: documents stand in the store's parts after so much time at the latest.
+        flush: asks for that at once.
+        flushed: called with the number of the last entry that stands in a part, when that was asked for.
         told: called with every document on its way to the store.
     """
 
@@ -98,6 +102,11 @@ class RecordConfig:
     disable_plugins: tuple[str, ...] = ()
     stop: StopFlag = field(factory=StopFlag)
     recover: bool = True
+    flush_seconds: float = field(
+        default=FLUSH_SECONDS, validator=_count("flush_seconds", MAX_SECONDS)
+    )
+    flush: FlushFlag = field(factory=FlushFlag)
+    flushed: Callable[[int], None] | None = None
     told: Told | None = None
 
 
@@ -281,6 +290,7 @@ def _header(plan: _Plan, start_ns: int) -> dict[str, Any]:
 async def _drive(shell: Shell, plan: _Plan, auditor: FairAuditor, clock: Clock) -> str:
     """Take in what the feed brings until there is a reason to end; return it."""
     config, feed = plan.config, plan.feed
+    flusher = Flusher(shell, clock, config.flush, config.flush_seconds, config.flushed)
     end_ns = None
     if config.seconds is not None:
         end_ns = clock.monotonic_ns() + int(config.seconds * NS_PER_S)
@@ -288,6 +298,7 @@ async def _drive(shell: Shell, plan: _Plan, auditor: FairAuditor, clock: Clock) 
         item = await feed.next_item(_POLL_S)
         if item is not None:
             await shell.take(item)
+        flusher.look()
         if config.stop.reason is not None:
             ended = f"stopped: {config.stop.reason}"
         elif config.games is not None and auditor.counts.games >= config.games:

@@ -21,6 +21,7 @@ from vectra_bot.models import Mode
 from vectra_bot.models.times import NS_PER_S
 from vectra_bot.plugins import PluginManager
 from vectra_bot.session.config import SessionConfig, Snapshot, make_config
+from vectra_bot.session.flushing import FLUSH_SECONDS, Flusher
 from vectra_bot.session.header import (
     differing,
     make_header,
@@ -288,9 +289,13 @@ async def _drive(shell: Shell, feed: Feed, plan: _Plan, clock: Clock) -> str:
     """Feed the shell until the games are over, the strategy fails or somebody asks for the end."""
     started = shown = clock.monotonic_ns()
     observer, stop = plan.config.observer, plan.config.stop
+    # At full speed segments close by size alone, so that the same run leaves the same files.
+    every_s = None if plan.config.speed is None else FLUSH_SECONDS
+    flusher = Flusher(shell, clock, plan.config.flush, every_s)
     ended = "games played"
     async for item in feed:
         await shell.take(item)
+        flusher.look()
         if shell.engine.failure is not None:
             ended = "strategy error"
             break

@@ -178,8 +178,7 @@ class Shell:
         self.roll()
         while self.parts.lag:
             await in_thread(self.parts.wait)
-        if self.parts.unbuilt:
-            await in_thread(self.parts.build_here)
+        await in_thread(self.parts.build_here)
         return last
 
     async def end(self, reason: str) -> None:

@@ -8,6 +8,7 @@ a killed session next is the only one who writes. Whatever the child did not do,
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -46,52 +47,49 @@ class PartsWorker:
         self._store = store
         self._remote = remote
         self._told = 0
-        self._done = 0
+        self._built = 0
         self._child: subprocess.Popen[str] | None = None
-        self._ended = False
+        self._hearer: threading.Thread | None = None
+        self._over = False
+        self._news = threading.Condition()
 
     @property
     def lag(self) -> int:
-        """How many closed segments have no parts yet, as far as the child has said."""
-        return 0 if self._ended else self._told - self._done
+        """How many closed segments the child has still to build; 0 if there is no child (any more)."""
+        return 0 if self._over or self.failed else self._told - self._built
+
+    @property
+    def built(self) -> int:
+        """Up to which segment the child has built the parts."""
+        return self._built
 
     def closed(self, segment: int) -> None:
         """Note that all segments up to number *segment* are closed; does not wait."""
-        if self._ended or segment <= self._told:
+        if self._over or segment <= self._told:
             return
         self._told = segment
+        self.failed = ""  # what failed is tried again
         if self._child is None:
             self._start()
         if self._child is not None:
             self._tell(self._child, str(segment))
 
     def wait(self) -> None:
-        """Block until the child has said something; harmless if it has nothing to do."""
-        child = self._child
-        if child is None or child.stdout is None or not self.lag:
-            return
-        word, _, rest = child.stdout.readline().strip().partition(" ")
-        if word == "built":
-            self._done = max(self._done, int(rest))
-        elif word == "failed":
-            self._done, self.failed = self._told, rest
-        else:
-            self._leave(child)
-
-    @property
-    def unbuilt(self) -> bool:
-        """Whether closed segments may lack parts that no child will build."""
-        return self._ended or bool(self.failed)
+        """Block until the child has done something; harmless if it has nothing to do."""
+        with self._news:
+            before = self.lag
+            self._news.wait_for(lambda: self.lag < before or not self.lag)
 
     def build_here(self) -> None:
-        """Build in this process what a child did not.
+        """Build in this process what no child has built or will build.
 
         Raises:
             JournalError: a closed segment is damaged.
             StoreError: a file cannot be written, or not be uploaded.
         """
-        build(self._journal_dir, self._store, self._remote)
-        self.failed = ""
+        if not self.lag and self._built < self._told:
+            build(self._journal_dir, self._store, self._remote)
+            self._built, self.failed = self._told, ""
 
     def finish(self, *, compact: bool = False) -> None:
         """Build what is left and let the child go; harmless if called twice.
@@ -103,11 +101,7 @@ class PartsWorker:
             JournalError: a closed segment is damaged.
             StoreError: a file cannot be written, or not be uploaded.
         """
-        child, self._child = self._child, None
-        if child is not None:
-            self._tell(child, _END)
-            self._leave(child)
-        self._ended = True
+        self._let_go(_END)
         build_parts(self._journal_dir, self._store)
         if compact:
             compact_session(self._journal_dir, self._store)
@@ -115,16 +109,14 @@ class PartsWorker:
 
     def abandon(self) -> None:
         """End the child as a kill would; what it did not build is built by the next repair."""
-        child, self._child = self._child, None
-        self._ended = True
-        if child is not None:
-            child.kill()
-            self._leave(child)
+        if self._child is not None:
+            self._child.kill()
+        self._let_go("")
 
     def _start(self) -> None:
         arguments = [str(self._journal_dir), str(self._store), self._remote]
         try:
-            self._child = subprocess.Popen(  # noqa: S603 - our own module, no shell
+            child = subprocess.Popen(  # noqa: S603 - our own module, no shell
                 [sys.executable, "-P", "-m", __name__, *arguments],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -134,27 +126,52 @@ class PartsWorker:
             )
         except (OSError, ValueError) as error:
             # No room for a process, or no interpreter to start: the end of the session builds the parts.
-            self.failed, self._ended = f"no process for the parts: {error}", True
+            self.failed, self._over = f"no process for the parts: {error}", True
+            return
+        self._child = child
+        self._hearer = threading.Thread(target=self._hear, args=(child,), daemon=True)
+        self._hearer.start()
+
+    def _hear(self, child: subprocess.Popen[str]) -> None:
+        assert child.stdout is not None
+        for line in child.stdout:
+            word, _, rest = line.strip().partition(" ")
+            with self._news:
+                if word == "built":
+                    self._built = max(self._built, int(rest))
+                else:
+                    self.failed = rest or word
+                self._news.notify_all()
+        with self._news:
+            self._over = True
+            self._news.notify_all()
 
     def _tell(self, child: subprocess.Popen[str], word: str) -> None:
-        try:
+        # A child that died is noticed by who hears it.
+        with contextlib.suppress(OSError, ValueError):
             assert child.stdin is not None
             child.stdin.write(f"{word}\n")
             child.stdin.flush()
-        except OSError:
-            self._leave(child)
 
-    def _leave(self, child: subprocess.Popen[str]) -> None:
-        self._ended, self._child = True, None
-        # Reads the rest of its output, so that it cannot block on a full pipe, and closes the pipes.
+    def _let_go(self, word: str) -> None:
+        child, self._child = self._child, None
+        if child is None:
+            return
+        if word:
+            self._tell(child, word)
+        with contextlib.suppress(OSError, ValueError):
+            assert child.stdin is not None
+            child.stdin.close()
         try:
-            child.communicate(timeout=_GOODBYE_S)
+            child.wait(_GOODBYE_S)
         except subprocess.TimeoutExpired:
             child.kill()
-            child.communicate()
-        except (OSError, ValueError):
-            child.kill()
             child.wait()
+        if self._hearer is not None:
+            self._hearer.join()
+        if child.stdout is not None:
+            child.stdout.close()
+        self._over = True
 
 
 def build(journal_dir: Path, store: Path, remote: str = "") -> None:

@@ -1,0 +1,149 @@
+"""Documents reach the parts while a session runs: on request, by age, and with the child killed."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from tests.session.test_record import recorded, resume_when_joined, rows, serve
+from tests.store.samples import HEADER, tick_document
+from vectra_bot.errors import ConfigError
+from vectra_bot.session.config import FlushFlag, StopFlag
+from vectra_bot.session.recorder import RecordConfig, RecordReport
+from vectra_bot.store.entry import Entry
+from vectra_bot.store.journal import Journal, journal_directory, read_journal
+from vectra_bot.store.parquet import begin_session
+from vectra_bot.store.worker import PartsWorker
+
+SEED_SQL = "SELECT count(*) FROM '{}/doc_type=player_action/**/*.parquet'"
+
+
+def documents(store: Path, upto: int) -> list[int]:
+    """Return the numbers of the journaled documents up to entry *upto*, frames apart."""
+    journal = journal_directory(store, "R")
+    return [e.seq for e in read_journal(journal) if e.kind == "doc" and e.seq <= upto]
+
+
+def stored(store: Path) -> list[int]:
+    """Return the numbers of all documents in parts, frames apart."""
+    glob = f"{store}/doc_type=*/**/*.parquet"
+    sql = f"SELECT seq FROM read_parquet('{glob}', union_by_name=true) WHERE doc_type <> 'ws_event'"
+    return sorted(row[0] for row in duckdb.sql(sql).fetchall())
+
+
+async def test_a_flush_brings_every_document_so_far_into_the_parts(tmp_path: Path) -> None:
+    flag, stop = FlushFlag(), StopFlag()
+    heard: list[tuple[int, list[int], list[int], int]] = []
+
+    def flushed(last: int) -> None:
+        seen = stored(tmp_path)
+        ((actions,),) = duckdb.sql(SEED_SQL.format(tmp_path)).fetchall()
+        heard.append((last, documents(tmp_path, last), seen, actions))
+        if len(heard) == 3:
+            stop.set("enough")
+        else:
+            flag.ask()
+
+    async def ask() -> RecordReport:
+        async with serve() as server, asyncio.TaskGroup() as group:
+            group.create_task(resume_when_joined(server))
+            flag.ask()
+            task = group.create_task(
+                recorded(server, tmp_path, flush=flag, flushed=flushed, stop=stop, seconds=60)
+            )
+        return task.result()
+
+    report = await ask()
+
+    assert report.ended == "stopped: enough"
+    assert len(heard) == 3
+    for last, journaled, seen, actions in heard:
+        assert [seq for seq in seen if seq <= last] == journaled
+        assert actions == 0
+    assert heard[0][0] < heard[1][0] < heard[2][0]
+    assert stored(tmp_path) == documents(tmp_path, 2**62)
+
+
+async def test_documents_reach_the_parts_by_age(tmp_path: Path) -> None:
+    async with serve() as server, asyncio.TaskGroup() as group:
+        group.create_task(resume_when_joined(server))
+        group.create_task(recorded(server, tmp_path, games=2, flush_seconds=0.2))
+    assert len(list((tmp_path / "journals" / "R").glob("*.parts.json"))) > 2
+    assert stored(tmp_path) == documents(tmp_path, 2**62)
+    assert len(set(stored(tmp_path))) == len(rows(tmp_path, "*", "seq", "doc_type <> 'ws_event'"))
+
+
+def a_journal(store: Path, segments: int) -> Journal:
+    """Return a running journal with closed segments of ticks."""
+    journal = Journal.create(journal_directory(store, HEADER["session_id"]), HEADER)
+    begin_session(store, HEADER["session_id"])
+    for number in range(1, segments + 1):
+        journal.append([Entry.of_document(number, tick_document(number))])
+        journal.roll()
+    return journal
+
+
+def test_a_killed_child_leaves_its_work_to_the_end_of_the_session(tmp_path: Path) -> None:
+    journal = a_journal(tmp_path, 3)
+    worker = PartsWorker(journal.directory, tmp_path)
+    worker.closed(1)
+    assert worker._child is not None
+    os.kill(worker._child.pid, signal.SIGKILL)
+    while worker.lag:
+        worker.wait()
+    worker.closed(3)
+    worker.build_here()
+    assert stored(tmp_path) == [1, 2, 3]
+    journal.close("done")
+    worker.finish()
+    worker.finish()
+    assert stored(tmp_path) == [1, 2, 3]
+
+
+def test_a_child_ends_with_its_parent(tmp_path: Path) -> None:
+    journal = a_journal(tmp_path, 1)
+    journal.abandon()
+    code = (
+        "import os, sys; from pathlib import Path; from vectra_bot.store.worker import PartsWorker\n"
+        "worker = PartsWorker(Path(sys.argv[1]), Path(sys.argv[2])); worker.closed(1)\n"
+        "while worker.lag: worker.wait()\n"
+        "print(worker._child.pid, worker.built, flush=True); os.kill(os.getpid(), 9)\n"
+    )
+    parent = subprocess.run(
+        [sys.executable, "-c", code, str(journal.directory), str(tmp_path)],
+        stdout=subprocess.PIPE,
+        timeout=60,
+        check=False,
+    )
+    child, built = map(int, parent.stdout.split())
+    assert (parent.returncode, built) == (-9, 1)
+    # The child held the pipe that run() has read to its end: it is gone, at most not yet reaped.
+    assert not os.path.exists(f"/proc/{child}/exe") or not os.access(f"/proc/{child}/exe", os.R_OK)
+
+
+def test_a_failure_of_the_child_is_told_and_comes_again_at_the_end(tmp_path: Path) -> None:
+    journal = a_journal(tmp_path, 1)
+    blocked = tmp_path / "doc_type=game_tick"
+    blocked.write_text("no folder")
+    worker = PartsWorker(journal.directory, tmp_path)
+    worker.closed(1)
+    while worker.lag:
+        worker.wait()
+    assert "doc_type=game_tick" in worker.failed
+    blocked.unlink()
+    worker.build_here()
+    assert stored(tmp_path) == [1]
+    journal.close("done")
+    worker.finish()
+
+
+def test_a_flush_interval_is_positive() -> None:
+    with pytest.raises(ConfigError, match="flush_seconds was 0"):
+        RecordConfig(url="http://127.0.0.1:1", flush_seconds=0)
