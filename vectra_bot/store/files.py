@@ -287,6 +287,10 @@ def make_directories(directory: Path) -> None:
         while not current.is_dir():
             missing.append(current)
             current = current.parent
+        # A process that was killed may have made the last one that is there and not come to this; of
+        # another's folder, which one may not read, that is not ours to say.
+        with contextlib.suppress(PermissionError):
+            sync_directory(current.parent)
         for new in reversed(missing):
             _tell("mkdir", new)
             new.mkdir(exist_ok=True)
@@ -359,7 +363,6 @@ def append_line(path: Path, line: bytes, *, keep: int | None = None) -> None:
         StoreError: the file cannot be written.
     """
     with store_errors(f"cannot write {path}"):
-        new = not path.exists()
         fd = open_file(path, append=True)
         try:
             size = os.fstat(fd).st_size
@@ -370,8 +373,8 @@ def append_line(path: Path, line: bytes, *, keep: int | None = None) -> None:
             sync_file(fd)
         finally:
             os.close(fd)
-        if new:
-            sync_directory(path.parent)
+        # Always: a process that was killed may have made the file and not come to this.
+        sync_directory(path.parent)
 
 
 def _whole_lines(fd: int, size: int) -> int:
