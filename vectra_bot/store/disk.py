@@ -54,7 +54,7 @@ def filesystem_of(path: Path, mounts: str | None = None) -> str | None:
             mounts = MOUNTS.read_text(encoding="utf-8", errors="surrogateescape")
         except OSError:
             return None
-    where = _existing(path).resolve()
+    where = path.absolute().resolve()
     best: tuple[int, str] | None = None
     for line in mounts.splitlines():
         before, found, after = line.partition(" - ")
