@@ -230,9 +230,7 @@ def command_line() -> Iterator[str]:
     for name in COMMANDS:
         command = group.get_command(context, name)
         assert command is not None
-        inner = click.Context(command, info_name=name, parent=context, terminal_width=80)
-        yield f"## {name}\n"
-        yield "```text\n" + command.get_help(inner) + "\n```\n"
+        yield from help_of(command, name, context, "##")
     yield "`--debug` before or after a command shows the traceback of an error.\n"
     yield "## Configuration file\n"
     yield "`vectra-bot run --config bot.toml`. The command line wins over the file.\n"
@@ -252,6 +250,20 @@ def command_line() -> Iterator[str]:
     yield "`enabled = true` or `false`, and the plugin's own parameters: `vectra-bot plugins` lists them.\n"
     yield "## Exit codes\n"
     yield from table(("code", "means"), EXIT_CODES.items())
+
+
+def help_of(
+    command: click.Command, name: str, parent: click.Context, heading: str
+) -> Iterator[str]:
+    """Yield the help of a command and, if it is a group, of its own commands."""
+    context = click.Context(command, info_name=name, parent=parent, terminal_width=80)
+    yield f"{heading} {context.command_path.removeprefix('vectra-bot ')}\n"
+    yield "```text\n" + command.get_help(context) + "\n```\n"
+    if isinstance(command, click.Group):
+        for inner in command.list_commands(context):
+            found = command.get_command(context, inner)
+            assert found is not None
+            yield from help_of(found, inner, context, f"{heading}#")
 
 
 def error_classes(base: type[VectraError] = VectraError) -> Iterator[type[VectraError]]:

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from vectra_bot.params import configure, param, parameters
     from vectra_bot.plugins import Plugin
     from vectra_bot.session import ReplayConfig, SessionConfig, replay_session, run, run_session
-    from vectra_bot.store.catalog import Catalog
+    from vectra_bot.store.catalog import Catalog, open_store
+    from vectra_bot.store.journal import Journal
     from vectra_bot.strategy import Strategy
 
 _HOMES = {
@@ -30,6 +31,7 @@ _HOMES = {
     "BotActionInterface": "vectra_bot.actions.interface",
     "Catalog": "vectra_bot.store.catalog",
     "GameView": "vectra_bot.game.state",
+    "Journal": "vectra_bot.store.journal",
     "Limits": "vectra_bot.actions.risk",
     "Plugin": "vectra_bot.plugins",
     "PositionView": "vectra_bot.game.view",
@@ -45,6 +47,7 @@ _HOMES = {
     "VectraError": "vectra_bot.errors",
     "configure": "vectra_bot.params",
     "hookimpl": "vectra_bot.hookspecs",
+    "open_store": "vectra_bot.store.catalog",
     "param": "vectra_bot.params",
     "parameters": "vectra_bot.params",
     "replay_session": "vectra_bot.session",
@@ -57,6 +60,7 @@ __all__ = [
     "BotActionInterface",
     "Catalog",
     "GameView",
+    "Journal",
     "Limits",
     "Plugin",
     "PositionView",
@@ -72,6 +76,7 @@ __all__ = [
     "VectraError",
     "configure",
     "hookimpl",
+    "open_store",
     "param",
     "parameters",
     "replay_session",
