@@ -1,35 +1,53 @@
-"""A store opened in DuckDB: a view per kind of document, and queries by name."""
+"""A store opened for queries: views per kind of document, Arrow tables, data frames, queries by name."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
+from importlib import import_module
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import attrs
 
-from vectra_bot.errors import InputError, StoreError, UnknownNameError
+from vectra_bot.errors import InputError, StoreError, UnknownNameError, UsageError
 from vectra_bot.models import DocType
-from vectra_bot.store.compaction import replaced_parts
-from vectra_bot.store.queries import QUERIES, SEED_PATH
-from vectra_bot.store.schema import sql_columns
+from vectra_bot.store.local import LocalSource, empty_view_text
+from vectra_bot.store.panel import COLUMNS, panel_rows
+from vectra_bot.store.queries import PANEL, QUERIES, NamedQuery
+from vectra_bot.store.reading import ATTEMPTS, Damaged, Source
+from vectra_bot.store.statements import Statement, one_line, read_only, sql_text
 
 if TYPE_CHECKING:
     import duckdb
+    import polars as pl
+    import pyarrow as pa
 
-_PARQUET_MAGIC = b"PAR1"
+T = TypeVar("T")
+
 _WITH_ZONE = "TIMESTAMP WITH TIME ZONE"
+_BATCH_ROWS = 1 << 16
+
+
+class DamagedRows(UserWarning):
+    """A query leaves rows out because their file is damaged."""
 
 
 @attrs.frozen
 class Result:
-    """What a query returned: column names and rows. Amounts of SOL are exact Decimals."""
+    """What a query returned: column names and rows. Amounts of SOL are exact Decimals.
+
+    Attributes:
+        damaged: files that the query left out, with the rows they held.
+        more: whether there are more rows than were asked for.
+    """
 
     columns: tuple[str, ...]
     rows: list[tuple[Any, ...]]
+    damaged: tuple[Damaged, ...] = ()
+    more: bool = False
 
     def as_dicts(self) -> list[dict[str, Any]]:
         """Return the rows as dictionaries."""
@@ -37,93 +55,254 @@ class Result:
 
 
 class Catalog:
-    """An open store; use it as a context manager or call :meth:`close`.
+    """An open store; use it as a context manager or call :meth:`close`. One thread at a time may use it.
 
-    Attributes:
-        path: root of the store.
-        damaged: part files that are no whole Parquet files; they are left out.
+    Every query sees the store as it is when the query begins: sessions that are being recorded grow, a
+    compaction exchanges folders. A query that meets an exchange is run again.
+
+    Args:
+        source: where the rows come from.
+        on_damaged: is told once of every damaged file that a query leaves out; without it a
+            :class:`DamagedRows` warning is issued.
     """
 
-    def __init__(self, path: Path) -> None:
-        import duckdb
+    def __init__(
+        self, source: Source, on_damaged: Callable[[Damaged], object] | None = None
+    ) -> None:
+        self._source = source
+        self._on_damaged = on_damaged or _warn
+        self._told: set[Damaged] = set()
+        self._opened: duckdb.DuckDBPyConnection | None = None
 
-        self.path = path
-        self.damaged: tuple[Path, ...] = ()
-        self._connection = duckdb.connect()
-        # Nothing is fetched from outside, and Python's variables are no tables.
-        self._connection.execute("SET autoinstall_known_extensions = false")
-        self._connection.execute("SET python_enable_replacements = false")
-        self._connection.execute("SET TimeZone = 'UTC'")
-        for doc_type in DocType:
-            self._make_view(doc_type)
+    @property
+    def location(self) -> str:
+        """The store's path or URL."""
+        return self._source.location
 
-    def _make_view(self, doc_type: DocType) -> None:
-        import duckdb
+    @property
+    def sessions(self) -> tuple[str, ...]:
+        """The ids of all sessions, sorted."""
+        return self._source.sessions()
 
-        whole = []
-        for path in part_files(self.path, doc_type):
-            if is_whole(path):
-                whole.append(path)
-            else:
-                self.damaged += (path,)
-        names = ", ".join(f'"{name}"' for name, _ in sql_columns(doc_type))
-        if whole:
-            listed = ", ".join(sql_text(glob_text(path)) for path in whole)
-            source = (  # our own names and quoted paths
-                f"SELECT {names} FROM read_parquet([{listed}], "  # noqa: S608
-                "hive_partitioning = false, union_by_name = true)"
-            )
-        else:
-            empty = ", ".join(f'NULL::{kind} AS "{name}"' for name, kind in sql_columns(doc_type))
-            source = f"SELECT {empty} WHERE false"
-        try:
-            self._connection.execute(f'CREATE VIEW "{doc_type.value}" AS {source}')
-        except duckdb.Error as error:
-            raise StoreError(
-                f"the {doc_type.value} files of {self.path} cannot be read: {first_line(error)}"
-            ) from error
+    @property
+    def damaged(self) -> tuple[Damaged, ...]:
+        """What cannot be read of the whole store; every file is checked for it, once."""
+        self._attempt(tuple(DocType), lambda: None)
+        return self._source.damaged(DocType)
 
     @property
     def connection(self) -> duckdb.DuckDBPyConnection:
-        """The DuckDB connection with the views."""
-        return self._connection
+        """The DuckDB connection, the views of all kinds prepared; it keeps no SQL from writing."""
+        self._attempt(tuple(DocType), lambda: None)
+        return self._connect()
 
-    def run(self, name: str) -> Result:
-        """Run the query called *name*.
+    def sql(
+        self,
+        text: str,
+        params: Mapping[str, Any] | Sequence[Any] | None = None,
+        *,
+        max_rows: int | None = None,
+    ) -> Result:
+        """Run one reading statement over the views, which are called as the kinds: ``game_tick`` and so on.
+
+        The schema's file names (``~/rugs_data/events_parquet/doc_type=game_tick/**/*.parquet``) stand
+        for this store's. Nothing outside the store can be read, and nothing written.
+
+        Args:
+            text: SQL.
+            params: values of ``$name`` or ``?`` in it.
+            max_rows: return at most as many rows.
 
         Raises:
-            UnknownNameError: there is no such query.
-            InputError: the store has not what it needs.
+            InputError: it is no single reading statement, or DuckDB refuses it.
+            StoreError: the store cannot be read.
         """
-        known = {query.name: query for query in QUERIES}
-        if name not in known:
-            raise UnknownNameError("query", name, known)
-        # Where the schema's text has the seed's path, the store's path stands instead.
-        path = glob_text(self.path).replace("'", "''")
-        return self.sql(known[name].sql.replace(SEED_PATH, path))
+        statement = read_only(text, self._source.roots)
 
-    def sql(self, text: str) -> Result:
-        """Run SQL over the views.
-
-        Raises:
-            InputError: DuckDB refuses it.
-        """
-        import duckdb
-
-        try:
-            relation: Any = self._connection.sql(text)
+        def rows() -> Result:
+            relation = self._relation(statement, params)
             if relation is None:
                 return Result((), [])
             columns = tuple(relation.columns)
-            if _WITH_ZONE in map(str, relation.types):
-                return Result(columns, _rows_by_arrow(relation))
-            return Result(columns, relation.fetchall())
-        except duckdb.Error as error:
-            raise InputError(f"the query cannot run: {first_line(error)}") from error
+            if max_rows is not None:
+                relation = relation.limit(max_rows + 1)
+            found = _fetch(relation)
+            more = max_rows is not None and len(found) > max_rows
+            return Result(columns, found[:max_rows], more=more)
+
+        result = self._attempt(statement.doc_types, rows)
+        return attrs.evolve(result, damaged=self._left_out(statement.doc_types))
+
+    def run(self, name: str, *, max_rows: int | None = None, **params: Any) -> Result:
+        """Run the query called *name*.
+
+        Args:
+            name: see :data:`vectra_bot.store.queries.QUERIES`.
+            max_rows: return at most as many rows.
+            params: its parameters, where the defaults are not meant.
+
+        Raises:
+            UnknownNameError: there is no such query, or it has no such parameter.
+            StoreError: the store cannot be read.
+        """
+        query = named_query(name)
+        for given in params:
+            if given not in query.parameters:
+                raise UnknownNameError(f"parameter of {name}", given, query.parameters)
+        if query is PANEL:
+            return self.latency_panel()
+        values = {**query.parameters, **params}
+        return self.sql(query.sql, values or None, max_rows=max_rows)
+
+    def latency_panel(self) -> Result:
+        """Return latencies by column and type of action, from the sketches that stand in the manifests.
+
+        Quantiles are as ``PERCENTILE_CONT`` gives them, within 0.4 %; ``min`` and ``max`` are exact. Only
+        files without a sketch are opened. In milliseconds.
+        """
+        return Result(COLUMNS, panel_rows(self._source.sketches()))
+
+    def relation(self, doc_type: DocType | str) -> duckdb.DuckDBPyRelation:
+        """Return a kind of documents as a DuckDB relation, which runs when it is read.
+
+        A compaction between this call and the reading makes it fail: ask for it again then.
+        """
+        kind = _kind(doc_type)
+        return self._attempt((kind,), lambda: self._connect().table(kind.value))
+
+    def arrow(self, source: DocType | str, columns: Sequence[str] | None = None) -> pa.Table:
+        """Return a kind of documents, or what a SELECT gives, as an Arrow table.
+
+        Args:
+            source: a :class:`DocType`, its value, or SQL.
+            columns: the columns wanted, all if None.
+        """
+        return self._read(source, columns, lambda relation: relation.to_arrow_table())
+
+    def batches(
+        self,
+        source: DocType | str,
+        columns: Sequence[str] | None = None,
+        *,
+        rows: int = _BATCH_ROWS,
+    ) -> pa.RecordBatchReader:
+        """Return the same as :meth:`arrow` in batches of at most *rows*, read one after the other.
+
+        The reader is good until the next query of this catalog. It fails if a compaction removes a file
+        that it has not read yet.
+        """
+        return self._read(source, columns, lambda relation: relation.to_arrow_reader(rows))
+
+    def polars(self, source: DocType | str, columns: Sequence[str] | None = None) -> pl.DataFrame:
+        """Return the same as :meth:`arrow` as a polars frame; needs the extra ``vectra-bot[frames]``."""
+        frame: pl.DataFrame = _imported("polars").from_arrow(self.arrow(source, columns))
+        return frame
+
+    def pandas(self, source: DocType | str, columns: Sequence[str] | None = None) -> Any:
+        """Return the same as :meth:`arrow` as a pandas frame; needs the extra ``vectra-bot[frames]``.
+
+        Amounts of SOL are Decimal objects.
+        """
+        _imported("pandas")
+        return self.arrow(source, columns).to_pandas()
+
+    def _read(
+        self,
+        source: DocType | str,
+        columns: Sequence[str] | None,
+        take: Callable[[duckdb.DuckDBPyRelation], T],
+    ) -> T:
+        if isinstance(source, DocType) or source in {kind.value for kind in DocType}:
+            source = f'FROM "{_kind(source).value}"'
+        statement = read_only(source, self._source.roots)
+
+        def taken() -> T:
+            relation = self._relation(statement, None)
+            if relation is None:
+                raise InputError(f"{source!r} gives no rows: give a SELECT")
+            if columns is not None:
+                quoted = ('"' + name.replace('"', '""') + '"' for name in columns)
+                relation = relation.project(", ".join(quoted))
+            return take(relation)
+
+        return self._attempt(statement.doc_types, taken)
+
+    def _relation(
+        self, statement: Statement, params: Mapping[str, Any] | Sequence[Any] | None
+    ) -> Any:
+        return self._connect().sql(statement.text, params=params)
+
+    def _attempt(self, doc_types: Iterable[DocType], action: Callable[[], T]) -> T:
+        """Do something with the views of *doc_types*; again, if the store changed under it."""
+        import duckdb
+
+        kinds = tuple(doc_types)
+        connection = self._connect()
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                self._source.prepare(connection, kinds)
+                self._tell(kinds)
+                result = action()
+            except duckdb.Error as error:
+                if attempt < ATTEMPTS and self._source.recover(error):
+                    continue
+                raise InputError(f"the query cannot run: {self._explained(error)}") from error
+            self._tell(kinds)
+            return result
+        raise StoreError(f"{self.location} changed during every one of {ATTEMPTS} attempts")
+
+    def _left_out(self, doc_types: Iterable[DocType]) -> tuple[Damaged, ...]:
+        return self._source.damaged(tuple(doc_types))
+
+    def _tell(self, doc_types: Iterable[DocType]) -> None:
+        for damaged in self._left_out(doc_types):
+            if damaged not in self._told:
+                self._told.add(damaged)
+                self._on_damaged(damaged)
+
+    def _explained(self, error: Exception) -> str:
+        """Return DuckDB's message with what a user needs to go on."""
+        text = one_line(error)
+        if "Table with name" in text:
+            return f"{text}; views: {', '.join(kind.value for kind in DocType)}"
+        if "file system operations are disabled" in text:
+            return (
+                f"{text.partition(' - ')[0]}: SQL reads the store {self.location} and nothing else"
+            )
+        return text
+
+    def _connect(self) -> duckdb.DuckDBPyConnection:
+        """Return the connection: nothing outside the store, no downloads, no change of that."""
+        if self._opened is None:
+            import duckdb
+
+            self._opened = duckdb.connect()
+            for doc_type in DocType:
+                view = f'CREATE VIEW "{doc_type.value}" AS {empty_view_text(doc_type)}'
+                self._opened.execute(view)
+            for setting in self._settings():
+                self._opened.execute(setting)
+        return self._opened
+
+    def _settings(self) -> list[str]:
+        local = isinstance(self._source, LocalSource)
+        allowed = f"[{sql_text(self.location.rstrip('/') + '/')}]" if local else "[]"
+        return [
+            "SET autoinstall_known_extensions = false",
+            "SET autoload_known_extensions = false",
+            "SET python_enable_replacements = false",
+            "SET TimeZone = 'UTC'",
+            f"SET allowed_directories = {allowed}",
+            "SET enable_external_access = false",
+            "SET lock_configuration = true",
+        ]
 
     def close(self) -> None:
         """Close the connection."""
-        self._connection.close()
+        if self._opened is not None:
+            self._opened.close()
+            self._opened = None
+        self._source.close()
 
     def __enter__(self) -> Self:
         return self
@@ -137,8 +316,68 @@ class Catalog:
         self.close()
 
 
-def _rows_by_arrow(relation: Any) -> list[tuple[Any, ...]]:
-    """Fetch rows with zoned times: DuckDB's own way needs a package that Python replaced long ago."""
+def open_store(
+    path: str | Path, *, on_damaged: Callable[[Damaged], object] | None = None
+) -> Catalog:
+    """Open a store for queries.
+
+    Args:
+        path: a folder, or a URL such as ``s3://bucket/prefix``.
+        on_damaged: is told of every damaged file that a query leaves out; without it a
+            :class:`DamagedRows` warning is issued.
+
+    Raises:
+        InputError: there is no store.
+        StoreError: it cannot be read.
+    """
+    text = str(path)
+    if "://" in text:
+        from vectra_bot.store.remote_source import open_remote
+
+        return Catalog(open_remote(text), on_damaged)
+    root = Path(path).expanduser().absolute()
+    if not root.is_dir():
+        raise InputError(f"no store at {root}: run a session first, or give another --store")
+    if not any(root.glob("doc_type=*")):
+        raise InputError(f"no store at {root}: it has no doc_type= folder; give another --store")
+    return Catalog(LocalSource(root, text), on_damaged)
+
+
+def named_query(name: str) -> NamedQuery:
+    """Return the query called *name*.
+
+    Raises:
+        UnknownNameError: there is none.
+    """
+    known = {query.name: query for query in QUERIES}
+    if name not in known:
+        raise UnknownNameError("query", name, known)
+    return known[name]
+
+
+def _kind(doc_type: DocType | str) -> DocType:
+    try:
+        return DocType(doc_type)
+    except ValueError:
+        raise UnknownNameError("doc type", str(doc_type), [k.value for k in DocType]) from None
+
+
+def _warn(damaged: Damaged) -> None:
+    warnings.warn(f"left out: {damaged}", DamagedRows, stacklevel=6)
+
+
+def _imported(package: str) -> Any:
+    try:
+        return import_module(package)
+    except ImportError as error:
+        raise UsageError(f"{package} is not installed: pip install 'vectra-bot[frames]'") from error
+
+
+def _fetch(relation: Any) -> list[tuple[Any, ...]]:
+    if _WITH_ZONE not in map(str, relation.types):
+        rows: list[tuple[Any, ...]] = relation.fetchall()
+        return rows
+    # DuckDB's own rows of zoned times need a package that Python replaced long ago.
     read = getattr(relation, "to_arrow_table", None) or relation.arrow
     columns = [map(_plain_interval, column.to_pylist()) for column in read().columns]
     return list(zip(*columns, strict=True))
@@ -151,54 +390,3 @@ def _plain_interval(value: Any) -> Any:
     if isinstance(value, pa.MonthDayNano):
         return timedelta(value.months * 30 + value.days, microseconds=value.nanoseconds // 1000)
     return value
-
-
-def open_store(path: str | Path) -> Catalog:
-    """Open the store at *path* for queries.
-
-    Raises:
-        InputError: there is no store.
-        StoreError: its files cannot be read.
-    """
-    root = Path(path).expanduser()
-    if not root.is_dir():
-        raise InputError(f"no store at {root}: run a session first, or give another --store")
-    if not any(root.glob("doc_type=*")):
-        raise InputError(f"no store at {root}: it has no doc_type= folder; give another --store")
-    return Catalog(root)
-
-
-def part_files(store: Path, doc_type: DocType) -> list[Path]:
-    """Return the Parquet files of *doc_type*, sorted, without parts that a merged file replaces."""
-    found = sorted((store / f"doc_type={doc_type.value}").glob("**/*.parquet"))
-    replaced = replaced_parts(store)
-    return [path for path in found if path not in replaced]
-
-
-def is_whole(path: Path) -> bool:
-    """Return whether a file begins and ends as Parquet does."""
-    try:
-        with path.open("rb") as file:
-            head = file.read(4)
-            if file.seek(0, os.SEEK_END) < 12:
-                return False
-            file.seek(-4, os.SEEK_END)
-            return head == _PARQUET_MAGIC == file.read(4)
-    except OSError:
-        return False
-
-
-def glob_text(path: Path) -> str:
-    """Return *path* so that DuckDB takes its characters as they are, not as a pattern."""
-    return "".join(f"[{c}]" if c in "*?[" else c for c in str(path))
-
-
-def sql_text(text: str) -> str:
-    """Return *text* as an SQL literal."""
-    return "'" + text.replace("'", "''") + "'"
-
-
-def first_line(error: BaseException) -> str:
-    """Return the part of a DuckDB message that fits in one line."""
-    lines: Sequence[str] = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[0]

@@ -1,0 +1,134 @@
+"""A local store as a catalog's source: a thin view per kind of document over an explicit list of files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vectra_bot.errors import StoreError
+from vectra_bot.models import DocType
+from vectra_bot.store.reading import Damaged, Reader, StoreFile
+from vectra_bot.store.schema import sql_columns
+from vectra_bot.store.sketch import LATENCY_COLUMNS, latency_sketches
+from vectra_bot.store.soundness import glob_text
+from vectra_bot.store.statements import one_line, sql_text
+
+if TYPE_CHECKING:
+    import duckdb
+
+# What DuckDB and the system say of a file that is no longer there.
+_VANISHED = ("No such file", "No files found", "Stale file handle")
+
+
+class LocalSource:
+    """The files of a store's folder."""
+
+    def __init__(self, root: Path, given: str | None = None) -> None:
+        """Take the store's folder.
+
+        Args:
+            root: absolute path.
+            given: how the user wrote it.
+        """
+        self.root = root
+        self.reader = Reader(root)
+        self._views: dict[DocType, str] = {}
+        self._damaged: dict[DocType, tuple[Damaged, ...]] = {}
+        self._given = given
+
+    @property
+    def location(self) -> str:
+        """The store's path."""
+        return str(self.root)
+
+    @property
+    def roots(self) -> tuple[str, ...]:
+        """How SQL may write the path."""
+        given = () if self._given is None else (self._given.rstrip("/"),)
+        return tuple(dict.fromkeys((glob_text(self.root), str(self.root), *given)))
+
+    def prepare(self, connection: duckdb.DuckDBPyConnection, doc_types: Iterable[DocType]) -> None:
+        """Make the views of *doc_types* show the store as it is now.
+
+        Raises:
+            StoreError: a file's schema is newer than this program's, or the files cannot be read.
+        """
+        import duckdb
+
+        for doc_type in doc_types:
+            holding = self.reader.holding(doc_type)
+            self._damaged[doc_type] = tuple(holding.damaged)
+            text = view_text(doc_type, holding.files)
+            if self._views.get(doc_type) == text:
+                continue
+            try:
+                connection.execute(f'CREATE OR REPLACE VIEW "{doc_type.value}" AS {text}')
+            except duckdb.Error as error:
+                if self.recover(error):
+                    raise
+                raise StoreError(
+                    f"the {doc_type.value} files of {self.root} cannot be read: {one_line(error)}"
+                ) from error
+            self._views[doc_type] = text
+
+    def damaged(self, doc_types: Iterable[DocType]) -> tuple[Damaged, ...]:
+        """Return what the views of *doc_types* leave out."""
+        return tuple(one for doc_type in doc_types for one in self._damaged.get(doc_type, ()))
+
+    def recover(self, error: Exception) -> bool:
+        """Return whether a file went away under a query: a compaction replaced it."""
+        return any(text in str(error) for text in _VANISHED)
+
+    def sessions(self) -> tuple[str, ...]:
+        """Return the ids of all sessions, sorted."""
+        return self.reader.sessions()
+
+    def sketches(self) -> list[dict[str, Any]]:
+        """Return the sketches of our actions' latencies; files without one are read for it."""
+        found, rest = self.reader.sketches(DocType.PLAYER_ACTION)
+        return [*found, _sketched(rest.files)] if rest.files else found
+
+    def close(self) -> None:
+        """Forget the views."""
+        self._views.clear()
+
+
+def _sketched(files: list[StoreFile]) -> dict[str, Any]:
+    """Return the sketches of the rows in *files*."""
+    import duckdb
+
+    columns = ", ".join(("action_type", *LATENCY_COLUMNS))
+    text = view_text(DocType.PLAYER_ACTION, files)
+    with duckdb.connect() as connection:
+        return latency_sketches(connection.sql(f"SELECT {columns} FROM ({text})").to_arrow_table())  # noqa: S608
+
+
+def empty_view_text(doc_type: DocType) -> str:
+    """Return SQL for a table without rows that has the columns of *doc_type*."""
+    columns = ", ".join(f'NULL::{kind} AS "{name}"' for name, kind in sql_columns(doc_type))
+    return f"SELECT {columns} WHERE false"
+
+
+def view_text(doc_type: DocType, files: list[StoreFile]) -> str:
+    """Return SQL over *files*; without casts where they are of the present schema, which is nearly always."""
+    if not files:
+        return empty_view_text(doc_type)
+
+    def odd_columns(file: StoreFile) -> tuple[tuple[str, str], ...]:
+        return () if file.contents is None else file.contents.odd
+
+    ordered = sorted(files, key=lambda file: (odd_columns(file), file.path))
+    branches = []
+    for odd, group in groupby(ordered, key=odd_columns):
+        made = dict(odd)
+        columns = ", ".join(
+            f'{made[name]} AS "{name}"' if name in made else f'"{name}"'
+            for name, _ in sql_columns(doc_type)
+        )
+        listed = ", ".join(sql_text(glob_text(file.path)) for file in group)
+        branches.append(
+            f"SELECT {columns} FROM read_parquet([{listed}], hive_partitioning = false)"  # noqa: S608
+        )
+    return " UNION ALL ".join(branches)

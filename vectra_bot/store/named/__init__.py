@@ -1,0 +1,1 @@
+"""The texts of the store's named queries, by subject."""
