@@ -1,4 +1,4 @@
-"""``vectra-bot query``: a store's named queries and SQL."""
+"""``vectra-bot query``: a store's named queries and SQL, as a table, JSON, CSV or a chart."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import click
 from vectra_bot.cli import HELP_OPTIONS
 
 if TYPE_CHECKING:
-    from vectra_bot.store.catalog import Result
+    from vectra_bot.store.catalog import Catalog, Result
+    from vectra_bot.store.queries import NamedQuery
+    from vectra_bot.store.sources import Damaged
 
 _SQL_WORDS = (
     "select",
@@ -23,11 +25,14 @@ _SQL_WORDS = (
     "explain",
     "values",
 )
-_CELL_WIDTH = 60
+_TERMINAL = "-"
+_TERMINAL_ROWS = 1_000
 _EPILOG = """\b
 Examples:
   vectra-bot query cash-per-game
-  vectra-bot query "SELECT game_id, max(price) FROM game_tick GROUP BY ALL"
+  vectra-bot query fills --set session=my-session --csv > fills.csv
+  vectra-bot query pnl-by-game --plot pnl.png
+  vectra-bot query "SELECT game_id, max(price) FROM game_tick GROUP BY ALL" --plot
 """
 
 
@@ -35,116 +40,128 @@ Examples:
 @click.argument("query", required=False, metavar="[NAME|SQL]")
 @click.option(
     "--store",
-    type=click.Path(file_okay=False),
+    metavar="DIR|URL",
     help="Root of the store.  [default: $VECTRA_STORE, else ~/rugs_data/events_parquet]",
 )
+@click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="A query's parameter.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list of objects.")
-def query(query: str | None, store: str | None, *, as_json: bool) -> None:
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV (RFC 4180).")
+@click.option(
+    "--plot",
+    is_flag=False,
+    flag_value=_TERMINAL,
+    metavar="[FILE]",
+    help="Draw: a .png, .svg or .pdf file, or without a name a chart in the terminal.",
+)
+@click.option(
+    "--max-rows",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Take at most N rows.  [default: all; 1000 in a table on a terminal]",
+)
+def query(query: str | None, **options: Any) -> None:
     """Ask a store by a query's name or in SQL; without an argument, list the names.
 
     SQL runs in DuckDB over one view per kind of document: player_action, other_player, game_tick,
-    server_state, ws_event, system_event, ml_episode and so on. In JSON, amounts of SOL are numbers
-    with all nine decimals, exactly as stored; times are ISO 8601.
+    server_state, ws_event, system_event, ml_episode and so on. It can read the store and nothing
+    else. In JSON and CSV, amounts of SOL have all nine decimals, exactly as stored; times are ISO 8601.
     """
+    from vectra_bot.cli import rows
+
+    plot: str | None = options["plot"]
+    if plot is not None and query is None and not _is_picture(plot):
+        query, plot = plot, _TERMINAL  # `query --plot NAME`: the name is the query's
+    _check_options(options, plot)
+    result, title, named = _ask(query, options)
+    if plot is not None:
+        _draw(result, title, named, plot)
+    elif options["as_json"]:
+        click.echo(rows.as_json(result))
+    elif options["as_csv"]:
+        click.echo(rows.as_csv(result), nl=False)
+    else:
+        click.echo(rows.as_table(result))
+        if result.more and options["max_rows"] is None:
+            click.echo(f"the first {len(result.rows)} rows; --max-rows N takes more", err=True)
+
+
+def _is_picture(name: str) -> bool:
+    return name.lower().endswith((".png", ".svg", ".pdf"))
+
+
+def _check_options(options: dict[str, Any], plot: str | None) -> None:
+    from vectra_bot.errors import UsageError
+
+    given = [name for name in ("json", "csv") if options[f"as_{name}"]]
+    if plot is not None:
+        given.append("plot")
+        if plot != _TERMINAL and not _is_picture(plot):
+            raise UsageError(f"--plot was {plot!r}: give a name that ends in .png, .svg or .pdf")
+    if len(given) > 1:
+        raise UsageError(f"--{' and --'.join(given)} were given: give one of them")
+
+
+def _ask(query: str | None, options: dict[str, Any]) -> tuple[Result, str, NamedQuery | None]:
+    """Return the rows, a title for a chart, and the query if it is one with a name."""
+    from vectra_bot.cli.options import pairs
+    from vectra_bot.cli.rows import on_terminal
+    from vectra_bot.errors import UsageError
     from vectra_bot.store import default_store
-    from vectra_bot.store.catalog import Result, open_store
+    from vectra_bot.store.catalog import Result, named_query, open_store
     from vectra_bot.store.queries import QUERIES
 
+    params = pairs("--set", options["sets"])
     if query is None:
-        rows: list[tuple[Any, ...]] = [(named.name, named.summary) for named in QUERIES]
-        result = Result(("name", "summary"), rows)
+        if params:
+            raise UsageError("--set was given without a query: name one")
+        listed: list[tuple[Any, ...]] = [(named.name, named.summary) for named in QUERIES]
+        return Result(("name", "summary"), listed), "queries", None
+    most = options["max_rows"]
+    if most is None and on_terminal() and not (options["as_json"] or options["as_csv"]):
+        most = None if options["plot"] is not None else _TERMINAL_ROWS
+    with open_store(options["store"] or default_store(), on_damaged=_warn) as catalog:
+        if not _is_sql(query):
+            named = named_query(query)
+            return catalog.run(query, max_rows=most, **params), query, named
+        title = " ".join(query.split())
+        return (
+            _sql(catalog, query, params, most),
+            title if len(title) <= 90 else title[:89] + "…",
+            None,
+        )
+
+
+def _sql(catalog: Catalog, query: str, params: dict[str, str], most: int | None) -> Result:
+    return catalog.sql(query, params or None, max_rows=most)
+
+
+def _warn(damaged: Damaged) -> None:
+    from vectra_bot.cli.output import clean
+
+    advice = "`vectra-bot store check` says more, `vectra-bot store recover` builds it again"
+    click.echo(f"warning: left out {clean(damaged)}; {advice}", err=True)
+
+
+def _draw(result: Result, title: str, named: NamedQuery | None, plot: str) -> None:
+    import shutil
+    from pathlib import Path
+
+    from vectra_bot.cli import chart
+    from vectra_bot.cli.plot import picture, plan
+
+    drawing = plan(result, title, None if named is None else named.chart)
+    if plot == _TERMINAL:
+        plain = "utf" not in (sys.stdout.encoding or "").lower()
+        click.echo(chart.render(drawing, shutil.get_terminal_size().columns, plain=plain))
     else:
-        with open_store(store or default_store()) as catalog:
-            result = catalog.sql(query) if _is_sql(query) else catalog.run(query)
-            for path in catalog.damaged:
-                click.echo(
-                    f"warning: {path} is damaged and was left out; delete it and its session's "
-                    "*.parts.json, the next run builds it again",
-                    err=True,
-                )
-    click.echo(_as_json(result) if as_json else _as_table(result))
+        path = Path(plot).expanduser()
+        picture(drawing, path)
+        click.echo(f"{path}: {len(result.rows)} rows drawn")
+    if drawing.left_out:
+        click.echo(f"not drawn: {', '.join(drawing.left_out)}", err=True)
 
 
 def _is_sql(text: str) -> bool:
     """Tell SQL from a query's name: it has white space or begins with one of SQL's words."""
     words = text.split()
     return len(words) > 1 or text.strip().lower().startswith(_SQL_WORDS)
-
-
-def _as_json(result: Result) -> str:
-    import msgspec
-
-    rows = [[_json_value(value) for value in row] for row in result.rows]
-    objects = [dict(zip(result.columns, row, strict=True)) for row in rows]
-    encoder = msgspec.json.Encoder(decimal_format="number")
-    return msgspec.json.format(encoder.encode(objects), indent=2).decode()
-
-
-def _json_value(value: Any) -> Any:
-    """Return *value* as msgspec can write it without loss."""
-    from datetime import timedelta
-    from decimal import Decimal
-
-    import msgspec
-
-    if isinstance(value, Decimal):
-        # Plain digits: a number token keeps every decimal place.
-        return msgspec.Raw(format(value, "f").encode()) if value.is_finite() else None
-    if isinstance(value, int) and not -(2**63) <= value < 2**63:
-        return msgspec.Raw(str(value).encode())
-    if isinstance(value, bytes):
-        return value.hex()
-    if isinstance(value, timedelta):
-        return str(value)
-    if isinstance(value, list | tuple):
-        return [_json_value(item) for item in value]
-    if isinstance(value, dict):
-        return {str(key): _json_value(item) for key, item in value.items()}
-    return value
-
-
-def _as_table(result: Result) -> str:
-    """Return the rows as aligned text, numbers to the right."""
-    cells = [[_cell(value) for value in row] for row in result.rows]
-    widths = [
-        max([len(name), *(len(row[i]) for row in cells)]) for i, name in enumerate(result.columns)
-    ]
-    numeric = [
-        any(_is_number(row[i]) for row in result.rows)
-        and all(row[i] is None or _is_number(row[i]) for row in result.rows)
-        for i in range(len(result.columns))
-    ]
-
-    def line(values: list[str]) -> str:
-        padded = (
-            value.rjust(width) if right else value.ljust(width)
-            for value, width, right in zip(values, widths, numeric, strict=True)
-        )
-        return "  ".join(padded).rstrip()
-
-    count = f"({len(cells)} row{'' if len(cells) == 1 else 's'})"
-    rule = ["-" * width for width in widths]
-    return "\n".join([line(list(result.columns)), line(rule), *map(line, cells), count])
-
-
-def _is_number(value: Any) -> bool:
-    from decimal import Decimal
-
-    return isinstance(value, int | float | Decimal) and not isinstance(value, bool)
-
-
-def on_terminal() -> bool:
-    """Return whether a person reads the table."""
-    return sys.stdout.isatty()
-
-
-def _cell(value: Any) -> str:
-    from decimal import Decimal
-
-    if value is None:
-        return "-"
-    text = format(value, "f") if isinstance(value, Decimal) else str(value)
-    text = text.replace("\n", "\\n")
-    if len(text) <= _CELL_WIDTH or not on_terminal():
-        return text
-    return text[: _CELL_WIDTH - 1] + "…"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
 from types import TracebackType
@@ -17,8 +16,8 @@ from vectra_bot.models import DocType
 from vectra_bot.store.local import LocalSource, empty_view_text
 from vectra_bot.store.panel import COLUMNS, panel_rows
 from vectra_bot.store.queries import PANEL, QUERIES, NamedQuery
-from vectra_bot.store.reading import ATTEMPTS, Damaged, Source
-from vectra_bot.store.statements import Statement, one_line, read_only, sql_text
+from vectra_bot.store.sources import ATTEMPTS, Damaged, Source
+from vectra_bot.store.statements import one_line, read_only, sql_text
 
 if TYPE_CHECKING:
     import duckdb
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_WITH_ZONE = "TIMESTAMP WITH TIME ZONE"
 _BATCH_ROWS = 1 << 16
 
 
@@ -120,15 +118,12 @@ class Catalog:
         statement = read_only(text, self._source.roots)
 
         def rows() -> Result:
-            relation = self._relation(statement, params)
-            if relation is None:
-                return Result((), [])
-            columns = tuple(relation.columns)
-            if max_rows is not None:
-                relation = relation.limit(max_rows + 1)
-            found = _fetch(relation)
-            more = max_rows is not None and len(found) > max_rows
-            return Result(columns, found[:max_rows], more=more)
+            cursor = self._connect().execute(statement.text, params)
+            columns = tuple(column[0] for column in cursor.description or ())
+            if max_rows is None:
+                return Result(columns, cursor.fetchall())
+            found = cursor.fetchmany(max_rows + 1)
+            return Result(columns, found[:max_rows], more=len(found) > max_rows)
 
         result = self._attempt(statement.doc_types, rows)
         return attrs.evolve(result, damaged=self._left_out(statement.doc_types))
@@ -151,7 +146,10 @@ class Catalog:
                 raise UnknownNameError(f"parameter of {name}", given, query.parameters)
         if query is PANEL:
             return self.latency_panel()
-        values = {**query.parameters, **params}
+        values = {
+            name: _like(default, name, params[name]) if name in params else default
+            for name, default in query.parameters.items()
+        }
         return self.sql(query.sql, values or None, max_rows=max_rows)
 
     def latency_panel(self) -> Result:
@@ -212,12 +210,10 @@ class Catalog:
         columns: Sequence[str] | None,
         take: Callable[[duckdb.DuckDBPyRelation], T],
     ) -> T:
-        if isinstance(source, DocType) or source in {kind.value for kind in DocType}:
-            source = f'FROM "{_kind(source).value}"'
-        statement = read_only(source, self._source.roots)
+        statement = read_only(_select(source), self._source.roots)
 
         def taken() -> T:
-            relation = self._relation(statement, None)
+            relation: Any = self._connect().sql(statement.text)
             if relation is None:
                 raise InputError(f"{source!r} gives no rows: give a SELECT")
             if columns is not None:
@@ -226,11 +222,6 @@ class Catalog:
             return take(relation)
 
         return self._attempt(statement.doc_types, taken)
-
-    def _relation(
-        self, statement: Statement, params: Mapping[str, Any] | Sequence[Any] | None
-    ) -> Any:
-        return self._connect().sql(statement.text, params=params)
 
     def _attempt(self, doc_types: Iterable[DocType], action: Callable[[], T]) -> T:
         """Do something with the views of *doc_types*; again, if the store changed under it."""
@@ -264,7 +255,8 @@ class Catalog:
         """Return DuckDB's message with what a user needs to go on."""
         text = one_line(error)
         if "Table with name" in text:
-            return f"{text}; views: {', '.join(kind.value for kind in DocType)}"
+            views = ", ".join(kind.value for kind in DocType)
+            return f"{text.partition('!')[0]}: the views are {views}"
         if "file system operations are disabled" in text:
             return (
                 f"{text.partition(' - ')[0]}: SQL reads the store {self.location} and nothing else"
@@ -362,6 +354,22 @@ def _kind(doc_type: DocType | str) -> DocType:
         raise UnknownNameError("doc type", str(doc_type), [k.value for k in DocType]) from None
 
 
+def _like(default: Any, name: str, value: Any) -> Any:
+    """Return a parameter's value, text made a number where the default is one."""
+    if not isinstance(value, str) or not isinstance(default, int | float):
+        return value
+    try:
+        return type(default)(value)
+    except ValueError:
+        raise InputError(f"{name} was {value!r}: give a number such as {default}") from None
+
+
+def _select(source: DocType | str) -> str:
+    """Return SQL for *source*, a kind of documents or SQL already."""
+    known = {kind.value for kind in DocType}
+    return f'FROM "{DocType(source).value}"' if source in known else source
+
+
 def _warn(damaged: Damaged) -> None:
     warnings.warn(f"left out: {damaged}", DamagedRows, stacklevel=6)
 
@@ -371,22 +379,3 @@ def _imported(package: str) -> Any:
         return import_module(package)
     except ImportError as error:
         raise UsageError(f"{package} is not installed: pip install 'vectra-bot[frames]'") from error
-
-
-def _fetch(relation: Any) -> list[tuple[Any, ...]]:
-    if _WITH_ZONE not in map(str, relation.types):
-        rows: list[tuple[Any, ...]] = relation.fetchall()
-        return rows
-    # DuckDB's own rows of zoned times need a package that Python replaced long ago.
-    read = getattr(relation, "to_arrow_table", None) or relation.arrow
-    columns = [map(_plain_interval, column.to_pylist()) for column in read().columns]
-    return list(zip(*columns, strict=True))
-
-
-def _plain_interval(value: Any) -> Any:
-    """Return an Arrow interval as DuckDB's own rows have it, a month being 30 days."""
-    import pyarrow as pa
-
-    if isinstance(value, pa.MonthDayNano):
-        return timedelta(value.months * 30 + value.days, microseconds=value.nanoseconds // 1000)
-    return value

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from vectra_bot.errors import StoreError
 from vectra_bot.models import DocType
-from vectra_bot.store.reading import Damaged, Reader, StoreFile
+from vectra_bot.store.sources import Damaged, Reader, StoreFile
 from vectra_bot.store.schema import sql_columns
 from vectra_bot.store.sketch import LATENCY_COLUMNS, latency_sketches
 from vectra_bot.store.soundness import glob_text

@@ -11,7 +11,9 @@ PANEL: Final = NamedQuery(
     "latency-panel",
     "latency by type of action from the stored sketches, without a scan: p50, p95, p99, in ms",
     "",
-    chart=Chart("action_type", ("p50", "p95", "p99"), {"column": "timestamps_total_latency_ms"}),
+    chart=Chart(
+        "action_type", ("p50", "p95", "p99"), {"column": "timestamps_total_latency_ms"}, "ms"
+    ),
 )
 """Answered from the sketches in the manifests, not by SQL."""
 
@@ -23,4 +25,4 @@ QUERIES: Final[tuple[NamedQuery, ...]] = tuple(
 )
 """All named queries, sorted by name."""
 
-__all__ = ["PANEL", "QUERIES", "SEED_PATH", "NamedQuery"]
+__all__ = ["PANEL", "QUERIES", "SEED_PATH", "Chart", "NamedQuery"]

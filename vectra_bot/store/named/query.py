@@ -19,11 +19,13 @@ class Chart:
         x: column of the horizontal axis, or of the categories.
         y: columns that are drawn.
         only: values that columns of a drawn row have.
+        unit: of the values, empty if their columns' names say it.
     """
 
     x: str
     y: tuple[str, ...]
     only: Mapping[str, str] = attrs.field(factory=dict, hash=False)
+    unit: str = ""
 
 
 @attrs.frozen

@@ -79,6 +79,6 @@ QUERIES: Final = (
         "latency",
         "latency of our actions by type: mean, p50, p95, max, in ms",
         _LATENCY,
-        chart=Chart("action_type", ("p50", "p95")),
+        chart=Chart("action_type", ("p50", "p95"), unit="ms"),
     ),
 )

@@ -1,0 +1,164 @@
+"""How the rows of a query are written: as a table for people, as JSON or CSV for programs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import shutil
+import sys
+from collections.abc import Sequence
+from datetime import timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from vectra_bot.cli.output import clean
+
+if TYPE_CHECKING:
+    from vectra_bot.store.catalog import Result
+
+_GAP = "  "
+_NARROWEST: Final = 8
+# A spreadsheet takes text that begins so for a formula.
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+
+
+def as_json(result: Result) -> str:
+    """Return a JSON list of objects; amounts of SOL with all nine decimals, times in ISO 8601."""
+    rows = [[_json_value(value) for value in row] for row in result.rows]
+    objects = [dict(zip(result.columns, row, strict=True)) for row in rows]
+    encoder = msgspec.json.Encoder(decimal_format="number")
+    return msgspec.json.format(encoder.encode(objects), indent=2).decode()
+
+
+def _json_value(value: Any) -> Any:
+    """Return *value* as msgspec can write it without loss."""
+    if isinstance(value, Decimal):
+        # Plain digits: a number token keeps every decimal place.
+        return msgspec.Raw(format(value, "f").encode()) if value.is_finite() else None
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        return msgspec.Raw(str(value).encode())
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, timedelta):
+        return str(value)
+    if isinstance(value, list | tuple):
+        return [_json_value(item) for item in value]
+    if isinstance(value, dict):
+        return {str(key): _json_value(item) for key, item in value.items()}
+    return value
+
+
+def as_csv(result: Result) -> str:
+    """Return RFC 4180 text with a line of names; nothing for null, decimals as they are stored.
+
+    Text that a spreadsheet would run as a formula has an apostrophe before it.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\r\n")
+    writer.writerow(map(_csv_value, result.columns))
+    for row in result.rows:
+        cells = [_csv_value(value) for value in row]
+        # A line of one empty cell would be no line at all.
+        writer.writerow(cells) if cells != [""] else text.write('""\r\n')
+    return text.getvalue()
+
+
+def _csv_value(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    if isinstance(value, int | float):
+        return repr(value)
+    if isinstance(value, bytes):
+        return value.hex()
+    if hasattr(value, "isoformat"):
+        return str(value.isoformat())
+    if isinstance(value, list | tuple | dict):
+        encoder = msgspec.json.Encoder(decimal_format="number")
+        return encoder.encode(_json_value(value)).decode()
+    text = str(value)
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def on_terminal() -> bool:
+    """Return whether a person reads what is printed."""
+    return sys.stdout.isatty()
+
+
+def as_table(result: Result) -> str:
+    """Return aligned text, numbers to the right; on a terminal as wide as it is.
+
+    What does not fit there is shortened, and where even that is too wide, each row is printed as a
+    block of names and values.
+    """
+    width = shutil.get_terminal_size().columns if on_terminal() else None
+    cells = [[_cell(value) for value in row] for row in result.rows]
+    count = f"({len(cells)} row{'' if len(cells) == 1 else 's'}{', there are more' * result.more})"
+    columns = [clean(name) for name in result.columns]
+    widths = [max([len(name), *(len(row[i]) for row in cells)]) for i, name in enumerate(columns)]
+    right = [_all_numbers([row[i] for row in result.rows]) for i in range(len(columns))]
+    fitted = widths if width is None else _fitted(widths, right, width)
+    if fitted is None:
+        return "\n".join([*_blocks(columns, cells, width or 0), count])
+    lines = [_line(columns, fitted, right), _line(["-" * size for size in fitted], fitted, right)]
+    return "\n".join([*lines, *(_line(row, fitted, right) for row in cells), count])
+
+
+def _fitted(widths: list[int], right: list[bool], width: int) -> list[int] | None:
+    """Return widths of columns that fit, the widest texts shortened first; None if they cannot."""
+    fitted = list(widths)
+    room = width - len(_GAP) * (len(widths) - 1)
+    while sum(fitted) > room:
+        widest = max(
+            (i for i, number in enumerate(right) if not number),
+            key=lambda i: fitted[i],
+            default=None,
+        )
+        if widest is None or fitted[widest] <= _NARROWEST:
+            return None
+        fitted[widest] -= 1
+    return fitted
+
+
+def _line(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> str:
+    padded = (
+        _cut(cell, width).rjust(width) if number else _cut(cell, width).ljust(width)
+        for cell, width, number in zip(cells, widths, right, strict=True)
+    )
+    return _GAP.join(padded).rstrip()
+
+
+def _blocks(columns: list[str], cells: list[list[str]], width: int) -> list[str]:
+    """Return each row as lines of a name and a value."""
+    longest = max(map(len, columns))
+    lines = []
+    for number, row in enumerate(cells, 1):
+        lines.append(f"-- row {number} ".ljust(min(width, 40), "-"))
+        for name, cell in zip(columns, row, strict=True):
+            room = max(width - longest - len(_GAP), _NARROWEST)
+            lines.append(f"{name.ljust(longest)}{_GAP}{_cut(cell, room)}")
+    return lines
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def _all_numbers(values: list[Any]) -> bool:
+    return any(map(is_number, values)) and all(v is None or is_number(v) for v in values)
+
+
+def is_number(value: Any) -> bool:
+    """Return whether *value* is a number, true and false not being any."""
+    return isinstance(value, int | float | Decimal) and not isinstance(value, bool)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    return format(value, "f") if isinstance(value, Decimal) else clean(value)

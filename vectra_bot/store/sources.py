@@ -1,0 +1,370 @@
+"""The files of a local store as a query may read them: by manifest, checked, damaged ones left out.
+
+Each file that a manifest lists must have the listed size and CRC32. A file without a line (a crash came
+between its name and its line, or it was written by something else) is read once as a whole with its page
+checksums. What fails is left out and named, with the range of rows that it held; the rest is queried.
+
+A folder is looked at through one open directory and must still be that directory afterwards: compaction
+exchanges folders in one step, so what is seen is the old folder or the new one, never a mix.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self
+
+import attrs
+
+from vectra_bot.errors import StoreError
+from vectra_bot.models import DocType
+from vectra_bot.store.manifest import MANIFEST, Part, decode_lines
+from vectra_bot.store.schema import check_version
+from vectra_bot.store.soundness import Contents, contents_of, crc32_of
+
+if TYPE_CHECKING:
+    import duckdb
+
+ATTEMPTS: Final = 5
+"""How often something is looked at again because it was exchanged meanwhile."""
+
+_SUFFIX: Final = ".parquet"
+
+
+@attrs.frozen
+class Damaged:
+    """Rows that a query does not see.
+
+    Attributes:
+        path: the file, or the folder whose list is damaged, relative to the store.
+        first_seq, last_seq: range of the rows, -1 if unknown.
+        rows: how many, -1 if unknown.
+        reason: what is wrong.
+    """
+
+    doc_type: DocType
+    session_id: str
+    path: str
+    reason: str
+    first_seq: int = -1
+    last_seq: int = -1
+    rows: int = -1
+
+    def __str__(self) -> str:
+        held = "how many rows it holds is unknown"
+        if self.rows >= 0:
+            held = f"{self.rows} rows"
+        if self.first_seq >= 0:
+            held += f", seq {self.first_seq} to {self.last_seq}"
+        return f"{self.path}: {self.reason} ({held})"
+
+
+class Source(Protocol):
+    """Where a catalog's rows come from: a local store, or one behind a URL."""
+
+    @property
+    def location(self) -> str:
+        """The store's path or URL."""
+        ...
+
+    @property
+    def roots(self) -> tuple[str, ...]:
+        """How SQL may write the location."""
+        ...
+
+    def prepare(self, connection: duckdb.DuckDBPyConnection, doc_types: Iterable[DocType]) -> None:
+        """Make the views of *doc_types* show the store as it is now."""
+        ...
+
+    def damaged(self, doc_types: Iterable[DocType]) -> tuple[Damaged, ...]:
+        """Return what the views of *doc_types*, prepared before, leave out."""
+        ...
+
+    def recover(self, error: Exception) -> bool:
+        """Return whether the query that failed is worth another try after :meth:`prepare`."""
+        ...
+
+    def sessions(self) -> tuple[str, ...]:
+        """Return the ids of all sessions, sorted."""
+        ...
+
+    def sketches(self) -> Iterable[Mapping[str, Any]]:
+        """Return the sketches of our actions' latencies, as the manifests have them, of every part."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what is held."""
+        ...
+
+
+@attrs.frozen
+class StoreFile:
+    """A sound Parquet file.
+
+    Attributes:
+        path: the file.
+        session_id: of its folder, empty if the folder names none.
+        contents: what is in it, None if it is as the manifest says: of the present schema.
+    """
+
+    path: Path
+    session_id: str
+    contents: Contents | None = None
+
+
+@attrs.define
+class Holding:
+    """The files of one kind of document: those to read, and what is left out."""
+
+    files: list[StoreFile] = attrs.field(factory=list)
+    damaged: list[Damaged] = attrs.field(factory=list)
+
+
+class Reader:
+    """Finds the files of a local store.
+
+    What was checked once is not read again while size, time and inode of the file are the same.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._lists: dict[Path, tuple[tuple[int, ...], list[Part]]] = {}
+
+    def sessions(self) -> tuple[str, ...]:
+        """Return the ids of all sessions that have a folder, sorted."""
+        found = {
+            name.partition("=")[2]
+            for kind in DocType
+            for name in _folders(self.root / f"doc_type={kind.value}")
+            if name.startswith("session_id=")
+        }
+        return tuple(sorted(found))
+
+    def sketches(self, doc_type: DocType) -> tuple[list[dict[str, Any]], Holding]:
+        """Return the sketches in the manifests of *doc_type*, and the files whose rows they lack.
+
+        Of a folder that is not covered as a whole, all files are returned and no sketches.
+
+        Raises:
+            StoreError: as :meth:`holding`.
+        """
+        found: list[dict[str, Any]] = []
+        rest = Holding()
+        top = self.root / f"doc_type={doc_type.value}"
+        for name in _folders(top):
+            stored = self._stored_sketches(top / name)
+            if stored is not None:
+                found += stored
+            elif name.startswith("session_id="):
+                self._add_session(rest, doc_type, top / name)
+            else:
+                self._add_foreign(rest, doc_type, (top / name).glob(f"**/*{_SUFFIX}"))
+        self._add_foreign(rest, doc_type, top.glob(f"*{_SUFFIX}"))
+        return found, rest
+
+    def _stored_sketches(self, path: Path) -> list[dict[str, Any]] | None:
+        """Return the sketches in a folder's manifest, None if they do not cover its files."""
+        try:
+            with _Folder(path) as folder:
+                names = folder.names()
+                listed = self._manifest(folder)
+        except (FileNotFoundError, StoreError):
+            return None
+        covered = {part.name for part in listed if part.sketches or not part.rows}
+        return [part.sketches for part in listed if part.sketches] if names == covered else None
+
+    def holding(self, doc_type: DocType) -> Holding:
+        """Return the files of *doc_type*, every one checked.
+
+        Raises:
+            StoreError: a file's schema is newer than this program's, or a folder cannot be read.
+        """
+        top = self.root / f"doc_type={doc_type.value}"
+        found = Holding()
+        for name in _folders(top):
+            if name.startswith("session_id="):
+                self._add_session(found, doc_type, top / name)
+            else:
+                self._add_foreign(found, doc_type, (top / name).glob(f"**/*{_SUFFIX}"))
+        self._add_foreign(found, doc_type, top.glob(f"*{_SUFFIX}"))
+        return found
+
+    def _add_session(self, found: Holding, doc_type: DocType, path: Path) -> None:
+        for _ in range(ATTEMPTS):
+            try:
+                with _Folder(path) as folder:
+                    held = self._folder(doc_type, folder)
+                    if folder.is_still_there():
+                        found.files += held.files
+                        found.damaged += held.damaged
+                        return
+            except FileNotFoundError:
+                if not path.exists():
+                    return  # dropped
+        raise StoreError(f"{path} is exchanged again and again: wait for the compaction to end")
+
+    def _folder(self, doc_type: DocType, folder: _Folder) -> Holding:
+        """Return what one session's folder holds, seen through the open directory alone."""
+        held = Holding()
+        session_id = folder.path.name.partition("=")[2]
+        # Names first: a part that appears meanwhile then stands in the list, if it stands anywhere.
+        names = folder.names()
+        relative = folder.path.relative_to(self.root).as_posix()
+        try:
+            listed = self._manifest(folder)
+        except StoreError as error:
+            listed = []
+            reason = f"its list {MANIFEST} is damaged: files were read as a whole instead"
+            held.damaged.append(Damaged(doc_type, session_id, relative, f"{reason} ({error})"))
+        for part in listed:
+            check_version(part.schema_version, part.path)
+            fault = _fault(folder, part)
+            if fault is None:
+                held.files.append(StoreFile(folder.path / part.name, session_id))
+            else:
+                held.damaged.append(
+                    Damaged(
+                        doc_type, session_id, f"{relative}/{part.name}", fault,
+                        part.first_seq, part.last_seq, part.rows,
+                    )
+                )  # fmt: skip
+        taken = [(part.first_seq, part.last_seq) for part in listed if part.rows]
+        others = sorted(names - {part.name for part in listed})
+        self._add_unlisted(held, doc_type, folder, others, taken)
+        return held
+
+    def _add_unlisted(
+        self,
+        held: Holding,
+        doc_type: DocType,
+        folder: _Folder,
+        names: list[str],
+        taken: list[tuple[int, int]],
+    ) -> None:
+        """Add files without a line in the list; rows that stand in another file are not added again."""
+        session_id = folder.path.name.partition("=")[2]
+        relative = folder.path.relative_to(self.root).as_posix()
+        found = [(name, contents_of(folder.path / name, doc_type)) for name in names]
+        # The largest first: what was merged into it is a leftover of a compaction.
+        for name, contents in sorted(found, key=lambda pair: (-pair[1].rows, pair[0])):
+            first, last = contents.first_seq, contents.last_seq
+            fault = contents.fault
+            if fault is None and any(first <= high and low <= last for low, high in taken):
+                fault = "rows of its range stand in another file"
+            if fault is None:
+                if contents.rows and first >= 0:
+                    taken.append((first, last))
+                held.files.append(StoreFile(folder.path / name, session_id, contents))
+            else:
+                held.damaged.append(
+                    Damaged(
+                        doc_type,
+                        session_id,
+                        f"{relative}/{name}",
+                        fault,
+                        first,
+                        last,
+                        contents.rows,
+                    )
+                )
+
+    def _add_foreign(self, found: Holding, doc_type: DocType, paths: Iterable[Path]) -> None:
+        for path in sorted(paths):
+            contents = contents_of(path, doc_type)
+            if contents.fault is None:
+                found.files.append(StoreFile(path, "", contents))
+            elif path.exists():
+                relative = path.relative_to(self.root).as_posix()
+                found.damaged.append(
+                    Damaged(doc_type, "", relative, contents.fault, rows=contents.rows)
+                )
+
+    def _manifest(self, folder: _Folder) -> list[Part]:
+        """Return the manifest's parts, decoded once while the file is the same."""
+        state = folder.state(MANIFEST)
+        if state is None:
+            return []
+        known = self._lists.get(folder.path)
+        if known is not None and known[0] == state:
+            return known[1]
+        parts = decode_lines(folder.read(MANIFEST), str(folder.path / MANIFEST))
+        self._lists[folder.path] = (state, parts)
+        return parts
+
+
+def _fault(folder: _Folder, part: Part) -> str | None:
+    """Return what is wrong with a listed file, None if it is as listed."""
+    state = folder.state(part.name)
+    if state is None:
+        return "the file is missing"
+    if state[1] != part.bytes:
+        return f"the file has {state[1]} bytes instead of {part.bytes}"
+    try:
+        found = crc32_of(folder.path / part.name, state, folder.open(part.name))
+    except OSError as error:
+        return f"the file cannot be read: {error.strerror or error}"
+    return None if found == part.crc32 else "its bytes are not those that were written (CRC32)"
+
+
+def _folders(path: Path) -> list[str]:
+    """Return the names of the folders in *path*, sorted; none if there is no *path*."""
+    try:
+        with os.scandir(path) as entries:
+            return sorted(entry.name for entry in entries if entry.is_dir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise StoreError(
+            f"cannot read {path}: {error.strerror or error}; check its permissions and the disk"
+        ) from error
+
+
+class _Folder:
+    """A directory held open: its names stay its own even if another takes its place."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._fd = -1
+
+    def __enter__(self) -> Self:
+        self._fd = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._fd)
+
+    def names(self) -> set[str]:
+        """Return the names of the Parquet files."""
+        with os.scandir(self._fd) as entries:
+            return {entry.name for entry in entries if entry.name.endswith(_SUFFIX)}
+
+    def state(self, name: str) -> tuple[int, ...] | None:
+        """Return inode, size and time of a file, None if it is not there."""
+        try:
+            found = os.stat(name, dir_fd=self._fd)
+        except FileNotFoundError:
+            return None
+        return (
+            (found.st_ino, found.st_size, found.st_mtime_ns)
+            if stat.S_ISREG(found.st_mode)
+            else None
+        )
+
+    def open(self, name: str) -> int:
+        """Return a descriptor to read a file from."""
+        return os.open(name, os.O_RDONLY, dir_fd=self._fd)
+
+    def read(self, name: str) -> bytes:
+        """Return the bytes of a file."""
+        with os.fdopen(self.open(name), "rb") as file:
+            return file.read()
+
+    def is_still_there(self) -> bool:
+        """Return whether the path still leads to this directory."""
+        try:
+            found, own = self.path.stat(), os.fstat(self._fd)
+        except FileNotFoundError:
+            return False
+        return (found.st_dev, found.st_ino) == (own.st_dev, own.st_ino)
