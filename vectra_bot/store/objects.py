@@ -1,0 +1,249 @@
+"""Objects of a remote store: read, written, listed and removed, with bounded repeats.
+
+What fails for the network's or the server's sake is tried again, at most :data:`ATTEMPTS` times with growing
+pauses; what would fail again (no such bucket, no permission) is not. Once a request was given up, the next
+ones are tried once only, until one succeeds: a server that is down is not asked a hundred times five.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from vectra_bot.errors import StoreError, safe_text
+from vectra_bot.store.remote import RemoteStore
+
+ATTEMPTS: Final = 5
+PAUSE_S: Final = 0.2
+"""Pause before the second attempt; each further pause is twice as long."""
+
+CHUNK: Final = 8 << 20
+"""Bytes of a file that are in memory at once while it is transferred."""
+
+_FINAL: Final = (
+    "ACCESS_DENIED",
+    "NO_SUCH_BUCKET",
+    "INVALID_ACCESS_KEY_ID",
+    "INVALID_CLIENT_TOKEN_ID",
+    "INVALID_SIGNATURE",
+    "SIGNATURE_DOES_NOT_MATCH",
+    "MISSING_AUTHENTICATION_TOKEN",
+    "UNRECOGNIZED_CLIENT",
+    "EXPIRED_TOKEN",
+    "INVALID_ARGUMENT",
+    "PERMISSION_DENIED",
+    "UNAUTHENTICATED",
+    "NOT_FOUND",
+    "Permanent error",
+)
+_SECRETS: Final = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+
+T = TypeVar("T")
+
+
+class Objects:
+    """The objects under a remote store's prefix; names are relative to it. Threads may share it."""
+
+    def __init__(self, store: RemoteStore, *, stop: threading.Event | None = None) -> None:
+        """Prepare; no request is made.
+
+        Args:
+            store: where the objects are.
+            stop: once set, nothing is tried again.
+
+        Raises:
+            InputError: the store cannot be reached from here at all.
+        """
+        import pyarrow as pa
+
+        self.store = store
+        # Requests are repeated in one place, which can be told to stop: below.
+        self._files = store.filesystem(attempts=1)
+        self._errors = (OSError, pa.ArrowException)
+        self._stop = stop or threading.Event()
+        self._given_up = threading.Event()
+
+    def read(self, name: str) -> bytes | None:
+        """Return an object's bytes, None if there is no such object.
+
+        Raises:
+            StoreError: it cannot be read.
+        """
+
+        def read() -> bytes:
+            with self._files.open_input_stream(self._path(name), compression=None) as stream:
+                data: bytes = stream.read()
+                return data
+
+        try:
+            return self._try(f"read {name}", read)
+        except FileNotFoundError:
+            return None
+
+    def chunks(self, name: str) -> Iterator[bytes]:
+        """Yield an object's bytes in pieces; nothing is tried again once the first piece is out.
+
+        Raises:
+            FileNotFoundError: there is no such object.
+            StoreError: it cannot be read.
+        """
+
+        def opened() -> Any:
+            return self._files.open_input_stream(self._path(name), compression=None)
+
+        with self._try(f"read {name}", opened) as stream:
+            while True:
+                try:
+                    piece: bytes = stream.read(CHUNK)
+                except self._errors as error:
+                    raise self._refused(f"read {name}", error) from error
+                if not piece:
+                    return
+                yield piece
+
+    def write(self, name: str, data: bytes) -> None:
+        """Write an object; readers see the old one or the new one.
+
+        Raises:
+            StoreError: it cannot be written, or the server keeps another number of bytes.
+        """
+
+        def write() -> None:
+            with self._files.open_output_stream(self._path(name), compression=None) as stream:
+                stream.write(data)
+
+        try:
+            self._try(f"write {name}", write)
+        except FileNotFoundError as error:  # the bucket
+            raise self._refused(f"write {name}", error) from None
+        self._verify(name, len(data))
+
+    def send(self, name: str, path: Path) -> tuple[int, int, str]:
+        """Write a local file as an object, and return size, CRC-32 and SHA-256 of what was sent.
+
+        Raises:
+            FileNotFoundError: the local file is missing.
+            StoreError: it cannot be read, or the object not be written.
+        """
+
+        def send() -> tuple[int, int, str]:
+            size, crc, sha = 0, 0, hashlib.sha256()
+            with (
+                path.open("rb") as file,
+                self._files.open_output_stream(self._path(name), compression=None) as stream,
+            ):
+                while piece := file.read(CHUNK):
+                    size, crc = size + len(piece), zlib.crc32(piece, crc)
+                    sha.update(piece)
+                    stream.write(piece)
+            return size, crc, sha.hexdigest()
+
+        try:
+            sent = self._try(f"write {name}", send)
+        except FileNotFoundError as error:
+            if path.exists():  # it is the bucket that is missing
+                raise self._refused(f"write {name}", error) from None
+            raise
+        self._verify(name, sent[0])
+        return sent
+
+    def _verify(self, name: str, size: int) -> None:
+        found = self.size(name)
+        if found != size:
+            raise StoreError(
+                f"{self.store.url}: {name} has {found} bytes after {size} were written; "
+                "look at the server, then upload again"
+            )
+
+    def size(self, name: str) -> int | None:
+        """Return an object's size in bytes, None if there is no such object.
+
+        Raises:
+            StoreError: the server does not say.
+        """
+        info = self._try(f"look at {name}", lambda: self._files.get_file_info(self._path(name)))
+        return info.size if info.is_file else None
+
+    def list(self, folder: str = "") -> dict[str, int]:
+        """Return names and sizes of the objects under *folder*, at any depth.
+
+        Raises:
+            StoreError: the server does not say.
+        """
+        from pyarrow import fs
+
+        root = self._path(folder) if folder else self.store.root
+        selector = fs.FileSelector(root, allow_not_found=True, recursive=True)
+        found = self._try(
+            f"list {folder or 'objects'}", lambda: self._files.get_file_info(selector)
+        )
+        cut = len(self.store.root) + 1
+        return {info.path[cut:]: info.size for info in found if info.is_file}
+
+    def delete(self, name: str) -> None:
+        """Remove an object; harmless if there is none.
+
+        Raises:
+            StoreError: the server refuses.
+        """
+        try:
+            self._try(f"remove {name}", lambda: self._files.delete_file(self._path(name)))
+        except FileNotFoundError:
+            return
+
+    def _path(self, name: str) -> str:
+        return f"{self.store.root}/{name}"
+
+    def _try(self, what: str, call: Callable[[], T]) -> T:
+        for attempt in range(ATTEMPTS):
+            try:
+                done = call()
+            except FileNotFoundError:
+                raise
+            except self._errors as error:
+                last = attempt + 1 == ATTEMPTS or self._given_up.is_set() or _is_final(error)
+                if last or self._stop.wait(_pause(self.store, what, attempt)):
+                    if not _is_final(error):
+                        self._given_up.set()
+                    raise self._refused(what, error) from None
+            else:
+                self._given_up.clear()
+                return done
+        raise AssertionError("the last attempt returns or raises")
+
+    def _refused(self, what: str, error: Exception) -> StoreError:
+        return StoreError(
+            f"{self.store.url}: cannot {what}: {without_secrets(error)}; check the server, the bucket and "
+            "your credentials"
+        )
+
+
+def _is_final(error: Exception) -> bool:
+    if getattr(error, "errno", 0) is not None:
+        return (
+            True  # the local disk's, or no fault of a request: the network's come without a number
+        )
+    text = str(error)
+    return any(word in text for word in _FINAL)
+
+
+def _pause(store: RemoteStore, what: str, attempt: int) -> float:
+    """Return the pause after an attempt: doubled each time, and spread so that many writers part."""
+    seed = f"{os.getpid()} {store.url} {what} {attempt}".encode()
+    spread = hashlib.sha256(seed).digest()[0] / 255
+    return float(PAUSE_S * 2**attempt * (0.5 + spread))
+
+
+def without_secrets(error: BaseException) -> str:
+    """Return an error's text in one line, without the environment's credentials."""
+    text = " ".join(safe_text(error, 400).split())
+    for name in _SECRETS:
+        secret = os.environ.get(name)
+        if secret:
+            text = text.replace(secret, "***")
+    return text
