@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import Any, Final
 
 from vectra_bot.cli.output import clean
-from vectra_bot.cli.plot import Drawing, Panel, Series, labelled, unit_of
+from vectra_bot.cli.plot import Drawing, Panel, Series, labelled
 
 _EIGHTHS: Final = " ▏▎▍▌▋▊▉█"
 _HEIGHT: Final = 10
@@ -27,7 +27,7 @@ def render(drawing: Drawing, width: int, *, plain: bool = False) -> str:
     """
     lines = [clean(drawing.title)]
     for panel in drawing.panels:
-        if drawing.bars:
+        if drawing.categories is not None:
             lines += ["", *_bars(drawing, panel, width, plain=plain)]
         else:
             for series in panel.series:
@@ -39,7 +39,7 @@ def _bars(drawing: Drawing, panel: Panel, width: int, *, plain: bool) -> list[st
     """Return a bar per category and series, all of a panel to one scale, with its value."""
     several = len(panel.series) > 1
     names = [_short(clean(series.name)) for series in panel.series]
-    labels = [_short(clean(label)) for label in drawing.x]
+    labels = [_short(clean(label)) for label in drawing.categories or ()]
     left = max(map(len, labels))
     middle = max(map(len, names)) + 1 if several else 0
     texts = [[_text(value) for value in series.values] for series in panel.series]
@@ -73,7 +73,7 @@ def _bar(value: float, peak: float, room: int, *, plain: bool) -> str:
 
 def _curve(drawing: Drawing, panel: Panel, series: Series, width: int, *, plain: bool) -> list[str]:
     """Return the points of a series on a grid, with the ends of both axes."""
-    across = [_place(value) for value in drawing.x]
+    across = [_place(value) for value in series.x]
     points = [(x, y) for x, y in zip(across, series.values, strict=True) if math.isfinite(y)]
     head = labelled(clean(series.name), panel.unit)
     if not points:
@@ -83,13 +83,15 @@ def _curve(drawing: Drawing, panel: Panel, series: Series, width: int, *, plain:
     left = max(map(len, marks))
     room = max(width - left - 2, _NARROWEST)
     grid = _grid(points, room, _HEIGHT, plain=plain)
-    at = {0: marks[0], _HEIGHT // 2: marks[1], _HEIGHT - 1: marks[2]}
+    at = {_HEIGHT // 2: marks[1]}
+    if high > low:
+        at |= {0: marks[0], _HEIGHT - 1: marks[2]}
     edge = "|" if plain else "│"
     lines = [head]
     lines += [f"{at.get(row, '').rjust(left)} {edge}{text}" for row, text in enumerate(grid)]
-    first, last = _label(drawing.x, across, min), _label(drawing.x, across, max)
+    first, last = _label(series.x, across, min), _label(series.x, across, max)
     lines.append(" " * left + (" +" + "-" * room if plain else " └" + "─" * room))
-    name = labelled(clean(drawing.x_name), unit_of(drawing.x_name))
+    name = labelled(clean(drawing.x_name), drawing.x_unit)
     space = room - len(first) - len(last)
     middle = name.center(space) if space > len(name) + 1 else " " * max(space, 1)
     lines.append(f"{' ' * left}  {first}{middle}{last}")
@@ -107,11 +109,12 @@ def _grid(points: list[tuple[float, float]], width: int, height: int, *, plain: 
         bit = 1 if plain else _DOTS[column % 2][row % 4]
         cells[row // per_y][column // per_x] |= bit
 
+    first, last, low, high = min(xs), max(xs), min(ys), max(ys)
     rising = xs == sorted(xs)
     before: tuple[int, int] | None = None
     for x, y in points:
-        column = _scaled(x, min(xs), max(xs), columns)
-        row = rows - 1 - _scaled(y, min(ys), max(ys), rows)
+        column = _scaled(x, first, last, columns)
+        row = rows - 1 - _scaled(y, low, high, rows)
         put(column, row)
         if rising and before is not None:
             for step in range(1, steps := max(abs(column - before[0]), abs(row - before[1]), 1)):
@@ -126,7 +129,7 @@ def _grid(points: list[tuple[float, float]], width: int, height: int, *, plain: 
 
 
 def _scaled(value: float, low: float, high: float, count: int) -> int:
-    return 0 if high <= low else min(int((value - low) / (high - low) * count), count - 1)
+    return count // 2 if high <= low else min(int((value - low) / (high - low) * count), count - 1)
 
 
 def _place(value: Any) -> float:

@@ -41,9 +41,10 @@ COLOURS: Final = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E
 
 @attrs.frozen
 class Series:
-    """One line or one kind of bar; a value that is missing is NaN."""
+    """One line or one kind of bar: a value at each ``x``, NaN where it is missing."""
 
     name: str
+    x: list[Any]
     values: list[float]
 
 
@@ -61,17 +62,21 @@ class Drawing:
 
     Attributes:
         x_name: what the horizontal axis or the categories are.
-        x: its values: text for bars, numbers or times for lines.
-        bars: whether ``x`` are categories.
-        left_out: columns with numbers that are not drawn.
+        categories: of bars; None for lines, whose series have numbers or times across.
+        left_out: what is not drawn for want of room.
     """
 
     title: str
     x_name: str
-    x: list[Any]
-    bars: bool
+    categories: list[str] | None
     panels: list[Panel]
     left_out: tuple[str, ...] = ()
+
+    @property
+    def x_unit(self) -> str:
+        """The unit of the horizontal axis."""
+        first = self.panels[0].series[0].x[0]
+        return "UTC" if isinstance(first, datetime) else unit_of(self.x_name)
 
 
 def plan(result: Result, title: str, chart: Chart | None = None) -> Drawing:
@@ -85,28 +90,50 @@ def plan(result: Result, title: str, chart: Chart | None = None) -> Drawing:
     Raises:
         InputError: there is nothing to draw.
     """
-    rows = list(result.rows)
+    columns, rows = result.columns, list(result.rows)
     if chart is not None:
-        wanted = [(result.columns.index(name), text) for name, text in chart.only.items()]
+        wanted = [(columns.index(name), text) for name, text in chart.only.items()]
         rows = [row for row in rows if all(row[i] == text for i, text in wanted)]
     if not rows:
         raise InputError("there is nothing to draw: the query gave no rows")
-    numeric = [i for i in range(len(result.columns)) if _is_numeric([row[i] for row in rows])]
+    # A single column is drawn over the number of the row.
+    x = 0 if len(columns) > 1 else -1
+    chosen = [i for i in range(len(columns)) if i != x and _is_numeric([row[i] for row in rows])]
+    by = -1
     if chart is not None:
-        x = result.columns.index(chart.x)
-        chosen = [result.columns.index(name) for name in chart.y]
-    else:
-        # A single column is drawn over the number of the row.
-        x = -1 if len(result.columns) == 1 else 0
-        chosen = [i for i in numeric if i != x]
+        x, chosen = columns.index(chart.x), [columns.index(name) for name in chart.y]
+        by = columns.index(chart.by) if chart.by else -1
     if not chosen:
-        raise InputError("there is nothing to draw: no column beside the first holds numbers")
-    x_name, values, bars = _across(result.columns, rows, x)
-    series = [
-        Series(result.columns[i], [_number(row[i]) for row in rows]) for i in chosen[:MAX_SERIES]
-    ]
-    left_out = tuple(result.columns[i] for i in chosen[MAX_SERIES:])
-    return Drawing(title, x_name, values, bars, _panels(series, chart), left_out)
+        raise InputError("there is nothing to draw: no column holds numbers to draw over another")
+    x_name, across, bars = _across(columns, rows, x)
+    series = _series(columns, rows, across, chosen, by)
+    return Drawing(
+        title,
+        x_name,
+        across if bars else None,
+        _panels(series[:MAX_SERIES], chart),
+        tuple(one.name for one in series[MAX_SERIES:]),
+    )
+
+
+def _series(
+    columns: Sequence[str],
+    rows: list[tuple[Any, ...]],
+    across: list[Any],
+    chosen: list[int],
+    by: int,
+) -> list[Series]:
+    """Return a series for each chosen column; if *by* has several values, one for each of them."""
+    groups = list(dict.fromkeys(str(row[by]) for row in rows)) if by >= 0 else []
+    if len(groups) < 2:
+        return [Series(columns[i], across, [_number(row[i]) for row in rows]) for i in chosen]
+    found = []
+    for group in groups:
+        places = [place for place, row in enumerate(rows) if str(row[by]) == group]
+        values = [_number(rows[place][chosen[-1]]) for place in places]
+        name = f"{columns[chosen[-1]]}, {group[:8]}"
+        found.append(Series(name, [across[place] for place in places], values))
+    return found
 
 
 def _across(
@@ -128,7 +155,7 @@ def _across(
 def _panels(series: list[Series], chart: Chart | None) -> list[Panel]:
     panels: list[Panel] = []
     for one in series:
-        unit = (chart.unit if chart is not None else "") or unit_of(one.name)
+        unit = (chart.unit if chart is not None else "") or unit_of(one.name.partition(",")[0])
         size = _size(one)
         for panel in panels:
             sizes = [size, *map(_size, panel.series)]
@@ -186,14 +213,15 @@ def picture(drawing: Drawing, path: Path) -> None:
             "or leave the file's name away for a chart in the terminal"
         ) from error
     # Names of players are text, never formulas of matplotlib's.
-    with mpl.rc_context({"text.parse_math": False, "font.size": 9}), warnings.catch_warnings():
+    settings = {"text.parse_math": False, "font.size": 9, "date.converter": "concise"}
+    with mpl.rc_context(settings), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         height = 1.2 + 2.9 * len(drawing.panels)
         figure = Figure(figsize=(9.6, height), dpi=150, layout="constrained")
         axes = figure.subplots(len(drawing.panels), 1, sharex=True, squeeze=False)[:, 0]
         for axis, panel in zip(axes, drawing.panels, strict=True):
             _draw_panel(axis, drawing, panel)
-        axes[-1].set_xlabel(labelled(drawing.x_name, unit_of(drawing.x_name)))
+        axes[-1].set_xlabel(labelled(drawing.x_name, drawing.x_unit))
         figure.suptitle(drawing.title, fontsize=10.5, fontweight="bold")
         try:
             figure.savefig(path)
@@ -207,29 +235,31 @@ def picture(drawing: Drawing, path: Path) -> None:
 def _draw_panel(axis: Any, drawing: Drawing, panel: Panel) -> None:
     for number, series in enumerate(panel.series):
         colour = COLOURS[number % len(COLOURS)]
-        if drawing.bars:
+        if drawing.categories is not None:
             share = 0.8 / len(panel.series)
-            places = [i - 0.4 + share * (number + 0.5) for i in range(len(drawing.x))]
+            places = [i - 0.4 + share * (number + 0.5) for i in range(len(series.x))]
             bars = axis.bar(places, series.values, share * 0.94, color=colour, label=series.name)
-            if len(drawing.x) * len(panel.series) <= MAX_CATEGORIES:
+            if len(series.x) * len(panel.series) <= MAX_CATEGORIES:
                 axis.bar_label(bars, fmt="{:.5g}", fontsize=7, padding=2)
-        elif _is_rising(drawing.x):
-            marker = "o" if len(drawing.x) <= 80 else ""
+        elif _is_rising(series.x):
             axis.plot(
-                drawing.x, series.values, color=colour, label=series.name, linewidth=1.3,
-                marker=marker, markersize=3,
+                series.x, series.values, color=colour, label=series.name, linewidth=1.3,
+                marker="o" if len(series.x) <= 80 else "", markersize=3,
             )  # fmt: skip
         else:
-            axis.scatter(drawing.x, series.values, color=colour, label=series.name, s=12, alpha=0.7)
-    if drawing.bars:
-        axis.set_xticks(range(len(drawing.x)), drawing.x)
-        long = max(map(len, drawing.x)) * len(drawing.x) > 90
+            axis.scatter(series.x, series.values, color=colour, label=series.name, s=12, alpha=0.7)
+    if drawing.categories is not None:
+        axis.set_xticks(range(len(drawing.categories)), drawing.categories)
+        long = max(map(len, drawing.categories)) * len(drawing.categories) > 90
         axis.tick_params(axis="x", rotation=40 if long else 0)
         axis.margins(y=0.12)
-    names = ", ".join(series.name for series in panel.series)
+    names = ", ".join(dict.fromkeys(series.name.partition(",")[0] for series in panel.series))
     axis.set_ylabel(labelled(names if len(names) <= 40 else "value", panel.unit))
     if len(panel.series) > 1:
-        axis.legend(frameon=False, ncols=len(panel.series), loc="best", fontsize=8)
+        axis.legend(
+            frameon=False, ncols=3, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0,
+            fontsize=8,
+        )  # fmt: skip
     axis.grid(visible=True, axis="y", color="0.9", linewidth=0.8)
     axis.set_axisbelow(True)
     axis.spines[["top", "right"]].set_visible(False)

@@ -159,7 +159,7 @@ QUERIES: Final = (
         "profit and loss of every game in SOL, and their running sum",
         _PNL_BY_GAME,
         SESSION,
-        Chart("game", ("pnl", "running_pnl")),
+        Chart("game", ("pnl", "running_pnl"), by="session_id"),
     ),
     NamedQuery(
         "stakes",

@@ -20,12 +20,15 @@ class Chart:
         y: columns that are drawn.
         only: values that columns of a drawn row have.
         unit: of the values, empty if their columns' names say it.
+        by: column of which each value gets a line of its own; of several lines each, the last column
+            of ``y`` is drawn.
     """
 
     x: str
     y: tuple[str, ...]
     only: Mapping[str, str] = attrs.field(factory=dict, hash=False)
     unit: str = ""
+    by: str = ""
 
 
 @attrs.frozen
