@@ -213,7 +213,7 @@ def picture(drawing: Drawing, path: Path) -> None:
             "or leave the file's name away for a chart in the terminal"
         ) from error
     # Names of players are text, never formulas of matplotlib's.
-    settings = {"text.parse_math": False, "font.size": 9, "date.converter": "concise"}
+    settings: Any = {"text.parse_math": False, "font.size": 9, "date.converter": "concise"}
     with mpl.rc_context(settings), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         height = 1.2 + 2.9 * len(drawing.panels)
