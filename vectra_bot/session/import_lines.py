@@ -1,0 +1,246 @@
+"""Rows of a text file from anywhere: JSON lines or one JSON array, plain or packed, read whatever they hold.
+
+Nothing in a file is fatal: a line that is too long, no UTF-8 or no JSON is a row that is named as bad, and so
+is the place where a packed file breaks off. Blank lines and comments (``#`` or ``//`` first) are no rows. At
+most one line is in memory; an array must fit ``MAX_ARRAY`` bytes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import json
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any, Final, cast
+
+import attrs
+import msgspec
+
+from vectra_bot.errors import InputError
+
+MAX_LINE: Final = 16 << 20
+"""Longest line that is read; the venue's largest frames have half a megabyte."""
+MAX_ARRAY: Final = 256 << 20
+_GZIP: Final = b"\x1f\x8b"
+_ZSTD: Final = b"\x28\xb5\x2f\xfd"
+_PACKED_ERRORS: Final = (OSError, EOFError, zlib.error, ValueError)
+_COMMENTS: Final = (b"#", b"//")
+_HEAD: Final = 4096
+_CONTROL: Final = frozenset(range(32)) - {9, 10, 12, 13, 27}
+
+_decode = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_decode_array = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_decode_any = msgspec.json.Decoder().decode
+
+
+@attrs.frozen
+class TextRow:
+    """One row: an object whose values keep their own bytes, or why it is none.
+
+    Attributes:
+        number: of its line, or of its place in an array, from 1.
+        data: the row's own bytes.
+        fields: its keys with the bytes of their values; empty if it is bad.
+        fault: what is wrong with it; empty if nothing is.
+        read: bytes of the file that were read so far.
+    """
+
+    number: int
+    data: bytes
+    fields: dict[str, msgspec.Raw]
+    fault: str = ""
+    read: int = 0
+
+
+class TextFile:
+    """A text file of rows; iterate it as often as needed."""
+
+    def __init__(self, path: Path) -> None:
+        """Look at the file's beginning.
+
+        Raises:
+            InputError: it cannot be read at all.
+        """
+        self.path = path
+        try:
+            self.size = path.stat().st_size
+        except OSError as error:
+            raise InputError(f"{path} cannot be read ({error.strerror}): check the path") from error
+        self.broken = ""
+        self.head = self._look()
+
+    def _look(self) -> bytes:
+        try:
+            with self._open() as (lines, _):
+                return lines.read(_HEAD)
+        except _PACKED_ERRORS as error:
+            self.broken = str(error)
+            return b""
+
+    @property
+    def is_binary(self) -> bool:
+        """Whether the file is no text at all."""
+        return bool(_CONTROL & frozenset(self.head))
+
+    @property
+    def is_array(self) -> bool:
+        """Whether the file is one JSON value over several lines, not a row a line."""
+        start = self.head.lstrip(b"\xef\xbb\xbf \t\r\n")
+        if not start.startswith((b"[", b"{")):
+            return False
+        first = start.split(b"\n", 1)[0]
+        return start.startswith(b"[") or (b"\n" in start and first.strip() == b"{")
+
+    @contextlib.contextmanager
+    def _open(self) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
+        """Open the file unpacked; yield it and the packed file, whose place tells how far it is."""
+        with self.path.open("rb") as raw:
+            magic = raw.read(4)
+            raw.seek(0)
+            if magic.startswith(_GZIP):
+                with gzip.GzipFile(fileobj=raw) as unpacked:
+                    yield cast("IO[bytes]", unpacked), raw
+            elif magic == _ZSTD:
+                import pyarrow as pa
+
+                with pa.CompressedInputStream(pa.PythonFile(raw, "r"), "zstd") as stream:
+                    yield cast("IO[bytes]", _Buffered(stream)), raw
+            else:
+                yield raw, raw
+
+    def __iter__(self) -> Iterator[TextRow]:
+        if self.broken:
+            yield TextRow(1, b"", {}, f"the packed file is damaged ({self.broken})")
+            return
+        rows = self._array() if self.is_array else self._lines()
+        yield from rows
+
+    def _lines(self) -> Iterator[TextRow]:
+        with self._open() as (lines, raw):
+            number = 0
+            while True:
+                number += 1
+                try:
+                    line, whole = _read_line(lines)
+                except _PACKED_ERRORS as error:
+                    fault = f"the file breaks off here ({_first(error)})"
+                    yield TextRow(number, b"", {}, fault, self.size)
+                    return
+                if not line and whole:
+                    return
+                read = raw.tell()
+                if not whole:
+                    fault = f"the line is longer than {MAX_LINE} bytes"
+                    yield TextRow(number, line[:100], {}, fault, read)
+                    continue
+                text = line.strip().removeprefix(b"\xef\xbb\xbf") if number == 1 else line.strip()
+                if text and not text.startswith(_COMMENTS):
+                    yield _row(number, text, read)
+
+    def _array(self) -> Iterator[TextRow]:
+        """Yield the items of the file's array; another value, or none, is one row."""
+        try:
+            with self._open() as (lines, _):
+                data = lines.read(MAX_ARRAY + 1)
+        except _PACKED_ERRORS as error:
+            yield TextRow(1, b"", {}, f"the file breaks off ({_first(error)})", self.size)
+            return
+        data = data.removeprefix(b"\xef\xbb\xbf")
+        if len(data) > MAX_ARRAY:
+            yield TextRow(1, data[:100], {}, f"a JSON value longer than {MAX_ARRAY} bytes")
+            return
+        try:
+            items = _decode_array(data)
+        except (msgspec.MsgspecError, RecursionError, UnicodeError):
+            # One object over several lines, or rows that begin with "[" by themselves.
+            if data.count(b"\n") and _json_fault(data) is not None:
+                yield from self._lines()
+            else:
+                yield _row(1, data.strip(), self.size)
+            return
+        for number, item in enumerate(items, 1):
+            yield _row(number, bytes(item), self.size * number // len(items))
+
+
+class _Buffered:
+    """A stream of pyarrow's with ``readline``."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+        self._held = b""
+
+    def read(self, size: int) -> bytes:
+        while len(self._held) < size:
+            more = self._stream.read(max(size - len(self._held), 1 << 16))
+            if not more:
+                break
+            self._held += more
+        found, self._held = self._held[:size], self._held[size:]
+        return found
+
+    def readline(self, limit: int) -> bytes:
+        while (end := self._held.find(b"\n", 0, limit)) < 0 and len(self._held) < limit:
+            more = self._stream.read(1 << 16)
+            if not more:
+                break
+            self._held += more
+        size = min(end + 1 if end >= 0 else limit, len(self._held))
+        found, self._held = self._held[:size], self._held[size:]
+        return found
+
+
+def _read_line(lines: IO[bytes]) -> tuple[bytes, bool]:
+    """Return a line, and whether it is all of it; the rest of one that is too long is passed over."""
+    line = lines.readline(MAX_LINE + 1)
+    if len(line) <= MAX_LINE:
+        return line, True
+    rest = line
+    while rest and not rest.endswith(b"\n"):
+        rest = lines.readline(MAX_LINE)
+    return line, False
+
+
+def _row(number: int, text: bytes, read: int) -> TextRow:
+    try:
+        text.decode()
+        return TextRow(number, text, _decode(text), "", read)
+    except (msgspec.MsgspecError, RecursionError, UnicodeError):
+        fault = _json_fault(text)
+        return TextRow(number, text[:100], {}, fault or "not a recording: no JSON object", read)
+
+
+def _json_fault(text: bytes) -> str | None:
+    """Return why a text is no JSON that can be stored, None if it is."""
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return "no UTF-8"
+    try:
+        _decode_any(text)
+    except RecursionError:
+        return "JSON nested too deep"
+    except msgspec.MsgspecError:
+        try:
+            json.loads(text)
+        except (ValueError, RecursionError):
+            return "no JSON"
+        return "JSON with NaN, Infinity, half a surrogate pair or a number out of range"
+    return None
+
+
+def _first(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def value_of(raw: msgspec.Raw | None) -> Any:
+    """Return the value of a row's key, None where there is none.
+
+    Raises:
+        ValueError: it holds what JSON or UTF-8 cannot carry.
+    """
+    return None if raw is None else _decode_any(raw)
+
+
+__all__ = ["MAX_ARRAY", "MAX_LINE", "TextFile", "TextRow", "value_of"]

@@ -1,0 +1,146 @@
+"""Importing: recordings, captures, journals and foreign Parquet into a store, every row accounted for.
+
+What a path is follows from its content. The id of a session follows from the content as well, so that what
+was imported already is recognised, and what a kill left half done is done again from the start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from vectra_bot.errors import InputError, UsageError
+from vectra_bot.session.import_config import (
+    FINISHED_KIND,
+    ImportConfig,
+    ImportReport,
+)
+from vectra_bot.session.import_journals import import_journal, is_journal
+from vectra_bot.session.import_lines import TextFile
+from vectra_bot.session.import_parquet import import_parquet
+from vectra_bot.session.import_text import TextImport
+from vectra_bot.store.accounting import FileReport, Progress, no_progress
+from vectra_bot.store.foreign import is_parquet
+from vectra_bot.store.journal import list_segments
+
+_BINARY = "not a recording: binary data of no known format"
+_EMPTY = "none"
+
+
+def import_paths(
+    paths: Sequence[Path | str] | Path | str,
+    store: Path | str,
+    *,
+    session_id: str | None = None,
+    venue: str | None = None,
+    progress: Progress = no_progress,
+) -> ImportReport:
+    """Import files and folders into *store*.
+
+    Args:
+        paths: captures, recordings, journals, Parquet files, or folders of them.
+        store: root of the store; made if missing.
+        session_id: name of the session, if all that is imported is one; else from the content.
+        venue: column ``venue`` of the documents where the recording does not say it.
+        progress: called with a path, bytes done and bytes in all.
+
+    Raises:
+        InputError: a path does not exist, or a folder is a store to migrate.
+        ConfigError: a session id was given for what makes several sessions.
+        StoreError: a session's id is taken by something else, or the disk refuses.
+        UsageError: called inside a running event loop.
+    """
+    if _in_event_loop():
+        raise UsageError(
+            "import_paths() was called inside a running event loop: call it in a thread, "
+            "await asyncio.to_thread(import_paths, ...)"
+        )
+    given = [paths] if isinstance(paths, str | Path) else list(paths)
+    config = ImportConfig(
+        store=Path(store).expanduser().absolute(),
+        session_id=session_id,
+        venue=venue,
+        progress=progress,
+    )
+    if len(given) > 1:
+        config.own_id()
+    reports: list[FileReport] = []
+    for path in given:
+        reports += _import(Path(path).expanduser(), config)
+    return ImportReport(str(config.store), reports)
+
+
+def _in_event_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+def _import(path: Path, config: ImportConfig) -> list[FileReport]:
+    if not path.exists():
+        raise InputError(f"{str(path)!r} does not exist: give files or folders to import")
+    if path.is_dir():
+        return _import_folder(path, config)
+    return _import_file(path, config)
+
+
+def _import_file(path: Path, config: ImportConfig) -> list[FileReport]:
+    if is_parquet(path):
+        return import_parquet([path], path, config)
+    if is_journal(path):
+        return [import_journal(path, config)]
+    text = TextFile(path)
+    if text.is_binary:
+        report = FileReport(str(path), _EMPTY)
+        report.refuse(1, _BINARY, text.head[:40].decode("latin-1"))
+        return [report]
+    return [TextImport(text, config).run()]
+
+
+def _import_folder(path: Path, config: ImportConfig) -> list[FileReport]:
+    """Import a journal's folder, a store, or whatever files stand below a folder."""
+    if _has_segments(path):
+        return [import_journal(path, config)]
+    if any(path.glob("doc_type=*/date=*")):
+        raise InputError(
+            f"{path} is a store of schema 1.0.0: use vectra-bot store migrate {path} --into STORE"
+        )
+    if path.resolve() == config.store.resolve():
+        raise InputError(f"{path} is the store itself: give another --store")
+    files = sorted(p for p in path.rglob("*") if p.is_file() and not _is_hidden(p, path))
+    journals = sorted({p.parent for p in files if p.parent.parent.name == "journals"})
+    if len(journals) + len(files) > 1 and not _is_one_tree(files):
+        config.own_id()
+    reports = [import_journal(journal, config) for journal in journals if _has_segments(journal)]
+    done = {name for report in reports for name in report.sessions}
+    rest = [p for p in files if p.parent not in journals]
+    parquet = [p for p in rest if p.suffix == ".parquet" and not _is_of(p, done)]
+    if parquet:
+        reports += import_parquet(parquet, path, config)
+    for file in rest:
+        if file.suffix != ".parquet" and file.name != "_manifest.jsonl":
+            reports += _import_file(file, config)
+    return reports
+
+
+def _has_segments(path: Path) -> bool:
+    return path.is_dir() and any(path.glob("[0-9]*.log*")) and bool(list_segments(path))
+
+
+def _is_one_tree(files: Iterable[Path]) -> bool:
+    return all(file.suffix == ".parquet" for file in files)
+
+
+def _is_hidden(path: Path, root: Path) -> bool:
+    return any(part.startswith(".") for part in path.relative_to(root).parts)
+
+
+def _is_of(path: Path, sessions: set[str]) -> bool:
+    """Return whether a part belongs to a session whose journal was imported: it is built from that."""
+    return path.parent.name.removeprefix("session_id=") in sessions
+
+
+__all__ = ["FINISHED_KIND", "ImportReport", "import_paths"]

@@ -1,0 +1,145 @@
+"""What became of every row that was read from elsewhere: imported, a duplicate, or named as bad.
+
+The three numbers always add up to the rows that were read. Bad rows are listed with their place and what is
+wrong with them, up to a bound; how many there are of each reason is counted in full.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+import attrs
+
+MAX_LISTED: Final = 1000
+"""Bad rows of one file that are listed one by one; the others are counted by reason."""
+MAX_REASONS: Final = 200
+OTHER_REASON: Final = "(other reasons)"
+_SHOWN: Final = 80
+
+Progress = Callable[[str, int, int], None]
+"""Called as ``progress(what, done, total)`` now and then; both numbers are bytes of *what*."""
+
+
+def no_progress(what: str, done: int, total: int) -> None:
+    """Tell nobody."""
+
+
+def shown(value: object) -> str:
+    """Return a value as short text that any terminal and any JSON can carry."""
+    text = value if isinstance(value, str) else repr(value)
+    text = " ".join(ascii(text)[1:-1].split()) if not text.isascii() else " ".join(text.split())
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
+
+
+@attrs.frozen
+class BadRow:
+    """A row that was not imported.
+
+    Attributes:
+        row: its number in the file, from 1; of a text file the number of its line.
+        reason: what is wrong, the same words for the same fault.
+        value: what stood there, shortened; empty if there is nothing to show.
+        file: the file, where a report is of more than one.
+    """
+
+    row: int
+    reason: str
+    value: str = ""
+    file: str = ""
+
+
+@attrs.define
+class FileReport:
+    """What became of one file's rows.
+
+    Attributes:
+        file: its path as it was given or found.
+        kind: what it was taken for, e.g. ``capture``, ``trades``, ``parquet:game_tick``.
+        rows: rows in it, read or not: ``imported + bad + duplicates`` equals it.
+        quarantined: of the imported ones, frames that are stored as they are but that nobody can read.
+        documents: documents of the store made from the imported rows, by kind.
+        reasons: number of bad rows by reason.
+        bad_rows: the first of them.
+        sessions: ids of the sessions that hold the rows.
+        filled: columns that the rows lack and that hold zeros for it.
+        unused: columns of the file that no column of the schema is.
+        already: the very content of this file stands in the store; nothing was done.
+        seconds: time it took.
+    """
+
+    file: str
+    kind: str = ""
+    rows: int = 0
+    imported: int = 0
+    duplicates: int = 0
+    bad: int = 0
+    quarantined: int = 0
+    documents: Counter[str] = attrs.field(factory=Counter)
+    reasons: Counter[str] = attrs.field(factory=Counter)
+    bad_rows: list[BadRow] = attrs.field(factory=list)
+    sessions: list[str] = attrs.field(factory=list)
+    filled: list[str] = attrs.field(factory=list)
+    unused: list[str] = attrs.field(factory=list)
+    already: bool = False
+    seconds: float = 0.0
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether every row is accounted for."""
+        return self.imported + self.bad + self.duplicates == self.rows
+
+    def refuse(
+        self, row: int, reason: str, value: object = "", *, file: str = "", count: int = 1
+    ) -> None:
+        """Count a row of the file, or *count* rows from it on, as bad."""
+        self.rows += count
+        self.bad += count
+        if reason not in self.reasons and len(self.reasons) >= MAX_REASONS:
+            reason = OTHER_REASON
+        self.reasons[reason] += count
+        if len(self.bad_rows) < MAX_LISTED:
+            self.bad_rows.append(BadRow(row, reason, "" if value == "" else shown(value), file))
+
+    def repeat(self, count: int = 1) -> None:
+        """Count rows of the file as duplicates of rows read before."""
+        self.rows += count
+        self.duplicates += count
+
+    def accept(self, count: int = 1) -> None:
+        """Count rows of the file as imported."""
+        self.rows += count
+        self.imported += count
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the report as JSON-ready data."""
+        data = attrs.asdict(self, recurse=False)
+        data["documents"] = dict(sorted(self.documents.items()))
+        data["reasons"] = dict(self.reasons.most_common())
+        data["bad_rows"] = [attrs.asdict(bad) for bad in self.bad_rows]
+        data["sessions"] = list(self.sessions)
+        data["bad_listed"] = len(self.bad_rows)
+        data["adds_up"] = self.adds_up
+        return data
+
+
+def totals(reports: Iterable[FileReport]) -> dict[str, int]:
+    """Return the sums over *reports*."""
+    found = dict.fromkeys(("files", "rows", "imported", "duplicates", "bad", "quarantined"), 0)
+    for report in reports:
+        found["files"] += 1
+        for name in ("rows", "imported", "duplicates", "bad", "quarantined"):
+            found[name] += getattr(report, name)
+    return found
+
+
+__all__ = [
+    "MAX_LISTED",
+    "BadRow",
+    "FileReport",
+    "Progress",
+    "no_progress",
+    "shown",
+    "totals",
+]

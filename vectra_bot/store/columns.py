@@ -1,0 +1,430 @@
+"""One foreign Arrow column as one of schema 2.0.0: as a whole where it fits, else value by value.
+
+Every conversion returns the column in its new type with null where there was none or none could be made,
+and which of the values could not be made. Nothing is guessed: a number that is not finite, an amount of more
+than nine places, a text that is no number, bytes that are no UTF-8 are all refused. Two rules are as on the
+wire: a *double* of SOL is the nearest lamport, because JSON and data frames carry it with noise, and a price
+is the double itself, read from text or decimal without a rounding of our own.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Context, Decimal, InvalidOperation
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+
+_LAMPORT: Final = Decimal("1e-9")
+_MAX_SOL: Final = Decimal(10) ** 18
+# Up to here a double tells neighbouring lamports apart after the multiplication.
+_EXACT_SOL: Final = 4_000_000.0
+_EXACT_INT: Final = 2.0**53
+_CONTEXT: Final = Context(prec=60)
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?")
+_WHOLE = re.compile(r"[+-]?\d{1,19}")
+_LONGEST_NUMBER: Final = 400
+_TRUTH: Final = {"true": True, "false": False, "1": True, "0": False}
+_REFUSED = (ValueError, TypeError, InvalidOperation, OverflowError, UnicodeError)
+
+
+def arrow_type(kind: str) -> pa.DataType:
+    """Return the Arrow type of a column of *kind*, as the schemas of the parts have it."""
+    import pyarrow as pa
+
+    if kind in ("int", "ns", "ms"):
+        return pa.int64()
+    types = {
+        "sol": pa.decimal128(38, 9),
+        "price": pa.float64(),
+        "double": pa.float64(),
+        "bool": pa.bool_(),
+        "utc": pa.timestamp("us", tz="UTC"),
+    }
+    return types.get(kind, pa.string())
+
+
+@attrs.frozen
+class Converted:
+    """A column in its new type, and where it could not be made (None: nowhere)."""
+
+    values: pa.Array
+    bad: np.ndarray[Any, Any] | None = None
+
+
+def convert(column: pa.Array, kind: str) -> Converted:
+    """Return *column* as the type that a column of *kind* has in schema 2.0.0.
+
+    ``ns`` and ``ms`` are times as numbers since 1970, of the envelope and of the records: a column of
+    timestamps, of ISO 8601 text or of numbers in that very unit.
+    """
+    import pyarrow as pa
+
+    if isinstance(column, pa.DictionaryArray):
+        return _convert_dictionary(column, kind)
+    if pa.types.is_null(column.type):
+        return Converted(pa.nulls(len(column), arrow_type(kind)))
+    converted = _WHOLE_COLUMNS[kind](column)
+    return _by_value(column, kind) if converted is None else converted
+
+
+def _convert_dictionary(column: pa.DictionaryArray, kind: str) -> Converted:
+    """Convert the distinct values, then spread them."""
+    import pyarrow.compute as pc
+
+    distinct = convert(column.dictionary, kind)
+    values = distinct.values.take(column.indices)
+    if distinct.bad is None or not len(distinct.bad):
+        return Converted(values)
+    bad = distinct.bad[pc.fill_null(column.indices, 0).to_numpy(zero_copy_only=False)]
+    return Converted(values, bad & column.indices.is_valid().to_numpy(zero_copy_only=False))
+
+
+def _by_value(column: pa.Array, kind: str) -> Converted:
+    """Convert value by value: some of them do not fit."""
+    import numpy as np
+    import pyarrow as pa
+
+    one = _VALUES[kind]
+    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        column = column.cast(pa.large_binary() if _is_large(column) else pa.binary())
+    found: list[Any] = []
+    bad = np.zeros(len(column), dtype=bool)
+    for index, scalar in enumerate(column):
+        try:
+            value = _plain(scalar)
+            found.append(None if value is None else one(value))
+        except _REFUSED:
+            found.append(None)
+            bad[index] = True
+    return Converted(pa.array(found, type=arrow_type(kind)), bad if bad.any() else None)
+
+
+def _is_large(column: pa.Array) -> bool:
+    import pyarrow as pa
+
+    return bool(pa.types.is_large_string(column.type))
+
+
+def _plain(scalar: pa.Scalar) -> Any:
+    """Return a value as Python has it; text from its bytes, so that bad UTF-8 is seen."""
+    value = scalar.as_py()
+    return value.decode() if isinstance(value, bytes) else value
+
+
+# ---------------------------------------------------------------------------------- whole columns
+
+
+def _texts(column: pa.Array) -> pa.Array | None:
+    """Return a text column whose UTF-8 was checked, None if it is no text or not UTF-8."""
+    import pyarrow as pa
+
+    types = pa.types
+    if not (types.is_string(column.type) or types.is_large_string(column.type)):
+        return None
+    try:
+        column.validate(full=True)
+    except pa.ArrowInvalid:
+        return None
+    return column.cast(pa.string()) if types.is_large_string(column.type) else column
+
+
+def _sol(column: pa.Array) -> Converted | None:
+    import pyarrow as pa
+
+    if pa.types.is_floating(column.type):
+        return _sol_of_doubles(column)
+    if pa.types.is_integer(column.type) or pa.types.is_decimal(column.type):
+        return _checked_sol(column)
+    texts = _texts(column)
+    return None if texts is None else _checked_sol(texts)
+
+
+def _checked_sol(column: pa.Array) -> Converted | None:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    try:
+        values = column.cast(arrow_type("sol"))
+    except pa.ArrowInvalid:
+        return None
+    limit = pa.scalar(_MAX_SOL, type=arrow_type("sol"))
+    fits = pc.all(pc.less(pc.abs(values), limit)).as_py()
+    return Converted(values) if fits in (True, None) else None
+
+
+def _sol_of_doubles(column: pa.Array) -> Converted | None:
+    """Return doubles of SOL by the nearest lamport; None where one is too large for that."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    numbers = pc.fill_null(column.cast(pa.float64()), 0.0).to_numpy(zero_copy_only=False)
+    bad = ~np.isfinite(numbers)
+    if bool(np.any(np.abs(numbers[~bad]) >= _EXACT_SOL)):
+        return None
+    lamports = np.rint(np.where(bad, 0.0, numbers) * 1e9).astype(np.int64)
+    there = column.is_valid().to_numpy(zero_copy_only=False) & ~bad
+    return Converted(decimals_of(lamports, there), bad if bad.any() else None)
+
+
+def decimals_of(lamports: np.ndarray[Any, Any], there: np.ndarray[Any, Any]) -> pa.Array:
+    """Return whole lamports as ``DECIMAL(38,9)``, null where *there* is false."""
+    import numpy as np
+    import pyarrow as pa
+
+    wide = np.empty((len(lamports), 2), dtype="<i8")
+    wide[:, 0] = lamports
+    wide[:, 1] = lamports >> 63
+    validity = pa.array(there, type=pa.bool_()).buffers()[1]
+    buffers = [validity, pa.py_buffer(wide.tobytes())]
+    return pa.Array.from_buffers(arrow_type("sol"), len(lamports), buffers)
+
+
+def _double(column: pa.Array) -> Converted | None:
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if pa.types.is_decimal(column.type):
+        column = column.cast(pa.string())  # arrow's own way from decimal to double is not exact
+    elif not (pa.types.is_floating(column.type) or pa.types.is_integer(column.type)):
+        texts = _texts(column)
+        if texts is None:
+            return None
+        column = texts
+    try:
+        values = column.cast(pa.float64())
+    except pa.ArrowInvalid:
+        return None
+    numbers = pc.fill_null(values, 0.0).to_numpy(zero_copy_only=False)
+    bad = ~np.isfinite(numbers)
+    return Converted(values, bad) if bad.any() else Converted(values)
+
+
+def _int(column: pa.Array) -> Converted | None:
+    import pyarrow as pa
+
+    if pa.types.is_boolean(column.type) or pa.types.is_temporal(column.type):
+        return None
+    if not (
+        pa.types.is_integer(column.type)
+        or pa.types.is_floating(column.type)
+        or pa.types.is_decimal(column.type)
+    ):
+        texts = _texts(column)
+        if texts is None:
+            return None
+        column = texts
+    try:
+        return Converted(column.cast(pa.int64()))
+    except pa.ArrowInvalid:
+        return None
+
+
+def _moment(unit: str) -> Callable[[pa.Array], Converted | None]:
+    def whole(column: pa.Array) -> Converted | None:
+        import pyarrow as pa
+
+        if pa.types.is_timestamp(column.type):
+            try:
+                return Converted(column.cast(pa.timestamp(unit, column.type.tz)).cast(pa.int64()))
+            except pa.ArrowInvalid:
+                return None
+        return _int(column)
+
+    return whole
+
+
+def _bool(column: pa.Array) -> Converted | None:
+    import pyarrow as pa
+
+    return Converted(column) if pa.types.is_boolean(column.type) else None
+
+
+def _text(column: pa.Array) -> Converted | None:
+    import pyarrow as pa
+
+    if pa.types.is_integer(column.type):
+        return Converted(column.cast(pa.string()))
+    texts = _texts(column)
+    return None if texts is None else Converted(texts)
+
+
+def _utc(column: pa.Array) -> Converted | None:
+    import pyarrow as pa
+
+    if not pa.types.is_timestamp(column.type):
+        return None
+    try:
+        return Converted(column.cast(pa.timestamp("us", column.type.tz)).cast(arrow_type("utc")))
+    except pa.ArrowInvalid:
+        return None
+
+
+def _never(_: pa.Array) -> None:
+    return None
+
+
+_WHOLE_COLUMNS: Final[dict[str, Callable[[pa.Array], Converted | None]]] = {
+    "sol": _sol,
+    "price": _double,
+    "double": _double,
+    "int": _int,
+    "ns": _moment("ns"),
+    "ms": _moment("ms"),
+    "bool": _bool,
+    "text": _text,
+    "enum": _text,
+    "alert_type": _text,
+    "utc": _utc,
+    "json": _never,
+}
+
+
+# ---------------------------------------------------------------------------------- single values
+
+
+def _one_sol(value: Any) -> Decimal:
+    if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
+        raise TypeError("no amount")
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise ValueError("not finite")
+        amount = _CONTEXT.quantize(Decimal(repr(value)), _LAMPORT)
+    else:
+        amount = Decimal(_number_text(value)) if isinstance(value, str) else Decimal(value)
+        exact = _CONTEXT.quantize(amount, _LAMPORT)
+        if exact != amount:
+            raise ValueError("more than nine places")
+        amount = exact
+    if abs(amount) >= _MAX_SOL:
+        raise ValueError("too large")
+    return amount
+
+
+def _number_text(value: str) -> str:
+    text = value.strip()
+    if len(text) > _LONGEST_NUMBER or _NUMBER.fullmatch(text) is None:
+        raise ValueError("no number")
+    return text
+
+
+def _one_double(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
+        raise TypeError("no number")
+    number = float(_number_text(value) if isinstance(value, str) else value)
+    if not math.isfinite(number):
+        raise ValueError("not finite")
+    return number
+
+
+def _one_int(value: Any) -> int:
+    if isinstance(value, str):
+        if _WHOLE.fullmatch(value.strip()) is None:
+            raise ValueError("no whole number")
+        number = int(value)
+    elif isinstance(value, float):
+        if not -_EXACT_INT <= value <= _EXACT_INT or value != int(value):
+            raise ValueError("no whole number")
+        number = int(value)
+    elif isinstance(value, Decimal) and value == value.to_integral_value():
+        number = int(value)
+    elif type(value) is int:
+        number = value
+    else:
+        raise TypeError("no whole number")
+    if not -(2**63) <= number < 2**63:
+        raise ValueError("more than 64 bits")
+    return number
+
+
+def moment_of(text: str) -> datetime:
+    """Return the time that ISO 8601 *text* says; without a zone it is UTC.
+
+    Raises:
+        ValueError: it says none.
+    """
+    moment = datetime.fromisoformat(text.strip())
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def nanoseconds_of(moment: datetime) -> int:
+    """Return nanoseconds since 1970 of a zoned time, exactly."""
+    passed = moment - _EPOCH
+    return ((passed.days * 86_400 + passed.seconds) * 1_000_000 + passed.microseconds) * 1000
+
+
+def _one_moment(per_ns: int) -> Callable[[Any], int]:
+    def one(value: Any) -> int:
+        if isinstance(value, datetime):
+            zoned = value.replace(tzinfo=UTC) if value.tzinfo is None else value
+            return nanoseconds_of(zoned) // per_ns
+        if isinstance(value, str) and _WHOLE.fullmatch(value.strip()) is None:
+            return _one_int(nanoseconds_of(moment_of(value)) // per_ns)
+        return _one_int(value)
+
+    return one
+
+
+def _one_bool(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, int | float) and value in (0, 1):
+        return bool(value)
+    if isinstance(value, str) and value.strip().lower() in _TRUTH:
+        return _TRUTH[value.strip().lower()]
+    raise ValueError("neither true nor false")
+
+
+def _one_text(value: Any) -> str:
+    if isinstance(value, str):
+        value.encode()
+        return value
+    if type(value) is int:
+        return str(value)
+    raise TypeError("no text")
+
+
+def _one_utc(value: Any) -> datetime:
+    if isinstance(value, datetime):
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    if isinstance(value, str):
+        return moment_of(value)
+    raise TypeError("no time")
+
+
+def _one_json(value: Any) -> str:
+    import msgspec
+
+    text = _one_text(value)
+    msgspec.json.decode(text, type=dict[str, Any])
+    return text
+
+
+_VALUES: Final[dict[str, Callable[[Any], Any]]] = {
+    "sol": _one_sol,
+    "price": _one_double,
+    "double": _one_double,
+    "int": _one_int,
+    "ns": _one_moment(1),
+    "ms": _one_moment(1_000_000),
+    "bool": _one_bool,
+    "text": _one_text,
+    "enum": _one_text,
+    "alert_type": _one_text,
+    "utc": _one_utc,
+    "json": _one_json,
+}
+
+__all__ = ["Converted", "convert", "decimals_of", "moment_of", "nanoseconds_of"]

@@ -1,0 +1,181 @@
+"""Which columns of a foreign table the columns of schema 2.0.0 are read from, and what fills those it lacks.
+
+Columns are found by name: as the schema calls them, or in camel case, or without the prefix of the record
+they stand in (``client_ts`` for ``timestamps_client_ts``) where that is unambiguous. What is required and not
+there is filled by the record's own default, else by the zero of its kind. The columns that make a document
+what it is (:data:`KEYS`) are never filled.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from enum import Enum
+from functools import cache
+from typing import Any, Final
+
+import attrs
+
+from vectra_bot.models import RECORDS, AlertType, DocType, GamePhase, Mode
+from vectra_bot.serde import Column, document_columns
+
+KEYS: Final[dict[DocType, tuple[str, ...]]] = {
+    DocType.WS_EVENT: ("direction", "raw_json"),
+    DocType.GAME_TICK: ("game_id", "tick", "price"),
+    DocType.SERVER_STATE: ("cash",),
+    DocType.SYSTEM_EVENT: ("kind",),
+    DocType.PLAYER_ACTION: ("action_type",),
+    DocType.OTHER_PLAYER_ACTION: ("action_type", "amount", "price"),
+    DocType.ALERT_TRIGGER: ("alert_type", "message"),
+    DocType.ML_EPISODE: ("game_id", "outcome"),
+    DocType.BBC_ROUND: ("round_id",),
+    DocType.CANDLEFLIP_ROUND: ("round_id",),
+    DocType.SHORT_POSITION: ("has_short",),
+}
+"""Columns without which a row is no document of its kind."""
+
+OWN: Final = ("session_id", "seq", "doc_type", "schema_version")
+"""Columns of the envelope that the import gives itself."""
+
+_OTHER_NAMES: Final[dict[DocType, dict[str, str]]] = {
+    DocType.OTHER_PLAYER_ACTION: {
+        "type": "action_type",
+        "tick_index": "tick",
+        "level": "player_level",
+        "id": "trade_id",
+    },
+    DocType.GAME_TICK: {"tick_count": "tick", "cooldown_timer": "cooldown_timer_ms"},
+}
+_RECORD_PREFIXES: Final = (
+    "timestamps_",
+    "outcome_",
+    "game_context_",
+    "state_before_",
+    "state_after_",
+)
+TIMES: Final = ("ts", "timestamp", "time")
+OWN_TIMES: Final[dict[DocType, tuple[str, ...]]] = {
+    DocType.PLAYER_ACTION: ("timestamps_client_ts",),
+    DocType.OTHER_PLAYER_ACTION: ("ingested_ts",),
+    DocType.ALERT_TRIGGER: ("triggered_at",),
+    DocType.ML_EPISODE: ("ended_at",),
+    DocType.BBC_ROUND: ("result_ts",),
+    DocType.CANDLEFLIP_ROUND: ("result_ts",),
+}
+
+
+@attrs.frozen
+class Names:
+    """Which column of a table each column of the schema is read from."""
+
+    found: Mapping[str, str]
+    filled: tuple[str, ...]
+    unused: tuple[str, ...]
+    lacking: tuple[str, ...]
+
+
+def snake(name: str) -> str:
+    """Return a column's name in small letters with underscores."""
+    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name.strip())
+    return re.sub(r"[^0-9a-z]+", "_", spaced.lower()).strip("_")
+
+
+def match_names(doc_type: DocType, names: Iterable[str]) -> Names:
+    """Find the columns of *doc_type* among the names of a foreign table."""
+    given = list(names)
+    by_name: dict[str, str] = {}
+    for name in given:
+        by_name.setdefault(snake(name), name)
+    by_name.update({name: name for name in given})
+    found: dict[str, str] = {}
+    wanted = [column.name for column in document_columns(doc_type)]
+    short = _short_names(wanted)
+    others = {target: alias for alias, target in _OTHER_NAMES.get(doc_type, {}).items()}
+    for name in wanted:
+        for candidate in (name, others.get(name), short.get(name)):
+            if candidate in by_name and candidate not in found.values():
+                found[name] = by_name[candidate]
+                break
+    if "ts_ns" not in found:
+        time = next((by_name[name] for name in TIMES if name in by_name), None)
+        if time is not None and time not in found.values():
+            found["ts_ns"] = time
+    used = set(found.values())
+    return Names(
+        found=found,
+        filled=tuple(sorted(c.name for c in _zero_filled(doc_type) if c.name not in found)),
+        unused=tuple(name for name in given if name not in used),
+        lacking=tuple(name for name in KEYS[doc_type] if name not in found),
+    )
+
+
+def _short_names(wanted: list[str]) -> dict[str, str]:
+    """Return the names of record columns without their record's prefix, where only one has it."""
+    short: dict[str, list[str]] = {}
+    for name in wanted:
+        for prefix in _RECORD_PREFIXES:
+            if name.startswith(prefix):
+                short.setdefault(name.removeprefix(prefix), []).append(name)
+    return {
+        names[0]: bare for bare, names in short.items() if len(names) == 1 and bare not in wanted
+    }
+
+
+@cache
+def defaults_of(doc_type: DocType) -> dict[str, Any]:
+    """Return what fills a required column of *doc_type* by its own meaning."""
+    found: dict[str, Any] = {}
+    for field in attrs.fields(RECORDS[doc_type]):
+        default = field.default
+        if default is not attrs.NOTHING and default is not None:
+            found[field.name] = default.value if isinstance(default, Enum) else default
+    found.pop("mode", None)  # the envelope's
+    if doc_type is DocType.PLAYER_ACTION:
+        # What an unknown process saw of an action proves nothing.
+        found["state"] = "UNRESOLVED"
+        found["game_context_phase"] = GamePhase.UNKNOWN.value
+    elif doc_type is DocType.SYSTEM_EVENT or doc_type is DocType.ALERT_TRIGGER:
+        found["severity"] = "info"
+    elif doc_type is DocType.GAME_TICK:
+        found["phase"] = GamePhase.UNKNOWN.value
+    elif doc_type is DocType.OTHER_PLAYER_ACTION:
+        found["game_phase"] = GamePhase.UNKNOWN.value
+    return found
+
+
+@cache
+def choices_of(doc_type: DocType) -> dict[str, tuple[str, ...]]:
+    """Return the texts that a column of *doc_type* may hold, where they are few."""
+    found: dict[str, tuple[str, ...]] = {
+        "mode": tuple(mode.value for mode in Mode),
+        "alert_type": tuple(kind.value for kind in AlertType),
+    }
+    for prefix, record in _records(RECORDS[doc_type], ""):
+        for field in attrs.fields(record):
+            if field.metadata["column"] == "enum":
+                kinds = [k for k in getattr(field.type, "__args__", (field.type,)) if _is_enum(k)]
+                found[prefix + field.name] = tuple(member.value for member in kinds[0])
+            elif options := getattr(field.validator, "options", None):
+                found[prefix + field.name] = tuple(options)
+    return found
+
+
+def _is_enum(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Enum)
+
+
+def _records(record: type, prefix: str) -> Iterable[tuple[str, type]]:
+    yield prefix, record
+    for field in attrs.fields(record):
+        if field.metadata["column"] == "record":
+            kinds = getattr(field.type, "__args__", (field.type,))
+            inner = next(kind for kind in kinds if kind is not type(None))
+            yield from _records(inner, f"{prefix}{field.name}_")
+
+
+def _zero_filled(doc_type: DocType) -> list[Column]:
+    """Return the required columns that nothing but a zero can fill."""
+    known = {*defaults_of(doc_type), *KEYS[doc_type], *OWN, "mode", "venue", "source", "ts_ns"}
+    known |= {"action_id", "button", "game_context_game_id", "alert_id", "episode_id"}
+    known |= set(OWN_TIMES.get(doc_type, ()))
+    return [c for c in document_columns(doc_type) if c.required and c.name not in known]
