@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import zlib
 from pathlib import Path
 
 import pytest
 
 from vectra_bot.cli.main import main
-from vectra_bot.store.entry import encode_entry
-from vectra_bot.store.journal import read_journal
+from vectra_bot.store.entry import Entry
+from vectra_bot.store.journal import Journal, read_journal, write_journal
 
 
 @pytest.fixture
@@ -61,17 +60,18 @@ def test_check_names_the_first_difference(
 
 def _rewrite(journal: Path, target: Path) -> None:
     """Copy a journal as one plain file, with the price of tick 5 of the first game changed."""
-    done = False
-    with target.open("wb") as out:
-        for entry in read_journal(journal):
-            body = encode_entry(entry)[9:].rstrip(b"\n")
-            data = json.loads(body)
-            raw = data.get("raw", "")
-            if not done and '"tickCount":5,' in raw and '"price":' in raw:
-                head, _, tail = raw.partition('"price":')
-                data["raw"] = f'{head}"price":1{tail}'
-                body, done = json.dumps(data).encode(), True
-            out.write(b"%08x %s\n" % (zlib.crc32(body), body))
+    done = []
+
+    def changed(entry: Entry) -> Entry:
+        raw = entry.data.get("raw", "")
+        if done or '"tickCount":5,' not in raw or '"price":' not in raw:
+            return entry
+        done.append(entry.seq)
+        head, _, tail = raw.partition('"price":')
+        data = {**entry.data, "raw": f'{head}"price":1{tail}'}
+        return Entry.of(entry.seq, entry.kind, entry.ts_ns, data)
+
+    write_journal(target, map(changed, Journal.open(journal)))
     assert done
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
+import zlib
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -164,6 +167,17 @@ def small_session() -> list[Entry]:
     ]
 
 
+def text_line(seq: int, kind: str, ts_ns: int, data: Mapping[str, Any]) -> bytes:
+    """Return an entry as journals of version 1 held it: one line of text."""
+    body = json.dumps({"seq": seq, "kind": kind, "ts": ts_ns, **data}).encode()
+    return b"%08x %b\n" % (zlib.crc32(body), body)
+
+
+def text_journal(entries: Iterable[Entry]) -> bytes:
+    """Return *entries* as a segment of a journal of version 1."""
+    return b"".join(text_line(e.seq, e.kind, e.ts_ns, e.data) for e in entries)
+
+
 _frames = st.builds(
     Frame,
     recv_ns=st.integers(0, 2**62),
@@ -190,10 +204,9 @@ _documents = any_document().map(
 )
 
 
-def _numbered(parts: list[tuple[int, Any]]) -> list[Entry]:
-    entries, seq = [], 0
-    for step, item in parts:
-        seq += step
+def _numbered(items: list[Any]) -> list[Entry]:
+    entries = []
+    for seq, item in enumerate(items, 1):
         if isinstance(item, Frame):
             entries.append(Entry.of_frame(seq, item))
         elif isinstance(item, Document):
@@ -204,9 +217,9 @@ def _numbered(parts: list[tuple[int, Any]]) -> list[Entry]:
 
 
 def entry_lists(*, documents: bool = True) -> st.SearchStrategy[list[Entry]]:
-    """Return a strategy for lists of entries with increasing numbers from 1.
+    """Return a strategy for lists of entries, numbered from 1.
 
     Documents are slow to draw; where only bytes matter, do without them.
     """
     items = st.one_of(_frames, _inputs, _documents) if documents else _frames | _inputs
-    return st.lists(st.tuples(st.integers(1, 5), items), max_size=5).map(_numbered)
+    return st.lists(items, max_size=5).map(_numbered)

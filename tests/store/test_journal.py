@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import gzip
 import json
+import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import accumulate, chain
 from pathlib import Path
 from typing import Any
 
@@ -26,19 +27,21 @@ from tests.store.samples import (
 )
 from vectra_bot.errors import InputError, JournalError, RecordError, StoreError
 from vectra_bot.models import ClockAdvanced, Direction, Frame, GamePhase
-from vectra_bot.store.entry import Entry, encode_entry
+from vectra_bot.store.entry import Entry
+from vectra_bot.store.framing import MAX_PAYLOAD, encode_entry, encode_group
 from vectra_bot.store.journal import (
     Journal,
     compress_segment,
     journal_directory,
     journal_summary,
     list_segments,
+    never_began,
     read_header,
     read_journal,
     write_journal,
 )
 
-_HEADER_ENTRY = Entry(0, "header", TS, {"header": {**HEADER, "journal_version": 1}})
+_HEADER_ENTRY = Entry.of(0, "header", TS, {"header": {**HEADER, "journal_version": 2}})
 
 
 @pytest.fixture
@@ -76,9 +79,15 @@ def test_every_kind_reads_back_as_it_was(whole: Path) -> None:
     assert entries[2].document() == tick_document(3, 1.0625)
 
 
-def test_closing_compresses_the_last_segment(whole: Path) -> None:
-    """A closed journal holds compressed segments only."""
-    assert [segment.path.name for segment in list_segments(whole)] == ["000001.log.zst"]
+def test_closing_cuts_the_segment_to_its_size(directory: Path) -> None:
+    """An open segment has room for what may come, a closed one holds what came."""
+    journal = Journal.create(directory, HEADER, segment_bytes=50_000)
+    assert (directory / "000001.log").stat().st_size == 50_000
+    journal.append(small_session())
+    journal.roll()
+    assert (directory / "000001.log").stat().st_size < 5_000
+    assert (directory / "000002.log").stat().st_size == 50_000
+    journal.abandon()
 
 
 @given(entry_lists(), st.lists(st.integers(0, 4), max_size=4), st.integers(100, 2000), st.data())
@@ -88,13 +97,15 @@ def test_any_batches_survive_rolling_killing_and_resuming(
     """Whatever is appended, however it is split, rolled, left by a kill and resumed, reads back."""
     with memory_folder() as folder:
         directory = journal_directory(folder, "s")
-        journal = Journal.create(directory, HEADER, ts_ns=TS, segment_bytes=segment_bytes)
+        journal = Journal.create(
+            directory, HEADER, ts_ns=TS, segment_bytes=segment_bytes, sync_interval_s=0
+        )
         for chunk in _chunks(entries, sizes):
             journal.append(chunk)
             step = data.draw(st.sampled_from(["go on", "go on", "kill", "roll"]))
             if step == "kill":
                 journal.abandon()
-                journal = Journal.resume(directory, segment_bytes=segment_bytes)
+                journal = Journal.resume(directory, segment_bytes=segment_bytes, sync_interval_s=0)
             elif step == "roll":
                 journal.roll()
         assert list(read_journal(directory))[1:] == entries
@@ -105,29 +116,41 @@ def test_any_batches_survive_rolling_killing_and_resuming(
         assert not reader.torn
 
 
-@given(entry_lists(documents=False), st.data())
-def test_a_cut_anywhere_gives_a_prefix(entries: list[Entry], data: st.DataObject) -> None:
-    """A file cut at any byte gives a prefix of its entries, and can be resumed."""
-    everything = [_HEADER_ENTRY, *entries]
-    lines = [encode_entry(entry) for entry in everything]
-    content = b"".join(lines)
+def _grouped(entries: list[Entry], sizes: list[int]) -> list[list[Entry]]:
+    return [[_HEADER_ENTRY], *(chunk for chunk in _chunks(entries, sizes) if chunk)]
+
+
+def _prefixes(groups: list[list[Entry]]) -> list[list[Entry]]:
+    """Return what may be left of a journal: nothing, the first group, the first two, ..."""
+    return [list(chain(*groups[:count])) for count in range(len(groups) + 1)]
+
+
+@given(entry_lists(documents=False), st.lists(st.integers(1, 3), max_size=3), st.data())
+def test_a_cut_anywhere_gives_a_prefix(
+    entries: list[Entry], sizes: list[int], data: st.DataObject
+) -> None:
+    """A segment cut at any byte gives a prefix of its groups, and can be resumed."""
+    groups = _grouped(entries, sizes)
+    parts = [encode_group(group) for group in groups]
+    content = b"".join(parts)
     cut = data.draw(st.integers(0, len(content)))
-    whole_lines = 0
-    while whole_lines < len(lines) and len(b"".join(lines[: whole_lines + 1])) <= cut + 1:
-        whole_lines += 1
+    ends = [0, *accumulate(map(len, parts))]
+    whole = sum(end <= cut for end in ends) - 1
+    expected = _prefixes(groups)[whole]
     with memory_folder() as folder:
-        file = Path(folder, "000001.log")
-        file.write_bytes(content[:cut])
+        Path(folder, "000001.log").write_bytes(content[:cut])
         reader = read_journal(folder)
-        assert list(reader) == everything[:whole_lines]
-        # A last line that lacks only its line feed is whole.
-        assert reader.torn == (cut > len(b"".join(lines[:whole_lines])))
-        if whole_lines:
-            journal = Journal.resume(folder)
+        assert list(reader) == expected
+        assert reader.torn == (cut > ends[whole])
+        assert never_began(Path(folder)) == (whole == 0)
+        if whole:
+            journal = Journal.resume(folder, segment_bytes=1000, sync_interval_s=0)
             extra = Entry.of_frame(journal.last_seq + 1, Frame(1, "42[]"))
             journal.append([extra])
             journal.abandon()
-            assert list(read_journal(folder)) == [*everything[:whole_lines], extra]
+            reader = read_journal(folder)
+            assert list(reader) == [*expected, extra]
+            assert not reader.torn
 
 
 @given(entry_lists(documents=False), st.sampled_from(["", ".zst", ".gz"]), st.data())
@@ -161,83 +184,113 @@ def test_copies_in_one_file_read_back(tmp_path: Path, suffix: str, whole: Path) 
     assert journal_summary(renamed).entries == 9
 
 
-def test_a_stranger_can_rewrite_a_journal(tmp_path: Path, whole: Path) -> None:
-    """The recipe of the documentation works: strip to inputs, change a price, recompute the CRC."""
-    raw = tmp_path / "000001.log"
-    write_journal(raw, read_journal(whole))
-    out = bytearray()
-    for line in raw.read_bytes().splitlines():
-        assert int(line[:8], 16) == zlib.crc32(line[9:])
-        entry = json.loads(line[9:])
-        if entry["kind"] in ("header", "frame", "input"):
-            if entry["kind"] == "frame":
-                entry["raw"] = entry["raw"].replace("1.0625", "1.07")
-            body = json.dumps(entry).encode()
-            out += b"%08x %b\n" % (zlib.crc32(body), body)
-    plain = tmp_path / "stripped"
-    plain.write_bytes(out)
-    folder = tmp_path / "as-directory"
+def test_the_recipe_of_the_documentation_rewrites_a_journal(tmp_path: Path, whole: Path) -> None:
+    """Strip to inputs, change a price, write a copy: it is read like the journal."""
+
+    def stripped(entries: Iterable[Entry]) -> Iterator[Entry]:
+        for entry in entries:
+            changed = entry
+            if entry.kind == "frame":
+                data = {**entry.data, "raw": entry.data["raw"].replace("1.0625", "1.07")}
+                changed = Entry.of(entry.seq, entry.kind, entry.ts_ns, data)
+            if entry.kind in ("header", "frame", "input"):
+                yield changed
+
+    plain, folder = tmp_path / "stripped.log.zst", tmp_path / "as-directory"
     folder.mkdir()
-    (folder / "000001.log.gz").write_bytes(gzip.compress(bytes(out)))
+    for target in (plain, folder / "000001.log"):
+        write_journal(target, stripped(Journal.open(whole)))
     for copy in (plain, folder):
-        entries = list(read_journal(copy))
+        entries = list(Journal.open(copy))
         assert [entry.seq for entry in entries] == [0, 1, 4, 5]
         assert '"price":1.07,' in entries[1].frame().raw
     assert read_header(plain)["seed"] == 7
+
+
+def test_a_stranger_can_read_the_bytes(tmp_path: Path, whole: Path) -> None:
+    """The format is what its description says: header, lengths, checksums, numbers."""
+    plain = tmp_path / "copy"
+    write_journal(plain, Journal.open(whole))
+    content, at, seen = plain.read_bytes(), 0, []
+    while at < len(content):
+        magic, length, crc, ts_ns, seq, kind, flags = struct.unpack_from("<4sIIqQBB2x", content, at)
+        assert magic == b"VJE2"
+        assert crc == zlib.crc32(content[at + 12 : at + 32 + length])
+        if kind <= 6:
+            seen.append((seq, kind, ts_ns, flags, content[at + 32 : at + 32 + length]))
+        at += 32 + length
+    kinds = {"header": 1, "frame": 2, "input": 3, "intent": 4, "doc": 5, "close": 6}
+    assert seen == [(e.seq, kinds[e.kind], e.ts_ns, 0, e.payload) for e in Journal.open(whole)]
+    assert json.loads(seen[0][4])["header"]["venue"] == "embedded"
+    assert seen[1][4] == b"\0\0\0\0\0" + TICK_RAW.encode()
 
 
 def test_raw_wins_where_a_crash_left_both_forms(directory: Path) -> None:
     """A segment that stands raw and compressed is read once, from the raw file."""
     journal = Journal.create(directory, HEADER, ts_ns=TS)
     journal.append(small_session())
-    journal.sync()
+    journal.roll()
     journal.abandon()
     raw = (directory / "000001.log").read_bytes()
     packed = compress_segment(directory / "000001.log")
+    assert list(read_journal(directory))[1:] == small_session()
     (directory / "000001.log").write_bytes(raw)
     packed.write_bytes(b"half")
     (directory / ".000001.log.zst.tmp").write_bytes(b"half")
     assert list(read_journal(directory))[1:] == small_session()
 
 
-def test_damage_before_the_tail_is_named(tmp_path: Path) -> None:
-    """A damaged entry with whole ones after it is an error with file, place and advice."""
-    lines = [encode_entry(entry) for entry in [_HEADER_ENTRY, *small_session()]]
-    lines[3] = lines[3].replace(b"buy", b"BUY").replace(b"BUY", b"buy", 0)
-    lines[3] = lines[3][:20] + b"#" + lines[3][21:]
-    file = tmp_path / "copy.log"
-    file.write_bytes(b"".join(lines))
-    offset = len(b"".join(lines[:3]))
-    reader = read_journal(file)
-    with pytest.raises(
-        JournalError, match=rf"copy\.log: the entry at byte {offset}, after entry 2"
-    ):
-        list(reader)
-
-
-def test_a_damaged_tail_of_several_lines_is_cut(tmp_path: Path) -> None:
-    """Lost pages at the end are a torn tail: nothing whole comes after them."""
-    lines = [encode_entry(entry) for entry in [_HEADER_ENTRY, *small_session()]]
-    file = tmp_path / "copy.log"
-    file.write_bytes(b"".join(lines[:4]) + b"\0" * 50 + b"\n" + b"garbage\n")
-    reader = read_journal(file)
-    assert [entry.seq for entry in reader] == [0, 1, 2, 3]
-    assert (reader.torn, reader.torn_bytes) == (True, 59)
-
-
-def test_sequence_must_increase(tmp_path: Path, directory: Path) -> None:
-    """A number that does not increase is refused by the writer and by the reader."""
+def test_numbers_are_consecutive(tmp_path: Path, directory: Path) -> None:
+    """A number that is left out or comes again is refused by the writer and by the reader."""
     journal = Journal.create(directory, HEADER)
-    journal.append([Entry.of_frame(5, Frame(1, "x"))])
-    with pytest.raises(JournalError, match="entry 5 would follow entry 5"):
-        journal.append([Entry.of_frame(6, Frame(1, "x")), Entry.of_frame(5, Frame(1, "x"))][::-1])
-    assert journal.last_seq == 5
-    journal.abandon()
+    frames = [Entry.of_frame(seq, Frame(1, "x")) for seq in range(8)]
+    journal.append(frames[1:3])
+    for wrong in ([frames[4]], [frames[2]], frames[3:5][::-1], [frames[3], frames[5]]):
+        with pytest.raises(JournalError, match=r"would follow entry \d+: seq must be consecutive"):
+            journal.append(wrong)
+    with pytest.raises(JournalError, match="entry 4 would follow entry 2"):
+        journal.put(4, "frame", 1, b"")
+    assert journal.last_seq == 2
+    journal.put(3, "frame", 1, frames[3].payload)
+    journal.close("done")
+    assert [entry.seq for entry in read_journal(directory)] == [0, 1, 2, 3, 4]
+
     file = tmp_path / "copy"
-    frame = encode_entry(Entry.of_frame(1, Frame(1, "x")))
-    file.write_bytes(encode_entry(_HEADER_ENTRY) + frame + frame)
-    with pytest.raises(JournalError, match=r"entry 1 at byte \d+ follows entry 1"):
+    file.write_bytes(b"".join(map(encode_entry, [_HEADER_ENTRY, frames[1], frames[1]])))
+    with pytest.raises(JournalError, match="entry 1 follows entry 1"):
         list(read_journal(file))
+    file.write_bytes(b"".join(map(encode_entry, [_HEADER_ENTRY, frames[1], frames[4]])))
+    with pytest.raises(JournalError, match="entries 2 to 3 are missing before entry 4"):
+        list(read_journal(file))
+
+
+@pytest.mark.parametrize(
+    ("kind", "ts_ns", "payload"),
+    [("mark", 1, b""), ("doc", 2**63, b""), ("doc", 1, bytes(MAX_PAYLOAD + 1))],
+)
+def test_what_does_not_fit_is_refused_without_harm(
+    directory: Path, kind: str, ts_ns: int, payload: bytes
+) -> None:
+    """An entry that cannot be written is refused by both ways of appending; the journal goes on."""
+    journal = Journal.create(directory, HEADER)
+    entry = Entry(1, kind, ts_ns, payload)
+    for attempt in (lambda: journal.append([entry]), lambda: journal.put(1, kind, ts_ns, payload)):
+        with pytest.raises(JournalError, match=r"kind was|cannot be written|at most"):
+            attempt()
+    journal.put(1, "doc", 1, b"{}")
+    journal.close("done")
+    assert [entry.kind for entry in read_journal(directory)] == ["header", "doc", "close"]
+
+
+def test_an_entry_longer_than_a_segment_gets_its_own(directory: Path) -> None:
+    """No length is too long for a segment; its neighbours are as they were."""
+    journal = Journal.create(directory, HEADER, segment_bytes=2000)
+    texts = ["a" * size for size in (10, 7000, 10, 1500, 1900, 30_000)]
+    for seq, text in enumerate(texts, 1):
+        journal.append([Entry.of_frame(seq, Frame(1, text))])
+    journal.close("done")
+    assert [entry.frame().raw for entry in list(read_journal(directory))[1:-1]] == texts
+    assert len(list_segments(directory)) > 4
 
 
 def test_missing_segment_is_refused(directory: Path) -> None:
@@ -247,7 +300,7 @@ def test_missing_segment_is_refused(directory: Path) -> None:
         journal.append([Entry.of_frame(seq, Frame(1, "x"))])
         journal.roll()
     journal.abandon()
-    (directory / "000002.log.zst").unlink()
+    (directory / "000002.log").unlink()
     with pytest.raises(JournalError, match="segment 000002 is missing"):
         read_journal(directory)
 
@@ -255,8 +308,8 @@ def test_missing_segment_is_refused(directory: Path) -> None:
 def test_header_version_of_the_future_is_refused(tmp_path: Path) -> None:
     """A journal of a later format is refused clearly, not misread."""
     file = tmp_path / "copy"
-    write_journal(file, [Entry(0, "header", 0, {"header": {**HEADER, "journal_version": 2}})])
-    with pytest.raises(JournalError, match="journal version was 2"):
+    write_journal(file, [Entry.of(0, "header", 0, {"header": {**HEADER, "journal_version": 3}})])
+    with pytest.raises(JournalError, match="journal version was 3"):
         list(read_journal(file))
 
 
@@ -306,13 +359,6 @@ def test_header_must_say_whose_journal_it_is(directory: Path) -> None:
     assert not directory.exists()
 
 
-def test_login_is_never_written() -> None:
-    """Of an outbound login only its name is kept; an inbound namesake is kept whole."""
-    secret = '42["authenticate",{"__trace":true},{"token":"secret"}]'
-    assert Entry.of_frame(1, Frame(1, secret, Direction.OUT)).data["raw"] == '42["authenticate"]'
-    assert Entry.of_frame(1, Frame(1, secret)).data["raw"] == secret
-
-
 def test_document_and_record_must_name_the_same_game() -> None:
     """A document of one game with a record of another is refused before it is written."""
     document = tick_document(3, game_id="g-1")
@@ -328,7 +374,7 @@ def test_lone_surrogates_do_not_end_a_journal(directory: Path) -> None:
     journal = Journal.create(directory, HEADER)
     journal.append([Entry.of_frame(1, Frame(1, "a\ud800\u00e9b"))])
     with pytest.raises(JournalError, match="entry 2 of kind 'close' cannot be written"):
-        journal.append([Entry(2, "close", 1, {"reason": "\ud800"})])
+        Entry.of(2, "close", 1, {"reason": "\ud800"})
     journal.append([Entry.of_frame(2, Frame(1, BUY_RAW), "g-1")])
     journal.close("done")
     entries = list(read_journal(directory))
@@ -366,15 +412,37 @@ def test_large_ticks_keep_their_bits(directory: Path) -> None:
     assert list(read_journal(directory))[1].document() == document
 
 
-def test_torn_header_is_begun_anew(directory: Path) -> None:
-    """A session may take the place of one that died in its first line; damage keeps its place."""
+@pytest.mark.parametrize(
+    "rest", [b"", bytes(4000), b"\0" * 32 + b'{"header":' + bytes(90), b"VJE2\1"]
+)
+def test_an_unfinished_beginning_is_begun_anew(directory: Path, rest: bytes) -> None:
+    """A session may take the place of one that died in its first entry; damage keeps its place."""
     directory.mkdir(parents=True)
     log = directory / "000001.log"
-    log.write_bytes(b'0123abcd {"seq":0,"kind":"hea')
+    log.write_bytes(rest)
+    assert never_began(directory)
     Journal.create(directory, HEADER).close("done")
     assert [entry.kind for entry in read_journal(directory)] == ["header", "close"]
-    (directory / "000001.log.zst").unlink()
-    log.write_bytes(b"garbage\n")
-    with pytest.raises(StoreError, match="exists already"):
-        Journal.create(directory, HEADER)
-    assert log.read_bytes() == b"garbage\n"
+    for path in directory.iterdir():
+        path.unlink()
+    whole = encode_entry(_HEADER_ENTRY) + encode_entry(small_session()[0])
+    for damage in (b"garbage\n", b"x" + whole[1:], whole[:40] + b"#" + whole[41:]):
+        log.write_bytes(damage)
+        with pytest.raises(StoreError, match="exists already"):
+            Journal.create(directory, HEADER)
+        assert log.read_bytes() == damage
+
+
+def test_what_entries_mean_is_read_once_and_without_json_where_it_matters() -> None:
+    """A frame's text, direction and game stand in its payload as they are."""
+    entry = Entry.of_frame(1, Frame(5, '42["e",\u00e9]', Direction.OUT, truncated=True), "g-\u00e9")
+    assert (entry.direction, entry.game, entry.truncated) == ("out", "g-\u00e9", True)
+    assert entry.raw_bytes == '42["e",\u00e9]'.encode()
+    assert entry.data is entry.data
+    assert entry == Entry.of(1, "frame", 5, entry.data)
+    assert hash(entry) == hash(Entry.of(1, "frame", 5, entry.data))
+    assert entry != Entry.of_frame(2, entry.frame())
+    document = Entry.of_document(2, tick_document(3))
+    assert document.payload.startswith(b'{"doc_type":"game_tick",')
+    with pytest.raises(JournalError, match="entry 3 of kind 'doc' cannot be read"):
+        _ = Entry(3, "doc", 1, b"{").data

@@ -15,11 +15,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.store.samples import HEADER, TICK_RAW, small_session
+from tests.store.samples import HEADER, small_session
 from vectra_bot.errors import StoreError
 from vectra_bot.models import Frame
 from vectra_bot.store.entry import Entry
-from vectra_bot.store.journal import Journal, journal_directory, list_segments, read_journal
+from vectra_bot.store.journal import (
+    Journal,
+    compress_segment,
+    journal_directory,
+    list_segments,
+    read_journal,
+)
 
 # Appends batches of three, syncs every fourth, and says which entry the journal has acknowledged.
 _WRITER = """
@@ -47,7 +53,8 @@ def directory(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def journal(directory: Path) -> Iterator[Journal]:
-    opened = Journal.create(directory, HEADER)
+    # What is said about syncs is said without those of the thread.
+    opened = Journal.create(directory, HEADER, segment_bytes=15_000, sync_interval_s=0)
     yield opened
     opened.abandon()
 
@@ -156,22 +163,17 @@ def small_disk() -> Iterator[None]:
 
 @pytest.mark.usefixtures("small_disk")
 def test_full_disk_stops_the_journal_cleanly(journal: Journal) -> None:
-    """The append that does not fit raises, leaves nothing half-written, and no other follows."""
-    written = 0
-
-    def fill() -> None:
-        nonlocal written
-        while True:
-            journal.append([Entry.of_frame(written + 1, Frame(1, TICK_RAW * 10))])
-            written += 1
-
-    with pytest.raises(StoreError, match="cannot be written after entry"):
-        fill()
-    with pytest.raises(StoreError, match="cannot be written"):
-        journal.append([Entry.of_frame(written + 2, Frame(1, ""))])
+    """What does not fit is met when room is made for it: nothing of it is accepted, and nothing after it."""
+    journal.append(small_session())
+    with pytest.raises(StoreError, match="cannot be written after entry 7: File too large"):
+        journal.append([Entry.of_frame(8, Frame(1, "x" * 30_000))])
+    for attempt in (journal.sync, journal.roll, lambda: journal.put(8, "frame", 1, b"")):
+        with pytest.raises(StoreError, match="cannot be written after entry 7"):
+            attempt()
+    journal.close("done")
     reader = read_journal(journal.directory)
-    assert [entry.seq for entry in reader] == list(range(written + 1))
-    assert not reader.torn
+    assert [entry.seq for entry in reader] == list(range(8))
+    assert (reader.torn, reader.clean) == (False, False)
 
 
 def test_second_writer_is_refused(journal: Journal, directory: Path) -> None:
@@ -206,6 +208,8 @@ def test_failed_compression_keeps_the_raw_segment(
 ) -> None:
     """If the compressed copy cannot be put in place, the raw segment stays and is read."""
     journal.append(small_session())
+    journal.roll()
+    journal.append([Entry.of_frame(8, Frame(1, "x"))])
 
     def broken(self: Path, target: Path) -> Path:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -213,12 +217,7 @@ def test_failed_compression_keeps_the_raw_segment(
     with monkeypatch.context() as patch:
         patch.setattr(Path, "replace", broken)
         with pytest.raises(StoreError, match="No space left"):
-            journal.roll()
-    journal.append([Entry.of_frame(8, Frame(1, "x"))])
-    journal.close("done")
-    assert [entry.seq for entry in read_journal(directory)] == list(range(10))
-    assert sorted(path.name for path in directory.iterdir()) == [
-        "000001.log",
-        "000002.log.zst",
-        "lock",
-    ]
+            compress_segment(directory / "000001.log")
+    journal.abandon()
+    assert [entry.seq for entry in read_journal(directory)] == list(range(9))
+    assert sorted(path.name for path in directory.iterdir()) == ["000001.log", "000002.log", "lock"]

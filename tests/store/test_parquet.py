@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import hashlib
+import random
+import shutil
+import zlib
+from collections.abc import Iterator
 from datetime import UTC
 from pathlib import Path
 from typing import Any
@@ -27,17 +33,23 @@ from tests.store.samples import (
 from vectra_bot.errors import JournalError, StoreError
 from vectra_bot.models import RECORDS, Direction, DocType, Document, Envelope, Frame, Mode
 from vectra_bot.serde import document_columns, document_from_row, document_packer
+from vectra_bot.store import files, parquet
+from vectra_bot.store.compaction import compact_all
 from vectra_bot.store.entry import Entry
 from vectra_bot.store.journal import Journal, journal_directory, list_segments
+from vectra_bot.store.manifest import Part, part_folder, read_manifest
 from vectra_bot.store.parquet import (
     begin_session,
     build_parts,
+    doc_type_of,
     manifest_path,
     part_path,
     read_manifests,
+    read_segment_record,
     write_part,
 )
-from vectra_bot.store.schema import schema_of
+from vectra_bot.store.segment_record import has_record
+from vectra_bot.store.writing import open_part, part_of
 
 
 @pytest.fixture
@@ -153,22 +165,203 @@ def test_building_again_gives_the_same_files(store: Path) -> None:
     assert {path: path.read_bytes() for path in store.glob("doc_type=*/**/*.parquet")} == before
 
 
-def test_manifest_lists_parts_with_their_digest(store: Path) -> None:
-    """A segment's list of parts says rows, range and SHA-256 of what stands on the disk."""
+def _listed(store: Path) -> list[Part]:
+    folders = sorted(store.glob("doc_type=*/session_id=*"))
+    return [part for folder in folders for part in read_manifest(folder)]
+
+
+def test_manifest_lists_parts_with_their_digests(store: Path) -> None:
+    """Each folder's list says rows, range and digests of what stands on the disk, once."""
     journal = _journal(store)
     journal.append(small_session())
     journal.close("done")
     build_parts(journal.directory, store)
-    parts = list(read_manifests(journal.directory))
-    assert {part.doc_type for part in parts} >= {DocType.WS_EVENT, DocType.PLAYER_ACTION}
+    parts = _listed(store)
+    assert sorted(part.path for part in parts) == sorted(
+        path.relative_to(store).as_posix() for path in store.glob("doc_type=*/**/*.parquet")
+    )
     for part in parts:
         data = (store / part.path).read_bytes()
         assert (part.bytes, part.sha256) == (len(data), hashlib.sha256(data).hexdigest())
+        assert part.crc32 == zlib.crc32(data)
+        assert part_of(store, store / part.path) == part
     ws_event = next(part for part in parts if part.doc_type is DocType.WS_EVENT)
     assert (ws_event.rows, ws_event.first_seq, ws_event.last_seq) == (2, 1, 4)
-    manifest_path(journal.directory, 1).write_text("{")
-    with pytest.raises(StoreError, match="delete it, the parts are built again"):
-        list(read_manifests(journal.directory))
+    action = next(part for part in parts if part.doc_type is DocType.PLAYER_ACTION and part.rows)
+    assert list(action.sketches) == ["timestamps_total_latency_ms"]
+
+
+def test_segment_record_says_what_is_open(store: Path) -> None:
+    """A segment's record names the intents in it and the actions that were decided in it."""
+    journal = _journal(store)
+    assert read_segment_record(journal.directory, 1) is None
+    journal.append(small_session()[:5])
+    journal.roll()
+    journal.append(small_session()[5:])
+    journal.close("done")
+    build_parts(journal.directory, store)
+    first, second = (read_segment_record(journal.directory, n) for n in (1, 2))
+    assert first is not None
+    assert second is not None
+    assert (first.first_seq, first.last_seq, first.entries) == (0, 5, 6)
+    assert (dict(first.intents), set(first.decided)) == ({"a-1": 3}, set())
+    assert (dict(second.intents), set(second.decided)) == ({}, {"a-1"})
+    listed = {part.path for part in _listed(store) if part.rows}
+    assert {part.path for part in read_manifests(journal.directory)} == listed
+
+
+def test_no_flipped_bit_changes_a_segment_record(store: Path) -> None:
+    """A record with any bit flipped is refused, never read as another one."""
+    journal = _journal(store)
+    journal.append(small_session())
+    journal.close("done")
+    build_parts(journal.directory, store)
+    path = manifest_path(journal.directory, 1)
+    whole, record = path.read_bytes(), read_segment_record(journal.directory, 1)
+    chance = random.Random(4)
+    for _ in range(300):
+        data = bytearray(whole)
+        data[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
+        path.write_bytes(data)
+        try:
+            assert read_segment_record(journal.directory, 1) == record
+        except StoreError as error:
+            assert "delete it, the parts are built again" in str(error)  # noqa: PT017 - or none
+
+
+def test_no_flipped_bit_or_cut_passes_the_check_of_a_file(store: Path) -> None:
+    """Whatever bit of a file is flipped or wherever it is cut, opening it is an error."""
+    journal = _journal(store)
+    journal.append([Entry.of_document(i + 1, tick_document(i, 1.1**i)) for i in range(200)])
+    journal.close("done")
+    build_parts(journal.directory, store)
+    part = read_manifest(part_folder(store, DocType.GAME_TICK, SESSION))[0]
+    whole = (store / part.path).read_bytes()
+    chance = random.Random(5)
+    for _ in range(300):
+        flipped = bytearray(whole)
+        flipped[chance.randrange(len(flipped))] ^= 1 << chance.randrange(8)
+        for data in (flipped, whole[: chance.randrange(len(whole))]):
+            (store / part.path).write_bytes(data)
+            with pytest.raises(StoreError, match="is damaged"), open_part(store, part):
+                pass
+
+
+class _Crash(BaseException):
+    """Ends what runs as a kill would, as far as Python allows."""
+
+
+def _crashes(store: Path, journal_dir: Path) -> Iterator[int]:
+    """Build parts again and again, each time up to one operation further, until it ends."""
+    for last in range(1, 1_000):
+        done = 0
+
+        def count(op: files.Op) -> None:
+            nonlocal done
+            done += 1
+            if done > last:  # noqa: B023 - used within its turn
+                raise _Crash
+
+        try:
+            with files.observing(count):
+                build_parts(journal_dir, store)
+        except _Crash:
+            yield last
+        else:
+            return
+        for folder in (*store.glob("doc_type=*"), *journal_dir.glob("*.parts.json")):
+            shutil.rmtree(folder) if folder.is_dir() else folder.unlink()
+
+
+def test_a_crash_at_any_step_is_made_good() -> None:
+    """After a crash at each operation on the disk, building again gives the same files, listed once."""
+    with memory_folder() as folder:
+        store, other = Path(folder) / "store", Path(folder) / "other"
+        journal = _journal(store)
+        journal.append(small_session()[:2])
+        journal.close("done")
+        directory = journal.directory
+        shutil.copytree(directory, Path(folder) / "kept")
+        build_parts(Path(folder) / "kept", other)
+        whole = {path.relative_to(other): path.read_bytes() for path in other.rglob("*.*")}
+        crashes = 0
+        for crashes in _crashes(store, directory):  # noqa: B007 - how many there were
+            for path in store.glob("doc_type=*/**/*.parquet"):
+                assert pq.read_metadata(path).num_rows >= 0
+            build_parts(directory, store)
+            found = store.glob("doc_type=*/**/*.*")
+            assert {path.relative_to(store): path.read_bytes() for path in found} == whole
+            assert has_record(directory, 1)
+        assert crashes > 30
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO])
+def test_a_full_or_broken_disk_leaves_no_half_file(store: Path, code: int) -> None:
+    """An error of the disk at any operation is one StoreError; what is there can be read."""
+    journal = _journal(store)
+    journal.append(small_session())
+    journal.close("done")
+    for failing in range(40):
+        done = 0
+
+        def refuse(op: files.Op) -> None:
+            nonlocal done
+            done += 1
+            if done > failing:  # noqa: B023 - used within its turn
+                raise OSError(code, "the disk")
+
+        with files.observing(refuse), contextlib.suppress(StoreError):
+            build_parts(journal.directory, store)
+        for path in store.glob("doc_type=*/**/*.parquet"):
+            assert pq.read_metadata(path).num_rows >= 0
+    build_parts(journal.directory, store)
+    assert len(_rows(store, DocType.PLAYER_ACTION)) == 1
+
+
+def test_rows_go_to_the_file_in_groups(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long a segment is, only a group of rows is held; all rows come in order."""
+    monkeypatch.setattr(parquet, "_TEXT_PER_GROUP", 3_000)
+    monkeypatch.setattr(parquet, "ROWS_PER_GROUP", 50)
+    journal = _journal(store)
+    for n in range(120):
+        tick = Entry.of_document(2 * n + 2, tick_document(n))
+        journal.append([Entry.of_frame(2 * n + 1, Frame(n, f"42[{'x' * 97}]")), tick])
+    journal.close("done")
+    build_parts(journal.directory, store)
+    groups = {
+        doc_type: pq.read_metadata(part_path(store, doc_type, SESSION, 1)).num_row_groups
+        for doc_type in (DocType.WS_EVENT, DocType.GAME_TICK)
+    }
+    assert groups == {DocType.WS_EVENT: 4, DocType.GAME_TICK: 3}
+    assert [row["tick"] for row in _rows(store, DocType.GAME_TICK)] == list(range(120))
+    assert [row["seq"] for row in _rows(store, DocType.WS_EVENT)] == list(range(1, 240, 2))
+
+
+def test_what_was_compacted_is_not_built_again(store: Path) -> None:
+    """Without its record a segment is built again, but no row beside the file that has it."""
+    journal = _journal(store)
+    journal.append(small_session())
+    journal.close("done")
+    build_parts(journal.directory, store)
+    compact_all(store)
+    before = _listed(store)
+    manifest_path(journal.directory, 1).unlink()
+    build_parts(journal.directory, store)
+    assert _listed(store) == before
+    assert has_record(journal.directory, 1)
+
+
+def test_the_kind_of_an_entry_is_that_of_its_row(store: Path) -> None:
+    """What an entry becomes can be told without building."""
+    journal = _journal(store)
+    login = Entry.of_frame(8, Frame(1, '42["authenticate",{}]', Direction.OUT))
+    entries = [*small_session(), login]
+    journal.append(entries)
+    journal.close("done")
+    build_parts(journal.directory, store)
+    expected = {e.seq: d for e in entries if (d := doc_type_of(e)) is not None}
+    found = {row["seq"]: doc_type for doc_type in DocType for row in _rows(store, doc_type)}
+    assert found == expected
 
 
 def test_sessions_begin_with_empty_parts(store: Path) -> None:
@@ -178,19 +371,6 @@ def test_sessions_begin_with_empty_parts(store: Path) -> None:
         schema = pq.read_schema(part_path(store, doc_type, SESSION, 0))
         assert schema.names == [column.name for column in document_columns(doc_type)]
     assert begin_session(store, SESSION) == []
-
-
-@pytest.mark.parametrize("doc_type", DocType, ids=lambda d: d.value)
-def test_schema_says_version_and_units(doc_type: DocType) -> None:
-    """Every file names its schema version, and what its numbers mean."""
-    schema = schema_of(doc_type)
-    assert schema.metadata[b"vectra.schema_version"] == b"2.0.0"
-    for column in document_columns(doc_type):
-        field = schema.field(column.name)
-        assert field.nullable is not column.required
-        if column.kind == "sol":
-            assert str(field.type) == "decimal128(38, 9)"
-            assert field.metadata[b"unit"].startswith(b"SOL")
 
 
 def test_pyarrow_reads_the_whole_tree(store: Path) -> None:
@@ -225,7 +405,7 @@ def test_a_document_that_fits_no_schema_is_named(store: Path) -> None:
     document = tick_document(1)
     bad = Entry.of_document(1, document)
     record = {**bad.data["record"], "tick": "one"}
-    journal.append([Entry(1, "doc", 5, {**bad.data, "record": record})])
+    journal.append([Entry.of(1, "doc", 5, {**bad.data, "record": record})])
     journal.close("done")
     with pytest.raises(JournalError, match=r"entry 1 cannot become a row: .*'one' is not int"):
         build_parts(journal.directory, store)
@@ -235,7 +415,7 @@ def test_segments_left_raw_are_compressed(store: Path) -> None:
     """Building parts also finishes the compression that a kill prevented."""
     journal = _journal(store)
     journal.append(small_session())
-    journal.append([Entry(8, "close", 5, {"reason": "done"})])
+    journal.append([Entry.of(8, "close", 5, {"reason": "done"})])
     journal.abandon()
     assert [segment.is_raw for segment in list_segments(journal.directory)] == [True]
     build_parts(journal.directory, store)

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.store.samples import HEADER, SESSION, small_session
+from tests.store.samples import HEADER, SESSION, TS, small_session, text_line
 from vectra_bot.errors import JournalError, StoreError, UnknownNameError
 from vectra_bot.models import DocType
+from vectra_bot.store.entry import Entry
 from vectra_bot.store.journal import Journal, journal_directory, never_began
 from vectra_bot.store.parquet import begin_session, build_parts, manifest_path, part_path
 from vectra_bot.store.sessions import (
@@ -51,6 +52,8 @@ def test_damaged_session_does_not_hold_up_the_others(tmp_path: Path) -> None:
     bad.append(small_session())
     bad.close("done")
     torn.append(small_session())
+    torn.sync()
+    torn.append([Entry.of(8, "input", TS, {"input": {}})])  # brings the mark that entry 7 was safe
     torn.abandon()
     (bad.directory / "000001.log.zst").write_bytes(b"not zstd")
     content = bytearray((torn.directory / "000001.log").read_bytes())
@@ -174,10 +177,11 @@ def test_only_what_holds_no_line_never_began(
 
 
 def test_first_entry_counts_without_its_line_feed(tmp_path: Path) -> None:
-    """The reader takes a whole last entry without its line feed: it is something to lose."""
-    journal = _session(tmp_path, "begun")
-    journal.abandon()
-    path = journal.directory / "000001.log"
-    path.write_bytes(path.read_bytes().rstrip(b"\n"))
-    assert not never_began(journal.directory)
-    assert unfinished_sessions(tmp_path) == [journal.directory]
+    """The reader takes a whole last line of an old journal without its line feed: it is something to lose."""
+    directory = journal_directory(tmp_path, "begun")
+    directory.mkdir(parents=True)
+    header = {"session_id": "begun", "mode": "paper", "venue": "embedded"}
+    line = text_line(0, "header", TS, {"header": header}).rstrip(b"\n")
+    (directory / "000001.log").write_bytes(line)
+    assert not never_began(directory)
+    assert unfinished_sessions(tmp_path) == [directory]

@@ -1,15 +1,38 @@
-"""One unit of a journal, and its line. The format is described in :mod:`vectra_bot.store.journal`."""
+"""One unit of a journal and what its bytes mean; how entries follow each other is :mod:`.framing`'s.
+
+Secrets. The one secret this venue's protocol knows is the token that a client hands over to log in (protocol
+2.5). It is never written:
+
+- of an outbound frame whose event is ``authenticate``, in whatever framing or spelling, only the name is
+  kept, and of an outbound Socket.IO CONNECT packet only its head: other clients log in by its payload;
+- the same holds for what a ``SendResult`` says was sent;
+- anything shaped like a JSON Web Token is blanked in every frame, whichever way it went, so that a venue that
+  echoes one does not bring it in by the back door.
+
+An inbound frame is otherwise kept as it came, whatever its event is called: what a venue tells us is data.
+"""
 
 from __future__ import annotations
 
-import zlib
+import json
+import re
+import struct
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 
 from vectra_bot.errors import JournalError, RecordError
-from vectra_bot.models import RECORDS, Command, Direction, DocType, Document, Event, Frame
+from vectra_bot.models import (
+    RECORDS,
+    Command,
+    Direction,
+    DocType,
+    Document,
+    Event,
+    Frame,
+    SendResult,
+)
 from vectra_bot.serde import (
     command_from_json,
     command_to_json,
@@ -19,32 +42,66 @@ from vectra_bot.serde import (
     record_to_json,
 )
 
-JOURNAL_VERSION: Final = 1
+JOURNAL_VERSION: Final = 2
 
 KINDS: Final = ("header", "frame", "input", "intent", "doc", "close")
 
-# A login carries a secret (protocol 2.5): what is kept of it is that it was sent.
-_LOGIN = '["authenticate"'
-_LOGIN_KEPT = '42["authenticate"]'
+LOGIN_KEPT: Final = '42["authenticate"]'
+"""What is kept of a login: that it was sent."""
+
+_LOGIN_EVENT: Final = "authenticate"
+# The first string of an array: the event's name, whatever packet type, attachments, namespace and
+# acknowledgement stand before it.
+_EVENT = re.compile(r'\[\s*("(?:[^"\\]|\\.)*")', re.DOTALL)
+_CONNECT = re.compile(r'\s*40(/[^,?{\["\s]*)?,?')
+# Engine.IO joins the packets of one polling body by this character.
+_PACKETS = re.compile("\x1e")
+_JWT = re.compile(r"eyJ[\w-]{6,}\.[\w-]{6,}\.[\w-]*")
+_BLANK: Final = "***"
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
+_keep = msgspec.structs.force_setattr
+
+# Payload of a frame: flags (1: outbound, 2: truncated), length of the game's id, then id and text in UTF-8.
+_FRAME_HEAD: Final = struct.Struct("<BI")
+_OUTBOUND: Final = 1
+_TRUNCATED: Final = 2
 
 
-class Entry(msgspec.Struct, frozen=True, gc=False):
+class Entry(msgspec.Struct, frozen=True, gc=False, eq=False):
     """One journal entry.
 
     Attributes:
-        seq: its number, increasing within the session.
+        seq: its number, consecutive within the session.
         kind: ``header``, ``frame``, ``input``, ``intent``, ``doc`` or ``close``.
         ts_ns: receive time of the input it is or belongs to, nanoseconds since the epoch.
-        data: the other keys of its JSON object.
+        payload: its bytes as they are written; :attr:`data` says what they mean.
     """
 
     seq: int
     kind: str
     ts_ns: int
-    data: Mapping[str, Any]
+    payload: bytes
+    _data: dict[str, Any] | None = None
+
+    @classmethod
+    def of(cls, seq: int, kind: str, ts_ns: int, data: Mapping[str, Any]) -> Entry:
+        """Return the entry that means *data*, see :attr:`data`.
+
+        Raises:
+            JournalError: *kind* is none, or JSON or UTF-8 cannot carry *data*.
+        """
+        if kind not in KINDS:
+            raise JournalError(f"kind was {kind!r}: use one of {', '.join(KINDS)}")
+        if kind == "frame":
+            try:
+                direction, truncated = Direction(data["dir"]), bool(data.get("truncated"))
+                frame = Frame(ts_ns, data["raw"], direction, truncated)
+                return cls.of_frame(seq, frame, data.get("game") or "")
+            except (KeyError, ValueError, AttributeError, TypeError) as error:
+                raise _unwritable(seq, kind, error) from error
+        return cls(seq, kind, ts_ns, _pack(seq, kind, data))
 
     @classmethod
     def of_frame(cls, seq: int, frame: Frame, game_id: str = "") -> Entry:
@@ -53,26 +110,26 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
         What UTF-8 cannot carry (half of a surrogate pair) becomes ``?``, so that no frame can end a
         session. *game_id* is the game the frame names, if it was read and names one.
         """
-        raw = storable_text(frame.raw)
         outbound = frame.direction is Direction.OUT
-        if outbound and _LOGIN in raw[:32]:
-            raw = _LOGIN_KEPT
-        data: dict[str, Any] = {"dir": "out" if outbound else "in", "raw": raw}
-        if frame.truncated:
-            data["truncated"] = True
-        if game_id:
-            data["game"] = game_id
-        return cls(seq, "frame", frame.recv_ns, data)
+        raw = without_login(frame.raw) if outbound else frame.raw
+        payload = _pack_frame(
+            storable_text(raw), outbound=outbound, truncated=frame.truncated, game=game_id
+        )
+        return cls(seq, "frame", frame.recv_ns, payload)
 
     @classmethod
     def of_input(cls, seq: int, event: Event) -> Entry:
         """Return the entry of an input that is not a frame."""
-        return cls(seq, "input", event.recv_ns, {"input": input_to_json(event)})
+        data = input_to_json(event)
+        if isinstance(event, SendResult) and event.raw:
+            data["raw"] = storable_text(without_login(event.raw))
+        return cls(seq, "input", event.recv_ns, _pack(seq, "input", {"input": data}))
 
     @classmethod
     def of_intent(cls, seq: int, ts_ns: int, command: Command) -> Entry:
         """Return the entry that must be on disk before *command* leaves."""
-        return cls(seq, "intent", ts_ns, {"command": command_to_json(command)})
+        data = {"command": command_to_json(command)}
+        return cls(seq, "intent", ts_ns, _pack(seq, "intent", data))
 
     @classmethod
     def of_document(cls, seq: int, document: Document) -> Entry:
@@ -96,13 +153,60 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
             "player_id": document.player_id,
             "record": record_to_json(record),
         }
-        return cls(seq, "doc", document.ts_ns, data)
+        return cls(seq, "doc", document.ts_ns, _pack(seq, "doc", data))
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """What the payload means, by kind.
+
+        ``header``: ``header``, an object with at least ``session_id``, ``mode`` and ``venue``.
+        ``frame``: ``dir`` (``in`` or ``out``), ``raw`` (the Socket.IO text), ``truncated`` (only if true),
+        ``game`` (id of the game it is about, only if it names one).
+        ``input``: ``input``, an object with ``type`` and the event's fields.
+        ``intent``: ``command``. ``close``: ``reason``.
+        ``doc``: ``doc_type``, ``source``, ``game_id``, ``player_id`` and ``record``.
+
+        Raises:
+            JournalError: the payload is not what its kind says.
+        """
+        if self._data is not None:
+            return self._data
+        try:
+            data = self._frame_data() if self.kind == "frame" else _decode(self.payload)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, struct.error) as error:
+            raise JournalError(
+                f"entry {self.seq} of kind {self.kind!r} cannot be read: {error}; whoever wrote it "
+                "wrote something else"
+            ) from error
+        _keep(self, "_data", data)
+        return data
+
+    @property
+    def direction(self) -> Literal["in", "out"]:
+        """Which way the frame of a ``frame`` entry went."""
+        return "out" if self._frame_bytes()[0] & _OUTBOUND else "in"
+
+    @property
+    def truncated(self) -> bool:
+        """Whether the text of a ``frame`` entry was cut short by whoever recorded it."""
+        return bool(self._frame_bytes()[0] & _TRUNCATED)
+
+    @property
+    def game(self) -> str:
+        """The game that the frame of a ``frame`` entry names, empty if it names none."""
+        payload = self._frame_bytes()
+        length = _FRAME_HEAD.unpack_from(payload)[1]
+        return payload[5 : 5 + length].decode() if length else ""
+
+    @property
+    def raw_bytes(self) -> bytes:
+        """The text of a ``frame`` entry in UTF-8."""
+        payload = self._frame_bytes()
+        return payload[5 + _FRAME_HEAD.unpack_from(payload)[1] :]
 
     def frame(self) -> Frame:
         """Return the frame of a ``frame`` entry."""
-        direction = Direction(self._value("dir"))
-        truncated = bool(self.data.get("truncated", False))
-        return Frame(self.ts_ns, self._value("raw"), direction, truncated)
+        return Frame(self.ts_ns, self.raw_bytes.decode(), Direction(self.direction), self.truncated)
 
     def input(self) -> Event:
         """Return the event of an ``input`` entry."""
@@ -124,18 +228,53 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
             player_id=self.data.get("player_id", ""),
         )
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Entry):
+            return NotImplemented
+        return (self.seq, self.kind, self.ts_ns, self.payload) == (
+            other.seq,
+            other.kind,
+            other.ts_ns,
+            other.payload,
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.seq, self.kind, self.ts_ns, self.payload))
+
     def _value(self, key: str) -> Any:
         try:
             return self.data[key]
         except KeyError:
-            raise JournalError(
-                f"entry {self.seq} of kind {self.kind!r} has no {key!r}: "
-                "read it as the kind it is, or repair the line"
-            ) from None
+            raise self._lacks(key) from None
+
+    def _frame_bytes(self) -> bytes:
+        if self.kind != "frame" or len(self.payload) < _FRAME_HEAD.size:
+            raise self._lacks("raw")
+        return self.payload
+
+    def _frame_data(self) -> dict[str, Any]:
+        data: dict[str, Any] = {"dir": self.direction, "raw": self.raw_bytes.decode()}
+        if self.truncated:
+            data["truncated"] = True
+        if game := self.game:
+            data["game"] = game
+        return data
+
+    def _lacks(self, key: str) -> JournalError:
+        return JournalError(
+            f"entry {self.seq} of kind {self.kind!r} has no {key!r}: read it as the kind it is"
+        )
 
 
 def storable_text(raw: str) -> str:
-    """Return *raw* itself if UTF-8 can carry it, else with ``?`` in the place of what it cannot."""
+    """Return *raw* itself if it may be written as it is.
+
+    Else with ``?`` in the place of what UTF-8 cannot carry, and with ``***`` in the place of what looks like
+    a token.
+    """
+    # One letter is found by memchr, ten times as fast as three.
+    if "J" in raw and "eyJ" in raw:
+        raw = _JWT.sub(_BLANK, raw)
     if raw.isascii():
         return raw
     try:
@@ -145,32 +284,44 @@ def storable_text(raw: str) -> str:
     return raw
 
 
-def encode_entry(entry: Entry) -> bytes:
-    """Return the line of *entry*.
+def without_login(raw: str) -> str:
+    """Return what may be kept of a frame that was sent: of a login its name, of a CONNECT its head."""
+    packets = _PACKETS.split(raw)
+    if any(map(_is_login, packets)):
+        return LOGIN_KEPT
+    for packet in packets:
+        connect = _CONNECT.match(packet)
+        if connect is not None and connect.end() < len(packet):
+            return f"40{connect[1]}," if connect[1] else "40"
+    return raw
 
-    Raises:
-        JournalError: it holds what JSON or UTF-8 cannot carry.
-    """
-    fields = {"seq": entry.seq, "kind": entry.kind, "ts": entry.ts_ns, **entry.data}
+
+def _is_login(packet: str) -> bool:
+    return any(_LOGIN_EVENT in _text(match[1]).casefold() for match in _EVENT.finditer(packet))
+
+
+def _text(string: str) -> str:
+    """Return what a JSON string says, or itself if it is broken."""
     try:
-        body = _encode(fields)
-    except (UnicodeEncodeError, TypeError, OverflowError, ValueError) as error:
-        raise JournalError(
-            f"entry {entry.seq} of kind {entry.kind!r} cannot be written as JSON: {error}"
-        ) from error
-    return b"%08x %b\n" % (zlib.crc32(body), body)
+        return str(json.loads(string, strict=False))
+    except ValueError:
+        return string
 
 
-def decode_line(line: bytes) -> Entry | None:
-    """Return the entry of one line (with or without its line feed), None if it is damaged."""
-    body = line[9:].rstrip(b"\r\n")
-    if line[8:9] != b" " or line[:8].lower() != b"%08x" % zlib.crc32(body):
-        return None
+def _pack_frame(raw: str, *, outbound: bool, truncated: bool, game: str) -> bytes:
+    flags = (_OUTBOUND if outbound else 0) | (_TRUNCATED if truncated else 0)
+    if not game:
+        return _FRAME_HEAD.pack(flags, 0) + raw.encode()
+    name = game.encode("utf-8", "replace")
+    return _FRAME_HEAD.pack(flags, len(name)) + name + raw.encode()
+
+
+def _pack(seq: int, kind: str, data: Mapping[str, Any]) -> bytes:
     try:
-        data = _decode(body)
-        seq, kind, ts_ns = data.pop("seq"), data.pop("kind"), data.pop("ts")
-    except (msgspec.DecodeError, KeyError, UnicodeDecodeError, RecursionError):
-        return None
-    if type(seq) is not int or type(ts_ns) is not int or kind not in KINDS:
-        return None
-    return Entry(seq, kind, ts_ns, data)
+        return _encode(data)
+    except (UnicodeEncodeError, TypeError, OverflowError, ValueError, RecursionError) as error:
+        raise _unwritable(seq, kind, error) from error
+
+
+def _unwritable(seq: int, kind: str, error: Exception) -> JournalError:
+    return JournalError(f"entry {seq} of kind {kind!r} cannot be written: {error}")

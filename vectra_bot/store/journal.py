@@ -6,145 +6,166 @@ Layout::
         lock                 held (flock) by the one process that writes
         000001.log.zst       a closed segment, compressed
         000002.log           the open segment
-        000001.parts.json    which Parquet files were built from segment 1 (vectra_bot.store.parquet)
+        000001.parts.json    the parts of segment 1 stand (vectra_bot.store.parquet)
 
-A segment is a text file of lines. A line is one entry::
+Reading one::
 
-    <crc32> <json>\n
+    for entry in Journal.open("STORE/journals/SESSION"):
+        print(entry.seq, entry.kind, entry.ts_ns, entry.data)
 
-``<crc32>`` is ``zlib.crc32`` of the bytes of ``<json>`` as eight lowercase hexadecimal digits, then one
-space. ``<json>`` is one UTF-8 JSON object without raw line feeds; any JSON writer's spacing and order of
-keys will do. Every object has ``seq`` (int, increasing over the whole journal, gaps allowed), ``kind`` and
-``ts`` (int, nanoseconds since the Unix epoch, UTC). By kind it also has:
+What an entry holds is said at :attr:`Entry.data`, how its bytes stand in a file in
+:mod:`vectra_bot.store.framing`. Journals of text, as written before version 2.0
+(:mod:`vectra_bot.store.text_journal`), are read by the same reader, and a session that was killed while it
+wrote one goes on in a binary segment.
 
-========== ==========================================================================================
-``header`` first entry, ``seq`` 0: ``header``, an object with at least ``session_id``, ``mode``, ``venue``
-``frame``  an input: ``dir`` (``in`` or ``out``), ``raw`` (the Socket.IO text), ``truncated`` (only if true),
-           ``game`` (id of the game it is about, only if it names one)
-``input``  an input that is not a frame: ``input``, an object with ``type`` and the event's fields
-``intent`` a command about to be sent: ``command``
-``doc``    a document: ``doc_type``, ``source``, ``game_id``, ``player_id``, ``record``
-``close``  last entry of a session that ended as it should: ``reason``
-========== ==========================================================================================
+Changing one: entries may be altered or left out on their way into a copy, which is one plain file, or a
+``.zst`` or ``.gz`` of it, and is read like the journal itself. As ``000001.log`` in a directory it is one::
 
-To rewrite a journal, decode its lines, change or drop objects, and write each back with its CRC::
+    def stripped(entries):
+        for entry in entries:
+            if entry.kind == "frame":
+                data = {**entry.data, "raw": entry.data["raw"].replace("0.5", "0.6")}
+                entry = Entry.of(entry.seq, entry.kind, entry.ts_ns, data)
+            if entry.kind in ("header", "frame", "input"):
+                yield entry
 
-    for line in open("000001.log", "rb"):
-        entry = json.loads(line[9:])
-        if entry["kind"] in ("header", "frame", "input"):
-            body = json.dumps(entry).encode()
-            out.write(b"%08x %s\n" % (zlib.crc32(body), body))
+    write_journal("copy.log.zst", stripped(Journal.open("STORE/journals/SESSION")))
 
-The result may be one plain file with all entries, a ``.zst`` or ``.gz`` of it, or a directory of segments
-numbered without a gap; a closed segment may be compressed with zstd or gzip. Where ``N.log`` and
-``N.log.zst`` both stand (a crash during compression), the raw one counts.
+Numbers are consecutive. A number that is missing is an error, unless the journal says so itself: a copy names
+what it left out, and a repaired journal what damage took.
 
-What is promised: an entry whose :meth:`Journal.append` returned survives the death of the process; one
-followed by a returned :meth:`Journal.sync` survives the loss of power as well. A crash may leave an
-unfinished tail, which readers cut off; damage anywhere else is an error and never a changed entry.
+What is promised: an entry whose :meth:`Journal.append` or :meth:`Journal.put` returned survives the death of
+the process, however it dies; one followed by a returned :meth:`Journal.sync` survives the loss of power as
+well. What is appended in one call is one group, which a reader finds whole or not at all. A crash may leave
+an unfinished tail, which readers cut off; damage in what was once forced to the disk is an error and never a
+changed entry.
+
+How: a segment is a file made at its full size with all its room on the disk, so that a full disk is met
+before anything is accepted, and mapped into memory. An append stores into the map: the pages belong to the
+system, and outlive the process. A thread forces them to the disk every so often, and before the next group a
+*mark* notes how far that went, so that a reader can tell damage from a tail that never was safe.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import gzip
-import os
-import re
+import struct
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
+from zlib import crc32
 
-from vectra_bot.errors import InputError, JournalError, StoreError
+from vectra_bot.errors import JournalError, StoreError
 from vectra_bot.store import files
-from vectra_bot.store.entry import JOURNAL_VERSION, KINDS, Entry, encode_entry
+from vectra_bot.store.copies import compress_segment, write_journal
+from vectra_bot.store.entry import JOURNAL_VERSION, KINDS, Entry
+from vectra_bot.store.flusher import Flusher
+from vectra_bot.store.framing import (
+    CODES,
+    FRONT,
+    HEADER_BYTES,
+    MAGIC,
+    MARK_BYTES,
+    MAX_PAYLOAD,
+    TAIL,
+    encode_entry,
+    encode_group,
+    mark_bytes,
+)
+from vectra_bot.store.lock import SessionLock, journal_directory
+from vectra_bot.store.open_segment import OpenSegment
 from vectra_bot.store.reader import (
     JournalReader,
     JournalSummary,
-    Segment,
+    ends_with_close,
     journal_summary,
-    list_segments,
     never_began,
     read_header,
     read_journal,
     read_segment,
 )
+from vectra_bot.store.resuming import cut_tail
+from vectra_bot.store.segments import Segment, list_segments
 
-SEGMENT_BYTES: Final = 8 << 20
-"""A segment is closed by the first append that finds it this long."""
+SEGMENT_BYTES: Final = 32 << 20
+"""Size of a segment's file. The fastest feed, 90 MB/s, fills it in a third of a second, and it takes about as
+long to pack and to turn into parts; a quiet session closes its segments by age."""
 
-# Six segments of the exchange's frames, 50 MB: level 3 60 ms to 1/28, level 6 180 ms to 1/33, level 9
-# 300 ms to 1/39, level 12 760 ms to 1/39.
-_ZSTD_LEVEL: Final = 9
+SYNC_INTERVAL_S: Final = 0.25
+"""How long what was appended may wait before it is forced to the disk."""
 
-_LOCK_NAME: Final = "lock"
-_SESSION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+# Segments that were closed and not yet forced to the disk. A disk that cannot follow makes the writer wait.
+_MAX_PENDING: Final = 4
 
-
-def journal_directory(store: str | Path, session_id: str) -> Path:
-    """Return where the journal of a session stands.
-
-    Raises:
-        InputError: *session_id* cannot be the name of a directory.
-    """
-    if _SESSION_ID.fullmatch(session_id) is None:
-        raise InputError(
-            f"session id was {session_id!r}: use letters, digits, '.', '_' and '-', at most 128, "
-            "beginning with a letter or digit"
-        )
-    return Path(store) / "journals" / session_id
-
-
-class SessionLock:
-    """The right to write one session's directory; the system takes it back when the process dies."""
-
-    def __init__(self, directory: Path) -> None:
-        """Take the lock.
-
-        Raises:
-            StoreError: another process holds it.
-        """
-        with files.store_errors(f"cannot lock {directory}"):
-            self._fd = os.open(directory / _LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o644)
-            try:
-                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                os.close(self._fd)
-                raise StoreError(
-                    f"the session in {directory} is being written by another process; "
-                    "wait for it to end, or choose another session id"
-                ) from None
-
-    def release(self) -> None:
-        """Give the lock back; harmless if called twice."""
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+_CODES: Final = CODES
+_pack_front: Final = FRONT.pack
+_pack_tail: Final = TAIL.pack
 
 
 class Journal:
     """The one writer of a session's journal; made by :meth:`create` or :meth:`resume`.
 
-    ``append`` and ``roll`` belong to one thread; ``sync`` may be called from another. After a write or
+    ``append``, ``put`` and ``roll`` belong to one thread; ``sync`` may be called from any. After a write or
     sync failed the journal stays failed: a failed fsync cannot be tried again.
     """
 
+    __slots__ = (
+        "__weakref__",
+        "_at",
+        "_closed",
+        "_durable",
+        "_failed",
+        "_flusher",
+        "_limit",
+        "_lock",
+        "_map",
+        "_mark_due",
+        "_named",
+        "_next_seq",
+        "_open",
+        "_pending",
+        "_segment_bytes",
+        "_swap_lock",
+        "_sync_lock",
+        "_ts_ns",
+        "directory",
+    )
+
     def __init__(
-        self, directory: Path, lock: SessionLock, segment: int, last_seq: int, segment_bytes: int
+        self,
+        directory: Path,
+        lock: SessionLock,
+        *,
+        segment: int,
+        last_seq: int,
+        segment_bytes: int,
+        sync_interval_s: float,
     ) -> None:
         self.directory = directory
         self._lock = lock
-        self._segment = segment
-        self._last_seq = last_seq
-        self._last_ts_ns = 0
-        self._segment_bytes = segment_bytes
+        self._segment_bytes = min(max(segment_bytes, MARK_BYTES), MAX_PAYLOAD)
+        self._next_seq = last_seq + 1
+        self._ts_ns = 0
         self._failed: str | None = None
         self._closed = False
-        # Held while the file descriptor is used by sync or changed by roll, never while writing.
-        self._fd_lock = threading.Lock()
-        self._fd = self._open_segment()
-        self._size = os.fstat(self._fd).st_size
+        self._durable: tuple[int, int] = (0, 0)  # segment and byte in it
+        self._mark_due = False
+        self._pending: list[OpenSegment] = []
+        self._sync_lock = threading.RLock()  # one sync at a time
+        self._swap_lock = threading.Lock()  # held while the open segment is changed or looked at
+        # Only the path below the limit is fast: whatever needs attention sets it to 0.
+        self._at = self._limit = 0
+        with files.store_errors(f"cannot open a segment in {directory}"):
+            self._open = OpenSegment(self._path(segment), segment, self._segment_bytes)
+            try:
+                files.sync_directory(directory)
+            except BaseException:
+                self._open.close()
+                raise
+        self._map = self._open.map
+        self._named = segment  # up to which segment the names are on the disk
+        self._flusher = Flusher(self, sync_interval_s)
 
     @classmethod
     def create(
@@ -154,6 +175,7 @@ class Journal:
         *,
         ts_ns: int = 0,
         segment_bytes: int = SEGMENT_BYTES,
+        sync_interval_s: float = SYNC_INTERVAL_S,
     ) -> Journal:
         """Start the journal of a new session with its header as entry 0, on disk when this returns.
 
@@ -161,7 +183,8 @@ class Journal:
             directory: the session's directory, see :func:`journal_directory`; made if missing.
             header: at least ``session_id``, ``mode`` and ``venue``; JSON values only.
             ts_ns: start time, nanoseconds since the epoch.
-            segment_bytes: size at which a segment is closed.
+            segment_bytes: size of a segment; one entry or group that is longer gets one of its own size.
+            sync_interval_s: how often a thread forces what was appended to the disk; 0 for never.
 
         Raises:
             StoreError: the session exists already, another process writes it, or the disk refuses.
@@ -169,6 +192,8 @@ class Journal:
         missing = [key for key in ("session_id", "mode", "venue") if key not in header]
         if missing:
             raise JournalError(f"the header has no {', '.join(missing)}: a journal needs them")
+        data = {"header": {**header, "journal_version": JOURNAL_VERSION}}
+        first = Entry.of(0, "header", ts_ns, data)
         directory = Path(directory)
         files.make_directories(directory)
         lock = SessionLock(directory)
@@ -178,27 +203,36 @@ class Journal:
                     f"session {directory.name!r} exists already in {directory.parent.parent}: "
                     "choose another session id or another store"
                 )
-            for segment in list_segments(directory):
-                _cut(segment.path, 0)
-            journal = cls(directory, lock, 1, -1, segment_bytes)
+            journal = cls(
+                directory, lock, segment=1, last_seq=-1, segment_bytes=segment_bytes,
+                sync_interval_s=sync_interval_s,
+            )  # fmt: skip
         except BaseException:
             lock.release()
             raise
-        data = {"header": {**header, "journal_version": JOURNAL_VERSION}}
         try:
-            journal.append([Entry(0, "header", ts_ns, data)])
+            journal.append([first])
             journal.sync()
         except BaseException:
             # Nothing was acknowledged: the session id stays free.
-            with contextlib.suppress(OSError):
-                journal._path(1).unlink()
+            for segment in list_segments(directory):
+                with contextlib.suppress(OSError):
+                    segment.path.unlink()
             journal.abandon()
             raise
         return journal
 
     @classmethod
-    def resume(cls, directory: str | Path, *, segment_bytes: int = SEGMENT_BYTES) -> Journal:
+    def resume(
+        cls,
+        directory: str | Path,
+        *,
+        segment_bytes: int = SEGMENT_BYTES,
+        sync_interval_s: float = SYNC_INTERVAL_S,
+    ) -> Journal:
         """Open the journal of a session that was killed, to finish it; an unfinished tail is cut.
+
+        It goes on in a new segment.
 
         Raises:
             InputError: there is no journal in *directory*.
@@ -206,66 +240,149 @@ class Journal:
             JournalError: the journal is damaged before its tail.
         """
         directory = Path(directory)
-        reader = read_journal(directory)
+        read_journal(directory)  # is there one?
         lock = SessionLock(directory)
         try:
-            segments = list_segments(directory)
-            reader = _last_entries(segments)
-            if reader.clean:
-                raise StoreError(f"the session in {directory} was closed: nothing can be added")
-            last = segments[-1]
-            if not last.is_raw:
-                raise StoreError(
-                    f"{last.path} is compressed but the session was not closed; unpack it to go on"
-                )
-            if reader.path == last.path:
-                _cut(last.path, reader.end_offset)
-            journal = cls(directory, lock, last.number, reader.last_seq, segment_bytes)
+            segment, last_seq = cut_tail(directory)
+            return cls(
+                directory, lock, segment=segment, last_seq=last_seq, segment_bytes=segment_bytes,
+                sync_interval_s=sync_interval_s,
+            )  # fmt: skip
         except BaseException:
             lock.release()
             raise
-        return journal
+
+    @staticmethod
+    def open(path: str | Path) -> JournalReader:
+        """Return a reader of a journal's entries; see :func:`read_journal`."""
+        return read_journal(path)
 
     @property
     def last_seq(self) -> int:
         """Number of the last entry."""
-        return self._last_seq
+        return self._next_seq - 1
 
     @property
     def segment(self) -> int:
         """Number of the open segment, from 1; all before it are closed."""
-        return self._segment
+        return self._open.number
 
-    def append(self, entries: Sequence[Entry]) -> None:
-        """Write *entries* in one write: after a crash a prefix of them is there.
+    # ------------------------------------------------------------------------------------------ writing
+
+    def put(self, seq: int, kind: str, ts_ns: int, payload: bytes) -> None:
+        """Append one entry, a group of its own: the fast way for one whose payload is at hand.
 
         Raises:
-            JournalError: a ``seq`` does not increase, or an entry is not JSON; nothing was written.
+            JournalError: *seq* is not the next number, or the entry cannot be written; nothing was.
             StoreError: the disk refuses (full, read-only); the journal is failed from then on.
         """
-        self._check_usable()
-        last = self._last_seq
-        for entry in entries:
-            if entry.seq <= last:
-                raise JournalError(
-                    f"entry {entry.seq} would follow entry {last}: seq must increase"
-                )
-            last = entry.seq
-        if not entries:
+        start = self._at
+        body = start + HEADER_BYTES
+        end = body + len(payload)
+        if end > self._limit or seq != self._next_seq or files._observer is not None:  # noqa: SLF001
+            self._store(encode_entry(Entry(seq, kind, ts_ns, payload)), seq, seq, ts_ns)
             return
-        if self._size >= self._segment_bytes:
-            self.roll()
-        data = b"".join(map(encode_entry, entries))
         try:
-            files.write_all(self._fd, data)
+            tail = _pack_tail(ts_ns, seq, _CODES[kind], 0)
+            front = _pack_front(MAGIC, end - body, crc32(payload, crc32(tail)))
+        except (KeyError, TypeError, struct.error):
+            encode_entry(Entry(seq, kind, ts_ns, payload))
+            raise
+        memory = self._map
+        memory[body:end] = payload
+        memory[start:body] = front + tail
+        self._at = end
+        self._next_seq = seq + 1
+        self._ts_ns = ts_ns
+
+    def append(self, entries: Sequence[Entry]) -> None:
+        """Append *entries* as one group: after a crash all of them are there or none.
+
+        Raises:
+            JournalError: a ``seq`` is not the next number, or an entry cannot be written; nothing was.
+            StoreError: the disk refuses (full, read-only); the journal is failed from then on.
+        """
+        if not entries:
+            self._check_usable()
+            return
+        first, last = entries[0], entries[-1]
+        for seq, entry in enumerate(entries, first.seq):
+            if entry.seq != seq:
+                raise self._out_of_order(entry.seq, seq - 1)
+        self._store(encode_group(entries), first.seq, last.seq, last.ts_ns)
+
+    def _store(self, data: bytes, first_seq: int, last_seq: int, ts_ns: int) -> None:
+        """Store a whole group."""
+        size = len(data)
+        if self._at + size > self._limit:
+            self._make_room(size)
+        if first_seq != self._next_seq:
+            raise self._out_of_order(first_seq, self._next_seq - 1)
+        try:
+            self._open.store(self._at, data)
         except OSError as error:
-            self._fail("written", error)
-            with contextlib.suppress(OSError):
-                os.ftruncate(self._fd, self._size)
-            raise self._error() from error
-        self._size += len(data)
-        self._last_seq = last
-        self._last_ts_ns = entries[-1].ts_ns
+            raise self._fail("written", error) from error
+        self._at += size
+        self._next_seq = last_seq + 1
+        self._ts_ns = ts_ns
+
+    def _make_room(self, size: int) -> None:
+        """See to it that *size* bytes can be stored, and to what else is due before them."""
+        # First: a request made from here on by a sync sets it to 0 again.
+        self._limit = self._open.capacity
+        self._check_usable()
+        mark_due = self._mark_due
+        needed = size + (MARK_BYTES if mark_due else 0)
+        if self._at + needed > self._open.capacity:
+            self._roll(needed)
+        if mark_due:
+            self._mark_due = False
+            try:
+                self._open.store(self._at, self._mark())
+            except OSError as error:
+                raise self._fail("written", error) from error
+            self._at += MARK_BYTES
+
+    def _mark(self) -> bytes:
+        segment, offset = self._durable
+        return mark_bytes(self.last_seq, self._ts_ns, self._open.number - segment, offset)
+
+    def roll(self) -> None:
+        """Close the open segment, if it holds anything, and go on in a new one; waits for no disk.
+
+        Raises:
+            StoreError: the disk refuses.
+        """
+        self._check_usable()
+        if self._at:
+            self._roll(0)
+
+    def _roll(self, needed: int) -> None:
+        """Go on in a segment with room for *needed* bytes; what is open is left as it is if that fails."""
+        old, size = self._open, max(self._segment_bytes, needed + MARK_BYTES)
+        if len(self._pending) >= _MAX_PENDING:
+            self.sync()
+        try:
+            if not self._at:
+                old.grow(size)
+                self._map, self._limit = old.map, old.capacity
+                return
+            if self._named < old.number:
+                # A crash must not keep the new name and lose this one.
+                files.sync_directory(self.directory)
+                self._named = old.number
+            new = OpenSegment(self._path(old.number + 1), old.number + 1, size)
+            old.finish(self._at)
+        except OSError as error:
+            raise self._fail("written", error) from error
+        with self._swap_lock:
+            self._pending.append(old)
+            self._open, self._map, self._at = new, new.map, 0
+        self._limit = new.capacity
+        self._check_usable()  # a sync may have failed meanwhile, and set the limit before we did
+        self._flusher.wake()
+
+    # ------------------------------------------------------------------------------------------ the disk
 
     def sync(self) -> None:
         """Return when all that was appended is on the disk.
@@ -273,31 +390,35 @@ class Journal:
         Raises:
             StoreError: the disk refuses; the journal is failed from then on.
         """
-        with self._fd_lock:
+        with self._sync_lock:
             self._check_usable()
+            with self._swap_lock:
+                old, current, at = tuple(self._pending), self._open, self._at
             try:
-                files.sync_file(self._fd)
+                for segment in old:
+                    segment.sync()
+                current.sync()
+                if self._named < current.number:
+                    files.sync_directory(self.directory)
+                    self._named = current.number
             except OSError as error:
-                self._fail("synced", error)
-                raise self._error() from error
+                raise self._fail("synced", error) from error
+            with self._swap_lock:
+                del self._pending[: len(old)]
+            for segment in old:
+                segment.close()
+            if self._durable != (current.number, at):
+                self._durable, self._mark_due = (current.number, at), True
+                self._limit = 0
 
-    def roll(self) -> None:
-        """Close the open segment, compress it and go on in a new one.
-
-        Raises:
-            StoreError: the disk refuses.
-        """
-        self.sync()
-        closed = self._path(self._segment)
-        with self._fd_lock:
-            os.close(self._fd)
-            self._segment += 1
-            self._fd = self._open_segment()
-            self._size = 0
-        compress_segment(closed)
+    def sync_if_needed(self) -> None:
+        """Sync if anything was appended since the last time; a failure is raised by the next append."""
+        if self._durable != (self._open.number, self._at) and self._failed is None:
+            with contextlib.suppress(StoreError):
+                self.sync()
 
     def close(self, reason: str, *, ts_ns: int | None = None) -> None:
-        """Write the close entry, compress the last segment and release the session.
+        """Write the close entry, force all to the disk and release the session.
 
         Harmless if called twice. A failed journal is released without a close entry.
 
@@ -308,127 +429,57 @@ class Journal:
             return
         try:
             if self._failed is None:
-                moment = self._last_ts_ns if ts_ns is None else ts_ns
-                self.append([Entry(self._last_seq + 1, "close", moment, {"reason": reason})])
+                moment = self._ts_ns if ts_ns is None else ts_ns
+                self.append([Entry.of(self._next_seq, "close", moment, {"reason": reason})])
+                self._flusher.stop()
                 self.sync()
-                compress_segment(self._path(self._segment))
+                self._finish()
+                compress_segment(self._open.path)
         finally:
             self.abandon()
 
+    def _finish(self) -> None:
+        """Note that all is on the disk, in the room kept free for it, and give back what was not used."""
+        try:
+            self._open.store(self._at, self._mark())
+            self._at += MARK_BYTES
+            self._open.finish(self._at)
+            self._open.sync()
+        except OSError as error:
+            raise self._fail("closed", error) from error
+
     def abandon(self) -> None:
         """Release files and lock as a kill would: the session can be resumed later."""
-        if not self._closed:
-            self._closed = True
-            os.close(self._fd)
+        if self._closed:
+            return
+        self._closed = True
+        self._limit = 0
+        self._flusher.stop()
+        with self._sync_lock:
+            for segment in (*self._pending, self._open):
+                segment.close()
+            self._pending.clear()
             self._lock.release()
 
     def _path(self, segment: int) -> Path:
         return self.directory / f"{segment:06d}.log"
 
-    def _open_segment(self) -> int:
-        with files.store_errors(f"cannot open {self._path(self._segment)}"):
-            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-            fd = os.open(self._path(self._segment), flags, 0o644)
-            try:
-                files.sync_directory(self.directory)
-            except OSError:
-                os.close(fd)
-                raise
-            return fd
-
     def _check_usable(self) -> None:
         if self._failed is not None:
-            raise self._error()
+            raise StoreError(self._failed)
         if self._closed:
             raise StoreError(f"the journal in {self.directory} is closed: nothing can be added")
 
-    def _fail(self, what: str, error: OSError) -> None:
-        self._failed = (
-            f"the journal in {self.directory} cannot be {what} after entry {self._last_seq}: "
+    def _fail(self, what: str, error: OSError) -> StoreError:
+        self._failed = self._failed or (
+            f"the journal in {self.directory} cannot be {what} after entry {self.last_seq}: "
             f"{error.strerror or error}; free space or repair the disk, then start a new session"
         )
+        self._limit = 0
+        return StoreError(self._failed)
 
-    def _error(self) -> StoreError:
-        return StoreError(self._failed or "the journal failed")
-
-
-def _last_entries(segments: list[Segment]) -> JournalReader:
-    """Return an exhausted reader of the last segment that holds an entry."""
-    for segment in reversed(segments):
-        reader = read_segment(segment)
-        before = reader.last_seq
-        for _ in reader:
-            pass
-        if reader.last_seq > before or segment is segments[0]:
-            return reader
-    raise JournalError("a journal without segments has no last entry")
-
-
-def _cut(path: Path, size: int) -> None:
-    """Cut what a crash left after the last whole entry, and end that entry's line."""
-    with files.store_errors(f"cannot repair {path}"), path.open("r+b") as file:
-        file.truncate(size)
-        if size:
-            file.seek(size - 1)
-            if file.read(1) != b"\n":
-                file.write(b"\n")
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def compress_segment(path: Path) -> Path:
-    """Replace a closed raw segment by its compressed form; a crash leaves one of them or both."""
-    import pyarrow as pa
-
-    packed = path.with_name(path.name + ".zst")
-    with files.store_errors(f"cannot compress {path}"):
-        codec = pa.Codec("zstd", compression_level=_ZSTD_LEVEL)
-        files.write_durably(packed, codec.compress(path.read_bytes(), asbytes=True))
-        path.unlink(missing_ok=True)
-        files.sync_directory(path.parent)
-    return packed
-
-
-@contextlib.contextmanager
-def _packing(path: Path, suffix: str) -> Iterator[Any]:
-    """Open *path* for writing bytes, compressed as *suffix* says."""
-    if suffix == ".zst":
-        import pyarrow as pa
-
-        with pa.OSFile(str(path), "wb") as file, pa.CompressedOutputStream(file, "zstd") as stream:
-            yield stream
-    elif suffix == ".gz":
-        with path.open("wb") as file, gzip.GzipFile("", "wb", fileobj=file, mtime=0) as stream:
-            yield stream
-    else:
-        with path.open("wb") as stream:
-            yield stream
-
-
-def write_journal(path: str | Path, entries: Iterable[Entry]) -> None:
-    """Write a copy of a journal as one file, compressed if its name ends in ``.zst`` or ``.gz``.
-
-    Raises:
-        JournalError: the first entry is not a header, or a ``seq`` does not increase.
-        StoreError: the file cannot be written.
-    """
-    target = Path(path)
-    with files.replacing(target) as temporary, _packing(temporary, target.suffix) as out:
-        for line in _lines(entries):
-            out.write(line)
-
-
-def _lines(entries: Iterable[Entry]) -> Iterator[bytes]:
-    last = -1
-    for entry in entries:
-        if last < 0 and entry.kind != "header":
-            raise JournalError(
-                f"the first entry was {entry.kind!r}: a journal begins with its header"
-            )
-        if entry.seq <= last:
-            raise JournalError(f"entry {entry.seq} would follow entry {last}: seq must increase")
-        last = entry.seq
-        yield encode_entry(entry)
+    def _out_of_order(self, seq: int, last: int) -> JournalError:
+        return JournalError(f"entry {seq} would follow entry {last}: seq must be consecutive")
 
 
 __all__ = [
@@ -443,6 +494,7 @@ __all__ = [
     "SessionLock",
     "compress_segment",
     "encode_entry",
+    "ends_with_close",
     "journal_directory",
     "journal_summary",
     "list_segments",

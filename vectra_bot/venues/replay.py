@@ -29,7 +29,8 @@ from vectra_bot.venues.base import FeedItem
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
-_JOURNAL_LINE = re.compile(rb"[0-9a-fA-F]{8} \{")
+# A segment of entries, or of lines of text as older versions wrote them.
+_JOURNAL_LINE = re.compile(rb"VJE2|[0-9a-fA-F]{8} \{")
 _JOURNAL_HEAD = 10
 _NS_PER_US = 1000
 # The largest time that fits int64 nanoseconds: the year 2262.
