@@ -51,7 +51,9 @@ class RunSettings(Configurable):
     speed: str = param("max", help="max, or how many times faster than the venue (1: real time).")
     session_id: str | None = param(None, help="Name of the session; random unless given.")
     store: str | None = param(
-        None, help="Folder of the store.  [default: $VECTRA_STORE, else ~/rugs_data/events_parquet]"
+        None,
+        help="Folder of the store, s3://BUCKET/PREFIX or gs://BUCKET/PREFIX."
+        "  [default: $VECTRA_STORE, else ~/rugs_data/events_parquet]",
     )
     cash: Decimal = param("1", low="0", high="1000000", help="SOL at the start.")
     latency_ms: int = param(70, low=0, high=60_000, help="One-way latency of a request, in ms.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -26,7 +25,7 @@ Examples:
 @click.command(epilog=_EPILOG, context_settings=HELP_OPTIONS)
 @click.option("--url", required=True, metavar="URL", help="The venue: https://HOST[:PORT].")
 @click.option(
-    "--store", metavar="DIR", help="Store of the recording; the default store if left out."
+    "--store", metavar="DIR|URL", help="Store of the recording; the default store if left out."
 )
 @click.option("--games", type=int, metavar="N", help="End when N games are over and told.")
 @click.option("--seconds", type=float, metavar="S", help="End after S seconds.")
@@ -112,7 +111,7 @@ def _config(options: dict[str, Any]) -> RecordConfig:
     try:
         return RecordConfig(
             url=options["url"],
-            store=None if store is None else Path(store).expanduser(),
+            store=store,
             games=options["games"],
             seconds=options["seconds"],
             session_id=options["session_id"],

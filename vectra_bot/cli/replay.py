@@ -27,7 +27,7 @@ Examples:
 @click.argument("path", metavar="FILE|DIR")
 @click.option("--strategy", metavar="NAME|FILE", help="What sees the recording [default: watch].")
 @click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="A strategy parameter.")
-@click.option("--store", metavar="DIR", help="Store of the replayed session.")
+@click.option("--store", metavar="DIR|URL", help="Store of the replayed session.")
 @click.option("--session-id", metavar="ID", help="Name of the replayed session.")
 @click.option(
     "--protocol",
@@ -68,7 +68,7 @@ def _config(target: Path, options: dict[str, Any]) -> ReplayConfig:
         path=target,
         strategy=options["strategy"] or "watch",
         settings=dict(pairs("--set", options["sets"])),
-        store=None if store is None else Path(store).expanduser(),
+        store=store,
         session_id=options["session_id"],
         plugins=settings,
         enable_plugins=enable,

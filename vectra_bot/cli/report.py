@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from decimal import Decimal
-from pathlib import Path
 
 from vectra_bot.analysis.report import Report
 from vectra_bot.cli.live import by_state
@@ -92,7 +91,7 @@ def store_option(store: str) -> str:
     """Return the option that names *store* to another command, empty if it is the default."""
     from vectra_bot.store import default_store
 
-    return "" if Path(store) == default_store() else f" --store {shlex.quote(store)}"
+    return "" if store == str(default_store()) else f" --store {shlex.quote(store)}"
 
 
 def _sol(amount: Decimal | None) -> str:

@@ -48,7 +48,7 @@ Examples:
 _METAVARS = {
     "speed": "max|N",
     "session_id": "ID",
-    "store": "DIR",
+    "store": "DIR|URL",
     "cash": "SOL",
     "start": "TIME",
     "exchange_log": "FILE",
@@ -154,7 +154,7 @@ def _session_config(
         seed=settings.seed,
         speed=parse_speed(settings.speed),
         session_id=settings.session_id,
-        store=_path(settings.store),
+        store=settings.store,
         cash=settings.cash,
         latency_ms=settings.latency_ms,
         crowd=settings.crowd,

@@ -13,12 +13,13 @@ import attrs
 from attrs import define, field, frozen
 
 from vectra_bot.actions.risk import Limits
-from vectra_bot.errors import ConfigError, safe_repr
+from vectra_bot.errors import ConfigError, InputError, safe_repr
 from vectra_bot.exchange.config import MAX_CROWD
 from vectra_bot.game import rules
 from vectra_bot.game.shorts import ShortAtRug, ShortPayoff
 from vectra_bot.game.sidegames import BBC, CANDLEFLIP, SideGame, side_game
 from vectra_bot.params import convert
+from vectra_bot.store.remote import is_remote, parse_store
 from vectra_bot.strategy import Strategy
 from vectra_bot.wire.profile import Profile, default_profile, parse_profile
 
@@ -154,6 +155,16 @@ def _folder(name: str) -> Callable[[Any], Path]:
             raise _wrong(name, value, "a path, as text or Path") from None
 
     return check
+
+
+def _store(value: Any) -> Path | str:
+    if isinstance(value, str) and is_remote(value):
+        try:
+            parse_store(value)
+        except InputError as error:
+            raise ConfigError(f"option store: {error}") from None
+        return value
+    return _folder("store")(value)
 
 
 def _limits(value: Any) -> Limits:
@@ -292,7 +303,7 @@ _CHECKS: dict[str, Callable[[Any], Any]] = {
     "seed": _optional(_whole("seed", 0, MAX_SEED)),
     "speed": _speed,
     "session_id": _optional(_text("session_id")),
-    "store": _optional(_folder("store")),
+    "store": _optional(_store),
     "cash": _cash,
     "latency_ms": _whole("latency_ms", 0, MAX_LATENCY_MS),
     "crowd": _optional(_whole("crowd", 0, MAX_CROWD)),
@@ -367,7 +378,7 @@ class SessionConfig:
     seed: int | None = None
     speed: float | None = None
     session_id: str | None = None
-    store: Path | None = None
+    store: Path | str | None = None
     cash: Decimal = Decimal(1)
     latency_ms: int = 70
     crowd: int | None = None

@@ -38,7 +38,7 @@ from vectra_bot.session.recovery import recover_store
 from vectra_bot.session.runner import make_report
 from vectra_bot.session.shell import NoGateway, Shell
 from vectra_bot.session.telling import tell_finished, tell_started
-from vectra_bot.store import store_path
+from vectra_bot.store import Place, store_place
 from vectra_bot.store.journal import Journal, journal_directory
 from vectra_bot.store.parquet import begin_session
 from vectra_bot.strategy import Strategy, configure
@@ -75,7 +75,7 @@ class RecordConfig:
 
     Attributes:
         url: the venue's address, ``https://HOST`` or ``http://127.0.0.1:PORT``.
-        store: folder of the store; the default store if None.
+        store: folder of the store, or the address of a remote one; the default store if None.
         games: end when so many games are over and told; None for no such end.
         seconds: end after so much time; None for no such end.
         session_id: name of the session; random if None.
@@ -91,7 +91,7 @@ class RecordConfig:
     """
 
     url: str
-    store: Path | None = None
+    store: Path | str | None = None
     games: int | None = field(default=None, validator=_count("games", MAX_GAMES))
     seconds: float | None = field(default=None, validator=_count("seconds", MAX_SECONDS))
     session_id: str | None = None
@@ -194,8 +194,13 @@ class _Plan:
     source: StrategySource
     strategy: Strategy
     plugins: PluginManager
-    store: Path
+    place: Place
     session_id: str
+
+    @property
+    def store(self) -> Path:
+        """The folder that the session writes to."""
+        return self.place.path
 
 
 def _plan(config: RecordConfig) -> _Plan:
@@ -209,7 +214,7 @@ def _plan(config: RecordConfig) -> _Plan:
         plugins=PluginManager.load(
             settings=config.plugins, enable=config.enable_plugins, disable=config.disable_plugins
         ),
-        store=store_path(config.store),
+        place=store_place(config.store),
         session_id=config.session_id or new_session_id(),
     )
 
@@ -244,7 +249,9 @@ async def record(config: RecordConfig, clock: Clock | None = None) -> RecordRepo
         raise
     stats = _RecordStats(engine, told=config.told)
     gateway = NoGateway("a recording sends nothing")
-    shell = Shell(engine, journal, gateway, stats, plan.store, can_wait=False)
+    shell = Shell(
+        engine, journal, gateway, stats, plan.store, can_wait=False, remote=plan.place.url
+    )
     tell_started(shell, header)
     started = clock.monotonic_ns()
     try:
@@ -332,7 +339,7 @@ def _report(
     return RecordReport(
         session_id=plan.session_id,
         venue=plan.feed.venue,
-        store=str(plan.store),
+        store=plan.place.shown,
         journal=str(shell.journal.directory),
         ended=ended,
         seconds=round(seconds, 3),

@@ -3,7 +3,9 @@
 A killed session is replayed from its journal to where it stopped, what followed from its last inputs is
 made again, and what cannot be proven is said to be UNRESOLVED. If the strategy is not the one that ran (its
 file was edited, it cannot be loaded, it decides otherwise), nothing of the replay is used: every open INTENT
-becomes one UNRESOLVED action, told from the journal alone, and the session is closed.
+becomes one UNRESOLVED action, told from the journal alone, and the session is closed. A long journal is not
+replayed either: nothing it led to is lost, since inputs and what followed from them were written together,
+and its end says which INTENTs are open.
 """
 
 from __future__ import annotations
@@ -38,10 +40,11 @@ from vectra_bot.models import (
 from vectra_bot.models.times import NS_PER_MS
 from vectra_bot.session.header import engine_of, profile_of, watching_engine
 from vectra_bot.session.shell import read_frame
+from vectra_bot.session.tail import is_long, last_entries, open_intents
 from vectra_bot.session.watchdog import ran_too_long, time_limit
 from vectra_bot.store.compaction import compact_session
 from vectra_bot.store.entry import Entry
-from vectra_bot.store.journal import Journal, read_journal
+from vectra_bot.store.journal import Journal, read_header, read_journal
 from vectra_bot.store.parquet import build_parts
 from vectra_bot.store.sessions import repair_store
 from vectra_bot.wire.profile import Profile
@@ -128,6 +131,8 @@ def recover_session(directory: Path, store: Path) -> None:
 
 def _ending(directory: Path, last_seq: int) -> tuple[list[Entry], str]:
     """Return the entries that complete a journal whose last entry is *last_seq*, and the closing reason."""
+    if is_long(directory):
+        return _from_the_end(directory, last_seq), UNREPLAYED_REASON
     try:
         return _replayed(directory, last_seq), REASON
     except (Exception, SystemExit) as error:  # noqa: BLE001 - foreign code is loaded and run
@@ -222,9 +227,8 @@ def _replayed(directory: Path, last_seq: int) -> list[Entry]:
     for event in () if replay.ended else _closing_events(engine.now_ns, unsent):
         seq = (entries[-1].seq if entries else last_seq) + 1
         entries.append(Entry.of_input(seq, event))
-        for number, effect in _numbered(seq, engine.process(event)):
-            if _is_new(effect, replay.documented):
-                entries.append(_entry(number, engine.now_ns, effect))
+        new = [e for e in engine.process(event) if _is_new(e, replay.documented)]
+        entries += [_entry(number, engine.now_ns, effect) for number, effect in _numbered(seq, new)]
     _check_documents(entries, [*replay.intents, *unsent], replay.documented)
     return entries
 
@@ -280,6 +284,23 @@ def _unreplayed(directory: Path, last_seq: int, why: str) -> list[Entry]:
         if event is not None:
             engine.process(event)
     actions = [action for action in left.values() if action.action_id not in documented]
+    documents = _unreplayed_documents(engine, actions, why)
+    return [Entry.of_document(n, doc) for n, doc in enumerate(documents, last_seq + 1)]
+
+
+def _from_the_end(directory: Path, last_seq: int) -> list[Entry]:
+    """Return what completes a long journal: its last segments are read, whatever it is long."""
+    header = read_header(directory)
+    engine, profile = watching_engine(header), profile_of(header)
+    still_open = open_intents(directory)
+    actions: list[PlayerAction] = []
+    for entry in last_entries(directory, min(still_open.values(), default=None)):
+        if entry.kind == "intent" and entry.seq in still_open.values():
+            actions.append(_unresolved(engine, entry.command()))
+        event = event_of(entry, profile)
+        if event is not None:
+            engine.process(event)
+    why = "its journal is long: only its end was read, no episode was made of the last game"
     documents = _unreplayed_documents(engine, actions, why)
     return [Entry.of_document(n, doc) for n, doc in enumerate(documents, last_seq + 1)]
 

@@ -34,7 +34,7 @@ from vectra_bot.session.recovery import closed_by_recovery, event_of, is_recover
 from vectra_bot.session.runner import make_report, raise_failure
 from vectra_bot.session.shell import NoGateway, Shell, command_digest
 from vectra_bot.session.telling import tell_finished, tell_started
-from vectra_bot.store import store_path
+from vectra_bot.store import store_place
 from vectra_bot.store.entry import Entry
 from vectra_bot.store.journal import Journal, journal_directory, read_journal
 from vectra_bot.store.parquet import begin_session
@@ -61,7 +61,7 @@ class ReplayConfig:
     strategy: str = "watch"
     settings: dict[str, Any] = field(factory=dict)
     check: bool = False
-    store: Path | None = None
+    store: Path | str | None = None
     session_id: str | None = None
     limits: Limits = field(factory=Limits)
     plugins: dict[str, dict[str, Any]] = field(factory=dict)
@@ -340,7 +340,8 @@ def _begin(
         settings=config.plugins, enable=config.enable_plugins, disable=config.disable_plugins
     )
     session_id = config.session_id or new_session_id()
-    store = store_path(config.store)
+    place = store_place(config.store)
+    store = place.path
     profile = config.protocol or default_profile()
     if isinstance(feed, JournalFeed):
         profile = feed.profile
@@ -368,7 +369,7 @@ def _begin(
     begin_session(store, session_id)
     rounds = feed.rounds if isinstance(feed, JournalFeed) else assumed_rounds()
     stats = SessionStats(engine, rounds)
-    shell = Shell(engine, journal, NoGateway(), stats, store, profile)
+    shell = Shell(engine, journal, NoGateway(), stats, store, profile, remote=place.url)
     return shell, header, store
 
 

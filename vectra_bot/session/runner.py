@@ -36,7 +36,7 @@ from vectra_bot.session.loading import StrategySource, resolve_strategy
 from vectra_bot.session.recovery import recover_store
 from vectra_bot.session.shell import Shell
 from vectra_bot.session.telling import tell_finished, tell_started
-from vectra_bot.store import store_path
+from vectra_bot.store import Place, store_place
 from vectra_bot.store.journal import Journal, journal_directory, never_began, read_header
 from vectra_bot.store.parquet import begin_session
 from vectra_bot.store.sessions import drop_session, is_running
@@ -57,10 +57,15 @@ class _Plan:
     strategy: Strategy
     restored: Any
     plugins: PluginManager
-    store: Path
+    place: Place
     session_id: str
     seed: int
     start_ns: int
+
+    @property
+    def store(self) -> Path:
+        """The folder that the session writes to."""
+        return self.place.path
 
 
 def run(strategy: str | type[Strategy], **options: Any) -> Report:
@@ -98,8 +103,8 @@ def _in_event_loop() -> bool:
 def _plan(config: SessionConfig) -> _Plan:
     source = resolve_strategy(config.strategy)
     strategy = configure(source.cls, config.settings)
-    store = store_path(config.store)
-    restored = saved_state(store, config.restore_from) if config.restore_from else None
+    place = store_place(config.store)
+    restored = saved_state(place.path, config.restore_from) if config.restore_from else None
     restore(strategy, restored)
     return _Plan(
         config=config,
@@ -109,7 +114,7 @@ def _plan(config: SessionConfig) -> _Plan:
         plugins=PluginManager.load(
             settings=config.plugins, enable=config.enable_plugins, disable=config.disable_plugins
         ),
-        store=store,
+        place=place,
         session_id=config.session_id or new_session_id(),
         seed=new_seed() if config.seed is None else config.seed,
         start_ns=_start_ns(config),
@@ -167,7 +172,15 @@ async def run_session(config: SessionConfig, clock: Clock | None = None) -> Repo
         journal.abandon()
         raise
     stats = SessionStats(engine, rounds_of(header))
-    shell = Shell(engine, journal, venue.gateway, stats, plan.store, config.protocol)
+    shell = Shell(
+        engine,
+        journal,
+        venue.gateway,
+        stats,
+        plan.store,
+        config.protocol,
+        remote=plan.place.url,
+    )
     try:
         ended = await _carry(shell, venue.feed, plan, header, clock or WallClock())
     finally:
@@ -366,7 +379,7 @@ def make_report(
         session_id=header["session_id"],
         strategy=header["strategy"]["name"],
         seed=header["seed"],
-        store=str(store),
+        store=shell.remote or str(store),
         journal=str(shell.journal.directory),
         games=games,
         ticks=engine.counts["ticks"],

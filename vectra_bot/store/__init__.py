@@ -8,26 +8,51 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import NamedTuple
 
 from vectra_bot.errors import InputError
 from vectra_bot.store.queries import SEED_PATH
+from vectra_bot.store.remote import RemoteStore, is_remote, parse_store
 
 
-def default_store() -> Path:
-    """Return ``$VECTRA_STORE``, else the path that the schema's own queries name."""
-    return Path(os.environ.get("VECTRA_STORE") or SEED_PATH).expanduser()
+class Place(NamedTuple):
+    """Where a session's store is.
+
+    Attributes:
+        path: the folder that the session writes to; a spool, if the store is remote.
+        url: address of the remote store, "" if the store is the folder itself.
+    """
+
+    path: Path
+    url: str = ""
+
+    @property
+    def shown(self) -> str:
+        """What a user gives to name the store."""
+        return self.url or str(self.path)
 
 
-def store_path(given: Path | None) -> Path:
-    """Return the absolute path of the store that was *given*, or of the default one.
+def default_store() -> Path | str:
+    """Return ``$VECTRA_STORE``, an address as text, else the path that the schema's own queries name."""
+    given = os.environ.get("VECTRA_STORE") or SEED_PATH
+    return given if is_remote(given) else Path(given).expanduser()
+
+
+def store_place(given: Path | str | None) -> Place:
+    """Return where the store is that was *given*, or the default one.
 
     Raises:
-        InputError: something that is no folder stands there.
+        InputError: something that is no folder stands there, or the address is none.
     """
-    store = (given or default_store()).expanduser().absolute()
-    if store.exists() and not store.is_dir():
-        raise InputError(f"store was {str(store)!r}, which is no folder: give a folder's path")
-    return store
+    store = parse_store(given or default_store())
+    url = ""
+    if isinstance(store, RemoteStore):
+        path, url = store.spool, store.url
+    else:
+        path = store.path
+    if path.exists() and not path.is_dir():
+        raise InputError(f"store was {str(path)!r}, which is no folder: give a folder's path")
+    return Place(path, url)
 
 
-__all__ = ["default_store", "store_path"]
+__all__ = ["Place", "default_store", "store_place"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -24,6 +23,8 @@ from vectra_bot.store.journal import (
 from vectra_bot.store.parquet import Part, build_parts, manifest_path
 
 _DROPPED: Final = ".dropped-"
+# Not under a doc_type= folder: what stands here is in no glob over documents.
+STAGING: Final = "compacting"
 
 
 def list_sessions(store: str | Path) -> list[str]:
@@ -168,7 +169,7 @@ def _remove_temporary(store: Path, session_id: str) -> list[str]:
     removed = []
     for folder in folders:
         for path in sorted(folder.glob(f".*{files.TEMPORARY}")):
-            path.unlink(missing_ok=True)
+            files.unlink(path)
             removed.append(path.relative_to(store).as_posix())
     return removed
 
@@ -190,7 +191,7 @@ def drop_session(store: str | Path, session_id: str) -> None:
         lock = SessionLock(directory)
         try:
             with files.store_errors(f"cannot drop {directory}"):
-                directory.rename(dropped)
+                files.rename(directory, dropped)
                 files.sync_directory(dropped.parent)
         finally:
             lock.release()
@@ -206,15 +207,16 @@ def _pending_drops(store: Path) -> list[Path]:
 
 def _remove_parts_and(store: Path, dropped: Path) -> None:
     session_id = dropped.name.removeprefix(_DROPPED)
+    staging = store / STAGING / (_DROPPED + session_id)
     with files.store_errors(f"cannot remove session {session_id!r} from {store}"):
         for folder in _part_folders(store, session_id):
-            for path in sorted(folder.iterdir()):
-                path.unlink(missing_ok=True)
-            folder.rmdir()
+            # Out of the tree in one step: a glob sees all of its documents or none.
+            files.make_directories(staging)
+            files.rename(folder, staging / f"{folder.parent.name}.{len(list(staging.iterdir()))}")
             files.sync_directory(folder.parent)
-        notes = store / "sessions" / session_id  # what its plugins wrote
-        if notes.is_dir():
-            shutil.rmtree(notes)
+        files.remove_tree(staging)
+        files.remove_tree(store / STAGING / session_id)
+        files.remove_tree(store / "sessions" / session_id)  # what its plugins wrote
         if dropped.is_dir():
-            shutil.rmtree(dropped)
+            files.remove_tree(dropped)
             files.sync_directory(dropped.parent)
