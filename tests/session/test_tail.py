@@ -1,4 +1,4 @@
-"""A long journal is finished from its end, without reading the rest, and says the same of its open actions."""
+"""A long journal is finished from its end, without reading the rest, and tells the same of open actions."""
 
 from __future__ import annotations
 
