@@ -14,6 +14,7 @@ from vectra_bot.session.import_config import ImportConfig
 from vectra_bot.session.recovery import recover_session
 from vectra_bot.store import files
 from vectra_bot.store.accounting import FileReport
+from vectra_bot.store.copying import copy_file
 from vectra_bot.store.journal import (
     journal_directory,
     list_segments,
@@ -24,7 +25,6 @@ from vectra_bot.store.parquet import begin_session, build_parts
 from vectra_bot.store.sessions import is_running, was_closed
 
 STAGED: Final = ".importing-"
-_BLOCK: Final = 1 << 20
 
 
 def is_journal(path: Path) -> bool:
@@ -115,24 +115,12 @@ def _copy(path: Path, target: Path) -> None:
         files.make_directories(staged)
         if path.is_dir():
             for segment in list_segments(path):
-                _copy_file(segment.path, staged / segment.path.name)
+                copy_file(segment.path, staged / segment.path.name)
         else:
             suffix = path.suffix if path.suffix in (".zst", ".gz") else ""
-            _copy_file(path, staged / f"000001.log{suffix}")
+            copy_file(path, staged / f"000001.log{suffix}")
         files.rename(staged, target)
         files.sync_directory(target.parent)
-
-
-def _copy_file(source: Path, target: Path) -> None:
-    import os
-
-    with files.replacing(target) as temporary, source.open("rb") as file:
-        fd = files.open_file(temporary, fresh=True)
-        try:
-            while block := file.read(_BLOCK):
-                files.write_all(fd, block)
-        finally:
-            os.close(fd)
 
 
 __all__ = ["import_journal", "is_journal"]

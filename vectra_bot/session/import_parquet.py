@@ -191,7 +191,8 @@ class _Import:
         report.filled = sorted({*report.filled, *names.filled})
         unused = {name for name in names.unused if snake(name) not in _KNOWN}
         report.unused = sorted({*report.unused, *unused})
-        envelope = Envelope(session.session_id, self.config.venue_name, Mode.REPLAY, SOURCE)
+        ids = f"{session.session_id}:{self.reports.index(report) + 1}"
+        envelope = Envelope(ids, self.config.venue_name, Mode.REPLAY, SOURCE)
         made = conform(table, batch.doc_type, names, envelope, batch.rows[rows])
         good = len(made.kept)
         if session.done:

@@ -45,7 +45,8 @@ FIRST_SEQ: Final = 3
 """Number of the first row where the import numbers them: the journal's own entries are before it."""
 FIRST_PART: Final = 2
 ROWS_PER_PART: Final = 1 << 21
-MAX_OPEN: Final = 32
+ROWS_HELD: Final = 1 << 16
+BYTES_HELD: Final = 64 << 20
 _BLOCK: Final = 1 << 20
 _JOURNAL_BYTES: Final = 1 << 20
 
@@ -164,6 +165,15 @@ class _Open:
     last_seq: int = -1
 
 
+@attrs.define
+class _Held:
+    """Rows that wait to be written together: many small tables make one row group."""
+
+    tables: list[pa.Table] = attrs.field(factory=list)
+    rows: int = 0
+    bytes: int = 0
+
+
 class BulkSession:
     """One session that is being filled with tables; use it as a context manager.
 
@@ -180,6 +190,7 @@ class BulkSession:
         self.session_id: str = header["session_id"]
         self.next_seq = FIRST_SEQ
         self.rows: dict[DocType, int] = {}
+        self._held: dict[DocType, _Held] = {}
         self._open: dict[DocType, _Open] = {}
         self._numbers: dict[DocType, int] = {}
         directory = journal_directory(store, self.session_id)
@@ -190,11 +201,6 @@ class BulkSession:
             self._journal.abandon()
             raise
 
-    @property
-    def is_writing(self) -> bool:
-        """Whether a part is open."""
-        return bool(self._open)
-
     def write(
         self, doc_type: DocType, table: pa.Table, seq: np.ndarray[Any, Any] | None = None
     ) -> None:
@@ -203,7 +209,7 @@ class BulkSession:
         Args:
             doc_type: what they are.
             table: the rows.
-            seq: their numbers, increasing; the session's own running number if None.
+            seq: their numbers; the session's own running number if None.
 
         Raises:
             StoreError: the disk refuses.
@@ -215,8 +221,28 @@ class BulkSession:
             return
         if seq is None:
             seq = np.arange(self.next_seq, self.next_seq + count, dtype=np.int64)
-        self.next_seq = max(self.next_seq, int(seq[-1]) + 1)
-        whole = self._enveloped(doc_type, table, seq)
+        self.next_seq = max(self.next_seq, int(seq.max()) + 1)
+        held = self._held.setdefault(doc_type, _Held())
+        held.tables.append(self._enveloped(doc_type, table, seq))
+        held.rows += count
+        held.bytes += table.nbytes
+        self.rows[doc_type] = self.rows.get(doc_type, 0) + count
+        if held.rows >= ROWS_HELD or held.bytes >= BYTES_HELD:
+            self._flush(doc_type)
+
+    def _flush(self, doc_type: DocType) -> None:
+        """Write what is held of one kind, in order of its numbers."""
+        import numpy as np
+        import pyarrow as pa
+
+        held = self._held.pop(doc_type, None)
+        if held is None:
+            return
+        whole = pa.concat_tables(held.tables, promote_options="none").unify_dictionaries()
+        seq = whole.column("seq").to_numpy()
+        if np.any(np.diff(seq) < 0):
+            whole = whole.sort_by("seq")
+            seq = whole.column("seq").to_numpy()
         part = self._open.get(doc_type)
         if part is not None and (part.rows >= ROWS_PER_PART or part.last_seq >= int(seq[0])):
             self._finish(doc_type)
@@ -224,9 +250,8 @@ class BulkSession:
         if part is None:
             part = self._begin(doc_type)
         part.writer.write(whole)
-        part.rows += count
+        part.rows += len(seq)
         part.last_seq = int(seq[-1])
-        self.rows[doc_type] = self.rows.get(doc_type, 0) + count
 
     def _enveloped(self, doc_type: DocType, table: pa.Table, seq: np.ndarray[Any, Any]) -> pa.Table:
         import numpy as np
@@ -256,7 +281,9 @@ class BulkSession:
         list_part(self.store, part.writer.finish(target.relative_to(self.store).as_posix()))
 
     def pause(self) -> None:
-        """End the open parts; more rows go into further ones."""
+        """Write what is held and end the open parts; more rows go into further ones."""
+        for doc_type in list(self._held):
+            self._flush(doc_type)
         for doc_type in list(self._open):
             self._finish(doc_type)
 
@@ -275,6 +302,7 @@ class BulkSession:
         for part in self._open.values():
             part.writer.abandon()
         self._open.clear()
+        self._held.clear()
         self._journal.abandon()
 
     def __enter__(self) -> Self:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
 
-_LAMPORT: Final = Decimal("1e-9")
+LAMPORT: Final = Decimal("1e-9")
 _MAX_SOL: Final = Decimal(10) ** 18
 # Up to here a double tells neighbouring lamports apart after the multiplication.
 _EXACT_SOL: Final = 4_000_000.0
@@ -30,7 +30,7 @@ _EXACT_INT: Final = 2.0**53
 _CONTEXT: Final = Context(prec=60)
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?")
 _WHOLE = re.compile(r"[+-]?\d{1,19}")
-_LONGEST_NUMBER: Final = 400
+LONGEST_NUMBER: Final = 400
 _TRUTH: Final = {"true": True, "false": False, "1": True, "0": False}
 _REFUSED = (ValueError, TypeError, InvalidOperation, OverflowError, UnicodeError)
 
@@ -298,10 +298,10 @@ def _one_sol(value: Any) -> Decimal:
     if isinstance(value, float):
         if not math.isfinite(value):
             raise ValueError("not finite")
-        amount = _CONTEXT.quantize(Decimal(repr(value)), _LAMPORT)
+        amount = _CONTEXT.quantize(Decimal(repr(value)), LAMPORT)
     else:
         amount = Decimal(_number_text(value)) if isinstance(value, str) else Decimal(value)
-        exact = _CONTEXT.quantize(amount, _LAMPORT)
+        exact = _CONTEXT.quantize(amount, LAMPORT)
         if exact != amount:
             raise ValueError("more than nine places")
         amount = exact
@@ -312,7 +312,7 @@ def _one_sol(value: Any) -> Decimal:
 
 def _number_text(value: str) -> str:
     text = value.strip()
-    if len(text) > _LONGEST_NUMBER or _NUMBER.fullmatch(text) is None:
+    if len(text) > LONGEST_NUMBER or _NUMBER.fullmatch(text) is None:
         raise ValueError("no number")
     return text
 
@@ -427,4 +427,12 @@ _VALUES: Final[dict[str, Callable[[Any], Any]]] = {
     "json": _one_json,
 }
 
-__all__ = ["Converted", "convert", "decimals_of", "moment_of", "nanoseconds_of"]
+__all__ = [
+    "LAMPORT",
+    "LONGEST_NUMBER",
+    "Converted",
+    "convert",
+    "decimals_of",
+    "moment_of",
+    "nanoseconds_of",
+]

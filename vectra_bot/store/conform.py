@@ -54,9 +54,9 @@ _ENTRIES: Final = ("BUY", "SHORT_OPEN")
 
 @attrs.frozen
 class Envelope:
-    """What a document's envelope holds where the row does not say."""
+    """What a document's envelope holds where the row does not say; *ids* begins ids that a row lacks."""
 
-    session_id: str
+    ids: str
     venue: str
     mode: Mode = Mode.REPLAY
     source: str = "import"
@@ -164,7 +164,8 @@ class _Conforming:
             return  # a number of an unknown unit is no time
         made = convert(source, kind)
         if made.bad is not None:
-            self._verdict.refuse(made.bad, f"{column.name}: {_WANTED[column.kind]}", column.name)
+            wanted = "give a time" if kind in ("ns", "ms") else _WANTED[kind]
+            self._verdict.refuse(made.bad, f"{column.name}: {wanted}", column.name)
         self._done[column.name] = self._chosen(column, made)
 
     def _chosen(self, column: Column, made: Converted) -> pa.Array:
@@ -263,7 +264,7 @@ class _Conforming:
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        head = pa.scalar(f"{self.envelope.session_id}:")
+        head = pa.scalar(f"{self.envelope.ids}:")
         return pc.binary_join_element_wise(head, pa.array(self.rows).cast(pa.string()), "")
 
     def _derive(self) -> None:

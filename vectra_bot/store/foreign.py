@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
 BATCH_ROWS: Final = 1 << 17
+BATCH_BYTES: Final = 64 << 20
 MAGIC: Final = b"PAR1"
 _KINDS: Final = {kind.value: kind for kind in DocType}
 _KINDS["candleflip_round"] = DocType.CANDLEFLIP_ROUND
@@ -62,6 +63,12 @@ class ForeignFile:
     path: Path
     doc_type: DocType | None = None
     session_id: str | None = None
+
+
+def rows_at_once(group: pq.RowGroupMetaData, most: int) -> int:
+    """Return how many rows of a row group to read at a time: long texts take fewer."""
+    bytes_per_row = int(group.total_byte_size) // max(int(group.num_rows), 1) + 1
+    return max(1, min(most, BATCH_BYTES // bytes_per_row))
 
 
 def is_parquet(path: Path) -> bool:
@@ -169,7 +176,8 @@ class _Reading:
         import pyarrow as pa
 
         done = 0
-        batches = self.opened.iter_batches(BATCH_ROWS, row_groups=[group], columns=self._columns)
+        size = rows_at_once(self.opened.metadata.row_group(group), BATCH_ROWS)
+        batches = self.opened.iter_batches(size, row_groups=[group], columns=self._columns)
         while done < rows:
             try:
                 batch = next(batches)
@@ -234,4 +242,5 @@ __all__ = [
     "kind_by_columns",
     "open_file",
     "read_batches",
+    "rows_at_once",
 ]
