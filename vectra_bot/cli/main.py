@@ -45,6 +45,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "odds": ("vectra_bot.cli.odds:odds", "Compute the game's odds, checked by simulated games."),
     "query": ("vectra_bot.cli.query:query", "Ask a store: SQL, or a query by name."),
+    "store": (
+        "vectra_bot.cli.store:store",
+        "Check, recover, compact, migrate and fill a store.",
+    ),
     "crowd-check": (
         "vectra_bot.cli.crowd_check:crowd_check",
         "Compare the exchange's crowd and prices with real games.",

@@ -1,0 +1,75 @@
+"""How a long command shows that it moves: a bar for a person, lines for a log, nothing otherwise."""
+
+from __future__ import annotations
+
+import sys
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import click
+
+from vectra_bot.cli.output import clean
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+# A log gets a line for each new step, and for each such share of one that is done.
+_SHARE = 0.25
+
+
+class Steps:
+    """Tells on stderr how far a command is; call it with what is done now, how much of it, and of how much.
+
+    On a terminal it is a bar that is gone afterwards. Elsewhere there are plain lines with *verbose*, and
+    nothing without. It is a context manager, and what the functions of the store take as ``told``.
+    """
+
+    def __init__(self, *, verbose: bool = False) -> None:
+        self._lines = verbose and not sys.stderr.isatty()
+        self._bar: Progress | None = None
+        self._task: TaskID | None = None
+        self._last: tuple[str, float] = ("", 0.0)
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        """Say that *done* of *total* of *what* is done; a *total* of 0 is one that nobody knows yet."""
+        if self._bar is not None and self._task is not None:
+            self._bar.update(
+                self._task, description=clean(what), completed=done, total=total or None
+            )
+        elif self._lines:
+            share = done / total if total else 0.0
+            step, before = self._last
+            if what != step or share - before >= _SHARE:
+                self._last = (what, share)
+                click.echo(f"{clean(what)} {share:.0%}" if total else clean(what), err=True)
+
+    def __enter__(self) -> Self:
+        if sys.stderr.isatty():
+            self._bar = _bar()
+            self._task = self._bar.add_task("", total=None)
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+
+def _bar() -> Progress:
+    import rich.console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+    columns: list[Any] = [
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+    ]
+    console = rich.console.Console(file=sys.stderr, markup=False, emoji=False, highlight=False)
+    return Progress(*columns, console=console, transient=True)

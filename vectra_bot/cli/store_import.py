@@ -1,0 +1,142 @@
+"""``vectra-bot store migrate`` and ``import``: documents of elsewhere and of before, into a store of now."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from vectra_bot.cli import HELP_OPTIONS
+from vectra_bot.cli.output import clean, print_json
+from vectra_bot.cli.progress import Steps
+from vectra_bot.cli.store_options import address, local, store_options
+
+_MIGRATE_EPILOG = """\b
+Examples:
+  vectra-bot store migrate --store ~/rugs_data/events_parquet
+  vectra-bot store migrate --store ./old --into ./new --json
+
+\b
+JSON: source, target, found (schemas), schema_version, ok, sessions (ids), manifests, copied,
+backup, finished; totals and files: rows, imported, duplicates, bad, reasons, bad_rows ...
+"""
+_IMPORT_EPILOG = """\b
+Examples:
+  vectra-bot store import raw_frames.jsonl.gz --store ./captures
+  vectra-bot store import ./recordings --store ./captures --venue backend.rugs.fun --json
+
+\b
+JSON: store, ok, totals (files, rows, imported, duplicates, bad, quarantined), seconds; files:
+file, kind, the same figures, documents by kind, reasons, bad_rows (row, reason, value) ...
+"""
+_SHOWN = 10
+
+
+@click.command(epilog=_MIGRATE_EPILOG, context_settings=HELP_OPTIONS)
+@click.option(
+    "--into", metavar="DIR", help="Write to this store and leave the old one; in place if left out."
+)
+@click.option(
+    "--to", default="2.0.0", show_default=True, metavar="VERSION", help="The schema wanted."
+)
+@click.option(
+    "--no-backup", is_flag=True, help="In place: do not keep the old files when the new ones stand."
+)
+@store_options
+def migrate(
+    *,
+    store: str | None,
+    into: str | None,
+    to: str,
+    no_backup: bool,
+    verbose: bool,
+    as_json: bool,
+) -> int:
+    """Bring a store of an earlier schema to the present one; every row is accounted for.
+
+    Rows that cannot be brought over are counted and named with their file and row: exit code 1 then. The
+    present schema is the only one that is written: an earlier one is refused. Nothing is changed before
+    all of it is built.
+    """
+    from vectra_bot.store.migrate import migrate_store
+
+    root = local(store)
+    target = None if into is None else Path(into).expanduser()
+    with Steps(verbose=verbose) as told:
+        report = migrate_store(root, target, to=to, keep_backup=not no_backup, progress=told)
+    found = report.to_json()
+    if as_json:
+        print_json(found)
+    else:
+        _print_files(found["files"], found["totals"])
+        click.echo(f"{found['target']} holds schema {found['schema_version']}")
+        if found["backup"]:
+            click.echo(f"the old files are in {clean(found['backup'])}")
+    return 0 if report.ok else 1
+
+
+@click.command("import", epilog=_IMPORT_EPILOG, context_settings=HELP_OPTIONS)
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.option(
+    "--session-id", metavar="ID", help="Name of the session; from the content if left out."
+)
+@click.option("--venue", metavar="HOST", help="Where it comes from, if the recording does not say.")
+@store_options
+def import_(
+    *,
+    paths: tuple[str, ...],
+    store: str | None,
+    session_id: str | None,
+    venue: str | None,
+    verbose: bool,
+    as_json: bool,
+) -> int:
+    """Import captures, recordings, journals and foreign Parquet files, or folders of them.
+
+    Every row is accounted for: imported, a duplicate, or named as bad with its line and what is wrong (exit
+    code 1 if there are such). What was imported before is not imported again. A capture is replayed with
+    the strategy `watch`, which makes the same documents as a recording of the feed would have.
+    """
+    from vectra_bot.errors import InputError
+    from vectra_bot.session.importing import import_paths
+    from vectra_bot.store.remote import is_remote
+
+    where = address(store)
+    if is_remote(where):
+        raise InputError(f"store was {where!r}: import into a folder, its path is what is needed")
+    with Steps(verbose=verbose) as told:
+        report = import_paths(
+            [Path(path).expanduser() for path in paths],
+            Path(where).expanduser(),
+            session_id=session_id,
+            venue=venue,
+            progress=told,
+        )
+    found = report.to_json()
+    if as_json:
+        print_json(found)
+    else:
+        _print_files(found["files"], found["totals"])
+    return 0 if report.ok else 1
+
+
+def _print_files(files: list[dict[str, Any]], totals: dict[str, int]) -> None:
+    from vectra_bot.cli.tables import print_table
+
+    if files:
+        columns = ("file", "kind", "rows", "imported", "duplicates", "bad")
+        print_table(columns, [[report[name] for name in columns] for report in files])
+    for report in files:
+        for bad in report["bad_rows"][:_SHOWN]:
+            value = f": {clean(bad['value'])}" if bad["value"] else ""
+            name = clean(bad["file"] or report["file"])
+            click.echo(f"{name} row {bad['row']}: {clean(bad['reason'])}{value}")
+        if report["bad"] > _SHOWN:
+            click.echo(
+                f"{clean(report['file'])}: {report['bad']} bad rows in all; --json lists more"
+            )
+    click.echo(
+        f"{totals['rows']} rows: {totals['imported']} imported, {totals['duplicates']} duplicates, "
+        f"{totals['bad']} bad"
+    )

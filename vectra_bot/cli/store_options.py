@@ -1,0 +1,99 @@
+"""What the commands under ``vectra-bot store`` share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from vectra_bot.cli.output import json_option
+
+if TYPE_CHECKING:
+    from vectra_bot.store.remote import RemoteStore
+
+
+def store_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--store``, ``--verbose`` and ``--json``."""
+    for option in (
+        json_option,
+        click.option(
+            "--verbose", is_flag=True, help="Tell on standard error how far it is, line by line."
+        ),
+        click.option(
+            "--store",
+            metavar="DIR|URL",
+            help="Root of the store, or its address.  "
+            "[default: $VECTRA_STORE, else ~/rugs_data/events_parquet]",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def address(store: str | None) -> str:
+    """Return path or address of the store that was named, or of the default one."""
+    from vectra_bot.store import default_store
+
+    return str(store or default_store())
+
+
+def located(store: str | None) -> Path | RemoteStore:
+    """Return the folder of the store that was named, or of the default one, or where else it is.
+
+    Raises:
+        InputError: there is no such folder, or the address is none.
+    """
+    from vectra_bot.errors import InputError
+    from vectra_bot.store.remote import LocalStore, parse_store
+
+    found = parse_store(address(store))
+    if not isinstance(found, LocalStore):
+        return found
+    if not found.path.is_dir():
+        raise InputError(f"no store at {found.path}: run a session first, or give another --store")
+    return found.path
+
+
+def local(store: str | None) -> Path:
+    """Return the folder of a store on a disk.
+
+    Raises:
+        InputError: there is none, or the store is not on a disk.
+    """
+    from vectra_bot.errors import InputError
+
+    found = located(store)
+    if not isinstance(found, Path):
+        raise InputError(
+            f"store was {found.url!r}, which is no folder: this command works on a disk; give a path"
+        )
+    return found
+
+
+def checked_sessions(store: Path, names: Iterable[str]) -> list[str]:
+    """Return *names*, each once.
+
+    Raises:
+        UnknownNameError: the store has no such session.
+    """
+    from vectra_bot.errors import UnknownNameError
+    from vectra_bot.store.sessions import list_sessions
+
+    known = list_sessions(store)
+    wanted = list(dict.fromkeys(names))
+    for name in wanted:
+        if name not in known:
+            raise UnknownNameError("session", name, known)
+    return wanted
+
+
+def size(count: float) -> str:
+    """Return a number of bytes as people read it."""
+    value, unit = float(count), "B"
+    for larger in ("kB", "MB", "GB", "TB"):
+        if value < 1000:
+            break
+        value, unit = value / 1000, larger
+    return f"{value:.0f} {unit}" if unit == "B" else f"{value:.3g} {unit}"
