@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+import attrs
+
 from vectra_bot.errors import StoreError, safe_text
 from vectra_bot.store.remote import RemoteStore
 
@@ -44,6 +46,19 @@ _FINAL: Final = (
 _SECRETS: Final = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 
 T = TypeVar("T")
+
+
+@attrs.frozen
+class Stat:
+    """What a server says of an object.
+
+    Attributes:
+        size: in bytes.
+        mtime_ns: when it was written, ns since the epoch.
+    """
+
+    size: int
+    mtime_ns: int
 
 
 class Objects:
@@ -85,26 +100,21 @@ class Objects:
         except FileNotFoundError:
             return None
 
-    def chunks(self, name: str) -> Iterator[bytes]:
-        """Yield an object's bytes in pieces; nothing is tried again once the first piece is out.
+    def fetch(self, name: str, take: Callable[[Iterator[bytes]], T]) -> T:
+        """Give an object's bytes in pieces to *take* and return what it returns.
+
+        When the network breaks off, *take* is called again from the first piece.
 
         Raises:
             FileNotFoundError: there is no such object.
             StoreError: it cannot be read.
         """
 
-        def opened() -> Any:
-            return self._files.open_input_stream(self._path(name), compression=None)
+        def fetched() -> T:
+            with self._files.open_input_stream(self._path(name), compression=None) as stream:
+                return take(iter(lambda: stream.read(CHUNK), b""))
 
-        with self._try(f"read {name}", opened) as stream:
-            while True:
-                try:
-                    piece: bytes = stream.read(CHUNK)
-                except self._errors as error:
-                    raise self._refused(f"read {name}", error) from error
-                if not piece:
-                    return
-                yield piece
+        return self._try(f"read {name}", fetched)
 
     def write(self, name: str, data: bytes) -> None:
         """Write an object; readers see the old one or the new one.
@@ -169,21 +179,43 @@ class Objects:
         info = self._try(f"look at {name}", lambda: self._files.get_file_info(self._path(name)))
         return info.size if info.is_file else None
 
-    def list(self, folder: str = "") -> dict[str, int]:
-        """Return names and sizes of the objects under *folder*, at any depth.
+    def listing(self, folder: str = "") -> dict[str, Stat]:
+        """Return names of the objects under *folder*, at any depth, with what the server says of each.
+
+        Raises:
+            StoreError: the server does not say.
+        """
+        cut = len(self.store.root) + 1
+        return {
+            info.path[cut:]: Stat(info.size, info.mtime_ns or 0)
+            for info in self._infos(folder, recursive=True)
+            if info.is_file
+        }
+
+    def folders(self, folder: str = "") -> list[str]:
+        """Return the last names of the folders in *folder*, sorted.
 
         Raises:
             StoreError: the server does not say.
         """
         from pyarrow import fs
 
-        root = self._path(folder) if folder else self.store.root
-        selector = fs.FileSelector(root, allow_not_found=True, recursive=True)
-        found = self._try(
-            f"list {folder or 'objects'}", lambda: self._files.get_file_info(selector)
+        return sorted(
+            info.base_name
+            for info in self._infos(folder, recursive=False)
+            if info.type is fs.FileType.Directory
         )
-        cut = len(self.store.root) + 1
-        return {info.path[cut:]: info.size for info in found if info.is_file}
+
+    def _infos(self, folder: str, *, recursive: bool) -> Any:
+        from pyarrow import fs
+
+        root = self._path(folder) if folder else self.store.root
+        selector = fs.FileSelector(root, allow_not_found=True, recursive=recursive)
+        what = f"list {folder or 'objects'}"
+        try:
+            return self._try(what, lambda: self._files.get_file_info(selector))
+        except FileNotFoundError as error:  # the bucket
+            raise self._refused(what, error) from None
 
     def delete(self, name: str) -> None:
         """Remove an object; harmless if there is none.

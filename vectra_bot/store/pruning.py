@@ -90,7 +90,7 @@ def _prune_session(root: Path, objects: Objects, session_id: str) -> list[Part]:
 def _mirrored(root: Path, objects: Objects, folder: Path) -> list[Part]:
     """Return the parts of *folder*, all of which stand in the remote store."""
     name = folder.relative_to(root).as_posix()
-    sizes = objects.list(name)
+    sizes = {path: stat.size for path, stat in objects.listing(name).items()}
     there = {part.sha256: part for part in read_remote_manifest(objects, name)}
     listed = read_manifest(folder)
     for part in listed:

@@ -178,7 +178,7 @@ class _Mirror:
         self._listed = listed
 
     def run(self, session_id: str) -> Uploaded:
-        there = self._objects.list(self._folder)
+        there = {name: stat.size for name, stat in self._objects.listing(self._folder).items()}
         name = f"{self._folder}/{MANIFEST}"
         remote = self._remote_parts() if name in there else []
         intact = [part for part in remote if there.get(part.path) == part.bytes]
