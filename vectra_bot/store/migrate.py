@@ -99,7 +99,7 @@ def migrate_store(
     """
     check_wanted(to)
     source = Path(path).expanduser().absolute()
-    if not source.is_dir():
+    if not source.is_dir() and not (_building(source) / MARK).exists():
         raise InputError(f"no store at {source}: give the folder that holds the doc_type= folders")
     goal = source if target is None else Path(target).expanduser().absolute()
     if goal != source and not (goal.exists() and goal.samefile(source)):
@@ -180,7 +180,7 @@ def _complete(source: Path, goal: Path, copied: list[str], layout: Layout) -> in
 def _in_place(
     store: Path, layout: Layout, *, keep_backup: bool, progress: Progress
 ) -> MigrationReport:
-    building = store.with_name(store.name + BUILDING)
+    building = _building(store)
     with files.store_errors(f"cannot build the new store {building}"):
         if building.exists():
             files.remove_tree(building)
@@ -209,9 +209,10 @@ def _in_place(
 def _swap(store: Path, building: Path, *, keep_backup: bool) -> str | None:
     """Let the tree that was built take the store's place, and the old one its name as a backup."""
     with files.store_errors(f"cannot put the new store in the place of {store}"):
-        if not files.exchange(store, building):
+        if not store.exists() or not files.exchange(store, building):
             # Between these two the store has no name; the next migration goes on from here.
-            files.rename(store, _backup_name(store))
+            if store.exists():
+                files.rename(store, _backup_name(store))
             files.rename(building, store)
         files.sync_directory(store.parent)
     return _put_away(store, building, keep_backup=keep_backup)
@@ -237,7 +238,7 @@ def _put_away(store: Path, old: Path, *, keep_backup: bool) -> str | None:
 
 def _finished(store: Path, *, keep_backup: bool) -> MigrationReport | None:
     """Finish a migration whose tree was built whole when the process died; None if there is none."""
-    building = store.with_name(store.name + BUILDING)
+    building = _building(store)
     if (store / MARK).exists():
         backup = _put_away(store, building, keep_backup=keep_backup)
     elif (building / MARK).exists():
@@ -254,6 +255,10 @@ def _finished(store: Path, *, keep_backup: bool) -> MigrationReport | None:
         backup=backup,
         finished=True,
     )
+
+
+def _building(store: Path) -> Path:
+    return store.with_name(store.name + BUILDING)
 
 
 def _backup_name(store: Path) -> Path:

@@ -1,0 +1,453 @@
+"""Migration: a test for each schema that was released, and for what comes in between."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from tests.store.released import v1, v2_bare
+from tests.store.samples import tick_document
+from tests.store.stores import write_documents
+from vectra_bot.errors import InputError, StoreError
+from vectra_bot.models import DocType
+from vectra_bot.store import files
+from vectra_bot.store.accounting import FileReport
+from vectra_bot.store.catalog import open_store
+from vectra_bot.store.journal import Journal, journal_directory
+from vectra_bot.store.manifest import read_manifest
+from vectra_bot.store.migrate import BACKUP, BUILDING, MARK, migrate_store
+from vectra_bot.store.schema_v1 import map_rows
+from vectra_bot.store.sessions import list_sessions
+
+KINDS = [
+    "ws_event", "game_tick", "server_state", "player_action", "system_event", "button_event",
+    "complete_game", "candleflip_round", "bbc_round", "short_position",
+]  # fmt: skip
+
+
+def rows_of(store: Path, doc_type: str) -> list[dict[str, Any]]:
+    """Return the rows of one kind, in order."""
+    with open_store(store) as catalog:
+        return catalog.sql(f'SELECT * FROM "{doc_type}" ORDER BY session_id, seq').as_dicts()
+
+
+def tree_of(root: Path) -> dict[str, str]:
+    """Return every file below *root* with its digest."""
+    return {
+        path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(root.rglob("*"))
+        if path.is_file() and path.name != "lock"
+    }
+
+
+def detail_of(row: dict[str, Any]) -> dict[str, Any]:
+    """Return the JSON of a system event."""
+    found: dict[str, Any] = json.loads(row["detail_json"])
+    return found
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Path:
+    """Return a store of schema 1.0.0 with a row of every kind."""
+    store = tmp_path / "store"
+    v1.write(store, v1.one_of_each())
+    return store
+
+
+# --- 1.0.0 -------------------------------------------------------------------------------------------
+
+
+def test_every_kind_of_1_0_0_becomes_documents(old: Path) -> None:
+    """Every row is imported; prices are the doubles of their text, amounts exact."""
+    report = migrate_store(old)
+
+    assert report.ok
+    assert report.found == ("1.0.0",)
+    assert sorted(f.kind.removeprefix("schema 1.0.0: ") for f in report.files) == sorted(KINDS)
+    assert {f.rows for f in report.files} == {1, 2}
+    assert [tick["price"] for tick in rows_of(old, "game_tick")] == [1.0, 1.061531247396796]
+    assert [state["cash"] for state in rows_of(old, "server_state")] == [
+        Decimal("1.234567891"), Decimal("0.068904608")
+    ]  # fmt: skip
+    (frame,) = rows_of(old, "ws_event")
+    assert (frame["direction"], frame["trace_id"]) == ("out", v1.TRACE)
+    (action,) = rows_of(old, "player_action")
+    assert (action["action_type"], action["actor"], action["state"]) == (
+        "BUY",
+        "human",
+        "UNRESOLVED",
+    )
+    assert action["timestamps_confirmed_ts"] is action["outcome_success"] is None
+    (flip,) = rows_of(old, "candleflip")
+    assert flip["round_id"] == "r-1"
+
+
+def test_what_has_no_column_stands_beside_the_document(old: Path) -> None:
+    """From documents and system events each old row can be read again, every value of it."""
+    before = {row["seq"]: row for row in v1.one_of_each()}
+
+    migrate_store(old)
+
+    events = rows_of(old, "system_event")
+    rest = {e["seq"] - 1: detail_of(e) for e in events if e["kind"] == "migrate.row"}
+    states = rows_of(old, "server_state")
+    assert rest[states[1]["seq"]]["cash"] == "0.06890460799999999"
+    ticks = rows_of(old, "game_tick")
+    assert [rest[tick["seq"]]["raw_json"] for tick in ticks] == [
+        before[2]["raw_json"], before[3]["raw_json"]
+    ]  # fmt: skip
+    by_kind = {event["kind"]: detail_of(event) for event in events}
+    assert by_kind["ui.button"]["sequence_id"] == "q-1"
+    assert by_kind["game.finished"]["recorded"]["prices"] == [1, 1.01, 0.02]
+    numbers = [row["seq"] for kind in DocType for row in rows_of(old, kind.value)]
+    assert len(numbers) == len(set(numbers))
+
+
+def test_order_of_rows_is_kept_over_kinds_and_files(tmp_path: Path) -> None:
+    """Numbers follow the old numbers, though the files are many and of several days."""
+    store = tmp_path / "store"
+    rows = [v1.tick(n, n, str(1 + n)) if n % 2 else v1.frame(n) for n in range(1, 60)]
+    rows[30]["ts"] = "2025-12-18T00:00:01"
+    v1.write(store, rows, rows_per_file=7)
+
+    migrate_store(store)
+
+    with open_store(store) as catalog:
+        found = catalog.sql(
+            "SELECT doc_type FROM (SELECT seq, doc_type FROM game_tick UNION ALL "
+            "SELECT seq, doc_type FROM ws_event) ORDER BY seq"
+        ).rows
+    assert [kind for (kind,) in found] == [row["doc_type"] for row in rows]
+    assert len(read_manifest(store / "doc_type=game_tick" / "session_id=v1-session")) == 1
+
+
+def test_rows_that_cannot_be_are_named(tmp_path: Path) -> None:
+    """Bad rows are counted with file, row and reason; the others go over; a row twice is taken once."""
+    store = tmp_path / "store"
+    rows = [
+        v1.tick(1, 0, "1"),
+        v1.tick(2, 1, "NaN"),
+        v1.tick(3, 2, "1,5"),
+        v1.tick(1, 0, "1"),
+        v1.row("game_tick", None, game_id="g", tick=1, price="1"),
+        v1.row("game_tick", 6, "../../etc", game_id="g", tick=1, price="1"),
+        {**v1.tick(7, 1, "2"), "ts": "2025-12-17 at noon"},
+        {**v1.tick(8, 1, "2"), "game_id": None},
+    ]
+    v1.write(store, rows)
+    v1.write(store, [v1.row("dream", 9)])
+    damaged = store / "doc_type=ws_event" / "date=2025-12-17" / "x.parquet"
+    damaged.parent.mkdir(parents=True)
+    damaged.write_bytes(b"PAR1 and no more")
+
+    report = migrate_store(store)
+
+    by_kind = {f.kind.removeprefix("schema 1.0.0: "): f for f in report.files}
+    ticks = by_kind["game_tick"]
+    assert (ticks.rows, ticks.imported, ticks.duplicates, ticks.bad) == (8, 1, 1, 6)
+    assert all(f.adds_up for f in report.files)
+    assert {bad.row for bad in ticks.bad_rows} == {2, 3, 5, 6, 7, 8}
+    assert all("date=2025-12-17" in bad.file for bad in ticks.bad_rows)
+    assert by_kind["dream"].bad == by_kind["ws_event"].bad == 1
+    assert not report.ok
+
+
+def test_the_old_tree_is_kept_as_it_was(old: Path) -> None:
+    """In place, the old files stand beside the store, byte for byte, unless they are not wanted."""
+    before = tree_of(old)
+
+    report = migrate_store(old)
+
+    backup = old.with_name(old.name + BACKUP)
+    assert report.backup == str(backup)
+    assert tree_of(backup) == before
+    assert not list(old.parent.glob(f"*{BUILDING}"))
+    assert not (old / MARK).exists()
+    shutil.rmtree(old)
+    backup.rename(old)
+    assert migrate_store(old, keep_backup=False).backup is None
+    assert not backup.exists()
+
+
+def test_into_another_store_only_that_one_is_written(old: Path, tmp_path: Path) -> None:
+    """The source stays as it was; the same again adds nothing."""
+    before = tree_of(old)
+    goal = tmp_path / "goal"
+
+    first = migrate_store(old, goal)
+    again = migrate_store(old, goal)
+
+    assert tree_of(old) == before
+    assert first.ok
+    assert again.ok
+    assert sum(f.duplicates for f in again.files) == sum(f.imported for f in first.files) == 12
+    assert sum(f.imported for f in again.files) == 0
+    assert len(rows_of(goal, "game_tick")) == 2
+
+
+def test_a_mixed_tree_keeps_what_is_new(old: Path) -> None:
+    """Sessions of 2.0.0 with and without manifests go over beside the migrated ones."""
+    v2_bare.write(old)
+    write_documents(old, [tick_document(n) for n in range(5)], "listed")
+
+    report = migrate_store(old)
+
+    assert set(report.found) == {"1.0.0", "2.0.0 without manifests"}
+    assert set(report.copied) == {v2_bare.SESSION, "listed"}
+    ticks = rows_of(old, "game_tick")
+    by_session = {name: sum(t["session_id"] == name for t in ticks) for name in report.copied}
+    assert by_session == {v2_bare.SESSION: 40, "listed": 5}
+    assert len(ticks) == 47
+    assert not list(old.glob("doc_type=*/date=*"))
+
+
+def test_numbers_that_cannot_be_kept_make_no_wrong_ones() -> None:
+    """An old number beyond what the new ones hold is no number."""
+    rows = [v1.tick(seq, 1, "1") for seq in (0, 1)]
+    rows[1]["seq"] = 2**62
+
+    mapped = map_rows("game_tick", rows)
+
+    assert mapped.seq.tolist() == [5, -1]
+
+
+# --- 2.0.0 without manifests -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("merged", [False, True])
+def test_folders_without_a_manifest_get_one(tmp_path: Path, *, merged: bool) -> None:
+    """Nothing but manifests is added, and what a merge left is finished: every row once."""
+    store = tmp_path / "store"
+    v2_bare.write(store, merged=merged)
+    before = rows_of(store, "game_tick") if not merged else None
+
+    report = migrate_store(store)
+
+    parts = read_manifest(store / "doc_type=game_tick" / f"session_id={v2_bare.SESSION}")
+    assert sum(part.rows for part in parts) == 40
+    assert (parts[0].first_seq, parts[-1].last_seq) == (1, 40)
+    assert report.manifests == 1
+    assert report.backup is None
+    found = rows_of(store, "game_tick")
+    assert [row["seq"] for row in found] == list(range(1, 41))
+    assert before in (None, found)
+
+
+def test_into_another_store_the_bare_session_is_whole(tmp_path: Path) -> None:
+    """Files, journal and manifest stand there; the source is as it was."""
+    store, goal = tmp_path / "store", tmp_path / "goal"
+    v2_bare.write(store)
+    before = tree_of(store)
+
+    report = migrate_store(store, goal)
+
+    assert tree_of(store) == before
+    assert report.copied == (v2_bare.SESSION,)
+    assert list_sessions(goal) == [v2_bare.SESSION]
+    assert len(rows_of(goal, "game_tick")) == 40
+    assert len(list(Journal.open(goal / "journals" / v2_bare.SESSION))) == 42
+
+
+# --- 2.0.0 as it is ----------------------------------------------------------------------------------
+
+
+def test_a_store_of_the_present_schema_is_left_alone(tmp_path: Path) -> None:
+    """Not a byte of it changes."""
+    write_documents(tmp_path, [tick_document(n) for n in range(5)])
+    before = tree_of(tmp_path)
+
+    report = migrate_store(tmp_path)
+
+    assert tree_of(tmp_path) == before
+    assert (report.found, report.ok, report.manifests) == (("2.0.0",), True, 0)
+
+
+# --- what is refused ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("version", ["3.0.0", "2.1.0"])
+def test_a_newer_store_is_refused(tmp_path: Path, version: str) -> None:
+    """The version that was found, the one that is read and what to do are said; nothing is written."""
+    store = tmp_path / "store"
+    v2_bare.write(store)
+    path = next((store / "doc_type=game_tick").rglob("part-000002.parquet"))
+    table = pq.read_table(path)
+    said = {**(table.schema.metadata or {}), b"vectra.schema_version": version.encode()}
+    pq.write_table(table.replace_schema_metadata(said), path)
+    before = tree_of(store)
+
+    with pytest.raises(StoreError, match=f"{version}.* 2.0.0: upgrade"):
+        migrate_store(store)
+
+    assert tree_of(store) == before
+
+
+def test_a_newer_journal_is_refused(tmp_path: Path) -> None:
+    """A journal alone tells its schema as well."""
+    v2_bare.write(tmp_path / "store", version="2.7.0")
+
+    with pytest.raises(StoreError, match=r"2\.7\.0"):
+        migrate_store(tmp_path / "store")
+
+
+def test_a_downgrade_is_refused(old: Path) -> None:
+    """No other schema than the present one is written."""
+    before = tree_of(old)
+
+    with pytest.raises(StoreError, match=r"1\.0\.0: this program writes 2\.0\.0 and never makes"):
+        migrate_store(old, to="1.0.0")
+
+    assert tree_of(old) == before
+
+
+def test_no_store_and_a_store_in_use_are_refused(old: Path, tmp_path: Path) -> None:
+    """What is missing, and who is in the way, is said."""
+    with pytest.raises(InputError, match="no store at"):
+        migrate_store(tmp_path / "nowhere")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="is no store"):
+        migrate_store(tmp_path / "empty")
+    header = {"session_id": "live", "mode": "paper", "venue": "embedded"}
+    journal = Journal.create(journal_directory(old, "live"), header)
+    try:
+        with pytest.raises(StoreError, match=r"'live' of .* is being written"):
+            migrate_store(old)
+    finally:
+        journal.abandon()
+
+
+def test_a_session_name_that_is_taken_is_refused(old: Path, tmp_path: Path) -> None:
+    """Rows of another session are never mixed in."""
+    goal = tmp_path / "goal"
+    write_documents(goal, [tick_document(1)], "v1-session")
+
+    with pytest.raises(StoreError, match="'v1-session' has rows"):
+        migrate_store(old, goal)
+
+
+# --- kills and full disks ----------------------------------------------------------------------------
+
+CHILD = """
+import os, signal, sys
+from vectra_bot.store import files
+from vectra_bot.store.migrate import migrate_store
+
+left = int(sys.argv[2])
+def die(op):
+    global left
+    left -= 1
+    if left == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+with files.observing(die):
+    migrate_store(sys.argv[1])
+"""
+
+
+def operations(store: Path, tmp_path: Path) -> int:
+    """Return how many operations on the disk a migration of *store* takes."""
+    copy = tmp_path / "counted"
+    shutil.copytree(store, copy)
+    seen: list[files.Op] = []
+    with files.observing(seen.append):
+        migrate_store(copy)
+    return len(seen)
+
+
+def test_a_migration_that_was_killed_goes_on(old: Path, tmp_path: Path) -> None:
+    """Wherever it dies, the store's name holds the old store or the new one, and again makes it new."""
+    v2_bare.write(old)
+    count = operations(old, tmp_path)
+    before = tree_of(old)
+    for number, at in enumerate([count // 3, count - 7, count - 5, count - 3, count - 1]):
+        store = tmp_path / f"run-{number}" / "store"
+        shutil.copytree(old, store)
+
+        done = subprocess.run([sys.executable, "-c", CHILD, str(store), str(at)], check=False)
+
+        assert done.returncode == -signal.SIGKILL
+        if store.exists() and not (store / MARK).exists() and list(store.glob("doc_type=*/date=*")):
+            assert tree_of(store) == before
+        report = migrate_store(store)
+        assert all(f.adds_up and not f.bad for f in report.files)
+        assert len(rows_of(store, "game_tick")) == 42
+        assert tree_of(Path(str(store) + BACKUP)) == before
+        assert [p.name for p in store.parent.iterdir() if BUILDING in p.name] == []
+
+
+def test_a_store_that_lost_its_name_gets_it_again(old: Path, tmp_path: Path) -> None:
+    """Where the system cannot exchange two folders, a kill may come between the two renames."""
+    count = operations(old, tmp_path)
+    done = subprocess.run([sys.executable, "-c", CHILD, str(old), str(count - 5)], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert list(old.glob("doc_type=*/date=*"))
+    before = tree_of(old)
+    old.rename(old.with_name(old.name + BACKUP))
+
+    report = migrate_store(old)
+
+    assert report.finished
+    assert report.backup == str(old) + BACKUP
+    assert tree_of(Path(report.backup)) == before
+    assert len(rows_of(old, "game_tick")) == 2
+
+
+def test_a_full_disk_leaves_the_store_as_it_was(old: Path, tmp_path: Path) -> None:
+    """One clear error, and the same command works when there is room."""
+    count = operations(old, tmp_path)
+    before = tree_of(old)
+    for at in range(1, count - 12, max(1, count // 10)):
+        left = at
+
+        def refuse(op: files.Op) -> None:
+            nonlocal left
+            left -= 1
+            if left == 0:
+                raise OSError(28, "No space left on device")
+
+        with files.observing(refuse), pytest.raises(StoreError, match="No space left"):
+            migrate_store(old)
+        assert tree_of(old) == before
+
+    assert migrate_store(old).ok
+
+
+# --- accounting --------------------------------------------------------------------------------------
+
+
+def test_bad_rows_are_listed_up_to_a_bound_and_counted_in_full() -> None:
+    """A report of a million bad rows stays small and true."""
+    report = FileReport("x")
+    for number in range(1, 5001):
+        report.refuse(number, f"reason {number % 300}", "\ud800" * 5)
+    report.refuse(5001, "many", count=1_000_000)
+
+    assert report.bad == report.rows == sum(report.reasons.values()) == 1_005_000
+    assert len(report.bad_rows) == 1000
+    assert len(report.reasons) <= 201
+    assert json.dumps(report.to_json()).isascii()
+    assert report.adds_up
+
+
+def test_columns_that_no_release_knew_are_kept(tmp_path: Path) -> None:
+    """A column more, of whatever type, goes into the JSON beside the document."""
+    store = tmp_path / "store"
+    v1.write(store, [v1.tick(1, 0, "1")])
+    (path,) = store.rglob("*.parquet")
+    table = pq.read_table(path)
+    pq.write_table(table.append_column("mood", pa.array([{"level": 3}])), path)
+
+    assert migrate_store(store).ok
+
+    (event,) = rows_of(store, "system_event")
+    assert detail_of(event)["mood"] == {"level": 3}
