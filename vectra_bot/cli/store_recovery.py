@@ -8,20 +8,21 @@ from typing import Any, Final
 
 from attrs import define, field
 
-from vectra_bot.errors import VectraError, safe_error
+from vectra_bot.errors import StoreError, VectraError
 from vectra_bot.models import DocType
 from vectra_bot.session.recovery import recover_session
 from vectra_bot.store.checking import Told, check_store
 from vectra_bot.store.part_checks import Problem
 from vectra_bot.store.rebuilding import rebuild_session
 from vectra_bot.store.remote import RemoteStore
-from vectra_bot.store.salvage import salvage
+from vectra_bot.store.salvage import DAMAGED, salvage
 from vectra_bot.store.sessions import is_running, list_sessions, repair_store
 from vectra_bot.store.uploading import upload_all
 
 # Of these, only a copy of what was lost can help, or the option that says that some may be lost.
 _OF_JOURNALS: Final = ("journal_damaged", "journal_gap")
-_NOT_OF_FILES: Final = (*_OF_JOURNALS, "session_unfinished", "schema_old")
+# Rows that only files have are never thrown away unasked.
+_NOT_OF_FILES: Final = (*_OF_JOURNALS, "session_unfinished", "schema_old", "rows_unknown")
 
 
 @define
@@ -126,6 +127,7 @@ class _Recovery:
         self._told = told
         self._quick = quick
         self._touched: set[str] = set()
+        self._forget = False
 
     def run(self, salvage_too: bool, rebuild: bool) -> None:
         """Do everything in the order in which one thing needs another."""
@@ -141,6 +143,7 @@ class _Recovery:
                 self._try(directory.name, self._finish, directory)
         problems = self._look()
         folders = _folders_of(problems)
+        self._forget = rebuild
         if rebuild:
             folders = dict.fromkeys(self._wanted or list_sessions(self._root))
         for number, (session_id, doc_types) in enumerate(folders.items()):
@@ -158,7 +161,7 @@ class _Recovery:
         try:
             action(*arguments)
         except (VectraError, OSError) as error:
-            line = " ".join(safe_error(error).split())
+            line = " ".join(str(error).split())
             self._report.failed.append(line if session_id in line else f"{session_id}: {line}")
         else:
             self._touched.add(session_id)
@@ -191,12 +194,17 @@ class _Recovery:
     def _rebuild(self, session_id: str, doc_types: Collection[DocType] | None) -> None:
         directory = self._root / "journals" / session_id
         if not directory.is_dir():
-            raise VectraError(
+            raise StoreError(
                 f"session {session_id!r} has no journal to build its files from: bring the files back "
                 "from a copy, or drop the session"
             )
         if is_running(directory):
             return
+        if not self._forget and any(directory.glob(f"*{DAMAGED}*")):
+            raise StoreError(
+                f"the journal of session {session_id!r} lost entries: files built from it would lack rows "
+                "that the present ones have; give --rebuild to build them all the same"
+            )
         parts = rebuild_session(directory, self._root, doc_types)
         self._report.rebuilt += [part.path for part in parts]
 

@@ -15,12 +15,15 @@ from vectra_bot.store.manifest import Part
 from vectra_bot.store.parquet import doc_type_of
 from vectra_bot.store.part_checks import RECOVER, FolderCheck, Problem, Tree, numbers_of
 from vectra_bot.store.reader import Segment, list_segments, never_began, read_segment
+from vectra_bot.store.salvage import DAMAGED
 from vectra_bot.store.segment_record import SegmentRecord, manifest_path, read_segment_record
 
 if TYPE_CHECKING:
     import numpy as np
 
 SALVAGE: Final = "vectra-bot store recover --salvage"
+FORGET: Final = "vectra-bot store recover --rebuild"
+UNKNOWN: Final = "are in files, but not in the journal"
 
 
 @define
@@ -30,7 +33,8 @@ class JournalCheck:
     Attributes:
         segments: segments it has.
         entries: entries that were read.
-        clean: whether it ends with a close entry.
+        clean: whether it was closed.
+        salvaged: whether it lost entries to damage: its files may hold more than it does.
         imported: whether its files hold more than it does, because they came from elsewhere.
     """
 
@@ -41,6 +45,7 @@ class JournalCheck:
     last_seq: int = -1
     clean: bool = False
     imported: bool = False
+    salvaged: bool = False
     _comparison: _Comparison | None = None
 
     @property
@@ -83,13 +88,14 @@ def check_journal(
     check.segments = len(segments)
     if not running:
         _check_temporary(check, directory)
+    check.salvaged = any(directory.glob(f"*{DAMAGED}*"))
     if began and _check_segments(check, tree, directory, segments, folders, read=read):
         unbuilt = [s for s in segments if not _record_path(directory, s).exists()]
         if unbuilt and unbuilt[-1] is segments[-1] and not check.clean:
             unbuilt.pop()  # it is open
         if not running:
             _note_unfinished(check, unbuilt)
-        if read and check.clean and not (running or unbuilt or check.imported):
+        if read and check.clean and not (running or unbuilt or check.imported or check.salvaged):
             check.comparison(tree, folders).rest()
     return check
 
@@ -104,6 +110,7 @@ def _check_segments(
     read: bool,
 ) -> bool:
     """Go through the segments; return whether all of them can be read."""
+    closed = False
     for segment in segments:
         built = _record_path(directory, segment).exists()
         try:
@@ -116,8 +123,11 @@ def _check_segments(
             comparison = check.comparison(tree, folders) if read and built else None
             if not _read(check, segment, comparison, last=segment is segments[-1]):
                 return False
-        elif record is not None:
+        if record is not None and not read:
             _check_listed(check, record, folders)
+        closed = built
+    # The record of the last segment is written once the journal was closed, whatever became of its end.
+    check.clean = check.clean or closed
     return True
 
 
@@ -232,18 +242,18 @@ class _Comparison:
             for part in self._lost.get(doc_type, ()):  # said already, with its range
                 missing = missing[(missing < part.first_seq) | (missing > part.last_seq)]
             self._note("rows_missing", "are in no file", path, doc_type, missing)
+            if self._check.salvaged:
+                continue
             extra = np.setdiff1d(found, wanted)
             for first, last in gaps:
                 extra = extra[(extra < first) | (extra > last)]
-            self._note(
-                "rows_unknown", "are in files, but not in the journal", path, doc_type, extra
-            )
+            self._note("rows_unknown", UNKNOWN, path, doc_type, extra)
 
     def rest(self) -> None:
         """Look for rows after the journal's last entry."""
         for doc_type, numbers in self._numbers.items():
             extra = numbers.upto(2**63 - 1)
-            self._note("rows_unknown", "are in files, but not in the journal", "", doc_type, extra)
+            self._note("rows_unknown", UNKNOWN, "", doc_type, extra)
 
     def _note(
         self, kind: str, what: str, path: str, doc_type: DocType, numbers: np.ndarray
@@ -254,6 +264,7 @@ class _Comparison:
                 kind,
                 f"{len(numbers)} {doc_type.value} documents from {first} to {last} {what}",
                 path or self._check.place,
+                advice=FORGET if kind == "rows_unknown" else RECOVER,
                 doc_type=doc_type, first_seq=first, last_seq=last,
             )  # fmt: skip
 
