@@ -314,10 +314,11 @@ class Journal:
     def _store(self, data: bytes, first_seq: int, last_seq: int, ts_ns: int) -> None:
         """Store a whole group."""
         size = len(data)
+        if first_seq != self._next_seq:
+            self._check_usable()
+            raise self._out_of_order(first_seq, self._next_seq - 1)
         if self._at + size > self._limit:
             self._make_room(size)
-        if first_seq != self._next_seq:
-            raise self._out_of_order(first_seq, self._next_seq - 1)
         try:
             self._open.store(self._at, data)
         except OSError as error:
@@ -356,6 +357,7 @@ class Journal:
         self._check_usable()
         if self._at:
             self._roll(0)
+            self._limit = 0  # a mark may be due
 
     def _roll(self, needed: int) -> None:
         """Go on in a segment with room for *needed* bytes; what is open is left as it is if that fails."""

@@ -234,7 +234,8 @@ class JournalReader:
         self._starts_anywhere = False
         if code == LOSS:
             self.losses.append((first_seq, last_seq))
-        return int(last_seq)
+        self.last_seq, self.clean = int(last_seq), False
+        return self.last_seq
 
     def _may_follow(self, index: int, entry: Entry, last: int, *, begins: bool) -> bool:
         """Return whether *entry* may follow entry *last*; if not, the journal was torn before it.
