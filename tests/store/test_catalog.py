@@ -1,71 +1,63 @@
-"""SQL over a store: views for every kind, the schema's own queries, exact money."""
+"""Opening a store: views for every kind, tables and frames, damaged files left out, other stores unharmed."""
 
 from __future__ import annotations
 
-import re
+import shutil
+import sys
+import threading
+import warnings
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
+import attrs
 import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from tests.store.samples import (
-    HEADER,
     SESSION,
     action_document,
     sol,
     state_document,
     tick_document,
-    trade_document,
 )
-from vectra_bot.errors import InputError, UnknownNameError
-from vectra_bot.models import ActionType, DocType, Document, GamePhase, MLEpisode, StateCause
+from tests.store.stores import write_documents, write_ticks
+from vectra_bot.errors import InputError, StoreError, UnknownNameError, UsageError
+from vectra_bot.models import ActionType, DocType, Document, MLEpisode
 from vectra_bot.serde import document_columns
-from vectra_bot.store import default_store
-from vectra_bot.store.catalog import open_store
-from vectra_bot.store.entry import Entry
-from vectra_bot.store.journal import Journal, journal_directory
-from vectra_bot.store.parquet import begin_session, build_parts, part_path
-from vectra_bot.store.queries import QUERIES, SEED_PATH
+from vectra_bot.store import default_store, files
+from vectra_bot.store.catalog import Catalog, DamagedRows, open_store
+from vectra_bot.store.manifest import MANIFEST, part_folder, read_manifest, write_manifest
+from vectra_bot.store.schema import schema_of
+from vectra_bot.store.sources import ATTEMPTS, Damaged
+from vectra_bot.store.writing import part_path
 
-
-def _store(root: Path, documents: list[Document], session_id: str = SESSION) -> Path:
-    header = {**HEADER, "session_id": session_id}
-    journal = Journal.create(journal_directory(root, session_id), header)
-    journal.append([Entry.of_document(i, doc) for i, doc in enumerate(documents, start=1)])
-    journal.close("done")
-    build_parts(journal.directory, root)
-    return root
-
-
-def _two_games() -> list[Document]:
-    """Return a buy and sell in one game; a stake won and a forced sell in the next; a quiet third."""
-    return [
-        tick_document(0, 1.0),
-        state_document("1", "0", None),
-        state_document("0.9", "-0.1", StateCause.ACTION, action="a-1"),
-        action_document("a-1", ActionType.BUY, "0.1", before="1", after="0.9"),
-        state_document("1.050000001", "0.150000001", StateCause.ACTION, action="a-2"),
-        action_document(
-            "a-2", ActionType.SELL, "0.150000001", before="0.9", after="1.050000001", latency_ms=300
-        ),
-        tick_document(1, 0.02, phase=GamePhase.RUGGED),
-        tick_document(0, 1.0, game_id="g-2"),
-        state_document("1.040000001", "-0.01", StateCause.ACTION, "g-2", "a-3"),
-        action_document(
-            "a-3", ActionType.SIDEBET, "0.01", before="1.050000001", after="1.040000001",
-            game_id="g-2", latency_ms=None,
-        ),
-        state_document("1.090000001", "0.05", StateCause.STAKE_SETTLED, "g-2", "a-3"),
-        state_document("1.090000002", "0.000000001", StateCause.FORCED_SELL, "g-2"),
-        tick_document(0, 1.0, game_id="g-3"),
-    ]  # fmt: skip
+COUNT = "SELECT count(*), count(DISTINCT seq) FROM game_tick"
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Path:
-    return _store(tmp_path / "store", _two_games())
+    """Return a store with three parts of two ticks each, an action and a statement of cash."""
+    root = tmp_path / "store"
+    write_ticks(root, lambda seq: tick_document(seq, 1 + seq / 8), 3)
+    write_documents(
+        root,
+        [
+            action_document("a-1", ActionType.BUY, "0.1", before="1", after="0.9"),
+            state_document("0.9", "-0.1", None),
+        ],
+        first_seq=7,
+    )
+    return root
+
+
+def _quiet(root: Path) -> tuple[Catalog, list[Damaged]]:
+    """Open a store; what is left out goes to a list."""
+    told: list[Damaged] = []
+    return open_store(root, on_damaged=told.append), told
 
 
 def test_every_kind_has_a_view_even_without_files(store: Path) -> None:
@@ -74,8 +66,8 @@ def test_every_kind_has_a_view_even_without_files(store: Path) -> None:
         for doc_type in DocType:
             result = catalog.sql(f"SELECT * FROM {doc_type.value}")
             assert list(result.columns) == [c.name for c in document_columns(doc_type)]
-            empty = catalog.sql(f"DESCRIBE {doc_type.value}")
-            assert len(empty.rows) == len(result.columns)
+            assert len(catalog.sql(f"DESCRIBE {doc_type.value}").rows) == len(result.columns)
+        assert len(catalog.sql("SHOW TABLES").rows) == len(DocType)
 
 
 def test_empty_views_have_the_types_of_full_ones(tmp_path: Path, store: Path) -> None:
@@ -88,105 +80,69 @@ def test_empty_views_have_the_types_of_full_ones(tmp_path: Path, store: Path) ->
             assert empty.sql(types).rows == full.sql(types).rows
 
 
-@pytest.mark.parametrize("query", ["actions", "exceptional-players", "latency"])
-def test_seed_queries_run_word_for_word(store: Path, query: str) -> None:
-    """The schema's three texts run in a bare DuckDB with nothing but their path changed."""
-    text = next(named.sql for named in QUERIES if named.name == query)
-    assert SEED_PATH in text
-    rows = duckdb.sql(text.replace(SEED_PATH, str(store))).fetchall()
+def test_only_what_a_query_names_is_looked_at(store: Path) -> None:
+    """A damaged file of another kind is not even noticed; naming the kind in any case notices it."""
+    part_path(store, DocType.PLAYER_ACTION, SESSION, 1).write_bytes(b"PAR1")
+    catalog, told = _quiet(store)
+    with catalog:
+        assert catalog.sql(COUNT).rows == [(6, 6)]
+        assert told == []
+        assert catalog.sql('SELECT * FROM "Player_Action"').rows == []
+        assert [one.doc_type for one in told] == [DocType.PLAYER_ACTION]
+
+
+def test_text_that_makes_a_name_finds_the_rows(store: Path) -> None:
+    """Functions that take a view's name as text see a prepared view."""
     with open_store(store) as catalog:
-        assert catalog.run(query).rows == rows
+        assert len(catalog.sql("FROM query_table('game_' || 'tick')").rows) == 6
 
 
-def test_actions_show_cash_before_and_after(store: Path) -> None:
-    """One row per action, latency and exact change of cash included."""
+def test_tables_and_frames_hold_the_same(store: Path) -> None:
+    """Relation, Arrow, batches, polars and pandas agree, amounts exact, columns chosen."""
+    wanted = ["seq", "price", "session_id"]
+    expected = [(seq, 1 + seq / 8, SESSION) for seq in range(1, 7)]
     with open_store(store) as catalog:
-        rows = catalog.run("actions").as_dicts()
-    assert [row["action_id"] for row in rows] == ["a-1", "a-2"]
-    assert [row["timestamps_total_latency_ms"] for row in rows] == [200, 300]
-    assert rows[1]["pnl_delta"] == sol("0.150000001")
-    assert rows[0]["game_context_price"] == 1.25
+        relation = catalog.relation("game_tick").project("seq, price, session_id").order("seq")
+        assert relation.fetchall() == expected
+        table = catalog.arrow(DocType.GAME_TICK, wanted)
+        assert table.schema.names == wanted
+        assert sorted(zip(*table.to_pydict().values(), strict=True)) == expected
+        with catalog.batches("game_tick", wanted, rows=4) as batches:
+            sizes = [batch.num_rows for batch in batches]
+        assert sum(sizes) == 6
+        assert 1 < len(sizes) <= 6
+        amounts = catalog.arrow("SELECT amount, price FROM player_action, game_tick LIMIT 1")
+        assert amounts.schema.field("amount").type == pa.decimal128(38, 9)
+        assert amounts.column("amount").to_pylist() == [sol("0.1")]
+        assert catalog.arrow("ml_episode").num_rows == 0
+    with pytest.raises(UnknownNameError, match="no doc type is named 'game_tic'"):
+        open_store(store).relation("game_tic")
 
 
-def test_latency_leaves_out_what_was_not_confirmed(store: Path) -> None:
-    """Actions without a confirmation have no latency and do not count as zero."""
+def test_frames_need_their_packages(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A missing package is one line that names the extra; an installed one gives exact amounts."""
     with open_store(store) as catalog:
-        rows = sorted(catalog.run("latency").rows)
-    assert rows == [("BUY", 1, 200.0, 200.0, 200.0, 200), ("SELL", 1, 300.0, 300.0, 300.0, 300)]
-
-
-def test_exceptional_players_need_ten_games(tmp_path: Path) -> None:
-    """A player who wins 7 of 10 games is listed, one with 9 games is not."""
-    trades = [
-        trade_document("winner", "SELL" if game < 7 else "BUY", "0.5", "2", f"g-{game}")
-        for game in range(10)
-    ] + [trade_document("newcomer", "SELL", "1", "2", f"g-{game}") for game in range(9)]
-    with open_store(_store(tmp_path, trades)) as catalog:
-        rows = catalog.run("exceptional-players").as_dicts()
-    assert [(row["player_id"], row["total_games"], row["winning_games"]) for row in rows] == [
-        ("winner", 10, 7)
-    ]
-
-
-def test_cash_adds_up_per_game(store: Path) -> None:
-    """Buys, stakes, sells, forced sells and settlements explain every lamport of every game."""
-    with open_store(store) as catalog:
-        rows = catalog.run("cash-per-game").as_dicts()
-    first, second, third = rows
-    assert [row["game_id"] for row in rows] == ["g-1", "g-2", "g-3"]
-    assert [row["residual_lamports"] for row in rows] == [0, 0, 0]
-    assert (first["cash_start"], first["buys"], first["sells"], first["cash_end"]) == (
-        sol("1"), sol("0.1"), sol("0.150000001"), sol("1.050000001"),
-    )  # fmt: skip
-    assert (second["sidebets"], second["settlements"], second["forced_sells"]) == (
-        sol("0.01"), sol("0.05"), sol("0.000000001"),
-    )  # fmt: skip
-    assert (third["cash_start"], third["cash_end"]) == (sol("1.090000002"), sol("1.090000002"))
-
-
-def test_cash_that_does_not_add_up_shows(tmp_path: Path) -> None:
-    """A lamport that no action explains is the game's residual; an external change is named."""
-    documents = [
-        state_document("0.899999999", "-0.100000001", StateCause.ACTION, action="a-1"),
-        action_document("a-1", ActionType.BUY, "0.1", before="1", after="0.899999999"),
-        state_document("0.999999999", "0.1", StateCause.EXTERNAL),
-    ]
-    with open_store(_store(tmp_path, documents)) as catalog:
-        (row,) = catalog.run("cash-per-game").as_dicts()
-    assert row["residual_lamports"] == -1
-    assert row["external"] == sol("0.1")
-
-
-def test_games_and_sessions_are_listed(store: Path) -> None:
-    """The overviews count games, ticks and actions."""
-    with open_store(store) as catalog:
-        games = catalog.run("games").as_dicts()
-        sessions = catalog.run("sessions").as_dicts()
-    assert [(g["game_id"], g["ticks"], g["rug_tick"], g["actions"]) for g in games] == [
-        ("g-1", 1, 1, 2),
-        ("g-2", 1, None, 1),
-        ("g-3", 1, None, 0),
-    ]
-    (session,) = sessions
-    assert (session["session_id"], session["mode"], session["games"]) == (SESSION, "paper", 1)
-    assert (session["actions"], session["pnl"]) == (3, sol("0.090000002"))
+        for name, method in (("polars", catalog.polars), ("pandas", catalog.pandas)):
+            with monkeypatch.context() as without:
+                without.setitem(sys.modules, name, None)
+                with pytest.raises(UsageError, match=rf"^{name} is not .*'vectra-bot\[frames\]'$"):
+                    method("game_tick")
+            pytest.importorskip(name)
+            frame: Any = method("player_action", ["amount", "seq"])
+            assert list(frame["amount"]) == [Decimal("0.100000000")]
+            assert list(frame.columns) == ["amount", "seq"]
 
 
 def test_sessions_with_any_id_stand_side_by_side(tmp_path: Path) -> None:
     """Session ids that look like numbers or dates stay text, in views and in the folder's own SQL."""
     for session_id in ("123", "2024-01-01", "x"):
-        _store(tmp_path, [tick_document(1)], session_id)
+        write_documents(tmp_path, [tick_document(1)], session_id)
     with open_store(tmp_path) as catalog:
         found = catalog.sql("SELECT session_id, typeof(session_id) FROM game_tick ORDER BY 1").rows
+        assert catalog.sessions == ("123", "2024-01-01", "x")
     assert found == [("123", "VARCHAR"), ("2024-01-01", "VARCHAR"), ("x", "VARCHAR")]
     raw = f"SELECT count(DISTINCT session_id) FROM '{tmp_path}/doc_type=game_tick/**/*.parquet'"
     assert duckdb.sql(raw).fetchall() == [(3,)]
-
-
-def test_a_number_as_session_id_stays_text(tmp_path: Path) -> None:
-    """Where every session id is a number, the views still hold text."""
-    with open_store(_store(tmp_path, [tick_document(1)], "007")) as catalog:
-        assert catalog.sql("SELECT session_id FROM game_tick").rows == [("007",)]
 
 
 def test_times_come_back_in_utc(tmp_path: Path) -> None:
@@ -197,72 +153,265 @@ def test_times_come_back_in_utc(tmp_path: Path) -> None:
         "e", SESSION, "g-1", "me", started, started, 1, 250, "rug", zero, zero, zero, 1, 1, 0, zero,
         None, None, 0, zero, zero,
     )  # fmt: skip
-    document = Document(doc_type=DocType.ML_EPISODE, record=episode, ts_ns=1, source="engine")
-    with open_store(_store(tmp_path, [document])) as catalog:
+    write_documents(
+        tmp_path,
+        [Document(doc_type=DocType.ML_EPISODE, record=episode, ts_ns=1, source="engine")],
+    )
+    with open_store(tmp_path) as catalog:
         ((value, amount),) = catalog.sql("SELECT started_at, final_pnl FROM ml_episode").rows
     assert value == started
     assert value.utcoffset().total_seconds() == 0
     assert amount == zero
 
 
-def test_damaged_parts_are_left_out_and_named(store: Path) -> None:
-    """A file that is no whole Parquet file does not stop queries over the others."""
-    bad = part_path(store, DocType.PLAYER_ACTION, SESSION, 2)
-    good = part_path(store, DocType.PLAYER_ACTION, SESSION, 1).read_bytes()
-    bad.write_bytes(good[:-100])
-    with open_store(store) as catalog:
-        assert catalog.damaged == (bad,)
-        assert catalog.sql("SELECT count(*) FROM player_action").rows == [(3,)]
-
-
 @pytest.mark.parametrize("name", ["it's [1]*?", "späti"])
-def test_odd_paths_work(tmp_path: Path, name: str) -> None:
+def test_odd_paths_work(tmp_path: Path, store: Path, name: str) -> None:
     """Quotes and pattern characters in a store's path are taken as they are."""
-    with open_store(_store(tmp_path / name, _two_games())) as catalog:
-        assert len(catalog.run("actions").rows) == 2
-        assert catalog.sql("SELECT count(*) FROM game_tick").rows == [(4,)]
+    shutil.copytree(store, tmp_path / name)
+    with open_store(tmp_path / name) as catalog:
+        assert catalog.sql(COUNT).rows == [(6, 6)]
+        raw = "FROM read_parquet('~/rugs_data/events_parquet/doc_type=game_tick/**/*.parquet')"
+        assert len(catalog.sql(raw).rows) == 6
 
 
-def test_queries_run_before_the_first_segment_is_closed(tmp_path: Path) -> None:
-    """A session that has only begun gives empty answers, not errors."""
-    begin_session(tmp_path, SESSION)
-    with open_store(tmp_path) as catalog:
-        for named in QUERIES:
-            assert catalog.run(named.name).rows == []
-
-
-def test_bad_queries_and_stores_are_one_line(store: Path, tmp_path: Path) -> None:
-    """A wrong name, wrong SQL or missing store says what is wrong and what to do."""
+def test_an_open_catalog_sees_what_is_added(store: Path) -> None:
+    """Every query sees the store as it is when it begins."""
     with open_store(store) as catalog:
-        with pytest.raises(
-            UnknownNameError, match="no query is named 'latncy': did you mean latency"
-        ):
-            catalog.run("latncy")
-        with pytest.raises(InputError, match="the query cannot run") as caught:
-            catalog.sql("SELECT nothing FROM game_tick")
-        assert "\n" not in str(caught.value)
-        with pytest.raises(InputError, match="the query cannot run"):
-            catalog.sql("SELECT 'x'::INTEGER FROM game_tick")
-        with pytest.raises(InputError, match="the query cannot run"):
-            catalog.sql("SELECT * FROM caught")
+        assert catalog.sql(COUNT).rows == [(6, 6)]
+        write_documents(store, [tick_document(7)], number=4, first_seq=9)
+        assert catalog.sql(COUNT).rows == [(7, 7)]
+
+
+# --- damage ------------------------------------------------------------------------------------------
+
+
+def _cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-7])
+
+
+def _flip(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+def _remove(path: Path) -> None:
+    path.unlink()
+
+
+@pytest.mark.parametrize(
+    ("harm", "reason"),
+    [(_cut, "bytes instead of"), (_flip, "CRC32"), (_remove, "the file is missing")],
+)
+def test_damaged_parts_are_left_out_and_named(store: Path, harm: Any, reason: str) -> None:
+    """The rows of a damaged file are named by their range; the others are queried."""
+    path = part_path(store, DocType.GAME_TICK, SESSION, 2)
+    (part,) = [p for p in read_manifest(path.parent) if p.name == path.name]
+    harm(path)
+    catalog, told = _quiet(store)
+    with catalog:
+        result = catalog.sql("SELECT seq FROM game_tick ORDER BY seq")
+        assert result.rows == [(1,), (2,), (5,), (6,)]
+        assert catalog.sql(COUNT).rows == [(4, 4)]
+        (damaged,) = catalog.damaged
+    assert told == [damaged] == list(result.damaged)
+    assert (damaged.doc_type, damaged.session_id) == (DocType.GAME_TICK, SESSION)
+    assert (damaged.first_seq, damaged.last_seq, damaged.rows) == (3, 4, 2)
+    assert reason in damaged.reason
+    assert str(damaged).startswith(f"{part.path}: {damaged.reason} (2 rows, seq 3 to 4)")
+
+
+def test_a_damaged_list_is_named_and_files_are_read_as_a_whole(store: Path) -> None:
+    """Without a list a file is taken if every page has its checksum, and only then."""
+    folder = part_folder(store, DocType.GAME_TICK, SESSION)
+    manifest = folder / MANIFEST
+    manifest.write_bytes(b"x" + manifest.read_bytes()[1:])
+    _flip(folder / "part-000003.parquet")
+    catalog, told = _quiet(store)
+    with catalog:
+        assert catalog.sql("SELECT seq FROM game_tick ORDER BY seq").rows == [
+            (1,),
+            (2,),
+            (3,),
+            (4,),
+        ]
+    assert [one.path.rpartition("/")[2] for one in told] == [
+        f"session_id={SESSION}",
+        "part-000003.parquet",
+    ]
+    assert MANIFEST in told[0].reason
+    assert told[0].rows == -1
+
+
+def test_a_warning_names_what_is_left_out(store: Path) -> None:
+    """Without a listener, each damaged file is one warning, however often it is left out."""
+    _remove(part_path(store, DocType.GAME_TICK, SESSION, 2))
+    with open_store(store) as catalog:
+        with pytest.warns(DamagedRows, match="part-000002.parquet: the file is missing"):
+            catalog.sql(COUNT)
+        with warnings.catch_warnings(action="error"):
+            assert catalog.sql(COUNT).rows == [(4, 4)]
+
+
+def test_a_file_without_a_line_is_read_and_counted(store: Path) -> None:
+    """A crash between a file's name and its line, or a list that never was, loses no row."""
+    folder = part_folder(store, DocType.GAME_TICK, SESSION)
+    write_manifest(store, folder.relative_to(store), read_manifest(folder)[:2])
+    with open_store(store) as catalog:
+        assert catalog.sql(COUNT).rows == [(6, 6)]
+    (folder / MANIFEST).unlink()
+    with open_store(store) as catalog:
+        assert catalog.sql(COUNT).rows == [(6, 6)]
+        assert catalog.damaged == ()
+
+
+def test_no_row_is_seen_twice(store: Path) -> None:
+    """Parts that a merged file replaced, left over by a crash, are left out."""
+    folder = part_folder(store, DocType.GAME_TICK, SESSION)
+    parts = sorted(folder.glob("part-*.parquet"))
+    pq.write_table(pa.concat_tables(map(pq.read_table, parts)), folder / "data.parquet")
+    (folder / MANIFEST).unlink()
+    catalog, told = _quiet(store)
+    with catalog:
+        assert catalog.sql(COUNT).rows == [(6, 6)]
+    assert [(one.path[-19:], one.first_seq) for one in told] == [
+        (path.name, 2 * index + 1) for index, path in enumerate(parts)
+    ]
+
+
+def test_foreign_files_and_old_schemas_have_the_present_types(store: Path) -> None:
+    """Missing columns are null, types are the schema's; what does not fit it is left out and named."""
+    old = store / "doc_type=game_tick" / "date=2025-12-01"
+    old.mkdir()
+    columns = {
+        "session_id": ["old"],
+        "seq": [1],
+        "game_id": ["g-0"],
+        "price": ["1.25"],
+        "tick": [3],
+    }
+    pq.write_table(pa.table(columns), old / "a.parquet")
+    pq.write_table(pa.table({**columns, "price": ["dear"]}), old / "b.parquet")
+    (old / "c.parquet").write_bytes(b"PAR1 and so on")
+    catalog, told = _quiet(store)
+    with catalog:
+        row = catalog.sql(
+            "SELECT seq, price, tick, phase, schema_version, doc_type, ts_ns FROM game_tick "
+            "WHERE session_id = 'old'"
+        ).rows
+        assert row == [(1, 1.25, 3, None, "1.0.0", "game_tick", None)]
+        assert catalog.sql("SELECT typeof(price), count(*) FROM game_tick GROUP BY 1").rows == [
+            ("DOUBLE", 7)
+        ]
+    assert [one.path.rpartition("/")[2] for one in told] == ["b.parquet", "c.parquet"]
+    assert "do not fit schema 2.0.0" in told[0].reason
+    assert "no whole Parquet file" in told[1].reason
+
+
+def test_a_column_that_a_later_version_added_is_null_before(store: Path) -> None:
+    """A file of this schema without one of its columns is read all the same."""
+    folder = part_folder(store, DocType.GAME_TICK, "s-2")
+    folder.mkdir()
+    table = pq.read_table(part_path(store, DocType.GAME_TICK, SESSION, 1))
+    pq.write_table(table.drop_columns(["backfilled"]), folder / "part-000001.parquet")
+    with open_store(store) as catalog:
+        found = catalog.sql("SELECT count(*), count(backfilled) FROM game_tick").rows
+    assert found == [(8, 6)]
+
+
+def test_a_newer_schema_is_refused(store: Path) -> None:
+    """Rows of a schema that this program does not know are never guessed at, listed or not."""
+    folder = part_folder(store, DocType.GAME_TICK, SESSION)
+    line = (folder / MANIFEST).read_bytes()
+    schema = schema_of(DocType.GAME_TICK).with_metadata({"vectra.schema_version": "3.0.0"})
+    pq.write_table(schema.empty_table(), folder / "part-000009.parquet")
+    with open_store(store) as catalog:
+        with pytest.raises(StoreError, match=r"part-000009.* has schema version 3\.0\.0.*upgrade"):
+            catalog.sql(COUNT)
+        assert catalog.sql("SELECT count(*) FROM player_action").rows == [(1,)]
+    (folder / "part-000009.parquet").unlink()
+    (folder / MANIFEST).write_bytes(line)
+    part = read_manifest(folder)[0]
+    newer = attrs.evolve(part, schema_version="2.1.0")
+    write_manifest(store, folder.relative_to(store), [newer])
+    with open_store(store) as catalog, pytest.raises(StoreError, match=r"2\.1\.0.*upgrade"):
+        catalog.sql(COUNT)
+
+
+# --- a store that changes ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("merged", ["data.parquet", "part-000001.parquet"])
+def test_a_folder_exchanged_under_a_query_is_read_again(
+    store: Path, tmp_path: Path, merged: str
+) -> None:
+    """A swap of the folder in the middle of any query: every answer has every row, once."""
+    folder = part_folder(store, DocType.GAME_TICK, SESSION)
+    small, one = tmp_path / "small", tmp_path / "one"
+    shutil.copytree(folder, small)
+    write_ticks(one, tick_document, 1, each=6)
+    large = part_folder(one, DocType.GAME_TICK, SESSION)
+    (part,) = read_manifest(large)
+    (large / part.name).rename(large / merged)
+    renamed = attrs.evolve(part, path=part.path.replace(part.name, merged))
+    write_manifest(one, large.relative_to(one), [renamed])
+    turns, swapped = threading.Semaphore(0), threading.Semaphore(1)
+
+    def swap() -> None:
+        for turn in range(60):
+            turns.acquire()
+            swapped.release()
+            fresh = tmp_path / f"fresh-{turn}"
+            shutil.copytree(small if turn % 2 else large, fresh)
+            assert files.exchange(fresh, folder)
+            shutil.rmtree(fresh)
+
+    thread = threading.Thread(target=swap)
+    thread.start()
+    with open_store(store) as catalog:
+        for _ in range(60):
+            swapped.acquire()  # at most one swap waits for its turn
+            turns.release()
+            assert catalog.sql(COUNT).rows == [(6, 6)]
+        thread.join()
+        assert catalog.damaged == ()
+
+
+def test_a_store_that_never_rests_is_given_up(store: Path) -> None:
+    """Queries are tried again a bounded number of times."""
+    catalog, _ = _quiet(store)
+    source: Any = catalog._source
+    prepare, tries = source.prepare, []
+    path = part_path(store, DocType.GAME_TICK, SESSION, 1)
+    data = path.read_bytes()
+
+    def prepare_and_lose(connection: Any, kinds: Any) -> None:
+        tries.append(1)
+        path.write_bytes(data)
+        prepare(connection, kinds)
+        path.unlink()
+
+    source.prepare = prepare_and_lose
+    with catalog, pytest.raises(InputError, match="the query cannot run: IO Error"):
+        catalog.sql(COUNT)
+    assert len(tries) == ATTEMPTS
+
+
+def test_a_dropped_session_is_no_error(store: Path) -> None:
+    """A session that goes away between two queries is gone from the answers, not a fault."""
+    write_documents(store, [tick_document(1)], "s-2")
+    with open_store(store) as catalog:
+        assert catalog.sql(COUNT).rows == [(7, 6)]
+        shutil.rmtree(part_folder(store, DocType.GAME_TICK, "s-2"))
+        assert catalog.sql(COUNT).rows == [(6, 6)]
+
+
+def test_no_store_is_one_line(store: Path, tmp_path: Path) -> None:
+    """What is no store says so and what to do."""
     with pytest.raises(InputError, match="no store at"):
         open_store(tmp_path / "none")
     with pytest.raises(InputError, match="it has no doc_type= folder"):
-        open_store(tmp_path / "store" / "journals")
-
-
-def test_statements_without_rows_give_none(store: Path) -> None:
-    """A statement that returns nothing gives an empty result."""
-    with open_store(store) as catalog:
-        assert catalog.sql("CREATE VIEW t AS SELECT 1 AS x").rows == []
-        assert catalog.connection.execute("SELECT x FROM t").fetchall() == [(1,)]
-
-
-def test_named_queries_are_sorted_and_described() -> None:
-    """Names are unique and sorted; each has one line that says what it returns."""
-    names = [named.name for named in QUERIES]
-    assert names == sorted(set(names))
-    assert all(re.fullmatch(r"[^\n]{10,100}", named.summary) for named in QUERIES)
+        open_store(store / "doc_type=game_tick")
 
 
 def test_default_store_is_the_seeds(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from vectra_bot.models import DocType
 from vectra_bot.store.local import LocalSource, empty_view_text
 from vectra_bot.store.panel import COLUMNS, panel_rows
 from vectra_bot.store.queries import PANEL, QUERIES, NamedQuery
+from vectra_bot.store.remote import RemoteStore, parse_store
 from vectra_bot.store.sources import ATTEMPTS, Damaged, Source
 from vectra_bot.store.statements import one_line, read_only, sql_text
 
@@ -235,11 +236,14 @@ class Catalog:
                 self._tell(kinds)
                 result = action()
             except duckdb.Error as error:
-                if attempt < ATTEMPTS and self._source.recover(error):
+                # A file that is exchanged while DuckDB reads it gives errors of any kind.
+                changed = self._source.recover(error) or self._source.was_exchanged(kinds)
+                if attempt < ATTEMPTS and changed:
                     continue
                 raise InputError(f"the query cannot run: {self._explained(error)}") from error
-            self._tell(kinds)
-            return result
+            if not self._source.was_exchanged(kinds):
+                self._tell(kinds)
+                return result
         raise StoreError(f"{self.location} changed during every one of {ATTEMPTS} attempts")
 
     def _left_out(self, doc_types: Iterable[DocType]) -> tuple[Damaged, ...]:
@@ -277,14 +281,14 @@ class Catalog:
         return self._opened
 
     def _settings(self) -> list[str]:
-        local = isinstance(self._source, LocalSource)
-        allowed = f"[{sql_text(self.location.rstrip('/') + '/')}]" if local else "[]"
+        # A path is compared as it is written, pattern characters and all.
+        allowed = ", ".join(sql_text(f"{path.rstrip('/')}/") for path in self._source.readable)
         return [
             "SET autoinstall_known_extensions = false",
             "SET autoload_known_extensions = false",
             "SET python_enable_replacements = false",
             "SET TimeZone = 'UTC'",
-            f"SET allowed_directories = {allowed}",
+            f"SET allowed_directories = [{allowed}]",
             "SET enable_external_access = false",
             "SET lock_configuration = true",
         ]
@@ -322,17 +326,17 @@ def open_store(
         InputError: there is no store.
         StoreError: it cannot be read.
     """
-    text = str(path)
-    if "://" in text:
+    store = parse_store(path)
+    if isinstance(store, RemoteStore):
         from vectra_bot.store.remote_source import open_remote
 
-        return Catalog(open_remote(text), on_damaged)
-    root = Path(path).expanduser().absolute()
+        return Catalog(open_remote(store.url), on_damaged)
+    root = store.path
     if not root.is_dir():
         raise InputError(f"no store at {root}: run a session first, or give another --store")
     if not any(root.glob("doc_type=*")):
         raise InputError(f"no store at {root}: it has no doc_type= folder; give another --store")
-    return Catalog(LocalSource(root, text), on_damaged)
+    return Catalog(LocalSource(root, str(path)), on_damaged)
 
 
 def named_query(name: str) -> NamedQuery:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from vectra_bot.errors import StoreError
 from vectra_bot.models import DocType
-from vectra_bot.store.sources import Damaged, Reader, StoreFile
 from vectra_bot.store.schema import sql_columns
 from vectra_bot.store.sketch import LATENCY_COLUMNS, latency_sketches
-from vectra_bot.store.soundness import glob_text
+from vectra_bot.store.soundness import glob_text, state_of
+from vectra_bot.store.sources import Damaged, Reader, StoreFile
 from vectra_bot.store.statements import one_line, sql_text
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ class LocalSource:
         self.reader = Reader(root)
         self._views: dict[DocType, str] = {}
         self._damaged: dict[DocType, tuple[Damaged, ...]] = {}
+        self._files: dict[DocType, list[StoreFile]] = {}
         self._given = given
 
     @property
@@ -49,6 +50,11 @@ class LocalSource:
         given = () if self._given is None else (self._given.rstrip("/"),)
         return tuple(dict.fromkeys((glob_text(self.root), str(self.root), *given)))
 
+    @property
+    def readable(self) -> tuple[str, ...]:
+        """The store's folder, with and without its pattern characters escaped."""
+        return tuple(dict.fromkeys((str(self.root), glob_text(self.root))))
+
     def prepare(self, connection: duckdb.DuckDBPyConnection, doc_types: Iterable[DocType]) -> None:
         """Make the views of *doc_types* show the store as it is now.
 
@@ -60,6 +66,7 @@ class LocalSource:
         for doc_type in doc_types:
             holding = self.reader.holding(doc_type)
             self._damaged[doc_type] = tuple(holding.damaged)
+            self._files[doc_type] = holding.files
             text = view_text(doc_type, holding.files)
             if self._views.get(doc_type) == text:
                 continue
@@ -81,6 +88,17 @@ class LocalSource:
         """Return whether a file went away under a query: a compaction replaced it."""
         return any(text in str(error) for text in _VANISHED)
 
+    def was_exchanged(self, doc_types: Iterable[DocType]) -> bool:
+        """Return whether a file took the place of another since *doc_types* were prepared.
+
+        A file that is gone is no harm: what was read of it was the old one.
+        """
+        return any(
+            (now := _state(file.path)) is not None and now != file.state
+            for doc_type in doc_types
+            for file in self._files.get(doc_type, ())
+        )
+
     def sessions(self) -> tuple[str, ...]:
         """Return the ids of all sessions, sorted."""
         return self.reader.sessions()
@@ -93,6 +111,13 @@ class LocalSource:
     def close(self) -> None:
         """Forget the views."""
         self._views.clear()
+
+
+def _state(path: Path) -> tuple[int, ...] | None:
+    try:
+        return state_of(path.stat())
+    except OSError:
+        return None
 
 
 def _sketched(files: list[StoreFile]) -> dict[str, Any]:

@@ -37,6 +37,7 @@ class Contents:
         first_seq, last_seq: their range, -1 if unknown or none.
         fault: why it cannot be read, None if it can.
         odd: its columns that are not as the present schema has them, with the SQL that makes them so.
+        state: of the file, see :func:`state_of`.
     """
 
     rows: int = -1
@@ -44,6 +45,15 @@ class Contents:
     last_seq: int = -1
     fault: str | None = None
     odd: tuple[tuple[str, str], ...] = ()
+    state: tuple[int, ...] = ()
+
+
+def state_of(found: os.stat_result) -> tuple[int, ...]:
+    """Return inode, size and times of a file: while they are the same, so are its bytes.
+
+    An inode is used again, and a copy keeps the time of its original, but not that of the last change.
+    """
+    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def _remember(known: OrderedDict[Any, V], key: Any, value: V) -> V:
@@ -57,7 +67,7 @@ def crc32_of(path: Path, state: tuple[int, ...], fd: int) -> int:
     """Return the CRC32 of the file behind *fd*, which is closed.
 
     Args:
-        path: its name; together with *state* (inode, size, time) it says whether the file is known.
+        path: its name; together with *state* (see :func:`state_of`) it says whether the file is known.
         state: of the file.
         fd: where to read it from.
     """
@@ -84,9 +94,11 @@ def contents_of(path: Path, doc_type: DocType) -> Contents:
         found = path.stat()
     except OSError as error:
         return Contents(fault=f"the file cannot be read: {error.strerror or error}")
-    key = (path, doc_type, found.st_ino, found.st_size, found.st_mtime_ns)
+    state = state_of(found)
+    key = (path, doc_type, state)
     if key not in _known_contents:
-        return _remember(_known_contents, key, _read_whole(path, doc_type))
+        contents = attrs.evolve(_read_whole(path, doc_type), state=state)
+        return _remember(_known_contents, key, contents)
     return _known_contents[key]
 
 

@@ -22,12 +22,12 @@ from vectra_bot.errors import StoreError
 from vectra_bot.models import DocType
 from vectra_bot.store.manifest import MANIFEST, Part, decode_lines
 from vectra_bot.store.schema import check_version
-from vectra_bot.store.soundness import Contents, contents_of, crc32_of
+from vectra_bot.store.soundness import Contents, contents_of, crc32_of, state_of
 
 if TYPE_CHECKING:
     import duckdb
 
-ATTEMPTS: Final = 5
+ATTEMPTS: Final = 10
 """How often something is looked at again because it was exchanged meanwhile."""
 
 _SUFFIX: Final = ".parquet"
@@ -74,6 +74,11 @@ class Source(Protocol):
         """How SQL may write the location."""
         ...
 
+    @property
+    def readable(self) -> tuple[str, ...]:
+        """Folders that SQL may read files from by their names."""
+        ...
+
     def prepare(self, connection: duckdb.DuckDBPyConnection, doc_types: Iterable[DocType]) -> None:
         """Make the views of *doc_types* show the store as it is now."""
         ...
@@ -84,6 +89,10 @@ class Source(Protocol):
 
     def recover(self, error: Exception) -> bool:
         """Return whether the query that failed is worth another try after :meth:`prepare`."""
+        ...
+
+    def was_exchanged(self, doc_types: Iterable[DocType]) -> bool:
+        """Return whether a file took the place of another since *doc_types* were prepared."""
         ...
 
     def sessions(self) -> tuple[str, ...]:
@@ -106,11 +115,13 @@ class StoreFile:
     Attributes:
         path: the file.
         session_id: of its folder, empty if the folder names none.
+        state: inode, size and time.
         contents: what is in it, None if it is as the manifest says: of the present schema.
     """
 
     path: Path
     session_id: str
+    state: tuple[int, ...]
     contents: Contents | None = None
 
 
@@ -220,10 +231,11 @@ class Reader:
             held.damaged.append(Damaged(doc_type, session_id, relative, f"{reason} ({error})"))
         for part in listed:
             check_version(part.schema_version, part.path)
-            fault = _fault(folder, part)
-            if fault is None:
-                held.files.append(StoreFile(folder.path / part.name, session_id))
-            else:
+            state = folder.state(part.name)
+            fault = _fault(folder, part, state)
+            if fault is None and state is not None:
+                held.files.append(StoreFile(folder.path / part.name, session_id, state))
+            elif fault is not None:
                 held.damaged.append(
                     Damaged(
                         doc_type, session_id, f"{relative}/{part.name}", fault,
@@ -256,7 +268,9 @@ class Reader:
             if fault is None:
                 if contents.rows and first >= 0:
                     taken.append((first, last))
-                held.files.append(StoreFile(folder.path / name, session_id, contents))
+                held.files.append(
+                    StoreFile(folder.path / name, session_id, contents.state, contents)
+                )
             else:
                 held.damaged.append(
                     Damaged(
@@ -274,7 +288,7 @@ class Reader:
         for path in sorted(paths):
             contents = contents_of(path, doc_type)
             if contents.fault is None:
-                found.files.append(StoreFile(path, "", contents))
+                found.files.append(StoreFile(path, "", contents.state, contents))
             elif path.exists():
                 relative = path.relative_to(self.root).as_posix()
                 found.damaged.append(
@@ -294,9 +308,8 @@ class Reader:
         return parts
 
 
-def _fault(folder: _Folder, part: Part) -> str | None:
+def _fault(folder: _Folder, part: Part, state: tuple[int, ...] | None) -> str | None:
     """Return what is wrong with a listed file, None if it is as listed."""
-    state = folder.state(part.name)
     if state is None:
         return "the file is missing"
     if state[1] != part.bytes:
@@ -346,11 +359,7 @@ class _Folder:
             found = os.stat(name, dir_fd=self._fd)
         except FileNotFoundError:
             return None
-        return (
-            (found.st_ino, found.st_size, found.st_mtime_ns)
-            if stat.S_ISREG(found.st_mode)
-            else None
-        )
+        return state_of(found) if stat.S_ISREG(found.st_mode) else None
 
     def open(self, name: str) -> int:
         """Return a descriptor to read a file from."""
