@@ -122,9 +122,16 @@ def _plain(scalar: pa.Scalar) -> Any:
 # ---------------------------------------------------------------------------------- whole columns
 
 
-def _texts(column: pa.Array) -> pa.Array | None:
-    """Return a text column whose UTF-8 was checked, None if it is no text or not UTF-8."""
+# What arrow's casts read as we do; they also take 0x10, and cut what has too many places.
+_PLAIN_SOL: Final = r"^[+-]?[0-9]{1,18}(\.[0-9]{1,9}0*)?$"
+_PLAIN_DOUBLE: Final = r"^-?([0-9]+(\.[0-9]+)?|\.[0-9]+)([eE][+-]?[0-9]{1,4})?$"
+_PLAIN_INT: Final = r"^-?[0-9]{1,19}$"
+
+
+def _texts(column: pa.Array, pattern: str = "") -> pa.Array | None:
+    """Return a text column whose UTF-8 was checked, None if it is no text, not UTF-8 or not of *pattern*."""
     import pyarrow as pa
+    import pyarrow.compute as pc
 
     types = pa.types
     if not (types.is_string(column.type) or types.is_large_string(column.type)):
@@ -133,7 +140,10 @@ def _texts(column: pa.Array) -> pa.Array | None:
         column.validate(full=True)
     except pa.ArrowInvalid:
         return None
-    return column.cast(pa.string()) if types.is_large_string(column.type) else column
+    column = column.cast(pa.string()) if types.is_large_string(column.type) else column
+    if pattern and pc.all(pc.match_substring_regex(column, pattern)).as_py() is False:
+        return None
+    return column
 
 
 def _sol(column: pa.Array) -> Converted | None:
@@ -143,7 +153,7 @@ def _sol(column: pa.Array) -> Converted | None:
         return _sol_of_doubles(column)
     if pa.types.is_integer(column.type) or pa.types.is_decimal(column.type):
         return _checked_sol(column)
-    texts = _texts(column)
+    texts = _texts(column, _PLAIN_SOL)
     return None if texts is None else _checked_sol(texts)
 
 
@@ -196,7 +206,7 @@ def _double(column: pa.Array) -> Converted | None:
     if pa.types.is_decimal(column.type):
         column = column.cast(pa.string())  # arrow's own way from decimal to double is not exact
     elif not (pa.types.is_floating(column.type) or pa.types.is_integer(column.type)):
-        texts = _texts(column)
+        texts = _texts(column, _PLAIN_DOUBLE)
         if texts is None:
             return None
         column = texts
@@ -206,7 +216,9 @@ def _double(column: pa.Array) -> Converted | None:
         return None
     numbers = pc.fill_null(values, 0.0).to_numpy(zero_copy_only=False)
     bad = ~np.isfinite(numbers)
-    return Converted(values, bad) if bad.any() else Converted(values)
+    if not bad.any():
+        return Converted(values)
+    return Converted(pc.if_else(pa.array(~bad), values, None), bad)
 
 
 def _int(column: pa.Array) -> Converted | None:
@@ -219,7 +231,7 @@ def _int(column: pa.Array) -> Converted | None:
         or pa.types.is_floating(column.type)
         or pa.types.is_decimal(column.type)
     ):
-        texts = _texts(column)
+        texts = _texts(column, _PLAIN_INT)
         if texts is None:
             return None
         column = texts

@@ -256,7 +256,8 @@ class _Conforming:
         if name in ("triggered_at", "started_at", "ended_at"):
             return pc.divide(self._done["ts_ns"], 1000).cast(pa.timestamp("us")).cast(kind)
         if name in defaults_of(self.doc_type):
-            return pa.scalar(defaults_of(self.doc_type)[name], kind)
+            value = defaults_of(self.doc_type)[name]
+            return pa.scalar(float(value) if column.kind == "price" else value, kind)
         return pa.scalar(_ZEROS[column.kind], kind) if column.kind in _ZEROS else None
 
     def _numbered(self) -> pa.Array:

@@ -221,7 +221,9 @@ def groups_of(column: pa.ChunkedArray) -> list[tuple[Any, Any]]:
         merged = merged.dictionary_encode()
     values = [scalar.as_py() for scalar in merged.dictionary]
     codes = merged.indices.fill_null(-1).to_numpy(zero_copy_only=False)
-    if len(codes) and (codes == codes[0]).all():
+    if not len(codes):
+        return []
+    if (codes == codes[0]).all():
         return [(values[codes[0]] if codes[0] >= 0 else None, np.arange(len(codes)))]
     order = np.argsort(codes, kind="stable")
     starts = np.flatnonzero(np.diff(codes[order], prepend=codes[order][:1] - 1))

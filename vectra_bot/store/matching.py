@@ -177,5 +177,6 @@ def _zero_filled(doc_type: DocType) -> list[Column]:
     """Return the required columns that nothing but a zero can fill."""
     known = {*defaults_of(doc_type), *KEYS[doc_type], *OWN, "mode", "venue", "source", "ts_ns"}
     known |= {"action_id", "button", "game_context_game_id", "alert_id", "episode_id"}
+    known |= {"triggered_at", "started_at", "ended_at"}
     known |= set(OWN_TIMES.get(doc_type, ()))
     return [c for c in document_columns(doc_type) if c.required and c.name not in known]
