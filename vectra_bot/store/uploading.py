@@ -113,24 +113,29 @@ class Uploader:
             raise UnknownNameError("session", session_id, list_sessions(self._spool))
         folders = [part_folder(self._spool, doc_type, session_id) for doc_type in DocType]
         folders = [folder for folder in folders if (folder / MANIFEST).exists()]
+        if not folders:
+            return Uploaded(session_id)
         with upload_lock(journal):
-            if folders and session_id not in self._known:
-                self._claim(session_id, journal)
-                self._known.add(session_id)
+            self._claim(session_id, msgspec.json.encode(read_header(journal)), folders)
             return self._mirror_all(session_id, folders)
 
-    def _claim(self, session_id: str, journal: Path) -> None:
+    def _claim(self, session_id: str, header: bytes, folders: list[Path]) -> None:
         """Write the session's header where there is none; refuse another session's folders."""
+        if session_id in self._known:
+            return
         name = f"journals/{session_id}/header.json"
-        header = msgspec.to_builtins(read_header(journal))
-        found = self._objects.read(name)
-        if found is None:
-            self._objects.write(name, msgspec.json.encode(header))
-        elif _json(found) != _json(msgspec.json.encode(header)):
+        try:
+            found = self._objects.read(name)
+            if found is None:
+                self._objects.write(name, header)
+        except StoreError as error:
+            raise self._left(session_id, [_kind(folder) for folder in folders], error) from error
+        if found is not None and _json(found) != _json(header):
             raise StoreError(
                 f"{self._objects.store.url}: session {session_id!r} there is another recorder's, begun "
                 "with another header; nothing was uploaded: record with another session id"
             )
+        self._known.add(session_id)
 
     def _mirror_all(self, session_id: str, folders: list[Path]) -> Uploaded:
         done, failed = Uploaded(session_id), []
@@ -140,7 +145,7 @@ class Uploader:
                 try:
                     done = done.with_more(future.result())
                 except (StoreError, OSError) as error:
-                    failed.append((folder.parent.name.removeprefix("doc_type="), error))
+                    failed.append((_kind(folder), error))
         if failed:
             raise self._left(session_id, [name for name, _ in failed], failed[0][1])
         return done
@@ -214,12 +219,12 @@ class _Mirror:
             found = self._objects.send(path, local)
         except FileNotFoundError:
             raise _LocalChangedError(
-                f"{local} is missing: `vectra-bot store recover` on the spool builds it again"
+                f"{local} is missing: `vectra-bot store recover --store {self._spool}` builds it again"
             ) from None
         if found != (part.bytes, part.crc32, part.sha256):
             raise _LocalChangedError(
-                f"{local} is damaged: it has not the bytes that its manifest lists; delete it, and "
-                "`vectra-bot store recover` on the spool builds it again"
+                f"{local} is damaged, it has not the bytes that its manifest lists: "
+                f"`vectra-bot store recover --store {self._spool}` builds it again"
             )
 
     def _refuse_to_shrink(self, remote: list[Part]) -> None:
@@ -279,6 +284,10 @@ def read_remote_manifest(objects: Objects, folder: str) -> list[Part]:
         f"{where} is damaged: `vectra-bot store recover --store {objects.store.url}` on the machine that "
         "recorded the session writes it again"
     )
+
+
+def _kind(folder: Path) -> str:
+    return folder.parent.name.removeprefix("doc_type=")
 
 
 def _rows(parts: list[Part]) -> int:
