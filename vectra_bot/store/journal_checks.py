@@ -120,8 +120,8 @@ def _check_segments(
             check.note("record_damaged", _line(error), path)
             record = None
         if read or segment is segments[-1]:
-            comparison = check.comparison(tree, folders) if read and built else None
-            if not _read(check, segment, comparison, last=segment is segments[-1]):
+            comparison = check.comparison(tree, folders) if read else None
+            if not _read(check, segment, comparison, built=built, last=segment is segments[-1]):
                 return False
         if record is not None and not read:
             _check_listed(check, record, folders)
@@ -149,10 +149,11 @@ def _note_unfinished(check: JournalCheck, unbuilt: list[Segment]) -> None:
 
 def _check_listed(check: JournalCheck, record: SegmentRecord, folders: list[FolderCheck]) -> None:
     """Look in the manifests for what was built from a segment."""
-    known = {folder.doc_type: folder.sound + folder.lost for folder in folders}
+    sound = {folder.doc_type: folder.sound for folder in folders}
+    lost = {part.path for folder in folders for part in folder.lost}  # named already
     for built in record.parts:
-        listed = known.get(built.doc_type, [])
-        if built.rows and not any(_covers(part, built) for part in listed):
+        listed = sound.get(built.doc_type, [])
+        if built.rows and built.path not in lost and not any(_covers(p, built) for p in listed):
             check.note(
                 "rows_missing",
                 f"{built.rows} {built.doc_type.value} documents from {built.first_seq} to "
@@ -179,6 +180,7 @@ def _read(
     segment: Segment,
     comparison: _Comparison | None,
     *,
+    built: bool,
     last: bool,
 ) -> bool:
     """Read a segment and compare it with its parts; return whether the next can be read."""
@@ -194,7 +196,7 @@ def _read(
             check.last_seq = entry.seq
             if entry.kind == "header":
                 check.imported = "import" in entry.data["header"]
-            doc_type = None if comparison is None else doc_type_of(entry)
+            doc_type = doc_type_of(entry) if comparison is not None and built else None
             if doc_type is not None:
                 expected.setdefault(doc_type, []).append(entry.seq)
     except (VectraError, OSError) as error:
@@ -208,7 +210,9 @@ def _read(
         check.note("journal_damaged", message, path, advice=SALVAGE)
         return False
     check.clean = reader.clean
-    if comparison is not None:
+    if comparison is not None and not built:
+        comparison.skip(check.last_seq)
+    elif comparison is not None:
         comparison.segment(path, expected, gaps, check.last_seq)
     return True
 
@@ -248,6 +252,11 @@ class _Comparison:
             for first, last in gaps:
                 extra = extra[(extra < first) | (extra > last)]
             self._note("rows_unknown", UNKNOWN, path, doc_type, extra)
+
+    def skip(self, last_seq: int) -> None:
+        """Leave out a segment: what a crash left of its parts is built again."""
+        for numbers in self._numbers.values():
+            numbers.upto(last_seq)
 
     def rest(self) -> None:
         """Look for rows after the journal's last entry."""

@@ -210,7 +210,7 @@ def check_folder(
     check = FolderCheck(session_id, doc_type)
     names = tree.names(check.folder)
     listed = _listed(tree, check, names)
-    for part in listed:
+    for part in listed or ():
         name = part.name
         if name not in names:
             check.lost.append(part)
@@ -221,33 +221,34 @@ def check_folder(
             check.lost.append(part)
     _check_overlap(check)
     if not running:
-        _check_unlisted(check, names, {part.name for part in listed})
+        _check_unlisted(check, names, None if listed is None else {part.name for part in listed})
     if not quick:
         for part in sorted(check.sound, key=lambda part: part.first_seq):
             _check_rows(tree, check, part, seen)
     return check
 
 
-def _listed(tree: Tree, check: FolderCheck, names: list[str]) -> list[Part]:
+def _listed(tree: Tree, check: FolderCheck, names: list[str]) -> list[Part] | None:
+    """Return what the manifest lists, None if there is none that can be read."""
     path = f"{check.folder}/{MANIFEST}"
     if MANIFEST not in names:
         if any(name.endswith(".parquet") for name in names):
             check.note("manifest_missing", f"{path} is not there: nothing says what the files hold")
-        return []
+        return None
     data = tree.read(path)
     try:
         return decode_lines(data, path)
     except StoreError as error:
         check.note("manifest_damaged", _line(error), path=path)
-        return []
+        return None
 
 
-def _check_unlisted(check: FolderCheck, names: list[str], listed: set[str]) -> None:
+def _check_unlisted(check: FolderCheck, names: list[str], listed: set[str] | None) -> None:
     for name in names:
         path = f"{check.folder}/{name}"
         if name.endswith(files.TEMPORARY):
             check.note("temporary_left", f"{path} was being written when a process died", path=path)
-        elif name.endswith(".parquet") and name not in listed and MANIFEST in names:
+        elif listed is not None and name.endswith(".parquet") and name not in listed:
             check.note("part_unlisted", f"{path} is in no manifest", path=path)
 
 
