@@ -9,16 +9,19 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.store.samples import HEADER, small_session
-from vectra_bot.errors import StoreError
+from vectra_bot.errors import InputError, JournalError, StoreError
 from vectra_bot.models import Frame
 from vectra_bot.store.entry import Entry
+from vectra_bot.store.files import Op, observing
+from vectra_bot.store.framing import MARK_BYTES
 from vectra_bot.store.journal import (
     Journal,
     compress_segment,
@@ -26,21 +29,25 @@ from vectra_bot.store.journal import (
     list_segments,
     read_journal,
 )
+from vectra_bot.store.segments import open_segment
 
-# Appends batches of three, syncs every fourth, and says which entry the journal has acknowledged.
+# Appends groups of three and single entries, syncs now and then, rolls often, and says which entry the
+# journal has acknowledged.
 _WRITER = """
 import os, sys
 from vectra_bot.models import Frame
 from vectra_bot.store.entry import Entry
 from vectra_bot.store.journal import Journal
 journal = Journal.create(sys.argv[1], {"session_id": "s", "mode": "paper", "venue": "embedded"},
-                         segment_bytes=200_000)
+                         segment_bytes=200_000, sync_interval_s=0.005)
 seq = 0
 while True:
-    batch = [Entry.of_frame(seq + i, Frame(seq, '42["event",{"n":%d}]' % (seq + i))) for i in (1, 2, 3)]
-    journal.append(batch)
-    seq += 3
-    if seq % 12 == 0:
+    group = [Entry.of_frame(seq + i, Frame(seq, '42["event",{"n":%d}]' % (seq + i))) for i in (1, 2, 3)]
+    journal.append(group)
+    seq += 4
+    alone = Entry.of_frame(seq, Frame(seq, '42["event",{"n":%d}]' % seq))
+    journal.put(alone.seq, alone.kind, alone.ts_ns, alone.payload)
+    if seq % 160 == 0:
         journal.sync()
     os.write(1, b"%d\\n" % seq)
 """
@@ -59,36 +66,66 @@ def journal(directory: Path) -> Iterator[Journal]:
     opened.abandon()
 
 
+def _start(directory: Path) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-c", _WRITER, str(directory)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE)
+
+
 def _kill_after(directory: Path, delay_s: float) -> int:
     """Run the writer, kill -9 it *delay_s* after its first word, return the last entry it reported."""
-    command = [sys.executable, "-c", _WRITER, str(directory)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+    with _start(directory) as process:
         assert process.stdout is not None
         fd = process.stdout.fileno()
         said = os.read(fd, 1 << 16)
         until = time.monotonic() + delay_s
         while (left := until - time.monotonic()) > 0:
             if select.select([fd], [], [], left)[0]:
-                said += os.read(fd, 1 << 16)
+                said = said[-100:] + os.read(fd, 1 << 16)
         process.send_signal(signal.SIGKILL)
         said += process.stdout.read()
     return int(said[: said.rindex(b"\n")].split()[-1])
 
 
-@pytest.mark.parametrize("delay_s", [0.0, 0.003, 0.011, 0.05, 0.12, 0.2])
+@pytest.mark.parametrize("delay_s", [0.0, 0.003, 0.011, 0.05, 0.12, 0.2, 0.31])
 def test_kill_9_loses_nothing_acknowledged(directory: Path, delay_s: float) -> None:
-    """Every entry whose append returned is there after kill -9, whole, and the session can go on."""
+    """What was acknowledged is there after kill -9, in whole groups, and the session can go on."""
     acknowledged = _kill_after(directory, delay_s)
     reader = read_journal(directory)
     entries = list(reader)
     assert [entry.seq for entry in entries] == list(range(len(entries)))
-    assert entries[-1].seq >= acknowledged
+    last = entries[-1].seq
+    assert last >= acknowledged
+    assert last % 4 in (0, 3)  # a group of three is whole
     assert not reader.clean
-    assert entries[-1].frame().raw == f'42["event",{{"n":{entries[-1].seq}}}]'
+    assert all(e.frame().raw == f'42["event",{{"n":{e.seq}}}]' for e in entries[1:])
     journal = Journal.resume(directory)
-    assert journal.last_seq == entries[-1].seq
+    assert journal.last_seq == last
     journal.close("recovered")
-    assert read_journal(directory).__next__().kind == "header"
+    reader = read_journal(directory)
+    assert [entry.seq for entry in reader] == list(range(last + 2))
+    assert (reader.clean, reader.torn) == (True, False)
+
+
+def test_a_journal_can_be_read_while_it_is_written(directory: Path) -> None:
+    """A reader of a session that another process writes sees whole groups, never less than before."""
+    with _start(directory) as process:
+        assert process.stdout is not None
+        said = os.read(process.stdout.fileno(), 1 << 16)
+        seen = 0
+        try:
+            for _ in range(25):
+                acknowledged = int(said[: said.rindex(b"\n")].split()[-1])
+                reader = read_journal(directory)
+                entries = [entry.seq for entry in reader]
+                assert entries == list(range(len(entries)))
+                assert len(entries) > max(seen, acknowledged)
+                assert (len(entries) - 1) % 4 in (0, 3)
+                assert (reader.torn, reader.torn_bytes, reader.clean) == (False, 0, False)
+                seen = len(entries) - 1
+                said = said[-100:] + os.read(process.stdout.fileno(), 1 << 16)
+        finally:
+            process.kill()
+    assert len(list_segments(directory)) > 1
 
 
 def test_sync_calls_fdatasync_on_the_open_segment(
@@ -221,3 +258,105 @@ def test_failed_compression_keeps_the_raw_segment(
     journal.abandon()
     assert [entry.seq for entry in read_journal(directory)] == list(range(9))
     assert sorted(path.name for path in directory.iterdir()) == ["000001.log", "000002.log", "lock"]
+
+
+def _observed(
+    kind: str, error: OSError | None = None
+) -> tuple[threading.Event, Callable[[Op], None]]:
+    """Return an observer of operations of *kind* on segments, which lets them fail if told so."""
+    seen = threading.Event()
+
+    def observe(op: Op) -> None:
+        if op.kind == kind and op.path.suffix == ".log":
+            seen.set()
+            if error is not None:
+                raise error
+
+    return seen, observe
+
+
+def _flushers() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "journal-flusher"]
+
+
+def test_a_thread_forces_what_was_appended_to_the_disk(directory: Path) -> None:
+    """Nobody need call sync; an idle journal is left alone; the thread ends with the journal."""
+    journal = Journal.create(directory, HEADER, sync_interval_s=0.002)
+    seen, observe = _observed("sync")
+    with observing(observe):
+        journal.append(small_session())
+        assert seen.wait(10)
+    assert len(_flushers()) == 1
+    journal.close("done")
+    assert _flushers() == []
+    journal.abandon()
+    forgotten = Journal.create(directory.with_name("t"), HEADER, sync_interval_s=0.002)
+    (thread,) = _flushers()
+    forgotten._lock.release()
+    del forgotten
+    thread.join(10)
+    assert not thread.is_alive()
+
+
+def test_a_sync_that_fails_in_the_thread_fails_the_journal(directory: Path) -> None:
+    """The next append after it raises, and so does all that follows."""
+    journal = Journal.create(directory, HEADER, sync_interval_s=0.002)
+    _, observe = _observed("sync", OSError(errno.EIO, os.strerror(errno.EIO)))
+
+    def go_on() -> None:
+        for seq in range(1, 1_000_000):
+            journal.append([Entry.of_frame(seq, Frame(1, "x"))])
+
+    with observing(observe), pytest.raises(StoreError, match="cannot be synced after entry"):
+        go_on()
+    for attempt in (journal.sync, journal.roll):
+        with pytest.raises(StoreError, match=r"cannot be synced after entry .*Input/output error"):
+            attempt()
+    journal.abandon()
+
+
+@pytest.mark.parametrize("kind", ["create", "allocate", "truncate", "write", "sync_directory"])
+def test_a_refusing_disk_leaves_what_was_accepted(directory: Path, kind: str) -> None:
+    """Whichever operation fails first, nothing of that append is accepted, and all before it is there."""
+    journal = Journal.create(directory, HEADER, segment_bytes=3000, sync_interval_s=0)
+    accepted = 0
+
+    def observe(op: Op) -> None:
+        if accepted > 5 and op.kind == kind:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def go_on() -> None:
+        nonlocal accepted
+        while True:
+            journal.append([Entry.of_frame(accepted + 1, Frame(1, "y" * 700))])
+            accepted += 1
+
+    with observing(observe), pytest.raises(StoreError, match=r"cannot be written after.*No space"):
+        go_on()
+    with pytest.raises(StoreError, match="No space"):
+        journal.sync()
+    journal.close("done")
+    reader = read_journal(directory)
+    assert [entry.seq for entry in reader] == list(range(accepted + 1))
+    assert (reader.torn, reader.clean) == (False, False)
+    resumed = Journal.resume(directory)
+    assert resumed.last_seq == accepted
+    resumed.close("recovered")
+
+
+def test_closing_writes_that_all_is_safe(journal: Journal, directory: Path) -> None:
+    """Of a closed journal no byte may be damaged without an error, the last entries not excepted."""
+    journal.append(small_session())
+    journal.close("done")
+    (segment,) = list_segments(directory)
+    entries = list(read_journal(directory))
+    with open_segment(segment.path) as source:
+        content = source.head + source.read(1 << 20)
+    segment.path.unlink()
+    raw = directory / "000001.log"
+    for at in range(0, len(content) - MARK_BYTES, 3):
+        raw.write_bytes(content[:at] + bytes([content[at] ^ 4]) + content[at + 1 :])
+        with pytest.raises((JournalError, InputError)):
+            list(read_journal(directory))
+    raw.write_bytes(content)
+    assert list(read_journal(directory)) == entries
