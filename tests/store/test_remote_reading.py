@@ -1,0 +1,314 @@
+"""Remote stores answer as local ones do, whatever happens to their objects meanwhile."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.store.remote_samples import (
+    TICKS,
+    compacting_process,
+    listed,
+    open_with,
+    record,
+    remote,
+    running_server,
+    ticks_of,
+)
+from tests.store.s3_server import S3Server
+from tests.store.samples import memory_folder
+from vectra_bot.errors import InputError, StoreError
+from vectra_bot.models import DocType
+from vectra_bot.store import objects
+from vectra_bot.store.catalog import Catalog, DamagedRows, open_store
+from vectra_bot.store.compaction import compact_all
+from vectra_bot.store.manifest import MANIFEST, part_folder, read_manifest
+from vectra_bot.store.objects import Objects
+from vectra_bot.store.queries import QUERIES, SEED_PATH
+from vectra_bot.store.read_cache import ReadCache
+from vectra_bot.store.remote_source import RemoteSource, open_remote
+from vectra_bot.store.uploading import Uploader
+
+S = "s-1"
+KINDS = (DocType.GAME_TICK, DocType.PLAYER_ACTION)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[S3Server]:
+    with running_server() as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def _at_once(monkeypatch: pytest.MonkeyPatch, server: S3Server) -> None:
+    monkeypatch.setattr(objects, "PAUSE_S", 0.001)
+    server.spoil(0, 0)
+
+
+@pytest.fixture
+def url(server: S3Server, request: pytest.FixtureRequest) -> str:
+    return server.url(request.node.name.replace("[", "-").replace("]", ""))
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    with memory_folder() as folder:
+        yield Path(folder)
+
+
+def test_every_query_answers_as_over_the_local_store(
+    folder: Path, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VECTRA_CACHE", str(folder / "cache"))
+    for name in ("s-1", "s-2", "s-3"):
+        record(folder / "spool", name, 2, url=url)
+    with open_store(folder / "spool") as local, open_store(url) as there:
+        assert there.sessions == local.sessions == ("s-1", "s-2", "s-3")
+        for query in QUERIES:
+            assert there.run(query.name) == local.run(query.name), query.name
+        for kind in KINDS:
+            everything = f"SELECT * FROM {kind.value} ORDER BY session_id, seq"
+            assert there.sql(everything) == local.sql(everything)
+            types = f"SELECT column_name, column_type FROM (DESCRIBE {kind.value})"
+            assert there.sql(types) == local.sql(types)
+            assert there.arrow(kind).num_rows == local.arrow(kind).num_rows > 0
+        files = f"SELECT count(*) FROM '{SEED_PATH}/doc_type=game_tick/**/*.parquet'"
+        assert there.sql(files).rows == [(3 * 2 * TICKS,)]
+        root = url.partition("?")[0]
+        assert there.sql(files.replace(SEED_PATH, root)).rows == [(3 * 2 * TICKS,)]
+        assert not there.damaged
+        with pytest.raises(InputError):
+            there.sql(f"SELECT * FROM read_parquet('{folder}/spool/**/*.parquet')")
+
+
+def test_only_files_that_the_conditions_leave_over_are_fetched(folder: Path, url: str) -> None:
+    for name in ("s-1", "s-2", "s-3"):
+        record(folder / "spool", name, 2, url=url)
+    with open_with(url, folder / "cache") as catalog:
+        assert not (folder / "cache").exists()
+        text = "SELECT count(*) FROM game_tick WHERE session_id = 's-2' AND seq > 7"
+        assert catalog.sql(text).rows == [(TICKS - 1,)]
+        (fetched,) = (folder / "cache").iterdir()
+        part = read_manifest(part_folder(folder / "spool", DocType.GAME_TICK, "s-2"))[1]
+        assert fetched.name == part.sha256
+        assert catalog.sql("SELECT count(*) FROM game_tick").rows == [(3 * 2 * TICKS,)]
+        assert len(list((folder / "cache").iterdir())) == 6
+    with open_with(url, folder / "cache", sessions=["s-2"]) as catalog:
+        assert catalog.sessions == ("s-2",)
+        assert catalog.sql("SELECT count(*) FROM game_tick").rows == [(2 * TICKS,)]
+
+
+def test_what_is_known_is_not_fetched_again(folder: Path, url: str, server: S3Server) -> None:
+    record(folder / "spool", S, 2, url=url)
+    with open_with(url, folder / "cache") as catalog:
+        ticks = ticks_of(catalog)
+        server.spoil(0, 0)
+        assert ticks_of(catalog) == ticks
+        assert server.seen() == 1  # the listing
+    with open_with(url, folder / "cache") as catalog:
+        server.spoil(0, 0)
+        assert ticks_of(catalog) == ticks
+        assert server.seen() == 3  # the listing, and a manifest in two requests
+
+
+def test_a_query_sees_what_was_uploaded_meanwhile(folder: Path, url: str) -> None:
+    ticks = record(folder / "spool", "s-1", 1, url=url)
+    with open_with(url, folder / "cache") as catalog:
+        assert ticks_of(catalog) == ticks
+        ticks += record(folder / "spool", "s-2", 2, url=url)
+        assert ticks_of(catalog) == ticks
+        compact_all(folder / "spool")
+        for name in ("s-1", "s-2"):
+            Uploader(folder / "spool", url).upload(name)
+        assert ticks_of(catalog) == ticks
+
+
+def test_files_that_go_between_the_list_and_the_scan(folder: Path, url: str) -> None:
+    """A relation fails, a query is run again."""
+    ticks = record(folder / "spool", S, 3, url=url)
+    source = RemoteSource(remote(url), cache=ReadCache(folder / "cache"))
+    settled = source._settled
+
+    def compacted_meanwhile(doc_type: DocType) -> object:
+        kind = settled(doc_type)
+        compact_all(folder / "spool")
+        Uploader(folder / "spool", url).upload(S)
+        return kind
+
+    with Catalog(source) as catalog:
+        relation = catalog.relation("game_tick")
+        source._settled = compacted_meanwhile  # type: ignore[method-assign,assignment]
+        assert ticks_of(catalog) == ticks
+        assert not catalog.damaged
+        del relation
+
+
+def test_a_reader_beside_compactions_sees_every_row_once(folder: Path, url: str) -> None:
+    names = [f"s-{n}" for n in range(4)]
+    ticks = [tick for name in names for tick in record(folder / "spool", name, 3, url=url)]
+    process = compacting_process(folder / "spool", url, names)
+    rounds = 0
+    try:
+        with open_with(url, folder / "cache") as catalog:
+            while process.is_alive() or not rounds:
+                assert ticks_of(catalog) == ticks
+                assert not catalog.damaged
+                rounds += 1
+            process.join()
+            assert process.exitcode == 0
+            assert ticks_of(catalog) == ticks
+            assert {len(names)} == {
+                sum(part.doc_type is kind for part in listed(url)) for kind in KINDS
+            }
+    finally:
+        process.kill()
+
+
+@pytest.mark.parametrize("damage", ["flipped", "longer", "shorter", "missing", "other"])
+def test_damaged_objects_are_left_out_and_named(folder: Path, url: str, damage: str) -> None:
+    ticks = record(folder / "spool", S, 3, url=url)
+    stored = Objects(remote(url))
+    part = read_manifest(part_folder(folder / "spool", DocType.GAME_TICK, S))[1]
+    data = bytearray(stored.read(part.path) or b"")
+    if damage == "flipped":
+        data[len(data) // 2] ^= 4
+    elif damage == "longer":
+        data += b"x"
+    elif damage == "shorter":
+        del data[-1:]
+    elif damage == "other":
+        data[:] = bytes(len(data))
+    if damage == "missing":
+        stored.delete(part.path)
+    else:
+        stored.write(part.path, bytes(data))
+    with open_with(url, folder / "cache") as catalog:
+        what = f"{part.path}.*{TICKS} rows, seq {part.first_seq} to"
+        with pytest.warns(DamagedRows, match=what):
+            result = catalog.sql("SELECT session_id, seq FROM game_tick ORDER BY ALL")
+        kept = [tick for tick in ticks if not part.first_seq <= tick[1] <= part.last_seq]
+        assert result.rows == kept
+        (named,) = result.damaged
+        assert (named.path, named.rows, named.session_id) == (part.path, TICKS, S)
+        assert (named.first_seq, named.last_seq) == (part.first_seq, part.last_seq)
+        # Written again, it is read again, by the same reader.
+        stored.write(part.path, (folder / "spool" / part.path).read_bytes())
+        if damage not in ("flipped", "other"):
+            assert ticks_of(catalog) == ticks
+    with open_with(url, folder / "cache") as catalog:
+        assert ticks_of(catalog) == ticks
+
+
+def test_all_damaged_files_are_found_at_once(folder: Path, url: str) -> None:
+    ticks = record(folder / "spool", S, 9, url=url)
+    stored = Objects(remote(url))
+    parts = read_manifest(part_folder(folder / "spool", DocType.GAME_TICK, S))
+    for part in parts[1:]:
+        stored.write(part.path, bytes(part.bytes))
+    with open_with(url, folder / "cache") as catalog:
+        with pytest.warns(DamagedRows):
+            assert ticks_of(catalog) == ticks[:TICKS]
+        assert [one.path for one in catalog.damaged] == [part.path for part in parts[1:]]
+
+
+@pytest.mark.parametrize("cut", [1, 40, 300])
+def test_a_damaged_manifest_is_named(folder: Path, url: str, cut: int) -> None:
+    record(folder / "spool", S, 2, url=url)
+    ticks = record(folder / "spool", "s-2", 2, url=url)
+    stored = Objects(remote(url))
+    name = f"doc_type=game_tick/session_id={S}/{MANIFEST}"
+    stored.write(name, (stored.read(name) or b"")[:-cut])
+    with open_with(url, folder / "cache") as catalog, pytest.warns(DamagedRows, match="its list"):
+        assert ticks_of(catalog) == ticks
+
+
+def test_objects_that_no_manifest_lists_are_not_read(folder: Path, url: str) -> None:
+    ticks = record(folder / "spool", S, 2, url=url)
+    part = read_manifest(part_folder(folder / "spool", DocType.GAME_TICK, S))[0]
+    data = (folder / "spool" / part.path).read_bytes()
+    Objects(remote(url)).write(part.path.replace("part-000001", "part-000009"), data)
+    with open_with(url, folder / "cache") as catalog:
+        assert ticks_of(catalog) == ticks
+        assert not catalog.damaged
+
+
+def test_a_server_that_does_not_answer_is_one_clear_error(
+    folder: Path, url: str, server: S3Server
+) -> None:
+    ticks = record(folder / "spool", S, 2, url=url)
+    with open_with(url, folder / "cache") as catalog:
+        for after in range(4):
+            server.spoil(after, 10_000)
+            with pytest.raises(StoreError, match="HTTP status 503") as caught:
+                catalog.sql("SELECT count(*) FROM game_tick")
+            assert "\n" not in str(caught.value)
+            server.spoil(0, 0)
+        server.spoil(2, 3)
+        assert ticks_of(catalog) == ticks
+
+
+def test_a_query_larger_than_the_cache_is_refused(folder: Path, url: str) -> None:
+    ticks = record(folder / "spool", S, 2, url=url)
+    size = sum(p.bytes for p in read_manifest(part_folder(folder / "spool", DocType.GAME_TICK, S)))
+    with open_with(url, folder / "cache", size - 1) as catalog:
+        with pytest.raises(StoreError, match="set VECTRA_CACHE_BYTES to more"):
+            ticks_of(catalog)
+        text = "SELECT count(*) FROM game_tick WHERE seq < 6"
+        assert catalog.sql(text).rows == [(TICKS,)]
+    with open_with(url, folder / "cache", size) as catalog:
+        assert ticks_of(catalog) == ticks
+        assert sum(path.stat().st_size for path in (folder / "cache").iterdir()) <= size
+
+
+def test_a_query_that_ends_early_leaves_nothing_behind(folder: Path, url: str) -> None:
+    record(folder / "spool", S, 6, url=url)
+    with open_with(url, folder / "cache") as catalog:
+        for _ in range(20):
+            assert len(catalog.sql("SELECT * FROM game_tick LIMIT 1").rows) == 1
+            reader = catalog.batches("game_tick", rows=2)
+            assert reader.read_next_batch().num_rows == 2
+            del reader
+
+
+def test_no_store_is_one_clear_error(server: S3Server, url: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no store at s3://"):
+        open_remote(url)
+    with pytest.raises(InputError, match="is a folder"):
+        open_remote(str(tmp_path))
+    with pytest.raises(InputError, match="no store at s3://no-such-bucket/"):
+        open_remote(url.replace("s3://bucket/", "s3://no-such-bucket/"))
+
+
+_USER = """
+import sys
+from vectra_bot.store.catalog import open_store
+catalog = open_store(sys.argv[1])
+print(catalog.sql("SELECT count(*) FROM game_tick").rows[0][0])
+held = catalog.batches("game_tick", rows=1)  # open at the end, as the catalog is
+held.read_next_batch()
+{}
+"""
+
+
+@pytest.mark.parametrize("end", ["", "sys.exit(3)", "raise KeyboardInterrupt", "del held, catalog"])
+def test_a_process_that_used_a_remote_store_ends_by_itself(
+    folder: Path, url: str, end: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record(folder / "spool", S, 2, url=url)
+    monkeypatch.setenv("VECTRA_CACHE", str(folder / "cache"))
+    done = subprocess.run(
+        [sys.executable, "-c", _USER.format(end), url],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stdout == f"{2 * TICKS}\n"
+    codes = {"": 0, "sys.exit(3)": 3, "raise KeyboardInterrupt": -2, "del held, catalog": 0}
+    assert done.returncode == codes[end]
+    if "Keyboard" not in end:
+        assert done.stderr == ""
