@@ -62,7 +62,7 @@ SELECT player_id, username, venue, games_seen, games, wins, round(wins / games, 
     (pnl / games)::DECIMAL(38,9) AS avg_pnl, worst_game::DECIMAL(38,9) AS worst_game,
     round(games / games_seen, 4) AS coverage, round(stream_share, 4) AS stream_share
 FROM players WHERE games >= $min_games AND wins > $min_win_rate * games
-ORDER BY win_rate_low DESC, pnl DESC, player_id
+ORDER BY win_rate_low DESC, pnl DESC, player_id, venue
 """
 
 QUERIES: Final = (
