@@ -1,4 +1,4 @@
-"""Columns of elsewhere as columns of schema 2.0.0: whole columns agree with single values, no junk gets in."""
+"""Columns of elsewhere as columns of schema 2.0.0: a whole column agrees with its values, no junk gets in."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ was imported already is recognised, and what a kill left half done is done again
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from vectra_bot.errors import InputError, UsageError
@@ -21,8 +21,10 @@ from vectra_bot.session.import_lines import TextFile
 from vectra_bot.session.import_parquet import import_parquet
 from vectra_bot.session.import_text import TextImport
 from vectra_bot.store.accounting import FileReport, Progress, no_progress
+from vectra_bot.store.copying import copy_folder
 from vectra_bot.store.foreign import is_parquet
 from vectra_bot.store.journal import list_segments
+from vectra_bot.store.manifest import MANIFEST
 
 _BINARY = "not a recording: binary data of no known format"
 _EMPTY = "none"
@@ -110,37 +112,52 @@ def _import_folder(path: Path, config: ImportConfig) -> list[FileReport]:
         )
     if path.resolve() == config.store.resolve():
         raise InputError(f"{path} is the store itself: give another --store")
-    files = sorted(p for p in path.rglob("*") if p.is_file() and not _is_hidden(p, path))
-    journals = sorted({p.parent for p in files if p.parent.parent.name == "journals"})
-    if len(journals) + len(files) > 1 and not _is_one_tree(files):
+    if (path / "journals").is_dir():
+        return _import_store(path, config)
+    files = _files_in(path)
+    if len(files) > 1 and any(file.suffix != ".parquet" for file in files):
         config.own_id()
-    reports = [import_journal(journal, config) for journal in journals if _has_segments(journal)]
-    done = {name for report in reports for name in report.sessions}
-    rest = [p for p in files if p.parent not in journals]
-    parquet = [p for p in rest if p.suffix == ".parquet" and not _is_of(p, done)]
-    if parquet:
-        reports += import_parquet(parquet, path, config)
-    for file in rest:
-        if file.suffix != ".parquet" and file.name != "_manifest.jsonl":
+    parquet = [file for file in files if file.suffix == ".parquet"]
+    reports = import_parquet(parquet, path, config) if parquet else []
+    for file in files:
+        if file.suffix != ".parquet" and file.name != MANIFEST:
             reports += _import_file(file, config)
     return reports
+
+
+def _import_store(path: Path, config: ImportConfig) -> list[FileReport]:
+    """Import another store: its journals, with what plugins wrote, and the parts that have no journal."""
+    journals = [p for p in sorted((path / "journals").iterdir()) if _has_segments(p)]
+    if len(journals) > 1:
+        config.own_id()
+    reports = []
+    for journal in journals:
+        report = import_journal(journal, config)
+        reports.append(report)
+        notes = path / "sessions" / journal.name
+        if notes.is_dir() and report.imported:
+            copy_folder(notes, config.store / "sessions" / journal.name)
+    known = {journal.name for journal in journals}
+    parquet = [
+        file
+        for folder in sorted(path.glob("doc_type=*"))
+        for file in _files_in(folder)
+        if file.suffix == ".parquet" and file.parent.name.removeprefix("session_id=") not in known
+    ]
+    return [*reports, *import_parquet(parquet, path, config)] if parquet else reports
+
+
+def _files_in(path: Path) -> list[Path]:
+    """Return the files below a folder, without hidden ones, sorted."""
+    return sorted(p for p in path.rglob("*") if p.is_file() and not _is_hidden(p, path))
 
 
 def _has_segments(path: Path) -> bool:
     return path.is_dir() and any(path.glob("[0-9]*.log*")) and bool(list_segments(path))
 
 
-def _is_one_tree(files: Iterable[Path]) -> bool:
-    return all(file.suffix == ".parquet" for file in files)
-
-
 def _is_hidden(path: Path, root: Path) -> bool:
     return any(part.startswith(".") for part in path.relative_to(root).parts)
-
-
-def _is_of(path: Path, sessions: set[str]) -> bool:
-    """Return whether a part belongs to a session whose journal was imported: it is built from that."""
-    return path.parent.name.removeprefix("session_id=") in sessions
 
 
 __all__ = ["FINISHED_KIND", "ImportReport", "import_paths"]

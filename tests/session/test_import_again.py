@@ -1,0 +1,190 @@
+"""Importing: twice is once, and what a kill left half done is made good; journals come as they are."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import vectra_bot
+from tests.session.import_samples import (
+    board_row,
+    capture_of,
+    only,
+    query,
+    recorded_row,
+    seeded_row,
+    write_lines,
+)
+from tests.store.samples import HEADER, tick_document
+from vectra_bot.errors import StoreError
+from vectra_bot.session.import_games import LEADERBOARD_KIND
+from vectra_bot.session.importing import import_paths
+from vectra_bot.session.recovery import recover_store
+from vectra_bot.store import files
+from vectra_bot.store.entry import Entry
+from vectra_bot.store.journal import Journal, journal_directory
+from vectra_bot.store.parquet import build_parts
+from vectra_bot.store.sessions import list_sessions
+
+
+@pytest.fixture(scope="module")
+def session(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the store of a short session on the embedded exchange."""
+    store = tmp_path_factory.mktemp("run") / "store"
+    vectra_bot.run("watch", session_id="S", store=store, games=2, seed=7, crowd=5)
+    return store
+
+
+@pytest.fixture(scope="module")
+def capture(session: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return that session's frames as somebody's capture."""
+    return capture_of(session, tmp_path_factory.mktemp("capture") / "frames.jsonl")
+
+
+def test_twice_is_once(capture: Path, tmp_path: Path) -> None:
+    """The same content under another name is recognised; other content in its session is refused."""
+    first = only(import_paths(capture, tmp_path / "s"))
+    copy = tmp_path / "copy.jsonl"
+    copy.write_bytes(capture.read_bytes())
+
+    again = only(import_paths(copy, tmp_path / "s"))
+
+    assert again.already
+    assert (again.imported, again.duplicates) == (0, first.imported)
+    assert again.sessions == first.sessions
+    assert len(list_sessions(tmp_path / "s")) == 1
+    other = write_lines(tmp_path / "other.jsonl", [board_row()])
+    with pytest.raises(StoreError, match="holds something else"):
+        import_paths(other, tmp_path / "s", session_id=first.sessions[0])
+
+
+CHILD = """
+import os, signal, sys
+from vectra_bot.session.importing import import_paths
+from vectra_bot.store import files
+
+left = int(sys.argv[3])
+def die(op):
+    global left
+    left -= 1
+    if left == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+with files.observing(die):
+    import_paths(sys.argv[1], sys.argv[2])
+"""
+
+
+def kill_at(path: Path, store: Path, at: int) -> None:
+    """Import in a process of its own that dies at operation *at*."""
+    arguments = [sys.executable, "-c", CHILD, str(path), str(store), str(at)]
+    assert subprocess.run(arguments, check=False).returncode == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("kind", ["capture", "games", "parquet"])
+def test_what_a_kill_left_is_made_good_by_doing_it_again(
+    kind: str, capture: Path, tmp_path: Path
+) -> None:
+    """Killed twice, at other places, and recovered: every row once, as without a kill."""
+    path = capture
+    if kind == "games":
+        rows = [seeded_row(), recorded_row(), seeded_row()]
+        path = write_lines(tmp_path / "g.jsonl", rows)
+    elif kind == "parquet":
+        path = tmp_path / "a.parquet"
+        rows = {"game_id": ["g"] * 500, "tick": range(500), "price": [1.5] * 500}
+        pq.write_table(pa.table(rows), path)
+    operations: list[files.Op] = []
+    with files.observing(operations.append):
+        import_paths(path, tmp_path / "whole")
+    store = tmp_path / "store"
+
+    kill_at(path, store, len(operations) // 3)
+    kill_at(path, store, len(operations) * 3 // 4)
+    recover_store(store)
+    found = only(import_paths(path, store))
+
+    assert found.rows == found.imported + found.duplicates + found.bad
+    sql = "SELECT * FROM game_tick ORDER BY seq"
+    assert query(store, sql) == query(tmp_path / "whole", sql)
+    assert len(list_sessions(store)) == 1
+
+
+def test_a_full_disk_is_one_clear_error(tmp_path: Path) -> None:
+    """Nothing is said to be imported, and the same again works."""
+    path = write_lines(tmp_path / "l.jsonl", [board_row(n) for n in range(5)])
+    store = tmp_path / "s"
+    for at in range(1, 40, 4):
+        left = at
+
+        def refuse(op: files.Op) -> None:
+            nonlocal left
+            left -= 1
+            if left == 0:
+                raise OSError(28, "No space left on device")
+
+        try:
+            with files.observing(refuse):
+                import_paths(path, store)
+        except StoreError as error:
+            assert "No space left" in str(error)  # noqa: PT017 - late operations may not be reached
+    found = only(import_paths(path, store))
+    assert found.imported + found.duplicates == 5
+    assert query(store, f"SELECT count(*) FROM system_event WHERE kind = '{LEADERBOARD_KIND}'") == [
+        (5,)
+    ]
+
+
+def test_a_journal_is_copied_with_its_documents(session: Path, tmp_path: Path) -> None:
+    """From its folder: entries and rows are those of its own store; twice is once."""
+    found = only(import_paths(session / "journals" / "S", tmp_path))
+
+    assert (found.kind, found.bad, found.sessions) == ("journal", 0, ["S"])
+    entries = list(Journal.open(session / "journals" / "S"))
+    assert list(Journal.open(tmp_path / "journals" / "S")) == entries
+    assert found.imported == len(entries)
+    for kind in ("game_tick", "ws_event", "system_event"):
+        sql = f"SELECT * FROM {kind} ORDER BY seq"
+        assert query(tmp_path, sql) == query(session, sql)
+    assert only(import_paths(session / "journals" / "S", tmp_path)).already
+    with pytest.raises(StoreError, match="is of session 'S'"):
+        import_paths(session / "journals" / "S", tmp_path, session_id="T")
+
+
+def test_a_killed_session_is_finished_where_it_comes_to(tmp_path: Path) -> None:
+    """A journal without its end is imported, closed and readable; a damaged one is refused whole."""
+    source = tmp_path / "source"
+    journal = Journal.create(journal_directory(source, "K"), {**HEADER, "session_id": "K"})
+    journal.append([Entry.of_document(n, tick_document(n)) for n in range(1, 6)])
+    journal.abandon()
+
+    found = only(import_paths(source / "journals" / "K", tmp_path / "goal"))
+
+    assert (found.imported, found.bad) == (6, 0)
+    assert query(tmp_path / "goal", "SELECT count(*) FROM game_tick") == [(5,)]
+    journal = Journal.resume(source / "journals" / "K")
+    journal.close("over")
+    build_parts(source / "journals" / "K", source)
+    packed = min((source / "journals" / "K").glob("*.zst"))
+    data = bytearray(packed.read_bytes())
+    data[len(data) // 2] ^= 1
+    packed.write_bytes(data)
+    damaged = only(import_paths(source / "journals" / "K", tmp_path / "other"))
+    assert damaged.imported == 0
+    assert damaged.bad == damaged.rows > 0
+    assert not (tmp_path / "other" / "journals" / "K").exists()
+
+
+def test_a_whole_store_is_imported(session: Path, tmp_path: Path) -> None:
+    """Journals are copied, and their parts are built, not imported a second time."""
+    report = import_paths(session, tmp_path)
+
+    assert report.ok
+    assert [f.kind for f in report.files] == ["journal"]
+    sql = "SELECT * FROM game_tick ORDER BY seq"
+    assert query(tmp_path, sql) == query(session, sql)
