@@ -1,7 +1,9 @@
-"""The query command: names, SQL, tables for people and JSON for programs."""
+"""The query command: names, SQL, tables for people, JSON and CSV for programs."""
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import subprocess
 import sys
@@ -11,22 +13,36 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from hypothesis import given
+from hypothesis import strategies as st
 
-import vectra_bot.cli.query as cli_query
-from tests.store.samples import HEADER, SESSION, small_session
+import vectra_bot.cli.rows as cli_rows
+from tests.store.samples import (
+    SESSION,
+    action_document,
+    state_document,
+    tick_document,
+    trade_document,
+)
+from tests.store.stores import write_documents
 from vectra_bot.cli.query import query
-from vectra_bot.errors import InputError, UnknownNameError
-from vectra_bot.models import DocType
-from vectra_bot.store.journal import Journal, journal_directory
-from vectra_bot.store.parquet import build_parts, part_path
+from vectra_bot.cli.rows import as_csv
+from vectra_bot.errors import InputError, UnknownNameError, UsageError
+from vectra_bot.models import ActionType, DocType, StateCause
+from vectra_bot.store.catalog import Result as Rows
+from vectra_bot.store.writing import part_path
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Path:
-    journal = Journal.create(journal_directory(tmp_path, SESSION), HEADER)
-    journal.append(small_session())
-    journal.close("done")
-    build_parts(journal.directory, tmp_path)
+    write_documents(
+        tmp_path,
+        [
+            tick_document(3, 1.0625),
+            state_document("0.99", "-0.01", StateCause.ACTION, action="a-1"),
+            action_document("a-1", ActionType.BUY, "0.01", before="1", after="0.99"),
+        ],
+    )
     return tmp_path
 
 
@@ -38,6 +54,11 @@ def _json(*arguments: str | Path) -> Any:
     result = _run(*arguments, "--json")
     assert result.exit_code == 0, result.output
     return json.loads(result.stdout, parse_float=Decimal)
+
+
+def _on_terminal(monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
+    monkeypatch.setattr(cli_rows, "on_terminal", lambda: True)
+    monkeypatch.setenv("COLUMNS", str(columns))
 
 
 def test_without_argument_lists_names() -> None:
@@ -62,11 +83,23 @@ def test_named_query_in_json_is_exact(store: Path) -> None:
         "SELECT count(*) AS n FROM game_tick",
         "from game_tick select count(*) as n",
         "FROM\tws_event",
+        "FROM '~/rugs_data/events_parquet/doc_type=game_tick/**/*.parquet'",
     ],
 )
 def test_sql_runs_over_the_views(store: Path, sql: str) -> None:
     """What looks like SQL runs as SQL."""
     assert _run(sql, "--store", store).exit_code == 0
+
+
+def test_parameters_of_queries_and_sql(store: Path) -> None:
+    """Values are given beside the text; unknown ones and ones without a query are refused."""
+    assert len(_json("fills", "--store", store, "--set", f"session={SESSION}")) == 1
+    assert _json("fills", "--store", store, "--set", "session=other") == []
+    assert _json("SELECT $x AS x", "--store", store, "--set", "x='; DROP") == [{"x": "'; DROP"}]
+    wrong = _run("fills", "--store", store, "--set", "sesion=x").exception
+    assert isinstance(wrong, UnknownNameError)
+    assert "did you mean session" in str(wrong)
+    assert isinstance(_run("--set", "x=1").exception, UsageError)
 
 
 def test_table_is_aligned(store: Path) -> None:
@@ -81,15 +114,48 @@ def test_table_is_aligned(store: Path) -> None:
     ]
 
 
-def test_long_cells_are_cut_on_a_terminal_only(
-    store: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A raw frame does not fill a person's screen, but is whole in a pipe and in JSON."""
-    sql = "SELECT repeat('x', 200) AS raw"
-    assert max(map(len, _run(sql, "--store", store).stdout.splitlines())) == 200
-    monkeypatch.setattr(cli_query, "on_terminal", lambda: True)
-    assert max(map(len, _run(sql, "--store", store).stdout.splitlines())) == 60
-    assert _json(sql, "--store", store) == [{"raw": "x" * 200}]
+def test_table_fits_the_terminal(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Texts are shortened to fit, numbers never; in a pipe and in JSON everything is whole."""
+    sql = "SELECT repeat('x', 200) AS raw, 'short' AS s, 1234567890123 AS n"
+    assert max(map(len, _run(sql, "--store", store).stdout.splitlines())) > 200
+    _on_terminal(monkeypatch, 60)
+    lines = _run(sql, "--store", store).stdout.splitlines()
+    assert lines[2] == "x" * 37 + "…  short  1234567890123"
+    assert max(map(len, lines)) == 60
+    assert _json(sql, "--store", store)[0]["raw"] == "x" * 200
+
+
+def test_what_cannot_fit_is_printed_in_blocks(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A row of sixty columns is a list of names and values."""
+    _on_terminal(monkeypatch, 70)
+    lines = _run("SELECT * FROM player_action", "--store", store).stdout.splitlines()
+    assert lines[0].startswith("-- row 1 ---")
+    assert any(line.split() == ["action_id", "a-1"] for line in lines)
+    assert max(map(len, lines)) <= 70
+    assert lines[-1] == "(1 row)"
+
+
+def test_text_cannot_act_on_the_terminal(tmp_path: Path) -> None:
+    """Escapes, line feeds and marks of direction in a player's name are shown, not obeyed."""
+    write_documents(tmp_path, [trade_document("\x1b[2J\n\u202eevil", "BUY", "1", "2", "g")])
+    shown = _run("SELECT player_id FROM other_player", "--store", tmp_path).stdout
+    assert r"\x1b[2J\n\u202eevil" in shown
+    assert len(shown.splitlines()) == 4
+
+
+def test_rows_can_be_limited(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At most N rows are taken; a terminal gets a thousand unless asked for more."""
+    sql = "SELECT * FROM range(5000) t(n)"
+    assert len(_json(sql, "--store", store)) == 5000
+    assert len(_json(sql, "--store", store, "--max-rows", "7")) == 7
+    assert _run(sql, "--store", store, "--max-rows", "7").stdout.endswith(
+        "(7 rows, there are more)\n"
+    )
+    _on_terminal(monkeypatch, 80)
+    result = _run(sql, "--store", store)
+    assert result.stdout.endswith("(1000 rows, there are more)\n")
+    assert "--max-rows" in result.stderr
+    assert _run(sql, "--store", store, "--max-rows", "0").exit_code == 2
 
 
 def test_every_type_has_a_json_form(store: Path) -> None:
@@ -112,6 +178,56 @@ def test_every_type_has_a_json_form(store: Path) -> None:
     }
 
 
+# --- CSV ------------------------------------------------------------------------------------------
+
+
+def test_csv_is_exact(store: Path) -> None:
+    """RFC 4180: a line of names, quotes where needed, nothing for null, decimals as stored."""
+    sql = (
+        "SELECT amount, 'a \"b\", c' AS text, NULL AS nothing, true AS yes, 1e300 AS large, "
+        "TIMESTAMPTZ '2026-01-01 00:00:00Z' AS t, [1.50::DECIMAL(9,2)] AS l, 'x\ny' AS two "
+        "FROM player_action"
+    )
+    done = CliRunner().invoke(query, [sql, "--store", str(store), "--csv"])
+    assert done.stdout_bytes.decode() == (
+        "amount,text,nothing,yes,large,t,l,two\r\n"
+        '0.010000000,"a ""b"", c",,true,1e+300,2026-01-01T00:00:00+00:00,[1.50],"x\ny"\r\n'
+    )
+
+
+def test_csv_holds_no_formulas() -> None:
+    """What a spreadsheet would run is marked as text; negative numbers are numbers."""
+    rows = [("=1+1", -1, Decimal("-0.5")), ("@x", 0, Decimal(0)), ("-x", 1, Decimal(1))]
+    lines = as_csv(Rows(("name", "n", "amount"), list(rows))).splitlines()
+    assert lines == ["name,n,amount", "'=1+1,-1,-0.5", "'@x,0,0", "'-x,1,1"]
+
+
+@given(
+    st.lists(
+        st.tuples(st.none() | st.text(st.characters(exclude_categories=["Cs"])), st.integers()),
+        max_size=4,
+    )
+)
+def test_csv_is_read_back(rows: list[tuple[str | None, int]]) -> None:
+    """A reader of CSV finds as many rows and the same values, marks of formulas aside."""
+    text = as_csv(Rows(("text", "n"), list(rows)))
+    back = list(csv.reader(io.StringIO(text, newline=""), strict=True))
+    assert back[0] == ["text", "n"]
+    expected = [["" if name is None else name, str(n)] for name, n in rows]
+    assert [[name.removeprefix("'"), n] for name, n in back[1:]] == [
+        [name.removeprefix("'"), n] for name, n in expected
+    ]
+
+
+def test_csv_of_one_empty_cell_is_a_row() -> None:
+    """A single null is a line of its own, not a blank one."""
+    text = as_csv(Rows(("x",), [(None,), (1,)]))
+    assert text == 'x\r\n""\r\n1\r\n'
+
+
+# --- the rest -------------------------------------------------------------------------------------
+
+
 def test_store_is_taken_from_the_environment(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without --store, $VECTRA_STORE says where to look."""
     monkeypatch.setenv("VECTRA_STORE", str(store))
@@ -122,24 +238,30 @@ def test_errors_are_raised_for_the_command_line_to_print(store: Path, tmp_path: 
     """An unknown name, a missing store and wrong SQL raise the SDK's errors."""
     assert isinstance(_run("latncy", "--store", store).exception, UnknownNameError)
     assert isinstance(_run("SELECT x", "--store", store).exception, InputError)
+    assert isinstance(_run("SELECT 1", "--store", store, "--json", "--csv").exception, UsageError)
     missing = _run("latency", "--store", tmp_path / "none").exception
     assert isinstance(missing, InputError)
     assert str(missing).startswith(f"no store at {tmp_path / 'none'}")
 
 
 def test_damaged_files_are_a_warning(store: Path) -> None:
-    """A damaged part is named on standard error, and the answer comes from the others."""
-    part_path(store, DocType.GAME_TICK, SESSION, 2).write_bytes(b"PAR1 cut")
+    """A damaged part is named on standard error with its rows; the answer comes from the others."""
+    write_documents(store, [tick_document(4)], number=2, first_seq=9)
+    path = part_path(store, DocType.GAME_TICK, SESSION, 2)
+    path.write_bytes(path.read_bytes()[:-1])
     result = _run("SELECT count(*) AS n FROM game_tick", "--store", store, "--json")
     assert json.loads(result.stdout) == [{"n": 1}]
-    assert "part-000002.parquet is damaged" in result.stderr
+    (line,) = result.stderr.splitlines()
+    assert "part-000002.parquet: the file has" in line
+    assert "(1 rows, seq 9 to 9); `vectra-bot store check`" in line
 
 
 def test_importing_the_command_is_cheap() -> None:
     """The module itself imports only click: help of the whole program stays quick."""
     code = (
         "import sys, vectra_bot.cli.query; "
-        "print(sorted({'duckdb', 'pyarrow', 'msgspec', 'attrs', 'cattrs'} & set(sys.modules)))"
+        "heavy = {'duckdb', 'pyarrow', 'msgspec', 'attrs', 'cattrs', 'matplotlib', 'numpy'}; "
+        "print(sorted(heavy & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
