@@ -339,7 +339,7 @@ def sync_path(path: Path) -> None:
     """Force a whole file to the disk that another library may have written."""
     fd = os.open(path, os.O_RDONLY)
     try:
-        if _observer is not None and path.absolute() not in _told:
+        if _observer is not None and path.suffix == TEMPORARY and path.absolute() not in _told:
             _tell("create", path)
             _tell("write", path, None, 0, path.read_bytes())
         _told.discard(path.absolute())
