@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import zlib
 from collections import OrderedDict
 from pathlib import Path
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 V = TypeVar("V")
 
 _CHUNK: Final = 1 << 20
+_PATTERN = re.compile(r"[*?\[]")
 _KNOWN_FILES: Final = 200_000
 _FIRST_VERSION: Final = "1.0.0"
 """The schema of files that do not say theirs."""
@@ -191,4 +193,4 @@ def _cast_fault(path: Path, odd: tuple[tuple[str, str], ...]) -> str | None:
 
 def glob_text(path: Path | str) -> str:
     """Return *path* so that DuckDB takes its characters as they are, not as a pattern."""
-    return "".join(f"[{c}]" if c in "*?[" else c for c in str(path))
+    return _PATTERN.sub(r"[\g<0>]", str(path))
