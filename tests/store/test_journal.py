@@ -440,6 +440,7 @@ def test_what_entries_mean_is_read_once_and_without_json_where_it_matters() -> N
     assert entry.raw_bytes == '42["e",\u00e9]'.encode()
     assert entry.data is entry.data
     assert entry == Entry.of(1, "frame", 5, entry.data)
+    assert not entry != Entry.of(1, "frame", 5, entry.data)  # noqa: SIM202 - its own method
     assert hash(entry) == hash(Entry.of(1, "frame", 5, entry.data))
     assert entry != Entry.of_frame(2, entry.frame())
     document = Entry.of_document(2, tick_document(3))

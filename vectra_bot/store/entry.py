@@ -238,6 +238,10 @@ class Entry(msgspec.Struct, frozen=True, gc=False, eq=False):
             other.payload,
         )
 
+    def __ne__(self, other: object) -> bool:
+        # The one of msgspec would compare what was decoded as well.
+        return not self == other
+
     def __hash__(self) -> int:
         return hash((self.seq, self.kind, self.ts_ns, self.payload))
 

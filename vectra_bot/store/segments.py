@@ -28,7 +28,7 @@ _SEGMENT = re.compile(r"(\d{6,})\.log(\.zst|\.gz)?")
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _GZIP_MAGIC = b"\x1f\x8b"
 _HEAD_BYTES: Final = 1 << 16
-CHUNK_BYTES: Final = 1 << 22
+CHUNK_BYTES: Final = 1 << 18  # stays in the cache between being read and being walked
 
 
 @attrs.frozen
