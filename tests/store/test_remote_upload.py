@@ -28,6 +28,7 @@ from tests.store.remote_samples import (
     uploading_process,
 )
 from tests.store.s3_server import CREDENTIALS, S3Server
+from tests.store.samples import memory_folder
 from vectra_bot.errors import InputError, StoreError, UnknownNameError
 from vectra_bot.models import DocType
 from vectra_bot.store import objects
@@ -63,8 +64,9 @@ def url(server: S3Server, request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def spool(tmp_path: Path) -> Path:
-    return tmp_path / "spool"
+def spool() -> Iterator[Path]:
+    with memory_folder() as folder:
+        yield Path(folder) / "spool"
 
 
 def test_an_upload_is_the_spool_and_a_second_one_does_nothing(spool: Path, url: str) -> None:
