@@ -58,7 +58,10 @@ def test_any_values_of_one_sign(values: list[float], q: float, sign: float) -> N
     """Values of one sign give any quantile within the accuracy, relative to the exact one."""
     given_values = np.array(values) * sign
     found = Sketch.of(given_values).quantile(q)
-    assert found == pytest.approx(np.quantile(given_values, q), rel=ACCURACY + 1e-6, abs=1e-300)
+    # A share next to 1 is itself only known to the last bit of a double.
+    rounding = 1e-14 * max(values)
+    expected = pytest.approx(np.quantile(given_values, q), rel=ACCURACY + 1e-6, abs=rounding)
+    assert found == expected
 
 
 @given(st.lists(st.floats(-1e9, 1e9), min_size=1), st.floats(0, 1))

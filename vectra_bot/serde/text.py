@@ -84,6 +84,8 @@ def _explained(record_type: type, data: Any, error: Exception) -> RecordError:
     except cattrs.ClassValidationError as detailed:
         places = "; ".join(cattrs.transform_error(detailed, format_exception=_in_words))
         return RecordError(f"no {record_type.__name__} can be read from this JSON: {places}")
+    except BAD_VALUE:  # it is no object at all
+        pass
     return unreadable(record_type, "JSON", error)
 
 

@@ -3,11 +3,12 @@
 Layout::
 
     STORE/doc_type=game_tick/session_id=SESSION/part-000003.parquet
+    STORE/doc_type=game_tick/session_id=SESSION/_manifest.jsonl
+    STORE/journals/SESSION/000003.parts.json
 
-A part appears under its name only when it is whole and on the disk (temporary file, fsync, rename, fsync of
-the directory), so that a ``**/*.parquet`` glob never meets an unfinished file. ``SEGMENT.parts.json`` in the
-journal's directory lists the parts of a segment with rows, range of ``seq`` and SHA-256; it is written
-last, so a segment without it is built again, to the same bytes.
+A part is written whole (:mod:`vectra_bot.store.writing`), then listed in the manifest of its folder
+(:mod:`vectra_bot.store.manifest`); the record of the segment (:mod:`vectra_bot.store.segment_record`) is
+written when all its parts stand. What a crash interrupts is built again to the same bytes.
 
 A ``frame`` entry is its own ``ws_event`` document, with the game it names, if it names one; so is a
 ``SendResult`` that says what was sent. A login is never stored. Every session begins with an empty
@@ -17,95 +18,171 @@ is an error.
 
 from __future__ import annotations
 
-import hashlib
-import json
+import os
 import re
-from collections.abc import Iterator
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Final
 
-import attrs
+import msgspec
 
-from vectra_bot.errors import JournalError, RecordError, StoreError
-from vectra_bot.models import SCHEMA_VERSION, DocType, Envelope, Mode
-from vectra_bot.serde import document_columns, document_packer
+from vectra_bot.errors import JournalError, RecordError
+from vectra_bot.models import SCHEMA_VERSION, DocType, Mode
+from vectra_bot.serde.typed import RowMaker, document_kind
 from vectra_bot.store import files
 from vectra_bot.store.entry import Entry
 from vectra_bot.store.journal import compress_segment
-from vectra_bot.store.reader import Segment, list_segments, read_header, read_segment
-from vectra_bot.store.schema import schema_of, writer_options
+from vectra_bot.store.manifest import Part, part_folder, read_manifest
+from vectra_bot.store.reader import (
+    Segment,
+    ends_with_close,
+    list_segments,
+    read_header,
+    read_segment,
+)
+from vectra_bot.store.segment_record import (
+    SegmentRecord,
+    has_record,
+    manifest_path,
+    read_manifests,
+    read_segment_record,
+    write_segment_record,
+)
+from vectra_bot.store.writing import (
+    ROWS_PER_GROUP,
+    PartWriter,
+    abandoning,
+    column_index,
+    list_part,
+    part_path,
+    rows_to_table,
+    write_part,
+    write_table,
+)
 
 EMPTY_PART_TYPES: Final = (DocType.PLAYER_ACTION, DocType.OTHER_PLAYER_ACTION)
 """The kinds of documents that every session has a file of, be it empty."""
 
-_EVENT = re.compile(r'4[23]\d*\["((?:[^"\\]|\\.)*)"')
-_TRACE = re.compile(r'"traceparent":"[0-9a-f]{2}-([0-9a-f]{32})-')
+COMPACTED: Final = "data.parquet"
+"""The one file of a folder that was compacted."""
+
+_EVENT = re.compile(rb'4[23]\d*\["((?:[^"\\]|\\.)*)"')
+_TRACE = re.compile(rb'"traceparent":"[0-9a-f]{2}-([0-9a-f]{32})-')
 # The trace object is the first argument: further in, the word belongs to a payload (protocol 2.2).
 _TRACE_WITHIN = 160
-_LOGIN_EVENT = "authenticate"
+_LOGIN_EVENT = b"authenticate"
+# What of a segment is held in memory before it goes to its file.
+_TEXT_PER_GROUP = 64 << 20
 
 
-@attrs.frozen
-class Part:
-    """One Parquet file of a session.
-
-    Attributes:
-        path: the file, relative to the store.
-        first_seq, last_seq: range of its rows, -1 in an empty part.
-        sha256: of the file's bytes.
-    """
-
-    doc_type: DocType
-    path: str
-    rows: int
-    first_seq: int
-    last_seq: int
-    bytes: int
-    sha256: str
-    schema_version: str = SCHEMA_VERSION
+class _Command(msgspec.Struct):
+    action_id: str
 
 
-def part_path(store: Path, doc_type: DocType, session_id: str, segment: int) -> Path:
-    """Return where the part of a segment stands."""
-    folder = store / f"doc_type={doc_type.value}" / f"session_id={session_id}"
-    return folder / f"part-{segment:06d}.parquet"
+class _Intent(msgspec.Struct):
+    command: _Command
+
+
+class _Input(msgspec.Struct):
+    raw: str | None = None
+
+
+class _InputEntry(msgspec.Struct):
+    input: _Input
+
+
+_meant = msgspec.json.Decoder(_Intent).decode
+_sent = msgspec.json.Decoder(_InputEntry).decode
+
+
+def doc_type_of(entry: Entry) -> DocType | None:
+    """Return the kind of document that an entry becomes in a part, None if it becomes none."""
+    if entry.kind == "doc":
+        return document_kind(entry.payload)
+    frame = _frame(entry)
+    return None if frame is None or _is_login(*frame[:2]) else DocType.WS_EVENT
+
+
+def _frame(entry: Entry) -> tuple[str, bytes, str | None] | None:
+    """Return direction, text and game of what an entry says was on the wire, None if it says nothing."""
+    if entry.kind == "frame":
+        return entry.direction, entry.raw_bytes, entry.game or None
+    if entry.kind == "input":
+        sent = _sent(entry.payload).input.raw
+        if sent:
+            return "out", sent.encode(), None
+    return None
+
+
+def _is_login(direction: str, raw: bytes) -> bool:
+    if direction != "out":
+        return False
+    match = _EVENT.match(raw)
+    return match is not None and match[1] == _LOGIN_EVENT
 
 
 class SegmentBuilder:
-    """Collects the rows of one segment and writes them as parts."""
+    """Collects the rows of one segment and writes them as parts; a bounded share of them is in memory."""
 
-    def __init__(self, store: Path, header: dict[str, Any], segment: int) -> None:
+    def __init__(
+        self,
+        store: Path,
+        header: dict[str, Any],
+        segment: int,
+        doc_types: Collection[DocType] = tuple(DocType),
+    ) -> None:
+        """Begin a segment's parts.
+
+        Args:
+            store: root of the store.
+            header: of the journal.
+            segment: its number.
+            doc_types: only rows of these are kept. What stands in a compacted file is not written again.
+        """
         self._store = store
         self._segment = segment
-        self._session_id: str = header["session_id"]
-        self._mode = Mode(header["mode"])
-        self._venue: str = header["venue"]
+        self._maker = RowMaker(header["session_id"], Mode(header["mode"]), header["venue"])
+        session_id = header["session_id"]
+        self._kept = {
+            doc_type
+            for doc_type in doc_types
+            if not (part_folder(store, doc_type, session_id) / COMPACTED).exists()
+        }
         self._rows: dict[DocType, list[tuple[Any, ...]]] = {}
+        self._text = 0
+        self._writers: dict[DocType, PartWriter] = {}
+        self._action_id = column_index(DocType.PLAYER_ACTION, "action_id")
+        self._first_seq = self._last_seq = -1
+        self._entries = 0
+        self._intents: dict[str, int] = {}
+        self._decided: set[str] = set()
 
     def add(self, entry: Entry) -> None:
-        """Take the row of an entry, if it has one."""
-        if entry.kind == "doc":
-            document = entry.document()
-            envelope = Envelope(
-                session_id=self._session_id,
-                seq=entry.seq,
-                doc_type=document.doc_type,
-                mode=self._mode,
-                venue=self._venue,
-                source=document.source,
-                ts_ns=entry.ts_ns,
-                game_id=document.game_id,
-                player_id=document.player_id,
-            )
-            row = document_packer(document.doc_type)(envelope, document.record)
-            self._rows.setdefault(document.doc_type, []).append(row)
-        elif entry.kind == "frame":
-            game_id = entry.data.get("game")
-            self._add_frame(entry, entry.data["dir"], entry.data["raw"], game_id)
-        elif entry.kind == "input" and entry.data["input"].get("raw"):
-            self._add_frame(entry, "out", entry.data["input"]["raw"], None)
+        """Take the row of an entry, if it has one.
 
-    def _add_frame(self, entry: Entry, direction: str, raw: str, game_id: str | None) -> None:
+        Raises:
+            RecordError: its document does not fit its schema.
+            StoreError: the disk refuses.
+        """
+        if not self._entries:
+            self._first_seq = entry.seq
+        self._last_seq = entry.seq
+        self._entries += 1
+        if entry.kind == "doc":
+            doc_type, row = self._maker.row(entry.payload, entry.seq, entry.ts_ns)
+            self._keep(doc_type, row)
+            if doc_type is DocType.PLAYER_ACTION:
+                self._decided.add(row[self._action_id])
+        elif entry.kind == "intent":
+            self._intents[_meant(entry.payload).command.action_id] = entry.seq
+        else:
+            self._add_frame(entry)
+
+    def _add_frame(self, entry: Entry) -> None:
+        frame = _frame(entry)
+        if frame is None or DocType.WS_EVENT not in self._kept:
+            return
+        direction, raw, game_id = frame
         match = _EVENT.match(raw)
         name = match[1] if match is not None else None
         if direction == "out" and name == _LOGIN_EVENT:
@@ -113,61 +190,82 @@ class SegmentBuilder:
         trace = None
         if match is not None:
             trace = _TRACE.search(raw, match.end(), match.end() + _TRACE_WITHIN)
-        head = (self._session_id, entry.seq, DocType.WS_EVENT.value, SCHEMA_VERSION)
-        origin = (self._mode.value, self._venue, "wire", entry.ts_ns, game_id, None)
+        maker = self._maker
+        head = (maker.session_id, entry.seq, DocType.WS_EVENT.value, SCHEMA_VERSION)
+        origin = (maker.mode.value, maker.venue, "wire", entry.ts_ns, game_id, None)
         row = (*head, *origin, direction, name, trace[1] if trace is not None else None, raw)
-        self._rows.setdefault(DocType.WS_EVENT, []).append(row)
+        self._keep(DocType.WS_EVENT, row)
+        self._text += len(raw)
+        if self._text >= _TEXT_PER_GROUP:
+            self._put(DocType.WS_EVENT)
 
-    def write(self) -> list[Part]:
-        """Write the parts, in the order of :class:`DocType`, and forget the rows."""
-        rows, self._rows = self._rows, {}
-        return [
-            write_part(self._store, doc_type, self._session_id, self._segment, rows[doc_type])
-            for doc_type in DocType
-            if doc_type in rows
-        ]
+    def _keep(self, doc_type: DocType, row: tuple[Any, ...]) -> None:
+        if doc_type not in self._kept:
+            return
+        rows = self._rows.setdefault(doc_type, [])
+        rows.append(row)
+        if len(rows) == ROWS_PER_GROUP:
+            self._put(doc_type)
+
+    def _put(self, doc_type: DocType) -> None:
+        """Hand the rows of a kind to its file."""
+        rows, self._rows[doc_type] = self._rows[doc_type], []
+        if doc_type is DocType.WS_EVENT:
+            self._text = 0
+        table = rows_to_table(doc_type, rows)
+        if doc_type not in self._writers:
+            path = part_path(self._store, doc_type, self._maker.session_id, self._segment)
+            self._writers[doc_type] = PartWriter(path, doc_type)
+        self._writers[doc_type].write(table)
+
+    def write(self) -> SegmentRecord:
+        """Finish the parts, in the order of :class:`DocType`, list them, and return what was built.
+
+        Raises:
+            StoreError: a file cannot be written.
+        """
+        parts = []
+        for doc_type in DocType:
+            if self._rows.get(doc_type):
+                self._put(doc_type)
+            if doc_type in self._writers:
+                path = part_path(self._store, doc_type, self._maker.session_id, self._segment)
+                part = self._writers[doc_type].finish(path.relative_to(self._store).as_posix())
+                parts.append(list_part(self._store, part))
+        return SegmentRecord(
+            segment=self._segment,
+            first_seq=self._first_seq,
+            last_seq=self._last_seq,
+            entries=self._entries,
+            intents=self._intents,
+            decided=self._decided,
+            parts=parts,
+        )
+
+    def abandon(self) -> None:
+        """Remove what is unfinished; harmless after :meth:`write`."""
+        with abandoning(list(self._writers.values())):
+            self._rows.clear()
 
 
-def write_part(
-    store: Path, doc_type: DocType, session_id: str, segment: int, rows: list[tuple[Any, ...]]
-) -> Part:
-    """Write *rows*, values in the order of :func:`document_columns`, as one part file.
+def begin_session(
+    store: str | Path, session_id: str, doc_types: Collection[DocType] = EMPTY_PART_TYPES
+) -> list[Part]:
+    """Write the empty parts that let the schema's own SQL run before the first segment is closed.
+
+    Args:
+        store: root of the store.
+        session_id: the session.
+        doc_types: of :data:`EMPTY_PART_TYPES` only these.
 
     Raises:
-        StoreError: the file cannot be written.
+        StoreError: a file cannot be written.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    schema = schema_of(doc_type)
-    values: Any = zip(*rows, strict=True) if rows else ([] for _ in schema)
-    arrays = [pa.array(column, type=f.type) for column, f in zip(values, schema, strict=True)]
-    table = pa.Table.from_arrays(arrays, schema=schema)
-    sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, row_group_size=max(len(rows), 1), **writer_options(doc_type))
-    data = sink.getvalue().to_pybytes()
-    path = part_path(store, doc_type, session_id, segment)
-    files.make_directories(path.parent)
-    files.write_durably(path, data)
-    seq = next(i for i, c in enumerate(document_columns(doc_type)) if c.name == "seq")
-    return Part(
-        doc_type=doc_type,
-        path=path.relative_to(store).as_posix(),
-        rows=len(rows),
-        first_seq=rows[0][seq] if rows else -1,
-        last_seq=rows[-1][seq] if rows else -1,
-        bytes=len(data),
-        sha256=hashlib.sha256(data).hexdigest(),
-    )
-
-
-def begin_session(store: str | Path, session_id: str) -> list[Part]:
-    """Write the empty parts that let the schema's own SQL run before the first segment is closed."""
     root = Path(store)
     return [
         write_part(root, doc_type, session_id, 0, [])
         for doc_type in EMPTY_PART_TYPES
-        if not part_path(root, doc_type, session_id, 0).exists()
+        if doc_type in doc_types and not read_manifest(part_folder(root, doc_type, session_id))
     ]
 
 
@@ -175,8 +273,8 @@ def build_parts(journal_dir: str | Path, store: str | Path, *, compress: bool = 
     """Build the parts of every closed segment that lacks them, and return the new ones.
 
     All segments but the last are closed; the last is, once it ends with a close entry. It may run in
-    another thread while the journal is written. Building again what a crash interrupted gives the
-    same files.
+    another thread or process while the journal is written. Building again what a crash interrupted
+    gives the same files.
 
     Args:
         journal_dir: the session's journal.
@@ -194,28 +292,61 @@ def build_parts(journal_dir: str | Path, store: str | Path, *, compress: bool = 
     header = read_header(directory)
     parts = begin_session(root, header["session_id"])
     for segment in closed_segments(segments):
-        if not manifest_path(directory, segment.number).exists():
+        if not has_record(directory, segment.number):
+            if segment.is_raw:
+                _force(segment.path)
             parts += _build_segment(directory, root, header, segment)
         if compress and segment.is_raw and segment.path.exists():
             compress_segment(segment.path)
     return parts
 
 
+def _force(path: Path) -> None:
+    """Force a closed segment to the disk: no row may outlive the entry it was made of."""
+    with files.store_errors(f"cannot force {path} to the disk"):
+        fd = os.open(path, os.O_RDONLY)
+        try:
+            files.sync_file(fd)
+        finally:
+            os.close(fd)
+
+
 def _build_segment(
     directory: Path, store: Path, header: dict[str, Any], segment: Segment
 ) -> list[Part]:
-    builder = SegmentBuilder(store, header, segment.number)
-    for entry in read_segment(segment):
-        try:
+    record = build_segment(store, header, segment)
+    write_segment_record(directory, record)
+    return list(record.parts)
+
+
+def build_segment(
+    store: Path,
+    header: dict[str, Any],
+    segment: Segment,
+    doc_types: Collection[DocType] = tuple(DocType),
+) -> SegmentRecord:
+    """Build the parts of one segment and list them; its record is returned, not written.
+
+    Raises:
+        JournalError: the segment is damaged, or a document in it does not fit its schema.
+        StoreError: a file cannot be written.
+    """
+    import pyarrow as pa
+
+    builder = SegmentBuilder(store, header, segment.number, doc_types)
+    seq = -1
+    try:
+        for entry in read_segment(segment):
+            seq = entry.seq
             builder.add(entry)
-        except (RecordError, KeyError, ValueError) as error:
-            raise JournalError(
-                f"{segment.path}: entry {entry.seq} cannot become a row: {error}; "
-                "correct its record or drop the entry"
-            ) from error
-    parts = builder.write()
-    _write_manifest(directory, segment.number, parts)
-    return parts
+        return builder.write()
+    except (RecordError, KeyError, ValueError, pa.ArrowException) as error:
+        raise JournalError(
+            f"{segment.path}: entry {seq} cannot become a row: {error}; "
+            "correct its record or drop the entry"
+        ) from error
+    finally:
+        builder.abandon()
 
 
 def closed_segments(segments: list[Segment]) -> list[Segment]:
@@ -223,48 +354,26 @@ def closed_segments(segments: list[Segment]) -> list[Segment]:
     if not segments:
         return []
     last = segments[-1]
-    if last.is_raw and not _ends_with_close(last):
+    if last.is_raw and not ends_with_close(last):
         return segments[:-1]
     return segments
 
 
-def _ends_with_close(segment: Segment) -> bool:
-    """Return whether a raw segment's last line is a close entry, by its last bytes."""
-    size = segment.path.stat().st_size
-    with segment.path.open("rb") as file:
-        file.seek(max(0, size - (1 << 16)))
-        tail = file.read()
-    if not tail.endswith(b"\n") or b'"close"' not in tail.splitlines()[-1]:
-        return False
-    reader = read_segment(segment)
-    for _ in reader:
-        pass
-    return reader.clean
-
-
-def manifest_path(journal_dir: Path, segment: int) -> Path:
-    """Return where the list of a segment's parts stands."""
-    return journal_dir / f"{segment:06d}.parts.json"
-
-
-def _write_manifest(journal_dir: Path, segment: int, parts: list[Part]) -> None:
-    listed = [{**attrs.asdict(part), "doc_type": part.doc_type.value} for part in parts]
-    text = json.dumps({"segment": segment, "parts": listed}, indent=1)
-    files.write_durably(manifest_path(journal_dir, segment), text.encode())
-
-
-def read_manifests(journal_dir: str | Path) -> Iterator[Part]:
-    """Yield the parts of a session's closed segments, as they were when written.
-
-    Raises:
-        StoreError: a list cannot be read.
-    """
-    for path in sorted(Path(journal_dir).glob("*.parts.json")):
-        try:
-            listed = json.loads(path.read_text())["parts"]
-            for part in listed:
-                yield Part(**{**part, "doc_type": DocType(part["doc_type"])})
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise StoreError(
-                f"{path} cannot be read: {error}; delete it, the parts are built again"
-            ) from error
+__all__ = [
+    "COMPACTED",
+    "EMPTY_PART_TYPES",
+    "Part",
+    "SegmentBuilder",
+    "SegmentRecord",
+    "begin_session",
+    "build_parts",
+    "build_segment",
+    "closed_segments",
+    "doc_type_of",
+    "manifest_path",
+    "part_path",
+    "read_manifests",
+    "read_segment_record",
+    "write_part",
+    "write_table",
+]

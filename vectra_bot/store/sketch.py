@@ -100,12 +100,14 @@ class Sketch:
             return cls._empty()
         keys = np.concatenate([sketch.keys for sketch in given])
         counts = np.concatenate([sketch.counts for sketch in given])
-        found, places = np.unique(keys, return_inverse=True)
-        total = np.zeros(len(found), np.int64)
-        np.add.at(total, places, counts)
+        # Weights are doubles: exact up to 2**53 values. The span of all doubles has some 500,000 buckets.
+        first = int(keys.min())
+        sums = np.bincount(keys - first, weights=counts)
+        found = np.flatnonzero(sums)
+        total = sums[found].astype(np.int64)
         low = min(sketch.min for sketch in given if sketch.min is not None)
         high = max(sketch.max for sketch in given if sketch.max is not None)
-        return cls(found, total, low, high)
+        return cls(found + first, total, low, high)
 
     def merge(self, other: Sketch) -> Sketch:
         """Return the sketch of the values of both."""
