@@ -126,7 +126,7 @@ def test_readme_says_what_the_game_costs() -> None:
 
 
 FILES = {
-    "README.md": ["my_bot.py", None],
+    "README.md": ["my_bot.py", None, None],
     "docs/tutorial.md": ["look.py", "buyer.py"],
     "docs/how-to.md": [None, None],
 }
