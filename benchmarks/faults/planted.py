@@ -1,0 +1,97 @@
+"""The test of the test: bugs planted into what a store did, each of which the power-loss check must find.
+
+A bug is an operation that the writer seems to have left out, or done too late, in the trace that is crashed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+from benchmarks.faults.power_loss import crash_trace
+from benchmarks.faults.scenarios import Mark, Step
+from vectra_bot.store.files import TEMPORARY, Op
+
+Spoil = Callable[[list[Step]], list[Step]]
+
+
+def _without(wrong: Callable[[Op], bool]) -> Spoil:
+    return lambda steps: [s for s in steps if not (isinstance(s, Op) and wrong(s))]
+
+
+def _rename_before_sync(steps: list[Step]) -> list[Step]:
+    """Force what was renamed to the disk only after its new name was."""
+    result: list[Step] = []
+    held: Op | None = None
+    for step in steps:
+        if isinstance(step, Op) and step.kind == "sync" and step.path.suffix == TEMPORARY:
+            held = step
+            continue
+        result.append(step)
+        if held is not None and isinstance(step, Op) and step.kind == "sync_directory":
+            target = held.path.with_name(held.path.name[1:].removesuffix(TEMPORARY))
+            result.append(Op("sync", target))
+            held = None
+    return result
+
+
+def _sync_after_the_word(steps: list[Step]) -> list[Step]:
+    """Say that entries are durable before they were forced to the disk."""
+    result: list[Step] = []
+    for step in steps:
+        if isinstance(step, Mark) and step.what == "durable":
+            at = len(result)
+            while at and isinstance(result[at - 1], Op) and _is_journal_sync(result[at - 1]):
+                at -= 1
+            result.insert(at, step)
+        else:
+            result.append(step)
+    return result
+
+
+def _is_journal_sync(step: Step) -> bool:
+    return isinstance(step, Op) and (
+        (step.kind == "sync" and step.path.suffix == ".log")
+        or (step.kind == "sync_directory" and step.path.parent.name == "journals")
+    )
+
+
+BUGS: Final[dict[str, Spoil]] = {
+    "journals are never forced to the disk": _without(
+        lambda op: op.kind == "sync" and op.path.suffix == ".log"
+    ),
+    "names of journals are never forced to the disk": _without(
+        lambda op: op.kind == "sync_directory" and op.path.parent.name == "journals"
+    ),
+    "no directory is forced to the disk": _without(lambda op: op.kind == "sync_directory"),
+    "files are renamed before they are forced to the disk": _rename_before_sync,
+    "Parquet files are never forced to the disk": _without(
+        lambda op: op.kind == "sync" and op.path.name.endswith(f".parquet{TEMPORARY}")
+    ),
+    "lines of manifests are never forced to the disk": _without(
+        lambda op: op.kind == "sync" and op.path.name == "_manifest.jsonl"
+    ),
+    "intents are sent before they are on the disk": _sync_after_the_word,
+}
+
+
+def run(crashes: int, seed: int) -> dict[str, Any]:
+    """Crash a trace with each bug so often; every bug must be found, and none without a bug."""
+    started = time.perf_counter()
+    found: dict[str, str] = {}
+    for name, spoil in BUGS.items():
+        figures = crash_trace(seed, crashes, spoil=spoil)
+        found[name] = figures.failures[0] if figures.failures else ""
+    clean = crash_trace(seed, crashes)
+    missed = [name for name, failure in found.items() if not failure]
+    return {
+        "crashes_each": crashes,
+        "bugs": len(BUGS),
+        "found": len(BUGS) - len(missed),
+        "missed": missed,
+        "first_failures": found,
+        "failures_without_a_bug": clean.failures[:5],
+        "seconds": round(time.perf_counter() - started, 1),
+        "over_goal": [*missed, *(["clean"] if clean.failures else [])],
+    }

@@ -1,0 +1,283 @@
+"""Small sessions that do everything a store does to the disk, and what they may rely on at each step."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from attrs import define, evolve, field, frozen
+
+from vectra_bot.models import (
+    ActionType,
+    ClockAdvanced,
+    Command,
+    DocType,
+    Document,
+    Frame,
+    GamePhase,
+    GameTick,
+    PlayerState,
+    ServerState,
+    StateCause,
+    SystemEvent,
+)
+from vectra_bot.store import disk, files
+from vectra_bot.store.compaction import compact_all
+from vectra_bot.store.entry import Entry
+from vectra_bot.store.files import Op
+from vectra_bot.store.journal import Journal, journal_directory
+from vectra_bot.store.parquet import begin_session, build_parts
+from vectra_bot.store.sessions import drop_session
+
+START_NS = 1_767_225_600_000_000_000
+ME = "did:privy:me"
+
+
+@frozen
+class Mark:
+    """Something the session may rely on from here: *what* of *session*.
+
+    ``append``: *entries* are handed to the journal. ``appended``: they were taken. ``durable``: everything
+    appended so far was forced to the disk. ``created``, ``closing``, ``closed``, ``dropping``, ``dropped``:
+    the session's life.
+    """
+
+    what: str
+    session: str
+    entries: tuple[Entry, ...] = ()
+
+
+Step = Op | Mark
+Observer = Callable[[Step], None]
+
+
+@define
+class Known:
+    """What is known of one session after some steps."""
+
+    entries: list[Entry] = field(factory=list)
+    taken: int = 0
+    durable: int = 0
+    starts: list[int] = field(factory=list)
+    states: set[str] = field(factory=set)
+
+    def take(self, mark: Mark) -> None:
+        """Learn from *mark*."""
+        if mark.what == "append":
+            self.starts.append(len(self.entries))
+            self.entries.extend(mark.entries)
+        elif mark.what == "appended":
+            self.taken = len(self.entries)
+        elif mark.what == "durable":
+            self.durable = self.taken
+        else:
+            self.states.add(mark.what)
+
+
+def header(session_id: str) -> dict[str, Any]:
+    """Return the header of a session that no strategy can replay."""
+    return {
+        "session_id": session_id,
+        "mode": "paper",
+        "venue": "embedded",
+        "seed": 7,
+        "start_ns": START_NS,
+    }
+
+
+@define
+class Session:
+    """One small session in *root*, told to *observer* step by step."""
+
+    root: Path
+    session_id: str
+    chance: random.Random
+    observer: Observer
+    segment_bytes: int = 8192
+    _seq: int = 0
+    _segment: int = 1
+
+    def _mark(self, what: str, entries: list[Entry] | None = None) -> None:
+        self.observer(Mark(what, self.session_id, tuple(entries or ())))
+
+    def begin(self) -> Journal:
+        """Create the journal and the empty parts."""
+        directory = journal_directory(self.root, self.session_id)
+        data = header(self.session_id)
+        # No thread: what is forced to the disk between two steps must be the same every time.
+        journal = Journal.create(
+            directory, data, ts_ns=START_NS, segment_bytes=self.segment_bytes, sync_interval_s=0
+        )
+        first = next(iter(Journal.open(directory)))
+        self._mark("append", [first])
+        self._mark("appended")
+        self._mark("durable")
+        self._mark("created")
+        begin_session(self.root, self.session_id)
+        return journal
+
+    def steps(self, journal: Journal, inputs: int) -> Iterator[None]:
+        """Take in so many inputs; yields after each, so that sessions can be interleaved."""
+        for _ in range(inputs):
+            self.step(journal)
+            yield
+
+    def step(self, journal: Journal) -> None:
+        """Take in one input, with what follows from it."""
+        chance = self.chance
+        wants = chance.random() < 0.15
+        group = [*self._input(), *self._documents()]
+        if wants:
+            group.append(Entry.of_intent(self._next(), self._now(), self._command()))
+        self._append(journal, group)
+        if wants or chance.random() < 0.1:
+            journal.sync()
+            self._mark("durable")
+        elif chance.random() < 0.05:
+            journal.sync_if_needed()
+        if chance.random() < 0.04:
+            journal.roll()
+        if journal.segment != self._segment:
+            self._segment = journal.segment
+            build_parts(journal.directory, self.root)
+
+    def _append(self, journal: Journal, group: list[Entry]) -> None:
+        self._mark("append", group)
+        journal.append(group)
+        self._mark("appended")
+
+    def end(self, journal: Journal) -> None:
+        """Close the session and build and merge its parts."""
+        last = Entry.of_input(self._next(), ClockAdvanced(recv_ns=self._now()))
+        self._append(journal, [last])
+        self._mark("closing")
+        journal.close("games played")
+        self._mark("durable")
+        self._mark("closed")
+        build_parts(journal.directory, self.root)
+        self.compact()
+
+    def compact(self) -> None:
+        """Merge the parts of the closed session."""
+        compact(self.root, self.session_id)
+
+    def drop(self) -> None:
+        """Remove the session."""
+        self._mark("dropping")
+        drop_session(self.root, self.session_id)
+        self._mark("dropped")
+
+    def _next(self) -> int:
+        self._seq += 1
+        return self._seq
+
+    def _now(self) -> int:
+        return START_NS + self._seq * 1_000_000
+
+    def _input(self) -> Iterator[Entry]:
+        size = int(self.chance.paretovariate(0.9) * 40) % 3000
+        raw = f'42["gameStateUpdate",{{"n":{self._seq + 1},"x":"{"y" * size}"}}]'
+        yield Entry.of_frame(self._next(), Frame(self._now(), raw), "g-1")
+
+    def _documents(self) -> Iterator[Entry]:
+        tick = GameTick(
+            game_id="g-1", tick=self._seq, price=self.chance.uniform(1, 9), phase=GamePhase.ACTIVE
+        )
+        yield self._document(DocType.GAME_TICK, tick, "g-1")
+        if self.chance.random() < 0.3:
+            cash = Decimal(self.chance.randrange(10**9)).scaleb(-9)
+            state = PlayerState(cash, Decimal(0), Decimal("1.25"), Decimal(0), Decimal(0))
+            record = ServerState(
+                cash=state.cash, position_qty=state.position_qty, avg_cost=state.avg_cost,
+                total_invested=state.total_invested, cumulative_pnl=state.cumulative_pnl,
+                delta_cash=Decimal(0), cause=StateCause.EXTERNAL, action_id=None,
+            )  # fmt: skip
+            yield self._document(DocType.SERVER_STATE, record, "g-1")
+        if self.chance.random() < 0.1:
+            event = SystemEvent(
+                kind="game.gap", severity="info", message="a gap", detail_json='{"first":1}'
+            )
+            yield self._document(DocType.SYSTEM_EVENT, event, "g-1")
+
+    def _document(self, doc_type: DocType, record: Any, game_id: str) -> Entry:
+        document = Document(
+            doc_type=doc_type, record=record, ts_ns=self._now(), source="engine",
+            game_id=game_id, player_id=ME,
+        )  # fmt: skip
+        return Entry.of_document(self._next(), document)
+
+    def _command(self) -> Command:
+        return Command(
+            action_id=f"{self.session_id}-{self._seq}", trace_id=f"{self._seq:032x}",
+            action_type=ActionType.BUY, game_id="g-1", tick=1, price=1.25,
+            amount=Decimal("0.01"), created_ns=self._now(),
+        )  # fmt: skip
+
+
+@define
+class Steps:
+    """Takes down what is done: the many small pieces of one file that follow each other as one write."""
+
+    taken: list[Step] = field(factory=list)
+
+    def __call__(self, step: Step) -> None:
+        """Take down *step*."""
+        last = self.taken[-1] if self.taken else None
+        if isinstance(step, Op) and isinstance(last, Op) and _goes_on(last, step):
+            self.taken[-1] = evolve(last, data=last.data + step.data)
+        else:
+            self.taken.append(step)
+
+
+def _goes_on(last: Op, step: Op) -> bool:
+    return (
+        last.kind == step.kind == "write"
+        and last.path == step.path
+        and step.path.suffix == files.TEMPORARY
+        and step.offset == last.offset + len(last.data)
+    )
+
+
+def compact(root: Path, session_id: str) -> None:
+    """Merge what parts a closed session has."""
+    report = compact_all(root, [session_id])
+    if report.failed or report.skipped:
+        raise AssertionError(f"not compacted: {report}")
+
+
+@contextlib.contextmanager
+def without_exchange(wanted: bool) -> Iterator[None]:
+    """Let the system have no call that swaps two names, if *wanted*."""
+    has = disk.exchange_call
+    if wanted:
+        disk.exchange_call = lambda: None
+    try:
+        yield
+    finally:
+        disk.exchange_call = has
+
+
+def play(root: Path, seed: int, observer: Observer, *, inputs: int = 16) -> None:
+    """Run two sessions side by side, close, merge and drop them, telling *observer* of every step."""
+    chance = random.Random(seed)
+    size = chance.choice([2048, 4096, 10_000])
+    one = Session(root, "one", random.Random(seed + 1), observer, size)
+    two = Session(root, "two", random.Random(seed + 2), observer, size)
+    with files.observing(observer), without_exchange(seed % 4 == 3):
+        first = one.begin()
+        running = one.steps(first, inputs)
+        for _ in range(inputs // 2):
+            next(running)
+        second = two.begin()
+        beside = two.steps(second, inputs // 2)
+        for _ in running:
+            next(beside, None)
+        one.end(first)
+        for _ in beside:
+            pass
+        two.end(second)
+        one.drop()
