@@ -414,9 +414,40 @@ def test_a_folder_exchanged_under_a_query_is_read_again(
         assert catalog.damaged == ()
 
 
-def test_a_store_that_never_rests_is_given_up(store: Path) -> None:
-    """Queries are tried again a bounded number of times."""
-    catalog, _ = _quiet(store)
+def test_a_store_that_never_rests_is_read_all_the_same(store: Path, tmp_path: Path) -> None:
+    """Folders that are exchanged faster than a query ends are read from memory."""
+    folder = part_folder(store, DocType.GAME_TICK, SESSION)
+    shapes = [tmp_path / "three", part_folder(tmp_path / "six", DocType.GAME_TICK, SESSION)]
+    shutil.copytree(folder, shapes[0])
+    for number in range(11, 17):
+        seq = number - 10
+        write_documents(tmp_path / "six", [tick_document(seq)], number=number, first_seq=seq)
+    done = threading.Event()
+
+    def swap() -> None:
+        turn = 0
+        while not done.is_set():
+            turn += 1
+            fresh = tmp_path / f"fresh-{turn}"
+            shutil.copytree(shapes[turn % 2], fresh)
+            assert files.exchange(fresh, folder)
+            shutil.rmtree(fresh)
+
+    thread = threading.Thread(target=swap)
+    thread.start()
+    try:
+        with open_store(store) as catalog:
+            for _ in range(20):
+                assert catalog.sql(COUNT).rows == [(6, 6)]
+                assert catalog.arrow("game_tick", ["seq", "session_id"]).num_rows == 6
+    finally:
+        done.set()
+        thread.join()
+
+
+def test_a_query_is_tried_a_bounded_number_of_times(store: Path) -> None:
+    """A file that goes away each time is told at last; a view of it is read from memory before that."""
+    catalog, told = _quiet(store)
     source: Any = catalog._source
     prepare, tries = source.prepare, []
     path = part_path(store, DocType.GAME_TICK, SESSION, 1)
@@ -429,9 +460,14 @@ def test_a_store_that_never_rests_is_given_up(store: Path) -> None:
         path.unlink()
 
     source.prepare = prepare_and_lose
-    with catalog, pytest.raises(InputError, match="the query cannot run: IO Error"):
-        catalog.sql(COUNT)
+    with catalog:
+        assert catalog.sql(COUNT).rows == [(6, 6)]
+        assert len(tries) == 3
+        tries.clear()
+        with pytest.raises(InputError, match="the query cannot run: IO Error: No files found"):
+            catalog.sql(f"FROM read_parquet('{path}')")
     assert len(tries) == ATTEMPTS
+    assert told == []
 
 
 def test_a_dropped_session_is_no_error(store: Path) -> None:

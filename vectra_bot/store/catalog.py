@@ -272,12 +272,14 @@ class Catalog:
         if self._opened is None:
             import duckdb
 
-            self._opened = duckdb.connect()
+            connection = duckdb.connect()
             for doc_type in DocType:
                 view = f'CREATE VIEW "{doc_type.value}" AS {empty_view_text(doc_type)}'
-                self._opened.execute(view)
+                connection.execute(view)
             for setting in self._settings():
-                self._opened.execute(setting)
+                connection.execute(setting)
+            # Only now: one that a setting failed on would be open to everything.
+            self._opened = connection
         return self._opened
 
     def _settings(self) -> list[str]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from vectra_bot.errors import StoreError
 from vectra_bot.models import DocType
-from vectra_bot.store.schema import sql_columns
+from vectra_bot.store.schema import schema_of, sql_columns
 from vectra_bot.store.sketch import LATENCY_COLUMNS, latency_sketches
 from vectra_bot.store.soundness import glob_text, state_of
 from vectra_bot.store.sources import Damaged, Reader, StoreFile
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 # What DuckDB and the system say of a file that is no longer there.
 _VANISHED = ("No such file", "No files found", "Stale file handle")
+# How often a query is tried with files read where they are, and how many bytes are then held in memory so
+# that they cannot be taken away: compactions may come faster than a query over thousands of files ends.
+_PATIENCE: Final = 2
+_ROOM: Final = 512 << 20
 
 
 class LocalSource:
@@ -37,6 +41,8 @@ class LocalSource:
         self._views: dict[DocType, str] = {}
         self._damaged: dict[DocType, tuple[Damaged, ...]] = {}
         self._files: dict[DocType, list[StoreFile]] = {}
+        self._holds: set[DocType] = set()
+        self._failures = 0
         self._given = given
 
     @property
@@ -64,11 +70,16 @@ class LocalSource:
         import duckdb
 
         for doc_type in doc_types:
-            holding = self.reader.holding(doc_type)
+            room = _ROOM if self._failures >= _PATIENCE else 0
+            holding = self.reader.holding(doc_type, room)
             self._damaged[doc_type] = tuple(holding.damaged)
-            self._files[doc_type] = holding.files
-            text = view_text(doc_type, holding.files)
-            if self._views.get(doc_type) == text:
+            held = [file.data for file in holding.files if file.data is not None]
+            files = [file for file in holding.files if file.data is None]
+            self._files[doc_type] = files
+            text = view_text(doc_type, files, held_name(doc_type) if held else None)
+            if held or doc_type in self._holds:
+                self._hold(connection, doc_type, held)
+            elif self._views.get(doc_type) == text:
                 continue
             try:
                 connection.execute(f'CREATE OR REPLACE VIEW "{doc_type.value}" AS {text}')
@@ -80,24 +91,39 @@ class LocalSource:
                 ) from error
             self._views[doc_type] = text
 
+    def _hold(
+        self, connection: duckdb.DuckDBPyConnection, doc_type: DocType, held: list[bytes]
+    ) -> None:
+        """Let DuckDB read files from memory, those that it read so before no more."""
+        if doc_type in self._holds:
+            connection.unregister(held_name(doc_type))
+            self._holds.remove(doc_type)
+        if held:
+            connection.register(held_name(doc_type), _dataset(doc_type, held))
+            self._holds.add(doc_type)
+
     def damaged(self, doc_types: Iterable[DocType]) -> tuple[Damaged, ...]:
         """Return what the views of *doc_types* leave out."""
         return tuple(one for doc_type in doc_types for one in self._damaged.get(doc_type, ()))
 
     def recover(self, error: Exception) -> bool:
         """Return whether a file went away under a query: a compaction replaced it."""
-        return any(text in str(error) for text in _VANISHED)
+        went = any(text in str(error) for text in _VANISHED)
+        self._failures += went
+        return went
 
     def was_exchanged(self, doc_types: Iterable[DocType]) -> bool:
         """Return whether a file took the place of another since *doc_types* were prepared.
 
         A file that is gone is no harm: what was read of it was the old one.
         """
-        return any(
+        changed = any(
             (now := _state(file.path)) is not None and now != file.state
             for doc_type in doc_types
             for file in self._files.get(doc_type, ())
         )
+        self._failures = self._failures + 1 if changed else 0
+        return changed
 
     def sessions(self) -> tuple[str, ...]:
         """Return the ids of all sessions, sorted."""
@@ -136,9 +162,34 @@ def empty_view_text(doc_type: DocType) -> str:
     return f"SELECT {columns} WHERE false"
 
 
-def view_text(doc_type: DocType, files: list[StoreFile]) -> str:
-    """Return SQL over *files*; without casts where they are of the present schema, which is nearly always."""
-    if not files:
+def held_name(doc_type: DocType) -> str:
+    """Return what the files that are held in memory are called in DuckDB."""
+    return f"{doc_type.value}.held"
+
+
+def _dataset(doc_type: DocType, held: list[bytes]) -> Any:
+    """Return a dataset of Parquet files in memory."""
+    import pyarrow as pa
+    import pyarrow.dataset as ds
+
+    fields = [
+        field.with_type(field.type.value_type) if pa.types.is_dictionary(field.type) else field
+        for field in schema_of(doc_type)
+    ]
+    made = ds.ParquetFileFormat()
+    fragments = [made.make_fragment(pa.py_buffer(data)) for data in held]
+    return ds.FileSystemDataset(fragments, pa.schema(fields), made)
+
+
+def view_text(doc_type: DocType, files: list[StoreFile], held: str | None = None) -> str:
+    """Return SQL over *files*; without casts where they are of the present schema, which is nearly always.
+
+    Args:
+        doc_type: what the rows are.
+        files: where they are.
+        held: a table with further rows of the present schema.
+    """
+    if not files and held is None:
         return empty_view_text(doc_type)
 
     def odd_columns(file: StoreFile) -> tuple[tuple[str, str], ...]:
@@ -156,4 +207,7 @@ def view_text(doc_type: DocType, files: list[StoreFile]) -> str:
         branches.append(
             f"SELECT {columns} FROM read_parquet([{listed}], hive_partitioning = false)"  # noqa: S608
         )
+    if held is not None:
+        columns = ", ".join(f'"{name}"' for name, _ in sql_columns(doc_type))
+        branches.append(f'SELECT {columns} FROM "{held}"')  # noqa: S608
     return " UNION ALL ".join(branches)

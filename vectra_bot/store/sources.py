@@ -10,27 +10,24 @@ exchanges folders in one step, so what is seen is the old folder or the new one,
 
 from __future__ import annotations
 
-import os
-import stat
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol, Self
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import attrs
 
 from vectra_bot.errors import StoreError
 from vectra_bot.models import DocType
+from vectra_bot.store.folder import SUFFIX, Folder, folders_in
 from vectra_bot.store.manifest import MANIFEST, Part, decode_lines
 from vectra_bot.store.schema import check_version
-from vectra_bot.store.soundness import Contents, contents_of, crc32_of, state_of
+from vectra_bot.store.soundness import Contents, contents_of, crc32_of
 
 if TYPE_CHECKING:
     import duckdb
 
 ATTEMPTS: Final = 10
 """How often something is looked at again because it was exchanged meanwhile."""
-
-_SUFFIX: Final = ".parquet"
 
 
 @attrs.frozen
@@ -117,12 +114,14 @@ class StoreFile:
         session_id: of its folder, empty if the folder names none.
         state: inode, size and time.
         contents: what is in it, None if it is as the manifest says: of the present schema.
+        data: its bytes, if they are held.
     """
 
     path: Path
     session_id: str
     state: tuple[int, ...]
     contents: Contents | None = None
+    data: bytes | None = None
 
 
 @attrs.define
@@ -148,7 +147,7 @@ class Reader:
         found = {
             name.partition("=")[2]
             for kind in DocType
-            for name in _folders(self.root / f"doc_type={kind.value}")
+            for name in folders_in(self.root / f"doc_type={kind.value}")
             if name.startswith("session_id=")
         }
         return tuple(sorted(found))
@@ -164,21 +163,21 @@ class Reader:
         found: list[dict[str, Any]] = []
         rest = Holding()
         top = self.root / f"doc_type={doc_type.value}"
-        for name in _folders(top):
+        for name in folders_in(top):
             stored = self._stored_sketches(top / name)
             if stored is not None:
                 found += stored
             elif name.startswith("session_id="):
                 self._add_session(rest, doc_type, top / name)
             else:
-                self._add_foreign(rest, doc_type, (top / name).glob(f"**/*{_SUFFIX}"))
-        self._add_foreign(rest, doc_type, top.glob(f"*{_SUFFIX}"))
+                self._add_foreign(rest, doc_type, (top / name).glob(f"**/*{SUFFIX}"))
+        self._add_foreign(rest, doc_type, top.glob(f"*{SUFFIX}"))
         return found, rest
 
     def _stored_sketches(self, path: Path) -> list[dict[str, Any]] | None:
         """Return the sketches in a folder's manifest, None if they do not cover its files."""
         try:
-            with _Folder(path) as folder:
+            with Folder(path) as folder:
                 names = folder.names()
                 listed = self._manifest(folder)
         except (FileNotFoundError, StoreError):
@@ -186,37 +185,45 @@ class Reader:
         covered = {part.name for part in listed if part.sketches or not part.rows}
         return [part.sketches for part in listed if part.sketches] if names == covered else None
 
-    def holding(self, doc_type: DocType) -> Holding:
+    def holding(self, doc_type: DocType, room: int = 0) -> Holding:
         """Return the files of *doc_type*, every one checked.
+
+        Args:
+            doc_type: the kind of document.
+            room: how many bytes of files that a compaction may take away are to be held in memory.
 
         Raises:
             StoreError: a file's schema is newer than this program's, or a folder cannot be read.
         """
         top = self.root / f"doc_type={doc_type.value}"
         found = Holding()
-        for name in _folders(top):
+        for name in folders_in(top):
             if name.startswith("session_id="):
-                self._add_session(found, doc_type, top / name)
+                room -= self._add_session(found, doc_type, top / name, room)
             else:
-                self._add_foreign(found, doc_type, (top / name).glob(f"**/*{_SUFFIX}"))
-        self._add_foreign(found, doc_type, top.glob(f"*{_SUFFIX}"))
+                self._add_foreign(found, doc_type, (top / name).glob(f"**/*{SUFFIX}"))
+        self._add_foreign(found, doc_type, top.glob(f"*{SUFFIX}"))
         return found
 
-    def _add_session(self, found: Holding, doc_type: DocType, path: Path) -> None:
+    def _add_session(self, found: Holding, doc_type: DocType, path: Path, room: int = 0) -> int:
+        """Add a session's files; return how many bytes of them are held."""
         for _ in range(ATTEMPTS):
             try:
-                with _Folder(path) as folder:
-                    held = self._folder(doc_type, folder)
+                with Folder(path) as folder:
+                    seen = self._folder(doc_type, folder)
+                    size = _size_at_risk(seen.files)
+                    if 0 < size <= room:
+                        seen.files = [_held(folder, file) for file in seen.files]
                     if folder.is_still_there():
-                        found.files += held.files
-                        found.damaged += held.damaged
-                        return
+                        found.files += seen.files
+                        found.damaged += seen.damaged
+                        return size if size <= room else 0
             except FileNotFoundError:
                 if not path.exists():
-                    return  # dropped
+                    return 0  # dropped
         raise StoreError(f"{path} is exchanged again and again: wait for the compaction to end")
 
-    def _folder(self, doc_type: DocType, folder: _Folder) -> Holding:
+    def _folder(self, doc_type: DocType, folder: Folder) -> Holding:
         """Return what one session's folder holds, seen through the open directory alone."""
         held = Holding()
         session_id = folder.path.name.partition("=")[2]
@@ -251,7 +258,7 @@ class Reader:
         self,
         held: Holding,
         doc_type: DocType,
-        folder: _Folder,
+        folder: Folder,
         names: list[str],
         taken: list[tuple[int, int]],
     ) -> None:
@@ -295,7 +302,7 @@ class Reader:
                     Damaged(doc_type, "", relative, contents.fault, rows=contents.rows)
                 )
 
-    def _manifest(self, folder: _Folder) -> list[Part]:
+    def _manifest(self, folder: Folder) -> list[Part]:
         """Return the manifest's parts, decoded once while the file is the same."""
         state = folder.state(MANIFEST)
         if state is None:
@@ -308,7 +315,19 @@ class Reader:
         return parts
 
 
-def _fault(folder: _Folder, part: Part, state: tuple[int, ...] | None) -> str | None:
+def _size_at_risk(files: list[StoreFile]) -> int:
+    """Return the bytes of a folder's files, 0 if it is one file already or not all of this schema."""
+    names = [file.path.name for file in files]
+    if names == ["data.parquet"] or any(file.contents is not None for file in files):
+        return 0
+    return sum(file.state[1] for file in files)
+
+
+def _held(folder: Folder, file: StoreFile) -> StoreFile:
+    return attrs.evolve(file, data=folder.read(file.path.name))
+
+
+def _fault(folder: Folder, part: Part, state: tuple[int, ...] | None) -> str | None:
     """Return what is wrong with a listed file, None if it is as listed."""
     if state is None:
         return "the file is missing"
@@ -319,61 +338,3 @@ def _fault(folder: _Folder, part: Part, state: tuple[int, ...] | None) -> str | 
     except OSError as error:
         return f"the file cannot be read: {error.strerror or error}"
     return None if found == part.crc32 else "its bytes are not those that were written (CRC32)"
-
-
-def _folders(path: Path) -> list[str]:
-    """Return the names of the folders in *path*, sorted; none if there is no *path*."""
-    try:
-        with os.scandir(path) as entries:
-            return sorted(entry.name for entry in entries if entry.is_dir())
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    except OSError as error:
-        raise StoreError(
-            f"cannot read {path}: {error.strerror or error}; check its permissions and the disk"
-        ) from error
-
-
-class _Folder:
-    """A directory held open: its names stay its own even if another takes its place."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._fd = -1
-
-    def __enter__(self) -> Self:
-        self._fd = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        os.close(self._fd)
-
-    def names(self) -> set[str]:
-        """Return the names of the Parquet files."""
-        with os.scandir(self._fd) as entries:
-            return {entry.name for entry in entries if entry.name.endswith(_SUFFIX)}
-
-    def state(self, name: str) -> tuple[int, ...] | None:
-        """Return inode, size and time of a file, None if it is not there."""
-        try:
-            found = os.stat(name, dir_fd=self._fd)
-        except FileNotFoundError:
-            return None
-        return state_of(found) if stat.S_ISREG(found.st_mode) else None
-
-    def open(self, name: str) -> int:
-        """Return a descriptor to read a file from."""
-        return os.open(name, os.O_RDONLY, dir_fd=self._fd)
-
-    def read(self, name: str) -> bytes:
-        """Return the bytes of a file."""
-        with os.fdopen(self.open(name), "rb") as file:
-            return file.read()
-
-    def is_still_there(self) -> bool:
-        """Return whether the path still leads to this directory."""
-        try:
-            found, own = self.path.stat(), os.fstat(self._fd)
-        except FileNotFoundError:
-            return False
-        return (found.st_dev, found.st_ino) == (own.st_dev, own.st_ino)
