@@ -479,3 +479,17 @@ def test_latencies_are_sketched_whole(tmp_path: Path) -> None:
     assert part.sketches["timestamps_total_latency_ms"]["BUY"]["count"] == 1
     amounts = duckdb.sql(f"SELECT amount FROM '{tmp_path / part.path}'").fetchall()
     assert amounts == [(Decimal("0.01"),)]
+
+
+def test_a_line_that_was_lost_is_listed_again(tmp_path: Path) -> None:
+    """A file that its segment's record names comes back into the manifest, if it is what was written."""
+    directory = make_session(tmp_path, 3)
+    folder = part_folder(tmp_path, DocType.GAME_TICK, SESSION)
+    listed = read_manifest(folder)
+    write_manifest(tmp_path, folder, listed[:-1])
+    assert finish_compaction(directory, tmp_path) == []
+    assert read_manifest(folder) == listed
+    write_manifest(tmp_path, folder, listed[:-1])
+    shutil.copy(tmp_path / listed[0].path, tmp_path / listed[-1].path)
+    finish_compaction(directory, tmp_path)
+    assert read_manifest(folder) == listed[:-1]

@@ -337,6 +337,38 @@ def test_rows_go_to_the_file_in_groups(store: Path, monkeypatch: pytest.MonkeyPa
     assert [row["seq"] for row in _rows(store, DocType.WS_EVENT)] == list(range(1, 240, 2))
 
 
+def test_a_damaged_record_is_made_again(store: Path) -> None:
+    """What a segment's record said is found out by building: to the same files and the same record."""
+    journal = _journal(store)
+    journal.append(small_session())
+    journal.close("done")
+    build_parts(journal.directory, store)
+    path, before = manifest_path(journal.directory, 1), _listed(store)
+    whole = path.read_bytes()
+    path.write_bytes(whole.replace(b'"entries": 9', b'"entries": 8'))
+    assert not has_record(journal.directory, 1)
+    build_parts(journal.directory, store)
+    assert (path.read_bytes(), _listed(store)) == (whole, before)
+
+
+def test_a_segment_that_lost_its_end_gets_no_record(store: Path) -> None:
+    """Where the next segment does not go on where one ends, entries are missing: nothing is recorded."""
+    journal = _journal(store)
+    journal.append(small_session()[:3])
+    first = journal.directory / "000001.log"
+    raw = first.read_bytes()
+    journal.roll()
+    journal.append(small_session()[3:])
+    journal.abandon()
+    for packed in journal.directory.glob("000001.log*"):
+        packed.unlink()
+    third = raw.index(b"VJE2", raw.index(b"VJE2", raw.index(b"VJE2") + 1) + 1)
+    first.write_bytes(raw[:third] + bytes(len(raw) - third))
+    with pytest.raises(JournalError, match="missing"):
+        build_parts(journal.directory, store)
+    assert not has_record(journal.directory, 1)
+
+
 def test_what_was_compacted_is_not_built_again(store: Path) -> None:
     """Without its record a segment is built again, but no row beside the file that has it."""
     journal = _journal(store)

@@ -184,7 +184,7 @@ def _explained(doc_type: DocType, data: bytes) -> Any:
     record_type = RECORDS[doc_type]
     try:
         given = _plain(data)
-        record = record_from_json(record_type, given["record"])
+        record: Any = record_from_json(record_type, given["record"])
         return SimpleNamespace(
             record=record,
             source=given["source"],

@@ -6,6 +6,7 @@ Before folders had manifests, the records of the journal's segments listed the p
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any, Final
@@ -13,9 +14,9 @@ from typing import Any, Final
 from vectra_bot.errors import StoreError
 from vectra_bot.models import DocType
 from vectra_bot.store import files
-from vectra_bot.store.manifest import MANIFEST, Part, part_folder, write_manifest
-from vectra_bot.store.segment_record import read_manifests
-from vectra_bot.store.writing import part_of
+from vectra_bot.store.manifest import MANIFEST, Part, part_folder, read_manifest, write_manifest
+from vectra_bot.store.segment_record import SUFFIX, read_manifests, recorded_parts
+from vectra_bot.store.writing import list_part, part_of
 
 MERGED: Final = "compacted.json"
 """Which parts each merged file replaces, in the journal's directory."""
@@ -48,6 +49,28 @@ def adopt_session(store: Path, session_id: str) -> list[Part]:
                 )
         write_manifest(store, folder, parts)
         found += parts
+    return found
+
+
+def list_recorded(journal_dir: Path, store: Path) -> list[Part]:
+    """List the parts again that a segment's record has and their manifest has lost; return them.
+
+    A file that is not what the record says stays unlisted.
+
+    Raises:
+        StoreError: a manifest cannot be read or written.
+    """
+    found: list[Part] = []
+    listed: dict[Path, set[str]] = {}
+    for path in sorted(journal_dir.glob(f"*{SUFFIX}")):
+        with contextlib.suppress(StoreError):  # a damaged record: the parts are built again
+            for part in recorded_parts(path):
+                folder = (store / part.path).parent
+                if folder not in listed:
+                    listed[folder] = {known.name for known in read_manifest(folder)}
+                lost = part.name not in listed[folder] and (store / part.path).exists()
+                if lost and part_of(store, store / part.path) == part:
+                    found.append(list_part(store, part))
     return found
 
 

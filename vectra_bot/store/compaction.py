@@ -15,7 +15,7 @@ import attrs
 
 from vectra_bot.errors import StoreError, VectraError
 from vectra_bot.models import DocType
-from vectra_bot.store.adopting import adopt_session, finish_merge
+from vectra_bot.store.adopting import adopt_session, finish_merge, list_recorded
 from vectra_bot.store.manifest import (
     Part,
     part_folder,
@@ -298,7 +298,8 @@ def _plain(table: pa.Table) -> pa.Table:
 def finish_compaction(journal_dir: Path, store: Path) -> list[str]:
     """Finish or undo what a crash left of a compaction; return the names of what was removed.
 
-    Also gives a manifest to folders that were written before there were any.
+    Also gives a manifest to folders that were written before there were any, and lists again what a loss
+    of power took out of one.
 
     Raises:
         StoreError: a file or a manifest cannot be read or written.
@@ -308,6 +309,7 @@ def finish_compaction(journal_dir: Path, store: Path) -> list[str]:
         removed = finish_swaps(store, session_id)
         removed += finish_merge(journal_dir, store)
         adopt_session(store, session_id)
+        list_recorded(journal_dir, store)
     return removed
 
 

@@ -18,9 +18,8 @@ is an error.
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -291,32 +290,34 @@ def build_parts(journal_dir: str | Path, store: str | Path, *, compress: bool = 
         return []
     header = read_header(directory)
     parts = begin_session(root, header["session_id"])
-    for segment in closed_segments(segments):
+    for position, segment in enumerate(closed_segments(segments)):
         if not has_record(directory, segment.number):
             if segment.is_raw:
-                _force(segment.path)
-            parts += _build_segment(directory, root, header, segment)
+                # No row may outlive the entry it was made of.
+                with files.store_errors(f"cannot force {segment.path} to the disk"):
+                    files.sync_path(segment.path)
+            record = build_segment(root, header, segment)
+            if segment.is_raw:
+                _check_followed(directory, record, segments[position + 1 :])
+            write_segment_record(directory, record)
+            parts += record.parts
         if compress and segment.is_raw and segment.path.exists():
             compress_segment(segment.path)
     return parts
 
 
-def _force(path: Path) -> None:
-    """Force a closed segment to the disk: no row may outlive the entry it was made of."""
-    with files.store_errors(f"cannot force {path} to the disk"):
-        fd = os.open(path, os.O_RDONLY)
-        try:
-            files.sync_file(fd)
-        finally:
-            os.close(fd)
+def _check_followed(directory: Path, record: SegmentRecord, following: Sequence[Segment]) -> None:
+    """Refuse a segment whose end was lost: what follows it must begin where it ends.
 
-
-def _build_segment(
-    directory: Path, store: Path, header: dict[str, Any], segment: Segment
-) -> list[Part]:
-    record = build_segment(store, header, segment)
-    write_segment_record(directory, record)
-    return list(record.parts)
+    Raises:
+        JournalError: entries are missing between the segment and the one that follows.
+    """
+    last = record.last_seq
+    if last < 0 and record.segment > 1:
+        before = read_segment_record(directory, record.segment - 1)
+        last = -1 if before is None else before.last_seq
+    if following and last >= 0:
+        next(read_segment(following[0], after_seq=last), None)
 
 
 def build_segment(

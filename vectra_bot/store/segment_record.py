@@ -21,7 +21,9 @@ from vectra_bot.models import DocType
 from vectra_bot.store import files
 from vectra_bot.store.manifest import Part, part_from_json, part_to_json
 
-_SUFFIX: Final = ".parts.json"
+SUFFIX: Final = ".parts.json"
+"""What the record of a segment is called after its number."""
+
 _EARLIER_KEYS: Final = frozenset({"segment", "parts"})
 _KEYS: Final = frozenset(
     {"segment", "first_seq", "last_seq", "entries", "intents", "decided", "parts", "crc32"}
@@ -52,7 +54,7 @@ class SegmentRecord:
 
 def manifest_path(journal_dir: Path, segment: int) -> Path:
     """Return where the record of a segment stands."""
-    return journal_dir / f"{segment:06d}{_SUFFIX}"
+    return journal_dir / f"{segment:06d}{SUFFIX}"
 
 
 def write_segment_record(journal_dir: str | Path, record: SegmentRecord) -> None:
@@ -120,17 +122,16 @@ def _unreadable(path: Path, error: Exception) -> StoreError:
 
 
 def has_record(journal_dir: Path, segment: int) -> bool:
-    """Return whether all parts of a segment were built: its record is there and whole.
-
-    Raises:
-        StoreError: the record is there but damaged.
-    """
+    """Return whether all parts of a segment were built: its record is there and whole."""
     path = manifest_path(journal_dir, segment)
     if not path.exists():
         return False
-    found = _load(path)
-    if set(found) != _EARLIER_KEYS:
-        _record(path, found)
+    try:
+        found = _load(path)
+        if set(found) != _EARLIER_KEYS:
+            _record(path, found)
+    except StoreError:
+        return False  # what it said is found out by building the parts again
     return True
 
 
@@ -140,12 +141,20 @@ def read_manifests(journal_dir: str | Path) -> Iterator[Part]:
     Raises:
         StoreError: a record cannot be read.
     """
-    for path in sorted(Path(journal_dir).glob(f"*{_SUFFIX}")):
-        found = _load(path)
-        if set(found) == _EARLIER_KEYS:
-            yield from _earlier_parts(path, found)
-        else:
-            yield from _record(path, found).parts
+    for path in sorted(Path(journal_dir).glob(f"*{SUFFIX}")):
+        yield from recorded_parts(path)
+
+
+def recorded_parts(path: Path) -> tuple[Part, ...]:
+    """Return the parts in the record of a segment, in a file of this or an earlier form.
+
+    Raises:
+        StoreError: it cannot be read or is damaged.
+    """
+    found = _load(path)
+    if set(found) == _EARLIER_KEYS:
+        return tuple(_earlier_parts(path, found))
+    return tuple(_record(path, found).parts)
 
 
 def _earlier_parts(path: Path, found: dict[str, Any]) -> Iterator[Part]:

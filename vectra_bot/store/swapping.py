@@ -83,6 +83,11 @@ def finish_swaps(store: Path, session_id: str, doc_types: set[DocType] | None = 
     with files.store_errors(f"cannot clear {aside}"):
         for doc_type in DocType if doc_types is None else doc_types:
             _bring_back(store, doc_type, session_id)
+            # Whoever exchanged the names may have been killed before he forced that to the disk.
+            places = part_folder(store, doc_type, session_id).parent
+            if places.is_dir():
+                files.sync_directory(places)
+        files.sync_directory(aside)
         names = None if doc_types is None else {doc_type.value for doc_type in doc_types}
         for path in sorted(aside.iterdir()):
             if names is None or path.name.removesuffix(_OLD) in names:

@@ -19,7 +19,7 @@ from vectra_bot.errors import StoreError
 from vectra_bot.models import SCHEMA_VERSION, DocType
 from vectra_bot.serde import document_columns
 from vectra_bot.store import files
-from vectra_bot.store.manifest import Part, add_part, part_folder, read_manifest
+from vectra_bot.store.manifest import MANIFEST, Part, add_part, part_folder, read_manifest
 from vectra_bot.store.schema import check_version, schema_of, writer_options
 from vectra_bot.store.sketch import latency_sketches, merged_sketches
 
@@ -226,7 +226,13 @@ def list_part(store: Path, part: Part) -> Part:
     Raises:
         StoreError: the manifest cannot be read or written.
     """
-    if part not in read_manifest((store / part.path).parent):
+    folder = (store / part.path).parent
+    if part in read_manifest(folder):
+        # Whoever wrote the line may have been killed before he forced it to the disk.
+        with files.store_errors(f"cannot force {folder / MANIFEST} to the disk"):
+            files.sync_path(folder / MANIFEST)
+            files.sync_directory(folder)
+    else:
         add_part(store, part)
     return part
 
