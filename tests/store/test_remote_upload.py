@@ -156,7 +156,7 @@ def test_a_server_that_stays_busy_is_given_up_and_named(
     server.spoil(0, 0)
     text = str(caught.value)
     assert "\n" not in text
-    assert f"vectra-bot store recover --store {remote(url).url}" in text
+    assert f"vectra-bot store recover --store '{remote(url).url}'" in text
     listed(url)
     assert parts_of(spool) == before
     recovery = upload_all(spool, url)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import threading
 import zlib
 from collections.abc import Callable, Iterator
@@ -200,11 +201,26 @@ class Objects:
         """
         from pyarrow import fs
 
+        if self.store.service == "gs":
+            # Asked for one level, pyarrow tells there of folders that somebody made, not of all.
+            cut = len(folder) + 1 if folder else 0
+            below = (name[cut:].split("/") for name in self.listing(folder))
+            return sorted({names[0] for names in below if len(names) > 1})
         return sorted(
             info.base_name
             for info in self._infos(folder, recursive=False)
             if info.type is fs.FileType.Directory
         )
+
+    def make_folder(self, folder: str) -> None:
+        """Make a folder that others can list where that takes more than an object in it.
+
+        Raises:
+            StoreError: the server refuses.
+        """
+        if self.store.service == "gs":
+            path = self._path(folder)
+            self._try(f"make {folder}", lambda: self._files.create_dir(path, recursive=True))
 
     def _infos(self, folder: str, *, recursive: bool) -> Any:
         from pyarrow import fs
@@ -251,7 +267,7 @@ class Objects:
     def _refused(self, what: str, error: Exception) -> StoreError:
         return StoreError(
             f"{self.store.url}: cannot {what}: {without_secrets(error)}; check the server, the bucket and "
-            "your credentials"
+            "the environment's credentials"
         )
 
 
@@ -271,11 +287,17 @@ def _pause(store: RemoteStore, what: str, attempt: int) -> float:
     return float(PAUSE_S * 2**attempt * (0.5 + spread))
 
 
+_REASON: Final = 400
+# What pyarrow says before and the provider behind the reason.
+_AROUND: Final = re.compile(r"^When .*?: (?=AWS Error)| \(Request ID: [^)]*\)")
+
+
 def without_secrets(error: BaseException) -> str:
-    """Return an error's text in one line, without the environment's credentials."""
-    text = " ".join(safe_text(error, 400).split())
+    """Return an error's reason in one line, without the environment's credentials."""
+    text = " ".join(safe_text(error, 100_000).split())
     for name in _SECRETS:
         secret = os.environ.get(name)
         if secret:
             text = text.replace(secret, "***")
-    return text
+    text = _AROUND.sub("", text).rstrip(".")
+    return text if len(text) <= _REASON else f"{text[:_REASON]}..."

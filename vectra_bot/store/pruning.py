@@ -49,7 +49,7 @@ def prune(spool: Path, remote: RemoteStore) -> Pruned:
         StoreError: the disk refuses.
     """
     root, objects = Path(spool), Objects(remote)
-    files.remove_tree(root / _STAGING)  # what a kill left
+    _clear(root / _STAGING)  # what a kill left
     pruned: list[str] = []
     kept: list[tuple[str, str]] = []
     dropped: list[Part] = []
@@ -82,9 +82,17 @@ def _prune_session(root: Path, objects: Objects, session_id: str) -> list[Part]:
         away = root / _STAGING / f"{folder.parent.name}-{session_id}"
         with files.store_errors(f"cannot drop {folder}"):
             files.rename(folder, away)
+            files.sync_directory(away.parent)
             files.sync_directory(folder.parent)
-            files.remove_tree(away)
+    _clear(root / _STAGING)
     return dropped
+
+
+def _clear(staging: Path) -> None:
+    if staging.is_dir():
+        with files.store_errors(f"cannot remove {staging}"):
+            files.remove_tree(staging)
+            files.sync_directory(staging.parent)
 
 
 def _mirrored(root: Path, objects: Objects, folder: Path) -> list[Part]:

@@ -20,6 +20,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import shlex
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -151,10 +152,9 @@ class Uploader:
         return done
 
     def _left(self, session_id: str, names: list[str], why: Exception) -> StoreError:
-        url = self._objects.store.url
         return StoreError(
             f"{why}; not uploaded yet of session {session_id!r}: {', '.join(names)}; nothing is lost, "
-            f"`vectra-bot store recover --store {url}` uploads it from {self._spool}"
+            f"`vectra-bot store recover --store {quoted(self._objects.store)}` uploads it"
         )
 
     def _mirror(self, session_id: str, folder: Path) -> Uploaded:
@@ -200,6 +200,8 @@ class _Mirror:
                 sent.append(part)
             mirrored.append(attrs.evolve(part, path=path))
         if mirrored != remote:
+            if not remote:
+                self._objects.make_folder(self._folder)
             self._objects.write(name, encode_lines(mirrored))
         kept = {part.path for part in mirrored}
         extra = [path for path in there if path.endswith(".parquet") and path not in kept]
@@ -281,9 +283,14 @@ def read_remote_manifest(objects: Objects, folder: str) -> list[Part]:
         if data.endswith(b"\n") and data.count(b"\n") == len(parts):
             return parts
     raise DamagedManifestError(
-        f"{where} is damaged: `vectra-bot store recover --store {objects.store.url}` on the machine that "
-        "recorded the session writes it again"
+        f"{where} is damaged: `vectra-bot store recover --store {quoted(objects.store)}` on the machine "
+        "that recorded the session writes it again"
     )
+
+
+def quoted(store: RemoteStore) -> str:
+    """Return a store's address as a shell takes it."""
+    return shlex.quote(store.url)
 
 
 def _kind(folder: Path) -> str:
