@@ -26,10 +26,9 @@ from tests.store.samples import (
 )
 from tests.store.stores import write_documents
 from vectra_bot.cli.query import query
-from vectra_bot.cli.rows import as_csv
+from vectra_bot.cli.rows import csv_texts
 from vectra_bot.errors import InputError, UnknownNameError, UsageError
 from vectra_bot.models import ActionType, DocType, StateCause
-from vectra_bot.store.catalog import Result as Rows
 from vectra_bot.store.writing import part_path
 
 
@@ -198,7 +197,7 @@ def test_csv_is_exact(store: Path) -> None:
 def test_csv_holds_no_formulas() -> None:
     """What a spreadsheet would run is marked as text; negative numbers are numbers."""
     rows = [("=1+1", -1, Decimal("-0.5")), ("@x", 0, Decimal(0)), ("-x", 1, Decimal(1))]
-    lines = as_csv(Rows(("name", "n", "amount"), list(rows))).splitlines()
+    lines = "".join(csv_texts(("name", "n", "amount"), [list(rows)])).splitlines()
     assert lines == ["name,n,amount", "'=1+1,-1,-0.5", "'@x,0,0", "'-x,1,1"]
 
 
@@ -210,7 +209,7 @@ def test_csv_holds_no_formulas() -> None:
 )
 def test_csv_is_read_back(rows: list[tuple[str | None, int]]) -> None:
     """A reader of CSV finds as many rows and the same values, marks of formulas aside."""
-    text = as_csv(Rows(("text", "n"), list(rows)))
+    text = "".join(csv_texts(("text", "n"), [list(rows)]))
     back = list(csv.reader(io.StringIO(text, newline=""), strict=True))
     assert back[0] == ["text", "n"]
     expected = [["" if name is None else name, str(n)] for name, n in rows]
@@ -219,9 +218,31 @@ def test_csv_is_read_back(rows: list[tuple[str | None, int]]) -> None:
     ]
 
 
+@pytest.mark.parametrize("form", ["--json", "--csv"])
+def test_many_rows_are_written_as_they_come(store: Path, form: str) -> None:
+    """Rows of many batches are all there and once, limited or not; none are an empty list."""
+    sql = "SELECT n FROM range(25000) t(n)"
+    for most, count in ((None, 25_000), (20_000, 20_000), (15_000, 15_000), (1, 1)):
+        limit = () if most is None else ("--max-rows", str(most))
+        text = _run(sql, "--store", store, form, *limit).stdout
+        if form == "--json":
+            found = [row["n"] for row in json.loads(text)]
+        else:
+            found = [int(row["n"]) for row in csv.DictReader(io.StringIO(text, newline=""))]
+        assert found == list(range(count))
+    empty = _run(f"{sql} WHERE false", "--store", store, form).stdout
+    assert empty == ("[]\n" if form == "--json" else "n\n")
+
+
+def test_an_endless_answer_is_not_waited_for(store: Path) -> None:
+    """The first rows of a query that never ends come at once."""
+    sql = "SELECT n FROM range(1000000000000) t(n)"
+    assert _json(sql, "--store", store, "--max-rows", "2") == [{"n": 0}, {"n": 1}]
+
+
 def test_csv_of_one_empty_cell_is_a_row() -> None:
     """A single null is a line of its own, not a blank one."""
-    text = as_csv(Rows(("x",), [(None,), (1,)]))
+    text = "".join(csv_texts(("x",), [[(None,)], [(1,)]]))
     assert text == 'x\r\n""\r\n1\r\n'
 
 

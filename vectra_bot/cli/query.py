@@ -10,8 +10,9 @@ import click
 from vectra_bot.cli import HELP_OPTIONS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from vectra_bot.store.catalog import Catalog, Result
-    from vectra_bot.store.queries import NamedQuery
     from vectra_bot.store.sources import Damaged
 
 _SQL_WORDS = (
@@ -27,6 +28,7 @@ _SQL_WORDS = (
 )
 _TERMINAL = "-"
 _TERMINAL_ROWS = 1_000
+_TITLE = 90
 _EPILOG = """\b
 Examples:
   vectra-bot query cash-per-game
@@ -66,30 +68,43 @@ def query(query: str | None, **options: Any) -> None:
     server_state, ws_event, system_event, ml_episode and so on. It can read the store and nothing
     else. In JSON and CSV, amounts of SOL have all nine decimals, exactly as stored; times are ISO 8601.
     """
-    from vectra_bot.cli import rows
+    from vectra_bot.cli.options import pairs
+    from vectra_bot.store import default_store
+    from vectra_bot.store.catalog import open_store
 
     plot: str | None = options["plot"]
     if plot is not None and query is None and not _is_picture(plot):
         query, plot = plot, _TERMINAL  # `query --plot NAME`: the name is the query's
-    _check_options(options, plot)
-    result, title, named = _ask(query, options)
-    if plot is not None:
-        _draw(result, title, named, plot)
-    elif options["as_json"]:
-        click.echo(rows.as_json(result))
-    elif options["as_csv"]:
-        click.echo(rows.as_csv(result), nl=False)
-    else:
-        click.echo(rows.as_table(result))
-        if result.more and options["max_rows"] is None:
-            click.echo(f"the first {len(result.rows)} rows; --max-rows N takes more", err=True)
+    params = pairs("--set", options["sets"])
+    _check_options(query, options, plot, params)
+    form = "json" if options["as_json"] else "csv" if options["as_csv"] else ""
+    if query is None:
+        _print(_names(), form, None)
+        return
+    with open_store(options["store"] or default_store(), on_damaged=_warn) as catalog:
+        if form:
+            _write(catalog, query, params, form, options["max_rows"])
+        elif plot is None:
+            most = options["max_rows"]
+            _print(_ask(catalog, query, params, most or _most_rows()), form, most)
+        else:
+            _draw(query, _ask(catalog, query, params, options["max_rows"]), plot)
+
+
+def _names() -> Result:
+    from vectra_bot.store.catalog import Result
+    from vectra_bot.store.queries import QUERIES
+
+    return Result(("name", "summary"), [(named.name, named.summary) for named in QUERIES])
 
 
 def _is_picture(name: str) -> bool:
     return name.lower().endswith((".png", ".svg", ".pdf"))
 
 
-def _check_options(options: dict[str, Any], plot: str | None) -> None:
+def _check_options(
+    query: str | None, options: dict[str, Any], plot: str | None, params: dict[str, str]
+) -> None:
     from vectra_bot.errors import UsageError
 
     given = [name for name in ("json", "csv") if options[f"as_{name}"]]
@@ -99,40 +114,64 @@ def _check_options(options: dict[str, Any], plot: str | None) -> None:
             raise UsageError(f"--plot was {plot!r}: give a name that ends in .png, .svg or .pdf")
     if len(given) > 1:
         raise UsageError(f"--{' and --'.join(given)} were given: give one of them")
+    if query is None and (params or plot is not None):
+        raise UsageError(f"--{'set' if params else 'plot'} was given without a query: name one")
 
 
-def _ask(query: str | None, options: dict[str, Any]) -> tuple[Result, str, NamedQuery | None]:
-    """Return the rows, a title for a chart, and the query if it is one with a name."""
-    from vectra_bot.cli.options import pairs
+def _most_rows() -> int | None:
     from vectra_bot.cli.rows import on_terminal
-    from vectra_bot.errors import UsageError
-    from vectra_bot.store import default_store
-    from vectra_bot.store.catalog import Result, named_query, open_store
-    from vectra_bot.store.queries import QUERIES
 
-    params = pairs("--set", options["sets"])
-    if query is None:
-        if params:
-            raise UsageError("--set was given without a query: name one")
-        listed: list[tuple[Any, ...]] = [(named.name, named.summary) for named in QUERIES]
-        return Result(("name", "summary"), listed), "queries", None
-    most = options["max_rows"]
-    if most is None and on_terminal() and not (options["as_json"] or options["as_csv"]):
-        most = None if options["plot"] is not None else _TERMINAL_ROWS
-    with open_store(options["store"] or default_store(), on_damaged=_warn) as catalog:
-        if not _is_sql(query):
-            named = named_query(query)
-            return catalog.run(query, max_rows=most, **params), query, named
-        title = " ".join(query.split())
-        return (
-            _sql(catalog, query, params, most),
-            title if len(title) <= 90 else title[:89] + "…",
-            None,
-        )
+    return _TERMINAL_ROWS if on_terminal() else None
 
 
-def _sql(catalog: Catalog, query: str, params: dict[str, str], most: int | None) -> Result:
-    return catalog.sql(query, params or None, max_rows=most)
+def _ask(catalog: Catalog, query: str, params: dict[str, Any], most: int | None) -> Result:
+    if _is_sql(query):
+        return catalog.sql(query, params or None, max_rows=most)
+    return catalog.run(query, max_rows=most, **params)
+
+
+def _write(
+    catalog: Catalog, query: str, params: dict[str, Any], form: str, most: int | None
+) -> None:
+    """Print a query's rows as they come: never all of them are in memory."""
+    from vectra_bot.store.queries import named_query, values_of
+
+    if _is_sql(query):
+        stream = catalog.stream(query, params or None)
+    elif not (named := named_query(query)).sql:
+        _print(catalog.run(query, **params), form, most)
+        return
+    else:
+        stream = catalog.stream(named.sql, values_of(named, params) or None)
+    _print_texts(stream.columns, _at_most(stream, most), form)
+
+
+def _at_most(batches: Iterable[list[Any]], most: int | None) -> Iterator[list[Any]]:
+    for batch in batches:
+        if most is not None and len(batch) >= most:
+            yield batch[:most]
+            return
+        most = None if most is None else most - len(batch)
+        yield batch
+
+
+def _print(result: Result, form: str, most: int | None) -> None:
+    from vectra_bot.cli import rows
+
+    if form:
+        _print_texts(result.columns, [result.rows[:most]] if result.rows else [], form)
+        return
+    click.echo(rows.as_table(result))
+    if result.more and most is None:
+        click.echo(f"the first {len(result.rows)} rows; --max-rows N takes more", err=True)
+
+
+def _print_texts(columns: tuple[str, ...], batches: Iterable[list[Any]], form: str) -> None:
+    from vectra_bot.cli import rows
+
+    texts = rows.json_texts if form == "json" else rows.csv_texts
+    for text in texts(columns, batches):
+        click.echo(text, nl=False)
 
 
 def _warn(damaged: Damaged) -> None:
@@ -142,14 +181,17 @@ def _warn(damaged: Damaged) -> None:
     click.echo(f"warning: left out {clean(damaged)}; {advice}", err=True)
 
 
-def _draw(result: Result, title: str, named: NamedQuery | None, plot: str) -> None:
+def _draw(query: str, result: Result, plot: str) -> None:
     import shutil
     from pathlib import Path
 
     from vectra_bot.cli import chart
     from vectra_bot.cli.plot import picture, plan
+    from vectra_bot.store.queries import named_query
 
-    drawing = plan(result, title, None if named is None else named.chart)
+    title = " ".join(query.split())
+    title = title if len(title) <= _TITLE else title[: _TITLE - 1] + "…"
+    drawing = plan(result, title, None if _is_sql(query) else named_query(query).chart)
     if plot == _TERMINAL:
         plain = "utf" not in (sys.stdout.encoding or "").lower()
         click.echo(chart.render(drawing, shutil.get_terminal_size().columns, plain=plain))

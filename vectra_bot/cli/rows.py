@@ -6,9 +6,10 @@ import csv
 import io
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from decimal import Decimal
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -24,12 +25,19 @@ _NARROWEST: Final = 8
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
-def as_json(result: Result) -> str:
-    """Return a JSON list of objects; amounts of SOL with all nine decimals, times in ISO 8601."""
-    rows = [[_json_value(value) for value in row] for row in result.rows]
-    objects = [dict(zip(result.columns, row, strict=True)) for row in rows]
+def json_texts(columns: Sequence[str], batches: Iterable[list[tuple[Any, ...]]]) -> Iterator[str]:
+    """Yield a JSON list of objects in pieces; amounts of SOL with all nine decimals, times in ISO 8601."""
     encoder = msgspec.json.Encoder(decimal_format="number")
-    return msgspec.json.format(encoder.encode(objects), indent=2).decode()
+    before = "[\n"
+    for batch in batches:
+        texts = []
+        for row in batch:
+            item = dict(zip(columns, map(_json_value, row), strict=True))
+            text = msgspec.json.format(encoder.encode(item), indent=2).decode()
+            texts.append("  " + text.replace("\n", "\n  "))
+        yield before + ",\n".join(texts)
+        before = ",\n"
+    yield "[]\n" if before == "[\n" else "\n]\n"
 
 
 def _json_value(value: Any) -> Any:
@@ -50,19 +58,19 @@ def _json_value(value: Any) -> Any:
     return value
 
 
-def as_csv(result: Result) -> str:
-    """Return RFC 4180 text with a line of names; nothing for null, decimals as they are stored.
+def csv_texts(columns: Sequence[str], batches: Iterable[list[tuple[Any, ...]]]) -> Iterator[str]:
+    """Yield RFC 4180 text with a line of names; nothing for null, decimals as they are stored.
 
     Text that a spreadsheet would run as a formula has an apostrophe before it.
     """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\r\n")
-    writer.writerow(map(_csv_value, result.columns))
-    for row in result.rows:
-        cells = [_csv_value(value) for value in row]
-        # A line of one empty cell would be no line at all.
-        writer.writerow(cells) if cells != [""] else text.write('""\r\n')
-    return text.getvalue()
+    for batch in chain([[tuple(columns)]], batches):
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\r\n")
+        for row in batch:
+            cells = [_csv_value(value) for value in row]
+            # A line of one empty cell would be no line at all.
+            writer.writerow(cells) if cells != [""] else text.write('""\r\n')
+        yield text.getvalue()
 
 
 def _csv_value(value: Any) -> str:

@@ -13,12 +13,14 @@ import attrs
 
 from vectra_bot.errors import InputError, StoreError, UnknownNameError, UsageError
 from vectra_bot.models import DocType
-from vectra_bot.store.local import LocalSource, empty_view_text
+from vectra_bot.store.connection import guarded_connection
+from vectra_bot.store.local import LocalSource
 from vectra_bot.store.panel import COLUMNS, panel_rows
-from vectra_bot.store.queries import PANEL, QUERIES, NamedQuery
+from vectra_bot.store.queries import PANEL, named_query, values_of
 from vectra_bot.store.remote import RemoteStore, parse_store
+from vectra_bot.store.results import DamagedRows, Result, Stream
 from vectra_bot.store.sources import ATTEMPTS, Damaged, Source
-from vectra_bot.store.statements import one_line, read_only, sql_text
+from vectra_bot.store.statements import one_line, read_only
 
 if TYPE_CHECKING:
     import duckdb
@@ -28,29 +30,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _BATCH_ROWS = 1 << 16
-
-
-class DamagedRows(UserWarning):
-    """A query leaves rows out because their file is damaged."""
-
-
-@attrs.frozen
-class Result:
-    """What a query returned: column names and rows. Amounts of SOL are exact Decimals.
-
-    Attributes:
-        damaged: files that the query left out, with the rows they held.
-        more: whether there are more rows than were asked for.
-    """
-
-    columns: tuple[str, ...]
-    rows: list[tuple[Any, ...]]
-    damaged: tuple[Damaged, ...] = ()
-    more: bool = False
-
-    def as_dicts(self) -> list[dict[str, Any]]:
-        """Return the rows as dictionaries."""
-        return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
+_STREAM_ROWS = 10_000
 
 
 class Catalog:
@@ -129,6 +109,44 @@ class Catalog:
         result = self._attempt(statement.doc_types, rows)
         return attrs.evolve(result, damaged=self._left_out(statement.doc_types))
 
+    def stream(
+        self,
+        text: str,
+        params: Mapping[str, Any] | Sequence[Any] | None = None,
+        *,
+        rows: int = _STREAM_ROWS,
+    ) -> Stream:
+        """Run SQL as :meth:`sql` does, for more rows than memory should hold.
+
+        Args:
+            text: SQL.
+            params: values of ``$name`` or ``?`` in it.
+            rows: how many to read at a time.
+
+        Raises:
+            InputError: as :meth:`sql`; so do the batches.
+            StoreError: the store cannot be read.
+        """
+        import duckdb
+
+        statement = read_only(text, self._source.roots)
+        cursor = self._attempt(
+            statement.doc_types, lambda: self._connect().execute(statement.text, params)
+        )
+
+        def fetch() -> list[tuple[Any, ...]]:
+            try:
+                found: list[tuple[Any, ...]] = cursor.fetchmany(rows)
+            except duckdb.Error as error:
+                if self._source.recover(error) or self._source.was_exchanged(statement.doc_types):
+                    raise StoreError(
+                        f"{self.location} was compacted while its rows were read: read them again"
+                    ) from error
+                raise self._refused(error) from error
+            return found
+
+        return Stream(tuple(column[0] for column in cursor.description or ()), fetch)
+
     def run(self, name: str, *, max_rows: int | None = None, **params: Any) -> Result:
         """Run the query called *name*.
 
@@ -142,15 +160,9 @@ class Catalog:
             StoreError: the store cannot be read.
         """
         query = named_query(name)
-        for given in params:
-            if given not in query.parameters:
-                raise UnknownNameError(f"parameter of {name}", given, query.parameters)
+        values = values_of(query, params)
         if query is PANEL:
             return self.latency_panel()
-        values = {
-            name: _like(default, name, params[name]) if name in params else default
-            for name, default in query.parameters.items()
-        }
         return self.sql(query.sql, values or None, max_rows=max_rows)
 
     def latency_panel(self) -> Result:
@@ -240,7 +252,7 @@ class Catalog:
                 changed = self._source.recover(error) or self._source.was_exchanged(kinds)
                 if attempt < ATTEMPTS and changed:
                     continue
-                raise InputError(f"the query cannot run: {self._explained(error)}") from error
+                raise self._refused(error) from error
             if not self._source.was_exchanged(kinds):
                 self._tell(kinds)
                 return result
@@ -255,6 +267,9 @@ class Catalog:
                 self._told.add(damaged)
                 self._on_damaged(damaged)
 
+    def _refused(self, error: Exception) -> InputError:
+        return InputError(f"the query cannot run: {self._explained(error)}")
+
     def _explained(self, error: Exception) -> str:
         """Return DuckDB's message with what a user needs to go on."""
         text = one_line(error)
@@ -268,32 +283,9 @@ class Catalog:
         return text
 
     def _connect(self) -> duckdb.DuckDBPyConnection:
-        """Return the connection: nothing outside the store, no downloads, no change of that."""
         if self._opened is None:
-            import duckdb
-
-            connection = duckdb.connect()
-            for doc_type in DocType:
-                view = f'CREATE VIEW "{doc_type.value}" AS {empty_view_text(doc_type)}'
-                connection.execute(view)
-            for setting in self._settings():
-                connection.execute(setting)
-            # Only now: one that a setting failed on would be open to everything.
-            self._opened = connection
+            self._opened = guarded_connection(self._source.readable)
         return self._opened
-
-    def _settings(self) -> list[str]:
-        # A path is compared as it is written, pattern characters and all.
-        allowed = ", ".join(sql_text(f"{path.rstrip('/')}/") for path in self._source.readable)
-        return [
-            "SET autoinstall_known_extensions = false",
-            "SET autoload_known_extensions = false",
-            "SET python_enable_replacements = false",
-            "SET TimeZone = 'UTC'",
-            f"SET allowed_directories = [{allowed}]",
-            "SET enable_external_access = false",
-            "SET lock_configuration = true",
-        ]
 
     def close(self) -> None:
         """Close the connection."""
@@ -341,33 +333,11 @@ def open_store(
     return Catalog(LocalSource(root, str(path)), on_damaged)
 
 
-def named_query(name: str) -> NamedQuery:
-    """Return the query called *name*.
-
-    Raises:
-        UnknownNameError: there is none.
-    """
-    known = {query.name: query for query in QUERIES}
-    if name not in known:
-        raise UnknownNameError("query", name, known)
-    return known[name]
-
-
 def _kind(doc_type: DocType | str) -> DocType:
     try:
         return DocType(doc_type)
     except ValueError:
         raise UnknownNameError("doc type", str(doc_type), [k.value for k in DocType]) from None
-
-
-def _like(default: Any, name: str, value: Any) -> Any:
-    """Return a parameter's value, text made a number where the default is one."""
-    if not isinstance(value, str) or not isinstance(default, int | float):
-        return value
-    try:
-        return type(default)(value)
-    except ValueError:
-        raise InputError(f"{name} was {value!r}: give a number such as {default}") from None
 
 
 def _select(source: DocType | str) -> str:
@@ -385,3 +355,6 @@ def _imported(package: str) -> Any:
         return import_module(package)
     except ImportError as error:
         raise UsageError(f"{package} is not installed: pip install 'vectra-bot[frames]'") from error
+
+
+__all__ = ["Catalog", "DamagedRows", "Result", "Stream", "open_store"]
