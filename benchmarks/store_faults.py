@@ -37,6 +37,26 @@ def planted(args: argparse.Namespace) -> dict[str, Any]:
     return rig.run(args.crashes, args.seed)
 
 
+def kill(args: argparse.Namespace) -> dict[str, Any]:
+    """Kill writers and sessions at random moments; measure the recovery of a big journal."""
+    from benchmarks.faults import kills, recovery
+
+    half = args.times // 2
+    writers = kills.writers(half, args.seed).to_json()
+    sessions = kills.sessions(args.times - half, args.seed).to_json()
+    measured = recovery.run(args.gb) if args.gb else {"over_goal": []}
+    both = {key: writers[key] + sessions[key] for key in ("kills", "lost", "unreadable")}
+    over = [key for key in ("lost", "unreadable") if both[key]] + measured.pop("over_goal")
+    return {**both, "writers": writers, "sessions": sessions, **measured, "over_goal": over}
+
+
+def kill_steps(args: argparse.Namespace) -> dict[str, Any]:
+    """Kill a writer at every step on the disk, and recoveries at every step of theirs."""
+    from benchmarks.faults import kills
+
+    return kills.steps_of(args.seed, args.inputs, args.every, args.recoveries)
+
+
 COMMANDS: dict[str, tuple[Command, list[tuple[str, dict[str, Any]]]]] = {
     "power-loss": (
         power_loss,
@@ -44,6 +64,21 @@ COMMANDS: dict[str, tuple[Command, list[tuple[str, dict[str, Any]]]]] = {
             ("--crashes", {"type": int, "default": 20_000}),
             ("--jobs", {"type": int, "default": 1, "help": "processes"}),
             ("--only", {"metavar": "TRACE:NUMBER", "help": "one crash, as a failure names it"}),
+        ],
+    ),
+    "kill": (
+        kill,
+        [
+            ("--times", {"type": int, "default": 200}),
+            ("--gb", {"type": float, "default": 1.0, "help": "of raw frames in the big journal"}),
+        ],
+    ),
+    "kill-steps": (
+        kill_steps,
+        [
+            ("--inputs", {"type": int, "default": 12, "help": "how much is written"}),
+            ("--every", {"type": int, "default": 1, "help": "only every so manieth step"}),
+            ("--recoveries", {"type": int, "default": 8, "help": "killed at each of their steps"}),
         ],
     ),
     "planted": (planted, [("--crashes", {"type": int, "default": 250, "help": "for each bug"})]),

@@ -98,6 +98,7 @@ class Session:
     chance: random.Random
     observer: Observer
     segment_bytes: int = 8192
+    sync_interval_s: float = 0
     _seq: int = 0
     _segment: int = 1
 
@@ -108,9 +109,13 @@ class Session:
         """Create the journal and the empty parts."""
         directory = journal_directory(self.root, self.session_id)
         data = header(self.session_id)
-        # No thread: what is forced to the disk between two steps must be the same every time.
+        # Without a thread what is forced to the disk between two steps is the same every time.
         journal = Journal.create(
-            directory, data, ts_ns=START_NS, segment_bytes=self.segment_bytes, sync_interval_s=0
+            directory,
+            data,
+            ts_ns=START_NS,
+            segment_bytes=self.segment_bytes,
+            sync_interval_s=self.sync_interval_s,
         )
         first = next(iter(Journal.open(directory)))
         self._mark("append", [first])
@@ -261,12 +266,14 @@ def without_exchange(wanted: bool) -> Iterator[None]:
         disk.exchange_call = has
 
 
-def play(root: Path, seed: int, observer: Observer, *, inputs: int = 16) -> None:
+def play(
+    root: Path, seed: int, observer: Observer, *, inputs: int = 16, sync_interval_s: float = 0
+) -> None:
     """Run two sessions side by side, close, merge and drop them, telling *observer* of every step."""
     chance = random.Random(seed)
     size = chance.choice([2048, 4096, 10_000])
-    one = Session(root, "one", random.Random(seed + 1), observer, size)
-    two = Session(root, "two", random.Random(seed + 2), observer, size)
+    one = Session(root, "one", random.Random(seed + 1), observer, size, sync_interval_s)
+    two = Session(root, "two", random.Random(seed + 2), observer, size, sync_interval_s)
     with files.observing(observer), without_exchange(seed % 4 == 3):
         first = one.begin()
         running = one.steps(first, inputs)

@@ -1,0 +1,362 @@
+"""kill -9 of real processes at random moments and at every step, and what is left of their stores."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import multiprocessing
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from attrs import define, field
+
+from benchmarks.faults.checks import Checker, Reader, recover, rows_of
+from benchmarks.faults.power_loss import memory
+from benchmarks.faults.scenarios import Known, Mark, Step, play
+from vectra_bot.store import files
+from vectra_bot.store.files import Op
+from vectra_bot.store.journal import Journal
+
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(["benchmarks.faults.warm"])
+
+
+@define
+class Figures:
+    """What many kills came to."""
+
+    kills: int = 0
+    killed_before_the_end: int = 0
+    problems: Counter[str] = field(factory=Counter)
+    failures: list[str] = field(factory=list)
+
+    def add(self, name: str, problems: list[str]) -> None:
+        """Take in what one kill came to."""
+        self.kills += 1
+        if problems:
+            self.failures.append(f"{name}: {problems[0]}")
+            self.problems.update({problem.split(":")[0] for problem in problems})
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the figures as JSON-ready data."""
+        lost = sum(n for kind, n in self.problems.items() if kind != "torn")
+        torn = self.problems["torn"]
+        return {
+            "kills": self.kills,
+            "killed_before_the_end": self.killed_before_the_end,
+            "lost": lost,
+            "unreadable": torn,
+            "problems": dict(self.problems),
+            "failures": self.failures[:20],
+        }
+
+
+@contextlib.contextmanager
+def folder() -> Iterator[Path]:
+    """Yield a folder in memory, taken away afterwards."""
+    path = Path(tempfile.mkdtemp(prefix="vectra-kill-", dir=memory()))
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def whole_run(seed: int, inputs: int) -> tuple[list[Step], Reader]:
+    """Return what a writer that nobody kills does, and the rows it makes."""
+    steps: list[Step] = []
+    reader = Reader()
+    with folder() as root:
+
+        def observe(step: Step) -> None:
+            if isinstance(step, Mark) and step.what == "dropping":
+                reader.learn(root / "store")
+            steps.append(step)
+
+        play(root / "store", seed, observe, inputs=inputs)
+    return steps, reader
+
+
+def write(  # noqa: PLR0917 - handed to another process in order
+    store: str, seed: int, inputs: int, interval_s: float, told: Connection, fatal: int, half: bool
+) -> None:
+    """Write a store and say each mark as one byte; die at the operation number *fatal*, if it is not 0."""
+    number = 0
+
+    def observe(step: Step) -> None:
+        nonlocal number
+        if isinstance(step, Mark):
+            os.write(told.fileno(), b".")
+            return
+        number += 1
+        if number == fatal:
+            die(step, half=half)
+
+    play(Path(store), seed, observe, inputs=inputs, sync_interval_s=interval_s)
+
+
+def recover_until(store: str, told: Connection, fatal: int, half: bool) -> None:
+    """Recover a store and die at the operation number *fatal*; say one byte if there were fewer."""
+    number = 0
+
+    def observe(step: Op) -> None:
+        nonlocal number
+        number += 1
+        if number == fatal:
+            die(step, half=half)
+
+    with files.observing(observe):
+        recover(Path(store))
+    os.write(told.fileno(), b".")
+
+
+def die(step: Op, *, half: bool) -> None:
+    """End this process as kill -9 does, after half of a write if *half*."""
+    if half and step.kind == "write" and step.path.exists():
+        fd = os.open(step.path, os.O_WRONLY)
+        os.pwrite(fd, step.data[: len(step.data) // 2], step.offset)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def known_after(steps: list[Step], marks: int) -> dict[str, Known]:
+    """Return what may be relied on after so many marks."""
+    known: dict[str, Known] = {}
+    for mark in [step for step in steps if isinstance(step, Mark)][:marks]:
+        known.setdefault(mark.session, Known()).take(mark)
+    return known
+
+
+def run_child(
+    target: Any, *arguments: Any, kill_after: float | None = None
+) -> tuple[int, int | None]:
+    """Run *target* in a process of its own; return how many marks it said, and its exit code.
+
+    *arguments* has None where the end of a pipe is to stand.
+    """
+    ours, theirs = FORKS.Pipe(duplex=False)
+    filled = [theirs if argument is None else argument for argument in arguments]
+    process = FORKS.Process(target=target, args=filled)
+    process.start()
+    theirs.close()
+    marks = 0
+    if kill_after is not None:
+        marks += len(os.read(ours.fileno(), 1 << 16))  # it has begun
+        time.sleep(kill_after)
+        process.kill()
+    while said := os.read(ours.fileno(), 1 << 16):
+        marks += len(said)
+    process.join()
+    ours.close()
+    return marks, process.exitcode
+
+
+def writers(times: int, seed: int, inputs: int = 60) -> Figures:
+    """Kill a writer of two sessions at random moments, recover, check; of three recoveries kill one too."""
+    steps, reader = whole_run(seed, inputs)
+    figures = Figures()
+    started = time.perf_counter()
+    with folder() as root:
+        run_child(write, str(root / "store"), seed, inputs, 0.005, None, 0, False)
+    whole_s = time.perf_counter() - started
+    for number in range(times):
+        chance = random.Random(f"{seed}:{number}")
+        with folder() as root:
+            store = str(root / "store")
+            after = chance.uniform(0, whole_s)
+            marks, code = run_child(
+                write, store, seed, inputs, 0.005, None, 0, False, kill_after=after
+            )
+            figures.killed_before_the_end += code == -signal.SIGKILL
+            if chance.random() < 0.34:
+                fatal = chance.randint(1, 150)
+                run_child(recover_until, store, None, fatal, chance.random() < 0.5)
+            problems = check(reader, root, known_after(steps, marks))
+            figures.add(f"{seed}:{number}", problems)
+    return figures
+
+
+def check(reader: Reader, root: Path, known: dict[str, Known]) -> list[str]:
+    """Check a store that a killed writer left."""
+    for session in known.values():
+        session.states.add("recovering")
+    if not (root / "store").exists():
+        return (
+            [f"lost: the store, and {sum(k.taken for k in known.values())} entries"]
+            if known
+            else []
+        )
+    return Checker(reader).check(root / "store", known, promised="taken")
+
+
+def steps_of(seed: int, inputs: int, every: int, recoveries: int) -> dict[str, Any]:
+    """Kill a writer at every step, and its recovery at every step of its own, after some of the kills.
+
+    Args:
+        seed: of the writer.
+        inputs: how many it takes in.
+        every: only every so manieth step; 1 for all.
+        recoveries: after how many of the kills the recovery is killed at every step.
+    """
+    started = time.perf_counter()
+    steps, reader = whole_run(seed, inputs)
+    total = sum(isinstance(step, Op) for step in steps)
+    figures, again = Figures(), Figures()
+    chosen = range(1, total + 1, every)
+    # Not after the first of all: there is nothing to recover yet.
+    apart = len(chosen) // (recoveries + 1)
+    nested = {chosen[(i + 1) * apart] for i in range(recoveries)}
+    for number in chosen:
+        for half in (False, True) if _can_tear(steps, number) else (False,):
+            with folder() as root:
+                store = str(root / "store")
+                marks, code = run_child(write, store, seed, inputs, 0, None, number, half)
+                figures.killed_before_the_end += code == -signal.SIGKILL
+                if number in nested and not half:
+                    _kill_recovery(again, reader, root, known_after(steps, marks), number)
+                problems = check(reader, root, known_after(steps, marks))
+                figures.add(f"step {number}{' half' if half else ''} of {total}", problems)
+    return {
+        "steps": total,
+        **figures.to_json(),
+        "in_recovery": again.to_json(),
+        "seconds": round(time.perf_counter() - started, 1),
+        "over_goal": [n for n, f in (("writing", figures), ("recovery", again)) if f.failures],
+    }
+
+
+def _can_tear(steps: list[Step], number: int) -> bool:
+    """Whether a step is a write to a file that has its name: of another, half is as good as none."""
+    step = [step for step in steps if isinstance(step, Op)][number - 1]
+    return step.kind == "write" and step.path.suffix != files.TEMPORARY
+
+
+def _kill_recovery(
+    figures: Figures, reader: Reader, root: Path, known: dict[str, Known], number: int
+) -> None:
+    """Kill the recovery of a store at every step of it, each time from the same beginning."""
+    fatal = 0
+    while (root / "store").exists():
+        fatal += 1
+        with folder() as copy:
+            shutil.copytree(root / "store", copy / "store", symlinks=True)
+            marks, _ = run_child(recover_until, str(copy / "store"), None, fatal, fatal % 2 == 0)
+            if marks:
+                return
+            figures.killed_before_the_end += 1
+            figures.add(f"step {number}, then {fatal}", check(reader, copy, known))
+
+
+# ------------------------------------------------------------------------------------------- vectra-bot
+
+
+RUN = ["run", "take-profit", "--games", "400", "--crowd", "20", "--session-id", "K"]
+
+
+def command(*words: str) -> list[str]:
+    """Return the command line of vectra-bot with *words*."""
+    return [sys.executable, "-m", "vectra_bot", *words]
+
+
+def sessions(times: int, seed: int) -> Figures:
+    """Kill ``vectra-bot run`` at random moments, recover with ``vectra-bot store recover``, and check."""
+    figures = Figures()
+    for number in range(times):
+        chance = random.Random(f"run:{seed}:{number}")
+        with folder() as root:
+            store, log = root / "store", root / "exchange.log"
+            words = ["--seed", str(chance.randrange(10**6)), "--store", str(store)]
+            words += ["--exchange-log", str(log), "--json", "--speed", "max"]
+            process = subprocess.Popen(
+                command(*RUN, *words), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            )
+            _wait_for(store / "journals" / "K" / "000001.log", process)
+            time.sleep(chance.uniform(0, 2.5))
+            process.kill()
+            figures.killed_before_the_end += process.wait() == -signal.SIGKILL
+            figures.add(f"run {seed}:{number}", check_session(root, store, log))
+    return figures
+
+
+def _wait_for(path: Path, process: subprocess.Popen[bytes]) -> None:
+    while not path.exists() and process.poll() is None:
+        time.sleep(0.005)
+
+
+def check_session(root: Path, store: Path, log: Path) -> list[str]:
+    """Recover a killed session by the command line and hold the store against journal and exchange."""
+    reader, problems = Reader(), list[str]()
+    for path in store.rglob("*.parquet"):
+        if wrong := reader.read(path).wrong:
+            problems.append(f"torn: {path.name} {wrong} before recovery")
+    journal = store / "journals" / "K"
+    before = list(Journal.open(journal))
+    recovered = subprocess.run(
+        command("store", "recover", "--store", str(store), "--json"),
+        capture_output=True,
+        check=False,
+    )
+    if recovered.returncode != 0:
+        return [
+            *problems,
+            f"lost: recover exits {recovered.returncode}: {recovered.stderr[-300:]!r}",
+        ]
+    entries = list(Journal.open(journal))
+    if [e for e in entries[: len(before)] if e not in before] or len(entries) <= len(before):
+        problems.append("changed: recovery did not keep the journal's entries")
+    sent = (
+        [json.loads(line)["trace_id"] for line in log.read_text().splitlines()]
+        if log.exists()
+        else []
+    )
+    intents = {e.command().trace_id: e.command().action_id for e in entries if e.kind == "intent"}
+    if unknown := [trace for trace in sent if trace not in intents]:
+        problems.append(f"lost: {len(unknown)} requests have no intent, the first {unknown[0]}")
+    found: Counter[tuple[str, int]] = Counter()
+    for path in store.glob("doc_type=*/session_id=K/*.parquet"):
+        content = reader.read(path)
+        if content.wrong:
+            problems.append(f"torn: {path.name} {content.wrong}")
+        found.update(
+            (path.parent.parent.name.removeprefix("doc_type="), seq) for seq in content.seqs
+        )
+    right = Counter((kind, e.seq) for e in entries if (kind := rows_of(e)) is not None)
+    # What was sent is a row as well, of the input that says so.
+    right.update(
+        ("ws_event", e.seq) for e in entries if e.kind == "input" and e.data["input"].get("raw")
+    )
+    if found != right:
+        missing, twice = (right - found), (found - right)
+        problems.append(f"lost: rows missing {list(missing)[:3]}, too many {list(twice)[:3]}")
+    return problems + seed_sql(root, store, set(intents.values()))
+
+
+def seed_sql(root: Path, store: Path, actions: set[str]) -> list[str]:
+    """Run the schema's own queries as they stand, in a home where their store is this one."""
+    import duckdb
+
+    from vectra_bot.store.named.seed import QUERIES
+
+    home = root / "home"
+    (home / "rugs_data").mkdir(parents=True, exist_ok=True)
+    (home / "rugs_data" / "events_parquet").symlink_to(store)
+    with duckdb.connect(config={"home_directory": str(home)}) as connection:
+        for query in QUERIES:
+            connection.execute(query.sql).fetchall()
+        text = (
+            "SELECT action_id FROM '~/rugs_data/events_parquet/doc_type=player_action/**/*.parquet'"
+        )
+        ids = Counter(action for (action,) in connection.execute(text).fetchall())
+    if twice := [action for action, times in ids.items() if times > 1]:
+        return [f"twice: actions {twice[:3]} in the schema's own SQL"]
+    lacking = actions - set(ids)
+    return [f"lost: actions {sorted(lacking)[:3]} in the schema's own SQL"] if lacking else []
