@@ -17,6 +17,7 @@ from vectra_bot.store.columns import convert
 from vectra_bot.store.conform import Conformed, Envelope, conform, flat
 from vectra_bot.store.foreign import groups_of, kind_by_columns
 from vectra_bot.store.matching import KEYS, match_names
+from vectra_bot.store.schema import schema_of
 from vectra_bot.wire.amounts import sol
 
 DOUBLES = st.floats(width=64)
@@ -222,6 +223,61 @@ def test_kinds_are_known_by_their_columns() -> None:
     trade = ["action_type", "amount", "price", "tick", "player_id", "game_id"]
     assert kind_by_columns(trade) is DocType.OTHER_PLAYER_ACTION
     assert kind_by_columns(["a", "b"]) is None
+
+
+TYPES = [
+    pa.bool_(), pa.int8(), pa.int64(), pa.uint64(), pa.float32(), pa.float64(), pa.string(),
+    pa.large_string(), pa.string_view(), pa.binary(), pa.binary(3), pa.decimal128(12, 2),
+    pa.decimal128(38, 20), pa.decimal256(50, 9), pa.timestamp("s"), pa.timestamp("us", "UTC"),
+    pa.timestamp("ns", "Europe/Paris"), pa.date32(), pa.time64("ns"), pa.duration("ms"),
+    pa.list_(pa.int64()), pa.map_(pa.string(), pa.int64()), pa.null(),
+    pa.struct([("cash", pa.string()), ("x", pa.int64())]), pa.dictionary(pa.int8(), pa.string()),
+    pa.run_end_encoded(pa.int32(), pa.int64()),
+]  # fmt: skip
+ANY = st.one_of(
+    st.none(), st.booleans(), st.integers(-(2**70), 2**70), st.floats(), st.text(max_size=6),
+    st.binary(max_size=4), st.decimals(-(10**20), 10**20), st.datetimes(),
+    st.lists(st.integers(0, 9), max_size=2),
+)  # fmt: skip
+
+
+@st.composite
+def odd_columns(draw: st.DrawFn, rows: int) -> pa.Array:
+    """Return a column of any type with values of it, nulls where none fits."""
+    kind = draw(st.sampled_from(TYPES))
+    found = []
+    for value in draw(st.lists(ANY, min_size=rows, max_size=rows)):
+        try:
+            pa.array([value], kind)
+        except (pa.ArrowException, TypeError, ValueError, OverflowError, AttributeError):
+            value = None  # noqa: PLW2901 - what this type cannot hold
+        found.append(value)
+    try:
+        return pa.array(found, kind)
+    except (pa.ArrowException, TypeError, ValueError):
+        return pa.nulls(rows, pa.string())
+
+
+@settings(max_examples=150)
+@given(data=st.data(), doc_type=st.sampled_from(list(DocType)))
+def test_columns_of_any_type_make_rows_or_faults(data: st.DataObject, doc_type: DocType) -> None:
+    """Nothing raises, every row is one or the other, and what is made is of the schema."""
+    names = [column.name for column in document_columns(doc_type)]
+    chosen = data.draw(
+        st.lists(st.sampled_from([*names, "ts", "mood"]), unique=True, min_size=1, max_size=6)
+    )
+    rows = data.draw(st.integers(1, 4))
+    table = pa.table({name: data.draw(odd_columns(rows)) for name in {*chosen, *KEYS[doc_type]}})
+
+    found = made(table, doc_type)
+
+    assert found.table.num_rows + len({row for row, _, _ in found.bad}) == rows
+    wanted = schema_of(doc_type)
+    for column in found.table.column_names:
+        assert found.table.column(column).type == wanted.field(column).type
+        if not wanted.field(column).nullable:
+            assert found.table.column(column).null_count == 0
+    assert all(isinstance(value, str) for _, _, value in found.bad)
 
 
 @given(st.lists(st.sampled_from(["a", "b", "c", None]), max_size=30))

@@ -12,9 +12,12 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.store.released import v1, v2_bare
 from tests.store.samples import tick_document
@@ -24,8 +27,10 @@ from vectra_bot.models import DocType
 from vectra_bot.store import files
 from vectra_bot.store.accounting import FileReport
 from vectra_bot.store.catalog import open_store
+from vectra_bot.store.conform import Envelope, conform
 from vectra_bot.store.journal import Journal, journal_directory
 from vectra_bot.store.manifest import read_manifest
+from vectra_bot.store.matching import match_names
 from vectra_bot.store.migrate import BACKUP, BUILDING, MARK, migrate_store
 from vectra_bot.store.schema_v1 import map_rows
 from vectra_bot.store.sessions import list_sessions
@@ -451,3 +456,42 @@ def test_columns_that_no_release_knew_are_kept(tmp_path: Path) -> None:
 
     (event,) = rows_of(store, "system_event")
     assert detail_of(event)["mood"] == {"level": 3}
+
+
+VALUES = st.one_of(
+    st.none(),
+    st.text(max_size=8),
+    st.integers(-(2**63), 2**63 - 1),
+    st.floats(),
+    st.booleans(),
+    st.sampled_from(
+        ["1.5", "NaN", "1e999", "{}", "[1]", "received", "BUY", b"\xff", Decimal("1e40")]
+    ),
+    st.sampled_from(
+        ['{"roundId": [1], "amount": {}}', '{"rugged": 1, "tick": 1e99}', '{"price": "x"}']
+    ),
+    st.dictionaries(st.sampled_from(["rugged", "cash", "tick"]), st.text(max_size=3)).map(
+        json.dumps
+    ),
+)
+
+
+@given(
+    kind=st.sampled_from(KINDS),
+    rows=st.lists(
+        st.dictionaries(st.sampled_from([*v1.COLUMNS.names, "mood"]), VALUES, max_size=8),
+        min_size=1,
+        max_size=5,
+    ),
+)
+def test_rows_of_any_values_are_documents_or_named(kind: str, rows: list[dict[str, Any]]) -> None:
+    """Whatever a row of 1.0.0 holds, nothing raises, and it is one or the other."""
+    mapped = map_rows(kind, rows)
+    names = match_names(mapped.doc_type, mapped.table.column_names)
+    numbers = np.arange(1, len(rows) + 1)
+
+    made = conform(mapped.table, mapped.doc_type, names, Envelope("ids", "venue"), numbers)
+
+    assert made.table.num_rows + len(made.bad) == len(rows) == len(mapped.rest) == len(mapped.seq)
+    for text in mapped.rest:
+        assert text is None or isinstance(json.loads(text), dict)

@@ -291,7 +291,7 @@ def _sessions_of(file: ForeignFile, batch: Batch) -> Iterator[tuple[str | None, 
         yield file.session_id, np.arange(batch.table.num_rows)
         return
     for value, rows in groups_of(batch.table.column(column)):
-        yield (file.session_id if value is None else str(value)), rows
+        yield (file.session_id if value is None else value), rows
 
 
 def _numbers_of(batch: Batch) -> Any:

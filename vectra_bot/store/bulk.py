@@ -46,7 +46,7 @@ FIRST_SEQ: Final = 3
 FIRST_PART: Final = 2
 ROWS_PER_PART: Final = 1 << 21
 ROWS_HELD: Final = 1 << 16
-BYTES_HELD: Final = 64 << 20
+BYTES_HELD: Final = 8 << 20
 _BLOCK: Final = 1 << 20
 _JOURNAL_BYTES: Final = 1 << 20
 

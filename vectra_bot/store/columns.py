@@ -276,7 +276,10 @@ def _utc(column: pa.Array) -> Converted | None:
     if not pa.types.is_timestamp(column.type):
         return None
     try:
-        return Converted(column.cast(pa.timestamp("us", column.type.tz)).cast(arrow_type("utc")))
+        # Of nanoseconds the schema keeps the microseconds; nothing else may be cut.
+        cut = column.type.unit != "ns"
+        found = column.cast(pa.timestamp("us", column.type.tz), safe=cut)
+        return Converted(found.cast(arrow_type("utc")))
     except pa.ArrowInvalid:
         return None
 
@@ -381,7 +384,7 @@ def _one_moment(per_ns: int) -> Callable[[Any], int]:
     def one(value: Any) -> int:
         if isinstance(value, datetime):
             zoned = value.replace(tzinfo=UTC) if value.tzinfo is None else value
-            return nanoseconds_of(zoned) // per_ns
+            return _one_int(nanoseconds_of(zoned) // per_ns)
         if isinstance(value, str) and _WHOLE.fullmatch(value.strip()) is None:
             return _one_int(nanoseconds_of(moment_of(value)) // per_ns)
         return _one_int(value)

@@ -278,8 +278,7 @@ class _Conforming:
                 given_end = end in self.names.found
                 made = None
                 if given_start and given_end:
-                    made = pc.subtract(self._done[end], self._done[start])
-                    made = made.cast(arrow_type("sol" if name in _CHANGES else "int"))
+                    made = _difference(self._done[end], self._done[start])
                 self._agree(name, made)
             if "reward" not in self._done:
                 self._done["reward"] = _like(self._done["action_id"], Decimal(0), "sol")
@@ -333,6 +332,21 @@ _WANTED: Final = {
 }
 
 
+def _difference(end: pa.Array, start: pa.Array) -> pa.Array:
+    """Return the difference of two times or two amounts; null where 64 bits cannot hold it."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if pa.types.is_decimal(end.type):
+        # Amounts are below 10**18: arrow wants room for one more digit of the difference.
+        narrow = pa.decimal128(28, 9)
+        return pc.subtract(end.cast(narrow), start.cast(narrow)).cast(end.type)
+    made = pc.subtract(end, start)
+    # The sum wraps around where the signs of what was subtracted differ and the result's is the other.
+    wrapped = pc.less(pc.bit_wise_and(pc.bit_wise_xor(end, start), pc.bit_wise_xor(end, made)), 0)
+    return pc.if_else(pc.fill_null(wrapped, False), None, made)
+
+
 def _required(doc_type: DocType, name: str) -> bool:
     return any(c.name == name and c.required for c in document_columns(doc_type))
 
@@ -360,6 +374,8 @@ def _shown(scalar: pa.Scalar) -> str:
         return "" if not scalar.is_valid else str(scalar.as_py())
     except UnicodeDecodeError:
         return "bytes that are no UTF-8"
+    except (ValueError, OverflowError, TypeError):
+        return f"a {scalar.type} that Python cannot hold"
 
 
 __all__ = ["Conformed", "Envelope", "conform", "flat"]

@@ -18,6 +18,7 @@ from vectra_bot.errors import InputError
 from vectra_bot.models import DocType
 from vectra_bot.serde import document_columns
 from vectra_bot.store.accounting import FileReport
+from vectra_bot.store.columns import convert
 from vectra_bot.store.conform import flat
 from vectra_bot.store.matching import match_names, snake
 
@@ -201,25 +202,31 @@ class _Reading:
                 yield Batch(self._kind, table, numbers, total)
             return
         for value, chosen in groups_of(table.column(self._kind_column)):
-            kind = _KINDS.get(str(value)) if value is not None else self.file.doc_type
+            kind = self.file.doc_type if value is None else _KINDS.get(value)
             rows = numbers[chosen]
             if kind is None:
                 for row in rows:
-                    self.report.refuse(int(row), "doc_type is none of schema 2.0.0", str(value))
+                    self.report.refuse(int(row), "doc_type is none of schema 2.0.0", value or "")
             else:
                 whole = len(rows) == len(numbers)
                 yield Batch(kind, table if whole else table.take(chosen), rows, total)
 
 
-def groups_of(column: pa.ChunkedArray) -> list[tuple[Any, Any]]:
-    """Return the distinct values of a column in order of appearance, each with its rows' indices."""
+def groups_of(column: pa.ChunkedArray) -> list[tuple[str | None, Any]]:
+    """Return the distinct texts of a column in order of appearance, each with its rows' indices.
+
+    What is no text, nor a whole number, counts as the empty text.
+    """
     import numpy as np
     import pyarrow as pa
+    import pyarrow.compute as pc
 
-    merged = column.combine_chunks()
-    if not isinstance(merged, pa.DictionaryArray):
-        merged = merged.dictionary_encode()
-    values = [scalar.as_py() for scalar in merged.dictionary]
+    made = convert(column.combine_chunks(), "text")
+    texts = made.values
+    if made.bad is not None:
+        texts = pc.if_else(pa.array(made.bad), "", texts)
+    merged = texts.dictionary_encode()
+    values = merged.dictionary.to_pylist()
     codes = merged.indices.fill_null(-1).to_numpy(zero_copy_only=False)
     if not len(codes):
         return []

@@ -8,6 +8,7 @@ JSON. New numbers keep the old order: ``seq = 3 + 32 * old + 2 * kind``, and the
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, Final
@@ -80,6 +81,15 @@ def _object(text: Any) -> Row:
     except (msgspec.MsgspecError, RecursionError, UnicodeError):
         return {}
     return value if isinstance(value, dict) else {}
+
+
+def _json(fields: Row) -> str:
+    """Return fields as JSON; what JSON cannot carry, as text."""
+    sound = {
+        key: repr(value) if isinstance(value, float) and not math.isfinite(value) else value
+        for key, value in fields.items()
+    }
+    return json.dumps(sound, sort_keys=True, default=str)
 
 
 def _number(value: Any) -> Any:
@@ -186,7 +196,7 @@ def _event_row(row: Row, rest: Row) -> Row:
     raw = row["raw_json"]
     for name in ("raw_json", "event_name", "direction"):
         rest.pop(name, None)
-    detail = raw if _object(raw) else json.dumps({"raw_json": raw})
+    detail = raw if _object(raw) else _json({"raw_json": raw})
     return {"kind": kind, "message": kind, "detail_json": detail}
 
 
@@ -197,7 +207,7 @@ def _button_row(row: Row, rest: Row) -> Row:
     return {
         "kind": BUTTON_KIND,
         "message": message,
-        "detail_json": json.dumps(detail, sort_keys=True),
+        "detail_json": _json(detail),
     }
 
 
@@ -214,7 +224,7 @@ def _game_row(row: Row, rest: Row) -> Row:
     return {
         "kind": FINISHED_KIND,
         "message": "a finished game: unverified",
-        "detail_json": json.dumps(detail, sort_keys=True),
+        "detail_json": _json(detail),
     }
 
 
@@ -231,7 +241,7 @@ def _short_row(row: Row, rest: Row) -> Row:
     return {
         "kind": "migrate.short_position",
         "message": "a short position",
-        "detail_json": json.dumps(detail, sort_keys=True),
+        "detail_json": _json(detail),
     }
 
 
@@ -286,7 +296,7 @@ def map_rows(kind: str, rows: list[Row]) -> Mapped:
         made = read(row, left)
         made.update({name: row[name] for name in ("ts", "source", "game_id", "player_id")})
         found.append(made)
-        rest.append(json.dumps(left, sort_keys=True, default=str) if left else None)
+        rest.append(_json(left) if left else None)
     names = found[0].keys() if found else ()
     table = pa.table({name: _column([made[name] for made in found]) for name in names})
     code = 2 * _CODES[kind]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,7 @@ COLUMNS = pa.schema(
 )
 START = datetime(2025, 12, 17, 22, 4, 11, 250_000, tzinfo=UTC)
 TRACE = "0af7651916cd43dd8448eb211c80319c"
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
 GAME = "20251217-0229cacf684f458c"
 ME = "did:privy:cm000000000000000000000me"
 
@@ -149,7 +151,7 @@ def write(store: Path, rows: list[dict[str, Any]], *, rows_per_file: int = 100) 
     for first in range(0, len(rows), rows_per_file):
         groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
         for one in rows[first : first + rows_per_file]:
-            day = (one["ts"] or START.isoformat())[:10]
+            day = one["ts"][:10] if _DAY.match(one["ts"] or "") else "2025-12-17"
             groups.setdefault((one["doc_type"], day), []).append(one)
         for (kind, day), members in groups.items():
             folder = store / f"doc_type={kind}" / f"date={day}"
