@@ -111,9 +111,10 @@ def test_a_journal_can_be_read_while_it_is_written(directory: Path) -> None:
     with _start(directory) as process:
         assert process.stdout is not None
         said = os.read(process.stdout.fileno(), 1 << 16)
-        seen = 0
+        seen = reads = 0
         try:
-            for _ in range(25):
+            while reads < 20 or len(list_segments(directory)) < 3:
+                reads += 1
                 acknowledged = int(said[: said.rindex(b"\n")].split()[-1])
                 reader = read_journal(directory)
                 entries = [entry.seq for entry in reader]
@@ -125,7 +126,6 @@ def test_a_journal_can_be_read_while_it_is_written(directory: Path) -> None:
                 said = said[-100:] + os.read(process.stdout.fileno(), 1 << 16)
         finally:
             process.kill()
-    assert len(list_segments(directory)) > 1
 
 
 def test_sync_calls_fdatasync_on_the_open_segment(

@@ -10,7 +10,7 @@ from tests.store.samples import HEADER, SESSION, TS, small_session, text_line
 from vectra_bot.errors import JournalError, StoreError, UnknownNameError
 from vectra_bot.models import DocType
 from vectra_bot.store.entry import Entry
-from vectra_bot.store.journal import Journal, journal_directory, never_began
+from vectra_bot.store.journal import Journal, compress_segment, journal_directory, never_began
 from vectra_bot.store.parquet import begin_session, build_parts, manifest_path, part_path
 from vectra_bot.store.sessions import (
     drop_session,
@@ -55,7 +55,7 @@ def test_damaged_session_does_not_hold_up_the_others(tmp_path: Path) -> None:
     torn.sync()
     torn.append([Entry.of(8, "input", TS, {"input": {}})])  # brings the mark that entry 7 was safe
     torn.abandon()
-    (bad.directory / "000001.log.zst").write_bytes(b"not zstd")
+    compress_segment(bad.directory / "000001.log").write_bytes(b"not zstd")
     content = bytearray((torn.directory / "000001.log").read_bytes())
     content[200] ^= 1
     (torn.directory / "000001.log").write_bytes(content)

@@ -436,7 +436,6 @@ class Journal:
                 self._flusher.stop()
                 self.sync()
                 self._finish()
-                compress_segment(self._open.path)
         finally:
             self.abandon()
 
