@@ -342,30 +342,28 @@ def test_prune_keeps_what_is_not_closed_or_not_there(spool: Path, url: str) -> N
 # ------------------------------------------------------------------------------------ many writers
 
 
-def test_eight_recorders_write_to_one_remote_store_at_once(tmp_path: Path, url: str) -> None:
+def test_eight_recorders_write_to_one_remote_store_at_once(spool: Path, url: str) -> None:
     names = [f"s-{n}" for n in range(8)]
     running = [
-        recording_process(tmp_path / f"spool-{n % 4}", name, 2 + n % 3, url)
-        for n, name in enumerate(names)
+        recording_process(spool / f"{n % 4}", name, 2 + n % 3, url) for n, name in enumerate(names)
     ]
     for process in running:
         process.join(60)
     assert [process.exitcode for process in running] == [0] * 8
-    with open_with(url, tmp_path / "cache") as catalog:
+    with open_with(url, spool / "cache") as catalog:
         assert catalog.sessions == tuple(names)
         assert ticks_of(catalog) == expected_ticks(names)
         assert not catalog.damaged
     assert not unlisted(url)
 
 
-def test_eight_recorders_write_to_one_local_store_at_once(tmp_path: Path) -> None:
+def test_eight_recorders_write_to_one_local_store_at_once(spool: Path) -> None:
     names = [f"s-{n}" for n in range(8)]
-    store = tmp_path / "store"
-    running = [recording_process(store, name, 2 + n % 3) for n, name in enumerate(names)]
+    running = [recording_process(spool, name, 2 + n % 3) for n, name in enumerate(names)]
     for process in running:
         process.join(60)
     assert [process.exitcode for process in running] == [0] * 8
-    with open_store(store) as catalog:
+    with open_store(spool) as catalog:
         assert ticks_of(catalog) == expected_ticks(names)
         assert not catalog.damaged
 
