@@ -21,7 +21,7 @@ from vectra_bot.errors import WireError
 from vectra_bot.models import ConnectionChanged, Direction, Frame, Link
 from vectra_bot.session.import_config import RowRefused
 from vectra_bot.session.import_lines import TextRow, value_of
-from vectra_bot.store.columns import moment_of, nanoseconds_of
+from vectra_bot.store.values import moment_of, nanoseconds_of
 from vectra_bot.venues.base import FeedItem
 from vectra_bot.wire.decode import decode
 

@@ -130,25 +130,11 @@ class GameReader:
         for tick, price in enumerate(prices):
             offset = max(offset, times[tick] or 0)
             if price is not None:
-                record = GameTick(
-                    game_id=game_id,
-                    tick=tick,
-                    price=price,
-                    phase=GamePhase.ACTIVE,
-                    trade_count=counts[tick],
-                )
-                moment = self._now_ns + offset * _NS_PER_MS
-                yield _document(DocType.GAME_TICK, record, moment, game_id)
+                seen = (tick, price, GamePhase.ACTIVE, counts[tick])
+                yield self._tick(game_id, offset, seen)
         offset = max(offset, _offset(row, "rug_recv_ms"))
-        rug_ns = self._now_ns + offset * _NS_PER_MS
-        rug = GameTick(
-            game_id=game_id,
-            tick=rug_tick,
-            price=rug_price,
-            phase=GamePhase.RUGGED,
-            trade_count=_optional(row, "rug_trade_count"),
-        )
-        yield _document(DocType.GAME_TICK, rug, rug_ns, game_id)
+        rugged = (rug_tick, rug_price, GamePhase.RUGGED, _optional(row, "rug_trade_count"))
+        yield self._tick(game_id, offset, rugged)
         known = [price for price in prices if price is not None]
         detail: dict[str, Any] = {
             "server_seed": None,
@@ -166,6 +152,15 @@ class GameReader:
             yield self._alert(game_id, self._now_ns, differences)
         self._now_ns += _NS_PER_MS
         self.verdicts[verdict] += 1
+
+    def _tick(
+        self, game_id: str, offset_ms: int, seen: tuple[int, float, GamePhase, int | None]
+    ) -> Document:
+        """Return a tick seen *offset_ms* after its game's first."""
+        tick, price, phase, trades = seen
+        record = GameTick(game_id=game_id, tick=tick, price=price, phase=phase, trade_count=trades)
+        moment = self._now_ns + offset_ms * _NS_PER_MS
+        return _document(DocType.GAME_TICK, record, moment, game_id)
 
     def _finished(
         self,

@@ -17,7 +17,7 @@ import attrs
 import msgspec
 
 from vectra_bot.models import DocType, GamePhase
-from vectra_bot.store.columns import LAMPORT, LONGEST_NUMBER
+from vectra_bot.store.values import LAMPORT, LONGEST_NUMBER
 
 if TYPE_CHECKING:
     import numpy as np
@@ -273,11 +273,6 @@ def kinds() -> tuple[str, ...]:
     return tuple(_KINDS)
 
 
-def doc_type_of(kind: str) -> DocType:
-    """Return what rows of a kind become."""
-    return _KINDS[kind][0]
-
-
 def map_rows(kind: str, rows: list[Row]) -> Mapped:
     """Return rows of one kind, columns by name, as they go on; a missing column counts as null."""
     import numpy as np
@@ -338,7 +333,6 @@ __all__ = [
     "REST_KIND",
     "VERSION",
     "Mapped",
-    "doc_type_of",
     "kinds",
     "map_rows",
     "trace_ids",
