@@ -18,10 +18,11 @@ from vectra_bot.errors import InputError, JournalError
 from vectra_bot.models import Frame
 from vectra_bot.store import files
 from vectra_bot.store.entry import Entry
-from vectra_bot.store.framing import MARK, MARK_BODY, encode_group, whole_entries
+from vectra_bot.store.framing import MARK, MARK_BODY, MARK_BYTES, encode_group, whole_entries
 from vectra_bot.store.journal import (
     Journal,
     compress_segment,
+    ends_with_close,
     journal_summary,
     list_segments,
     read_journal,
@@ -368,3 +369,49 @@ def test_marks_say_what_is_on_the_disk(tmp_path: Path) -> None:
     assert [(f.seq, MARK_BODY.unpack(f.payload)) for f in found] == [(3, (1, ends[3]))]
     assert all(a.seq + 1 == b.seq for a, b in pairwise(journal.entries))
     assert journal.safe() == 3
+
+
+def test_a_lost_segment_behind_a_packed_one_is_a_torn_tail(tmp_path: Path) -> None:
+    """Numbers go on from what is packed: what was never safe and has a hole before it is dropped."""
+    journal = written(str(tmp_path), ["one", "one", "roll", "one", "roll", "one"])
+    directory = journal.directory
+    compress_segment(directory / "000001.log")
+    (directory / "000002.log").write_bytes(b"")
+    reader = read_journal(directory)
+    assert [entry.seq for entry in reader] == [0, 1, 2]
+    assert (reader.torn, reader.torn_entries) == (True, 1)
+    resumed = Journal.resume(directory, segment_bytes=5000, sync_interval_s=0)
+    assert (resumed.last_seq, resumed.segment) == (2, 2)
+    resumed.close("recovered")
+    reader = read_journal(directory)
+    assert [entry.seq for entry in reader] == [0, 1, 2, 3]
+    assert (reader.clean, reader.torn) == (True, False)
+    # Right behind a packed one nothing can be missing but what was safe.
+    third = written(str(tmp_path / "b"), ["one", "roll", "one", "roll", "one"]).directory
+    (third / "000002.log").unlink()
+    (third / "000003.log").rename(third / "000002.log")
+    compress_segment(third / "000001.log")
+    with pytest.raises(JournalError, match="entry 2 is missing before entry 3"):
+        list(read_journal(third))
+
+
+@pytest.mark.parametrize("kept", [0, 1, 20, 31, 32, 40])
+def test_a_close_whose_last_mark_was_lost_is_packed_without_it(tmp_path: Path, kept: int) -> None:
+    """Power may take the mark behind the close entry, or half of it: the session is closed all the same."""
+    directory = tmp_path / "s"
+    journal = Journal.create(directory, HEADER, segment_bytes=5000, sync_interval_s=0)
+    journal.append([Entry.of_frame(1, Frame(1, "x"))])
+    journal.close("done")
+    path = directory / "000001.log"
+    content = path.read_bytes()
+    mark = content[-MARK_BYTES:]
+    for half in (mark[:kept], bytes(kept) + mark[kept:]):
+        whole = content[:-MARK_BYTES] + half
+        path.write_bytes(whole + bytes(5000 - len(whole)))
+        assert ends_with_close(list_segments(directory)[0])
+        assert [entry.seq for entry in read_journal(directory)] == [0, 1, 2]
+        packed = compress_segment(path)
+        reader = read_journal(directory)
+        assert [entry.seq for entry in reader] == [0, 1, 2]
+        assert (reader.clean, reader.torn) == (True, False)
+        packed.unlink()

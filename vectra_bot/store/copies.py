@@ -12,6 +12,7 @@ from vectra_bot.errors import JournalError
 from vectra_bot.store import files
 from vectra_bot.store.entry import Entry
 from vectra_bot.store.framing import SKIP, encode_entry, mark_bytes, range_bytes
+from vectra_bot.store.segments import end_of_close
 
 # Two segments of 32 MiB, frames as the venue sends them: see the figures in docs; level 3 keeps pace with the
 # fastest feed on one core, level 9 costs five times as much for an eighth less.
@@ -31,8 +32,10 @@ def compress_segment(path: Path) -> Path:
     packed = path.with_name(path.name + ".zst")
     with files.store_errors(f"cannot compress {path}"):
         files.sync_path(path)
+        # Behind the close of a session may stand half of a last mark, which power took.
+        content = path.read_bytes()[: end_of_close(path)]
         codec = pa.Codec("zstd", compression_level=ZSTD_LEVEL)
-        files.write_durably(packed, codec.compress(path.read_bytes(), asbytes=True))
+        files.write_durably(packed, codec.compress(content, asbytes=True))
         files.unlink(path)
         files.sync_directory(path.parent)
     return packed

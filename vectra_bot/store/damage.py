@@ -34,10 +34,8 @@ def judge(segments: list[Segment], index: int, at: int) -> Torn | None:
     content = entries = 0
     for number in range(index, len(segments)):
         segment = segments[number]
-        if segment.number and parts_record(segment.path.parent, segment.number).exists():
+        if is_safe(segment) or not segment.path.exists():  # or packed since it was listed
             return None
-        if not segment.path.exists():
-            return None  # packed since: nothing is packed that is not on the disk
         begin = at if number == index else 0
         with mapped(segment.path) as data:
             if number != index and form_of(data[: 1 << 16]) != "binary":
@@ -53,6 +51,30 @@ def judge(segments: list[Segment], index: int, at: int) -> Torn | None:
                     entries += 1
             content += max(0, end_of_content(data) - begin)
     return Torn(content, entries)
+
+
+def judge_gap(segments: list[Segment], end: tuple[int, int], index: int) -> Torn | None:
+    """Return what is torn where segment *index* begins later than the last one that holds an entry ended.
+
+    None if any of what is missing was on the disk once.
+
+    Args:
+        segments: the segments.
+        end: place of the last segment with an entry, and the byte after it.
+        index: place of the segment that begins too late.
+    """
+    before = segments[end[0]]
+    if is_safe(before):
+        # All of it is there: what is missing stood in segments between.
+        return judge(segments, end[0] + 1, 0) if end[0] + 1 < index else None
+    return judge(segments, *end)
+
+
+def is_safe(segment: Segment) -> bool:
+    """Return whether a segment was forced to the disk as a whole: it is packed, or its parts stand."""
+    if not segment.is_raw:
+        return True
+    return segment.number > 0 and parts_record(segment.path.parent, segment.number).exists()
 
 
 def damaged(segment: Segment, at: int, last_seq: int) -> JournalError:

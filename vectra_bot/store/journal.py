@@ -162,6 +162,8 @@ class Journal:
                 files.sync_directory(directory)
             except BaseException:
                 self._open.close()
+                with contextlib.suppress(OSError):
+                    self._open.path.unlink()
                 raise
         self._map = self._open.map
         self._named = segment  # up to which segment the names are on the disk

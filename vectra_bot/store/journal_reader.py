@@ -252,9 +252,9 @@ class JournalReader:
             return True
         if entry.seq <= last:
             raise _out_of_order(segment.path, entry, last)
-        torn = (
-            damage.judge(self._segments, *self.end) if begins and index and not self._more else None
-        )
+        torn = None
+        if begins and index and not self._more:
+            torn = damage.judge_gap(self._segments, self.end, index)
         if torn is None:
             raise damage.gap(segment, last, entry.seq)
         self._tear(self.end, torn)

@@ -5,19 +5,23 @@ And in which state one was left: begun or not, closed or not, and what it holds.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import attrs
 
 from vectra_bot.errors import InputError
-from vectra_bot.store.framing import CODES, LAST_KIND, MAGIC, whole_entries
+from vectra_bot.store.framing import MAGIC, whole_entries
 from vectra_bot.store.journal_reader import JournalReader, check_header
-from vectra_bot.store.segments import Segment, form_of, list_segments, mapped, open_segment
+from vectra_bot.store.segments import (
+    Segment,
+    end_of_close,
+    form_of,
+    list_segments,
+    mapped,
+    open_segment,
+)
 from vectra_bot.store.text_journal import decode_line
-
-_TAIL_BYTES: Final = 1 << 16
 
 
 def read_journal(path: str | Path) -> JournalReader:
@@ -112,32 +116,7 @@ def ends_with_close(segment: Segment) -> bool:
         for _ in reader:
             pass
         return reader.clean
-    tail = _tail_of(segment.path)
-    last = None
-    for found in whole_entries(tail):
-        if found.code <= LAST_KIND:
-            last = found
-    return last is not None and last.code == CODES["close"]
-
-
-def _tail_of(path: Path) -> bytes:
-    """Return the last bytes of a raw segment, without the zeros it was made longer by."""
-    # Not mapped: a writer may cut the file meanwhile.
-    fd = os.open(path, os.O_RDONLY)
-    try:
-        end, step = os.fstat(fd).st_size, 1 << 20
-        while end:
-            begin = max(0, end - step)
-            block = os.pread(fd, end - begin, begin)
-            if block.count(0) != len(block):
-                end = begin + len(block.rstrip(b"\0"))
-                break
-            end = begin
-        # What follows the last byte that is not zero may belong to the last entry.
-        begin = max(0, end - _TAIL_BYTES)
-        return os.pread(fd, end - begin + _TAIL_BYTES, begin)
-    finally:
-        os.close(fd)
+    return end_of_close(segment.path) is not None
 
 
 @attrs.frozen

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from vectra_bot.errors import InputError, StoreError
 from vectra_bot.store import files
+from vectra_bot.store.damage import is_safe
 from vectra_bot.store.journal_reader import JournalReader
 from vectra_bot.store.open_segment import cut_segment
-from vectra_bot.store.segments import Segment, list_segments, parts_record
+from vectra_bot.store.segments import Segment, list_segments
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +38,7 @@ def cut_tail(directory: Path) -> tuple[int, int]:
             directory.name, reader.torn_bytes, reader.torn_entries, reader.last_seq,
         )  # fmt: skip
     # The last first: whenever this is broken off, what is left is a torn journal without a gap.
-    while len(segments) > index + 1 and _is_droppable(segments[-1]):
+    while len(segments) > index + 1 and not is_safe(segments[-1]):
         with files.store_errors(f"cannot remove {segments[-1].path}"):
             files.unlink(segments.pop().path)
             files.sync_directory(directory)
@@ -46,18 +47,13 @@ def cut_tail(directory: Path) -> tuple[int, int]:
     return segments[-1].number + 1, reader.last_seq
 
 
-def _is_droppable(segment: Segment) -> bool:
-    """Whether a segment that holds no entry that counts may be removed and its number used again."""
-    return segment.is_raw and not parts_record(segment.path.parent, segment.number).exists()
-
-
 def _read_end(directory: Path, segments: list[Segment]) -> tuple[int, JournalReader]:
     """Return an exhausted reader of all that may not be on the disk yet, and the place of its first segment.
 
-    What is packed or has its parts was forced to the disk.
+    The last segment that is packed or has its parts is read as well: numbers go on from there.
     """
     start = len(segments) - 1
-    while start > 0 and _is_droppable(segments[start - 1]):
+    while start > 0 and not is_safe(segments[start]):
         start -= 1
     while True:
         reader = JournalReader(directory, segments[start:], ours=True)

@@ -18,7 +18,7 @@ from typing import BinaryIO, Final, Literal
 import attrs
 
 from vectra_bot.errors import InputError, JournalError
-from vectra_bot.store.framing import MAGIC, NO_HEADER
+from vectra_bot.store.framing import CODES, MAGIC, MARK, NO_HEADER, whole_entries
 from vectra_bot.store.text_journal import begins_as_text, holds_text
 
 LOCK_NAME: Final = "lock"
@@ -28,6 +28,7 @@ _SEGMENT = re.compile(r"(\d{6,})\.log(\.zst|\.gz)?")
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _GZIP_MAGIC = b"\x1f\x8b"
 _HEAD_BYTES: Final = 1 << 16
+_TAIL_BYTES: Final = 1 << 16
 CHUNK_BYTES: Final = 1 << 18  # stays in the cache between being read and being walked
 
 
@@ -219,3 +220,35 @@ def mapped(path: Path) -> Iterator[mmap.mmap | bytes]:
             return
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
             yield content
+
+
+def end_of_close(path: Path) -> int | None:
+    """Return where the content of a raw binary segment ends whose last entry is a close, else None.
+
+    Only its last bytes are read; it may be asked of a segment that is being written.
+    """
+    # Not mapped: a writer may cut the file meanwhile.
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        begin = max(0, _last_byte(fd) - _TAIL_BYTES)
+        # What follows the last byte that is not zero may belong to the last entry.
+        tail = os.pread(fd, 2 * _TAIL_BYTES, begin)
+    finally:
+        os.close(fd)
+    end, closed = 0, False
+    for found in whole_entries(tail):
+        closed = found.code == CODES["close"] or (closed and found.code == MARK)
+        end = begin + found.end
+    return end if closed else None
+
+
+def _last_byte(fd: int) -> int:
+    """Return where the zeros begin that a file ends with."""
+    end, step = os.fstat(fd).st_size, 1 << 20
+    while end:
+        begin = max(0, end - step)
+        block = os.pread(fd, end - begin, begin)
+        if block.count(0) != len(block):
+            return begin + len(block.rstrip(b"\0"))
+        end = begin
+    return 0
