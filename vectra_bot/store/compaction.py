@@ -46,7 +46,7 @@ Told = Callable[[str, int, int], None]
 """Told what is compacted now, how many folders are done, and of how many."""
 
 # What a row group of raw frames may hold: it is in memory while it is written.
-_BYTES_PER_GROUP: Final = 64 << 20
+_BYTES_PER_GROUP: Final = 32 << 20
 
 
 @attrs.frozen
@@ -258,10 +258,10 @@ def _groups(store: Path, doc_type: DocType, parts: Iterable[Part]) -> Iterator[p
             rows += taken.num_rows
             size += taken.nbytes
             if rows == ROWS_PER_GROUP or size >= _BYTES_PER_GROUP:
-                yield pa.concat_tables(held).unify_dictionaries().combine_chunks()
+                yield pa.concat_tables(held).unify_dictionaries()
                 held, rows, size = [], 0, 0
     if held:
-        yield pa.concat_tables(held).unify_dictionaries().combine_chunks()
+        yield pa.concat_tables(held).unify_dictionaries()
 
 
 def _check_same(store: Path, doc_type: DocType, parts: list[Part], path: Path, made: Part) -> None:

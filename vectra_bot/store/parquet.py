@@ -71,7 +71,7 @@ _TRACE = re.compile(rb'"traceparent":"[0-9a-f]{2}-([0-9a-f]{32})-')
 _TRACE_WITHIN = 160
 _LOGIN_EVENT = b"authenticate"
 # What of a segment is held in memory before it goes to its file.
-_TEXT_PER_GROUP = 64 << 20
+_TEXT_PER_GROUP = 32 << 20
 
 
 class _Command(msgspec.Struct):

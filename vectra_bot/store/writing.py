@@ -188,7 +188,8 @@ def rows_to_table(doc_type: DocType, rows: Sequence[tuple[Any, ...]]) -> pa.Tabl
 
     schema = schema_of(doc_type)
     if not rows:
-        return schema.empty_table()
+        # Not empty_table(): it makes arrays of Python values, for which pyarrow imports pandas if it can.
+        return pa.Table.from_batches([], schema)
     arrays = []
     for values, field in zip(zip(*rows, strict=True), schema, strict=True):
         if pa.types.is_dictionary(field.type):
