@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import define, field
 
-from vectra_bot.errors import InputError, UnknownNameError
+from vectra_bot.errors import UnknownNameError
 from vectra_bot.models import DocType
 from vectra_bot.store.manifest import MANIFEST
 from vectra_bot.store.part_checks import (
@@ -20,9 +20,9 @@ from vectra_bot.store.part_checks import (
     FolderCheck,
     Problem,
     SeenNumbers,
-    Tree,
     check_folder,
 )
+from vectra_bot.store.tree import Tree, open_tree
 
 if TYPE_CHECKING:
     from vectra_bot.store.journal_checks import JournalCheck
@@ -146,24 +146,6 @@ def check_store(
     return report
 
 
-def open_tree(store: str | Path) -> tuple[Tree, Path | None]:
-    """Return the files of a store, and its folder if it is on a disk.
-
-    Raises:
-        InputError: there is no store.
-    """
-    import pyarrow.fs as pafs
-
-    from vectra_bot.store.remote import LocalStore, parse_store
-
-    found = parse_store(store)
-    if not isinstance(found, LocalStore):
-        return Tree(found.filesystem(), found.root, remote=True), None
-    if not found.path.is_dir():
-        raise InputError(f"no store at {found.path}: give another --store")
-    return Tree(pafs.LocalFileSystem(), str(found.path)), found.path
-
-
 def sessions_of(tree: Tree) -> dict[str, list[DocType]]:
     """Return the sessions that have a journal or files, each with the kinds of documents it has files of."""
     found: dict[str, list[DocType]] = {
@@ -239,6 +221,7 @@ def _check_settled(session: _Session, report: CheckReport) -> None:
     for _ in range(_TRIES - 1):
         if not problems or not session.moved():
             break
+        session.tree.look_again()
         problems = session.check()
     report.problems += problems
     if session.running:

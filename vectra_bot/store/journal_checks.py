@@ -13,10 +13,11 @@ from vectra_bot.models import DocType
 from vectra_bot.store import files
 from vectra_bot.store.manifest import Part
 from vectra_bot.store.parquet import doc_type_of
-from vectra_bot.store.part_checks import RECOVER, FolderCheck, Problem, Tree, numbers_of
+from vectra_bot.store.part_checks import RECOVER, FolderCheck, Problem, numbers_of
 from vectra_bot.store.reader import Segment, list_segments, never_began, read_segment
 from vectra_bot.store.salvage import DAMAGED
 from vectra_bot.store.segment_record import SegmentRecord, manifest_path, read_segment_record
+from vectra_bot.store.tree import Tree
 
 if TYPE_CHECKING:
     import numpy as np

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import zlib
 from collections.abc import Iterator
@@ -15,10 +14,10 @@ from vectra_bot.errors import StoreError
 from vectra_bot.models import DocType
 from vectra_bot.store import files
 from vectra_bot.store.manifest import MANIFEST, Part, decode_lines
+from vectra_bot.store.tree import Tree, range_of
 
 if TYPE_CHECKING:
     import numpy as np
-    import pyarrow.fs as pafs
     import pyarrow.parquet as pq
 
 RECOVER: Final = "vectra-bot store recover"
@@ -52,86 +51,6 @@ class Problem:
     def to_json(self) -> dict[str, Any]:
         """Return the problem as JSON-ready data."""
         return {**attrs.asdict(self), "doc_type": self.doc_type and self.doc_type.value}
-
-
-class Tree:
-    """The files of a store, on a disk or in an object store.
-
-    Raises:
-        StoreError: by its methods, if an object store does not answer: nothing is known then.
-    """
-
-    def __init__(self, filesystem: pafs.FileSystem, base: str, *, remote: bool = False) -> None:
-        self._files = filesystem
-        self._base = base.rstrip("/")
-        self._remote = remote
-
-    def names(self, folder: str, *, directories: bool = False) -> list[str]:
-        """Return the names in *folder*, sorted; none if there is no such folder."""
-        import pyarrow.fs as pafs
-
-        wanted = pafs.FileType.Directory if directories else pafs.FileType.File
-        return sorted(info.base_name for info in self._infos(folder) if info.type is wanted)
-
-    def sizes(self, folder: str) -> dict[str, int]:
-        """Return the sizes of the files in *folder* by name."""
-        import pyarrow.fs as pafs
-
-        infos = self._infos(folder)
-        return {info.base_name: info.size for info in infos if info.type is pafs.FileType.File}
-
-    def times(self, path: str) -> tuple[int, int] | None:
-        """Return the range of ``ts_ns`` that the footer of a Parquet file names, None if it names none.
-
-        Raises:
-            OSError: it is no whole Parquet file.
-        """
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        try:
-            with self.open(path) as file:
-                return _range_of(pq.ParquetFile(file).metadata, "ts_ns")
-        except pa.ArrowException as error:
-            raise OSError(f"{path} is no Parquet file: {error}") from error
-
-    def read(self, path: str) -> bytes:
-        """Return the bytes of a file."""
-        with self.open(path) as file, self.asking(path):
-            data: bytes = file.read()
-            return data
-
-    def open(self, path: str) -> Any:
-        """Return a file to read from, as pyarrow has it."""
-        with self.asking(path):
-            return self._files.open_input_file(self._full(path))
-
-    @contextlib.contextmanager
-    def asking(self, path: str) -> Iterator[None]:
-        """Tell a file that cannot be read from a server that does not answer."""
-        try:
-            yield
-        except FileNotFoundError:
-            raise
-        except OSError as error:
-            if not self._remote:
-                raise
-            from vectra_bot.store.objects import without_secrets
-
-            raise StoreError(
-                f"cannot read {path}: {without_secrets(error)}; check the server and your credentials"
-            ) from None
-
-    def _infos(self, folder: str) -> list[Any]:
-        import pyarrow.fs as pafs
-
-        selector = pafs.FileSelector(self._full(folder), allow_not_found=True)
-        with self.asking(folder):
-            infos: list[Any] = self._files.get_file_info(selector)
-            return infos
-
-    def _full(self, path: str) -> str:
-        return f"{self._base}/{path}" if path else self._base
 
 
 class SeenNumbers:
@@ -313,25 +232,10 @@ def _footer_difference(parquet: pq.ParquetFile, part: Part) -> str:
     kind = about.get(b"vectra.doc_type", b"").decode(errors="replace")
     if kind != part.doc_type.value:
         return f"holds {kind or 'unknown'} documents, the manifest says {part.doc_type.value}"
-    found = _range_of(metadata, "seq")
+    found = range_of(metadata, "seq")
     if found is not None and found != (part.first_seq, part.last_seq):
         return f"has rows {found[0]} to {found[1]}, the manifest says {part.first_seq} to {part.last_seq}"
     return ""
-
-
-def _range_of(metadata: pq.FileMetaData, name: str) -> tuple[int, int] | None:
-    """Return the least and the greatest value of a column by the footer, None if it does not say."""
-    bounds = []
-    for group in range(metadata.num_row_groups):
-        columns = metadata.row_group(group)
-        for index in range(columns.num_columns):
-            column = columns.column(index)
-            if column.path_in_schema == name:
-                statistics = column.statistics
-                if statistics is None or not statistics.has_min_max:
-                    return None
-                bounds += [statistics.min, statistics.max]
-    return (min(bounds), max(bounds)) if bounds else None
 
 
 def numbers_of(tree: Tree, part: Part) -> Iterator[np.ndarray]:

@@ -11,9 +11,9 @@ from attrs import define, field
 
 from vectra_bot.errors import StoreError, VectraError
 from vectra_bot.models import DocType
-from vectra_bot.store.checking import Told, no_one, open_tree, sessions_of
+from vectra_bot.store.checking import Told, no_one, sessions_of
 from vectra_bot.store.manifest import MANIFEST, Part, decode_lines
-from vectra_bot.store.part_checks import Tree
+from vectra_bot.store.tree import Tree, open_tree
 
 _PACKED = (".log.zst", ".log.gz")
 
