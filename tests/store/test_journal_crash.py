@@ -21,13 +21,15 @@ from vectra_bot.errors import InputError, JournalError, StoreError
 from vectra_bot.models import Frame
 from vectra_bot.store.entry import Entry
 from vectra_bot.store.files import Op, observing
-from vectra_bot.store.framing import MARK_BYTES
+from vectra_bot.store.framing import MARK_BYTES, encode_entry
 from vectra_bot.store.journal import (
     Journal,
+    SessionLock,
     compress_segment,
     journal_directory,
     list_segments,
     read_journal,
+    read_segment,
 )
 from vectra_bot.store.segments import open_segment
 
@@ -360,3 +362,41 @@ def test_closing_writes_that_all_is_safe(journal: Journal, directory: Path) -> N
             list(read_journal(directory))
     raw.write_bytes(content)
     assert list(read_journal(directory)) == entries
+
+
+def test_a_lock_alone_is_no_writer(journal: Journal, directory: Path) -> None:
+    """What a writer is about to finish is no torn tail; what a repair finds under its own lock is one."""
+    journal.append(small_session())
+    at = journal._at
+    entry = encode_entry(Entry.of_frame(8, Frame(1, "x" * 50)))
+    journal._map[at + 32 : at + len(entry)] = entry[
+        32:
+    ]  # all but its header, as a writer stores it
+    reader = read_journal(directory)
+    assert [e.seq for e in reader] == list(range(8))
+    assert not reader.torn
+    journal._map[at : at + 32] = b"VJE2" + entry[4:31] + b"#"
+    with pytest.raises(JournalError, match="is not whole, and the session is being written"):
+        list(read_journal(directory))
+    journal.abandon()
+    lock = SessionLock(directory)
+    reader = read_journal(directory)
+    assert [e.seq for e in reader] == list(range(8))
+    assert (reader.torn, reader.torn_bytes) == (True, len(entry))
+    lock.release()
+
+
+def test_damage_before_the_last_segment_waits_for_no_writer(directory: Path) -> None:
+    """A segment that another follows is whole, or an error, even while the session is written."""
+    journal = Journal.create(directory, HEADER, segment_bytes=5000, sync_interval_s=0)
+    journal.append(small_session())
+    journal.roll()
+    journal.append([Entry.of_frame(8, Frame(1, "x"))])
+    path = directory / "000001.log"
+    content = bytearray(path.read_bytes())
+    hole = content.index(b"VJE2", 100)
+    content[hole : hole + 32] = bytes(32)
+    path.write_bytes(content)
+    with pytest.raises(JournalError, match="is damaged"):
+        list(read_segment(list_segments(directory)[0]))
+    journal.abandon()

@@ -165,6 +165,7 @@ class Journal:
                 with contextlib.suppress(OSError):
                     self._open.path.unlink()
                 raise
+        lock.write()
         self._map = self._open.map
         self._named = segment  # up to which segment the names are on the disk
         self._flusher = Flusher(self, sync_interval_s)

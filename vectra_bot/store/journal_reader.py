@@ -24,13 +24,13 @@ from vectra_bot.store.framing import (
     RANGE_BODY,
     SKIP,
 )
+from vectra_bot.store.lock import is_being_written
 from vectra_bot.store.segments import (
     CHUNK_BYTES,
     Segment,
     Source,
     foreign_file,
     form_of,
-    is_being_written,
     open_segment,
 )
 from vectra_bot.store.text_journal import TEXT_VERSION, begins_as_text, decode_line
@@ -274,7 +274,8 @@ class JournalReader:
         if not begun and walk.is_at_end():
             return
         segment = self._segments[index]
-        if not (self._ours or source.compressed) and is_being_written(source.path):
+        settled = self._ours or self._more or source.compressed or index < len(self._segments) - 1
+        if not settled and is_being_written(source.path):
             if begun:
                 raise damage.unsettled(segment, end, self.last_seq)
             return  # a group that is just being stored

@@ -33,6 +33,35 @@ def journal_directory(store: str | Path, session_id: str) -> Path:
     return Path(store) / "journals" / session_id
 
 
+# Lock files that this process holds without writing: whoever repairs a session reads what stands still.
+_still: set[tuple[int, int]] = set()
+
+
+def is_being_written(path: Path) -> bool:
+    """Return whether the session that a segment or directory belongs to is being written.
+
+    It is not while this process holds its lock for something else than a journal.
+    """
+    directory = path if path.is_dir() else path.parent
+    try:
+        fd = os.open(directory / LOCK_NAME, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        # Shared: several that ask at one time do not take each other for a writer.
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _identity(fd) not in _still
+    finally:
+        os.close(fd)
+    return False
+
+
+def _identity(fd: int) -> tuple[int, int]:
+    status = os.fstat(fd)
+    return status.st_dev, status.st_ino
+
+
 class SessionLock:
     """The right to write one session's directory; the system takes it back when the process dies."""
 
@@ -50,6 +79,11 @@ class SessionLock:
                     f"the session in {directory} is being written by another process; "
                     "wait for it to end, or choose another session id"
                 )
+            _still.add(_identity(self._fd))
+
+    def write(self) -> None:
+        """Say that from now on the session is written under this lock."""
+        _still.discard(_identity(self._fd))
 
     def _taken(self) -> bool:
         for last in range(_TRIES):
@@ -65,5 +99,6 @@ class SessionLock:
     def release(self) -> None:
         """Give the lock back; harmless if called twice."""
         if self._fd >= 0:
+            _still.discard(_identity(self._fd))
             os.close(self._fd)
             self._fd = -1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import gzip
 import mmap
 import os
@@ -86,23 +85,6 @@ def _missing(directory: Path, number: int, where: str) -> JournalError:
 def parts_record(directory: Path, number: int) -> Path:
     """Return the name of the record that a segment's parts stand; written when they do."""
     return directory / f"{number:06d}.parts.json"
-
-
-def is_being_written(path: Path) -> bool:
-    """Return whether a process holds the lock of the session that a segment or directory belongs to."""
-    directory = path if path.is_dir() else path.parent
-    try:
-        fd = os.open(directory / LOCK_NAME, os.O_RDONLY)
-    except OSError:
-        return False
-    try:
-        # Shared: several that ask at one time do not take each other for a writer.
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(fd)
-    return False
 
 
 @attrs.define
