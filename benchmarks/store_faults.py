@@ -57,6 +57,27 @@ def kill_steps(args: argparse.Namespace) -> dict[str, Any]:
     return kills.steps_of(args.seed, args.inputs, args.every, args.recoveries)
 
 
+def disk(args: argparse.Namespace) -> dict[str, Any]:
+    """Let the disk be full or broken from the N-th call of a session on, for each N."""
+    from benchmarks.faults import disk_faults
+
+    return disk_faults.run(args.calls, args.further, args.seed)
+
+
+def corruption(args: argparse.Namespace) -> dict[str, Any]:
+    """Flip a bit of a file, or cut it, and read the store."""
+    from benchmarks.faults import corruption as rig
+
+    return rig.run(args.flips, args.cuts, args.seed, args.only)
+
+
+def compaction_race(args: argparse.Namespace) -> dict[str, Any]:
+    """Compact sessions while other processes query the store."""
+    from benchmarks.faults import compaction_race as rig
+
+    return rig.run(args.compactions, args.seed)
+
+
 COMMANDS: dict[str, tuple[Command, list[tuple[str, dict[str, Any]]]]] = {
     "power-loss": (
         power_loss,
@@ -64,6 +85,25 @@ COMMANDS: dict[str, tuple[Command, list[tuple[str, dict[str, Any]]]]] = {
             ("--crashes", {"type": int, "default": 20_000}),
             ("--jobs", {"type": int, "default": 1, "help": "processes"}),
             ("--only", {"metavar": "TRACE:NUMBER", "help": "one crash, as a failure names it"}),
+        ],
+    ),
+    "compaction-race": (
+        compaction_race,
+        [("--compactions", {"type": int, "default": 200})],
+    ),
+    "corruption": (
+        corruption,
+        [
+            ("--flips", {"type": int, "default": 2000}),
+            ("--cuts", {"type": int, "default": 2000}),
+            ("--only", {"metavar": "flip:N|cut:N", "help": "one of them, as a failure names it"}),
+        ],
+    ),
+    "disk": (
+        disk,
+        [
+            ("--calls", {"type": int, "default": 50}),
+            ("--further", {"type": int, "default": 50, "help": "calls behind those, by chance"}),
         ],
     ),
     "kill": (

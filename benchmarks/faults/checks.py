@@ -182,7 +182,7 @@ class Checker:
             if must:
                 self._bad("lost", f"journal {name}: {error}")
             return []
-        same = _common(entries, known.entries)
+        same = common(entries, known.entries)
         beyond = entries[same:]
         if "recovering" not in known.states and beyond:
             closed = "closing" in known.states and same == len(known.entries)
@@ -233,14 +233,14 @@ class Checker:
         except VectraError as error:
             self._bad("lost", f"journal {name} after its recovery: {error}")
             return
-        if _common(entries, before) < len(before):
+        if common(entries, before) < len(before):
             self._bad("changed", f"journal {name} lost entries by its recovery")
         seqs = [entry.seq for entry in entries]
         if any(a >= b for a, b in itertools.pairwise(seqs)):
             self._bad("changed", f"journal {name} has entries out of order: {seqs[-6:]}")
         if before and not was_closed(directory):
             self._bad("lost", f"session {name} was not closed by its recovery")
-        ours = {entry.seq for entry in known.entries[: _common(entries, known.entries)]}
+        ours = {entry.seq for entry in known.entries[: common(entries, known.entries)]}
         for doc_type in DocType:
             right = [entry.seq for entry in entries if rows_of(entry) == doc_type.value]
             folder = part_folder(root, doc_type, name)
@@ -275,7 +275,7 @@ def _files(folder: Path) -> Iterator[Path]:
     return iter(sorted(folder.glob("*.parquet")))
 
 
-def _common(one: list[Entry], other: list[Entry]) -> int:
+def common(one: list[Entry], other: list[Entry]) -> int:
     """Return how many entries both begin with."""
     if one == other[: len(one)]:
         return len(one)

@@ -14,14 +14,14 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 from attrs import define, field
 
-from benchmarks.faults.checks import Checker, Reader, recover, rows_of
+from benchmarks.faults.checks import Checker, Reader, common, recover, rows_of
 from benchmarks.faults.power_loss import memory
 from benchmarks.faults.scenarios import Known, Mark, Step, play
 from vectra_bot.store import files
@@ -292,26 +292,30 @@ def _wait_for(path: Path, process: subprocess.Popen[bytes]) -> None:
         time.sleep(0.005)
 
 
-def check_session(root: Path, store: Path, log: Path) -> list[str]:
-    """Recover a killed session by the command line and hold the store against journal and exchange."""
+def recover_by_command(store: Path) -> str:
+    """Recover a store as a user does; return what went wrong."""
+    done = subprocess.run(
+        command("store", "recover", "--store", str(store), "--json"),
+        capture_output=True,
+        check=False,
+    )
+    return f"exit {done.returncode}: {done.stderr[-300:]!r}" if done.returncode else ""
+
+
+def check_session(
+    root: Path, store: Path, log: Path, recover: Callable[[Path], Any] = recover_by_command
+) -> list[str]:
+    """Recover a killed session and hold the store against journal and exchange."""
     reader, problems = Reader(), list[str]()
     for path in store.rglob("*.parquet"):
         if wrong := reader.read(path).wrong:
             problems.append(f"torn: {path.name} {wrong} before recovery")
     journal = store / "journals" / "K"
     before = list(Journal.open(journal))
-    recovered = subprocess.run(
-        command("store", "recover", "--store", str(store), "--json"),
-        capture_output=True,
-        check=False,
-    )
-    if recovered.returncode != 0:
-        return [
-            *problems,
-            f"lost: recover exits {recovered.returncode}: {recovered.stderr[-300:]!r}",
-        ]
+    if isinstance(wrong := recover(store), str) and wrong:
+        return [*problems, f"lost: recovery: {wrong}"]
     entries = list(Journal.open(journal))
-    if [e for e in entries[: len(before)] if e not in before] or len(entries) <= len(before):
+    if common(entries, before) < len(before) or entries[-1].kind != "close":
         problems.append("changed: recovery did not keep the journal's entries")
     sent = (
         [json.loads(line)["trace_id"] for line in log.read_text().splitlines()]

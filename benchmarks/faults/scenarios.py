@@ -5,26 +5,13 @@ from __future__ import annotations
 import contextlib
 import random
 from collections.abc import Callable, Iterator
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from attrs import define, evolve, field, frozen
 
-from vectra_bot.models import (
-    ActionType,
-    ClockAdvanced,
-    Command,
-    DocType,
-    Document,
-    Frame,
-    GamePhase,
-    GameTick,
-    PlayerState,
-    ServerState,
-    StateCause,
-    SystemEvent,
-)
+from benchmarks.faults import documents
+from vectra_bot.models import ClockAdvanced, Document, Frame
 from vectra_bot.store import disk, files
 from vectra_bot.store.compaction import compact_all
 from vectra_bot.store.entry import Entry
@@ -34,7 +21,6 @@ from vectra_bot.store.parquet import begin_session, build_parts
 from vectra_bot.store.sessions import drop_session
 
 START_NS = 1_767_225_600_000_000_000
-ME = "did:privy:me"
 
 
 @frozen
@@ -99,6 +85,7 @@ class Session:
     observer: Observer
     segment_bytes: int = 8192
     sync_interval_s: float = 0
+    actions: float = 0.1
     _seq: int = 0
     _segment: int = 1
 
@@ -137,7 +124,9 @@ class Session:
         wants = chance.random() < 0.15
         group = [*self._input(), *self._documents()]
         if wants:
-            group.append(Entry.of_intent(self._next(), self._now(), self._command()))
+            seq = self._next()
+            command = documents.buy(f"{self.session_id}-{seq}", seq, self._now())
+            group.append(Entry.of_intent(seq, self._now(), command))
         self._append(journal, group)
         if wants or chance.random() < 0.1:
             journal.sync()
@@ -157,6 +146,11 @@ class Session:
 
     def end(self, journal: Journal) -> None:
         """Close the session and build and merge its parts."""
+        self.close(journal)
+        self.compact()
+
+    def close(self, journal: Journal) -> None:
+        """Close the session and build its parts."""
         last = Entry.of_input(self._next(), ClockAdvanced(recv_ns=self._now()))
         self._append(journal, [last])
         self._mark("closing")
@@ -164,7 +158,6 @@ class Session:
         self._mark("durable")
         self._mark("closed")
         build_parts(journal.directory, self.root)
-        self.compact()
 
     def compact(self) -> None:
         """Merge the parts of the closed session."""
@@ -189,38 +182,19 @@ class Session:
         yield Entry.of_frame(self._next(), Frame(self._now(), raw), "g-1")
 
     def _documents(self) -> Iterator[Entry]:
-        tick = GameTick(
-            game_id="g-1", tick=self._seq, price=self.chance.uniform(1, 9), phase=GamePhase.ACTIVE
-        )
-        yield self._document(DocType.GAME_TICK, tick, "g-1")
-        if self.chance.random() < 0.3:
-            cash = Decimal(self.chance.randrange(10**9)).scaleb(-9)
-            state = PlayerState(cash, Decimal(0), Decimal("1.25"), Decimal(0), Decimal(0))
-            record = ServerState(
-                cash=state.cash, position_qty=state.position_qty, avg_cost=state.avg_cost,
-                total_invested=state.total_invested, cumulative_pnl=state.cumulative_pnl,
-                delta_cash=Decimal(0), cause=StateCause.EXTERNAL, action_id=None,
-            )  # fmt: skip
-            yield self._document(DocType.SERVER_STATE, record, "g-1")
-        if self.chance.random() < 0.1:
-            event = SystemEvent(
-                kind="game.gap", severity="info", message="a gap", detail_json='{"first":1}'
-            )
-            yield self._document(DocType.SYSTEM_EVENT, event, "g-1")
+        chance, name = self.chance, self.session_id
+        yield self._entry(documents.tick(chance, self._seq, self._now()))
+        if chance.random() < 0.3:
+            yield self._entry(documents.statement(chance, self._now()))
+        if chance.random() < 0.1:
+            yield self._entry(documents.event(chance, self._now()))
+        if chance.random() < self.actions:
+            action_id = f"{name}-done-{self._seq}"
+            yield self._entry(documents.action(chance, name, action_id, self._now()))
+            yield self._entry(documents.trade(chance, name, self._now()))
 
-    def _document(self, doc_type: DocType, record: Any, game_id: str) -> Entry:
-        document = Document(
-            doc_type=doc_type, record=record, ts_ns=self._now(), source="engine",
-            game_id=game_id, player_id=ME,
-        )  # fmt: skip
+    def _entry(self, document: Document) -> Entry:
         return Entry.of_document(self._next(), document)
-
-    def _command(self) -> Command:
-        return Command(
-            action_id=f"{self.session_id}-{self._seq}", trace_id=f"{self._seq:032x}",
-            action_type=ActionType.BUY, game_id="g-1", tick=1, price=1.25,
-            amount=Decimal("0.01"), created_ns=self._now(),
-        )  # fmt: skip
 
 
 @define

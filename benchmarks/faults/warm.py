@@ -2,5 +2,6 @@
 
 import pyarrow.parquet  # noqa: F401 - loaded is loaded
 
-import benchmarks.faults.kills  # noqa: F401
+import benchmarks.faults.compaction_race
+import benchmarks.faults.disk_faults  # noqa: F401
 import vectra_bot.cli.main  # noqa: F401

@@ -1,0 +1,207 @@
+"""Damaged files: a flipped bit or a cut is seen by the SDK's readers, or changes nothing they return."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+import warnings
+import zlib
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from attrs import define, field
+
+from benchmarks.faults.kills import folder
+from benchmarks.faults.scenarios import Session, Step, compact
+from vectra_bot.errors import VectraError
+from vectra_bot.models import DocType
+from vectra_bot.store.catalog import open_store
+from vectra_bot.store.entry import Entry
+from vectra_bot.store.journal import Journal, journal_directory
+from vectra_bot.store.parquet import read_segment_record
+
+SILENT, EQUAL, REFUSED, LEFT_OUT, CUT = "silent", "equal", "refused", "left out and named", "torn"
+
+
+def _quiet(_step: Step) -> None:
+    """Watch nothing."""
+
+
+def make_store(root: Path, seed: int) -> None:
+    """Write one session in parts, one compacted, one killed, and one as text of an earlier version."""
+    for name in ("parts", "compacted", "killed"):
+        chance = random.Random(f"{name}:{seed}")
+        session = Session(root, name, chance, _quiet, 8192, actions=0.5)
+        journal = session.begin()
+        for _ in range(40):
+            session.step(journal)
+        if name == "killed":
+            journal.sync()
+            session.step(journal)
+            journal.abandon()
+            continue
+        session.close(journal)
+        if name == "compacted":
+            compact(root, name)
+    text = journal_directory(root, "text")
+    text.mkdir()
+    lines = map(text_line, Journal.open(journal_directory(root, "compacted")))
+    (text / "000001.log").write_bytes(b"".join(lines))
+
+
+def text_line(entry: Entry) -> bytes:
+    """Return an entry as versions before 2.0 wrote it."""
+    data = dict(entry.data)
+    if entry.kind == "header":
+        data = {"header": {**data["header"], "session_id": "text", "journal_version": 1}}
+    fields = {"seq": entry.seq, "kind": entry.kind, "ts": entry.ts_ns, **data}
+    body = json.dumps(fields, separators=(",", ":")).encode()
+    return b"%08x %b\n" % (zlib.crc32(body), body)
+
+
+@define
+class Original:
+    """What the readers returned before anything was damaged."""
+
+    root: Path
+    journals: dict[str, tuple[list[Entry], bool]] = field(factory=dict)
+    tables: dict[DocType, pa.Table] = field(factory=dict)
+    panel: Any = None
+    records: dict[Path, Any] = field(factory=dict)
+
+    def read(self) -> None:
+        """Read everything."""
+        for directory in sorted((self.root / "journals").iterdir()):
+            reader = Journal.open(directory)
+            entries = list(reader)
+            self.journals[directory.name] = entries, reader.clean
+            for path in directory.glob("*.parts.json"):
+                self.records[path] = read_segment_record(directory, int(path.name[:6]))
+        with open_store(self.root) as store:
+            self.tables = {doc_type: _sorted(store.arrow(doc_type)) for doc_type in DocType}
+            self.panel = store.latency_panel().rows
+
+    def judge(self, path: Path) -> str:
+        """Return what the readers make of the store now that *path* is damaged."""
+        if path.name.endswith(".parts.json"):
+            return self._record(path)
+        if path.is_relative_to(self.root / "journals"):
+            return self._journal(path.parent)
+        return self._table(DocType(path.parent.parent.name.removeprefix("doc_type=")))
+
+    def _record(self, path: Path) -> str:
+        try:
+            found = read_segment_record(path.parent, int(path.name[:6]))
+        except VectraError:
+            return REFUSED
+        if found is None:
+            return LEFT_OUT  # it is made again from the journal
+        return EQUAL if found == self.records[path] else SILENT
+
+    def _journal(self, directory: Path) -> str:
+        right, clean = self.journals[directory.name]
+        try:
+            reader = Journal.open(directory)
+            entries = list(reader)
+        except VectraError:
+            return REFUSED
+        if entries != right[: len(entries)]:
+            return SILENT
+        if len(entries) == len(right):
+            return EQUAL if reader.clean == clean else SILENT
+        return CUT if reader.torn or (clean and not reader.clean) else SILENT
+
+    def _table(self, doc_type: DocType) -> str:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                with open_store(self.root) as store:
+                    table = _sorted(store.arrow(doc_type))
+                    panel = store.latency_panel().rows
+                    damaged = store.damaged
+            except VectraError:
+                return REFUSED
+        right = self.tables[doc_type]
+        if table.equals(right):
+            same_panel = doc_type is not DocType.PLAYER_ACTION or panel == self.panel
+            return EQUAL if same_panel or damaged else SILENT
+        if not damaged:
+            return SILENT
+        ours = pc.binary_join_element_wise(
+            right["session_id"].cast(pa.string()), right["seq"].cast(pa.string()), ":"
+        )
+        left = pc.binary_join_element_wise(
+            table["session_id"].cast(pa.string()), table["seq"].cast(pa.string()), ":"
+        )
+        kept = right.filter(pc.is_in(ours, value_set=left.combine_chunks()))
+        return LEFT_OUT if table.equals(kept) else SILENT
+
+
+def _sorted(table: pa.Table) -> pa.Table:
+    return table.sort_by([("session_id", "ascending"), ("seq", "ascending")]).combine_chunks()
+
+
+def run(flips: int, cuts: int, seed: int, only: str | None = None) -> dict[str, Any]:
+    """Damage a file so often, one at a time, and count what the readers make of it."""
+    started = time.perf_counter()
+    found: Counter[str] = Counter()
+    by_file: dict[str, Counter[str]] = {}
+    failures: list[str] = []
+    with folder() as name:
+        root = name / "store"
+        make_store(root, seed)
+        original = Original(root)
+        original.read()
+        paths = sorted(path for path in root.rglob("*") if path.is_file() and path.stat().st_size)
+        kinds = [[p for p in paths if _kind(p) == kind] for kind in sorted(set(map(_kind, paths)))]
+        for way, number in [("flip", n) for n in range(flips)] + [("cut", n) for n in range(cuts)]:
+            if only is not None and only != f"{way}:{number}":
+                continue
+            chance = random.Random(f"{seed}:{way}:{number}")
+            # Of some kinds there are few files: each kind gets its share.
+            path = chance.choice(chance.choice(kinds) if chance.random() < 0.5 else paths)
+            whole = path.read_bytes()
+            at = chance.randrange(len(whole))
+            path.write_bytes(damaged(whole, way, at, chance))
+            verdict = original.judge(path)
+            path.write_bytes(whole)
+            found[verdict] += 1
+            by_file.setdefault(_kind(path), Counter())[verdict] += 1
+            if verdict == SILENT:
+                failures.append(f"--only {way}:{number}: byte {at} of {path.relative_to(root)}")
+    return {
+        "flips": flips,
+        "cuts": cuts,
+        "verdicts": dict(found),
+        "by_file": {kind: dict(counts) for kind, counts in sorted(by_file.items())},
+        "silent": found[SILENT],
+        "failures": failures[:20],
+        "seconds": round(time.perf_counter() - started, 1),
+        "over_goal": ["silent"] if found[SILENT] else [],
+    }
+
+
+def damaged(whole: bytes, way: str, at: int, chance: random.Random) -> bytes:
+    """Return *whole* with one bit flipped, or cut, at byte *at*."""
+    if way == "cut":
+        return whole[:at]
+    changed = bytearray(whole)
+    changed[at] ^= 1 << chance.randrange(8)
+    return bytes(changed)
+
+
+def _kind(path: Path) -> str:
+    if path.parent.parent.name == "journals":
+        state = path.parent.name if path.parent.name in ("text", "killed") else "closed"
+        return f"{state} journal {''.join(path.suffixes)}"
+    return (
+        "compacted"
+        if path.name == "data.parquet"
+        else path.name
+        if path.suffix == ".jsonl"
+        else "part"
+    )
