@@ -15,8 +15,8 @@ from vectra_bot.store.framing import SKIP, encode_entry, mark_bytes, range_bytes
 from vectra_bot.store.segments import end_of_close
 
 # Captured frames, 10 MB: level 1 1,500 MB/s to 1/13, level 3 1,290 MB/s to 1/17, level 6 410 MB/s to 1/21,
-# level 9 290 MB/s to 1/25. At the fastest feed's 90 MB/s level 3 takes 7 % of a core and level 9 31 %, which the
-# parts need.
+# level 9 290 MB/s to 1/25. At the fastest feed's 90 MB/s level 3 takes 7 % of a core and level 9 31 %: the
+# parts need them.
 ZSTD_LEVEL: Final = 3
 
 
