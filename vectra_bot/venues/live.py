@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import os
 import socket
@@ -48,6 +49,8 @@ _GAME_FRAME: Final = '42["gameStateUpdate",'
 _QUIET: Final = ('"rugged":true', '"cooldownPaused":true')
 _YIELD_EVERY: Final = 64  # items between two turns of the event loop, so that reading goes on
 _FRAME: Final = "frame"  # the one event that is dispatched
+_FRAMES: Final = ("42", "43")  # events and acknowledgements as text
+_READ_AT_ONCE: Final = 16  # frames
 _NEVER_S: Final = 1e6
 _RECEIVE_BYTES: Final = 256 * 1024
 _GOODBYE_S: Final = (
@@ -128,11 +131,57 @@ class _StrictPacket(Packet):  # type: ignore[misc]  # socketio has no type infor
             self.data = [_FRAME, f"4{encoded}"]
 
 
+@define(eq=False)
+class _Socket:
+    """The websocket of an open connection: what are frames goes to the queue without any detour.
+
+    The library makes a timer, a task and two packet objects of every message, which costs more than all that
+    is done with a frame later. It still gets what it has to act on. Frames do not overtake each other: what
+    comes before the connection is open is dispatched before the next message is read.
+    """
+
+    socket: Any
+    connection: _Connection
+
+    async def receive(self) -> Any:
+        """Return the next message that is no frame."""
+        connection, receive = self.connection, self.socket.receive
+        for number in itertools.count(1):
+            if number % _READ_AT_ONCE == 0:
+                # What was received already comes without waiting: others have a turn.
+                await asyncio.sleep(0)
+            message = await receive()
+            text = message.data
+            if type(text) is not str or text[:2] not in _FRAMES or not connection.opened:
+                return message
+            connection.on_frame(text)
+        raise AssertionError("the loop ends by returning")
+
+    def __getattr__(self, name: str) -> Any:
+        """Be the socket otherwise."""
+        return getattr(self.socket, name)
+
+
 class _Transport(engineio.AsyncClient):  # type: ignore[misc]
     """Engine.IO without its own idea of a dead link: ours counts game frames.
 
     The library's ends a link of which we read the heartbeat late because much was to be read before it.
     """
+
+    connection: _Connection | None = None
+    _socket: Any = None
+
+    @property
+    def ws(self) -> Any:
+        return self._socket
+
+    @ws.setter
+    def ws(self, socket: Any) -> None:
+        """Read frames past the library."""
+        connection = self.connection
+        self._socket = (
+            socket if socket is None or connection is None else _Socket(socket, connection)
+        )
 
     @property
     def ping_timeout(self) -> float:
@@ -325,6 +374,7 @@ class LiveFeed:
             request_timeout=_GOODBYE_S,
             websocket_extra_options={"max_msg_size": settings.frame_bytes},
         )
+        client.eio.connection = connection
         client.on("connect", connection.open)
         client.on(_FRAME, connection.on_frame)
         try:
