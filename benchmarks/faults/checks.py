@@ -97,14 +97,11 @@ def _key(folder: Path) -> tuple[str, str]:
 
 
 class Complaints(logging.Handler):
-    """Keeps what the SDK said went wrong."""
+    """Keeps what the SDK said last that went wrong."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
         self.last: list[str] = []
-        logger = logging.getLogger("vectra_bot")
-        logger.addHandler(self)
-        logger.propagate = False
 
     def emit(self, record: logging.LogRecord) -> None:
         self.last = [*self.last[-3:], record.getMessage()]
@@ -117,8 +114,15 @@ def recover(root: Path) -> Any:
     """Recover a store as the start of the next session does."""
     COMPLAINTS.last = []
     resume: Any = Journal.resume
-    resume.__func__.__kwdefaults__.update(segment_bytes=SMALL_SEGMENT, sync_interval_s=0)
-    return recover_store(root)
+    defaults = resume.__func__.__kwdefaults__
+    before, logger = dict(defaults), logging.getLogger("vectra_bot")
+    logger.addHandler(COMPLAINTS)
+    defaults.update(segment_bytes=SMALL_SEGMENT, sync_interval_s=0)
+    try:
+        return recover_store(root)
+    finally:
+        defaults.update(before)
+        logger.removeHandler(COMPLAINTS)
 
 
 @define

@@ -157,7 +157,9 @@ def run(flips: int, cuts: int, seed: int, only: str | None = None) -> dict[str, 
         original = Original(root)
         original.read()
         paths = sorted(path for path in root.rglob("*") if path.is_file() and path.stat().st_size)
-        kinds = [[p for p in paths if _kind(p) == kind] for kind in sorted(set(map(_kind, paths)))]
+        kinds = [
+            [p for p in paths if kind_of(p) == kind] for kind in sorted(set(map(kind_of, paths)))
+        ]
         for way, number in [("flip", n) for n in range(flips)] + [("cut", n) for n in range(cuts)]:
             if only is not None and only != f"{way}:{number}":
                 continue
@@ -170,7 +172,7 @@ def run(flips: int, cuts: int, seed: int, only: str | None = None) -> dict[str, 
             verdict = original.judge(path)
             path.write_bytes(whole)
             found[verdict] += 1
-            by_file.setdefault(_kind(path), Counter())[verdict] += 1
+            by_file.setdefault(kind_of(path), Counter())[verdict] += 1
             if verdict == SILENT:
                 failures.append(f"--only {way}:{number}: byte {at} of {path.relative_to(root)}")
     return {
@@ -194,7 +196,7 @@ def damaged(whole: bytes, way: str, at: int, chance: random.Random) -> bytes:
     return bytes(changed)
 
 
-def _kind(path: Path) -> str:
+def kind_of(path: Path) -> str:
     if path.parent.parent.name == "journals":
         state = path.parent.name if path.parent.name in ("text", "killed") else "closed"
         return f"{state} journal {''.join(path.suffixes)}"

@@ -352,7 +352,8 @@ def seed_sql(root: Path, store: Path, actions: set[str]) -> list[str]:
 
     home = root / "home"
     (home / "rugs_data").mkdir(parents=True, exist_ok=True)
-    (home / "rugs_data" / "events_parquet").symlink_to(store)
+    if not (home / "rugs_data" / "events_parquet").exists():
+        (home / "rugs_data" / "events_parquet").symlink_to(store)
     with duckdb.connect(config={"home_directory": str(home)}) as connection:
         for query in QUERIES:
             connection.execute(query.sql).fetchall()

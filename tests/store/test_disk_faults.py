@@ -1,0 +1,58 @@
+"""Full and broken disks under a session that buys and sells: what the exchange saw is in the journal."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+import pytest
+
+from benchmarks.faults import disk_faults
+from benchmarks.faults.kills import folder
+from vectra_bot.store import files
+
+SEED = 5
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO])
+@pytest.mark.parametrize("at", [1, 7, 12, 40, 200])
+def test_the_nth_call_fails(at: int, code: int) -> None:
+    """The command ends with exit code 6 and one line, sends nothing more, and its store recovers."""
+    with folder() as root:
+        said = disk_faults.run_session(root, SEED, at, code, mapped=False)
+        assert said["broken"] is not None
+        assert disk_faults.judge(root, said) == []
+
+
+def test_a_store_into_a_map_fails() -> None:
+    """The same where the bytes of an entry cannot be taken, in the middle of a game."""
+    with folder() as root:
+        said = disk_faults.run_session(root, SEED, 2_001, errno.EIO, mapped=True)
+        assert said["broken"] == "write 000001.log"
+        assert said["requests"] > 5
+        assert disk_faults.judge(root, said) == []
+
+
+def test_a_session_without_a_fault_is_not_taken_for_one() -> None:
+    """The judge has something to say about a command that ends as if nothing had happened."""
+    with folder() as root:
+        said = disk_faults.run_session(root, SEED, 0, 0, mapped=False)
+        assert (said["exit_code"], said["broken"]) == (0, None)
+        assert disk_faults.judge(root, said)[0].startswith("exit: code 0")
+        # Neither does a request that nobody meant get by.
+        log = root / "exchange.log"
+        log.write_text(log.read_text() + '{"trace_id":"' + "f" * 32 + '"}\n')
+        assert any(
+            problem.startswith("lost: 1 requests") for problem in disk_faults.judge(root, said)
+        )
+
+
+def test_a_disk_that_is_really_full(tmp_path: Path) -> None:
+    """The same on a small file system of its own, where one may be mounted."""
+    full = disk_faults.full_disk(SEED)
+    if "skipped" in full:
+        pytest.skip(full["skipped"])
+    assert full["problems"] == []
+    assert full["requests"] > 100
+    assert "No space left on device" in full["error"]
+    assert files.free_bytes(tmp_path) > 0
