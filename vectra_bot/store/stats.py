@@ -45,7 +45,7 @@ class SessionStats:
 
     Attributes:
         state: ``closed``, ``running``, ``killed`` (``store recover`` finishes it), ``damaged`` (its journal
-            cannot be read) or ``imported`` (it has no journal).
+            cannot be read) or ``no_journal`` (imported, or its journal is elsewhere, in a spool for one).
         held: its documents.
         raw_bytes: of journal segments that are not compressed.
         compressed_bytes: of those that are.
@@ -55,7 +55,7 @@ class SessionStats:
     """
 
     session_id: str
-    state: str = "imported"
+    state: str = "no_journal"
     held: Holding = field(factory=Holding)
     raw_bytes: int = 0
     compressed_bytes: int = 0
