@@ -153,7 +153,8 @@ def test_garbage_in_one_session_does_not_stop_the_repair(tmp_path: Path) -> None
     for name in ("garbage", "list", "names", "line"):
         assert [line for line in repaired.damaged if name in line and "\n" not in line]
     assert any(f"session_id={SESSION}" in path for path in repaired.built)
-    assert any("session_id=list" in path for path in repaired.built)
+    # Where its files are is not known: nothing is built beside them.
+    assert not any("session_id=list" in path for path in repaired.built)
     assert repaired.unfinished == (root / "line",)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from vectra_bot.errors import InputError
+from vectra_bot.store.disk import warn_if_unsafe
 from vectra_bot.store.queries import SEED_PATH
 from vectra_bot.store.remote import RemoteStore, is_remote, parse_store
 
@@ -39,7 +40,9 @@ def default_store() -> Path | str:
 
 
 def store_place(given: Path | str | None) -> Place:
-    """Return where the store is that was *given*, or the default one.
+    """Return where the store is that a session writes to: *given*, or the default one.
+
+    A folder on a file system that may lose what it was told to keep is warned of.
 
     Raises:
         InputError: something that is no folder stands there, or the address is none.
@@ -52,6 +55,7 @@ def store_place(given: Path | str | None) -> Place:
         path = store.path
     if path.exists() and not path.is_dir():
         raise InputError(f"store was {str(path)!r}, which is no folder: give a folder's path")
+    warn_if_unsafe(path)
     return Place(path, url)
 
 

@@ -21,10 +21,10 @@ from vectra_bot.store.journal import (
     read_segment,
 )
 from vectra_bot.store.parquet import Part, build_parts, manifest_path
+from vectra_bot.store.resuming import cut_tail
+from vectra_bot.store.swapping import STAGING
 
 _DROPPED: Final = ".dropped-"
-# Not under a doc_type= folder: what stands here is in no glob over documents.
-STAGING: Final = "compacting"
 
 
 def list_sessions(store: str | Path) -> list[str]:
@@ -124,8 +124,9 @@ def repair_store(store: str | Path) -> Repair:
             if locked:
                 try:
                     removed += _remove_temporary(root, session_id)
-                    built += [part.path for part in _lacking_parts(directory, root)]
+                    # First: a folder may be aside, and a list may have lost a line.
                     removed += finish_compaction(directory, root)
+                    built += [part.path for part in _lacking_parts(directory, root)]
                 except (VectraError, OSError) as error:
                     damaged.append(_one_line(session_id, error))
     return Repair(tuple(built), tuple(removed), tuple(damaged), tuple(unfinished_sessions(root)))
@@ -142,7 +143,12 @@ def _lacking_parts(directory: Path, store: Path) -> list[Part]:
         manifest_path(directory, segment.number).exists() and not segment.is_raw
         for segment in segments
     )
-    return [] if whole or never_began(directory) else build_parts(directory, store)
+    if whole or never_began(directory):
+        return []
+    if not was_closed(directory):
+        # A loss of power may have torn a segment before the last: then that one is where the journal ends.
+        cut_tail(directory)
+    return build_parts(directory, store)
 
 
 @contextlib.contextmanager
@@ -209,6 +215,9 @@ def _remove_parts_and(store: Path, dropped: Path) -> None:
     session_id = dropped.name.removeprefix(_DROPPED)
     staging = store / STAGING / (_DROPPED + session_id)
     with files.store_errors(f"cannot remove session {session_id!r} from {store}"):
+        if dropped.is_dir():
+            # A process that was killed may not have come to this: the journal must not be back without rows.
+            files.sync_directory(dropped.parent)
         for folder in _part_folders(store, session_id):
             # Out of the tree in one step: a glob sees all of its documents or none.
             files.make_directories(staging)
@@ -217,6 +226,10 @@ def _remove_parts_and(store: Path, dropped: Path) -> None:
         files.remove_tree(staging)
         files.remove_tree(store / STAGING / session_id)
         files.remove_tree(store / "sessions" / session_id)  # what its plugins wrote
+        # What reminds of the drop goes last.
+        for above in (store / STAGING, store / "sessions"):
+            if above.is_dir():
+                files.sync_directory(above)
         if dropped.is_dir():
             files.remove_tree(dropped)
             files.sync_directory(dropped.parent)
