@@ -29,6 +29,9 @@ _UNIQUE = ("action_id", "alert_id", "episode_id", "trace_id", "trade_id")
 # Of 5 MB of trades zstd 9 leaves 41.7 B a row in 0.03 s, 15 leaves 41.2 in 0.1 s, 19 leaves 40.3 in 0.4 s.
 _PART_LEVEL: Final = 1
 _COMPACTED_LEVEL: Final = 15
+# What exact quantiles scan: a dictionary is what DuckDB reads fastest, more effort makes it no smaller.
+_LATENCY: Final = "_latency_ms"
+_LATENCY_LEVEL: Final = 3
 # Frames of 9 kB: level 1 leaves 8.0 % at 1,080 MB/s, 9 leaves 7.4 % at 180, 15 leaves 7.2 % at 24.
 _TEXT_LEVEL: Final = 9
 # Row-group statistics only where they let a reader skip; each costs bytes in every footer.
@@ -148,6 +151,8 @@ def _level(name: str) -> int:
     """Return how hard zstd tries on a column of a compacted file."""
     if name in _UNIQUE:
         return _PART_LEVEL
+    if name.endswith(_LATENCY):
+        return _LATENCY_LEVEL
     return _TEXT_LEVEL if name in _LONG_TEXTS else _COMPACTED_LEVEL
 
 
@@ -164,6 +169,6 @@ def _encoding(column: Column) -> str | None:
         return "PLAIN"
     if column.kind == "utc" or column.name in ("seq", "ts_ns") or column.name.endswith("_ts"):
         return "DELTA_BINARY_PACKED"
-    if column.kind in ("int", "price", "double"):
+    if column.kind in ("int", "price", "double") and not column.name.endswith(_LATENCY):
         return "BYTE_STREAM_SPLIT"
     return None
