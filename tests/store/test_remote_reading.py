@@ -69,7 +69,10 @@ def test_every_query_answers_as_over_the_local_store(
     with open_store(folder / "spool") as local, open_store(url) as there:
         assert there.sessions == local.sessions == ("s-1", "s-2", "s-3")
         for query in QUERIES:
-            assert there.run(query.name) == local.run(query.name), query.name
+            one, other = there.run(query.name), local.run(query.name)
+            assert one.columns == other.columns
+            # Not every query orders rows that are equal in what it orders by.
+            assert sorted(one.rows, key=repr) == sorted(other.rows, key=repr), query.name
         for kind in KINDS:
             everything = f"SELECT * FROM {kind.value} ORDER BY session_id, seq"
             assert there.sql(everything) == local.sql(everything)
