@@ -37,6 +37,9 @@ REQUEST_TIMEOUT_S: Final = 15
 
 CONNECT_TIMEOUT_S: Final = 5
 
+# The first pyarrow that can write a small object in one request.
+_ONE_REQUEST: Final = 21
+
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}")
 _ENDPOINT = re.compile(r"[A-Za-z0-9.-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:]+\](:[0-9]{1,5})?")
@@ -210,6 +213,7 @@ def _settings(service: str, options: dict[str, str]) -> dict[str, Any]:
 
 
 def _s3(store: RemoteStore, attempts: int) -> Any:
+    import pyarrow as pa
     from pyarrow import fs
 
     if not hasattr(fs, "S3FileSystem"):
@@ -226,9 +230,13 @@ def _s3(store: RemoteStore, attempts: int) -> Any:
             request_timeout=REQUEST_TIMEOUT_S,
             connect_timeout=CONNECT_TIMEOUT_S,
             retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=attempts),
-            # A small object is one request: what a killed process leaves is no half of an upload.
-            allow_delayed_open=True,
+            **_whole_objects(pa.__version__),
         )
+
+
+def _whole_objects(version: str) -> dict[str, bool]:
+    """Return what makes a small object one request: a killed process then leaves no half of an upload."""
+    return {"allow_delayed_open": True} if int(version.partition(".")[0]) >= _ONE_REQUEST else {}
 
 
 def _gs(store: RemoteStore) -> Any:
