@@ -75,8 +75,8 @@ async def test_a_flush_brings_every_document_so_far_into_the_parts(tmp_path: Pat
 async def test_documents_reach_the_parts_by_age(tmp_path: Path) -> None:
     async with serve() as server, asyncio.TaskGroup() as group:
         group.create_task(resume_when_joined(server))
-        group.create_task(recorded(server, tmp_path, games=2, flush_seconds=0.2))
-    assert len(list((tmp_path / "journals" / "R").glob("*.parts.json"))) > 2
+        group.create_task(recorded(server, tmp_path, games=4, flush_seconds=0.2))
+    assert len(list((tmp_path / "journals" / "R").glob("*.parts.json"))) > 1
     assert stored(tmp_path) == documents(tmp_path, 2**62)
     assert len(set(stored(tmp_path))) == len(rows(tmp_path, "*", "seq", "doc_type <> 'ws_event'"))
 
@@ -94,18 +94,38 @@ def a_journal(store: Path, segments: int) -> Journal:
 def test_a_killed_child_leaves_its_work_to_the_end_of_the_session(tmp_path: Path) -> None:
     journal = a_journal(tmp_path, 3)
     worker = PartsWorker(journal.directory, tmp_path)
-    worker.closed(1)
+    worker.closed(3)
     assert worker._child is not None
     os.kill(worker._child.pid, signal.SIGKILL)
     while worker.lag:
         worker.wait()
-    worker.closed(3)
     worker.build_here()
     assert stored(tmp_path) == [1, 2, 3]
     journal.close("done")
     worker.finish()
     worker.finish()
     assert stored(tmp_path) == [1, 2, 3]
+
+
+def test_a_killed_child_is_told_of_and_begun_anew(tmp_path: Path) -> None:
+    journal = a_journal(tmp_path, 3)
+    worker = PartsWorker(journal.directory, tmp_path)
+    worker.closed(1)
+    while worker.lag:
+        worker.wait()
+    assert (worker.built, worker.failed) == (1, "")
+    assert worker._child is not None
+    assert worker._hearer is not None
+    os.kill(worker._child.pid, signal.SIGKILL)
+    worker._hearer.join()
+    assert "died" in worker.failed
+    worker.closed(3)
+    while worker.lag:
+        worker.wait()
+    assert (worker.built, worker.failed) == (3, "")
+    assert stored(tmp_path) == [1, 2, 3]
+    worker.abandon()
+    journal.abandon()
 
 
 def test_a_child_ends_with_its_parent(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.session.test_recovery import actions, bot, killed
+from vectra_bot.models import Direction, Frame
 from vectra_bot.session.recovery import UNREPLAYED_KIND, UNREPLAYED_REASON, recover_store
 from vectra_bot.session.replay import check_journal
 from vectra_bot.session.tail import REPLAYED_SEGMENTS, is_long, last_entries, open_intents
@@ -106,3 +107,21 @@ def test_an_old_open_intent_is_read_from_its_segment(tmp_path: Path, bot: Path) 
     store = long_journal(tmp_path, entries, 20, built=True)
     read = list(last_entries(store / "journals" / "K", first.seq))
     assert first.seq in [e.seq for e in read]
+
+
+def test_an_open_intent_of_a_long_first_segment_is_read(tmp_path: Path) -> None:
+    """An intent far behind the beginning of the first segment counts as any other."""
+    header = {"session_id": "K", "mode": "paper", "venue": "x"}
+    journal = Journal.create(tmp_path / "journals" / "K", header)
+    for seq in range(1, 900):
+        frame = Frame(seq, '42["x"]', Direction.IN)
+        journal.append([Entry.of_frame(seq, frame)])
+        if seq in (700, 800):
+            journal.roll()
+    journal.abandon()
+    build_parts(journal.directory, tmp_path)
+    assert is_long(journal.directory)
+    assert 650 in [entry.seq for entry in last_entries(journal.directory, 650)]
+    read = [entry.seq for entry in last_entries(journal.directory, 750)]
+    assert 650 not in read
+    assert 750 in read

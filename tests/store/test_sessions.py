@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,9 +12,11 @@ import pytest
 from tests.store.samples import HEADER, SESSION, TS, small_session, text_line
 from vectra_bot.errors import JournalError, StoreError, UnknownNameError
 from vectra_bot.models import DocType
+from vectra_bot.store import files
 from vectra_bot.store.entry import Entry
 from vectra_bot.store.journal import Journal, compress_segment, journal_directory, never_began
 from vectra_bot.store.parquet import begin_session, build_parts, manifest_path, part_path
+from vectra_bot.store.segments import Segment, content_of
 from vectra_bot.store.sessions import (
     drop_session,
     is_running,
@@ -186,3 +191,66 @@ def test_first_entry_counts_without_its_line_feed(tmp_path: Path) -> None:
     (directory / "000001.log").write_bytes(line)
     assert not never_began(directory)
     assert unfinished_sessions(tmp_path) == [directory]
+
+
+def test_reader_survives_a_writer_that_cuts_its_file(tmp_path: Path) -> None:
+    """A mapped file that is cut takes the memory away, and the process that reads it."""
+    path = tmp_path / "000001.log"
+    path.write_bytes(b"VJE2" + bytes(1 << 20))
+    with content_of(Segment(1, path)) as data:
+        os.truncate(path, 16)
+        assert len(data) == 4 + (1 << 20)
+        assert data.find(b"x") < 0
+
+
+def _repair_elsewhere(store: Path) -> str:
+    code = (
+        "import sys; from vectra_bot.store.sessions import repair_store; "
+        "found = repair_store(sys.argv[1]); print(found.built, found.removed, found.unfinished)"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code, str(store)], capture_output=True, text=True, check=True
+    )
+    return run.stdout.strip()
+
+
+def test_no_other_process_finishes_a_session_that_is_just_ending(tmp_path: Path) -> None:
+    """A repair leaves alone what is being built for a session whose journal is closed already."""
+    journal = _session(tmp_path, SESSION)
+    begin_session(tmp_path, SESSION)
+    repairs: list[str] = []
+
+    def observe(op: files.Op) -> None:
+        if op.kind == "sync" and op.path.name.startswith(".part-000001") and not repairs:
+            repairs.append(_repair_elsewhere(tmp_path))
+
+    with journal.closing("done"), files.observing(observe):
+        built = build_parts(journal.directory, tmp_path)
+        assert is_running(journal.directory)
+    assert repairs == ["() () ()"]
+    assert not is_running(journal.directory)
+    assert all((tmp_path / part.path).exists() for part in built)
+    assert _repair_elsewhere(tmp_path) == "() () ()"
+
+
+def test_no_session_begins_while_its_name_is_being_dropped(tmp_path: Path) -> None:
+    """What a kill left of a drop would take the rows of a new session of that name with it."""
+
+    class Killed(BaseException):
+        pass
+
+    def kill(op: files.Op) -> None:
+        if op.kind == "rename" and "doc_type=" in str(op.path):
+            raise Killed
+
+    journal = _session(tmp_path, SESSION)
+    begin_session(tmp_path, SESSION)
+    journal.close("done")
+    build_parts(journal.directory, tmp_path)
+    with pytest.raises(Killed), files.observing(kill):
+        drop_session(tmp_path, SESSION)
+    with pytest.raises(StoreError, match="being dropped"):
+        _session(tmp_path, SESSION)
+    repair_store(tmp_path)
+    assert not list(tmp_path.glob("doc_type=*/*"))
+    _session(tmp_path, SESSION).close("done")

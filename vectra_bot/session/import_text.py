@@ -354,8 +354,8 @@ class _DocumentSink:
     def close(self, report: FileReport) -> None:
         document = finished_document(told(report), self._last_ns)
         self._journal.append([Entry.of_document(self._journal.last_seq + 1, document)])
-        self._journal.close(IMPORTED, ts_ns=self._last_ns)
-        build_parts(self._journal.directory, self._store)
+        with self._journal.closing(IMPORTED, ts_ns=self._last_ns):
+            build_parts(self._journal.directory, self._store)
 
     def abandon(self) -> None:
         self._journal.abandon()

@@ -121,12 +121,12 @@ def recover_session(directory: Path, store: Path) -> None:
         entries, reason = _ending(directory, journal.last_seq)
         journal.append(entries)
         journal.sync()
-        journal.close(reason)
+        with journal.closing(reason):
+            build_parts(directory, store)
+            compact_session(directory, store)
     except BaseException:
         journal.abandon()
         raise
-    build_parts(directory, store)
-    compact_session(directory, store)
 
 
 def _ending(directory: Path, last_seq: int) -> tuple[list[Entry], str]:

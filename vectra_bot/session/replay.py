@@ -301,7 +301,7 @@ async def replay_session(config: ReplayConfig) -> dict[str, Any]:
     try:
         ended, local = await _play(shell, feed, config.stop)
     except BaseException as error:
-        shell.journal.abandon()
+        shell.abandon()
         report = make_report(shell, header, store, ended="error")
         tell_finished(shell, header, report, error)
         if isinstance(error, InputError | JournalError):

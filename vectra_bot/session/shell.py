@@ -185,16 +185,17 @@ class Shell:
         """Process the last input and close the journal; parts are built from what is closed."""
         event = SessionEnding(recv_ns=self.engine.now_ns, reason=reason)
         await self._process(self._next(), event)
-        await in_thread(self.journal.close, reason)
-        await in_thread(self._finish_parts)
+        await in_thread(self._close, reason)
 
     def abandon(self) -> None:
         """Leave everything as a kill would, for the next repair."""
         self.journal.abandon()
         self.parts.abandon()
 
-    def _finish_parts(self) -> None:
-        self.parts.finish(compact=True)
+    def _close(self, reason: str) -> None:
+        # Held to the end: who repairs the store would take our unfinished parts for those of a dead process.
+        with self.journal.closing(reason):
+            self.parts.finish(compact=True)
 
     async def _process(self, seq: int, event: Event, frame: Frame | None = None) -> None:
         commands = deque(await self._step(seq, event, frame))

@@ -63,12 +63,21 @@ def last_entries(directory: Path, since: int | None) -> Iterator[Entry]:
         JournalError: a segment that is read is damaged.
     """
     segments = list_segments(directory)
+    whole = _reaches(directory, segments[0], since)
     for count, entry in enumerate(read_segment(segments[0])):
-        if count == _HEAD_ENTRIES:
+        if count == _HEAD_ENTRIES and not whole:
             break
         yield entry
     for segment in _needed(directory, segments, since):
         yield from read_segment(segment)
+
+
+def _reaches(directory: Path, segment: Segment, since: int | None) -> bool:
+    """Return whether entry *since* may stand in *segment*, or behind it."""
+    if since is None:
+        return False
+    record = read_segment_record(directory, segment.number)
+    return record is None or record.last_seq >= since
 
 
 def _needed(directory: Path, segments: list[Segment], since: int | None) -> list[Segment]:

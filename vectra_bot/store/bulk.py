@@ -29,6 +29,7 @@ from vectra_bot.store.journal import (
     read_header,
     read_segment,
 )
+from vectra_bot.store.lock import dropped_directory
 from vectra_bot.store.manifest import part_folder
 from vectra_bot.store.parquet import begin_session, build_parts
 from vectra_bot.store.schema import schema_of
@@ -110,10 +111,10 @@ def standing(store: Path, session_id: str, sha256: str) -> Standing:
     """
     directory = journal_directory(store, session_id)
     if not directory.is_dir():
+        if dropped_directory(directory).is_dir():
+            return Standing.PARTIAL  # it was being dropped when the process died
         if not any(part_folder(store, d, session_id).is_dir() for d in DocType):
             return Standing.ABSENT
-        if directory.with_name(f".dropped-{session_id}").is_dir():
-            return Standing.PARTIAL  # it was being dropped when the process died
         raise StoreError(
             f"session {session_id!r} has rows in {store} but no journal: "
             "give another --session-id, or drop it"
@@ -294,8 +295,8 @@ class BulkSession:
             StoreError: the disk refuses.
         """
         self.pause()
-        self._journal.close(IMPORTED, ts_ns=0)
-        build_parts(self._journal.directory, self.store)
+        with self._journal.closing(IMPORTED, ts_ns=0):
+            build_parts(self._journal.directory, self.store)
 
     def abandon(self) -> None:
         """Leave the session half done; harmless after :meth:`close`."""

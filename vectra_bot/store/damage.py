@@ -18,7 +18,7 @@ from vectra_bot.store.framing import (
     end_of_content,
     whole_entries,
 )
-from vectra_bot.store.segments import REPAIR, Segment, form_of, mapped, parts_record
+from vectra_bot.store.segments import REPAIR, Segment, content_of, form_of, parts_record
 
 
 @attrs.frozen
@@ -37,7 +37,7 @@ def judge(segments: list[Segment], index: int, at: int) -> Torn | None:
         if is_safe(segment) or not segment.path.exists():  # or packed since it was listed
             return None
         begin = at if number == index else 0
-        with mapped(segment.path) as data:
+        with content_of(segment) as data:
             if number != index and form_of(data[: 1 << 16]) != "binary":
                 return None
             for found in whole_entries(data, begin):

@@ -61,7 +61,7 @@ from vectra_bot.store.framing import (
     encode_entry,
 )
 from vectra_bot.store.journal_writer import SEGMENT_BYTES, SYNC_INTERVAL_S, JournalWriter
-from vectra_bot.store.lock import SessionLock, journal_directory
+from vectra_bot.store.lock import SessionLock, dropped_directory, journal_directory
 from vectra_bot.store.reader import (
     JournalReader,
     JournalSummary,
@@ -105,7 +105,8 @@ class Journal(JournalWriter):
             sync_interval_s: how often a thread forces what was appended to the disk; 0 for never.
 
         Raises:
-            StoreError: the session exists already, another process writes it, or the disk refuses.
+            StoreError: the session exists already or is being dropped, another process writes it, or the disk
+                refuses.
         """
         missing = [key for key in ("session_id", "mode", "venue") if key not in header]
         if missing:
@@ -113,6 +114,11 @@ class Journal(JournalWriter):
         data = {"header": {**header, "journal_version": JOURNAL_VERSION}}
         first = Entry.of(0, "header", ts_ns, data)
         directory = Path(directory)
+        if dropped_directory(directory).is_dir():
+            raise StoreError(
+                f"session {directory.name!r} is being dropped, or a kill broke that off: what is left of it "
+                "would take the new one away; run `vectra-bot store recover` first"
+            )
         files.make_directories(directory)
         lock = SessionLock(directory)
         try:

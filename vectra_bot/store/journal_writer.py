@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import struct
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 from zlib import crc32
@@ -284,7 +284,20 @@ class JournalWriter:
         Raises:
             StoreError: the disk refuses.
         """
+        with self.closing(reason, ts_ns=ts_ns):
+            pass
+
+    @contextlib.contextmanager
+    def closing(self, reason: str, *, ts_ns: int | None = None) -> Iterator[None]:
+        """Close the journal, and hold the session until the block ends, for who finishes its files.
+
+        Nobody else takes what the block writes for the rest of a killed session meanwhile.
+
+        Raises:
+            StoreError: the disk refuses.
+        """
         if self._closed:
+            yield
             return
         try:
             if self._failed is None:
@@ -293,6 +306,8 @@ class JournalWriter:
                 self._flusher.stop()
                 self.sync()
                 self._finish()
+            self._let_go()
+            yield
         finally:
             self.abandon()
 
@@ -308,6 +323,11 @@ class JournalWriter:
 
     def abandon(self) -> None:
         """Release files and lock as a kill would: the session can be resumed later."""
+        self._let_go()
+        self._lock.release()
+
+    def _let_go(self) -> None:
+        """Release the files; the lock says from now on that nothing is written."""
         if self._closed:
             return
         self._closed = True
@@ -317,7 +337,7 @@ class JournalWriter:
             for segment in (*self._pending, self._open):
                 segment.close()
             self._pending.clear()
-            self._lock.release()
+            self._lock.rest()
 
     def _path(self, segment: int) -> Path:
         return self.directory / f"{segment:06d}.log"

@@ -33,6 +33,15 @@ def journal_directory(store: str | Path, session_id: str) -> Path:
     return Path(store) / "journals" / session_id
 
 
+DROPPED: Final = ".dropped-"
+"""Before the name of a journal's directory whose session is being dropped."""
+
+
+def dropped_directory(directory: Path) -> Path:
+    """Return what the *directory* of a journal is called while its session is being dropped."""
+    return directory.with_name(DROPPED + directory.name)
+
+
 # Lock files that this process holds without writing: whoever repairs a session reads what stands still.
 _still: set[tuple[int, int]] = set()
 
@@ -95,6 +104,11 @@ class SessionLock:
             else:
                 return True
         return False
+
+    def rest(self) -> None:
+        """Say that the session is not written any more, though the lock is held."""
+        if self._fd >= 0:
+            _still.add(_identity(self._fd))
 
     def release(self) -> None:
         """Give the lock back; harmless if called twice."""

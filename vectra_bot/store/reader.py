@@ -11,14 +11,14 @@ from typing import Any
 import attrs
 
 from vectra_bot.errors import InputError
-from vectra_bot.store.framing import MAGIC, whole_entries
+from vectra_bot.store.framing import MAGIC, entry_at, whole_entries
 from vectra_bot.store.journal_reader import JournalReader, check_header
 from vectra_bot.store.segments import (
     Segment,
+    content_of,
     end_of_close,
     form_of,
     list_segments,
-    mapped,
     open_segment,
 )
 from vectra_bot.store.text_journal import decode_line
@@ -96,7 +96,9 @@ def never_began(directory: Path) -> bool:
             return not first.endswith(b"\n") and decode_line(first) is None
         if source.compressed:
             return not source.head
-    with mapped(path) as data:
+        if entry_at(source.head, 0) is not None:
+            return False
+    with content_of(segments[0]) as data:
         # At most the one entry that was never finished begins here.
         return next(whole_entries(data), None) is None and data.find(MAGIC, 1) < 0
 

@@ -194,11 +194,15 @@ def foreign_file(path: Path, head: bytes) -> InputError:
 
 
 @contextmanager
-def mapped(path: Path) -> Iterator[mmap.mmap | bytes]:
-    """Yield the bytes of a raw file that nobody writes."""
-    with path.open("rb") as file:
-        if os.fstat(file.fileno()).st_size == 0:
-            yield b""
+def content_of(segment: Segment) -> Iterator[mmap.mmap | bytes]:
+    """Yield all bytes of a raw segment.
+
+    Only a copy is mapped: a writer that cuts the file of its session meanwhile would take the memory away,
+    and this process with it.
+    """
+    with segment.path.open("rb") as file:
+        if segment.number or os.fstat(file.fileno()).st_size == 0:
+            yield file.read()
             return
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
             yield content
@@ -209,7 +213,6 @@ def end_of_close(path: Path) -> int | None:
 
     Only its last bytes are read; it may be asked of a segment that is being written.
     """
-    # Not mapped: a writer may cut the file meanwhile.
     fd = os.open(path, os.O_RDONLY)
     try:
         begin = max(0, _last_byte(fd) - _TAIL_BYTES)

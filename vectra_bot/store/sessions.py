@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
 
 import attrs
 
@@ -20,11 +19,10 @@ from vectra_bot.store.journal import (
     never_began,
     read_segment,
 )
+from vectra_bot.store.lock import DROPPED, dropped_directory
 from vectra_bot.store.parquet import Part, build_parts, manifest_path
 from vectra_bot.store.resuming import cut_tail
 from vectra_bot.store.swapping import STAGING
-
-_DROPPED: Final = ".dropped-"
 
 
 def list_sessions(store: str | Path) -> list[str]:
@@ -192,7 +190,7 @@ def drop_session(store: str | Path, session_id: str) -> None:
     """
     root = Path(store)
     directory = journal_directory(root, session_id)
-    dropped = directory.with_name(_DROPPED + session_id)
+    dropped = dropped_directory(directory)
     if directory.is_dir():
         lock = SessionLock(directory)
         try:
@@ -208,12 +206,12 @@ def drop_session(store: str | Path, session_id: str) -> None:
 
 def _pending_drops(store: Path) -> list[Path]:
     journals = store / "journals"
-    return sorted(journals.glob(f"{_DROPPED}*")) if journals.is_dir() else []
+    return sorted(journals.glob(f"{DROPPED}*")) if journals.is_dir() else []
 
 
 def _remove_parts_and(store: Path, dropped: Path) -> None:
-    session_id = dropped.name.removeprefix(_DROPPED)
-    staging = store / STAGING / (_DROPPED + session_id)
+    session_id = dropped.name.removeprefix(DROPPED)
+    staging = store / STAGING / dropped.name
     with files.store_errors(f"cannot remove session {session_id!r} from {store}"):
         if dropped.is_dir():
             # A process that was killed may not have come to this: the journal must not be back without rows.

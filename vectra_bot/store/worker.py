@@ -50,7 +50,8 @@ class PartsWorker:
         self._built = 0
         self._child: subprocess.Popen[str] | None = None
         self._hearer: threading.Thread | None = None
-        self._over = False
+        self._over = False  # no child is begun any more
+        self._died = False
         self._news = threading.Condition()
 
     @property
@@ -68,6 +69,8 @@ class PartsWorker:
         if self._over or segment <= self._told:
             return
         self._told = segment
+        if self._died:
+            self._let_go("")
         self.failed = ""  # what failed is tried again
         if self._child is None:
             self._start()
@@ -101,7 +104,7 @@ class PartsWorker:
             JournalError: a closed segment is damaged.
             StoreError: a file cannot be written, or not be uploaded.
         """
-        self._let_go(_END)
+        self._end(_END)
         build_parts(self._journal_dir, self._store)
         if compact:
             compact_session(self._journal_dir, self._store)
@@ -111,7 +114,7 @@ class PartsWorker:
         """End the child as a kill would; what it did not build is built by the next repair."""
         if self._child is not None:
             self._child.kill()
-        self._let_go("")
+        self._end("")
 
     def _start(self) -> None:
         arguments = [str(self._journal_dir), str(self._store), self._remote]
@@ -128,7 +131,7 @@ class PartsWorker:
             # No room for a process, or no interpreter to start: the end of the session builds the parts.
             self.failed, self._over = f"no process for the parts: {error}", True
             return
-        self._child = child
+        self._child, self._died = child, False
         self._hearer = threading.Thread(target=self._hear, args=(child,), daemon=True)
         self._hearer.start()
 
@@ -143,7 +146,9 @@ class PartsWorker:
                     self.failed = rest or word
                 self._news.notify_all()
         with self._news:
-            self._over = True
+            # Whatever ended it, nobody asked it to: it is begun anew with the next segment.
+            self._died = True
+            self.failed = self.failed or "the process for the parts died"
             self._news.notify_all()
 
     def _tell(self, child: subprocess.Popen[str], word: str) -> None:
@@ -152,6 +157,11 @@ class PartsWorker:
             assert child.stdin is not None
             child.stdin.write(f"{word}\n")
             child.stdin.flush()
+
+    def _end(self, word: str) -> None:
+        self._over = True
+        self._let_go(word)
+        self.failed = ""
 
     def _let_go(self, word: str) -> None:
         child, self._child = self._child, None
@@ -171,7 +181,6 @@ class PartsWorker:
             self._hearer.join()
         if child.stdout is not None:
             child.stdout.close()
-        self._over = True
 
 
 def build(journal_dir: Path, store: Path, remote: str = "") -> None:
