@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import inspect
+import pkgutil
 import re
 import sys
 import textwrap
 from collections.abc import Callable, Iterable, Iterator
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,6 +17,7 @@ from typing import Any
 import attrs
 import click
 
+import vectra_bot
 import vectra_bot.store
 from vectra_bot import hookspecs
 from vectra_bot import models as model_module
@@ -267,7 +270,11 @@ def help_of(
 
 
 def error_classes(base: type[VectraError] = VectraError) -> Iterator[type[VectraError]]:
-    """Yield every error of ours."""
+    """Yield every error of ours, wherever it is defined."""
+    if base is VectraError:
+        for module in pkgutil.walk_packages(vectra_bot.__path__, "vectra_bot."):
+            if not module.name.endswith("__main__"):
+                import_module(module.name)
     yield base
     for child in base.__subclasses__():
         yield from error_classes(child)
