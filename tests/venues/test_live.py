@@ -89,6 +89,23 @@ async def test_frames_are_kept_as_they_stood_on_the_wire() -> None:
     assert times == sorted(times)
 
 
+async def test_nonsense_keeps_its_place_among_frames(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A frame that the library would dispatch later than the next ones is not overtaken, on any Python."""
+
+    async def wait_for(awaitable: Any, timeout: float | None) -> Any:
+        async with asyncio.timeout(timeout):
+            return await awaitable  # as from Python 3.12 on: without a task of its own
+
+    monkeypatch.setattr(asyncio, "wait_for", wait_for)
+    texts = [text for n in range(20) for text in (tick(n), f'45-["binary",{n}]', f'49["new",{n}]')]
+    async with ScriptedServer(says(*texts)) as server:
+        feed = LiveFeed(server.url)
+        items = await items_until(feed, frames(len(texts)))
+        await feed.aclose()
+
+    assert raws(items) == texts
+
+
 async def test_the_connection_is_made_as_the_venue_expects_it() -> None:
     """Websocket only, with the page's version, under the path of the URL; nothing is ever said."""
     async with ScriptedServer(says(tick(0), '427["answer me"]', tick(1))) as server:
