@@ -190,7 +190,9 @@ def test_a_damaged_journal_is_salvaged_on_request_only(store: Path, console: Con
     rows = check_store(store).rows
     assert "--salvage" in console.run("check", "--store", store)[1]
     before = snapshot(store)
-    console.json("recover", "--store", store)  # the files are whole: they do not need the journal
+    # The files are whole and do not need the journal; but it is not left unsaid.
+    (problem,) = console.json("recover", "--store", store, code=1)["problems"]
+    assert (problem["kind"], problem["session_id"]) == ("journal_damaged", "s-1")
     assert snapshot(store) == before
     found = console.json("recover", "s-1", "--salvage", "--store", store)
     (saved,) = found["salvaged"]
@@ -204,6 +206,29 @@ def test_a_damaged_journal_is_salvaged_on_request_only(store: Path, console: Con
     found = console.json("recover", "--store", store, code=1)
     assert "lost entries" in found["failed"][0]
     assert [problem["kind"] for problem in found["problems"]] == ["part_missing"]
+
+
+@pytest.mark.parametrize("how", ["flip", "add", "gone"])
+@pytest.mark.parametrize("also", [False, True])
+def test_a_damaged_manifest_is_put_right(
+    store: Path, console: Console, how: str, also: bool
+) -> None:
+    """Whatever became of it, and of files beside it, the folder is built again."""
+    before = {k: v for k, v in snapshot(store).items() if k.endswith(".parquet")}
+    manifest = part(store).with_name(MANIFEST)
+    lines = manifest.read_bytes()
+    if how == "gone":
+        manifest.unlink()
+    else:
+        manifest.write_bytes(lines + b"garbage\n" if how == "add" else b"0" + lines[1:])
+    if also:
+        part(store).write_bytes(b"PAR1")
+    assert console.run("check", "--store", store)[0] == 1
+    assert console.json("recover", "--store", store)["problems"] == []
+    assert console.run("check", "--store", store)[0] == 0
+    after = {k: v for k, v in snapshot(store).items() if k.endswith(".parquet")}
+    assert after == before
+    assert not list((store / "compacting").glob("*/*"))
 
 
 def test_files_without_a_journal_cannot_be_built(store: Path, console: Console) -> None:

@@ -12,6 +12,8 @@ from vectra_bot.errors import StoreError, VectraError
 from vectra_bot.models import DocType
 from vectra_bot.session.recovery import recover_session
 from vectra_bot.store.checking import Told, check_store
+from vectra_bot.store.journal import never_began, read_journal
+from vectra_bot.store.journal_checks import SALVAGE
 from vectra_bot.store.part_checks import Problem
 from vectra_bot.store.rebuilding import rebuild_session
 from vectra_bot.store.remote import RemoteStore
@@ -137,7 +139,6 @@ class _Recovery:
         repair = repair_store(self._root)
         self._report.built = list(repair.built)
         self._report.removed = list(repair.removed)
-        self._report.failed += repair.damaged
         for directory in repair.unfinished:
             if not self._wanted or directory.name in self._wanted:
                 self._try(directory.name, self._finish, directory)
@@ -149,7 +150,12 @@ class _Recovery:
         for number, (session_id, doc_types) in enumerate(folders.items()):
             self._told(f"rebuild {session_id}", number, len(folders))
             self._try(session_id, self._rebuild, session_id, doc_types)
+        if folders:
+            # What could not be repaired around a damaged file may be whole now.
+            repair = repair_store(self._root)
+        self._report.failed += repair.damaged
         self._report.problems = self._look() if folders else problems
+        self._report.problems += self._damaged_journals()
         self._report.journal_bytes = sum(
             path.stat().st_size
             for name in self._touched
@@ -174,6 +180,25 @@ class _Recovery:
         self._report.running = found.running
         self._report.bytes_read += found.bytes_read
         return found.problems
+
+    def _damaged_journals(self) -> list[Problem]:
+        """Return what keeps a journal from being read, unless it is a problem already."""
+        known = {p.session_id for p in self._report.problems if p.kind in _OF_JOURNALS}
+        found: list[Problem] = []
+        names = [] if self._quick else list(self._wanted or list_sessions(self._root))
+        for number, name in enumerate(names):
+            directory = self._root / "journals" / name
+            if name in known or not directory.is_dir() or is_running(directory):
+                continue
+            self._told(f"read journal {name}", number, len(names))
+            try:
+                if not never_began(directory):
+                    for _ in read_journal(directory):
+                        pass
+            except (VectraError, OSError) as error:
+                message, place = " ".join(str(error).split()), f"journals/{name}"
+                found.append(Problem("journal_damaged", message, SALVAGE, name, place))
+        return found
 
     def _salvage(self) -> None:
         damaged = {p.session_id for p in self._look(journals=True) if p.kind in _OF_JOURNALS}

@@ -200,6 +200,9 @@ def _read(
             doc_type = doc_type_of(entry) if comparison is not None and built else None
             if doc_type is not None:
                 expected.setdefault(doc_type, []).append(entry.seq)
+        if reader.last_seq > check.last_seq:  # the end of the segment is what was lost
+            gaps.append((check.last_seq + 1, reader.last_seq))
+            check.last_seq = reader.last_seq
     except (VectraError, OSError) as error:
         check.note(
             "journal_damaged", _line(error), path,

@@ -90,7 +90,7 @@ class _Rebuild:
     def keep_imported(self, doc_type: DocType) -> None:
         """Copy the parts that no segment of the journal has into the new folder."""
         numbers = {segment.number for segment in self.segments} | {0}
-        for part in read_manifest(part_folder(self.store, doc_type, self.session_id)):
+        for part in self._listed(doc_type, numbers):
             if part.name == COMPACTED and "import" in self.header:
                 raise StoreError(
                     f"{self.store / part.path} holds imported rows that the journal has not; "
@@ -104,6 +104,18 @@ class _Rebuild:
                 data = (self.store / part.path).read_bytes()
                 files.write_durably(self.aside / part.path, data)
             list_part(self.aside, part)
+
+    def _listed(self, doc_type: DocType, numbers: Collection[int]) -> list[Part]:
+        """Return what the folder's manifest lists; nothing, if it is damaged and the journal has it all."""
+        folder = part_folder(self.store, doc_type, self.session_id)
+        try:
+            return read_manifest(folder)
+        except StoreError:
+            names = [_PART.fullmatch(path.name) for path in folder.glob("*.parquet")]
+            elsewhere = any(name is None or int(name[1]) not in numbers for name in names)
+            if elsewhere and "import" in self.header:
+                raise
+            return []
 
     def put(self, doc_type: DocType) -> list[Part]:
         """Let the new folder take its place and return what is in it."""
