@@ -49,11 +49,9 @@ _GAME_FRAME: Final = '42["gameStateUpdate",'
 _QUIET: Final = ('"rugged":true', '"cooldownPaused":true')
 _YIELD_EVERY: Final = 64  # items between two turns of the event loop, so that reading goes on
 _FRAME: Final = "frame"  # the one event that is dispatched
-_CONTROL: Final = (
-    "40",
-    "41",
-    "44",
-)  # Socket.IO's own messages; any other is a frame, be it nonsense
+# Socket.IO's packets but for those that begin or end a link: binary ones and unknown ones are frames too, for
+# the wire's decoder to refuse in their place.
+_FRAMES: Final = ("42", "43", "45", "46", "47", "48", "49")
 _READ_AT_ONCE: Final = 16  # frames
 _NEVER_S: Final = 1e6
 _RECEIVE_BYTES: Final = 256 * 1024
@@ -156,9 +154,7 @@ class _Socket:
                 await asyncio.sleep(0)
             message = await receive()
             text = message.data
-            if type(text) is not str or text[:1] != "4" or text[:2] in _CONTROL:
-                return message
-            if not connection.opened:
+            if type(text) is not str or text[:2] not in _FRAMES or not connection.opened:
                 return message
             connection.on_frame(text)
         raise AssertionError("the loop ends by returning")
