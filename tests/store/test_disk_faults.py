@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import errno
+import sys
 from pathlib import Path
 
 import pytest
 
 from benchmarks.faults import disk_faults
 from benchmarks.faults.kills import folder
+from tests.store.samples import HEADER
+from vectra_bot.errors import StoreError
 from vectra_bot.store import files
+from vectra_bot.store.journal import Journal
 
 SEED = 5
 
@@ -56,3 +60,20 @@ def test_a_disk_that_is_really_full(tmp_path: Path) -> None:
     assert full["requests"] > 100
     assert "No space left on device" in full["error"]
     assert files.free_bytes(tmp_path) > 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts descriptors in /proc")
+def test_a_segment_that_cannot_be_ended_leaves_no_descriptor_open(tmp_path: Path) -> None:
+    """The one that was to follow it is closed with it, and the journal goes on where it was."""
+
+    def refuse(op: files.Op) -> None:
+        if op.kind == "truncate":
+            raise OSError(errno.EIO, "refused")
+
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    journal = Journal.create(tmp_path / "journals" / "s", HEADER)
+    with files.observing(refuse), pytest.raises(StoreError, match="refused"):
+        journal.roll()
+    journal.abandon()
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    assert Journal.resume(journal.directory).last_seq == 0

@@ -231,7 +231,11 @@ class JournalWriter:
                 files.sync_directory(self.directory)
                 self._named = old.number
             new = OpenSegment(self._path(old.number + 1), old.number + 1, size)
-            old.finish(self._at)
+            try:
+                old.finish(self._at)
+            except BaseException:
+                new.close()
+                raise
         except OSError as error:
             raise self._fail("written", error) from error
         with self._swap_lock:
