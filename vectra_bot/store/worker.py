@@ -23,7 +23,7 @@ from vectra_bot.store.compaction import compact_session
 from vectra_bot.store.parquet import build_parts
 
 _END: Final = "end"
-_NICE: Final = 5  # the session's own process comes first where cores are scarce
+_NICE: Final = 10  # the session's own process comes first where cores are scarce
 _GOODBYE_S: Final = 600
 
 
