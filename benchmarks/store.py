@@ -58,7 +58,7 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--rounds", type=int, help="rounds of each comparison")
     found.add_argument("--kills", type=int, default=10, help="append: writers killed")
     found.add_argument("--seconds", type=float, default=20.0, help="frames, socket: how long")
-    found.add_argument("--rate", type=float, default=10_000.0, help="frames: paced frames a second")
+    found.add_argument("--rate", type=float, default=10_300.0, help="frames: paced frames a second")
     found.add_argument("--games", type=int, default=12, help="frames, socket: games of one lap")
     found.add_argument(
         "--frames", type=Path, help="frames, socket: a capture, or one raw frame a line"

@@ -10,9 +10,10 @@ import pytest
 
 from tests.session.test_recovery import actions, bot, killed
 from vectra_bot.models import Direction, Frame
+from vectra_bot.session import tail
 from vectra_bot.session.recovery import UNREPLAYED_KIND, UNREPLAYED_REASON, recover_store
 from vectra_bot.session.replay import check_journal
-from vectra_bot.session.tail import REPLAYED_SEGMENTS, is_long, last_entries, open_intents
+from vectra_bot.session.tail import LAST_SEGMENTS, is_long, last_entries, open_intents
 from vectra_bot.store.entry import Entry
 from vectra_bot.store.journal import Journal, list_segments, read_journal
 from vectra_bot.store.parquet import build_parts
@@ -48,13 +49,14 @@ def long_journal(tmp_path: Path, entries: list[Entry], segments: int, *, built: 
 @pytest.mark.parametrize("built", [True, False])
 @pytest.mark.parametrize("after", [1, 2, 3])
 def test_open_actions_are_told_as_a_whole_reading_tells_them(
-    tmp_path: Path, bot: Path, after: int, built: bool
+    tmp_path: Path, bot: Path, after: int, built: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(tail, "REPLAYED_ENTRIES", 100)
     whole = killed(tmp_path, bot, after=after)
     entries = list(read_journal(tmp_path / "store" / "journals" / "K"))
     store = long_journal(tmp_path, entries, 12, built=built)
     directory = store / "journals" / "K"
-    assert is_long(directory)
+    assert is_long(directory, entries[-1].seq)
     intents = {e.command().action_id: e.seq for e in entries if e.kind == "intent"}
     assert intents.keys() >= open_intents(directory).keys()
 
@@ -91,7 +93,7 @@ def test_only_the_end_and_the_beginning_are_read(tmp_path: Path, bot: Path) -> N
     directory = store / "journals" / "K"
     # What is not needed may even be gone from the disk's reach: a closed, built segment is not opened.
     segments = list_segments(directory)
-    unread = segments[1 : -REPLAYED_SEGMENTS - 1]
+    unread = segments[1 : -LAST_SEGMENTS - 1]
     for segment in unread:
         segment.path.write_bytes(b"\0" * 64)
     last = list(last_entries(directory, None))
@@ -120,7 +122,8 @@ def test_an_open_intent_of_a_long_first_segment_is_read(tmp_path: Path) -> None:
             journal.roll()
     journal.abandon()
     build_parts(journal.directory, tmp_path)
-    assert is_long(journal.directory)
+    assert not is_long(journal.directory, 899)
+    assert is_long(journal.directory, tail.REPLAYED_ENTRIES)
     assert 650 in [entry.seq for entry in last_entries(journal.directory, 650)]
     read = [entry.seq for entry in last_entries(journal.directory, 750)]
     assert 650 not in read

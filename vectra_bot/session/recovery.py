@@ -131,7 +131,7 @@ def recover_session(directory: Path, store: Path) -> None:
 
 def _ending(directory: Path, last_seq: int) -> tuple[list[Entry], str]:
     """Return the entries that complete a journal whose last entry is *last_seq*, and the closing reason."""
-    if is_long(directory):
+    if is_long(directory, last_seq):
         return _from_the_end(directory, last_seq), UNREPLAYED_REASON
     try:
         return _replayed(directory, last_seq), REASON

@@ -15,16 +15,19 @@ from vectra_bot.store.entry import Entry
 from vectra_bot.store.journal import Segment, list_segments, read_segment
 from vectra_bot.store.parquet import read_segment_record
 
-REPLAYED_SEGMENTS = 2
-"""A journal of more segments is not replayed to finish its session: its end is read."""
+REPLAYED_ENTRIES = 40_000
+"""A journal of more entries is not replayed to finish its session, some seconds' work: its end is read."""
+
+LAST_SEGMENTS = 2
+"""So many segments are the end of a journal."""
 
 # Who we are at the venue is said when a session begins; a few hundred frames after that it stands there.
 _HEAD_ENTRIES = 400
 
 
-def is_long(directory: Path) -> bool:
-    """Return whether only the end of a journal is read to finish its session."""
-    return len(list_segments(directory)) > REPLAYED_SEGMENTS
+def is_long(directory: Path, last_seq: int) -> bool:
+    """Return whether only the end of a journal, up to entry *last_seq*, is read to finish its session."""
+    return last_seq >= REPLAYED_ENTRIES and len(list_segments(directory)) > LAST_SEGMENTS
 
 
 def open_intents(directory: Path) -> dict[str, int]:
@@ -89,7 +92,7 @@ def _needed(directory: Path, segments: list[Segment], since: int | None) -> list
     told_of_money = False
     for place in range(len(segments) - 1, 0, -1):
         record = read_segment_record(directory, segments[place].number)
-        is_last = place >= len(segments) - REPLAYED_SEGMENTS
+        is_last = place >= len(segments) - LAST_SEGMENTS
         reaches_back = record is None or (since is not None and record.last_seq >= since)
         states = record is None or any(p.doc_type is DocType.SERVER_STATE for p in record.parts)
         if is_last or reaches_back or (states and not told_of_money):

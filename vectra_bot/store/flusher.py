@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import sys
 import threading
 import weakref
-from typing import Protocol
+from typing import Final, Protocol
+
+# Forcing 25 MB to the disk is work for a core as well; the thread that reads the feed comes first.
+_NICE: Final = 5
 
 
 class Syncing(Protocol):
@@ -52,6 +58,9 @@ def _flush(
     wake: threading.Event,
     over: threading.Event,
 ) -> None:
+    if sys.platform == "linux":  # where each thread has a priority of its own
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
     while True:
         wake.wait(interval_s)
         wake.clear()

@@ -70,10 +70,12 @@ class OpenSegment:
         files.sync_file(self._fd)
 
     def finish(self, size: int) -> None:
-        """Store no more; cut the file to what it holds."""
+        """Store no more; cut the file to what it holds.
+
+        The mapping is let go with the file, by whoever forced it to the disk: that takes milliseconds.
+        """
         if sys.platform != "linux":
             self.map.flush()
-        self.map.close()
         files.truncate(self._fd, size)
 
     def close(self) -> None:

@@ -237,6 +237,10 @@ def main(argv: list[str]) -> int:
     """Serve one session: *argv* is its journal, the store and the remote store's address or ""."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends in order
     os.nice(_NICE)
+    if hasattr(os, "SCHED_BATCH"):
+        # A core is taken from it at once when the session's process wakes up.
+        with contextlib.suppress(OSError):
+            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
     _work(Path(argv[0]), Path(argv[1]), argv[2], sys.stdin, sys.stdout)
     return 0
 

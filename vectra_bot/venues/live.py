@@ -47,12 +47,12 @@ log = logging.getLogger(__name__)
 _GAME_FRAME: Final = '42["gameStateUpdate",'
 # After the rug the venue takes up to 2.3 s to settle (protocol 3.1), in a pause as long as it likes.
 _QUIET: Final = ('"rugged":true', '"cooldownPaused":true')
-_YIELD_EVERY: Final = 64  # items between two turns of the event loop, so that reading goes on
+_YIELD_EVERY: Final = 8  # items between two turns of the event loop, so that reading goes on
 _FRAME: Final = "frame"  # the one event that is dispatched
 # Socket.IO's packets but for those that begin or end a link: binary ones and unknown ones are frames too, for
 # the wire's decoder to refuse in their place.
 _FRAMES: Final = ("42", "43", "45", "46", "47", "48", "49")
-_READ_AT_ONCE: Final = 16  # frames
+_READ_AT_ONCE: Final = 8  # frames
 _NEVER_S: Final = 1e6
 _RECEIVE_BYTES: Final = 256 * 1024
 _GOODBYE_S: Final = (
