@@ -224,8 +224,8 @@ def _remove_parts_and(store: Path, dropped: Path) -> None:
         files.remove_tree(staging)
         files.remove_tree(store / STAGING / session_id)
         files.remove_tree(store / "sessions" / session_id)  # what its plugins wrote
-        # What reminds of the drop goes last. What a killed process moved or removed before may stand in memory
-        # only: all of it is forced to the disk.
+        # What reminds of the drop goes last. What a killed process moved or removed before may stand
+        # in memory only: all of it is forced to the disk.
         kinds = (store / f"doc_type={doc_type.value}" for doc_type in DocType)
         for above in (*kinds, store / STAGING, store / "sessions"):
             if above.is_dir():
