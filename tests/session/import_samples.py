@@ -6,6 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+import vectra_bot
 from vectra_bot.game.fair import play_game, server_seed_hash
 from vectra_bot.session.importing import ImportReport
 from vectra_bot.store.accounting import FileReport
@@ -125,3 +128,17 @@ def capture_of(session: Path, path: Path) -> Path:
             row = {"capture": "a", "t": entry.ts_ns / 1e9, "dir": entry.data["dir"]}
             rows.append({**row, "event": event, "args": args})
     return write_lines(path, rows)
+
+
+@pytest.fixture(scope="module")
+def session(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the store of a short session on the embedded exchange."""
+    store = tmp_path_factory.mktemp("run") / "store"
+    vectra_bot.run("watch", session_id="S", store=store, games=2, seed=7, crowd=5)
+    return store
+
+
+@pytest.fixture(scope="module")
+def capture(session: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return that session's frames as somebody's capture."""
+    return capture_of(session, tmp_path_factory.mktemp("capture") / "frames.jsonl")

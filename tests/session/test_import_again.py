@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-import vectra_bot
 from tests.session.import_samples import (
     board_row,
-    capture_of,
+    capture,
     only,
     query,
     recorded_row,
     seeded_row,
+    session,
     write_lines,
 )
+from tests.store.killing import killed_at
 from tests.store.samples import HEADER, tick_document
 from vectra_bot.errors import StoreError
 from vectra_bot.session.import_games import LEADERBOARD_KIND
@@ -32,19 +30,7 @@ from vectra_bot.store.journal import Journal, journal_directory
 from vectra_bot.store.parquet import build_parts
 from vectra_bot.store.sessions import list_sessions
 
-
-@pytest.fixture(scope="module")
-def session(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the store of a short session on the embedded exchange."""
-    store = tmp_path_factory.mktemp("run") / "store"
-    vectra_bot.run("watch", session_id="S", store=store, games=2, seed=7, crowd=5)
-    return store
-
-
-@pytest.fixture(scope="module")
-def capture(session: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return that session's frames as somebody's capture."""
-    return capture_of(session, tmp_path_factory.mktemp("capture") / "frames.jsonl")
+__all__ = ["capture", "session"]  # the fixtures
 
 
 def test_twice_is_once(capture: Path, tmp_path: Path) -> None:
@@ -64,28 +50,10 @@ def test_twice_is_once(capture: Path, tmp_path: Path) -> None:
         import_paths(other, tmp_path / "s", session_id=first.sessions[0])
 
 
-CHILD = """
-import os, signal, sys
-from vectra_bot.session.importing import import_paths
-from vectra_bot.store import files
-
-left = int(sys.argv[3])
-def die(op):
-    global left
-    left -= 1
-    if left == 0:
-        os.kill(os.getpid(), signal.SIGKILL)
-with files.observing(die):
-    import_paths(sys.argv[1], sys.argv[2])
-"""
-
-
 def run_until(path: Path, store: Path, at: int) -> bool:
     """Import in a process of its own that dies at operation *at*; return whether it came so far."""
-    arguments = [sys.executable, "-c", CHILD, str(path), str(store), str(at)]
-    code = subprocess.run(arguments, check=False).returncode
-    assert code in (0, -signal.SIGKILL)
-    return code != 0
+    imports = "from vectra_bot.session.importing import import_paths"
+    return killed_at(at, imports, "import_paths(sys.argv[2], sys.argv[3])", path, store)
 
 
 @pytest.mark.parametrize("kind", ["capture", "games", "parquet"])

@@ -10,16 +10,16 @@ from pathlib import Path
 
 import pytest
 
-import vectra_bot
 from tests.session.import_samples import (
     GAME,
     SEED,
     board_row,
-    capture_of,
+    capture,
     only,
     query,
     recorded_row,
     seeded_row,
+    session,
     trade_row,
     write_lines,
 )
@@ -32,19 +32,7 @@ from vectra_bot.session.importing import import_paths
 from vectra_bot.session.replay import check_journal
 from vectra_bot.store.journal import read_header
 
-
-@pytest.fixture(scope="module")
-def session(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the store of a short session on the embedded exchange."""
-    store = tmp_path_factory.mktemp("run") / "store"
-    vectra_bot.run("watch", session_id="S", store=store, games=2, seed=7, crowd=5)
-    return store
-
-
-@pytest.fixture(scope="module")
-def capture(session: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return that session's frames as somebody's capture."""
-    return capture_of(session, tmp_path_factory.mktemp("capture") / "frames.jsonl")
+__all__ = ["capture", "session"]  # the fixtures
 
 
 def test_a_capture_makes_the_documents_of_life(

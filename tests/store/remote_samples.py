@@ -16,6 +16,7 @@ import pytest
 from tests.store.s3_server import CREDENTIALS, S3Server, why_not
 from tests.store.samples import HEADER, action_document, tick_document
 from vectra_bot.models import ActionType
+from vectra_bot.store import objects
 from vectra_bot.store.catalog import Catalog
 from vectra_bot.store.compaction import compact_all
 from vectra_bot.store.entry import Entry
@@ -199,3 +200,20 @@ def _compact(spool: Path, url: str, sessions: list[str]) -> None:
         report = compact_all(spool, sessions=[session_id])
         assert not report.failed
         Uploader(spool, url).upload(session_id)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[S3Server]:
+    with running_server() as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch, server: S3Server) -> None:
+    monkeypatch.setattr(objects, "PAUSE_S", 0.001)
+    server.spoil(0, 0)
+
+
+@pytest.fixture
+def url(server: S3Server, request: pytest.FixtureRequest) -> str:
+    return server.url(request.node.name.replace("[", "-").replace("]", ""))

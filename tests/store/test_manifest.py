@@ -131,7 +131,7 @@ def test_a_line_that_describes_no_part_is_damage(change: dict[str, Any]) -> None
     import json
 
     data = {**part_to_json(make_part(1)), **change}
-    with pytest.raises(ValueError, match=r"part|whole number|text|object|nothing"):
+    with pytest.raises(ValueError, match=r"part|Expected `(int|str|object)`|nothing"):
         part_from_json(data)
     body = json.dumps(data).encode()
     lines = encode_lines([make_part(2)]) + b"%08x %b\n" % (zlib.crc32(body), body)

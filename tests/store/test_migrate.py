@@ -11,6 +11,7 @@ import pytest
 
 from tests.store.released import v1, v2_bare
 from tests.store.released.reading import detail_of, rows_of, tree_of
+from tests.store.released.v1 import old
 from tests.store.samples import tick_document
 from tests.store.stores import write_documents
 from vectra_bot.errors import InputError, StoreError
@@ -22,18 +23,7 @@ from vectra_bot.store.migrate import BACKUP, BUILDING, MARK, migrate_store
 from vectra_bot.store.schema_v1 import map_rows
 from vectra_bot.store.sessions import list_sessions
 
-KINDS = [
-    "ws_event", "game_tick", "server_state", "player_action", "system_event", "button_event",
-    "complete_game", "candleflip_round", "bbc_round", "short_position",
-]  # fmt: skip
-
-
-@pytest.fixture
-def old(tmp_path: Path) -> Path:
-    """Return a store of schema 1.0.0 with a row of every kind."""
-    store = tmp_path / "store"
-    v1.write(store, v1.one_of_each())
-    return store
+__all__ = ["old"]  # the fixture
 
 
 # --- 1.0.0 -------------------------------------------------------------------------------------------
@@ -45,7 +35,7 @@ def test_every_kind_of_1_0_0_becomes_documents(old: Path) -> None:
 
     assert report.ok
     assert report.found == ("1.0.0",)
-    assert sorted(f.kind.removeprefix("schema 1.0.0: ") for f in report.files) == sorted(KINDS)
+    assert sorted(f.kind.removeprefix("schema 1.0.0: ") for f in report.files) == sorted(v1.KINDS)
     assert {f.rows for f in report.files} == {1, 2}
     assert [tick["price"] for tick in rows_of(old, "game_tick")] == [1.0, 1.061531247396796]
     assert [state["cash"] for state in rows_of(old, "server_state")] == [

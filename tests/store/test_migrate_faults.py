@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import signal
-import subprocess
-import sys
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -18,8 +15,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.store.killing import killed_at
 from tests.store.released import v1, v2_bare
 from tests.store.released.reading import detail_of, rows_of, tree_of
+from tests.store.released.v1 import old
 from vectra_bot.errors import StoreError
 from vectra_bot.store import files
 from vectra_bot.store.accounting import FileReport
@@ -28,34 +27,13 @@ from vectra_bot.store.matching import match_names
 from vectra_bot.store.migrate import BACKUP, BUILDING, MARK, migrate_store
 from vectra_bot.store.schema_v1 import map_rows
 
-KINDS = [
-    "ws_event", "game_tick", "server_state", "player_action", "system_event", "button_event",
-    "complete_game", "candleflip_round", "bbc_round", "short_position",
-]  # fmt: skip
+__all__ = ["old"]  # the fixture
 
 
-@pytest.fixture
-def old(tmp_path: Path) -> Path:
-    """Return a store of schema 1.0.0 with a row of every kind."""
-    store = tmp_path / "store"
-    v1.write(store, v1.one_of_each())
-    return store
-
-
-CHILD = """
-import os, signal, sys
-from vectra_bot.store import files
-from vectra_bot.store.migrate import migrate_store
-
-left = int(sys.argv[2])
-def die(op):
-    global left
-    left -= 1
-    if left == 0:
-        os.kill(os.getpid(), signal.SIGKILL)
-with files.observing(die):
-    migrate_store(sys.argv[1])
-"""
+def run_until(store: Path, at: int) -> bool:
+    """Migrate in a process of its own that dies at operation *at*; return whether it came so far."""
+    imports = "from vectra_bot.store.migrate import migrate_store"
+    return killed_at(at, imports, "migrate_store(sys.argv[2])", store)
 
 
 def operations(store: Path, tmp_path: Path) -> int:
@@ -77,9 +55,7 @@ def test_a_migration_that_was_killed_goes_on(old: Path, tmp_path: Path) -> None:
         store = tmp_path / f"run-{number}" / "store"
         shutil.copytree(old, store)
 
-        done = subprocess.run([sys.executable, "-c", CHILD, str(store), str(at)], check=False)
-
-        assert done.returncode == -signal.SIGKILL
+        assert run_until(store, at)
         if store.exists() and not (store / MARK).exists() and list(store.glob("doc_type=*/date=*")):
             assert tree_of(store) == before
         report = migrate_store(store)
@@ -92,8 +68,7 @@ def test_a_migration_that_was_killed_goes_on(old: Path, tmp_path: Path) -> None:
 def test_a_store_that_lost_its_name_gets_it_again(old: Path, tmp_path: Path) -> None:
     """Where the system cannot exchange two folders, a kill may come between the two renames."""
     count = operations(old, tmp_path)
-    done = subprocess.run([sys.executable, "-c", CHILD, str(old), str(count - 5)], check=False)
-    assert done.returncode == -signal.SIGKILL
+    assert run_until(old, count - 5)
     assert list(old.glob("doc_type=*/date=*"))
     before = tree_of(old)
     old.rename(old.with_name(old.name + BACKUP))
@@ -173,7 +148,7 @@ VALUES = st.one_of(
 
 
 @given(
-    kind=st.sampled_from(KINDS),
+    kind=st.sampled_from(v1.KINDS),
     rows=st.lists(
         st.dictionaries(st.sampled_from([*v1.COLUMNS.names, "mood"]), VALUES, max_size=8),
         min_size=1,

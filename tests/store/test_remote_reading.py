@@ -11,19 +11,20 @@ import pytest
 
 from tests.store.remote_samples import (
     TICKS,
+    at_once,
     compacting_process,
     listed,
     open_with,
     record,
     remote,
-    running_server,
+    server,
     ticks_of,
+    url,
 )
 from tests.store.s3_server import S3Server
 from tests.store.samples import memory_folder
 from vectra_bot.errors import InputError, StoreError
 from vectra_bot.models import DocType
-from vectra_bot.store import objects
 from vectra_bot.store.catalog import Catalog, DamagedRows, open_store
 from vectra_bot.store.compaction import compact_all
 from vectra_bot.store.manifest import MANIFEST, part_folder, read_manifest
@@ -37,21 +38,7 @@ S = "s-1"
 KINDS = (DocType.GAME_TICK, DocType.PLAYER_ACTION)
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[S3Server]:
-    with running_server() as running:
-        yield running
-
-
-@pytest.fixture(autouse=True)
-def _at_once(monkeypatch: pytest.MonkeyPatch, server: S3Server) -> None:
-    monkeypatch.setattr(objects, "PAUSE_S", 0.001)
-    server.spoil(0, 0)
-
-
-@pytest.fixture
-def url(server: S3Server, request: pytest.FixtureRequest) -> str:
-    return server.url(request.node.name.replace("[", "-").replace("]", ""))
+__all__ = ["at_once", "server", "url"]  # the fixtures
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ import pytest
 
 from tests.store.remote_samples import (
     TICKS,
+    at_once,
     expected_ticks,
     listed,
     open_with,
@@ -22,10 +23,11 @@ from tests.store.remote_samples import (
     record,
     recording_process,
     remote,
-    running_server,
+    server,
     ticks_of,
     unlisted,
     uploading_process,
+    url,
 )
 from tests.store.s3_server import CREDENTIALS, S3Server
 from tests.store.samples import memory_folder
@@ -46,21 +48,7 @@ from vectra_bot.store.writing import part_of
 S = "s-1"
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[S3Server]:
-    with running_server() as running:
-        yield running
-
-
-@pytest.fixture(autouse=True)
-def _at_once(monkeypatch: pytest.MonkeyPatch, server: S3Server) -> None:
-    monkeypatch.setattr(objects, "PAUSE_S", 0.001)
-    server.spoil(0, 0)
-
-
-@pytest.fixture
-def url(server: S3Server, request: pytest.FixtureRequest) -> str:
-    return server.url(request.node.name.replace("[", "-").replace("]", ""))
+__all__ = ["at_once", "server", "url"]  # the fixtures
 
 
 @pytest.fixture

@@ -94,6 +94,15 @@ def test_json_holds_a_sketch_whole(values: list[float]) -> None:
     assert Sketch.from_json(json.loads(json.dumps(sketch.to_json()))) == sketch
 
 
+@given(st.lists(st.lists(st.floats(-1e300, 1e300) | st.integers(-9, 9))))
+def test_several_are_read_as_one(groups: list[list[float]]) -> None:
+    """Sketches that are read together are what they are when each is read and they are merged."""
+    sketches = [Sketch.of(np.array(values, float)) for values in groups]
+    together = Sketch.from_json(*(sketch.to_json() for sketch in sketches))
+    assert together == Sketch.merged(sketches)
+    assert together == Sketch.of(np.array([value for values in groups for value in values], float))
+
+
 def test_without_values_there_is_no_quantile() -> None:
     """An empty sketch answers None, and what is no share is refused."""
     empty = Sketch.of(np.array([]))

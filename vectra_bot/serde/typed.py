@@ -18,7 +18,7 @@ import attrs
 import msgspec
 
 from vectra_bot.errors import RecordError
-from vectra_bot.models import RECORDS, SCHEMA_VERSION, DocType, Mode
+from vectra_bot.models import RECORDS, DocType, Envelope, Mode
 from vectra_bot.serde.rows import document_packer
 from vectra_bot.serde.text import record_from_json
 from vectra_bot.serde.values import alert_type, unreadable
@@ -40,21 +40,6 @@ _TYPES: dict[str, Any] = {
 
 class _Peek(msgspec.Struct):
     doc_type: DocType
-
-
-class _Envelope(msgspec.Struct, gc=False):
-    """What :class:`vectra_bot.models.Envelope` has, made for every document of a session."""
-
-    session_id: str
-    seq: int
-    doc_type: DocType
-    mode: Mode
-    venue: str
-    source: str
-    ts_ns: int
-    game_id: str
-    player_id: str
-    schema_version: str = SCHEMA_VERSION
 
 
 def _arguments(annotation: Any) -> tuple[Any, bool]:
@@ -161,16 +146,16 @@ class RowMaker:
             document = _decoder(doc_type)(data)
         except (msgspec.DecodeError, ValueError):
             document = _explained(doc_type, data)
-        envelope: Any = _Envelope(
-            self.session_id,
-            seq,
-            doc_type,
-            self.mode,
-            self.venue,
-            document.source,
-            ts_ns,
-            document.game_id,
-            document.player_id,
+        envelope = Envelope(
+            session_id=self.session_id,
+            seq=seq,
+            doc_type=doc_type,
+            mode=self.mode,
+            venue=self.venue,
+            source=document.source,
+            ts_ns=ts_ns,
+            game_id=document.game_id,
+            player_id=document.player_id,
         )
         return doc_type, document_packer(doc_type)(envelope, document.record)
 

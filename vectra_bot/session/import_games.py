@@ -39,7 +39,12 @@ from vectra_bot.models import (
 )
 from vectra_bot.session.import_config import SOURCE, RowRefused
 from vectra_bot.session.import_lines import TextRow, value_of
-from vectra_bot.session.integrity import ALERT_TYPE, FINISHED_KIND, MAX_SHOWN
+from vectra_bot.session.integrity import (
+    ALERT_TYPE,
+    FINISHED_KIND,
+    MAX_SHOWN,
+    difference_json,
+)
 
 LEADERBOARD_KIND: Final = "import.leaderboard_row"
 """Kind of the system event that holds a row of a leaderboard; no kind of document is one."""
@@ -179,7 +184,7 @@ class GameReader:
             "ticks_seen": ticks,
             "rug_tick": fields.get("rugTick", fields.get("rug_tick")),
             "rug_price": fields.get("rugPrice", fields.get("rug_price")),
-            "differences": [_plain(difference) for difference in differences[:MAX_SHOWN]],
+            "differences": [difference_json(difference) for difference in differences[:MAX_SHOWN]],
             **detail,
         }
         event = SystemEvent(
@@ -209,7 +214,9 @@ class GameReader:
             ),
             source_event=SOURCE,
             source_data={
-                "differences": [_plain(difference) for difference in differences[:MAX_SHOWN]],
+                "differences": [
+                    difference_json(difference) for difference in differences[:MAX_SHOWN]
+                ],
                 "count": len(differences),
             },
         )
@@ -316,19 +323,3 @@ def _offset(row: Row, key: str) -> int:
 
 def _rest(row: Row, *but: str) -> dict[str, Any]:
     return {key: value for key, value in row.fields.items() if key not in but}
-
-
-def _plain(difference: fair.Difference) -> dict[str, Any]:
-    return {
-        "what": difference.what,
-        "tick": difference.tick,
-        "expected": _value(difference.expected),
-        "found": _value(difference.found),
-    }
-
-
-def _value(value: object) -> object:
-    return value if value is None or isinstance(value, int | float) else safe_text(str(value))
-
-
-__all__ = ["LEADERBOARD_KIND", "GameReader"]

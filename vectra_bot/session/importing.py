@@ -6,7 +6,6 @@ was imported already is recognised, and what a kill left half done is done again
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from vectra_bot.session.import_journals import import_journal, is_journal
 from vectra_bot.session.import_lines import TextFile
 from vectra_bot.session.import_parquet import import_parquet
 from vectra_bot.session.import_text import TextImport
+from vectra_bot.session.shell import in_event_loop
 from vectra_bot.store.accounting import FileReport, Progress, no_progress
 from vectra_bot.store.copying import copy_folder
 from vectra_bot.store.foreign import is_parquet
@@ -53,7 +53,7 @@ def import_paths(
         StoreError: a session's id is taken by something else, or the disk refuses.
         UsageError: called inside a running event loop.
     """
-    if _in_event_loop():
+    if in_event_loop():
         raise UsageError(
             "import_paths() was called inside a running event loop: call it in a thread, "
             "await asyncio.to_thread(import_paths, ...)"
@@ -71,14 +71,6 @@ def import_paths(
     for path in given:
         reports += _import(Path(path).expanduser(), config)
     return ImportReport(str(config.store), reports)
-
-
-def _in_event_loop() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
 
 
 def _import(path: Path, config: ImportConfig) -> list[FileReport]:

@@ -364,7 +364,9 @@ class FairAuditor:
             ),
             source_event="gameHistory",
             source_data={
-                "differences": [_plain(difference) for difference in differences[:MAX_SHOWN]],
+                "differences": [
+                    difference_json(difference) for difference in differences[:MAX_SHOWN]
+                ],
                 "count": len(differences),
             },
         )
@@ -397,7 +399,8 @@ def _event(game_id: str, kind: str, severity: str, message: str, **detail: Any) 
     )
 
 
-def _plain(difference: fair.Difference) -> dict[str, Any]:
+def difference_json(difference: fair.Difference) -> dict[str, Any]:
+    """Return a disagreement as the details of an event tell it."""
     return {
         "what": difference.what,
         "tick": difference.tick,

@@ -34,7 +34,7 @@ from vectra_bot.session.header import (
 )
 from vectra_bot.session.loading import StrategySource, resolve_strategy
 from vectra_bot.session.recovery import recover_store
-from vectra_bot.session.shell import Shell
+from vectra_bot.session.shell import Shell, in_event_loop
 from vectra_bot.session.telling import tell_finished, tell_started
 from vectra_bot.store import Place, store_place
 from vectra_bot.store.journal import Journal, journal_directory, never_began, read_header
@@ -84,20 +84,12 @@ def run(strategy: str | type[Strategy], **options: Any) -> Report:
         ``report = vectra_bot.run(MyBot, games=50, seed=7); print(report.pnl)``
     """
     config = make_config(strategy, options)
-    if _in_event_loop():
+    if in_event_loop():
         raise UsageError(
             "run() was called inside a running event loop: "
             "await vectra_bot.run_session(vectra_bot.SessionConfig(...)) there"
         )
     return asyncio.run(run_session(config))
-
-
-def _in_event_loop() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
 
 
 def _plan(config: SessionConfig) -> _Plan:

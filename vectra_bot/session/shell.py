@@ -248,6 +248,15 @@ class Shell:
         self.parts.closed(self._segment - 1)
 
 
+def in_event_loop() -> bool:
+    """Return whether this is called inside a running event loop."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
 async def in_thread(call: Callable[..., None], *arguments: Any) -> None:
     """Await a blocking *call*; the event loop goes on meanwhile."""
     await asyncio.get_running_loop().run_in_executor(None, call, *arguments)

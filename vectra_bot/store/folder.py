@@ -42,8 +42,8 @@ class Folder:
 
     def names(self) -> set[str]:
         """Return the names of the Parquet files."""
-        with os.scandir(self._fd) as entries:
-            return {entry.name for entry in entries if entry.name.endswith(SUFFIX)}
+        # A descriptor is listed, which no Path can be.
+        return {name for name in os.listdir(self._fd) if name.endswith(SUFFIX)}  # noqa: PTH208
 
     def state(self, name: str) -> tuple[int, ...] | None:
         """Return inode, size and time of a file, None if it is not there."""
@@ -59,8 +59,16 @@ class Folder:
 
     def read(self, name: str) -> bytes:
         """Return the bytes of a file."""
-        with os.fdopen(self.open(name), "rb") as file:
-            return file.read()
+        fd = self.open(name)
+        try:
+            size = os.fstat(fd).st_size
+            data = os.read(fd, size + 1)
+            if len(data) == size:  # the common case: no file object is needed
+                return data
+            with os.fdopen(fd, "rb", closefd=False) as file:
+                return data + file.read()
+        finally:
+            os.close(fd)
 
     def is_still_there(self) -> bool:
         """Return whether the path still leads to this directory."""

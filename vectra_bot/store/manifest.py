@@ -23,8 +23,6 @@ from vectra_bot.store import files
 
 MANIFEST: Final = "_manifest.jsonl"
 
-_INTEGERS: Final = ("rows", "first_seq", "last_seq", "bytes", "crc32")
-_TEXTS: Final = ("path", "sha256", "schema_version")
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
@@ -61,6 +59,9 @@ class Part:
         return self.path.rsplit("/", 1)[-1]
 
 
+_FIELDS: Final = attrs.fields_dict(Part).keys()
+
+
 def part_folder(store: str | Path, doc_type: DocType, session_id: str) -> Path:
     """Return the folder of one kind of document of a session."""
     return Path(store) / f"doc_type={doc_type.value}" / f"session_id={session_id}"
@@ -68,7 +69,7 @@ def part_folder(store: str | Path, doc_type: DocType, session_id: str) -> Path:
 
 def part_to_json(part: Part) -> dict[str, Any]:
     """Return *part* as a JSON object."""
-    fields = {name: getattr(part, name) for name in attrs.fields_dict(Part)}
+    fields = {name: getattr(part, name) for name in _FIELDS}
     return {**fields, "doc_type": part.doc_type.value}
 
 
@@ -78,15 +79,12 @@ def part_from_json(data: Any) -> Part:
     Raises:
         ValueError: a key is missing, unknown or of a wrong type.
     """
-    if not isinstance(data, dict) or set(data) != set(attrs.fields_dict(Part)):
+    if not isinstance(data, dict) or data.keys() != _FIELDS:
         raise ValueError(f"these keys do not describe a part: {sorted(data)}")
-    if not all(type(data[name]) is int for name in _INTEGERS):
-        raise ValueError(f"one of {', '.join(_INTEGERS)} is no whole number")
-    if not all(isinstance(data[name], str) for name in _TEXTS):
-        raise ValueError(f"one of {', '.join(_TEXTS)} is no text")
-    if not isinstance(data["sketches"], dict):
-        raise ValueError("sketches is no object")
-    return Part(**{**data, "doc_type": DocType(data["doc_type"])})
+    try:
+        return msgspec.convert(data, Part)
+    except msgspec.ValidationError as error:
+        raise ValueError(str(error)) from error
 
 
 def encode_lines(parts: Iterable[Part]) -> bytes:
@@ -99,7 +97,7 @@ def _line(part: Part) -> bytes:
     return b"%08x %b\n" % (zlib.crc32(body), body)
 
 
-def decode_lines(data: bytes, name: str) -> list[Part]:
+def decode_lines(data: bytes, name: str | Path) -> list[Part]:
     """Return the parts in the lines of the manifest called *name*, the newest line of each path.
 
     Raises:

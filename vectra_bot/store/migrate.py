@@ -10,6 +10,7 @@ the same command goes on from there.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
@@ -158,9 +159,21 @@ def _into(source: Path, goal: Path, progress: Progress) -> MigrationReport:
     rows.run()
     copied = [s for s in layout.sessions if _copy_session(source, goal, s)]
     manifests = _complete(source, goal, copied, layout)
+    return _report(source, goal, layout, rows, manifests=manifests, copied=copied)
+
+
+def _report(
+    source: Path,
+    target: Path,
+    layout: Layout,
+    rows: OldRows,
+    *,
+    manifests: int,
+    copied: Iterable[str],
+) -> MigrationReport:
     return MigrationReport(
         source=str(source),
-        target=str(goal),
+        target=str(target),
         found=_versions(layout),
         files=list(rows.reports.values()),
         sessions=tuple(rows.sessions),
@@ -191,15 +204,7 @@ def _in_place(
         _copy_session(store, building, session_id)
     _copy_rest(store, building)
     manifests = _complete(store, building, layout.sessions, layout)
-    report = MigrationReport(
-        source=str(store),
-        target=str(store),
-        found=_versions(layout),
-        files=list(rows.reports.values()),
-        sessions=tuple(rows.sessions),
-        manifests=manifests,
-        copied=tuple(layout.sessions),
-    )
+    report = _report(store, store, layout, rows, manifests=manifests, copied=layout.sessions)
     mark = {"source": str(store), "schema_version": SCHEMA_VERSION}
     files.write_durably(building / MARK, json.dumps(mark).encode())
     backup = _swap(store, building, keep_backup=keep_backup)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import binascii
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from vectra_bot.errors import StoreError
@@ -100,14 +100,9 @@ class Sketch:
             return cls._empty()
         keys = np.concatenate([sketch.keys for sketch in given])
         counts = np.concatenate([sketch.counts for sketch in given])
-        # Weights are doubles: exact up to 2**53 values. The span of all doubles has some 500,000 buckets.
-        first = int(keys.min())
-        sums = np.bincount(keys - first, weights=counts)
-        found = np.flatnonzero(sums)
-        total = sums[found].astype(np.int64)
         low = min(sketch.min for sketch in given if sketch.min is not None)
         high = max(sketch.max for sketch in given if sketch.max is not None)
-        return cls(found + first, total, low, high)
+        return cls(*_summed(keys, counts), low, high)
 
     def merge(self, other: Sketch) -> Sketch:
         """Return the sketch of the values of both."""
@@ -170,28 +165,46 @@ class Sketch:
         }
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """Return the sketch in a JSON object.
+    def from_json(cls, *stored: Mapping[str, Any]) -> Self:
+        """Return the sketch in a JSON object, or in several together: all are unpacked at once.
 
         Raises:
-            StoreError: it is no sketch, or of another accuracy than this version's.
+            StoreError: one is no sketch, or of another accuracy than this version's.
         """
-        import numpy as np
-
         try:
-            if data["accuracy"] != ACCURACY:
-                raise ValueError(f"its accuracy is {data['accuracy']!r}, not {ACCURACY}")
-            if data["count"] == 0:
-                return cls._empty()
-            keys = np.cumsum(np.concatenate(([data["first"]], _unpacked(data["steps"]))))
-            sketch = cls(keys, _unpacked(data["counts"]), float(data["min"]), float(data["max"]))
-            if sketch.count != data["count"] or len(sketch.counts) != len(keys):
-                raise ValueError("its counts do not add up")
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            given = [data for data in stored if _has_values(data)]
+            return cls._unpacked(given) if given else cls._empty()
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise StoreError(
                 f"a sketch cannot be read: {error}; compact the session again to make a new one"
             ) from error
-        return sketch
+
+    @classmethod
+    def _unpacked(cls, given: Sequence[Mapping[str, Any]]) -> Self:
+        """Return the sketch of the values of all JSON objects *given*, each with values."""
+        import numpy as np
+
+        steps = [_unpacked(data["steps"]) for data in given]
+        counts = [_unpacked(data["counts"]) for data in given]
+        if [len(some) + 1 for some in steps] != [len(some) for some in counts]:
+            raise ValueError("it has not as many counts as buckets")
+        begins = np.cumsum([0, *map(len, counts)])[:-1]
+        firsts = np.array([data["first"] for data in given], np.int64)
+        # One running sum gives all keys: at the beginning of each sketch it leaps to the sketch's first.
+        leaps = np.zeros(sum(map(len, counts)), np.int64)
+        own = np.ones(len(leaps), bool)
+        own[begins] = False
+        leaps[own] = np.concatenate(steps)
+        lasts = firsts + np.add.reduceat(leaps, begins)
+        leaps[begins] = np.diff(lasts, prepend=0) - (lasts - firsts)
+        keys, numbers = np.cumsum(leaps), np.concatenate(counts)
+        if np.any(np.abs(keys) > 2 * _BIAS):
+            raise ValueError("a bucket is of no double")
+        if np.add.reduceat(numbers, begins).tolist() != [data["count"] for data in given]:
+            raise ValueError("its counts do not add up")
+        low = min(float(data["min"]) for data in given)
+        high = max(float(data["max"]) for data in given)
+        return cls(*_summed(keys, numbers), low, high)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Sketch):
@@ -202,6 +215,25 @@ class Sketch:
 
     def __repr__(self) -> str:
         return f"Sketch(count={self.count}, min={self.min}, max={self.max})"
+
+
+def _summed(
+    keys: np.ndarray[Any, Any], counts: np.ndarray[Any, Any]
+) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Return the distinct keys, increasing, and the sum of the counts of each."""
+    import numpy as np
+
+    # Weights are doubles: exact up to 2**53 values. The span of all doubles has some 500,000 buckets.
+    first = int(keys.min())
+    sums = np.bincount(keys - first, weights=counts)
+    found = np.flatnonzero(sums)
+    return found + first, sums[found].astype(np.int64)
+
+
+def _has_values(data: Mapping[str, Any]) -> bool:
+    if data["accuracy"] != ACCURACY:
+        raise ValueError(f"its accuracy is {data['accuracy']!r}, not {ACCURACY}")
+    return bool(data["count"] != 0)
 
 
 def _packed(numbers: np.ndarray[Any, Any]) -> str:
@@ -220,7 +252,8 @@ def _unpacked(text: str) -> np.ndarray[Any, Any]:
     kind, _, packed = text.partition(":")
     if kind not in _TYPES:
         raise ValueError(f"{kind!r} is none of {', '.join(_TYPES)}")
-    return np.frombuffer(binascii.a2b_base64(packed), dtype="<" + kind).astype(np.int64)
+    found = np.frombuffer(binascii.a2b_base64(packed), dtype="<" + kind)
+    return found.astype(np.int64) if kind == "u8" else found
 
 
 def latency_sketches(table: pa.Table) -> dict[str, Any]:
@@ -254,13 +287,13 @@ def merged_sketches(stored: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, 
     Raises:
         StoreError: one of them cannot be read.
     """
-    gathered: dict[str, dict[str, list[Sketch]]] = {}
+    gathered: dict[str, dict[str, list[Mapping[str, Any]]]] = {}
     for sketches in stored:
         for column, by_type in sketches.items():
             for action, data in by_type.items():
                 lists = gathered.setdefault(column, {})
-                lists.setdefault(action, []).append(Sketch.from_json(data))
+                lists.setdefault(action, []).append(data)
     return {
-        column: {action: Sketch.merged(given) for action, given in sorted(by_type.items())}
+        column: {action: Sketch.from_json(*given) for action, given in sorted(by_type.items())}
         for column, by_type in sorted(gathered.items())
     }

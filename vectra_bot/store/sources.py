@@ -310,7 +310,7 @@ class Reader:
         known = self._lists.get(folder.path)
         if known is not None and known[0] == state:
             return known[1]
-        parts = decode_lines(folder.read(MANIFEST), str(folder.path / MANIFEST))
+        parts = decode_lines(folder.read(MANIFEST), folder.path / MANIFEST)
         self._lists[folder.path] = (state, parts)
         return parts
 

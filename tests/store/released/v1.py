@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 
 COLUMNS = pa.schema(
     [
@@ -35,6 +36,10 @@ COLUMNS = pa.schema(
         ("sequence_position", pa.int64()),
     ]
 )
+KINDS = (
+    "ws_event", "game_tick", "server_state", "player_action", "system_event", "button_event",
+    "complete_game", "candleflip_round", "bbc_round", "short_position",
+)  # fmt: skip
 START = datetime(2025, 12, 17, 22, 4, 11, 250_000, tzinfo=UTC)
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
@@ -159,3 +164,11 @@ def write(store: Path, rows: list[dict[str, Any]], *, rows_per_file: int = 100) 
             name = f"20251217_220411_{first:06d}_abcd1234.parquet"
             columns = {n: [one[n] for one in members] for n in COLUMNS.names}
             pq.write_table(pa.table(columns, schema=COLUMNS), folder / name)
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Path:
+    """Return a store of schema 1.0.0 with a row of every kind."""
+    store = tmp_path / "store"
+    write(store, one_of_each())
+    return store
