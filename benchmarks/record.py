@@ -34,9 +34,9 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from vectra_bot.exchange import ExchangeConfig
-from vectra_bot.exchange.server import ExchangeServer
 from vectra_bot.game.fair import play_game
 from vectra_bot.models import Frame, FrameKind, GameFrame
+from vectra_bot.server import ExchangeServer
 from vectra_bot.wire.decode import decode
 from vectra_bot.wire.states import WireFormat
 

@@ -15,15 +15,15 @@ from attrs import define, field
 from store_common import Laps, frames_of_exchange, frames_of_file, load, percentile
 
 from vectra_bot.actions.risk import Limits
-from vectra_bot.analysis.report import SessionStats
 from vectra_bot.engine import Engine
+from vectra_bot.journal.journal import Journal, journal_directory
+from vectra_bot.loading import resolve_strategy
 from vectra_bot.models import Frame, Mode
 from vectra_bot.plugins import PluginManager
-from vectra_bot.session.loading import resolve_strategy
+from vectra_bot.report.session import SessionStats
 from vectra_bot.session.shell import NoGateway, Shell
-from vectra_bot.store.catalog import open_store
-from vectra_bot.store.journal import Journal, journal_directory
-from vectra_bot.store.parquet import begin_session
+from vectra_bot.store.parquet.builder import begin_session
+from vectra_bot.store.query.catalog import open_store
 from vectra_bot.strategy import configure
 
 LIMITS = {"loop_lag_p99_ms": 5.0, "lost_in_journal": 0, "lost_frames": 0, "lost_ticks": 0}

@@ -16,10 +16,10 @@ from typing import Any
 from store_common import Laps
 from store_frames import TURN, counted, new_shell, source_of
 
+from vectra_bot.journal.journal import Journal, journal_directory
 from vectra_bot.models import Frame
 from vectra_bot.session.recovery import recover_store
-from vectra_bot.store.checking import check_store
-from vectra_bot.store.journal import Journal, journal_directory
+from vectra_bot.store.maintenance.check import check_store
 
 LIMITS = {"seconds_per_gb": 5.0, "lost": 0, "problems": 0}
 GB = 1_000_000_000

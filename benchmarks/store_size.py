@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from vectra_bot import run as run_session
+from vectra_bot.imports.run import import_paths
 from vectra_bot.models import DocType
-from vectra_bot.session.importing import import_paths
-from vectra_bot.store.compaction import compact_all
+from vectra_bot.store.parquet.compaction import compact_all
 
 LIMITS = {"ratio_to_pyarrow": 0.6}
 KINDS = (DocType.GAME_TICK, DocType.OTHER_PLAYER_ACTION)

@@ -19,10 +19,10 @@ import pyarrow.parquet as pq
 from store_common import alternate, ratio, spread
 
 from vectra_bot.models import DocType
-from vectra_bot.store.catalog import open_store
-from vectra_bot.store.compaction import compact_all
-from vectra_bot.store.schema import schema_of
-from vectra_bot.store.writing import PartWriter, list_part, write_table
+from vectra_bot.store.parquet.compaction import compact_all
+from vectra_bot.store.parquet.schema import schema_of
+from vectra_bot.store.parquet.writer import PartWriter, list_part, write_table
+from vectra_bot.store.query.catalog import open_store
 
 LIMITS = {"sketch_error": 0.01, "ratio_to_exact": 0.05, "ratio_to_single_file": 1.15}
 COLUMN = "timestamps_total_latency_ms"

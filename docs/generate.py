@@ -30,12 +30,14 @@ from vectra_bot.game.holdings import ShortView, StakeView
 from vectra_bot.game.rounds import Round, SideGamesView
 from vectra_bot.game.state import GameView
 from vectra_bot.game.view import AccountView, PositionView
+from vectra_bot.journal import journal
 from vectra_bot.models import RECORDS, ActionState, DocType
 from vectra_bot.params import parameters
 from vectra_bot.plugins import HOOKS
 from vectra_bot.serde import document_columns
-from vectra_bot.store import catalog, journal, parquet
-from vectra_bot.store.queries import QUERIES
+from vectra_bot.store.parquet.builder import builder as parquet
+from vectra_bot.store.query import catalog
+from vectra_bot.store.query.queries import QUERIES
 from vectra_bot.strategy import Strategy
 
 REFERENCE = Path(__file__).resolve().parent / "reference"

@@ -12,31 +12,31 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from vectra_bot.actions.interface import BotActionInterface
     from vectra_bot.actions.risk import Limits
-    from vectra_bot.analysis.report import Report
     from vectra_bot.errors import VectraError
     from vectra_bot.game.holdings import ShortView, SidebetView, StakeView
     from vectra_bot.game.rounds import Round, SideGamesView
     from vectra_bot.game.state import GameView
     from vectra_bot.game.view import AccountView, PositionView
     from vectra_bot.hookspecs import hookimpl
+    from vectra_bot.journal.journal import Journal
     from vectra_bot.params import configure, param, parameters
     from vectra_bot.plugins import Plugin
+    from vectra_bot.report.session import Report
     from vectra_bot.session import ReplayConfig, SessionConfig, replay_session, run, run_session
-    from vectra_bot.store.catalog import Catalog, open_store
-    from vectra_bot.store.journal import Journal
+    from vectra_bot.store.query.catalog import Catalog, open_store
     from vectra_bot.strategy import Strategy
 
 _HOMES = {
     "AccountView": "vectra_bot.game.view",
     "BotActionInterface": "vectra_bot.actions.interface",
-    "Catalog": "vectra_bot.store.catalog",
+    "Catalog": "vectra_bot.store.query.catalog",
     "GameView": "vectra_bot.game.state",
-    "Journal": "vectra_bot.store.journal",
+    "Journal": "vectra_bot.journal.journal",
     "Limits": "vectra_bot.actions.risk",
     "Plugin": "vectra_bot.plugins",
     "PositionView": "vectra_bot.game.view",
     "ReplayConfig": "vectra_bot.session",
-    "Report": "vectra_bot.analysis.report",
+    "Report": "vectra_bot.report.session",
     "Round": "vectra_bot.game.rounds",
     "SessionConfig": "vectra_bot.session",
     "ShortView": "vectra_bot.game.holdings",
@@ -47,7 +47,7 @@ _HOMES = {
     "VectraError": "vectra_bot.errors",
     "configure": "vectra_bot.params",
     "hookimpl": "vectra_bot.hookspecs",
-    "open_store": "vectra_bot.store.catalog",
+    "open_store": "vectra_bot.store.query.catalog",
     "param": "vectra_bot.params",
     "parameters": "vectra_bot.params",
     "replay_session": "vectra_bot.session",

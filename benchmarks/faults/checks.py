@@ -17,12 +17,12 @@ from attrs import define, field, frozen
 
 from benchmarks.faults.scenarios import Known
 from vectra_bot.errors import VectraError
+from vectra_bot.journal.entry import Entry
+from vectra_bot.journal.journal import Journal, journal_directory, list_segments
 from vectra_bot.models import DocType
 from vectra_bot.session.recovery import recover_store
-from vectra_bot.store.entry import Entry
-from vectra_bot.store.journal import Journal, journal_directory, list_segments
-from vectra_bot.store.manifest import part_folder, read_manifest, unlisted_files
-from vectra_bot.store.sessions import list_sessions, repair_store, was_closed
+from vectra_bot.store.maintenance.sessions import list_sessions, repair_store, was_closed
+from vectra_bot.store.parquet.manifest import part_folder, read_manifest, unlisted_files
 
 # A recovery opens a segment of its own for a few entries: thousands of full size would be filled with zeros.
 SMALL_SEGMENT = 1 << 16

@@ -14,7 +14,7 @@ from typing import Any
 
 from benchmarks.faults.kills import FORKS, folder
 from benchmarks.faults.scenarios import Session, Step, compact, without_exchange
-from vectra_bot.store.catalog import open_store
+from vectra_bot.store.query.catalog import open_store
 
 QUERIES = ("actions", "exceptional-players", "latency")
 KINDS = ("player_action", "other_player", "game_tick")

@@ -18,11 +18,11 @@ from attrs import define, field
 from benchmarks.faults.kills import folder
 from benchmarks.faults.scenarios import Session, Step, compact
 from vectra_bot.errors import VectraError
+from vectra_bot.journal.entry import Entry
+from vectra_bot.journal.journal import Journal, journal_directory
 from vectra_bot.models import DocType
-from vectra_bot.store.catalog import open_store
-from vectra_bot.store.entry import Entry
-from vectra_bot.store.journal import Journal, journal_directory
-from vectra_bot.store.parquet import read_segment_record
+from vectra_bot.store.parquet.builder import read_segment_record
+from vectra_bot.store.query.catalog import open_store
 
 SILENT, EQUAL, REFUSED, LEFT_OUT, CUT = "silent", "equal", "refused", "left out and named", "torn"
 

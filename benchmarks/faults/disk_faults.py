@@ -25,9 +25,9 @@ from attrs import define
 from benchmarks.faults.checks import recover
 from benchmarks.faults.kills import FORKS, Figures, check_session, folder
 from vectra_bot.errors import StoreError
-from vectra_bot.store import files
-from vectra_bot.store.files import Op
-from vectra_bot.store.journal import Journal
+from vectra_bot.fsio import files
+from vectra_bot.fsio.files import Op
+from vectra_bot.journal.journal import Journal
 
 STRATEGY = '''
 from vectra_bot import Strategy

@@ -24,9 +24,9 @@ from attrs import define, field
 from benchmarks.faults.checks import Checker, Reader, common, recover, rows_of
 from benchmarks.faults.power_loss import memory
 from benchmarks.faults.scenarios import Known, Mark, Step, play
-from vectra_bot.store import files
-from vectra_bot.store.files import Op
-from vectra_bot.store.journal import Journal
+from vectra_bot.fsio import files
+from vectra_bot.fsio.files import Op
+from vectra_bot.journal.journal import Journal
 
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(["benchmarks.faults.warm"])
@@ -349,7 +349,7 @@ def seed_sql(root: Path, store: Path, actions: set[str]) -> list[str]:
     """Run the schema's own queries as they stand, in a home where their store is this one."""
     import duckdb
 
-    from vectra_bot.store.named.seed import QUERIES
+    from vectra_bot.store.query.named.seed import QUERIES
 
     home = root / "home"
     (home / "rugs_data").mkdir(parents=True, exist_ok=True)

@@ -16,15 +16,15 @@ from typing import Any
 from benchmarks.faults.kills import FORKS, command
 from benchmarks.store_common import Laps, frames_of_exchange
 from vectra_bot.actions.risk import Limits
-from vectra_bot.analysis.report import SessionStats
 from vectra_bot.engine import Engine
+from vectra_bot.journal.journal import Journal, journal_directory, list_segments
+from vectra_bot.loading import resolve_strategy
 from vectra_bot.models import Frame, Mode
 from vectra_bot.plugins import PluginManager
+from vectra_bot.report.session import SessionStats
 from vectra_bot.session.header import make_header
-from vectra_bot.session.loading import resolve_strategy
 from vectra_bot.session.shell import NoGateway, Shell
-from vectra_bot.store.journal import Journal, journal_directory, list_segments
-from vectra_bot.store.parquet import begin_session
+from vectra_bot.store.parquet.builder import begin_session
 from vectra_bot.strategy import configure
 
 GOAL_S_PER_GB = 5.0

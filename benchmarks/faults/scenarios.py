@@ -11,14 +11,14 @@ from typing import Any
 from attrs import define, evolve, field, frozen
 
 from benchmarks.faults import documents
+from vectra_bot.fsio import disk, files
+from vectra_bot.fsio.files import Op
+from vectra_bot.journal.entry import Entry
+from vectra_bot.journal.journal import Journal, journal_directory
 from vectra_bot.models import ClockAdvanced, Document, Frame
-from vectra_bot.store import disk, files
-from vectra_bot.store.compaction import compact_all
-from vectra_bot.store.entry import Entry
-from vectra_bot.store.files import Op
-from vectra_bot.store.journal import Journal, journal_directory
-from vectra_bot.store.parquet import begin_session, build_parts
-from vectra_bot.store.sessions import drop_session
+from vectra_bot.store.maintenance.sessions import drop_session
+from vectra_bot.store.parquet.builder import begin_session, build_parts
+from vectra_bot.store.parquet.compaction import compact_all
 
 START_NS = 1_767_225_600_000_000_000
 

@@ -9,8 +9,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from vectra_bot.analysis.frame_capture import ACK
-from vectra_bot.analysis.frame_reference import own_frames
+from vectra_bot.conformance.frames.frame_capture import ACK
+from vectra_bot.conformance.frames.frame_reference import own_frames
 from vectra_bot.wire.states import WireFormat
 
 Rows = list[dict[str, Any]]

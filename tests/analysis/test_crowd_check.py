@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from vectra_bot.analysis.capture_rows import Row, read_rows
-from vectra_bot.analysis.crowd_check import Verdict, check_crowd, compare, play_samples
-from vectra_bot.analysis.crowd_games import watch_games
-from vectra_bot.analysis.crowd_quantities import QUANTITIES, Sample, Samples
+from vectra_bot.conformance.crowd.crowd_check import Verdict, check_crowd, compare, play_samples
+from vectra_bot.conformance.crowd.crowd_games import watch_games
+from vectra_bot.conformance.crowd.crowd_quantities import QUANTITIES, Sample, Samples
+from vectra_bot.conformance.frames.capture_rows import Row, read_rows
 from vectra_bot.errors import InputError, UsageError
 from vectra_bot.exchange.config import ExchangeConfig
 from vectra_bot.game.fair import play_game

@@ -19,7 +19,7 @@ from tests.analysis.frame_rows import (
     save,
     state_rows,
 )
-from vectra_bot.analysis.frames_check import Reference, Result, check_frames, exceptions
+from vectra_bot.conformance.frames.frames_check import Reference, Result, check_frames, exceptions
 from vectra_bot.errors import InputError
 from vectra_bot.wire.states import WireFormat
 

@@ -17,9 +17,9 @@ from tests.analysis.frame_rows import (
     rows,
     state_rows,
 )
-from vectra_bot.analysis.frame_capture import CONNECTED, Seen, of_text
-from vectra_bot.analysis.frame_order import Finding, OrderCheck
-from vectra_bot.analysis.frame_shapes import state_kind
+from vectra_bot.conformance.frames.frame_capture import CONNECTED, Seen, of_text
+from vectra_bot.conformance.frames.frame_order import Finding, OrderCheck
+from vectra_bot.conformance.frames.frame_shapes import state_kind
 
 Change = Callable[[Rows], None]
 

@@ -10,7 +10,7 @@ from functools import cache
 import attrs
 import pytest
 
-from vectra_bot.analysis.money_check import FrameBooks, MoneyReport, check_money
+from vectra_bot.conformance.money_check import FrameBooks, MoneyReport, check_money
 from vectra_bot.exchange import Exchange, Outbound
 from vectra_bot.exchange.accounts import Account, Entry, Money
 from vectra_bot.wire.profile import default_profile

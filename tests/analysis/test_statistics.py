@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from vectra_bot.analysis.statistics import (
+from vectra_bot.conformance.crowd.statistics import (
     chance_bounds,
     ks_distance,
     ks_distance_to_law,

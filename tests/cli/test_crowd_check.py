@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from vectra_bot.analysis.crowd_games import watch_games
 from vectra_bot.cli.crowd_check import crowd_check
+from vectra_bot.conformance.crowd.crowd_games import watch_games
 from vectra_bot.errors import CheckFailed, InputError, UsageError
 from vectra_bot.exchange.config import ExchangeConfig
 

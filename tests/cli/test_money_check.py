@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from vectra_bot.analysis.money_check import check_money
 from vectra_bot.cli.main import main
 from vectra_bot.cli.money_check import _print
+from vectra_bot.conformance.money_check import check_money
 from vectra_bot.exchange import Exchange, Outbound
 
 SHORT = ("money-check", "--seed", "28", "--games", "1", "--crowd", "20", "--clients", "3")

@@ -29,7 +29,7 @@ from vectra_bot.cli.query import query
 from vectra_bot.cli.rows import csv_texts
 from vectra_bot.errors import InputError, UnknownNameError, UsageError
 from vectra_bot.models import ActionType, DocType, StateCause
-from vectra_bot.store.writing import part_path
+from vectra_bot.store.parquet.writer import part_path
 
 
 @pytest.fixture

@@ -21,8 +21,8 @@ from vectra_bot.cli.plot import MAX_SERIES, Drawing, Panel, Series, picture, pla
 from vectra_bot.cli.query import query
 from vectra_bot.errors import InputError, UsageError
 from vectra_bot.models import StateCause
-from vectra_bot.store.catalog import Result as Rows
-from vectra_bot.store.queries import QUERIES
+from vectra_bot.store.query.catalog import Result as Rows
+from vectra_bot.store.query.queries import QUERIES
 
 BRAILLE = {chr(code) for code in range(0x2800, 0x2900)}
 

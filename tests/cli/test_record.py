@@ -12,7 +12,7 @@ import pytest
 
 from vectra_bot.cli.main import main
 from vectra_bot.exchange import ExchangeConfig
-from vectra_bot.exchange.server import ExchangeServer
+from vectra_bot.server import ExchangeServer
 from vectra_bot.session.recovery import recover_store
 
 REPORT_KEYS = {

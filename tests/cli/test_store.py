@@ -16,9 +16,9 @@ import pytest
 from tests.store.test_checking import make_store, part, snapshot, ticks_of
 from vectra_bot.cli import main as shell
 from vectra_bot.cli.progress import Steps
-from vectra_bot.store.checking import KINDS, check_store
-from vectra_bot.store.journal import Journal
-from vectra_bot.store.manifest import MANIFEST
+from vectra_bot.journal.journal import Journal
+from vectra_bot.store.maintenance.check import KINDS, check_store
+from vectra_bot.store.parquet.manifest import MANIFEST
 
 COMMANDS = ("check", "recover", "compact", "migrate", "import", "stats", "drop")
 

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from vectra_bot.cli.store import store
-from vectra_bot.store.checking import KINDS
+from vectra_bot.store.maintenance.check import KINDS
 
 PAGE = Path(__file__).parents[2] / "docs" / "store-guide.md"
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -28,8 +28,8 @@ from vectra_bot.exchange import EvidenceDelays
 from vectra_bot.exchange.accounts import Account, Books, Entry, Money
 from vectra_bot.exchange.config import START_NS, GoldenPlan
 from vectra_bot.exchange.dice import Dice
-from vectra_bot.exchange.golden import GoldenHour
-from vectra_bot.exchange.rugpool import Drawing, Pool, pick
+from vectra_bot.exchange.features.golden import GoldenHour
+from vectra_bot.exchange.features.rugpool import Drawing, Pool, pick
 from vectra_bot.game import rules
 from vectra_bot.game.ledger import lamports_from_double
 

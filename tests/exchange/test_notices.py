@@ -11,12 +11,19 @@ from attrs import frozen
 
 from tests.exchange.driver import config
 from vectra_bot.exchange import Exchange
-from vectra_bot.exchange.calendar import BATCHES_NS, MINUTE_NS, Contests, Royales, planned, utc_text
 from vectra_bot.exchange.config import START_NS
-from vectra_bot.exchange.golden import GoldenEvent
-from vectra_bot.exchange.history import Finished, History
+from vectra_bot.exchange.features.calendar import (
+    BATCHES_NS,
+    MINUTE_NS,
+    Contests,
+    Royales,
+    planned,
+    utc_text,
+)
+from vectra_bot.exchange.features.golden import GoldenEvent
+from vectra_bot.exchange.features.history import Finished, History
+from vectra_bot.exchange.features.notices import Notices
 from vectra_bot.exchange.identities import Identities
-from vectra_bot.exchange.notices import Notices
 from vectra_bot.game.fair import play_game
 from vectra_bot.wire.amounts import js_text
 from vectra_bot.wire.states import WireFormat

@@ -13,7 +13,7 @@ from tests.exchange.scenario import LONG, SOL, account_of, ask, balanced, joined
 from vectra_bot.errors import ConfigError
 from vectra_bot.exchange import EvidenceDelays, ExchangeConfig
 from vectra_bot.exchange.accounts import Entry, Money
-from vectra_bot.exchange.sidegames import BETTING_S, PAUSE_S, ROLL_S
+from vectra_bot.exchange.features.sidegames import BETTING_S, PAUSE_S, ROLL_S
 from vectra_bot.game.sidegames import BBC, SideGame, bbc_game, candleflip_game
 from vectra_bot.wire.profile import parse_profile
 

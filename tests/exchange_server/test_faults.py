@@ -13,8 +13,8 @@ import pytest
 from tests.exchange_server.raw_client import RawClient, broadcasts, name_of, trace
 from vectra_bot.errors import InputError
 from vectra_bot.exchange import ExchangeConfig
-from vectra_bot.exchange.server import ExchangeServer, Login
 from vectra_bot.game.fair import play_game
+from vectra_bot.server import ExchangeServer, Login
 
 TOKENS = {"secret-1": Login(player_id="did:privy:one")}
 STATE = "gameStateUpdate"

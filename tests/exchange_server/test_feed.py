@@ -13,7 +13,7 @@ import socketio
 from tests.exchange_server.raw_client import TRACE_ID, RawClient, broadcasts, name_of, trace
 from vectra_bot.errors import InputError
 from vectra_bot.exchange import ExchangeConfig
-from vectra_bot.exchange.server import ExchangeServer, Login, TokenTable
+from vectra_bot.server import ExchangeServer, Login, TokenTable
 from vectra_bot.wire.states import WireFormat
 
 TOKENS = {

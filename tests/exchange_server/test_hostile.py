@@ -13,9 +13,9 @@ import pytest
 from tests.exchange_server.raw_client import RawClient, trace
 from vectra_bot.errors import ConfigError
 from vectra_bot.exchange import ExchangeConfig
-from vectra_bot.exchange.server import ExchangeServer, Login, ServerLimits
-from vectra_bot.exchange.server.limits import Bucket, Verdict, ack_id_of
 from vectra_bot.models.times import NS_PER_S
+from vectra_bot.server import ExchangeServer, Login, ServerLimits
+from vectra_bot.server.limits import Bucket, Verdict, ack_id_of
 
 TOKENS = {
     "secret-1": Login(player_id="did:privy:one"),

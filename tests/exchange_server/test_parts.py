@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from vectra_bot.clock import VirtualClock
 from vectra_bot.errors import ConfigError
-from vectra_bot.exchange.server.clients import Broadcasts
-from vectra_bot.exchange.server.faults import event_of
-from vectra_bot.exchange.server.pace import Pace
-from vectra_bot.exchange.server.transport import Prepared, websocket_frame
 from vectra_bot.models.times import NS_PER_S
+from vectra_bot.server.clients import Broadcasts
+from vectra_bot.server.faults import event_of
+from vectra_bot.server.pace import Pace
+from vectra_bot.server.transport import Prepared, websocket_frame
 
 
 def read_back(data: bytes) -> list[str]:

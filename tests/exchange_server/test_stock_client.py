@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from vectra_bot.exchange import ExchangeConfig
-from vectra_bot.exchange.server import ExchangeServer, Login
+from vectra_bot.server import ExchangeServer, Login
 
 SCRIPT = Path(__file__).with_name("stock_client.cjs")
 PLAYER = "did:privy:stock"

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from vectra_bot.errors import ConfigError, InputError
-from vectra_bot.exchange.server import Login, TokenTable, read_tokens
-from vectra_bot.exchange.server.tokens import MAX_TOKEN_LENGTH, derived_player_id
+from vectra_bot.server import Login, TokenTable, read_tokens
+from vectra_bot.server.tokens import MAX_TOKEN_LENGTH, derived_player_id
 
 SECRET = "a-very-secret-token"
 
@@ -115,7 +115,7 @@ def test_what_is_no_token_is_nobodys(token: object) -> None:
 
 def test_guests_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Open login stops making accounts at its bound; guests who are known may come back."""
-    monkeypatch.setattr("vectra_bot.exchange.server.tokens.MAX_GUESTS", 2)
+    monkeypatch.setattr("vectra_bot.server.tokens.MAX_GUESTS", 2)
     table = TokenTable(open_login=True)
 
     found = [table.find(token) is not None for token in ("a", "b", "c", "a")]

@@ -10,10 +10,10 @@ import pytest
 
 import vectra_bot
 from vectra_bot.game.fair import play_game, server_seed_hash
-from vectra_bot.session.importing import ImportReport
-from vectra_bot.store.accounting import FileReport
-from vectra_bot.store.catalog import open_store
-from vectra_bot.store.journal import Journal
+from vectra_bot.imports.report import FileReport
+from vectra_bot.imports.run import ImportReport
+from vectra_bot.journal.journal import Journal
+from vectra_bot.store.query.catalog import open_store
 
 SEED = "fedde170f25570df546c5c16de6f571b8253221f9307e977c4f5354a5aa078a4"
 GAME = "20250701-55b97a42871f441f"

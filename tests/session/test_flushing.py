@@ -16,12 +16,12 @@ import pytest
 from tests.session.test_record import recorded, resume_when_joined, rows, serve
 from tests.store.samples import HEADER, tick_document
 from vectra_bot.errors import ConfigError
+from vectra_bot.journal.entry import Entry
+from vectra_bot.journal.journal import Journal, journal_directory, read_journal
 from vectra_bot.session.config import FlushFlag, StopFlag
 from vectra_bot.session.recorder import RecordConfig, RecordReport
-from vectra_bot.store.entry import Entry
-from vectra_bot.store.journal import Journal, journal_directory, read_journal
-from vectra_bot.store.parquet import begin_session
-from vectra_bot.store.worker import PartsWorker
+from vectra_bot.store.parquet.builder import begin_session
+from vectra_bot.store.parquet.worker import PartsWorker
 
 SEED_SQL = "SELECT count(*) FROM '{}/doc_type=player_action/**/*.parquet'"
 
@@ -132,7 +132,7 @@ def test_a_child_ends_with_its_parent(tmp_path: Path) -> None:
     journal = a_journal(tmp_path, 1)
     journal.abandon()
     code = (
-        "import os, sys; from pathlib import Path; from vectra_bot.store.worker import PartsWorker\n"
+        "import os, sys; from pathlib import Path; from vectra_bot.store.parquet.worker import PartsWorker\n"
         "worker = PartsWorker(Path(sys.argv[1]), Path(sys.argv[2])); worker.closed(1)\n"
         "while worker.lag: worker.wait()\n"
         "print(worker._child.pid, worker.built, flush=True); os.kill(os.getpid(), 9)\n"

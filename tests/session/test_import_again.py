@@ -21,14 +21,14 @@ from tests.session.import_samples import (
 from tests.store.killing import killed_at
 from tests.store.samples import HEADER, tick_document
 from vectra_bot.errors import StoreError
-from vectra_bot.session.import_games import LEADERBOARD_KIND
-from vectra_bot.session.importing import import_paths
+from vectra_bot.fsio import files
+from vectra_bot.imports.games import LEADERBOARD_KIND
+from vectra_bot.imports.run import import_paths
+from vectra_bot.journal.entry import Entry
+from vectra_bot.journal.journal import Journal, journal_directory
 from vectra_bot.session.recovery import recover_store
-from vectra_bot.store import files
-from vectra_bot.store.entry import Entry
-from vectra_bot.store.journal import Journal, journal_directory
-from vectra_bot.store.parquet import build_parts
-from vectra_bot.store.sessions import list_sessions
+from vectra_bot.store.maintenance.sessions import list_sessions
+from vectra_bot.store.parquet.builder import build_parts
 
 __all__ = ["capture", "session"]  # the fixtures
 
@@ -52,7 +52,7 @@ def test_twice_is_once(capture: Path, tmp_path: Path) -> None:
 
 def run_until(path: Path, store: Path, at: int) -> bool:
     """Import in a process of its own that dies at operation *at*; return whether it came so far."""
-    imports = "from vectra_bot.session.importing import import_paths"
+    imports = "from vectra_bot.imports.run import import_paths"
     return killed_at(at, imports, "import_paths(sys.argv[2], sys.argv[3])", path, store)
 
 

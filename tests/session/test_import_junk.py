@@ -19,7 +19,7 @@ from tests.session.import_samples import (
 )
 from tests.store.samples import memory_folder
 from vectra_bot.errors import InputError, UsageError
-from vectra_bot.session.importing import import_paths
+from vectra_bot.imports.run import import_paths
 
 ROWS = st.sampled_from([board_row(n) for n in range(4)]).map(lambda row: json.dumps(row).encode())
 
@@ -85,7 +85,7 @@ def test_a_cut_archive_gives_what_can_be_read(tmp_path: Path, keep: float) -> No
 
 def test_gigantic_lines_are_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A line beyond the bound is one bad row; the next is read."""
-    monkeypatch.setattr("vectra_bot.session.import_lines.MAX_LINE", 1000)
+    monkeypatch.setattr("vectra_bot.imports.lines.MAX_LINE", 1000)
     path = write_lines(
         tmp_path / "a.jsonl", [board_row(1), b"x" * 5000, board_row(2), b'{"a": "' + b"y" * 999]
     )

@@ -17,11 +17,11 @@ from tests.session.import_samples import (
     only,
     query,
 )
+from vectra_bot.imports.run import import_paths
 from vectra_bot.models import DocType
-from vectra_bot.session.importing import import_paths
-from vectra_bot.store.catalog import open_store
-from vectra_bot.store.manifest import read_manifest
-from vectra_bot.store.sketch import merged_sketches
+from vectra_bot.store.parquet.manifest import read_manifest
+from vectra_bot.store.parquet.sketch import merged_sketches
+from vectra_bot.store.query.catalog import open_store
 
 
 @pytest.fixture(scope="module")

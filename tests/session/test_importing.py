@@ -25,12 +25,12 @@ from tests.session.import_samples import (
 )
 from vectra_bot.errors import ConfigError
 from vectra_bot.game.fair import play_game
+from vectra_bot.imports.config import FINISHED_KIND
+from vectra_bot.imports.games import LEADERBOARD_KIND
+from vectra_bot.imports.run import import_paths
+from vectra_bot.journal.journal import read_header
 from vectra_bot.session import ReplayConfig, replay_session
-from vectra_bot.session.import_config import FINISHED_KIND
-from vectra_bot.session.import_games import LEADERBOARD_KIND
-from vectra_bot.session.importing import import_paths
 from vectra_bot.session.replay import check_journal
-from vectra_bot.store.journal import read_header
 
 __all__ = ["capture", "session"]  # the fixtures
 

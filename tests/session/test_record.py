@@ -16,13 +16,13 @@ import pytest
 from tests.venues.scripted import JOINED, Peer, ScriptedServer
 from vectra_bot.errors import ConfigError, InputError, StoreError
 from vectra_bot.exchange import ExchangeConfig
-from vectra_bot.exchange.server import ExchangeServer
+from vectra_bot.journal.journal import read_journal
 from vectra_bot.models import Frame, FrameKind, GameFrame
+from vectra_bot.server import ExchangeServer
 from vectra_bot.session.config import StopFlag
 from vectra_bot.session.recorder import RecordConfig, RecordReport, record
 from vectra_bot.session.recovery import recover_store
 from vectra_bot.session.replay import check_journal
-from vectra_bot.store.journal import read_journal
 from vectra_bot.venues.patience import LiveSettings
 from vectra_bot.wire.decode import decode
 from vectra_bot.wire.states import WireFormat

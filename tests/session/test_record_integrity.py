@@ -15,12 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vectra_bot.engine.audit import Finding
-from vectra_bot.exchange import ExchangeConfig
-from vectra_bot.game.fair import play_game, server_seed_hash
-from vectra_bot.game.state import GameState
-from vectra_bot.models import AlertTrigger, Frame, GameFrame, SystemEvent
-from vectra_bot.session.integrity import (
+from vectra_bot.audit.auditor import (
     ALERT_TYPE,
     FINISHED_KIND,
     MAX_DECIDED,
@@ -29,6 +24,11 @@ from vectra_bot.session.integrity import (
     UNVERIFIED_KIND,
     FairAuditor,
 )
+from vectra_bot.engine.auditing import Finding
+from vectra_bot.exchange import ExchangeConfig
+from vectra_bot.game.fair import play_game, server_seed_hash
+from vectra_bot.game.state import GameState
+from vectra_bot.models import AlertTrigger, Frame, GameFrame, SystemEvent
 from vectra_bot.venues.embedded import EmbeddedVenue
 from vectra_bot.wire.decode import decode
 from vectra_bot.wire.states import WireFormat

@@ -15,6 +15,8 @@ import pytest
 
 import vectra_bot
 from vectra_bot.errors import StoreError
+from vectra_bot.journal.entry import Entry
+from vectra_bot.journal.journal import Journal, SessionLock, read_journal, write_journal
 from vectra_bot.models import Frame, SessionEnding
 from vectra_bot.session import ReplayConfig, replay_session
 from vectra_bot.session.header import same_session, watching_engine
@@ -27,8 +29,6 @@ from vectra_bot.session.recovery import (
 )
 from vectra_bot.session.replay import check_journal
 from vectra_bot.session.shell import NoGateway, SessionStats, Shell
-from vectra_bot.store.entry import Entry
-from vectra_bot.store.journal import Journal, SessionLock, read_journal, write_journal
 
 FAST: dict[str, Any] = {"games": 2, "seed": 7, "crowd": 0}
 BOT = """

@@ -9,7 +9,7 @@ from pathlib import Path
 
 _CHILD = """
 import os, signal, sys
-from vectra_bot.store import files
+from vectra_bot.fsio import files
 {imports}
 
 left = int(sys.argv[1])

@@ -15,19 +15,18 @@ import pytest
 
 from tests.store.s3_server import CREDENTIALS, S3Server, why_not
 from tests.store.samples import HEADER, action_document, tick_document
+from vectra_bot.journal.entry import Entry
+from vectra_bot.journal.journal import Journal, journal_directory
 from vectra_bot.models import ActionType
-from vectra_bot.store import objects
-from vectra_bot.store.catalog import Catalog
-from vectra_bot.store.compaction import compact_all
-from vectra_bot.store.entry import Entry
-from vectra_bot.store.journal import Journal, journal_directory
-from vectra_bot.store.manifest import MANIFEST, Part
-from vectra_bot.store.objects import Objects
-from vectra_bot.store.parquet import build_parts
+from vectra_bot.store.parquet.builder import build_parts
+from vectra_bot.store.parquet.compaction import compact_all
+from vectra_bot.store.parquet.manifest import MANIFEST, Part
+from vectra_bot.store.query.catalog import Catalog
 from vectra_bot.store.read_cache import ReadCache
-from vectra_bot.store.remote import RemoteStore, parse_store
+from vectra_bot.store.remote.address import RemoteStore, objects, parse_store
+from vectra_bot.store.remote.objects import Objects
+from vectra_bot.store.remote.upload import Uploader, read_remote_manifest
 from vectra_bot.store.remote_source import RemoteSource
-from vectra_bot.store.uploading import Uploader, read_remote_manifest
 
 TICKS = 5
 """Ticks of a segment."""
@@ -36,7 +35,7 @@ processes = multiprocessing.get_context("forkserver")
 """Processes begin with their imports done, and not as a copy of one that has talked to a server."""
 
 processes.set_forkserver_preload(
-    ["pyarrow.fs", "pyarrow.parquet", "vectra_bot.store.uploading", __name__]
+    ["pyarrow.fs", "pyarrow.parquet", "vectra_bot.store.remote.upload", __name__]
 )
 
 

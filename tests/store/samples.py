@@ -14,6 +14,7 @@ import attrs
 from hypothesis import strategies as st
 
 from tests.models.strategies import any_document
+from vectra_bot.journal.entry import Entry
 from vectra_bot.models import (
     ActionOutcome,
     ActionState,
@@ -37,7 +38,6 @@ from vectra_bot.models import (
     ServerState,
     StateCause,
 )
-from vectra_bot.store.entry import Entry
 
 SESSION = "s-1"
 HEADER: dict[str, Any] = {"session_id": SESSION, "mode": "paper", "venue": "embedded", "seed": 7}

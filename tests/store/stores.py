@@ -8,8 +8,8 @@ from pathlib import Path
 from tests.store.samples import SESSION
 from vectra_bot.models import DocType, Document, Envelope, Mode
 from vectra_bot.serde import document_packer
-from vectra_bot.store.manifest import Part
-from vectra_bot.store.writing import write_part
+from vectra_bot.store.parquet.manifest import Part
+from vectra_bot.store.parquet.writer import write_part
 
 
 def write_documents(

@@ -30,14 +30,15 @@ from tests.store.samples import (
 )
 from tests.store.stores import write_documents, write_ticks
 from vectra_bot.errors import InputError, StoreError, UnknownNameError, UsageError
+from vectra_bot.fsio import files
 from vectra_bot.models import ActionType, DocType, Document, MLEpisode
 from vectra_bot.serde import document_columns
-from vectra_bot.store import default_store, files
-from vectra_bot.store.catalog import Catalog, DamagedRows, open_store
-from vectra_bot.store.manifest import MANIFEST, part_folder, read_manifest, write_manifest
-from vectra_bot.store.schema import schema_of
+from vectra_bot.store.api import default_store
+from vectra_bot.store.parquet.manifest import MANIFEST, part_folder, read_manifest, write_manifest
+from vectra_bot.store.parquet.schema import schema_of
+from vectra_bot.store.parquet.writer import part_path
+from vectra_bot.store.query.catalog import Catalog, DamagedRows, open_store
 from vectra_bot.store.sources import ATTEMPTS, Damaged
-from vectra_bot.store.writing import part_path
 
 COUNT = "SELECT count(*), count(DISTINCT seq) FROM game_tick"
 

@@ -14,15 +14,21 @@ from hypothesis import strategies as st
 
 from tests.store.samples import HEADER, SESSION, memory_folder, small_session, tick_document
 from vectra_bot.errors import InputError, UnknownNameError
+from vectra_bot.journal.entry import Entry
+from vectra_bot.journal.journal import Journal, journal_directory
 from vectra_bot.models import DocType
-from vectra_bot.store.checking import KINDS, check_store
-from vectra_bot.store.compaction import compact_all
-from vectra_bot.store.entry import Entry
-from vectra_bot.store.journal import Journal, journal_directory
-from vectra_bot.store.manifest import MANIFEST, Part, part_folder, read_manifest, write_manifest
-from vectra_bot.store.parquet import build_parts
-from vectra_bot.store.part_checks import Problem, SeenNumbers
-from vectra_bot.store.stats import store_stats
+from vectra_bot.store.maintenance.check import KINDS, check_store
+from vectra_bot.store.maintenance.check_parts import Problem, SeenNumbers
+from vectra_bot.store.maintenance.stats import store_stats
+from vectra_bot.store.parquet.builder import build_parts
+from vectra_bot.store.parquet.compaction import compact_all
+from vectra_bot.store.parquet.manifest import (
+    MANIFEST,
+    Part,
+    part_folder,
+    read_manifest,
+    write_manifest,
+)
 
 TICKS = 40
 
@@ -107,7 +113,7 @@ def _forge(root: Path, rows: Callable[[list[int]], list[int]]) -> None:
     """Replace a part by one with other rows, with everything about it right in the manifest."""
     import pyarrow.parquet as pq
 
-    from vectra_bot.store.writing import write_table
+    from vectra_bot.store.parquet.writer import write_table
 
     table = pq.ParquetFile(part(root)).read()
     places = rows(list(range(table.num_rows)))

@@ -14,13 +14,13 @@ from tests.store.s3_server import CREDENTIALS, S3Server
 from vectra_bot.cli import main as shell
 from vectra_bot.errors import StoreError
 from vectra_bot.models import DocType
-from vectra_bot.store import objects
-from vectra_bot.store.checking import check_store
-from vectra_bot.store.manifest import MANIFEST
-from vectra_bot.store.objects import Objects
-from vectra_bot.store.part_checks import Problem
-from vectra_bot.store.stats import store_stats
-from vectra_bot.store.uploading import Uploader
+from vectra_bot.store.maintenance.check import check_store
+from vectra_bot.store.maintenance.check_parts import Problem
+from vectra_bot.store.maintenance.stats import store_stats
+from vectra_bot.store.parquet.manifest import MANIFEST
+from vectra_bot.store.remote.address import objects
+from vectra_bot.store.remote.objects import Objects
+from vectra_bot.store.remote.upload import Uploader
 
 SESSION = "s-1"
 FOLDER = f"doc_type={DocType.GAME_TICK.value}/session_id={SESSION}"

@@ -25,11 +25,15 @@ from tests.store.samples import (
     trade_document,
 )
 from vectra_bot.errors import StoreError
+from vectra_bot.fsio import files
+from vectra_bot.journal.entry import Entry
+from vectra_bot.journal.journal import Journal, journal_directory
 from vectra_bot.models import DocType, Frame
 from vectra_bot.serde import document_columns
-from vectra_bot.store import files
 from vectra_bot.store.adopting import MERGED
-from vectra_bot.store.compaction import (
+from vectra_bot.store.maintenance.rebuild import rebuild_session
+from vectra_bot.store.parquet.builder import build_parts, manifest_path, part_path, write_table
+from vectra_bot.store.parquet.compaction import (
     COMPACTED,
     MIN_PARTS,
     STAGING,
@@ -37,20 +41,16 @@ from vectra_bot.store.compaction import (
     compact_session,
     finish_compaction,
 )
-from vectra_bot.store.entry import Entry
-from vectra_bot.store.journal import Journal, journal_directory
-from vectra_bot.store.manifest import (
+from vectra_bot.store.parquet.manifest import (
     MANIFEST,
     part_folder,
     read_manifest,
     unlisted_files,
     write_manifest,
 )
-from vectra_bot.store.parquet import build_parts, manifest_path, part_path, write_table
-from vectra_bot.store.rebuilding import rebuild_session
-from vectra_bot.store.segment_record import read_segment_record
-from vectra_bot.store.swapping import swapping_alone
-from vectra_bot.store.writing import part_of
+from vectra_bot.store.parquet.segment_record import read_segment_record
+from vectra_bot.store.parquet.swapping import swapping_alone
+from vectra_bot.store.parquet.writer import part_of
 
 KINDS = (DocType.GAME_TICK, DocType.WS_EVENT, DocType.OTHER_PLAYER_ACTION, DocType.PLAYER_ACTION)
 
@@ -228,9 +228,9 @@ import os, shutil, sys
 from pathlib import Path
 import pyarrow.parquet
 from vectra_bot.models import DocType
-from vectra_bot.store import files
-from vectra_bot.store.compaction import compact_all
-from vectra_bot.store.rebuilding import rebuild_session
+from vectra_bot.fsio import files
+from vectra_bot.store.parquet.compaction import compact_all
+from vectra_bot.store.maintenance.rebuild import rebuild_session
 
 work, session, what, exchanges = Path(sys.argv[1]), sys.argv[2], sys.argv[3], sys.argv[4] == "True"
 

@@ -12,8 +12,8 @@ from benchmarks.faults import disk_faults
 from benchmarks.faults.kills import folder
 from tests.store.samples import HEADER
 from vectra_bot.errors import StoreError
-from vectra_bot.store import files
-from vectra_bot.store.journal import Journal
+from vectra_bot.fsio import files
+from vectra_bot.journal.journal import Journal
 
 SEED = 5
 

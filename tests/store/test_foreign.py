@@ -11,13 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from vectra_bot.imports.arrow.columns import convert
+from vectra_bot.imports.arrow.conform import Conformed, Envelope, conform, flat
+from vectra_bot.imports.arrow.files import groups_of, kind_by_columns
+from vectra_bot.imports.arrow.names import KEYS, match_names
 from vectra_bot.models import RECORDS, DocType
 from vectra_bot.serde import document_columns, record_from_row
-from vectra_bot.store.columns import convert
-from vectra_bot.store.conform import Conformed, Envelope, conform, flat
-from vectra_bot.store.foreign import groups_of, kind_by_columns
-from vectra_bot.store.matching import KEYS, match_names
-from vectra_bot.store.schema import schema_of
+from vectra_bot.store.parquet.schema import schema_of
 from vectra_bot.wire.amounts import sol
 
 DOUBLES = st.floats(width=64)

@@ -26,10 +26,9 @@ from tests.store.samples import (
     tick_document,
 )
 from vectra_bot.errors import InputError, JournalError, RecordError, StoreError
-from vectra_bot.models import ClockAdvanced, Direction, Frame, GamePhase
-from vectra_bot.store.entry import Entry
-from vectra_bot.store.framing import MAX_PAYLOAD, encode_entry, encode_group
-from vectra_bot.store.journal import (
+from vectra_bot.journal.entry import Entry
+from vectra_bot.journal.format import MAX_PAYLOAD, encode_entry, encode_group
+from vectra_bot.journal.journal import (
     Journal,
     compress_segment,
     journal_directory,
@@ -40,6 +39,7 @@ from vectra_bot.store.journal import (
     read_journal,
     write_journal,
 )
+from vectra_bot.models import ClockAdvanced, Direction, Frame, GamePhase
 
 _HEADER_ENTRY = Entry.of(0, "header", TS, {"header": {**HEADER, "journal_version": 2}})
 

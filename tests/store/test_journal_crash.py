@@ -18,11 +18,10 @@ import pytest
 
 from tests.store.samples import HEADER, small_session
 from vectra_bot.errors import InputError, JournalError, StoreError
-from vectra_bot.models import Frame
-from vectra_bot.store.entry import Entry
-from vectra_bot.store.files import Op, observing
-from vectra_bot.store.framing import MARK_BYTES, encode_entry
-from vectra_bot.store.journal import (
+from vectra_bot.fsio.files import Op, observing
+from vectra_bot.journal.entry import Entry
+from vectra_bot.journal.format import MARK_BYTES, encode_entry
+from vectra_bot.journal.journal import (
     Journal,
     SessionLock,
     compress_segment,
@@ -31,15 +30,16 @@ from vectra_bot.store.journal import (
     read_journal,
     read_segment,
 )
-from vectra_bot.store.segments import open_segment
+from vectra_bot.journal.segments import open_segment
+from vectra_bot.models import Frame
 
 # Appends groups of three and single entries, syncs now and then, rolls often, and says which entry the
 # journal has acknowledged.
 _WRITER = """
 import os, sys
 from vectra_bot.models import Frame
-from vectra_bot.store.entry import Entry
-from vectra_bot.store.journal import Journal
+from vectra_bot.journal.entry import Entry
+from vectra_bot.journal.journal import Journal
 journal = Journal.create(sys.argv[1], {"session_id": "s", "mode": "paper", "venue": "embedded"},
                          segment_bytes=200_000, sync_interval_s=0.005)
 seq = 0

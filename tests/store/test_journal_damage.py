@@ -15,11 +15,10 @@ from hypothesis import strategies as st
 
 from tests.store.samples import HEADER, memory_folder, text_journal
 from vectra_bot.errors import InputError, JournalError
-from vectra_bot.models import Frame
-from vectra_bot.store import files
-from vectra_bot.store.entry import Entry
-from vectra_bot.store.framing import MARK, MARK_BODY, MARK_BYTES, encode_group, whole_entries
-from vectra_bot.store.journal import (
+from vectra_bot.fsio import files
+from vectra_bot.journal.entry import Entry
+from vectra_bot.journal.format import MARK, MARK_BODY, MARK_BYTES, encode_group, whole_entries
+from vectra_bot.journal.journal import (
     Journal,
     compress_segment,
     ends_with_close,
@@ -28,7 +27,8 @@ from vectra_bot.store.journal import (
     read_journal,
     write_journal,
 )
-from vectra_bot.store.salvage import salvage
+from vectra_bot.journal.salvage import salvage
+from vectra_bot.models import Frame
 
 PAGE = 4096
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from vectra_bot.errors import StoreError
 from vectra_bot.models import DocType
-from vectra_bot.store.manifest import (
+from vectra_bot.store.parquet.manifest import (
     MANIFEST,
     Part,
     add_part,

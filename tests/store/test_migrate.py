@@ -15,13 +15,13 @@ from tests.store.released.v1 import old
 from tests.store.samples import tick_document
 from tests.store.stores import write_documents
 from vectra_bot.errors import InputError, StoreError
+from vectra_bot.imports.migrate import BACKUP, BUILDING, MARK, migrate_store
+from vectra_bot.imports.schema_v1 import map_rows
+from vectra_bot.journal.journal import Journal, journal_directory
 from vectra_bot.models import DocType
-from vectra_bot.store.catalog import open_store
-from vectra_bot.store.journal import Journal, journal_directory
-from vectra_bot.store.manifest import read_manifest
-from vectra_bot.store.migrate import BACKUP, BUILDING, MARK, migrate_store
-from vectra_bot.store.schema_v1 import map_rows
-from vectra_bot.store.sessions import list_sessions
+from vectra_bot.store.maintenance.sessions import list_sessions
+from vectra_bot.store.parquet.manifest import read_manifest
+from vectra_bot.store.query.catalog import open_store
 
 __all__ = ["old"]  # the fixture
 

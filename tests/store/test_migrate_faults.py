@@ -20,19 +20,19 @@ from tests.store.released import v1, v2_bare
 from tests.store.released.reading import detail_of, rows_of, tree_of
 from tests.store.released.v1 import old
 from vectra_bot.errors import StoreError
-from vectra_bot.store import files
-from vectra_bot.store.accounting import FileReport
-from vectra_bot.store.conform import Envelope, conform
-from vectra_bot.store.matching import match_names
-from vectra_bot.store.migrate import BACKUP, BUILDING, MARK, migrate_store
-from vectra_bot.store.schema_v1 import map_rows
+from vectra_bot.fsio import files
+from vectra_bot.imports.arrow.conform import Envelope, conform
+from vectra_bot.imports.arrow.names import match_names
+from vectra_bot.imports.migrate import BACKUP, BUILDING, MARK, migrate_store
+from vectra_bot.imports.report import FileReport
+from vectra_bot.imports.schema_v1 import map_rows
 
 __all__ = ["old"]  # the fixture
 
 
 def run_until(store: Path, at: int) -> bool:
     """Migrate in a process of its own that dies at operation *at*; return whether it came so far."""
-    imports = "from vectra_bot.store.migrate import migrate_store"
+    imports = "from vectra_bot.imports.migrate import migrate_store"
     return killed_at(at, imports, "migrate_store(sys.argv[2])", store)
 
 

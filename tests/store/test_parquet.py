@@ -31,14 +31,12 @@ from tests.store.samples import (
     tick_document,
 )
 from vectra_bot.errors import JournalError, StoreError
+from vectra_bot.fsio import files
+from vectra_bot.journal.entry import Entry
+from vectra_bot.journal.journal import Journal, journal_directory, list_segments
 from vectra_bot.models import RECORDS, Direction, DocType, Document, Envelope, Frame, Mode
 from vectra_bot.serde import document_columns, document_from_row, document_packer
-from vectra_bot.store import files, parquet
-from vectra_bot.store.compaction import compact_all
-from vectra_bot.store.entry import Entry
-from vectra_bot.store.journal import Journal, journal_directory, list_segments
-from vectra_bot.store.manifest import Part, part_folder, read_manifest
-from vectra_bot.store.parquet import (
+from vectra_bot.store.parquet.builder import (
     begin_session,
     build_parts,
     doc_type_of,
@@ -48,8 +46,11 @@ from vectra_bot.store.parquet import (
     read_segment_record,
     write_part,
 )
-from vectra_bot.store.segment_record import has_record
-from vectra_bot.store.writing import open_part, part_of
+from vectra_bot.store.parquet.builder import builder as parquet
+from vectra_bot.store.parquet.compaction import compact_all
+from vectra_bot.store.parquet.manifest import Part, part_folder, read_manifest
+from vectra_bot.store.parquet.segment_record import has_record
+from vectra_bot.store.parquet.writer import open_part, part_of
 
 
 @pytest.fixture

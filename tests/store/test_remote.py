@@ -22,10 +22,10 @@ from hypothesis import strategies as st
 from tests.store.samples import memory_folder
 from vectra_bot.errors import InputError, StoreError
 from vectra_bot.models import DocType
-from vectra_bot.store.manifest import Part
-from vectra_bot.store.objects import without_secrets
+from vectra_bot.store.parquet.manifest import Part
 from vectra_bot.store.read_cache import DamagedObjectError, ReadCache, cache_directory, cache_limit
-from vectra_bot.store.remote import LocalStore, RemoteStore, is_remote, parse_store
+from vectra_bot.store.remote.address import LocalStore, RemoteStore, is_remote, parse_store
+from vectra_bot.store.remote.objects import without_secrets
 
 # ------------------------------------------------------------------------------------ addresses
 
@@ -144,7 +144,7 @@ def test_the_region_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
 
 _ASKS = """
 import sys
-from vectra_bot.store.remote import parse_store
+from vectra_bot.store.remote.address import parse_store
 parse_store(sys.argv[1]).filesystem()
 """
 

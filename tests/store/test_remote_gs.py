@@ -16,12 +16,12 @@ import pytest
 from tests.store.remote_samples import listed, open_with, parts_of, record, ticks_of, unlisted
 from tests.store.samples import memory_folder
 from vectra_bot.errors import StoreError
-from vectra_bot.store.checking import check_store
-from vectra_bot.store.compaction import compact_all
-from vectra_bot.store.manifest import Part
-from vectra_bot.store.objects import Objects
-from vectra_bot.store.remote import RemoteStore
-from vectra_bot.store.uploading import Uploader
+from vectra_bot.store.maintenance.check import check_store
+from vectra_bot.store.parquet.compaction import compact_all
+from vectra_bot.store.parquet.manifest import Part
+from vectra_bot.store.remote.address import RemoteStore
+from vectra_bot.store.remote.objects import Objects
+from vectra_bot.store.remote.upload import Uploader
 
 S = "s-1"
 # It ends with its standard input, so that it never outlives the tests.

@@ -25,14 +25,14 @@ from tests.store.s3_server import S3Server
 from tests.store.samples import memory_folder
 from vectra_bot.errors import InputError, StoreError
 from vectra_bot.models import DocType
-from vectra_bot.store.catalog import Catalog, DamagedRows, open_store
-from vectra_bot.store.compaction import compact_all
-from vectra_bot.store.manifest import MANIFEST, part_folder, read_manifest
-from vectra_bot.store.objects import Objects
-from vectra_bot.store.queries import QUERIES, SEED_PATH
+from vectra_bot.store.parquet.compaction import compact_all
+from vectra_bot.store.parquet.manifest import MANIFEST, part_folder, read_manifest
+from vectra_bot.store.query.catalog import Catalog, DamagedRows, open_store
+from vectra_bot.store.query.queries import QUERIES, SEED_PATH
 from vectra_bot.store.read_cache import ReadCache
+from vectra_bot.store.remote.objects import Objects
+from vectra_bot.store.remote.upload import Uploader
 from vectra_bot.store.remote_source import RemoteSource, open_remote
-from vectra_bot.store.uploading import Uploader
 
 S = "s-1"
 KINDS = (DocType.GAME_TICK, DocType.PLAYER_ACTION)
@@ -275,7 +275,7 @@ def test_no_store_is_one_clear_error(server: S3Server, url: str, tmp_path: Path)
 
 _USER = """
 import sys
-from vectra_bot.store.catalog import open_store
+from vectra_bot.store.query.catalog import open_store
 catalog = open_store(sys.argv[1])
 print(catalog.sql("SELECT count(*) FROM game_tick").rows[0][0])
 held = catalog.batches("game_tick", rows=1)  # open at the end, as the catalog is

@@ -32,18 +32,18 @@ from tests.store.remote_samples import (
 from tests.store.s3_server import CREDENTIALS, S3Server
 from tests.store.samples import memory_folder
 from vectra_bot.errors import InputError, StoreError, UnknownNameError
+from vectra_bot.journal.journal import journal_directory
 from vectra_bot.models import DocType
-from vectra_bot.store import objects
-from vectra_bot.store.catalog import open_store
-from vectra_bot.store.compaction import compact_all
-from vectra_bot.store.journal import journal_directory
-from vectra_bot.store.manifest import MANIFEST, part_folder, read_manifest, write_manifest
-from vectra_bot.store.objects import Objects
+from vectra_bot.store.maintenance.rebuild import rebuild_session
+from vectra_bot.store.maintenance.sessions import repair_store
+from vectra_bot.store.parquet.compaction import compact_all
+from vectra_bot.store.parquet.manifest import MANIFEST, part_folder, read_manifest, write_manifest
+from vectra_bot.store.parquet.writer import part_of
 from vectra_bot.store.pruning import PRUNED, prune
-from vectra_bot.store.rebuilding import rebuild_session
-from vectra_bot.store.sessions import repair_store
-from vectra_bot.store.uploading import Uploader, upload_all, upload_lock
-from vectra_bot.store.writing import part_of
+from vectra_bot.store.query.catalog import open_store
+from vectra_bot.store.remote.address import objects
+from vectra_bot.store.remote.objects import Objects
+from vectra_bot.store.remote.upload import Uploader, upload_all, upload_lock
 
 S = "s-1"
 

@@ -15,8 +15,8 @@ from tests.store.samples import memory_folder
 from vectra_bot.errors import StoreError
 from vectra_bot.models import RECORDS, SCHEMA_VERSION, DocType, Envelope, Mode
 from vectra_bot.serde import document_columns, document_packer
-from vectra_bot.store.schema import check_version, schema_of, sql_columns, writer_options
-from vectra_bot.store.writing import rows_to_table
+from vectra_bot.store.parquet.schema import check_version, schema_of, sql_columns, writer_options
+from vectra_bot.store.parquet.writer import rows_to_table
 
 KINDS = pytest.mark.parametrize("doc_type", DocType, ids=lambda d: d.value)
 

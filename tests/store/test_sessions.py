@@ -11,19 +11,19 @@ import pytest
 
 from tests.store.samples import HEADER, SESSION, TS, small_session, text_line
 from vectra_bot.errors import JournalError, StoreError, UnknownNameError
+from vectra_bot.fsio import files
+from vectra_bot.journal.entry import Entry
+from vectra_bot.journal.journal import Journal, compress_segment, journal_directory, never_began
+from vectra_bot.journal.segments import Segment, content_of
 from vectra_bot.models import DocType
-from vectra_bot.store import files
-from vectra_bot.store.entry import Entry
-from vectra_bot.store.journal import Journal, compress_segment, journal_directory, never_began
-from vectra_bot.store.parquet import begin_session, build_parts, manifest_path, part_path
-from vectra_bot.store.segments import Segment, content_of
-from vectra_bot.store.sessions import (
+from vectra_bot.store.maintenance.sessions import (
     drop_session,
     is_running,
     list_sessions,
     repair_store,
     unfinished_sessions,
 )
+from vectra_bot.store.parquet.builder import begin_session, build_parts, manifest_path, part_path
 
 
 def _session(store: Path, session_id: str) -> Journal:
@@ -205,7 +205,7 @@ def test_reader_survives_a_writer_that_cuts_its_file(tmp_path: Path) -> None:
 
 def _repair_elsewhere(store: Path) -> str:
     code = (
-        "import sys; from vectra_bot.store.sessions import repair_store; "
+        "import sys; from vectra_bot.store.maintenance.sessions import repair_store; "
         "found = repair_store(sys.argv[1]); print(found.built, found.removed, found.unfinished)"
     )
     run = subprocess.run(

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vectra_bot.errors import StoreError
-from vectra_bot.store.sketch import (
+from vectra_bot.store.parquet.sketch import (
     ACCURACY,
     Sketch,
     latency_sketches,

@@ -15,8 +15,8 @@ from tests.store.samples import tick_document
 from tests.store.stores import write_documents
 from vectra_bot.errors import InputError, VectraError
 from vectra_bot.models import DocType
-from vectra_bot.store.catalog import Catalog, open_store
-from vectra_bot.store.statements import kinds_named, read_only
+from vectra_bot.store.query.catalog import Catalog, open_store
+from vectra_bot.store.query.statements import kinds_named, read_only
 
 OUTSIDE = "file system operations are disabled|SQL reads the store .* and nothing else"
 

@@ -24,9 +24,8 @@ from tests.store.samples import (
     text_line,
 )
 from vectra_bot.errors import InputError, JournalError, StoreError
-from vectra_bot.models import Frame
-from vectra_bot.store.entry import Entry
-from vectra_bot.store.journal import (
+from vectra_bot.journal.entry import Entry
+from vectra_bot.journal.journal import (
     Journal,
     compress_segment,
     ends_with_close,
@@ -38,6 +37,7 @@ from vectra_bot.store.journal import (
     read_segment,
     write_journal,
 )
+from vectra_bot.models import Frame
 
 OLD_HEADER = Entry.of(0, "header", TS, {"header": {**HEADER, "journal_version": 1}})
 CLOSE = Entry.of(8, "close", TS, {"reason": "games played"})

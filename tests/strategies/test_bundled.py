@@ -13,7 +13,7 @@ import pytest
 import vectra_bot
 from vectra_bot.analysis.odds import sidebet_return
 from vectra_bot.params import parameters
-from vectra_bot.store.catalog import open_store
+from vectra_bot.store.query.catalog import open_store
 
 BUNDLED = {
     point.name: point.load()

@@ -19,11 +19,11 @@ import pytest
 
 import vectra_bot
 from vectra_bot.game.sidegames import bbc_game, candleflip_game
+from vectra_bot.journal.journal import list_segments, read_journal
 from vectra_bot.models import DocType
 from vectra_bot.session.recovery import recover_store
 from vectra_bot.session.replay import check_journal
-from vectra_bot.store.catalog import open_store
-from vectra_bot.store.journal import list_segments, read_journal
+from vectra_bot.store.query.catalog import open_store
 
 NAMES = ("bbc", "candleflip", "leveraged", "short")
 CLASSES = {

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from tests.wire import samples
 from vectra_bot.errors import ConfigError, WireError
-from vectra_bot.exchange.server.answers import ANSWERED
 from vectra_bot.models import (
     ActionType,
     Command,
@@ -27,6 +26,7 @@ from vectra_bot.models import (
     UnknownEvent,
     VenueNotice,
 )
+from vectra_bot.server.answers import ANSWERED
 from vectra_bot.wire.builders import DRAWINGS
 from vectra_bot.wire.decode import decode
 from vectra_bot.wire.encode import encode_request

@@ -49,7 +49,7 @@ def crowd_check(
     Exit code 0 if all passed, 1 if anything failed or nothing could be compared, 2 for a wrong
     command line, 3 for a file that cannot be used.
     """
-    from vectra_bot.analysis.crowd_check import check_crowd
+    from vectra_bot.conformance.crowd.crowd_check import check_crowd
     from vectra_bot.errors import CheckFailed, UsageError
     from vectra_bot.exchange.config import DEFAULT_CROWD
 

@@ -13,7 +13,7 @@ from vectra_bot.cli.output import clean, json_option, print_json
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from vectra_bot.analysis.frames_check import Result
+    from vectra_bot.conformance.frames.frames_check import Result
     from vectra_bot.wire.states import WireFormat
 
 _EXAMPLES = """\b
@@ -50,7 +50,7 @@ def frames_check(*, file: str, games: int, seed: int, strict: bool, as_json: boo
     Exit code 0 if nothing differs but what is listed, 1 if anything else does, 2 for a wrong
     command line, 3 for a file that cannot be used.
     """
-    from vectra_bot.analysis.frames_check import Reference, check_frames
+    from vectra_bot.conformance.frames.frames_check import Reference, check_frames
     from vectra_bot.errors import CheckFailed
 
     result = check_frames(file, Reference(games, seed, _progress(games)), strict=strict)

@@ -11,9 +11,9 @@ import click
 
 from vectra_bot.cli import HELP_OPTIONS
 from vectra_bot.cli.output import json_option, print_json
+from vectra_bot.loading import strategy_names
 from vectra_bot.params import Parameter, parameters
 from vectra_bot.plugins import PluginInfo, discover
-from vectra_bot.session.loading import strategy_names
 from vectra_bot.strategy import Strategy
 
 

@@ -11,7 +11,7 @@ from vectra_bot.cli.output import counting, json_option, print_json
 from vectra_bot.errors import CheckFailed
 
 if TYPE_CHECKING:
-    from vectra_bot.analysis.money_check import MoneyReport
+    from vectra_bot.conformance.money_check import MoneyReport
 
 _EPILOG = """\b
 Examples:
@@ -37,7 +37,7 @@ def money_check(
     and compares it with the books. Shorts, leverage, bonus money and side games are unverified models of
     the venue. Exit code 1 if a lamport is missing.
     """
-    from vectra_bot.analysis.money_check import check_money
+    from vectra_bot.conformance.money_check import check_money
     from vectra_bot.wire.states import WireFormat
 
     with counting("games", games) as progress:

@@ -17,8 +17,8 @@ from vectra_bot.cli.rows import is_number
 from vectra_bot.errors import InputError, UsageError
 
 if TYPE_CHECKING:
-    from vectra_bot.store.catalog import Result
-    from vectra_bot.store.queries import Chart
+    from vectra_bot.store.query.catalog import Result
+    from vectra_bot.store.query.queries import Chart
 
 SUFFIXES: Final = (".png", ".svg", ".pdf")
 MAX_CATEGORIES: Final = 40

@@ -12,7 +12,7 @@ from vectra_bot.cli import HELP_OPTIONS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from vectra_bot.store.catalog import Catalog, Result
+    from vectra_bot.store.query.catalog import Catalog, Result
     from vectra_bot.store.sources import Damaged
 
 _SQL_WORDS = (
@@ -69,8 +69,8 @@ def query(query: str | None, **options: Any) -> None:
     else. In JSON and CSV, amounts of SOL have all nine decimals, exactly as stored; times are ISO 8601.
     """
     from vectra_bot.cli.options import pairs
-    from vectra_bot.store import default_store
-    from vectra_bot.store.catalog import open_store
+    from vectra_bot.store.api import default_store
+    from vectra_bot.store.query.catalog import open_store
 
     plot: str | None = options["plot"]
     if plot is not None and query is None and not _is_picture(plot):
@@ -92,8 +92,8 @@ def query(query: str | None, **options: Any) -> None:
 
 
 def _names() -> Result:
-    from vectra_bot.store.catalog import Result
-    from vectra_bot.store.queries import QUERIES
+    from vectra_bot.store.query.catalog import Result
+    from vectra_bot.store.query.queries import QUERIES
 
     return Result(("name", "summary"), [(named.name, named.summary) for named in QUERIES])
 
@@ -134,7 +134,7 @@ def _write(
     catalog: Catalog, query: str, params: dict[str, Any], form: str, most: int | None
 ) -> None:
     """Print a query's rows as they come: never all of them are in memory."""
-    from vectra_bot.store.queries import named_query, values_of
+    from vectra_bot.store.query.queries import named_query, values_of
 
     if _is_sql(query):
         stream = catalog.stream(query, params or None)
@@ -187,7 +187,7 @@ def _draw(query: str, result: Result, plot: str) -> None:
 
     from vectra_bot.cli import chart
     from vectra_bot.cli.plot import picture, plan
-    from vectra_bot.store.queries import named_query
+    from vectra_bot.store.query.queries import named_query
 
     title = " ".join(query.split())
     title = title if len(title) <= _TITLE else title[: _TITLE - 1] + "…"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import shlex
 from decimal import Decimal
 
-from vectra_bot.analysis.report import Report
 from vectra_bot.cli.live import by_state
 from vectra_bot.cli.tables import print_pairs
+from vectra_bot.report.session import Report
 
 _DEFAULT_QUERY = "cash-per-game"
 
@@ -89,7 +89,7 @@ def _latency(report: Report) -> str:
 
 def store_option(store: str) -> str:
     """Return the option that names *store* to another command, empty if it is the default."""
-    from vectra_bot.store import default_store
+    from vectra_bot.store.api import default_store
 
     return "" if store == str(default_store()) else f" --store {shlex.quote(store)}"
 

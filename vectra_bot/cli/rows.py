@@ -17,7 +17,7 @@ import msgspec
 from vectra_bot.cli.output import clean
 
 if TYPE_CHECKING:
-    from vectra_bot.store.catalog import Result
+    from vectra_bot.store.query.catalog import Result
 
 _GAP = "  "
 _NARROWEST: Final = 8

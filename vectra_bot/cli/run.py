@@ -32,7 +32,7 @@ from vectra_bot.session.config import load_profile
 from vectra_bot.wire.profile import Profile, default_profile
 
 if TYPE_CHECKING:
-    from vectra_bot.analysis.report import Report
+    from vectra_bot.report.session import Report
     from vectra_bot.session.config import Observer
 
 _EPILOG = """\b

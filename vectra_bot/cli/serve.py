@@ -13,7 +13,7 @@ from vectra_bot.cli import HELP_OPTIONS
 
 if TYPE_CHECKING:
     from vectra_bot.exchange import ExchangeConfig
-    from vectra_bot.exchange.server import ExchangeServer, TokenTable
+    from vectra_bot.server import ExchangeServer, TokenTable
     from vectra_bot.venues.embedded import ExchangeLog
     from vectra_bot.wire.profile import Profile
 
@@ -188,8 +188,8 @@ def _server(
 ) -> tuple[ExchangeServer, ExchangeConfig]:
     from vectra_bot.config import parse_speed
     from vectra_bot.errors import UsageError
-    from vectra_bot.exchange.server import ExchangeServer
-    from vectra_bot.exchange.server.origin import is_loopback
+    from vectra_bot.server import ExchangeServer
+    from vectra_bot.server.origin import is_loopback
     from vectra_bot.session.config import load_profile
 
     if not is_loopback(options["host"]) and not options["public"]:
@@ -262,8 +262,8 @@ def _config(
 
 def _tokens(options: dict[str, Any]) -> TokenTable:
     from vectra_bot.exchange.identities import Identities
-    from vectra_bot.exchange.server import Login, TokenTable, read_tokens
-    from vectra_bot.exchange.server.tokens import cash_lamports
+    from vectra_bot.server import Login, TokenTable, read_tokens
+    from vectra_bot.server.tokens import cash_lamports
 
     with _options_blamed():
         cash = cash_lamports(options["cash"], "--cash")

@@ -12,9 +12,9 @@ from vectra_bot.cli.progress import Steps
 from vectra_bot.cli.store_options import address, size, store_options
 
 if TYPE_CHECKING:
-    from vectra_bot.store.checking import CheckReport
-    from vectra_bot.store.part_checks import Problem
-    from vectra_bot.store.stats import StoreStats
+    from vectra_bot.store.maintenance.check import CheckReport
+    from vectra_bot.store.maintenance.check_parts import Problem
+    from vectra_bot.store.maintenance.stats import StoreStats
 
 _CHECK_EPILOG = """\b
 Examples:
@@ -53,7 +53,7 @@ def check(
     Sessions that are being written are checked as far as they stand.
     """
     from vectra_bot.clock import WallClock
-    from vectra_bot.store.checking import check_store
+    from vectra_bot.store.maintenance.check import check_store
 
     clock = WallClock()
     started = clock.monotonic_ns()
@@ -101,7 +101,7 @@ def stats(*, store: str | None, verbose: bool, as_json: bool) -> None:
 
     The figures are those of the manifests; `store check` reads what is in the files.
     """
-    from vectra_bot.store.stats import store_stats
+    from vectra_bot.store.maintenance.stats import store_stats
 
     with Steps(verbose=verbose) as told:
         found = store_stats(address(store), told=told)

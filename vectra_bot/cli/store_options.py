@@ -11,7 +11,7 @@ import click
 from vectra_bot.cli.output import json_option
 
 if TYPE_CHECKING:
-    from vectra_bot.store.remote import RemoteStore
+    from vectra_bot.store.remote.address import RemoteStore
 
 
 def store_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -34,7 +34,7 @@ def store_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def address(store: str | None) -> str:
     """Return path or address of the store that was named, or of the default one."""
-    from vectra_bot.store import default_store
+    from vectra_bot.store.api import default_store
 
     return str(store or default_store())
 
@@ -46,7 +46,7 @@ def located(store: str | None) -> Path | RemoteStore:
         InputError: there is no such folder, or the address is none.
     """
     from vectra_bot.errors import InputError
-    from vectra_bot.store.remote import LocalStore, parse_store
+    from vectra_bot.store.remote.address import LocalStore, parse_store
 
     found = parse_store(address(store))
     if not isinstance(found, LocalStore):
@@ -79,7 +79,7 @@ def checked_sessions(store: Path, names: Iterable[str]) -> list[str]:
         UnknownNameError: the store has no such session.
     """
     from vectra_bot.errors import UnknownNameError
-    from vectra_bot.store.sessions import list_sessions
+    from vectra_bot.store.maintenance.sessions import list_sessions
 
     known = list_sessions(store)
     wanted = list(dict.fromkeys(names))

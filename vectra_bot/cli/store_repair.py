@@ -13,7 +13,7 @@ from vectra_bot.cli.progress import Steps
 from vectra_bot.cli.store_options import checked_sessions, local, located, size, store_options
 
 if TYPE_CHECKING:
-    from vectra_bot.store.compaction import CompactionReport
+    from vectra_bot.store.parquet.compaction import CompactionReport
 
 _RECOVER_EPILOG = """\b
 Examples:
@@ -70,8 +70,8 @@ def recover(
 
     Exit code 1 if something could not be put right: each such thing is named.
     """  # fmt: skip
-    from vectra_bot.cli.store_recovery import recover_all
     from vectra_bot.clock import WallClock
+    from vectra_bot.session.recover_store import recover_all
 
     clock = WallClock()
     started = clock.monotonic_ns()
@@ -132,7 +132,7 @@ def compact(
     """
     from vectra_bot.clock import WallClock
     from vectra_bot.errors import UsageError
-    from vectra_bot.store.compaction import compact_all
+    from vectra_bot.store.parquet.compaction import compact_all
 
     if bool(sessions) == everything:
         raise UsageError("give the sessions to compact, or --all for all closed ones of the store")
@@ -185,7 +185,7 @@ def drop(*, store: str | None, session: str, yes: bool, verbose: bool, as_json: 
     import sys
 
     from vectra_bot.errors import UsageError
-    from vectra_bot.store.sessions import drop_session
+    from vectra_bot.store.maintenance.sessions import drop_session
 
     root = local(store)
     if not yes:

@@ -69,7 +69,7 @@ def verify(
 
 
 def _file_result(file: str) -> dict[str, Any]:
-    from vectra_bot.analysis.verification import verify_file
+    from vectra_bot.conformance.verification import verify_file
 
     return verify_file(file).to_json()
 
@@ -77,7 +77,7 @@ def _file_result(file: str) -> dict[str, Any]:
 def _seed_result(
     seed: str, game_id: str, version: str | None, prices: str | None
 ) -> dict[str, Any]:
-    from vectra_bot.analysis.verification import verify_seed
+    from vectra_bot.conformance.verification import verify_seed
     from vectra_bot.game.rules import LAW_VERSION
 
     return verify_seed(seed, game_id, version or LAW_VERSION, prices)

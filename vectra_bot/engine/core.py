@@ -25,7 +25,7 @@ from vectra_bot.actions.notes import (
     Submitted,
 )
 from vectra_bot.actions.risk import HaltCause, Limits
-from vectra_bot.engine.audit import Auditor, Findings
+from vectra_bot.engine.auditing import Auditor, Findings
 from vectra_bot.engine.output import Effect, EngineOutput
 from vectra_bot.game import changes
 from vectra_bot.game.amounts import lamports_from_double, to_lamports, to_sol

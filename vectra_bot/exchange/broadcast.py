@@ -6,12 +6,12 @@ from collections.abc import Iterable
 
 from msgspec import UNSET, Raw, UnsetType
 
-from vectra_bot.exchange.calendar import Person, Royales
-from vectra_bot.exchange.history import History
+from vectra_bot.exchange.features.calendar import Person, Royales
+from vectra_bot.exchange.features.history import History
+from vectra_bot.exchange.features.leaderboard import Leaderboard
+from vectra_bot.exchange.features.rugpool import Pool
 from vectra_bot.exchange.identities import Identities
-from vectra_bot.exchange.leaderboard import Leaderboard
 from vectra_bot.exchange.market import Market
-from vectra_bot.exchange.rugpool import Pool
 from vectra_bot.game import rules
 from vectra_bot.wire.amounts import number
 from vectra_bot.wire.frames import event_text, is_plain, raw_part

@@ -13,10 +13,10 @@ from attrs import frozen
 
 from vectra_bot.exchange.accounts import Account, Coin
 from vectra_bot.exchange.config import EvidenceDelays, ExchangeConfig, RequestRecord
+from vectra_bot.exchange.features.sidegames import SideGames
 from vectra_bot.exchange.identities import Identities
 from vectra_bot.exchange.mail import Mail, round_bet_payload, sidebet_payload
 from vectra_bot.exchange.market import Market
-from vectra_bot.exchange.sidegames import SideGames
 from vectra_bot.game import rules
 from vectra_bot.game.ledger import LedgerError, buy_qty, to_lamports, to_sol
 from vectra_bot.game.sidegames import BBC, CANDLEFLIP

@@ -27,7 +27,7 @@ from vectra_bot.exchange.config import (
     ExchangeConfig,
     RequestRecord,
 )
-from vectra_bot.exchange.history import Finished
+from vectra_bot.exchange.features.history import Finished
 from vectra_bot.exchange.market import Settled
 from vectra_bot.exchange.output import ExchangeOutput
 from vectra_bot.exchange.schedule import Rank

@@ -10,8 +10,7 @@ from msgspec import UNSET, Raw
 from vectra_bot.exchange.accounts import Account
 from vectra_bot.exchange.broadcast import Broadcast
 from vectra_bot.exchange.config import EvidenceDelays
-from vectra_bot.exchange.identities import Identities
-from vectra_bot.exchange.leaderboard import (
+from vectra_bot.exchange.features.leaderboard import (
     PRACTICE_COIN,
     Leaderboard,
     coin_address,
@@ -19,15 +18,16 @@ from vectra_bot.exchange.leaderboard import (
     short_part,
     sidebet_part,
 )
-from vectra_bot.exchange.market import Deal, Market, Placed, Settled
-from vectra_bot.exchange.notices import (
+from vectra_bot.exchange.features.notices import (
     INBOX_AFTER_LOGIN_MS,
     RUGPASS_AFTER_LOGIN_MS,
     Notices,
 )
-from vectra_bot.exchange.rugpool import Pool
+from vectra_bot.exchange.features.rugpool import Pool
+from vectra_bot.exchange.features.sidegames import RoundStake
+from vectra_bot.exchange.identities import Identities
+from vectra_bot.exchange.market import Deal, Market, Placed, Settled
 from vectra_bot.exchange.schedule import Rank, Schedule
-from vectra_bot.exchange.sidegames import RoundStake
 from vectra_bot.exchange.tape import trade_text
 from vectra_bot.game import rules
 from vectra_bot.game.ledger import Ledger, liquidation_price

@@ -18,17 +18,17 @@ from vectra_bot.exchange.config import (
 from vectra_bot.exchange.crowd import Crowd
 from vectra_bot.exchange.desk import Desk
 from vectra_bot.exchange.dice import Dice
-from vectra_bot.exchange.golden import GoldenHour
-from vectra_bot.exchange.history import History
+from vectra_bot.exchange.features.golden import GoldenHour
+from vectra_bot.exchange.features.history import History
+from vectra_bot.exchange.features.leaderboard import Leaderboard
+from vectra_bot.exchange.features.notices import Notices
+from vectra_bot.exchange.features.rugpool import Pool
+from vectra_bot.exchange.features.sidegames import RoundStake, SideGames
 from vectra_bot.exchange.identities import Identities
 from vectra_bot.exchange.jitter import Timing
-from vectra_bot.exchange.leaderboard import Leaderboard
 from vectra_bot.exchange.mail import Mail, sidebet_payload
 from vectra_bot.exchange.market import Deal, Market, Placed
-from vectra_bot.exchange.notices import Notices
-from vectra_bot.exchange.rugpool import Pool
 from vectra_bot.exchange.schedule import Rank, Schedule
-from vectra_bot.exchange.sidegames import RoundStake, SideGames
 from vectra_bot.exchange.tape import trade_text
 from vectra_bot.game import rules
 from vectra_bot.game.fair import FairGame

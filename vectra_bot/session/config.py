@@ -19,7 +19,7 @@ from vectra_bot.game import rules
 from vectra_bot.game.shorts import ShortAtRug, ShortPayoff
 from vectra_bot.game.sidegames import BBC, CANDLEFLIP, SideGame, side_game
 from vectra_bot.params import convert
-from vectra_bot.store.remote import is_remote, parse_store
+from vectra_bot.store.remote.address import is_remote, parse_store
 from vectra_bot.strategy import Strategy
 from vectra_bot.wire.profile import Profile, default_profile, parse_profile
 

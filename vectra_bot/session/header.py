@@ -13,19 +13,19 @@ from pathlib import Path
 from typing import Any
 
 from vectra_bot.actions.risk import Limits
-from vectra_bot.analysis.report import assumed_rounds
+from vectra_bot.audit.auditor import FairAuditor
 from vectra_bot.engine import STATE_KIND, Engine
 from vectra_bot.errors import ConfigError, InputError, JournalError, StrategyError
 from vectra_bot.game import rules
 from vectra_bot.game.sidegames import SideGame
+from vectra_bot.journal.journal import JOURNAL_VERSION, journal_directory, read_journal
+from vectra_bot.loading import StrategySource, resolve_strategy
 from vectra_bot.models import SCHEMA_VERSION, Mode
 from vectra_bot.params import configure, settings_of
 from vectra_bot.plugins import PluginManager
+from vectra_bot.report.session import assumed_rounds
 from vectra_bot.serde import canonical_json
 from vectra_bot.session.config import SessionConfig
-from vectra_bot.session.integrity import FairAuditor
-from vectra_bot.session.loading import StrategySource, resolve_strategy
-from vectra_bot.store.journal import JOURNAL_VERSION, journal_directory, read_journal
 from vectra_bot.strategy import Strategy
 from vectra_bot.wire.profile import Profile, default_profile
 

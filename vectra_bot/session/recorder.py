@@ -15,10 +15,12 @@ import attrs
 from attrs import define, field, frozen
 
 from vectra_bot.actions.risk import Limits
-from vectra_bot.analysis.report import SessionStats
+from vectra_bot.audit.auditor import GAP_KIND, LOST_KIND, MISSED_KIND, FairAuditor
 from vectra_bot.clock import Clock, WallClock
 from vectra_bot.engine import Engine
 from vectra_bot.errors import ConfigError, InputError
+from vectra_bot.journal.journal import Journal, journal_directory
+from vectra_bot.loading import StrategySource, resolve_strategy
 from vectra_bot.models import (
     AlertTrigger,
     Document,
@@ -29,18 +31,16 @@ from vectra_bot.models import (
 )
 from vectra_bot.models.times import NS_PER_S
 from vectra_bot.plugins import PluginManager
+from vectra_bot.report.session import SessionStats
 from vectra_bot.session.config import FlushFlag, StopFlag
 from vectra_bot.session.flushing import FLUSH_SECONDS, Flusher
 from vectra_bot.session.header import make_header, new_session_id
-from vectra_bot.session.integrity import GAP_KIND, LOST_KIND, MISSED_KIND, FairAuditor
-from vectra_bot.session.loading import StrategySource, resolve_strategy
 from vectra_bot.session.recovery import recover_store
 from vectra_bot.session.runner import make_report
 from vectra_bot.session.shell import NoGateway, Shell
 from vectra_bot.session.telling import tell_finished, tell_started
-from vectra_bot.store import Place, store_place
-from vectra_bot.store.journal import Journal, journal_directory
-from vectra_bot.store.parquet import begin_session
+from vectra_bot.store.api import Place, store_place
+from vectra_bot.store.parquet.builder import begin_session
 from vectra_bot.strategy import Strategy, configure
 from vectra_bot.venues.live import LiveFeed
 from vectra_bot.venues.patience import LiveSettings

@@ -21,6 +21,8 @@ from attrs import define, field
 
 from vectra_bot.engine import Effect, Engine
 from vectra_bot.errors import VectraError, safe_error
+from vectra_bot.journal.entry import Entry
+from vectra_bot.journal.journal import Journal, read_header, read_journal
 from vectra_bot.models import (
     ActionState,
     ActionTimestamps,
@@ -42,11 +44,9 @@ from vectra_bot.session.header import engine_of, profile_of, watching_engine
 from vectra_bot.session.shell import read_frame
 from vectra_bot.session.tail import is_long, last_entries, open_intents
 from vectra_bot.session.watchdog import ran_too_long, time_limit
-from vectra_bot.store.compaction import compact_session
-from vectra_bot.store.entry import Entry
-from vectra_bot.store.journal import Journal, read_header, read_journal
-from vectra_bot.store.parquet import build_parts
-from vectra_bot.store.sessions import repair_store
+from vectra_bot.store.maintenance.sessions import repair_store
+from vectra_bot.store.parquet.builder import build_parts
+from vectra_bot.store.parquet.compaction import compact_session
 from vectra_bot.wire.profile import Profile
 
 log = logging.getLogger(__name__)

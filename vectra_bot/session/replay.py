@@ -15,9 +15,11 @@ from typing import Any
 from attrs import define, field, frozen
 
 from vectra_bot.actions.risk import Limits
-from vectra_bot.analysis.report import Report, SessionStats, assumed_rounds
 from vectra_bot.engine import Engine
 from vectra_bot.errors import InputError, JournalError
+from vectra_bot.journal.entry import Entry
+from vectra_bot.journal.journal import Journal, journal_directory, read_journal
+from vectra_bot.loading import resolve_strategy
 from vectra_bot.models import (
     ClockAdvanced,
     Command,
@@ -26,19 +28,17 @@ from vectra_bot.models import (
     SendResult,
 )
 from vectra_bot.plugins import PluginManager
+from vectra_bot.report.session import Report, SessionStats, assumed_rounds
 from vectra_bot.serde import canonical_json, command_to_json
 from vectra_bot.session.config import StopFlag
 from vectra_bot.session.header import engine_of, make_header, new_session_id, profile_of, rounds_of
-from vectra_bot.session.loading import resolve_strategy
 from vectra_bot.session.recovery import closed_by_recovery, event_of, is_recovery
 from vectra_bot.session.runner import make_report, raise_failure
 from vectra_bot.session.shell import NoGateway, Shell, command_digest
 from vectra_bot.session.telling import tell_finished, tell_started
-from vectra_bot.store import store_place
-from vectra_bot.store.entry import Entry
-from vectra_bot.store.journal import Journal, journal_directory, read_journal
-from vectra_bot.store.parquet import begin_session
-from vectra_bot.store.sessions import drop_session
+from vectra_bot.store.api import store_place
+from vectra_bot.store.maintenance.sessions import drop_session
+from vectra_bot.store.parquet.builder import begin_session
 from vectra_bot.strategy import configure
 from vectra_bot.venues.base import FeedItem
 from vectra_bot.venues.replay import CaptureFeed, detect_recording

@@ -9,7 +9,6 @@ from typing import Any
 
 from attrs import frozen
 
-from vectra_bot.analysis.report import Report, SessionStats
 from vectra_bot.clock import Clock, WallClock
 from vectra_bot.engine import Engine
 from vectra_bot.errors import InputError, JournalError, StoreError, StrategyError, UsageError
@@ -17,9 +16,12 @@ from vectra_bot.exchange import Exchange, ExchangeConfig, RequestRecord
 from vectra_bot.exchange.config import DEFAULT_CROWD, START_NS
 from vectra_bot.game.ledger import to_sol
 from vectra_bot.game.shorts import ShortTerms
+from vectra_bot.journal.journal import Journal, journal_directory, never_began, read_header
+from vectra_bot.loading import StrategySource, resolve_strategy
 from vectra_bot.models import Mode
 from vectra_bot.models.times import NS_PER_S
 from vectra_bot.plugins import PluginManager
+from vectra_bot.report.session import Report, SessionStats
 from vectra_bot.session.config import SessionConfig, Snapshot, make_config
 from vectra_bot.session.flushing import FLUSH_SECONDS, Flusher
 from vectra_bot.session.header import (
@@ -32,14 +34,12 @@ from vectra_bot.session.header import (
     same_session,
     saved_state,
 )
-from vectra_bot.session.loading import StrategySource, resolve_strategy
 from vectra_bot.session.recovery import recover_store
 from vectra_bot.session.shell import Shell, in_event_loop
 from vectra_bot.session.telling import tell_finished, tell_started
-from vectra_bot.store import Place, store_place
-from vectra_bot.store.journal import Journal, journal_directory, never_began, read_header
-from vectra_bot.store.parquet import begin_session
-from vectra_bot.store.sessions import drop_session, is_running
+from vectra_bot.store.api import Place, store_place
+from vectra_bot.store.maintenance.sessions import drop_session, is_running
+from vectra_bot.store.parquet.builder import begin_session
 from vectra_bot.strategy import Strategy, configure
 from vectra_bot.venues.base import Feed
 from vectra_bot.venues.embedded import EmbeddedVenue, ExchangeLog

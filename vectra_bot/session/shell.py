@@ -20,9 +20,10 @@ from typing import Any
 import attrs
 from attrs import define, field
 
-from vectra_bot.analysis.report import SessionStats
 from vectra_bot.engine import Effect, Engine
 from vectra_bot.errors import WireError
+from vectra_bot.journal.entry import Entry, storable_text
+from vectra_bot.journal.journal import Journal
 from vectra_bot.models import (
     Command,
     Direction,
@@ -33,10 +34,9 @@ from vectra_bot.models import (
     SessionEnding,
     UnknownEvent,
 )
+from vectra_bot.report.session import SessionStats
 from vectra_bot.serde import canonical_json, command_to_json
-from vectra_bot.store.entry import Entry, storable_text
-from vectra_bot.store.journal import Journal
-from vectra_bot.store.worker import PartsWorker
+from vectra_bot.store.parquet.worker import PartsWorker
 from vectra_bot.venues.base import FeedItem, Gateway
 from vectra_bot.wire.decode import decode
 from vectra_bot.wire.profile import Profile, default_profile

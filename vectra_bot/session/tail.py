@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from vectra_bot.journal.entry import Entry
+from vectra_bot.journal.journal import Segment, list_segments, read_segment
 from vectra_bot.models import DocType
-from vectra_bot.store.entry import Entry
-from vectra_bot.store.journal import Segment, list_segments, read_segment
-from vectra_bot.store.parquet import read_segment_record
+from vectra_bot.store.parquet.builder import read_segment_record
 
 REPLAYED_ENTRIES = 40_000
 """A journal of more entries is not replayed to finish its session, some seconds' work: its end is read."""

@@ -10,9 +10,9 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from vectra_bot.analysis.report import Report
 from vectra_bot.errors import safe_error
 from vectra_bot.models import Mode, SessionInfo, SessionSummary
+from vectra_bot.report.session import Report
 from vectra_bot.session.shell import Shell
 
 log = logging.getLogger(__name__)

@@ -12,11 +12,17 @@ from pathlib import Path
 from typing import Any, Final
 
 from vectra_bot.errors import StoreError
+from vectra_bot.fsio import files
 from vectra_bot.models import DocType
-from vectra_bot.store import files
-from vectra_bot.store.manifest import MANIFEST, Part, part_folder, read_manifest, write_manifest
-from vectra_bot.store.segment_record import SUFFIX, read_manifests, recorded_parts
-from vectra_bot.store.writing import list_part, part_of
+from vectra_bot.store.parquet.manifest import (
+    MANIFEST,
+    Part,
+    part_folder,
+    read_manifest,
+    write_manifest,
+)
+from vectra_bot.store.parquet.segment_record import SUFFIX, read_manifests, recorded_parts
+from vectra_bot.store.parquet.writer import list_part, part_of
 
 MERGED: Final = "compacted.json"
 """Which parts each merged file replaces, in the journal's directory."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from vectra_bot.models import DocType
 from vectra_bot.store.local import empty_view_text
-from vectra_bot.store.statements import sql_text
+from vectra_bot.store.query.statements import sql_text
 
 if TYPE_CHECKING:
     import duckdb

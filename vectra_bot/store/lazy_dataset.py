@@ -11,8 +11,8 @@ from functools import cache
 from typing import Any
 
 from vectra_bot.models import DocType
-from vectra_bot.store.manifest import Part
-from vectra_bot.store.schema import schema_of
+from vectra_bot.store.parquet.manifest import Part
+from vectra_bot.store.parquet.schema import schema_of
 
 Buffers = Callable[[list[Part]], list[Any]]
 """Returns a ``pyarrow.Buffer`` with the bytes of each part."""

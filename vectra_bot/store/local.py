@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from vectra_bot.errors import StoreError
 from vectra_bot.models import DocType
-from vectra_bot.store.schema import schema_of, sql_columns
-from vectra_bot.store.sketch import LATENCY_COLUMNS, latency_sketches
+from vectra_bot.store.parquet.schema import schema_of, sql_columns
+from vectra_bot.store.parquet.sketch import LATENCY_COLUMNS, latency_sketches
+from vectra_bot.store.query.statements import one_line, sql_text
 from vectra_bot.store.soundness import glob_text, state_of
 from vectra_bot.store.sources import Damaged, Reader, StoreFile
-from vectra_bot.store.statements import one_line, sql_text
 
 if TYPE_CHECKING:
     import duckdb

@@ -8,13 +8,13 @@ from typing import Final
 import attrs
 
 from vectra_bot.errors import StoreError, VectraError
+from vectra_bot.fsio import files
 from vectra_bot.models import DocType
-from vectra_bot.store import files
-from vectra_bot.store.manifest import MANIFEST, Part, part_folder, read_manifest
-from vectra_bot.store.objects import Objects
-from vectra_bot.store.remote import RemoteStore
-from vectra_bot.store.sessions import is_running, list_sessions, was_closed
-from vectra_bot.store.uploading import read_remote_manifest, upload_lock
+from vectra_bot.store.maintenance.sessions import is_running, list_sessions, was_closed
+from vectra_bot.store.parquet.manifest import MANIFEST, Part, part_folder, read_manifest
+from vectra_bot.store.remote.address import RemoteStore
+from vectra_bot.store.remote.objects import Objects
+from vectra_bot.store.remote.upload import read_remote_manifest, upload_lock
 
 PRUNED: Final = "pruned"
 """Name of the file in a journal's folder that says where the session's parts went."""

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from vectra_bot.errors import InputError, StoreError
-from vectra_bot.store import files
-from vectra_bot.store.manifest import Part
+from vectra_bot.fsio import files
+from vectra_bot.store.parquet.manifest import Part
 
 DEFAULT_LIMIT: Final = 1 << 30
 """Bytes that the cache holds unless ``$VECTRA_CACHE_BYTES`` says otherwise."""

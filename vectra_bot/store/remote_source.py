@@ -21,14 +21,14 @@ from vectra_bot.errors import InputError, StoreError
 from vectra_bot.models import DocType
 from vectra_bot.store.lazy_dataset import lazy_dataset
 from vectra_bot.store.local import empty_view_text
-from vectra_bot.store.manifest import MANIFEST, Part
-from vectra_bot.store.objects import Objects, Stat
+from vectra_bot.store.parquet.manifest import MANIFEST, Part
+from vectra_bot.store.parquet.schema import check_version, sql_columns
+from vectra_bot.store.parquet.sketch import LATENCY_COLUMNS, latency_sketches
 from vectra_bot.store.read_cache import DamagedObjectError, ReadCache
-from vectra_bot.store.remote import RemoteStore, parse_store
-from vectra_bot.store.schema import check_version, sql_columns
-from vectra_bot.store.sketch import LATENCY_COLUMNS, latency_sketches
+from vectra_bot.store.remote.address import RemoteStore, parse_store
+from vectra_bot.store.remote.objects import Objects, Stat
+from vectra_bot.store.remote.upload import DamagedManifestError, read_remote_manifest
 from vectra_bot.store.sources import Damaged
-from vectra_bot.store.uploading import DamagedManifestError, read_remote_manifest
 
 if TYPE_CHECKING:
     import duckdb

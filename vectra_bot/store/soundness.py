@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import attrs
 
 from vectra_bot.models import SCHEMA_VERSION, DocType
-from vectra_bot.store.schema import check_version, schema_of, sql_columns
-from vectra_bot.store.statements import one_line, sql_text
+from vectra_bot.store.parquet.schema import check_version, schema_of, sql_columns
+from vectra_bot.store.query.statements import one_line, sql_text
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -19,8 +19,8 @@ import attrs
 from vectra_bot.errors import StoreError
 from vectra_bot.models import DocType
 from vectra_bot.store.folder import SUFFIX, Folder, folders_in
-from vectra_bot.store.manifest import MANIFEST, Part, decode_lines
-from vectra_bot.store.schema import check_version
+from vectra_bot.store.parquet.manifest import MANIFEST, Part, decode_lines
+from vectra_bot.store.parquet.schema import check_version
 from vectra_bot.store.soundness import Contents, contents_of, crc32_of
 
 if TYPE_CHECKING:

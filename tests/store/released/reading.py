@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from vectra_bot.store.catalog import open_store
+from vectra_bot.store.query.catalog import open_store
 
 
 def rows_of(store: Path, doc_type: str) -> list[dict[str, Any]]:

@@ -18,9 +18,9 @@ from vectra_bot.exchange.crowd.peekers import Peekers
 from vectra_bot.exchange.crowd.players import Player, Style, make_players
 from vectra_bot.exchange.crowd.traders import Traders, trade_rate
 from vectra_bot.exchange.dice import Dice
+from vectra_bot.exchange.features.sidegames import SideGames
 from vectra_bot.exchange.identities import Identities
 from vectra_bot.exchange.market import Market, Settled
-from vectra_bot.exchange.sidegames import SideGames
 from vectra_bot.game.ledger import LedgerError
 from vectra_bot.game.sidegames import BBC, CANDLEFLIP
 

@@ -1,0 +1,418 @@
+"""Holds what a feed says of every game against the seed that the venue reveals afterwards.
+
+Theory of operation. Before a game the venue publishes the hash of its seed; the seed itself comes with the
+first frame of the next game, in ``gameHistory``, and stays there for ten games (protocol 3.3, 4.1, 5.3). From
+the seed the law gives every price. So each thing the feed says of a game is kept as a *claim* until then: the
+hash, the price of every tick, live or filled in later, the rug. When the seed is known the claims are
+compared with the law, bit for bit, and the finished game is told in one ``game.finished`` event. If anything
+differs, one alert for that game names the first difference, however many there are.
+
+Only what was said is compared: a gap, a game joined late, ticks that repeat or come in another order are no
+disagreement. Laws other than v3 reproduce no real game we know (protocol 4.6), so of such a game only the
+hash is checked, and its verdict is ``unverified``.
+
+Memory does not grow with the length of a session: games that wait for their seed and games that were decided
+are kept in small numbers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from collections import OrderedDict
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import msgspec
+from attrs import define, field, frozen
+
+from vectra_bot.audit.claims import Claims, differences_of, ranges
+from vectra_bot.engine.auditing import Finding, Findings
+from vectra_bot.errors import safe_text
+from vectra_bot.game import fair, rules
+from vectra_bot.game.changes import Change, GameOpened, GapSeen, TickSeen
+from vectra_bot.models import (
+    AlertTrigger,
+    FinishedGame,
+    FrameKind,
+    GameFrame,
+    GamePhase,
+    SystemEvent,
+)
+
+ALERT_TYPE: Final = "vectra.integrity"
+FINISHED_KIND: Final = "game.finished"
+"""Kind of the system event that tells a finished game, once each."""
+MISSED_KIND: Final = "game.missed"
+"""Kind of the system event that marks a whole game of which no frame was seen."""
+GAP_KIND: Final = "game.gap"
+LOST_KIND: Final = "history.gap"
+"""Kind of the system event that says that games are missing which the history no longer shows."""
+UNVERIFIED_KIND: Final = "game.unverified"
+
+MAX_TEXT = 256  # of an id or a seed; the venue's have 25 and 64 characters
+MAX_ENTRIES = 64  # of one gameHistory; the venue's has 10
+MAX_WAITING = 16  # games without a seed yet
+MAX_DECIDED = 256
+MAX_SHOWN = 10  # differences in an alert
+MAX_WINDOW = 64  # of one frame's price window; the venue's has 5
+# A seed that three histories in a row do not show will not come: each shows the ten games before it.
+MAX_HISTORIES = 3
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@frozen
+class _Decided:
+    """A finished game that was told, as the history first showed it."""
+
+    facts: tuple[object, ...]
+    verdict: str
+    alerted: bool
+    counted: bool = False
+
+
+@define
+class AuditCounts:
+    """Games and findings so far.
+
+    ``games`` are those that ended while the session ran, whole games missed among them; each of them is
+    verified, failed or unverified. ``history_games`` are distinct finished games, those before the session
+    included.
+    """
+
+    games: int = 0
+    verified: int = 0
+    failed: int = 0
+    unverified: int = 0
+    missed: int = 0
+    alerts: int = 0
+    gaps: int = 0
+    missing_ticks: int = 0
+    history_games: int = 0
+    sidebet_rows: int = 0
+
+
+@define
+class FairAuditor:
+    """The check of a session; satisfies :class:`vectra_bot.engine.auditing.Auditor`.
+
+    Args:
+        session_id: from which the ids of alerts follow.
+    """
+
+    session_id: str
+    counts: AuditCounts = field(factory=AuditCounts)
+    wire_format: str | None = None
+    _games: OrderedDict[str, Claims] = field(factory=OrderedDict)
+    _decided: OrderedDict[str, _Decided] = field(factory=OrderedDict)
+    _now_ns: int = 0
+    _based: bool = False
+    _current: str = ""
+
+    # What is said.
+
+    def on_change(self, change: Change) -> None:
+        """Take in the ticks that are stored, and the gaps that are marked."""
+        if isinstance(change, GameOpened):
+            self._current = change.game_id
+        elif isinstance(change, TickSeen):
+            tick = change.tick
+            if tick.game_id in self._decided or tick.phase is not GamePhase.ACTIVE:
+                return
+            claims = self._claims(tick.game_id)
+            claims.stored.add(tick.tick)
+            claims.price(tick.tick, tick.price)
+        elif isinstance(change, GapSeen):
+            self.counts.gaps += 1
+            claims = self._claims(self._current)
+            claims.marked.update(range(change.first, min(change.last, rules.MAX_TICKS) + 1))
+
+    def on_frame(self, frame: GameFrame) -> Findings:
+        """Take in what *frame* says, and tell the games whose seeds it reveals."""
+        self._now_ns = max(self._now_ns, frame.recv_ns)
+        if frame.game_id not in self._decided and len(frame.game_id) <= MAX_TEXT:
+            self._note(self._claims(frame.game_id), frame)
+        findings = list(self._read_history(frame)) if frame.history else []
+        while len(self._games) > MAX_WAITING:  # no history says what became of the oldest
+            findings += self._give_up(next(iter(self._games.values())))
+        return findings
+
+    def on_ending(self, now_ns: int) -> Findings:
+        """Tell the games that ended and whose seed was not shown before the session ended."""
+        self._now_ns = max(self._now_ns, now_ns)
+        return [
+            finding
+            for claims in list(self._games.values())
+            if claims.ended
+            for finding in self._give_up(claims)
+        ]
+
+    def _claims(self, game_id: str) -> Claims:
+        claims = self._games.get(game_id)
+        if claims is None:
+            for known in self._games.values():
+                known.ended = True
+            claims = self._games[game_id] = Claims(game_id)
+        return claims
+
+    def _note(self, claims: Claims, frame: GameFrame) -> None:
+        seed_hash = frame.server_seed_hash
+        if claims.seed_hash is None:
+            claims.seed_hash = seed_hash
+        elif seed_hash is not None and seed_hash != claims.seed_hash and claims.other_hash is None:
+            claims.other_hash = seed_hash
+        claims.version = claims.version or frame.version
+        price, tick = frame.price, frame.tick
+        if price is None or tick is None:
+            return
+        if frame.rugged:
+            told = frame.kind is FrameKind.TICK and claims.rug_tick is None
+            claims.rug(tick if told else None, price)
+        elif frame.active:
+            claims.live_to = max(claims.live_to, tick)
+            claims.price(tick, price)
+            if frame.prices is not None:
+                for index, value in enumerate(frame.prices[: rules.MAX_TICKS + 1]):
+                    claims.price(index, value)
+        else:
+            return
+        # A settlement frame's window stays behind its own tick count (protocol 5.1).
+        if frame.kind is FrameKind.TICK:
+            for index, value in frame.partial_prices[:MAX_WINDOW]:
+                if not (frame.rugged and value == price):  # the rug's price is no live one
+                    claims.price(index, value)
+
+    # What is revealed.
+
+    def _read_history(self, frame: GameFrame) -> Iterator[Finding]:
+        entries = [e for e in frame.history[:MAX_ENTRIES] if len(e.game_id) <= MAX_TEXT]
+        if not entries:
+            return
+        if self.wire_format is None:
+            self.wire_format = "feb" if entries[0].prices is None else "dec"
+        known = any(e.game_id in self._decided or e.game_id in self._games for e in entries)
+        if self._based and not known:
+            yield self._lost(len(entries))
+        for entry in reversed(entries):
+            decided = self._decided.get(entry.game_id)
+            claims = self._games.get(entry.game_id)
+            if decided is not None and decided.facts:
+                yield from self._again(entry, decided)
+            elif claims is None or claims.ended:
+                counted = decided is None and (claims is not None or self._based)
+                yield from self._decide(entry, claims, counted=counted)
+        self._based = True
+        yield from self._age({entry.game_id for entry in entries})
+
+    def _lost(self, shown: int) -> Finding:
+        self.counts.gaps += 1
+        return _event(
+            "", LOST_KIND, "warning",
+            f"none of the {shown} games of the history is known: others before them were missed",
+            shown=shown,
+        )  # fmt: skip
+
+    def _age(self, shown: set[str]) -> Iterator[Finding]:
+        for claims in list(self._games.values()):
+            if claims.ended and claims.game_id not in shown:
+                claims.histories += 1
+                if claims.histories > MAX_HISTORIES:
+                    yield from self._give_up(claims)
+
+    def _give_up(self, claims: Claims) -> Iterator[Finding]:
+        """Tell a game whose seed will not come."""
+        del self._games[claims.game_id]
+        self._remember(claims.game_id, _Decided((), "unverified", alerted=False))
+        self.counts.games += 1
+        self.counts.unverified += 1
+        if claims.rug_tick is None:
+            self.counts.gaps += 1
+            first = claims.live_to + 1
+            yield _event(
+                claims.game_id, GAP_KIND, "warning",
+                f"ticks from {first} on were missed, and the rug", first=first, last=None, rug=True,
+            )  # fmt: skip
+        yield _event(
+            claims.game_id, UNVERIFIED_KIND, "warning",
+            "the seed of a finished game was never shown: its prices are not verified",
+            ticks=len(claims.stored),
+        )  # fmt: skip
+
+    def _remember(self, game_id: str, decided: _Decided) -> None:
+        self._decided[game_id] = decided
+        while len(self._decided) > MAX_DECIDED:
+            self._decided.popitem(last=False)
+
+    def _again(self, entry: FinishedGame, decided: _Decided) -> Iterator[Finding]:
+        """Hold an entry against what it said before: a history does not change."""
+        if decided.alerted or not decided.facts or _facts(entry) == decided.facts:
+            return
+        names = ("serverSeed", "serverSeedHash", "peakMultiplier", "gameVersion", "timestamp")
+        differences = [
+            fair.Difference(f"{name} in an earlier gameHistory", None, before, now)
+            for name, before, now in zip(names, decided.facts, _facts(entry), strict=True)
+            if before != now
+        ]
+        self._remember(entry.game_id, _Decided(decided.facts, "failed", alerted=True))
+        if decided.counted:
+            self.counts.verified -= decided.verdict == "verified"
+            self.counts.unverified -= decided.verdict == "unverified"
+            self.counts.failed += 1
+        yield self._alert(entry, differences)
+
+    def _decide(
+        self, entry: FinishedGame, claims: Claims | None, *, counted: bool
+    ) -> Iterator[Finding]:
+        """Tell a finished game: its gaps, what it was, and whether the feed agreed with its seed."""
+        counts = self.counts
+        counts.history_games += 1
+        usable = len(entry.server_seed) <= MAX_TEXT
+        lawful = usable and entry.version == rules.LAW_VERSION
+        game = fair.play_game(entry.server_seed, entry.game_id) if lawful else None
+        differences = differences_of(entry, claims, game) if usable else []
+        verdict = "failed" if differences else "unverified" if game is None else "verified"
+        if claims is not None:
+            del self._games[entry.game_id]
+        alerted = bool(differences)
+        self._remember(entry.game_id, _Decided(_facts(entry), verdict, alerted, counted))
+        if counted:
+            counts.games += 1
+            counts.verified += verdict == "verified"
+            counts.failed += verdict == "failed"
+            counts.unverified += verdict == "unverified"
+            yield from self._gaps(entry.game_id, claims, game)
+        yield self._finished(entry, claims, game, verdict)
+        if differences:
+            yield self._alert(entry, differences)
+
+    def _gaps(
+        self, game_id: str, claims: Claims | None, game: fair.FairGame | None
+    ) -> Iterator[Finding]:
+        """Mark what was missed and is not marked yet."""
+        last = None if game is None else game.rug_tick - 1
+        if claims is None:
+            self.counts.missed += 1
+            self.counts.gaps += 1
+            yield _event(
+                game_id, MISSED_KIND, "warning", "the whole game was missed", first=0, last=last
+            )
+            return
+        if game is None:
+            return
+        missing = claims.missing(game.rug_tick)
+        self.counts.missing_ticks += len(missing)
+        unmarked = [tick for tick in missing if tick not in claims.marked]
+        rug = not claims.rug_prices
+        if rug and not unmarked:
+            unmarked = [game.rug_tick]
+        for first, end in ranges(unmarked):
+            self.counts.gaps += 1
+            what = (
+                "the rug was missed"
+                if end == game.rug_tick
+                else f"ticks {first} to {end} were missed"
+            )
+            yield _event(game_id, GAP_KIND, "warning", what, first=first, last=end, rug=rug)
+
+    def _finished(
+        self,
+        entry: FinishedGame,
+        claims: Claims | None,
+        game: fair.FairGame | None,
+        verdict: str,
+    ) -> Finding:
+        sidebets = _rows(entry.sidebets_json)
+        self.counts.sidebet_rows += len(sidebets)
+        detail: dict[str, Any] = {
+            "verdict": verdict,
+            "seen": claims is not None,
+            "ticks_seen": 0 if claims is None else len(claims.stored),
+            "server_seed": safe_text(entry.server_seed),
+            "server_seed_hash": safe_text(entry.server_seed_hash),
+            "version": safe_text(entry.version),
+            "peak": entry.peak,
+            "timestamp_ms": entry.timestamp_ms,
+            "rug_tick": None if game is None else game.rug_tick,
+            "rug_price": None if game is None else game.rug_price,
+            "sidebets": sidebets,
+        }
+        severity = "error" if verdict == "failed" else "info"
+        return _event(
+            entry.game_id, FINISHED_KIND, severity, f"a finished game: {verdict}", **detail
+        )
+
+    def _alert(self, entry: FinishedGame, differences: list[fair.Difference]) -> Finding:
+        self.counts.alerts += 1
+        first = differences[0]
+        game_id = safe_text(entry.game_id)
+        where = "" if first.tick is None else f" at tick {first.tick}"
+        more = f" ({len(differences)} differences)" if len(differences) > 1 else ""
+        alert = AlertTrigger(
+            alert_id=_alert_id(self.session_id, entry.game_id),
+            alert_type=ALERT_TYPE,
+            severity="error",
+            triggered_at=_EPOCH + timedelta(microseconds=self._now_ns // 1000),
+            expires_at=None,
+            game_id=game_id,
+            player_id=None,
+            title="Feed and seed disagree",
+            message=safe_text(
+                f"game {game_id}: {first.what}{where} should be {first.expected}, was {first.found}{more}"
+            ),
+            source_event="gameHistory",
+            source_data={
+                "differences": [
+                    difference_json(difference) for difference in differences[:MAX_SHOWN]
+                ],
+                "count": len(differences),
+            },
+        )
+        return Finding(game_id, alert)
+
+
+def _facts(entry: FinishedGame) -> tuple[object, ...]:
+    return (
+        entry.server_seed, entry.server_seed_hash, entry.peak, entry.version, entry.timestamp_ms
+    )  # fmt: skip
+
+
+def _rows(data: bytes) -> list[Any]:
+    """Return the sidebet rows of a finished game; what is no list is kept as one entry."""
+    value = msgspec.json.decode(data)
+    return value if isinstance(value, list) else [value]
+
+
+def _event(game_id: str, kind: str, severity: str, message: str, **detail: Any) -> Finding:
+    game_id = safe_text(game_id)
+    detail = {"game_id": game_id, **detail} if game_id else detail
+    return Finding(
+        game_id,
+        SystemEvent(
+            kind=kind,
+            severity=severity,
+            message=message,
+            detail_json=json.dumps(detail, sort_keys=True),
+        ),
+    )
+
+
+def difference_json(difference: fair.Difference) -> dict[str, Any]:
+    """Return a disagreement as the details of an event tell it."""
+    return {
+        "what": difference.what,
+        "tick": difference.tick,
+        "expected": _value(difference.expected),
+        "found": _value(difference.found),
+    }
+
+
+def _value(value: object) -> object:
+    return value if value is None or isinstance(value, int | float) else safe_text(value, MAX_TEXT)
+
+
+def _alert_id(session_id: str, game_id: str) -> str:
+    digest = hashlib.sha256(f"{session_id}\n{ALERT_TYPE}\n{game_id}".encode("utf-8", "replace"))
+    return str(uuid.UUID(bytes=digest.digest()[:16], version=4))

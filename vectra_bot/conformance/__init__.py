@@ -1,0 +1,1 @@
+"""Our exchange against captures of the venue: frames, the crowd, money, the law, trades."""

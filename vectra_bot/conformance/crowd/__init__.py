@@ -1,0 +1,1 @@
+"""The crowd of the exchange against recordings of real games."""

@@ -1,0 +1,157 @@
+"""Captured events in order, from a capture file or a journal: what the frame check looks at.
+
+A capture is the recording format of :mod:`vectra_bot.venues.replay`, one event a line; a journal holds the
+frames as they were received. Both become :class:`Seen`: our own recordings are held to the same rules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from attrs import frozen
+
+from vectra_bot.conformance.frames.capture_rows import Row, read_rows, shown
+from vectra_bot.errors import InputError, WireError
+from vectra_bot.journal.journal import list_segments, read_journal
+from vectra_bot.models import Link
+from vectra_bot.venues.replay import detect_recording
+from vectra_bot.wire.packet import read_packet
+
+ACK = "(acknowledgement)"
+"""The event name of a ``43<id>[...]`` frame, which has none of its own."""
+CONNECTED = "(connected)"
+"""The event name of a recorder's own mark that it has connected."""
+
+_decode = msgspec.json.Decoder().decode
+_SECONDS_PER_NS = 1e-9
+_NOTHING: tuple[Any, ...] = ()
+
+
+@frozen
+class Seen:
+    """One event of a capture.
+
+    Attributes:
+        place: the line of a file, or the number of a journal's entry.
+        capture: the recording it belongs to; order is judged within one recording.
+        at_s: receive time, seconds since the epoch.
+        outbound: whether the client sent it.
+        event: its name.
+        args: its arguments, the trace object included.
+        packet_id: the id of a request that wants an answer, or of the answer.
+        truncated: the capture kept the trace argument only.
+        excerpt: a single sample, out of its order.
+    """
+
+    place: int
+    capture: str
+    at_s: float
+    outbound: bool
+    event: str
+    args: tuple[Any, ...] = _NOTHING
+    packet_id: int | None = None
+    truncated: bool = False
+    excerpt: bool = False
+
+    @property
+    def traced(self) -> bool:
+        """Return whether the first argument is a trace object (protocol 2.2)."""
+        return bool(self.args) and isinstance(self.args[0], dict) and "__trace" in self.args[0]
+
+    @property
+    def bodies(self) -> tuple[Any, ...]:
+        """Return the arguments without the trace objects in front."""
+        args = self.args
+        while args and isinstance(args[0], dict) and "__trace" in args[0]:
+            args = args[1:]
+        return args
+
+    @property
+    def body(self) -> Any:
+        """Return the payload: the last argument, None if there is none."""
+        bodies = self.bodies
+        return bodies[-1] if bodies else None
+
+
+def read_capture(path: str | Path) -> Iterator[Seen]:
+    """Yield the events of a capture file, a journal directory or a journal segment, in order.
+
+    Raises:
+        InputError: it is none of these, or a line is not a captured event.
+    """
+    path = Path(path)
+    if path.is_dir():
+        if not list_segments(path):
+            raise InputError(
+                f"{shown(path)} holds no journal segments: give a capture file or a journal directory"
+            )
+        return _of_journal(path)
+    if path.is_file() and detect_recording(path) == "journal":
+        return _of_journal(path)
+    return (_of_row(row) for row in read_rows(path))
+
+
+def _of_row(row: Row) -> Seen:
+    direction = row.text("dir")
+    if direction not in ("in", "out"):
+        row.fail("dir", "it must be in or out")
+    args = row.fields.get("args")
+    if not isinstance(args, list):
+        row.fail("args", "it must be a list")
+    capture = row.fields.get("capture", "")
+    if not isinstance(capture, str):
+        row.fail("capture", "it must be a text")
+    local = bool(row.fields.get("local"))
+    return Seen(
+        place=row.line,
+        capture=capture,
+        at_s=row.number("t"),
+        outbound=direction == "out",
+        event=CONNECTED if local else row.text("event"),
+        args=() if local else tuple(args),
+        truncated=bool(row.fields.get("args_truncated")),
+        excerpt=bool(row.fields.get("excerpt")),
+    )
+
+
+def _of_journal(path: Path) -> Iterator[Seen]:
+    name = path.name
+    for entry in read_journal(path):
+        at_s = entry.ts_ns * _SECONDS_PER_NS
+        if entry.kind == "frame":
+            seen = of_text(
+                entry.data["raw"],
+                place=entry.seq,
+                capture=name,
+                at_s=at_s,
+                outbound=entry.data["dir"] == "out",
+            )
+            if seen is not None:
+                yield seen
+        elif entry.kind == "input" and _is_connect(entry.data["input"]):
+            yield Seen(entry.seq, name, at_s, outbound=False, event=CONNECTED)
+
+
+def _is_connect(event: Mapping[str, Any]) -> bool:
+    return event.get("type") == "ConnectionChanged" and event.get("link") == Link.CONNECTED.value
+
+
+def of_text(text: str, *, place: int, capture: str, at_s: float, outbound: bool) -> Seen | None:
+    """Return the event of a frame's *text*; None for what is neither event nor acknowledgement."""
+    try:
+        packet = read_packet(text)
+        args = tuple(_decode(argument) for argument in packet.arguments)
+    except (WireError, msgspec.MsgspecError, RecursionError):
+        return None
+    return Seen(
+        place=place,
+        capture=capture,
+        at_s=at_s,
+        outbound=outbound,
+        event=ACK if packet.ack else packet.name,
+        args=args,
+        packet_id=packet.packet_id,
+    )

@@ -1,0 +1,317 @@
+"""Verify capture files and seeds against the law, one named difference for each wrong fact.
+
+Four kinds of file are known by their content: ``seeded_games`` (finished games with their seed),
+``recorded_prices`` (prices by tick without a seed), ``real_trades`` and ``leaderboard_rows``
+(protocol 15). What a file says twice is used to tell which of two facts is the wrong one, so that one
+altered fact gives one difference.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from attrs import Factory, define, frozen
+
+from vectra_bot.conformance.crowd.recorded_games import recorded_differences
+from vectra_bot.conformance.frames.capture_rows import Row, read_prices, read_rows, shown
+from vectra_bot.conformance.settled_sidebets import sidebet_differences
+from vectra_bot.conformance.trade_rows import (
+    buy_difference,
+    leaderboard_difference,
+    open_position_error,
+    sell_difference,
+    sell_error,
+)
+from vectra_bot.errors import InputError
+from vectra_bot.game import rules
+from vectra_bot.game.fair import (
+    Difference,
+    check_version,
+    compare_prices,
+    play_game,
+    server_seed_hash,
+    verify_game,
+)
+
+OPEN_TOLERANCE_LAMPORTS = 3
+_KIND_KEYS = {
+    "seeded_games": "serverSeed",
+    "recorded_prices": "rug_price",
+    "leaderboard_rows": "row",
+    "real_trades": "tickIndex",
+}
+
+
+@frozen
+class FileDifference:
+    """A difference with the place it was found at: game and line, and the bet's id if it is one."""
+
+    game: str
+    difference: Difference
+    line: int
+    sidebet: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the difference as a JSON object."""
+        found = {
+            "game": self.game,
+            "tick": self.difference.tick,
+            "what": self.difference.what,
+            "expected": self.difference.expected,
+            "found": self.difference.found,
+            "line": self.line,
+        }
+        return found if self.sidebet is None else {**found, "sidebet": self.sidebet}
+
+
+@define
+class Verification:
+    """What verifying one file found: its kind, counts by name, and every difference."""
+
+    kind: str
+    file: str
+    counts: dict[str, int]
+    differences: list[FileDifference] = Factory(list)
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing differs."""
+        return not self.differences
+
+    def count(self, name: str, amount: int = 1) -> None:
+        """Add *amount* to a count."""
+        self.counts[name] += amount
+
+    def report(self, game: str, line: int, found: Iterable[Difference]) -> None:
+        """Add differences of one line."""
+        self.differences.extend(FileDifference(game, difference, line) for difference in found)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the verification as a JSON object."""
+        return {
+            "kind": self.kind,
+            "file": self.file,
+            "ok": self.ok,
+            **self.counts,
+            "differences": [difference.to_json() for difference in self.differences],
+        }
+
+
+def verify_file(path: Path | str) -> Verification:
+    """Verify a capture file; its kind is recognised by its first row.
+
+    Raises:
+        InputError: the file cannot be read, is of no known kind, or a line lacks what its kind needs.
+    """
+    path = Path(path)
+    found: Verification | None = None
+    for row in read_rows(path):
+        if found is None:
+            kind = _kind(row)
+            found = Verification(kind, shown(path), dict.fromkeys(_COUNTS[kind], 0))
+        elif _KIND_KEYS[found.kind] not in row.fields:
+            row.fail(_KIND_KEYS[found.kind], f"every row of {found.kind} has it")
+        _VERIFIERS[found.kind](row, found)
+    assert found is not None, "read_rows refuses an empty file"
+    return found
+
+
+def _kind(row: Row) -> str:
+    for kind, key in _KIND_KEYS.items():
+        if key in row.fields:
+            return kind
+    keys = ", ".join(list(row.fields)[:4]) or "none"
+    raise InputError(
+        f"{row.place}: unknown kind of row (its keys: {shown(keys)}): give one of "
+        f"{', '.join(_KIND_KEYS)}; frames are read by vectra-bot replay"
+    )
+
+
+def _verify_seeded(row: Row, found: Verification) -> None:
+    seed, game_id = row.text("serverSeed"), row.text("id")
+    version = row.text("gameVersion")
+    if version not in rules.LAW_VERSIONS:
+        row.fail("gameVersion", f"it must be one of {', '.join(rules.LAW_VERSIONS)}")
+    bets = row.rows("globalSidebets")
+    differences = _law_differences(row, game_id)
+    named = _most_named_game(bets)
+    if _unknown_to_law(differences) and named not in (None, game_id):
+        # The bets name another game: if the law knows it, the id is the one wrong fact.
+        again = _law_differences(row, named)
+        if not _unknown_to_law(again):
+            differences = [Difference("id", None, named, game_id), *again]
+    found.count("games")
+    found.count("exact", not differences)
+    found.report(game_id, row.line, differences)
+    if _unknown_to_law(differences):
+        # The law cannot decide the bets of a game it does not know; the row's own facts can.
+        rug_tick, rug_price = row.integer("rugTick"), row.number("rugPrice")
+    else:
+        true_id = named if differences and differences[0].what == "id" else game_id
+        game = play_game(seed, true_id or game_id, version)
+        rug_tick, rug_price = game.rug_tick, game.rug_price
+    settled, wrong = sidebet_differences(bets, named or game_id, rug_tick, rug_price)
+    found.count("sidebets", settled)
+    found.count("sidebets_exact", settled - len({bet for bet, _ in wrong}))
+    found.differences.extend(FileDifference(game_id, d, row.line, bet) for bet, d in wrong)
+
+
+def _law_differences(row: Row, game_id: str) -> list[Difference]:
+    return verify_game(
+        row.text("serverSeed"),
+        game_id,
+        row.text("gameVersion"),
+        seed_hash=row.text("serverSeedHash"),
+        prices=row.optional_numbers("prices"),
+        rug_tick=row.integer("rugTick"),
+        rug_price=row.number("rugPrice"),
+        peak=row.number("peakMultiplier"),
+    )
+
+
+def _unknown_to_law(differences: list[Difference]) -> bool:
+    """Return whether seed, id and version together give another game than the row's."""
+    return any(d.what in {"serverSeed", "gameVersion", "prices", "game"} for d in differences)
+
+
+def _most_named_game(bets: list[Row]) -> str | None:
+    names = Counter(bet.text("gameId") for bet in bets).most_common(1)
+    return names[0][0] if names else None
+
+
+def _verify_recorded(row: Row, found: Verification) -> None:
+    differences = recorded_differences(row)
+    complete = row.flag("complete")
+    found.count("games")
+    found.count("complete", complete)
+    found.count("exact", complete and not differences)
+    found.report(row.text("game_id"), row.line, differences)
+
+
+def _verify_trade(row: Row, found: Verification) -> None:
+    kind, game_id = row.text("type"), row.text("gameId")
+    found.count("trades")
+    if kind == "buy":
+        difference = buy_difference(row)
+        found.count("buys")
+        found.count("buys_exact", difference is None)
+    elif kind == "sell":
+        difference = sell_difference(row)
+        error = sell_error(row)
+        found.count("sells")
+        found.count("sells_exact", error == 0)
+        if difference is None:
+            worst = max(found.counts["sells_max_diff_lamports"], abs(error))
+            found.counts["sells_max_diff_lamports"] = worst
+    elif kind in ("short_open", "short_close"):
+        difference = None  # no law of shorts is known (protocol 8)
+        found.count("shorts")
+    else:
+        row.fail("type", "it must be buy, sell, short_open or short_close")
+    if difference is not None:
+        found.report(game_id, row.line, [difference])
+
+
+def _verify_leaderboard(row: Row, found: Verification) -> None:
+    difference, sum_exact, percent_exact = leaderboard_difference(row)
+    found.count("rows")
+    found.count("sum_rows", sum_exact is not None)
+    found.count("sum_exact", bool(sum_exact))
+    found.count("percent_exact", percent_exact)
+    error = open_position_error(row)
+    if error is not None:
+        found.count("open_positions")
+        found.count("open_within_3_lamports", error <= OPEN_TOLERANCE_LAMPORTS)
+    if difference is not None:
+        found.report(row.text("gameId"), row.line, [difference])
+
+
+_VERIFIERS: dict[str, Callable[[Row, Verification], None]] = {
+    "seeded_games": _verify_seeded,
+    "recorded_prices": _verify_recorded,
+    "real_trades": _verify_trade,
+    "leaderboard_rows": _verify_leaderboard,
+}
+_COUNTS = {
+    "seeded_games": ("games", "exact", "sidebets", "sidebets_exact"),
+    "recorded_prices": ("games", "complete", "exact"),
+    "real_trades": (
+        "trades",
+        "buys",
+        "buys_exact",
+        "sells",
+        "sells_exact",
+        "sells_max_diff_lamports",
+        "shorts",
+    ),
+    "leaderboard_rows": (
+        "rows",
+        "percent_exact",
+        "sum_rows",
+        "sum_exact",
+        "open_positions",
+        "open_within_3_lamports",
+    ),
+}
+
+
+def verify_seed(
+    server_seed: str,
+    game_id: str,
+    version: str = rules.LAW_VERSION,
+    prices_file: Path | str | None = None,
+) -> dict[str, Any]:
+    """Return the game of a seed as a JSON object, compared with a file of prices if one is given.
+
+    ``prices`` is the finished game's list: live prices by tick, then the rug price at index
+    ``rug_tick``. The file may hold that list or the live prices alone.
+
+    Raises:
+        UsageError: *version* is no law.
+        InputError: the file cannot be read.
+    """
+    check_version(version)
+    game = play_game(server_seed, game_id, version)
+    result: dict[str, Any] = {
+        "kind": "seed",
+        "ok": True,
+        "game_id": game_id,
+        "version": version,
+        "hash": server_seed_hash(server_seed),
+        "rugged": game.rugged,
+        "rug_tick": game.rug_tick,
+        "rug_price": game.rug_price,
+        "peak": game.peak,
+        "live_prices": len(game.prices),
+        "prices": game.published_prices,
+    }
+    if prices_file is not None:
+        given = read_prices(Path(prices_file))
+        expected = game.published_prices
+        if len(given) == len(game.prices):
+            expected = expected[:-1]
+        differences = compare_prices(expected, given)
+        result["ok"] = result["prices_match"] = not differences
+        result["first_difference"] = _first(differences, expected, given)
+        result["differences"] = [
+            {"tick": d.tick, "what": d.what, "expected": d.expected, "found": d.found}
+            for d in differences
+        ]
+    return result
+
+
+def _first(
+    differences: list[Difference], expected: list[float], given: list[float]
+) -> dict[str, Any] | None:
+    if not differences:
+        return None
+    tick = differences[0].tick
+    assert tick is not None, "prices differ at a tick"
+    return {
+        "tick": tick,
+        "expected": expected[tick] if tick < len(expected) else None,
+        "found": given[tick] if tick < len(given) else None,
+    }

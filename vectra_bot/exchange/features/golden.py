@@ -1,0 +1,121 @@
+"""Golden Hour: windows in which some games are golden and end with a drawing (protocol 5.9, 12).
+
+Times, prize and entries of the windows are the venue's own as captured; which games of a window are golden,
+and what gives an entry, is unverified: here each game with a fixed chance, and one entry per 0.01 SOL staked.
+"""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from vectra_bot.exchange.accounts import Account, Books, Entry
+from vectra_bot.exchange.config import GoldenPlan
+from vectra_bot.exchange.dice import Dice
+from vectra_bot.exchange.features.rugpool import pick
+from vectra_bot.game import rules
+from vectra_bot.game.ledger import to_lamports
+from vectra_bot.models.times import NS_PER_S
+from vectra_bot.wire.amounts import number, sol_number
+from vectra_bot.wire.drawings import GoldenDrawingPayload, GoldenEntry
+
+_LAMPORTS_PER_ENTRY = 10_000_000
+
+
+@frozen(kw_only=True)
+class GoldenEvent:
+    """One window: its number from 0, and its bounds in nanoseconds since the epoch."""
+
+    number: int
+    start_ns: int
+    end_ns: int
+
+
+@frozen
+class GoldenDrawing:
+    """The drawing of a golden game: who had how many entries, who won what (lamports)."""
+
+    entries: tuple[tuple[Account, int], ...]
+    winner_index: int
+    prize: int
+
+    @property
+    def winner(self) -> Account:
+        return self.entries[self.winner_index][0]
+
+    def payload(self, drawing_id: str, game_id: str, timestamp_ms: int) -> GoldenDrawingPayload:
+        """Return the drawing as its frame states it."""
+        total = sum(count for _, count in self.entries)
+        return GoldenDrawingPayload(
+            id=drawing_id,
+            timestamp=timestamp_ms,
+            game_id=game_id,
+            entries=[
+                GoldenEntry(
+                    player_id=account.player_id,
+                    username=account.username,
+                    entry_count=count,
+                    entry_percentage=number(count / total * 100),
+                )
+                for account, count in self.entries
+            ],
+            winner_index=self.winner_index,
+            prize_amount=sol_number(self.prize),
+            winner_player_id=self.winner.player_id,
+        )
+
+
+class GoldenHour:
+    """Says when a window is, which games are golden, and draws."""
+
+    def __init__(self, plan: GoldenPlan, start_ns: int, books: Books, dice: Dice) -> None:
+        self._plan = plan
+        self._start_ns = start_ns
+        self._books = books
+        self._dice = dice
+        self.is_golden = False
+        self.drawings = 0
+
+    def event_at(self, now_ns: int) -> GoldenEvent | None:
+        """Return the window *now_ns* lies in, None between two."""
+        event = self._event(self._number(now_ns))
+        return event if event is not None and event.start_ns <= now_ns < event.end_ns else None
+
+    def next_event(self, now_ns: int) -> GoldenEvent | None:
+        """Return the first window that starts after *now_ns*."""
+        return self._event(max(0, self._number(now_ns) + 1))
+
+    def begin_game(self, now_ns: int) -> None:
+        """Decide whether the game that is announced now is golden."""
+        self.is_golden = self.event_at(now_ns) is not None and self._dice.chance(self._plan.chance)
+
+    def draw(self, players: list[Account]) -> GoldenDrawing | None:
+        """Draw among those who staked SOL in the golden game; None if nobody did enough for an entry."""
+        entries = {
+            account.player_id: (account, count)
+            for account in players
+            if (count := min(rules.GOLDEN_MAX_ENTRIES, account.wagered // _LAMPORTS_PER_ENTRY))
+        }
+        if not entries:
+            return None
+        winner = list(entries).index(pick(self._dice, entries))
+        drawing = GoldenDrawing(tuple(entries.values()), winner, to_lamports(rules.GOLDEN_PRIZE))
+        self._books.pay(drawing.winner, drawing.prize, Entry.GOLDEN_PRIZE)
+        self.drawings += 1
+        return drawing
+
+    def _number(self, now_ns: int) -> int:
+        """Return the number of the last window that has started, -1 before the first."""
+        plan = self._plan
+        first_ns = self._start_ns + plan.after_min * 60 * NS_PER_S
+        if not plan.every_min or now_ns < first_ns:
+            return -1
+        return (now_ns - first_ns) // (plan.every_min * 60 * NS_PER_S)
+
+    def _event(self, number: int) -> GoldenEvent | None:
+        plan = self._plan
+        if number < 0 or not plan.every_min:
+            return None
+        start = self._start_ns + (plan.after_min + number * plan.every_min) * 60 * NS_PER_S
+        return GoldenEvent(
+            number=number, start_ns=start, end_ns=start + plan.length_min * 60 * NS_PER_S
+        )

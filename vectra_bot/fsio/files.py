@@ -1,0 +1,400 @@
+"""The seam between the store and the disk: whatever changes a file or a name goes through here.
+
+Each function says what it is about to do to the observer, if there is one, before it does it. An observer may
+write the operation down (to play a loss of power), raise ``OSError`` (to play a full or broken disk: the
+operation is then not done and its caller sees the error), or end the process. Without one a call costs a test
+of a name.
+
+What the functions build: files that survive a crash, of which a reader sees the old one or the new one, never
+a part.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import attrs
+
+from vectra_bot.errors import StoreError
+from vectra_bot.fsio import disk
+
+free_bytes = disk.free_bytes
+warn_if_unsafe = disk.warn_if_unsafe
+
+TEMPORARY: Final = ".tmp"
+"""Suffix of files that are being written; no reader and no ``*.parquet`` glob matches it."""
+
+OpKind = Literal[
+    "create",
+    "write",
+    "truncate",
+    "allocate",
+    "sync",
+    "sync_directory",
+    "rename",
+    "exchange",
+    "unlink",
+    "mkdir",
+    "rmdir",
+]
+
+_ZEROS: Final = bytes(1 << 20)
+
+
+@attrs.frozen
+class Op:
+    """One operation on the disk, told before it is done.
+
+    Attributes:
+        kind: ``create`` makes an empty file, ``truncate`` sets its size to *offset*, ``allocate`` makes it at
+            least *offset* bytes long, filled with zeros; ``sync`` forces the bytes of a file to the disk,
+            ``sync_directory`` the names in a directory.
+        path: the file or directory, absolute.
+        target: the other name of ``rename`` and ``exchange``.
+        offset: where *data* is written, or the new size.
+        data: the bytes of a ``write``.
+    """
+
+    kind: OpKind
+    path: Path
+    target: Path | None = None
+    offset: int = 0
+    data: bytes = b""
+
+
+_observer: Callable[[Op], None] | None = None
+_told: set[Path] = set()
+
+
+@contextlib.contextmanager
+def observing(observer: Callable[[Op], None]) -> Iterator[None]:
+    """Call *observer* with every operation of this process, in all its threads, before it is done."""
+    global _observer  # noqa: PLW0603 - the one switch of the seam
+    before = _observer
+    _observer = observer
+    try:
+        yield
+    finally:
+        _observer = before
+        if before is None:
+            _told.clear()
+
+
+def _tell(
+    kind: OpKind, path: Path, target: Path | None = None, offset: int = 0, data: Any = b""
+) -> None:
+    observer = _observer
+    if observer is not None:
+        where = None if target is None else target.absolute()
+        observer(Op(kind, path.absolute(), where, offset, bytes(data)))
+
+
+def _path_of(fd: int) -> Path:
+    """Return the name that an open file has now; only asked for when somebody observes."""
+    if sys.platform == "darwin":
+        import fcntl
+
+        name = fcntl.fcntl(fd, fcntl.F_GETPATH, bytes(1024))
+        return Path(os.fsdecode(name.split(b"\0", 1)[0]))
+    return Path(os.readlink(f"/proc/self/fd/{fd}"))  # noqa: PTH115 - the text as it stands
+
+
+# ---------------------------------------------------------------------------------------------- files
+
+
+def open_file(
+    path: Path, *, append: bool = False, fresh: bool = False, exclusive: bool = False
+) -> int:
+    """Open *path* to read and write it, made if it is missing; return its descriptor.
+
+    Args:
+        path: the file.
+        append: every write goes to its end.
+        fresh: what it holds is dropped.
+        exclusive: an existing file is an error.
+
+    Raises:
+        OSError: as the system says.
+    """
+    if _observer is not None:
+        if not path.exists():
+            _tell("create", path)
+        elif fresh and not exclusive:
+            _tell("truncate", path)
+        _told.add(path.absolute())
+    flags = os.O_RDWR | os.O_CREAT | (os.O_APPEND if append else 0)
+    flags |= (os.O_TRUNC if fresh else 0) | (os.O_EXCL if exclusive else 0)
+    return os.open(path, flags, 0o644)
+
+
+def write_all(fd: int, data: bytes) -> None:
+    """Write all of *data*; a short write is continued, an error is raised as it comes."""
+    if _observer is not None:
+        _tell("write", _path_of(fd), None, _next_offset(fd), data)
+    written = os.write(fd, data)
+    while written < len(data):
+        written += os.write(fd, memoryview(data)[written:])
+
+
+def _next_offset(fd: int) -> int:
+    import fcntl
+
+    if fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_APPEND:
+        return os.fstat(fd).st_size
+    return os.lseek(fd, 0, os.SEEK_CUR)
+
+
+def write_at(fd: int, data: bytes, offset: int) -> None:
+    """Write all of *data* at *offset*, wherever the descriptor stands."""
+    if _observer is not None:
+        _tell("write", _path_of(fd), None, offset, data)
+    written = 0
+    while written < len(data):
+        written += os.pwrite(fd, memoryview(data)[written:], offset + written)
+
+
+def tell_write(path: Path, offset: int, data: Any) -> None:
+    """Tell the observer of bytes that are about to be stored into a mapped file.
+
+    A store into memory cannot fail nor be seen: whoever maps a file of the store says here what it does.
+    """
+    if _observer is not None:
+        _tell("write", path, None, offset, data)
+
+
+def truncate(fd: int, size: int) -> None:
+    """Set the size of an open file."""
+    if _observer is not None:
+        _tell("truncate", _path_of(fd), None, size)
+    os.ftruncate(fd, size)
+
+
+def allocate(fd: int, size: int) -> None:
+    """Make an open file *size* bytes long with room on the disk for all of them; new bytes are zero.
+
+    A later store into a mapping of it then cannot meet a full disk.
+
+    Raises:
+        OSError: there is no room.
+    """
+    if _observer is not None:
+        _tell("allocate", _path_of(fd), None, size)
+    if hasattr(os, "posix_fallocate"):
+        try:
+            os.posix_fallocate(fd, 0, size)
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS):
+                raise
+        else:
+            return
+    at = os.fstat(fd).st_size
+    while at < size:
+        at += os.pwrite(fd, _ZEROS[: size - at], at)
+
+
+def sync_file(fd: int) -> None:
+    """Force the bytes written to *fd* to the disk."""
+    if _observer is not None:
+        _tell("sync", _path_of(fd))
+    if sys.platform == "darwin":
+        import fcntl
+
+        # There fsync leaves the bytes in the drive's own memory.
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(fd, fcntl.F_FULLFSYNC)
+            return
+    # Looked up on the module at each call: macOS has no fdatasync.
+    getattr(os, "fdatasync", os.fsync)(fd)
+
+
+# ---------------------------------------------------------------------------------------------- names
+
+
+def sync_directory(directory: Path) -> None:
+    """Force the names in *directory* to the disk."""
+    _tell("sync_directory", directory)
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def rename(source: Path, target: Path) -> None:
+    """Give *source* the name *target* in one step, in place of a file that has it."""
+    _tell("rename", source, target)
+    source.replace(target)
+
+
+def exchange(one: Path, other: Path) -> bool:
+    """Swap two names in one step; return False if the system or the file system cannot.
+
+    Raises:
+        OSError: a name is missing, or they are not on one disk; nothing was changed.
+    """
+    swap = disk.exchange_call()
+    if swap is None:
+        return False
+    _tell("exchange", one, other)
+    if swap(os.fsencode(one), os.fsencode(other)) == 0:
+        return True
+    code = ctypes.get_errno()
+    if code in (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP):
+        return False
+    raise OSError(code, os.strerror(code), str(one), None, str(other))
+
+
+def unlink(path: Path, *, missing_ok: bool = True) -> None:
+    """Remove a file."""
+    _tell("unlink", path)
+    path.unlink(missing_ok=missing_ok)
+
+
+def rmdir(directory: Path) -> None:
+    """Remove an empty directory."""
+    _tell("rmdir", directory)
+    directory.rmdir()
+
+
+def remove_tree(directory: Path) -> None:
+    """Remove *directory* with all it holds; nothing is done if it is missing. Links are not followed."""
+    if not directory.is_dir():
+        return
+    for path in sorted(directory.iterdir()):
+        if path.is_dir() and not path.is_symlink():
+            remove_tree(path)
+        else:
+            unlink(path)
+    rmdir(directory)
+
+
+def make_directories(directory: Path) -> None:
+    """Create *directory* and its parents, each name forced to the disk.
+
+    Raises:
+        StoreError: it cannot be created.
+    """
+    with store_errors(f"cannot create {directory}"):
+        missing = []
+        current = directory
+        while not current.is_dir():
+            missing.append(current)
+            current = current.parent
+        # A process that was killed may have made the last one that is there and not come to this; of
+        # another's folder, which one may not read, that is not ours to say.
+        with contextlib.suppress(PermissionError):
+            sync_directory(current.parent)
+        for new in reversed(missing):
+            _tell("mkdir", new)
+            new.mkdir(exist_ok=True)
+            sync_directory(new.parent)
+
+
+# --------------------------------------------------------------------------------------- whole files
+
+
+def write_durably(path: Path, data: bytes) -> None:
+    """Write *path* by temporary file, fsync, rename and directory fsync.
+
+    Raises:
+        StoreError: the file cannot be written; nothing is left under its name.
+    """
+    with replacing(path) as temporary:
+        fd = open_file(temporary, fresh=True)
+        try:
+            write_all(fd, data)
+        finally:
+            os.close(fd)
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a temporary name to write to; afterwards it takes the place of *path* in one step.
+
+    Raises:
+        StoreError: the file cannot be written; what stood under *path* before stands there still.
+    """
+    temporary = path.with_name(f".{path.name}{TEMPORARY}")
+    with store_errors(f"cannot write {path}"):
+        try:
+            yield temporary
+            sync_path(temporary)
+            rename(temporary, path)
+            sync_directory(path.parent)
+        except BaseException:
+            # The observer is not asked: cleaning up after a failure must not fail as it did.
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+            raise
+
+
+def sync_path(path: Path) -> None:
+    """Force a whole file to the disk that another library may have written."""
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        if _observer is not None and path.suffix == TEMPORARY and path.absolute() not in _told:
+            _tell("create", path)
+            _tell("write", path, None, 0, path.read_bytes())
+        _told.discard(path.absolute())
+        sync_file(fd)
+    finally:
+        os.close(fd)
+
+
+def append_line(path: Path, line: bytes, *, keep: int | None = None) -> None:
+    """Add *line*, which ends in a line feed, to *path* and force it to the disk.
+
+    What a crash left behind the last line feed of the file is cut off first, so that the new line begins a
+    line.
+
+    Args:
+        path: the file, made if it is missing.
+        line: what is added, in one write.
+        keep: length of what the file holds of use; what follows is cut off. Up to its last line feed if None.
+
+    Raises:
+        StoreError: the file cannot be written.
+    """
+    with store_errors(f"cannot write {path}"):
+        fd = open_file(path, append=True)
+        try:
+            size = os.fstat(fd).st_size
+            whole = _whole_lines(fd, size) if keep is None else keep
+            if whole < size:
+                truncate(fd, whole)
+            write_all(fd, line)
+            sync_file(fd)
+        finally:
+            os.close(fd)
+        # Always: a process that was killed may have made the file and not come to this.
+        sync_directory(path.parent)
+
+
+def _whole_lines(fd: int, size: int) -> int:
+    """Return where the last whole line of an open file ends."""
+    end = size
+    while end > 0:
+        begin = max(0, end - (1 << 16))
+        found = os.pread(fd, end - begin, begin).rfind(b"\n")
+        if found >= 0:
+            return begin + found + 1
+        end = begin
+    return 0
+
+
+@contextlib.contextmanager
+def store_errors(what: str) -> Iterator[None]:
+    """Turn an operating system error into a StoreError that says *what* failed and why."""
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(
+            f"{what}: {error.strerror or error}; check free space and permissions"
+        ) from error

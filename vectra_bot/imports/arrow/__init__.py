@@ -1,0 +1,1 @@
+"""Foreign Parquet files: names and values of their columns brought to those of our records."""

@@ -1,0 +1,255 @@
+"""Foreign Parquet: which files there are, what kind of document each holds, and its rows in batches.
+
+A file is anything that Parquet readers can open: written by a data frame library, by DuckDB, by another
+program's store. What kind of document it holds is said by a folder ``doc_type=KIND`` above it, by a column
+``doc_type`` (rows of several kinds may stand in one file), or else follows from its columns, where they name
+one kind only. A folder ``session_id=ID`` or a column ``session_id`` says whose rows they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+
+from vectra_bot.errors import InputError
+from vectra_bot.imports.arrow.columns import convert
+from vectra_bot.imports.arrow.conform import flat
+from vectra_bot.imports.arrow.names import match_names, snake
+from vectra_bot.imports.report import FileReport
+from vectra_bot.models import DocType
+from vectra_bot.serde import document_columns
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+BATCH_ROWS: Final = 1 << 17
+BATCH_BYTES: Final = 64 << 20
+MAGIC: Final = b"PAR1"
+_KINDS: Final = {kind.value: kind for kind in DocType}
+_KINDS["candleflip_round"] = DocType.CANDLEFLIP_ROUND
+_NO_KIND: Final = "it is not told what kind of document it is: give a column doc_type"
+_ENVELOPE: Final = frozenset(
+    ("session_id", "seq", "doc_type", "schema_version", "mode", "venue", "source", "ts_ns")
+)
+
+
+@attrs.frozen
+class Batch:
+    """Rows of one kind of document as they stand in a file.
+
+    Attributes:
+        rows: number in the file, from 1, of each row of the table.
+        of_rows: rows of the whole file.
+    """
+
+    doc_type: DocType
+    table: pa.Table
+    rows: Any
+    of_rows: int
+
+
+@attrs.frozen
+class ForeignFile:
+    """A Parquet file that is not one of ours, or that comes from elsewhere.
+
+    Attributes:
+        doc_type: what its folder says, None if it says nothing.
+        session_id: what its folder says.
+    """
+
+    path: Path
+    doc_type: DocType | None = None
+    session_id: str | None = None
+
+
+def rows_at_once(group: pq.RowGroupMetaData, most: int) -> int:
+    """Return how many rows of a row group to read at a time: long texts take fewer."""
+    bytes_per_row = int(group.total_byte_size) // max(int(group.num_rows), 1) + 1
+    return max(1, min(most, BATCH_BYTES // bytes_per_row))
+
+
+def is_parquet(path: Path) -> bool:
+    """Return whether a file begins as Parquet does."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(MAGIC)) == MAGIC
+    except OSError:
+        return False
+
+
+def foreign_file(path: Path) -> ForeignFile:
+    """Return what the folders above a Parquet file say of it."""
+    found: dict[str, str] = {}
+    for part in path.parts[:-1]:
+        key, equals, value = part.partition("=")
+        if equals:
+            found[key] = value
+    return ForeignFile(path, _KINDS.get(found.get("doc_type", "")), found.get("session_id"))
+
+
+def open_file(path: Path) -> pq.ParquetFile:
+    """Open a Parquet file; damage of its pages is found when they are read.
+
+    Raises:
+        InputError: it is none, or its footer is damaged.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return pq.ParquetFile(path, page_checksum_verification=True)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        first = (str(error).splitlines() or [type(error).__name__])[0]
+        raise InputError(f"{path} is no whole Parquet file: {first}") from error
+
+
+def kind_by_columns(names: list[str]) -> DocType | None:
+    """Return the kind of document that columns called *names* make, None if they fit none or several.
+
+    A column under the schema's own name says more than one under another.
+    """
+    scores: dict[DocType, int] = {}
+    for kind in DocType:
+        found = match_names(kind, names)
+        if not found.lacking:
+            own = {c.name for c in document_columns(kind)} - _ENVELOPE - {"game_id", "player_id"}
+            scores[kind] = sum(
+                2 if name == snake(source) else 1
+                for name, source in found.found.items()
+                if name in own
+            )
+    best = max(scores.values(), default=0)
+    leading = [kind for kind, score in scores.items() if score == best]
+    return leading[0] if len(leading) == 1 else None
+
+
+def read_batches(
+    file: ForeignFile, report: FileReport, *, only: Collection[str] | None = None
+) -> Iterator[Batch]:
+    """Yield a file's rows, a bounded number at a time; rows that no batch can hold are named in *report*.
+
+    One row group after the other: damage takes the rest of its group only. With *only*, no other columns
+    are read than those and what tells the kind of document.
+    """
+    try:
+        opened = open_file(file.path)
+    except InputError as error:
+        report.refuse(1, "no whole Parquet file", str(error))
+        return
+    with opened:
+        yield from _Reading(file, report, opened, only).run()
+
+
+@attrs.define
+class _Reading:
+    """One file on its way."""
+
+    file: ForeignFile
+    report: FileReport
+    opened: pq.ParquetFile
+    only: Collection[str] | None
+    _kind: DocType | None = None
+    _kind_column: str | None = None
+    _columns: list[str] | None = None
+    _names: str = ""
+
+    def run(self) -> Iterator[Batch]:
+        schema = self.opened.schema_arrow
+        names = flat(schema.empty_table()).column_names
+        self._names = ", ".join(names)
+        self._kind_column = next((n for n in schema.names if snake(n) == "doc_type"), None)
+        self._kind = self.file.doc_type or kind_by_columns(names)
+        if self.only is not None:
+            wanted = {*self.only, "doc_type"}
+            # A column at least, so that the rows are counted.
+            self._columns = [n for n in schema.names if snake(n) in wanted] or schema.names[:1]
+        first = 1
+        for group in range(self.opened.num_row_groups):
+            rows = self.opened.metadata.row_group(group).num_rows
+            yield from self._group(group, first, rows)
+            first += rows
+
+    def _group(self, group: int, first: int, rows: int) -> Iterator[Batch]:
+        import pyarrow as pa
+
+        done = 0
+        size = rows_at_once(self.opened.metadata.row_group(group), BATCH_ROWS)
+        batches = self.opened.iter_batches(size, row_groups=[group], columns=self._columns)
+        while done < rows:
+            try:
+                batch = next(batches)
+            except (pa.ArrowException, OSError, ValueError, StopIteration) as error:
+                reason = "damaged rows from here to the end of their row group"
+                self.report.refuse(first + done, reason, str(error), count=rows - done)
+                return
+            yield from self._by_kind(flat(pa.Table.from_batches([batch])), first + done)
+            done += batch.num_rows
+
+    def _by_kind(self, table: pa.Table, first: int) -> Iterator[Batch]:
+        """Yield the rows of *table* kind by kind."""
+        import numpy as np
+
+        total = self.opened.metadata.num_rows
+        numbers = np.arange(first, first + table.num_rows, dtype=np.int64)
+        if self._kind_column is None:
+            if self._kind is None:
+                self.report.refuse(first, _NO_KIND, self._names, count=len(numbers))
+            else:
+                yield Batch(self._kind, table, numbers, total)
+            return
+        for value, chosen in groups_of(table.column(self._kind_column)):
+            kind = self.file.doc_type if value is None else _KINDS.get(value)
+            rows = numbers[chosen]
+            if kind is None:
+                for row in rows:
+                    self.report.refuse(int(row), "doc_type is none of schema 2.0.0", value or "")
+            else:
+                whole = len(rows) == len(numbers)
+                yield Batch(kind, table if whole else table.take(chosen), rows, total)
+
+
+def groups_of(column: pa.ChunkedArray) -> list[tuple[str | None, Any]]:
+    """Return the distinct texts of a column in order of appearance, each with its rows' indices.
+
+    What is no text, nor a whole number, counts as the empty text.
+    """
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    made = convert(column.combine_chunks(), "text")
+    texts = made.values
+    if made.bad is not None:
+        texts = pc.if_else(pa.array(made.bad), "", texts)
+    merged = texts.dictionary_encode()
+    values = merged.dictionary.to_pylist()
+    codes = merged.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+    if not len(codes):
+        return []
+    if (codes == codes[0]).all():
+        return [(values[codes[0]] if codes[0] >= 0 else None, np.arange(len(codes)))]
+    order = np.argsort(codes, kind="stable")
+    starts = np.flatnonzero(np.diff(codes[order], prepend=codes[order][:1] - 1))
+    found = []
+    for begin, end in zip(starts, [*starts[1:], len(order)], strict=True):
+        code = codes[order[begin]]
+        found.append((values[code] if code >= 0 else None, order[begin:end]))
+    return sorted(found, key=lambda pair: int(pair[1][0]))
+
+
+__all__ = [
+    "BATCH_ROWS",
+    "Batch",
+    "ForeignFile",
+    "foreign_file",
+    "groups_of",
+    "is_parquet",
+    "kind_by_columns",
+    "open_file",
+    "read_batches",
+    "rows_at_once",
+]

@@ -1,0 +1,313 @@
+"""Sessions that are filled with whole tables: migrated from another schema, or imported from Parquet.
+
+Such a session's journal says where its rows came from (``header["import"]``), and nothing else: header and
+close entry. Its parts are numbered from 2, part 1 being the journal's own. The close
+entry is written last, after the parts are listed and on the disk, so that a session without it is known to be
+half done: whoever imports the same again drops it first.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import uuid
+from collections.abc import Callable
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import attrs
+
+from vectra_bot.errors import InputError, StoreError, VectraError
+from vectra_bot.journal.entry import JOURNAL_VERSION
+from vectra_bot.journal.journal import (
+    Journal,
+    journal_directory,
+    list_segments,
+    never_began,
+    read_header,
+    read_segment,
+)
+from vectra_bot.journal.lock import dropped_directory
+from vectra_bot.models import SCHEMA_VERSION, DocType, Mode
+from vectra_bot.store.maintenance.sessions import drop_session, is_running
+from vectra_bot.store.parquet.builder import begin_session, build_parts
+from vectra_bot.store.parquet.manifest import part_folder
+from vectra_bot.store.parquet.schema import schema_of
+from vectra_bot.store.parquet.writer import PartWriter, list_part, part_path
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+
+IMPORTED: Final = "imported"
+"""Reason of the close entry of a session that holds all that was to be imported."""
+FIRST_SEQ: Final = 3
+"""Number of the first row where the import numbers them: the journal's own entries are before it."""
+FIRST_PART: Final = 2
+ROWS_PER_PART: Final = 1 << 21
+ROWS_HELD: Final = 1 << 16
+BYTES_HELD: Final = 8 << 20
+_BLOCK: Final = 1 << 20
+_JOURNAL_BYTES: Final = 1 << 20
+
+
+def digest_of(path: Path, told: Callable[[int], None] | None = None) -> str:
+    """Return the SHA-256 of a file's bytes.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    found = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            while block := file.read(_BLOCK):
+                found.update(block)
+                if told is not None:
+                    told(len(block))
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}): check the file") from error
+    return found.hexdigest()
+
+
+def session_of(*facts: str) -> str:
+    """Return the session id that follows from *facts*, the digest of what is imported first."""
+    digest = hashlib.sha256("\n".join(facts).encode("utf-8", "backslashreplace")).digest()
+    return str(uuid.UUID(bytes=digest[:16], version=4))
+
+
+def plain_header(session_id: str, venue: str, about: dict[str, Any]) -> dict[str, Any]:
+    """Return the journal header of a session that no strategy ran in; *about* says what it was made of."""
+    return {
+        "journal_version": JOURNAL_VERSION,
+        "schema_version": SCHEMA_VERSION,
+        "session_id": session_id,
+        "mode": Mode.REPLAY.value,
+        "venue": venue,
+        "wire_format": None,
+        "seed": None,
+        "start_ns": 0,
+        "strategy": {"spec": "watch", "name": "watch", "source_sha256": "", "settings": {}},
+        "plugins": [],
+        "exchange": None,
+        "import": about,
+    }
+
+
+class Standing(str, Enum):
+    """What a store holds of an import."""
+
+    ABSENT = "absent"
+    PARTIAL = "partial"
+    DONE = "done"
+
+
+def standing(store: Path, session_id: str, sha256: str) -> Standing:
+    """Return how much of the content with digest *sha256* stands in the store as *session_id*.
+
+    Raises:
+        StoreError: the session is something else, or is being written right now.
+        InputError: the id cannot name a session.
+    """
+    directory = journal_directory(store, session_id)
+    if not directory.is_dir():
+        if dropped_directory(directory).is_dir():
+            return Standing.PARTIAL  # it was being dropped when the process died
+        if not any(part_folder(store, d, session_id).is_dir() for d in DocType):
+            return Standing.ABSENT
+        raise StoreError(
+            f"session {session_id!r} has rows in {store} but no journal: "
+            "give another --session-id, or drop it"
+        )
+    if is_running(directory):
+        raise StoreError(f"session {session_id!r} is being written by another process: let it end")
+    if never_began(directory):
+        return Standing.PARTIAL
+    about = read_header(directory).get("import")
+    if not isinstance(about, dict) or about.get("sha256") != sha256:
+        raise StoreError(
+            f"session {session_id!r} exists in {store} and holds something else: "
+            "give another --session-id, or drop it"
+        )
+    return Standing.DONE if _close_reason(directory) == IMPORTED else Standing.PARTIAL
+
+
+def _close_reason(directory: Path) -> str | None:
+    """Return why the journal was closed, None if it was not or cannot be read."""
+    reason = None
+    with contextlib.suppress(VectraError):
+        for entry in read_segment(list_segments(directory)[-1]):
+            reason = str(entry.data.get("reason", "")) if entry.kind == "close" else None
+    return reason
+
+
+def make_room(store: Path, session_id: str, sha256: str) -> bool:
+    """Return whether *session_id* is to be imported; what is left of an interrupted import is dropped.
+
+    Raises:
+        StoreError: the id is taken by something else, or the session is being written.
+    """
+    found = standing(store, session_id, sha256)
+    if found is Standing.DONE:
+        build_parts(journal_directory(store, session_id), store)
+        return False
+    if found is Standing.PARTIAL:
+        drop_session(store, session_id)
+    return True
+
+
+@attrs.define
+class _Open:
+    """A part that is being written."""
+
+    writer: PartWriter
+    number: int
+    rows: int = 0
+    last_seq: int = -1
+
+
+@attrs.define
+class _Held:
+    """Rows that wait to be written together: many small tables make one row group."""
+
+    tables: list[pa.Table] = attrs.field(factory=list)
+    rows: int = 0
+    bytes: int = 0
+
+
+class BulkSession:
+    """One session that is being filled with tables; use it as a context manager.
+
+    Left by an exception, it stays half done and unclosed.
+    """
+
+    def __init__(self, store: Path, header: dict[str, Any]) -> None:
+        """Begin the session of *header*.
+
+        Raises:
+            StoreError: the session exists, or the disk refuses.
+        """
+        self.store = store
+        self.session_id: str = header["session_id"]
+        self.next_seq = FIRST_SEQ
+        self.rows: dict[DocType, int] = {}
+        self._held: dict[DocType, _Held] = {}
+        self._open: dict[DocType, _Open] = {}
+        self._numbers: dict[DocType, int] = {}
+        directory = journal_directory(store, self.session_id)
+        self._journal = Journal.create(directory, header, segment_bytes=_JOURNAL_BYTES)
+        try:
+            begin_session(store, self.session_id)
+        except BaseException:
+            self._journal.abandon()
+            raise
+
+    def write(
+        self, doc_type: DocType, table: pa.Table, seq: np.ndarray[Any, Any] | None = None
+    ) -> None:
+        """Add documents: the columns of their record and envelope but those the session itself gives.
+
+        Args:
+            doc_type: what they are.
+            table: the rows.
+            seq: their numbers; the session's own running number if None.
+
+        Raises:
+            StoreError: the disk refuses.
+        """
+        import numpy as np
+
+        count = table.num_rows
+        if not count:
+            return
+        if seq is None:
+            seq = np.arange(self.next_seq, self.next_seq + count, dtype=np.int64)
+        self.next_seq = max(self.next_seq, int(seq.max()) + 1)
+        held = self._held.setdefault(doc_type, _Held())
+        held.tables.append(self._enveloped(doc_type, table, seq))
+        held.rows += count
+        held.bytes += table.nbytes
+        self.rows[doc_type] = self.rows.get(doc_type, 0) + count
+        if held.rows >= ROWS_HELD or held.bytes >= BYTES_HELD:
+            self._flush(doc_type)
+
+    def _flush(self, doc_type: DocType) -> None:
+        """Write what is held of one kind, in order of its numbers."""
+        import numpy as np
+        import pyarrow as pa
+
+        held = self._held.pop(doc_type, None)
+        if held is None:
+            return
+        whole = pa.concat_tables(held.tables, promote_options="none").unify_dictionaries()
+        seq = whole.column("seq").to_numpy()
+        if np.any(np.diff(seq) < 0):
+            whole = whole.sort_by("seq")
+            seq = whole.column("seq").to_numpy()
+        part = self._open.get(doc_type)
+        if part is not None and (part.rows >= ROWS_PER_PART or part.last_seq >= int(seq[0])):
+            self._finish(doc_type)
+            part = None
+        if part is None:
+            part = self._begin(doc_type)
+        part.writer.write(whole)
+        part.rows += len(seq)
+        part.last_seq = int(seq[-1])
+
+    def _enveloped(self, doc_type: DocType, table: pa.Table, seq: np.ndarray[Any, Any]) -> pa.Table:
+        import numpy as np
+        import pyarrow as pa
+
+        schema = schema_of(doc_type)
+        zeros = pa.array(np.zeros(len(seq), dtype=np.int32))
+        own = {
+            "session_id": pa.DictionaryArray.from_arrays(zeros, pa.array([self.session_id])),
+            "doc_type": pa.DictionaryArray.from_arrays(zeros, pa.array([doc_type.value])),
+            "schema_version": pa.repeat(pa.scalar(SCHEMA_VERSION), len(seq)),
+            "seq": pa.array(seq),
+        }
+        columns = [own[n] if n in own else table.column(n) for n in schema.names]
+        return pa.Table.from_arrays(columns, schema=schema)
+
+    def _begin(self, doc_type: DocType) -> _Open:
+        number = self._numbers.get(doc_type, FIRST_PART)
+        self._numbers[doc_type] = number + 1
+        target = part_path(self.store, doc_type, self.session_id, number)
+        self._open[doc_type] = part = _Open(PartWriter(target, doc_type), number)
+        return part
+
+    def _finish(self, doc_type: DocType) -> None:
+        part = self._open.pop(doc_type)
+        target = part_path(self.store, doc_type, self.session_id, part.number)
+        list_part(self.store, part.writer.finish(target.relative_to(self.store).as_posix()))
+
+    def pause(self) -> None:
+        """Write what is held and end the open parts; more rows go into further ones."""
+        for doc_type in list(self._held):
+            self._flush(doc_type)
+        for doc_type in list(self._open):
+            self._finish(doc_type)
+
+    def close(self) -> None:
+        """End the session: all its rows are on the disk.
+
+        Raises:
+            StoreError: the disk refuses.
+        """
+        self.pause()
+        with self._journal.closing(IMPORTED, ts_ns=0):
+            build_parts(self._journal.directory, self.store)
+
+    def abandon(self) -> None:
+        """Leave the session half done; harmless after :meth:`close`."""
+        for part in self._open.values():
+            part.writer.abandon()
+        self._open.clear()
+        self._held.clear()
+        self._journal.abandon()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.abandon()

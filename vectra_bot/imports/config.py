@@ -1,0 +1,147 @@
+"""What an import is told, and what it tells."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+
+from vectra_bot.errors import ConfigError
+from vectra_bot.imports.report import FileReport, Progress, no_progress, totals
+from vectra_bot.models import DocType, Document, SystemEvent
+
+SOURCE: Final = "import"
+"""Column ``source`` of the documents that an import itself makes."""
+FINISHED_KIND: Final = "import.finished"
+"""Kind of the system event that says what a session was imported from, and what of it is not there."""
+UNKNOWN_VENUE: Final = "recording"
+
+
+@attrs.frozen(kw_only=True)
+class ImportConfig:
+    """Where to, and under which names.
+
+    Attributes:
+        store: root of the store.
+        session_id: name of the session; from the digest of the file's content if None. Several captures in
+            one file, or several files, cannot share it.
+        venue: column ``venue`` of the documents, where the recording does not say it.
+        progress: told how far it is.
+    """
+
+    store: Path
+    session_id: str | None = None
+    venue: str | None = None
+    progress: Progress = no_progress
+
+    @property
+    def venue_name(self) -> str:
+        """What the venue is called where nobody says it."""
+        return self.venue or UNKNOWN_VENUE
+
+    def own_id(self) -> None:
+        """Refuse a session id that several sessions would have.
+
+        Raises:
+            ConfigError: one was given.
+        """
+        if self.session_id is not None:
+            raise ConfigError(
+                f"session id was {self.session_id!r}, but what is imported makes several sessions: "
+                "leave it out, or import one file with one capture"
+            )
+
+
+@attrs.frozen
+class ImportReport:
+    """What became of all rows of all files.
+
+    Attributes:
+        store: root of the store.
+        files: one report per file, in order.
+    """
+
+    store: str
+    files: list[FileReport]
+
+    @property
+    def ok(self) -> bool:
+        """Whether every row is accounted for and none is bad."""
+        return all(report.adds_up and not report.bad for report in self.files)
+
+    @property
+    def sessions(self) -> list[str]:
+        """Ids of all sessions that hold the rows, in order, each once."""
+        return list(dict.fromkeys(name for report in self.files for name in report.sessions))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the report as JSON-ready data: ``store, ok, totals, sessions, files``."""
+        return {
+            "store": self.store,
+            "ok": self.ok,
+            "totals": totals(self.files),
+            "sessions": self.sessions,
+            "files": [report.to_json() for report in self.files],
+        }
+
+
+def finished_event(about: dict[str, Any]) -> SystemEvent:
+    """Return the event that ends an import; *about* is JSON-ready."""
+    bad = about.get("bad", 0)
+    return SystemEvent(
+        kind=FINISHED_KIND,
+        severity="warning" if bad else "info",
+        message=f"imported {about.get('imported', 0)} rows of {about.get('kind', 'a file')}"
+        + (f"; {bad} are bad" if bad else ""),
+        detail_json=json.dumps(about, sort_keys=True),
+    )
+
+
+def finished_document(about: dict[str, Any], ts_ns: int) -> Document:
+    """Return :func:`finished_event` as a document."""
+    return Document(
+        doc_type=DocType.SYSTEM_EVENT, record=finished_event(about), ts_ns=ts_ns, source=SOURCE
+    )
+
+
+def told(report: FileReport) -> dict[str, Any]:
+    """Return what :func:`finished_event` says of a file; the bad rows are counted, not listed."""
+    return {
+        "kind": report.kind,
+        "rows": report.rows,
+        "imported": report.imported,
+        "bad": report.bad,
+        "duplicates": report.duplicates,
+        "reasons": dict(report.reasons.most_common()),
+        "filled": report.filled,
+        "unused": report.unused,
+    }
+
+
+class RowRefused(Exception):
+    """A row cannot be imported.
+
+    Attributes:
+        reason: what is wrong, the same words for the same fault.
+        value: what stood there.
+    """
+
+    def __init__(self, reason: str, value: object = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.value = value
+
+
+__all__ = [
+    "FINISHED_KIND",
+    "SOURCE",
+    "UNKNOWN_VENUE",
+    "ImportConfig",
+    "ImportReport",
+    "RowRefused",
+    "finished_document",
+    "finished_event",
+    "told",
+]

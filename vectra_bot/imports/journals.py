@@ -1,0 +1,126 @@
+"""Journals of our own into another store: their files as they are, their parts built anew.
+
+The copy is made beside the journals of the store and gets its name in one step. A session that was killed is
+finished as it would be in its own store.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+from vectra_bot.errors import InputError, JournalError, StoreError, VectraError
+from vectra_bot.fsio import files
+from vectra_bot.fsio.copying import copy_file
+from vectra_bot.imports.config import ImportConfig
+from vectra_bot.imports.report import FileReport
+from vectra_bot.journal.journal import (
+    journal_directory,
+    list_segments,
+    read_header,
+    read_journal,
+)
+from vectra_bot.session.recovery import recover_session
+from vectra_bot.store.maintenance.sessions import is_running, was_closed
+from vectra_bot.store.parquet.builder import begin_session, build_parts
+
+STAGED: Final = ".importing-"
+
+
+def is_journal(path: Path) -> bool:
+    """Return whether a folder or a file is a journal that begins with its header."""
+    try:
+        if path.is_dir() and not list_segments(path):
+            return False
+        read_header(path)
+    except (VectraError, OSError):
+        return False
+    return True
+
+
+def import_journal(path: Path, config: ImportConfig) -> FileReport:
+    """Copy the journal at *path*, a folder or one file, into the store.
+
+    The rows of the report are the journal's entries.
+
+    Raises:
+        StoreError: the store holds another session of that name, or the disk refuses.
+    """
+    report = FileReport(str(path), "journal")
+    if path.is_dir() and is_running(path):
+        raise StoreError(f"the session in {path} is being written: import it when it has ended")
+    header = _read_through(path, config, report)
+    if header is None:
+        return report
+    session_id = str(header["session_id"])
+    if config.session_id not in (None, session_id):
+        report.imported, report.rows = 0, 0
+        raise StoreError(
+            f"the journal is of session {session_id!r}, not {config.session_id!r}: "
+            "its documents say so; leave --session-id out"
+        )
+    report.sessions.append(session_id)
+    target = journal_directory(config.store, session_id)
+    if target.is_dir():
+        _hold_same(target, header)
+        report.already = True
+        report.duplicates, report.imported = report.imported, 0
+    else:
+        _copy(path, target)
+    if not was_closed(target):
+        recover_session(target, config.store)
+    begin_session(config.store, session_id)
+    build_parts(target, config.store)
+    return report
+
+
+def _read_through(path: Path, config: ImportConfig, report: FileReport) -> dict[str, Any] | None:
+    """Read the whole journal; return its header, None if it cannot be imported."""
+    header: dict[str, Any] | None = None
+    try:
+        reader = read_journal(path)
+        for entry in reader:
+            if entry.kind == "header" and header is None:
+                header = entry.data["header"]
+            elif entry.kind == "doc":
+                report.documents[entry.data["doc_type"]] += 1
+            report.accept()
+    except (JournalError, InputError) as error:
+        read = report.rows
+        report.rows = report.imported = 0
+        report.documents.clear()
+        reason = "the journal is damaged: repair it in its own store, then import it"
+        report.refuse(read + 1, reason, str(error), count=read + 1)
+        return None
+    if reader.torn:
+        report.refuse(report.rows + 1, "an unfinished entry at the end, left by a kill")
+    config.progress(str(path), 1, 1)
+    return header
+
+
+def _hold_same(target: Path, header: dict[str, Any]) -> None:
+    known = read_header(target)
+    if {**known, "journal_version": 0} != {**header, "journal_version": 0}:
+        raise StoreError(
+            f"{target} holds another session of that name: drop it, or import into another store"
+        )
+
+
+def _copy(path: Path, target: Path) -> None:
+    """Copy the segments of a journal to *target*, which stands there whole or not at all."""
+    staged = target.with_name(STAGED + target.name)
+    with files.store_errors(f"cannot import {path}"):
+        if staged.exists():
+            files.remove_tree(staged)
+        files.make_directories(staged)
+        if path.is_dir():
+            for segment in list_segments(path):
+                copy_file(segment.path, staged / segment.path.name)
+        else:
+            suffix = path.suffix if path.suffix in (".zst", ".gz") else ""
+            copy_file(path, staged / f"000001.log{suffix}")
+        files.rename(staged, target)
+        files.sync_directory(target.parent)
+
+
+__all__ = ["import_journal", "is_journal"]

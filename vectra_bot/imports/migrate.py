@@ -1,0 +1,320 @@
+"""Making a store of an earlier release one of the present schema.
+
+Rows of 1.0.0 become sessions of 2.0.0 (:mod:`vectra_bot.imports.schema_v1`); folders of 2.0.0 without a
+manifest get one. Into another store, only that store is written. In place, a whole new tree is built beside
+the store, what is of 2.0.0 already being copied, and takes its place in one step; the old tree stays beside
+it as ``STORE.v1-backup``. A kill at any point leaves the old store or the new one under the store's name, and
+the same command goes on from there.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+
+from vectra_bot.errors import InputError, StoreError
+from vectra_bot.fsio import files
+from vectra_bot.fsio.copying import copy_file, copy_folder
+from vectra_bot.imports.report import FileReport, Progress, no_progress, totals
+from vectra_bot.imports.rows_v1 import OldRows
+from vectra_bot.imports.schema_v1 import VERSION
+from vectra_bot.imports.versions import Layout, check_wanted, layout_of
+from vectra_bot.models import SCHEMA_VERSION
+from vectra_bot.store.maintenance.sessions import is_running
+from vectra_bot.store.parquet.compaction import finish_compaction
+from vectra_bot.store.parquet.manifest import MANIFEST
+
+BUILDING: Final = ".v2-building"
+BACKUP: Final = ".v1-backup"
+MARK: Final = "migration.json"
+"""Stands in a tree that was built whole, until the old one has its new name."""
+_MANY: Final = 1000
+
+
+@attrs.frozen
+class MigrationReport:
+    """What a migration did.
+
+    Attributes:
+        source: the store that was read.
+        target: the store that holds the rows now.
+        found: schemas that the source held.
+        files: what became of the rows of 1.0.0, one report for each kind of row.
+        sessions: sessions that rows of 1.0.0 became.
+        manifests: folders of 2.0.0 that got a manifest.
+        copied: sessions of 2.0.0 that went over as they are.
+        backup: where the old tree is, None if there is none.
+        finished: an interrupted migration was built already and only had to take its place.
+    """
+
+    source: str
+    target: str
+    found: tuple[str, ...]
+    files: list[FileReport]
+    sessions: tuple[str, ...] = ()
+    manifests: int = 0
+    copied: tuple[str, ...] = ()
+    backup: str | None = None
+    finished: bool = False
+
+    @property
+    def ok(self) -> bool:
+        """Whether every row is accounted for and none is bad."""
+        return all(report.adds_up and not report.bad for report in self.files)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the report as JSON-ready data."""
+        data = attrs.asdict(self, recurse=False)
+        data["files"] = [report.to_json() for report in self.files]
+        data["schema_version"] = SCHEMA_VERSION
+        data["totals"] = totals(self.files)
+        data["ok"] = self.ok
+        return data
+
+
+def migrate_store(
+    path: Path | str,
+    target: Path | str | None = None,
+    *,
+    to: str = SCHEMA_VERSION,
+    keep_backup: bool = True,
+    progress: Progress = no_progress,
+) -> MigrationReport:
+    """Make the store at *path* one of the present schema, there or in *target*.
+
+    Args:
+        path: root of the store.
+        target: another store to write to, made if missing; the store itself if None or the same.
+        to: the schema that is wanted; only the present one is written.
+        keep_backup: keep the old tree of a store that was migrated in place.
+        progress: called with a path, bytes done and bytes in all.
+
+    Raises:
+        InputError: there is no store at *path*.
+        StoreError: it is newer than this program or is being written, a session's id is taken in the target,
+            or the disk refuses; *path* is as before.
+    """
+    check_wanted(to)
+    source = Path(path).expanduser().absolute()
+    if not source.is_dir() and not (_building(source) / MARK).exists():
+        raise InputError(f"no store at {source}: give the folder that holds the doc_type= folders")
+    goal = source if target is None else Path(target).expanduser().absolute()
+    if goal != source and not (goal.exists() and goal.samefile(source)):
+        return _into(source, goal, progress)
+    done = _finished(source, keep_backup=keep_backup)
+    if done is not None:
+        return done
+    layout = _usable(source)
+    if not layout.old_files:
+        return _adopted(source, layout, progress)
+    return _in_place(source, layout, keep_backup=keep_backup, progress=progress)
+
+
+def _usable(store: Path) -> Layout:
+    """Return what stands in a store that nobody writes to."""
+    layout = layout_of(store)
+    running = [s for s in layout.sessions if is_running(store / "journals" / s)]
+    if running:
+        raise StoreError(
+            f"session {running[0]!r} of {store} is being written: migrate the store when it has ended"
+        )
+    if not (layout.old_files or layout.sessions):
+        raise InputError(f"{store} is no store: it has neither doc_type= folders nor journals")
+    return layout
+
+
+def _versions(layout: Layout) -> tuple[str, ...]:
+    found = [VERSION] if layout.old_files else []
+    if layout.sessions:
+        found.append(f"{SCHEMA_VERSION} without manifests" if layout.bare else SCHEMA_VERSION)
+    return tuple(found)
+
+
+def _adopted(store: Path, layout: Layout, progress: Progress) -> MigrationReport:
+    """Give folders their manifests; a store that has them all is left as it is."""
+    for number, session_id in enumerate(layout.sessions):
+        finish_compaction(store / "journals" / session_id, store)
+        progress(str(store), number + 1, len(layout.sessions))
+    return MigrationReport(
+        source=str(store),
+        target=str(store),
+        found=_versions(layout),
+        files=[],
+        manifests=sum((folder / MANIFEST).exists() for folder in layout.bare),
+    )
+
+
+def _into(source: Path, goal: Path, progress: Progress) -> MigrationReport:
+    """Write everything into another store; the source is only read."""
+    layout = _usable(source)
+    if goal.exists() and not goal.is_dir():
+        raise InputError(f"target was {str(goal)!r}, which is no folder: give a folder's path")
+    if goal.is_dir():
+        layout_of(goal)  # refuses a newer one
+    rows = OldRows(source, layout, goal, progress)
+    rows.run()
+    copied = [s for s in layout.sessions if _copy_session(source, goal, s)]
+    manifests = _complete(source, goal, copied, layout)
+    return _report(source, goal, layout, rows, manifests=manifests, copied=copied)
+
+
+def _report(
+    source: Path,
+    target: Path,
+    layout: Layout,
+    rows: OldRows,
+    *,
+    manifests: int,
+    copied: Iterable[str],
+) -> MigrationReport:
+    return MigrationReport(
+        source=str(source),
+        target=str(target),
+        found=_versions(layout),
+        files=list(rows.reports.values()),
+        sessions=tuple(rows.sessions),
+        manifests=manifests,
+        copied=tuple(copied),
+    )
+
+
+def _complete(source: Path, goal: Path, copied: list[str], layout: Layout) -> int:
+    """Give the copied sessions what the present schema wants; return how many folders got a manifest."""
+    for session_id in copied:
+        finish_compaction(goal / "journals" / session_id, goal)
+    folders = [goal / folder.relative_to(source) for folder in layout.bare]
+    return sum((folder / MANIFEST).exists() for folder in folders)
+
+
+def _in_place(
+    store: Path, layout: Layout, *, keep_backup: bool, progress: Progress
+) -> MigrationReport:
+    building = _building(store)
+    with files.store_errors(f"cannot build the new store {building}"):
+        if building.exists():
+            files.remove_tree(building)
+        files.make_directories(building)
+    rows = OldRows(store, layout, building, progress)
+    rows.run()
+    for session_id in layout.sessions:
+        _copy_session(store, building, session_id)
+    _copy_rest(store, building)
+    manifests = _complete(store, building, layout.sessions, layout)
+    report = _report(store, store, layout, rows, manifests=manifests, copied=layout.sessions)
+    mark = {"source": str(store), "schema_version": SCHEMA_VERSION}
+    files.write_durably(building / MARK, json.dumps(mark).encode())
+    backup = _swap(store, building, keep_backup=keep_backup)
+    return attrs.evolve(report, backup=backup)
+
+
+def _swap(store: Path, building: Path, *, keep_backup: bool) -> str | None:
+    """Let the tree that was built take the store's place, and the old one its name as a backup."""
+    with files.store_errors(f"cannot put the new store in the place of {store}"):
+        if not store.exists() or not files.exchange(store, building):
+            # Between these two the store has no name; the next migration goes on from here.
+            if store.exists():
+                files.rename(store, _backup_name(store))
+            files.rename(building, store)
+        files.sync_directory(store.parent)
+    return _put_away(store, building, keep_backup=keep_backup)
+
+
+def _put_away(store: Path, old: Path, *, keep_backup: bool) -> str | None:
+    """Give the old tree its name, or remove it; then the new one is done."""
+    backup = None
+    with files.store_errors(f"cannot put away the old tree {old}"):
+        if old.exists():
+            backup = _backup_name(store)
+            files.rename(old, backup)
+            files.sync_directory(store.parent)
+        else:
+            backup = _last_backup(store)
+        files.unlink(store / MARK)
+        files.sync_directory(store)
+        if not keep_backup and backup is not None:
+            files.remove_tree(backup)
+            backup = None
+    return None if backup is None else str(backup)
+
+
+def _finished(store: Path, *, keep_backup: bool) -> MigrationReport | None:
+    """Finish a migration whose tree was built whole when the process died; None if there is none."""
+    building = _building(store)
+    if (store / MARK).exists():
+        backup = _put_away(store, building, keep_backup=keep_backup)
+    elif (building / MARK).exists():
+        backup = _swap(store, building, keep_backup=keep_backup)
+    else:
+        return None
+    layout = layout_of(store)
+    return MigrationReport(
+        source=str(store),
+        target=str(store),
+        found=_versions(layout),
+        files=[],
+        copied=tuple(layout.sessions),
+        backup=backup,
+        finished=True,
+    )
+
+
+def _building(store: Path) -> Path:
+    return store.with_name(store.name + BUILDING)
+
+
+def _backup_name(store: Path) -> Path:
+    """Return a name for the old tree that nothing has."""
+    return next(path for path in _backups(store) if not path.exists())
+
+
+def _last_backup(store: Path) -> Path | None:
+    last = None
+    for path in _backups(store):
+        if not path.exists():
+            break
+        last = path
+    return last
+
+
+def _backups(store: Path) -> list[Path]:
+    name = store.name + BACKUP
+    return [store.with_name(name if n == 1 else f"{name}-{n}") for n in range(1, _MANY)]
+
+
+def _copy_session(source: Path, goal: Path, session_id: str) -> bool:
+    """Bring a session of 2.0.0 over as it is; return whether it was not there before.
+
+    Its journal goes last: what is there without one is not whole.
+    """
+    journal = goal / "journals" / session_id
+    if journal.is_dir():
+        return False
+    for folder in sorted(source.glob(f"doc_type=*/session_id={session_id}")):
+        copy_folder(folder, goal / folder.relative_to(source))
+    notes = source / "sessions" / session_id
+    if notes.is_dir():
+        copy_folder(notes, goal / "sessions" / session_id)
+    old = source / "journals" / session_id
+    if old.is_dir():
+        staged = journal.with_name(f".migrating-{session_id}")
+        with files.store_errors(f"cannot copy the journal of session {session_id!r}"):
+            if staged.exists():
+                files.remove_tree(staged)
+            copy_folder(old, staged)
+            files.rename(staged, journal)
+            files.sync_directory(journal.parent)
+    return True
+
+
+def _copy_rest(source: Path, goal: Path) -> None:
+    """Bring over files in the store's root that are nobody's rows."""
+    for path in sorted(source.iterdir()):
+        if path.is_file():
+            copy_file(path, goal / path.name)
+
+
+__all__ = ["BACKUP", "BUILDING", "MigrationReport", "migrate_store"]

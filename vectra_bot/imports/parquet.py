@@ -1,0 +1,314 @@
+"""Foreign Parquet into a store: whole columns at a time, so that ten million rows need no Python each.
+
+The rows of a file or a folder become one session, or the sessions that a column or folder ``session_id``
+names. Row numbers (``seq``) are kept where they increase within a session and kind; else the rows are
+numbered anew in the order of the files. A folder is read twice: first the names and numbers only, then
+everything; where there are very many sessions, once for each few dozen of them, so that few files are open
+at a time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+
+from vectra_bot.clock import WallClock
+from vectra_bot.errors import InputError
+from vectra_bot.imports.arrow.conform import Envelope, conform
+from vectra_bot.imports.arrow.files import Batch, ForeignFile, foreign_file, groups_of, read_batches
+from vectra_bot.imports.arrow.names import Names, match_names, snake
+from vectra_bot.imports.bulk import BulkSession, digest_of, make_room, plain_header, session_of
+from vectra_bot.imports.config import SOURCE, ImportConfig, finished_event
+from vectra_bot.imports.report import FileReport
+from vectra_bot.journal.journal import journal_directory
+from vectra_bot.models import DocType, Mode
+from vectra_bot.models.times import NS_PER_S
+
+MAX_SESSIONS: Final = 4096
+"""Sessions of one folder of foreign Parquet; the rows of further ones are bad."""
+SESSIONS_AT_ONCE: Final = 32
+_TOO_MANY: Final = f"more than {MAX_SESSIONS} sessions: import the folder in pieces"
+_BAD_NAME: Final = (
+    "session_id: use letters, digits, '.', '_' and '-', beginning with a letter or digit"
+)
+
+
+@attrs.define
+class _Session:
+    """One session that the rows belong to."""
+
+    session_id: str
+    keeps_seq: bool = True
+    last_seq: dict[DocType, int] = attrs.field(factory=dict)
+    done: bool = False
+    reports: dict[str, FileReport] = attrs.field(factory=dict)
+
+
+@attrs.define
+class _Plan:
+    """What the first reading of the files found."""
+
+    own: str
+    sessions: dict[str | None, _Session] = attrs.field(factory=dict)
+
+    def take(self, name: str | None, doc_type: DocType, seq: Any) -> None:
+        """Note rows of session *name* with numbers *seq*, None if they have none."""
+        import numpy as np
+
+        session = self.sessions.get(name)
+        if session is None:
+            if len(self.sessions) >= MAX_SESSIONS:
+                return
+            session = self.sessions[name] = _Session(name or self.own)
+        last = session.last_seq.get(doc_type, -1)
+        if name is None or seq is None or not bool(np.all(np.diff(seq, prepend=last) > 0)):
+            session.keeps_seq = False
+        elif len(seq):
+            session.last_seq[doc_type] = int(seq[-1])
+
+
+def parquet_digest(files: list[Path], root: Path) -> str:
+    """Return one digest of several files: of their names and contents."""
+    found = hashlib.sha256()
+    for path in files:
+        name = path.relative_to(root).as_posix() if root.is_dir() else path.name
+        found.update(f"{digest_of(path)} {name}\n".encode("utf-8", "backslashreplace"))
+    return found.hexdigest()
+
+
+def import_parquet(paths: list[Path], root: Path, config: ImportConfig) -> list[FileReport]:
+    """Import the Parquet files *paths*, which stand at or below *root*, as one whole.
+
+    Raises:
+        StoreError: a session's id is taken by something else, or the disk refuses.
+    """
+    return _Import(paths, root, config).run()
+
+
+@attrs.define
+class _Import:
+    """One import of Parquet files."""
+
+    paths: list[Path]
+    root: Path
+    config: ImportConfig
+    sha256: str = ""
+    files: list[ForeignFile] = attrs.field(factory=list)
+    reports: list[FileReport] = attrs.field(factory=list)
+    _names: dict[tuple[DocType, tuple[str, ...]], Names] = attrs.field(factory=dict)
+    _read: int = 0
+    _total: int = 0
+
+    def run(self) -> list[FileReport]:
+        clock = WallClock()
+        started = clock.monotonic_ns()
+        self.sha256 = parquet_digest(self.paths, self.root)
+        self.files = [foreign_file(path) for path in self.paths]
+        self.reports = [FileReport(str(path), "parquet") for path in self.paths]
+        self._total = sum(path.stat().st_size for path in self.paths)
+        plan = self._plan()
+        for session in plan.sessions.values():
+            try:
+                session.done = not make_room(self.config.store, session.session_id, self.sha256)
+            except InputError:
+                session.done = False  # its rows are named as bad when they are read
+        chosen = list(plan.sessions)
+        passes = [chosen[n : n + SESSIONS_AT_ONCE] for n in range(0, len(chosen), SESSIONS_AT_ONCE)]
+        for number, names in enumerate(passes or [[]]):
+            self._pass(plan, set(names), first=number == 0)
+        known = plan.sessions.values()
+        for report in self.reports:
+            report.already = bool(known) and all(session.done for session in known)
+            report.seconds = round((clock.monotonic_ns() - started) / NS_PER_S, 3)
+        return self.reports
+
+    # First reading.
+
+    def _plan(self) -> _Plan:
+        if self.config.session_id is not None:
+            plan = _Plan(self.config.session_id)
+            plan.sessions[None] = _Session(plan.own, keeps_seq=False)
+            return plan
+        plan = _Plan(session_of(self.sha256))
+        ignored = FileReport("")
+        for file in self.files:
+            for batch in read_batches(file, ignored, only=("session_id", "seq")):
+                seq = _numbers_of(batch)
+                for name, rows in _sessions_of(file, batch):
+                    plan.take(name, batch.doc_type, None if seq is None else seq[rows])
+        return plan
+
+    # Second reading.
+
+    def _pass(self, plan: _Plan, chosen: set[str | None], *, first: bool) -> None:
+        """Write the rows of the sessions *chosen*."""
+        writing: dict[str, BulkSession] = {}
+        try:
+            for file, report in zip(self.files, self.reports, strict=True):
+                # What cannot be read at all is told once.
+                told = report if first else FileReport(report.file)
+                for batch in read_batches(file, told):
+                    for named, rows in _sessions_of(file, batch):
+                        name = None if self.config.session_id is not None else named
+                        session = plan.sessions.get(name)
+                        if session is None:
+                            if first:
+                                _refuse(report, batch.rows[rows], _TOO_MANY, str(name))
+                        elif name in chosen:
+                            self._write(session, (batch, rows), report, writing)
+                    self._tell(file, batch)
+                self._read += file.path.stat().st_size
+            for session in (plan.sessions[name] for name in chosen):
+                if session.session_id in writing:
+                    self._close(session, writing[session.session_id])
+        finally:
+            for bulk in writing.values():
+                bulk.abandon()
+
+    def _tell(self, file: ForeignFile, batch: Batch) -> None:
+        part = file.path.stat().st_size * int(batch.rows[-1]) // max(batch.of_rows, 1)
+        self.config.progress(str(self.root), min(self._read + part, self._total), self._total)
+
+    def _write(
+        self,
+        session: _Session,
+        chosen: tuple[Batch, Any],
+        report: FileReport,
+        writing: dict[str, BulkSession],
+    ) -> None:
+        """Write the chosen rows of a batch."""
+        batch, rows = chosen
+        if not _is_name(self.config.store, session.session_id):
+            _refuse(report, batch.rows[rows], _BAD_NAME, session.session_id)
+            return
+        table = batch.table if len(rows) == batch.table.num_rows else batch.table.take(rows)
+        names = self._match(batch.doc_type, table.column_names)
+        report.kind = f"parquet:{batch.doc_type.value}"
+        report.filled = sorted({*report.filled, *names.filled})
+        unused = {name for name in names.unused if snake(name) not in _KNOWN}
+        report.unused = sorted({*report.unused, *unused})
+        ids = f"{session.session_id}:{self.reports.index(report) + 1}"
+        envelope = Envelope(ids, self.config.venue_name, Mode.REPLAY, SOURCE)
+        made = conform(table, batch.doc_type, names, envelope, batch.rows[rows])
+        good = len(made.kept)
+        if session.done:
+            report.repeat(good)
+        else:
+            seq = _numbers_of(batch) if session.keeps_seq else None
+            bulk = self._bulk(session, writing)
+            bulk.write(batch.doc_type, made.table, None if seq is None else seq[rows][made.kept])
+            report.accept(good)
+            report.documents[batch.doc_type.value] += good
+        for row, reason, value in made.bad:
+            report.refuse(row, reason, value)
+        if session.session_id not in report.sessions:
+            report.sessions.append(session.session_id)
+        session.reports[report.file] = report
+
+    def _bulk(self, session: _Session, writing: dict[str, BulkSession]) -> BulkSession:
+        if session.session_id not in writing:
+            about = {
+                "sha256": self.sha256,
+                "file": self.root.name,
+                "kind": "parquet",
+                "keeps_seq": session.keeps_seq,
+            }
+            header = plain_header(session.session_id, self.config.venue_name, about)
+            writing[session.session_id] = BulkSession(self.config.store, header)
+        return writing[session.session_id]
+
+    def _close(self, session: _Session, bulk: BulkSession) -> None:
+        """End a session with a row that says what it was made of."""
+        import pyarrow as pa
+
+        from vectra_bot.serde import record_to_row
+
+        about = {
+            "kind": "parquet",
+            "file": self.root.name,
+            "imported": sum(bulk.rows.values()),
+            "bad": sum(report.bad for report in session.reports.values()),
+            "filled": sorted({n for r in session.reports.values() for n in r.filled}),
+            "unused": sorted({n for r in session.reports.values() for n in r.unused}),
+        }
+        row: dict[str, Any] = {
+            **record_to_row(finished_event(about)),
+            "mode": Mode.REPLAY.value,
+            "venue": self.config.venue_name,
+            "source": SOURCE,
+            "ts_ns": 0,
+            "game_id": None,
+            "player_id": None,
+        }
+        bulk.pause()
+        table = pa.table({name: pa.array([value], _type_of(value)) for name, value in row.items()})
+        bulk.write(DocType.SYSTEM_EVENT, table)
+        bulk.close()
+
+    def _match(self, doc_type: DocType, names: list[str]) -> Names:
+        key = (doc_type, tuple(names))
+        if key not in self._names:
+            self._names[key] = match_names(doc_type, names)
+        return self._names[key]
+
+
+_KNOWN: Final = frozenset(("session_id", "seq", "doc_type", "schema_version"))
+
+
+def _type_of(value: Any) -> Any:
+    import pyarrow as pa
+
+    return pa.int64() if isinstance(value, int) else pa.string()
+
+
+def _is_name(store: Path, session_id: str) -> bool:
+    try:
+        journal_directory(store, session_id)
+    except InputError:
+        return False
+    return True
+
+
+def _refuse(report: FileReport, rows: Any, reason: str, value: str) -> None:
+    for row in rows:
+        report.refuse(int(row), reason, value)
+
+
+def _named(batch: Batch, wanted: str) -> str | None:
+    return next((name for name in batch.table.column_names if snake(name) == wanted), None)
+
+
+def _sessions_of(file: ForeignFile, batch: Batch) -> Iterator[tuple[str | None, Any]]:
+    """Yield whose rows a batch has: a session's name, None for no name, and the rows' indices."""
+    import numpy as np
+
+    column = _named(batch, "session_id")
+    if column is None:
+        yield file.session_id, np.arange(batch.table.num_rows)
+        return
+    for value, rows in groups_of(batch.table.column(column)):
+        yield (file.session_id if value is None else value), rows
+
+
+def _numbers_of(batch: Batch) -> Any:
+    """Return the rows' own numbers, None unless each has one."""
+    import pyarrow as pa
+
+    column = _named(batch, "seq")
+    if column is None:
+        return None
+    values = batch.table.column(column).combine_chunks()
+    if not pa.types.is_integer(values.type) or values.null_count:
+        return None
+    try:
+        numbers = values.cast(pa.int64()).to_numpy(zero_copy_only=False)
+    except pa.ArrowInvalid:
+        return None
+    return numbers if len(numbers) and numbers[0] >= 0 else None
+
+
+__all__ = ["MAX_SESSIONS", "import_parquet", "parquet_digest"]

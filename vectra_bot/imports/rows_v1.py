@@ -1,0 +1,367 @@
+"""Rows of schema 1.0.0 into sessions of 2.0.0, a bounded number at a time.
+
+The files of a store of version 1.0.0 are many and small, one for each hundred rows. They are read in the
+order of their dates and names, first for the names of sessions only, then the rows of a few dozen sessions at
+a time. A row that was written twice (the same session, kind and number) is taken once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+
+from vectra_bot.errors import InputError
+from vectra_bot.imports.arrow.conform import Envelope, conform
+from vectra_bot.imports.arrow.files import rows_at_once
+from vectra_bot.imports.arrow.names import match_names
+from vectra_bot.imports.bulk import BulkSession, digest_of, make_room, plain_header
+from vectra_bot.imports.report import FileReport, Progress
+from vectra_bot.imports.schema_v1 import REST_KIND, VERSION, Mapped, map_rows, trace_ids
+from vectra_bot.imports.versions import Layout
+from vectra_bot.journal.journal import journal_directory
+from vectra_bot.models import DocType, Mode
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+
+VENUE: Final = "unknown"
+"""Column ``venue`` of migrated rows: version 1.0.0 did not write it down."""
+SOURCE: Final = "migrate"
+BATCH_ROWS: Final = 1 << 14
+SESSIONS_AT_ONCE: Final = 32
+_NO_FILE: Final = "no whole Parquet file of schema 1.0.0"
+_DAMAGED: Final = "damaged rows from here to the end of the file"
+_NO_SESSION: Final = "session_id is missing or cannot name a session"
+_NO_SEQ: Final = "seq is missing or no number from 0 on"
+
+
+@attrs.define
+class _Numbers:
+    """Numbers of one session and kind that were read."""
+
+    last: int = -1
+    known: list[np.ndarray[Any, Any]] = attrs.field(factory=list)
+
+    def fresh(self, numbers: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        """Return which of *numbers* were not read before, the first of equal ones being new."""
+        import numpy as np
+
+        _, first = np.unique(numbers, return_index=True)
+        new = np.zeros(len(numbers), dtype=bool)
+        new[first] = True
+        if len(numbers) and int(numbers.min()) <= self.last:
+            for block in self.known:
+                new &= ~np.isin(numbers, block)
+        if np.any(new):
+            self.known.append(numbers[new])
+            self.last = max(self.last, int(numbers[new].max()))
+        return new
+
+
+@attrs.define
+class OldRows:
+    """All rows of schema 1.0.0 of one store, on their way into another.
+
+    Attributes:
+        reports: one for each kind of row.
+        sessions: the sessions they made.
+    """
+
+    source: Path
+    layout: Layout
+    target: Path
+    progress: Progress
+    reports: dict[str, FileReport] = attrs.field(factory=dict)
+    sessions: list[str] = attrs.field(factory=list)
+    sha256: str = ""
+    _of_file: dict[Path, set[str]] = attrs.field(factory=dict)
+    _seen: dict[tuple[str, str], _Numbers] = attrs.field(factory=dict)
+    _damaged: set[Path] = attrs.field(factory=set)
+    _total: int = 0
+    _done: int = 0
+
+    def run(self) -> None:
+        """Write every session that does not stand in the target yet.
+
+        Raises:
+            StoreError: a session of that name holds something else, or the disk refuses.
+        """
+        self._total = sum(path.stat().st_size for path in self.layout.old_files)
+        self._look()
+        for kind, files in self.layout.unknown.items():
+            self._refuse_kind(kind, files)
+        for start in range(0, len(self.sessions), SESSIONS_AT_ONCE):
+            self._write(self.sessions[start : start + SESSIONS_AT_ONCE])
+
+    def _look(self) -> None:
+        """Find the sessions, and name what has none."""
+        digest = hashlib.sha256()
+        found: dict[str, None] = {}
+        for kind, path in self._files():
+            report = self._report(kind)
+            name = path.relative_to(self.source).as_posix()
+            try:
+                digest.update(f"{digest_of(path)} {name}\n".encode("utf-8", "backslashreplace"))
+                named, nameless = _sessions_in(path)
+            except (InputError, OSError) as error:
+                count = max(1, _rows_in(path))
+                report.refuse(1, _NO_FILE, str(error), file=name, count=count)
+                continue
+            for row, value in nameless:
+                report.refuse(row, _NO_SESSION, value or "", file=name)
+            self._of_file[path] = named
+            found.update(dict.fromkeys(sorted(named)))
+        self.sessions = list(found)
+        self.sha256 = digest.hexdigest()
+
+    def _files(self) -> Iterator[tuple[str, Path]]:
+        for kind, files in self.layout.old.items():
+            for path in files:
+                yield kind, path
+
+    def _report(self, kind: str) -> FileReport:
+        if kind not in self.reports:
+            name = str(self.source / f"doc_type={kind}")
+            self.reports[kind] = FileReport(name, f"schema {VERSION}: {kind}")
+        return self.reports[kind]
+
+    def _refuse_kind(self, kind: str, files: list[Path]) -> None:
+        report = self._report(kind)
+        for path in files:
+            name = path.relative_to(self.source).as_posix()
+            rows = _rows_in(path)
+            reason = "a kind of document that schema 1.0.0 does not have"
+            report.refuse(1, reason, kind, file=name, count=max(rows, 1))
+
+    def _write(self, names: list[str]) -> None:
+        """Write the rows of a few sessions."""
+        writing: dict[str, BulkSession] = {}
+        done = {n for n in names if not make_room(self.target, n, self.sha256)}
+        chosen = set(names)
+        try:
+            for kind, path in self._files():
+                mine = self._of_file.get(path, set()) & chosen
+                if mine:
+                    self._read(kind, path, mine, (done, writing))
+                    self._done += path.stat().st_size
+                    shown = min(self._done, self._total)
+                    self.progress(str(self.source), shown, self._total)
+            for name in names:
+                if name not in done:
+                    self._session(name, writing).close()
+        finally:
+            for session in writing.values():
+                session.abandon()
+
+    def _session(self, name: str, writing: dict[str, BulkSession]) -> BulkSession:
+        if name not in writing:
+            about = {"sha256": self.sha256, "kind": f"schema {VERSION}", "file": self.source.name}
+            writing[name] = BulkSession(self.target, plain_header(name, VENUE, about))
+        return writing[name]
+
+    def _read(
+        self,
+        kind: str,
+        path: Path,
+        mine: set[str],
+        state: tuple[set[str], dict[str, BulkSession]],
+    ) -> None:
+        import pyarrow as pa
+
+        report = self._report(kind)
+        name = path.relative_to(self.source).as_posix()
+        first, total = 1, _rows_in(path)
+        try:
+            for batch in _batches(path):
+                by_session: dict[str, list[tuple[int, dict[str, Any]]]] = {}
+                for number, row in enumerate(_rows_of(batch), first):
+                    session = row.get("session_id")
+                    if session in mine:
+                        by_session.setdefault(str(session), []).append((number, row))
+                first += batch.num_rows
+                for session, rows in by_session.items():
+                    self._take(kind, session, rows, (report, name), state)
+        except (pa.ArrowException, OSError) as error:
+            if path not in self._damaged:
+                self._damaged.add(path)
+                report.refuse(first, _DAMAGED, str(error), file=name, count=total - first + 1)
+
+    def _take(
+        self,
+        kind: str,
+        name: str,
+        rows: list[tuple[int, dict[str, Any]]],
+        place: tuple[FileReport, str],
+        state: tuple[set[str], dict[str, BulkSession]],
+    ) -> None:
+        """Write rows of one session and kind."""
+        import numpy as np
+        import pyarrow as pa
+
+        report, file = place
+        done, writing = state
+        mapped = map_rows(kind, [row for _, row in rows])
+        numbers = np.array([number for number, _ in rows], dtype=np.int64)
+        usable = mapped.seq >= 0
+        for number, (_, row) in zip(numbers[~usable], _chosen(rows, ~usable), strict=True):
+            report.refuse(int(number), _NO_SEQ, row.get("seq", ""), file=file)
+        seen = self._seen.setdefault((name, kind), _Numbers())
+        new = usable.copy()
+        new[usable] = seen.fresh(mapped.seq[usable])
+        report.repeat(int(np.sum(usable & ~new)))
+        if report.sessions[-1:] != [name] and name not in report.sessions:
+            report.sessions.append(name)
+        table = mapped.table.filter(pa.array(new))
+        if mapped.doc_type is DocType.WS_EVENT and "raw_json" in table.column_names:
+            table = _with_traces(table)
+        envelope = Envelope(name, VENUE, Mode.REPLAY, SOURCE)
+        names = match_names(mapped.doc_type, table.column_names)
+        made = conform(table, mapped.doc_type, names, envelope, numbers[new])
+        for number, reason, value in made.bad:
+            report.refuse(number, reason, value, file=file)
+        good = np.flatnonzero(new)[made.kept]
+        if name in done:
+            report.repeat(len(good))
+            return
+        self._store(mapped, made.table, good, self._session(name, writing))
+        report.accept(len(good))
+        report.documents[mapped.doc_type.value] += len(good)
+
+    def _store(
+        self, mapped: Mapped, table: pa.Table, good: np.ndarray[Any, Any], session: BulkSession
+    ) -> None:
+        """Write documents in order of their numbers, and beside each what it has no column for."""
+        import numpy as np
+        import pyarrow as pa
+
+        seq = mapped.seq[good]
+        order = np.argsort(seq, kind="stable")
+        left = [n for n in order if mapped.rest[int(good[n])] is not None]
+        rest = _rest_table(table, mapped, good, left) if left else None
+        ordered = table.take(pa.array(order))
+        if rest is not None and mapped.doc_type is DocType.SYSTEM_EVENT:
+            both = pa.concat_tables([ordered, rest.select(ordered.column_names)])
+            numbers = np.concatenate([seq[order], seq[left] + 1])
+            again = np.argsort(numbers, kind="stable")
+            session.write(mapped.doc_type, both.take(pa.array(again)), numbers[again])
+            return
+        session.write(mapped.doc_type, ordered, seq[order])
+        if rest is not None:
+            session.write(DocType.SYSTEM_EVENT, rest, seq[left] + 1)
+
+
+def _rest_table(
+    table: pa.Table, mapped: Mapped, good: np.ndarray[Any, Any], left: list[int]
+) -> pa.Table:
+    """Return the system events with what the documents at *left* have no column for."""
+    import pyarrow as pa
+
+    there = table.take(pa.array(left))
+    count = len(left)
+
+    def all_of(text: str) -> pa.Array:
+        return pa.repeat(pa.scalar(text), count)
+
+    shared = ("mode", "venue", "source", "ts_ns", "game_id", "player_id")
+    columns = {name: there.column(name) for name in shared}
+    return pa.table(
+        {
+            **columns,
+            "kind": all_of(REST_KIND),
+            "severity": all_of("info"),
+            "message": all_of(f"what a {mapped.doc_type.value} has no column for"),
+            "detail_json": pa.array([mapped.rest[int(good[n])] for n in left], pa.string()),
+        }
+    )
+
+
+def _with_traces(table: pa.Table) -> pa.Table:
+    import pyarrow as pa
+
+    raw = table.column("raw_json").combine_chunks()
+    if not pa.types.is_string(raw.type):
+        return table
+    return table.append_column("trace_id", trace_ids(raw))
+
+
+def _chosen(
+    rows: list[tuple[int, dict[str, Any]]], mask: np.ndarray[Any, Any]
+) -> list[tuple[int, dict[str, Any]]]:
+    return [row for row, take in zip(rows, mask, strict=True) if take]
+
+
+def _open(path: Path) -> Any:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return pq.ParquetFile(path, page_checksum_verification=True)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise InputError((str(error).splitlines() or [type(error).__name__])[0]) from error
+
+
+def _rows_in(path: Path) -> int:
+    try:
+        with _open(path) as file:
+            return int(file.metadata.num_rows)
+    except InputError:
+        return 0
+
+
+def _batches(path: Path) -> Iterator[pa.RecordBatch]:
+    with _open(path) as file:
+        for group in range(file.num_row_groups):
+            size = rows_at_once(file.metadata.row_group(group), BATCH_ROWS)
+            yield from file.iter_batches(size, row_groups=[group])
+
+
+def _rows_of(batch: pa.RecordBatch) -> list[dict[str, Any]]:
+    """Return a batch as rows; a column of text with bytes that are no UTF-8 becomes bytes."""
+    names = batch.schema.names
+    columns = [_values(column) for column in batch.columns]
+    return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
+
+
+def _values(column: pa.Array) -> list[Any]:
+    import pyarrow as pa
+
+    try:
+        return list(column.to_pylist())
+    except UnicodeDecodeError:
+        return list(column.cast(pa.binary()).to_pylist())
+
+
+def _sessions_in(path: Path) -> tuple[set[str], list[tuple[int, str | None]]]:
+    """Return the sessions that a file names, and its rows that name none, with what they say instead.
+
+    Raises:
+        InputError: it is no whole file of schema 1.0.0.
+    """
+    import pyarrow as pa
+
+    with _open(path) as file:
+        if "session_id" not in file.schema_arrow.names:
+            raise InputError("there is no column session_id")
+        try:
+            column = file.read(columns=["session_id"]).column(0).combine_chunks()
+            values = _values(column)
+        except (pa.ArrowException, OSError) as error:
+            raise InputError(str(error)) from error
+    wrong = {value for value in set(values) if not _is_name(value)}
+    nameless = [(n, value) for n, value in enumerate(values, 1) if value in wrong]
+    return {value for value in values if value not in wrong}, nameless
+
+
+def _is_name(value: Any) -> bool:
+    try:
+        return isinstance(value, str) and bool(journal_directory("", value))
+    except InputError:
+        return False
+
+
+__all__ = ["OldRows"]

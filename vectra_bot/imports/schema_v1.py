@@ -1,0 +1,339 @@
+"""Schema 1.0.0: its columns of text, row by row what they are in schema 2.0.0, and nothing lost on the way.
+
+A row becomes one document of the kind it says. What that document has no column for (``raw_json`` of a price,
+a user's name, more than nine places of an amount) goes into a ``system_event`` ``migrate.row`` beside it, as
+JSON. New numbers keep the old order: ``seq = 3 + 32 * old + 2 * kind``, and the row beside it has the next.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from decimal import Decimal, InvalidOperation
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+import msgspec
+
+from vectra_bot.imports.arrow.values import LAMPORT, LONGEST_NUMBER
+from vectra_bot.models import DocType, GamePhase
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+
+VERSION: Final = "1.0.0"
+REST_KIND: Final = "migrate.row"
+"""Kind of the system event that holds what the document before it has no column for."""
+BUTTON_KIND: Final = "ui.button"
+FINISHED_KIND: Final = "game.finished"
+COLUMNS: Final = (
+    "ts", "source", "doc_type", "session_id", "direction", "raw_json", "game_id", "player_id", "username",
+    "event_name", "price", "action_type", "cash", "position_qty", "button_id", "button_category",
+    "sequence_id", "seq", "tick", "sequence_position",
+)  # fmt: skip
+SLOTS: Final = 32
+FIRST_SEQ: Final = 3
+_MAX_OLD_SEQ: Final = (2**63 - FIRST_SEQ) // SLOTS - 1
+_DIRECTIONS: Final = {"received": "in", "sent": "out"}
+_TRACE: Final = r'"traceparent":\s*"[0-9a-f]{2}-(?P<id>[0-9a-f]{32})-'
+
+Row = dict[str, Any]
+
+
+@attrs.frozen
+class Mapped:
+    """Rows of one kind on their way to schema 2.0.0.
+
+    Attributes:
+        doc_type: what they become.
+        table: their columns under the names of schema 2.0.0, not converted yet.
+        rest: for each row, JSON of what has no column; None where there is nothing.
+        seq: their new numbers; -1 where the old one cannot be one.
+    """
+
+    doc_type: DocType
+    table: pa.Table
+    rest: list[str | None]
+    seq: np.ndarray[Any, Any]
+
+
+class _Tick(msgspec.Struct):
+    """What the JSON of a price says besides."""
+
+    active: Any = None
+    rugged: Any = None
+    allow: Any = msgspec.field(name="allowPreRoundBuys", default=None)
+    timer: Any = msgspec.field(name="cooldownTimer", default=None)
+    players: Any = msgspec.field(name="connectedPlayers", default=None)
+    trades: Any = msgspec.field(name="tradeCount", default=None)
+
+
+_tick = msgspec.json.Decoder(_Tick).decode
+_any = msgspec.json.Decoder().decode
+
+
+def _object(text: Any) -> Row:
+    """Return the JSON object in *text*, empty if it is none."""
+    try:
+        value = _any(text) if isinstance(text, str) else None
+    except (msgspec.MsgspecError, RecursionError, UnicodeError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _json(fields: Row) -> str:
+    """Return fields as JSON; what JSON cannot carry, as text."""
+    sound = {
+        key: repr(value) if isinstance(value, float) and not math.isfinite(value) else value
+        for key, value in fields.items()
+    }
+    return json.dumps(sound, sort_keys=True, default=str)
+
+
+def _number(value: Any) -> Any:
+    return value if isinstance(value, int | float | str) and not isinstance(value, bool) else None
+
+
+def _whole(value: Any) -> int | None:
+    return value if type(value) is int and -(2**63) <= value < 2**63 else None
+
+
+def _amount(text: Any) -> tuple[Any, bool]:
+    """Return an amount to the lamport, and whether it has no more places; other text as it stands.
+
+    The venue's doubles carry noise (0.06890460799999999), which version 1.0.0 wrote down as it came.
+    """
+    if not isinstance(text, str) or len(text) > LONGEST_NUMBER:
+        return text, True
+    try:
+        amount = Decimal(text)
+        rounded = amount.quantize(LAMPORT)
+    except InvalidOperation:
+        return text, True
+    return (str(rounded), rounded == amount) if amount.is_finite() else (text, True)
+
+
+def _tick_row(row: Row, _: Row) -> Row:
+    try:
+        said = _tick(row["raw_json"] or "{}")
+    except (msgspec.MsgspecError, RecursionError, UnicodeError, TypeError):
+        said = _Tick()
+    if said.rugged is True:
+        phase = GamePhase.RUGGED
+    elif said.active is True:
+        phase = GamePhase.ACTIVE
+    elif said.allow is True:
+        phase = GamePhase.PRESALE
+    elif (_whole(said.timer) or 0) > 0:
+        phase = GamePhase.COOLDOWN
+    else:
+        phase = GamePhase.UNKNOWN
+    return {
+        "tick": row["tick"],
+        "price": row["price"],
+        "phase": phase.value,
+        "cooldown_timer_ms": _whole(said.timer),
+        "allow_pre_round_buys": said.allow if isinstance(said.allow, bool) else None,
+        "connected_players": _whole(said.players),
+        "trade_count": _whole(said.trades),
+    }
+
+
+def _frame_row(row: Row, rest: Row) -> Row:
+    direction = _DIRECTIONS.get(row["direction"], row["direction"])
+    rest.pop("raw_json", None)
+    rest.pop("direction", None)
+    rest.pop("event_name", None)
+    return {
+        "direction": direction,
+        "event_name": row["event_name"],
+        "raw_json": row["raw_json"],
+    }
+
+
+def _state_row(row: Row, rest: Row) -> Row:
+    said = _object(row["raw_json"])
+    found: Row = {}
+    for name in ("cash", "position_qty"):
+        found[name], exact = _amount(row[name])
+        if exact:
+            rest.pop(name, None)
+    for name, key in (
+        ("avg_cost", "avgCost"),
+        ("total_invested", "totalInvested"),
+        ("cumulative_pnl", "cumulativePnL"),
+        ("sidebet_pnl", "sidebetPnl"),
+        ("bonus_balance", "bonusBalance"),
+    ):
+        value = _number(said.get(key))
+        found[name] = None if value is None else _amount(str(value))[0]
+    return found
+
+
+def _action_row(row: Row, rest: Row) -> Row:
+    said = _object(row["raw_json"])
+    amount = _number(said.get("amount", said.get("bet_amount")))
+    rest.pop("action_type", None)
+    rest.pop("button_id", None)
+    rest.pop("username", None)
+    return {
+        "action_id": f"{row['session_id']}:{row['seq']}",
+        "action_type": row["action_type"],
+        "button": row["button_id"],
+        "username": row["username"],
+        "amount": None if amount is None else _amount(str(amount))[0],
+        "percentage": _whole(said.get("percentage")),
+        "game_context_tick": _whole(said.get("tick", row["tick"])),
+        "game_context_price": _number(said.get("price", row["price"])),
+        "actor": "human" if row["source"] == "ui" else "external",
+    }
+
+
+def _event_row(row: Row, rest: Row) -> Row:
+    kind = row["event_name"] or "event"
+    raw = row["raw_json"]
+    for name in ("raw_json", "event_name", "direction"):
+        rest.pop(name, None)
+    detail = raw if _object(raw) else _json({"raw_json": raw})
+    return {"kind": kind, "message": kind, "detail_json": detail}
+
+
+def _button_row(row: Row, rest: Row) -> Row:
+    detail = {**rest, "raw_json": _object(row["raw_json"]) or row["raw_json"]}
+    rest.clear()
+    message = row["button_id"] or "a button"
+    return {
+        "kind": BUTTON_KIND,
+        "message": message,
+        "detail_json": _json(detail),
+    }
+
+
+def _game_row(row: Row, rest: Row) -> Row:
+    said = _object(row["raw_json"])
+    detail = {
+        **{key: value for key, value in rest.items() if key != "raw_json"},
+        "game_id": row["game_id"],
+        "verdict": "unverified",
+        "seen": True,
+        "recorded": said or {"raw_json": row["raw_json"]},
+    }
+    rest.clear()
+    return {
+        "kind": FINISHED_KIND,
+        "message": "a finished game: unverified",
+        "detail_json": _json(detail),
+    }
+
+
+def _round_row(row: Row, _: Row) -> Row:
+    said = _object(row["raw_json"])
+    known = next((said[key] for key in ("roundId", "round_id", "id") if said.get(key)), None)
+    own = f"{row['session_id']}:{row['seq']}"
+    return {"round_id": str(known) if isinstance(known, str | int) else own}
+
+
+def _short_row(row: Row, rest: Row) -> Row:
+    detail = {**rest, "raw_json": _object(row["raw_json"]) or row["raw_json"]}
+    rest.clear()
+    return {
+        "kind": "migrate.short_position",
+        "message": "a short position",
+        "detail_json": _json(detail),
+    }
+
+
+_KINDS: Final[dict[str, tuple[DocType, Callable[[Row, Row], Row]]]] = {
+    "ws_event": (DocType.WS_EVENT, _frame_row),
+    "game_tick": (DocType.GAME_TICK, _tick_row),
+    "server_state": (DocType.SERVER_STATE, _state_row),
+    "system_event": (DocType.SYSTEM_EVENT, _event_row),
+    "player_action": (DocType.PLAYER_ACTION, _action_row),
+    "bbc_round": (DocType.BBC_ROUND, _round_row),
+    "candleflip_round": (DocType.CANDLEFLIP_ROUND, _round_row),
+    "short_position": (DocType.SYSTEM_EVENT, _short_row),
+    "button_event": (DocType.SYSTEM_EVENT, _button_row),
+    "complete_game": (DocType.SYSTEM_EVENT, _game_row),
+}
+_CODES: Final = {kind: code for code, kind in enumerate(_KINDS)}
+
+# Columns whose values a document of any kind has a place for.
+_PLACED: Final = {
+    DocType.GAME_TICK: ("tick", "price"),
+    DocType.BBC_ROUND: (),
+    DocType.CANDLEFLIP_ROUND: (),
+}
+_ENVELOPE: Final = ("ts", "source", "doc_type", "session_id", "game_id", "player_id", "seq")
+
+
+def kinds() -> tuple[str, ...]:
+    """Return the kinds of rows that schema 1.0.0 has."""
+    return tuple(_KINDS)
+
+
+def map_rows(kind: str, rows: list[Row]) -> Mapped:
+    """Return rows of one kind, columns by name, as they go on; a missing column counts as null."""
+    import numpy as np
+    import pyarrow as pa
+
+    doc_type, read = _KINDS[kind]
+    found: list[Row] = []
+    rest: list[str | None] = []
+    for given in rows:
+        row = {name: given.get(name) for name in COLUMNS}
+        left = {
+            key: value
+            for key, value in given.items()
+            if value is not None and key not in _ENVELOPE and key not in _PLACED.get(doc_type, ())
+        }
+        made = read(row, left)
+        made.update({name: row[name] for name in ("ts", "source", "game_id", "player_id")})
+        found.append(made)
+        rest.append(_json(left) if left else None)
+    names = found[0].keys() if found else ()
+    table = pa.table({name: _column([made[name] for made in found]) for name in names})
+    code = 2 * _CODES[kind]
+    numbers = [
+        FIRST_SEQ + SLOTS * old + code
+        if (old := _whole(row.get("seq"))) is not None and 0 <= old <= _MAX_OLD_SEQ
+        else -1
+        for row in rows
+    ]
+    return Mapped(doc_type, table, rest, np.array(numbers, dtype=np.int64))
+
+
+def _column(values: list[Any]) -> pa.Array:
+    """Return values as a column; of several types, as text."""
+    import pyarrow as pa
+
+    try:
+        return pa.array(values)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError, UnicodeError):
+        texts = [None if value is None else _text(value) for value in values]
+        return pa.array(texts, pa.string())
+
+
+def _text(value: Any) -> str:
+    text = value if isinstance(value, str) else repr(value)
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def trace_ids(frames: pa.Array) -> pa.Array:
+    """Return the trace id that each raw frame names, null where it names none."""
+    import pyarrow.compute as pc
+
+    return pc.struct_field(pc.extract_regex(frames, _TRACE), "id")
+
+
+__all__ = [
+    "BUTTON_KIND",
+    "COLUMNS",
+    "REST_KIND",
+    "VERSION",
+    "Mapped",
+    "kinds",
+    "map_rows",
+    "trace_ids",
+]

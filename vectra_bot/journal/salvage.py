@@ -1,0 +1,301 @@
+"""Repairing a damaged journal: every entry that is whole is kept, and what is lost is written down.
+
+A damaged segment is written anew from its whole entries, with a *loss* in the place of those that are
+missing, so that readers accept the gap and say that there is one. What stood there before is kept beside it
+under a name that readers ignore (``000002.log.damaged``).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import attrs
+
+from vectra_bot.errors import InputError, JournalError
+from vectra_bot.fsio import files
+from vectra_bot.journal.entry import Entry
+from vectra_bot.journal.format import (
+    CODES,
+    HEADER_BYTES,
+    LAST_KIND,
+    LOSS,
+    MARK,
+    MORE,
+    NO_HEADER,
+    RANGE_BODY,
+    SKIP,
+    Found,
+    end_of_content,
+    frame_bytes,
+    mark_bytes,
+    range_bytes,
+    whole_entries,
+)
+from vectra_bot.journal.lock import SessionLock
+from vectra_bot.journal.segments import (
+    Segment,
+    Source,
+    find_segments,
+    form_of,
+    open_segment,
+    parts_record,
+)
+from vectra_bot.journal.text_journal import decode_line
+
+DAMAGED: Final = ".damaged"
+"""Added to the name of a segment that was set aside."""
+
+_STEP_BYTES: Final = 1 << 14
+
+
+@attrs.frozen
+class Salvage:
+    """What a repair did.
+
+    Attributes:
+        kept: entries that the journal has now.
+        lost: first and last number of what it has not; what earlier repairs noted is among them.
+        rewritten: names of the segments that were written anew; none if nothing was wrong.
+    """
+
+    kept: int
+    lost: tuple[tuple[int, int], ...]
+    rewritten: tuple[str, ...]
+
+
+def salvage(directory: str | Path) -> Salvage:
+    """Repair the journal in *directory*; harmless if nothing is wrong with it.
+
+    Raises:
+        InputError: there is no journal.
+        StoreError: a process writes it, or the disk refuses.
+        JournalError: its header is lost, so that nothing tells whose journal it is.
+    """
+    directory = Path(directory)
+    if not (directory.is_dir() and find_segments(directory)):
+        raise InputError(f"no journal in {directory}: give STORE/journals/SESSION")
+    lock = SessionLock(directory)
+    try:
+        return _Repair(directory).run()
+    finally:
+        lock.release()
+
+
+@attrs.define
+class _Content:
+    """What stands whole in one segment, in order.
+
+    Attributes:
+        damaged: something else stands there.
+        text: it is a segment of text, in which numbers may be missing.
+    """
+
+    damaged: bool = False
+    text: bool = False
+    found: list[Found] = attrs.field(factory=list)
+
+
+class _Repair:
+    """Goes through a journal once, one segment in memory at a time and the next one looked at."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._last = -1
+        self._kept = 0
+        self._lost: list[tuple[int, int]] = []
+        self._rewritten: list[str] = []
+
+    def run(self) -> Salvage:
+        """Repair segment after segment."""
+        present = {segment.number: segment for segment in find_segments(self._directory)}
+        content = _content(present.get(1))
+        if not content.found or content.found[0].code != CODES["header"]:
+            raise JournalError(
+                f"{self._directory}: the header at the beginning of segment 000001 is lost; without it "
+                "nothing tells what the entries belong to; bring the segment back"
+            )
+        for number in range(1, max(present) + 1):
+            following = _content(present.get(number + 1))
+            self._segment(number, present.get(number), content, following)
+            content = following
+        return Salvage(self._kept, tuple(self._lost), tuple(self._rewritten))
+
+    def _segment(
+        self, number: int, segment: Segment | None, content: _Content, following: _Content
+    ) -> None:
+        """Keep what is whole in one segment, and account for what is missing up to the next."""
+        if content.text and not content.damaged and content.found:
+            self._last = content.found[0].seq - 1  # numbers may be missing there
+        before = len(self._lost)
+        parts = list(self._kept_bytes(content.found))
+        new = any(lost not in _noted(content.found) for lost in self._lost[before:])
+        first = _first_number(following)
+        if first is None:
+            first = (
+                _recorded(self._directory, number) + 1
+            )  # numbers that parts have are not given again
+        whole = segment is not None and not content.damaged
+        if first > self._last + 1 and not (whole and following.text):
+            parts.append(self._loss(first - 1, 0))
+            new = True
+        if new or not whole:
+            self._write(number, segment, parts)
+
+    def _kept_bytes(self, found: list[Found]) -> Iterator[bytes]:
+        for at, item in enumerate(found):
+            if item.code == MARK:
+                if item.seq > self._last:
+                    yield self._loss(item.seq, item.ts_ns)
+            elif item.code in (LOSS, SKIP):
+                first, last = RANGE_BODY.unpack(item.payload)
+                if first > self._last + 1:
+                    yield self._loss(first - 1, item.ts_ns)
+                if last > self._last:
+                    yield range_bytes(item.code, item.ts_ns, self._last + 1, last)
+                    if item.code == LOSS:
+                        self._lost.append((self._last + 1, last))
+                    self._last = last
+            elif item.code > LAST_KIND or item.code == 0:
+                raise JournalError(
+                    f"{self._directory}: an entry of kind {item.code} is not known to this program; use "
+                    "the release that wrote it or a newer one"
+                )
+            elif item.seq > self._last:
+                yield from self._entry(item, found[at + 1] if at + 1 < len(found) else None)
+
+    def _entry(self, item: Found, following: Found | None) -> Iterator[bytes]:
+        if self._last >= 0 and item.seq > self._last + 1:
+            yield self._loss(item.seq - 1, item.ts_ns)
+        # A group whose rest is lost ends here.
+        goes_on = (
+            following is not None and following.at == item.end and following.seq == item.seq + 1
+        )
+        flags = item.flags if goes_on else item.flags & ~MORE
+        yield frame_bytes(item.code, item.seq, item.ts_ns, item.payload, flags)
+        self._last = item.seq
+        self._kept += 1
+
+    def _loss(self, last: int, ts_ns: int) -> bytes:
+        lost = (self._last + 1, last)
+        self._lost.append(lost)
+        self._last = last
+        return range_bytes(LOSS, ts_ns, *lost)
+
+    def _write(self, number: int, segment: Segment | None, parts: list[bytes]) -> None:
+        """Put a repaired segment in the place of one that is kept aside."""
+        raw = self._directory / f"{number:06d}.log"
+        data = b"".join(parts)
+        data += mark_bytes(max(self._last, 0), 0, 0, len(data))
+        if segment is not None:
+            with files.store_errors(f"cannot read {segment.path}"):
+                old = segment.path.read_bytes()
+            files.write_durably(_aside(segment.path), old)
+        files.write_durably(raw, data)
+        if segment is not None and segment.path != raw:
+            with files.store_errors(f"cannot remove {segment.path}"):
+                files.unlink(segment.path)
+                files.sync_directory(self._directory)
+        self._rewritten.append(raw.name)
+
+
+def _recorded(directory: Path, number: int) -> int:
+    """Return the last number that a segment had when its parts were built, -1 if it is not known."""
+    try:
+        record = json.loads(parts_record(directory, number).read_bytes())
+        return int(record.get("last_seq", -1))
+    except (OSError, ValueError, AttributeError, TypeError):
+        return -1
+
+
+def _first_number(content: _Content) -> int | None:
+    """Return the first number that a segment has or accounts for."""
+    for found in content.found:
+        if found.code in (LOSS, SKIP):
+            return int(RANGE_BODY.unpack(found.payload)[0])
+        if found.code != MARK:
+            return found.seq
+    return None
+
+
+def _noted(found: list[Found]) -> set[tuple[int, int]]:
+    return {RANGE_BODY.unpack(item.payload) for item in found if item.code == LOSS}
+
+
+def _aside(path: Path) -> Path:
+    aside, count = path.with_name(path.name + DAMAGED), 1
+    while aside.exists():
+        count += 1
+        aside = path.with_name(f"{path.name}{DAMAGED}{count}")
+    return aside
+
+
+def _content(segment: Segment | None) -> _Content:
+    if segment is None:
+        return _Content()
+    try:
+        with open_segment(segment.path) as source:
+            if form_of(source.head) == "text":
+                return _text(source)
+            return _binary(source)
+    except JournalError:
+        # Named as compressed and is not.
+        return _Content(damaged=True)
+
+
+def _binary(source: Source) -> _Content:
+    blocks, content = [source.head], _Content()
+    try:
+        # In small steps: what was unpacked before the damage is not lost with it.
+        while block := source.read(_STEP_BYTES):
+            blocks.append(block)
+    except JournalError:
+        content.damaged = True
+    data = b"".join(blocks)
+    at = 0
+    for found in whole_entries(data):
+        if found.at != at and not content.damaged and _is_unfinished(data, at):
+            return content
+        content.damaged |= found.at != at
+        content.found.append(found)
+        at = found.end
+    content.damaged |= end_of_content(data) > at and data[at : at + HEADER_BYTES] != NO_HEADER
+    return content
+
+
+def _is_unfinished(data: bytes, at: int) -> bool:
+    """Return whether a kill left, from byte *at* on, one group whose first header was not stored yet."""
+    if data[at : at + HEADER_BYTES] != NO_HEADER:
+        return False
+    rest = list(whole_entries(data, at))
+    ends = [item.flags & MORE == 0 for item in rest]
+    return not any(item.code > LAST_KIND for item in rest) and not any(ends[:-1])
+
+
+def _text(source: Source) -> _Content:
+    """Return the lines of an old segment as entries; numbers that it left out on purpose are skips."""
+    content, last, damaged_before = _Content(text=True), -1, False
+    with contextlib.suppress(JournalError):
+        for line in source.lines():
+            entry = decode_line(line)
+            if entry is None:
+                content.damaged = damaged_before = True
+                continue
+            if 0 <= last < entry.seq - 1 and not damaged_before:
+                content.found.append(_skip(last + 1, entry))
+            content.found.append(_found(entry))
+            last, damaged_before = entry.seq, False
+        return content
+    content.damaged = True
+    return content
+
+
+def _found(entry: Entry) -> Found:
+    return Found(0, -1, CODES[entry.kind], 0, entry.seq, entry.ts_ns, entry.payload)
+
+
+def _skip(first: int, entry: Entry) -> Found:
+    return Found(0, -1, SKIP, 0, first - 1, entry.ts_ns, RANGE_BODY.pack(first, entry.seq - 1))

@@ -1,0 +1,18 @@
+"""The exchange as a Socket.IO server that clients of the venue can use (protocol 2)."""
+
+from vectra_bot.server.app import ExchangeServer
+from vectra_bot.server.clients import Client
+from vectra_bot.server.faults import Fault, Faults
+from vectra_bot.server.limits import ServerLimits
+from vectra_bot.server.tokens import Login, TokenTable, read_tokens
+
+__all__ = [
+    "Client",
+    "ExchangeServer",
+    "Fault",
+    "Faults",
+    "Login",
+    "ServerLimits",
+    "TokenTable",
+    "read_tokens",
+]

@@ -1,0 +1,449 @@
+"""The exchange served over real Socket.IO (protocol 2): any client of the venue can connect to it.
+
+python-socketio on aiohttp does handshake, namespaces, heartbeats and polling; messages go out as
+:mod:`~vectra_bot.server.transport` tells. The public feed needs no login. One task drives the
+exchange, and everything here runs on its event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Any, Self
+
+import socketio
+from aiohttp import web
+from attrs import evolve
+
+from vectra_bot.clock import Clock, WallClock
+from vectra_bot.errors import InputError
+from vectra_bot.exchange import Exchange, ExchangeConfig, RequestRecord
+from vectra_bot.server.answers import Answers
+from vectra_bot.server.clients import Broadcasts, Client
+from vectra_bot.server.counts import Counts
+from vectra_bot.server.driver import Driver
+from vectra_bot.server.faults import Faults
+from vectra_bot.server.limits import Bucket, ServerLimits, Verdict
+from vectra_bot.server.origin import Visitors
+from vectra_bot.server.pace import Pace
+from vectra_bot.server.reception import Reception
+from vectra_bot.server.tokens import Login, TokenTable
+from vectra_bot.server.transport import Outbox, Prepared, Socket
+
+_PATH = "socket.io"
+_CLIENT = "vectra.client"
+
+_log = logging.getLogger(__name__)
+_library_log = logging.getLogger(f"{__name__}.library")
+_library_log.addHandler(logging.NullHandler())
+# Below this level the library writes what clients send, tokens included.
+_library_log.setLevel(logging.ERROR)
+
+
+class ExchangeServer:
+    """An exchange behind a socket.
+
+    Attributes:
+        exchange: what is served; its books are the truth about every account.
+        faults: faults on purpose, for tests.
+        counts: what happened so far.
+        tokens: who may log in.
+        connections: every connection ever made, by number from 1, if ``keep_sent``.
+
+    Example::
+
+        async with ExchangeServer(ExchangeConfig(seed=7), tokens={"t": Login(player_id="me")}) as server:
+            print(server.url)
+    """
+
+    def __init__(
+        self,
+        config: ExchangeConfig | None = None,
+        *,
+        tokens: TokenTable | Mapping[str, Login] | None = None,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        speed: float | None = 1.0,
+        games: int | None = None,
+        paused: bool = False,
+        keep_sent: bool = False,
+        limits: ServerLimits | None = None,
+        clock: Clock | None = None,
+        on_request: Callable[[RequestRecord], None] | None = None,
+    ) -> None:
+        """Make the exchange; nothing listens before :meth:`start`.
+
+        Args:
+            config: what the exchange is made from.
+            tokens: who may log in.
+            host: the address to listen on.
+            port: 0 for any free one.
+            speed: how many seconds pass at the venue in one of ours, None for as fast as clients follow.
+                Above 1 the exchange waits for clients that are behind, so that none loses anything.
+            games: time stands still when so many games have rugged and the one after them is announced.
+            paused: time stands still until :meth:`resume`.
+            keep_sent: remember what was written to every client; see :meth:`sent_log`.
+            limits: bounds of what clients may cost.
+            clock: what *speed* and rates are measured by.
+            on_request: called with every order as the exchange has judged it.
+        """
+        self.exchange = Exchange(config, on_request)
+        self.counts = Counts()
+        self.faults = Faults(self._kick, self._half_open)
+        self.tokens = tokens if isinstance(tokens, TokenTable) else TokenTable(tokens)
+        self.connections: list[Client] = []
+        self._host = host
+        self._port = port
+        self._keep_sent = keep_sent
+        self._limits = _scaled(limits or ServerLimits(), speed)
+        self._clock = clock or WallClock()
+        self._broadcasts = Broadcasts()
+        self._by_engine_sid: dict[str, Client] = {}
+        self._by_sid: dict[str, Client] = {}
+        self._players: dict[str, Client] = {}
+        self._closing: set[asyncio.Task[None]] = set()
+        self._runner: web.AppRunner | None = None
+        self._driving: asyncio.Task[None] | None = None
+        self._changed = asyncio.Event()
+        self._driver = Driver(
+            self.exchange,
+            Pace(speed, self._clock, self.exchange.now_ns),
+            broadcasts=self._broadcasts,
+            everyone=self._in_turn,
+            players=self._players,
+            counts=self.counts,
+            give_up=lambda client: self._end(client, "does not read", flush=False),
+            patience_s=self._limits.patience_s,
+            games=games,
+            moved=self._changed.set,
+        )
+        self._driver.running = not paused
+        self._reception = Reception(
+            exchange=self.exchange,
+            driver=self._driver,
+            tokens=self.tokens,
+            answers=Answers(self.exchange),
+            counts=self.counts,
+            limits=self._limits,
+            players=self._players,
+            end=self._end,
+            changed=self._note_change,
+        )
+        self._sio = self._library()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.stop()
+
+    @property
+    def port(self) -> int:
+        """Return the port that is listened on."""
+        return self._port
+
+    @property
+    def url(self) -> str:
+        """Return the address a client is given."""
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"http://{host}:{self._port}"
+
+    @property
+    def clients(self) -> tuple[Client, ...]:
+        """Return the clients in the namespace, by the order of their connections."""
+        return tuple(client for client in self._by_engine_sid.values() if client.joined)
+
+    def client(self, player_id: str) -> Client | None:
+        """Return the connection of a player who is logged in, else None."""
+        return self._players.get(player_id)
+
+    def sent_log(self, client: Client | int) -> tuple[str, ...]:
+        """Return the texts written to a client (or to connection number N), in order; also when it is gone.
+
+        Raises:
+            InputError: the server was not made with ``keep_sent``, or there is no such connection.
+        """
+        if isinstance(client, int):
+            if not 1 <= client <= len(self.connections):
+                raise InputError(
+                    f"connection {client} is not known: {len(self.connections)} were kept"
+                )
+            client = self.connections[client - 1]
+        if client.sent is None:
+            raise InputError("nothing was kept: make the server with keep_sent=True")
+        return tuple(client.sent)
+
+    def pause(self) -> None:
+        """Let the venue's time stand still; clients stay connected."""
+        self._driver.pause()
+
+    def resume(self) -> None:
+        """Let the venue's time go on."""
+        self._driver.resume()
+
+    async def start(self) -> None:
+        """Listen, and let time begin.
+
+        Raises:
+            InputError: the address cannot be listened on.
+        """
+        app = web.Application(middlewares=[Visitors(self._host, self._turned_away).check])
+        self._sio.attach(app, socketio_path=_PATH)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+        await runner.setup()
+        site = web.TCPSite(runner, self._host, self._port, backlog=1024)
+        try:
+            await site.start()
+        except OSError as error:
+            await runner.cleanup()
+            raise InputError(
+                f"cannot listen on {self._host}:{self._port} ({error.strerror or error}): "
+                "give another --port, or 0 for any free one"
+            ) from None
+        self._runner = runner
+        self._port = runner.addresses[0][1]
+        self._driving = asyncio.create_task(self._driver.run())
+        self._driving.add_done_callback(lambda _: self._changed.set())
+
+    async def stop(self) -> None:
+        """End every connection and stop listening; harmless if called twice."""
+        if self._driving is not None:
+            self._driving.cancel()
+            await asyncio.wait([self._driving])
+        for client in list(self._by_engine_sid.values()):
+            self._end(client, "server stopped")
+        while self._closing:
+            await asyncio.wait(list(self._closing))
+        if self._runner is not None:
+            await self._sio.shutdown()
+            await self._runner.cleanup()
+            self._runner = None
+        driving, self._driving = self._driving, None
+        if driving is not None and not driving.cancelled():
+            driving.result()
+
+    async def wait_games(self, games: int) -> None:
+        """Wait until *games* have rugged and the game after them is announced."""
+        await self._until(lambda: self.exchange.games_opened >= games)
+
+    async def wait_over(self) -> None:
+        """Wait until the games the server was made for are over."""
+        await self._until(self._driver.over.is_set)
+
+    async def wait_clients(self, number: int) -> None:
+        """Wait until at least *number* clients are in the namespace."""
+        await self._until(lambda: len(self.clients) >= number)
+
+    async def wait_players(self, number: int) -> None:
+        """Wait until at least *number* players are logged in."""
+        await self._until(lambda: len(self._players) >= number)
+
+    def _note_change(self) -> None:
+        """Count who only watches among the connected, and wake whoever waits for a change of clients."""
+        joined = sum(client.joined for client in self._by_engine_sid.values())
+        self.exchange.viewers = max(0, joined - len(self._players))
+        self._changed.set()
+
+    async def _until(self, reached: Callable[[], bool]) -> None:
+        """Wait until *reached* holds; raise what has ended the driving task, if anything has."""
+        while not reached():
+            if self._driving is None:
+                raise InputError("the server does not run: start it first")
+            if self._driving.done():
+                self._driving.result()
+                return
+            self._changed.clear()
+            await self._changed.wait()
+
+    def _in_turn(self) -> list[Client]:
+        """Return the clients in the order in which a broadcast reaches them: players first."""
+        joined = [client for client in self._by_engine_sid.values() if client.joined]
+        return sorted(joined, key=lambda client: client.login is None)
+
+    # -- the library's side
+
+    def _library(self) -> Any:
+        """Return the Socket.IO server with its queue, websocket and first handlers replaced."""
+        sio = socketio.AsyncServer(
+            async_mode="aiohttp",
+            cors_allowed_origins="*",  # Visitors has decided already, by Host and Origin
+            ping_interval=self._limits.ping_interval_s,
+            ping_timeout=self._limits.ping_timeout_s,
+            max_http_buffer_size=self._limits.frame_bytes,
+            always_connect=True,  # the namespace's own answer leaves before the snapshot
+            async_handlers=False,
+            http_compression=False,
+            logger=_library_log,
+            engineio_logger=_library_log,
+        )
+        sio.on("connect", self._on_join)
+        sio.on("disconnect", self._on_leave)
+        engine = sio.eio
+        engine.create_queue = self._make_outbox
+        # The driver table is the library's only seam for another websocket; the copy is ours alone.
+        engine._async = {**engine._async, "websocket": Socket}  # noqa: SLF001
+        self._engine_connect = engine.handlers["connect"]
+        self._engine_message = engine.handlers["message"]
+        self._engine_disconnect = engine.handlers["disconnect"]
+        engine.on("connect", self._on_connect)
+        engine.on("message", self._on_message)
+        engine.on("disconnect", self._on_disconnect)
+        return sio
+
+    def _make_outbox(self) -> Outbox:
+        return Outbox(self._limits.unread_bytes, self._limits.unread_packets)
+
+    def _turned_away(self) -> None:
+        self.counts.turned_away += 1
+
+    async def _on_connect(self, engine_sid: str, environ: dict[str, Any]) -> bool | None:
+        if len(self._by_engine_sid) >= self._limits.clients:
+            self._turned_away()
+            return False
+        limits = self._limits
+        outbox: Outbox = self._sio.eio.sockets[engine_sid].queue
+        self.counts.connections += 1
+        client = Client(
+            number=self.counts.connections,
+            engine_sid=engine_sid,
+            outbox=outbox,
+            bucket=Bucket(
+                limits.requests_per_s, limits.burst, limits.overdraft, self._clock.monotonic_ns()
+            ),
+            clock=self._clock,
+            faults=self.faults,
+            broadcasts=self._broadcasts,
+            sent=[] if self._keep_sent else None,
+        )
+        outbox.on_overflow = lambda: self._end(client, "does not read", flush=False)
+        outbox.on_input = lambda data: self._reception.admit(client, data)
+        self._by_engine_sid[engine_sid] = client
+        if self._keep_sent:
+            self.connections.append(client)
+        environ[_CLIENT] = client
+        await self._engine_connect(engine_sid, environ)
+        return None
+
+    async def _on_message(self, engine_sid: str, data: str | bytes) -> None:
+        client = self._by_engine_sid.get(engine_sid)
+        if client is None or client.gone:
+            return
+        if client.outbox.transport is None:  # it polls: nobody has looked at the message yet
+            whole = f"4{data}" if isinstance(data, str) else data
+            if self._reception.admit(client, whole) is not Verdict.TAKEN:
+                return
+        if not isinstance(data, str):
+            self._end(client, "binary frame")
+        elif data.startswith("2"):
+            self._read(client, f"4{data}")
+        elif data[:1] in ("0", "1"):
+            await self._join_or_leave(client, data)
+        elif not data.startswith("3"):  # an answer to nothing we asked is ignored
+            self._end(client, "malformed frame")
+
+    def _read(self, client: Client, text: str) -> None:
+        """Read an event; a defect of ours is told and ends this connection, not the others."""
+        if not client.joined:
+            self._end(client, "malformed frame")
+            return
+        try:
+            self._reception.read(client, text)
+        except Exception:  # noqa: BLE001 - one connection's trouble must not be the others'
+            _log.exception("defect: a request of connection %d could not be served", client.number)
+            self._end(client, "defect")
+
+    async def _join_or_leave(self, client: Client, data: str) -> None:
+        """Let the library read a packet that joins or leaves a namespace."""
+        if data.startswith("0") and client.joined and data[1:2] != "/":
+            self._end(client, "joined twice")
+            return
+        try:
+            await self._engine_message(client.engine_sid, data)
+        except Exception:  # noqa: BLE001 - the library raises whatever its parser meets in a hostile packet
+            self._end(client, "malformed frame")
+
+    async def _on_disconnect(self, engine_sid: str, reason: str) -> None:
+        client = self._by_engine_sid.pop(engine_sid, None)
+        await self._engine_disconnect(engine_sid, reason)
+        if client is not None:
+            self._end(client, reason, flush=reason != "ping timeout")
+
+    async def _on_join(self, sid: str, environ: dict[str, Any], _auth: object = None) -> None:
+        client: Client = environ[_CLIENT]
+        self._by_sid[sid] = client
+        client.join(self._driver.snapshot())
+        self._note_change()
+
+    async def _on_leave(self, sid: str, _reason: str) -> None:
+        client = self._by_sid.pop(sid, None)
+        if client is not None:
+            client.joined = False
+            self._reception.log_out(client)
+            self._note_change()
+
+    # -- ends of connections
+
+    def _end(self, client: Client, reason: str, *, flush: bool = True) -> None:
+        """End a connection for *reason*; with *flush*, what was written still reaches a client that reads."""
+        if client.gone:
+            return
+        client.gone = reason
+        client.joined = False
+        self.counts.ended[reason] += 1
+        self._reception.log_out(client)
+        self._note_change()
+        if client.outbox.transport is None:
+            task = asyncio.get_running_loop().create_task(self._close_polling(client))
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
+        else:
+            client.outbox.hang_up(flush=flush)
+
+    async def _close_polling(self, client: Client) -> None:
+        """Tell a polling client that it is over, and let the poll it may be waiting in end."""
+        client.outbox.closed = True
+        socket = self._sio.eio.sockets.get(client.engine_sid)
+        if socket is not None:
+            await socket.close(wait=False, reason=self._sio.eio.reason.SERVER_DISCONNECT)
+        client.outbox.put_nowait(None)
+
+    def _chosen(self, target: Client | str | None) -> list[Client]:
+        return [
+            client
+            for client in list(self._by_engine_sid.values())
+            if not client.gone and (target is None or target in (client, client.player_id))
+        ]
+
+    def _kick(self, target: Client | str | None, how: str) -> int:
+        if how not in ("close", "disconnect", "abort"):
+            raise InputError(f"how was {how!r}: give close, disconnect or abort")
+        chosen = self._chosen(target)
+        for client in chosen:
+            if how == "disconnect":
+                client.tell(Prepared("41"))
+            self._end(client, "kicked", flush=how != "abort")
+        return len(chosen)
+
+    def _half_open(self, target: Client | str | None) -> int:
+        chosen = self._chosen(target)
+        for client in chosen:
+            client.outbox.muted = True
+        return len(chosen)
+
+
+def _scaled(limits: ServerLimits, speed: float | None) -> ServerLimits:
+    """Return *limits* with rates for accelerated time: who plays faster also asks more often."""
+    factor = 1_000.0 if speed is None else max(1.0, speed)
+    return evolve(
+        limits,
+        requests_per_s=limits.requests_per_s * factor,
+        burst=int(limits.burst * min(factor, 100)),
+    )

@@ -1,0 +1,197 @@
+"""The one task that moves the exchange and carries what leaves it to the clients.
+
+The exchange decides what happens when; this task only says how late it is by the wall clock. Between two
+slices of a broadcast's way through the clients it looks whether something else is due: an acknowledgement
+does not wait for a thousand sockets.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+
+from vectra_bot.exchange import Exchange, Outbound
+from vectra_bot.models.times import NS_PER_MS
+from vectra_bot.server.clients import Broadcasts, Client
+from vectra_bot.server.counts import Counts
+from vectra_bot.server.pace import Pace
+from vectra_bot.server.transport import Prepared
+
+_SLICE_NS = 3 * NS_PER_MS
+_STEPS_AT_ONCE = 200
+_ROOM_BYTES = 256 * 1024
+_ROOM_PACKETS = 100
+_LOOK_AGAIN_S = 0.002
+
+
+class Driver:
+    """Run the exchange at a pace; ``games`` is how many may rug before time stands still.
+
+    ``everyone`` is asked for the clients of the next broadcast, ``players`` maps player ids to theirs,
+    ``moved`` is called after each step.
+    """
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        pace: Pace,
+        *,
+        broadcasts: Broadcasts,
+        everyone: Callable[[], Iterable[Client]],
+        players: Mapping[str, Client],
+        counts: Counts,
+        give_up: Callable[[Client], None],
+        patience_s: float,
+        games: int | None,
+        moved: Callable[[], None],
+    ) -> None:
+        self._exchange = exchange
+        self._pace = pace
+        self._broadcasts = broadcasts
+        self._everyone = everyone
+        self._players = players
+        self._counts = counts
+        self._give_up = give_up
+        self._patience_s = patience_s
+        self._games = games
+        self._line: list[Client] = []
+        self._served = 0
+        self._mark = 0
+        self._snapshot: Prepared | None = None
+        self._wakened = asyncio.Event()
+        self._moved = moved
+        self.running = True
+        self.over = asyncio.Event()
+
+    def snapshot(self) -> Prepared:
+        """Return the first frame of a connection, as of this moment."""
+        if self._snapshot is None:
+            self._snapshot = Prepared(self._exchange.snapshot())
+        return self._snapshot
+
+    def now_ns(self) -> int:
+        """Return the venue's time of this moment."""
+        stepped_ns = self._exchange.now_ns
+        return self._pace.venue_now_ns(stepped_ns) if self.running else stepped_ns
+
+    def wake(self) -> None:
+        """Look again at once: something was put on the exchange's schedule."""
+        self._wakened.set()
+
+    def pause(self) -> None:
+        """Let the venue's time stand still."""
+        self.running = False
+
+    def resume(self) -> None:
+        """Let the venue's time go on from where it stood."""
+        if not self.running:
+            self.running = True
+            self._pace.begin(self._exchange.now_ns)
+            self.wake()
+
+    async def run(self) -> None:
+        """Move the exchange until cancelled."""
+        self._pace.begin(self._exchange.now_ns)
+        while True:
+            self._step_due()
+            if self._serve_some():
+                await asyncio.sleep(0)
+            elif self._pace.speed is None or self._pace.speed > 1:
+                await self._make_room()
+                await self._idle()
+            else:
+                await self._idle()
+
+    def _step_due(self) -> None:
+        """Carry out what is due; unbound, up to the next message."""
+        exchange, unbound = self._exchange, self._pace.speed is None
+        for _ in range(_STEPS_AT_ONCE):
+            if not self.running or self._is_over() or exchange.next_ns() > self._limit_ns():
+                return
+            messages = exchange.step()
+            self._snapshot = None
+            for message in messages:
+                self._carry(message)
+            self._moved()
+            if unbound and messages:
+                return
+
+    def _limit_ns(self) -> int:
+        """Return up to when the exchange may go."""
+        if self._pace.speed is None:
+            return self._exchange.next_ns()
+        return self._pace.venue_now_ns(self._exchange.now_ns)
+
+    def _is_over(self) -> bool:
+        exchange = self._exchange
+        if self._games is None or exchange.games_opened < self._games:
+            return False
+        if exchange.next_ns() <= exchange.now_ns:
+            return False
+        self.over.set()
+        self._moved()
+        return True
+
+    def _carry(self, message: Outbound) -> None:
+        if message.player_id is None:
+            self._broadcasts.add(Prepared(message.text, message.not_to))
+            self._counts.broadcasts += 1
+            return
+        client = self._players.get(message.player_id)
+        if client is not None:
+            client.tell(Prepared(message.text))
+
+    def _serve_some(self) -> bool:
+        """Give the clients what they lack for one slice of time; return whether there is more to do."""
+        if self._served >= len(self._line):
+            self._broadcasts.forget_before(self._mark)
+            if self._mark == self._broadcasts.next:
+                return False
+            self._mark = self._broadcasts.next
+            self._line = list(self._everyone())
+            self._served = 0
+        clock = self._pace.clock
+        ends_ns = clock.monotonic_ns() + _SLICE_NS
+        while self._served < len(self._line):
+            self._line[self._served].catch_up()
+            self._served += 1
+            if clock.monotonic_ns() >= ends_ns:
+                break
+        return True
+
+    async def _make_room(self) -> None:
+        """Wait for clients that are behind: accelerated time must lose nothing; give up on dead ones."""
+        waited_s = 0.0
+        while True:
+            behind = [client for client in self._everyone() if _is_behind(client)]
+            if not behind:
+                return
+            if waited_s >= self._patience_s:
+                for client in behind:
+                    self._give_up(client)
+                return
+            await asyncio.sleep(_LOOK_AGAIN_S)
+            waited_s += _LOOK_AGAIN_S
+
+    async def _idle(self) -> None:
+        """Sleep until the next act of the exchange, or until something is put before it."""
+        if not self.running or self.over.is_set():
+            await self._wakened.wait()
+        else:
+            wait_s = self._pace.wait_s(self._exchange.next_ns())
+            if wait_s <= 0:
+                await asyncio.sleep(0)
+            else:
+                timer = asyncio.get_running_loop().call_later(wait_s, self._wakened.set)
+                await self._wakened.wait()
+                timer.cancel()
+        self._wakened.clear()
+
+
+def _is_behind(client: Client) -> bool:
+    outbox = client.outbox
+    if outbox.muted or client.gone:
+        return False
+    return outbox.waiting_bytes > _ROOM_BYTES or (
+        outbox.transport is None and outbox.qsize() > _ROOM_PACKETS
+    )

@@ -1,0 +1,174 @@
+"""What clients send: admitted, read, and answered or handed to the exchange (protocol 2.3, 2.5, 10).
+
+What cannot be read at all ends the connection it came from, as the JavaScript server does. What can be read
+and is not allowed is refused in one shape, ``{"success":false,"message":...}`` in its acknowledgement; a
+request without an acknowledgement id is refused in silence, but for ``authenticate``, whose refusal is a
+``gameNotification`` (the venue's answer to a wrong token was never captured: ``unverified``).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from attrs import define
+
+from vectra_bot.errors import InputError, VectraError, WireError
+from vectra_bot.exchange import Exchange
+from vectra_bot.server.answers import ANSWERED, Answers
+from vectra_bot.server.clients import Client
+from vectra_bot.server.counts import Counts
+from vectra_bot.server.driver import Driver
+from vectra_bot.server.limits import ServerLimits, Verdict, ack_id_of
+from vectra_bot.server.tokens import TokenTable
+from vectra_bot.server.transport import Prepared
+from vectra_bot.wire.frames import ack_text
+from vectra_bot.wire.payloads import AckPayload
+from vectra_bot.wire.requests import Request, decode_request
+
+_ENGINE = re.compile(r"4[0-6]|2probe\Z|[1356]\Z")
+_JOIN_COST = 10
+_UNUSABLE_COST = 10
+_TOO_MANY = "Too many requests"
+_NOT_LOGGED_IN = "Not logged in"
+
+
+@define(kw_only=True)
+class Reception:
+    """Read what clients send; ``end`` ends a connection for a reason, ``changed`` tells of a login."""
+
+    exchange: Exchange
+    driver: Driver
+    tokens: TokenTable
+    answers: Answers
+    counts: Counts
+    limits: ServerLimits
+    players: dict[str, Client]
+    end: Callable[[Client, str], None]
+    changed: Callable[[], None]
+
+    def admit(self, client: Client, data: str | bytes) -> Verdict:
+        """Say whether an Engine.IO message may go on; a refused request has been answered."""
+        if client.gone:
+            return Verdict.LAST
+        if not isinstance(data, str) or data[:2] in ("45", "46"):
+            return self._last(client, "binary frame")
+        if not _ENGINE.match(data):
+            return self._last(client, "malformed frame")
+        cost = _JOIN_COST if data.startswith("40") else 1
+        verdict = client.take(cost)
+        if verdict is Verdict.LAST:
+            return self._last(client, "flood")
+        if verdict is Verdict.REFUSED:
+            if not data.startswith("4"):
+                return Verdict.TAKEN  # a heartbeat costs, but is never withheld
+            self.refuse(client, ack_id_of(data), _TOO_MANY)
+        return verdict
+
+    def read(self, client: Client, text: str) -> None:
+        """Read a client's event ``42...``."""
+        self.counts.requests += 1
+        try:
+            request = decode_request(text, self.exchange.config.profile)
+        except WireError as error:
+            if error.event_name is None:
+                self.end(client, "malformed frame")
+                return
+            self.refuse(client, ack_id_of(text), "Unusable payload")
+            if client.take(_UNUSABLE_COST) is Verdict.LAST:
+                self.end(client, "flood")
+            return
+        self._act(client, request, text)
+
+    def refuse(self, client: Client, ack_id: int | None, message: str) -> None:
+        """Refuse a request in the one shape, if it can be answered."""
+        self.counts.refused += 1
+        if ack_id is not None:
+            answer = AckPayload(success=False, message=message)
+            client.tell(Prepared(ack_text(ack_id, answer)))
+
+    def log_out(self, client: Client) -> None:
+        """Let the exchange forget the connection; the account stays."""
+        login, client.login = client.login, None
+        if login is not None and self.players.get(login.player_id) is client:
+            del self.players[login.player_id]
+            self.exchange.disconnect(login.player_id)
+
+    def _last(self, client: Client, reason: str) -> Verdict:
+        self.end(client, reason)
+        return Verdict.LAST
+
+    def _act(self, client: Client, request: Request, text: str) -> None:
+        if request.event == "authenticate":
+            self._log_in(client, request)
+        elif request.event in ANSWERED:
+            self._answer(client, request)
+        elif client.player_id is None:
+            self._note_unknown(request)
+            self.refuse(client, request.ack_id, _NOT_LOGGED_IN)
+        else:
+            self._note_unknown(request)
+            self._hand_over(client, client.player_id, text)
+
+    def _note_unknown(self, request: Request) -> None:
+        if not request.kind:
+            self.counts.unknown += 1
+
+    def _hand_over(self, client: Client, player_id: str, text: str) -> None:
+        try:
+            self.exchange.request(self.driver.now_ns(), player_id, text)
+        except (WireError, InputError):
+            self.refuse(client, ack_id_of(text), "Unusable request")
+        self.driver.wake()
+
+    def _answer(self, client: Client, request: Request) -> None:
+        text = self.answers.text(request.event, request.payload, client.player_id, request.trace_id)
+        if text is not None:
+            client.tell(Prepared(text))
+        if request.ack_id is not None:
+            client.tell(Prepared(ack_text(request.ack_id)))
+
+    def _log_in(self, client: Client, request: Request) -> None:
+        """Log in; a second login of a player ends his older connection.
+
+        A link that died without notice must not lock its player out until a heartbeat finds it.
+        """
+        login = self.tokens.find(request.payload.get("token"))
+        if login is None:
+            self._refuse_login(client, request, "Login refused: unknown token")
+            return
+        if client.login is not None and client.player_id != login.player_id:
+            self._refuse_login(client, request, "Login refused: logged in as another player")
+            return
+        older = self.players.get(login.player_id)
+        if older is client:
+            self.log_out(client)
+        elif older is not None:
+            self.end(older, "taken over")
+        try:
+            self.exchange.connect(
+                login.player_id,
+                login.username,
+                login.cash,
+                bonus=login.bonus,
+                level=login.level,
+                snapshot=False,
+                trace_id=request.trace_id,
+            )
+        except VectraError:
+            self._refuse_login(client, request, "Login refused")
+            return
+        client.login = login
+        self.players[login.player_id] = client
+        self.counts.logins += 1
+        self.changed()
+        if request.ack_id is not None:
+            client.tell(Prepared(ack_text(request.ack_id, AckPayload(success=True))))
+        self.driver.wake()
+
+    def _refuse_login(self, client: Client, request: Request, message: str) -> None:
+        client.failed_logins += 1
+        client.tell(Prepared(self.answers.notice(message, request.trace_id)))
+        self.refuse(client, request.ack_id, message)
+        if client.failed_logins >= self.limits.failed_logins:
+            self.end(client, "failed logins")

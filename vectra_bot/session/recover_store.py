@@ -1,0 +1,248 @@
+"""What ``vectra-bot store recover`` does, step by step; imported when it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import Any, Final
+
+from attrs import define, field
+
+from vectra_bot.errors import StoreError, VectraError
+from vectra_bot.journal.journal import never_began, read_journal
+from vectra_bot.journal.salvage import DAMAGED, salvage
+from vectra_bot.models import DocType
+from vectra_bot.session.recovery import recover_session
+from vectra_bot.store.maintenance.check import Told, check_store
+from vectra_bot.store.maintenance.check_journal import SALVAGE
+from vectra_bot.store.maintenance.check_parts import Problem
+from vectra_bot.store.maintenance.rebuild import rebuild_session
+from vectra_bot.store.maintenance.sessions import is_running, list_sessions, repair_store
+from vectra_bot.store.remote.address import RemoteStore
+from vectra_bot.store.remote.upload import upload_all
+
+# Of these, only a copy of what was lost can help, or the option that says that some may be lost.
+_OF_JOURNALS: Final = ("journal_damaged", "journal_gap")
+# Rows that only files have are never thrown away unasked.
+_NOT_OF_FILES: Final = (*_OF_JOURNALS, "session_unfinished", "schema_old", "rows_unknown")
+
+
+@define
+class RecoveryReport:
+    """What a recovery did.
+
+    Attributes:
+        salvaged: damaged journals whose whole entries were kept.
+        finished: killed sessions that are closed now.
+        built: files that were lacking; ``rebuilt`` those that were lost or damaged.
+        removed: unfinished files, and halves of what was dropped or swapped.
+        uploaded: what went to the store's address.
+        running: sessions that are being written.
+        journal_bytes: of the journals of the sessions that were finished or rebuilt.
+        failed: what went wrong, one line each.
+        problems: what a check still finds.
+    """
+
+    store: str
+    salvaged: list[dict[str, Any]] = field(factory=list)
+    finished: list[str] = field(factory=list)
+    built: list[str] = field(factory=list)
+    rebuilt: list[str] = field(factory=list)
+    removed: list[str] = field(factory=list)
+    uploaded: list[dict[str, Any]] = field(factory=list)
+    running: list[str] = field(factory=list)
+    journal_bytes: int = 0
+    bytes_read: int = 0
+    failed: list[str] = field(factory=list)
+    problems: list[Problem] = field(factory=list)
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is left to do."""
+        return not self.failed and not self.problems
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the report as JSON-ready data."""
+        names = [name for name in RecoveryReport.__annotations__ if name != "problems"]
+        return {
+            "ok": self.ok,
+            **{name: getattr(self, name) for name in names},
+            "problems": [problem.to_json() for problem in self.problems],
+        }
+
+
+def recover_all(
+    root: Path,
+    *,
+    remote: RemoteStore | None,
+    sessions: Collection[str],
+    told: Told,
+    salvage: bool,
+    rebuild: bool,
+    quick: bool,
+) -> RecoveryReport:
+    """Put right what can be in the store in *root*, and upload it if it is the spool of *remote*.
+
+    Args:
+        root: the store, or a spool; it need not exist.
+        remote: the store that it is the spool of.
+        sessions: only these, where a session is the matter; all if empty.
+        told: told how far it is.
+        salvage: keep what is whole of damaged journals.
+        rebuild: build every file of the sessions again.
+        quick: hash nothing.
+
+    Raises:
+        UnknownNameError: there is no such session.
+    """
+    report = RecoveryReport(str(root) if remote is None else remote.url)
+    if root.is_dir():
+        _Recovery(root, report, tuple(sessions), told, quick=quick).run(salvage, rebuild)
+    if remote is not None:
+        sent = upload_all(
+            root, remote, progress=lambda name, n, all_: told(f"upload {name}", n, all_)
+        )
+        report.uploaded = [
+            {"session_id": u.session_id, "parts": u.parts, "bytes": u.bytes, "removed": u.removed}
+            for u in sent.uploaded
+            if u.parts or u.removed
+        ]
+        report.failed += sent.failed
+    return report
+
+
+class _Recovery:
+    """One recovery on its way."""
+
+    def __init__(
+        self,
+        root: Path,
+        report: RecoveryReport,
+        wanted: tuple[str, ...],
+        told: Told,
+        *,
+        quick: bool,
+    ) -> None:
+        self._root = root
+        self._report = report
+        self._wanted = wanted
+        self._told = told
+        self._quick = quick
+        self._touched: set[str] = set()
+        self._forget = False
+
+    def run(self, salvage_too: bool, rebuild: bool) -> None:
+        """Do everything in the order in which one thing needs another."""
+        if salvage_too:
+            self._salvage()
+        self._told("repair", 0, 0)
+        repair = repair_store(self._root)
+        self._report.built = list(repair.built)
+        self._report.removed = list(repair.removed)
+        for directory in repair.unfinished:
+            if not self._wanted or directory.name in self._wanted:
+                self._try(directory.name, self._finish, directory)
+        problems = self._look()
+        folders = _folders_of(problems)
+        self._forget = rebuild
+        if rebuild:
+            folders = dict.fromkeys(self._wanted or list_sessions(self._root))
+        for number, (session_id, doc_types) in enumerate(folders.items()):
+            self._told(f"rebuild {session_id}", number, len(folders))
+            self._try(session_id, self._rebuild, session_id, doc_types)
+        if folders:
+            # What could not be repaired around a damaged file may be whole now.
+            repair = repair_store(self._root)
+        self._report.failed += repair.damaged
+        self._report.problems = self._look() if folders else problems
+        self._report.problems += self._damaged_journals()
+        self._report.journal_bytes = sum(
+            path.stat().st_size
+            for name in self._touched
+            for path in (self._root / "journals" / name).glob("*.log*")
+        )
+
+    def _try(self, session_id: str, action: Callable[..., None], *arguments: Any) -> None:
+        """Do something for one session; what is wrong with it must not keep the others from it."""
+        try:
+            action(*arguments)
+        except (VectraError, OSError) as error:
+            line = " ".join(str(error).split())
+            self._report.failed.append(line if session_id in line else f"{session_id}: {line}")
+        else:
+            self._touched.add(session_id)
+
+    def _look(self, *, journals: bool = False) -> list[Problem]:
+        found = check_store(
+            self._root, sessions=self._wanted, quick=self._quick and not journals,
+            journals=journals, told=self._told,
+        )  # fmt: skip
+        self._report.running = found.running
+        self._report.bytes_read += found.bytes_read
+        return found.problems
+
+    def _damaged_journals(self) -> list[Problem]:
+        """Return what keeps a journal from being read, unless it is a problem already."""
+        known = {p.session_id for p in self._report.problems if p.kind in _OF_JOURNALS}
+        found: list[Problem] = []
+        names = [] if self._quick else list(self._wanted or list_sessions(self._root))
+        for number, name in enumerate(names):
+            directory = self._root / "journals" / name
+            if name in known or not directory.is_dir() or is_running(directory):
+                continue
+            self._told(f"read journal {name}", number, len(names))
+            try:
+                if not never_began(directory):
+                    for _ in read_journal(directory):
+                        pass
+            except (VectraError, OSError) as error:
+                message, place = " ".join(str(error).split()), f"journals/{name}"
+                found.append(Problem("journal_damaged", message, SALVAGE, name, place))
+        return found
+
+    def _salvage(self) -> None:
+        damaged = {p.session_id for p in self._look(journals=True) if p.kind in _OF_JOURNALS}
+        for session_id in sorted(damaged):
+            self._told(f"salvage {session_id}", 0, 0)
+            self._try(session_id, self._salvage_one, session_id)
+
+    def _salvage_one(self, session_id: str) -> None:
+        kept = salvage(self._root / "journals" / session_id)
+        lost = [list(gap) for gap in kept.lost]
+        self._report.salvaged.append({"session_id": session_id, "entries": kept.kept, "lost": lost})
+
+    def _finish(self, directory: Path) -> None:
+        self._told(f"finish {directory.name}", 0, 0)
+        recover_session(directory, self._root)
+        self._report.finished.append(directory.name)
+
+    def _rebuild(self, session_id: str, doc_types: Collection[DocType] | None) -> None:
+        directory = self._root / "journals" / session_id
+        if not directory.is_dir():
+            raise StoreError(
+                f"session {session_id!r} has no journal to build its files from: bring the files back "
+                "from a copy, or drop the session"
+            )
+        if is_running(directory):
+            return
+        if not self._forget and any(directory.glob(f"*{DAMAGED}*")):
+            raise StoreError(
+                f"the journal of session {session_id!r} lost entries: files built from it would lack rows "
+                "that the present ones have; give --rebuild to build them all the same"
+            )
+        parts = rebuild_session(directory, self._root, doc_types)
+        self._report.rebuilt += [part.path for part in parts]
+
+
+def _folders_of(problems: list[Problem]) -> dict[str, Collection[DocType] | None]:
+    """Return which kinds of documents of which sessions have to be built again; None for all kinds."""
+    found: dict[str, set[DocType] | None] = {}
+    for problem in problems:
+        if problem.kind in _NOT_OF_FILES or not problem.session_id:
+            continue
+        before = found.setdefault(problem.session_id, set())
+        if problem.doc_type is None or before is None:
+            found[problem.session_id] = None
+        else:
+            before.add(problem.doc_type)
+    return dict(found)

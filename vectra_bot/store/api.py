@@ -1,0 +1,62 @@
+"""What a session leaves on disk: an append-only journal, and the Parquet tree that SQL reads.
+
+The parts are imported from their modules: ``journal`` (writing and reading journals), ``parquet`` (building
+parts), ``sessions`` (repair and drop), ``catalog`` (DuckDB).
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+from vectra_bot.errors import InputError
+from vectra_bot.fsio.disk import warn_if_unsafe
+from vectra_bot.store.query.queries import SEED_PATH
+from vectra_bot.store.remote.address import RemoteStore, is_remote, parse_store
+
+
+class Place(NamedTuple):
+    """Where a session's store is.
+
+    Attributes:
+        path: the folder that the session writes to; a spool, if the store is remote.
+        url: address of the remote store, "" if the store is the folder itself.
+    """
+
+    path: Path
+    url: str = ""
+
+    @property
+    def shown(self) -> str:
+        """What a user gives to name the store."""
+        return self.url or str(self.path)
+
+
+def default_store() -> Path | str:
+    """Return ``$VECTRA_STORE``, an address as text, else the path that the schema's own queries name."""
+    given = os.environ.get("VECTRA_STORE") or SEED_PATH
+    return given if is_remote(given) else Path(given).expanduser()
+
+
+def store_place(given: Path | str | None) -> Place:
+    """Return where the store is that a session writes to: *given*, or the default one.
+
+    A folder on a file system that may lose what it was told to keep is warned of.
+
+    Raises:
+        InputError: something that is no folder stands there, or the address is none.
+    """
+    store = parse_store(given or default_store())
+    url = ""
+    if isinstance(store, RemoteStore):
+        path, url = store.spool, store.url
+    else:
+        path = store.path
+    if path.exists() and not path.is_dir():
+        raise InputError(f"store was {str(path)!r}, which is no folder: give a folder's path")
+    warn_if_unsafe(path)
+    return Place(path, url)
+
+
+__all__ = ["Place", "default_store", "store_place"]

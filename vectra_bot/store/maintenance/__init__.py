@@ -1,0 +1,1 @@
+"""Sessions of a store: list, drop, check, rebuild, count."""

@@ -1,0 +1,267 @@
+"""Whether a store is whole: every journal, manifest, file, byte and row; each problem says what to do.
+
+Nothing is changed. A session that is being written is checked as far as it stands: its closed segments and
+the parts that its manifests name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from attrs import define, field
+
+from vectra_bot.errors import UnknownNameError
+from vectra_bot.models import DocType
+from vectra_bot.store.maintenance.check_parts import (
+    RECOVER,
+    FolderCheck,
+    Problem,
+    SeenNumbers,
+    check_folder,
+)
+from vectra_bot.store.maintenance.tree import Tree, open_tree
+from vectra_bot.store.parquet.manifest import MANIFEST
+
+if TYPE_CHECKING:
+    from vectra_bot.store.maintenance.check_journal import JournalCheck
+
+KINDS: Final = {
+    "journal_damaged": "an entry of a journal is damaged",
+    "journal_gap": "a segment of a journal is missing",
+    "session_unfinished": "a session was killed and not finished since",
+    "segment_unbuilt": "a closed segment has no parts yet",
+    "record_damaged": "what says which parts were built from a segment cannot be read",
+    "manifest_missing": "files have no manifest",
+    "manifest_damaged": "a manifest cannot be read",
+    "part_missing": "a file that a manifest names is not there",
+    "part_damaged": "a file is not what its manifest says",
+    "part_unlisted": "a file is in no manifest",
+    "rows_overlap": "two files hold the same range of rows",
+    "rows_unordered": "the rows of a file do not ascend",
+    "rows_twice": "a row's number is another row's as well",
+    "rows_missing": "a journal has documents that no file has",
+    "rows_unknown": "files have rows that their journal has not",
+    "temporary_left": "a file was being written when a process died",
+    "drop_unfinished": "a session was half dropped when a process died",
+    "compaction_unfinished": "a compaction was under way when a process died",
+    "schema_old": "documents of schema 1.0.0 that only a migration makes readable by view",
+}
+"""Every kind of problem; part of the public interface."""
+
+Told = Callable[[str, int, int], None]
+"""Told what is done now, how much of it, and of how much."""
+
+_TRIES: Final = 3
+
+
+def no_one(_what: str, _done: int, _total: int) -> None:
+    """Tell nobody."""
+
+
+@define
+class CheckReport:
+    """What a check found.
+
+    Attributes:
+        sessions: ids of the sessions that were checked.
+        running: those of them that are being written.
+        segments, entries: of journals, as far as they were read.
+        parts, rows, bytes: what the manifests name.
+        bytes_read: of part files, for their hashes.
+    """
+
+    store: str
+    quick: bool
+    sessions: list[str] = field(factory=list)
+    running: list[str] = field(factory=list)
+    segments: int = 0
+    entries: int = 0
+    parts: int = 0
+    rows: int = 0
+    bytes: int = 0
+    bytes_read: int = 0
+    problems: list[Problem] = field(factory=list)
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong and nothing is left to do."""
+        return not self.problems
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the report as JSON-ready data."""
+        counts = {
+            name: getattr(self, name)
+            for name in ("segments", "entries", "parts", "rows", "bytes", "bytes_read")
+        }
+        return {
+            "store": self.store,
+            "ok": self.ok,
+            "quick": self.quick,
+            "sessions": self.sessions,
+            "running": self.running,
+            **counts,
+            "problems": [problem.to_json() for problem in self.problems],
+        }
+
+
+def check_store(
+    store: str | Path,
+    *,
+    sessions: Collection[str] = (),
+    quick: bool = False,
+    journals: bool = True,
+    told: Told = no_one,
+) -> CheckReport:
+    """Check a store on a disk, or one in an object store by its address.
+
+    Args:
+        store: root of the store.
+        sessions: only these; all of them if empty.
+        quick: do not read what is in the files: sizes, footers, manifests and names only.
+        journals: read every entry of every journal and look for its row, unless *quick*.
+        told: told how far the check is.
+
+    Raises:
+        InputError: there is no store.
+        UnknownNameError: it has no such session.
+    """
+    tree, root = open_tree(store)
+    report = CheckReport(store=str(store), quick=quick)
+    found = sessions_of(tree)
+    for name in sessions:
+        if name not in found:
+            raise UnknownNameError("session", name, found)
+    report.sessions = sorted(sessions) if sessions else sorted(found)
+    for done, session_id in enumerate(report.sessions):
+        told(f"check {session_id}", done, len(report.sessions))
+        _check_settled(
+            _Session(tree, root, session_id, found[session_id], quick, journals and not quick),
+            report,
+        )
+    if not sessions:
+        report.problems += _leftovers(tree)
+    told("check", len(report.sessions), len(report.sessions))
+    return report
+
+
+def sessions_of(tree: Tree) -> dict[str, list[DocType]]:
+    """Return the sessions that have a journal or files, each with the kinds of documents it has files of."""
+    found: dict[str, list[DocType]] = {
+        name: [] for name in tree.names("journals", directories=True) if not name.startswith(".")
+    }
+    for doc_type in DocType:
+        for name in tree.names(f"doc_type={doc_type.value}", directories=True):
+            if name.startswith("session_id="):
+                found.setdefault(name.removeprefix("session_id="), []).append(doc_type)
+    return found
+
+
+@define
+class _Session:
+    """One session of a store on its way through the checks."""
+
+    tree: Tree
+    root: Path | None
+    session_id: str
+    doc_types: list[DocType]
+    quick: bool
+    read_journal: bool
+    running: bool = False
+    folders: list[FolderCheck] = field(factory=list)
+    journal: JournalCheck | None = None
+    _manifests: dict[DocType, bytes] = field(factory=dict)
+
+    def check(self) -> list[Problem]:
+        """Check everything and return the problems."""
+        journal_dir = None if self.root is None else self.root / "journals" / self.session_id
+        has_journal = journal_dir is not None and journal_dir.is_dir()
+        if journal_dir is not None and has_journal:
+            from vectra_bot.store.maintenance.sessions import is_running
+
+            self.running = is_running(journal_dir)
+        self._manifests = self._read_manifests()
+        seen = SeenNumbers()
+        self.folders = [
+            check_folder(
+                self.tree, self.session_id, doc_type,
+                quick=self.quick, running=self.running, seen=seen,
+            )
+            for doc_type in self.doc_types
+        ]  # fmt: skip
+        problems = [problem for folder in self.folders for problem in folder.problems]
+        if journal_dir is not None and has_journal:
+            from vectra_bot.store.maintenance.check_journal import check_journal
+
+            self.journal = check_journal(
+                self.tree, journal_dir, self.folders, read=self.read_journal, running=self.running
+            )
+            problems += self.journal.problems
+        return problems
+
+    def moved(self) -> bool:
+        """Return whether the session's files were changed by somebody since the check began."""
+        return self._read_manifests() != self._manifests
+
+    def _read_manifests(self) -> dict[DocType, bytes]:
+        found = {}
+        for doc_type in self.doc_types:
+            try:
+                path = f"doc_type={doc_type.value}/session_id={self.session_id}/{MANIFEST}"
+                found[doc_type] = self.tree.read(path)
+            except FileNotFoundError:
+                continue
+        return found
+
+
+def _check_settled(session: _Session, report: CheckReport) -> None:
+    """Check a session; once more if its files were swapped under the check."""
+    problems = session.check()
+    for _ in range(_TRIES - 1):
+        if not problems or not session.moved():
+            break
+        session.tree.look_again()
+        problems = session.check()
+    report.problems += problems
+    if session.running:
+        report.running.append(session.session_id)
+    for folder in session.folders:
+        parts = folder.sound + folder.lost
+        report.parts += len(parts)
+        report.rows += sum(part.rows for part in parts)
+        report.bytes += sum(part.bytes for part in parts)
+        report.bytes_read += folder.bytes_read
+    if session.journal is not None:
+        report.segments += session.journal.segments
+        report.entries += session.journal.entries
+
+
+def _leftovers(tree: Tree) -> list[Problem]:
+    """Return what kills and older releases left outside the sessions."""
+    problems = [
+        Problem(
+            "drop_unfinished", f"session {name.removeprefix('.dropped-')!r} was half dropped",
+            RECOVER, name.removeprefix(".dropped-"), f"journals/{name}",
+        )
+        for name in tree.names("journals", directories=True)
+        if name.startswith(".dropped-")
+    ]  # fmt: skip
+    problems += [
+        Problem(
+            "compaction_unfinished", f"a compaction of session {name!r} was under way",
+            RECOVER, name, f"compacting/{name}",
+        )
+        for name in tree.names("compacting", directories=True)
+    ]  # fmt: skip
+    for folder in tree.names("", directories=True):
+        if folder.startswith("doc_type="):
+            old = [n for n in tree.names(folder, directories=True) if n.startswith("date=")]
+            if old:
+                problems.append(
+                    Problem(
+                        "schema_old", f"{folder} holds {len(old)} days of schema 1.0.0",
+                        "vectra-bot store migrate", path=folder,
+                    )
+                )  # fmt: skip
+    return problems

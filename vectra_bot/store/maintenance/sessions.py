@@ -1,0 +1,235 @@
+"""The sessions of a store: which there are, which were killed, and how one is dropped."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import attrs
+
+from vectra_bot.errors import StoreError, UnknownNameError, VectraError
+from vectra_bot.fsio import files
+from vectra_bot.journal.journal import (
+    SessionLock,
+    journal_directory,
+    list_segments,
+    never_began,
+    read_segment,
+)
+from vectra_bot.journal.lock import DROPPED, dropped_directory
+from vectra_bot.journal.resuming import cut_tail
+from vectra_bot.models import DocType
+from vectra_bot.store.parquet.builder import Part, build_parts, manifest_path
+from vectra_bot.store.parquet.compaction import finish_compaction
+from vectra_bot.store.parquet.swapping import STAGING
+
+
+def list_sessions(store: str | Path) -> list[str]:
+    """Return the ids of all sessions that have a journal in *store*, sorted."""
+    journals = Path(store) / "journals"
+    if not journals.is_dir():
+        return []
+    return sorted(
+        path.name for path in journals.iterdir() if path.is_dir() and not path.name.startswith(".")
+    )
+
+
+def is_running(journal_dir: Path) -> bool:
+    """Return whether a process holds the session's lock right now."""
+    if not (journal_dir / "lock").exists():
+        return False
+    try:
+        SessionLock(journal_dir).release()
+    except StoreError:
+        return True
+    return False
+
+
+def was_closed(journal_dir: Path) -> bool:
+    """Return whether the journal ends with a close entry.
+
+    Raises:
+        InputError, JournalError: its last segment is damaged.
+    """
+    segments = list_segments(journal_dir)
+    # Only a closed segment has its parts built, and the last one is closed by a close entry alone.
+    if segments and manifest_path(journal_dir, segments[-1].number).exists():
+        return True
+    for segment in reversed(segments):
+        reader = read_segment(segment)
+        entries = sum(1 for _ in reader)
+        if entries:
+            return reader.clean
+    return False
+
+
+def unfinished_sessions(store: str | Path) -> list[Path]:
+    """Return the journals of sessions that were killed: begun, not closed, and not being written.
+
+    Finish one with ``Journal.resume``, ``close`` and then :func:`build_parts`. A damaged journal is
+    among them: resuming it says what is wrong.
+    """
+    root = Path(store) / "journals"
+    return [root / name for name in list_sessions(store) if _is_unfinished(root / name)]
+
+
+def _is_unfinished(journal_dir: Path) -> bool:
+    try:
+        if was_closed(journal_dir):
+            return False
+        return not never_began(journal_dir) and not is_running(journal_dir)
+    except (VectraError, OSError):
+        return True
+
+
+@attrs.frozen
+class Repair:
+    """What :func:`repair_store` did.
+
+    Attributes:
+        built: part files written, relative to the store.
+        removed: unfinished temporary files and halves of dropped sessions taken away.
+        damaged: what kept a session from being repaired, one line each.
+        unfinished: journals of killed sessions, which only a session can finish.
+    """
+
+    built: tuple[str, ...]
+    removed: tuple[str, ...]
+    damaged: tuple[str, ...]
+    unfinished: tuple[Path, ...]
+
+
+def repair_store(store: str | Path) -> Repair:
+    """Finish what kills left in *store*: parts of closed segments, compression, drops, temporary files.
+
+    Sessions that are being written are left alone, and one that cannot be repaired does not keep the
+    others from being finished. Harmless if nothing is to do.
+    """
+    root = Path(store)
+    built: list[str] = []
+    damaged: list[str] = []
+    removed: list[str] = []
+    for dropped in _pending_drops(root):
+        try:
+            _remove_parts_and(root, dropped)
+            removed.append(dropped.name)
+        except (VectraError, OSError) as error:
+            damaged.append(_one_line(dropped.name, error))
+    for session_id in list_sessions(root):
+        directory = root / "journals" / session_id
+        with _lock_if_free(directory) as locked:
+            if locked:
+                try:
+                    removed += _remove_temporary(root, session_id)
+                    # First: a folder may be aside, and a list may have lost a line.
+                    removed += finish_compaction(directory, root)
+                    built += [part.path for part in _lacking_parts(directory, root)]
+                except (VectraError, OSError) as error:
+                    damaged.append(_one_line(session_id, error))
+    return Repair(tuple(built), tuple(removed), tuple(damaged), tuple(unfinished_sessions(root)))
+
+
+def _one_line(session_id: str, error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return text if session_id in text else f"session {session_id!r}: {text}"
+
+
+def _lacking_parts(directory: Path, store: Path) -> list[Part]:
+    segments = list_segments(directory)
+    whole = all(
+        manifest_path(directory, segment.number).exists() and not segment.is_raw
+        for segment in segments
+    )
+    if whole or never_began(directory):
+        return []
+    if not was_closed(directory):
+        # A loss of power may have torn a segment before the last: then that one is where the journal ends.
+        cut_tail(directory)
+    return build_parts(directory, store)
+
+
+@contextlib.contextmanager
+def _lock_if_free(directory: Path) -> Iterator[bool]:
+    try:
+        lock = SessionLock(directory)
+    except StoreError:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        lock.release()
+
+
+def _part_folders(store: Path, session_id: str) -> list[Path]:
+    folders = (store / f"doc_type={d.value}" / f"session_id={session_id}" for d in DocType)
+    return [folder for folder in folders if folder.is_dir()]
+
+
+def _remove_temporary(store: Path, session_id: str) -> list[str]:
+    """Remove files that were being written when a process died."""
+    folders = [store / "journals" / session_id, *_part_folders(store, session_id)]
+    removed = []
+    for folder in folders:
+        for path in sorted(folder.glob(f".*{files.TEMPORARY}")):
+            files.unlink(path)
+            removed.append(path.relative_to(store).as_posix())
+    return removed
+
+
+def drop_session(store: str | Path, session_id: str) -> None:
+    """Remove a session's journal and parts for good.
+
+    The journal's directory is renamed first, in one step: from then on the session is gone, and a
+    kill in between is finished by :func:`repair_store` or by dropping again.
+
+    Raises:
+        UnknownNameError: the store has no such session.
+        StoreError: the session is being written, or the disk refuses.
+    """
+    root = Path(store)
+    directory = journal_directory(root, session_id)
+    dropped = dropped_directory(directory)
+    if directory.is_dir():
+        lock = SessionLock(directory)
+        try:
+            with files.store_errors(f"cannot drop {directory}"):
+                files.rename(directory, dropped)
+                files.sync_directory(dropped.parent)
+        finally:
+            lock.release()
+    elif not dropped.is_dir() and not _part_folders(root, session_id):
+        raise UnknownNameError("session", session_id, list_sessions(root))
+    _remove_parts_and(root, dropped)
+
+
+def _pending_drops(store: Path) -> list[Path]:
+    journals = store / "journals"
+    return sorted(journals.glob(f"{DROPPED}*")) if journals.is_dir() else []
+
+
+def _remove_parts_and(store: Path, dropped: Path) -> None:
+    session_id = dropped.name.removeprefix(DROPPED)
+    staging = store / STAGING / dropped.name
+    with files.store_errors(f"cannot remove session {session_id!r} from {store}"):
+        if dropped.is_dir():
+            # A process that was killed may not have come to this: the journal must not be back without rows.
+            files.sync_directory(dropped.parent)
+        for folder in _part_folders(store, session_id):
+            # Out of the tree in one step: a glob sees all of its documents or none.
+            files.make_directories(staging)
+            files.rename(folder, staging / f"{folder.parent.name}.{len(list(staging.iterdir()))}")
+            files.sync_directory(folder.parent)
+        files.remove_tree(staging)
+        files.remove_tree(store / STAGING / session_id)
+        files.remove_tree(store / "sessions" / session_id)  # what its plugins wrote
+        # What reminds of the drop goes last. What a killed process moved or removed before may stand
+        # in memory only: all of it is forced to the disk.
+        kinds = (store / f"doc_type={doc_type.value}" for doc_type in DocType)
+        for above in (*kinds, store / STAGING, store / "sessions"):
+            if above.is_dir():
+                files.sync_directory(above)
+        if dropped.is_dir():
+            files.remove_tree(dropped)
+            files.sync_directory(dropped.parent)

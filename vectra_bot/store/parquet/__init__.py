@@ -1,0 +1,1 @@
+"""Parquet files: schema, manifest, writing, building from journals, compaction."""

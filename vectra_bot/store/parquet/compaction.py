@@ -1,0 +1,325 @@
+"""Compaction: the many small parts of a closed session become one ``data.parquet`` per kind of document.
+
+A part of a few rows is mostly footer; a session of a thousand games has hundreds of them. The new folder is
+built aside, checked against the old one row by row, and takes its place in one step
+(:mod:`vectra_bot.store.parquet.swapping`). Rows, their order and their values stay what they were.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+
+from vectra_bot.errors import StoreError, VectraError
+from vectra_bot.journal.segment_reader import list_segments, never_began
+from vectra_bot.models import DocType
+from vectra_bot.store.adopting import adopt_session, finish_merge, list_recorded
+from vectra_bot.store.parquet.builder import COMPACTED
+from vectra_bot.store.parquet.manifest import (
+    Part,
+    part_folder,
+    read_manifest,
+    unlisted_files,
+    write_manifest,
+)
+from vectra_bot.store.parquet.schema import check_version, schema_of
+from vectra_bot.store.parquet.segment_record import has_record
+from vectra_bot.store.parquet.swapping import (
+    STAGING,
+    finish_swaps,
+    staging_folder,
+    swap_in,
+    swapping_alone,
+)
+from vectra_bot.store.parquet.writer import ROWS_PER_GROUP, PartWriter, abandoning, open_part
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+MIN_PARTS: Final = 16
+"""Fewer parts than this of one kind are left as they are when a session ends."""
+
+Told = Callable[[str, int, int], None]
+"""Told what is compacted now, how many folders are done, and of how many."""
+
+# What a row group of raw frames may hold: it is in memory while it is written.
+_BYTES_PER_GROUP: Final = 32 << 20
+
+
+@attrs.frozen
+class CompactedFolder:
+    """What became of the files of one kind and session.
+
+    Attributes:
+        rows: of all files, before and after.
+        bytes_before, bytes_after: of all files.
+    """
+
+    session_id: str
+    doc_type: DocType
+    rows: int
+    files_before: int
+    files_after: int
+    bytes_before: int
+    bytes_after: int
+
+
+@attrs.frozen
+class CompactionReport:
+    """What a compaction of a store did.
+
+    Attributes:
+        folders: what was compacted.
+        skipped: sessions that were left alone, and why.
+        failed: what could not be compacted and is as it was, one line each.
+    """
+
+    folders: tuple[CompactedFolder, ...]
+    skipped: tuple[tuple[str, str], ...]
+    failed: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the report as a JSON object, with sums."""
+        sums = ("rows", "files_before", "files_after", "bytes_before", "bytes_after")
+        return {
+            **{name: sum(getattr(folder, name) for folder in self.folders) for name in sums},
+            "folders": [
+                {**attrs.asdict(folder), "doc_type": folder.doc_type.value}
+                for folder in self.folders
+            ],
+            "skipped": [{"session_id": name, "why": why} for name, why in self.skipped],
+            "failed": list(self.failed),
+        }
+
+
+def compact_session(journal_dir: Path, store: Path) -> list[Path]:
+    """Merge what has many parts in a closed session and return the new files; raw frames are left.
+
+    Raises:
+        StoreError: a file is damaged or cannot be read or written, or another process compacts the
+            session; parts and rows are as before.
+    """
+    session_id = journal_dir.name
+    with swapping_alone(store, session_id):
+        finish_swaps(store, session_id)
+        merged = []
+        for doc_type in DocType:
+            folder = part_folder(store, doc_type, session_id)
+            if doc_type is not DocType.WS_EVENT and len(read_manifest(folder)) >= MIN_PARTS:
+                _compact_folder(store, doc_type, session_id)
+                merged.append(folder / COMPACTED)
+        return merged
+
+
+def compact_all(
+    store: str | Path, sessions: Iterable[str] | None = None, *, told: Told | None = None
+) -> CompactionReport:
+    """Compact every folder of the closed sessions of *store* that is not one file yet.
+
+    Args:
+        store: root of the store.
+        sessions: only these; all that the store has if None.
+        told: told of the progress.
+
+    Raises:
+        StoreError: the store cannot be read.
+    """
+    root = Path(store)
+    skipped: list[tuple[str, str]] = []
+    work: list[tuple[str, DocType]] = []
+    for session_id in sorted(_session_ids(root) if sessions is None else set(sessions)):
+        why = _why_not(root, session_id)
+        if why:
+            skipped.append((session_id, why))
+            continue
+        work += [
+            (session_id, doc_type) for doc_type in DocType if _has_files(root, doc_type, session_id)
+        ]
+    folders: list[CompactedFolder] = []
+    failed: list[str] = []
+    for done, (session_id, doc_type) in enumerate(work):
+        if told is not None:
+            told(f"{session_id} {doc_type.value}", done, len(work))
+        try:
+            with swapping_alone(root, session_id):
+                finish_swaps(root, session_id)
+                adopt_session(root, session_id)
+                if _is_worth_it(read_manifest(part_folder(root, doc_type, session_id))):
+                    folders.append(_compact_folder(root, doc_type, session_id))
+        except (VectraError, OSError) as error:
+            failed.append(" ".join(f"{session_id} {doc_type.value}: {error}".split()))
+    if told is not None:
+        told("", len(work), len(work))
+    return CompactionReport(tuple(folders), tuple(skipped), tuple(failed))
+
+
+def _session_ids(store: Path) -> set[str]:
+    folders = store.glob("doc_type=*/session_id=*")
+    return {folder.name.removeprefix("session_id=") for folder in folders}
+
+
+def _has_files(store: Path, doc_type: DocType, session_id: str) -> bool:
+    return any(part_folder(store, doc_type, session_id).glob("*.parquet"))
+
+
+def _why_not(store: Path, session_id: str) -> str:
+    """Return why a session is not closed as far as its files go, "" if it is."""
+    journal_dir = store / "journals" / session_id
+    if not journal_dir.is_dir() or never_began(journal_dir):
+        return "" if session_id in _session_ids(store) else "the store has no such session"
+    segments = list_segments(journal_dir)
+    # The record of the last segment is only written once the journal was closed.
+    if all(has_record(journal_dir, segment.number) for segment in segments):
+        return ""
+    return "it is not closed: it runs, or was killed and must be recovered first"
+
+
+def _is_worth_it(parts: list[Part]) -> bool:
+    return any(part.rows for part in parts) and [part.name for part in parts] != [COMPACTED]
+
+
+def _compact_folder(store: Path, doc_type: DocType, session_id: str) -> CompactedFolder:
+    """Build the folder with one file aside, compare it with the old one, and exchange them."""
+    folder = part_folder(store, doc_type, session_id)
+    parts = _ordered(folder, read_manifest(folder))
+    target = staging_folder(store, doc_type, session_id) / COMPACTED
+    final = (folder / COMPACTED).relative_to(store).as_posix()
+    writer = PartWriter(target, doc_type, compacted=True)
+    with abandoning([writer]):
+        for table in _groups(store, doc_type, parts):
+            writer.write(table)
+        made = writer.finish(final)
+    _check_same(store, doc_type, parts, target, made)
+    write_manifest(store, target.parent, [made])
+    swap_in(store, doc_type, session_id)
+    return CompactedFolder(
+        session_id=session_id,
+        doc_type=doc_type,
+        rows=made.rows,
+        files_before=len(parts),
+        files_after=1,
+        bytes_before=sum(part.bytes for part in parts),
+        bytes_after=made.bytes,
+    )
+
+
+def _ordered(folder: Path, parts: list[Part]) -> list[Part]:
+    """Return the parts in order of their rows.
+
+    Raises:
+        StoreError: the list misses a file, or two parts hold the same range of rows.
+    """
+    lost = unlisted_files(folder)
+    if lost:
+        raise StoreError(
+            f"{lost[0]} is not in the manifest of its folder; "
+            "repair the store with `vectra-bot store recover` first"
+        )
+    ordered = sorted(parts, key=lambda part: (part.first_seq, part.last_seq))
+    last = -1
+    for part in ordered:
+        check_version(part.schema_version, part.path)
+        if part.rows and part.first_seq <= last:
+            raise StoreError(
+                f"{part.path} begins with row {part.first_seq}, another part holds rows up to {last}; "
+                "drop the session, or import it anew"
+            )
+        last = max(last, part.last_seq)
+    return ordered
+
+
+def _tables(store: Path, doc_type: DocType, parts: Iterable[Part]) -> Iterator[pa.Table]:
+    """Yield the row groups of *parts*, each file checked against its manifest line before it is read.
+
+    Raises:
+        StoreError: a file is not what its line says.
+    """
+    schema = schema_of(doc_type)
+    for part in parts:
+        with open_part(store, part) as file:
+            for group in range(file.num_row_groups):
+                yield file.read_row_group(group).cast(schema)
+
+
+def _groups(store: Path, doc_type: DocType, parts: Iterable[Part]) -> Iterator[pa.Table]:
+    """Yield the rows of *parts* as the row groups of one file."""
+    import pyarrow as pa
+
+    held: list[pa.Table] = []
+    rows = size = 0
+    for table in _tables(store, doc_type, parts):
+        while table.num_rows:
+            taken = table.slice(0, ROWS_PER_GROUP - rows)
+            table = table.slice(taken.num_rows)  # noqa: PLW2901 - what is left of it
+            held.append(taken)
+            rows += taken.num_rows
+            size += taken.nbytes
+            if rows == ROWS_PER_GROUP or size >= _BYTES_PER_GROUP:
+                yield pa.concat_tables(held).unify_dictionaries()
+                held, rows, size = [], 0, 0
+    if held:
+        yield pa.concat_tables(held).unify_dictionaries()
+
+
+def _check_same(store: Path, doc_type: DocType, parts: list[Part], path: Path, made: Part) -> None:
+    """Read the new file as a reader does and compare it with the old ones, all rows and values."""
+    import pyarrow.parquet as pq
+
+    compared = 0
+    with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        for group, table in enumerate(_groups(store, doc_type, parts)):
+            if group >= file.num_row_groups:
+                break
+            if not _plain(table).equals(_plain(file.read_row_group(group))):
+                break
+            compared += table.num_rows
+    expected = sum(part.rows for part in parts)
+    if not compared == made.rows == expected:
+        raise StoreError(
+            f"{path} does not hold the {expected} rows of the parts it was made of; nothing was "
+            "replaced, check the disk and the memory"
+        )
+
+
+def _plain(table: pa.Table) -> pa.Table:
+    """Return *table* without dictionaries: equal values are then equal columns."""
+    import pyarrow as pa
+
+    fields = [
+        field.with_type(pa.string()) if pa.types.is_dictionary(field.type) else field
+        for field in table.schema
+    ]
+    return table.cast(pa.schema(fields))
+
+
+def finish_compaction(journal_dir: Path, store: Path) -> list[str]:
+    """Finish or undo what a crash left of a compaction; return the names of what was removed.
+
+    Also gives a manifest to folders that were written before there were any, and lists again what a loss
+    of power took out of one.
+
+    Raises:
+        StoreError: a file or a manifest cannot be read or written.
+    """
+    session_id = journal_dir.name
+    with swapping_alone(store, session_id):
+        removed = finish_swaps(store, session_id)
+        removed += finish_merge(journal_dir, store)
+        adopt_session(store, session_id)
+        list_recorded(journal_dir, store)
+    return removed
+
+
+__all__ = [
+    "COMPACTED",
+    "MIN_PARTS",
+    "STAGING",
+    "CompactedFolder",
+    "CompactionReport",
+    "compact_all",
+    "compact_session",
+    "finish_compaction",
+]

@@ -1,0 +1,193 @@
+"""The list of a folder's files: what each Parquet file of one kind and session holds, and its digests.
+
+``_manifest.jsonl`` lies in the folder it describes, so that exchanging the folder exchanges both in one
+step. It has one line per file, ``CRC32 JSON``, appended and forced to the disk right after the file got its
+name. A later line for the same path replaces the earlier one. What a crash leaves of an unfinished line is
+ignored and cut by the next one; damage anywhere else is an error. A line that is lost as a whole cannot be
+seen in the list itself: :func:`unlisted_files` names the files that it misses.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+import msgspec
+
+from vectra_bot.errors import StoreError
+from vectra_bot.fsio import files
+from vectra_bot.models import SCHEMA_VERSION, DocType
+
+MANIFEST: Final = "_manifest.jsonl"
+
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+@attrs.frozen
+class Part:
+    """One Parquet file of a session.
+
+    Attributes:
+        path: the file, relative to the store, with ``/`` between names.
+        first_seq, last_seq: range of its rows, -1 in an empty part.
+        bytes: the file's size.
+        sha256: of the file's bytes, as hexadecimal digits.
+        crc32: ``zlib.crc32`` of the file's bytes.
+        schema_version: of its rows.
+        sketches: column to action type to a sketch as JSON, see :mod:`vectra_bot.store.parquet.sketch`.
+    """
+
+    doc_type: DocType
+    path: str
+    rows: int
+    first_seq: int
+    last_seq: int
+    bytes: int
+    sha256: str
+    crc32: int
+    schema_version: str = SCHEMA_VERSION
+    sketches: dict[str, Any] = attrs.field(factory=dict, hash=False)
+
+    @property
+    def name(self) -> str:
+        """The file's name within its folder."""
+        return self.path.rsplit("/", 1)[-1]
+
+
+_FIELDS: Final = attrs.fields_dict(Part).keys()
+
+
+def part_folder(store: str | Path, doc_type: DocType, session_id: str) -> Path:
+    """Return the folder of one kind of document of a session."""
+    return Path(store) / f"doc_type={doc_type.value}" / f"session_id={session_id}"
+
+
+def part_to_json(part: Part) -> dict[str, Any]:
+    """Return *part* as a JSON object."""
+    fields = {name: getattr(part, name) for name in _FIELDS}
+    return {**fields, "doc_type": part.doc_type.value}
+
+
+def part_from_json(data: Any) -> Part:
+    """Return the part in a JSON object.
+
+    Raises:
+        ValueError: a key is missing, unknown or of a wrong type.
+    """
+    if not isinstance(data, dict) or data.keys() != _FIELDS:
+        raise ValueError(f"these keys do not describe a part: {sorted(data)}")
+    try:
+        return msgspec.convert(data, Part)
+    except msgspec.ValidationError as error:
+        raise ValueError(str(error)) from error
+
+
+def encode_lines(parts: Iterable[Part]) -> bytes:
+    """Return the lines of a manifest."""
+    return b"".join(map(_line, parts))
+
+
+def _line(part: Part) -> bytes:
+    body = _encode(part_to_json(part))
+    return b"%08x %b\n" % (zlib.crc32(body), body)
+
+
+def decode_lines(data: bytes, name: str | Path) -> list[Part]:
+    """Return the parts in the lines of the manifest called *name*, the newest line of each path.
+
+    Raises:
+        StoreError: it is damaged before its unfinished end.
+    """
+    found: dict[str, Part] = {}
+    lines = data[: len(data) - _torn_bytes(data)].splitlines(keepends=True)
+    for number, line in enumerate(lines, 1):
+        try:
+            part = _part_of(line)
+        except ValueError as error:
+            raise StoreError(
+                f"{name}: line {number} is damaged ({error}); "
+                "build the session's files again with `vectra-bot store recover`"
+            ) from error
+        # The newest line stands at its own place, not at that of the one it replaces.
+        found.pop(part.path, None)
+        found[part.path] = part
+    return list(found.values())
+
+
+def _part_of(line: bytes) -> Part:
+    if not _is_whole(line):
+        raise ValueError(f"its checksum does not fit {line[:24]!r}")
+    return part_from_json(_decode(line[9:]))
+
+
+def _is_whole(line: bytes) -> bool:
+    return line[8:9] == b" " and line[:8] == b"%08x" % zlib.crc32(line[9:-1])
+
+
+def _torn_bytes(data: bytes) -> int:
+    """Return how many bytes at the end are of a line that a crash left unfinished.
+
+    Such a line has no line feed, or holds zeros where its blocks never reached the disk.
+    """
+    start = data.rfind(b"\n", 0, len(data) - 1) + 1
+    last = data[start:]
+    if not last or (last.endswith(b"\n") and (_is_whole(last) or 0 not in last)):
+        return 0
+    return len(last)
+
+
+def add_part(store: str | Path, part: Part) -> None:
+    """Append *part* to the manifest of its folder; it is on the disk when this returns.
+
+    Raises:
+        StoreError: the manifest cannot be written.
+    """
+    path = (Path(store) / part.path).with_name(MANIFEST)
+    with files.store_errors(f"cannot write {path}"):
+        known = path.read_bytes() if path.exists() else b""
+    files.append_line(path, _line(part), keep=len(known) - _torn_bytes(known))
+
+
+def read_manifest(folder: str | Path) -> list[Part]:
+    """Return the parts that the manifest of *folder* lists, none if there is no manifest.
+
+    Raises:
+        StoreError: it cannot be read, or is damaged before its unfinished end.
+    """
+    path = Path(folder) / MANIFEST
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise StoreError(
+            f"cannot read {path}: {error.strerror or error}; check its permissions and the disk"
+        ) from error
+    return decode_lines(data, str(path))
+
+
+def write_manifest(store: str | Path, folder: str | Path, parts: Iterable[Part]) -> None:
+    """Write the manifest of *folder*, a folder of *store*, as a whole; what it was before is replaced.
+
+    Raises:
+        StoreError: it cannot be written; what stood there before stands there still.
+    """
+    files.write_durably(Path(store) / folder / MANIFEST, encode_lines(parts))
+
+
+def unlisted_files(folder: str | Path) -> list[Path]:
+    """Return the Parquet files of *folder* that its manifest does not list, sorted.
+
+    In the folder of a session that is being written, the newest file may be on its way into the list;
+    anywhere else its line was lost.
+
+    Raises:
+        StoreError: the manifest is damaged.
+    """
+    listed = {part.name for part in read_manifest(folder)}
+    return sorted(path for path in Path(folder).glob("*.parquet") if path.name not in listed)

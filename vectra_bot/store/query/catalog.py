@@ -1,0 +1,360 @@
+"""A store opened for queries: views per kind of document, Arrow tables, data frames, queries by name."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+import attrs
+
+from vectra_bot.errors import InputError, StoreError, UnknownNameError, UsageError
+from vectra_bot.models import DocType
+from vectra_bot.store.connection import guarded_connection
+from vectra_bot.store.local import LocalSource
+from vectra_bot.store.parquet.panel import COLUMNS, panel_rows
+from vectra_bot.store.query.queries import PANEL, named_query, values_of
+from vectra_bot.store.query.results import DamagedRows, Result, Stream
+from vectra_bot.store.query.statements import one_line, read_only
+from vectra_bot.store.remote.address import RemoteStore, parse_store
+from vectra_bot.store.sources import ATTEMPTS, Damaged, Source
+
+if TYPE_CHECKING:
+    import duckdb
+    import polars as pl
+    import pyarrow as pa
+
+T = TypeVar("T")
+
+_BATCH_ROWS = 1 << 16
+_STREAM_ROWS = 10_000
+
+
+class Catalog:
+    """An open store; use it as a context manager or call :meth:`close`. One thread at a time may use it.
+
+    Every query sees the store as it is when the query begins: sessions that are being recorded grow, a
+    compaction exchanges folders. A query that meets an exchange is run again.
+
+    Args:
+        source: where the rows come from.
+        on_damaged: is told once of every damaged file that a query leaves out; without it a
+            :class:`DamagedRows` warning is issued.
+    """
+
+    def __init__(
+        self, source: Source, on_damaged: Callable[[Damaged], object] | None = None
+    ) -> None:
+        self._source = source
+        self._on_damaged = on_damaged or _warn
+        self._told: set[Damaged] = set()
+        self._opened: duckdb.DuckDBPyConnection | None = None
+
+    @property
+    def location(self) -> str:
+        """The store's path or URL."""
+        return self._source.location
+
+    @property
+    def sessions(self) -> tuple[str, ...]:
+        """The ids of all sessions, sorted."""
+        return self._source.sessions()
+
+    @property
+    def damaged(self) -> tuple[Damaged, ...]:
+        """What cannot be read of the whole store; every file is checked for it, once."""
+        self._attempt(tuple(DocType), lambda: None)
+        return self._source.damaged(DocType)
+
+    @property
+    def connection(self) -> duckdb.DuckDBPyConnection:
+        """The DuckDB connection, the views of all kinds prepared; it keeps no SQL from writing."""
+        self._attempt(tuple(DocType), lambda: None)
+        return self._connect()
+
+    def sql(
+        self,
+        text: str,
+        params: Mapping[str, Any] | Sequence[Any] | None = None,
+        *,
+        max_rows: int | None = None,
+    ) -> Result:
+        """Run one reading statement over the views, which are called as the kinds: ``game_tick`` and so on.
+
+        The schema's file names (``~/rugs_data/events_parquet/doc_type=game_tick/**/*.parquet``) stand
+        for this store's. Nothing outside the store can be read, and nothing written.
+
+        Args:
+            text: SQL.
+            params: values of ``$name`` or ``?`` in it.
+            max_rows: return at most as many rows.
+
+        Raises:
+            InputError: it is no single reading statement, or DuckDB refuses it.
+            StoreError: the store cannot be read.
+        """
+        statement = read_only(text, self._source.roots)
+
+        def rows() -> Result:
+            cursor = self._connect().execute(statement.text, params)
+            columns = tuple(column[0] for column in cursor.description or ())
+            if max_rows is None:
+                return Result(columns, cursor.fetchall())
+            found = cursor.fetchmany(max_rows + 1)
+            return Result(columns, found[:max_rows], more=len(found) > max_rows)
+
+        result = self._attempt(statement.doc_types, rows)
+        return attrs.evolve(result, damaged=self._left_out(statement.doc_types))
+
+    def stream(
+        self,
+        text: str,
+        params: Mapping[str, Any] | Sequence[Any] | None = None,
+        *,
+        rows: int = _STREAM_ROWS,
+    ) -> Stream:
+        """Run SQL as :meth:`sql` does, for more rows than memory should hold.
+
+        Args:
+            text: SQL.
+            params: values of ``$name`` or ``?`` in it.
+            rows: how many to read at a time.
+
+        Raises:
+            InputError: as :meth:`sql`; so do the batches.
+            StoreError: the store cannot be read.
+        """
+        import duckdb
+
+        statement = read_only(text, self._source.roots)
+        cursor = self._attempt(
+            statement.doc_types, lambda: self._connect().execute(statement.text, params)
+        )
+
+        def fetch() -> list[tuple[Any, ...]]:
+            try:
+                found: list[tuple[Any, ...]] = cursor.fetchmany(rows)
+            except duckdb.Error as error:
+                if self._source.recover(error) or self._source.was_exchanged(statement.doc_types):
+                    raise StoreError(
+                        f"{self.location} was compacted while its rows were read: read them again"
+                    ) from error
+                raise self._refused(error) from error
+            return found
+
+        return Stream(tuple(column[0] for column in cursor.description or ()), fetch)
+
+    def run(self, name: str, *, max_rows: int | None = None, **params: Any) -> Result:
+        """Run the query called *name*.
+
+        Args:
+            name: see :data:`vectra_bot.store.query.queries.QUERIES`.
+            max_rows: return at most as many rows.
+            params: its parameters, where the defaults are not meant.
+
+        Raises:
+            UnknownNameError: there is no such query, or it has no such parameter.
+            StoreError: the store cannot be read.
+        """
+        query = named_query(name)
+        values = values_of(query, params)
+        if query is PANEL:
+            return self.latency_panel()
+        return self.sql(query.sql, values or None, max_rows=max_rows)
+
+    def latency_panel(self) -> Result:
+        """Return latencies by column and type of action, from the sketches that stand in the manifests.
+
+        Quantiles are as ``PERCENTILE_CONT`` gives them, within 0.4 %; ``min`` and ``max`` are exact. Only
+        files without a sketch are opened. In milliseconds.
+        """
+        return Result(COLUMNS, panel_rows(self._source.sketches()))
+
+    def relation(self, doc_type: DocType | str) -> duckdb.DuckDBPyRelation:
+        """Return a kind of documents as a DuckDB relation, which runs when it is read.
+
+        A compaction between this call and the reading makes it fail: ask for it again then.
+        """
+        kind = _kind(doc_type)
+        return self._attempt((kind,), lambda: self._connect().table(kind.value))
+
+    def arrow(self, source: DocType | str, columns: Sequence[str] | None = None) -> pa.Table:
+        """Return a kind of documents, or what a SELECT gives, as an Arrow table.
+
+        Args:
+            source: a :class:`DocType`, its value, or SQL.
+            columns: the columns wanted, all if None.
+        """
+        return self._read(source, columns, lambda relation: relation.to_arrow_table())
+
+    def batches(
+        self,
+        source: DocType | str,
+        columns: Sequence[str] | None = None,
+        *,
+        rows: int = _BATCH_ROWS,
+    ) -> pa.RecordBatchReader:
+        """Return the same as :meth:`arrow` in batches of at most *rows*, read one after the other.
+
+        The reader is good until the next query of this catalog. It fails if a compaction removes a file
+        that it has not read yet.
+        """
+        return self._read(source, columns, lambda relation: relation.to_arrow_reader(rows))
+
+    def polars(self, source: DocType | str, columns: Sequence[str] | None = None) -> pl.DataFrame:
+        """Return the same as :meth:`arrow` as a polars frame; needs the extra ``vectra-bot[frames]``."""
+        frame: pl.DataFrame = _imported("polars").from_arrow(self.arrow(source, columns))
+        return frame
+
+    def pandas(self, source: DocType | str, columns: Sequence[str] | None = None) -> Any:
+        """Return the same as :meth:`arrow` as a pandas frame; needs the extra ``vectra-bot[frames]``.
+
+        Amounts of SOL are Decimal objects.
+        """
+        _imported("pandas")
+        return self.arrow(source, columns).to_pandas()
+
+    def _read(
+        self,
+        source: DocType | str,
+        columns: Sequence[str] | None,
+        take: Callable[[duckdb.DuckDBPyRelation], T],
+    ) -> T:
+        statement = read_only(_select(source), self._source.roots)
+
+        def taken() -> T:
+            relation: Any = self._connect().sql(statement.text)
+            if relation is None:
+                raise InputError(f"{source!r} gives no rows: give a SELECT")
+            if columns is not None:
+                quoted = ('"' + name.replace('"', '""') + '"' for name in columns)
+                relation = relation.project(", ".join(quoted))
+            return take(relation)
+
+        return self._attempt(statement.doc_types, taken)
+
+    def _attempt(self, doc_types: Iterable[DocType], action: Callable[[], T]) -> T:
+        """Do something with the views of *doc_types*; again, if the store changed under it."""
+        import duckdb
+
+        kinds = tuple(doc_types)
+        connection = self._connect()
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                self._source.prepare(connection, kinds)
+                self._tell(kinds)
+                result = action()
+            except duckdb.Error as error:
+                # A file that is exchanged while DuckDB reads it gives errors of any kind.
+                changed = self._source.recover(error) or self._source.was_exchanged(kinds)
+                if attempt < ATTEMPTS and changed:
+                    continue
+                raise self._refused(error) from error
+            if not self._source.was_exchanged(kinds):
+                self._tell(kinds)
+                return result
+        raise StoreError(f"{self.location} changed during every one of {ATTEMPTS} attempts")
+
+    def _left_out(self, doc_types: Iterable[DocType]) -> tuple[Damaged, ...]:
+        return self._source.damaged(tuple(doc_types))
+
+    def _tell(self, doc_types: Iterable[DocType]) -> None:
+        for damaged in self._left_out(doc_types):
+            if damaged not in self._told:
+                self._told.add(damaged)
+                self._on_damaged(damaged)
+
+    def _refused(self, error: Exception) -> InputError:
+        return InputError(f"the query cannot run: {self._explained(error)}")
+
+    def _explained(self, error: Exception) -> str:
+        """Return DuckDB's message with what a user needs to go on."""
+        text = one_line(error)
+        if "Table with name" in text:
+            views = ", ".join(kind.value for kind in DocType)
+            return f"{text.partition('!')[0]}: the views are {views}"
+        if "file system operations are disabled" in text:
+            return (
+                f"{text.partition(' - ')[0]}: SQL reads the store {self.location} and nothing else"
+            )
+        return text
+
+    def _connect(self) -> duckdb.DuckDBPyConnection:
+        if self._opened is None:
+            self._opened = guarded_connection(self._source.readable)
+        return self._opened
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._opened is not None:
+            self._opened.close()
+            self._opened = None
+        self._source.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def open_store(
+    path: str | Path, *, on_damaged: Callable[[Damaged], object] | None = None
+) -> Catalog:
+    """Open a store for queries.
+
+    Args:
+        path: a folder, or a URL such as ``s3://bucket/prefix``.
+        on_damaged: is told of every damaged file that a query leaves out; without it a
+            :class:`DamagedRows` warning is issued.
+
+    Raises:
+        InputError: there is no store.
+        StoreError: it cannot be read.
+    """
+    store = parse_store(path)
+    if isinstance(store, RemoteStore):
+        from vectra_bot.store.remote_source import open_remote
+
+        return Catalog(open_remote(store.url), on_damaged)
+    root = store.path
+    if not root.is_dir():
+        raise InputError(f"no store at {root}: run a session first, or give another --store")
+    if not any(root.glob("doc_type=*")):
+        raise InputError(f"no store at {root}: it has no doc_type= folder; give another --store")
+    return Catalog(LocalSource(root, str(path)), on_damaged)
+
+
+def _kind(doc_type: DocType | str) -> DocType:
+    try:
+        return DocType(doc_type)
+    except ValueError:
+        raise UnknownNameError("doc type", str(doc_type), [k.value for k in DocType]) from None
+
+
+def _select(source: DocType | str) -> str:
+    """Return SQL for *source*, a kind of documents or SQL already."""
+    known = {kind.value for kind in DocType}
+    return f'FROM "{DocType(source).value}"' if source in known else source
+
+
+def _warn(damaged: Damaged) -> None:
+    warnings.warn(f"left out: {damaged}", DamagedRows, stacklevel=6)
+
+
+def _imported(package: str) -> Any:
+    try:
+        return import_module(package)
+    except ImportError as error:
+        raise UsageError(f"{package} is not installed: pip install 'vectra-bot[frames]'") from error
+
+
+__all__ = ["Catalog", "DamagedRows", "Result", "Stream", "open_store"]

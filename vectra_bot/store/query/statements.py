@@ -1,0 +1,167 @@
+"""What SQL over a store may be: one statement that reads.
+
+DuckDB keeps a query away from everything outside the store (see :mod:`vectra_bot.store.query.catalog`), but a
+store is also a place to write to, and a SELECT may hold a COPY, INSERT, UPDATE or DELETE in its WITH clause. So the
+kind of the statement is checked, and its words.
+
+The schema's own queries name files: ``FROM '.../doc_type=game_tick/**/*.parquet'``. Such a name stands for
+the view of that kind of document, which leaves damaged files out and works over object stores as well.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from typing import Final
+
+import attrs
+
+from vectra_bot.errors import InputError
+from vectra_bot.models import DocType
+from vectra_bot.store.query.named.query import SEED_PATH
+
+READS: Final = "a store is read-only: give one SELECT, DESCRIBE, SUMMARIZE, SHOW or EXPLAIN"
+
+_WRITES = frozenset({"copy", "insert", "update", "delete", "merge", "truncate"})
+# What EXPLAIN ANALYZE would run, and what PIVOT can be part of.
+_ACTS = _WRITES | {
+    "alter", "analyze", "attach", "begin", "call", "checkpoint", "comment", "commit", "create", "deallocate",
+    "detach", "drop", "execute", "export", "import", "install", "load", "pragma", "prepare", "reset",
+    "rollback", "set", "use", "vacuum",
+}  # fmt: skip
+# Functions that take names or whole queries as text: any view may be meant.
+_INDIRECT = re.compile(r"\b(query|query_table|json_execute_serialized_sql)\b", re.IGNORECASE)
+_KINDS = re.compile(rf"\b({'|'.join(kind.value for kind in DocType)})\b", re.IGNORECASE)
+_FILES = re.compile(
+    rf"/doc_type=({'|'.join(kind.value for kind in DocType)})/(\*\*|\*)/\*\.parquet"
+)
+
+
+@attrs.frozen
+class Statement:
+    """SQL that may run.
+
+    Attributes:
+        text: with the schema's file names replaced.
+        doc_types: kinds of documents whose views it may read.
+    """
+
+    text: str
+    doc_types: tuple[DocType, ...]
+
+
+@attrs.frozen
+class _Token:
+    kind: str
+    start: int
+    text: str
+
+    @property
+    def end(self) -> int:
+        return self.start + len(self.text.encode())
+
+
+def read_only(text: str, roots: Iterable[str]) -> Statement:
+    """Return *text* ready to run.
+
+    Args:
+        text: SQL of a user.
+        roots: how the store's path may be written in it, beside the schema's way; the first is used
+            where a path must stand.
+
+    Raises:
+        InputError: it is no SQL, more than one statement, or does more than read.
+    """
+    import duckdb
+
+    try:
+        statements = duckdb.extract_statements(text)
+    except duckdb.Error as error:
+        raise InputError(f"the query cannot run: {one_line(error)}") from error
+    if len(statements) != 1:
+        raise InputError(f"the query has {len(statements)} statements: give one")
+    tokens = _tokens(text)
+    _refuse_writing(statements[0].type.name, tokens)
+    return Statement(_with_views(text, tokens, list(roots)), kinds_named(text))
+
+
+def kinds_named(text: str) -> tuple[DocType, ...]:
+    """Return the kinds of documents that SQL may read."""
+    if _INDIRECT.search(text):
+        return tuple(DocType)
+    named = {match.lower() for match in _KINDS.findall(text)}
+    return tuple(kind for kind in DocType if kind.value in named)
+
+
+def _refuse_writing(kind: str, tokens: Sequence[_Token]) -> None:
+    first = next((token.text.upper() for token in tokens), "nothing")
+    if kind not in ("SELECT", "EXPLAIN", "MULTI"):
+        raise InputError(f"the query begins with {first}: {READS}")
+    refused = _WRITES if kind == "SELECT" else _ACTS
+    # EXPLAIN has one word of that kind for itself.
+    words = [token.text.lower() for token in tokens if token.kind == "keyword"]
+    if kind != "SELECT" and words[:2] == ["explain", "analyze"]:
+        del words[1]
+    for word in words:
+        if word in refused:
+            raise InputError(
+                f"the query holds the word {word.upper()}: {READS}; write a column of that name in "
+                "double quotes"
+            )
+
+
+def _with_views(text: str, tokens: Sequence[_Token], roots: list[str]) -> str:
+    """Return *text* with views in place of file names, and the store's path in place of the schema's."""
+    data, done, pieces = text.encode(), 0, []
+    for before, token in pairwise((_Token("start", 0, ""), *tokens)):
+        if token.kind != "string_const" or not token.text.startswith("'"):
+            continue
+        literal = token.text[1:-1].replace("''", "'")
+        new = None
+        if before.text.lower() in ("from", "join"):
+            new = _view_of(literal, (SEED_PATH, *roots))
+        if new is None and SEED_PATH in literal:
+            new = sql_text(literal.replace(SEED_PATH, roots[0]))
+        if new is not None:
+            pieces += [data[done : token.start], new.encode()]
+            done = token.end
+    return b"".join([*pieces, data[done:]]).decode()
+
+
+def _view_of(literal: str, roots: Iterable[str]) -> str | None:
+    """Return the view of the kind of document whose files *literal* names, if it names all of them."""
+    for root in roots:
+        if literal.startswith(root):
+            match = _FILES.fullmatch(literal[len(root) :])
+            if match is not None:
+                return f'"{match[1]}"'
+    return None
+
+
+def _tokens(text: str) -> list[_Token]:
+    import duckdb
+
+    data = text.encode()
+    found = [(start, kind.name) for start, kind in duckdb.tokenize(text)]
+    ends = [start for start, _ in found[1:]] + [len(data)]
+    return [
+        _Token(kind, start, data[start:end].decode().rstrip())
+        for (start, kind), end in zip(found, ends, strict=True)
+        if kind != "comment"
+    ]
+
+
+def sql_text(text: str) -> str:
+    """Return *text* as an SQL literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def one_line(error: BaseException) -> str:
+    """Return a DuckDB message as one line: what is wrong and what it suggests, without the query's text."""
+    lines = []
+    for line in str(error).strip().splitlines():
+        if re.match(r"LINE \d+:", line):
+            break
+        lines.append(line.strip())
+    return " ".join(filter(None, lines)) or type(error).__name__

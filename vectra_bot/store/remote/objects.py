@@ -1,0 +1,303 @@
+"""Objects of a remote store: read, written, listed and removed, with bounded repeats.
+
+What fails for the network's or the server's sake is tried again, at most :data:`ATTEMPTS` times with growing
+pauses; what would fail again (no such bucket, no permission) is not. Once a request was given up, the next
+ones are tried once only, until one succeeds: a server that is down is not asked a hundred times five.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import threading
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import attrs
+
+from vectra_bot.errors import StoreError, safe_text
+from vectra_bot.store.remote.address import RemoteStore
+
+ATTEMPTS: Final = 5
+PAUSE_S: Final = 0.2
+"""Pause before the second attempt; each further pause is twice as long."""
+
+CHUNK: Final = 8 << 20
+"""Bytes of a file that are in memory at once while it is transferred."""
+
+_FINAL: Final = (
+    "ACCESS_DENIED",
+    "NO_SUCH_BUCKET",
+    "INVALID_ACCESS_KEY_ID",
+    "INVALID_CLIENT_TOKEN_ID",
+    "INVALID_SIGNATURE",
+    "SIGNATURE_DOES_NOT_MATCH",
+    "MISSING_AUTHENTICATION_TOKEN",
+    "UNRECOGNIZED_CLIENT",
+    "EXPIRED_TOKEN",
+    "INVALID_ARGUMENT",
+    "PERMISSION_DENIED",
+    "UNAUTHENTICATED",
+    "NOT_FOUND",
+    "Permanent error",
+)
+_SECRETS: Final = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+
+T = TypeVar("T")
+
+
+@attrs.frozen
+class Stat:
+    """What a server says of an object.
+
+    Attributes:
+        size: in bytes.
+        mtime_ns: when it was written, ns since the epoch.
+    """
+
+    size: int
+    mtime_ns: int
+
+
+class Objects:
+    """The objects under a remote store's prefix; names are relative to it. Threads may share it."""
+
+    def __init__(self, store: RemoteStore, *, stop: threading.Event | None = None) -> None:
+        """Prepare; no request is made.
+
+        Args:
+            store: where the objects are.
+            stop: once set, nothing is tried again.
+
+        Raises:
+            InputError: the store cannot be reached from here at all.
+        """
+        import pyarrow as pa
+
+        self.store = store
+        # Requests are repeated in one place, which can be told to stop: below.
+        self._files = store.filesystem(attempts=1)
+        self._errors = (OSError, pa.ArrowException)
+        self._stop = stop or threading.Event()
+        self._given_up = threading.Event()
+
+    def read(self, name: str) -> bytes | None:
+        """Return an object's bytes, None if there is no such object.
+
+        Raises:
+            StoreError: it cannot be read.
+        """
+
+        def read() -> bytes:
+            with self._files.open_input_stream(self._path(name), compression=None) as stream:
+                data: bytes = stream.read()
+                return data
+
+        try:
+            return self._try(f"read {name}", read)
+        except FileNotFoundError:
+            return None
+
+    def fetch(self, name: str, take: Callable[[Iterator[bytes]], T]) -> T:
+        """Give an object's bytes in pieces to *take* and return what it returns.
+
+        When the network breaks off, *take* is called again from the first piece.
+
+        Raises:
+            FileNotFoundError: there is no such object.
+            StoreError: it cannot be read.
+        """
+
+        def fetched() -> T:
+            with self._files.open_input_stream(self._path(name), compression=None) as stream:
+                return take(iter(lambda: stream.read(CHUNK), b""))
+
+        return self._try(f"read {name}", fetched)
+
+    def write(self, name: str, data: bytes) -> None:
+        """Write an object; readers see the old one or the new one.
+
+        Raises:
+            StoreError: it cannot be written, or the server keeps another number of bytes.
+        """
+
+        def write() -> None:
+            with self._files.open_output_stream(self._path(name), compression=None) as stream:
+                stream.write(data)
+
+        try:
+            self._try(f"write {name}", write)
+        except FileNotFoundError as error:  # the bucket
+            raise self._refused(f"write {name}", error) from None
+        self._verify(name, len(data))
+
+    def send(self, name: str, path: Path) -> tuple[int, int, str]:
+        """Write a local file as an object, and return size, CRC-32 and SHA-256 of what was sent.
+
+        Raises:
+            FileNotFoundError: the local file is missing.
+            StoreError: it cannot be read, or the object not be written.
+        """
+
+        def send() -> tuple[int, int, str]:
+            size, crc, sha = 0, 0, hashlib.sha256()
+            with (
+                path.open("rb") as file,
+                self._files.open_output_stream(self._path(name), compression=None) as stream,
+            ):
+                while piece := file.read(CHUNK):
+                    size, crc = size + len(piece), zlib.crc32(piece, crc)
+                    sha.update(piece)
+                    stream.write(piece)
+            return size, crc, sha.hexdigest()
+
+        try:
+            sent = self._try(f"write {name}", send)
+        except FileNotFoundError as error:
+            if path.exists():  # it is the bucket that is missing
+                raise self._refused(f"write {name}", error) from None
+            raise
+        self._verify(name, sent[0])
+        return sent
+
+    def _verify(self, name: str, size: int) -> None:
+        found = self.size(name)
+        if found != size:
+            raise StoreError(
+                f"{self.store.url}: {name} has {found} bytes after {size} were written; "
+                "look at the server, then upload again"
+            )
+
+    def size(self, name: str) -> int | None:
+        """Return an object's size in bytes, None if there is no such object.
+
+        Raises:
+            StoreError: the server does not say.
+        """
+        info = self._try(f"look at {name}", lambda: self._files.get_file_info(self._path(name)))
+        return info.size if info.is_file else None
+
+    def listing(self, folder: str = "") -> dict[str, Stat]:
+        """Return names of the objects under *folder*, at any depth, with what the server says of each.
+
+        Raises:
+            StoreError: the server does not say.
+        """
+        cut = len(self.store.root) + 1
+        return {
+            info.path[cut:]: Stat(info.size, info.mtime_ns or 0)
+            for info in self._infos(folder, recursive=True)
+            if info.is_file
+        }
+
+    def folders(self, folder: str = "") -> list[str]:
+        """Return the last names of the folders in *folder*, sorted.
+
+        Raises:
+            StoreError: the server does not say.
+        """
+        from pyarrow import fs
+
+        if self.store.service == "gs":
+            # Asked for one level, pyarrow tells there of folders that somebody made, not of all.
+            cut = len(folder) + 1 if folder else 0
+            below = (name[cut:].split("/") for name in self.listing(folder))
+            return sorted({names[0] for names in below if len(names) > 1})
+        return sorted(
+            info.base_name
+            for info in self._infos(folder, recursive=False)
+            if info.type is fs.FileType.Directory
+        )
+
+    def make_folder(self, folder: str) -> None:
+        """Make a folder that others can list where that takes more than an object in it.
+
+        Raises:
+            StoreError: the server refuses.
+        """
+        if self.store.service == "gs":
+            path = self._path(folder)
+            self._try(f"make {folder}", lambda: self._files.create_dir(path, recursive=True))
+
+    def _infos(self, folder: str, *, recursive: bool) -> Any:
+        from pyarrow import fs
+
+        root = self._path(folder) if folder else self.store.root
+        selector = fs.FileSelector(root, allow_not_found=True, recursive=recursive)
+        what = f"list {folder or 'objects'}"
+        try:
+            return self._try(what, lambda: self._files.get_file_info(selector))
+        except FileNotFoundError as error:  # the bucket
+            raise self._refused(what, error) from None
+
+    def delete(self, name: str) -> None:
+        """Remove an object; harmless if there is none.
+
+        Raises:
+            StoreError: the server refuses.
+        """
+        try:
+            self._try(f"remove {name}", lambda: self._files.delete_file(self._path(name)))
+        except FileNotFoundError:
+            return
+
+    def _path(self, name: str) -> str:
+        return f"{self.store.root}/{name}"
+
+    def _try(self, what: str, call: Callable[[], T]) -> T:
+        for attempt in range(ATTEMPTS):
+            try:
+                done = call()
+            except FileNotFoundError:
+                raise
+            except self._errors as error:
+                last = attempt + 1 == ATTEMPTS or self._given_up.is_set() or _is_final(error)
+                if last or self._stop.wait(_pause(self.store, what, attempt)):
+                    if not _is_final(error):
+                        self._given_up.set()
+                    raise self._refused(what, error) from None
+            else:
+                self._given_up.clear()
+                return done
+        raise AssertionError("the last attempt returns or raises")
+
+    def _refused(self, what: str, error: Exception) -> StoreError:
+        return StoreError(
+            f"{self.store.url}: cannot {what}: {without_secrets(error)}; check the server, the bucket and "
+            "the environment's credentials"
+        )
+
+
+def _is_final(error: Exception) -> bool:
+    if getattr(error, "errno", 0) is not None:
+        return (
+            True  # the local disk's, or no fault of a request: the network's come without a number
+        )
+    text = str(error)
+    return any(word in text for word in _FINAL)
+
+
+def _pause(store: RemoteStore, what: str, attempt: int) -> float:
+    """Return the pause after an attempt: doubled each time, and spread so that many writers part."""
+    seed = f"{os.getpid()} {store.url} {what} {attempt}".encode()
+    spread = hashlib.sha256(seed).digest()[0] / 255
+    return float(PAUSE_S * 2**attempt * (0.5 + spread))
+
+
+_REASON: Final = 400
+# What pyarrow says before and the provider behind the reason.
+_AROUND: Final = re.compile(r"^When .*?: (?=AWS Error)| \(Request ID: [^)]*\)")
+
+
+def without_secrets(error: BaseException) -> str:
+    """Return an error's reason in one line, without the environment's credentials."""
+    text = " ".join(safe_text(error, 100_000).split())
+    for name in _SECRETS:
+        secret = os.environ.get(name)
+        if secret:
+            text = text.replace(secret, "***")
+    text = _AROUND.sub("", text).rstrip(".")
+    return text if len(text) <= _REASON else f"{text[:_REASON]}..."
