@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.analysis.frame_rows import public, rows, save
+from tests.conformance.frames.frame_rows import public, rows, save
 from vectra_bot.cli.main import main
 
 GAMES = "6"

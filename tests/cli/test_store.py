@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tests.store.test_checking import make_store, part, snapshot, ticks_of
+from tests.store.maintenance.test_check import make_store, part, snapshot, ticks_of
 from vectra_bot.cli import main as shell
 from vectra_bot.cli.progress import Steps
 from vectra_bot.journal.journal import Journal

@@ -1,11 +1,11 @@
 """The order of frames as an automaton (protocol 3.1, 3.3, 10): what may follow what.
 
 Theory of operation. One :class:`OrderCheck` follows one connection. After each ``gameStateUpdate`` it knows
-which frames may come next (:mod:`vectra_bot.conformance.frames.frame_cycle`); anything else is a finding that
-says what was missing, repeated, late or out of place, and the automaton goes on from the frame that came, so that
-one lost frame is one finding. Big frames (hundreds of kilobytes) may be overtaken by a few small ones in
-recordings of a threaded client (protocol 2.7): such a pair is reported as tolerated, unless the check is
-strict.
+which frames may come next (:mod:`vectra_bot.conformance.frames.frame_cycle`); anything else is a finding
+that says what was missing, repeated, late or out of place, and the automaton goes on from the frame that
+came, so that one lost frame is one finding. Big frames (hundreds of kilobytes) may be overtaken by a few
+small ones in recordings of a threaded client (protocol 2.7): such a pair is reported as tolerated, unless
+the check is strict.
 """
 
 from __future__ import annotations

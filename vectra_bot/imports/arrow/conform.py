@@ -1,8 +1,9 @@
 """A table of foreign columns as documents of schema 2.0.0, and the rows of it that can be none.
 
 Columns are found by :mod:`vectra_bot.imports.arrow.names` and converted by
-:mod:`vectra_bot.imports.arrow.columns`. A value that does not fit makes its row bad, and the first fault of a row is named. What a row lacks is filled
-where the schema requires a value, or makes the row bad where nothing can fill it.
+:mod:`vectra_bot.imports.arrow.columns`. A value that does not fit makes its row bad, and the first fault of
+a row is named. What a row lacks is filled where the schema requires a value, or makes the row bad where
+nothing can fill it.
 """
 
 from __future__ import annotations

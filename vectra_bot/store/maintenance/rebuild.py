@@ -1,7 +1,8 @@
 """Building the files of a session again from its journal, where one was lost or damaged.
 
 The new folders are built aside and take their places one by one (:mod:`vectra_bot.store.parquet.swapping`).
-What did not come from the journal cannot come from it again: parts that were imported are kept if they are whole.
+What did not come from the journal cannot come from it again: parts that were imported are kept if they are
+whole.
 """
 
 from __future__ import annotations

@@ -8,7 +8,8 @@ Layout::
 
 A part is written whole (:mod:`vectra_bot.store.parquet.writer`), then listed in the manifest of its folder
 (:mod:`vectra_bot.store.parquet.manifest`); the record of the segment
-(:mod:`vectra_bot.store.parquet.segment_record`) is written when all its parts stand. What a crash interrupts is built again to the same bytes.
+(:mod:`vectra_bot.store.parquet.segment_record`) is written when all its parts stand. What a crash interrupts
+is built again to the same bytes.
 
 A ``frame`` entry is its own ``ws_event`` document, with the game it names, if it names one; so is a
 ``SendResult`` that says what was sent. A login is never stored. Every session begins with an empty

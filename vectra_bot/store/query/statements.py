@@ -1,8 +1,8 @@
 """What SQL over a store may be: one statement that reads.
 
-DuckDB keeps a query away from everything outside the store (see :mod:`vectra_bot.store.query.catalog`), but a
-store is also a place to write to, and a SELECT may hold a COPY, INSERT, UPDATE or DELETE in its WITH clause. So the
-kind of the statement is checked, and its words.
+DuckDB keeps a query away from everything outside the store (see :mod:`vectra_bot.store.query.catalog`), but
+a store is also a place to write to, and a SELECT may hold a COPY, INSERT, UPDATE or DELETE in its WITH
+clause. So the kind of the statement is checked, and its words.
 
 The schema's own queries name files: ``FROM '.../doc_type=game_tick/**/*.parquet'``. Such a name stands for
 the view of that kind of document, which leaves damaged files out and works over object stores as well.

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import vectra_bot
-from tests.session.import_samples import (
+from tests.imports.samples import (
     only,
     query,
 )

@@ -36,6 +36,7 @@ from vectra_bot.journal.entry import Entry
 from vectra_bot.journal.journal import Journal, journal_directory, list_segments
 from vectra_bot.models import RECORDS, Direction, DocType, Document, Envelope, Frame, Mode
 from vectra_bot.serde import document_columns, document_from_row, document_packer
+from vectra_bot.store.parquet import builder as parquet
 from vectra_bot.store.parquet.builder import (
     begin_session,
     build_parts,
@@ -46,7 +47,6 @@ from vectra_bot.store.parquet.builder import (
     read_segment_record,
     write_part,
 )
-from vectra_bot.store.parquet.builder import builder as parquet
 from vectra_bot.store.parquet.compaction import compact_all
 from vectra_bot.store.parquet.manifest import Part, part_folder, read_manifest
 from vectra_bot.store.parquet.segment_record import has_record

@@ -10,7 +10,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.exchange_server.raw_client import RawClient, trace
+from tests.server.raw_client import RawClient, trace
 from vectra_bot.errors import ConfigError
 from vectra_bot.exchange import ExchangeConfig
 from vectra_bot.models.times import NS_PER_S

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.exchange_server.raw_client import RawClient, broadcasts, name_of, trace
+from tests.server.raw_client import RawClient, broadcasts, name_of, trace
 from vectra_bot.errors import InputError
 from vectra_bot.exchange import ExchangeConfig
 from vectra_bot.game.fair import play_game

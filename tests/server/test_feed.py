@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 import socketio
 
-from tests.exchange_server.raw_client import TRACE_ID, RawClient, broadcasts, name_of, trace
+from tests.server.raw_client import TRACE_ID, RawClient, broadcasts, name_of, trace
 from vectra_bot.errors import InputError
 from vectra_bot.exchange import ExchangeConfig
 from vectra_bot.server import ExchangeServer, Login, TokenTable

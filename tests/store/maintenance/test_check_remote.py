@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.store.remote_samples import record, remote, running_server
-from tests.store.s3_server import CREDENTIALS, S3Server
+from tests.store.remote.s3_server import CREDENTIALS, S3Server
+from tests.store.remote.samples import record, remote, running_server
 from vectra_bot.cli import main as shell
 from vectra_bot.errors import StoreError
 from vectra_bot.models import DocType
@@ -18,7 +18,7 @@ from vectra_bot.store.maintenance.check import check_store
 from vectra_bot.store.maintenance.check_parts import Problem
 from vectra_bot.store.maintenance.stats import store_stats
 from vectra_bot.store.parquet.manifest import MANIFEST
-from vectra_bot.store.remote.address import objects
+from vectra_bot.store.remote import objects
 from vectra_bot.store.remote.objects import Objects
 from vectra_bot.store.remote.upload import Uploader
 

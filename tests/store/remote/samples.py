@@ -13,7 +13,7 @@ from typing import Any
 import attrs
 import pytest
 
-from tests.store.s3_server import CREDENTIALS, S3Server, why_not
+from tests.store.remote.s3_server import CREDENTIALS, S3Server, why_not
 from tests.store.samples import HEADER, action_document, tick_document
 from vectra_bot.journal.entry import Entry
 from vectra_bot.journal.journal import Journal, journal_directory
@@ -23,7 +23,8 @@ from vectra_bot.store.parquet.compaction import compact_all
 from vectra_bot.store.parquet.manifest import MANIFEST, Part
 from vectra_bot.store.query.catalog import Catalog
 from vectra_bot.store.read_cache import ReadCache
-from vectra_bot.store.remote.address import RemoteStore, objects, parse_store
+from vectra_bot.store.remote import objects
+from vectra_bot.store.remote.address import RemoteStore, parse_store
 from vectra_bot.store.remote.objects import Objects
 from vectra_bot.store.remote.upload import Uploader, read_remote_manifest
 from vectra_bot.store.remote_source import RemoteSource

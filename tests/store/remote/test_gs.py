@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.store.remote_samples import listed, open_with, parts_of, record, ticks_of, unlisted
+from tests.store.remote.samples import listed, open_with, parts_of, record, ticks_of, unlisted
 from tests.store.samples import memory_folder
 from vectra_bot.errors import StoreError
 from vectra_bot.store.maintenance.check import check_store

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.session.import_samples import (
+from tests.imports.samples import (
     board_row,
     only,
     recorded_row,
@@ -134,7 +134,7 @@ def test_an_array_of_rows_is_read_like_lines(tmp_path: Path) -> None:
 
 def test_paths_that_cannot_be_imported_are_refused(tmp_path: Path) -> None:
     """One line each: missing, of schema 1.0.0, the store itself, in an event loop, an impossible id."""
-    from tests.store.released import v1
+    from tests.imports.released import v1
 
     with pytest.raises(InputError, match="does not exist"):
         import_paths(tmp_path / "nowhere", tmp_path / "s")

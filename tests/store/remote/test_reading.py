@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.store.remote_samples import (
+from tests.store.remote.s3_server import S3Server
+from tests.store.remote.samples import (
     TICKS,
     at_once,
     compacting_process,
@@ -21,7 +22,6 @@ from tests.store.remote_samples import (
     ticks_of,
     url,
 )
-from tests.store.s3_server import S3Server
 from tests.store.samples import memory_folder
 from vectra_bot.errors import InputError, StoreError
 from vectra_bot.models import DocType

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.session.import_samples import (
+from tests.imports.samples import (
     board_row,
     capture,
     only,
@@ -18,8 +18,8 @@ from tests.session.import_samples import (
     session,
     write_lines,
 )
-from tests.store.killing import killed_at
 from tests.store.samples import HEADER, tick_document
+from tests.testing.killing import killed_at
 from vectra_bot.errors import StoreError
 from vectra_bot.fsio import files
 from vectra_bot.imports.games import LEADERBOARD_KIND

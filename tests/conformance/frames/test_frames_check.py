@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.analysis.frame_rows import (
+from tests.conformance.frames.frame_rows import (
     STATE,
     Rows,
     body_of,

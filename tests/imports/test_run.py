@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.session.import_samples import (
+from tests.imports.samples import (
     GAME,
     SEED,
     board_row,

@@ -15,10 +15,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.store.killing import killed_at
-from tests.store.released import v1, v2_bare
-from tests.store.released.reading import detail_of, rows_of, tree_of
-from tests.store.released.v1 import old
+from tests.imports.released import v1, v2_bare
+from tests.imports.released.reading import detail_of, rows_of, tree_of
+from tests.imports.released.v1 import old
+from tests.testing.killing import killed_at
 from vectra_bot.errors import StoreError
 from vectra_bot.fsio import files
 from vectra_bot.imports.arrow.conform import Envelope, conform

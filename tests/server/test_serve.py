@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from tests.exchange_server.raw_client import RawClient
+from tests.server.raw_client import RawClient
 from vectra_bot.cli.main import main
 from vectra_bot.cli.serve import serve
 

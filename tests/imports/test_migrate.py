@@ -9,9 +9,9 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from tests.store.released import v1, v2_bare
-from tests.store.released.reading import detail_of, rows_of, tree_of
-from tests.store.released.v1 import old
+from tests.imports.released import v1, v2_bare
+from tests.imports.released.reading import detail_of, rows_of, tree_of
+from tests.imports.released.v1 import old
 from tests.store.samples import tick_document
 from tests.store.stores import write_documents
 from vectra_bot.errors import InputError, StoreError

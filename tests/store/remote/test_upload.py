@@ -13,7 +13,8 @@ import attrs
 import pyarrow.parquet as pq
 import pytest
 
-from tests.store.remote_samples import (
+from tests.store.remote.s3_server import CREDENTIALS, S3Server
+from tests.store.remote.samples import (
     TICKS,
     at_once,
     expected_ticks,
@@ -29,7 +30,6 @@ from tests.store.remote_samples import (
     uploading_process,
     url,
 )
-from tests.store.s3_server import CREDENTIALS, S3Server
 from tests.store.samples import memory_folder
 from vectra_bot.errors import InputError, StoreError, UnknownNameError
 from vectra_bot.journal.journal import journal_directory
@@ -41,7 +41,7 @@ from vectra_bot.store.parquet.manifest import MANIFEST, part_folder, read_manife
 from vectra_bot.store.parquet.writer import part_of
 from vectra_bot.store.pruning import PRUNED, prune
 from vectra_bot.store.query.catalog import open_store
-from vectra_bot.store.remote.address import objects
+from vectra_bot.store.remote import objects
 from vectra_bot.store.remote.objects import Objects
 from vectra_bot.store.remote.upload import Uploader, upload_all, upload_lock
 
