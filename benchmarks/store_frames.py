@@ -20,7 +20,7 @@ from vectra_bot.journal.journal import Journal, journal_directory
 from vectra_bot.loading import resolve_strategy
 from vectra_bot.models import Frame, Mode
 from vectra_bot.plugins import PluginManager
-from vectra_bot.report.session import SessionStats
+from vectra_bot.report.session import SessionTally
 from vectra_bot.session.shell import NoGateway, Shell
 from vectra_bot.store.parquet.builder import begin_session
 from vectra_bot.store.query.catalog import open_store
@@ -46,7 +46,7 @@ def new_shell(store: Path, session_id: str) -> Shell:
     )
     journal = Journal.create(journal_directory(store, session_id), header)
     begin_session(store, session_id)
-    return Shell(engine, journal, NoGateway(), SessionStats(engine), store, can_wait=False)
+    return Shell(engine, journal, NoGateway(), SessionTally(engine), store, can_wait=False)
 
 
 def source_of(args: argparse.Namespace) -> Laps:

@@ -21,7 +21,7 @@ from vectra_bot.journal.journal import Journal, journal_directory, list_segments
 from vectra_bot.loading import resolve_strategy
 from vectra_bot.models import Frame, Mode
 from vectra_bot.plugins import PluginManager
-from vectra_bot.report.session import SessionStats
+from vectra_bot.report.session import SessionTally
 from vectra_bot.session.header import make_header
 from vectra_bot.session.shell import NoGateway, Shell
 from vectra_bot.store.parquet.builder import begin_session
@@ -48,7 +48,7 @@ def new_recording(store: Path) -> Shell:
     )
     journal = Journal.create(journal_directory(store, "big"), header, ts_ns=START_NS)
     begin_session(store, "big")
-    return Shell(engine, journal, NoGateway(), SessionStats(engine), store, can_wait=False)
+    return Shell(engine, journal, NoGateway(), SessionTally(engine), store, can_wait=False)
 
 
 def record(store: str, frames_file: str, size: int, built: bool, told: Connection) -> None:

@@ -24,7 +24,7 @@ from vectra_bot.audit.auditor import (
     UNVERIFIED_KIND,
     FairAuditor,
 )
-from vectra_bot.engine.auditing import Finding
+from vectra_bot.engine.auditing import AuditFinding
 from vectra_bot.exchange import ExchangeConfig
 from vectra_bot.game.fair import play_game, server_seed_hash
 from vectra_bot.game.state import GameState
@@ -56,7 +56,7 @@ class Audit:
     def __init__(self) -> None:
         self.auditor = FairAuditor("S")
         self.state = GameState()
-        self.findings: list[Finding] = []
+        self.findings: list[AuditFinding] = []
         self.now_ns = 1_800_000_000_000_000_000
 
     def take(self, texts: Iterable[str]) -> Audit:

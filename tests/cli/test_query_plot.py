@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from tests.store.samples import state_document, tick_document
 from tests.store.stores import write_documents
 from vectra_bot.cli import chart
-from vectra_bot.cli.plot import MAX_SERIES, Drawing, Panel, Series, picture, plan, unit_of
+from vectra_bot.cli.plot import MAX_SERIES, ChartDrawing, Panel, Series, picture, plan, unit_of
 from vectra_bot.cli.query import query
 from vectra_bot.errors import InputError, UsageError
 from vectra_bot.models import StateCause
@@ -44,7 +44,7 @@ def _run(*arguments: str | Path) -> Result:
     return CliRunner().invoke(query, [str(a) for a in arguments])
 
 
-def _names(drawing: Drawing) -> list[tuple[str, list[str]]]:
+def _names(drawing: ChartDrawing) -> list[tuple[str, list[str]]]:
     return [(panel.unit, [one.name for one in panel.series]) for panel in drawing.panels]
 
 
@@ -253,7 +253,7 @@ def test_any_numbers_can_be_drawn(rows: list[Any], width: int, plain: bool) -> N
 def test_names_cannot_act_on_the_terminal() -> None:
     """Escapes in names, titles and columns are shown, not obeyed."""
     evil = "\x1b[2J"
-    bars = Drawing(evil, evil, [evil], [Panel("", [Series(evil, [evil], [1.0])])])
-    line = Drawing(evil, evil, None, [Panel("", [Series(evil, [1.0], [1.0])])])
+    bars = ChartDrawing(evil, evil, [evil], [Panel("", [Series(evil, [evil], [1.0])])])
+    line = ChartDrawing(evil, evil, None, [Panel("", [Series(evil, [1.0], [1.0])])])
     for drawing in (bars, line):
         assert "\x1b" not in chart.render(drawing, 80)

@@ -12,7 +12,7 @@ import pytest
 
 from vectra_bot.conformance.money_check import FrameBooks, MoneyReport, check_money
 from vectra_bot.exchange import Exchange, Outbound
-from vectra_bot.exchange.accounts import Account, Entry, Money
+from vectra_bot.exchange.accounts import BookEntry, Money, VenueAccount
 from vectra_bot.wire.profile import default_profile
 from vectra_bot.wire.states import WireFormat
 
@@ -45,7 +45,7 @@ def test_every_lamport_is_found(seed: int, wire_format: WireFormat) -> None:
 def test_every_feature_is_used(wire_format: WireFormat) -> None:
     """A short run uses everything that moves money at least once, and the cap on winnings too."""
     features = checked(SEED, wire_format).features
-    moving = {entry.value for entry in Entry} - {Entry.DEPOSIT.value}
+    moving = {entry.value for entry in BookEntry} - {BookEntry.DEPOSIT.value}
     assert set(features) == moving | {"max_win"}
     assert all(count > 0 for count in features.values())
 
@@ -103,7 +103,7 @@ def wrong_frame(name: str, change: Callable[[str], str | None], times: int = 1) 
     return Wrong
 
 
-def wrong_books(change: Callable[[Exchange, Account], bool]) -> type[Tampered]:
+def wrong_books(change: Callable[[Exchange, VenueAccount], bool]) -> type[Tampered]:
     """Return an exchange whose books *change* changes as soon as it can, for the first account."""
 
     class Wrong(Tampered):
@@ -144,35 +144,35 @@ def same(text: str) -> str:
     return text
 
 
-def more_cash(_: Exchange, account: Account) -> bool:
+def more_cash(_: Exchange, account: VenueAccount) -> bool:
     account.sol.cash += 1
     return True
 
 
-def bonus_for_cash(_: Exchange, account: Account) -> bool:
+def bonus_for_cash(_: Exchange, account: VenueAccount) -> bool:
     account.sol.credit(0, 1)
     return account.sol.cash > 0
 
 
-def more_practice(_: Exchange, account: Account) -> bool:
+def more_practice(_: Exchange, account: VenueAccount) -> bool:
     account.practice.cash -= 1
     return True
 
 
-def house_alone(exchange: Exchange, _: Account) -> bool:
-    exchange.books.house.add(Money.SOL, Entry.BUY, 1)
+def house_alone(exchange: Exchange, _: VenueAccount) -> bool:
+    exchange.books.house.add(Money.SOL, BookEntry.BUY, 1)
     return True
 
 
-def unbooked_gift(exchange: Exchange, account: Account) -> bool:
+def unbooked_gift(exchange: Exchange, account: VenueAccount) -> bool:
     """Give a lamport of the house's with entries on both sides, but tell nobody."""
-    exchange.books.pay(account, 1, Entry.GOLDEN_PRIZE)
+    exchange.books.pay(account, 1, BookEntry.GOLDEN_PRIZE)
     return True
 
 
-def silent_deposit(exchange: Exchange, account: Account) -> bool:
+def silent_deposit(exchange: Exchange, account: VenueAccount) -> bool:
     account.sol.cash += 1
-    account.flows.add(Money.SOL, Entry.DEPOSIT, 1)
+    account.flows.add(Money.SOL, BookEntry.DEPOSIT, 1)
     return True
 
 

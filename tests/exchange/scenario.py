@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.exchange.driver import ME, Client, config
 from vectra_bot.exchange import EvidenceDelays, Exchange, ExchangeConfig
-from vectra_bot.exchange.accounts import Account
+from vectra_bot.exchange.accounts import VenueAccount
 from vectra_bot.exchange.config import DEFAULT_LEVEL, START_NS
 from vectra_bot.exchange.identities import Identities
 from vectra_bot.game import rules
@@ -38,7 +38,7 @@ def joined(
     return Client(exchange, records)
 
 
-def account_of(client: Client, player_id: str = ME) -> Account:
+def account_of(client: Client, player_id: str = ME) -> VenueAccount:
     account = client.exchange.books.get(player_id)
     assert account is not None
     return account

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.exchange.driver import ME, Client, config, live_tick
 from tests.exchange.scenario import LONG, SOL, account_of, ask, joined, law
-from vectra_bot.exchange.accounts import Account, Books, Entry, Money
+from vectra_bot.exchange.accounts import Account, BookEntry, Books, Money
 from vectra_bot.exchange.market import Market
 from vectra_bot.game.ledger import LedgerError
 from vectra_bot.game.shorts import ShortPayoff, ShortTerms
@@ -99,12 +99,18 @@ def test_every_flow_stands_on_both_sides() -> None:
     assert tell(books) == ""
     keys = {key for account in books.all() for key in account.flows.sums}
     for money, entry in keys:
-        if entry in {Entry.DEPOSIT, Entry.RUGPOOL_PRIZE}:
+        if entry in {BookEntry.DEPOSIT, BookEntry.RUGPOOL_PRIZE}:
             continue
         paid = sum(account.flows.total(entry, money) for account in books.all())
         assert books.house.total(entry, money) == -paid
     entries = {entry for _, entry in keys}
-    assert {Entry.BUY, Entry.SELL, Entry.FORCED_SELL, Entry.SHORT_OPEN, Entry.SIDEBET} <= entries
+    assert {
+        BookEntry.BUY,
+        BookEntry.SELL,
+        BookEntry.FORCED_SELL,
+        BookEntry.SHORT_OPEN,
+        BookEntry.SIDEBET,
+    } <= entries
 
 
 Tamper = Callable[[Client], None]
@@ -123,15 +129,15 @@ def _practice(client: Client) -> None:
 
 
 def _house(client: Client) -> None:
-    client.exchange.books.house.add(Money.SOL, Entry.BUY, 1)
+    client.exchange.books.house.add(Money.SOL, BookEntry.BUY, 1)
 
 
 def _pool(client: Client) -> None:
-    client.exchange.books.pool.add(Money.SOL, Entry.RUGPOOL_FEED, -1)
+    client.exchange.books.pool.add(Money.SOL, BookEntry.RUGPOOL_FEED, -1)
 
 
 def _flow(client: Client) -> None:
-    account_of(client).flows.add(Money.BONUS, Entry.SELL, 1)
+    account_of(client).flows.add(Money.BONUS, BookEntry.SELL, 1)
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from tests.exchange.scenario import (
     told,
 )
 from vectra_bot.exchange import EvidenceDelays
-from vectra_bot.exchange.accounts import Coin, Entry, Money
+from vectra_bot.exchange.accounts import BookEntry, Coin, Money
 from vectra_bot.game.ledger import lamports_from_double
 
 GAME = law()
@@ -113,7 +113,7 @@ def test_practice_play_never_touches_sol() -> None:
     assert account.practice.cash != 100 * SOL
     assert account.flows.balance(Money.PRACTICE) == account.practice.cash
     assert {entry for money, entry in account.flows.sums if money is not Money.PRACTICE} == {
-        Entry.DEPOSIT
+        BookEntry.DEPOSIT
     }
     assert client.exchange.books.house.balance(Money.SOL) == 0
     assert balanced(client)
@@ -189,7 +189,7 @@ def test_practice_play_earns_no_experience_and_no_entries() -> None:
     account = account_of(client)
     assert account.practice.cash < 15 * SOL
     assert (account.total_xp, account.wagered) == (0, 0)
-    assert client.exchange.books.pool.sums.get((Money.SOL, Entry.RUGPOOL_FEED), 0) == 0
+    assert client.exchange.books.pool.sums.get((Money.SOL, BookEntry.RUGPOOL_FEED), 0) == 0
     detail = told(client, "gameStatePlayerUpdate")[-1]["rugpool"]
     assert (detail["totalEntries"], detail["rugpoolAmount"]) == (0, 0)
 
@@ -298,7 +298,7 @@ def test_what_happened_while_away_is_in_the_money() -> None:
     client.until_presale()
     client.exchange.connect(ME, delays=EvidenceDelays.none())
     shown = client.until(lambda seen: seen.name == "playerUpdate").payload
-    forced = account_of(client).flows.total(Entry.FORCED_SELL)
+    forced = account_of(client).flows.total(BookEntry.FORCED_SELL)
     assert lamports_from_double(shown["cash"]) == 103 * SOL + forced
     assert (shown["positionQty"], shown["totalInvested"], shown["sideBet"]) == (0, 0, None)
     assert balanced(client)

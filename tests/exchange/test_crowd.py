@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import pytest
 from attrs import define, field
 
-from vectra_bot.exchange.accounts import Account, Books, Coin, Entry, Money
+from vectra_bot.exchange.accounts import BookEntry, Books, Coin, Money, VenueAccount
 from vectra_bot.exchange.crowd import Crowd, Style
 from vectra_bot.exchange.crowd.lockstep import lockstep_groups
 from vectra_bot.exchange.identities import Identities
@@ -93,9 +93,9 @@ def play(floor: Floor, games: Sequence[Game]) -> Floor:
     return floor
 
 
-def earned(account: Account) -> int:
+def earned(account: VenueAccount) -> int:
     """Return what trades have brought to an account, all kinds of money but practice, in lamports."""
-    kinds = (Entry.BUY, Entry.SELL, Entry.FORCED_SELL, Entry.LIQUIDATION)
+    kinds = (BookEntry.BUY, BookEntry.SELL, BookEntry.FORCED_SELL, BookEntry.LIQUIDATION)
     return sum(
         account.flows.total(kind, money) for kind in kinds for money in (Money.SOL, Money.BONUS)
     )
@@ -170,14 +170,14 @@ def test_lockstep_accounts_act_as_one(floor: Floor) -> None:
 
 def test_every_feature_is_used(floor: Floor) -> None:
     """Practice money, bonus money, leverage with its liquidations, shorts and sidebets all occur."""
-    counts: Counter[Entry] = Counter()
+    counts: Counter[BookEntry] = Counter()
     kinds: Counter[Money] = Counter()
     for account in floor.books.all():
         counts.update(account.flows.counts)
-        kinds.update(money for money, entry in account.flows.sums if entry is not Entry.DEPOSIT)
+        kinds.update(money for money, entry in account.flows.sums if entry is not BookEntry.DEPOSIT)
     for entry in (
-        Entry.BUY, Entry.SELL, Entry.FORCED_SELL, Entry.LIQUIDATION, Entry.SHORT_OPEN,
-        Entry.SHORT_CLOSE, Entry.SIDEBET, Entry.SIDEBET_PAYOUT,
+        BookEntry.BUY, BookEntry.SELL, BookEntry.FORCED_SELL, BookEntry.LIQUIDATION, BookEntry.SHORT_OPEN,
+        BookEntry.SHORT_CLOSE, BookEntry.SIDEBET, BookEntry.SIDEBET_PAYOUT,
     ):  # fmt: skip
         assert counts[entry] > 10, entry
     assert set(kinds) == set(Money)
@@ -207,13 +207,17 @@ def test_planted_players_win_and_the_others_do_not() -> None:
     assert {floor.crowd.styles()[player] for player in planted} == {Style.PEEKER}
     for account in floor.books.all():
         if account.player_id in planted:
-            assert account.flows.counts[Entry.BUY] > 50
-            assert earned(account) > 0.05 * -account.flows.total(Entry.BUY)
+            assert account.flows.counts[BookEntry.BUY] > 50
+            assert earned(account) > 0.05 * -account.flows.total(BookEntry.BUY)
     others = [a for a in floor.books.all() if a.player_id not in planted and not a.is_practice]
-    staked = -sum(a.flows.total(Entry.BUY) + a.flows.total(Entry.BUY, Money.BONUS) for a in others)
+    staked = -sum(
+        a.flows.total(BookEntry.BUY) + a.flows.total(BookEntry.BUY, Money.BONUS) for a in others
+    )
     assert sum(earned(account) for account in others) < 0.02 * staked
     returns = [
-        earned(a) / -a.flows.total(Entry.BUY) for a in others if a.flows.total(Entry.BUY) < 0
+        earned(a) / -a.flows.total(BookEntry.BUY)
+        for a in others
+        if a.flows.total(BookEntry.BUY) < 0
     ]
     mean = sum(returns) / len(returns)
     spread = (sum((r - mean) ** 2 for r in returns) / len(returns) ** 2) ** 0.5

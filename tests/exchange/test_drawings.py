@@ -25,7 +25,7 @@ from tests.exchange.scenario import (
 )
 from vectra_bot.errors import ConfigError
 from vectra_bot.exchange import EvidenceDelays
-from vectra_bot.exchange.accounts import Account, Books, Entry, Money
+from vectra_bot.exchange.accounts import BookEntry, Books, Money, VenueAccount
 from vectra_bot.exchange.config import START_NS, GoldenPlan
 from vectra_bot.exchange.dice import Dice
 from vectra_bot.exchange.features.golden import GoldenHour
@@ -43,7 +43,7 @@ def dice(seed: int = 1) -> Dice:
     return Dice(Random(seed))
 
 
-def players(count: int) -> tuple[Books, list[Account]]:
+def players(count: int) -> tuple[Books, list[VenueAccount]]:
     books = Books()
     return books, [books.open(f"p{n}", None, 1, SOL) for n in range(count)]
 
@@ -174,7 +174,7 @@ def test_an_instarug_is_drawn_and_announced() -> None:
     assert state(rug)["tickCount"] == 6
     client.games(1)
     account = account_of(client)
-    forced = account.flows.total(Entry.FORCED_SELL)
+    forced = account.flows.total(BookEntry.FORCED_SELL)
     pool = forced // 2
     (drawing,) = event(client, "rugpoolDrawing")
     assert (drawing.private, round((drawing.at_ns - rug.at_ns) / MS)) == (False, 300)
@@ -198,7 +198,7 @@ def test_nobody_learns_of_his_prize_before_the_drawing() -> None:
     client.until_presale()
     ask(client, "buyOrder", amount=1)
     client.until(lambda seen: seen.name == "rugpoolDrawing")
-    forced = account_of(client).flows.total(Entry.FORCED_SELL)
+    forced = account_of(client).flows.total(BookEntry.FORCED_SELL)
     cash = [lamports_from_double(update["cash"]) for update in told(client, "playerUpdate")]
     assert cash[-2:] == [99 * SOL + forced] * 2  # with the forced sale, and with the rug frame
     assert all(
@@ -207,7 +207,7 @@ def test_nobody_learns_of_his_prize_before_the_drawing() -> None:
         if "rugpool" in seen.payload and seen is not client.seen[-1]
     )
     client.drain()
-    prize = account_of(client).flows.total(Entry.RUGPOOL_PRIZE)
+    prize = account_of(client).flows.total(BookEntry.RUGPOOL_PRIZE)
     assert prize > 0
     assert lamports_from_double(told(client, "playerUpdate")[-1]["cash"]) == cash[-1] + prize
 
@@ -220,7 +220,7 @@ def test_tick_frames_show_the_pool_filling() -> None:
     client.games(1)
     client.until_tick(1)
     brief = state(client.until_tick(2))["rugpool"]
-    forced = account_of(client).flows.total(Entry.FORCED_SELL)
+    forced = account_of(client).flows.total(BookEntry.FORCED_SELL)
     assert (brief["instarugCount"], brief["threshold"]) == (1, 10)
     assert lamports_from_double(brief["rugpoolAmount"]) == forced // 2
     assert event(client, "rugpoolDrawing") == []
@@ -237,7 +237,7 @@ def test_a_winner_that_left_is_paid() -> None:
     client.games(1)
     (drawing,) = event(client, "rugpoolDrawing")
     assert [winner["playerId"] for winner in drawing.payload["winners"]] == [OTHER]
-    assert account_of(client, OTHER).flows.total(Entry.RUGPOOL_PRIZE) > 0
+    assert account_of(client, OTHER).flows.total(BookEntry.RUGPOOL_PRIZE) > 0
     assert balanced(client)
 
 
@@ -303,7 +303,7 @@ def test_a_golden_drawing_has_entries_by_stakes() -> None:
     assert payload.winner_player_id == payload.entries[payload.winner_index].player_id
     assert sum(entry.entry_percentage for entry in payload.entries) == pytest.approx(100)
     assert drawing.winner.sol.cash == SOL + 50_000_000
-    assert books.house.total(Entry.GOLDEN_PRIZE) == -50_000_000
+    assert books.house.total(BookEntry.GOLDEN_PRIZE) == -50_000_000
     assert list(books.differences()) == []
     assert golden.draw([one]) is None
 
@@ -412,4 +412,4 @@ def test_stakes_of_the_last_game_give_no_entries() -> None:
     client.games(2)
     assert len(event(client, "goldenHourDrawing")) == 1
     assert account_of(client).wagered == 0
-    assert account_of(client).flows.counts[Entry.GOLDEN_PRIZE] == 1
+    assert account_of(client).flows.counts[BookEntry.GOLDEN_PRIZE] == 1

@@ -18,7 +18,7 @@ from tests.exchange.scenario import (
     told,
 )
 from vectra_bot.exchange import EvidenceDelays
-from vectra_bot.exchange.accounts import Entry
+from vectra_bot.exchange.accounts import BookEntry
 from vectra_bot.game import rules
 from vectra_bot.game.ledger import lamports_from_double, lot_value
 from vectra_bot.models import PlayerUpdate, Trade
@@ -83,7 +83,7 @@ def test_a_liquidation_is_told_as_a_plain_sell() -> None:
     update = client.answers("playerUpdate")[0].event
     assert isinstance(update, PlayerUpdate)
     assert (update.position_qty, account_of(client).sol.cash) == (0, 99 * SOL + paid)
-    assert account_of(client).flows.total(Entry.LIQUIDATION) == paid
+    assert account_of(client).flows.total(BookEntry.LIQUIDATION) == paid
     assert client.records[-1].kind == "buy"
 
 
@@ -192,7 +192,10 @@ def test_a_leveraged_lot_at_the_rug_is_sold_for_nothing() -> None:
     ]
     assert account_of(client).sol.cash == 99 * SOL
     flows = account_of(client).flows
-    assert (flows.counts[Entry.FORCED_SELL], Entry.LIQUIDATION in flows.counts) == (1, False)
+    assert (flows.counts[BookEntry.FORCED_SELL], BookEntry.LIQUIDATION in flows.counts) == (
+        1,
+        False,
+    )
     assert balanced(client)
 
 

@@ -22,7 +22,7 @@ from tests.exchange.scenario import (
 )
 from vectra_bot.errors import ConfigError
 from vectra_bot.exchange import ExchangeConfig
-from vectra_bot.exchange.accounts import Entry
+from vectra_bot.exchange.accounts import BookEntry
 
 GAME = law()
 HIGH = max(range(GAME.rug_tick), key=GAME.prices.__getitem__)
@@ -85,7 +85,7 @@ def test_side_games_are_outside_the_cap() -> None:
     for _ in range(4):
         client.until(lambda seen: "candleflipRound" in seen.text and '"open"' in seen.text)
         ask(client, "candleflipBet", amount=1, choice="red")
-    won = account_of(client).flows.total(Entry.CANDLEFLIP_PAYOUT)
+    won = account_of(client).flows.total(BookEntry.CANDLEFLIP_PAYOUT)
     assert won
     assert won % (194 * SOL // 100) == 0
     assert not account_of(client).sol.hit_max_win

@@ -10,7 +10,7 @@ import pytest
 
 from tests.exchange.driver import ME, Client, config, connected, kind_of, live_tick, state
 from vectra_bot.exchange import Exchange
-from vectra_bot.exchange.accounts import Entry, Money
+from vectra_bot.exchange.accounts import BookEntry, Money
 from vectra_bot.game.ledger import to_lamports
 from vectra_bot.models import PlayerUpdate, SidebetPlaced, SidebetResult, Trade
 
@@ -44,8 +44,8 @@ def test_every_accounts_cash_is_its_flows(busy: Client) -> None:
     for account in accounts:
         for money in Money:
             assert account.flows.balance(money) == account.held(money) >= 0
-    assert sum(account.flows.total(Entry.BUY) < 0 for account in accounts) > 200
-    assert sum(account.flows.total(Entry.SIDEBET_PAYOUT) > 0 for account in accounts) > 5
+    assert sum(account.flows.total(BookEntry.BUY) < 0 for account in accounts) > 200
+    assert sum(account.flows.total(BookEntry.SIDEBET_PAYOUT) > 0 for account in accounts) > 5
     assert list(busy.exchange.books.differences()) == []
 
 
@@ -105,9 +105,9 @@ def test_what_the_hook_was_told_is_what_happened(busy: Client) -> None:
         kind: sum(record.amount for record in accepted if record.kind == kind)
         for kind in ("buy", "sell", "sidebet")
     }
-    assert sums["buy"] == -account.flows.total(Entry.BUY)
-    assert sums["sidebet"] == -account.flows.total(Entry.SIDEBET)
-    assert 0 < sums["sell"] <= account.flows.total(Entry.SELL)
+    assert sums["buy"] == -account.flows.total(BookEntry.BUY)
+    assert sums["sidebet"] == -account.flows.total(BookEntry.SIDEBET)
+    assert 0 < sums["sell"] <= account.flows.total(BookEntry.SELL)
     assert len(accepted) < len(busy.records)
 
 

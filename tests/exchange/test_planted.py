@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vectra_bot.exchange.accounts import Entry
+from vectra_bot.exchange.accounts import BookEntry
 from vectra_bot.exchange.config import ExchangeConfig
 from vectra_bot.exchange.crowd import Style
 from vectra_bot.exchange.exchange import Exchange
@@ -20,7 +20,10 @@ def test_the_exchange_shows_the_next_price_to_planted_players_only() -> None:
     for player in exchange.crowd.planted:
         account = exchange.books.get(player)
         assert account is not None
-        sums = [account.flows.total(entry) for entry in (Entry.BUY, Entry.SELL, Entry.FORCED_SELL)]
+        sums = [
+            account.flows.total(entry)
+            for entry in (BookEntry.BUY, BookEntry.SELL, BookEntry.FORCED_SELL)
+        ]
         assert sum(sums) > 0.03 * -sums[0] > 0
     assert Exchange(ExchangeConfig(past_games=10)).crowd.planted == ()
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.exchange.driver import ME, Client, config, state
 from tests.exchange.scenario import LONG, SOL, ask, joined, law
-from vectra_bot.exchange.accounts import Account
+from vectra_bot.exchange.accounts import VenueAccount
 from vectra_bot.game.ledger import lamports_from_double
 from vectra_bot.game.shorts import ShortPayoff, ShortTerms
 
@@ -20,7 +20,7 @@ def busy(payoff: ShortPayoff) -> Client:
     return joined(config(seed=LONG, crowd=120, short_terms=ShortTerms(payoff=payoff)), bonus=SOL)
 
 
-def plainly_ranked(client: Client) -> list[tuple[int, Account]]:
+def plainly_ranked(client: Client) -> list[tuple[int, VenueAccount]]:
     """Return the game's players by PnL, best first, with it; the first to join stands first among equals."""
     market = client.exchange._market
     pnls = [

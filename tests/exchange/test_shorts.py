@@ -19,7 +19,7 @@ from tests.exchange.scenario import (
     told,
 )
 from vectra_bot.exchange import EvidenceDelays
-from vectra_bot.exchange.accounts import Entry
+from vectra_bot.exchange.accounts import BookEntry
 from vectra_bot.game.ledger import lamports_from_double
 from vectra_bot.game.shorts import OpenShort, ShortAtRug, ShortPayoff, ShortTerms
 
@@ -168,7 +168,7 @@ def test_a_late_close_asked_at_the_last_tick_ends_at_the_rug(at_rug: ShortAtRug)
         seen for seen in client.answers("standard/newTrade") if "short_close" in seen.text
     ]
     assert (closing.payload["tickIndex"], closing.trace_id) == (GAME.rug_tick, trace_id)
-    assert account_of(client).flows.counts[Entry.SHORT_CLOSE] == 1
+    assert account_of(client).flows.counts[BookEntry.SHORT_CLOSE] == 1
     assert balanced(client)
     client.until_presale()
     assert ask(client, "buyOrder", amount=1)["success"]
@@ -281,7 +281,7 @@ def test_a_worthless_short_is_closed_by_the_venue() -> None:
     assert (closing["type"], closing["amount"], closing["tickIndex"]) == ("short_close", 0, end)
     assert ask(client, "shortOrder", amount=1)["success"]
     client.games(1)
-    assert account_of(client).flows.counts[Entry.SHORT_CLOSE] == 2
+    assert account_of(client).flows.counts[BookEntry.SHORT_CLOSE] == 2
     assert balanced(client)
 
 

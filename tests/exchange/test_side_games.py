@@ -12,7 +12,7 @@ from tests.exchange.driver import ME, Client, config
 from tests.exchange.scenario import LONG, SOL, account_of, ask, balanced, joined, law, told
 from vectra_bot.errors import ConfigError
 from vectra_bot.exchange import EvidenceDelays, ExchangeConfig
-from vectra_bot.exchange.accounts import Entry, Money
+from vectra_bot.exchange.accounts import BookEntry, Money
 from vectra_bot.exchange.features.sidegames import BETTING_S, PAUSE_S, ROLL_S
 from vectra_bot.game.sidegames import BBC, SideGame, bbc_game, candleflip_game
 from vectra_bot.wire.profile import parse_profile
@@ -113,7 +113,7 @@ def test_a_lost_stake_is_told_and_pays_nothing() -> None:
     client.drain()
     (result,) = told(client, "currentBbcResult")
     assert (result["payout"], result["profit"], result["choice"]) == (0, -0.1, "bull")
-    assert account_of(client).flows.counts[Entry.BBC_PAYOUT] == 1
+    assert account_of(client).flows.counts[BookEntry.BBC_PAYOUT] == 1
     assert client.exchange.books.house.balance(Money.SOL) == SOL // 10
 
 
@@ -127,7 +127,7 @@ def test_one_stake_per_player_and_round() -> None:
     assert "wait for the next one" in again["message"]
     until_round(client, "open")
     assert crab(client)["success"]
-    assert account_of(client).flows.counts[Entry.BBC_STAKE] == 2
+    assert account_of(client).flows.counts[BookEntry.BBC_STAKE] == 2
 
 
 def test_another_room_takes_a_stake_when_the_first_has_one() -> None:

@@ -21,7 +21,7 @@ from tests.imports.released.v1 import old
 from tests.testing.killing import killed_at
 from vectra_bot.errors import StoreError
 from vectra_bot.fsio import files
-from vectra_bot.imports.arrow.conform import Envelope, conform
+from vectra_bot.imports.arrow.conform import EnvelopeDefaults, conform
 from vectra_bot.imports.arrow.names import match_names
 from vectra_bot.imports.migrate import BACKUP, BUILDING, MARK, migrate_store
 from vectra_bot.imports.report import FileReport
@@ -161,7 +161,7 @@ def test_rows_of_any_values_are_documents_or_named(kind: str, rows: list[dict[st
     names = match_names(mapped.doc_type, mapped.table.column_names)
     numbers = np.arange(1, len(rows) + 1)
 
-    made = conform(mapped.table, mapped.doc_type, names, Envelope("ids", "venue"), numbers)
+    made = conform(mapped.table, mapped.doc_type, names, EnvelopeDefaults("ids", "venue"), numbers)
 
     assert made.table.num_rows + len(made.bad) == len(rows) == len(mapped.rest) == len(mapped.seq)
     for text in mapped.rest:

@@ -15,7 +15,7 @@ from vectra_bot.errors import ConfigError
 from vectra_bot.exchange import ExchangeConfig
 from vectra_bot.models.times import NS_PER_S
 from vectra_bot.server import ExchangeServer, Login, ServerLimits
-from vectra_bot.server.limits import Bucket, Verdict, ack_id_of
+from vectra_bot.server.limits import Bucket, MessageVerdict, ack_id_of
 
 TOKENS = {
     "secret-1": Login(player_id="did:privy:one"),
@@ -407,9 +407,12 @@ def test_a_bucket_refuses_below_zero_and_ends_far_below() -> None:
     later = bucket.take(1, 3 * NS_PER_S)
     rest = [bucket.take(1, 3 * NS_PER_S) for _ in range(9)]
 
-    assert first == [Verdict.TAKEN] * 3 + [Verdict.REFUSED] * 2
-    assert later is Verdict.TAKEN
-    assert rest == [Verdict.TAKEN] * 2 + [Verdict.REFUSED] * 4 + [Verdict.LAST] * 3
+    assert first == [MessageVerdict.TAKEN] * 3 + [MessageVerdict.REFUSED] * 2
+    assert later is MessageVerdict.TAKEN
+    assert (
+        rest
+        == [MessageVerdict.TAKEN] * 2 + [MessageVerdict.REFUSED] * 4 + [MessageVerdict.LAST] * 3
+    )
 
 
 @pytest.mark.parametrize(

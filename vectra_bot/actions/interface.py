@@ -50,7 +50,7 @@ MAX_CALLS_PER_INPUT = 64
 
 
 @define
-class Desk:
+class ActionContext:
     """What acting needs: the folds, the tracker, the gate, and the time of the input under way."""
 
     session_id: str
@@ -74,7 +74,7 @@ class BotActionInterface(ABC):
     gateway's job.
     """
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: ActionContext) -> None:
         self._desk = desk
         self._bet = rules.MIN_STAKE
 

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 from attrs import define, field, frozen
 
 from vectra_bot.actions.exits import ExitPlan
-from vectra_bot.game.account import Statement
+from vectra_bot.game.account import AccountUpdate
 from vectra_bot.models import (
     Command,
     DocType,
@@ -85,7 +85,7 @@ class Stated:
     """A player update was understood: its change of cash has this cause."""
 
     update: PlayerUpdate
-    statement: Statement
+    statement: AccountUpdate
     cause: StateCause | None
     action_id: str | None
     unverified: bool = False

@@ -40,7 +40,7 @@ from vectra_bot.actions.risk import HaltCause
 from vectra_bot.actions.rounds import SIDE_GAMES
 from vectra_bot.actions.shorts import ShortTracker, bonus_of, short_of
 from vectra_bot.game import rules
-from vectra_bot.game.account import Effect, Statement, Unexplained
+from vectra_bot.game.account import AccountUpdate, Effect, Unexplained
 from vectra_bot.game.amounts import to_lamports, to_sol
 from vectra_bot.game.holdings import SidebetView, StakeView
 from vectra_bot.game.lots import Lot
@@ -374,7 +374,7 @@ class ActionTracker(ShortTracker):
                 self._complete(tracked, state, now_ms)
         self.prove_stakes(update.recv_ns)
 
-    def _match_delta(self, update: PlayerUpdate, statement: Statement) -> Tracked | None:
+    def _match_delta(self, update: PlayerUpdate, statement: AccountUpdate) -> Tracked | None:
         """Attribute an unexplained change to the one action in flight, if it is what that action does.
 
         A sidebet or short that the update itself states needs no other key: a player has one at a time.
@@ -412,7 +412,7 @@ class ActionTracker(ShortTracker):
         return tracked
 
     def _only_stake(
-        self, candidates: list[Tracked], update: PlayerUpdate, statement: Statement
+        self, candidates: list[Tracked], update: PlayerUpdate, statement: AccountUpdate
     ) -> list[Tracked]:
         """Return the stake in a round that is the only one of *candidates* to explain the change."""
         fitting = [
@@ -443,7 +443,7 @@ class ActionTracker(ShortTracker):
             )
             account.stakes[side_game, stake.round_id] = stake
 
-    def _explains(self, action: PlayerAction, update: PlayerUpdate, seen: Statement) -> bool:
+    def _explains(self, action: PlayerAction, update: PlayerUpdate, seen: AccountUpdate) -> bool:
         kind, stated = action.action_type, update.sidebet
         if kind.is_entry and seen.delta_cash + seen.delta_bonus != -to_lamports(action.amount or 0):
             return False
@@ -467,7 +467,7 @@ class ActionTracker(ShortTracker):
             )
         return False
 
-    def _looks_forced(self, seen: Statement) -> bool:
+    def _looks_forced(self, seen: AccountUpdate) -> bool:
         """Whether a change is the rug's sale: everything gone, for what only a rug pays."""
         sold = -seen.delta_qty
         if sold <= 0 or sold != self.account.qty or seen.delta_cash < 0:
@@ -483,7 +483,7 @@ class ActionTracker(ShortTracker):
         amount = tracked.action.amount or Decimal(0)
         return SidebetView(amount, start, end, tracked.action.action_id, to_sol(tracked.bonus))
 
-    def _unexplained_change(self, statement: Statement) -> None:
+    def _unexplained_change(self, statement: AccountUpdate) -> None:
         self._unexplained += 1
         self._find(
             "account.unexplained",
@@ -498,7 +498,7 @@ class ActionTracker(ShortTracker):
             )
 
 
-def _cause(statement: Statement) -> tuple[StateCause | None, str | None, bool]:
+def _cause(statement: AccountUpdate) -> tuple[StateCause | None, str | None, bool]:
     if not statement.effects:
         return None, None, False
     last = statement.effects[-1]

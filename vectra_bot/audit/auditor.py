@@ -29,7 +29,7 @@ import msgspec
 from attrs import define, field, frozen
 
 from vectra_bot.audit.claims import Claims, differences_of, ranges
-from vectra_bot.engine.auditing import Finding, Findings
+from vectra_bot.engine.auditing import AuditFinding, Findings
 from vectra_bot.errors import safe_text
 from vectra_bot.game import fair, rules
 from vectra_bot.game.changes import Change, GameOpened, GapSeen, TickSeen
@@ -187,7 +187,7 @@ class FairAuditor:
 
     # What is revealed.
 
-    def _read_history(self, frame: GameFrame) -> Iterator[Finding]:
+    def _read_history(self, frame: GameFrame) -> Iterator[AuditFinding]:
         entries = [e for e in frame.history[:MAX_ENTRIES] if len(e.game_id) <= MAX_TEXT]
         if not entries:
             return
@@ -207,7 +207,7 @@ class FairAuditor:
         self._based = True
         yield from self._age({entry.game_id for entry in entries})
 
-    def _lost(self, shown: int) -> Finding:
+    def _lost(self, shown: int) -> AuditFinding:
         self.counts.gaps += 1
         return _event(
             "", LOST_KIND, "warning",
@@ -215,14 +215,14 @@ class FairAuditor:
             shown=shown,
         )  # fmt: skip
 
-    def _age(self, shown: set[str]) -> Iterator[Finding]:
+    def _age(self, shown: set[str]) -> Iterator[AuditFinding]:
         for claims in list(self._games.values()):
             if claims.ended and claims.game_id not in shown:
                 claims.histories += 1
                 if claims.histories > MAX_HISTORIES:
                     yield from self._give_up(claims)
 
-    def _give_up(self, claims: Claims) -> Iterator[Finding]:
+    def _give_up(self, claims: Claims) -> Iterator[AuditFinding]:
         """Tell a game whose seed will not come."""
         del self._games[claims.game_id]
         self._remember(claims.game_id, _Decided((), "unverified", alerted=False))
@@ -246,7 +246,7 @@ class FairAuditor:
         while len(self._decided) > MAX_DECIDED:
             self._decided.popitem(last=False)
 
-    def _again(self, entry: FinishedGame, decided: _Decided) -> Iterator[Finding]:
+    def _again(self, entry: FinishedGame, decided: _Decided) -> Iterator[AuditFinding]:
         """Hold an entry against what it said before: a history does not change."""
         if decided.alerted or not decided.facts or _facts(entry) == decided.facts:
             return
@@ -265,7 +265,7 @@ class FairAuditor:
 
     def _decide(
         self, entry: FinishedGame, claims: Claims | None, *, counted: bool
-    ) -> Iterator[Finding]:
+    ) -> Iterator[AuditFinding]:
         """Tell a finished game: its gaps, what it was, and whether the feed agreed with its seed."""
         counts = self.counts
         counts.history_games += 1
@@ -290,7 +290,7 @@ class FairAuditor:
 
     def _gaps(
         self, game_id: str, claims: Claims | None, game: fair.FairGame | None
-    ) -> Iterator[Finding]:
+    ) -> Iterator[AuditFinding]:
         """Mark what was missed and is not marked yet."""
         last = None if game is None else game.rug_tick - 1
         if claims is None:
@@ -323,7 +323,7 @@ class FairAuditor:
         claims: Claims | None,
         game: fair.FairGame | None,
         verdict: str,
-    ) -> Finding:
+    ) -> AuditFinding:
         sidebets = _rows(entry.sidebets_json)
         self.counts.sidebet_rows += len(sidebets)
         detail: dict[str, Any] = {
@@ -344,7 +344,7 @@ class FairAuditor:
             entry.game_id, FINISHED_KIND, severity, f"a finished game: {verdict}", **detail
         )
 
-    def _alert(self, entry: FinishedGame, differences: list[fair.Difference]) -> Finding:
+    def _alert(self, entry: FinishedGame, differences: list[fair.Difference]) -> AuditFinding:
         self.counts.alerts += 1
         first = differences[0]
         game_id = safe_text(entry.game_id)
@@ -370,7 +370,7 @@ class FairAuditor:
                 "count": len(differences),
             },
         )
-        return Finding(game_id, alert)
+        return AuditFinding(game_id, alert)
 
 
 def _facts(entry: FinishedGame) -> tuple[object, ...]:
@@ -385,10 +385,10 @@ def _rows(data: bytes) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def _event(game_id: str, kind: str, severity: str, message: str, **detail: Any) -> Finding:
+def _event(game_id: str, kind: str, severity: str, message: str, **detail: Any) -> AuditFinding:
     game_id = safe_text(game_id)
     detail = {"game_id": game_id, **detail} if game_id else detail
-    return Finding(
+    return AuditFinding(
         game_id,
         SystemEvent(
             kind=kind,

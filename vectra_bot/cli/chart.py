@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import Any, Final
 
 from vectra_bot.cli.output import clean
-from vectra_bot.cli.plot import Drawing, Panel, Series, labelled
+from vectra_bot.cli.plot import ChartDrawing, Panel, Series, labelled
 
 _EIGHTHS: Final = " ▏▎▍▌▋▊▉█"
 _HEIGHT: Final = 10
@@ -17,7 +17,7 @@ _LONGEST_LABEL: Final = 24
 _DOTS: Final = ((0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80))
 
 
-def render(drawing: Drawing, width: int, *, plain: bool = False) -> str:
+def render(drawing: ChartDrawing, width: int, *, plain: bool = False) -> str:
     """Return *drawing* as lines of at most *width* characters, a chart for each series.
 
     Args:
@@ -35,7 +35,7 @@ def render(drawing: Drawing, width: int, *, plain: bool = False) -> str:
     return "\n".join(line.rstrip()[:width] for line in lines)
 
 
-def _bars(drawing: Drawing, panel: Panel, width: int, *, plain: bool) -> list[str]:
+def _bars(drawing: ChartDrawing, panel: Panel, width: int, *, plain: bool) -> list[str]:
     """Return a bar per category and series, all of a panel to one scale, with its value."""
     several = len(panel.series) > 1
     names = [_short(clean(series.name)) for series in panel.series]
@@ -71,7 +71,9 @@ def _bar(value: float, peak: float, room: int, *, plain: bool) -> str:
     return "█" * whole + (_EIGHTHS[rest] if rest else "")
 
 
-def _curve(drawing: Drawing, panel: Panel, series: Series, width: int, *, plain: bool) -> list[str]:
+def _curve(
+    drawing: ChartDrawing, panel: Panel, series: Series, width: int, *, plain: bool
+) -> list[str]:
     """Return the points of a series on a grid, with the ends of both axes."""
     across = [_place(value) for value in series.x]
     points = [(x, y) for x, y in zip(across, series.values, strict=True) if math.isfinite(y)]

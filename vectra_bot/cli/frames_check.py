@@ -13,7 +13,7 @@ from vectra_bot.cli.output import clean, json_option, print_json
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from vectra_bot.conformance.frames.frames_check import Result
+    from vectra_bot.conformance.frames.frames_check import FramesResult
     from vectra_bot.wire.states import WireFormat
 
 _EXAMPLES = """\b
@@ -77,7 +77,7 @@ def _progress(games: int) -> Callable[[WireFormat, int], None] | None:
     return tell
 
 
-def _show(result: Result) -> None:
+def _show(result: FramesResult) -> None:
     from vectra_bot.cli.tables import print_table
 
     print_table(

@@ -57,7 +57,7 @@ class Panel:
 
 
 @attrs.frozen
-class Drawing:
+class ChartDrawing:
     """What is drawn.
 
     Attributes:
@@ -79,7 +79,7 @@ class Drawing:
         return "UTC" if isinstance(first, datetime) else unit_of(self.x_name)
 
 
-def plan(result: Result, title: str, chart: Chart | None = None) -> Drawing:
+def plan(result: Result, title: str, chart: Chart | None = None) -> ChartDrawing:
     """Return how to draw *result*: the first column across, the columns with numbers upwards.
 
     Args:
@@ -107,7 +107,7 @@ def plan(result: Result, title: str, chart: Chart | None = None) -> Drawing:
         raise InputError("there is nothing to draw: no column holds numbers to draw over another")
     x_name, across, bars = _across(columns, rows, x)
     series = _series(columns, rows, across, chosen, by)
-    return Drawing(
+    return ChartDrawing(
         title,
         x_name,
         across if bars else None,
@@ -193,7 +193,7 @@ def labelled(name: str, unit: str) -> str:
     return f"{plain} [{unit}]" if unit and unit != plain else plain
 
 
-def picture(drawing: Drawing, path: Path) -> None:
+def picture(drawing: ChartDrawing, path: Path) -> None:
     """Write *drawing* as a picture; the name's suffix says which kind.
 
     Raises:
@@ -232,7 +232,7 @@ def picture(drawing: Drawing, path: Path) -> None:
             ) from error
 
 
-def _draw_panel(axis: Any, drawing: Drawing, panel: Panel) -> None:
+def _draw_panel(axis: Any, drawing: ChartDrawing, panel: Panel) -> None:
     for number, series in enumerate(panel.series):
         colour = COLOURS[number % len(COLOURS)]
         if drawing.categories is not None:

@@ -19,7 +19,7 @@ import msgspec
 from attrs import define, field, frozen
 
 from vectra_bot.exchange import Exchange, ExchangeConfig, Outbound
-from vectra_bot.exchange.accounts import Entry, Money
+from vectra_bot.exchange.accounts import BookEntry, Money
 from vectra_bot.exchange.config import GoldenPlan
 from vectra_bot.exchange.dice import Choice, Dice
 from vectra_bot.exchange.identities import Identities
@@ -41,7 +41,7 @@ _MAX_DIFFERENCES = 100
 _REMEMBERED = 16  # sums of a player that a statement on its way may still mean
 
 # Features that must be used, and how their uses are counted from the venue's entries.
-_ENTRIES = {entry.value: entry for entry in Entry if entry is not Entry.DEPOSIT}
+_ENTRIES = {entry.value: entry for entry in BookEntry if entry is not BookEntry.DEPOSIT}
 
 
 def check_config(seed: int, *, crowd: int, wire_format: WireFormat) -> ExchangeConfig:
@@ -385,7 +385,7 @@ def _report(seed: int, games: int, exchange: Exchange, books: FrameBooks) -> Mon
                 )
     house = exchange.books.house
     features = {name: house.counts.get(entry, 0) for name, entry in _ENTRIES.items()}
-    features["rugpool_prize"] = exchange.books.pool.counts.get(Entry.RUGPOOL_PRIZE, 0)
+    features["rugpool_prize"] = exchange.books.pool.counts.get(BookEntry.RUGPOOL_PRIZE, 0)
     features["max_win"] = exchange.capped
     return MoneyReport(
         seed=seed,

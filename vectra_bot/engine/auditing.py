@@ -16,14 +16,14 @@ from vectra_bot.models import AlertTrigger, GameFrame, SystemEvent
 
 
 @frozen
-class Finding:
+class AuditFinding:
     """A document that follows from a check, and the game it is about (empty if about none)."""
 
     game_id: str
     record: AlertTrigger | SystemEvent
 
 
-Findings: TypeAlias = Sequence[Finding]
+Findings: TypeAlias = Sequence[AuditFinding]
 
 
 class Auditor(Protocol):

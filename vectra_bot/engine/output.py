@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 from attrs import frozen
 
 from vectra_bot.actions.ids import ActionIds
-from vectra_bot.actions.interface import BotActionInterface, Desk
+from vectra_bot.actions.interface import ActionContext, BotActionInterface
 from vectra_bot.actions.risk import Limits, RiskGate
 from vectra_bot.actions.tracker import ActionTracker
 from vectra_bot.errors import safe_error, safe_text, safe_trace
@@ -45,7 +45,7 @@ class StrategyFailure:
 class _EngineActions(BotActionInterface):
     """Puts commands among the effects of the input under way."""
 
-    def __init__(self, desk: Desk, effects: list[Effect]) -> None:
+    def __init__(self, desk: ActionContext, effects: list[Effect]) -> None:
         super().__init__(desk)
         self._effects = effects
 
@@ -82,7 +82,7 @@ class EngineOutput:
         self.tracker = ActionTracker(
             session_id, mode, ids, self.account, self._state.view, self._gate
         )
-        self._desk = Desk(
+        self._desk = ActionContext(
             session_id,
             mode,
             ids,

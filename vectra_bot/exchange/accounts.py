@@ -34,7 +34,7 @@ class Money(StrEnum):
     PRACTICE = "practice"
 
 
-class Entry(StrEnum):
+class BookEntry(StrEnum):
     """Why money moved."""
 
     DEPOSIT = "deposit"
@@ -59,10 +59,10 @@ class Entry(StrEnum):
 class Flows:
     """Sums of money movements, lamports, into the owner positive, and how many there were of each kind."""
 
-    sums: dict[tuple[Money, Entry], int] = field(factory=dict)
-    counts: dict[Entry, int] = field(factory=dict)
+    sums: dict[tuple[Money, BookEntry], int] = field(factory=dict)
+    counts: dict[BookEntry, int] = field(factory=dict)
 
-    def add(self, money: Money, entry: Entry, amount: int) -> None:
+    def add(self, money: Money, entry: BookEntry, amount: int) -> None:
         """Count *amount* lamports that came in."""
         key = (money, entry)
         self.sums[key] = self.sums.get(key, 0) + amount
@@ -72,13 +72,13 @@ class Flows:
         """Return the sum of all movements of one kind of money."""
         return sum(amount for (kind, _), amount in self.sums.items() if kind is money)
 
-    def total(self, entry: Entry, money: Money = Money.SOL) -> int:
+    def total(self, entry: BookEntry, money: Money = Money.SOL) -> int:
         """Return the sum of one entry's movements."""
         return self.sums.get((money, entry), 0)
 
 
 @define(eq=False, kw_only=True)
-class Account:
+class VenueAccount:
     """One player: who he is, his ledgers, and his connection if he has one.
 
     ``ledger`` is that of the selected coin. ``joined`` tells whether he has done anything in the running
@@ -99,7 +99,7 @@ class Account:
     rank: int = 0
     arrival: int = 0
     moving: bool = False
-    touched: list[Account] = field(factory=list, repr=False)
+    touched: list[VenueAccount] = field(factory=list, repr=False)
     place: Any = None
     face: Any = None
     row: LeaderboardRow | None = None
@@ -160,20 +160,20 @@ class Books:
         max_win: int | None = None,
         on_deposit: Callable[[str, Money, int], None] | None = None,
     ) -> None:
-        self._accounts: dict[str, Account] = {}
+        self._accounts: dict[str, VenueAccount] = {}
         self._max_win = max_win
         self._on_deposit = on_deposit
-        self.clients: list[Account] = []
-        self.touched: list[Account] = []
+        self.clients: list[VenueAccount] = []
+        self.touched: list[VenueAccount] = []
         self.house = Flows()
         self.pool = Flows()
 
     def open(
         self, player_id: str, username: str | None, level: int, cash: int, bonus: int = 0
-    ) -> Account:
+    ) -> VenueAccount:
         """Return a new account with *cash* lamports, *bonus* of bonus money and the practice coin's start."""
         start = to_lamports(rules.PRACTICE_START)
-        account = Account(
+        account = VenueAccount(
             player_id=player_id,
             username=username,
             level=level,
@@ -187,32 +187,32 @@ class Books:
         self.deposit(account, start, Money.PRACTICE)
         return account
 
-    def deposit(self, account: Account, amount: int, money: Money = Money.SOL) -> None:
+    def deposit(self, account: VenueAccount, amount: int, money: Money = Money.SOL) -> None:
         """Bring in *amount* lamports from outside; no entry of the house's."""
         ledger = account.practice if money is Money.PRACTICE else account.sol
         ledger.credit(amount, amount if money is Money.BONUS else 0)
-        account.flows.add(money, Entry.DEPOSIT, amount)
+        account.flows.add(money, BookEntry.DEPOSIT, amount)
         if self._on_deposit is not None:
             self._on_deposit(account.player_id, money, amount)
 
-    def pay(self, account: Account, amount: int, entry: Entry) -> None:
+    def pay(self, account: VenueAccount, amount: int, entry: BookEntry) -> None:
         """Give *amount* lamports of SOL to a player: a prize of the house's."""
         account.sol.credit(amount, 0)
         account.flows.add(Money.SOL, entry, amount)
-        source = self.pool if entry is Entry.RUGPOOL_PRIZE else self.house
+        source = self.pool if entry is BookEntry.RUGPOOL_PRIZE else self.house
         source.add(Money.SOL, entry, -amount)
 
     def feed_pool(self, amount: int) -> None:
         """Move *amount* lamports from the house to the rugpool."""
-        self.house.add(Money.SOL, Entry.RUGPOOL_FEED, -amount)
-        self.pool.add(Money.SOL, Entry.RUGPOOL_FEED, amount)
+        self.house.add(Money.SOL, BookEntry.RUGPOOL_FEED, -amount)
+        self.pool.add(Money.SOL, BookEntry.RUGPOOL_FEED, amount)
 
-    def post(self, account: Account, entry: Entry, amount: int, bonus: int = 0) -> None:
+    def post(self, account: VenueAccount, entry: BookEntry, amount: int, bonus: int = 0) -> None:
         """Write down what a ledger has booked: *amount* lamports into the account, *bonus* of them bonus."""
         self.post_coin(account, entry, amount, bonus, practice=account.is_practice)
 
     def post_coin(
-        self, account: Account, entry: Entry, amount: int, bonus: int, *, practice: bool
+        self, account: VenueAccount, entry: BookEntry, amount: int, bonus: int, *, practice: bool
     ) -> None:
         """Write down what was booked in one of the account's ledgers, whichever is selected now."""
         money = Money.PRACTICE if practice else Money.SOL
@@ -222,11 +222,11 @@ class Books:
             account.flows.add(Money.BONUS, entry, bonus)
             self.house.add(Money.BONUS, entry, -bonus)
 
-    def get(self, player_id: str) -> Account | None:
+    def get(self, player_id: str) -> VenueAccount | None:
         """Return the account of *player_id*, None if there is none."""
         return self._accounts.get(player_id)
 
-    def all(self) -> tuple[Account, ...]:
+    def all(self) -> tuple[VenueAccount, ...]:
         """Return every account, the crowd's included."""
         return tuple(self._accounts.values())
 
@@ -239,7 +239,7 @@ class Books:
                 if ledger != flows:
                     yield f"{account.player_id}: {money} is {ledger} lamports, its entries say {flows}"
                 held += ledger
-                brought += account.flows.total(Entry.DEPOSIT, money)
+                brought += account.flows.total(BookEntry.DEPOSIT, money)
             total = held + self.house.balance(money) + self.pool.balance(money)
             if total != brought:
                 yield f"all accounts hold {total} lamports of {money}, {brought} were brought in"

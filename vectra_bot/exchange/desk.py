@@ -11,7 +11,7 @@ from typing import Any
 
 from attrs import frozen
 
-from vectra_bot.exchange.accounts import Account, Coin
+from vectra_bot.exchange.accounts import Coin, VenueAccount
 from vectra_bot.exchange.config import EvidenceDelays, ExchangeConfig, RequestRecord
 from vectra_bot.exchange.features.sidegames import SideGames
 from vectra_bot.exchange.identities import Identities
@@ -63,7 +63,7 @@ class Desk:
         self._identities = identities
         self._on_request = on_request
 
-    def handle(self, account: Account, request: Request, at_ns: int) -> None:
+    def handle(self, account: VenueAccount, request: Request, at_ns: int) -> None:
         """Carry out *request* of a client that arrived at *at_ns*; what is not known is ignored."""
         if request.kind == "select_coin":
             self._select_coin(account, request)
@@ -83,12 +83,12 @@ class Desk:
         if request.ack_id is not None:
             self._mail.post(account, ack_text(request.ack_id))
 
-    def _answer(self, account: Account, name: str, payload: Any) -> None:
+    def _answer(self, account: VenueAccount, name: str, payload: Any) -> None:
         """Post an event whose body was never captured, as small as it can be (protocol 5.9)."""
         trace_id, span_id = self._identities.trace()
         self._mail.post(account, event_text(name, payload, trace_id=trace_id, span_id=span_id))
 
-    def _select_coin(self, account: Account, request: Request) -> None:
+    def _select_coin(self, account: VenueAccount, request: Request) -> None:
         """Select what the player plays with; a game he has joined keeps its coin (protocol 6.1)."""
         coin = _COINS.get(request.coin)
         if coin is None:
@@ -101,7 +101,7 @@ class Desk:
         if request.ack_id is not None:
             self._mail.post(account, ack_text(request.ack_id, answer))
 
-    def _order(self, account: Account, request: Request, at_ns: int) -> None:
+    def _order(self, account: VenueAccount, request: Request, at_ns: int) -> None:
         kind = request.kind
         verdict = self._judge(account, request)
         if self._on_request is not None:
@@ -133,7 +133,7 @@ class Desk:
             self._mail.post(account, ack_text(request.ack_id, answer), delays.ack_ms)
 
     def _trade(
-        self, account: Account, request: Request, amount: int, delays: EvidenceDelays
+        self, account: VenueAccount, request: Request, amount: int, delays: EvidenceDelays
     ) -> AckPayload:
         market, trace_id = self._market, request.trace_id
         if request.kind == "buy":
@@ -152,7 +152,7 @@ class Desk:
 
     def _bet(
         self,
-        account: Account,
+        account: VenueAccount,
         request: Request,
         amount: int,
         at_ns: int,
@@ -170,7 +170,7 @@ class Desk:
         )
 
     def _round_bet(
-        self, account: Account, request: Request, amount: int, delays: EvidenceDelays
+        self, account: VenueAccount, request: Request, amount: int, delays: EvidenceDelays
     ) -> AckPayload:
         stake = self._sidegames.bet(
             account, _ROUNDS[request.kind], request.choice or "", amount, request.round_id
@@ -180,7 +180,7 @@ class Desk:
         payload = round_bet_payload(stake, self._market.game_id, self._config.profile)
         return AckPayload(success=True, message="Bet placed", bet=payload)
 
-    def _judge(self, account: Account, request: Request) -> _Verdict:
+    def _judge(self, account: VenueAccount, request: Request) -> _Verdict:
         """Say what the order comes to at the price in force; nothing changes."""
         kind = request.kind
         closed = "" if kind in _ROUNDS else self._closed(kind)
@@ -207,7 +207,7 @@ class Desk:
                 return "No shorts in the presale"
         return ""
 
-    def _judge_sell(self, account: Account, request: Request) -> _Verdict:
+    def _judge_sell(self, account: VenueAccount, request: Request) -> _Verdict:
         percentage = request.percentage
         if percentage is None or not 1 <= percentage <= 100:
             return _Verdict(0, "Percentage must be a whole number from 1 to 100")
@@ -216,13 +216,13 @@ class Desk:
         except LedgerError:
             return _Verdict(0, "No position to sell")
 
-    def _judge_short_close(self, account: Account) -> _Verdict:
+    def _judge_short_close(self, account: VenueAccount) -> _Verdict:
         short = account.ledger.short
         if short is None or self._market.is_closing(account):
             return _Verdict(0, "No short position to close")
         return _Verdict(short.value(self._market.price, self._market.terms))
 
-    def _stake_problem(self, account: Account, request: Request, amount: int) -> str:
+    def _stake_problem(self, account: VenueAccount, request: Request, amount: int) -> str:
         most = _MOST[account.coin]
         if not _LEAST <= amount <= most:
             return f"Amount must be between {rules.MIN_STAKE} and {to_sol(most).normalize():f} SOL"
@@ -236,7 +236,7 @@ class Desk:
             return self._sidebet_problem(account, request)
         return self._round_problem(account, request)
 
-    def _buy_problem(self, account: Account, request: Request, amount: int) -> str:
+    def _buy_problem(self, account: VenueAccount, request: Request, amount: int) -> str:
         leverage = 1 if request.leverage is None else request.leverage
         if not rules.MIN_LEVERAGE <= leverage <= rules.MAX_LEVERAGE:
             return f"Leverage must be between {rules.MIN_LEVERAGE} and {rules.MAX_LEVERAGE}"
@@ -246,7 +246,7 @@ class Desk:
             return "Amount buys nothing at this price"
         return ""
 
-    def _sidebet_problem(self, account: Account, request: Request) -> str:
+    def _sidebet_problem(self, account: VenueAccount, request: Request) -> str:
         address = request.payload.get("coinAddress", rules.SOL_ADDRESS)
         coin = _COINS.get(address) if address is None or isinstance(address, str) else None
         if coin is not account.coin:
@@ -257,7 +257,7 @@ class Desk:
             return "A side bet is already open"
         return ""
 
-    def _round_problem(self, account: Account, request: Request) -> str:
+    def _round_problem(self, account: VenueAccount, request: Request) -> str:
         try:
             self._sidegames.check(account, _ROUNDS[request.kind], request.choice, request.round_id)
         except LedgerError as error:

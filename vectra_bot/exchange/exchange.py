@@ -18,7 +18,7 @@ from functools import partial
 from attrs import evolve
 
 from vectra_bot.errors import InputError
-from vectra_bot.exchange.accounts import Account, Money
+from vectra_bot.exchange.accounts import Money, VenueAccount
 from vectra_bot.exchange.broadcast import presale_table
 from vectra_bot.exchange.config import (
     DEFAULT_CASH,
@@ -28,7 +28,7 @@ from vectra_bot.exchange.config import (
     RequestRecord,
 )
 from vectra_bot.exchange.features.history import Finished
-from vectra_bot.exchange.market import Settled
+from vectra_bot.exchange.market import EndedSidebet
 from vectra_bot.exchange.output import ExchangeOutput
 from vectra_bot.exchange.schedule import Rank
 from vectra_bot.game import rules
@@ -65,7 +65,7 @@ class Exchange(ExchangeOutput):
         on_deposit: Callable[[str, Money, int], None] | None = None,
     ) -> None:
         super().__init__(config, on_request, on_deposit)
-        self._last_players: list[Account] = []
+        self._last_players: list[VenueAccount] = []
         self._drawings: list[Callable[[], None]] = []
         self._seed = ""
         self._number = 0
@@ -282,7 +282,7 @@ class Exchange(ExchangeOutput):
         if self._golden.is_golden:
             self._drawings.append(self._draw_golden)
 
-    def _settle_at_rug(self, account: Account) -> None:
+    def _settle_at_rug(self, account: VenueAccount) -> None:
         settled = self._market.settle_won(account, self._game.rug_tick, self.now_ns)
         if settled is not None:
             self._settled(settled)
@@ -293,7 +293,7 @@ class Exchange(ExchangeOutput):
         if deals or settled is not None:
             self._mail.post(account, self._mail.fresh_game_update(account))
 
-    def _settled(self, settled: Settled) -> None:
+    def _settled(self, settled: EndedSidebet) -> None:
         """Tell crowd and owner how a sidebet ended."""
         self.crowd.on_settled(settled)
         if self._hears(settled.account):
@@ -327,12 +327,12 @@ class Exchange(ExchangeOutput):
         self._tell_golden_hour()
         self._plan_countdown()
 
-    def _arrive(self, account: Account, link: EvidenceDelays | None, request: Request) -> None:
+    def _arrive(self, account: VenueAccount, link: EvidenceDelays | None, request: Request) -> None:
         """Carry out a request, unless the connection it came by has ended: a later one counts anew."""
         if account.connected and account.delays is link:
             self._desk.handle(account, request, self.now_ns)
 
-    def _client(self, player_id: str) -> Account:
+    def _client(self, player_id: str) -> VenueAccount:
         account = self.books.get(player_id)
         if account is None or not account.connected:
             raise InputError(f"player {player_id!r} is not connected: connect it first")

@@ -57,7 +57,7 @@ _START = Curve(
 
 
 @frozen
-class Link:
+class LinkDelays:
     """How a link delays frames: the scale of the small delays, and the chances of the large ones.
 
     ``stalls`` is the chance of a stall, ``holds`` that a frame waits for the next one, ``smears`` that
@@ -71,16 +71,16 @@ class Link:
     smear_ms: float = 0.0
 
 
-_LINKS = Choice[Link](
+_LINKS = Choice[LinkDelays](
     (
-        (Link(0.9, 0.004), 34),
-        (Link(1.15, 0.02), 20),
-        (Link(1.5, 0.055), 24),
-        (Link(3.0, 0.10, smears=0.20, smear_ms=60.0), 6),
-        (Link(2.5, 0.02, holds=0.13, smears=0.42, smear_ms=230.0), 16),
+        (LinkDelays(0.9, 0.004), 34),
+        (LinkDelays(1.15, 0.02), 20),
+        (LinkDelays(1.5, 0.055), 24),
+        (LinkDelays(3.0, 0.10, smears=0.20, smear_ms=60.0), 6),
+        (LinkDelays(2.5, 0.02, holds=0.13, smears=0.42, smear_ms=230.0), 16),
     )
 )
-_STEADY = Link(0.0, 0.0)
+_STEADY = LinkDelays(0.0, 0.0)
 
 
 class Timing:

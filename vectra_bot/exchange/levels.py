@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from vectra_bot.game import rules
 
 if TYPE_CHECKING:
-    from vectra_bot.exchange.accounts import Account
+    from vectra_bot.exchange.accounts import VenueAccount
 
 
-def gain(account: Account, amount: int) -> None:
+def gain(account: VenueAccount, amount: int) -> None:
     """Give the experience for *amount* lamports of valid stakes; practice play gives none."""
     if account.is_practice:
         return

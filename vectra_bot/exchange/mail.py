@@ -7,7 +7,7 @@ from functools import partial
 
 from msgspec import UNSET, Raw
 
-from vectra_bot.exchange.accounts import Account
+from vectra_bot.exchange.accounts import VenueAccount
 from vectra_bot.exchange.broadcast import Broadcast
 from vectra_bot.exchange.config import EvidenceDelays
 from vectra_bot.exchange.features.leaderboard import (
@@ -26,7 +26,7 @@ from vectra_bot.exchange.features.notices import (
 from vectra_bot.exchange.features.rugpool import Pool
 from vectra_bot.exchange.features.sidegames import RoundStake
 from vectra_bot.exchange.identities import Identities
-from vectra_bot.exchange.market import Deal, Market, Placed, Settled
+from vectra_bot.exchange.market import Deal, EndedSidebet, Market, Placed
 from vectra_bot.exchange.schedule import Rank, Schedule
 from vectra_bot.exchange.tape import trade_text
 from vectra_bot.game import rules
@@ -138,19 +138,19 @@ class Mail:
         self.notices: Notices | None = None
         self._crates: dict[str, tuple[Raw, Raw]] = {}
 
-    def post(self, account: Account, text: str, after_ms: int = 0) -> None:
+    def post(self, account: VenueAccount, text: str, after_ms: int = 0) -> None:
         """Deliver *text* to a client *after_ms*, and never before what was posted earlier."""
         due = max(self._schedule.now_ns + after_ms * NS_PER_MS, account.last_due_ns)
         account.last_due_ns = due
         act = partial(self._hand_over, account, account.delays, text)
         self._schedule.at(due, Rank.DELIVERY, act)
 
-    def _hand_over(self, account: Account, link: EvidenceDelays | None, text: str) -> None:
+    def _hand_over(self, account: VenueAccount, link: EvidenceDelays | None, text: str) -> None:
         """Deliver *text*, unless the connection it is for has ended: a later one has ids of its own."""
         if account.delays is link:
             self._deliver(account.player_id, text)
 
-    def post_login(self, account: Account, trace_id: str | None = None) -> None:
+    def post_login(self, account: VenueAccount, trace_id: str | None = None) -> None:
         """Say what the account holds and that the login succeeded, in the order of protocol 2.5."""
         self.post(account, self.player_update(account))
         self.post(account, self.game_update(account, self._board.row_of(account), first=True))
@@ -166,7 +166,7 @@ class Mail:
             act = partial(self._hand_over, account, account.delays, text)
             self._schedule.at(self._schedule.now_ns + after_ms * NS_PER_MS, Rank.DELIVERY, act)
 
-    def _crates_of(self, account: Account) -> tuple[Raw, Raw]:
+    def _crates_of(self, account: VenueAccount) -> tuple[Raw, Raw]:
         """Return ``crateKeys`` and ``recentCrateRewards``, the same in every update."""
         crates = self._crates.get(account.player_id)
         if crates is None and self.notices is not None:
@@ -192,12 +192,12 @@ class Mail:
         for deal in deals[-1:]:
             self.post_trade(deal, row_ms=row_ms)
 
-    def post_settled(self, settled: Settled) -> None:
+    def post_settled(self, settled: EndedSidebet) -> None:
         """Tell a client how his sidebet ended, then what the account holds."""
         self.post(settled.account, self._sidebet_result(settled))
         self.post(settled.account, self.player_update(settled.account))
 
-    def username_status(self, account: Account, trace_id: str | None = None) -> str:
+    def username_status(self, account: VenueAccount, trace_id: str | None = None) -> str:
         """Return ``usernameStatus``: the venue knows who it is."""
         payload = UsernameStatusPayload(
             id=account.player_id,
@@ -207,7 +207,7 @@ class Mail:
         fresh, span_id = self._identities.trace()
         return event_text("usernameStatus", payload, trace_id=trace_id or fresh, span_id=span_id)
 
-    def player_update(self, account: Account) -> str:
+    def player_update(self, account: VenueAccount) -> str:
         """Return ``playerUpdate`` with the account as it stands now."""
         ledger = account.ledger
         price, terms, game_id = self._market.price, self._market.terms, self._market.game_id
@@ -245,7 +245,7 @@ class Mail:
 
     def game_update(
         self,
-        account: Account,
+        account: VenueAccount,
         row: LeaderboardRow | None,
         *,
         first: bool = False,
@@ -262,11 +262,11 @@ class Mail:
             ),
         )
 
-    def shown_game_update(self, account: Account) -> str:
+    def shown_game_update(self, account: VenueAccount) -> str:
         """Return ``gameStatePlayerUpdate`` with the row on show, one tick old."""
         return self.game_update(account, self._board.row_of(account))
 
-    def fresh_game_update(self, account: Account) -> str:
+    def fresh_game_update(self, account: VenueAccount) -> str:
         """Return ``gameStatePlayerUpdate`` with the row as it stands now."""
         market = self._market
         row = make_row(
@@ -315,7 +315,7 @@ class Mail:
         self.post(stake.account, event_text(name, payload, trace_id=trace_id, span_id=span_id))
         self.post(stake.account, self.player_update(stake.account))
 
-    def _sidebet_result(self, settled: Settled) -> str:
+    def _sidebet_result(self, settled: EndedSidebet) -> str:
         account, bet = settled.account, settled.bet
         trace_id, span_id = self._identities.trace()
         payload = SidebetResultPayload(

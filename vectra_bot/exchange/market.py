@@ -10,18 +10,18 @@ from collections.abc import Callable
 
 from attrs import frozen
 
-from vectra_bot.exchange.accounts import Account, Books, Coin, Entry
+from vectra_bot.exchange.accounts import BookEntry, Books, Coin, VenueAccount
 from vectra_bot.exchange.levels import gain
 from vectra_bot.game.ledger import Fill, NoShort, OpenSidebet, SettledSidebet
 from vectra_bot.game.shorts import ShortAtRug, ShortTerms
 
 _ENTRIES = {
-    "buy": Entry.BUY,
-    "sell": Entry.SELL,
-    "forced_sell": Entry.FORCED_SELL,
-    "liquidation": Entry.LIQUIDATION,
-    "short_open": Entry.SHORT_OPEN,
-    "short_close": Entry.SHORT_CLOSE,
+    "buy": BookEntry.BUY,
+    "sell": BookEntry.SELL,
+    "forced_sell": BookEntry.FORCED_SELL,
+    "liquidation": BookEntry.LIQUIDATION,
+    "short_open": BookEntry.SHORT_OPEN,
+    "short_close": BookEntry.SHORT_CLOSE,
 }
 _OPENINGS = ("buy", "short_open")
 _NEARLY_NOTHING = (
@@ -36,7 +36,7 @@ class Deal:
     ``by_venue`` tells that the player did not ask for it: forced, liquidated, settled.
     """
 
-    account: Account
+    account: VenueAccount
     fill: Fill
     game_id: str
     number: int
@@ -49,7 +49,7 @@ class Deal:
 class Placed:
     """A sidebet that was taken; ``presale`` bets get no placed row in the history (protocol 5.4)."""
 
-    account: Account
+    account: VenueAccount
     bet: OpenSidebet
     at_ns: int
     presale: bool
@@ -57,10 +57,10 @@ class Placed:
 
 
 @frozen
-class Settled:
+class EndedSidebet:
     """A sidebet that ended; ``price`` is the rug price of a won one, else the price in force."""
 
-    account: Account
+    account: VenueAccount
     bet: SettledSidebet
     at_ns: int
     tick: int
@@ -86,16 +86,16 @@ class Market:
         self.rugged = False
         self.trade_count = 0
         self.liquidated = 0
-        self.players: list[Account] = []
+        self.players: list[VenueAccount] = []
         self.biggest: Deal | None = None
-        self.bets: list[Placed | Settled] = []
+        self.bets: list[Placed | EndedSidebet] = []
         self.capped = 0
         self.on_deal: Callable[[Deal], None] | None = None
         self.on_placed: Callable[[Placed], None] | None = None
         self._trades = 0
-        self._open_bets: deque[tuple[int, Account]] = deque()
-        self._leveraged: dict[str, Account] = {}
-        self._shorts: dict[str, Account] = {}
+        self._open_bets: deque[tuple[int, VenueAccount]] = deque()
+        self._leveraged: dict[str, VenueAccount] = {}
+        self._shorts: dict[str, VenueAccount] = {}
         self._closing: dict[str, str | None] = {}
 
     def begin_game(self, game_id: str) -> None:
@@ -148,7 +148,7 @@ class Market:
         return self.move(tick, price)
 
     def buy(
-        self, account: Account, amount: int, trace_id: str | None = None, leverage: int = 1
+        self, account: VenueAccount, amount: int, trace_id: str | None = None, leverage: int = 1
     ) -> Deal:
         """Buy for *amount* lamports at the price in force; raises what the ledger raises."""
         fill = account.ledger.buy(amount, self.price, self.tick, leverage)
@@ -156,18 +156,18 @@ class Market:
             self._leveraged[account.player_id] = account
         return self._traded(account, fill, trace_id)
 
-    def sell(self, account: Account, percentage: int, trace_id: str | None = None) -> Deal:
+    def sell(self, account: VenueAccount, percentage: int, trace_id: str | None = None) -> Deal:
         """Sell *percentage* of the position at the price in force; raises what the ledger raises."""
         fill = account.ledger.sell(percentage, self.price, self.tick)
         return self._traded(account, fill, trace_id)
 
-    def open_short(self, account: Account, amount: int, trace_id: str | None = None) -> Deal:
+    def open_short(self, account: VenueAccount, amount: int, trace_id: str | None = None) -> Deal:
         """Open a short of *amount* lamports (unverified); raises what the ledger raises."""
         fill = account.ledger.open_short(amount, self.price, self.tick, self.terms)
         self._shorts[account.player_id] = account
         return self._traded(account, fill, trace_id)
 
-    def close_short(self, account: Account, trace_id: str | None = None) -> Deal | None:
+    def close_short(self, account: VenueAccount, trace_id: str | None = None) -> Deal | None:
         """Close the short at the price in force; None if the terms settle it at the next tick.
 
         Raises:
@@ -180,14 +180,14 @@ class Market:
             return None
         return self._close(account, trace_id, by_venue=False)
 
-    def is_closing(self, account: Account) -> bool:
+    def is_closing(self, account: VenueAccount) -> bool:
         """Return whether the account's short is settled at the next tick."""
         return account.player_id in self._closing
 
-    def place_sidebet(self, account: Account, amount: int, at_ns: int) -> Placed:
+    def place_sidebet(self, account: VenueAccount, amount: int, at_ns: int) -> Placed:
         """Bet that the game rugs within 40 ticks; raises what the ledger raises."""
         bet = account.ledger.place_sidebet(amount, self.tick)
-        self.books.post(account, Entry.SIDEBET, -amount, -bet.bonus)
+        self.books.post(account, BookEntry.SIDEBET, -amount, -bet.bonus)
         self._wager(account, amount)
         self._open_bets.append((bet.end_tick, account))
         self.join(account)
@@ -197,21 +197,21 @@ class Market:
             self.on_placed(placed)
         return placed
 
-    def settle_lost(self, at_ns: int) -> list[Settled]:
+    def settle_lost(self, at_ns: int) -> list[EndedSidebet]:
         """Settle the sidebets whose last tick has arrived alive (protocol 7)."""
-        lost: list[Settled] = []
+        lost: list[EndedSidebet] = []
         while self._open_bets and self._open_bets[0][0] <= self.tick:
             _, account = self._open_bets.popleft()
             lost.append(self._settle(account, None, at_ns))
         return lost
 
-    def settle_won(self, account: Account, rug_tick: int, at_ns: int) -> Settled | None:
+    def settle_won(self, account: VenueAccount, rug_tick: int, at_ns: int) -> EndedSidebet | None:
         """Settle the open sidebet of *account*, if it has one, with the rug price in force."""
         if account.ledger.sidebet is None:
             return None
         return self._settle(account, rug_tick, at_ns)
 
-    def liquidate(self, account: Account) -> list[Deal]:
+    def liquidate(self, account: VenueAccount) -> list[Deal]:
         """Sell all of *account* at the rug price and end its short, if it holds anything."""
         deals: list[Deal] = []
         if account.ledger.short is not None:
@@ -228,7 +228,7 @@ class Market:
         deal, self.biggest = self.biggest, None
         return deal
 
-    def join(self, account: Account) -> None:
+    def join(self, account: VenueAccount) -> None:
         """Take *account* up among the players of the game; what it shows has changed."""
         account.interacted = True
         account.touch()
@@ -255,12 +255,12 @@ class Market:
             if not short.value(self.price, self.terms):
                 deals.append(self._close(account, None, by_venue=True))
 
-    def _close(self, account: Account, trace_id: str | None, *, by_venue: bool) -> Deal:
+    def _close(self, account: VenueAccount, trace_id: str | None, *, by_venue: bool) -> Deal:
         short = account.ledger.short
         value = 0 if short is None else short.value(self.price, self.terms)
         return self._closed(account, value, trace_id, by_venue=by_venue)
 
-    def _end_short(self, account: Account) -> Deal:
+    def _end_short(self, account: VenueAccount) -> Deal:
         """Give an open short what the terms say it receives at the rug (unknown: protocol 8)."""
         short = account.ledger.short
         at_rug = self.terms.at_rug
@@ -273,7 +273,7 @@ class Market:
         return self._closed(account, value, trace_id, by_venue=not asked)
 
     def _closed(
-        self, account: Account, value: int, trace_id: str | None, *, by_venue: bool
+        self, account: VenueAccount, value: int, trace_id: str | None, *, by_venue: bool
     ) -> Deal:
         fill = account.ledger.close_short(self.price, self.tick, value, rugged=self.rugged)
         self._shorts.pop(account.player_id, None)
@@ -281,7 +281,7 @@ class Market:
         return self._traded(account, fill, trace_id, by_venue=by_venue)
 
     def _traded(
-        self, account: Account, fill: Fill, trace_id: str | None, *, by_venue: bool = False
+        self, account: VenueAccount, fill: Fill, trace_id: str | None, *, by_venue: bool = False
     ) -> Deal:
         sign = -1 if fill.kind in _OPENINGS else 1
         self.books.post(account, _ENTRIES[fill.kind], sign * fill.amount, sign * fill.bonus)
@@ -304,17 +304,17 @@ class Market:
             self.on_deal(deal)
         return deal
 
-    def _wager(self, account: Account, amount: int) -> None:
+    def _wager(self, account: VenueAccount, amount: int) -> None:
         if not account.is_practice:
             account.wagered += amount
 
-    def _settle(self, account: Account, rug_tick: int | None, at_ns: int) -> Settled:
+    def _settle(self, account: VenueAccount, rug_tick: int | None, at_ns: int) -> EndedSidebet:
         bet = account.ledger.settle_sidebet(rug_tick, self.tick)
         if bet is None:
             raise AssertionError(f"sidebet of {account.player_id} has no end at tick {self.tick}")
-        self.books.post(account, Entry.SIDEBET_PAYOUT, bet.payout, bet.bonus)
+        self.books.post(account, BookEntry.SIDEBET_PAYOUT, bet.payout, bet.bonus)
         gain(account, bet.amount)
         account.touch()
-        settled = Settled(account, bet, at_ns, self.tick, self.price, account.coin)
+        settled = EndedSidebet(account, bet, at_ns, self.tick, self.price, account.coin)
         self.bets.append(settled)
         return settled

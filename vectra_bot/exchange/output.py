@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from vectra_bot.exchange.accounts import Account, Books, Money
+from vectra_bot.exchange.accounts import Books, Money, VenueAccount
 from vectra_bot.exchange.broadcast import Broadcast
 from vectra_bot.exchange.config import (
     ExchangeConfig,
@@ -159,7 +159,7 @@ class ExchangeOutput:
         """Return the first frame of a connection without a login."""
         return self._broadcast.snapshot()
 
-    def _hears(self, account: Account) -> bool:
+    def _hears(self, account: VenueAccount) -> bool:
         """Return whether what concerns *account* alone is sent."""
         return account.connected or self.config.crowd_mail
 
@@ -202,7 +202,7 @@ class ExchangeOutput:
             self._announce_event("goldenHourDrawing", payload)
             self._state_account(drawing.winner)
 
-    def _state_account(self, account: Account) -> None:
+    def _state_account(self, account: VenueAccount) -> None:
         if self._hears(account):
             self._mail.post(account, self._mail.player_update(account))
 

@@ -70,7 +70,7 @@ class Unexplained:
 
 
 @frozen
-class Statement:
+class AccountUpdate:
     """A player update as the account understood it.
 
     ``effects`` are the pending effects it showed, oldest first; ``explained`` is False when its change of
@@ -375,7 +375,7 @@ class Account:
                 self.lots[index] = lot
                 return
 
-    def state_update(self, update: PlayerUpdate) -> Statement:
+    def state_update(self, update: PlayerUpdate) -> AccountUpdate:
         """Take in a player update and say which pending effects explain it.
 
         The book is not yet corrected: call :meth:`adopt` when the update is explained or given up on.
@@ -383,13 +383,13 @@ class Account:
         cash, qty = to_lamports(update.cash), to_lamports(update.position_qty)
         if self.stated is None:
             self.session_start_cash = self.game_start_cash = cash
-            return Statement(0, 0, (), explained=True, first=True)
+            return AccountUpdate(0, 0, (), explained=True, first=True)
         delta_cash = cash - to_lamports(self.stated.cash)
         delta_qty = qty - self._stated_qty
         delta_bonus = to_lamports(update.bonus_balance - self.stated.bonus_balance)
         effects = self._match(delta_cash, delta_qty)
         explained = bool(effects) or (delta_cash == 0 and delta_qty == 0)
-        return Statement(delta_cash, delta_qty, effects, explained, delta_bonus=delta_bonus)
+        return AccountUpdate(delta_cash, delta_qty, effects, explained, delta_bonus=delta_bonus)
 
     def _match(self, delta_cash: int, delta_qty: int) -> tuple[Effect, ...]:
         """Return the pending effects that add up to the change: one alone, else the oldest few."""
@@ -404,7 +404,7 @@ class Account:
                 return tuple(self._pending)[:count]
         return ()
 
-    def adopt(self, update: PlayerUpdate, statement: Statement, tick: int) -> bool:
+    def adopt(self, update: PlayerUpdate, statement: AccountUpdate, tick: int) -> bool:
         """Make *update* the stated account; return False if the book had to be corrected.
 
         A change that *statement* leaves unexplained is kept: evidence that comes later may explain it. An

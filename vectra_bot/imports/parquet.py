@@ -18,8 +18,14 @@ import attrs
 
 from vectra_bot.clock import WallClock
 from vectra_bot.errors import InputError
-from vectra_bot.imports.arrow.conform import Envelope, conform
-from vectra_bot.imports.arrow.files import Batch, ForeignFile, foreign_file, groups_of, read_batches
+from vectra_bot.imports.arrow.conform import EnvelopeDefaults, conform
+from vectra_bot.imports.arrow.files import (
+    ForeignFile,
+    RowBatch,
+    foreign_file,
+    groups_of,
+    read_batches,
+)
 from vectra_bot.imports.arrow.names import Names, match_names, snake
 from vectra_bot.imports.bulk import BulkSession, digest_of, make_room, plain_header, session_of
 from vectra_bot.imports.config import SOURCE, ImportConfig, finished_event
@@ -169,14 +175,14 @@ class _Import:
             for bulk in writing.values():
                 bulk.abandon()
 
-    def _tell(self, file: ForeignFile, batch: Batch) -> None:
+    def _tell(self, file: ForeignFile, batch: RowBatch) -> None:
         part = file.path.stat().st_size * int(batch.rows[-1]) // max(batch.of_rows, 1)
         self.config.progress(str(self.root), min(self._read + part, self._total), self._total)
 
     def _write(
         self,
         session: _Session,
-        chosen: tuple[Batch, Any],
+        chosen: tuple[RowBatch, Any],
         report: FileReport,
         writing: dict[str, BulkSession],
     ) -> None:
@@ -192,7 +198,7 @@ class _Import:
         unused = {name for name in names.unused if snake(name) not in _KNOWN}
         report.unused = sorted({*report.unused, *unused})
         ids = f"{session.session_id}:{self.reports.index(report) + 1}"
-        envelope = Envelope(ids, self.config.venue_name, Mode.REPLAY, SOURCE)
+        envelope = EnvelopeDefaults(ids, self.config.venue_name, Mode.REPLAY, SOURCE)
         made = conform(table, batch.doc_type, names, envelope, batch.rows[rows])
         good = len(made.kept)
         if session.done:
@@ -278,11 +284,11 @@ def _refuse(report: FileReport, rows: Any, reason: str, value: str) -> None:
         report.refuse(int(row), reason, value)
 
 
-def _named(batch: Batch, wanted: str) -> str | None:
+def _named(batch: RowBatch, wanted: str) -> str | None:
     return next((name for name in batch.table.column_names if snake(name) == wanted), None)
 
 
-def _sessions_of(file: ForeignFile, batch: Batch) -> Iterator[tuple[str | None, Any]]:
+def _sessions_of(file: ForeignFile, batch: RowBatch) -> Iterator[tuple[str | None, Any]]:
     """Yield whose rows a batch has: a session's name, None for no name, and the rows' indices."""
     import numpy as np
 
@@ -294,7 +300,7 @@ def _sessions_of(file: ForeignFile, batch: Batch) -> Iterator[tuple[str | None, 
         yield (file.session_id if value is None else value), rows
 
 
-def _numbers_of(batch: Batch) -> Any:
+def _numbers_of(batch: RowBatch) -> Any:
     """Return the rows' own numbers, None unless each has one."""
     import pyarrow as pa
 

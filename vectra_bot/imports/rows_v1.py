@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 from vectra_bot.errors import InputError
-from vectra_bot.imports.arrow.conform import Envelope, conform
+from vectra_bot.imports.arrow.conform import EnvelopeDefaults, conform
 from vectra_bot.imports.arrow.files import rows_at_once
 from vectra_bot.imports.arrow.names import match_names
 from vectra_bot.imports.bulk import BulkSession, digest_of, make_room, plain_header
@@ -219,7 +219,7 @@ class OldRows:
         table = mapped.table.filter(pa.array(new))
         if mapped.doc_type is DocType.WS_EVENT and "raw_json" in table.column_names:
             table = _with_traces(table)
-        envelope = Envelope(name, VENUE, Mode.REPLAY, SOURCE)
+        envelope = EnvelopeDefaults(name, VENUE, Mode.REPLAY, SOURCE)
         names = match_names(mapped.doc_type, table.column_names)
         made = conform(table, mapped.doc_type, names, envelope, numbers[new])
         for number, reason, value in made.bad:

@@ -36,7 +36,7 @@ from vectra_bot.loading import resolve_strategy
 from vectra_bot.models import Document, Frame, Mode
 from vectra_bot.models.times import NS_PER_S
 from vectra_bot.plugins import PluginManager
-from vectra_bot.report.session import SessionStats, assumed_rounds
+from vectra_bot.report.session import SessionTally, assumed_rounds
 from vectra_bot.session.header import make_header
 from vectra_bot.session.shell import NoGateway, Shell
 from vectra_bot.store.parquet.builder import begin_session, build_parts
@@ -315,7 +315,7 @@ class _FrameSink:
 
 
 @attrs.define
-class _CountingStats(SessionStats):
+class _CountingStats(SessionTally):
     """Counts the documents that are stored."""
 
     report: FileReport = attrs.field(init=False)

@@ -28,7 +28,7 @@ from vectra_bot.journal.lock import is_being_written
 from vectra_bot.journal.segments import (
     CHUNK_BYTES,
     Segment,
-    Source,
+    SegmentSource,
     foreign_file,
     form_of,
     open_segment,
@@ -46,7 +46,7 @@ _PAUSE_S: Final = 0.002
 class _Walk:
     """Goes from entry to entry of a binary segment, up to where none stands whole."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: SegmentSource) -> None:
         self.at = 0  # where the walk has come to in the file
         self._source = source
         self._data = source.head
@@ -177,7 +177,7 @@ class JournalReader:
             if self.torn:
                 return
 
-    def _binary(self, index: int, source: Source) -> Iterator[Entry]:
+    def _binary(self, index: int, source: SegmentSource) -> Iterator[Entry]:
         """Yield the entries of a binary segment; a group comes whole or not at all."""
         names, last_kind, walk, tries = _NAMES, LAST_KIND, _Walk(source), 0
         before = last = self.last_seq
@@ -260,14 +260,14 @@ class JournalReader:
         self._tear(self.end, torn)
         return False
 
-    def _is_being_stored(self, source: Source, walk: _Walk, group: list[Entry]) -> bool:
+    def _is_being_stored(self, source: SegmentSource, walk: _Walk, group: list[Entry]) -> bool:
         """Return whether a writer may be about to store what is not whole here."""
         if self._ours or source.compressed or (walk.is_at_no_header() and not group):
             return False
         return is_being_written(source.path)
 
     def _finish(
-        self, index: int, end: int, source: Source, walk: _Walk, group: list[Entry]
+        self, index: int, end: int, source: SegmentSource, walk: _Walk, group: list[Entry]
     ) -> None:
         """Tell the end of a segment from a torn tail, and that from damage."""
         begun = bool(group) or not walk.is_at_no_header()
@@ -290,7 +290,7 @@ class JournalReader:
         self.end = end
         self.torn, self.torn_bytes, self.torn_entries = True, torn.bytes, torn.entries
 
-    def _text(self, index: int, source: Source) -> Iterator[Entry]:
+    def _text(self, index: int, source: SegmentSource) -> Iterator[Entry]:
         """Yield the entries of a segment of text, as older versions wrote it."""
         segment, offset, last_given = self._segments[index], 0, index == len(self._segments) - 1
         lines = source.lines()

@@ -38,7 +38,7 @@ from vectra_bot.journal.format import (
 from vectra_bot.journal.lock import SessionLock
 from vectra_bot.journal.segments import (
     Segment,
-    Source,
+    SegmentSource,
     find_segments,
     form_of,
     open_segment,
@@ -246,7 +246,7 @@ def _content(segment: Segment | None) -> _Content:
         return _Content(damaged=True)
 
 
-def _binary(source: Source) -> _Content:
+def _binary(source: SegmentSource) -> _Content:
     blocks, content = [source.head], _Content()
     try:
         # In small steps: what was unpacked before the damage is not lost with it.
@@ -275,7 +275,7 @@ def _is_unfinished(data: bytes, at: int) -> bool:
     return not any(item.code > LAST_KIND for item in rest) and not any(ends[:-1])
 
 
-def _text(source: Source) -> _Content:
+def _text(source: SegmentSource) -> _Content:
     """Return the lines of an old segment as entries; numbers that it left out on purpose are skips."""
     content, last, damaged_before = _Content(text=True), -1, False
     with contextlib.suppress(JournalError):

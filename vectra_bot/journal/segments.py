@@ -88,7 +88,7 @@ def parts_record(directory: Path, number: int) -> Path:
 
 
 @attrs.define
-class Source:
+class SegmentSource:
     """The bytes of one segment, front to back, unpacked if they are compressed.
 
     Attributes:
@@ -135,7 +135,7 @@ class Source:
 
 
 @contextmanager
-def open_segment(path: Path) -> Iterator[Source]:
+def open_segment(path: Path) -> Iterator[SegmentSource]:
     """Open a file of entries.
 
     Raises:
@@ -165,7 +165,7 @@ def open_segment(path: Path) -> Iterator[Source]:
             raise JournalError(
                 f"{path}: not a {path.suffix[1:]} file, it begins with {magic!r}; restore it"
             )
-        source = Source(path, compressed, stream)
+        source = SegmentSource(path, compressed, stream)
         source.head = source.read(_HEAD_BYTES)
         yield source
 

@@ -136,7 +136,7 @@ def _plain(value: Any) -> Any:
 
 
 @define
-class SessionStats:
+class SessionTally:
     """Watches a session from outside the engine; memory does not grow with its length.
 
     ``rounds`` has the odds of the side games by name, which no frame tells.

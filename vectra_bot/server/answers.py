@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from vectra_bot.exchange import Exchange
-from vectra_bot.exchange.accounts import Account, Entry, Money
+from vectra_bot.exchange.accounts import BookEntry, Money, VenueAccount
 from vectra_bot.exchange.identities import Identities
 from vectra_bot.models.times import NS_PER_S
 from vectra_bot.wire.amounts import sol_number
@@ -40,7 +40,7 @@ class Answers:
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
         self._identities = Identities(f"{exchange.config.seed}/answers")
-        self._ranking: list[tuple[Account, int]] = []
+        self._ranking: list[tuple[VenueAccount, int]] = []
         self._ranked_at = -1
 
     def text(
@@ -74,7 +74,7 @@ class Answers:
         username = None if account is None else account.username
         return {"id": player_id, "hasUsername": username is not None, "username": username}
 
-    def _ranked(self) -> list[tuple[Account, int]]:
+    def _ranked(self) -> list[tuple[VenueAccount, int]]:
         """Return who has won or lost anything since the start, the best first, with lamports.
 
         Sorted at most once a second of the exchange: there may be thousands of accounts.
@@ -83,7 +83,7 @@ class Answers:
         if second == self._ranked_at:
             return self._ranking
         gains = [
-            (account, account.flows.balance(Money.SOL) - account.flows.total(Entry.DEPOSIT))
+            (account, account.flows.balance(Money.SOL) - account.flows.total(BookEntry.DEPOSIT))
             for account in self._exchange.books.all()
             if account.interacted
         ]
@@ -112,7 +112,7 @@ class Answers:
         }
 
 
-def _entry(account: Account, gain: int) -> dict[str, Any]:
+def _entry(account: VenueAccount, gain: int) -> dict[str, Any]:
     return {
         "playerId": account.player_id,
         "username": account.username,

@@ -25,7 +25,7 @@ from vectra_bot.server.clients import Broadcasts, Client
 from vectra_bot.server.counts import Counts
 from vectra_bot.server.driver import Driver
 from vectra_bot.server.faults import Faults
-from vectra_bot.server.limits import Bucket, ServerLimits, Verdict
+from vectra_bot.server.limits import Bucket, MessageVerdict, ServerLimits
 from vectra_bot.server.origin import Visitors
 from vectra_bot.server.pace import Pace
 from vectra_bot.server.reception import Reception
@@ -338,7 +338,7 @@ class ExchangeServer:
             return
         if client.outbox.transport is None:  # it polls: nobody has looked at the message yet
             whole = f"4{data}" if isinstance(data, str) else data
-            if self._reception.admit(client, whole) is not Verdict.TAKEN:
+            if self._reception.admit(client, whole) is not MessageVerdict.TAKEN:
                 return
         if not isinstance(data, str):
             self._end(client, "binary frame")

@@ -14,7 +14,7 @@ from attrs import define, field
 
 from vectra_bot.clock import Clock
 from vectra_bot.server.faults import Faults
-from vectra_bot.server.limits import Bucket, Verdict
+from vectra_bot.server.limits import Bucket, MessageVerdict
 from vectra_bot.server.tokens import Login
 from vectra_bot.server.transport import Outbox, Prepared
 
@@ -87,7 +87,7 @@ class Client:
         """Return who is logged in, None before ``authenticate``."""
         return None if self.login is None else self.login.player_id
 
-    def take(self, cost: float) -> Verdict:
+    def take(self, cost: float) -> MessageVerdict:
         """Charge the client for one message."""
         return self.bucket.take(cost, self.clock.monotonic_ns())
 

@@ -44,7 +44,7 @@ class _Kind(Enum):
 
 
 @define(eq=False, kw_only=True)
-class Fault:
+class ArmedFault:
     """One armed fault; ``hits`` counts the messages it touched."""
 
     kind: _Kind
@@ -111,7 +111,7 @@ class Faults:
         kick: Callable[[Client | str | None, str], int],
         half_open: Callable[[Client | str | None], int],
     ) -> None:
-        self._armed: list[Fault] = []
+        self._armed: list[ArmedFault] = []
         self._kick = kick
         self._half_open = half_open
 
@@ -126,11 +126,11 @@ class Faults:
 
     def drop(
         self, *, event: str | None = None, client: Client | str | None = None, count: int = 1
-    ) -> Fault:
+    ) -> ArmedFault:
         """Do not send the next *count* messages."""
         return self._arm(_Kind.DROP, event, client, count)
 
-    def no_ack(self, *, client: Client | str | None = None, count: int = 1) -> Fault:
+    def no_ack(self, *, client: Client | str | None = None, count: int = 1) -> ArmedFault:
         """Carry out the next *count* requests and never acknowledge them."""
         return self._arm(_Kind.DROP, "ack", client, count)
 
@@ -141,7 +141,7 @@ class Faults:
         event: str | None = None,
         client: Client | str | None = None,
         count: int = 1,
-    ) -> Fault:
+    ) -> ArmedFault:
         """Hold the client's stream back from the next matching message on, for *seconds*, in order."""
         fault = self._arm(_Kind.DELAY, event, client, count)
         fault.seconds = seconds
@@ -149,13 +149,13 @@ class Faults:
 
     def duplicate(
         self, *, event: str | None = None, client: Client | str | None = None, count: int = 1
-    ) -> Fault:
+    ) -> ArmedFault:
         """Send the next *count* messages twice."""
         return self._arm(_Kind.DUPLICATE, event, client, count)
 
     def reorder(
         self, *, event: str | None = None, client: Client | str | None = None, count: int = 1
-    ) -> Fault:
+    ) -> ArmedFault:
         """Let each of the next *count* messages be overtaken by the one after it."""
         return self._arm(_Kind.REORDER, event, client, count)
 
@@ -166,20 +166,20 @@ class Faults:
         event: str | None = None,
         client: Client | str | None = None,
         count: int = 1,
-    ) -> Fault:
+    ) -> ArmedFault:
         """Send ``change(text)`` in place of the next *count* texts; an unchanged text does not count."""
         fault = self._arm(_Kind.CONTRADICT, event, client, count)
         fault.change = change
         return fault
 
-    def lie_about_seed(self, *, client: Client | str | None = None) -> Fault:
+    def lie_about_seed(self, *, client: Client | str | None = None) -> ArmedFault:
         """Reveal one finished game with a wrong seed: the next that rugs, wherever it is shown from then on.
 
         ``fault.hits`` is above 0 once the lie was told.
         """
         return self._lasting(_SeedLie(), client)
 
-    def lie_about_price(self, *, client: Client | str | None = None) -> Fault:
+    def lie_about_price(self, *, client: Client | str | None = None) -> ArmedFault:
         """Send one live tick from tick 2 on with a wrong price, in that frame only."""
         return self._lasting(_PriceLie(), client)
 
@@ -206,15 +206,15 @@ class Faults:
             messages = fault.apply(client, messages)
         return messages
 
-    def _lasting(self, change: Callable[[str], str], client: Client | str | None) -> Fault:
+    def _lasting(self, change: Callable[[str], str], client: Client | str | None) -> ArmedFault:
         fault = self._arm(_Kind.CONTRADICT, "gameStateUpdate", client, 2**62)
         fault.change = change
         return fault
 
     def _arm(
         self, kind: _Kind, event: str | None, client: Client | str | None, count: int
-    ) -> Fault:
-        fault = Fault(kind=kind, event=event, target=client, count=count)
+    ) -> ArmedFault:
+        fault = ArmedFault(kind=kind, event=event, target=client, count=count)
         self._armed.append(fault)
         return fault
 

@@ -51,7 +51,7 @@ class ServerLimits:
     ping_timeout_s: float = field(default=20.0, validator=_positive)
 
 
-class Verdict(Enum):
+class MessageVerdict(Enum):
     """What becomes of a message: taken, refused with an answer, or the last of its connection."""
 
     TAKEN = "taken"
@@ -69,14 +69,14 @@ class Bucket:
         self._left = float(burst)
         self._at_ns = now_ns
 
-    def take(self, cost: float, now_ns: int) -> Verdict:
+    def take(self, cost: float, now_ns: int) -> MessageVerdict:
         """Take *cost* for one message at *now_ns* (monotonic nanoseconds)."""
         gained = (now_ns - self._at_ns) / NS_PER_S * self._rate
         self._at_ns = now_ns
         self._left = min(self._burst, self._left + gained) - cost
         if self._left >= 0:
-            return Verdict.TAKEN
-        return Verdict.REFUSED if self._left >= self._least else Verdict.LAST
+            return MessageVerdict.TAKEN
+        return MessageVerdict.REFUSED if self._left >= self._least else MessageVerdict.LAST
 
 
 def ack_id_of(text: str) -> int | None:

@@ -19,7 +19,7 @@ from vectra_bot.server.answers import ANSWERED, Answers
 from vectra_bot.server.clients import Client
 from vectra_bot.server.counts import Counts
 from vectra_bot.server.driver import Driver
-from vectra_bot.server.limits import ServerLimits, Verdict, ack_id_of
+from vectra_bot.server.limits import MessageVerdict, ServerLimits, ack_id_of
 from vectra_bot.server.tokens import TokenTable
 from vectra_bot.server.transport import Prepared
 from vectra_bot.wire.frames import ack_text
@@ -47,21 +47,21 @@ class Reception:
     end: Callable[[Client, str], None]
     changed: Callable[[], None]
 
-    def admit(self, client: Client, data: str | bytes) -> Verdict:
+    def admit(self, client: Client, data: str | bytes) -> MessageVerdict:
         """Say whether an Engine.IO message may go on; a refused request has been answered."""
         if client.gone:
-            return Verdict.LAST
+            return MessageVerdict.LAST
         if not isinstance(data, str) or data[:2] in ("45", "46"):
             return self._last(client, "binary frame")
         if not _ENGINE.match(data):
             return self._last(client, "malformed frame")
         cost = _JOIN_COST if data.startswith("40") else 1
         verdict = client.take(cost)
-        if verdict is Verdict.LAST:
+        if verdict is MessageVerdict.LAST:
             return self._last(client, "flood")
-        if verdict is Verdict.REFUSED:
+        if verdict is MessageVerdict.REFUSED:
             if not data.startswith("4"):
-                return Verdict.TAKEN  # a heartbeat costs, but is never withheld
+                return MessageVerdict.TAKEN  # a heartbeat costs, but is never withheld
             self.refuse(client, ack_id_of(data), _TOO_MANY)
         return verdict
 
@@ -75,7 +75,7 @@ class Reception:
                 self.end(client, "malformed frame")
                 return
             self.refuse(client, ack_id_of(text), "Unusable payload")
-            if client.take(_UNUSABLE_COST) is Verdict.LAST:
+            if client.take(_UNUSABLE_COST) is MessageVerdict.LAST:
                 self.end(client, "flood")
             return
         self._act(client, request, text)
@@ -94,9 +94,9 @@ class Reception:
             del self.players[login.player_id]
             self.exchange.disconnect(login.player_id)
 
-    def _last(self, client: Client, reason: str) -> Verdict:
+    def _last(self, client: Client, reason: str) -> MessageVerdict:
         self.end(client, reason)
-        return Verdict.LAST
+        return MessageVerdict.LAST
 
     def _act(self, client: Client, request: Request, text: str) -> None:
         if request.event == "authenticate":

@@ -19,7 +19,7 @@ from typing import Any
 from aiohttp import WSMsgType, web
 from engineio import packet as eio_packet
 
-from vectra_bot.server.limits import Verdict
+from vectra_bot.server.limits import MessageVerdict
 
 _TEXT, _CLOSE = 0x81, 0x88
 _POLICY_VIOLATION = 1008
@@ -87,7 +87,7 @@ class Outbox(asyncio.Queue[Any]):
         self.muted = False
         self.closed = False
         self.on_overflow: Callable[[], None] | None = None
-        self.on_input: Callable[[str | bytes], Verdict] | None = None
+        self.on_input: Callable[[str | bytes], MessageVerdict] | None = None
         self._most_bytes = most_bytes
         self._most_packets = most_packets
 
@@ -209,10 +209,10 @@ class Socket:
             if self._outbox.muted:
                 continue
             data: str | bytes = message.data
-            verdict = Verdict.TAKEN
+            verdict = MessageVerdict.TAKEN
             if self._outbox.on_input is not None:
                 verdict = self._outbox.on_input(data)
-            if verdict is Verdict.TAKEN:
+            if verdict is MessageVerdict.TAKEN:
                 return data
-            if verdict is Verdict.LAST:
+            if verdict is MessageVerdict.LAST:
                 raise OSError("the message ended the connection")

@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 @define
-class Flusher:
+class SegmentCloser:
     """Closes old segments of one session and says when what was asked for stands in the store.
 
     Attributes:

@@ -31,9 +31,9 @@ from vectra_bot.models import (
 )
 from vectra_bot.models.times import NS_PER_S
 from vectra_bot.plugins import PluginManager
-from vectra_bot.report.session import SessionStats
+from vectra_bot.report.session import SessionTally
 from vectra_bot.session.config import FlushFlag, StopFlag
-from vectra_bot.session.flushing import FLUSH_SECONDS, Flusher
+from vectra_bot.session.flushing import FLUSH_SECONDS, SegmentCloser
 from vectra_bot.session.header import make_header, new_session_id
 from vectra_bot.session.recovery import recover_store
 from vectra_bot.session.runner import make_report
@@ -169,7 +169,7 @@ class RecordReport:
 
 
 @define
-class _RecordStats(SessionStats):
+class _RecordStats(SessionTally):
     """Counts what is stored."""
 
     told: Told | None = None
@@ -297,7 +297,7 @@ def _header(plan: _Plan, start_ns: int) -> dict[str, Any]:
 async def _drive(shell: Shell, plan: _Plan, auditor: FairAuditor, clock: Clock) -> str:
     """Take in what the feed brings until there is a reason to end; return it."""
     config, feed = plan.config, plan.feed
-    flusher = Flusher(shell, clock, config.flush, config.flush_seconds, config.flushed)
+    flusher = SegmentCloser(shell, clock, config.flush, config.flush_seconds, config.flushed)
     end_ns = None
     if config.seconds is not None:
         end_ns = clock.monotonic_ns() + int(config.seconds * NS_PER_S)

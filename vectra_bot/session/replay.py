@@ -28,7 +28,7 @@ from vectra_bot.models import (
     SendResult,
 )
 from vectra_bot.plugins import PluginManager
-from vectra_bot.report.session import Report, SessionStats, assumed_rounds
+from vectra_bot.report.session import Report, SessionTally, assumed_rounds
 from vectra_bot.serde import canonical_json, command_to_json
 from vectra_bot.session.config import StopFlag
 from vectra_bot.session.header import engine_of, make_header, new_session_id, profile_of, rounds_of
@@ -72,7 +72,7 @@ class ReplayConfig:
 
 
 @frozen(kw_only=True)
-class Difference:
+class Divergence:
     """The first place where a replay decided otherwise; None stands for no command."""
 
     index: int
@@ -91,7 +91,7 @@ class _Check:
     profile: Profile
     replayed: list[Command] = field(factory=list)
     recorded: int = 0
-    difference: Difference | None = None
+    difference: Divergence | None = None
     source_changed: bool = False
     inputs: int = 0
     last_effects: int = 0
@@ -156,7 +156,7 @@ class _Check:
     ) -> None:
         known = replayed or recorded
         if self.difference is None:
-            self.difference = Difference(
+            self.difference = Divergence(
                 index=index,
                 tick=known.tick if known else self.engine.game.tick,
                 game_id=known.game_id if known else self.engine.game.game_id,
@@ -225,7 +225,7 @@ def check_journal(path: Path) -> dict[str, Any]:
     }
 
 
-def _as_dict(difference: Difference) -> dict[str, Any]:
+def _as_dict(difference: Divergence) -> dict[str, Any]:
     return {
         "index": difference.index,
         "tick": difference.tick,
@@ -368,7 +368,7 @@ def _begin(
     journal = Journal.create(journal_directory(store, session_id), header)
     begin_session(store, session_id)
     rounds = feed.rounds if isinstance(feed, JournalFeed) else assumed_rounds()
-    stats = SessionStats(engine, rounds)
+    stats = SessionTally(engine, rounds)
     shell = Shell(engine, journal, NoGateway(), stats, store, profile, remote=place.url)
     return shell, header, store
 

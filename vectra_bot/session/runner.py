@@ -21,9 +21,9 @@ from vectra_bot.loading import StrategySource, resolve_strategy
 from vectra_bot.models import Mode
 from vectra_bot.models.times import NS_PER_S
 from vectra_bot.plugins import PluginManager
-from vectra_bot.report.session import Report, SessionStats
+from vectra_bot.report.session import Report, SessionTally
 from vectra_bot.session.config import SessionConfig, Snapshot, make_config
-from vectra_bot.session.flushing import FLUSH_SECONDS, Flusher
+from vectra_bot.session.flushing import FLUSH_SECONDS, SegmentCloser
 from vectra_bot.session.header import (
     differing,
     make_header,
@@ -163,7 +163,7 @@ async def run_session(config: SessionConfig, clock: Clock | None = None) -> Repo
     except BaseException:
         journal.abandon()
         raise
-    stats = SessionStats(engine, rounds_of(header))
+    stats = SessionTally(engine, rounds_of(header))
     shell = Shell(
         engine,
         journal,
@@ -296,7 +296,7 @@ async def _drive(shell: Shell, feed: Feed, plan: _Plan, clock: Clock) -> str:
     observer, stop = plan.config.observer, plan.config.stop
     # At full speed segments close by size alone, so that the same run leaves the same files.
     every_s = None if plan.config.speed is None else FLUSH_SECONDS
-    flusher = Flusher(shell, clock, plan.config.flush, every_s)
+    flusher = SegmentCloser(shell, clock, plan.config.flush, every_s)
     ended = "games played"
     async for item in feed:
         await shell.take(item)

@@ -34,7 +34,7 @@ from vectra_bot.models import (
     SessionEnding,
     UnknownEvent,
 )
-from vectra_bot.report.session import SessionStats
+from vectra_bot.report.session import SessionTally
 from vectra_bot.serde import canonical_json, command_to_json
 from vectra_bot.store.parquet.worker import PartsWorker
 from vectra_bot.venues.base import FeedItem, Gateway
@@ -109,7 +109,7 @@ class Shell:
     engine: Engine
     journal: Journal
     gateway: Gateway
-    stats: SessionStats
+    stats: SessionTally
     store: Path
     profile: Profile = field(factory=default_profile)
     counts: FrameCounts = field(factory=FrameCounts)

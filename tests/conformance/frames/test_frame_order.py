@@ -18,13 +18,13 @@ from tests.conformance.frames.frame_rows import (
     state_rows,
 )
 from vectra_bot.conformance.frames.frame_capture import CONNECTED, Seen, of_text
-from vectra_bot.conformance.frames.frame_order import Finding, OrderCheck
+from vectra_bot.conformance.frames.frame_order import OrderCheck, OrderFinding
 from vectra_bot.conformance.frames.frame_shapes import state_kind
 
 Change = Callable[[Rows], None]
 
 
-def follow(taken: Rows, *, strict: bool = False) -> list[Finding]:
+def follow(taken: Rows, *, strict: bool = False) -> list[OrderFinding]:
     """Return what the automaton finds in the first recording of *taken*."""
     check = OrderCheck("test", strict=strict)
     for place, row in enumerate(taken, 1):

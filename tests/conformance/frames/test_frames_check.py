@@ -19,7 +19,12 @@ from tests.conformance.frames.frame_rows import (
     save,
     state_rows,
 )
-from vectra_bot.conformance.frames.frames_check import Reference, Result, check_frames, exceptions
+from vectra_bot.conformance.frames.frames_check import (
+    FramesResult,
+    Reference,
+    check_frames,
+    exceptions,
+)
 from vectra_bot.errors import InputError
 from vectra_bot.wire.states import WireFormat
 
@@ -33,12 +38,12 @@ def reference() -> Reference:
     return Reference(GAMES)
 
 
-def check(tmp_path: Path, taken: Rows, reference: Reference, **options: Any) -> Result:
+def check(tmp_path: Path, taken: Rows, reference: Reference, **options: Any) -> FramesResult:
     """Check rows as a capture file."""
     return check_frames(save(tmp_path / "capture.jsonl", taken), reference, **options)
 
 
-def named(result: Result) -> list[str]:
+def named(result: FramesResult) -> list[str]:
     """Return every difference as a line."""
     return [difference.line() for difference in result.differences]
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vectra_bot.imports.arrow.columns import convert
-from vectra_bot.imports.arrow.conform import Conformed, Envelope, conform, flat
+from vectra_bot.imports.arrow.conform import Conformed, EnvelopeDefaults, conform, flat
 from vectra_bot.imports.arrow.files import groups_of, kind_by_columns
 from vectra_bot.imports.arrow.names import KEYS, match_names
 from vectra_bot.models import RECORDS, DocType
@@ -29,7 +29,9 @@ def made(table: pa.Table, doc_type: DocType) -> Conformed:
     table = flat(table)
     names = match_names(doc_type, table.column_names)
     rows = range(1, table.num_rows + 1)
-    return conform(table, doc_type, names, Envelope("ids", "venue"), pa.array(rows).to_numpy())
+    return conform(
+        table, doc_type, names, EnvelopeDefaults("ids", "venue"), pa.array(rows).to_numpy()
+    )
 
 
 @given(st.lists(SOL_DOUBLES, max_size=20))

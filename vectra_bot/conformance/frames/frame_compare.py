@@ -61,7 +61,7 @@ _LASTING = (
 
 
 @frozen(kw_only=True)
-class Difference:
+class FrameDifference:
     """One thing that is not the same in the capture and in our frames.
 
     Attributes:
@@ -116,7 +116,7 @@ class Learned:
             self.shapes.add(kind, seen.bodies, game, seen.place)
 
 
-def compare(capture: Learned, ours: Learned) -> Iterator[Difference]:
+def compare(capture: Learned, ours: Learned) -> Iterator[FrameDifference]:
     """Yield every difference of shapes and trace arguments."""
     yield from _compare_traces(capture)
     names = {kind.split(" ")[0] for kind in ours.shapes.kinds if kind[0] != ">"}
@@ -150,7 +150,7 @@ def compare(capture: Learned, ours: Learned) -> Iterator[Difference]:
                 yield difference
 
 
-def _compare_traces(capture: Learned) -> Iterator[Difference]:
+def _compare_traces(capture: Learned) -> Iterator[FrameDifference]:
     for (name, traced), fact in capture.traces.items():
         wanted = True if name in TRACED else False if name in UNTRACED else None
         if wanted is not None and traced is not wanted:
@@ -167,7 +167,7 @@ def _objects(shape: ObjectShape) -> str:
 
 def _compare_objects(
     capture: Learned, kind: str, path: str, shape: ObjectShape, known: ObjectShape
-) -> Iterator[Difference]:
+) -> Iterator[FrameDifference]:
     """Yield what differs in the keys and types of the objects at one place."""
     for key in {**shape.keys, **known.keys}:
         place = path if key == "*" else f"{path}.{key}".strip(".")
@@ -235,8 +235,8 @@ def _surprising(fact: Fact, objects: Fact, captured: Fact, path: str) -> bool:
 
 def _difference(
     capture: Learned, fact: Fact, *, what: str, kind: str, path: str = "", expected: str, found: str
-) -> Difference:
-    return Difference(
+) -> FrameDifference:
+    return FrameDifference(
         what=what,
         kind=kind,
         path=path.removeprefix("payload").removeprefix("."),

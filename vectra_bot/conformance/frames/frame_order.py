@@ -30,7 +30,7 @@ _ANSWER_S = 0.3  # what an order's evidence takes at most (protocol 2.3), and a 
 
 
 @frozen
-class Finding:
+class OrderFinding:
     """One place where the order is not the venue's.
 
     Attributes:
@@ -61,7 +61,7 @@ class OrderCheck:
 
     capture: str
     strict: bool = False
-    findings: list[Finding] = field(factory=list)
+    findings: list[OrderFinding] = field(factory=list)
     logged_in: bool = False
     _marked: bool = False
     _last: StateFrame | None = None
@@ -102,7 +102,7 @@ class OrderCheck:
         elif seen.event == ACK:
             self._answer(seen)
 
-    def close(self) -> list[Finding]:
+    def close(self) -> list[OrderFinding]:
         """Return every finding; call it after the last event."""
         if self._waiting:
             self._give_up()
@@ -118,7 +118,9 @@ class OrderCheck:
 
     def _find(self, kind: str, what: str, place: int, *, tolerated: bool = False) -> None:
         self.findings.append(
-            Finding(kind, what, place, self.capture, self._game_id, tolerated and not self.strict)
+            OrderFinding(
+                kind, what, place, self.capture, self._game_id, tolerated and not self.strict
+            )
         )
 
     # Public frames: the cycle.

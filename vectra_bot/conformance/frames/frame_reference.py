@@ -79,7 +79,7 @@ _TRACED = frozenset({"authenticate", "buyOrder", "sellOrder", "requestSidebet"})
 
 
 @define
-class Player:
+class ReferencePlayer:
     """The client of the reference: logs in, then goes through a script again and again."""
 
     exchange: Exchange
@@ -204,7 +204,7 @@ def own_frames(
 def _one_world(config: ExchangeConfig, games: int) -> Iterator[tuple[Seen, bool, int]]:
     exchange = Exchange(config)
     feb = config.wire_format is WireFormat.FEB
-    player = Player(exchange, exchange.client_id(), _SCRIPT + (_FEB_SCRIPT if feb else ()))
+    player = ReferencePlayer(exchange, exchange.client_id(), _SCRIPT + (_FEB_SCRIPT if feb else ()))
     player.connect(0 if config.past_records else _BONUS)
     place = 0
     next_snapshot_ns = exchange.now_ns + _SNAPSHOT_EVERY_MS * NS_PER_MS

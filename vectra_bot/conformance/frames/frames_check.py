@@ -17,8 +17,8 @@ from typing import Any
 from attrs import asdict, define, field, frozen
 
 from vectra_bot.conformance.frames.frame_capture import ACK, CONNECTED, read_capture
-from vectra_bot.conformance.frames.frame_compare import Difference, Learned, compare, unseen
-from vectra_bot.conformance.frames.frame_order import Finding, OrderCheck
+from vectra_bot.conformance.frames.frame_compare import FrameDifference, Learned, compare, unseen
+from vectra_bot.conformance.frames.frame_order import OrderCheck, OrderFinding
 from vectra_bot.conformance.frames.frame_reference import own_frames
 from vectra_bot.conformance.frames.frame_shapes import STATE, Shapes
 from vectra_bot.errors import InputError
@@ -41,7 +41,7 @@ class Known:
     found: str = "*"
     reason: str
 
-    def covers(self, difference: Difference) -> bool:
+    def covers(self, difference: FrameDifference) -> bool:
         """Return whether it speaks of *difference*."""
         if difference.what == "trace":  # which events have one is known of all of them
             return False
@@ -83,7 +83,7 @@ class Slice:
 
 
 @frozen(kw_only=True)
-class Result:
+class FramesResult:
     """What a check found.
 
     Attributes:
@@ -104,9 +104,9 @@ class Result:
     games: int
     own: dict[str, dict[str, int]]
     seen: dict[str, int]
-    differences: list[Difference]
-    excepted: list[tuple[Difference, str]]
-    tolerated: list[Finding]
+    differences: list[FrameDifference]
+    excepted: list[tuple[FrameDifference, str]]
+    tolerated: list[OrderFinding]
     only_ours: dict[str, str]
     unseen: list[str]
 
@@ -150,7 +150,7 @@ class Own:
     """Our side in one format: shapes, and what is wrong with the order of our own frames."""
 
     learned: Learned
-    findings: list[Finding]
+    findings: list[OrderFinding]
 
 
 class Reference:
@@ -183,7 +183,7 @@ class Reference:
 
 def check_frames(
     path: str | Path, reference: Reference | None = None, *, strict: bool = False
-) -> Result:
+) -> FramesResult:
     """Compare the frames of a capture with those of our exchange.
 
     Args:
@@ -210,7 +210,7 @@ def check_frames(
     own = {wire_format: reference.of(wire_format).learned for wire_format in formats}
     listed = exceptions()
     left, excepted = _sort_out(differences, listed)
-    return Result(
+    return FramesResult(
         file=str(path),
         slices=list(slices.values()),
         games=reference.games,
@@ -229,9 +229,9 @@ def _best_match(
     slices: Mapping[str, Slice],
     formats: list[WireFormat],
     reference: Reference,
-) -> tuple[list[Difference], dict[WireFormat, Learned]]:
+) -> tuple[list[FrameDifference], dict[WireFormat, Learned]]:
     """Compare shapes; recordings that do not show their format are taken as the one that fits better."""
-    best: tuple[list[Difference], dict[WireFormat, Learned]] | None = None
+    best: tuple[list[FrameDifference], dict[WireFormat, Learned]] | None = None
     for choice in _choices(slices.values(), formats):
         found = _learn(path, choice)
         differences = [
@@ -342,8 +342,8 @@ def _own(
     return Own(learned, [finding for check in checks.values() for finding in check.close()])
 
 
-def _of_order(finding: Finding, side: str) -> Difference:
-    return Difference(
+def _of_order(finding: OrderFinding, side: str) -> FrameDifference:
+    return FrameDifference(
         what=f"order-{finding.kind}",
         kind="order",
         expected="the order of protocol 3.1, 3.3 and 10",
@@ -356,10 +356,10 @@ def _of_order(finding: Finding, side: str) -> Difference:
 
 
 def _sort_out(
-    differences: Iterable[Difference], listed: Iterable[Known]
-) -> tuple[list[Difference], list[tuple[Difference, str]]]:
-    left: list[Difference] = []
-    excepted: list[tuple[Difference, str]] = []
+    differences: Iterable[FrameDifference], listed: Iterable[Known]
+) -> tuple[list[FrameDifference], list[tuple[FrameDifference, str]]]:
+    left: list[FrameDifference] = []
+    excepted: list[tuple[FrameDifference, str]] = []
     for difference in differences:
         reason = next((item.reason for item in listed if item.covers(difference)), None)
         if reason is None:
@@ -380,7 +380,7 @@ def _only_ours(
     for learned in own.values():
         for kind in learned.shapes.kinds:
             if kind not in captured:
-                probe = Difference(what="never-captured", kind=kind)
+                probe = FrameDifference(what="never-captured", kind=kind)
                 reason = next((item.reason for item in listed if item.covers(probe)), "")
                 lacking[kind] = reason
     return dict(sorted(lacking.items()))

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from vectra_bot.exchange.crowd.crowd import Crowd
-from vectra_bot.exchange.crowd.players import Player, Style
+from vectra_bot.exchange.crowd.players import CrowdPlayer, Style
 
-__all__ = ["Crowd", "Player", "Style"]
+__all__ = ["Crowd", "CrowdPlayer", "Style"]

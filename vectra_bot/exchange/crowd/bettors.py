@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from heapq import heappop, heappush
 
 from vectra_bot.exchange.crowd import tables
-from vectra_bot.exchange.crowd.players import Player, Style, weighted
+from vectra_bot.exchange.crowd.players import CrowdPlayer, Style, weighted
 from vectra_bot.exchange.crowd.shifts import Shift
 from vectra_bot.exchange.dice import Dice
-from vectra_bot.exchange.market import Market, Settled
+from vectra_bot.exchange.market import EndedSidebet, Market
 from vectra_bot.game.ledger import LedgerError
 
 _TRIES = 4  # draws for somebody who has not bet in this game
@@ -18,17 +18,19 @@ _TRIES = 4  # draws for somebody who has not bet in this game
 class Bettors:
     """The sidebets of the crowd."""
 
-    def __init__(self, market: Market, players: Sequence[Player], share: float, dice: Dice) -> None:
+    def __init__(
+        self, market: Market, players: Sequence[CrowdPlayer], share: float, dice: Dice
+    ) -> None:
         self._market = market
         self._dice = dice
         self._share = share
         self._pool = weighted(players, "bets")
         self._hours = Shift(dice, tables.QUIET_HOURS, tables.BUSY_HOURS)
         self._mood = share
-        self._again: list[tuple[int, int, Player]] = []
+        self._again: list[tuple[int, int, CrowdPlayer]] = []
         self._asked = 0
-        self._bettors: list[Player] = []
-        self.broke: list[Player] = []
+        self._bettors: list[CrowdPlayer] = []
+        self.broke: list[CrowdPlayer] = []
 
     def begin_game(self) -> int:
         """Forget the finished game; return how many will bet in the coming presale."""
@@ -61,7 +63,7 @@ class Bettors:
                 self._place(player, at_ns)
                 return
 
-    def on_settled(self, player: Player, settled: Settled) -> None:
+    def on_settled(self, player: CrowdPlayer, settled: EndedSidebet) -> None:
         """Let a player decide, after a loss, whether he bets again, when, and for how much."""
         self._choose_stake(player, won=settled.bet.won)
         if settled.bet.won or not self._dice.chance(player.stays):
@@ -70,7 +72,7 @@ class Bettors:
         due = settled.bet.end_tick + int(tables.PAUSES.at(self._dice.roll()))
         heappush(self._again, (due, self._asked, player))
 
-    def _choose_stake(self, player: Player, *, won: bool) -> None:
+    def _choose_stake(self, player: CrowdPlayer, *, won: bool) -> None:
         dice = self._dice
         if player.style is Style.MARTINGALE:
             if won or player.doublings >= tables.MOST_DOUBLINGS:
@@ -86,7 +88,7 @@ class Bettors:
                 stakes = tables.PRACTICE_STAKES if player.practice else tables.STAKES
                 player.stake = stakes.at(dice.roll()) * tables.MILLI
 
-    def _place(self, player: Player, at_ns: int) -> None:
+    def _place(self, player: CrowdPlayer, at_ns: int) -> None:
         if player.account.ledger.sidebet is not None:
             return
         amount = player.stake

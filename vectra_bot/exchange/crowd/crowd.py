@@ -15,12 +15,12 @@ from vectra_bot.exchange.crowd import tables
 from vectra_bot.exchange.crowd.bettors import Bettors
 from vectra_bot.exchange.crowd.lockstep import Lockstep, lockstep_groups
 from vectra_bot.exchange.crowd.peekers import Peekers
-from vectra_bot.exchange.crowd.players import Player, Style, make_players
+from vectra_bot.exchange.crowd.players import CrowdPlayer, Style, make_players
 from vectra_bot.exchange.crowd.traders import Traders, trade_rate
 from vectra_bot.exchange.dice import Dice
 from vectra_bot.exchange.features.sidegames import SideGames
 from vectra_bot.exchange.identities import Identities
-from vectra_bot.exchange.market import Market, Settled
+from vectra_bot.exchange.market import EndedSidebet, Market
 from vectra_bot.game.ledger import LedgerError
 from vectra_bot.game.sidegames import BBC, CANDLEFLIP
 
@@ -60,7 +60,7 @@ class Crowd:
         self._walk = Dice(identities.dice("connected"))
         self._drift = 0
         first, second = lockstep_groups(size - planted)
-        self.players: Sequence[Player] = make_players(
+        self.players: Sequence[CrowdPlayer] = make_players(
             books, identities, size, {*first, *second}, planted
         )
         self._by_id = {player.account.player_id: player for player in self.players}
@@ -136,7 +136,7 @@ class Crowd:
         if next_price is not None:
             self._peekers.act(next_price)
 
-    def on_settled(self, settled: Settled) -> None:
+    def on_settled(self, settled: EndedSidebet) -> None:
         """Tell a player how his sidebet ended."""
         player = self._by_id.get(settled.account.player_id)
         if player is not None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from vectra_bot.exchange.crowd import tables
-from vectra_bot.exchange.crowd.players import Player
+from vectra_bot.exchange.crowd.players import CrowdPlayer
 from vectra_bot.exchange.crowd.shifts import Shift
 from vectra_bot.exchange.dice import Dice
 
@@ -29,14 +29,16 @@ class Lockstep:
         buyers: who buys in the coming presale, and for how many lamports.
     """
 
-    def __init__(self, first: Sequence[Player], second: Sequence[Player], dice: Dice) -> None:
+    def __init__(
+        self, first: Sequence[CrowdPlayer], second: Sequence[CrowdPlayer], dice: Dice
+    ) -> None:
         self._first = first
         self._second = second
         self._dice = dice
         self._shift = Shift(dice, tables.DOUBLE_SHIFT, tables.SINGLE_SHIFT)
-        self._sales: dict[int, list[tuple[Player, int]]] = {}
+        self._sales: dict[int, list[tuple[CrowdPlayer, int]]] = {}
         self._amounts = [tables.LOCKSTEP_BUYS.at(dice.roll()) * tables.MILLI for _ in range(2)]
-        self.buyers: list[tuple[Player, int]] = []
+        self.buyers: list[tuple[CrowdPlayer, int]] = []
 
     @property
     def alone(self) -> bool:
@@ -68,9 +70,9 @@ class Lockstep:
             for player in group
         ]
 
-    def sales(self, tick: int) -> Sequence[tuple[Player, int]]:
+    def sales(self, tick: int) -> Sequence[tuple[CrowdPlayer, int]]:
         """Return who sells how many percent while the price of *tick* is in force."""
         return self._sales.get(tick, ())
 
-    def _plan(self, player: Player, tick: int, percentage: int) -> None:
+    def _plan(self, player: CrowdPlayer, tick: int, percentage: int) -> None:
         self._sales.setdefault(tick, []).append((player, percentage))

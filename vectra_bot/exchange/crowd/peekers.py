@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from vectra_bot.exchange.crowd import tables
-from vectra_bot.exchange.crowd.players import Player
+from vectra_bot.exchange.crowd.players import CrowdPlayer
 from vectra_bot.exchange.dice import Dice
 from vectra_bot.exchange.market import Market
 from vectra_bot.game.ledger import LedgerError
@@ -21,7 +21,7 @@ _BUY = 20 * tables.MILLI
 class Peekers:
     """The planted players."""
 
-    def __init__(self, market: Market, players: Sequence[Player], dice: Dice) -> None:
+    def __init__(self, market: Market, players: Sequence[CrowdPlayer], dice: Dice) -> None:
         self._market = market
         self._players = players
         self._dice = dice

@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from attrs import define, frozen
 
-from vectra_bot.exchange.accounts import Account, Books, Coin, Money
+from vectra_bot.exchange.accounts import Books, Coin, Money, VenueAccount
 from vectra_bot.exchange.crowd import tables
 from vectra_bot.exchange.dice import Choice, Dice
 from vectra_bot.exchange.identities import Identities
@@ -62,7 +62,7 @@ _STYLES = Choice[Style](
 
 
 @define(eq=False, kw_only=True)
-class Player:
+class CrowdPlayer:
     """One member of the crowd: his account, his habits, and what he does in the running game.
 
     Amounts are lamports. ``buys`` is what he always buys for, None if it differs; ``base_stake`` is his
@@ -70,7 +70,7 @@ class Player:
     that he bets again after a loss. ``trades`` tells whether he does more than bet.
     """
 
-    account: Account
+    account: VenueAccount
     style: Style
     bankroll: int
     bonus: int
@@ -109,7 +109,7 @@ class Player:
 
 def make_players(
     books: Books, identities: Identities, size: int, lockstep: set[int], peekers: int
-) -> list[Player]:
+) -> list[CrowdPlayer]:
     """Open the accounts of a crowd; the last *peekers* of it are planted.
 
     Within each style, kinds of money and sidebet stakes are spread evenly over their tables: otherwise the
@@ -160,7 +160,7 @@ def _make_player(
     style: Style,
     money_roll: float,
     stake_roll: float,
-) -> Player:
+) -> CrowdPlayer:
     dice = Dice(identities.dice("habits", number))
     planned = style in (Style.LOCKSTEP, Style.PEEKER)
     is_practice = not planned and money_roll > 1 - tables.PRACTICE_PLAYERS
@@ -177,7 +177,7 @@ def _make_player(
         account.select(Coin.PRACTICE)
     stakes = tables.PRACTICE_STAKES if is_practice else tables.STAKES
     stake = stakes.at(stake_roll) * tables.MILLI
-    return Player(
+    return CrowdPlayer(
         account=account,
         style=style,
         bankroll=money,
@@ -193,6 +193,6 @@ def _make_player(
     )
 
 
-def weighted(players: Sequence[Player], weight: str) -> list[Player]:
+def weighted(players: Sequence[CrowdPlayer], weight: str) -> list[CrowdPlayer]:
     """Return a pool in which each player stands as often as his style's *weight* says."""
     return [player for player in players for _ in range(getattr(HABITS[player.style], weight))]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from vectra_bot.exchange.crowd import tables
-from vectra_bot.exchange.crowd.players import HABITS, Player, weighted
+from vectra_bot.exchange.crowd.players import HABITS, CrowdPlayer, weighted
 from vectra_bot.exchange.dice import Dice
 from vectra_bot.exchange.market import Market
 from vectra_bot.game import rules
@@ -19,7 +19,7 @@ class Traders:
     """The crowd's trades, and who holds what."""
 
     def __init__(
-        self, market: Market, players: Sequence[Player], dice: Dice, *, shorts: bool
+        self, market: Market, players: Sequence[CrowdPlayer], dice: Dice, *, shorts: bool
     ) -> None:
         self._market = market
         self._dice = dice
@@ -27,10 +27,10 @@ class Traders:
         traders = [player for player in players if player.trades]
         self._presale_pool = weighted(traders, "presale")
         self._pool = weighted(traders, "trades")
-        self._holders: list[Player] = []
-        self._shorts: list[Player] = []
+        self._holders: list[CrowdPlayer] = []
+        self._shorts: list[CrowdPlayer] = []
         self._scale = 1.0
-        self.broke: list[Player] = []
+        self.broke: list[CrowdPlayer] = []
 
     def begin_game(self, scale: float) -> None:
         """Forget the finished game; *scale* says how many more than usual will hold something."""
@@ -63,7 +63,7 @@ class Traders:
         if dice.roll() * (holders + half) >= holders or not self._sell():
             self._buy(self._pool, adds=tables.ADDS)
 
-    def hold(self, player: Player, amount: int) -> None:
+    def hold(self, player: CrowdPlayer, amount: int) -> None:
         """Buy for a lockstep account; it is no holder of its own accord."""
         if not player.can_pay(amount):
             self.broke.append(player)
@@ -73,7 +73,7 @@ class Traders:
         except LedgerError:
             return
 
-    def sell_all(self, player: Player, percentage: int) -> bool:
+    def sell_all(self, player: CrowdPlayer, percentage: int) -> bool:
         """Sell a share of what *player* holds; return whether anything was sold."""
         held = player.account.ledger.position_qty
         if not held:
@@ -86,7 +86,7 @@ class Traders:
             return False
         return True
 
-    def _buy(self, pool: Sequence[Player], *, adds: float) -> None:
+    def _buy(self, pool: Sequence[CrowdPlayer], *, adds: float) -> None:
         dice = self._dice
         for _ in range(_TRIES):
             if self._holders and dice.chance(adds):
@@ -99,11 +99,11 @@ class Traders:
                 return
             self.broke.append(player)
 
-    def _amount(self, player: Player) -> int:
+    def _amount(self, player: CrowdPlayer) -> int:
         table = tables.PRACTICE_BUYS if player.practice else tables.BUYS
         return table.at(self._dice.roll()) * tables.MILLI
 
-    def _carry_out(self, player: Player, amount: int) -> None:
+    def _carry_out(self, player: CrowdPlayer, amount: int) -> None:
         leverage = 1
         if self._dice.chance(tables.LEVERAGED) and player.account.level >= rules.LEVERAGE_LEVEL:
             leverage = tables.LEVERAGES.at(self._dice.roll())

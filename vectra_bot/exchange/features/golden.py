@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from attrs import frozen
 
-from vectra_bot.exchange.accounts import Account, Books, Entry
+from vectra_bot.exchange.accounts import BookEntry, Books, VenueAccount
 from vectra_bot.exchange.config import GoldenPlan
 from vectra_bot.exchange.dice import Dice
 from vectra_bot.exchange.features.rugpool import pick
@@ -34,12 +34,12 @@ class GoldenEvent:
 class GoldenDrawing:
     """The drawing of a golden game: who had how many entries, who won what (lamports)."""
 
-    entries: tuple[tuple[Account, int], ...]
+    entries: tuple[tuple[VenueAccount, int], ...]
     winner_index: int
     prize: int
 
     @property
-    def winner(self) -> Account:
+    def winner(self) -> VenueAccount:
         return self.entries[self.winner_index][0]
 
     def payload(self, drawing_id: str, game_id: str, timestamp_ms: int) -> GoldenDrawingPayload:
@@ -88,7 +88,7 @@ class GoldenHour:
         """Decide whether the game that is announced now is golden."""
         self.is_golden = self.event_at(now_ns) is not None and self._dice.chance(self._plan.chance)
 
-    def draw(self, players: list[Account]) -> GoldenDrawing | None:
+    def draw(self, players: list[VenueAccount]) -> GoldenDrawing | None:
         """Draw among those who staked SOL in the golden game; None if nobody did enough for an entry."""
         entries = {
             account.player_id: (account, count)
@@ -99,7 +99,7 @@ class GoldenHour:
             return None
         winner = list(entries).index(pick(self._dice, entries))
         drawing = GoldenDrawing(tuple(entries.values()), winner, to_lamports(rules.GOLDEN_PRIZE))
-        self._books.pay(drawing.winner, drawing.prize, Entry.GOLDEN_PRIZE)
+        self._books.pay(drawing.winner, drawing.prize, BookEntry.GOLDEN_PRIZE)
         self.drawings += 1
         return drawing
 

@@ -12,7 +12,7 @@ from msgspec import UNSET, Raw
 
 from vectra_bot.exchange.accounts import Coin
 from vectra_bot.exchange.identities import Identities
-from vectra_bot.exchange.market import Placed, Settled
+from vectra_bot.exchange.market import EndedSidebet, Placed
 from vectra_bot.game import rules
 from vectra_bot.game.fair import FairGame, server_seed_hash
 from vectra_bot.models.times import NS_PER_MS
@@ -75,7 +75,7 @@ class History:
         self.averages: dict[str, Any] = {}
         self.records: dict[str, Any] = {}
 
-    def finish(self, ended: Finished, bets: list[Placed | Settled]) -> None:
+    def finish(self, ended: Finished, bets: list[Placed | EndedSidebet]) -> None:
         """Add the game that has just rugged, as the new-game frame shows it (protocol 3.3)."""
         self._entries.appendleft(bytes(raw_part(self._entry(ended, bets))))
         self._peaks.append(ended.game.peak)
@@ -143,7 +143,7 @@ class History:
                 self._gods[tier] = (ended.timestamp_ms, keys)
                 return
 
-    def _entry(self, ended: Finished, bets: list[Placed | Settled]) -> HistoryGame:
+    def _entry(self, ended: Finished, bets: list[Placed | EndedSidebet]) -> HistoryGame:
         december = self._format is WireFormat.DEC
         return HistoryGame(
             id=ended.game_id,
@@ -158,10 +158,10 @@ class History:
             game_version=rules.LAW_VERSION,
         )
 
-    def _rows(self, game_id: str, bets: list[Placed | Settled]) -> list[PlacedRow | PayoutRow]:
+    def _rows(self, game_id: str, bets: list[Placed | EndedSidebet]) -> list[PlacedRow | PayoutRow]:
         rows: list[PlacedRow | PayoutRow] = []
         for item in bets:
-            if isinstance(item, Settled):
+            if isinstance(item, EndedSidebet):
                 rows.append(_payout_row(item, game_id, self._identities.uuid()))
             elif not item.presale:
                 rows.append(_placed_row(item, game_id, self._identities.uuid()))
@@ -190,7 +190,7 @@ def _address(coin: Coin) -> str:
     return rules.PRACTICE_ADDRESS if coin is Coin.PRACTICE else rules.SOL_ADDRESS
 
 
-def _payout_row(settled: Settled, game_id: str, row_id: str) -> PayoutRow:
+def _payout_row(settled: EndedSidebet, game_id: str, row_id: str) -> PayoutRow:
     """Return the row of a decided bet: a lost one shows its start as ``tickIndex`` (protocol 5.4)."""
     bet = settled.bet
     return PayoutRow(

@@ -8,7 +8,7 @@ from typing import TypeAlias
 from attrs import frozen
 from msgspec import UNSET, Raw
 
-from vectra_bot.exchange.accounts import Account, Books, Coin
+from vectra_bot.exchange.accounts import Books, Coin, VenueAccount
 from vectra_bot.game import rules
 from vectra_bot.game.ledger import Ledger, OpenSidebet, pnl_percent
 from vectra_bot.game.shorts import ShortTerms
@@ -21,9 +21,9 @@ _EMPTY = Raw(b"[]")
 _UNIT = rules.LAMPORTS_PER_SOL
 _SEVERAL = 2
 
-_Place: TypeAlias = tuple[float, int, Account]
+_Place: TypeAlias = tuple[float, int, VenueAccount]
 """Where an account stands: PnL in lamports, the best lowest, and the order of arrival, which decides."""
-_Holder: TypeAlias = tuple[Account, int, int, bool]
+_Holder: TypeAlias = tuple[VenueAccount, int, int, bool]
 """Somebody who holds something: what is booked, tokens, and whether these two and the price are all."""
 
 PRACTICE_COIN = CoinPayload(
@@ -93,7 +93,7 @@ class _Face:
     has_short: bool
 
 
-def _face_of(account: Account, game_id: str) -> _Face:
+def _face_of(account: VenueAccount, game_id: str) -> _Face:
     face = account.face
     if isinstance(face, _Face):
         return face
@@ -128,7 +128,7 @@ def _lost_to_bonus(ledger: Ledger) -> int:
 
 
 def make_row(
-    account: Account,
+    account: VenueAccount,
     game_id: str,
     price: float,
     position: int,
@@ -227,7 +227,7 @@ class Leaderboard:
         self._staged_table = raw_part(top)
         self._staged_rows = rows
 
-    def stage_presale(self, players: list[Account], game_id: str, price: float) -> None:
+    def stage_presale(self, players: list[VenueAccount], game_id: str, price: float) -> None:
         """Compute the table of a presale: players stand in the order of their position."""
         rows: dict[str, LeaderboardRow] = {}
         top: list[LeaderboardRow] = []
@@ -247,12 +247,12 @@ class Leaderboard:
         self.table = self._staged_table
         self._rows = self._staged_rows
 
-    def row_of(self, account: Account) -> LeaderboardRow | None:
+    def row_of(self, account: VenueAccount) -> LeaderboardRow | None:
         """Return the row of a client as on show, None if he has nothing in this game."""
         return self._rows.get(account.player_id)
 
     def _row(
-        self, account: Account, game_id: str, price: float, place: int, *, presale: bool
+        self, account: VenueAccount, game_id: str, price: float, place: int, *, presale: bool
     ) -> LeaderboardRow:
         """Return the row of *account*, the last one if it still holds."""
         row = account.row
@@ -303,7 +303,7 @@ class Leaderboard:
 
     def _rank(
         self,
-        account: Account,
+        account: VenueAccount,
         flats: list[_Place],
         holders: list[_Place],
         ranks: dict[str, int],
@@ -316,5 +316,5 @@ class Leaderboard:
         return bisect_left(flats, own) + bisect_left(holders, own) + 1
 
 
-def _size(account: Account) -> int:
+def _size(account: VenueAccount) -> int:
     return account.ledger.position_qty

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from attrs import frozen
 from msgspec import Raw, Struct, field
 
-from vectra_bot.exchange.accounts import Account, Books, Entry
+from vectra_bot.exchange.accounts import BookEntry, Books, VenueAccount
 from vectra_bot.exchange.dice import Dice
 from vectra_bot.game import rules
 from vectra_bot.game.ledger import to_lamports
@@ -62,7 +62,7 @@ class PoolDetail(Struct, rename="camel", frozen=True, kw_only=True):
 class Drawing:
     """A drawing that was held: winners with their entries, lamports each, the pool before it."""
 
-    winners: tuple[tuple[Account, int], ...]
+    winners: tuple[tuple[VenueAccount, int], ...]
     reward: int
     total: int
     timestamp_ms: int
@@ -104,14 +104,14 @@ class Pool:
         self._dice = dice
         self._config = PoolConfig(threshold, instarug_ticks)
         self._instarugs = 0
-        self._entries: dict[str, tuple[Account, int]] = {}
+        self._entries: dict[str, tuple[VenueAccount, int]] = {}
         self._last: PoolDrawing | None = None
         self.drawings = 0
         self.brief: Raw
         self.detail: Raw
         self._encode()
 
-    def recall(self, people: Sequence[Account], start_ms: int) -> None:
+    def recall(self, people: Sequence[VenueAccount], start_ms: int) -> None:
         """Tell of a drawing from before the start: the venue's updates always have one (protocol 5.7).
 
         It moved no money of these books.
@@ -134,7 +134,9 @@ class Pool:
         """Return the lamports in the pool."""
         return sum(self._books.pool.sums.values())
 
-    def count_rug(self, rug_tick: int, pnls: list[tuple[Account, int]], liquidated: int) -> bool:
+    def count_rug(
+        self, rug_tick: int, pnls: list[tuple[VenueAccount, int]], liquidated: int
+    ) -> bool:
         """Take in how a game ended: *pnls* of its players in lamports, SOL play only.
 
         Returns:
@@ -166,18 +168,18 @@ class Pool:
         if not self._entries or not reward:
             return None
         left = dict(self._entries)
-        winners: list[tuple[Account, int]] = []
+        winners: list[tuple[VenueAccount, int]] = []
         while left and len(winners) < rules.RUGPOOL_WINNERS:
             winner = pick(self._dice, left)
             winners.append(left.pop(winner))
         for account, _ in winners:
-            self._books.pay(account, reward, Entry.RUGPOOL_PRIZE)
+            self._books.pay(account, reward, BookEntry.RUGPOOL_PRIZE)
         self.drawings += 1
         drawing = Drawing(tuple(winners), reward, total, timestamp_ms)
         self._last = drawing.payload()
         return drawing
 
-    def _enter(self, account: Account, entries: int) -> None:
+    def _enter(self, account: VenueAccount, entries: int) -> None:
         if entries > 0:
             _, held = self._entries.get(account.player_id, (account, 0))
             self._entries[account.player_id] = (
@@ -220,7 +222,7 @@ class Pool:
         )
 
 
-def pick(dice: Dice, entries: dict[str, tuple[Account, int]]) -> str:
+def pick(dice: Dice, entries: dict[str, tuple[VenueAccount, int]]) -> str:
     """Return the player id that a drawing by *entries* gives; one entry, one chance."""
     at = dice.index(sum(count for _, count in entries.values()))
     for player_id, (_, count) in entries.items():

@@ -15,7 +15,7 @@ import attrs
 from attrs import define, field, frozen
 from msgspec import UNSET
 
-from vectra_bot.exchange.accounts import Account, Books, Coin, Entry
+from vectra_bot.exchange.accounts import BookEntry, Books, Coin, VenueAccount
 from vectra_bot.exchange.config import ExchangeConfig
 from vectra_bot.exchange.identities import Identities
 from vectra_bot.exchange.market import Market
@@ -50,7 +50,7 @@ class StakePlaced(LedgerError):
 class RoundStake:
     """A stake in a round; ``payout`` is None before the result."""
 
-    account: Account
+    account: VenueAccount
     game: str
     round_id: str
     choice: str
@@ -124,7 +124,9 @@ class SideGames:
         rooms = [room for room in self.rooms if room.is_open and room.game.name == game]
         return sorted(rooms, key=lambda room: room.closes_ns)
 
-    def check(self, account: Account, game: str, choice: str | None, round_id: str | None) -> Room:
+    def check(
+        self, account: VenueAccount, game: str, choice: str | None, round_id: str | None
+    ) -> Room:
         """Return the room a stake would go to: of several, the first that still takes one of *account*.
 
         Raises:
@@ -152,12 +154,17 @@ class SideGames:
         return room
 
     def bet(
-        self, account: Account, game: str, choice: str, amount: int, round_id: str | None = None
+        self,
+        account: VenueAccount,
+        game: str,
+        choice: str,
+        amount: int,
+        round_id: str | None = None,
     ) -> RoundStake:
         """Stake *amount* lamports; raises what :meth:`check` and the ledger raise."""
         room = self.check(account, game, choice, round_id)
         bonus = account.ledger.stake(game, amount)
-        entry = Entry.BBC_STAKE if game == BBC else Entry.CANDLEFLIP_STAKE
+        entry = BookEntry.BBC_STAKE if game == BBC else BookEntry.CANDLEFLIP_STAKE
         self._books.post(account, entry, -amount, -bonus)
         account.touch()
         stake = RoundStake(
@@ -206,7 +213,7 @@ class SideGames:
         payout = room.game.payout(stake.amount, stake.choice) if stake.choice == result else 0
         bonus = payout * stake.bonus // stake.amount
         stake.ledger.credit(payout, bonus)
-        entry = Entry.BBC_PAYOUT if room.game.name == BBC else Entry.CANDLEFLIP_PAYOUT
+        entry = BookEntry.BBC_PAYOUT if room.game.name == BBC else BookEntry.CANDLEFLIP_PAYOUT
         practice = stake.coin is Coin.PRACTICE
         self._books.post_coin(stake.account, entry, payout, bonus, practice=practice)
         stake.account.touch()

@@ -54,7 +54,7 @@ _ENTRIES: Final = ("BUY", "SHORT_OPEN")
 
 
 @attrs.frozen
-class Envelope:
+class EnvelopeDefaults:
     """What a document's envelope holds where the row does not say; *ids* begins ids that a row lacks."""
 
     ids: str
@@ -64,7 +64,7 @@ class Envelope:
 
 
 @attrs.define
-class Verdict:
+class RowFaults:
     """The first fault of each row, if it has one."""
 
     codes: np.ndarray[Any, Any]
@@ -107,7 +107,7 @@ def flat(table: pa.Table) -> pa.Table:
 
 
 def conform(
-    table: pa.Table, doc_type: DocType, names: Names, envelope: Envelope, rows: Any
+    table: pa.Table, doc_type: DocType, names: Names, envelope: EnvelopeDefaults, rows: Any
 ) -> Conformed:
     """Return the rows of a flat *table* as documents of *doc_type*.
 
@@ -124,7 +124,7 @@ class _Conforming:
     table: pa.Table
     doc_type: DocType
     names: Names
-    envelope: Envelope
+    envelope: EnvelopeDefaults
     rows: Any
     _done: dict[str, Any] = attrs.field(factory=dict)
     _verdict: Any = None
@@ -134,7 +134,7 @@ class _Conforming:
         import pyarrow as pa
 
         rows = self.table.num_rows
-        self._verdict = Verdict(np.zeros(rows, dtype=np.int32))
+        self._verdict = RowFaults(np.zeros(rows, dtype=np.int32))
         every = np.ones(rows, dtype=bool)
         for name in self.names.lacking:
             self._verdict.refuse(every, f"{name} is missing: there is no such column", name)
@@ -379,4 +379,4 @@ def _shown(scalar: pa.Scalar) -> str:
         return f"a {scalar.type} that Python cannot hold"
 
 
-__all__ = ["Conformed", "Envelope", "conform", "flat"]
+__all__ = ["Conformed", "EnvelopeDefaults", "conform", "flat"]

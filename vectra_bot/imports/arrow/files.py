@@ -38,7 +38,7 @@ _ENVELOPE: Final = frozenset(
 
 
 @attrs.frozen
-class Batch:
+class RowBatch:
     """Rows of one kind of document as they stand in a file.
 
     Attributes:
@@ -129,7 +129,7 @@ def kind_by_columns(names: list[str]) -> DocType | None:
 
 def read_batches(
     file: ForeignFile, report: FileReport, *, only: Collection[str] | None = None
-) -> Iterator[Batch]:
+) -> Iterator[RowBatch]:
     """Yield a file's rows, a bounded number at a time; rows that no batch can hold are named in *report*.
 
     One row group after the other: damage takes the rest of its group only. With *only*, no other columns
@@ -157,7 +157,7 @@ class _Reading:
     _columns: list[str] | None = None
     _names: str = ""
 
-    def run(self) -> Iterator[Batch]:
+    def run(self) -> Iterator[RowBatch]:
         schema = self.opened.schema_arrow
         names = flat(schema.empty_table()).column_names
         self._names = ", ".join(names)
@@ -173,7 +173,7 @@ class _Reading:
             yield from self._group(group, first, rows)
             first += rows
 
-    def _group(self, group: int, first: int, rows: int) -> Iterator[Batch]:
+    def _group(self, group: int, first: int, rows: int) -> Iterator[RowBatch]:
         import pyarrow as pa
 
         done = 0
@@ -189,7 +189,7 @@ class _Reading:
             yield from self._by_kind(flat(pa.Table.from_batches([batch])), first + done)
             done += batch.num_rows
 
-    def _by_kind(self, table: pa.Table, first: int) -> Iterator[Batch]:
+    def _by_kind(self, table: pa.Table, first: int) -> Iterator[RowBatch]:
         """Yield the rows of *table* kind by kind."""
         import numpy as np
 
@@ -199,7 +199,7 @@ class _Reading:
             if self._kind is None:
                 self.report.refuse(first, _NO_KIND, self._names, count=len(numbers))
             else:
-                yield Batch(self._kind, table, numbers, total)
+                yield RowBatch(self._kind, table, numbers, total)
             return
         for value, chosen in groups_of(table.column(self._kind_column)):
             kind = self.file.doc_type if value is None else _KINDS.get(value)
@@ -209,7 +209,7 @@ class _Reading:
                     self.report.refuse(int(row), "doc_type is none of schema 2.0.0", value or "")
             else:
                 whole = len(rows) == len(numbers)
-                yield Batch(kind, table if whole else table.take(chosen), rows, total)
+                yield RowBatch(kind, table if whole else table.take(chosen), rows, total)
 
 
 def groups_of(column: pa.ChunkedArray) -> list[tuple[str | None, Any]]:
@@ -243,8 +243,8 @@ def groups_of(column: pa.ChunkedArray) -> list[tuple[str | None, Any]]:
 
 __all__ = [
     "BATCH_ROWS",
-    "Batch",
     "ForeignFile",
+    "RowBatch",
     "foreign_file",
     "groups_of",
     "is_parquet",

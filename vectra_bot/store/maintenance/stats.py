@@ -19,7 +19,7 @@ _PACKED = (".log.zst", ".log.gz")
 
 
 @define
-class Holding:
+class DocumentCount:
     """Documents of one kind, or of one session.
 
     Attributes:
@@ -56,7 +56,7 @@ class SessionStats:
 
     session_id: str
     state: str = "no_journal"
-    held: Holding = field(factory=Holding)
+    held: DocumentCount = field(factory=DocumentCount)
     raw_bytes: int = 0
     compressed_bytes: int = 0
     first_ns: int | None = None
@@ -83,13 +83,13 @@ class StoreStats:
 
     store: str
     sessions: list[SessionStats] = field(factory=list)
-    by_type: dict[DocType, Holding] = field(factory=dict)
+    by_type: dict[DocType, DocumentCount] = field(factory=dict)
 
     @property
-    def total(self) -> Holding:
+    def total(self) -> DocumentCount:
         """All documents of the store."""
         held = self.by_type.values()
-        return Holding(
+        return DocumentCount(
             sum(h.documents for h in held), sum(h.files for h in held), sum(h.bytes for h in held)
         )
 
@@ -133,7 +133,7 @@ def store_stats(store: str | Path, *, told: Told = no_one) -> StoreStats:
             parts = _parts(tree, session, doc_type)
             for part in parts:
                 session.held.add(part)
-                stats.by_type.setdefault(doc_type, Holding()).add(part)
+                stats.by_type.setdefault(doc_type, DocumentCount()).add(part)
             _add_times(tree, session, parts)
         stats.sessions.append(session)
     order = list(DocType)
