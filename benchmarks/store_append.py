@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from store_common import HEADER, alternate, ratio, spread
 
-from vectra_bot.journal.journal import Journal
+from vectra_bot.journal import Journal
 
 LIMITS = {"ratio_to_sqlite": 0.125, "ratio_to_parquet": 0.005, "lost": 0}
 EVENT_BYTES = 160

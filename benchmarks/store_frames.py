@@ -16,7 +16,7 @@ from store_common import Laps, frames_of_exchange, frames_of_file, load, percent
 
 from vectra_bot.actions.risk import Limits
 from vectra_bot.engine import Engine
-from vectra_bot.journal.journal import Journal, journal_directory
+from vectra_bot.journal import Journal, journal_directory
 from vectra_bot.loading import resolve_strategy
 from vectra_bot.models import Frame, Mode
 from vectra_bot.plugins import PluginManager

@@ -16,7 +16,7 @@ from typing import Any
 from store_common import Laps
 from store_frames import TURN, counted, new_shell, source_of
 
-from vectra_bot.journal.journal import Journal, journal_directory
+from vectra_bot.journal import Journal, journal_directory
 from vectra_bot.models import Frame
 from vectra_bot.session.recovery import recover_store
 from vectra_bot.store.maintenance.check import check_store

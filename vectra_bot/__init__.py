@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from vectra_bot.game.state import GameView
     from vectra_bot.game.view import AccountView, PositionView
     from vectra_bot.hookspecs import hookimpl
-    from vectra_bot.journal.journal import Journal
+    from vectra_bot.journal import Journal
     from vectra_bot.params import configure, param, parameters
     from vectra_bot.plugins import Plugin
     from vectra_bot.report.session import Report

@@ -17,8 +17,7 @@ from attrs import define, field, frozen
 
 from benchmarks.faults.scenarios import Known
 from vectra_bot.errors import VectraError
-from vectra_bot.journal.entry import Entry
-from vectra_bot.journal.journal import Journal, journal_directory, list_segments
+from vectra_bot.journal import Entry, Journal, journal_directory, list_segments
 from vectra_bot.models import DocType
 from vectra_bot.session.recovery import recover_store
 from vectra_bot.store.maintenance.sessions import list_sessions, repair_store, was_closed

@@ -18,8 +18,7 @@ from attrs import define, field
 from benchmarks.faults.kills import folder
 from benchmarks.faults.scenarios import Session, Step, compact
 from vectra_bot.errors import VectraError
-from vectra_bot.journal.entry import Entry
-from vectra_bot.journal.journal import Journal, journal_directory
+from vectra_bot.journal import Entry, Journal, journal_directory
 from vectra_bot.models import DocType
 from vectra_bot.store.parquet.builder import read_segment_record
 from vectra_bot.store.query.catalog import open_store

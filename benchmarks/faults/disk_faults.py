@@ -27,7 +27,7 @@ from benchmarks.faults.kills import FORKS, Figures, check_session, folder
 from vectra_bot.errors import StoreError
 from vectra_bot.fsio import files
 from vectra_bot.fsio.files import Op
-from vectra_bot.journal.journal import Journal
+from vectra_bot.journal import Journal
 
 STRATEGY = '''
 from vectra_bot import Strategy

@@ -26,7 +26,7 @@ from benchmarks.faults.power_loss import memory
 from benchmarks.faults.scenarios import Known, Mark, Step, play
 from vectra_bot.fsio import files
 from vectra_bot.fsio.files import Op
-from vectra_bot.journal.journal import Journal
+from vectra_bot.journal import Journal
 
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(["benchmarks.faults.warm"])

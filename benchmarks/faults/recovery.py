@@ -17,7 +17,7 @@ from benchmarks.faults.kills import FORKS, command
 from benchmarks.store_common import Laps, frames_of_exchange
 from vectra_bot.actions.risk import Limits
 from vectra_bot.engine import Engine
-from vectra_bot.journal.journal import Journal, journal_directory, list_segments
+from vectra_bot.journal import Journal, journal_directory, list_segments
 from vectra_bot.loading import resolve_strategy
 from vectra_bot.models import Frame, Mode
 from vectra_bot.plugins import PluginManager

@@ -13,8 +13,7 @@ from attrs import define, evolve, field, frozen
 from benchmarks.faults import documents
 from vectra_bot.fsio import disk, files
 from vectra_bot.fsio.files import Op
-from vectra_bot.journal.entry import Entry
-from vectra_bot.journal.journal import Journal, journal_directory
+from vectra_bot.journal import Entry, Journal, journal_directory
 from vectra_bot.models import ClockAdvanced, Document, Frame
 from vectra_bot.store.maintenance.sessions import drop_session
 from vectra_bot.store.parquet.builder import begin_session, build_parts

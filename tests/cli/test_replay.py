@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from vectra_bot.cli.main import main
-from vectra_bot.journal.entry import Entry
-from vectra_bot.journal.journal import Journal, read_journal, write_journal
+from vectra_bot.journal import Entry, Journal, read_journal, write_journal
 
 
 @pytest.fixture

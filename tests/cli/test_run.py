@@ -18,7 +18,7 @@ import pytest
 
 from vectra_bot.cli.main import main
 from vectra_bot.errors import InputError
-from vectra_bot.journal.journal import read_journal
+from vectra_bot.journal import read_journal
 
 REPORT_KEYS = {
     "mode", "venue", "session_id", "store", "journal", "games", "ticks", "actions", "cash_start",

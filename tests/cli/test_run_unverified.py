@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from vectra_bot.cli.main import main
-from vectra_bot.journal.journal import read_journal
+from vectra_bot.journal import read_journal
 
 FAST = ["--games", "3", "--seed", "7", "--crowd", "0", "--countdown-step", "5000"]
 

@@ -16,7 +16,7 @@ import pytest
 from tests.store.maintenance.test_check import make_store, part, snapshot, ticks_of
 from vectra_bot.cli import main as shell
 from vectra_bot.cli.progress import Steps
-from vectra_bot.journal.journal import Journal
+from vectra_bot.journal import Journal
 from vectra_bot.store.maintenance.check import KINDS, check_store
 from vectra_bot.store.parquet.manifest import MANIFEST
 

@@ -9,13 +9,18 @@ import pytest
 from attrs import define, field
 
 from vectra_bot.exchange.accounts import BookEntry, Books, Coin, Money, VenueAccount
+from vectra_bot.exchange.config import ExchangeConfig
 from vectra_bot.exchange.crowd import Crowd, Style
 from vectra_bot.exchange.crowd.lockstep import lockstep_groups
+from vectra_bot.exchange.features.sidegames import RoundStake, SideGames
 from vectra_bot.exchange.identities import Identities
 from vectra_bot.exchange.market import Deal, Market, Placed
+from vectra_bot.exchange.outlet import Outlet
+from vectra_bot.exchange.schedule import Schedule
 from vectra_bot.game import rules
 from vectra_bot.game.fair import play_game
 from vectra_bot.game.shorts import ShortTerms
+from vectra_bot.wire.states import WireFormat
 
 NOW = 1_767_225_600_000_000_000
 Game = tuple[Sequence[float], float]
@@ -35,20 +40,30 @@ class Floor:
     books: Books = field(factory=Books, init=False)
     deals: list[tuple[int, str, str, int]] = field(factory=list, init=False)
     bets: list[Placed] = field(factory=list, init=False)
+    results: list[RoundStake] = field(factory=list, init=False)
     games: int = field(default=0, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.market = Market(self.books, ShortTerms())
-        self.market.on_deal = self._note
-        self.market.on_placed = self.bets.append
-        self.crowd = Crowd(
-            self.market,
-            self.books,
-            Identities(self.seed),
-            self.size,
-            planted=self.planted,
-            shorts=self.shorts,
+        self.market = Market(
+            self.books, ShortTerms(), on_deal=self._note, on_placed=self.bets.append
         )
+        config = ExchangeConfig(
+            crowd=self.size,
+            planted=self.planted,
+            wire_format=WireFormat.FEB if self.shorts else WireFormat.DEC,
+            side_games=False,
+        )
+        ids = Identities(self.seed)
+        schedule = Schedule(config.start_ns)
+        sidegames = SideGames(
+            config,
+            ids,
+            schedule,
+            Outlet(schedule, ids),
+            market=self.market,
+            on_settled=self.results.append,
+        )
+        self.crowd = Crowd(config, self.market, self.books, ids, sidegames)
 
     def _note(self, deal: Deal) -> None:
         self.deals.append(

@@ -6,7 +6,7 @@ import pytest
 
 from tests.exchange.scenario import SOL, account_of, ask, joined, law, told
 from vectra_bot.exchange.accounts import Books
-from vectra_bot.exchange.levels import gain
+from vectra_bot.exchange.features.levels import gain
 from vectra_bot.game import rules
 
 GAME = law()

@@ -12,7 +12,7 @@ import vectra_bot
 from vectra_bot.game.fair import play_game, server_seed_hash
 from vectra_bot.imports.report import FileReport
 from vectra_bot.imports.run import ImportReport
-from vectra_bot.journal.journal import Journal
+from vectra_bot.journal import Journal
 from vectra_bot.store.query.catalog import open_store
 
 SEED = "fedde170f25570df546c5c16de6f571b8253221f9307e977c4f5354a5aa078a4"

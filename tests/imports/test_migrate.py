@@ -17,7 +17,7 @@ from tests.store.stores import write_documents
 from vectra_bot.errors import InputError, StoreError
 from vectra_bot.imports.migrate import BACKUP, BUILDING, MARK, migrate_store
 from vectra_bot.imports.schema_v1 import map_rows
-from vectra_bot.journal.journal import Journal, journal_directory
+from vectra_bot.journal import Journal, journal_directory
 from vectra_bot.models import DocType
 from vectra_bot.store.maintenance.sessions import list_sessions
 from vectra_bot.store.parquet.manifest import read_manifest

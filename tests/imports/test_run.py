@@ -28,7 +28,7 @@ from vectra_bot.game.fair import play_game
 from vectra_bot.imports.config import FINISHED_KIND
 from vectra_bot.imports.games import LEADERBOARD_KIND
 from vectra_bot.imports.run import import_paths
-from vectra_bot.journal.journal import read_header
+from vectra_bot.journal import read_header
 from vectra_bot.session import ReplayConfig, replay_session
 from vectra_bot.session.replay import check_journal
 

@@ -8,7 +8,6 @@ import zlib
 from collections.abc import Iterable, Iterator
 from itertools import accumulate, chain
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -26,19 +25,18 @@ from tests.store.samples import (
     tick_document,
 )
 from vectra_bot.errors import InputError, JournalError, RecordError, StoreError
-from vectra_bot.journal.entry import Entry
-from vectra_bot.journal.format import MAX_PAYLOAD, encode_entry, encode_group
-from vectra_bot.journal.journal import (
+from vectra_bot.journal import (
+    Entry,
     Journal,
     compress_segment,
     journal_directory,
-    journal_summary,
     list_segments,
     never_began,
     read_header,
     read_journal,
     write_journal,
 )
+from vectra_bot.journal.format import MAX_PAYLOAD, encode_entry, encode_group
 from vectra_bot.models import ClockAdvanced, Direction, Frame, GamePhase
 
 _HEADER_ENTRY = Entry.of(0, "header", TS, {"header": {**HEADER, "journal_version": 2}})
@@ -181,7 +179,6 @@ def test_copies_in_one_file_read_back(tmp_path: Path, suffix: str, whole: Path) 
     write_journal(copy, entries)
     renamed = copy.rename(tmp_path / f"other{suffix}")
     assert list(read_journal(renamed)) == entries
-    assert journal_summary(renamed).entries == 9
 
 
 def test_the_recipe_of_the_documentation_rewrites_a_journal(tmp_path: Path, whole: Path) -> None:
@@ -318,6 +315,8 @@ def test_header_version_of_the_future_is_refused(tmp_path: Path) -> None:
     [
         (b"hello world\nmore\n", "is not a journal"),
         (b'{"t":1,"event":"gameStateUpdate"}\n', "is not a journal"),
+        (b'b1054c23 {"seq":0,"kind":"header","ts":5,"header":{}}\n', "is not a journal"),
+        (b"01234567 {", "is not a journal"),
         (encode_entry(Entry.of_frame(1, Frame(1, "x"))), "begins with its header"),
     ],
 )
@@ -392,15 +391,12 @@ def test_entries_are_read_as_the_kind_they_are() -> None:
             ask()
 
 
-def test_summary_counts_kinds(whole: Path) -> None:
-    """A summary says what is in a journal and how it ended."""
-    summary = journal_summary(whole)
-    counts = {"header": 1, "frame": 1, "doc": 3, "intent": 1, "input": 2, "close": 1}
-    assert summary.by_kind == counts
-    assert (summary.first_seq, summary.last_seq, summary.entries) == (0, 8, 9)
-    assert (summary.clean, summary.close_reason) == (True, "games played")
-    header: Any = summary.header
-    assert header["venue"] == "embedded"
+def test_a_reader_says_how_a_journal_ended(whole: Path) -> None:
+    """After the last entry it is known which that was, and that it is a close."""
+    reader = read_journal(whole)
+    kinds = [entry.kind for entry in reader]
+    assert (kinds[0], kinds[-1], len(kinds)) == ("header", "close", 9)
+    assert (reader.last_seq, reader.clean, reader.torn, reader.losses) == (8, True, False, [])
 
 
 def test_large_ticks_keep_their_bits(directory: Path) -> None:

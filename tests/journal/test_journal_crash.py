@@ -19,9 +19,8 @@ import pytest
 from tests.store.samples import HEADER, small_session
 from vectra_bot.errors import InputError, JournalError, StoreError
 from vectra_bot.fsio.files import Op, observing
-from vectra_bot.journal.entry import Entry
-from vectra_bot.journal.format import MARK_BYTES, encode_entry
-from vectra_bot.journal.journal import (
+from vectra_bot.journal import (
+    Entry,
     Journal,
     SessionLock,
     compress_segment,
@@ -30,6 +29,7 @@ from vectra_bot.journal.journal import (
     read_journal,
     read_segment,
 )
+from vectra_bot.journal.format import MARK_BYTES, encode_entry
 from vectra_bot.journal.segments import open_segment
 from vectra_bot.models import Frame
 
@@ -367,15 +367,14 @@ def test_closing_writes_that_all_is_safe(journal: Journal, directory: Path) -> N
 def test_a_lock_alone_is_no_writer(journal: Journal, directory: Path) -> None:
     """What a writer is about to finish is no torn tail; what a repair finds under its own lock is one."""
     journal.append(small_session())
-    at = journal._at
+    segment = journal._segments.open
+    at = segment.end
     entry = encode_entry(Entry.of_frame(8, Frame(1, "x" * 50)))
-    journal._map[at + 32 : at + len(entry)] = entry[
-        32:
-    ]  # all but its header, as a writer stores it
+    segment.map[at + 32 : at + len(entry)] = entry[32:]  # all but its header, as a writer stores it
     reader = read_journal(directory)
     assert [e.seq for e in reader] == list(range(8))
     assert not reader.torn
-    journal._map[at : at + 32] = b"VJE2" + entry[4:31] + b"#"
+    segment.map[at : at + 32] = b"VJE2" + entry[4:31] + b"#"
     with pytest.raises(JournalError, match="is not whole, and the session is being written"):
         list(read_journal(directory))
     journal.abandon()

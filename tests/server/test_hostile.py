@@ -390,8 +390,8 @@ async def test_connections_leave_nothing_behind() -> None:
         async with RawClient(server.url) as last:
             await last.join()
             await last.until(lambda: sum(server.counts.ended.values()) == 60)
-            left = [len(server.clients), len(server._by_engine_sid), len(server._by_sid)]
-            sockets, players = len(server._sio.eio.sockets), server._players
+            left = [len(server.clients), len(server._roster.clients), len(server._by_sid)]
+            sockets, players = len(server._sio.eio.sockets), server._roster.players
 
     assert left == [1, 1, 1]
     assert sockets == 1

@@ -19,7 +19,7 @@ import pytest
 
 import vectra_bot
 from vectra_bot.errors import InputError
-from vectra_bot.journal.journal import read_journal, write_journal
+from vectra_bot.journal import read_journal, write_journal
 from vectra_bot.session import ReplayConfig, replay_session
 from vectra_bot.session.recovery import recover_store
 from vectra_bot.session.replay import check_journal

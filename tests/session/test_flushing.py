@@ -16,8 +16,7 @@ import pytest
 from tests.session.test_record import recorded, resume_when_joined, rows, serve
 from tests.store.samples import HEADER, tick_document
 from vectra_bot.errors import ConfigError
-from vectra_bot.journal.entry import Entry
-from vectra_bot.journal.journal import Journal, journal_directory, read_journal
+from vectra_bot.journal import Entry, Journal, journal_directory, read_journal
 from vectra_bot.session.config import FlushFlag, StopFlag
 from vectra_bot.session.recorder import RecordConfig, RecordReport
 from vectra_bot.store.parquet.builder import begin_session

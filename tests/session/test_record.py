@@ -16,7 +16,7 @@ import pytest
 from tests.venues.scripted import JOINED, Peer, ScriptedServer
 from vectra_bot.errors import ConfigError, InputError, StoreError
 from vectra_bot.exchange import ExchangeConfig
-from vectra_bot.journal.journal import read_journal
+from vectra_bot.journal import read_journal
 from vectra_bot.models import Frame, FrameKind, GameFrame
 from vectra_bot.server import ExchangeServer
 from vectra_bot.session.config import StopFlag

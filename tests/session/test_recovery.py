@@ -15,8 +15,7 @@ import pytest
 
 import vectra_bot
 from vectra_bot.errors import StoreError
-from vectra_bot.journal.entry import Entry
-from vectra_bot.journal.journal import Journal, SessionLock, read_journal, write_journal
+from vectra_bot.journal import Entry, Journal, SessionLock, read_journal, write_journal
 from vectra_bot.models import Frame, SessionEnding
 from vectra_bot.session import ReplayConfig, replay_session
 from vectra_bot.session.header import same_session, watching_engine
@@ -262,7 +261,7 @@ def test_damaged_session_is_never_replaced(store: Path, position: int) -> None:
     assert list(store.glob("doc_type=game_tick/session_id=S/*.parquet"))
 
 
-@pytest.mark.parametrize("left", [None, b"", b'0123abcd {"seq":0,"kind":"hea'])
+@pytest.mark.parametrize("left", [None, b"", b"VJE2" + bytes(28) + b'{"header":'])
 def test_session_that_never_began_is_replaced(store: Path, left: bytes | None) -> None:
     """A kill before the first entry was whole leaves an id that is free."""
     folder = store / "journals" / "S"

@@ -19,7 +19,7 @@ import pytest
 import vectra_bot
 from tests.session.strategies import Busy, Counting, Loop, Raising
 from vectra_bot.errors import ConfigError, InputError, StoreError, StrategyError, UnknownNameError
-from vectra_bot.journal.journal import read_journal
+from vectra_bot.journal import read_journal
 from vectra_bot.models import DocType
 from vectra_bot.session import SessionConfig, StopFlag, run_session
 from vectra_bot.session.shell import Shell

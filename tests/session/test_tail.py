@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from tests.session.test_recovery import actions, bot, killed
-from vectra_bot.journal.entry import Entry
-from vectra_bot.journal.journal import Journal, list_segments, read_journal
+from vectra_bot.journal import Entry, Journal, list_segments, read_journal
 from vectra_bot.models import Direction, Frame
 from vectra_bot.session import tail
 from vectra_bot.session.recovery import UNREPLAYED_KIND, UNREPLAYED_REASON, recover_store

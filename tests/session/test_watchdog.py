@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import vectra_bot
-from vectra_bot.journal.journal import read_journal, write_journal
+from vectra_bot.journal import read_journal, write_journal
 from vectra_bot.session import watchdog
 from vectra_bot.session.recovery import UNREPLAYED_KIND, recover_store
 from vectra_bot.store.query.catalog import open_store

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
-import zlib
-from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -14,7 +11,7 @@ import attrs
 from hypothesis import strategies as st
 
 from tests.models.strategies import any_document
-from vectra_bot.journal.entry import Entry
+from vectra_bot.journal import Entry
 from vectra_bot.models import (
     ActionOutcome,
     ActionState,
@@ -165,17 +162,6 @@ def small_session() -> list[Entry]:
             7, action_document("a-1", ActionType.BUY, "0.01", before="1", after="0.99")
         ),
     ]
-
-
-def text_line(seq: int, kind: str, ts_ns: int, data: Mapping[str, Any]) -> bytes:
-    """Return an entry as journals of version 1 held it: one line of text."""
-    body = json.dumps({"seq": seq, "kind": kind, "ts": ts_ns, **data}).encode()
-    return b"%08x %b\n" % (zlib.crc32(body), body)
-
-
-def text_journal(entries: Iterable[Entry]) -> bytes:
-    """Return *entries* as a segment of a journal of version 1."""
-    return b"".join(text_line(e.seq, e.kind, e.ts_ns, e.data) for e in entries)
 
 
 _frames = st.builds(

@@ -10,8 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.store.samples import BUY_RAW, HEADER, TICK_RAW, memory_folder
-from vectra_bot.journal.entry import LOGIN_KEPT, Entry, storable_text, without_login
-from vectra_bot.journal.journal import Journal, read_journal
+from vectra_bot.journal import (
+    LOGIN_KEPT,
+    Entry,
+    Journal,
+    read_journal,
+    storable_text,
+    without_login,
+)
 from vectra_bot.models import Direction, Frame, SendResult
 
 CANARY = "c4n4ry-5ecret-t0ken-0f-0ne-player"

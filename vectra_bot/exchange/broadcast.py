@@ -63,17 +63,18 @@ class Broadcast:
     """Write frames from what is in force; parts that stay are encoded once.
 
     ``timer_ms`` is the countdown's value, 0 while a game is on; ``rugged`` and ``active`` are as in
-    protocol 3.1. ``royales`` are the rug royales that tick frames tell of, None for none.
+    protocol 3.1.
     """
 
     def __init__(
         self,
+        identities: Identities,
         *,
         market: Market,
         history: History,
         board: Leaderboard,
         pool: Pool,
-        identities: Identities,
+        royales: Royales,
     ) -> None:
         self._market = market
         self._history = history
@@ -87,7 +88,7 @@ class Broadcast:
         self.active = False
         self.rugged = False
         self.connected = 0
-        self.royales: Royales | None = None
+        self._royales = royales
 
     def begin_game(self, seed_hash: str) -> None:
         """Commit to the next game's seed and start its price list."""
@@ -119,7 +120,7 @@ class Broadcast:
                 game_id=market.game_id,
                 connected_players=self.connected,
                 rugpool=self._pool.brief,
-                rug_royale=_NO_EVENT if self.royales is None else self.royales.part,
+                rug_royale=self._royales.part,
                 provably_fair=self._fair,
             ),
             prepared=self._plain,
@@ -212,8 +213,7 @@ class Broadcast:
 
     def _scheduled(self) -> Raw | UnsetType:
         """Return the rug royales for the big frames, which have them only if any is scheduled."""
-        royales = self.royales
-        return UNSET if royales is None or not royales.scheduled else royales.part
+        return self._royales.part if self._royales.scheduled else UNSET
 
     def _window(self) -> PartialPrices:
         """Return the sliding window of the last five prices (protocol 5.1)."""

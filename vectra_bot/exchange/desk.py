@@ -49,11 +49,11 @@ class Desk:
     def __init__(
         self,
         config: ExchangeConfig,
+        identities: Identities,
         *,
         market: Market,
         sidegames: SideGames,
         mail: Mail,
-        identities: Identities,
         on_request: Callable[[RequestRecord], None] | None,
     ) -> None:
         self._config = config

@@ -18,21 +18,34 @@ from functools import partial
 from attrs import evolve
 
 from vectra_bot.errors import InputError
-from vectra_bot.exchange.accounts import Money, VenueAccount
-from vectra_bot.exchange.broadcast import presale_table
+from vectra_bot.exchange.accounts import Books, Money, VenueAccount
+from vectra_bot.exchange.broadcast import Broadcast, presale_table
 from vectra_bot.exchange.config import (
     DEFAULT_CASH,
     DEFAULT_LEVEL,
     EvidenceDelays,
     ExchangeConfig,
+    Outbound,
     RequestRecord,
 )
-from vectra_bot.exchange.features.history import Finished
-from vectra_bot.exchange.market import EndedSidebet
-from vectra_bot.exchange.output import ExchangeOutput
-from vectra_bot.exchange.schedule import Rank
+from vectra_bot.exchange.crowd import Crowd
+from vectra_bot.exchange.desk import Desk
+from vectra_bot.exchange.dice import Dice
+from vectra_bot.exchange.features.drawings import Draw, Drawings
+from vectra_bot.exchange.features.history import Finished, History
+from vectra_bot.exchange.features.leaderboard import Leaderboard
+from vectra_bot.exchange.features.notices import Notices
+from vectra_bot.exchange.features.sidegames import RoundStake, SideGames
+from vectra_bot.exchange.identities import Identities
+from vectra_bot.exchange.jitter import Timing
+from vectra_bot.exchange.mail import Mail
+from vectra_bot.exchange.market import Deal, EndedSidebet, Market, Placed
+from vectra_bot.exchange.outlet import Outlet
+from vectra_bot.exchange.schedule import Rank, Schedule
+from vectra_bot.exchange.stream import TradeStream
 from vectra_bot.game import rules
-from vectra_bot.game.fair import play_game, server_seed_hash
+from vectra_bot.game.fair import FairGame, play_game, server_seed_hash
+from vectra_bot.game.ledger import to_lamports
 from vectra_bot.models.times import NS_PER_MS
 from vectra_bot.wire.requests import Request, decode_request
 from vectra_bot.wire.states import WireFormat
@@ -41,11 +54,13 @@ _PAST_GAME_MS = 66_000
 _DRAWING_AFTER_RUG_MS = 300
 
 
-class Exchange(ExchangeOutput):
+class Exchange:
     """A deterministic venue; see the module's text for how it is driven.
 
     Attributes:
+        config: what the exchange was made from.
         books: every account, the crowd's included.
+        sidegames: the rounds that run beside the games.
         crowd: who plays beside the clients; knows which of them a test has planted.
         games_rugged: games that have rugged since the start.
         games_opened: new-game frames that have left since the start.
@@ -64,18 +79,76 @@ class Exchange(ExchangeOutput):
         on_request: Callable[[RequestRecord], None] | None = None,
         on_deposit: Callable[[str, Money, int], None] | None = None,
     ) -> None:
-        super().__init__(config, on_request, on_deposit)
+        self.config = config = config or ExchangeConfig()
+        self.books = books = Books(to_lamports(config.max_win), on_deposit)
+        self.games_rugged = self.games_opened = self.viewers = 0
+        self._identities = ids = Identities(config.seed)
+        self._schedule = schedule = Schedule(config.start_ns)
+        self._outlet = outlet = Outlet(schedule, ids)
+        self._timing = Timing(Dice(ids.dice("jitter")), steady=not config.jitter)
+        self._market = market = Market(
+            books, config.short_terms, on_deal=self._note_deal, on_placed=self._note_placed
+        )
+        self._board = board = Leaderboard(books, config.short_terms)
+        self._history = history = History(config.wire_format, ids)
+        self._drawings = Drawings(config, books, ids)
+        self._golden, pool = self._drawings.golden, self._drawings.pool
+        self.sidegames = SideGames(
+            config,
+            ids,
+            schedule,
+            outlet,
+            market=market,
+            on_stake=self._note_stake,
+            on_settled=self._note_result,
+        )
+        self.crowd = Crowd(config, market, books, ids, self.sidegames)
+        self._notices = notices = Notices(
+            ids, books.all() if config.notices else (), config.start_ns
+        )
+        pool.recall(books.all(), config.start_ns // NS_PER_MS)
+        self._broadcast = Broadcast(
+            ids, market=market, history=history, board=board, pool=pool, royales=notices.royales
+        )
+        self._mail = mail = Mail(
+            config, ids, schedule, outlet, market=market, pool=pool, board=board, notices=notices
+        )
+        self._desk = Desk(
+            config, ids, market=market, sidegames=self.sidegames, mail=mail, on_request=on_request
+        )
+        self._stream = TradeStream(market, ids, outlet, self._price_at)
+        self._game: FairGame
         self._last_players: list[VenueAccount] = []
-        self._drawings: list[Callable[[], None]] = []
         self._seed = ""
-        self._number = 0
-        self._deals_shown = 0
-        self._play_past()
-        self._prepare_game()
-        self._plan_countdown()
-        self._plan(rules.TRADE_STREAM_MS, self._stream_trade)
-        if self.config.notices:
-            self._plan_notices()
+        self._number = self._deals_shown = 0
+        self._begin()
+
+    @property
+    def now_ns(self) -> int:
+        """Return the exchange's time, nanoseconds since the epoch, UTC."""
+        return self._schedule.now_ns
+
+    @property
+    def capped(self) -> int:
+        """Return how often the cap on winnings has cut what a player won in a game."""
+        return self._market.capped
+
+    def next_ns(self) -> int:
+        """Return when the next act happens."""
+        return self._schedule.next_ns()
+
+    def step(self) -> list[Outbound]:
+        """Carry out the next act and return what it sent, in order (often nothing)."""
+        self._schedule.advance()
+        return self._outlet.take()
+
+    def client_id(self, number: int = 0) -> str:
+        """Return a player id for a client that has none, in the venue's shape."""
+        return self._identities.player_id(-1 - number)
+
+    def snapshot(self) -> str:
+        """Return the first frame of a connection without a login."""
+        return self._broadcast.snapshot()
 
     def connect(
         self,
@@ -139,6 +212,15 @@ class Exchange(ExchangeOutput):
         act = partial(self._arrive, account, account.delays, request)
         self._schedule.at(at_ns, Rank.ARRIVAL, act)
 
+    def _begin(self) -> None:
+        """Announce the first game, and plan what runs beside the games."""
+        self._play_past()
+        self._prepare_game()
+        self._plan_countdown()
+        self._schedule.after(rules.TRADE_STREAM_MS, self._show_trades)
+        if self.config.notices:
+            self._plan_notices()
+
     def _play_past(self) -> None:
         """Fill history and averages with games from before the start."""
         start_ms = self.config.start_ns // NS_PER_MS
@@ -179,7 +261,7 @@ class Exchange(ExchangeOutput):
         """Plan the frames of the countdown; the first comes right after the new-game frame."""
         step = self.config.countdown_step_ms
         for timer in range(rules.COOLDOWN_MS - step, 0, -step):
-            self._plan(self._timing.countdown_ms(timer), partial(self._count_down, timer))
+            self._schedule.after(self._timing.countdown_ms(timer), partial(self._count_down, timer))
 
     def _count_down(self, timer_ms: int) -> None:
         self._broadcast.timer_ms = timer_ms
@@ -201,7 +283,7 @@ class Exchange(ExchangeOutput):
         self._send(self._broadcast.tick())
         self._market.trade_count = 0
         self._deals_shown = 0
-        self._plan(self._timing.start_ms(), self._start)
+        self._schedule.after(self._timing.start_ms(), self._start)
 
     def _show_presale(self) -> None:
         """Show who holds what, if anything has changed since the last frame."""
@@ -234,11 +316,11 @@ class Exchange(ExchangeOutput):
         timing = self._timing
         if tick < self._game.rug_tick:
             gap = timing.first_tick_ms() if tick == 1 else timing.tick_gap_ms()
-            self._plan(gap, partial(self._tick, tick))
+            self._schedule.after(gap, partial(self._tick, tick))
             return
         after = timing.rug_gap_ms(first=tick == 1)
-        self._plan(max(0.0, after - rules.PRIVATE_BEFORE_RUG_MS), self._decide_rug)
-        self._plan(after, self._rug)
+        self._schedule.after(max(0.0, after - rules.PRIVATE_BEFORE_RUG_MS), self._decide_rug)
+        self._schedule.after(after, self._rug)
 
     def _tick(self, tick: int) -> None:
         """Send one live tick: first the crowd acts at the old price, then the new one is in force."""
@@ -270,17 +352,9 @@ class Exchange(ExchangeOutput):
         market.rug(self._game.rug_tick, self._game.rug_price)
         for account in market.players:
             self._settle_at_rug(account)
-        pnls = [
-            (account, account.ledger.cumulative_pnl(market.price, market.terms))
-            for account in market.players
-            if not account.is_practice
-        ]
-        if self._pool.count_rug(market.tick, pnls, market.liquidated):
-            self._drawings.append(self._draw_pool)
+        self._drawings.count_rug(market)
         self._stage()
         self._board.publish()
-        if self._golden.is_golden:
-            self._drawings.append(self._draw_golden)
 
     def _settle_at_rug(self, account: VenueAccount) -> None:
         settled = self._market.settle_won(account, self._game.rug_tick, self.now_ns)
@@ -296,7 +370,7 @@ class Exchange(ExchangeOutput):
     def _settled(self, settled: EndedSidebet) -> None:
         """Tell crowd and owner how a sidebet ended."""
         self.crowd.on_settled(settled)
-        if self._hears(settled.account):
+        if self._mail.hears(settled.account):
             self._mail.post_settled(settled)
 
     def _rug(self) -> None:
@@ -307,12 +381,11 @@ class Exchange(ExchangeOutput):
         for account in self.books.clients:
             self._mail.post(account, self._mail.player_update(account))
         after, extra = self._timing.settlement_ms()
-        for draw in self._drawings:  # the next game would have other players
-            self._plan(min(_DRAWING_AFTER_RUG_MS, after), draw)
-        self._drawings.clear()
-        self._plan(after, partial(self._settlement, extra))
+        for draw in self._drawings.take_due():  # the next game would have other players
+            self._schedule.after(min(_DRAWING_AFTER_RUG_MS, after), partial(self._hold, draw))
+        self._schedule.after(after, partial(self._settlement, extra))
         ended = Finished.of(self._market.game_id, self._seed, self._game, self.now_ns // NS_PER_MS)
-        self._plan(after + self._timing.new_game_ms(), partial(self._new_game, ended))
+        self._schedule.after(after + self._timing.new_game_ms(), partial(self._new_game, ended))
 
     def _settlement(self, extra: int) -> None:
         """Send the settlement frame: old id, old history, a tick count past the rug (protocol 3.3)."""
@@ -324,13 +397,63 @@ class Exchange(ExchangeOutput):
         self._prepare_game()
         self._send(self._broadcast.settlement(0))
         self.games_opened += 1
-        self._tell_golden_hour()
+        window = self._golden.event_at(self.now_ns)
+        for text in self._notices.golden_game(window, golden=self._golden.is_golden):
+            self._outlet.to_all(text)
         self._plan_countdown()
+
+    def _hold(self, draw: Draw) -> None:
+        """Hold a drawing, announce it to all, and tell each winner what he holds now."""
+        held = draw(self._market, self.now_ns // NS_PER_MS)
+        if held is None:
+            return
+        self._outlet.announce(held.event, held.payload)
+        for account in held.winners:
+            self._mail.state_account(account)
+
+    def _show_trades(self) -> None:
+        self._schedule.after(rules.TRADE_STREAM_MS, self._show_trades)
+        self._stream.show()
+
+    def _plan_notices(self) -> None:
+        self._schedule.at(self._notices.next_ns, Rank.PUBLIC, self._notify)
+
+    def _notify(self) -> None:
+        """Say what is due beside the game."""
+        for text in self._notices.due(self.now_ns):
+            self._outlet.to_all(text)
+        self._plan_notices()
+
+    def _send(self, text: str) -> None:
+        """Send a frame to everybody, and to each client his own row after it (protocol 5.7)."""
+        self._outlet.to_all(text)
+        for account in self.books.clients:
+            self._outlet.to_one(account.player_id, self._mail.shown_game_update(account))
 
     def _arrive(self, account: VenueAccount, link: EvidenceDelays | None, request: Request) -> None:
         """Carry out a request, unless the connection it came by has ended: a later one counts anew."""
         if account.connected and account.delays is link:
             self._desk.handle(account, request, self.now_ns)
+
+    def _price_at(self, tick: int) -> float:
+        return self._game.prices[tick]
+
+    # What market and side games tell of: the mail that answers is made after them.
+
+    def _note_deal(self, deal: Deal) -> None:
+        self._mail.note_deal(deal)
+
+    def _note_placed(self, placed: Placed) -> None:
+        self._mail.note_placed(placed)
+
+    def _note_stake(self, stake: RoundStake) -> None:
+        self._mail.note_stake(stake)
+
+    def _note_result(self, stake: RoundStake) -> None:
+        self._mail.post_round_result(stake)
+
+    def _connected(self) -> int:
+        return self.crowd.connected(len(self.books.clients) + self.viewers)
 
     def _client(self, player_id: str) -> VenueAccount:
         account = self.books.get(player_id)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 from msgspec import UNSET, Raw
 
 from vectra_bot.exchange.accounts import VenueAccount
-from vectra_bot.exchange.broadcast import Broadcast
-from vectra_bot.exchange.config import EvidenceDelays
+from vectra_bot.exchange.config import EvidenceDelays, ExchangeConfig
 from vectra_bot.exchange.features.leaderboard import (
     PRACTICE_COIN,
     Leaderboard,
@@ -27,6 +26,7 @@ from vectra_bot.exchange.features.rugpool import Pool
 from vectra_bot.exchange.features.sidegames import RoundStake
 from vectra_bot.exchange.identities import Identities
 from vectra_bot.exchange.market import Deal, EndedSidebet, Market, Placed
+from vectra_bot.exchange.outlet import Outlet
 from vectra_bot.exchange.schedule import Rank, Schedule
 from vectra_bot.exchange.tape import trade_text
 from vectra_bot.game import rules
@@ -47,7 +47,6 @@ from vectra_bot.wire.profile import Profile
 from vectra_bot.wire.sidegames import LeveragedPosition, RoundBetPayload, RoundResultPayload
 
 _NO_TRADES = Raw(b"[]")
-_NO_KEYS = Raw(b'{"gold":0,"diamond":0,"coal":0,"iron":0,"tier0":0}')
 
 
 def sidebet_payload(placed: Placed, game_id: str, price: float) -> SidebetPayload:
@@ -117,25 +116,25 @@ class Mail:
 
     def __init__(
         self,
-        *,
+        config: ExchangeConfig,
+        identities: Identities,
         schedule: Schedule,
+        outlet: Outlet,
+        *,
         market: Market,
         pool: Pool,
         board: Leaderboard,
-        broadcast: Broadcast,
-        identities: Identities,
-        profile: Profile,
-        deliver: Callable[[str, str], None],
+        notices: Notices,
     ) -> None:
-        self._profile = profile
+        self._profile = config.profile
+        self._to_crowd = config.crowd_mail
         self._schedule = schedule
         self._market = market
         self._pool = pool
         self._board = board
-        self._broadcast = broadcast
         self._identities = identities
-        self._deliver = deliver
-        self.notices: Notices | None = None
+        self._notices = notices
+        self._outlet = outlet
         self._crates: dict[str, tuple[Raw, Raw]] = {}
 
     def post(self, account: VenueAccount, text: str, after_ms: int = 0) -> None:
@@ -148,20 +147,18 @@ class Mail:
     def _hand_over(self, account: VenueAccount, link: EvidenceDelays | None, text: str) -> None:
         """Deliver *text*, unless the connection it is for has ended: a later one has ids of its own."""
         if account.delays is link:
-            self._deliver(account.player_id, text)
+            self._outlet.to_one(account.player_id, text)
 
     def post_login(self, account: VenueAccount, trace_id: str | None = None) -> None:
         """Say what the account holds and that the login succeeded, in the order of protocol 2.5."""
         self.post(account, self.player_update(account))
         self.post(account, self.game_update(account, self._board.row_of(account), first=True))
         self.post(account, self.username_status(account, trace_id))
-        if self.notices is None:
-            return
-        for text in self.notices.login(self._schedule.now_ns, trace_id):
+        for text in self._notices.login(self._schedule.now_ns, trace_id):
             self.post(account, text)
         for after_ms, text in (
-            (INBOX_AFTER_LOGIN_MS, self.notices.inbox()),
-            (RUGPASS_AFTER_LOGIN_MS, self.notices.rugpass_status()),
+            (INBOX_AFTER_LOGIN_MS, self._notices.inbox()),
+            (RUGPASS_AFTER_LOGIN_MS, self._notices.rugpass_status()),
         ):
             act = partial(self._hand_over, account, account.delays, text)
             self._schedule.at(self._schedule.now_ns + after_ms * NS_PER_MS, Rank.DELIVERY, act)
@@ -169,10 +166,10 @@ class Mail:
     def _crates_of(self, account: VenueAccount) -> tuple[Raw, Raw]:
         """Return ``crateKeys`` and ``recentCrateRewards``, the same in every update."""
         crates = self._crates.get(account.player_id)
-        if crates is None and self.notices is not None:
-            crates = self.notices.crates(account.player_id, self._schedule.now_ns)
+        if crates is None:
+            crates = self._notices.crates(account.player_id, self._schedule.now_ns)
             self._crates[account.player_id] = crates
-        return crates or (_NO_KEYS, _NO_TRADES)
+        return crates
 
     def post_trade(self, deal: Deal, update_ms: int = 0, row_ms: int | None = None) -> None:
         """Show a client his own trade, then the account, then (unless *row_ms* is None) his row."""
@@ -191,6 +188,35 @@ class Mail:
             self.post(deal.account, trade_text(deal, self._identities))
         for deal in deals[-1:]:
             self.post_trade(deal, row_ms=row_ms)
+
+    def hears(self, account: VenueAccount) -> bool:
+        """Return whether what concerns *account* alone is sent."""
+        return account.connected or self._to_crowd
+
+    def state_account(self, account: VenueAccount) -> None:
+        """Say what an account holds now, if its owner hears it."""
+        if self.hears(account):
+            self.post(account, self.player_update(account))
+
+    def note_deal(self, deal: Deal) -> None:
+        """Send a member of the crowd his own trade, if the crowd gets mail.
+
+        A client's trade, bet or stake is sent by whoever carried it out.
+        """
+        if self._to_crowd and not deal.account.connected:
+            self.post_trade(deal)
+
+    def note_placed(self, placed: Placed) -> None:
+        """Send a member of the crowd his own sidebet; see :meth:`note_deal`."""
+        if self._to_crowd and not placed.account.connected:
+            self.post(placed.account, self.player_update(placed.account))
+            self.post(placed.account, self.current_sidebet(placed, self._market.price, None))
+
+    def note_stake(self, stake: RoundStake) -> None:
+        """Send a member of the crowd his own stake in a side game; see :meth:`note_deal`."""
+        if self._to_crowd and not stake.account.connected:
+            self.post(stake.account, self.player_update(stake.account))
+            self.post(stake.account, self.round_bet(stake, None))
 
     def post_settled(self, settled: EndedSidebet) -> None:
         """Tell a client how his sidebet ended, then what the account holds."""
@@ -293,7 +319,9 @@ class Mail:
         return event_text(name, payload, trace_id=trace_id or fresh, span_id=span_id)
 
     def post_round_result(self, stake: RoundStake) -> None:
-        """Tell a client how his stake in a side game ended, then what the account holds."""
+        """Tell its owner how a stake in a side game ended, then what the account holds."""
+        if not self.hears(stake.account):
+            return
         payout = stake.payout or 0
         payload = RoundResultPayload(
             player_id=stake.account.player_id,

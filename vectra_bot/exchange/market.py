@@ -11,7 +11,7 @@ from collections.abc import Callable
 from attrs import frozen
 
 from vectra_bot.exchange.accounts import BookEntry, Books, Coin, VenueAccount
-from vectra_bot.exchange.levels import gain
+from vectra_bot.exchange.features.levels import gain
 from vectra_bot.game.ledger import Fill, NoShort, OpenSidebet, SettledSidebet
 from vectra_bot.game.shorts import ShortAtRug, ShortTerms
 
@@ -75,7 +75,14 @@ class Market:
     set, are told of every trade and sidebet once it is booked.
     """
 
-    def __init__(self, books: Books, terms: ShortTerms) -> None:
+    def __init__(
+        self,
+        books: Books,
+        terms: ShortTerms,
+        *,
+        on_deal: Callable[[Deal], None] | None = None,
+        on_placed: Callable[[Placed], None] | None = None,
+    ) -> None:
         self.books = books
         self.terms = terms
         self.game_id = ""
@@ -90,8 +97,8 @@ class Market:
         self.biggest: Deal | None = None
         self.bets: list[Placed | EndedSidebet] = []
         self.capped = 0
-        self.on_deal: Callable[[Deal], None] | None = None
-        self.on_placed: Callable[[Placed], None] | None = None
+        self._on_deal = on_deal
+        self._on_placed = on_placed
         self._trades = 0
         self._open_bets: deque[tuple[int, VenueAccount]] = deque()
         self._leveraged: dict[str, VenueAccount] = {}
@@ -193,8 +200,8 @@ class Market:
         self.join(account)
         placed = Placed(account, bet, at_ns, self.presale, account.coin)
         self.bets.append(placed)
-        if self.on_placed is not None:
-            self.on_placed(placed)
+        if self._on_placed is not None:
+            self._on_placed(placed)
         return placed
 
     def settle_lost(self, at_ns: int) -> list[EndedSidebet]:
@@ -300,8 +307,8 @@ class Market:
             self.biggest is None or fill.amount > self.biggest.fill.amount
         ):
             self.biggest = deal
-        if self.on_deal is not None:
-            self.on_deal(deal)
+        if self._on_deal is not None:
+            self._on_deal(deal)
         return deal
 
     def _wager(self, account: VenueAccount, amount: int) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from enum import IntEnum
 from heapq import heappop, heappush
 
+from vectra_bot.models.times import NS_PER_MS
+
 
 class Rank(IntEnum):
     """Order of things that fall on the same nanosecond: answers first, the public clock last."""
@@ -29,6 +31,10 @@ class Schedule:
         """Plan *act* for *at_ns*, or for now if that has passed."""
         self._issued += 1
         heappush(self._heap, (max(at_ns, self.now_ns), int(rank), self._issued, act))
+
+    def after(self, after_ms: float, act: Callable[[], None]) -> None:
+        """Plan an act of the public clock, so many milliseconds from now."""
+        self.at(self.now_ns + int(after_ms * NS_PER_MS), Rank.PUBLIC, act)
 
     def next_ns(self) -> int:
         """Return when the next act happens."""

@@ -1,11 +1,10 @@
-"""What kind of disk a store stands on, and how much room it has."""
+"""What kind of disk a store stands on, and what it can do."""
 
 from __future__ import annotations
 
 import ctypes
 import functools
 import logging
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -21,23 +20,6 @@ _UNSAFE: Final = frozenset(
 a mapped file or locking it may not mean there what it means on a disk of one's own."""
 
 MOUNTS: Final = Path("/proc/self/mountinfo")
-
-
-def free_bytes(path: Path) -> int:
-    """Return how many bytes an unprivileged process can still write where *path* stands or will stand.
-
-    Raises:
-        OSError: the system does not say.
-    """
-    status = os.statvfs(_existing(path))
-    return status.f_bavail * status.f_frsize
-
-
-def _existing(path: Path) -> Path:
-    path = path.absolute()
-    while not path.exists() and path != path.parent:
-        path = path.parent
-    return path
 
 
 def filesystem_of(path: Path, mounts: str | None = None) -> str | None:
@@ -115,4 +97,4 @@ def exchange_call() -> Callable[[bytes, bytes], int] | None:
     return lambda a, b: int(call(here, a, here, b, ctypes.c_uint(2)))
 
 
-__all__ = ["exchange_call", "filesystem_of", "free_bytes", "is_unsafe", "warn_if_unsafe"]
+__all__ = ["exchange_call", "filesystem_of", "is_unsafe", "warn_if_unsafe"]

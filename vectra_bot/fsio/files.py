@@ -25,9 +25,6 @@ import attrs
 from vectra_bot.errors import StoreError
 from vectra_bot.fsio import disk
 
-free_bytes = disk.free_bytes
-warn_if_unsafe = disk.warn_if_unsafe
-
 TEMPORARY: Final = ".tmp"
 """Suffix of files that are being written; no reader and no ``*.parquet`` glob matches it."""
 
@@ -46,6 +43,8 @@ OpKind = Literal[
 ]
 
 _ZEROS: Final = bytes(1 << 20)
+_COPIED: Final = 1 << 20  # bytes of a copy in memory at a time
+_NOT_COPIED: Final = "lock"
 
 
 @attrs.frozen
@@ -149,15 +148,6 @@ def _next_offset(fd: int) -> int:
     if fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_APPEND:
         return os.fstat(fd).st_size
     return os.lseek(fd, 0, os.SEEK_CUR)
-
-
-def write_at(fd: int, data: bytes, offset: int) -> None:
-    """Write all of *data* at *offset*, wherever the descriptor stands."""
-    if _observer is not None:
-        _tell("write", _path_of(fd), None, offset, data)
-    written = 0
-    while written < len(data):
-        written += os.pwrite(fd, memoryview(data)[written:], offset + written)
 
 
 def tell_write(path: Path, offset: int, data: Any) -> None:
@@ -398,3 +388,43 @@ def store_errors(what: str) -> Iterator[None]:
         raise StoreError(
             f"{what}: {error.strerror or error}; check free space and permissions"
         ) from error
+
+
+# ------------------------------------------------------------------------------------------ copies
+
+
+def copy_file(source: Path, target: Path) -> None:
+    """Copy *source* to *target*, a bounded number of bytes at a time; a file that stands there is replaced.
+
+    Raises:
+        StoreError: it cannot be read or written.
+    """
+    with (
+        store_errors(f"cannot copy {source}"),
+        source.open("rb") as file,
+        replacing(target) as temporary,
+    ):
+        fd = open_file(temporary, fresh=True)
+        try:
+            while block := file.read(_COPIED):
+                write_all(fd, block)
+        finally:
+            os.close(fd)
+
+
+def copy_folder(source: Path, target: Path) -> None:
+    """Copy a folder with all below it but locks and files that were being written when a process died.
+
+    Raises:
+        StoreError: something cannot be read or written.
+    """
+    make_directories(target)
+    for path in sorted(source.iterdir()):
+        if path.is_dir():
+            copy_folder(path, target / path.name)
+        elif path.is_file() and not _is_left_out(path):
+            copy_file(path, target / path.name)
+
+
+def _is_left_out(path: Path) -> bool:
+    return path.name == _NOT_COPIED or path.name.endswith(TEMPORARY)

@@ -19,16 +19,16 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import attrs
 
 from vectra_bot.errors import InputError, StoreError, VectraError
-from vectra_bot.journal.entry import JOURNAL_VERSION
-from vectra_bot.journal.journal import (
+from vectra_bot.journal import (
+    JOURNAL_VERSION,
     Journal,
+    dropped_directory,
     journal_directory,
     list_segments,
     never_began,
     read_header,
     read_segment,
 )
-from vectra_bot.journal.lock import dropped_directory
 from vectra_bot.models import SCHEMA_VERSION, DocType, Mode
 from vectra_bot.store.maintenance.sessions import drop_session, is_running
 from vectra_bot.store.parquet.builder import begin_session, build_parts

@@ -10,16 +10,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from vectra_bot.errors import InputError, JournalError, StoreError, VectraError
-from vectra_bot.fsio import files
-from vectra_bot.fsio.copying import copy_file
+from vectra_bot.fsio import copy_file, files
 from vectra_bot.imports.config import ImportConfig
 from vectra_bot.imports.report import FileReport
-from vectra_bot.journal.journal import (
-    journal_directory,
-    list_segments,
-    read_header,
-    read_journal,
-)
+from vectra_bot.journal import journal_directory, list_segments, read_header, read_journal
 from vectra_bot.session.recovery import recover_session
 from vectra_bot.store.maintenance.sessions import is_running, was_closed
 from vectra_bot.store.parquet.builder import begin_session, build_parts

@@ -17,8 +17,7 @@ from typing import Any, Final
 import attrs
 
 from vectra_bot.errors import InputError, StoreError
-from vectra_bot.fsio import files
-from vectra_bot.fsio.copying import copy_file, copy_folder
+from vectra_bot.fsio import copy_file, copy_folder, files
 from vectra_bot.imports.report import FileReport, Progress, no_progress, totals
 from vectra_bot.imports.rows_v1 import OldRows
 from vectra_bot.imports.schema_v1 import VERSION

@@ -30,7 +30,7 @@ from vectra_bot.imports.arrow.names import Names, match_names, snake
 from vectra_bot.imports.bulk import BulkSession, digest_of, make_room, plain_header, session_of
 from vectra_bot.imports.config import SOURCE, ImportConfig, finished_event
 from vectra_bot.imports.report import FileReport
-from vectra_bot.journal.journal import journal_directory
+from vectra_bot.journal import journal_directory
 from vectra_bot.models import DocType, Mode
 from vectra_bot.models.times import NS_PER_S
 

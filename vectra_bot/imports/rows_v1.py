@@ -22,7 +22,7 @@ from vectra_bot.imports.bulk import BulkSession, digest_of, make_room, plain_hea
 from vectra_bot.imports.report import FileReport, Progress
 from vectra_bot.imports.schema_v1 import REST_KIND, VERSION, Mapped, map_rows, trace_ids
 from vectra_bot.imports.versions import Layout
-from vectra_bot.journal.journal import journal_directory
+from vectra_bot.journal import journal_directory
 from vectra_bot.models import DocType, Mode
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from vectra_bot.errors import InputError, UsageError
-from vectra_bot.fsio.copying import copy_folder
+from vectra_bot.fsio import copy_folder
 from vectra_bot.imports.arrow.files import is_parquet
 from vectra_bot.imports.config import (
     FINISHED_KIND,
@@ -22,7 +22,7 @@ from vectra_bot.imports.lines import TextFile
 from vectra_bot.imports.parquet import import_parquet
 from vectra_bot.imports.report import FileReport, Progress, no_progress
 from vectra_bot.imports.text import TextImport
-from vectra_bot.journal.journal import list_segments
+from vectra_bot.journal import list_segments
 from vectra_bot.session.shell import in_event_loop
 from vectra_bot.store.parquet.manifest import MANIFEST
 

@@ -30,8 +30,7 @@ from vectra_bot.imports.frames import (
 from vectra_bot.imports.games import GameReader
 from vectra_bot.imports.lines import TextFile, TextRow
 from vectra_bot.imports.report import FileReport
-from vectra_bot.journal.entry import Entry
-from vectra_bot.journal.journal import Journal, journal_directory
+from vectra_bot.journal import Entry, Journal, journal_directory
 from vectra_bot.loading import resolve_strategy
 from vectra_bot.models import Document, Frame, Mode
 from vectra_bot.models.times import NS_PER_S

@@ -13,7 +13,7 @@ import attrs
 
 from vectra_bot.errors import JournalError, StoreError, VectraError
 from vectra_bot.imports.schema_v1 import kinds
-from vectra_bot.journal.journal import read_header
+from vectra_bot.journal import read_header
 from vectra_bot.models import SCHEMA_VERSION, DocType
 from vectra_bot.store.parquet.manifest import MANIFEST, read_manifest
 from vectra_bot.store.parquet.schema import check_version

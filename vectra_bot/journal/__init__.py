@@ -1,1 +1,54 @@
-"""The append-only log of a session: what was acknowledged survives a crash."""
+"""The append-only log of a session: what was acknowledged survives a crash.
+
+One process writes a journal through :class:`Journal`; any may read it with :func:`read_journal`, also while
+it is written. What a kill or a disk did to one is put right by :func:`cut_tail` and :func:`salvage`. The room
+knows what an entry is and how its bytes stand on the disk; it knows no Parquet, no engine and no venue.
+"""
+
+from vectra_bot.journal.copying import compress_segment, write_journal
+from vectra_bot.journal.entry import (
+    JOURNAL_VERSION,
+    LOGIN_KEPT,
+    Entry,
+    storable_text,
+    without_login,
+)
+from vectra_bot.journal.journal import Journal
+from vectra_bot.journal.lock import DROPPED, SessionLock, dropped_directory, journal_directory
+from vectra_bot.journal.reader import (
+    JournalReader,
+    ends_with_close,
+    never_began,
+    read_header,
+    read_journal,
+    read_segment,
+)
+from vectra_bot.journal.salvage import DAMAGED, Salvage, cut_tail, salvage
+from vectra_bot.journal.segments import Segment, list_segments
+
+__all__ = [
+    "DAMAGED",
+    "DROPPED",
+    "JOURNAL_VERSION",
+    "LOGIN_KEPT",
+    "Entry",
+    "Journal",
+    "JournalReader",
+    "Salvage",
+    "Segment",
+    "SessionLock",
+    "compress_segment",
+    "cut_tail",
+    "dropped_directory",
+    "ends_with_close",
+    "journal_directory",
+    "list_segments",
+    "never_began",
+    "read_header",
+    "read_journal",
+    "read_segment",
+    "salvage",
+    "storable_text",
+    "without_login",
+    "write_journal",
+]

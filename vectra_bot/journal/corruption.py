@@ -18,7 +18,7 @@ from vectra_bot.journal.format import (
     end_of_content,
     whole_entries,
 )
-from vectra_bot.journal.segments import REPAIR, Segment, content_of, form_of, parts_record
+from vectra_bot.journal.segments import REPAIR, Segment, content_of, may_be_segment, parts_record
 
 
 @attrs.frozen
@@ -38,7 +38,7 @@ def judge(segments: list[Segment], index: int, at: int) -> Torn | None:
             return None
         begin = at if number == index else 0
         with content_of(segment) as data:
-            if number != index and form_of(data[: 1 << 16]) != "binary":
+            if number != index and not may_be_segment(data[: 1 << 16]):
                 return None
             for found in whole_entries(data, begin):
                 if found.code == MARK:

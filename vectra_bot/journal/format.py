@@ -24,7 +24,7 @@ first and last number that are missing. None of the three is an entry of the ses
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple, Protocol, overload
 from zlib import crc32
 
@@ -163,11 +163,16 @@ def whole_entries(data: Buffer, at: int = 0) -> Iterator[Found]:
 
 def end_of_content(data: Buffer) -> int:
     """Return where the zeros begin that *data* ends with."""
-    end, step = len(data), 1 << 20
+    return last_byte(len(data), lambda begin, end: data[begin:end])
+
+
+def last_byte(size: int, block: Callable[[int, int], bytes]) -> int:
+    """Return where the zeros begin that *size* bytes end with, of which *block* returns a range."""
+    end, step = size, 1 << 20
     while end:
         begin = max(0, end - step)
-        block = data[begin:end]
-        if block.count(0) != len(block):
-            return begin + len(block.rstrip(b"\0"))
+        found = block(begin, end)
+        if found.count(0) != len(found):
+            return begin + len(found.rstrip(b"\0"))
         end = begin
     return 0

@@ -1,4 +1,7 @@
-"""Going through the entries of a journal, and telling where they end."""
+"""Reading journals: a directory of segments, or a copy in one file, compressed or not.
+
+And in which state one was left: begun or not, closed or not, and where its entries end.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,8 @@ from pathlib import Path
 from typing import Any, Final
 from zlib import crc32
 
-from vectra_bot.errors import JournalError
-from vectra_bot.journal import corruption as damage
+from vectra_bot.errors import InputError, JournalError
+from vectra_bot.journal import corruption
 from vectra_bot.journal.entry import JOURNAL_VERSION, KINDS, Entry
 from vectra_bot.journal.format import (
     CODES,
@@ -23,17 +26,21 @@ from vectra_bot.journal.format import (
     MORE,
     RANGE_BODY,
     SKIP,
+    entry_at,
+    whole_entries,
 )
 from vectra_bot.journal.lock import is_being_written
 from vectra_bot.journal.segments import (
     CHUNK_BYTES,
     Segment,
     SegmentSource,
+    content_of,
+    end_of_close,
     foreign_file,
-    form_of,
+    list_segments,
+    may_be_segment,
     open_segment,
 )
-from vectra_bot.journal.text_journal import TEXT_VERSION, begins_as_text, decode_line
 
 _NAMES: Final = ("", *KINDS)
 _CLOSE: Final = CODES["close"]
@@ -44,7 +51,7 @@ _PAUSE_S: Final = 0.002
 
 
 class _Walk:
-    """Goes from entry to entry of a binary segment, up to where none stands whole."""
+    """Goes from entry to entry of a segment, up to where none stands whole."""
 
     def __init__(self, source: SegmentSource) -> None:
         self.at = 0  # where the walk has come to in the file
@@ -167,18 +174,14 @@ class JournalReader:
     def _read(self) -> Iterator[Entry]:
         for index, segment in enumerate(self._segments):
             with open_segment(segment.path) as source:
-                form = form_of(source.head)
-                if form == "unknown" and segment.number <= 1:
-                    if source.compressed or b"\n" in source.head or len(source.head) > HEADER_BYTES:
-                        raise foreign_file(segment.path, source.head)
-                    form = "text"
-                read = self._text if form == "text" else self._binary
-                yield from read(index, source)
+                if segment.number <= 1 and not may_be_segment(source.head):
+                    raise foreign_file(segment.path, source.head)
+                yield from self._segment(index, source)
             if self.torn:
                 return
 
-    def _binary(self, index: int, source: SegmentSource) -> Iterator[Entry]:
-        """Yield the entries of a binary segment; a group comes whole or not at all."""
+    def _segment(self, index: int, source: SegmentSource) -> Iterator[Entry]:
+        """Yield the entries of a segment; a group comes whole or not at all."""
         names, last_kind, walk, tries = _NAMES, LAST_KIND, _Walk(source), 0
         before = last = self.last_seq
         end = 0  # where the last whole group ends
@@ -230,7 +233,7 @@ class JournalReader:
             )
         first_seq, last_seq = RANGE_BODY.unpack(payload)
         if first_seq != last + 1 and not self._starts_anywhere:
-            raise damage.gap(segment, last, first_seq)
+            raise corruption.gap(segment, last, first_seq)
         self._starts_anywhere = False
         if code == LOSS:
             self.losses.append((first_seq, last_seq))
@@ -248,15 +251,15 @@ class JournalReader:
             self._starts_anywhere = False
             return True
         if last < 0:
-            check_header(segment.path, entry)
+            _check_header(segment.path, entry)
             return True
         if entry.seq <= last:
             raise _out_of_order(segment.path, entry, last)
         torn = None
         if begins and index and not self._more:
-            torn = damage.judge_gap(self._segments, self.end, index)
+            torn = corruption.judge_gap(self._segments, self.end, index)
         if torn is None:
-            raise damage.gap(segment, last, entry.seq)
+            raise corruption.gap(segment, last, entry.seq)
         self._tear(self.end, torn)
         return False
 
@@ -269,7 +272,7 @@ class JournalReader:
     def _finish(
         self, index: int, end: int, source: SegmentSource, walk: _Walk, group: list[Entry]
     ) -> None:
-        """Tell the end of a segment from a torn tail, and that from damage."""
+        """Tell the end of a segment from a torn tail, and that from corruption."""
         begun = bool(group) or not walk.is_at_no_header()
         if not begun and walk.is_at_end():
             return
@@ -277,44 +280,18 @@ class JournalReader:
         settled = self._ours or self._more or source.compressed or index < len(self._segments) - 1
         if not settled and is_being_written(source.path):
             if begun:
-                raise damage.unsettled(segment, end, self.last_seq)
+                raise corruption.unsettled(segment, end, self.last_seq)
             return  # a group that is just being stored
         torn = None
         if not (self._more or source.compressed):
-            torn = damage.judge(self._segments, index, end)
+            torn = corruption.judge(self._segments, index, end)
         if torn is None:
-            raise damage.damaged(segment, end, self.last_seq)
+            raise corruption.damaged(segment, end, self.last_seq)
         self._tear((index, end), torn)
 
-    def _tear(self, end: tuple[int, int], torn: damage.Torn) -> None:
+    def _tear(self, end: tuple[int, int], torn: corruption.Torn) -> None:
         self.end = end
         self.torn, self.torn_bytes, self.torn_entries = True, torn.bytes, torn.entries
-
-    def _text(self, index: int, source: SegmentSource) -> Iterator[Entry]:
-        """Yield the entries of a segment of text, as older versions wrote it."""
-        segment, offset, last_given = self._segments[index], 0, index == len(self._segments) - 1
-        lines = source.lines()
-        for line in lines:
-            entry = decode_line(line)
-            if entry is None:
-                at_start = offset == 0 and self.last_seq < 0 and line.endswith(b"\n")
-                if at_start and not begins_as_text(line):
-                    raise foreign_file(segment.path, line)
-                cut_allowed = last_given and not source.compressed and not self._more
-                if not cut_allowed or any(decode_line(rest) is not None for rest in lines):
-                    raise damage.damaged(segment, offset, self.last_seq)
-                size = segment.path.stat().st_size - offset
-                self._tear((index, offset), damage.Torn(size, 0))
-                return
-            if self._starts_anywhere:
-                self._starts_anywhere = False
-            elif self.last_seq < 0:
-                check_header(segment.path, entry)
-            elif entry.seq <= self.last_seq:
-                raise _out_of_order(segment.path, entry, self.last_seq)
-            offset += len(line)
-            self.last_seq, self.clean, self.end = entry.seq, entry.kind == "close", (index, offset)
-            yield entry
 
 
 def _out_of_order(path: Path, entry: Entry, last: int) -> JournalError:
@@ -324,12 +301,8 @@ def _out_of_order(path: Path, entry: Entry, last: int) -> JournalError:
     )
 
 
-def check_header(path: Path, entry: Entry) -> Any:
-    """Return the header of a journal's first entry.
-
-    Raises:
-        JournalError: the entry is not a header, or of a version this program does not know.
-    """
+def _check_header(path: Path, entry: Entry) -> None:
+    """Refuse a first entry that is not a header, or of a version this program does not know."""
     header = entry.data.get("header") if entry.kind == "header" else None
     if not isinstance(header, dict):
         raise JournalError(
@@ -337,9 +310,104 @@ def check_header(path: Path, entry: Entry) -> Any:
             "keep that entry when copying"
         )
     version = header.get("journal_version", JOURNAL_VERSION)
-    if version not in (TEXT_VERSION, JOURNAL_VERSION):
+    if version != JOURNAL_VERSION:
         raise JournalError(
-            f"{path}: journal version was {version!r}, this program reads {TEXT_VERSION} and "
-            f"{JOURNAL_VERSION}; use the release that wrote it or a newer one"
+            f"{path}: journal version was {version!r}, this program reads {JOURNAL_VERSION}; use the release "
+            "that wrote it or a newer one"
         )
+
+
+def read_journal(path: str | Path) -> JournalReader:
+    """Open a journal: its directory, one of its segments, or a single file of entries.
+
+    Entries come in order and one at a time; memory stays flat. An unfinished tail is cut and reported by the
+    reader's ``torn``. A journal may be read while another process writes it: what was appended when its bytes
+    are reached is read, in whole groups.
+
+    Raises:
+        InputError: there is no journal at *path*.
+        JournalError: while reading, an entry that was on the disk is damaged, missing or out of order.
+    """
+    source = Path(path)
+    if source.is_dir():
+        segments = list_segments(source)
+        if not segments:
+            raise InputError(
+                f"no journal in {source}: it holds no segment such as 000001.log; "
+                "give STORE/journals/SESSION"
+            )
+        return JournalReader(source, segments)
+    if not source.exists():
+        raise InputError(f"no journal at {source}: give STORE/journals/SESSION or a copy in a file")
+    return JournalReader(source, [Segment(0, source)])
+
+
+def read_segment(segment: Segment, *, after_seq: int = -1) -> JournalReader:
+    """Return a reader of one segment of a directory, whose first entry need not be a header.
+
+    Args:
+        segment: the segment; only the last of its directory may be torn.
+        after_seq: number of the entry before it, which its first must follow; -1 if it is not known.
+    """
+    following = Segment(segment.number + 1, segment.path.with_name(f"{segment.number + 1:06d}.log"))
+    more = segment.number > 0 and (
+        following.path.exists() or following.path.with_name(following.path.name + ".zst").exists()
+    )
+    before = after_seq if segment.number > 1 else -1
+    return JournalReader(segment.path, [segment], after_seq=before, more=more)
+
+
+def read_header(path: str | Path) -> dict[str, Any]:
+    """Return the header of a journal.
+
+    Raises:
+        InputError: there is no journal, or nothing was written to it.
+        JournalError: its first entry is damaged or no header.
+    """
+    first = next(read_journal(path), None)
+    if first is None:
+        raise InputError(f"the journal {path} is empty: its session never started")
+    header: dict[str, Any] = first.data["header"]
     return header
+
+
+def never_began(directory: Path) -> bool:
+    """Return whether a session died before its first entry was whole: then it holds nothing to lose.
+
+    Anything else that cannot be read is damage: entries may follow it.
+
+    Raises:
+        JournalError: a segment is missing, or cannot be unpacked.
+    """
+    segments = list_segments(directory)
+    if len(segments) != 1:
+        return not segments
+    path = segments[0].path
+    with open_segment(path) as source:
+        if not may_be_segment(source.head):
+            return False
+        if source.compressed:
+            return not source.head
+        if entry_at(source.head, 0) is not None:
+            return False
+    with content_of(segments[0]) as data:
+        # At most the one entry that was never finished begins here.
+        return next(whole_entries(data), None) is None and data.find(MAGIC, 1) < 0
+
+
+def ends_with_close(segment: Segment) -> bool:
+    """Return whether the last entry of a segment is a close, mostly by its last bytes.
+
+    A segment may be asked while it is written: it does not end with a close then.
+
+    Raises:
+        JournalError: a segment that must be read whole for it is damaged.
+    """
+    with open_segment(segment.path) as source:
+        compressed = source.compressed
+    if compressed:
+        reader = read_segment(segment)
+        for _ in reader:
+            pass
+        return reader.clean
+    return end_of_close(segment.path) is not None

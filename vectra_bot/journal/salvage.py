@@ -1,23 +1,23 @@
-"""Repairing a damaged journal: every entry that is whole is kept, and what is lost is written down.
+"""Bringing a journal back: a kill's unfinished tail is cut, every whole entry of corrupt segments is kept.
 
-A damaged segment is written anew from its whole entries, with a *loss* in the place of those that are
+A corrupt segment is written anew from its whole entries, with a *loss* in the place of those that are
 missing, so that readers accept the gap and say that there is one. What stood there before is kept beside it
 under a name that readers ignore (``000002.log.damaged``).
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import attrs
 
-from vectra_bot.errors import InputError, JournalError
+from vectra_bot.errors import InputError, JournalError, StoreError
 from vectra_bot.fsio import files
-from vectra_bot.journal.entry import Entry
+from vectra_bot.journal.corruption import is_safe
 from vectra_bot.journal.format import (
     CODES,
     HEADER_BYTES,
@@ -36,20 +36,23 @@ from vectra_bot.journal.format import (
     whole_entries,
 )
 from vectra_bot.journal.lock import SessionLock
+from vectra_bot.journal.reader import JournalReader
 from vectra_bot.journal.segments import (
     Segment,
     SegmentSource,
+    cut_segment,
     find_segments,
-    form_of,
+    list_segments,
     open_segment,
     parts_record,
 )
-from vectra_bot.journal.text_journal import decode_line
 
 DAMAGED: Final = ".damaged"
 """Added to the name of a segment that was set aside."""
 
 _STEP_BYTES: Final = 1 << 14
+
+log = logging.getLogger(__name__)
 
 
 @attrs.frozen
@@ -91,11 +94,9 @@ class _Content:
 
     Attributes:
         damaged: something else stands there.
-        text: it is a segment of text, in which numbers may be missing.
     """
 
     damaged: bool = False
-    text: bool = False
     found: list[Found] = attrs.field(factory=list)
 
 
@@ -128,18 +129,15 @@ class _Repair:
         self, number: int, segment: Segment | None, content: _Content, following: _Content
     ) -> None:
         """Keep what is whole in one segment, and account for what is missing up to the next."""
-        if content.text and not content.damaged and content.found:
-            self._last = content.found[0].seq - 1  # numbers may be missing there
         before = len(self._lost)
         parts = list(self._kept_bytes(content.found))
         new = any(lost not in _noted(content.found) for lost in self._lost[before:])
         first = _first_number(following)
         if first is None:
-            first = (
-                _recorded(self._directory, number) + 1
-            )  # numbers that parts have are not given again
+            # Numbers that parts have are not given again.
+            first = _recorded(self._directory, number) + 1
         whole = segment is not None and not content.damaged
-        if first > self._last + 1 and not (whole and following.text):
+        if first > self._last + 1:
             parts.append(self._loss(first - 1, 0))
             new = True
         if new or not whole:
@@ -238,15 +236,13 @@ def _content(segment: Segment | None) -> _Content:
         return _Content()
     try:
         with open_segment(segment.path) as source:
-            if form_of(source.head) == "text":
-                return _text(source)
-            return _binary(source)
+            return _whole(source)
     except JournalError:
         # Named as compressed and is not.
         return _Content(damaged=True)
 
 
-def _binary(source: SegmentSource) -> _Content:
+def _whole(source: SegmentSource) -> _Content:
     blocks, content = [source.head], _Content()
     try:
         # In small steps: what was unpacked before the damage is not lost with it.
@@ -275,27 +271,50 @@ def _is_unfinished(data: bytes, at: int) -> bool:
     return not any(item.code > LAST_KIND for item in rest) and not any(ends[:-1])
 
 
-def _text(source: SegmentSource) -> _Content:
-    """Return the lines of an old segment as entries; numbers that it left out on purpose are skips."""
-    content, last, damaged_before = _Content(text=True), -1, False
-    with contextlib.suppress(JournalError):
-        for line in source.lines():
-            entry = decode_line(line)
-            if entry is None:
-                content.damaged = damaged_before = True
-                continue
-            if 0 <= last < entry.seq - 1 and not damaged_before:
-                content.found.append(_skip(last + 1, entry))
-            content.found.append(_found(entry))
-            last, damaged_before = entry.seq, False
-        return content
-    content.damaged = True
-    return content
+def cut_tail(directory: Path) -> tuple[int, int]:
+    """Cut what a crash left unfinished; return the number of the segment to go on in, and of the last entry.
+
+    The caller holds the session's lock.
+
+    Raises:
+        InputError: nothing was ever written.
+        StoreError: the session was closed, or the disk refuses.
+        JournalError: the journal is damaged before its tail.
+    """
+    segments = list_segments(directory)
+    start, reader = _read_end(directory, segments)
+    if reader.last_seq < 0:
+        raise InputError(f"the journal {directory} is empty: its session never started")
+    if reader.clean:
+        raise StoreError(f"the session in {directory} was closed: nothing can be added")
+    index, size = start + reader.end[0], reader.end[1]
+    if reader.torn:
+        log.warning(
+            "session=%s cut %d bytes with %d entries after entry %d: they were never finished",
+            directory.name, reader.torn_bytes, reader.torn_entries, reader.last_seq,
+        )  # fmt: skip
+    # The last first: whenever this is broken off, what is left is a torn journal without a gap.
+    while len(segments) > index + 1 and not is_safe(segments[-1]):
+        with files.store_errors(f"cannot remove {segments[-1].path}"):
+            files.unlink(segments.pop().path)
+            files.sync_directory(directory)
+    if segments[index].is_raw:
+        cut_segment(segments[index].path, size)
+    return segments[-1].number + 1, reader.last_seq
 
 
-def _found(entry: Entry) -> Found:
-    return Found(0, -1, CODES[entry.kind], 0, entry.seq, entry.ts_ns, entry.payload)
+def _read_end(directory: Path, segments: list[Segment]) -> tuple[int, JournalReader]:
+    """Return an exhausted reader of all that may not be on the disk yet, and the place of its first segment.
 
-
-def _skip(first: int, entry: Entry) -> Found:
-    return Found(0, -1, SKIP, 0, first - 1, entry.ts_ns, RANGE_BODY.pack(first, entry.seq - 1))
+    The last segment that is packed or has its parts is read as well: numbers go on from there.
+    """
+    start = len(segments) - 1
+    while start > 0 and not is_safe(segments[start]):
+        start -= 1
+    while True:
+        reader = JournalReader(directory, segments[start:], ours=True)
+        for _ in reader:
+            pass
+        if reader.last_seq >= 0 or start == 0:
+            return start, reader
+        start -= 1

@@ -1,4 +1,4 @@
-"""The files of a journal: which there are, in which form, and how their bytes are reached."""
+"""The files of a journal: which there are, how their bytes are reached, and the one that is being written."""
 
 from __future__ import annotations
 
@@ -7,18 +7,28 @@ import gzip
 import mmap
 import os
 import re
+import sys
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
-from typing import BinaryIO, Final, Literal
+from typing import Any, BinaryIO, Final
 
 import attrs
 
 from vectra_bot.errors import InputError, JournalError
-from vectra_bot.journal.format import CODES, MAGIC, MARK, NO_HEADER, whole_entries
-from vectra_bot.journal.text_journal import begins_as_text, holds_text
+from vectra_bot.fsio import files
+from vectra_bot.journal.format import (
+    CODES,
+    HEADER_BYTES,
+    MAGIC,
+    MARK,
+    MARK_BYTES,
+    NO_HEADER,
+    last_byte,
+    whole_entries,
+)
 
 LOCK_NAME: Final = "lock"
 REPAIR: Final = "vectra-bot store recover --salvage"
@@ -116,23 +126,6 @@ class SegmentSource:
                 f"`{REPAIR} {self.path.parent.name}`"
             ) from error
 
-    def lines(self) -> Iterator[bytes]:
-        """Yield all lines, the head's too.
-
-        Raises:
-            JournalError: the file cannot be read, or not be unpacked.
-        """
-        rest = self.head
-        while block := self.read(CHUNK_BYTES):
-            *lines, rest = (rest + block).split(b"\n")
-            for line in lines:
-                yield line + b"\n"
-        *lines, rest = rest.split(b"\n")
-        for line in lines:
-            yield line + b"\n"
-        if rest:
-            yield rest
-
 
 @contextmanager
 def open_segment(path: Path) -> Iterator[SegmentSource]:
@@ -170,19 +163,15 @@ def open_segment(path: Path) -> Iterator[SegmentSource]:
         yield source
 
 
-Form = Literal["binary", "text", "unknown"]
-
-
-def form_of(head: bytes) -> Form:
-    """Return in which form the segment is that begins with *head*, damage at its beginning allowed for."""
+def may_be_segment(head: bytes) -> bool:
+    """Return whether a file that begins with *head* may be a segment, a corrupt beginning allowed for."""
     start = head[:4]
-    if not start or head[:32] == NO_HEADER[: len(head)] or MAGIC.startswith(start.rstrip(b"\0")):
-        return "binary"
-    if begins_as_text(head):
-        return "text"
-    if MAGIC in head:
-        return "binary"
-    return "text" if holds_text(head) else "unknown"
+    return (
+        not start
+        or head[:32] == NO_HEADER[: len(head)]
+        or MAGIC.startswith(start.rstrip(b"\0"))
+        or MAGIC in head
+    )
 
 
 def foreign_file(path: Path, head: bytes) -> InputError:
@@ -215,7 +204,9 @@ def end_of_close(path: Path) -> int | None:
     """
     fd = os.open(path, os.O_RDONLY)
     try:
-        begin = max(0, _last_byte(fd) - _TAIL_BYTES)
+        size = os.fstat(fd).st_size
+        content = last_byte(size, lambda begin, end: os.pread(fd, end - begin, begin))
+        begin = max(0, content - _TAIL_BYTES)
         # What follows the last byte that is not zero may belong to the last entry.
         tail = os.pread(fd, 2 * _TAIL_BYTES, begin)
     finally:
@@ -227,13 +218,99 @@ def end_of_close(path: Path) -> int | None:
     return end if closed else None
 
 
-def _last_byte(fd: int) -> int:
-    """Return where the zeros begin that a file ends with."""
-    end, step = os.fstat(fd).st_size, 1 << 20
-    while end:
-        begin = max(0, end - step)
-        block = os.pread(fd, end - begin, begin)
-        if block.count(0) != len(block):
-            return begin + len(block.rstrip(b"\0"))
-        end = begin
-    return 0
+class OpenSegment:
+    """A segment made for writing: a mapped file with room on the disk for all it can hold.
+
+    Attributes:
+        number: its place in the journal.
+        path: the file.
+        map: its bytes.
+        end: where the next group begins.
+        capacity: how many bytes entries may take; room for a last mark is kept free.
+    """
+
+    __slots__ = ("_fd", "capacity", "end", "map", "number", "path")
+
+    def __init__(self, path: Path, number: int, size: int) -> None:
+        """Make the file, with room for *size* bytes; nothing is left of it if that fails.
+
+        Raises:
+            OSError: the disk is full, or refuses.
+        """
+        self.path = path
+        self.number = number
+        self.end = 0
+        self.capacity = size - MARK_BYTES
+        self._fd = files.open_file(path, fresh=True)
+        try:
+            files.allocate(self._fd, size)
+            self.map: Any = mmap.mmap(self._fd, size)
+        except BaseException:
+            os.close(self._fd)
+            with contextlib.suppress(OSError):
+                path.unlink()
+            raise
+
+    def grow(self, size: int) -> None:
+        """Make more room in a segment that holds nothing yet.
+
+        Raises:
+            OSError: the disk is full, or refuses; the segment is as it was.
+        """
+        files.allocate(self._fd, size)
+        self.map.close()
+        self.map = mmap.mmap(self._fd, size)
+        self.capacity = size - MARK_BYTES
+
+    def store(self, data: bytes) -> None:
+        """Store a group whose first entry begins with *data*; it counts when its first header stands."""
+        at = self.end
+        body, end = at + HEADER_BYTES, at + len(data)
+        files.tell_write(self.path, body, data[HEADER_BYTES:])
+        self.map[body:end] = memoryview(data)[HEADER_BYTES:]
+        files.tell_write(self.path, at, data[:HEADER_BYTES])
+        self.map[at:body] = memoryview(data)[:HEADER_BYTES]
+        self.end = end
+
+    def sync(self) -> None:
+        """Force what was stored to the disk."""
+        if sys.platform != "linux" and not self.map.closed:
+            self.map.flush()  # elsewhere fsync need not know of stores into a mapping
+        files.sync_file(self._fd)
+
+    def finish(self) -> None:
+        """Store no more; cut the file to what it holds.
+
+        The mapping is let go with the file, by whoever forced it to the disk: that takes milliseconds.
+        """
+        if sys.platform != "linux":
+            self.map.flush()
+        files.truncate(self._fd, self.end)
+
+    def close(self) -> None:
+        """Let go of the file, whatever it holds."""
+        with contextlib.suppress(BufferError):
+            self.map.close()
+        os.close(self._fd)
+
+    def discard(self) -> None:
+        """Let go of the file, and remove it."""
+        self.close()
+        with contextlib.suppress(OSError):
+            self.path.unlink()
+
+
+def cut_segment(path: Path, size: int) -> None:
+    """Cut a segment that a crash left to *size* bytes and force it to the disk.
+
+    Raises:
+        StoreError: the disk refuses.
+    """
+    with files.store_errors(f"cannot repair {path}"):
+        fd = files.open_file(path)
+        try:
+            if os.fstat(fd).st_size > size:
+                files.truncate(fd, size)
+            files.sync_file(fd)
+        finally:
+            os.close(fd)

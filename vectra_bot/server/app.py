@@ -20,8 +20,7 @@ from attrs import evolve
 from vectra_bot.clock import Clock, WallClock
 from vectra_bot.errors import InputError
 from vectra_bot.exchange import Exchange, ExchangeConfig, RequestRecord
-from vectra_bot.server.answers import Answers
-from vectra_bot.server.clients import Broadcasts, Client
+from vectra_bot.server.clients import Client
 from vectra_bot.server.counts import Counts
 from vectra_bot.server.driver import Driver
 from vectra_bot.server.faults import Faults
@@ -29,8 +28,9 @@ from vectra_bot.server.limits import Bucket, MessageVerdict, ServerLimits
 from vectra_bot.server.origin import Visitors
 from vectra_bot.server.pace import Pace
 from vectra_bot.server.reception import Reception
+from vectra_bot.server.roster import Roster
 from vectra_bot.server.tokens import Login, TokenTable
-from vectra_bot.server.transport import Outbox, Prepared, Socket
+from vectra_bot.server.transport import Outbox, Socket
 
 _PATH = "socket.io"
 _CLIENT = "vectra.client"
@@ -91,45 +91,31 @@ class ExchangeServer:
         """
         self.exchange = Exchange(config, on_request)
         self.counts = Counts()
-        self.faults = Faults(self._kick, self._half_open)
         self.tokens = tokens if isinstance(tokens, TokenTable) else TokenTable(tokens)
         self.connections: list[Client] = []
-        self._host = host
-        self._port = port
+        self._host, self._port = host, port
         self._keep_sent = keep_sent
         self._limits = _scaled(limits or ServerLimits(), speed)
         self._clock = clock or WallClock()
-        self._broadcasts = Broadcasts()
-        self._by_engine_sid: dict[str, Client] = {}
+        self._roster = Roster(self.exchange, self.counts, self._close_polling)
+        self.faults = Faults(self._roster.kick, self._roster.half_open)
         self._by_sid: dict[str, Client] = {}
-        self._players: dict[str, Client] = {}
-        self._closing: set[asyncio.Task[None]] = set()
         self._runner: web.AppRunner | None = None
         self._driving: asyncio.Task[None] | None = None
-        self._changed = asyncio.Event()
         self._driver = Driver(
             self.exchange,
             Pace(speed, self._clock, self.exchange.now_ns),
-            broadcasts=self._broadcasts,
-            everyone=self._in_turn,
-            players=self._players,
-            counts=self.counts,
-            give_up=lambda client: self._end(client, "does not read", flush=False),
+            roster=self._roster,
             patience_s=self._limits.patience_s,
             games=games,
-            moved=self._changed.set,
+            running=not paused,
         )
-        self._driver.running = not paused
         self._reception = Reception(
             exchange=self.exchange,
             driver=self._driver,
+            roster=self._roster,
             tokens=self.tokens,
-            answers=Answers(self.exchange),
-            counts=self.counts,
             limits=self._limits,
-            players=self._players,
-            end=self._end,
-            changed=self._note_change,
         )
         self._sio = self._library()
 
@@ -159,11 +145,11 @@ class ExchangeServer:
     @property
     def clients(self) -> tuple[Client, ...]:
         """Return the clients in the namespace, by the order of their connections."""
-        return tuple(client for client in self._by_engine_sid.values() if client.joined)
+        return self._roster.joined()
 
     def client(self, player_id: str) -> Client | None:
         """Return the connection of a player who is logged in, else None."""
-        return self._players.get(player_id)
+        return self._roster.players.get(player_id)
 
     def sent_log(self, client: Client | int) -> tuple[str, ...]:
         """Return the texts written to a client (or to connection number N), in order; also when it is gone.
@@ -211,17 +197,14 @@ class ExchangeServer:
         self._runner = runner
         self._port = runner.addresses[0][1]
         self._driving = asyncio.create_task(self._driver.run())
-        self._driving.add_done_callback(lambda _: self._changed.set())
+        self._driving.add_done_callback(lambda _: self._roster.changed.set())
 
     async def stop(self) -> None:
         """End every connection and stop listening; harmless if called twice."""
         if self._driving is not None:
             self._driving.cancel()
             await asyncio.wait([self._driving])
-        for client in list(self._by_engine_sid.values()):
-            self._end(client, "server stopped")
-        while self._closing:
-            await asyncio.wait(list(self._closing))
+        await self._roster.end_all("server stopped")
         if self._runner is not None:
             await self._sio.shutdown()
             await self._runner.cleanup()
@@ -240,17 +223,11 @@ class ExchangeServer:
 
     async def wait_clients(self, number: int) -> None:
         """Wait until at least *number* clients are in the namespace."""
-        await self._until(lambda: len(self.clients) >= number)
+        await self._until(lambda: len(self._roster.joined()) >= number)
 
     async def wait_players(self, number: int) -> None:
         """Wait until at least *number* players are logged in."""
-        await self._until(lambda: len(self._players) >= number)
-
-    def _note_change(self) -> None:
-        """Count who only watches among the connected, and wake whoever waits for a change of clients."""
-        joined = sum(client.joined for client in self._by_engine_sid.values())
-        self.exchange.viewers = max(0, joined - len(self._players))
-        self._changed.set()
+        await self._until(lambda: len(self._roster.players) >= number)
 
     async def _until(self, reached: Callable[[], bool]) -> None:
         """Wait until *reached* holds; raise what has ended the driving task, if anything has."""
@@ -260,13 +237,8 @@ class ExchangeServer:
             if self._driving.done():
                 self._driving.result()
                 return
-            self._changed.clear()
-            await self._changed.wait()
-
-    def _in_turn(self) -> list[Client]:
-        """Return the clients in the order in which a broadcast reaches them: players first."""
-        joined = [client for client in self._by_engine_sid.values() if client.joined]
-        return sorted(joined, key=lambda client: client.login is None)
+            self._roster.changed.clear()
+            await self._roster.changed.wait()
 
     # -- the library's side
 
@@ -305,7 +277,7 @@ class ExchangeServer:
         self.counts.turned_away += 1
 
     async def _on_connect(self, engine_sid: str, environ: dict[str, Any]) -> bool | None:
-        if len(self._by_engine_sid) >= self._limits.clients:
+        if len(self._roster.clients) >= self._limits.clients:
             self._turned_away()
             return False
         limits = self._limits
@@ -320,12 +292,12 @@ class ExchangeServer:
             ),
             clock=self._clock,
             faults=self.faults,
-            broadcasts=self._broadcasts,
+            broadcasts=self._roster.broadcasts,
             sent=[] if self._keep_sent else None,
         )
-        outbox.on_overflow = lambda: self._end(client, "does not read", flush=False)
+        outbox.on_overflow = lambda: self._roster.give_up(client)
         outbox.on_input = lambda data: self._reception.admit(client, data)
-        self._by_engine_sid[engine_sid] = client
+        self._roster.clients[engine_sid] = client
         if self._keep_sent:
             self.connections.append(client)
         environ[_CLIENT] = client
@@ -333,7 +305,7 @@ class ExchangeServer:
         return None
 
     async def _on_message(self, engine_sid: str, data: str | bytes) -> None:
-        client = self._by_engine_sid.get(engine_sid)
+        client = self._roster.clients.get(engine_sid)
         if client is None or client.gone:
             return
         if client.outbox.transport is None:  # it polls: nobody has looked at the message yet
@@ -341,71 +313,51 @@ class ExchangeServer:
             if self._reception.admit(client, whole) is not MessageVerdict.TAKEN:
                 return
         if not isinstance(data, str):
-            self._end(client, "binary frame")
+            self._roster.end(client, "binary frame")
         elif data.startswith("2"):
             self._read(client, f"4{data}")
         elif data[:1] in ("0", "1"):
             await self._join_or_leave(client, data)
         elif not data.startswith("3"):  # an answer to nothing we asked is ignored
-            self._end(client, "malformed frame")
+            self._roster.end(client, "malformed frame")
 
     def _read(self, client: Client, text: str) -> None:
         """Read an event; a defect of ours is told and ends this connection, not the others."""
         if not client.joined:
-            self._end(client, "malformed frame")
+            self._roster.end(client, "malformed frame")
             return
         try:
             self._reception.read(client, text)
         except Exception:  # noqa: BLE001 - one connection's trouble must not be the others'
             _log.exception("defect: a request of connection %d could not be served", client.number)
-            self._end(client, "defect")
+            self._roster.end(client, "defect")
 
     async def _join_or_leave(self, client: Client, data: str) -> None:
         """Let the library read a packet that joins or leaves a namespace."""
         if data.startswith("0") and client.joined and data[1:2] != "/":
-            self._end(client, "joined twice")
+            self._roster.end(client, "joined twice")
             return
         try:
             await self._engine_message(client.engine_sid, data)
         except Exception:  # noqa: BLE001 - the library raises whatever its parser meets in a hostile packet
-            self._end(client, "malformed frame")
+            self._roster.end(client, "malformed frame")
 
     async def _on_disconnect(self, engine_sid: str, reason: str) -> None:
-        client = self._by_engine_sid.pop(engine_sid, None)
+        client = self._roster.clients.pop(engine_sid, None)
         await self._engine_disconnect(engine_sid, reason)
         if client is not None:
-            self._end(client, reason, flush=reason != "ping timeout")
+            self._roster.end(client, reason, flush=reason != "ping timeout")
 
     async def _on_join(self, sid: str, environ: dict[str, Any], _auth: object = None) -> None:
         client: Client = environ[_CLIENT]
         self._by_sid[sid] = client
         client.join(self._driver.snapshot())
-        self._note_change()
+        self._roster.note_change()
 
     async def _on_leave(self, sid: str, _reason: str) -> None:
         client = self._by_sid.pop(sid, None)
         if client is not None:
-            client.joined = False
-            self._reception.log_out(client)
-            self._note_change()
-
-    # -- ends of connections
-
-    def _end(self, client: Client, reason: str, *, flush: bool = True) -> None:
-        """End a connection for *reason*; with *flush*, what was written still reaches a client that reads."""
-        if client.gone:
-            return
-        client.gone = reason
-        client.joined = False
-        self.counts.ended[reason] += 1
-        self._reception.log_out(client)
-        self._note_change()
-        if client.outbox.transport is None:
-            task = asyncio.get_running_loop().create_task(self._close_polling(client))
-            self._closing.add(task)
-            task.add_done_callback(self._closing.discard)
-        else:
-            client.outbox.hang_up(flush=flush)
+            self._roster.leave(client)
 
     async def _close_polling(self, client: Client) -> None:
         """Tell a polling client that it is over, and let the poll it may be waiting in end."""
@@ -414,29 +366,6 @@ class ExchangeServer:
         if socket is not None:
             await socket.close(wait=False, reason=self._sio.eio.reason.SERVER_DISCONNECT)
         client.outbox.put_nowait(None)
-
-    def _chosen(self, target: Client | str | None) -> list[Client]:
-        return [
-            client
-            for client in list(self._by_engine_sid.values())
-            if not client.gone and (target is None or target in (client, client.player_id))
-        ]
-
-    def _kick(self, target: Client | str | None, how: str) -> int:
-        if how not in ("close", "disconnect", "abort"):
-            raise InputError(f"how was {how!r}: give close, disconnect or abort")
-        chosen = self._chosen(target)
-        for client in chosen:
-            if how == "disconnect":
-                client.tell(Prepared("41"))
-            self._end(client, "kicked", flush=how != "abort")
-        return len(chosen)
-
-    def _half_open(self, target: Client | str | None) -> int:
-        chosen = self._chosen(target)
-        for client in chosen:
-            client.outbox.muted = True
-        return len(chosen)
 
 
 def _scaled(limits: ServerLimits, speed: float | None) -> ServerLimits:

@@ -8,13 +8,12 @@ does not wait for a thousand sockets.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
 
 from vectra_bot.exchange import Exchange, Outbound
 from vectra_bot.models.times import NS_PER_MS
-from vectra_bot.server.clients import Broadcasts, Client
-from vectra_bot.server.counts import Counts
+from vectra_bot.server.clients import Client
 from vectra_bot.server.pace import Pace
+from vectra_bot.server.roster import Roster
 from vectra_bot.server.transport import Prepared
 
 _SLICE_NS = 3 * NS_PER_MS
@@ -25,10 +24,18 @@ _LOOK_AGAIN_S = 0.002
 
 
 class Driver:
-    """Run the exchange at a pace; ``games`` is how many may rug before time stands still.
+    """Run the exchange at a pace.
 
-    ``everyone`` is asked for the clients of the next broadcast, ``players`` maps player ids to theirs,
-    ``moved`` is called after each step.
+    Args:
+        exchange: what is run.
+        pace: how fast its time goes.
+        roster: who is sent what leaves it; told of each step.
+        patience_s: how many seconds accelerated time waits for a client that does not read.
+        games: how many may rug before time stands still, None for no end.
+        running: whether time goes on from the beginning.
+
+    Attributes:
+        over: set when those games are over.
     """
 
     def __init__(
@@ -36,22 +43,14 @@ class Driver:
         exchange: Exchange,
         pace: Pace,
         *,
-        broadcasts: Broadcasts,
-        everyone: Callable[[], Iterable[Client]],
-        players: Mapping[str, Client],
-        counts: Counts,
-        give_up: Callable[[Client], None],
+        roster: Roster,
         patience_s: float,
         games: int | None,
-        moved: Callable[[], None],
+        running: bool,
     ) -> None:
         self._exchange = exchange
         self._pace = pace
-        self._broadcasts = broadcasts
-        self._everyone = everyone
-        self._players = players
-        self._counts = counts
-        self._give_up = give_up
+        self._roster = roster
         self._patience_s = patience_s
         self._games = games
         self._line: list[Client] = []
@@ -59,8 +58,7 @@ class Driver:
         self._mark = 0
         self._snapshot: Prepared | None = None
         self._wakened = asyncio.Event()
-        self._moved = moved
-        self.running = True
+        self.running = running
         self.over = asyncio.Event()
 
     def snapshot(self) -> Prepared:
@@ -112,7 +110,7 @@ class Driver:
             self._snapshot = None
             for message in messages:
                 self._carry(message)
-            self._moved()
+            self._roster.changed.set()
             if unbound and messages:
                 return
 
@@ -129,26 +127,26 @@ class Driver:
         if exchange.next_ns() <= exchange.now_ns:
             return False
         self.over.set()
-        self._moved()
+        self._roster.changed.set()
         return True
 
     def _carry(self, message: Outbound) -> None:
         if message.player_id is None:
-            self._broadcasts.add(Prepared(message.text, message.not_to))
-            self._counts.broadcasts += 1
+            self._roster.broadcasts.add(Prepared(message.text, message.not_to))
+            self._roster.counts.broadcasts += 1
             return
-        client = self._players.get(message.player_id)
+        client = self._roster.players.get(message.player_id)
         if client is not None:
             client.tell(Prepared(message.text))
 
     def _serve_some(self) -> bool:
         """Give the clients what they lack for one slice of time; return whether there is more to do."""
         if self._served >= len(self._line):
-            self._broadcasts.forget_before(self._mark)
-            if self._mark == self._broadcasts.next:
+            self._roster.broadcasts.forget_before(self._mark)
+            if self._mark == self._roster.broadcasts.next:
                 return False
-            self._mark = self._broadcasts.next
-            self._line = list(self._everyone())
+            self._mark = self._roster.broadcasts.next
+            self._line = self._roster.in_turn()
             self._served = 0
         clock = self._pace.clock
         ends_ns = clock.monotonic_ns() + _SLICE_NS
@@ -163,12 +161,12 @@ class Driver:
         """Wait for clients that are behind: accelerated time must lose nothing; give up on dead ones."""
         waited_s = 0.0
         while True:
-            behind = [client for client in self._everyone() if _is_behind(client)]
+            behind = [client for client in self._roster.in_turn() if _is_behind(client)]
             if not behind:
                 return
             if waited_s >= self._patience_s:
                 for client in behind:
-                    self._give_up(client)
+                    self._roster.give_up(client)
                 return
             await asyncio.sleep(_LOOK_AGAIN_S)
             waited_s += _LOOK_AGAIN_S

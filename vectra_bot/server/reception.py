@@ -9,17 +9,16 @@ request without an acknowledgement id is refused in silence, but for ``authentic
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 
-from attrs import define
+from attrs import define, field
 
 from vectra_bot.errors import InputError, VectraError, WireError
 from vectra_bot.exchange import Exchange
 from vectra_bot.server.answers import ANSWERED, Answers
 from vectra_bot.server.clients import Client
-from vectra_bot.server.counts import Counts
 from vectra_bot.server.driver import Driver
 from vectra_bot.server.limits import MessageVerdict, ServerLimits, ack_id_of
+from vectra_bot.server.roster import Roster
 from vectra_bot.server.tokens import TokenTable
 from vectra_bot.server.transport import Prepared
 from vectra_bot.wire.frames import ack_text
@@ -35,17 +34,17 @@ _NOT_LOGGED_IN = "Not logged in"
 
 @define(kw_only=True)
 class Reception:
-    """Read what clients send; ``end`` ends a connection for a reason, ``changed`` tells of a login."""
+    """Read what clients send, and answer it or hand it to the exchange."""
 
     exchange: Exchange
     driver: Driver
+    roster: Roster
     tokens: TokenTable
-    answers: Answers
-    counts: Counts
     limits: ServerLimits
-    players: dict[str, Client]
-    end: Callable[[Client, str], None]
-    changed: Callable[[], None]
+    _answers: Answers = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._answers = Answers(self.exchange)
 
     def admit(self, client: Client, data: str | bytes) -> MessageVerdict:
         """Say whether an Engine.IO message may go on; a refused request has been answered."""
@@ -67,35 +66,28 @@ class Reception:
 
     def read(self, client: Client, text: str) -> None:
         """Read a client's event ``42...``."""
-        self.counts.requests += 1
+        self.roster.counts.requests += 1
         try:
             request = decode_request(text, self.exchange.config.profile)
         except WireError as error:
             if error.event_name is None:
-                self.end(client, "malformed frame")
+                self.roster.end(client, "malformed frame")
                 return
             self.refuse(client, ack_id_of(text), "Unusable payload")
             if client.take(_UNUSABLE_COST) is MessageVerdict.LAST:
-                self.end(client, "flood")
+                self.roster.end(client, "flood")
             return
         self._act(client, request, text)
 
     def refuse(self, client: Client, ack_id: int | None, message: str) -> None:
         """Refuse a request in the one shape, if it can be answered."""
-        self.counts.refused += 1
+        self.roster.counts.refused += 1
         if ack_id is not None:
             answer = AckPayload(success=False, message=message)
             client.tell(Prepared(ack_text(ack_id, answer)))
 
-    def log_out(self, client: Client) -> None:
-        """Let the exchange forget the connection; the account stays."""
-        login, client.login = client.login, None
-        if login is not None and self.players.get(login.player_id) is client:
-            del self.players[login.player_id]
-            self.exchange.disconnect(login.player_id)
-
     def _last(self, client: Client, reason: str) -> MessageVerdict:
-        self.end(client, reason)
+        self.roster.end(client, reason)
         return MessageVerdict.LAST
 
     def _act(self, client: Client, request: Request, text: str) -> None:
@@ -112,7 +104,7 @@ class Reception:
 
     def _note_unknown(self, request: Request) -> None:
         if not request.kind:
-            self.counts.unknown += 1
+            self.roster.counts.unknown += 1
 
     def _hand_over(self, client: Client, player_id: str, text: str) -> None:
         try:
@@ -122,7 +114,9 @@ class Reception:
         self.driver.wake()
 
     def _answer(self, client: Client, request: Request) -> None:
-        text = self.answers.text(request.event, request.payload, client.player_id, request.trace_id)
+        text = self._answers.text(
+            request.event, request.payload, client.player_id, request.trace_id
+        )
         if text is not None:
             client.tell(Prepared(text))
         if request.ack_id is not None:
@@ -140,11 +134,11 @@ class Reception:
         if client.login is not None and client.player_id != login.player_id:
             self._refuse_login(client, request, "Login refused: logged in as another player")
             return
-        older = self.players.get(login.player_id)
+        older = self.roster.players.get(login.player_id)
         if older is client:
-            self.log_out(client)
+            self.roster.log_out(client)
         elif older is not None:
-            self.end(older, "taken over")
+            self.roster.end(older, "taken over")
         try:
             self.exchange.connect(
                 login.player_id,
@@ -159,16 +153,16 @@ class Reception:
             self._refuse_login(client, request, "Login refused")
             return
         client.login = login
-        self.players[login.player_id] = client
-        self.counts.logins += 1
-        self.changed()
+        self.roster.players[login.player_id] = client
+        self.roster.counts.logins += 1
+        self.roster.note_change()
         if request.ack_id is not None:
             client.tell(Prepared(ack_text(request.ack_id, AckPayload(success=True))))
         self.driver.wake()
 
     def _refuse_login(self, client: Client, request: Request, message: str) -> None:
         client.failed_logins += 1
-        client.tell(Prepared(self.answers.notice(message, request.trace_id)))
+        client.tell(Prepared(self._answers.notice(message, request.trace_id)))
         self.refuse(client, request.ack_id, message)
         if client.failed_logins >= self.limits.failed_logins:
-            self.end(client, "failed logins")
+            self.roster.end(client, "failed logins")

@@ -18,7 +18,7 @@ from vectra_bot.engine import STATE_KIND, Engine
 from vectra_bot.errors import ConfigError, InputError, JournalError, StrategyError
 from vectra_bot.game import rules
 from vectra_bot.game.sidegames import SideGame
-from vectra_bot.journal.journal import JOURNAL_VERSION, journal_directory, read_journal
+from vectra_bot.journal import JOURNAL_VERSION, journal_directory, read_journal
 from vectra_bot.loading import StrategySource, resolve_strategy
 from vectra_bot.models import SCHEMA_VERSION, Mode
 from vectra_bot.params import configure, settings_of

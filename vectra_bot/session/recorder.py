@@ -19,7 +19,7 @@ from vectra_bot.audit.auditor import GAP_KIND, LOST_KIND, MISSED_KIND, FairAudit
 from vectra_bot.clock import Clock, WallClock
 from vectra_bot.engine import Engine
 from vectra_bot.errors import ConfigError, InputError
-from vectra_bot.journal.journal import Journal, journal_directory
+from vectra_bot.journal import Journal, journal_directory
 from vectra_bot.loading import StrategySource, resolve_strategy
 from vectra_bot.models import (
     AlertTrigger,

@@ -9,8 +9,7 @@ from typing import Any, Final
 from attrs import define, field
 
 from vectra_bot.errors import StoreError, VectraError
-from vectra_bot.journal.journal import never_began, read_journal
-from vectra_bot.journal.salvage import DAMAGED, salvage
+from vectra_bot.journal import DAMAGED, never_began, read_journal, salvage
 from vectra_bot.models import DocType
 from vectra_bot.session.recovery import recover_session
 from vectra_bot.store.maintenance.check import Told, check_store

@@ -21,8 +21,7 @@ from attrs import define, field
 
 from vectra_bot.engine import Effect, Engine
 from vectra_bot.errors import VectraError, safe_error
-from vectra_bot.journal.entry import Entry
-from vectra_bot.journal.journal import Journal, read_header, read_journal
+from vectra_bot.journal import Entry, Journal, read_header, read_journal
 from vectra_bot.models import (
     ActionState,
     ActionTimestamps,

@@ -17,8 +17,7 @@ from attrs import define, field, frozen
 from vectra_bot.actions.risk import Limits
 from vectra_bot.engine import Engine
 from vectra_bot.errors import InputError, JournalError
-from vectra_bot.journal.entry import Entry
-from vectra_bot.journal.journal import Journal, journal_directory, read_journal
+from vectra_bot.journal import Entry, Journal, journal_directory, read_journal
 from vectra_bot.loading import resolve_strategy
 from vectra_bot.models import (
     ClockAdvanced,

@@ -16,7 +16,7 @@ from vectra_bot.exchange import Exchange, ExchangeConfig, RequestRecord
 from vectra_bot.exchange.config import DEFAULT_CROWD, START_NS
 from vectra_bot.game.ledger import to_sol
 from vectra_bot.game.shorts import ShortTerms
-from vectra_bot.journal.journal import Journal, journal_directory, never_began, read_header
+from vectra_bot.journal import Journal, journal_directory, never_began, read_header
 from vectra_bot.loading import StrategySource, resolve_strategy
 from vectra_bot.models import Mode
 from vectra_bot.models.times import NS_PER_S

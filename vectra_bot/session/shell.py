@@ -22,8 +22,7 @@ from attrs import define, field
 
 from vectra_bot.engine import Effect, Engine
 from vectra_bot.errors import WireError
-from vectra_bot.journal.entry import Entry, storable_text
-from vectra_bot.journal.journal import Journal
+from vectra_bot.journal import Entry, Journal, storable_text
 from vectra_bot.models import (
     Command,
     Direction,

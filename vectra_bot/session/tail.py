@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from vectra_bot.journal.entry import Entry
-from vectra_bot.journal.journal import Segment, list_segments, read_segment
+from vectra_bot.journal import Entry, Segment, list_segments, read_segment
 from vectra_bot.models import DocType
 from vectra_bot.store.parquet.builder import read_segment_record
 

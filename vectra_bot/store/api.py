@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from vectra_bot.errors import InputError
-from vectra_bot.fsio.disk import warn_if_unsafe
+from vectra_bot.fsio import warn_if_unsafe
 from vectra_bot.store.query.queries import SEED_PATH
 from vectra_bot.store.remote.address import RemoteStore, is_remote, parse_store
 

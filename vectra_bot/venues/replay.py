@@ -23,7 +23,7 @@ from attrs import define, frozen
 from msgspec import Raw, Struct
 
 from vectra_bot.errors import InputError
-from vectra_bot.journal.journal import list_segments
+from vectra_bot.journal import list_segments
 from vectra_bot.models import ConnectionChanged, Direction, Frame, Link
 from vectra_bot.venues.base import FeedItem
 

@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 
 from tests.store.samples import HEADER, SESSION, memory_folder, small_session, tick_document
 from vectra_bot.errors import InputError, UnknownNameError
-from vectra_bot.journal.entry import Entry
-from vectra_bot.journal.journal import Journal, journal_directory
+from vectra_bot.journal import Entry, Journal, journal_directory
 from vectra_bot.models import DocType
 from vectra_bot.store.maintenance.check import KINDS, check_store
 from vectra_bot.store.maintenance.check_parts import Problem, SeenNumbers

@@ -9,12 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.store.samples import HEADER, SESSION, TS, small_session, text_line
+from tests.store.samples import HEADER, SESSION, TS, small_session
 from vectra_bot.errors import JournalError, StoreError, UnknownNameError
 from vectra_bot.fsio import files
-from vectra_bot.journal.entry import Entry
-from vectra_bot.journal.journal import Journal, compress_segment, journal_directory, never_began
-from vectra_bot.journal.segments import Segment, content_of
+from vectra_bot.journal import (
+    Entry,
+    Journal,
+    Segment,
+    compress_segment,
+    journal_directory,
+    never_began,
+)
+from vectra_bot.journal.segments import content_of
 from vectra_bot.models import DocType
 from vectra_bot.store.maintenance.sessions import (
     drop_session,
@@ -168,29 +174,19 @@ def test_garbage_in_one_session_does_not_stop_the_repair(tmp_path: Path) -> None
     [
         ({}, True),
         ({"000001.log": b""}, True),
-        ({"000001.log": b"01234567 {"}, True),
+        ({"000001.log": b"VJE2\1"}, True),
+        ({"000001.log": b"01234567 {"}, False),
         ({"000001.log": b"garbage\n"}, False),
         ({"000001.log": b"garbage", "000002.log": b""}, False),
     ],
 )
-def test_only_what_holds_no_line_never_began(
+def test_only_what_holds_no_entry_never_began(
     tmp_path: Path, files: dict[str, bytes], expected: bool
 ) -> None:
-    """A session that never began has no whole line; anything more is damage, and damage is kept."""
+    """A session that never began has no whole entry; anything more is damage, and damage is kept."""
     for name, content in files.items():
         (tmp_path / name).write_bytes(content)
     assert never_began(tmp_path) is expected
-
-
-def test_first_entry_counts_without_its_line_feed(tmp_path: Path) -> None:
-    """The reader takes a whole last line of an old journal without its line feed: it is something to lose."""
-    directory = journal_directory(tmp_path, "begun")
-    directory.mkdir(parents=True)
-    header = {"session_id": "begun", "mode": "paper", "venue": "embedded"}
-    line = text_line(0, "header", TS, {"header": header}).rstrip(b"\n")
-    (directory / "000001.log").write_bytes(line)
-    assert not never_began(directory)
-    assert unfinished_sessions(tmp_path) == [directory]
 
 
 def test_reader_survives_a_writer_that_cuts_its_file(tmp_path: Path) -> None:

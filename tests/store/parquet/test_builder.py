@@ -32,8 +32,7 @@ from tests.store.samples import (
 )
 from vectra_bot.errors import JournalError, StoreError
 from vectra_bot.fsio import files
-from vectra_bot.journal.entry import Entry
-from vectra_bot.journal.journal import Journal, journal_directory, list_segments
+from vectra_bot.journal import Entry, Journal, journal_directory, list_segments
 from vectra_bot.models import RECORDS, Direction, DocType, Document, Envelope, Frame, Mode
 from vectra_bot.serde import document_columns, document_from_row, document_packer
 from vectra_bot.store.parquet import builder as parquet

@@ -26,8 +26,7 @@ from tests.store.samples import (
 )
 from vectra_bot.errors import StoreError
 from vectra_bot.fsio import files
-from vectra_bot.journal.entry import Entry
-from vectra_bot.journal.journal import Journal, journal_directory
+from vectra_bot.journal import Entry, Journal, journal_directory
 from vectra_bot.models import DocType, Frame
 from vectra_bot.serde import document_columns
 from vectra_bot.store.adopting import MERGED

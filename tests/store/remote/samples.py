@@ -15,8 +15,7 @@ import pytest
 
 from tests.store.remote.s3_server import CREDENTIALS, S3Server, why_not
 from tests.store.samples import HEADER, action_document, tick_document
-from vectra_bot.journal.entry import Entry
-from vectra_bot.journal.journal import Journal, journal_directory
+from vectra_bot.journal import Entry, Journal, journal_directory
 from vectra_bot.models import ActionType
 from vectra_bot.store.parquet.builder import build_parts
 from vectra_bot.store.parquet.compaction import compact_all

@@ -32,7 +32,7 @@ from tests.store.remote.samples import (
 )
 from tests.store.samples import memory_folder
 from vectra_bot.errors import InputError, StoreError, UnknownNameError
-from vectra_bot.journal.journal import journal_directory
+from vectra_bot.journal import journal_directory
 from vectra_bot.models import DocType
 from vectra_bot.store.maintenance.rebuild import rebuild_session
 from vectra_bot.store.maintenance.sessions import repair_store

@@ -13,7 +13,7 @@ from benchmarks.faults.kills import folder
 from tests.store.samples import HEADER
 from vectra_bot.errors import StoreError
 from vectra_bot.fsio import files
-from vectra_bot.journal.journal import Journal
+from vectra_bot.journal import Journal
 
 SEED = 5
 
@@ -51,7 +51,7 @@ def test_a_session_without_a_fault_is_not_taken_for_one() -> None:
         )
 
 
-def test_a_disk_that_is_really_full(tmp_path: Path) -> None:
+def test_a_disk_that_is_really_full() -> None:
     """The same on a small file system of its own, where one may be mounted."""
     full = disk_faults.full_disk(SEED)
     if "skipped" in full:
@@ -59,7 +59,6 @@ def test_a_disk_that_is_really_full(tmp_path: Path) -> None:
     assert full["problems"] == []
     assert full["requests"] > 100
     assert "No space left on device" in full["error"]
-    assert files.free_bytes(tmp_path) > 0
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="counts descriptors in /proc")

@@ -15,7 +15,7 @@ from attrs import frozen
 
 from vectra_bot.conformance.frames.capture_rows import Row, read_rows, shown
 from vectra_bot.errors import InputError, WireError
-from vectra_bot.journal.journal import list_segments, read_journal
+from vectra_bot.journal import list_segments, read_journal
 from vectra_bot.models import Link
 from vectra_bot.venues.replay import detect_recording
 from vectra_bot.wire.packet import read_packet

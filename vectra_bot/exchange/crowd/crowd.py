@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from vectra_bot.exchange.accounts import Books
-from vectra_bot.exchange.config import DEFAULT_CROWD
+from vectra_bot.exchange.config import DEFAULT_CROWD, ExchangeConfig
 from vectra_bot.exchange.crowd import tables
 from vectra_bot.exchange.crowd.bettors import Bettors
 from vectra_bot.exchange.crowd.lockstep import Lockstep, lockstep_groups
@@ -23,6 +23,7 @@ from vectra_bot.exchange.identities import Identities
 from vectra_bot.exchange.market import EndedSidebet, Market
 from vectra_bot.game.ledger import LedgerError
 from vectra_bot.game.sidegames import BBC, CANDLEFLIP
+from vectra_bot.wire.states import WireFormat
 
 _ONLINE = 235  # of DEFAULT_CROWD; 180 to 290 on the venue
 _DRIFT = 50
@@ -32,29 +33,27 @@ class Crowd:
     """The population and what it does.
 
     Args:
+        config: how many they are, how many of them, the last ones, know the next price, and whether they
+            open shorts (in the February format) and place stakes in side games.
         market: where it trades.
         books: where its accounts are opened.
         identities: where its names and dice come from.
-        size: how many they are.
-        planted: how many of them, the last ones, know the next price.
-        sidegames: where it places side stakes, if it does.
-        shorts: whether it opens shorts.
+        sidegames: where it places side stakes.
     """
 
     def __init__(
         self,
+        config: ExchangeConfig,
         market: Market,
         books: Books,
         identities: Identities,
-        size: int,
-        *,
-        planted: int = 0,
-        sidegames: SideGames | None = None,
-        shorts: bool = True,
+        sidegames: SideGames,
     ) -> None:
+        size, planted = config.crowd, config.planted
+        shorts = config.wire_format is WireFormat.FEB
         self._market = market
         self._books = books
-        self._sidegames = sidegames
+        self._sidegames = sidegames if config.side_games else None
         self._share = size / DEFAULT_CROWD
         self._dice = Dice(identities.dice("crowd"))
         self._walk = Dice(identities.dice("connected"))

@@ -201,6 +201,17 @@ class Notices:
         )
         return self._traced("goldenHourUpdate", self._golden_body)
 
+    def golden_game(self, window: GoldenWindow | None, *, golden: bool) -> list[str]:
+        """Return what is said with a game of the Golden Hour: what is on, or once that it is over."""
+        if window is None and not self._golden:
+            return []
+        texts = [self.golden_hour(window, golden=golden)]
+        if window is None:
+            texts.append(
+                self.notification("Golden Hour has ended! Thanks for taking part.", "goldenhour")
+            )
+        return texts
+
     def notification(self, message: str, kind: str) -> str:
         """Return ``gameNotification`` of a *kind* (``goldenhour`` or ``event``)."""
         return self._traced("gameNotification", GameNotification(message=message, type=kind))

@@ -15,16 +15,17 @@ import attrs
 from attrs import define, field, frozen
 from msgspec import UNSET
 
-from vectra_bot.exchange.accounts import BookEntry, Books, Coin, VenueAccount
+from vectra_bot.exchange.accounts import BookEntry, Coin, VenueAccount
 from vectra_bot.exchange.config import ExchangeConfig
 from vectra_bot.exchange.identities import Identities
 from vectra_bot.exchange.market import Market
+from vectra_bot.exchange.outlet import Outlet
+from vectra_bot.exchange.schedule import Schedule
 from vectra_bot.game.fair import server_seed_hash
 from vectra_bot.game.ledger import BadAmount, Ledger, LedgerError
 from vectra_bot.game.sidegames import BBC, SideGame
 from vectra_bot.models.times import NS_PER_MS, NS_PER_S
 from vectra_bot.wire.amounts import number
-from vectra_bot.wire.frames import event_text
 from vectra_bot.wire.sidegames import RoundPayload
 
 BETTING_S = {BBC: 12, "candleflip": 10}
@@ -82,42 +83,43 @@ class SideGames:
     """Runs the rounds on the exchange's schedule.
 
     Args:
-        plan: puts an act on the schedule, so many milliseconds from now.
-        emit: sends a text to everybody.
-        settled: told of every stake that ended.
+        config: odds, payouts and rooms.
+        identities: where seeds and ids come from.
+        schedule: what the rounds are planned on.
+        outlet: what their frames leave by.
+        market: the game that runs beside the rounds, and the books that stakes stand in.
+        on_settled: told of every stake that ended.
+        on_stake: told of every stake that was placed.
 
     Attributes:
-        on_stake: told of every stake that was placed, if set.
         rounds: rounds that have had their result.
     """
 
     def __init__(
         self,
         config: ExchangeConfig,
+        identities: Identities,
+        schedule: Schedule,
+        outlet: Outlet,
         *,
         market: Market,
-        books: Books,
-        identities: Identities,
-        now_ns: Callable[[], int],
-        plan: Callable[[float, Callable[[], None]], None],
-        emit: Callable[[str], None],
-        settled: Callable[[RoundStake], None],
+        on_settled: Callable[[RoundStake], None],
+        on_stake: Callable[[RoundStake], None] | None = None,
     ) -> None:
         self._config = config
         self._market = market
-        self._books = books
+        self._books = market.books
         self._identities = identities
-        self._now_ns = now_ns
-        self._plan = plan
-        self._emit = emit
-        self._settled = settled
+        self._schedule = schedule
+        self._outlet = outlet
+        self._on_settled = on_settled
+        self._on_stake = on_stake
         self.rooms = [Room(config.bbc, None)]
         self.rooms += [Room(config.candleflip, n + 1) for n in range(config.candleflip_rooms)]
         self.rounds = 0
-        self.on_stake: Callable[[RoundStake], None] | None = None
         if config.side_games:
             for place, room in enumerate(self.rooms):
-                plan(1000 + place * _STAGGER_S * 1000, partial(self._open, room))
+                schedule.after(1000 + place * _STAGGER_S * 1000, partial(self._open, room))
 
     def open_rooms(self, game: str) -> list[Room]:
         """Return the rooms of *game* that take stakes, the one that closes first first."""
@@ -176,15 +178,15 @@ class SideGames:
             bonus=bonus,
             coin=account.coin,
             ledger=account.ledger,
-            placed_ms=self._now_ns() // NS_PER_MS,
+            placed_ms=self._schedule.now_ns // NS_PER_MS,
         )
         room.stakes[account.player_id] = stake
-        if self.on_stake is not None:
-            self.on_stake(stake)
+        if self._on_stake is not None:
+            self._on_stake(stake)
         return stake
 
     def _open(self, room: Room) -> None:
-        now_ns = self._now_ns()
+        now_ns = self._schedule.now_ns
         kind = f"{room.game.name}-{room.number or 0}"
         room.round_number += 1
         room.round_id = self._identities.round_id(kind, room.round_number, now_ns)
@@ -193,12 +195,12 @@ class SideGames:
         room.is_open = True
         room.stakes = {}
         self._show(room, "open")
-        self._plan(BETTING_S[room.game.name] * 1000, partial(self._close, room))
+        self._schedule.after(BETTING_S[room.game.name] * 1000, partial(self._close, room))
 
     def _close(self, room: Room) -> None:
         room.is_open = False
         self._show(room, "closed")
-        self._plan(ROLL_S * 1000, partial(self._end, room))
+        self._schedule.after(ROLL_S * 1000, partial(self._end, room))
 
     def _end(self, room: Room) -> None:
         result = room.game.result(room.server_seed, room.round_id)
@@ -207,7 +209,7 @@ class SideGames:
         for stake in room.stakes.values():
             self._pay(room, stake, result)
         room.stakes = {}
-        self._plan(PAUSE_S * 1000, partial(self._open, room))
+        self._schedule.after(PAUSE_S * 1000, partial(self._open, room))
 
     def _pay(self, room: Room, stake: RoundStake, result: str) -> None:
         payout = room.game.payout(stake.amount, stake.choice) if stake.choice == result else 0
@@ -217,7 +219,7 @@ class SideGames:
         practice = stake.coin is Coin.PRACTICE
         self._books.post_coin(stake.account, entry, payout, bonus, practice=practice)
         stake.account.touch()
-        self._settled(attrs.evolve(stake, result=result, payout=payout, payout_bonus=bonus))
+        self._on_settled(attrs.evolve(stake, result=result, payout=payout, payout_bonus=bonus))
 
     def _show(self, room: Room, status: str, result: str | None = None) -> None:
         profile = self._config.profile
@@ -234,10 +236,8 @@ class SideGames:
             game_id=self._market.game_id,
             tick=self._market.tick,
             price=number(self._market.price),
-            timestamp=self._now_ns() // NS_PER_MS,
+            timestamp=self._schedule.now_ns // NS_PER_MS,
             result=UNSET if result is None else profile.choices[result],
             server_seed=UNSET if result is None else room.server_seed,
         )
-        trace_id, span_id = self._identities.trace()
-        name = profile.events[f"{room.game.name}_round"]
-        self._emit(event_text(name, payload, trace_id=trace_id, span_id=span_id))
+        self._outlet.announce(profile.events[f"{room.game.name}_round"], payload)

@@ -10,8 +10,7 @@ from attrs import define, field
 
 from vectra_bot.errors import StoreError, VectraError
 from vectra_bot.fsio import files
-from vectra_bot.journal.salvage import DAMAGED
-from vectra_bot.journal.segment_reader import Segment, list_segments, never_began, read_segment
+from vectra_bot.journal import DAMAGED, Segment, list_segments, never_began, read_segment
 from vectra_bot.models import DocType
 from vectra_bot.store.maintenance.check_parts import RECOVER, FolderCheck, Problem, numbers_of
 from vectra_bot.store.maintenance.tree import Tree

@@ -16,7 +16,7 @@ import attrs
 
 from vectra_bot.errors import StoreError
 from vectra_bot.fsio import files
-from vectra_bot.journal.segment_reader import Segment, list_segments, read_header
+from vectra_bot.journal import Segment, list_segments, read_header
 from vectra_bot.models import DocType
 from vectra_bot.store.parquet.builder import (
     COMPACTED,

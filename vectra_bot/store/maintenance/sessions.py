@@ -10,15 +10,16 @@ import attrs
 
 from vectra_bot.errors import StoreError, UnknownNameError, VectraError
 from vectra_bot.fsio import files
-from vectra_bot.journal.journal import (
+from vectra_bot.journal import (
+    DROPPED,
     SessionLock,
+    cut_tail,
+    dropped_directory,
     journal_directory,
     list_segments,
     never_began,
     read_segment,
 )
-from vectra_bot.journal.lock import DROPPED, dropped_directory
-from vectra_bot.journal.resuming import cut_tail
 from vectra_bot.models import DocType
 from vectra_bot.store.parquet.builder import Part, build_parts, manifest_path
 from vectra_bot.store.parquet.compaction import finish_compaction

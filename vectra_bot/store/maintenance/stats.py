@@ -157,7 +157,7 @@ def _parts(tree: Tree, session: SessionStats, doc_type: DocType) -> list[Part]:
 
 
 def _add_journal(session: SessionStats, directory: Path) -> None:
-    from vectra_bot.journal.segment_reader import never_began
+    from vectra_bot.journal import never_began
     from vectra_bot.store.maintenance.sessions import is_running, was_closed
 
     if not directory.is_dir():

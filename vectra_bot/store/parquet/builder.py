@@ -28,10 +28,10 @@ import msgspec
 
 from vectra_bot.errors import JournalError, RecordError
 from vectra_bot.fsio import files
-from vectra_bot.journal.entry import Entry
-from vectra_bot.journal.journal import compress_segment
-from vectra_bot.journal.segment_reader import (
+from vectra_bot.journal import (
+    Entry,
     Segment,
+    compress_segment,
     ends_with_close,
     list_segments,
     read_header,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 from vectra_bot.errors import StoreError, VectraError
-from vectra_bot.journal.segment_reader import list_segments, never_began
+from vectra_bot.journal import list_segments, never_began
 from vectra_bot.models import DocType
 from vectra_bot.store.adopting import adopt_session, finish_merge, list_recorded
 from vectra_bot.store.parquet.builder import COMPACTED

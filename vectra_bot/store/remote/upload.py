@@ -32,7 +32,7 @@ import msgspec
 
 from vectra_bot.errors import InputError, StoreError, UnknownNameError, VectraError
 from vectra_bot.fsio import files
-from vectra_bot.journal.segment_reader import read_header
+from vectra_bot.journal import read_header
 from vectra_bot.models import DocType
 from vectra_bot.store.maintenance.sessions import is_running, list_sessions
 from vectra_bot.store.parquet.manifest import (
