@@ -66,7 +66,7 @@ class DeclaredExits:
     def due(self, game: GameView, account: Account) -> bool:
         """Return whether the position should be sold now."""
         plan = self.plan
-        if plan is NO_EXITS or not account.lots or self.tries >= MAX_EXIT_TRIES:
+        if not account.lots or self.tries >= MAX_EXIT_TRIES:
             return False
         multiple = account.view.position.multiple(game.price)
         return (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable
-from decimal import localcontext
+from decimal import getcontext, setcontext
 from typing import Any
 
 from attrs import define, field, frozen
@@ -64,13 +64,16 @@ class Callbacks:
         """Return what a method of the strategy returns, None if it raises or has raised before."""
         if self.failure is not None:
             return None
+        ours = getcontext()
+        setcontext(ours.copy())  # what a strategy does to the decimal context ends with the call
         try:
-            # What it does to the decimal context ends with the call.
-            with localcontext():
-                return method(*args)
+            return method(*args)
         except BaseException as error:  # noqa: BLE001 - a strategy's exception ends trading, not the host
+            setcontext(ours)
             self.fail(callback, error)
             return None
+        finally:
+            setcontext(ours)
 
     def fail(self, callback: str, error: BaseException) -> None:
         """End trading: the strategy raised *error* in *callback*."""

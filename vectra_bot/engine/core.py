@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable
-from decimal import Context, localcontext
+from decimal import Context, getcontext, setcontext
 from functools import partial
 from typing import Any
 
 from vectra_bot.actions.book import ActionBook
 from vectra_bot.actions.episode import EpisodeBook
+from vectra_bot.actions.exits import NO_EXITS
 from vectra_bot.actions.ids import ActionIds
 from vectra_bot.actions.interface import ActionContext
 from vectra_bot.actions.notes import (
@@ -76,9 +77,6 @@ from vectra_bot.models import (
 )
 from vectra_bot.plugins import PluginManager
 from vectra_bot.strategy import HISTORY_GAMES, Strategy, Surroundings, bind
-
-# Amounts are exact whatever context a strategy or plugin has set.
-_CONTEXT = Context(prec=60)
 
 # Names of unknown events that are reported; what comes after is still stored as a raw frame.
 MAX_UNKNOWN_NAMES = 256
@@ -144,6 +142,8 @@ class Engine:
         self._actions = EngineActions(desk, effects)
         self._callbacks = Callbacks(strategy, plugins, desk, effects)
         bind(strategy, Surroundings(self._actions, account.view, self.history, rounds.view))
+        # Amounts are exact whatever context the caller, a strategy or a plugin has set.
+        self._context = Context(prec=60)
         self._episode = EpisodeBook(session_id, ids)
         self._rug_ns: int | None = None
         self._ended = False
@@ -197,8 +197,12 @@ class Engine:
         nothing leaves, but events are still folded and documented.
         """
         found = self._effects.begin()
-        with localcontext(_CONTEXT):
+        caller = getcontext()
+        setcontext(self._context)
+        try:
             self._take_in(event)
+        finally:
+            setcontext(caller)
         return found
 
     def _take_in(self, event: Event) -> None:
@@ -208,12 +212,14 @@ class Engine:
         desk.calls = 0
         working = callbacks.failure is None
         self.tracker.on_time(now_ns)
-        self._drain()
+        if self._notes:
+            self._drain()
         self._handlers[type(event)](event)
-        self._drain()
+        if self._notes:
+            self._drain()
         if working and callbacks.failure is not None:
             self._withdraw()
-        if not account.lots:
+        if desk.exits.plan is not NO_EXITS and not account.lots:
             desk.exits.clear()
         if self.plugins.faults:
             callbacks.store_faults()
@@ -251,7 +257,8 @@ class Engine:
             if auditor is not None:
                 auditor.on_change(change)
             self._on_change(change)
-            self._drain()
+            if self._notes:
+                self._drain()
         if auditor is not None:
             self._found(auditor.on_frame(frame))
 
@@ -289,7 +296,8 @@ class Engine:
             return
         self.counts["ticks"] += 1
         self._episode.mark(seen.tick.tick, seen.tick.price, self.account)
-        self._run_exits()
+        if self._desk.exits.plan is not NO_EXITS:
+            self._run_exits()
         self._callbacks.tell("on_game_tick", seen.tick, self.game)
 
     def _run_exits(self) -> None:
@@ -464,8 +472,6 @@ class Engine:
 
     def _drain(self) -> None:
         notes = self._notes
-        if not notes:
-            return
         index = 0
         while index < len(notes):
             self._on_note(notes[index])

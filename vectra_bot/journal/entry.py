@@ -150,15 +150,15 @@ class Entry(msgspec.Struct, frozen=True, gc=False, eq=False):
             RecordError: document and record name different games or players.
         """
         record = document.record
-        for name in ("game_id", "player_id"):
-            own, given = getattr(record, name, None), getattr(document, name)
-            if own and given and own != given:
+        for name, given in (("game_id", document.game_id), ("player_id", document.player_id)):
+            own = getattr(record, name, given)
+            if own != given and own and given:
                 raise RecordError(
                     f"{name} was {given!r} in the document and {own!r} in its "
                     f"{type(record).__name__}: give the same"
                 )
         data = {
-            "doc_type": document.doc_type.value,
+            "doc_type": document.doc_type,
             "source": document.source,
             "game_id": document.game_id,
             "player_id": document.player_id,

@@ -25,7 +25,7 @@ import attrs
 from attrs import define, field
 
 from vectra_bot.clock import Clock
-from vectra_bot.engine import Effect, Engine
+from vectra_bot.engine import Engine
 from vectra_bot.errors import WireError
 from vectra_bot.journal.entry import Entry, storable_text
 from vectra_bot.journal.journal import Journal
@@ -239,23 +239,22 @@ class Shell:
         """Process *event*, journal its *entry* with the effects, and return the commands."""
         entries = [entry]
         commands: list[Command] = []
-        self.stats.before(event)
+        engine, stats = self.engine, self.stats
+        stats.before(event)
         try:
-            for effect in self.engine.process(event):
-                entries.append(self._entry(effect))
+            for effect in engine.process(event):
+                self._seq += 1
                 if isinstance(effect, Command):
                     commands.append(effect)
-            self.stats.count_games()
+                    entries.append(Entry.of_intent(self._seq, engine.now_ns, effect))
+                else:
+                    stats.after(effect)
+                    entries.append(Entry.of_document(self._seq, effect))
+            stats.count_games()
         finally:
             # What broke the engine is in the journal as well.
             self._append(entries)
         return commands
-
-    def _entry(self, effect: Effect) -> Entry:
-        if isinstance(effect, Command):
-            return Entry.of_intent(self._next(), self.engine.now_ns, effect)
-        self.stats.after(effect)
-        return Entry.of_document(self._next(), effect)
 
     def _next(self) -> int:
         self._seq += 1
