@@ -12,6 +12,7 @@ import inspect
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from decimal import localcontext
 from importlib import metadata
 from typing import Any, NoReturn
 
@@ -426,19 +427,27 @@ class PluginManager:
         return [(loaded.name, loaded.version) for loaded in self._loaded]
 
     def call(self, hook: str, *args: Any) -> None:
-        """Run *hook* in every plugin; nothing a plugin raises gets out."""
-        for loaded, method in self._calls[hook]:
-            try:
-                method(*args)
-            except BaseException as error:  # noqa: BLE001 - foreign code; the host's own stop is a flag
-                self._fault(loaded, hook, error)
+        """Run *hook* in every plugin; nothing a plugin raises gets out.
+
+        What a plugin does to the decimal context ends with the call.
+        """
+        calls = self._calls[hook]
+        if not calls:
+            return
+        with localcontext():
+            for loaded, method in calls:
+                try:
+                    method(*args)
+                except BaseException as error:  # noqa: BLE001 - foreign code; the host's own stop is a flag
+                    self._fault(loaded, hook, error)
 
     def review(self, action: PlayerAction, game: Any, account: Any) -> str | None:
         """Return why an action is vetoed; all plugins are asked, the first reason is given."""
         reason: str | None = None
         for loaded, method in self._calls["review_action"]:
             try:
-                answer = method(action, game, account)
+                with localcontext():
+                    answer = method(action, game, account)
                 if answer is not None:
                     answer = safe_text(answer) if isinstance(answer, str) else _refuse(answer)
             except BaseException as error:  # noqa: BLE001 - foreign code; a failing guard denies

@@ -109,7 +109,7 @@ def test_the_rugs_sale_is_never_our_sale() -> None:
             piece()
         assert last_cause(bench) is StateCause.FORCED_SELL
         assert bench.engine.counts["forced_sells"] == 1
-        assert [a.action_type for a in bench.engine.tracker.pending] == [ActionType.SELL]
+        assert [a.action_type for a in bench.engine.tracker.book.pending] == [ActionType.SELL]
         bench.ack(bench.commands[-1], success=False, message="the game is over")
         assert bench.actions[-1].state is ActionState.REJECTED
         assert "action.contradiction" not in kinds(bench)
@@ -129,7 +129,7 @@ def test_updates_before_their_trades_are_explained_by_them() -> None:
     assert [a.state for a in bench.actions] == [ActionState.CONFIRMED] * 2
     assert all(a.state_after is not None for a in bench.actions)
     assert [(lot.tick, lot.price) for lot in bench.engine.account.lots] == [(2, 1.2), (2, 1.2)]
-    assert bench.engine.tracker.gate.halts == {}
+    assert bench.engine.tracker.book.gate.halts == {}
 
 
 def test_a_late_trade_of_the_old_game_opens_no_position() -> None:

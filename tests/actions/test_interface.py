@@ -86,7 +86,7 @@ def test_actions_per_game_never_hold_back_a_full_exit() -> None:
     bench.execute(bench.commands[1])
     bench.new_game()
     bench.presale()
-    assert bench.engine.tracker.gate.sent_this_game == 0
+    assert bench.engine.tracker.book.gate.sent_this_game == 0
 
 
 @pytest.mark.parametrize("phase", ["cooldown", "rugged"])
@@ -209,7 +209,7 @@ def test_declared_exits_are_carried_out(
     bench.execute(bench.commands[0])
     for price in prices:
         bench.tick(price)
-        if len(bench.commands) == 2 and bench.engine.tracker.pending:
+        if len(bench.commands) == 2 and bench.engine.tracker.book.pending:
             bench.execute(bench.commands[1])
 
     assert [c.action_type for c in bench.commands] == [ActionType.BUY, ActionType.SELL]
@@ -223,7 +223,7 @@ def test_a_refused_exit_is_tried_again_at_most_three_times() -> None:
     bench.execute(bench.commands[0])
     for _ in range(6):
         bench.tick(2.0)
-        if bench.engine.tracker.pending:
+        if bench.engine.tracker.book.pending:
             bench.ack(bench.commands[-1], success=False, message="no")
 
     assert len(bench.commands) == 4

@@ -126,7 +126,7 @@ def test_an_update_alone_does_not_prove_a_sale_of_a_leveraged_lot() -> None:
     sell = bench.commands[-1]
     fill = bench.carry_out(sell)
     bench.update()
-    assert [p.action_id for p in bench.engine.tracker.pending] == [sell.action_id]
+    assert [p.action_id for p in bench.engine.tracker.book.pending] == [sell.action_id]
     bench.feed(bench.fill_event(sell, fill))
 
     assert bench.actions[-1].state is ActionState.CONFIRMED

@@ -139,7 +139,7 @@ def test_an_action_in_flight_at_the_games_end_waits_for_its_own_evidence() -> No
     act(bench, lambda a: a.candleflip_bet("GREEN", "0.01"))
     bench.rug()
     bench.new_game()
-    assert [p.action_type for p in bench.engine.tracker.pending] == [ActionType.CANDLEFLIP_BET]
+    assert [p.action_type for p in bench.engine.tracker.book.pending] == [ActionType.CANDLEFLIP_BET]
     bench.execute(bench.commands[0])
 
     assert bench.actions[-1].state is ActionState.CONFIRMED
@@ -151,15 +151,15 @@ def test_a_stake_that_was_never_placed_is_proven_by_a_later_statement() -> None:
     bench = playing()
     act(bench, lambda a: a.bbc_predict("BEAR", "0.01"))
     bench.wait(2.5)
-    assert [p.state for p in bench.engine.tracker.pending] == [ActionState.UNKNOWN]
+    assert [p.state for p in bench.engine.tracker.book.pending] == [ActionState.UNKNOWN]
     bench.update()
-    assert [p.state for p in bench.engine.tracker.pending] == [ActionState.UNKNOWN]
+    assert [p.state for p in bench.engine.tracker.book.pending] == [ActionState.UNKNOWN]
     bench.wait(30)
     bench.update()
 
     (action,) = bench.actions
     assert action.state is ActionState.NOT_EXECUTED
-    assert not bench.engine.tracker.pending
+    assert not bench.engine.tracker.book.pending
 
 
 def test_a_result_alone_proves_the_stake() -> None:
@@ -393,7 +393,7 @@ def test_a_result_told_again_long_after_is_settled_once() -> None:
     bench.feed(result)
     cash = bench.engine.account.cash
     for number in range(MAX_REMEMBERED + 1):
-        remember(bench.engine.tracker._settled, f"other:{number}", None)
+        remember(bench.engine.tracker.stakes._settled, f"other:{number}", None)
     bench.feed(attrs.evolve(result, recv_ns=result.recv_ns + 10**9))
 
     assert bench.engine.account.cash == cash

@@ -146,7 +146,7 @@ def test_two_equal_orders_are_told_apart_by_their_trace() -> None:
     bench.fill(second)
 
     assert [a.action_id for a in bench.actions] == [second.action_id]
-    assert [p.action_id for p in bench.engine.tracker.pending] == [first.action_id]
+    assert [p.action_id for p in bench.engine.tracker.book.pending] == [first.action_id]
 
 
 def test_another_players_trade_with_our_trace_proves_nothing() -> None:
@@ -156,7 +156,7 @@ def test_another_players_trade_with_our_trace_proves_nothing() -> None:
     bench.trade("buy", 20_000_000, 1, trace_id=command.trace_id, player_id=OTHER)
     bench.trade("sell", 20_000_000, 1, trace_id=command.trace_id)
 
-    assert [p.action_id for p in bench.engine.tracker.pending] == [command.action_id]
+    assert [p.action_id for p in bench.engine.tracker.book.pending] == [command.action_id]
 
 
 def test_an_update_without_the_effect_confirms_nothing() -> None:
@@ -197,7 +197,7 @@ def test_silence_makes_an_action_unknown_and_stops_new_risk() -> None:
     bench.tick(1.3)
 
     assert len(bench.commands) == 1
-    assert [p.state for p in bench.engine.tracker.pending] == [ActionState.UNKNOWN]
+    assert [p.state for p in bench.engine.tracker.book.pending] == [ActionState.UNKNOWN]
     (denied,) = bench.actions
     assert denied.outcome is not None
     assert (denied.outcome.error_reason or "").startswith("unknown")
@@ -239,7 +239,7 @@ def test_disconnect_makes_everything_in_flight_unknown_at_once() -> None:
     bench = bench_with(lambda a: a.buy("0.02"))
     bench.disconnect()
 
-    assert [p.state for p in bench.engine.tracker.pending] == [ActionState.UNKNOWN]
+    assert [p.state for p in bench.engine.tracker.book.pending] == [ActionState.UNKNOWN]
 
 
 def test_an_unreadable_acknowledgement_is_no_refusal() -> None:
@@ -247,7 +247,7 @@ def test_an_unreadable_acknowledgement_is_no_refusal() -> None:
     bench = bench_with(lambda a: a.buy("0.02"))
     bench.ack(bench.commands[0], success=None)
 
-    assert [p.state for p in bench.engine.tracker.pending] == [ActionState.UNKNOWN]
+    assert [p.state for p in bench.engine.tracker.book.pending] == [ActionState.UNKNOWN]
 
 
 def test_refusal_after_execution_is_a_contradiction_and_halts() -> None:
@@ -454,7 +454,7 @@ def test_every_action_has_one_end_and_the_right_one(data: st.DataObject, rounds:
         if action.state is ActionState.NOT_EXECUTED:
             assert action.action_id not in world.executed
     assert bench.engine.account.cash == bench.ledger.cash
-    assert bench.engine.tracker.pending == ()
+    assert bench.engine.tracker.book.pending == ()
     rows = bench.of_type(DocType.SERVER_STATE)
     assert sum((r.delta_cash for r in rows), Decimal(0)) == rows[-1].cash - rows[0].cash
 

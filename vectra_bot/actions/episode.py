@@ -47,12 +47,15 @@ class EpisodeBook:
     def mark(self, tick: int, price: float, account: Account) -> None:
         """Mark the equity at a new tick."""
         self.ticks = tick
-        self.cost_ticks += account.cost
+        if account.lots:
+            self.cost_ticks += account.cost
         self._mark_equity(account.equity(price))
 
     def _mark_equity(self, equity: int) -> None:
-        self.peak_equity = max(self.peak_equity, equity)
-        self.max_drawdown = max(self.max_drawdown, self.peak_equity - equity)
+        if equity > self.peak_equity:
+            self.peak_equity = equity
+        elif self.peak_equity - equity > self.max_drawdown:
+            self.max_drawdown = self.peak_equity - equity
 
     def sent(self, action: PlayerAction) -> None:
         """Count an action of ours that left for the venue."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from attrs import define, field, frozen
+from attrs import define, frozen
 
 from vectra_bot.errors import ConfigError
 from vectra_bot.game.account import Account
@@ -33,10 +33,6 @@ class ExitPlan:
         if self.max_ticks is not None and (type(self.max_ticks) is not int or self.max_ticks < 1):
             raise ConfigError(f"max_ticks was {self.max_ticks!r}: give a whole number of ticks")
 
-    @property
-    def is_empty(self) -> bool:
-        return self.take_profit is None and self.stop_loss is None and self.max_ticks is None
-
     def merged(self, later: ExitPlan) -> ExitPlan:
         """Return this plan with what *later* declares in its place."""
         return ExitPlan(
@@ -46,27 +42,31 @@ class ExitPlan:
         )
 
 
+NO_EXITS = ExitPlan()
+"""The plan that declares nothing."""
+
+
 @define
 class DeclaredExits:
     """The exits declared for the position as a whole; a later buy's declarations replace earlier ones."""
 
-    plan: ExitPlan = field(factory=ExitPlan)
+    plan: ExitPlan = NO_EXITS
     tries: int = 0
 
     def declare(self, plan: ExitPlan) -> None:
         """Add what a buy declared."""
-        if not plan.is_empty:
+        if plan != NO_EXITS:
             self.plan = self.plan.merged(plan)
 
     def clear(self) -> None:
         """Forget the exits: the game is over or the position was closed."""
-        self.plan = ExitPlan()
+        self.plan = NO_EXITS
         self.tries = 0
 
     def due(self, game: GameView, account: Account) -> bool:
         """Return whether the position should be sold now."""
         plan = self.plan
-        if plan.is_empty or not account.lots or self.tries >= MAX_EXIT_TRIES:
+        if not account.lots or self.tries >= MAX_EXIT_TRIES:
             return False
         multiple = account.view.position.multiple(game.price)
         return (

@@ -17,11 +17,11 @@ from typing import Any
 import attrs
 from attrs import define, field
 
-from vectra_bot.actions.exits import DeclaredExits, ExitPlan
+from vectra_bot.actions.book import ActionBook
+from vectra_bot.actions.exits import NO_EXITS, DeclaredExits, ExitPlan
 from vectra_bot.actions.ids import ActionIds
 from vectra_bot.actions.risk import Ask, RiskGate
 from vectra_bot.actions.rounds import SIDE_GAMES
-from vectra_bot.actions.tracker import ActionTracker
 from vectra_bot.errors import NotInCallback, StrategyError
 from vectra_bot.game import rules
 from vectra_bot.game.account import Account
@@ -51,18 +51,18 @@ MAX_CALLS_PER_INPUT = 64
 
 @define
 class ActionContext:
-    """What acting needs: the folds, the tracker, the gate, and the time of the input under way."""
+    """What acting needs: the folds, the book of actions, and the gate."""
 
     session_id: str
     mode: Mode
     ids: ActionIds
     game: GameView
     account: Account
-    tracker: ActionTracker
+    rounds: Rounds
+    book: ActionBook
     gate: RiskGate
     review: Review
     exits: DeclaredExits = field(factory=DeclaredExits)
-    now_ns: int = 0
     calls: int = 0
     in_callback: bool = False
 
@@ -129,7 +129,7 @@ class BotActionInterface(ABC):
                 f"sell percentage was {percentage!r}: give a whole number from 1 to 100"
             )
         button = "SELL" if percentage == 100 else f"SELL {percentage}%"
-        return self._ask(Ask(ActionType.SELL, percentage=percentage), button, ExitPlan())
+        return self._ask(Ask(ActionType.SELL, percentage=percentage), button, NO_EXITS)
 
     def sidebet(self, amount: Amount | None = None) -> PlayerAction:
         """Bet *amount* SOL that the game rugs within the next 40 ticks; pays 5 times the stake.
@@ -139,7 +139,7 @@ class BotActionInterface(ABC):
             StrategyError: *amount* is no amount of SOL with at most nine places.
         """
         self._enter("sidebet")
-        return self._ask(Ask(ActionType.SIDEBET, amount=self._stake(amount)), "SIDEBET", ExitPlan())
+        return self._ask(Ask(ActionType.SIDEBET, amount=self._stake(amount)), "SIDEBET", NO_EXITS)
 
     def short_open(self, amount: Amount | None = None) -> PlayerAction:
         """Open a short of *amount* SOL: it gains when the price falls (protocol 8; payoff unverified).
@@ -153,7 +153,7 @@ class BotActionInterface(ABC):
         self._enter("short_open")
         asked = any(a.action_type is ActionType.SHORT_OPEN for a in self.pending)
         ask = Ask(ActionType.SHORT_OPEN, amount=self._stake(amount), asked=asked)
-        return self._ask(ask, "SHORT", ExitPlan())
+        return self._ask(ask, "SHORT", NO_EXITS)
 
     def short_close(self) -> PlayerAction:
         """Close the short at what it is worth when the order arrives (protocol 8; payoff unverified).
@@ -162,7 +162,7 @@ class BotActionInterface(ABC):
             NotInCallback: called outside a strategy's callback.
         """
         self._enter("short_close")
-        return self._ask(Ask(ActionType.SHORT_CLOSE), "CLOSE SHORT", ExitPlan())
+        return self._ask(Ask(ActionType.SHORT_CLOSE), "CLOSE SHORT", NO_EXITS)
 
     def bbc_predict(
         self,
@@ -240,7 +240,7 @@ class BotActionInterface(ABC):
     @property
     def pending(self) -> tuple[PlayerAction, ...]:
         """Return the actions that are not decided yet; false when there is none."""
-        return self._desk.tracker.pending
+        return self._desk.book.pending
 
     # How it is done.
 
@@ -295,7 +295,7 @@ class BotActionInterface(ABC):
             percentage,
             desk.game.context(),
             desk.account.state,
-            ActionTimestamps(desk.now_ns // NS_PER_MS),
+            ActionTimestamps(desk.account.now_ns // NS_PER_MS),
             trace_id=None if kind.is_local else trace_id,
             mode=desk.mode,
             leverage=1 if ask is None else ask.leverage,
@@ -313,7 +313,7 @@ class BotActionInterface(ABC):
     def _ask_round(
         self, kind: ActionType, choice: str, amount: Amount | None, round_id: str | None
     ) -> PlayerAction:
-        rounds, side_game = self._desk.tracker.rounds, SIDE_GAMES[kind]
+        rounds, side_game = self._desk.rounds, SIDE_GAMES[kind]
         asked: Round | None
         if round_id is None:
             asked = rounds.current(side_game)
@@ -324,29 +324,29 @@ class BotActionInterface(ABC):
         )
         lamports = self._stake(amount)
         ask = Ask(kind, amount=lamports, choice=choice, round=asked, asked=under_way)
-        return self._ask(ask, choice, ExitPlan())
+        return self._ask(ask, choice, NO_EXITS)
 
     def _ask(self, ask: Ask, button: str, plan: ExitPlan) -> PlayerAction:
         desk = self._desk
         action = self._build(ask.action_type, button, ask.amount, ask.percentage, ask)
-        tracker = desk.tracker
+        book = desk.book
         reason = desk.gate.check(
             ask,
             desk.game,
             desk.account,
-            pending=tracker.pending,
-            unknown=tracker.unknown_count,
-            at_risk=tracker.at_risk,
+            pending=book.pending,
+            unknown=book.unknown_count,
+            at_risk=book.at_risk,
         )
         reason = reason or desk.review(action)
         if reason is not None:
             outcome = ActionOutcome(False, error=ActionState.DENIED.value, error_reason=reason)
             action = attrs.evolve(action, state=ActionState.DENIED, outcome=outcome, trace_id=None)
-            tracker.report(action)
+            book.report(action)
             return action
         desk.gate.sent_this_game += 1
         command = self._command(action)
-        tracker.add(action, command, plan, desk.now_ns)
+        book.add(action, command, plan, desk.account.now_ns)
         self._submit(command)
         return action
 
@@ -362,8 +362,8 @@ class BotActionInterface(ABC):
             amount=action.amount,
             percentage=action.percentage,
             leverage=action.leverage,
-            created_ns=desk.now_ns,
-            context_sha256=_context_digest(desk.game, desk.account, desk.tracker.rounds),
+            created_ns=desk.account.now_ns,
+            context_sha256=_context_digest(desk.game, desk.account, desk.rounds),
             choice=action.choice,
             round_id=action.round_id,
         )
@@ -378,7 +378,7 @@ class BotActionInterface(ABC):
         action = attrs.evolve(
             action, state=ActionState.CONFIRMED, outcome=outcome, state_after=action.state_before
         )
-        self._desk.tracker.report(action)
+        self._desk.book.report(action)
         return action
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
-from attrs import define, field, frozen
+from attrs import define, frozen
 
-from vectra_bot.actions.exits import ExitPlan
+from vectra_bot.actions.exits import NO_EXITS, ExitPlan
 from vectra_bot.game.account import AccountUpdate
 from vectra_bot.models import (
     Command,
@@ -26,7 +26,7 @@ class Tracked:
     action: PlayerAction
     command: Command | None
     created_ns: int
-    plan: ExitPlan = field(factory=ExitPlan)
+    plan: ExitPlan = NO_EXITS
     sent_ns: int | None = None
     ack_id: int | None = None
     decided_ns: int | None = None

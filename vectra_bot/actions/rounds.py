@@ -15,7 +15,7 @@ from attrs import define, field, frozen
 
 from vectra_bot.actions.book import EVIDENCE_TIMEOUT_NS, ActionBook, remember
 from vectra_bot.actions.notes import Recorded, Settled, Tracked
-from vectra_bot.game.account import Unexplained
+from vectra_bot.game.account import Account, Unexplained
 from vectra_bot.game.amounts import to_lamports, to_sol
 from vectra_bot.game.holdings import StakeView
 from vectra_bot.game.rounds import Round, Rounds
@@ -58,10 +58,13 @@ class _Ours:
 
 
 @define
-class RoundTracker(ActionBook):
-    """Correlates what is known of stakes in rounds; the first storey of the tracker."""
+class Stakes:
+    """Correlates what is known of our stakes in rounds with the actions of the book."""
 
-    rounds: Rounds = field(factory=Rounds)
+    book: ActionBook
+    account: Account
+    rounds: Rounds
+    _settled: OrderedDict[str, None] = field(factory=OrderedDict)
     _ours: OrderedDict[Key, _Ours] = field(factory=OrderedDict)
     _waiting: OrderedDict[Key, tuple[Round, int]] = field(factory=OrderedDict)
 
@@ -80,19 +83,19 @@ class RoundTracker(ActionBook):
         """Whether an action of ours may have staked on the round, for all we know."""
         return any(
             t.action.round_id == key[1] and SIDE_GAMES.get(t.action.action_type) is key[0]
-            for t in self._undecided()
+            for t in self.book.undecided()
         )
 
     def on_round_bet(self, event: RoundBet) -> None:
         """Take in that a stake of our own account stands."""
-        tracked = self._by_trace.get(event.trace_id or "")
+        tracked = self.book.traced(event.trace_id)
         if tracked is None or not _fits(tracked, event):
             tracked = self._in_round(event) if event.trace_id is None else None
         self._staked(event, tracked)
 
     def _in_round(self, event: RoundBet) -> Tracked | None:
         """Return the one undecided action that *event* can be about: a round takes one stake of ours."""
-        found = [t for t in self._undecided() if _fits(t, event)]
+        found = [t for t in self.book.undecided() if _fits(t, event)]
         return found[0] if len(found) == 1 else None
 
     def _staked(self, event: RoundBet, tracked: Tracked | None, *, late: bool = False) -> None:
@@ -103,7 +106,7 @@ class RoundTracker(ActionBook):
             if key in self.account.stakes or key in self._ours:
                 return
             cause = StateCause.EXTERNAL
-            tracked = self.external(
+            tracked = self.book.external(
                 _ACTIONS[event.side_game],
                 event.amount,
                 event.recv_ns,
@@ -112,7 +115,7 @@ class RoundTracker(ActionBook):
                 unverified=True,
             )
             tracked.booked = False
-        self._evidence(tracked, event.recv_ns)
+        self.book.evidence(tracked, event.recv_ns)
         shown: Unexplained | None = None
         if not tracked.booked:
             tracked.booked = True
@@ -131,10 +134,10 @@ class RoundTracker(ActionBook):
             held = self.account.stakes[key]
             self.account.stakes[key] = attrs.evolve(held, placed_ts=event.server_ts)
         if not tracked.action.is_decided:
-            self._executed(tracked, event.recv_ns, "bet event", server_ts=event.server_ts)
-            self._complete_shown(tracked, shown)
+            self.book.executed(tracked, event.recv_ns, "bet event", server_ts=event.server_ts)
+            self.book.complete_shown(tracked, shown)
         elif not tracked.action.state.is_executed:
-            self._contradiction(tracked, "a stake stands that was decided otherwise")
+            self.book.contradiction(tracked, "a stake stands that was decided otherwise")
 
     def on_round_result(self, event: RoundResult) -> None:
         """Take in how our stake in a round ended; each is settled once."""
@@ -159,7 +162,7 @@ class RoundTracker(ActionBook):
         else:
             bonus = payout * to_lamports(stake.bonus) // max(to_lamports(stake.amount), 1)
         self.account.settle_stake(key, payout, stake.action_id, bonus=bonus)
-        self.notes.append(
+        self.book.notes.append(
             Settled(
                 StakeSettled(
                     action_id=stake.action_id or "",
@@ -180,16 +183,16 @@ class RoundTracker(ActionBook):
         else:
             remember(self._ours, key, ours)
 
-    def prove_stakes(self, stated_ns: int) -> None:
+    def prove(self, stated_ns: int) -> None:
         """Decide stakes that were never placed, now that the account was stated at *stated_ns*."""
         if not self.account.closes:
             return
-        for tracked in self._undecided():
+        for tracked in self.book.undecided():
             if tracked.action.action_type.is_side_game and self._over(tracked, stated_ns):
-                self._decide_unproven(
+                self.book.decide_unproven(
                     tracked, stated_ns, proven=True, what="account after the round"
                 )
-                self._complete(tracked, None, None)
+                self.book.complete(tracked, None, None)
 
     def _over(self, tracked: Tracked, now_ns: int) -> bool:
         """Whether the action's round has taken no stakes for long enough."""
@@ -197,13 +200,13 @@ class RoundTracker(ActionBook):
         known = self.rounds.get(side_game, tracked.action.round_id or "")
         return known is not None and known.closes_at_ms * NS_PER_MS + GRACE_NS < now_ns
 
-    def give_up_stakes(self, now_ns: int) -> None:
+    def on_time(self, now_ns: int) -> None:
         """Stop waiting for results that do not come."""
         for key, (ended, since_ns) in list(self._waiting.items()):
             if now_ns - since_ns > EVIDENCE_TIMEOUT_NS:
                 self._unsettled(key, ended)
 
-    def lose_stakes(self, now_ns: int) -> None:
+    def lose(self, now_ns: int) -> None:
         """Let go of stakes in rounds that must have ended without our seeing it."""
         for key, stake in list(self.account.stakes.items()):
             known = self.rounds.get(*key)
@@ -211,7 +214,7 @@ class RoundTracker(ActionBook):
             if key not in self._waiting and (ends_ns or 0) * NS_PER_MS + LOST_NS < now_ns:
                 self._unsettled(key, None)
 
-    def end_stakes(self) -> None:
+    def on_ending(self) -> None:
         """Store the rounds whose results of ours are outstanding: the session ends."""
         for key, (ended, _) in list(self._waiting.items()):
             self._unsettled(key, ended)
@@ -223,7 +226,7 @@ class RoundTracker(ActionBook):
             if ended is not None:
                 self._record(ended, None)
             return
-        self._find(
+        self.book.find(
             "stake.unsettled",
             "warning",
             "a round ended without a word about our stake",
@@ -241,7 +244,9 @@ class RoundTracker(ActionBook):
             DocType.BBC_ROUND if ended.side_game is SideGameKind.BBC else DocType.CANDLEFLIP_ROUND
         )
         streak = self.rounds.streak(ended)
-        self.notes.append(Recorded(doc_type, record(self.session_id, ended, ours, streak)))
+        self.book.notes.append(
+            Recorded(doc_type, record(self.book.session_id, ended, ours, streak))
+        )
 
 
 def _fits(tracked: Tracked, event: RoundBet) -> bool:

@@ -11,13 +11,14 @@ from decimal import Decimal
 
 from attrs import define
 
+from vectra_bot.actions.book import ActionBook
 from vectra_bot.actions.notes import Recorded, Settled, Tracked
-from vectra_bot.actions.rounds import RoundTracker
 from vectra_bot.game import rules
-from vectra_bot.game.account import Unexplained
+from vectra_bot.game.account import Account, Unexplained
 from vectra_bot.game.amounts import to_lamports, to_sol
 from vectra_bot.game.holdings import ShortView
 from vectra_bot.game.lots import buy_qty
+from vectra_bot.game.state import GameView
 from vectra_bot.models import (
     ActionType,
     DocType,
@@ -33,13 +34,17 @@ _NOTHING = Decimal(0)
 
 
 @define
-class ShortTracker(RoundTracker):
-    """Correlates what is known of our short; the second storey of the tracker."""
+class Shorts:
+    """Correlates what is known of our short with the actions of the book."""
 
-    def on_short_trade(self, trade: Trade, kind: ActionType, tracked: Tracked | None) -> None:
+    book: ActionBook
+    account: Account
+    game: GameView
+
+    def on_trade(self, trade: Trade, kind: ActionType, tracked: Tracked | None) -> None:
         """Take in an own trade of a short; *tracked* is the action whose trace it carries."""
         if tracked is None and trade.trace_id is None:
-            tracked = self._match_alone(trade, kind)
+            tracked = self.book.match_alone(trade, kind)
         if kind is ActionType.SHORT_OPEN:
             self._opened(trade, tracked)
         elif tracked is None and self.is_rugs(trade):
@@ -60,13 +65,13 @@ class ShortTracker(RoundTracker):
                 return
             cause = StateCause.EXTERNAL
             tracked = self._external(trade, ActionType.SHORT_OPEN)
-        self._seen(tracked, trade)
+        self.book.priced(tracked, trade)
         shown: Unexplained | None = None
         if not tracked.booked:
             tracked.booked = True
             tracked.bonus = self.account.bonus_in(to_lamports(trade.amount), trade.bonus_portion)
             shown = self._open_short(trade, tracked, cause)
-        self._end(tracked, trade, shown)
+        self.book.traded(tracked, trade, shown)
 
     def _open_short(self, trade: Trade, tracked: Tracked, cause: StateCause) -> Unexplained | None:
         action_id, account = tracked.action.action_id, self.account
@@ -77,7 +82,7 @@ class ShortTracker(RoundTracker):
             trade.amount, trade.price, trade.tick, trade.amount, action_id, to_sol(tracked.bonus)
         )
         shown = account.open_short(short, cause)
-        self.notes.append(_short_record(short))
+        self.book.notes.append(_short_record(short))
         return shown
 
     def _closed(self, trade: Trade, tracked: Tracked | None) -> None:
@@ -85,13 +90,13 @@ class ShortTracker(RoundTracker):
         if tracked is None:
             cause = StateCause.EXTERNAL
             tracked = self._external(trade, ActionType.SHORT_CLOSE)
-        self._seen(tracked, trade)
+        self.book.priced(tracked, trade)
         shown: Unexplained | None = None
         if not tracked.booked:
             tracked.booked = True
             tracked.bonus = self._bonus_paid(trade)
             shown = self._settle(trade, cause, tracked.action.action_id)
-        self._end(tracked, trade, shown)
+        self.book.traded(tracked, trade, shown)
 
     def _settle(
         self, trade: Trade, cause: StateCause, action_id: str | None, *, at_rug: bool = False
@@ -105,7 +110,7 @@ class ShortTracker(RoundTracker):
         shown = self.account.close_short(amount, action_id or opened_by, cause, bonus=bonus)
         if short is None:
             return shown
-        self.notes.append(_short_record(None, closed=short, payout=trade.amount))
+        self.book.notes.append(_short_record(None, closed=short, payout=trade.amount))
         settled = StakeSettled(
             action_id=opened_by or "",
             game_id=trade.game_id,
@@ -117,7 +122,7 @@ class ShortTracker(RoundTracker):
             tick=trade.tick,
             unverified=True,
         )
-        self.notes.append(Settled(settled, at_rug=at_rug))
+        self.book.notes.append(Settled(settled, at_rug=at_rug))
         return shown
 
     def _bonus_paid(self, trade: Trade) -> int:
@@ -128,32 +133,18 @@ class ShortTracker(RoundTracker):
         return to_lamports(trade.amount) * to_lamports(short.bonus) // to_lamports(short.stake)
 
     def _external(self, trade: Trade, kind: ActionType) -> Tracked:
-        tracked = self.external(kind, trade.amount, trade.recv_ns, unverified=True)
+        tracked = self.book.external(kind, trade.amount, trade.recv_ns, unverified=True)
         tracked.booked = False
         return tracked
 
-    def _seen(self, tracked: Tracked, trade: Trade) -> None:
-        self._evidence(tracked, trade.recv_ns)
-        tracked.price, tracked.amount = trade.price, to_lamports(trade.amount)
-
-    def _end(self, tracked: Tracked, trade: Trade, shown: Unexplained | None) -> None:
-        if tracked.action.is_decided:
-            if not tracked.action.state.is_executed:
-                self._contradiction(
-                    tracked, "a trade shows an action executed that was decided otherwise"
-                )
-            return
-        self._executed(tracked, trade.recv_ns, "trade", server_ts=trade.server_ts)
-        self._complete_shown(tracked, shown)
-
-    def on_short_stated(self, before: ShortView | None) -> None:
+    def on_stated(self, before: ShortView | None) -> None:
         """Store the short if a player update has changed what we know of it."""
         short = self.account.short
         if short is None:
             if before is not None:
-                self.notes.append(_short_record(None, closed=before))
+                self.book.notes.append(_short_record(None, closed=before))
         elif before is None or short.value != before.value:
-            self.notes.append(_short_record(short))
+            self.book.notes.append(_short_record(short))
 
 
 def short_of(stated: ShortInfo, action_id: str | None, bonus: Decimal) -> ShortView:

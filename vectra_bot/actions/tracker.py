@@ -22,28 +22,28 @@ reports what happened as notes, in order; the engine turns them into documents a
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from decimal import Decimal
 
 import attrs
-from attrs import define
+from attrs import define, field
 
-from vectra_bot.actions.book import fits, player_state, remember
+from vectra_bot.actions.book import ActionBook, player_state, remember
 from vectra_bot.actions.notes import (
     Booked,
     ForcedSell,
-    Settled,
     Stated,
-    Submitted,
     Tracked,
 )
-from vectra_bot.actions.risk import HaltCause
-from vectra_bot.actions.rounds import SIDE_GAMES
-from vectra_bot.actions.shorts import ShortTracker, bonus_of, short_of
+from vectra_bot.actions.rounds import SIDE_GAMES, Stakes
+from vectra_bot.actions.shorts import Shorts, bonus_of, short_of
+from vectra_bot.actions.sidebets import Sidebets
 from vectra_bot.game import rules
-from vectra_bot.game.account import AccountUpdate, Effect, Unexplained
+from vectra_bot.game.account import Account, AccountUpdate, Effect, Unexplained
 from vectra_bot.game.amounts import to_lamports, to_sol
-from vectra_bot.game.holdings import SidebetView, StakeView
+from vectra_bot.game.holdings import StakeView
 from vectra_bot.game.lots import Lot
+from vectra_bot.game.state import GameView
 from vectra_bot.models import (
     Ack,
     ActionOutcome,
@@ -54,15 +54,10 @@ from vectra_bot.models import (
     PlayerAction,
     PlayerUpdate,
     SendResult,
-    SidebetPlaced,
-    SidebetResult,
-    StakeSettled,
     StateCause,
     Trade,
 )
 from vectra_bot.models.times import NS_PER_MS
-
-MAX_UNEXPLAINED = 3
 
 # What the venue calls SOL in trades and updates (protocol 5.5, 5.6).
 SOL_COINS = (None, "solana", rules.SOL_ADDRESS)
@@ -76,36 +71,55 @@ _TRADE_KINDS = {
 
 
 @define
-class ActionTracker(ShortTracker):
-    """Correlates evidence with actions; one per session."""
+class ActionTracker:
+    """Correlates evidence with actions; one per session.
+
+    Attributes:
+        book: the actions under way.
+        account: our money.
+        game: the running game.
+        sidebets: correlates what is known of our sidebet.
+        stakes: the same for our stakes in the side games' rounds.
+        shorts: the same for our short.
+    """
+
+    book: ActionBook
+    account: Account
+    game: GameView
+    sidebets: Sidebets
+    stakes: Stakes
+    shorts: Shorts
+    _trades: OrderedDict[str, None] = field(factory=OrderedDict)
+    _drawings: OrderedDict[str, None] = field(factory=OrderedDict)
+    _forced_game: str = ""
 
     def on_time(self, now_ns: int) -> None:
         """Give up waiting for what is overdue at *now_ns*."""
-        super().on_time(now_ns)
-        self.give_up_stakes(now_ns)
+        self.book.on_time(now_ns)
+        self.stakes.on_time(now_ns)
 
     def on_disconnected(self, reason: str) -> None:
         """Make everything in flight UNKNOWN: what was sent may have executed unseen."""
-        super().on_disconnected(reason)
-        self.rounds.lose()
+        self.book.on_disconnected(reason)
+        self.stakes.rounds.lose()
 
     def on_game_closed(self, game_id: str, rug_ns: int | None, now_ns: int) -> None:
         """Decide what is still open of *game_id*; what runs beside the game goes on."""
-        super().on_game_closed(game_id, rug_ns, now_ns)
+        self.book.on_game_closed(game_id, rug_ns, now_ns)
         if self.account.stated is not None:
-            self.prove_stakes(self.account.stated.recv_ns)
-        self.lose_stakes(now_ns)
+            self.stakes.prove(self.account.stated.recv_ns)
+        self.stakes.lose(now_ns)
 
     def on_ending(self, now_ns: int) -> None:
         """Close everything: the session ends."""
-        super().on_ending(now_ns)
-        self.end_stakes()
+        self.book.on_ending(now_ns)
+        self.stakes.on_ending()
 
     def on_send_result(self, result: SendResult) -> None:
         """Take in whether a command left."""
-        tracked = self._open.get(result.action_id)
+        tracked = self.book.get(result.action_id)
         if tracked is None:
-            self._find(
+            self.book.find(
                 "action.stray_send",
                 "warning",
                 "a send result names no open action",
@@ -116,32 +130,26 @@ class ActionTracker(ShortTracker):
             outcome = ActionOutcome(
                 False, error=ActionState.NOT_SENT.value, error_reason=result.reason or "not sent"
             )
-            self._decide(tracked, ActionState.NOT_SENT, result.recv_ns, "send result", outcome)
-            self._complete(tracked, None, None)
+            self.book.decide(tracked, ActionState.NOT_SENT, result.recv_ns, "send result", outcome)
+            self.book.complete(tracked, None, None)
             return
-        tracked.sent_ns = result.recv_ns
-        if result.ack_id is not None:
-            tracked.ack_id = result.ack_id
-            remember(self._by_ack, result.ack_id, tracked)
-        if tracked.action.state is ActionState.INTENT:
-            self._move(tracked, ActionState.SENT, "send result")
-        self.notes.append(Submitted(tracked.action))
+        self.book.sent(tracked, result)
 
     def on_ack(self, ack: Ack) -> None:
         """Take in an acknowledgement: it proves a refusal; acceptance is proven by its effect alone."""
-        tracked = self._by_ack.pop(ack.ack_id, None)
+        tracked = self.book.answered(ack.ack_id)
         if tracked is None:
             return
-        self._evidence(tracked, ack.recv_ns)
+        self.book.evidence(tracked, ack.recv_ns)
         if ack.success is False:
             self._refused(tracked, ack)
         elif ack.success is None and not tracked.action.is_decided:
-            self._move(tracked, ActionState.UNKNOWN, "unreadable acknowledgement")
+            self.book.move(tracked, ActionState.UNKNOWN, "unreadable acknowledgement")
 
     def _refused(self, tracked: Tracked, ack: Ack) -> None:
         if tracked.action.is_decided:
             if tracked.action.state.is_executed:
-                self._contradiction(tracked, "the venue refused an action that it executed")
+                self.book.contradiction(tracked, "the venue refused an action that it executed")
             return
         outcome = ActionOutcome(
             False,
@@ -149,8 +157,8 @@ class ActionTracker(ShortTracker):
             error_reason=ack.message or "no reason given",
             server_request_id=ack.ack_id,
         )
-        self._decide(tracked, ActionState.REJECTED, ack.recv_ns, "acknowledgement", outcome)
-        self._complete(tracked, None, None)
+        self.book.decide(tracked, ActionState.REJECTED, ack.recv_ns, "acknowledgement", outcome)
+        self.book.complete(tracked, None, None)
 
     def on_trade(self, trade: Trade) -> None:
         """Take in a trade of our own account."""
@@ -161,14 +169,14 @@ class ActionTracker(ShortTracker):
         if kind is None or trade.coin not in SOL_COINS:
             self._foreign(trade)
             return
-        tracked = self._match_trace(trade, kind)
+        tracked = self.book.match_trace(trade, kind)
         if kind.is_unverified:
-            self.on_short_trade(trade, kind, tracked)
+            self.shorts.on_trade(trade, kind, tracked)
             return
         if tracked is None and kind is ActionType.SELL and self._is_external_sale(trade):
             return
         if tracked is None and trade.trace_id is None:
-            tracked = self._match_alone(trade, kind)
+            tracked = self.book.match_alone(trade, kind)
         if tracked is None:
             self._external_trade(trade, kind)
         elif tracked.price is None:
@@ -176,18 +184,18 @@ class ActionTracker(ShortTracker):
 
     def _foreign(self, trade: Trade) -> None:
         """Record a trade of ours of an unknown kind; another coin than ours ends trading."""
-        self._find(
+        self.book.find(
             "trade.unsupported",
             "critical" if trade.coin not in SOL_COINS else "warning",
             f"own trade of kind {trade.kind!r} in coin {trade.coin!r}",
             trade_id=trade.trade_id,
         )
         if trade.coin not in SOL_COINS:
-            self.gate.stop_all(f"our account trades {trade.coin!r} instead of SOL")
+            self.book.gate.stop_all(f"our account trades {trade.coin!r} instead of SOL")
 
     def _is_external_sale(self, trade: Trade) -> bool:
         """Take in a sale that we did not ask for if it is the rug's or a liquidation; say whether it was."""
-        if self.is_rugs(trade):
+        if self.shorts.is_rugs(trade):
             self._forced_sell(to_lamports(trade.amount), to_lamports(trade.qty), bonus_of(trade))
             return True
         lot = self.account.liquidated_lot(to_lamports(trade.qty), trade.price)
@@ -205,29 +213,21 @@ class ActionTracker(ShortTracker):
         self._forced_game = self.game.game_id
         self.account.sell(amount, qty, None, StateCause.FORCED_SELL, bonus=bonus)
         if not again:
-            self.notes.append(ForcedSell(amount))
+            self.book.notes.append(ForcedSell(amount))
 
     def _traded(self, tracked: Tracked, trade: Trade, kind: ActionType) -> None:
         """Apply a trade that is the execution of *tracked*."""
-        self._evidence(tracked, trade.recv_ns)
-        tracked.price, tracked.amount = trade.price, to_lamports(trade.amount)
+        self.book.priced(tracked, trade)
         tracked.bonus = bonus_of(trade)
         shown: Unexplained | None = None
         if not tracked.booked:
             tracked.booked = True
-            shown = self._book(trade, kind, tracked.action, StateCause.ACTION)
+            shown = self._enter(trade, kind, tracked.action, StateCause.ACTION)
             if kind is ActionType.BUY:
-                self.notes.append(Booked(tracked.plan))
-        if tracked.action.is_decided:
-            if not tracked.action.state.is_executed:
-                self._contradiction(
-                    tracked, "a trade shows an action executed that was decided otherwise"
-                )
-            return
-        self._executed(tracked, trade.recv_ns, "trade", server_ts=trade.server_ts)
-        self._complete_shown(tracked, shown)
+                self.book.notes.append(Booked(tracked.plan))
+        self.book.traded(tracked, trade, shown)
 
-    def _book(
+    def _enter(
         self,
         trade: Trade,
         kind: ActionType,
@@ -251,95 +251,34 @@ class ActionTracker(ShortTracker):
         self, trade: Trade, kind: ActionType, liquidated: Lot | None = None
     ) -> None:
         leverage = (trade.leverage or 1) if liquidated is None else liquidated.leverage
-        tracked = self.external(
+        tracked = self.book.external(
             kind, trade.amount, trade.recv_ns, leverage=leverage, unverified=leverage > 1
         )
-        tracked.price, tracked.amount = trade.price, to_lamports(trade.amount)
+        self.book.priced(tracked, trade)
         tracked.bonus = bonus_of(trade)
-        shown = self._book(trade, kind, tracked.action, StateCause.EXTERNAL, liquidated)
-        self._executed(tracked, trade.recv_ns, "trade", server_ts=trade.server_ts)
-        self._complete_shown(tracked, shown)
-
-    def on_sidebet_placed(self, event: SidebetPlaced) -> None:
-        """Take in that a sidebet of our own account stands."""
-        tracked = self._by_trace.get(event.trace_id or "")
-        if tracked is None or not fits(tracked.action, ActionType.SIDEBET, event.amount):
-            alone = [t for t in self._undecided() if t.action.action_type is ActionType.SIDEBET]
-            alone_fits = len(alone) == 1 and fits(alone[0].action, ActionType.SIDEBET, event.amount)
-            tracked = alone[0] if alone_fits and event.trace_id is None else None
-        if tracked is None:
-            self._external_sidebet(event)
-            return
-        self._evidence(tracked, event.recv_ns)
-        tracked.price = event.price
-        shown: Unexplained | None = None
-        if not tracked.booked:
-            tracked.booked = True
-            bet = self._bet(event, tracked.action.action_id)
-            shown = self.account.place_sidebet(bet, StateCause.ACTION)
-        if not tracked.action.is_decided:
-            self._executed(tracked, event.recv_ns, "sidebet event", server_ts=event.server_ts)
-            self._complete_shown(tracked, shown)
-
-    def _external_sidebet(self, event: SidebetPlaced) -> None:
-        running = self.account.sidebet
-        if running is not None and running.start_tick == event.start_tick:
-            return
-        tracked = self.external(ActionType.SIDEBET, event.amount, event.recv_ns)
-        tracked.price = event.price
-        bet = self._bet(event, tracked.action.action_id)
-        self.account.place_sidebet(bet, StateCause.EXTERNAL)
-        self._executed(tracked, event.recv_ns, "sidebet event", server_ts=event.server_ts)
-
-    def _bet(self, event: SidebetPlaced, action_id: str) -> SidebetView:
-        bonus = self.account.bonus_in(to_lamports(event.amount))
-        return SidebetView(event.amount, event.start_tick, event.end_tick, action_id, to_sol(bonus))
-
-    def on_sidebet_result(self, event: SidebetResult) -> None:
-        """Take in how our sidebet ended; each is settled once."""
-        key = f"{event.game_id}:{event.start_tick}"
-        if key in self._settled:
-            return
-        remember(self._settled, key, None)
-        bet = self.account.sidebet
-        action_id = bet.action_id if bet is not None else None
-        self.account.settle_sidebet(to_lamports(event.payout), action_id)
-        self.notes.append(
-            Settled(
-                StakeSettled(
-                    action_id=action_id or "",
-                    game_id=event.game_id,
-                    action_type=ActionType.SIDEBET.value,
-                    stake=event.amount,
-                    won=event.payout > 0,
-                    payout=event.payout,
-                    pnl=event.payout - event.amount,
-                    tick=event.tick,
-                ),
-                at_rug=event.payout > 0,
-            )
-        )
+        shown = self._enter(trade, kind, tracked.action, StateCause.EXTERNAL, liquidated)
+        self.book.traded(tracked, trade, shown)
 
     def on_drawing(self, drawing: DrawingResult, prize: Decimal) -> bool:
         """Take in that we won *prize* in a drawing, no action of ours; return False for a repetition."""
         key = f"{drawing.name}:{drawing.drawing_id}"
-        if key in self._settled:
+        if key in self._drawings:
             return False
-        remember(self._settled, key, None)
+        remember(self._drawings, key, None)
         self.account.move_cash(to_lamports(prize), None, StateCause.STAKE_SETTLED)
-        self._find("account.drawing", "info", f"we won in a {drawing.name}", prize=str(prize))
+        self.book.find("account.drawing", "info", f"we won in a {drawing.name}", prize=str(prize))
         return True
 
     def on_player_update(self, update: PlayerUpdate) -> None:
         """Take in the venue's statement of our account and give its change a cause."""
         if update.selected_coin not in SOL_COINS:
-            self._find(
+            self.book.find(
                 "account.coin",
                 "critical",
                 "another coin than SOL is selected",
                 coin=update.selected_coin,
             )
-            self.gate.stop_all(f"coin {update.selected_coin!r} is selected instead of SOL")
+            self.book.gate.stop_all(f"coin {update.selected_coin!r} is selected instead of SOL")
         short = self.account.short
         statement = self.account.state_update(update)
         cause, action_id, unverified = _cause(statement)
@@ -355,24 +294,24 @@ class ActionTracker(ShortTracker):
                 statement = self.account.state_update(update)
             else:
                 cause = StateCause.UNEXPLAINED
-                self._unexplained_change(statement)
+                self.book.unexplained(statement)
         agreed = self.account.adopt(update, statement, self.game.tick)
         if not agreed and cause is not StateCause.UNEXPLAINED:
-            self._find(
+            self.book.find(
                 "account.corrected",
                 "warning",
                 "our book differed from the venue's; corrected",
                 cash=str(update.cash),
                 position_qty=str(update.position_qty),
             )
-        self.notes.append(Stated(update, statement, cause, action_id, unverified))
-        self.on_short_stated(short)
+        self.book.notes.append(Stated(update, statement, cause, action_id, unverified))
+        self.shorts.on_stated(short)
         state, now_ms = player_state(update), update.recv_ns // NS_PER_MS
         for effect in statement.effects:
-            tracked = self._open.get(effect.action_id or "")
+            tracked = self.book.get(effect.action_id)
             if tracked is not None and tracked.action.is_decided:
-                self._complete(tracked, state, now_ms)
-        self.prove_stakes(update.recv_ns)
+                self.book.complete(tracked, state, now_ms)
+        self.stakes.prove(update.recv_ns)
 
     def _match_delta(self, update: PlayerUpdate, statement: AccountUpdate) -> Tracked | None:
         """Attribute an unexplained change to the one action in flight, if it is what that action does.
@@ -380,7 +319,7 @@ class ActionTracker(ShortTracker):
         A sidebet or short that the update itself states needs no other key: a player has one at a time.
         Nor does a stake in a round that alone explains the change: its own event comes after the update.
         """
-        candidates = self._undecided()
+        candidates = self.book.undecided()
         for kind, stated, held in (
             (ActionType.SIDEBET, update.sidebet, self.account.sidebet),
             (ActionType.SHORT_OPEN, update.short, self.account.short),
@@ -392,7 +331,7 @@ class ActionTracker(ShortTracker):
         if len(candidates) != 1 or not self._explains(candidates[0].action, update, statement):
             return None
         tracked = candidates[0]
-        self._evidence(tracked, update.recv_ns)
+        self.book.evidence(tracked, update.recv_ns)
         tracked.booked = True
         tracked.amount = abs(statement.delta_cash + statement.delta_bonus)
         tracked.bonus = abs(statement.delta_bonus)
@@ -406,9 +345,9 @@ class ActionTracker(ShortTracker):
         self.account.shown(effect, self.game.tick, tracked.action.leverage)
         self._hold_shown(update, tracked)
         if effect.delta_qty > 0:
-            self.notes.append(Booked(tracked.plan))
-        self._executed(tracked, update.recv_ns, "player update")
-        self._complete(tracked, player_state(update), update.recv_ns // NS_PER_MS)
+            self.book.notes.append(Booked(tracked.plan))
+        self.book.executed(tracked, update.recv_ns, "player update")
+        self.book.complete(tracked, player_state(update), update.recv_ns // NS_PER_MS)
         return tracked
 
     def _only_stake(
@@ -428,7 +367,7 @@ class ActionTracker(ShortTracker):
         action, account = tracked.action, self.account
         bonus = to_sol(tracked.bonus)
         if action.action_type is ActionType.SIDEBET:
-            account.sidebet = self._shown_bet(update, tracked)
+            account.sidebet = self.sidebets.shown(update, tracked)
         elif action.action_type is ActionType.SHORT_OPEN and update.short is not None:
             account.short = short_of(update.short, action.action_id, bonus)
         elif action.action_type.is_side_game:
@@ -475,27 +414,6 @@ class ActionTracker(ShortTracker):
         if self.game.phase is GamePhase.RUGGED:
             return True
         return seen.delta_cash <= sold * self.game.price * rules.FORCED_SELL_SHARE
-
-    def _shown_bet(self, update: PlayerUpdate, tracked: Tracked) -> SidebetView:
-        stated = update.sidebet
-        start = stated.start_tick if stated is not None else self.game.tick
-        end = stated.end_tick if stated is not None else start + rules.SIDEBET_WINDOW_TICKS
-        amount = tracked.action.amount or Decimal(0)
-        return SidebetView(amount, start, end, tracked.action.action_id, to_sol(tracked.bonus))
-
-    def _unexplained_change(self, statement: AccountUpdate) -> None:
-        self._unexplained += 1
-        self._find(
-            "account.unexplained",
-            "warning",
-            "our account changed without a known cause",
-            delta_cash=str(to_sol(statement.delta_cash)),
-            delta_qty=str(to_sol(statement.delta_qty)),
-        )
-        if self._unexplained >= MAX_UNEXPLAINED:
-            self.gate.halt(
-                HaltCause.MONEY, f"{self._unexplained} unexplained changes of our account"
-            )
 
 
 def _cause(statement: AccountUpdate) -> tuple[StateCause | None, str | None, bool]:

@@ -1,6 +1,7 @@
 """The engine: one typed event in, commands and documents out."""
 
-from vectra_bot.engine.core import STATE_KIND, Engine
-from vectra_bot.engine.output import Effect, StrategyFailure
+from vectra_bot.engine.callbacks import STATE_KIND, StrategyFailure
+from vectra_bot.engine.core import Engine
+from vectra_bot.engine.effects import Effect
 
 __all__ = ["STATE_KIND", "Effect", "Engine", "StrategyFailure"]

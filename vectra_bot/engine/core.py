@@ -8,12 +8,17 @@ connection is to HTTP: the session feeds it and carries its effects out.
 
 from __future__ import annotations
 
-import json
+from collections import Counter, deque
 from collections.abc import Callable
-from decimal import Context, Decimal, localcontext
+from decimal import Context, getcontext, setcontext
+from functools import partial
 from typing import Any
 
+from vectra_bot.actions.book import ActionBook
 from vectra_bot.actions.episode import EpisodeBook
+from vectra_bot.actions.exits import NO_EXITS
+from vectra_bot.actions.ids import ActionIds
+from vectra_bot.actions.interface import ActionContext
 from vectra_bot.actions.notes import (
     Booked,
     Completed,
@@ -24,40 +29,44 @@ from vectra_bot.actions.notes import (
     Stated,
     Submitted,
 )
-from vectra_bot.actions.risk import HaltCause, Limits
+from vectra_bot.actions.risk import HaltCause, Limits, RiskGate
+from vectra_bot.actions.rounds import Stakes
+from vectra_bot.actions.shorts import Shorts
+from vectra_bot.actions.sidebets import Sidebets
+from vectra_bot.actions.tracker import ActionTracker
 from vectra_bot.engine.auditing import Auditor, Findings
-from vectra_bot.engine.output import Effect, EngineOutput
+from vectra_bot.engine.callbacks import Callbacks, StrategyFailure
+from vectra_bot.engine.effects import Effect, Effects, EngineActions
+from vectra_bot.engine.records import anomaly, other_player, state_of, summary_of
 from vectra_bot.game import changes
-from vectra_bot.game.amounts import lamports_from_double, to_lamports, to_sol
+from vectra_bot.game.account import Account
+from vectra_bot.game.amounts import to_lamports
+from vectra_bot.game.rounds import Rounds
+from vectra_bot.game.state import GameState
 from vectra_bot.models import (
     Ack,
     ActionState,
     ActionType,
     AlertTrigger,
     ClockAdvanced,
-    Command,
     ConnectionChanged,
     DocType,
     DrawingResult,
     Event,
     FrameRejected,
     GameFrame,
-    GamePhase,
     GameSummary,
-    LeaderboardRow,
     Link,
     LoginStatus,
     Mode,
     OperatorCommand,
     OperatorKind,
-    OtherPlayerAction,
     PlayerGameUpdate,
     PlayerUpdate,
     RoundBet,
     RoundResult,
     RoundUpdate,
     SendResult,
-    ServerState,
     SessionEnding,
     SidebetPlaced,
     SidebetResult,
@@ -66,22 +75,14 @@ from vectra_bot.models import (
     UnknownEvent,
     VenueNotice,
 )
-from vectra_bot.models.times import NS_PER_MS
 from vectra_bot.plugins import PluginManager
-from vectra_bot.strategy import Strategy
-
-# Amounts are exact whatever context a strategy or plugin has set.
-_CONTEXT = Context(prec=60)
+from vectra_bot.strategy import HISTORY_GAMES, Strategy, Surroundings, bind
 
 # Names of unknown events that are reported; what comes after is still stored as a raw frame.
 MAX_UNKNOWN_NAMES = 256
-MAX_STATE_BYTES = 1 << 20
-
-STATE_KIND = "strategy.state"
-"""Kind of the system event that holds what :meth:`Strategy.save` returned."""
 
 
-class Engine(EngineOutput):
+class Engine:
     """Processes the events of one session.
 
     Args:
@@ -91,6 +92,13 @@ class Engine(EngineOutput):
         plugins: react and veto; their exceptions are counted and contained.
         limits: what may be asked of the venue.
         auditor: holds what the feed says against the seeds it reveals; None for no such check.
+
+    Attributes:
+        game: the running game, read-only.
+        account: our money.
+        history: the last finished games.
+        counts: what happened how often.
+        states: number of completed actions by state.
     """
 
     def __init__(
@@ -103,36 +111,81 @@ class Engine(EngineOutput):
         limits: Limits,
         auditor: Auditor | None = None,
     ) -> None:
-        super().__init__(
-            session_id=session_id, mode=mode, strategy=strategy, plugins=plugins, limits=limits
-        )
-        self._episode = EpisodeBook(session_id, self._desk.ids)
+        self.session_id = session_id
+        self.mode = mode
+        self.strategy = strategy
+        self.plugins = plugins
         self.auditor = auditor
+        self.counts: Counter[str] = Counter()
+        self.states: Counter[ActionState] = Counter()
+        self.account = account = Account()
+        self.history: deque[GameSummary] = deque(maxlen=HISTORY_GAMES)
+        self._state = GameState()
+        self.game = game = self._state.view
+        self._gate = gate = RiskGate(limits)
+        self._effects = effects = Effects(game, account)
+        ids, rounds = ActionIds(session_id), Rounds()
+        book = ActionBook(session_id, mode, ids, account, game, gate)
+        self._notes = book.notes
+        self.tracker = ActionTracker(
+            book,
+            account,
+            game,
+            Sidebets(book, account, game),
+            Stakes(book, account, rounds),
+            Shorts(book, account, game),
+        )
+        review = partial(plugins.review, game=game, account=account.view)
+        self._desk = desk = ActionContext(
+            session_id, mode, ids, game, account, rounds, book, gate, review
+        )
+        self._actions = EngineActions(desk, effects)
+        self._callbacks = Callbacks(strategy, plugins, desk, effects)
+        bind(strategy, Surroundings(self._actions, account.view, self.history, rounds.view))
+        # Amounts are exact whatever context the caller, a strategy or a plugin has set.
+        self._context = Context(prec=60)
+        self._episode = EpisodeBook(session_id, ids)
         self._rug_ns: int | None = None
         self._ended = False
         self._unknown_names: set[str] = set()
         self._handlers = self._table()
 
+    @property
+    def now_ns(self) -> int:
+        """Return the time of the newest event, nanoseconds since the epoch."""
+        return self.account.now_ns
+
+    @property
+    def failure(self) -> StrategyFailure | None:
+        """Return what the strategy raised, None if it did not."""
+        return self._callbacks.failure
+
+    @property
+    def plugin_errors(self) -> Counter[str]:
+        """Return the number of exceptions by plugin."""
+        return self._callbacks.plugin_errors
+
     def _table(self) -> dict[type[Event], Callable[[Any], None]]:
+        tracker = self.tracker
         return {
             GameFrame: self._on_game_frame,
             Trade: self._on_trade,
             PlayerUpdate: self._on_player_update,
             PlayerGameUpdate: self._on_player_game,
             SidebetPlaced: self._on_sidebet_placed,
-            SidebetResult: self._on_sidebet_result,
+            SidebetResult: self._if_ours(tracker.sidebets.on_result),
             RoundUpdate: self._on_round_update,
-            RoundBet: self._on_round_bet,
-            RoundResult: self._on_round_result,
+            RoundBet: self._if_ours(tracker.stakes.on_round_bet),
+            RoundResult: self._if_ours(tracker.stakes.on_round_result),
             LoginStatus: self._on_login,
             VenueNotice: self._ignore,
             DrawingResult: self._on_drawing,
             UnknownEvent: self._on_unknown,
-            Ack: self._on_ack,
+            Ack: tracker.on_ack,
             FrameRejected: self._on_rejected,
             ClockAdvanced: self._ignore,
             ConnectionChanged: self._on_connection,
-            SendResult: self._on_send_result,
+            SendResult: tracker.on_send_result,
             OperatorCommand: self._on_operator,
             SessionEnding: self._on_ending,
         }
@@ -143,41 +196,55 @@ class Engine(EngineOutput):
         A strategy that raises is recorded in :attr:`failure`; from then on it is not called again and
         nothing leaves, but events are still folded and documented.
         """
-        self._effects.clear()
-        with localcontext(_CONTEXT):
+        found = self._effects.begin()
+        caller = getcontext()
+        setcontext(self._context)
+        try:
             self._take_in(event)
-        return list(self._effects)
+        finally:
+            setcontext(caller)
+        return found
 
     def _take_in(self, event: Event) -> None:
-        desk = self._desk
-        desk.now_ns = self.plugins.now_ns = max(desk.now_ns, event.recv_ns)
-        self.account.now_ns = desk.now_ns
+        account, desk, callbacks = self.account, self._desk, self._callbacks
+        now_ns = max(account.now_ns, event.recv_ns)
+        account.now_ns = self.plugins.now_ns = now_ns
         desk.calls = 0
-        working = self.failure is None
-        self.tracker.on_time(desk.now_ns)
-        self._drain()
+        working = callbacks.failure is None
+        self.tracker.on_time(now_ns)
+        if self._notes:
+            self._drain()
         self._handlers[type(event)](event)
-        self._drain()
-        if working and self.failure is not None:
+        if self._notes:
+            self._drain()
+        if working and callbacks.failure is not None:
             self._withdraw()
-        if not self.account.lots:
+        if desk.exits.plan is not NO_EXITS and not account.lots:
             desk.exits.clear()
-        self._store_faults()
+        if self.plugins.faults:
+            callbacks.store_faults()
 
     def _withdraw(self) -> None:
         """Keep back what a strategy asked for while processing the input at which it raised."""
-        asked = [effect for effect in self._effects if isinstance(effect, Command)]
-        self._effects[:] = [e for e in self._effects if not isinstance(e, Command)]
-        for command in asked:
+        for command in self._effects.keep_back():
             self.tracker.on_send_result(
                 SendResult(
-                    recv_ns=self._desk.now_ns,
+                    recv_ns=self.account.now_ns,
                     action_id=command.action_id,
                     sent=False,
                     reason="the strategy raised",
                 )
             )
         self._drain()
+
+    def _if_ours(self, take_in: Callable[[Any], None]) -> Callable[[Any], None]:
+        """Return what takes in an event if it is about our account."""
+
+        def handle(event: Any) -> None:
+            if event.player_id == self.account.player_id:
+                take_in(event)
+
+        return handle
 
     # Events.
 
@@ -190,14 +257,15 @@ class Engine(EngineOutput):
             if auditor is not None:
                 auditor.on_change(change)
             self._on_change(change)
-            self._drain()
+            if self._notes:
+                self._drain()
         if auditor is not None:
             self._found(auditor.on_frame(frame))
 
     def _found(self, findings: Findings) -> None:
         for finding in findings:
             alert = isinstance(finding.record, AlertTrigger)
-            self._document(
+            self._effects.document(
                 DocType.ALERT_TRIGGER if alert else DocType.SYSTEM_EVENT,
                 finding.record,
                 "auditor",
@@ -209,55 +277,34 @@ class Engine(EngineOutput):
             case changes.TickSeen():
                 self._on_tick(change)
             case changes.PhaseChanged():
-                self._tell("on_phase", self.game)
+                self._callbacks.tell("on_phase", self.game)
             case changes.GameStarted():
-                self._tell("on_game_start", self.game)
+                self._callbacks.tell("on_game_start", self.game)
             case changes.GameClosed():
                 self._on_game_closed(change)
             case changes.GameOpened():
                 self._open_game(change.game_id)
             case changes.Rugged():
-                self._rug_ns = self._desk.now_ns
+                self._rug_ns = self.account.now_ns
                 self._episode.ticks = change.rug_tick or self._episode.ticks
-            case changes.FrameRefused():
-                self._system(
-                    "game.frame_refused",
-                    "warning",
-                    change.reason,
-                    game_id=change.game_id,
-                    tick=change.tick,
-                )
-            case changes.GapSeen():
-                self._system(
-                    "game.gap",
-                    "warning",
-                    f"ticks {change.first} to {change.last} were missed",
-                    first=change.first,
-                    last=change.last,
-                )
-            case changes.PriceConflict():
-                self._system(
-                    "game.price_conflict",
-                    "error",
-                    f"tick {change.tick} came with another price",
-                    tick=change.tick,
-                    known=repr(change.known),
-                    seen=repr(change.seen),
-                )
+            case changes.FrameRefused() | changes.GapSeen() | changes.PriceConflict():
+                self._effects.document(DocType.SYSTEM_EVENT, anomaly(change), "engine")
 
     def _on_tick(self, seen: changes.TickSeen) -> None:
-        self._document(DocType.GAME_TICK, seen.tick, "engine")
+        self._effects.document(DocType.GAME_TICK, seen.tick, "engine")
         if not seen.fresh:
             return
         self.counts["ticks"] += 1
         self._episode.mark(seen.tick.tick, seen.tick.price, self.account)
-        self._run_exits()
-        self._tell("on_game_tick", seen.tick, self.game)
+        if self._desk.exits.plan is not NO_EXITS:
+            self._run_exits()
+        self._callbacks.tell("on_game_tick", seen.tick, self.game)
 
     def _run_exits(self) -> None:
         exits = self._desk.exits
-        selling = any(a.action_type is ActionType.SELL for a in self._actions.pending)
-        if self.failure is not None or selling or not exits.due(self.game, self.account):
+        if not exits.due(self.game, self.account) or self.failure is not None:
+            return
+        if any(action.action_type is ActionType.SELL for action in self._actions.pending):
             return
         self._desk.in_callback = True
         try:
@@ -268,29 +315,17 @@ class Engine(EngineOutput):
             exits.tries += 1
 
     def _on_game_closed(self, closed: changes.GameClosed) -> None:
-        self.tracker.on_game_closed(closed.game_id, self._rug_ns, self._desk.now_ns)
+        self.tracker.on_game_closed(closed.game_id, self._rug_ns, self.account.now_ns)
         self._drain()
         rugged = closed.rug_price is not None
         self._close_episode(closed.last_price, rugged=True)
-        summary = GameSummary(
-            game_id=closed.game_id,
-            rug_tick=closed.rug_tick,
-            rug_price=closed.rug_price,
-            ticks=closed.ticks,
-            peak=closed.peak,
-            low=closed.low,
-            pnl=to_sol(self.account.game_pnl),
-            joined_late=closed.joined_late,
-            complete=closed.complete,
-            server_seed=closed.server_seed,
-            server_seed_hash=closed.server_seed_hash,
-        )
+        summary = summary_of(closed, self.account)
         if rugged:
             self.counts["games"] += 1
         self.history.append(summary)
         self._open_game(self.game.game_id)
-        self._tell("on_game_end", self.game, summary)
-        self._save_strategy()
+        self._callbacks.tell("on_game_end", self.game, summary)
+        self._callbacks.save()
 
     def _open_game(self, game_id: str) -> None:
         if self._episode.game_id == game_id:
@@ -299,105 +334,42 @@ class Engine(EngineOutput):
         self.account.open_game()
         self._gate.open_game()
         self._desk.exits.clear()
-        self._episode.open(game_id, self._desk.now_ns, self.account)
+        self._episode.open(game_id, self.account.now_ns, self.account)
 
     def _close_episode(self, price: float, *, rugged: bool) -> None:
-        episode = self._episode.close(self._desk.now_ns, self.account, price, rugged=rugged)
+        episode = self._episode.close(self.account.now_ns, self.account, price, rugged=rugged)
         if episode is not None:
-            self._document(DocType.ML_EPISODE, episode, "engine", game_id=episode.game_id)
-
-    def _save_strategy(self) -> None:
-        state = self._guarded("save", self.strategy.save)
-        if state is None:
-            return
-        try:
-            text = json.dumps(state, sort_keys=True, allow_nan=False)
-        except (TypeError, ValueError, RecursionError) as error:
-            self._fail("save", error)
-            return
-        if len(text) > MAX_STATE_BYTES:
-            self._system(
-                "strategy.state_too_large",
-                "error",
-                f"save() gave {len(text)} bytes, at most {MAX_STATE_BYTES} are kept",
-            )
-            return
-        self._store_system(
-            SystemEvent(
-                kind=STATE_KIND,
-                severity="debug",
-                message="strategy state saved",
-                detail_json=text,
-            )
-        )
+            self._effects.document(DocType.ML_EPISODE, episode, "engine", game_id=episode.game_id)
 
     def _on_trade(self, trade: Trade) -> None:
         if trade.player_id and trade.player_id == self.account.player_id:
             self.tracker.on_trade(trade)
             return
-        seen = self._other_player(trade)
-        self._document(
+        seen = other_player(self.session_id, trade, self.game)
+        self._effects.document(
             DocType.OTHER_PLAYER_ACTION,
             seen,
             "wire",
             game_id=trade.game_id,
             player_id=trade.player_id,
         )
-        self._tell("on_other_player_trade", seen, self.game)
-
-    def _other_player(self, trade: Trade) -> OtherPlayerAction:
-        row = self._row(trade.player_id)
-        same_game = trade.game_id == self.game.game_id
-        return OtherPlayerAction(
-            self.session_id,
-            trade.game_id,
-            trade.player_id,
-            trade.username,
-            trade.kind.upper(),
-            trade.amount,
-            Decimal(repr(trade.price)),
-            trade.tick,
-            self.game.phase if same_game else GamePhase.UNKNOWN,
-            trade.server_ts,
-            trade.recv_ns // NS_PER_MS,
-            player_level=trade.level,
-            player_pnl=None if row is None else to_sol(lamports_from_double(row.pnl)),
-            player_position=None if row is None else to_sol(lamports_from_double(row.position_qty)),
-            leaderboard_rank=None if row is None else row.position,
-            qty=trade.qty,
-            leverage=trade.leverage,
-            trade_id=trade.trade_id,
-            practice=row is not None and row.practice,
-        )
-
-    def _row(self, player_id: str) -> LeaderboardRow | None:
-        for row in self.game.leaderboard:
-            if row.id == player_id:
-                return row
-        return None
+        self._callbacks.tell("on_other_player_trade", seen, self.game)
 
     def _on_player_update(self, update: PlayerUpdate) -> None:
         if not self.account.player_id:
             self.account.player_id = update.player_id
         if update.player_id != self.account.player_id:
-            self._system(
-                "account.other",
-                "critical",
+            self._other_account(
+                update.player_id,
                 "a player update is of another account",
-                expected=self.account.player_id,
-                seen=update.player_id,
+                "the venue answers for another account",
             )
-            self._gate.stop_all("the venue answers for another account")
             return
         self.tracker.on_player_update(update)
 
     def _on_sidebet_placed(self, event: SidebetPlaced) -> None:
         if event.private and event.player_id == self.account.player_id:
-            self.tracker.on_sidebet_placed(event)
-
-    def _on_sidebet_result(self, event: SidebetResult) -> None:
-        if event.player_id == self.account.player_id:
-            self.tracker.on_sidebet_result(event)
+            self.tracker.sidebets.on_placed(event)
 
     def _on_player_game(self, update: PlayerGameUpdate) -> None:
         """Take in what the venue says our short is worth; our row says nothing else that we act on."""
@@ -405,15 +377,7 @@ class Engine(EngineOutput):
             self.account.value_short(update.short)
 
     def _on_round_update(self, event: RoundUpdate) -> None:
-        self.tracker.on_round_update(event, self.counts["ticks"])
-
-    def _on_round_bet(self, event: RoundBet) -> None:
-        if event.player_id == self.account.player_id:
-            self.tracker.on_round_bet(event)
-
-    def _on_round_result(self, event: RoundResult) -> None:
-        if event.player_id == self.account.player_id:
-            self.tracker.on_round_result(event)
+        self.tracker.stakes.on_round_update(event, self.counts["ticks"])
 
     def _on_drawing(self, drawing: DrawingResult) -> None:
         for player_id, prize in drawing.winners:
@@ -422,40 +386,34 @@ class Engine(EngineOutput):
                 self.counts["prizes"] += to_lamports(prize)
 
     def _on_login(self, status: LoginStatus) -> None:
-        known = self.account.player_id
-        if known and known != status.player_id:
-            self._system(
-                "account.other",
-                "critical",
-                "the venue logged in another account",
-                expected=known,
-                seen=status.player_id,
-            )
-            self._gate.stop_all("the venue logged in another account")
+        if self.account.player_id and self.account.player_id != status.player_id:
+            message = "the venue logged in another account"
+            self._other_account(status.player_id, message, message)
             return
         self.account.player_id = status.player_id
         self.account.username = status.username
+
+    def _other_account(self, seen: str, message: str, stop: str) -> None:
+        """End trading: the venue speaks of the account *seen* as ours."""
+        self._effects.system(
+            "account.other", "critical", message, expected=self.account.player_id, seen=seen
+        )
+        self._gate.stop_all(stop)
 
     def _on_unknown(self, event: UnknownEvent) -> None:
         if event.name in self._unknown_names or len(self._unknown_names) >= MAX_UNKNOWN_NAMES:
             return
         self._unknown_names.add(event.name)
-        self._system(
+        self._effects.system(
             "wire.unknown_event",
             "info",
             "an event the protocol reference does not know",
             name=event.name,
         )
 
-    def _on_ack(self, ack: Ack) -> None:
-        self.tracker.on_ack(ack)
-
-    def _on_send_result(self, result: SendResult) -> None:
-        self.tracker.on_send_result(result)
-
     def _on_rejected(self, rejected: FrameRejected) -> None:
         self.counts["quarantined"] += 1
-        self._system(
+        self._effects.system(
             "frame.quarantined",
             "error" if rejected.money else "warning",
             rejected.message,
@@ -469,9 +427,11 @@ class Engine(EngineOutput):
             )
 
     def _on_connection(self, change: ConnectionChanged) -> None:
-        self._system("connection." + change.link.value, "info", change.reason or change.link.value)
+        self._effects.system(
+            "connection." + change.link.value, "info", change.reason or change.link.value
+        )
         if change.lost_frames:
-            self._system(
+            self._effects.system(
                 "connection.overflow",
                 "error",
                 f"{change.lost_frames} frames were lost: they came faster than they were processed",
@@ -483,10 +443,10 @@ class Engine(EngineOutput):
         elif change.link is Link.CONNECTED:
             self._gate.lift(HaltCause.LINK)
         self._drain()
-        self._tell("on_connection", change.link)
+        self._callbacks.tell("on_connection", change.link)
 
     def _on_operator(self, command: OperatorCommand) -> None:
-        self._system(
+        self._effects.system(
             "operator." + command.kind.value, "warning", command.reason or command.kind.value
         )
         if command.kind is OperatorKind.HALT:
@@ -501,17 +461,17 @@ class Engine(EngineOutput):
             return
         self._ended = True
         self._gate.stop_all("the session ends")
-        self.tracker.on_ending(self._desk.now_ns)
+        self.tracker.on_ending(self.account.now_ns)
         self._drain()
         self._close_episode(self.game.price, rugged=self.game.rug_price is not None)
         if self.auditor is not None:
-            self._found(self.auditor.on_ending(self._desk.now_ns))
-        self._system("session.ending", "info", ending.reason or "ending")
+            self._found(self.auditor.on_ending(self.account.now_ns))
+        self._effects.system("session.ending", "info", ending.reason or "ending")
 
     # Notes of the tracker: documents first, then hooks, then the strategy.
 
     def _drain(self) -> None:
-        notes = self.tracker.notes
+        notes = self._notes
         index = 0
         while index < len(notes):
             self._on_note(notes[index])
@@ -521,10 +481,10 @@ class Engine(EngineOutput):
     def _on_note(self, note: Note) -> None:
         match note:
             case SystemEvent():
-                self._store_system(note)
+                self._effects.document(DocType.SYSTEM_EVENT, note, "engine")
             case Submitted():
                 self._episode.sent(note.action)
-                self._tell("on_action_submitted", note.action)
+                self._callbacks.tell("on_action_submitted", note.action)
             case Completed():
                 self._on_completed(note)
             case Stated():
@@ -534,9 +494,9 @@ class Engine(EngineOutput):
             case Settled():
                 self._episode.open_at_rug |= note.at_rug
                 self.counts["settlements"] += 1
-                self._tell("on_stake_settled", note.settled, self.game)
+                self._callbacks.tell("on_stake_settled", note.settled, self.game)
             case Recorded():
-                self._document(note.doc_type, note.record, "tracker")
+                self._effects.document(note.doc_type, note.record, "tracker")
             case ForcedSell():
                 self._episode.open_at_rug = True
                 self.counts["forced_sells"] += 1
@@ -545,25 +505,12 @@ class Engine(EngineOutput):
         action = note.action
         self.states[action.state] += 1
         self._episode.completed(action)
-        self._document(DocType.PLAYER_ACTION, action, "tracker", game_id=action.game_id)
-        self._tell("on_action_outcome", action)
+        self._effects.document(DocType.PLAYER_ACTION, action, "tracker", game_id=action.game_id)
+        self._callbacks.tell("on_action_outcome", action)
 
     def _on_stated(self, note: Stated) -> None:
-        update = note.update
         if note.statement.first:
             self._episode.open(self.game.game_id, self._episode.started_ns, self.account)
-        record = ServerState(
-            cash=update.cash,
-            position_qty=update.position_qty,
-            avg_cost=update.avg_cost,
-            total_invested=update.total_invested,
-            cumulative_pnl=update.cumulative_pnl,
-            sidebet_pnl=update.sidebet_pnl,
-            bonus_balance=update.bonus_balance,
-            cause=note.cause,
-            delta_cash=to_sol(note.statement.delta_cash),
-            action_id=note.action_id,
-            unverified=note.unverified,
-        )
-        self._document(DocType.SERVER_STATE, record, "wire")
-        self._tell("on_player_update", record.player_state, self.game)
+        record = state_of(note)
+        self._effects.document(DocType.SERVER_STATE, record, "wire")
+        self._callbacks.tell("on_player_update", record.player_state, self.game)

@@ -176,8 +176,10 @@ class Account:
 
         What bonus money paid for comes back as bonus money, so it is left out.
         """
-        total = self.cash + self.staked
-        if price > 0:
+        total = self.cash
+        if self.stakes:
+            total += self.staked
+        if self.lots and price > 0:
             for lot in self.lots:
                 total += _own(lot_value(lot, price), lot.bonus, lot.cost)
         if self.sidebet is not None:

@@ -144,30 +144,34 @@ class GameState:
 
     def fold(self, frame: GameFrame) -> list[Change]:
         """Take in *frame* and return what changed, in the order in which it must be told."""
-        refusal = self._refusal(frame)
-        if refusal is not None:
-            return [FrameRefused(refusal, frame.game_id, frame.tick)]
         changes: list[Change] = []
-        if frame.game_id != self.now.game_id:
+        tick, price = frame.tick, frame.price
+        known = frame.game_id == self.now.game_id
+        if not known and frame.game_id in self._closed:
+            return [FrameRefused("a frame of a game that is over", frame.game_id, tick)]
+        if tick is not None and tick > MAX_TICK:
+            return [FrameRefused(f"tick {tick} is beyond any game's", frame.game_id, tick)]
+        if not known:
             self._open(frame, changes)
         game = self.now
         previous = game.phase
-        game.phase = phase_of(frame, previous)
+        phase = phase_of(frame, previous)
         if game.rug_price is not None:
-            game.phase = GamePhase.RUGGED  # a rug is final: what comes later was sent before it
+            phase = GamePhase.RUGGED  # a rug is final: what comes later was sent before it
+        game.phase = phase
         self._fold_fields(frame)
-        if game.phase is not previous:
-            changes.append(PhaseChanged(game.phase, previous))
-        if frame.price is not None and frame.tick is not None:
-            self._fold_price(frame, frame.price, frame.tick, changes)
+        if phase is not previous:
+            changes.append(PhaseChanged(phase, previous))
+        if price is None or tick is None:
+            return changes
+        if phase is GamePhase.ACTIVE:
+            self._fold_live(frame, price, tick, changes)
+        elif phase is GamePhase.RUGGED:
+            self._fold_rug(frame, price, tick, changes)
+        else:
+            game.price = price
+            changes.append(TickSeen(self._tick(tick, price), fresh=False))
         return changes
-
-    def _refusal(self, frame: GameFrame) -> str | None:
-        if frame.game_id != self.now.game_id and frame.game_id in self._closed:
-            return "a frame of a game that is over"
-        if frame.tick is not None and frame.tick > MAX_TICK:
-            return f"tick {frame.tick} is beyond any game's"
-        return None
 
     def _open(self, frame: GameFrame, changes: list[Change]) -> None:
         old = self.now
@@ -188,16 +192,6 @@ class GameState:
             game.server_seed_hash = frame.server_seed_hash
         game.leaderboard = frame.leaderboard
 
-    def _fold_price(self, frame: GameFrame, price: float, tick: int, changes: list[Change]) -> None:
-        game = self.now
-        if game.phase is GamePhase.ACTIVE:
-            self._fold_live(frame, price, tick, changes)
-        elif game.phase is GamePhase.RUGGED:
-            self._fold_rug(frame, price, tick, changes)
-        else:
-            game.price = price
-            changes.append(TickSeen(self._tick(tick, price), fresh=False))
-
     def _fold_live(self, frame: GameFrame, price: float, tick: int, changes: list[Change]) -> None:
         game = self.now
         if not game.started:
@@ -214,7 +208,8 @@ class GameState:
             if frame.kind not in _STATEMENTS or game.prices[tick] != price:
                 self._fold_late(price, tick, changes)
             return
-        self._append(price)
+        game.prices.append(price)
+        self._know(price)
         game.price = price
         game.tick = tick
         changes.append(TickSeen(self._tick(tick, price), fresh=True))
@@ -229,7 +224,8 @@ class GameState:
         missing: list[int] = []
         for tick in range(first, upto):
             value = known.get(tick, math.nan)
-            self._append(value)
+            game.prices.append(value)
+            self._know(value)
             if math.isnan(value):
                 missing.append(tick)
             else:
@@ -245,13 +241,15 @@ class GameState:
                 self._set(tick, value)
                 changes.append(TickSeen(self._tick(tick, value, backfilled=True), fresh=False))
 
-    def _append(self, price: float) -> None:
+    def _know(self, price: float) -> None:
+        """Take a live price into what is known of the game; NaN is none."""
         game = self.now
-        game.prices.append(price)
         if price == price:
             game.known_ticks += 1
-            game.peak = max(game.peak, price)
-            game.low = min(game.low, price)
+            if price > game.peak:
+                game.peak = price
+            elif price < game.low:
+                game.low = price
 
     def _fold_late(self, price: float, tick: int, changes: list[Change]) -> None:
         """Record a tick that repeats or comes late."""
@@ -264,11 +262,8 @@ class GameState:
         changes.append(TickSeen(self._tick(tick, price), fresh=False))
 
     def _set(self, tick: int, price: float) -> None:
-        game = self.now
-        game.prices[tick] = price
-        game.known_ticks += 1
-        game.peak = max(game.peak, price)
-        game.low = min(game.low, price)
+        self.now.prices[tick] = price
+        self._know(price)
 
     def _fold_rug(self, frame: GameFrame, price: float, tick: int, changes: list[Change]) -> None:
         game = self.now

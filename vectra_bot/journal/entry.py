@@ -104,16 +104,27 @@ class Entry(msgspec.Struct, frozen=True, gc=False, eq=False):
         return cls(seq, kind, ts_ns, _pack(seq, kind, data))
 
     @classmethod
-    def of_frame(cls, seq: int, frame: Frame, game_id: str = "") -> Entry:
+    def of_frame(
+        cls, seq: int, frame: Frame, game_id: str = "", *, storable: bool = False
+    ) -> Entry:
         """Return the entry of a frame as received or sent; a login keeps its name only.
 
         What UTF-8 cannot carry (half of a surrogate pair) becomes ``?``, so that no frame can end a
-        session. *game_id* is the game the frame names, if it was read and names one.
+        session.
+
+        Args:
+            seq: its number.
+            frame: the frame.
+            game_id: the game the frame names, if it was read and names one.
+            storable: whether the text is what :func:`storable_text` gave for a frame that was received.
         """
         outbound = frame.direction is Direction.OUT
         raw = without_login(frame.raw) if outbound else frame.raw
         payload = _pack_frame(
-            storable_text(raw), outbound=outbound, truncated=frame.truncated, game=game_id
+            raw if storable and not outbound else storable_text(raw),
+            outbound=outbound,
+            truncated=frame.truncated,
+            game=game_id,
         )
         return cls(seq, "frame", frame.recv_ns, payload)
 
@@ -139,15 +150,15 @@ class Entry(msgspec.Struct, frozen=True, gc=False, eq=False):
             RecordError: document and record name different games or players.
         """
         record = document.record
-        for name in ("game_id", "player_id"):
-            own, given = getattr(record, name, None), getattr(document, name)
-            if own and given and own != given:
+        for name, given in (("game_id", document.game_id), ("player_id", document.player_id)):
+            own = getattr(record, name, given)
+            if own != given and own and given:
                 raise RecordError(
                     f"{name} was {given!r} in the document and {own!r} in its "
                     f"{type(record).__name__}: give the same"
                 )
         data = {
-            "doc_type": document.doc_type.value,
+            "doc_type": document.doc_type,
             "source": document.source,
             "game_id": document.game_id,
             "player_id": document.player_id,

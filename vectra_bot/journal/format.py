@@ -70,8 +70,8 @@ class Buffer(Protocol):
     def find(self, sub: bytes, start: int = ...) -> int: ...
 
 
-def frame_bytes(code: int, seq: int, ts_ns: int, payload: bytes, flags: int = 0) -> bytes:
-    """Return header and payload.
+def header_bytes(code: int, seq: int, ts_ns: int, payload: bytes, flags: int = 0) -> bytes:
+    """Return the header of *payload*.
 
     Raises:
         JournalError: a number does not fit its field, or the payload is too long.
@@ -84,29 +84,40 @@ def frame_bytes(code: int, seq: int, ts_ns: int, payload: bytes, flags: int = 0)
         tail = TAIL.pack(ts_ns, seq, code, flags)
     except struct.error as error:
         raise JournalError(f"entry {seq} cannot be written: {error}") from error
-    return FRONT.pack(MAGIC, len(payload), crc32(payload, crc32(tail))) + tail + payload
+    return FRONT.pack(MAGIC, len(payload), crc32(payload, crc32(tail))) + tail
 
 
-def encode_entry(entry: Entry, *, more: bool = False) -> bytes:
-    """Return the bytes of *entry* in a segment.
+def frame_bytes(code: int, seq: int, ts_ns: int, payload: bytes, flags: int = 0) -> bytes:
+    """Return header and payload; see :func:`header_bytes`."""
+    return header_bytes(code, seq, ts_ns, payload, flags) + payload
 
-    Args:
-        entry: the entry.
-        more: further entries of its group follow.
+
+def encode_entry(entry: Entry) -> bytes:
+    """Return the bytes of *entry* in a segment, a group of its own.
 
     Raises:
         JournalError: its kind is none, or a number does not fit its field.
     """
-    code = CODES.get(entry.kind)
-    if code is None:
-        raise JournalError(f"kind was {entry.kind!r}: use one of {', '.join(KINDS)}")
-    return frame_bytes(code, entry.seq, entry.ts_ns, entry.payload, MORE if more else 0)
+    return encode_group((entry,))
 
 
 def encode_group(entries: Sequence[Entry]) -> bytes:
-    """Return the bytes of *entries* as one group: a reader finds all of them or none."""
-    last = len(entries) - 1
-    return b"".join(encode_entry(entry, more=at < last) for at, entry in enumerate(entries))
+    """Return the bytes of *entries* as one group: a reader finds all of them or none.
+
+    Raises:
+        JournalError: a kind is none, or a number does not fit its field.
+    """
+    parts: list[bytes] = []
+    more = len(entries)
+    for entry in entries:
+        code = CODES.get(entry.kind)
+        if code is None:
+            raise JournalError(f"kind was {entry.kind!r}: use one of {', '.join(KINDS)}")
+        more -= 1
+        flags = MORE if more else 0
+        parts.append(header_bytes(code, entry.seq, entry.ts_ns, entry.payload, flags))
+        parts.append(entry.payload)
+    return b"".join(parts)
 
 
 def mark_bytes(seq: int, ts_ns: int, segments_back: int, offset: int) -> bytes:

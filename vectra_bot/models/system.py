@@ -1,5 +1,8 @@
 """Documents about the session itself: raw frames and system events."""
 
+import json
+from typing import Any, Self
+
 from attrs import frozen
 
 from vectra_bot.models import _fields as f
@@ -27,3 +30,9 @@ class SystemEvent:
     severity: str = f.choice("debug", "info", "warning", "error", "critical")
     message: str = f.text()
     detail_json: str = f.text(default="{}")
+
+    @classmethod
+    def of(cls, kind: str, severity: str, message: str, **detail: Any) -> Self:
+        """Return the event whose detail is *detail*, JSON values by name."""
+        text = json.dumps(detail, sort_keys=True)
+        return cls(kind=kind, severity=severity, message=message, detail_json=text)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
+from functools import cache
 from typing import Any, Final, TypeVar
 
 import cattrs
+from cattrs.fns import identity
 
 from vectra_bot.errors import RecordError
 from vectra_bot.models import (
@@ -67,6 +69,9 @@ def _make_converter(*, detailed: bool) -> cattrs.Converter:
     converter.register_structure_hook(float, _structure_float)
     converter.register_structure_hook(Decimal, _structure_decimal)
     converter.register_unstructure_hook(Decimal, str)
+    for plain in (str, int, float, bool):
+        # Else each value is passed through two functions that do nothing.
+        converter.register_unstructure_hook(plain | None, identity)
     converter.register_structure_hook(datetime, lambda value, _: datetime.fromisoformat(value))
     converter.register_unstructure_hook(datetime, datetime.isoformat)
     converter.register_structure_hook(AlertType | str, lambda value, _: alert_type(value))
@@ -97,8 +102,13 @@ def _in_words(error: BaseException, _: type | None) -> str:
 
 def record_to_json(record: Any) -> dict[str, Any]:
     """Return *record* as a JSON object: Decimals as text, times as ISO 8601, enums by value."""
-    result: dict[str, Any] = _converter.unstructure(record)
+    result: dict[str, Any] = _unstructurer(type(record))(record)
     return result
+
+
+@cache
+def _unstructurer(record_type: type) -> Callable[[Any], Any]:
+    return _converter.get_unstructure_hook(record_type)
 
 
 def record_from_json(record_type: type[R], data: Mapping[str, Any]) -> R:

@@ -33,11 +33,10 @@ from vectra_bot.models.times import NS_PER_S
 from vectra_bot.plugins import PluginManager
 from vectra_bot.report.session import SessionTally
 from vectra_bot.session.config import FlushFlag, StopFlag
-from vectra_bot.session.flushing import FLUSH_SECONDS, SegmentCloser
 from vectra_bot.session.header import make_header, new_session_id
 from vectra_bot.session.recovery import recover_store
 from vectra_bot.session.runner import make_report
-from vectra_bot.session.shell import NoGateway, Shell
+from vectra_bot.session.shell import FLUSH_SECONDS, NoGateway, SegmentCloser, Shell
 from vectra_bot.session.telling import tell_finished, tell_started
 from vectra_bot.store.api import Place, store_place
 from vectra_bot.store.parquet.builder import begin_session

@@ -23,7 +23,6 @@ from vectra_bot.models.times import NS_PER_S
 from vectra_bot.plugins import PluginManager
 from vectra_bot.report.session import Report, SessionTally
 from vectra_bot.session.config import SessionConfig, Snapshot, make_config
-from vectra_bot.session.flushing import FLUSH_SECONDS, SegmentCloser
 from vectra_bot.session.header import (
     differing,
     make_header,
@@ -35,7 +34,7 @@ from vectra_bot.session.header import (
     saved_state,
 )
 from vectra_bot.session.recovery import recover_store
-from vectra_bot.session.shell import Shell, in_event_loop
+from vectra_bot.session.shell import FLUSH_SECONDS, SegmentCloser, Shell, in_event_loop
 from vectra_bot.session.telling import tell_finished, tell_started
 from vectra_bot.store.api import Place, store_place
 from vectra_bot.store.maintenance.sessions import drop_session, is_running

@@ -5,12 +5,16 @@ none, so that a journal always ends between two inputs. An INTENT is on the disk
 the gateway; if the journal cannot be written, nothing is sent. Forcing to the disk happens in threads, and
 parts are built in a process of their own: the event loop waits for neither. One task owns the shell; the
 engine inside it knows no I/O.
+
+Parts are built from closed segments. A session in real time may take hours to fill one, so a segment is also
+closed when it is old, and whenever somebody asks for it (``SIGUSR1`` on the command line).
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 import re
 from collections import Counter, deque
 from collections.abc import Callable
@@ -20,12 +24,14 @@ from typing import Any
 import attrs
 from attrs import define, field
 
-from vectra_bot.engine import Effect, Engine
+from vectra_bot.clock import Clock
+from vectra_bot.engine import Engine
 from vectra_bot.errors import WireError
 from vectra_bot.journal import Entry, Journal, storable_text
 from vectra_bot.models import (
     Command,
     Direction,
+    Document,
     Event,
     Frame,
     FrameRejected,
@@ -33,8 +39,10 @@ from vectra_bot.models import (
     SessionEnding,
     UnknownEvent,
 )
+from vectra_bot.models.times import NS_PER_S
 from vectra_bot.report.session import SessionTally
 from vectra_bot.serde import canonical_json, command_to_json
+from vectra_bot.session.config import FlushFlag
 from vectra_bot.store.parquet.worker import PartsWorker
 from vectra_bot.venues.base import FeedItem, Gateway
 from vectra_bot.wire.decode import decode
@@ -44,9 +52,16 @@ MAX_REJECTED_RAW = 64 * 1024
 # A feed that can wait does so when so many closed segments have no parts yet.
 MAX_LAG = 4
 _EVENT_NAME = re.compile(r'4[23]\d*\["((?:[^"\\]|\\.){0,128})"')
+# Behind the longest name that is counted, and what stands before it.
+_NAME_END = 140
 # Event names counted one by one; a venue that invents more is counted under this one.
 MAX_EVENT_NAMES = 1000
 OTHER_NAMES = "(other)"
+
+FLUSH_SECONDS = 300.0
+"""The oldest a document of a session in real time gets before it is on its way to a part."""
+
+log = logging.getLogger(__name__)
 
 
 def command_digest(command: Command) -> str:
@@ -69,12 +84,6 @@ def read_frame(frame: Frame, profile: Profile | None = None) -> Event:
         )
 
 
-def _game_of(event: Event | None) -> str:
-    """Return the game that the frame of *event* names, empty if it names none."""
-    game_id = getattr(event, "game_id", "")
-    return storable_text(game_id) if isinstance(game_id, str) else ""
-
-
 @define
 class FrameCounts:
     """Frames by what became of them; every inbound frame is decoded, truncated or quarantined."""
@@ -89,6 +98,11 @@ class FrameCounts:
 
     def name(self, raw: str) -> None:
         """Count a frame under its event's name; acknowledgements count as ``ack``."""
+        if raw.startswith('42["'):
+            end = raw.find('"', 4, _NAME_END)
+            if end > 0 and raw[4:end] in self.by_event:
+                self.by_event[raw[4:end]] += 1
+                return
         match = _EVENT_NAME.match(raw)
         name = match[1] if match else "ack" if raw.startswith("43") else OTHER_NAMES
         if name not in self.by_event and len(self.by_event) >= MAX_EVENT_NAMES:
@@ -118,15 +132,28 @@ class Shell:
     _seq: int = 0
     _segment: int = 1
     _rolled_seq: int = 0
+    _game_id: str = ""
+    _game_text: str = ""
 
     def __attrs_post_init__(self) -> None:
         self.parts = PartsWorker(self.journal.directory, self.store, self.remote)
 
-    async def take(self, item: FeedItem) -> None:
+    async def take(self, item: FeedItem | SessionEnding) -> None:
         """Take in one item of the feed and carry out what follows from it."""
-        if not isinstance(item, Frame):
-            await self._process(self._next(), item)
-            return
+        if isinstance(item, Frame):
+            commands = self._take_frame(item)
+        else:
+            commands = self._step(item, Entry.of_input(self._next(), item))
+        if commands:
+            await self._send(commands)
+        if self.can_wait and self.parts.lag > MAX_LAG:
+            await in_thread(self.parts.wait)
+
+    def note(self, document: Document) -> None:
+        """Journal a document that follows from no input."""
+        self._append([Entry.of_document(self._next(), document)])
+
+    def _take_frame(self, item: Frame) -> list[Command]:
         # What is decoded is what is journaled, so that a replay reads the same.
         raw = storable_text(item.raw)
         frame = item if raw is item.raw else attrs.evolve(item, raw=raw)
@@ -137,8 +164,20 @@ class Shell:
         finally:
             if event is None:
                 self._append([Entry.of_frame(seq, frame)])
-        if event is not None:
-            await self._process(seq, event, frame)
+        if event is None:
+            return []
+        game_id = self._game_of(event)
+        return self._step(event, Entry.of_frame(seq, frame, game_id, storable=True))
+
+    def _game_of(self, event: Event) -> str:
+        """Return the game that the frame of *event* names, empty if it names none."""
+        game_id = getattr(event, "game_id", "")
+        if game_id == self._game_id:
+            return self._game_text
+        if not isinstance(game_id, str):
+            return ""
+        self._game_id, self._game_text = game_id, storable_text(game_id)
+        return self._game_text
 
     def _read(self, frame: Frame) -> Event | None:
         """Return the event of *frame*, None if nothing can or need be made of it; count it."""
@@ -167,23 +206,9 @@ class Shell:
             self.journal.roll()
             self._tell_closed()
 
-    async def flush(self) -> int:
-        """Return, when every document so far stands in the store's parts, the number of the last.
-
-        Raises:
-            StoreError: the disk refuses.
-        """
-        last = self.journal.last_seq
-        self.roll()
-        while self.parts.lag:
-            await in_thread(self.parts.wait)
-        await in_thread(self.parts.build_here)
-        return last
-
     async def end(self, reason: str) -> None:
         """Process the last input and close the journal; parts are built from what is closed."""
-        event = SessionEnding(recv_ns=self.engine.now_ns, reason=reason)
-        await self._process(self._next(), event)
+        await self.take(SessionEnding(recv_ns=self.engine.now_ns, reason=reason))
         await in_thread(self._close, reason)
 
     def abandon(self) -> None:
@@ -196,42 +221,39 @@ class Shell:
         with self.journal.closing(reason):
             self.parts.finish(compact=True)
 
-    async def _process(self, seq: int, event: Event, frame: Frame | None = None) -> None:
-        commands = deque(await self._step(seq, event, frame))
+    async def _send(self, asked: list[Command]) -> None:
+        """Carry commands to the venue, and those that follow from them; their intents are on disk before."""
+        commands = deque(asked)
+        await in_thread(self.journal.sync)
         while commands:
             command = commands.popleft()
             result = await self.gateway.send(command)
             result = attrs.evolve(result, command_sha256=command_digest(command))
-            commands.extend(await self._step(self._next(), result))
-        if self.can_wait and self.parts.lag > MAX_LAG:
-            await in_thread(self.parts.wait)
+            more = self._step(result, Entry.of_input(self._next(), result))
+            if more:
+                await in_thread(self.journal.sync)
+                commands.extend(more)
 
-    async def _step(self, seq: int, event: Event, frame: Frame | None = None) -> list[Command]:
-        """Process *event*, journal it with its effects, and return the commands, their intents on disk."""
-        if frame is None:
-            entries = [Entry.of_input(seq, event)]
-        else:
-            entries = [Entry.of_frame(seq, frame, _game_of(event))]
-        self.stats.before(event)
+    def _step(self, event: Event, entry: Entry) -> list[Command]:
+        """Process *event*, journal its *entry* with the effects, and return the commands."""
+        entries = [entry]
         commands: list[Command] = []
+        engine, stats = self.engine, self.stats
+        stats.before(event)
         try:
-            for effect in self.engine.process(event):
-                entries.append(self._entry(effect))
+            for effect in engine.process(event):
+                self._seq += 1
                 if isinstance(effect, Command):
                     commands.append(effect)
-            self.stats.count_games()
+                    entries.append(Entry.of_intent(self._seq, engine.now_ns, effect))
+                else:
+                    stats.after(effect)
+                    entries.append(Entry.of_document(self._seq, effect))
+            stats.count_games()
         finally:
             # What broke the engine is in the journal as well.
             self._append(entries)
-        if commands:
-            await in_thread(self.journal.sync)
         return commands
-
-    def _entry(self, effect: Effect) -> Entry:
-        if isinstance(effect, Command):
-            return Entry.of_intent(self._next(), self.engine.now_ns, effect)
-        self.stats.after(effect)
-        return Entry.of_document(self._next(), effect)
 
     def _next(self) -> int:
         self._seq += 1
@@ -245,6 +267,55 @@ class Shell:
     def _tell_closed(self) -> None:
         self._segment = self.journal.segment
         self.parts.closed(self._segment - 1)
+
+
+@define
+class SegmentCloser:
+    """Closes old segments of one session and says when what was asked for stands in the store.
+
+    Attributes:
+        every_s: age at which a segment is closed; None for never.
+        told: called with the number of the last entry whose document stands in a part, once for each
+            request.
+    """
+
+    shell: Shell
+    clock: Clock
+    flag: FlushFlag
+    every_s: float | None = FLUSH_SECONDS
+    told: Callable[[int], None] | None = None
+    _rolled_ns: int = field(init=False)
+    _awaited: tuple[int, int] | None = None  # last entry and segment of the request
+    _warned: str = ""
+
+    def __attrs_post_init__(self) -> None:
+        self._rolled_ns = self.clock.monotonic_ns()
+
+    def look(self) -> None:
+        """Do what is due; called between two inputs, never waits."""
+        now_ns = self.clock.monotonic_ns()
+        asked, self.flag.asked = self.flag.asked, False
+        old = self.every_s is not None and now_ns - self._rolled_ns >= self.every_s * NS_PER_S
+        if asked:
+            self._awaited = (self.shell.journal.last_seq, self.shell.journal.segment)
+        if asked or old:
+            self._rolled_ns = now_ns
+            self.shell.roll()
+        self._tell()
+
+    def _tell(self) -> None:
+        parts = self.shell.parts
+        if parts.failed and parts.failed != self._warned:
+            self._warned = parts.failed
+            log.warning("store=%s parts are not built: %s", self.shell.store, parts.failed)
+        if self._awaited is None:
+            return
+        last, segment = self._awaited
+        # A request right after a roll waits for the segment before the open one.
+        if parts.built >= min(segment, self.shell.journal.segment - 1):
+            self._awaited = None
+            if self.told is not None:
+                self.told(last)
 
 
 def in_event_loop() -> bool:

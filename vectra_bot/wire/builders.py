@@ -149,8 +149,10 @@ def _countdown(recv_ns: int, state: GameState, extra: Mapping[str, str]) -> Game
     )
 
 
-def game_frame(recv_ns: int, state: GameState, extra: Mapping[str, str]) -> GameFrame:
-    """Build the event of a ``gameStateUpdate``.
+def game_frame(
+    recv_ns: int, state: GameState, extra: Mapping[str, str], _trace_id: str | None = None
+) -> GameFrame:
+    """Build the event of a ``gameStateUpdate``, which carries no trace id.
 
     Raises:
         WireError: a key that the frame's shape must have is missing.

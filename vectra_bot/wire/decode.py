@@ -60,16 +60,10 @@ NOTICES = frozenset(
 _Build = Callable[[int, Any, Mapping[str, str], str | None], Event]
 
 
-def _game_frame(
-    recv_ns: int, payload: Any, extra: Mapping[str, str], _trace_id: str | None
-) -> Event:
-    return builders.game_frame(recv_ns, payload, extra)
-
-
 _EVENTS: dict[str, tuple[Reader[Any], _Build]] = {
     reader.event_name: (reader, build)
     for reader, build in (
-        (builders.GAME_STATE, _game_frame),
+        (builders.GAME_STATE, builders.game_frame),
         (builders.PLAYER_GAME, builders.player_game),
         (builders.PLAYER, builders.player_update),
         (builders.TRADE, builders.trade),
@@ -83,7 +77,7 @@ _EVENTS: dict[str, tuple[Reader[Any], _Build]] = {
 _PLAIN: dict[str, tuple[Callable[[str], tuple[str, Any]], _Build]] = {
     f'42["{reader.event_name}"': (strict_array(str, reader.strict), build)
     for reader, build in (
-        (builders.GAME_STATE, _game_frame),
+        (builders.GAME_STATE, builders.game_frame),
         (builders.PLAYER_GAME, builders.player_game),
         (builders.PLAYER, builders.player_update),
     )
@@ -115,28 +109,21 @@ def decode(frame: Frame, profile: Profile | None = None) -> Event:
     if frame.direction is not Direction.IN:
         raise WireError("outbound", f"the frame was sent by us: {shown(raw)}")
     try:
-        event = _fast(raw, frame.recv_ns)
+        # The shape of most frames is known by their beginning.
+        plain = _PLAIN.get(raw[: raw.find(",", 0, _HEAD_LIMIT)])
+        if plain is not None:
+            decode_array, build = plain
+            return build(frame.recv_ns, decode_array(raw[2:])[1], {}, None)
+        if raw.startswith(_TRADE_HEAD):
+            _, trace, payload = _decode_trade(raw[2:])
+            return builders.trade(frame.recv_ns, payload, {}, trace_id_of(trace.traceparent))
     except _UNREADABLE:
-        event = None
-    if event is not None:
-        return event
+        pass  # read once more below, which says what is wrong
     packet = read_packet(raw)
     try:
         return _event(packet, frame.recv_ns, profile or default_profile())
     except _UNREADABLE as error:
         raise json_error(raw, error, packet.name or None) from None
-
-
-def _fast(raw: str, recv_ns: int) -> Event | None:
-    """Decode a frame whose shape is known by its beginning; None if it is not one of those."""
-    plain = _PLAIN.get(raw[: raw.find(",", 0, _HEAD_LIMIT)])
-    if plain is not None:
-        decode_array, build = plain
-        return build(recv_ns, decode_array(raw[2:])[1], {}, None)
-    if raw.startswith(_TRADE_HEAD):
-        _, trace, payload = _decode_trade(raw[2:])
-        return builders.trade(recv_ns, payload, {}, trace_id_of(trace.traceparent))
-    return None
 
 
 def _event(packet: Packet, recv_ns: int, profile: Profile) -> Event:

@@ -1,0 +1,238 @@
+"""What one plain tick frame costs on its way from ``Shell.take`` to the journal, beside an earlier commit.
+
+    python benchmarks/hops.py --json
+
+The frames are those of some games of the embedded exchange, written down once by the earlier commit and read
+by both sides. A session as `vectra-bot run` makes it, but without plugins and with a strategy that watches
+and never acts, takes all of them; counted is the CPU time of the process (`cpu_us`) over the tick frames of
+running games. Each side runs in a process of its own, the two in turn, round after round; `cpu_ratio` is the
+median over the rounds. `calls` and `modules` say, for information, how many Python functions a tick frame
+calls and the functions of how many modules it passes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import io
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+from collections.abc import Iterator
+from itertools import groupby
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+BEFORE = "3d44e93"
+GOAL_RATIO = 0.8
+ROOT = Path(__file__).resolve().parents[1]
+# Where the package of each side keeps what moved since.
+MOVED = {
+    "before": {
+        "Journal": "vectra_bot.store.journal",
+        "SessionTally": "vectra_bot.analysis.report.SessionStats",
+    },
+    "now": {
+        "Journal": "vectra_bot.journal.journal",
+        "SessionTally": "vectra_bot.report.session",
+    },
+}
+
+
+def of_side(side: str, name: str) -> Any:
+    """Return the class that *side* has under *name*, or under another one."""
+    from importlib import import_module
+
+    module, _, last = MOVED[side][name].rpartition(".")
+    if last[0].isupper():
+        return getattr(import_module(module), last)
+    return getattr(import_module(MOVED[side][name]), name)
+
+
+# ------------------------------------------------------------------------------- one side, in its own process
+
+
+async def write_frames(path: Path, games: int) -> None:
+    """Write the inbound frames of *games* games, one JSON array of time and text a line."""
+    from vectra_bot.exchange import ExchangeConfig
+    from vectra_bot.models import Frame
+    from vectra_bot.venues.embedded import EmbeddedVenue
+
+    venue = EmbeddedVenue.open(ExchangeConfig(seed=7), games=games)
+    with path.open("w", encoding="utf-8") as out:
+        async for item in venue.feed:
+            if isinstance(item, Frame):
+                out.write(json.dumps([item.recv_ns, item.raw]) + "\n")
+    await venue.feed.aclose()
+
+
+def is_tick(raw: str) -> bool:
+    """Return whether *raw* is a tick frame of a running game."""
+    return raw.startswith('42["gameStateUpdate",{"active":true') and '"rugged":false' in raw
+
+
+def make_shell(side: str, store: Path) -> Any:
+    """Return the shell of a new session whose strategy only watches."""
+    from vectra_bot.actions.risk import Limits
+    from vectra_bot.engine import Engine
+    from vectra_bot.models import Mode
+    from vectra_bot.plugins import PluginManager
+    from vectra_bot.session.shell import NoGateway, Shell
+    from vectra_bot.strategy import Strategy
+
+    class Watcher(Strategy):
+        def on_game_tick(self, tick: Any, game: Any) -> None:
+            if game.tick == 100_000:
+                self.actions.buy()
+
+    engine = Engine(
+        session_id="hops",
+        mode=Mode.PAPER,
+        strategy=Watcher(),
+        plugins=PluginManager(),
+        limits=Limits(),
+    )
+    header = {"session_id": "hops", "mode": "paper", "venue": "embedded"}
+    journal = of_side(side, "Journal").create(
+        store / "journals" / "hops", header, segment_bytes=1 << 30, sync_interval_s=0
+    )
+    return Shell(engine, journal, NoGateway(), of_side(side, "SessionTally")(engine), store)
+
+
+class Passed:
+    """Counts the functions that are called, and the modules they stand in."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.modules = 0
+        self._seen: set[str] = set()
+
+    def __call__(self, frame: FrameType, event: str, _: Any) -> None:
+        if event == "call":
+            self.calls += 1
+            self._seen.add(frame.f_globals.get("__name__", ""))
+
+    def next_frame(self) -> None:
+        self.modules += len(self._seen)
+        self._seen.clear()
+
+
+async def measure(side: str, frames: Path, *, count_calls: bool) -> dict[str, float]:
+    """Return what a tick frame costs *side*: its CPU time, or its calls."""
+    from vectra_bot.models import Frame
+
+    with frames.open(encoding="utf-8") as lines:
+        items = [Frame(recv_ns, raw) for recv_ns, raw in map(json.loads, lines)]
+    passed = Passed()
+    ticks, spent = 0, 0.0
+    with tempfile.TemporaryDirectory() as store:
+        shell = make_shell(side, Path(store))
+        for ticking, group in groupby(items, key=lambda item: is_tick(item.raw)):
+            run = list(group)
+            if not ticking:
+                for item in run:
+                    await shell.take(item)
+                continue
+            ticks += len(run)
+            if count_calls:
+                for item in run:
+                    sys.setprofile(passed)
+                    await shell.take(item)
+                    sys.setprofile(None)
+                    passed.next_frame()
+            else:
+                began = time.process_time()
+                for item in run:
+                    await shell.take(item)
+                spent += time.process_time() - began
+        shell.journal.abandon()
+    if count_calls:
+        return {"calls": passed.calls / ticks, "modules": passed.modules / ticks}
+    return {"cpu_us": spent / ticks * 1e6}
+
+
+# --------------------------------------------------------------------------------------------- the comparison
+
+
+def old_tree(into: Path) -> Path:
+    """Unpack the earlier commit."""
+    archive = subprocess.run(
+        ["git", "-C", str(ROOT), "archive", BEFORE, "vectra_bot"], check=True, capture_output=True
+    )
+    with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as tree:
+        tree.extractall(into, filter="data")
+    return into
+
+
+def child(tree: Path, *arguments: str) -> dict[str, float]:
+    """Return what this script prints when it runs on the package in *tree*."""
+    done = subprocess.run(
+        [sys.executable, __file__, "--side", *arguments],
+        env={**os.environ, "PYTHONPATH": str(tree)},
+        check=True,
+        stdout=subprocess.PIPE,
+    )
+    found: dict[str, float] = json.loads(done.stdout)
+    return found
+
+
+def rounds(count: int, trees: dict[str, Path], frames: Path) -> Iterator[dict[str, float]]:
+    """Yield the CPU time of both sides, round by round; who begins changes."""
+    for number in range(count):
+        order = list(trees.items())[:: 1 if number % 2 else -1]
+        yield {side: child(tree, side, str(frames))["cpu_us"] for side, tree in order}
+
+
+def compare(count: int, games: int) -> dict[str, Any]:
+    """Return the figures of the comparison."""
+    with tempfile.TemporaryDirectory() as scratch:
+        trees = {"before": old_tree(Path(scratch) / BEFORE), "now": ROOT}
+        frames = Path(scratch) / "frames.jsonl"
+        child(trees["before"], "before", str(frames), "--write", str(games))
+        seen = list(rounds(count, trees, frames))
+        calls = {side: child(tree, side, str(frames), "--calls") for side, tree in trees.items()}
+    ratio = statistics.median(one["now"] / one["before"] for one in seen)
+    return {
+        "cpu_us": round(statistics.median(one["now"] for one in seen), 2),
+        "cpu_us_before": round(statistics.median(one["before"] for one in seen), 2),
+        "cpu_ratio": round(ratio, 3),
+        "calls": round(calls["now"]["calls"], 1),
+        "calls_before": round(calls["before"]["calls"], 1),
+        "modules": round(calls["now"]["modules"], 1),
+        "modules_before": round(calls["before"]["modules"], 1),
+        "over_goal": [f"cpu_ratio > {GOAL_RATIO}"] if ratio > GOAL_RATIO else [],
+        "load": round(os.getloadavg()[0], 2),
+    }
+
+
+def main() -> int:
+    """Compare, or be one side of the comparison."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--json", action="store_true", help="print one line instead of many")
+    parser.add_argument("--rounds", type=int, default=9, help="rounds (default 9)")
+    parser.add_argument("--games", type=int, default=12, help="games to read (default 12)")
+    parser.add_argument("--side", nargs=2, metavar=("NAME", "FRAMES"), help=argparse.SUPPRESS)
+    parser.add_argument("--write", type=int, metavar="GAMES", help=argparse.SUPPRESS)
+    parser.add_argument("--calls", action="store_true", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.side is None:
+        figures = compare(given.rounds, given.games)
+        print(json.dumps(figures, indent=None if given.json else 2))
+        return 1 if figures["over_goal"] else 0
+    side, frames = given.side[0], Path(given.side[1])
+    if given.write is not None:
+        asyncio.run(write_frames(frames, given.write))
+        print("{}")
+    else:
+        print(json.dumps(asyncio.run(measure(side, frames, count_calls=given.calls))))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

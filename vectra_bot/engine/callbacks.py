@@ -1,0 +1,126 @@
+"""Foreign code under guard: the hooks of plugins, the methods of the strategy."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from decimal import getcontext, setcontext
+from typing import Any
+
+from attrs import define, field, frozen
+
+from vectra_bot.actions.interface import ActionContext
+from vectra_bot.engine.effects import Effects
+from vectra_bot.errors import safe_error, safe_text, safe_trace
+from vectra_bot.models import DocType, SystemEvent
+from vectra_bot.plugins import PluginManager
+from vectra_bot.strategy import Strategy
+
+MAX_STATE_BYTES = 1 << 20
+
+STATE_KIND = "strategy.state"
+"""Kind of the system event that holds what :meth:`Strategy.save` returned."""
+
+
+@frozen
+class StrategyFailure:
+    """A strategy raised: what, where, and the whole traceback."""
+
+    callback: str
+    error: str
+    trace: str
+    exception: BaseException
+
+
+@define
+class Callbacks:
+    """Tells plugins and strategy what happened; what they raise is stored and gets no further.
+
+    Attributes:
+        failure: what the strategy raised; from then on it is not called again.
+        plugin_errors: number of exceptions by plugin.
+    """
+
+    strategy: Strategy
+    plugins: PluginManager
+    desk: ActionContext
+    effects: Effects
+    failure: StrategyFailure | None = None
+    plugin_errors: Counter[str] = field(factory=Counter)
+
+    def tell(self, hook: str, *args: Any) -> None:
+        """Run a hook in every plugin, then the strategy's method of the same name."""
+        self.plugins.call(hook, *args)
+        if self.failure is not None:
+            return
+        self.desk.in_callback = True
+        try:
+            self.guarded(hook, getattr(self.strategy, hook), *args)
+        finally:
+            self.desk.in_callback = False
+
+    def guarded(self, callback: str, method: Callable[..., Any], *args: Any) -> Any:
+        """Return what a method of the strategy returns, None if it raises or has raised before."""
+        if self.failure is not None:
+            return None
+        ours = getcontext()
+        setcontext(ours.copy())  # what a strategy does to the decimal context ends with the call
+        try:
+            return method(*args)
+        except BaseException as error:  # noqa: BLE001 - a strategy's exception ends trading, not the host
+            setcontext(ours)
+            self.fail(callback, error)
+            return None
+        finally:
+            setcontext(ours)
+
+    def fail(self, callback: str, error: BaseException) -> None:
+        """End trading: the strategy raised *error* in *callback*."""
+        trace = safe_trace(error)
+        name = type(self.strategy).__name__
+        self.failure = StrategyFailure(f"{name}.{callback}", safe_error(error), trace, error)
+        self.desk.gate.stop_all(f"{name}.{callback} raised")
+        self.effects.system(
+            "strategy.error",
+            "critical",
+            f"{name}.{callback} raised {type(error).__name__}",
+            error=safe_text(error),
+            traceback=trace,
+        )
+
+    def store_faults(self) -> None:
+        """Store what plugins raised since the last time."""
+        for fault in self.plugins.faults:
+            self.plugin_errors[fault.plugin] += 1
+            self.effects.system(
+                "plugin.quarantined" if fault.quarantined else "plugin.error",
+                "error",
+                f"plugin {fault.plugin!r} failed in {fault.hook}: {fault.error}",
+                plugin=fault.plugin,
+                hook=fault.hook,
+                traceback=fault.trace,
+            )
+        self.plugins.faults.clear()
+
+    def save(self) -> None:
+        """Store what the strategy wants kept across restarts."""
+        state = self.guarded("save", self.strategy.save)
+        if state is None:
+            return
+        try:
+            text = json.dumps(state, sort_keys=True, allow_nan=False)
+        except (TypeError, ValueError, RecursionError) as error:
+            self.fail("save", error)
+            return
+        if len(text) > MAX_STATE_BYTES:
+            self.effects.system(
+                "strategy.state_too_large",
+                "error",
+                f"save() gave {len(text)} bytes, at most {MAX_STATE_BYTES} are kept",
+            )
+            return
+        record = SystemEvent(
+            kind=STATE_KIND, severity="debug", message="strategy state saved", detail_json=text
+        )
+        self.effects.document(DocType.SYSTEM_EVENT, record, "engine")

@@ -1,0 +1,80 @@
+"""What follows from the input under way: commands and documents, in order of cause."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+from attrs import define, field
+
+from vectra_bot.actions.interface import ActionContext, BotActionInterface
+from vectra_bot.game.account import Account
+from vectra_bot.game.state import GameView
+from vectra_bot.models import Command, DocType, Document, SystemEvent
+
+Effect: TypeAlias = Command | Document
+
+
+@define
+class Effects:
+    """Collects what an input leads to.
+
+    Args:
+        game: names the game a document is about, unless told otherwise.
+        account: names the player, and holds the time of the input.
+    """
+
+    game: GameView
+    account: Account
+    _found: list[Effect] = field(factory=list)
+
+    def begin(self) -> list[Effect]:
+        """Return the list that takes what follows from a new input."""
+        self._found = []
+        return self._found
+
+    def command(self, command: Command) -> None:
+        """Let *command* out."""
+        self._found.append(command)
+
+    def keep_back(self) -> list[Command]:
+        """Take out the commands of this input and return them."""
+        commands = [effect for effect in self._found if isinstance(effect, Command)]
+        self._found[:] = [effect for effect in self._found if not isinstance(effect, Command)]
+        return commands
+
+    def document(
+        self,
+        doc_type: DocType,
+        record: Any,
+        source: str,
+        *,
+        game_id: str | None = None,
+        player_id: str | None = None,
+    ) -> None:
+        """Store *record*; it is about the running game and our account if not told otherwise."""
+        self._found.append(
+            Document(
+                doc_type=doc_type,
+                record=record,
+                ts_ns=self.account.now_ns,
+                source=source,
+                game_id=self.game.game_id if game_id is None else game_id,
+                player_id=self.account.player_id if player_id is None else player_id,
+            )
+        )
+
+    def system(self, kind: str, severity: str, message: str, **detail: Any) -> None:
+        """Store a system event; *detail* is what a program needs to act on it."""
+        record = SystemEvent.of(kind, severity, message, **detail)
+        self.document(DocType.SYSTEM_EVENT, record, "engine")
+
+
+class EngineActions(BotActionInterface):
+    """Puts commands among the effects of the input under way."""
+
+    def __init__(self, desk: ActionContext, effects: Effects) -> None:
+        super().__init__(desk)
+        self._effects = effects
+
+    def _submit(self, command: Command) -> None:
+        self._effects.command(command)

@@ -1,0 +1,112 @@
+"""Records of what the engine was told: trades of others, our account, finished games, anomalies."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from vectra_bot.actions.notes import Stated
+from vectra_bot.game.account import Account
+from vectra_bot.game.amounts import lamports_from_double, to_sol
+from vectra_bot.game.changes import FrameRefused, GameClosed, GapSeen, PriceConflict
+from vectra_bot.game.state import GameView
+from vectra_bot.models import (
+    GamePhase,
+    GameSummary,
+    OtherPlayerAction,
+    ServerState,
+    SystemEvent,
+    Trade,
+)
+from vectra_bot.models.times import NS_PER_MS
+
+
+def other_player(session_id: str, trade: Trade, game: GameView) -> OtherPlayerAction:
+    """Return another player's trade with what the leaderboard says of the player."""
+    row = next((row for row in game.leaderboard if row.id == trade.player_id), None)
+    same_game = trade.game_id == game.game_id
+    return OtherPlayerAction(
+        session_id,
+        trade.game_id,
+        trade.player_id,
+        trade.username,
+        trade.kind.upper(),
+        trade.amount,
+        Decimal(repr(trade.price)),
+        trade.tick,
+        game.phase if same_game else GamePhase.UNKNOWN,
+        trade.server_ts,
+        trade.recv_ns // NS_PER_MS,
+        player_level=trade.level,
+        player_pnl=None if row is None else to_sol(lamports_from_double(row.pnl)),
+        player_position=None if row is None else to_sol(lamports_from_double(row.position_qty)),
+        leaderboard_rank=None if row is None else row.position,
+        qty=trade.qty,
+        leverage=trade.leverage,
+        trade_id=trade.trade_id,
+        practice=row is not None and row.practice,
+    )
+
+
+def state_of(note: Stated) -> ServerState:
+    """Return the venue's statement of our account with the cause of its change."""
+    update = note.update
+    return ServerState(
+        cash=update.cash,
+        position_qty=update.position_qty,
+        avg_cost=update.avg_cost,
+        total_invested=update.total_invested,
+        cumulative_pnl=update.cumulative_pnl,
+        sidebet_pnl=update.sidebet_pnl,
+        bonus_balance=update.bonus_balance,
+        cause=note.cause,
+        delta_cash=to_sol(note.statement.delta_cash),
+        action_id=note.action_id,
+        unverified=note.unverified,
+    )
+
+
+def summary_of(closed: GameClosed, account: Account) -> GameSummary:
+    """Return a finished game, with what it did to our money."""
+    return GameSummary(
+        game_id=closed.game_id,
+        rug_tick=closed.rug_tick,
+        rug_price=closed.rug_price,
+        ticks=closed.ticks,
+        peak=closed.peak,
+        low=closed.low,
+        pnl=to_sol(account.game_pnl),
+        joined_late=closed.joined_late,
+        complete=closed.complete,
+        server_seed=closed.server_seed,
+        server_seed_hash=closed.server_seed_hash,
+    )
+
+
+def anomaly(change: FrameRefused | GapSeen | PriceConflict) -> SystemEvent:
+    """Return what to store of a frame that was refused, of ticks that were missed or said twice."""
+    match change:
+        case FrameRefused():
+            return SystemEvent.of(
+                "game.frame_refused",
+                "warning",
+                change.reason,
+                game_id=change.game_id,
+                tick=change.tick,
+            )
+        case GapSeen():
+            return SystemEvent.of(
+                "game.gap",
+                "warning",
+                f"ticks {change.first} to {change.last} were missed",
+                first=change.first,
+                last=change.last,
+            )
+        case PriceConflict():
+            return SystemEvent.of(
+                "game.price_conflict",
+                "error",
+                f"tick {change.tick} came with another price",
+                tick=change.tick,
+                known=repr(change.known),
+                seen=repr(change.seen),
+            )
