@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from vectra_bot.store.query.catalog import Catalog, Result
-    from vectra_bot.store.sources import Damaged
+    from vectra_bot.store.query.results import Damaged
 
 _SQL_WORDS = (
     "select",

@@ -15,6 +15,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from vectra_bot.store.adopting import MERGED
 
 from tests.store.samples import (
     HEADER,
@@ -30,7 +31,6 @@ from vectra_bot.journal.entry import Entry
 from vectra_bot.journal.journal import Journal, journal_directory
 from vectra_bot.models import DocType, Frame
 from vectra_bot.serde import document_columns
-from vectra_bot.store.adopting import MERGED
 from vectra_bot.store.maintenance.rebuild import rebuild_session
 from vectra_bot.store.parquet.builder import build_parts, manifest_path, part_path, write_table
 from vectra_bot.store.parquet.compaction import (

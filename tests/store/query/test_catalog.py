@@ -38,7 +38,8 @@ from vectra_bot.store.parquet.manifest import MANIFEST, part_folder, read_manife
 from vectra_bot.store.parquet.schema import schema_of
 from vectra_bot.store.parquet.writer import part_path
 from vectra_bot.store.query.catalog import Catalog, DamagedRows, open_store
-from vectra_bot.store.sources import ATTEMPTS, Damaged
+from vectra_bot.store.query.dataset import ATTEMPTS
+from vectra_bot.store.query.results import Damaged
 
 COUNT = "SELECT count(*), count(DISTINCT seq) FROM game_tick"
 
@@ -348,9 +349,10 @@ def test_foreign_files_and_old_schemas_have_the_present_types(store: Path) -> No
 
 def test_a_column_that_a_later_version_added_is_null_before(store: Path) -> None:
     """A file of this schema without one of its columns is read all the same."""
+    write_ticks(store / "other", tick_document, 1, session_id="s-2")
     folder = part_folder(store, DocType.GAME_TICK, "s-2")
     folder.mkdir()
-    table = pq.read_table(part_path(store, DocType.GAME_TICK, SESSION, 1))
+    table = pq.read_table(part_path(store / "other", DocType.GAME_TICK, "s-2", 1))
     pq.write_table(table.drop_columns(["backfilled"]), folder / "part-000001.parquet")
     with open_store(store) as catalog:
         found = catalog.sql("SELECT count(*), count(backfilled) FROM game_tick").rows

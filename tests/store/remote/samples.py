@@ -12,6 +12,8 @@ from typing import Any
 
 import attrs
 import pytest
+from vectra_bot.store.read_cache import ReadCache
+from vectra_bot.store.remote_source import RemoteSource
 
 from tests.store.remote.s3_server import CREDENTIALS, S3Server, why_not
 from tests.store.samples import HEADER, action_document, tick_document
@@ -22,12 +24,10 @@ from vectra_bot.store.parquet.builder import build_parts
 from vectra_bot.store.parquet.compaction import compact_all
 from vectra_bot.store.parquet.manifest import MANIFEST, Part
 from vectra_bot.store.query.catalog import Catalog
-from vectra_bot.store.read_cache import ReadCache
 from vectra_bot.store.remote import objects
 from vectra_bot.store.remote.address import RemoteStore, parse_store
 from vectra_bot.store.remote.objects import Objects
 from vectra_bot.store.remote.upload import Uploader, read_remote_manifest
-from vectra_bot.store.remote_source import RemoteSource
 
 TICKS = 5
 """Ticks of a segment."""

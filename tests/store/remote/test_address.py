@@ -18,12 +18,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from vectra_bot.store.read_cache import DamagedObjectError, ReadCache, cache_directory, cache_limit
 
 from tests.store.samples import memory_folder
 from vectra_bot.errors import InputError, StoreError
 from vectra_bot.models import DocType
 from vectra_bot.store.parquet.manifest import Part
-from vectra_bot.store.read_cache import DamagedObjectError, ReadCache, cache_directory, cache_limit
 from vectra_bot.store.remote.address import LocalStore, RemoteStore, is_remote, parse_store
 from vectra_bot.store.remote.objects import without_secrets
 

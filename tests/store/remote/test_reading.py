@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from vectra_bot.store.read_cache import ReadCache
+from vectra_bot.store.remote_source import RemoteSource, open_remote
 
 from tests.store.remote.s3_server import S3Server
 from tests.store.remote.samples import (
@@ -29,10 +31,8 @@ from vectra_bot.store.parquet.compaction import compact_all
 from vectra_bot.store.parquet.manifest import MANIFEST, part_folder, read_manifest
 from vectra_bot.store.query.catalog import Catalog, DamagedRows, open_store
 from vectra_bot.store.query.queries import QUERIES, SEED_PATH
-from vectra_bot.store.read_cache import ReadCache
 from vectra_bot.store.remote.objects import Objects
 from vectra_bot.store.remote.upload import Uploader
-from vectra_bot.store.remote_source import RemoteSource, open_remote
 
 S = "s-1"
 KINDS = (DocType.GAME_TICK, DocType.PLAYER_ACTION)

@@ -12,6 +12,7 @@ from pathlib import Path
 import attrs
 import pyarrow.parquet as pq
 import pytest
+from vectra_bot.store.pruning import PRUNED, prune
 
 from tests.store.remote.s3_server import CREDENTIALS, S3Server
 from tests.store.remote.samples import (
@@ -39,7 +40,6 @@ from vectra_bot.store.maintenance.sessions import repair_store
 from vectra_bot.store.parquet.compaction import compact_all
 from vectra_bot.store.parquet.manifest import MANIFEST, part_folder, read_manifest, write_manifest
 from vectra_bot.store.parquet.writer import part_of
-from vectra_bot.store.pruning import PRUNED, prune
 from vectra_bot.store.query.catalog import open_store
 from vectra_bot.store.remote import objects
 from vectra_bot.store.remote.objects import Objects

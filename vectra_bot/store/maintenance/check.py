@@ -21,8 +21,8 @@ from vectra_bot.store.maintenance.check_parts import (
     SeenNumbers,
     check_folder,
 )
-from vectra_bot.store.maintenance.tree import Tree, open_tree
 from vectra_bot.store.parquet.manifest import MANIFEST
+from vectra_bot.store.tree import Tree, open_tree
 
 if TYPE_CHECKING:
     from vectra_bot.store.maintenance.check_journal import JournalCheck
