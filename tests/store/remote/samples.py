@@ -12,8 +12,6 @@ from typing import Any
 
 import attrs
 import pytest
-from vectra_bot.store.read_cache import ReadCache
-from vectra_bot.store.remote_source import RemoteSource
 
 from tests.store.remote.s3_server import CREDENTIALS, S3Server, why_not
 from tests.store.samples import HEADER, action_document, tick_document
@@ -117,13 +115,6 @@ def expected_ticks(names: list[str]) -> list[tuple[str, int]]:
 def ticks_of(catalog: Catalog) -> list[tuple[Any, ...]]:
     """Return session and number of every tick that a store shows."""
     return catalog.sql("SELECT session_id, seq FROM game_tick ORDER BY ALL").rows
-
-
-def open_with(url: str, cache: Path, limit: int | None = None, **options: Any) -> Catalog:
-    """Open a remote store with a cache of its own."""
-    store = parse_store(url)
-    assert isinstance(store, RemoteStore)
-    return Catalog(RemoteSource(store, cache=ReadCache(cache, limit), **options))
 
 
 def listed(url: str) -> list[Part]:

@@ -272,7 +272,7 @@ class Catalog:
 
         kinds = tuple(doc_types)
         connection = self._connect()
-        for attempt in range(1, ATTEMPTS + 1):
+        for _ in range(ATTEMPTS):
             try:
                 self._source.prepare(connection, kinds)
                 if whole and self._source.verify(kinds):
@@ -281,7 +281,7 @@ class Catalog:
                 result = action()
             except duckdb.Error as error:
                 # A file that is exchanged while it is read gives errors of any kind.
-                if attempt < ATTEMPTS and self._source.recover(error):
+                if self._source.recover(error):
                     continue
                 raise self._refused(error) from error
             if not self._source.was_exchanged(kinds):
@@ -309,9 +309,7 @@ class Catalog:
             return f"{text.partition('!')[0]}: the views are {views}"
         if "file system operations are disabled" in text:
             return (
-                f"{text.partition(' - ')[0]}: SQL reads the views of the store {self.location} and "
-                "nothing else; a name of files stands for a view where it is all of one kind, or of one "
-                "session of it"
+                f"{text.partition(' - ')[0]}: SQL reads the store {self.location} and nothing else"
             )
         return text
 

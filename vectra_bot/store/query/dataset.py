@@ -10,7 +10,7 @@ is checked and read as a whole. What is corrupt is left out and named, and the q
 
 Compaction exchanges folders under a query. A folder's manifest is of one moment; a file that went away since
 makes the scan fail, one that another took the place of shows by its state afterwards: the query runs again.
-Where that goes on, files are held in memory from the moment they are found.
+Where that goes on, large files are read into memory as well.
 
 Arrow's own threads never call Python: they would wait for its lock, which DuckDB holds while it waits for
 them. So all checks are done before the scan begins, in the thread that asks for it.
@@ -19,7 +19,7 @@ them. So all checks are done before the scan begins, in the thread that asks for
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
@@ -115,15 +115,8 @@ class _Kind:
 class StoreDataset:
     """The files of a store, made into one table per kind of document; one thread at a time may use it."""
 
-    def __init__(self, tree: Tree, *, sessions: Collection[str] = ()) -> None:
-        """Prepare; nothing is read.
-
-        Args:
-            tree: the store.
-            sessions: only these are seen; all if empty.
-        """
+    def __init__(self, tree: Tree) -> None:
         self._tree = tree
-        self._wanted = frozenset(sessions)
         self._kinds: dict[DocType, _Kind] = {}
         self._registered: dict[DocType, list[str]] = {}
         self._manifests: dict[str, tuple[FileState, list[Part]]] = {}
@@ -208,7 +201,7 @@ class StoreDataset:
         with ThreadPoolExecutor(_AT_ONCE, "sessions") as pool:
             found = {name for names in pool.map(self._folders, tops) for name in names}
         names = {name.removeprefix(_SESSION) for name in found if name.startswith(_SESSION)}
-        return tuple(sorted(names & self._wanted if self._wanted else names))
+        return tuple(sorted(names))
 
     def sketches(self) -> list[Mapping[str, Any]]:
         """Return the sketches of our actions' latencies; files without one are read for it.
@@ -249,7 +242,7 @@ class StoreDataset:
         self._tree.look_again(top)
         found = _Kind()
         names = self._folders(top)
-        wanted = [name for name in names if name.startswith(_SESSION) and self._is_wanted(name)]
+        wanted = [name for name in names if name.startswith(_SESSION)]
 
         def look(name: str) -> _Kind:
             return self._session(doc_type, f"{top}/{name}")
@@ -257,7 +250,7 @@ class StoreDataset:
         for kind in self._each(look, wanted):
             found.files += kind.files
             found.damaged += kind.damaged
-        if not self._tree.is_remote and not self._wanted:
+        if not self._tree.is_remote:
             others = [f"{top}/{name}" for name in names if not name.startswith(_SESSION)]
             for path in [path for folder in others for path in self._below(folder)]:
                 self._add_unlisted(found, doc_type, path, "", [])
@@ -265,9 +258,6 @@ class StoreDataset:
                 if name.endswith(_SUFFIX):
                     self._add_unlisted(found, doc_type, (f"{top}/{name}", state), "", [])
         return found
-
-    def _is_wanted(self, name: str) -> bool:
-        return not self._wanted or name.removeprefix(_SESSION) in self._wanted
 
     def _each(self, look: Callable[[Any], Any], items: list[Any]) -> Iterable[Any]:
         """Look at each of *items*; at several at once, where a server answers."""
