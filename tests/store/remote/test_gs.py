@@ -19,6 +19,7 @@ from vectra_bot.errors import StoreError
 from vectra_bot.store.maintenance.check import check_store
 from vectra_bot.store.parquet.compaction import compact_all
 from vectra_bot.store.parquet.manifest import Part
+from vectra_bot.store.query.catalog import open_store
 from vectra_bot.store.remote.address import RemoteStore
 from vectra_bot.store.remote.objects import Objects
 from vectra_bot.store.remote.upload import Uploader
