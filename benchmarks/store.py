@@ -15,6 +15,7 @@ module `store_NAME.py` beside this one:
 - size: compacted tick and trade documents beside what pyarrow makes of the same rows by default
 - sketches: p50 and p95 of latencies by sketches beside the exact query, and that one beside a single file
 - recovery: finishing a killed session and building its files, seconds for a GB of journal
+- query: bytes that a query reads, and its time beside plain DuckDB and beside the reader of an earlier commit
 
 One JSON object is printed, with `over_goal`, the goals that were missed; the exit code is 1 if there are any.
 """
@@ -33,7 +34,7 @@ from typing import Any
 
 from store_common import load
 
-PARTS = ("append", "frames", "socket", "size", "sketches", "recovery")
+PARTS = ("append", "frames", "socket", "size", "sketches", "recovery", "query")
 
 
 def missed(
@@ -71,6 +72,10 @@ def parser() -> argparse.ArgumentParser:
         help="sketches: bimodal, pareto, equal, or a file of numbers",
     )
     found.add_argument("--gigabytes", type=float, default=1.0, help="recovery: size of the journal")
+    found.add_argument("--megabytes", type=int, default=220, help="query: size of the frames")
+    found.add_argument(
+        "--ticks", type=int, default=2_000_000, help="query: ticks of the price query"
+    )
     return found
 
 

@@ -41,7 +41,12 @@ def write_documents(
 
 
 def write_ticks(
-    root: Path, make: Callable[[int], Document], parts: int, *, each: int = 2
+    root: Path,
+    make: Callable[[int], Document],
+    parts: int,
+    *,
+    each: int = 2,
+    session_id: str = SESSION,
 ) -> list[Part]:
     """Write *parts* parts of *each* documents that *make* makes of their numbers."""
     return [
@@ -50,6 +55,7 @@ def write_ticks(
         for part in write_documents(
             root,
             [make(index * each + place) for place in range(1, each + 1)],
+            session_id,
             number=index + 1,
             first_seq=index * each + 1,
         )

@@ -23,7 +23,9 @@ from vectra_bot.store.remote.upload import upload_all
 # Of these, only a copy of what was lost can help, or the option that says that some may be lost.
 _OF_JOURNALS: Final = ("journal_damaged", "journal_gap")
 # Rows that only files have are never thrown away unasked.
-_NOT_OF_FILES: Final = (*_OF_JOURNALS, "session_unfinished", "schema_old", "rows_unknown")
+_NOT_OF_FILES: Final = (
+    *_OF_JOURNALS, "session_unfinished", "schema_old", "rows_unknown", "session_copied",
+)  # fmt: skip
 
 
 @define

@@ -30,6 +30,7 @@ from vectra_bot.store.maintenance.sessions import (
     unfinished_sessions,
 )
 from vectra_bot.store.parquet.builder import begin_session, build_parts, manifest_path, part_path
+from vectra_bot.store.parquet.manifest import MANIFEST, part_folder
 
 
 def _session(store: Path, session_id: str) -> Journal:
@@ -147,15 +148,17 @@ def test_half_dropped_session_is_finished(tmp_path: Path) -> None:
 
 
 def test_garbage_in_one_session_does_not_stop_the_repair(tmp_path: Path) -> None:
-    """A list of merged parts that is none, and a damaged first line, are named; the rest is repaired."""
+    """Manifests that are none, and a damaged first line, are named; the rest is repaired."""
     for name in ("garbage", "list", "names", "line", SESSION):
         journal = _session(tmp_path, name)
         journal.append(small_session()[:6] if name != SESSION else [])
         journal.close("done") if name != "line" else journal.abandon()
     root = tmp_path / "journals"
-    (root / "garbage" / "compacted.json").write_bytes(b"\xff{")
-    (root / "list" / "compacted.json").write_text("[]")
-    (root / "names" / "compacted.json").write_text('{"a": 1}')
+    garbage = {"garbage": b"\xff{\n", "list": b"00000000 []\n", "names": b'00000000 {"a": 1}\n'}
+    for name, content in garbage.items():
+        folder = part_folder(tmp_path, DocType.GAME_TICK, name)
+        folder.mkdir(parents=True)
+        (folder / MANIFEST).write_bytes(content)
     first = root / "line" / "000001.log"
     first.write_bytes(b"x" + first.read_bytes()[1:])
 
@@ -164,7 +167,7 @@ def test_garbage_in_one_session_does_not_stop_the_repair(tmp_path: Path) -> None
     for name in ("garbage", "list", "names", "line"):
         assert [line for line in repaired.damaged if name in line and "\n" not in line]
     assert any(f"session_id={SESSION}" in path for path in repaired.built)
-    # Where its files are is not known: nothing is built beside them.
+    # What its files hold is not known: nothing is built beside them.
     assert not any("session_id=list" in path for path in repaired.built)
     assert repaired.unfinished == (root / "line",)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import subprocess
 import sys
@@ -29,9 +28,8 @@ from vectra_bot.fsio import files
 from vectra_bot.journal import Entry, Journal, journal_directory
 from vectra_bot.models import DocType, Frame
 from vectra_bot.serde import document_columns
-from vectra_bot.store.adopting import MERGED
 from vectra_bot.store.maintenance.rebuild import rebuild_session
-from vectra_bot.store.parquet.builder import build_parts, manifest_path, part_path, write_table
+from vectra_bot.store.parquet.builder import build_parts, part_path, write_table
 from vectra_bot.store.parquet.compaction import (
     COMPACTED,
     MIN_PARTS,
@@ -325,67 +323,6 @@ def test_a_kill_at_any_step_loses_and_doubles_nothing(what: str, *, exchanges: b
 def _is_listed(folder: Path) -> bool:
     names = sorted(part.name for part in read_manifest(folder))
     return names == sorted(path.name for path in folder.glob("*.parquet"))
-
-
-@pytest.mark.parametrize("name_first", [True, False], ids=["named", "not yet named"])
-def test_a_merge_of_an_earlier_version_is_finished(tmp_path: Path, *, name_first: bool) -> None:
-    """Stores without manifests get them; parts beside the file that has their rows are removed."""
-    directory = make_session(tmp_path, 4)
-    before = all_rows(tmp_path)
-    for manifest in tmp_path.glob("doc_type=*/session_id=*/*.jsonl"):
-        manifest.unlink()
-    _write_earlier_records(directory)
-    parts = sorted(part_folder(tmp_path, DocType.GAME_TICK, SESSION).glob("part-*.parquet"))
-    target = parts[0].with_name(COMPACTED)
-    if name_first:
-        tables = [pq.ParquetFile(part).read() for part in parts]
-        pq.write_table(pa.concat_tables(tables), target)
-    names = [path.relative_to(tmp_path).as_posix() for path in (target, *parts)]
-    (directory / MERGED).write_text(json.dumps({names[0]: names[1:]}))
-
-    assert finish_compaction(directory, tmp_path) == (names[1:] if name_first else [])
-    assert all_rows(tmp_path) == before
-    assert all(map(_is_listed, tmp_path.glob("doc_type=*/session_id=*")))
-    assert not (directory / MERGED).exists()
-    assert compact_all(tmp_path).failed == ()
-    assert all_rows(tmp_path) == before
-
-
-def _write_earlier_records(directory: Path) -> None:
-    """Write the records of segments as they were before they said what the entries are."""
-    for number in range(1, 5):
-        record = read_segment_record(directory, number)
-        assert record is not None
-        parts = [
-            {
-                "doc_type": part.doc_type.value,
-                "path": part.path,
-                "rows": part.rows,
-                "first_seq": part.first_seq,
-                "last_seq": part.last_seq,
-                "bytes": part.bytes,
-                "sha256": part.sha256,
-                "schema_version": part.schema_version,
-            }
-            for part in record.parts
-        ]
-        text = json.dumps({"segment": number, "parts": parts}, indent=1)
-        manifest_path(directory, number).write_text(text)
-
-
-def test_an_earlier_store_with_a_damaged_file_is_not_adopted(tmp_path: Path) -> None:
-    """A file that is not what its record says gets no manifest that says otherwise."""
-    directory = make_session(tmp_path, 4)
-    _write_earlier_records(directory)
-    folder = part_folder(tmp_path, DocType.GAME_TICK, SESSION)
-    (folder / MANIFEST).unlink()
-    victim = part_path(tmp_path, DocType.GAME_TICK, SESSION, 2)
-    victim.write_bytes(part_path(tmp_path, DocType.GAME_TICK, SESSION, 3).read_bytes())
-    with pytest.raises(StoreError, match="SHA-256 is not the one it was written with"):
-        finish_compaction(directory, tmp_path)
-    assert not (folder / MANIFEST).exists()
-    rebuild_session(directory, tmp_path, [DocType.GAME_TICK])
-    assert [row[1] for row in rows_of(tmp_path, DocType.GAME_TICK)] == [2, 9, 12, 15]
 
 
 def test_what_was_lost_is_built_again_from_the_journal(tmp_path: Path) -> None:

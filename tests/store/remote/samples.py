@@ -21,12 +21,10 @@ from vectra_bot.store.parquet.builder import build_parts
 from vectra_bot.store.parquet.compaction import compact_all
 from vectra_bot.store.parquet.manifest import MANIFEST, Part
 from vectra_bot.store.query.catalog import Catalog
-from vectra_bot.store.read_cache import ReadCache
 from vectra_bot.store.remote import objects
 from vectra_bot.store.remote.address import RemoteStore, parse_store
 from vectra_bot.store.remote.objects import Objects
 from vectra_bot.store.remote.upload import Uploader, read_remote_manifest
-from vectra_bot.store.remote_source import RemoteSource
 
 TICKS = 5
 """Ticks of a segment."""
@@ -116,13 +114,6 @@ def expected_ticks(names: list[str]) -> list[tuple[str, int]]:
 def ticks_of(catalog: Catalog) -> list[tuple[Any, ...]]:
     """Return session and number of every tick that a store shows."""
     return catalog.sql("SELECT session_id, seq FROM game_tick ORDER BY ALL").rows
-
-
-def open_with(url: str, cache: Path, limit: int | None = None, **options: Any) -> Catalog:
-    """Open a remote store with a cache of its own."""
-    store = parse_store(url)
-    assert isinstance(store, RemoteStore)
-    return Catalog(RemoteSource(store, cache=ReadCache(cache, limit), **options))
 
 
 def listed(url: str) -> list[Part]:

@@ -13,12 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.store.remote.samples import listed, open_with, parts_of, record, ticks_of, unlisted
+from tests.store.remote.samples import listed, parts_of, record, ticks_of, unlisted
 from tests.store.samples import memory_folder
 from vectra_bot.errors import StoreError
 from vectra_bot.store.maintenance.check import check_store
 from vectra_bot.store.parquet.compaction import compact_all
 from vectra_bot.store.parquet.manifest import Part
+from vectra_bot.store.query.catalog import open_store
 from vectra_bot.store.remote.address import RemoteStore
 from vectra_bot.store.remote.objects import Objects
 from vectra_bot.store.remote.upload import Uploader
@@ -74,7 +75,7 @@ def spool() -> Iterator[Path]:
 def test_recorded_read_and_compacted(spool: Path, url: str) -> None:
     ticks = record(spool, S, 3, url=url)
     assert {part.path for part in listed(url)} == parts_of(spool)
-    with open_with(url, spool / "cache") as catalog:
+    with open_store(url) as catalog:
         assert catalog.sessions == (S,)
         assert ticks_of(catalog) == ticks
         compact_all(spool)
@@ -105,7 +106,7 @@ def test_a_damaged_object_is_left_out(spool: Path, url: str) -> None:
     endpoint = url.partition("endpoint_override=")[2].partition("&")[0]
     stored = Objects(RemoteStore("gs", "bucket", store, endpoint, "http", anonymous=True))
     stored.write(parts[0].path, bytes(parts[0].bytes))
-    with open_with(url, spool / "cache") as catalog:
+    with open_store(url) as catalog:
         with pytest.warns(UserWarning, match=parts[0].path):
             found = ticks_of(catalog)
         assert found == ticks[len(ticks) // 2 :]

@@ -19,7 +19,6 @@ from tests.store.remote.samples import (
     at_once,
     expected_ticks,
     listed,
-    open_with,
     parts_of,
     record,
     recording_process,
@@ -35,11 +34,9 @@ from vectra_bot.errors import InputError, StoreError, UnknownNameError
 from vectra_bot.journal import journal_directory
 from vectra_bot.models import DocType
 from vectra_bot.store.maintenance.rebuild import rebuild_session
-from vectra_bot.store.maintenance.sessions import repair_store
 from vectra_bot.store.parquet.compaction import compact_all
 from vectra_bot.store.parquet.manifest import MANIFEST, part_folder, read_manifest, write_manifest
 from vectra_bot.store.parquet.writer import part_of
-from vectra_bot.store.pruning import PRUNED, prune
 from vectra_bot.store.query.catalog import open_store
 from vectra_bot.store.remote import objects
 from vectra_bot.store.remote.objects import Objects
@@ -69,7 +66,7 @@ def test_an_upload_is_the_spool_and_a_second_one_does_nothing(spool: Path, url: 
 def test_only_what_is_new_is_uploaded_as_segments_close(spool: Path, url: str) -> None:
     ticks = record(spool, S, 4, url=url)
     assert {part.path for part in listed(url)} == parts_of(spool)
-    with open_with(url, spool / "cache") as catalog:
+    with open_store(url) as catalog:
         assert ticks_of(catalog) == ticks
 
 
@@ -82,7 +79,7 @@ def test_compaction_takes_the_old_objects_away_last(spool: Path, url: str) -> No
     assert done.removed == len(before - now) > 0
     assert now == parts_of(spool)
     assert not unlisted(url)
-    with open_with(url, spool / "cache") as catalog:
+    with open_store(url) as catalog:
         assert ticks_of(catalog) == ticks
 
 
@@ -119,7 +116,7 @@ def test_killed_at_a_request_and_uploaded_again(
         assert not unlisted(url)
         step += 1 if every else 5
     assert killed >= 4
-    with open_with(url, spool / "cache") as catalog:
+    with open_store(url) as catalog:
         assert ticks_of(catalog) == ticks
 
 
@@ -162,7 +159,7 @@ def test_a_server_that_dies_is_a_clean_error_and_comes_back(spool: Path, tmp_pat
     with S3Server(first.port):
         done = upload_all(spool, url)
         assert (len(done.uploaded), done.failed) == (1, ())
-        with open_with(url, tmp_path / "cache") as catalog:
+        with open_store(url) as catalog:
             assert ticks_of(catalog) == ticks
 
 
@@ -288,43 +285,8 @@ def test_an_unfinished_session_is_uploaded_as_far_as_it_stands(spool: Path, url:
     recovery = upload_all(spool, url, progress=lambda *news: told.append(news))
     assert (len(recovery.uploaded), recovery.failed, recovery.running) == (1, (), ())
     assert told == [(S, 0, 1), ("", 1, 1)]
-    with open_with(url, spool / "cache") as catalog:
+    with open_store(url) as catalog:
         assert ticks_of(catalog) == ticks[: 2 * TICKS]
-
-
-# ------------------------------------------------------------------------------------ prune
-
-
-def test_prune_drops_what_stands_in_the_remote_store(spool: Path, url: str) -> None:
-    ticks = record(spool, S)
-    kept = prune(spool, remote(url))
-    assert (kept.sessions, kept.files, len(kept.kept)) == ((), 0, 1)
-    Uploader(spool, url).upload(S)
-    journal = sorted(path.name for path in journal_directory(spool, S).iterdir())
-    before = listed(url)
-    done = prune(spool, remote(url))
-    assert (done.sessions, done.files, done.kept) == ((S,), len(before), ())
-    assert not parts_of(spool)
-    after = {path.name for path in journal_directory(spool, S).iterdir()}
-    assert after == {*journal, PRUNED}
-    # Doing it all again changes nothing there.
-    assert prune(spool, remote(url)).files == 0
-    repair_store(spool)
-    assert upload_all(spool, url).failed == ()
-    assert listed(url) == before
-    with open_with(url, spool / "cache") as catalog:
-        assert ticks_of(catalog) == ticks
-
-
-def test_prune_keeps_what_is_not_closed_or_not_there(spool: Path, url: str) -> None:
-    record(spool, "open", 3, url=url, close=False)
-    record(spool, S, url=url)
-    gone = min(part.path for part in listed(url) if f"session_id={S}" in part.path)
-    Objects(remote(url)).delete(gone)
-    before = parts_of(spool)
-    done = prune(spool, remote(url))
-    assert dict(done.kept).keys() == {"open", S}
-    assert parts_of(spool) == before
 
 
 # ------------------------------------------------------------------------------------ many writers
@@ -338,7 +300,7 @@ def test_eight_recorders_write_to_one_remote_store_at_once(spool: Path, url: str
     for process in running:
         process.join(60)
     assert [process.exitcode for process in running] == [0] * 8
-    with open_with(url, spool / "cache") as catalog:
+    with open_store(url) as catalog:
         assert catalog.sessions == tuple(names)
         assert ticks_of(catalog) == expected_ticks(names)
         assert not catalog.damaged
@@ -369,7 +331,6 @@ def test_no_secret_is_written_down(
         uploader.upload(S)
     server.spoil(0, 0)
     uploader.upload(S)
-    prune(spool, remote(url))
     written = [path.read_bytes() for path in spool.rglob("*") if path.is_file()]
     stored = Objects(remote(url))
     written += [stored.read(name) or b"" for name in stored.listing()]

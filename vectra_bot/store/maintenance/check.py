@@ -21,8 +21,8 @@ from vectra_bot.store.maintenance.check_parts import (
     SeenNumbers,
     check_folder,
 )
-from vectra_bot.store.maintenance.tree import Tree, open_tree
 from vectra_bot.store.parquet.manifest import MANIFEST
+from vectra_bot.store.tree import Tree, open_tree
 
 if TYPE_CHECKING:
     from vectra_bot.store.maintenance.check_journal import JournalCheck
@@ -38,6 +38,7 @@ KINDS: Final = {
     "part_missing": "a file that a manifest names is not there",
     "part_damaged": "a file is not what its manifest says",
     "part_unlisted": "a file is in no manifest",
+    "session_copied": "a folder holds the files or rows of another session: it was copied or renamed",
     "rows_overlap": "two files hold the same range of rows",
     "rows_unordered": "the rows of a file do not ascend",
     "rows_twice": "a row's number is another row's as well",

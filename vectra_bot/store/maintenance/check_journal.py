@@ -13,7 +13,6 @@ from vectra_bot.fsio import files
 from vectra_bot.journal import DAMAGED, Segment, list_segments, never_began, read_segment
 from vectra_bot.models import DocType
 from vectra_bot.store.maintenance.check_parts import RECOVER, FolderCheck, Problem, numbers_of
-from vectra_bot.store.maintenance.tree import Tree
 from vectra_bot.store.parquet.builder import doc_type_of
 from vectra_bot.store.parquet.manifest import Part
 from vectra_bot.store.parquet.segment_record import (
@@ -21,6 +20,7 @@ from vectra_bot.store.parquet.segment_record import (
     manifest_path,
     read_segment_record,
 )
+from vectra_bot.store.tree import Tree
 
 if TYPE_CHECKING:
     import numpy as np

@@ -13,14 +13,17 @@ from attrs import define, field
 from vectra_bot.errors import StoreError
 from vectra_bot.fsio import files
 from vectra_bot.models import DocType
-from vectra_bot.store.maintenance.tree import Tree, range_of
 from vectra_bot.store.parquet.manifest import MANIFEST, Part, decode_lines
+from vectra_bot.store.tree import Tree, range_of
 
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow.parquet as pq
 
 RECOVER: Final = "vectra-bot store recover"
+COPIED: Final = (
+    "move the folder out of the store, or back to its own name, then vectra-bot store check"
+)
 _CHUNK: Final = 1 << 20
 _WINDOW: Final = 1 << 20
 
@@ -106,6 +109,18 @@ class FolderCheck:
             )
         )  # fmt: skip
 
+    def note_copy(self, why: str, part: Part | None = None) -> None:
+        """Note that the folder, or a file in it, is another session's; nobody knows which is meant."""
+        path = self.folder if part is None else part.path
+        first, last = (-1, -1) if part is None else (part.first_seq, part.last_seq)
+        self.problems.append(
+            Problem(
+                "session_copied",
+                f"{path} was copied or renamed: {why}; no query reads it",
+                COPIED, self.session_id, path, self.doc_type, first, last,
+            )
+        )  # fmt: skip
+
 
 def check_folder(
     tree: Tree,
@@ -129,6 +144,12 @@ def check_folder(
     check = FolderCheck(session_id, doc_type)
     names = tree.names(check.folder)
     listed = _listed(tree, check, names)
+    copied = next(
+        (p for p in listed or () if (p.folder, p.doc_type) != (check.folder, doc_type)), None
+    )
+    if copied is not None:
+        check.note_copy(f"its manifest is that of {copied.folder}")
+        return check
     for part in listed or ():
         name = part.name
         if name not in names:
@@ -247,10 +268,23 @@ def numbers_of(tree: Tree, part: Part) -> Iterator[np.ndarray]:
             yield batch.column(0).to_numpy()
 
 
+def sessions_in(tree: Tree, part: Part) -> set[str]:
+    """Return the sessions that a part's rows name."""
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    with tree.open(part.path) as file:
+        table = pq.ParquetFile(file).read(columns=["session_id"])
+    return set(map(str, pc.unique(table.column(0)).to_pylist()))
+
+
 def _check_rows(tree: Tree, check: FolderCheck, part: Part, seen: SeenNumbers) -> None:
     """Look for numbers out of order, and for such that another row has."""
     before = -1
     again: list[int] = []
+    if others := sessions_in(tree, part) - {check.session_id}:
+        check.note_copy(f"its rows are of session {min(others)!r}", part)
+        return
     for numbers in numbers_of(tree, part):
         if len(numbers) == 0:
             continue

@@ -12,8 +12,8 @@ from attrs import define, field
 from vectra_bot.errors import StoreError, VectraError
 from vectra_bot.models import DocType
 from vectra_bot.store.maintenance.check import Told, no_one, sessions_of
-from vectra_bot.store.maintenance.tree import Tree, open_tree
 from vectra_bot.store.parquet.manifest import MANIFEST, Part, decode_lines
+from vectra_bot.store.tree import Tree, open_tree
 
 _PACKED = (".log.zst", ".log.gz")
 
@@ -144,7 +144,7 @@ def store_stats(store: str | Path, *, told: Told = no_one) -> StoreStats:
 def _parts(tree: Tree, session: SessionStats, doc_type: DocType) -> list[Part]:
     folder = f"doc_type={doc_type.value}/session_id={session.session_id}"
     try:
-        sizes = tree.sizes(folder)
+        sizes = {name: state.size for name, state in tree.files(folder).items()}
         if MANIFEST not in sizes:
             session.damaged += any(name.endswith(".parquet") for name in sizes)
             return []

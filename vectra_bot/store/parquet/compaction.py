@@ -7,6 +7,7 @@ built aside, checked against the old one row by row, and takes its place in one 
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -16,7 +17,6 @@ import attrs
 from vectra_bot.errors import StoreError, VectraError
 from vectra_bot.journal import list_segments, never_began
 from vectra_bot.models import DocType
-from vectra_bot.store.adopting import adopt_session, finish_merge, list_recorded
 from vectra_bot.store.parquet.builder import COMPACTED
 from vectra_bot.store.parquet.manifest import (
     Part,
@@ -26,7 +26,7 @@ from vectra_bot.store.parquet.manifest import (
     write_manifest,
 )
 from vectra_bot.store.parquet.schema import check_version, schema_of
-from vectra_bot.store.parquet.segment_record import has_record
+from vectra_bot.store.parquet.segment_record import SUFFIX, has_record, recorded_parts
 from vectra_bot.store.parquet.swapping import (
     STAGING,
     finish_swaps,
@@ -34,7 +34,14 @@ from vectra_bot.store.parquet.swapping import (
     swap_in,
     swapping_alone,
 )
-from vectra_bot.store.parquet.writer import ROWS_PER_GROUP, PartWriter, abandoning, open_part
+from vectra_bot.store.parquet.writer import (
+    ROWS_PER_GROUP,
+    PartWriter,
+    abandoning,
+    list_part,
+    open_part,
+    part_of,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -146,7 +153,6 @@ def compact_all(
         try:
             with swapping_alone(root, session_id):
                 finish_swaps(root, session_id)
-                adopt_session(root, session_id)
                 if _is_worth_it(read_manifest(part_folder(root, doc_type, session_id))):
                     folders.append(_compact_folder(root, doc_type, session_id))
         except (VectraError, OSError) as error:
@@ -298,8 +304,7 @@ def _plain(table: pa.Table) -> pa.Table:
 def finish_compaction(journal_dir: Path, store: Path) -> list[str]:
     """Finish or undo what a crash left of a compaction; return the names of what was removed.
 
-    Also gives a manifest to folders that were written before there were any, and lists again what a loss
-    of power took out of one.
+    Also lists again what a loss of power took out of a manifest.
 
     Raises:
         StoreError: a file or a manifest cannot be read or written.
@@ -307,10 +312,28 @@ def finish_compaction(journal_dir: Path, store: Path) -> list[str]:
     session_id = journal_dir.name
     with swapping_alone(store, session_id):
         removed = finish_swaps(store, session_id)
-        removed += finish_merge(journal_dir, store)
-        adopt_session(store, session_id)
-        list_recorded(journal_dir, store)
+        _list_recorded(journal_dir, store)
     return removed
+
+
+def _list_recorded(journal_dir: Path, store: Path) -> None:
+    """List the parts again that a segment's record has and their manifest has lost.
+
+    A file that is not what the record says stays unlisted.
+
+    Raises:
+        StoreError: a manifest cannot be read or written.
+    """
+    listed: dict[Path, set[str]] = {}
+    for path in sorted(journal_dir.glob(f"*{SUFFIX}")):
+        with contextlib.suppress(StoreError):  # a damaged record: the parts are built again
+            for part in recorded_parts(path):
+                folder = (store / part.path).parent
+                if folder not in listed:
+                    listed[folder] = {known.name for known in read_manifest(folder)}
+                lost = part.name not in listed[folder] and (store / part.path).exists()
+                if lost and part_of(store, store / part.path) == part:
+                    list_part(store, part)
 
 
 __all__ = [

@@ -40,6 +40,8 @@ class Part:
         crc32: ``zlib.crc32`` of the file's bytes.
         schema_version: of its rows.
         sketches: column to action type to a sketch as JSON, see :mod:`vectra_bot.store.parquet.sketch`.
+        footer_crc32, headers_crc32: of the file's footer and of the headers of its pages, see
+            :mod:`vectra_bot.store.parquet.pages`; None in lines that were written without them.
     """
 
     doc_type: DocType
@@ -52,6 +54,14 @@ class Part:
     crc32: int
     schema_version: str = SCHEMA_VERSION
     sketches: dict[str, Any] = attrs.field(factory=dict, hash=False)
+    # They follow from the bytes, which the SHA-256 names: a line without them describes the same file.
+    footer_crc32: int | None = attrs.field(default=None, eq=False)
+    headers_crc32: int | None = attrs.field(default=None, eq=False)
+
+    @property
+    def folder(self) -> str:
+        """The folder that the file was written to, relative to the store."""
+        return self.path.rpartition("/")[0]
 
     @property
     def name(self) -> str:
@@ -60,6 +70,7 @@ class Part:
 
 
 _FIELDS: Final = attrs.fields_dict(Part).keys()
+_OPTIONAL: Final = frozenset({"footer_crc32", "headers_crc32"})
 
 
 def part_folder(store: str | Path, doc_type: DocType, session_id: str) -> Path:
@@ -69,7 +80,11 @@ def part_folder(store: str | Path, doc_type: DocType, session_id: str) -> Path:
 
 def part_to_json(part: Part) -> dict[str, Any]:
     """Return *part* as a JSON object."""
-    fields = {name: getattr(part, name) for name in _FIELDS}
+    fields = {
+        name: value
+        for name in _FIELDS
+        if (value := getattr(part, name)) is not None or name not in _OPTIONAL
+    }
     return {**fields, "doc_type": part.doc_type.value}
 
 
@@ -79,7 +94,7 @@ def part_from_json(data: Any) -> Part:
     Raises:
         ValueError: a key is missing, unknown or of a wrong type.
     """
-    if not isinstance(data, dict) or data.keys() != _FIELDS:
+    if not isinstance(data, dict) or not _FIELDS - _OPTIONAL <= data.keys() <= _FIELDS:
         raise ValueError(f"these keys do not describe a part: {sorted(data)}")
     try:
         return msgspec.convert(data, Part)
@@ -97,8 +112,13 @@ def _line(part: Part) -> bytes:
     return b"%08x %b\n" % (zlib.crc32(body), body)
 
 
-def decode_lines(data: bytes, name: str | Path) -> list[Part]:
+def decode_lines(data: bytes, name: str | Path, *, whole: bool = False) -> list[Part]:
     """Return the parts in the lines of the manifest called *name*, the newest line of each path.
+
+    Args:
+        data: the manifest.
+        name: what errors call it.
+        whole: it was written at once, as an object is: it has no unfinished end, and each path once.
 
     Raises:
         StoreError: it is damaged before its unfinished end.
@@ -116,6 +136,8 @@ def decode_lines(data: bytes, name: str | Path) -> list[Part]:
         # The newest line stands at its own place, not at that of the one it replaces.
         found.pop(part.path, None)
         found[part.path] = part
+    if whole and not (data.endswith(b"\n") and data.count(b"\n") == len(found)):
+        raise StoreError(f"{name}: its end is missing; upload the session again")
     return list(found.values())
 
 

@@ -20,6 +20,7 @@ from vectra_bot.fsio import files
 from vectra_bot.models import SCHEMA_VERSION, DocType
 from vectra_bot.serde import document_columns
 from vectra_bot.store.parquet.manifest import MANIFEST, Part, add_part, part_folder, read_manifest
+from vectra_bot.store.parquet.pages import FrameDigests, frame_digests
 from vectra_bot.store.parquet.schema import check_version, schema_of, writer_options
 from vectra_bot.store.parquet.sketch import latency_sketches, merged_sketches
 
@@ -91,9 +92,9 @@ class PartWriter:
         self._sketches: list[dict[str, Any]] = []
         files.make_directories(target.parent)
         self._replacing = contextlib.ExitStack()
-        temporary = self._replacing.enter_context(files.replacing(target))
+        self._temporary = self._replacing.enter_context(files.replacing(target))
         try:
-            self._sink = _Sink(temporary)
+            self._sink = _Sink(self._temporary)
             self._replacing.callback(self._sink.close)
             self._writer = pq.ParquetWriter(
                 pa.PythonFile(self._sink, mode="w"),
@@ -137,6 +138,7 @@ class PartWriter:
         try:
             self._writer.close()
             self._sink.close()
+            frame = _frame_of(self._temporary, self._sink.size)
         except BaseException as error:
             self._undo(error)
             raise
@@ -152,6 +154,8 @@ class PartWriter:
             crc32=self._sink.crc32,
             schema_version=SCHEMA_VERSION,
             sketches=_merged(self._sketches),
+            footer_crc32=frame.footer,
+            headers_crc32=frame.headers,
         )
 
     def abandon(self) -> None:
@@ -162,6 +166,17 @@ class PartWriter:
     def _undo(self, error: BaseException) -> None:
         """Leave the replacement as *error* would; raises it, or the StoreError it becomes."""
         self._replacing.__exit__(type(error), error, error.__traceback__)
+
+
+def _frame_of(path: Path, size: int) -> FrameDigests:
+    """Return the checksums of what frames the pages of a file.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is no Parquet file.
+    """
+    with path.open("rb") as file:
+        return frame_digests(lambda place, count: os.pread(file.fileno(), count, place), size)
 
 
 class _Abandoned(Exception):
@@ -300,12 +315,15 @@ def part_of(store: Path, path: Path) -> Part:
                 numbers += [table.column("seq")[0].as_py(), table.column("seq")[-1].as_py()]
                 if doc_type is DocType.PLAYER_ACTION:
                     sketches.append(latency_sketches(table))
+        frame = _frame_of(path, size)
     except (OSError, pa.ArrowException, ValueError, IndexError) as error:
         raise StoreError(
             f"{path} cannot be read: {error}; repair the store with `vectra-bot store recover`"
         ) from error
     first, last = (numbers[0], numbers[-1]) if numbers else (-1, -1)
-    return Part(doc_type, name, rows, first, last, size, sha256, crc32, version, _merged(sketches))
+    return Part(
+        doc_type, name, rows, first, last, size, sha256, crc32, version, _merged(sketches), *frame
+    )
 
 
 def _said_by(file: pq.ParquetFile, path: Path) -> tuple[DocType, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
@@ -13,14 +14,13 @@ import attrs
 
 from vectra_bot.errors import InputError, StoreError, UnknownNameError, UsageError
 from vectra_bot.models import DocType
-from vectra_bot.store.connection import guarded_connection
-from vectra_bot.store.local import LocalSource
 from vectra_bot.store.parquet.panel import COLUMNS, panel_rows
+from vectra_bot.store.query.dataset import ATTEMPTS, StoreDataset, empty_view_text
 from vectra_bot.store.query.queries import PANEL, named_query, values_of
-from vectra_bot.store.query.results import DamagedRows, Result, Stream
+from vectra_bot.store.query.results import Damaged, DamagedRows, Result, Stream
 from vectra_bot.store.query.statements import one_line, read_only
-from vectra_bot.store.remote.address import RemoteStore, parse_store
-from vectra_bot.store.sources import ATTEMPTS, Damaged, Source
+from vectra_bot.store.remote.address import LocalStore, parse_store
+from vectra_bot.store.tree import RemoteTree, Tree
 
 if TYPE_CHECKING:
     import duckdb
@@ -31,6 +31,7 @@ T = TypeVar("T")
 
 _BATCH_ROWS = 1 << 16
 _STREAM_ROWS = 10_000
+_PATTERN = re.compile(r"[*?\[]")
 
 
 class Catalog:
@@ -40,14 +41,23 @@ class Catalog:
     compaction exchanges folders. A query that meets an exchange is run again.
 
     Args:
+        location: the store's path or URL.
         source: where the rows come from.
+        roots: other ways in which SQL may write the location.
         on_damaged: is told once of every damaged file that a query leaves out; without it a
             :class:`DamagedRows` warning is issued.
     """
 
     def __init__(
-        self, source: Source, on_damaged: Callable[[Damaged], object] | None = None
+        self,
+        location: str,
+        source: StoreDataset,
+        on_damaged: Callable[[Damaged], object] | None = None,
+        *,
+        roots: Sequence[str] = (),
     ) -> None:
+        self._location = location
+        self._roots = tuple(dict.fromkeys((location, *roots)))
         self._source = source
         self._on_damaged = on_damaged or _warn
         self._told: set[Damaged] = set()
@@ -56,7 +66,7 @@ class Catalog:
     @property
     def location(self) -> str:
         """The store's path or URL."""
-        return self._source.location
+        return self._location
 
     @property
     def sessions(self) -> tuple[str, ...]:
@@ -65,14 +75,14 @@ class Catalog:
 
     @property
     def damaged(self) -> tuple[Damaged, ...]:
-        """What cannot be read of the whole store; every file is checked for it, once."""
-        self._attempt(tuple(DocType), lambda: None)
+        """What cannot be read of the whole store; every file in a folder is read for it, once."""
+        self._attempt(tuple(DocType), lambda: None, whole=True)
         return self._source.damaged(DocType)
 
     @property
     def connection(self) -> duckdb.DuckDBPyConnection:
         """The DuckDB connection, the views of all kinds prepared; it keeps no SQL from writing."""
-        self._attempt(tuple(DocType), lambda: None)
+        self._attempt(tuple(DocType), lambda: None, whole=True)
         return self._connect()
 
     def sql(
@@ -96,7 +106,7 @@ class Catalog:
             InputError: it is no single reading statement, or DuckDB refuses it.
             StoreError: the store cannot be read.
         """
-        statement = read_only(text, self._source.roots)
+        statement = read_only(text, self._roots)
 
         def rows() -> Result:
             cursor = self._connect().execute(statement.text, params)
@@ -129,18 +139,25 @@ class Catalog:
         """
         import duckdb
 
-        statement = read_only(text, self._source.roots)
-        cursor = self._attempt(
-            statement.doc_types, lambda: self._connect().execute(statement.text, params)
-        )
+        statement = read_only(text, self._roots)
+
+        def run() -> tuple[duckdb.DuckDBPyConnection, list[tuple[Any, ...]]]:
+            cursor = self._connect().execute(statement.text, params)
+            return cursor, cursor.fetchmany(rows)
+
+        cursor, first = self._attempt(statement.doc_types, run)
+        if len(first) == rows:
+            # More may come than is held: what is corrupt must be known before the first row is handed out.
+            cursor, first = self._attempt(statement.doc_types, run, whole=True)
+        ready = [first]
 
         def fetch() -> list[tuple[Any, ...]]:
             try:
-                found: list[tuple[Any, ...]] = cursor.fetchmany(rows)
+                found: list[tuple[Any, ...]] = ready.pop() if ready else cursor.fetchmany(rows)
             except duckdb.Error as error:
-                if self._source.recover(error) or self._source.was_exchanged(statement.doc_types):
+                if self._source.recover(error):
                     raise StoreError(
-                        f"{self.location} was compacted while its rows were read: read them again"
+                        f"{self.location} changed while its rows were read: read them again"
                     ) from error
                 raise self._refused(error) from error
             return found
@@ -179,7 +196,7 @@ class Catalog:
         A compaction between this call and the reading makes it fail: ask for it again then.
         """
         kind = _kind(doc_type)
-        return self._attempt((kind,), lambda: self._connect().table(kind.value))
+        return self._attempt((kind,), lambda: self._connect().table(kind.value), whole=True)
 
     def arrow(self, source: DocType | str, columns: Sequence[str] | None = None) -> pa.Table:
         """Return a kind of documents, or what a SELECT gives, as an Arrow table.
@@ -202,7 +219,9 @@ class Catalog:
         The reader is good until the next query of this catalog. It fails if a compaction removes a file
         that it has not read yet.
         """
-        return self._read(source, columns, lambda relation: relation.to_arrow_reader(rows))
+        return self._read(
+            source, columns, lambda relation: relation.to_arrow_reader(rows), whole=True
+        )
 
     def polars(self, source: DocType | str, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """Return the same as :meth:`arrow` as a polars frame; needs the extra ``vectra-bot[frames]``."""
@@ -222,8 +241,10 @@ class Catalog:
         source: DocType | str,
         columns: Sequence[str] | None,
         take: Callable[[duckdb.DuckDBPyRelation], T],
+        *,
+        whole: bool = False,
     ) -> T:
-        statement = read_only(_select(source), self._source.roots)
+        statement = read_only(_select(source), self._roots)
 
         def taken() -> T:
             relation: Any = self._connect().sql(statement.text)
@@ -234,23 +255,33 @@ class Catalog:
                 relation = relation.project(", ".join(quoted))
             return take(relation)
 
-        return self._attempt(statement.doc_types, taken)
+        return self._attempt(statement.doc_types, taken, whole=whole)
 
-    def _attempt(self, doc_types: Iterable[DocType], action: Callable[[], T]) -> T:
-        """Do something with the views of *doc_types*; again, if the store changed under it."""
+    def _attempt(
+        self, doc_types: Iterable[DocType], action: Callable[[], T], *, whole: bool = False
+    ) -> T:
+        """Do something with the views of *doc_types*; again, if the store changed under it.
+
+        Args:
+            doc_types: the kinds whose views are needed.
+            action: what is done.
+            whole: rows are read after *action* has returned, when it cannot be done again: what is corrupt
+                is looked for before.
+        """
         import duckdb
 
         kinds = tuple(doc_types)
         connection = self._connect()
-        for attempt in range(1, ATTEMPTS + 1):
+        for _ in range(ATTEMPTS):
             try:
                 self._source.prepare(connection, kinds)
+                if whole and self._source.verify(kinds):
+                    continue
                 self._tell(kinds)
                 result = action()
             except duckdb.Error as error:
-                # A file that is exchanged while DuckDB reads it gives errors of any kind.
-                changed = self._source.recover(error) or self._source.was_exchanged(kinds)
-                if attempt < ATTEMPTS and changed:
+                # A file that is exchanged while it is read gives errors of any kind.
+                if self._source.recover(error):
                     continue
                 raise self._refused(error) from error
             if not self._source.was_exchanged(kinds):
@@ -284,7 +315,7 @@ class Catalog:
 
     def _connect(self) -> duckdb.DuckDBPyConnection:
         if self._opened is None:
-            self._opened = guarded_connection(self._source.readable)
+            self._opened = _guarded_connection()
         return self._opened
 
     def close(self) -> None:
@@ -292,7 +323,6 @@ class Catalog:
         if self._opened is not None:
             self._opened.close()
             self._opened = None
-        self._source.close()
 
     def __enter__(self) -> Self:
         return self
@@ -321,16 +351,45 @@ def open_store(
         StoreError: it cannot be read.
     """
     store = parse_store(path)
-    if isinstance(store, RemoteStore):
-        from vectra_bot.store.remote_source import open_remote
+    if isinstance(store, LocalStore):
+        tree, location = Tree(store.path), str(store.path)
+        if not store.path.is_dir():
+            raise InputError(
+                f"no store at {location}: run a session first, or give another --store"
+            )
+        advice = "it has no doc_type= folder; give another --store"
+        # SQL that was written for plain DuckDB may have the path's own pattern characters escaped.
+        roots = [_PATTERN.sub(r"[\g<0>]", location), str(path).rstrip("/")]
+    else:
+        tree, location = RemoteTree(store), store.url
+        advice = "it has no doc_type= folder; record a session with this --store, or give another"
+        roots = [f"{store.service}://{store.root}", str(path).rstrip("/")]
+    if not any(name.startswith("doc_type=") for name in tree.names("", directories=True)):
+        raise InputError(f"no store at {location}: {advice}")
+    return Catalog(location, StoreDataset(tree), on_damaged, roots=roots)
 
-        return Catalog(open_remote(store.url), on_damaged)
-    root = store.path
-    if not root.is_dir():
-        raise InputError(f"no store at {root}: run a session first, or give another --store")
-    if not any(root.glob("doc_type=*")):
-        raise InputError(f"no store at {root}: it has no doc_type= folder; give another --store")
-    return Catalog(LocalSource(root, str(path)), on_damaged)
+
+def _guarded_connection() -> duckdb.DuckDBPyConnection:
+    """Return a connection with an empty view for each kind of document.
+
+    SQL on it reads no file, downloads and loads nothing, sees no variable of Python's, and cannot change
+    that.
+    """
+    import duckdb
+
+    connection = duckdb.connect()
+    for doc_type in DocType:
+        connection.execute(f'CREATE VIEW "{doc_type.value}" AS {empty_view_text(doc_type)}')
+    for setting in (
+        "autoinstall_known_extensions = false",
+        "autoload_known_extensions = false",
+        "python_enable_replacements = false",
+        "TimeZone = 'UTC'",
+        "enable_external_access = false",
+        "lock_configuration = true",
+    ):
+        connection.execute(f"SET {setting}")
+    return connection
 
 
 def _kind(doc_type: DocType | str) -> DocType:

@@ -7,7 +7,35 @@ from typing import Any
 
 import attrs
 
-from vectra_bot.store.sources import Damaged
+from vectra_bot.models import DocType
+
+
+@attrs.frozen
+class Damaged:
+    """Rows that a query does not see.
+
+    Attributes:
+        path: the file, or the folder whose list is damaged, relative to the store.
+        first_seq, last_seq: range of the rows, -1 if unknown.
+        rows: how many, -1 if unknown.
+        reason: what is wrong.
+    """
+
+    doc_type: DocType
+    session_id: str
+    path: str
+    reason: str
+    first_seq: int = -1
+    last_seq: int = -1
+    rows: int = -1
+
+    def __str__(self) -> str:
+        held = "how many rows it holds is unknown"
+        if self.rows >= 0:
+            held = f"{self.rows} rows"
+        if self.first_seq >= 0:
+            held += f", seq {self.first_seq} to {self.last_seq}"
+        return f"{self.path}: {self.reason} ({held})"
 
 
 class DamagedRows(UserWarning):

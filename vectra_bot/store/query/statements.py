@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
 from typing import Final
 
 import attrs
@@ -34,8 +33,10 @@ _ACTS = _WRITES | {
 _INDIRECT = re.compile(r"\b(query|query_table|json_execute_serialized_sql)\b", re.IGNORECASE)
 _KINDS = re.compile(rf"\b({'|'.join(kind.value for kind in DocType)})\b", re.IGNORECASE)
 _FILES = re.compile(
-    rf"/doc_type=({'|'.join(kind.value for kind in DocType)})/(\*\*|\*)/\*\.parquet"
+    rf"/doc_type=({'|'.join(kind.value for kind in DocType)})/"
+    r"(?:\*\*|\*|session_id=([^/*?\[\]]+))/\*\.parquet"
 )
+_READERS = ("read_parquet", "parquet_scan")
 
 
 @attrs.frozen
@@ -114,28 +115,42 @@ def _refuse_writing(kind: str, tokens: Sequence[_Token]) -> None:
 def _with_views(text: str, tokens: Sequence[_Token], roots: list[str]) -> str:
     """Return *text* with views in place of file names, and the store's path in place of the schema's."""
     data, done, pieces = text.encode(), 0, []
-    for before, token in pairwise((_Token("start", 0, ""), *tokens)):
+    for number, token in enumerate(tokens):
         if token.kind != "string_const" or not token.text.startswith("'"):
             continue
         literal = token.text[1:-1].replace("''", "'")
-        new = None
-        if before.text.lower() in ("from", "join"):
-            new = _view_of(literal, (SEED_PATH, *roots))
+        first, last = _place_of_files(tokens, number)
+        new = _view_of(literal, (SEED_PATH, *roots)) if first is not None else None
         if new is None and SEED_PATH in literal:
-            new = sql_text(literal.replace(SEED_PATH, roots[0]))
-        if new is not None:
-            pieces += [data[done : token.start], new.encode()]
-            done = token.end
+            first, last, new = token, token, sql_text(literal.replace(SEED_PATH, roots[0]))
+        if new is not None and first is not None:
+            pieces += [data[done : first.start], new.encode()]
+            done = last.end
     return b"".join([*pieces, data[done:]]).decode()
 
 
+def _place_of_files(tokens: Sequence[_Token], number: int) -> tuple[_Token | None, _Token]:
+    """Return the first and the last token of a table that the text *number* names; None if it names none."""
+    token = tokens[number]
+    before = [found.text.lower() for found in tokens[max(0, number - 3) : number]]
+    after = tokens[number + 1] if number + 1 < len(tokens) else None
+    if before[-1:] in (["from"], ["join"]):
+        return token, token
+    called = len(before) == 3 and before[0] in ("from", "join") and before[1] in _READERS
+    if called and before[2] == "(" and after is not None and after.text == ")":
+        return tokens[number - 2], after
+    return None, token
+
+
 def _view_of(literal: str, roots: Iterable[str]) -> str | None:
-    """Return the view of the kind of document whose files *literal* names, if it names all of them."""
+    """Return the view of the kind of document whose files *literal* names: all of them, or a session's."""
     for root in roots:
         if literal.startswith(root):
             match = _FILES.fullmatch(literal[len(root) :])
-            if match is not None:
+            if match is not None and match[2] is None:
                 return f'"{match[1]}"'
+            if match is not None:
+                return f'(FROM "{match[1]}" WHERE session_id = {sql_text(match[2])})'
     return None
 
 

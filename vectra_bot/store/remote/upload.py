@@ -279,9 +279,7 @@ def read_remote_manifest(objects: Objects, folder: str) -> list[Part]:
         return []
     where = f"{objects.store.url}: {name}"
     with contextlib.suppress(StoreError):
-        parts = decode_lines(data, where)
-        if data.endswith(b"\n") and data.count(b"\n") == len(parts):
-            return parts
+        return decode_lines(data, where, whole=True)
     raise DamagedManifestError(
         f"{where} is damaged: `vectra-bot store recover --store {quoted(objects.store)}` on the machine "
         "that recorded the session writes it again"

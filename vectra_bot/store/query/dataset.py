@@ -1,0 +1,601 @@
+"""The rows of a store as tables of DuckDB: manifest -> one dataset of Parquet files per kind of document.
+
+What a query sees is settled when it begins: the manifests are read again where they changed, and every file
+that they list must be there in its size. Each file carries what is true of all its rows (session, range of
+``seq``), so that a scan opens those alone that its conditions leave over, and reads of them the columns that
+it needs. Pages are compared with their checksums as they are read.
+
+A scan first checks what the page checksums do not cover (:mod:`vectra_bot.store.parquet.pages`); a small file
+is checked and read as a whole. What is corrupt is left out and named, and the query runs again on the rest.
+
+Compaction exchanges folders under a query. A folder's manifest is of one moment; a file that went away since
+makes the scan fail, one that another took the place of shows by its state afterwards: the query runs again.
+Where that goes on, large files are read into memory as well.
+
+Arrow's own threads never call Python: they would wait for its lock, which DuckDB holds while it waits for
+them. So all checks are done before the scan begins, in the thread that asks for it.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+
+from vectra_bot.errors import StoreError
+from vectra_bot.models import DocType
+from vectra_bot.store.parquet.manifest import MANIFEST, Part, decode_lines
+from vectra_bot.store.parquet.pages import frame_digests
+from vectra_bot.store.parquet.schema import check_version, schema_of, sql_columns
+from vectra_bot.store.parquet.sketch import LATENCY_COLUMNS, latency_sketches
+from vectra_bot.store.query.arrow_scan import counted_rows, guarded_fragment, scanned_dataset
+from vectra_bot.store.query.results import Damaged
+from vectra_bot.store.query.statements import one_line
+from vectra_bot.store.query.unlisted import Contents, cast_fault, contents_of, plain_schema
+from vectra_bot.store.tree import FileState, Tree
+
+if TYPE_CHECKING:
+    import duckdb
+
+ATTEMPTS: Final = 10
+"""How often something is looked at again because it was exchanged meanwhile."""
+
+SMALL: Final = 256 << 10
+"""Files up to this size in bytes are read as a whole: that is quicker than a look at each of their pages."""
+
+_SUFFIX: Final = ".parquet"
+_SESSION: Final = "session_id="
+_AT_ONCE: Final = 16
+_CHUNK: Final = 1 << 20
+# How often a query is tried with large files read where they are, and how many bytes of files a query may
+# hold in memory: compactions may come faster than a query over thousands of files ends.
+_PATIENCE: Final = 2
+_ROOM: Final = 512 << 20
+
+
+class CorruptFileError(Exception):
+    """A file is not what its manifest says."""
+
+
+class _LeftOutError(Exception):
+    """Files were found corrupt: the query is to run again without them."""
+
+
+@attrs.frozen
+class StoreFile:
+    """A Parquet file that a query may read.
+
+    Attributes:
+        path: the file, relative to the store.
+        session_id: of its folder, empty if the folder names none.
+        part: what the manifest says of it, None if no manifest lists it.
+        contents: what was found in it then.
+    """
+
+    path: str
+    session_id: str
+    state: FileState
+    part: Part | None = None
+    contents: Contents | None = None
+
+    @property
+    def rows(self) -> int:
+        """How many rows it holds."""
+        found = self.part or self.contents
+        return found.rows if found is not None else -1
+
+    @property
+    def seq_range(self) -> tuple[int, int]:
+        """The numbers of its first and last row, -1 if unknown."""
+        found = self.part or self.contents
+        return (found.first_seq, found.last_seq) if found is not None else (-1, -1)
+
+    @property
+    def odd(self) -> tuple[tuple[str, str], ...]:
+        """Columns that are not as the present schema has them."""
+        return () if self.contents is None else self.contents.odd
+
+    def damaged(self, doc_type: DocType, reason: str) -> Damaged:
+        """Return what a query says that leaves the file out."""
+        return Damaged(doc_type, self.session_id, self.path, reason, *self.seq_range, self.rows)
+
+
+@attrs.define
+class _Kind:
+    """What a query sees of one kind of document."""
+
+    files: list[StoreFile] = attrs.field(factory=list)
+    damaged: list[Damaged] = attrs.field(factory=list)
+
+
+class StoreDataset:
+    """The files of a store, made into one table per kind of document; one thread at a time may use it."""
+
+    def __init__(self, tree: Tree) -> None:
+        self._tree = tree
+        self._kinds: dict[DocType, _Kind] = {}
+        self._registered: dict[DocType, list[str]] = {}
+        self._manifests: dict[str, tuple[FileState, list[Part]]] = {}
+        self._contents: dict[tuple[str, FileState], Contents] = {}
+        self._corrupt: dict[tuple[str, FileState], str] = {}
+        self._framed: set[tuple[str, FileState]] = set()
+        self._whole: set[tuple[str, FileState]] = set()
+        # Of the query under way: files that Arrow opens by name, room for others, what kept it from its end.
+        self._opened: dict[DocType, dict[str, StoreFile]] = {}
+        self._room = _ROOM
+        self._again = False
+        self._failure: StoreError | None = None
+        self._failures = 0
+
+    # ------------------------------------------------------------------------------ the catalog's side
+
+    def prepare(self, connection: duckdb.DuckDBPyConnection, doc_types: Iterable[DocType]) -> None:
+        """Make the views of *doc_types* show the store as it is now.
+
+        Raises:
+            StoreError: a file's schema is newer than this program's, or the store cannot be read.
+        """
+        self._room, self._again = _ROOM, False
+        for doc_type in doc_types:
+            found = self._settled(doc_type)
+            self._opened[doc_type] = {}
+            if self._kinds.get(doc_type) != found or doc_type not in self._registered:
+                self._kinds[doc_type] = found
+                self._register(connection, doc_type, found.files)
+
+    def damaged(self, doc_types: Iterable[DocType]) -> tuple[Damaged, ...]:
+        """Return what the views of *doc_types* leave out, as far as it is known."""
+        kinds = [self._kinds[doc_type] for doc_type in doc_types if doc_type in self._kinds]
+        return tuple(damaged for kind in kinds for damaged in kind.damaged)
+
+    def verify(self, doc_types: Iterable[DocType]) -> bool:
+        """Read every byte of the files of *doc_types* on a disk; return whether some are corrupt.
+
+        Each file is read once. Objects are not: they would be fetched for it.
+        """
+        if self._tree.is_remote:
+            return False
+        files = [file for doc_type in doc_types for file in self._kinds[doc_type].files]
+        return self._look_through(file for file in files if self._key(file) not in self._whole)
+
+    def recover(self, error: Exception) -> bool:
+        """Return whether the query that failed is worth another try after :meth:`prepare`.
+
+        Raises:
+            StoreError: it failed because the store could not be read.
+        """
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            raise failure
+        if self._again:
+            return True
+        if self._went_away():
+            self._failures += 1
+            return True
+        opened = [file for files in self._opened.values() for file in files.values()]
+        return self._look_through(opened)
+
+    def was_exchanged(self, doc_types: Iterable[DocType]) -> bool:
+        """Return whether a file took the place of another since *doc_types* were prepared.
+
+        A file that is gone is no harm: what was read of it was the old one.
+        """
+        files = [file for kind in doc_types for file in self._opened.get(kind, {}).values()]
+        changed = not self._tree.is_remote and any(
+            (now := self._tree.state(file.path)) is not None and now != file.state for file in files
+        )
+        self._failures = self._failures + 1 if changed else 0
+        return changed
+
+    def sessions(self) -> tuple[str, ...]:
+        """Return the ids of all sessions that have a folder, sorted.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        tops = [f"doc_type={kind.value}" for kind in DocType]
+        with ThreadPoolExecutor(_AT_ONCE, "sessions") as pool:
+            found = {name for names in pool.map(self._folders, tops) for name in names}
+        names = {name.removeprefix(_SESSION) for name in found if name.startswith(_SESSION)}
+        return tuple(sorted(names))
+
+    def sketches(self) -> list[Mapping[str, Any]]:
+        """Return the sketches of our actions' latencies; files without one are read for it.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        doc_type = DocType.PLAYER_ACTION
+        for _ in range(ATTEMPTS):
+            files = self._settled(doc_type).files
+            found = [f.part.sketches for f in files if f.part is not None and f.part.sketches]
+            bare = [f for f in files if f.rows and (f.part is None or not f.part.sketches)]
+            try:
+                return [*found, *self._sketched(doc_type, bare)]
+            except (_LeftOutError, OSError) as error:
+                self.recover(error)
+        raise StoreError(f"{self._tree.base} changed during every one of {ATTEMPTS} attempts")
+
+    def _sketched(self, doc_type: DocType, files: list[StoreFile]) -> Iterator[Mapping[str, Any]]:
+        import duckdb
+
+        if not files:
+            return
+        columns = ", ".join(("action_type", *LATENCY_COLUMNS))
+        with duckdb.connect() as connection:
+            text = self._view_text(connection, doc_type, files)
+            rows = connection.sql(f"SELECT {columns} FROM ({text})")  # noqa: S608 - our own names
+            yield latency_sketches(rows.to_arrow_table())
+
+    # ------------------------------------------------------------------------------ what is there
+
+    def _folders(self, folder: str) -> list[str]:
+        return self._tree.names(folder, directories=True)
+
+    def _settled(self, doc_type: DocType) -> _Kind:
+        """Return what is there of *doc_type* now."""
+        top = f"doc_type={doc_type.value}"
+        self._tree.look_again(top)
+        found = _Kind()
+        names = self._folders(top)
+        wanted = [name for name in names if name.startswith(_SESSION)]
+
+        def look(name: str) -> _Kind:
+            return self._session(doc_type, f"{top}/{name}")
+
+        for kind in self._each(look, wanted):
+            found.files += kind.files
+            found.damaged += kind.damaged
+        if not self._tree.is_remote:
+            others = [f"{top}/{name}" for name in names if not name.startswith(_SESSION)]
+            for path in [path for folder in others for path in self._below(folder)]:
+                self._add_unlisted(found, doc_type, path, "", [])
+            for name, state in sorted(self._tree.files(top).items()):
+                if name.endswith(_SUFFIX):
+                    self._add_unlisted(found, doc_type, (f"{top}/{name}", state), "", [])
+        return found
+
+    def _each(self, look: Callable[[Any], Any], items: list[Any]) -> Iterable[Any]:
+        """Look at each of *items*; at several at once, where a server answers."""
+        if not self._tree.is_remote:
+            return map(look, items)
+        with ThreadPoolExecutor(_AT_ONCE, "store") as pool:
+            return list(pool.map(look, items))
+
+    def _below(self, folder: str) -> Iterator[tuple[str, FileState]]:
+        """Yield the Parquet files in a folder that is no session's, at any depth."""
+        for name, state in sorted(self._tree.files(folder).items()):
+            if name.endswith(_SUFFIX):
+                yield f"{folder}/{name}", state
+        for name in self._folders(folder):
+            yield from self._below(f"{folder}/{name}")
+
+    def _session(self, doc_type: DocType, folder: str) -> _Kind:
+        """Return what a session's folder holds, all of it seen at one moment."""
+        before: _Kind | None = None
+        for _ in range(ATTEMPTS):
+            identity = self._tree.identity(folder)
+            if identity is None:
+                return _Kind()  # dropped
+            try:
+                kind = self._folder(doc_type, folder)
+            except FileNotFoundError:
+                kind = None
+            if kind is not None and self._tree.identity(folder) == identity:
+                # An object that is missing may have been replaced since the objects were listed.
+                if not self._tree.is_remote or not kind.damaged or kind == before:
+                    return kind
+                before = kind
+            self._tree.look_again(folder)
+        raise StoreError(
+            f"{self._tree.full(folder)} is exchanged again and again: wait for the compaction to end"
+        )
+
+    def _folder(self, doc_type: DocType, folder: str) -> _Kind:
+        found = _Kind()
+        session_id = folder.rpartition(_SESSION)[2]
+        # Names first: a part that appears meanwhile then stands in the list, if it stands anywhere.
+        there = self._tree.files(folder)
+        listed: list[Part] = []
+        try:
+            listed = self._manifest(folder, there)
+        except StoreError as error:
+            reason = "its list is damaged"
+            if not self._tree.is_remote:
+                reason = f"its list {MANIFEST} is damaged: files were read as a whole instead"
+            found.damaged.append(Damaged(doc_type, session_id, folder, f"{reason} ({error})"))
+        copied = next(
+            (part for part in listed if (part.doc_type, part.folder) != (doc_type, folder)), None
+        )
+        if copied is not None:
+            reason = f"it was copied or renamed: its manifest is that of {copied.folder}"
+            rows = sum(part.rows for part in listed)
+            found.damaged.append(Damaged(doc_type, session_id, folder, reason, rows=rows))
+            return found
+        for part in listed:
+            check_version(part.schema_version, part.path)
+            self._add_listed(found, part, session_id, there.get(part.name))
+        if not self._tree.is_remote:
+            self._add_others(found, doc_type, folder, there, listed)
+        return found
+
+    def _manifest(self, folder: str, there: Mapping[str, FileState]) -> list[Part]:
+        """Return the manifest's parts, decoded once while the file is the same."""
+        state = there.get(MANIFEST)
+        if state is None:
+            return []
+        path = f"{folder}/{MANIFEST}"
+        known = self._manifests.get(path)
+        if known is not None and known[0] == state:
+            return known[1]
+        data, name = self._tree.read(path), self._tree.full(path)
+        parts = decode_lines(data, name, whole=self._tree.is_remote)
+        if len(data) == state.size:  # else a line was added since the names were read
+            self._manifests[path] = state, parts
+        return parts
+
+    def _add_listed(
+        self, found: _Kind, part: Part, session_id: str, state: FileState | None
+    ) -> None:
+        """Add a file that the manifest lists, or what is wrong with it."""
+        state = state or self._tree.state(part.path)
+        file = StoreFile(part.path, session_id, state or FileState(-1), part)
+        if state is None:
+            what = "object" if self._tree.is_remote else "file"
+            found.damaged.append(file.damaged(part.doc_type, f"the {what} is missing"))
+        elif state.size != part.bytes:
+            what = "object" if self._tree.is_remote else "file"
+            reason = f"the {what} has {state.size} bytes instead of {part.bytes}"
+            found.damaged.append(file.damaged(part.doc_type, reason))
+        elif reason := self._corrupt.get(self._key(file), ""):
+            found.damaged.append(file.damaged(part.doc_type, reason))
+        else:
+            found.files.append(file)
+
+    def _add_others(
+        self,
+        found: _Kind,
+        doc_type: DocType,
+        folder: str,
+        there: Mapping[str, FileState],
+        listed: list[Part],
+    ) -> None:
+        """Add files without a line in the list; rows that stand in another file are not added again."""
+        known = {part.name for part in listed}
+        paths = [
+            (f"{folder}/{name}", state)
+            for name, state in sorted(there.items())
+            if name.endswith(_SUFFIX) and name not in known
+        ]
+        taken = [(part.first_seq, part.last_seq) for part in listed if part.rows]
+        # The largest first: what was merged into it is a leftover of a compaction.
+        paths.sort(key=lambda pair: (-self._read(doc_type, *pair).rows, pair[0]))
+        for pair in paths:
+            self._add_unlisted(found, doc_type, pair, folder.rpartition(_SESSION)[2], taken)
+
+    def _add_unlisted(
+        self,
+        found: _Kind,
+        doc_type: DocType,
+        pair: tuple[str, FileState],
+        session_id: str,
+        taken: list[tuple[int, int]],
+    ) -> None:
+        path, state = pair
+        contents = self._read(doc_type, path, state)
+        file = StoreFile(path, session_id, state, None, contents)
+        fault, (first, last) = contents.fault, file.seq_range
+        if fault is None and any(first <= high and low <= last for low, high in taken):
+            fault = "rows of its range stand in another file"
+        if fault is not None:
+            found.damaged.append(file.damaged(doc_type, fault))
+            return
+        if session_id and contents.rows and first >= 0:
+            taken.append((first, last))
+        found.files.append(file)
+
+    def _read(self, doc_type: DocType, path: str, state: FileState) -> Contents:
+        """Return what is in a file that no manifest describes, read once while it is the same."""
+        key = path, state
+        if key not in self._contents:
+            contents = contents_of(self._tree, path, doc_type)
+            if contents.fault is None and contents.rows and contents.odd:
+                file = StoreFile(path, "", state, None, contents)
+                made = self._dataset(doc_type, [file], contents.schema)
+                contents = attrs.evolve(contents, fault=cast_fault(made, contents.odd))
+            self._contents[key] = contents
+        return self._contents[key]
+
+    @staticmethod
+    def _key(file: StoreFile) -> tuple[str, FileState]:
+        return file.path, file.state
+
+    # ------------------------------------------------------------------------------ views
+
+    def _register(
+        self, connection: duckdb.DuckDBPyConnection, doc_type: DocType, files: list[StoreFile]
+    ) -> None:
+        """Make the view of *doc_type* show the rows of *files*."""
+        for name in self._registered.pop(doc_type, ()):
+            connection.unregister(name)
+        filled = [file for file in files if file.rows]
+        name = doc_type.value
+        if filled and not any(file.odd for file in filled):
+            connection.execute(f'DROP VIEW IF EXISTS "{name}"')
+            connection.register(name, self._dataset(doc_type, filled, None))
+            self._registered[doc_type] = [name]
+            return
+        text = self._view_text(connection, doc_type, filled)
+        connection.execute(f'CREATE OR REPLACE VIEW "{name}" AS {text}')
+        self._registered.setdefault(doc_type, [])
+
+    def _view_text(
+        self, connection: duckdb.DuckDBPyConnection, doc_type: DocType, files: list[StoreFile]
+    ) -> str:
+        """Return SQL over *files*, a dataset for each form of columns that they have."""
+        if not files:
+            return empty_view_text(doc_type)
+        branches = []
+        ordered = sorted(files, key=lambda file: (file.odd, file.path))
+        for number, (odd, group) in enumerate(groupby(ordered, key=lambda file: file.odd)):
+            alike, made = list(group), dict(odd)
+            name = f"{doc_type.value}.{number}"
+            schema = alike[0].contents.schema if odd and alike[0].contents is not None else None
+            connection.register(name, self._dataset(doc_type, alike, schema))
+            self._registered.setdefault(doc_type, []).append(name)
+            columns = ", ".join(
+                f'{made[column]} AS "{column}"' if column in made else f'"{column}"'
+                for column, _ in sql_columns(doc_type)
+            )
+            branches.append(f'SELECT {columns} FROM "{name}"')  # noqa: S608 - our own names
+        return " UNION ALL ".join(branches)
+
+    def _dataset(self, doc_type: DocType, files: list[StoreFile], schema: Any) -> Any:
+        """Return a dataset of *files* in *schema*, the present one if None."""
+        plain = schema if schema is not None else plain_schema(schema_of(doc_type))
+        known = {file.path: file for file in files}
+        names = [
+            guarded_fragment(file.path, self._tree.filesystem, file.session_id, file.seq_range)
+            for file in files
+        ]
+
+        def scan(options: dict[str, Any], needed: Callable[[], list[str]]) -> Any:
+            is_count = options.get("filter") is None and options.get("columns") == ["session_id"]
+            if is_count and all(file.session_id and not file.odd for file in files):
+                return counted_rows([(file.session_id, file.rows) for file in files])
+            return self._fragments(doc_type, [known[path] for path in needed()])
+
+        return scanned_dataset(names, plain, self._tree.filesystem, scan)
+
+    # ------------------------------------------------------------------------------ files
+
+    def _fragments(self, doc_type: DocType, files: list[StoreFile]) -> list[Any]:
+        """Return what Arrow scans of *files*, after what its checks do not cover was checked."""
+        opened = self._opened.setdefault(doc_type, {})
+        held = self._failures >= _PATIENCE
+
+        def look(file: StoreFile) -> Any:
+            try:
+                return self._fragment(file, opened, held=held)
+            except CorruptFileError as error:
+                self._corrupt[self._key(file)] = str(error)
+                return None
+
+        try:
+            found = list(self._each(look, files))
+        except FileNotFoundError:
+            self._again = True
+            self._failures += 1
+            raise
+        except StoreError as error:
+            self._failure = error
+            raise
+        if None in found:
+            self._again = True
+            raise _LeftOutError(f"{found.count(None)} files of {doc_type.value} are corrupt")
+        return found
+
+    def _fragment(self, file: StoreFile, opened: dict[str, StoreFile], *, held: bool) -> Any:
+        size = file.state.size
+        fits = file.part is not None and size <= self._room
+        if fits and (size <= SMALL or held):
+            self._room -= size
+            data = self._read_whole(file)
+            return guarded_fragment(data, None, file.session_id, file.seq_range)
+        if self._key(file) not in self._framed | self._whole:
+            self._check_frame(file)
+            self._framed.add(self._key(file))
+        opened[file.path] = file
+        path = self._tree.full(file.path)
+        return guarded_fragment(path, self._tree.filesystem, file.session_id, file.seq_range)
+
+    def _read_whole(self, file: StoreFile) -> Any:
+        """Return the bytes of a listed file, checked, in Arrow's own memory."""
+        with self._tree.open(file.path) as stream, self._tree.asking(file.path):
+            data = stream.read_buffer()
+        _compare(file, data.size, zlib.crc32(data))
+        return data
+
+    def _check_frame(self, file: StoreFile) -> None:
+        """Check what frames the pages of a listed file; all of it, if there is no checksum of that."""
+        part = file.part
+        if part is None:
+            return  # every page was read
+        if part.footer_crc32 is None:
+            self._check_whole(file)
+            return
+        with self._tree.open(file.path) as stream, self._tree.asking(file.path):
+            try:
+                found = frame_digests(
+                    lambda place, count: bytes(stream.read_at(count, place)), file.state.size
+                )
+            except ValueError as error:
+                raise CorruptFileError(f"it is no whole Parquet file: {error}") from error
+        if found.footer != part.footer_crc32:
+            raise CorruptFileError("its footer is not the one that was written (CRC32)")
+        if found.headers != part.headers_crc32:
+            raise CorruptFileError(
+                "the headers of its pages are not those that were written (CRC32)"
+            )
+
+    def _check_whole(self, file: StoreFile) -> None:
+        """Compare every byte of a listed file with its manifest."""
+        size = crc = 0
+        with self._tree.open(file.path) as stream, self._tree.asking(file.path):
+            while data := stream.read(_CHUNK):
+                size, crc = size + len(data), zlib.crc32(data, crc)
+        _compare(file, size, crc)
+        self._whole.add(self._key(file))
+
+    def _look_through(self, files: Iterable[StoreFile]) -> bool:
+        """Read all of *files*, remember which are corrupt, and return whether any is, or is not there."""
+
+        def is_bad(file: StoreFile) -> bool:
+            try:
+                if file.part is not None:
+                    self._check_whole(file)
+                    return False
+                contents = self._contents.pop(self._key(file))
+                again = contents_of(self._tree, file.path, _doc_type_of(file.path))
+                self._contents[self._key(file)] = again
+                return again.fault != contents.fault
+            except FileNotFoundError:
+                return True
+            except OSError as error:
+                reason = f"the file cannot be read: {error.strerror or one_line(error)}"
+                self._corrupt[self._key(file)] = reason
+            except CorruptFileError as error:
+                self._corrupt[self._key(file)] = str(error)
+            return True
+
+        return any(list(self._each(is_bad, list(files))))
+
+    def _went_away(self) -> bool:
+        """Return whether a file that was opened is not there any more, or another in its place."""
+        files = [file for opened in self._opened.values() for file in opened.values()]
+        if self._tree.is_remote:
+            states = self._each(self._tree.state, [file.path for file in files])
+            return any(state is None for state in states)
+        return any(self._tree.state(file.path) != file.state for file in files)
+
+
+def _compare(file: StoreFile, size: int, crc32: int) -> None:
+    part = file.part
+    if part is not None and size != part.bytes:
+        raise CorruptFileError(f"it has {size} bytes instead of {part.bytes}")
+    if part is not None and crc32 != part.crc32:
+        raise CorruptFileError("its bytes are not those that were written (CRC32)")
+
+
+def _doc_type_of(path: str) -> DocType:
+    return DocType(path.partition("/")[0].removeprefix("doc_type="))
+
+
+def empty_view_text(doc_type: DocType) -> str:
+    """Return SQL for a table without rows that has the columns of *doc_type*."""
+    columns = ", ".join(f'NULL::{kind} AS "{name}"' for name, kind in sql_columns(doc_type))
+    return f"SELECT {columns} WHERE false"

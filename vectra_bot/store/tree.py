@@ -1,0 +1,251 @@
+"""The files of a store by their names, on a disk or in an object store alike."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from vectra_bot.errors import InputError, StoreError
+from vectra_bot.store.remote.address import LocalStore, RemoteStore, parse_store
+from vectra_bot.store.remote.objects import Objects, Stat, without_secrets
+
+if TYPE_CHECKING:
+    import pyarrow.fs as pafs
+    import pyarrow.parquet as pq
+
+
+@attrs.frozen
+class FileState:
+    """What tells one content of a file from another: while it is the same, so are the bytes.
+
+    Attributes:
+        size: in bytes.
+        mark: inode and times on a disk; when an object was written.
+    """
+
+    size: int
+    mark: tuple[int, ...] = ()
+
+
+def open_tree(store: str | Path) -> tuple[Tree, Path | None]:
+    """Return the files of a store, and its folder if it is on a disk.
+
+    Raises:
+        InputError: there is no store.
+    """
+    found = parse_store(store)
+    if not isinstance(found, LocalStore):
+        return RemoteTree(found), None
+    if not found.path.is_dir():
+        raise InputError(f"no store at {found.path}: give another --store")
+    return Tree(found.path), found.path
+
+
+class Tree:
+    """The files of a store on a disk; names are relative to it, with ``/`` between folders."""
+
+    is_remote = False
+
+    def __init__(self, base: str | Path) -> None:
+        self.base = str(base).rstrip("/")
+
+    @property
+    def filesystem(self) -> pafs.FileSystem:
+        """What pyarrow opens files by."""
+        import pyarrow.fs as pafs
+
+        return pafs.LocalFileSystem()
+
+    def names(self, folder: str, *, directories: bool = False) -> list[str]:
+        """Return the names in *folder*, sorted; none if there is no such folder."""
+        with self._entries(folder) as entries:
+            return sorted(entry.name for entry in entries if entry.is_dir() is directories)
+
+    def files(self, folder: str) -> dict[str, FileState]:
+        """Return the files in *folder* by name."""
+        found = {}
+        with self._entries(folder) as entries:
+            for entry in entries:
+                with contextlib.suppress(FileNotFoundError):
+                    status = entry.stat()
+                    if stat.S_ISREG(status.st_mode):
+                        found[entry.name] = _state_of(status)
+        return found
+
+    @contextlib.contextmanager
+    def _entries(self, folder: str) -> Iterator[Iterator[os.DirEntry[str]]]:
+        path = self.full(folder)
+        try:
+            with os.scandir(path) as entries:
+                yield entries
+        except (FileNotFoundError, NotADirectoryError):
+            yield iter(())
+        except OSError as error:
+            raise StoreError(
+                f"cannot read {path}: {error.strerror or error}; check its permissions and the disk"
+            ) from error
+
+    def state(self, path: str) -> FileState | None:
+        """Return the state of a file, None if it is not there."""
+        try:
+            return _state_of(Path(self.full(path)).stat())
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def identity(self, folder: str) -> tuple[int, ...] | None:
+        """Return what is another where another folder took its place, None if there is none."""
+        try:
+            status = Path(self.full(folder)).stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        return status.st_dev, status.st_ino
+
+    def times(self, path: str) -> tuple[int, int] | None:
+        """Return the range of ``ts_ns`` that the footer of a Parquet file names, None if it names none.
+
+        Raises:
+            OSError: it is no whole Parquet file.
+        """
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        try:
+            with self.open(path) as file:
+                return range_of(pq.ParquetFile(file).metadata, "ts_ns")
+        except pa.ArrowException as error:
+            raise OSError(f"{path} is no Parquet file: {error}") from error
+
+    def read(self, path: str) -> bytes:
+        """Return the bytes of a file."""
+        return Path(self.full(path)).read_bytes()
+
+    def open(self, path: str) -> Any:
+        """Return a file to read from, as pyarrow has it."""
+        with self.asking(path):
+            return self.filesystem.open_input_file(self.full(path))
+
+    @contextlib.contextmanager
+    def asking(self, path: str) -> Iterator[None]:
+        """Be around what reads a file: it tells a file that cannot be read from one that nobody hands out."""
+        yield
+
+    def look_again(self, folder: str | None = None) -> None:
+        """Forget what was seen of names in *folder*, or anywhere: somebody may have changed them."""
+
+    def full(self, path: str) -> str:
+        """Return the name that a file has for :attr:`filesystem`."""
+        return f"{self.base}/{path}" if path else self.base
+
+
+def _state_of(status: os.stat_result) -> FileState:
+    # An inode is used again, and a copy keeps the time of its original, but not that of the last change.
+    return FileState(status.st_size, (status.st_ino, status.st_mtime_ns, status.st_ctime_ns))
+
+
+class RemoteTree(Tree):
+    """The objects of a store at an address, each top folder listed once.
+
+    Raises:
+        StoreError: by its methods, if the server does not answer: nothing is known then.
+    """
+
+    is_remote = True
+
+    def __init__(self, store: RemoteStore) -> None:
+        super().__init__(store.root)
+        self.objects = Objects(store)
+        self._files = store.filesystem()
+        self._listed: dict[str, dict[str, dict[str, Stat | None]]] = {}
+
+    @property
+    def filesystem(self) -> pafs.FileSystem:
+        """What pyarrow opens objects by."""
+        return self._files
+
+    def names(self, folder: str, *, directories: bool = False) -> list[str]:
+        """Return the names in *folder*, sorted; a folder is one by what is in it."""
+        if not folder:
+            return self.objects.folders() if directories else []
+        found = self._listing(folder)
+        return sorted(name for name, state in found.items() if (state is None) is directories)
+
+    def files(self, folder: str) -> dict[str, FileState]:
+        """Return the objects in *folder* by name."""
+        return {
+            name: FileState(found.size, (found.mtime_ns,))
+            for name, found in self._listing(folder).items()
+            if found is not None
+        }
+
+    def state(self, path: str) -> FileState | None:
+        """Return the state of an object, None if it is not there."""
+        size = self.objects.size(path)
+        return None if size is None else FileState(size)
+
+    def identity(self, folder: str) -> tuple[int, ...] | None:
+        """Return the same always: no folder of objects takes another's place."""
+        return ()
+
+    def read(self, path: str) -> bytes:
+        """Return the bytes of an object.
+
+        Raises:
+            FileNotFoundError: there is none.
+        """
+        data = self.objects.read(path)
+        if data is None:
+            raise FileNotFoundError(path)
+        return data
+
+    def look_again(self, folder: str | None = None) -> None:
+        """List the objects anew when they are asked for next."""
+        if folder is None:
+            self._listed.clear()
+        else:
+            self._listed.pop(folder.partition("/")[0], None)
+
+    def _listing(self, folder: str) -> dict[str, Stat | None]:
+        """Return what is in a folder by name; folders have no state."""
+        top = folder.partition("/")[0]
+        if top not in self._listed:
+            found: dict[str, dict[str, Stat | None]] = {}
+            for path, state in self.objects.listing(top).items():
+                *above, name = path.split("/")
+                found.setdefault("/".join(above), {})[name] = state
+                for depth in range(1, len(above)):
+                    found.setdefault("/".join(above[:depth]), {})[above[depth]] = None
+            self._listed[top] = found
+        return self._listed[top].get(folder, {})
+
+    @contextlib.contextmanager
+    def asking(self, path: str) -> Iterator[None]:
+        """Tell an object that is not there from a server that does not answer."""
+        try:
+            yield
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise StoreError(
+                f"cannot read {path}: {without_secrets(error)}; check the server and your credentials"
+            ) from None
+
+
+def range_of(metadata: pq.FileMetaData, name: str) -> tuple[int, int] | None:
+    """Return the least and the greatest value of a column by the footer, None if it does not say."""
+    bounds = []
+    for group in range(metadata.num_row_groups):
+        columns = metadata.row_group(group)
+        for index in range(columns.num_columns):
+            column = columns.column(index)
+            if column.path_in_schema == name:
+                statistics = column.statistics
+                if statistics is None or not statistics.has_min_max:
+                    return None
+                bounds += [statistics.min, statistics.max]
+    return (min(bounds), max(bounds)) if bounds else None
