@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 import msgspec
 
-from vectra_bot.imports.arrow.values import LAMPORT, LONGEST_NUMBER
+from vectra_bot.game.rules import LAMPORT
+from vectra_bot.imports.arrow.values import LONGEST_NUMBER
 from vectra_bot.models import DocType, GamePhase
 
 if TYPE_CHECKING:

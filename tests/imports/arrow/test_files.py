@@ -109,6 +109,16 @@ def test_text_is_read_whole_as_value_by_value(kind: str, values: list[str | None
         assert read.is_valid == (value is not None and not bad)
 
 
+def test_a_whole_double_is_the_same_beside_what_is_none() -> None:
+    """Doubles that are whole numbers of 64 bits are read alone as beside others; the others are refused."""
+    values = [2.0**53 + 2, -(2.0**63), 2.0**63, 1.5, math.nan, math.inf, 7.0]
+
+    found = convert(pa.array(values), "int")
+
+    assert found.values.to_pylist() == [2**53 + 2, -(2**63), None, None, None, None, 7]
+    assert _flags(found.bad, values) == [False, False, True, True, True, True, False]
+
+
 def test_bytes_that_are_no_text_are_refused() -> None:
     """Half a surrogate pair in a column of text makes its row bad, the rows beside it not."""
     data = b"ok\xed\xa0\x80fine"
