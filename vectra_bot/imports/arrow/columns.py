@@ -6,8 +6,8 @@ than nine places, a text that is no number, bytes that are no UTF-8 are all refu
 wire: a *double* of SOL is the nearest lamport, because JSON and data frames carry it with noise, and a price
 is the double itself, read from text or decimal without a rounding of our own.
 
-The readers of :mod:`vectra_bot.imports.arrow.values` say what each value is. Arrow's casts take most values at
-once; they also take ``0x10``, ``nan`` or too large an amount, so each kind says what is left to them.
+What each value is, the readers of :mod:`vectra_bot.imports.arrow.values` say. Arrow's casts take most of them
+at once; they also take ``0x10``, ``nan`` or too large an amount, so each kind says what is left to them.
 """
 
 from __future__ import annotations
