@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import uuid
-from collections.abc import Callable
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -45,29 +44,43 @@ IMPORTED: Final = "imported"
 FIRST_SEQ: Final = 3
 """Number of the first row where the import numbers them: the journal's own entries are before it."""
 FIRST_PART: Final = 2
+SESSIONS_AT_ONCE: Final = 32
+"""Sessions that are filled side by side, each with a few open files."""
 ROWS_PER_PART: Final = 1 << 21
 ROWS_HELD: Final = 1 << 16
 BYTES_HELD: Final = 8 << 20
-_BLOCK: Final = 1 << 20
 _JOURNAL_BYTES: Final = 1 << 20
 
 
-def digest_of(path: Path, told: Callable[[int], None] | None = None) -> str:
+def digest_of(path: Path) -> str:
     """Return the SHA-256 of a file's bytes.
 
     Raises:
         InputError: it cannot be read.
     """
-    found = hashlib.sha256()
     try:
         with path.open("rb") as file:
-            while block := file.read(_BLOCK):
-                found.update(block)
-                if told is not None:
-                    told(len(block))
+            return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror}): check the file") from error
-    return found.hexdigest()
+
+
+def digest_line(path: Path, root: Path) -> bytes:
+    """Return what a digest of several files has of one: its own digest, and its name below *root*.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    name = path.relative_to(root).as_posix()
+    return f"{digest_of(path)} {name}\n".encode("utf-8", "backslashreplace")
+
+
+def is_session_id(name: object) -> bool:
+    """Return whether *name* can name a session."""
+    try:
+        return isinstance(name, str) and bool(journal_directory("", name))
+    except InputError:
+        return False
 
 
 def session_of(*facts: str) -> str:
@@ -311,3 +324,23 @@ class BulkSession:
 
     def __exit__(self, *_: object) -> None:
         self.abandon()
+
+
+class OpenSessions(contextlib.ExitStack):
+    """Sessions that are filled side by side; those that were not closed when it is left stay half done."""
+
+    def __init__(self, store: Path) -> None:
+        super().__init__()
+        self.store = store
+        self.by_id: dict[str, BulkSession] = {}
+
+    def open(self, session_id: str, venue: str, about: dict[str, Any]) -> BulkSession:
+        """Return the session, begun with the header of :func:`plain_header` if it was not yet.
+
+        Raises:
+            StoreError: the session exists, or the disk refuses.
+        """
+        if session_id not in self.by_id:
+            bulk = BulkSession(self.store, plain_header(session_id, venue, about))
+            self.by_id[session_id] = self.enter_context(bulk)
+        return self.by_id[session_id]

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 import msgspec
 
+from vectra_bot.audit.findings import FINISHED_KIND
 from vectra_bot.game.rules import LAMPORT
 from vectra_bot.imports.arrow.values import LONGEST_NUMBER
 from vectra_bot.models import DocType, GamePhase
@@ -28,7 +29,6 @@ VERSION: Final = "1.0.0"
 REST_KIND: Final = "migrate.row"
 """Kind of the system event that holds what the document before it has no column for."""
 BUTTON_KIND: Final = "ui.button"
-FINISHED_KIND: Final = "game.finished"
 COLUMNS: Final = (
     "ts", "source", "doc_type", "session_id", "direction", "raw_json", "game_id", "player_id", "username",
     "event_name", "price", "action_type", "cash", "position_qty", "button_id", "button_category",
