@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import uuid
-from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -107,16 +106,10 @@ def plain_header(session_id: str, venue: str, about: dict[str, Any]) -> dict[str
     }
 
 
-class Standing(str, Enum):
-    """What a store holds of an import."""
+def make_room(store: Path, session_id: str, sha256: str) -> bool:
+    """Return whether what has the digest *sha256* is to be imported as *session_id*.
 
-    ABSENT = "absent"
-    PARTIAL = "partial"
-    DONE = "done"
-
-
-def standing(store: Path, session_id: str, sha256: str) -> Standing:
-    """Return how much of the content with digest *sha256* stands in the store as *session_id*.
+    What is left of an interrupted import is dropped.
 
     Raises:
         StoreError: the session is something else, or is being written right now.
@@ -124,25 +117,28 @@ def standing(store: Path, session_id: str, sha256: str) -> Standing:
     """
     directory = journal_directory(store, session_id)
     if not directory.is_dir():
-        if dropped_directory(directory).is_dir():
-            return Standing.PARTIAL  # it was being dropped when the process died
-        if not any(part_folder(store, d, session_id).is_dir() for d in DocType):
-            return Standing.ABSENT
-        raise StoreError(
-            f"session {session_id!r} has rows in {store} but no journal: "
-            "give another --session-id, or drop it"
-        )
-    if is_running(directory):
+        # It may be there no more because a process died that was dropping it.
+        if not dropped_directory(directory).is_dir():
+            if any(part_folder(store, d, session_id).is_dir() for d in DocType):
+                raise StoreError(
+                    f"session {session_id!r} has rows in {store} but no journal: "
+                    "give another --session-id, or drop it"
+                )
+            return True
+    elif is_running(directory):
         raise StoreError(f"session {session_id!r} is being written by another process: let it end")
-    if never_began(directory):
-        return Standing.PARTIAL
-    about = read_header(directory).get("import")
-    if not isinstance(about, dict) or about.get("sha256") != sha256:
-        raise StoreError(
-            f"session {session_id!r} exists in {store} and holds something else: "
-            "give another --session-id, or drop it"
-        )
-    return Standing.DONE if _close_reason(directory) == IMPORTED else Standing.PARTIAL
+    elif not never_began(directory):
+        about = read_header(directory).get("import")
+        if not isinstance(about, dict) or about.get("sha256") != sha256:
+            raise StoreError(
+                f"session {session_id!r} exists in {store} and holds something else: "
+                "give another --session-id, or drop it"
+            )
+        if _close_reason(directory) == IMPORTED:
+            build_parts(directory, store)
+            return False
+    drop_session(store, session_id)
+    return True
 
 
 def _close_reason(directory: Path) -> str | None:
@@ -152,21 +148,6 @@ def _close_reason(directory: Path) -> str | None:
         for entry in read_segment(list_segments(directory)[-1]):
             reason = str(entry.data.get("reason", "")) if entry.kind == "close" else None
     return reason
-
-
-def make_room(store: Path, session_id: str, sha256: str) -> bool:
-    """Return whether *session_id* is to be imported; what is left of an interrupted import is dropped.
-
-    Raises:
-        StoreError: the id is taken by something else, or the session is being written.
-    """
-    found = standing(store, session_id, sha256)
-    if found is Standing.DONE:
-        build_parts(journal_directory(store, session_id), store)
-        return False
-    if found is Standing.PARTIAL:
-        drop_session(store, session_id)
-    return True
 
 
 @attrs.define

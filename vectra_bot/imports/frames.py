@@ -18,7 +18,7 @@ from typing import Any, Final
 import msgspec
 
 from vectra_bot.errors import WireError
-from vectra_bot.imports.arrow.values import moment_of
+from vectra_bot.imports.arrow import moment_of
 from vectra_bot.imports.config import RowRefused
 from vectra_bot.imports.lines import TextRow, value_of
 from vectra_bot.models import ConnectionChanged, Direction, Frame, Link

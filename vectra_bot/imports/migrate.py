@@ -9,6 +9,8 @@ leaves the old store or the new one under the store's name, and the same command
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from itertools import count, takewhile
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,7 +31,6 @@ BUILDING: Final = ".v2-building"
 BACKUP: Final = ".v1-backup"
 MARK: Final = "migration.json"
 """Stands in a tree that was built whole, until the old one has its new name."""
-_MANY: Final = 1000
 
 
 @attrs.frozen
@@ -220,23 +221,22 @@ def _building(store: Path) -> Path:
     return store.with_name(store.name + BUILDING)
 
 
+def _backups(store: Path) -> Iterator[Path]:
+    """Yield the names that old trees have, in the order in which they are given."""
+    first = store.with_name(store.name + BACKUP)
+    yield first
+    for number in count(2):
+        yield first.with_name(f"{first.name}-{number}")
+
+
 def _backup_name(store: Path) -> Path:
     """Return a name for the old tree that nothing has."""
     return next(path for path in _backups(store) if not path.exists())
 
 
 def _last_backup(store: Path) -> Path | None:
-    last = None
-    for path in _backups(store):
-        if not path.exists():
-            break
-        last = path
-    return last
-
-
-def _backups(store: Path) -> list[Path]:
-    name = store.name + BACKUP
-    return [store.with_name(name if n == 1 else f"{name}-{n}") for n in range(1, _MANY)]
+    found = [None, *takewhile(Path.exists, _backups(store))]
+    return found[-1]
 
 
 def _copy_session(source: Path, goal: Path, session_id: str) -> bool:

@@ -18,15 +18,19 @@ import attrs
 
 from vectra_bot.clock import WallClock
 from vectra_bot.errors import InputError
-from vectra_bot.imports.arrow.conform import EnvelopeDefaults, conform
-from vectra_bot.imports.arrow.files import (
+from vectra_bot.imports.arrow import (
+    OWN,
+    EnvelopeDefaults,
     ForeignFile,
+    Names,
     RowBatch,
+    conform,
     foreign_file,
     groups_of,
+    match_names,
     read_batches,
+    snake,
 )
-from vectra_bot.imports.arrow.names import OWN, Names, match_names, snake
 from vectra_bot.imports.bulk import (
     SESSIONS_AT_ONCE,
     BulkSession,

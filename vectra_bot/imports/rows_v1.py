@@ -15,9 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 from vectra_bot.errors import InputError
-from vectra_bot.imports.arrow.conform import EnvelopeDefaults, conform
-from vectra_bot.imports.arrow.files import batches_of, open_file
-from vectra_bot.imports.arrow.names import match_names
+from vectra_bot.imports.arrow import EnvelopeDefaults, batches_of, conform, match_names, open_file
 from vectra_bot.imports.bulk import (
     SESSIONS_AT_ONCE,
     BulkSession,

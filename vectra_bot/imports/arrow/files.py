@@ -73,7 +73,7 @@ def batches_of(
     about = opened.metadata.row_group(group)
     bytes_per_row = int(about.total_byte_size) // max(int(about.num_rows), 1) + 1
     size = max(1, min(most, BATCH_BYTES // bytes_per_row))
-    return opened.iter_batches(size, row_groups=[group], columns=columns)
+    yield from opened.iter_batches(size, row_groups=[group], columns=columns)
 
 
 def is_parquet(path: Path) -> bool:
