@@ -20,7 +20,7 @@ from vectra_bot.errors import InputError, StoreError
 from vectra_bot.fsio import files
 from vectra_bot.fsio.copying import copy_file, copy_folder
 from vectra_bot.imports.journals import staged_journal
-from vectra_bot.imports.report import FileReport, Progress, no_progress, totals
+from vectra_bot.imports.report import FileReport, Progress, all_good, no_progress, totals
 from vectra_bot.imports.rows_v1 import OldRows
 from vectra_bot.imports.schema_v1 import VERSION
 from vectra_bot.imports.versions import Layout, check_wanted, layout_of
@@ -60,7 +60,7 @@ class MigrationReport:
     @property
     def ok(self) -> bool:
         """Whether every row is accounted for and none is bad."""
-        return all(report.adds_up and not report.bad for report in self.files)
+        return all_good(self.files)
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as JSON-ready data."""
