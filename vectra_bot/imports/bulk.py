@@ -151,22 +151,41 @@ def _close_reason(directory: Path) -> str | None:
 
 
 @attrs.define
-class _Open:
-    """A part that is being written."""
+class _Filling:
+    """Rows of one kind on their way into parts: many small tables make one row group.
 
-    writer: PartWriter
-    number: int
+    Attributes:
+        rows: all that were given.
+        held: tables that wait to be written together.
+        number: of the part that is open, or of the last one.
+        writer: of the open part, None if there is none.
+        last_seq: last number in the open part.
+    """
+
     rows: int = 0
+    held: list[pa.Table] = attrs.field(factory=list)
+    held_rows: int = 0
+    held_bytes: int = 0
+    number: int = FIRST_PART - 1
+    writer: PartWriter | None = None
+    written: int = 0
     last_seq: int = -1
 
+    def hold(self, table: pa.Table) -> bool:
+        """Add rows to those that wait; return whether they are to be written."""
+        self.held.append(table)
+        self.rows += table.num_rows
+        self.held_rows += table.num_rows
+        self.held_bytes += table.nbytes
+        return self.held_rows >= ROWS_HELD or self.held_bytes >= BYTES_HELD
 
-@attrs.define
-class _Held:
-    """Rows that wait to be written together: many small tables make one row group."""
+    def take(self) -> pa.Table:
+        """Return the rows that wait, which wait no more."""
+        import pyarrow as pa
 
-    tables: list[pa.Table] = attrs.field(factory=list)
-    rows: int = 0
-    bytes: int = 0
+        whole = pa.concat_tables(self.held, promote_options="none").unify_dictionaries()
+        self.held, self.held_rows, self.held_bytes = [], 0, 0
+        return whole
 
 
 class BulkSession:
@@ -184,10 +203,7 @@ class BulkSession:
         self.store = store
         self.session_id: str = header["session_id"]
         self.next_seq = FIRST_SEQ
-        self.rows: dict[DocType, int] = {}
-        self._held: dict[DocType, _Held] = {}
-        self._open: dict[DocType, _Open] = {}
-        self._numbers: dict[DocType, int] = {}
+        self._kinds: dict[DocType, _Filling] = {}
         directory = journal_directory(store, self.session_id)
         self._journal = Journal.create(directory, header, segment_bytes=_JOURNAL_BYTES)
         try:
@@ -217,36 +233,34 @@ class BulkSession:
         if seq is None:
             seq = np.arange(self.next_seq, self.next_seq + count, dtype=np.int64)
         self.next_seq = max(self.next_seq, int(seq.max()) + 1)
-        held = self._held.setdefault(doc_type, _Held())
-        held.tables.append(self._enveloped(doc_type, table, seq))
-        held.rows += count
-        held.bytes += table.nbytes
-        self.rows[doc_type] = self.rows.get(doc_type, 0) + count
-        if held.rows >= ROWS_HELD or held.bytes >= BYTES_HELD:
-            self._flush(doc_type)
+        kind = self._kinds.setdefault(doc_type, _Filling())
+        if kind.hold(self._enveloped(doc_type, table, seq)):
+            self._flush(doc_type, kind)
 
-    def _flush(self, doc_type: DocType) -> None:
+    @property
+    def rows(self) -> int:
+        """Documents that were added."""
+        return sum(kind.rows for kind in self._kinds.values())
+
+    def _flush(self, doc_type: DocType, kind: _Filling) -> None:
         """Write what is held of one kind, in order of its numbers."""
         import numpy as np
-        import pyarrow as pa
 
-        held = self._held.pop(doc_type, None)
-        if held is None:
+        if not kind.held:
             return
-        whole = pa.concat_tables(held.tables, promote_options="none").unify_dictionaries()
+        whole = kind.take()
         seq = whole.column("seq").to_numpy()
         if np.any(np.diff(seq) < 0):
             whole = whole.sort_by("seq")
             seq = whole.column("seq").to_numpy()
-        part = self._open.get(doc_type)
-        if part is not None and (part.rows >= ROWS_PER_PART or part.last_seq >= int(seq[0])):
-            self._finish(doc_type)
-            part = None
-        if part is None:
-            part = self._begin(doc_type)
-        part.writer.write(whole)
-        part.rows += len(seq)
-        part.last_seq = int(seq[-1])
+        if kind.written >= ROWS_PER_PART or kind.last_seq >= int(seq[0]):
+            self._finish(doc_type, kind)
+        if kind.writer is None:
+            kind.number += 1
+            kind.writer, kind.written = PartWriter(self._path(doc_type, kind), doc_type), 0
+        kind.writer.write(whole)
+        kind.written += len(seq)
+        kind.last_seq = int(seq[-1])
 
     def _enveloped(self, doc_type: DocType, table: pa.Table, seq: np.ndarray[Any, Any]) -> pa.Table:
         import numpy as np
@@ -263,24 +277,21 @@ class BulkSession:
         columns = [own[n] if n in own else table.column(n) for n in schema.names]
         return pa.Table.from_arrays(columns, schema=schema)
 
-    def _begin(self, doc_type: DocType) -> _Open:
-        number = self._numbers.get(doc_type, FIRST_PART)
-        self._numbers[doc_type] = number + 1
-        target = part_path(self.store, doc_type, self.session_id, number)
-        self._open[doc_type] = part = _Open(PartWriter(target, doc_type), number)
-        return part
+    def _path(self, doc_type: DocType, kind: _Filling) -> Path:
+        return part_path(self.store, doc_type, self.session_id, kind.number)
 
-    def _finish(self, doc_type: DocType) -> None:
-        part = self._open.pop(doc_type)
-        target = part_path(self.store, doc_type, self.session_id, part.number)
-        list_part(self.store, part.writer.finish(target.relative_to(self.store).as_posix()))
+    def _finish(self, doc_type: DocType, kind: _Filling) -> None:
+        writer, kind.writer = kind.writer, None
+        if writer is not None:
+            name = self._path(doc_type, kind).relative_to(self.store).as_posix()
+            list_part(self.store, writer.finish(name))
 
     def pause(self) -> None:
         """Write what is held and end the open parts; more rows go into further ones."""
-        for doc_type in list(self._held):
-            self._flush(doc_type)
-        for doc_type in list(self._open):
-            self._finish(doc_type)
+        for doc_type, kind in self._kinds.items():
+            self._flush(doc_type, kind)
+        for doc_type, kind in self._kinds.items():
+            self._finish(doc_type, kind)
 
     def close(self) -> None:
         """End the session: all its rows are on the disk.
@@ -294,10 +305,10 @@ class BulkSession:
 
     def abandon(self) -> None:
         """Leave the session half done; harmless after :meth:`close`."""
-        for part in self._open.values():
-            part.writer.abandon()
-        self._open.clear()
-        self._held.clear()
+        for kind in self._kinds.values():
+            if kind.writer is not None:
+                kind.writer.abandon()
+        self._kinds.clear()
         self._journal.abandon()
 
     def __enter__(self) -> Self:

@@ -233,7 +233,7 @@ class _Import:
         about = {
             "kind": "parquet",
             "file": self.root.name,
-            "imported": sum(bulk.rows.values()),
+            "imported": bulk.rows,
             "bad": sum(report.bad for report in reports),
             "filled": sorted({name for report in reports for name in report.filled}),
             "unused": sorted({name for report in reports for name in report.unused}),
