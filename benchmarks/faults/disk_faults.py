@@ -25,8 +25,7 @@ from attrs import define
 from benchmarks.faults.checks import recover
 from benchmarks.faults.kills import FORKS, Figures, check_session, folder
 from vectra_bot.errors import StoreError
-from vectra_bot.fsio import files
-from vectra_bot.fsio.files import Op
+from vectra_bot.fsio import Op, files
 from vectra_bot.journal import Journal
 
 STRATEGY = '''

@@ -20,7 +20,7 @@ from typing import Any
 
 from attrs import define, field
 
-from vectra_bot.fsio.files import Op
+from vectra_bot.fsio import Op
 
 PAGE = 4096
 SECTOR = 512

@@ -24,8 +24,7 @@ from attrs import define, field
 from benchmarks.faults.checks import Checker, Reader, common, recover, rows_of
 from benchmarks.faults.power_loss import memory
 from benchmarks.faults.scenarios import Known, Mark, Step, play
-from vectra_bot.fsio import files
-from vectra_bot.fsio.files import Op
+from vectra_bot.fsio import Op, files
 from vectra_bot.journal import Journal
 
 FORKS = multiprocessing.get_context("forkserver")

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from benchmarks.faults.power_loss import crash_trace
 from benchmarks.faults.scenarios import Mark, Step
-from vectra_bot.fsio.files import TEMPORARY, Op
+from vectra_bot.fsio import TEMPORARY, Op
 
 Spoil = Callable[[list[Step]], list[Step]]
 

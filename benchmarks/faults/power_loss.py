@@ -20,8 +20,7 @@ from attrs import define, field, frozen
 from benchmarks.faults.checks import Checker, Reader
 from benchmarks.faults.disk_model import Disk, Tree, read_tree, write_tree
 from benchmarks.faults.scenarios import Known, Mark, Step, Steps, play
-from vectra_bot.fsio import files
-from vectra_bot.fsio.files import Op
+from vectra_bot.fsio import Op, files
 
 CRASHES_PER_TRACE = 250
 KINDS = ("loss", "loss", "loss", "kill then loss", "loss while recovering")

@@ -11,8 +11,7 @@ from typing import Any
 from attrs import define, evolve, field, frozen
 
 from benchmarks.faults import documents
-from vectra_bot.fsio import disk, files
-from vectra_bot.fsio.files import Op
+from vectra_bot.fsio import Op, disk, files
 from vectra_bot.journal import Entry, Journal, journal_directory
 from vectra_bot.models import ClockAdvanced, Document, Frame
 from vectra_bot.store.maintenance.sessions import drop_session

@@ -16,14 +16,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vectra_bot.audit.auditor import (
-    ALERT_TYPE,
-    FINISHED_KIND,
     MAX_DECIDED,
     MAX_WAITING,
     MISSED_KIND,
     UNVERIFIED_KIND,
     FairAuditor,
 )
+from vectra_bot.audit.findings import ALERT_TYPE, FINISHED_KIND
 from vectra_bot.engine.auditing import AuditFinding
 from vectra_bot.exchange import ExchangeConfig
 from vectra_bot.game.fair import play_game, server_seed_hash

@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 
 from tests.store.samples import memory_folder
 from vectra_bot.errors import StoreError
-from vectra_bot.fsio import disk, files
-from vectra_bot.fsio.files import Op
+from vectra_bot.fsio import Op, disk, files
 
 
 @pytest.fixture

@@ -6,24 +6,34 @@ import shutil
 from decimal import Decimal
 from pathlib import Path
 
-import pyarrow.parquet as pq
+import attrs
 import pytest
 
-from tests.imports.released import v1, v2_bare
+from tests.imports.released import v1
 from tests.imports.released.reading import detail_of, rows_of, tree_of
 from tests.imports.released.v1 import old
-from tests.store.samples import tick_document
+from tests.store.samples import HEADER, tick_document
 from tests.store.stores import write_documents
 from vectra_bot.errors import InputError, StoreError
 from vectra_bot.imports.migrate import BACKUP, BUILDING, MARK, migrate_store
 from vectra_bot.imports.schema_v1 import map_rows
-from vectra_bot.journal import Journal, journal_directory
+from vectra_bot.journal import Entry, Journal, journal_directory
 from vectra_bot.models import DocType
 from vectra_bot.store.maintenance.sessions import list_sessions
-from vectra_bot.store.parquet.manifest import read_manifest
+from vectra_bot.store.parquet.builder import build_parts
+from vectra_bot.store.parquet.manifest import part_folder, read_manifest, write_manifest
 from vectra_bot.store.query.catalog import open_store
 
 __all__ = ["old"]  # the fixture
+
+
+def write_session(store: Path, **header: str) -> None:
+    """Write session `listed` of five ticks, closed, with its parts."""
+    directory = journal_directory(store, "listed")
+    journal = Journal.create(directory, {**HEADER, "session_id": "listed", **header})
+    journal.append([Entry.of_document(n, tick_document(n)) for n in range(1, 6)])
+    journal.close("over")
+    build_parts(directory, store)
 
 
 # --- 1.0.0 -------------------------------------------------------------------------------------------
@@ -158,19 +168,33 @@ def test_into_another_store_only_that_one_is_written(old: Path, tmp_path: Path) 
 
 
 def test_a_mixed_tree_keeps_what_is_new(old: Path) -> None:
-    """Sessions of 2.0.0 with and without manifests go over beside the migrated ones."""
-    v2_bare.write(old)
+    """Sessions of 2.0.0 go over beside the migrated ones."""
     write_documents(old, [tick_document(n) for n in range(5)], "listed")
 
     report = migrate_store(old)
 
-    assert set(report.found) == {"1.0.0", "2.0.0 without manifests"}
-    assert set(report.copied) == {v2_bare.SESSION, "listed"}
+    assert set(report.found) == {"1.0.0", "2.0.0"}
+    assert report.copied == ("listed",)
     ticks = rows_of(old, "game_tick")
-    by_session = {name: sum(t["session_id"] == name for t in ticks) for name in report.copied}
-    assert by_session == {v2_bare.SESSION: 40, "listed": 5}
-    assert len(ticks) == 47
+    assert sum(tick["session_id"] == "listed" for tick in ticks) == 5
+    assert len(ticks) == 7
     assert not list(old.glob("doc_type=*/date=*"))
+
+
+def test_a_session_of_now_is_copied_whole(old: Path, tmp_path: Path) -> None:
+    """Files, journal and manifest stand in the other store; the source is as it was."""
+    write_session(old)
+    before, goal = tree_of(old), tmp_path / "goal"
+
+    report = migrate_store(old, goal)
+
+    assert tree_of(old) == before
+    assert report.copied == ("listed",)
+    assert "listed" in list_sessions(goal)
+    entries = list(Journal.open(old / "journals" / "listed"))
+    assert list(Journal.open(goal / "journals" / "listed")) == entries
+    folder = Path("doc_type=game_tick") / "session_id=listed"
+    assert read_manifest(goal / folder) == read_manifest(old / folder)
 
 
 def test_numbers_that_cannot_be_kept_make_no_wrong_ones() -> None:
@@ -181,43 +205,6 @@ def test_numbers_that_cannot_be_kept_make_no_wrong_ones() -> None:
     mapped = map_rows("game_tick", rows)
 
     assert mapped.seq.tolist() == [5, -1]
-
-
-# --- 2.0.0 without manifests -------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("merged", [False, True])
-def test_folders_without_a_manifest_get_one(tmp_path: Path, *, merged: bool) -> None:
-    """Nothing but manifests is added, and what a merge left is finished: every row once."""
-    store = tmp_path / "store"
-    v2_bare.write(store, merged=merged)
-    before = rows_of(store, "game_tick") if not merged else None
-
-    report = migrate_store(store)
-
-    parts = read_manifest(store / "doc_type=game_tick" / f"session_id={v2_bare.SESSION}")
-    assert sum(part.rows for part in parts) == 40
-    assert (parts[0].first_seq, parts[-1].last_seq) == (1, 40)
-    assert report.manifests == 1
-    assert report.backup is None
-    found = rows_of(store, "game_tick")
-    assert [row["seq"] for row in found] == list(range(1, 41))
-    assert before in (None, found)
-
-
-def test_into_another_store_the_bare_session_is_whole(tmp_path: Path) -> None:
-    """Files, journal and manifest stand there; the source is as it was."""
-    store, goal = tmp_path / "store", tmp_path / "goal"
-    v2_bare.write(store)
-    before = tree_of(store)
-
-    report = migrate_store(store, goal)
-
-    assert tree_of(store) == before
-    assert report.copied == (v2_bare.SESSION,)
-    assert list_sessions(goal) == [v2_bare.SESSION]
-    assert len(rows_of(goal, "game_tick")) == 40
-    assert len(list(Journal.open(goal / "journals" / v2_bare.SESSION))) == 42
 
 
 # --- 2.0.0 as it is ----------------------------------------------------------------------------------
@@ -231,7 +218,7 @@ def test_a_store_of_the_present_schema_is_left_alone(tmp_path: Path) -> None:
     report = migrate_store(tmp_path)
 
     assert tree_of(tmp_path) == before
-    assert (report.found, report.ok, report.manifests) == (("2.0.0",), True, 0)
+    assert (report.found, report.ok, report.files) == (("2.0.0",), True, [])
 
 
 # --- what is refused ---------------------------------------------------------------------------------
@@ -240,26 +227,23 @@ def test_a_store_of_the_present_schema_is_left_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize("version", ["3.0.0", "2.1.0"])
 def test_a_newer_store_is_refused(tmp_path: Path, version: str) -> None:
     """The version that was found, the one that is read and what to do are said; nothing is written."""
-    store = tmp_path / "store"
-    v2_bare.write(store)
-    path = next((store / "doc_type=game_tick").rglob("part-000002.parquet"))
-    table = pq.read_table(path)
-    said = {**(table.schema.metadata or {}), b"vectra.schema_version": version.encode()}
-    pq.write_table(table.replace_schema_metadata(said), path)
-    before = tree_of(store)
+    (part,) = write_documents(tmp_path, [tick_document(1)], "S")
+    folder = part_folder(tmp_path, DocType.GAME_TICK, "S")
+    write_manifest(tmp_path, folder, [attrs.evolve(part, schema_version=version)])
+    before = tree_of(tmp_path)
 
     with pytest.raises(StoreError, match=f"{version}.* 2.0.0: upgrade"):
-        migrate_store(store)
+        migrate_store(tmp_path)
 
-    assert tree_of(store) == before
+    assert tree_of(tmp_path) == before
 
 
 def test_a_newer_journal_is_refused(tmp_path: Path) -> None:
     """A journal alone tells its schema as well."""
-    v2_bare.write(tmp_path / "store", version="2.7.0")
+    write_session(tmp_path, schema_version="2.7.0")
 
     with pytest.raises(StoreError, match=r"2\.7\.0"):
-        migrate_store(tmp_path / "store")
+        migrate_store(tmp_path)
 
 
 def test_a_downgrade_is_refused(old: Path) -> None:

@@ -18,7 +18,7 @@ import pytest
 
 from tests.store.samples import HEADER, small_session
 from vectra_bot.errors import InputError, JournalError, StoreError
-from vectra_bot.fsio.files import Op, observing
+from vectra_bot.fsio import Op, observing
 from vectra_bot.journal import (
     Entry,
     Journal,
@@ -38,8 +38,8 @@ from vectra_bot.models import Frame
 _WRITER = """
 import os, sys
 from vectra_bot.models import Frame
-from vectra_bot.journal.entry import Entry
-from vectra_bot.journal.journal import Journal
+from vectra_bot.journal import Entry
+from vectra_bot.journal import Journal
 journal = Journal.create(sys.argv[1], {"session_id": "s", "mode": "paper", "venue": "embedded"},
                          segment_bytes=200_000, sync_interval_s=0.005)
 seq = 0

@@ -17,24 +17,21 @@ are kept in small numbers.
 
 from __future__ import annotations
 
-import hashlib
 import json
-import uuid
 from collections import OrderedDict
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import msgspec
 from attrs import define, field, frozen
 
 from vectra_bot.audit.claims import Claims, differences_of, ranges
+from vectra_bot.audit.findings import MAX_TEXT, disagreement, finished_game
 from vectra_bot.engine.auditing import AuditFinding, Findings
 from vectra_bot.errors import safe_text
 from vectra_bot.game import fair, rules
 from vectra_bot.game.changes import Change, GameOpened, GapSeen, TickSeen
 from vectra_bot.models import (
-    AlertTrigger,
     FinishedGame,
     FrameKind,
     GameFrame,
@@ -42,9 +39,6 @@ from vectra_bot.models import (
     SystemEvent,
 )
 
-ALERT_TYPE: Final = "vectra.integrity"
-FINISHED_KIND: Final = "game.finished"
-"""Kind of the system event that tells a finished game, once each."""
 MISSED_KIND: Final = "game.missed"
 """Kind of the system event that marks a whole game of which no frame was seen."""
 GAP_KIND: Final = "game.gap"
@@ -52,16 +46,12 @@ LOST_KIND: Final = "history.gap"
 """Kind of the system event that says that games are missing which the history no longer shows."""
 UNVERIFIED_KIND: Final = "game.unverified"
 
-MAX_TEXT = 256  # of an id or a seed; the venue's have 25 and 64 characters
 MAX_ENTRIES = 64  # of one gameHistory; the venue's has 10
 MAX_WAITING = 16  # games without a seed yet
 MAX_DECIDED = 256
-MAX_SHOWN = 10  # differences in an alert
 MAX_WINDOW = 64  # of one frame's price window; the venue's has 5
 # A seed that three histories in a row do not show will not come: each shows the ten games before it.
 MAX_HISTORIES = 3
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @frozen
@@ -326,8 +316,8 @@ class FairAuditor:
     ) -> AuditFinding:
         sidebets = _rows(entry.sidebets_json)
         self.counts.sidebet_rows += len(sidebets)
+        game_id = safe_text(entry.game_id)
         detail: dict[str, Any] = {
-            "verdict": verdict,
             "seen": claims is not None,
             "ticks_seen": 0 if claims is None else len(claims.stored),
             "server_seed": safe_text(entry.server_seed),
@@ -339,38 +329,15 @@ class FairAuditor:
             "rug_price": None if game is None else game.rug_price,
             "sidebets": sidebets,
         }
-        severity = "error" if verdict == "failed" else "info"
-        return _event(
-            entry.game_id, FINISHED_KIND, severity, f"a finished game: {verdict}", **detail
-        )
+        return AuditFinding(game_id, finished_game(verdict, _of_game(game_id, detail)))
 
     def _alert(self, entry: FinishedGame, differences: list[fair.Difference]) -> AuditFinding:
         self.counts.alerts += 1
-        first = differences[0]
-        game_id = safe_text(entry.game_id)
-        where = "" if first.tick is None else f" at tick {first.tick}"
-        more = f" ({len(differences)} differences)" if len(differences) > 1 else ""
-        alert = AlertTrigger(
-            alert_id=_alert_id(self.session_id, entry.game_id),
-            alert_type=ALERT_TYPE,
-            severity="error",
-            triggered_at=_EPOCH + timedelta(microseconds=self._now_ns // 1000),
-            expires_at=None,
-            game_id=game_id,
-            player_id=None,
-            title="Feed and seed disagree",
-            message=safe_text(
-                f"game {game_id}: {first.what}{where} should be {first.expected}, was {first.found}{more}"
-            ),
-            source_event="gameHistory",
-            source_data={
-                "differences": [
-                    difference_json(difference) for difference in differences[:MAX_SHOWN]
-                ],
-                "count": len(differences),
-            },
-        )
-        return AuditFinding(game_id, alert)
+        alert = disagreement(
+            self.session_id, entry.game_id, self._now_ns, differences,
+            title="Feed and seed disagree", source_event="gameHistory",
+        )  # fmt: skip
+        return AuditFinding(safe_text(entry.game_id), alert)
 
 
 def _facts(entry: FinishedGame) -> tuple[object, ...]:
@@ -387,32 +354,16 @@ def _rows(data: bytes) -> list[Any]:
 
 def _event(game_id: str, kind: str, severity: str, message: str, **detail: Any) -> AuditFinding:
     game_id = safe_text(game_id)
-    detail = {"game_id": game_id, **detail} if game_id else detail
     return AuditFinding(
         game_id,
         SystemEvent(
             kind=kind,
             severity=severity,
             message=message,
-            detail_json=json.dumps(detail, sort_keys=True),
+            detail_json=json.dumps(_of_game(game_id, detail), sort_keys=True),
         ),
     )
 
 
-def difference_json(difference: fair.Difference) -> dict[str, Any]:
-    """Return a disagreement as the details of an event tell it."""
-    return {
-        "what": difference.what,
-        "tick": difference.tick,
-        "expected": _value(difference.expected),
-        "found": _value(difference.found),
-    }
-
-
-def _value(value: object) -> object:
-    return value if value is None or isinstance(value, int | float) else safe_text(value, MAX_TEXT)
-
-
-def _alert_id(session_id: str, game_id: str) -> str:
-    digest = hashlib.sha256(f"{session_id}\n{ALERT_TYPE}\n{game_id}".encode("utf-8", "replace"))
-    return str(uuid.UUID(bytes=digest.digest()[:16], version=4))
+def _of_game(game_id: str, detail: dict[str, Any]) -> dict[str, Any]:
+    return {"game_id": game_id, **detail} if game_id else detail

@@ -7,7 +7,8 @@ from datetime import date, datetime
 from typing import Any, Final
 
 from vectra_bot.cli.output import clean
-from vectra_bot.cli.plot import ChartDrawing, Panel, Series, labelled
+from vectra_bot.cli.plot import ChartDrawing, Panel, Series, labelled, largest
+from vectra_bot.cli.rows import cut
 
 _EIGHTHS: Final = " ▏▎▍▌▋▊▉█"
 _HEIGHT: Final = 10
@@ -38,16 +39,14 @@ def render(drawing: ChartDrawing, width: int, *, plain: bool = False) -> str:
 def _bars(drawing: ChartDrawing, panel: Panel, width: int, *, plain: bool) -> list[str]:
     """Return a bar per category and series, all of a panel to one scale, with its value."""
     several = len(panel.series) > 1
-    names = [_short(clean(series.name)) for series in panel.series]
-    labels = [_short(clean(label)) for label in drawing.categories or ()]
+    names = [cut(clean(series.name), _LONGEST_LABEL) for series in panel.series]
+    labels = [cut(clean(label), _LONGEST_LABEL) for label in drawing.categories or ()]
     left = max(map(len, labels))
     middle = max(map(len, names)) + 1 if several else 0
     texts = [[_text(value) for value in series.values] for series in panel.series]
     right = max(len(text) for column in texts for text in column)
     room = max(width - left - middle - right - 3, _NARROWEST)
-    peak = max(
-        (abs(v) for series in panel.series for v in series.values if math.isfinite(v)), default=0.0
-    )
+    peak = max(map(largest, panel.series))
     head = ", ".join(names)
     lines = [f"{labelled(head, panel.unit)} by {clean(drawing.x_name).replace('_', ' ')}"]
     for row, label in enumerate(labels):
@@ -152,7 +151,3 @@ def _label(values: list[Any], across: list[float], end: Any) -> str:
 
 def _text(value: float) -> str:
     return "-" if not math.isfinite(value) else f"{value:.6g}"
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= _LONGEST_LABEL else text[: _LONGEST_LABEL - 1] + "…"

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from vectra_bot.cli import HELP_OPTIONS
-from vectra_bot.cli.output import counting, json_option, print_json
+from vectra_bot.cli.output import json_option, print_json
+from vectra_bot.cli.progress import Steps
 from vectra_bot.errors import CheckFailed
 
 if TYPE_CHECKING:
@@ -40,14 +41,14 @@ def money_check(
     from vectra_bot.conformance.money_check import check_money
     from vectra_bot.wire.states import WireFormat
 
-    with counting("games", games) as progress:
+    with Steps() as told:
         report = check_money(
             seed,
             games,
             crowd=crowd,
             clients=clients,
             wire_format=WireFormat(wire_format),
-            progress=progress,
+            progress=lambda done: told("games", done, games),
         )
     if as_json:
         print_json(report.to_json())

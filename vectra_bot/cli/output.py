@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stdout
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext, redirect_stdout
 from typing import Any, TypeVar
 
 import click
@@ -26,19 +26,6 @@ def print_json(value: Mapping[str, Any]) -> None:
 def quiet_stdout(quiet: bool) -> AbstractContextManager[Any]:
     """Return a context in which what strategies and plugins print goes to stderr, if *quiet*."""
     return redirect_stdout(sys.stderr) if quiet else nullcontext()
-
-
-@contextmanager
-def counting(label: str, total: int) -> Iterator[Callable[[int], None] | None]:
-    """Show a bar of *total* steps on a terminal's stderr; nothing where nobody watches.
-
-    Yields what is to be told how many steps are done, or None.
-    """
-    if not sys.stderr.isatty():
-        yield None
-        return
-    with click.progressbar(length=total, label=label, file=sys.stderr) as bar:
-        yield lambda done: bar.update(done - bar.pos)
 
 
 def clean(text: object) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from vectra_bot.cli.rows import is_number
+from vectra_bot.cli.rows import all_numbers
 from vectra_bot.errors import InputError, UsageError
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def plan(result: Result, title: str, chart: Chart | None = None) -> ChartDrawing
         raise InputError("there is nothing to draw: the query gave no rows")
     # A single column is drawn over the number of the row.
     x = 0 if len(columns) > 1 else -1
-    chosen = [i for i in range(len(columns)) if i != x and _is_numeric([row[i] for row in rows])]
+    chosen = [i for i in range(len(columns)) if i != x and all_numbers([row[i] for row in rows])]
     by = -1
     if chart is not None:
         x, chosen = columns.index(chart.x), [columns.index(name) for name in chart.y]
@@ -143,7 +143,7 @@ def _across(
     if x < 0:
         return "row", list(range(1, len(rows) + 1)), False
     name, values = columns[x], [row[x] for row in rows]
-    if _is_numeric(values) and all(math.isfinite(_number(value)) for value in values):
+    if all_numbers(values) and all(math.isfinite(_number(value)) for value in values):
         return name, [_number(value) for value in values], False
     if all(isinstance(value, date | datetime) for value in values):
         return name, values, False
@@ -156,9 +156,9 @@ def _panels(series: list[Series], chart: Chart | None) -> list[Panel]:
     panels: list[Panel] = []
     for one in series:
         unit = (chart.unit if chart is not None else "") or unit_of(one.name.partition(",")[0])
-        size = _size(one)
+        size = largest(one)
         for panel in panels:
-            sizes = [size, *map(_size, panel.series)]
+            sizes = [size, *map(largest, panel.series)]
             if panel.unit == unit and max(sizes) <= _MAX_RATIO * max(min(sizes), 1e-300):
                 panel.series.append(one)
                 break
@@ -167,12 +167,9 @@ def _panels(series: list[Series], chart: Chart | None) -> list[Panel]:
     return panels
 
 
-def _size(series: Series) -> float:
+def largest(series: Series) -> float:
+    """Return the size of the value of a series that is furthest from zero."""
     return max((abs(v) for v in series.values if math.isfinite(v)), default=0.0)
-
-
-def _is_numeric(values: list[Any]) -> bool:
-    return any(map(is_number, values)) and all(v is None or is_number(v) for v in values)
 
 
 def _number(value: Any) -> float:

@@ -136,7 +136,7 @@ class _Lines:
         """Print the line of *document*, if it is worth one."""
         import json
 
-        from vectra_bot.audit.auditor import FINISHED_KIND
+        from vectra_bot.audit.findings import FINISHED_KIND
         from vectra_bot.cli.output import clean
         from vectra_bot.models import AlertTrigger
 

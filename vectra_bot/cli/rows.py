@@ -109,7 +109,7 @@ def as_table(result: Result) -> str:
     count = f"({len(cells)} row{'' if len(cells) == 1 else 's'}{', there are more' * result.more})"
     columns = [clean(name) for name in result.columns]
     widths = [max([len(name), *(len(row[i]) for row in cells)]) for i, name in enumerate(columns)]
-    right = [_all_numbers([row[i] for row in result.rows]) for i in range(len(columns))]
+    right = [all_numbers([row[i] for row in result.rows]) for i in range(len(columns))]
     fitted = widths if width is None else _fitted(widths, right, width)
     if fitted is None:
         return "\n".join([*_blocks(columns, cells, width or 0), count])
@@ -135,7 +135,7 @@ def _fitted(widths: list[int], right: list[bool], width: int) -> list[int] | Non
 
 def _line(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> str:
     padded = (
-        _cut(cell, width).rjust(width) if number else _cut(cell, width).ljust(width)
+        cut(cell, width).rjust(width) if number else cut(cell, width).ljust(width)
         for cell, width, number in zip(cells, widths, right, strict=True)
     )
     return _GAP.join(padded).rstrip()
@@ -149,15 +149,17 @@ def _blocks(columns: list[str], cells: list[list[str]], width: int) -> list[str]
         lines.append(f"-- row {number} ".ljust(min(width, 40), "-"))
         for name, cell in zip(columns, row, strict=True):
             room = max(width - longest - len(_GAP), _NARROWEST)
-            lines.append(f"{name.ljust(longest)}{_GAP}{_cut(cell, room)}")
+            lines.append(f"{name.ljust(longest)}{_GAP}{cut(cell, room)}")
     return lines
 
 
-def _cut(text: str, width: int) -> str:
+def cut(text: str, width: int) -> str:
+    """Return *text* in at most *width* characters."""
     return text if len(text) <= width else text[: width - 1] + "…"
 
 
-def _all_numbers(values: list[Any]) -> bool:
+def all_numbers(values: list[Any]) -> bool:
+    """Return whether *values* are numbers or missing, and not all of them missing."""
     return any(map(is_number, values)) and all(v is None or is_number(v) for v in values)
 
 

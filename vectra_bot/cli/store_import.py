@@ -59,7 +59,7 @@ def migrate(
     present schema is the only one that is written: an earlier one is refused. Nothing is changed before
     all of it is built.
     """
-    from vectra_bot.imports.migrate import migrate_store
+    from vectra_bot.imports import migrate_store
 
     root = local(store)
     target = None if into is None else Path(into).expanduser()
@@ -99,7 +99,7 @@ def import_(
     the strategy `watch`, which makes the same documents as a recording of the feed would have.
     """
     from vectra_bot.errors import InputError
-    from vectra_bot.imports.run import import_paths
+    from vectra_bot.imports import import_paths
     from vectra_bot.store.remote.address import is_remote
 
     where = address(store)

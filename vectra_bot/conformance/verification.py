@@ -136,11 +136,11 @@ def _verify_seeded(row: Row, found: Verification) -> None:
     if version not in rules.LAW_VERSIONS:
         row.fail("gameVersion", f"it must be one of {', '.join(rules.LAW_VERSIONS)}")
     bets = row.rows("globalSidebets")
-    differences = _law_differences(row, game_id)
+    differences = law_differences(row, game_id)
     named = _most_named_game(bets)
     if _unknown_to_law(differences) and named not in (None, game_id):
         # The bets name another game: if the law knows it, the id is the one wrong fact.
-        again = _law_differences(row, named)
+        again = law_differences(row, named)
         if not _unknown_to_law(again):
             differences = [Difference("id", None, named, game_id), *again]
     found.count("games")
@@ -159,7 +159,12 @@ def _verify_seeded(row: Row, found: Verification) -> None:
     found.differences.extend(FileDifference(game_id, d, row.line, bet) for bet, d in wrong)
 
 
-def _law_differences(row: Row, game_id: str) -> list[Difference]:
+def law_differences(row: Row, game_id: str) -> list[Difference]:
+    """Return where a row of ``seeded_games`` is not the game that seed, *game_id* and version give.
+
+    Raises:
+        InputError: the row lacks what makes it a game.
+    """
     return verify_game(
         row.text("serverSeed"),
         game_id,

@@ -11,8 +11,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import uuid
-from collections.abc import Callable
-from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -45,29 +43,43 @@ IMPORTED: Final = "imported"
 FIRST_SEQ: Final = 3
 """Number of the first row where the import numbers them: the journal's own entries are before it."""
 FIRST_PART: Final = 2
+SESSIONS_AT_ONCE: Final = 32
+"""Sessions that are filled side by side, each with a few open files."""
 ROWS_PER_PART: Final = 1 << 21
 ROWS_HELD: Final = 1 << 16
 BYTES_HELD: Final = 8 << 20
-_BLOCK: Final = 1 << 20
 _JOURNAL_BYTES: Final = 1 << 20
 
 
-def digest_of(path: Path, told: Callable[[int], None] | None = None) -> str:
+def digest_of(path: Path) -> str:
     """Return the SHA-256 of a file's bytes.
 
     Raises:
         InputError: it cannot be read.
     """
-    found = hashlib.sha256()
     try:
         with path.open("rb") as file:
-            while block := file.read(_BLOCK):
-                found.update(block)
-                if told is not None:
-                    told(len(block))
+            return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror}): check the file") from error
-    return found.hexdigest()
+
+
+def digest_line(path: Path, root: Path) -> bytes:
+    """Return what a digest of several files has of one: its own digest, and its name below *root*.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    name = path.relative_to(root).as_posix()
+    return f"{digest_of(path)} {name}\n".encode("utf-8", "backslashreplace")
+
+
+def is_session_id(name: object) -> bool:
+    """Return whether *name* can name a session."""
+    try:
+        return isinstance(name, str) and bool(journal_directory("", name))
+    except InputError:
+        return False
 
 
 def session_of(*facts: str) -> str:
@@ -94,16 +106,10 @@ def plain_header(session_id: str, venue: str, about: dict[str, Any]) -> dict[str
     }
 
 
-class Standing(str, Enum):
-    """What a store holds of an import."""
+def make_room(store: Path, session_id: str, sha256: str) -> bool:
+    """Return whether what has the digest *sha256* is to be imported as *session_id*.
 
-    ABSENT = "absent"
-    PARTIAL = "partial"
-    DONE = "done"
-
-
-def standing(store: Path, session_id: str, sha256: str) -> Standing:
-    """Return how much of the content with digest *sha256* stands in the store as *session_id*.
+    What is left of an interrupted import is dropped.
 
     Raises:
         StoreError: the session is something else, or is being written right now.
@@ -111,25 +117,28 @@ def standing(store: Path, session_id: str, sha256: str) -> Standing:
     """
     directory = journal_directory(store, session_id)
     if not directory.is_dir():
-        if dropped_directory(directory).is_dir():
-            return Standing.PARTIAL  # it was being dropped when the process died
-        if not any(part_folder(store, d, session_id).is_dir() for d in DocType):
-            return Standing.ABSENT
-        raise StoreError(
-            f"session {session_id!r} has rows in {store} but no journal: "
-            "give another --session-id, or drop it"
-        )
-    if is_running(directory):
+        # It may be there no more because a process died that was dropping it.
+        if not dropped_directory(directory).is_dir():
+            if any(part_folder(store, d, session_id).is_dir() for d in DocType):
+                raise StoreError(
+                    f"session {session_id!r} has rows in {store} but no journal: "
+                    "give another --session-id, or drop it"
+                )
+            return True
+    elif is_running(directory):
         raise StoreError(f"session {session_id!r} is being written by another process: let it end")
-    if never_began(directory):
-        return Standing.PARTIAL
-    about = read_header(directory).get("import")
-    if not isinstance(about, dict) or about.get("sha256") != sha256:
-        raise StoreError(
-            f"session {session_id!r} exists in {store} and holds something else: "
-            "give another --session-id, or drop it"
-        )
-    return Standing.DONE if _close_reason(directory) == IMPORTED else Standing.PARTIAL
+    elif not never_began(directory):
+        about = read_header(directory).get("import")
+        if not isinstance(about, dict) or about.get("sha256") != sha256:
+            raise StoreError(
+                f"session {session_id!r} exists in {store} and holds something else: "
+                "give another --session-id, or drop it"
+            )
+        if _close_reason(directory) == IMPORTED:
+            build_parts(directory, store)
+            return False
+    drop_session(store, session_id)
+    return True
 
 
 def _close_reason(directory: Path) -> str | None:
@@ -141,38 +150,42 @@ def _close_reason(directory: Path) -> str | None:
     return reason
 
 
-def make_room(store: Path, session_id: str, sha256: str) -> bool:
-    """Return whether *session_id* is to be imported; what is left of an interrupted import is dropped.
-
-    Raises:
-        StoreError: the id is taken by something else, or the session is being written.
-    """
-    found = standing(store, session_id, sha256)
-    if found is Standing.DONE:
-        build_parts(journal_directory(store, session_id), store)
-        return False
-    if found is Standing.PARTIAL:
-        drop_session(store, session_id)
-    return True
-
-
 @attrs.define
-class _Open:
-    """A part that is being written."""
+class _Filling:
+    """Rows of one kind on their way into parts: many small tables make one row group.
 
-    writer: PartWriter
-    number: int
+    Attributes:
+        rows: all that were given.
+        held: tables that wait to be written together.
+        number: of the part that is open, or of the last one.
+        writer: of the open part, None if there is none.
+        last_seq: last number in the open part.
+    """
+
     rows: int = 0
+    held: list[pa.Table] = attrs.field(factory=list)
+    held_rows: int = 0
+    held_bytes: int = 0
+    number: int = FIRST_PART - 1
+    writer: PartWriter | None = None
+    written: int = 0
     last_seq: int = -1
 
+    def hold(self, table: pa.Table) -> bool:
+        """Add rows to those that wait; return whether they are to be written."""
+        self.held.append(table)
+        self.rows += table.num_rows
+        self.held_rows += table.num_rows
+        self.held_bytes += table.nbytes
+        return self.held_rows >= ROWS_HELD or self.held_bytes >= BYTES_HELD
 
-@attrs.define
-class _Held:
-    """Rows that wait to be written together: many small tables make one row group."""
+    def take(self) -> pa.Table:
+        """Return the rows that wait, which wait no more."""
+        import pyarrow as pa
 
-    tables: list[pa.Table] = attrs.field(factory=list)
-    rows: int = 0
-    bytes: int = 0
+        whole = pa.concat_tables(self.held, promote_options="none").unify_dictionaries()
+        self.held, self.held_rows, self.held_bytes = [], 0, 0
+        return whole
 
 
 class BulkSession:
@@ -190,10 +203,7 @@ class BulkSession:
         self.store = store
         self.session_id: str = header["session_id"]
         self.next_seq = FIRST_SEQ
-        self.rows: dict[DocType, int] = {}
-        self._held: dict[DocType, _Held] = {}
-        self._open: dict[DocType, _Open] = {}
-        self._numbers: dict[DocType, int] = {}
+        self._kinds: dict[DocType, _Filling] = {}
         directory = journal_directory(store, self.session_id)
         self._journal = Journal.create(directory, header, segment_bytes=_JOURNAL_BYTES)
         try:
@@ -223,36 +233,34 @@ class BulkSession:
         if seq is None:
             seq = np.arange(self.next_seq, self.next_seq + count, dtype=np.int64)
         self.next_seq = max(self.next_seq, int(seq.max()) + 1)
-        held = self._held.setdefault(doc_type, _Held())
-        held.tables.append(self._enveloped(doc_type, table, seq))
-        held.rows += count
-        held.bytes += table.nbytes
-        self.rows[doc_type] = self.rows.get(doc_type, 0) + count
-        if held.rows >= ROWS_HELD or held.bytes >= BYTES_HELD:
-            self._flush(doc_type)
+        kind = self._kinds.setdefault(doc_type, _Filling())
+        if kind.hold(self._enveloped(doc_type, table, seq)):
+            self._flush(doc_type, kind)
 
-    def _flush(self, doc_type: DocType) -> None:
+    @property
+    def rows(self) -> int:
+        """Documents that were added."""
+        return sum(kind.rows for kind in self._kinds.values())
+
+    def _flush(self, doc_type: DocType, kind: _Filling) -> None:
         """Write what is held of one kind, in order of its numbers."""
         import numpy as np
-        import pyarrow as pa
 
-        held = self._held.pop(doc_type, None)
-        if held is None:
+        if not kind.held:
             return
-        whole = pa.concat_tables(held.tables, promote_options="none").unify_dictionaries()
+        whole = kind.take()
         seq = whole.column("seq").to_numpy()
         if np.any(np.diff(seq) < 0):
             whole = whole.sort_by("seq")
             seq = whole.column("seq").to_numpy()
-        part = self._open.get(doc_type)
-        if part is not None and (part.rows >= ROWS_PER_PART or part.last_seq >= int(seq[0])):
-            self._finish(doc_type)
-            part = None
-        if part is None:
-            part = self._begin(doc_type)
-        part.writer.write(whole)
-        part.rows += len(seq)
-        part.last_seq = int(seq[-1])
+        if kind.written >= ROWS_PER_PART or kind.last_seq >= int(seq[0]):
+            self._finish(doc_type, kind)
+        if kind.writer is None:
+            kind.number += 1
+            kind.writer, kind.written = PartWriter(self._path(doc_type, kind), doc_type), 0
+        kind.writer.write(whole)
+        kind.written += len(seq)
+        kind.last_seq = int(seq[-1])
 
     def _enveloped(self, doc_type: DocType, table: pa.Table, seq: np.ndarray[Any, Any]) -> pa.Table:
         import numpy as np
@@ -269,24 +277,21 @@ class BulkSession:
         columns = [own[n] if n in own else table.column(n) for n in schema.names]
         return pa.Table.from_arrays(columns, schema=schema)
 
-    def _begin(self, doc_type: DocType) -> _Open:
-        number = self._numbers.get(doc_type, FIRST_PART)
-        self._numbers[doc_type] = number + 1
-        target = part_path(self.store, doc_type, self.session_id, number)
-        self._open[doc_type] = part = _Open(PartWriter(target, doc_type), number)
-        return part
+    def _path(self, doc_type: DocType, kind: _Filling) -> Path:
+        return part_path(self.store, doc_type, self.session_id, kind.number)
 
-    def _finish(self, doc_type: DocType) -> None:
-        part = self._open.pop(doc_type)
-        target = part_path(self.store, doc_type, self.session_id, part.number)
-        list_part(self.store, part.writer.finish(target.relative_to(self.store).as_posix()))
+    def _finish(self, doc_type: DocType, kind: _Filling) -> None:
+        writer, kind.writer = kind.writer, None
+        if writer is not None:
+            name = self._path(doc_type, kind).relative_to(self.store).as_posix()
+            list_part(self.store, writer.finish(name))
 
     def pause(self) -> None:
         """Write what is held and end the open parts; more rows go into further ones."""
-        for doc_type in list(self._held):
-            self._flush(doc_type)
-        for doc_type in list(self._open):
-            self._finish(doc_type)
+        for doc_type, kind in self._kinds.items():
+            self._flush(doc_type, kind)
+        for doc_type, kind in self._kinds.items():
+            self._finish(doc_type, kind)
 
     def close(self) -> None:
         """End the session: all its rows are on the disk.
@@ -300,10 +305,10 @@ class BulkSession:
 
     def abandon(self) -> None:
         """Leave the session half done; harmless after :meth:`close`."""
-        for part in self._open.values():
-            part.writer.abandon()
-        self._open.clear()
-        self._held.clear()
+        for kind in self._kinds.values():
+            if kind.writer is not None:
+                kind.writer.abandon()
+        self._kinds.clear()
         self._journal.abandon()
 
     def __enter__(self) -> Self:
@@ -311,3 +316,23 @@ class BulkSession:
 
     def __exit__(self, *_: object) -> None:
         self.abandon()
+
+
+class OpenSessions(contextlib.ExitStack):
+    """Sessions that are filled side by side; those that were not closed when it is left stay half done."""
+
+    def __init__(self, store: Path) -> None:
+        super().__init__()
+        self.store = store
+        self.by_id: dict[str, BulkSession] = {}
+
+    def open(self, session_id: str, venue: str, about: dict[str, Any]) -> BulkSession:
+        """Return the session, begun with the header of :func:`plain_header` if it was not yet.
+
+        Raises:
+            StoreError: the session exists, or the disk refuses.
+        """
+        if session_id not in self.by_id:
+            bulk = BulkSession(self.store, plain_header(session_id, venue, about))
+            self.by_id[session_id] = self.enter_context(bulk)
+        return self.by_id[session_id]

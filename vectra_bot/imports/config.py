@@ -9,7 +9,7 @@ from typing import Any, Final
 import attrs
 
 from vectra_bot.errors import ConfigError
-from vectra_bot.imports.report import FileReport, Progress, no_progress, totals
+from vectra_bot.imports.report import FileReport, Progress, all_good, no_progress, totals
 from vectra_bot.models import DocType, Document, SystemEvent
 
 SOURCE: Final = "import"
@@ -69,7 +69,7 @@ class ImportReport:
     @property
     def ok(self) -> bool:
         """Whether every row is accounted for and none is bad."""
-        return all(report.adds_up and not report.bad for report in self.files)
+        return all_good(self.files)
 
     @property
     def sessions(self) -> list[str]:

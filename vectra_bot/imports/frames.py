@@ -18,17 +18,16 @@ from typing import Any, Final
 import msgspec
 
 from vectra_bot.errors import WireError
-from vectra_bot.imports.arrow.values import moment_of, nanoseconds_of
+from vectra_bot.imports.arrow import moment_of
 from vectra_bot.imports.config import RowRefused
 from vectra_bot.imports.lines import TextRow, value_of
 from vectra_bot.models import ConnectionChanged, Direction, Frame, Link
+from vectra_bot.models.times import NS_PER_MS, NS_PER_S, NS_PER_US, ns_from_utc
 from vectra_bot.venues.base import FeedItem
 from vectra_bot.wire.decode import decode
 
 TRADE_EVENT: Final = "standard/newTrade"
 _MAX_SECONDS: Final = 9_223_372_036
-_NS_PER_US: Final = 1000
-_NS_PER_MS: Final = 1_000_000
 _WAYS: Final = {
     "in": Direction.IN,
     "received": Direction.IN,
@@ -112,16 +111,16 @@ def _moment(row: TextRow) -> int:
         raise RowRefused(f"{name} is missing: the other rows have a time")
     if isinstance(value, str) and name in _TIMES:
         try:
-            return nanoseconds_of(moment_of(value))
+            return ns_from_utc(moment_of(value))
         except (ValueError, OverflowError):
             raise RowRefused(f"{name}: give a time in ISO 8601", value) from None
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise RowRefused(f"{name}: give a number", value)
     if name in _TIMES:
-        found = round(value) * _NS_PER_MS
+        found = round(value) * NS_PER_MS
     else:
-        found = round(value * 1e6) * _NS_PER_US
-    if not 0 <= found < _MAX_SECONDS * 1_000_000_000:
+        found = round(value * 1e6) * NS_PER_US
+    if not 0 <= found < _MAX_SECONDS * NS_PER_S:
         raise RowRefused(f"{name}: give a time since 1970", value)
     return found
 

@@ -13,44 +13,28 @@ many nanoseconds after 1970 as its row number says. None of these is taken for a
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
-import uuid
-from collections import Counter
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeVar
 
 import attrs
 
-from vectra_bot.audit.auditor import (
-    ALERT_TYPE,
-    FINISHED_KIND,
-    MAX_SHOWN,
-    difference_json,
-)
+from vectra_bot.audit.findings import differences_json, disagreement, finished_game
 from vectra_bot.conformance.crowd.recorded_games import recorded_differences
 from vectra_bot.conformance.frames.capture_rows import Row
 from vectra_bot.conformance.settled_sidebets import sidebet_differences
+from vectra_bot.conformance.verification import law_differences
 from vectra_bot.errors import InputError, RecordError, safe_text
-from vectra_bot.game import fair, rules
+from vectra_bot.game import rules
+from vectra_bot.game.fair import Difference
 from vectra_bot.imports.config import SOURCE, RowRefused
 from vectra_bot.imports.lines import TextRow, value_of
-from vectra_bot.models import (
-    AlertTrigger,
-    DocType,
-    Document,
-    GamePhase,
-    GameTick,
-    SystemEvent,
-)
+from vectra_bot.models import DocType, Document, GamePhase, GameTick, SystemEvent
+from vectra_bot.models.times import NS_PER_MS
 
 LEADERBOARD_KIND: Final = "import.leaderboard_row"
 """Kind of the system event that holds a row of a leaderboard; no kind of document is one."""
 MAX_MS: Final = 9_223_372_036_854
-_NS_PER_MS: Final = 1_000_000
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _PLACE: Final = "row"
 _FAULT = re.compile(
     rf"{_PLACE}(?:: (\w+)(?:\[\d+\])?)?: (.+?) (?:was (.*?)|is missing): (.*)", re.DOTALL
@@ -65,11 +49,9 @@ class GameReader:
 
     Attributes:
         session_id: of the session, from which the ids of alerts follow.
-        verdicts: games by what was found of them.
     """
 
     session_id: str
-    verdicts: Counter[str] = attrs.field(factory=Counter)
     _now_ns: int = 0
 
     def seeded(self, row: TextRow) -> list[Document]:
@@ -104,7 +86,7 @@ class GameReader:
         prices, rug_tick = row.optional_numbers("prices"), row.integer("rugTick")
         differences, law = _seeded_differences(row)
         verdict = "failed" if differences else "verified" if law else "unverified"
-        ts_ns = ended_ms * _NS_PER_MS
+        ts_ns = ended_ms * NS_PER_MS
         for tick, price in enumerate(prices or ()):
             phase = GamePhase.RUGGED if tick >= rug_tick else GamePhase.ACTIVE
             record = GameTick(game_id=game_id, tick=tick, price=price, phase=phase, backfilled=True)
@@ -118,11 +100,9 @@ class GameReader:
             "sidebets": row.fields["globalSidebets"],
             "recorded": _rest(row, "prices", "globalSidebets"),
         }
-        seen = len(prices or ())
-        yield self._finished(row, game_id, ts_ns, (verdict, differences, seen), detail)
-        if differences:
-            yield self._alert(game_id, ts_ns, differences)
-        self.verdicts[verdict] += 1
+        yield from self._told(
+            row, game_id, ts_ns, (verdict, differences, len(prices or ())), detail
+        )
 
     def _recorded(self, text: TextRow) -> Iterator[Document]:
         row = _row(text)
@@ -141,22 +121,11 @@ class GameReader:
         rugged = (rug_tick, rug_price, GamePhase.RUGGED, _optional(row, "rug_trade_count"))
         yield self._tick(game_id, offset, rugged)
         known = [price for price in prices if price is not None]
-        detail: dict[str, Any] = {
-            "server_seed": None,
-            "server_seed_hash": None,
-            "version": None,
-            "peak": max(known, default=None),
-            "timestamp_ms": None,
-            "sidebets": [],
-            "recorded": _rest(row, "prices"),
-        }
-        self._now_ns += max(offset, _offset(row, "settle_recv_ms")) * _NS_PER_MS
+        detail = {"peak": max(known, default=None), "recorded": _rest(row, "prices")}
+        self._now_ns += max(offset, _offset(row, "settle_recv_ms")) * NS_PER_MS
         found = (verdict, differences, len(known))
-        yield self._finished(row, game_id, self._now_ns, found, detail)
-        if differences:
-            yield self._alert(game_id, self._now_ns, differences)
-        self._now_ns += _NS_PER_MS
-        self.verdicts[verdict] += 1
+        yield from self._told(row, game_id, self._now_ns, found, detail)
+        self._now_ns += NS_PER_MS
 
     def _tick(
         self, game_id: str, offset_ms: int, seen: tuple[int, float, GamePhase, int | None]
@@ -164,63 +133,39 @@ class GameReader:
         """Return a tick seen *offset_ms* after its game's first."""
         tick, price, phase, trades = seen
         record = GameTick(game_id=game_id, tick=tick, price=price, phase=phase, trade_count=trades)
-        moment = self._now_ns + offset_ms * _NS_PER_MS
+        moment = self._now_ns + offset_ms * NS_PER_MS
         return _document(DocType.GAME_TICK, record, moment, game_id)
 
-    def _finished(
+    def _told(
         self,
         row: Row,
         game_id: str,
         ts_ns: int,
-        found: tuple[str, list[fair.Difference], int],
+        found: tuple[str, list[Difference], int],
         detail: dict[str, Any],
-    ) -> Document:
+    ) -> Iterator[Document]:
+        """Yield the event of a finished game, and an alert if anything differs."""
         verdict, differences, ticks = found
         fields = row.fields
         detail = {
             "game_id": game_id,
-            "verdict": verdict,
             "seen": ticks > 0,
             "ticks_seen": ticks,
             "rug_tick": fields.get("rugTick", fields.get("rug_tick")),
             "rug_price": fields.get("rugPrice", fields.get("rug_price")),
-            "differences": [difference_json(difference) for difference in differences[:MAX_SHOWN]],
+            "differences": differences_json(differences),
+            **dict.fromkeys(("server_seed", "server_seed_hash", "version", "timestamp_ms")),
+            "sidebets": [],
             **detail,
         }
-        event = SystemEvent(
-            kind=FINISHED_KIND,
-            severity="error" if verdict == "failed" else "info",
-            message=f"a finished game: {verdict}",
-            detail_json=json.dumps(detail, sort_keys=True),
-        )
-        return _document(DocType.SYSTEM_EVENT, event, ts_ns, game_id)
-
-    def _alert(self, game_id: str, ts_ns: int, differences: list[fair.Difference]) -> Document:
-        first = differences[0]
-        where = "" if first.tick is None else f" at tick {first.tick}"
-        more = f" ({len(differences)} differences)" if len(differences) > 1 else ""
-        facts = f"{self.session_id}\n{ALERT_TYPE}\n{game_id}".encode()
-        alert = AlertTrigger(
-            alert_id=str(uuid.UUID(bytes=hashlib.sha256(facts).digest()[:16], version=4)),
-            alert_type=ALERT_TYPE,
-            severity="error",
-            triggered_at=_EPOCH + timedelta(microseconds=ts_ns // 1000),
-            expires_at=None,
-            game_id=game_id,
-            player_id=None,
-            title="Recording and law disagree",
-            message=safe_text(
-                f"game {game_id}: {first.what}{where} should be {first.expected}, was {first.found}{more}"
-            ),
-            source_event=SOURCE,
-            source_data={
-                "differences": [
-                    difference_json(difference) for difference in differences[:MAX_SHOWN]
-                ],
-                "count": len(differences),
-            },
-        )
-        return _document(DocType.ALERT_TRIGGER, alert, ts_ns, game_id)
+        event = finished_game(verdict, detail)
+        yield _document(DocType.SYSTEM_EVENT, event, ts_ns, game_id)
+        if differences:
+            alert = disagreement(
+                self.session_id, game_id, ts_ns, differences,
+                title="Recording and law disagree", source_event=SOURCE,
+            )  # fmt: skip
+            yield _document(DocType.ALERT_TRIGGER, alert, ts_ns, game_id)
 
 
 def _guarded(read: Callable[[TextRow], Iterator[Document]], row: TextRow) -> list[Document]:
@@ -272,27 +217,13 @@ def _document(
     )
 
 
-def _seeded_differences(row: Row) -> tuple[list[fair.Difference], bool]:
+def _seeded_differences(row: Row) -> tuple[list[Difference], bool]:
     """Return where a game disagrees with its seed, and whether a law is known that tells."""
-    version, game_id, rug_tick = row.text("gameVersion"), row.text("id"), row.integer("rugTick")
-    bets, rug_price, peak = (
-        row.rows("globalSidebets"),
-        row.number("rugPrice"),
-        row.number("peakMultiplier"),
-    )
-    prices, digest = row.optional_numbers("prices"), row.text("serverSeedHash")
-    if version not in rules.LAW_VERSIONS:
+    game_id, rug_tick = row.text("id"), row.integer("rugTick")
+    bets, rug_price = row.rows("globalSidebets"), row.number("rugPrice")
+    if row.text("gameVersion") not in rules.LAW_VERSIONS:
         return [], False
-    found = fair.verify_game(
-        row.text("serverSeed"),
-        game_id,
-        version,
-        seed_hash=digest,
-        prices=prices,
-        rug_tick=rug_tick,
-        rug_price=rug_price,
-        peak=peak,
-    )
+    found = law_differences(row, game_id)
     _, wrong = sidebet_differences(bets, game_id, rug_tick, rug_price)
     return [*found, *(difference for _, difference in wrong)], True
 

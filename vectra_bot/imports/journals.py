@@ -6,6 +6,8 @@ finished as it would be in its own store.
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -102,19 +104,30 @@ def _hold_same(target: Path, header: dict[str, Any]) -> None:
 
 def _copy(path: Path, target: Path) -> None:
     """Copy the segments of a journal to *target*, which stands there whole or not at all."""
-    staged = target.with_name(STAGED + target.name)
-    with files.store_errors(f"cannot import {path}"):
-        if staged.exists():
-            files.remove_tree(staged)
-        files.make_directories(staged)
+    with staged_journal(target) as staged:
         if path.is_dir():
             for segment in list_segments(path):
                 copy_file(segment.path, staged / segment.path.name)
         else:
             suffix = path.suffix if path.suffix in (".zst", ".gz") else ""
             copy_file(path, staged / f"000001.log{suffix}")
+
+
+@contextlib.contextmanager
+def staged_journal(target: Path) -> Iterator[Path]:
+    """Yield an empty folder for the files of a journal, which then becomes *target* in one step.
+
+    Raises:
+        StoreError: the disk refuses; *target* is not there then.
+    """
+    staged = target.with_name(STAGED + target.name)
+    with files.store_errors(f"cannot copy a journal to {target}"):
+        if staged.exists():
+            files.remove_tree(staged)
+        files.make_directories(staged)
+        yield staged
         files.rename(staged, target)
         files.sync_directory(target.parent)
 
 
-__all__ = ["import_journal", "is_journal"]
+__all__ = ["import_journal", "is_journal", "staged_journal"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import io
 import json
 import zlib
 from collections.abc import Iterator
@@ -106,7 +107,7 @@ class TextFile:
                 import pyarrow as pa
 
                 with pa.CompressedInputStream(pa.PythonFile(raw, "r"), "zstd") as stream:
-                    yield cast("IO[bytes]", _Buffered(stream)), raw
+                    yield io.BufferedReader(cast("io.RawIOBase", stream)), raw
             else:
                 yield raw, raw
 
@@ -162,33 +163,6 @@ class TextFile:
             return
         for number, item in enumerate(items, 1):
             yield _row(number, bytes(item), self.size * number // len(items))
-
-
-class _Buffered:
-    """A stream of pyarrow's with ``readline``."""
-
-    def __init__(self, stream: Any) -> None:
-        self._stream = stream
-        self._held = b""
-
-    def read(self, size: int) -> bytes:
-        while len(self._held) < size:
-            more = self._stream.read(max(size - len(self._held), 1 << 16))
-            if not more:
-                break
-            self._held += more
-        found, self._held = self._held[:size], self._held[size:]
-        return found
-
-    def readline(self, limit: int) -> bytes:
-        while (end := self._held.find(b"\n", 0, limit)) < 0 and len(self._held) < limit:
-            more = self._stream.read(1 << 16)
-            if not more:
-                break
-            self._held += more
-        size = min(end + 1 if end >= 0 else limit, len(self._held))
-        found, self._held = self._held[:size], self._held[size:]
-        return found
 
 
 def _read_line(lines: IO[bytes]) -> tuple[bytes, bool]:

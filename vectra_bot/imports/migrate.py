@@ -1,16 +1,16 @@
 """Making a store of an earlier release one of the present schema.
 
-Rows of 1.0.0 become sessions of 2.0.0 (:mod:`vectra_bot.imports.schema_v1`); folders of 2.0.0 without a
-manifest get one. Into another store, only that store is written. In place, a whole new tree is built beside
-the store, what is of 2.0.0 already being copied, and takes its place in one step; the old tree stays beside
-it as ``STORE.v1-backup``. A kill at any point leaves the old store or the new one under the store's name, and
-the same command goes on from there.
+Rows of 1.0.0 become sessions of 2.0.0 (:mod:`vectra_bot.imports.schema_v1`). Into another store, only that
+store is written. In place, a whole new tree is built beside the store, what is of 2.0.0 already being copied,
+and takes its place in one step; the old tree stays beside it as ``STORE.v1-backup``. A kill at any point
+leaves the old store or the new one under the store's name, and the same command goes on from there.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterator
+from itertools import count, takewhile
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,20 +18,18 @@ import attrs
 
 from vectra_bot.errors import InputError, StoreError
 from vectra_bot.fsio import copy_file, copy_folder, files
-from vectra_bot.imports.report import FileReport, Progress, no_progress, totals
+from vectra_bot.imports.journals import staged_journal
+from vectra_bot.imports.report import FileReport, Progress, all_good, no_progress, totals
 from vectra_bot.imports.rows_v1 import OldRows
 from vectra_bot.imports.schema_v1 import VERSION
 from vectra_bot.imports.versions import Layout, check_wanted, layout_of
 from vectra_bot.models import SCHEMA_VERSION
 from vectra_bot.store.maintenance.sessions import is_running
-from vectra_bot.store.parquet.compaction import finish_compaction
-from vectra_bot.store.parquet.manifest import MANIFEST
 
 BUILDING: Final = ".v2-building"
 BACKUP: Final = ".v1-backup"
 MARK: Final = "migration.json"
 """Stands in a tree that was built whole, until the old one has its new name."""
-_MANY: Final = 1000
 
 
 @attrs.frozen
@@ -44,7 +42,6 @@ class MigrationReport:
         found: schemas that the source held.
         files: what became of the rows of 1.0.0, one report for each kind of row.
         sessions: sessions that rows of 1.0.0 became.
-        manifests: folders of 2.0.0 that got a manifest.
         copied: sessions of 2.0.0 that went over as they are.
         backup: where the old tree is, None if there is none.
         finished: an interrupted migration was built already and only had to take its place.
@@ -55,7 +52,6 @@ class MigrationReport:
     found: tuple[str, ...]
     files: list[FileReport]
     sessions: tuple[str, ...] = ()
-    manifests: int = 0
     copied: tuple[str, ...] = ()
     backup: str | None = None
     finished: bool = False
@@ -63,7 +59,7 @@ class MigrationReport:
     @property
     def ok(self) -> bool:
         """Whether every row is accounted for and none is bad."""
-        return all(report.adds_up and not report.bad for report in self.files)
+        return all_good(self.files)
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as JSON-ready data."""
@@ -71,6 +67,7 @@ class MigrationReport:
         data["files"] = [report.to_json() for report in self.files]
         data["schema_version"] = SCHEMA_VERSION
         data["totals"] = totals(self.files)
+        data["manifests"] = 0  # every folder of 2.0.0 has its own
         data["ok"] = self.ok
         return data
 
@@ -109,7 +106,7 @@ def migrate_store(
         return done
     layout = _usable(source)
     if not layout.old_files:
-        return _adopted(source, layout, progress)
+        return _report(source, source, layout)
     return _in_place(source, layout, keep_backup=keep_backup, progress=progress)
 
 
@@ -126,27 +123,6 @@ def _usable(store: Path) -> Layout:
     return layout
 
 
-def _versions(layout: Layout) -> tuple[str, ...]:
-    found = [VERSION] if layout.old_files else []
-    if layout.sessions:
-        found.append(f"{SCHEMA_VERSION} without manifests" if layout.bare else SCHEMA_VERSION)
-    return tuple(found)
-
-
-def _adopted(store: Path, layout: Layout, progress: Progress) -> MigrationReport:
-    """Give folders their manifests; a store that has them all is left as it is."""
-    for number, session_id in enumerate(layout.sessions):
-        finish_compaction(store / "journals" / session_id, store)
-        progress(str(store), number + 1, len(layout.sessions))
-    return MigrationReport(
-        source=str(store),
-        target=str(store),
-        found=_versions(layout),
-        files=[],
-        manifests=sum((folder / MANIFEST).exists() for folder in layout.bare),
-    )
-
-
 def _into(source: Path, goal: Path, progress: Progress) -> MigrationReport:
     """Write everything into another store; the source is only read."""
     layout = _usable(source)
@@ -157,36 +133,22 @@ def _into(source: Path, goal: Path, progress: Progress) -> MigrationReport:
     rows = OldRows(source, layout, goal, progress)
     rows.run()
     copied = [s for s in layout.sessions if _copy_session(source, goal, s)]
-    manifests = _complete(source, goal, copied, layout)
-    return _report(source, goal, layout, rows, manifests=manifests, copied=copied)
+    return _report(source, goal, layout, rows, copied=tuple(copied))
 
 
 def _report(
-    source: Path,
-    target: Path,
-    layout: Layout,
-    rows: OldRows,
-    *,
-    manifests: int,
-    copied: Iterable[str],
+    source: Path, target: Path, layout: Layout, rows: OldRows | None = None, **facts: Any
 ) -> MigrationReport:
+    """Return what a migration did; *rows* are those of 1.0.0 that it wrote."""
+    found = (VERSION,) * bool(layout.old_files) + (SCHEMA_VERSION,) * bool(layout.sessions)
     return MigrationReport(
         source=str(source),
         target=str(target),
-        found=_versions(layout),
-        files=list(rows.reports.values()),
-        sessions=tuple(rows.sessions),
-        manifests=manifests,
-        copied=tuple(copied),
+        found=found,
+        files=[] if rows is None else list(rows.reports.values()),
+        sessions=() if rows is None else tuple(rows.sessions),
+        **facts,
     )
-
-
-def _complete(source: Path, goal: Path, copied: list[str], layout: Layout) -> int:
-    """Give the copied sessions what the present schema wants; return how many folders got a manifest."""
-    for session_id in copied:
-        finish_compaction(goal / "journals" / session_id, goal)
-    folders = [goal / folder.relative_to(source) for folder in layout.bare]
-    return sum((folder / MANIFEST).exists() for folder in folders)
 
 
 def _in_place(
@@ -202,12 +164,11 @@ def _in_place(
     for session_id in layout.sessions:
         _copy_session(store, building, session_id)
     _copy_rest(store, building)
-    manifests = _complete(store, building, layout.sessions, layout)
-    report = _report(store, store, layout, rows, manifests=manifests, copied=layout.sessions)
     mark = {"source": str(store), "schema_version": SCHEMA_VERSION}
     files.write_durably(building / MARK, json.dumps(mark).encode())
     backup = _swap(store, building, keep_backup=keep_backup)
-    return attrs.evolve(report, backup=backup)
+    copied = tuple(layout.sessions)
+    return _report(store, store, layout, rows, copied=copied, backup=backup)
 
 
 def _swap(store: Path, building: Path, *, keep_backup: bool) -> str | None:
@@ -250,19 +211,21 @@ def _finished(store: Path, *, keep_backup: bool) -> MigrationReport | None:
     else:
         return None
     layout = layout_of(store)
-    return MigrationReport(
-        source=str(store),
-        target=str(store),
-        found=_versions(layout),
-        files=[],
-        copied=tuple(layout.sessions),
-        backup=backup,
-        finished=True,
+    return _report(
+        store, store, layout, copied=tuple(layout.sessions), backup=backup, finished=True
     )
 
 
 def _building(store: Path) -> Path:
     return store.with_name(store.name + BUILDING)
+
+
+def _backups(store: Path) -> Iterator[Path]:
+    """Yield the names that old trees have, in the order in which they are given."""
+    first = store.with_name(store.name + BACKUP)
+    yield first
+    for number in count(2):
+        yield first.with_name(f"{first.name}-{number}")
 
 
 def _backup_name(store: Path) -> Path:
@@ -271,17 +234,8 @@ def _backup_name(store: Path) -> Path:
 
 
 def _last_backup(store: Path) -> Path | None:
-    last = None
-    for path in _backups(store):
-        if not path.exists():
-            break
-        last = path
-    return last
-
-
-def _backups(store: Path) -> list[Path]:
-    name = store.name + BACKUP
-    return [store.with_name(name if n == 1 else f"{name}-{n}") for n in range(1, _MANY)]
+    found = [None, *takewhile(Path.exists, _backups(store))]
+    return found[-1]
 
 
 def _copy_session(source: Path, goal: Path, session_id: str) -> bool:
@@ -299,13 +253,8 @@ def _copy_session(source: Path, goal: Path, session_id: str) -> bool:
         copy_folder(notes, goal / "sessions" / session_id)
     old = source / "journals" / session_id
     if old.is_dir():
-        staged = journal.with_name(f".migrating-{session_id}")
-        with files.store_errors(f"cannot copy the journal of session {session_id!r}"):
-            if staged.exists():
-                files.remove_tree(staged)
+        with staged_journal(journal) as staged:
             copy_folder(old, staged)
-            files.rename(staged, journal)
-            files.sync_directory(journal.parent)
     return True
 
 

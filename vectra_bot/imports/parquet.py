@@ -18,25 +18,37 @@ import attrs
 
 from vectra_bot.clock import WallClock
 from vectra_bot.errors import InputError
-from vectra_bot.imports.arrow.conform import EnvelopeDefaults, conform
-from vectra_bot.imports.arrow.files import (
+from vectra_bot.imports.arrow import (
+    OWN,
+    EnvelopeDefaults,
     ForeignFile,
+    Names,
     RowBatch,
+    conform,
     foreign_file,
     groups_of,
+    match_names,
     read_batches,
+    snake,
 )
-from vectra_bot.imports.arrow.names import Names, match_names, snake
-from vectra_bot.imports.bulk import BulkSession, digest_of, make_room, plain_header, session_of
+from vectra_bot.imports.bulk import (
+    SESSIONS_AT_ONCE,
+    BulkSession,
+    OpenSessions,
+    digest_line,
+    is_session_id,
+    make_room,
+    session_of,
+)
 from vectra_bot.imports.config import SOURCE, ImportConfig, finished_event
 from vectra_bot.imports.report import FileReport
-from vectra_bot.journal import journal_directory
 from vectra_bot.models import DocType, Mode
 from vectra_bot.models.times import NS_PER_S
+from vectra_bot.serde import record_to_row
+from vectra_bot.store.parquet.schema import schema_of
 
 MAX_SESSIONS: Final = 4096
 """Sessions of one folder of foreign Parquet; the rows of further ones are bad."""
-SESSIONS_AT_ONCE: Final = 32
 _TOO_MANY: Final = f"more than {MAX_SESSIONS} sessions: import the folder in pieces"
 _BAD_NAME: Final = (
     "session_id: use letters, digits, '.', '_' and '-', beginning with a letter or digit"
@@ -77,15 +89,6 @@ class _Plan:
             session.last_seq[doc_type] = int(seq[-1])
 
 
-def parquet_digest(files: list[Path], root: Path) -> str:
-    """Return one digest of several files: of their names and contents."""
-    found = hashlib.sha256()
-    for path in files:
-        name = path.relative_to(root).as_posix() if root.is_dir() else path.name
-        found.update(f"{digest_of(path)} {name}\n".encode("utf-8", "backslashreplace"))
-    return found.hexdigest()
-
-
 def import_parquet(paths: list[Path], root: Path, config: ImportConfig) -> list[FileReport]:
     """Import the Parquet files *paths*, which stand at or below *root*, as one whole.
 
@@ -112,7 +115,9 @@ class _Import:
     def run(self) -> list[FileReport]:
         clock = WallClock()
         started = clock.monotonic_ns()
-        self.sha256 = parquet_digest(self.paths, self.root)
+        folder = self.root if self.root.is_dir() else self.root.parent
+        lines = b"".join(digest_line(path, folder) for path in self.paths)
+        self.sha256 = hashlib.sha256(lines).hexdigest()
         self.files = [foreign_file(path) for path in self.paths]
         self.reports = [FileReport(str(path), "parquet") for path in self.paths]
         self._total = sum(path.stat().st_size for path in self.paths)
@@ -152,8 +157,7 @@ class _Import:
 
     def _pass(self, plan: _Plan, chosen: set[str | None], *, first: bool) -> None:
         """Write the rows of the sessions *chosen*."""
-        writing: dict[str, BulkSession] = {}
-        try:
+        with OpenSessions(self.config.store) as writing:
             for file, report in zip(self.files, self.reports, strict=True):
                 # What cannot be read at all is told once.
                 told = report if first else FileReport(report.file)
@@ -169,11 +173,8 @@ class _Import:
                     self._tell(file, batch)
                 self._read += file.path.stat().st_size
             for session in (plan.sessions[name] for name in chosen):
-                if session.session_id in writing:
-                    self._close(session, writing[session.session_id])
-        finally:
-            for bulk in writing.values():
-                bulk.abandon()
+                if session.session_id in writing.by_id:
+                    self._close(session, writing.by_id[session.session_id])
 
     def _tell(self, file: ForeignFile, batch: RowBatch) -> None:
         part = file.path.stat().st_size * int(batch.rows[-1]) // max(batch.of_rows, 1)
@@ -184,18 +185,18 @@ class _Import:
         session: _Session,
         chosen: tuple[RowBatch, Any],
         report: FileReport,
-        writing: dict[str, BulkSession],
+        writing: OpenSessions,
     ) -> None:
         """Write the chosen rows of a batch."""
         batch, rows = chosen
-        if not _is_name(self.config.store, session.session_id):
+        if not is_session_id(session.session_id):
             _refuse(report, batch.rows[rows], _BAD_NAME, session.session_id)
             return
         table = batch.table if len(rows) == batch.table.num_rows else batch.table.take(rows)
         names = self._match(batch.doc_type, table.column_names)
         report.kind = f"parquet:{batch.doc_type.value}"
         report.filled = sorted({*report.filled, *names.filled})
-        unused = {name for name in names.unused if snake(name) not in _KNOWN}
+        unused = {name for name in names.unused if snake(name) not in OWN}
         report.unused = sorted({*report.unused, *unused})
         ids = f"{session.session_id}:{self.reports.index(report) + 1}"
         envelope = EnvelopeDefaults(ids, self.config.venue_name, Mode.REPLAY, SOURCE)
@@ -205,8 +206,8 @@ class _Import:
             report.repeat(good)
         else:
             seq = _numbers_of(batch) if session.keeps_seq else None
-            bulk = self._bulk(session, writing)
-            bulk.write(batch.doc_type, made.table, None if seq is None else seq[rows][made.kept])
+            seq = None if seq is None else seq[rows][made.kept]
+            self._bulk(session, writing).write(batch.doc_type, made.table, seq)
             report.accept(good)
             report.documents[batch.doc_type.value] += good
         for row, reason, value in made.bad:
@@ -215,31 +216,27 @@ class _Import:
             report.sessions.append(session.session_id)
         session.reports[report.file] = report
 
-    def _bulk(self, session: _Session, writing: dict[str, BulkSession]) -> BulkSession:
-        if session.session_id not in writing:
-            about = {
-                "sha256": self.sha256,
-                "file": self.root.name,
-                "kind": "parquet",
-                "keeps_seq": session.keeps_seq,
-            }
-            header = plain_header(session.session_id, self.config.venue_name, about)
-            writing[session.session_id] = BulkSession(self.config.store, header)
-        return writing[session.session_id]
+    def _bulk(self, session: _Session, writing: OpenSessions) -> BulkSession:
+        about = {
+            "sha256": self.sha256,
+            "file": self.root.name,
+            "kind": "parquet",
+            "keeps_seq": session.keeps_seq,
+        }
+        return writing.open(session.session_id, self.config.venue_name, about)
 
     def _close(self, session: _Session, bulk: BulkSession) -> None:
         """End a session with a row that says what it was made of."""
         import pyarrow as pa
 
-        from vectra_bot.serde import record_to_row
-
+        reports = session.reports.values()
         about = {
             "kind": "parquet",
             "file": self.root.name,
-            "imported": sum(bulk.rows.values()),
-            "bad": sum(report.bad for report in session.reports.values()),
-            "filled": sorted({n for r in session.reports.values() for n in r.filled}),
-            "unused": sorted({n for r in session.reports.values() for n in r.unused}),
+            "imported": bulk.rows,
+            "bad": sum(report.bad for report in reports),
+            "filled": sorted({name for report in reports for name in report.filled}),
+            "unused": sorted({name for report in reports for name in report.unused}),
         }
         row: dict[str, Any] = {
             **record_to_row(finished_event(about)),
@@ -247,12 +244,10 @@ class _Import:
             "venue": self.config.venue_name,
             "source": SOURCE,
             "ts_ns": 0,
-            "game_id": None,
-            "player_id": None,
         }
+        fields = [field for field in schema_of(DocType.SYSTEM_EVENT) if field.name not in OWN]
         bulk.pause()
-        table = pa.table({name: pa.array([value], _type_of(value)) for name, value in row.items()})
-        bulk.write(DocType.SYSTEM_EVENT, table)
+        bulk.write(DocType.SYSTEM_EVENT, pa.Table.from_pylist([row], pa.schema(fields)))
         bulk.close()
 
     def _match(self, doc_type: DocType, names: list[str]) -> Names:
@@ -260,23 +255,6 @@ class _Import:
         if key not in self._names:
             self._names[key] = match_names(doc_type, names)
         return self._names[key]
-
-
-_KNOWN: Final = frozenset(("session_id", "seq", "doc_type", "schema_version"))
-
-
-def _type_of(value: Any) -> Any:
-    import pyarrow as pa
-
-    return pa.int64() if isinstance(value, int) else pa.string()
-
-
-def _is_name(store: Path, session_id: str) -> bool:
-    try:
-        journal_directory(store, session_id)
-    except InputError:
-        return False
-    return True
 
 
 def _refuse(report: FileReport, rows: Any, reason: str, value: str) -> None:
@@ -317,4 +295,4 @@ def _numbers_of(batch: RowBatch) -> Any:
     return numbers if len(numbers) and numbers[0] >= 0 else None
 
 
-__all__ = ["MAX_SESSIONS", "import_parquet", "parquet_digest"]
+__all__ = ["MAX_SESSIONS", "import_parquet"]

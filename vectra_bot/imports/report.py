@@ -124,6 +124,11 @@ class FileReport:
         return data
 
 
+def all_good(reports: Iterable[FileReport]) -> bool:
+    """Return whether every row of the files is accounted for and none is bad."""
+    return all(report.adds_up and not report.bad for report in reports)
+
+
 def totals(reports: Iterable[FileReport]) -> dict[str, int]:
     """Return the sums over *reports*."""
     found = dict.fromkeys(("files", "rows", "imported", "duplicates", "bad", "quarantined"), 0)
@@ -139,6 +144,7 @@ __all__ = [
     "BadRow",
     "FileReport",
     "Progress",
+    "all_good",
     "no_progress",
     "shown",
     "totals",

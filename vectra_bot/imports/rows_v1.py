@@ -15,14 +15,18 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 from vectra_bot.errors import InputError
-from vectra_bot.imports.arrow.conform import EnvelopeDefaults, conform
-from vectra_bot.imports.arrow.files import rows_at_once
-from vectra_bot.imports.arrow.names import match_names
-from vectra_bot.imports.bulk import BulkSession, digest_of, make_room, plain_header
+from vectra_bot.imports.arrow import EnvelopeDefaults, batches_of, conform, match_names, open_file
+from vectra_bot.imports.bulk import (
+    SESSIONS_AT_ONCE,
+    BulkSession,
+    OpenSessions,
+    digest_line,
+    is_session_id,
+    make_room,
+)
 from vectra_bot.imports.report import FileReport, Progress
 from vectra_bot.imports.schema_v1 import REST_KIND, VERSION, Mapped, map_rows, trace_ids
 from vectra_bot.imports.versions import Layout
-from vectra_bot.journal import journal_directory
 from vectra_bot.models import DocType, Mode
 
 if TYPE_CHECKING:
@@ -33,7 +37,6 @@ VENUE: Final = "unknown"
 """Column ``venue`` of migrated rows: version 1.0.0 did not write it down."""
 SOURCE: Final = "migrate"
 BATCH_ROWS: Final = 1 << 14
-SESSIONS_AT_ONCE: Final = 32
 _NO_FILE: Final = "no whole Parquet file of schema 1.0.0"
 _DAMAGED: Final = "damaged rows from here to the end of the file"
 _NO_SESSION: Final = "session_id is missing or cannot name a session"
@@ -61,6 +64,21 @@ class _Numbers:
             self.known.append(numbers[new])
             self.last = max(self.last, int(numbers[new].max()))
         return new
+
+
+@attrs.define
+class _Rows:
+    """Rows of one session, kind and file, with their numbers in the file.
+
+    Attributes:
+        file: its path below the store.
+    """
+
+    session: str
+    kind: str
+    file: str
+    numbers: list[int] = attrs.field(factory=list)
+    rows: list[dict[str, Any]] = attrs.field(factory=list)
 
 
 @attrs.define
@@ -94,7 +112,10 @@ class OldRows:
         self._total = sum(path.stat().st_size for path in self.layout.old_files)
         self._look()
         for kind, files in self.layout.unknown.items():
-            self._refuse_kind(kind, files)
+            for path in files:
+                reason = "a kind of document that schema 1.0.0 does not have"
+                count = max(_rows_in(path), 1)
+                self._report(kind).refuse(1, reason, kind, file=self._name(path), count=count)
         for start in range(0, len(self.sessions), SESSIONS_AT_ONCE):
             self._write(self.sessions[start : start + SESSIONS_AT_ONCE])
 
@@ -103,10 +124,9 @@ class OldRows:
         digest = hashlib.sha256()
         found: dict[str, None] = {}
         for kind, path in self._files():
-            report = self._report(kind)
-            name = path.relative_to(self.source).as_posix()
+            report, name = self._report(kind), self._name(path)
             try:
-                digest.update(f"{digest_of(path)} {name}\n".encode("utf-8", "backslashreplace"))
+                digest.update(digest_line(path, self.source))
                 named, nameless = _sessions_in(path)
             except (InputError, OSError) as error:
                 count = max(1, _rows_in(path))
@@ -124,135 +144,110 @@ class OldRows:
             for path in files:
                 yield kind, path
 
+    def _name(self, path: Path) -> str:
+        return path.relative_to(self.source).as_posix()
+
     def _report(self, kind: str) -> FileReport:
         if kind not in self.reports:
             name = str(self.source / f"doc_type={kind}")
             self.reports[kind] = FileReport(name, f"schema {VERSION}: {kind}")
         return self.reports[kind]
 
-    def _refuse_kind(self, kind: str, files: list[Path]) -> None:
-        report = self._report(kind)
-        for path in files:
-            name = path.relative_to(self.source).as_posix()
-            rows = _rows_in(path)
-            reason = "a kind of document that schema 1.0.0 does not have"
-            report.refuse(1, reason, kind, file=name, count=max(rows, 1))
-
     def _write(self, names: list[str]) -> None:
         """Write the rows of a few sessions."""
-        writing: dict[str, BulkSession] = {}
-        done = {n for n in names if not make_room(self.target, n, self.sha256)}
-        chosen = set(names)
-        try:
+        fresh = [name for name in names if make_room(self.target, name, self.sha256)]
+        with OpenSessions(self.target) as writing:
+            for name in fresh:
+                about = {
+                    "sha256": self.sha256,
+                    "kind": f"schema {VERSION}",
+                    "file": self.source.name,
+                }
+                writing.open(name, VENUE, about)
             for kind, path in self._files():
-                mine = self._of_file.get(path, set()) & chosen
+                mine = self._of_file.get(path, set()).intersection(names)
                 if mine:
-                    self._read(kind, path, mine, (done, writing))
+                    for rows in self._read(kind, path, mine):
+                        self._take(rows, writing.by_id.get(rows.session))
                     self._done += path.stat().st_size
-                    shown = min(self._done, self._total)
-                    self.progress(str(self.source), shown, self._total)
-            for name in names:
-                if name not in done:
-                    self._session(name, writing).close()
-        finally:
-            for session in writing.values():
-                session.abandon()
+                    self.progress(str(self.source), min(self._done, self._total), self._total)
+            for bulk in writing.by_id.values():
+                bulk.close()
 
-    def _session(self, name: str, writing: dict[str, BulkSession]) -> BulkSession:
-        if name not in writing:
-            about = {"sha256": self.sha256, "kind": f"schema {VERSION}", "file": self.source.name}
-            writing[name] = BulkSession(self.target, plain_header(name, VENUE, about))
-        return writing[name]
-
-    def _read(
-        self,
-        kind: str,
-        path: Path,
-        mine: set[str],
-        state: tuple[set[str], dict[str, BulkSession]],
-    ) -> None:
+    def _read(self, kind: str, path: Path, mine: set[str]) -> Iterator[_Rows]:
+        """Yield the rows of the sessions *mine* in a file, a bounded number at a time."""
         import pyarrow as pa
 
-        report = self._report(kind)
-        name = path.relative_to(self.source).as_posix()
-        first, total = 1, _rows_in(path)
+        name, first, total = self._name(path), 1, _rows_in(path)
         try:
             for batch in _batches(path):
-                by_session: dict[str, list[tuple[int, dict[str, Any]]]] = {}
+                found: dict[str, _Rows] = {}
                 for number, row in enumerate(_rows_of(batch), first):
                     session = row.get("session_id")
                     if session in mine:
-                        by_session.setdefault(str(session), []).append((number, row))
+                        rows = found.setdefault(session, _Rows(session, kind, name))
+                        rows.numbers.append(number)
+                        rows.rows.append(row)
                 first += batch.num_rows
-                for session, rows in by_session.items():
-                    self._take(kind, session, rows, (report, name), state)
+                yield from found.values()
         except (pa.ArrowException, OSError) as error:
             if path not in self._damaged:
                 self._damaged.add(path)
-                report.refuse(first, _DAMAGED, str(error), file=name, count=total - first + 1)
+                left = total - first + 1
+                self._report(kind).refuse(first, _DAMAGED, str(error), file=name, count=left)
 
-    def _take(
-        self,
-        kind: str,
-        name: str,
-        rows: list[tuple[int, dict[str, Any]]],
-        place: tuple[FileReport, str],
-        state: tuple[set[str], dict[str, BulkSession]],
-    ) -> None:
-        """Write rows of one session and kind."""
+    def _take(self, rows: _Rows, bulk: BulkSession | None) -> None:
+        """Write rows of one session and kind; they stand there already if *bulk* is None."""
         import numpy as np
         import pyarrow as pa
 
-        report, file = place
-        done, writing = state
-        mapped = map_rows(kind, [row for _, row in rows])
-        numbers = np.array([number for number, _ in rows], dtype=np.int64)
+        report = self._report(rows.kind)
+        mapped = map_rows(rows.kind, rows.rows)
+        numbers = np.array(rows.numbers, dtype=np.int64)
         usable = mapped.seq >= 0
-        for number, (_, row) in zip(numbers[~usable], _chosen(rows, ~usable), strict=True):
-            report.refuse(int(number), _NO_SEQ, row.get("seq", ""), file=file)
-        seen = self._seen.setdefault((name, kind), _Numbers())
+        for index in np.flatnonzero(~usable):
+            value = rows.rows[index].get("seq", "")
+            report.refuse(rows.numbers[index], _NO_SEQ, value, file=rows.file)
         new = usable.copy()
+        seen = self._seen.setdefault((rows.session, rows.kind), _Numbers())
         new[usable] = seen.fresh(mapped.seq[usable])
         report.repeat(int(np.sum(usable & ~new)))
-        if report.sessions[-1:] != [name] and name not in report.sessions:
-            report.sessions.append(name)
+        if rows.session not in report.sessions:
+            report.sessions.append(rows.session)
         table = mapped.table.filter(pa.array(new))
         if mapped.doc_type is DocType.WS_EVENT and "raw_json" in table.column_names:
             table = _with_traces(table)
-        envelope = EnvelopeDefaults(name, VENUE, Mode.REPLAY, SOURCE)
+        envelope = EnvelopeDefaults(rows.session, VENUE, Mode.REPLAY, SOURCE)
         names = match_names(mapped.doc_type, table.column_names)
         made = conform(table, mapped.doc_type, names, envelope, numbers[new])
         for number, reason, value in made.bad:
-            report.refuse(number, reason, value, file=file)
+            report.refuse(number, reason, value, file=rows.file)
         good = np.flatnonzero(new)[made.kept]
-        if name in done:
+        if bulk is None:
             report.repeat(len(good))
             return
-        self._store(mapped, made.table, good, self._session(name, writing))
+        _store(mapped, made.table, good, bulk)
         report.accept(len(good))
         report.documents[mapped.doc_type.value] += len(good)
 
-    def _store(
-        self, mapped: Mapped, table: pa.Table, good: np.ndarray[Any, Any], session: BulkSession
-    ) -> None:
-        """Write documents in order of their numbers, and beside each what it has no column for."""
-        import numpy as np
-        import pyarrow as pa
 
-        seq = mapped.seq[good]
-        order = np.argsort(seq, kind="stable")
-        left = [n for n in order if mapped.rest[int(good[n])] is not None]
-        rest = _rest_table(table, mapped, good, left) if left else None
-        ordered = table.take(pa.array(order))
-        if rest is not None and mapped.doc_type is DocType.SYSTEM_EVENT:
-            both = pa.concat_tables([ordered, rest.select(ordered.column_names)])
-            numbers = np.concatenate([seq[order], seq[left] + 1])
-            again = np.argsort(numbers, kind="stable")
-            session.write(mapped.doc_type, both.take(pa.array(again)), numbers[again])
-            return
-        session.write(mapped.doc_type, ordered, seq[order])
-        if rest is not None:
-            session.write(DocType.SYSTEM_EVENT, rest, seq[left] + 1)
+def _store(
+    mapped: Mapped, table: pa.Table, good: np.ndarray[Any, Any], session: BulkSession
+) -> None:
+    """Write documents in order of their numbers, and beside each what it has no column for."""
+    import numpy as np
+    import pyarrow as pa
+
+    seq = mapped.seq[good]
+    left = [n for n in range(len(good)) if mapped.rest[int(good[n])] is not None]
+    rest = _rest_table(table, mapped, good, left)
+    if mapped.doc_type is DocType.SYSTEM_EVENT:
+        table = pa.concat_tables([table, rest.select(table.column_names)])
+        seq = np.concatenate([seq, seq[left] + 1])
+    else:
+        session.write(DocType.SYSTEM_EVENT, rest, seq[left] + 1)
+    order = np.argsort(seq, kind="stable")
+    session.write(mapped.doc_type, table.take(pa.array(order)), seq[order])
 
 
 def _rest_table(
@@ -261,7 +256,7 @@ def _rest_table(
     """Return the system events with what the documents at *left* have no column for."""
     import pyarrow as pa
 
-    there = table.take(pa.array(left))
+    there = table.take(pa.array(left, pa.int64()))
     count = len(left)
 
     def all_of(text: str) -> pa.Array:
@@ -289,35 +284,18 @@ def _with_traces(table: pa.Table) -> pa.Table:
     return table.append_column("trace_id", trace_ids(raw))
 
 
-def _chosen(
-    rows: list[tuple[int, dict[str, Any]]], mask: np.ndarray[Any, Any]
-) -> list[tuple[int, dict[str, Any]]]:
-    return [row for row, take in zip(rows, mask, strict=True) if take]
-
-
-def _open(path: Path) -> Any:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        return pq.ParquetFile(path, page_checksum_verification=True)
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise InputError((str(error).splitlines() or [type(error).__name__])[0]) from error
-
-
 def _rows_in(path: Path) -> int:
     try:
-        with _open(path) as file:
+        with open_file(path) as file:
             return int(file.metadata.num_rows)
     except InputError:
         return 0
 
 
 def _batches(path: Path) -> Iterator[pa.RecordBatch]:
-    with _open(path) as file:
+    with open_file(path) as file:
         for group in range(file.num_row_groups):
-            size = rows_at_once(file.metadata.row_group(group), BATCH_ROWS)
-            yield from file.iter_batches(size, row_groups=[group])
+            yield from batches_of(file, group, BATCH_ROWS)
 
 
 def _rows_of(batch: pa.RecordBatch) -> list[dict[str, Any]]:
@@ -344,7 +322,7 @@ def _sessions_in(path: Path) -> tuple[set[str], list[tuple[int, str | None]]]:
     """
     import pyarrow as pa
 
-    with _open(path) as file:
+    with open_file(path) as file:
         if "session_id" not in file.schema_arrow.names:
             raise InputError("there is no column session_id")
         try:
@@ -352,16 +330,9 @@ def _sessions_in(path: Path) -> tuple[set[str], list[tuple[int, str | None]]]:
             values = _values(column)
         except (pa.ArrowException, OSError) as error:
             raise InputError(str(error)) from error
-    wrong = {value for value in set(values) if not _is_name(value)}
+    wrong = {value for value in set(values) if not is_session_id(value)}
     nameless = [(n, value) for n, value in enumerate(values, 1) if value in wrong]
     return {value for value in values if value not in wrong}, nameless
-
-
-def _is_name(value: Any) -> bool:
-    try:
-        return isinstance(value, str) and bool(journal_directory("", value))
-    except InputError:
-        return False
 
 
 __all__ = ["OldRows"]

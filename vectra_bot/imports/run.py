@@ -11,7 +11,7 @@ from pathlib import Path
 
 from vectra_bot.errors import InputError, UsageError
 from vectra_bot.fsio import copy_folder
-from vectra_bot.imports.arrow.files import is_parquet
+from vectra_bot.imports.arrow import is_parquet
 from vectra_bot.imports.config import (
     FINISHED_KIND,
     ImportConfig,

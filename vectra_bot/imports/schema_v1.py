@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 import msgspec
 
-from vectra_bot.imports.arrow.values import LAMPORT, LONGEST_NUMBER
+from vectra_bot.audit.findings import FINISHED_KIND
+from vectra_bot.game.rules import LAMPORT
+from vectra_bot.imports.arrow import LONGEST_NUMBER
 from vectra_bot.models import DocType, GamePhase
 
 if TYPE_CHECKING:
@@ -27,7 +29,6 @@ VERSION: Final = "1.0.0"
 REST_KIND: Final = "migrate.row"
 """Kind of the system event that holds what the document before it has no column for."""
 BUTTON_KIND: Final = "ui.button"
-FINISHED_KIND: Final = "game.finished"
 COLUMNS: Final = (
     "ts", "source", "doc_type", "session_id", "direction", "raw_json", "game_id", "player_id", "username",
     "event_name", "price", "action_type", "cash", "position_qty", "button_id", "button_category",
@@ -59,18 +60,6 @@ class Mapped:
     seq: np.ndarray[Any, Any]
 
 
-class _Tick(msgspec.Struct):
-    """What the JSON of a price says besides."""
-
-    active: Any = None
-    rugged: Any = None
-    allow: Any = msgspec.field(name="allowPreRoundBuys", default=None)
-    timer: Any = msgspec.field(name="cooldownTimer", default=None)
-    players: Any = msgspec.field(name="connectedPlayers", default=None)
-    trades: Any = msgspec.field(name="tradeCount", default=None)
-
-
-_tick = msgspec.json.Decoder(_Tick).decode
 _any = msgspec.json.Decoder().decode
 
 
@@ -116,17 +105,15 @@ def _amount(text: Any) -> tuple[Any, bool]:
 
 
 def _tick_row(row: Row, _: Row) -> Row:
-    try:
-        said = _tick(row["raw_json"] or "{}")
-    except (msgspec.MsgspecError, RecursionError, UnicodeError, TypeError):
-        said = _Tick()
-    if said.rugged is True:
+    said = _object(row["raw_json"])
+    timer, allow = _whole(said.get("cooldownTimer")), said.get("allowPreRoundBuys")
+    if said.get("rugged") is True:
         phase = GamePhase.RUGGED
-    elif said.active is True:
+    elif said.get("active") is True:
         phase = GamePhase.ACTIVE
-    elif said.allow is True:
+    elif allow is True:
         phase = GamePhase.PRESALE
-    elif (_whole(said.timer) or 0) > 0:
+    elif (timer or 0) > 0:
         phase = GamePhase.COOLDOWN
     else:
         phase = GamePhase.UNKNOWN
@@ -134,20 +121,16 @@ def _tick_row(row: Row, _: Row) -> Row:
         "tick": row["tick"],
         "price": row["price"],
         "phase": phase.value,
-        "cooldown_timer_ms": _whole(said.timer),
-        "allow_pre_round_buys": said.allow if isinstance(said.allow, bool) else None,
-        "connected_players": _whole(said.players),
-        "trade_count": _whole(said.trades),
+        "cooldown_timer_ms": timer,
+        "allow_pre_round_buys": allow if isinstance(allow, bool) else None,
+        "connected_players": _whole(said.get("connectedPlayers")),
+        "trade_count": _whole(said.get("tradeCount")),
     }
 
 
-def _frame_row(row: Row, rest: Row) -> Row:
-    direction = _DIRECTIONS.get(row["direction"], row["direction"])
-    rest.pop("raw_json", None)
-    rest.pop("direction", None)
-    rest.pop("event_name", None)
+def _frame_row(row: Row, _: Row) -> Row:
     return {
-        "direction": direction,
+        "direction": _DIRECTIONS.get(row["direction"], row["direction"]),
         "event_name": row["event_name"],
         "raw_json": row["raw_json"],
     }
@@ -172,12 +155,9 @@ def _state_row(row: Row, rest: Row) -> Row:
     return found
 
 
-def _action_row(row: Row, rest: Row) -> Row:
+def _action_row(row: Row, _: Row) -> Row:
     said = _object(row["raw_json"])
     amount = _number(said.get("amount", said.get("bet_amount")))
-    rest.pop("action_type", None)
-    rest.pop("button_id", None)
-    rest.pop("username", None)
     return {
         "action_id": f"{row['session_id']}:{row['seq']}",
         "action_type": row["action_type"],
@@ -191,34 +171,33 @@ def _action_row(row: Row, rest: Row) -> Row:
     }
 
 
-def _event_row(row: Row, rest: Row) -> Row:
-    kind = row["event_name"] or "event"
-    raw = row["raw_json"]
-    for name in ("raw_json", "event_name", "direction"):
-        rest.pop(name, None)
+def _event_row(row: Row, _: Row) -> Row:
+    kind, raw = row["event_name"] or "event", row["raw_json"]
     detail = raw if _object(raw) else _json({"raw_json": raw})
     return {"kind": kind, "message": kind, "detail_json": detail}
 
 
-def _button_row(row: Row, rest: Row) -> Row:
-    detail = {**rest, "raw_json": _object(row["raw_json"]) or row["raw_json"]}
-    rest.clear()
-    message = row["button_id"] or "a button"
-    return {
-        "kind": BUTTON_KIND,
-        "message": message,
-        "detail_json": _json(detail),
-    }
+def _whole_row(kind: str, message: str, named_by: str = "") -> Callable[[Row, Row], Row]:
+    """Return what makes a system event of a row, all of the row in its detail.
+
+    The message is what the column *named_by* holds, else *message*.
+    """
+
+    def read(row: Row, rest: Row) -> Row:
+        detail = {**rest, "raw_json": _object(row["raw_json"]) or row["raw_json"]}
+        rest.clear()
+        return {"kind": kind, "message": row.get(named_by) or message, "detail_json": _json(detail)}
+
+    return read
 
 
 def _game_row(row: Row, rest: Row) -> Row:
-    said = _object(row["raw_json"])
     detail = {
         **{key: value for key, value in rest.items() if key != "raw_json"},
         "game_id": row["game_id"],
         "verdict": "unverified",
         "seen": True,
-        "recorded": said or {"raw_json": row["raw_json"]},
+        "recorded": _object(row["raw_json"]) or {"raw_json": row["raw_json"]},
     }
     rest.clear()
     return {
@@ -235,36 +214,25 @@ def _round_row(row: Row, _: Row) -> Row:
     return {"round_id": str(known) if isinstance(known, str | int) else own}
 
 
-def _short_row(row: Row, rest: Row) -> Row:
-    detail = {**rest, "raw_json": _object(row["raw_json"]) or row["raw_json"]}
-    rest.clear()
-    return {
-        "kind": "migrate.short_position",
-        "message": "a short position",
-        "detail_json": _json(detail),
-    }
-
-
-_KINDS: Final[dict[str, tuple[DocType, Callable[[Row, Row], Row]]]] = {
-    "ws_event": (DocType.WS_EVENT, _frame_row),
-    "game_tick": (DocType.GAME_TICK, _tick_row),
-    "server_state": (DocType.SERVER_STATE, _state_row),
-    "system_event": (DocType.SYSTEM_EVENT, _event_row),
-    "player_action": (DocType.PLAYER_ACTION, _action_row),
-    "bbc_round": (DocType.BBC_ROUND, _round_row),
-    "candleflip_round": (DocType.CANDLEFLIP_ROUND, _round_row),
-    "short_position": (DocType.SYSTEM_EVENT, _short_row),
-    "button_event": (DocType.SYSTEM_EVENT, _button_row),
-    "complete_game": (DocType.SYSTEM_EVENT, _game_row),
+_KINDS: Final[dict[str, tuple[DocType, Callable[[Row, Row], Row], tuple[str, ...]]]] = {
+    "ws_event": (DocType.WS_EVENT, _frame_row, ("raw_json", "direction", "event_name")),
+    "game_tick": (DocType.GAME_TICK, _tick_row, ("tick", "price")),
+    "server_state": (DocType.SERVER_STATE, _state_row, ()),
+    "system_event": (DocType.SYSTEM_EVENT, _event_row, ("raw_json", "direction", "event_name")),
+    "player_action": (DocType.PLAYER_ACTION, _action_row, ("action_type", "button_id", "username")),
+    "bbc_round": (DocType.BBC_ROUND, _round_row, ()),
+    "candleflip_round": (DocType.CANDLEFLIP_ROUND, _round_row, ()),
+    "short_position": (
+        DocType.SYSTEM_EVENT,
+        _whole_row("migrate.short_position", "a short position"),
+        (),
+    ),
+    "button_event": (DocType.SYSTEM_EVENT, _whole_row(BUTTON_KIND, "a button", "button_id"), ()),
+    "complete_game": (DocType.SYSTEM_EVENT, _game_row, ()),
 }
+"""What rows of each kind become, what reads one, and the columns of it that have a place there."""
 _CODES: Final = {kind: code for code, kind in enumerate(_KINDS)}
 
-# Columns whose values a document of any kind has a place for.
-_PLACED: Final = {
-    DocType.GAME_TICK: ("tick", "price"),
-    DocType.BBC_ROUND: (),
-    DocType.CANDLEFLIP_ROUND: (),
-}
 _ENVELOPE: Final = ("ts", "source", "doc_type", "session_id", "game_id", "player_id", "seq")
 
 
@@ -278,7 +246,7 @@ def map_rows(kind: str, rows: list[Row]) -> Mapped:
     import numpy as np
     import pyarrow as pa
 
-    doc_type, read = _KINDS[kind]
+    doc_type, read, placed = _KINDS[kind]
     found: list[Row] = []
     rest: list[str | None] = []
     for given in rows:
@@ -286,7 +254,7 @@ def map_rows(kind: str, rows: list[Row]) -> Mapped:
         left = {
             key: value
             for key, value in given.items()
-            if value is not None and key not in _ENVELOPE and key not in _PLACED.get(doc_type, ())
+            if value is not None and key not in _ENVELOPE and key not in placed
         }
         made = read(row, left)
         made.update({name: row[name] for name in ("ts", "source", "game_id", "player_id")})

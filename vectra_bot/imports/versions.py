@@ -1,12 +1,11 @@
 """Which schemas a store holds, and whether this program may touch it.
 
-Three layouts were released: 1.0.0 (``doc_type=KIND/date=YYYY-MM-DD/*.parquet``, columns of text), 2.0.0
-without manifests, and 2.0.0 as it is written now. One store may hold all of them at once.
+Two layouts exist: 1.0.0 (``doc_type=KIND/date=YYYY-MM-DD/*.parquet``, columns of text), and 2.0.0, which is
+written now. One store may hold both at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import attrs
@@ -15,10 +14,9 @@ from vectra_bot.errors import JournalError, StoreError, VectraError
 from vectra_bot.imports.schema_v1 import kinds
 from vectra_bot.journal import read_header
 from vectra_bot.models import SCHEMA_VERSION, DocType
+from vectra_bot.store.maintenance.sessions import list_sessions
 from vectra_bot.store.parquet.manifest import MANIFEST, read_manifest
 from vectra_bot.store.parquet.schema import check_version
-
-_KEY = b"vectra.schema_version"
 
 
 @attrs.frozen
@@ -28,13 +26,11 @@ class Layout:
     Attributes:
         old: files of schema 1.0.0, by kind of row, each list sorted.
         unknown: folders of the old layout whose kind no release wrote, with their files.
-        bare: session folders of schema 2.0.0 that lack a manifest.
         sessions: ids of all sessions of schema 2.0.0.
     """
 
     old: dict[str, list[Path]]
     unknown: dict[str, list[Path]]
-    bare: list[Path]
     sessions: list[str]
 
     @property
@@ -56,50 +52,16 @@ def layout_of(store: Path) -> Layout:
         if files:
             kind = folder.name.removeprefix("doc_type=")
             (old if kind in kinds() else unknown)[kind] = files
-    sessions = set()
-    bare = []
-    for folder in _session_folders(store):
-        sessions.add(folder.name.removeprefix("session_id="))
-        if (folder / MANIFEST).exists():
-            _check_manifest(store, folder)
-        elif any(folder.glob("*.parquet")):
-            bare.append(folder)
-            _check_files(folder)
-    for journal in _journals(store):
-        sessions.add(journal.name)
-        _check_journal(journal)
-    return Layout(old, unknown, bare, sorted(sessions))
-
-
-def _session_folders(store: Path) -> Iterator[Path]:
+    journals = list_sessions(store)
+    sessions = set(journals)
     for doc_type in DocType:
-        yield from sorted((store / f"doc_type={doc_type.value}").glob("session_id=*"))
-
-
-def _journals(store: Path) -> Iterator[Path]:
-    journals = store / "journals"
-    if journals.is_dir():
-        yield from sorted(
-            p for p in journals.iterdir() if p.is_dir() and not p.name.startswith(".")
-        )
-
-
-def _check_manifest(store: Path, folder: Path) -> None:
-    for part in read_manifest(folder):
-        check_version(part.schema_version, str(store / part.path))
-
-
-def _check_files(folder: Path) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    for path in sorted(folder.glob("*.parquet")):
-        try:
-            said = pq.read_schema(path).metadata or {}
-        except (pa.ArrowException, OSError):
-            continue  # damage is told by whoever reads the rows
-        if _KEY in said:
-            check_version(said[_KEY].decode(errors="replace"), str(path))
+        for folder in (store / f"doc_type={doc_type.value}").glob("session_id=*"):
+            sessions.add(folder.name.removeprefix("session_id="))
+            for part in read_manifest(folder) if (folder / MANIFEST).exists() else ():
+                check_version(part.schema_version, str(store / part.path))
+    for session_id in journals:
+        _check_journal(store / "journals" / session_id)
+    return Layout(old, unknown, sorted(sessions))
 
 
 def _check_journal(journal: Path) -> None:

@@ -11,7 +11,7 @@ from vectra_bot.game.rules import LAMPORT, LAMPORTS_PER_SOL, SOL_PLACES
 # Own context: a caller's decimal precision must not change what a frame says.
 _CONTEXT = Context(prec=60)
 # Up to here a double still tells neighbouring lamports apart after the multiplication by 1e9.
-_EXACT_SOL = 4_000_000.0
+EXACT_SOL = 4_000_000.0
 _EXACT_INT = 2.0**53
 _EXACT_LAMPORTS = 2**52
 _JS_FIXED_MIN = 1e-6
@@ -67,7 +67,7 @@ def sol_number(lamports: int) -> float:
 
 def lamports(value: float) -> int:
     """Return a JSON number of SOL in lamports, rounded to the nearest: the venue's doubles carry noise."""
-    if -_EXACT_SOL < value < _EXACT_SOL:
+    if -EXACT_SOL < value < EXACT_SOL:
         return round(value * LAMPORTS_PER_SOL)
     exact = _CONTEXT.quantize(Decimal(repr(value)), LAMPORT)
     return int(_CONTEXT.scaleb(exact, SOL_PLACES))

@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from vectra_bot.imports.arrow import Conformed, EnvelopeDefaults, conform, groups_of, match_names
 from vectra_bot.imports.arrow.columns import convert
-from vectra_bot.imports.arrow.conform import Conformed, EnvelopeDefaults, conform, flat
-from vectra_bot.imports.arrow.files import groups_of, kind_by_columns
-from vectra_bot.imports.arrow.names import KEYS, match_names
+from vectra_bot.imports.arrow.conform import flat
+from vectra_bot.imports.arrow.files import kind_by_columns
+from vectra_bot.imports.arrow.names import KEYS
 from vectra_bot.models import RECORDS, DocType
 from vectra_bot.serde import document_columns, record_from_row
 from vectra_bot.store.parquet.schema import schema_of
@@ -107,6 +108,16 @@ def test_text_is_read_whole_as_value_by_value(kind: str, values: list[str | None
     for value, read, bad in zip(values, whole.values, flags, strict=True):
         assert not (value is None and bad)
         assert read.is_valid == (value is not None and not bad)
+
+
+def test_a_whole_double_is_the_same_beside_what_is_none() -> None:
+    """Doubles that are whole numbers of 64 bits are read alone as beside others; the others are refused."""
+    values = [2.0**53 + 2, -(2.0**63), 2.0**63, 1.5, math.nan, math.inf, 7.0]
+
+    found = convert(pa.array(values), "int")
+
+    assert found.values.to_pylist() == [2**53 + 2, -(2**63), None, None, None, None, 7]
+    assert _flags(found.bad, values) == [False, False, True, True, True, True, False]
 
 
 def test_bytes_that_are_no_text_are_refused() -> None:

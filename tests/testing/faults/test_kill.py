@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.faults import kills
 from benchmarks.faults.checks import Checker
-from vectra_bot.fsio.files import Op
+from vectra_bot.fsio import Op
 
 SEED, INPUTS = 5, 4
 

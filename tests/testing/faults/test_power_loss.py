@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from benchmarks.faults import planted, power_loss
 from benchmarks.faults.disk_model import PAGE, Disk, File, SeamError, read_tree, write_tree
 from tests.store.samples import memory_folder
-from vectra_bot.fsio import files
-from vectra_bot.fsio.files import Op
+from vectra_bot.fsio import Op, files
 
 ROOT = Path("/disk")
 

@@ -1,1 +1,35 @@
-"""Foreign Parquet files: names and values of their columns brought to those of our records."""
+"""Foreign Arrow tables and Parquet files as documents of the schema."""
+
+from vectra_bot.imports.arrow.conform import Conformed, EnvelopeDefaults, conform
+from vectra_bot.imports.arrow.files import (
+    ForeignFile,
+    RowBatch,
+    batches_of,
+    foreign_file,
+    groups_of,
+    is_parquet,
+    open_file,
+    read_batches,
+)
+from vectra_bot.imports.arrow.names import OWN, Names, match_names, snake
+from vectra_bot.imports.arrow.values import LONGEST_NUMBER, moment_of
+
+__all__ = [
+    "LONGEST_NUMBER",
+    "OWN",
+    "Conformed",
+    "EnvelopeDefaults",
+    "ForeignFile",
+    "Names",
+    "RowBatch",
+    "batches_of",
+    "conform",
+    "foreign_file",
+    "groups_of",
+    "is_parquet",
+    "match_names",
+    "moment_of",
+    "open_file",
+    "read_batches",
+    "snake",
+]

@@ -1,43 +1,50 @@
-"""One foreign Arrow column as one of schema 2.0.0: as a whole where it fits, else value by value.
+"""One foreign Arrow column as one of schema 2.0.0: whole where arrow reads a value as we do, else by value.
 
 Every conversion returns the column in its new type with null where there was none or none could be made,
 and which of the values could not be made. Nothing is guessed: a number that is not finite, an amount of more
 than nine places, a text that is no number, bytes that are no UTF-8 are all refused. Two rules are as on the
 wire: a *double* of SOL is the nearest lamport, because JSON and data frames carry it with noise, and a price
 is the double itself, read from text or decimal without a rounding of our own.
+
+What each value is, the readers of :mod:`vectra_bot.imports.arrow.values` say. Arrow's casts take most of them
+at once; they also take ``0x10``, ``nan`` or too large an amount, so each kind says what is left to them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import math
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
+from vectra_bot.game.rules import LAMPORT
 from vectra_bot.imports.arrow.values import MAX_SOL, READERS, REFUSED
+from vectra_bot.serde import Column
+from vectra_bot.store.parquet import schema
+from vectra_bot.wire.amounts import EXACT_SOL
 
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
 
-# Up to here a double tells neighbouring lamports apart after the multiplication.
-_EXACT_SOL: Final = 4_000_000.0
+_DOUBLE: Final = r"^-?([0-9]+(\.[0-9]+)?|\.[0-9]+)([eE][+-]?[0-9]{1,4})?$"
+_INT: Final = r"^-?[0-9]{1,19}$"
+# Texts that arrow's casts read as we do, by kind of column; whole numbers go into the same kinds.
+_TEXTS: Final = {
+    "sol": r"^[+-]?[0-9]{1,18}(\.[0-9]{1,9}0*)?$", "price": _DOUBLE, "double": _DOUBLE,
+    "int": _INT, "ns": _INT, "ms": _INT, "text": "", "enum": "", "alert_type": "",
+}  # fmt: skip
+_WHOLE: Final = ("int", "ns", "ms")
+# Doubles go into these kinds from zero up to the limit.
+_LIMITS: Final = {
+    "sol": EXACT_SOL, "price": math.inf, "double": math.inf, **dict.fromkeys(_WHOLE, 2.0**63)
+}  # fmt: skip
 
 
 def arrow_type(kind: str) -> pa.DataType:
     """Return the Arrow type of a column of *kind*, as the schemas of the parts have it."""
-    import pyarrow as pa
-
-    if kind in ("int", "ns", "ms"):
-        return pa.int64()
-    types = {
-        "sol": pa.decimal128(38, 9),
-        "price": pa.float64(),
-        "double": pa.float64(),
-        "bool": pa.bool_(),
-        "utc": pa.timestamp("us", tz="UTC"),
-    }
-    return types.get(kind, pa.string())
+    return schema.arrow_type(Column("", "int" if kind in ("ns", "ms") else kind, required=False))
 
 
 @attrs.frozen
@@ -55,242 +62,126 @@ def convert(column: pa.Array, kind: str) -> Converted:
     timestamps, of ISO 8601 text or of numbers in that very unit.
     """
     import pyarrow as pa
+    import pyarrow.compute as pc
 
     if isinstance(column, pa.DictionaryArray):
         return _convert_dictionary(column, kind)
     if pa.types.is_null(column.type):
         return Converted(pa.nulls(len(column), arrow_type(kind)))
-    converted = _WHOLE_COLUMNS[kind](column)
-    return _by_value(column, kind) if converted is None else converted
+    column = _normal(column, kind)
+    made = pa.nulls(len(column), arrow_type(kind))
+    usual = _usual(column, kind)
+    if usual is not None:
+        with contextlib.suppress(
+            pa.ArrowInvalid
+        ):  # one value too large for the type: each by itself
+            made = _cast(pc.if_else(usual, column, None), kind)
+    odd = pc.and_(column.is_valid(), made.is_null()).to_numpy(zero_copy_only=False)
+    return _by_value(column, kind, made, odd) if odd.any() else Converted(made)
 
 
 def _convert_dictionary(column: pa.DictionaryArray, kind: str) -> Converted:
     """Convert the distinct values, then spread them."""
+    import pyarrow as pa
     import pyarrow.compute as pc
 
     distinct = convert(column.dictionary, kind)
     values = distinct.values.take(column.indices)
-    if distinct.bad is None or not len(distinct.bad):
+    if distinct.bad is None:
         return Converted(values)
-    bad = distinct.bad[pc.fill_null(column.indices, 0).to_numpy(zero_copy_only=False)]
-    return Converted(values, bad & column.indices.is_valid().to_numpy(zero_copy_only=False))
+    bad = pc.fill_null(pa.array(distinct.bad).take(column.indices), False)
+    return Converted(values, bad.to_numpy(zero_copy_only=False))
 
 
-def _by_value(column: pa.Array, kind: str) -> Converted:
-    """Convert value by value: some of them do not fit."""
-    import numpy as np
+def _normal(column: pa.Array, kind: str) -> pa.Array:
+    """Return texts and bytes of any width as text, as bytes where some are no UTF-8; floats as doubles."""
     import pyarrow as pa
 
-    one = READERS[kind]
-    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-        column = column.cast(pa.large_binary() if _is_large(column) else pa.binary())
+    types, given = pa.types, column.type
+    if types.is_floating(given):
+        return column.cast(pa.float64())
+    if types.is_decimal(given) and kind in ("price", "double"):
+        return column.cast(pa.string())  # arrow's own way from decimal to double is not exact
+    if not any(is_one(given) for is_one in (
+        types.is_string, types.is_large_string, types.is_string_view, types.is_binary,
+        types.is_large_binary, types.is_binary_view, types.is_fixed_size_binary,
+    )):  # fmt: skip
+        return column
+    column = column.cast(pa.binary())
+    try:
+        return column.cast(pa.string())
+    except pa.ArrowInvalid:
+        return column
+
+
+def _usual(column: pa.Array, kind: str) -> Any:
+    """Return which values arrow casts as we read them, None if none."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    types, given = pa.types, column.type
+    if types.is_string(given) and kind in _TEXTS:
+        pattern = _TEXTS[kind]
+        return pc.match_substring_regex(column, pattern) if pattern else True
+    if types.is_floating(given) and kind in _LIMITS:
+        within = pc.less(pc.abs(column), _LIMITS[kind])
+        return pc.and_(within, pc.equal(column, pc.trunc(column))) if kind in _WHOLE else within
+    if types.is_integer(given):
+        return True if kind in _TEXTS else None
+    if types.is_decimal(given):
+        return True if kind == "sol" or kind in _WHOLE else None
+    if types.is_timestamp(given):
+        return True if kind in ("utc", "ns", "ms") else None
+    return True if types.is_boolean(given) and kind == "bool" else None
+
+
+def _cast(column: pa.Array, kind: str) -> pa.Array:
+    """Return usual values in their new type, null where the number is too large.
+
+    Raises:
+        pyarrow.ArrowInvalid: the type cannot hold one.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    target = arrow_type(kind)
+    if pa.types.is_timestamp(column.type):
+        unit = "us" if kind == "utc" else kind
+        # Of nanoseconds the schema keeps the microseconds; nothing else may be cut.
+        cut = kind == "utc" and column.type.unit == "ns"
+        return column.cast(pa.timestamp(unit, column.type.tz), safe=not cut).cast(target)
+    if kind == "sol":
+        if pa.types.is_floating(column.type):
+            lamports = pc.round(pc.multiply(column, 1e9)).cast(pa.int64())
+            column = pc.multiply(
+                lamports.cast(pa.decimal128(19, 0)), pa.scalar(LAMPORT, pa.decimal128(10, 9))
+            )
+        values = column.cast(target)
+        return pc.if_else(pc.less(pc.abs(values), pa.scalar(MAX_SOL, target)), values, None)
+    if pa.types.is_floating(target):
+        values = column.cast(target, safe=False)  # a large whole number is the nearest double
+        return pc.if_else(pc.is_finite(values), values, None)
+    return column.cast(target)
+
+
+def _by_value(column: pa.Array, kind: str, made: pa.Array, odd: np.ndarray[Any, Any]) -> Converted:
+    """Read the values where *odd* is true one by one and put them into *made*."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    read = READERS[kind]
     found: list[Any] = []
     bad = np.zeros(len(column), dtype=bool)
-    for index, scalar in enumerate(column):
+    for index in np.flatnonzero(odd):
         try:
-            value = _plain(scalar)
-            found.append(None if value is None else one(value))
+            value = column[int(index)].as_py()
+            found.append(read(value.decode() if isinstance(value, bytes) else value))
         except REFUSED:
             found.append(None)
             bad[index] = True
-    return Converted(pa.array(found, type=arrow_type(kind)), bad if bad.any() else None)
+    values = pc.replace_with_mask(made, pa.array(odd), pa.array(found, arrow_type(kind)))
+    return Converted(values, bad if bad.any() else None)
 
 
-def _is_large(column: pa.Array) -> bool:
-    import pyarrow as pa
-
-    return bool(pa.types.is_large_string(column.type))
-
-
-def _plain(scalar: pa.Scalar) -> Any:
-    """Return a value as Python has it; text from its bytes, so that bad UTF-8 is seen."""
-    value = scalar.as_py()
-    return value.decode() if isinstance(value, bytes) else value
-
-
-# ---------------------------------------------------------------------------------- whole columns
-
-
-# What arrow's casts read as we do; they also take 0x10, and cut what has too many places.
-_PLAIN_SOL: Final = r"^[+-]?[0-9]{1,18}(\.[0-9]{1,9}0*)?$"
-_PLAIN_DOUBLE: Final = r"^-?([0-9]+(\.[0-9]+)?|\.[0-9]+)([eE][+-]?[0-9]{1,4})?$"
-_PLAIN_INT: Final = r"^-?[0-9]{1,19}$"
-
-
-def _texts(column: pa.Array, pattern: str = "") -> pa.Array | None:
-    """Return a text column whose UTF-8 was checked, None if it is no text, not UTF-8 or not of *pattern*."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    types = pa.types
-    if not (types.is_string(column.type) or types.is_large_string(column.type)):
-        return None
-    try:
-        column.validate(full=True)
-    except pa.ArrowInvalid:
-        return None
-    column = column.cast(pa.string()) if types.is_large_string(column.type) else column
-    if pattern and pc.all(pc.match_substring_regex(column, pattern)).as_py() is False:
-        return None
-    return column
-
-
-def _sol(column: pa.Array) -> Converted | None:
-    import pyarrow as pa
-
-    if pa.types.is_floating(column.type):
-        return _sol_of_doubles(column)
-    if pa.types.is_integer(column.type) or pa.types.is_decimal(column.type):
-        return _checked_sol(column)
-    texts = _texts(column, _PLAIN_SOL)
-    return None if texts is None else _checked_sol(texts)
-
-
-def _checked_sol(column: pa.Array) -> Converted | None:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    try:
-        values = column.cast(arrow_type("sol"))
-    except pa.ArrowInvalid:
-        return None
-    limit = pa.scalar(MAX_SOL, type=arrow_type("sol"))
-    fits = pc.all(pc.less(pc.abs(values), limit)).as_py()
-    return Converted(values) if fits in (True, None) else None
-
-
-def _sol_of_doubles(column: pa.Array) -> Converted | None:
-    """Return doubles of SOL by the nearest lamport; None where one is too large for that."""
-    import numpy as np
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    numbers = pc.fill_null(column.cast(pa.float64()), 0.0).to_numpy(zero_copy_only=False)
-    bad = ~np.isfinite(numbers)
-    if bool(np.any(np.abs(numbers[~bad]) >= _EXACT_SOL)):
-        return None
-    lamports = np.rint(np.where(bad, 0.0, numbers) * 1e9).astype(np.int64)
-    there = column.is_valid().to_numpy(zero_copy_only=False) & ~bad
-    return Converted(decimals_of(lamports, there), bad if bad.any() else None)
-
-
-def decimals_of(lamports: np.ndarray[Any, Any], there: np.ndarray[Any, Any]) -> pa.Array:
-    """Return whole lamports as ``DECIMAL(38,9)``, null where *there* is false."""
-    import numpy as np
-    import pyarrow as pa
-
-    wide = np.empty((len(lamports), 2), dtype="<i8")
-    wide[:, 0] = lamports
-    wide[:, 1] = lamports >> 63
-    validity = pa.array(there, type=pa.bool_()).buffers()[1]
-    buffers = [validity, pa.py_buffer(wide.tobytes())]
-    return pa.Array.from_buffers(arrow_type("sol"), len(lamports), buffers)
-
-
-def _double(column: pa.Array) -> Converted | None:
-    import numpy as np
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    if pa.types.is_decimal(column.type):
-        column = column.cast(pa.string())  # arrow's own way from decimal to double is not exact
-    elif not (pa.types.is_floating(column.type) or pa.types.is_integer(column.type)):
-        texts = _texts(column, _PLAIN_DOUBLE)
-        if texts is None:
-            return None
-        column = texts
-    try:
-        values = column.cast(pa.float64())
-    except pa.ArrowInvalid:
-        return None
-    numbers = pc.fill_null(values, 0.0).to_numpy(zero_copy_only=False)
-    bad = ~np.isfinite(numbers)
-    if not bad.any():
-        return Converted(values)
-    return Converted(pc.if_else(pa.array(~bad), values, None), bad)
-
-
-def _int(column: pa.Array) -> Converted | None:
-    import pyarrow as pa
-
-    if pa.types.is_boolean(column.type) or pa.types.is_temporal(column.type):
-        return None
-    if not (
-        pa.types.is_integer(column.type)
-        or pa.types.is_floating(column.type)
-        or pa.types.is_decimal(column.type)
-    ):
-        texts = _texts(column, _PLAIN_INT)
-        if texts is None:
-            return None
-        column = texts
-    try:
-        return Converted(column.cast(pa.int64()))
-    except pa.ArrowInvalid:
-        return None
-
-
-def _moment(unit: str) -> Callable[[pa.Array], Converted | None]:
-    def whole(column: pa.Array) -> Converted | None:
-        import pyarrow as pa
-
-        if pa.types.is_timestamp(column.type):
-            try:
-                return Converted(column.cast(pa.timestamp(unit, column.type.tz)).cast(pa.int64()))
-            except pa.ArrowInvalid:
-                return None
-        return _int(column)
-
-    return whole
-
-
-def _bool(column: pa.Array) -> Converted | None:
-    import pyarrow as pa
-
-    return Converted(column) if pa.types.is_boolean(column.type) else None
-
-
-def _text(column: pa.Array) -> Converted | None:
-    import pyarrow as pa
-
-    if pa.types.is_integer(column.type):
-        return Converted(column.cast(pa.string()))
-    texts = _texts(column)
-    return None if texts is None else Converted(texts)
-
-
-def _utc(column: pa.Array) -> Converted | None:
-    import pyarrow as pa
-
-    if not pa.types.is_timestamp(column.type):
-        return None
-    try:
-        # Of nanoseconds the schema keeps the microseconds; nothing else may be cut.
-        cut = column.type.unit != "ns"
-        found = column.cast(pa.timestamp("us", column.type.tz), safe=cut)
-        return Converted(found.cast(arrow_type("utc")))
-    except pa.ArrowInvalid:
-        return None
-
-
-def _never(_: pa.Array) -> None:
-    return None
-
-
-_WHOLE_COLUMNS: Final[dict[str, Callable[[pa.Array], Converted | None]]] = {
-    "sol": _sol,
-    "price": _double,
-    "double": _double,
-    "int": _int,
-    "ns": _moment("ns"),
-    "ms": _moment("ms"),
-    "bool": _bool,
-    "text": _text,
-    "enum": _text,
-    "alert_type": _text,
-    "utc": _utc,
-    "json": _never,
-}
-
-
-__all__ = ["Converted", "arrow_type", "convert", "decimals_of"]
+__all__ = ["Converted", "arrow_type", "convert"]

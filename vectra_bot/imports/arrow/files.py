@@ -66,10 +66,14 @@ class ForeignFile:
     session_id: str | None = None
 
 
-def rows_at_once(group: pq.RowGroupMetaData, most: int) -> int:
-    """Return how many rows of a row group to read at a time: long texts take fewer."""
-    bytes_per_row = int(group.total_byte_size) // max(int(group.num_rows), 1) + 1
-    return max(1, min(most, BATCH_BYTES // bytes_per_row))
+def batches_of(
+    opened: pq.ParquetFile, group: int, most: int, columns: list[str] | None = None
+) -> Iterator[pa.RecordBatch]:
+    """Return the rows of a row group, at most *most* at a time; fewer where texts are long."""
+    about = opened.metadata.row_group(group)
+    bytes_per_row = int(about.total_byte_size) // max(int(about.num_rows), 1) + 1
+    size = max(1, min(most, BATCH_BYTES // bytes_per_row))
+    yield from opened.iter_batches(size, row_groups=[group], columns=columns)
 
 
 def is_parquet(path: Path) -> bool:
@@ -95,7 +99,7 @@ def open_file(path: Path) -> pq.ParquetFile:
     """Open a Parquet file; damage of its pages is found when they are read.
 
     Raises:
-        InputError: it is none, or its footer is damaged.
+        InputError: it is none, or its footer is corrupt; the text says what Arrow found.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -103,8 +107,7 @@ def open_file(path: Path) -> pq.ParquetFile:
     try:
         return pq.ParquetFile(path, page_checksum_verification=True)
     except (pa.ArrowException, OSError, ValueError) as error:
-        first = (str(error).splitlines() or [type(error).__name__])[0]
-        raise InputError(f"{path} is no whole Parquet file: {first}") from error
+        raise InputError((str(error).splitlines() or [type(error).__name__])[0]) from error
 
 
 def kind_by_columns(names: list[str]) -> DocType | None:
@@ -122,8 +125,7 @@ def kind_by_columns(names: list[str]) -> DocType | None:
                 for name, source in found.found.items()
                 if name in own
             )
-    best = max(scores.values(), default=0)
-    leading = [kind for kind, score in scores.items() if score == best]
+    leading = [kind for kind, score in scores.items() if score == max(scores.values())]
     return leading[0] if len(leading) == 1 else None
 
 
@@ -138,7 +140,8 @@ def read_batches(
     try:
         opened = open_file(file.path)
     except InputError as error:
-        report.refuse(1, "no whole Parquet file", str(error))
+        reason = "no whole Parquet file"
+        report.refuse(1, reason, f"{file.path} is {reason}: {error}")
         return
     with opened:
         yield from _Reading(file, report, opened, only).run()
@@ -177,8 +180,7 @@ class _Reading:
         import pyarrow as pa
 
         done = 0
-        size = rows_at_once(self.opened.metadata.row_group(group), BATCH_ROWS)
-        batches = self.opened.iter_batches(size, row_groups=[group], columns=self._columns)
+        batches = batches_of(self.opened, group, BATCH_ROWS, self._columns)
         while done < rows:
             try:
                 batch = next(batches)
@@ -245,11 +247,11 @@ __all__ = [
     "BATCH_ROWS",
     "ForeignFile",
     "RowBatch",
+    "batches_of",
     "foreign_file",
     "groups_of",
     "is_parquet",
     "kind_by_columns",
     "open_file",
     "read_batches",
-    "rows_at_once",
 ]

@@ -9,10 +9,12 @@ from datetime import UTC, datetime
 from decimal import Context, Decimal, InvalidOperation
 from typing import Any, Final
 
-LAMPORT: Final = Decimal("1e-9")
+from vectra_bot.game.rules import LAMPORT
+from vectra_bot.models.times import NS_PER_MS, ns_from_utc
+from vectra_bot.wire.amounts import sol
+
 LONGEST_NUMBER: Final = 400
 MAX_SOL: Final = Decimal(10) ** 18
-_EXACT_INT: Final = 2.0**53
 _CONTEXT: Final = Context(prec=60)
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?", re.ASCII)
 _WHOLE = re.compile(r"[+-]?\d{1,19}", re.ASCII)
@@ -21,58 +23,49 @@ REFUSED: Final = (ValueError, TypeError, InvalidOperation, OverflowError, Unicod
 """What reading a value that does not fit raises."""
 
 
+def _number(value: Any) -> Decimal | int | float:
+    """Return a finite number; text becomes the Decimal it says."""
+    if isinstance(value, str):
+        text = value.strip()
+        if len(text) > LONGEST_NUMBER or _NUMBER.fullmatch(text) is None:
+            raise ValueError("no number")
+        return Decimal(text)
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+        raise TypeError("no number")
+    if not math.isfinite(value):
+        raise ValueError("not finite")
+    return value
+
+
 def _one_sol(value: Any) -> Decimal:
-    if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
-        raise TypeError("no amount")
-    if isinstance(value, float):
-        if not math.isfinite(value):
-            raise ValueError("not finite")
-        amount = _CONTEXT.quantize(Decimal(repr(value)), LAMPORT)
+    number = _number(value)
+    if isinstance(number, float):
+        amount = sol(number)
     else:
-        amount = Decimal(_number_text(value)) if isinstance(value, str) else Decimal(value)
-        exact = _CONTEXT.quantize(amount, LAMPORT)
-        if exact != amount:
+        amount = _CONTEXT.quantize(Decimal(number), LAMPORT)
+        if amount != number:
             raise ValueError("more than nine places")
-        amount = exact
     if abs(amount) >= MAX_SOL:
         raise ValueError("too large")
     return amount
 
 
-def _number_text(value: str) -> str:
-    text = value.strip()
-    if len(text) > LONGEST_NUMBER or _NUMBER.fullmatch(text) is None:
-        raise ValueError("no number")
-    return text
-
-
 def _one_double(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
-        raise TypeError("no number")
-    number = float(_number_text(value) if isinstance(value, str) else value)
+    number = float(_number(value))
     if not math.isfinite(number):
         raise ValueError("not finite")
     return number
 
 
 def _one_int(value: Any) -> int:
-    if isinstance(value, str):
-        if _WHOLE.fullmatch(value.strip()) is None:
-            raise ValueError("no whole number")
-        number = int(value)
-    elif isinstance(value, float):
-        if not -_EXACT_INT <= value <= _EXACT_INT or value != int(value):
-            raise ValueError("no whole number")
-        number = int(value)
-    elif isinstance(value, Decimal) and value == value.to_integral_value():
-        number = int(value)
-    elif type(value) is int:
-        number = value
-    else:
-        raise TypeError("no whole number")
+    if isinstance(value, str) and _WHOLE.fullmatch(value.strip()) is None:
+        raise ValueError("no whole number")
+    number = _number(value)
+    if number != int(number):
+        raise ValueError("no whole number")
     if not -(2**63) <= number < 2**63:
         raise ValueError("more than 64 bits")
-    return number
+    return int(number)
 
 
 def moment_of(text: str) -> datetime:
@@ -81,26 +74,19 @@ def moment_of(text: str) -> datetime:
     Raises:
         ValueError: it says none.
     """
-    moment = datetime.fromisoformat(text.strip())
+    return _zoned(datetime.fromisoformat(text.strip()))
+
+
+def _zoned(moment: datetime) -> datetime:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def nanoseconds_of(moment: datetime) -> int:
-    """Return nanoseconds since 1970 of a zoned time, exactly."""
-    passed = moment - _EPOCH
-    return ((passed.days * 86_400 + passed.seconds) * 1_000_000 + passed.microseconds) * 1000
-
-
-def _one_moment(per_ns: int) -> Callable[[Any], int]:
+def _one_moment(ns_per_unit: int) -> Callable[[Any], int]:
     def one(value: Any) -> int:
         if isinstance(value, datetime):
-            zoned = value.replace(tzinfo=UTC) if value.tzinfo is None else value
-            return _one_int(nanoseconds_of(zoned) // per_ns)
+            return _one_int(ns_from_utc(_zoned(value)) // ns_per_unit)
         if isinstance(value, str) and _WHOLE.fullmatch(value.strip()) is None:
-            return _one_int(nanoseconds_of(moment_of(value)) // per_ns)
+            return _one_int(ns_from_utc(moment_of(value)) // ns_per_unit)
         return _one_int(value)
 
     return one
@@ -127,7 +113,7 @@ def _one_text(value: Any) -> str:
 
 def _one_utc(value: Any) -> datetime:
     if isinstance(value, datetime):
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+        return _zoned(value)
     if isinstance(value, str):
         return moment_of(value)
     raise TypeError("no time")
@@ -147,7 +133,7 @@ READERS: Final[dict[str, Callable[[Any], Any]]] = {
     "double": _one_double,
     "int": _one_int,
     "ns": _one_moment(1),
-    "ms": _one_moment(1_000_000),
+    "ms": _one_moment(NS_PER_MS),
     "bool": _one_bool,
     "text": _one_text,
     "enum": _one_text,
@@ -157,11 +143,9 @@ READERS: Final[dict[str, Callable[[Any], Any]]] = {
 }
 
 __all__ = [
-    "LAMPORT",
     "LONGEST_NUMBER",
     "MAX_SOL",
     "READERS",
     "REFUSED",
     "moment_of",
-    "nanoseconds_of",
 ]

@@ -1,0 +1,90 @@
+"""How a finished game and its disagreement with the law are told, by a session and by an import alike."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from collections.abc import Sequence
+from typing import Any, Final
+
+from vectra_bot.errors import safe_text
+from vectra_bot.game.fair import Difference
+from vectra_bot.models import AlertTrigger, SystemEvent
+from vectra_bot.models.times import utc_from_ns
+
+ALERT_TYPE: Final = "vectra.integrity"
+FINISHED_KIND: Final = "game.finished"
+"""Kind of the system event that tells a finished game, once each."""
+MAX_SHOWN: Final = 10
+"""Differences in an alert."""
+MAX_TEXT: Final = 256
+"""Of an id or a seed; the venue's have 25 and 64 characters."""
+
+
+def finished_game(verdict: str, detail: dict[str, Any]) -> SystemEvent:
+    """Return the event of a finished game; *detail* is JSON-ready."""
+    return SystemEvent(
+        kind=FINISHED_KIND,
+        severity="error" if verdict == "failed" else "info",
+        message=f"a finished game: {verdict}",
+        detail_json=json.dumps({**detail, "verdict": verdict}, sort_keys=True),
+    )
+
+
+def disagreement(
+    session_id: str,
+    game_id: str,
+    ts_ns: int,
+    differences: Sequence[Difference],
+    *,
+    title: str,
+    source_event: str,
+) -> AlertTrigger:
+    """Return the one alert of a game that is not what it should be; its id follows from session and game.
+
+    Args:
+        session_id: of the session that holds the alert.
+        game_id: as the feed or the file has it.
+        ts_ns: when it was found, nanoseconds since 1970.
+        differences: at least one; the first is named.
+        title: what disagrees.
+        source_event: where the game was told.
+    """
+    first = differences[0]
+    name = safe_text(game_id)
+    where = "" if first.tick is None else f" at tick {first.tick}"
+    more = f" ({len(differences)} differences)" if len(differences) > 1 else ""
+    facts = f"{session_id}\n{ALERT_TYPE}\n{game_id}".encode("utf-8", "replace")
+    return AlertTrigger(
+        alert_id=str(uuid.UUID(bytes=hashlib.sha256(facts).digest()[:16], version=4)),
+        alert_type=ALERT_TYPE,
+        severity="error",
+        triggered_at=utc_from_ns(ts_ns),
+        expires_at=None,
+        game_id=name,
+        player_id=None,
+        title=title,
+        message=safe_text(
+            f"game {name}: {first.what}{where} should be {first.expected}, was {first.found}{more}"
+        ),
+        source_event=source_event,
+        source_data={"differences": differences_json(differences), "count": len(differences)},
+    )
+
+
+def differences_json(differences: Sequence[Difference]) -> list[dict[str, Any]]:
+    """Return the first differences as the details of an event tell them."""
+    return [
+        {
+            "what": difference.what,
+            "tick": difference.tick,
+            "expected": _value(difference.expected),
+            "found": _value(difference.found),
+        }
+        for difference in differences[:MAX_SHOWN]
+    ]
+
+
+def _value(value: object) -> object:
+    return value if value is None or isinstance(value, int | float) else safe_text(value, MAX_TEXT)
