@@ -1,0 +1,39 @@
+"""What can be set, and how a value is checked: parameters of strategies and plugins, options of configs."""
+
+from vectra_bot.params.configurable import (
+    Configurable,
+    configure,
+    param,
+    parameters,
+    settings_of,
+)
+from vectra_bot.params.declaration import (
+    MAIN,
+    Option,
+    Parameter,
+    Refused,
+    declared,
+    like,
+    option,
+    option_of,
+    options_of,
+)
+from vectra_bot.params.values import convert
+
+__all__ = [
+    "MAIN",
+    "Configurable",
+    "Option",
+    "Parameter",
+    "Refused",
+    "configure",
+    "convert",
+    "declared",
+    "like",
+    "option",
+    "option_of",
+    "options_of",
+    "param",
+    "parameters",
+    "settings_of",
+]
