@@ -134,7 +134,7 @@ class Exchange(ExchangeOutput):
             InputError: the player is not connected.
         """
         account = self._client(player_id)
-        request = decode_request(text, self.config.profile)
+        request = decode_request(text, self.config.protocol)
         at_ns = max(at_ns, self.now_ns)
         act = partial(self._arrive, account, account.delays, request)
         self._schedule.at(at_ns, Rank.ARRIVAL, act)
@@ -177,7 +177,7 @@ class Exchange(ExchangeOutput):
 
     def _plan_countdown(self) -> None:
         """Plan the frames of the countdown; the first comes right after the new-game frame."""
-        step = self.config.countdown_step_ms
+        step = self.config.countdown_step
         for timer in range(rules.COOLDOWN_MS - step, 0, -step):
             self._plan(self._timing.countdown_ms(timer), partial(self._count_down, timer))
 
@@ -187,7 +187,7 @@ class Exchange(ExchangeOutput):
         if timer_ms == rules.PRESALE_MS:
             self._open_presale()
         elif self._market.presale:
-            share = self.config.countdown_step_ms / rules.PRESALE_MS
+            share = self.config.countdown_step / rules.PRESALE_MS
             self.crowd.act_in_presale(share, self.now_ns)
             self._show_presale()
         self._send(self._broadcast.countdown())

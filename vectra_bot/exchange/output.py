@@ -87,7 +87,7 @@ class ExchangeOutput:
             board=self._board,
             broadcast=self._broadcast,
             identities=ids,
-            profile=config.profile,
+            profile=config.protocol,
             deliver=self._deliver,
         )
         self.sidegames = SideGames(

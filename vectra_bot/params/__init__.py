@@ -8,7 +8,7 @@ from vectra_bot.params.configurable import (
     settings_of,
 )
 from vectra_bot.params.declaration import (
-    MAIN,
+    Heading,
     Option,
     Parameter,
     Refused,
@@ -18,11 +18,11 @@ from vectra_bot.params.declaration import (
     option_of,
     options_of,
 )
-from vectra_bot.params.values import convert
+from vectra_bot.params.values import convert, shortest
 
 __all__ = [
-    "MAIN",
     "Configurable",
+    "Heading",
     "Option",
     "Parameter",
     "Refused",
@@ -36,4 +36,5 @@ __all__ = [
     "param",
     "parameters",
     "settings_of",
+    "shortest",
 ]

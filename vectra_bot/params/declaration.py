@@ -12,12 +12,14 @@ import inspect
 import typing
 from collections.abc import Callable, Sequence
 from decimal import Decimal
+from enum import StrEnum
+from functools import partial
 from typing import Any
 
 import attrs
 
 from vectra_bot.errors import ConfigError, safe_repr
-from vectra_bot.params.values import WORDS, convert, is_enum, unwrap
+from vectra_bot.params.values import WORDS, convert, is_enum, shortest, unwrap
 
 _OPTION = "vectra_option"
 _KNOWN_TYPES: dict[str, type] = {
@@ -27,8 +29,18 @@ _KNOWN_TYPES: dict[str, type] = {
     "int": int,
     "str": str,
 }
-MAIN = "Options"
-"""Heading of the options that most people need."""
+
+
+class Heading(StrEnum):
+    """Where help shows an option; in this order, what most people need first."""
+
+    MAIN = "Options"
+    LOGINS = "Logins"
+    LINK = "Link"
+    LIMITS = "Limits"
+    PLUGINS = "Plugins"
+    EXCHANGE = "Exchange"
+    SIDE_GAMES = "Side games and shorts"
 
 
 class Refused(ValueError):
@@ -119,7 +131,7 @@ class Option(Parameter):
     key: str | None = None
     flag: str | None = None
     metavar: str = ""
-    heading: str = MAIN
+    heading: Heading = Heading.MAIN
     shown: str = ""
     repeatable: bool = False
     words: str = ""
@@ -146,13 +158,11 @@ class Option(Parameter):
         """The default as help shows it, "" if there is none worth showing."""
         if self.default is None:
             return self.shown
-        if self.default is attrs.NOTHING or isinstance(self.default, attrs.Factory):  # type: ignore[arg-type]
+        if self.repeatable or self.default is attrs.NOTHING or _is_made(self.default):
             return ""
         if self.is_switch:
             return "on" if self.default else ""
-        if isinstance(self.default, float):
-            return f"{self.default:g}"
-        return str(self.default)
+        return shortest(self.default) if isinstance(self.default, float) else str(self.default)
 
     def validator(self, owner: str) -> Callable[[Any, Any, Any], Any]:
         """Return the attrs validator of range and choices."""
@@ -180,8 +190,15 @@ class Option(Parameter):
         Raises:
             ConfigError: the option does not take it.
         """
-        check = Checked(where, self, self.from_text, self.validator(where))
-        return check(value)
+        return Checked(where, self, self.from_text, self.validator(where))(value)
+
+    def check(self, value: Any, where: str) -> Any:
+        """Return the value that Python code gave; *where* names it in the message.
+
+        Raises:
+            ConfigError: the option does not take it.
+        """
+        return Checked(where, self, self.from_python, self.validator(where))(value)
 
 
 @attrs.frozen
@@ -266,9 +283,8 @@ def declared(
             result.append(field)
             continue
         typed = field.evolve(type=hints[field.name])
-        described = _described(typed)
-        name = where.format(field.name)
-        check = Checked(name, described, described.from_python, described.validator(cls.__name__))
+        found = _described(typed)
+        check = partial(found.check, where=where.format(field.name))
         result.append(typed.evolve(converter=check))
     return result
 
@@ -321,6 +337,10 @@ def hints_of(cls: type) -> dict[str, Any]:
                 result[name] = typing.get_type_hints(alone, localns=names)[name]
                 break
     return result
+
+
+def _is_made(default: Any) -> bool:
+    return isinstance(default, attrs.Factory)  # type: ignore[arg-type]
 
 
 def kind_in_words(kind: Any) -> str:

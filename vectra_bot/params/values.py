@@ -45,6 +45,11 @@ def convert(value: Any, kind: Any, *, text: bool = True) -> Any:
     return (_FROM_TEXT if text else _FROM_PYTHON).structure(value, kind)
 
 
+def shortest(number: float) -> str:
+    """Return *number* in as few digits as give it back, without a needless ``.0``."""
+    return str(int(number)) if number.is_integer() else str(number)
+
+
 def unwrap(kind: Any) -> tuple[bool, Any]:
     """Return whether *kind* allows None, and what it is beside that."""
     if typing.get_origin(kind) in (types.UnionType, typing.Union):

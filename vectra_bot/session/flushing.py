@@ -13,11 +13,8 @@ from attrs import define, field
 
 from vectra_bot.clock import Clock
 from vectra_bot.models.times import NS_PER_S
-from vectra_bot.session.config import FlushFlag
+from vectra_bot.session.config import FLUSH_SECONDS, FlushFlag
 from vectra_bot.session.shell import Shell
-
-FLUSH_SECONDS = 300.0
-"""The oldest a document of a session in real time gets before it is on its way to a part."""
 
 log = logging.getLogger(__name__)
 

@@ -8,12 +8,48 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from vectra_bot.errors import InputError
+from attrs import frozen
+
+from vectra_bot.errors import ConfigError, InputError
 from vectra_bot.fsio.disk import warn_if_unsafe
+from vectra_bot.params import Refused, declared, option
 from vectra_bot.store.query.queries import SEED_PATH
 from vectra_bot.store.remote.address import RemoteStore, is_remote, parse_store
+
+
+def _store(value: Any) -> Path | str | None:
+    if value is None:
+        return None
+    if isinstance(value, str) and is_remote(value):
+        try:
+            parse_store(value)
+        except InputError as error:
+            raise ConfigError(f"option store: {error}") from None
+        return value
+    try:
+        return Path(value).expanduser()
+    except (TypeError, RuntimeError):
+        raise Refused from None
+
+
+@frozen(kw_only=True, field_transformer=declared)
+class StoreOptions:
+    """Which store is meant.
+
+    Attributes:
+        store: folder of the store, text or Path, or the address of a remote one; the default store if None.
+    """
+
+    store: Path | str | None = option(
+        None,
+        take=_store,
+        metavar="DIR|URL",
+        words="a path, as text or Path",
+        shown=f"$VECTRA_STORE, else {SEED_PATH}",
+        help="Folder of the store, s3://BUCKET/PREFIX or gs://BUCKET/PREFIX.",
+    )
 
 
 class Place(NamedTuple):
@@ -59,4 +95,4 @@ def store_place(given: Path | str | None) -> Place:
     return Place(path, url)
 
 
-__all__ = ["Place", "default_store", "store_place"]
+__all__ = ["Place", "StoreOptions", "default_store", "store_place"]
