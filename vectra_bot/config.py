@@ -1,9 +1,9 @@
-"""Merging what a TOML file, the environment and the command line say; options are declared where they are used.
+"""Merging what a TOML file and the command line say; options are declared where they are used.
 
 A file has a section for each config class that a command names (``[run]`` takes every option of a session,
-``[exchange]`` those of its exchange), and ``[strategy]``, ``[limits]`` and ``[plugins.NAME]``. The command line
-wins over the file, the file over the environment, the environment over the defaults. Every message names
-the file, the key, the value and what is allowed.
+``[exchange]`` those of its exchange), and ``[strategy]``, ``[limits]`` and ``[plugins.NAME]``. The command
+line wins over the file, the file over the environment (``$VECTRA_STORE``) and the defaults. Every message
+names the file, the key, the value and what is allowed.
 
 Example::
 

@@ -37,8 +37,9 @@ class GroupedCommand(click.Command):
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
             if record is not None and isinstance(parameter, click.Option):
-                declared = isinstance(parameter, DeclaredOption)
-                heading = parameter.declaration.heading if declared else Heading.MAIN
+                heading = Heading.MAIN
+                if isinstance(parameter, DeclaredOption):
+                    heading = parameter.declaration.heading
                 groups[heading].append(record)
         for heading, records in groups.items():
             if records:

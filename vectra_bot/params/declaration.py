@@ -266,9 +266,7 @@ def like(owner: type, name: str, **changes: Any) -> Any:
     return attrs.field(default=default, metadata={_OPTION: about})
 
 
-def declared(
-    cls: type, fields: list[attrs.Attribute[Any]], where: str = "option {}"
-) -> list[attrs.Attribute[Any]]:
+def declared(cls: type, fields: list[Any], where: str = "option {}") -> list[attrs.Attribute[Any]]:
     """Give every declared field of a config its type and check: a field transformer of attrs.
 
     Args:

@@ -9,8 +9,10 @@ from __future__ import annotations
 import math
 import types
 import typing
+from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from enum import Enum
+from functools import partial
 from typing import Any
 
 import cattrs
@@ -118,7 +120,7 @@ def _to_str(value: Any, _text: bool) -> str:
     return text
 
 
-_CONVERSIONS = {
+_CONVERSIONS: dict[type, Callable[[Any, bool], Any]] = {
     Decimal: _to_decimal,
     bool: _to_bool,
     float: _to_float,
@@ -127,12 +129,14 @@ _CONVERSIONS = {
 }
 
 
+def _structured(to_kind: Callable[[Any, bool], Any], text: bool, value: Any, _kind: Any) -> Any:
+    return to_kind(value, text)
+
+
 def _make_converter(*, text: bool) -> cattrs.Converter:
     converter = cattrs.Converter(detailed_validation=False)
     for kind, to_kind in _CONVERSIONS.items():
-        converter.register_structure_hook(
-            kind, lambda value, _, to_kind=to_kind: to_kind(value, text)
-        )
+        converter.register_structure_hook(kind, partial(_structured, to_kind, text))
 
     def optional(value: Any, kind: Any) -> Any:
         if value is None or (text and isinstance(value, str) and value in _NONE):

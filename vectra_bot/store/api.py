@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from attrs import frozen
 
-from vectra_bot.errors import ConfigError, InputError
+from vectra_bot.errors import InputError
 from vectra_bot.fsio.disk import warn_if_unsafe
 from vectra_bot.params import Refused, declared, option
 from vectra_bot.store.query.queries import SEED_PATH
@@ -26,7 +26,7 @@ def _store(value: Any) -> Path | str | None:
         try:
             parse_store(value)
         except InputError as error:
-            raise ConfigError(f"option store: {error}") from None
+            raise Refused(message=str(error)) from None
         return value
     try:
         return Path(value).expanduser()
@@ -70,8 +70,16 @@ class Place(NamedTuple):
 
 
 def default_store() -> Path | str:
-    """Return ``$VECTRA_STORE``, an address as text, else the path that the schema's own queries name."""
+    """Return ``$VECTRA_STORE``, an address as text, else the path that the schema's own queries name.
+
+    Raises:
+        InputError: the variable holds an address that names no store.
+    """
     given = os.environ.get("VECTRA_STORE") or SEED_PATH
+    try:
+        parse_store(given)
+    except InputError as error:
+        raise InputError(f"$VECTRA_STORE: {error}") from None
     return given if is_remote(given) else Path(given).expanduser()
 
 

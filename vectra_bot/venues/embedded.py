@@ -38,6 +38,9 @@ from vectra_bot.params import Heading, Refused, convert, declared, option, optio
 from vectra_bot.venues.base import FeedItem
 from vectra_bot.wire.encode import encode_request
 
+# Beyond the year 2200, which no clock of ours reaches and int64 nanoseconds still hold.
+MAX_START_NS = 7_258_118_400_000_000_000
+_A_TIME = "a time such as 2026-01-01T00:00:00Z"
 DEFAULT_USERNAME = "vectra"
 _YIELD_EVERY = 256  # items between two turns of the event loop at full speed
 
@@ -59,8 +62,15 @@ def _read_start(text: Any) -> int:
     with suppress(ValueError, TypeError):
         moment = datetime.fromisoformat(text)
     if moment is None or not 1971 <= moment.year <= 2200:
-        raise Refused("a time such as 2026-01-01T00:00:00Z")
+        raise Refused
     return ns_from_utc(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+
+
+def _start_ns(value: Any) -> int | None:
+    start: int | None = convert(value, int | None, text=False)
+    if start is not None and not 0 <= start <= MAX_START_NS:
+        raise Refused(f"nanoseconds since the epoch, from 0 to {MAX_START_NS}")
+    return start
 
 
 def _cash(value: Any) -> Decimal:
@@ -125,9 +135,10 @@ class EmbeddedOptions(ExchangeOptions):
         None,
         key="start",
         low=0,
-        # Beyond the year 2200, which no clock of ours reaches and int64 nanoseconds still hold.
-        high=7_258_118_400_000_000_000,
+        high=MAX_START_NS,
+        take=_start_ns,
         read=_read_start,
+        words=_A_TIME,
         metavar="TIME",
         shown="now at --speed 1, else 2026-01-01T00:00:00Z",
         help="Where the exchange's clock starts, ISO 8601.",
