@@ -112,7 +112,7 @@ def test_every_option_of_a_command_comes_from_a_declaration(name: str) -> None:
 
 
 def test_a_flag_reads_the_same_in_every_command() -> None:
-    """Its metavar, heading and help do not depend on the command, but for the recorder's choice of formats."""
+    """Its metavar, heading and help do not depend on the command, but for the recorder's formats."""
     seen: dict[str, dict[str, tuple[str, Heading, str]]] = {}
     for name, _, option in FLAGS:
         about = (option.metavar, option.heading, option.help)
