@@ -325,7 +325,9 @@ def make_config(strategy: str | type[Strategy], options: Mapping[str, Any]) -> S
     Raises:
         ConfigError: an option is unknown or wrong.
     """
-    known = [field.name for field in attrs.fields(SessionConfig) if field.name != "strategy"]
+    venue = attrs.fields_dict(EmbeddedOptions)
+    own = [name for name in attrs.fields_dict(SessionConfig) if name not in venue]
+    known = [name for name in (*own, *venue) if name != "strategy"]
     for name in options:
         if name not in known:
             raise ConfigError(f"run() has no option {name!r}: {_advice(name, known)}")
