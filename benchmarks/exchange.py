@@ -47,7 +47,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     config = ExchangeConfig(
         seed=options.seed,
         crowd=options.crowd,
-        countdown_step_ms=options.countdown_step,
+        countdown_step=options.countdown_step,
         wire_format=WireFormat(options.format),
     )
     law = law_seconds(_LAW_GAMES) / _LAW_GAMES

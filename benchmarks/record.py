@@ -169,7 +169,7 @@ async def disconnect(server: ExchangeServer, args: argparse.Namespace) -> Counte
 async def recorder(url: str, args: argparse.Namespace, store: Path) -> dict[str, Any]:
     """Run the recorder and return its report."""
     command = [
-        sys.executable, "-m", "vectra_bot", "record", "--url", url, "--store", str(store),
+        sys.executable, "-m", "vectra_bot", "record", "--venue", url, "--store", str(store),
         "--games", str(args.games), "--stale-after", str(args.stale), "--json",
     ]  # fmt: skip
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)

@@ -24,7 +24,7 @@ from vectra_bot import models as model_module
 from vectra_bot.actions.interface import BotActionInterface
 from vectra_bot.actions.risk import Limits
 from vectra_bot.cli.main import COMMANDS, EXIT_CODES, LazyGroup
-from vectra_bot.config import LIMITS_HELP, RunSettings
+from vectra_bot.cli.run import SECTIONS
 from vectra_bot.errors import VectraError
 from vectra_bot.game.holdings import ShortView, StakeView
 from vectra_bot.game.rounds import Round, SideGamesView
@@ -32,7 +32,7 @@ from vectra_bot.game.state import GameView
 from vectra_bot.game.view import AccountView, PositionView
 from vectra_bot.journal import journal
 from vectra_bot.models import RECORDS, ActionState, DocType
-from vectra_bot.params import parameters
+from vectra_bot.params import Option, options_of
 from vectra_bot.plugins import HOOKS
 from vectra_bot.serde import document_columns
 from vectra_bot.store.parquet import builder as parquet
@@ -239,22 +239,29 @@ def command_line() -> Iterator[str]:
     yield "`--debug` before or after a command shows the traceback of an error.\n"
     yield "## Configuration file\n"
     yield "`vectra-bot run --config bot.toml`. The command line wins over the file.\n"
+    exchange = options_of(SECTIONS["exchange"])
+    names = {option.name for option in exchange}
     yield "### [run]\n"
     rows = [("`strategy`", "a name or ./file.py", "", "What to run.")]
-    rows += [
-        (f"`{p.name}`", p.allowed, "" if p.default is None else p.default, p.help)
-        for p in parameters(RunSettings)
-    ]
+    rows += _keys(o for o in options_of(SECTIONS["run"]) if o.name not in names)
     yield from table(("key", "allowed", "default", ""), rows)
+    yield "### [exchange]\n"
+    yield "These keys may stand in `[run]` instead.\n"
+    yield from table(("key", "allowed", "default", ""), _keys(exchange))
     yield "### [limits]\n"
-    limits = [(f"`{f.name}`", f.default, LIMITS_HELP[f.name]) for f in attrs.fields(Limits)]
-    yield from table(("key", "default", ""), limits)
+    yield from table(("key", "allowed", "default", ""), _keys(options_of(Limits)))
     yield "### [strategy]\n"
     yield "The strategy's own parameters: `vectra-bot strategies` lists them.\n"
     yield "### [plugins.NAME]\n"
     yield "`enabled = true` or `false`, and the plugin's own parameters: `vectra-bot plugins` lists them.\n"
     yield "## Exit codes\n"
     yield from table(("code", "means"), EXIT_CODES.items())
+
+
+def _keys(options: Iterable[Option]) -> list[tuple[str, str, str, str]]:
+    return [
+        (f"`{o.key}`", o.allowed, o.default_shown, o.help) for o in options if o.key is not None
+    ]
 
 
 def help_of(

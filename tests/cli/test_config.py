@@ -5,18 +5,14 @@ from __future__ import annotations
 from decimal import Decimal
 from pathlib import Path
 
-import attrs
 import pytest
 
 from vectra_bot.actions.risk import Limits
-from vectra_bot.config import (
-    LIMITS_HELP,
-    load_config,
-    make_limits,
-    parse_speed,
-    parse_start,
-)
+from vectra_bot.cli.run import SECTIONS
+from vectra_bot.config import FileConfig, load_config, parse_options
 from vectra_bot.errors import ConfigError, InputError
+from vectra_bot.params import option_of, options_of
+from vectra_bot.venues.embedded import EmbeddedOptions
 
 
 def _file(tmp_path: Path, text: str) -> Path:
@@ -25,20 +21,24 @@ def _file(tmp_path: Path, text: str) -> Path:
     return path
 
 
+def _load(path: Path) -> FileConfig:
+    return load_config(path, SECTIONS)
+
+
 def test_all_sections_are_read(tmp_path: Path) -> None:
     """Each section ends up where it belongs."""
-    config = load_config(
+    config = _load(
         _file(
             tmp_path,
-            '[run]\nstrategy = "watch"\ngames = 3\n[strategy]\nstake = 0.1\n[limits]\nstake = 0.2\n'
-            "[plugins.a]\nenabled = false\n[plugins.b]\nx = 1\n",
+            '[run]\nstrategy = "watch"\ngames = 3\n[exchange]\ncrowd = 9\n[strategy]\nstake = 0.1\n'
+            "[limits]\nstake = 0.2\n[plugins.a]\nenabled = false\n[plugins.b]\nx = 1\n",
         )
     )
 
     assert config.strategy == "watch"
-    assert config.run == {"games": 3}
+    assert config.options == {"games": 3, "crowd": 9}
     assert config.settings == {"stake": 0.1}
-    assert config.limits == {"stake": 0.2}
+    assert config.limits == {"stake": Decimal("0.2")}
     assert config.plugins["a"].enabled is False
     assert config.plugins["b"].enabled is None
     assert config.plugins["b"].settings == {"x": 1}
@@ -46,9 +46,9 @@ def test_all_sections_are_read(tmp_path: Path) -> None:
 
 def test_empty_file_says_nothing(tmp_path: Path) -> None:
     """No section is required."""
-    config = load_config(_file(tmp_path, ""))
+    config = _load(_file(tmp_path, ""))
 
-    assert (config.strategy, config.run, config.plugins) == (None, {}, {})
+    assert (config.strategy, config.options, config.plugins) == (None, {}, {})
 
 
 @pytest.mark.parametrize(
@@ -63,6 +63,8 @@ def test_empty_file_says_nothing(tmp_path: Path) -> None:
         ("[run]\nspeed = 'quick'\n", ["[run] speed was 'quick'", "max"]),
         ("[run]\nstrategy = 3\n", ["[run] strategy was 3"]),
         ("[run]\nstart = 'noon'\n", ["[run] start was 'noon'"]),
+        ("[exchange]\ngames = 3\n", ["[exchange] games is not known"]),
+        ("[run]\ncrowd = 1\n[exchange]\ncrowd = 1\n", ["crowd stands in [run] and [exchange]"]),
         ("[limits]\nstakes = 1\n", ["[limits] stakes", "did you mean stake"]),
         ("[limits]\nstake = -1\n", ["[limits] stake was -1", "positive"]),
         ("[limits]\nactions_per_game = 1.5\n", ["actions_per_game was 1.5", "whole number"]),
@@ -75,7 +77,7 @@ def test_wrong_key_or_value_is_named(text: str, fragments: list[str], tmp_path: 
     path = _file(tmp_path, text)
 
     with pytest.raises(ConfigError) as caught:
-        load_config(path)
+        _load(path)
 
     assert str(path) in str(caught.value)
     for fragment in fragments:
@@ -85,7 +87,7 @@ def test_wrong_key_or_value_is_named(text: str, fragments: list[str], tmp_path: 
 def test_broken_toml_names_the_line(tmp_path: Path) -> None:
     """A file that is no TOML says where."""
     with pytest.raises(InputError, match="line 2"):
-        load_config(_file(tmp_path, "[run]\ngames = \n"))
+        _load(_file(tmp_path, "[run]\ngames = \n"))
 
 
 def test_binary_file_is_refused(tmp_path: Path) -> None:
@@ -94,20 +96,20 @@ def test_binary_file_is_refused(tmp_path: Path) -> None:
     path.write_bytes(b"\xff\xfe\x00")
 
     with pytest.raises(InputError, match="UTF-8"):
-        load_config(path)
+        _load(path)
 
 
 def test_limits_take_text_and_numbers() -> None:
     """A limit is the same from the command line and from a file."""
-    assert make_limits({"stake": "0.2", "actions_per_game": "3"}) == make_limits(
-        {"stake": 0.2, "actions_per_game": 3}
+    texts, numbers = (
+        Limits(**parse_options(options_of(Limits), values, "[limits] "))
+        for values in (
+            {"stake": "0.2", "actions_per_game": "3"},
+            {"stake": 0.2, "actions_per_game": 3},
+        )
     )
-    assert make_limits({"stake": 0.2}).stake == Decimal("0.2")
-
-
-def test_every_limit_is_explained() -> None:
-    """Help texts cover all limits and no others."""
-    assert list(LIMITS_HELP) == [field.name for field in attrs.fields(Limits)]
+    assert texts == numbers
+    assert numbers.stake == Decimal("0.2")
 
 
 @pytest.mark.parametrize(
@@ -115,7 +117,7 @@ def test_every_limit_is_explained() -> None:
 )
 def test_speed(text: str, factor: float | None) -> None:
     """A speed is `max` or a factor."""
-    assert parse_speed(text) == factor
+    assert option_of(EmbeddedOptions, "speed").parse(text, "speed") == factor
 
 
 @pytest.mark.parametrize(
@@ -123,4 +125,5 @@ def test_speed(text: str, factor: float | None) -> None:
 )
 def test_start_is_utc_unless_it_says_otherwise(text: str) -> None:
     """A time without an offset is UTC."""
-    assert parse_start(text) == 1_767_225_600_000_000_000
+    parsed = option_of(EmbeddedOptions, "start_ns").parse(text, "start")
+    assert parsed == 1_767_225_600_000_000_000

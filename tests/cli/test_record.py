@@ -40,7 +40,7 @@ async def test_json_is_one_object_with_the_promised_keys(tmp_path: Path) -> None
     """--json prints one object and nothing else; the games asked for are verified."""
     async with serve() as server:
         process = await start(
-            "--url", server.url, "--store", str(tmp_path), "--games", "2", "--json"
+            "--venue", server.url, "--store", str(tmp_path), "--games", "2", "--json"
         )
         out, err = await process.communicate()
 
@@ -57,7 +57,7 @@ async def test_ctrl_c_ends_with_a_complete_store(tmp_path: Path) -> None:
     """SIGINT ends the recording between two frames: exit code 130, report printed, journal closed."""
     async with serve() as server:
         process = await start(
-            "--url", server.url, "--store", str(tmp_path), "--session-id", "R", "--json"
+            "--venue", server.url, "--store", str(tmp_path), "--session-id", "R", "--json"
         )
         await server.wait_clients(1)
         await server.wait_games(server.exchange.games_opened + 1)
@@ -74,7 +74,7 @@ async def test_ctrl_c_ends_with_a_complete_store(tmp_path: Path) -> None:
 
 async def test_ctrl_c_ends_it_while_the_venue_is_away(tmp_path: Path) -> None:
     """A recorder that waits for its venue can be stopped as well, and told why it waited."""
-    process = await start("--url", "http://127.0.0.1:9", "--store", str(tmp_path), "--json")
+    process = await start("--venue", "http://127.0.0.1:9", "--store", str(tmp_path), "--json")
     assert process.stderr is not None
     async with asyncio.timeout(30):
         first = await process.stderr.readline()
@@ -90,7 +90,7 @@ async def test_people_see_games_alerts_and_the_link(tmp_path: Path) -> None:
     """Without --json each finished game, each alert and each change of the link is a line, then a report."""
     async with serve() as server:
         server.faults.lie_about_seed()
-        process = await start("--url", server.url, "--store", str(tmp_path), "--games", "2")
+        process = await start("--venue", server.url, "--store", str(tmp_path), "--games", "2")
         out, _ = await process.communicate()
 
     text = out.decode()
@@ -105,15 +105,16 @@ async def test_people_see_games_alerts_and_the_link(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
-        ([], 2, "Missing option '--url'"),
-        (["--url", "rugs.fun"], 4, "url was 'rugs.fun'"),
-        (["--url", "http://h", "--games", "0"], 2, "--games was 0"),
-        (["--url", "http://h", "--seconds", "0"], 2, "--seconds was 0"),
-        (["--url", "http://h", "--format", "xml"], 2, "--format was 'xml'"),
-        (["--url", "http://h", "--stale-after", "0"], 2, "--stale-after was 0"),
-        (["--url", "http://h", "--attempts", "0"], 2, "--attempts was 0"),
-        (["--url", "http://127.0.0.1:9", "--attempts", "1"], 3, "could not be reached"),
-        (["--url", "http://h", "--session-id", "../x"], 3, "session id was"),
+        ([], 2, "Missing option '--venue'"),
+        (["--url", "http://h"], 2, "No such option"),
+        (["--venue", "rugs.fun"], 4, "url was 'rugs.fun'"),
+        (["--venue", "http://h", "--games", "0"], 2, "--games was '0'"),
+        (["--venue", "http://h", "--seconds", "0"], 2, "--seconds was '0'"),
+        (["--venue", "http://h", "--format", "xml"], 2, "--format was 'xml'"),
+        (["--venue", "http://h", "--stale-after", "0"], 2, "--stale-after was '0'"),
+        (["--venue", "http://h", "--attempts", "0"], 2, "--attempts was '0'"),
+        (["--venue", "http://127.0.0.1:9", "--attempts", "1"], 3, "could not be reached"),
+        (["--venue", "http://h", "--session-id", "../x"], 3, "session id was"),
     ],
 )
 def test_what_cannot_be_is_one_clear_line(
@@ -132,5 +133,5 @@ def test_help_shows_an_example(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["record", "--help"]) == 0
 
     text = capsys.readouterr().out
-    assert "vectra-bot record --url" in text
+    assert "vectra-bot record --venue" in text
     assert "nothing is sent" in text

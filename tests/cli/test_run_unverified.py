@@ -79,7 +79,7 @@ def test_help_marks_what_is_unverified(capsys: pytest.CaptureFixture[str]) -> No
     [
         (["--short-payoff", "generous"], "--short-payoff was 'generous'"),
         (["--countdown-step", "7"], "--countdown-step was"),
-        (["--countdown-step", "300"], "countdown_step was 300"),
+        (["--countdown-step", "300"], "--countdown-step was '300': give a divisor of 5000"),
         (["--bbc-odds", "1/2,1/2"], "odds of bbc were '1/2,1/2'"),
         (["--bbc-payouts", "2,2,much"], "payouts of bbc were '2,2,much'"),
         (["--candleflip-odds", "0.6,0.6"], "odds of candleflip were GREEN 3/5, RED 3/5"),

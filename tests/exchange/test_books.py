@@ -184,8 +184,7 @@ def test_deposits_come_from_outside_the_house() -> None:
 
 def test_nothing_of_a_game_survives_it() -> None:
     """Sums, bets, waiting closes and lists of leveraged and short players are empty in the next game."""
-    terms = ShortTerms(payoff="late-close")
-    client = joined(config(seed=LONG, short_terms=terms))
+    client = joined(config(seed=LONG, short_payoff="late-close"))
     client.until_tick(GAME.rug_tick - 1)
     ask(client, "buyOrder", amount=1, leverage=2)
     ask(client, "shortOrder", amount=1)

@@ -355,7 +355,7 @@ def test_a_drawing_comes_before_the_next_game() -> None:
     The 29th game of this seed rugs right after a tick that was late, and the next one follows quickly.
     """
     plain = config(
-        seed=18, golden=ALWAYS, rugpool_threshold=1, instarug_ticks=5_000, countdown_step_ms=5_000
+        seed=18, golden=ALWAYS, rugpool_threshold=1, instarug_ticks=5_000, countdown_step=5_000
     )
     client = joined(attrs.evolve(plain, side_games=False, notices=False), cash=1_000 * SOL)
     order: list[str] = []

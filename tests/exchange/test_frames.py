@@ -349,8 +349,8 @@ def test_snapshot_joins_a_running_game_without_a_gap() -> None:
 
 
 def test_a_quick_countdown_keeps_law_and_rules() -> None:
-    """``countdown_step_ms=5000`` sends two countdown frames a game and the same prices."""
-    quick, full = (connected(config(seed=4, countdown_step_ms=step)) for step in (5_000, 100))
+    """``countdown_step=5000`` sends two countdown frames a game and the same prices."""
+    quick, full = (connected(config(seed=4, countdown_step=step)) for step in (5_000, 100))
     quick.games(2)
     full.games(2)
     assert sum(kind_of(frame).endswith("countdown") for frame in frames(quick)) == 4
@@ -362,7 +362,7 @@ def test_a_quick_countdown_keeps_law_and_rules() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"crowd": -1}, {"past_games": 9}, {"past_games": 101}, {"countdown_step_ms": 70}]
+    "wrong", [{"crowd": -1}, {"past_games": 9}, {"past_games": 101}, {"countdown_step": 70}]
 )
 def test_a_wrong_config_is_refused(wrong: dict[str, int]) -> None:
     """A config says which value is out of range."""

@@ -160,7 +160,7 @@ def test_an_exchange_without_a_crowd_is_quiet() -> None:
 
 def test_memory_is_flat_over_many_games() -> None:
     """What an exchange holds does not grow with the number of games."""
-    exchange = Exchange(config(seed=2, crowd=10, countdown_step_ms=5_000))
+    exchange = Exchange(config(seed=2, crowd=10, countdown_step=5_000))
 
     def play(games: int) -> int:
         end = exchange.games_opened + games

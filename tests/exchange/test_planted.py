@@ -12,7 +12,7 @@ GAMES = 25
 
 def test_the_exchange_shows_the_next_price_to_planted_players_only() -> None:
     """Each planted player wins on the whole exchange, and the crowd without them has none."""
-    exchange = Exchange(ExchangeConfig(seed=3, planted=3, countdown_step_ms=5000, past_games=10))
+    exchange = Exchange(ExchangeConfig(seed=3, planted=3, countdown_step=5000, past_games=10))
     while exchange.games_opened < GAMES:
         exchange.step()
     styles = exchange.crowd.styles()
@@ -32,7 +32,7 @@ def test_a_coarse_countdown_keeps_the_whole_presale() -> None:
     """With one countdown frame in the presale the crowd still makes all of its presale trades."""
 
     def presale(step_ms: int) -> int:
-        exchange = Exchange(ExchangeConfig(seed=6, countdown_step_ms=step_ms, past_games=10))
+        exchange = Exchange(ExchangeConfig(seed=6, countdown_step=step_ms, past_games=10))
         count = 0
         while exchange.games_rugged < 3:
             for message in exchange.step():

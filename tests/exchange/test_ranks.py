@@ -10,14 +10,14 @@ from tests.exchange.driver import ME, Client, config, state
 from tests.exchange.scenario import LONG, SOL, ask, joined, law
 from vectra_bot.exchange.accounts import VenueAccount
 from vectra_bot.game.ledger import lamports_from_double
-from vectra_bot.game.shorts import ShortPayoff, ShortTerms
+from vectra_bot.game.shorts import ShortPayoff
 
 GAME = law()
 
 
 def busy(payoff: ShortPayoff) -> Client:
     """Return a client among a crowd that short, buy with leverage, bet and practise."""
-    return joined(config(seed=LONG, crowd=120, short_terms=ShortTerms(payoff=payoff)), bonus=SOL)
+    return joined(config(seed=LONG, crowd=120, short_payoff=payoff), bonus=SOL)
 
 
 def plainly_ranked(client: Client) -> list[tuple[int, VenueAccount]]:

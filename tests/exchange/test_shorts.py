@@ -30,8 +30,7 @@ HIGH = max(range(GAME.rug_tick), key=GAME.prices.__getitem__)  # a short from he
 
 def with_terms(payoff: str = "textbook", at_rug: str = "settle", **more: Any) -> Client:
     """Return a client on an exchange with these terms."""
-    terms = ShortTerms(payoff=payoff, at_rug=at_rug)
-    return joined(config(seed=LONG, short_terms=terms), **more)
+    return joined(config(seed=LONG, short_payoff=payoff, short_at_rug=at_rug), **more)
 
 
 def expected(payoff: ShortPayoff, opened: int, closed: int) -> int:

@@ -14,14 +14,10 @@ from vectra_bot.errors import ConfigError
 from vectra_bot.exchange import EvidenceDelays, ExchangeConfig
 from vectra_bot.exchange.accounts import BookEntry, Money
 from vectra_bot.exchange.features.sidegames import BETTING_S, PAUSE_S, ROLL_S
-from vectra_bot.game.sidegames import BBC, SideGame, bbc_game, candleflip_game
+from vectra_bot.game.sidegames import BBC, bbc_game, candleflip_game
 from vectra_bot.wire.profile import parse_profile
 
-SURE = SideGame(
-    name=BBC,
-    odds={"CRAB": "999999999/1000000000", "BULL": "1/2000000000", "BEAR": "1/2000000000"},
-    payouts={"CRAB": 14.0, "BULL": 2.0, "BEAR": 2.0},
-)
+SURE = "1/999999999,1/999999999,999999997/999999999"  # CRAB
 S = 1_000_000_000
 
 
@@ -78,7 +74,7 @@ def test_a_rounds_seed_is_committed_to_and_revealed() -> None:
 
 def test_a_stake_goes_into_the_open_round_and_is_paid_with_its_result() -> None:
     """Account, own event, acknowledgement; with the result the payout and the account again."""
-    client = joined(config(seed=LONG, bbc=SURE))
+    client = joined(config(seed=LONG, bbc_odds=SURE))
     opened = until_round(client, "open")
     client.seen.clear()
     answer = crab(client, roundId=opened["roundId"])
@@ -106,7 +102,7 @@ def test_a_stake_goes_into_the_open_round_and_is_paid_with_its_result() -> None:
 
 def test_a_lost_stake_is_told_and_pays_nothing() -> None:
     """The result says payout 0; the house keeps the stake."""
-    client = joined(config(seed=LONG, bbc=SURE))
+    client = joined(config(seed=LONG, bbc_odds=SURE))
     until_round(client, "open")
     crab(client, prediction="bull")
     until_round(client, "result")
@@ -208,7 +204,7 @@ def test_a_stake_needs_the_money() -> None:
 
 def test_rounds_run_across_games_and_stakes_survive_the_rug() -> None:
     """A stake placed before a rug is paid after it; the game's books know nothing of it."""
-    client = joined(config(seed=LONG, bbc=SURE))
+    client = joined(config(seed=LONG, bbc_odds=SURE))
     rug_tick = law().rug_tick
     client.until_tick(rug_tick - 8)
     until_round(client, "open")
@@ -227,7 +223,7 @@ def test_rounds_run_across_games_and_stakes_survive_the_rug() -> None:
 
 def test_a_stake_is_paid_into_the_purse_it_came_from() -> None:
     """Staked in practice money, then switched to SOL: the payout is practice money."""
-    client = joined(config(seed=LONG, bbc=SURE))
+    client = joined(config(seed=LONG, bbc_odds=SURE))
     until_round(client, "open")
     assert ask(client, "selectCoin", coinAddress="0xPractice")["success"]
     bet = crab(client, amount=50)["bet"]
@@ -244,7 +240,7 @@ def test_a_stake_is_paid_into_the_purse_it_came_from() -> None:
 
 def test_bonus_money_in_a_round_comes_back_as_bonus_money() -> None:
     """0.05 of a stake of 0.1 was bonus money: half of the payout is."""
-    client = joined(config(seed=LONG, bbc=SURE), bonus=SOL // 20)
+    client = joined(config(seed=LONG, bbc_odds=SURE), bonus=SOL // 20)
     until_round(client, "open")
     bet = crab(client)["bet"]
     assert (bet["bonusPortion"], bet["realPortion"]) == (0.05, 0.05)
@@ -258,7 +254,7 @@ def test_bonus_money_in_a_round_comes_back_as_bonus_money() -> None:
 
 def test_a_player_who_left_is_paid() -> None:
     """The stake of a client that disconnects is settled; no message waits for him."""
-    client = joined(config(seed=LONG, bbc=SURE))
+    client = joined(config(seed=LONG, bbc_odds=SURE))
     until_round(client, "open")
     crab(client)
     client.exchange.disconnect(ME)
@@ -271,15 +267,15 @@ def test_a_player_who_left_is_paid() -> None:
 
 
 def test_odds_and_payouts_can_be_configured() -> None:
-    """The frames show the payouts; another game's choices or name are refused."""
-    client = joined(config(seed=LONG, bbc=SURE))
+    """The frames show the payouts; another game's choices are refused."""
+    client = joined(config(seed=LONG, bbc_odds=SURE))
     assert until_round(client, "open")["payouts"] == {"crab": 14, "bull": 2, "bear": 2}
     results = {until_round(client, "result")["result"] for _ in range(8)}
     assert results == {"crab"}
-    with pytest.raises(ConfigError, match="bbc has the choices"):
-        ExchangeConfig(bbc=candleflip_game())
-    with pytest.raises(ConfigError, match="candleflip has the choices"):
-        ExchangeConfig(candleflip=bbc_game())
+    with pytest.raises(ConfigError, match="each of BULL, BEAR, CRAB"):
+        ExchangeConfig(bbc_odds="1/2,1/2")
+    with pytest.raises(ConfigError, match="each of GREEN, RED"):
+        ExchangeConfig(candleflip_payouts="2,2,14")
     with pytest.raises(ConfigError, match="candleflip_rooms"):
         ExchangeConfig(candleflip_rooms=11)
 
@@ -332,7 +328,7 @@ CRAB = "krabbe"
 
 def test_a_corrected_profile_works_from_request_to_result() -> None:
     """Names from a TOML file are those of requests, events and choices; the old ones are nothing any more."""
-    client = joined(config(seed=LONG, bbc=SURE, profile=parse_profile(CORRECTED)))
+    client = joined(config(seed=LONG, bbc_odds=SURE, protocol=parse_profile(CORRECTED)))
     opened = until_round(client, "open", "pinpointRound")
     assert set(opened["payouts"]) == {"krabbe", "bull", "bear"}
     answer = ask(client, "pinpoint", wager=0.1, pick="krabbe", roundId=opened["roundId"])

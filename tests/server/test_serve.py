@@ -150,7 +150,7 @@ def test_a_public_address_warns_and_has_no_dev_tokens() -> None:
     ("options", "code", "says"),
     [
         (["--speed", "0"], 2, "--speed was '0'"),
-        (["--countdown-step", "77"], 2, "countdown_step_ms must divide 5000"),
+        (["--countdown-step", "77"], 2, "--countdown-step was '77': give a divisor of 5000"),
         (["--start", "yesterday"], 2, "--start was 'yesterday'"),
         (["--short-payoff", "magic"], 2, "'magic'"),
         (["--short-at-rug", "hold"], 2, "'hold'"),

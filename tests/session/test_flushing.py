@@ -17,8 +17,8 @@ from tests.session.test_record import recorded, resume_when_joined, rows, serve
 from tests.store.samples import HEADER, tick_document
 from vectra_bot.errors import ConfigError
 from vectra_bot.journal import Entry, Journal, journal_directory, read_journal
-from vectra_bot.session.config import FlushFlag, StopFlag
-from vectra_bot.session.recorder import RecordConfig, RecordReport
+from vectra_bot.session.config import FlushFlag, RecordConfig, StopFlag
+from vectra_bot.session.recorder import RecordReport
 from vectra_bot.store.parquet.builder import begin_session
 from vectra_bot.store.parquet.worker import PartsWorker
 
@@ -171,4 +171,4 @@ def test_a_failure_of_the_child_is_told_and_comes_again_at_the_end(tmp_path: Pat
 
 def test_a_flush_interval_is_positive() -> None:
     with pytest.raises(ConfigError, match="flush_seconds was 0"):
-        RecordConfig(url="http://127.0.0.1:1", flush_seconds=0)
+        RecordConfig(venue="http://127.0.0.1:1", flush_seconds=0)

@@ -19,8 +19,8 @@ from vectra_bot.exchange import ExchangeConfig
 from vectra_bot.journal import read_journal
 from vectra_bot.models import Frame, FrameKind, GameFrame
 from vectra_bot.server import ExchangeServer
-from vectra_bot.session.config import StopFlag
-from vectra_bot.session.recorder import RecordConfig, RecordReport, record
+from vectra_bot.session.config import RecordConfig, StopFlag
+from vectra_bot.session.recorder import RecordReport, record
 from vectra_bot.session.recovery import recover_store
 from vectra_bot.session.replay import check_journal
 from vectra_bot.venues.patience import LiveSettings
@@ -43,7 +43,7 @@ async def recorded(server: ExchangeServer, store: Path, **options: Any) -> Recor
     """Record *server* as session R."""
     options = {"session_id": "R", "settings": QUICK, **options}
     async with asyncio.timeout(120):
-        return await record(RecordConfig(url=server.url, store=store, **options))
+        return await record(RecordConfig(venue=server.url, store=store, **options))
 
 
 def rows(store: Path, doc_type: str, columns: str, where: str = "true") -> list[tuple[Any, ...]]:
@@ -248,7 +248,7 @@ async def test_a_killed_recorder_is_finished_by_the_next(tmp_path: Path) -> None
     """After kill -9 in the middle nothing that was journaled is lost, and the store is whole again."""
     async with serve(speed=60.0) as server:
         command = [
-            sys.executable, "-m", "vectra_bot", "record", "--url", server.url,
+            sys.executable, "-m", "vectra_bot", "record", "--venue", server.url,
             "--store", str(tmp_path), "--session-id", "K",
         ]  # fmt: skip
         process = await asyncio.create_subprocess_exec(
@@ -288,7 +288,7 @@ async def test_losing_frames_to_a_full_queue_is_an_error_that_counts_them(tmp_pa
     settings = LiveSettings(queue_chars=60, backoff_s=0.02, backoff_cap_s=0.05)
     async with ScriptedServer(burst) as server:
         config = RecordConfig(
-            url=server.url, store=tmp_path, seconds=1.0, session_id="R", settings=settings
+            venue=server.url, store=tmp_path, seconds=1.0, session_id="R", settings=settings
         )
         report = await record(config)
 
@@ -308,7 +308,7 @@ async def test_hostile_frames_are_quarantined_and_kept(tmp_path: Path) -> None:
         await peer.say(JOINED, "42[", '42["gameStateUpdate",{"gameId":1}]', "430[]", '42["later"]')
 
     async with ScriptedServer(hostile) as server:
-        config = RecordConfig(url=server.url, store=tmp_path, seconds=0.5, session_id="R")
+        config = RecordConfig(venue=server.url, store=tmp_path, seconds=0.5, session_id="R")
         report = await record(config)
 
     assert (report.frames, report.quarantined, report.unknown_events) == (4, 3, 1)
@@ -337,7 +337,7 @@ async def test_a_venue_that_cannot_be_reached_leaves_a_closed_session(tmp_path: 
     with pytest.raises(InputError, match=r"127\.0\.0\.1 could not be reached in 2 attempts"):
         await record(
             RecordConfig(
-                url="http://127.0.0.1:9", store=tmp_path, session_id="R", settings=settings
+                venue="http://127.0.0.1:9", store=tmp_path, session_id="R", settings=settings
             )
         )
 
@@ -364,4 +364,4 @@ async def test_a_session_id_is_taken_once(tmp_path: Path) -> None:
 def test_settings_out_of_range_are_refused(option: dict[str, Any], says: str) -> None:
     """A wrong setting is named with its value before anything is done."""
     with pytest.raises(ConfigError, match=says):
-        RecordConfig(url="http://h", **option)
+        RecordConfig(venue="http://h", **option)

@@ -33,7 +33,7 @@ from vectra_bot.venues.base import Feed, FeedItem, Gateway
 from vectra_bot.venues.embedded import EmbeddedVenue, ExchangeLog
 from vectra_bot.wire.decode import decode
 
-CONFIG = ExchangeConfig(seed=11, crowd=0, past_games=10, countdown_step_ms=5_000)
+CONFIG = ExchangeConfig(seed=11, crowd=0, past_games=10, countdown_step=5_000)
 
 
 def command(number: int, kind: ActionType = ActionType.BUY, amount: str | None = "0.01") -> Command:

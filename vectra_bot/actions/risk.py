@@ -8,19 +8,20 @@ always allowed short of STOP. A reason is a dotted code and a sentence with the 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from enum import Enum
+from functools import partial
 from typing import Any
 
 from attrs import define, field, frozen
 
-from vectra_bot.errors import ConfigError, safe_repr
 from vectra_bot.game import rules
 from vectra_bot.game.account import Account
 from vectra_bot.game.amounts import LedgerError, to_lamports, to_sol
 from vectra_bot.game.rounds import Round
 from vectra_bot.game.state import GameView
 from vectra_bot.models import ActionType, GamePhase, PlayerAction
+from vectra_bot.params import Heading, Refused, convert, declared, option
 
 # Actions of ours that may be undecided at the same time; a strategy that needs more is not waiting for
 # answers.
@@ -30,44 +31,21 @@ MAX_ACTIONS = 1_000_000
 _ONE_AT_A_TIME = (ActionType.SIDEBET, ActionType.SHORT_OPEN)
 
 
-def _to_amount(value: Any) -> Any:
-    """Return a number or text as a Decimal, a float by its shortest decimal; the rest as it is."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return value
+def _amount(value: Any) -> Decimal:
+    amount: Decimal = convert(value, Decimal)
+    if amount <= 0:
+        raise Refused
     try:
-        return Decimal(repr(float(value)) if isinstance(value, float) else value)
-    except InvalidOperation:
-        return value
-
-
-def _amount(_: object, attribute: Any, value: Any) -> None:
-    if not isinstance(value, Decimal) or not value.is_finite() or value <= 0:
-        raise ConfigError(
-            f"limit {attribute.name!r} was {safe_repr(value)}: give a positive amount of SOL"
-        )
-    try:
-        to_lamports(value)
+        to_lamports(amount)
     except LedgerError as error:
-        raise ConfigError(f"limit {attribute.name!r}: {error}") from None
+        raise Refused(message=str(error)) from None
+    return amount
 
 
-def _count(_: object, attribute: Any, value: Any) -> None:
-    if type(value) is not int or not 1 <= value <= MAX_ACTIONS:
-        raise ConfigError(
-            f"limit {attribute.name!r} was {safe_repr(value)}: "
-            f"give a whole number from 1 to {MAX_ACTIONS}"
-        )
+_SOL = "a positive amount of SOL"
 
 
-def _leverage(_: object, attribute: Any, value: Any) -> None:
-    if type(value) is not int or not rules.MIN_LEVERAGE <= value <= rules.MAX_LEVERAGE:
-        raise ConfigError(
-            f"limit {attribute.name!r} was {safe_repr(value)}: "
-            f"give a whole number from {rules.MIN_LEVERAGE} to {rules.MAX_LEVERAGE}"
-        )
-
-
-@frozen(kw_only=True)
+@frozen(kw_only=True, field_transformer=partial(declared, where="limit {!r}"))
 class Limits:
     """What a session may do; enforced in every mode. Amounts also take int, float and text.
 
@@ -80,10 +58,40 @@ class Limits:
             its stake at most, and the stake has a limit.
     """
 
-    stake: Decimal = field(default=Decimal("0.1"), converter=_to_amount, validator=_amount)
-    session_loss: Decimal = field(default=Decimal("0.5"), converter=_to_amount, validator=_amount)
-    actions_per_game: int = field(default=20, validator=_count)
-    leverage: int = field(default=rules.MAX_LEVERAGE, validator=_leverage)
+    stake: Decimal = option(
+        Decimal("0.1"),
+        take=_amount,
+        words=_SOL,
+        flag="--limit-stake",
+        metavar="SOL",
+        help="Largest stake of one entry, in SOL.",
+        heading=Heading.LIMITS,
+    )
+    session_loss: Decimal = option(
+        Decimal("0.5"),
+        take=_amount,
+        words=_SOL,
+        flag="--limit-session-loss",
+        metavar="SOL",
+        help="Largest loss of the session, in SOL, open stakes counted as lost.",
+        heading=Heading.LIMITS,
+    )
+    actions_per_game: int = option(
+        20,
+        low=1,
+        high=MAX_ACTIONS,
+        flag="--limit-actions-per-game",
+        help="Most actions in one game.",
+        heading=Heading.LIMITS,
+    )
+    leverage: int = option(
+        rules.MAX_LEVERAGE,
+        low=rules.MIN_LEVERAGE,
+        high=rules.MAX_LEVERAGE,
+        flag="--limit-leverage",
+        help="Highest leverage of one buy (unverified feature of the venue).",
+        heading=Heading.LIMITS,
+    )
 
 
 class HaltCause(str, Enum):

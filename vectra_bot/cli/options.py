@@ -1,13 +1,18 @@
-"""Options that commands share: parameters of strategies and plugins as KEY=VALUE."""
+"""Flags from declarations: one decorator gives a command the options of a config, under headings.
+
+The declarations stand on the config classes; a flag reads the same in every command that has it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
+from attrs import NOTHING
 
-from vectra_bot.errors import UsageError
+from vectra_bot.errors import ConfigError, UsageError
+from vectra_bot.params import Heading, Option, options_of
 
 if TYPE_CHECKING:
     from vectra_bot.config import PluginSettings
@@ -15,20 +20,102 @@ if TYPE_CHECKING:
 PluginChoice = tuple[tuple[str, ...], tuple[str, ...], dict[str, dict[str, Any]]]
 
 
-def plugin_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add ``--plugin``, ``--no-plugin`` and ``--plugin-set``."""
-    for option in (
-        click.option(
-            "--plugin-set", multiple=True, metavar="NAME.KEY=VALUE",
-            help="A plugin's parameter; uses the plugin.",
-        ),
-        click.option(
-            "--no-plugin", "disable", multiple=True, metavar="NAME", help="Do without a plugin."
-        ),
-        click.option("--plugin", "enable", multiple=True, metavar="NAME", help="Use a plugin."),
-    ):  # fmt: skip
-        command = option(command)
-    return command
+class DeclaredOption(click.Option):
+    """The flag of a declared option; its value is checked by the declaration, not by click."""
+
+    def __init__(self, param_decls: Sequence[str], *, declaration: Option, **about: Any) -> None:
+        super().__init__(param_decls, **about)
+        self.declaration = declaration
+
+
+class GroupedCommand(click.Command):
+    """A command whose help shows its options under the headings of their declarations."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options that most people need first, then each heading's."""
+        groups: dict[Heading, list[tuple[str, str]]] = {heading: [] for heading in Heading}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is not None and isinstance(parameter, click.Option):
+                heading = Heading.MAIN
+                if isinstance(parameter, DeclaredOption):
+                    heading = parameter.declaration.heading
+                groups[heading].append(record)
+        for heading, records in groups.items():
+            if records:
+                with formatter.section(heading):
+                    formatter.write_dl(records)
+
+
+def destination(declaration: Option) -> str:
+    """Return the name under which click gives a command the value of an option's flag."""
+    return str(declaration.flag).lstrip("-").replace("-", "_")
+
+
+def declared_options(*owners: type) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return a decorator that adds the flags of all options that the config classes *owners* declare."""
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        flags = [o for owner in owners for o in options_of(owner) if o.flag is not None]
+        for declaration in reversed(flags):
+            command = _with_flag(command, declaration)
+        return command
+
+    return decorate
+
+
+def declared_option(declaration: Option) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return a decorator that adds the flag of one declared option."""
+    return lambda command: _with_flag(command, declaration)
+
+
+def given_options(owner: type, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what stood on the command line for *owner*, by field, as it takes it.
+
+    Options whose flags may be repeated are left out: they add to what a file says.
+
+    Raises:
+        UsageError: an option does not take its value.
+        ConfigError: a file that an option names cannot be used.
+    """
+    given = {}
+    for declaration in options_of(owner):
+        if declaration.flag is None or declaration.repeatable:
+            continue
+        value = values[destination(declaration)]
+        if value is not None:
+            given[declaration.name] = _parsed(declaration, value)
+    return given
+
+
+def _parsed(declaration: Option, value: Any) -> Any:
+    flag = str(declaration.flag)
+    try:
+        return declaration.parse(value, flag)
+    except ConfigError as error:
+        if str(error).startswith(flag):
+            raise UsageError(str(error)) from None
+        raise
+
+
+def _with_flag(command: Callable[..., Any], declaration: Option) -> Callable[..., Any]:
+    flag = str(declaration.flag)
+    about: dict[str, Any] = {"help": _help(declaration)}
+    if declaration.is_switch:
+        flag += f"/--no-{flag[2:]}" if declaration.default is True else ""
+        about |= {"is_flag": True, "default": None}
+    else:
+        about["metavar"] = "|".join(declaration.choices or ()) or declaration.metavar or "N"
+        about["multiple"] = declaration.repeatable
+        about["required"] = declaration.default is NOTHING
+    return click.option(
+        flag, destination(declaration), cls=DeclaredOption, declaration=declaration, **about
+    )(command)
+
+
+def _help(declaration: Option) -> str:
+    default = declaration.default_shown
+    return f"{declaration.help}  [default: {default}]" if default else declaration.help
 
 
 def plugin_settings(
@@ -45,10 +132,10 @@ def plugin_settings(
         settings.setdefault(name, {})[parameter] = value
         enable[name] = None
         disable.pop(name, None)
-    for name in options["enable"]:
+    for name in options["plugin"]:
         enable[name] = None
         disable.pop(name, None)
-    for name in options["disable"]:
+    for name in options["no_plugin"]:
         disable[name] = None
         enable.pop(name, None)
     wanted = {name: values for name, values in settings.items() if values and name not in disable}

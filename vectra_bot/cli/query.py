@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vectra_bot.cli import HELP_OPTIONS
+from vectra_bot.cli.store_options import store_option
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -41,11 +42,7 @@ Examples:
 
 @click.command(epilog=_EPILOG, context_settings=HELP_OPTIONS)
 @click.argument("query", required=False, metavar="[NAME|SQL]")
-@click.option(
-    "--store",
-    metavar="DIR|URL",
-    help="Root of the store.  [default: $VECTRA_STORE, else ~/rugs_data/events_parquet]",
-)
+@store_option
 @click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="A query's parameter.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list of objects.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV (RFC 4180).")

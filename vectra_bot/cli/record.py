@@ -7,60 +7,29 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vectra_bot.cli import HELP_OPTIONS
-from vectra_bot.cli.options import plugin_options
+from vectra_bot.cli.options import (
+    GroupedCommand,
+    declared_options,
+    given_options,
+    plugin_settings,
+)
 from vectra_bot.cli.output import json_option
+from vectra_bot.session.config import RecordConfig, StopFlag
+from vectra_bot.venues.patience import LiveSettings
 
 if TYPE_CHECKING:
     from vectra_bot.models import Document
-    from vectra_bot.session.config import StopFlag
-    from vectra_bot.session.recorder import RecordConfig, RecordReport
+    from vectra_bot.session.recorder import RecordReport
 
 _EPILOG = """\b
 Examples:
-  vectra-bot record --url http://127.0.0.1:5055 --store ./recorded --games 20
-  vectra-bot record --url https://backend.rugs.fun --store ./recorded --seconds 3600 --json
+  vectra-bot record --venue http://127.0.0.1:5055 --store ./recorded --games 20
+  vectra-bot record --venue https://backend.rugs.fun --store ./recorded --seconds 3600 --json
 """
 
 
-@click.command(epilog=_EPILOG, context_settings=HELP_OPTIONS)
-@click.option("--url", required=True, metavar="URL", help="The venue: https://HOST[:PORT].")
-@click.option(
-    "--store", metavar="DIR|URL", help="Store of the recording; the default store if left out."
-)
-@click.option("--games", type=int, metavar="N", help="End when N games are over and told.")
-@click.option("--seconds", type=float, metavar="S", help="End after S seconds.")
-@click.option("--session-id", metavar="ID", help="Name of the recording; random if left out.")
-@click.option(
-    "--format",
-    "wire_format",
-    default="auto",
-    metavar="auto|dec|feb",
-    show_default=True,
-    help="The venue's format that is expected; auto takes both.",
-)
-@click.option(
-    "--stale-after",
-    type=float,
-    metavar="S",
-    default=3.0,
-    show_default=True,
-    help="Connect anew when no game frame came for S seconds (after a rug 3.3 times that).",
-)
-@click.option(
-    "--attempts",
-    type=int,
-    metavar="N",
-    help="Give up after N failed connections in a row; left out, never.",
-)
-@click.option(
-    "--flush-seconds",
-    type=float,
-    metavar="S",
-    default=300.0,
-    show_default=True,
-    help="SQL sees documents after S seconds at the latest; SIGUSR1 flushes at once.",
-)
-@plugin_options
+@click.command(cls=GroupedCommand, epilog=_EPILOG, context_settings=HELP_OPTIONS)
+@declared_options(RecordConfig, LiveSettings)
 @json_option
 def record(*, as_json: bool, **options: Any) -> int:
     """Record a feed: raw frames and documents, gaps marked; nothing is sent, no login is needed.
@@ -97,33 +66,14 @@ def _flushed(last: int) -> None:
 
 
 def _config(options: dict[str, Any]) -> RecordConfig:
-    from vectra_bot.cli.options import plugin_settings
-    from vectra_bot.errors import ConfigError, UsageError
-    from vectra_bot.session.recorder import RecordConfig
-    from vectra_bot.venues.patience import LiveSettings
-
     enable, disable, plugins = plugin_settings({}, options)
-    store, stale, attempts = options["store"], options["stale_after"], options["attempts"]
-    if not 0 < stale <= 3600:
-        raise UsageError(f"--stale-after was {stale}: give seconds above 0 and up to 3600")
-    if attempts is not None and attempts < 1:
-        raise UsageError(f"--attempts was {attempts}: give 1 or more, or leave it out")
-    try:
-        return RecordConfig(
-            url=options["url"],
-            store=store,
-            games=options["games"],
-            seconds=options["seconds"],
-            session_id=options["session_id"],
-            wire_format=options["wire_format"],
-            settings=LiveSettings(stale_s=stale, quiet_s=stale * 10 / 3, attempts=attempts),
-            plugins=plugins,
-            enable_plugins=enable,
-            disable_plugins=disable,
-            flush_seconds=options["flush_seconds"],
-        )
-    except ConfigError as error:
-        raise UsageError(f"--{str(error).replace('_', '-', 1)}") from None
+    return RecordConfig(
+        settings=LiveSettings(**given_options(LiveSettings, options)),
+        plugins=plugins,
+        enable_plugins=enable,
+        disable_plugins=disable,
+        **given_options(RecordConfig, options),
+    )
 
 
 class _Lines:

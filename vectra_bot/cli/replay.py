@@ -9,12 +9,17 @@ from typing import Any
 import click
 
 from vectra_bot.cli import HELP_OPTIONS
-from vectra_bot.cli.options import pairs, plugin_options, plugin_settings
+from vectra_bot.cli.options import (
+    GroupedCommand,
+    declared_options,
+    given_options,
+    pairs,
+    plugin_settings,
+)
 from vectra_bot.cli.output import json_option, print_json, quiet_stdout
 from vectra_bot.cli.stopping import Stopper
 from vectra_bot.errors import CheckFailed, InputError, UsageError
 from vectra_bot.session import ReplayConfig, replay_session
-from vectra_bot.session.config import load_profile
 
 _EPILOG = """\b
 Examples:
@@ -23,21 +28,11 @@ Examples:
 """
 
 
-@click.command(epilog=_EPILOG, context_settings=HELP_OPTIONS)
+@click.command(cls=GroupedCommand, epilog=_EPILOG, context_settings=HELP_OPTIONS)
 @click.argument("path", metavar="FILE|DIR")
-@click.option("--strategy", metavar="NAME|FILE", help="What sees the recording [default: watch].")
-@click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="A strategy parameter.")
-@click.option("--store", metavar="DIR|URL", help="Store of the replayed session.")
-@click.option("--session-id", metavar="ID", help="Name of the replayed session.")
-@click.option(
-    "--protocol",
-    metavar="FILE",
-    help="TOML file with what the recording calls the side games' events (unverified).",
-)
-@click.option("--check", is_flag=True, help="Compare a journal's commands; store nothing.")
-@plugin_options
+@declared_options(ReplayConfig)
 @json_option
-def replay(path: str, check: bool, as_json: bool, **options: Any) -> int:
+def replay(path: str, as_json: bool, **options: Any) -> int:
     """Replay a recording or a journal; nothing is sent anywhere.
 
     A recording is shown to a strategy and stored as a session of its own, so that SQL can read it.
@@ -49,7 +44,7 @@ def replay(path: str, check: bool, as_json: bool, **options: Any) -> int:
         raise InputError(
             f"recording {path!r} does not exist: give a capture file or a journal's folder"
         )
-    if check:
+    if options["check"]:
         return _check(target, as_json, options)
     config = _config(target, options)
     with Stopper(config.stop.set) as stopper, quiet_stdout(as_json):
@@ -62,25 +57,24 @@ def replay(path: str, check: bool, as_json: bool, **options: Any) -> int:
 
 
 def _config(target: Path, options: dict[str, Any]) -> ReplayConfig:
-    enable, disable, settings = plugin_settings({}, options)
-    store, protocol = options["store"], options["protocol"]
+    enable, disable, plugins = plugin_settings({}, options)
     return ReplayConfig(
         path=target,
-        strategy=options["strategy"] or "watch",
-        settings=dict(pairs("--set", options["sets"])),
-        store=store,
-        session_id=options["session_id"],
-        plugins=settings,
+        settings=pairs("--set", options["set"]),
+        plugins=plugins,
         enable_plugins=enable,
         disable_plugins=disable,
-        protocol=None if protocol is None else load_profile(Path(protocol).expanduser()),
+        **given_options(ReplayConfig, options),
     )
 
 
 def _check(target: Path, as_json: bool, options: dict[str, Any]) -> int:
-    given = sorted(f"--{name.replace('_', '-')}" for name, value in options.items() if value)
+    given = sorted(
+        f"--{name.replace('_', '-')}"
+        for name, value in options.items()
+        if value and name != "check"
+    )
     if given:
-        given = [{"--sets": "--set"}.get(name, name) for name in given]
         raise UsageError(
             f"--check was given with {', '.join(given)}: leave that out, the journal's header says what ran"
         )

@@ -8,10 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from vectra_bot.cli.options import declared_option
 from vectra_bot.cli.output import json_option
+from vectra_bot.params import option_of
+from vectra_bot.store.api import StoreOptions
 
 if TYPE_CHECKING:
     from vectra_bot.store.remote.address import RemoteStore
+
+
+store_option = declared_option(option_of(StoreOptions, "store"))
+"""Adds ``--store``."""
 
 
 def store_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -21,12 +28,7 @@ def store_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--verbose", is_flag=True, help="Tell on standard error how far it is, line by line."
         ),
-        click.option(
-            "--store",
-            metavar="DIR|URL",
-            help="Root of the store, or its address.  "
-            "[default: $VECTRA_STORE, else ~/rugs_data/events_parquet]",
-        ),
+        store_option,
     ):
         command = option(command)
     return command

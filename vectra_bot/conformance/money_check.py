@@ -302,7 +302,7 @@ class Clients:
         self.exchange.request(self.exchange.now_ns + _LATENCY_NS, player_id, text)
 
     def _select(self, address: str) -> str:
-        names = self.exchange.config.profile.requests["select_coin"]
+        names = self.exchange.config.protocol.requests["select_coin"]
         return f'42{self._asked + 1}["{names["event"]}",{{"{names["coin"]}":"{address}"}}]'
 
     def _one_of(self, values: Sequence[T]) -> T:
@@ -325,7 +325,7 @@ class Clients:
             choice=None if choices is None else self._one_of(choices),
             round_id=self._one_of([room.round_id or "-" for room in self.exchange.sidegames.rooms]),
         )
-        return encode_request(command, self._asked + 1, self.exchange.config.profile)
+        return encode_request(command, self._asked + 1, self.exchange.config.protocol)
 
 
 def check_money(
@@ -350,7 +350,7 @@ def check_money(
         venue: the exchange to check; tests give one that is wrong.
     """
     config = check_config(seed, crowd=crowd, wire_format=wire_format)
-    books = FrameBooks(config.profile)
+    books = FrameBooks(config.protocol)
     exchange = venue(config, on_deposit=books.give)
     players = Clients(exchange, Dice(Identities(seed).dice("money-check")))
     players.connect(clients)

@@ -3,9 +3,17 @@
 from vectra_bot.exchange.config import (
     EvidenceDelays,
     ExchangeConfig,
+    ExchangeOptions,
     Outbound,
     RequestRecord,
 )
 from vectra_bot.exchange.exchange import Exchange
 
-__all__ = ["EvidenceDelays", "Exchange", "ExchangeConfig", "Outbound", "RequestRecord"]
+__all__ = [
+    "EvidenceDelays",
+    "Exchange",
+    "ExchangeConfig",
+    "ExchangeOptions",
+    "Outbound",
+    "RequestRecord",
+]

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
+from pathlib import Path
+from typing import Any, Self
 
-from attrs import field, frozen
+from attrs import field, fields, frozen
 
 from vectra_bot.errors import ConfigError
 from vectra_bot.game import rules
-from vectra_bot.game.shorts import ShortTerms
-from vectra_bot.game.sidegames import BBC, CANDLEFLIP, SideGame, bbc_game, candleflip_game
-from vectra_bot.wire.profile import Profile, default_profile
+from vectra_bot.game.shorts import ShortAtRug, ShortPayoff, ShortTerms
+from vectra_bot.game.sidegames import BBC, CANDLEFLIP, SideGame, side_game
+from vectra_bot.params import Heading, Refused, convert, declared, like, option
+from vectra_bot.wire.profile import Profile, default_profile, parse_profile
 from vectra_bot.wire.states import WireFormat
 
 START_NS = 1_767_225_600_000_000_000
@@ -70,30 +74,196 @@ class GoldenPlan:
             raise ConfigError(f"share of golden games was {self.chance!r}: give 0 to 1")
 
 
-@frozen(kw_only=True)
-class ExchangeConfig:
+def path_of(value: Any) -> Path:
+    """Return a path that a config was given, as text or Path; ``~`` is the user's home."""
+    try:
+        return Path(value).expanduser()
+    except (TypeError, RuntimeError):
+        raise Refused("a path, as text or Path") from None
+
+
+def load_profile(path: Path) -> Profile:
+    """Return the protocol profile that the TOML file at *path* corrects.
+
+    Raises:
+        ConfigError: the file cannot be read, or is no profile.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ConfigError(
+            f"protocol {str(path)!r} cannot be read ({reason}): give a TOML file in UTF-8"
+        ) from None
+    return parse_profile(text, f"protocol {str(path)!r}")
+
+
+def _protocol(value: Any) -> Profile:
+    if value is None:
+        return default_profile()
+    return value if isinstance(value, Profile) else load_profile(path_of(value))
+
+
+def _countdown_step(value: Any) -> int:
+    step: int = convert(value, int, text=False)
+    if step < rules.COUNTDOWN_STEP_MS or _COUNTDOWN_MS % step:
+        raise Refused
+    return step
+
+
+def _of_rounds(game: str, what: str) -> Callable[[Any], str | None]:
+    def take(value: Any) -> str | None:
+        text: str | None = convert(value, str | None, text=False)
+        try:
+            side_game(game, **{what: text})
+        except ConfigError as error:
+            raise Refused(message=str(error)) from None
+        return text
+
+    return take
+
+
+def _by_default(game: str, what: str) -> str:
+    numbers = getattr(side_game(game), what).values()
+    return ",".join(f"{n:g}" if isinstance(n, float) else str(n) for n in numbers)
+
+
+_COUNTDOWN_MS = rules.COOLDOWN_MS - rules.PRESALE_MS
+
+
+@frozen(kw_only=True, field_transformer=declared)
+class ExchangeOptions:
+    """What a user can change of the venue's model, wherever an exchange is started.
+
+    Attributes:
+        wire_format: December 2025 or February 2026 shapes (protocol 0.2).
+        crowd: size of the population that plays beside the clients, 0 for none; None for the usual one.
+        countdown_step: distance of countdown frames, ms; the venue's is 100, 5000 is quickest.
+        protocol: what requests and side games are called on the wire: a TOML file that corrects the default
+            names, or a profile.
+        side_games: whether Bull/Bear/Crab and Candleflip rounds run beside the game (unverified).
+        bbc_odds, bbc_payouts: chances and payouts of BULL, BEAR and CRAB, such as ``"7/15,7/15,1/15"`` and
+            ``"2,2,14"``, the defaults (unverified).
+        candleflip_odds, candleflip_payouts: those of GREEN and RED, ``"1/2,1/2"`` and ``"1.94,1.94"`` by
+            default (unverified).
+        short_payoff: how a short's value follows the price (unverified).
+        short_at_rug: what an open short receives at the rug (unverified).
+    """
+
+    wire_format: WireFormat = option(
+        WireFormat.FEB,
+        key="format",
+        choices=("feb", "dec"),
+        help="Wire format: February or December.",
+        heading=Heading.EXCHANGE,
+    )
+    crowd: int | None = option(
+        None,
+        low=0,
+        high=MAX_CROWD,
+        shown=str(DEFAULT_CROWD),
+        help="Other players on the exchange.",
+        heading=Heading.EXCHANGE,
+    )
+    countdown_step: int = option(
+        rules.COUNTDOWN_STEP_MS,
+        take=_countdown_step,
+        low=rules.COUNTDOWN_STEP_MS,
+        high=_COUNTDOWN_MS,
+        words=f"a divisor of {_COUNTDOWN_MS} from {rules.COUNTDOWN_STEP_MS}, e.g. 100 or 5000",
+        metavar="MS",
+        help=f"Distance of countdown frames in ms, a divisor of {_COUNTDOWN_MS}.",
+        heading=Heading.EXCHANGE,
+    )
+    protocol: Profile = option(
+        factory=default_profile,
+        take=_protocol,
+        metavar="FILE",
+        words="a TOML file in UTF-8",
+        help="TOML file with the venue's own names of requests and side games' events.",
+        heading=Heading.EXCHANGE,
+    )
+    side_games: bool = option(
+        True,
+        help="Run Bull/Bear/Crab and Candleflip rounds beside the game (unverified).",
+        heading=Heading.SIDE_GAMES,
+    )
+    bbc_odds: str | None = option(
+        None,
+        take=_of_rounds(BBC, "odds"),
+        metavar="P,P,P",
+        shown=_by_default(BBC, "odds"),
+        help="Chances of BULL, BEAR and CRAB in a round (unverified).",
+        heading=Heading.SIDE_GAMES,
+    )
+    bbc_payouts: str | None = option(
+        None,
+        take=_of_rounds(BBC, "payouts"),
+        metavar="X,X,X",
+        shown=_by_default(BBC, "payouts"),
+        help="What BULL, BEAR and CRAB pay, times the stake (unverified).",
+        heading=Heading.SIDE_GAMES,
+    )
+    candleflip_odds: str | None = option(
+        None,
+        take=_of_rounds(CANDLEFLIP, "odds"),
+        metavar="P,P",
+        shown=_by_default(CANDLEFLIP, "odds"),
+        help="Chances of GREEN and RED in a round (unverified).",
+        heading=Heading.SIDE_GAMES,
+    )
+    candleflip_payouts: str | None = option(
+        None,
+        take=_of_rounds(CANDLEFLIP, "payouts"),
+        metavar="X,X",
+        shown=_by_default(CANDLEFLIP, "payouts"),
+        help="What GREEN and RED pay, times the stake (unverified).",
+        heading=Heading.SIDE_GAMES,
+    )
+    short_payoff: ShortPayoff = option(
+        ShortPayoff.TEXTBOOK,
+        help="How a short's value follows the price (unverified).",
+        heading=Heading.SIDE_GAMES,
+    )
+    short_at_rug: ShortAtRug = option(
+        ShortAtRug.SETTLE,
+        help="What an open short receives at the rug (unverified).",
+        heading=Heading.SIDE_GAMES,
+    )
+
+    @property
+    def bbc(self) -> SideGame:
+        """Return Bull/Bear/Crab as it is played."""
+        return side_game(BBC, self.bbc_odds, self.bbc_payouts)
+
+    @property
+    def candleflip(self) -> SideGame:
+        """Return Candleflip as it is played."""
+        return side_game(CANDLEFLIP, self.candleflip_odds, self.candleflip_payouts)
+
+    @property
+    def short_terms(self) -> ShortTerms:
+        """Return the terms of every short."""
+        return ShortTerms(payoff=self.short_payoff, at_rug=self.short_at_rug)
+
+
+@frozen(kw_only=True, field_transformer=declared)
+class ExchangeConfig(ExchangeOptions):
     """Everything that decides what an exchange does; the same config gives the same frames, byte for byte.
 
     Attributes:
         seed: the session's seed; seeds, ids, jitter and crowd are derived from it by SHA-256.
         start_ns: where the exchange's clock starts, nanoseconds since the epoch, UTC.
-        wire_format: December 2025 or February 2026 shapes (protocol 0.2).
         crowd: size of the population that plays beside the clients; 0 for none.
         planted: how many of the crowd, for tests of analyses, see each next price before it is in force;
             without them nobody in the crowd has any skill.
         past_games: finished games that history, averages and counters start with, at least 10.
-        countdown_step_ms: distance of countdown frames, a divisor of 5000 (the venue's is 100).
         max_win: SOL a player can win in one game (notes only: unverified).
         leverage_level: level from which leverage is offered (documented only: unverified).
-        short_terms: payoff of shorts (unverified).
-        side_games: whether Bull/Bear/Crab and Candleflip rounds run (unverified).
-        bbc: odds and payouts of Bull/Bear/Crab (unverified).
-        candleflip: odds and payouts of Candleflip (unverified).
         candleflip_rooms: Candleflip rooms that run side by side (unverified).
         golden: when Golden Hours are.
         rugpool_threshold: instarugs that fill the rugpool.
         instarug_ticks: a game that rugs by this tick is an instarug.
-        profile: what requests and side games are called on the wire.
         crowd_mail: send every member of the crowd what concerns him alone, as if he were logged in: for
             audits of money by frames; a Golden Hour and its drawings are public anyway.
         jitter: whether frames come with the delays of a real link (protocol 13), or at their mean times.
@@ -103,74 +273,34 @@ class ExchangeConfig:
 
     seed: int | str = 1
     start_ns: int = START_NS
-    wire_format: WireFormat = WireFormat.FEB
-    crowd: int = field(default=DEFAULT_CROWD)
-    planted: int = 0
-    past_games: int = field(default=rules.AVERAGE_GAMES)
-    countdown_step_ms: int = field(default=rules.COUNTDOWN_STEP_MS)
-    max_win: Decimal = field(default=rules.MAX_WIN)
-    leverage_level: int = field(default=rules.LEVERAGE_LEVEL)
-    short_terms: ShortTerms = field(factory=ShortTerms)
-    side_games: bool = True
-    bbc: SideGame = field(factory=bbc_game)
-    candleflip: SideGame = field(factory=candleflip_game)
-    candleflip_rooms: int = field(default=1)
+    crowd: int = like(ExchangeOptions, "crowd", default=DEFAULT_CROWD)
+    planted: int = option(0, low=0, high=MAX_CROWD, flag=None)
+    past_games: int = option(
+        rules.AVERAGE_GAMES, low=rules.HISTORY_GAMES, high=rules.AVERAGE_GAMES, flag=None
+    )
+    max_win: Decimal = option(rules.MAX_WIN, above=0, high=1_000_000, flag=None)
+    leverage_level: int = option(rules.LEVERAGE_LEVEL, low=0, high=rules.MAX_LEVEL, flag=None)
+    candleflip_rooms: int = option(1, low=1, high=rules.CANDLEFLIP_ROOMS, flag=None)
     golden: GoldenPlan = field(factory=GoldenPlan)
-    rugpool_threshold: int = field(default=rules.RUGPOOL_INSTARUGS)
-    instarug_ticks: int = field(default=rules.INSTARUG_TICKS)
-    profile: Profile = field(factory=default_profile)
+    rugpool_threshold: int = option(rules.RUGPOOL_INSTARUGS, low=1, high=1_000, flag=None)
+    instarug_ticks: int = option(rules.INSTARUG_TICKS, low=1, high=rules.MAX_TICKS, flag=None)
     crowd_mail: bool = False
     jitter: bool = True
     notices: bool = True
     past_records: tuple[tuple[str, str], ...] = ()
 
     def __attrs_post_init__(self) -> None:
-        for name, low, high in (
-            ("planted", 0, self.crowd),
-            ("leverage_level", 0, rules.MAX_LEVEL),
-            ("candleflip_rooms", 1, rules.CANDLEFLIP_ROOMS),
-            ("rugpool_threshold", 1, 1_000),
-            ("instarug_ticks", 1, rules.MAX_TICKS),
-        ):
-            value = getattr(self, name)
-            if type(value) is not int or not low <= value <= high:
-                raise ConfigError(
-                    f"{name} must be a whole number from {low} to {high}, was {value!r}"
-                )
-        if not 0 < self.max_win <= 1_000_000:
+        if self.planted > self.crowd:
             raise ConfigError(
-                f"max_win must lie above 0 and up to 1000000 SOL, was {self.max_win!r}"
-            )
-        if set(self.bbc.odds) != set(bbc_game().odds) or self.bbc.name != BBC:
-            raise ConfigError(
-                f"bbc has the choices {', '.join(bbc_game().odds)}: give odds for these"
-            )
-        if (
-            set(self.candleflip.odds) != set(candleflip_game().odds)
-            or self.candleflip.name != CANDLEFLIP
-        ):
-            raise ConfigError(
-                f"candleflip has the choices {', '.join(candleflip_game().odds)}: give odds for these"
+                f"option planted was {self.planted}: give a whole number from 0 to {self.crowd}, the crowd"
             )
 
-    @crowd.validator
-    def _check_crowd(self, _: object, value: int) -> None:
-        if not 0 <= value <= MAX_CROWD:
-            raise ConfigError(f"crowd must be a count from 0 to {MAX_CROWD}, was {value!r}")
-
-    @past_games.validator
-    def _check_past(self, _: object, value: int) -> None:
-        if not rules.HISTORY_GAMES <= value <= rules.AVERAGE_GAMES:
-            raise ConfigError(
-                f"past_games must lie between {rules.HISTORY_GAMES} and {rules.AVERAGE_GAMES}, was {value!r}"
-            )
-
-    @countdown_step_ms.validator
-    def _check_step(self, _: object, value: int) -> None:
-        if value < rules.COUNTDOWN_STEP_MS or (rules.COOLDOWN_MS - rules.PRESALE_MS) % value:
-            raise ConfigError(
-                f"countdown_step_ms must divide 5000 and be at least 100, was {value!r}: try 100 or 5000"
-            )
+    @classmethod
+    def of(cls, options: ExchangeOptions, *, seed: int, start_ns: int) -> Self:
+        """Return the config that a user's options give, the rest as it is by default."""
+        given = {known.name: getattr(options, known.name) for known in fields(ExchangeOptions)}
+        given = {name: value for name, value in given.items() if value is not None}
+        return cls(**given, seed=seed, start_ns=start_ns)
 
 
 @frozen

@@ -177,7 +177,7 @@ class Desk:
         )
         self._mail.post(account, self._mail.player_update(account), delays.update_ms)
         self._mail.post(account, self._mail.round_bet(stake, request.trace_id), delays.row_ms)
-        payload = round_bet_payload(stake, self._market.game_id, self._config.profile)
+        payload = round_bet_payload(stake, self._market.game_id, self._config.protocol)
         return AckPayload(success=True, message="Bet placed", bet=payload)
 
     def _judge(self, account: VenueAccount, request: Request) -> _Verdict:

@@ -207,7 +207,7 @@ class Exchange:
             InputError: the player is not connected.
         """
         account = self._client(player_id)
-        request = decode_request(text, self.config.profile)
+        request = decode_request(text, self.config.protocol)
         at_ns = max(at_ns, self.now_ns)
         act = partial(self._arrive, account, account.delays, request)
         self._schedule.at(at_ns, Rank.ARRIVAL, act)
@@ -259,7 +259,7 @@ class Exchange:
 
     def _plan_countdown(self) -> None:
         """Plan the frames of the countdown; the first comes right after the new-game frame."""
-        step = self.config.countdown_step_ms
+        step = self.config.countdown_step
         for timer in range(rules.COOLDOWN_MS - step, 0, -step):
             self._schedule.after(self._timing.countdown_ms(timer), partial(self._count_down, timer))
 
@@ -269,7 +269,7 @@ class Exchange:
         if timer_ms == rules.PRESALE_MS:
             self._open_presale()
         elif self._market.presale:
-            share = self.config.countdown_step_ms / rules.PRESALE_MS
+            share = self.config.countdown_step / rules.PRESALE_MS
             self.crowd.act_in_presale(share, self.now_ns)
             self._show_presale()
         self._send(self._broadcast.countdown())

@@ -126,7 +126,7 @@ class Mail:
         board: Leaderboard,
         notices: Notices,
     ) -> None:
-        self._profile = config.profile
+        self._profile = config.protocol
         self._to_crowd = config.crowd_mail
         self._schedule = schedule
         self._market = market

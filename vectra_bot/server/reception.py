@@ -68,7 +68,7 @@ class Reception:
         """Read a client's event ``42...``."""
         self.roster.counts.requests += 1
         try:
-            request = decode_request(text, self.exchange.config.profile)
+            request = decode_request(text, self.exchange.config.protocol)
         except WireError as error:
             if error.event_name is None:
                 self.roster.end(client, "malformed frame")

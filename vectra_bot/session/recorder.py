@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import attrs
-from attrs import define, field, frozen
+from attrs import define, frozen
 
 from vectra_bot.actions.risk import Limits
 from vectra_bot.audit.auditor import GAP_KIND, LOST_KIND, MISSED_KIND, FairAuditor
 from vectra_bot.clock import Clock, WallClock
 from vectra_bot.engine import Engine
-from vectra_bot.errors import ConfigError, InputError
+from vectra_bot.errors import InputError
 from vectra_bot.journal import Journal, journal_directory
 from vectra_bot.loading import StrategySource, resolve_strategy
 from vectra_bot.models import (
@@ -32,81 +32,21 @@ from vectra_bot.models import (
 from vectra_bot.models.times import NS_PER_S
 from vectra_bot.plugins import PluginManager
 from vectra_bot.report.session import SessionTally
-from vectra_bot.session.config import FlushFlag, StopFlag
+from vectra_bot.session.config import RecordConfig
 from vectra_bot.session.header import make_header, new_session_id
 from vectra_bot.session.recovery import recover_store
 from vectra_bot.session.runner import make_report
-from vectra_bot.session.shell import FLUSH_SECONDS, NoGateway, SegmentCloser, Shell
+from vectra_bot.session.shell import NoGateway, SegmentCloser, Shell
 from vectra_bot.session.telling import tell_finished, tell_started
 from vectra_bot.store.api import Place, store_place
 from vectra_bot.store.parquet.builder import begin_session
 from vectra_bot.strategy import Strategy, configure
 from vectra_bot.venues.live import LiveFeed
-from vectra_bot.venues.patience import LiveSettings
 
 STRATEGY = "watch"
-FORMATS = ("auto", "dec", "feb")
-MAX_GAMES = 10_000_000
-MAX_SECONDS = 10 * 365 * 86_400
 # How long the loop sleeps at most without looking whether somebody asks it to stop.
 _POLL_S = 0.2
 _DRAIN_S = 3.0
-
-Told = Callable[[Document], None]
-
-
-def _count(name: str, high: int) -> Callable[[Any, Any, Any], None]:
-    def check(_config: object, _field: object, value: Any) -> None:
-        if value is not None and not 0 < value <= high:
-            raise ConfigError(f"{name} was {value!r}: give a number above 0 and up to {high}")
-
-    return check
-
-
-def _format(_config: object, _field: object, value: Any) -> None:
-    if value not in FORMATS:
-        raise ConfigError(f"format was {value!r}: give auto, dec or feb")
-
-
-@frozen(kw_only=True)
-class RecordConfig:
-    """What is recorded, where to, and for how long.
-
-    Attributes:
-        url: the venue's address, ``https://HOST`` or ``http://127.0.0.1:PORT``.
-        store: folder of the store, or the address of a remote one; the default store if None.
-        games: end when so many games are over and told; None for no such end.
-        seconds: end after so much time; None for no such end.
-        session_id: name of the session; random if None.
-        wire_format: ``auto`` takes both of the venue's formats; ``dec`` or ``feb`` expects one of them, and
-            the report says if another one came.
-        settings: how patient the link is.
-        plugins: parameters by plugin name; naming a plugin enables it.
-        recover: finish the sessions that a crash left open in the store first.
-        flush_seconds: documents stand in the store's parts after so much time at the latest.
-        flush: asks for that at once.
-        flushed: called with the number of the last entry that stands in a part, when that was asked for.
-        told: called with every document on its way to the store.
-    """
-
-    url: str
-    store: Path | str | None = None
-    games: int | None = field(default=None, validator=_count("games", MAX_GAMES))
-    seconds: float | None = field(default=None, validator=_count("seconds", MAX_SECONDS))
-    session_id: str | None = None
-    wire_format: str = field(default="auto", validator=_format)
-    settings: LiveSettings = field(factory=LiveSettings)
-    plugins: dict[str, dict[str, Any]] = field(factory=dict)
-    enable_plugins: tuple[str, ...] = ()
-    disable_plugins: tuple[str, ...] = ()
-    stop: StopFlag = field(factory=StopFlag)
-    recover: bool = True
-    flush_seconds: float = field(
-        default=FLUSH_SECONDS, validator=_count("flush_seconds", MAX_SECONDS)
-    )
-    flush: FlushFlag = field(factory=FlushFlag)
-    flushed: Callable[[int], None] | None = None
-    told: Told | None = None
 
 
 @frozen(kw_only=True)
@@ -171,7 +111,7 @@ class RecordReport:
 class _RecordStats(SessionTally):
     """Counts what is stored."""
 
-    told: Told | None = None
+    told: Callable[[Document], None] | None = None
     ticks: int = 0
     backfilled: int = 0
 
@@ -207,7 +147,7 @@ def _plan(config: RecordConfig) -> _Plan:
     source = resolve_strategy(STRATEGY)
     return _Plan(
         config=config,
-        feed=LiveFeed(config.url, settings=config.settings),
+        feed=LiveFeed(config.venue, settings=config.settings),
         source=source,
         strategy=configure(source.cls, {}),
         plugins=PluginManager.load(
@@ -371,7 +311,6 @@ __all__ = [
     "GAP_KIND",
     "LOST_KIND",
     "MISSED_KIND",
-    "RecordConfig",
     "RecordReport",
     "record",
 ]

@@ -14,7 +14,6 @@ from typing import Any
 
 from attrs import define, field, frozen
 
-from vectra_bot.actions.risk import Limits
 from vectra_bot.engine import Engine
 from vectra_bot.errors import InputError, JournalError
 from vectra_bot.journal import Entry, Journal, journal_directory, read_journal
@@ -29,7 +28,7 @@ from vectra_bot.models import (
 from vectra_bot.plugins import PluginManager
 from vectra_bot.report.session import Report, SessionTally, assumed_rounds
 from vectra_bot.serde import canonical_json, command_to_json
-from vectra_bot.session.config import StopFlag
+from vectra_bot.session.config import ReplayConfig, StopFlag
 from vectra_bot.session.header import engine_of, make_header, new_session_id, profile_of, rounds_of
 from vectra_bot.session.recovery import closed_by_recovery, event_of, is_recovery
 from vectra_bot.session.runner import make_report, raise_failure
@@ -41,33 +40,7 @@ from vectra_bot.store.parquet.builder import begin_session
 from vectra_bot.strategy import configure
 from vectra_bot.venues.base import FeedItem
 from vectra_bot.venues.replay import CaptureFeed, detect_recording
-from vectra_bot.wire.profile import Profile, default_profile
-
-
-@frozen(kw_only=True)
-class ReplayConfig:
-    """A replay of a recording or a journal.
-
-    Attributes:
-        path: a capture file, a journal's folder, or one journal file.
-        strategy: what sees the recording; nothing it asks for is sent.
-        check: compare a journal's commands instead of storing a new session.
-        store: where the replayed session is stored; the default store if None.
-        protocol: what a recording calls the side games' events; a journal says it itself.
-    """
-
-    path: Path
-    strategy: str = "watch"
-    settings: dict[str, Any] = field(factory=dict)
-    check: bool = False
-    store: Path | str | None = None
-    session_id: str | None = None
-    limits: Limits = field(factory=Limits)
-    plugins: dict[str, dict[str, Any]] = field(factory=dict)
-    enable_plugins: tuple[str, ...] = ()
-    disable_plugins: tuple[str, ...] = ()
-    protocol: Profile | None = None
-    stop: StopFlag = field(factory=StopFlag)
+from vectra_bot.wire.profile import Profile
 
 
 @frozen(kw_only=True)
@@ -341,7 +314,7 @@ def _begin(
     session_id = config.session_id or new_session_id()
     place = store_place(config.store)
     store = place.path
-    profile = config.protocol or default_profile()
+    profile = config.protocol
     if isinstance(feed, JournalFeed):
         profile = feed.profile
     header = make_header(
@@ -388,4 +361,4 @@ def _result(shell: Shell, local: int, report: Report) -> dict[str, Any]:
     }
 
 
-__all__ = ["ReplayConfig", "check_journal", "open_recording", "replay_session"]
+__all__ = ["check_journal", "open_recording", "replay_session"]

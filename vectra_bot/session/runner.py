@@ -13,16 +13,15 @@ from vectra_bot.clock import Clock, WallClock
 from vectra_bot.engine import Engine
 from vectra_bot.errors import InputError, JournalError, StoreError, StrategyError, UsageError
 from vectra_bot.exchange import Exchange, ExchangeConfig, RequestRecord
-from vectra_bot.exchange.config import DEFAULT_CROWD, START_NS
+from vectra_bot.exchange.config import START_NS
 from vectra_bot.game.ledger import to_sol
-from vectra_bot.game.shorts import ShortTerms
 from vectra_bot.journal import Journal, journal_directory, never_began, read_header
 from vectra_bot.loading import StrategySource, resolve_strategy
 from vectra_bot.models import Mode
 from vectra_bot.models.times import NS_PER_S
 from vectra_bot.plugins import PluginManager
 from vectra_bot.report.session import Report, SessionTally
-from vectra_bot.session.config import SessionConfig, Snapshot, make_config
+from vectra_bot.session.config import FLUSH_SECONDS, SessionConfig, Snapshot, make_config
 from vectra_bot.session.header import (
     differing,
     make_header,
@@ -34,7 +33,7 @@ from vectra_bot.session.header import (
     saved_state,
 )
 from vectra_bot.session.recovery import recover_store
-from vectra_bot.session.shell import FLUSH_SECONDS, SegmentCloser, Shell, in_event_loop
+from vectra_bot.session.shell import SegmentCloser, Shell, in_event_loop
 from vectra_bot.session.telling import tell_finished, tell_started
 from vectra_bot.store.api import Place, store_place
 from vectra_bot.store.maintenance.sessions import drop_session, is_running
@@ -42,7 +41,6 @@ from vectra_bot.store.parquet.builder import begin_session
 from vectra_bot.strategy import Strategy, configure
 from vectra_bot.venues.base import Feed
 from vectra_bot.venues.embedded import EmbeddedVenue, ExchangeLog
-from vectra_bot.wire.states import WireFormat
 
 SNAPSHOT_EVERY_NS = NS_PER_S // 10
 
@@ -267,18 +265,7 @@ class _LateLog:
 
 def _open_venue(plan: _Plan, clock: Clock | None, log: _LateLog) -> EmbeddedVenue:
     config = plan.config
-    exchange = ExchangeConfig(
-        seed=plan.seed,
-        start_ns=plan.start_ns,
-        wire_format=WireFormat(config.wire_format),
-        crowd=DEFAULT_CROWD if config.crowd is None else config.crowd,
-        countdown_step_ms=config.countdown_step,
-        short_terms=ShortTerms(payoff=config.short_payoff, at_rug=config.short_at_rug),
-        side_games=config.side_games,
-        bbc=config.bbc,
-        candleflip=config.candleflip,
-        profile=config.protocol,
-    )
+    exchange = ExchangeConfig.of(config, seed=plan.seed, start_ns=plan.start_ns)
     return EmbeddedVenue(
         Exchange(exchange, log),
         cash=config.cash,

@@ -42,7 +42,7 @@ from vectra_bot.models import (
 from vectra_bot.models.times import NS_PER_S
 from vectra_bot.report.session import SessionTally
 from vectra_bot.serde import canonical_json, command_to_json
-from vectra_bot.session.config import FlushFlag
+from vectra_bot.session.config import FLUSH_SECONDS, FlushFlag
 from vectra_bot.store.parquet.worker import PartsWorker
 from vectra_bot.venues.base import FeedItem, Gateway
 from vectra_bot.wire.decode import decode
@@ -57,9 +57,6 @@ _NAME_END = 140
 # Event names counted one by one; a venue that invents more is counted under this one.
 MAX_EVENT_NAMES = 1000
 OTHER_NAMES = "(other)"
-
-FLUSH_SECONDS = 300.0
-"""The oldest a document of a session in real time gets before it is on its way to a part."""
 
 log = logging.getLogger(__name__)
 

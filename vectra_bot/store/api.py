@@ -8,12 +8,48 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from attrs import frozen
 
 from vectra_bot.errors import InputError
 from vectra_bot.fsio import warn_if_unsafe
+from vectra_bot.params import Refused, declared, option
 from vectra_bot.store.query.queries import SEED_PATH
 from vectra_bot.store.remote.address import RemoteStore, is_remote, parse_store
+
+
+def _store(value: Any) -> Path | str | None:
+    if value is None:
+        return None
+    if isinstance(value, str) and is_remote(value):
+        try:
+            parse_store(value)
+        except InputError as error:
+            raise Refused(message=str(error)) from None
+        return value
+    try:
+        return Path(value).expanduser()
+    except (TypeError, RuntimeError):
+        raise Refused from None
+
+
+@frozen(kw_only=True, field_transformer=declared)
+class StoreOptions:
+    """Which store is meant.
+
+    Attributes:
+        store: folder of the store, text or Path, or the address of a remote one; the default store if None.
+    """
+
+    store: Path | str | None = option(
+        None,
+        take=_store,
+        metavar="DIR|URL",
+        words="a path, as text or Path",
+        shown=f"$VECTRA_STORE, else {SEED_PATH}",
+        help="Folder of the store, s3://BUCKET/PREFIX or gs://BUCKET/PREFIX.",
+    )
 
 
 class Place(NamedTuple):
@@ -34,8 +70,16 @@ class Place(NamedTuple):
 
 
 def default_store() -> Path | str:
-    """Return ``$VECTRA_STORE``, an address as text, else the path that the schema's own queries name."""
+    """Return ``$VECTRA_STORE``, an address as text, else the path that the schema's own queries name.
+
+    Raises:
+        InputError: the variable holds an address that names no store.
+    """
     given = os.environ.get("VECTRA_STORE") or SEED_PATH
+    try:
+        parse_store(given)
+    except InputError as error:
+        raise InputError(f"$VECTRA_STORE: {error}") from None
     return given if is_remote(given) else Path(given).expanduser()
 
 
@@ -59,4 +103,4 @@ def store_place(given: Path | str | None) -> Place:
     return Place(path, url)
 
 
-__all__ = ["Place", "default_store", "store_place"]
+__all__ = ["Place", "StoreOptions", "default_store", "store_place"]

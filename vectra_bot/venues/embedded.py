@@ -11,31 +11,150 @@ import asyncio
 import os
 from collections import deque
 from collections.abc import AsyncIterator
+from contextlib import suppress
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from attrs import frozen
 
 from vectra_bot.clock import Clock, WallClock
-from vectra_bot.errors import ConfigError, InputError, VectraError
+from vectra_bot.errors import InputError, VectraError
 from vectra_bot.exchange import (
     EvidenceDelays,
     Exchange,
     ExchangeConfig,
+    ExchangeOptions,
     Outbound,
     RequestRecord,
 )
+from vectra_bot.exchange.config import path_of
 from vectra_bot.game.ledger import to_lamports, to_sol
 from vectra_bot.models import Command, ConnectionChanged, Frame, Link, SendResult
-from vectra_bot.models.times import NS_PER_MS, NS_PER_S
+from vectra_bot.models.times import NS_PER_MS, NS_PER_S, ns_from_utc
+from vectra_bot.params import Heading, Refused, convert, declared, option, option_of
 from vectra_bot.venues.base import FeedItem
 from vectra_bot.wire.encode import encode_request
 
-DEFAULT_LATENCY_MS = 70
-DEFAULT_CASH = Decimal(1)
+# Beyond the year 2200, which no clock of ours reaches and int64 nanoseconds still hold.
+MAX_START_NS = 7_258_118_400_000_000_000
+_A_TIME = "a time such as 2026-01-01T00:00:00Z"
 DEFAULT_USERNAME = "vectra"
 _YIELD_EVERY = 256  # items between two turns of the event loop at full speed
+
+
+def _speed(value: Any) -> float | None:
+    if isinstance(value, str) and value == "max":
+        return None
+    factor: float | None = convert(value, float | None, text=False)
+    return factor
+
+
+def _read_speed(text: Any) -> Any:
+    return None if text == "max" else convert(text, float)
+
+
+def _read_start(text: Any) -> int:
+    """Return an ISO 8601 time as nanoseconds since the epoch; without an offset it is UTC."""
+    moment: datetime | None = None
+    with suppress(ValueError, TypeError):
+        moment = datetime.fromisoformat(text)
+    if moment is None or not 1971 <= moment.year <= 2200:
+        raise Refused
+    return ns_from_utc(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+
+
+def _start_ns(value: Any) -> int | None:
+    start: int | None = convert(value, int | None, text=False)
+    if start is not None and not 0 <= start <= MAX_START_NS:
+        raise Refused(f"nanoseconds since the epoch, from 0 to {MAX_START_NS}")
+    return start
+
+
+def _cash(value: Any) -> Decimal:
+    amount: Decimal = convert(value, Decimal)
+    if amount != round(amount, 9):
+        raise Refused
+    return amount
+
+
+def _file(value: Any) -> Path | None:
+    return None if value is None else path_of(value)
+
+
+@frozen(kw_only=True, field_transformer=declared)
+class EmbeddedOptions(ExchangeOptions):
+    """How an exchange of our own is played on: from where, how fast, how long, with how much.
+
+    Attributes:
+        games: games to play.
+        seed: seed of the exchange; random if None.
+        speed: None or ``max`` for as fast as it goes, else times real time; 1 runs by the wall clock.
+        cash: SOL at the start.
+        latency_ms: one way from us to the exchange, milliseconds.
+        start_ns: where the exchange's clock starts, nanoseconds since the epoch; by default real time at
+            speed 1, else a fixed day.
+        exchange_log: file that gets a line for every request before the exchange acts on it.
+    """
+
+    games: int = option(20, low=1, high=10_000_000, help="End after N games.")
+    seed: int | None = option(
+        None, low=0, high=2**63 - 1, shown="random", help="Seed of the exchange."
+    )
+    speed: float | None = option(
+        None,
+        above=0,
+        high=1_000_000,
+        take=_speed,
+        read=_read_speed,
+        metavar="max|N",
+        shown="max",
+        words="max, or a number above 0 (1 is real time)",
+        help="How many times faster than the venue it runs (1: real time); max: as fast as it goes.",
+    )
+    cash: Decimal = option(
+        Decimal(1),
+        low=0,
+        high=1_000_000,
+        take=_cash,
+        metavar="SOL",
+        words="SOL from 0 to 1000000 with at most nine places",
+        help="SOL that an account starts with.",
+    )
+    latency_ms: int = option(
+        70,
+        low=0,
+        high=60_000,
+        metavar="MS",
+        help="One-way latency of a request, in ms.",
+        heading=Heading.EXCHANGE,
+    )
+    start_ns: int | None = option(
+        None,
+        key="start",
+        low=0,
+        high=MAX_START_NS,
+        take=_start_ns,
+        read=_read_start,
+        words=_A_TIME,
+        metavar="TIME",
+        shown="now at --speed 1, else 2026-01-01T00:00:00Z",
+        help="Where the exchange's clock starts, ISO 8601.",
+        heading=Heading.EXCHANGE,
+    )
+    exchange_log: Path | None = option(
+        None,
+        take=_file,
+        metavar="FILE",
+        words="a path, as text or Path",
+        help="File that gets a line for every request.",
+        heading=Heading.EXCHANGE,
+    )
+
+
+_DEFAULTS = EmbeddedOptions()
 
 
 class ExchangeLog:
@@ -128,8 +247,8 @@ class EmbeddedVenue:
         *,
         player_id: str | None = None,
         username: str = DEFAULT_USERNAME,
-        cash: Decimal = DEFAULT_CASH,
-        latency_ms: float = DEFAULT_LATENCY_MS,
+        cash: Decimal = _DEFAULTS.cash,
+        latency_ms: int = _DEFAULTS.latency_ms,
         pace: float | None = None,
         clock: Clock | None = None,
         games: int | None = None,
@@ -178,8 +297,8 @@ class EmbeddedVenue:
         *,
         player_id: str | None = None,
         username: str = DEFAULT_USERNAME,
-        cash: Decimal = DEFAULT_CASH,
-        latency_ms: float = DEFAULT_LATENCY_MS,
+        cash: Decimal = _DEFAULTS.cash,
+        latency_ms: int = _DEFAULTS.latency_ms,
         pace: float | None = None,
         clock: Clock | None = None,
         games: int | None = None,
@@ -304,7 +423,7 @@ class EmbeddedGateway:
             )
         ack_id = self._ack_id
         try:
-            raw = encode_request(command, ack_id, self._venue.exchange.config.profile)
+            raw = encode_request(command, ack_id, self._venue.exchange.config.protocol)
             now_ns = self._venue.hand_over(raw)
         except VectraError as error:
             return SendResult(
@@ -320,12 +439,9 @@ class EmbeddedGateway:
         self._closed = True
 
 
-def _check(latency_ms: float, pace: float | None, games: int | None, cash: Decimal) -> None:
-    if not 0 <= latency_ms <= 60_000:
-        raise ConfigError(f"latency_ms must lie between 0 and 60000, was {latency_ms!r}")
-    if pace is not None and not 0 < pace <= 1_000_000:
-        raise ConfigError(f"pace must lie above 0 and up to 1000000, was {pace!r}: or None for max")
-    if games is not None and games < 1:
-        raise ConfigError(f"games must be at least 1, was {games!r}")
-    if not 0 <= cash <= 1_000_000:
-        raise ConfigError(f"cash must lie between 0 and 1000000 SOL, was {cash!r}")
+def _check(latency_ms: int, pace: float | None, games: int | None, cash: Decimal) -> None:
+    option_of(EmbeddedOptions, "latency_ms").check(latency_ms, "latency_ms")
+    option_of(EmbeddedOptions, "speed").check(pace, "pace")
+    option_of(EmbeddedOptions, "cash").check(cash, "cash")
+    if games is not None:
+        option_of(EmbeddedOptions, "games").check(games, "games")

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from attrs import define, frozen
+from attrs import Factory, define, field, frozen
+
+from vectra_bot.params import Heading, declared, option
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, field_transformer=declared)
 class LiveSettings:
     """How patient a live feed is; times in seconds.
 
     Attributes:
         stale_s: silence after which a link is given up while ticks or countdown frames are due.
-        quiet_s: the same after a rug, in a pause, and before a connection's first frame.
+        quiet_s: the same after a rug, in a pause, and before a connection's first frame; 10/3 of *stale_s*.
         connect_s: longest wait for one connection to be made.
         backoff_s: longest wait before the first new attempt; it doubles with every failure.
         backoff_cap_s: longest wait between two attempts.
@@ -22,14 +24,31 @@ class LiveSettings:
         frame_bytes: longest message taken.
     """
 
-    stale_s: float = 3.0
-    quiet_s: float = 10.0
+    stale_s: float = option(
+        3.0,
+        above=0,
+        high=3_600,
+        flag="--stale-after",
+        metavar="S",
+        help="Connect anew when no game frame came for S seconds (after a rug 3.3 times that).",
+        heading=Heading.LINK,
+    )
+    quiet_s: float = field(
+        default=Factory(lambda settings: settings.stale_s * 10 / 3, takes_self=True)
+    )
     connect_s: float = 10.0
     backoff_s: float = 0.1
     backoff_cap_s: float = 5.0
     refused_s: float = 600.0
     settled_s: float = 1.0
-    attempts: int | None = None
+    attempts: int | None = option(
+        None,
+        low=1,
+        high=1_000_000,
+        shown="unlimited",
+        help="Give up after N failed connections in a row.",
+        heading=Heading.LINK,
+    )
     queue_frames: int = 20_000
     queue_chars: int = 64 << 20
     frame_bytes: int = 16 << 20

@@ -222,7 +222,7 @@ class SideGames:
         self._on_settled(attrs.evolve(stake, result=result, payout=payout, payout_bonus=bonus))
 
     def _show(self, room: Room, status: str, result: str | None = None) -> None:
-        profile = self._config.profile
+        profile = self._config.protocol
         payload = RoundPayload(
             round_id=room.round_id,
             status=status,

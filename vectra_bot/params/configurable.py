@@ -8,71 +8,24 @@ conversion and the same checks wherever it comes from.
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import difflib
 import inspect
-import math
 import traceback
-import types
 import typing
 from collections.abc import Mapping, Sequence
-from decimal import Decimal, InvalidOperation
 from functools import partial
 from typing import Any, ClassVar, TypeVar
 
 import attrs
 
 from vectra_bot.errors import ConfigError, StrategyError, VectraError, safe_error, safe_repr
+from vectra_bot.params.declaration import Checked, Parameter, hints_of, type_name
+from vectra_bot.params.values import convert, is_scalar
 
 _META = "vectra_param"
-_TRUE = frozenset({"true", "yes", "on", "1"})
-_FALSE = frozenset({"false", "no", "off", "0"})
-_NONE = frozenset({"", "none", "None"})
-_KNOWN_TYPES: dict[str, type] = {
-    "Decimal": Decimal,
-    "bool": bool,
-    "float": float,
-    "int": int,
-    "str": str,
-}
-
-_WORDS: dict[Any, str] = {
-    Decimal: "a number",
-    bool: "true or false",
-    float: "a number",
-    int: "a whole number",
-    str: "text",
-}
-
+_NOTHING = object()
 T = TypeVar("T", bound="Configurable")
-
-
-@attrs.frozen(kw_only=True)
-class Parameter:
-    """A parameter as help texts, errors and sweeps see it."""
-
-    name: str
-    type: Any
-    default: Any
-    low: Any = None
-    high: Any = None
-    choices: tuple[Any, ...] | None = None
-    help: str = ""
-
-    @property
-    def allowed(self) -> str:
-        """Return the allowed values in words."""
-        if self.choices is not None:
-            return "one of " + ", ".join(str(choice) for choice in self.choices)
-        name = _kind_in_words(self.type)
-        if self.low is not None and self.high is not None:
-            return f"{name} from {self.low} to {self.high}"
-        if self.low is not None:
-            return f"{name} of at least {self.low}"
-        if self.high is not None:
-            return f"{name} of at most {self.high}"
-        return name
 
 
 def param(
@@ -99,141 +52,6 @@ def param(
     return attrs.field(default=default, metadata={_META: meta})
 
 
-def convert(value: Any, kind: Any) -> Any:
-    """Return *value* as *kind* (bool, int, float, Decimal, str, or one of these or None).
-
-    Raises:
-        ValueError: the value does not fit the type.
-    """
-    optional, kind = _unwrap(kind)
-    if optional and (value is None or (isinstance(value, str) and value in _NONE)):
-        return None
-    if kind is bool:
-        return _to_bool(value)
-    if kind is int:
-        return _to_int(value)
-    if kind is float:
-        return _to_float(value)
-    if kind is Decimal:
-        return _to_decimal(value)
-    if kind is str:
-        return _to_str(value)
-    return value
-
-
-def _kind_in_words(kind: Any) -> str:
-    return _WORDS.get(_unwrap(kind)[1]) or _type_name(kind)
-
-
-def _unwrap(kind: Any) -> tuple[bool, Any]:
-    if typing.get_origin(kind) in (types.UnionType, typing.Union):
-        inner = [arg for arg in typing.get_args(kind) if arg is not type(None)]
-        optional = len(inner) < len(typing.get_args(kind))
-        return optional, inner[0] if len(inner) == 1 else Any
-    return False, kind
-
-
-def _to_bool(value: Any) -> bool:
-    if isinstance(value, bool):
-        return value
-    if isinstance(value, str) and value.lower() in _TRUE | _FALSE:
-        return value.lower() in _TRUE
-    raise ValueError
-
-
-def _to_int(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | str):
-        raise ValueError
-    return int(value)
-
-
-def _to_float(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
-        raise ValueError
-    number = float(value)
-    if not math.isfinite(number):
-        raise ValueError
-    return number
-
-
-def _to_decimal(value: Any) -> Decimal:
-    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
-        raise ValueError
-    try:
-        number = Decimal(repr(float(value)) if isinstance(value, float) else value)
-    except InvalidOperation:
-        raise ValueError from None
-    if not number.is_finite():
-        raise ValueError
-    return number
-
-
-def _to_str(value: Any) -> str:
-    """Return text that a journal can hold: a lone surrogate raises UnicodeEncodeError, a ValueError."""
-    if not isinstance(value, str):
-        raise ValueError
-    text = str.__str__(value)
-    text.encode()
-    return text
-
-
-@attrs.frozen
-class _Checked:
-    """The converter of one parameter: type first, then range or choices."""
-
-    owner: str
-    parameter: Parameter
-    low: Any = None
-    high: Any = None
-    choices: tuple[Any, ...] | None = None
-
-    @classmethod
-    def of(cls, owner: str, parameter: Parameter) -> _Checked:
-        """Return the converter.
-
-        Raises:
-            ConfigError: the range or choices are not of the parameter's type.
-        """
-
-        def bound(word: str, value: Any) -> Any:
-            try:
-                return convert(value, parameter.type)
-            except (ValueError, OverflowError):
-                raise ConfigError(
-                    f"{owner} parameter {parameter.name!r}: {word} was {safe_repr(value)}: "
-                    f"give {_kind_in_words(parameter.type)}"
-                ) from None
-
-        return cls(
-            owner,
-            parameter,
-            None if parameter.low is None else bound("low", parameter.low),
-            None if parameter.high is None else bound("high", parameter.high),
-            None
-            if parameter.choices is None
-            else tuple(bound("a choice", choice) for choice in parameter.choices),
-        )
-
-    def __call__(self, value: Any) -> Any:
-        try:
-            converted = convert(value, self.parameter.type)
-        except (ValueError, OverflowError):
-            raise self._wrong(value) from None
-        if converted is None or (
-            (self.low is None or converted >= self.low)
-            and (self.high is None or converted <= self.high)
-            and (self.choices is None or converted in self.choices)
-        ):
-            return converted
-        raise self._wrong(value)
-
-    def _wrong(self, value: Any) -> ConfigError:
-        return ConfigError(
-            f"{self.owner} parameter {self.parameter.name!r} was {safe_repr(value)}: "
-            f"give {self.parameter.allowed}"
-        )
-
-
 def _transform(cls: type, fields: list[Any]) -> list[attrs.Attribute[Any]]:
     """Give every parameter its converter; copy mutable defaults for each instance.
 
@@ -241,7 +59,7 @@ def _transform(cls: type, fields: list[Any]) -> list[attrs.Attribute[Any]]:
     default, with the type and range it had.
     """
     result = []
-    hints = _hints(cls)
+    hints = hints_of(cls)
     for field in fields:
         if not field.init:
             result.append(field)
@@ -252,6 +70,15 @@ def _transform(cls: type, fields: list[Any]) -> list[attrs.Attribute[Any]]:
             own = field.evolve(type=hints.get(field.name, field.type))
             result.append(_with_default(cls, own, own.default))
     return result
+
+
+def _checked(owner: str, parameter: Parameter) -> Checked:
+    return Checked(
+        f"{owner} parameter {parameter.name!r}",
+        parameter,
+        partial(convert, kind=parameter.type),
+        parameter.validator(owner),
+    )
 
 
 def _override(cls: type, name: str) -> Any:
@@ -266,14 +93,14 @@ def _override(cls: type, name: str) -> Any:
 
 def _with_default(cls: type, field: Any, default: Any) -> attrs.Attribute[Any]:
     """Return *field* as one of *cls* itself with *default*, both checked."""
-    if _META in field.metadata and not _is_scalar(field.type):
+    if _META in field.metadata and not is_scalar(field.type):
         raise ConfigError(
-            f"{cls.__name__} parameter {field.name!r} is of type {_type_name(field.type)}: give it one of "
+            f"{cls.__name__} parameter {field.name!r} is of type {type_name(field.type)}: give it one of "
             "bool, int, float, Decimal, str, or one of these | None"
         )
-    own_converter = None if isinstance(field.converter, _Checked) else field.converter
-    converter = own_converter or _Checked.of(cls.__name__, _describe(field, field.type))
-    if _is_scalar(field.type) and own_converter is None:
+    own_converter = None if isinstance(field.converter, Checked) else field.converter
+    converter = own_converter or _checked(cls.__name__, _describe(field, field.type))
+    if is_scalar(field.type) and own_converter is None:
         made = isinstance(default, attrs.Factory)  # type: ignore[arg-type]
         if made and default.takes_self:
             raise ConfigError(
@@ -288,38 +115,6 @@ def _with_default(cls: type, field: Any, default: Any) -> attrs.Attribute[Any]:
         default=default, converter=converter, inherited=False
     )
     return evolved
-
-
-_NOTHING = object()
-
-
-def _is_scalar(kind: Any) -> bool:
-    return _unwrap(kind)[1] in _WORDS
-
-
-def _type_name(kind: Any) -> str:
-    if kind is Any:
-        return "Any (or one that only type checkers import)"
-    return kind.__name__ if isinstance(kind, type) else safe_repr(kind)
-
-
-def _hints(cls: type) -> dict[str, Any]:
-    """Return the types of the fields *cls* itself annotates.
-
-    Each is resolved by itself, so that one name which only type checkers import costs its own field the
-    type and no other.
-    """
-    result: dict[str, Any] = {}
-    for name, annotation in inspect.get_annotations(cls).items():
-        alone = type(cls.__name__, (), {"__module__": cls.__module__})
-        alone.__annotations__ = {name: annotation}
-        result[name] = Any
-        for names in (None, _KNOWN_TYPES):
-            # Evaluates foreign text, so anything may be raised.
-            with contextlib.suppress(Exception):
-                result[name] = typing.get_type_hints(alone, localns=names)[name]
-                break
-    return result
 
 
 def _describe(field: attrs.Attribute[Any], kind: Any) -> Parameter:
@@ -413,7 +208,7 @@ def _is_parameter(field: attrs.Attribute[Any]) -> bool:
     return (
         field.init
         and not field.name.startswith("_")
-        and (_is_scalar(field.type) or _META in field.metadata)
+        and (is_scalar(field.type) or _META in field.metadata)
     )
 
 
