@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from decimal import Decimal
 from pathlib import Path
 
@@ -266,7 +266,7 @@ class EmbeddedFeed:
         """Return ``embedded``."""
         return "embedded"
 
-    async def __aiter__(self) -> AsyncIterator[FeedItem]:
+    async def __aiter__(self) -> AsyncGenerator[FeedItem, None]:
         """Yield the connection, then every frame for the client until the games are over."""
         venue = self._venue
         yield ConnectionChanged(recv_ns=venue.recv_ns(), link=Link.CONNECTED)

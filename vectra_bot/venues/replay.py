@@ -14,7 +14,7 @@ import gzip
 import math
 import re
 import zlib
-from collections.abc import AsyncIterator, Generator, Iterator
+from collections.abc import AsyncGenerator, Generator, Iterator
 from pathlib import Path
 from typing import IO, Literal, cast
 
@@ -199,7 +199,7 @@ class CaptureFeed:
                 counts.outbound += 1
             yield Frame(recv_ns, _frame_text(line), Direction(line.dir), truncated)
 
-    async def __aiter__(self) -> AsyncIterator[FeedItem]:
+    async def __aiter__(self) -> AsyncGenerator[FeedItem, None]:
         for item in self.items():
             yield item
 
