@@ -1,4 +1,4 @@
-"""``vectra-bot crowd-check``: does the exchange's crowd pass for the real one?"""
+"""``vectra-bot dev crowd-check``: does the exchange's crowd pass for the real one?"""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from vectra_bot.cli.output import json_option, print_json
 _GAMES = 2_000
 _EXAMPLES = """\b
 Examples:
-  vectra-bot crowd-check --against recorded_prices.jsonl.gz --against seeded_games.jsonl.gz
-  vectra-bot crowd-check --seed 7 --games 2000 --against recorded_prices.jsonl.gz --json
+  vectra-bot dev crowd-check --against recorded_prices.jsonl.gz --against seeded_games.jsonl.gz
+  vectra-bot dev crowd-check --seed 7 --games 2000 --against recorded_prices.jsonl.gz --json
 """
 
 
