@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import click
 
 from vectra_bot.cli import HELP_OPTIONS
-from vectra_bot.cli.output import json_option, print_json
+from vectra_bot.cli.output import counting, json_option, print_json
 
 _GAMES = 2_000
 _EXAMPLES = """\b
@@ -57,7 +54,7 @@ def crowd_check(
         raise UsageError(
             "nothing to compare with: give --against FILE, a recorded_prices or seeded_games capture"
         )
-    with _progress(games) as on_game:
+    with counting("games", games) as on_game:
         found = check_crowd(
             int(seed) if seed.isdecimal() else seed,
             games,
@@ -77,16 +74,6 @@ def crowd_check(
             if failed
             else "no quantity could be compared: give a file of real games that carries one"
         )
-
-
-@contextmanager
-def _progress(games: int) -> Iterator[Callable[[int], None] | None]:
-    """Show a bar on a terminal's stderr; nothing where nobody watches."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    with click.progressbar(length=games, label="games", file=sys.stderr) as bar:
-        yield lambda _number: bar.update(1)
 
 
 def _show(result: dict[str, Any]) -> None:

@@ -148,11 +148,9 @@ class SessionTally:
     pnl_sum: int = 0
     pnl_squares: int = 0
     expected: float = 0.0
-    expected_closed: float = 0.0
     variance: float = 0.0
     unknown: set[str] = field(factory=set)
     latencies: Counter[int] = field(factory=Counter)
-    frames: int = 0
     _digest: Any = field(factory=hashlib.sha256)
 
     def before(self, event: Event) -> None:
@@ -220,7 +218,6 @@ class SessionTally:
             pnl = to_lamports(self.engine.history[-1].pnl)
             self.pnl_sum += pnl
             self.pnl_squares += pnl * pnl
-            self.expected_closed = self.expected
 
     @property
     def digest(self) -> str:

@@ -22,7 +22,6 @@ from vectra_bot.errors import ConfigError, InputError, VectraError
 from vectra_bot.exchange import (
     EvidenceDelays,
     Exchange,
-    ExchangeConfig,
     Outbound,
     RequestRecord,
 )
@@ -34,7 +33,7 @@ from vectra_bot.wire.encode import encode_request
 
 DEFAULT_LATENCY_MS = 70
 DEFAULT_CASH = Decimal(1)
-DEFAULT_USERNAME = "vectra"
+USERNAME = "vectra"
 _YIELD_EVERY = 256  # items between two turns of the event loop at full speed
 
 
@@ -126,28 +125,22 @@ class EmbeddedVenue:
         self,
         exchange: Exchange,
         *,
-        player_id: str | None = None,
-        username: str = DEFAULT_USERNAME,
         cash: Decimal = DEFAULT_CASH,
         latency_ms: float = DEFAULT_LATENCY_MS,
         pace: float | None = None,
         clock: Clock | None = None,
         games: int | None = None,
-        log: ExchangeLog | None = None,
     ) -> None:
         """Log the client in; nothing is sent before the feed is iterated.
 
         Args:
             exchange: the venue; one exchange serves one embedded venue.
-            player_id: the venue's id of the client, by default one the exchange makes.
-            username: the client's name.
             cash: SOL the account starts with.
             latency_ms: one way to the exchange; 0 also answers at once.
             pace: None for as fast as it goes; else how many seconds pass at the venue in one of ours. At 1,
                 frames carry the clock's own time.
             clock: what *pace* is measured by.
             games: the feed ends when so many games have rugged and the game after them is announced.
-            log: closed together with the feed, if given.
 
         Raises:
             ConfigError: *latency_ms*, *pace*, *games* or *cash* is out of range.
@@ -156,54 +149,19 @@ class EmbeddedVenue:
         self._exchange = exchange
         self._latency_ns = int(latency_ms * NS_PER_MS)
         self._games = games
-        self._log = log
         self._clock = clock or WallClock()
         self._pace = _Pace(pace, self._clock, self._clock.monotonic_ns(), exchange.now_ns)
         self._inbox: deque[Outbound] = deque()
         self._seen_ns = exchange.now_ns
-        self.player_id = player_id or exchange.client_id()
+        self.player_id = exchange.client_id()
         exchange.connect(
             self.player_id,
-            username,
+            USERNAME,
             to_lamports(cash),
             delays=EvidenceDelays.none() if latency_ms == 0 else None,
         )
         self.feed = EmbeddedFeed(self)
         self.gateway = EmbeddedGateway(self)
-
-    @classmethod
-    def open(
-        cls,
-        config: ExchangeConfig,
-        *,
-        player_id: str | None = None,
-        username: str = DEFAULT_USERNAME,
-        cash: Decimal = DEFAULT_CASH,
-        latency_ms: float = DEFAULT_LATENCY_MS,
-        pace: float | None = None,
-        clock: Clock | None = None,
-        games: int | None = None,
-        exchange_log: str | Path | None = None,
-    ) -> EmbeddedVenue:
-        """Make the exchange too, with a request log at *exchange_log* if one is asked for.
-
-        Raises:
-            InputError: the log cannot be written.
-            ConfigError: an argument is out of range.
-        """
-        _check(latency_ms, pace, games, cash)
-        log = None if exchange_log is None else ExchangeLog(exchange_log)
-        return cls(
-            Exchange(config, log),
-            player_id=player_id,
-            username=username,
-            cash=cash,
-            latency_ms=latency_ms,
-            pace=pace,
-            clock=clock,
-            games=games,
-            log=log,
-        )
 
     @property
     def exchange(self) -> Exchange:
@@ -240,11 +198,6 @@ class EmbeddedVenue:
             venue_ns = max(venue_ns, self._pace.venue_now_ns())
         self._exchange.request(venue_ns + self._latency_ns, self.player_id, text)
         return sent_ns
-
-    def close(self) -> None:
-        """Close the request log; harmless if called twice."""
-        if self._log is not None:
-            self._log.close()
 
     def _over(self) -> bool:
         """Return whether all games are over and what belongs to the last moment has been taken."""
@@ -283,7 +236,6 @@ class EmbeddedFeed:
     async def aclose(self) -> None:
         """Stop; the account's open positions are left to the exchange."""
         self._closed = True
-        self._venue.close()
 
 
 class EmbeddedGateway:
