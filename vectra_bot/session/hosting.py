@@ -27,6 +27,7 @@ from typing import Any
 from attrs import frozen
 
 from vectra_bot.errors import StrategyError, VectraError, safe_error
+from vectra_bot.fsio import files
 from vectra_bot.journal.entry import Entry
 from vectra_bot.journal.journal import Journal, journal_directory, never_began
 from vectra_bot.models import Document, Mode, SessionInfo, SessionSummary
@@ -79,6 +80,8 @@ def hosted_journal(
 
 def _remove_unbegun(store: Path, directory: Path) -> None:
     """Remove what the attempt to make a journal left, unless a session is there: the id stays free."""
+    with suppress(VectraError, OSError):
+        files.rmdir(directory)  # done only if it is empty: not even a lock could be made
     with suppress(VectraError, OSError):
         if directory.is_dir() and never_began(directory):
             drop_session(store, directory.name)
