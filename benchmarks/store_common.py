@@ -117,7 +117,7 @@ def _royale(text: str) -> tuple[str, str, str]:
 
 async def _collect(games: int, seed: int) -> list[str]:
     config = ExchangeConfig(seed=seed, wire_format=WireFormat.DEC)
-    venue = EmbeddedVenue(Exchange(config), games=games, player_id=None)
+    venue = EmbeddedVenue(Exchange(config), games=games)
     return [
         item.raw
         async for item in venue.feed

@@ -18,7 +18,6 @@ import attrs
 import click
 
 import vectra_bot
-import vectra_bot.store.api
 from vectra_bot import hookspecs
 from vectra_bot import models as model_module
 from vectra_bot.actions.interface import BotActionInterface
@@ -35,6 +34,7 @@ from vectra_bot.models import RECORDS, ActionState, DocType
 from vectra_bot.params import Option, options_of
 from vectra_bot.plugins import HOOKS
 from vectra_bot.serde import document_columns
+from vectra_bot.store.api import default_store
 from vectra_bot.store.parquet import builder as parquet
 from vectra_bot.store.query import catalog
 from vectra_bot.store.query.queries import QUERIES
@@ -318,7 +318,7 @@ def store_format() -> Iterator[str]:
     for title, module in (("Journal", journal), ("Parquet parts", parquet), ("SQL", catalog)):
         yield f"## {title}\n"
         yield from _module_text(module)
-    yield f"{doc(vectra_bot.store.api.default_store)}\n"
+    yield f"{doc(default_store)}\n"
     yield "## Queries by name\n"
     yield "`vectra-bot query NAME`; the text below is what runs.\n"
     for query in QUERIES:

@@ -15,15 +15,14 @@ from typing import Any
 
 from benchmarks.faults.kills import FORKS, command
 from benchmarks.store_common import Laps, frames_of_exchange
-from vectra_bot.actions.risk import Limits
-from vectra_bot.engine import Engine
 from vectra_bot.journal import Journal, journal_directory, list_segments
 from vectra_bot.loading import resolve_strategy
 from vectra_bot.models import Frame, Mode
 from vectra_bot.plugins import PluginManager
 from vectra_bot.report.session import SessionTally
-from vectra_bot.session.header import make_header
+from vectra_bot.session.header import SessionPlan
 from vectra_bot.session.shell import NoGateway, Shell
+from vectra_bot.store.api import Place
 from vectra_bot.store.parquet.builder import begin_session
 from vectra_bot.strategy import configure
 
@@ -38,15 +37,13 @@ GAMES, GAMES_SEED = 12, 5
 def new_recording(store: Path) -> Shell:
     """Return a session as ``vectra-bot record`` has it, without a link."""
     source = resolve_strategy("watch")
-    strategy, plugins = configure(source.cls, {}), PluginManager.load()
-    header = make_header(
-        session_id="big", mode=Mode.PAPER, venue="bench", source=source, strategy=strategy,
-        plugins=plugins, config=None, limits=Limits(), start_ns=START_NS,
+    plan = SessionPlan(
+        session_id="big", mode=Mode.PAPER, venue="bench", source=source,
+        strategy=configure(source.cls, {}), place=Place(store), plugins=PluginManager.load(),
+        start_ns=START_NS,
     )  # fmt: skip
-    engine = Engine(
-        session_id="big", mode=Mode.PAPER, strategy=strategy, plugins=plugins, limits=Limits()
-    )
-    journal = Journal.create(journal_directory(store, "big"), header, ts_ns=START_NS)
+    engine = plan.engine()
+    journal = Journal.create(journal_directory(store, "big"), plan.header, ts_ns=START_NS)
     begin_session(store, "big")
     return Shell(engine, journal, NoGateway(), SessionTally(engine), store, can_wait=False)
 

@@ -24,7 +24,7 @@ from vectra_bot.audit.auditor import (
 )
 from vectra_bot.audit.findings import ALERT_TYPE, FINISHED_KIND
 from vectra_bot.engine.auditing import AuditFinding
-from vectra_bot.exchange import ExchangeConfig
+from vectra_bot.exchange import Exchange, ExchangeConfig
 from vectra_bot.game.fair import play_game, server_seed_hash
 from vectra_bot.game.state import GameState
 from vectra_bot.models import AlertTrigger, Frame, GameFrame, SystemEvent
@@ -42,7 +42,7 @@ def feed(games: int = 6, fmt: str = "feb", seed: int = 3) -> tuple[str, ...]:
     config = ExchangeConfig(seed=seed, crowd=0, wire_format=WireFormat(fmt))
 
     async def read() -> list[str]:
-        venue = EmbeddedVenue.open(config, games=games)
+        venue = EmbeddedVenue(Exchange(config), games=games)
         return [item.raw async for item in venue.feed if isinstance(item, Frame)]
 
     texts = [text for text in asyncio.run(read()) if text.startswith(STATE)]
@@ -149,7 +149,7 @@ def test_a_finished_game_carries_its_sidebets() -> None:
     config = ExchangeConfig(seed=3, crowd=40)
 
     async def read() -> list[str]:
-        venue = EmbeddedVenue.open(config, games=3)
+        venue = EmbeddedVenue(Exchange(config), games=3)
         return [item.raw async for item in venue.feed if isinstance(item, Frame)]
 
     texts = [text for text in asyncio.run(read()) if text.startswith(STATE)]

@@ -1,4 +1,4 @@
-"""``vectra-bot crowd-check`` as a user runs it: output, exit codes, errors."""
+"""``vectra-bot dev crowd-check`` as a user runs it: output, exit codes, errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``vectra-bot frames-check`` as a user runs it: output, exit codes, a journal of our own."""
+"""``vectra-bot dev frames-check`` as a user runs it: output, exit codes, a journal of our own."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_a_capture_like_ours_is_told_in_one_object(
     capture: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """--json prints one object: recordings, kinds, no difference; the exit code is 0."""
-    assert main(["frames-check", str(capture), "--games", GAMES, "--json"]) == 0
+    assert main(["dev", "frames-check", str(capture), "--games", GAMES, "--json"]) == 0
     captured = capsys.readouterr()
     result = json.loads(captured.out)
     assert captured.err == ""
@@ -48,7 +48,7 @@ def test_a_difference_is_exit_code_1_and_one_line(
     del taken[30]
     taken[40]["args"][-1]["leaderBoard"] = []
     path = save(tmp_path / "altered.jsonl", taken)
-    assert main(["frames-check", str(path), "--games", GAMES, "--json"]) == 1
+    assert main(["dev", "frames-check", str(path), "--games", GAMES, "--json"]) == 1
     captured = capsys.readouterr()
     result = json.loads(captured.out)
     assert result["ok"] is False
@@ -59,7 +59,7 @@ def test_a_difference_is_exit_code_1_and_one_line(
 
 def test_a_table_is_printed_for_people(capture: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Without --json there is a table of recordings and a verdict."""
-    assert main(["frames-check", str(capture), "--games", GAMES]) == 0
+    assert main(["dev", "frames-check", str(capture), "--games", GAMES]) == 0
     text = capsys.readouterr().out
     assert "logged in" in text
     assert text.rstrip().endswith("nothing differs")
@@ -72,7 +72,7 @@ def test_a_journal_of_a_session_is_a_capture(
     assert main(["run", "take-profit", "--games", "2", "--seed", "7", "--json"]) == 0
     journal = json.loads(capsys.readouterr().out)["journal"]
     assert Path(journal).is_relative_to(store)
-    code = main(["frames-check", journal, "--games", "12", "--json"])
+    code = main(["dev", "frames-check", journal, "--games", "12", "--json"])
     result = json.loads(capsys.readouterr().out)
     assert result["differences"] == []
     assert code == 0
@@ -95,7 +95,7 @@ def test_a_file_that_is_no_capture_is_exit_code_3(
     path = tmp_path / name
     if text is not None:
         path.write_text(text)
-    assert main(["frames-check", str(path)]) == 3
+    assert main(["dev", "frames-check", str(path)]) == 3
     error = capsys.readouterr().err
     assert message in error
     assert len(error.splitlines()) == 1
@@ -103,4 +103,4 @@ def test_a_file_that_is_no_capture_is_exit_code_3(
 
 def test_a_wrong_number_of_games_is_exit_code_2(capture: Path) -> None:
     """--games must be a count from 1."""
-    assert main(["frames-check", str(capture), "--games", "0"]) == 2
+    assert main(["dev", "frames-check", str(capture), "--games", "0"]) == 2

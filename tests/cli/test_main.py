@@ -46,6 +46,18 @@ def test_help_imports_no_command() -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.parametrize("name", ["frames-check", "crowd-check", "money-check"])
+def test_checks_for_maintainers_are_in_a_group(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A check of the exchange is a command of `dev`, with an example, and of nothing else."""
+    assert shell.main(["dev", name, "--help"]) == 0
+    assert f"vectra-bot dev {name}" in capsys.readouterr().out
+
+    assert shell.main([name]) == 2
+    assert f"no command is named '{name}'" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("name", list(shell.COMMANDS))
 def test_every_command_has_an_example_and_json(
     name: str, capsys: pytest.CaptureFixture[str]

@@ -1,4 +1,4 @@
-"""``vectra-bot money-check`` as a user runs it: output, options, exit codes."""
+"""``vectra-bot dev money-check`` as a user runs it: output, options, exit codes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from vectra_bot.cli.money_check import _print
 from vectra_bot.conformance.money_check import check_money
 from vectra_bot.exchange import Exchange, Outbound
 
-SHORT = ("money-check", "--seed", "28", "--games", "1", "--crowd", "20", "--clients", "3")
+SHORT = ("dev", "money-check", "--seed", "28", "--games", "1", "--crowd", "20", "--clients", "3")
 
 
 def test_a_right_exchange_as_json(capsys: pytest.CaptureFixture[str]) -> None:
@@ -75,7 +75,7 @@ def test_wrong_options_are_a_usage_error(
     wrong: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Exit code 2 and one line that names the option; nothing is played."""
-    assert main(["money-check", *wrong]) == 2
+    assert main(["dev", "money-check", *wrong]) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.count("\n") == 1
@@ -84,7 +84,7 @@ def test_wrong_options_are_a_usage_error(
 
 def test_help_says_what_is_unverified(capsys: pytest.CaptureFixture[str]) -> None:
     """The help has examples, and says that shorts, leverage and side games are models of the venue."""
-    assert main(["money-check", "--help"]) == 0
+    assert main(["dev", "money-check", "--help"]) == 0
     text = capsys.readouterr().out
-    assert "vectra-bot money-check --seed 7 --games 100" in text
+    assert "vectra-bot dev money-check --seed 7 --games 100" in text
     assert "unverified" in text

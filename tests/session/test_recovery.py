@@ -27,7 +27,7 @@ from vectra_bot.session.recovery import (
     recover_store,
 )
 from vectra_bot.session.replay import check_journal
-from vectra_bot.session.shell import NoGateway, SessionStats, Shell
+from vectra_bot.session.shell import NoGateway, SessionTally, Shell
 
 FAST: dict[str, Any] = {"games": 2, "seed": 7, "crowd": 0}
 BOT = """
@@ -344,7 +344,7 @@ def shell(tmp_path: Path) -> Iterator[Shell]:
     """Return a shell around an engine that decides nothing."""
     engine = watching_engine(HEADER)
     journal = Journal.create(tmp_path / "journals" / "S", HEADER)
-    yield Shell(engine, journal, NoGateway(), SessionStats(engine), tmp_path)
+    yield Shell(engine, journal, NoGateway(), SessionTally(engine), tmp_path)
     journal.abandon()
 
 

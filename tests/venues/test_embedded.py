@@ -186,8 +186,10 @@ async def test_exchange_log_has_a_line_per_request(tmp_path: Path) -> None:
     """Each request is one JSON line, refused ones too, and an old file is emptied."""
     path = tmp_path / "exchange.jsonl"
     path.write_text("old\n")
-    venue = EmbeddedVenue.open(CONFIG, games=1, exchange_log=path)
+    log = ExchangeLog(path)
+    venue = EmbeddedVenue(Exchange(CONFIG, log), games=1)
     await play(venue, buy_at=5, sell_at=6)
+    log.close()
     lines = [json.loads(line) for line in path.read_text().splitlines()]
     assert [(line["type"], line["accepted"]) for line in lines] == [("buy", True), ("sell", True)]
     assert list(lines[0]) == [
@@ -211,14 +213,15 @@ async def test_exchange_log_is_written_before_the_exchange_acts(tmp_path: Path) 
         seen.append((lines, exchange.books.all()[0].ledger.cash))
 
     exchange = Exchange(CONFIG, on_request)
-    await play(EmbeddedVenue(exchange, games=1, log=log), sell_at=9_999)
+    await play(EmbeddedVenue(exchange, games=1), sell_at=9_999)
+    log.close()
     assert seen == [(1, to_lamports(1))]
 
 
 def test_an_exchange_log_that_cannot_be_opened_is_an_input_error(tmp_path: Path) -> None:
     """The error names the path and what to do."""
     with pytest.raises(InputError, match="no/such/folder"):
-        EmbeddedVenue.open(CONFIG, exchange_log=tmp_path / "no/such/folder/log.jsonl")
+        ExchangeLog(tmp_path / "no/such/folder/log.jsonl")
 
 
 @pytest.mark.parametrize(
@@ -233,7 +236,7 @@ def test_an_exchange_log_that_cannot_be_opened_is_an_input_error(tmp_path: Path)
 def test_arguments_out_of_range_are_refused(wrong: dict[str, object], named: str) -> None:
     """Each argument's error names it."""
     with pytest.raises(ConfigError, match=named):
-        EmbeddedVenue.open(CONFIG, **wrong)  # type: ignore[arg-type]
+        EmbeddedVenue(Exchange(CONFIG), **wrong)  # type: ignore[arg-type]
 
 
 @pytest.fixture

@@ -68,11 +68,6 @@ async def test_lines_become_items_in_order(capture: Path) -> None:
         Frame(1767225603500000000, '42["usernameStatus",{"__trace":true}]', truncated=True),
         Frame(1767225604500000000, '42["gr\u00fc\u00df\\"e"]'),
     ]
-    counts = feed.counts
-    assert (counts.lines, counts.inbound, counts.outbound, counts.local, counts.truncated) == (
-        6, 4, 1, 1, 1,
-    )  # fmt: skip
-    assert counts.inbound + counts.outbound + counts.local == counts.lines
     await feed.aclose()
     await feed.aclose()
 
@@ -93,10 +88,10 @@ async def test_feed_can_be_read_again(capture: Path) -> None:
 
 
 def test_check_reads_a_good_file(capture: Path) -> None:
-    """A check of a good capture says nothing and counts nothing."""
+    """A check of a good capture says nothing, and the feed still starts at its first line."""
     feed = CaptureFeed(capture)
     feed.check()
-    assert feed.counts.lines == 0
+    assert len(list(feed.items())) == 6
 
 
 @pytest.mark.parametrize(

@@ -1,22 +1,20 @@
-"""``vectra-bot crowd-check``: does the exchange's crowd pass for the real one?"""
+"""``vectra-bot dev crowd-check``: does the exchange's crowd pass for the real one?"""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import click
 
 from vectra_bot.cli import HELP_OPTIONS
 from vectra_bot.cli.output import json_option, print_json
+from vectra_bot.cli.progress import Steps
 
 _GAMES = 2_000
 _EXAMPLES = """\b
 Examples:
-  vectra-bot crowd-check --against recorded_prices.jsonl.gz --against seeded_games.jsonl.gz
-  vectra-bot crowd-check --seed 7 --games 2000 --against recorded_prices.jsonl.gz --json
+  vectra-bot dev crowd-check --against recorded_prices.jsonl.gz --against seeded_games.jsonl.gz
+  vectra-bot dev crowd-check --seed 7 --games 2000 --against recorded_prices.jsonl.gz --json
 """
 
 
@@ -57,13 +55,13 @@ def crowd_check(
         raise UsageError(
             "nothing to compare with: give --against FILE, a recorded_prices or seeded_games capture"
         )
-    with _progress(games) as on_game:
+    with Steps() as steps:
         found = check_crowd(
             int(seed) if seed.isdecimal() else seed,
             games,
             against,
             crowd=DEFAULT_CROWD if crowd is None else crowd,
-            on_game=on_game,
+            on_game=lambda done: steps("games", done, games),
         )
     result = found.to_json()
     if as_json:
@@ -77,16 +75,6 @@ def crowd_check(
             if failed
             else "no quantity could be compared: give a file of real games that carries one"
         )
-
-
-@contextmanager
-def _progress(games: int) -> Iterator[Callable[[int], None] | None]:
-    """Show a bar on a terminal's stderr; nothing where nobody watches."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    with click.progressbar(length=games, label="games", file=sys.stderr) as bar:
-        yield lambda _number: bar.update(1)
 
 
 def _show(result: dict[str, Any]) -> None:

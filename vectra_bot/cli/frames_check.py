@@ -1,4 +1,4 @@
-"""``vectra-bot frames-check``: a capture's frames against our own."""
+"""``vectra-bot dev frames-check``: a capture's frames against our own."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 _EXAMPLES = """\b
 Examples:
-  vectra-bot frames-check raw_frames.jsonl.gz --json
-  vectra-bot frames-check ~/rugs_data/events_parquet/journals/SESSION --games 50
+  vectra-bot dev frames-check raw_frames.jsonl.gz --json
+  vectra-bot dev frames-check ~/rugs_data/events_parquet/journals/SESSION --games 50
 """
 
 

@@ -7,7 +7,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from decimal import Decimal
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 from rich.live import Live
@@ -41,12 +40,7 @@ class LiveTable(View):
         self._title = clean(title)
         self._live = Live(console=Console(), auto_refresh=False, transient=False)
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._live.stop()
 
     def update(self, snapshot: Snapshot) -> None:
@@ -64,12 +58,7 @@ class PlainLines(View):
         self._told = 0
         self._read = True
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._write("")
 
     def update(self, snapshot: Snapshot) -> None:

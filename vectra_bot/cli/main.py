@@ -29,32 +29,21 @@ COMMAND_GROUP = "vectra_bot.commands"
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("vectra_bot.cli.run:run", "Run a strategy on the embedded exchange (paper)."),
     "replay": ("vectra_bot.cli.replay:replay", "Replay a journal or a recording."),
-    "frames-check": (
-        "vectra_bot.cli.frames_check:frames_check",
-        "Compare a capture's frames with our own.",
-    ),
     "record": (
         "vectra_bot.cli.record:record",
         "Record a feed without trading; hold games against seeds.",
     ),
     "serve": ("vectra_bot.cli.serve:serve", "Serve the embedded exchange over Socket.IO."),
     "verify": ("vectra_bot.cli.verify:verify", "Check games and trades against the law."),
-    "money-check": (
-        "vectra_bot.cli.money_check:money_check",
-        "Hold the exchange's books against its own frames.",
-    ),
     "odds": ("vectra_bot.cli.odds:odds", "Compute the game's odds, checked by simulated games."),
     "query": ("vectra_bot.cli.query:query", "Ask a store: SQL, or a query by name."),
     "store": (
         "vectra_bot.cli.store:store",
         "Check, recover, compact, migrate and fill a store.",
     ),
-    "crowd-check": (
-        "vectra_bot.cli.crowd_check:crowd_check",
-        "Compare the exchange's crowd and prices with real games.",
-    ),
     "strategies": ("vectra_bot.cli.listing:strategies", "List strategies and their parameters."),
     "plugins": ("vectra_bot.cli.listing:plugins", "List plugins, broken ones included."),
+    "dev": ("vectra_bot.cli.dev:dev", "Check the embedded exchange (for maintainers)."),
 }
 """Built-in commands: where each is defined, and its line in ``vectra-bot --help``."""
 

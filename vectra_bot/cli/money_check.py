@@ -1,4 +1,4 @@
-"""``vectra-bot money-check``: every player's money recomputed from the exchange's frames alone."""
+"""``vectra-bot dev money-check``: every player's money recomputed from the exchange's frames alone."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 _EPILOG = """\b
 Examples:
-  vectra-bot money-check --seed 7 --games 100
-  vectra-bot money-check --seed 7 --games 1000 --format dec --json
+  vectra-bot dev money-check --seed 7 --games 100
+  vectra-bot dev money-check --seed 7 --games 1000 --format dec --json
 """
 
 

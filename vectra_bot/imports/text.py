@@ -9,15 +9,14 @@ documents of their own. All are journaled as any session is.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Any, Final, Protocol
 
 import attrs
 
-from vectra_bot.actions.risk import Limits
 from vectra_bot.audit.auditor import FairAuditor
 from vectra_bot.clock import WallClock
-from vectra_bot.engine import Engine
 from vectra_bot.imports.bulk import IMPORTED, digest_of, make_room, session_of
 from vectra_bot.imports.config import ImportConfig, RowRefused, finished_document, told
 from vectra_bot.imports.frames import (
@@ -30,16 +29,18 @@ from vectra_bot.imports.frames import (
 from vectra_bot.imports.games import GameReader
 from vectra_bot.imports.lines import TextFile, TextRow
 from vectra_bot.imports.report import FileReport
-from vectra_bot.journal import Entry, Journal, journal_directory
+from vectra_bot.journal import Entry, Journal
 from vectra_bot.loading import resolve_strategy
 from vectra_bot.models import Document, Frame, Mode
 from vectra_bot.models.times import NS_PER_S
-from vectra_bot.plugins import PluginManager
-from vectra_bot.report.session import SessionTally, assumed_rounds
-from vectra_bot.session.header import make_header
+from vectra_bot.report.session import SessionTally
+from vectra_bot.session.header import SessionPlan
+from vectra_bot.session.hosting import host, hosted_journal
 from vectra_bot.session.shell import NoGateway, Shell
-from vectra_bot.store.parquet.builder import begin_session, build_parts
+from vectra_bot.store.api import Place
+from vectra_bot.store.parquet.builder import build_parts
 from vectra_bot.strategy import configure
+from vectra_bot.venues.base import FeedItem
 
 MAX_CAPTURES: Final = 64
 """Captures of one file; the rows of further ones are bad."""
@@ -68,14 +69,8 @@ def kind_of(row: TextRow) -> str:
 class _Sink(Protocol):
     """Where the rows of one session go."""
 
-    def put(self, row: TextRow, item: Any) -> bool:
+    async def put(self, item: Any) -> bool:
         """Take what was made of a row; False if nobody can read it, though it is stored."""
-
-    def close(self, report: FileReport) -> None:
-        """End the session."""
-
-    def abandon(self) -> None:
-        """Leave the session half done; harmless after :meth:`close`."""
 
 
 @attrs.define
@@ -121,7 +116,7 @@ class TextImport:
                 self.report.refuse(
                     row.number, row.fault or _NO_RECORDING, row.data[:100].decode("latin-1")
                 )
-        already = [self._session(capture) for capture in self._captures.values()]
+        already = asyncio.run(self._sessions())
         self.report.already = bool(already) and all(already)
         self.report.seconds = round((clock.monotonic_ns() - started) / NS_PER_S, 3)
         return self.report
@@ -151,30 +146,35 @@ class TextImport:
             known.last = row.number
             known.timed = known.timed or has_time(row, kind)
 
-    def _session(self, capture: _Capture) -> bool:
-        """Import one capture; return whether it stood there already."""
+    async def _sessions(self) -> list[bool]:
+        """Import the captures one by one; return of each whether it stood there already."""
+        return [await self._session(capture) for capture in self._captures.values()]
+
+    async def _session(self, capture: _Capture) -> bool:
         report, config = self.report, self.config
-        first = capture is next(iter(self._captures.values()))
         facts = (self._sha256,) if len(self._captures) == 1 else (self._sha256, capture.label)
         session_id = config.session_id or session_of(*facts)
         done = not make_room(config.store, session_id, self._sha256)
         report.sessions.append(session_id)
-        read = _reader(report.kind, capture, session_id)
-        sink = None if done else self._sink(session_id, capture)
-        seen: set[str] = set()
-        try:
-            for row in self._rows(count=True):
-                if not first and not capture.first <= row.number <= capture.last:
-                    continue
-                if not self._is_of(row, capture, first=first):
-                    continue
-                self._one(row, read, sink, seen)
-            if sink is not None:
-                sink.close(report)
-        finally:
-            if sink is not None:
-                sink.abandon()
+        opened: AbstractAsyncContextManager[_Sink | None]
+        opened = nullcontext() if done else self._sink(self._plan(session_id, capture))
+        async with opened as sink:
+            await self._read(capture, _reader(report.kind, capture, session_id), sink)
         return done
+
+    async def _read(
+        self, capture: _Capture, read: Callable[[TextRow], Any], sink: _Sink | None
+    ) -> None:
+        """Read the rows of one capture into its session, if it is not there already."""
+        first = capture is next(iter(self._captures.values()))
+        seen: set[str] = set()
+        for row in self._rows(count=True):
+            if row.number % _TOLD_EVERY == 0:
+                await asyncio.sleep(0)  # where Ctrl-C is heard
+            if not first and not capture.first <= row.number <= capture.last:
+                continue
+            if self._is_of(row, capture, first=first):
+                await self._one(row, read, sink, seen)
 
     def _is_of(self, row: TextRow, capture: _Capture, *, first: bool) -> bool:
         """Return whether a row belongs to *capture*; rows of none are named while the first is read."""
@@ -192,7 +192,7 @@ class TextImport:
             self.report.refuse(row.number, fault, row.data[:100].decode("latin-1"))
         return False
 
-    def _one(
+    async def _one(
         self, row: TextRow, read: Callable[[TextRow], Any], sink: _Sink | None, seen: set[str]
     ) -> None:
         report = self.report
@@ -211,29 +211,30 @@ class TextImport:
         if sink is None:
             report.repeat()
             return
-        readable = sink.put(row, item)
+        readable = await sink.put(item)
         report.accept()
         report.quarantined += not readable
 
-    def _sink(self, session_id: str, capture: _Capture) -> _Sink:
-        header = self._header(session_id, capture)
-        if self.report.kind in ("capture", "trades"):
-            return _FrameSink(self.config, header, self.report)
-        return _DocumentSink(self.config, header, self.report)
+    @asynccontextmanager
+    async def _sink(self, plan: SessionPlan) -> AsyncIterator[_Sink]:
+        """Begin a session of the store and end it after the block; what breaks it off leaves it half done."""
+        store, report = self.config.store, self.report
+        if report.kind in ("capture", "trades"):
+            tally = _CountingTally(plan.engine(), report=report)
+            async with host(plan, tally, NoGateway("an import sends nothing")) as session:
+                yield _FrameSink(session.shell, report)
+                session.note(finished_document(told(report), session.shell.engine.now_ns))
+                await session.shell.end(IMPORTED)
+        else:
+            with hosted_journal(store, plan.header) as journal:
+                sink = _DocumentSink(journal, report)
+                yield sink
+                sink.add([finished_document(told(report), sink.last_ns)])
+                with journal.closing(IMPORTED, ts_ns=sink.last_ns):
+                    build_parts(journal.directory, store)
 
-    def _header(self, session_id: str, capture: _Capture) -> dict[str, Any]:
+    def _plan(self, session_id: str, capture: _Capture) -> SessionPlan:
         source = resolve_strategy(STRATEGY)
-        header = make_header(
-            session_id=session_id,
-            mode=Mode.REPLAY,
-            venue=self.config.venue_name,
-            source=source,
-            strategy=configure(source.cls, {}),
-            plugins=PluginManager(),
-            config=None,
-            limits=Limits(),
-            start_ns=0,
-        )
         about = {
             "sha256": self._sha256,
             "file": self.text.path.name,
@@ -241,7 +242,16 @@ class TextImport:
             "capture": capture.label,
             "timed": capture.timed,
         }
-        return {**header, "audit": True, "import": about}
+        return SessionPlan(
+            session_id=session_id,
+            mode=Mode.REPLAY,
+            venue=self.config.venue_name,
+            source=source,
+            strategy=configure(source.cls, {}),
+            place=Place(self.config.store),
+            auditor=FairAuditor(session_id),
+            about={"import": about},
+        )
 
 
 def _reader(kind: str, capture: _Capture, session_id: str) -> Callable[[TextRow], Any]:
@@ -258,106 +268,52 @@ def _reader(kind: str, capture: _Capture, session_id: str) -> Callable[[TextRow]
     }[kind]
 
 
-class _Shell(Shell):
-    """A shell that also takes documents of the import itself."""
-
-    def note(self, document: Document) -> None:
-        """Journal a document that follows from no input."""
-        self._append([Entry.of_document(self._next(), document)])
-
-
+@attrs.frozen
 class _FrameSink:
     """Replays frames through the engine into a session."""
 
-    def __init__(self, config: ImportConfig, header: dict[str, Any], report: FileReport) -> None:
-        session_id = header["session_id"]
-        source = resolve_strategy(STRATEGY)
-        engine = Engine(
-            session_id=session_id,
-            mode=Mode.REPLAY,
-            strategy=configure(source.cls, {}),
-            plugins=PluginManager(),
-            limits=Limits(),
-            auditor=FairAuditor(session_id),
-        )
-        self._report = report
-        self._loop = asyncio.Runner()
-        journal = Journal.create(journal_directory(config.store, session_id), header)
-        try:
-            begin_session(config.store, session_id)
-        except BaseException:
-            journal.abandon()
-            raise
-        stats = _CountingStats(engine, assumed_rounds())
-        stats.report = report
-        self._shell = _Shell(
-            engine, journal, NoGateway("an import sends nothing"), stats, config.store
-        )
-        self._closed = False
+    shell: Shell
+    report: FileReport
 
-    def put(self, row: TextRow, item: Any) -> bool:
-        before = self._shell.counts.quarantined
-        self._loop.run(self._shell.take(item))
-        self._report.documents["ws_event"] += isinstance(item, Frame)
-        return self._shell.counts.quarantined == before
-
-    def close(self, report: FileReport) -> None:
-        shell = self._shell
-        shell.note(finished_document(told(report), shell.engine.now_ns))
-        self._loop.run(shell.end(IMPORTED))
-        self._closed = True
-
-    def abandon(self) -> None:
-        if not self._closed:
-            self._shell.abandon()
-        self._loop.close()
+    async def put(self, item: FeedItem) -> bool:
+        before = self.shell.counts.quarantined
+        await self.shell.take(item)
+        self.report.documents["ws_event"] += isinstance(item, Frame)
+        return self.shell.counts.quarantined == before
 
 
 @attrs.define
-class _CountingStats(SessionTally):
+class _CountingTally(SessionTally):
     """Counts the documents that are stored."""
 
-    report: FileReport = attrs.field(init=False)
+    report: FileReport = attrs.field(kw_only=True)
 
     def after(self, document: Document) -> None:
         super().after(document)
         self.report.documents[document.doc_type.value] += 1
 
 
+@attrs.define
 class _DocumentSink:
     """Journals documents that were made without an engine."""
 
-    def __init__(self, config: ImportConfig, header: dict[str, Any], report: FileReport) -> None:
-        self._store = config.store
-        self._report = report
-        self._journal = Journal.create(
-            journal_directory(config.store, header["session_id"]), header
-        )
-        self._last_ns = 0
-        try:
-            begin_session(config.store, header["session_id"])
-        except BaseException:
-            self._journal.abandon()
-            raise
+    journal: Journal
+    report: FileReport
+    last_ns: int = 0
 
-    def put(self, row: TextRow, item: list[Document]) -> bool:
-        seq = self._journal.last_seq
-        self._journal.append(
-            [Entry.of_document(seq + n, document) for n, document in enumerate(item, 1)]
-        )
+    async def put(self, item: list[Document]) -> bool:
+        self.add(item)
         for document in item:
-            self._report.documents[document.doc_type.value] += 1
-            self._last_ns = max(self._last_ns, document.ts_ns)
+            self.report.documents[document.doc_type.value] += 1
+            self.last_ns = max(self.last_ns, document.ts_ns)
         return True
 
-    def close(self, report: FileReport) -> None:
-        document = finished_document(told(report), self._last_ns)
-        self._journal.append([Entry.of_document(self._journal.last_seq + 1, document)])
-        with self._journal.closing(IMPORTED, ts_ns=self._last_ns):
-            build_parts(self._journal.directory, self._store)
-
-    def abandon(self) -> None:
-        self._journal.abandon()
+    def add(self, documents: list[Document]) -> None:
+        """Journal *documents* as one group."""
+        first = self.journal.last_seq + 1
+        self.journal.append(
+            [Entry.of_document(seq, document) for seq, document in enumerate(documents, first)]
+        )
 
 
 __all__ = ["MAX_CAPTURES", "TextImport", "kind_of"]

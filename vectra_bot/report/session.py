@@ -148,11 +148,9 @@ class SessionTally:
     pnl_sum: int = 0
     pnl_squares: int = 0
     expected: float = 0.0
-    expected_closed: float = 0.0
     variance: float = 0.0
     unknown: set[str] = field(factory=set)
     latencies: Counter[int] = field(factory=Counter)
-    frames: int = 0
     _digest: Any = field(factory=hashlib.sha256)
 
     def before(self, event: Event) -> None:
@@ -220,7 +218,6 @@ class SessionTally:
             pnl = to_lamports(self.engine.history[-1].pnl)
             self.pnl_sum += pnl
             self.pnl_squares += pnl * pnl
-            self.expected_closed = self.expected
 
     @property
     def digest(self) -> str:
@@ -282,6 +279,68 @@ class SessionTally:
             for state in ActionState
             if self.engine.states[state]
         }
+
+
+def session_report(
+    header: Mapping[str, Any],
+    tally: SessionTally,
+    *,
+    store: str,
+    journal: str,
+    frames: int,
+    quarantined: int,
+    ended: str,
+    recovered: tuple[str, ...] = (),
+) -> Report:
+    """Return the report of the session of *header*, which *tally* has watched to its end.
+
+    Args:
+        header: the first entry of its journal.
+        tally: what was counted.
+        store: what a user gives to name the store.
+        journal: folder of the journal.
+        frames: inbound frames.
+        quarantined: those of them that could not be read.
+        ended: why the session ended.
+        recovered: ids of the killed sessions that were finished before it began.
+    """
+    engine, games = tally.engine, tally.games
+    account, failure, start = engine.account, engine.failure, engine.account.session_start_cash
+    pnl = None if start is None else account.cash - start
+    open_value = account.equity(engine.game.price) - account.cash
+    return Report(
+        mode=header["mode"],
+        venue=header["venue"],
+        session_id=header["session_id"],
+        strategy=header["strategy"]["name"],
+        seed=header["seed"],
+        store=store,
+        journal=journal,
+        games=games,
+        ticks=engine.counts["ticks"],
+        actions=tally.actions(),
+        forced_sells=engine.counts["forced_sells"],
+        settlements=engine.counts["settlements"],
+        cash_start=None if start is None else to_sol(start),
+        cash_end=None if start is None else to_sol(account.cash),
+        pnl=None if pnl is None else to_sol(pnl),
+        open_value=to_sol(open_value),
+        pnl_per_game=to_sol(round(tally.pnl_sum / games)) if games else None,
+        pnl_interval=tally.interval(),
+        expected=to_sol(round(tally.expected)),
+        expected_per_game=to_sol(round(tally.expected / games)) if games else None,
+        luck=tally.luck(None if pnl is None else pnl + open_value),
+        latency=tally.latency(),
+        frames=frames,
+        quarantined=quarantined,
+        digest=tally.digest,
+        ended=ended,
+        plugin_errors=dict(sorted(engine.plugin_errors.items())),
+        error=None if failure is None else f"{failure.callback}: {failure.error}",
+        expected_without=tuple(sorted(tally.unknown)),
+        prizes=to_sol(engine.counts["prizes"]),
+        recovered=recovered,
+    )
 
 
 def action_digest_line(action: PlayerAction) -> bytes:

@@ -8,9 +8,12 @@ import platform
 import uuid
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
+from functools import cached_property
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
+
+from attrs import field, frozen
 
 from vectra_bot.actions.risk import Limits
 from vectra_bot.audit.auditor import FairAuditor
@@ -26,6 +29,7 @@ from vectra_bot.plugins import PluginManager
 from vectra_bot.report.session import assumed_rounds
 from vectra_bot.serde import canonical_json
 from vectra_bot.session.config import SessionConfig
+from vectra_bot.store.api import Place
 from vectra_bot.strategy import Strategy
 from vectra_bot.wire.profile import Profile, default_profile
 
@@ -43,66 +47,128 @@ def new_seed() -> int:
     return uuid.uuid4().int % 2**31
 
 
-def make_header(
-    *,
-    session_id: str,
-    mode: Mode,
-    venue: str,
-    source: StrategySource,
-    strategy: Strategy,
-    plugins: PluginManager,
-    config: SessionConfig | None,
-    limits: Limits,
-    start_ns: int,
-    seed: int | None = None,
-    plugin_settings: Mapping[str, Mapping[str, Any]] | None = None,
-    restored: Any = None,
-    profile: Profile | None = None,
-) -> dict[str, Any]:
-    """Return the header of a new session as JSON-ready data."""
-    if profile is None:
-        profile = default_profile() if config is None else config.protocol
-    return {
-        "journal_version": JOURNAL_VERSION,
-        "schema_version": SCHEMA_VERSION,
-        "session_id": session_id,
-        "mode": mode.value,
-        "venue": venue,
-        "wire_format": config.wire_format if config else None,
-        "seed": seed,
-        "start_ns": start_ns,
-        "strategy": {
-            "spec": source.spec,
-            "name": source.name,
-            "source_sha256": source.source_sha256,
-            "settings": _plain_settings(source.name, settings_of(strategy)),
-        },
-        "plugins": [
-            {
-                "name": name,
-                "version": version,
-                "settings": _plain_settings(name, (plugin_settings or {}).get(name, {})),
-            }
-            for name, version in plugins.names
-        ],
-        "limits": {
-            "stake": str(limits.stake),
-            "session_loss": str(limits.session_loss),
-            "actions_per_game": limits.actions_per_game,
-            "leverage": limits.leverage,
-        },
-        "protocol": {
-            "requests": {kind: dict(names) for kind, names in profile.requests.items()},
-            "events": dict(profile.events),
-            "choices": dict(profile.choices),
-        },
-        "restored": restored,
-        "exchange": None if config is None else _exchange(config),
-        "versions": {
-            "vectra-bot": metadata.version("vectra-bot"),
-            "python": platform.python_version(),
-        },
-    }
+@frozen(kw_only=True)
+class SessionPlan:
+    """What a session is made of: everything is loaded and checked, nothing has been written yet.
+
+    Attributes:
+        venue: column ``venue`` of its documents.
+        source: where the strategy came from.
+        place: where the store is.
+        plugin_settings: parameters by plugin name.
+        limits: what may be asked of the venue.
+        start_ns: where the session's clock starts, nanoseconds since the epoch.
+        seed: of the embedded exchange; None where there is none.
+        config: of a session on the embedded exchange; None for any other.
+        restored: state that *strategy* took up.
+        profile: what the venue calls things on the wire.
+        auditor: compares every game with its seed, if given.
+        about: further keys of the header.
+    """
+
+    session_id: str
+    mode: Mode
+    venue: str
+    source: StrategySource
+    strategy: Strategy
+    place: Place
+    plugins: PluginManager = field(factory=PluginManager)
+    plugin_settings: Mapping[str, Mapping[str, Any]] = field(factory=dict)
+    limits: Limits = field(factory=Limits)
+    start_ns: int = 0
+    seed: int | None = None
+    config: SessionConfig | None = None
+    restored: Any = None
+    profile: Profile = field(factory=default_profile)
+    auditor: FairAuditor | None = None
+    about: Mapping[str, Any] = field(factory=dict)
+
+    @cached_property
+    def header(self) -> dict[str, Any]:
+        """The header of the session's journal, as JSON-ready data.
+
+        Raises:
+            ConfigError: a parameter of the strategy or of a plugin cannot be written as JSON.
+        """
+        config = self.config
+        header = {
+            "journal_version": JOURNAL_VERSION,
+            "schema_version": SCHEMA_VERSION,
+            "session_id": self.session_id,
+            "mode": self.mode.value,
+            "venue": self.venue,
+            "wire_format": config.wire_format if config else None,
+            "seed": self.seed,
+            "start_ns": self.start_ns,
+            "strategy": {
+                "spec": self.source.spec,
+                "name": self.source.name,
+                "source_sha256": self.source.source_sha256,
+                "settings": _plain_settings(self.source.name, settings_of(self.strategy)),
+            },
+            "plugins": [
+                {
+                    "name": name,
+                    "version": version,
+                    "settings": _plain_settings(name, self.plugin_settings.get(name, {})),
+                }
+                for name, version in self.plugins.names
+            ],
+            "limits": {
+                "stake": str(self.limits.stake),
+                "session_loss": str(self.limits.session_loss),
+                "actions_per_game": self.limits.actions_per_game,
+                "leverage": self.limits.leverage,
+            },
+            "protocol": {
+                "requests": {kind: dict(names) for kind, names in self.profile.requests.items()},
+                "events": dict(self.profile.events),
+                "choices": dict(self.profile.choices),
+            },
+            "restored": self.restored,
+            "exchange": None if config is None else _exchange(config),
+            "versions": {
+                "vectra-bot": metadata.version("vectra-bot"),
+                "python": platform.python_version(),
+            },
+            **self.about,
+        }
+        return header if self.auditor is None else {**header, "audit": True}
+
+    def engine(self) -> Engine:
+        """Return a fresh engine of the session."""
+        return Engine(
+            session_id=self.session_id,
+            mode=self.mode,
+            strategy=self.strategy,
+            plugins=self.plugins,
+            limits=self.limits,
+            auditor=self.auditor,
+        )
+
+
+class PluginOptions(Protocol):
+    """What the config of every session says about plugins."""
+
+    @property
+    def plugins(self) -> Mapping[str, Mapping[str, Any]]: ...
+
+    @property
+    def enable_plugins(self) -> tuple[str, ...]: ...
+
+    @property
+    def disable_plugins(self) -> tuple[str, ...]: ...
+
+
+def load_plugins(options: PluginOptions) -> PluginManager:
+    """Return the plugins that *options* enable.
+
+    Raises:
+        UnknownNameError, ConfigError: there is no such plugin, or a parameter is wrong.
+    """
+    return PluginManager.load(
+        settings=options.plugins, enable=options.enable_plugins, disable=options.disable_plugins
+    )
 
 
 def _exchange(config: SessionConfig) -> dict[str, Any]:

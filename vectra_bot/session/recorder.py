@@ -8,19 +8,15 @@ journal makes the same documents again, alerts included.
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import attrs
 from attrs import define, frozen
 
-from vectra_bot.actions.risk import Limits
-from vectra_bot.audit.auditor import GAP_KIND, LOST_KIND, MISSED_KIND, FairAuditor
+from vectra_bot.audit.auditor import FairAuditor
 from vectra_bot.clock import Clock, WallClock
-from vectra_bot.engine import Engine
 from vectra_bot.errors import InputError
-from vectra_bot.journal import Journal, journal_directory
-from vectra_bot.loading import StrategySource, resolve_strategy
+from vectra_bot.loading import resolve_strategy
 from vectra_bot.models import (
     AlertTrigger,
     Document,
@@ -30,17 +26,14 @@ from vectra_bot.models import (
     SystemEvent,
 )
 from vectra_bot.models.times import NS_PER_S
-from vectra_bot.plugins import PluginManager
 from vectra_bot.report.session import SessionTally
 from vectra_bot.session.config import RecordConfig
-from vectra_bot.session.header import make_header, new_session_id
+from vectra_bot.session.header import SessionPlan, load_plugins, new_session_id
+from vectra_bot.session.hosting import host
 from vectra_bot.session.recovery import recover_store
-from vectra_bot.session.runner import make_report
 from vectra_bot.session.shell import NoGateway, SegmentCloser, Shell
-from vectra_bot.session.telling import tell_finished, tell_started
-from vectra_bot.store.api import Place, store_place
-from vectra_bot.store.parquet.builder import begin_session
-from vectra_bot.strategy import Strategy, configure
+from vectra_bot.store.api import store_place
+from vectra_bot.strategy import configure
 from vectra_bot.venues.live import LiveFeed
 
 STRATEGY = "watch"
@@ -126,36 +119,109 @@ class _RecordStats(SessionTally):
             self.told(document)
 
 
-@frozen(kw_only=True)
-class _Plan:
+@frozen
+class _Recording:
+    """A recording that is being made."""
+
     config: RecordConfig
+    clock: Clock
     feed: LiveFeed
-    source: StrategySource
-    strategy: Strategy
-    plugins: PluginManager
-    place: Place
-    session_id: str
+    auditor: FairAuditor
+    plan: SessionPlan
+    stats: _RecordStats
 
-    @property
-    def store(self) -> Path:
-        """The folder that the session writes to."""
-        return self.place.path
+    @classmethod
+    def of(cls, config: RecordConfig, clock: Clock) -> _Recording:
+        """Load everything; nothing is written and nobody is connected to yet."""
+        source = resolve_strategy(STRATEGY)
+        feed = LiveFeed(config.venue, settings=config.settings)
+        auditor = FairAuditor(config.session_id or new_session_id())
+        plan = SessionPlan(
+            session_id=auditor.session_id,
+            mode=Mode.PAPER,
+            venue=feed.venue,
+            source=source,
+            strategy=configure(source.cls, {}),
+            place=store_place(config.store),
+            plugins=load_plugins(config),
+            plugin_settings=config.plugins,
+            start_ns=clock.now_ns(),
+            auditor=auditor,
+            about={
+                "wire_format": None if config.wire_format == "auto" else config.wire_format,
+                "url": feed.endpoint.address,
+            },
+        )
+        stats = _RecordStats(plan.engine(), told=config.told)
+        return cls(config, clock, feed, auditor, plan, stats)
 
+    async def drive(self, shell: Shell) -> str:
+        """Take in what the feed brings until there is a reason to end; return it."""
+        config, feed, clock = self.config, self.feed, self.clock
+        flusher = SegmentCloser(shell, clock, config.flush, config.flush_seconds, config.flushed)
+        end_ns = None
+        if config.seconds is not None:
+            end_ns = clock.monotonic_ns() + int(config.seconds * NS_PER_S)
+        while (ended := self._ended(end_ns)) is None:
+            item = await feed.next_item(_POLL_S)
+            if item is not None:
+                await shell.take(item)
+            flusher.look()
+        # What has been received belongs to the recording; it is not waited for longer than a stop may take.
+        await feed.aclose()
+        last_ns = clock.monotonic_ns() + int(_DRAIN_S * NS_PER_S)
+        while (item := feed.rest()) is not None and clock.monotonic_ns() < last_ns:
+            await shell.take(item)
+        await shell.end(ended)
+        return ended
 
-def _plan(config: RecordConfig) -> _Plan:
-    """Load everything; nothing is written and nobody is connected to yet."""
-    source = resolve_strategy(STRATEGY)
-    return _Plan(
-        config=config,
-        feed=LiveFeed(config.venue, settings=config.settings),
-        source=source,
-        strategy=configure(source.cls, {}),
-        plugins=PluginManager.load(
-            settings=config.plugins, enable=config.enable_plugins, disable=config.disable_plugins
-        ),
-        place=store_place(config.store),
-        session_id=config.session_id or new_session_id(),
-    )
+    def _ended(self, end_ns: int | None) -> str | None:
+        """Return why the recording is to end now, None if it is not."""
+        config = self.config
+        if config.stop.reason is not None:
+            return f"stopped: {config.stop.reason}"
+        if config.games is not None and self.auditor.counts.games >= config.games:
+            return "games recorded"
+        if end_ns is not None and self.clock.monotonic_ns() >= end_ns:
+            return "time is over"
+        return None
+
+    def report(
+        self, shell: Shell, ended: str, seconds: float, recovered: list[str]
+    ) -> RecordReport:
+        """Return what the recording holds."""
+        plan, stats, counts, link = self.plan, self.stats, self.auditor.counts, self.feed.counts
+        found, expected = self.auditor.wire_format, plan.header["wire_format"]
+        return RecordReport(
+            session_id=plan.session_id,
+            venue=plan.venue,
+            store=plan.place.shown,
+            journal=str(shell.journal.directory),
+            ended=ended,
+            seconds=round(seconds, 3),
+            games=counts.games,
+            games_verified=counts.verified,
+            games_failed=counts.failed,
+            games_unverified=counts.unverified,
+            games_missed=counts.missed,
+            ticks=stats.ticks,
+            backfilled=stats.backfilled,
+            missing_ticks=counts.missing_ticks,
+            gaps=counts.gaps,
+            connections=link.connections,
+            reconnects=max(0, link.connections - 1),
+            frames=shell.counts.inbound,
+            lost_frames=link.lost_frames,
+            quarantined=shell.counts.quarantined,
+            unknown_events=shell.counts.unknown_events,
+            alerts=counts.alerts,
+            history_games=counts.history_games,
+            sidebet_rows=counts.sidebet_rows,
+            format=found,
+            format_expected=expected is None or found in (None, expected),
+            plugin_errors=dict(sorted(shell.engine.plugin_errors.items())),
+            recovered=recovered,
+        )
 
 
 async def record(config: RecordConfig, clock: Clock | None = None) -> RecordReport:
@@ -166,151 +232,21 @@ async def record(config: RecordConfig, clock: Clock | None = None) -> RecordRepo
         InputError: the venue could not be reached as often as the settings allow.
         StoreError: the session exists already, or the disk refuses.
     """
-    plan = _plan(config)
     clock = clock or WallClock()
-    header = _header(plan, clock.now_ns())
-    directory = journal_directory(plan.store, plan.session_id)
-    recovered = recover_store(plan.store, skip=plan.session_id) if config.recover else []
-    auditor = FairAuditor(plan.session_id)
-    engine = Engine(
-        session_id=plan.session_id,
-        mode=Mode.PAPER,
-        strategy=plan.strategy,
-        plugins=plan.plugins,
-        limits=Limits(),
-        auditor=auditor,
-    )
-    journal = Journal.create(directory, header, ts_ns=header["start_ns"])
-    try:
-        begin_session(plan.store, plan.session_id)
-    except BaseException:
-        journal.abandon()
-        raise
-    stats = _RecordStats(engine, told=config.told)
-    gateway = NoGateway("a recording sends nothing")
-    shell = Shell(
-        engine, journal, gateway, stats, plan.store, can_wait=False, remote=plan.place.url
-    )
-    tell_started(shell, header)
+    recording = _Recording.of(config, clock)
+    plan, feed = recording.plan, recording.feed
+    recovered = recover_store(plan.place.path, skip=plan.session_id) if config.recover else []
     started = clock.monotonic_ns()
-    try:
-        ended = await _drive(shell, plan, auditor, clock)
-    except BaseException as error:
-        await _close_broken(shell, plan, header, error)
-        raise
-    finally:
-        await plan.feed.aclose()
-    tell_finished(shell, header, make_report(shell, header, plan.store, ended=ended))
+    gateway = NoGateway("a recording sends nothing")
+    async with host(plan, recording.stats, gateway, feed=feed, can_wait=False) as session:
+        try:
+            ended = await recording.drive(session.shell)
+        except InputError:
+            # Nothing broke on our side: the store is whole, and says how far it goes.
+            await session.shell.end("the venue could not be reached")
+            raise
     seconds = (clock.monotonic_ns() - started) / NS_PER_S
-    return _report(shell, plan, auditor, stats, ended=ended, seconds=seconds, recovered=recovered)
+    return recording.report(session.shell, ended, seconds, recovered)
 
 
-async def _close_broken(
-    shell: Shell, plan: _Plan, header: dict[str, Any], error: BaseException
-) -> None:
-    """Leave a store that can be read: whole if the venue gave up, to be recovered if we broke."""
-    if isinstance(error, InputError):
-        await shell.end("the venue could not be reached")
-    shell.abandon()
-    tell_finished(shell, header, make_report(shell, header, plan.store, ended="error"), error)
-
-
-def _header(plan: _Plan, start_ns: int) -> dict[str, Any]:
-    config = plan.config
-    header = make_header(
-        session_id=plan.session_id,
-        mode=Mode.PAPER,
-        venue=plan.feed.venue,
-        source=plan.source,
-        strategy=plan.strategy,
-        plugins=plan.plugins,
-        config=None,
-        limits=Limits(),
-        start_ns=start_ns,
-        plugin_settings=config.plugins,
-    )
-    expected = None if config.wire_format == "auto" else config.wire_format
-    return {**header, "wire_format": expected, "url": plan.feed.endpoint.address, "audit": True}
-
-
-async def _drive(shell: Shell, plan: _Plan, auditor: FairAuditor, clock: Clock) -> str:
-    """Take in what the feed brings until there is a reason to end; return it."""
-    config, feed = plan.config, plan.feed
-    flusher = SegmentCloser(shell, clock, config.flush, config.flush_seconds, config.flushed)
-    end_ns = None
-    if config.seconds is not None:
-        end_ns = clock.monotonic_ns() + int(config.seconds * NS_PER_S)
-    while True:
-        item = await feed.next_item(_POLL_S)
-        if item is not None:
-            await shell.take(item)
-        flusher.look()
-        if config.stop.reason is not None:
-            ended = f"stopped: {config.stop.reason}"
-        elif config.games is not None and auditor.counts.games >= config.games:
-            ended = "games recorded"
-        elif end_ns is not None and clock.monotonic_ns() >= end_ns:
-            ended = "time is over"
-        else:
-            continue
-        break
-    # What has been received belongs to the recording; it is not waited for longer than a stop may take.
-    await feed.aclose()
-    last_ns = clock.monotonic_ns() + int(_DRAIN_S * NS_PER_S)
-    while (item := feed.rest()) is not None and clock.monotonic_ns() < last_ns:
-        await shell.take(item)
-    await shell.end(ended)
-    return ended
-
-
-def _report(
-    shell: Shell,
-    plan: _Plan,
-    auditor: FairAuditor,
-    stats: _RecordStats,
-    *,
-    ended: str,
-    seconds: float,
-    recovered: list[str],
-) -> RecordReport:
-    counts, link, config = auditor.counts, plan.feed.counts, plan.config
-    expected = config.wire_format
-    return RecordReport(
-        session_id=plan.session_id,
-        venue=plan.feed.venue,
-        store=plan.place.shown,
-        journal=str(shell.journal.directory),
-        ended=ended,
-        seconds=round(seconds, 3),
-        games=counts.games,
-        games_verified=counts.verified,
-        games_failed=counts.failed,
-        games_unverified=counts.unverified,
-        games_missed=counts.missed,
-        ticks=stats.ticks,
-        backfilled=stats.backfilled,
-        missing_ticks=counts.missing_ticks,
-        gaps=counts.gaps,
-        connections=link.connections,
-        reconnects=max(0, link.connections - 1),
-        frames=shell.counts.inbound,
-        lost_frames=link.lost_frames,
-        quarantined=shell.counts.quarantined,
-        unknown_events=shell.counts.unknown_events,
-        alerts=counts.alerts,
-        history_games=counts.history_games,
-        sidebet_rows=counts.sidebet_rows,
-        format=auditor.wire_format,
-        format_expected=expected == "auto" or auditor.wire_format in (None, expected),
-        plugin_errors=dict(sorted(shell.engine.plugin_errors.items())),
-        recovered=recovered,
-    )
-
-
-__all__ = [
-    "GAP_KIND",
-    "LOST_KIND",
-    "MISSED_KIND",
-    "RecordReport",
-    "record",
-]
+__all__ = ["RecordReport", "record"]

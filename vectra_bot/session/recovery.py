@@ -211,13 +211,12 @@ def _replayed(directory: Path, last_seq: int) -> list[Entry]:
     Raises:
         _Unlike: the replay is not the session that ran.
     """
-    reader = iter(read_journal(directory))
-    header = next(reader).data["header"]
+    header = read_header(directory)
     engine, source = engine_of(header)
     if source.source_sha256 != header["strategy"]["source_sha256"]:
         raise _Unlike(f"the source of strategy {source.name!r} was changed since")
     replay = _Replay(engine, last_seq, profile_of(header))
-    for entry in reader:
+    for entry in read_journal(directory):
         replay.take(entry)
     replay.check_due()
     lost = [(number, effect) for number, effect in replay.tail if number > last_seq]
@@ -269,12 +268,11 @@ def _unreplayed(directory: Path, last_seq: int, why: str) -> list[Entry]:
 
     The folds of game and account do not depend on who decides, so that they say what an action saw.
     """
-    reader = iter(read_journal(directory))
-    header = next(reader).data["header"]
+    header = read_header(directory)
     engine, profile = watching_engine(header), profile_of(header)
     left: dict[str, PlayerAction] = {}
     documented: set[str] = set()
-    for entry in reader:
+    for entry in read_journal(directory):
         if entry.kind == "intent":
             command = entry.command()
             left[command.action_id] = _unresolved(engine, command)

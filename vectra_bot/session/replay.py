@@ -8,15 +8,17 @@ and stores what it saw as a session of its own; nothing is sent.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
+import attrs
 from attrs import define, field, frozen
 
 from vectra_bot.engine import Engine
 from vectra_bot.errors import InputError, JournalError
-from vectra_bot.journal import Entry, Journal, journal_directory, read_journal
+from vectra_bot.journal import Entry, read_header, read_journal
 from vectra_bot.loading import resolve_strategy
 from vectra_bot.models import (
     ClockAdvanced,
@@ -25,18 +27,21 @@ from vectra_bot.models import (
     Mode,
     SendResult,
 )
-from vectra_bot.plugins import PluginManager
 from vectra_bot.report.session import Report, SessionTally, assumed_rounds
 from vectra_bot.serde import canonical_json, command_to_json
 from vectra_bot.session.config import ReplayConfig, StopFlag
-from vectra_bot.session.header import engine_of, make_header, new_session_id, profile_of, rounds_of
+from vectra_bot.session.header import (
+    SessionPlan,
+    engine_of,
+    load_plugins,
+    new_session_id,
+    profile_of,
+    rounds_of,
+)
+from vectra_bot.session.hosting import host
 from vectra_bot.session.recovery import closed_by_recovery, event_of, is_recovery
-from vectra_bot.session.runner import make_report, raise_failure
 from vectra_bot.session.shell import NoGateway, Shell, command_digest
-from vectra_bot.session.telling import tell_finished, tell_started
 from vectra_bot.store.api import store_place
-from vectra_bot.store.maintenance.sessions import drop_session
-from vectra_bot.store.parquet.builder import begin_session
 from vectra_bot.strategy import configure
 from vectra_bot.venues.base import FeedItem
 from vectra_bot.venues.replay import CaptureFeed, detect_recording
@@ -170,13 +175,12 @@ def check_journal(path: Path) -> dict[str, Any]:
         InputError: there is no journal.
         JournalError: it is damaged.
     """
-    reader = read_journal(path)
-    entries = iter(reader)
-    header = next(entries).data["header"]
+    header = read_header(path)
     engine, source = engine_of(header)
     check = _Check(engine, profile_of(header))
     check.source_changed = source.source_sha256 != header["strategy"]["source_sha256"]
-    for entry in entries:
+    reader = read_journal(path)
+    for entry in reader:
         check.take(entry)
     check.finish(clean=reader.clean)
     first = check.difference
@@ -190,21 +194,10 @@ def check_journal(path: Path) -> dict[str, Any]:
         "recorded": check.recorded,
         "equal": first is None,
         "sha256": check.sha256,
-        "first_difference": None if first is None else _as_dict(first),
+        "first_difference": None if first is None else attrs.asdict(first),
         "clean": reader.clean,
         "torn": reader.torn,
         "command_log": [canonical_json(command_to_json(command)) for command in check.replayed],
-    }
-
-
-def _as_dict(difference: Divergence) -> dict[str, Any]:
-    return {
-        "index": difference.index,
-        "tick": difference.tick,
-        "game_id": difference.game_id,
-        "recorded": difference.recorded,
-        "replayed": difference.replayed,
-        "reason": difference.reason,
     }
 
 
@@ -213,7 +206,7 @@ class JournalFeed:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        header = read_journal(path).__next__().data["header"]
+        header = read_header(path)
         self.profile = profile_of(header)
         self.rounds = rounds_of(header)
         self._venue = str(header.get("venue", "journal"))
@@ -223,7 +216,7 @@ class JournalFeed:
         """Return the venue of the journal's session."""
         return self._venue
 
-    async def __aiter__(self) -> AsyncIterator[FeedItem]:
+    async def __aiter__(self) -> AsyncGenerator[FeedItem, None]:
         for entry in read_journal(self.path):
             if entry.kind == "frame":
                 yield entry.frame()
@@ -268,81 +261,49 @@ async def replay_session(config: ReplayConfig) -> dict[str, Any]:
             )
         return check_journal(config.path)
     feed = open_recording(config.path)
-    shell, header, store = _begin(config, feed)
-    tell_started(shell, header)
-    try:
-        ended, local = await _play(shell, feed, config.stop)
-    except BaseException as error:
-        shell.abandon()
-        report = make_report(shell, header, store, ended="error")
-        tell_finished(shell, header, report, error)
-        if isinstance(error, InputError | JournalError):
-            # The recording ends in something else: no session of half of it is left behind.
-            drop_session(store, header["session_id"])
-        raise
-    finally:
-        await feed.aclose()
-    report = make_report(shell, header, store, ended=ended)
-    tell_finished(shell, header, report)
-    raise_failure(shell, header["strategy"]["name"])
-    return _result(shell, local, report)
+    plan = _plan(config, feed)
+    tally = SessionTally(
+        plan.engine(), feed.rounds if isinstance(feed, JournalFeed) else assumed_rounds()
+    )
+    # Of a recording that turns out to be something else, no session of half of it is left behind.
+    unusable = (InputError, JournalError)
+    async with host(plan, tally, NoGateway(), feed=feed, drop_for=unusable) as session:
+        ended, local = await _play(session.shell, feed, config.stop)
+    session.raise_failure()
+    return _result(session.shell, local, session.report(ended))
+
+
+def _plan(config: ReplayConfig, feed: CaptureFeed | JournalFeed) -> SessionPlan:
+    """Load everything; nothing is written yet."""
+    source = resolve_strategy(config.strategy)
+    own_names = feed.profile if isinstance(feed, JournalFeed) else config.protocol
+    return SessionPlan(
+        session_id=config.session_id or new_session_id(),
+        mode=Mode.REPLAY,
+        venue=feed.venue,
+        source=source,
+        strategy=configure(source.cls, config.settings),
+        place=store_place(config.store),
+        plugins=load_plugins(config),
+        plugin_settings=config.plugins,
+        limits=config.limits,
+        profile=own_names,
+    )
 
 
 async def _play(shell: Shell, feed: CaptureFeed | JournalFeed, stop: StopFlag) -> tuple[str, int]:
     """Feed the shell to the end; return how it ended and how many items were no frames."""
     ended = "recording ended"
     local = 0
-    async for item in feed:
-        local += isinstance(item, ConnectionChanged | ClockAdvanced)
-        await shell.take(item)
-        if shell.engine.failure is not None or stop.reason is not None:
-            ended = "strategy error" if shell.engine.failure else f"stopped: {stop.reason}"
-            break
+    async with aclosing(aiter(feed)) as items:
+        async for item in items:
+            local += isinstance(item, ConnectionChanged | ClockAdvanced)
+            await shell.take(item)
+            if shell.engine.failure is not None or stop.reason is not None:
+                ended = "strategy error" if shell.engine.failure else f"stopped: {stop.reason}"
+                break
     await shell.end(ended)
     return ended, local
-
-
-def _begin(
-    config: ReplayConfig, feed: CaptureFeed | JournalFeed
-) -> tuple[Shell, dict[str, Any], Path]:
-    """Load everything, then begin the session's journal."""
-    source = resolve_strategy(config.strategy)
-    strategy = configure(source.cls, config.settings)
-    plugins = PluginManager.load(
-        settings=config.plugins, enable=config.enable_plugins, disable=config.disable_plugins
-    )
-    session_id = config.session_id or new_session_id()
-    place = store_place(config.store)
-    store = place.path
-    profile = config.protocol
-    if isinstance(feed, JournalFeed):
-        profile = feed.profile
-    header = make_header(
-        session_id=session_id,
-        mode=Mode.REPLAY,
-        venue=feed.venue,
-        source=source,
-        strategy=strategy,
-        plugins=plugins,
-        config=None,
-        limits=config.limits,
-        start_ns=0,
-        plugin_settings=config.plugins,
-        profile=profile,
-    )
-    engine = Engine(
-        session_id=session_id,
-        mode=Mode.REPLAY,
-        strategy=strategy,
-        plugins=plugins,
-        limits=config.limits,
-    )
-    journal = Journal.create(journal_directory(store, session_id), header)
-    begin_session(store, session_id)
-    rounds = feed.rounds if isinstance(feed, JournalFeed) else assumed_rounds()
-    stats = SessionTally(engine, rounds)
-    shell = Shell(engine, journal, NoGateway(), stats, store, profile, remote=place.url)
-    return shell, header, store
 
 
 def _result(shell: Shell, local: int, report: Report) -> dict[str, Any]:

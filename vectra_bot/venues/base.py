@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Protocol, TypeAlias, runtime_checkable
 
 from vectra_bot.models import ClockAdvanced, Command, ConnectionChanged, Frame, SendResult
@@ -24,7 +24,8 @@ class Feed(Protocol):
     def venue(self) -> str:
         """Return the venue's name: ``embedded``, or the host."""
 
-    def __aiter__(self) -> AsyncIterator[FeedItem]:
+    # A generator: whoever breaks off closes it, and with it what it has open.
+    def __aiter__(self) -> AsyncGenerator[FeedItem, None]:  # noqa: PYI058
         """Yield frames, passing time and connection changes until the feed ends."""
 
     async def aclose(self) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -25,7 +25,6 @@ from vectra_bot.errors import InputError, VectraError
 from vectra_bot.exchange import (
     EvidenceDelays,
     Exchange,
-    ExchangeConfig,
     ExchangeOptions,
     Outbound,
     RequestRecord,
@@ -245,28 +244,22 @@ class EmbeddedVenue:
         self,
         exchange: Exchange,
         *,
-        player_id: str | None = None,
-        username: str = DEFAULT_USERNAME,
         cash: Decimal = _DEFAULTS.cash,
         latency_ms: int = _DEFAULTS.latency_ms,
         pace: float | None = None,
         clock: Clock | None = None,
         games: int | None = None,
-        log: ExchangeLog | None = None,
     ) -> None:
         """Log the client in; nothing is sent before the feed is iterated.
 
         Args:
             exchange: the venue; one exchange serves one embedded venue.
-            player_id: the venue's id of the client, by default one the exchange makes.
-            username: the client's name.
             cash: SOL the account starts with.
             latency_ms: one way to the exchange; 0 also answers at once.
             pace: None for as fast as it goes; else how many seconds pass at the venue in one of ours. At 1,
                 frames carry the clock's own time.
             clock: what *pace* is measured by.
             games: the feed ends when so many games have rugged and the game after them is announced.
-            log: closed together with the feed, if given.
 
         Raises:
             ConfigError: *latency_ms*, *pace*, *games* or *cash* is out of range.
@@ -275,54 +268,19 @@ class EmbeddedVenue:
         self._exchange = exchange
         self._latency_ns = int(latency_ms * NS_PER_MS)
         self._games = games
-        self._log = log
         self._clock = clock or WallClock()
         self._pace = _Pace(pace, self._clock, self._clock.monotonic_ns(), exchange.now_ns)
         self._inbox: deque[Outbound] = deque()
         self._seen_ns = exchange.now_ns
-        self.player_id = player_id or exchange.client_id()
+        self.player_id = exchange.client_id()
         exchange.connect(
             self.player_id,
-            username,
+            DEFAULT_USERNAME,
             to_lamports(cash),
             delays=EvidenceDelays.none() if latency_ms == 0 else None,
         )
         self.feed = EmbeddedFeed(self)
         self.gateway = EmbeddedGateway(self)
-
-    @classmethod
-    def open(
-        cls,
-        config: ExchangeConfig,
-        *,
-        player_id: str | None = None,
-        username: str = DEFAULT_USERNAME,
-        cash: Decimal = _DEFAULTS.cash,
-        latency_ms: int = _DEFAULTS.latency_ms,
-        pace: float | None = None,
-        clock: Clock | None = None,
-        games: int | None = None,
-        exchange_log: str | Path | None = None,
-    ) -> EmbeddedVenue:
-        """Make the exchange too, with a request log at *exchange_log* if one is asked for.
-
-        Raises:
-            InputError: the log cannot be written.
-            ConfigError: an argument is out of range.
-        """
-        _check(latency_ms, pace, games, cash)
-        log = None if exchange_log is None else ExchangeLog(exchange_log)
-        return cls(
-            Exchange(config, log),
-            player_id=player_id,
-            username=username,
-            cash=cash,
-            latency_ms=latency_ms,
-            pace=pace,
-            clock=clock,
-            games=games,
-            log=log,
-        )
 
     @property
     def exchange(self) -> Exchange:
@@ -360,11 +318,6 @@ class EmbeddedVenue:
         self._exchange.request(venue_ns + self._latency_ns, self.player_id, text)
         return sent_ns
 
-    def close(self) -> None:
-        """Close the request log; harmless if called twice."""
-        if self._log is not None:
-            self._log.close()
-
     def _over(self) -> bool:
         """Return whether all games are over and what belongs to the last moment has been taken."""
         exchange = self._exchange
@@ -385,7 +338,7 @@ class EmbeddedFeed:
         """Return ``embedded``."""
         return "embedded"
 
-    async def __aiter__(self) -> AsyncIterator[FeedItem]:
+    async def __aiter__(self) -> AsyncGenerator[FeedItem, None]:
         """Yield the connection, then every frame for the client until the games are over."""
         venue = self._venue
         yield ConnectionChanged(recv_ns=venue.recv_ns(), link=Link.CONNECTED)
@@ -402,7 +355,6 @@ class EmbeddedFeed:
     async def aclose(self) -> None:
         """Stop; the account's open positions are left to the exchange."""
         self._closed = True
-        self._venue.close()
 
 
 class EmbeddedGateway:

@@ -23,7 +23,7 @@ import itertools
 import logging
 import os
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from functools import partial
 from typing import Any, Final
 
@@ -261,7 +261,7 @@ class LiveFeed:
         """Return the host."""
         return self.endpoint.host
 
-    async def __aiter__(self) -> AsyncIterator[FeedItem]:
+    async def __aiter__(self) -> AsyncGenerator[FeedItem, None]:
         """Yield frames and changes of the link until the feed is closed."""
         while not self._closed:
             item = await self.next_item(1.0)

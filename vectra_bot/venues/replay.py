@@ -14,12 +14,12 @@ import gzip
 import math
 import re
 import zlib
-from collections.abc import AsyncIterator, Generator, Iterator
+from collections.abc import AsyncGenerator, Generator, Iterator
 from pathlib import Path
 from typing import IO, Literal, cast
 
 import msgspec
-from attrs import define, frozen
+from attrs import frozen
 from msgspec import Raw, Struct
 
 from vectra_bot.errors import InputError
@@ -57,21 +57,6 @@ class _Line(Struct, frozen=True, gc=False):
 
 _decode_line = msgspec.json.Decoder(_Line).decode
 _encode_name = msgspec.json.Encoder().encode
-
-
-@define
-class CaptureCounts:
-    """What was read from a capture so far.
-
-    Every line is inbound, outbound or local; ``truncated`` counts those of the inbound lines that kept only
-    the trace argument.
-    """
-
-    lines: int = 0
-    inbound: int = 0
-    outbound: int = 0
-    local: int = 0
-    truncated: int = 0
 
 
 @frozen
@@ -144,16 +129,12 @@ class CaptureFeed:
     Every line becomes one item: a frame rebuilt from the line's own bytes (numbers are never written
     anew), or a connection change for the recording client's own marker.
 
-    Attributes:
-        counts: what was read so far.
-
     Raises:
         InputError: when iterated, for a line that is not of the format; ``check`` finds a wrong file early.
     """
 
     def __init__(self, path: str | Path, venue: str = "recording") -> None:
         self.path = Path(path)
-        self.counts = CaptureCounts()
         self._venue = venue
 
     @property
@@ -178,28 +159,20 @@ class CaptureFeed:
 
     def items(self) -> Iterator[FeedItem]:
         """Yield the recording's items in the order of its lines; empty lines are skipped."""
-        counts = self.counts
         for number, text in _lines(self.path):
             if not text.strip():
                 continue
             line = _parse(self.path, number, text)
-            counts.lines += 1
             recv_ns = round(line.t * 1e6) * _NS_PER_US
             if line.local:
-                counts.local += 1
                 yield ConnectionChanged(
                     recv_ns=recv_ns, link=Link.CONNECTED, reason=f"recorded: {line.event}"
                 )
                 continue
             truncated = line.args_truncated is True
-            if line.dir == "in":
-                counts.inbound += 1
-                counts.truncated += truncated
-            else:
-                counts.outbound += 1
             yield Frame(recv_ns, _frame_text(line), Direction(line.dir), truncated)
 
-    async def __aiter__(self) -> AsyncIterator[FeedItem]:
+    async def __aiter__(self) -> AsyncGenerator[FeedItem, None]:
         for item in self.items():
             yield item
 

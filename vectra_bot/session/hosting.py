@@ -1,0 +1,226 @@
+"""The skeleton of every session: its header, engine, journal and shell, and its end, however it ends.
+
+Runner, recorder, replay and import load what they need (:class:`~vectra_bot.session.header.SessionPlan`) and
+bring their inputs; what is opened for a session is opened and released here, in one order::
+
+    plan, header -> journal, locked -> empty parts -> shell -> plugins told -> inputs -> end -> plugins told
+
+An exception anywhere in it leaves the journal as a kill would, for the next recovery, and is raised again. A
+session of which nothing but its header was written is removed.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import (
+    AbstractContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    contextmanager,
+    nullcontext,
+    suppress,
+)
+from pathlib import Path
+from typing import Any
+
+from attrs import frozen
+
+from vectra_bot.errors import StrategyError, VectraError, safe_error
+from vectra_bot.fsio import files
+from vectra_bot.journal import Entry, Journal, journal_directory, never_began
+from vectra_bot.models import Document, Mode, SessionInfo, SessionSummary
+from vectra_bot.report.session import Report, SessionTally, session_report
+from vectra_bot.session.header import SessionPlan
+from vectra_bot.session.shell import Shell
+from vectra_bot.store.maintenance.sessions import drop_session
+from vectra_bot.store.parquet.builder import begin_session
+from vectra_bot.venues.base import Feed, Gateway
+
+log = logging.getLogger(__name__)
+
+
+@contextmanager
+def hosted_journal(
+    store: Path,
+    header: Mapping[str, Any],
+    *,
+    ts_ns: int = 0,
+    drop_for: tuple[type[BaseException], ...] = (),
+) -> Iterator[Journal]:
+    """Begin the journal of a new session and its empty parts; the block closes it, or else it is abandoned.
+
+    Args:
+        store: root of the store.
+        header: of the session.
+        ts_ns: when it begins, nanoseconds since the epoch.
+        drop_for: exceptions of the block after which the session is removed with all that was journaled.
+
+    Raises:
+        StoreError: the session exists already, another process writes it, or the disk refuses.
+    """
+    directory = journal_directory(store, header["session_id"])
+    try:
+        journal = Journal.create(directory, header, ts_ns=ts_ns)
+    except BaseException:
+        _remove_unbegun(store, directory)
+        raise
+    try:
+        begin_session(store, directory.name)
+        yield journal
+    except BaseException as error:
+        journal.abandon()
+        if journal.last_seq == 0 or isinstance(error, drop_for):
+            _remove(store, directory.name)
+        raise
+    finally:
+        journal.abandon()
+
+
+def _remove_unbegun(store: Path, directory: Path) -> None:
+    """Remove what the attempt to make a journal left, unless a session is there: the id stays free."""
+    with suppress(VectraError, OSError):
+        files.rmdir(directory)  # done only if it is empty: not even a lock could be made
+    with suppress(VectraError, OSError):
+        if directory.is_dir() and never_began(directory):
+            drop_session(store, directory.name)
+
+
+def _remove(store: Path, session_id: str) -> None:
+    """Remove a broken session; what keeps it from being removed is not what the user must hear of."""
+    try:
+        drop_session(store, session_id)
+    except (VectraError, OSError) as error:
+        log.warning("session=%s cannot be removed: %s", session_id, error)
+
+
+@frozen
+class HostedSession:
+    """A session between its first input and its end.
+
+    Attributes:
+        header: the first entry of its journal.
+        shell: takes its inputs.
+    """
+
+    header: Mapping[str, Any]
+    shell: Shell
+
+    def note(self, document: Document) -> None:
+        """Journal a document that follows from no input."""
+        entry = Entry.of_document(self.shell._next(), document)  # noqa: SLF001 - one task owns both
+        self.shell._append([entry])  # noqa: SLF001
+
+    def raise_failure(self) -> None:
+        """Raise what the strategy raised, now that its session is stored.
+
+        Raises:
+            StrategyError: it did raise.
+        """
+        failure, shell = self.shell.engine.failure, self.shell
+        if failure is not None:
+            raise StrategyError(
+                f"strategy {self.header['strategy']['name']!r} raised in {failure.callback}: "
+                f"{failure.error}; trading stopped, the session {self.header['session_id']} is complete "
+                f"in {shell.store}\n{failure.trace}"
+            ) from failure.exception
+
+    def report(self, ended: str, *, recovered: tuple[str, ...] = ()) -> Report:
+        """Return the report of the session, which has *ended*."""
+        shell = self.shell
+        return session_report(
+            self.header,
+            shell.stats,
+            store=shell.remote or str(shell.store),
+            journal=str(shell.journal.directory),
+            frames=shell.counts.inbound,
+            quarantined=shell.counts.quarantined,
+            ended=ended,
+            recovered=recovered,
+        )
+
+    def tell_started(self) -> None:
+        """Tell the plugins, before the first input."""
+        self.shell.engine.plugins.call("session_started", self._info())
+
+    def tell_finished(
+        self, _kind: type[BaseException] | None, error: BaseException | None, _trace: object
+    ) -> None:
+        """Tell the plugins that the session is over, and what broke it off if something did."""
+        report = self.report("error")
+        summary = SessionSummary(
+            games=report.games,
+            ticks=report.ticks,
+            actions=report.actions,
+            cash_start=report.cash_start,
+            cash_end=report.cash_end,
+            pnl=report.pnl,
+            error=report.error if error is None else safe_error(error),
+        )
+        plugins = self.shell.engine.plugins
+        plugins.call("session_finished", self._info(), summary)
+        for fault in plugins.faults:
+            log.warning("plugin=%s hook=%s error=%s", fault.plugin, fault.hook, fault.error)
+
+    def _info(self) -> SessionInfo:
+        header, store = self.header, self.shell.store
+        return SessionInfo(
+            session_id=header["session_id"],
+            mode=Mode(header["mode"]),
+            venue=header["venue"],
+            strategy=header["strategy"]["name"],
+            store=str(store),
+            folder=str(store / "sessions" / header["session_id"]),
+        )
+
+
+@asynccontextmanager
+async def host(
+    plan: SessionPlan,
+    tally: SessionTally,
+    gateway: Gateway,
+    *,
+    feed: Feed | None = None,
+    holding: AbstractContextManager[Any] | None = None,
+    can_wait: bool = True,
+    drop_for: tuple[type[BaseException], ...] = (),
+) -> AsyncIterator[HostedSession]:
+    """Begin the session of *plan*; the block brings its inputs and ends its shell.
+
+    A check of a journal or the recovery of a killed session is not hosted, so that no plugin acts on the
+    world twice.
+
+    Args:
+        plan: what the session is made of.
+        tally: counts what comes of it, around its engine.
+        gateway: what carries its commands out; closed with the session.
+        feed: closed with the session, if given.
+        holding: entered once the session's lock is held, and left with the session.
+        can_wait: whether inputs may wait until parts are built.
+        drop_for: exceptions of the block after which nothing of the session is kept.
+
+    Raises:
+        ConfigError: a parameter cannot be written into the header.
+        StoreError: the session exists already, another process writes it, or the disk refuses.
+    """
+    async with AsyncExitStack() as opened:
+        opened.push_async_callback(gateway.aclose)
+        if feed is not None:
+            opened.push_async_callback(feed.aclose)
+        header, store = plan.header, plan.place.path
+        journal = opened.enter_context(
+            hosted_journal(store, header, ts_ns=plan.start_ns, drop_for=drop_for)
+        )
+        opened.enter_context(holding or nullcontext())
+        shell = Shell(
+            tally.engine, journal, gateway, tally, store, plan.profile,
+            can_wait=can_wait, remote=plan.place.url,
+        )  # fmt: skip
+        session = HostedSession(header, shell)
+        opened.push(session.tell_finished)
+        opened.callback(shell.abandon)  # harmless after its end
+        session.tell_started()
+        yield session
+
+
+__all__ = ["HostedSession", "host", "hosted_journal"]
