@@ -21,7 +21,7 @@ Command = Callable[[argparse.Namespace], dict[str, Any]]
 
 def power_loss(args: argparse.Namespace) -> dict[str, Any]:
     """Lose power at random steps; recover what a disk may have kept."""
-    from benchmarks.faults import power_loss as rig
+    from vectra_bot.testing.faults import power_loss as rig
 
     if args.only:
         trace, _, number = args.only.partition(":")
@@ -32,14 +32,14 @@ def power_loss(args: argparse.Namespace) -> dict[str, Any]:
 
 def planted(args: argparse.Namespace) -> dict[str, Any]:
     """Leave out syncs that matter, one kind at a time: the check of power losses must notice each."""
-    from benchmarks.faults import planted as rig
+    from vectra_bot.testing.faults import planted as rig
 
     return rig.run(args.crashes, args.seed)
 
 
 def kill(args: argparse.Namespace) -> dict[str, Any]:
     """Kill writers and sessions at random moments; measure the recovery of a big journal."""
-    from benchmarks.faults import kills, recovery
+    from vectra_bot.testing.faults import kills, recovery
 
     half = args.times // 2
     writers = kills.writers(half, args.seed).to_json()
@@ -52,28 +52,28 @@ def kill(args: argparse.Namespace) -> dict[str, Any]:
 
 def kill_steps(args: argparse.Namespace) -> dict[str, Any]:
     """Kill a writer at every step on the disk, and recoveries at every step of theirs."""
-    from benchmarks.faults import kills
+    from vectra_bot.testing.faults import kills
 
     return kills.steps_of(args.seed, args.inputs, args.every, args.recoveries)
 
 
 def disk(args: argparse.Namespace) -> dict[str, Any]:
     """Let the disk be full or broken from the N-th call of a session on, for each N."""
-    from benchmarks.faults import disk_faults
+    from vectra_bot.testing.faults import disk_faults
 
     return disk_faults.run(args.calls, args.further, args.seed)
 
 
 def corruption(args: argparse.Namespace) -> dict[str, Any]:
     """Flip a bit of a file, or cut it, and read the store."""
-    from benchmarks.faults import corruption as rig
+    from vectra_bot.testing.faults import corruption as rig
 
     return rig.run(args.flips, args.cuts, args.seed, args.only)
 
 
 def compaction_race(args: argparse.Namespace) -> dict[str, Any]:
     """Compact sessions while other processes query the store."""
-    from benchmarks.faults import compaction_race as rig
+    from vectra_bot.testing.faults import compaction_race as rig
 
     return rig.run(args.compactions, args.seed)
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.faults import disk_faults
-from benchmarks.faults.kills import folder
+from vectra_bot.testing.faults import disk_faults
+from vectra_bot.testing.faults.kills import folder
 from tests.store.samples import HEADER
 from vectra_bot.errors import StoreError
 from vectra_bot.fsio import files

@@ -7,8 +7,8 @@ import signal
 
 import pytest
 
-from benchmarks.faults import kills
-from benchmarks.faults.checks import Checker
+from vectra_bot.testing.faults import kills
+from vectra_bot.testing.faults.checks import Checker
 from vectra_bot.fsio.files import Op
 
 SEED, INPUTS = 5, 4

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.faults import planted, power_loss
-from benchmarks.faults.disk_model import PAGE, Disk, File, SeamError, read_tree, write_tree
+from vectra_bot.testing.faults import planted, power_loss
+from vectra_bot.testing.faults.disk_model import PAGE, Disk, File, SeamError, read_tree, write_tree
 from tests.store.samples import memory_folder
 from vectra_bot.fsio import files
 from vectra_bot.fsio.files import Op

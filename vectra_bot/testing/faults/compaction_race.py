@@ -12,8 +12,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from benchmarks.faults.kills import FORKS, folder
-from benchmarks.faults.scenarios import Session, Step, compact, without_exchange
+from vectra_bot.testing.faults.kills import FORKS, folder
+from vectra_bot.testing.faults.scenarios import Session, Step, compact, without_exchange
 from vectra_bot.store.query.catalog import open_store
 
 QUERIES = ("actions", "exceptional-players", "latency")

@@ -15,8 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from attrs import define, field
 
-from benchmarks.faults.kills import folder
-from benchmarks.faults.scenarios import Session, Step, compact
+from vectra_bot.testing.faults.kills import folder
+from vectra_bot.testing.faults.scenarios import Session, Step, compact
 from vectra_bot.errors import VectraError
 from vectra_bot.journal.entry import Entry
 from vectra_bot.journal.journal import Journal, journal_directory

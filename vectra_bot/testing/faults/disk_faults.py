@@ -22,8 +22,8 @@ from typing import Any
 
 from attrs import define
 
-from benchmarks.faults.checks import recover
-from benchmarks.faults.kills import FORKS, Figures, check_session, folder
+from vectra_bot.testing.faults.checks import recover
+from vectra_bot.testing.faults.kills import FORKS, Figures, check_session, folder
 from vectra_bot.errors import StoreError
 from vectra_bot.fsio import files
 from vectra_bot.fsio.files import Op

@@ -13,8 +13,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from benchmarks.faults.kills import FORKS, command
-from benchmarks.store_common import Laps, frames_of_exchange
+from vectra_bot.testing.faults.kills import FORKS, command
+from store_common import Laps, frames_of_exchange
 from vectra_bot.actions.risk import Limits
 from vectra_bot.engine import Engine
 from vectra_bot.journal.journal import Journal, journal_directory, list_segments

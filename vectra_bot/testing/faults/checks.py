@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from attrs import define, field, frozen
 
-from benchmarks.faults.scenarios import Known
+from vectra_bot.testing.faults.scenarios import Known
 from vectra_bot.errors import VectraError
 from vectra_bot.journal.entry import Entry
 from vectra_bot.journal.journal import Journal, journal_directory, list_segments

@@ -21,15 +21,21 @@ from typing import Any
 
 from attrs import define, field
 
-from benchmarks.faults.checks import Checker, Reader, common, recover, rows_of
-from benchmarks.faults.power_loss import memory
-from benchmarks.faults.scenarios import Known, Mark, Step, play
+from vectra_bot.testing.faults.checks import Checker, Reader, common, recover, rows_of
+from vectra_bot.testing.faults.power_loss import memory
+from vectra_bot.testing.faults.scenarios import Known, Mark, Step, play
 from vectra_bot.fsio import files
 from vectra_bot.fsio.files import Op
 from vectra_bot.journal.journal import Journal
 
 FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["benchmarks.faults.warm"])
+FORKS.set_forkserver_preload(
+    [
+        "vectra_bot.cli.main",
+        "vectra_bot.testing.faults.compaction_race",
+        "vectra_bot.testing.faults.disk_faults",
+    ]
+)
 
 
 @define

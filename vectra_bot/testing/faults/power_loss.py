@@ -17,9 +17,9 @@ from typing import Any
 
 from attrs import define, field, frozen
 
-from benchmarks.faults.checks import Checker, Reader
-from benchmarks.faults.disk_model import Disk, Tree, read_tree, write_tree
-from benchmarks.faults.scenarios import Known, Mark, Step, Steps, play
+from vectra_bot.testing.faults.checks import Checker, Reader
+from vectra_bot.testing.faults.disk_model import Disk, Tree, read_tree, write_tree
+from vectra_bot.testing.faults.scenarios import Known, Mark, Step, Steps, play
 from vectra_bot.fsio import files
 from vectra_bot.fsio.files import Op
 

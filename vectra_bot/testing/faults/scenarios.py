@@ -10,7 +10,7 @@ from typing import Any
 
 from attrs import define, evolve, field, frozen
 
-from benchmarks.faults import documents
+from vectra_bot.testing.faults import documents
 from vectra_bot.fsio import disk, files
 from vectra_bot.fsio.files import Op
 from vectra_bot.journal.entry import Entry

@@ -9,8 +9,8 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
-from benchmarks.faults.power_loss import crash_trace
-from benchmarks.faults.scenarios import Mark, Step
+from vectra_bot.testing.faults.power_loss import crash_trace
+from vectra_bot.testing.faults.scenarios import Mark, Step
 from vectra_bot.fsio.files import TEMPORARY, Op
 
 Spoil = Callable[[list[Step]], list[Step]]
