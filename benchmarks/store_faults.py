@@ -10,11 +10,9 @@ import argparse
 import json
 import os
 import sys
+import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 Command = Callable[[argparse.Namespace], dict[str, Any]]
 
@@ -39,12 +37,14 @@ def planted(args: argparse.Namespace) -> dict[str, Any]:
 
 def kill(args: argparse.Namespace) -> dict[str, Any]:
     """Kill writers and sessions at random moments; measure the recovery of a big journal."""
-    from vectra_bot.testing.faults import kills, recovery
+    import store_faults_recovery
+
+    from vectra_bot.testing.faults import kills
 
     half = args.times // 2
     writers = kills.writers(half, args.seed).to_json()
     sessions = kills.sessions(args.times - half, args.seed).to_json()
-    measured = recovery.run(args.gb) if args.gb else {"over_goal": []}
+    measured = store_faults_recovery.run(args.gb) if args.gb else {"over_goal": []}
     both = {key: writers[key] + sessions[key] for key in ("kills", "lost", "unreadable")}
     over = [key for key in ("lost", "unreadable") if both[key]] + measured.pop("over_goal")
     return {**both, "writers": writers, "sessions": sessions, **measured, "over_goal": over}
@@ -135,8 +135,10 @@ def main() -> int:
             command.add_argument(option, **settings)
         command.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
-    figures = COMMANDS[args.command][0](args)
-    figures = {"command": args.command, "seed": args.seed, **figures, "load": os.getloadavg()[0]}
+    started = time.perf_counter()
+    figures = {"command": args.command, "seed": args.seed, **COMMANDS[args.command][0](args)}
+    figures["seconds"] = round(time.perf_counter() - started, 1)
+    figures["load"] = os.getloadavg()[0]
     sys.stdout.write(json.dumps(figures, indent=1) + "\n")
     return 1 if figures["over_goal"] else 0
 

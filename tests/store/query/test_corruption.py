@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from vectra_bot.testing.faults import compaction_race, corruption
-from vectra_bot.testing.faults.kills import folder
+from vectra_bot.testing.faults.processes import folder
 
 
 @pytest.fixture(scope="module")

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from vectra_bot.testing.faults import disk_faults
-from vectra_bot.testing.faults.kills import folder
 from tests.store.samples import HEADER
 from vectra_bot.errors import StoreError
 from vectra_bot.fsio import files
 from vectra_bot.journal.journal import Journal
+from vectra_bot.testing.faults import disk_faults
+from vectra_bot.testing.faults.processes import folder
 
 SEED = 5
 

@@ -9,11 +9,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vectra_bot.testing.faults import planted, power_loss
-from vectra_bot.testing.faults.disk_model import PAGE, Disk, File, SeamError, read_tree, write_tree
 from tests.store.samples import memory_folder
 from vectra_bot.fsio import files
 from vectra_bot.fsio.files import Op
+from vectra_bot.testing.faults import planted, power_loss
+from vectra_bot.testing.faults.disk_model import (
+    PAGE,
+    Disk,
+    DiskFile,
+    SeamError,
+    read_tree,
+    write_tree,
+)
 
 ROOT = Path("/disk")
 
@@ -49,7 +56,7 @@ def test_an_unsynced_file_may_be_short_empty_or_zeros() -> None:
 
 def test_pages_and_sectors_are_kept_each_for_itself() -> None:
     """A later page may be there without an earlier one, and half of a page without the other."""
-    file = File()
+    file = DiskFile()
     for number in range(3):
         file.apply(op("write", "a", offset=number * PAGE, data=bytes([number + 1]) * PAGE))
     drawn = [file.draw(random.Random(n)) for n in range(300)]
