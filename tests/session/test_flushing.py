@@ -57,7 +57,7 @@ async def test_a_flush_brings_every_document_so_far_into_the_parts(tmp_path: Pat
             group.create_task(resume_when_joined(server))
             flag.ask()
             task = group.create_task(
-                recorded(server, tmp_path, flush=flag, flushed=flushed, stop=stop, seconds=60)
+                recorded(server, tmp_path, flush=flag, flushed=flushed, stop=stop, seconds=240)
             )
         return task.result()
 

@@ -21,7 +21,7 @@ from vectra_bot.errors import ConfigError, InputError, StoreError
 from vectra_bot.exchange import ExchangeConfig
 from vectra_bot.journal.journal import read_journal
 from vectra_bot.models import Document, Frame, FrameKind, GameFrame, SystemEvent
-from vectra_bot.server import ExchangeServer, ServerLimits
+from vectra_bot.server import ArmedFault, ExchangeServer, ServerLimits
 from vectra_bot.session.config import StopFlag
 from vectra_bot.session.recorder import RecordConfig, RecordReport, record
 from vectra_bot.session.recovery import recover_store
@@ -187,11 +187,18 @@ def unexplained(store: Path, stored: Counter[tuple[str, int]]) -> list[tuple[str
 @pytest.mark.parametrize("lie", ["seed", "price"])
 async def test_a_server_that_lies_once_raises_one_alert(tmp_path: Path, lie: str) -> None:
     """One integrity alert is stored, naming game and difference; the other games are verified."""
+
+    async def begin(server: ExchangeServer) -> ArmedFault:
+        await server.wait_clients(1)  # it has seen the games before, and lies about one of its own
+        faults = server.faults
+        fault = faults.lie_about_seed() if lie == "seed" else faults.lie_about_price()
+        server.resume()
+        return fault
+
     async with serve(games=6, paused=True) as server:
-        fault = server.faults.lie_about_seed() if lie == "seed" else server.faults.lie_about_price()
-        beginning = asyncio.create_task(resume_when_joined(server))
+        beginning = asyncio.create_task(begin(server))
         report = await recorded(server, tmp_path, games=5)
-        await beginning
+        fault = await beginning
 
     assert fault.hits > 0
     alerts = rows(tmp_path, "alert_trigger", "alert_type, severity, game_id, message")
