@@ -51,6 +51,7 @@ def test_a_session_without_a_fault_is_not_taken_for_one() -> None:
         )
 
 
+@pytest.mark.slow
 def test_a_disk_that_is_really_full(tmp_path: Path) -> None:
     """The same on a small file system of its own, where one may be mounted."""
     full = disk_faults.full_disk(SEED)

@@ -22,7 +22,17 @@ def whole() -> tuple[list[Step], PartReader]:
     return kills.whole_run(SEED, INPUTS)
 
 
-@pytest.mark.parametrize("share", [0.02, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.99])
+@pytest.mark.parametrize(
+    "share",
+    [
+        0.35,
+        0.8,
+        *(
+            pytest.param(share, marks=pytest.mark.slow)
+            for share in (0.02, 0.1, 0.2, 0.5, 0.65, 0.9, 0.99)
+        ),
+    ],
+)
 def test_kill_at_a_step(whole: tuple[list[Step], PartReader], share: float) -> None:
     """A writer that dies at a step on the disk, or in the middle of it, loses nothing that was taken."""
     steps, reader = whole
@@ -35,6 +45,7 @@ def test_kill_at_a_step(whole: tuple[list[Step], PartReader], share: float) -> N
         assert kills.check(reader, root, kills.known_after(steps, marks)) == []
 
 
+@pytest.mark.slow
 def test_kill_while_recovering(whole: tuple[list[Step], PartReader]) -> None:
     """Recoveries that die one after the other, each a few steps later, leave a store that recovers."""
     steps, reader = whole
@@ -52,6 +63,7 @@ def test_kill_while_recovering(whole: tuple[list[Step], PartReader]) -> None:
         assert kills.check(reader, root, kills.known_after(steps, marks)) == []
 
 
+@pytest.mark.slow
 def test_kill_at_random_moments() -> None:
     """Writers that are killed whenever, with a thread that forces their journals to the disk."""
     figures = kills.writers(4, 7, INPUTS * 3)

@@ -123,7 +123,7 @@ def test_the_model_shows_what_the_system_shows(data: st.DataObject) -> None:
         assert read_tree(root / "again") == kept
 
 
-@pytest.mark.parametrize("seed", [11, 3])
+@pytest.mark.parametrize("seed", [11, pytest.param(3, marks=pytest.mark.slow)])
 def test_nothing_synced_is_lost_and_nothing_torn_is_seen(seed: int) -> None:
     """Crashes at random steps of a whole store's life; seed 3 has a system that cannot exchange names."""
     figures = power_loss.crash_trace(seed, 30)
@@ -144,9 +144,14 @@ def test_a_crash_is_the_same_each_time() -> None:
     "bug",
     [
         "journals are never forced to the disk",
-        "no directory is forced to the disk",
-        "files are renamed before they are forced to the disk",
-        "intents are not forced to the disk before they are sent",
+        *(
+            pytest.param(bug, marks=pytest.mark.slow)
+            for bug in (
+                "no directory is forced to the disk",
+                "files are renamed before they are forced to the disk",
+                "intents are not forced to the disk before they are sent",
+            )
+        ),
     ],
 )
 def test_a_planted_bug_is_found(bug: str) -> None:
