@@ -10,18 +10,16 @@ import argparse
 import json
 import os
 import sys
+import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 Command = Callable[[argparse.Namespace], dict[str, Any]]
 
 
 def power_loss(args: argparse.Namespace) -> dict[str, Any]:
     """Lose power at random steps; recover what a disk may have kept."""
-    from benchmarks.faults import power_loss as rig
+    from vectra_bot.testing.faults import power_loss as rig
 
     if args.only:
         trace, _, number = args.only.partition(":")
@@ -32,19 +30,21 @@ def power_loss(args: argparse.Namespace) -> dict[str, Any]:
 
 def planted(args: argparse.Namespace) -> dict[str, Any]:
     """Leave out syncs that matter, one kind at a time: the check of power losses must notice each."""
-    from benchmarks.faults import planted as rig
+    from vectra_bot.testing.faults import planted as rig
 
     return rig.run(args.crashes, args.seed)
 
 
 def kill(args: argparse.Namespace) -> dict[str, Any]:
     """Kill writers and sessions at random moments; measure the recovery of a big journal."""
-    from benchmarks.faults import kills, recovery
+    import store_faults_recovery
+
+    from vectra_bot.testing.faults import kills
 
     half = args.times // 2
     writers = kills.writers(half, args.seed).to_json()
     sessions = kills.sessions(args.times - half, args.seed).to_json()
-    measured = recovery.run(args.gb) if args.gb else {"over_goal": []}
+    measured = store_faults_recovery.run(args.gb) if args.gb else {"over_goal": []}
     both = {key: writers[key] + sessions[key] for key in ("kills", "lost", "unreadable")}
     over = [key for key in ("lost", "unreadable") if both[key]] + measured.pop("over_goal")
     return {**both, "writers": writers, "sessions": sessions, **measured, "over_goal": over}
@@ -52,28 +52,28 @@ def kill(args: argparse.Namespace) -> dict[str, Any]:
 
 def kill_steps(args: argparse.Namespace) -> dict[str, Any]:
     """Kill a writer at every step on the disk, and recoveries at every step of theirs."""
-    from benchmarks.faults import kills
+    from vectra_bot.testing.faults import kills
 
     return kills.steps_of(args.seed, args.inputs, args.every, args.recoveries)
 
 
 def disk(args: argparse.Namespace) -> dict[str, Any]:
     """Let the disk be full or broken from the N-th call of a session on, for each N."""
-    from benchmarks.faults import disk_faults
+    from vectra_bot.testing.faults import disk_faults
 
     return disk_faults.run(args.calls, args.further, args.seed)
 
 
 def corruption(args: argparse.Namespace) -> dict[str, Any]:
     """Flip a bit of a file, or cut it, and read the store."""
-    from benchmarks.faults import corruption as rig
+    from vectra_bot.testing.faults import corruption as rig
 
     return rig.run(args.flips, args.cuts, args.seed, args.only)
 
 
 def compaction_race(args: argparse.Namespace) -> dict[str, Any]:
     """Compact sessions while other processes query the store."""
-    from benchmarks.faults import compaction_race as rig
+    from vectra_bot.testing.faults import compaction_race as rig
 
     return rig.run(args.compactions, args.seed)
 
@@ -135,8 +135,10 @@ def main() -> int:
             command.add_argument(option, **settings)
         command.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
-    figures = COMMANDS[args.command][0](args)
-    figures = {"command": args.command, "seed": args.seed, **figures, "load": os.getloadavg()[0]}
+    started = time.perf_counter()
+    figures = {"command": args.command, "seed": args.seed, **COMMANDS[args.command][0](args)}
+    figures["seconds"] = round(time.perf_counter() - started, 1)
+    figures["load"] = os.getloadavg()[0]
     sys.stdout.write(json.dumps(figures, indent=1) + "\n")
     return 1 if figures["over_goal"] else 0
 

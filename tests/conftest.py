@@ -9,19 +9,19 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-REPOSITORY = Path(__file__).resolve().parent.parent
-
-# One set of numbers for everybody: `ci` is what `pytest` runs, `deep` is asked for by
-# `pytest --hypothesis-profile deep` or HYPOTHESIS_PROFILE=deep. No deadline: machines differ.
+# `default` is what `pytest` runs, `ci` what `.ci/run` does; others are asked for by
+# `pytest --hypothesis-profile NAME` or HYPOTHESIS_PROFILE=NAME. No deadline: machines differ.
 _COMMON = {
     "deadline": None,
     "derandomize": False,
     "print_blob": True,
     "suppress_health_check": [HealthCheck.too_slow],
 }
+PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "default")
+settings.register_profile("default", max_examples=75, **_COMMON)
 settings.register_profile("ci", max_examples=300, **_COMMON)
 settings.register_profile("deep", max_examples=20_000, **_COMMON)
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+settings.load_profile(PROFILE)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -35,7 +35,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def _profile(config: pytest.Config) -> str:
     given = config.getoption("hypothesis_profile")
-    return str(given or os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+    return str(given or PROFILE)
 
 
 def pytest_report_header(config: pytest.Config) -> str:
@@ -45,13 +45,25 @@ def pytest_report_header(config: pytest.Config) -> str:
     return f"property tests: --hypothesis-profile={profile} --hypothesis-seed={seed}"
 
 
+CAPTURES = (
+    "leaderboard_rows.jsonl.gz",
+    "raw_frames.jsonl.gz",
+    "real_trades.jsonl",
+    "recorded_prices.jsonl.gz",
+    "seeded_games.jsonl.gz",
+)
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """Return the folder of real captures; tests that need it are skipped where it is absent."""
     given = os.environ.get("VECTRA_DATA")
-    folder = Path(given) if given else REPOSITORY.parent / "shared" / "data"
-    if not (folder / "raw_frames.jsonl.gz").is_file():
-        pytest.skip(f"no real captures in {folder}: set VECTRA_DATA to a folder that has them")
+    if not given:
+        pytest.skip("needs real captures: set VECTRA_DATA to a folder that has them")
+    folder = Path(given)
+    lacking = [name for name in CAPTURES if not (folder / name).is_file()]
+    if lacking:
+        pytest.skip(f"VECTRA_DATA was {given}, which lacks {', '.join(lacking)}: set another")
     return folder
 
 

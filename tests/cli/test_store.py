@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -330,6 +331,7 @@ def test_a_killed_session_is_finished(tmp_path: Path) -> None:
     try:
         while not (journal / "000001.log").exists() or sum(1 for _ in Journal.open(journal)) < 500:
             assert child.poll() is None
+            time.sleep(0.05)
     finally:
         child.send_signal(signal.SIGKILL)
         child.wait()

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from vectra_bot.cli.store import store
 from vectra_bot.store.maintenance.check import KINDS
 
@@ -15,6 +17,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "store-guide.md"
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
+@pytest.mark.slow
 def test_the_page_runs_as_written(tmp_path: Path) -> None:
     """Its blocks run one after the other in an empty folder."""
     for kind, body in BLOCK.findall(PAGE.read_text(encoding="utf-8")):

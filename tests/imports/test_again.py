@@ -55,7 +55,14 @@ def run_until(path: Path, store: Path, at: int) -> bool:
     return killed_at(at, imports, "import_paths(sys.argv[2], sys.argv[3])", path, store)
 
 
-@pytest.mark.parametrize("kind", ["capture", "games", "parquet"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "capture",
+        pytest.param("games", marks=pytest.mark.slow),
+        pytest.param("parquet", marks=pytest.mark.slow),
+    ],
+)
 def test_what_a_kill_left_is_made_good_by_doing_it_again(
     kind: str, capture: Path, tmp_path: Path
 ) -> None:

@@ -47,6 +47,7 @@ def operations(store: Path, tmp_path: Path) -> int:
     return len(seen)
 
 
+@pytest.mark.slow
 def test_a_migration_that_was_killed_goes_on(old: Path, tmp_path: Path) -> None:
     """Wherever it dies, the store's name holds the old store or the new one, and again makes it new."""
     write_documents(old, [tick_document(n) for n in range(5)], "listed")

@@ -52,11 +52,11 @@ async def test_a_flush_brings_every_document_so_far_into_the_parts(tmp_path: Pat
             flag.ask()
 
     async def ask() -> RecordReport:
-        async with serve() as server, asyncio.TaskGroup() as group:
+        async with serve(speed=30.0, paused=True) as server, asyncio.TaskGroup() as group:
             group.create_task(resume_when_joined(server))
             flag.ask()
             task = group.create_task(
-                recorded(server, tmp_path, flush=flag, flushed=flushed, stop=stop, seconds=60)
+                recorded(server, tmp_path, flush=flag, flushed=flushed, stop=stop, seconds=240)
             )
         return task.result()
 
@@ -72,7 +72,7 @@ async def test_a_flush_brings_every_document_so_far_into_the_parts(tmp_path: Pat
 
 
 async def test_documents_reach_the_parts_by_age(tmp_path: Path) -> None:
-    async with serve() as server, asyncio.TaskGroup() as group:
+    async with serve(games=5, paused=True) as server, asyncio.TaskGroup() as group:
         group.create_task(resume_when_joined(server))
         group.create_task(recorded(server, tmp_path, games=4, flush_seconds=0.2))
     assert len(list((tmp_path / "journals" / "R").glob("*.parts.json"))) > 1

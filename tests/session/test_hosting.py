@@ -61,7 +61,7 @@ async def _record(store: Path, **options: Any) -> None:
     config = ExchangeConfig(seed=5, crowd=5)
     async with ExchangeServer(config, speed=150.0) as server:
         given = {"seconds": 0.2, "session_id": "N", **options}
-        await record(RecordConfig(url=server.url, store=store, **given))
+        await record(RecordConfig(venue=server.url, store=store, **given))
 
 
 def play(mode: str, recordings: Recordings, store: Path, **options: Any) -> None:

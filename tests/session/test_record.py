@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import signal
 import sys
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import attrs
 import duckdb
 import pytest
 
@@ -17,8 +20,8 @@ from tests.venues.scripted import JOINED, Peer, ScriptedServer
 from vectra_bot.errors import ConfigError, InputError, StoreError
 from vectra_bot.exchange import ExchangeConfig
 from vectra_bot.journal import read_journal
-from vectra_bot.models import Frame, FrameKind, GameFrame
-from vectra_bot.server import ExchangeServer
+from vectra_bot.models import Document, Frame, FrameKind, GameFrame, SystemEvent
+from vectra_bot.server import ArmedFault, ExchangeServer, ServerLimits
 from vectra_bot.session.config import RecordConfig, StopFlag
 from vectra_bot.session.recorder import RecordReport, record
 from vectra_bot.session.recovery import recover_store
@@ -27,22 +30,29 @@ from vectra_bot.venues.patience import LiveSettings
 from vectra_bot.wire.decode import decode
 from vectra_bot.wire.states import WireFormat
 
+# Quick to connect again, and too patient to take a busy machine for a dead link.
 QUICK = LiveSettings(
-    stale_s=0.5, quiet_s=0.5, connect_s=3.0, backoff_s=0.02, backoff_cap_s=0.2, settled_s=0.1
+    stale_s=60.0, quiet_s=60.0, connect_s=30.0, backoff_s=0.02, backoff_cap_s=0.2, settled_s=0.1
 )
 SPEED = 150.0
+PATIENT = ServerLimits(patience_s=120.0, unread_bytes=1 << 30)
 
 
 def serve(seed: int = 5, fmt: str = "feb", crowd: int = 30, **options: Any) -> ExchangeServer:
-    """Return a server that runs many times faster than the venue and keeps what it sends."""
+    """Return a server that runs many times faster than the venue and keeps what it sends.
+
+    It waits for a client that a busy machine holds up.
+    """
     config = ExchangeConfig(seed=seed, wire_format=WireFormat(fmt), crowd=crowd)
-    return ExchangeServer(config, **{"speed": SPEED, "keep_sent": True, **options})
+    return ExchangeServer(
+        config, **{"speed": SPEED, "keep_sent": True, "limits": PATIENT, **options}
+    )
 
 
 async def recorded(server: ExchangeServer, store: Path, **options: Any) -> RecordReport:
     """Record *server* as session R."""
     options = {"session_id": "R", "settings": QUICK, **options}
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(280):
         return await record(RecordConfig(venue=server.url, store=store, **options))
 
 
@@ -71,6 +81,18 @@ def frames_sent(server: ExchangeServer, number: int) -> list[str]:
     return [text for text in server.sent_log(number) if text.startswith(("42", "43"))]
 
 
+def stop_at(kind: str, number: int) -> tuple[StopFlag, Callable[[Document], None]]:
+    """Return a flag, and what to call with each document, that ends a recording at an event of *kind*."""
+    stop, seen = StopFlag(), itertools.count(1)
+
+    def told(document: Document) -> None:
+        record = document.record
+        if isinstance(record, SystemEvent) and record.kind == kind and next(seen) == number:
+            stop.set(f"{kind} was seen {number} times")
+
+    return stop, told
+
+
 async def resume_when_joined(server: ExchangeServer) -> None:
     """Let time begin when somebody watches."""
     await server.wait_clients(1)
@@ -80,7 +102,7 @@ async def resume_when_joined(server: ExchangeServer) -> None:
 @pytest.mark.parametrize("fmt", ["feb", "dec"])
 async def test_an_unbroken_recording_is_whole(tmp_path: Path, fmt: str) -> None:
     """Every frame is stored as sent, every tick once, every game verified, and nothing was ever asked for."""
-    async with serve(fmt=fmt, paused=True) as server:
+    async with serve(fmt=fmt, paused=True, games=5) as server:
         beginning = asyncio.create_task(resume_when_joined(server))
         report = await recorded(server, tmp_path, games=4, wire_format=fmt)
         await beginning
@@ -116,15 +138,15 @@ async def test_twenty_breaks_lose_nothing_that_was_received(tmp_path: Path) -> N
                 server.faults.half_open()
             else:
                 server.faults.kick(how=how)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while len(server.connections) < number + 2:  # noqa: ASYNC110 - no event tells of it
                     await asyncio.sleep(0.01)
-        stop.set("broken often enough")
 
-    stop = StopFlag()
-    async with serve() as server:
+    stop, told = stop_at("connection.connected", 21)
+    async with serve(speed=60.0, limits=ServerLimits()) as server:
         breaking = asyncio.create_task(break_it(server))
-        report = await recorded(server, tmp_path, stop=stop)
+        settings = attrs.evolve(QUICK, stale_s=0.5, quiet_s=0.5)
+        report = await recorded(server, tmp_path, stop=stop, told=told, settings=settings)
         await breaking
         logs = [frames_sent(server, number) for number in range(1, len(server.connections) + 1)]
 
@@ -165,9 +187,18 @@ def unexplained(store: Path, stored: Counter[tuple[str, int]]) -> list[tuple[str
 @pytest.mark.parametrize("lie", ["seed", "price"])
 async def test_a_server_that_lies_once_raises_one_alert(tmp_path: Path, lie: str) -> None:
     """One integrity alert is stored, naming game and difference; the other games are verified."""
-    async with serve() as server:
-        fault = server.faults.lie_about_seed() if lie == "seed" else server.faults.lie_about_price()
+
+    async def begin(server: ExchangeServer) -> ArmedFault:
+        await server.wait_clients(1)  # it has seen the games before, and lies about one of its own
+        faults = server.faults
+        fault = faults.lie_about_seed() if lie == "seed" else faults.lie_about_price()
+        server.resume()
+        return fault
+
+    async with serve(games=6, paused=True) as server:
+        beginning = asyncio.create_task(begin(server))
         report = await recorded(server, tmp_path, games=5)
+        fault = await beginning
 
     assert fault.hits > 0
     alerts = rows(tmp_path, "alert_trigger", "alert_type, severity, game_id, message")
@@ -202,9 +233,11 @@ def _tick_now(server: ExchangeServer) -> int:
 
 async def test_the_history_is_collected_once_each(tmp_path: Path) -> None:
     """Games before the recording, during it, and in a gap stand in the store once, with seed and peak."""
-    async with serve() as server:
+    async with serve(games=7, paused=True) as server:
+        beginning = asyncio.create_task(resume_when_joined(server))
         asyncio.get_running_loop().call_later(1.0, lambda: server.faults.kick(how="abort"))
         report = await recorded(server, tmp_path, games=6)
+        await beginning
 
     found = rows(tmp_path, "system_event", "game_id, detail_json", "kind = 'game.finished'")
     games = [game_id for game_id, _ in found]
@@ -224,9 +257,11 @@ async def test_a_recording_replays_to_the_same_documents(tmp_path: Path) -> None
     from vectra_bot.session.header import engine_of
     from vectra_bot.session.recovery import event_of
 
-    async with serve() as server:
+    async with serve(games=3, paused=True) as server:
         server.faults.lie_about_price()
+        beginning = asyncio.create_task(resume_when_joined(server))
         await recorded(server, tmp_path, games=2)
+        await beginning
 
     entries = iter(read_journal(tmp_path / "journals" / "R"))
     engine, _ = engine_of(next(entries).data["header"])
@@ -244,6 +279,11 @@ async def test_a_recording_replays_to_the_same_documents(tmp_path: Path) -> None
     assert check_journal(tmp_path / "journals" / "R")["equal"]
 
 
+def frames_in(journal: Path) -> int:
+    """Return how many frames a running session has journaled."""
+    return sum(entry.kind == "frame" for entry in read_journal(journal))
+
+
 async def test_a_killed_recorder_is_finished_by_the_next(tmp_path: Path) -> None:
     """After kill -9 in the middle nothing that was journaled is lost, and the store is whole again."""
     async with serve(speed=60.0) as server:
@@ -258,6 +298,8 @@ async def test_a_killed_recorder_is_finished_by_the_next(tmp_path: Path) -> None
             async with asyncio.timeout(60):
                 await server.wait_clients(1)
                 await server.wait_games(server.exchange.games_opened + 2)
+                while frames_in(tmp_path / "journals" / "K") <= 100:  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)
         finally:
             process.send_signal(signal.SIGKILL)
             await process.wait()
@@ -286,9 +328,15 @@ async def test_losing_frames_to_a_full_queue_is_an_error_that_counts_them(tmp_pa
         await peer.say(JOINED, giant, giant)
 
     settings = LiveSettings(queue_chars=60, backoff_s=0.02, backoff_cap_s=0.05)
+    stop, told = stop_at("connection.connected", 3)
     async with ScriptedServer(burst) as server:
         config = RecordConfig(
-            venue=server.url, store=tmp_path, seconds=1.0, session_id="R", settings=settings
+            venue=server.url,
+            store=tmp_path,
+            stop=stop,
+            told=told,
+            session_id="R",
+            settings=settings,
         )
         report = await record(config)
 
@@ -305,10 +353,13 @@ async def test_hostile_frames_are_quarantined_and_kept(tmp_path: Path) -> None:
     """What cannot be read is stored raw, counted and told; the recording goes on."""
 
     async def hostile(peer: Peer) -> None:
-        await peer.say(JOINED, "42[", '42["gameStateUpdate",{"gameId":1}]', "430[]", '42["later"]')
+        await peer.say(JOINED, "42[", '42["gameStateUpdate",{"gameId":1}]', '42["later"]', "430[]")
 
+    stop, told = stop_at("frame.quarantined", 3)
     async with ScriptedServer(hostile) as server:
-        config = RecordConfig(venue=server.url, store=tmp_path, seconds=0.5, session_id="R")
+        config = RecordConfig(
+            venue=server.url, store=tmp_path, stop=stop, told=told, session_id="R"
+        )
         report = await record(config)
 
     assert (report.frames, report.quarantined, report.unknown_events) == (4, 3, 1)

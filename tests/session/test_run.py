@@ -37,7 +37,7 @@ def rows(store: Path, doc_type: DocType, sql: str) -> list[Any]:
 def test_same_seed_same_digest_in_two_processes(tmp_path: Path) -> None:
     """Two processes on another day with another hash seed give the same digest; another seed does not."""
     code = (
-        "import sys, vectra_bot; r = vectra_bot.run('take-profit', games=4, seed=int(sys.argv[1]), crowd=20,"
+        "import sys, vectra_bot; r = vectra_bot.run('take-profit', games=2, seed=int(sys.argv[1]), crowd=20,"
         "store=sys.argv[2], session_id='X'); print(r.digest, r.games)"
     )
     found = []

@@ -16,7 +16,7 @@ from vectra_bot.venues.endpoint import Endpoint
 from vectra_bot.venues.live import LiveFeed
 from vectra_bot.venues.patience import LiveSettings
 
-QUICK: dict[str, Any] = {"backoff_s": 0.01, "backoff_cap_s": 0.05, "connect_s": 2.0}
+QUICK: dict[str, Any] = {"backoff_s": 0.01, "backoff_cap_s": 0.05, "connect_s": 20.0}
 
 
 def says(*messages: str | bytes, close: bool = False) -> Script:
@@ -30,7 +30,7 @@ def says(*messages: str | bytes, close: bool = False) -> Script:
     return script
 
 
-async def items_until(feed: LiveFeed, enough: Any, limit_s: float = 10.0) -> list[FeedItem]:
+async def items_until(feed: LiveFeed, enough: Any, limit_s: float = 30.0) -> list[FeedItem]:
     """Return the items of *feed* until *enough* of them."""
     items: list[FeedItem] = []
     async with asyncio.timeout(limit_s):
@@ -39,6 +39,14 @@ async def items_until(feed: LiveFeed, enough: Any, limit_s: float = 10.0) -> lis
             if item is not None:
                 items.append(item)
     return items
+
+
+async def overflow(feed: LiveFeed) -> None:
+    """Take the first item of *feed*, and no other until its queue has had no room for a frame."""
+    assert await feed.next_item(20.0) is not None
+    async with asyncio.timeout(30):
+        while not feed.counts.lost_frames:  # noqa: ASYNC110 - no event tells of it
+            await asyncio.sleep(0.01)
 
 
 def raws(items: list[FeedItem]) -> list[str]:
@@ -175,7 +183,7 @@ async def test_every_end_is_noticed_and_the_link_made_again(last: str, reason: s
     first = says(tick(0), last)
     async with ScriptedServer(first, says(tick(1))) as server:
         feed = LiveFeed(server.url, settings=LiveSettings(**QUICK))
-        items = await items_until(feed, frames(2), 3.0)
+        items = await items_until(feed, frames(2))
         await feed.aclose()
 
     assert raws(items) == [tick(0), tick(1)]
@@ -206,16 +214,16 @@ async def test_a_link_without_game_frames_is_dead() -> None:
             await asyncio.sleep(0.02)
 
     async with ScriptedServer(chatter) as server:
-        feed = LiveFeed(server.url, settings=LiveSettings(stale_s=0.3, quiet_s=5.0, **QUICK))
+        feed = LiveFeed(server.url, settings=LiveSettings(stale_s=0.3, quiet_s=60.0, **QUICK))
         started = asyncio.get_running_loop().time()
-        items = await items_until(feed, ends(1), 5.0)
+        items = await items_until(feed, ends(1))
         seconds = asyncio.get_running_loop().time() - started
         await feed.aclose()
 
     last = items[-1]
     assert isinstance(last, ConnectionChanged)
     assert last.reason.startswith("no game frame for 0.3")
-    assert 0.25 < seconds < 2.5
+    assert seconds > 0.25
 
 
 async def test_silence_after_a_rug_is_allowed_for_longer() -> None:
@@ -224,8 +232,8 @@ async def test_silence_after_a_rug_is_allowed_for_longer() -> None:
     async with ScriptedServer(says(tick(4), rugged)) as server:
         feed = LiveFeed(server.url, settings=LiveSettings(stale_s=0.2, quiet_s=1.0, **QUICK))
         await items_until(feed, frames(2))
-        quiet = await feed.next_item(0.6)
-        after = await items_until(feed, ends(1), 5.0)
+        quiet = await feed.next_item(0.4)
+        after = await items_until(feed, ends(1))
         await feed.aclose()
 
     assert quiet is None
@@ -276,8 +284,7 @@ async def test_a_full_queue_counts_what_it_loses_and_drops_the_link() -> None:
     many = [tick(number) for number in range(200)]
     async with ScriptedServer(says(*many)) as server:
         feed = LiveFeed(server.url, settings=LiveSettings(queue_frames=50, **QUICK))
-        assert await feed.next_item(1.0) is not None
-        await asyncio.sleep(0.5)
+        await overflow(feed)
         connections_before = len(server.peers)
         items = await items_until(feed, ends(1))
         again = await items_until(feed, lambda seen: "connected" in links(seen))
@@ -298,8 +305,7 @@ async def test_the_queue_is_bounded_by_size_too() -> None:
     giant = '42["x","' + "y" * 1_000_000 + '"]'
     async with ScriptedServer(says(*[giant] * 8)) as server:
         feed = LiveFeed(server.url, settings=LiveSettings(queue_chars=4_000_000, **QUICK))
-        assert await feed.next_item(1.0) is not None
-        await asyncio.sleep(0.5)
+        await overflow(feed)
         items = await items_until(feed, ends(1))
         await feed.aclose()
 
@@ -349,12 +355,14 @@ async def test_a_venue_that_refuses_is_not_hammered(
     """401 and 403 are waited out, Retry-After is heeded, anything else is tried again soon."""
     async with ScriptedServer(says(), status=status, headers=headers) as server:
         feed = LiveFeed(server.url, settings=LiveSettings(**QUICK))
-        with pytest.raises(TimeoutError):
-            await items_until(feed, lambda _: False, 0.7)
+        async with asyncio.timeout(30):
+            while len(server.queries) < tries:
+                await feed.next_item(0.05)
+        if tries == 1:
+            assert await feed.next_item(0.7) is None
         await feed.aclose()
 
     assert (len(server.queries) == 1) == (tries == 1)
-    assert len(server.queries) >= tries
 
 
 async def test_a_refused_namespace_is_a_failed_attempt() -> None:
@@ -383,7 +391,7 @@ async def test_a_server_that_never_lets_in_is_given_up() -> None:
             server.url, settings=LiveSettings(connect_s=0.2, backoff_s=0.01, attempts=2)
         )
         with pytest.raises(InputError, match=r"no connection within 0\.2 s|2 attempts"):
-            await items_until(feed, lambda _: False, 5.0)
+            await items_until(feed, lambda _: False)
         await feed.aclose()
 
     assert feed.counts.failures == 2
@@ -413,7 +421,7 @@ async def test_closing_leaves_nothing_behind() -> None:
         await feed.aclose()
         await feed.aclose()
         rest = feed.rest()
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(30):
             await server.peers[0].left.wait()
 
     assert isinstance(rest, ConnectionChanged)

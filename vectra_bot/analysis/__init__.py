@@ -1,1 +1,1 @@
-"""Analysis over laws, files and stores: verification, exact odds, reports."""
+"""Figures computed from data or from the law of the game."""

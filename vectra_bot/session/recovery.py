@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
 
@@ -52,6 +52,7 @@ log = logging.getLogger(__name__)
 
 REASON = "recovered after a crash"
 UNREPLAYED_REASON = f"{REASON}, without replay"
+Resume = Callable[[Path], Journal]
 UNREPLAYED_KIND = "session.unreplayed"
 """Kind of the system event that says why a session was closed without replay."""
 
@@ -81,8 +82,8 @@ def closed_by_recovery(reason: str) -> bool:
     return reason in (REASON, UNREPLAYED_REASON)
 
 
-def recover_store(store: Path, *, skip: str = "") -> list[str]:
-    """Finish every killed session of *store* and return their ids.
+def recover_store(store: Path, *, skip: str = "", resume: Resume = Journal.resume) -> list[str]:
+    """Finish every killed session of *store* and return their ids; *resume* opens a journal to go on.
 
     A session that cannot be finished (its journal is damaged) is left as it is and named in the log: it
     must not keep a new session from running, nor the others from being finished.
@@ -101,7 +102,7 @@ def recover_store(store: Path, *, skip: str = "") -> list[str]:
         if directory.name == skip:
             continue
         try:
-            recover_session(directory, store)
+            recover_session(directory, store, resume)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with it is its own
             log.warning("session=%s cannot be finished: %s", directory.name, _one_line(error))
         else:
@@ -109,13 +110,13 @@ def recover_store(store: Path, *, skip: str = "") -> list[str]:
     return finished
 
 
-def recover_session(directory: Path, store: Path) -> None:
+def recover_session(directory: Path, store: Path, resume: Resume = Journal.resume) -> None:
     """Finish one killed session; exactly one ``player_action`` document stands for every INTENT then.
 
     Raises:
         VectraError: its journal is damaged, being written, or was closed.
     """
-    journal = Journal.resume(directory)
+    journal = resume(directory)
     try:
         entries, reason = _ending(directory, journal.last_seq)
         journal.append(entries)

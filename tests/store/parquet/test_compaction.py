@@ -296,7 +296,11 @@ def _ticks_seen(store: Path) -> list[tuple[int, int]]:
 
 @pytest.mark.parametrize(
     ("what", "exchanges"),
-    [("compact", True), ("compact", False), ("rebuild", True)],
+    [
+        ("compact", True),
+        pytest.param("compact", False, marks=pytest.mark.slow),
+        pytest.param("rebuild", True, marks=pytest.mark.slow),
+    ],
     ids=["compact", "compact by two renames", "rebuild"],
 )
 def test_a_kill_at_any_step_loses_and_doubles_nothing(what: str, *, exchanges: bool) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.faults import compaction_race, corruption
-from benchmarks.faults.kills import folder
+from vectra_bot.testing.faults import compaction_race, corruption
+from vectra_bot.testing.faults.processes import folder
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +55,7 @@ def test_a_flip_in_the_middle_is_seen(
             path.write_bytes(whole)
 
 
+@pytest.mark.slow
 def test_flips_and_cuts_anywhere() -> None:
     """Of flips and cuts by chance none is silent, and most are seen."""
     figures = corruption.run(60, 60, seed=3)
@@ -74,6 +75,7 @@ def test_a_changed_value_is_found(original: corruption.Original) -> None:
         text.write_bytes(whole)
 
 
+@pytest.mark.slow
 def test_queries_while_sessions_are_compacted() -> None:
     """No row twice nor missing through the SDK; a raw pattern fails now and then, and never counts wrong."""
     figures = compaction_race.race(6, 2, exchange=True)
@@ -81,6 +83,7 @@ def test_queries_while_sessions_are_compacted() -> None:
     assert figures["files_after"] < figures["files_before"]
 
 
+@pytest.mark.slow
 def test_queries_where_names_cannot_be_exchanged() -> None:
     """The same in the fallback, where a raw pattern may miss a session for an instant."""
     figures = compaction_race.race(3, 3, exchange=False)

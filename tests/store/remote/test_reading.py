@@ -134,6 +134,7 @@ def test_files_that_go_between_the_list_and_the_scan(folder: Path, url: str) -> 
         assert len(relation.fetchall()) == len(ticks)
 
 
+@pytest.mark.slow
 def test_a_reader_beside_compactions_sees_every_row_once(folder: Path, url: str) -> None:
     names = [f"s-{n}" for n in range(4)]
     ticks = [tick for name in names for tick in record(folder / "spool", name, 3, url=url)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
 import threading
@@ -12,6 +11,7 @@ from pathlib import Path
 import attrs
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import settings
 
 from tests.store.remote.s3_server import CREDENTIALS, S3Server
 from tests.store.remote.samples import (
@@ -83,13 +83,14 @@ def test_compaction_takes_the_old_objects_away_last(spool: Path, url: str) -> No
         assert ticks_of(catalog) == ticks
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("action", ["before", "after"])
 @pytest.mark.parametrize("compacted", [False, True], ids=["new", "compacted"])
 def test_killed_at_a_request_and_uploaded_again(
     spool: Path, server: S3Server, action: str, compacted: bool, request: pytest.FixtureRequest
 ) -> None:
     """At every request under the profile ``deep``, else at every fifth, each case at others."""
-    every = os.environ.get("HYPOTHESIS_PROFILE") == "deep"
+    every = settings.default.max_examples >= 20_000
     ticks = record(spool, S, 2)
     if compacted:
         shutil.copytree(spool, spool.parent / "before")

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.faults import disk_faults
-from benchmarks.faults.kills import folder
 from tests.store.samples import HEADER
 from vectra_bot.errors import StoreError
 from vectra_bot.fsio import files
 from vectra_bot.journal import Journal
+from vectra_bot.testing.faults import disk_faults
+from vectra_bot.testing.faults.processes import folder
 
 SEED = 5
 
@@ -51,7 +51,8 @@ def test_a_session_without_a_fault_is_not_taken_for_one() -> None:
         )
 
 
-def test_a_disk_that_is_really_full() -> None:
+@pytest.mark.slow
+def test_a_disk_that_is_really_full(tmp_path: Path) -> None:
     """The same on a small file system of its own, where one may be mounted."""
     full = disk_faults.full_disk(SEED)
     if "skipped" in full:

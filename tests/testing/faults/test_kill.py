@@ -7,42 +7,55 @@ import signal
 
 import pytest
 
-from benchmarks.faults import kills
-from benchmarks.faults.checks import Checker
 from vectra_bot.fsio import Op
+from vectra_bot.testing.faults import kills
+from vectra_bot.testing.faults.checks import Checker, PartReader
+from vectra_bot.testing.faults.kills import Death
+from vectra_bot.testing.faults.processes import folder
+from vectra_bot.testing.faults.scenarios import Step
 
 SEED, INPUTS = 5, 4
 
 
 @pytest.fixture(scope="module")
-def whole() -> tuple[list[kills.Step], kills.Reader]:
+def whole() -> tuple[list[Step], PartReader]:
     return kills.whole_run(SEED, INPUTS)
 
 
-@pytest.mark.parametrize("share", [0.02, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.99])
-def test_kill_at_a_step(whole: tuple[list[kills.Step], kills.Reader], share: float) -> None:
+@pytest.mark.parametrize(
+    "share",
+    [
+        0.35,
+        0.8,
+        *(
+            pytest.param(share, marks=pytest.mark.slow)
+            for share in (0.02, 0.1, 0.2, 0.5, 0.65, 0.9, 0.99)
+        ),
+    ],
+)
+def test_kill_at_a_step(whole: tuple[list[Step], PartReader], share: float) -> None:
     """A writer that dies at a step on the disk, or in the middle of it, loses nothing that was taken."""
     steps, reader = whole
     number = max(1, int(share * sum(isinstance(step, Op) for step in steps)))
-    with kills.folder() as root:
+    with folder() as root:
         store = str(root / "store")
-        marks, code = kills.run_child(
-            kills.write, store, SEED, INPUTS, 0, None, number, number % 2 == 0
-        )
+        death = Death(number, number % 2 == 0)
+        marks, code = kills.run_child(kills.write, store, SEED, INPUTS, 0, death)
         assert code == -signal.SIGKILL
         assert kills.check(reader, root, kills.known_after(steps, marks)) == []
 
 
-def test_kill_while_recovering(whole: tuple[list[kills.Step], kills.Reader]) -> None:
+@pytest.mark.slow
+def test_kill_while_recovering(whole: tuple[list[Step], PartReader]) -> None:
     """Recoveries that die one after the other, each a few steps later, leave a store that recovers."""
     steps, reader = whole
     total = sum(isinstance(step, Op) for step in steps)
-    with kills.folder() as root:
+    with folder() as root:
         store = str(root / "store")
-        marks, _ = kills.run_child(kills.write, store, SEED, INPUTS, 0, None, total // 2, True)
+        marks, _ = kills.run_child(kills.write, store, SEED, INPUTS, 0, Death(total // 2, True))
         died = 0
         for fatal in range(2, 60, 9):
-            done, code = kills.run_child(kills.recover_until, store, None, fatal, fatal % 2 == 0)
+            done, code = kills.run_child(kills.recover_until, store, Death(fatal, fatal % 2 == 0))
             died += code == -signal.SIGKILL
             if done:
                 break
@@ -50,6 +63,7 @@ def test_kill_while_recovering(whole: tuple[list[kills.Step], kills.Reader]) -> 
         assert kills.check(reader, root, kills.known_after(steps, marks)) == []
 
 
+@pytest.mark.slow
 def test_kill_at_random_moments() -> None:
     """Writers that are killed whenever, with a thread that forces their journals to the disk."""
     figures = kills.writers(4, 7, INPUTS * 3)
@@ -64,14 +78,13 @@ def test_kill_of_a_session() -> None:
     assert figures.killed_before_the_end == 1
 
 
-def test_a_lost_entry_is_found(whole: tuple[list[kills.Step], kills.Reader]) -> None:
+def test_a_lost_entry_is_found(whole: tuple[list[Step], PartReader]) -> None:
     """The check fails for a journal that lacks its end."""
     steps, reader = whole
     number = sum(isinstance(step, Op) for step in steps) // 3
-    with kills.folder() as root:
-        marks, _ = kills.run_child(
-            kills.write, str(root / "store"), SEED, INPUTS, 0, None, number, False
-        )
+    with folder() as root:
+        store = str(root / "store")
+        marks, _ = kills.run_child(kills.write, store, SEED, INPUTS, 0, Death(number))
         known = kills.known_after(steps, marks)
         last = max((root / "store" / "journals" / "one").glob("0*.log"))
         os.truncate(last, 0)

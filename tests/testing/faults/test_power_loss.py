@@ -9,10 +9,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.faults import planted, power_loss
-from benchmarks.faults.disk_model import PAGE, Disk, File, SeamError, read_tree, write_tree
 from tests.store.samples import memory_folder
 from vectra_bot.fsio import Op, files
+from vectra_bot.testing.faults import planted, power_loss
+from vectra_bot.testing.faults.disk_model import (
+    PAGE,
+    Disk,
+    DiskFile,
+    SeamError,
+    read_tree,
+    write_tree,
+)
 
 ROOT = Path("/disk")
 
@@ -48,7 +55,7 @@ def test_an_unsynced_file_may_be_short_empty_or_zeros() -> None:
 
 def test_pages_and_sectors_are_kept_each_for_itself() -> None:
     """A later page may be there without an earlier one, and half of a page without the other."""
-    file = File()
+    file = DiskFile()
     for number in range(3):
         file.apply(op("write", "a", offset=number * PAGE, data=bytes([number + 1]) * PAGE))
     drawn = [file.draw(random.Random(n)) for n in range(300)]
@@ -115,7 +122,7 @@ def test_the_model_shows_what_the_system_shows(data: st.DataObject) -> None:
         assert read_tree(root / "again") == kept
 
 
-@pytest.mark.parametrize("seed", [11, 3])
+@pytest.mark.parametrize("seed", [11, pytest.param(3, marks=pytest.mark.slow)])
 def test_nothing_synced_is_lost_and_nothing_torn_is_seen(seed: int) -> None:
     """Crashes at random steps of a whole store's life; seed 3 has a system that cannot exchange names."""
     figures = power_loss.crash_trace(seed, 30)
@@ -136,9 +143,14 @@ def test_a_crash_is_the_same_each_time() -> None:
     "bug",
     [
         "journals are never forced to the disk",
-        "no directory is forced to the disk",
-        "files are renamed before they are forced to the disk",
-        "intents are not forced to the disk before they are sent",
+        *(
+            pytest.param(bug, marks=pytest.mark.slow)
+            for bug in (
+                "no directory is forced to the disk",
+                "files are renamed before they are forced to the disk",
+                "intents are not forced to the disk before they are sent",
+            )
+        ),
     ],
 )
 def test_a_planted_bug_is_found(bug: str) -> None:

@@ -7,6 +7,7 @@ import itertools
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +16,18 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from attrs import define, field, frozen
 
-from benchmarks.faults.scenarios import Known
 from vectra_bot.errors import VectraError
 from vectra_bot.journal import Entry, Journal, journal_directory, list_segments
 from vectra_bot.models import DocType
 from vectra_bot.session.recovery import recover_store
 from vectra_bot.store.maintenance.sessions import list_sessions, repair_store, was_closed
 from vectra_bot.store.parquet.manifest import part_folder, read_manifest, unlisted_files
+from vectra_bot.testing.faults.scenarios import Promises
 
 # A recovery opens a segment of its own for a few entries: thousands of full size would be filled with zeros.
 SMALL_SEGMENT = 1 << 16
+
+_resume = partial(Journal.resume, segment_bytes=SMALL_SEGMENT, sync_interval_s=0)
 
 Recover = Callable[[Path], Any]
 
@@ -48,7 +51,7 @@ class Content:
 
 
 @define
-class Reader:
+class PartReader:
     """Reads Parquet files, each content once, and holds them against what a whole run gave."""
 
     expected: dict[tuple[str, str], pa.Table] = field(factory=dict)
@@ -112,15 +115,11 @@ COMPLAINTS = Complaints()
 def recover(root: Path) -> Any:
     """Recover a store as the start of the next session does."""
     COMPLAINTS.last = []
-    resume: Any = Journal.resume
-    defaults = resume.__func__.__kwdefaults__
-    before, logger = dict(defaults), logging.getLogger("vectra_bot")
+    logger = logging.getLogger("vectra_bot")
     logger.addHandler(COMPLAINTS)
-    defaults.update(segment_bytes=SMALL_SEGMENT, sync_interval_s=0)
     try:
-        return recover_store(root)
+        return recover_store(root, resume=_resume)
     finally:
-        defaults.update(before)
         logger.removeHandler(COMPLAINTS)
 
 
@@ -128,13 +127,15 @@ def recover(root: Path) -> Any:
 class Checker:
     """Holds a crashed store against what its writer may rely on."""
 
-    reader: Reader
+    reader: PartReader
     recover: Recover = recover
     strict: frozenset[str] = frozenset({"split"})
     problems: list[str] = field(factory=list)
     counts: Counter[str] = field(factory=Counter)
 
-    def check(self, root: Path, known: dict[str, Known], *, promised: str = "durable") -> list[str]:
+    def check(
+        self, root: Path, known: dict[str, Promises], *, promised: str = "durable"
+    ) -> list[str]:
         """Return what is wrong with the store in *root*: as the crash left it, and once it is recovered.
 
         *promised* names what must not be lost: ``durable`` (forced to the disk: after a loss of power) or
@@ -155,7 +156,7 @@ class Checker:
         self.counts[kind] += 1
         self.problems.append(f"{kind}: {text}")
 
-    def _visible(self, root: Path, known: dict[str, Known]) -> None:
+    def _visible(self, root: Path, known: dict[str, Promises]) -> None:
         """No file that a glob finds is torn, no row is in two files of a kind, nothing is invented."""
         for path in sorted(root.rglob("*.parquet")):
             if wrong := self.reader.read(path).wrong:
@@ -169,11 +170,11 @@ class Checker:
             kind, session = _key(folder)
             if session in known and "recovering" not in known[session].states:
                 right = {e.seq for e in known[session].entries if rows_of(e) == kind}
-                wrong = (set(seqs) - right).union(*(content.differing for content in contents))
-                if wrong:
-                    self._bad("invented", f"{where} rows {sorted(wrong)[:5]}")
+                invented = (set(seqs) - right).union(*(content.differing for content in contents))
+                if invented:
+                    self._bad("invented", f"{where} rows {sorted(invented)[:5]}")
 
-    def _journal(self, root: Path, name: str, known: Known, promised: str) -> list[Entry]:
+    def _journal(self, root: Path, name: str, known: Promises, promised: str) -> list[Entry]:
         """Return the entries of a session's journal, which are a beginning of what was appended."""
         directory = journal_directory(root, name)
         must = getattr(known, promised) if "dropping" not in known.states else 0
@@ -198,7 +199,7 @@ class Checker:
         return entries
 
     def _recovered(
-        self, root: Path, known: dict[str, Known], before: dict[str, list[Entry]]
+        self, root: Path, known: dict[str, Promises], before: dict[str, list[Entry]]
     ) -> None:
         report = repair_store(root)
         if report.damaged or report.unfinished:
@@ -220,7 +221,7 @@ class Checker:
             else:
                 self._gone(root, name, known[name])
 
-    def _gone(self, root: Path, name: str, known: Known) -> None:
+    def _gone(self, root: Path, name: str, known: Promises) -> None:
         if "created" in known.states and "dropping" not in known.states:
             self._bad("lost", f"session {name} is gone")
         left = [path for path in root.rglob(f"*{name}*") if path.name != f"session_id={name}"]
@@ -228,7 +229,7 @@ class Checker:
         if left and "dropping" in known.states:
             self._bad("undead", f"of dropped session {name} there is {left[0].relative_to(root)}")
 
-    def _session(self, root: Path, name: str, before: list[Entry], known: Known) -> None:
+    def _session(self, root: Path, name: str, before: list[Entry], known: Promises) -> None:
         """A recovered session holds its journal's entries, closed, and every row of them once."""
         directory = journal_directory(root, name)
         try:
@@ -293,7 +294,7 @@ def _difference(found: list[int], right: list[int]) -> str:
 
 def _listing(root: Path) -> dict[str, tuple[int, ...]]:
     """Return names, inodes, sizes and times: whatever is written anew changes one of them."""
-    found = {}
+    found: dict[str, tuple[int, ...]] = {}
     for path in root.rglob("*"):
         status = path.stat()
         is_file = path.is_file()

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import os
 import random
 import shutil
 import tempfile
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -17,10 +15,11 @@ from typing import Any
 
 from attrs import define, field, frozen
 
-from benchmarks.faults.checks import Checker, Reader
-from benchmarks.faults.disk_model import Disk, Tree, read_tree, write_tree
-from benchmarks.faults.scenarios import Known, Mark, Step, Steps, play
 from vectra_bot.fsio import Op, files
+from vectra_bot.testing.faults.checks import Checker, PartReader
+from vectra_bot.testing.faults.disk_model import Disk, Tree, read_tree, write_tree
+from vectra_bot.testing.faults.processes import memory
+from vectra_bot.testing.faults.scenarios import Mark, Promises, Step, StepLog, play
 
 CRASHES_PER_TRACE = 250
 KINDS = ("loss", "loss", "loss", "kill then loss", "loss while recovering")
@@ -34,19 +33,13 @@ class Trace:
 
     root: Path
     steps: list[Step]
-    reader: Reader
-
-
-def memory() -> Path:
-    """Return a folder for stores that need no disk."""
-    shm = Path("/dev/shm")
-    return shm if os.access(shm, os.W_OK) else Path(tempfile.gettempdir())
+    reader: PartReader
 
 
 def record(seed: int) -> Trace:
     """Write a store once and return what was done; the store itself is taken away."""
-    steps = Steps()
-    reader = Reader()
+    steps = StepLog()
+    reader = PartReader()
     root = Path(tempfile.mkdtemp(prefix="vectra-trace-", dir=memory()))
     store = root / "store"
 
@@ -92,7 +85,7 @@ class Crash:
 
 
 @define
-class Figures:
+class CrashFigures:
     """What many crashes came to."""
 
     crashes: int = 0
@@ -102,7 +95,7 @@ class Figures:
     failures: list[str] = field(factory=list)
     steps: int = 0
 
-    def add(self, other: Figures) -> None:
+    def add(self, other: CrashFigures) -> None:
         """Take in the figures of another trace."""
         self.crashes += other.crashes
         self.distinct += other.distinct
@@ -114,7 +107,7 @@ class Figures:
 
 def crash_trace(
     seed: int, crashes: int, only: int | None = None, spoil: Filter | None = None
-) -> Figures:
+) -> CrashFigures:
     """Crash the trace of *seed* so often and check what is left each time.
 
     Args:
@@ -125,7 +118,7 @@ def crash_trace(
     """
     trace = record(seed)
     steps = trace.steps if spoil is None else spoil(trace.steps)
-    figures = Figures(steps=len(steps))
+    figures = CrashFigures(steps=len(steps))
     checker = Checker(trace.reader)
     seen: set[bytes] = set()
     for crash, disk, known in _walk(
@@ -151,7 +144,7 @@ def crash_trace(
     return figures
 
 
-def _draw(seed: int, crashes: int, steps: list[Step], only: int | None) -> Iterator[Crash]:
+def _draw(seed: int, crashes: int, steps: int, only: int | None) -> Iterator[Crash]:
     for number in range(crashes) if only is None else [only]:
         chance = random.Random(f"{seed}:{number}")
         yield Crash(number, chance.randrange(1, steps + 1), chance.choice(KINDS), chance)
@@ -159,13 +152,13 @@ def _draw(seed: int, crashes: int, steps: list[Step], only: int | None) -> Itera
 
 def _walk(
     root: Path, steps: list[Step], crashes: list[Crash]
-) -> Iterator[tuple[Crash, Disk, dict[str, Known]]]:
+) -> Iterator[tuple[Crash, Disk, dict[str, Promises]]]:
     """Yield each crash with the disk and what is known at its moment; one pass over the trace."""
-    disk, known, done = Disk(root), dict[str, Known](), 0
+    disk, known, done = Disk(root), dict[str, Promises](), 0
     for crash in sorted(crashes, key=lambda c: c.point):
         for step in steps[done : crash.point]:
             if isinstance(step, Mark):
-                known.setdefault(step.session, Known()).take(step)
+                known.setdefault(step.session, Promises()).take(step)
             else:
                 disk.apply(step)
         done = crash.point
@@ -185,7 +178,7 @@ def _left(crash: Crash, disk: Disk, checker: Checker) -> Tree:
         return disk.crash(crash.chance)
     lost = crash.kind == "loss while recovering"
     tree = disk.crash(crash.chance) if lost else disk.now()
-    steps = Steps()
+    steps = StepLog()
     with tempfile.TemporaryDirectory(prefix="vectra-again-", dir=memory()) as folder:
         again = Path(folder)
         write_tree(again, tree)
@@ -214,20 +207,20 @@ def _fork(disk: Disk, tree: Tree, again: Path, *, lost: bool) -> Disk:
     return other
 
 
-def _lasting(known: Known) -> Known:
+def _lasting(known: Promises) -> Promises:
     """Return what is known when a recovery has gone on with the session: it may have more entries."""
-    return Known(
+    return Promises(
         entries=known.entries, taken=known.taken, durable=known.durable, starts=known.starts,
         states={*known.states, "recovering"},
     )  # fmt: skip
 
 
-def _nothing(known: dict[str, Known]) -> list[str]:
+def _nothing(known: dict[str, Promises]) -> list[str]:
     lost = [name for name, k in known.items() if k.durable and "dropping" not in k.states]
     return [f"lost: sessions {lost} with the whole store"] if lost else []
 
 
-def _digest(tree: Tree, known: dict[str, Known]) -> bytes:
+def _digest(tree: Tree, known: dict[str, Promises]) -> bytes:
     digest = hashlib.blake2b(digest_size=16)
     for name, data in sorted(tree.items()):
         digest.update(f"{name} {-1 if data is None else len(data)}\n".encode())
@@ -239,8 +232,7 @@ def _digest(tree: Tree, known: dict[str, Known]) -> bytes:
 
 def run(crashes: int, seed: int, jobs: int = 1) -> dict[str, Any]:
     """Crash so often in all and return the figures."""
-    started = time.perf_counter()
-    total = Figures()
+    total = CrashFigures()
     traces = max(1, crashes // CRASHES_PER_TRACE)
     shares = [crashes // traces + (i < crashes % traces) for i in range(traces)]
     seeds = [seed + i for i in range(traces)]
@@ -258,14 +250,13 @@ def run(crashes: int, seed: int, jobs: int = 1) -> dict[str, Any]:
         "torn": total.problems["torn"],
         "problems": dict(total.problems),
         "failures": sorted(total.failures)[:20],
-        "seconds": round(time.perf_counter() - started, 1),
         "over_goal": [
             name for name, bad in (("lost", lost), ("torn", total.problems["torn"])) if bad
         ],
     }
 
 
-def _all(seeds: list[int], shares: list[int], jobs: int) -> Iterable[Figures]:
+def _all(seeds: list[int], shares: list[int], jobs: int) -> Iterable[CrashFigures]:
     if jobs == 1:
         yield from map(crash_trace, seeds, shares)
         return

@@ -13,8 +13,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from benchmarks.faults.kills import FORKS, command
-from benchmarks.store_common import Laps, frames_of_exchange
+from store_common import Laps, frames_of_exchange
+
 from vectra_bot.journal import Journal, journal_directory, list_segments
 from vectra_bot.loading import resolve_strategy
 from vectra_bot.models import Frame, Mode
@@ -25,6 +25,8 @@ from vectra_bot.session.shell import NoGateway, Shell
 from vectra_bot.store.api import Place
 from vectra_bot.store.parquet.builder import begin_session
 from vectra_bot.strategy import configure
+from vectra_bot.testing.faults.kills import command
+from vectra_bot.testing.faults.processes import start
 
 GOAL_S_PER_GB = 5.0
 GB = 10**9
@@ -93,12 +95,9 @@ def run(gigabytes: float) -> dict[str, Any]:
 
 
 def _measure(store: Path, frames_file: Path, size: int, *, built: bool) -> dict[str, Any]:
-    ours, theirs = FORKS.Pipe(duplex=False)
-    child = FORKS.Process(target=record, args=(str(store), str(frames_file), size, built, theirs))
     started = time.perf_counter()
-    child.start()
-    theirs.close()
-    raw = int(os.read(ours.fileno(), 64))
+    child, pipe = start(record, str(store), str(frames_file), size, built)
+    raw = int(os.read(pipe.fileno(), 64))
     recorded_s = time.perf_counter() - started
     child.kill()
     child.join()

@@ -4,35 +4,30 @@ from __future__ import annotations
 
 import contextlib
 import json
-import multiprocessing
 import os
 import random
 import shutil
 import signal
 import subprocess
 import sys
-import tempfile
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from attrs import define, field
+from attrs import define, field, frozen
 
-from benchmarks.faults.checks import Checker, Reader, common, recover, rows_of
-from benchmarks.faults.power_loss import memory
-from benchmarks.faults.scenarios import Known, Mark, Step, play
+from vectra_bot.clock import WallClock
 from vectra_bot.fsio import Op, files
 from vectra_bot.journal import Journal
-
-FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["benchmarks.faults.warm"])
+from vectra_bot.testing.faults.checks import Checker, PartReader, common, recover, rows_of
+from vectra_bot.testing.faults.processes import folder, read_all, start
+from vectra_bot.testing.faults.scenarios import Mark, Promises, Step, play
 
 
 @define
-class Figures:
+class KillFigures:
     """What many kills came to."""
 
     kills: int = 0
@@ -61,20 +56,10 @@ class Figures:
         }
 
 
-@contextlib.contextmanager
-def folder() -> Iterator[Path]:
-    """Yield a folder in memory, taken away afterwards."""
-    path = Path(tempfile.mkdtemp(prefix="vectra-kill-", dir=memory()))
-    try:
-        yield path
-    finally:
-        shutil.rmtree(path, ignore_errors=True)
-
-
-def whole_run(seed: int, inputs: int) -> tuple[list[Step], Reader]:
+def whole_run(seed: int, inputs: int) -> tuple[list[Step], PartReader]:
     """Return what a writer that nobody kills does, and the rows it makes."""
     steps: list[Step] = []
-    reader = Reader()
+    reader = PartReader()
     with folder() as root:
 
         def observe(step: Step) -> None:
@@ -86,10 +71,18 @@ def whole_run(seed: int, inputs: int) -> tuple[list[Step], Reader]:
     return steps, reader
 
 
+@frozen
+class Death:
+    """When a process ends itself: at the operation number *fatal* (never if 0), in its middle if *half*."""
+
+    fatal: int = 0
+    half: bool = False
+
+
 def write(  # noqa: PLR0917 - handed to another process in order
-    store: str, seed: int, inputs: int, interval_s: float, told: Connection, fatal: int, half: bool
+    store: str, seed: int, inputs: int, interval_s: float, death: Death, told: Connection
 ) -> None:
-    """Write a store and say each mark as one byte; die at the operation number *fatal*, if it is not 0."""
+    """Write a store, with one byte to *told* for each mark."""
     number = 0
 
     def observe(step: Step) -> None:
@@ -98,21 +91,21 @@ def write(  # noqa: PLR0917 - handed to another process in order
             os.write(told.fileno(), b".")
             return
         number += 1
-        if number == fatal:
-            die(step, half=half)
+        if number == death.fatal:
+            die(step, half=death.half)
 
     play(Path(store), seed, observe, inputs=inputs, sync_interval_s=interval_s)
 
 
-def recover_until(store: str, told: Connection, fatal: int, half: bool) -> None:
-    """Recover a store and die at the operation number *fatal*; say one byte if there were fewer."""
+def recover_until(store: str, death: Death, told: Connection) -> None:
+    """Recover a store, with one byte to *told* if it was not ended before."""
     number = 0
 
     def observe(step: Op) -> None:
         nonlocal number
         number += 1
-        if number == fatal:
-            die(step, half=half)
+        if number == death.fatal:
+            die(step, half=death.half)
 
     with files.observing(observe):
         recover(Path(store))
@@ -127,65 +120,55 @@ def die(step: Op, *, half: bool) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def known_after(steps: list[Step], marks: int) -> dict[str, Known]:
+def known_after(steps: list[Step], marks: int) -> dict[str, Promises]:
     """Return what may be relied on after so many marks."""
-    known: dict[str, Known] = {}
+    known: dict[str, Promises] = {}
     for mark in [step for step in steps if isinstance(step, Mark)][:marks]:
-        known.setdefault(mark.session, Known()).take(mark)
+        known.setdefault(mark.session, Promises()).take(mark)
     return known
 
 
 def run_child(
-    target: Any, *arguments: Any, kill_after: float | None = None
+    target: Callable[..., None], *arguments: Any, kill_after_s: float | None = None
 ) -> tuple[int, int | None]:
-    """Run *target* in a process of its own; return how many marks it said, and its exit code.
-
-    *arguments* has None where the end of a pipe is to stand.
-    """
-    ours, theirs = FORKS.Pipe(duplex=False)
-    filled = [theirs if argument is None else argument for argument in arguments]
-    process = FORKS.Process(target=target, args=filled)
-    process.start()
-    theirs.close()
+    """Run *target* in a process of its own; return how many marks it wrote, and its exit code."""
+    process, pipe = start(target, *arguments)
     marks = 0
-    if kill_after is not None:
-        marks += len(os.read(ours.fileno(), 1 << 16))  # it has begun
-        time.sleep(kill_after)
+    if kill_after_s is not None:
+        marks += len(os.read(pipe.fileno(), 1 << 16))  # it has begun
+        process.join(kill_after_s)
         process.kill()
-    while said := os.read(ours.fileno(), 1 << 16):
-        marks += len(said)
+    marks += len(read_all(pipe))
     process.join()
-    ours.close()
     return marks, process.exitcode
 
 
-def writers(times: int, seed: int, inputs: int = 60) -> Figures:
+def writers(times: int, seed: int, inputs: int = 60) -> KillFigures:
     """Kill a writer of two sessions at random moments, recover, check; of three recoveries kill one too."""
     steps, reader = whole_run(seed, inputs)
-    figures = Figures()
-    started = time.perf_counter()
+    figures = KillFigures()
+    clock = WallClock()
+    started_ns = clock.monotonic_ns()
     with folder() as root:
-        run_child(write, str(root / "store"), seed, inputs, 0.005, None, 0, False)
-    whole_s = time.perf_counter() - started
+        run_child(write, str(root / "store"), seed, inputs, 0.005, Death())
+    whole_s = (clock.monotonic_ns() - started_ns) / 1e9
     for number in range(times):
         chance = random.Random(f"{seed}:{number}")
         with folder() as root:
             store = str(root / "store")
             # Starting a process is not what is to be hit.
             after = chance.uniform(0, whole_s * 0.6)
-            marks, code = run_child(
-                write, store, seed, inputs, 0.005, None, 0, False, kill_after=after
-            )
+            marks, code = run_child(write, store, seed, inputs, 0.005, Death(), kill_after_s=after)
             figures.killed_before_the_end += code == -signal.SIGKILL
             if chance.random() < 0.34:
-                fatal = chance.randint(1, 150)
-                run_child(recover_until, store, None, fatal, chance.random() < 0.5)
+                death = Death(chance.randint(1, 150), chance.random() < 0.5)
+                run_child(recover_until, store, death)
             problems = check(reader, root, known_after(steps, marks))
             figures.add(f"{seed}:{number}", problems)
     return figures
 
 
-def check(reader: Reader, root: Path, known: dict[str, Known]) -> list[str]:
+def check(reader: PartReader, root: Path, known: dict[str, Promises]) -> list[str]:
     """Check a store that a killed writer left."""
     for session in known.values():
         session.states.add("recovering")
@@ -207,10 +190,9 @@ def steps_of(seed: int, inputs: int, every: int, recoveries: int) -> dict[str, A
         every: only every so manieth step; 1 for all.
         recoveries: after how many of the kills the recovery is killed at every step.
     """
-    started = time.perf_counter()
     steps, reader = whole_run(seed, inputs)
     total = sum(isinstance(step, Op) for step in steps)
-    figures, again = Figures(), Figures()
+    figures, again = KillFigures(), KillFigures()
     chosen = range(1, total + 1, every)
     # Not after the first of all: there is nothing to recover yet.
     apart = len(chosen) // (recoveries + 1)
@@ -219,7 +201,7 @@ def steps_of(seed: int, inputs: int, every: int, recoveries: int) -> dict[str, A
         for half in (False, True) if _can_tear(steps, number) else (False,):
             with folder() as root:
                 store = str(root / "store")
-                marks, code = run_child(write, store, seed, inputs, 0, None, number, half)
+                marks, code = run_child(write, store, seed, inputs, 0, Death(number, half))
                 figures.killed_before_the_end += code == -signal.SIGKILL
                 if number in nested and not half:
                     _kill_recovery(again, reader, root, known_after(steps, marks), number)
@@ -229,7 +211,6 @@ def steps_of(seed: int, inputs: int, every: int, recoveries: int) -> dict[str, A
         "steps": total,
         **figures.to_json(),
         "in_recovery": again.to_json(),
-        "seconds": round(time.perf_counter() - started, 1),
         "over_goal": [n for n, f in (("writing", figures), ("recovery", again)) if f.failures],
     }
 
@@ -241,7 +222,7 @@ def _can_tear(steps: list[Step], number: int) -> bool:
 
 
 def _kill_recovery(
-    figures: Figures, reader: Reader, root: Path, known: dict[str, Known], number: int
+    figures: KillFigures, reader: PartReader, root: Path, known: dict[str, Promises], number: int
 ) -> None:
     """Kill the recovery of a store at every step of it, each time from the same beginning."""
     fatal = 0
@@ -249,14 +230,11 @@ def _kill_recovery(
         fatal += 1
         with folder() as copy:
             shutil.copytree(root / "store", copy / "store", symlinks=True)
-            marks, _ = run_child(recover_until, str(copy / "store"), None, fatal, fatal % 2 == 0)
+            marks, _ = run_child(recover_until, str(copy / "store"), Death(fatal, fatal % 2 == 0))
             if marks:
                 return
             figures.killed_before_the_end += 1
             figures.add(f"step {number}, then {fatal}", check(reader, copy, known))
-
-
-# ------------------------------------------------------------------------------------------- vectra-bot
 
 
 RUN = ["run", "take-profit", "--games", "400", "--crowd", "20", "--session-id", "K"]
@@ -267,9 +245,9 @@ def command(*words: str) -> list[str]:
     return [sys.executable, "-m", "vectra_bot", *words]
 
 
-def sessions(times: int, seed: int) -> Figures:
+def sessions(times: int, seed: int) -> KillFigures:
     """Kill ``vectra-bot run`` at random moments, recover with ``vectra-bot store recover``, and check."""
-    figures = Figures()
+    figures = KillFigures()
     for number in range(times):
         chance = random.Random(f"run:{seed}:{number}")
         with folder() as root:
@@ -280,7 +258,8 @@ def sessions(times: int, seed: int) -> Figures:
                 command(*RUN, *words), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
             )
             _wait_for(store / "journals" / "K" / "000001.log", process)
-            time.sleep(chance.uniform(0, 2.5))
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(chance.uniform(0, 2.5))
             process.kill()
             figures.killed_before_the_end += process.wait() == -signal.SIGKILL
             figures.add(f"run {seed}:{number}", check_session(root, store, log))
@@ -289,7 +268,8 @@ def sessions(times: int, seed: int) -> Figures:
 
 def _wait_for(path: Path, process: subprocess.Popen[bytes]) -> None:
     while not path.exists() and process.poll() is None:
-        time.sleep(0.005)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(0.005)
 
 
 def recover_by_command(store: Path) -> str:
@@ -306,7 +286,7 @@ def check_session(
     root: Path, store: Path, log: Path, recover: Callable[[Path], Any] = recover_by_command
 ) -> list[str]:
     """Recover a killed session and hold the store against journal and exchange."""
-    reader, problems = Reader(), list[str]()
+    reader, problems = PartReader(), list[str]()
     for path in store.rglob("*.parquet"):
         if wrong := reader.read(path).wrong:
             problems.append(f"torn: {path.name} {wrong} before recovery")

@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 import os
 import random
-import time
 import warnings
 from collections import Counter
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from benchmarks.faults.kills import FORKS, folder
-from benchmarks.faults.scenarios import Session, Step, compact, without_exchange
 from vectra_bot.store.query.catalog import open_store
+from vectra_bot.testing.faults.processes import folder, read_all, start
+from vectra_bot.testing.faults.scenarios import SmallSession, Step, compact, without_exchange
 
 QUERIES = ("actions", "exceptional-players", "latency")
 KINDS = ("player_action", "other_player", "game_tick")
@@ -28,7 +27,9 @@ def make_sessions(root: Path, number: int, seed: int) -> list[str]:
     """Write so many closed sessions of several parts each."""
     names = [f"s{index:04d}" for index in range(number)]
     for name in names:
-        session = Session(root, name, random.Random(f"{seed}:{name}"), _quiet, 4096, actions=0.7)
+        session = SmallSession(
+            root, name, random.Random(f"{seed}:{name}"), _quiet, 4096, actions=0.7
+        )
         journal = session.begin()
         for _ in range(12):
             session.step(journal)
@@ -112,16 +113,14 @@ def race(compactions: int, seed: int, *, exchange: bool) -> dict[str, Any]:
         names = make_sessions(store, compactions, seed)
         expected = _counted(store)
         readers = {
-            "sdk": _start(sdk_reader, str(store), expected, str(stop)),
-            "raw": _start(raw_reader, str(store), expected, str(stop)),
+            "sdk": start(sdk_reader, str(store), expected, str(stop)),
+            "raw": start(raw_reader, str(store), expected, str(stop)),
         }
-        started = time.perf_counter()
-        process, pipe = _start(compactor, str(store), names, exchange)
-        done = len(_read(pipe))
+        process, pipe = start(compactor, str(store), names, exchange)
+        done = len(read_all(pipe))
         process.join()
-        seconds = time.perf_counter() - started
         stop.touch()
-        found = {name: json.loads(_read(pipe) or b"{}") for name, (_, pipe) in readers.items()}
+        found = {name: json.loads(read_all(pipe) or b"{}") for name, (_, pipe) in readers.items()}
         for reader, _ in readers.values():
             reader.join()
         after = _counted(store)
@@ -132,23 +131,7 @@ def race(compactions: int, seed: int, *, exchange: bool) -> dict[str, Any]:
         "rows": expected,
         "same_rows_after": after == expected,
         **found,
-        "seconds": round(seconds, 1),
     }
-
-
-def _start(target: Any, *arguments: Any) -> tuple[Any, Connection]:
-    ours, theirs = FORKS.Pipe(duplex=False)
-    process = FORKS.Process(target=target, args=(*arguments, theirs))
-    process.start()
-    theirs.close()
-    return process, ours
-
-
-def _read(pipe: Connection) -> bytes:
-    said = b""
-    while piece := os.read(pipe.fileno(), 1 << 16):
-        said += piece
-    return said
 
 
 def _counted(store: Path) -> dict[str, int]:

@@ -34,7 +34,7 @@ class SeamError(Exception):
 
 
 @define(eq=False)
-class File:
+class DiskFile:
     """One file: *now* and *durable* bytes, and what was done since the last sync."""
 
     now: bytearray = field(factory=bytearray)
@@ -141,7 +141,7 @@ def _page_after(page: bytearray, start: int, ops: list[Op], chance: random.Rando
 
 
 @define(eq=False)
-class Folder:
+class DiskFolder:
     """One directory: names as they are *now* and as they are *durable*."""
 
     now: dict[str, Any] = field(factory=dict)
@@ -152,7 +152,7 @@ class Folder:
 class Change:
     """One change of names, kept as a whole or not at all: (folder, name, new holder or None)."""
 
-    entries: list[tuple[Folder, str, File | Folder | None]]
+    entries: list[tuple[DiskFolder, str, DiskFile | DiskFolder | None]]
 
 
 @define
@@ -160,32 +160,24 @@ class Disk:
     """The disk below *root*; operations elsewhere are not its own."""
 
     root: Path
-    top: Folder = field(factory=Folder)
+    top: DiskFolder = field(factory=DiskFolder)
     changes: list[Change] = field(factory=list)
-
-    @classmethod
-    def of_tree(cls, root: Path) -> Disk:
-        """Return a disk that durably holds what stands below *root*."""
-        disk = cls(root)
-        for path in sorted(root.rglob("*")):
-            disk.put(path, None if path.is_dir() else path.read_bytes())
-        return disk
 
     def put(self, path: Path, data: bytes | None) -> None:
         """Place a file with *data*, or a directory, that is durable from the start."""
         folder, name = self._parent(path)
-        node = Folder() if data is None else File(bytearray(data), data)
+        node = DiskFolder() if data is None else DiskFile(bytearray(data), data)
         folder.now[name] = folder.durable[name] = node
 
-    def _find(self, path: Path) -> File | Folder | None:
+    def _find(self, path: Path) -> DiskFile | DiskFolder | None:
         node: Any = self.top
         for name in path.relative_to(self.root).parts:
-            node = node.now.get(name) if isinstance(node, Folder) else None
+            node = node.now.get(name) if isinstance(node, DiskFolder) else None
         return node  # type: ignore[no-any-return]
 
-    def _parent(self, path: Path) -> tuple[Folder, str]:
+    def _parent(self, path: Path) -> tuple[DiskFolder, str]:
         node = self._find(path.parent)
-        if not isinstance(node, Folder):
+        if not isinstance(node, DiskFolder):
             raise SeamError(f"{path.parent} is no directory the seam made")
         return node, path.name
 
@@ -200,17 +192,17 @@ class Disk:
         match op.kind:
             case "write" | "truncate" | "allocate":
                 node = self._find(op.path)
-                if isinstance(node, File):
+                if isinstance(node, DiskFile):
                     node.apply(op)
                 elif op.path.suffix != " (deleted)" and " (deleted)" not in op.path.name:
                     raise SeamError(f"{op.kind} of {op.path}, which the seam did not make")
             case "sync":
                 node = self._find(op.path)
-                if isinstance(node, File):
+                if isinstance(node, DiskFile):
                     node.sync()
             case "sync_directory":
                 node = self._find(op.path)
-                if isinstance(node, Folder):
+                if isinstance(node, DiskFolder):
                     self._sync(node)
             case _:
                 self._rename(op)
@@ -218,12 +210,12 @@ class Disk:
     def _rename(self, op: Op) -> None:
         folder, name = self._parent(op.path)
         holder = folder.now.get(name)
-        entries: list[tuple[Folder, str, File | Folder | None]]
+        entries: list[tuple[DiskFolder, str, DiskFile | DiskFolder | None]]
         match op.kind:
             case "create":
-                entries = [] if holder else [(folder, name, File())]
+                entries = [] if holder else [(folder, name, DiskFile())]
             case "mkdir":
-                entries = [] if holder else [(folder, name, Folder())]
+                entries = [] if holder else [(folder, name, DiskFolder())]
             case "unlink" | "rmdir":
                 entries = [(folder, name, None)] if holder else []
             case _:
@@ -238,7 +230,7 @@ class Disk:
         if entries:
             self.changes.append(Change(entries))
 
-    def _sync(self, folder: Folder) -> None:
+    def _sync(self, folder: DiskFolder) -> None:
         """Make the names of *folder* durable, and what they depend on."""
         needed: set[tuple[int, str]] = set()
         flushed, kept = [], []
@@ -264,7 +256,7 @@ class Disk:
         contents: dict[int, bytes] = {}
         tree: Tree = {}
         for path, node in _walk(self.top, held, ""):
-            if isinstance(node, Folder):
+            if isinstance(node, DiskFolder):
                 tree[path] = None
             else:
                 if id(node) not in contents:
@@ -286,12 +278,12 @@ class Disk:
     def now(self) -> Tree:
         """Return the tree as the system shows it."""
         return {
-            path: None if isinstance(node, Folder) else bytes(node.now)
+            path: None if isinstance(node, DiskFolder) else bytes(node.now)
             for path, node in _walk(self.top, None, "")
         }
 
 
-def _set(names: dict[str, Any], name: str, node: File | Folder | None) -> None:
+def _set(names: dict[str, Any], name: str, node: DiskFile | DiskFolder | None) -> None:
     if node is None:
         names.pop(name, None)
     else:
@@ -299,15 +291,18 @@ def _set(names: dict[str, Any], name: str, node: File | Folder | None) -> None:
 
 
 def _walk(
-    folder: Folder, held: dict[int, dict[str, Any]] | None, prefix: str, above: tuple[int, ...] = ()
-) -> Iterator[tuple[str, File | Folder]]:
+    folder: DiskFolder,
+    held: dict[int, dict[str, Any]] | None,
+    prefix: str,
+    above: tuple[int, ...] = (),
+) -> Iterator[tuple[str, DiskFile | DiskFolder]]:
     """Yield what stands in *folder*: now if *held* is None, else by durable names and those of *held*."""
     names = folder.now if held is None else held.get(id(folder), folder.durable)
     above = (*above, id(folder))
     for name, node in sorted(names.items()):
         yield prefix + name, node
         # Of an exchange half undone by another change a directory could hold itself.
-        if isinstance(node, Folder) and id(node) not in above:
+        if isinstance(node, DiskFolder) and id(node) not in above:
             yield from _walk(node, held, f"{prefix}{name}/", above)
 
 

@@ -12,9 +12,9 @@ import errno
 import json
 import os
 import random
+import runpy
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -22,11 +22,12 @@ from typing import Any
 
 from attrs import define
 
-from benchmarks.faults.checks import recover
-from benchmarks.faults.kills import FORKS, Figures, check_session, folder
 from vectra_bot.errors import StoreError
 from vectra_bot.fsio import Op, files
 from vectra_bot.journal import Journal
+from vectra_bot.testing.faults.checks import recover
+from vectra_bot.testing.faults.kills import KillFigures, check_session
+from vectra_bot.testing.faults.processes import folder, read_all, start
 
 STRATEGY = '''
 from vectra_bot import Strategy
@@ -94,8 +95,6 @@ def words(root: Path, seed: int) -> list[str]:
 
 def session(root: str, seed: int, at: int, code: int, mapped: bool, told: Connection) -> None:  # noqa: PLR0917
     """Run the session with a breaker, and say what happened as one JSON object."""
-    from vectra_bot.cli.main import main
-
     base = Path(root)
     breaker = Breaker(at, code, mapped, base / "exchange.log")
     with (
@@ -105,7 +104,7 @@ def session(root: str, seed: int, at: int, code: int, mapped: bool, told: Connec
         contextlib.redirect_stderr(err),
         files.observing(breaker),
     ):
-        exit_code = main(words(base, seed))
+        exit_code = _command_line(words(base, seed))
     broken = breaker.broken
     said = {
         "exit_code": exit_code,
@@ -116,16 +115,21 @@ def session(root: str, seed: int, at: int, code: int, mapped: bool, told: Connec
     os.write(told.fileno(), json.dumps(said).encode())
 
 
+def _command_line(arguments: list[str]) -> object:
+    """Run ``python -m vectra_bot`` in this process, under its observer, and return the exit code."""
+    sys.argv = ["vectra-bot", *arguments]
+    try:
+        runpy.run_module("vectra_bot", run_name="__main__")
+    except SystemExit as leaving:
+        return leaving.code
+    return None
+
+
 def run_session(root: Path, seed: int, at: int, code: int, *, mapped: bool) -> dict[str, Any]:
     """Run one session in a process of its own and return what it said."""
     (root / "busy.py").write_text(STRATEGY)
-    ours, theirs = FORKS.Pipe(duplex=False)
-    process = FORKS.Process(target=session, args=(str(root), seed, at, code, mapped, theirs))
-    process.start()
-    theirs.close()
-    said = b""
-    while piece := os.read(ours.fileno(), 1 << 16):
-        said += piece
+    process, pipe = start(session, str(root), seed, at, code, mapped)
+    said = read_all(pipe)
     process.join()
     return json.loads(said) if said else {"exit_code": process.exitcode, "broken": "the process"}
 
@@ -163,14 +167,13 @@ def _is_one_error(lines: list[str]) -> bool:
 
 def run(calls: int, further: int, seed: int) -> dict[str, Any]:
     """Fail each of the first *calls* calls, and *further* others, with both errors."""
-    started = time.perf_counter()
     chance = random.Random(seed)
     with folder() as root:
         whole = run_session(root, seed, 0, 0, mapped=False)
         requests = lines_of(root / "exchange.log")
     with folder() as root:
         every = run_session(root, seed, 0, 0, mapped=True)["calls"]
-    figures, broken = Figures(), 0
+    figures, broken = KillFigures(), 0
     plan = [(at, code, False) for at in range(1, calls + 1) for code in (errno.ENOSPC, errno.EIO)]
     for _ in range(further):
         plan.append((chance.randint(calls, whole["calls"]), chance.choice(_CODES), False))
@@ -193,7 +196,6 @@ def run(calls: int, further: int, seed: int) -> dict[str, Any]:
         "problems": problems["problems"],
         "failures": problems["failures"],
         "full_disk": full,
-        "seconds": round(time.perf_counter() - started, 1),
         "over_goal": sorted(problems["problems"]) + (["full_disk"] if full.get("problems") else []),
     }
 

@@ -10,13 +10,13 @@ from typing import Any
 
 from attrs import define, evolve, field, frozen
 
-from benchmarks.faults import documents
 from vectra_bot.fsio import Op, disk, files
 from vectra_bot.journal import Entry, Journal, journal_directory
 from vectra_bot.models import ClockAdvanced, Document, Frame
 from vectra_bot.store.maintenance.sessions import drop_session
 from vectra_bot.store.parquet.builder import begin_session, build_parts
 from vectra_bot.store.parquet.compaction import compact_all
+from vectra_bot.testing.faults import documents
 
 START_NS = 1_767_225_600_000_000_000
 
@@ -40,7 +40,7 @@ Observer = Callable[[Step], None]
 
 
 @define
-class Known:
+class Promises:
     """What is known of one session after some steps."""
 
     entries: list[Entry] = field(factory=list)
@@ -74,7 +74,7 @@ def header(session_id: str) -> dict[str, Any]:
 
 
 @define
-class Session:
+class SmallSession:
     """One small session in *root*, told to *observer* step by step."""
 
     root: Path
@@ -196,7 +196,7 @@ class Session:
 
 
 @define
-class Steps:
+class StepLog:
     """Takes down what is done: the many small pieces of one file that follow each other as one write."""
 
     taken: list[Step] = field(factory=list)
@@ -231,7 +231,7 @@ def without_exchange(wanted: bool) -> Iterator[None]:
     """Let the system have no call that swaps two names, if *wanted*."""
     has = disk.exchange_call
     if wanted:
-        disk.exchange_call = lambda: None
+        disk.exchange_call = lambda: None  # type: ignore[assignment]  # as on such a system
     try:
         yield
     finally:
@@ -244,8 +244,8 @@ def play(
     """Run two sessions side by side, close, merge and drop them, telling *observer* of every step."""
     chance = random.Random(seed)
     size = chance.choice([2048, 4096, 10_000])
-    one = Session(root, "one", random.Random(seed + 1), observer, size, sync_interval_s)
-    two = Session(root, "two", random.Random(seed + 2), observer, size, sync_interval_s)
+    one = SmallSession(root, "one", random.Random(seed + 1), observer, size, sync_interval_s)
+    two = SmallSession(root, "two", random.Random(seed + 2), observer, size, sync_interval_s)
     with files.observing(observer), without_exchange(seed % 4 == 3):
         first = one.begin()
         running = one.steps(first, inputs)
