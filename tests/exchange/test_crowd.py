@@ -70,6 +70,10 @@ class Floor:
             (deal.fill.tick, deal.account.player_id, deal.fill.kind, deal.fill.amount)
         )
 
+    def styles(self) -> dict[str, Style]:
+        """Return how each player plays, by id."""
+        return {player.account.player_id: player.style for player in self.crowd.players}
+
     def play(self, prices: Sequence[float], rug_price: float) -> None:
         """Play one game as the exchange does: presale, ticks, rug."""
         market, crowd = self.market, self.crowd
@@ -126,16 +130,16 @@ def test_one_seed_is_one_crowd_and_one_course_of_events() -> None:
     """A seed decides who the players are, how they play and all they do; another seed gives others."""
     games = law_games(3)
     first, again, other = (play(Floor(seed=seed), games) for seed in (5, 5, 6))
-    assert first.crowd.styles() == again.crowd.styles()
+    assert first.styles() == again.styles()
     assert first.deals == again.deals
-    assert not set(first.crowd.styles()) & set(other.crowd.styles())
+    assert not set(first.styles()) & set(other.styles())
 
 
 def test_identities_and_styles_persist_across_games(floor: Floor) -> None:
     """The same players come back game after game, and every style is among them."""
-    assert set(floor.crowd.styles().values()) == set(Style) - {Style.PEEKER}
+    assert set(floor.styles().values()) == set(Style) - {Style.PEEKER}
     traded = Counter(player for _, player, _, _ in floor.deals)
-    assert set(traded) <= set(floor.crowd.styles())
+    assert set(traded) <= set(floor.styles())
     assert sum(count > 20 for count in traded.values()) > 100
 
 
@@ -219,7 +223,7 @@ def test_planted_players_win_and_the_others_do_not() -> None:
     floor = play(Floor(seed=9, planted=6), games)
     planted = set(floor.crowd.planted)
     assert len(planted) == 6
-    assert {floor.crowd.styles()[player] for player in planted} == {Style.PEEKER}
+    assert {floor.styles()[player] for player in planted} == {Style.PEEKER}
     for account in floor.books.all():
         if account.player_id in planted:
             assert account.flows.counts[BookEntry.BUY] > 50
@@ -242,7 +246,7 @@ def test_planted_players_win_and_the_others_do_not() -> None:
 def test_without_planting_nobody_is_a_peeker(floor: Floor) -> None:
     """The luck baseline has no skilled player in it."""
     assert floor.crowd.planted == ()
-    assert Style.PEEKER not in floor.crowd.styles().values()
+    assert Style.PEEKER not in floor.styles().values()
 
 
 def test_sidebets_are_within_the_limits(floor: Floor) -> None:

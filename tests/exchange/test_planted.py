@@ -15,8 +15,13 @@ def test_the_exchange_shows_the_next_price_to_planted_players_only() -> None:
     exchange = Exchange(ExchangeConfig(seed=3, planted=3, countdown_step=5000, past_games=10))
     while exchange.games_opened < GAMES:
         exchange.step()
-    styles = exchange.crowd.styles()
-    assert [styles[player] for player in exchange.crowd.planted] == [Style.PEEKER] * 3
+    peekers = [
+        player.account.player_id
+        for player in exchange.crowd.players
+        if player.style is Style.PEEKER
+    ]
+    assert list(exchange.crowd.planted) == peekers
+    assert len(peekers) == 3
     for player in exchange.crowd.planted:
         account = exchange.books.get(player)
         assert account is not None

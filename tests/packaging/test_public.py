@@ -12,6 +12,7 @@ import pytest
 import vectra_bot
 import vectra_bot.models
 import vectra_bot.testing
+from vectra_bot import exchange, fsio, journal, server
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -51,10 +52,12 @@ def test_public_names_are_pinned() -> None:
 
 
 @pytest.mark.parametrize(
-    "module", [vectra_bot.models, vectra_bot.testing], ids=lambda m: m.__name__
+    "module",
+    [vectra_bot.models, vectra_bot.testing, exchange, fsio, journal, server],
+    ids=lambda m: m.__name__,
 )
 def test_exports_exist(module: object) -> None:
-    """Each name that a public package lists can be imported from it."""
+    """Each name that a package lists for others can be imported from it."""
     names: list[str] = module.__all__  # type: ignore[attr-defined]
 
     assert sorted(set(names)) == sorted(names)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from msgspec import UNSET, Raw, UnsetType
 
@@ -159,57 +160,36 @@ class Broadcast:
 
     def settlement(self, tick_count: int) -> str:
         """Return a settlement or new-game frame; *tick_count* runs past the rug in the former."""
-        market = self._market
-        return event_text(
-            _STATE,
-            SettlementState(
-                game_history=self._history.games,
-                **self._history.averages,
-                **self._history.records,
-                available_shitcoins=_COINS,
-                active=self.active,
-                price=self._prices[-1],
-                rugged=self.rugged,
-                tick_count=tick_count,
-                cooldown_timer=self.timer_ms,
-                allow_pre_round_buys=market.presale,
-                leaderboard=self._board.table,
-                game_id=market.game_id,
-                connected_players=self.connected,
-                game_version=rules.LAW_VERSION,
-                rug_royale=self._scheduled(),
-                partial_prices=self._window(),
-                provably_fair=self._fair,
-            ),
-            prepared=self._plain,
-        )
+        state = SettlementState(**self._records(tick_count), partial_prices=self._window())
+        return event_text(_STATE, state, prepared=self._plain)
 
     def snapshot(self) -> str:
         """Return the first frame of a connection, with every price of the running game (protocol 2.6)."""
+        tick_count = len(self._prices) - 1
+        state = SnapshotState(**self._records(tick_count), prices=tuple(self._prices))
+        return event_text(_STATE, state, prepared=self._plain)
+
+    def _records(self, tick_count: int) -> dict[str, Any]:
+        """Return what the frames with the history share."""
         market = self._market
-        return event_text(
-            _STATE,
-            SnapshotState(
-                game_history=self._history.games,
-                **self._history.averages,
-                **self._history.records,
-                available_shitcoins=_COINS,
-                active=self.active,
-                price=self._prices[-1],
-                rugged=self.rugged,
-                tick_count=len(self._prices) - 1,
-                cooldown_timer=self.timer_ms,
-                allow_pre_round_buys=market.presale,
-                leaderboard=self._board.table,
-                game_id=market.game_id,
-                connected_players=self.connected,
-                game_version=rules.LAW_VERSION,
-                rug_royale=self._scheduled(),
-                prices=tuple(self._prices),
-                provably_fair=self._fair,
-            ),
-            prepared=self._plain,
-        )
+        return {
+            "game_history": self._history.games,
+            **self._history.averages,
+            **self._history.records,
+            "available_shitcoins": _COINS,
+            "active": self.active,
+            "price": self._prices[-1],
+            "rugged": self.rugged,
+            "tick_count": tick_count,
+            "cooldown_timer": self.timer_ms,
+            "allow_pre_round_buys": market.presale,
+            "leaderboard": self._board.table,
+            "game_id": market.game_id,
+            "connected_players": self.connected,
+            "game_version": rules.LAW_VERSION,
+            "rug_royale": self._scheduled(),
+            "provably_fair": self._fair,
+        }
 
     def _scheduled(self) -> Raw | UnsetType:
         """Return the rug royales for the big frames, which have them only if any is scheduled."""

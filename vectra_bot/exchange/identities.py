@@ -55,10 +55,6 @@ class Identities:
         fresh = self.issue()
         return fresh[:32], fresh[32:48]
 
-    def span_id(self) -> str:
-        """Return a fresh span id for an answer under somebody else's trace id."""
-        return self.issue()[:16]
-
     def uuid(self) -> str:
         """Return a fresh id in the shape of a random UUID."""
         return self._uuid(self.issue())

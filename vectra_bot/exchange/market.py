@@ -31,10 +31,7 @@ _NEARLY_NOTHING = (
 
 @frozen
 class Deal:
-    """A trade of one player, as the public trade stream may show it; ``number`` counts the venue's trades.
-
-    ``by_venue`` tells that the player did not ask for it: forced, liquidated, settled.
-    """
+    """A trade of one player, as the public trade stream may show it; ``number`` counts the venue's trades."""
 
     account: VenueAccount
     fill: Fill
@@ -42,7 +39,6 @@ class Deal:
     number: int
     coin: Coin
     trace_id: str | None = None
-    by_venue: bool = False
 
 
 @frozen
@@ -145,7 +141,7 @@ class Market:
         if self._leveraged and not self.rugged:
             for account in list(self._leveraged.values()):
                 fills = account.ledger.liquidate(price, tick)
-                deals += [self._traded(account, fill, None, by_venue=True) for fill in fills]
+                deals += [self._traded(account, fill, None) for fill in fills]
         return deals
 
     def rug(self, tick: int, price: float) -> list[Deal]:
@@ -185,7 +181,7 @@ class Market:
         if self.terms.waits_to_close:
             self._closing[account.player_id] = trace_id
             return None
-        return self._close(account, trace_id, by_venue=False)
+        return self._close(account, trace_id)
 
     def is_closing(self, account: VenueAccount) -> bool:
         """Return whether the account's short is settled at the next tick."""
@@ -227,7 +223,7 @@ class Market:
         if fill is not None:
             if not account.is_practice:
                 self.liquidated += fill.amount
-            deals.append(self._traded(account, fill, None, by_venue=True))
+            deals.append(self._traded(account, fill, None))
         return deals
 
     def take_biggest(self) -> Deal | None:
@@ -249,7 +245,7 @@ class Market:
         for account in list(self._shorts.values()):
             account.ledger.move_short(before, self.price)
             if account.player_id in self._closing and not self.rugged:
-                deals.append(self._close(account, self._closing[account.player_id], by_venue=False))
+                deals.append(self._close(account, self._closing[account.player_id]))
                 continue
             account.row = None
             short = account.ledger.short
@@ -260,12 +256,12 @@ class Market:
             ):
                 continue
             if not short.value(self.price, self.terms):
-                deals.append(self._close(account, None, by_venue=True))
+                deals.append(self._close(account, None))
 
-    def _close(self, account: VenueAccount, trace_id: str | None, *, by_venue: bool) -> Deal:
+    def _close(self, account: VenueAccount, trace_id: str | None) -> Deal:
         short = account.ledger.short
         value = 0 if short is None else short.value(self.price, self.terms)
-        return self._closed(account, value, trace_id, by_venue=by_venue)
+        return self._closed(account, value, trace_id)
 
     def _end_short(self, account: VenueAccount) -> Deal:
         """Give an open short what the terms say it receives at the rug (unknown: protocol 8)."""
@@ -275,21 +271,16 @@ class Market:
         if short is not None and at_rug is not ShortAtRug.LOSE:
             refund = at_rug is ShortAtRug.REFUND
             value = short.amount if refund else short.value(self.price, self.terms)
-        asked = account.player_id in self._closing
         trace_id = self._closing.get(account.player_id)
-        return self._closed(account, value, trace_id, by_venue=not asked)
+        return self._closed(account, value, trace_id)
 
-    def _closed(
-        self, account: VenueAccount, value: int, trace_id: str | None, *, by_venue: bool
-    ) -> Deal:
+    def _closed(self, account: VenueAccount, value: int, trace_id: str | None) -> Deal:
         fill = account.ledger.close_short(self.price, self.tick, value, rugged=self.rugged)
         self._shorts.pop(account.player_id, None)
         self._closing.pop(account.player_id, None)
-        return self._traded(account, fill, trace_id, by_venue=by_venue)
+        return self._traded(account, fill, trace_id)
 
-    def _traded(
-        self, account: VenueAccount, fill: Fill, trace_id: str | None, *, by_venue: bool = False
-    ) -> Deal:
+    def _traded(self, account: VenueAccount, fill: Fill, trace_id: str | None) -> Deal:
         sign = -1 if fill.kind in _OPENINGS else 1
         self.books.post(account, _ENTRIES[fill.kind], sign * fill.amount, sign * fill.bonus)
         if sign < 0:
@@ -302,7 +293,7 @@ class Market:
         self.trade_count += 1
         self.join(account)
         self._trades += 1
-        deal = Deal(account, fill, self.game_id, self._trades, account.coin, trace_id, by_venue)
+        deal = Deal(account, fill, self.game_id, self._trades, account.coin, trace_id)
         if not account.is_practice and (
             self.biggest is None or fill.amount > self.biggest.fill.amount
         ):

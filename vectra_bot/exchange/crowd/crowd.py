@@ -86,10 +86,6 @@ class Crowd:
         """The ids of the players who know the next price: the truth that an analysis is scored by."""
         return self._peekers.ids
 
-    def styles(self) -> dict[str, Style]:
-        """Return how each player plays, by id."""
-        return {player.account.player_id: player.style for player in self.players}
-
     def begin_game(self) -> None:
         """Start a game: refill the purses of those who could not pay, and plan the presale."""
         for player in {id(p): p for p in (*self._traders.broke, *self._bettors.broke)}.values():

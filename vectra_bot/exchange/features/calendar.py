@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 from attrs import frozen
 from msgspec import Raw
@@ -317,31 +317,24 @@ def _balance(dice: Dice) -> float:
 
 
 def _royale_event(slot: Slot) -> RoyaleEvent:
-    return RoyaleEvent(
-        id=slot.event_id,
-        start_time=utc_text(slot.start_ns),
-        end_time=utc_text(slot.end_ns),
-        prep_time_minutes=_PREP_MINUTES,
-        level_required=_LEVEL,
-        status="SCHEDULED",
-        created_at=utc_text(slot.created_ns),
-        created_by="admin",
-        starting_balance=_BALANCE,
-        custom_prizes=_PRIZES,
-    )
+    return RoyaleEvent(**_planned_event(slot), starting_balance=_BALANCE, custom_prizes=_PRIZES)
 
 
 def _contest_event(slot: Slot) -> SidebetEvent:
-    return SidebetEvent(
-        id=slot.event_id,
-        start_time=utc_text(slot.start_ns),
-        end_time=utc_text(slot.end_ns),
-        prep_time_minutes=_PREP_MINUTES,
-        level_required=_LEVEL,
-        status="SCHEDULED",
-        created_at=utc_text(slot.created_ns),
-        created_by="admin",
-    )
+    return SidebetEvent(**_planned_event(slot))
+
+
+def _planned_event(slot: Slot) -> dict[str, Any]:
+    return {
+        "id": slot.event_id,
+        "start_time": utc_text(slot.start_ns),
+        "end_time": utc_text(slot.end_ns),
+        "prep_time_minutes": _PREP_MINUTES,
+        "level_required": _LEVEL,
+        "status": "SCHEDULED",
+        "created_at": utc_text(slot.created_ns),
+        "created_by": "admin",
+    }
 
 
 def _brief(event: RoyaleEvent) -> BriefEvent:

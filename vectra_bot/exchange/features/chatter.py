@@ -60,11 +60,6 @@ class Chatter:
         """Return whether there is anybody to talk."""
         return bool(self._regulars)
 
-    @property
-    def said(self) -> tuple[ChatMessage, ...]:
-        """Return the last messages, oldest first."""
-        return tuple(self._said)
-
     def say(self, at_ns: int) -> ChatMessage:
         """Return the next message; a few regulars say most of them."""
         dice = self._dice

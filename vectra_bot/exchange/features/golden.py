@@ -80,10 +80,6 @@ class GoldenHour:
         event = self._event(self._number(now_ns))
         return event if event is not None and event.start_ns <= now_ns < event.end_ns else None
 
-    def next_event(self, now_ns: int) -> GoldenEvent | None:
-        """Return the first window that starts after *now_ns*."""
-        return self._event(max(0, self._number(now_ns) + 1))
-
     def begin_game(self, now_ns: int) -> None:
         """Decide whether the game that is announced now is golden."""
         self.is_golden = self.event_at(now_ns) is not None and self._dice.chance(self._plan.chance)
