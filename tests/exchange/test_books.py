@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.exchange.driver import ME, Client, config, live_tick
 from tests.exchange.scenario import LONG, SOL, account_of, ask, joined, law
-from vectra_bot.exchange.accounts import Account, BookEntry, Books, Money
+from vectra_bot.exchange.accounts import BookEntry, Books, Money, VenueAccount
 from vectra_bot.exchange.market import Market
 from vectra_bot.game.ledger import LedgerError
 from vectra_bot.game.shorts import ShortPayoff, ShortTerms
@@ -55,7 +55,7 @@ def test_the_books_balance_whatever_players_do(
         assert account.select(account.coin)
 
 
-def _act(market: Market, account: Account, act: str, size: int) -> None:
+def _act(market: Market, account: VenueAccount, act: str, size: int) -> None:
     stake = size * SOL // 100
     try:
         if act == "buy":
