@@ -82,6 +82,18 @@ def test_import_is_light() -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_the_test_kit_is_light() -> None:
+    """`import vectra_bot.testing` brings neither tables nor sockets nor the fault lab with it."""
+    program = (
+        "import sys, vectra_bot.testing;"
+        "heavy = [m for m in ('click', 'pyarrow', 'duckdb', 'asyncio', 'numpy', 'rich', 'socketio',"
+        " 'vectra_bot.testing.faults') if m in sys.modules]; sys.exit(', '.join(heavy) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+
+
 def test_wheel_holds_three_packages_and_nothing_else(tmp_path: Path) -> None:
     """The wheel has the SDK, plugins and strategies, typed, with licence; no tests, no docs."""
     subprocess.run(

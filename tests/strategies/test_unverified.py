@@ -31,8 +31,7 @@ CLASSES = {
     for point in entry_points(group="vectra_bot.strategies")
     if point.name in NAMES
 }
-GAMES = 12
-FAST: dict[str, Any] = {"games": GAMES, "seed": 11, "crowd": 20, "countdown_step": 1000}
+FAST: dict[str, Any] = {"games": 12, "seed": 11, "crowd": 20, "countdown_step": 1000}
 ROUNDS = {"bbc": DocType.BBC_ROUND, "candleflip": DocType.CANDLEFLIP_ROUND}
 
 
@@ -89,13 +88,18 @@ def test_money_closes_and_every_document_is_unverified(
     """Cash by SQL against the exchange's log to the lamport; the journal replays to the same commands."""
     log = tmp_path / "log"
     report = vectra_bot.run(
-        name, store=store, session_id="S", latency_ms=latency_ms, exchange_log=log, **FAST
+        name,
+        store=store,
+        session_id="S",
+        latency_ms=latency_ms,
+        exchange_log=log,
+        **{**FAST, "games": 8},
     )
 
     assert_money_closes(store, log)
     assert report.quarantined == 0
     marked = rows(store, DocType.PLAYER_ACTION, "SELECT count(*), bool_and(unverified) FROM docs")
-    assert marked[0][0] >= GAMES // 2
+    assert marked[0][0] >= report.games // 2
     assert marked[0][1]
     moved = rows(
         store, DocType.SERVER_STATE, "SELECT bool_and(unverified) FROM docs WHERE delta_cash <> 0"
@@ -115,7 +119,7 @@ def test_money_closes_and_every_document_is_unverified(
 def test_same_digest_in_two_processes(tmp_path: Path, name: str) -> None:
     """Another process, hash seed and time zone: the same actions, outcomes and store."""
     code = (
-        "import sys, vectra_bot; r = vectra_bot.run(sys.argv[1], games=5, seed=3, crowd=20,"
+        "import sys, vectra_bot; r = vectra_bot.run(sys.argv[1], games=3, seed=3, crowd=20,"
         "store=sys.argv[2], session_id='X', countdown_step=5000); print(r.digest, r.pnl, r.settlements)"
     )
     found = set()
