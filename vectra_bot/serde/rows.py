@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any
 
 import attrs
 
@@ -18,8 +18,6 @@ from vectra_bot.models import (
     PlayerAction,
 )
 from vectra_bot.serde.values import canonical_json
-
-R = TypeVar("R")
 
 _DERIVED: dict[type, tuple[tuple[str, str], ...]] = {
     ActionTimestamps: (
