@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from decimal import Decimal, getcontext, localcontext
 from typing import Any
 
@@ -388,6 +389,28 @@ def test_the_callers_decimal_context_does_not_matter() -> None:
         found.append((bench.actions, bench.of_type(DocType.ML_EPISODE)))
 
     assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("raises", [False, True])
+def test_what_a_strategy_does_to_the_decimal_context_ends_with_the_call(raises: bool) -> None:
+    """Digits that a callback sets hold neither for its next call nor for who feeds the engine."""
+    seen: list[int] = []
+
+    class Careless(Scripted):
+        def on_game_tick(self, tick: Any, game: Any) -> None:
+            seen.append(getcontext().prec)
+            getcontext().prec = 3
+            if raises and game.tick == 1:
+                raise RuntimeError("mine")
+
+    before = getcontext().prec
+    bench = Bench(Careless())
+    with pytest.raises(StrategyError) if raises else nullcontext():
+        bench.start_game((1.0, 1.1))
+
+    assert len(set(seen)) == 1
+    assert seen[0] > 3
+    assert getcontext().prec == before
 
 
 def test_a_percentage_is_a_whole_number() -> None:

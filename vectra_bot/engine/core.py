@@ -34,7 +34,7 @@ from vectra_bot.actions.rounds import Stakes
 from vectra_bot.actions.shorts import Shorts
 from vectra_bot.actions.sidebets import Sidebets
 from vectra_bot.actions.tracker import ActionTracker
-from vectra_bot.engine.auditing import Auditor, Findings
+from vectra_bot.engine.auditing import Auditor
 from vectra_bot.engine.callbacks import Callbacks, StrategyFailure
 from vectra_bot.engine.effects import Effect, Effects, EngineActions
 from vectra_bot.engine.records import anomaly, other_player, state_of, summary_of
@@ -47,7 +47,6 @@ from vectra_bot.models import (
     Ack,
     ActionState,
     ActionType,
-    AlertTrigger,
     ClockAdvanced,
     ConnectionChanged,
     DocType,
@@ -166,7 +165,7 @@ class Engine:
         return self._callbacks.plugin_errors
 
     def _table(self) -> dict[type[Event], Callable[[Any], None]]:
-        tracker = self.tracker
+        tracker, stakes = self.tracker, self.tracker.stakes
         return {
             GameFrame: self._on_game_frame,
             Trade: self._on_trade,
@@ -174,9 +173,9 @@ class Engine:
             PlayerGameUpdate: self._on_player_game,
             SidebetPlaced: self._on_sidebet_placed,
             SidebetResult: self._if_ours(tracker.sidebets.on_result),
-            RoundUpdate: self._on_round_update,
-            RoundBet: self._if_ours(tracker.stakes.on_round_bet),
-            RoundResult: self._if_ours(tracker.stakes.on_round_result),
+            RoundUpdate: lambda event: stakes.on_round_update(event, self.counts["ticks"]),
+            RoundBet: self._if_ours(stakes.on_round_bet),
+            RoundResult: self._if_ours(stakes.on_round_result),
             LoginStatus: self._on_login,
             VenueNotice: self._ignore,
             DrawingResult: self._on_drawing,
@@ -226,14 +225,11 @@ class Engine:
 
     def _withdraw(self) -> None:
         """Keep back what a strategy asked for while processing the input at which it raised."""
+        now_ns, reason = self.account.now_ns, "the strategy raised"
         for command in self._effects.keep_back():
+            action_id = command.action_id
             self.tracker.on_send_result(
-                SendResult(
-                    recv_ns=self.account.now_ns,
-                    action_id=command.action_id,
-                    sent=False,
-                    reason="the strategy raised",
-                )
+                SendResult(recv_ns=now_ns, action_id=action_id, sent=False, reason=reason)
             )
         self._drain()
 
@@ -260,17 +256,7 @@ class Engine:
             if self._notes:
                 self._drain()
         if auditor is not None:
-            self._found(auditor.on_frame(frame))
-
-    def _found(self, findings: Findings) -> None:
-        for finding in findings:
-            alert = isinstance(finding.record, AlertTrigger)
-            self._effects.document(
-                DocType.ALERT_TRIGGER if alert else DocType.SYSTEM_EVENT,
-                finding.record,
-                "auditor",
-                game_id=finding.game_id,
-            )
+            self._effects.findings(auditor.on_frame(frame))
 
     def _on_change(self, change: changes.Change) -> None:
         match change:
@@ -376,9 +362,6 @@ class Engine:
         if update.game_id == self.game.game_id:
             self.account.value_short(update.short)
 
-    def _on_round_update(self, event: RoundUpdate) -> None:
-        self.tracker.stakes.on_round_update(event, self.counts["ticks"])
-
     def _on_drawing(self, drawing: DrawingResult) -> None:
         for player_id, prize in drawing.winners:
             ours = player_id == self.account.player_id
@@ -465,7 +448,7 @@ class Engine:
         self._drain()
         self._close_episode(self.game.price, rugged=self.game.rug_price is not None)
         if self.auditor is not None:
-            self._found(self.auditor.on_ending(self.account.now_ns))
+            self._effects.findings(self.auditor.on_ending(self.account.now_ns))
         self._effects.system("session.ending", "info", ending.reason or "ending")
 
     # Notes of the tracker: documents first, then hooks, then the strategy.

@@ -7,9 +7,10 @@ from typing import Any, TypeAlias
 from attrs import define, field
 
 from vectra_bot.actions.interface import ActionContext, BotActionInterface
+from vectra_bot.engine.auditing import Findings
 from vectra_bot.game.account import Account
 from vectra_bot.game.state import GameView
-from vectra_bot.models import Command, DocType, Document, SystemEvent
+from vectra_bot.models import AlertTrigger, Command, DocType, Document, SystemEvent
 
 Effect: TypeAlias = Command | Document
 
@@ -62,6 +63,13 @@ class Effects:
                 player_id=self.account.player_id if player_id is None else player_id,
             )
         )
+
+    def findings(self, findings: Findings) -> None:
+        """Store what the auditor says."""
+        for finding in findings:
+            alert = isinstance(finding.record, AlertTrigger)
+            doc_type = DocType.ALERT_TRIGGER if alert else DocType.SYSTEM_EVENT
+            self.document(doc_type, finding.record, "auditor", game_id=finding.game_id)
 
     def system(self, kind: str, severity: str, message: str, **detail: Any) -> None:
         """Store a system event; *detail* is what a program needs to act on it."""

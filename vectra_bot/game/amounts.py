@@ -118,3 +118,8 @@ def price_ratio(price: float) -> tuple[int, int]:
     if not isfinite(price) or price <= 0:
         raise BadAmount(f"price was {price!r}: give a finite price above 0")
     return price.as_integer_ratio()
+
+
+def pnl_percent(pnl: float, total_invested: float) -> float:
+    """Return ``pnl / total_invested * 100`` as the venue's double, 0 if nothing was invested."""
+    return pnl / total_invested * 100 if total_invested else 0.0

@@ -21,9 +21,7 @@ from vectra_bot.errors import UsageError
 from vectra_bot.game import rules
 
 _WIDTH = 256  # ARC4 works on bytes
-_SIGNIFICANCE = 2**52  # a draw has at least this many steps ...
-_OVERFLOW = 2**53  # ... and never more than a double can hold
-_CHUNKS = 6  # bytes of the first numerator
+_SIGNIFICANCE = 2**52  # a draw has at least this many steps
 _SCALE = {bits: 2.0**-bits for bits in range(56, 1024, 8)}
 _CYCLE = (*range(1, _WIDTH), 0)  # the places ARC4 walks through, again and again
 
@@ -97,38 +95,8 @@ def keystream(seed: str) -> Iterator[bytes]:
             yield bytes(block[1:] + block[:1])
 
 
-class SeedRandom:
-    """A generator equal to JavaScript's ``seedrandom(seed)``; calling it gives a double in [0, 1).
-
-    Example:
-        >>> SeedRandom("hello.")()
-        0.9282578795792454
-    """
-
-    def __init__(self, seed: str) -> None:
-        self._bytes: Iterator[int] = itertools.chain.from_iterable(keystream(seed))
-
-    def __call__(self) -> float:
-        """Return the next double, by the library's own algorithm."""
-        take = self._bytes.__next__
-        n = 0
-        for _ in range(_CHUNKS):
-            n = n * _WIDTH + take()
-        d: int = _WIDTH**_CHUNKS
-        x = 0
-        while n < _SIGNIFICANCE:
-            n = (n + x) * _WIDTH
-            d *= _WIDTH
-            x = take()
-        while n >= _OVERFLOW:
-            n //= 2
-            d //= 2
-            x >>= 1
-        return (n + x) / d
-
-
 def draws(seed: str) -> Iterator[float]:
-    """Yield what ``SeedRandom(seed)`` gives, several times as fast.
+    """Yield what JavaScript's ``seedrandom(seed)`` gives: doubles in [0, 1).
 
     The library's two loops amount to this: read seven bytes as one number, then more bytes as long
     as it is below 2**52, and keep the upper 53 bits. One draw in sixteen needs more than seven.

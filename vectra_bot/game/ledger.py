@@ -40,6 +40,7 @@ from vectra_bot.game.amounts import (
     ShortOpen,
     SidebetOpen,
     lamports_from_double,
+    pnl_percent,
     price_ratio,
     to_lamports,
     to_sol,
@@ -496,8 +497,3 @@ def _value_top(lots: Iterable[Lot], top: int, bottom: int) -> Iterable[int]:
             yield lot.qty * top
         else:
             yield max(0, leveraged_top(lot, top, bottom))
-
-
-def pnl_percent(pnl: float, total_invested: float) -> float:
-    """Return ``pnl / total_invested * 100`` as the venue's double, 0 if nothing was invested."""
-    return pnl / total_invested * 100 if total_invested else 0.0

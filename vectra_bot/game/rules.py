@@ -63,7 +63,6 @@ MAX_WIN = Decimal(20)  # winnings of a player in one game (notes only: unverifie
 LEVERAGE_LEVEL = 10
 LIQUIDATION_FALL = {2: 0.20, 3: 0.10, 4: 0.025, 5: 0.01}
 STAKE_STEP = Decimal("0.001")
-BET_STEPS = (Decimal("0.001"), Decimal("0.01"), Decimal("0.1"), Decimal(1))
 BET_PERCENTAGES = (10, 25, 50, 100)
 
 # Coins (protocol 5.2, 10).

@@ -102,7 +102,8 @@ def _in_words(error: BaseException, _: type | None) -> str:
 
 def record_to_json(record: Any) -> dict[str, Any]:
     """Return *record* as a JSON object: Decimals as text, times as ISO 8601, enums by value."""
-    result: dict[str, Any] = _unstructurer(type(record))(record)
+    record_type: Any = type(record)
+    result: dict[str, Any] = _unstructurer(record_type)(record)
     return result
 
 
