@@ -9,7 +9,7 @@ import pytest
 from tests.store.samples import tick_document
 from vectra_bot.actions.risk import Limits
 from vectra_bot.engine import Engine
-from vectra_bot.journal.journal import Journal, read_journal
+from vectra_bot.journal import Journal, read_journal
 from vectra_bot.models import Mode
 from vectra_bot.plugins import PluginManager
 from vectra_bot.report.session import SessionTally

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from tests.store.samples import SESSION
-from vectra_bot.models import DocType, Document, Envelope, Mode
-from vectra_bot.serde import document_packer
+from vectra_bot.models import SCHEMA_VERSION, DocType, Document, Envelope, Mode
+from vectra_bot.serde import document_columns, document_packer
 from vectra_bot.store.parquet.manifest import Part
 from vectra_bot.store.parquet.writer import write_part
 
@@ -60,3 +61,25 @@ def write_ticks(
             first_seq=index * each + 1,
         )
     ]
+
+
+def write_frames(root: Path, frames: int, session_id: str = SESSION) -> Part:
+    """Write a part of raw frames that compression cannot make small, 5,000 bytes each, numbered from 1."""
+    chance = random.Random(frames)
+    rows = []
+    for seq in range(1, frames + 1):
+        values = {
+            "session_id": session_id,
+            "seq": seq,
+            "doc_type": DocType.WS_EVENT.value,
+            "schema_version": SCHEMA_VERSION,
+            "mode": Mode.PAPER.value,
+            "venue": "embedded",
+            "source": "engine",
+            "ts_ns": seq,
+            "direction": "in",
+            "event_name": "gameStateUpdate",
+            "raw_json": chance.randbytes(2_500).hex(),
+        }
+        rows.append(tuple(values.get(column.name) for column in document_columns(DocType.WS_EVENT)))
+    return write_part(root, DocType.WS_EVENT, session_id, 1, rows)

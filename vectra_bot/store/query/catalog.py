@@ -273,6 +273,8 @@ class Catalog:
         kinds = tuple(doc_types)
         connection = self._connect()
         for _ in range(ATTEMPTS):
+            # Rows that nobody fetched keep views from being made anew.
+            connection.abort()
             try:
                 self._source.prepare(connection, kinds)
                 if whole and self._source.verify(kinds):

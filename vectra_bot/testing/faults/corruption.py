@@ -12,6 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 from attrs import define, field
 
 from vectra_bot.errors import VectraError
@@ -143,8 +144,19 @@ def _sorted(table: pa.Table) -> pa.Table:
     return table.sort_by([("session_id", "ascending"), ("seq", "ascending")]).combine_chunks()
 
 
-def run(flips: int, cuts: int, seed: int, only: str | None = None) -> dict[str, Any]:
-    """Damage a file so often, one at a time, and count what the readers make of it."""
+def run(
+    flips: int, cuts: int, seed: int, only: str | None = None, *, frames: int | None = None
+) -> dict[str, Any]:
+    """Damage a file so often, one at a time, and count what the readers make of it.
+
+    Args:
+        flips: bits flipped anywhere.
+        cuts: files cut anywhere.
+        seed: of the places.
+        only: one of them, as ``failures`` names it.
+        frames: bits flipped in footers of Parquet files and in headers of their pages; a tenth of *flips* if
+            None, in each.
+    """
     found: Counter[str] = Counter()
     by_file: dict[str, Counter[str]] = {}
     failures: list[str] = []
@@ -157,14 +169,19 @@ def run(flips: int, cuts: int, seed: int, only: str | None = None) -> dict[str, 
         kinds = [
             [p for p in paths if kind_of(p) == kind] for kind in sorted(set(map(kind_of, paths)))
         ]
-        for way, number in [("flip", n) for n in range(flips)] + [("cut", n) for n in range(cuts)]:
+        tables = [path for path in paths if path.suffix == ".parquet"]
+        framed = flips // 10 if frames is None else frames
+        ways = {"flip": flips, "cut": cuts, "footer": framed, "header": framed}
+        for way, number in [(way, n) for way, count in ways.items() for n in range(count)]:
             if only is not None and only != f"{way}:{number}":
                 continue
             chance = random.Random(f"{seed}:{way}:{number}")
             # Of some kinds there are few files: each kind gets its share.
             path = chance.choice(chance.choice(kinds) if chance.random() < 0.5 else paths)
+            if way in ("footer", "header"):
+                path = chance.choice(tables)
             whole = path.read_bytes()
-            at = chance.randrange(len(whole))
+            at = place_of(whole, way, chance)
             path.write_bytes(damaged(whole, way, at, chance))
             verdict = original.judge(path)
             path.write_bytes(whole)
@@ -175,12 +192,29 @@ def run(flips: int, cuts: int, seed: int, only: str | None = None) -> dict[str, 
     return {
         "flips": flips,
         "cuts": cuts,
+        "footers": framed,
+        "headers": framed,
         "verdicts": dict(found),
         "by_file": {kind: dict(counts) for kind, counts in sorted(by_file.items())},
         "silent": found[SILENT],
         "failures": failures[:20],
         "over_goal": ["silent"] if found[SILENT] else [],
     }
+
+
+def place_of(whole: bytes, way: str, chance: random.Random) -> int:
+    """Return the byte that is damaged."""
+    if way in ("flip", "cut"):
+        return chance.randrange(len(whole))
+    length = int.from_bytes(whole[-8:-4], "little") + 8
+    if way == "footer":
+        return chance.randrange(len(whole) - length, len(whole))
+    metadata = pq.ParquetFile(pa.BufferReader(whole)).metadata
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    chunks = [group.column(number) for group in groups for number in range(group.num_columns)]
+    starts = [chunk.dictionary_page_offset or chunk.data_page_offset for chunk in chunks]
+    # No header is shorter; an empty file has none.
+    return chance.choice(starts) + chance.randrange(16) if starts else chance.randrange(len(whole))
 
 
 def damaged(whole: bytes, way: str, at: int, chance: random.Random) -> bytes:
