@@ -11,7 +11,7 @@ from decimal import Decimal
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from attrs import field, frozen
 
@@ -145,30 +145,6 @@ class SessionPlan:
             limits=self.limits,
             auditor=self.auditor,
         )
-
-
-class PluginOptions(Protocol):
-    """What the config of every session says about plugins."""
-
-    @property
-    def plugins(self) -> Mapping[str, Mapping[str, Any]]: ...
-
-    @property
-    def enable_plugins(self) -> tuple[str, ...]: ...
-
-    @property
-    def disable_plugins(self) -> tuple[str, ...]: ...
-
-
-def load_plugins(options: PluginOptions) -> PluginManager:
-    """Return the plugins that *options* enable.
-
-    Raises:
-        UnknownNameError, ConfigError: there is no such plugin, or a parameter is wrong.
-    """
-    return PluginManager.load(
-        settings=options.plugins, enable=options.enable_plugins, disable=options.disable_plugins
-    )
 
 
 def _exchange(config: SessionConfig) -> dict[str, Any]:

@@ -26,9 +26,10 @@ from vectra_bot.models import (
     SystemEvent,
 )
 from vectra_bot.models.times import NS_PER_S
+from vectra_bot.plugins import PluginManager
 from vectra_bot.report.session import SessionTally
 from vectra_bot.session.config import RecordConfig
-from vectra_bot.session.header import SessionPlan, load_plugins, new_session_id
+from vectra_bot.session.header import SessionPlan, new_session_id
 from vectra_bot.session.hosting import host
 from vectra_bot.session.recovery import recover_store
 from vectra_bot.session.shell import NoGateway, SegmentCloser, Shell
@@ -143,7 +144,11 @@ class _Recording:
             source=source,
             strategy=configure(source.cls, {}),
             place=store_place(config.store),
-            plugins=load_plugins(config),
+            plugins=PluginManager.load(
+                settings=config.plugins,
+                enable=config.enable_plugins,
+                disable=config.disable_plugins,
+            ),
             plugin_settings=config.plugins,
             start_ns=clock.now_ns(),
             auditor=auditor,

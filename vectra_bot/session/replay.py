@@ -27,13 +27,13 @@ from vectra_bot.models import (
     Mode,
     SendResult,
 )
+from vectra_bot.plugins import PluginManager
 from vectra_bot.report.session import Report, SessionTally, assumed_rounds
 from vectra_bot.serde import canonical_json, command_to_json
 from vectra_bot.session.config import ReplayConfig, StopFlag
 from vectra_bot.session.header import (
     SessionPlan,
     engine_of,
-    load_plugins,
     new_session_id,
     profile_of,
     rounds_of,
@@ -284,7 +284,9 @@ def _plan(config: ReplayConfig, feed: CaptureFeed | JournalFeed) -> SessionPlan:
         source=source,
         strategy=configure(source.cls, config.settings),
         place=store_place(config.store),
-        plugins=load_plugins(config),
+        plugins=PluginManager.load(
+            settings=config.plugins, enable=config.enable_plugins, disable=config.disable_plugins
+        ),
         plugin_settings=config.plugins,
         limits=config.limits,
         profile=own_names,

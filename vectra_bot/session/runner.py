@@ -16,12 +16,12 @@ from vectra_bot.journal import journal_directory, never_began, read_header
 from vectra_bot.loading import resolve_strategy
 from vectra_bot.models import Mode
 from vectra_bot.models.times import NS_PER_S
+from vectra_bot.plugins import PluginManager
 from vectra_bot.report.session import Report, SessionTally
 from vectra_bot.session.config import FLUSH_SECONDS, SessionConfig, Snapshot, make_config
 from vectra_bot.session.header import (
     SessionPlan,
     differing,
-    load_plugins,
     new_seed,
     new_session_id,
     restore,
@@ -78,7 +78,9 @@ def _plan(config: SessionConfig) -> SessionPlan:
         source=source,
         strategy=strategy,
         place=place,
-        plugins=load_plugins(config),
+        plugins=PluginManager.load(
+            settings=config.plugins, enable=config.enable_plugins, disable=config.disable_plugins
+        ),
         plugin_settings=config.plugins,
         limits=config.limits,
         start_ns=_start_ns(config),
