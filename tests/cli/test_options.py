@@ -17,10 +17,12 @@ from vectra_bot.cli.serve import ServeConfig
 from vectra_bot.config import load_config
 from vectra_bot.errors import ConfigError, InputError
 from vectra_bot.exchange import ExchangeConfig, ExchangeOptions
+from vectra_bot.game.shorts import ShortPayoff
 from vectra_bot.params import Heading, Option, options_of
 from vectra_bot.session import RecordConfig, ReplayConfig, SessionConfig
 from vectra_bot.store.api import StoreOptions, default_store
 from vectra_bot.venues.patience import LiveSettings
+from vectra_bot.wire.states import WireFormat
 
 OWNERS: dict[str, tuple[type, ...]] = {
     "run": (SessionConfig, Limits),
@@ -223,6 +225,8 @@ def test_options_become_the_exchanges_config() -> None:
     assert config == attrs.evolve(
         ExchangeConfig(seed=7, start_ns=5), wire_format="dec", short_payoff="charged"
     )
+    assert config.wire_format is WireFormat.DEC
+    assert config.short_terms.payoff is ShortPayoff.CHARGED
     assert (options.crowd, config.crowd) == (None, 300)
 
 

@@ -42,7 +42,10 @@ def convert(value: Any, kind: Any, *, text: bool = True) -> Any:
     Raises:
         ValueError: the value does not fit the type.
     """
-    if not is_scalar(kind) and not is_enum(kind):
+    if is_enum(kind):
+        optional, members = unwrap(kind)
+        return None if optional and value is None else members(value)
+    if not is_scalar(kind):
         return value
     return (_FROM_TEXT if text else _FROM_PYTHON).structure(value, kind)
 
