@@ -313,6 +313,3 @@ def _shown(scalar: pa.Scalar) -> str:
         return "bytes that are no UTF-8"
     except (ValueError, OverflowError, TypeError):
         return f"a {scalar.type} that Python cannot hold"
-
-
-__all__ = ["Conformed", "EnvelopeDefaults", "conform", "flat"]
