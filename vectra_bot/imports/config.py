@@ -132,16 +132,3 @@ class RowRefused(Exception):
         super().__init__(reason)
         self.reason = reason
         self.value = value
-
-
-__all__ = [
-    "FINISHED_KIND",
-    "SOURCE",
-    "UNKNOWN_VENUE",
-    "ImportConfig",
-    "ImportReport",
-    "RowRefused",
-    "finished_document",
-    "finished_event",
-    "told",
-]

@@ -149,6 +149,3 @@ def trade_id(row: TextRow) -> str | None:
     """Return the venue's own id of a trade, None if the row has none."""
     value = _value(row.fields, "id")
     return value if isinstance(value, str) else None
-
-
-__all__ = ["capture_item", "has_time", "label_of", "trade_id", "trade_item"]

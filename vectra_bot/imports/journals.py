@@ -104,7 +104,7 @@ def _hold_same(target: Path, header: dict[str, Any]) -> None:
 
 def _copy(path: Path, target: Path) -> None:
     """Copy the segments of a journal to *target*, which stands there whole or not at all."""
-    with staged_journal(target) as staged:
+    with staged_journal(target, f"cannot import {path}") as staged:
         if path.is_dir():
             for segment in list_segments(path):
                 copy_file(segment.path, staged / segment.path.name)
@@ -114,20 +114,19 @@ def _copy(path: Path, target: Path) -> None:
 
 
 @contextlib.contextmanager
-def staged_journal(target: Path) -> Iterator[Path]:
+def staged_journal(target: Path, failing: str) -> Iterator[Path]:
     """Yield an empty folder for the files of a journal, which then becomes *target* in one step.
+
+    *failing* is what an error says first.
 
     Raises:
         StoreError: the disk refuses; *target* is not there then.
     """
     staged = target.with_name(STAGED + target.name)
-    with files.store_errors(f"cannot copy a journal to {target}"):
+    with files.store_errors(failing):
         if staged.exists():
             files.remove_tree(staged)
         files.make_directories(staged)
         yield staged
         files.rename(staged, target)
         files.sync_directory(target.parent)
-
-
-__all__ = ["import_journal", "is_journal", "staged_journal"]

@@ -215,6 +215,3 @@ def value_of(raw: msgspec.Raw | None) -> Any:
         ValueError: it holds what JSON or UTF-8 cannot carry.
     """
     return None if raw is None else _decode_any(raw)
-
-
-__all__ = ["MAX_ARRAY", "MAX_LINE", "TextFile", "TextRow", "value_of"]

@@ -253,7 +253,9 @@ def _copy_session(source: Path, goal: Path, session_id: str) -> bool:
         copy_folder(notes, goal / "sessions" / session_id)
     old = source / "journals" / session_id
     if old.is_dir():
-        with staged_journal(journal) as staged:
+        with staged_journal(
+            journal, f"cannot copy the journal of session {session_id!r}"
+        ) as staged:
             copy_folder(old, staged)
     return True
 
@@ -263,6 +265,3 @@ def _copy_rest(source: Path, goal: Path) -> None:
     for path in sorted(source.iterdir()):
         if path.is_file():
             copy_file(path, goal / path.name)
-
-
-__all__ = ["BACKUP", "BUILDING", "MigrationReport", "migrate_store"]

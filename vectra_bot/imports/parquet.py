@@ -293,6 +293,3 @@ def _numbers_of(batch: RowBatch) -> Any:
     except pa.ArrowInvalid:
         return None
     return numbers if len(numbers) and numbers[0] >= 0 else None
-
-
-__all__ = ["MAX_SESSIONS", "import_parquet"]

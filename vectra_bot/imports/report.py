@@ -137,15 +137,3 @@ def totals(reports: Iterable[FileReport]) -> dict[str, int]:
         for name in ("rows", "imported", "duplicates", "bad", "quarantined"):
             found[name] += getattr(report, name)
     return found
-
-
-__all__ = [
-    "MAX_LISTED",
-    "BadRow",
-    "FileReport",
-    "Progress",
-    "all_good",
-    "no_progress",
-    "shown",
-    "totals",
-]

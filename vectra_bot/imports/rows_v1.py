@@ -333,6 +333,3 @@ def _sessions_in(path: Path) -> tuple[set[str], list[tuple[int, str | None]]]:
     wrong = {value for value in set(values) if not is_session_id(value)}
     nameless = [(n, value) for n, value in enumerate(values, 1) if value in wrong]
     return {value for value in values if value not in wrong}, nameless
-
-
-__all__ = ["OldRows"]

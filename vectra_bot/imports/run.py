@@ -12,11 +12,7 @@ from pathlib import Path
 from vectra_bot.errors import InputError, UsageError
 from vectra_bot.fsio import copy_folder
 from vectra_bot.imports.arrow import is_parquet
-from vectra_bot.imports.config import (
-    FINISHED_KIND,
-    ImportConfig,
-    ImportReport,
-)
+from vectra_bot.imports.config import ImportConfig, ImportReport
 from vectra_bot.imports.journals import import_journal, is_journal
 from vectra_bot.imports.lines import TextFile
 from vectra_bot.imports.parquet import import_parquet
@@ -150,6 +146,3 @@ def _has_segments(path: Path) -> bool:
 
 def _is_hidden(path: Path, root: Path) -> bool:
     return any(part.startswith(".") for part in path.relative_to(root).parts)
-
-
-__all__ = ["FINISHED_KIND", "ImportReport", "import_paths"]

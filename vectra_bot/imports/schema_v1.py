@@ -293,15 +293,3 @@ def trace_ids(frames: pa.Array) -> pa.Array:
     import pyarrow.compute as pc
 
     return pc.struct_field(pc.extract_regex(frames, _TRACE), "id")
-
-
-__all__ = [
-    "BUTTON_KIND",
-    "COLUMNS",
-    "REST_KIND",
-    "VERSION",
-    "Mapped",
-    "kinds",
-    "map_rows",
-    "trace_ids",
-]

@@ -88,6 +88,3 @@ def check_wanted(version: str) -> None:
             f"a store cannot be made one of schema {version}: this program writes {SCHEMA_VERSION} and "
             "never makes a store older; keep a copy of the old store for the old program"
         )
-
-
-__all__ = ["Layout", "check_wanted", "layout_of"]

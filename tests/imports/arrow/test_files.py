@@ -120,6 +120,15 @@ def test_a_whole_double_is_the_same_beside_what_is_none() -> None:
     assert _flags(found.bad, values) == [False, False, True, True, True, True, False]
 
 
+def test_an_amount_is_the_same_beside_a_large_one() -> None:
+    """A double near half a lamport is read as on the wire, whatever else stands in its column."""
+    values = [274559.9557687105, 5e6 + 0.1]
+
+    found = convert(pa.array([*values, 2.0**62]), "sol")
+
+    assert found.values.to_pylist() == [*map(sol, values), None]
+
+
 def test_bytes_that_are_no_text_are_refused() -> None:
     """Half a surrogate pair in a column of text makes its row bad, the rows beside it not."""
     data = b"ok\xed\xa0\x80fine"

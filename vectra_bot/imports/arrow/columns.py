@@ -72,10 +72,9 @@ def convert(column: pa.Array, kind: str) -> Converted:
     made = pa.nulls(len(column), arrow_type(kind))
     usual = _usual(column, kind)
     if usual is not None:
-        with contextlib.suppress(
-            pa.ArrowInvalid
-        ):  # one value too large for the type: each by itself
-            made = _cast(pc.if_else(usual, column, None), kind)
+        # Where one is too large for the type, each is read by itself.
+        with contextlib.suppress(pa.ArrowInvalid):
+            made = _cast(column if usual is True else pc.if_else(usual, column, None), kind)
     odd = pc.and_(column.is_valid(), made.is_null()).to_numpy(zero_copy_only=False)
     return _by_value(column, kind, made, odd) if odd.any() else Converted(made)
 
@@ -182,6 +181,3 @@ def _by_value(column: pa.Array, kind: str, made: pa.Array, odd: np.ndarray[Any, 
             bad[index] = True
     values = pc.replace_with_mask(made, pa.array(odd), pa.array(found, arrow_type(kind)))
     return Converted(values, bad if bad.any() else None)
-
-
-__all__ = ["Converted", "arrow_type", "convert"]

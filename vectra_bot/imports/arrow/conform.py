@@ -15,9 +15,12 @@ import attrs
 
 from vectra_bot.imports.arrow.columns import arrow_type, convert
 from vectra_bot.imports.arrow.names import (
+    IDS,
     KEYS,
+    MOMENTS,
     OWN,
     OWN_TIMES,
+    SENDER,
     TIMES,
     Names,
     choices_of,
@@ -226,17 +229,17 @@ class _Conforming:
         import pyarrow.compute as pc
 
         name, kind = column.name, arrow_type(column.kind)
-        if name in ("mode", "venue", "source"):
+        if name in SENDER:
             value = getattr(self.envelope, name)
             return pa.scalar(getattr(value, "value", value), pa.string())
-        if name in ("action_id", "alert_id", "episode_id"):
+        if name in IDS:
             head = pa.scalar(f"{self.envelope.ids}:")
             return pc.binary_join_element_wise(head, pa.array(self.rows).cast(pa.string()), "")
         if name == "button":
             return self._done["action_type"]
         if name == "game_context_game_id":
             return pc.fill_null(self._done["game_id"], "")
-        if name in ("triggered_at", "started_at", "ended_at"):
+        if name in MOMENTS:
             return pc.divide(self._done["ts_ns"], NS_PER_US).cast(pa.timestamp("us")).cast(kind)
         value = defaults_of(self.doc_type).get(name, _ZEROS.get(column.kind))
         if value is None:
@@ -310,6 +313,3 @@ def _shown(scalar: pa.Scalar) -> str:
         return "bytes that are no UTF-8"
     except (ValueError, OverflowError, TypeError):
         return f"a {scalar.type} that Python cannot hold"
-
-
-__all__ = ["Conformed", "EnvelopeDefaults", "conform", "flat"]

@@ -241,17 +241,3 @@ def groups_of(column: pa.ChunkedArray) -> list[tuple[str | None, Any]]:
         code = codes[order[begin]]
         found.append((values[code] if code >= 0 else None, order[begin:end]))
     return sorted(found, key=lambda pair: int(pair[1][0]))
-
-
-__all__ = [
-    "BATCH_ROWS",
-    "ForeignFile",
-    "RowBatch",
-    "batches_of",
-    "foreign_file",
-    "groups_of",
-    "is_parquet",
-    "kind_by_columns",
-    "open_file",
-    "read_batches",
-]

@@ -36,6 +36,12 @@ KEYS: Final[dict[DocType, tuple[str, ...]]] = {
 
 OWN: Final = ("session_id", "seq", "doc_type", "schema_version")
 """Columns of the envelope that the import gives itself."""
+SENDER: Final = ("mode", "venue", "source")
+"""Columns of the envelope that are the same for all rows that do not say them."""
+IDS: Final = ("action_id", "alert_id", "episode_id")
+"""Columns that are filled with an id from the number of the row."""
+MOMENTS: Final = ("triggered_at", "started_at", "ended_at")
+"""Columns that are filled with the document's time."""
 
 _OTHER_NAMES: Final[dict[DocType, dict[str, str]]] = {
     DocType.OTHER_PLAYER_ACTION: {
@@ -61,6 +67,16 @@ OWN_TIMES: Final[dict[DocType, tuple[str, ...]]] = {
     DocType.ML_EPISODE: ("ended_at",),
     DocType.BBC_ROUND: ("result_ts",),
     DocType.CANDLEFLIP_ROUND: ("result_ts",),
+}
+
+
+# What an unknown process saw of a game or an action proves nothing.
+_UNKNOWN: Final[dict[DocType, dict[str, Any]]] = {
+    DocType.PLAYER_ACTION: {"state": "UNRESOLVED", "game_context_phase": GamePhase.UNKNOWN.value},
+    DocType.SYSTEM_EVENT: {"severity": "info"},
+    DocType.ALERT_TRIGGER: {"severity": "info"},
+    DocType.GAME_TICK: {"phase": GamePhase.UNKNOWN.value},
+    DocType.OTHER_PLAYER_ACTION: {"game_phase": GamePhase.UNKNOWN.value},
 }
 
 
@@ -130,17 +146,7 @@ def defaults_of(doc_type: DocType) -> dict[str, Any]:
         if default is not attrs.NOTHING and default is not None:
             found[field.name] = default.value if isinstance(default, Enum) else default
     found.pop("mode", None)  # the envelope's
-    if doc_type is DocType.PLAYER_ACTION:
-        # What an unknown process saw of an action proves nothing.
-        found["state"] = "UNRESOLVED"
-        found["game_context_phase"] = GamePhase.UNKNOWN.value
-    elif doc_type is DocType.SYSTEM_EVENT or doc_type is DocType.ALERT_TRIGGER:
-        found["severity"] = "info"
-    elif doc_type is DocType.GAME_TICK:
-        found["phase"] = GamePhase.UNKNOWN.value
-    elif doc_type is DocType.OTHER_PLAYER_ACTION:
-        found["game_phase"] = GamePhase.UNKNOWN.value
-    return found
+    return found | _UNKNOWN.get(doc_type, {})
 
 
 @cache
@@ -175,8 +181,6 @@ def _records(record: type, prefix: str) -> Iterable[tuple[str, type]]:
 
 def _zero_filled(doc_type: DocType) -> list[Column]:
     """Return the required columns that nothing but a zero can fill."""
-    known = {*defaults_of(doc_type), *KEYS[doc_type], *OWN, "mode", "venue", "source", "ts_ns"}
-    known |= {"action_id", "button", "game_context_game_id", "alert_id", "episode_id"}
-    known |= {"triggered_at", "started_at", "ended_at"}
-    known |= set(OWN_TIMES.get(doc_type, ()))
+    known = {*defaults_of(doc_type), *KEYS[doc_type], *OWN, *SENDER, *IDS, *MOMENTS, "ts_ns"}
+    known |= {"button", "game_context_game_id", *OWN_TIMES.get(doc_type, ())}
     return [c for c in document_columns(doc_type) if c.required and c.name not in known]

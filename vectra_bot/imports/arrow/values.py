@@ -141,11 +141,3 @@ READERS: Final[dict[str, Callable[[Any], Any]]] = {
     "utc": _one_utc,
     "json": _one_json,
 }
-
-__all__ = [
-    "LONGEST_NUMBER",
-    "MAX_SOL",
-    "READERS",
-    "REFUSED",
-    "moment_of",
-]
