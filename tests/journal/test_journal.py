@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import struct
 import zlib
@@ -443,3 +444,23 @@ def test_what_entries_mean_is_read_once_and_without_json_where_it_matters() -> N
     assert document.payload.startswith(b'{"doc_type":"game_tick",')
     with pytest.raises(JournalError, match="entry 3 of kind 'doc' cannot be read"):
         _ = Entry(3, "doc", 1, b"{").data
+
+
+def open_files() -> list[str]:
+    return sorted(path.name for path in Path("/proc/self/fd").iterdir())
+
+
+def test_reading_a_header_leaves_no_file_open(tmp_path: Path) -> None:
+    """The file is let go of when the header is known, without a sweep of the garbage collector."""
+    journal = Journal.create(tmp_path / "j", HEADER)
+    journal.close()
+    gc.disable()
+    try:
+        before = open_files()
+        for _ in range(3):
+            read_header(tmp_path / "j")
+        after = open_files()
+    finally:
+        gc.enable()
+
+    assert after == before

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import threading
 import time
@@ -102,11 +101,8 @@ def opened() -> dict[str, int]:
 @contextmanager
 def leaving_nothing_open() -> Iterator[None]:
     """Hold that the block leaves no file, socket, thread or process behind."""
-    # A reader of a journal that was not read to its end is in a cycle with the file it has open.
-    gc.collect()
     before = opened()
     yield
-    gc.collect()
     deadline = time.monotonic() + SETTLE_S
     while (after := opened()) != before and time.monotonic() < deadline:
         time.sleep(0.01)

@@ -6,7 +6,8 @@ And in which state one was left: begun or not, closed or not, and where its entr
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 from zlib import crc32
@@ -171,7 +172,11 @@ class JournalReader:
     def __next__(self) -> Entry:
         return next(self._entries)
 
-    def _read(self) -> Iterator[Entry]:
+    def close(self) -> None:
+        """Let go of the file that is being read; further entries are not asked for."""
+        self._entries.close()
+
+    def _read(self) -> Generator[Entry, None, None]:
         for index, segment in enumerate(self._segments):
             with open_segment(segment.path) as source:
                 if segment.number <= 1 and not may_be_segment(source.head):
@@ -364,7 +369,8 @@ def read_header(path: str | Path) -> dict[str, Any]:
         InputError: there is no journal, or nothing was written to it.
         JournalError: its first entry is damaged or no header.
     """
-    first = next(read_journal(path), None)
+    with closing(read_journal(path)) as entries:
+        first = next(entries, None)
     if first is None:
         raise InputError(f"the journal {path} is empty: its session never started")
     header: dict[str, Any] = first.data["header"]
