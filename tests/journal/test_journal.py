@@ -453,7 +453,7 @@ def open_files() -> list[str]:
 def test_reading_a_header_leaves_no_file_open(tmp_path: Path) -> None:
     """The file is let go of when the header is known, without a sweep of the garbage collector."""
     journal = Journal.create(tmp_path / "j", HEADER)
-    journal.close()
+    journal.close("test")
     gc.disable()
     try:
         before = open_files()

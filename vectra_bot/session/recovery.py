@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 
@@ -217,8 +218,9 @@ def _replayed(directory: Path, last_seq: int) -> list[Entry]:
     if source.source_sha256 != header["strategy"]["source_sha256"]:
         raise _Unlike(f"the source of strategy {source.name!r} was changed since")
     replay = _Replay(engine, last_seq, profile_of(header))
-    for entry in read_journal(directory):
-        replay.take(entry)
+    with closing(read_journal(directory)) as journal:
+        for entry in journal:
+            replay.take(entry)
     replay.check_due()
     lost = [(number, effect) for number, effect in replay.tail if number > last_seq]
     entries = [_entry(number, engine.now_ns, effect) for number, effect in lost]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, closing
 from pathlib import Path
 from typing import Any
 
@@ -179,9 +179,9 @@ def check_journal(path: Path) -> dict[str, Any]:
     engine, source = engine_of(header)
     check = _Check(engine, profile_of(header))
     check.source_changed = source.source_sha256 != header["strategy"]["source_sha256"]
-    reader = read_journal(path)
-    for entry in reader:
-        check.take(entry)
+    with closing(read_journal(path)) as reader:
+        for entry in reader:
+            check.take(entry)
     check.finish(clean=reader.clean)
     first = check.difference
     return {
@@ -217,13 +217,14 @@ class JournalFeed:
         return self._venue
 
     async def __aiter__(self) -> AsyncGenerator[FeedItem, None]:
-        for entry in read_journal(self.path):
-            if entry.kind == "frame":
-                yield entry.frame()
-            elif entry.kind == "input":
-                event = entry.input()
-                if isinstance(event, ClockAdvanced | ConnectionChanged):
-                    yield event
+        with closing(read_journal(self.path)) as journal:
+            for entry in journal:
+                if entry.kind == "frame":
+                    yield entry.frame()
+                elif entry.kind == "input":
+                    event = entry.input()
+                    if isinstance(event, ClockAdvanced | ConnectionChanged):
+                        yield event
 
     async def aclose(self) -> None:
         """Do nothing: the file is closed when its iterator is."""

@@ -8,6 +8,7 @@ last frames. So the time a recovery takes does not grow with the session.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 from vectra_bot.journal import Entry, Segment, list_segments, read_segment
@@ -66,10 +67,11 @@ def last_entries(directory: Path, since: int | None) -> Iterator[Entry]:
     """
     segments = list_segments(directory)
     whole = _reaches(directory, segments[0], since)
-    for count, entry in enumerate(read_segment(segments[0])):
-        if count == _HEAD_ENTRIES and not whole:
-            break
-        yield entry
+    with closing(read_segment(segments[0])) as entries:
+        for count, entry in enumerate(entries):
+            if count == _HEAD_ENTRIES and not whole:
+                break
+            yield entry
     for segment in _needed(directory, segments, since):
         yield from read_segment(segment)
 

@@ -7,6 +7,7 @@ frames as they were received. Both become :class:`Seen`: our own recordings are 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -119,20 +120,21 @@ def _of_row(row: Row) -> Seen:
 
 def _of_journal(path: Path) -> Iterator[Seen]:
     name = path.name
-    for entry in read_journal(path):
-        at_s = entry.ts_ns * _SECONDS_PER_NS
-        if entry.kind == "frame":
-            seen = of_text(
-                entry.data["raw"],
-                place=entry.seq,
-                capture=name,
-                at_s=at_s,
-                outbound=entry.data["dir"] == "out",
-            )
-            if seen is not None:
-                yield seen
-        elif entry.kind == "input" and _is_connect(entry.data["input"]):
-            yield Seen(entry.seq, name, at_s, outbound=False, event=CONNECTED)
+    with closing(read_journal(path)) as journal:
+        for entry in journal:
+            at_s = entry.ts_ns * _SECONDS_PER_NS
+            if entry.kind == "frame":
+                seen = of_text(
+                    entry.data["raw"],
+                    place=entry.seq,
+                    capture=name,
+                    at_s=at_s,
+                    outbound=entry.data["dir"] == "out",
+                )
+                if seen is not None:
+                    yield seen
+            elif entry.kind == "input" and _is_connect(entry.data["input"]):
+                yield Seen(entry.seq, name, at_s, outbound=False, event=CONNECTED)
 
 
 def _is_connect(event: Mapping[str, Any]) -> bool:
