@@ -33,7 +33,7 @@ from vectra_bot.store.parquet.sketch import LATENCY_COLUMNS, latency_sketches
 from vectra_bot.store.query.arrow_scan import counted_rows, guarded_fragment, scanned_dataset
 from vectra_bot.store.query.integrity import CorruptFileError, FileChecks, StoreFile
 from vectra_bot.store.query.results import Damaged
-from vectra_bot.store.query.statements import one_line
+from vectra_bot.store.query.statements import empty_view_text, one_line
 from vectra_bot.store.query.unlisted import Contents, cast_fault, contents_of, plain_schema
 from vectra_bot.store.tree import FileState, Tree
 
@@ -494,9 +494,3 @@ class StoreDataset:
 
 def _doc_type_of(path: str) -> DocType:
     return DocType(path.partition("/")[0].removeprefix("doc_type="))
-
-
-def empty_view_text(doc_type: DocType) -> str:
-    """Return SQL for a table without rows that has the columns of *doc_type*."""
-    columns = ", ".join(f'NULL::{kind} AS "{name}"' for name, kind in sql_columns(doc_type))
-    return f"SELECT {columns} WHERE false"
