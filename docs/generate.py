@@ -18,7 +18,7 @@ import attrs
 import click
 
 import vectra_bot
-import vectra_bot.store
+import vectra_bot.store.api
 from vectra_bot import hookspecs
 from vectra_bot import models as model_module
 from vectra_bot.actions.interface import BotActionInterface
@@ -311,7 +311,7 @@ def store_format() -> Iterator[str]:
     for title, module in (("Journal", journal), ("Parquet parts", parquet), ("SQL", catalog)):
         yield f"## {title}\n"
         yield from _module_text(module)
-    yield f"{doc(vectra_bot.store.default_store)}\n"
+    yield f"{doc(vectra_bot.store.api.default_store)}\n"
     yield "## Queries by name\n"
     yield "`vectra-bot query NAME`; the text below is what runs.\n"
     for query in QUERIES:
