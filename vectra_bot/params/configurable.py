@@ -20,7 +20,7 @@ from typing import Any, ClassVar, TypeVar
 import attrs
 
 from vectra_bot.errors import ConfigError, StrategyError, VectraError, safe_error, safe_repr
-from vectra_bot.params.declaration import Checked, Parameter, hints_of, type_name
+from vectra_bot.params.declaration import CheckedConverter, Parameter, hints_of, type_name
 from vectra_bot.params.values import convert, is_scalar
 
 _META = "vectra_param"
@@ -72,8 +72,8 @@ def _transform(cls: type, fields: list[Any]) -> list[attrs.Attribute[Any]]:
     return result
 
 
-def _checked(owner: str, parameter: Parameter) -> Checked:
-    return Checked(
+def _checked(owner: str, parameter: Parameter) -> CheckedConverter:
+    return CheckedConverter(
         f"{owner} parameter {parameter.name!r}",
         parameter,
         partial(convert, kind=parameter.type),
@@ -98,7 +98,7 @@ def _with_default(cls: type, field: Any, default: Any) -> attrs.Attribute[Any]:
             f"{cls.__name__} parameter {field.name!r} is of type {type_name(field.type)}: give it one of "
             "bool, int, float, Decimal, str, or one of these | None"
         )
-    own_converter = None if isinstance(field.converter, Checked) else field.converter
+    own_converter = None if isinstance(field.converter, CheckedConverter) else field.converter
     converter = own_converter or _checked(cls.__name__, _describe(field, field.type))
     if is_scalar(field.type) and own_converter is None:
         made = isinstance(default, attrs.Factory)  # type: ignore[arg-type]

@@ -190,7 +190,7 @@ class Option(Parameter):
         Raises:
             ConfigError: the option does not take it.
         """
-        return Checked(where, self, self.from_text, self.validator(where))(value)
+        return CheckedConverter(where, self, self.from_text, self.validator(where))(value)
 
     def check(self, value: Any, where: str) -> Any:
         """Return the value that Python code gave; *where* names it in the message.
@@ -198,11 +198,11 @@ class Option(Parameter):
         Raises:
             ConfigError: the option does not take it.
         """
-        return Checked(where, self, self.from_python, self.validator(where))(value)
+        return CheckedConverter(where, self, self.from_python, self.validator(where))(value)
 
 
 @attrs.frozen
-class Checked:
+class CheckedConverter:
     """The converter of a declared field: its type first, then range or choices."""
 
     where: str

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
@@ -318,7 +319,8 @@ def _check_followed(directory: Path, record: SegmentRecord, following: Sequence[
         before = read_segment_record(directory, record.segment - 1)
         last = -1 if before is None else before.last_seq
     if following and last >= 0:
-        next(read_segment(following[0], after_seq=last), None)
+        with closing(read_segment(following[0], after_seq=last)) as entries:
+            next(entries, None)
 
 
 def build_segment(

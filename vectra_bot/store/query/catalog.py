@@ -15,10 +15,10 @@ import attrs
 from vectra_bot.errors import InputError, StoreError, UnknownNameError, UsageError
 from vectra_bot.models import DocType
 from vectra_bot.store.parquet.panel import COLUMNS, panel_rows
-from vectra_bot.store.query.dataset import ATTEMPTS, StoreDataset, empty_view_text
+from vectra_bot.store.query.dataset import ATTEMPTS, StoreDataset
 from vectra_bot.store.query.queries import PANEL, named_query, values_of
 from vectra_bot.store.query.results import Damaged, DamagedRows, Result, Stream
-from vectra_bot.store.query.statements import one_line, read_only
+from vectra_bot.store.query.statements import empty_view_text, one_line, read_only
 from vectra_bot.store.remote.address import LocalStore, parse_store
 from vectra_bot.store.tree import RemoteTree, Tree
 

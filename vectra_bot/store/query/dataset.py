@@ -18,7 +18,6 @@ them. So all checks are done before the scan begins, in the thread that asks for
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
@@ -29,12 +28,12 @@ import attrs
 from vectra_bot.errors import StoreError
 from vectra_bot.models import DocType
 from vectra_bot.store.parquet.manifest import MANIFEST, Part, decode_lines
-from vectra_bot.store.parquet.pages import frame_digests
 from vectra_bot.store.parquet.schema import check_version, schema_of, sql_columns
 from vectra_bot.store.parquet.sketch import LATENCY_COLUMNS, latency_sketches
 from vectra_bot.store.query.arrow_scan import counted_rows, guarded_fragment, scanned_dataset
+from vectra_bot.store.query.integrity import CorruptFileError, FileChecks, StoreFile
 from vectra_bot.store.query.results import Damaged
-from vectra_bot.store.query.statements import one_line
+from vectra_bot.store.query.statements import empty_view_text, one_line
 from vectra_bot.store.query.unlisted import Contents, cast_fault, contents_of, plain_schema
 from vectra_bot.store.tree import FileState, Tree
 
@@ -50,58 +49,14 @@ SMALL: Final = 256 << 10
 _SUFFIX: Final = ".parquet"
 _SESSION: Final = "session_id="
 _AT_ONCE: Final = 16
-_CHUNK: Final = 1 << 20
 # How often a query is tried with large files read where they are, and how many bytes of files a query may
 # hold in memory: compactions may come faster than a query over thousands of files ends.
 _PATIENCE: Final = 2
 _ROOM: Final = 512 << 20
 
 
-class CorruptFileError(Exception):
-    """A file is not what its manifest says."""
-
-
 class _LeftOutError(Exception):
     """Files were found corrupt: the query is to run again without them."""
-
-
-@attrs.frozen
-class StoreFile:
-    """A Parquet file that a query may read.
-
-    Attributes:
-        path: the file, relative to the store.
-        session_id: of its folder, empty if the folder names none.
-        part: what the manifest says of it, None if no manifest lists it.
-        contents: what was found in it then.
-    """
-
-    path: str
-    session_id: str
-    state: FileState
-    part: Part | None = None
-    contents: Contents | None = None
-
-    @property
-    def rows(self) -> int:
-        """How many rows it holds."""
-        found = self.part or self.contents
-        return found.rows if found is not None else -1
-
-    @property
-    def seq_range(self) -> tuple[int, int]:
-        """The numbers of its first and last row, -1 if unknown."""
-        found = self.part or self.contents
-        return (found.first_seq, found.last_seq) if found is not None else (-1, -1)
-
-    @property
-    def odd(self) -> tuple[tuple[str, str], ...]:
-        """Columns that are not as the present schema has them."""
-        return () if self.contents is None else self.contents.odd
-
-    def damaged(self, doc_type: DocType, reason: str) -> Damaged:
-        """Return what a query says that leaves the file out."""
-        return Damaged(doc_type, self.session_id, self.path, reason, *self.seq_range, self.rows)
 
 
 @attrs.define
@@ -121,9 +76,7 @@ class StoreDataset:
         self._registered: dict[DocType, list[str]] = {}
         self._manifests: dict[str, tuple[FileState, list[Part]]] = {}
         self._contents: dict[tuple[str, FileState], Contents] = {}
-        self._corrupt: dict[tuple[str, FileState], str] = {}
-        self._framed: set[tuple[str, FileState]] = set()
-        self._whole: set[tuple[str, FileState]] = set()
+        self._checks = FileChecks(tree)
         # Of the query under way: files that Arrow opens by name, room for others, what kept it from its end.
         self._opened: dict[DocType, dict[str, StoreFile]] = {}
         self._room = _ROOM
@@ -160,7 +113,7 @@ class StoreDataset:
         if self._tree.is_remote:
             return False
         files = [file for doc_type in doc_types for file in self._kinds[doc_type].files]
-        return self._look_through(file for file in files if self._key(file) not in self._whole)
+        return self._look_through(file for file in files if file.key not in self._checks.whole)
 
     def recover(self, error: Exception) -> bool:
         """Return whether the query that failed is worth another try after :meth:`prepare`.
@@ -351,7 +304,7 @@ class StoreDataset:
             what = "object" if self._tree.is_remote else "file"
             reason = f"the {what} has {state.size} bytes instead of {part.bytes}"
             found.damaged.append(file.damaged(part.doc_type, reason))
-        elif reason := self._corrupt.get(self._key(file), ""):
+        elif reason := self._checks.corrupt.get(file.key, ""):
             found.damaged.append(file.damaged(part.doc_type, reason))
         else:
             found.files.append(file)
@@ -409,10 +362,6 @@ class StoreDataset:
                 contents = attrs.evolve(contents, fault=cast_fault(made, contents.odd))
             self._contents[key] = contents
         return self._contents[key]
-
-    @staticmethod
-    def _key(file: StoreFile) -> tuple[str, FileState]:
-        return file.path, file.state
 
     # ------------------------------------------------------------------------------ views
 
@@ -482,7 +431,7 @@ class StoreDataset:
             try:
                 return self._fragment(file, opened, held=held)
             except CorruptFileError as error:
-                self._corrupt[self._key(file)] = str(error)
+                self._checks.corrupt[file.key] = str(error)
                 return None
 
         try:
@@ -504,52 +453,12 @@ class StoreDataset:
         fits = file.part is not None and size <= self._room
         if fits and (size <= SMALL or held):
             self._room -= size
-            data = self._read_whole(file)
+            data = self._checks.read_whole(file)
             return guarded_fragment(data, None, file.session_id, file.seq_range)
-        if self._key(file) not in self._framed | self._whole:
-            self._check_frame(file)
-            self._framed.add(self._key(file))
+        self._checks.check_frame(file)
         opened[file.path] = file
         path = self._tree.full(file.path)
         return guarded_fragment(path, self._tree.filesystem, file.session_id, file.seq_range)
-
-    def _read_whole(self, file: StoreFile) -> Any:
-        """Return the bytes of a listed file, checked, in Arrow's own memory."""
-        with self._tree.open(file.path) as stream, self._tree.asking(file.path):
-            data = stream.read_buffer()
-        _compare(file, data.size, zlib.crc32(data))
-        return data
-
-    def _check_frame(self, file: StoreFile) -> None:
-        """Check what frames the pages of a listed file; all of it, if there is no checksum of that."""
-        part = file.part
-        if part is None:
-            return  # every page was read
-        if part.footer_crc32 is None:
-            self._check_whole(file)
-            return
-        with self._tree.open(file.path) as stream, self._tree.asking(file.path):
-            try:
-                found = frame_digests(
-                    lambda place, count: bytes(stream.read_at(count, place)), file.state.size
-                )
-            except ValueError as error:
-                raise CorruptFileError(f"it is no whole Parquet file: {error}") from error
-        if found.footer != part.footer_crc32:
-            raise CorruptFileError("its footer is not the one that was written (CRC32)")
-        if found.headers != part.headers_crc32:
-            raise CorruptFileError(
-                "the headers of its pages are not those that were written (CRC32)"
-            )
-
-    def _check_whole(self, file: StoreFile) -> None:
-        """Compare every byte of a listed file with its manifest."""
-        size = crc = 0
-        with self._tree.open(file.path) as stream, self._tree.asking(file.path):
-            while data := stream.read(_CHUNK):
-                size, crc = size + len(data), zlib.crc32(data, crc)
-        _compare(file, size, crc)
-        self._whole.add(self._key(file))
 
     def _look_through(self, files: Iterable[StoreFile]) -> bool:
         """Read all of *files*, remember which are corrupt, and return whether any is, or is not there."""
@@ -557,19 +466,19 @@ class StoreDataset:
         def is_bad(file: StoreFile) -> bool:
             try:
                 if file.part is not None:
-                    self._check_whole(file)
+                    self._checks.check_whole(file)
                     return False
-                contents = self._contents.pop(self._key(file))
+                contents = self._contents.pop(file.key)
                 again = contents_of(self._tree, file.path, _doc_type_of(file.path))
-                self._contents[self._key(file)] = again
+                self._contents[file.key] = again
                 return again.fault != contents.fault
             except FileNotFoundError:
                 return True
             except OSError as error:
                 reason = f"the file cannot be read: {error.strerror or one_line(error)}"
-                self._corrupt[self._key(file)] = reason
+                self._checks.corrupt[file.key] = reason
             except CorruptFileError as error:
-                self._corrupt[self._key(file)] = str(error)
+                self._checks.corrupt[file.key] = str(error)
             return True
 
         return any(list(self._each(is_bad, list(files))))
@@ -583,19 +492,5 @@ class StoreDataset:
         return any(self._tree.state(file.path) != file.state for file in files)
 
 
-def _compare(file: StoreFile, size: int, crc32: int) -> None:
-    part = file.part
-    if part is not None and size != part.bytes:
-        raise CorruptFileError(f"it has {size} bytes instead of {part.bytes}")
-    if part is not None and crc32 != part.crc32:
-        raise CorruptFileError("its bytes are not those that were written (CRC32)")
-
-
 def _doc_type_of(path: str) -> DocType:
     return DocType(path.partition("/")[0].removeprefix("doc_type="))
-
-
-def empty_view_text(doc_type: DocType) -> str:
-    """Return SQL for a table without rows that has the columns of *doc_type*."""
-    columns = ", ".join(f'NULL::{kind} AS "{name}"' for name, kind in sql_columns(doc_type))
-    return f"SELECT {columns} WHERE false"

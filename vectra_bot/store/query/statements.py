@@ -18,6 +18,7 @@ import attrs
 
 from vectra_bot.errors import InputError
 from vectra_bot.models import DocType
+from vectra_bot.store.parquet.schema import sql_columns
 from vectra_bot.store.query.named.query import SEED_PATH
 
 READS: Final = "a store is read-only: give one SELECT, DESCRIBE, SUMMARIZE, SHOW or EXPLAIN"
@@ -180,3 +181,9 @@ def one_line(error: BaseException) -> str:
             break
         lines.append(line.strip())
     return " ".join(filter(None, lines)) or type(error).__name__
+
+
+def empty_view_text(doc_type: DocType) -> str:
+    """Return SQL for a table without rows that has the columns of *doc_type*."""
+    columns = ", ".join(f'NULL::{kind} AS "{name}"' for name, kind in sql_columns(doc_type))
+    return f"SELECT {columns} WHERE false"

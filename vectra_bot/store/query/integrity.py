@@ -1,0 +1,139 @@
+"""Whether a file that a manifest lists is what was written: each is looked at once while it is the same."""
+
+from __future__ import annotations
+
+import zlib
+from typing import Any, Final
+
+import attrs
+
+from vectra_bot.models import DocType
+from vectra_bot.store.parquet.manifest import Part
+from vectra_bot.store.parquet.pages import frame_digests
+from vectra_bot.store.query.results import Damaged
+from vectra_bot.store.query.unlisted import Contents
+from vectra_bot.store.tree import FileState, Tree
+
+_CHUNK: Final = 1 << 20
+
+
+class CorruptFileError(Exception):
+    """A file is not what its manifest says."""
+
+
+@attrs.frozen
+class StoreFile:
+    """A Parquet file that a query may read.
+
+    Attributes:
+        path: the file, relative to the store.
+        session_id: of its folder, empty if the folder names none.
+        part: what the manifest says of it, None if no manifest lists it.
+        contents: what was found in it then.
+    """
+
+    path: str
+    session_id: str
+    state: FileState
+    part: Part | None = None
+    contents: Contents | None = None
+
+    @property
+    def key(self) -> tuple[str, FileState]:
+        """What is another when the bytes are."""
+        return self.path, self.state
+
+    @property
+    def rows(self) -> int:
+        """How many rows it holds."""
+        found = self.part or self.contents
+        return found.rows if found is not None else -1
+
+    @property
+    def seq_range(self) -> tuple[int, int]:
+        """The numbers of its first and last row, -1 if unknown."""
+        found = self.part or self.contents
+        return (found.first_seq, found.last_seq) if found is not None else (-1, -1)
+
+    @property
+    def odd(self) -> tuple[tuple[str, str], ...]:
+        """Columns that are not as the present schema has them."""
+        return () if self.contents is None else self.contents.odd
+
+    def damaged(self, doc_type: DocType, reason: str) -> Damaged:
+        """Return what a query says that leaves the file out."""
+        return Damaged(doc_type, self.session_id, self.path, reason, *self.seq_range, self.rows)
+
+
+class FileChecks:
+    """Checks files, and remembers what came of it.
+
+    Attributes:
+        corrupt: why files cannot be read.
+        whole: files of which every byte was compared.
+    """
+
+    def __init__(self, tree: Tree) -> None:
+        self._tree = tree
+        self._framed: set[tuple[str, FileState]] = set()
+        self.corrupt: dict[tuple[str, FileState], str] = {}
+        self.whole: set[tuple[str, FileState]] = set()
+
+    def read_whole(self, file: StoreFile) -> Any:
+        """Return the bytes of a listed file, checked, in Arrow's own memory.
+
+        Raises:
+            CorruptFileError: it is not what its manifest says.
+        """
+        with self._tree.open(file.path) as stream, self._tree.asking(file.path):
+            data = stream.read_buffer()
+        _compare(file, data.size, zlib.crc32(data))
+        return data
+
+    def check_frame(self, file: StoreFile) -> None:
+        """Check what frames the pages of a listed file, once; all of it, if there is no checksum of that.
+
+        Raises:
+            CorruptFileError: it is not what its manifest says.
+        """
+        part = file.part
+        if part is None or file.key in self._framed | self.whole:
+            return  # of a file that is not listed every page was read
+        if part.footer_crc32 is None:
+            self.check_whole(file)
+            return
+        with self._tree.open(file.path) as stream, self._tree.asking(file.path):
+            try:
+                found = frame_digests(
+                    lambda place, count: bytes(stream.read_at(count, place)), file.state.size
+                )
+            except ValueError as error:
+                raise CorruptFileError(f"it is no whole Parquet file: {error}") from error
+        if found.footer != part.footer_crc32:
+            raise CorruptFileError("its footer is not the one that was written (CRC32)")
+        if found.headers != part.headers_crc32:
+            raise CorruptFileError(
+                "the headers of its pages are not those that were written (CRC32)"
+            )
+        self._framed.add(file.key)
+
+    def check_whole(self, file: StoreFile) -> None:
+        """Compare every byte of a listed file with its manifest.
+
+        Raises:
+            CorruptFileError: it is not what its manifest says.
+        """
+        size = crc = 0
+        with self._tree.open(file.path) as stream, self._tree.asking(file.path):
+            while data := stream.read(_CHUNK):
+                size, crc = size + len(data), zlib.crc32(data, crc)
+        _compare(file, size, crc)
+        self.whole.add(file.key)
+
+
+def _compare(file: StoreFile, size: int, crc32: int) -> None:
+    part = file.part
+    if part is not None and size != part.bytes:
+        raise CorruptFileError(f"it has {size} bytes instead of {part.bytes}")
+    if part is not None and crc32 != part.crc32:
+        raise CorruptFileError("its bytes are not those that were written (CRC32)")
