@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import time
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ import pytest
 
 import vectra_bot
 from vectra_bot.errors import InputError
-from vectra_bot.journal import read_journal, write_journal
+from vectra_bot.journal import Entry, read_journal, write_journal
 from vectra_bot.session import ReplayConfig, replay_session
 from vectra_bot.session.recovery import recover_store
 from vectra_bot.session.replay import check_journal
@@ -36,14 +35,14 @@ def journal(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def copy_with(journal: Path, target: Path, change: Any) -> Path:
-    """Write a copy of *journal* by the format's own description; *change* maps or drops entries."""
-    with target.open("wb") as out:
-        for entry in read_journal(journal):
-            data = {"seq": entry.seq, "kind": entry.kind, "ts": entry.ts_ns, **entry.data}
-            data = change(data)
-            if data is not None:
-                body = json.dumps(data).encode()
-                out.write(b"%08x %s\n" % (zlib.crc32(body), body))
+    """Write a copy of *journal*; *change* maps or drops the data of entries."""
+    changed = []
+    for entry in read_journal(journal):
+        data = change({"seq": entry.seq, "kind": entry.kind, "ts": entry.ts_ns, **entry.data})
+        if data is not None:
+            rest = {key: value for key, value in data.items() if key not in ("seq", "kind", "ts")}
+            changed.append(Entry.of(data["seq"], data["kind"], data["ts"], rest))
+    write_journal(target, changed)
     return target
 
 

@@ -1,9 +1,9 @@
-"""Records as flat rows and as JSON, both without loss; JSON is read back as well.
+"""Records as flat rows and as JSON, both without loss.
 
 A *row* is what a column store holds: one value per column, nested records flattened with their field's name
 as prefix (``state_before_cash``). What a column is follows from the field's metadata (``models/_fields.py``);
-the functions that pack rows are generated once per record, so that a row costs about as much as the attribute
-reads it is made of. Properties that SQL needs (latencies, reward, cash delta) are extra
+the functions that pack and unpack rows are generated once per record, so that a row costs about as much as
+the attribute reads it is made of. Properties that SQL needs (latencies, reward, cash delta) are extra
 columns, written and never read back.
 
 *JSON* is what the journal holds: nested objects in the order of the fields, Decimals as text, times as
@@ -14,7 +14,10 @@ from vectra_bot.serde.rows import (
     Column,
     columns,
     document_columns,
+    document_from_row,
     document_packer,
+    document_to_row,
+    record_from_row,
     record_to_row,
 )
 from vectra_bot.serde.text import (
@@ -36,10 +39,13 @@ __all__ = [
     "command_from_json",
     "command_to_json",
     "document_columns",
+    "document_from_row",
     "document_packer",
+    "document_to_row",
     "input_from_json",
     "input_to_json",
     "record_from_json",
+    "record_from_row",
     "record_to_json",
     "record_to_row",
 ]

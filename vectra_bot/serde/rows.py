@@ -1,10 +1,12 @@
-"""Records as flat rows; the functions that pack them are generated once per record."""
+"""Records as flat rows; the packing and unpacking functions are generated once per record."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
+from decimal import Decimal
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import attrs
 
@@ -14,10 +16,13 @@ from vectra_bot.models import (
     ActionTimestamps,
     DocType,
     Envelope,
+    Mode,
     OtherPlayerAction,
     PlayerAction,
 )
-from vectra_bot.serde.values import canonical_json
+from vectra_bot.serde.values import BAD_VALUE, alert_type, canonical_json, unreadable
+
+R = TypeVar("R")
 
 _DERIVED: dict[type, tuple[tuple[str, str], ...]] = {
     ActionTimestamps: (
@@ -163,11 +168,69 @@ def _packer(record_type: type) -> Callable[[Any], tuple[Any, ...]]:
     return packer
 
 
+def _unpacked(kind: str, value: str, enum_name: str) -> str:
+    """Return the expression that turns a row's value back into a field's value."""
+    return {
+        "price": f"Decimal(repr({value}))",
+        "enum": f"{enum_name}({value})",
+        "alert_type": f"alert_type({value})",
+        "json": f"json.loads({value})",
+    }.get(kind, value)
+
+
+def _constructor(record_type: type, prefix: str, names: dict[str, Any]) -> str:
+    """Return the expression that builds *record_type* from a row named ``r``."""
+    type_name = f"T{len(names)}"
+    names[type_name] = record_type
+    arguments = []
+    for attribute in attrs.fields(record_type):
+        kind = attribute.metadata["column"]
+        inner = _inner_type(attribute)
+        name = prefix + attribute.name
+        optional = _is_optional(attribute)
+        if kind == "record":
+            value = _constructor(inner, f"{name}_", names)
+            first = next(
+                leaf.column.name for leaf in _leaves(inner, f"{name}_") if leaf.column.required
+            )
+            guard = f"r[{first!r}]"
+        else:
+            enum_name = f"T{len(names)}"
+            names[enum_name] = inner
+            guard = f"r[{name!r}]"
+            value = _unpacked(kind, guard, enum_name)
+        if optional and value != guard:
+            value = f"(None if {guard} is None else {value})"
+        arguments.append(f"{attribute.name}={value}")
+    return f"{type_name}({', '.join(arguments)})"
+
+
+@cache
+def _unpacker(record_type: type) -> Callable[[Mapping[str, Any]], Any]:
+    names: dict[str, Any] = {"Decimal": Decimal, "json": json, "alert_type": alert_type}
+    source = f"def unpack(r): return {_constructor(record_type, '', names)}"
+    unpacker: Callable[[Mapping[str, Any]], Any] = _function("unpack", source, names)
+    return unpacker
+
+
 def record_to_row(record: Any) -> dict[str, Any]:
     """Return *record* as a flat row: column name to value."""
     record_type: Any = type(record)
     names = (column.name for column in columns(record_type))
     return dict(zip(names, _packer(record_type)(record), strict=True))
+
+
+def record_from_row(record_type: type[R], row: Mapping[str, Any]) -> R:
+    """Return the record in *row*; columns the record does not have are ignored.
+
+    Raises:
+        RecordError: a column is missing or holds a value the record forbids.
+    """
+    try:
+        unpack: Callable[[Mapping[str, Any]], R] = _unpacker(cast("Any", record_type))
+        return unpack(row)
+    except BAD_VALUE as error:
+        raise unreadable(record_type, "row", error) from error
 
 
 # --- documents: a record with its envelope ----------------------------------------------------------
@@ -232,3 +295,34 @@ def _agreed(name: str, envelope_value: str, record_value: str | None) -> str | N
             "give the same"
         )
     return record_value
+
+
+def document_to_row(envelope: Envelope, record: Any) -> dict[str, Any]:
+    """Return a document as a flat row.
+
+    Raises:
+        RecordError: envelope and record name different games, players, sessions or modes.
+    """
+    names = (column.name for column in document_columns(envelope.doc_type))
+    return dict(zip(names, document_packer(envelope.doc_type)(envelope, record), strict=True))
+
+
+def document_from_row(row: Mapping[str, Any]) -> tuple[Envelope, Any]:
+    """Return envelope and record of a stored document.
+
+    Raises:
+        RecordError: a column is missing or holds a value its schema forbids.
+    """
+    try:
+        doc_type = DocType(row["doc_type"])
+        values = {name: row[name] for name in _ENVELOPE}
+        values.update(
+            doc_type=doc_type,
+            mode=Mode(row["mode"]),
+            game_id=row["game_id"] or "",
+            player_id=row["player_id"] or "",
+        )
+        envelope = Envelope(**values)
+    except BAD_VALUE as error:
+        raise unreadable(Envelope, "row", error) from error
+    return envelope, record_from_row(RECORDS[doc_type], row)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from vectra_bot.journal import Entry, list_segments, read_segment
+from vectra_bot.journal.format import encode_group
 from vectra_bot.testing.faults import compaction_race, corruption
 from vectra_bot.testing.faults.processes import folder
 
@@ -29,7 +31,6 @@ def _paths(original: corruption.Original, kind: str) -> list[Path]:
     ("kind", "seen"),
     [
         ("closed journal .log.zst", {"refused"}),
-        ("text journal .log", {"refused", "torn"}),
         ("killed journal .log", {"refused", "torn"}),
         ("part", {"left out and named"}),
         ("compacted", {"left out and named"}),
@@ -65,14 +66,17 @@ def test_flips_and_cuts_anywhere() -> None:
 
 def test_a_changed_value_is_found(original: corruption.Original) -> None:
     """The judge sees what a file that is in order says otherwise."""
-    text = _paths(original, "text journal .log")[0]
-    whole = text.read_bytes()
-    lines = whole.splitlines(keepends=True)
+    segment = list_segments(original.root / "journals" / "killed")[-1]
+    path = segment.path
+    whole = path.read_bytes()
+    read = list(read_segment(segment))
+    changed = Entry.of(read[0].seq, read[0].kind, read[0].ts_ns + 1, read[0].data)
+    entries = [changed, *read[1:]]
     try:
-        text.write_bytes(b"".join([*lines[:3], *lines[4:]]))
-        assert original.judge(text) == corruption.SILENT
+        path.write_bytes(encode_group(entries))
+        assert original.judge(path) == corruption.SILENT
     finally:
-        text.write_bytes(whole)
+        path.write_bytes(whole)
 
 
 @pytest.mark.slow

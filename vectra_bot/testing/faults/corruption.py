@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import random
 import warnings
-import zlib
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -16,7 +14,7 @@ import pyarrow.parquet as pq
 from attrs import define, field
 
 from vectra_bot.errors import VectraError
-from vectra_bot.journal import Entry, Journal, journal_directory
+from vectra_bot.journal import Entry, Journal
 from vectra_bot.models import DocType
 from vectra_bot.store.parquet.builder import read_segment_record
 from vectra_bot.store.query.catalog import open_store
@@ -31,7 +29,7 @@ def _quiet(_step: Step) -> None:
 
 
 def make_store(root: Path, seed: int) -> None:
-    """Write one session in parts, one compacted, one killed, and one as text of an earlier version."""
+    """Write one session in parts, one compacted and one killed."""
     for name in ("parts", "compacted", "killed"):
         chance = random.Random(f"{name}:{seed}")
         session = SmallSession(root, name, chance, _quiet, 8192, actions=0.5)
@@ -46,20 +44,6 @@ def make_store(root: Path, seed: int) -> None:
         session.close(journal)
         if name == "compacted":
             compact(root, name)
-    text = journal_directory(root, "text")
-    text.mkdir()
-    lines = map(text_line, Journal.open(journal_directory(root, "compacted")))
-    (text / "000001.log").write_bytes(b"".join(lines))
-
-
-def text_line(entry: Entry) -> bytes:
-    """Return an entry as versions before 2.0 wrote it."""
-    data = dict(entry.data)
-    if entry.kind == "header":
-        data = {"header": {**data["header"], "session_id": "text", "journal_version": 1}}
-    fields = {"seq": entry.seq, "kind": entry.kind, "ts": entry.ts_ns, **data}
-    body = json.dumps(fields, separators=(",", ":")).encode()
-    return b"%08x %b\n" % (zlib.crc32(body), body)
 
 
 @define
@@ -228,7 +212,7 @@ def damaged(whole: bytes, way: str, at: int, chance: random.Random) -> bytes:
 
 def kind_of(path: Path) -> str:
     if path.parent.parent.name == "journals":
-        state = path.parent.name if path.parent.name in ("text", "killed") else "closed"
+        state = "killed" if path.parent.name == "killed" else "closed"
         return f"{state} journal {''.join(path.suffixes)}"
     return (
         "compacted"
