@@ -320,6 +320,7 @@ def test_progress_is_for_people_only(
     assert "\x1b[2J" not in err
 
 
+@pytest.mark.slow
 def test_a_killed_session_is_finished(tmp_path: Path) -> None:
     """After `kill -9` the check asks for the recovery, and the recovery leaves a whole store."""
     command = [

@@ -133,7 +133,14 @@ FILES = {
 """What each Python block of a page is saved as; None: it is run, or made a module, as it stands."""
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/tutorial.md", "docs/how-to.md"])
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param("README.md", marks=pytest.mark.slow),
+        pytest.param("docs/tutorial.md", marks=pytest.mark.slow),
+        "docs/how-to.md",
+    ],
+)
 def test_page_runs_as_written(page: str, tmp_path: Path, store: Path) -> None:
     """Blocks are saved and commands run in the order of the page, in an empty folder."""
     names = iter(FILES[page])

@@ -145,7 +145,10 @@ _CHILD = (
 )
 
 
-@pytest.mark.parametrize("requests", [1, 4, 9])
+@pytest.mark.parametrize(
+    "requests",
+    [pytest.param(1, marks=pytest.mark.slow), 4, pytest.param(9, marks=pytest.mark.slow)],
+)
 def test_kill_loses_nothing_and_is_finished_by_the_next_run(tmp_path: Path, requests: int) -> None:
     """After kill -9 every request's intent is journaled, commands are a prefix, the store stays readable."""
     store, log = tmp_path / "store", tmp_path / "exchange.log"

@@ -71,6 +71,7 @@ async def test_a_flush_brings_every_document_so_far_into_the_parts(tmp_path: Pat
     assert stored(tmp_path) == documents(tmp_path, 2**62)
 
 
+@pytest.mark.slow
 async def test_documents_reach_the_parts_by_age(tmp_path: Path) -> None:
     async with serve(games=5, paused=True) as server, asyncio.TaskGroup() as group:
         group.create_task(resume_when_joined(server))

@@ -126,6 +126,7 @@ async def test_an_unbroken_recording_is_whole(tmp_path: Path, fmt: str) -> None:
     assert requests == 0
 
 
+@pytest.mark.slow
 async def test_twenty_breaks_lose_nothing_that_was_received(tmp_path: Path) -> None:
     """Links cut in every way: what came is stored once and as sent, gaps are marked, games verified."""
 

@@ -179,7 +179,9 @@ def test_journal_closed_without_replay_still_checks_out(tmp_path: Path, bot: Pat
     assert (result["equal"], result["clean"]) == (True, True)
 
 
-@pytest.mark.parametrize("cut", range(2, 9))
+@pytest.mark.parametrize(
+    "cut", [2, *(pytest.param(cut, marks=pytest.mark.slow) for cut in range(3, 8)), 8]
+)
 def test_killed_recovery_is_finished(tmp_path: Path, bot: Path, cut: int) -> None:
     """Wherever recovery itself dies, with or without replay, the next one leaves one row per INTENT."""
     killed(tmp_path, bot)

@@ -45,8 +45,10 @@ def long_journal(tmp_path: Path, entries: list[Entry], segments: int, *, built: 
     return store
 
 
-@pytest.mark.parametrize("built", [True, False])
-@pytest.mark.parametrize("after", [1, 2, 3])
+@pytest.mark.parametrize("built", [True, pytest.param(False, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "after", [pytest.param(1, marks=pytest.mark.slow), 2, pytest.param(3, marks=pytest.mark.slow)]
+)
 def test_open_actions_are_told_as_a_whole_reading_tells_them(
     tmp_path: Path, bot: Path, after: int, built: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:

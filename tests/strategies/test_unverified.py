@@ -31,6 +31,7 @@ CLASSES = {
     for point in entry_points(group="vectra_bot.strategies")
     if point.name in NAMES
 }
+ONE_FIRST = [NAMES[0], *(pytest.param(name, marks=pytest.mark.slow) for name in NAMES[1:])]
 FAST: dict[str, Any] = {"games": 12, "seed": 11, "crowd": 20, "countdown_step": 1000}
 ROUNDS = {"bbc": DocType.BBC_ROUND, "candleflip": DocType.CANDLEFLIP_ROUND}
 
@@ -80,8 +81,8 @@ def assert_money_closes(store: Path, log: Path) -> None:
     }
 
 
-@pytest.mark.parametrize("latency_ms", [0, 70])
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("latency_ms", [pytest.param(0, marks=pytest.mark.slow), 70])
+@pytest.mark.parametrize("name", ONE_FIRST)
 def test_money_closes_and_every_document_is_unverified(
     store: Path, tmp_path: Path, name: str, latency_ms: int
 ) -> None:
@@ -115,7 +116,7 @@ def test_money_closes_and_every_document_is_unverified(
     assert checked["commands"] > 0
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ONE_FIRST)
 def test_same_digest_in_two_processes(tmp_path: Path, name: str) -> None:
     """Another process, hash seed and time zone: the same actions, outcomes and store."""
     code = (
@@ -132,7 +133,7 @@ def test_same_digest_in_two_processes(tmp_path: Path, name: str) -> None:
     assert len(found) == 1
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ONE_FIRST)
 def test_a_killed_session_is_finished(tmp_path: Path, name: str) -> None:
     """After kill -9 every intent has one document, and what was settled before stands."""
     store = tmp_path / "store"
@@ -215,6 +216,7 @@ def test_without_side_games_there_is_nothing_to_stake_on(store: Path) -> None:
     assert not list(store.glob("doc_type=bbc_round/**/*.parquet"))
 
 
+@pytest.mark.slow
 def test_other_names_on_the_wire_change_nothing_else(store: Path, tmp_path: Path) -> None:
     """A profile renames requests and events on both sides; the journal replays under its own names."""
     names = tmp_path / "names.toml"
@@ -238,6 +240,7 @@ def test_other_names_on_the_wire_change_nothing_else(store: Path, tmp_path: Path
     assert "bbcRound" not in frames
 
 
+@pytest.mark.slow
 def test_reports_name_what_is_not_known(store: Path) -> None:
     """Leverage and shorts have no known expectation: it is left out, and no luck is claimed."""
     short = vectra_bot.run("short", store=store, **FAST)

@@ -87,11 +87,11 @@ def _remove_unbegun(store: Path, directory: Path) -> None:
 
 
 def _remove(store: Path, session_id: str) -> None:
-    """Remove a broken session; what keeps it from being removed is not what the user must hear of."""
+    """Remove a broken session; if that fails too, the next recovery finds it, and the first error is told."""
     try:
         drop_session(store, session_id)
     except (VectraError, OSError) as error:
-        log.warning("session=%s cannot be removed: %s", session_id, error)
+        log.info("session=%s cannot be removed: %s", session_id, error)
 
 
 @frozen

@@ -63,7 +63,7 @@ def first(taken: Rows, event: str, **wanted: Any) -> dict[str, Any]:
     raise AssertionError(f"no {event} with {wanted}")
 
 
-@pytest.mark.parametrize("fmt", ["dec", "feb"])
+@pytest.mark.parametrize("fmt", [pytest.param("dec", marks=pytest.mark.slow), "feb"])
 def test_our_own_frames_differ_in_nothing(tmp_path: Path, reference: Reference, fmt: str) -> None:
     """A capture of another exchange of ours passes, in either format, with nothing tolerated."""
     result = check(tmp_path, rows(fmt), reference)

@@ -239,6 +239,7 @@ def test_a_server_that_does_not_answer_is_one_clear_error(
         assert ticks_of(catalog) == ticks
 
 
+@pytest.mark.slow
 def test_a_query_that_ends_early_leaves_nothing_behind(folder: Path, url: str) -> None:
     record(folder / "spool", S, 6, url=url)
     with open_store(url) as catalog:
@@ -267,6 +268,7 @@ held.read_next_batch()
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", ["", "raise KeyboardInterrupt", "del held, catalog"])
 def test_a_process_that_used_a_remote_store_ends_by_itself(
     folder: Path, url: str, end: str

@@ -19,7 +19,9 @@ SEED = 5
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO])
-@pytest.mark.parametrize("at", [1, 7, 12, 40, 200])
+@pytest.mark.parametrize(
+    "at", [7, *(pytest.param(at, marks=pytest.mark.slow) for at in (1, 12, 40, 200))]
+)
 def test_the_nth_call_fails(at: int, code: int) -> None:
     """The command ends with exit code 6 and one line, sends nothing more, and its store recovers."""
     with folder() as root:

@@ -71,6 +71,7 @@ def test_kill_at_random_moments() -> None:
     assert figures.kills == 4
 
 
+@pytest.mark.slow
 def test_kill_of_a_session() -> None:
     """``vectra-bot run`` is killed: ``store recover`` leaves a store that the schema's SQL can read."""
     figures = kills.sessions(1, 3)
