@@ -9,24 +9,18 @@ from typing import Any
 import attrs
 
 from vectra_bot.errors import RecordError
-from vectra_bot.models import (
-    RECORDS,
-    ActionTimestamps,
-    DocType,
-    Envelope,
-    OtherPlayerAction,
-    PlayerAction,
-)
+from vectra_bot.models import RECORDS, DocType, Envelope
 from vectra_bot.serde.values import canonical_json
 
-_DERIVED: dict[type, tuple[tuple[str, str], ...]] = {
-    ActionTimestamps: (
+# By the names of records: none is imported for it.
+_DERIVED: dict[str, tuple[tuple[str, str], ...]] = {
+    "ActionTimestamps": (
         ("send_latency_ms", "int"),
         ("confirm_latency_ms", "int"),
         ("total_latency_ms", "int"),
     ),
-    PlayerAction: (("reward", "sol"), ("cash_delta", "sol")),
-    OtherPlayerAction: (("is_profitable_player", "bool"), ("is_early_entry", "bool")),
+    "PlayerAction": (("reward", "sol"), ("cash_delta", "sol")),
+    "OtherPlayerAction": (("is_profitable_player", "bool"), ("is_early_entry", "bool")),
 }
 
 # Envelope columns in order: kind, and whether a value is always there.
@@ -112,7 +106,7 @@ def _leaves(
             expression = _packed(kind, value, required=not optional)
             enum_type = inner if kind == "enum" else None
             yield _Leaf(Column(name, kind, needed), expression, enum_type)
-    for name, kind in _DERIVED.get(record_type, ()):
+    for name, kind in _DERIVED.get(record_type.__name__, ()):
         expression = f"{path}.{name}"
         if kind == "int":
             expression = f"_int64({expression})"

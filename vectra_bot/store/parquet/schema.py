@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cache
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
 from vectra_bot.errors import StoreError
@@ -57,6 +56,8 @@ def arrow_type(column: Column) -> pa.DataType:
 @cache
 def schema_of(doc_type: DocType) -> pa.Schema:
     """Return the schema of *doc_type*'s part files, with version and units in its metadata."""
+    from importlib.metadata import version
+
     import pyarrow as pa
 
     fields = []

@@ -14,9 +14,7 @@ import attrs
 
 from vectra_bot.errors import InputError, StoreError, UnknownNameError, UsageError
 from vectra_bot.models import DocType
-from vectra_bot.store.parquet.panel import COLUMNS, panel_rows
 from vectra_bot.store.query.dataset import ATTEMPTS, StoreDataset
-from vectra_bot.store.query.queries import PANEL, named_query, values_of
 from vectra_bot.store.query.results import Damaged, DamagedRows, Result, Stream
 from vectra_bot.store.query.statements import empty_view_text, one_line, read_only
 from vectra_bot.store.remote.address import LocalStore, parse_store
@@ -176,6 +174,8 @@ class Catalog:
             UnknownNameError: there is no such query, or it has no such parameter.
             StoreError: the store cannot be read.
         """
+        from vectra_bot.store.query.queries import PANEL, named_query, values_of
+
         query = named_query(name)
         values = values_of(query, params)
         if query is PANEL:
@@ -188,6 +188,8 @@ class Catalog:
         Quantiles are as ``PERCENTILE_CONT`` gives them, within 0.4 %; ``min`` and ``max`` are exact. Only
         files without a sketch are opened. In milliseconds.
         """
+        from vectra_bot.store.parquet.panel import COLUMNS, panel_rows
+
         return Result(COLUMNS, panel_rows(self._source.sketches()))
 
     def relation(self, doc_type: DocType | str) -> duckdb.DuckDBPyRelation:

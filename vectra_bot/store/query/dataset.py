@@ -19,7 +19,6 @@ them. So all checks are done before the scan begins, in the thread that asks for
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
@@ -29,7 +28,6 @@ from vectra_bot.errors import StoreError
 from vectra_bot.models import DocType
 from vectra_bot.store.parquet.manifest import MANIFEST, Part, decode_lines
 from vectra_bot.store.parquet.schema import check_version, schema_of, sql_columns
-from vectra_bot.store.parquet.sketch import LATENCY_COLUMNS, latency_sketches
 from vectra_bot.store.query.arrow_scan import counted_rows, guarded_fragment, scanned_dataset
 from vectra_bot.store.query.integrity import CorruptFileError, FileChecks, StoreFile
 from vectra_bot.store.query.results import Damaged
@@ -150,6 +148,8 @@ class StoreDataset:
         Raises:
             StoreError: the store cannot be read.
         """
+        from concurrent.futures import ThreadPoolExecutor
+
         tops = [f"doc_type={kind.value}" for kind in DocType]
         with ThreadPoolExecutor(_AT_ONCE, "sessions") as pool:
             found = {name for names in pool.map(self._folders, tops) for name in names}
@@ -175,6 +175,8 @@ class StoreDataset:
 
     def _sketched(self, doc_type: DocType, files: list[StoreFile]) -> Iterator[Mapping[str, Any]]:
         import duckdb
+
+        from vectra_bot.store.parquet.sketch import LATENCY_COLUMNS, latency_sketches
 
         if not files:
             return
@@ -216,6 +218,8 @@ class StoreDataset:
         """Look at each of *items*; at several at once, where a server answers."""
         if not self._tree.is_remote:
             return map(look, items)
+        from concurrent.futures import ThreadPoolExecutor
+
         with ThreadPoolExecutor(_AT_ONCE, "store") as pool:
             return list(pool.map(look, items))
 

@@ -18,8 +18,8 @@ import attrs
 
 from vectra_bot.errors import InputError
 from vectra_bot.models import DocType
+from vectra_bot.store.location import SEED_PATH
 from vectra_bot.store.parquet.schema import sql_columns
-from vectra_bot.store.query.named.query import SEED_PATH
 
 READS: Final = "a store is read-only: give one SELECT, DESCRIBE, SUMMARIZE, SHOW or EXPLAIN"
 
