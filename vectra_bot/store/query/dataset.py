@@ -98,6 +98,12 @@ class StoreDataset:
                 self._kinds[doc_type] = found
                 self._register(connection, doc_type, found.files)
 
+    def add_views(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Let there be views of the kinds that were never prepared, without rows."""
+        for doc_type in DocType:
+            if doc_type not in self._registered:
+                self._register(connection, doc_type, [])
+
     def damaged(self, doc_types: Iterable[DocType]) -> tuple[Damaged, ...]:
         """Return what the views of *doc_types* leave out, as far as it is known."""
         kinds = [self._kinds[doc_type] for doc_type in doc_types if doc_type in self._kinds]
@@ -421,8 +427,6 @@ class StoreDataset:
             return self._fragments(doc_type, [known[path] for path in needed()], coded)
 
         return scanned_dataset(names, given, self._tree.filesystem, scan)
-
-    # ------------------------------------------------------------------------------ files
 
     def _fragments(
         self, doc_type: DocType, files: list[StoreFile], coded: tuple[str, ...]
