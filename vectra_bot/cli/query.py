@@ -107,7 +107,7 @@ def _import_lightly(location: Path | str, *, plot: bool) -> None:
         return
     names = {"pandas"}
     if not plot:
-        names.add("numpy")
+        names |= {"dateutil", "numpy"}
     if "://" not in str(location):
         names |= {f"pyarrow._{kind}" for kind in ("azurefs", "gcsfs", "hdfs", "s3fs")}
     sys.meta_path.insert(0, _NotFound(names))
