@@ -13,7 +13,6 @@ from vectra_bot.store.location import default_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
 
     from vectra_bot.store.query.catalog import Catalog, Result
     from vectra_bot.store.query.results import Damaged
@@ -77,7 +76,10 @@ def query(query: str | None, **options: Any) -> None:
         _print(_names(), form, None)
         return
     location = options["store"] or default_store()
-    _import_lightly(location, plot=plot is not None)
+    if click.get_current_context().meta.get(OWN_PROCESS):
+        from vectra_bot.cli.light import import_lightly
+
+        import_lightly(arrays=plot is not None, remote="://" in str(location))
     from vectra_bot.store.query.catalog import open_store
 
     with open_store(location, on_damaged=_warn) as catalog:
@@ -96,33 +98,6 @@ def _params(sets: tuple[str, ...]) -> dict[str, str]:
     from vectra_bot.cli.options import pairs
 
     return pairs("--set", sets)
-
-
-def _import_lightly(location: Path | str, *, plot: bool) -> None:
-    """Let pyarrow import only what a query needs, where this process does nothing else.
-
-    What it finds is imported with it, and takes longer than the query: pandas, numpy, clients of services.
-    """
-    if not click.get_current_context().find_root().meta.get(OWN_PROCESS):
-        return
-    names = {"pandas"}
-    if not plot:
-        names |= {"dateutil", "numpy"}
-    if "://" not in str(location):
-        names |= {f"pyarrow._{kind}" for kind in ("azurefs", "gcsfs", "hdfs", "s3fs")}
-    sys.meta_path.insert(0, _NotFound(names))
-
-
-class _NotFound:
-    """Says that modules are not installed."""
-
-    def __init__(self, names: set[str]) -> None:
-        self._names = names
-
-    def find_spec(self, fullname: str, path: object, target: object = None) -> None:
-        """Refuse what is not wanted, and leave all else to the other finders."""
-        if fullname in self._names:
-            raise ImportError(f"{fullname} is not used by this command")
 
 
 def _names() -> Result:
