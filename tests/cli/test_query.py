@@ -290,7 +290,7 @@ def test_importing_the_command_is_cheap() -> None:
 
 @pytest.mark.parametrize("condition", ["", " WHERE game_id IN ('g-1', 'g-2') OR price > 0.5"])
 def test_a_query_imports_what_it_needs(store: Path, condition: str) -> None:
-    """A process for one query loads neither arrays nor converters; conditions that need more of pyarrow work."""
+    """A process for one query loads no arrays and converters; conditions that need more of pyarrow work."""
     text = f"SELECT game_id, max(price) AS peak FROM game_tick{condition} GROUP BY 1"
     arguments = ["-m", "vectra_bot", "query", text, "--store", str(store), "--json"]
     done = subprocess.run(
@@ -298,6 +298,6 @@ def test_a_query_imports_what_it_needs(store: Path, condition: str) -> None:
     )
     assert json.loads(done.stdout, parse_float=Decimal) == _json(text, "--store", store) != []
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
-    assert "pyarrow.dataset" in imported
     assert not imported & {"cattrs", "numpy", "pandas", "rich", "vectra_bot.models.event"}
-    assert ("pyarrow.compute" in imported) is bool(condition)
+    # What the functions of pyarrow.compute are made with.
+    assert ("pyarrow.vendored.docscrape" in imported) is bool(condition)
