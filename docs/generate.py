@@ -34,7 +34,7 @@ from vectra_bot.models import RECORDS, ActionState, DocType
 from vectra_bot.params import Option, options_of
 from vectra_bot.plugins import HOOKS
 from vectra_bot.serde import document_columns
-from vectra_bot.store.api import default_store
+from vectra_bot.store.location import default_store
 from vectra_bot.store.parquet import builder as parquet
 from vectra_bot.store.query import catalog
 from vectra_bot.store.query.queries import QUERIES

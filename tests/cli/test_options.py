@@ -20,7 +20,8 @@ from vectra_bot.exchange import ExchangeConfig, ExchangeOptions
 from vectra_bot.game.shorts import ShortPayoff
 from vectra_bot.params import Heading, Option, options_of
 from vectra_bot.session import RecordConfig, ReplayConfig, SessionConfig
-from vectra_bot.store.api import StoreOptions, default_store
+from vectra_bot.store.api import StoreOptions
+from vectra_bot.store.location import default_store
 from vectra_bot.venues.patience import LiveSettings
 from vectra_bot.wire.states import WireFormat
 

@@ -286,3 +286,20 @@ def test_importing_the_command_is_cheap() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("condition", ["", " WHERE game_id IN ('g-1', 'g-2') OR price > 0.5"])
+def test_a_query_imports_what_it_needs(store: Path, condition: str) -> None:
+    """A process for one query loads no arrays and converters; conditions that need more of pyarrow work."""
+    text = f"SELECT game_id, max(price) AS peak FROM game_tick{condition} GROUP BY 1"
+    code = "import sys; from vectra_bot.cli.main import main; main(); sys.stderr.write(' '.join(sys.modules))"
+    arguments = ["query", text, "--store", str(store), "--json"]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True
+    )
+    assert json.loads(done.stdout, parse_float=Decimal) == _json(text, "--store", store) != []
+    imported = set(done.stderr.split())
+    assert "pyarrow.dataset" in imported
+    assert not imported & {"cattrs", "numpy", "pandas", "rich", "vectra_bot.models.event"}
+    # What the functions of pyarrow.compute are made with.
+    assert ("pyarrow.vendored.docscrape" in imported) is bool(condition)

@@ -77,6 +77,7 @@ def write_frames(root: Path, frames: int, session_id: str = SESSION) -> Part:
             "venue": "embedded",
             "source": "engine",
             "ts_ns": seq,
+            "game_id": "game-1",
             "direction": "in",
             "event_name": "gameStateUpdate",
             "raw_json": chance.randbytes(2_500).hex(),

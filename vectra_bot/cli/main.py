@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vectra_bot.cli import HELP_OPTIONS
+from vectra_bot.cli import HELP_OPTIONS, OWN_PROCESS
 from vectra_bot.errors import PluginError, StrategyError, UsageError, VectraError
 
 if TYPE_CHECKING:
@@ -119,6 +119,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         # Not cli.main(): that one answers a closed pipe with exit code 1, which is taken.
         with cli.make_context("vectra-bot", arguments or ["--help"]) as context:
+            context.meta[OWN_PROCESS] = argv is None
             result = cli.invoke(context)
         sys.stdout.flush()
     except click.exceptions.Exit as leaving:

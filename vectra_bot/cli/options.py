@@ -64,11 +64,6 @@ def declared_options(*owners: type) -> Callable[[Callable[..., Any]], Callable[.
     return decorate
 
 
-def declared_option(declaration: Option) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Return a decorator that adds the flag of one declared option."""
-    return lambda command: _with_flag(command, declaration)
-
-
 def given_options(owner: type, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return what stood on the command line for *owner*, by field, as it takes it.
 

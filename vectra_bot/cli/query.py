@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from importlib.abc import MetaPathFinder
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from vectra_bot.cli import HELP_OPTIONS
+from vectra_bot.cli import HELP_OPTIONS, OWN_PROCESS
 from vectra_bot.cli.store_options import store_option
+from vectra_bot.store.location import default_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -66,21 +66,23 @@ def query(query: str | None, **options: Any) -> None:
     server_state, ws_event, system_event, ml_episode and so on. It can read the store and nothing
     else. In JSON and CSV, amounts of SOL have all nine decimals, exactly as stored; times are ISO 8601.
     """
-    _do_without_pandas()
-    from vectra_bot.cli.options import pairs
-    from vectra_bot.store.api import default_store
-    from vectra_bot.store.query.catalog import open_store
-
     plot: str | None = options["plot"]
     if plot is not None and query is None and not _is_picture(plot):
         query, plot = plot, _TERMINAL  # `query --plot NAME`: the name is the query's
-    params = pairs("--set", options["sets"])
+    params = _params(options["sets"])
     _check_options(query, options, plot, params)
     form = "json" if options["as_json"] else "csv" if options["as_csv"] else ""
     if query is None:
         _print(_names(), form, None)
         return
-    with open_store(options["store"] or default_store(), on_damaged=_warn) as catalog:
+    location = options["store"] or default_store()
+    if click.get_current_context().meta.get(OWN_PROCESS):
+        from vectra_bot.cli.light import import_lightly
+
+        import_lightly(arrays=plot is not None, remote="://" in str(location))
+    from vectra_bot.store.query.catalog import open_store
+
+    with open_store(location, on_damaged=_warn) as catalog:
         if form:
             _write(catalog, query, params, form, options["max_rows"])
         elif plot is None:
@@ -90,18 +92,12 @@ def query(query: str | None, **options: Any) -> None:
             _draw(query, _ask(catalog, query, params, options["max_rows"]), plot)
 
 
-def _do_without_pandas() -> None:
-    """Let no import find pandas: nothing here uses it, and pyarrow takes half a second to load it."""
-    sys.meta_path.insert(0, _NoPandas())
+def _params(sets: tuple[str, ...]) -> dict[str, str]:
+    if not sets:
+        return {}
+    from vectra_bot.cli.options import pairs
 
-
-class _NoPandas(MetaPathFinder):
-    """Says that pandas is not installed."""
-
-    def find_spec(self, fullname: str, path: object, target: object = None) -> None:
-        """Refuse pandas, and leave all else to the other finders."""
-        if fullname == "pandas":
-            raise ImportError("pandas is not used by this command")
+    return pairs("--set", sets)
 
 
 def _names() -> Result:
@@ -147,14 +143,15 @@ def _write(
     catalog: Catalog, query: str, params: dict[str, Any], form: str, most: int | None
 ) -> None:
     """Print a query's rows as they come: never all of them are in memory."""
-    from vectra_bot.store.query.queries import named_query, values_of
-
     if _is_sql(query):
         stream = catalog.stream(query, params or None)
-    elif not (named := named_query(query)).sql:
-        _print(catalog.run(query, **params), form, most)
-        return
     else:
+        from vectra_bot.store.query.queries import named_query, values_of
+
+        named = named_query(query)
+        if not named.sql:
+            _print(catalog.run(query, **params), form, most)
+            return
         stream = catalog.stream(named.sql, values_of(named, params) or None)
     _print_texts(stream.columns, _at_most(stream, most), form)
 

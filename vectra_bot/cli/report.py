@@ -89,7 +89,7 @@ def _latency(report: Report) -> str:
 
 def store_option(store: str) -> str:
     """Return the option that names *store* to another command, empty if it is the default."""
-    from vectra_bot.store.api import default_store
+    from vectra_bot.store.location import default_store
 
     return "" if store == str(default_store()) else f" --store {shlex.quote(store)}"
 

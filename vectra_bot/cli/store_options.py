@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vectra_bot.cli.options import declared_option
 from vectra_bot.cli.output import json_option
-from vectra_bot.params import option_of
-from vectra_bot.store.api import StoreOptions
+from vectra_bot.store.location import STORE_HELP, STORE_METAVAR, STORE_SHOWN, default_store
 
 if TYPE_CHECKING:
     from vectra_bot.store.remote.address import RemoteStore
 
 
-store_option = declared_option(option_of(StoreOptions, "store"))
+store_option = click.option(
+    "--store", metavar=STORE_METAVAR, help=f"{STORE_HELP}  [default: {STORE_SHOWN}]"
+)
 """Adds ``--store``."""
 
 
@@ -36,8 +36,6 @@ def store_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def address(store: str | None) -> str:
     """Return path or address of the store that was named, or of the default one."""
-    from vectra_bot.store.api import default_store
-
     return str(store or default_store())
 
 

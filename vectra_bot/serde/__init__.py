@@ -10,26 +10,51 @@ columns, written and never read back.
 ISO 8601, enums by value. It is done by one cattrs converter.
 """
 
-from vectra_bot.serde.rows import (
-    Column,
-    columns,
-    document_columns,
-    document_from_row,
-    document_packer,
-    document_to_row,
-    record_from_row,
-    record_to_row,
-)
-from vectra_bot.serde.text import (
-    JSON_INPUTS,
-    command_from_json,
-    command_to_json,
-    input_from_json,
-    input_to_json,
-    record_from_json,
-    record_to_json,
-)
-from vectra_bot.serde.values import canonical_json
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from vectra_bot.serde.rows import (
+        Column,
+        columns,
+        document_columns,
+        document_from_row,
+        document_packer,
+        document_to_row,
+        record_from_row,
+        record_to_row,
+    )
+    from vectra_bot.serde.text import (
+        JSON_INPUTS,
+        command_from_json,
+        command_to_json,
+        input_from_json,
+        input_to_json,
+        record_from_json,
+        record_to_json,
+    )
+    from vectra_bot.serde.values import canonical_json
+
+_HOMES = {
+    "Column": "rows",
+    "JSON_INPUTS": "text",
+    "canonical_json": "values",
+    "columns": "rows",
+    "command_from_json": "text",
+    "command_to_json": "text",
+    "document_columns": "rows",
+    "document_from_row": "rows",
+    "document_packer": "rows",
+    "document_to_row": "rows",
+    "input_from_json": "text",
+    "input_to_json": "text",
+    "record_from_json": "text",
+    "record_from_row": "rows",
+    "record_to_json": "text",
+    "record_to_row": "rows",
+}
 
 __all__ = [
     "JSON_INPUTS",
@@ -49,3 +74,15 @@ __all__ = [
     "record_to_json",
     "record_to_row",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

@@ -11,27 +11,20 @@ from typing import Any, TypeVar, cast
 import attrs
 
 from vectra_bot.errors import RecordError
-from vectra_bot.models import (
-    RECORDS,
-    ActionTimestamps,
-    DocType,
-    Envelope,
-    Mode,
-    OtherPlayerAction,
-    PlayerAction,
-)
+from vectra_bot.models import RECORDS, DocType, Envelope, Mode
 from vectra_bot.serde.values import BAD_VALUE, alert_type, canonical_json, unreadable
 
 R = TypeVar("R")
 
-_DERIVED: dict[type, tuple[tuple[str, str], ...]] = {
-    ActionTimestamps: (
+# By the names of records: none is imported for it.
+_DERIVED: dict[str, tuple[tuple[str, str], ...]] = {
+    "ActionTimestamps": (
         ("send_latency_ms", "int"),
         ("confirm_latency_ms", "int"),
         ("total_latency_ms", "int"),
     ),
-    PlayerAction: (("reward", "sol"), ("cash_delta", "sol")),
-    OtherPlayerAction: (("is_profitable_player", "bool"), ("is_early_entry", "bool")),
+    "PlayerAction": (("reward", "sol"), ("cash_delta", "sol")),
+    "OtherPlayerAction": (("is_profitable_player", "bool"), ("is_early_entry", "bool")),
 }
 
 # Envelope columns in order: kind, and whether a value is always there.
@@ -117,7 +110,7 @@ def _leaves(
             expression = _packed(kind, value, required=not optional)
             enum_type = inner if kind == "enum" else None
             yield _Leaf(Column(name, kind, needed), expression, enum_type)
-    for name, kind in _DERIVED.get(record_type, ()):
+    for name, kind in _DERIVED.get(record_type.__name__, ()):
         expression = f"{path}.{name}"
         if kind == "int":
             expression = f"_int64({expression})"

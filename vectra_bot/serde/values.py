@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from decimal import InvalidOperation
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vectra_bot.errors import RecordError
-from vectra_bot.models import AlertType
+
+if TYPE_CHECKING:
+    from vectra_bot.models import AlertType
 
 BAD_VALUE = (TypeError, ValueError, KeyError, AttributeError, InvalidOperation)
 """What reading a value that does not fit may raise."""
@@ -22,6 +24,8 @@ def canonical_json(value: Any) -> str:
 
 def alert_type(value: str) -> AlertType | str:
     """Return an alert's type: one of the schema's, or a plugin's text."""
+    from vectra_bot.models import AlertType
+
     return value if "." in value else AlertType(value)
 
 

@@ -6,7 +6,6 @@ parts), ``sessions`` (repair and drop), ``catalog`` (DuckDB).
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,7 +14,7 @@ from attrs import frozen
 from vectra_bot.errors import InputError
 from vectra_bot.fsio import warn_if_unsafe
 from vectra_bot.params import Refused, declared, option
-from vectra_bot.store.query.queries import SEED_PATH
+from vectra_bot.store.location import STORE_HELP, STORE_METAVAR, STORE_SHOWN, default_store
 from vectra_bot.store.remote.address import RemoteStore, is_remote, parse_store
 
 
@@ -45,10 +44,10 @@ class StoreOptions:
     store: Path | str | None = option(
         None,
         take=_store,
-        metavar="DIR|URL",
+        metavar=STORE_METAVAR,
         words="a path, as text or Path",
-        shown=f"$VECTRA_STORE, else {SEED_PATH}",
-        help="Folder of the store, s3://BUCKET/PREFIX or gs://BUCKET/PREFIX.",
+        shown=STORE_SHOWN,
+        help=STORE_HELP,
     )
 
 
@@ -67,20 +66,6 @@ class Place(NamedTuple):
     def shown(self) -> str:
         """What a user gives to name the store."""
         return self.url or str(self.path)
-
-
-def default_store() -> Path | str:
-    """Return ``$VECTRA_STORE``, an address as text, else the path that the schema's own queries name.
-
-    Raises:
-        InputError: the variable holds an address that names no store.
-    """
-    given = os.environ.get("VECTRA_STORE") or SEED_PATH
-    try:
-        parse_store(given)
-    except InputError as error:
-        raise InputError(f"$VECTRA_STORE: {error}") from None
-    return given if is_remote(given) else Path(given).expanduser()
 
 
 def store_place(given: Path | str | None) -> Place:
@@ -103,4 +88,4 @@ def store_place(given: Path | str | None) -> Place:
     return Place(path, url)
 
 
-__all__ = ["Place", "StoreOptions", "default_store", "store_place"]
+__all__ = ["Place", "StoreOptions", "store_place"]

@@ -13,11 +13,12 @@ import attrs
 
 from vectra_bot.errors import InputError, StoreError
 from vectra_bot.store.remote.address import LocalStore, RemoteStore, parse_store
-from vectra_bot.store.remote.objects import Objects, Stat, without_secrets
 
 if TYPE_CHECKING:
     import pyarrow.fs as pafs
     import pyarrow.parquet as pq
+
+    from vectra_bot.store.remote.objects import Stat
 
 
 @attrs.frozen
@@ -158,6 +159,8 @@ class RemoteTree(Tree):
     is_remote = True
 
     def __init__(self, store: RemoteStore) -> None:
+        from vectra_bot.store.remote.objects import Objects
+
         super().__init__(store.root)
         self.objects = Objects(store)
         self._files = store.filesystem()
@@ -231,6 +234,8 @@ class RemoteTree(Tree):
         except FileNotFoundError:
             raise
         except OSError as error:
+            from vectra_bot.store.remote.objects import without_secrets
+
             raise StoreError(
                 f"cannot read {path}: {without_secrets(error)}; check the server and your credentials"
             ) from None

@@ -33,7 +33,7 @@ from vectra_bot.errors import InputError, StoreError, UnknownNameError, UsageErr
 from vectra_bot.fsio import files
 from vectra_bot.models import ActionType, DocType, Document, MLEpisode
 from vectra_bot.serde import document_columns
-from vectra_bot.store.api import default_store
+from vectra_bot.store.location import default_store
 from vectra_bot.store.parquet.manifest import MANIFEST, part_folder, read_manifest, write_manifest
 from vectra_bot.store.parquet.schema import schema_of
 from vectra_bot.store.parquet.writer import part_path

@@ -196,3 +196,30 @@ def test_names_of_files_stand_for_views(tmp_path: Path) -> None:
                 assert catalog.sql(f"SELECT count(*) FROM {table} AS t").rows == [(rows,)]
         with pytest.raises(InputError, match="and nothing else"):
             catalog.sql(f"FROM '{tmp_path}/doc_type=game_tick/session_id=s-2/part-000001.parquet'")
+
+
+def test_a_condition_on_a_text_keeps_a_scan_from_what_has_no_such_row(
+    large: tuple[Path, Part],
+) -> None:
+    """The bounds of a row group say that a game is not in it: none of its columns is read."""
+    store, part = large
+    text = "SELECT sum(length(raw_json)), count(*) FROM ws_event WHERE game_id = '{}'"
+    with open_store(store) as catalog:
+        assert catalog.sql(text.format("zzz")).rows == [(None, 0)]  # whatever is loaded is loaded
+        before = _read_bytes()
+        assert catalog.sql(text.format("zzzz")).rows == [(None, 0)]
+        assert _read_bytes() - before < part.bytes / 10
+
+
+def test_texts_are_grouped_by_their_codes(large: tuple[Path, Part]) -> None:
+    """Texts that repeat are scanned as codes, beside files whose codes are others and rows without a text."""
+    store, _ = large
+    write_frames(store, 3, "s-2")
+    with open_store(store) as catalog:
+        text = "SELECT event_name, session_id, player_id, count(*) FROM ws_event GROUP BY ALL ORDER BY 4"
+        assert catalog.sql(text).rows == [
+            ("gameStateUpdate", "s-2", None, 3),
+            ("gameStateUpdate", SESSION, None, FRAMES),
+        ]
+        schema = catalog.arrow("ws_event", ["event_name"]).schema
+        assert schema.field("event_name").type == pa.string()

@@ -40,11 +40,12 @@ from vectra_bot.models import (
     StateCause,
     SystemEvent,
 )
+from vectra_bot.store.location import SEED_PATH
 from vectra_bot.store.parquet.builder import begin_session
 from vectra_bot.store.parquet.manifest import MANIFEST, part_folder, read_manifest, write_manifest
 from vectra_bot.store.parquet.writer import part_path
 from vectra_bot.store.query.catalog import open_store
-from vectra_bot.store.query.queries import QUERIES, SEED_PATH
+from vectra_bot.store.query.queries import QUERIES
 
 RUGGED_AT = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import duckdb
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -213,13 +214,13 @@ def test_a_file_name_becomes_a_view_only_as_a_table() -> None:
     """Elsewhere it is text: the path is this store's, and nothing else of the text changes."""
     name = "~/rugs_data/events_parquet/doc_type=game_tick/**/*.parquet"
     text = f"SELECT '{name}' -- '{name}'\nFROM '{name}' \"ü\""
-    assert read_only(text, ["/it's"]).text == (
+    assert read_only(text, ["/it's"], duckdb.default_connection()).text == (
         f"SELECT '/it''s/doc_type=game_tick/**/*.parquet' -- '{name}'\nFROM \"game_tick\" \"ü\""
     )
     one_file = (
         "FROM '~/rugs_data/events_parquet/doc_type=game_tick/session_id=s/part-000001.parquet'"
     )
-    assert read_only(one_file, ["/st"]).text == one_file.replace(
+    assert read_only(one_file, ["/st"], duckdb.default_connection()).text == one_file.replace(
         "~/rugs_data/events_parquet", "/st"
     )
 
@@ -228,7 +229,7 @@ def test_a_file_name_becomes_a_view_only_as_a_table() -> None:
 def test_any_text_is_taken_or_refused(text: str) -> None:
     """Whatever is typed is a statement or an error of ours; text without the path stays as it is."""
     with contextlib.suppress(VectraError):
-        assert read_only(text, ["/store"]).text == text
+        assert read_only(text, ["/store"], duckdb.default_connection()).text == text
 
 
 @given(
@@ -241,3 +242,22 @@ def test_kinds_are_found_as_words(words: list[str], upper: bool) -> None:
     named = {kind for kind in DocType if kind.value in words}
     assert set(kinds_named(text.upper() if upper else text)) == named
     assert kinds_named(text.replace(" ", "_x ") + "_x") == ()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SHOW TABLES",
+        "SELECT name FROM (SHOW ALL TABLES)",
+        "SELECT table_name FROM information_schema.tables",
+        "SELECT view_name FROM duckdb_views() WHERE NOT internal",
+        "SELECT name FROM sqlite_master",
+        "SELECT tablename FROM pg_tables UNION ALL SELECT viewname FROM pg_views WHERE schemaname = 'main'",
+    ],
+)
+def test_every_kind_stands_in_the_list_of_views(catalog: Catalog, text: str) -> None:
+    """The first statement finds all of them, and so does one after rows of a kind were read."""
+    kinds = sorted(kind.value for kind in DocType)
+    assert sorted(name for (name,) in catalog.sql(text).rows if name in kinds) == kinds
+    assert catalog.sql("SELECT count(*) FROM game_tick").rows == [(2,)]
+    assert {name for (name,) in catalog.sql(text).rows} >= set(kinds) - {"game_tick"}

@@ -25,10 +25,11 @@ from tests.store.remote.samples import (
 from tests.store.samples import memory_folder
 from vectra_bot.errors import InputError, StoreError
 from vectra_bot.models import DocType
+from vectra_bot.store.location import SEED_PATH
 from vectra_bot.store.parquet.compaction import compact_all
 from vectra_bot.store.parquet.manifest import MANIFEST, part_folder, read_manifest
 from vectra_bot.store.query.catalog import DamagedRows, open_store
-from vectra_bot.store.query.queries import QUERIES, SEED_PATH
+from vectra_bot.store.query.queries import QUERIES
 from vectra_bot.store.remote.objects import Objects
 from vectra_bot.store.remote.upload import Uploader
 

@@ -18,7 +18,6 @@ import attrs
 import msgspec
 
 from vectra_bot.errors import StoreError
-from vectra_bot.fsio import files
 from vectra_bot.models import SCHEMA_VERSION, DocType
 
 MANIFEST: Final = "_manifest.jsonl"
@@ -169,6 +168,8 @@ def add_part(store: str | Path, part: Part) -> None:
     Raises:
         StoreError: the manifest cannot be written.
     """
+    from vectra_bot.fsio import files
+
     path = (Path(store) / part.path).with_name(MANIFEST)
     with files.store_errors(f"cannot write {path}"):
         known = path.read_bytes() if path.exists() else b""
@@ -199,6 +200,8 @@ def write_manifest(store: str | Path, folder: str | Path, parts: Iterable[Part])
     Raises:
         StoreError: it cannot be written; what stood there before stands there still.
     """
+    from vectra_bot.fsio import files
+
     files.write_durably(Path(store) / folder / MANIFEST, encode_lines(parts))
 
 

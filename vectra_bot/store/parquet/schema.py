@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cache
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
 from vectra_bot.errors import StoreError
@@ -21,7 +20,9 @@ UNITS: Final = {
 """What the numbers of a column kind mean; stands in the fields' metadata."""
 
 # Readers that take folder names as columns (pyarrow, polars) give them dictionary type: the file agrees.
-_FOLDER_COLUMNS = ("session_id", "doc_type")
+FOLDER_COLUMNS: Final = ("session_id", "doc_type")
+"""Columns that stand in the names of folders as well."""
+
 # Long texts that hardly ever repeat as a whole.
 _LONG_TEXTS = ("raw_json", "detail_json", "source_data", "message")
 # Random texts, each there once or twice: a search for repeats finds false ones and makes them longer.
@@ -41,7 +42,7 @@ _STATISTICS = ("seq", "ts_ns", "game_id", "tick")
 def arrow_type(column: Column) -> pa.DataType:
     import pyarrow as pa
 
-    if column.name in _FOLDER_COLUMNS:
+    if column.name in FOLDER_COLUMNS:
         return pa.dictionary(pa.int32(), pa.string())
     types = {
         "sol": pa.decimal128(38, 9),
@@ -55,8 +56,8 @@ def arrow_type(column: Column) -> pa.DataType:
 
 
 @cache
-def schema_of(doc_type: DocType) -> pa.Schema:
-    """Return the schema of *doc_type*'s part files, with version and units in its metadata."""
+def fields_of(doc_type: DocType) -> tuple[pa.Field, ...]:
+    """Return the fields of *doc_type*'s part files, with units in their metadata."""
     import pyarrow as pa
 
     fields = []
@@ -69,8 +70,18 @@ def schema_of(doc_type: DocType) -> pa.Schema:
                 column.name, arrow_type(column), nullable=not column.required, metadata=metadata
             )
         )
+    return tuple(fields)
+
+
+@cache
+def schema_of(doc_type: DocType) -> pa.Schema:
+    """Return the schema of *doc_type*'s part files, with version and units in its metadata."""
+    from importlib.metadata import version
+
+    import pyarrow as pa
+
     return pa.schema(
-        fields,
+        fields_of(doc_type),
         metadata={
             "vectra.schema_version": SCHEMA_VERSION,
             "vectra.doc_type": doc_type.value,

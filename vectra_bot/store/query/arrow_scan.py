@@ -6,6 +6,9 @@ from collections.abc import Callable, Iterable
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
+from vectra_bot.models import DocType
+from vectra_bot.store.parquet.schema import FOLDER_COLUMNS, fields_of, writer_options
+
 if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.fs as pafs
@@ -13,18 +16,65 @@ if TYPE_CHECKING:
 _COUNTED: Final = 1 << 16
 """Rows of a batch that only says how many there are."""
 
+_EXACT_CODES: Final = 26
+"""The first pyarrow whose conditions on codes DuckDB trusts."""
+
 Scan = Callable[[dict[str, Any], Callable[[], list[str]]], "list[Any] | pa.Table"]
 """Returns the fragments to scan, or a table to scan instead of them; takes the scan's options, and what gives
 the paths of the files that its filter leaves over."""
 
 
+def plain_schema(schema: pa.Schema) -> pa.Schema:
+    """Return *schema* with plain texts in place of dictionaries: filters on them then reach the scan."""
+    import pyarrow as pa
+
+    fields = [
+        field.with_type(field.type.value_type) if pa.types.is_dictionary(field.type) else field
+        for field in schema
+    ]
+    return pa.schema(fields)
+
+
 @cache
-def parquet_format() -> Any:
-    """Return the format of a store's files: every page is compared with its checksum."""
+def scan_schema(doc_type: DocType) -> pa.Schema:
+    """Return in which types rows of *doc_type* are scanned: texts that repeat by their codes.
+
+    DuckDB groups codes three times as fast as texts. Folder names are plain: conditions on them leave out
+    files. So is everything under a pyarrow whose conditions on codes are not exact, which then never get
+    to the scan.
+    """
+    import pyarrow as pa
+
+    schema = plain_schema(pa.schema(fields_of(doc_type)))
+    if int(pa.__version__.partition(".")[0]) < _EXACT_CODES:
+        return schema
+    coded = {*writer_options(doc_type)["use_dictionary"]} - {*FOLDER_COLUMNS}
+    return pa.schema(
+        field.with_type(pa.dictionary(pa.int32(), field.type))
+        if field.name in coded and pa.types.is_string(field.type)
+        else field
+        for field in schema
+    )
+
+
+def codes_of(schema: pa.Schema) -> tuple[str, ...]:
+    """Return the columns that are scanned by their codes."""
+    import pyarrow as pa
+
+    return tuple(field.name for field in schema if pa.types.is_dictionary(field.type))
+
+
+@cache
+def parquet_format(coded: tuple[str, ...] = ()) -> Any:
+    """Return the format of a store's files, every page compared with its checksum.
+
+    Args:
+        coded: the columns that are read by their codes.
+    """
     import pyarrow.dataset as ds
 
     options = ds.ParquetFragmentScanOptions(page_checksum_verification=True)
-    return ds.ParquetFileFormat(default_fragment_scan_options=options)
+    return ds.ParquetFileFormat(dictionary_columns=coded, default_fragment_scan_options=options)
 
 
 def guarded_fragment(
@@ -32,6 +82,7 @@ def guarded_fragment(
     filesystem: pafs.FileSystem | None,
     session_id: str,
     seq_range: tuple[int, int],
+    coded: tuple[str, ...],
 ) -> Any:
     """Return a file, by its path or its bytes, with what is true of every row of it.
 
@@ -40,6 +91,7 @@ def guarded_fragment(
         filesystem: what a path is opened by.
         session_id: of every row; "" if not known.
         seq_range: of the rows; below 0 if not known.
+        coded: the columns that are read by their codes.
     """
     import pyarrow.dataset as ds
 
@@ -48,7 +100,7 @@ def guarded_fragment(
         known &= ds.field("session_id") == session_id
     if seq_range[0] >= 0:
         known &= (ds.field("seq") >= seq_range[0]) & (ds.field("seq") <= seq_range[1])
-    return parquet_format().make_fragment(source, filesystem, known)
+    return parquet_format(coded).make_fragment(source, filesystem, known)
 
 
 def counted_rows(counts: Iterable[tuple[str, int]]) -> pa.Table:
@@ -75,9 +127,17 @@ def scanned_dataset(
         filesystem: what files are opened by.
         scan: is asked before a scan begins; what it raises comes out of the scan.
     """
-    made = _dataset_class()(named, schema, parquet_format(), filesystem)
+    made = _dataset_class()(named, schema, parquet_format(codes_of(schema)), filesystem)
     made.scan = scan
     return made
+
+
+def _narrowed(part: Any, condition: Any) -> Any:
+    """Return a file without the row groups that *condition* leaves out; by codes Arrow finds none."""
+    source = part.path if part.buffer is None else part.buffer
+    plain = parquet_format().make_fragment(source, part.filesystem, part.partition_expression)
+    kept = [group.id for group in plain.subset(condition).row_groups]
+    return part.subset(row_group_ids=kept)
 
 
 @cache
@@ -95,7 +155,10 @@ def _dataset_class() -> Any:
                 return [part.path for part in self.get_fragments(filter=options.get("filter"))]
 
             found = self.scan(options, needed)
+            condition = options.get("filter")
             if isinstance(found, list):
+                if condition is not None and self.format.read_options.dictionary_columns:
+                    found = [_narrowed(part, condition) for part in found]
                 rows = ds.FileSystemDataset(found, self.schema, self.format, self.filesystem)
             else:
                 rows = ds.dataset(found)

@@ -14,11 +14,9 @@ import attrs
 
 from vectra_bot.errors import InputError, StoreError, UnknownNameError, UsageError
 from vectra_bot.models import DocType
-from vectra_bot.store.parquet.panel import COLUMNS, panel_rows
 from vectra_bot.store.query.dataset import ATTEMPTS, StoreDataset
-from vectra_bot.store.query.queries import PANEL, named_query, values_of
 from vectra_bot.store.query.results import Damaged, DamagedRows, Result, Stream
-from vectra_bot.store.query.statements import empty_view_text, one_line, read_only
+from vectra_bot.store.query.statements import one_line, read_only
 from vectra_bot.store.remote.address import LocalStore, parse_store
 from vectra_bot.store.tree import RemoteTree, Tree
 
@@ -106,7 +104,7 @@ class Catalog:
             InputError: it is no single reading statement, or DuckDB refuses it.
             StoreError: the store cannot be read.
         """
-        statement = read_only(text, self._roots)
+        statement = read_only(text, self._roots, self._connect())
 
         def rows() -> Result:
             cursor = self._connect().execute(statement.text, params)
@@ -116,7 +114,7 @@ class Catalog:
             found = cursor.fetchmany(max_rows + 1)
             return Result(columns, found[:max_rows], more=len(found) > max_rows)
 
-        result = self._attempt(statement.doc_types, rows)
+        result = self._attempt(statement.doc_types, rows, lists=statement.lists)
         return attrs.evolve(result, damaged=self._left_out(statement.doc_types))
 
     def stream(
@@ -139,13 +137,13 @@ class Catalog:
         """
         import duckdb
 
-        statement = read_only(text, self._roots)
+        statement = read_only(text, self._roots, self._connect())
 
         def run() -> tuple[duckdb.DuckDBPyConnection, list[tuple[Any, ...]]]:
             cursor = self._connect().execute(statement.text, params)
             return cursor, cursor.fetchmany(rows)
 
-        cursor, first = self._attempt(statement.doc_types, run)
+        cursor, first = self._attempt(statement.doc_types, run, lists=statement.lists)
         if len(first) == rows:
             # More may come than is held: what is corrupt must be known before the first row is handed out.
             cursor, first = self._attempt(statement.doc_types, run, whole=True)
@@ -176,6 +174,8 @@ class Catalog:
             UnknownNameError: there is no such query, or it has no such parameter.
             StoreError: the store cannot be read.
         """
+        from vectra_bot.store.query.queries import PANEL, named_query, values_of
+
         query = named_query(name)
         values = values_of(query, params)
         if query is PANEL:
@@ -188,6 +188,8 @@ class Catalog:
         Quantiles are as ``PERCENTILE_CONT`` gives them, within 0.4 %; ``min`` and ``max`` are exact. Only
         files without a sketch are opened. In milliseconds.
         """
+        from vectra_bot.store.parquet.panel import COLUMNS, panel_rows
+
         return Result(COLUMNS, panel_rows(self._source.sketches()))
 
     def relation(self, doc_type: DocType | str) -> duckdb.DuckDBPyRelation:
@@ -244,7 +246,7 @@ class Catalog:
         *,
         whole: bool = False,
     ) -> T:
-        statement = read_only(_select(source), self._roots)
+        statement = read_only(_select(source), self._roots, self._connect())
 
         def taken() -> T:
             relation: Any = self._connect().sql(statement.text)
@@ -255,10 +257,15 @@ class Catalog:
                 relation = relation.project(", ".join(quoted))
             return take(relation)
 
-        return self._attempt(statement.doc_types, taken, whole=whole)
+        return self._attempt(statement.doc_types, taken, whole=whole, lists=statement.lists)
 
     def _attempt(
-        self, doc_types: Iterable[DocType], action: Callable[[], T], *, whole: bool = False
+        self,
+        doc_types: Iterable[DocType],
+        action: Callable[[], T],
+        *,
+        whole: bool = False,
+        lists: bool = False,
     ) -> T:
         """Do something with the views of *doc_types*; again, if the store changed under it.
 
@@ -267,6 +274,7 @@ class Catalog:
             action: what is done.
             whole: rows are read after *action* has returned, when it cannot be done again: what is corrupt
                 is looked for before.
+            lists: the views of other kinds must be there too, with rows or without.
         """
         import duckdb
 
@@ -277,6 +285,8 @@ class Catalog:
             connection.abort()
             try:
                 self._source.prepare(connection, kinds)
+                if lists:
+                    self._source.add_views(connection)
                 if whole and self._source.verify(kinds):
                     continue
                 self._tell(kinds)
@@ -372,7 +382,7 @@ def open_store(
 
 
 def _guarded_connection() -> duckdb.DuckDBPyConnection:
-    """Return a connection with an empty view for each kind of document.
+    """Return a connection for SQL of users.
 
     SQL on it reads no file, downloads and loads nothing, sees no variable of Python's, and cannot change
     that.
@@ -380,8 +390,6 @@ def _guarded_connection() -> duckdb.DuckDBPyConnection:
     import duckdb
 
     connection = duckdb.connect()
-    for doc_type in DocType:
-        connection.execute(f'CREATE VIEW "{doc_type.value}" AS {empty_view_text(doc_type)}')
     for setting in (
         "autoinstall_known_extensions = false",
         "autoload_known_extensions = false",

@@ -19,7 +19,6 @@ them. So all checks are done before the scan begins, in the thread that asks for
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
@@ -28,13 +27,12 @@ import attrs
 from vectra_bot.errors import StoreError
 from vectra_bot.models import DocType
 from vectra_bot.store.parquet.manifest import MANIFEST, Part, decode_lines
-from vectra_bot.store.parquet.schema import check_version, schema_of, sql_columns
-from vectra_bot.store.parquet.sketch import LATENCY_COLUMNS, latency_sketches
-from vectra_bot.store.query.arrow_scan import counted_rows, guarded_fragment, scanned_dataset
+from vectra_bot.store.parquet.schema import check_version, sql_columns
+from vectra_bot.store.query.arrow_scan import codes_of, counted_rows, scan_schema, scanned_dataset
 from vectra_bot.store.query.integrity import CorruptFileError, FileChecks, StoreFile
 from vectra_bot.store.query.results import Damaged
 from vectra_bot.store.query.statements import empty_view_text, one_line
-from vectra_bot.store.query.unlisted import Contents, cast_fault, contents_of, plain_schema
+from vectra_bot.store.query.unlisted import Contents, cast_fault, contents_of
 from vectra_bot.store.tree import FileState, Tree
 
 if TYPE_CHECKING:
@@ -100,6 +98,12 @@ class StoreDataset:
                 self._kinds[doc_type] = found
                 self._register(connection, doc_type, found.files)
 
+    def add_views(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Let there be views of the kinds that were never prepared, without rows."""
+        for doc_type in DocType:
+            if doc_type not in self._registered:
+                self._register(connection, doc_type, [])
+
     def damaged(self, doc_types: Iterable[DocType]) -> tuple[Damaged, ...]:
         """Return what the views of *doc_types* leave out, as far as it is known."""
         kinds = [self._kinds[doc_type] for doc_type in doc_types if doc_type in self._kinds]
@@ -150,6 +154,8 @@ class StoreDataset:
         Raises:
             StoreError: the store cannot be read.
         """
+        from concurrent.futures import ThreadPoolExecutor
+
         tops = [f"doc_type={kind.value}" for kind in DocType]
         with ThreadPoolExecutor(_AT_ONCE, "sessions") as pool:
             found = {name for names in pool.map(self._folders, tops) for name in names}
@@ -175,6 +181,8 @@ class StoreDataset:
 
     def _sketched(self, doc_type: DocType, files: list[StoreFile]) -> Iterator[Mapping[str, Any]]:
         import duckdb
+
+        from vectra_bot.store.parquet.sketch import LATENCY_COLUMNS, latency_sketches
 
         if not files:
             return
@@ -216,6 +224,8 @@ class StoreDataset:
         """Look at each of *items*; at several at once, where a server answers."""
         if not self._tree.is_remote:
             return map(look, items)
+        from concurrent.futures import ThreadPoolExecutor
+
         with ThreadPoolExecutor(_AT_ONCE, "store") as pool:
             return list(pool.map(look, items))
 
@@ -405,31 +415,30 @@ class StoreDataset:
 
     def _dataset(self, doc_type: DocType, files: list[StoreFile], schema: Any) -> Any:
         """Return a dataset of *files* in *schema*, the present one if None."""
-        plain = schema if schema is not None else plain_schema(schema_of(doc_type))
+        given = schema if schema is not None else scan_schema(doc_type)
+        coded = codes_of(given)
         known = {file.path: file for file in files}
-        names = [
-            guarded_fragment(file.path, self._tree.filesystem, file.session_id, file.seq_range)
-            for file in files
-        ]
+        names = [file.guarded(file.path, self._tree.filesystem, coded) for file in files]
 
         def scan(options: dict[str, Any], needed: Callable[[], list[str]]) -> Any:
             is_count = options.get("filter") is None and options.get("columns") == ["session_id"]
             if is_count and all(file.session_id and not file.odd for file in files):
                 return counted_rows([(file.session_id, file.rows) for file in files])
-            return self._fragments(doc_type, [known[path] for path in needed()])
+            return self._fragments(doc_type, [known[path] for path in needed()], coded)
 
-        return scanned_dataset(names, plain, self._tree.filesystem, scan)
+        return scanned_dataset(names, given, self._tree.filesystem, scan)
 
-    # ------------------------------------------------------------------------------ files
-
-    def _fragments(self, doc_type: DocType, files: list[StoreFile]) -> list[Any]:
+    def _fragments(
+        self, doc_type: DocType, files: list[StoreFile], coded: tuple[str, ...]
+    ) -> list[Any]:
         """Return what Arrow scans of *files*, after what its checks do not cover was checked."""
         opened = self._opened.setdefault(doc_type, {})
         held = self._failures >= _PATIENCE
 
         def look(file: StoreFile) -> Any:
             try:
-                return self._fragment(file, opened, held=held)
+                source = self._checked(file, opened, held=held)
+                return file.guarded(source, self._tree.filesystem, coded)
             except CorruptFileError as error:
                 self._checks.corrupt[file.key] = str(error)
                 return None
@@ -448,17 +457,16 @@ class StoreDataset:
             raise _LeftOutError(f"{found.count(None)} files of {doc_type.value} are corrupt")
         return found
 
-    def _fragment(self, file: StoreFile, opened: dict[str, StoreFile], *, held: bool) -> Any:
+    def _checked(self, file: StoreFile, opened: dict[str, StoreFile], *, held: bool) -> Any:
+        """Return a file's bytes, or its path where it is read from there."""
         size = file.state.size
         fits = file.part is not None and size <= self._room
         if fits and (size <= SMALL or held):
             self._room -= size
-            data = self._checks.read_whole(file)
-            return guarded_fragment(data, None, file.session_id, file.seq_range)
+            return self._checks.read_whole(file)
         self._checks.check_frame(file)
         opened[file.path] = file
-        path = self._tree.full(file.path)
-        return guarded_fragment(path, self._tree.filesystem, file.session_id, file.seq_range)
+        return self._tree.full(file.path)
 
     def _look_through(self, files: Iterable[StoreFile]) -> bool:
         """Read all of *files*, remember which are corrupt, and return whether any is, or is not there."""
@@ -469,7 +477,7 @@ class StoreDataset:
                     self._checks.check_whole(file)
                     return False
                 contents = self._contents.pop(file.key)
-                again = contents_of(self._tree, file.path, _doc_type_of(file.path))
+                again = contents_of(self._tree, file.path, file.doc_type)
                 self._contents[file.key] = again
                 return again.fault != contents.fault
             except FileNotFoundError:
@@ -490,7 +498,3 @@ class StoreDataset:
             states = self._each(self._tree.state, [file.path for file in files])
             return any(state is None for state in states)
         return any(self._tree.state(file.path) != file.state for file in files)
-
-
-def _doc_type_of(path: str) -> DocType:
-    return DocType(path.partition("/")[0].removeprefix("doc_type="))

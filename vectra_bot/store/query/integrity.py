@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import zlib
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
 from vectra_bot.models import DocType
 from vectra_bot.store.parquet.manifest import Part
 from vectra_bot.store.parquet.pages import frame_digests
+from vectra_bot.store.query.arrow_scan import guarded_fragment
 from vectra_bot.store.query.results import Damaged
 from vectra_bot.store.query.unlisted import Contents
 from vectra_bot.store.tree import FileState, Tree
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _CHUNK: Final = 1 << 20
 
@@ -44,6 +48,11 @@ class StoreFile:
         return self.path, self.state
 
     @property
+    def doc_type(self) -> DocType:
+        """What its folder holds."""
+        return DocType(self.path.partition("/")[0].removeprefix("doc_type="))
+
+    @property
     def rows(self) -> int:
         """How many rows it holds."""
         found = self.part or self.contents
@@ -59,6 +68,11 @@ class StoreFile:
     def odd(self) -> tuple[tuple[str, str], ...]:
         """Columns that are not as the present schema has them."""
         return () if self.contents is None else self.contents.odd
+
+    def guarded(self, source: str | pa.Buffer, filesystem: Any, coded: tuple[str, ...]) -> Any:
+        """Return what Arrow scans of it, from its path or its bytes, with what is true of every row."""
+        opened_by = filesystem if isinstance(source, str) else None
+        return guarded_fragment(source, opened_by, self.session_id, self.seq_range, coded)
 
     def damaged(self, doc_type: DocType, reason: str) -> Damaged:
         """Return what a query says that leaves the file out."""

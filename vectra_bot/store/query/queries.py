@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from vectra_bot.errors import InputError, UnknownNameError
 from vectra_bot.store.query.named import acts, feed, money, players, seed
-from vectra_bot.store.query.named.query import SEED_PATH, Chart, NamedQuery
+from vectra_bot.store.query.named.query import Chart, NamedQuery
 
 PANEL: Final = NamedQuery(
     "latency-panel",
@@ -66,4 +66,4 @@ def _like(default: Any, name: str, value: Any) -> Any:
         raise InputError(f"{name} was {value!r}: give a number such as {default}") from None
 
 
-__all__ = ["PANEL", "QUERIES", "SEED_PATH", "Chart", "NamedQuery", "named_query", "values_of"]
+__all__ = ["PANEL", "QUERIES", "Chart", "NamedQuery", "named_query", "values_of"]

@@ -12,14 +12,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
 from vectra_bot.errors import InputError
 from vectra_bot.models import DocType
+from vectra_bot.store.location import SEED_PATH
 from vectra_bot.store.parquet.schema import sql_columns
-from vectra_bot.store.query.named.query import SEED_PATH
+
+if TYPE_CHECKING:
+    import duckdb
 
 READS: Final = "a store is read-only: give one SELECT, DESCRIBE, SUMMARIZE, SHOW or EXPLAIN"
 
@@ -32,6 +35,10 @@ _ACTS = _WRITES | {
 }  # fmt: skip
 # Functions that take names or whole queries as text: any view may be meant.
 _INDIRECT = re.compile(r"\b(query|query_table|json_execute_serialized_sql)\b", re.IGNORECASE)
+# What lists views, or looks them up: all of them are to be there.
+_LISTS = re.compile(
+    r"\b(show|describe|tables|information_schema|(duckdb|sqlite|pg|pragma)_\w+)\b", re.IGNORECASE
+)
 _KINDS = re.compile(rf"\b({'|'.join(kind.value for kind in DocType)})\b", re.IGNORECASE)
 _FILES = re.compile(
     rf"/doc_type=({'|'.join(kind.value for kind in DocType)})/"
@@ -47,10 +54,12 @@ class Statement:
     Attributes:
         text: with the schema's file names replaced.
         doc_types: kinds of documents whose views it may read.
+        lists: whether it may ask which views there are.
     """
 
     text: str
     doc_types: tuple[DocType, ...]
+    lists: bool = False
 
 
 @attrs.frozen
@@ -64,13 +73,14 @@ class _Token:
         return self.start + len(self.text.encode())
 
 
-def read_only(text: str, roots: Iterable[str]) -> Statement:
+def read_only(text: str, roots: Iterable[str], connection: duckdb.DuckDBPyConnection) -> Statement:
     """Return *text* ready to run.
 
     Args:
         text: SQL of a user.
         roots: how the store's path may be written in it, beside the schema's way; the first is used
             where a path must stand.
+        connection: reads the text; nothing is run.
 
     Raises:
         InputError: it is no SQL, more than one statement, or does more than read.
@@ -78,14 +88,16 @@ def read_only(text: str, roots: Iterable[str]) -> Statement:
     import duckdb
 
     try:
-        statements = duckdb.extract_statements(text)
+        statements = connection.extract_statements(text)
     except duckdb.Error as error:
         raise InputError(f"the query cannot run: {one_line(error)}") from error
     if len(statements) != 1:
         raise InputError(f"the query has {len(statements)} statements: give one")
     tokens = _tokens(text)
     _refuse_writing(statements[0].type.name, tokens)
-    return Statement(_with_views(text, tokens, list(roots)), kinds_named(text))
+    return Statement(
+        _with_views(text, tokens, list(roots)), kinds_named(text), bool(_LISTS.search(text))
+    )
 
 
 def kinds_named(text: str) -> tuple[DocType, ...]:

@@ -13,6 +13,7 @@ import attrs
 
 from vectra_bot.models import SCHEMA_VERSION, DocType
 from vectra_bot.store.parquet.schema import check_version, schema_of, sql_columns
+from vectra_bot.store.query.arrow_scan import plain_schema
 from vectra_bot.store.query.statements import one_line, sql_text
 from vectra_bot.store.tree import Tree
 
@@ -49,17 +50,6 @@ def session_of(path: str) -> str:
     """Return the session whose folder a file lies in, empty if the folder names none."""
     match = _SESSION.search(path)
     return match[1] if match else ""
-
-
-def plain_schema(schema: pa.Schema) -> pa.Schema:
-    """Return *schema* with plain texts in place of dictionaries: filters on them then reach the scan."""
-    import pyarrow as pa
-
-    fields = [
-        field.with_type(field.type.value_type) if pa.types.is_dictionary(field.type) else field
-        for field in schema
-    ]
-    return pa.schema(fields)
 
 
 @attrs.define

@@ -7,9 +7,6 @@ from typing import Any, Final
 
 import attrs
 
-SEED_PATH: Final = "~/rugs_data/events_parquet"
-"""The store's path as the schema's queries write it."""
-
 
 @attrs.frozen
 class Chart:

@@ -1,0 +1,34 @@
+"""Where the default store is, and how ``--store`` speaks of it; imports nothing of weight, for help texts."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final
+
+from vectra_bot.errors import InputError
+
+SEED_PATH: Final = "~/rugs_data/events_parquet"
+"""The store's path as the schema's queries write it."""
+
+STORE_METAVAR: Final = "DIR|URL"
+STORE_SHOWN: Final = f"$VECTRA_STORE, else {SEED_PATH}"
+"""The default in words."""
+
+STORE_HELP: Final = "Folder of the store, s3://BUCKET/PREFIX or gs://BUCKET/PREFIX."
+
+
+def default_store() -> Path | str:
+    """Return ``$VECTRA_STORE``, an address as text, else the path that the schema's own queries name.
+
+    Raises:
+        InputError: the variable holds an address that names no store.
+    """
+    from vectra_bot.store.remote.address import is_remote, parse_store
+
+    given = os.environ.get("VECTRA_STORE") or SEED_PATH
+    try:
+        parse_store(given)
+    except InputError as error:
+        raise InputError(f"$VECTRA_STORE: {error}") from None
+    return given if is_remote(given) else Path(given).expanduser()
