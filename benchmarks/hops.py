@@ -9,9 +9,9 @@ running games, the first game left out: it warms the interpreter. What the kerne
 a page of the journal's file is done on both sides before the first frame: every page has been touched.
 
 Each side runs in a process of its own, the two in turn, round after round. A busy machine only ever adds to
-what a frame costs, so each frame counts with the least it cost in any round; `cpu_us` is the mean of these, and
-`cpu_ratio` one side's by the other's. `calls` and `modules` say, for information, how many Python functions a
-tick frame calls and the functions of how many modules it passes.
+what a frame costs, so each frame counts with the least it cost in any round; `cpu_us` is the mean of these,
+and `cpu_ratio` one side's by the other's. `calls` and `modules` say, for information, how many Python
+functions a tick frame calls and the functions of how many modules it passes.
 """
 
 from __future__ import annotations

@@ -118,14 +118,15 @@ class Entry(msgspec.Struct, frozen=True, gc=False, eq=False):
             game_id: the game the frame names, if it was read and names one.
             storable: whether the text is what :func:`storable_text` gave for a frame that was received.
         """
-        outbound = frame.direction is Direction.OUT
-        raw = without_login(frame.raw) if outbound else frame.raw
-        payload = _pack_frame(
-            raw if storable and not outbound else storable_text(raw),
-            outbound=outbound,
-            truncated=frame.truncated,
-            game=game_id,
-        )
+        raw, flags = frame.raw, 0
+        if frame.direction is Direction.OUT:
+            raw, flags = storable_text(without_login(raw)), _OUTBOUND
+        elif not storable:
+            raw = storable_text(raw)
+        if frame.truncated:
+            flags |= _TRUNCATED
+        name = game_id.encode("utf-8", "replace")
+        payload = b"".join((_FRAME_HEAD.pack(flags, len(name)), name, raw.encode()))
         return cls(seq, "frame", frame.recv_ns, payload)
 
     @classmethod
@@ -321,14 +322,6 @@ def _text(string: str) -> str:
         return str(json.loads(string, strict=False))
     except ValueError:
         return string
-
-
-def _pack_frame(raw: str, *, outbound: bool, truncated: bool, game: str) -> bytes:
-    flags = (_OUTBOUND if outbound else 0) | (_TRUNCATED if truncated else 0)
-    if not game:
-        return _FRAME_HEAD.pack(flags, 0) + raw.encode()
-    name = game.encode("utf-8", "replace")
-    return _FRAME_HEAD.pack(flags, len(name)) + name + raw.encode()
 
 
 def _pack(seq: int, kind: str, data: Mapping[str, Any]) -> bytes:

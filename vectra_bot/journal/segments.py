@@ -267,9 +267,12 @@ class OpenSegment:
         at = self.end
         body, end = at + HEADER_BYTES, at + len(data)
         header, rest = data[:HEADER_BYTES], memoryview(data)[HEADER_BYTES:]
-        files.tell_write(self.path, body, rest)
+        observed = files._observer is not None  # noqa: SLF001 - a call costs more than the test
+        if observed:
+            files.tell_write(self.path, body, rest)
         self.map[body:end] = rest
-        files.tell_write(self.path, at, header)
+        if observed:
+            files.tell_write(self.path, at, header)
         self.map[at:body] = header
         self.end = end
 
