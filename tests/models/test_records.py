@@ -154,7 +154,6 @@ def test_amounts_are_decimals_of_nine_places(cash: Any) -> None:
         ("game_id", "\ud800"),
         ("game_id", None),
         ("backfilled", 0),
-        ("phase", "active"),
         ("cooldown_timer_ms", 0.0),
         ("allow_pre_round_buys", 1),
         ("connected_players", 2**63),
@@ -166,6 +165,12 @@ def test_ticks_refuse_what_cannot_be_stored(field: str, value: Any) -> None:
     good = GameTick(game_id="g", tick=1, price=1.5, phase=GamePhase.ACTIVE)
     with pytest.raises(RecordError, match=rf"GameTick\.{field} was"):
         attrs.evolve(good, **{field: value})
+
+
+def test_ticks_refuse_a_phase_by_name() -> None:
+    """The phase of a tick is a member of the enum, not its value."""
+    with pytest.raises(TypeError, match="phase"):
+        GameTick(game_id="g", tick=1, price=1.5, phase="active")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
