@@ -202,6 +202,8 @@ class Stakes:
 
     def on_time(self, now_ns: int) -> None:
         """Stop waiting for results that do not come."""
+        if not self._waiting:
+            return
         for key, (ended, since_ns) in list(self._waiting.items()):
             if now_ns - since_ns > EVIDENCE_TIMEOUT_NS:
                 self._unsettled(key, ended)

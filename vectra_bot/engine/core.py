@@ -252,7 +252,10 @@ class Engine:
         for change in self._state.fold(frame):
             if auditor is not None:
                 auditor.on_change(change)
-            self._on_change(change)
+            if type(change) is changes.TickSeen:  # nearly all of them: not asked for by a match
+                self._on_tick(change)
+            else:
+                self._on_change(change)
             if self._notes:
                 self._drain()
         if auditor is not None:
@@ -260,8 +263,6 @@ class Engine:
 
     def _on_change(self, change: changes.Change) -> None:
         match change:
-            case changes.TickSeen():
-                self._on_tick(change)
             case changes.PhaseChanged():
                 self._callbacks.tell("on_phase", self.game)
             case changes.GameStarted():

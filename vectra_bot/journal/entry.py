@@ -118,14 +118,15 @@ class Entry(msgspec.Struct, frozen=True, gc=False, eq=False):
             game_id: the game the frame names, if it was read and names one.
             storable: whether the text is what :func:`storable_text` gave for a frame that was received.
         """
-        outbound = frame.direction is Direction.OUT
-        raw = without_login(frame.raw) if outbound else frame.raw
-        payload = _pack_frame(
-            raw if storable and not outbound else storable_text(raw),
-            outbound=outbound,
-            truncated=frame.truncated,
-            game=game_id,
-        )
+        raw, flags = frame.raw, 0
+        if frame.direction is Direction.OUT:
+            raw, flags = storable_text(without_login(raw)), _OUTBOUND
+        elif not storable:
+            raw = storable_text(raw)
+        if frame.truncated:
+            flags |= _TRUNCATED
+        name = game_id.encode("utf-8", "replace")
+        payload = b"".join((_FRAME_HEAD.pack(flags, len(name)), name, raw.encode()))
         return cls(seq, "frame", frame.recv_ns, payload)
 
     @classmethod
@@ -149,19 +150,16 @@ class Entry(msgspec.Struct, frozen=True, gc=False, eq=False):
         Raises:
             RecordError: document and record name different games or players.
         """
-        record = document.record
-        for name, given in (("game_id", document.game_id), ("player_id", document.player_id)):
-            own = getattr(record, name, given)
-            if own != given and own and given:
-                raise RecordError(
-                    f"{name} was {given!r} in the document and {own!r} in its "
-                    f"{type(record).__name__}: give the same"
-                )
+        record, game_id, player_id = document.record, document.game_id, document.player_id
+        if getattr(record, "game_id", game_id) != game_id:
+            _check_agreed("game_id", game_id, record)
+        if getattr(record, "player_id", player_id) != player_id:
+            _check_agreed("player_id", player_id, record)
         data = {
             "doc_type": document.doc_type,
             "source": document.source,
-            "game_id": document.game_id,
-            "player_id": document.player_id,
+            "game_id": game_id,
+            "player_id": player_id,
             "record": record_to_json(record),
         }
         return cls(seq, "doc", document.ts_ns, _pack(seq, "doc", data))
@@ -323,12 +321,14 @@ def _text(string: str) -> str:
         return string
 
 
-def _pack_frame(raw: str, *, outbound: bool, truncated: bool, game: str) -> bytes:
-    flags = (_OUTBOUND if outbound else 0) | (_TRUNCATED if truncated else 0)
-    if not game:
-        return _FRAME_HEAD.pack(flags, 0) + raw.encode()
-    name = game.encode("utf-8", "replace")
-    return _FRAME_HEAD.pack(flags, len(name)) + name + raw.encode()
+def _check_agreed(name: str, given: str, record: Any) -> None:
+    """Refuse a document that says *given* where its record says something else; either may say nothing."""
+    own = getattr(record, name)
+    if own and given:
+        raise RecordError(
+            f"{name} was {given!r} in the document and {own!r} in its "
+            f"{type(record).__name__}: give the same"
+        )
 
 
 def _pack(seq: int, kind: str, data: Mapping[str, Any]) -> bytes:

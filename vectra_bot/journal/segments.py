@@ -266,10 +266,14 @@ class OpenSegment:
         """Store a group whose first entry begins with *data*; it counts when its first header stands."""
         at = self.end
         body, end = at + HEADER_BYTES, at + len(data)
-        files.tell_write(self.path, body, data[HEADER_BYTES:])
-        self.map[body:end] = memoryview(data)[HEADER_BYTES:]
-        files.tell_write(self.path, at, data[:HEADER_BYTES])
-        self.map[at:body] = memoryview(data)[:HEADER_BYTES]
+        header, rest = data[:HEADER_BYTES], memoryview(data)[HEADER_BYTES:]
+        observed = files._observer is not None  # noqa: SLF001 - a call costs more than the test
+        if observed:
+            files.tell_write(self.path, body, rest)
+        self.map[body:end] = rest
+        if observed:
+            files.tell_write(self.path, at, header)
+        self.map[at:body] = header
         self.end = end
 
     def sync(self) -> None:

@@ -78,6 +78,22 @@ def check_utc(instance: object, attribute: "attrs.Attribute[Any]", value: Any) -
         _fail(instance, attribute, value, "give an aware UTC datetime")
 
 
+def check_later(_: type, fields: list["attrs.Attribute[Any]"]) -> list["attrs.Attribute[Any]"]:
+    """Take the checks of *fields* out of the constructor; the record calls :func:`check_fields` itself."""
+    return [
+        attribute.evolve(
+            validator=None, metadata={**attribute.metadata, "check": attribute.validator}
+        )
+        for attribute in fields
+    ]
+
+
+def check_fields(record: Any) -> None:
+    """Check every field of a record made with :func:`check_later`."""
+    for attribute in attrs.fields(type(record)):
+        attribute.metadata["check"](record, attribute, getattr(record, attribute.name))
+
+
 def _make(check: Any, column: str, default: Any, optional: bool) -> Any:
     validator = attrs.validators.optional(check) if optional else check
     return attrs.field(default=default, validator=validator, metadata={"column": column})

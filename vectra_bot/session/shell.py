@@ -97,8 +97,8 @@ class FrameCounts:
         """Count a frame under its event's name; acknowledgements count as ``ack``."""
         if raw.startswith('42["'):
             end = raw.find('"', 4, _NAME_END)
-            if end > 0 and raw[4:end] in self.by_event:
-                self.by_event[raw[4:end]] += 1
+            if end > 0 and (known := raw[4:end]) in self.by_event:
+                self.by_event[known] += 1
                 return
         match = _EVENT_NAME.match(raw)
         name = match[1] if match else "ack" if raw.startswith("43") else OTHER_NAMES
