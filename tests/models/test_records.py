@@ -154,6 +154,10 @@ def test_amounts_are_decimals_of_nine_places(cash: Any) -> None:
         ("game_id", "\ud800"),
         ("game_id", None),
         ("backfilled", 0),
+        ("cooldown_timer_ms", 0.0),
+        ("allow_pre_round_buys", 1),
+        ("connected_players", 2**63),
+        ("trade_count", -(2**63) - 1),
     ],
 )
 def test_ticks_refuse_what_cannot_be_stored(field: str, value: Any) -> None:
@@ -161,6 +165,22 @@ def test_ticks_refuse_what_cannot_be_stored(field: str, value: Any) -> None:
     good = GameTick(game_id="g", tick=1, price=1.5, phase=GamePhase.ACTIVE)
     with pytest.raises(RecordError, match=rf"GameTick\.{field} was"):
         attrs.evolve(good, **{field: value})
+
+
+def test_ticks_refuse_a_phase_by_name() -> None:
+    """The phase of a tick is a member of the enum, not its value."""
+    with pytest.raises(TypeError, match="phase"):
+        GameTick(game_id="g", tick=1, price=1.5, phase="active")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("game_id", "spi\u00e9l"), ("price", -1.5), ("tick", -1), ("trade_count", -(2**63))],
+)
+def test_ticks_take_unusual_values(field: str, value: Any) -> None:
+    """What can be stored becomes a record, also where no game has such a value."""
+    good = GameTick(game_id="g", tick=1, price=1.5, phase=GamePhase.ACTIVE)
+    assert getattr(attrs.evolve(good, **{field: value}), field) == value
 
 
 @pytest.mark.parametrize("price", [Decimal("0.1000000000000000055"), Decimal("NaN"), 1.5])
