@@ -150,19 +150,16 @@ class Entry(msgspec.Struct, frozen=True, gc=False, eq=False):
         Raises:
             RecordError: document and record name different games or players.
         """
-        record = document.record
-        for name, given in (("game_id", document.game_id), ("player_id", document.player_id)):
-            own = getattr(record, name, given)
-            if own != given and own and given:
-                raise RecordError(
-                    f"{name} was {given!r} in the document and {own!r} in its "
-                    f"{type(record).__name__}: give the same"
-                )
+        record, game_id, player_id = document.record, document.game_id, document.player_id
+        if getattr(record, "game_id", game_id) != game_id:
+            _check_agreed("game_id", game_id, record)
+        if getattr(record, "player_id", player_id) != player_id:
+            _check_agreed("player_id", player_id, record)
         data = {
             "doc_type": document.doc_type,
             "source": document.source,
-            "game_id": document.game_id,
-            "player_id": document.player_id,
+            "game_id": game_id,
+            "player_id": player_id,
             "record": record_to_json(record),
         }
         return cls(seq, "doc", document.ts_ns, _pack(seq, "doc", data))
@@ -322,6 +319,16 @@ def _text(string: str) -> str:
         return str(json.loads(string, strict=False))
     except ValueError:
         return string
+
+
+def _check_agreed(name: str, given: str, record: Any) -> None:
+    """Refuse a document that says *given* where its record says something else; either may say nothing."""
+    own = getattr(record, name)
+    if own and given:
+        raise RecordError(
+            f"{name} was {given!r} in the document and {own!r} in its "
+            f"{type(record).__name__}: give the same"
+        )
 
 
 def _pack(seq: int, kind: str, data: Mapping[str, Any]) -> bytes:

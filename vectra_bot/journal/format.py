@@ -110,13 +110,12 @@ def encode_group(entries: Sequence[Entry]) -> bytes:
     parts: list[bytes] = []
     more = len(entries)
     for entry in entries:
-        code = CODES.get(entry.kind)
-        if code is None:
-            raise JournalError(f"kind was {entry.kind!r}: use one of {', '.join(KINDS)}")
+        kind, payload = entry.kind, entry.payload
+        if kind not in CODES:
+            raise JournalError(f"kind was {kind!r}: use one of {', '.join(KINDS)}")
         more -= 1
         flags = MORE if more else 0
-        parts.append(header_bytes(code, entry.seq, entry.ts_ns, entry.payload, flags))
-        parts.append(entry.payload)
+        parts += (header_bytes(CODES[kind], entry.seq, entry.ts_ns, payload, flags), payload)
     return b"".join(parts)
 
 
