@@ -8,8 +8,6 @@ from attrs import frozen
 
 from vectra_bot.models import _fields as f
 
-_INT_END = 2**63
-
 
 class GamePhase(str, Enum):
     """Where a game stands (protocol 3.2); the seed's three values plus PRESALE and UNKNOWN."""
@@ -60,22 +58,17 @@ class GameTick:
     backfilled: bool = f.boolean(default=False)
 
     def __attrs_post_init__(self) -> None:
-        tick, timer, trades = self.tick, self.cooldown_timer_ms, self.trade_count
+        tick, timer, players = self.tick, self.cooldown_timer_ms, self.connected_players
+        trades = 0 if self.trade_count is None else self.trade_count
         usual = (
             type(self.game_id) is str
             and self.game_id.isascii()
-            and type(tick) is int
-            and 0 <= tick < _INT_END
             and type(self.price) is float
             and 0 <= self.price < math.inf
             and type(self.phase) is GamePhase
-            and type(timer) is int
-            and 0 <= timer < _INT_END
-            and type(self.allow_pre_round_buys) is bool
-            and type(self.connected_players) is int
-            and 0 <= self.connected_players < _INT_END
-            and (trades is None or (type(trades) is int and 0 <= trades < _INT_END))
-            and type(self.backfilled) is bool
+            and type(tick) is type(timer) is type(players) is type(trades) is int
+            and (tick | timer | players | trades) >> 63 == 0  # none is negative or too long
+            and type(self.allow_pre_round_buys) is type(self.backfilled) is bool
         )
         if not usual:
             f.check_fields(self)
