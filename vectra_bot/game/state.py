@@ -159,7 +159,14 @@ class GameState:
         if game.rug_price is not None:
             phase = GamePhase.RUGGED  # a rug is final: what comes later was sent before it
         game.phase = phase
-        self._fold_fields(frame)
+        game.cooldown_timer_ms = frame.cooldown_timer_ms
+        game.allow_pre_round_buys = frame.allow_pre_round_buys
+        game.connected_players = frame.connected_players
+        if frame.trade_count is not None:
+            game.trade_count = frame.trade_count
+        if frame.server_seed_hash is not None:
+            game.server_seed_hash = frame.server_seed_hash
+        game.leaderboard = frame.leaderboard
         if phase is not previous:
             changes.append(PhaseChanged(phase, previous))
         if price is None or tick is None:
@@ -180,17 +187,6 @@ class GameState:
             self._closed.append(old.game_id)
         self.now = _Game(game_id=frame.game_id)
         changes.append(GameOpened(frame.game_id))
-
-    def _fold_fields(self, frame: GameFrame) -> None:
-        game = self.now
-        game.cooldown_timer_ms = frame.cooldown_timer_ms
-        game.allow_pre_round_buys = frame.allow_pre_round_buys
-        game.connected_players = frame.connected_players
-        if frame.trade_count is not None:
-            game.trade_count = frame.trade_count
-        if frame.server_seed_hash is not None:
-            game.server_seed_hash = frame.server_seed_hash
-        game.leaderboard = frame.leaderboard
 
     def _fold_live(self, frame: GameFrame, price: float, tick: int, changes: list[Change]) -> None:
         game = self.now
