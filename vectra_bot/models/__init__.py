@@ -16,7 +16,14 @@ if TYPE_CHECKING:
     )
     from vectra_bot.models.alert import AlertTrigger, AlertType
     from vectra_bot.models.command import Command
-    from vectra_bot.models.envelope import SCHEMA_VERSION, DocType, Document, Envelope, Mode
+    from vectra_bot.models.envelope import (
+        RECORDS,
+        SCHEMA_VERSION,
+        DocType,
+        Document,
+        Envelope,
+        Mode,
+    )
     from vectra_bot.models.episode import MLEpisode
     from vectra_bot.models.event import (
         Ack,
@@ -58,7 +65,6 @@ if TYPE_CHECKING:
         ServerState,
         StateCause,
     )
-    from vectra_bot.models.records import RECORDS
     from vectra_bot.models.server import FinishedGame, LeaderboardRow
     from vectra_bot.models.session import SessionInfo, SessionSummary
     from vectra_bot.models.short import ShortPositionState
@@ -116,7 +122,7 @@ _HOMES = {
     "PlayerGameUpdate": "event",
     "PlayerState": "player",
     "PlayerUpdate": "event",
-    "RECORDS": "records",
+    "RECORDS": "envelope",
     "RoundBet": "event",
     "RoundResult": "event",
     "RoundUpdate": "event",
