@@ -30,6 +30,7 @@ from vectra_bot.cli.rows import csv_texts
 from vectra_bot.errors import InputError, UnknownNameError, UsageError
 from vectra_bot.models import ActionType, DocType, StateCause
 from vectra_bot.store.parquet.writer import part_path
+from vectra_bot.store.query.queries import QUERIES
 
 
 @pytest.fixture
@@ -303,3 +304,11 @@ def test_a_query_imports_what_it_needs(store: Path, condition: str) -> None:
     assert not imported & {"cattrs", "numpy", "pandas", "rich", "vectra_bot.models.event"}
     # What the functions of pyarrow.compute are made with.
     assert ("pyarrow.vendored.docscrape" in imported) is bool(condition)
+
+
+@pytest.mark.parametrize("name", [named.name for named in QUERIES])
+def test_every_named_query_has_what_it_imports(store: Path, name: str) -> None:
+    """In a process of its own each answers as in one that has imported everything."""
+    arguments = ["-m", "vectra_bot", "query", name, "--store", str(store), "--json"]
+    done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout, parse_float=Decimal) == _json(name, "--store", store)

@@ -79,7 +79,7 @@ def query(query: str | None, **options: Any) -> None:
     if click.get_current_context().meta.get(OWN_PROCESS):
         from vectra_bot.cli.light import import_lightly
 
-        import_lightly(arrays=plot is not None, remote="://" in str(location))
+        import_lightly(arrays=_needs_arrays(query, plot), remote="://" in str(location))
     from vectra_bot.store.query.catalog import open_store
 
     with open_store(location, on_damaged=_warn) as catalog:
@@ -98,6 +98,15 @@ def _params(sets: tuple[str, ...]) -> dict[str, str]:
     from vectra_bot.cli.options import pairs
 
     return pairs("--set", sets)
+
+
+def _needs_arrays(query: str, plot: str | None) -> bool:
+    """Return whether numpy has a part in the answer: it draws, and adds sketches up."""
+    if plot is not None or _is_sql(query):
+        return plot is not None
+    from vectra_bot.store.query.queries import PANEL
+
+    return query == PANEL.name
 
 
 def _names() -> Result:
