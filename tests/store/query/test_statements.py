@@ -9,7 +9,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.store.samples import tick_document
@@ -225,7 +225,14 @@ def test_a_file_name_becomes_a_view_only_as_a_table() -> None:
     )
 
 
+def test_a_statement_of_no_known_kind_is_refused() -> None:
+    """DuckDB reads statements that its Python package has no name for: none of them runs."""
+    with pytest.raises(InputError, match="the query begins with CONNECT"):
+        read_only("CONNECT", ["/store"], duckdb.default_connection())
+
+
 @given(st.text(max_size=60))
+@example("CONNECT")
 def test_any_text_is_taken_or_refused(text: str) -> None:
     """Whatever is typed is a statement or an error of ours; text without the path stays as it is."""
     with contextlib.suppress(VectraError):

@@ -94,7 +94,7 @@ def read_only(text: str, roots: Iterable[str], connection: duckdb.DuckDBPyConnec
     if len(statements) != 1:
         raise InputError(f"the query has {len(statements)} statements: give one")
     tokens = _tokens(text)
-    _refuse_writing(statements[0].type.name, tokens)
+    _refuse_writing(_kind_of(statements[0]), tokens)
     return Statement(
         _with_views(text, tokens, list(roots)), kinds_named(text), bool(_LISTS.search(text))
     )
@@ -106,6 +106,14 @@ def kinds_named(text: str) -> tuple[DocType, ...]:
         return tuple(DocType)
     named = {match.lower() for match in _KINDS.findall(text)}
     return tuple(kind for kind in DocType if kind.value in named)
+
+
+def _kind_of(statement: duckdb.Statement) -> str:
+    """Return what kind of statement DuckDB found, "" for one that its Python package has no name for."""
+    try:
+        return str(statement.type.name)
+    except ValueError:  # CONNECT is one
+        return ""
 
 
 def _refuse_writing(kind: str, tokens: Sequence[_Token]) -> None:
