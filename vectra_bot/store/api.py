@@ -1,7 +1,7 @@
-"""What a session leaves on disk: an append-only journal, and the Parquet tree that SQL reads.
+"""Where a session's store is: a folder, or an object store with a local spool.
 
-The parts are imported from their modules: ``journal`` (writing and reading journals), ``parquet`` (building
-parts), ``sessions`` (repair and drop), ``catalog`` (DuckDB).
+Parquet files are built by ``store.parquet``, read by ``store.query`` and kept in order by
+``store.maintenance``; the journal they are built from is a room of its own, :mod:`vectra_bot.journal`.
 """
 
 from __future__ import annotations
