@@ -14,11 +14,11 @@ import attrs
 
 from vectra_bot.errors import InputError, StoreError, UnknownNameError, UsageError
 from vectra_bot.models import DocType
-from vectra_bot.store.query.dataset import ATTEMPTS, StoreDataset
+from vectra_bot.store.query.dataset import StoreDataset
 from vectra_bot.store.query.results import Damaged, DamagedRows, Result, Stream
 from vectra_bot.store.query.statements import one_line, read_only
 from vectra_bot.store.remote.address import LocalStore, parse_store
-from vectra_bot.store.tree import RemoteTree, Tree
+from vectra_bot.store.tree import RemoteTree, Tree, attempts
 
 if TYPE_CHECKING:
     import duckdb
@@ -280,7 +280,7 @@ class Catalog:
 
         kinds = tuple(doc_types)
         connection = self._connect()
-        for _ in range(ATTEMPTS):
+        for _ in attempts():
             # Rows that nobody fetched keep views from being made anew.
             connection.abort()
             try:
@@ -299,7 +299,9 @@ class Catalog:
             if not self._source.was_exchanged(kinds):
                 self._tell(kinds)
                 return result
-        raise StoreError(f"{self.location} changed during every one of {ATTEMPTS} attempts")
+        raise StoreError(
+            f"{self.location} changed during each attempt to read it: retry when no compaction runs"
+        )
 
     def _left_out(self, doc_types: Iterable[DocType]) -> tuple[Damaged, ...]:
         return self._source.damaged(tuple(doc_types))

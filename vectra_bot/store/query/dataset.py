@@ -33,13 +33,10 @@ from vectra_bot.store.query.integrity import CorruptFileError, FileChecks, Store
 from vectra_bot.store.query.results import Damaged
 from vectra_bot.store.query.statements import empty_view_text, one_line
 from vectra_bot.store.query.unlisted import Contents, cast_fault, contents_of
-from vectra_bot.store.tree import FileState, Tree
+from vectra_bot.store.tree import FileState, Tree, attempts
 
 if TYPE_CHECKING:
     import duckdb
-
-ATTEMPTS: Final = 10
-"""How often something is looked at again because it was exchanged meanwhile."""
 
 SMALL: Final = 256 << 10
 """Files up to this size in bytes are read as a whole: that is quicker than a look at each of their pages."""
@@ -49,7 +46,7 @@ _SESSION: Final = "session_id="
 _AT_ONCE: Final = 16
 # How often a query is tried with large files read where they are, and how many bytes of files a query may
 # hold in memory: compactions may come faster than a query over thousands of files ends.
-_PATIENCE: Final = 2
+_HELD_AFTER: Final = 2
 _ROOM: Final = 512 << 20
 
 
@@ -169,15 +166,20 @@ class StoreDataset:
             StoreError: the store cannot be read.
         """
         doc_type = DocType.PLAYER_ACTION
-        for _ in range(ATTEMPTS):
+        for _ in attempts():
             files = self._settled(doc_type).files
             found = [f.part.sketches for f in files if f.part is not None and f.part.sketches]
             bare = [f for f in files if f.rows and (f.part is None or not f.part.sketches)]
             try:
                 return [*found, *self._sketched(doc_type, bare)]
             except (_LeftOutError, OSError) as error:
-                self.recover(error)
-        raise StoreError(f"{self._tree.base} changed during every one of {ATTEMPTS} attempts")
+                if not self.recover(error):
+                    raise StoreError(
+                        f"{self._tree.base} cannot be read: {one_line(error)}"
+                    ) from error
+        raise StoreError(
+            f"{self._tree.base} changed during each attempt to read it: retry when no compaction runs"
+        )
 
     def _sketched(self, doc_type: DocType, files: list[StoreFile]) -> Iterator[Mapping[str, Any]]:
         import duckdb
@@ -240,7 +242,7 @@ class StoreDataset:
     def _session(self, doc_type: DocType, folder: str) -> _Kind:
         """Return what a session's folder holds, all of it seen at one moment."""
         before: _Kind | None = None
-        for _ in range(ATTEMPTS):
+        for _ in attempts():
             identity = self._tree.identity(folder)
             if identity is None:
                 return _Kind()  # dropped
@@ -433,7 +435,7 @@ class StoreDataset:
     ) -> list[Any]:
         """Return what Arrow scans of *files*, after what its checks do not cover was checked."""
         opened = self._opened.setdefault(doc_type, {})
-        held = self._failures >= _PATIENCE
+        held = self._failures >= _HELD_AFTER
 
         def look(file: StoreFile) -> Any:
             try:
