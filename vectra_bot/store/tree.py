@@ -29,6 +29,9 @@ PATIENCE_S: Final = 5.0
 attempts at small files take a few milliseconds, less than a busy machine needs for one."""
 
 
+CHANGED: Final = "{} changed during each attempt to read it: retry when no compaction runs"
+
+
 def attempts() -> Iterator[None]:
     """Yield until :data:`ATTEMPTS` were made and :data:`PATIENCE_S` seconds have passed."""
     clock = WallClock()

@@ -18,7 +18,7 @@ from vectra_bot.store.query.dataset import StoreDataset
 from vectra_bot.store.query.results import Damaged, DamagedRows, Result, Stream
 from vectra_bot.store.query.statements import one_line, read_only
 from vectra_bot.store.remote.address import LocalStore, parse_store
-from vectra_bot.store.tree import RemoteTree, Tree, attempts
+from vectra_bot.store.tree import CHANGED, RemoteTree, Tree, attempts
 
 if TYPE_CHECKING:
     import duckdb
@@ -299,9 +299,7 @@ class Catalog:
             if not self._source.was_exchanged(kinds):
                 self._tell(kinds)
                 return result
-        raise StoreError(
-            f"{self.location} changed during each attempt to read it: retry when no compaction runs"
-        )
+        raise StoreError(CHANGED.format(self.location))
 
     def _left_out(self, doc_types: Iterable[DocType]) -> tuple[Damaged, ...]:
         return self._source.damaged(tuple(doc_types))

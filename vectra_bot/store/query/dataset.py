@@ -33,7 +33,7 @@ from vectra_bot.store.query.integrity import CorruptFileError, FileChecks, Store
 from vectra_bot.store.query.results import Damaged
 from vectra_bot.store.query.statements import empty_view_text, one_line
 from vectra_bot.store.query.unlisted import Contents, cast_fault, contents_of
-from vectra_bot.store.tree import FileState, Tree, attempts
+from vectra_bot.store.tree import CHANGED, FileState, Tree, attempts
 
 if TYPE_CHECKING:
     import duckdb
@@ -177,9 +177,7 @@ class StoreDataset:
                     raise StoreError(
                         f"{self._tree.base} cannot be read: {one_line(error)}"
                     ) from error
-        raise StoreError(
-            f"{self._tree.base} changed during each attempt to read it: retry when no compaction runs"
-        )
+        raise StoreError(CHANGED.format(self._tree.base))
 
     def _sketched(self, doc_type: DocType, files: list[StoreFile]) -> Iterator[Mapping[str, Any]]:
         import duckdb
@@ -256,9 +254,7 @@ class StoreDataset:
                     return kind
                 before = kind
             self._tree.look_again(folder)
-        raise StoreError(
-            f"{self._tree.full(folder)} is exchanged again and again: wait for the compaction to end"
-        )
+        raise StoreError(CHANGED.format(self._tree.full(folder)))
 
     def _folder(self, doc_type: DocType, folder: str) -> _Kind:
         found = _Kind()
