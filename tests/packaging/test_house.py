@@ -1,4 +1,4 @@
-"""The house: where code stands, how long it is, and that every name has one owner."""
+"""The house: where code is, how long it is, and that every name has one owner."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def our_names(path: Path) -> set[str]:
 
 
 def rooms() -> set[str]:
-    """Return the rooms that stand on a floor."""
+    """Return the rooms that have a floor."""
     parser = ConfigParser()
     parser.read(ROOT / ".importlinter", encoding="utf-8")
     floors = parser["importlinter:contract:floors"]
@@ -94,7 +94,7 @@ def test_a_public_class_name_has_one_owner() -> None:
 
 
 def test_no_folder_is_too_full() -> None:
-    """A room with many modules has rooms of its own in it."""
+    """A room with many modules is divided into rooms."""
     sizes = {
         folder.relative_to(PACKAGE).as_posix(): len(list(folder.glob("*.py"))) - 1
         for folder in PACKAGES
@@ -121,7 +121,7 @@ def test_functions_can_be_read_at_once() -> None:
 
 
 def test_modules_can_be_read_at_once() -> None:
-    """No module is longer than five hundred lines but for a few, each with its reason."""
+    """No module is longer than five hundred lines, except a few, each with its reason."""
     long = {
         named(path): lines
         for path in modules_of(*SOURCES)
@@ -177,7 +177,7 @@ def test_tests_stand_where_the_code_does() -> None:
 
 
 def test_every_import_names_a_room() -> None:
-    """No module, test, benchmark or page's script imports a room that stands on no floor."""
+    """No module, test, benchmark or page's script imports a room without a floor."""
     found = defaultdict(set)
     for path in modules_of(*SOURCES, ROOT / "tests", ROOT / "benchmarks", ROOT / "docs"):
         for node in ast.walk(tree_of(path)):

@@ -1,1 +1,4 @@
-"""Figures computed from data or from the law of the game."""
+"""Figures computed from data or from the price law of the game.
+
+Its one part is ``odds``. No I/O or clock.
+"""

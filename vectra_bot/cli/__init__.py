@@ -1,4 +1,8 @@
-"""The command line ``vectra-bot``."""
+"""The command line ``vectra-bot``, one module for each command.
+
+The top floor: imports any room. Reads arguments, files and signals, starts the event loop, prints, and
+turns errors into exit codes; what a command does is in the rooms below.
+"""
 
 from typing import Final
 

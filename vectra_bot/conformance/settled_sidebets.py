@@ -1,4 +1,4 @@
-"""Check the sidebet rows of a finished game: decided right, paid right (protocol 5.4 and 7).
+"""Check the sidebet rows of a finished game: decided right, paid right (protocol 5.4, 7).
 
 A bet leaves up to two rows, ``placed`` and ``payout``, which state the same few facts several times.
 From a start and a stake the law gives every field of both; the reading of start and stake that leaves

@@ -1,4 +1,4 @@
-"""Check rows of real trades and leaderboard rows by the trade arithmetic (protocol 5.2, 5.5 and 6)."""
+"""Check rows of real trades and leaderboard rows by the trade arithmetic (protocol 5.2, 5.5, 6)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What goes to one player alone, in the order in which it was caused (protocol 2.3, 5.6 to 5.8)."""
+"""What goes to one player alone, in the order in which it was caused (protocol 2.3, 5.6, 5.7, 5.8)."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
 """The one way to the file system: every write, sync and rename of journals and stores goes through here.
 
-:mod:`~vectra_bot.fsio.files` changes files and names so that a crash leaves the old or the new one, and tells
-an observer of each operation before it is done: there tests play full disks, kills and losses of power.
-:mod:`~vectra_bot.fsio.disk` knows what a file system can be trusted with. Neither knows what a file holds.
+:mod:`~vectra_bot.fsio.files` changes files and names so that a crash leaves the old or the new version, and
+calls an observer before each operation: tests inject full disks, kills and power failures there.
+:mod:`~vectra_bot.fsio.disk` finds what a file system supports. Neither interprets the content of a file.
+Imports errors only.
 """
 
 from vectra_bot.fsio import disk, files

@@ -177,7 +177,7 @@ def rug_price(prices: float | Iterable[float]) -> float:
 
 
 def play_game(server_seed: str, game_id: str, version: str = rules.LAW_VERSION) -> FairGame:
-    """Return the game that *server_seed* and *game_id* decide (protocol 4.2-4.5).
+    """Return the game that *server_seed* and *game_id* decide (protocol 4.2, 4.3, 4.4, 4.5).
 
     Args:
         server_seed: the venue's 64 hex characters; any text works.

@@ -1,4 +1,4 @@
-"""The arithmetic of one account in one game, to the lamport (protocol 6 to 9).
+"""The arithmetic of one account in one game, to the lamport (protocol 6, 7, 8, 9).
 
 Theory of operation. Everything is an int of 1e-9 units: SOL in lamports, tokens in billionths. A price is
 an IEEE double, taken as the exact binary fraction it is, so that every floor is exact and no float error

@@ -1,4 +1,4 @@
-"""Every constant of the game. No other module writes these numbers (protocol.md sections 3, 4, 6, 7)."""
+"""Every constant of the game. No other module writes these numbers (protocol 3, 4, 6, 7)."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
 """The append-only log of a session: what was acknowledged survives a crash.
 
-One process writes a journal through :class:`Journal`; any may read it with :func:`read_journal`, also while
-it is written. What a kill or a disk did to one is put right by :func:`cut_tail` and :func:`salvage`. The room
-knows what an entry is and how its bytes stand on the disk; it knows no Parquet, no engine and no venue.
+One process writes a journal through :class:`Journal`; any process may read it with :func:`read_journal`,
+also while it is written. :func:`cut_tail` removes what a killed process left unfinished, :func:`salvage`
+keeps what is readable of corrupt segments. Imports fsio, serde and models; reaches no engine, wire, venue or
+store. Writes through fsio; a thread forces bytes to the disk.
 """
 
 from vectra_bot.journal.copying import compress_segment, write_journal

@@ -1,4 +1,7 @@
-"""What can be set, and how a value is checked: parameters of strategies and plugins, options of configs."""
+"""Parameters of strategies and plugins, options of configs: declaration, conversion, ranges.
+
+Imports errors only. Does no I/O: values come from the caller, as text or typed.
+"""
 
 from vectra_bot.params.configurable import (
     Configurable,

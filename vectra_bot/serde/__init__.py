@@ -1,4 +1,6 @@
-"""Records as flat rows and as JSON, both without loss.
+"""Serialization of records: flat rows and JSON, both without loss.
+
+Imports models and errors. No I/O, clock or task: it works on values and text in memory.
 
 A *row* is what a column store holds: one value per column, nested records flattened with their field's name
 as prefix (``state_before_cash``). What a column is follows from the field's metadata (``models/_fields.py``);

@@ -1,4 +1,8 @@
-"""The exchange as a Socket.IO server that clients of the venue can use (protocol 2)."""
+"""The exchange as a Socket.IO server that clients of the venue can use (protocol 2).
+
+Imports exchange, game, wire, models and clock; one of two rooms that import python-socketio. Listens on a
+socket, starts tasks, and reads the clock and a token file.
+"""
 
 from vectra_bot.server.app import ExchangeServer
 from vectra_bot.server.clients import Client

@@ -19,7 +19,7 @@ _JS_FIXED_MAX = 1e21
 
 
 def number(value: float) -> float:
-    """Return *value* so that it encodes as ``JSON.stringify`` writes it: ``1``, not ``1.0`` (protocol 14.17).
+    """Return *value* so that it encodes as ``JSON.stringify`` writes it: ``1``, not ``1.0`` (protocol 5.1).
 
     The static type stays float because payload fields are floats for whoever reads them.
 

@@ -1,4 +1,4 @@
-"""Socket.IO packets as text: prefix, id, event name, arguments; the trace argument (protocol 2.1-2.3)."""
+"""Socket.IO packets as text: prefix, id, event name, arguments, trace (protocol 2.1, 2.2, 2.3)."""
 
 from __future__ import annotations
 

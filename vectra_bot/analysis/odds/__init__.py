@@ -1,7 +1,7 @@
-"""Exact odds of the game: formulas here, first passages and the Monte-Carlo check in their modules.
+"""Exact odds of the game: expected values and chances under the price law, and a simulation that checks them.
 
-The formulas need nothing; ``questions``, ``passages``, ``walk`` and ``montecarlo`` need numpy and are
-imported where they are used.
+Imports game and errors, and numpy in ``questions``, ``passages``, ``walk`` and ``montecarlo``, which are
+imported where they are used; the formulas do without. No I/O or clock; random numbers follow from a seed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Exact odds that a formula gives, from the price law (protocol 4.2 and 7).
+"""Exact odds that a formula gives, from the price law (protocol 4.2, 7).
 
 Everything here is an expectation over the law, not an estimate: no simulation, no data.
 """

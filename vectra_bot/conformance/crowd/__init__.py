@@ -1,1 +1,4 @@
-"""The crowd of the exchange against recordings of real games."""
+"""Comparison of the exchange's crowd with recordings of real games.
+
+Imports exchange, game and wire. Reads capture files; games of the exchange are computed in memory.
+"""

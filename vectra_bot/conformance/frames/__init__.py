@@ -1,1 +1,4 @@
-"""A capture's frames against the exchange's own: what comes, in which order and shape."""
+"""Comparison of a capture's frames with the exchange's: which come, in which order and shape.
+
+Imports exchange, server, venues, wire and journal. Reads a capture file or a journal and writes nothing.
+"""

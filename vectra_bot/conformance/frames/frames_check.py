@@ -346,7 +346,7 @@ def _of_order(finding: OrderFinding, side: str) -> FrameDifference:
     return FrameDifference(
         what=f"order-{finding.kind}",
         kind="order",
-        expected="the order of protocol 3.1, 3.3 and 10",
+        expected="the order of protocol 3.1, 3.3, 10",
         found=finding.what,
         place=finding.place,
         capture=finding.capture,

@@ -1,4 +1,8 @@
-"""The seeded crowd: persistent players that trade like the real ones and know nothing (protocol 13)."""
+"""The seeded crowd: persistent simulated players with the habits and rates of real ones (protocol 13).
+
+They do not know future prices, except the peekers that a test adds. Imports game and wire; random numbers
+follow from the exchange's seed; no I/O, clock or task.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Foreign Arrow tables and Parquet files as documents of the schema."""
+"""Third-party Arrow tables and Parquet files, their columns mapped to those of our records.
+
+Imports store, serde, wire and models; reads Parquet files with pyarrow and writes nothing.
+"""
 
 from vectra_bot.imports.arrow.conform import Conformed, EnvelopeDefaults, conform
 from vectra_bot.imports.arrow.files import (

@@ -1,1 +1,4 @@
-"""Sessions of a store: list, drop, check, rebuild, count."""
+"""Maintenance of a store's sessions: list, drop, check, rebuild, count.
+
+Reads journals, manifests and Parquet files; only ``drop`` and ``rebuild`` change them, through fsio.
+"""

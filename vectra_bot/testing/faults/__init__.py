@@ -1,17 +1,18 @@
-"""Faults against a store, on purpose: lost power, kills, full and broken disks, corrupt files, races.
+"""Fault injection for a store: power failures, kills, full and broken disks, corrupt files, races.
 
 Each module is one experiment; its functions return figures as JSON-ready data with ``over_goal``, the goals
 that were missed:
 
 - ``power_loss``: what a model of the disk (``disk_model``) may have kept is recovered and checked;
-  ``planted`` is the test of that test
+  ``planted`` checks that this test finds bugs
 - ``kills``: writers, sessions and recoveries end by ``kill -9``
 - ``disk_faults``: the N-th call to the disk fails under a running session
-- ``corruption``: a bit of a file is flipped, or the file is cut
+- ``corruption``: a bit of a file is flipped, or the file is truncated
 - ``compaction_race``: sessions are compacted while other processes read
 
-``scenarios`` and ``documents`` make what is written, ``checks`` says what must be true of it afterwards,
-``processes`` starts and reads the processes that are killed. All chances follow from a seed.
+``scenarios`` and ``documents`` write the data, ``checks`` says what must be true of it afterwards,
+``processes`` starts and reads the processes that are killed. Random choices follow from a seed. Imports
+session, store and journal; starts processes, reads the clock and writes to the folder it is given.
 """
 
 __all__ = [

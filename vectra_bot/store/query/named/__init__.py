@@ -1,1 +1,4 @@
-"""The texts of the store's named queries, by subject."""
+"""The SQL of the store's named queries, by subject.
+
+Text and declarations of parameters only: nothing is read when this is imported.
+"""
