@@ -194,8 +194,8 @@ def test_nothing_of_a_game_survives_it() -> None:
     account, market = account_of(client), client.exchange._market
     kept = (market.players, market.bets, market._open_bets, market._shorts, market._closing)
     assert not any([*kept, market._leveraged])
-    assert (market.liquidated, market.rugged, market.open, market.tick) == (0, False, False, 0)
-    assert (account.joined, account.wagered, account.rank, account.moving) == (False, 0, 0, False)
+    assert (market.rugged, market.open, market.tick) == (False, False, 0)
+    assert (account.joined, account.golden, account.rank, account.moving) == (False, 0, 0, False)
     assert account.ledger.total_invested == 0
     client.until_tick(2)
     assert ask(client, "shortOrder", amount=1)["success"]

@@ -188,7 +188,7 @@ def test_practice_play_earns_no_experience_and_no_entries() -> None:
     client.games(1)
     account = account_of(client)
     assert account.practice.cash < 15 * SOL
-    assert (account.total_xp, account.wagered) == (0, 0)
+    assert (account.total_xp, account.golden) == (0, 0)
     assert client.exchange.books.pool.sums.get((Money.SOL, BookEntry.RUGPOOL_FEED), 0) == 0
     detail = told(client, "gameStatePlayerUpdate")[-1]["rugpool"]
     assert (detail["totalEntries"], detail["rugpoolAmount"]) == (0, 0)

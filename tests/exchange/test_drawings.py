@@ -43,9 +43,23 @@ def dice(seed: int = 1) -> Dice:
     return Dice(Random(seed))
 
 
-def players(count: int) -> tuple[Books, list[VenueAccount]]:
+def players(count: int, level: int = 10) -> tuple[Books, list[VenueAccount]]:
     books = Books()
-    return books, [books.open(f"p{n}", None, 1, SOL) for n in range(count)]
+    return books, [books.open(f"p{n}", None, level, SOL) for n in range(count)]
+
+
+def fed(lost: int) -> int:
+    """Return what a loss of *lost* lamports in an instarug puts into the pool (protocol 12)."""
+    return lost * 31 // 100
+
+
+def beside(client: Client, amount: float = 1.0) -> VenueAccount:
+    """Let a second client buy in the presale: no drawing is held for a single player."""
+    client.exchange.connect(OTHER, "other", 100 * SOL, delays=EvidenceDelays.none())
+    client.until_presale()
+    client.exchange.request(client.exchange.now_ns, OTHER, f'421["buyOrder",{{"amount":{amount}}}]')
+    client.drain()
+    return account_of(client, OTHER)
 
 
 def event(client: Client, name: str) -> list[Seen]:
@@ -57,40 +71,38 @@ def event(client: Client, name: str) -> list[Seen]:
 
 @given(
     st.lists(st.integers(-SOL, SOL), max_size=6),
-    st.integers(0, 10 * SOL),
     st.integers(1, 3),
     st.integers(0, 99),
 )
-def test_the_pool_conserves_money(
-    pnls: list[int], liquidated: int, threshold: int, seed: int
-) -> None:
-    """Half of what is liquidated goes from the house to the pool; prizes leave it, the rest stays in it."""
+def test_the_pool_conserves_money(pnls: list[int], threshold: int, seed: int) -> None:
+    """31 % of what players lose goes from the house to the pool; prizes leave it, the rest stays in it."""
+    added = fed(sum(-pnl for pnl in pnls if pnl < 0))
     books, accounts = players(len(pnls))
     pool = Pool(books, dice(seed), threshold=threshold)
     entries = list(zip(accounts, pnls, strict=True))
     for number in range(4):
         before = pool.amount
-        drawing = pool.draw(number) if pool.count_rug(1, entries, liquidated) else None
+        drawing = pool.draw(number) if pool.count_rug(1, entries) else None
         paid = 0
         if drawing is not None:
-            assert drawing.total == before + liquidated // 2
+            assert drawing.total == before + added
             assert drawing.reward == drawing.total // 3
             winners = [account.player_id for account, _ in drawing.winners]
             assert len(set(winners)) == len(winners) <= 3
             paid = drawing.reward * len(winners)
-        assert pool.amount == before + liquidated // 2 - paid >= 0
+        assert pool.amount == before + added - paid >= 0
         assert list(books.differences()) == []
-    assert books.house.balance(Money.SOL) == -4 * (liquidated // 2)
+    assert books.house.balance(Money.SOL) == -4 * added
 
 
 def test_a_long_game_is_no_instarug() -> None:
     """A rug at tick 6 counts, one at tick 7 does not (protocol 12)."""
     books, (one,) = players(1)
     pool = Pool(books, dice())
-    assert not pool.count_rug(7, [(one, -SOL)], SOL)
+    assert not pool.count_rug(7, [(one, -SOL)])
     assert (pool.amount, b'"instarugCount":0' in bytes(pool.brief)) == (0, True)
-    pool.count_rug(6, [(one, -SOL)], SOL)
-    assert (pool.amount, b'"instarugCount":1' in bytes(pool.brief)) == (SOL // 2, True)
+    pool.count_rug(6, [(one, -SOL)])
+    assert (pool.amount, b'"instarugCount":1' in bytes(pool.brief)) == (fed(SOL), True)
 
 
 @pytest.mark.parametrize(
@@ -109,8 +121,8 @@ def test_entries_are_one_per_thousandth_lost(lost: int, entries: int) -> None:
     """One entry per 0.001 SOL lost, none for less or for a gain, at most 5000 a player."""
     books, (one,) = players(1)
     pool = Pool(books, dice())
-    pool.count_rug(1, [(one, -lost)], 0)
-    pool.count_rug(1, [(one, -lost)], 0)
+    pool.count_rug(1, [(one, -lost)])
+    pool.count_rug(1, [(one, -lost)])
     total = min(5_000, 2 * entries)
     assert f'"totalEntries":{total},'.encode() in bytes(pool.detail)
 
@@ -121,13 +133,14 @@ def test_the_tenth_instarug_draws_three_winners() -> None:
     pool = Pool(books, dice())
     losses = [(account, -SOL // 100) for account in accounts]
     for _ in range(9):
-        assert not pool.count_rug(3, losses, SOL)
-    assert pool.count_rug(3, losses, SOL)
-    assert pool.amount == 5 * SOL
+        assert not pool.count_rug(3, losses)
+    assert pool.count_rug(3, losses)
+    total = 10 * fed(8 * SOL // 100)
+    assert pool.amount == total
     drawing = pool.draw(1234)
     assert isinstance(drawing, Drawing)
-    assert (drawing.total, drawing.reward) == (5 * SOL, 5 * SOL // 3)
-    assert pool.amount == 5 * SOL - 3 * (5 * SOL // 3) == 2
+    assert (drawing.total, drawing.reward) == (total, total // 3)
+    assert pool.amount == total - 3 * (total // 3) == 2
     payload = drawing.payload()
     assert (payload.timestamp, len(payload.winners)) == (1234, 3)
     assert {winner.entries for winner in payload.winners} == {100}
@@ -139,17 +152,23 @@ def test_the_tenth_instarug_draws_three_winners() -> None:
 
 
 def test_without_entries_the_pool_keeps_its_money() -> None:
-    """Nobody lost enough: no drawing, and what is in the pool waits for the next one."""
-    books, (one, *_) = players(3)
+    """Nobody lost enough, or only one did: no drawing, and what is in the pool waits for the next one."""
+    books, (one, other, _) = players(3)
     pool = Pool(books, dice(), threshold=1)
-    assert pool.count_rug(1, [(one, 5)], SOL)
+    assert pool.count_rug(1, [(one, -999_999), (other, -900_000)])
     assert pool.draw(0) is None
-    assert pool.amount == SOL // 2
-    assert pool.count_rug(1, [(one, -SOL)], 0)
+    kept = fed(1_899_999)
+    assert pool.amount == kept
+    assert pool.count_rug(1, [(one, -SOL)])
+    assert pool.draw(0) is None
+    kept += fed(SOL)
+    assert pool.amount == kept
+    assert pool.count_rug(1, [(one, -SOL), (other, -SOL)])
     drawing = pool.draw(0)
     assert drawing is not None
-    assert [account.player_id for account, _ in drawing.winners] == ["p0"]
-    assert pool.amount == SOL // 2 - SOL // 6
+    assert sorted(account.player_id for account, _ in drawing.winners) == ["p0", "p1"]
+    kept += fed(2 * SOL)
+    assert pool.amount == kept - 2 * (kept // 3)
 
 
 def test_chances_are_by_entries() -> None:
@@ -166,36 +185,48 @@ def test_chances_are_by_entries() -> None:
 
 
 def test_an_instarug_is_drawn_and_announced() -> None:
-    """0.3 s after the rug frame all are told; the winner has his share, the frames show the rest."""
+    """0.3 s after the rug frame all are told; the winners have their shares, the frames show the rest."""
     client = joined(config(seed=INSTARUG, rugpool_threshold=1, golden=NEVER))
-    client.until_presale()
+    other = beside(client)
     ask(client, "buyOrder", amount=1)
     rug = client.until_rug()
     assert state(rug)["tickCount"] == 6
     client.games(1)
     account = account_of(client)
     forced = account.flows.total(BookEntry.FORCED_SELL)
-    pool = forced // 2
+    pool = fed(2 * (SOL - forced))
     (drawing,) = event(client, "rugpoolDrawing")
     assert (drawing.private, round((drawing.at_ns - rug.at_ns) / MS)) == (False, 300)
     payload = drawing.payload
     assert lamports_from_double(payload["totalPoolAmount"]) == pool
-    (winner,) = payload["winners"]
-    assert winner["playerId"] == account.player_id
-    assert winner["entries"] == (SOL - forced) // rules.RUGPOOL_LAMPORTS_PER_ENTRY
-    assert lamports_from_double(winner["reward"]) == pool // 3
+    winners = {winner["playerId"]: winner for winner in payload["winners"]}
+    assert set(winners) == {account.player_id, other.player_id}
+    for winner in winners.values():
+        assert winner["entries"] == (SOL - forced) // rules.RUGPOOL_LAMPORTS_PER_ENTRY
+        assert lamports_from_double(winner["reward"]) == pool // 3
     assert account.sol.cash == 99 * SOL + forced + pool // 3
     assert lamports_from_double(told(client, "playerUpdate")[-1]["cash"]) == account.sol.cash
     detail = told(client, "gameStatePlayerUpdate")[-1]["rugpool"]
-    assert lamports_from_double(detail["rugpoolAmount"]) == pool - pool // 3
+    assert lamports_from_double(detail["rugpoolAmount"]) == pool - 2 * (pool // 3)
     assert detail["lastDrawing"] == payload
     assert balanced(client)
+
+
+def test_no_drawing_is_held_for_a_single_player() -> None:
+    """Without other players there is nothing to draw: a bot alone wins no prize in either drawing."""
+    client = joined(config(seed=INSTARUG, rugpool_threshold=1, golden=ALWAYS))
+    client.until_presale()
+    ask(client, "buyOrder", amount=1)
+    client.games(1)
+    assert event(client, "rugpoolDrawing") == event(client, "goldenHourDrawing") == []
+    flows = account_of(client).flows
+    assert flows.total(BookEntry.RUGPOOL_PRIZE) == flows.total(BookEntry.GOLDEN_PRIZE) == 0
 
 
 def test_nobody_learns_of_his_prize_before_the_drawing() -> None:
     """Until it is announced no update, row or pool part holds a trace of it; then cash rises at once."""
     client = joined(config(seed=INSTARUG, rugpool_threshold=1, golden=NEVER))
-    client.until_presale()
+    beside(client)
     ask(client, "buyOrder", amount=1)
     client.until(lambda seen: seen.name == "rugpoolDrawing")
     forced = account_of(client).flows.total(BookEntry.FORCED_SELL)
@@ -222,21 +253,19 @@ def test_tick_frames_show_the_pool_filling() -> None:
     brief = state(client.until_tick(2))["rugpool"]
     forced = account_of(client).flows.total(BookEntry.FORCED_SELL)
     assert (brief["instarugCount"], brief["threshold"]) == (1, 10)
-    assert lamports_from_double(brief["rugpoolAmount"]) == forced // 2
+    assert lamports_from_double(brief["rugpoolAmount"]) == fed(SOL - forced)
     assert event(client, "rugpoolDrawing") == []
 
 
 def test_a_winner_that_left_is_paid() -> None:
     """The prize goes to the account, whether its player is there or not."""
     client = joined(config(seed=INSTARUG, rugpool_threshold=1, golden=NEVER))
-    client.exchange.connect(OTHER, "other", SOL, delays=EvidenceDelays.none())
-    client.until_presale()
-    client.exchange.request(client.exchange.now_ns, OTHER, '421["buyOrder",{"amount":1}]')
-    client.drain()
+    beside(client)
+    ask(client, "buyOrder", amount=1)
     client.exchange.disconnect(OTHER)
     client.games(1)
     (drawing,) = event(client, "rugpoolDrawing")
-    assert [winner["playerId"] for winner in drawing.payload["winners"]] == [OTHER]
+    assert OTHER in [winner["playerId"] for winner in drawing.payload["winners"]]
     assert account_of(client, OTHER).flows.total(BookEntry.RUGPOOL_PRIZE) > 0
     assert balanced(client)
 
@@ -287,12 +316,13 @@ def test_plans_that_make_no_sense_are_refused(plan: dict[str, Any]) -> None:
         GoldenPlan(**plan)
 
 
-def test_a_golden_drawing_has_entries_by_stakes() -> None:
-    """One entry per 0.01 SOL staked, at most 50 a player; the winner gets 0.05 from the house."""
+def test_a_golden_drawing_has_entries_of_those_who_may_enter() -> None:
+    """One entry per 0.001 counted, at most 50 a player, none below level 10; the winner gets 0.05."""
     books, (one, other, third) = players(3)
-    one.wagered, other.wagered, third.wagered = 9_999_999, 25_000_000, 9 * SOL
+    low = books.open("low", None, 9, SOL)
+    one.golden, other.golden, third.golden, low.golden = 999_999, 2_500_000, 9 * SOL, 9 * SOL
     golden = GoldenHour(ALWAYS, START_NS, books, dice())
-    drawing = golden.draw([one, other, third])
+    drawing = golden.draw([one, other, third, low])
     assert drawing is not None
     assert [(account.player_id, count) for account, count in drawing.entries] == [
         ("p1", 2),
@@ -305,6 +335,7 @@ def test_a_golden_drawing_has_entries_by_stakes() -> None:
     assert books.house.total(BookEntry.GOLDEN_PRIZE) == -50_000_000
     assert list(books.differences()) == []
     assert golden.draw([one]) is None
+    assert golden.draw([one, other, low]) is None
 
 
 # ---- Golden Hour on the exchange
@@ -313,7 +344,7 @@ def test_a_golden_drawing_has_entries_by_stakes() -> None:
 def test_a_golden_game_starts_with_the_history_and_ends_with_a_drawing() -> None:
     """Tick 0 is followed by a settlement-type frame of the live game; the drawing comes after the rug."""
     client = joined(config(seed=LONG, golden=ALWAYS))
-    client.until_presale()
+    other = beside(client)
     ask(client, "buyOrder", amount=0.5)
     client.until_tick(1)
     start, frame = [frame for seen in client.seen if (frame := state(seen))][-3:-1]
@@ -328,24 +359,54 @@ def test_a_golden_game_starts_with_the_history_and_ends_with_a_drawing() -> None
     assert "prices" not in frame
     rug = client.until_rug()
     game_id = state(rug)["gameId"]
-    before = account_of(client).sol.cash
+    account = account_of(client)
+    cash = {who.player_id: who.sol.cash for who in (account, other)}
     client.games(1)
     (drawing,) = event(client, "goldenHourDrawing")
     assert (drawing.private, round((drawing.at_ns - rug.at_ns) / MS)) == (False, 300)
     assert drawing.payload["gameId"] == game_id
     assert drawing.payload["prizeAmount"] == 0.05
-    assert drawing.payload["entries"] == [
-        {
-            "playerId": account_of(client).player_id,
-            "username": "me",
-            "entryCount": 50,
-            "entryPercentage": 100,
-        }
-    ]
-    assert account_of(client).sol.cash == before + 50_000_000
+    entries = {entry["playerId"]: entry["entryCount"] for entry in drawing.payload["entries"]}
+    assert entries == {account.player_id: 50, OTHER: 50}
+    winner = account_of(client, drawing.payload["winnerPlayerId"])
+    assert winner.sol.cash == cash[winner.player_id] + 50_000_000
     after = [seen for seen in client.answers("playerUpdate") if seen.at_ns >= drawing.at_ns]
-    assert lamports_from_double(after[0].payload["cash"]) == before + 50_000_000
+    if winner is account:
+        assert lamports_from_double(after[0].payload["cash"]) == account.sol.cash
     assert balanced(client)
+
+
+def _golden_after(
+    client: Client, event_name: str, sells_at: int | None = None, **payload: Any
+) -> int:
+    """Return what counts for golden entries at the rug of a game in which one request was made."""
+    ask(client, event_name, **payload)
+    if sells_at is not None:
+        client.until_tick(sells_at)
+        ask(client, "sellOrder", percentage=100)
+    client.until_rug()
+    client.drain()
+    return account_of(client).golden
+
+
+@pytest.mark.parametrize(("presale", "times"), [(True, 0), (False, 4)])
+def test_live_sidebets_count_four_times_and_presale_ones_not(presale: bool, times: int) -> None:
+    client = joined(config(seed=LONG, golden=ALWAYS))
+    if presale:
+        client.until_presale()
+    else:
+        client.until_tick(3)
+    counted = _golden_after(client, "requestSidebet", amount=0.01, xPayout=5)
+    assert counted == times * SOL // 100
+
+
+@pytest.mark.parametrize(("sells_at", "share"), [(20, 30), (60, 57), (140, 120)])
+def test_a_long_counts_by_how_long_it_was_held(sells_at: int, share: int) -> None:
+    """Once for up to 30 ticks, four times from 120 on, in between in proportion (protocol 12)."""
+    client = joined(config(seed=LONG, golden=ALWAYS))
+    client.until_tick(3)
+    counted = _golden_after(client, "buyOrder", sells_at=sells_at, amount=0.03)
+    assert counted == 3 * SOL // 100 * share // 30
 
 
 def test_a_drawing_comes_before_the_next_game() -> None:
@@ -357,6 +418,7 @@ def test_a_drawing_comes_before_the_next_game() -> None:
         seed=18, golden=ALWAYS, rugpool_threshold=1, instarug_ticks=5_000, countdown_step=5_000
     )
     client = joined(attrs.evolve(plain, side_games=False, notices=False), cash=1_000 * SOL)
+    client.exchange.connect(OTHER, "other", 1_000 * SOL, delays=EvidenceDelays.none())
     order: list[str] = []
     while client.exchange.games_opened < 30:
         for seen in client.step():
@@ -368,6 +430,8 @@ def test_a_drawing_comes_before_the_next_game() -> None:
                 order.append("new game")
             elif frame.get("allowPreRoundBuys") and "price" in frame:
                 client.buy(0.5, after_ms=0)
+                other = '421["buyOrder",{"amount":0.5}]'
+                client.exchange.request(client.exchange.now_ns, OTHER, other)
         client.seen.clear()
     drawn = ["goldenHourDrawing", "new game", "rugpoolDrawing"]
     assert [sorted(order[n : n + 3]) for n in range(0, len(order), 3)] == [drawn] * 30
@@ -406,9 +470,8 @@ def test_a_golden_game_is_the_same_game() -> None:
 def test_stakes_of_the_last_game_give_no_entries() -> None:
     """Entries belong to one game: who stakes in the first alone is not in the second's drawing."""
     client = joined(config(seed=23, golden=ALWAYS))
-    client.until_presale()
-    ask(client, "requestSidebet", amount=0.5, xPayout=5)
+    beside(client)
+    ask(client, "buyOrder", amount=0.5)
     client.games(2)
     assert len(event(client, "goldenHourDrawing")) == 1
-    assert account_of(client).wagered == 0
-    assert account_of(client).flows.counts[BookEntry.GOLDEN_PRIZE] == 1
+    assert account_of(client).golden == account_of(client, OTHER).golden == 0

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
 from tests.exchange.driver import ME, Client, config, state
-from tests.exchange.scenario import LONG, SOL, ask, joined, law
+from tests.exchange.scenario import LONG, OTHER, SOL, account_of, ask, joined, law
+from vectra_bot.exchange import EvidenceDelays
 from vectra_bot.exchange.accounts import VenueAccount
 from vectra_bot.game.ledger import lamports_from_double
 from vectra_bot.game.shorts import ShortPayoff
+from vectra_bot.wire.states import WireFormat
 
 GAME = law()
 
@@ -89,3 +92,40 @@ def test_parts_of_every_row_add_up() -> None:
         assert row["pnlPercent"] == (row["pnl"] / invested * 100 if invested else 0)
         shorts += row["shortPosition"] is not None
     assert shorts
+
+
+def _presale_tables(wire_format: WireFormat) -> tuple[list[list[dict[str, Any]]], str]:
+    """Return the tables of the second game's presale and who placed a sidebet in the first game."""
+    client = joined(config(seed=LONG, fmt=wire_format.value))
+    client.exchange.connect(OTHER, "other", 100 * SOL, delays=EvidenceDelays.none())
+    client.until_tick(3)
+    client.exchange.request(
+        client.exchange.now_ns, OTHER, '421["requestSidebet",{"amount":0.01,"xPayout":5}]'
+    )
+    client.games(1)
+    client.seen.clear()
+    client.until_presale()
+    ask(client, "buyOrder", amount=0.02)
+    client.until_tick(1)
+    frames = [frame for seen in client.seen if (frame := state(seen))]
+    tables = [
+        frame["leaderboard"]
+        for frame in frames
+        if frame.get("allowPreRoundBuys") and "leaderboard" in frame
+    ]
+    return tables, account_of(client).player_id
+
+
+@pytest.mark.parametrize("wire_format", list(WireFormat))
+def test_a_presale_shows_buyers_and_then_the_last_games_bettors(wire_format: WireFormat) -> None:
+    """Whoever placed a sidebet in the game before follows the buyers as a row of zeros (protocol 5.2)."""
+    tables, me = _presale_tables(wire_format)
+    first, last = tables[0], tables[-1]
+    if wire_format is WireFormat.FEB:
+        assert [row["id"] for row in first] == [OTHER]
+    assert [row["id"] for row in last] == [me, OTHER]
+    (zero,) = [row for row in last if row["id"] == OTHER]
+    assert (zero["pnl"], zero["positionQty"], zero["totalInvested"], zero["position"]) == (
+        0, 0, 0, 2,
+    )  # fmt: skip
+    assert "regularPnl" not in zero

@@ -499,7 +499,14 @@ def test_presale_then_rug() -> None:
     fill = ledger.forced_sell(price, 40)
     settled = ledger.settle_sidebet(40, 40)
     assert fill == Fill(
-        "forced_sell", SOL // 10, 2_000_000, price, 40, SOL // 10, valid_cost=SOL // 10
+        "forced_sell",
+        SOL // 10,
+        2_000_000,
+        price,
+        40,
+        SOL // 10,
+        valid_cost=SOL // 10,
+        held_cost=SOL // 10 * 4 // 3,
     )
     assert settled is not None
     assert settled.won

@@ -232,6 +232,14 @@ def test_the_same_run_replaces_itself_and_another_is_refused(store: Path) -> Non
         vectra_bot.run("take-profit", session_id="S", store=store, **{**FAST, "seed": 8})
 
 
+def test_a_pace_gives_the_session_of_full_speed(store: Path) -> None:
+    """``speed`` only delays: digest, times and files' rows are the same, and it is the same run by its id."""
+    fast = vectra_bot.run("take-profit", session_id="S", store=store, **FAST)
+    paced = vectra_bot.run("take-profit", session_id="S", store=store, **{**FAST, "speed": 2000})
+    assert (paced.digest, paced.latency) == (fast.digest, fast.latency)
+    assert (paced.cash_end, paced.ticks) == (fast.cash_end, fast.ticks)
+
+
 def test_state_is_taken_up_by_a_later_session(store: Path) -> None:
     """What save() gave at the last game's end is given to restore()."""
     vectra_bot.run(Counting, session_id="first", store=store, **FAST)

@@ -6,6 +6,7 @@ import asyncio
 import json
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -255,22 +256,27 @@ def sleeper(monkeypatch: pytest.MonkeyPatch) -> tuple[VirtualClock, list[float]]
     return clock, slept
 
 
-async def test_at_speed_one_frames_carry_the_clocks_time(
+async def test_a_pace_delays_messages_and_changes_none(
     sleeper: tuple[VirtualClock, list[float]],
 ) -> None:
-    """``pace=1`` stamps frames with the clock and lets a request arrive at the venue's matching moment."""
+    """Frames, their times and what an action meets are the same at every pace, also when we are late."""
     clock, _ = sleeper
-    venue = EmbeddedVenue(Exchange(CONFIG), pace=1, clock=clock, games=1)
-    sent_ns = 0
-    waits = []
-    async for item in venue.feed:
-        assert item.recv_ns == clock.now_ns()
-        event = read(item)
-        if isinstance(event, GameFrame) and event.kind is FrameKind.TICK and event.tick == 5:
-            sent_ns = (await venue.gateway.send(command(1))).recv_ns
-        if isinstance(event, Ack):
-            waits.append((event.recv_ns - sent_ns) / NS_PER_MS)
-    assert [round(wait) for wait in waits] == [219]
+
+    async def played(pace: float | None) -> list[tuple[int, Any]]:
+        venue = EmbeddedVenue(Exchange(CONFIG), pace=pace, clock=clock, games=1)
+        found = []
+        async for item in venue.feed:
+            found.append((item.recv_ns, item))
+            event = read(item)
+            if isinstance(event, GameFrame) and event.kind is FrameKind.TICK and event.tick == 5:
+                clock.advance_to(clock.now_ns() + 3_000_000_000)
+                found.append(((await venue.gateway.send(command(1))).recv_ns, "sent"))
+        return found
+
+    unbound = await played(None)
+    assert len(unbound) > 100
+    assert await played(1) == unbound
+    assert await played(50) == unbound
 
 
 async def test_a_faster_pace_waits_in_proportion(

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from vectra_bot.cli.live import by_state
 from vectra_bot.cli.tables import print_pairs
+from vectra_bot.report.luck import LuckMethod
 from vectra_bot.report.session import Report
 
 _DEFAULT_QUERY = "cash-per-game"
@@ -16,20 +17,24 @@ def print_report(report: Report) -> None:
     """Print *report*, and what to ask the store next."""
     rows: list[tuple[str, object]] = [
         ("Session", f"{report.session_id}: {report.strategy}, {report.mode} on {report.venue}"),
-        ("Games", f"{report.games} ({report.ticks} ticks, ended: {report.ended})"),
+        ("Games", _games(report)),
         ("Actions", _actions(report)),
         ("Cash", f"{_sol(report.cash_start)} -> {_sol(report.cash_end)} SOL"),
-        ("PnL", f"{_signed(report.pnl)} SOL, per game {_per_game(report)}"),
+        ("PnL", f"{_signed(report.pnl_before_prizes)} SOL, per game {_per_game(report)}"),
         ("Expected", _expected(report)),
     ]
     if report.open_value:
         rows.insert(-1, ("Open", f"worth {_sol(report.open_value)} SOL at the end, not in the PnL"))
     if report.prizes:
-        rows.append(("Prizes", f"{_signed(report.prizes)} SOL won in drawings, in the PnL"))
+        rows.append(("Prizes", f"{_signed(report.prizes)} SOL won in drawings, not in the PnL"))
     if report.luck is not None:
-        rows.append(
-            ("Luck", f"{_share(report.luck)} of sessions do at least as well by luck alone")
-        )
+        rows.append(("Luck", _luck(report)))
+    if report.denials:
+        denied = ", ".join(f"{code} {count}" for code, count in report.denials.items())
+        rows.append(("Denied", f"actions by reason: {denied}"))
+    if report.no_entries_from is not None:
+        stop = report.no_entries_from
+        rows.append(("Stopped", f"no entries from game {stop.game} on: {stop.reason}"))
     rows.append(("Latency", _latency(report)))
     if report.quarantined:
         rows.append(("Frames", f"{report.quarantined} of {report.frames} could not be read"))
@@ -47,6 +52,24 @@ def print_report(report: Report) -> None:
             ("Next", f"vectra-bot query {_DEFAULT_QUERY}{store_option(report.store)}"),
         ]
     print_pairs(rows, title="Report")
+
+
+def _games(report: Report) -> str:
+    text = f"{report.games} ({report.ticks} ticks, ended: {report.ended})"
+    if report.games_traded < report.games:
+        text += f"; entries in {report.games_traded} of them"
+    return text
+
+
+def _luck(report: Report) -> str:
+    if report.luck == 1:
+        return "nothing that luck alone would not do"
+    text = f"{_share(report.luck or 0.0)} of sessions do at least as well by luck alone"
+    if report.luck_method == LuckMethod.BOUND:
+        return f"at most {text}"
+    if report.luck_error:
+        return f"{text} (normal approximation, error up to {_share(report.luck_error)})"
+    return text
 
 
 def _actions(report: Report) -> str:

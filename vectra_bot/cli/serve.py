@@ -51,7 +51,9 @@ class ServeConfig(ExchangeOptions):
     games: int | None = like(EmbeddedOptions, "games", default=None, shown="unlimited")
     seed: int | None = like(EmbeddedOptions, "seed")
     speed: float | None = like(EmbeddedOptions, "speed", default=1.0)
-    start_ns: int | None = like(EmbeddedOptions, "start_ns")
+    start_ns: int | None = like(
+        EmbeddedOptions, "start_ns", shown="now at --speed 1, else 2026-01-01T00:00:00Z"
+    )
     exchange_log: Path | None = like(EmbeddedOptions, "exchange_log")
     cash: Decimal = like(EmbeddedOptions, "cash")
     tokens: Path | None = option(

@@ -85,6 +85,7 @@ class VenueAccount:
     game; ``rank`` is his place in the full leaderboard, from 1. ``touched`` is where he puts himself when
     his numbers have changed; ``place``, ``face`` and ``row`` keep what was computed of them since.
     ``last_due_ns`` is when the last message to him leaves: later-caused evidence never overtakes it.
+    ``golden`` is what counts in this game for entries of a Golden Hour, in lamports (protocol 12).
     """
 
     player_id: str
@@ -108,7 +109,7 @@ class VenueAccount:
     interacted: bool = False
     xp: int = 0
     total_xp: int = 0
-    wagered: int = 0
+    golden: int = 0
 
     def __attrs_post_init__(self) -> None:
         self.ledger = self.sol

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from msgspec import UNSET, Raw, UnsetType
 
-from vectra_bot.exchange.features.calendar import Person, Royales
+from vectra_bot.exchange.features.calendar import Royales
 from vectra_bot.exchange.features.history import History
 from vectra_bot.exchange.features.leaderboard import Leaderboard
 from vectra_bot.exchange.features.rugpool import Pool
@@ -16,7 +15,7 @@ from vectra_bot.exchange.market import Market
 from vectra_bot.game import rules
 from vectra_bot.wire.amounts import number
 from vectra_bot.wire.frames import event_text, is_plain, raw_part
-from vectra_bot.wire.payloads import Coin, LeaderboardRow, PartialPrices, ProvablyFair, RugRoyale
+from vectra_bot.wire.payloads import Coin, PartialPrices, ProvablyFair, RugRoyale
 from vectra_bot.wire.states import (
     CountdownState,
     SettlementState,
@@ -38,26 +37,6 @@ _COINS = raw_part(
         )
     ]
 )
-
-
-def presale_table(people: Iterable[Person]) -> Raw:
-    """Return the rows with which a February presale opens: some players, with nothing in the game yet."""
-    return raw_part(
-        [
-            LeaderboardRow(
-                id=person.player_id,
-                username=person.username,
-                level=person.level,
-                pnl=0,
-                pnl_percent=0,
-                position_qty=0,
-                avg_cost=0,
-                total_invested=0,
-                position=place,
-            )
-            for place, person in enumerate(people, 1)
-        ]
-    )
 
 
 class Broadcast:

@@ -19,7 +19,7 @@ from attrs import evolve
 
 from vectra_bot.errors import InputError
 from vectra_bot.exchange.accounts import Books, Money, VenueAccount
-from vectra_bot.exchange.broadcast import Broadcast, presale_table
+from vectra_bot.exchange.broadcast import Broadcast
 from vectra_bot.exchange.config import (
     DEFAULT_CASH,
     DEFAULT_LEVEL,
@@ -118,7 +118,7 @@ class Exchange:
         )
         self._stream = TradeStream(market, ids, outlet, self._price_at)
         self._game: FairGame
-        self._last_players: list[VenueAccount] = []
+        self._last_bettors: tuple[VenueAccount, ...] = ()
         self._seed = ""
         self._number = self._deals_shown = 0
         self._begin()
@@ -244,7 +244,7 @@ class Exchange:
         """Commit to the next game and put everything back to price 1, timer 15000."""
         self._seed, game_id = self._secret(self._number, self.now_ns)
         self._number += 1
-        self._last_players = self._market.players[: rules.LEADERBOARD_ROWS]
+        self._last_bettors = self._market.bettors()
         self._game = play_game(self._seed, game_id)
         self._market.begin_game(game_id)
         self._golden.begin_game(self.now_ns)
@@ -279,10 +279,10 @@ class Exchange:
         self._market.open_presale()
         self._board.clear()
         if self.config.wire_format is WireFormat.FEB:
-            self._board.table = presale_table(self._last_players)
+            self._stage_presale()
         self._send(self._broadcast.tick())
         self._market.trade_count = 0
-        self._deals_shown = 0
+        self._deals_shown = -1
         self._schedule.after(self._timing.start_ms(), self._start)
 
     def _show_presale(self) -> None:
@@ -292,7 +292,11 @@ class Exchange:
         if deals == self._deals_shown:
             return
         self._deals_shown = deals
-        self._board.stage_presale(market.players, market.game_id, market.price)
+        self._stage_presale()
+
+    def _stage_presale(self) -> None:
+        market = self._market
+        self._board.stage_presale(market.players, self._last_bettors, market.game_id, market.price)
         self._board.publish()
 
     def _start(self) -> None:

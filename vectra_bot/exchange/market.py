@@ -12,6 +12,7 @@ from attrs import frozen
 
 from vectra_bot.exchange.accounts import BookEntry, Books, Coin, VenueAccount
 from vectra_bot.exchange.features.levels import gain
+from vectra_bot.game import rules
 from vectra_bot.game.ledger import Fill, NoShort, OpenSidebet, SettledSidebet
 from vectra_bot.game.shorts import ShortAtRug, ShortTerms
 
@@ -88,7 +89,6 @@ class Market:
         self.open = False
         self.rugged = False
         self.trade_count = 0
-        self.liquidated = 0
         self.players: list[VenueAccount] = []
         self.biggest: Deal | None = None
         self.bets: list[Placed | EndedSidebet] = []
@@ -109,13 +109,12 @@ class Market:
         self.presale = False
         self.open = False
         self.rugged = False
-        self.liquidated = 0
         for account in self.players:
             self.capped += account.ledger.hit_max_win
             account.ledger.begin_game()
             account.joined = False
             account.place = None
-            account.wagered = 0
+            account.golden = 0
             account.touch()
             account.rank = 0
         self.players = []
@@ -191,7 +190,8 @@ class Market:
         """Bet that the game rugs within 40 ticks; raises what the ledger raises."""
         bet = account.ledger.place_sidebet(amount, self.tick)
         self.books.post(account, BookEntry.SIDEBET, -amount, -bet.bonus)
-        self._wager(account, amount)
+        if not self.presale:
+            self._count_golden(account, amount * rules.GOLDEN_SIDEBET_X)
         self._open_bets.append((bet.end_tick, account))
         self.join(account)
         placed = Placed(account, bet, at_ns, self.presale, account.coin)
@@ -221,10 +221,13 @@ class Market:
             deals.append(self._end_short(account))
         fill = account.ledger.forced_sell(self.price, self.tick)
         if fill is not None:
-            if not account.is_practice:
-                self.liquidated += fill.amount
             deals.append(self._traded(account, fill, None))
         return deals
+
+    def bettors(self) -> tuple[VenueAccount, ...]:
+        """Return who has placed a sidebet in this game, in the order of their first one."""
+        placed = (bet.account for bet in self.bets if isinstance(bet, Placed))
+        return tuple({account.player_id: account for account in placed}.values())
 
     def take_biggest(self) -> Deal | None:
         """Return the biggest trade since the last call: what the public stream shows (protocol 5.5)."""
@@ -283,11 +286,10 @@ class Market:
     def _traded(self, account: VenueAccount, fill: Fill, trace_id: str | None) -> Deal:
         sign = -1 if fill.kind in _OPENINGS else 1
         self.books.post(account, _ENTRIES[fill.kind], sign * fill.amount, sign * fill.bonus)
-        if sign < 0:
-            self._wager(account, fill.amount)
-        else:
+        if sign > 0:
             if fill.valid_cost:
                 gain(account, fill.valid_cost)
+            self._count_golden(account, fill.held_cost)
             if not account.ledger.leveraged:
                 self._leveraged.pop(account.player_id, None)
         self.trade_count += 1
@@ -302,9 +304,9 @@ class Market:
             self._on_deal(deal)
         return deal
 
-    def _wager(self, account: VenueAccount, amount: int) -> None:
+    def _count_golden(self, account: VenueAccount, amount: int) -> None:
         if not account.is_practice:
-            account.wagered += amount
+            account.golden += amount
 
     def _settle(self, account: VenueAccount, rug_tick: int | None, at_ns: int) -> EndedSidebet:
         bet = account.ledger.settle_sidebet(rug_tick, self.tick)

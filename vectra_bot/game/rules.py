@@ -80,9 +80,11 @@ LAMPORTS_PER_XP = 1_000_000
 XP_PER_LEVEL = 1_500
 MAX_LEVEL = 100
 
-# Rugpool (protocol 12): an instarug feeds it with half of what is liquidated there.
+# Rugpool (protocol 12): an instarug feeds it with a share of what is lost there. 31 % is a model: the venue
+# shows 50 % of an unknown base.
 RUGPOOL_INSTARUGS = 10
-RUGPOOL_DIVISOR = 2
+RUGPOOL_PERCENT_OF_LOSS = 31
+RUGPOOL_SHOWN_SHARE = 0.5
 RUGPOOL_LAMPORTS_PER_ENTRY = 1_000_000
 RUGPOOL_MAX_ENTRIES = 5_000
 RUGPOOL_WINNERS = 3
@@ -90,9 +92,19 @@ RUGPOOL_WINNERS = 3
 # Side games (protocol 11, documented only: unverified).
 CANDLEFLIP_ROOMS = 10
 
-# Golden Hour (protocol 12): prize of a golden game, entries a player can have.
+# Drawings: a model of the venue without other players would give its only player every prize.
+DRAWING_MIN_PLAYERS = 2
+
+# Golden Hour (protocol 12): prize of a golden game, entries a player can have, and the level from which a
+# player has any. What gives an entry is a model: a live sidebet counts four times, a long by how long it was
+# held.
 GOLDEN_PRIZE = Decimal("0.05")
 GOLDEN_MAX_ENTRIES = 50
+GOLDEN_LEVEL = 10
+GOLDEN_LAMPORTS_PER_ENTRY = 1_000_000
+GOLDEN_SIDEBET_X = 4
+GOLDEN_LONG_TICKS = 30
+GOLDEN_LONG_MAX_X = 4
 
 # Measured timing that the modelled venue keeps (protocol 2.3, 3.1, 5.5), milliseconds.
 MEASURED_COUNTDOWN_STEP_MS = 99.95

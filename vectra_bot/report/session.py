@@ -14,8 +14,9 @@ from attrs import define, field, frozen
 
 from vectra_bot.engine import Engine
 from vectra_bot.game import rules
+from vectra_bot.game.amounts import to_lamports, to_sol
 from vectra_bot.game.fair import expected_return, return_variance
-from vectra_bot.game.ledger import to_lamports, to_sol
+from vectra_bot.game.ledger import sidebet_payout
 from vectra_bot.game.sidegames import BBC, CANDLEFLIP, SideGame, bbc_game, candleflip_game
 from vectra_bot.models import (
     ActionState,
@@ -27,14 +28,18 @@ from vectra_bot.models import (
     PlayerAction,
     Trade,
 )
+from vectra_bot.report.luck import Bet, Luck, Risks
 from vectra_bot.serde import canonical_json, record_to_json
 
 # Distinct latencies kept, in ms; beyond this a latency counts as the largest kept one.
 MAX_LATENCY_MS = 60_000
 Z_95 = 1.959963984540054
 
-# Fewer games are too few for a normal shape: no chance is named.
-MIN_GAMES_FOR_LUCK = 10
+# Distinct reasons of denials that are counted apart.
+_MAX_REASONS = 64
+_OTHER_REASONS = "other"
+# What denies every entry from then on, as far as a session can tell: lost money does not come back by itself.
+_FINAL_REASONS = ("limit.session_loss", "halt", "stop", "cash")
 
 _SIDE_GAMES = {ActionType.BBC_PREDICT: BBC, ActionType.CANDLEFLIP_BET: CANDLEFLIP}
 
@@ -55,15 +60,36 @@ class Latency:
 
 
 @frozen(kw_only=True)
+class NoEntries:
+    """When a session stopped entering.
+
+    Attributes:
+        game: number of the game, 1 for the session's first.
+        reason: why the first of the denied entries was denied.
+    """
+
+    game: int
+    reason: str
+
+
+@frozen(kw_only=True)
 class Report:
     """How a session went; amounts in SOL.
 
     Attributes:
         games: games that rugged while the session watched.
         actions: number of actions by terminal state.
-        pnl_per_game: mean profit of the games that ended; a stake that is still open in a side game's round
-            counts as cash there, while ``pnl`` leaves it out.
-        pnl_interval: 95 % interval of the mean profit per game (Student t), None below two games.
+        games_traded: games in which an entry was executed.
+        denials: number of denied actions by the code of the reason.
+        no_entries_from: from which game on every entry was denied, and why; None if entries were possible to
+            the end, as far as the strategy tried.
+        pnl: change of cash.
+        pnl_before_prizes: ``pnl`` without ``prizes``: what trading and betting brought.
+        prizes: won in drawings, which nothing was staked for.
+        pnl_per_game: mean profit before prizes of the games that ended; a stake that is still open in a side
+            game's round counts as cash there, while ``pnl`` leaves it out.
+        pnl_interval: 95 % interval of the mean profit per game before prizes (Student t), None below two
+            games.
         expected: what the law gives for the very risks taken: every tick a position was held and every
             sidebet placed, at their exact conditional expectation. Actual minus expected profit is luck.
             Stakes in side games count at the odds the embedded exchange assumes (unverified).
@@ -71,9 +97,10 @@ class Report:
             ``leverage``, ``shorts``. ``expected`` leaves them out, and no ``luck`` is named.
         open_value: what was still open when the session ended: the position at the last price and a
             sidebet's stake. Cash and ``pnl`` leave it out.
-        luck: chance to do at least as well by luck alone: the spread is the law's own for the very risks
-            taken, the shape a normal one. None below ten games, and where an expectation is not known.
-        prizes: won in drawings; part of ``pnl``, but neither of ``expected`` nor of ``luck``.
+        luck: chance that luck alone does at least as well before prizes, from the risks taken
+            (:mod:`vectra_bot.report.luck`). None where nothing was at risk or an expectation is not known.
+        luck_method: ``exact`` (bets), ``bound`` (positions in few games: luck is at most this) or ``normal``.
+        luck_error: how far a normal luck can be off, 0 for the others.
         plugin_errors: number of exceptions by plugin.
         digest: SHA-256 over every action with its outcome, without times.
         ended: why the session ended.
@@ -111,6 +138,12 @@ class Report:
     expected_without: tuple[str, ...] = ()
     prizes: Decimal = Decimal(0)
     recovered: tuple[str, ...] = ()
+    pnl_before_prizes: Decimal | None = None
+    luck_method: str | None = None
+    luck_error: float | None = None
+    games_traded: int = 0
+    denials: dict[str, int] = field(factory=dict)
+    no_entries_from: NoEntries | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as JSON-ready data; amounts are numbers of SOL."""
@@ -125,13 +158,8 @@ def _plain(value: Any) -> Any:
         return float(value)
     if isinstance(value, tuple):
         return [_plain(part) for part in value]
-    if isinstance(value, Latency):
-        return {
-            "count": value.count,
-            "p50_ms": value.p50_ms,
-            "p95_ms": value.p95_ms,
-            "max_ms": value.max_ms,
-        }
+    if isinstance(value, Latency | NoEntries):
+        return attrs.asdict(value)
     return value
 
 
@@ -147,11 +175,17 @@ class SessionTally:
     games: int = 0
     pnl_sum: int = 0
     pnl_squares: int = 0
-    expected: float = 0.0
-    variance: float = 0.0
+    risks: Risks = field(factory=Risks)
     unknown: set[str] = field(factory=set)
+    games_traded: int = 0
+    denials: Counter[str] = field(factory=Counter)
+    no_entries: NoEntries | None = None
     latencies: Counter[int] = field(factory=Counter)
     _digest: Any = field(factory=hashlib.sha256)
+    # Of the running game: lamports put at risk, whether a position was held; and prizes counted so far.
+    _at_risk: int = 0
+    _held: bool = False
+    _prizes: int = 0
 
     def before(self, event: Event) -> None:
         """Take in an event the engine is about to process: a held tick ends with it.
@@ -160,7 +194,10 @@ class SessionTally:
         law, taken at the tick's start; summed up, that is the profit the law gives for the risks taken.
         """
         game, account = self.engine.game, self.engine.account
-        if not account.lots or game.phase is not GamePhase.ACTIVE or game.price <= 0:
+        if not account.lots:
+            return
+        self._held = True
+        if game.phase is not GamePhase.ACTIVE or game.price <= 0:
             return
         if isinstance(event, GameFrame):
             ends = (
@@ -181,8 +218,9 @@ class SessionTally:
             if account.leveraged:
                 self.unknown.add("leverage")
             value = sum(lot.qty for lot in account.lots if lot.leverage == 1) * game.price
-            self.expected += value * expected_return(game.price, game.low)
-            self.variance += value * value * return_variance(game.price, game.low)
+            self.risks.add_tick(
+                value, expected_return(game.price, game.low), return_variance(game.price, game.low)
+            )
 
     def after(self, document: Document) -> None:
         """Take in a document of the engine."""
@@ -193,31 +231,59 @@ class SessionTally:
         latency = record.total_latency_ms
         if latency is not None:
             self.latencies[min(max(latency, 0), MAX_LATENCY_MS)] += 1
-        if record.state.is_executed:
-            self._count_risk(record, to_lamports(record.amount or 0))
+        if record.action_type.is_entry:
+            self._count_entry(record)
+        elif record.state is ActionState.DENIED:
+            self._count_denial(record)
+
+    def _count_entry(self, action: PlayerAction) -> None:
+        """Count an entry: what it put at risk, or why it was denied."""
+        if action.state.is_executed:
+            stake = to_lamports(action.amount or 0)
+            self.games_traded += self._at_risk == 0
+            self._at_risk += stake
+            self.no_entries = None
+            self._count_risk(action, stake)
+        elif action.state is ActionState.DENIED:
+            reason = self._count_denial(action)
+            if self.no_entries is None and reason.startswith(_FINAL_REASONS):
+                self.no_entries = NoEntries(game=self.engine.counts["games"] + 1, reason=reason)
+
+    def _count_denial(self, action: PlayerAction) -> str:
+        reason = (action.outcome.error_reason if action.outcome is not None else None) or ""
+        code = reason.partition(":")[0] or _OTHER_REASONS
+        if code not in self.denials and len(self.denials) >= _MAX_REASONS:
+            code = _OTHER_REASONS
+        self.denials[code] += 1
+        return reason
 
     def _count_risk(self, action: PlayerAction, stake: int) -> None:
-        """Take in a stake of *stake* lamports that an executed action has put at risk."""
+        """Count a stake of *stake* lamports that an executed action has put at risk."""
         kind = action.action_type
         if kind is ActionType.SIDEBET:
-            self.expected += sidebet_expectation(stake)
-            self.variance += sidebet_variance(stake)
+            self.risks.add_bet(sidebet(stake))
         elif kind is ActionType.SHORT_OPEN:
             self.unknown.add("shorts")
         elif kind in _SIDE_GAMES and action.choice is not None:
-            game = self.rounds[_SIDE_GAMES[kind]]
-            chance, payout = float(game.odds[action.choice]), game.payouts[action.choice]
-            self.expected += stake * game.expected_return(action.choice)
-            self.variance += float((stake * payout) ** 2) * chance * (1.0 - chance)
+            self.risks.add_bet(self._side_bet(_SIDE_GAMES[kind], stake, action.choice))
+
+    def _side_bet(self, name: str, stake: int, choice: str) -> Bet:
+        game = self.rounds[name]
+        return Bet(stake, game.payout(stake, choice), float(game.odds[choice]))
 
     def count_games(self) -> None:
         """Take in games the engine has closed since the last call."""
         closed = self.engine.counts["games"]
         if closed > self.games:
             self.games = closed
-            pnl = to_lamports(self.engine.history[-1].pnl)
+            prizes = self.engine.counts["prizes"]
+            pnl = to_lamports(self.engine.history[-1].pnl) - (prizes - self._prizes)
+            self._prizes = prizes
             self.pnl_sum += pnl
             self.pnl_squares += pnl * pnl
+            if self._held:
+                self.risks.add_game(pnl, self._at_risk)
+            self._held, self._at_risk = False, 0
 
     @property
     def digest(self) -> str:
@@ -241,15 +307,27 @@ class SessionTally:
         reach = student_t_95(self.games - 1) * deviation / math.sqrt(self.games)
         return to_sol(round(mean - reach)), to_sol(round(mean + reach))
 
-    def luck(self, equity_change: int | None) -> float | None:
-        """Return the chance that luck alone brings at least *equity_change* lamports."""
-        if equity_change is None or self.games < MIN_GAMES_FOR_LUCK or self.variance <= 0:
+    def luck(self, equity_change: int | None) -> Luck | None:
+        """Return the chance that luck alone does as well: *equity_change* lamports, prizes included."""
+        if equity_change is None or self.unknown:
             return None
-        if self.unknown:
-            return None
-        won = equity_change - self.engine.counts["prizes"]
-        z = (won - self.expected) / math.sqrt(self.variance)
-        return 0.5 * math.erfc(z / math.sqrt(2))
+        profit = equity_change - self.engine.counts["prizes"]
+        risks = self.risks
+        if self._held:
+            risks = attrs.evolve(risks, profits=[*risks.profits])
+            risks.add_game(profit - self.pnl_sum, self._at_risk)
+        return risks.luck(profit, self._undecided())
+
+    def _undecided(self) -> Counter[Bet]:
+        """Return the bets whose result is not known."""
+        account = self.engine.account
+        found = Counter(
+            self._side_bet(kind.value, to_lamports(stake.amount), stake.choice)
+            for (kind, _), stake in account.stakes.items()
+        )
+        if account.sidebet is not None:
+            found[sidebet(to_lamports(account.sidebet.amount))] += 1
+        return found
 
     def latency(self) -> Latency:
         """Return the quantiles of the latencies seen."""
@@ -308,6 +386,8 @@ def session_report(
     account, failure, start = engine.account, engine.failure, engine.account.session_start_cash
     pnl = None if start is None else account.cash - start
     open_value = account.equity(engine.game.price) - account.cash
+    prizes = engine.counts["prizes"]
+    luck = tally.luck(None if pnl is None else pnl + open_value)
     return Report(
         mode=header["mode"],
         venue=header["venue"],
@@ -327,9 +407,9 @@ def session_report(
         open_value=to_sol(open_value),
         pnl_per_game=to_sol(round(tally.pnl_sum / games)) if games else None,
         pnl_interval=tally.interval(),
-        expected=to_sol(round(tally.expected)),
-        expected_per_game=to_sol(round(tally.expected / games)) if games else None,
-        luck=tally.luck(None if pnl is None else pnl + open_value),
+        expected=to_sol(round(tally.risks.expected)),
+        expected_per_game=to_sol(round(tally.risks.expected / games)) if games else None,
+        luck=None if luck is None else luck.chance,
         latency=tally.latency(),
         frames=frames,
         quarantined=quarantined,
@@ -338,8 +418,14 @@ def session_report(
         plugin_errors=dict(sorted(engine.plugin_errors.items())),
         error=None if failure is None else f"{failure.callback}: {failure.error}",
         expected_without=tuple(sorted(tally.unknown)),
-        prizes=to_sol(engine.counts["prizes"]),
+        prizes=to_sol(prizes),
         recovered=recovered,
+        pnl_before_prizes=None if pnl is None else to_sol(pnl - prizes),
+        luck_method=None if luck is None else luck.method.value,
+        luck_error=None if luck is None else luck.error,
+        games_traded=tally.games_traded,
+        denials=dict(sorted(tally.denials.items())),
+        no_entries_from=tally.no_entries,
     )
 
 
@@ -351,19 +437,10 @@ def action_digest_line(action: PlayerAction) -> bytes:
     return canonical_json(data).encode() + b"\n"
 
 
-def sidebet_expectation(stake: int) -> float:
-    """Return the expected profit of a sidebet in units of *stake*: it wins if the next 40 ticks rug."""
-    return stake * (_sidebet_win() * rules.SIDEBET_PAYOUT_X - 1.0)
-
-
-def sidebet_variance(stake: int) -> float:
-    """Return the variance of a sidebet's profit in units of *stake* squared."""
-    win = _sidebet_win()
-    return float((stake * rules.SIDEBET_PAYOUT_X) ** 2) * win * (1.0 - win)
-
-
-def _sidebet_win() -> float:
-    return 1.0 - (1.0 - rules.RUG_CHANCE) ** rules.SIDEBET_WINDOW_TICKS
+def sidebet(stake: int) -> Bet:
+    """Return a sidebet of *stake* lamports: it wins if one of the next 40 ticks rugs (protocol 7)."""
+    win = 1.0 - (1.0 - rules.RUG_CHANCE) ** rules.SIDEBET_WINDOW_TICKS
+    return Bet(stake, sidebet_payout(stake), win)
 
 
 def student_t_95(freedom: int) -> float:

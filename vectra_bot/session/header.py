@@ -34,7 +34,7 @@ from vectra_bot.strategy import Strategy
 from vectra_bot.wire.profile import Profile, default_profile
 
 # Keys of the header that may differ between two runs of the same session.
-_INCIDENTAL = ("versions",)
+_INCIDENTAL = ("versions", "exchange.speed")
 
 
 def new_session_id() -> str:
@@ -257,7 +257,7 @@ def saved_state(store: Path, session_id: str) -> Any:
 
 def same_session(header: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     """Return whether two headers describe the same reproducible run."""
-    return _canonical(header) == _canonical(other)
+    return _flat(header) == _flat(other)
 
 
 def differing(existing: Mapping[str, Any], header: Mapping[str, Any]) -> str:
@@ -272,17 +272,14 @@ def differing(existing: Mapping[str, Any], header: Mapping[str, Any]) -> str:
 def _flat(header: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in header.items():
-        if not prefix and key in _INCIDENTAL:
+        path = f"{prefix}{key}"
+        if path in _INCIDENTAL:
             continue
         if isinstance(value, Mapping):
-            found.update(_flat(value, f"{prefix}{key}."))
+            found.update(_flat(value, f"{path}."))
         else:
-            found[f"{prefix}{key}"] = canonical_json(value)
+            found[path] = canonical_json(value)
     return found
-
-
-def _canonical(header: Mapping[str, Any]) -> str:
-    return canonical_json({k: v for k, v in header.items() if k not in _INCIDENTAL})
 
 
 def engine_of(header: Mapping[str, Any]) -> tuple[Engine, StrategySource]:

@@ -83,19 +83,12 @@ def _plan(config: SessionConfig) -> SessionPlan:
         ),
         plugin_settings=config.plugins,
         limits=config.limits,
-        start_ns=_start_ns(config),
+        start_ns=START_NS if config.start_ns is None else config.start_ns,
         seed=new_seed() if config.seed is None else config.seed,
         config=config,
         restored=restored,
         profile=config.protocol,
     )
-
-
-def _start_ns(config: SessionConfig) -> int:
-    """Return where the exchange's clock starts: real time at speed 1, else a fixed day (design 3)."""
-    if config.start_ns is not None:
-        return config.start_ns
-    return WallClock().now_ns() if config.speed == 1 else START_NS
 
 
 async def run_session(config: SessionConfig, clock: Clock | None = None) -> Report:
@@ -106,7 +99,7 @@ async def run_session(config: SessionConfig, clock: Clock | None = None) -> Repo
             comes as the cause of a :class:`StrategyError`, after the store was completed.
     """
     plan = _plan(config)
-    taken = _is_taken(plan, config)
+    taken = _is_taken(plan)
     exchange_log = _LateLog(config.exchange_log)
     venue = _open_venue(plan, config, clock, exchange_log)
     recovered = recover_store(plan.place.path, skip=plan.session_id) if config.recover else []
@@ -119,7 +112,7 @@ async def run_session(config: SessionConfig, clock: Clock | None = None) -> Repo
     return session.report(ended, recovered=tuple(recovered))
 
 
-def _is_taken(plan: SessionPlan, config: SessionConfig) -> bool:
+def _is_taken(plan: SessionPlan) -> bool:
     """Return whether the session id is taken by this very reproducible run, which is to be replaced.
 
     Raises:
@@ -143,8 +136,7 @@ def _is_taken(plan: SessionPlan, config: SessionConfig) -> bool:
             f"session {plan.session_id!r} exists in {store} and its journal is damaged ({error}): "
             "restore its files, or give another --session-id or --store"
         ) from error
-    reproducible = config.speed is None
-    if not (reproducible and same_session(existing, header)):
+    if not same_session(existing, header):
         raise StoreError(
             f"session {plan.session_id!r} exists in {store} and is another run "
             f"({differing(existing, header)}): "

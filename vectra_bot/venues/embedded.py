@@ -90,11 +90,11 @@ class EmbeddedOptions(ExchangeOptions):
     Attributes:
         games: games to play.
         seed: seed of the exchange; random if None.
-        speed: None or ``max`` for as fast as it goes, else times real time; 1 runs by the wall clock.
+        speed: None or ``max`` for as fast as it goes, else times real time. It only delays: the exchange's
+            time, and so the session, is the same at every speed.
         cash: SOL at the start.
         latency_ms: one way from us to the exchange, milliseconds.
-        start_ns: where the exchange's clock starts, nanoseconds since the epoch; by default real time at
-            speed 1, else a fixed day.
+        start_ns: where the exchange's clock starts, nanoseconds since the epoch; by default a fixed day.
         exchange_log: file that gets a line for every request before the exchange acts on it.
     """
 
@@ -139,7 +139,7 @@ class EmbeddedOptions(ExchangeOptions):
         read=_read_start,
         words=_A_TIME,
         metavar="TIME",
-        shown="now at --speed 1, else 2026-01-01T00:00:00Z",
+        shown="2026-01-01T00:00:00Z",
         help="Where the exchange's clock starts, ISO 8601.",
         heading=Heading.EXCHANGE,
     )
@@ -219,16 +219,14 @@ class _Pace:
     started_ns: int
     venue_started_ns: int
 
-    def venue_now_ns(self) -> int:
-        """Return the exchange's time that belongs to this moment."""
-        passed = self.clock.monotonic_ns() - self.started_ns
-        return self.venue_started_ns + int(passed * (self.factor or 1.0))
-
     async def wait_for(self, venue_ns: int) -> None:
-        """Sleep until the exchange's time has reached *venue_ns*."""
-        ahead = venue_ns - self.venue_now_ns()
-        if ahead > 0:
-            await asyncio.sleep(ahead / (self.factor or 1.0) / NS_PER_S)
+        """Sleep until *venue_ns* of the exchange's time is due."""
+        if self.factor is None:
+            return
+        due_ns = self.started_ns + (venue_ns - self.venue_started_ns) / self.factor
+        ahead_ns = due_ns - self.clock.monotonic_ns()
+        if ahead_ns > 0:
+            await asyncio.sleep(ahead_ns / NS_PER_S)
 
 
 class EmbeddedVenue:
@@ -256,8 +254,8 @@ class EmbeddedVenue:
             exchange: the venue; one exchange serves one embedded venue.
             cash: SOL the account starts with.
             latency_ms: one way to the exchange; 0 also answers at once.
-            pace: None for as fast as it goes; else how many seconds pass at the venue in one of ours. At 1,
-                frames carry the clock's own time.
+            pace: None for as fast as it goes; else how many seconds pass at the venue in one of ours, at
+                most. It delays messages and changes none: every time is the exchange's own.
             clock: what *pace* is measured by.
             games: the feed ends when so many games have rugged and the game after them is announced.
 
@@ -268,8 +266,8 @@ class EmbeddedVenue:
         self._exchange = exchange
         self._latency_ns = int(latency_ms * NS_PER_MS)
         self._games = games
-        self._clock = clock or WallClock()
-        self._pace = _Pace(pace, self._clock, self._clock.monotonic_ns(), exchange.now_ns)
+        clock = clock or WallClock()
+        self._pace = _Pace(pace, clock, clock.monotonic_ns(), exchange.now_ns)
         self._inbox: deque[Outbound] = deque()
         self._seen_ns = exchange.now_ns
         self.player_id = exchange.client_id()
@@ -288,20 +286,15 @@ class EmbeddedVenue:
         return self._exchange
 
     def recv_ns(self) -> int:
-        """Return the time of this moment as the client sees it, nanoseconds since the epoch."""
-        if self._pace.factor is None:
-            return self._seen_ns
-        if self._pace.factor == 1:
-            return self._clock.now_ns()
-        return max(self._seen_ns, self._pace.venue_now_ns())
+        """Return the time of the newest message, nanoseconds since the epoch."""
+        return self._seen_ns
 
     async def next_message(self) -> Outbound | None:
         """Return the next message for the client, None when the asked-for games are over."""
         while not self._inbox:
             if self._over():
                 return None
-            if self._pace.factor is not None:
-                await self._pace.wait_for(self._exchange.next_ns())
+            await self._pace.wait_for(self._exchange.next_ns())
             for message in self._exchange.step():
                 if message.not_to != self.player_id and message.player_id in (None, self.player_id):
                     self._inbox.append(message)
@@ -311,12 +304,8 @@ class EmbeddedVenue:
 
     def hand_over(self, text: str) -> int:
         """Send *text* to the exchange now, to arrive after the latency; return the time of sending."""
-        sent_ns = self.recv_ns()
-        venue_ns = self._seen_ns
-        if self._pace.factor is not None:
-            venue_ns = max(venue_ns, self._pace.venue_now_ns())
-        self._exchange.request(venue_ns + self._latency_ns, self.player_id, text)
-        return sent_ns
+        self._exchange.request(self._seen_ns + self._latency_ns, self.player_id, text)
+        return self._seen_ns
 
     def _over(self) -> bool:
         """Return whether all games are over and what belongs to the last moment has been taken."""

@@ -33,7 +33,7 @@ class Drawings:
     """Says which drawings a game leads to, and holds them.
 
     Attributes:
-        pool: what instarugs liquidate.
+        pool: the rugpool.
         golden: which games are golden.
     """
 
@@ -56,7 +56,7 @@ class Drawings:
             for account in market.players
             if not account.is_practice
         ]
-        if self.pool.count_rug(market.tick, pnls, market.liquidated):
+        if self.pool.count_rug(market.tick, pnls):
             self._due.append(self._draw_pool)
         if self.golden.is_golden:
             self._due.append(self._draw_golden)

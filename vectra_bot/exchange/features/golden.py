@@ -1,7 +1,9 @@
 """Golden Hour: windows in which some games are golden and end with a drawing (protocol 5.9, 12).
 
-Times, prize and entries of the windows are the venue's own as captured; which games of a window are golden,
-and what gives an entry, is unverified: here each game with a fixed chance, and one entry per 0.01 SOL staked.
+Times and prize of the windows, the level and the most entries are the venue's own as captured. Which games
+of a window are golden is unverified: here each with a fixed chance. What gives an entry is a model of the
+counts seen (protocol 12): 4 per 0.001 SOL of a live sidebet, none for one of the presale, and for a long 1
+per 0.001 SOL, up to 4 by how long it was held.
 """
 
 from __future__ import annotations
@@ -17,8 +19,6 @@ from vectra_bot.game.ledger import to_lamports
 from vectra_bot.models.times import NS_PER_S
 from vectra_bot.wire.amounts import number, sol_number
 from vectra_bot.wire.drawings import GoldenDrawingPayload, GoldenEntry
-
-_LAMPORTS_PER_ENTRY = 10_000_000
 
 
 @frozen(kw_only=True)
@@ -85,13 +85,13 @@ class GoldenHour:
         self.is_golden = self.event_at(now_ns) is not None and self._dice.chance(self._plan.chance)
 
     def draw(self, players: list[VenueAccount]) -> GoldenDrawing | None:
-        """Draw among those who staked SOL in the golden game; None if nobody did enough for an entry."""
+        """Draw among those who have entries in the golden game; None if these are fewer than two."""
         entries = {
             account.player_id: (account, count)
             for account in players
-            if (count := min(rules.GOLDEN_MAX_ENTRIES, account.wagered // _LAMPORTS_PER_ENTRY))
+            if account.level >= rules.GOLDEN_LEVEL and (count := _entries(account))
         }
-        if not entries:
+        if len(entries) < rules.DRAWING_MIN_PLAYERS:
             return None
         winner = list(entries).index(pick(self._dice, entries))
         drawing = GoldenDrawing(tuple(entries.values()), winner, to_lamports(rules.GOLDEN_PRIZE))
@@ -115,3 +115,7 @@ class GoldenHour:
         return GoldenEvent(
             number=number, start_ns=start, end_ns=start + plan.length_min * 60 * NS_PER_S
         )
+
+
+def _entries(account: VenueAccount) -> int:
+    return min(rules.GOLDEN_MAX_ENTRIES, account.golden // rules.GOLDEN_LAMPORTS_PER_ENTRY)

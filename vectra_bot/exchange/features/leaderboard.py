@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
+from collections.abc import Iterable
 from typing import TypeAlias
 
 from attrs import frozen
@@ -227,18 +228,34 @@ class Leaderboard:
         self._staged_table = raw_part(top)
         self._staged_rows = rows
 
-    def stage_presale(self, players: list[VenueAccount], game_id: str, price: float) -> None:
-        """Compute the table of a presale: players stand in the order of their position."""
+    def stage_presale(
+        self,
+        players: list[VenueAccount],
+        bettors: Iterable[VenueAccount],
+        game_id: str,
+        price: float,
+    ) -> None:
+        """Compute the table of a presale (protocol 5.2).
+
+        Args:
+            players: those of the game, shown in the order of their position.
+            bettors: who placed a sidebet in the game before: they follow, with rows of zeros.
+            game_id: of the game.
+            price: in force.
+        """
         rows: dict[str, LeaderboardRow] = {}
         top: list[LeaderboardRow] = []
-        for place, account in enumerate(sorted(players, key=_size, reverse=True), 1):
-            account.rank = place
+        ranked = sorted(players, key=_size, reverse=True)
+        ranked += [account for account in bettors if not account.joined]
+        for place, account in enumerate(ranked, 1):
             if place <= rules.LEADERBOARD_ROWS or account.connected:
                 row = self._row(account, game_id, price, place, presale=True)
                 if place <= rules.LEADERBOARD_ROWS:
                     top.append(row)
-                if account.connected:
+                if account.connected and account.joined:
                     rows[account.player_id] = row
+            if account.joined:
+                account.rank = place
         self._staged_table = raw_part(top)
         self._staged_rows = rows
 

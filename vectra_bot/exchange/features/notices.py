@@ -48,7 +48,6 @@ _BATTLES_EVERY_NS = 60_000 * NS_PER_MS
 _MAINTENANCE_EVERY = (
     20  # battle updates: how often there is word of maintenance, with nothing going on
 )
-_GOLDEN_LEVEL = 10
 # Pause between two chat messages, seconds: 15 messages in 161 s of captures.
 _PAUSES = Curve(((0.0, 0.2), (0.25, 3.0), (0.5, 7.0), (0.75, 14.0), (0.95, 32.0), (1.0, 70.0)))
 _NEVER = 1 << 62
@@ -224,7 +223,7 @@ def _golden_event(window: GoldenWindow, identities: Identities) -> GoldenEvent:
         start_time=utc_text(window.start_ns),
         end_time=utc_text(window.end_ns),
         prep_time_minutes=0,
-        level_required=_GOLDEN_LEVEL,
+        level_required=rules.GOLDEN_LEVEL,
         status="SCHEDULED",
         created_at=utc_text(window.start_ns - 4 * MINUTE_NS),
         created_by="admin",

@@ -1,8 +1,8 @@
 """The rugpool: fed by instarugs, drawn when it is full (protocol 5.7, 12).
 
-Half of what an instarug liquidates goes from the house to the pool, a player gets one entry per 0.001 SOL
-he lost there. When the pool is full, three players win a third of it each, by their entries; what does not
-divide stays in the pool.
+A share of what players lose in an instarug goes from the house to the pool (0.31 per SOL: a model of the
+amounts seen), and a player gets one entry per 0.001 SOL that he lost there. When the pool is full, three
+players win a third of it each, by their entries; what does not divide stays in the pool.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class PoolConfig(Struct, rename="camel", frozen=True):
 
     threshold: int = rules.RUGPOOL_INSTARUGS
     instarug_threshold: int = rules.INSTARUG_TICKS
-    rugpool_percentage: float = 1 / rules.RUGPOOL_DIVISOR
+    rugpool_percentage: float = rules.RUGPOOL_SHOWN_SHARE
 
 
 class PoolEntry(Struct, rename="camel", frozen=True):
@@ -86,7 +86,7 @@ class Drawing:
 
 
 class Pool:
-    """Count instarugs, what they liquidate and who lost in them.
+    """Count instarugs, what was lost in them and by whom.
 
     ``brief`` stands in every tick frame, ``detail`` in some of the private ones; both are encoded once per
     change.
@@ -134,9 +134,7 @@ class Pool:
         """Return the lamports in the pool."""
         return sum(self._books.pool.sums.values())
 
-    def count_rug(
-        self, rug_tick: int, pnls: list[tuple[VenueAccount, int]], liquidated: int
-    ) -> bool:
+    def count_rug(self, rug_tick: int, pnls: list[tuple[VenueAccount, int]]) -> bool:
         """Take in how a game ended: *pnls* of its players in lamports, SOL play only.
 
         Returns:
@@ -145,14 +143,15 @@ class Pool:
         if rug_tick > self._config.instarug_threshold:
             return False
         self._instarugs += 1
-        self._books.feed_pool(liquidated // rules.RUGPOOL_DIVISOR)
+        lost = sum(-pnl for _, pnl in pnls if pnl < 0)
+        self._books.feed_pool(lost * rules.RUGPOOL_PERCENT_OF_LOSS // 100)
         for account, pnl in pnls:
             self._enter(account, -pnl // rules.RUGPOOL_LAMPORTS_PER_ENTRY)
         self._encode()
         return self._instarugs >= self._config.threshold
 
     def draw(self, timestamp_ms: int) -> Drawing | None:
-        """Hold the drawing and pay its winners; None if nobody has entries, or there is nothing to win.
+        """Hold the drawing and pay its winners; None with fewer than two players, or without a prize.
 
         Winners are paid when all are told, not before: nothing they are sent may tell them earlier.
         """
@@ -165,7 +164,7 @@ class Pool:
     def _draw(self, timestamp_ms: int) -> Drawing | None:
         total = self.amount
         reward = total // rules.RUGPOOL_WINNERS
-        if not self._entries or not reward:
+        if len(self._entries) < rules.DRAWING_MIN_PLAYERS or not reward:
             return None
         left = dict(self._entries)
         winners: list[tuple[VenueAccount, int]] = []
