@@ -9,7 +9,7 @@ from typing import Any, Final
 from attrs import define, field
 
 from vectra_bot.errors import StoreError, VectraError
-from vectra_bot.journal import DAMAGED, never_began, read_journal, salvage
+from vectra_bot.journal import CORRUPT_SUFFIX, never_began, read_journal, salvage
 from vectra_bot.models import DocType
 from vectra_bot.session.recovery import recover_session
 from vectra_bot.store.maintenance.check import Told, check_store
@@ -226,7 +226,7 @@ class _Recovery:
             )
         if is_running(directory):
             return
-        if not self._forget and any(directory.glob(f"*{DAMAGED}*")):
+        if not self._forget and any(directory.glob(f"*{CORRUPT_SUFFIX}*")):
             raise StoreError(
                 f"the journal of session {session_id!r} lost entries: files built from it would lack rows "
                 "that the present ones have; give --rebuild to build them all the same"

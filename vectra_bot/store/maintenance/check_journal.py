@@ -10,7 +10,7 @@ from attrs import define, field
 
 from vectra_bot.errors import StoreError, VectraError
 from vectra_bot.fsio import files
-from vectra_bot.journal import DAMAGED, Segment, list_segments, never_began, read_segment
+from vectra_bot.journal import CORRUPT_SUFFIX, Segment, list_segments, never_began, read_segment
 from vectra_bot.models import DocType
 from vectra_bot.store.maintenance.check_parts import RECOVER, FolderCheck, Problem, numbers_of
 from vectra_bot.store.parquet.builder import doc_type_of
@@ -92,7 +92,7 @@ def check_journal(
     check.segments = len(segments)
     if not running:
         _check_temporary(check, directory)
-    check.salvaged = any(directory.glob(f"*{DAMAGED}*"))
+    check.salvaged = any(directory.glob(f"*{CORRUPT_SUFFIX}*"))
     if began and _check_segments(check, tree, directory, segments, folders, read=read):
         unbuilt = [s for s in segments if not _record_path(directory, s).exists()]
         if unbuilt and unbuilt[-1] is segments[-1] and not check.clean:
