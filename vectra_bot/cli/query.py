@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from vectra_bot.store.query.catalog import Catalog, Result
-    from vectra_bot.store.query.results import Damaged
+    from vectra_bot.store.query.results import CorruptFile
 
 _SQL_WORDS = (
     "select",
@@ -82,7 +82,7 @@ def query(query: str | None, **options: Any) -> None:
         import_lightly(arrays=_needs_arrays(query, plot), remote="://" in str(location))
     from vectra_bot.store.query.catalog import open_store
 
-    with open_store(location, on_damaged=_warn) as catalog:
+    with open_store(location, on_corrupt=_warn) as catalog:
         if form:
             _write(catalog, query, params, form, options["max_rows"])
         elif plot is None:
@@ -193,7 +193,7 @@ def _print_texts(columns: tuple[str, ...], batches: Iterable[list[Any]], form: s
         click.echo(text, nl=False)
 
 
-def _warn(damaged: Damaged) -> None:
+def _warn(damaged: CorruptFile) -> None:
     from vectra_bot.cli.output import clean
 
     advice = "`vectra-bot store check` says more, `vectra-bot store recover` builds it again"

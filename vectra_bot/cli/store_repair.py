@@ -141,7 +141,7 @@ def compact(
     root = local(store)
     wanted = checked_sessions(root, sessions) if sessions else None
     with Steps(verbose=verbose) as told:
-        report = compact_all(root, wanted, told=told)
+        report = compact_all(root, wanted, progress=told)
     seconds = round((clock.monotonic_ns() - started) / 1e9, 3)
     if as_json:
         print_json({"store": str(root), **report.to_json(), "seconds": seconds})

@@ -1,1 +1,1 @@
-"""Questions to a store, in SQL or by name."""
+"""Queries over a store, in SQL or by name."""
