@@ -162,7 +162,7 @@ class Journal:
         directory = Path(directory)
         if dropped_directory(directory).is_dir():
             raise StoreError(
-                f"session {directory.name!r} is being dropped, or a drop was interrupted and its cleanup would "
+                f"session {directory.name!r} is being dropped, or its drop was interrupted: cleanup would "
                 "remove the new one; run `vectra-bot store recover` first"
             )
         files.make_directories(directory)
