@@ -1,4 +1,4 @@
-"""The journal returns what was appended, ignores a torn tail and refuses corruption."""
+"""The journal returns what was appended, ignores a truncated tail and refuses corruption."""
 
 from __future__ import annotations
 

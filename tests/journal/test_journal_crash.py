@@ -282,7 +282,7 @@ def _flushers() -> list[threading.Thread]:
 
 
 def test_a_thread_syncs_what_was_appended(directory: Path) -> None:
-    """The thread syncs without a call; an idle journal is left alone; the thread ends with the journal."""
+    """The thread syncs without a call; an idle journal is not synced; the thread ends with the journal."""
     journal = Journal.create(directory, HEADER, sync_interval_s=0.002)
     seen, observe = _observed("sync")
     with observing(observe):
@@ -365,7 +365,7 @@ def test_closing_marks_everything_as_synced(journal: Journal, directory: Path) -
 
 
 def test_a_lock_alone_does_not_mean_a_writer(journal: Journal, directory: Path) -> None:
-    """An incomplete group is not a torn tail while a writer runs; under the lock of a repair it is."""
+    """An incomplete group is not a truncated tail while a writer runs; under the lock of a repair it is."""
     journal.append(small_session())
     segment = journal._segments.open
     at = segment.end

@@ -152,7 +152,7 @@ def _next_offset(fd: int) -> int:
 def report_write(path: Path, offset: int, data: Any) -> None:
     """Notify the observer of bytes that are about to be stored into a mapped file.
 
-    A store into memory is not a system call, so whoever maps a file of the store reports its stores here.
+    A store into memory is not a system call, so code that maps a file of the store reports its stores here.
     """
     if _observer is not None:
         _report("write", path, None, offset, data)

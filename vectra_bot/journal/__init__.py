@@ -2,7 +2,7 @@
 
 One process writes a journal through :class:`Journal`; any process may read it with :func:`read_journal`,
 also while it is written. After a kill or a disk error, :func:`cut_tail` and :func:`salvage` repair it.
-The package knows entries and their byte format; it knows no Parquet, no engine and no venue.
+The package knows entries and their byte format; it is independent of Parquet, engine and venue.
 """
 
 from vectra_bot.journal.copying import compress_segment, write_journal

@@ -26,7 +26,7 @@ def compress_segment(path: Path) -> Path:
     The raw file is synced first: what is compressed, or is in parts, must not be lost later.
 
     Raises:
-        StoreError: the disk refuses the write.
+        StoreError: a write fails.
     """
     import pyarrow as pa
 

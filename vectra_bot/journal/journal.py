@@ -151,8 +151,8 @@ class Journal:
             sync_interval_s: how often a thread syncs appended entries to the disk; 0 for never.
 
         Raises:
-            StoreError: the session exists already or is being dropped, another process writes it, or the disk
-                refuses.
+            StoreError: the session exists already or is being dropped, another process writes it, or a
+                write fails.
         """
         missing = [key for key in ("session_id", "mode", "venue") if key not in header]
         if missing:
@@ -240,7 +240,7 @@ class Journal:
 
         Raises:
             JournalError: *seq* is not the next number, or the entry is invalid; nothing was written.
-            StoreError: the disk refuses the write (full, read-only); the journal is failed from then on.
+            StoreError: a write fails (disk full, read-only); the journal is failed from then on.
         """
         segment = self._segments.open
         start = segment.end
@@ -267,7 +267,7 @@ class Journal:
 
         Raises:
             JournalError: a ``seq`` is not the next number, or an entry is invalid; nothing was written.
-            StoreError: the disk refuses the write (full, read-only); the journal is failed from then on.
+            StoreError: a write fails (disk full, read-only); the journal is failed from then on.
         """
         if not entries:
             self._check_usable()
@@ -313,7 +313,7 @@ class Journal:
         """Close the open segment, if it has content, and continue in a new one; does not wait for the disk.
 
         Raises:
-            StoreError: the disk refuses.
+            StoreError: a write fails.
         """
         self._check_usable()
         if self._segments.open.end:
@@ -336,7 +336,7 @@ class Journal:
         """Return when everything appended is on the disk.
 
         Raises:
-            StoreError: the disk refuses the write; the journal is failed from then on.
+            StoreError: a write fails; the journal is failed from then on.
         """
         with self._sync_lock:
             self._check_usable()
@@ -360,7 +360,7 @@ class Journal:
         Harmless if called twice. A failed journal is released without a close entry.
 
         Raises:
-            StoreError: the disk refuses.
+            StoreError: a write fails.
         """
         with self.closing(reason, ts_ns=ts_ns):
             pass
@@ -372,7 +372,7 @@ class Journal:
         So no other process recovers the session as a killed one meanwhile.
 
         Raises:
-            StoreError: the disk refuses.
+            StoreError: a write fails.
         """
         if self._closed:
             yield

@@ -277,7 +277,7 @@ class JournalReader:
     def _finish(
         self, index: int, end: int, source: SegmentSource, walk: _Walk, group: list[Entry]
     ) -> None:
-        """Distinguish the end of a segment, a torn tail and corruption."""
+        """Distinguish the end of a segment, a truncated tail and corruption."""
         begun = bool(group) or not walk.is_at_no_header()
         if not begun and walk.is_at_end():
             return

@@ -75,7 +75,7 @@ def salvage(directory: str | Path) -> Salvage:
 
     Raises:
         InputError: there is no journal.
-        StoreError: a process writes it, or the disk refuses.
+        StoreError: a process writes it, or a write fails.
         JournalError: its header is lost, so that its session is unknown.
     """
     directory = Path(directory)
@@ -278,7 +278,7 @@ def cut_tail(directory: Path) -> tuple[int, int]:
 
     Raises:
         InputError: nothing was ever written.
-        StoreError: the session was closed, or the disk refuses.
+        StoreError: the session was closed, or a write fails.
         JournalError: the journal is corrupt before its tail.
     """
     segments = list_segments(directory)
@@ -293,7 +293,7 @@ def cut_tail(directory: Path) -> tuple[int, int]:
             "session=%s cut %d bytes with %d entries after entry %d: incomplete",
             directory.name, reader.torn_bytes, reader.torn_entries, reader.last_seq,
         )  # fmt: skip
-    # The last first: if this is interrupted, the result is a torn journal without a gap.
+    # The last first: if this is interrupted, the result is a truncated journal without a gap.
     while len(segments) > index + 1 and not is_safe(segments[-1]):
         with files.store_errors(f"cannot remove {segments[-1].path}"):
             files.unlink(segments.pop().path)

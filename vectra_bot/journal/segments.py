@@ -234,7 +234,7 @@ class OpenSegment:
         """Create the file, with room for *size* bytes; it is removed if that fails.
 
         Raises:
-            OSError: the disk is full, or refuses.
+            OSError: the disk is full, or a write fails.
         """
         self.path = path
         self.number = number
@@ -254,7 +254,7 @@ class OpenSegment:
         """Make more room in a segment without content.
 
         Raises:
-            OSError: the disk is full, or refuses; the segment is unchanged.
+            OSError: the disk is full, or a write fails; the segment is unchanged.
         """
         files.allocate(self._fd, size)
         self.map.close()
@@ -307,7 +307,7 @@ def cut_segment(path: Path, size: int) -> None:
     """Truncate a segment left by a crash to *size* bytes and sync it to the disk.
 
     Raises:
-        StoreError: the disk refuses.
+        StoreError: a write fails.
     """
     with files.store_errors(f"cannot repair {path}"):
         fd = files.open_file(path)

@@ -49,7 +49,7 @@ class SegmentWriter:
             segment_bytes: size of a segment; a larger group gets a larger segment.
 
         Raises:
-            StoreError: the disk refuses; the segment is removed.
+            StoreError: a write fails; the segment is removed.
         """
         self._directory = directory
         self._segment_bytes = min(max(segment_bytes, MARK_BYTES), MAX_PAYLOAD)
@@ -87,7 +87,7 @@ class SegmentWriter:
         """Continue in a segment with room for *needed* bytes, the open one if it is empty; does not wait.
 
         Raises:
-            OSError: the disk refuses; the open segment is unchanged.
+            OSError: a write fails; the open segment is unchanged.
         """
         old, size = self.open, max(self._segment_bytes, needed + MARK_BYTES)
         if not old.end:
@@ -111,7 +111,7 @@ class SegmentWriter:
         """Sync everything stored; return whether that was more than before.
 
         Raises:
-            OSError: the disk refuses; what is on the disk is unknown.
+            OSError: a write fails; what is on the disk is unknown.
         """
         with self._swap_lock:
             old, current, end = tuple(self._pending), self.open, self.open.end
@@ -131,7 +131,7 @@ class SegmentWriter:
         """Write the last mark into its reserved room, and release the unused space.
 
         Raises:
-            OSError: the disk refuses.
+            OSError: a write fails.
         """
         self.open.store(self.mark(seq, ts_ns))
         self.open.finish()

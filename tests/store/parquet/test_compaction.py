@@ -396,7 +396,7 @@ def test_imported_rows_in_a_compacted_file_cannot_be_rebuilt(tmp_path: Path) -> 
 
 
 def test_a_full_disk_leaves_the_parts_as_they_are(tmp_path: Path) -> None:
-    """If the disk refuses, the folder is unchanged and a repair clears the staging folder."""
+    """If a write fails, the folder is unchanged and a repair clears the staging folder."""
     directory = make_session(tmp_path, MIN_PARTS)
     before = all_rows(tmp_path)
 

@@ -453,9 +453,9 @@ def test_profit_of_players_is_sol_out_minus_sol_in(tmp_path: Path) -> None:
         for game in range(10)
         for trade in (
             *_round_trip("good", "0.1", "0.15" if game < 8 else "0.05", game),
-            # Sells half of what he paid, at twice the price: the schema's query counts a win.
+            # Sells half of what was paid, at twice the price: the schema's query counts a win.
             *_round_trip("unlucky", "0.2", "0.15", game),
-            # Only sells were seen: his profit is unknown.
+            # Only sells were seen: the profit is unknown.
             _trade("half", "SELL", "5", "3", game, qty=sol("9")),
             *_round_trip("toy", "0.1", "9", game, practice=True),
         )

@@ -187,7 +187,7 @@ def drop_session(store: str | Path, session_id: str) -> None:
 
     Raises:
         UnknownNameError: the store has no such session.
-        StoreError: the session is being written, or the disk refuses.
+        StoreError: the session is being written, or a write fails.
     """
     root = Path(store)
     directory = journal_directory(root, session_id)

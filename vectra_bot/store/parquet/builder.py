@@ -138,7 +138,7 @@ class SegmentBuilder:
             store: root of the store.
             header: header of the journal.
             segment: its number.
-            doc_types: only rows of these are kept. Rows in a compacted file are not written again.
+            doc_types: only rows of these are kept. Rows in a compacted file are skipped.
         """
         self._store = store
         self._segment = segment
@@ -163,7 +163,7 @@ class SegmentBuilder:
 
         Raises:
             RecordError: its document does not fit its schema.
-            StoreError: the disk refuses.
+            StoreError: a write fails.
         """
         if not self._entries:
             self._first_seq = entry.seq

@@ -40,11 +40,11 @@ def swap_in(store: Path, doc_type: DocType, session_id: str) -> None:
     All files of the new folder, and their names, must be synced.
 
     Raises:
-        StoreError: the disk refuses; the folder in place, old or new, is whole.
+        StoreError: a write fails; the folder in place, old or new, is whole.
     """
     new = staging_folder(store, doc_type, session_id)
     place = part_folder(store, doc_type, session_id)
-    with files.store_errors(f"cannot put {new} in the place of {place}"):
+    with files.store_errors(f"cannot put {new} in place of {place}"):
         if not place.is_dir():
             files.make_directories(place.parent)
             _move(new, place)
@@ -73,7 +73,7 @@ def finish_swaps(store: Path, session_id: str, doc_types: set[DocType] | None = 
         doc_types: only folders of these; all, and the session's staging folder, if None.
 
     Raises:
-        StoreError: the disk refuses.
+        StoreError: a write fails.
     """
     aside = store / STAGING / session_id
     if not aside.is_dir():

@@ -38,7 +38,7 @@ def part_path(store: Path, doc_type: DocType, session_id: str, segment: int) -> 
 
 
 class _Sink:
-    """File object for pyarrow: counts and hashes the bytes on their way to the disk."""
+    """File object for pyarrow: counts and hashes the bytes before they reach the disk."""
 
     def __init__(self, path: Path) -> None:
         self.size = 0
@@ -109,7 +109,7 @@ class PartWriter:
         """Add the rows of *table*, in the file's schema and in the order of ``seq``, as row groups.
 
         Raises:
-            StoreError: the disk refuses.
+            StoreError: a write fails.
         """
         if not table.num_rows:
             return
@@ -133,7 +133,7 @@ class PartWriter:
             path: its path in a manifest, relative to the store.
 
         Raises:
-            StoreError: the disk refuses; there is no file then.
+            StoreError: a write fails; there is no file then.
         """
         try:
             self._writer.close()

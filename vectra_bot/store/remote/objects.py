@@ -216,7 +216,7 @@ class Objects:
         """Create a folder so that others can list it, where an object in it is not enough.
 
         Raises:
-            StoreError: the server refuses.
+            StoreError: the server rejects the request.
         """
         if self.store.service == "gs":
             path = self._path(folder)
@@ -237,7 +237,7 @@ class Objects:
         """Remove an object; harmless if there is none.
 
         Raises:
-            StoreError: the server refuses.
+            StoreError: the server rejects the request.
         """
         try:
             self._try(f"remove {name}", lambda: self._files.delete_file(self._path(name)))
