@@ -1,21 +1,21 @@
-"""How fast and how small the store is, each figure beside what it is compared with, in one run.
+"""Speed and size of the store, each figure measured together with what it is compared with.
 
     python benchmarks/store.py
     python benchmarks/store.py --only append,size --json
     python benchmarks/store.py --only frames --seconds 20 --frames capture.jsonl.gz
     python benchmarks/store.py --only sketches --rows 10000000 --latencies pareto
 
-Both sides of a comparison take turns within one run, and the figure is the median over the rounds: the
-machine may be shared, and its speed changes by the minute. `load` says how busy it was. The parts, each a
-module `store_NAME.py` beside this one:
+Both sides of a comparison alternate within one run, and the figure is the median over the rounds,
+because the speed of a shared machine changes. `load` is its load average. The parts, each a module
+`store_NAME.py` beside this one:
 
 - append: 160 bytes that `kill -9` must not lose: journal, sqlite in WAL mode, a Parquet file that is flushed
-- frames: 9 kB frames through decoder, engine, journal and parts; what the event loop feels of it; none lost
-- socket: the same from a socket, beside the bare client on the same source
-- size: compacted tick and trade documents beside what pyarrow makes of the same rows by default
-- sketches: p50 and p95 of latencies by sketches beside the exact query, and that one beside a single file
-- recovery: finishing a killed session and building its files, seconds for a GB of journal
-- query: bytes that a query reads, and its time beside plain DuckDB and beside the reader of an earlier commit
+- frames: 9 kB frames through decoder, engine, journal and parts; delay of the event loop; no frame lost
+- socket: the same from a socket, compared with the bare client on the same source
+- size: compacted tick and trade documents compared with pyarrow's defaults for the same rows
+- sketches: p50 and p95 of latencies by sketches and by the exact query, on parts and on a single file
+- recovery: recovering a killed session and building its files, seconds per GB of journal
+- query: bytes read and time of a query, compared with plain DuckDB and with the reader of an earlier commit
 
 One JSON object is printed, with `over_goal`, the goals that were missed; the exit code is 1 if there are any.
 """
@@ -40,13 +40,13 @@ PARTS = ("append", "frames", "socket", "size", "sketches", "recovery", "query")
 def missed(
     figures: dict[str, Any], limits: dict[str, float], floors: dict[str, float]
 ) -> list[str]:
-    """Return the figures that are above their limit or below their floor, or that are not there."""
+    """Return the figures that are above their limit, below their floor, or missing."""
     over = [name for name, most in limits.items() if not figures.get(name, float("inf")) <= most]
     return over + [name for name, least in floors.items() if not figures.get(name, -1.0) >= least]
 
 
 def parser() -> argparse.ArgumentParser:
-    """Return what reads the command line."""
+    """Return the parser of the command line."""
     found = argparse.ArgumentParser(
         description=__doc__.split("\n\n")[0], formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -58,7 +58,7 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--seed", type=int, default=5)
     found.add_argument("--rounds", type=int, help="rounds of each comparison")
     found.add_argument("--kills", type=int, default=10, help="append: writers killed")
-    found.add_argument("--seconds", type=float, default=20.0, help="frames, socket: how long")
+    found.add_argument("--seconds", type=float, default=20.0, help="frames, socket: duration")
     found.add_argument("--rate", type=float, default=10_300.0, help="frames: paced frames a second")
     found.add_argument("--games", type=int, default=12, help="frames, socket: games of one lap")
     found.add_argument(
@@ -80,7 +80,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main() -> int:
-    """Run the parts that were asked for and print the figures."""
+    """Run the requested parts and print the figures."""
     args = parser().parse_args()
     names = [name.strip() for name in args.only.split(",") if name.strip()]
     unknown = [name for name in names if name not in PARTS]

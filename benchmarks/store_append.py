@@ -1,4 +1,4 @@
-"""160 bytes in hand, kept so that `kill -9` loses none: the journal, sqlite, an open Parquet file."""
+"""Appending 160 bytes so that `kill -9` loses none: the journal, sqlite, an open Parquet file."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from vectra_bot.journal import Journal
 
 LIMITS = {"ratio_to_sqlite": 0.125, "ratio_to_parquet": 0.005, "lost": 0}
 EVENT_BYTES = 160
-EVENTS = 400_000  # more than two segments hold
+EVENTS = 400_000  # more than two segments
 SQLITE_EVENTS = 10_000
 PARQUET_EVENTS = 400
 ROUNDS = 7
@@ -42,7 +42,7 @@ COLUMNS = {
 
 
 def journal_us(folder: Path, events: int = EVENTS) -> float:
-    """Return the microseconds that the journal takes for an event."""
+    """Return the journal's microseconds per event."""
     with tempfile.TemporaryDirectory(dir=folder) as place:
         journal = Journal.create(Path(place) / "journals" / "bench", HEADER)
         payload = os.urandom(EVENT_BYTES)
@@ -71,13 +71,13 @@ def _sqlite_us(folder: Path, table: str, insert: str, values: tuple[Any, ...]) -
 
 
 def sqlite_blob_us(folder: Path) -> float:
-    """Return the microseconds of one insert of a blob, committed by itself."""
+    """Return the microseconds of one insert of a blob, committed separately."""
     blob = os.urandom(EVENT_BYTES)
     return _sqlite_us(folder, "CREATE TABLE e (b BLOB)", "INSERT INTO e VALUES (?)", (blob,))
 
 
 def sqlite_row_us(folder: Path) -> float:
-    """Return the microseconds of one insert of a row of 16 columns, committed by itself."""
+    """Return the microseconds of one insert of a row of 16 columns, committed separately."""
     names = ", ".join(COLUMNS)
     places = ", ".join("?" * len(COLUMNS))
     return _sqlite_us(folder, f"CREATE TABLE e ({names})", f"INSERT INTO e VALUES ({places})", ROW)
@@ -99,7 +99,7 @@ def parquet_us(folder: Path) -> float:
 
 
 def killed(folder: Path, kills: int, seed: int) -> dict[str, int]:
-    """Kill a writer again and again; return how much it had acknowledged, and how much of it is lost."""
+    """Kill a writer repeatedly; return the number of acknowledged entries, and of lost ones."""
     chance = random.Random(seed)
     acknowledged = lost = 0
     for number in range(kills):
@@ -125,7 +125,7 @@ def killed(folder: Path, kills: int, seed: int) -> dict[str, int]:
 
 
 def write_until_killed(place: Path) -> None:
-    """Append for ever and note after each event that it was acknowledged, where a kill loses no note."""
+    """Append without end, and record each acknowledgement where a kill does not lose it."""
     with (place / "told").open("r+b") as file:
         told = mmap.mmap(file.fileno(), 8)
         journal = Journal.create(place / "journals" / "bench", HEADER)

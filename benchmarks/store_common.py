@@ -1,4 +1,4 @@
-"""What the parts of the store's benchmark share: rounds, frames, and how busy the machine was."""
+"""Shared by the parts of the store's benchmark: rounds, frames, and the machine's load."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from vectra_bot.wire.states import WireFormat
 STATE = '42["gameStateUpdate"'
 ROYALE = '"rugRoyale":'
 ROYALE_CHARS = 5_000
-# A frame with the history of a hundred games is forty times a tick's: it comes once a game.
+# A frame with the history of a hundred games is forty times as long as a tick's: there is one per game.
 LONGEST_TICK = 40_000
 HEADER: dict[str, Any] = {"session_id": "bench", "mode": "paper", "venue": "bench"}
 
 
 def alternate(rounds: int, sides: dict[str, Callable[[], float]]) -> dict[str, list[float]]:
-    """Run every side once a round, in an order that turns, and return what each gave in each round."""
+    """Run every side once per round, in rotating order, and return the results of each round."""
     found: dict[str, list[float]] = {name: [] for name in sides}
     names = list(sides)
     for number in range(rounds):
@@ -38,12 +38,12 @@ def alternate(rounds: int, sides: dict[str, Callable[[], float]]) -> dict[str, l
 
 
 def ratio(ours: list[float], theirs: list[float]) -> float:
-    """Return the median over the rounds of how ours compares with theirs."""
+    """Return the median over the rounds of *ours* divided by *theirs*."""
     return statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
 
 
 def spread(values: list[float], digits: int = 3) -> dict[str, float]:
-    """Return median, least and greatest."""
+    """Return median, minimum and maximum."""
     return {
         "median": round(statistics.median(values), digits),
         "min": round(min(values), digits),
@@ -63,17 +63,17 @@ def load() -> float:
 
 
 def timed(action: Callable[[], object]) -> float:
-    """Return the seconds *action* takes."""
+    """Return the duration of *action* in seconds."""
     started = time.perf_counter()
     action()
     return time.perf_counter() - started
 
 
 def frames_of_file(path: Path) -> list[str]:
-    """Return the game frames of a capture, as ``vectra-bot replay`` reads it, or of one raw text a line.
+    """Return the game frames of a capture, as read by ``vectra-bot replay``, or of one raw text per line.
 
     Raises:
-        SystemExit: it holds none.
+        SystemExit: there are none.
     """
     opener: Any = gzip.open if path.suffix == ".gz" else open
     with opener(path, "rt", encoding="utf-8") as lines:
@@ -83,15 +83,15 @@ def frames_of_file(path: Path) -> list[str]:
         texts = [item.raw for item in items if isinstance(item, Frame)]
     texts = [text for text in texts if text.startswith(STATE) and len(text) < LONGEST_TICK]
     if not texts:
-        raise SystemExit(f"{path} holds no game frames")
+        raise SystemExit(f"{path} has no game frames")
     return texts
 
 
 def frames_of_exchange(games: int, seed: int) -> list[str]:
     """Return the live frames of *games* games of the exchange's ``dec`` format, 9 to 10 kB each.
 
-    They are that long on the venue and here while a rug royale is announced; the announcement of one is put
-    into the frames in which there is none. Those of the countdown, which are short, are left out.
+    They are that long, on the venue and here, while a rug royale is announced; an announcement is added
+    to the frames without one. The short frames of the countdown are excluded.
 
     Raises:
         SystemExit: no rug royale was announced in these games.
@@ -106,7 +106,7 @@ def frames_of_exchange(games: int, seed: int) -> list[str]:
 
 
 def _royale(text: str) -> tuple[str, str, str]:
-    """Return what stands before, in and after the value of ``rugRoyale``; all before, if there is none."""
+    """Return the text before, in and after the value of ``rugRoyale``; all before, if there is none."""
     at = text.find(ROYALE)
     if at < 0:
         return text, "", ""
@@ -126,7 +126,7 @@ async def _collect(games: int, seed: int) -> list[str]:
 
 
 def live_tick(text: str) -> tuple[str, int] | None:
-    """Return game and tick of a frame that is a live tick, None of any other."""
+    """Return game and tick if the frame is a live tick, else None."""
     frame = decode(Frame(0, text))
     assert isinstance(frame, GameFrame)
     live = frame.kind in (FrameKind.TICK, FrameKind.START) and frame.active and not frame.rugged
@@ -134,7 +134,7 @@ def live_tick(text: str) -> tuple[str, int] | None:
 
 
 class Laps:
-    """An endless stream of frames: the same ones again, each time of games with other names."""
+    """An endless stream of frames: the same ones in each lap, with other game names."""
 
     def __init__(self, texts: list[str]) -> None:
         self._pieces: list[tuple[str, ...]] = []
@@ -160,19 +160,19 @@ class Laps:
 
     @property
     def mean_bytes(self) -> int:
-        """How long a frame is on average."""
+        """Mean length of a frame."""
         return sum(
             len(name.join(p)) for name, p in zip(self._names, self._pieces, strict=True)
         ) // len(self)
 
     def live_ticks(self, frames: int) -> int:
-        """Return how many different live ticks the first *frames* frames bring."""
+        """Return the number of different live ticks in the first *frames* frames."""
         laps, rest = divmod(frames, len(self._pieces))
         whole = len({tick for tick in self._ticks if tick is not None})
         return laps * whole + len({tick for tick in self._ticks[:rest] if tick is not None})
 
     @staticmethod
     def _renamed(name: str, lap: int) -> str:
-        """Return a game's name in a later lap: as long, and another one."""
+        """Return a game's name in a later lap, of the same length."""
         mark = f"{lap:06x}"
         return f"{name[:-6]}{mark}" if lap else name

@@ -1,7 +1,7 @@
-"""Faults against the store: lost power, kills, full and broken disks, damaged files, races with compaction.
+"""Fault injection for the store: power failures, kills, full and broken disks, corruption, compaction races.
 
-Each command prints one JSON object with its figures and ``over_goal``, the goals it missed; exit code 1
-if there are any. All chances follow from ``--seed``; a failure names the seed that shows it again.
+Each command prints one JSON object with its figures and ``over_goal``, the missed goals; exit code 1 if
+there are any. All randomness is derived from ``--seed``; a failure names the seed that reproduces it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Command = Callable[[argparse.Namespace], dict[str, Any]]
 
 
 def power_loss(args: argparse.Namespace) -> dict[str, Any]:
-    """Lose power at random steps; recover what a disk may have kept."""
+    """Cut the power at random steps; recover what a disk may have kept."""
     from vectra_bot.testing.faults import power_loss as rig
 
     if args.only:
@@ -29,7 +29,7 @@ def power_loss(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def planted(args: argparse.Namespace) -> dict[str, Any]:
-    """Leave out syncs that matter, one kind at a time: the check of power losses must notice each."""
+    """Skip necessary syncs, one kind at a time: the check of power failures must detect each."""
     from vectra_bot.testing.faults import planted as rig
 
     return rig.run(args.crashes, args.seed)
@@ -51,21 +51,21 @@ def kill(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def kill_steps(args: argparse.Namespace) -> dict[str, Any]:
-    """Kill a writer at every step on the disk, and recoveries at every step of theirs."""
+    """Kill a writer at every disk operation, and recoveries at each of their operations."""
     from vectra_bot.testing.faults import kills
 
     return kills.steps_of(args.seed, args.inputs, args.every, args.recoveries)
 
 
 def disk(args: argparse.Namespace) -> dict[str, Any]:
-    """Let the disk be full or broken from the N-th call of a session on, for each N."""
+    """Make the disk full or broken from the N-th call of a session on, for each N."""
     from vectra_bot.testing.faults import disk_faults
 
     return disk_faults.run(args.calls, args.further, args.seed)
 
 
 def corruption(args: argparse.Namespace) -> dict[str, Any]:
-    """Flip a bit of a file, or cut it, and read the store."""
+    """Flip a bit of a file, or truncate it, and read the store."""
     from vectra_bot.testing.faults import corruption as rig
 
     return rig.run(args.flips, args.cuts, args.seed, args.only)
@@ -84,7 +84,7 @@ COMMANDS: dict[str, tuple[Command, list[tuple[str, dict[str, Any]]]]] = {
         [
             ("--crashes", {"type": int, "default": 20_000}),
             ("--jobs", {"type": int, "default": 1, "help": "processes"}),
-            ("--only", {"metavar": "TRACE:NUMBER", "help": "one crash, as a failure names it"}),
+            ("--only", {"metavar": "TRACE:NUMBER", "help": "one crash, as named by a failure"}),
         ],
     ),
     "compaction-race": (
@@ -96,29 +96,39 @@ COMMANDS: dict[str, tuple[Command, list[tuple[str, dict[str, Any]]]]] = {
         [
             ("--flips", {"type": int, "default": 2000}),
             ("--cuts", {"type": int, "default": 2000}),
-            ("--only", {"metavar": "flip:N|cut:N", "help": "one of them, as a failure names it"}),
+            ("--only", {"metavar": "flip:N|cut:N", "help": "one of them, as named by a failure"}),
         ],
     ),
     "disk": (
         disk,
         [
             ("--calls", {"type": int, "default": 50}),
-            ("--further", {"type": int, "default": 50, "help": "calls behind those, by chance"}),
+            ("--further", {"type": int, "default": 50, "help": "random later calls"}),
         ],
     ),
     "kill": (
         kill,
         [
             ("--times", {"type": int, "default": 200}),
-            ("--gb", {"type": float, "default": 1.0, "help": "of raw frames in the big journal"}),
+            (
+                "--gb",
+                {
+                    "type": float,
+                    "default": 1.0,
+                    "help": "size of the raw frames in the big journal",
+                },
+            ),
         ],
     ),
     "kill-steps": (
         kill_steps,
         [
-            ("--inputs", {"type": int, "default": 12, "help": "how much is written"}),
-            ("--every", {"type": int, "default": 1, "help": "only every so manieth step"}),
-            ("--recoveries", {"type": int, "default": 8, "help": "killed at each of their steps"}),
+            ("--inputs", {"type": int, "default": 12, "help": "number of inputs written"}),
+            ("--every", {"type": int, "default": 1, "help": "only every N-th step"}),
+            (
+                "--recoveries",
+                {"type": int, "default": 8, "help": "recoveries killed at each of their steps"},
+            ),
         ],
     ),
     "planted": (planted, [("--crashes", {"type": int, "default": 250, "help": "for each bug"})]),

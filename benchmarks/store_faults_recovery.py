@@ -1,4 +1,4 @@
-"""How long the recovery of a big killed recording takes, by the command that a user runs."""
+"""Duration of `vectra-bot store recover` for a big killed recording."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ GOAL_S_PER_GB = 5.0
 GB = 10**9
 START_NS = 1_767_225_600_000_000_000
 TICK_NS = 250_000_000
-# A rug royale is announced in these games: without one frames are half as long as the venue's.
+# A rug royale is announced in these games: without one, frames are half as long as the venue's.
 GAMES, GAMES_SEED = 12, 5
 
 
 def new_recording(store: Path) -> Shell:
-    """Return a session as ``vectra-bot record`` has it, without a link."""
+    """Return a session like that of ``vectra-bot record``, without a connection."""
     source = resolve_strategy("watch")
     plan = SessionPlan(
         session_id="big", mode=Mode.PAPER, venue="bench", source=source,
@@ -51,9 +51,9 @@ def new_recording(store: Path) -> Shell:
 
 
 def record(store: str, frames_file: str, size: int, built: bool, told: Connection) -> None:
-    """Record *size* bytes of raw frames, say so, and wait to be killed.
+    """Record *size* bytes of raw frames, report it, and wait to be killed.
 
-    Unless *built*, no parts are built meanwhile: as if the process that builds them could not be started.
+    Unless *built*, no parts are built meanwhile, as if the process that builds them could not start.
     """
     laps = Laps(json.loads(Path(frames_file).read_text()))
     shell = new_recording(Path(store))
@@ -79,7 +79,7 @@ def _ignored(_segment: int) -> None:
 
 
 def run(gigabytes: float) -> dict[str, Any]:
-    """Measure where temporary files are made: a recording as a kill leaves it, and one without any parts."""
+    """Measure in the temporary folder: a recording left by a kill, and one without any parts."""
     with tempfile.TemporaryDirectory(prefix="vectra-recovery-") as name:
         folder = Path(name)
         frames_file = folder / "frames.json"

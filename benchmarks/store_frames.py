@@ -29,13 +29,13 @@ from vectra_bot.strategy import configure
 LIMITS = {"loop_lag_p99_ms": 5.0, "lost_in_journal": 0, "lost_frames": 0, "lost_ticks": 0}
 FLOORS = {"frames_per_s": 10_000.0}
 SETTLE_S = 1.0
-# Somewhat oftener than a feed from a socket lets the other tasks of the loop run.
+# Somewhat more often than a feed from a socket yields to the other tasks of the loop.
 TURN = 4
 TICK_S = 0.001
 
 
 def new_shell(store: Path, session_id: str) -> Shell:
-    """Return a session as `vectra-bot record` has it, without a link."""
+    """Return a session like that of `vectra-bot record`, without a connection."""
     header = {"session_id": session_id, "mode": "paper", "venue": "bench"}
     engine = Engine(
         session_id=session_id,
@@ -50,14 +50,14 @@ def new_shell(store: Path, session_id: str) -> Shell:
 
 
 def source_of(args: argparse.Namespace) -> Laps:
-    """Return the frames that were asked for."""
+    """Return the requested frames."""
     if args.frames is not None:
         return Laps(frames_of_file(args.frames))
     return Laps(frames_of_exchange(args.games, args.seed))
 
 
 def waited_for_cores() -> float:
-    """Return the seconds for which this thread was ready to run and had no core; 0.0 if nobody knows."""
+    """Return the seconds for which this thread was ready to run without a core; 0.0 if unknown."""
     try:
         text = Path(f"/proc/self/task/{threading.get_native_id()}/schedstat").read_text()
     except OSError:
@@ -67,10 +67,10 @@ def waited_for_cores() -> float:
 
 @define
 class Lags:
-    """What the other tasks of an event loop feel: how late one of them wakes up that sleeps 1 ms.
+    """Delays of the other tasks of an event loop: how late a task that sleeps 1 ms wakes up.
 
-    Beside it stands how late without the time in which the thread could have run and other processes had the
-    cores, where the system tells (Linux).
+    A second figure excludes the time in which the thread could have run but other processes had the
+    cores, if the system reports it (Linux).
     """
 
     values: list[float] = field(factory=list)
@@ -78,7 +78,7 @@ class Lags:
     over: bool = False
 
     async def sample(self) -> None:
-        """Sleep again and again until it is over."""
+        """Sleep repeatedly until the end."""
         while not self.over:
             waited = waited_for_cores()
             before = time.perf_counter()
@@ -99,7 +99,7 @@ class Lags:
 
 
 async def paced(shell: Shell, frames: Iterator[str], rate: float, seconds: float) -> dict[str, Any]:
-    """Take in *rate* frames a second for *seconds*; frames that are due late are taken as soon as can be."""
+    """Process *rate* frames a second for *seconds*; late frames are processed as soon as possible."""
     take = shell.take
     worst = taken = 0
     wanted = int(rate * seconds)
@@ -122,7 +122,7 @@ async def paced(shell: Shell, frames: Iterator[str], rate: float, seconds: float
 
 
 async def unpaced(shell: Shell, frames: Iterator[str], seconds: float) -> dict[str, Any]:
-    """Take in frames as fast as can be."""
+    """Process frames as fast as possible."""
     take = shell.take
     taken = 0
     started = time.perf_counter()
@@ -135,7 +135,7 @@ async def unpaced(shell: Shell, frames: Iterator[str], seconds: float) -> dict[s
 
 
 async def run(shell: Shell, frames: Iterator[str], args: argparse.Namespace) -> dict[str, Any]:
-    """Take in frames, watch the loop meanwhile, and end the session."""
+    """Process frames, measure the loop meanwhile, and end the session."""
     lags = Lags()
     await paced(shell, frames, args.rate, SETTLE_S)
     before = shell.counts.inbound
@@ -152,7 +152,7 @@ async def run(shell: Shell, frames: Iterator[str], args: argparse.Namespace) -> 
 
 
 def counted(store: Path, session_id: str) -> dict[str, int]:
-    """Return what the journal and the parts hold of a session's frames and live ticks."""
+    """Return the counts of a session's frames and live ticks in the journal and the parts."""
     in_journal = sum(
         entry.kind == "frame" for entry in Journal.open(journal_directory(store, session_id))
     )
@@ -167,7 +167,7 @@ def counted(store: Path, session_id: str) -> dict[str, int]:
         (frame_rows, frame_numbers), (tick_rows, tick_pairs) = (
             catalog.sql(text).rows[0] for text in (frames, ticks)
         )
-    assert (frame_rows, tick_rows) == (frame_numbers, tick_pairs), "a row stands twice"
+    assert (frame_rows, tick_rows) == (frame_numbers, tick_pairs), "a row is duplicate"
     return {"journal": in_journal, "frames": frame_rows, "ticks": tick_rows}
 
 

@@ -1,14 +1,14 @@
-"""What a query reads and how long it takes, beside plain DuckDB and the store's reader of an earlier commit.
+"""Bytes read and time of a query, compared with plain DuckDB and the store's reader of an earlier commit.
 
-One compacted session of raw frames that compression cannot make small; every figure is of a process of its
-own that was just started. Bytes are those of the process's read calls while the query ran (``rchar`` of
-``/proc/self/io``). The same query runs over a store of one small file before, so that neither bytes nor time
-of loading libraries count; the time begins when the large store is opened.
+One compacted session of incompressible raw frames; every figure is from a separate process that was just
+started. Bytes are those of the process's read calls during the query (``rchar`` of ``/proc/self/io``).
+The same query runs over a store with one small file before, so that neither bytes nor time of loading
+libraries count; the time begins when the large store is opened.
 
-The earlier tree is made by ``git archive`` into the temporary folder and found by ``PYTHONPATH``. Its store
-is the same file, with a manifest as that commit wrote them. A price query is one of the command line over a
-store of ticks, as a user runs it: the time of the whole process, its modules compiled as an installation has
-them.
+The earlier tree is extracted by ``git archive`` into the temporary folder and found by ``PYTHONPATH``.
+Its store is the same file, with a manifest in the form of that commit. A price query is one of the
+command line over a store of ticks: the time of the whole process, with its modules compiled as in an
+installation.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ def measure(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
 
 
 def _ask(how: str, places: list[Path], query: str, earlier: Path) -> list[float]:
-    """Return rows, seconds and bytes read of a query in a process of its own."""
+    """Return rows, seconds and bytes read of a query in a separate process."""
     environment = {**os.environ, **({"PYTHONPATH": str(earlier)} if how == "before" else {})}
     done = subprocess.run(
         [sys.executable, "-c", _ASK, how, *map(str, places), query],
@@ -139,7 +139,7 @@ def _ask(how: str, places: list[Path], query: str, earlier: Path) -> list[float]
 
 
 def _price_query(store: Path, tree: Path, compiled: Path) -> float:
-    """Return the seconds that a price query of *tree* takes; its compiled modules lie in *compiled*."""
+    """Return the seconds of a price query of *tree*; its compiled modules are in *compiled*."""
     given = {"PYTHONPATH": str(tree), "PYTHONPYCACHEPREFIX": str(compiled)}
     environment = {**os.environ, **given, "PYTHONDONTWRITEBYTECODE": ""}
     started = time.perf_counter()
@@ -151,7 +151,7 @@ def _price_query(store: Path, tree: Path, compiled: Path) -> float:
 
 
 def _earlier_tree(folder: Path) -> Path:
-    """Return where the project stands as it was at :data:`BEFORE`."""
+    """Return the path of the project as of :data:`BEFORE`."""
     folder.mkdir()
     here = Path(__file__).parent.parent
     packed = subprocess.run(
@@ -162,7 +162,7 @@ def _earlier_tree(folder: Path) -> Path:
 
 
 def _as_before(store: Path, target: Path) -> None:
-    """Make a store of the same files with manifests as they were at :data:`BEFORE`."""
+    """Make a store of the same files with manifests as of :data:`BEFORE`."""
     from vectra_bot.store.parquet.manifest import read_manifest
 
     for folder in store.glob("doc_type=*/session_id=*"):
@@ -176,7 +176,7 @@ def _as_before(store: Path, target: Path) -> None:
 
 
 def _share_of_columns(path: Path) -> float:
-    """Return which share of a file the columns of the projection take."""
+    """Return the fraction of a file that the projected columns take."""
     with pq.ParquetFile(path) as file:
         groups = [file.metadata.row_group(n) for n in range(file.num_row_groups)]
         chunks = [group.column(n) for group in groups for n in range(group.num_columns)]
@@ -185,7 +185,7 @@ def _share_of_columns(path: Path) -> float:
 
 
 def make_frames(store: Path, megabytes: int, seed: int) -> None:
-    """Write one compacted session of frames that take so many megabytes."""
+    """Write one compacted session of frames with that many megabytes."""
     rows, chance = 3_000, random.Random(seed)
     names = ("gameStateUpdate", "standard/newTrade", "playerUpdate", "newChatMessage")
 
@@ -205,7 +205,7 @@ def make_frames(store: Path, megabytes: int, seed: int) -> None:
 
 
 def make_ticks(store: Path, ticks: int, seed: int) -> None:
-    """Write so many ticks in ten compacted sessions: games of 300 prices that go up and down by steps."""
+    """Write that many ticks in ten compacted sessions: games of 300 prices that go up and down by steps."""
     chance = random.Random(seed)
     each = 100_000
 
@@ -236,7 +236,7 @@ def _prices(chance: random.Random) -> Iterator[float]:
 
 
 def _table(doc_type: DocType, first: int, rows: int, **given: list[Any]) -> pa.Table:
-    """Return rows that are numbered from *first*; columns that are not given hold one value."""
+    """Return rows numbered from *first*; columns that are not given have one value."""
     same = {"doc_type": doc_type.value, "schema_version": "2.0.0", "session_id": "session"}
     arrays = []
     for field in schema_of(doc_type):
@@ -262,7 +262,7 @@ def _constant(kind: pa.DataType, text: str) -> Any:
 
 
 def _write(store: Path, doc_type: DocType, session_id: str, tables: Iterator[pa.Table]) -> Part:
-    """Write a session's one file and its manifest."""
+    """Write a session's only file and its manifest."""
     folder = part_folder(store, doc_type, session_id)
     target = folder / "data.parquet"
     writer = PartWriter(target, doc_type, compacted=True)

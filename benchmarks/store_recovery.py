@@ -1,4 +1,4 @@
-"""Finishing a session that was killed while it recorded as fast as it can: seconds for a GB of journal."""
+"""Recovering a session that was killed while recording as fast as possible: seconds per GB of journal."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ GB = 1_000_000_000
 
 
 async def record(laps: Laps, store: Path, wanted: int) -> None:
-    """Record for ever; say how many frames were acknowledged once *wanted* bytes are in the journal."""
+    """Record without end; print the number of acknowledged frames after *wanted* bytes of journal."""
     shell = new_shell(store, "killed")
     frames, size = iter(laps), 0
     while True:
@@ -52,7 +52,7 @@ def measure(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
     assert child.stdout is not None
     acknowledged, size = map(int, child.stdout.readline().split())
     child.send_signal(signal.SIGKILL)
-    told = child.communicate()[0].split("\n")[:-1]  # the last line may be cut
+    told = child.communicate()[0].split("\n")[:-1]  # the last line may be truncated
     if told:
         acknowledged, size = map(int, told[-1].split())
     in_journal = sum(e.kind == "frame" for e in Journal.open(journal_directory(store, "killed")))

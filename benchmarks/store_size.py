@@ -1,4 +1,4 @@
-"""Compacted tick and trade documents beside what pyarrow writes of the same rows by default, with zstd."""
+"""Compacted tick and trade documents, compared with pyarrow's default files of the same rows, with zstd."""
 
 from __future__ import annotations
 
@@ -24,10 +24,11 @@ CAPTURES = ("recorded_prices.jsonl.gz", "raw_frames.jsonl.gz", "real_trades.json
 
 
 def documents(args: argparse.Namespace, store: Path) -> str:
-    """Put documents into *store* and return where they are from.
+    """Write documents into *store* and return their origin.
 
-    They are those of ``--documents``, a store or what can be imported; else the captures in
-    ``$VECTRA_DATA``, if it is set; else games of the exchange, whose prices are as unique as the venue's.
+    They are those of ``--documents``, a store or importable files; else the captures in
+    ``$VECTRA_DATA``, if it is set; else games of the exchange, whose prices are as unique as the
+    venue's.
     """
     given: Path | None = args.documents
     if given is not None and given.is_dir() and any(given.glob("doc_type=*")):
@@ -45,7 +46,7 @@ def documents(args: argparse.Namespace, store: Path) -> str:
 
 
 def by_default(path: Path, folder: Path) -> int:
-    """Return the size of a file that pyarrow writes of the rows in *path*, with zstd and else as it does."""
+    """Return the size of a file with the rows of *path*, written by pyarrow with zstd and its defaults."""
     target = folder / "default.parquet"
     pq.write_table(pq.ParquetFile(path).read(), target, compression="zstd")
     assert pq.ParquetFile(target).metadata.num_rows == pq.ParquetFile(path).metadata.num_rows
@@ -79,7 +80,7 @@ def measure(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
             "ratio": round(sum(own) / max(sum(default), 1), 4),
         }
         ours, theirs, rows = ours + sum(own), theirs + sum(default), rows + sum(counts)
-    # In a file of a few rows, most is footer.
+    # A file with few rows is mostly footer.
     ratios = [found["ratio"] for kind in KINDS if (found := figures[kind.value])["rows"] >= ENOUGH]
     return {
         **figures,

@@ -35,7 +35,7 @@ EXACT = (
     f"SELECT action_type, quantile_cont({COLUMN}, [0.5, 0.95]), count(*) FROM {{}} "
     f"WHERE {COLUMN} IS NOT NULL GROUP BY action_type ORDER BY action_type"
 )
-# What a column holds that is neither number nor named below; the figures ask for none of it.
+# Content of the columns that are neither numbers nor named below; the figures do not depend on it.
 FILLERS: dict[str, Any] = {
     "schema_version": "2.0.0", "mode": "live", "venue": "bench", "source": "tracker",
     "player_id": "did:privy:me", "username": "me", "button": "BUY", "actor": "bot",
@@ -47,7 +47,7 @@ def latencies_of(name: str, rows: int, seed: int) -> np.ndarray:
     """Return *rows* latencies in whole milliseconds, of a named distribution or of a file, repeated if short.
 
     Raises:
-        SystemExit: the file holds no column of numbers.
+        SystemExit: the file has no column of numbers.
     """
     chance = np.random.default_rng(seed)
     if name == "bimodal":
@@ -74,7 +74,7 @@ def _column_of(path: Path) -> np.ndarray:
     values = np.asarray(values, np.float64).ravel()
     values = values[np.isfinite(values)]
     if not len(values):
-        raise SystemExit(f"{path} holds no numbers")
+        raise SystemExit(f"{path} has no numbers")
     return values
 
 
@@ -112,7 +112,7 @@ def _filled(wanted: pa.Field, value: Any, rows: int) -> pa.Array:
 
 
 def fill(store: Path, latencies: np.ndarray) -> None:
-    """Write the actions of many sessions, some parts each."""
+    """Write the actions of many sessions, with several parts each."""
     for session, own in enumerate(np.array_split(latencies, SESSIONS)):
         seq = 1
         for number, some in enumerate(np.array_split(own, PARTS_PER_SESSION), 1):
@@ -125,7 +125,7 @@ def fill(store: Path, latencies: np.ndarray) -> None:
 
 
 def into_one_file(store: Path, target: Path) -> Path:
-    """Write all actions of *store* into one file of another store, as a compaction writes them."""
+    """Write all actions of *store* into one file of another store, like a compaction."""
     folder = target / "doc_type=player_action" / "session_id=all"
     writer = PartWriter(folder / "data.parquet", DocType.PLAYER_ACTION, compacted=True)
     seq = 1
@@ -144,7 +144,7 @@ def into_one_file(store: Path, target: Path) -> Path:
 
 
 def panel(store: Path) -> dict[str, tuple[float, ...]]:
-    """Return the quantiles by type of action from sketches, the store being opened for it."""
+    """Return the quantiles by type of action from sketches, including the opening of the store."""
     with open_store(store) as catalog:
         result = catalog.latency_panel()
     found = {}
@@ -155,7 +155,7 @@ def panel(store: Path) -> dict[str, tuple[float, ...]]:
 
 
 def seconds(action: Callable[[], object]) -> Callable[[], float]:
-    """Return what measures *action*."""
+    """Return a function that measures *action*."""
 
     def measured() -> float:
         started = time.perf_counter()
@@ -166,7 +166,7 @@ def seconds(action: Callable[[], object]) -> Callable[[], float]:
 
 
 def error_of(sketch: float, exact: float) -> float:
-    """Return how far a quantile is from the exact one, as a share of it."""
+    """Return the relative error of a quantile."""
     if exact == 0:
         return 0.0 if sketch == 0 else math.inf
     return abs(sketch - exact) / abs(exact)

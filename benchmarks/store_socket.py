@@ -1,4 +1,4 @@
-"""Prerendered frames over a websocket: our feed, session and store beside the bare client, one source."""
+"""Prerendered frames over a websocket: our feed, session and store, and the bare client, from one source."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ OPEN = '0{"sid":"bench","upgrades":[],"pingInterval":600000,"pingTimeout":600000
 
 
 async def _stream(request: web.Request) -> web.WebSocketResponse:
-    """Speak just enough of Engine.IO and Socket.IO, then send frames as fast as they are taken."""
+    """Speak just enough of Engine.IO and Socket.IO, then send frames as fast as they are read."""
     response = web.WebSocketResponse(compress=False, max_msg_size=0)
     await response.prepare(request)
     await response.send_str(OPEN)
@@ -64,7 +64,7 @@ async def serve(laps: Laps) -> None:
 
 @contextlib.contextmanager
 def server(texts: list[str], folder: Path) -> Iterator[str]:
-    """Run the source in a process of its own and yield its address."""
+    """Run the source in a separate process and yield its address."""
     path = folder / "frames.pickle"
     path.write_bytes(pickle.dumps(texts))
     process = subprocess.Popen(
@@ -86,7 +86,7 @@ def server(texts: list[str], folder: Path) -> Iterator[str]:
 
 
 class Meter:
-    """The rate of what comes after the first frames, and what they take of the processor."""
+    """The frame rate after the first frames, and their CPU time."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -96,7 +96,7 @@ class Meter:
         self._used = 0.0
 
     def count(self) -> bool:
-        """Count a frame; return whether it is over."""
+        """Count a frame; return whether the measurement is over."""
         self.seen += 1
         if self.seen == WARM_FRAMES:
             self._started, self._used = time.perf_counter(), time.process_time()
@@ -109,17 +109,17 @@ class Meter:
 
     @property
     def cpu_us(self) -> float:
-        """Microseconds of this process a frame."""
+        """CPU microseconds of this process per frame."""
         return self._used / (self.seen - WARM_FRAMES) * 1e6
 
     @property
     def rate(self) -> float:
-        """Frames a second."""
+        """Frames per second."""
         return (self.seen - WARM_FRAMES) / (self._ended - self._started)
 
 
 async def bare(url: str, seconds: float) -> Meter:
-    """Return what the client library's own handler of every event gets."""
+    """Return what a handler of every event of the client library receives."""
     client = socketio.AsyncClient(reconnection=False)
     meter, over = Meter(seconds), asyncio.Event()
 
@@ -131,13 +131,13 @@ async def bare(url: str, seconds: float) -> Meter:
     await client.connect(url, transports=["websocket"])
     await over.wait()
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(GOODBYE_S):  # the source goes on sending and hears nothing
+        async with asyncio.timeout(GOODBYE_S):  # the source keeps sending and does not read
             await client.disconnect()
     return meter
 
 
 async def ours(url: str, seconds: float, store: Path, session_id: str) -> tuple[Meter, int, int]:
-    """Return what a session gets that records, how many frames it took in, and how many the feed lost."""
+    """Return what a recording session receives, how many frames it processed, and how many the feed lost."""
     shell, feed = new_shell(store, session_id), LiveFeed(url)
     meter = Meter(seconds)
     while True:

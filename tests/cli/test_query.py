@@ -62,7 +62,7 @@ def _on_terminal(monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
 
 
 def test_without_argument_lists_names() -> None:
-    """The names of the queries are listed with what they return."""
+    """The names of the queries are listed with their results."""
     result = _run()
     assert "cash-per-game" in result.stdout
     assert "exceptional-players" in result.stdout
@@ -87,12 +87,12 @@ def test_named_query_in_json_is_exact(store: Path) -> None:
     ],
 )
 def test_sql_runs_over_the_views(store: Path, sql: str) -> None:
-    """What looks like SQL runs as SQL."""
+    """Text that looks like SQL runs as SQL."""
     assert _run(sql, "--store", store).exit_code == 0
 
 
 def test_parameters_of_queries_and_sql(store: Path) -> None:
-    """Values are given beside the text; unknown ones and ones without a query are refused."""
+    """Values are passed separately; unknown ones and ones without a query are refused."""
     assert len(_json("fills", "--store", store, "--set", f"session={SESSION}")) == 1
     assert _json("fills", "--store", store, "--set", "session=other") == []
     assert _json("SELECT $x AS x", "--store", store, "--set", "x='; DROP") == [{"x": "'; DROP"}]
@@ -103,7 +103,7 @@ def test_parameters_of_queries_and_sql(store: Path) -> None:
 
 
 def test_table_is_aligned(store: Path) -> None:
-    """People get aligned columns, numbers to the right, and the number of rows."""
+    """A table has aligned columns, numbers to the right, and the number of rows."""
     sql = "SELECT action_type AS kind, 7 AS n, NULL AS nothing, amount FROM player_action"
     lines = _run(sql, "--store", store).stdout.splitlines()
     assert lines == [
@@ -115,7 +115,7 @@ def test_table_is_aligned(store: Path) -> None:
 
 
 def test_table_fits_the_terminal(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Texts are shortened to fit, numbers never; in a pipe and in JSON everything is whole."""
+    """Texts are shortened to fit, numbers never; in a pipe and in JSON everything is complete."""
     sql = "SELECT repeat('x', 200) AS raw, 'short' AS s, 1234567890123 AS n"
     assert max(map(len, _run(sql, "--store", store).stdout.splitlines())) > 200
     _on_terminal(monkeypatch, 60)
@@ -125,7 +125,9 @@ def test_table_fits_the_terminal(store: Path, monkeypatch: pytest.MonkeyPatch) -
     assert _json(sql, "--store", store)[0]["raw"] == "x" * 200
 
 
-def test_what_cannot_fit_is_printed_in_blocks(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_that_cannot_fit_are_printed_in_blocks(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A row of sixty columns is a list of names and values."""
     _on_terminal(monkeypatch, 70)
     lines = _run("SELECT * FROM player_action", "--store", store).stdout.splitlines()
@@ -136,7 +138,7 @@ def test_what_cannot_fit_is_printed_in_blocks(store: Path, monkeypatch: pytest.M
 
 
 def test_text_cannot_act_on_the_terminal(tmp_path: Path) -> None:
-    """Escapes, line feeds and marks of direction in a player's name are shown, not obeyed."""
+    """Escapes, line feeds and direction marks in a player's name are displayed, not executed."""
     write_documents(tmp_path, [trade_document("\x1b[2J\n\u202eevil", "BUY", "1", "2", "g")])
     shown = _run("SELECT player_id FROM other_player", "--store", tmp_path).stdout
     assert r"\x1b[2J\n\u202eevil" in shown
@@ -144,7 +146,7 @@ def test_text_cannot_act_on_the_terminal(tmp_path: Path) -> None:
 
 
 def test_rows_can_be_limited(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """At most N rows are taken; a terminal gets a thousand unless asked for more."""
+    """At most N rows are returned; a terminal gets a thousand by default."""
     sql = "SELECT * FROM range(5000) t(n)"
     assert len(_json(sql, "--store", store)) == 5000
     assert len(_json(sql, "--store", store, "--max-rows", "7")) == 7
@@ -159,7 +161,7 @@ def test_rows_can_be_limited(store: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_every_type_has_a_json_form(store: Path) -> None:
-    """Types that JSON lacks become text, numbers of any size stay numbers, nothing is lost."""
+    """Types that JSON lacks become text, numbers of any size remain numbers, nothing is lost."""
     sql = (
         "SELECT 170141183460469231731687303715884105727 AS big, TIMESTAMPTZ '2026-01-01 00:00:00Z' AS t, "
         "INTERVAL 1 HOUR AS i, 'ab'::BLOB AS b, [1.50::DECIMAL(9,2)] AS l, {'a': 1e300} AS s, "
@@ -182,7 +184,7 @@ def test_every_type_has_a_json_form(store: Path) -> None:
 
 
 def test_csv_is_exact(store: Path) -> None:
-    """RFC 4180: a line of names, quotes where needed, nothing for null, decimals as stored."""
+    """RFC 4180: a header line, quotes where needed, nothing for null, decimals as stored."""
     sql = (
         "SELECT amount, 'a \"b\", c' AS text, NULL AS nothing, true AS yes, 1e300 AS large, "
         "TIMESTAMPTZ '2026-01-01 00:00:00Z' AS t, [1.50::DECIMAL(9,2)] AS l, 'x\ny' AS two "
@@ -195,7 +197,7 @@ def test_csv_is_exact(store: Path) -> None:
     )
 
 
-def test_csv_holds_no_formulas() -> None:
+def test_csv_has_no_formulas() -> None:
     """What a spreadsheet would run is marked as text; negative numbers are numbers."""
     rows = [("=1+1", -1, Decimal("-0.5")), ("@x", 0, Decimal(0)), ("-x", 1, Decimal(1))]
     lines = "".join(csv_texts(("name", "n", "amount"), [list(rows)])).splitlines()
@@ -208,8 +210,8 @@ def test_csv_holds_no_formulas() -> None:
         max_size=4,
     )
 )
-def test_csv_is_read_back(rows: list[tuple[str | None, int]]) -> None:
-    """A reader of CSV finds as many rows and the same values, marks of formulas aside."""
+def test_csv_round_trips(rows: list[tuple[str | None, int]]) -> None:
+    """A reader of CSV finds as many rows and the same values, except for the marks of formulas."""
     text = "".join(csv_texts(("text", "n"), [list(rows)]))
     back = list(csv.reader(io.StringIO(text, newline=""), strict=True))
     assert back[0] == ["text", "n"]
@@ -220,8 +222,8 @@ def test_csv_is_read_back(rows: list[tuple[str | None, int]]) -> None:
 
 
 @pytest.mark.parametrize("form", ["--json", "--csv"])
-def test_many_rows_are_written_as_they_come(store: Path, form: str) -> None:
-    """Rows of many batches are all there and once, limited or not; none are an empty list."""
+def test_many_rows_are_streamed(store: Path, form: str) -> None:
+    """Rows of many batches are complete and unique, limited or not; no rows are an empty list."""
     sql = "SELECT n FROM range(25000) t(n)"
     for most, count in ((None, 25_000), (20_000, 20_000), (15_000, 15_000), (1, 1)):
         limit = () if most is None else ("--max-rows", str(most))
@@ -235,14 +237,14 @@ def test_many_rows_are_written_as_they_come(store: Path, form: str) -> None:
     assert empty == ("[]\n" if form == "--json" else "n\n")
 
 
-def test_an_endless_answer_is_not_waited_for(store: Path) -> None:
-    """The first rows of a query that never ends come at once."""
+def test_an_endless_result_is_streamed(store: Path) -> None:
+    """The first rows of a query that never ends are printed immediately."""
     sql = "SELECT n FROM range(1000000000000) t(n)"
     assert _json(sql, "--store", store, "--max-rows", "2") == [{"n": 0}, {"n": 1}]
 
 
 def test_csv_of_one_empty_cell_is_a_row() -> None:
-    """A single null is a line of its own, not a blank one."""
+    """A single null is a quoted cell, not a blank line."""
     text = "".join(csv_texts(("x",), [[(None,)], [(1,)]]))
     assert text == 'x\r\n""\r\n1\r\n'
 
@@ -250,8 +252,8 @@ def test_csv_of_one_empty_cell_is_a_row() -> None:
 # --- the rest -------------------------------------------------------------------------------------
 
 
-def test_store_is_taken_from_the_environment(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without --store, $VECTRA_STORE says where to look."""
+def test_store_comes_from_the_environment(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without --store, $VECTRA_STORE is used."""
     monkeypatch.setenv("VECTRA_STORE", str(store))
     assert [row["action_id"] for row in _json("actions")] == ["a-1"]
 
@@ -266,8 +268,8 @@ def test_errors_are_raised_for_the_command_line_to_print(store: Path, tmp_path: 
     assert str(missing).startswith(f"no store at {tmp_path / 'none'}")
 
 
-def test_damaged_files_are_a_warning(store: Path) -> None:
-    """A damaged part is named on standard error with its rows; the answer comes from the others."""
+def test_corrupt_files_are_a_warning(store: Path) -> None:
+    """A corrupt part is reported on standard error with its rows; the others are queried."""
     write_documents(store, [tick_document(4)], number=2, first_seq=9)
     path = part_path(store, DocType.GAME_TICK, SESSION, 2)
     path.write_bytes(path.read_bytes()[:-1])
@@ -275,11 +277,11 @@ def test_damaged_files_are_a_warning(store: Path) -> None:
     assert json.loads(result.stdout) == [{"n": 1}]
     (line,) = result.stderr.splitlines()
     assert "part-000002.parquet: the file has" in line
-    assert "(1 rows, seq 9 to 9); `vectra-bot store check`" in line
+    assert "(1 rows, seq 9 to 9); see `vectra-bot store check`" in line
 
 
 def test_importing_the_command_is_cheap() -> None:
-    """The module itself imports only click: help of the whole program stays quick."""
+    """The module itself imports only click, so that help of the whole program is fast."""
     code = (
         "import sys, vectra_bot.cli.query; "
         "heavy = {'duckdb', 'pyarrow', 'msgspec', 'attrs', 'cattrs', 'matplotlib', 'numpy'}; "
@@ -302,13 +304,13 @@ def test_a_query_imports_what_it_needs(store: Path, condition: str) -> None:
     imported = set(done.stderr.split())
     assert "pyarrow.dataset" in imported
     assert not imported & {"cattrs", "numpy", "pandas", "rich", "vectra_bot.models.event"}
-    # What the functions of pyarrow.compute are made with.
+    # The functions of pyarrow.compute are made with it.
     assert ("pyarrow.vendored.docscrape" in imported) is bool(condition)
 
 
 @pytest.mark.parametrize("name", [named.name for named in QUERIES])
 def test_every_named_query_has_what_it_imports(store: Path, name: str) -> None:
-    """In a process of its own each answers as in one that has imported everything."""
+    """In a separate process each query returns the same as with everything imported."""
     arguments = ["-m", "vectra_bot", "query", name, "--store", str(store), "--json"]
     done = subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=True)
     assert json.loads(done.stdout, parse_float=Decimal) == _json(name, "--store", store)

@@ -1,4 +1,4 @@
-"""Charts of queries: what is drawn against what, as pictures and in the terminal."""
+"""Charts of queries: choice of axes, pictures and charts in the terminal."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_numbers_are_drawn_over_the_first_column() -> None:
 
 
 def test_text_makes_bars() -> None:
-    """Names across are categories, null among them; numbers that are null leave a gap."""
+    """Names on the axis are categories, null among them; null numbers leave a gap."""
     drawing = plan(Rows(("kind", "n"), [("BUY", 1), (None, None)]), "t")
     assert drawing.categories == ["BUY", "-"]
     assert drawing.panels[0].series[0].values[0] == 1
@@ -67,20 +67,20 @@ def test_text_makes_bars() -> None:
 
 
 def test_a_flat_series_gets_its_own_panel() -> None:
-    """What would vanish beside a larger one does not share its axis."""
+    """A series that would look flat beside a larger one gets another axis."""
     drawing = plan(Rows(("x", "small", "large"), [(1, 1, 1000), (2, 2, 2000)]), "t")
     assert _names(drawing) == [("", ["small"]), ("", ["large"])]
 
 
 def test_too_many_names_become_a_line() -> None:
-    """A thousand game ids are no bars: the number of the row stands across."""
+    """A thousand game ids are not drawn as bars: the axis has the row number."""
     rows: list[Any] = [(f"g-{n}", n) for n in range(1000)]
     drawing = plan(Rows(("game_id", "n"), rows), "t")
     assert (drawing.categories, drawing.x_name) == (None, "row, in the order of game_id")
 
 
-def test_more_series_than_fit_are_named() -> None:
-    """What is left out is said."""
+def test_more_series_than_fit_are_listed() -> None:
+    """Series that are not drawn are listed."""
     columns = ("x", *(f"y{n}" for n in range(MAX_SERIES + 2)))
     drawing = plan(Rows(columns, [tuple(range(len(columns)))]), "t")
     assert drawing.left_out == (f"y{MAX_SERIES}", f"y{MAX_SERIES + 1}")
@@ -108,8 +108,8 @@ def test_a_query_knows_its_own_chart() -> None:
     ("columns", "rows"),
     [(("a", "b"), []), (("a", "b"), [("x", "y")]), (("a",), [("x",)]), (("a", "b"), [(1, True)])],
 )
-def test_nothing_to_draw_is_said(columns: tuple[str, ...], rows: list[Any]) -> None:
-    """No rows, or no numbers, is one line and no empty chart."""
+def test_nothing_to_draw_is_an_error(columns: tuple[str, ...], rows: list[Any]) -> None:
+    """No rows, or no numbers, is a one-line error and no empty chart."""
     with pytest.raises(InputError, match="there is nothing to draw: "):
         plan(Rows(columns, rows), "t")
 
@@ -122,8 +122,8 @@ def test_nothing_to_draw_is_said(columns: tuple[str, ...], rows: list[Any]) -> N
         ("residual_lamports", "lamports"), ("silence_s", "s"), ("rug_tick", "tick"), ("games", ""),
     ],
 )  # fmt: skip
-def test_units_are_read_from_names(column: str, unit: str) -> None:
-    """The schema's names say what their numbers are."""
+def test_units_come_from_names(column: str, unit: str) -> None:
+    """The schema's names contain the units of their numbers."""
     assert unit_of(column) == unit
 
 
@@ -157,7 +157,7 @@ def test_pictures_are_drawn(tmp_path: Path, name: str) -> None:
 
 
 def test_the_command_draws_a_picture(store: Path, tmp_path: Path) -> None:
-    """--plot FILE writes a picture and says so."""
+    """--plot FILE writes a picture and prints its path."""
     pytest.importorskip("matplotlib")
     target = tmp_path / "prices.png"
     sql = "SELECT tick, price FROM game_tick ORDER BY tick"
@@ -169,7 +169,7 @@ def test_the_command_draws_a_picture(store: Path, tmp_path: Path) -> None:
 def test_pictures_need_matplotlib_and_a_name(
     store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A missing package, a wrong suffix and a folder that is not there are one line each."""
+    """A missing package, a wrong suffix and a missing folder are one-line errors."""
     wrong = _run("games", "--store", store, "--plot", tmp_path / "x.gif").exception
     assert isinstance(wrong, UsageError)
     assert "give a name that ends in .png, .svg or .pdf" in str(wrong)
@@ -189,7 +189,7 @@ def test_pictures_need_matplotlib_and_a_name(
 
 
 def test_bars_in_the_terminal() -> None:
-    """Bars are to one scale, fractions of a cell included, values beside them."""
+    """Bars have one scale, fractions of a cell included, with values beside them."""
     rows: list[Any] = [("BUY", 100, 50), ("SELL", 25, -100), ("BET", None, 0)]
     text = chart.render(plan(Rows(("kind", "p50_ms", "p95_ms"), rows), "latency"), 40)
     lines = text.splitlines()
@@ -218,7 +218,7 @@ def test_curves_in_the_terminal() -> None:
 
 
 def test_the_command_draws_in_the_terminal(store: Path) -> None:
-    """--plot without a name draws text; before a query's name it takes that for no file."""
+    """--plot without FILE draws text; a query's name after it is not a file."""
     for arguments in (("pnl-by-game", "--plot"), ("--plot", "pnl-by-game")):
         result = _run(*arguments, "--store", store)
         assert result.exit_code == 0, result.output
@@ -239,7 +239,7 @@ def test_the_command_draws_in_the_terminal(store: Path) -> None:
     st.booleans(),
 )
 def test_any_numbers_can_be_drawn(rows: list[Any], width: int, plain: bool) -> None:
-    """Any numbers at any width give lines that fit, in ASCII where that is wanted."""
+    """Any numbers at any width give lines that fit, in ASCII with the plain option."""
     try:
         drawing = plan(Rows(("x", "y"), rows), "t")
     except InputError:
@@ -251,7 +251,7 @@ def test_any_numbers_can_be_drawn(rows: list[Any], width: int, plain: bool) -> N
 
 
 def test_names_cannot_act_on_the_terminal() -> None:
-    """Escapes in names, titles and columns are shown, not obeyed."""
+    """Escapes in names, titles and columns are displayed, not executed."""
     evil = "\x1b[2J"
     bars = ChartDrawing(evil, evil, [evil], [Panel("", [Series(evil, [evil], [1.0])])])
     line = ChartDrawing(evil, evil, None, [Panel("", [Series(evil, [1.0], [1.0])])])

@@ -1,4 +1,4 @@
-"""``vectra-bot store``: each command's answer, exit code and JSON, on stores that sessions made."""
+"""``vectra-bot store``: each command's output, exit code and JSON, on stores made by sessions."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def store(made: Path, tmp_path: Path) -> Path:
 
 
 class Console:
-    """Runs the program's commands and keeps what they said."""
+    """Runs the program's commands and keeps their output."""
 
     def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
         self._capsys = capsys
@@ -65,7 +65,7 @@ def console(capsys: pytest.CaptureFixture[str]) -> Console:
 
 
 def test_help_names_the_commands_and_their_json(console: Console) -> None:
-    """The group lists its commands; each has an example and says what its JSON holds."""
+    """The group lists its commands; each has an example and lists its JSON keys."""
     assert console.run()[0] == 0
     code, text = console.run("--help")
     assert code == 0
@@ -77,8 +77,8 @@ def test_help_names_the_commands_and_their_json(console: Console) -> None:
             assert word in own, (name, word)
 
 
-def test_help_is_quick() -> None:
-    """No help of the group or its commands imports what is heavy."""
+def test_help_is_fast() -> None:
+    """No help of the group or its commands imports heavy packages."""
     program = (
         "import sys; from vectra_bot.cli.main import main\n"
         f"for name in {COMMANDS!r}: main(['store', name, '--help'])\n"
@@ -91,8 +91,8 @@ def test_help_is_quick() -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_check_says_whether_the_store_is_whole(store: Path, console: Console) -> None:
-    """Exit code 0 and no problem; 1 with the file, the rows and the next command after damage."""
+def test_check_reports_whether_the_store_is_whole(store: Path, console: Console) -> None:
+    """Exit code 0 and no problem; 1 with the file, the rows and the next command after corruption."""
     found = console.json("check", "--store", store)
     assert (found["ok"], found["problems"], found["sessions"]) == (True, [], ["s-1", "s-2"])
     assert {"segments", "entries", "parts", "rows", "bytes", "bytes_read", "seconds"} < found.keys()
@@ -100,9 +100,7 @@ def test_check_says_whether_the_store_is_whole(store: Path, console: Console) ->
     part(store).unlink()
     code, text = console.run("check", "--store", store)
     assert code == 1
-    assert (
-        "part_missing: doc_type=game_tick/session_id=s-1/part-000002.parquet is not there" in text
-    )
+    assert "part_missing: doc_type=game_tick/session_id=s-1/part-000002.parquet is missing" in text
     assert f"next: vectra-bot store recover --store {store}" in text
     (problem,) = console.json("check", "--store", store, code=1)["problems"]
     assert problem["kind"] in KINDS
@@ -123,7 +121,7 @@ def test_errors_have_their_exit_codes(tmp_path: Path, store: Path, console: Cons
     assert console.run("drop", "s-3", "--yes", "--store", store)[0] == 5
     assert console.run("compact", "--store", store)[0] == 2
     assert console.run("compact", "s-1", "--all", "--store", store)[0] == 2
-    assert console.run("drop", "s-1", "--store", store)[0] == 2  # nobody is there to say yes
+    assert console.run("drop", "s-1", "--store", store)[0] == 2  # nobody can confirm
     assert console.run("chek")[0] == 2
     assert console.run("migrate", "--to", "1.0.0", "--store", store)[0] == 6
     assert console.run("compact", "--all", "--store", "s3://bucket/store")[0] == 3
@@ -131,8 +129,8 @@ def test_errors_have_their_exit_codes(tmp_path: Path, store: Path, console: Cons
 
 
 @pytest.mark.parametrize("damage", ["bit", "cut", "lost", "manifest", "folder", "record", "line"])
-def test_recover_builds_again_what_was_lost(store: Path, console: Console, damage: str) -> None:
-    """What can be built from the journal is built to the bytes it had; then there is nothing to do."""
+def test_recover_rebuilds_what_was_lost(store: Path, console: Console, damage: str) -> None:
+    """Files are rebuilt from the journal to the same bytes; then there is nothing to do."""
     before = snapshot(store)
     record = store / "journals" / "s-1" / "000002.parts.json"
     if damage == "bit":
@@ -171,7 +169,7 @@ def test_recover_of_a_healthy_store_changes_nothing(store: Path, console: Consol
 
 
 def test_recover_rebuilds_on_request(store: Path, console: Console) -> None:
-    """All files of the named session are built again, to the same bytes."""
+    """All files of the given session are rebuilt, to the same bytes."""
     before = snapshot(store)
     found = console.json("recover", "s-1", "--rebuild", "--store", store)
     assert found["rebuilt"]
@@ -182,8 +180,8 @@ def test_recover_rebuilds_on_request(store: Path, console: Console) -> None:
     )
 
 
-def test_a_damaged_journal_is_salvaged_on_request_only(store: Path, console: Console) -> None:
-    """Without --salvage it is named and left; with it, what is whole is kept and no row is taken away."""
+def test_a_corrupt_journal_is_salvaged_on_request_only(store: Path, console: Console) -> None:
+    """Without --salvage it is only reported; with it, whole entries are kept and no row is removed."""
     segment = store / "journals" / "s-1" / "000002.log.zst"
     data = bytearray(segment.read_bytes())
     data[len(data) // 2] ^= 255
@@ -191,7 +189,7 @@ def test_a_damaged_journal_is_salvaged_on_request_only(store: Path, console: Con
     rows = check_store(store).rows
     assert "--salvage" in console.run("check", "--store", store)[1]
     before = snapshot(store)
-    # The files are whole and do not need the journal; but it is not left unsaid.
+    # The files are whole and do not need the journal; it is reported all the more.
     (problem,) = console.json("recover", "--store", store, code=1)["problems"]
     assert (problem["kind"], problem["session_id"]) == ("journal_damaged", "s-1")
     assert snapshot(store) == before
@@ -202,7 +200,7 @@ def test_a_damaged_journal_is_salvaged_on_request_only(store: Path, console: Con
     assert saved["entries"] == sum(1 for _ in Journal.open(store / "journals" / "s-1"))
     report = check_store(store)
     assert (report.ok, report.rows) == (True, rows)
-    # What the journal lost cannot be built from it: no file that has it is replaced unasked.
+    # What the journal lost cannot be rebuilt: no file that has it is replaced without --rebuild.
     part(store, 3).unlink()
     found = console.json("recover", "--store", store, code=1)
     assert "lost entries" in found["failed"][0]
@@ -211,10 +209,10 @@ def test_a_damaged_journal_is_salvaged_on_request_only(store: Path, console: Con
 
 @pytest.mark.parametrize("how", ["flip", "add", "gone"])
 @pytest.mark.parametrize("also", [False, True])
-def test_a_damaged_manifest_is_put_right(
+def test_a_corrupt_manifest_is_repaired(
     store: Path, console: Console, how: str, also: bool
 ) -> None:
-    """Whatever became of it, and of files beside it, the folder is built again."""
+    """Whatever happened to it, and to files beside it, the folder is rebuilt."""
     before = {k: v for k, v in snapshot(store).items() if k.endswith(".parquet")}
     manifest = part(store).with_name(MANIFEST)
     lines = manifest.read_bytes()
@@ -233,7 +231,7 @@ def test_a_damaged_manifest_is_put_right(
 
 
 def test_files_without_a_journal_cannot_be_built(store: Path, console: Console) -> None:
-    """It is said, with what to do, and the other sessions are put right."""
+    """That is reported, with what to do, and the other sessions are repaired."""
     shutil.rmtree(store / "journals" / "s-2")
     for session_id in ("s-1", "s-2"):
         (store / "doc_type=game_tick" / f"session_id={session_id}" / "part-000002.parquet").unlink()
@@ -243,7 +241,7 @@ def test_files_without_a_journal_cannot_be_built(store: Path, console: Console) 
     assert [problem["session_id"] for problem in found["problems"]] == ["s-2"]
 
 
-def test_compact_tells_before_and_after(store: Path, console: Console) -> None:
+def test_compact_reports_before_and_after(store: Path, console: Console) -> None:
     """One file of each kind is left, and nothing is left to do."""
     rows = check_store(store).rows
     before = len(list(store.glob("doc_type=*/*/*.parquet")))
@@ -259,7 +257,7 @@ def test_compact_tells_before_and_after(store: Path, console: Console) -> None:
 
 
 def test_stats_for_people_and_programs(store: Path, console: Console) -> None:
-    """The table names the sessions and kinds; the object has every figure."""
+    """The table lists the sessions and kinds; the object has every figure."""
     text = console.run("stats", "--store", store)[1]
     for word in ("s-1", "s-2", "game_tick", "closed", "Journals"):
         assert word in text
@@ -276,7 +274,7 @@ def test_drop_removes_one_session(store: Path, console: Console) -> None:
 
 
 def test_import_counts_every_row(tmp_path: Path, console: Console) -> None:
-    """A capture becomes a session; a bad line is named with its number, and the exit code is 1."""
+    """A capture becomes a session; a bad line is reported with its number, and the exit code is 1."""
     capture = tmp_path / "capture.jsonl"
     line = {
         "ts": "2025-12-06T00:00:00Z", "dir": "in", "raw": '42["gameStateUpdate",{"gameId":"g"}]',
@@ -292,8 +290,8 @@ def test_import_counts_every_row(tmp_path: Path, console: Console) -> None:
     assert "3 rows" in console.run("import", capture, "--store", tmp_path / "other")[1]
 
 
-def test_migrate_of_a_present_store_has_nothing_to_do(store: Path, console: Console) -> None:
-    """It is whole and stays so."""
+def test_migrate_of_a_current_store_has_nothing_to_do(store: Path, console: Console) -> None:
+    """It is not changed."""
     found = console.json("migrate", "--store", store)
     assert (found["ok"], found["schema_version"]) == (True, "2.0.0")
     assert check_store(store).ok
@@ -312,9 +310,9 @@ def test_progress_is_for_people_only(
     assert found["ok"]
     assert "check s-1 0%" in console.err
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    with Steps() as told:
-        told("look [1]\x1b[2J", 1, 2)
-        told("look further", 0, 0)
+    with Steps() as progress:
+        progress("look [1]\x1b[2J", 1, 2)
+        progress("look further", 0, 0)
     out, err = capsys.readouterr()
     assert out == ""
     assert "\x1b[2J" not in err
@@ -322,7 +320,7 @@ def test_progress_is_for_people_only(
 
 @pytest.mark.slow
 def test_a_killed_session_is_finished(tmp_path: Path) -> None:
-    """After `kill -9` the check asks for the recovery, and the recovery leaves a whole store."""
+    """After `kill -9` the check reports it, and the recovery leaves a whole store."""
     command = [
         sys.executable, "-m", "vectra_bot", "run", "take-profit", "--games", "100000", "--speed", "max",
         "--seed", "7", "--store", str(tmp_path), "--session-id", "killed",

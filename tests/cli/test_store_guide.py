@@ -1,4 +1,4 @@
-"""The page on the store: its commands run as they stand, and it leaves no problem and no command out."""
+"""The page on the store: its commands run as written, and it describes every problem and command."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 @pytest.mark.slow
 def test_the_page_runs_as_written(tmp_path: Path) -> None:
-    """Its blocks run one after the other in an empty folder."""
+    """Its blocks run one after another in an empty folder."""
     for kind, body in BLOCK.findall(PAGE.read_text(encoding="utf-8")):
         if kind == "python":
             _run(["-c", body], tmp_path)
@@ -36,7 +36,7 @@ def _run(arguments: list[str], folder: Path) -> None:
 
 
 def test_every_problem_and_command_is_explained() -> None:
-    """Each kind of problem stands in the table, each command in the text."""
+    """Each kind of problem is in the table, each command in the text."""
     text = PAGE.read_text(encoding="utf-8")
     assert [kind for kind in KINDS if f"`{kind}`" not in text] == []
     assert [name for name in store.commands if f"store {name}" not in text] == []

@@ -1,4 +1,4 @@
-"""The seam: what its functions leave on the disk, what they tell, and what an observer can do to them."""
+"""The seam: what its functions leave on the disk, what they report, and what an observer can inject."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def ops(tmp_path: Path) -> Any:
         yield seen
 
 
-def told(ops: list[Op], root: Path) -> list[str]:
+def reported(ops: list[Op], root: Path) -> list[str]:
     """Return the operations as short words, paths relative to *root*."""
     words = []
     for op in ops:
@@ -38,10 +38,10 @@ def told(ops: list[Op], root: Path) -> list[str]:
     return words
 
 
-def test_write_durably_tells_every_step_before_it(tmp_path: Path, ops: list[Op]) -> None:
-    """Data and name are forced to the disk in the order that a crash at any step survives."""
+def test_write_durably_reports_every_step_before_it(tmp_path: Path, ops: list[Op]) -> None:
+    """Data and name are synced in an order that survives a crash at any step."""
     files.write_durably(tmp_path / "a", b"abc")
-    assert told(ops, tmp_path) == [
+    assert reported(ops, tmp_path) == [
         "create .a.tmp",
         "write .a.tmp",
         "sync .a.tmp",
@@ -52,8 +52,8 @@ def test_write_durably_tells_every_step_before_it(tmp_path: Path, ops: list[Op])
     assert (tmp_path / "a").read_bytes() == b"abc"
 
 
-def test_what_another_library_wrote_is_told_whole(tmp_path: Path, ops: list[Op]) -> None:
-    """A file written under the temporary name without the seam is told of before it is synced."""
+def test_what_another_library_wrote_is_reported_whole(tmp_path: Path, ops: list[Op]) -> None:
+    """A file written under the temporary name without the seam is reported before it is synced."""
     with files.replacing(tmp_path / "a") as temporary:
         temporary.write_bytes(b"foreign")
     assert [(op.kind, op.data) for op in ops[:3]] == [
@@ -63,7 +63,7 @@ def test_what_another_library_wrote_is_told_whole(tmp_path: Path, ops: list[Op])
     ]
 
 
-def test_writes_are_told_with_their_offset(tmp_path: Path, ops: list[Op]) -> None:
+def test_writes_are_reported_with_their_offset(tmp_path: Path, ops: list[Op]) -> None:
     """Appended and mapped writes, truncation and allocation say where they are."""
     path = tmp_path / "a"
     fd = files.open_file(path, append=True)
@@ -74,7 +74,7 @@ def test_writes_are_told_with_their_offset(tmp_path: Path, ops: list[Op]) -> Non
     os.close(fd)
     fd = files.open_file(path)
     files.allocate(fd, 10)
-    files.tell_write(path, 2, memoryview(b"z"))
+    files.report_write(path, 2, memoryview(b"z"))
     os.close(fd)
     assert [(op.kind, op.offset, op.data) for op in ops] == [
         ("create", 0, b""),
@@ -88,8 +88,10 @@ def test_writes_are_told_with_their_offset(tmp_path: Path, ops: list[Op]) -> Non
     assert path.read_bytes() == b"abcdf" + bytes(5)
 
 
-def test_allocation_holds_room_and_zeros(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Allocated bytes are zero and have blocks, also where the system must be helped."""
+def test_allocation_reserves_space_and_writes_zeros(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Allocated bytes are zero and have blocks, also where the system has no fallocate."""
     for name in ("fast", "slow"):
         path = tmp_path / name
         fd = files.open_file(path)
@@ -101,7 +103,7 @@ def test_allocation_holds_room_and_zeros(tmp_path: Path, monkeypatch: pytest.Mon
         monkeypatch.delattr(os, "posix_fallocate", raising=False)
 
 
-def test_exchange_swaps_two_folders_in_one_step(tmp_path: Path, ops: list[Op]) -> None:
+def test_exchange_swaps_two_folders_atomically(tmp_path: Path, ops: list[Op]) -> None:
     for name in "ab":
         (tmp_path / name).mkdir()
         (tmp_path / name / f"of_{name}").touch()
@@ -109,17 +111,17 @@ def test_exchange_swaps_two_folders_in_one_step(tmp_path: Path, ops: list[Op]) -
         pytest.skip("this file system cannot exchange names")
     assert (tmp_path / "b" / "of_a").exists()
     assert (tmp_path / "a" / "of_b").exists()
-    assert told(ops, tmp_path) == ["exchange a b"]
+    assert reported(ops, tmp_path) == ["exchange a b"]
     with pytest.raises(FileNotFoundError):
         files.exchange(tmp_path / "a", tmp_path / "missing")
 
 
 def test_trees_are_made_and_removed_name_by_name(tmp_path: Path, ops: list[Op]) -> None:
-    """New directories are forced to the disk one by one; a tree goes leaves first; links are not followed."""
+    """New directories are synced one by one; a tree is removed leaves first; links are not followed."""
     files.make_directories(tmp_path / "a" / "b")
     (tmp_path / "a" / "b" / "f").touch()
     (tmp_path / "a" / "link").symlink_to(tmp_path)
-    assert told(ops[1:], tmp_path) == [
+    assert reported(ops[1:], tmp_path) == [
         "mkdir a",
         "sync_directory .",
         "mkdir a/b",
@@ -128,7 +130,7 @@ def test_trees_are_made_and_removed_name_by_name(tmp_path: Path, ops: list[Op]) 
     assert (ops[0].kind, ops[0].path) == ("sync_directory", tmp_path.parent)
     ops.clear()
     files.remove_tree(tmp_path / "a")
-    assert told(ops, tmp_path) == ["unlink a/b/f", "rmdir a/b", "unlink a/link", "rmdir a"]
+    assert reported(ops, tmp_path) == ["unlink a/b/f", "rmdir a/b", "unlink a/link", "rmdir a"]
     files.remove_tree(tmp_path / "a")
     assert tmp_path.exists()
 
@@ -137,8 +139,8 @@ def test_trees_are_made_and_removed_name_by_name(tmp_path: Path, ops: list[Op]) 
     lines=st.lists(st.binary(max_size=40).map(lambda b: b.replace(b"\n", b"") + b"\n"), max_size=4),
     torn=st.binary(max_size=200_000).map(lambda b: b.replace(b"\n", b"")),
 )
-def test_append_line_cuts_what_a_crash_left(lines: list[bytes], torn: bytes) -> None:
-    """After an unfinished line, of any length, the next one begins a line of its own."""
+def test_append_line_truncates_what_a_crash_left(lines: list[bytes], torn: bytes) -> None:
+    """After an incomplete line of any length, the next one starts a new line."""
     with memory_folder() as folder:
         path = Path(folder) / "list"
         for line in lines:
@@ -153,7 +155,7 @@ def test_append_line_cuts_what_a_crash_left(lines: list[bytes], torn: bytes) -> 
 
 @pytest.mark.parametrize("kind", ["create", "write", "sync", "rename", "sync_directory"])
 def test_an_observer_that_raises_is_a_broken_disk(tmp_path: Path, kind: str) -> None:
-    """The error reaches the caller as the disk's own would, and the old file stands unchanged."""
+    """The caller gets the error as from the disk itself, and the old file is unchanged."""
     path = tmp_path / "a"
     files.write_durably(path, b"old")
 
@@ -168,12 +170,12 @@ def test_an_observer_that_raises_is_a_broken_disk(tmp_path: Path, kind: str) -> 
         ),
     ):
         files.write_durably(path, b"new")
-    # The new name stood when its directory could not be forced to the disk.
+    # The new name existed when its directory could not be synced.
     assert path.read_bytes() == (b"new" if kind == "sync_directory" else b"old")
     assert [left.name for left in tmp_path.iterdir()] == ["a"]
 
 
-def test_an_observer_hears_all_threads_and_is_gone_afterwards(tmp_path: Path) -> None:
+def test_an_observer_observes_all_threads_and_is_removed_afterwards(tmp_path: Path) -> None:
     seen: list[Op] = []
     with files.observing(seen.append):
         thread = threading.Thread(target=files.write_durably, args=(tmp_path / "a", b"x"))
@@ -205,7 +207,7 @@ broken line
         ("/win", "9p", True),
     ],
 )
-def test_the_kind_of_a_disk_is_told_by_its_nearest_mount(
+def test_the_type_of_a_file_system_is_that_of_its_nearest_mount(
     path: str, kind: str, unsafe: bool
 ) -> None:
     assert disk.filesystem_of(Path(path), _MOUNTS) == kind

@@ -1,4 +1,4 @@
-"""Files to import, and what is read back of them."""
+"""Files to import, and helpers that read the result."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def query(store: Path, sql: str) -> list[tuple[Any, ...]]:
 
 
 def write_lines(path: Path, rows: list[Any]) -> Path:
-    """Write rows as JSON lines; text and bytes stand as they are."""
+    """Write rows as JSON lines; text and bytes are written unchanged."""
     with path.open("wb") as file:
         for row in rows:
             line = (
@@ -41,14 +41,14 @@ def write_lines(path: Path, rows: list[Any]) -> Path:
 
 
 def only(report: ImportReport) -> FileReport:
-    """Return the report of the one file; its sum holds."""
+    """Return the report of the only file, after checking its sum."""
     (found,) = report.files
     assert found.adds_up
     return found
 
 
 def seeded_row(**changes: Any) -> dict[str, Any]:
-    """Return a finished game as the venue's history tells it."""
+    """Return a finished game as in the venue's history."""
     game = play_game(SEED, GAME)
     row = {
         "id": GAME,
@@ -69,7 +69,7 @@ def seeded_row(**changes: Any) -> dict[str, Any]:
 
 
 def recorded_row(game_id: str = "g-1", **changes: Any) -> dict[str, Any]:
-    """Return a game recorded tick by tick, its second price missed."""
+    """Return a game recorded tick by tick, with its second price missed."""
     row = {
         "game_id": game_id,
         "prices": [1, None, 1.03],
@@ -99,7 +99,7 @@ def board_row(tick: int = 43) -> dict[str, Any]:
 
 
 def trade_row(number: int, **changes: Any) -> dict[str, Any]:
-    """Return a trade as it was written down alone."""
+    """Return a separately recorded trade."""
     row = {
         "id": f"t-{number}",
         "gameId": GAME,
@@ -120,7 +120,7 @@ def trade_row(number: int, **changes: Any) -> dict[str, Any]:
 
 
 def capture_of(session: Path, path: Path) -> Path:
-    """Write the frames of session S of a store as somebody's capture."""
+    """Write the frames of session S of a store as a third-party capture."""
     rows = []
     for entry in Journal.open(session / "journals" / "S"):
         if entry.kind == "frame" and entry.data["raw"].startswith("42"):
@@ -140,5 +140,5 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def capture(session: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return that session's frames as somebody's capture."""
+    """Return that session's frames as a third-party capture."""
     return capture_of(session, tmp_path_factory.mktemp("capture") / "frames.jsonl")

@@ -1,4 +1,4 @@
-"""Importing: twice is once, and what a kill left half done is made good; journals come as they are."""
+"""Repeated imports: twice is once, an interrupted import is completed, and journals are copied."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ def test_twice_is_once(capture: Path, tmp_path: Path) -> None:
     assert again.sessions == first.sessions
     assert len(list_sessions(tmp_path / "s")) == 1
     other = write_lines(tmp_path / "other.jsonl", [board_row()])
-    with pytest.raises(StoreError, match="holds something else"):
+    with pytest.raises(StoreError, match="has other content"):
         import_paths(other, tmp_path / "s", session_id=first.sessions[0])
 
 
 def run_until(path: Path, store: Path, at: int) -> bool:
-    """Import in a process of its own that dies at operation *at*; return whether it came so far."""
+    """Import in a separate process that dies at operation *at*; return whether it got that far."""
     imports = "from vectra_bot.imports.run import import_paths"
     return killed_at(at, imports, "import_paths(sys.argv[2], sys.argv[3])", path, store)
 
@@ -63,10 +63,10 @@ def run_until(path: Path, store: Path, at: int) -> bool:
         pytest.param("parquet", marks=pytest.mark.slow),
     ],
 )
-def test_what_a_kill_left_is_made_good_by_doing_it_again(
+def test_an_interrupted_import_is_completed_by_repeating_it(
     kind: str, capture: Path, tmp_path: Path
 ) -> None:
-    """Killed, killed again, and recovered: every row once, as without a kill."""
+    """Killed twice, then recovered: every row is there once, as without a kill."""
     path = capture
     if kind == "games":
         rows = [seeded_row(), recorded_row(), seeded_row()]
@@ -81,7 +81,7 @@ def test_what_a_kill_left_is_made_good_by_doing_it_again(
     store = tmp_path / "store"
 
     assert run_until(path, store, len(operations) // 3)
-    # What only lacks its parts is not done again from the start: it may end before it is killed.
+    # If only the parts are missing, the repeated import is shorter: it may end before it is killed.
     if kind == "games":
         run_until(path, store, len(operations) * 3 // 4)
     recover_store(store)
@@ -94,7 +94,7 @@ def test_what_a_kill_left_is_made_good_by_doing_it_again(
 
 
 def test_a_full_disk_is_one_clear_error(tmp_path: Path) -> None:
-    """Nothing is said to be imported, and the same again works."""
+    """Nothing is reported as imported, and a repeated import works."""
     path = write_lines(tmp_path / "l.jsonl", [board_row(n) for n in range(5)])
     store = tmp_path / "s"
     for at in range(1, 40, 4):
@@ -119,7 +119,7 @@ def test_a_full_disk_is_one_clear_error(tmp_path: Path) -> None:
 
 
 def test_a_journal_is_copied_with_its_documents(session: Path, tmp_path: Path) -> None:
-    """From its folder: entries and rows are those of its own store; twice is once."""
+    """From its folder: entries and rows equal those of the original store; twice is once."""
     found = only(import_paths(session / "journals" / "S", tmp_path))
 
     assert (found.kind, found.bad, found.sessions) == ("journal", 0, ["S"])
@@ -134,8 +134,8 @@ def test_a_journal_is_copied_with_its_documents(session: Path, tmp_path: Path) -
         import_paths(session / "journals" / "S", tmp_path, session_id="T")
 
 
-def test_a_killed_session_is_finished_where_it_comes_to(tmp_path: Path) -> None:
-    """A journal without its end is imported, closed and readable; a damaged one is refused whole."""
+def test_a_killed_session_is_finished_in_the_target(tmp_path: Path) -> None:
+    """A journal without its end is imported, closed and readable; a corrupt one is refused as a whole."""
     source = tmp_path / "source"
     journal = Journal.create(journal_directory(source, "K"), {**HEADER, "session_id": "K"})
     journal.append([Entry.of_document(n, tick_document(n)) for n in range(1, 6)])

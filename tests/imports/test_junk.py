@@ -1,4 +1,4 @@
-"""Importing: whatever a file holds, every row of it is imported or named."""
+"""Imports of arbitrary content: every row of a file is imported or reported."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ROWS = st.sampled_from([board_row(n) for n in range(4)]).map(lambda row: json.du
 
 
 def as_line(text: str) -> bytes:
-    """Return text as one line, half surrogate pairs as bytes that are no UTF-8."""
+    """Return text as one line, with half surrogate pairs as invalid UTF-8."""
     return text.replace("\n", "").replace("\r", "").encode("utf-8", "surrogatepass")
 
 
@@ -49,7 +49,7 @@ JUNK = st.one_of(
 @settings(max_examples=60)
 @given(lines=st.lists(st.one_of(ROWS, JUNK), max_size=12), packed=st.booleans())
 def test_every_line_is_accounted_for(lines: list[bytes], *, packed: bool) -> None:
-    """Whatever the lines are, nothing raises, and imported + bad are the lines that are rows."""
+    """For any lines nothing raises, and imported + bad is the number of rows."""
     data = b"".join(line + b"\n" for line in lines)
     with memory_folder() as folder:
         path = Path(folder) / "rows.jsonl"
@@ -68,8 +68,8 @@ def test_every_line_is_accounted_for(lines: list[bytes], *, packed: bool) -> Non
 
 
 @pytest.mark.parametrize("keep", [0.0, 0.3, 0.9])
-def test_a_cut_archive_gives_what_can_be_read(tmp_path: Path, keep: float) -> None:
-    """The rows before the break are imported; the break is one bad row."""
+def test_a_truncated_archive_gives_what_can_be_read(tmp_path: Path, keep: float) -> None:
+    """The rows before the end are imported; the early end is one bad row."""
     rows = [board_row(n) for n in range(2000)]
     whole = gzip.compress("".join(json.dumps(row) + "\n" for row in rows).encode(), 1)
     path = tmp_path / "cut.jsonl.gz"
@@ -79,12 +79,12 @@ def test_a_cut_archive_gives_what_can_be_read(tmp_path: Path, keep: float) -> No
 
     assert found.bad == 1
     assert found.imported == found.rows - 1
-    assert "breaks off" in found.bad_rows[0].reason or "damaged" in found.bad_rows[0].reason
+    assert "ends early" in found.bad_rows[0].reason or "corrupt" in found.bad_rows[0].reason
     assert keep < 0.5 or found.imported > 500
 
 
-def test_gigantic_lines_are_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A line beyond the bound is one bad row; the next is read."""
+def test_gigantic_lines_are_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line beyond the limit is one bad row; the next is read."""
     monkeypatch.setattr("vectra_bot.imports.lines.MAX_LINE", 1000)
     path = write_lines(
         tmp_path / "a.jsonl", [board_row(1), b"x" * 5000, board_row(2), b'{"a": "' + b"y" * 999]
@@ -96,7 +96,7 @@ def test_gigantic_lines_are_passed_over(tmp_path: Path, monkeypatch: pytest.Monk
     assert {bad.row for bad in found.bad_rows} == {2, 4}
 
 
-def test_what_is_no_recording_is_named(tmp_path: Path) -> None:
+def test_other_files_are_reported(tmp_path: Path) -> None:
     """An array of something else, one object, a picture, an empty file, rows of another kind."""
     (tmp_path / "array.json").write_text(
         json.dumps([{"serverSeed": "x", "first5": [1]}] * 3, indent=1)
@@ -122,7 +122,7 @@ def test_what_is_no_recording_is_named(tmp_path: Path) -> None:
 
 
 def test_an_array_of_rows_is_read_like_lines(tmp_path: Path) -> None:
-    """Items are rows, numbered by their place."""
+    """Items are rows, numbered by their position."""
     path = tmp_path / "a.json"
     path.write_text(json.dumps([board_row(1), {"a": 1}, board_row(2)], indent=2))
 

@@ -1,4 +1,4 @@
-"""Migration: a test for each schema that was released, and for what comes in between."""
+"""Migration: a test for each released schema, and for mixtures."""
 
 from __future__ import annotations
 
@@ -64,8 +64,8 @@ def test_every_kind_of_1_0_0_becomes_documents(old: Path) -> None:
     assert flip["round_id"] == "r-1"
 
 
-def test_what_has_no_column_stands_beside_the_document(old: Path) -> None:
-    """From documents and system events each old row can be read again, every value of it."""
+def test_values_without_a_column_follow_the_document(old: Path) -> None:
+    """Documents and system events together have every value of each old row."""
     before = {row["seq"]: row for row in v1.one_of_each()}
 
     migrate_store(old)
@@ -86,7 +86,7 @@ def test_what_has_no_column_stands_beside_the_document(old: Path) -> None:
 
 
 def test_order_of_rows_is_kept_over_kinds_and_files(tmp_path: Path) -> None:
-    """Numbers follow the old numbers, though the files are many and of several days."""
+    """New numbers keep the order of the old ones, across many files and several days."""
     store = tmp_path / "store"
     rows = [v1.tick(n, n, str(1 + n)) if n % 2 else v1.frame(n) for n in range(1, 60)]
     rows[30]["ts"] = "2025-12-18T00:00:01"
@@ -103,8 +103,8 @@ def test_order_of_rows_is_kept_over_kinds_and_files(tmp_path: Path) -> None:
     assert len(read_manifest(store / "doc_type=game_tick" / "session_id=v1-session")) == 1
 
 
-def test_rows_that_cannot_be_are_named(tmp_path: Path) -> None:
-    """Bad rows are counted with file, row and reason; the others go over; a row twice is taken once."""
+def test_invalid_rows_are_reported(tmp_path: Path) -> None:
+    """Bad rows are counted with file, row and reason; the others are migrated, a duplicate once."""
     store = tmp_path / "store"
     rows = [
         v1.tick(1, 0, "1"),
@@ -135,7 +135,7 @@ def test_rows_that_cannot_be_are_named(tmp_path: Path) -> None:
 
 
 def test_the_old_tree_is_kept_as_it_was(old: Path) -> None:
-    """In place, the old files stand beside the store, byte for byte, unless they are not wanted."""
+    """In place, the old files remain beside the store, byte for byte, unless --no-backup is given."""
     before = tree_of(old)
 
     report = migrate_store(old)
@@ -152,7 +152,7 @@ def test_the_old_tree_is_kept_as_it_was(old: Path) -> None:
 
 
 def test_into_another_store_only_that_one_is_written(old: Path, tmp_path: Path) -> None:
-    """The source stays as it was; the same again adds nothing."""
+    """The source is unchanged; a repeated migration adds nothing."""
     before = tree_of(old)
     goal = tmp_path / "goal"
 
@@ -168,7 +168,7 @@ def test_into_another_store_only_that_one_is_written(old: Path, tmp_path: Path) 
 
 
 def test_a_mixed_tree_keeps_what_is_new(old: Path) -> None:
-    """Sessions of 2.0.0 go over beside the migrated ones."""
+    """Sessions of 2.0.0 are kept beside the migrated ones."""
     write_documents(old, [tick_document(n) for n in range(5)], "listed")
 
     report = migrate_store(old)
@@ -181,8 +181,8 @@ def test_a_mixed_tree_keeps_what_is_new(old: Path) -> None:
     assert not list(old.glob("doc_type=*/date=*"))
 
 
-def test_a_session_of_now_is_copied_whole(old: Path, tmp_path: Path) -> None:
-    """Files, journal and manifest stand in the other store; the source is as it was."""
+def test_a_current_session_is_copied_completely(old: Path, tmp_path: Path) -> None:
+    """Files, journal and manifest are in the other store; the source is unchanged."""
     write_session(old)
     before, goal = tree_of(old), tmp_path / "goal"
 
@@ -198,7 +198,7 @@ def test_a_session_of_now_is_copied_whole(old: Path, tmp_path: Path) -> None:
 
 
 def test_numbers_that_cannot_be_kept_make_no_wrong_ones() -> None:
-    """An old number beyond what the new ones hold is no number."""
+    """An old number beyond the range of the new ones is rejected."""
     rows = [v1.tick(seq, 1, "1") for seq in (0, 1)]
     rows[1]["seq"] = 2**62
 
@@ -210,7 +210,7 @@ def test_numbers_that_cannot_be_kept_make_no_wrong_ones() -> None:
 # --- 2.0.0 as it is ----------------------------------------------------------------------------------
 
 
-def test_a_store_of_the_present_schema_is_left_alone(tmp_path: Path) -> None:
+def test_a_store_of_the_current_schema_is_unchanged(tmp_path: Path) -> None:
     """Not a byte of it changes."""
     write_documents(tmp_path, [tick_document(n) for n in range(5)])
     before = tree_of(tmp_path)
@@ -226,7 +226,7 @@ def test_a_store_of_the_present_schema_is_left_alone(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("version", ["3.0.0", "2.1.0"])
 def test_a_newer_store_is_refused(tmp_path: Path, version: str) -> None:
-    """The version that was found, the one that is read and what to do are said; nothing is written."""
+    """The error has the version found, the version supported and what to do; nothing is written."""
     (part,) = write_documents(tmp_path, [tick_document(1)], "S")
     folder = part_folder(tmp_path, DocType.GAME_TICK, "S")
     write_manifest(tmp_path, folder, [attrs.evolve(part, schema_version=version)])
@@ -239,7 +239,7 @@ def test_a_newer_store_is_refused(tmp_path: Path, version: str) -> None:
 
 
 def test_a_newer_journal_is_refused(tmp_path: Path) -> None:
-    """A journal alone tells its schema as well."""
+    """The schema is detected from a journal alone as well."""
     write_session(tmp_path, schema_version="2.7.0")
 
     with pytest.raises(StoreError, match=r"2\.7\.0"):
@@ -247,21 +247,23 @@ def test_a_newer_journal_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_downgrade_is_refused(old: Path) -> None:
-    """No other schema than the present one is written."""
+    """Only the current schema is written."""
     before = tree_of(old)
 
-    with pytest.raises(StoreError, match=r"1\.0\.0: this program writes 2\.0\.0 and never makes"):
+    with pytest.raises(
+        StoreError, match=r"1\.0\.0: this program writes 2\.0\.0 and does not downgrade"
+    ):
         migrate_store(old, to="1.0.0")
 
     assert tree_of(old) == before
 
 
 def test_no_store_and_a_store_in_use_are_refused(old: Path, tmp_path: Path) -> None:
-    """What is missing, and who is in the way, is said."""
+    """The error names what is missing, or which session is in use."""
     with pytest.raises(InputError, match="no store at"):
         migrate_store(tmp_path / "nowhere")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match="is no store"):
+    with pytest.raises(InputError, match="is not a store"):
         migrate_store(tmp_path / "empty")
     header = {"session_id": "live", "mode": "paper", "venue": "embedded"}
     journal = Journal.create(journal_directory(old, "live"), header)

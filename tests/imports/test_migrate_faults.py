@@ -1,4 +1,4 @@
-"""Migration: kills, full disks, and rows of whatever values."""
+"""Migration: kills, full disks, and rows with any values."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ __all__ = ["old"]  # the fixture
 
 
 def run_until(store: Path, at: int) -> bool:
-    """Migrate in a process of its own that dies at operation *at*; return whether it came so far."""
+    """Migrate in a separate process that dies at operation *at*; return whether it got that far."""
     imports = "from vectra_bot.imports.migrate import migrate_store"
     return killed_at(at, imports, "migrate_store(sys.argv[2])", store)
 
@@ -48,8 +48,8 @@ def operations(store: Path, tmp_path: Path) -> int:
 
 
 @pytest.mark.slow
-def test_a_migration_that_was_killed_goes_on(old: Path, tmp_path: Path) -> None:
-    """Wherever it dies, the store's name holds the old store or the new one, and again makes it new."""
+def test_a_migration_that_was_killed_continues(old: Path, tmp_path: Path) -> None:
+    """After a kill the store's name has the old or the new store, and a repeated migration completes it."""
     write_documents(old, [tick_document(n) for n in range(5)], "listed")
     count = operations(old, tmp_path)
     before = tree_of(old)
@@ -68,7 +68,7 @@ def test_a_migration_that_was_killed_goes_on(old: Path, tmp_path: Path) -> None:
 
 
 def test_a_store_that_lost_its_name_gets_it_again(old: Path, tmp_path: Path) -> None:
-    """Where the system cannot exchange two folders, a kill may come between the two renames."""
+    """Where the system cannot swap two folders, a kill may come between the two renames."""
     count = operations(old, tmp_path)
     assert run_until(old, count - 5)
     assert list(old.glob("doc_type=*/date=*"))
@@ -83,8 +83,8 @@ def test_a_store_that_lost_its_name_gets_it_again(old: Path, tmp_path: Path) -> 
     assert len(rows_of(old, "game_tick")) == 2
 
 
-def test_a_full_disk_leaves_the_store_as_it_was(old: Path, tmp_path: Path) -> None:
-    """One clear error, and the same command works when there is room."""
+def test_a_full_disk_leaves_the_store_unchanged(old: Path, tmp_path: Path) -> None:
+    """One clear error, and the same command works when there is space."""
     count = operations(old, tmp_path)
     before = tree_of(old)
     for at in range(1, count - 12, max(1, count // 10)):
@@ -104,7 +104,7 @@ def test_a_full_disk_leaves_the_store_as_it_was(old: Path, tmp_path: Path) -> No
 
 
 def test_bad_rows_are_listed_up_to_a_bound_and_counted_in_full() -> None:
-    """A report of a million bad rows stays small and true."""
+    """A report of a million bad rows is small and has correct counts."""
     report = FileReport("x")
     for number in range(1, 5001):
         report.refuse(number, f"reason {number % 300}", "\ud800" * 5)
@@ -118,7 +118,7 @@ def test_bad_rows_are_listed_up_to_a_bound_and_counted_in_full() -> None:
 
 
 def test_columns_that_no_release_knew_are_kept(tmp_path: Path) -> None:
-    """A column more, of whatever type, goes into the JSON beside the document."""
+    """An extra column, of any type, goes into the JSON after the document."""
     store = tmp_path / "store"
     v1.write(store, [v1.tick(1, 0, "1")])
     (path,) = store.rglob("*.parquet")
@@ -157,8 +157,10 @@ VALUES = st.one_of(
         max_size=5,
     ),
 )
-def test_rows_of_any_values_are_documents_or_named(kind: str, rows: list[dict[str, Any]]) -> None:
-    """Whatever a row of 1.0.0 holds, nothing raises, and it is one or the other."""
+def test_rows_of_any_values_are_documents_or_reported(
+    kind: str, rows: list[dict[str, Any]]
+) -> None:
+    """For any row of 1.0.0 nothing raises, and it is a document or reported."""
     mapped = map_rows(kind, rows)
     names = match_names(mapped.doc_type, mapped.table.column_names)
     numbers = np.arange(1, len(rows) + 1)

@@ -1,4 +1,4 @@
-"""Importing: Parquet that other programs wrote."""
+"""Imports of Parquet from other programs."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return store
 
 
-def test_parquet_of_a_data_frame_is_taken(tmp_path: Path) -> None:
+def test_parquet_of_a_data_frame_is_imported(tmp_path: Path) -> None:
     """Doubles for decimals, text for prices, camel case, pandas' index: rows become documents."""
     frame = pd.DataFrame(
         {
@@ -81,7 +81,7 @@ def test_a_tree_written_by_duckdb_keeps_its_sessions_and_numbers(
 
 
 def test_rows_of_several_kinds_and_sessions_in_one_file(tmp_path: Path) -> None:
-    """A column tells the kind, another whose rows they are; names and kinds that cannot be are bad rows."""
+    """One column has the kind, another the session; invalid names and kinds are bad rows."""
     count = 200
     table = pa.table(
         {
@@ -105,8 +105,8 @@ def test_rows_of_several_kinds_and_sessions_in_one_file(tmp_path: Path) -> None:
     assert all(name == f"s-{seq // 2 % 5}" for name, seq, _ in rows)
 
 
-def test_numbers_that_go_back_are_given_anew(tmp_path: Path) -> None:
-    """Rows out of order are kept in the order of the file, each with a number of its own."""
+def test_decreasing_numbers_are_replaced(tmp_path: Path) -> None:
+    """Rows out of order are kept in the order of the file, and renumbered."""
     table = pa.table(
         {
             "session_id": ["x"] * 4,
@@ -126,7 +126,7 @@ def test_numbers_that_go_back_are_given_anew(tmp_path: Path) -> None:
 
 
 def test_many_rows_with_few_columns_are_imported_with_sketches(tmp_path: Path) -> None:
-    """What is lacking is filled and told; sketches of the latencies stand in the manifest."""
+    """Missing values are filled and reported; sketches of the latencies are in the manifest."""
     count = 300_000
     latencies = np.random.default_rng(5).lognormal(5, 1, count).astype(np.int64)
     kinds = np.array(["BUY", "SELL"])[np.arange(count) % 2]
@@ -151,8 +151,8 @@ def test_many_rows_with_few_columns_are_imported_with_sketches(tmp_path: Path) -
     ]  # fmt: skip
 
 
-def test_damaged_parquet_gives_what_can_be_read(tmp_path: Path) -> None:
-    """A damaged row group takes its own rows only, all of them named; half a file is no file."""
+def test_corrupt_parquet_gives_what_can_be_read(tmp_path: Path) -> None:
+    """A corrupt row group loses only its own rows, all reported; a truncated file is refused."""
     path = tmp_path / "a.parquet"
     table = pa.table(
         {

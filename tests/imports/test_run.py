@@ -1,4 +1,4 @@
-"""Importing: captures, trades, games and leaderboards become the documents they would be in life."""
+"""Imports of captures, trades, games and leaderboards give the same documents as a live session."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ from vectra_bot.session.replay import check_journal
 __all__ = ["capture", "session"]  # the fixtures
 
 
-def test_a_capture_makes_the_documents_of_life(
+def test_a_capture_makes_the_documents_of_its_session(
     capture: Path, session: Path, tmp_path: Path
 ) -> None:
-    """Ticks and trades are those of the session that was captured; the journal replays to itself."""
+    """Ticks and trades are those of the captured session; the journal replays without a difference."""
     found = only(import_paths(capture, tmp_path, venue="backend.example"))
 
     assert (found.kind, found.bad, found.quarantined) == ("capture", 0, 0)
@@ -58,7 +58,7 @@ def test_a_capture_makes_the_documents_of_life(
 
 
 def test_an_import_is_a_replay(capture: Path, tmp_path: Path) -> None:
-    """What `replay` stores of a capture, import stores too."""
+    """An import stores the same as `replay` of a capture."""
     config = ReplayConfig(path=capture, store=tmp_path / "replayed", session_id="R")
     asyncio.run(replay_session(config))
     import_paths(capture, tmp_path / "imported")
@@ -69,8 +69,8 @@ def test_an_import_is_a_replay(capture: Path, tmp_path: Path) -> None:
         assert query(tmp_path / "imported", sql) == query(tmp_path / "replayed", sql)
 
 
-def test_captures_in_one_file_become_sessions_of_their_own(capture: Path, tmp_path: Path) -> None:
-    """Rows of two captures, interleaved, are told apart; one id for both is refused."""
+def test_captures_in_one_file_become_separate_sessions(capture: Path, tmp_path: Path) -> None:
+    """Interleaved rows of two captures are separated; one id for both is refused."""
     rows = [json.loads(line) for line in capture.read_bytes().splitlines()][:60]
     mixed = [{**row, "capture": "ab"[n % 2]} for n, row in enumerate(rows)]
     path = write_lines(tmp_path / "mixed.jsonl", mixed)
@@ -112,7 +112,7 @@ def test_other_shapes_of_events_are_read(tmp_path: Path) -> None:
 
 
 def test_numbers_keep_their_own_text(tmp_path: Path) -> None:
-    """No number is written anew, and a frame nobody can read is stored and counted."""
+    """No number is reformatted, and an invalid frame is stored and counted."""
     rows = [
         '{"t": 1765069030.5, "dir": "in", "event": "e", "args": [1.0, 1e2, 0.06890460799999999]}',
         '{"t": 1765069031.5, "dir": "in", "event": "gameStateUpdate", "args": [{"price": 1e999}]}',
@@ -130,7 +130,7 @@ def test_numbers_keep_their_own_text(tmp_path: Path) -> None:
 
 
 def test_trades_become_what_other_players_did(tmp_path: Path) -> None:
-    """Through the engine; what is no trade is bad, a trade that stands twice is one."""
+    """Through the engine; a row that is not a trade is bad, a duplicate trade counts once."""
     rows = [
         trade_row(1),
         trade_row(2, type="short_open", qty=0),
@@ -154,7 +154,7 @@ def test_trades_become_what_other_players_did(tmp_path: Path) -> None:
     ]
 
 
-def test_a_game_is_held_against_its_seed(tmp_path: Path) -> None:
+def test_a_game_is_verified_against_its_seed(tmp_path: Path) -> None:
     """A true game is verified, an altered one failed with an alert, one without prices has no ticks."""
     wrong = seeded_row(id="g-2", prices=[1, 1.01, 0.02], rugTick=2)
     rows = [seeded_row(), wrong, seeded_row(prices=None), seeded_row(rugTick="soon")]
@@ -182,8 +182,8 @@ def test_a_game_is_held_against_its_seed(tmp_path: Path) -> None:
     ]
 
 
-def test_recorded_games_have_times_of_their_own_only(tmp_path: Path) -> None:
-    """Offsets from the first tick, one game after the other from 1970 on; a missed price has no tick."""
+def test_recorded_games_have_relative_times_only(tmp_path: Path) -> None:
+    """Offsets from the first tick, one game after another from 1970 on; a missed price has no tick."""
     rows = [
         recorded_row(),
         recorded_row("g-2", prices=[1, 1.01, 7], complete=True),
@@ -208,8 +208,8 @@ def test_recorded_games_have_times_of_their_own_only(tmp_path: Path) -> None:
     assert verdicts == [("unverified",), ("failed",)]
 
 
-def test_leaderboard_rows_stay_as_they_stood(tmp_path: Path) -> None:
-    """No kind of document is one: a system event holds the row's own text."""
+def test_leaderboard_rows_are_kept_unchanged(tmp_path: Path) -> None:
+    """There is no kind of document for it: a system event has the row's text."""
     path = write_lines(
         tmp_path / "l.jsonl", [board_row(), board_row(44), {**board_row(), "row": {}}]
     )
@@ -227,8 +227,8 @@ def test_leaderboard_rows_stay_as_they_stood(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
-def test_what_the_import_did_is_a_row_of_the_store(tmp_path: Path) -> None:
-    """SQL finds what a session was made of, and how much of the file is not there."""
+def test_the_result_of_an_import_is_in_the_store(tmp_path: Path) -> None:
+    """A query returns the origin of a session, and the number of rows not imported."""
     path = write_lines(tmp_path / "l.jsonl", [board_row(), "junk"])
 
     import_paths(path, tmp_path / "s")
@@ -244,11 +244,11 @@ def test_what_the_import_did_is_a_row_of_the_store(tmp_path: Path) -> None:
         1,
         1,
     )
-    assert about["reasons"] == {"no JSON": 1}
+    assert about["reasons"] == {"invalid JSON": 1}
 
 
 def test_all_real_data_is_accounted_for(real_data: Path, tmp_path: Path) -> None:
-    """Every row of every file is imported or named; games with a seed are verified."""
+    """Every row of every file is imported or reported; games with a seed are verified."""
     report = import_paths(real_data, tmp_path)
 
     by_name = {os.path.basename(f.file): (f.rows, f.imported, f.bad) for f in report.files}  # noqa: PTH119

@@ -1,4 +1,4 @@
-"""Whatever happens to a journal's bytes, it gives whole groups as they were, or an error."""
+"""Whatever happens to a journal's bytes, a reader returns unchanged whole groups, or an error."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ class Written:
         return list(chain(*self.groups))
 
     def prefixes(self) -> list[list[Entry]]:
-        """Return everything that may be left of it."""
+        """Return every state that a crash may leave."""
         return [list(chain(*self.groups[:count])) for count in range(len(self.groups) + 1)]
 
     def safe(self) -> int:
-        """Return the number of the last entry that a mark says is on the disk."""
+        """Return the number of the last entry that a mark covers."""
         segments = list_segments(self.directory)
         reach = (0, 0)
         ends = []
@@ -93,10 +93,10 @@ def raw_segment(journal: Written, data: st.DataObject) -> Path:
 
 
 @given(STEPS, st.data())
-def test_a_flipped_bit_costs_what_was_not_safe_or_is_an_error(
+def test_a_flipped_bit_costs_only_unsynced_entries_or_is_an_error(
     steps: list[str], data: st.DataObject
 ) -> None:
-    """No flipped bit changes an entry, or takes one that a mark says was on the disk."""
+    """No flipped bit changes an entry, or removes one that a mark covers."""
     with memory_folder() as folder:
         journal = written(folder, steps)
         safe = journal.safe()
@@ -116,8 +116,8 @@ def test_a_flipped_bit_costs_what_was_not_safe_or_is_an_error(
 
 
 @given(STEPS, st.data())
-def test_pages_that_power_took_are_a_torn_tail(steps: list[str], data: st.DataObject) -> None:
-    """Of what was never forced to the disk any page may be missing: a prefix is left, and it goes on."""
+def test_pages_lost_with_power_are_a_torn_tail(steps: list[str], data: st.DataObject) -> None:
+    """Of unsynced data any page may be missing: a prefix is left, and the session can continue."""
     with memory_folder() as folder:
         journal = written(folder, [*steps, "sync"])
         safe = journal.entries[-1].seq
@@ -156,8 +156,8 @@ def test_pages_that_power_took_are_a_torn_tail(steps: list[str], data: st.DataOb
         assert reader.clean
 
 
-def test_whole_entries_behind_a_hole_are_counted(tmp_path: Path) -> None:
-    """What follows a hole in what was never safe is dropped, and it is said how much that was."""
+def test_whole_entries_after_a_hole_are_counted(tmp_path: Path) -> None:
+    """Entries after a hole in unsynced data are dropped, and their number is reported."""
     journal = written(str(tmp_path), ["one", "sync", "one", "group", "one"])
     path = journal.directory / "000001.log"
     content = path.read_bytes()
@@ -168,14 +168,14 @@ def test_whole_entries_behind_a_hole_are_counted(tmp_path: Path) -> None:
     assert (reader.torn, reader.torn_entries) == (
         True,
         3,
-    )  # two of the group, and the one behind it
+    )  # two of the group, and the one after it
     assert reader.torn_bytes == len(encode_group(journal.groups[3] + journal.groups[4]))
     assert reader.last_seq == 2
 
 
 @pytest.mark.parametrize("step", ["sync", "roll"])
-def test_damage_in_what_was_safe_names_place_and_repair(tmp_path: Path, step: str) -> None:
-    """Damage before a mark is an error with file, place, number and command, on one line."""
+def test_corruption_of_synced_data_names_place_and_repair(tmp_path: Path, step: str) -> None:
+    """Corruption before a mark is an error with file, byte, number and command, on one line."""
     journal = written(str(tmp_path), ["one", "one", step, "sync", "one"])
     path = journal.directory / "000001.log"
     content = path.read_bytes()
@@ -184,17 +184,17 @@ def test_damage_in_what_was_safe_names_place_and_repair(tmp_path: Path, step: st
     at = spot - 32
     with pytest.raises(
         JournalError,
-        match=rf"000001\.log: the entry at byte {at}, after entry 0, is damaged.*"
+        match=rf"000001\.log: the entry at byte {at}, after entry 0, is corrupt.*"
         r"`vectra-bot store recover --salvage s`",
     ) as caught:
         list(read_journal(journal.directory))
     assert "\n" not in str(caught.value)
-    with pytest.raises(JournalError, match="is damaged"):
+    with pytest.raises(JournalError, match="is corrupt"):
         Journal.resume(journal.directory)
 
 
 def test_missing_entries_and_segments_are_refused(tmp_path: Path) -> None:
-    """What is gone between two segments, or with one, is an error that names it and the repair."""
+    """Missing entries between two segments, or a missing segment, are an error that names the repair."""
     journal = written(
         str(tmp_path), ["one", "sync", "roll", "one", "sync", "roll", "one", "sync", "one"]
     )
@@ -211,7 +211,7 @@ def test_missing_entries_and_segments_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_copy_is_safe_as_a_whole(tmp_path: Path) -> None:
-    """Damage before the end of a copy is an error; cut short it is torn; what was left out is no gap."""
+    """Corruption inside a copy is an error; a truncated copy is torn; omitted entries are not a gap."""
     journal = written(str(tmp_path), ["one", "one", "one", "one"])
     copy = tmp_path / "copy"
     kept = [entry for entry in journal.entries if entry.seq != 2]
@@ -220,7 +220,7 @@ def test_a_copy_is_safe_as_a_whole(tmp_path: Path) -> None:
     assert list(read_journal(copy)) == kept
     for at in range(0, len(content) - 44, 7):
         copy.write_bytes(content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
-        with pytest.raises((JournalError, InputError), match=r"damaged|missing|not a journal"):
+        with pytest.raises((JournalError, InputError), match=r"corrupt|missing|not a journal"):
             list(read_journal(copy))
     for cut in range(1, len(content), 5):
         copy.write_bytes(content[:cut])
@@ -229,8 +229,8 @@ def test_a_copy_is_safe_as_a_whole(tmp_path: Path) -> None:
         assert got == kept[: len(got)]
 
 
-def _damage(journal: Written, data: st.DataObject) -> set[int]:
-    """Damage some entries of a journal, or take a segment; return the numbers that are gone."""
+def _corrupt(journal: Written, data: st.DataObject) -> set[int]:
+    """Corrupt some entries of a journal, or remove a segment; return the lost numbers."""
     segments = list_segments(journal.directory)
     gone: set[int] = set()
     if len(segments) > 2 and data.draw(st.booleans()):
@@ -253,7 +253,7 @@ def _damage(journal: Written, data: st.DataObject) -> set[int]:
 def test_salvage_keeps_every_whole_entry(
     steps: list[str], closed: bool, data: st.DataObject
 ) -> None:
-    """Whatever is damaged, the rest is kept; what is lost is written down; the session can go on."""
+    """Whatever is corrupt, the rest is kept; losses are recorded; the session can continue."""
     with memory_folder() as folder:
         journal = written(folder, [*steps, "one"])
         directory, entries = journal.directory, journal.entries
@@ -262,7 +262,7 @@ def test_salvage_keeps_every_whole_entry(
             resumed.append([Entry.of_frame(resumed.last_seq + 1, Frame(1, "last"))])
             resumed.abandon()
             entries = list(read_journal(directory))
-        gone = _damage(journal, data)
+        gone = _corrupt(journal, data)
         before = {p.name: p.read_bytes() for p in directory.iterdir()}
         result = salvage(directory)
         kept = [entry for entry in entries if entry.seq not in gone]
@@ -272,7 +272,7 @@ def test_salvage_keeps_every_whole_entry(
         assert result.kept == len(kept)
         assert result.lost == tuple(reader.losses)
         numbers = {seq for first, last in result.lost for seq in range(first, last + 1)}
-        # Numbers at the very end are known to be lost only where a mark or a later entry says so.
+        # Numbers at the very end are known to be lost only if a mark or a later entry says so.
         assert numbers <= gone
         assert {seq for seq in gone if seq < kept[-1].seq} <= numbers
         for name in result.rewritten:
@@ -289,7 +289,7 @@ def test_salvage_keeps_every_whole_entry(
 
 
 def test_salvage_repairs_packed_segments(tmp_path: Path) -> None:
-    """A damaged compressed segment is unpacked as far as it goes; lines of text are kept as entries."""
+    """A corrupt compressed segment is decompressed as far as possible; lines of text are kept as entries."""
     directory = tmp_path / "journals" / "s"
     writer = Journal.create(directory, HEADER, sync_interval_s=0)
     noise = random.Random(5)
@@ -315,7 +315,7 @@ def test_salvage_repairs_packed_segments(tmp_path: Path) -> None:
 
 
 def test_salvage_needs_the_header(tmp_path: Path) -> None:
-    """Without its header nothing tells whose journal it is: it is left as it is."""
+    """Without its header the session of a journal is unknown: it is left unchanged."""
     journal = written(str(tmp_path), ["one", "sync", "one"])
     path = journal.directory / "000001.log"
     content = bytearray(path.read_bytes())
@@ -330,7 +330,7 @@ def test_salvage_needs_the_header(tmp_path: Path) -> None:
 
 @pytest.fixture
 def syncs() -> Iterator[threading.Event]:
-    """Set when a journal's segment was about to be forced to the disk."""
+    """Set when a journal's segment was about to be synced."""
     seen = threading.Event()
 
     def observe(op: files.Op) -> None:
@@ -342,7 +342,7 @@ def syncs() -> Iterator[threading.Event]:
 
 
 def test_marks_say_what_is_on_the_disk(tmp_path: Path) -> None:
-    """After a sync the next group is preceded by one mark, and it says the truth."""
+    """After a sync the next group is preceded by one mark with the right position."""
     journal = written(str(tmp_path), ["one", "sync", "sync", "one", "one", "sync", "roll", "one"])
     first = (journal.directory / "000001.log").read_bytes()
     second = (journal.directory / "000002.log").read_bytes()
@@ -359,8 +359,8 @@ def test_marks_say_what_is_on_the_disk(tmp_path: Path) -> None:
     assert journal.safe() == 3
 
 
-def test_a_lost_segment_behind_a_packed_one_is_a_torn_tail(tmp_path: Path) -> None:
-    """Numbers go on from what is packed: what was never safe and has a hole before it is dropped."""
+def test_a_lost_segment_after_a_compressed_one_is_a_torn_tail(tmp_path: Path) -> None:
+    """Numbers continue from the compressed segment: unsynced entries after a hole are dropped."""
     journal = written(str(tmp_path), ["one", "one", "roll", "one", "roll", "one"])
     directory = journal.directory
     compress_segment(directory / "000001.log")
@@ -374,7 +374,7 @@ def test_a_lost_segment_behind_a_packed_one_is_a_torn_tail(tmp_path: Path) -> No
     reader = read_journal(directory)
     assert [entry.seq for entry in reader] == [0, 1, 2, 3]
     assert (reader.clean, reader.torn) == (True, False)
-    # Right behind a packed one nothing can be missing but what was safe.
+    # Directly after a compressed one, only synced entries can be missing.
     third = written(str(tmp_path / "b"), ["one", "roll", "one", "roll", "one"]).directory
     (third / "000002.log").unlink()
     (third / "000003.log").rename(third / "000002.log")
@@ -384,8 +384,10 @@ def test_a_lost_segment_behind_a_packed_one_is_a_torn_tail(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("kept", [0, 1, 20, 31, 32, 40])
-def test_a_close_whose_last_mark_was_lost_is_packed_without_it(tmp_path: Path, kept: int) -> None:
-    """Power may take the mark behind the close entry, or half of it: the session is closed all the same."""
+def test_a_close_whose_last_mark_was_lost_is_compressed_without_it(
+    tmp_path: Path, kept: int
+) -> None:
+    """A power loss may take the mark after the close entry, or half of it: the session is still closed."""
     directory = tmp_path / "s"
     journal = Journal.create(directory, HEADER, segment_bytes=5000, sync_interval_s=0)
     journal.append([Entry.of_frame(1, Frame(1, "x"))])

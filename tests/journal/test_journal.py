@@ -1,4 +1,4 @@
-"""The journal gives back what was appended, cuts what is torn and refuses what is damaged."""
+"""The journal returns what was appended, ignores a truncated tail and refuses corruption."""
 
 from __future__ import annotations
 
@@ -78,8 +78,8 @@ def test_every_kind_reads_back_as_it_was(whole: Path) -> None:
     assert entries[2].document() == tick_document(3, 1.0625)
 
 
-def test_closing_cuts_the_segment_to_its_size(directory: Path) -> None:
-    """An open segment has room for what may come, a closed one holds what came."""
+def test_closing_truncates_the_segment_to_its_content(directory: Path) -> None:
+    """An open segment has reserved space, a closed one only its content."""
     journal = Journal.create(directory, HEADER, segment_bytes=50_000)
     assert (directory / "000001.log").stat().st_size == 50_000
     journal.append(small_session())
@@ -120,7 +120,7 @@ def _grouped(entries: list[Entry], sizes: list[int]) -> list[list[Entry]]:
 
 
 def _prefixes(groups: list[list[Entry]]) -> list[list[Entry]]:
-    """Return what may be left of a journal: nothing, the first group, the first two, ..."""
+    """Return every possible remainder of a journal: nothing, the first group, the first two, ..."""
     return [list(chain(*groups[:count])) for count in range(len(groups) + 1)]
 
 
@@ -128,7 +128,7 @@ def _prefixes(groups: list[list[Entry]]) -> list[list[Entry]]:
 def test_a_cut_anywhere_gives_a_prefix(
     entries: list[Entry], sizes: list[int], data: st.DataObject
 ) -> None:
-    """A segment cut at any byte gives a prefix of its groups, and can be resumed."""
+    """A segment truncated at any byte gives a prefix of its groups, and can be resumed."""
     groups = _grouped(entries, sizes)
     parts = [encode_group(group) for group in groups]
     content = b"".join(parts)
@@ -174,7 +174,7 @@ def test_a_flipped_bit_is_an_error_or_a_cut(
 
 @pytest.mark.parametrize("suffix", ["", ".zst", ".gz"])
 def test_copies_in_one_file_read_back(tmp_path: Path, suffix: str, whole: Path) -> None:
-    """A copy as one plain, zstd or gzip file holds the same entries, whatever its name."""
+    """A copy as one plain, zstd or gzip file has the same entries, whatever its name."""
     entries = list(read_journal(whole))
     copy = tmp_path / f"copy{suffix}"
     write_journal(copy, entries)
@@ -205,8 +205,8 @@ def test_the_recipe_of_the_documentation_rewrites_a_journal(tmp_path: Path, whol
     assert read_header(plain)["seed"] == 7
 
 
-def test_a_stranger_can_read_the_bytes(tmp_path: Path, whole: Path) -> None:
-    """The format is what its description says: header, lengths, checksums, numbers."""
+def test_the_bytes_follow_the_documented_format(tmp_path: Path, whole: Path) -> None:
+    """The bytes are as documented: header, lengths, checksums, numbers."""
     plain = tmp_path / "copy"
     write_journal(plain, Journal.open(whole))
     content, at, seen = plain.read_bytes(), 0, []
@@ -224,7 +224,7 @@ def test_a_stranger_can_read_the_bytes(tmp_path: Path, whole: Path) -> None:
 
 
 def test_raw_wins_where_a_crash_left_both_forms(directory: Path) -> None:
-    """A segment that stands raw and compressed is read once, from the raw file."""
+    """A segment that exists raw and compressed is read once, from the raw file."""
     journal = Journal.create(directory, HEADER, ts_ns=TS)
     journal.append(small_session())
     journal.roll()
@@ -239,7 +239,7 @@ def test_raw_wins_where_a_crash_left_both_forms(directory: Path) -> None:
 
 
 def test_numbers_are_consecutive(tmp_path: Path, directory: Path) -> None:
-    """A number that is left out or comes again is refused by the writer and by the reader."""
+    """A skipped or repeated number is refused by the writer and by the reader."""
     journal = Journal.create(directory, HEADER)
     frames = [Entry.of_frame(seq, Frame(1, "x")) for seq in range(8)]
     journal.append(frames[1:3])
@@ -269,11 +269,11 @@ def test_numbers_are_consecutive(tmp_path: Path, directory: Path) -> None:
 def test_what_does_not_fit_is_refused_without_harm(
     directory: Path, kind: str, ts_ns: int, payload: bytes
 ) -> None:
-    """An entry that cannot be written is refused by both ways of appending; the journal goes on."""
+    """An entry that cannot be written is refused by both ways of appending; the journal continues."""
     journal = Journal.create(directory, HEADER)
     entry = Entry(1, kind, ts_ns, payload)
     for attempt in (lambda: journal.append([entry]), lambda: journal.put(1, kind, ts_ns, payload)):
-        with pytest.raises(JournalError, match=r"kind was|cannot be written|at most"):
+        with pytest.raises(JournalError, match=r"kind was|cannot be written|the limit is"):
             attempt()
     journal.put(1, "doc", 1, b"{}")
     journal.close("done")
@@ -281,7 +281,7 @@ def test_what_does_not_fit_is_refused_without_harm(
 
 
 def test_an_entry_longer_than_a_segment_gets_its_own(directory: Path) -> None:
-    """No length is too long for a segment; its neighbours are as they were."""
+    """No length is too long for a segment; its neighbours are unchanged."""
     journal = Journal.create(directory, HEADER, segment_bytes=2000)
     texts = ["a" * size for size in (10, 7000, 10, 1500, 1900, 30_000)]
     for seq, text in enumerate(texts, 1):
@@ -322,7 +322,7 @@ def test_header_version_of_the_future_is_refused(tmp_path: Path) -> None:
     ],
 )
 def test_other_files_are_refused(tmp_path: Path, content: bytes, error: str) -> None:
-    """A file that is something else says so in one line."""
+    """Another kind of file is refused with one line."""
     file = tmp_path / "file"
     file.write_bytes(content)
     with pytest.raises((InputError, JournalError), match=error):
@@ -330,7 +330,7 @@ def test_other_files_are_refused(tmp_path: Path, content: bytes, error: str) -> 
 
 
 def test_missing_journals_are_input_errors(tmp_path: Path) -> None:
-    """A path without a journal says what to give."""
+    """The error for a path without a journal says what to give."""
     with pytest.raises(InputError, match="no journal at"):
         read_journal(tmp_path / "none")
     with pytest.raises(InputError, match=r"no segment such as 000001\.log"):
@@ -370,7 +370,7 @@ def test_document_and_record_must_name_the_same_game() -> None:
 
 
 def test_lone_surrogates_do_not_end_a_journal(directory: Path) -> None:
-    """What UTF-8 cannot carry of a frame is replaced; anywhere else it is refused without harm."""
+    """What UTF-8 cannot encode of a frame is replaced; anywhere else it is refused without harm."""
     journal = Journal.create(directory, HEADER)
     journal.append([Entry.of_frame(1, Frame(1, "a\ud800\u00e9b"))])
     with pytest.raises(JournalError, match="entry 2 of kind 'close' cannot be written"):
@@ -385,7 +385,7 @@ def test_lone_surrogates_do_not_end_a_journal(directory: Path) -> None:
 
 
 def test_entries_are_read_as_the_kind_they_are() -> None:
-    """Asking an entry for what it is not gives an error, not a default."""
+    """A property that does not fit the kind of an entry gives an error, not a default."""
     entry = Entry.of_frame(4, Frame(1, "x"))
     for ask in (entry.command, entry.document, entry.input):
         with pytest.raises(JournalError, match="entry 4 of kind 'frame' has no"):
@@ -393,7 +393,7 @@ def test_entries_are_read_as_the_kind_they_are() -> None:
 
 
 def test_a_reader_says_how_a_journal_ended(whole: Path) -> None:
-    """After the last entry it is known which that was, and that it is a close."""
+    """After the last entry the reader knows its number, and whether it is a close."""
     reader = read_journal(whole)
     kinds = [entry.kind for entry in reader]
     assert (kinds[0], kinds[-1], len(kinds)) == ("header", "close", 9)
@@ -412,8 +412,8 @@ def test_large_ticks_keep_their_bits(directory: Path) -> None:
 @pytest.mark.parametrize(
     "rest", [b"", bytes(4000), b"\0" * 32 + b'{"header":' + bytes(90), b"VJE2\1"]
 )
-def test_an_unfinished_beginning_is_begun_anew(directory: Path, rest: bytes) -> None:
-    """A session may take the place of one that died in its first entry; damage keeps its place."""
+def test_a_session_that_never_began_can_be_created_again(directory: Path, rest: bytes) -> None:
+    """A session may replace one that died in its first entry; a corrupt one is kept."""
     directory.mkdir(parents=True)
     log = directory / "000001.log"
     log.write_bytes(rest)
@@ -431,7 +431,7 @@ def test_an_unfinished_beginning_is_begun_anew(directory: Path, rest: bytes) -> 
 
 
 def test_what_entries_mean_is_read_once_and_without_json_where_it_matters() -> None:
-    """A frame's text, direction and game stand in its payload as they are."""
+    """A frame's text, direction and game are in its payload without JSON."""
     entry = Entry.of_frame(1, Frame(5, '42["e",\u00e9]', Direction.OUT, truncated=True), "g-\u00e9")
     assert (entry.direction, entry.game, entry.truncated) == ("out", "g-\u00e9", True)
     assert entry.raw_bytes == '42["e",\u00e9]'.encode()
@@ -442,7 +442,7 @@ def test_what_entries_mean_is_read_once_and_without_json_where_it_matters() -> N
     assert entry != Entry.of_frame(2, entry.frame())
     document = Entry.of_document(2, tick_document(3))
     assert document.payload.startswith(b'{"doc_type":"game_tick",')
-    with pytest.raises(JournalError, match="entry 3 of kind 'doc' cannot be read"):
+    with pytest.raises(JournalError, match="entry 3 of kind 'doc' cannot be decoded"):
         _ = Entry(3, "doc", 1, b"{").data
 
 
@@ -451,7 +451,7 @@ def open_files() -> list[str]:
 
 
 def test_reading_a_header_leaves_no_file_open(tmp_path: Path) -> None:
-    """The file is let go of when the header is known, without a sweep of the garbage collector."""
+    """The file is closed when the header is known, without the garbage collector."""
     journal = Journal.create(tmp_path / "j", HEADER)
     journal.close("test")
     gc.disable()

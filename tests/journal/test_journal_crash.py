@@ -33,7 +33,7 @@ from vectra_bot.journal.format import MARK_BYTES, encode_entry
 from vectra_bot.journal.segments import open_segment
 from vectra_bot.models import Frame
 
-# Appends groups of three and single entries, syncs now and then, rolls often, and says which entry the
+# Appends groups of three and single entries, syncs sometimes, rolls often, and reports which entry the
 # journal has acknowledged.
 _WRITER = """
 import os, sys
@@ -62,7 +62,7 @@ def directory(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def journal(directory: Path) -> Iterator[Journal]:
-    # What is said about syncs is said without those of the thread.
+    # The thread's own syncs would disturb what is tested.
     opened = Journal.create(directory, HEADER, segment_bytes=15_000, sync_interval_s=0)
     yield opened
     opened.abandon()
@@ -74,7 +74,7 @@ def _start(directory: Path) -> subprocess.Popen[bytes]:
 
 
 def _kill_after(directory: Path, delay_s: float) -> int:
-    """Run the writer, kill -9 it *delay_s* after its first word, return the last entry it reported."""
+    """Run the writer, kill -9 it *delay_s* after its first report, return the last entry it reported."""
     with _start(directory) as process:
         assert process.stdout is not None
         fd = process.stdout.fileno()
@@ -90,7 +90,7 @@ def _kill_after(directory: Path, delay_s: float) -> int:
 
 @pytest.mark.parametrize("delay_s", [0.0, 0.003, 0.011, 0.05, 0.12, 0.2, 0.31])
 def test_kill_9_loses_nothing_acknowledged(directory: Path, delay_s: float) -> None:
-    """What was acknowledged is there after kill -9, in whole groups, and the session can go on."""
+    """What was acknowledged is there after kill -9, in whole groups, and the session can continue."""
     acknowledged = _kill_after(directory, delay_s)
     reader = read_journal(directory)
     entries = list(reader)
@@ -133,7 +133,7 @@ def test_a_journal_can_be_read_while_it_is_written(directory: Path) -> None:
 def test_sync_calls_fdatasync_on_the_open_segment(
     journal: Journal, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Sync forces the very file that holds the entries, each time it is called."""
+    """Sync flushes the file with the entries, each time it is called."""
     synced: list[os.stat_result] = []
     real = os.fdatasync
 
@@ -173,7 +173,7 @@ def test_new_names_are_forced_to_disk(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_a_failed_sync_is_final(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After fdatasync failed nothing is written any more, even when it would work again."""
+    """After fdatasync failed nothing is written any more, even if it would work again."""
 
     def broken(fd: int) -> None:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
@@ -202,7 +202,7 @@ def small_disk() -> Iterator[None]:
 
 @pytest.mark.usefixtures("small_disk")
 def test_full_disk_stops_the_journal_cleanly(journal: Journal) -> None:
-    """What does not fit is met when room is made for it: nothing of it is accepted, and nothing after it."""
+    """A full disk is noticed when space is reserved: neither that append nor a later one is accepted."""
     journal.append(small_session())
     with pytest.raises(StoreError, match="cannot be written after entry 7: File too large"):
         journal.append([Entry.of_frame(8, Frame(1, "x" * 30_000))])
@@ -216,7 +216,7 @@ def test_full_disk_stops_the_journal_cleanly(journal: Journal) -> None:
 
 
 def test_second_writer_is_refused(journal: Journal, directory: Path) -> None:
-    """While one process writes a session no other can, in one line; a kill frees it."""
+    """While one process writes a session no other can, with a one-line error; a kill frees it."""
     for attempt in (lambda: Journal.create(directory, HEADER), lambda: Journal.resume(directory)):
         with pytest.raises(StoreError, match="being written by another process") as caught:
             attempt()
@@ -245,7 +245,7 @@ def test_failed_create_leaves_the_session_free(
 def test_failed_compression_keeps_the_raw_segment(
     journal: Journal, directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If the compressed copy cannot be put in place, the raw segment stays and is read."""
+    """If the compressed copy cannot replace the raw segment, that one stays and is read."""
     journal.append(small_session())
     journal.roll()
     journal.append([Entry.of_frame(8, Frame(1, "x"))])
@@ -265,7 +265,7 @@ def test_failed_compression_keeps_the_raw_segment(
 def _observed(
     kind: str, error: OSError | None = None
 ) -> tuple[threading.Event, Callable[[Op], None]]:
-    """Return an observer of operations of *kind* on segments, which lets them fail if told so."""
+    """Return an observer of operations of *kind* on segments that can be made to fail."""
     seen = threading.Event()
 
     def observe(op: Op) -> None:
@@ -281,8 +281,8 @@ def _flushers() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name == "journal-flusher"]
 
 
-def test_a_thread_forces_what_was_appended_to_the_disk(directory: Path) -> None:
-    """Nobody need call sync; an idle journal is left alone; the thread ends with the journal."""
+def test_a_thread_syncs_what_was_appended(directory: Path) -> None:
+    """The thread syncs without a call; an idle journal is not synced; the thread ends with the journal."""
     journal = Journal.create(directory, HEADER, sync_interval_s=0.002)
     seen, observe = _observed("sync")
     with observing(observe):
@@ -301,7 +301,7 @@ def test_a_thread_forces_what_was_appended_to_the_disk(directory: Path) -> None:
 
 
 def test_a_sync_that_fails_in_the_thread_fails_the_journal(directory: Path) -> None:
-    """The next append after it raises, and so does all that follows."""
+    """The next append raises, and all later ones."""
     journal = Journal.create(directory, HEADER, sync_interval_s=0.002)
     _, observe = _observed("sync", OSError(errno.EIO, os.strerror(errno.EIO)))
 
@@ -318,8 +318,8 @@ def test_a_sync_that_fails_in_the_thread_fails_the_journal(directory: Path) -> N
 
 
 @pytest.mark.parametrize("kind", ["create", "allocate", "truncate", "write", "sync_directory"])
-def test_a_refusing_disk_leaves_what_was_accepted(directory: Path, kind: str) -> None:
-    """Whichever operation fails first, nothing of that append is accepted, and all before it is there."""
+def test_a_failing_disk_keeps_what_was_accepted(directory: Path, kind: str) -> None:
+    """Whichever operation fails first, that append is refused, and everything before it is kept."""
     journal = Journal.create(directory, HEADER, segment_bytes=3000, sync_interval_s=0)
     accepted = 0
 
@@ -346,8 +346,8 @@ def test_a_refusing_disk_leaves_what_was_accepted(directory: Path, kind: str) ->
     resumed.close("recovered")
 
 
-def test_closing_writes_that_all_is_safe(journal: Journal, directory: Path) -> None:
-    """Of a closed journal no byte may be damaged without an error, the last entries not excepted."""
+def test_closing_marks_everything_as_synced(journal: Journal, directory: Path) -> None:
+    """In a closed journal any corrupt byte is an error, the last entries included."""
     journal.append(small_session())
     journal.close("done")
     (segment,) = list_segments(directory)
@@ -364,8 +364,8 @@ def test_closing_writes_that_all_is_safe(journal: Journal, directory: Path) -> N
     assert list(read_journal(directory)) == entries
 
 
-def test_a_lock_alone_is_no_writer(journal: Journal, directory: Path) -> None:
-    """What a writer is about to finish is no torn tail; what a repair finds under its own lock is one."""
+def test_a_lock_alone_does_not_mean_a_writer(journal: Journal, directory: Path) -> None:
+    """An incomplete group is not a truncated tail while a writer runs; under the lock of a repair it is."""
     journal.append(small_session())
     segment = journal._segments.open
     at = segment.end
@@ -375,7 +375,7 @@ def test_a_lock_alone_is_no_writer(journal: Journal, directory: Path) -> None:
     assert [e.seq for e in reader] == list(range(8))
     assert not reader.torn
     segment.map[at : at + 32] = b"VJE2" + entry[4:31] + b"#"
-    with pytest.raises(JournalError, match="is not whole, and the session is being written"):
+    with pytest.raises(JournalError, match="is incomplete, and the session is being written"):
         list(read_journal(directory))
     journal.abandon()
     lock = SessionLock(directory)
@@ -385,8 +385,8 @@ def test_a_lock_alone_is_no_writer(journal: Journal, directory: Path) -> None:
     lock.release()
 
 
-def test_damage_before_the_last_segment_waits_for_no_writer(directory: Path) -> None:
-    """A segment that another follows is whole, or an error, even while the session is written."""
+def test_corruption_before_the_last_segment_is_an_error_at_once(directory: Path) -> None:
+    """A segment that is followed by another is whole, or an error, even while the session is written."""
     journal = Journal.create(directory, HEADER, segment_bytes=5000, sync_interval_s=0)
     journal.append(small_session())
     journal.roll()
@@ -396,6 +396,6 @@ def test_damage_before_the_last_segment_waits_for_no_writer(directory: Path) -> 
     hole = content.index(b"VJE2", 100)
     content[hole : hole + 32] = bytes(32)
     path.write_bytes(content)
-    with pytest.raises(JournalError, match="is damaged"):
+    with pytest.raises(JournalError, match="is corrupt"):
         list(read_segment(list_segments(directory)[0]))
     journal.abandon()

@@ -65,7 +65,7 @@ def state(cash: str, qty: str = "0", pnl: str = "0") -> PlayerState:
 
 
 def tick_document(tick: int, price: float = 1.5, game_id: str = "g-1", **changes: Any) -> Document:
-    """Return a game tick on its way to the store."""
+    """Return a game tick document."""
     record = GameTick(game_id=game_id, tick=tick, price=price, phase=GamePhase.ACTIVE)
     return _document(DocType.GAME_TICK, attrs.evolve(record, **changes), game_id)
 
@@ -90,7 +90,7 @@ def action_document(
     game_id: str = "g-1",
     latency_ms: int | None = 200,
 ) -> Document:
-    """Return a confirmed action that took our cash from *before* to *after*."""
+    """Return a confirmed action that changed our cash from *before* to *after*."""
     client = TS // 1_000_000
     record = PlayerAction(
         action_id=action_id,
@@ -148,7 +148,7 @@ COMMAND = Command(
 
 
 def small_session() -> list[Entry]:
-    """Return a few entries of every kind but header and close, numbered from 1."""
+    """Return a few entries of every kind except header and close, numbered from 1."""
     frame_in = Frame(TS, TICK_RAW)
     sent = SendResult(recv_ns=TS + 2, action_id="a-1", sent=True, ack_id=29, raw=BUY_RAW)
     return [

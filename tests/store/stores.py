@@ -1,4 +1,4 @@
-"""Stores for the tests of what reads them: documents in listed parts, written without a journal."""
+"""Stores for tests of readers: documents in listed parts, written without a journal."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def write_ticks(
 
 
 def write_frames(root: Path, frames: int, session_id: str = SESSION) -> Part:
-    """Write a part of raw frames that compression cannot make small, 5,000 bytes each, numbered from 1."""
+    """Write a part of incompressible raw frames, 5,000 bytes each, numbered from 1."""
     chance = random.Random(frames)
     rows = []
     for seq in range(1, frames + 1):

@@ -1,4 +1,4 @@
-"""The token that logs a client in is in no byte of any journal."""
+"""The login token is in no byte of any journal."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _heads = st.builds(
 
 @st.composite
 def logins(draw: st.DrawFn) -> str:
-    """Draw an outbound frame that logs in with the canary, in any framing and spelling."""
+    """Draw an outbound login frame with the canary token, in any framing and spelling."""
     a, b, c = draw(_spaces), draw(_spaces), draw(_spaces)
     trace = draw(
         st.sampled_from(['{"__trace":true},', '{"__trace":true,"traceparent":"00-1-2-3"},', ""])
@@ -59,8 +59,8 @@ def logins(draw: st.DrawFn) -> str:
 
 
 @given(st.lists(logins(), min_size=1, max_size=5), st.booleans())
-def test_no_byte_of_any_segment_holds_the_token(frames: list[str], truncated: bool) -> None:
-    """However a login is framed and spelled, alone or cut short, only its name is written."""
+def test_no_byte_of_any_segment_has_the_token(frames: list[str], truncated: bool) -> None:
+    """However a login is framed and spelled, alone or truncated, only its name is written."""
     with memory_folder() as folder:
         journal = Journal.create(folder, HEADER, segment_bytes=4000, sync_interval_s=0)
         for raw in frames:
@@ -100,7 +100,7 @@ def test_what_a_connect_carries_is_not_kept(raw: str, kept: str) -> None:
     "raw", [BUY_RAW, "40", "2", "3probe", '42["chat",{"m":"authenticate [x] me"}]']
 )
 def test_other_frames_are_kept_as_they_are(raw: str) -> None:
-    """Of what is no login nothing is lost, and an inbound namesake is data."""
+    """Other outbound frames are kept whole, and inbound frames of that name are data."""
     assert without_login(raw) == raw
     assert Entry.of_frame(1, Frame(1, raw, Direction.OUT)).frame().raw == raw
     for inbound in (raw, '42["authenticate",{"ok":true}]', '40{"sid":"abc"}', TICK_RAW):
@@ -108,8 +108,8 @@ def test_other_frames_are_kept_as_they_are(raw: str) -> None:
 
 
 @given(st.text(max_size=40), st.text(max_size=40), st.sampled_from(list(Direction)))
-def test_a_token_that_is_echoed_is_blanked(before: str, after: str, way: Direction) -> None:
-    """What looks like a token is in no frame, whichever way it goes; the rest of the frame stays."""
+def test_a_token_that_is_echoed_is_masked(before: str, after: str, way: Direction) -> None:
+    """What looks like a token is masked in inbound and outbound frames; the rest of the frame is kept."""
     raw = f'42["error",{json.dumps(before + " " + JWT + " " + after)}]'
     payload = Entry.of_frame(1, Frame(1, raw, way)).payload
     for piece in JWT.split("."):
@@ -118,7 +118,7 @@ def test_a_token_that_is_echoed_is_blanked(before: str, after: str, way: Directi
         assert json.loads(payload[5 + 2 :])[1].startswith(json.loads(json.dumps(before)))
 
 
-def test_what_only_resembles_a_token_is_kept() -> None:
-    """Text is not cut up because it has the letters of a token."""
+def test_text_that_only_resembles_a_token_is_kept() -> None:
+    """Text is not changed because it has the letters of a token."""
     for raw in ("heyJude", "eyJ", 'x eyJhbGciOiJFUzI1NiJ9 "no dots"', "J" * 50, "eyJ.eyJ.eyJ"):
         assert storable_text(raw) == raw

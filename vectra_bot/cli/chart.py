@@ -1,4 +1,4 @@
-"""Charts in the terminal: bars for categories, dots of Braille cells for lines. Without dependencies."""
+"""Charts in the terminal: bars for categories, Braille dots for lines, without dependencies."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _DOTS: Final = ((0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80))
 
 
 def render(drawing: ChartDrawing, width: int, *, plain: bool = False) -> str:
-    """Return *drawing* as lines of at most *width* characters, a chart for each series.
+    """Return *drawing* as lines of at most *width* characters, one chart for each series.
 
     Args:
         drawing: what to draw.
         width: of the terminal.
-        plain: use ASCII alone.
+        plain: use ASCII only.
     """
     lines = [clean(drawing.title)]
     for panel in drawing.panels:
@@ -59,7 +59,7 @@ def _bars(drawing: ChartDrawing, panel: Panel, width: int, *, plain: bool) -> li
 
 
 def _bar(value: float, peak: float, room: int, *, plain: bool) -> str:
-    """Return a bar from zero; below zero it is hollow."""
+    """Return a bar from zero; a negative one is hollow."""
     if not math.isfinite(value) or not peak:
         return ""
     eighths = round(abs(value) / peak * room * 8)
@@ -134,7 +134,7 @@ def _scaled(value: float, low: float, high: float, count: int) -> int:
 
 
 def _place(value: Any) -> float:
-    """Return where a number or a time lies on the horizontal axis."""
+    """Return the position of a number or a time on the horizontal axis."""
     if isinstance(value, datetime):
         return value.timestamp()
     if isinstance(value, date):

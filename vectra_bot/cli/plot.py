@@ -1,4 +1,4 @@
-"""Charts of a query's result: what is drawn against what, as a picture by matplotlib (extra ``plot``)."""
+"""Charts of a query's result: choice of axes, and the picture by matplotlib (extra ``plot``)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 SUFFIXES: Final = (".png", ".svg", ".pdf")
 MAX_CATEGORIES: Final = 40
 MAX_SERIES: Final = 6
-# Series of one unit share a panel unless one would be flat beside the other.
+# Series of one unit share a panel unless one would look flat beside the other.
 _MAX_RATIO: Final = 50
 _UNITS: Final = (
     (r"_ms$|latency", "ms"),
@@ -35,7 +35,7 @@ _UNITS: Final = (
     (r"price|(^|_)peak(_|$)|avg_cost", "SOL per unit"),
     (r"tick", "tick"),
 )  # fmt: skip
-# Okabe and Ito's colours: told apart by the colour-blind too.
+# Okabe and Ito's colours: distinguishable with colour blindness too.
 COLOURS: Final = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9")
 
 
@@ -58,12 +58,12 @@ class Panel:
 
 @attrs.frozen
 class ChartDrawing:
-    """What is drawn.
+    """Content of a chart.
 
     Attributes:
-        x_name: what the horizontal axis or the categories are.
-        categories: of bars; None for lines, whose series have numbers or times across.
-        left_out: what is not drawn for want of room.
+        x_name: name of the horizontal axis or of the categories.
+        categories: of bars; None for lines, whose series have numbers or times on the axis.
+        left_out: series that are not drawn because there is no room.
     """
 
     title: str
@@ -80,12 +80,12 @@ class ChartDrawing:
 
 
 def plan(result: Result, title: str, chart: Chart | None = None) -> ChartDrawing:
-    """Return how to draw *result*: the first column across, the columns with numbers upwards.
+    """Return how to draw *result*: the first column across, the columns of numbers upwards.
 
     Args:
         result: of the query.
-        title: what stands over it.
-        chart: which columns to take, where the query knows better.
+        title: title of the chart.
+        chart: columns to use, if the query defines them.
 
     Raises:
         InputError: there is nothing to draw.
@@ -95,8 +95,8 @@ def plan(result: Result, title: str, chart: Chart | None = None) -> ChartDrawing
         wanted = [(columns.index(name), text) for name, text in chart.only.items()]
         rows = [row for row in rows if all(row[i] == text for i, text in wanted)]
     if not rows:
-        raise InputError("there is nothing to draw: the query gave no rows")
-    # A single column is drawn over the number of the row.
+        raise InputError("there is nothing to draw: the query returned no rows")
+    # A single column is drawn over the row number.
     x = 0 if len(columns) > 1 else -1
     chosen = [i for i in range(len(columns)) if i != x and all_numbers([row[i] for row in rows])]
     by = -1
@@ -104,7 +104,7 @@ def plan(result: Result, title: str, chart: Chart | None = None) -> ChartDrawing
         x, chosen = columns.index(chart.x), [columns.index(name) for name in chart.y]
         by = columns.index(chart.by) if chart.by else -1
     if not chosen:
-        raise InputError("there is nothing to draw: no column holds numbers to draw over another")
+        raise InputError("there is nothing to draw: no column has numbers to draw over another")
     x_name, across, bars = _across(columns, rows, x)
     series = _series(columns, rows, across, chosen, by)
     return ChartDrawing(
@@ -168,7 +168,7 @@ def _panels(series: list[Series], chart: Chart | None) -> list[Panel]:
 
 
 def largest(series: Series) -> float:
-    """Return the size of the value of a series that is furthest from zero."""
+    """Return the largest absolute value of a series."""
     return max((abs(v) for v in series.values if math.isfinite(v)), default=0.0)
 
 
@@ -177,7 +177,7 @@ def _number(value: Any) -> float:
 
 
 def unit_of(column: str) -> str:
-    """Return the unit of a column by its name, empty if the name does not say."""
+    """Return the unit of a column by its name, empty if the name has none."""
     for pattern, unit in _UNITS:
         if re.search(pattern, column.lower()):
             return unit
@@ -185,16 +185,16 @@ def unit_of(column: str) -> str:
 
 
 def labelled(name: str, unit: str) -> str:
-    """Return an axis' label."""
+    """Return the label of an axis."""
     plain = name.replace("_", " ")
     return f"{plain} [{unit}]" if unit and unit != plain else plain
 
 
 def picture(drawing: ChartDrawing, path: Path) -> None:
-    """Write *drawing* as a picture; the name's suffix says which kind.
+    """Write *drawing* as a picture in the format of the name's suffix.
 
     Raises:
-        UsageError: matplotlib is not installed, or the suffix is none of :data:`SUFFIXES`.
+        UsageError: matplotlib is not installed, or the suffix is not one of :data:`SUFFIXES`.
         InputError: the file cannot be written.
     """
     if path.suffix.lower() not in SUFFIXES:
@@ -207,9 +207,9 @@ def picture(drawing: ChartDrawing, path: Path) -> None:
     except ImportError as error:
         raise UsageError(
             "matplotlib is not installed: pip install 'vectra-bot[plot]', "
-            "or leave the file's name away for a chart in the terminal"
+            "or omit the file name for a chart in the terminal"
         ) from error
-    # Names of players are text, never formulas of matplotlib's.
+    # Names of players are text, never matplotlib formulas.
     settings: Any = {"text.parse_math": False, "font.size": 9, "date.converter": "concise"}
     with mpl.rc_context(settings), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from vectra_bot.store.query.catalog import Catalog, Result
-    from vectra_bot.store.query.results import Damaged
+    from vectra_bot.store.query.results import CorruptFile
 
 _SQL_WORDS = (
     "select",
@@ -43,7 +43,9 @@ Examples:
 @click.command(epilog=_EPILOG, context_settings=HELP_OPTIONS)
 @click.argument("query", required=False, metavar="[NAME|SQL]")
 @store_option
-@click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="A query's parameter.")
+@click.option(
+    "--set", "sets", multiple=True, metavar="KEY=VALUE", help="Set a parameter of the query."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list of objects.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV (RFC 4180).")
 @click.option(
@@ -51,20 +53,21 @@ Examples:
     is_flag=False,
     flag_value=_TERMINAL,
     metavar="[FILE]",
-    help="Draw: a .png, .svg or .pdf file, or without a name a chart in the terminal.",
+    help="Draw a chart to a .png, .svg or .pdf file; without FILE in the terminal.",
 )
 @click.option(
     "--max-rows",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Take at most N rows.  [default: all; 1000 in a table on a terminal]",
+    help="Return at most N rows.  [default: all; 1000 in a table on a terminal]",
 )
 def query(query: str | None, **options: Any) -> None:
-    """Ask a store by a query's name or in SQL; without an argument, list the names.
+    """Query a store by a query's name or in SQL.
 
-    SQL runs in DuckDB over one view per kind of document: player_action, other_player, game_tick,
-    server_state, ws_event, system_event, ml_episode and so on. It can read the store and nothing
-    else. In JSON and CSV, amounts of SOL have all nine decimals, exactly as stored; times are ISO 8601.
+    Without an argument, list the names. SQL runs in DuckDB over one view per kind of document:
+    player_action, other_player, game_tick, server_state, ws_event, system_event, ml_episode and so on.
+    Only the store can be read, and nothing written. In JSON and CSV, amounts of SOL have all nine
+    decimals, exactly as stored; times are ISO 8601.
     """
     plot: str | None = options["plot"]
     if plot is not None and query is None and not _is_picture(plot):
@@ -82,7 +85,7 @@ def query(query: str | None, **options: Any) -> None:
         import_lightly(arrays=_needs_arrays(query, plot), remote="://" in str(location))
     from vectra_bot.store.query.catalog import open_store
 
-    with open_store(location, on_damaged=_warn) as catalog:
+    with open_store(location, on_corrupt=_warn) as catalog:
         if form:
             _write(catalog, query, params, form, options["max_rows"])
         elif plot is None:
@@ -101,7 +104,7 @@ def _params(sets: tuple[str, ...]) -> dict[str, str]:
 
 
 def _needs_arrays(query: str, plot: str | None) -> bool:
-    """Return whether numpy has a part in the answer: it draws, and adds sketches up."""
+    """Return whether numpy is needed: for charts, and to add sketches."""
     if plot is not None or _is_sql(query):
         return plot is not None
     from vectra_bot.store.query.queries import PANEL
@@ -151,7 +154,7 @@ def _ask(catalog: Catalog, query: str, params: dict[str, Any], most: int | None)
 def _write(
     catalog: Catalog, query: str, params: dict[str, Any], form: str, most: int | None
 ) -> None:
-    """Print a query's rows as they come: never all of them are in memory."""
+    """Print a query's rows as they arrive: they are never all in memory."""
     if _is_sql(query):
         stream = catalog.stream(query, params or None)
     else:
@@ -182,7 +185,7 @@ def _print(result: Result, form: str, most: int | None) -> None:
         return
     click.echo(rows.as_table(result))
     if result.more and most is None:
-        click.echo(f"the first {len(result.rows)} rows; --max-rows N takes more", err=True)
+        click.echo(f"the first {len(result.rows)} rows; --max-rows N returns more", err=True)
 
 
 def _print_texts(columns: tuple[str, ...], batches: Iterable[list[Any]], form: str) -> None:
@@ -193,11 +196,11 @@ def _print_texts(columns: tuple[str, ...], batches: Iterable[list[Any]], form: s
         click.echo(text, nl=False)
 
 
-def _warn(damaged: Damaged) -> None:
+def _warn(corrupt: CorruptFile) -> None:
     from vectra_bot.cli.output import clean
 
-    advice = "`vectra-bot store check` says more, `vectra-bot store recover` builds it again"
-    click.echo(f"warning: left out {clean(damaged)}; {advice}", err=True)
+    advice = "see `vectra-bot store check`, rebuild it with `vectra-bot store recover`"
+    click.echo(f"warning: skipped {clean(corrupt)}; {advice}", err=True)
 
 
 def _draw(query: str, result: Result, plot: str) -> None:
@@ -223,6 +226,6 @@ def _draw(query: str, result: Result, plot: str) -> None:
 
 
 def _is_sql(text: str) -> bool:
-    """Tell SQL from a query's name: it has white space or begins with one of SQL's words."""
+    """Distinguish SQL from a query's name: it has white space or begins with an SQL keyword."""
     words = text.split()
     return len(words) > 1 or text.strip().lower().startswith(_SQL_WORDS)

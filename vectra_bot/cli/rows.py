@@ -1,4 +1,4 @@
-"""How the rows of a query are written: as a table for people, as JSON or CSV for programs."""
+"""Output of query rows: as a table for people, as JSON or CSV for programs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _GAP = "  "
 _NARROWEST: Final = 8
-# A spreadsheet takes text that begins so for a formula.
+# A spreadsheet interprets text that begins so as a formula.
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -41,9 +41,9 @@ def json_texts(columns: Sequence[str], batches: Iterable[list[tuple[Any, ...]]])
 
 
 def _json_value(value: Any) -> Any:
-    """Return *value* as msgspec can write it without loss."""
+    """Return *value* in a form that msgspec can write without loss."""
     if isinstance(value, Decimal):
-        # Plain digits: a number token keeps every decimal place.
+        # Plain digits: a number token keeps every decimal.
         return msgspec.Raw(format(value, "f").encode()) if value.is_finite() else None
     if isinstance(value, int) and not -(2**63) <= value < 2**63:
         return msgspec.Raw(str(value).encode())
@@ -59,16 +59,16 @@ def _json_value(value: Any) -> Any:
 
 
 def csv_texts(columns: Sequence[str], batches: Iterable[list[tuple[Any, ...]]]) -> Iterator[str]:
-    """Yield RFC 4180 text with a line of names; nothing for null, decimals as they are stored.
+    """Yield RFC 4180 text with a header line; nothing for null, decimals as stored.
 
-    Text that a spreadsheet would run as a formula has an apostrophe before it.
+    Text that a spreadsheet would run as a formula is prefixed with an apostrophe.
     """
     for batch in chain([[tuple(columns)]], batches):
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\r\n")
         for row in batch:
             cells = [_csv_value(value) for value in row]
-            # A line of one empty cell would be no line at all.
+            # A line with one empty cell would be a blank line.
             writer.writerow(cells) if cells != [""] else text.write('""\r\n')
         yield text.getvalue()
 
@@ -94,15 +94,15 @@ def _csv_value(value: Any) -> str:
 
 
 def on_terminal() -> bool:
-    """Return whether a person reads what is printed."""
+    """Return whether standard output is a terminal."""
     return sys.stdout.isatty()
 
 
 def as_table(result: Result) -> str:
-    """Return aligned text, numbers to the right; on a terminal as wide as it is.
+    """Return aligned text, numbers to the right; on a terminal at most as wide as it is.
 
-    What does not fit there is shortened, and where even that is too wide, each row is printed as a
-    block of names and values.
+    Texts that do not fit are shortened, and if even that is too wide, each row is printed as a block of
+    names and values.
     """
     width = shutil.get_terminal_size().columns if on_terminal() else None
     cells = [[_cell(value) for value in row] for row in result.rows]
@@ -118,7 +118,7 @@ def as_table(result: Result) -> str:
 
 
 def _fitted(widths: list[int], right: list[bool], width: int) -> list[int] | None:
-    """Return widths of columns that fit, the widest texts shortened first; None if they cannot."""
+    """Return widths of columns that fit, the widest texts shortened first; None if impossible."""
     fitted = list(widths)
     room = width - len(_GAP) * (len(widths) - 1)
     while sum(fitted) > room:
@@ -164,7 +164,7 @@ def all_numbers(values: list[Any]) -> bool:
 
 
 def is_number(value: Any) -> bool:
-    """Return whether *value* is a number, true and false not being any."""
+    """Return whether *value* is a number other than true and false."""
     return isinstance(value, int | float | Decimal) and not isinstance(value, bool)
 
 

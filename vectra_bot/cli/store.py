@@ -1,4 +1,4 @@
-"""``vectra-bot store``: look after a store: check it, finish what kills left, make it small, fill it."""
+"""``vectra-bot store``: check, recover, compact, migrate and import stores."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ Examples:
   vectra-bot store compact --all --json
   vectra-bot store stats --store s3://bucket/store
 
-Each command takes --json: one object on standard output, with the names that its help lists.
+Each command takes --json: one object on standard output, with the keys listed in its help.
 """
 
 
 @click.group(epilog=_EPILOG, context_settings=HELP_OPTIONS, invoke_without_command=True)
 @click.pass_context
 def store(context: click.Context) -> None:
-    """Check a store, finish what kills left, compact, migrate and import.
+    """Check, recover, compact, migrate and import stores.
 
-    A store is a folder, or the address of one in an object store, as --store of every command takes it.
+    A store is a folder, or the address of one in an object store, as given to --store of any command.
     """
     if context.invoked_subcommand is None:
         click.echo(context.get_help())

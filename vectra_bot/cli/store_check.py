@@ -1,4 +1,4 @@
-"""``vectra-bot store check`` and ``stats``: what a store holds, and whether it is whole."""
+"""``vectra-bot store check`` and ``stats``: the integrity and the size of a store."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Examples:
 
 \b
 JSON: store, documents, files, bytes, journal_raw_bytes, journal_compressed_bytes, first_ns,
-last_ns, running, unfinished, damaged; by_doc_type: documents, files, bytes of each;
+last_ns, running, unfinished, `damaged`; by_doc_type: documents, files, bytes of each;
 sessions: session_id, state and the same figures of each.
 """
 _MOST_LISTED = 200
@@ -41,24 +41,26 @@ _MOST_LISTED = 200
 
 @click.command(epilog=_CHECK_EPILOG, context_settings=HELP_OPTIONS)
 @click.option("--session", "sessions", multiple=True, metavar="ID", help="Only this session.")
-@click.option("--quick", is_flag=True, help="Sizes, footers and names only; hash and read nothing.")
+@click.option(
+    "--quick", is_flag=True, help="Check sizes, footers and names only; verify no checksums."
+)
 @store_options
 def check(
     *, store: str | None, sessions: tuple[str, ...], quick: bool, verbose: bool, as_json: bool
 ) -> int:
-    """Check every journal, manifest, file, byte and row of a store; change nothing.
+    """Verify every journal, manifest, file and row of a store.
 
-    Each problem is named with its file, the numbers of the rows it concerns and what to do. Exit code 1 if
-    there is any: also if a session was killed and not finished since, or a file was left unfinished.
-    Sessions that are being written are checked as far as they stand.
+    Nothing is changed. Each problem is printed with its file, its row numbers and what to do. Exit code
+    1 if there is one, also if a session was killed and not recovered, or a temporary file was left. Of
+    sessions that are being written, what is on the disk is checked.
     """
     from vectra_bot.clock import WallClock
     from vectra_bot.store.maintenance.check import check_store
 
     clock = WallClock()
     started = clock.monotonic_ns()
-    with Steps(verbose=verbose) as told:
-        report = check_store(address(store), sessions=sessions, quick=quick, told=told)
+    with Steps(verbose=verbose) as progress:
+        report = check_store(address(store), sessions=sessions, quick=quick, progress=progress)
     seconds = (clock.monotonic_ns() - started) / 1e9
     if as_json:
         print_json({**report.to_json(), "seconds": round(seconds, 3)})
@@ -73,7 +75,7 @@ def _print_check(report: CheckReport, seconds: float) -> None:
     if len(report.problems) > _MOST_LISTED:
         click.echo(f"and {len(report.problems) - _MOST_LISTED} more: --json lists all")
     running = f", {len(report.running)} of them running" if report.running else ""
-    looked = "sizes and footers looked at" if report.quick else f"{size(report.bytes_read)} hashed"
+    looked = "sizes and footers checked" if report.quick else f"{size(report.bytes_read)} hashed"
     click.echo(
         f"{len(report.sessions)} sessions{running}: {report.segments} journal segments "
         f"({report.entries} entries read), {report.parts} files with {report.rows} rows, {looked} "
@@ -97,14 +99,14 @@ def _line(problem: Problem) -> str:
 @click.command(epilog=_STATS_EPILOG, context_settings=HELP_OPTIONS)
 @store_options
 def stats(*, store: str | None, verbose: bool, as_json: bool) -> None:
-    """Tell how much a store holds: sessions, documents, files, bytes, journals, times.
+    """Count the sessions, documents, files and bytes of a store.
 
-    The figures are those of the manifests; `store check` reads what is in the files.
+    Also journals and times. The figures come from the manifests; `store check` reads the files themselves.
     """
     from vectra_bot.store.maintenance.stats import store_stats
 
-    with Steps(verbose=verbose) as told:
-        found = store_stats(address(store), told=told)
+    with Steps(verbose=verbose) as progress:
+        found = store_stats(address(store), progress=progress)
     if as_json:
         print_json(found.to_json())
     else:
@@ -116,13 +118,13 @@ def _print_stats(found: StoreStats) -> None:
 
     total = found.to_json()
     raw, packed = total["journal_raw_bytes"], total["journal_compressed_bytes"]
-    killed = f"{total['running']} running, {total['unfinished']} killed and unfinished"
+    killed = f"{total['running']} running, {total['unfinished']} killed and not recovered"
     pairs = [
         ("Sessions", f"{len(found.sessions)}: {killed}"),
         ("Documents", f"{total['documents']} in {total['files']} files, {size(total['bytes'])}"),
         ("Journals", f"{size(raw)} raw, {size(packed)} compressed"),
         ("Time", _period(total["first_ns"], total["last_ns"])),
-        ("Damaged", f"{total['damaged']} (by name and size; store check reads every byte)"),
+        ("Corrupt", f"{total['damaged']} (by name and size; store check reads every byte)"),
     ]
     print_pairs(pairs, title=f"Store {found.store}")
     click.echo()
@@ -157,4 +159,4 @@ def _moment(ns: int) -> str:
     try:
         return datetime.fromtimestamp(ns // 1_000_000_000, UTC).strftime("%Y-%m-%d %H:%M:%S")
     except (ValueError, OverflowError, OSError):
-        return f"{ns} ns"  # a foreign clock may say anything
+        return f"{ns} ns"  # a foreign clock may have any value

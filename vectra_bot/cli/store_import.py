@@ -1,4 +1,4 @@
-"""``vectra-bot store migrate`` and ``import``: documents of elsewhere and of before, into a store of now."""
+"""``vectra-bot store migrate`` and ``import``: documents from other sources and earlier schemas."""
 
 from __future__ import annotations
 
@@ -35,13 +35,11 @@ _SHOWN = 10
 
 @click.command(epilog=_MIGRATE_EPILOG, context_settings=HELP_OPTIONS)
 @click.option(
-    "--into", metavar="DIR", help="Write to this store and leave the old one; in place if left out."
+    "--into", metavar="DIR", help="Write to this store, keep the old one.  [default: in place]"
 )
+@click.option("--to", default="2.0.0", show_default=True, metavar="VERSION", help="Target schema.")
 @click.option(
-    "--to", default="2.0.0", show_default=True, metavar="VERSION", help="The schema wanted."
-)
-@click.option(
-    "--no-backup", is_flag=True, help="In place: do not keep the old files when the new ones stand."
+    "--no-backup", is_flag=True, help="In place: delete the old files after the migration."
 )
 @store_options
 def migrate(
@@ -53,24 +51,24 @@ def migrate(
     verbose: bool,
     as_json: bool,
 ) -> int:
-    """Bring a store of an earlier schema to the present one; every row is accounted for.
+    """Migrate a store of an earlier schema to the current one.
 
-    Rows that cannot be brought over are counted and named with their file and row: exit code 1 then. The
-    present schema is the only one that is written: an earlier one is refused. Nothing is changed before
-    all of it is built.
+    Every row is accounted for: rows that cannot be migrated are counted and listed with file and row
+    number, and the exit code is 1. Only the current schema is written; an earlier one is refused.
+    Nothing is replaced before the new store is complete.
     """
     from vectra_bot.imports import migrate_store
 
     root = local(store)
     target = None if into is None else Path(into).expanduser()
-    with Steps(verbose=verbose) as told:
-        report = migrate_store(root, target, to=to, keep_backup=not no_backup, progress=told)
+    with Steps(verbose=verbose) as progress:
+        report = migrate_store(root, target, to=to, keep_backup=not no_backup, progress=progress)
     found = report.to_json()
     if as_json:
         print_json(found)
     else:
         _print_files(found["files"], found["totals"])
-        click.echo(f"{found['target']} holds schema {found['schema_version']}")
+        click.echo(f"{found['target']} has schema {found['schema_version']}")
         if found["backup"]:
             click.echo(f"the old files are in {clean(found['backup'])}")
     return 0 if report.ok else 1
@@ -79,9 +77,11 @@ def migrate(
 @click.command("import", epilog=_IMPORT_EPILOG, context_settings=HELP_OPTIONS)
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @click.option(
-    "--session-id", metavar="ID", help="Name of the session; from the content if left out."
+    "--session-id", metavar="ID", help="Name of the session.  [default: derived from the content]"
 )
-@click.option("--venue", metavar="HOST", help="Where it comes from, if the recording does not say.")
+@click.option(
+    "--venue", metavar="HOST", help="Origin of the data, if the recording does not name it."
+)
 @store_options
 def import_(
     *,
@@ -92,11 +92,11 @@ def import_(
     verbose: bool,
     as_json: bool,
 ) -> int:
-    """Import captures, recordings, journals and foreign Parquet files, or folders of them.
+    """Import captures, recordings, journals and Parquet files.
 
-    Every row is accounted for: imported, a duplicate, or named as bad with its line and what is wrong (exit
-    code 1 if there are such). What was imported before is not imported again. A capture is replayed with
-    the strategy `watch`, which makes the same documents as a recording of the feed would have.
+    Folders of them are imported as well. Every row is accounted for: imported, duplicate, or reported as
+    bad with its line and the reason (exit code 1 if there are any). A repeated import adds nothing. A
+    capture is replayed with the strategy `watch`, which makes the same documents as recording the feed.
     """
     from vectra_bot.errors import InputError
     from vectra_bot.imports import import_paths
@@ -104,14 +104,14 @@ def import_(
 
     where = address(store)
     if is_remote(where):
-        raise InputError(f"store was {where!r}: import into a folder, its path is what is needed")
-    with Steps(verbose=verbose) as told:
+        raise InputError(f"store was {where!r}: import into a folder, give its path")
+    with Steps(verbose=verbose) as progress:
         report = import_paths(
             [Path(path).expanduser() for path in paths],
             Path(where).expanduser(),
             session_id=session_id,
             venue=venue,
-            progress=told,
+            progress=progress,
         )
     found = report.to_json()
     if as_json:
@@ -134,7 +134,7 @@ def _print_files(files: list[dict[str, Any]], totals: dict[str, int]) -> None:
             click.echo(f"{name} row {bad['row']}: {clean(bad['reason'])}{value}")
         if report["bad"] > _SHOWN:
             click.echo(
-                f"{clean(report['file'])}: {report['bad']} bad rows in all; --json lists more"
+                f"{clean(report['file'])}: {report['bad']} bad rows in total; --json lists more"
             )
     click.echo(
         f"{totals['rows']} rows: {totals['imported']} imported, {totals['duplicates']} duplicates, "

@@ -1,4 +1,4 @@
-"""What the commands under ``vectra-bot store`` share."""
+"""Options shared by the commands under ``vectra-bot store``."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def store_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
         json_option,
         click.option(
-            "--verbose", is_flag=True, help="Tell on standard error how far it is, line by line."
+            "--verbose", is_flag=True, help="Print progress on standard error, line by line."
         ),
         store_option,
     ):
@@ -35,15 +35,15 @@ def store_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def address(store: str | None) -> str:
-    """Return path or address of the store that was named, or of the default one."""
+    """Return path or address of the given store, or of the default one."""
     return str(store or default_store())
 
 
 def located(store: str | None) -> Path | RemoteStore:
-    """Return the folder of the store that was named, or of the default one, or where else it is.
+    """Return the folder of the given store, or of the default one, or its remote store.
 
     Raises:
-        InputError: there is no such folder, or the address is none.
+        InputError: there is no such folder, or the address is invalid.
     """
     from vectra_bot.errors import InputError
     from vectra_bot.store.remote.address import LocalStore, parse_store
@@ -60,14 +60,14 @@ def local(store: str | None) -> Path:
     """Return the folder of a store on a disk.
 
     Raises:
-        InputError: there is none, or the store is not on a disk.
+        InputError: it does not exist, or the store is not on a disk.
     """
     from vectra_bot.errors import InputError
 
     found = located(store)
     if not isinstance(found, Path):
         raise InputError(
-            f"store was {found.url!r}, which is no folder: this command works on a disk; give a path"
+            f"store was {found.url!r}, not a folder: this command needs a store on a disk; give a path"
         )
     return found
 
@@ -90,7 +90,7 @@ def checked_sessions(store: Path, names: Iterable[str]) -> list[str]:
 
 
 def size(count: float) -> str:
-    """Return a number of bytes as people read it."""
+    """Return a number of bytes in readable form."""
     value, unit = float(count), "B"
     for larger in ("kB", "MB", "GB", "TB"):
         if value < 1000:

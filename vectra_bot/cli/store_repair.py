@@ -1,4 +1,4 @@
-"""``vectra-bot store recover``, ``compact`` and ``drop``: what changes a store without adding to it."""
+"""``vectra-bot store recover``, ``compact`` and ``drop``: repair, merge and delete what a store has."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Examples:
 \b
 JSON: store, salvaged (session_id, entries, lost: ranges), finished (ids), built, rebuilt, removed
 (paths), uploaded (session_id, parts, bytes, removed), running (ids), journal_bytes, bytes_read,
-failed (lines), problems (as of `store check`, those that are left), seconds.
+failed (lines), problems (the remaining ones, as in `store check`), seconds.
 """
 _COMPACT_EPILOG = """\b
 Examples:
@@ -49,27 +49,23 @@ JSON: store, session_id, dropped.
 @click.option(
     "--salvage",
     is_flag=True,
-    help="Keep the whole entries of a damaged journal; what was damaged is set aside and told.",
+    help="Keep the whole entries of a corrupt journal; report the lost ones and keep the old file.",
 )
-@click.option(
-    "--rebuild", is_flag=True, help="Build all files of the sessions again, damaged or not."
-)
-@click.option(
-    "--quick", is_flag=True, help="Look for damage by sizes and footers only; hash nothing."
-)
+@click.option("--rebuild", is_flag=True, help="Rebuild all files of the sessions, corrupt or not.")
+@click.option("--quick", is_flag=True, help="Check sizes and footers only; verify no checksums.")
 @store_options
 def recover(
     *, store: str | None, sessions: tuple[str, ...], verbose: bool, as_json: bool, **how: bool
 ) -> int:
-    """Finish what kills left, and build lost or damaged files again from the journals.
+    """Recover killed sessions and rebuild lost or corrupt files.
 
-    Killed sessions are finished and closed, files of closed segments are built, half dropped sessions and
-    unfinished files are removed. A file that is missing or not what its manifest says is built again from
-    its session's journal. Of a store at an address, what the spool on this machine has not uploaded yet is
-    uploaded. Sessions that are being written are left alone.
+    Killed sessions are finished and closed, files of closed segments are built, incomplete drops and
+    temporary files are removed. A file that is missing or differs from its manifest is rebuilt from its
+    session's journal. For a remote store, the rest of this machine's spool is uploaded. Sessions that
+    are being written are skipped.
 
-    Exit code 1 if something could not be put right: each such thing is named.
-    """  # fmt: skip
+    Exit code 1 if something could not be repaired; each problem is printed.
+    """
     from vectra_bot.clock import WallClock
     from vectra_bot.session.recover_store import recover_all
 
@@ -78,8 +74,8 @@ def recover(
     place = located(store)
     remote = None if isinstance(place, Path) else place
     root = place if isinstance(place, Path) else place.spool
-    with Steps(verbose=verbose) as told:
-        report = recover_all(root, remote=remote, sessions=sessions, told=told, **how)
+    with Steps(verbose=verbose) as progress:
+        report = recover_all(root, remote=remote, sessions=sessions, told=progress, **how)
     seconds = round((clock.monotonic_ns() - started) / 1e9, 3)
     found = {**report.to_json(), "seconds": seconds}
     if as_json:
@@ -104,7 +100,7 @@ def _print_recovery(found: dict[str, Any]) -> None:
         parts = sum(each["parts"] for each in found["uploaded"])
         click.echo(f"uploaded {parts} files, {size(sum(e['bytes'] for e in found['uploaded']))}")
     for line in found["failed"]:
-        click.echo(f"not put right: {clean(line)}")
+        click.echo(f"not repaired: {clean(line)}")
     for problem in found["problems"]:
         click.echo(f"{problem['kind']}: {clean(problem['message'])}")
     bad = len(found["failed"]) + len(found["problems"])
@@ -124,11 +120,11 @@ def compact(
     verbose: bool,
     as_json: bool,
 ) -> int:
-    """Merge the files of closed sessions: one file of each kind of document is left.
+    """Merge the files of closed sessions, one per kind of document.
 
-    Queries that run meanwhile see the files before or after, no row twice and none missing. A session that
-    is being written, or was killed and not recovered, is left alone and named. Exit code 1 if a session could
-    not be compacted.
+    Queries during a compaction see the files before or after, with no row duplicate or missing. A
+    session that is being written, or was killed and not recovered, is skipped and reported. Exit code 1
+    if a session could not be compacted.
     """
     from vectra_bot.clock import WallClock
     from vectra_bot.errors import UsageError
@@ -140,8 +136,8 @@ def compact(
     started = clock.monotonic_ns()
     root = local(store)
     wanted = checked_sessions(root, sessions) if sessions else None
-    with Steps(verbose=verbose) as told:
-        report = compact_all(root, wanted, told=told)
+    with Steps(verbose=verbose) as progress:
+        report = compact_all(root, wanted, progress=progress)
     seconds = round((clock.monotonic_ns() - started) / 1e9, 3)
     if as_json:
         print_json({"store": str(root), **report.to_json(), "seconds": seconds})
@@ -164,7 +160,7 @@ def _print_compaction(report: CompactionReport, seconds: float) -> None:
         ]  # fmt: skip
         print_table(("session", "kind", "rows", "files", "size"), rows)
     for session_id, why in report.skipped:
-        click.echo(f"left alone {clean(session_id)}: {clean(why)}")
+        click.echo(f"skipped {clean(session_id)}: {clean(why)}")
     for line in report.failed:
         click.echo(f"failed: {clean(line)}")
     click.echo(
@@ -175,12 +171,13 @@ def _print_compaction(report: CompactionReport, seconds: float) -> None:
 
 @click.command(epilog=_DROP_EPILOG, context_settings=HELP_OPTIONS)
 @click.argument("session", metavar="SESSION")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @store_options
 def drop(*, store: str | None, session: str, yes: bool, verbose: bool, as_json: bool) -> int:
-    """Remove a session for good: its journal, all of its documents, and what its plugins kept.
+    """Delete a session permanently.
 
-    Asks first, unless --yes is given or nobody is there to answer: then --yes is needed.
+    Its journal, all of its documents and the files of its plugins are removed. Asks for confirmation;
+    where standard input is not a terminal, --yes is required.
     """
     import sys
 
@@ -190,12 +187,12 @@ def drop(*, store: str | None, session: str, yes: bool, verbose: bool, as_json: 
     root = local(store)
     if not yes:
         if not sys.stdin.isatty():
-            raise UsageError(f"session {session!r} would be removed for good: give --yes")
+            raise UsageError(f"session {session!r} would be deleted permanently: give --yes")
         click.confirm(
-            f"Remove session {clean(session)} from {root} for good?", abort=True, err=True
+            f"Delete session {clean(session)} from {root} permanently?", abort=True, err=True
         )
-    with Steps(verbose=verbose) as told:
-        told(f"drop {session}", 0, 1)
+    with Steps(verbose=verbose) as progress:
+        progress(f"drop {session}", 0, 1)
         drop_session(root, session)
     if as_json:
         print_json({"store": str(root), "session_id": session, "dropped": True})

@@ -1,4 +1,4 @@
-"""What kind of disk a store stands on, and what it can do."""
+"""The type of file system a store is on, and what it supports."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _UNSAFE: Final = frozenset(
     {"9p", "afs", "ceph", "cifs", "davfs", "fuseblk", "lustre", "ncpfs", "nfs", "nfs4", "prl_fs"}
     | {"smb2", "smb3", "smbfs", "vboxsf", "virtiofs", "vmhgfs"}
 )
-"""File systems that another machine or a user's process answers for: forcing bytes to the disk, storing into
-a mapped file or locking it may not mean there what it means on a disk of one's own."""
+"""Network and user-space file systems: fsync, writes to a mapped file and locks may not be as reliable
+there as on a local disk."""
 
 MOUNTS: Final = Path("/proc/self/mountinfo")
 
 
 def filesystem_of(path: Path, mounts: str | None = None) -> str | None:
-    """Return the type of the file system that *path* stands or will stand on, None if it cannot be told.
+    """Return the type of the file system that *path* is or will be on, None if unknown.
 
     Args:
         path: a path, existing or not.
@@ -44,7 +44,7 @@ def filesystem_of(path: Path, mounts: str | None = None) -> str | None:
         if not found or len(fields) < 5 or not after.split():
             continue
         point = Path(_unescaped(fields[4]))
-        # Of two mounts on one place the later one is seen.
+        # Of two mounts at one path the later one is visible.
         if where.is_relative_to(point) and (best is None or len(point.parts) >= best[0]):
             best = len(point.parts), after.split()[0]
     return None if best is None else best[1]
@@ -57,14 +57,14 @@ def _unescaped(text: str) -> str:
 
 
 def is_unsafe(filesystem: str | None) -> bool:
-    """Return whether what is forced to the disk may be lost on a file system of this type."""
+    """Return whether data synced to a file system of this type may still be lost."""
     return filesystem is not None and (filesystem in _UNSAFE or filesystem.startswith("fuse."))
 
 
 @functools.cache
 def _warn(filesystem: str, path: Path) -> str:
     text = (
-        f"the store {path} is on a {filesystem} file system, which may not keep what was forced to the disk: "
+        f"the store {path} is on a {filesystem} file system, which may lose synced data: "
         "record to a local disk, and copy or upload the store afterwards"
     )
     log.warning("%s", text)
@@ -72,10 +72,10 @@ def _warn(filesystem: str, path: Path) -> str:
 
 
 def warn_if_unsafe(path: Path) -> str | None:
-    """Say in the log, once for each store, that it stands on a network or user-space file system.
+    """Log a warning, once for each store, if it is on a network or user-space file system.
 
     Returns:
-        What was said, None if there was nothing to say.
+        The warning, None if there is none.
     """
     filesystem = filesystem_of(path)
     if filesystem is None or not is_unsafe(filesystem):
@@ -85,7 +85,7 @@ def warn_if_unsafe(path: Path) -> str | None:
 
 @functools.cache
 def exchange_call() -> Callable[[bytes, bytes], int] | None:
-    """Return the system's call that swaps two names, None if it has none."""
+    """Return the system call that swaps two names, None if there is none."""
     library = ctypes.CDLL(None, use_errno=True)
     if sys.platform == "darwin":
         call = getattr(library, "renamex_np", None)

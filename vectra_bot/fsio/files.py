@@ -1,12 +1,11 @@
-"""The seam between the store and the disk: whatever changes a file or a name goes through here.
+"""The seam between the store and the disk: every change of a file or a name goes through here.
 
-Each function says what it is about to do to the observer, if there is one, before it does it. An observer may
-write the operation down (to play a loss of power), raise ``OSError`` (to play a full or broken disk: the
-operation is then not done and its caller sees the error), or end the process. Without one a call costs a test
-of a name.
+Each function notifies the observer, if there is one, before it acts. An observer may record the
+operation (to simulate power loss), raise ``OSError`` (to simulate a full or broken disk: the operation
+is then not done and its caller gets the error), or end the process. Without an observer a call costs one
+comparison.
 
-What the functions build: files that survive a crash, of which a reader sees the old one or the new one, never
-a part.
+On top of that: atomic file replacement. After a crash, readers see the old file or the new one, never a part.
 """
 
 from __future__ import annotations
@@ -49,12 +48,12 @@ _NOT_COPIED: Final = "lock"
 
 @attrs.frozen
 class Op:
-    """One operation on the disk, told before it is done.
+    """One operation on the disk, reported before it is done.
 
     Attributes:
-        kind: ``create`` makes an empty file, ``truncate`` sets its size to *offset*, ``allocate`` makes it at
-            least *offset* bytes long, filled with zeros; ``sync`` forces the bytes of a file to the disk,
-            ``sync_directory`` the names in a directory.
+        kind: ``create`` makes an empty file, ``truncate`` sets its size to *offset*, ``allocate`` makes
+            it at least *offset* bytes long, filled with zeros; ``sync`` is an fsync of a file,
+            ``sync_directory`` of the names in a directory.
         path: the file or directory, absolute.
         target: the other name of ``rename`` and ``exchange``.
         offset: where *data* is written, or the new size.
@@ -86,7 +85,7 @@ def observing(observer: Callable[[Op], None]) -> Iterator[None]:
             _told.clear()
 
 
-def _tell(
+def _report(
     kind: OpKind, path: Path, target: Path | None = None, offset: int = 0, data: Any = b""
 ) -> None:
     observer = _observer
@@ -96,13 +95,13 @@ def _tell(
 
 
 def _path_of(fd: int) -> Path:
-    """Return the name that an open file has now; only asked for when somebody observes."""
+    """Return the name that an open file has now; called only while there is an observer."""
     if sys.platform == "darwin":
         import fcntl
 
         name = fcntl.fcntl(fd, fcntl.F_GETPATH, bytes(1024))
         return Path(os.fsdecode(name.split(b"\0", 1)[0]))
-    return Path(os.readlink(f"/proc/self/fd/{fd}"))  # noqa: PTH115 - the text as it stands
+    return Path(os.readlink(f"/proc/self/fd/{fd}"))  # noqa: PTH115 - the text unchanged
 
 
 # ---------------------------------------------------------------------------------------------- files
@@ -111,22 +110,22 @@ def _path_of(fd: int) -> Path:
 def open_file(
     path: Path, *, append: bool = False, fresh: bool = False, exclusive: bool = False
 ) -> int:
-    """Open *path* to read and write it, made if it is missing; return its descriptor.
+    """Open *path* for reading and writing, created if missing; return its descriptor.
 
     Args:
         path: the file.
-        append: every write goes to its end.
-        fresh: what it holds is dropped.
+        append: every write goes to the end of the file.
+        fresh: truncate the file first.
         exclusive: an existing file is an error.
 
     Raises:
-        OSError: as the system says.
+        OSError: the operating system refuses.
     """
     if _observer is not None:
         if not path.exists():
-            _tell("create", path)
+            _report("create", path)
         elif fresh and not exclusive:
-            _tell("truncate", path)
+            _report("truncate", path)
         _told.add(path.absolute())
     flags = os.O_RDWR | os.O_CREAT | (os.O_APPEND if append else 0)
     flags |= (os.O_TRUNC if fresh else 0) | (os.O_EXCL if exclusive else 0)
@@ -134,9 +133,9 @@ def open_file(
 
 
 def write_all(fd: int, data: bytes) -> None:
-    """Write all of *data*; a short write is continued, an error is raised as it comes."""
+    """Write all of *data*; a short write is continued, an error is raised."""
     if _observer is not None:
-        _tell("write", _path_of(fd), None, _next_offset(fd), data)
+        _report("write", _path_of(fd), None, _next_offset(fd), data)
     written = os.write(fd, data)
     while written < len(data):
         written += os.write(fd, memoryview(data)[written:])
@@ -150,32 +149,32 @@ def _next_offset(fd: int) -> int:
     return os.lseek(fd, 0, os.SEEK_CUR)
 
 
-def tell_write(path: Path, offset: int, data: Any) -> None:
-    """Tell the observer of bytes that are about to be stored into a mapped file.
+def report_write(path: Path, offset: int, data: Any) -> None:
+    """Notify the observer of bytes that are about to be stored into a mapped file.
 
-    A store into memory cannot fail nor be seen: whoever maps a file of the store says here what it does.
+    A store into memory is not a system call, so code that maps a file of the store reports its stores here.
     """
     if _observer is not None:
-        _tell("write", path, None, offset, data)
+        _report("write", path, None, offset, data)
 
 
 def truncate(fd: int, size: int) -> None:
     """Set the size of an open file."""
     if _observer is not None:
-        _tell("truncate", _path_of(fd), None, size)
+        _report("truncate", _path_of(fd), None, size)
     os.ftruncate(fd, size)
 
 
 def allocate(fd: int, size: int) -> None:
-    """Make an open file *size* bytes long with room on the disk for all of them; new bytes are zero.
+    """Make an open file *size* bytes long and reserve the disk space; new bytes are zero.
 
-    A later store into a mapping of it then cannot meet a full disk.
+    Later stores into a mapping of it then cannot fail on a full disk.
 
     Raises:
-        OSError: there is no room.
+        OSError: there is not enough space.
     """
     if _observer is not None:
-        _tell("allocate", _path_of(fd), None, size)
+        _report("allocate", _path_of(fd), None, size)
     if hasattr(os, "posix_fallocate"):
         try:
             os.posix_fallocate(fd, 0, size)
@@ -190,13 +189,13 @@ def allocate(fd: int, size: int) -> None:
 
 
 def sync_file(fd: int) -> None:
-    """Force the bytes written to *fd* to the disk."""
+    """Flush the bytes written to *fd* to the disk (fsync)."""
     if _observer is not None:
-        _tell("sync", _path_of(fd))
+        _report("sync", _path_of(fd))
     if sys.platform == "darwin":
         import fcntl
 
-        # There fsync leaves the bytes in the drive's own memory.
+        # There fsync leaves the bytes in the drive's cache.
         with contextlib.suppress(OSError):
             fcntl.fcntl(fd, fcntl.F_FULLFSYNC)
             return
@@ -208,8 +207,8 @@ def sync_file(fd: int) -> None:
 
 
 def sync_directory(directory: Path) -> None:
-    """Force the names in *directory* to the disk."""
-    _tell("sync_directory", directory)
+    """Flush the names in *directory* to the disk (fsync)."""
+    _report("sync_directory", directory)
     fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(fd)
@@ -218,13 +217,13 @@ def sync_directory(directory: Path) -> None:
 
 
 def rename(source: Path, target: Path) -> None:
-    """Give *source* the name *target* in one step, in place of a file that has it."""
-    _tell("rename", source, target)
+    """Rename *source* to *target* atomically, replacing an existing file."""
+    _report("rename", source, target)
     source.replace(target)
 
 
 def exchange(one: Path, other: Path) -> bool:
-    """Swap two names in one step; return False if the system or the file system cannot.
+    """Swap two names atomically; return False if the system or the file system cannot.
 
     Raises:
         OSError: a name is missing, or they are not on one disk; nothing was changed.
@@ -232,7 +231,7 @@ def exchange(one: Path, other: Path) -> bool:
     swap = disk.exchange_call()
     if swap is None:
         return False
-    _tell("exchange", one, other)
+    _report("exchange", one, other)
     if swap(os.fsencode(one), os.fsencode(other)) == 0:
         return True
     code = ctypes.get_errno()
@@ -243,18 +242,18 @@ def exchange(one: Path, other: Path) -> bool:
 
 def unlink(path: Path, *, missing_ok: bool = True) -> None:
     """Remove a file."""
-    _tell("unlink", path)
+    _report("unlink", path)
     path.unlink(missing_ok=missing_ok)
 
 
 def rmdir(directory: Path) -> None:
     """Remove an empty directory."""
-    _tell("rmdir", directory)
+    _report("rmdir", directory)
     directory.rmdir()
 
 
 def remove_tree(directory: Path) -> None:
-    """Remove *directory* with all it holds; nothing is done if it is missing. Links are not followed."""
+    """Remove *directory* and everything in it, without following links; harmless if it is missing."""
     if not directory.is_dir():
         return
     for path in sorted(directory.iterdir()):
@@ -266,7 +265,7 @@ def remove_tree(directory: Path) -> None:
 
 
 def make_directories(directory: Path) -> None:
-    """Create *directory* and its parents, each name forced to the disk.
+    """Create *directory* and its parents, and sync each name to the disk.
 
     Raises:
         StoreError: it cannot be created.
@@ -277,12 +276,12 @@ def make_directories(directory: Path) -> None:
         while not current.is_dir():
             missing.append(current)
             current = current.parent
-        # A process that was killed may have made the last one that is there and not come to this; of
-        # another's folder, which one may not read, that is not ours to say.
+        # A killed process may have created the innermost existing folder without syncing it. A parent
+        # that belongs to another user and cannot be read is not ours to sync.
         with contextlib.suppress(PermissionError):
             sync_directory(current.parent)
         for new in reversed(missing):
-            _tell("mkdir", new)
+            _report("mkdir", new)
             new.mkdir(exist_ok=True)
             sync_directory(new.parent)
 
@@ -306,10 +305,10 @@ def write_durably(path: Path, data: bytes) -> None:
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary name to write to; afterwards it takes the place of *path* in one step.
+    """Yield a temporary path to write to; afterwards it replaces *path* atomically.
 
     Raises:
-        StoreError: the file cannot be written; what stood under *path* before stands there still.
+        StoreError: the file cannot be written; an existing *path* is unchanged.
     """
     temporary = path.with_name(f".{path.name}{TEMPORARY}")
     with store_errors(f"cannot write {path}"):
@@ -319,19 +318,19 @@ def replacing(path: Path) -> Iterator[Path]:
             rename(temporary, path)
             sync_directory(path.parent)
         except BaseException:
-            # The observer is not asked: cleaning up after a failure must not fail as it did.
+            # Not through the observer: an injected failure must not also hit the cleanup.
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
             raise
 
 
 def sync_path(path: Path) -> None:
-    """Force a whole file to the disk that another library may have written."""
+    """Sync a whole file, which another library may have written, to the disk."""
     fd = os.open(path, os.O_RDONLY)
     try:
         if _observer is not None and path.suffix == TEMPORARY and path.absolute() not in _told:
-            _tell("create", path)
-            _tell("write", path, None, 0, path.read_bytes())
+            _report("create", path)
+            _report("write", path, None, 0, path.read_bytes())
         _told.discard(path.absolute())
         sync_file(fd)
     finally:
@@ -339,15 +338,14 @@ def sync_path(path: Path) -> None:
 
 
 def append_line(path: Path, line: bytes, *, keep: int | None = None) -> None:
-    """Add *line*, which ends in a line feed, to *path* and force it to the disk.
+    """Append *line*, which ends in a line feed, to *path* and sync it to the disk.
 
-    What a crash left behind the last line feed of the file is cut off first, so that the new line begins a
-    line.
+    Bytes after the last line feed, left by a crash, are truncated first, so that *line* starts a new line.
 
     Args:
-        path: the file, made if it is missing.
-        line: what is added, in one write.
-        keep: length of what the file holds of use; what follows is cut off. Up to its last line feed if None.
+        path: the file, created if missing.
+        line: the bytes to add, in one write.
+        keep: number of valid bytes in the file; the rest is truncated. Up to its last line feed if None.
 
     Raises:
         StoreError: the file cannot be written.
@@ -363,7 +361,7 @@ def append_line(path: Path, line: bytes, *, keep: int | None = None) -> None:
             sync_file(fd)
         finally:
             os.close(fd)
-        # Always: a process that was killed may have made the file and not come to this.
+        # Always: a killed process may have created the file without syncing its name.
         sync_directory(path.parent)
 
 
@@ -381,7 +379,7 @@ def _whole_lines(fd: int, size: int) -> int:
 
 @contextlib.contextmanager
 def store_errors(what: str) -> Iterator[None]:
-    """Turn an operating system error into a StoreError that says *what* failed and why."""
+    """Turn an operating system error into a StoreError that says what failed (*what*) and why."""
     try:
         yield
     except OSError as error:
@@ -394,7 +392,7 @@ def store_errors(what: str) -> Iterator[None]:
 
 
 def copy_file(source: Path, target: Path) -> None:
-    """Copy *source* to *target*, a bounded number of bytes at a time; a file that stands there is replaced.
+    """Copy *source* to *target* in bounded chunks; an existing file is replaced.
 
     Raises:
         StoreError: it cannot be read or written.
@@ -413,7 +411,7 @@ def copy_file(source: Path, target: Path) -> None:
 
 
 def copy_folder(source: Path, target: Path) -> None:
-    """Copy a folder with all below it but locks and files that were being written when a process died.
+    """Copy a folder and everything below it except locks and temporary files.
 
     Raises:
         StoreError: something cannot be read or written.

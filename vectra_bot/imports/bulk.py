@@ -1,9 +1,9 @@
 """Sessions that are filled with whole tables: migrated from another schema, or imported from Parquet.
 
-Such a session's journal says where its rows came from (``header["import"]``), and nothing else: header and
-close entry. Its parts are numbered from 2, part 1 being the journal's own. The close
-entry is written last, after the parts are listed and on the disk, so that a session without it is known to be
-half done: whoever imports the same again drops it first.
+The journal of such a session describes the origin of its rows (``header["import"]``) and has nothing
+else: header and close entry. Its parts are numbered from 2; part 1 is the journal's own. The close entry
+is written last, after the parts are listed and synced, so that a session without it is known to be
+incomplete: a repeated import drops it first.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 IMPORTED: Final = "imported"
-"""Reason of the close entry of a session that holds all that was to be imported."""
+"""Reason of the close entry of a completely imported session."""
 FIRST_SEQ: Final = 3
-"""Number of the first row where the import numbers them: the journal's own entries are before it."""
+"""Number of the first row where the import numbers them; the journal's entries precede it."""
 FIRST_PART: Final = 2
 SESSIONS_AT_ONCE: Final = 32
-"""Sessions that are filled side by side, each with a few open files."""
+"""Sessions that are filled in parallel, each with a few open files."""
 ROWS_PER_PART: Final = 1 << 21
 ROWS_HELD: Final = 1 << 16
 BYTES_HELD: Final = 8 << 20
@@ -65,7 +65,7 @@ def digest_of(path: Path) -> str:
 
 
 def digest_line(path: Path, root: Path) -> bytes:
-    """Return what a digest of several files has of one: its own digest, and its name below *root*.
+    """Return a file's line in the digest of several files: its own digest, and its name below *root*.
 
     Raises:
         InputError: it cannot be read.
@@ -75,7 +75,7 @@ def digest_line(path: Path, root: Path) -> bytes:
 
 
 def is_session_id(name: object) -> bool:
-    """Return whether *name* can name a session."""
+    """Return whether *name* is a valid session id."""
     try:
         return isinstance(name, str) and bool(journal_directory("", name))
     except InputError:
@@ -83,13 +83,13 @@ def is_session_id(name: object) -> bool:
 
 
 def session_of(*facts: str) -> str:
-    """Return the session id that follows from *facts*, the digest of what is imported first."""
+    """Return the session id derived from *facts*, the digest of the imported content first."""
     digest = hashlib.sha256("\n".join(facts).encode("utf-8", "backslashreplace")).digest()
     return str(uuid.UUID(bytes=digest[:16], version=4))
 
 
 def plain_header(session_id: str, venue: str, about: dict[str, Any]) -> dict[str, Any]:
-    """Return the journal header of a session that no strategy ran in; *about* says what it was made of."""
+    """Return the journal header of a session without a strategy; *about* describes its origin."""
     return {
         "journal_version": JOURNAL_VERSION,
         "schema_version": SCHEMA_VERSION,
@@ -107,17 +107,17 @@ def plain_header(session_id: str, venue: str, about: dict[str, Any]) -> dict[str
 
 
 def make_room(store: Path, session_id: str, sha256: str) -> bool:
-    """Return whether what has the digest *sha256* is to be imported as *session_id*.
+    """Return whether the content with digest *sha256* must be imported as *session_id*.
 
-    What is left of an interrupted import is dropped.
+    Remains of an interrupted import are dropped.
 
     Raises:
-        StoreError: the session is something else, or is being written right now.
-        InputError: the id cannot name a session.
+        StoreError: the session has other content, or is being written now.
+        InputError: the session id is invalid.
     """
     directory = journal_directory(store, session_id)
     if not directory.is_dir():
-        # It may be there no more because a process died that was dropping it.
+        # A killed process may have dropped it partly.
         if not dropped_directory(directory).is_dir():
             if any(part_folder(store, d, session_id).is_dir() for d in DocType):
                 raise StoreError(
@@ -126,12 +126,14 @@ def make_room(store: Path, session_id: str, sha256: str) -> bool:
                 )
             return True
     elif is_running(directory):
-        raise StoreError(f"session {session_id!r} is being written by another process: let it end")
+        raise StoreError(
+            f"session {session_id!r} is being written by another process: wait for it to end"
+        )
     elif not never_began(directory):
         about = read_header(directory).get("import")
         if not isinstance(about, dict) or about.get("sha256") != sha256:
             raise StoreError(
-                f"session {session_id!r} exists in {store} and holds something else: "
+                f"session {session_id!r} exists in {store} and has other content: "
                 "give another --session-id, or drop it"
             )
         if _close_reason(directory) == IMPORTED:
@@ -142,7 +144,7 @@ def make_room(store: Path, session_id: str, sha256: str) -> bool:
 
 
 def _close_reason(directory: Path) -> str | None:
-    """Return why the journal was closed, None if it was not or cannot be read."""
+    """Return the reason of the journal's close entry, None if it has none or cannot be read."""
     reason = None
     with contextlib.suppress(VectraError):
         for entry in read_segment(list_segments(directory)[-1]):
@@ -152,12 +154,12 @@ def _close_reason(directory: Path) -> str | None:
 
 @attrs.define
 class _Filling:
-    """Rows of one kind on their way into parts: many small tables make one row group.
+    """Rows of one kind being written to parts: many small tables make one row group.
 
     Attributes:
-        rows: all that were given.
-        held: tables that wait to be written together.
-        number: of the part that is open, or of the last one.
+        rows: number of all rows added.
+        held: buffered tables, to be written together.
+        number: of the open part, or of the last one.
         writer: of the open part, None if there is none.
         last_seq: last number in the open part.
     """
@@ -172,7 +174,7 @@ class _Filling:
     last_seq: int = -1
 
     def hold(self, table: pa.Table) -> bool:
-        """Add rows to those that wait; return whether they are to be written."""
+        """Add rows to the buffer; return whether it must be written."""
         self.held.append(table)
         self.rows += table.num_rows
         self.held_rows += table.num_rows
@@ -180,7 +182,7 @@ class _Filling:
         return self.held_rows >= ROWS_HELD or self.held_bytes >= BYTES_HELD
 
     def take(self) -> pa.Table:
-        """Return the rows that wait, which wait no more."""
+        """Return the buffered rows and empty the buffer."""
         import pyarrow as pa
 
         whole = pa.concat_tables(self.held, promote_options="none").unify_dictionaries()
@@ -189,16 +191,16 @@ class _Filling:
 
 
 class BulkSession:
-    """One session that is being filled with tables; use it as a context manager.
+    """A session that is being filled with tables; use it as a context manager.
 
-    Left by an exception, it stays half done and unclosed.
+    If left by an exception, it stays incomplete and unclosed.
     """
 
     def __init__(self, store: Path, header: dict[str, Any]) -> None:
-        """Begin the session of *header*.
+        """Start the session of *header*.
 
         Raises:
-            StoreError: the session exists, or the disk refuses.
+            StoreError: the session exists, or a write fails.
         """
         self.store = store
         self.session_id: str = header["session_id"]
@@ -215,15 +217,15 @@ class BulkSession:
     def write(
         self, doc_type: DocType, table: pa.Table, seq: np.ndarray[Any, Any] | None = None
     ) -> None:
-        """Add documents: the columns of their record and envelope but those the session itself gives.
+        """Add documents: the columns of their record and envelope except those set by the session.
 
         Args:
-            doc_type: what they are.
+            doc_type: kind of the documents.
             table: the rows.
             seq: their numbers; the session's own running number if None.
 
         Raises:
-            StoreError: the disk refuses.
+            StoreError: a write fails.
         """
         import numpy as np
 
@@ -239,11 +241,11 @@ class BulkSession:
 
     @property
     def rows(self) -> int:
-        """Documents that were added."""
+        """Number of documents added."""
         return sum(kind.rows for kind in self._kinds.values())
 
     def _flush(self, doc_type: DocType, kind: _Filling) -> None:
-        """Write what is held of one kind, in order of its numbers."""
+        """Write the buffer of one kind, in the order of its numbers."""
         import numpy as np
 
         if not kind.held:
@@ -287,24 +289,24 @@ class BulkSession:
             list_part(self.store, writer.finish(name))
 
     def pause(self) -> None:
-        """Write what is held and end the open parts; more rows go into further ones."""
+        """Write the buffer and close the open parts; later rows go into new ones."""
         for doc_type, kind in self._kinds.items():
             self._flush(doc_type, kind)
         for doc_type, kind in self._kinds.items():
             self._finish(doc_type, kind)
 
     def close(self) -> None:
-        """End the session: all its rows are on the disk.
+        """End the session: all its rows are synced.
 
         Raises:
-            StoreError: the disk refuses.
+            StoreError: a write fails.
         """
         self.pause()
         with self._journal.closing(IMPORTED, ts_ns=0):
             build_parts(self._journal.directory, self.store)
 
     def abandon(self) -> None:
-        """Leave the session half done; harmless after :meth:`close`."""
+        """Leave the session incomplete; harmless after :meth:`close`."""
         for kind in self._kinds.values():
             if kind.writer is not None:
                 kind.writer.abandon()
@@ -319,7 +321,7 @@ class BulkSession:
 
 
 class OpenSessions(contextlib.ExitStack):
-    """Sessions that are filled side by side; those that were not closed when it is left stay half done."""
+    """Sessions that are filled in parallel; those not closed at the end stay incomplete."""
 
     def __init__(self, store: Path) -> None:
         super().__init__()
@@ -327,10 +329,10 @@ class OpenSessions(contextlib.ExitStack):
         self.by_id: dict[str, BulkSession] = {}
 
     def open(self, session_id: str, venue: str, about: dict[str, Any]) -> BulkSession:
-        """Return the session, begun with the header of :func:`plain_header` if it was not yet.
+        """Return the session, started with the header of :func:`plain_header` on first use.
 
         Raises:
-            StoreError: the session exists, or the disk refuses.
+            StoreError: the session exists, or a write fails.
         """
         if session_id not in self.by_id:
             bulk = BulkSession(self.store, plain_header(session_id, venue, about))

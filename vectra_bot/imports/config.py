@@ -1,4 +1,4 @@
-"""What an import is told, and what it tells."""
+"""Parameters and reports of an import."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from vectra_bot.imports.report import FileReport, Progress, all_good, no_progres
 from vectra_bot.models import DocType, Document, SystemEvent
 
 SOURCE: Final = "import"
-"""Column ``source`` of the documents that an import itself makes."""
+"""Column ``source`` of the documents made by the import itself."""
 FINISHED_KIND: Final = "import.finished"
-"""Kind of the system event that says what a session was imported from, and what of it is not there."""
+"""Kind of the system event with the origin of an imported session and the number of rows not imported."""
 UNKNOWN_VENUE: Final = "recording"
 
 
 @attrs.frozen(kw_only=True)
 class ImportConfig:
-    """Where to, and under which names.
+    """Target and names of an import.
 
     Attributes:
         store: root of the store.
         session_id: name of the session; from the digest of the file's content if None. Several captures in
             one file, or several files, cannot share it.
-        venue: column ``venue`` of the documents, where the recording does not say it.
-        progress: told how far it is.
+        venue: column ``venue`` of the documents, if the recording does not name it.
+        progress: called with the progress.
     """
 
     store: Path
@@ -38,25 +38,25 @@ class ImportConfig:
 
     @property
     def venue_name(self) -> str:
-        """What the venue is called where nobody says it."""
+        """Name of the venue if none is given."""
         return self.venue or UNKNOWN_VENUE
 
     def own_id(self) -> None:
-        """Refuse a session id that several sessions would have.
+        """Refuse a session id that several sessions would share.
 
         Raises:
             ConfigError: one was given.
         """
         if self.session_id is not None:
             raise ConfigError(
-                f"session id was {self.session_id!r}, but what is imported makes several sessions: "
-                "leave it out, or import one file with one capture"
+                f"session id was {self.session_id!r}, but the import makes several sessions: "
+                "omit it, or import one file with one capture"
             )
 
 
 @attrs.frozen
 class ImportReport:
-    """What became of all rows of all files.
+    """Outcome of all rows of all files.
 
     Attributes:
         store: root of the store.
@@ -73,7 +73,7 @@ class ImportReport:
 
     @property
     def sessions(self) -> list[str]:
-        """Ids of all sessions that hold the rows, in order, each once."""
+        """Ids of all sessions with the rows, in order, each once."""
         return list(dict.fromkeys(name for report in self.files for name in report.sessions))
 
     def to_json(self) -> dict[str, Any]:
@@ -88,7 +88,7 @@ class ImportReport:
 
 
 def finished_event(about: dict[str, Any]) -> SystemEvent:
-    """Return the event that ends an import; *about* is JSON-ready."""
+    """Return the event at the end of an import; *about* is JSON-ready."""
     bad = about.get("bad", 0)
     return SystemEvent(
         kind=FINISHED_KIND,
@@ -107,7 +107,7 @@ def finished_document(about: dict[str, Any], ts_ns: int) -> Document:
 
 
 def told(report: FileReport) -> dict[str, Any]:
-    """Return what :func:`finished_event` says of a file; the bad rows are counted, not listed."""
+    """Return the data of :func:`finished_event` for a file; bad rows are counted, not listed."""
     return {
         "kind": report.kind,
         "rows": report.rows,
@@ -124,8 +124,8 @@ class RowRefused(Exception):
     """A row cannot be imported.
 
     Attributes:
-        reason: what is wrong, the same words for the same fault.
-        value: what stood there.
+        reason: what is wrong, with the same words for the same fault.
+        value: the invalid value.
     """
 
     def __init__(self, reason: str, value: object = "") -> None:

@@ -1,12 +1,13 @@
-"""Rows that are events of the wire, as the frames they were: captures, and trades written down alone.
+"""Rows that are events of the wire, as the original frames: captures, and separately recorded trades.
 
-A row of a capture says when, which way, which event and its arguments (protocol 15)::
+A row of a capture has time, direction, event and arguments (protocol 15)::
 
     {"capture": "2025-12-06", "t": 1765069030.42, "dir": "in", "event": "gameStateUpdate", "args": [{...}]}
 
-So does one with ``data`` instead of ``args``, ``direction`` (``received``, ``sent``) instead of ``dir`` and
-``ts``, ``timestamp`` or ``time`` (ISO 8601, or milliseconds since 1970) instead of ``t``. A row of trades is
-the payload of ``standard/newTrade`` (protocol 5.5) with ``_recv`` in seconds. Numbers keep their own text.
+So does one with ``data`` instead of ``args``, ``direction`` (``received``, ``sent``) instead of ``dir``
+and ``ts``, ``timestamp`` or ``time`` (ISO 8601, or milliseconds since 1970) instead of ``t``. A row of
+trades is the payload of ``standard/newTrade`` (protocol 5.5) with ``_recv`` in seconds. Numbers keep
+their text.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ _decode_args = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
 def label_of(row: TextRow, kind: str) -> str:
-    """Return the name of the capture that a row belongs to, empty if it names none."""
+    """Return the name of the capture of a row, empty if it names none."""
     raw = row.fields.get("_capture" if kind == "trades" else "capture")
     try:
         value = value_of(raw)
@@ -50,21 +51,21 @@ def label_of(row: TextRow, kind: str) -> str:
 
 
 def has_time(row: TextRow, kind: str) -> bool:
-    """Return whether a row says when it was received."""
+    """Return whether a row has a receive time."""
     names = ("_recv",) if kind == "trades" else ("t", *_TIMES)
     return any(bytes(row.fields.get(name, b"null")) != b"null" for name in names)
 
 
 def capture_item(row: TextRow, *, timed: bool) -> FeedItem:
-    """Return what a row of a capture brings to a session.
+    """Return the event or input for a row of a capture.
 
     Args:
         row: the row.
-        timed: whether the capture says times; else its rows are told apart by their order alone, so many
-            nanoseconds after 1970 as their number says.
+        timed: whether the capture has times; else the time of a row is its number in nanoseconds after
+            1970, which keeps the order.
 
     Raises:
-        RowRefused: it is no event.
+        RowRefused: it is not an event.
     """
     fields = row.fields
     recv_ns = _moment(row) if timed else row.number
@@ -86,7 +87,7 @@ def _value(fields: dict[str, msgspec.Raw], name: str) -> Any:
     try:
         return value_of(fields.get(name))
     except ValueError as error:
-        raise RowRefused(f"{name} cannot be read", str(error)) from None
+        raise RowRefused(f"{name} is invalid", str(error)) from None
 
 
 def _arguments(fields: dict[str, msgspec.Raw]) -> list[msgspec.Raw]:
@@ -104,7 +105,7 @@ def _frame_text(event: str, arguments: list[msgspec.Raw]) -> str:
 
 
 def _moment(row: TextRow) -> int:
-    """Return when a row was received, nanoseconds since 1970."""
+    """Return the receive time of a row, nanoseconds since 1970."""
     name = next((n for n in ("t", "_recv", *_TIMES) if n in row.fields), "t")
     value = _value(row.fields, name)
     if value is None:
@@ -129,19 +130,19 @@ _TRADE_OWN = re.compile(r"_\w*")
 
 
 def trade_item(row: TextRow, *, timed: bool) -> Frame:
-    """Return the frame that a row of trades was.
+    """Return the original frame of a row of trades.
 
     Raises:
-        RowRefused: the row is no trade that the protocol knows.
+        RowRefused: the row is not a trade of the protocol.
     """
     recv_ns = _moment(row) if timed else row.number
-    # Keys that whoever wrote the trade down added.
+    # Keys added by the recorder of the trade.
     payload = {key: raw for key, raw in row.fields.items() if not _TRADE_OWN.fullmatch(key)}
     frame = Frame(recv_ns, _frame_text(TRADE_EVENT, [msgspec.Raw(_encode(payload))]), Direction.IN)
     try:
         decode(frame)
     except WireError as error:
-        raise RowRefused(f"no trade: {error.reason}", str(error)) from None
+        raise RowRefused(f"not a trade: {error.reason}", str(error)) from None
     return frame
 
 

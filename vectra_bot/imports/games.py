@@ -1,14 +1,14 @@
-"""Rows that say what became of whole games, or what a leaderboard showed, as documents.
+"""Rows with the outcome of whole games, or of a leaderboard, as documents.
 
-A finished game becomes one ``game_tick`` for every price that it lists and one ``game.finished`` event, as a
-recording tells it. Where its seed is there, prices, rug, peak and sidebets are held against it: the verdict
-is ``verified`` or ``failed``, and a failed game has an alert. Without a seed the verdict is ``unverified``,
-or ``failed`` if no step of the law makes a price.
+A finished game becomes one ``game_tick`` for every listed price and one ``game.finished`` event, as in a
+recording. If its seed is known, prices, rug, peak and sidebets are verified against it: the verdict is
+``verified`` or ``failed``, and a failed game has an alert. Without a seed the verdict is ``unverified``,
+or ``failed`` if the law cannot produce a price.
 
-Times: a game of the venue's history says when it ended, and all its documents have that time, for that is
-when its prices became known. A recorded game says times from its own first tick on: its documents begin where
-the game before it ended, and the first begins at 1970. A row of a leaderboard says no time at all: it is so
-many nanoseconds after 1970 as its row number says. None of these is taken for a real time by mistake.
+Times: a game of the venue's history has its end time, and all its documents have that time, because its
+prices became known then. A recorded game has times relative to its first tick: its documents begin at
+the end of the game before it, and the first game begins at 1970. A row of a leaderboard has no time: it
+gets its row number in nanoseconds after 1970. None of these can be mistaken for a real time.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from vectra_bot.models import DocType, Document, GamePhase, GameTick, SystemEven
 from vectra_bot.models.times import NS_PER_MS
 
 LEADERBOARD_KIND: Final = "import.leaderboard_row"
-"""Kind of the system event that holds a row of a leaderboard; no kind of document is one."""
+"""Kind of the system event for a row of a leaderboard; there is no kind of document for it."""
 MAX_MS: Final = 9_223_372_036_854
 _PLACE: Final = "row"
 _FAULT = re.compile(
@@ -48,7 +48,7 @@ class GameReader:
     """Makes the documents of one session.
 
     Attributes:
-        session_id: of the session, from which the ids of alerts follow.
+        session_id: of the session; the ids of alerts are derived from it.
     """
 
     session_id: str
@@ -58,7 +58,7 @@ class GameReader:
         """Return the documents of a game of the venue's history with its seed.
 
         Raises:
-            RowRefused: the row lacks what makes it a game.
+            RowRefused: the row lacks a required value.
         """
         return _guarded(self._seeded, row)
 
@@ -66,7 +66,7 @@ class GameReader:
         """Return the documents of a game recorded tick by tick without its seed.
 
         Raises:
-            RowRefused: the row lacks what makes it a game.
+            RowRefused: the row lacks a required value.
         """
         return _guarded(self._recorded, row)
 
@@ -74,7 +74,7 @@ class GameReader:
         """Return the document of a row of a leaderboard.
 
         Raises:
-            RowRefused: the row names no game, tick or player.
+            RowRefused: the row has no game, tick or player.
         """
         return _guarded(_leaderboard, row)
 
@@ -100,7 +100,7 @@ class GameReader:
             "sidebets": row.fields["globalSidebets"],
             "recorded": _rest(row, "prices", "globalSidebets"),
         }
-        yield from self._told(
+        yield from self._finished(
             row, game_id, ts_ns, (verdict, differences, len(prices or ())), detail
         )
 
@@ -124,19 +124,19 @@ class GameReader:
         detail = {"peak": max(known, default=None), "recorded": _rest(row, "prices")}
         self._now_ns += max(offset, _offset(row, "settle_recv_ms")) * NS_PER_MS
         found = (verdict, differences, len(known))
-        yield from self._told(row, game_id, self._now_ns, found, detail)
+        yield from self._finished(row, game_id, self._now_ns, found, detail)
         self._now_ns += NS_PER_MS
 
     def _tick(
         self, game_id: str, offset_ms: int, seen: tuple[int, float, GamePhase, int | None]
     ) -> Document:
-        """Return a tick seen *offset_ms* after its game's first."""
+        """Return a tick *offset_ms* after the first one of its game."""
         tick, price, phase, trades = seen
         record = GameTick(game_id=game_id, tick=tick, price=price, phase=phase, trade_count=trades)
         moment = self._now_ns + offset_ms * NS_PER_MS
         return _document(DocType.GAME_TICK, record, moment, game_id)
 
-    def _told(
+    def _finished(
         self,
         row: Row,
         game_id: str,
@@ -144,7 +144,7 @@ class GameReader:
         found: tuple[str, list[Difference], int],
         detail: dict[str, Any],
     ) -> Iterator[Document]:
-        """Yield the event of a finished game, and an alert if anything differs."""
+        """Yield the event of a finished game, and an alert if something differs."""
         verdict, differences, ticks = found
         fields = row.fields
         detail = {
@@ -169,7 +169,7 @@ class GameReader:
 
 
 def _guarded(read: Callable[[TextRow], Iterator[Document]], row: TextRow) -> list[Document]:
-    """Read a row; what is wrong with it becomes the reason why it is refused."""
+    """Parse a row; an error becomes the reason for its refusal."""
     try:
         return list(read(row))
     except InputError as error:
@@ -188,7 +188,7 @@ def _row(text: TextRow) -> Row:
     try:
         return Row({key: value_of(raw) for key, raw in text.fields.items()}, _PLACE, text.number)
     except (ValueError, RecursionError) as error:
-        raise RowRefused("a value that cannot be read", str(error)) from None
+        raise RowRefused("an invalid value", str(error)) from None
 
 
 def _leaderboard(text: TextRow) -> Iterator[Document]:
@@ -218,7 +218,7 @@ def _document(
 
 
 def _seeded_differences(row: Row) -> tuple[list[Difference], bool]:
-    """Return where a game disagrees with its seed, and whether a law is known that tells."""
+    """Return where a game disagrees with its seed, and whether a matching law is known."""
     game_id, rug_tick = row.text("id"), row.integer("rugTick")
     bets, rug_price = row.rows("globalSidebets"), row.number("rugPrice")
     if row.text("gameVersion") not in rules.LAW_VERSIONS:
@@ -229,7 +229,7 @@ def _seeded_differences(row: Row) -> tuple[list[Difference], bool]:
 
 
 def _aligned(row: Row, key: str, prices: list[T]) -> list[int | None]:
-    """Return a list of whole numbers, one a price, with None where there is none."""
+    """Return a list with one whole number per price, None where there is none."""
     values = row.fields.get(key)
     if values is None:
         return [None] * len(prices)

@@ -1,7 +1,7 @@
-"""Journals of our own into another store: their files as they are, their parts built anew.
+"""Import of our journals into another store: files are copied, parts are rebuilt.
 
-The copy is made beside the journals of the store and gets its name in one step. A session that was killed is
-finished as it would be in its own store.
+The copy is made beside the journals of the store and then renamed atomically. A killed session is
+finished as in its own store.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ def import_journal(path: Path, config: ImportConfig) -> FileReport:
     The rows of the report are the journal's entries.
 
     Raises:
-        StoreError: the store holds another session of that name, or the disk refuses.
+        StoreError: the store has another session of that name, or a write fails.
     """
     report = FileReport(str(path), "journal")
     if path.is_dir() and is_running(path):
-        raise StoreError(f"the session in {path} is being written: import it when it has ended")
+        raise StoreError(f"the session in {path} is being written: import it after it ended")
     header = _read_through(path, config, report)
     if header is None:
         return report
@@ -53,12 +53,12 @@ def import_journal(path: Path, config: ImportConfig) -> FileReport:
         report.imported, report.rows = 0, 0
         raise StoreError(
             f"the journal is of session {session_id!r}, not {config.session_id!r}: "
-            "its documents say so; leave --session-id out"
+            "its documents have that id; omit --session-id"
         )
     report.sessions.append(session_id)
     target = journal_directory(config.store, session_id)
     if target.is_dir():
-        _hold_same(target, header)
+        _check_same(target, header)
         report.already = True
         report.duplicates, report.imported = report.imported, 0
     else:
@@ -85,25 +85,25 @@ def _read_through(path: Path, config: ImportConfig, report: FileReport) -> dict[
         read = report.rows
         report.rows = report.imported = 0
         report.documents.clear()
-        reason = "the journal is damaged: repair it in its own store, then import it"
+        reason = "the journal is corrupt: repair it in its own store, then import it"
         report.refuse(read + 1, reason, str(error), count=read + 1)
         return None
     if reader.torn:
-        report.refuse(report.rows + 1, "an unfinished entry at the end, left by a kill")
+        report.refuse(report.rows + 1, "truncated: an incomplete entry at the end")
     config.progress(str(path), 1, 1)
     return header
 
 
-def _hold_same(target: Path, header: dict[str, Any]) -> None:
+def _check_same(target: Path, header: dict[str, Any]) -> None:
     known = read_header(target)
     if {**known, "journal_version": 0} != {**header, "journal_version": 0}:
         raise StoreError(
-            f"{target} holds another session of that name: drop it, or import into another store"
+            f"{target} has another session of that name: drop it, or import into another store"
         )
 
 
 def _copy(path: Path, target: Path) -> None:
-    """Copy the segments of a journal to *target*, which stands there whole or not at all."""
+    """Copy the segments of a journal to *target* atomically."""
     with staged_journal(target, f"cannot import {path}") as staged:
         if path.is_dir():
             for segment in list_segments(path):
@@ -115,12 +115,12 @@ def _copy(path: Path, target: Path) -> None:
 
 @contextlib.contextmanager
 def staged_journal(target: Path, failing: str) -> Iterator[Path]:
-    """Yield an empty folder for the files of a journal, which then becomes *target* in one step.
+    """Yield an empty folder for the files of a journal, which is then renamed to *target* atomically.
 
-    *failing* is what an error says first.
+    *failing* is the beginning of an error message.
 
     Raises:
-        StoreError: the disk refuses; *target* is not there then.
+        StoreError: a write fails; *target* does not exist then.
     """
     staged = target.with_name(STAGED + target.name)
     with files.store_errors(failing):

@@ -1,8 +1,8 @@
-"""Rows of a text file from anywhere: JSON lines or one JSON array, plain or packed, read whatever they hold.
+"""Rows of any text file: JSON lines or one JSON array, plain or compressed, with any content.
 
-Nothing in a file is fatal: a line that is too long, no UTF-8 or no JSON is a row that is named as bad, and so
-is the place where a packed file breaks off. Blank lines and comments (``#`` or ``//`` first) are no rows. At
-most one line is in memory; an array must fit ``MAX_ARRAY`` bytes.
+No content is fatal: a line that is too long, invalid UTF-8 or invalid JSON is reported as a bad row, and
+so is the place where a compressed file ends early. Blank lines and comments (beginning with ``#`` or
+``//``) are not rows. At most one line is in memory; an array must fit ``MAX_ARRAY`` bytes.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import msgspec
 from vectra_bot.errors import InputError
 
 MAX_LINE: Final = 16 << 20
-"""Longest line that is read; the venue's largest frames have half a megabyte."""
+"""Longest accepted line; the venue's largest frames have half a megabyte."""
 MAX_ARRAY: Final = 256 << 20
 _GZIP: Final = b"\x1f\x8b"
 _ZSTD: Final = b"\x28\xb5\x2f\xfd"
@@ -38,14 +38,14 @@ _decode_any = msgspec.json.Decoder().decode
 
 @attrs.frozen
 class TextRow:
-    """One row: an object whose values keep their own bytes, or why it is none.
+    """One row: an object whose values keep their bytes, or the reason why it is bad.
 
     Attributes:
-        number: of its line, or of its place in an array, from 1.
-        data: the row's own bytes.
+        number: of its line, or its position in an array, from 1.
+        data: the row's bytes.
         fields: its keys with the bytes of their values; empty if it is bad.
-        fault: what is wrong with it; empty if nothing is.
-        read: bytes of the file that were read so far.
+        fault: why it is bad; empty if it is not.
+        read: bytes of the file read so far.
     """
 
     number: int
@@ -59,10 +59,10 @@ class TextFile:
     """A text file of rows; iterate it as often as needed."""
 
     def __init__(self, path: Path) -> None:
-        """Look at the file's beginning.
+        """Inspect the file's beginning.
 
         Raises:
-            InputError: it cannot be read at all.
+            InputError: it cannot be read.
         """
         self.path = path
         try:
@@ -82,12 +82,12 @@ class TextFile:
 
     @property
     def is_binary(self) -> bool:
-        """Whether the file is no text at all."""
+        """Whether the file is not text."""
         return bool(_CONTROL & frozenset(self.head))
 
     @property
     def is_array(self) -> bool:
-        """Whether the file is one JSON value over several lines, not a row a line."""
+        """Whether the file is one JSON value over several lines, not one row per line."""
         start = self.head.lstrip(b"\xef\xbb\xbf \t\r\n")
         if not start.startswith((b"[", b"{")):
             return False
@@ -96,7 +96,7 @@ class TextFile:
 
     @contextlib.contextmanager
     def _open(self) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
-        """Open the file unpacked; yield it and the packed file, whose place tells how far it is."""
+        """Open the file decompressed; yield it and the compressed file, whose position is the progress."""
         with self.path.open("rb") as raw:
             magic = raw.read(4)
             raw.seek(0)
@@ -113,7 +113,7 @@ class TextFile:
 
     def __iter__(self) -> Iterator[TextRow]:
         if self.broken:
-            yield TextRow(1, b"", {}, f"the packed file is damaged ({self.broken})")
+            yield TextRow(1, b"", {}, f"the compressed file is corrupt ({self.broken})")
             return
         rows = self._array() if self.is_array else self._lines()
         yield from rows
@@ -126,7 +126,7 @@ class TextFile:
                 try:
                     line, whole = _read_line(lines)
                 except _PACKED_ERRORS as error:
-                    fault = f"the file breaks off here ({_first(error)})"
+                    fault = f"truncated: the file ends early ({_first(error)})"
                     yield TextRow(number, b"", {}, fault, self.size)
                     return
                 if not line and whole:
@@ -146,7 +146,9 @@ class TextFile:
             with self._open() as (lines, _):
                 data = lines.read(MAX_ARRAY + 1)
         except _PACKED_ERRORS as error:
-            yield TextRow(1, b"", {}, f"the file breaks off ({_first(error)})", self.size)
+            yield TextRow(
+                1, b"", {}, f"truncated: the file ends early ({_first(error)})", self.size
+            )
             return
         data = data.removeprefix(b"\xef\xbb\xbf")
         if len(data) > MAX_ARRAY:
@@ -155,7 +157,7 @@ class TextFile:
         try:
             items = _decode_array(data)
         except (msgspec.MsgspecError, RecursionError, UnicodeError):
-            # One object over several lines, or rows that begin with "[" by themselves.
+            # One object over several lines, or single rows that begin with "[".
             if data.count(b"\n") and _json_fault(data) is not None:
                 yield from self._lines()
             else:
@@ -166,7 +168,7 @@ class TextFile:
 
 
 def _read_line(lines: IO[bytes]) -> tuple[bytes, bool]:
-    """Return a line, and whether it is all of it; the rest of one that is too long is passed over."""
+    """Return a line, and whether it is complete; the rest of a too long line is skipped."""
     line = lines.readline(MAX_LINE + 1)
     if len(line) <= MAX_LINE:
         return line, True
@@ -182,24 +184,24 @@ def _row(number: int, text: bytes, read: int) -> TextRow:
         return TextRow(number, text, _decode(text), "", read)
     except (msgspec.MsgspecError, RecursionError, UnicodeError):
         fault = _json_fault(text)
-        return TextRow(number, text[:100], {}, fault or "not a recording: no JSON object", read)
+        return TextRow(number, text[:100], {}, fault or "not a recording: not a JSON object", read)
 
 
 def _json_fault(text: bytes) -> str | None:
-    """Return why a text is no JSON that can be stored, None if it is."""
+    """Return why a text is not JSON that can be stored, None if it is."""
     try:
         text.decode()
     except UnicodeDecodeError:
-        return "no UTF-8"
+        return "invalid UTF-8"
     try:
         _decode_any(text)
     except RecursionError:
-        return "JSON nested too deep"
+        return "JSON nested too deeply"
     except msgspec.MsgspecError:
         try:
             json.loads(text)
         except (ValueError, RecursionError):
-            return "no JSON"
+            return "invalid JSON"
         return "JSON with NaN, Infinity, half a surrogate pair or a number out of range"
     return None
 
@@ -209,9 +211,9 @@ def _first(error: BaseException) -> str:
 
 
 def value_of(raw: msgspec.Raw | None) -> Any:
-    """Return the value of a row's key, None where there is none.
+    """Return the value of a row's key, None if missing.
 
     Raises:
-        ValueError: it holds what JSON or UTF-8 cannot carry.
+        ValueError: it cannot be encoded as JSON or UTF-8.
     """
     return None if raw is None else _decode_any(raw)

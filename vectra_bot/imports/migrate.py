@@ -1,9 +1,9 @@
-"""Making a store of an earlier release one of the present schema.
+"""Migration of a store of an earlier release to the current schema.
 
-Rows of 1.0.0 become sessions of 2.0.0 (:mod:`vectra_bot.imports.schema_v1`). Into another store, only that
-store is written. In place, a whole new tree is built beside the store, what is of 2.0.0 already being copied,
-and takes its place in one step; the old tree stays beside it as ``STORE.v1-backup``. A kill at any point
-leaves the old store or the new one under the store's name, and the same command goes on from there.
+Rows of 1.0.0 become sessions of 2.0.0 (:mod:`vectra_bot.imports.schema_v1`). With another target, only
+that store is written. In place, a new tree is built beside the store, including copies of its 2.0.0
+sessions, and then replaces it atomically; the old tree remains beside it as ``STORE.v1-backup``. After a
+kill at any point the store's name has the old store or the new one, and the same command continues.
 """
 
 from __future__ import annotations
@@ -29,22 +29,22 @@ from vectra_bot.store.maintenance.sessions import is_running
 BUILDING: Final = ".v2-building"
 BACKUP: Final = ".v1-backup"
 MARK: Final = "migration.json"
-"""Stands in a tree that was built whole, until the old one has its new name."""
+"""Marks a completely built tree until the old one is renamed."""
 
 
 @attrs.frozen
 class MigrationReport:
-    """What a migration did.
+    """Result of a migration.
 
     Attributes:
         source: the store that was read.
-        target: the store that holds the rows now.
-        found: schemas that the source held.
-        files: what became of the rows of 1.0.0, one report for each kind of row.
-        sessions: sessions that rows of 1.0.0 became.
-        copied: sessions of 2.0.0 that went over as they are.
-        backup: where the old tree is, None if there is none.
-        finished: an interrupted migration was built already and only had to take its place.
+        target: the store that has the rows now.
+        found: schemas in the source.
+        files: outcome of the rows of 1.0.0, one report for each kind of row.
+        sessions: sessions made from rows of 1.0.0.
+        copied: sessions of 2.0.0 that were copied unchanged.
+        backup: path of the old tree, None if there is none.
+        finished: an interrupted migration had been built and only had to be renamed.
     """
 
     source: str
@@ -67,7 +67,7 @@ class MigrationReport:
         data["files"] = [report.to_json() for report in self.files]
         data["schema_version"] = SCHEMA_VERSION
         data["totals"] = totals(self.files)
-        data["manifests"] = 0  # every folder of 2.0.0 has its own
+        data["manifests"] = 0  # every folder of 2.0.0 has one already
         data["ok"] = self.ok
         return data
 
@@ -80,24 +80,24 @@ def migrate_store(
     keep_backup: bool = True,
     progress: Progress = no_progress,
 ) -> MigrationReport:
-    """Make the store at *path* one of the present schema, there or in *target*.
+    """Migrate the store at *path* to the current schema, in place or into *target*.
 
     Args:
         path: root of the store.
-        target: another store to write to, made if missing; the store itself if None or the same.
-        to: the schema that is wanted; only the present one is written.
-        keep_backup: keep the old tree of a store that was migrated in place.
-        progress: called with a path, bytes done and bytes in all.
+        target: another store to write to, created if missing; the store itself if None or the same.
+        to: the required schema; only the current one is written.
+        keep_backup: keep the old tree of a store that is migrated in place.
+        progress: called with a path, bytes done and bytes in total.
 
     Raises:
         InputError: there is no store at *path*.
-        StoreError: it is newer than this program or is being written, a session's id is taken in the target,
-            or the disk refuses; *path* is as before.
+        StoreError: it is newer than this program or is being written, a session's id exists in the
+            target, or a write fails; *path* is unchanged.
     """
     check_wanted(to)
     source = Path(path).expanduser().absolute()
     if not source.is_dir() and not (_building(source) / MARK).exists():
-        raise InputError(f"no store at {source}: give the folder that holds the doc_type= folders")
+        raise InputError(f"no store at {source}: give the folder with the doc_type= folders")
     goal = source if target is None else Path(target).expanduser().absolute()
     if goal != source and not (goal.exists() and goal.samefile(source)):
         return _into(source, goal, progress)
@@ -111,15 +111,15 @@ def migrate_store(
 
 
 def _usable(store: Path) -> Layout:
-    """Return what stands in a store that nobody writes to."""
+    """Return the layout of a store that no process writes to."""
     layout = layout_of(store)
     running = [s for s in layout.sessions if is_running(store / "journals" / s)]
     if running:
         raise StoreError(
-            f"session {running[0]!r} of {store} is being written: migrate the store when it has ended"
+            f"session {running[0]!r} of {store} is being written: migrate the store after it ended"
         )
     if not (layout.old_files or layout.sessions):
-        raise InputError(f"{store} is no store: it has neither doc_type= folders nor journals")
+        raise InputError(f"{store} is not a store: it has neither doc_type= folders nor journals")
     return layout
 
 
@@ -127,7 +127,7 @@ def _into(source: Path, goal: Path, progress: Progress) -> MigrationReport:
     """Write everything into another store; the source is only read."""
     layout = _usable(source)
     if goal.exists() and not goal.is_dir():
-        raise InputError(f"target was {str(goal)!r}, which is no folder: give a folder's path")
+        raise InputError(f"target was {str(goal)!r}, which is not a folder: give a folder's path")
     if goal.is_dir():
         layout_of(goal)  # refuses a newer one
     rows = OldRows(source, layout, goal, progress)
@@ -139,7 +139,7 @@ def _into(source: Path, goal: Path, progress: Progress) -> MigrationReport:
 def _report(
     source: Path, target: Path, layout: Layout, rows: OldRows | None = None, **facts: Any
 ) -> MigrationReport:
-    """Return what a migration did; *rows* are those of 1.0.0 that it wrote."""
+    """Return the result of a migration; *rows* are those of 1.0.0 that it wrote."""
     found = (VERSION,) * bool(layout.old_files) + (SCHEMA_VERSION,) * bool(layout.sessions)
     return MigrationReport(
         source=str(source),
@@ -172,10 +172,10 @@ def _in_place(
 
 
 def _swap(store: Path, building: Path, *, keep_backup: bool) -> str | None:
-    """Let the tree that was built take the store's place, and the old one its name as a backup."""
-    with files.store_errors(f"cannot put the new store in the place of {store}"):
+    """Rename the new tree to the store's name, and the old one to its backup's."""
+    with files.store_errors(f"cannot replace {store} by the new store"):
         if not store.exists() or not files.exchange(store, building):
-            # Between these two the store has no name; the next migration goes on from here.
+            # Between these two the store has no name; the next migration continues from here.
             if store.exists():
                 files.rename(store, _backup_name(store))
             files.rename(building, store)
@@ -184,9 +184,9 @@ def _swap(store: Path, building: Path, *, keep_backup: bool) -> str | None:
 
 
 def _put_away(store: Path, old: Path, *, keep_backup: bool) -> str | None:
-    """Give the old tree its name, or remove it; then the new one is done."""
+    """Rename the old tree, or remove it; then the migration is complete."""
     backup = None
-    with files.store_errors(f"cannot put away the old tree {old}"):
+    with files.store_errors(f"cannot rename or remove the old tree {old}"):
         if old.exists():
             backup = _backup_name(store)
             files.rename(old, backup)
@@ -202,7 +202,7 @@ def _put_away(store: Path, old: Path, *, keep_backup: bool) -> str | None:
 
 
 def _finished(store: Path, *, keep_backup: bool) -> MigrationReport | None:
-    """Finish a migration whose tree was built whole when the process died; None if there is none."""
+    """Finish a migration that was interrupted after building its tree; None if there is none."""
     building = _building(store)
     if (store / MARK).exists():
         backup = _put_away(store, building, keep_backup=keep_backup)
@@ -221,7 +221,7 @@ def _building(store: Path) -> Path:
 
 
 def _backups(store: Path) -> Iterator[Path]:
-    """Yield the names that old trees have, in the order in which they are given."""
+    """Yield the names of backups, in the order of their use."""
     first = store.with_name(store.name + BACKUP)
     yield first
     for number in count(2):
@@ -229,7 +229,7 @@ def _backups(store: Path) -> Iterator[Path]:
 
 
 def _backup_name(store: Path) -> Path:
-    """Return a name for the old tree that nothing has."""
+    """Return an unused name for the old tree."""
     return next(path for path in _backups(store) if not path.exists())
 
 
@@ -239,9 +239,9 @@ def _last_backup(store: Path) -> Path | None:
 
 
 def _copy_session(source: Path, goal: Path, session_id: str) -> bool:
-    """Bring a session of 2.0.0 over as it is; return whether it was not there before.
+    """Copy a session of 2.0.0 unchanged; return whether it was not in the target before.
 
-    Its journal goes last: what is there without one is not whole.
+    Its journal is copied last: without one the copy is incomplete.
     """
     journal = goal / "journals" / session_id
     if journal.is_dir():
@@ -261,7 +261,7 @@ def _copy_session(source: Path, goal: Path, session_id: str) -> bool:
 
 
 def _copy_rest(source: Path, goal: Path) -> None:
-    """Bring over files in the store's root that are nobody's rows."""
+    """Copy the files in the store's root that are not rows."""
     for path in sorted(source.iterdir()):
         if path.is_file():
             copy_file(path, goal / path.name)

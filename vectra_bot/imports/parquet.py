@@ -1,10 +1,10 @@
-"""Foreign Parquet into a store: whole columns at a time, so that ten million rows need no Python each.
+"""Import of foreign Parquet, by whole columns, so that ten million rows need no Python code per row.
 
-The rows of a file or a folder become one session, or the sessions that a column or folder ``session_id``
-names. Row numbers (``seq``) are kept where they increase within a session and kind; else the rows are
-numbered anew in the order of the files. A folder is read twice: first the names and numbers only, then
-everything; where there are very many sessions, once for each few dozen of them, so that few files are open
-at a time.
+The rows of a file or a folder become one session, or the sessions named by a column or folder
+``session_id``. Row numbers (``seq``) are kept if they increase within a session and kind; else the rows
+are renumbered in the order of the files. A folder is read twice: first the names and numbers only, then
+everything; with very many sessions, once for each few dozen of them, so that few files are open at a
+time.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ from vectra_bot.serde import record_to_row
 from vectra_bot.store.parquet.schema import schema_of
 
 MAX_SESSIONS: Final = 4096
-"""Sessions of one folder of foreign Parquet; the rows of further ones are bad."""
+"""Limit of sessions in one folder of foreign Parquet; the rows of further ones are bad."""
 _TOO_MANY: Final = f"more than {MAX_SESSIONS} sessions: import the folder in pieces"
 _BAD_NAME: Final = (
     "session_id: use letters, digits, '.', '_' and '-', beginning with a letter or digit"
@@ -57,7 +57,7 @@ _BAD_NAME: Final = (
 
 @attrs.define
 class _Session:
-    """One session that the rows belong to."""
+    """One session of the imported rows."""
 
     session_id: str
     keeps_seq: bool = True
@@ -68,13 +68,13 @@ class _Session:
 
 @attrs.define
 class _Plan:
-    """What the first reading of the files found."""
+    """Result of the first pass over the files."""
 
     own: str
     sessions: dict[str | None, _Session] = attrs.field(factory=dict)
 
     def take(self, name: str | None, doc_type: DocType, seq: Any) -> None:
-        """Note rows of session *name* with numbers *seq*, None if they have none."""
+        """Record rows of session *name* with numbers *seq*, None if they have none."""
         import numpy as np
 
         session = self.sessions.get(name)
@@ -90,10 +90,10 @@ class _Plan:
 
 
 def import_parquet(paths: list[Path], root: Path, config: ImportConfig) -> list[FileReport]:
-    """Import the Parquet files *paths*, which stand at or below *root*, as one whole.
+    """Import the Parquet files *paths*, which are at or below *root*, as one unit.
 
     Raises:
-        StoreError: a session's id is taken by something else, or the disk refuses.
+        StoreError: a session's id exists with other content, or a write fails.
     """
     return _Import(paths, root, config).run()
 
@@ -126,7 +126,7 @@ class _Import:
             try:
                 session.done = not make_room(self.config.store, session.session_id, self.sha256)
             except InputError:
-                session.done = False  # its rows are named as bad when they are read
+                session.done = False  # its rows are reported as bad when they are read
         chosen = list(plan.sessions)
         passes = [chosen[n : n + SESSIONS_AT_ONCE] for n in range(0, len(chosen), SESSIONS_AT_ONCE)]
         for number, names in enumerate(passes or [[]]):
@@ -137,7 +137,7 @@ class _Import:
             report.seconds = round((clock.monotonic_ns() - started) / NS_PER_S, 3)
         return self.reports
 
-    # First reading.
+    # First pass.
 
     def _plan(self) -> _Plan:
         if self.config.session_id is not None:
@@ -153,13 +153,13 @@ class _Import:
                     plan.take(name, batch.doc_type, None if seq is None else seq[rows])
         return plan
 
-    # Second reading.
+    # Second pass.
 
     def _pass(self, plan: _Plan, chosen: set[str | None], *, first: bool) -> None:
         """Write the rows of the sessions *chosen*."""
         with OpenSessions(self.config.store) as writing:
             for file, report in zip(self.files, self.reports, strict=True):
-                # What cannot be read at all is told once.
+                # Unreadable files are reported once.
                 told = report if first else FileReport(report.file)
                 for batch in read_batches(file, told):
                     for named, rows in _sessions_of(file, batch):
@@ -226,7 +226,7 @@ class _Import:
         return writing.open(session.session_id, self.config.venue_name, about)
 
     def _close(self, session: _Session, bulk: BulkSession) -> None:
-        """End a session with a row that says what it was made of."""
+        """End a session with a row that describes its origin."""
         import pyarrow as pa
 
         reports = session.reports.values()
@@ -267,7 +267,7 @@ def _named(batch: RowBatch, wanted: str) -> str | None:
 
 
 def _sessions_of(file: ForeignFile, batch: RowBatch) -> Iterator[tuple[str | None, Any]]:
-    """Yield whose rows a batch has: a session's name, None for no name, and the rows' indices."""
+    """Yield the sessions of a batch's rows: a name, None for no name, and the rows' indices."""
     import numpy as np
 
     column = _named(batch, "session_id")
@@ -279,7 +279,7 @@ def _sessions_of(file: ForeignFile, batch: RowBatch) -> Iterator[tuple[str | Non
 
 
 def _numbers_of(batch: RowBatch) -> Any:
-    """Return the rows' own numbers, None unless each has one."""
+    """Return the rows' own numbers, None unless each row has one."""
     import pyarrow as pa
 
     column = _named(batch, "seq")

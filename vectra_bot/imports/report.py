@@ -1,7 +1,7 @@
-"""What became of every row that was read from elsewhere: imported, a duplicate, or named as bad.
+"""Outcome of every row that was read: imported, duplicate, or reported as bad.
 
-The three numbers always add up to the rows that were read. Bad rows are listed with their place and what is
-wrong with them, up to a bound; how many there are of each reason is counted in full.
+The three numbers always add up to the rows that were read. Bad rows are listed with their place and
+reason, up to a limit; the number for each reason is exact.
 """
 
 from __future__ import annotations
@@ -13,21 +13,21 @@ from typing import Any, Final
 import attrs
 
 MAX_LISTED: Final = 1000
-"""Bad rows of one file that are listed one by one; the others are counted by reason."""
+"""Limit of bad rows of one file that are listed individually; the others are counted by reason."""
 MAX_REASONS: Final = 200
 OTHER_REASON: Final = "(other reasons)"
 _SHOWN: Final = 80
 
 Progress = Callable[[str, int, int], None]
-"""Called as ``progress(what, done, total)`` now and then; both numbers are bytes of *what*."""
+"""Called as ``progress(what, done, total)`` at intervals; both numbers are bytes of *what*."""
 
 
 def no_progress(what: str, done: int, total: int) -> None:
-    """Tell nobody."""
+    """Report nothing."""
 
 
 def shown(value: object) -> str:
-    """Return a value as short text that any terminal and any JSON can carry."""
+    """Return a value as short text that any terminal and any JSON can display."""
     text = value if isinstance(value, str) else repr(value)
     text = " ".join(ascii(text)[1:-1].split()) if not text.isascii() else " ".join(text.split())
     return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
@@ -39,9 +39,9 @@ class BadRow:
 
     Attributes:
         row: its number in the file, from 1; of a text file the number of its line.
-        reason: what is wrong, the same words for the same fault.
-        value: what stood there, shortened; empty if there is nothing to show.
-        file: the file, where a report is of more than one.
+        reason: what is wrong, with the same words for the same fault.
+        value: the invalid value, shortened; empty if there is none.
+        file: the file, if the report covers several.
     """
 
     row: int
@@ -52,21 +52,21 @@ class BadRow:
 
 @attrs.define
 class FileReport:
-    """What became of one file's rows.
+    """Outcome of one file's rows.
 
     Attributes:
-        file: its path as it was given or found.
-        kind: what it was taken for, e.g. ``capture``, ``trades``, ``parquet:game_tick``.
-        rows: rows in it, read or not: ``imported + bad + duplicates`` equals it.
-        quarantined: of the imported ones, frames that are stored as they are but that nobody can read.
+        file: its path as given or found.
+        kind: the detected kind, e.g. ``capture``, ``trades``, ``parquet:game_tick``.
+        rows: rows in it, read or not, always ``imported + bad + duplicates``.
+        quarantined: imported frames that are stored unchanged because they could not be decoded.
         documents: documents of the store made from the imported rows, by kind.
         reasons: number of bad rows by reason.
         bad_rows: the first of them.
-        sessions: ids of the sessions that hold the rows.
-        filled: columns that the rows lack and that hold zeros for it.
-        unused: columns of the file that no column of the schema is.
-        already: the very content of this file stands in the store; nothing was done.
-        seconds: time it took.
+        sessions: ids of the sessions with the rows.
+        filled: columns that the rows lack and that were filled with zeros.
+        unused: columns of the file that are not in the schema.
+        already: the content of this file was in the store already; nothing was done.
+        seconds: duration.
     """
 
     file: str
@@ -93,7 +93,7 @@ class FileReport:
     def refuse(
         self, row: int, reason: str, value: object = "", *, file: str = "", count: int = 1
     ) -> None:
-        """Count a row of the file, or *count* rows from it on, as bad."""
+        """Count a row of the file, or *count* rows starting with it, as bad."""
         self.rows += count
         self.bad += count
         if reason not in self.reasons and len(self.reasons) >= MAX_REASONS:

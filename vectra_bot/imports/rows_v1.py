@@ -1,8 +1,8 @@
-"""Rows of schema 1.0.0 into sessions of 2.0.0, a bounded number at a time.
+"""Conversion of rows of schema 1.0.0 to sessions of 2.0.0, with bounded memory.
 
-The files of a store of version 1.0.0 are many and small, one for each hundred rows. They are read in the
-order of their dates and names, first for the names of sessions only, then the rows of a few dozen sessions at
-a time. A row that was written twice (the same session, kind and number) is taken once.
+A store of version 1.0.0 has many small files, one for each hundred rows. They are read in the order of
+their dates and names, first for the names of sessions only, then for the rows of a few dozen sessions at
+a time. A duplicate row (the same session, kind and number) is imported once.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 VENUE: Final = "unknown"
-"""Column ``venue`` of migrated rows: version 1.0.0 did not write it down."""
+"""Column ``venue`` of migrated rows: version 1.0.0 did not record it."""
 SOURCE: Final = "migrate"
 BATCH_ROWS: Final = 1 << 14
-_NO_FILE: Final = "no whole Parquet file of schema 1.0.0"
-_DAMAGED: Final = "damaged rows from here to the end of the file"
-_NO_SESSION: Final = "session_id is missing or cannot name a session"
-_NO_SEQ: Final = "seq is missing or no number from 0 on"
+_NO_FILE: Final = "not a complete Parquet file of schema 1.0.0"
+_CORRUPT: Final = "corrupt rows from here to the end of the file"
+_NO_SESSION: Final = "session_id is missing or invalid"
+_NO_SEQ: Final = "seq is missing or is not a whole number from 0 up"
 
 
 @attrs.define
@@ -51,7 +51,7 @@ class _Numbers:
     known: list[np.ndarray[Any, Any]] = attrs.field(factory=list)
 
     def fresh(self, numbers: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-        """Return which of *numbers* were not read before, the first of equal ones being new."""
+        """Return which of *numbers* were not read before; of equal ones the first counts as new."""
         import numpy as np
 
         _, first = np.unique(numbers, return_index=True)
@@ -83,7 +83,7 @@ class _Rows:
 
 @attrs.define
 class OldRows:
-    """All rows of schema 1.0.0 of one store, on their way into another.
+    """All rows of schema 1.0.0 of one store, for conversion into another.
 
     Attributes:
         reports: one for each kind of row.
@@ -104,10 +104,10 @@ class OldRows:
     _done: int = 0
 
     def run(self) -> None:
-        """Write every session that does not stand in the target yet.
+        """Write every session that is not in the target yet.
 
         Raises:
-            StoreError: a session of that name holds something else, or the disk refuses.
+            StoreError: a session of that name has other content, or a write fails.
         """
         self._total = sum(path.stat().st_size for path in self.layout.old_files)
         self._look()
@@ -120,7 +120,7 @@ class OldRows:
             self._write(self.sessions[start : start + SESSIONS_AT_ONCE])
 
     def _look(self) -> None:
-        """Find the sessions, and name what has none."""
+        """Find the sessions, and report the rows without one."""
         digest = hashlib.sha256()
         found: dict[str, None] = {}
         for kind, path in self._files():
@@ -194,10 +194,10 @@ class OldRows:
             if path not in self._damaged:
                 self._damaged.add(path)
                 left = total - first + 1
-                self._report(kind).refuse(first, _DAMAGED, str(error), file=name, count=left)
+                self._report(kind).refuse(first, _CORRUPT, str(error), file=name, count=left)
 
     def _take(self, rows: _Rows, bulk: BulkSession | None) -> None:
-        """Write rows of one session and kind; they stand there already if *bulk* is None."""
+        """Write rows of one session and kind; they are in the target already if *bulk* is None."""
         import numpy as np
         import pyarrow as pa
 
@@ -234,7 +234,7 @@ class OldRows:
 def _store(
     mapped: Mapped, table: pa.Table, good: np.ndarray[Any, Any], session: BulkSession
 ) -> None:
-    """Write documents in order of their numbers, and beside each what it has no column for."""
+    """Write documents in the order of their numbers, each followed by the values without a column."""
     import numpy as np
     import pyarrow as pa
 
@@ -253,7 +253,7 @@ def _store(
 def _rest_table(
     table: pa.Table, mapped: Mapped, good: np.ndarray[Any, Any], left: list[int]
 ) -> pa.Table:
-    """Return the system events with what the documents at *left* have no column for."""
+    """Return the system events with the values that the documents at *left* have no column for."""
     import pyarrow as pa
 
     there = table.take(pa.array(left, pa.int64()))
@@ -269,7 +269,7 @@ def _rest_table(
             **columns,
             "kind": all_of(REST_KIND),
             "severity": all_of("info"),
-            "message": all_of(f"what a {mapped.doc_type.value} has no column for"),
+            "message": all_of(f"values without a column in {mapped.doc_type.value}"),
             "detail_json": pa.array([mapped.rest[int(good[n])] for n in left], pa.string()),
         }
     )
@@ -299,7 +299,7 @@ def _batches(path: Path) -> Iterator[pa.RecordBatch]:
 
 
 def _rows_of(batch: pa.RecordBatch) -> list[dict[str, Any]]:
-    """Return a batch as rows; a column of text with bytes that are no UTF-8 becomes bytes."""
+    """Return a batch as rows; a text column with invalid UTF-8 becomes bytes."""
     names = batch.schema.names
     columns = [_values(column) for column in batch.columns]
     return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
@@ -315,10 +315,10 @@ def _values(column: pa.Array) -> list[Any]:
 
 
 def _sessions_in(path: Path) -> tuple[set[str], list[tuple[int, str | None]]]:
-    """Return the sessions that a file names, and its rows that name none, with what they say instead.
+    """Return the sessions in a file, and its rows without a valid one, with their values.
 
     Raises:
-        InputError: it is no whole file of schema 1.0.0.
+        InputError: it is not a complete file of schema 1.0.0.
     """
     import pyarrow as pa
 

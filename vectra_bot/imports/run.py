@@ -1,7 +1,8 @@
-"""Importing: recordings, captures, journals and foreign Parquet into a store, every row accounted for.
+"""Import of recordings, captures, journals and foreign Parquet into a store, with every row accounted for.
 
-What a path is follows from its content. The id of a session follows from the content as well, so that what
-was imported already is recognised, and what a kill left half done is done again from the start.
+The kind of a path is determined from its content. The id of a session is derived from the content as
+well, so that a repeated import is recognised, and an incomplete one left by a kill is redone from the
+start.
 """
 
 from __future__ import annotations
@@ -38,15 +39,15 @@ def import_paths(
 
     Args:
         paths: captures, recordings, journals, Parquet files, or folders of them.
-        store: root of the store; made if missing.
-        session_id: name of the session, if all that is imported is one; else from the content.
-        venue: column ``venue`` of the documents where the recording does not say it.
-        progress: called with a path, bytes done and bytes in all.
+        store: root of the store; created if missing.
+        session_id: name of the session, if the import makes only one; else derived from the content.
+        venue: column ``venue`` of the documents if the recording does not name it.
+        progress: called with a path, bytes done and bytes in total.
 
     Raises:
         InputError: a path does not exist, or a folder is a store to migrate.
-        ConfigError: a session id was given for what makes several sessions.
-        StoreError: a session's id is taken by something else, or the disk refuses.
+        ConfigError: a session id was given for an import that makes several sessions.
+        StoreError: a session's id exists with other content, or a write fails.
         UsageError: called inside a running event loop.
     """
     if in_event_loop():
@@ -91,7 +92,7 @@ def _import_file(path: Path, config: ImportConfig) -> list[FileReport]:
 
 
 def _import_folder(path: Path, config: ImportConfig) -> list[FileReport]:
-    """Import a journal's folder, a store, or whatever files stand below a folder."""
+    """Import a journal's folder, a store, or all files below a folder."""
     if _has_segments(path):
         return [import_journal(path, config)]
     if any(path.glob("doc_type=*/date=*")):
@@ -114,7 +115,7 @@ def _import_folder(path: Path, config: ImportConfig) -> list[FileReport]:
 
 
 def _import_store(path: Path, config: ImportConfig) -> list[FileReport]:
-    """Import another store: its journals, with what plugins wrote, and the parts that have no journal."""
+    """Import another store: its journals, with the files of plugins, and the parts without a journal."""
     journals = [p for p in sorted((path / "journals").iterdir()) if _has_segments(p)]
     if len(journals) > 1:
         config.own_id()
@@ -136,7 +137,7 @@ def _import_store(path: Path, config: ImportConfig) -> list[FileReport]:
 
 
 def _files_in(path: Path) -> list[Path]:
-    """Return the files below a folder, without hidden ones, sorted."""
+    """Return the files below a folder, except hidden ones, sorted."""
     return sorted(p for p in path.rglob("*") if p.is_file() and not _is_hidden(p, path))
 
 

@@ -1,8 +1,8 @@
-"""Schema 1.0.0: its columns of text, row by row what they are in schema 2.0.0, and nothing lost on the way.
+"""Schema 1.0.0: its text columns, and their conversion to schema 2.0.0 row by row, without loss.
 
-A row becomes one document of the kind it says. What that document has no column for (``raw_json`` of a price,
-a user's name, more than nine places of an amount) goes into a ``system_event`` ``migrate.row`` beside it, as
-JSON. New numbers keep the old order: ``seq = 3 + 32 * old + 2 * kind``, and the row beside it has the next.
+A row becomes one document of its kind. Values without a column there (``raw_json`` of a price, a user's
+name, more than nine decimals of an amount) go into a ``system_event`` ``migrate.row`` after it, as JSON.
+New numbers keep the old order: ``seq = 3 + 32 * old + 2 * kind``, and the extra row has the next.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 VERSION: Final = "1.0.0"
 REST_KIND: Final = "migrate.row"
-"""Kind of the system event that holds what the document before it has no column for."""
+"""Kind of the system event with the values that have no column in the document before it."""
 BUTTON_KIND: Final = "ui.button"
 COLUMNS: Final = (
     "ts", "source", "doc_type", "session_id", "direction", "raw_json", "game_id", "player_id", "username",
@@ -45,13 +45,13 @@ Row = dict[str, Any]
 
 @attrs.frozen
 class Mapped:
-    """Rows of one kind on their way to schema 2.0.0.
+    """Rows of one kind during conversion to schema 2.0.0.
 
     Attributes:
-        doc_type: what they become.
+        doc_type: their new kind of document.
         table: their columns under the names of schema 2.0.0, not converted yet.
-        rest: for each row, JSON of what has no column; None where there is nothing.
-        seq: their new numbers; -1 where the old one cannot be one.
+        rest: for each row, JSON of the values without a column; None if there are none.
+        seq: their new numbers; -1 if the old number is invalid.
     """
 
     doc_type: DocType
@@ -64,7 +64,7 @@ _any = msgspec.json.Decoder().decode
 
 
 def _object(text: Any) -> Row:
-    """Return the JSON object in *text*, empty if it is none."""
+    """Return the JSON object in *text*, empty if it is not one."""
     try:
         value = _any(text) if isinstance(text, str) else None
     except (msgspec.MsgspecError, RecursionError, UnicodeError):
@@ -73,7 +73,7 @@ def _object(text: Any) -> Row:
 
 
 def _json(fields: Row) -> str:
-    """Return fields as JSON; what JSON cannot carry, as text."""
+    """Return fields as JSON; values that JSON cannot represent become text."""
     sound = {
         key: repr(value) if isinstance(value, float) and not math.isfinite(value) else value
         for key, value in fields.items()
@@ -90,9 +90,9 @@ def _whole(value: Any) -> int | None:
 
 
 def _amount(text: Any) -> tuple[Any, bool]:
-    """Return an amount to the lamport, and whether it has no more places; other text as it stands.
+    """Return an amount to the lamport, and whether nothing was cut off; other text is unchanged.
 
-    The venue's doubles carry noise (0.06890460799999999), which version 1.0.0 wrote down as it came.
+    The venue's doubles carry noise (0.06890460799999999), which version 1.0.0 stored unchanged.
     """
     if not isinstance(text, str) or len(text) > LONGEST_NUMBER:
         return text, True
@@ -178,9 +178,9 @@ def _event_row(row: Row, _: Row) -> Row:
 
 
 def _whole_row(kind: str, message: str, named_by: str = "") -> Callable[[Row, Row], Row]:
-    """Return what makes a system event of a row, all of the row in its detail.
+    """Return a function that makes a system event of a row, with the whole row in its detail.
 
-    The message is what the column *named_by* holds, else *message*.
+    The message is the value of the column *named_by*, else *message*.
     """
 
     def read(row: Row, rest: Row) -> Row:
@@ -230,19 +230,19 @@ _KINDS: Final[dict[str, tuple[DocType, Callable[[Row, Row], Row], tuple[str, ...
     "button_event": (DocType.SYSTEM_EVENT, _whole_row(BUTTON_KIND, "a button", "button_id"), ()),
     "complete_game": (DocType.SYSTEM_EVENT, _game_row, ()),
 }
-"""What rows of each kind become, what reads one, and the columns of it that have a place there."""
+"""For each kind: its new kind of document, its converter, and the columns that have a place there."""
 _CODES: Final = {kind: code for code, kind in enumerate(_KINDS)}
 
 _ENVELOPE: Final = ("ts", "source", "doc_type", "session_id", "game_id", "player_id", "seq")
 
 
 def kinds() -> tuple[str, ...]:
-    """Return the kinds of rows that schema 1.0.0 has."""
+    """Return the kinds of rows in schema 1.0.0."""
     return tuple(_KINDS)
 
 
 def map_rows(kind: str, rows: list[Row]) -> Mapped:
-    """Return rows of one kind, columns by name, as they go on; a missing column counts as null."""
+    """Return rows of one kind, converted; a missing column counts as null."""
     import numpy as np
     import pyarrow as pa
 
@@ -273,7 +273,7 @@ def map_rows(kind: str, rows: list[Row]) -> Mapped:
 
 
 def _column(values: list[Any]) -> pa.Array:
-    """Return values as a column; of several types, as text."""
+    """Return values as a column; values of several types become text."""
     import pyarrow as pa
 
     try:
@@ -289,7 +289,7 @@ def _text(value: Any) -> str:
 
 
 def trace_ids(frames: pa.Array) -> pa.Array:
-    """Return the trace id that each raw frame names, null where it names none."""
+    """Return the trace id in each raw frame, null if it has none."""
     import pyarrow.compute as pc
 
     return pc.struct_field(pc.extract_regex(frames, _TRACE), "id")

@@ -1,9 +1,9 @@
-"""Text files into a store: one session for each capture, one for each file of games, trades or rows.
+"""Import of text files: one session for each capture, one for each file of games, trades or rows.
 
-A file is read twice: first to see what it is and which captures it holds, then each capture from its first
-row to its last. Rows of frames and trades are replayed through the engine with the strategy that only
-watches, so that their documents are made by what makes them in life; whole games and leaderboard rows become
-documents of their own. All are journaled as any session is.
+A file is read twice: first to detect its kind and its captures, then each capture from its first row to
+its last. Rows of frames and trades are replayed through the engine with the strategy `watch`, so that
+their documents are the same as in a live session; whole games and leaderboard rows become separate
+documents. Everything is journaled like any session.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from vectra_bot.strategy import configure
 from vectra_bot.venues.base import FeedItem
 
 MAX_CAPTURES: Final = 64
-"""Captures of one file; the rows of further ones are bad."""
+"""Limit of captures in one file; the rows of further ones are bad."""
 MAX_TRADE_IDS: Final = 1_000_000
 STRATEGY: Final = "watch"
 _TOLD_EVERY: Final = 512
@@ -59,7 +59,7 @@ _KEYS: Final[tuple[tuple[str, frozenset[str]], ...]] = (
 
 
 def kind_of(row: TextRow) -> str:
-    """Return what a row is one of, empty if it is nothing that can be imported."""
+    """Return the kind of a row, empty if it cannot be imported."""
     if "event" in row.fields and ("t" in row.fields or "dir" in row.fields):
         return "capture"
     keys = row.fields.keys()
@@ -67,10 +67,10 @@ def kind_of(row: TextRow) -> str:
 
 
 class _Sink(Protocol):
-    """Where the rows of one session go."""
+    """Destination of the rows of one session."""
 
     async def put(self, item: Any) -> bool:
-        """Take what was made of a row; False if nobody can read it, though it is stored."""
+        """Store the result of a row; False if it could not be decoded, though it is stored."""
 
 
 @attrs.define
@@ -98,11 +98,11 @@ class TextImport:
         self.report = FileReport(str(self.text.path))
 
     def run(self) -> FileReport:
-        """Import the file and return what became of its rows.
+        """Import the file and return the outcome of its rows.
 
         Raises:
-            ConfigError: a session id was given and the file holds several captures.
-            StoreError: a session's id is taken by something else, or the disk refuses.
+            ConfigError: a session id was given and the file has several captures.
+            StoreError: a session's id exists with other content, or a write fails.
         """
         clock = WallClock()
         started = clock.monotonic_ns()
@@ -129,7 +129,7 @@ class TextImport:
             yield row
 
     def _look(self) -> None:
-        """Find what the file is by its first row that is anything, and which captures it holds."""
+        """Detect the kind of the file by its first recognised row, and find its captures."""
         for row in self._rows():
             kind = "" if row.fault else kind_of(row)
             if not kind:
@@ -147,7 +147,7 @@ class TextImport:
             known.timed = known.timed or has_time(row, kind)
 
     async def _sessions(self) -> list[bool]:
-        """Import the captures one by one; return of each whether it stood there already."""
+        """Import the captures one by one; return for each whether it was in the store already."""
         return [await self._session(capture) for capture in self._captures.values()]
 
     async def _session(self, capture: _Capture) -> bool:
@@ -165,19 +165,19 @@ class TextImport:
     async def _read(
         self, capture: _Capture, read: Callable[[TextRow], Any], sink: _Sink | None
     ) -> None:
-        """Read the rows of one capture into its session, if it is not there already."""
+        """Read the rows of one capture into its session, if it is not in the store already."""
         first = capture is next(iter(self._captures.values()))
         seen: set[str] = set()
         for row in self._rows(count=True):
             if row.number % _TOLD_EVERY == 0:
-                await asyncio.sleep(0)  # where Ctrl-C is heard
+                await asyncio.sleep(0)  # where Ctrl-C is handled
             if not first and not capture.first <= row.number <= capture.last:
                 continue
             if self._is_of(row, capture, first=first):
                 await self._one(row, read, sink, seen)
 
     def _is_of(self, row: TextRow, capture: _Capture, *, first: bool) -> bool:
-        """Return whether a row belongs to *capture*; rows of none are named while the first is read."""
+        """Return whether a row belongs to *capture*; others are reported during the first capture."""
         kind = "" if row.fault else kind_of(row)
         if kind == self.report.kind:
             label = label_of(row, kind)
@@ -217,7 +217,7 @@ class TextImport:
 
     @asynccontextmanager
     async def _sink(self, plan: SessionPlan) -> AsyncIterator[_Sink]:
-        """Begin a session of the store and end it after the block; what breaks it off leaves it half done."""
+        """Start a session of the store and end it after the block; an exception leaves it incomplete."""
         store, report = self.config.store, self.report
         if report.kind in ("capture", "trades"):
             tally = _CountingTally(plan.engine(), report=report)
@@ -255,7 +255,7 @@ class TextImport:
 
 
 def _reader(kind: str, capture: _Capture, session_id: str) -> Callable[[TextRow], Any]:
-    """Return what makes something of the rows of a kind; it raises RowRefused for the others."""
+    """Return a function that converts rows of a kind; it raises RowRefused for the others."""
     if kind == "capture":
         return lambda row: capture_item(row, timed=capture.timed)
     if kind == "trades":
@@ -295,7 +295,7 @@ class _CountingTally(SessionTally):
 
 @attrs.define
 class _DocumentSink:
-    """Journals documents that were made without an engine."""
+    """Writes documents that were made without an engine to a journal."""
 
     journal: Journal
     report: FileReport
@@ -309,7 +309,7 @@ class _DocumentSink:
         return True
 
     def add(self, documents: list[Document]) -> None:
-        """Journal *documents* as one group."""
+        """Append *documents* to the journal as one group."""
         first = self.journal.last_seq + 1
         self.journal.append(
             [Entry.of_document(seq, document) for seq, document in enumerate(documents, first)]

@@ -1,7 +1,7 @@
-"""Which schemas a store holds, and whether this program may touch it.
+"""The schemas in a store, and whether this program may change it.
 
-Two layouts exist: 1.0.0 (``doc_type=KIND/date=YYYY-MM-DD/*.parquet``, columns of text), and 2.0.0, which is
-written now. One store may hold both at once.
+Two layouts exist: 1.0.0 (``doc_type=KIND/date=YYYY-MM-DD/*.parquet``, text columns), and 2.0.0, which is
+written now. One store may have both at once.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from vectra_bot.store.parquet.schema import check_version
 
 @attrs.frozen
 class Layout:
-    """What stands in a store.
+    """The layout of a store.
 
     Attributes:
         old: files of schema 1.0.0, by kind of row, each list sorted.
-        unknown: folders of the old layout whose kind no release wrote, with their files.
+        unknown: folders of the old layout with a kind that no release wrote, with their files.
         sessions: ids of all sessions of schema 2.0.0.
     """
 
@@ -40,10 +40,10 @@ class Layout:
 
 
 def layout_of(store: Path) -> Layout:
-    """Return what stands in *store*.
+    """Return the layout of *store*.
 
     Raises:
-        StoreError: something in it is of a newer schema than this program writes.
+        StoreError: it has something of a newer schema than this program writes.
     """
     old: dict[str, list[Path]] = {}
     unknown: dict[str, list[Path]] = {}
@@ -72,19 +72,19 @@ def _check_journal(journal: Path) -> None:
             raise
         return
     except VectraError:
-        return  # one that never began, or is damaged: store check names it
+        return  # one that never began, or is corrupt: store check reports it
     if isinstance(version, str):
         check_version(version, str(journal))
 
 
 def check_wanted(version: str) -> None:
-    """Refuse any schema to migrate to but the present one.
+    """Refuse any target schema except the current one.
 
     Raises:
-        StoreError: it is an older or an unknown one.
+        StoreError: it is an older or an unknown schema.
     """
     if version != SCHEMA_VERSION:
         raise StoreError(
-            f"a store cannot be made one of schema {version}: this program writes {SCHEMA_VERSION} and "
-            "never makes a store older; keep a copy of the old store for the old program"
+            f"a store cannot be migrated to schema {version}: this program writes {SCHEMA_VERSION} and "
+            "does not downgrade; keep a copy of the old store for the old program"
         )

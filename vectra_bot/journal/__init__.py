@@ -24,11 +24,11 @@ from vectra_bot.journal.reader import (
     read_journal,
     read_segment,
 )
-from vectra_bot.journal.salvage import DAMAGED, Salvage, cut_tail, salvage
+from vectra_bot.journal.salvage import CORRUPT_SUFFIX, Salvage, cut_tail, salvage
 from vectra_bot.journal.segments import Segment, list_segments
 
 __all__ = [
-    "DAMAGED",
+    "CORRUPT_SUFFIX",
     "DROPPED",
     "JOURNAL_VERSION",
     "LOGIN_KEPT",

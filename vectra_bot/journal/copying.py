@@ -1,4 +1,4 @@
-"""Journals in other files: a copy as one file, and a closed segment in compressed form."""
+"""Journals in other files: a copy in one file, and closed segments in compressed form."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from vectra_bot.journal.entry import Entry
 from vectra_bot.journal.format import SKIP, encode_entry, mark_bytes, range_bytes
 from vectra_bot.journal.segments import end_of_close
 
-# Captured frames, 10 MB: level 1 1,500 MB/s to 1/13, level 3 1,290 MB/s to 1/17, level 6 410 MB/s to 1/21,
-# level 9 290 MB/s to 1/25. At the fastest feed's 90 MB/s level 3 takes 7 % of a core and level 9 31 %: the
-# parts need them.
+# Recorded frames, 10 MB: level 1 1,500 MB/s to 1/13, level 3 1,290 MB/s to 1/17, level 6 410 MB/s to
+# 1/21, level 9 290 MB/s to 1/25. At the fastest feed's 90 MB/s level 3 takes 7 % of a core and level 9
+# 31 %, which building the parts needs.
 ZSTD_LEVEL: Final = 3
 
 
 def compress_segment(path: Path) -> Path:
-    """Replace a closed raw segment by its compressed form; a crash leaves one of them or both.
+    """Replace a closed raw segment by its compressed form; after a crash one of them or both exist.
 
-    The raw file is forced to the disk first: what is packed, or stands in parts, must not be lost later.
+    The raw file is synced first: what is compressed, or is in parts, must not be lost later.
 
     Raises:
-        StoreError: the disk refuses.
+        StoreError: a write fails.
     """
     import pyarrow as pa
 
     packed = path.with_name(path.name + ".zst")
     with files.store_errors(f"cannot compress {path}"):
         files.sync_path(path)
-        # Behind the close of a session may stand half of a last mark, which power took.
+        # After a power loss, half of a last mark may follow the close entry.
         content = path.read_bytes()[: end_of_close(path)]
         codec = pa.Codec("zstd", compression_level=ZSTD_LEVEL)
         files.write_durably(packed, codec.compress(content, asbytes=True))
@@ -61,7 +61,7 @@ def _packing(path: Path, suffix: str) -> Iterator[Any]:
 def write_journal(path: str | Path, entries: Iterable[Entry]) -> None:
     """Write a copy of a journal as one file, compressed if its name ends in ``.zst`` or ``.gz``.
 
-    Entries may be left out, but for the header: the copy says which numbers it lacks.
+    Entries other than the header may be omitted: the copy lists the missing numbers.
 
     Raises:
         JournalError: the first entry is not a header, or a ``seq`` does not increase.
@@ -73,7 +73,7 @@ def write_journal(path: str | Path, entries: Iterable[Entry]) -> None:
         for data in _copied(entries):
             out.write(data)
             written += len(data)
-        # From here on all of it will be on the disk before it has its name.
+        # From here on all of it is synced before the file gets its name.
         out.write(mark_bytes(0, 0, 0, written))
 
 

@@ -1,9 +1,9 @@
-"""What is wrong where a journal cannot be read on: a torn tail, or damage in what was once on the disk.
+"""Why a journal cannot be read further: a truncated tail, or corruption of data that was already on the disk.
 
-After a kill the end of a journal may hold a group that was never finished. After a loss of power any page
-that was not yet forced to the disk may be missing, with whole entries behind the hole. Both are a torn tail:
-what it holds was never said to be safe, and it is cut off as a whole, from the first damage on. What a mark
-covers was safe: damage there is an error.
+After a kill the end of a journal may have an incomplete group. After a power loss any page that was not
+yet synced may be missing, with whole entries after the hole. Both are a truncated tail: its entries were
+never confirmed as durable, and it is truncated from the first invalid byte on. Entries covered by a mark
+were durable: corruption there is an error.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from vectra_bot.journal.segments import REPAIR, Segment, content_of, may_be_segm
 
 @attrs.frozen
 class Torn:
-    """What a torn tail holds: bytes that are not zero or stand before such, and whole entries."""
+    """Content of a truncated tail: bytes (zeros at the end not counted) and whole entries."""
 
     bytes: int
     entries: int
 
 
 def judge(segments: list[Segment], index: int, at: int) -> Torn | None:
-    """Return what is torn from byte *at* of segment *index* on, None if any of it was on the disk once."""
+    """Return what is torn from byte *at* of segment *index* on, None if any of it was on the disk before."""
     content = entries = 0
     for number in range(index, len(segments)):
         segment = segments[number]
-        if is_safe(segment) or not segment.path.exists():  # or packed since it was listed
+        if is_safe(segment) or not segment.path.exists():  # or compressed since it was listed
             return None
         begin = at if number == index else 0
         with content_of(segment) as data:
@@ -46,7 +46,7 @@ def judge(segments: list[Segment], index: int, at: int) -> Torn | None:
                     if (number - back, offset) > (index, at):
                         return None
                 elif found.code > LAST_KIND:
-                    return None  # a repair or a copy stood there, and those are written durably
+                    return None  # from a repair or a copy, which are written durably
                 else:
                     entries += 1
             content += max(0, end_of_content(data) - begin)
@@ -54,42 +54,42 @@ def judge(segments: list[Segment], index: int, at: int) -> Torn | None:
 
 
 def judge_gap(segments: list[Segment], end: tuple[int, int], index: int) -> Torn | None:
-    """Return what is torn where segment *index* begins later than the last one that holds an entry ended.
+    """Return what is torn where segment *index* starts later than the last segment with an entry ended.
 
-    None if any of what is missing was on the disk once.
+    None if any of the missing part was on the disk before.
 
     Args:
         segments: the segments.
-        end: place of the last segment with an entry, and the byte after it.
-        index: place of the segment that begins too late.
+        end: index of the last segment with an entry, and the byte after that entry.
+        index: the segment that starts too late.
     """
     before = segments[end[0]]
     if is_safe(before):
-        # All of it is there: what is missing stood in segments between.
+        # It is complete: what is missing was in segments between.
         return judge(segments, end[0] + 1, 0) if end[0] + 1 < index else None
     return judge(segments, *end)
 
 
 def is_safe(segment: Segment) -> bool:
-    """Return whether a segment was forced to the disk as a whole: it is packed, or its parts stand."""
+    """Return whether a segment was synced as a whole: it is compressed, or its parts were built."""
     if not segment.is_raw:
         return True
     return segment.number > 0 and parts_record(segment.path.parent, segment.number).exists()
 
 
-def damaged(segment: Segment, at: int, last_seq: int) -> JournalError:
-    """Return the error for damage that is no torn tail."""
+def corrupt(segment: Segment, at: int, last_seq: int) -> JournalError:
+    """Return the error for corruption that is not a truncated tail."""
     return JournalError(
-        f"{segment.path}: the entry at byte {at}, after entry {last_seq}, is damaged, and it was on the "
-        f"disk once; restore the file, or {repair_of(segment)}"
+        f"{segment.path}: the entry at byte {at}, after entry {last_seq}, is corrupt, and it was on the "
+        f"disk before; restore the file, or {repair_of(segment)}"
     )
 
 
 def unsettled(segment: Segment, at: int, last_seq: int) -> JournalError:
-    """Return the error for what is not whole, and will be or be cut off by who writes the journal."""
+    """Return the error for an incomplete entry that the running writer will complete or truncate."""
     return JournalError(
-        f"{segment.path}: the entry at byte {at}, after entry {last_seq}, is not whole, and the session is "
-        "being written; read it again"
+        f"{segment.path}: the entry at byte {at}, after entry {last_seq}, is incomplete, and the session "
+        "is being written; retry"
     )
 
 
@@ -99,13 +99,13 @@ def gap(segment: Segment, last_seq: int, next_seq: int) -> JournalError:
     if next_seq > last_seq + 2:
         missing = f"entries {last_seq + 1} to {next_seq - 1} are"
     return JournalError(
-        f"{segment.path}: {missing} missing before entry {next_seq}; bring them back, or "
+        f"{segment.path}: {missing} missing before entry {next_seq}; restore the file, or "
         f"{repair_of(segment)}"
     )
 
 
 def repair_of(segment: Segment) -> str:
-    """Return in words how what is left of a journal can be kept."""
+    """Return the advice for keeping what is readable of a journal."""
     if segment.number == 0:
         return "copy the entries before it with write_journal"
-    return f"keep every whole entry with `{REPAIR} {segment.path.parent.name}`"
+    return f"recover every whole entry with `{REPAIR} {segment.path.parent.name}`"

@@ -1,15 +1,15 @@
-"""One unit of a journal and what its bytes mean; how entries follow each other is :mod:`.framing`'s.
+"""One entry of a journal and the meaning of its bytes; :mod:`.format` has the order of entries in a file.
 
-Secrets. The one secret this venue's protocol knows is the token that a client hands over to log in (protocol
+Secrets. The only secret of this venue's protocol is the token that a client sends to log in (protocol
 2.5). It is never written:
 
 - of an outbound frame whose event is ``authenticate``, in whatever framing or spelling, only the name is
   kept, and of an outbound Socket.IO CONNECT packet only its head: other clients log in by its payload;
-- the same holds for what a ``SendResult`` says was sent;
-- anything shaped like a JSON Web Token is blanked in every frame, whichever way it went, so that a venue that
-  echoes one does not bring it in by the back door.
+- the same applies to the sent text in a ``SendResult``;
+- anything that looks like a JSON Web Token is masked in every frame, inbound or outbound, so that a
+  venue that echoes a token does not put it into the journal.
 
-An inbound frame is otherwise kept as it came, whatever its event is called: what a venue tells us is data.
+An inbound frame is otherwise kept as received, whatever its event is called: what a venue sends is data.
 """
 
 from __future__ import annotations
@@ -47,14 +47,14 @@ JOURNAL_VERSION: Final = 2
 KINDS: Final = ("header", "frame", "input", "intent", "doc", "close")
 
 LOGIN_KEPT: Final = '42["authenticate"]'
-"""What is kept of a login: that it was sent."""
+"""What is kept of a login: the fact that it was sent."""
 
 _LOGIN_EVENT: Final = "authenticate"
-# The first string of an array: the event's name, whatever packet type, attachments, namespace and
-# acknowledgement stand before it.
+# The first string of an array is the event's name, whatever packet type, attachments, namespace and
+# acknowledgement precede it.
 _EVENT = re.compile(r'\[\s*("(?:[^"\\]|\\.)*")', re.DOTALL)
 _CONNECT = re.compile(r'\s*40(/[^,?{\["\s]*)?,?')
-# Engine.IO joins the packets of one polling body by this character.
+# Engine.IO joins the packets of one polling body with this character.
 _PACKETS = re.compile("\x1e")
 _JWT = re.compile(r"eyJ[\w-]{6,}\.[\w-]{6,}\.[\w-]*")
 _BLANK: Final = "***"
@@ -76,7 +76,7 @@ class Entry(msgspec.Struct, frozen=True, gc=False, eq=False):
         seq: its number, consecutive within the session.
         kind: ``header``, ``frame``, ``input``, ``intent``, ``doc`` or ``close``.
         ts_ns: receive time of the input it is or belongs to, nanoseconds since the epoch.
-        payload: its bytes as they are written; :attr:`data` says what they mean.
+        payload: its bytes as written; :attr:`data` decodes them.
     """
 
     seq: int
@@ -87,10 +87,10 @@ class Entry(msgspec.Struct, frozen=True, gc=False, eq=False):
 
     @classmethod
     def of(cls, seq: int, kind: str, ts_ns: int, data: Mapping[str, Any]) -> Entry:
-        """Return the entry that means *data*, see :attr:`data`.
+        """Return the entry with *data*, see :attr:`data`.
 
         Raises:
-            JournalError: *kind* is none, or JSON or UTF-8 cannot carry *data*.
+            JournalError: *kind* is unknown, or *data* cannot be written as JSON or UTF-8.
         """
         if kind not in KINDS:
             raise JournalError(f"kind was {kind!r}: use one of {', '.join(KINDS)}")
@@ -107,16 +107,15 @@ class Entry(msgspec.Struct, frozen=True, gc=False, eq=False):
     def of_frame(
         cls, seq: int, frame: Frame, game_id: str = "", *, storable: bool = False
     ) -> Entry:
-        """Return the entry of a frame as received or sent; a login keeps its name only.
+        """Return the entry of a frame as received or sent; of a login only the name is kept.
 
-        What UTF-8 cannot carry (half of a surrogate pair) becomes ``?``, so that no frame can end a
-        session.
+        What UTF-8 cannot encode (half of a surrogate pair) becomes ``?``, so that no frame can end a session.
 
         Args:
             seq: its number.
             frame: the frame.
-            game_id: the game the frame names, if it was read and names one.
-            storable: whether the text is what :func:`storable_text` gave for a frame that was received.
+            game_id: the game the frame names, if it was decoded and names one.
+            storable: whether the text is already the output of :func:`storable_text` for a received frame.
         """
         raw, flags = frame.raw, 0
         if frame.direction is Direction.OUT:
@@ -139,7 +138,7 @@ class Entry(msgspec.Struct, frozen=True, gc=False, eq=False):
 
     @classmethod
     def of_intent(cls, seq: int, ts_ns: int, command: Command) -> Entry:
-        """Return the entry that must be on disk before *command* leaves."""
+        """Return the entry that must be on the disk before *command* is sent."""
         data = {"command": command_to_json(command)}
         return cls(seq, "intent", ts_ns, _pack(seq, "intent", data))
 
@@ -166,7 +165,7 @@ class Entry(msgspec.Struct, frozen=True, gc=False, eq=False):
 
     @property
     def data(self) -> dict[str, Any]:
-        """What the payload means, by kind.
+        """The decoded payload, by kind.
 
         ``header``: ``header``, an object with at least ``session_id``, ``mode`` and ``venue``.
         ``frame``: ``dir`` (``in`` or ``out``), ``raw`` (the Socket.IO text), ``truncated`` (only if true),
@@ -176,7 +175,7 @@ class Entry(msgspec.Struct, frozen=True, gc=False, eq=False):
         ``doc``: ``doc_type``, ``source``, ``game_id``, ``player_id`` and ``record``.
 
         Raises:
-            JournalError: the payload is not what its kind says.
+            JournalError: the payload does not match its kind.
         """
         if self._data is not None:
             return self._data
@@ -184,20 +183,20 @@ class Entry(msgspec.Struct, frozen=True, gc=False, eq=False):
             data = self._frame_data() if self.kind == "frame" else _decode(self.payload)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, struct.error) as error:
             raise JournalError(
-                f"entry {self.seq} of kind {self.kind!r} cannot be read: {error}; whoever wrote it "
-                "wrote something else"
+                f"entry {self.seq} of kind {self.kind!r} cannot be decoded: {error}; it was written by "
+                "another program or is corrupt"
             ) from error
         _keep(self, "_data", data)
         return data
 
     @property
     def direction(self) -> Literal["in", "out"]:
-        """Which way the frame of a ``frame`` entry went."""
+        """Direction of the frame of a ``frame`` entry."""
         return "out" if self._frame_bytes()[0] & _OUTBOUND else "in"
 
     @property
     def truncated(self) -> bool:
-        """Whether the text of a ``frame`` entry was cut short by whoever recorded it."""
+        """Whether the recorder truncated the text of a ``frame`` entry."""
         return bool(self._frame_bytes()[0] & _TRUNCATED)
 
     @property
@@ -248,7 +247,7 @@ class Entry(msgspec.Struct, frozen=True, gc=False, eq=False):
         )
 
     def __ne__(self, other: object) -> bool:
-        # The one of msgspec would compare what was decoded as well.
+        # msgspec's own would compare the decoded data as well.
         return not self == other
 
     def __hash__(self) -> int:
@@ -275,17 +274,16 @@ class Entry(msgspec.Struct, frozen=True, gc=False, eq=False):
 
     def _lacks(self, key: str) -> JournalError:
         return JournalError(
-            f"entry {self.seq} of kind {self.kind!r} has no {key!r}: read it as the kind it is"
+            f"entry {self.seq} of kind {self.kind!r} has no {key!r}: use the property for its kind"
         )
 
 
 def storable_text(raw: str) -> str:
-    """Return *raw* itself if it may be written as it is.
+    """Return *raw* itself if it may be written unchanged.
 
-    Else with ``?`` in the place of what UTF-8 cannot carry, and with ``***`` in the place of what looks like
-    a token.
+    Else with ``?`` for what UTF-8 cannot encode, and ``***`` for what looks like a token.
     """
-    # One letter is found by memchr, ten times as fast as three.
+    # One letter is searched with memchr, ten times as fast as three.
     if "J" in raw and "eyJ" in raw:
         raw = _JWT.sub(_BLANK, raw)
     if raw.isascii():
@@ -298,7 +296,7 @@ def storable_text(raw: str) -> str:
 
 
 def without_login(raw: str) -> str:
-    """Return what may be kept of a frame that was sent: of a login its name, of a CONNECT its head."""
+    """Return what may be kept of a sent frame: the name of a login, the head of a CONNECT."""
     packets = _PACKETS.split(raw)
     if any(map(_is_login, packets)):
         return LOGIN_KEPT
@@ -314,7 +312,7 @@ def _is_login(packet: str) -> bool:
 
 
 def _text(string: str) -> str:
-    """Return what a JSON string says, or itself if it is broken."""
+    """Return the decoded JSON string, or *string* itself if it is invalid."""
     try:
         return str(json.loads(string, strict=False))
     except ValueError:
@@ -322,7 +320,7 @@ def _text(string: str) -> str:
 
 
 def _check_agreed(name: str, given: str, record: Any) -> None:
-    """Refuse a document that says *given* where its record says something else; either may say nothing."""
+    """Refuse a document whose *given* value differs from its record's; either may be missing."""
     own = getattr(record, name)
     if own and given:
         raise RecordError(

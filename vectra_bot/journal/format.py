@@ -1,4 +1,4 @@
-"""How entries stand in a segment: a header of 32 bytes, then the payload, one after the other.
+"""Byte format of a segment: entries in sequence, each a header of 32 bytes and a payload.
 
 ========  =====  ===================================================================================
 offset    type   meaning (little-endian)
@@ -13,12 +13,12 @@ offset    type   meaning (little-endian)
 30        2      zero
 ========  =====  ===================================================================================
 
-Entries whose group was not finished do not count. Where 32 zero bytes stand in the place of a header, the
-segment ends: a segment being written is longer than what it holds.
+Entries of an incomplete group are ignored. A header of 32 zero bytes ends the segment: the file of a
+segment being written is longer than its content.
 
-A *mark* says what was on the disk when it was written: ``<IQ``, how many segments back and up to which byte.
-A *loss* stands for entries that damage took, a *skip* for entries left out of a copy on purpose: ``<QQ``, the
-first and last number that are missing. None of the three is an entry of the session.
+A *mark* says what was on the disk when it was written: ``<IQ``, how many segments back and up to which
+byte. A *loss* replaces entries that were lost to corruption, a *skip* entries omitted from a copy on
+purpose: ``<QQ``, the first and last missing number. None of the three is an entry of the session.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ FRONT_BYTES: Final = FRONT.size
 NO_HEADER: Final = bytes(HEADER_BYTES)
 
 MORE: Final = 1
-"""Flag of an entry that further entries of its group follow."""
+"""Flag: further entries of the same group follow."""
 
 CODES: Final = {kind: code for code, kind in enumerate(KINDS, 1)}
 MARK: Final = 7
@@ -53,7 +53,7 @@ RANGE_BODY: Final = struct.Struct("<QQ")
 MARK_BYTES: Final = HEADER_BYTES + MARK_BODY.size
 
 MAX_PAYLOAD: Final = 256 << 20
-"""The longest payload in bytes; a header that says more is damaged."""
+"""The longest payload in bytes; a header with a longer one is corrupt."""
 
 
 class Buffer(Protocol):
@@ -78,7 +78,7 @@ def header_bytes(code: int, seq: int, ts_ns: int, payload: bytes, flags: int = 0
     """
     if len(payload) > MAX_PAYLOAD:
         raise JournalError(
-            f"the payload of entry {seq} has {len(payload)} bytes: at most {MAX_PAYLOAD} are written"
+            f"the payload of entry {seq} has {len(payload)} bytes: the limit is {MAX_PAYLOAD}"
         )
     try:
         tail = TAIL.pack(ts_ns, seq, code, flags)
@@ -93,19 +93,19 @@ def frame_bytes(code: int, seq: int, ts_ns: int, payload: bytes, flags: int = 0)
 
 
 def encode_entry(entry: Entry) -> bytes:
-    """Return the bytes of *entry* in a segment, a group of its own.
+    """Return the bytes of *entry* in a segment, as a separate group.
 
     Raises:
-        JournalError: its kind is none, or a number does not fit its field.
+        JournalError: its kind is unknown, or a number does not fit its field.
     """
     return encode_group((entry,))
 
 
 def encode_group(entries: Sequence[Entry]) -> bytes:
-    """Return the bytes of *entries* as one group: a reader finds all of them or none.
+    """Return the bytes of *entries* as one group: a reader returns all of them or none.
 
     Raises:
-        JournalError: a kind is none, or a number does not fit its field.
+        JournalError: a kind is unknown, or a number does not fit its field.
     """
     parts: list[bytes] = []
     more = len(entries)
@@ -120,12 +120,12 @@ def encode_group(entries: Sequence[Entry]) -> bytes:
 
 
 def mark_bytes(seq: int, ts_ns: int, segments_back: int, offset: int) -> bytes:
-    """Return the mark that *offset* bytes of the segment so many back are on the disk."""
+    """Return the mark that *offset* bytes of the segment *segments_back* before are on the disk."""
     return frame_bytes(MARK, max(seq, 0), ts_ns, MARK_BODY.pack(segments_back, offset))
 
 
 def range_bytes(code: int, ts_ns: int, first_seq: int, last_seq: int) -> bytes:
-    """Return the loss or skip that stands for the entries *first_seq* to *last_seq*."""
+    """Return the loss or skip for the entries *first_seq* to *last_seq*."""
     body = RANGE_BODY.pack(first_seq, last_seq)
     return frame_bytes(code, first_seq - 1, ts_ns, body)
 
@@ -143,7 +143,7 @@ class Found(NamedTuple):
 
 
 def entry_at(data: Buffer, at: int) -> Found | None:
-    """Return what stands whole at *at*, None if nothing does."""
+    """Return the whole entry, mark, loss or skip at *at*, None if there is none."""
     body = at + HEADER_BYTES
     if body > len(data):
         return None
@@ -159,7 +159,7 @@ def entry_at(data: Buffer, at: int) -> Found | None:
 
 
 def whole_entries(data: Buffer, at: int = 0) -> Iterator[Found]:
-    """Yield all that stands whole in *data* from *at* on, over whatever damage lies between."""
+    """Yield every whole item in *data* from *at* on, skipping corrupt bytes between them."""
     while True:
         found = entry_at(data, at)
         if found is None:
@@ -172,12 +172,12 @@ def whole_entries(data: Buffer, at: int = 0) -> Iterator[Found]:
 
 
 def end_of_content(data: Buffer) -> int:
-    """Return where the zeros begin that *data* ends with."""
+    """Return where the trailing zeros of *data* begin."""
     return last_byte(len(data), lambda begin, end: data[begin:end])
 
 
 def last_byte(size: int, block: Callable[[int, int], bytes]) -> int:
-    """Return where the zeros begin that *size* bytes end with, of which *block* returns a range."""
+    """Return where the trailing zeros of *size* bytes begin; *block* returns a range of them."""
     end, step = size, 1 << 20
     while end:
         begin = max(0, end - step)

@@ -1,23 +1,23 @@
-r"""The journal: everything a session saw, decided and found out, in the order it happened.
+r"""The journal: everything a session received, decided and found out, in order.
 
 Layout::
 
     STORE/journals/SESSION/
-        lock                 held (flock) by the one process that writes
+        lock                 flock of the one process that writes
         000001.log.zst       a closed segment, compressed
         000002.log           the open segment
-        000001.parts.json    the parts of segment 1 stand (vectra_bot.store.parquet.builder)
+        000001.parts.json    the parts of segment 1 were built (vectra_bot.store.parquet.builder)
 
 Reading one::
 
     for entry in Journal.open("STORE/journals/SESSION"):
         print(entry.seq, entry.kind, entry.ts_ns, entry.data)
 
-What an entry holds is said at :attr:`Entry.data`, how its bytes stand in a file in
-:mod:`vectra_bot.journal.format`.
+The data of an entry is described at :attr:`Entry.data`, the byte format in :mod:`vectra_bot.journal.format`.
 
-Changing one: entries may be altered or left out on their way into a copy, which is one plain file, or a
-``.zst`` or ``.gz`` of it, and is read like the journal itself. As ``000001.log`` in a directory it is one::
+Changing one: entries may be altered or omitted when a copy is written. A copy is one plain file, or a
+``.zst`` or ``.gz`` of it, and is read like the journal itself. Named ``000001.log`` in a directory it is
+a journal::
 
     def stripped(entries):
         for entry in entries:
@@ -29,19 +29,19 @@ Changing one: entries may be altered or left out on their way into a copy, which
 
     write_journal("copy.log.zst", stripped(Journal.open("STORE/journals/SESSION")))
 
-Numbers are consecutive. A number that is missing is an error, unless the journal says so itself: a copy names
-what it left out, and a repaired journal what damage took.
+Numbers are consecutive. A missing number is an error unless the journal declares it: a copy lists what
+it omits, and a repaired journal what was lost to corruption.
 
-What is promised: an entry whose :meth:`Journal.append` or :meth:`Journal.put` returned survives the death of
-the process, however it dies; one followed by a returned :meth:`Journal.sync` survives the loss of power as
-well. What is appended in one call is one group, which a reader finds whole or not at all. A crash may leave
-an unfinished tail, which readers cut off; damage in what was once forced to the disk is an error and never a
-changed entry.
+Guarantees: an entry whose :meth:`Journal.append` or :meth:`Journal.put` returned survives any death of
+the process; after a returned :meth:`Journal.sync` it survives power loss as well. The entries of one
+call are one group, which a reader returns whole or not at all. A crash may leave an incomplete tail,
+which readers ignore; corruption of synced data is an error and never a changed entry.
 
-How: a segment is a file made at its full size with all its room on the disk, so that a full disk is met
-before anything is accepted, and mapped into memory. An append stores into the map: the pages belong to the
-system, and outlive the process. A thread forces them to the disk every so often, and before the next group a
-*mark* notes how far that went, so that a reader can tell damage from a tail that never was safe.
+How: the file of a segment is created at full size with its disk space reserved, so that a full disk is
+noticed before anything is accepted, and mapped into memory. An append stores into the map: the pages
+belong to the kernel, and outlive the process. A thread syncs them to the disk at an interval, and before
+the next group a *mark* records how far that went, so that a reader can distinguish corruption from a
+tail that was never durable.
 """
 
 from __future__ import annotations
@@ -74,11 +74,11 @@ from vectra_bot.journal.segments import list_segments
 from vectra_bot.journal.writer import Flusher, SegmentWriter
 
 SEGMENT_BYTES: Final = 64 << 20
-"""Size of a segment's file. The fastest feed, 90 MB/s, fills it in two thirds of a second, and it takes about
-as long to pack and to turn into parts; a quiet session closes its segments by age."""
+"""Size of a segment's file. The fastest feed, 90 MB/s, fills it in two thirds of a second; compressing
+it and building its parts take about as long. A quiet session closes its segments by age."""
 
 SYNC_INTERVAL_S: Final = 0.25
-"""How long what was appended may wait before it is forced to the disk."""
+"""How long an appended entry may wait before it is synced to the disk."""
 
 _CODES: Final = CODES
 _pack_front: Final = FRONT.pack
@@ -88,8 +88,8 @@ _pack_tail: Final = TAIL.pack
 class Journal:
     """The one writer of a session's journal; made by :meth:`create` or :meth:`resume`.
 
-    ``append``, ``put`` and ``roll`` belong to one thread; ``sync`` may be called from any. After a write or
-    sync failed the journal stays failed: a failed fsync cannot be tried again.
+    ``append``, ``put`` and ``roll`` belong to one thread; ``sync`` may be called from any. After a
+    failed write or sync the journal stays failed: a failed fsync cannot be retried.
     """
 
     __slots__ = (
@@ -116,7 +116,7 @@ class Journal:
         last_seq: int,
         sync_interval_s: float,
     ) -> None:
-        """Go on after entry *last_seq* in the open one of *segments*, under the session's *lock*."""
+        """Continue after entry *last_seq* in the open one of *segments*, under the session's *lock*."""
         self.directory = directory
         self._lock = lock
         self._segments = segments
@@ -126,7 +126,7 @@ class Journal:
         self._closed = False
         self._mark_due = False
         self._sync_lock = threading.RLock()  # one sync at a time
-        # Only the path below the limit is fast: whatever needs attention sets it to 0.
+        # Below the limit is the fast path; 0 forces the slow one.
         self._limit = 0
         lock.write()
         self._flusher = Flusher(self, sync_interval_s)
@@ -141,18 +141,18 @@ class Journal:
         segment_bytes: int = SEGMENT_BYTES,
         sync_interval_s: float = SYNC_INTERVAL_S,
     ) -> Journal:
-        """Start the journal of a new session with its header as entry 0, on disk when this returns.
+        """Start the journal of a new session with its header as entry 0, on the disk when this returns.
 
         Args:
-            directory: the session's directory, see :func:`journal_directory`; made if missing.
+            directory: the session's directory, see :func:`journal_directory`; created if missing.
             header: at least ``session_id``, ``mode`` and ``venue``; JSON values only.
             ts_ns: start time, nanoseconds since the epoch.
-            segment_bytes: size of a segment; one entry or group that is longer gets one of its own size.
-            sync_interval_s: how often a thread forces what was appended to the disk; 0 for never.
+            segment_bytes: size of a segment; a larger entry or group gets a larger segment.
+            sync_interval_s: how often a thread syncs appended entries to the disk; 0 for never.
 
         Raises:
-            StoreError: the session exists already or is being dropped, another process writes it, or the disk
-                refuses.
+            StoreError: the session exists already or is being dropped, another process writes it, or a
+                write fails.
         """
         missing = [key for key in ("session_id", "mode", "venue") if key not in header]
         if missing:
@@ -162,8 +162,8 @@ class Journal:
         directory = Path(directory)
         if dropped_directory(directory).is_dir():
             raise StoreError(
-                f"session {directory.name!r} is being dropped, or a kill broke that off: what is left of it "
-                "would take the new one away; run `vectra-bot store recover` first"
+                f"session {directory.name!r} is being dropped, or its drop was interrupted: cleanup would "
+                "remove the new one; run `vectra-bot store recover` first"
             )
         files.make_directories(directory)
         lock = SessionLock(directory)
@@ -198,14 +198,14 @@ class Journal:
         segment_bytes: int = SEGMENT_BYTES,
         sync_interval_s: float = SYNC_INTERVAL_S,
     ) -> Journal:
-        """Open the journal of a session that was killed, to finish it; an unfinished tail is cut.
+        """Open the journal of a killed session to finish it; an incomplete tail is truncated.
 
-        It goes on in a new segment.
+        It continues in a new segment.
 
         Raises:
             InputError: there is no journal in *directory*.
             StoreError: the session was closed, or another process writes it.
-            JournalError: the journal is damaged before its tail.
+            JournalError: the journal is corrupt before its tail.
         """
         directory = Path(directory)
         read_journal(directory)  # is there one?
@@ -236,11 +236,11 @@ class Journal:
         return self._segments.open.number
 
     def put(self, seq: int, kind: str, ts_ns: int, payload: bytes) -> None:
-        """Append one entry, a group of its own: the fast way for one whose payload is at hand.
+        """Append one entry as a separate group: the fast path for an encoded payload.
 
         Raises:
-            JournalError: *seq* is not the next number, or the entry cannot be written; nothing was.
-            StoreError: the disk refuses (full, read-only); the journal is failed from then on.
+            JournalError: *seq* is not the next number, or the entry is invalid; nothing was written.
+            StoreError: a write fails (disk full, read-only); the journal is failed from then on.
         """
         segment = self._segments.open
         start = segment.end
@@ -263,11 +263,11 @@ class Journal:
         self._ts_ns = ts_ns
 
     def append(self, entries: Sequence[Entry]) -> None:
-        """Append *entries* as one group: after a crash all of them are there or none.
+        """Append *entries* as one group: after a crash either all of them exist or none.
 
         Raises:
-            JournalError: a ``seq`` is not the next number, or an entry cannot be written; nothing was.
-            StoreError: the disk refuses (full, read-only); the journal is failed from then on.
+            JournalError: a ``seq`` is not the next number, or an entry is invalid; nothing was written.
+            StoreError: a write fails (disk full, read-only); the journal is failed from then on.
         """
         if not entries:
             self._check_usable()
@@ -294,8 +294,8 @@ class Journal:
         self._ts_ns = ts_ns
 
     def _make_room(self, size: int) -> None:
-        """See to it that *size* bytes can be stored, and to what else is due before them."""
-        # First: a request made from here on by a sync sets it to 0 again.
+        """Ensure that *size* bytes can be stored, and do what must precede them."""
+        # First: a sync from here on sets it to 0 again.
         self._limit = self._segments.open.capacity
         self._check_usable()
         mark_due = self._mark_due
@@ -310,18 +310,18 @@ class Journal:
                 raise self._fail("written", error) from error
 
     def roll(self) -> None:
-        """Close the open segment, if it holds anything, and go on in a new one; waits for no disk.
+        """Close the open segment, if it has content, and continue in a new one; does not wait for the disk.
 
         Raises:
-            StoreError: the disk refuses.
+            StoreError: a write fails.
         """
         self._check_usable()
         if self._segments.open.end:
             self._roll(0)
-            self._limit = 0  # a mark may be due
+            self._limit = 0  # a mark may have to be written
 
     def _roll(self, needed: int) -> None:
-        """Go on in a segment with room for *needed* bytes."""
+        """Continue in a segment with room for *needed* bytes."""
         if self._segments.is_behind:
             self.sync()
         try:
@@ -333,10 +333,10 @@ class Journal:
         self._flusher.wake()
 
     def sync(self) -> None:
-        """Return when all that was appended is on the disk.
+        """Return when everything appended is on the disk.
 
         Raises:
-            StoreError: the disk refuses; the journal is failed from then on.
+            StoreError: a write fails; the journal is failed from then on.
         """
         with self._sync_lock:
             self._check_usable()
@@ -349,30 +349,30 @@ class Journal:
                 self._limit = 0
 
     def sync_if_needed(self) -> None:
-        """Sync if anything was appended since the last time; a failure is raised by the next append."""
+        """Sync if anything was appended since the last sync; a failure is raised by the next append."""
         if not self._segments.is_safe and self._failed is None:
             with contextlib.suppress(StoreError):
                 self.sync()
 
     def close(self, reason: str, *, ts_ns: int | None = None) -> None:
-        """Write the close entry, force all to the disk and release the session.
+        """Write the close entry, sync everything to the disk and release the session.
 
         Harmless if called twice. A failed journal is released without a close entry.
 
         Raises:
-            StoreError: the disk refuses.
+            StoreError: a write fails.
         """
         with self.closing(reason, ts_ns=ts_ns):
             pass
 
     @contextlib.contextmanager
     def closing(self, reason: str, *, ts_ns: int | None = None) -> Iterator[None]:
-        """Close the journal, and hold the session until the block ends, for who finishes its files.
+        """Close the journal, and keep the session's lock until the block ends, to finish its files.
 
-        Nobody else takes what the block writes for the rest of a killed session meanwhile.
+        So no other process recovers the session as a killed one meanwhile.
 
         Raises:
-            StoreError: the disk refuses.
+            StoreError: a write fails.
         """
         if self._closed:
             yield
@@ -398,7 +398,7 @@ class Journal:
         self._lock.release()
 
     def _let_go(self) -> None:
-        """Release the files; the lock says from now on that nothing is written."""
+        """Release the files; the lock reports from now on that nothing is written."""
         if self._closed:
             return
         self._closed = True

@@ -1,4 +1,4 @@
-"""Where a session's journal stands, and the lock that makes one process its only writer."""
+"""The directory of a session's journal, and the lock that makes one process its only writer."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from vectra_bot.fsio import files
 from vectra_bot.journal.segments import LOCK_NAME
 
 _SESSION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-# A reader that looks whether somebody writes holds the lock for an instant.
+# A reader that checks for a writer has the lock for an instant.
 _TRIES: Final = 5
 _PAUSE_S: Final = 0.002
 
 
 def journal_directory(store: str | Path, session_id: str) -> Path:
-    """Return where the journal of a session stands.
+    """Return the directory of a session's journal.
 
     Raises:
         InputError: *session_id* cannot be the name of a directory.
@@ -34,22 +34,22 @@ def journal_directory(store: str | Path, session_id: str) -> Path:
 
 
 DROPPED: Final = ".dropped-"
-"""Before the name of a journal's directory whose session is being dropped."""
+"""Prefix of a journal's directory while its session is being dropped."""
 
 
 def dropped_directory(directory: Path) -> Path:
-    """Return what the *directory* of a journal is called while its session is being dropped."""
+    """Return the name of the *directory* of a journal while its session is being dropped."""
     return directory.with_name(DROPPED + directory.name)
 
 
-# Lock files that this process holds without writing: whoever repairs a session reads what stands still.
+# Lock files that this process has without writing: a repair reads files that do not change.
 _still: set[tuple[int, int]] = set()
 
 
 def is_being_written(path: Path) -> bool:
     """Return whether the session that a segment or directory belongs to is being written.
 
-    It is not while this process holds its lock for something else than a journal.
+    False while this process has the lock for another purpose than writing the journal.
     """
     directory = path if path.is_dir() else path.parent
     try:
@@ -57,7 +57,7 @@ def is_being_written(path: Path) -> bool:
     except OSError:
         return False
     try:
-        # Shared: several that ask at one time do not take each other for a writer.
+        # Shared: several concurrent checks do not mistake each other for a writer.
         fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return _identity(fd) not in _still
@@ -72,13 +72,13 @@ def _identity(fd: int) -> tuple[int, int]:
 
 
 class SessionLock:
-    """The right to write one session's directory; the system takes it back when the process dies."""
+    """The exclusive right to write one session's directory; released by the system if the process dies."""
 
     def __init__(self, directory: Path) -> None:
         """Take the lock.
 
         Raises:
-            StoreError: another process holds it.
+            StoreError: another process has it.
         """
         with files.store_errors(f"cannot lock {directory}"):
             self._fd = files.open_file(directory / LOCK_NAME)
@@ -91,7 +91,7 @@ class SessionLock:
             _still.add(_identity(self._fd))
 
     def write(self) -> None:
-        """Say that from now on the session is written under this lock."""
+        """Record that the session is written under this lock from now on."""
         _still.discard(_identity(self._fd))
 
     def _taken(self) -> bool:
@@ -106,12 +106,12 @@ class SessionLock:
         return False
 
     def rest(self) -> None:
-        """Say that the session is not written any more, though the lock is held."""
+        """Record that the session is no longer written, though the lock is kept."""
         if self._fd >= 0:
             _still.add(_identity(self._fd))
 
     def release(self) -> None:
-        """Give the lock back; harmless if called twice."""
+        """Release the lock; harmless if called twice."""
         if self._fd >= 0:
             _still.discard(_identity(self._fd))
             os.close(self._fd)

@@ -1,6 +1,6 @@
 """Reading journals: a directory of segments, or a copy in one file, compressed or not.
 
-And in which state one was left: begun or not, closed or not, and where its entries end.
+Also the state of a journal: begun or not, closed or not, and where its entries end.
 """
 
 from __future__ import annotations
@@ -45,22 +45,22 @@ from vectra_bot.journal.segments import (
 
 _NAMES: Final = ("", *KINDS)
 _CLOSE: Final = CODES["close"]
-# A group becomes visible by the store of its first header. Where stores may be seen in another order, a
-# reader may meet half of one, for an instant.
+# A group becomes visible by the store of its first header. On processors that reorder stores, a reader
+# may see half of one for an instant.
 _TRIES: Final = 50
 _PAUSE_S: Final = 0.002
 
 
 class _Walk:
-    """Goes from entry to entry of a segment, up to where none stands whole."""
+    """Iterates over the entries of a segment, up to the first incomplete one."""
 
     def __init__(self, source: SegmentSource) -> None:
-        self.at = 0  # where the walk has come to in the file
+        self.at = 0  # position in the file
         self._source = source
         self._data = source.head
 
     def __iter__(self) -> Iterator[tuple[int, int, int, int, bytes, int]]:
-        """Yield code, flags, seq, ts_ns, payload and where in the file the entry ends."""
+        """Yield code, flags, seq, ts_ns, payload and the end offset in the file."""
         unpack, header_bytes, magic_bytes = HEADER.unpack_from, HEADER_BYTES, MAGIC
         at = 0
         while self._refill(at):
@@ -78,7 +78,7 @@ class _Walk:
                 yield code, flags, seq, ts_ns, payload, base + end
 
     def _refill(self, done: int) -> bool:
-        """Let go of *done* bytes; return whether there is a further entry, or may be."""
+        """Release *done* bytes; return whether there is, or may be, a further entry."""
         self.at += done
         data = self._data = self._data[done:] if done else self._data
         needed = HEADER_BYTES
@@ -99,13 +99,13 @@ class _Walk:
         return bool(crc32(data[12:needed]) == crc)
 
     def again(self, at: int) -> None:
-        """Go back to byte *at*: the next iteration reads the file anew from there."""
+        """Go back to byte *at*: the next iteration re-reads the file from there."""
         self.at = at
         self._source.stream.seek(at)
         self._data = b""
 
     def is_at_end(self) -> bool:
-        """Whether nothing stands here, nor anywhere behind."""
+        """Whether there is nothing here or after."""
         block = self._data
         while block.count(0) == len(block):
             block = self._source.read(CHUNK_BYTES)
@@ -114,7 +114,7 @@ class _Walk:
         return False
 
     def is_at_no_header(self) -> bool:
-        """Whether nothing stands here."""
+        """Whether there is no header here."""
         return self._data[:HEADER_BYTES].count(0) == len(self._data[:HEADER_BYTES])
 
 
@@ -125,13 +125,13 @@ class JournalReader:
 
     Attributes:
         path: what was opened.
-        torn: whether bytes after the last whole group were cut off, as a crash leaves them.
+        torn: whether bytes after the last whole group were ignored, as a crash leaves them.
         torn_bytes: how many, zeros at the end not counted.
         torn_entries: how many whole entries were among them.
         clean: whether the last entry is a close.
         last_seq: number of the last entry, -1 if there was none.
-        losses: first and last number of the entries that damage took, where a repair noted it.
-        end: segment, counted from 0, and byte in it after the last whole group.
+        losses: first and last number of the entries lost to corruption, as recorded by a repair.
+        end: index of the segment (from 0), and byte in it after the last whole group.
     """
 
     def __init__(
@@ -148,9 +148,9 @@ class JournalReader:
         Args:
             path: what was opened.
             segments: the files, in order.
-            after_seq: number of the entry before them, if it is known.
+            after_seq: number of the entry before them, if known.
             more: further segments follow, so that the last one given must be whole.
-            ours: the caller holds the session's lock and writes nothing meanwhile.
+            ours: the caller has the session's lock and writes nothing meanwhile.
         """
         self.path = path
         self.torn = False
@@ -173,7 +173,7 @@ class JournalReader:
         return next(self._entries)
 
     def close(self) -> None:
-        """Let go of the file that is being read; further entries are not asked for."""
+        """Close the file that is being read; no further entries are needed."""
         self._entries.close()
 
     def _read(self) -> Generator[Entry, None, None]:
@@ -186,7 +186,7 @@ class JournalReader:
                 return
 
     def _segment(self, index: int, source: SegmentSource) -> Iterator[Entry]:
-        """Yield the entries of a segment; a group comes whole or not at all."""
+        """Yield the entries of a segment; a group is yielded whole or not at all."""
         names, last_kind, walk, tries = _NAMES, LAST_KIND, _Walk(source), 0
         before = last = self.last_seq
         end = 0  # where the last whole group ends
@@ -227,14 +227,14 @@ class JournalReader:
             yield entry
 
     def _marker(self, index: int, code: int, payload: bytes, last: int) -> int:
-        """Take in what is no entry; return which entry it lets us be at."""
+        """Process a mark, loss or skip; return the number of the last entry after it."""
         segment = self._segments[index]
         if code == MARK:
             return last
         if code not in (LOSS, SKIP):
             raise JournalError(
-                f"{segment.path}: after entry {last} stands one of kind {code}, which this program does "
-                "not know; use the release that wrote it or a newer one"
+                f"{segment.path}: the item after entry {last} has kind {code}, which this program does not "
+                "know; use the release that wrote it or a newer one"
             )
         first_seq, last_seq = RANGE_BODY.unpack(payload)
         if first_seq != last + 1 and not self._starts_anywhere:
@@ -269,7 +269,7 @@ class JournalReader:
         return False
 
     def _is_being_stored(self, source: SegmentSource, walk: _Walk, group: list[Entry]) -> bool:
-        """Return whether a writer may be about to store what is not whole here."""
+        """Return whether a writer may be about to complete the incomplete group here."""
         if self._ours or source.compressed or (walk.is_at_no_header() and not group):
             return False
         return is_being_written(source.path)
@@ -277,7 +277,7 @@ class JournalReader:
     def _finish(
         self, index: int, end: int, source: SegmentSource, walk: _Walk, group: list[Entry]
     ) -> None:
-        """Tell the end of a segment from a torn tail, and that from corruption."""
+        """Distinguish the end of a segment, a truncated tail and corruption."""
         begun = bool(group) or not walk.is_at_no_header()
         if not begun and walk.is_at_end():
             return
@@ -291,7 +291,7 @@ class JournalReader:
         if not (self._more or source.compressed):
             torn = corruption.judge(self._segments, index, end)
         if torn is None:
-            raise corruption.damaged(segment, end, self.last_seq)
+            raise corruption.corrupt(segment, end, self.last_seq)
         self._tear((index, end), torn)
 
     def _tear(self, end: tuple[int, int], torn: corruption.Torn) -> None:
@@ -301,13 +301,12 @@ class JournalReader:
 
 def _out_of_order(path: Path, entry: Entry, last: int) -> JournalError:
     return JournalError(
-        f"{path}: entry {entry.seq} follows entry {last}; the order is broken, restore the file or sort "
-        "its copy"
+        f"{path}: entry {entry.seq} follows entry {last} out of order; restore the file, or sort its copy"
     )
 
 
 def _check_header(path: Path, entry: Entry) -> None:
-    """Refuse a first entry that is not a header, or of a version this program does not know."""
+    """Refuse a first entry that is not a header, or has a version this program does not know."""
     header = entry.data.get("header") if entry.kind == "header" else None
     if not isinstance(header, dict):
         raise JournalError(
@@ -325,20 +324,20 @@ def _check_header(path: Path, entry: Entry) -> None:
 def read_journal(path: str | Path) -> JournalReader:
     """Open a journal: its directory, one of its segments, or a single file of entries.
 
-    Entries come in order and one at a time; memory stays flat. An unfinished tail is cut and reported by the
-    reader's ``torn``. A journal may be read while another process writes it: what was appended when its bytes
-    are reached is read, in whole groups.
+    Entries are yielded in order, one at a time; memory stays flat. An incomplete tail is ignored and
+    reported by the reader's ``torn``. A journal may be read while another process writes it: whole
+    groups appended before the reader reaches their position are returned.
 
     Raises:
         InputError: there is no journal at *path*.
-        JournalError: while reading, an entry that was on the disk is damaged, missing or out of order.
+        JournalError: while reading, an entry that was on the disk is corrupt, missing or out of order.
     """
     source = Path(path)
     if source.is_dir():
         segments = list_segments(source)
         if not segments:
             raise InputError(
-                f"no journal in {source}: it holds no segment such as 000001.log; "
+                f"no journal in {source}: it has no segment such as 000001.log; "
                 "give STORE/journals/SESSION"
             )
         return JournalReader(source, segments)
@@ -352,7 +351,7 @@ def read_segment(segment: Segment, *, after_seq: int = -1) -> JournalReader:
 
     Args:
         segment: the segment; only the last of its directory may be torn.
-        after_seq: number of the entry before it, which its first must follow; -1 if it is not known.
+        after_seq: number of the entry before it, which its first must follow; -1 if unknown.
     """
     following = Segment(segment.number + 1, segment.path.with_name(f"{segment.number + 1:06d}.log"))
     more = segment.number > 0 and (
@@ -366,8 +365,8 @@ def read_header(path: str | Path) -> dict[str, Any]:
     """Return the header of a journal.
 
     Raises:
-        InputError: there is no journal, or nothing was written to it.
-        JournalError: its first entry is damaged or no header.
+        InputError: there is no journal, or it is empty.
+        JournalError: its first entry is corrupt or not a header.
     """
     with closing(read_journal(path)) as entries:
         first = next(entries, None)
@@ -378,12 +377,12 @@ def read_header(path: str | Path) -> dict[str, Any]:
 
 
 def never_began(directory: Path) -> bool:
-    """Return whether a session died before its first entry was whole: then it holds nothing to lose.
+    """Return whether a session died before its first entry was complete: then there is nothing to lose.
 
-    Anything else that cannot be read is damage: entries may follow it.
+    Anything else that cannot be read is corruption: entries may follow it.
 
     Raises:
-        JournalError: a segment is missing, or cannot be unpacked.
+        JournalError: a segment is missing, or cannot be decompressed.
     """
     segments = list_segments(directory)
     if len(segments) != 1:
@@ -397,17 +396,17 @@ def never_began(directory: Path) -> bool:
         if entry_at(source.head, 0) is not None:
             return False
     with content_of(segments[0]) as data:
-        # At most the one entry that was never finished begins here.
+        # At most the one entry that was never completed begins here.
         return next(whole_entries(data), None) is None and data.find(MAGIC, 1) < 0
 
 
 def ends_with_close(segment: Segment) -> bool:
-    """Return whether the last entry of a segment is a close, mostly by its last bytes.
+    """Return whether the last entry of a segment is a close, in most cases from its last bytes.
 
-    A segment may be asked while it is written: it does not end with a close then.
+    May be called while the segment is written: it does not end with a close then.
 
     Raises:
-        JournalError: a segment that must be read whole for it is damaged.
+        JournalError: a segment that must be read whole for this is corrupt.
     """
     with open_segment(segment.path) as source:
         compressed = source.compressed

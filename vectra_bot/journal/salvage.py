@@ -1,8 +1,8 @@
-"""Bringing a journal back: a kill's unfinished tail is cut, every whole entry of corrupt segments is kept.
+"""Repairing a journal: an incomplete tail is truncated, every whole entry of corrupt segments is kept.
 
-A corrupt segment is written anew from its whole entries, with a *loss* in the place of those that are
-missing, so that readers accept the gap and say that there is one. What stood there before is kept beside it
-under a name that readers ignore (``000002.log.damaged``).
+A corrupt segment is rewritten from its whole entries, with a *loss* in place of the missing ones, so
+that readers accept the gap and report it. The original file is kept beside it under a name that readers
+ignore (``000002.log.damaged``).
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ from vectra_bot.journal.segments import (
     parts_record,
 )
 
-DAMAGED: Final = ".damaged"
-"""Added to the name of a segment that was set aside."""
+CORRUPT_SUFFIX: Final = ".damaged"
+"""Suffix of the original file of a segment that was rewritten."""
 
 _STEP_BYTES: Final = 1 << 14
 
@@ -57,12 +57,12 @@ log = logging.getLogger(__name__)
 
 @attrs.frozen
 class Salvage:
-    """What a repair did.
+    """Result of a repair.
 
     Attributes:
-        kept: entries that the journal has now.
-        lost: first and last number of what it has not; what earlier repairs noted is among them.
-        rewritten: names of the segments that were written anew; none if nothing was wrong.
+        kept: number of entries that the journal has now.
+        lost: first and last numbers of the missing entries, those recorded by earlier repairs included.
+        rewritten: names of the segments that were rewritten; none if nothing was wrong.
     """
 
     kept: int
@@ -71,12 +71,12 @@ class Salvage:
 
 
 def salvage(directory: str | Path) -> Salvage:
-    """Repair the journal in *directory*; harmless if nothing is wrong with it.
+    """Repair the journal in *directory*; harmless if nothing is wrong.
 
     Raises:
         InputError: there is no journal.
-        StoreError: a process writes it, or the disk refuses.
-        JournalError: its header is lost, so that nothing tells whose journal it is.
+        StoreError: a process writes it, or a write fails.
+        JournalError: its header is lost, so that its session is unknown.
     """
     directory = Path(directory)
     if not (directory.is_dir() and find_segments(directory)):
@@ -90,18 +90,18 @@ def salvage(directory: str | Path) -> Salvage:
 
 @attrs.define
 class _Content:
-    """What stands whole in one segment, in order.
+    """The whole items of one segment, in order.
 
     Attributes:
-        damaged: something else stands there.
+        corrupt: other bytes are there as well.
     """
 
-    damaged: bool = False
+    corrupt: bool = False
     found: list[Found] = attrs.field(factory=list)
 
 
 class _Repair:
-    """Goes through a journal once, one segment in memory at a time and the next one looked at."""
+    """Goes through a journal once, with one segment and the next one in memory."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -116,8 +116,8 @@ class _Repair:
         content = _content(present.get(1))
         if not content.found or content.found[0].code != CODES["header"]:
             raise JournalError(
-                f"{self._directory}: the header at the beginning of segment 000001 is lost; without it "
-                "nothing tells what the entries belong to; bring the segment back"
+                f"{self._directory}: the header at the beginning of segment 000001 is lost; without it the "
+                "session is unknown; restore the segment"
             )
         for number in range(1, max(present) + 1):
             following = _content(present.get(number + 1))
@@ -128,15 +128,15 @@ class _Repair:
     def _segment(
         self, number: int, segment: Segment | None, content: _Content, following: _Content
     ) -> None:
-        """Keep what is whole in one segment, and account for what is missing up to the next."""
+        """Keep the whole items of one segment, and record what is missing up to the next one."""
         before = len(self._lost)
         parts = list(self._kept_bytes(content.found))
         new = any(lost not in _noted(content.found) for lost in self._lost[before:])
         first = _first_number(following)
         if first is None:
-            # Numbers that parts have are not given again.
+            # Numbers that are used in parts are not used again.
             first = _recorded(self._directory, number) + 1
-        whole = segment is not None and not content.damaged
+        whole = segment is not None and not content.corrupt
         if first > self._last + 1:
             parts.append(self._loss(first - 1, 0))
             new = True
@@ -168,7 +168,7 @@ class _Repair:
     def _entry(self, item: Found, following: Found | None) -> Iterator[bytes]:
         if self._last >= 0 and item.seq > self._last + 1:
             yield self._loss(item.seq - 1, item.ts_ns)
-        # A group whose rest is lost ends here.
+        # The rest of the group is lost: it ends here.
         goes_on = (
             following is not None and following.at == item.end and following.seq == item.seq + 1
         )
@@ -184,7 +184,7 @@ class _Repair:
         return range_bytes(LOSS, ts_ns, *lost)
 
     def _write(self, number: int, segment: Segment | None, parts: list[bytes]) -> None:
-        """Put a repaired segment in the place of one that is kept aside."""
+        """Replace a segment by its repaired form; the original is kept."""
         raw = self._directory / f"{number:06d}.log"
         data = b"".join(parts)
         data += mark_bytes(max(self._last, 0), 0, 0, len(data))
@@ -201,7 +201,7 @@ class _Repair:
 
 
 def _recorded(directory: Path, number: int) -> int:
-    """Return the last number that a segment had when its parts were built, -1 if it is not known."""
+    """Return the last number that a segment had when its parts were built, -1 if unknown."""
     try:
         record = json.loads(parts_record(directory, number).read_bytes())
         return int(record.get("last_seq", -1))
@@ -210,7 +210,7 @@ def _recorded(directory: Path, number: int) -> int:
 
 
 def _first_number(content: _Content) -> int | None:
-    """Return the first number that a segment has or accounts for."""
+    """Return the first number that a segment has or declares lost."""
     for found in content.found:
         if found.code in (LOSS, SKIP):
             return int(RANGE_BODY.unpack(found.payload)[0])
@@ -224,10 +224,10 @@ def _noted(found: list[Found]) -> set[tuple[int, int]]:
 
 
 def _aside(path: Path) -> Path:
-    aside, count = path.with_name(path.name + DAMAGED), 1
+    aside, count = path.with_name(path.name + CORRUPT_SUFFIX), 1
     while aside.exists():
         count += 1
-        aside = path.with_name(f"{path.name}{DAMAGED}{count}")
+        aside = path.with_name(f"{path.name}{CORRUPT_SUFFIX}{count}")
     return aside
 
 
@@ -238,32 +238,32 @@ def _content(segment: Segment | None) -> _Content:
         with open_segment(segment.path) as source:
             return _whole(source)
     except JournalError:
-        # Named as compressed and is not.
-        return _Content(damaged=True)
+        # The name says compressed, the content is not.
+        return _Content(corrupt=True)
 
 
 def _whole(source: SegmentSource) -> _Content:
     blocks, content = [source.head], _Content()
     try:
-        # In small steps: what was unpacked before the damage is not lost with it.
+        # In small steps: what was decompressed before the corrupt part is kept.
         while block := source.read(_STEP_BYTES):
             blocks.append(block)
     except JournalError:
-        content.damaged = True
+        content.corrupt = True
     data = b"".join(blocks)
     at = 0
     for found in whole_entries(data):
-        if found.at != at and not content.damaged and _is_unfinished(data, at):
+        if found.at != at and not content.corrupt and _is_unfinished(data, at):
             return content
-        content.damaged |= found.at != at
+        content.corrupt |= found.at != at
         content.found.append(found)
         at = found.end
-    content.damaged |= end_of_content(data) > at and data[at : at + HEADER_BYTES] != NO_HEADER
+    content.corrupt |= end_of_content(data) > at and data[at : at + HEADER_BYTES] != NO_HEADER
     return content
 
 
 def _is_unfinished(data: bytes, at: int) -> bool:
-    """Return whether a kill left, from byte *at* on, one group whose first header was not stored yet."""
+    """Return whether from byte *at* on there is one group of a killed writer without its first header."""
     if data[at : at + HEADER_BYTES] != NO_HEADER:
         return False
     rest = list(whole_entries(data, at))
@@ -272,14 +272,14 @@ def _is_unfinished(data: bytes, at: int) -> bool:
 
 
 def cut_tail(directory: Path) -> tuple[int, int]:
-    """Cut what a crash left unfinished; return the number of the segment to go on in, and of the last entry.
+    """Truncate the incomplete tail; return the number of the segment to continue in, and of the last entry.
 
-    The caller holds the session's lock.
+    The caller has the session's lock.
 
     Raises:
         InputError: nothing was ever written.
-        StoreError: the session was closed, or the disk refuses.
-        JournalError: the journal is damaged before its tail.
+        StoreError: the session was closed, or a write fails.
+        JournalError: the journal is corrupt before its tail.
     """
     segments = list_segments(directory)
     start, reader = _read_end(directory, segments)
@@ -290,10 +290,10 @@ def cut_tail(directory: Path) -> tuple[int, int]:
     index, size = start + reader.end[0], reader.end[1]
     if reader.torn:
         log.warning(
-            "session=%s cut %d bytes with %d entries after entry %d: they were never finished",
+            "session=%s cut %d bytes with %d entries after entry %d: incomplete",
             directory.name, reader.torn_bytes, reader.torn_entries, reader.last_seq,
         )  # fmt: skip
-    # The last first: whenever this is broken off, what is left is a torn journal without a gap.
+    # The last first: if this is interrupted, the result is a truncated journal without a gap.
     while len(segments) > index + 1 and not is_safe(segments[-1]):
         with files.store_errors(f"cannot remove {segments[-1].path}"):
             files.unlink(segments.pop().path)
@@ -304,9 +304,9 @@ def cut_tail(directory: Path) -> tuple[int, int]:
 
 
 def _read_end(directory: Path, segments: list[Segment]) -> tuple[int, JournalReader]:
-    """Return an exhausted reader of all that may not be on the disk yet, and the place of its first segment.
+    """Return an exhausted reader of all that may not be synced yet, and the index of its first segment.
 
-    The last segment that is packed or has its parts is read as well: numbers go on from there.
+    The last segment that is compressed or has its parts is read as well: numbers continue from there.
     """
     start = len(segments) - 1
     while start > 0 and not is_safe(segments[start]):

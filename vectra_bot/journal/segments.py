@@ -1,4 +1,4 @@
-"""The files of a journal: which there are, how their bytes are reached, and the one that is being written."""
+"""The files of a journal: listing them, reading their bytes, and the segment being written."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _GZIP_MAGIC = b"\x1f\x8b"
 _HEAD_BYTES: Final = 1 << 16
 _TAIL_BYTES: Final = 1 << 16
-CHUNK_BYTES: Final = 1 << 18  # stays in the cache between being read and being walked
+CHUNK_BYTES: Final = 1 << 18  # stays in the CPU cache between reading and decoding
 
 
 @attrs.frozen
@@ -59,18 +59,18 @@ class Segment:
 
 
 def find_segments(directory: Path) -> list[Segment]:
-    """Return the segments that a journal directory has, in order; where raw and compressed stand, the raw."""
+    """Return the segments of a journal directory, in order; of a raw and a compressed one, the raw."""
     found: dict[int, Path] = {}
     for path in sorted(directory.iterdir()):
         match = _SEGMENT.fullmatch(path.name)
         if match is not None:
-            # Sorted order puts NAME.log before NAME.log.zst: the raw one wins.
+            # Sorted order puts NAME.log before NAME.log.zst: the raw one is used.
             found.setdefault(int(match[1]), path)
     return [Segment(number, found[number]) for number in sorted(found)]
 
 
 def list_segments(directory: Path) -> list[Segment]:
-    """Return the segments of a journal directory in order; where raw and compressed stand, the raw.
+    """Return the segments of a journal directory in order; of a raw and a compressed one, the raw.
 
     Raises:
         JournalError: a segment in the middle is missing.
@@ -87,24 +87,24 @@ def list_segments(directory: Path) -> list[Segment]:
 
 def _missing(directory: Path, number: int, where: str) -> JournalError:
     return JournalError(
-        f"{directory}: segment {number:06d} is missing {where}; bring it back, or keep what is left "
+        f"{directory}: segment {number:06d} is missing {where}; restore it, or recover the rest "
         f"with `{REPAIR} {directory.name}`"
     )
 
 
 def parts_record(directory: Path, number: int) -> Path:
-    """Return the name of the record that a segment's parts stand; written when they do."""
+    """Return the path of the record of a segment's parts; it is written after them."""
     return directory / f"{number:06d}.parts.json"
 
 
 @attrs.define
 class SegmentSource:
-    """The bytes of one segment, front to back, unpacked if they are compressed.
+    """The bytes of one segment, front to back, decompressed if necessary.
 
     Attributes:
         path: the file that is read.
-        compressed: whether it is.
-        head: the first bytes; they are not read again.
+        compressed: whether it is compressed.
+        head: the first bytes; they are not read twice.
     """
 
     path: Path
@@ -116,13 +116,13 @@ class SegmentSource:
         """Return up to *size* further bytes, empty at the end.
 
         Raises:
-            JournalError: the file cannot be read, or not be unpacked.
+            JournalError: the file cannot be read or decompressed.
         """
         try:
             return self.stream.read(size)
         except (OSError, EOFError, zlib.error) as error:
             raise JournalError(
-                f"{self.path}: cannot be read on: {error}; restore the file, or keep what is whole with "
+                f"{self.path}: cannot be read further: {error}; restore the file, or run "
                 f"`{REPAIR} {self.path.parent.name}`"
             ) from error
 
@@ -132,7 +132,7 @@ def open_segment(path: Path) -> Iterator[SegmentSource]:
     """Open a file of entries.
 
     Raises:
-        JournalError: it is named as compressed and is not, or cannot be read.
+        JournalError: its name says compressed and it is not, or it cannot be read.
     """
     try:
         file = path.open("rb", buffering=0)
@@ -156,7 +156,7 @@ def open_segment(path: Path) -> Iterator[SegmentSource]:
             stream = stack.enter_context(gzip.GzipFile(fileobj=file, mode="rb"))  # type: ignore[assignment]
         elif path.suffix in (".zst", ".gz"):
             raise JournalError(
-                f"{path}: not a {path.suffix[1:]} file, it begins with {magic!r}; restore it"
+                f"{path}: not a {path.suffix[1:]} file: it begins with {magic!r}; restore it"
             )
         source = SegmentSource(path, compressed, stream)
         source.head = source.read(_HEAD_BYTES)
@@ -164,7 +164,7 @@ def open_segment(path: Path) -> Iterator[SegmentSource]:
 
 
 def may_be_segment(head: bytes) -> bool:
-    """Return whether a file that begins with *head* may be a segment, a corrupt beginning allowed for."""
+    """Return whether a file that begins with *head* may be a segment, even one with a corrupt beginning."""
     start = head[:4]
     return (
         not start
@@ -175,10 +175,10 @@ def may_be_segment(head: bytes) -> bool:
 
 
 def foreign_file(path: Path, head: bytes) -> InputError:
-    """Return the error for a file that is no journal."""
+    """Return the error for a file that is not a journal."""
     return InputError(
-        f"{path} is not a journal: it begins with {head[:24]!r}; give a journal directory or a copy made "
-        "of its entries"
+        f"{path} is not a journal: it begins with {head[:24]!r}; give a journal directory or a copy of "
+        "its entries"
     )
 
 
@@ -186,8 +186,7 @@ def foreign_file(path: Path, head: bytes) -> InputError:
 def content_of(segment: Segment) -> Iterator[mmap.mmap | bytes]:
     """Yield all bytes of a raw segment.
 
-    Only a copy is mapped: a writer that cuts the file of its session meanwhile would take the memory away,
-    and this process with it.
+    Only a copy is mapped: if a writer truncated the file of its session meanwhile, this process would crash.
     """
     with segment.path.open("rb") as file:
         if segment.number or os.fstat(file.fileno()).st_size == 0:
@@ -200,14 +199,14 @@ def content_of(segment: Segment) -> Iterator[mmap.mmap | bytes]:
 def end_of_close(path: Path) -> int | None:
     """Return where the content of a raw binary segment ends whose last entry is a close, else None.
 
-    Only its last bytes are read; it may be asked of a segment that is being written.
+    Reads only the last bytes; may be called for a segment that is being written.
     """
     fd = os.open(path, os.O_RDONLY)
     try:
         size = os.fstat(fd).st_size
         content = last_byte(size, lambda begin, end: os.pread(fd, end - begin, begin))
         begin = max(0, content - _TAIL_BYTES)
-        # What follows the last byte that is not zero may belong to the last entry.
+        # Bytes after the last nonzero one may belong to the last entry.
         tail = os.pread(fd, 2 * _TAIL_BYTES, begin)
     finally:
         os.close(fd)
@@ -219,23 +218,23 @@ def end_of_close(path: Path) -> int | None:
 
 
 class OpenSegment:
-    """A segment made for writing: a mapped file with room on the disk for all it can hold.
+    """A segment made for writing: a mapped file with its disk space reserved.
 
     Attributes:
         number: its place in the journal.
         path: the file.
         map: its bytes.
         end: where the next group begins.
-        capacity: how many bytes entries may take; room for a last mark is kept free.
+        capacity: how many bytes entries may take; room for a last mark is reserved.
     """
 
     __slots__ = ("_fd", "capacity", "end", "map", "number", "path")
 
     def __init__(self, path: Path, number: int, size: int) -> None:
-        """Make the file, with room for *size* bytes; nothing is left of it if that fails.
+        """Create the file, with room for *size* bytes; it is removed if that fails.
 
         Raises:
-            OSError: the disk is full, or refuses.
+            OSError: the disk is full, or a write fails.
         """
         self.path = path
         self.number = number
@@ -252,10 +251,10 @@ class OpenSegment:
             raise
 
     def grow(self, size: int) -> None:
-        """Make more room in a segment that holds nothing yet.
+        """Make more room in a segment without content.
 
         Raises:
-            OSError: the disk is full, or refuses; the segment is as it was.
+            OSError: the disk is full, or a write fails; the segment is unchanged.
         """
         files.allocate(self._fd, size)
         self.map.close()
@@ -263,52 +262,52 @@ class OpenSegment:
         self.capacity = size - MARK_BYTES
 
     def store(self, data: bytes) -> None:
-        """Store a group whose first entry begins with *data*; it counts when its first header stands."""
+        """Store a group whose first entry begins with *data*; it counts once its first header is stored."""
         at = self.end
         body, end = at + HEADER_BYTES, at + len(data)
         header, rest = data[:HEADER_BYTES], memoryview(data)[HEADER_BYTES:]
         observed = files._observer is not None  # noqa: SLF001 - a call costs more than the test
         if observed:
-            files.tell_write(self.path, body, rest)
+            files.report_write(self.path, body, rest)
         self.map[body:end] = rest
         if observed:
-            files.tell_write(self.path, at, header)
+            files.report_write(self.path, at, header)
         self.map[at:body] = header
         self.end = end
 
     def sync(self) -> None:
-        """Force what was stored to the disk."""
+        """Sync the stored bytes to the disk."""
         if sys.platform != "linux" and not self.map.closed:
-            self.map.flush()  # elsewhere fsync need not know of stores into a mapping
+            self.map.flush()  # elsewhere fsync need not cover stores into a mapping
         files.sync_file(self._fd)
 
     def finish(self) -> None:
-        """Store no more; cut the file to what it holds.
+        """Store no more; truncate the file to its content.
 
-        The mapping is let go with the file, by whoever forced it to the disk: that takes milliseconds.
+        The mapping is released with the file by the thread that syncs it: that takes milliseconds.
         """
         if sys.platform != "linux":
             self.map.flush()
         files.truncate(self._fd, self.end)
 
     def close(self) -> None:
-        """Let go of the file, whatever it holds."""
+        """Release the file, whatever its content."""
         with contextlib.suppress(BufferError):
             self.map.close()
         os.close(self._fd)
 
     def discard(self) -> None:
-        """Let go of the file, and remove it."""
+        """Release the file, and remove it."""
         self.close()
         with contextlib.suppress(OSError):
             self.path.unlink()
 
 
 def cut_segment(path: Path, size: int) -> None:
-    """Cut a segment that a crash left to *size* bytes and force it to the disk.
+    """Truncate a segment left by a crash to *size* bytes and sync it to the disk.
 
     Raises:
-        StoreError: the disk refuses.
+        StoreError: a write fails.
     """
     with files.store_errors(f"cannot repair {path}"):
         fd = files.open_file(path)

@@ -1,4 +1,4 @@
-"""How what a journal stored comes to the disk: from segment to segment, and by a thread every so often."""
+"""Syncing of journal segments to the disk: from segment to segment, and at an interval by a thread."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from vectra_bot.fsio import files
 from vectra_bot.journal.format import MARK_BYTES, MAX_PAYLOAD, mark_bytes
 from vectra_bot.journal.segments import OpenSegment
 
-# Segments that were closed and not yet forced to the disk. A disk that cannot follow makes the writer wait.
+# Closed segments that are not yet synced. If the disk is too slow, the writer waits.
 _MAX_PENDING: Final = 4
 
-# Forcing 25 MB to the disk is work for a core as well; the thread that reads the feed comes first.
+# Syncing 25 MB takes CPU time as well; the thread that reads the feed has priority.
 _NICE: Final = 5
 
 
 class SegmentWriter:
-    """The segments of a journal that is written: the open one, and closed ones not yet on the disk.
+    """The segments of a journal being written: the open one, and closed ones not yet on the disk.
 
-    One thread stores and rolls, any may force; two that force at one time must keep each other out.
+    One thread stores and rolls, any may sync; two that sync at the same time must exclude each other.
 
     Attributes:
         open: the segment that is stored to.
@@ -41,21 +41,21 @@ class SegmentWriter:
     )
 
     def __init__(self, directory: Path, number: int, segment_bytes: int) -> None:
-        """Make the first segment.
+        """Create the first segment.
 
         Args:
             directory: the session's directory.
-            number: what the first segment is called.
-            segment_bytes: size of a segment; one group that is longer gets one of its own size.
+            number: number of the first segment.
+            segment_bytes: size of a segment; a larger group gets a larger segment.
 
         Raises:
-            StoreError: the disk refuses; nothing is left of the segment.
+            StoreError: a write fails; the segment is removed.
         """
         self._directory = directory
         self._segment_bytes = min(max(segment_bytes, MARK_BYTES), MAX_PAYLOAD)
         self._durable: tuple[int, int] = (0, 0)  # segment and byte in it
         self._pending: list[OpenSegment] = []
-        self._swap_lock = threading.Lock()  # held while the open segment is changed or looked at
+        self._swap_lock = threading.Lock()  # for every access to the open segment
         with files.store_errors(f"cannot open a segment in {directory}"):
             self.open = self._made(number, self._segment_bytes)
             try:
@@ -70,24 +70,24 @@ class SegmentWriter:
 
     @property
     def is_safe(self) -> bool:
-        """Whether all that was stored is on the disk."""
+        """Whether everything stored is on the disk."""
         return self._durable == (self.open.number, self.open.end)
 
     @property
     def is_behind(self) -> bool:
-        """Whether so many segments wait for the disk that no further one may be closed."""
+        """Whether so many segments wait to be synced that no further one may be closed."""
         return len(self._pending) >= _MAX_PENDING
 
     def mark(self, seq: int, ts_ns: int) -> bytes:
-        """Return the mark of what is on the disk, to be stored after entry *seq*."""
+        """Return the mark for what is on the disk, to be stored after entry *seq*."""
         segment, offset = self._durable
         return mark_bytes(seq, ts_ns, self.open.number - segment, offset)
 
     def roll(self, needed: int) -> None:
-        """Go on in a segment with room for *needed* bytes, the open one if it is empty; waits for no disk.
+        """Continue in a segment with room for *needed* bytes, the open one if it is empty; does not wait.
 
         Raises:
-            OSError: the disk refuses; what is open is left as it is.
+            OSError: a write fails; the open segment is unchanged.
         """
         old, size = self.open, max(self._segment_bytes, needed + MARK_BYTES)
         if not old.end:
@@ -108,10 +108,10 @@ class SegmentWriter:
             self.open = new
 
     def force(self) -> bool:
-        """Return when all that was stored is on the disk: whether that is more than was before.
+        """Sync everything stored; return whether that was more than before.
 
         Raises:
-            OSError: the disk refuses; what is on the disk is not known.
+            OSError: a write fails; what is on the disk is unknown.
         """
         with self._swap_lock:
             old, current, end = tuple(self._pending), self.open, self.open.end
@@ -128,17 +128,17 @@ class SegmentWriter:
         return self._durable != before
 
     def finish(self, seq: int, ts_ns: int) -> None:
-        """Note that all is on the disk, in the room kept free for it, and give back what was not used.
+        """Write the last mark into its reserved room, and release the unused space.
 
         Raises:
-            OSError: the disk refuses.
+            OSError: a write fails.
         """
         self.open.store(self.mark(seq, ts_ns))
         self.open.finish()
         self.open.sync()
 
     def close(self) -> None:
-        """Let go of all files, whatever they hold."""
+        """Release all files, whatever their content."""
         for segment in (*self._pending, self.open):
             segment.close()
         self._pending.clear()
@@ -151,20 +151,20 @@ class Syncing(Protocol):
 
 
 class Flusher:
-    """Has its journal synced at an interval, and when woken; ends with the journal, however that ends."""
+    """Syncs its journal at an interval, and when woken; ends with the journal, however that ends."""
 
     def __init__(self, journal: Syncing, interval_s: float) -> None:
-        """Begin.
+        """Start.
 
         Args:
-            journal: whose bytes are forced to the disk; it is not kept alive.
+            journal: the journal to sync; it is not kept alive.
             interval_s: seconds between two syncs; 0 for no thread at all.
         """
         self._wake = threading.Event()
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
         if interval_s > 0:
-            # Nobody wakes the thread of a journal that was forgotten: it looks for itself.
+            # Nobody wakes the thread of a journal that was garbage-collected: it checks itself.
             arguments = (weakref.ref(journal), interval_s, self._wake, self._over)
             self._thread = threading.Thread(
                 target=_flush, args=arguments, name="journal-flusher", daemon=True
@@ -172,7 +172,7 @@ class Flusher:
             self._thread.start()
 
     def wake(self) -> None:
-        """Have it done soon."""
+        """Request a sync soon."""
         self._wake.set()
 
     def stop(self) -> None:
@@ -189,7 +189,7 @@ def _flush(
     wake: threading.Event,
     over: threading.Event,
 ) -> None:
-    if sys.platform == "linux":  # where each thread has a priority of its own
+    if sys.platform == "linux":  # where each thread has its own priority
         with contextlib.suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
     while True:

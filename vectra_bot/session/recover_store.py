@@ -9,10 +9,10 @@ from typing import Any, Final
 from attrs import define, field
 
 from vectra_bot.errors import StoreError, VectraError
-from vectra_bot.journal import DAMAGED, never_began, read_journal, salvage
+from vectra_bot.journal import CORRUPT_SUFFIX, never_began, read_journal, salvage
 from vectra_bot.models import DocType
 from vectra_bot.session.recovery import recover_session
-from vectra_bot.store.maintenance.check import Told, check_store
+from vectra_bot.store.maintenance.check import Progress, check_store
 from vectra_bot.store.maintenance.check_journal import SALVAGE
 from vectra_bot.store.maintenance.check_parts import Problem
 from vectra_bot.store.maintenance.rebuild import rebuild_session
@@ -77,7 +77,7 @@ def recover_all(
     *,
     remote: RemoteStore | None,
     sessions: Collection[str],
-    told: Told,
+    told: Progress,
     salvage: bool,
     rebuild: bool,
     quick: bool,
@@ -120,7 +120,7 @@ class _Recovery:
         root: Path,
         report: RecoveryReport,
         wanted: tuple[str, ...],
-        told: Told,
+        told: Progress,
         *,
         quick: bool,
     ) -> None:
@@ -154,7 +154,7 @@ class _Recovery:
         if folders:
             # What could not be repaired around a damaged file may be whole now.
             repair = repair_store(self._root)
-        self._report.failed += repair.damaged
+        self._report.failed += repair.failed
         self._report.problems = self._look() if folders else problems
         self._report.problems += self._damaged_journals()
         self._report.journal_bytes = sum(
@@ -176,7 +176,7 @@ class _Recovery:
     def _look(self, *, journals: bool = False) -> list[Problem]:
         found = check_store(
             self._root, sessions=self._wanted, quick=self._quick and not journals,
-            journals=journals, told=self._told,
+            journals=journals, progress=self._told,
         )  # fmt: skip
         self._report.running = found.running
         self._report.bytes_read += found.bytes_read
@@ -226,7 +226,7 @@ class _Recovery:
             )
         if is_running(directory):
             return
-        if not self._forget and any(directory.glob(f"*{DAMAGED}*")):
+        if not self._forget and any(directory.glob(f"*{CORRUPT_SUFFIX}*")):
             raise StoreError(
                 f"the journal of session {session_id!r} lost entries: files built from it would lack rows "
                 "that the present ones have; give --rebuild to build them all the same"

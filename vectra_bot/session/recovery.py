@@ -96,7 +96,7 @@ def recover_store(store: Path, *, skip: str = "", resume: Resume = Journal.resum
     except (VectraError, OSError) as error:
         log.warning("store=%s cannot be repaired: %s", store, error)
         return []
-    for line in repair.damaged:
+    for line in repair.failed:
         log.warning("store=%s %s", store, line)
     finished = []
     for directory in repair.unfinished:

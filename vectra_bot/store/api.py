@@ -1,7 +1,7 @@
-"""Where a session's store is: a folder, or an object store with a local spool.
+"""The location of a session's store: a folder, or an object store with a local spool.
 
-Parquet files are built by ``store.parquet``, read by ``store.query`` and kept in order by
-``store.maintenance``; the journal they are built from is a room of its own, :mod:`vectra_bot.journal`.
+Parquet files are built by ``store.parquet``, read by ``store.query`` and maintained by
+``store.maintenance``; the journal they are built from is a separate package, :mod:`vectra_bot.journal`.
 """
 
 from __future__ import annotations
@@ -35,10 +35,11 @@ def _store(value: Any) -> Path | str | None:
 
 @frozen(kw_only=True, field_transformer=declared)
 class StoreOptions:
-    """Which store is meant.
+    """The store to use.
 
     Attributes:
-        store: folder of the store, text or Path, or the address of a remote one; the default store if None.
+        store: folder of the store, as text or Path, or the address of a remote one; the default store if
+            None.
     """
 
     store: Path | str | None = option(
@@ -52,7 +53,7 @@ class StoreOptions:
 
 
 class Place(NamedTuple):
-    """Where a session's store is.
+    """The location of a session's store.
 
     Attributes:
         path: the folder that the session writes to; a spool, if the store is remote.
@@ -64,17 +65,17 @@ class Place(NamedTuple):
 
     @property
     def shown(self) -> str:
-        """What a user gives to name the store."""
+        """The value of ``--store`` that names the store."""
         return self.url or str(self.path)
 
 
 def store_place(given: Path | str | None) -> Place:
-    """Return where the store is that a session writes to: *given*, or the default one.
+    """Return the location of the store that a session writes to: *given*, or the default one.
 
-    A folder on a file system that may lose what it was told to keep is warned of.
+    Logs a warning if the folder is on a file system that may lose synced data.
 
     Raises:
-        InputError: something that is no folder stands there, or the address is none.
+        InputError: the path exists and is not a folder, or the address is invalid.
     """
     store = parse_store(given or default_store())
     url = ""
@@ -83,7 +84,7 @@ def store_place(given: Path | str | None) -> Place:
     else:
         path = store.path
     if path.exists() and not path.is_dir():
-        raise InputError(f"store was {str(path)!r}, which is no folder: give a folder's path")
+        raise InputError(f"store was {str(path)!r}, which is not a folder: give a folder's path")
     warn_if_unsafe(path)
     return Place(path, url)
 

@@ -1,4 +1,4 @@
-"""Where the default store is, and how ``--store`` speaks of it; imports nothing of weight, for help texts."""
+"""The default store and the help of ``--store``; imports nothing heavy, so that help texts are fast."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from typing import Final
 from vectra_bot.errors import InputError
 
 SEED_PATH: Final = "~/rugs_data/events_parquet"
-"""The store's path as the schema's queries write it."""
+"""The store's path in the schema's queries."""
 
 STORE_METAVAR: Final = "DIR|URL"
 STORE_SHOWN: Final = f"$VECTRA_STORE, else {SEED_PATH}"
-"""The default in words."""
+"""The default, for help texts."""
 
 STORE_HELP: Final = "Folder of the store, s3://BUCKET/PREFIX or gs://BUCKET/PREFIX."
 
 
 def default_store() -> Path | str:
-    """Return ``$VECTRA_STORE``, an address as text, else the path that the schema's own queries name.
+    """Return ``$VECTRA_STORE``, an address as text, else the path used in the schema's queries.
 
     Raises:
-        InputError: the variable holds an address that names no store.
+        InputError: the variable has an invalid address.
     """
     from vectra_bot.store.remote.address import is_remote, parse_store
 

@@ -1,4 +1,4 @@
-"""The files of a store by their names, on a disk or in an object store alike."""
+"""Access to the files of a store by name, on a disk or in an object store."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ def attempts() -> Iterator[None]:
 
 @attrs.frozen
 class FileState:
-    """What tells one content of a file from another: while it is the same, so are the bytes.
+    """Identifies the content of a file: while it is unchanged, so are the bytes.
 
     Attributes:
         size: in bytes.
-        mark: inode and times on a disk; when an object was written.
+        mark: inode and times on a disk; the modification time of an object.
     """
 
     size: int
@@ -79,7 +79,7 @@ class Tree:
 
     @property
     def filesystem(self) -> pafs.FileSystem:
-        """What pyarrow opens files by."""
+        """The pyarrow file system that opens the files."""
         import pyarrow.fs as pafs
 
         return pafs.LocalFileSystem()
@@ -114,14 +114,14 @@ class Tree:
             ) from error
 
     def state(self, path: str) -> FileState | None:
-        """Return the state of a file, None if it is not there."""
+        """Return the state of a file, None if it is missing."""
         try:
             return _state_of(Path(self.full(path)).stat())
         except (FileNotFoundError, NotADirectoryError):
             return None
 
     def identity(self, folder: str) -> tuple[int, ...] | None:
-        """Return what is another where another folder took its place, None if there is none."""
+        """Return a value that changes if the folder is replaced, None if there is none."""
         try:
             status = Path(self.full(folder)).stat()
         except (FileNotFoundError, NotADirectoryError):
@@ -129,10 +129,10 @@ class Tree:
         return status.st_dev, status.st_ino
 
     def times(self, path: str) -> tuple[int, int] | None:
-        """Return the range of ``ts_ns`` that the footer of a Parquet file names, None if it names none.
+        """Return the range of ``ts_ns`` in the footer of a Parquet file, None if it has none.
 
         Raises:
-            OSError: it is no whole Parquet file.
+            OSError: it is not a complete Parquet file.
         """
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -141,40 +141,40 @@ class Tree:
             with self.open(path) as file:
                 return range_of(pq.ParquetFile(file).metadata, "ts_ns")
         except pa.ArrowException as error:
-            raise OSError(f"{path} is no Parquet file: {error}") from error
+            raise OSError(f"{path} is not a Parquet file: {error}") from error
 
     def read(self, path: str) -> bytes:
         """Return the bytes of a file."""
         return Path(self.full(path)).read_bytes()
 
     def open(self, path: str) -> Any:
-        """Return a file to read from, as pyarrow has it."""
+        """Return a pyarrow file opened for reading."""
         with self.asking(path):
             return self.filesystem.open_input_file(self.full(path))
 
     @contextlib.contextmanager
     def asking(self, path: str) -> Iterator[None]:
-        """Be around what reads a file: it tells a file that cannot be read from one that nobody hands out."""
+        """Wrap the reading of a file: distinguishes an unreadable file from an unreachable server."""
         yield
 
     def look_again(self, folder: str | None = None) -> None:
-        """Forget what was seen of names in *folder*, or anywhere: somebody may have changed them."""
+        """Discard the cached names of *folder*, or of all folders: another process may have changed them."""
 
     def full(self, path: str) -> str:
-        """Return the name that a file has for :attr:`filesystem`."""
+        """Return the path of a file for :attr:`filesystem`."""
         return f"{self.base}/{path}" if path else self.base
 
 
 def _state_of(status: os.stat_result) -> FileState:
-    # An inode is used again, and a copy keeps the time of its original, but not that of the last change.
+    # Inodes are reused, and a copy keeps the modification time of its original, but not the change time.
     return FileState(status.st_size, (status.st_ino, status.st_mtime_ns, status.st_ctime_ns))
 
 
 class RemoteTree(Tree):
-    """The objects of a store at an address, each top folder listed once.
+    """The objects of a store at an address; each top folder is listed once.
 
     Raises:
-        StoreError: by its methods, if the server does not answer: nothing is known then.
+        StoreError: from its methods, if the server does not answer.
     """
 
     is_remote = True
@@ -189,11 +189,11 @@ class RemoteTree(Tree):
 
     @property
     def filesystem(self) -> pafs.FileSystem:
-        """What pyarrow opens objects by."""
+        """The pyarrow file system that opens the objects."""
         return self._files
 
     def names(self, folder: str, *, directories: bool = False) -> list[str]:
-        """Return the names in *folder*, sorted; a folder is one by what is in it."""
+        """Return the names in *folder*, sorted; a folder exists if there is something in it."""
         if not folder:
             return self.objects.folders() if directories else []
         found = self._listing(folder)
@@ -208,19 +208,19 @@ class RemoteTree(Tree):
         }
 
     def state(self, path: str) -> FileState | None:
-        """Return the state of an object, None if it is not there."""
+        """Return the state of an object, None if it is missing."""
         size = self.objects.size(path)
         return None if size is None else FileState(size)
 
     def identity(self, folder: str) -> tuple[int, ...] | None:
-        """Return the same always: no folder of objects takes another's place."""
+        """Return a constant: folders of objects are not replaced."""
         return ()
 
     def read(self, path: str) -> bytes:
         """Return the bytes of an object.
 
         Raises:
-            FileNotFoundError: there is none.
+            FileNotFoundError: it is missing.
         """
         data = self.objects.read(path)
         if data is None:
@@ -228,14 +228,14 @@ class RemoteTree(Tree):
         return data
 
     def look_again(self, folder: str | None = None) -> None:
-        """List the objects anew when they are asked for next."""
+        """List the objects again on the next access."""
         if folder is None:
             self._listed.clear()
         else:
             self._listed.pop(folder.partition("/")[0], None)
 
     def _listing(self, folder: str) -> dict[str, Stat | None]:
-        """Return what is in a folder by name; folders have no state."""
+        """Return the content of a folder by name; folders have no state."""
         top = folder.partition("/")[0]
         if top not in self._listed:
             found: dict[str, dict[str, Stat | None]] = {}
@@ -249,7 +249,7 @@ class RemoteTree(Tree):
 
     @contextlib.contextmanager
     def asking(self, path: str) -> Iterator[None]:
-        """Tell an object that is not there from a server that does not answer."""
+        """Distinguish a missing object from a server that does not answer."""
         try:
             yield
         except FileNotFoundError:
@@ -263,7 +263,7 @@ class RemoteTree(Tree):
 
 
 def range_of(metadata: pq.FileMetaData, name: str) -> tuple[int, int] | None:
-    """Return the least and the greatest value of a column by the footer, None if it does not say."""
+    """Return the minimum and maximum of a column in the footer, None if it has none."""
     bounds = []
     for group in range(metadata.num_row_groups):
         columns = metadata.row_group(group)

@@ -1,4 +1,4 @@
-"""Columns of elsewhere as columns of schema 2.0.0: a whole column agrees with its values, no junk gets in."""
+"""Foreign columns in schema 2.0.0: a column converts like its single values, and no invalid value passes."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def made(table: pa.Table, doc_type: DocType) -> Conformed:
 
 @given(st.lists(SOL_DOUBLES, max_size=20))
 def test_a_double_of_sol_is_the_nearest_lamport(values: list[float]) -> None:
-    """As on the wire, whether the whole column fits the fast way or not."""
+    """As on the wire, whether the whole column is cast or not."""
     found = convert(pa.array(values, pa.float64()), "sol")
 
     assert found.bad is None
@@ -46,7 +46,7 @@ def test_a_double_of_sol_is_the_nearest_lamport(values: list[float]) -> None:
 
 @given(st.lists(st.one_of(st.none(), DOUBLES), max_size=20))
 def test_prices_keep_their_bits_through_every_type(values: list[float | None]) -> None:
-    """Doubles, their text and their decimals give the same double; what is not finite is refused."""
+    """Doubles, their text and their decimals give the same double; non-finite values are refused."""
     texts = [None if value is None else repr(value) for value in values]
     for column in (pa.array(values, pa.float64()), pa.array(texts, pa.string())):
         found = convert(column, "price")
@@ -64,7 +64,7 @@ def _flags(bad: Any, values: list[Any]) -> list[bool]:
 
 @given(st.lists(st.decimals(-(10**6), 10**6, places=15, allow_nan=False), min_size=1, max_size=9))
 def test_decimal_prices_are_read_as_their_text(values: list[Decimal]) -> None:
-    """A decimal column gives the double nearest to it, as text does; arrow's own cast does not."""
+    """A decimal column gives the nearest double, like text; Arrow's own cast does not."""
     found = convert(pa.array(values, pa.decimal128(38, 15)), "price")
 
     assert found.values.to_pylist() == [float(str(value)) for value in values]
@@ -98,7 +98,7 @@ JUNK = st.one_of(
 @settings(max_examples=100)
 @given(values=st.lists(JUNK, max_size=12))
 def test_text_is_read_whole_as_value_by_value(kind: str, values: list[str | None]) -> None:
-    """One odd value in a column changes nothing about the others; null is never bad, bad is never a value."""
+    """One odd value in a column changes no other; null is never bad, and a bad value never passes."""
     whole = convert(pa.array(values, pa.string()), kind)
     single = [convert(pa.array([value], pa.string()), kind) for value in values]
 
@@ -110,8 +110,8 @@ def test_text_is_read_whole_as_value_by_value(kind: str, values: list[str | None
         assert read.is_valid == (value is not None and not bad)
 
 
-def test_a_whole_double_is_the_same_beside_what_is_none() -> None:
-    """Doubles that are whole numbers of 64 bits are read alone as beside others; the others are refused."""
+def test_a_whole_double_is_the_same_beside_one_that_is_not() -> None:
+    """Doubles that are whole 64-bit numbers convert alone as beside others; the others are refused."""
     values = [2.0**53 + 2, -(2.0**63), 2.0**63, 1.5, math.nan, math.inf, 7.0]
 
     found = convert(pa.array(values), "int")
@@ -121,7 +121,7 @@ def test_a_whole_double_is_the_same_beside_what_is_none() -> None:
 
 
 def test_an_amount_is_the_same_beside_a_large_one() -> None:
-    """A double near half a lamport is read as on the wire, whatever else stands in its column."""
+    """A double near half a lamport converts as on the wire, whatever else is in its column."""
     values = [274559.9557687105, 5e6 + 0.1]
 
     found = convert(pa.array([*values, 2.0**62]), "sol")
@@ -129,8 +129,8 @@ def test_an_amount_is_the_same_beside_a_large_one() -> None:
     assert found.values.to_pylist() == [*map(sol, values), None]
 
 
-def test_bytes_that_are_no_text_are_refused() -> None:
-    """Half a surrogate pair in a column of text makes its row bad, the rows beside it not."""
+def test_invalid_utf_8_is_refused() -> None:
+    """Half a surrogate pair in a text column makes its row bad, and no other row."""
     data = b"ok\xed\xa0\x80fine"
     offsets = pa.py_buffer(pa.array([0, 2, 5, 9], pa.int32()).buffers()[1])
     column = pa.Array.from_buffers(pa.string(), 3, [None, offsets, pa.py_buffer(data)])
@@ -142,7 +142,7 @@ def test_bytes_that_are_no_text_are_refused() -> None:
 
 
 def test_amounts_that_would_lose_places_or_overflow_are_refused() -> None:
-    """Decimals of another scale are read exactly or not at all."""
+    """Decimals of another scale convert exactly or not at all."""
     given_ = [Decimal("1.234567891"), Decimal("1.2345678911"), None]
     found = convert(pa.array(given_, pa.decimal128(20, 10)), "sol")
     assert found.values.to_pylist() == [Decimal("1.234567891"), None, None]
@@ -153,7 +153,7 @@ def test_amounts_that_would_lose_places_or_overflow_are_refused() -> None:
 
 
 def test_rows_are_refused_for_their_first_fault_and_the_others_made() -> None:
-    """Camel case, letters' case, ISO times and numbers as text are taken; faults are named with their row."""
+    """Camel case, letter case, ISO times and numbers as text are accepted; faults have their row."""
     table = pa.table(
         {
             "gameId": ["a", "b", None, "d", "e", "f"],
@@ -179,7 +179,7 @@ def test_rows_are_refused_for_their_first_fault_and_the_others_made() -> None:
 
 @pytest.mark.parametrize("doc_type", list(DocType))
 def test_with_its_key_columns_alone_every_kind_makes_records(doc_type: DocType) -> None:
-    """What is filled in passes the record's own checks; the columns that were filled by zeros are told."""
+    """Filled values pass the record's own checks; the columns filled with zeros are reported."""
     values: dict[str, Any] = {
         "direction": "in", "raw_json": "[]", "game_id": "g", "tick": 3, "price": 1.5, "cash": 1.25,
         "kind": "k", "action_type": "BUY", "amount": 0.1, "alert_type": "my.alert", "message": "m",
@@ -202,7 +202,7 @@ def test_with_its_key_columns_alone_every_kind_makes_records(doc_type: DocType) 
 
 
 def test_latencies_must_follow_from_their_times() -> None:
-    """A latency that disagrees with its two times is bad; alone it is what was measured."""
+    """A latency that disagrees with its two times is bad; alone it is kept as measured."""
     table = pa.table(
         {
             "action_type": ["BUY"] * 3,
@@ -239,7 +239,7 @@ def test_nested_columns_are_read_as_flat_ones() -> None:
 
 
 def test_kinds_are_known_by_their_columns() -> None:
-    """The columns that only one kind has tell it; columns of several tell nothing."""
+    """Columns of only one kind determine it; columns of several kinds do not."""
     assert kind_by_columns(["action_type", "timestamps_total_latency_ms"]) is DocType.PLAYER_ACTION
     assert kind_by_columns(["game_id", "tick", "price"]) is DocType.GAME_TICK
     trade = ["action_type", "amount", "price", "tick", "player_id", "game_id"]
@@ -265,14 +265,14 @@ ANY = st.one_of(
 
 @st.composite
 def odd_columns(draw: st.DrawFn, rows: int) -> pa.Array:
-    """Return a column of any type with values of it, nulls where none fits."""
+    """Return a column of any type with values of it, null if none fits."""
     kind = draw(st.sampled_from(TYPES))
     found = []
     for value in draw(st.lists(ANY, min_size=rows, max_size=rows)):
         try:
             pa.array([value], kind)
         except (pa.ArrowException, TypeError, ValueError, OverflowError, AttributeError):
-            value = None  # noqa: PLW2901 - what this type cannot hold
+            value = None  # noqa: PLW2901 - does not fit this type
         found.append(value)
     try:
         return pa.array(found, kind)
@@ -283,7 +283,7 @@ def odd_columns(draw: st.DrawFn, rows: int) -> pa.Array:
 @settings(max_examples=150)
 @given(data=st.data(), doc_type=st.sampled_from(list(DocType)))
 def test_columns_of_any_type_make_rows_or_faults(data: st.DataObject, doc_type: DocType) -> None:
-    """Nothing raises, every row is one or the other, and what is made is of the schema."""
+    """Nothing raises, every row becomes one or the other, and the result follows the schema."""
     names = [column.name for column in document_columns(doc_type)]
     chosen = data.draw(
         st.lists(st.sampled_from([*names, "ts", "mood"]), unique=True, min_size=1, max_size=6)
@@ -303,8 +303,8 @@ def test_columns_of_any_type_make_rows_or_faults(data: st.DataObject, doc_type: 
 
 
 @given(st.lists(st.sampled_from(["a", "b", "c", None]), max_size=30))
-def test_groups_hold_every_row_once(values: list[str | None]) -> None:
-    """Rows of a value, in their order."""
+def test_groups_contain_every_row_once(values: list[str | None]) -> None:
+    """The rows of a value are in order."""
     groups = groups_of(pa.chunked_array([pa.array(values, pa.string())]))
 
     assert sorted(int(i) for _, rows in groups for i in rows) == list(range(len(values)))

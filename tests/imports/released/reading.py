@@ -1,4 +1,4 @@
-"""What a store holds, for comparison."""
+"""The content of a store, for comparison."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def rows_of(store: Path, doc_type: str) -> list[dict[str, Any]]:
 
 
 def tree_of(root: Path) -> dict[str, str]:
-    """Return every file below *root* with its digest."""
+    """Return every file below *root* with its checksum."""
     return {
         path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(root.rglob("*"))

@@ -50,7 +50,7 @@ ME = "did:privy:cm000000000000000000000me"
 def row(
     kind: str, seq: int | None, session: str | None = "v1-session", **values: Any
 ) -> dict[str, Any]:
-    """Return one row; what is not given is null, times go on by a quarter of a second."""
+    """Return one row; values not given are null, times increase by a quarter of a second."""
     moment = START + timedelta(milliseconds=250 * (seq or 0))
     given = {
         "ts": moment.replace(tzinfo=None).isoformat(),
@@ -130,7 +130,7 @@ def action(seq: int, kind: str, **said: Any) -> dict[str, Any]:
 
 
 def one_of_each() -> list[dict[str, Any]]:
-    """Return rows of every kind that release wrote."""
+    """Return rows of every kind that the release wrote."""
     button = {"button_id": "SELL_25", "button_category": "percentage", "sequence_id": "q-1"}
     game = {"prices": [1, 1.01, 0.02], "rugTick": 2, "peakMultiplier": 1.01}
     return [
@@ -152,7 +152,7 @@ def one_of_each() -> list[dict[str, Any]]:
 
 
 def write(store: Path, rows: list[dict[str, Any]], *, rows_per_file: int = 100) -> None:
-    """Write rows as that release did: a file by kind and day for each flush of its buffer."""
+    """Write rows like that release: one file per kind and day for each flush of its buffer."""
     for first in range(0, len(rows), rows_per_file):
         groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
         for one in rows[first : first + rows_per_file]:

@@ -1,4 +1,4 @@
-"""Checking a store: each kind of damage is named with its file and its rows; nothing is changed."""
+"""Checking a store: each kind of corruption is reported with its file and rows; nothing is changed."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def _listed(root: Path, change: Callable[[list[Part]], list[Part]]) -> None:
 
 
 def _again(root: Path) -> None:
-    """List the rows of a part a second time, in a file of their own."""
+    """List the rows of a part a second time, in another file."""
     copy = part(root, 9)
     shutil.copy(part(root), copy)
     listed = read_manifest(ticks_of(root))
@@ -109,7 +109,7 @@ def _again(root: Path) -> None:
 
 
 def _forge(root: Path, rows: Callable[[list[int]], list[int]]) -> None:
-    """Replace a part by one with other rows, with everything about it right in the manifest."""
+    """Replace a part by one with other rows and a correct manifest line."""
     import pyarrow.parquet as pq
 
     from vectra_bot.store.parquet.writer import write_table
@@ -151,24 +151,24 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], set[str], set[str]]] = {
         lambda r: (ticks_of(r) / MANIFEST).unlink(),
         {"manifest_missing", "rows_missing"}, {"manifest_missing", "rows_missing"},
     ),
-    "a manifest damaged": (
+    "a manifest corrupt": (
         lambda r: _flip(ticks_of(r) / MANIFEST, 20),
         {"manifest_damaged", "rows_missing"}, {"manifest_damaged", "rows_missing"},
     ),
     "rows in two files": (_again, {"rows_overlap", "rows_twice"}, {"rows_overlap"}),
-    "a row left out": (lambda r: _forge(r, lambda n: n[1:]), {"rows_missing"}, {"rows_missing"}),
-    "a row put in twice": (lambda r: _forge(r, lambda n: [0, *n]), {"rows_unordered"}, {"rows_missing"}),
+    "a row removed": (lambda r: _forge(r, lambda n: n[1:]), {"rows_missing"}, {"rows_missing"}),
+    "a row duplicated": (lambda r: _forge(r, lambda n: [0, *n]), {"rows_unordered"}, {"rows_missing"}),
     "rows in another order": (
         lambda r: _forge(r, lambda n: [n[0], *n[-2:0:-1], n[-1]]), {"rows_unordered"}, set(),
     ),
-    "a segment damaged": (
+    "a segment corrupt": (
         lambda r: _flip(journal_directory(r, SESSION) / "000002.log.zst", 60), {"journal_damaged"}, set(),
     ),
     "a segment lost": (
         lambda r: (journal_directory(r, SESSION) / "000002.log.zst").unlink(),
         {"journal_gap"}, {"journal_gap"},
     ),
-    "a record damaged": (
+    "a record corrupt": (
         lambda r: _flip(journal_directory(r, SESSION) / "000002.parts.json", 60),
         {"record_damaged"}, {"record_damaged"},
     ),
@@ -221,8 +221,8 @@ def test_whole_store_has_no_problem(store: Path) -> None:
 
 
 @pytest.mark.parametrize("name", DAMAGE)
-def test_damage_is_named(store: Path, name: str) -> None:
-    """Each kind of damage is named for what it is, with place and advice, and nothing is changed."""
+def test_corruption_is_reported(store: Path, name: str) -> None:
+    """Each kind of corruption is reported with its kind, place and advice, and nothing is changed."""
     damage, expected, quick = DAMAGE[name]
     damage(store)
     before = snapshot(store)
@@ -237,8 +237,8 @@ def test_damage_is_named(store: Path, name: str) -> None:
         assert problem.to_json()["kind"] == problem.kind
 
 
-def test_lost_rows_are_named_by_their_range(store: Path) -> None:
-    """A lost file is named with the rows it had; they are not named a second time from the journal."""
+def test_lost_rows_are_reported_by_their_range(store: Path) -> None:
+    """A lost file is reported with the rows it had; they are not reported again from the journal."""
     (lost,) = [p for p in read_manifest(ticks_of(store)) if p.name == part(store).name]
     part(store).unlink()
     (problem,) = check_store(store).problems
@@ -249,8 +249,8 @@ def test_lost_rows_are_named_by_their_range(store: Path) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(data=st.data())
-def test_no_bit_of_a_file_can_turn_unnoticed(made: Path, data: st.DataObject) -> None:
-    """Whichever bit of whichever file of documents turns, there is a problem; so if a file ends early."""
+def test_no_bit_of_a_file_can_flip_unnoticed(made: Path, data: st.DataObject) -> None:
+    """A flipped bit in any file of documents is a problem; so is a truncated file."""
     with memory_folder() as folder:
         root = shutil.copytree(made, Path(folder) / "store")
         targets = sorted(root.glob("doc_type=*/**/*.parquet")) + sorted(
@@ -267,15 +267,15 @@ def test_no_bit_of_a_file_can_turn_unnoticed(made: Path, data: st.DataObject) ->
 
 
 def test_killed_session_is_unfinished(tmp_path: Path) -> None:
-    """A journal without its end is named, with the last entry; what is on disk is checked all the same."""
+    """A journal without its end is reported, with the last entry; the rest is checked as usual."""
     directory = make_store(tmp_path, close=False)
     (problem,) = check_store(tmp_path).problems
     assert problem.kind == "session_unfinished"
     assert problem.last_seq == Journal.resume(directory).last_seq
 
 
-def test_running_session_is_checked_as_far_as_it_stands(tmp_path: Path) -> None:
-    """What a session has not got round to yet is no problem; damage of what stands is."""
+def test_running_session_is_checked_as_far_as_it_is_written(tmp_path: Path) -> None:
+    """What a running session has not written yet is not a problem; corruption of what it has written is."""
     directory = make_store(tmp_path, close=False)
     journal = Journal.resume(directory)
     (ticks_of(tmp_path) / ".part-000009.parquet.tmp").write_bytes(b"")
@@ -286,8 +286,8 @@ def test_running_session_is_checked_as_far_as_it_stands(tmp_path: Path) -> None:
     journal.abandon()
 
 
-def test_one_session_can_be_asked_for(store: Path) -> None:
-    """Only the named session is looked at; one that is not there is refused, and so is no store."""
+def test_one_session_can_be_selected(store: Path) -> None:
+    """Only the given session is checked; an unknown session is refused, and so is a missing store."""
     make_store(store, "s-2")
     part(store).unlink()
     assert check_store(store, sessions=["s-2"]).ok
@@ -299,7 +299,7 @@ def test_one_session_can_be_asked_for(store: Path) -> None:
 
 
 def test_files_without_a_journal_are_checked(store: Path) -> None:
-    """A store whose journals were taken away, as an imported one: numbers are compared all the same."""
+    """A store without its journals, like an imported one, is still checked: numbers are compared."""
     shutil.rmtree(store / "journals")
     assert check_store(store).ok
     _again(store)
@@ -318,10 +318,10 @@ def test_numbers_seen_before_are_found(batches: list[list[int]]) -> None:
         known |= set(batch)
 
 
-def test_progress_is_told(store: Path) -> None:
-    """Whoever waits is told how far it is, up to the end."""
+def test_progress_is_reported(store: Path) -> None:
+    """The callback is called with the progress, up to the end."""
     told: list[tuple[str, int, int]] = []
-    check_store(store, told=lambda *step: told.append(step))
+    check_store(store, progress=lambda *step: told.append(step))
     assert told[0][1:] == (0, 1)
     assert told[-1][1:] == (1, 1)
 
@@ -348,8 +348,8 @@ def test_stats_are_those_of_the_manifests(store: Path) -> None:
     assert found["first_ns"] < found["last_ns"]
 
 
-def test_stats_count_damage(store: Path) -> None:
-    """Files that are lost or of another size, and manifests that cannot be read, are counted."""
+def test_stats_count_corrupt_files(store: Path) -> None:
+    """Files that are missing or of another size, and manifests that cannot be read, are counted."""
     part(store).unlink()
     _cut(part(store, 3), 20)
     assert store_stats(store).to_json()["damaged"] == 2

@@ -54,7 +54,7 @@ def _kinds(problems: list[Problem]) -> set[str]:
 
 
 def test_a_whole_store_has_no_problem(url: str) -> None:
-    """What was uploaded is counted and checked as on the disk it came from."""
+    """An upload is counted and checked like the local store it came from."""
     local = check_store(remote(url).spool)
     found = check_store(url)
     assert (found.ok, found.sessions, found.rows, found.bytes) == (
@@ -67,8 +67,8 @@ def test_a_whole_store_has_no_problem(url: str) -> None:
     assert counted["sessions"][0]["state"] == "no_journal"  # it is in the spool
 
 
-def test_damage_is_named(url: str) -> None:
-    """Objects that are lost, altered or cut, and a manifest that is, are problems; --quick sees sizes."""
+def test_corruption_is_reported(url: str) -> None:
+    """Missing, altered or truncated objects and manifests are problems; --quick compares sizes."""
     store = Objects(remote(url))
     parts = sorted(name for name in store.listing(FOLDER) if name.endswith(".parquet"))
     data = store.read(parts[0])
@@ -85,8 +85,8 @@ def test_damage_is_named(url: str) -> None:
     assert "manifest_damaged" in _kinds(check_store(url).problems)
 
 
-def test_a_server_that_does_not_answer_is_no_damage(server: S3Server, url: str) -> None:
-    """Nothing is known then: an error, without a secret in it, and no report."""
+def test_a_server_that_does_not_answer_is_not_corruption(server: S3Server, url: str) -> None:
+    """The state is unknown then: an error, without a secret in it, and no report."""
     server.spoil(0, 10_000)
     with pytest.raises(StoreError) as caught:
         check_store(url)
@@ -95,8 +95,8 @@ def test_a_server_that_does_not_answer_is_no_damage(server: S3Server, url: str) 
     assert check_store(url).ok
 
 
-def test_recover_uploads_what_is_left(url: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """What the spool has and the store has not is uploaded; then there is nothing to do."""
+def test_recover_uploads_the_rest(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """What the spool has and the store lacks is uploaded; then there is nothing to do."""
     record(remote(url).spool, "s-2")
     store = Objects(remote(url))
     lost = next(name for name in store.listing(FOLDER) if name.endswith(".parquet"))

@@ -1,4 +1,4 @@
-"""Killed sessions are found, what they left is finished, and a drop leaves nothing."""
+"""Killed sessions are found and cleaned up, and a drop leaves nothing."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _session(store: Path, session_id: str) -> Journal:
 
 
 def test_killed_sessions_are_found(tmp_path: Path) -> None:
-    """Only sessions that were begun, not closed and are not running need to be finished."""
+    """Only sessions that were begun, not closed and are not running need recovery."""
     killed, running, closed = (_session(tmp_path, name) for name in ("killed", "running", "closed"))
     killed.abandon()
     closed.close("done")
@@ -57,15 +57,15 @@ def test_killed_sessions_are_found(tmp_path: Path) -> None:
     assert list_sessions(tmp_path) == ["closed", "killed", "never-begun", "running"]
 
 
-def test_damaged_session_does_not_hold_up_the_others(tmp_path: Path) -> None:
-    """A damaged journal is named; the other sessions' parts are built all the same."""
+def test_corrupt_session_does_not_block_the_others(tmp_path: Path) -> None:
+    """A corrupt journal is reported; the other sessions' parts are built."""
     good, bad, torn = (_session(tmp_path, name) for name in (SESSION, "bad", "torn"))
     good.close("done")
     bad.append(small_session())
     bad.close("done")
     torn.append(small_session())
     torn.sync()
-    torn.append([Entry.of(8, "input", TS, {"input": {}})])  # brings the mark that entry 7 was safe
+    torn.append([Entry.of(8, "input", TS, {"input": {}})])  # preceded by the mark for entry 7
     torn.abandon()
     compress_segment(bad.directory / "000001.log").write_bytes(b"not zstd")
     content = bytearray((torn.directory / "000001.log").read_bytes())
@@ -73,9 +73,9 @@ def test_damaged_session_does_not_hold_up_the_others(tmp_path: Path) -> None:
     (torn.directory / "000001.log").write_bytes(content)
     repaired = repair_store(tmp_path)
     assert any("session_id=s-1" in name for name in repaired.built)
-    assert [message for message in repaired.damaged if "bad" in message and "\n" not in message]
+    assert [message for message in repaired.failed if "bad" in message and "\n" not in message]
     assert repaired.unfinished == (bad.directory, torn.directory)
-    with pytest.raises(JournalError, match="damaged"):
+    with pytest.raises(JournalError, match="is corrupt"):
         Journal.resume(torn.directory)
 
 
@@ -86,8 +86,8 @@ def test_store_without_sessions_is_in_order(tmp_path: Path) -> None:
     assert (repaired.built, repaired.removed, repaired.unfinished) == ((), (), ())
 
 
-def test_repair_builds_what_a_kill_left_out(tmp_path: Path) -> None:
-    """Parts of closed segments are built, temporary files removed; doing it twice changes nothing."""
+def test_repair_builds_what_a_killed_process_did_not(tmp_path: Path) -> None:
+    """Parts of closed segments are built, temporary files removed; a second repair changes nothing."""
     journal = _session(tmp_path, SESSION)
     begin_session(tmp_path, SESSION)
     journal.close("done")
@@ -101,8 +101,8 @@ def test_repair_builds_what_a_kill_left_out(tmp_path: Path) -> None:
     assert (again.built, again.removed) == ((), ())
 
 
-def test_repair_leaves_running_sessions_alone(tmp_path: Path) -> None:
-    """A session that is being written keeps its files as they are."""
+def test_repair_skips_running_sessions(tmp_path: Path) -> None:
+    """A session that is being written keeps its files unchanged."""
     journal = _session(tmp_path, SESSION)
     journal.roll()
     assert repair_store(tmp_path).built == ()
@@ -135,7 +135,7 @@ def test_running_session_cannot_be_dropped(tmp_path: Path) -> None:
     journal.abandon()
 
 
-def test_half_dropped_session_is_finished(tmp_path: Path) -> None:
+def test_half_dropped_session_is_removed_by_repair(tmp_path: Path) -> None:
     """A drop that was killed after its first step is completed by the next repair."""
     journal = _session(tmp_path, SESSION)
     journal.close("done")
@@ -148,7 +148,7 @@ def test_half_dropped_session_is_finished(tmp_path: Path) -> None:
 
 
 def test_garbage_in_one_session_does_not_stop_the_repair(tmp_path: Path) -> None:
-    """Manifests that are none, and a damaged first line, are named; the rest is repaired."""
+    """Invalid manifests, and a corrupt first line, are reported; the rest is repaired."""
     for name in ("garbage", "list", "names", "line", SESSION):
         journal = _session(tmp_path, name)
         journal.append(small_session()[:6] if name != SESSION else [])
@@ -163,11 +163,11 @@ def test_garbage_in_one_session_does_not_stop_the_repair(tmp_path: Path) -> None
     first.write_bytes(b"x" + first.read_bytes()[1:])
 
     repaired = repair_store(tmp_path)
-    assert len(repaired.damaged) == 4
+    assert len(repaired.failed) == 4
     for name in ("garbage", "list", "names", "line"):
-        assert [line for line in repaired.damaged if name in line and "\n" not in line]
+        assert [line for line in repaired.failed if name in line and "\n" not in line]
     assert any(f"session_id={SESSION}" in path for path in repaired.built)
-    # What its files hold is not known: nothing is built beside them.
+    # The content of its files is unknown: nothing is built beside them.
     assert not any("session_id=list" in path for path in repaired.built)
     assert repaired.unfinished == (root / "line",)
 
@@ -183,17 +183,17 @@ def test_garbage_in_one_session_does_not_stop_the_repair(tmp_path: Path) -> None
         ({"000001.log": b"garbage", "000002.log": b""}, False),
     ],
 )
-def test_only_what_holds_no_entry_never_began(
+def test_only_a_journal_without_entry_never_began(
     tmp_path: Path, files: dict[str, bytes], expected: bool
 ) -> None:
-    """A session that never began has no whole entry; anything more is damage, and damage is kept."""
+    """A session that never began has no whole entry; anything more is corruption, and is kept."""
     for name, content in files.items():
         (tmp_path / name).write_bytes(content)
     assert never_began(tmp_path) is expected
 
 
-def test_reader_survives_a_writer_that_cuts_its_file(tmp_path: Path) -> None:
-    """A mapped file that is cut takes the memory away, and the process that reads it."""
+def test_reader_survives_a_writer_that_truncates_its_file(tmp_path: Path) -> None:
+    """Truncating a mapped file would crash the process that reads it."""
     path = tmp_path / "000001.log"
     path.write_bytes(b"VJE2" + bytes(1 << 20))
     with content_of(Segment(1, path)) as data:
@@ -213,8 +213,8 @@ def _repair_elsewhere(store: Path) -> str:
     return run.stdout.strip()
 
 
-def test_no_other_process_finishes_a_session_that_is_just_ending(tmp_path: Path) -> None:
-    """A repair leaves alone what is being built for a session whose journal is closed already."""
+def test_no_other_process_recovers_a_session_that_is_just_ending(tmp_path: Path) -> None:
+    """A repair skips a session whose journal is closed while its parts are still being built."""
     journal = _session(tmp_path, SESSION)
     begin_session(tmp_path, SESSION)
     repairs: list[str] = []
@@ -233,7 +233,7 @@ def test_no_other_process_finishes_a_session_that_is_just_ending(tmp_path: Path)
 
 
 def test_no_session_begins_while_its_name_is_being_dropped(tmp_path: Path) -> None:
-    """What a kill left of a drop would take the rows of a new session of that name with it."""
+    """The rest of an interrupted drop would remove the rows of a new session of that name."""
 
     class Killed(BaseException):
         pass

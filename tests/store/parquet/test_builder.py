@@ -1,4 +1,4 @@
-"""Parts hold every document exactly, appear whole, and are the same when built again."""
+"""Parts contain every document exactly, appear complete, and are the same when rebuilt."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_every_document_survives_parquet(data: st.DataObject) -> None:
 
 
 def test_frames_and_sent_requests_are_ws_events(store: Path) -> None:
-    """Inbound frames and what was sent become rows with name and trace id; a login never does."""
+    """Inbound frames and sent requests become rows with name and trace id; a login never does."""
     journal = _journal(store)
     journal.append(small_session())
     frames = [
@@ -130,7 +130,7 @@ def test_frames_and_sent_requests_are_ws_events(store: Path) -> None:
 
 
 def test_parts_appear_with_each_closed_segment(store: Path) -> None:
-    """A closed segment's parts can be read while the session goes on; the open one has none."""
+    """A closed segment's parts can be read while the session continues; the open one has none."""
     journal = _journal(store)
     journal.append(small_session())
     assert [part.rows for part in build_parts(journal.directory, store)] == [0, 0]
@@ -151,7 +151,7 @@ def test_parts_appear_with_each_closed_segment(store: Path) -> None:
 
 
 def test_building_again_gives_the_same_files(store: Path) -> None:
-    """What a crash interrupted is built again to the same bytes, and nothing unfinished is visible."""
+    """Parts interrupted by a crash are rebuilt to the same bytes, and nothing incomplete is visible."""
     journal = _journal(store)
     journal.append(small_session())
     journal.close("done")
@@ -171,7 +171,7 @@ def _listed(store: Path) -> list[Part]:
 
 
 def test_manifest_lists_parts_with_their_digests(store: Path) -> None:
-    """Each folder's list says rows, range and digests of what stands on the disk, once."""
+    """Each folder's manifest has rows, range and checksums of the files on the disk, once."""
     journal = _journal(store)
     journal.append(small_session())
     journal.close("done")
@@ -191,8 +191,8 @@ def test_manifest_lists_parts_with_their_digests(store: Path) -> None:
     assert list(action.sketches) == ["timestamps_total_latency_ms"]
 
 
-def test_segment_record_says_what_is_open(store: Path) -> None:
-    """A segment's record names the intents in it and the actions that were decided in it."""
+def test_segment_record_lists_what_is_open(store: Path) -> None:
+    """A segment's record lists the intents in it and the actions that were decided in it."""
     journal = _journal(store)
     assert read_segment_record(journal.directory, 1) is None
     journal.append(small_session()[:5])
@@ -226,11 +226,11 @@ def test_no_flipped_bit_changes_a_segment_record(store: Path) -> None:
         try:
             assert read_segment_record(journal.directory, 1) == record
         except StoreError as error:
-            assert "delete it, the parts are built again" in str(error)  # noqa: PT017 - or none
+            assert "delete it, the parts are then rebuilt" in str(error)  # noqa: PT017 - or none
 
 
 def test_no_flipped_bit_or_cut_passes_the_check_of_a_file(store: Path) -> None:
-    """Whatever bit of a file is flipped or wherever it is cut, opening it is an error."""
+    """A flipped bit or a truncation anywhere in a file makes opening it an error."""
     journal = _journal(store)
     journal.append([Entry.of_document(i + 1, tick_document(i, 1.1**i)) for i in range(200)])
     journal.close("done")
@@ -243,16 +243,16 @@ def test_no_flipped_bit_or_cut_passes_the_check_of_a_file(store: Path) -> None:
         flipped[chance.randrange(len(flipped))] ^= 1 << chance.randrange(8)
         for data in (flipped, whole[: chance.randrange(len(whole))]):
             (store / part.path).write_bytes(data)
-            with pytest.raises(StoreError, match="is damaged"), open_part(store, part):
+            with pytest.raises(StoreError, match="is corrupt"), open_part(store, part):
                 pass
 
 
 class _Crash(BaseException):
-    """Ends what runs as a kill would, as far as Python allows."""
+    """Ends the run as a kill would, as far as Python allows."""
 
 
 def _crashes(store: Path, journal_dir: Path) -> Iterator[int]:
-    """Build parts again and again, each time up to one operation further, until it ends."""
+    """Build parts repeatedly, each time up to one operation further, until the build ends."""
     for last in range(1, 1_000):
         done = 0
 
@@ -273,8 +273,8 @@ def _crashes(store: Path, journal_dir: Path) -> Iterator[int]:
             shutil.rmtree(folder) if folder.is_dir() else folder.unlink()
 
 
-def test_a_crash_at_any_step_is_made_good() -> None:
-    """After a crash at each operation on the disk, building again gives the same files, listed once."""
+def test_a_crash_at_any_step_is_repaired() -> None:
+    """After a crash at each operation on the disk, a rebuild gives the same files, listed once."""
     with memory_folder() as folder:
         store, other = Path(folder) / "store", Path(folder) / "other"
         journal = _journal(store)
@@ -285,7 +285,7 @@ def test_a_crash_at_any_step_is_made_good() -> None:
         build_parts(Path(folder) / "kept", other)
         whole = {path.relative_to(other): path.read_bytes() for path in other.rglob("*.*")}
         crashes = 0
-        for crashes in _crashes(store, directory):  # noqa: B007 - how many there were
+        for crashes in _crashes(store, directory):  # noqa: B007 - the last number
             for path in store.glob("doc_type=*/**/*.parquet"):
                 assert pq.read_metadata(path).num_rows >= 0
             build_parts(directory, store)
@@ -297,7 +297,7 @@ def test_a_crash_at_any_step_is_made_good() -> None:
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO])
 def test_a_full_or_broken_disk_leaves_no_half_file(store: Path, code: int) -> None:
-    """An error of the disk at any operation is one StoreError; what is there can be read."""
+    """A disk error at any operation is one StoreError; existing files can be read."""
     journal = _journal(store)
     journal.append(small_session())
     journal.close("done")
@@ -319,7 +319,7 @@ def test_a_full_or_broken_disk_leaves_no_half_file(store: Path, code: int) -> No
 
 
 def test_rows_go_to_the_file_in_groups(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However long a segment is, only a group of rows is held; all rows come in order."""
+    """However long a segment is, only a group of rows is in memory; all rows come in order."""
     monkeypatch.setattr(parquet, "_TEXT_PER_GROUP", 3_000)
     monkeypatch.setattr(parquet, "ROWS_PER_GROUP", 50)
     journal = _journal(store)
@@ -337,8 +337,8 @@ def test_rows_go_to_the_file_in_groups(store: Path, monkeypatch: pytest.MonkeyPa
     assert [row["seq"] for row in _rows(store, DocType.WS_EVENT)] == list(range(1, 240, 2))
 
 
-def test_a_damaged_record_is_made_again(store: Path) -> None:
-    """What a segment's record said is found out by building: to the same files and the same record."""
+def test_a_corrupt_record_is_rebuilt(store: Path) -> None:
+    """The record of a segment is restored by building: to the same files and the same record."""
     journal = _journal(store)
     journal.append(small_session())
     journal.close("done")
@@ -352,7 +352,7 @@ def test_a_damaged_record_is_made_again(store: Path) -> None:
 
 
 def test_a_segment_that_lost_its_end_gets_no_record(store: Path) -> None:
-    """Where the next segment does not go on where one ends, entries are missing: nothing is recorded."""
+    """If the next segment does not continue the numbers, entries are missing: nothing is recorded."""
     journal = _journal(store)
     journal.append(small_session()[:3])
     first = journal.directory / "000001.log"
@@ -369,8 +369,8 @@ def test_a_segment_that_lost_its_end_gets_no_record(store: Path) -> None:
     assert not has_record(journal.directory, 1)
 
 
-def test_what_was_compacted_is_not_built_again(store: Path) -> None:
-    """Without its record a segment is built again, but no row beside the file that has it."""
+def test_compacted_rows_are_not_built_again(store: Path) -> None:
+    """Without its record a segment is rebuilt, except rows that are in a compacted file."""
     journal = _journal(store)
     journal.append(small_session())
     journal.close("done")
@@ -384,7 +384,7 @@ def test_what_was_compacted_is_not_built_again(store: Path) -> None:
 
 
 def test_the_kind_of_an_entry_is_that_of_its_row(store: Path) -> None:
-    """What an entry becomes can be told without building."""
+    """The kind of document of an entry is known without building."""
     journal = _journal(store)
     login = Entry.of_frame(8, Frame(1, '42["authenticate",{}]', Direction.OUT))
     entries = [*small_session(), login]
@@ -397,7 +397,7 @@ def test_the_kind_of_an_entry_is_that_of_its_row(store: Path) -> None:
 
 
 def test_sessions_begin_with_empty_parts(store: Path) -> None:
-    """The kinds that the schema's SQL names have a file with their schema from the start."""
+    """The kinds in the schema's SQL have a file with their schema from the start."""
     begin_session(store, SESSION)
     for doc_type in (DocType.PLAYER_ACTION, DocType.OTHER_PLAYER_ACTION):
         schema = pq.read_schema(part_path(store, doc_type, SESSION, 0))
@@ -416,7 +416,7 @@ def test_pyarrow_reads_the_whole_tree(store: Path) -> None:
 
 
 def test_flipped_page_is_noticed(store: Path) -> None:
-    """Page checksums stand in the files: a flipped bit in the data is an error, not a value."""
+    """The files have page checksums: a flipped bit in the data is an error, not a value."""
     journal = _journal(store)
     journal.append([Entry.of_document(i + 1, tick_document(i, 1.1**i)) for i in range(200)])
     journal.close("done")
@@ -431,8 +431,8 @@ def test_flipped_page_is_noticed(store: Path) -> None:
         _rows(store, DocType.GAME_TICK)
 
 
-def test_a_document_that_fits_no_schema_is_named(store: Path) -> None:
-    """A journal changed to hold a wrong record gives an error with the entry's number."""
+def test_a_document_that_does_not_fit_its_schema_is_reported(store: Path) -> None:
+    """A journal changed to contain a wrong record gives an error with the entry's number."""
     journal = _journal(store)
     document = tick_document(1)
     bad = Entry.of_document(1, document)
@@ -444,7 +444,7 @@ def test_a_document_that_fits_no_schema_is_named(store: Path) -> None:
 
 
 def test_segments_left_raw_are_compressed(store: Path) -> None:
-    """Building parts also finishes the compression that a kill prevented."""
+    """Building parts also completes the compression that a kill prevented."""
     journal = _journal(store)
     journal.append(small_session())
     journal.append([Entry.of(8, "close", 5, {"reason": "done"})])
@@ -456,7 +456,7 @@ def test_segments_left_raw_are_compressed(store: Path) -> None:
 
 
 def test_documents_of_another_session_are_refused(store: Path) -> None:
-    """A record that names another session than the header cannot slip into its parts."""
+    """A record of another session than the header's is never written to its parts."""
     document = small_session()[-1].document()
     other = attrs.evolve(document.record, session_id="s-2")
     journal = _journal(store)

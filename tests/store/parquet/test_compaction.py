@@ -1,4 +1,4 @@
-"""Compaction: many small parts become one file, and whatever happens meanwhile costs and doubles nothing."""
+"""Compaction: many small parts become one file, and no interruption loses or duplicates a row."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def files_of(store: Path, doc_type: DocType) -> list[str]:
 
 
 def test_many_parts_become_one_with_the_same_rows(tmp_path: Path) -> None:
-    """At a session's end what has many parts is merged, frames are not; doing it again changes nothing."""
+    """At a session's end kinds with many parts are merged, frames are not; a repeat changes nothing."""
     directory = make_session(tmp_path, MIN_PARTS + 3)
     before = all_rows(tmp_path)
     merged = compact_session(directory, tmp_path)
@@ -114,19 +114,19 @@ def test_many_parts_become_one_with_the_same_rows(tmp_path: Path) -> None:
     assert not (tmp_path / STAGING / SESSION).exists()
 
 
-def test_few_parts_are_left_alone(tmp_path: Path) -> None:
+def test_few_parts_are_not_merged(tmp_path: Path) -> None:
     """A short session keeps its parts."""
     directory = make_session(tmp_path, 4)
     assert compact_session(directory, tmp_path) == []
     assert len(files_of(tmp_path, DocType.GAME_TICK)) == 5
 
 
-def test_the_whole_store_is_compacted_when_asked(tmp_path: Path) -> None:
-    """Every folder becomes one file with its manifest, and the report adds up."""
+def test_the_whole_store_is_compacted_on_request(tmp_path: Path) -> None:
+    """Every folder becomes one file with its manifest, and the sums of the report are correct."""
     make_session(tmp_path, 5)
     before = all_rows(tmp_path)
     told: list[tuple[str, int, int]] = []
-    report = compact_all(tmp_path, told=lambda *news: told.append(news))
+    report = compact_all(tmp_path, progress=lambda *news: told.append(news))
     assert all_rows(tmp_path) == before
     assert not (tmp_path / STAGING / SESSION).exists()
     assert (report.failed, report.skipped) == ((), ())
@@ -145,7 +145,7 @@ def test_the_whole_store_is_compacted_when_asked(tmp_path: Path) -> None:
 
 
 def test_only_closed_sessions_are_compacted(tmp_path: Path) -> None:
-    """A session that was killed or runs is left alone and named, one that does not exist as well."""
+    """A killed or running session is skipped and reported, and so is an unknown one."""
     make_session(tmp_path, 5, close=False)
     before = all_rows(tmp_path)
     report = compact_all(tmp_path, [SESSION, "other"])
@@ -157,7 +157,7 @@ def test_only_closed_sessions_are_compacted(tmp_path: Path) -> None:
 
 
 def test_sessions_without_a_journal_are_compacted(tmp_path: Path) -> None:
-    """Parts that came from elsewhere are compacted as they are."""
+    """Imported parts are compacted like others."""
     directory = make_session(tmp_path, 5)
     shutil.rmtree(directory)
     before = all_rows(tmp_path)
@@ -165,8 +165,8 @@ def test_sessions_without_a_journal_are_compacted(tmp_path: Path) -> None:
     assert all_rows(tmp_path) == before
 
 
-def test_two_never_compact_one_session_at_once(tmp_path: Path) -> None:
-    """Whoever comes second is told so, and changes nothing."""
+def test_two_processes_never_compact_one_session_at_once(tmp_path: Path) -> None:
+    """The second process gets an error, and changes nothing."""
     directory = make_session(tmp_path, MIN_PARTS)
     with swapping_alone(tmp_path, SESSION):
         with pytest.raises(StoreError, match="by another process"):
@@ -175,8 +175,8 @@ def test_two_never_compact_one_session_at_once(tmp_path: Path) -> None:
     assert compact_session(directory, tmp_path)
 
 
-def test_a_damaged_part_stops_its_folder_only(tmp_path: Path) -> None:
-    """Rows that are not what was written are never merged; other folders are."""
+def test_a_corrupt_part_blocks_its_folder_only(tmp_path: Path) -> None:
+    """Corrupt rows are never merged; other folders are."""
     make_session(tmp_path, 5)
     victim = part_path(tmp_path, DocType.GAME_TICK, SESSION, 2)
     data = bytearray(victim.read_bytes())
@@ -184,14 +184,14 @@ def test_a_damaged_part_stops_its_folder_only(tmp_path: Path) -> None:
     victim.write_bytes(data)
     report = compact_all(tmp_path)
     (failed,) = report.failed
-    assert "part-000002.parquet is damaged" in failed
+    assert "part-000002.parquet is corrupt" in failed
     assert "store recover" in failed
     assert DocType.WS_EVENT in {folder.doc_type for folder in report.folders}
     assert len(files_of(tmp_path, DocType.GAME_TICK)) == 6
 
 
-def test_a_part_the_list_misses_stops_its_folder(tmp_path: Path) -> None:
-    """A file whose line was lost would lose its rows: it is named instead."""
+def test_a_part_without_a_manifest_line_blocks_its_folder(tmp_path: Path) -> None:
+    """Rows of a file without a manifest line would be lost: it is reported instead."""
     make_session(tmp_path, 5)
     folder = part_folder(tmp_path, DocType.GAME_TICK, SESSION)
     write_manifest(tmp_path, folder, read_manifest(folder)[:-1])
@@ -201,16 +201,16 @@ def test_a_part_the_list_misses_stops_its_folder(tmp_path: Path) -> None:
 
 
 def test_overlapping_parts_are_refused(tmp_path: Path) -> None:
-    """Two files with the same rows are not made into one with each of them twice."""
+    """Two files with the same rows are not merged into one with duplicates."""
     make_session(tmp_path, 2)
     folder = part_folder(tmp_path, DocType.GAME_TICK, SESSION)
     first = pq.ParquetFile(folder / "part-000001.parquet").read()
     write_table(tmp_path, DocType.GAME_TICK, SESSION, 9, first)
-    assert "holds rows up to" in compact_all(tmp_path).failed[0]
+    assert "has rows up to" in compact_all(tmp_path).failed[0]
 
 
 def test_newer_parts_are_refused_by_name(tmp_path: Path) -> None:
-    """Rows of a schema that this program does not know are left as they are."""
+    """Rows of an unknown schema are left unchanged."""
     make_session(tmp_path, 3)
     folder = part_folder(tmp_path, DocType.GAME_TICK, SESSION)
     lines = (folder / MANIFEST).read_text().replace('"2.0.0"', '"2.1.0"')
@@ -237,7 +237,7 @@ def run(store):
     else:
         rebuild_session(store / "journals" / session, store, [DocType.GAME_TICK])
 
-# Once without a kill: what is imported and made on first use is there in every child.
+# Once without a kill: imports and first-use initialisation are then done in every child.
 shutil.copytree(work / "store", work / "warm")
 run(work / "warm")
 shutil.rmtree(work / "warm")
@@ -265,7 +265,7 @@ for last in range(1000):
 
 
 def _killed_everywhere(work: Path, what: str, *, exchanges: bool) -> list[Path]:
-    """Do something to copies of a store, killed before each of its operations; return the copies."""
+    """Run an action on copies of a store, killed before each of its operations; return the copies."""
     arguments = [str(work), SESSION, what, str(exchanges)]
     killer = [sys.executable, "-c", _KILLER, *arguments]
     done = subprocess.run(killer, check=True, capture_output=True, text=True, timeout=120)
@@ -274,7 +274,7 @@ def _killed_everywhere(work: Path, what: str, *, exchanges: bool) -> list[Path]:
 
 
 def _make_ticks(store: Path) -> None:
-    """Write a closed session of ticks alone, in two parts."""
+    """Write a closed session with ticks only, in two parts."""
     journal = Journal.create(journal_directory(store, SESSION), HEADER)
     journal.append([Entry.of_document(1, tick_document(1))])
     journal.roll()
@@ -303,10 +303,10 @@ def _ticks_seen(store: Path) -> list[tuple[int, int]]:
     ],
     ids=["compact", "compact by two renames", "rebuild"],
 )
-def test_a_kill_at_any_step_loses_and_doubles_nothing(what: str, *, exchanges: bool) -> None:
-    """Killed before each operation, a store shows each row once; finishing and going on works.
+def test_a_kill_at_any_step_loses_and_duplicates_nothing(what: str, *, exchanges: bool) -> None:
+    """Killed before each operation, a store shows each row once; recovery and a new run work.
 
-    Where names cannot be exchanged a kill may leave a closed folder unseen until the store is repaired.
+    Where names cannot be swapped, a kill may leave a closed folder missing until the store is repaired.
     """
     with memory_folder() as folder:
         work = Path(folder)
@@ -329,8 +329,8 @@ def _is_listed(folder: Path) -> bool:
     return names == sorted(path.name for path in folder.glob("*.parquet"))
 
 
-def test_what_was_lost_is_built_again_from_the_journal(tmp_path: Path) -> None:
-    """Damaged, lost and unlisted files come back to the same bytes; other folders are not touched."""
+def test_lost_files_are_rebuilt_from_the_journal(tmp_path: Path) -> None:
+    """Corrupt, lost and unlisted files are rebuilt to the same bytes; other folders are not touched."""
     directory = make_session(tmp_path, 4)
     kinds = tmp_path / "doc_type=game_tick", tmp_path / "doc_type=ws_event"
     whole = {path: path.read_bytes() for kind in kinds for path in kind.rglob("*.*")}
@@ -349,7 +349,7 @@ def test_what_was_lost_is_built_again_from_the_journal(tmp_path: Path) -> None:
 
 
 def test_a_compacted_session_becomes_parts_again(tmp_path: Path) -> None:
-    """A damaged compacted file is replaced by the parts it was made of."""
+    """A corrupt compacted file is replaced by the parts it was made of."""
     directory = make_session(tmp_path, 4)
     before = all_rows(tmp_path)
     compact_all(tmp_path)
@@ -361,7 +361,7 @@ def test_a_compacted_session_becomes_parts_again(tmp_path: Path) -> None:
 
 
 def _import_more(store: Path) -> Path:
-    """Make a session with a part that no segment of its journal has."""
+    """Make a session with a part that is not from its journal."""
     directory = journal_directory(store, SESSION)
     journal = Journal.create(directory, {**HEADER, "import": {"from": "elsewhere"}})
     journal.append([Entry.of_document(1, tick_document(1))])
@@ -375,18 +375,18 @@ def _import_more(store: Path) -> Path:
 
 
 def test_imported_parts_are_kept(tmp_path: Path) -> None:
-    """What a journal cannot give again stays, if it is whole."""
+    """Rows that the journal does not have are kept, if their file is whole."""
     directory = _import_more(tmp_path)
     part_path(tmp_path, DocType.GAME_TICK, SESSION, 1).unlink()
     rebuild_session(directory, tmp_path)
     assert [row[1] for row in rows_of(tmp_path, DocType.GAME_TICK)] == [1, 7]
     part_path(tmp_path, DocType.GAME_TICK, SESSION, 2).write_bytes(b"PAR1")
-    with pytest.raises(StoreError, match=r"part-000002\.parquet is damaged"):
+    with pytest.raises(StoreError, match=r"part-000002\.parquet is corrupt"):
         rebuild_session(directory, tmp_path)
 
 
 def test_imported_rows_in_a_compacted_file_cannot_be_rebuilt(tmp_path: Path) -> None:
-    """Where imported rows were merged with others, nothing is replaced and the way out is named."""
+    """Where imported rows were merged with others, nothing is replaced and the error says what to do."""
     directory = _import_more(tmp_path)
     compact_all(tmp_path)
     before = all_rows(tmp_path)
@@ -396,7 +396,7 @@ def test_imported_rows_in_a_compacted_file_cannot_be_rebuilt(tmp_path: Path) -> 
 
 
 def test_a_full_disk_leaves_the_parts_as_they_are(tmp_path: Path) -> None:
-    """When the disk refuses, the folder is as it was and nothing is left aside after a repair."""
+    """If a write fails, the folder is unchanged and a repair clears the staging folder."""
     directory = make_session(tmp_path, MIN_PARTS)
     before = all_rows(tmp_path)
 
@@ -421,8 +421,8 @@ def test_latencies_are_sketched_whole(tmp_path: Path) -> None:
     assert amounts == [(Decimal("0.01"),)]
 
 
-def test_a_line_that_was_lost_is_listed_again(tmp_path: Path) -> None:
-    """A file that its segment's record names comes back into the manifest, if it is what was written."""
+def test_a_lost_manifest_line_is_restored(tmp_path: Path) -> None:
+    """A file in its segment's record is added to the manifest again, if its bytes are right."""
     directory = make_session(tmp_path, 3)
     folder = part_folder(tmp_path, DocType.GAME_TICK, SESSION)
     listed = read_manifest(folder)

@@ -1,4 +1,4 @@
-"""A manifest lists each file once, survives a torn end, and hides no damage."""
+"""A manifest lists each file once, survives a truncated end, and detects corruption."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_parts_are_listed_in_order_and_once(tmp_path: Path, folder: Path) -> None:
-    """Each appended part is there; a later line for the same file replaces the earlier one."""
+    """Each appended part is listed; a later line for the same file replaces the earlier one."""
     assert read_manifest(folder) == []
     sketches = {"timestamps_total_latency_ms": {"BUY": {"count": 0}}}
     first, second = make_part(1), make_part(2, sketches=sketches)
@@ -65,8 +65,8 @@ def test_parts_are_listed_in_order_and_once(tmp_path: Path, folder: Path) -> Non
 
 
 @given(st.integers(0, 3), st.integers(1, 400), st.booleans())
-def test_a_torn_end_costs_only_itself(whole: int, kept: int, zeros: bool) -> None:
-    """A crash within a line, with zeros or nothing in its place, leaves the lines before it."""
+def test_a_torn_end_loses_only_itself(whole: int, kept: int, zeros: bool) -> None:
+    """After a crash within a line, also with zeros in its place, the lines before it are valid."""
     parts = [make_part(n) for n in range(whole + 1)]
     before = encode_lines(parts[:-1])
     line = encode_lines(parts[-1:])
@@ -76,8 +76,8 @@ def test_a_torn_end_costs_only_itself(whole: int, kept: int, zeros: bool) -> Non
     assert decode_lines(before + torn, "m") == parts[:-1]
 
 
-def test_the_next_line_cuts_a_torn_one(tmp_path: Path, folder: Path) -> None:
-    """A part added after a crash does not join the bytes that the crash left."""
+def test_the_next_line_truncates_a_torn_one(tmp_path: Path, folder: Path) -> None:
+    """A part added after a crash does not join the bytes left by the crash."""
     add_part(tmp_path, make_part(1))
     path = folder / MANIFEST
     path.write_bytes(path.read_bytes() + b"0badc0de {half")
@@ -89,8 +89,8 @@ def test_the_next_line_cuts_a_torn_one(tmp_path: Path, folder: Path) -> None:
 
 
 @given(st.data())
-def test_no_flipped_bit_gives_another_list(data: st.DataObject) -> None:
-    """Any flipped bit is an error, or loses the last line, which its file then shows."""
+def test_no_flipped_bit_gives_another_manifest(data: st.DataObject) -> None:
+    """Any flipped bit is an error, or loses the last line, whose file is then unlisted."""
     parts = [make_part(n) for n in range(3)]
     lines = bytearray(encode_lines(parts))
     place = data.draw(st.integers(0, len(lines) * 8 - 1))
@@ -103,7 +103,7 @@ def test_no_flipped_bit_gives_another_list(data: st.DataObject) -> None:
 
 
 def test_a_lost_line_shows_as_an_unlisted_file(tmp_path: Path, folder: Path) -> None:
-    """A manifest cut at a line's end cannot know what it lost: the files tell."""
+    """A manifest truncated at a line's end looks valid: the unlisted file shows the loss."""
     for number in (1, 2):
         part = make_part(number)
         (tmp_path / part.path).write_bytes(b"PAR1")
@@ -126,8 +126,8 @@ def test_a_lost_line_shows_as_an_unlisted_file(tmp_path: Path, folder: Path) -> 
     ],
     ids=str,
 )
-def test_a_line_that_describes_no_part_is_damage(change: dict[str, Any]) -> None:
-    """A line with a right checksum but wrong contents is named with its number."""
+def test_a_line_that_is_not_a_part_is_corrupt(change: dict[str, Any]) -> None:
+    """A line with a right checksum and wrong content is reported with its number."""
     import json
 
     data = {**part_to_json(make_part(1)), **change}
@@ -135,5 +135,5 @@ def test_a_line_that_describes_no_part_is_damage(change: dict[str, Any]) -> None
         part_from_json(data)
     body = json.dumps(data).encode()
     lines = encode_lines([make_part(2)]) + b"%08x %b\n" % (zlib.crc32(body), body)
-    with pytest.raises(StoreError, match=r"m: line 2 is damaged.*store recover"):
+    with pytest.raises(StoreError, match=r"m: line 2 is corrupt.*store recover"):
         decode_lines(lines, "m")

@@ -1,4 +1,4 @@
-"""Schemas say their version and units, DuckDB reads what is written, and newer rows are refused by name."""
+"""Schemas have version and units, DuckDB reads what is written, and newer rows are refused by name."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ KINDS = pytest.mark.parametrize("doc_type", DocType, ids=lambda d: d.value)
 
 
 @KINDS
-def test_schema_says_version_and_units(doc_type: DocType) -> None:
-    """Every file names its schema version, what wrote it, and what its numbers mean."""
+def test_schema_has_version_and_units(doc_type: DocType) -> None:
+    """Every file has its schema version, its writer, and the units of its numbers."""
     schema = schema_of(doc_type)
     assert schema.metadata[b"vectra.schema_version"] == b"2.0.0"
     assert schema.metadata[b"vectra.doc_type"].decode() == doc_type.value
@@ -41,7 +41,7 @@ def test_schema_says_version_and_units(doc_type: DocType) -> None:
 def test_duckdb_sees_the_columns_as_promised(
     doc_type: DocType, tmp_path: Path, *, compacted: bool
 ) -> None:
-    """The types that SQL sees are those of the schema, whatever the encoding."""
+    """SQL sees the types of the schema, whatever the encoding."""
     path = tmp_path / "x.parquet"
     options = writer_options(doc_type, compacted=compacted)
     pq.write_table(schema_of(doc_type).empty_table(), path, **options)
@@ -53,7 +53,7 @@ def test_duckdb_sees_the_columns_as_promised(
 
 @given(any_document(), st.booleans())
 def test_duckdb_reads_every_value_as_it_was(pair: tuple[DocType, object], compacted: bool) -> None:
-    """Encodings are such that DuckDB reads what pyarrow wrote, value by value."""
+    """DuckDB reads the encodings that pyarrow wrote, value by value."""
     doc_type, record = pair
     envelope = Envelope(
         session_id=getattr(record, "session_id", "S"),
@@ -84,27 +84,27 @@ def test_duckdb_reads_every_value_as_it_was(pair: tuple[DocType, object], compac
 
 
 def test_every_kind_has_a_record() -> None:
-    """The kinds of documents are the eleven of the schema, each with columns of its own."""
+    """The kinds of documents are the eleven of the schema, each with its own columns."""
     assert set(RECORDS) == set(DocType)
     assert len(DocType) == 11
 
 
 @pytest.mark.parametrize("given_version", [SCHEMA_VERSION, "2.0.9", "1.9.0", "1.0.0"])
 def test_older_and_patched_versions_are_read(given_version: str) -> None:
-    """Another patch number and what is older pass."""
+    """Another patch number and older versions are accepted."""
     check_version(given_version, "file")
 
 
 @pytest.mark.parametrize("given_version", ["2.1.0", "3.0.0", "2.10.0", "10.0.0"])
 def test_newer_versions_are_refused_by_name(given_version: str) -> None:
-    """What a later version wrote is refused with its version, ours, and what to do."""
+    """Rows of a later version are refused with its version, ours, and what to do."""
     with pytest.raises(StoreError, match=f"f has schema version {given_version}.*upgrade") as error:
         check_version(given_version, "f")
     assert SCHEMA_VERSION in str(error.value)
 
 
 @pytest.mark.parametrize("given_version", ["", "2", "2.0", "2.0.x", "two", "2.0.0.0"])
-def test_what_is_no_version_is_refused(given_version: str) -> None:
-    """A text that is no version is damage, not an old file."""
-    with pytest.raises(StoreError, match="which is none"):
+def test_an_invalid_version_is_refused(given_version: str) -> None:
+    """Invalid text is corruption, not an old file."""
+    with pytest.raises(StoreError, match="the invalid schema version"):
         check_version(given_version, "f")

@@ -58,7 +58,7 @@ def test_any_values_of_one_sign(values: list[float], q: float, sign: float) -> N
     """Values of one sign give any quantile within the accuracy, relative to the exact one."""
     given_values = np.array(values) * sign
     found = Sketch.of(given_values).quantile(q)
-    # A share next to 1 is itself only known to the last bit of a double.
+    # A fraction next to 1 is itself only known to the last bit of a double.
     rounding = 1e-14 * max(values)
     expected = pytest.approx(np.quantile(given_values, q), rel=ACCURACY + 1e-6, abs=rounding)
     assert found == expected
@@ -88,15 +88,15 @@ def test_merging_is_adding_in_any_order(groups: list[list[int]], random: Any) ->
 
 
 @given(st.lists(st.floats(-1e300, 1e300)))
-def test_json_holds_a_sketch_whole(values: list[float]) -> None:
-    """A sketch reads back from its JSON text as it was."""
+def test_json_keeps_a_sketch_exactly(values: list[float]) -> None:
+    """A sketch decoded from its JSON is equal to the original."""
     sketch = Sketch.of(np.array(values))
     assert Sketch.from_json(json.loads(json.dumps(sketch.to_json()))) == sketch
 
 
 @given(st.lists(st.lists(st.floats(-1e300, 1e300) | st.integers(-9, 9))))
-def test_several_are_read_as_one(groups: list[list[float]]) -> None:
-    """Sketches that are read together are what they are when each is read and they are merged."""
+def test_several_are_decoded_as_one(groups: list[list[float]]) -> None:
+    """Sketches that are decoded together equal the merged single ones."""
     sketches = [Sketch.of(np.array(values, float)) for values in groups]
     together = Sketch.from_json(*(sketch.to_json() for sketch in sketches))
     assert together == Sketch.merged(sketches)
@@ -104,7 +104,7 @@ def test_several_are_read_as_one(groups: list[list[float]]) -> None:
 
 
 def test_without_values_there_is_no_quantile() -> None:
-    """An empty sketch answers None, and what is no share is refused."""
+    """An empty sketch returns None, and an invalid fraction is refused."""
     empty = Sketch.of(np.array([]))
     assert (empty.count, empty.min, empty.max, empty.quantile(0.5)) == (0, None, None, None)
     with pytest.raises(ValueError, match="between 0 and 1"):
@@ -127,14 +127,14 @@ def test_without_values_there_is_no_quantile() -> None:
     ids=str,
 )
 def test_changed_sketch_is_refused(change: dict[str, Any]) -> None:
-    """What is no sketch, or of another accuracy, is refused in one line."""
+    """Anything that is not a sketch, or has another accuracy, is refused in one line."""
     data = {**Sketch.of(np.array([1.0, 2.0])).to_json(), **change}
     with pytest.raises(StoreError, match="a sketch cannot be read"):
         Sketch.from_json(data)
 
 
 def test_latencies_have_a_sketch_for_each_type_of_action() -> None:
-    """Latencies are sketched by column and type; missing ones are left out; parts add up."""
+    """Latencies are sketched by column and type; missing ones are skipped; parts add up."""
     table = pa.table(
         {
             "action_type": ["BUY", "SELL", "BUY", "BUY", "SELL"],

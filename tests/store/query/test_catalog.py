@@ -1,4 +1,4 @@
-"""Opening a store: views for every kind, tables and frames, damaged files left out, other stores unharmed."""
+"""Opening a store: a view per kind, tables and frames, corrupt files skipped, other stores unharmed."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ from vectra_bot.store.location import default_store
 from vectra_bot.store.parquet.manifest import MANIFEST, part_folder, read_manifest, write_manifest
 from vectra_bot.store.parquet.schema import schema_of
 from vectra_bot.store.parquet.writer import part_path
-from vectra_bot.store.query.catalog import Catalog, DamagedRows, open_store
-from vectra_bot.store.query.results import Damaged
+from vectra_bot.store.query.catalog import Catalog, CorruptRowsWarning, open_store
+from vectra_bot.store.query.results import CorruptFile
 
 COUNT = "SELECT count(*), count(DISTINCT seq) FROM game_tick"
 
@@ -61,14 +61,14 @@ def store(tmp_path: Path) -> Path:
     return root
 
 
-def _quiet(root: Path) -> tuple[Catalog, list[Damaged]]:
-    """Open a store; what is left out goes to a list."""
-    told: list[Damaged] = []
-    return open_store(root, on_damaged=told.append), told
+def _quiet(root: Path) -> tuple[Catalog, list[CorruptFile]]:
+    """Open a store; skipped files go to a list."""
+    told: list[CorruptFile] = []
+    return open_store(root, on_corrupt=told.append), told
 
 
 def test_every_kind_has_a_view_even_without_files(store: Path) -> None:
-    """Views of kinds that the store has no file of are empty but have all their columns."""
+    """Views of kinds without files are empty but have all their columns."""
     with open_store(store) as catalog:
         for doc_type in DocType:
             result = catalog.sql(f"SELECT * FROM {doc_type.value}")
@@ -78,7 +78,7 @@ def test_every_kind_has_a_view_even_without_files(store: Path) -> None:
 
 
 def test_empty_views_have_the_types_of_full_ones(tmp_path: Path, store: Path) -> None:
-    """A query meets the same column types whether or not a kind has rows."""
+    """A query gets the same column types whether or not a kind has rows."""
     bare = tmp_path / "bare"
     (bare / "doc_type=ws_event").mkdir(parents=True)
     with open_store(bare) as empty, open_store(store) as full:
@@ -87,8 +87,8 @@ def test_empty_views_have_the_types_of_full_ones(tmp_path: Path, store: Path) ->
             assert empty.sql(types).rows == full.sql(types).rows
 
 
-def test_only_what_a_query_names_is_looked_at(store: Path) -> None:
-    """A damaged file of another kind is not even noticed; naming the kind in any case notices it."""
+def test_only_the_kinds_in_a_query_are_read(store: Path) -> None:
+    """A corrupt file of another kind is not noticed; naming the kind in any case notices it."""
     part_path(store, DocType.PLAYER_ACTION, SESSION, 1).write_bytes(b"PAR1")
     catalog, told = _quiet(store)
     with catalog:
@@ -104,7 +104,7 @@ def test_text_that_makes_a_name_finds_the_rows(store: Path) -> None:
         assert len(catalog.sql("FROM query_table('game_' || 'tick')").rows) == 6
 
 
-def test_tables_and_frames_hold_the_same(store: Path) -> None:
+def test_tables_and_frames_have_the_same_rows(store: Path) -> None:
     """Relation, Arrow, batches, polars and pandas agree, amounts exact, columns chosen."""
     wanted = ["seq", "price", "session_id"]
     expected = [(seq, 1 + seq / 8, SESSION) for seq in range(1, 7)]
@@ -127,7 +127,7 @@ def test_tables_and_frames_hold_the_same(store: Path) -> None:
 
 
 def test_frames_need_their_packages(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A missing package is one line that names the extra; an installed one gives exact amounts."""
+    """A missing package is a one-line error that names the extra; an installed one gives exact amounts."""
     with open_store(store) as catalog:
         for name, method in (("polars", catalog.polars), ("pandas", catalog.pandas)):
             with monkeypatch.context() as without:
@@ -140,8 +140,8 @@ def test_frames_need_their_packages(store: Path, monkeypatch: pytest.MonkeyPatch
             assert list(frame.columns) == ["amount", "seq"]
 
 
-def test_sessions_with_any_id_stand_side_by_side(tmp_path: Path) -> None:
-    """Session ids that look like numbers or dates stay text, in views and in the folder's own SQL."""
+def test_sessions_with_any_id_can_be_queried_together(tmp_path: Path) -> None:
+    """Session ids that look like numbers or dates remain text, in views and in SQL over the folder."""
     for session_id in ("123", "2024-01-01", "x"):
         write_documents(tmp_path, [tick_document(1)], session_id)
     with open_store(tmp_path) as catalog:
@@ -173,7 +173,7 @@ def test_times_come_back_in_utc(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["it's [1]*?", "späti"])
 def test_odd_paths_work(tmp_path: Path, store: Path, name: str) -> None:
-    """Quotes and pattern characters in a store's path are taken as they are."""
+    """Quotes and pattern characters in a store's path are taken literally."""
     shutil.copytree(store, tmp_path / name)
     with open_store(tmp_path / name) as catalog:
         assert catalog.sql(COUNT).rows == [(6, 6)]
@@ -189,7 +189,7 @@ def test_an_open_catalog_sees_what_is_added(store: Path) -> None:
         assert catalog.sql(COUNT).rows == [(7, 7)]
 
 
-# --- damage ------------------------------------------------------------------------------------------
+# --- corruption --------------------------------------------------------------------------------------
 
 
 def _cut(path: Path) -> None:
@@ -210,8 +210,8 @@ def _remove(path: Path) -> None:
     ("harm", "reason"),
     [(_cut, "bytes instead of"), (_flip, "CRC32"), (_remove, "the file is missing")],
 )
-def test_damaged_parts_are_left_out_and_named(store: Path, harm: Any, reason: str) -> None:
-    """The rows of a damaged file are named by their range; the others are queried."""
+def test_corrupt_parts_are_skipped_and_reported(store: Path, harm: Any, reason: str) -> None:
+    """The rows of a corrupt file are reported by their range; the others are queried."""
     path = part_path(store, DocType.GAME_TICK, SESSION, 2)
     (part,) = [p for p in read_manifest(path.parent) if p.name == path.name]
     harm(path)
@@ -220,16 +220,16 @@ def test_damaged_parts_are_left_out_and_named(store: Path, harm: Any, reason: st
         result = catalog.sql("SELECT seq FROM game_tick ORDER BY seq")
         assert result.rows == [(1,), (2,), (5,), (6,)]
         assert catalog.sql(COUNT).rows == [(4, 4)]
-        (damaged,) = catalog.damaged
-    assert told == [damaged] == list(result.damaged)
+        (damaged,) = catalog.corrupt
+    assert told == [damaged] == list(result.corrupt)
     assert (damaged.doc_type, damaged.session_id) == (DocType.GAME_TICK, SESSION)
     assert (damaged.first_seq, damaged.last_seq, damaged.rows) == (3, 4, 2)
     assert reason in damaged.reason
     assert str(damaged).startswith(f"{part.path}: {damaged.reason} (2 rows, seq 3 to 4)")
 
 
-def test_a_damaged_list_is_named_and_files_are_read_as_a_whole(store: Path) -> None:
-    """Without a list a file is taken if every page has its checksum, and only then."""
+def test_a_corrupt_manifest_is_reported_and_files_are_read_whole(store: Path) -> None:
+    """Without a manifest a file is read only if every page has its checksum."""
     folder = part_folder(store, DocType.GAME_TICK, SESSION)
     manifest = folder / MANIFEST
     manifest.write_bytes(b"x" + manifest.read_bytes()[1:])
@@ -252,7 +252,7 @@ def test_a_damaged_list_is_named_and_files_are_read_as_a_whole(store: Path) -> N
 
 @cache
 def _written() -> dict[str, bytes]:
-    """Return the files of a folder with two parts of two ticks, and their list."""
+    """Return the files of a folder with two parts of two ticks, and their manifest."""
     with memory_folder() as name:
         write_ticks(Path(name), lambda seq: tick_document(seq, seq / 7), 2)
         folder = part_folder(name, DocType.GAME_TICK, SESSION)
@@ -261,8 +261,8 @@ def _written() -> dict[str, bytes]:
 
 @settings(max_examples=40)
 @given(data=st.data())
-def test_no_damage_gives_a_value_that_was_never_written(data: st.DataObject) -> None:
-    """Bits flipped or ends cut anywhere, in files and lists: rows are as written, or named as lost."""
+def test_no_corruption_gives_a_value_that_was_never_written(data: st.DataObject) -> None:
+    """Bits flipped or ends cut anywhere, in files and manifests: rows are as written, or reported as lost."""
     victim = data.draw(st.sampled_from(sorted(_written())))
     content = bytearray(_written()[victim])
     if data.draw(st.booleans()):
@@ -283,18 +283,18 @@ def test_no_damage_gives_a_value_that_was_never_written(data: st.DataObject) -> 
     assert victim == MANIFEST or len(told) == 1
 
 
-def test_a_warning_names_what_is_left_out(store: Path) -> None:
-    """Without a listener, each damaged file is one warning, however often it is left out."""
+def test_a_warning_names_a_skipped_file(store: Path) -> None:
+    """Without a callback, each corrupt file is one warning, however often it is skipped."""
     _remove(part_path(store, DocType.GAME_TICK, SESSION, 2))
     with open_store(store) as catalog:
-        with pytest.warns(DamagedRows, match="part-000002.parquet: the file is missing"):
+        with pytest.warns(CorruptRowsWarning, match="part-000002.parquet: the file is missing"):
             catalog.sql(COUNT)
         with warnings.catch_warnings(action="error"):
             assert catalog.sql(COUNT).rows == [(4, 4)]
 
 
-def test_a_file_without_a_line_is_read_and_counted(store: Path) -> None:
-    """A crash between a file's name and its line, or a list that never was, loses no row."""
+def test_a_file_without_a_manifest_line_is_read_and_counted(store: Path) -> None:
+    """A crash between a file's rename and its manifest line, or a missing manifest, loses no row."""
     folder = part_folder(store, DocType.GAME_TICK, SESSION)
     write_manifest(store, folder.relative_to(store), read_manifest(folder)[:2])
     with open_store(store) as catalog:
@@ -302,11 +302,11 @@ def test_a_file_without_a_line_is_read_and_counted(store: Path) -> None:
     (folder / MANIFEST).unlink()
     with open_store(store) as catalog:
         assert catalog.sql(COUNT).rows == [(6, 6)]
-        assert catalog.damaged == ()
+        assert catalog.corrupt == ()
 
 
 def test_no_row_is_seen_twice(store: Path) -> None:
-    """Parts that a merged file replaced, left over by a crash, are left out."""
+    """Parts that a merged file replaced, left by a crash, are skipped."""
     folder = part_folder(store, DocType.GAME_TICK, SESSION)
     parts = sorted(folder.glob("part-*.parquet"))
     pq.write_table(pa.concat_tables(map(pq.read_table, parts)), folder / "data.parquet")
@@ -319,8 +319,8 @@ def test_no_row_is_seen_twice(store: Path) -> None:
     ]
 
 
-def test_foreign_files_and_old_schemas_have_the_present_types(store: Path) -> None:
-    """Missing columns are null, types are the schema's; what does not fit it is left out and named."""
+def test_foreign_files_and_old_schemas_have_the_current_types(store: Path) -> None:
+    """Missing columns are null, types are the schema's; what does not fit is skipped and reported."""
     old = store / "doc_type=game_tick" / "date=2025-12-01"
     old.mkdir()
     columns = {
@@ -345,11 +345,11 @@ def test_foreign_files_and_old_schemas_have_the_present_types(store: Path) -> No
         ]
     assert [one.path.rpartition("/")[2] for one in told] == ["b.parquet", "c.parquet"]
     assert "do not fit schema 2.0.0" in told[0].reason
-    assert "no whole Parquet file" in told[1].reason
+    assert "not a complete Parquet file" in told[1].reason
 
 
 def test_a_column_that_a_later_version_added_is_null_before(store: Path) -> None:
-    """A file of this schema without one of its columns is read all the same."""
+    """A file of this schema without one of its columns can still be read."""
     write_ticks(store / "other", tick_document, 1, session_id="s-2")
     folder = part_folder(store, DocType.GAME_TICK, "s-2")
     folder.mkdir()
@@ -361,7 +361,7 @@ def test_a_column_that_a_later_version_added_is_null_before(store: Path) -> None
 
 
 def test_a_newer_schema_is_refused(store: Path) -> None:
-    """Rows of a schema that this program does not know are never guessed at, listed or not."""
+    """Rows of an unknown schema are refused, listed or not."""
     folder = part_folder(store, DocType.GAME_TICK, SESSION)
     line = (folder / MANIFEST).read_bytes()
     schema = schema_of(DocType.GAME_TICK).with_metadata({"vectra.schema_version": "3.0.0"})
@@ -383,10 +383,10 @@ def test_a_newer_schema_is_refused(store: Path) -> None:
 
 
 @pytest.mark.parametrize("merged", ["data.parquet", "part-000001.parquet"])
-def test_a_folder_exchanged_under_a_query_is_read_again(
+def test_a_query_is_retried_if_a_folder_is_replaced(
     store: Path, tmp_path: Path, merged: str
 ) -> None:
-    """A swap of the folder in the middle of any query: every answer has every row, once."""
+    """A swap of the folder in the middle of any query: every result has every row, once."""
     folder = part_folder(store, DocType.GAME_TICK, SESSION)
     small, one = tmp_path / "small", tmp_path / "one"
     shutil.copytree(folder, small)
@@ -415,11 +415,11 @@ def test_a_folder_exchanged_under_a_query_is_read_again(
             turns.release()
             assert catalog.sql(COUNT).rows == [(6, 6)]
         thread.join()
-        assert catalog.damaged == ()
+        assert catalog.corrupt == ()
 
 
 def test_a_store_that_never_rests_is_read_all_the_same(store: Path, tmp_path: Path) -> None:
-    """Folders that are exchanged faster than a query ends are read from memory."""
+    """Folders that are replaced faster than a query ends are read from memory."""
     folder = part_folder(store, DocType.GAME_TICK, SESSION)
     shapes = [tmp_path / "three", part_folder(tmp_path / "six", DocType.GAME_TICK, SESSION)]
     shutil.copytree(folder, shapes[0])
@@ -482,8 +482,8 @@ def test_a_query_is_tried_a_bounded_number_of_times(
     assert told == []
 
 
-def test_a_dropped_session_is_no_error(store: Path) -> None:
-    """A session that goes away between two queries is gone from the answers, not a fault."""
+def test_a_dropped_session_is_not_an_error(store: Path) -> None:
+    """A session that is dropped between two queries is not in the results, without an error."""
     write_documents(store, [tick_document(1)], "s-2")
     with open_store(store) as catalog:
         assert catalog.sql(COUNT).rows == [(7, 6)]
@@ -492,7 +492,7 @@ def test_a_dropped_session_is_no_error(store: Path) -> None:
 
 
 def test_no_store_is_one_line(store: Path, tmp_path: Path) -> None:
-    """What is no store says so and what to do."""
+    """A path that is not a store gives one line with advice."""
     with pytest.raises(InputError, match="no store at"):
         open_store(tmp_path / "none")
     with pytest.raises(InputError, match="it has no doc_type= folder"):
@@ -500,7 +500,7 @@ def test_no_store_is_one_line(store: Path, tmp_path: Path) -> None:
 
 
 def test_default_store_is_the_seeds(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """$VECTRA_STORE says where the store is; else it is where the schema's SQL looks."""
+    """$VECTRA_STORE is the default store; without it the path of the schema's SQL is."""
     monkeypatch.delenv("VECTRA_STORE", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     assert default_store() == tmp_path / "rugs_data" / "events_parquet"

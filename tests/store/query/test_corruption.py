@@ -1,4 +1,4 @@
-"""Damaged files: no reader of the SDK returns a value that was never written without saying so."""
+"""Corrupt files: no reader of the SDK returns a value that was never written without reporting it."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _paths(original: corruption.Original, kind: str) -> list[Path]:
 def test_a_flip_in_the_middle_is_seen(
     original: corruption.Original, kind: str, seen: set[str]
 ) -> None:
-    """A flipped bit in the middle of what a file holds, and a file cut there."""
+    """A flipped bit in the middle of a file's content, and a truncation there, are detected."""
     for path in _paths(original, kind)[:3]:
         whole = path.read_bytes()
         at = len(whole.rstrip(b"\0")) // 2
@@ -58,14 +58,14 @@ def test_a_flip_in_the_middle_is_seen(
 
 @pytest.mark.slow
 def test_flips_and_cuts_anywhere() -> None:
-    """Of flips and cuts by chance none is silent, and most are seen."""
+    """No random flip or truncation is silent, and most are detected."""
     figures = corruption.run(60, 60, seed=3)
     assert figures["failures"] == []
     assert figures["verdicts"]["equal"] < 40
 
 
 def test_a_changed_value_is_found(original: corruption.Original) -> None:
-    """The judge sees what a file that is in order says otherwise."""
+    """The test detects a valid file with another value."""
     segment = list_segments(original.root / "journals" / "killed")[-1]
     path = segment.path
     whole = path.read_bytes()
@@ -81,7 +81,7 @@ def test_a_changed_value_is_found(original: corruption.Original) -> None:
 
 @pytest.mark.slow
 def test_queries_while_sessions_are_compacted() -> None:
-    """No row twice nor missing through the SDK; a raw pattern fails now and then, and never counts wrong."""
+    """No row is duplicate or missing through the SDK; a raw pattern fails sometimes, and never miscounts."""
     figures = compaction_race.race(6, 2, exchange=True)
     assert compaction_race.over(figures, 6, exchange=True) == []
     assert figures["files_after"] < figures["files_before"]

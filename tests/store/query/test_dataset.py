@@ -1,4 +1,4 @@
-"""What a query reads of a store's files: what it needs, checked, and nothing of a folder that was copied."""
+"""What a query reads of a store's files: only what it needs, verified, and no copied folder."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from vectra_bot.store.parquet.manifest import (
     write_manifest,
 )
 from vectra_bot.store.parquet.pages import frame_digests
-from vectra_bot.store.query.catalog import DamagedRows, open_store
+from vectra_bot.store.query.catalog import CorruptRowsWarning, open_store
 from vectra_bot.store.query.dataset import SMALL
 
 FRAMES = 800
@@ -33,7 +33,7 @@ NUMBERS = "SELECT count(seq), sum(seq), min(event_name) FROM ws_event"
 
 @pytest.fixture
 def large(tmp_path: Path) -> tuple[Path, Part]:
-    """Return a store with one large file, and what its manifest says of it."""
+    """Return a store with one large file, and its manifest line."""
     part = write_frames(tmp_path, FRAMES)
     assert part.bytes > SMALL
     return tmp_path, part
@@ -44,10 +44,10 @@ def _read_bytes() -> int:
 
 
 def test_a_query_reads_the_columns_that_it_needs(large: tuple[Path, Part]) -> None:
-    """A count is told by the manifest; two short columns of a large file are a small share of it."""
+    """A count comes from the manifest; two short columns of a large file are a small part of it."""
     store, part = large
     with open_store(store) as catalog:
-        catalog.sql(NUMBERS)  # whatever is loaded is loaded
+        catalog.sql(NUMBERS)  # everything is loaded now
     with open_store(store) as catalog:
         before = _read_bytes()
         assert catalog.sql("SELECT count(*) FROM ws_event").rows == [(FRAMES,)]
@@ -77,19 +77,19 @@ def _footer(data: bytes) -> int:
 @pytest.mark.parametrize(
     ("place", "reason"),
     [
-        (_page_header, "headers of its pages"),
+        (_page_header, "CRC32 of the page headers"),
         (_page, "CRC32"),
-        (_footer, "its footer is not the one"),
+        (_footer, "CRC32 of the footer"),
     ],
 )
 @pytest.mark.parametrize("listed", ["with frame", "without frame"])
 def test_a_flipped_bit_of_a_large_file_is_seen(
     large: tuple[Path, Part], place: Callable[[bytes], int], reason: str, listed: str
 ) -> None:
-    """In a page, a page's header or the footer: the file is left out and named, the others are answered."""
+    """In a page, a page's header or the footer: the file is skipped and reported, the others are read."""
     store, part = large
     write_frames(store, 3, "s-2")
-    if listed == "without frame":  # as earlier manifests are
+    if listed == "without frame":  # like earlier manifests
         bare = attrs.evolve(part, footer_crc32=None, headers_crc32=None)
         write_manifest(store, part.folder, [bare])
         reason = "CRC32"
@@ -97,29 +97,29 @@ def test_a_flipped_bit_of_a_large_file_is_seen(
     data[place(data)] ^= 2
     (store / part.path).write_bytes(data)
     with open_store(store) as catalog:
-        with pytest.warns(DamagedRows, match=reason):
+        with pytest.warns(CorruptRowsWarning, match=reason):
             result = catalog.sql(NUMBERS)
         assert result.rows == [(3, 6, "gameStateUpdate")]
-        (damaged,) = result.damaged
+        (damaged,) = result.corrupt
         assert (damaged.path, damaged.rows, damaged.first_seq) == (part.path, FRAMES, 1)
 
 
-def test_rows_are_not_handed_out_before_their_file_is_known_to_be_whole(
+def test_rows_are_not_returned_before_their_file_was_verified(
     large: tuple[Path, Part],
 ) -> None:
-    """A stream of more rows than are held begins after every byte was compared."""
+    """A stream larger than memory begins after every byte was compared."""
     store, part = large
     data = bytearray((store / part.path).read_bytes())
     data[len(data) // 2] ^= 1
     (store / part.path).write_bytes(data)
-    with open_store(store) as catalog, pytest.warns(DamagedRows, match="CRC32"):
+    with open_store(store) as catalog, pytest.warns(CorruptRowsWarning, match="CRC32"):
         assert list(catalog.stream("SELECT seq FROM ws_event", rows=10)) == []
-    with open_store(store) as catalog, pytest.warns(DamagedRows, match="CRC32"):
+    with open_store(store) as catalog, pytest.warns(CorruptRowsWarning, match="CRC32"):
         assert catalog.relation("ws_event").fetchall() == []
 
 
-def test_pages_are_framed_as_the_writer_wrote_them(large: tuple[Path, Part]) -> None:
-    """The walk from header to header ends at the footer; a file that was cut has no such way."""
+def test_pages_are_in_sequence(large: tuple[Path, Part]) -> None:
+    """Following the page headers ends at the footer; in a truncated file it does not."""
     store, part = large
     data = (store / part.path).read_bytes()
 
@@ -133,7 +133,7 @@ def test_pages_are_framed_as_the_writer_wrote_them(large: tuple[Path, Part]) -> 
 
 
 def test_a_query_may_begin_before_the_rows_of_the_last_are_fetched(tmp_path: Path) -> None:
-    """A stream that nobody reads to its end, or a result with more rows, holds up no other query."""
+    """An unread stream, or a result with more rows, blocks no other query."""
     write_ticks(tmp_path, tick_document, 2)
     with open_store(tmp_path) as catalog:
         assert len(catalog.sql("FROM game_tick", max_rows=1).rows) == 1
@@ -143,19 +143,19 @@ def test_a_query_may_begin_before_the_rows_of_the_last_are_fetched(tmp_path: Pat
         assert catalog.sql(NUMBERS).rows == [(3, 6, "gameStateUpdate")]
 
 
-# --- folders that are another session's ----------------------------------------------------------------
+# --- copied and renamed folders -------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("manifest", ["copied too", "removed", "written anew"])
+@pytest.mark.parametrize("manifest", ["copied too", "removed", "rewritten"])
 def test_a_copied_session_is_never_read(tmp_path: Path, manifest: str) -> None:
-    """`cp -r` of a session's folder changes no sum; queries warn of it, a check names it."""
+    """`cp -r` of a session's folder changes no sum; queries warn about it, a check reports it."""
     write_ticks(tmp_path, tick_document, 2)
     folder = part_folder(tmp_path, DocType.GAME_TICK, SESSION)
     copy = part_folder(tmp_path, DocType.GAME_TICK, "copy")
     shutil.copytree(folder, copy)
     if manifest == "removed":
         (copy / MANIFEST).unlink()
-    elif manifest == "written anew":
+    elif manifest == "rewritten":
         path = copy.relative_to(tmp_path).as_posix()
         parts = [attrs.evolve(p, path=f"{path}/{p.name}") for p in read_manifest(folder)]
         write_manifest(tmp_path, copy, parts)
@@ -163,27 +163,27 @@ def test_a_copied_session_is_never_read(tmp_path: Path, manifest: str) -> None:
     kinds = {problem.kind for problem in report.problems}
     assert kinds == {"manifest_missing" if manifest == "removed" else "session_copied"}
     assert "session_id=copy" in report.problems[0].message
-    if manifest != "written anew":  # only a check reads rows that a manifest vouches for
+    if manifest != "rewritten":  # only a check reads rows of a file with a valid manifest line
         with open_store(tmp_path) as catalog:
-            with pytest.warns(DamagedRows, match="session_id=copy.*copied or renamed"):
+            with pytest.warns(CorruptRowsWarning, match="session_id=copy.*copied or renamed"):
                 assert catalog.sql("SELECT sum(tick), count(*) FROM game_tick").rows == [(10, 4)]
             assert catalog.sql("SELECT count(*) FROM game_tick").rows == [(4,)]
 
 
-def test_a_renamed_session_is_named(tmp_path: Path) -> None:
-    """The rows of a renamed folder belong to nobody until it has its name again."""
+def test_a_renamed_session_is_reported(tmp_path: Path) -> None:
+    """The rows of a renamed folder are skipped until it has its name again."""
     write_ticks(tmp_path, tick_document, 2)
     folder = part_folder(tmp_path, DocType.GAME_TICK, SESSION)
     folder.rename(folder.with_name("session_id=renamed"))
-    with open_store(tmp_path) as catalog, pytest.warns(DamagedRows, match="4 rows"):
+    with open_store(tmp_path) as catalog, pytest.warns(CorruptRowsWarning, match="4 rows"):
         assert catalog.sql("SELECT count(*) FROM game_tick").rows == [(0,)]
 
 
 # --- names of files in SQL --------------------------------------------------------------------------
 
 
-def test_names_of_files_stand_for_views(tmp_path: Path) -> None:
-    """All of a kind or a session of it, as text or in a function; anything else is not read."""
+def test_names_of_files_are_replaced_by_views(tmp_path: Path) -> None:
+    """All of a kind or of one session, as text or in a function; other files are not read."""
     write_ticks(tmp_path, tick_document, 2)
     write_ticks(tmp_path, tick_document, 1, session_id="s-2")
     with open_store(tmp_path) as catalog:
@@ -198,21 +198,21 @@ def test_names_of_files_stand_for_views(tmp_path: Path) -> None:
             catalog.sql(f"FROM '{tmp_path}/doc_type=game_tick/session_id=s-2/part-000001.parquet'")
 
 
-def test_a_condition_on_a_text_keeps_a_scan_from_what_has_no_such_row(
+def test_a_condition_on_a_text_excludes_row_groups_without_such_a_row(
     large: tuple[Path, Part],
 ) -> None:
-    """The bounds of a row group say that a game is not in it: none of its columns is read."""
+    """Statistics exclude a row group without the game: none of its columns is read."""
     store, part = large
     text = "SELECT sum(length(raw_json)), count(*) FROM ws_event WHERE game_id = '{}'"
     with open_store(store) as catalog:
-        assert catalog.sql(text.format("zzz")).rows == [(None, 0)]  # whatever is loaded is loaded
+        assert catalog.sql(text.format("zzz")).rows == [(None, 0)]  # everything is loaded now
         before = _read_bytes()
         assert catalog.sql(text.format("zzzz")).rows == [(None, 0)]
         assert _read_bytes() - before < part.bytes / 10
 
 
 def test_texts_are_grouped_by_their_codes(large: tuple[Path, Part]) -> None:
-    """Texts that repeat are scanned as codes, beside files whose codes are others and rows without a text."""
+    """Repeated texts are scanned as codes, also beside files with other codes and rows without a text."""
     store, _ = large
     write_frames(store, 3, "s-2")
     with open_store(store) as catalog:

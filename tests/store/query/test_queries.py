@@ -1,4 +1,4 @@
-"""Named queries: the schema's word for word, ours by their values, all on stores without rows."""
+"""Named queries: the schema's word for word, ours by their values, all also on stores without rows."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_seed_queries_run_word_for_word(store: Path, query: str) -> None:
 
 
 def test_all_run_on_stores_without_rows(tmp_path: Path) -> None:
-    """A session that has only begun, and a store of no kind of ours, give empty answers."""
+    """A session that has only begun, and a store without our kinds, give empty results."""
     begin_session(tmp_path / "begun", SESSION)
     (tmp_path / "bare" / "doc_type=button_event").mkdir(parents=True)
     for name in ("begun", "bare"):
@@ -122,8 +122,8 @@ def test_all_run_on_stores_without_rows(tmp_path: Path) -> None:
                 assert len(set(result.columns)) == len(result.columns) > 1
 
 
-def test_charts_name_columns_that_are_there(store: Path) -> None:
-    """What a query says about its chart fits its result."""
+def test_charts_name_existing_columns(store: Path) -> None:
+    """A query's chart fits its result."""
     with open_store(store) as catalog:
         for named in QUERIES:
             if named.chart is not None:
@@ -133,14 +133,14 @@ def test_charts_name_columns_that_are_there(store: Path) -> None:
 
 
 def test_named_queries_are_sorted_and_described() -> None:
-    """Names are unique and sorted; each has one line that says what it returns."""
+    """Names are unique and sorted; each has a one-line description."""
     names = [named.name for named in QUERIES]
     assert names == sorted(set(names))
     assert all(re.fullmatch(r"[^\n]{10,100}", named.summary) for named in QUERIES)
 
 
 def test_wrong_names_and_parameters_are_one_line(store: Path) -> None:
-    """A wrong name of a query or parameter, or a text for a number, says what is right."""
+    """The error for a wrong query, parameter or number says what is right."""
     with open_store(store) as catalog:
         with pytest.raises(UnknownNameError, match="named 'latncy': did you mean latency"):
             catalog.run("latncy")
@@ -151,8 +151,8 @@ def test_wrong_names_and_parameters_are_one_line(store: Path) -> None:
 
 
 @pytest.mark.parametrize("named", [q.name for q in QUERIES if "session" in q.parameters])
-def test_one_session_can_be_asked_about(tmp_path: Path, named: str) -> None:
-    """The parameter leaves the rows of one session over."""
+def test_one_session_can_be_selected(tmp_path: Path, named: str) -> None:
+    """With the parameter only rows of that session remain."""
     documents = [*_two_games(), *_gaps(), _alert()]
     write_documents(tmp_path, documents, "s-1")
     write_documents(
@@ -186,7 +186,7 @@ def test_actions_show_cash_before_and_after(store: Path) -> None:
     assert rows[0]["game_context_price"] == 1.25
 
 
-def test_latency_leaves_out_what_was_not_confirmed(store: Path) -> None:
+def test_latency_skips_unconfirmed_actions(store: Path) -> None:
     """Actions without a confirmation have no latency and do not count as zero."""
     with open_store(store) as catalog:
         rows = sorted(catalog.run("latency").rows)
@@ -194,7 +194,7 @@ def test_latency_leaves_out_what_was_not_confirmed(store: Path) -> None:
 
 
 def test_latency_by_leg(tmp_path: Path) -> None:
-    """Every leg of an action's way stands alone; a leg without times has no row."""
+    """Every leg of an action has separate figures; a leg without times has no row."""
     client = TS // 1_000_000
     buy = action_document("a", ActionType.BUY, "0.1", before="1", after="0.9")
     documents = [
@@ -217,7 +217,7 @@ def test_latency_by_leg(tmp_path: Path) -> None:
 
 
 def test_context_of_an_action(tmp_path: Path) -> None:
-    """An action stands beside the game it was taken in: peak so far, change over ten ticks."""
+    """An action is listed with its game: peak so far, change over ten ticks."""
     prices = [1.0, 1.5, 3.0, *[2.0] * 8, 1.8, 9.0]
     act = _changed(
         action_document("a-1", ActionType.BUY, "0.1", before="1", after="0.9"),
@@ -237,7 +237,7 @@ def test_context_of_an_action(tmp_path: Path) -> None:
     assert second["at"].isoformat() == "2026-01-01T00:00:00"
 
 
-def test_fills_against_prices(tmp_path: Path) -> None:
+def test_fills_compared_with_prices(tmp_path: Path) -> None:
     """Slippage is above zero where the price moved against us, below where it moved for us."""
     ticks = [tick_document(tick, price) for tick, price in ((10, 2.0), (11, 2.5), (12, 1.0))]
 
@@ -291,7 +291,7 @@ def test_cash_adds_up_per_game(store: Path) -> None:
 
 
 def test_cash_that_does_not_add_up_shows(tmp_path: Path) -> None:
-    """A lamport that no action explains is the game's residual; an external change is named."""
+    """A lamport that no action explains is the game's residual; an external change is listed."""
     documents = [
         state_document("0.899999999", "-0.100000001", StateCause.ACTION, action="a-1"),
         action_document("a-1", ActionType.BUY, "0.1", before="1", after="0.899999999"),
@@ -303,7 +303,7 @@ def test_cash_that_does_not_add_up_shows(tmp_path: Path) -> None:
 
 
 def test_profit_by_game(store: Path) -> None:
-    """What a game cost and brought, exactly, with its running sum; money from elsewhere is no profit."""
+    """A game's exact cost and return, with the running sum; money from elsewhere is not profit."""
     write_documents(
         store, [state_document("2.090000002", "1", StateCause.EXTERNAL, "g-3")],
         number=2, first_seq=20,
@@ -320,7 +320,7 @@ def test_profit_by_game(store: Path) -> None:
 
 
 def test_stakes_and_how_they_ended(tmp_path: Path) -> None:
-    """A stake is won, lost or still open; its profit is exact, bonus money being no cost."""
+    """A stake is won, lost or still open; its profit is exact, bonus money is not a cost."""
     bet = action_document("x", ActionType.SIDEBET, "0.01", before="1", after="1")
     bonus = ActionOutcome(True, executed_amount=sol("0.01"), executed_bonus=sol("0.01"))
     documents = [
@@ -388,7 +388,7 @@ def _gaps() -> list[Document]:
 
 
 def test_gaps_of_the_feed(tmp_path: Path) -> None:
-    """A skipped tick is filled later or lost; the silence and what broke it are told."""
+    """A skipped tick is filled later or lost; the silence and its cause are listed."""
     rows = _ask(tmp_path, _gaps(), "feed-gaps")
     keys = ("first_tick", "last_tick", "missed", "filled", "lost", "silence_s", "causes")
     assert [tuple(row[key] for key in keys) for row in rows] == [
@@ -409,7 +409,7 @@ def _alert() -> Document:
 
 
 def test_alerts_are_listed(tmp_path: Path) -> None:
-    """Every alert stands with its time and text."""
+    """Every alert is listed with its time and text."""
     (row,) = _ask(tmp_path, [_alert()], "alerts")
     assert (row["severity"], row["alert_type"], row["title"]) == ("warning", "game_rug", "rug")
     assert row["triggered_at"] == RUGGED_AT
@@ -435,7 +435,7 @@ def _round_trip(
 
 
 def test_exceptional_players_need_ten_games(tmp_path: Path) -> None:
-    """The schema's way: a player who wins 7 of 10 games is listed, one with 9 games is not."""
+    """The schema's query: a player who wins 7 of 10 games is listed, one with 9 games is not."""
     trades = [
         trade_document("winner", "SELL" if game < 7 else "BUY", "0.5", "2", f"g-{game}")
         for game in range(10)
@@ -447,15 +447,15 @@ def test_exceptional_players_need_ten_games(tmp_path: Path) -> None:
 
 
 def test_profit_of_players_is_sol_out_minus_sol_in(tmp_path: Path) -> None:
-    """Amounts are SOL: what the schema's way takes for a win at a high price is a loss here."""
+    """Amounts are SOL: what the schema's query counts as a win at a high price is a loss here."""
     trades = [
         trade
         for game in range(10)
         for trade in (
             *_round_trip("good", "0.1", "0.15" if game < 8 else "0.05", game),
-            # Sells half of what he paid, at twice the price: the schema's way counts a win.
+            # Sells half of what was paid, at twice the price: the schema's query counts a win.
             *_round_trip("unlucky", "0.2", "0.15", game),
-            # Only sells were seen: nothing is known of his profit.
+            # Only sells were seen: the profit is unknown.
             _trade("half", "SELL", "5", "3", game, qty=sol("9")),
             *_round_trip("toy", "0.1", "9", game, practice=True),
         )
@@ -468,12 +468,12 @@ def test_profit_of_players_is_sol_out_minus_sol_in(tmp_path: Path) -> None:
     assert (row["games_seen"], row["games"], row["wins"], row["win_rate"]) == (10, 10, 8, 0.8)
     assert (row["spent"], row["received"], row["pnl"]) == (sol("1"), sol("1.3"), sol("0.3"))
     assert (row["avg_pnl"], row["worst_game"]) == (sol("0.03"), sol("-0.05"))
-    # Wilson's interval for 8 of 10, as every table of it has it.
+    # Wilson's interval for 8 of 10, as in published tables.
     assert row["win_rate_low"] == pytest.approx(0.4902, abs=1e-4)
 
 
 def test_coverage_says_how_much_was_seen(tmp_path: Path) -> None:
-    """Games without their end do not count; shares of games and of the stream are stated."""
+    """Games without their end do not count; shares of games and of the stream are listed."""
     trades = [trade for game in range(10) for trade in _round_trip("p", "0.1", "0.2", game)]
     trades += [_trade("p", "BUY", "1", "1", game, qty=sol("3")) for game in range(10, 15)]
     ticks = [
@@ -487,7 +487,7 @@ def test_coverage_says_how_much_was_seen(tmp_path: Path) -> None:
 
 
 def test_a_trade_that_two_sessions_saw_counts_once(tmp_path: Path) -> None:
-    """Recorders side by side do not double anyone's profit; the same id at another venue is another."""
+    """Two recorders of one venue do not double a profit; the same id at another venue is another trade."""
     trades = [
         attrs.evolve(t, record=attrs.evolve(t.record, trade_id=f"t-{n}"))
         for n, t in enumerate(t for game in range(10) for t in _round_trip("p", "0.1", "0.3", game))
@@ -505,7 +505,7 @@ def test_a_trade_that_two_sessions_saw_counts_once(tmp_path: Path) -> None:
 
 
 def test_parameters_of_players(tmp_path: Path) -> None:
-    """Fewer games and another rate may be asked for, as numbers or as text."""
+    """Fewer games and another rate may be given, as numbers or as text."""
     trades = [
         trade
         for game in range(4)
@@ -546,7 +546,7 @@ def _panel(root: Path) -> dict[str, tuple[Any, ...]]:
     return {row[0]: row[2:] for row in result.rows}
 
 
-def test_the_panel_is_as_an_exact_scan(tmp_path: Path) -> None:
+def test_the_panel_matches_an_exact_scan(tmp_path: Path) -> None:
     """Bimodal, heavy tailed and equal latencies of two sessions: within 1 % of the exact query."""
     rng = np.random.default_rng(11)
     bimodal = [int(v) for v in np.where(rng.random(301) < 0.5, 100, 900)]
@@ -570,15 +570,15 @@ def test_the_panel_is_as_an_exact_scan(tmp_path: Path) -> None:
 
 
 def test_the_panel_opens_no_parquet_file(tmp_path: Path) -> None:
-    """The manifests are enough: files that nobody could read do not matter to it."""
+    """The manifests are sufficient: the panel does not open the Parquet files."""
     _latencies(tmp_path, {"BUY": [100, 200, 300]})
     path = part_path(tmp_path, DocType.PLAYER_ACTION, SESSION, 1)
     path.write_bytes(b"x" * path.stat().st_size)
     assert _panel(tmp_path)["BUY"] == pytest.approx((3, 200, 290, 298, 100, 300), rel=0.004)
 
 
-def test_the_panel_reads_what_has_no_sketch(tmp_path: Path) -> None:
-    """Files without a list, or of another hand, are in the panel as well, each row once."""
+def test_the_panel_reads_files_without_a_sketch(tmp_path: Path) -> None:
+    """Files without a manifest, or from another writer, are in the panel as well, each row once."""
     _latencies(tmp_path, {"BUY": [100] * 3})
     _latencies(tmp_path, {"BUY": [100] * 4}, "s-2")
     folder = part_folder(tmp_path, DocType.PLAYER_ACTION, "s-2")

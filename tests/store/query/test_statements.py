@@ -1,4 +1,4 @@
-"""SQL of a user: one statement, reading, the store and nothing else; errors that say what to do."""
+"""SQL from a user: one read-only statement over the store only; errors say what to do."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OUTSIDE = "file system operations are disabled|SQL reads the store .* and nothin
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with a store in it and a file beside that."""
+    """Return a folder with a store in it and a file beside it."""
     place = tmp_path_factory.mktemp("place")
     (part,) = write_documents(place / "store", [tick_document(1, 1.5), tick_document(2, 2.5)])
     (place / "outside.parquet").write_bytes((place / "store" / part.path).read_bytes())
@@ -65,7 +65,7 @@ READING = [
 
 @pytest.mark.parametrize("text", READING)
 def test_statements_that_read_run(catalog: Catalog, text: str) -> None:
-    """Every way of asking is open."""
+    """Every read-only statement is allowed."""
     assert catalog.sql(text).rows
 
 
@@ -115,7 +115,7 @@ WRITING = [
 
 @pytest.mark.parametrize("text", WRITING)
 def test_everything_else_is_refused_in_one_line(catalog: Catalog, place: Path, text: str) -> None:
-    """Nothing is written, in the store or beside it; the message says what may be asked."""
+    """Nothing is written, in the store or beside it; the message says what is allowed."""
     before = _tree(place)
     with pytest.raises(InputError, match=r"a store is read-only|give one$") as caught:
         catalog.sql(text.format(root=place / "store"))
@@ -144,7 +144,7 @@ def test_everything_else_is_refused_in_one_line(catalog: Catalog, place: Path, t
     ],
 )
 def test_nothing_outside_the_store_is_read(catalog: Catalog, place: Path, text: str) -> None:
-    """Files, folders, addresses and secrets elsewhere stay where they are."""
+    """Files, folders, addresses and secrets outside the store cannot be read."""
     with pytest.raises(InputError, match=OUTSIDE) as caught:
         catalog.sql(text.format(root=place / "store", outside=place / "outside.parquet"))
     assert "\n" not in str(caught.value)
@@ -160,8 +160,8 @@ def test_environment_and_variables_are_out_of_reach(catalog: Catalog, text: str)
         catalog.sql(text)
 
 
-def test_mistakes_say_what_there_is(catalog: Catalog) -> None:
-    """Wrong names get candidates, wrong syntax its place, all in one line."""
+def test_mistakes_list_what_exists(catalog: Catalog) -> None:
+    """Wrong names give candidates, wrong syntax its position, all in one line."""
     for text, message in (
         ("SELECT prize FROM game_tick", 'column "prize" not found.*Candidate bindings: "price"'),
         (
@@ -177,15 +177,15 @@ def test_mistakes_say_what_there_is(catalog: Catalog) -> None:
         assert "\n" not in str(caught.value)
 
 
-def test_values_are_given_beside_the_text(catalog: Catalog) -> None:
+def test_values_are_passed_separately(catalog: Catalog) -> None:
     """Parameters are never part of the SQL."""
     hostile = "1'; DROP VIEW game_tick; --"
     assert catalog.sql("SELECT $x AS x", {"x": hostile}).rows == [(hostile,)]
     assert catalog.sql("SELECT price FROM game_tick WHERE tick = ?", [2]).rows == [(2.5,)]
 
 
-def test_at_most_as_many_rows_as_asked_for(catalog: Catalog) -> None:
-    """A limit holds for any statement, a long one is not computed to its end."""
+def test_at_most_as_many_rows_as_requested(catalog: Catalog) -> None:
+    """A limit applies to any statement; a long one is not computed to its end."""
     result = catalog.sql("SELECT * FROM range(1000000000000)", max_rows=3)
     assert (result.rows, result.more) == ([(0,), (1,), (2,)], True)
     exact = catalog.sql("SELECT tick FROM game_tick", max_rows=2)
@@ -206,12 +206,12 @@ def test_at_most_as_many_rows_as_asked_for(catalog: Catalog) -> None:
     ],
 )
 def test_the_schemas_file_names_are_this_store(catalog: Catalog, place: Path, text: str) -> None:
-    """Whoever pastes the schema's SQL gets this store's rows, wherever the store is."""
+    """The schema's SQL returns this store's rows, wherever the store is."""
     assert catalog.sql(text.format(root=place / "store")).rows == [(1,), (2,)]
 
 
 def test_a_file_name_becomes_a_view_only_as_a_table() -> None:
-    """Elsewhere it is text: the path is this store's, and nothing else of the text changes."""
+    """Elsewhere it is text: the path becomes this store's, and nothing else of the text changes."""
     name = "~/rugs_data/events_parquet/doc_type=game_tick/**/*.parquet"
     text = f"SELECT '{name}' -- '{name}'\nFROM '{name}' \"ü\""
     assert read_only(text, ["/it's"], duckdb.default_connection()).text == (
@@ -225,16 +225,16 @@ def test_a_file_name_becomes_a_view_only_as_a_table() -> None:
     )
 
 
-def test_a_statement_of_no_known_kind_is_refused() -> None:
-    """DuckDB reads statements that its Python package has no name for: none of them runs."""
+def test_a_statement_of_unknown_kind_is_refused() -> None:
+    """Statements that DuckDB's Python package has no name for never run."""
     with pytest.raises(InputError, match="the query begins with CONNECT"):
         read_only("CONNECT", ["/store"], duckdb.default_connection())
 
 
 @given(st.text(max_size=60))
 @example("CONNECT")
-def test_any_text_is_taken_or_refused(text: str) -> None:
-    """Whatever is typed is a statement or an error of ours; text without the path stays as it is."""
+def test_any_text_is_accepted_or_refused(text: str) -> None:
+    """Any text is a statement or our error; text without the path is unchanged."""
     with contextlib.suppress(VectraError):
         assert read_only(text, ["/store"], duckdb.default_connection()).text == text
 
@@ -244,7 +244,7 @@ def test_any_text_is_taken_or_refused(text: str) -> None:
     st.booleans(),
 )
 def test_kinds_are_found_as_words(words: list[str], upper: bool) -> None:
-    """Each kind that stands as a word is found in any case, and none that does not."""
+    """Each kind that occurs as a word is found in any case, and no other."""
     text = " ".join(words)
     named = {kind for kind in DocType if kind.value in words}
     assert set(kinds_named(text.upper() if upper else text)) == named
@@ -262,8 +262,8 @@ def test_kinds_are_found_as_words(words: list[str], upper: bool) -> None:
         "SELECT tablename FROM pg_tables UNION ALL SELECT viewname FROM pg_views WHERE schemaname = 'main'",
     ],
 )
-def test_every_kind_stands_in_the_list_of_views(catalog: Catalog, text: str) -> None:
-    """The first statement finds all of them, and so does one after rows of a kind were read."""
+def test_every_kind_is_in_the_list_of_views(catalog: Catalog, text: str) -> None:
+    """The first statement lists all of them, and so does one after rows of a kind were read."""
     kinds = sorted(kind.value for kind in DocType)
     assert sorted(name for (name,) in catalog.sql(text).rows if name in kinds) == kinds
     assert catalog.sql("SELECT count(*) FROM game_tick").rows == [(2,)]

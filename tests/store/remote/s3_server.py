@@ -1,16 +1,16 @@
-"""A real S3 server for the tests: moto's, in a process of its own on a free port of the loopback.
+"""A real S3 server for the tests: moto's, in a separate process on a free port of the loopback.
 
-Run as a program it serves, prints its port, and ends when its standard input ends, so that it never outlives
-the tests. Requests to ``/__faults__`` (which no bucket is called) say what is to go wrong:
-``{"after": N, "count": M, "action": A, "pid": P}`` lets N more requests pass and spoils the M after them:
+Run as a program it serves, prints its port, and ends when its standard input ends, so that it never
+outlives the tests. Requests to ``/__faults__`` (no bucket has that name) inject faults: ``{"after": N,
+"count": M, "action": A, "pid": P}`` lets N more requests pass and fails the M after them:
 
 ========  ======================================================================
-503       is answered in place of the request
+503       is returned instead of a response
 before    process P is killed, the request is not carried out
 after     the request is carried out, then process P is killed
 ========  ======================================================================
 
-A GET there returns how many requests there were since.
+A GET there returns the number of requests since.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ CREDENTIALS = {
     "AWS_SECRET_ACCESS_KEY": "canary/secret+of=the/tests",
     "AWS_SESSION_TOKEN": "canary-token-of-the-tests",
 }
-"""What the server takes for an account; nothing of it may ever be written down."""
+"""Credentials accepted by the server; they must never be written anywhere."""
 
 
 class _Faulty:
-    """A WSGI application before another one that spoils requests."""
+    """A WSGI wrapper that makes requests fail."""
 
     def __init__(self, app: Any) -> None:
         self._app = app
@@ -130,13 +130,13 @@ class S3Server:
         return f"s3://{BUCKET}/{prefix}?endpoint_override=127.0.0.1:{self.port}&scheme=http"
 
     def make_bucket(self) -> None:
-        """Make the bucket, empty if the server is new."""
+        """Create the bucket if the server is new."""
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}/{BUCKET}", method="PUT")
         with urllib.request.urlopen(request, timeout=20):
             pass
 
     def spoil(self, after: int, count: int = 1, action: str = "503", pid: int = 0) -> None:
-        """Let *after* more requests pass and spoil *count* after them; count requests from 0 again."""
+        """Let *after* more requests pass and fail *count* after them; count requests from 0 again."""
         plan = {"after": after, "count": count, "action": action, "pid": pid}
         self._faults(json.dumps(plan).encode())
 
@@ -151,7 +151,7 @@ class S3Server:
         return found
 
     def stop(self) -> None:
-        """Kill the server: what it held is gone."""
+        """Kill the server: its data is lost."""
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGKILL)
         self._process.wait()

@@ -30,7 +30,7 @@ TICKS = 5
 """Ticks of a segment."""
 
 processes = multiprocessing.get_context("forkserver")
-"""Processes begin with their imports done, and not as a copy of one that has talked to a server."""
+"""Processes start with their imports done, and not as a fork of one that used a server."""
 
 processes.set_forkserver_preload(
     ["pyarrow.fs", "pyarrow.parquet", "vectra_bot.store.remote.upload", __name__]
@@ -39,7 +39,7 @@ processes.set_forkserver_preload(
 
 @contextlib.contextmanager
 def running_server() -> Iterator[S3Server]:
-    """Yield a server, with the environment that its clients need; skip where none can be started."""
+    """Yield a server, with the environment that its clients need; skip if none can be started."""
     if reason := why_not():
         pytest.skip(reason)
     with pytest.MonkeyPatch.context() as patch, S3Server() as server:
@@ -112,12 +112,12 @@ def expected_ticks(names: list[str]) -> list[tuple[str, int]]:
 
 
 def ticks_of(catalog: Catalog) -> list[tuple[Any, ...]]:
-    """Return session and number of every tick that a store shows."""
+    """Return session and number of every tick in a store."""
     return catalog.sql("SELECT session_id, seq FROM game_tick ORDER BY ALL").rows
 
 
 def listed(url: str) -> list[Part]:
-    """Return what the manifests of a remote store list, after a look at every listed object."""
+    """Return what the manifests of a remote store list, after checking that every listed object exists."""
     objects = Objects(remote(url))
     there = objects.listing()
     found = []
@@ -145,7 +145,7 @@ def parts_of(store: Path) -> set[str]:
 def uploading_process(
     spool: Path, url: str, session_id: str
 ) -> tuple[multiprocessing.process.BaseProcess, Connection]:
-    """Return a process that uploads a session once it is told to go."""
+    """Return a process that uploads a session once it gets a message."""
     ours, its = processes.Pipe()
     process = processes.Process(target=_upload, args=(spool, url, session_id, its), daemon=True)
     process.start()
@@ -178,7 +178,7 @@ def _record(store: Path, session_id: str, segments: int, url: str) -> None:
 def compacting_process(
     spool: Path, url: str, sessions: list[str]
 ) -> multiprocessing.process.BaseProcess:
-    """Return a started process that compacts sessions one after the other and uploads each."""
+    """Return a started process that compacts sessions one after another and uploads each."""
     process = processes.Process(target=_compact, args=(spool, url, sessions), daemon=True)
     process.start()
     return process

@@ -33,7 +33,7 @@ _stores = st.builds(
 
 
 @given(_stores)
-def test_an_address_says_all_of_a_store(store: RemoteStore) -> None:
+def test_an_address_describes_a_store_completely(store: RemoteStore) -> None:
     assert parse_store(store.url) == store
     assert is_remote(store.url)
     assert store.root == "/".join(filter(None, [store.bucket, store.prefix]))
@@ -49,7 +49,7 @@ def test_stores_share_a_spool_if_their_objects_are_the_same(
     assert (one.spool == other.spool) == (place(one) == place(other))
 
 
-def test_a_spool_lies_where_the_environment_says(
+def test_the_environment_sets_the_place_of_a_spool(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = RemoteStore("s3", "bucket", "a/b")
@@ -105,7 +105,7 @@ SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
         f"https://user:{SECRET}@host/",
     ],
 )
-def test_what_is_no_address_is_refused_and_not_repeated(text: str) -> None:
+def test_an_invalid_address_is_refused_and_not_repeated(text: str) -> None:
     with pytest.raises(InputError) as caught:
         parse_store(text)
     message = str(caught.value)
@@ -115,7 +115,7 @@ def test_what_is_no_address_is_refused_and_not_repeated(text: str) -> None:
     assert SECRET not in str(caught.value.__cause__)
 
 
-def test_credentials_of_the_environment_are_taken_out_of_messages(
+def test_credentials_of_the_environment_are_removed_from_messages(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
@@ -124,11 +124,11 @@ def test_credentials_of_the_environment_are_taken_out_of_messages(
     assert text == "signature of *** by *** is wrong"
 
 
-def test_the_region_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_region_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [*os.environ]:
         if name.startswith("AWS_"):
             monkeypatch.delenv(name)
-    with pytest.raises(InputError, match="region of bucket 'bucket' is not known"):
+    with pytest.raises(InputError, match="region of bucket 'bucket' is unknown"):
         RemoteStore("s3", "bucket").filesystem()
 
 
@@ -140,8 +140,8 @@ parse_store(sys.argv[1]).filesystem()
 
 
 @pytest.mark.parametrize("options", ["region=eu-west-1", "endpoint_override=127.0.0.1:1"])
-def test_nobody_is_asked_for_the_region_over_the_network(options: str, tmp_path: Path) -> None:
-    """The provider's library would ask the machine's own service; here it would ask this socket."""
+def test_the_region_is_not_queried_over_the_network(options: str, tmp_path: Path) -> None:
+    """The provider's library would query the machine's metadata service; here it would query this socket."""
     with socket.create_server(("127.0.0.1", 0)) as service:
         environment = {
             "PATH": os.environ["PATH"],

@@ -1,4 +1,4 @@
-"""``gs://`` goes the same way as ``s3://``: against an emulator of Google Cloud Storage, a process."""
+"""``gs://`` behaves like ``s3://``: against an emulator of Google Cloud Storage in a separate process."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_recorded_read_and_compacted(spool: Path, url: str) -> None:
         compact_all(spool)
         assert Uploader(spool, url).upload(S).removed > 0
         assert ticks_of(catalog) == ticks
-        assert not catalog.damaged
+        assert not catalog.corrupt
     assert not unlisted(url)
     assert check_store(url).ok
     assert {part.path for part in listed(url)} == parts_of(spool)
@@ -99,7 +99,7 @@ def test_a_missing_object_and_a_missing_bucket(spool: Path, url: str, endpoint: 
         Uploader(spool, other).upload(S)
 
 
-def test_a_damaged_object_is_left_out(spool: Path, url: str) -> None:
+def test_a_corrupt_object_is_skipped(spool: Path, url: str) -> None:
     ticks = record(spool, S, 2, url=url)
     parts: list[Part] = [part for part in listed(url) if "game_tick" in part.path]
     store = url.partition("?")[0].partition("gs://bucket/")[2]

@@ -1,4 +1,4 @@
-"""Remote stores answer as local ones do, whatever happens to their objects meanwhile."""
+"""Remote stores return the same as local ones, whatever happens to their objects meanwhile."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from vectra_bot.models import DocType
 from vectra_bot.store.location import SEED_PATH
 from vectra_bot.store.parquet.compaction import compact_all
 from vectra_bot.store.parquet.manifest import MANIFEST, part_folder, read_manifest
-from vectra_bot.store.query.catalog import DamagedRows, open_store
+from vectra_bot.store.query.catalog import CorruptRowsWarning, open_store
 from vectra_bot.store.query.queries import QUERIES
 from vectra_bot.store.remote.objects import Objects
 from vectra_bot.store.remote.upload import Uploader
@@ -46,7 +46,7 @@ def folder() -> Iterator[Path]:
         yield Path(folder)
 
 
-def test_every_query_answers_as_over_the_local_store(folder: Path, url: str) -> None:
+def test_every_query_returns_the_same_as_over_the_local_store(folder: Path, url: str) -> None:
     for name in ("s-1", "s-2", "s-3"):
         record(folder / "spool", name, 2, url=url)
     with open_store(folder / "spool") as local, open_store(url) as there:
@@ -54,7 +54,7 @@ def test_every_query_answers_as_over_the_local_store(folder: Path, url: str) -> 
         for query in QUERIES:
             one, other = there.run(query.name), local.run(query.name)
             assert one.columns == other.columns
-            # Not every query orders rows that are equal in what it orders by.
+            # Not every query has a total order.
             assert sorted(one.rows, key=repr) == sorted(other.rows, key=repr), query.name
         for kind in KINDS:
             everything = f"SELECT * FROM {kind.value} ORDER BY session_id, seq"
@@ -66,12 +66,12 @@ def test_every_query_answers_as_over_the_local_store(folder: Path, url: str) -> 
         assert there.sql(files).rows == [(3 * 2 * TICKS,)]
         root = url.partition("?")[0]
         assert there.sql(files.replace(SEED_PATH, root)).rows == [(3 * 2 * TICKS,)]
-        assert not there.damaged
+        assert not there.corrupt
         with pytest.raises(InputError):
             there.sql(f"SELECT * FROM read_parquet('{folder}/spool/**/*.parquet')")
 
 
-def test_only_files_that_the_conditions_leave_over_are_fetched(
+def test_only_files_that_pass_the_conditions_are_fetched(
     folder: Path, url: str, server: S3Server
 ) -> None:
     for name in ("s-1", "s-2", "s-3"):
@@ -81,18 +81,18 @@ def test_only_files_that_the_conditions_leave_over_are_fetched(
         for name in ("s-1", "s-3")
         for part in read_manifest(part_folder(folder / "spool", DocType.GAME_TICK, name))
     ]
-    for part in parts:  # whoever reads one of these finds it out
+    for part in parts:  # reading one of these fails
         Objects(remote(url)).write(part.path, bytes(part.bytes))
     with open_store(url) as catalog:
         text = "SELECT count(*) FROM game_tick WHERE session_id = 's-2' AND seq > 7"
         assert catalog.sql(text).rows == [(TICKS - 1,)]
-        assert not catalog.damaged
-        with pytest.warns(DamagedRows, match="CRC32"):
+        assert not catalog.corrupt
+        with pytest.warns(CorruptRowsWarning, match="CRC32"):
             assert len(ticks_of(catalog)) == 2 * TICKS
-        assert {one.path for one in catalog.damaged} == {part.path for part in parts}
+        assert {one.path for one in catalog.corrupt} == {part.path for part in parts}
 
 
-def test_a_count_is_told_by_the_manifests(folder: Path, url: str, server: S3Server) -> None:
+def test_a_count_comes_from_the_manifests(folder: Path, url: str, server: S3Server) -> None:
     record(folder / "spool", S, 2, url=url)
     with open_store(url) as catalog:
         assert catalog.sql("SELECT count(*) FROM game_tick").rows == [(2 * TICKS,)]
@@ -116,7 +116,7 @@ def test_a_query_sees_what_was_uploaded_meanwhile(folder: Path, url: str) -> Non
 
 
 def test_files_that_go_between_the_list_and_the_scan(folder: Path, url: str) -> None:
-    """A query is run again; a relation that was made before then shows the new files."""
+    """A query is retried; a relation that was created before then shows the new files."""
     ticks = record(folder / "spool", S, 3, url=url)
     with open_store(url) as catalog:
         source: Any = catalog._source
@@ -131,7 +131,7 @@ def test_files_that_go_between_the_list_and_the_scan(folder: Path, url: str) -> 
         relation = catalog.relation("game_tick")
         source._settled = compacted_meanwhile
         assert ticks_of(catalog) == ticks
-        assert not catalog.damaged
+        assert not catalog.corrupt
         assert len(relation.fetchall()) == len(ticks)
 
 
@@ -145,7 +145,7 @@ def test_a_reader_beside_compactions_sees_every_row_once(folder: Path, url: str)
         with open_store(url) as catalog:
             while process.is_alive() or not rounds:
                 assert ticks_of(catalog) == ticks
-                assert not catalog.damaged
+                assert not catalog.corrupt
                 rounds += 1
             process.join()
             assert process.exitcode == 0
@@ -158,7 +158,7 @@ def test_a_reader_beside_compactions_sees_every_row_once(folder: Path, url: str)
 
 
 @pytest.mark.parametrize("damage", ["flipped", "longer", "shorter", "missing", "other"])
-def test_damaged_objects_are_left_out_and_named(folder: Path, url: str, damage: str) -> None:
+def test_corrupt_objects_are_skipped_and_reported(folder: Path, url: str, damage: str) -> None:
     ticks = record(folder / "spool", S, 3, url=url)
     stored = Objects(remote(url))
     part = read_manifest(part_folder(folder / "spool", DocType.GAME_TICK, S))[1]
@@ -177,14 +177,14 @@ def test_damaged_objects_are_left_out_and_named(folder: Path, url: str, damage: 
         stored.write(part.path, bytes(data))
     with open_store(url) as catalog:
         what = f"{part.path}.*{TICKS} rows, seq {part.first_seq} to"
-        with pytest.warns(DamagedRows, match=what):
+        with pytest.warns(CorruptRowsWarning, match=what):
             result = catalog.sql("SELECT session_id, seq FROM game_tick ORDER BY ALL")
         kept = [tick for tick in ticks if not part.first_seq <= tick[1] <= part.last_seq]
         assert result.rows == kept
-        (named,) = result.damaged
+        (named,) = result.corrupt
         assert (named.path, named.rows, named.session_id) == (part.path, TICKS, S)
         assert (named.first_seq, named.last_seq) == (part.first_seq, part.last_seq)
-        # Written again, it is read again, by the same reader.
+        # Restored, it is read by the same catalog.
         stored.write(part.path, (folder / "spool" / part.path).read_bytes())
         if damage not in ("flipped", "other"):
             assert ticks_of(catalog) == ticks
@@ -192,26 +192,26 @@ def test_damaged_objects_are_left_out_and_named(folder: Path, url: str, damage: 
         assert ticks_of(catalog) == ticks
 
 
-def test_all_damaged_files_are_found_at_once(folder: Path, url: str) -> None:
+def test_all_corrupt_files_are_found_at_once(folder: Path, url: str) -> None:
     ticks = record(folder / "spool", S, 9, url=url)
     stored = Objects(remote(url))
     parts = read_manifest(part_folder(folder / "spool", DocType.GAME_TICK, S))
     for part in parts[1:]:
         stored.write(part.path, bytes(part.bytes))
     with open_store(url) as catalog:
-        with pytest.warns(DamagedRows):
+        with pytest.warns(CorruptRowsWarning):
             assert ticks_of(catalog) == ticks[:TICKS]
-        assert [one.path for one in catalog.damaged] == [part.path for part in parts[1:]]
+        assert [one.path for one in catalog.corrupt] == [part.path for part in parts[1:]]
 
 
 @pytest.mark.parametrize("cut", [1, 40, 300])
-def test_a_damaged_manifest_is_named(folder: Path, url: str, cut: int) -> None:
+def test_a_corrupt_manifest_is_reported(folder: Path, url: str, cut: int) -> None:
     record(folder / "spool", S, 2, url=url)
     ticks = record(folder / "spool", "s-2", 2, url=url)
     stored = Objects(remote(url))
     name = f"doc_type=game_tick/session_id={S}/{MANIFEST}"
     stored.write(name, (stored.read(name) or b"")[:-cut])
-    with open_store(url) as catalog, pytest.warns(DamagedRows, match="its list"):
+    with open_store(url) as catalog, pytest.warns(CorruptRowsWarning, match="its manifest"):
         assert ticks_of(catalog) == ticks
 
 
@@ -222,7 +222,7 @@ def test_objects_that_no_manifest_lists_are_not_read(folder: Path, url: str) -> 
     Objects(remote(url)).write(part.path.replace("part-000001", "part-000009"), data)
     with open_store(url) as catalog:
         assert ticks_of(catalog) == ticks
-        assert not catalog.damaged
+        assert not catalog.corrupt
 
 
 def test_a_server_that_does_not_answer_is_one_clear_error(
@@ -263,7 +263,7 @@ import sys
 from vectra_bot.store.query.catalog import open_store
 catalog = open_store(sys.argv[1])
 print(catalog.sql("SELECT count(*) FROM game_tick").rows[0][0])
-held = catalog.batches("game_tick", rows=1)  # open at the end, as the catalog is
+held = catalog.batches("game_tick", rows=1)  # open at the end, like the catalog
 held.read_next_batch()
 {}
 """

@@ -1,4 +1,4 @@
-"""Uploads: whatever breaks off, no manifest lists what is not there, and doing it again does the rest."""
+"""Uploads: whatever interrupts one, no manifest lists a missing object, and a retry uploads the rest."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_only_what_is_new_is_uploaded_as_segments_close(spool: Path, url: str) -
         assert ticks_of(catalog) == ticks
 
 
-def test_compaction_takes_the_old_objects_away_last(spool: Path, url: str) -> None:
+def test_compaction_removes_the_old_objects_last(spool: Path, url: str) -> None:
     ticks = record(spool, S, 3, url=url)
     before = {part.path for part in listed(url)}
     compact_all(spool)
@@ -107,7 +107,7 @@ def test_killed_at_a_request_and_uploaded_again(
         go.send("go")
         process.join(30)
         server.spoil(0, 0)
-        listed(url)  # looks whether everything is there
+        listed(url)  # checks that every object exists
         if process.exitcode == 0:
             break
         assert process.exitcode == -signal.SIGKILL
@@ -121,15 +121,15 @@ def test_killed_at_a_request_and_uploaded_again(
         assert ticks_of(catalog) == ticks
 
 
-def test_a_busy_server_is_asked_again(spool: Path, url: str, server: S3Server) -> None:
+def test_requests_to_a_busy_server_are_retried(spool: Path, url: str, server: S3Server) -> None:
     record(spool, S)
-    server.spoil(3, 4)  # no request is spoilt as often as it is tried
+    server.spoil(3, 4)  # no request fails in all its attempts
     assert Uploader(spool, url).upload(S).parts == len(parts_of(spool))
     assert {part.path for part in listed(url)} == parts_of(spool)
 
 
 @pytest.mark.parametrize("after", [0, 4, 9, 15])
-def test_a_server_that_stays_busy_is_given_up_and_named(
+def test_a_server_that_stays_busy_is_an_error(
     spool: Path, url: str, server: S3Server, after: int
 ) -> None:
     record(spool, S)
@@ -137,7 +137,7 @@ def test_a_server_that_stays_busy_is_given_up_and_named(
     server.spoil(after, 10_000)
     with pytest.raises(StoreError) as caught:
         Uploader(spool, url).upload(S)
-    # The first is asked again, and then the others are not: 8 folders at once, each 5 times at most.
+    # The first request is retried, later ones are not: 8 folders in parallel, each 5 times at most.
     assert server.seen() - after <= 8 * objects.ATTEMPTS
     server.spoil(0, 0)
     text = str(caught.value)
@@ -174,7 +174,7 @@ def test_a_stop_ends_the_pauses(spool: Path, url: str, server: S3Server) -> None
     assert server.seen() == 1
 
 
-def test_no_bucket_and_no_permission_are_not_tried_again(
+def test_no_bucket_and_no_permission_are_not_retried(
     spool: Path, server: S3Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     record(spool, S)
@@ -186,23 +186,23 @@ def test_no_bucket_and_no_permission_are_not_tried_again(
 
 
 def test_two_recorders_with_one_session_id(tmp_path: Path, url: str) -> None:
-    """The second is refused, and nothing of the first is touched."""
+    """The second is refused, and nothing of the first is changed."""
     record(tmp_path / "a", S, 2, url=url)
     before = listed(url)
     record(tmp_path / "b", S, 3, venue="elsewhere")
-    with pytest.raises(StoreError, match="another recorder's"):
+    with pytest.raises(StoreError, match="another recorder"):
         Uploader(tmp_path / "b", url).upload(S)
     assert listed(url) == before
 
 
-def test_a_spool_that_lost_parts_takes_none_away(spool: Path, url: str) -> None:
+def test_a_spool_that_lost_parts_removes_none(spool: Path, url: str) -> None:
     record(spool, S, 3, url=url)
     before = listed(url)
     folder = part_folder(spool, DocType.GAME_TICK, S)
     write_manifest(spool, folder.relative_to(spool), read_manifest(folder)[:1])
     Uploader(spool, url).upload(S)
     assert listed(url) == before
-    # Not even by one that it has not.
+    # Not even for a part that it lacks.
     build = read_manifest(folder)[0]
     other = attrs.evolve(build, sha256="0" * 64)
     write_manifest(spool, folder.relative_to(spool), [other])
@@ -212,7 +212,7 @@ def test_a_spool_that_lost_parts_takes_none_away(spool: Path, url: str) -> None:
 
 
 def test_a_listed_object_is_never_overwritten(spool: Path, url: str) -> None:
-    """A part that was built to other bytes gets another name, and the old object goes last."""
+    """A part that was rebuilt to other bytes gets another name, and the old object is removed last."""
     record(spool, S, 1, url=url)
     (path,) = (p for p in parts_of(spool) if "game_tick" in p)
     old = next(part for part in listed(url) if part.path == path)
@@ -230,17 +230,17 @@ def test_a_listed_object_is_never_overwritten(spool: Path, url: str) -> None:
     assert Uploader(spool, url).upload(S).parts == 0
 
 
-def test_a_damaged_local_part_is_not_uploaded(spool: Path, url: str) -> None:
+def test_a_corrupt_local_part_is_not_uploaded(spool: Path, url: str) -> None:
     record(spool, S)
     path = spool / min(p for p in parts_of(spool) if "game_tick" in p)
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
-    with pytest.raises(StoreError, match="is damaged"):
+    with pytest.raises(StoreError, match="is corrupt"):
         Uploader(spool, url).upload(S)
     assert not [part for part in listed(url) if part.doc_type is DocType.GAME_TICK]
     path.write_bytes(bytes(data[:10]))
-    with pytest.raises(StoreError, match="is damaged"):
+    with pytest.raises(StoreError, match="is corrupt"):
         Uploader(spool, url).upload(S)
     path.unlink()
     with pytest.raises(StoreError, match="is missing"):
@@ -250,20 +250,18 @@ def test_a_damaged_local_part_is_not_uploaded(spool: Path, url: str) -> None:
     assert {part.path for part in listed(url)} == parts_of(spool)
 
 
-def test_a_damaged_remote_manifest_is_written_again(
-    spool: Path, url: str, server: S3Server
-) -> None:
+def test_a_corrupt_remote_manifest_is_rewritten(spool: Path, url: str, server: S3Server) -> None:
     record(spool, S, url=url)
     before = listed(url)
     name = f"doc_type=game_tick/session_id={S}/{MANIFEST}"
     Objects(remote(url)).write(name, b"no manifest")
-    with pytest.raises(StoreError, match="is damaged"):
+    with pytest.raises(StoreError, match="is corrupt"):
         listed(url)
     Uploader(spool, url).upload(S)
     assert listed(url) == before
 
 
-def test_two_uploaders_of_one_session_are_kept_apart(spool: Path, url: str) -> None:
+def test_two_uploaders_of_one_session_exclude_each_other(spool: Path, url: str) -> None:
     record(spool, S)
     with (
         upload_lock(journal_directory(spool, S)),
@@ -273,14 +271,14 @@ def test_two_uploaders_of_one_session_are_kept_apart(spool: Path, url: str) -> N
     Uploader(spool, url).upload(S)
 
 
-def test_what_cannot_be_uploaded_is_said(spool: Path, url: str, tmp_path: Path) -> None:
+def test_invalid_uploads_are_errors(spool: Path, url: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is a folder"):
         Uploader(spool, str(tmp_path))
     with pytest.raises(UnknownNameError, match="no session is named"):
         Uploader(spool, url).upload("nobody")
 
 
-def test_an_unfinished_session_is_uploaded_as_far_as_it_stands(spool: Path, url: str) -> None:
+def test_an_unfinished_session_is_uploaded_as_far_as_it_is_written(spool: Path, url: str) -> None:
     ticks = record(spool, S, 3, url=url, close=False)
     told: list[tuple[str, int, int]] = []
     recovery = upload_all(spool, url, progress=lambda *news: told.append(news))
@@ -305,7 +303,7 @@ def test_eight_recorders_write_to_one_remote_store_at_once(spool: Path, url: str
     with open_store(url) as catalog:
         assert catalog.sessions == tuple(names)
         assert ticks_of(catalog) == expected_ticks(names)
-        assert not catalog.damaged
+        assert not catalog.corrupt
     assert not unlisted(url)
 
 
@@ -318,13 +316,13 @@ def test_eight_recorders_write_to_one_local_store_at_once(spool: Path) -> None:
     assert [process.exitcode for process in running] == [0] * 8
     with open_store(spool) as catalog:
         assert ticks_of(catalog) == expected_ticks(names)
-        assert not catalog.damaged
+        assert not catalog.corrupt
 
 
 # ------------------------------------------------------------------------------------ secrets
 
 
-def test_no_secret_is_written_down(
+def test_no_secret_is_written_anywhere(
     spool: Path, url: str, server: S3Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     record(spool, S)

@@ -1,13 +1,13 @@
-"""One foreign Arrow column as one of schema 2.0.0: whole where arrow reads a value as we do, else by value.
+"""One foreign Arrow column converted to schema 2.0.0: by Arrow's cast where it agrees, else by value.
 
-Every conversion returns the column in its new type with null where there was none or none could be made,
-and which of the values could not be made. Nothing is guessed: a number that is not finite, an amount of more
-than nine places, a text that is no number, bytes that are no UTF-8 are all refused. Two rules are as on the
-wire: a *double* of SOL is the nearest lamport, because JSON and data frames carry it with noise, and a price
-is the double itself, read from text or decimal without a rounding of our own.
+Every conversion returns the column in its new type, with null for missing and for invalid values, and
+which values were invalid. Nothing is guessed: a number that is not finite, an amount with more than nine
+decimals, text that is not a number and invalid UTF-8 are all refused. Two rules are as on the wire: a
+*double* of SOL is the nearest lamport, because JSON and data frames carry it with noise, and a price is
+the double itself, parsed from text or decimal without extra rounding.
 
-What each value is, the readers of :mod:`vectra_bot.imports.arrow.values` say. Arrow's casts take most of them
-at once; they also take ``0x10``, ``nan`` or too large an amount, so each kind says what is left to them.
+Single values are parsed by :mod:`vectra_bot.imports.arrow.values`. Arrow's casts convert most values at
+once; they also accept ``0x10``, ``nan`` or too large amounts, so each kind restricts what they get.
 """
 
 from __future__ import annotations
@@ -30,36 +30,36 @@ if TYPE_CHECKING:
 
 _DOUBLE: Final = r"^-?([0-9]+(\.[0-9]+)?|\.[0-9]+)([eE][+-]?[0-9]{1,4})?$"
 _INT: Final = r"^-?[0-9]{1,19}$"
-# Texts that arrow's casts read as we do, by kind of column; whole numbers go into the same kinds.
+# Texts that Arrow's casts parse like our parsers, by kind of column; whole numbers too.
 _TEXTS: Final = {
     "sol": r"^[+-]?[0-9]{1,18}(\.[0-9]{1,9}0*)?$", "price": _DOUBLE, "double": _DOUBLE,
     "int": _INT, "ns": _INT, "ms": _INT, "text": "", "enum": "", "alert_type": "",
 }  # fmt: skip
 _WHOLE: Final = ("int", "ns", "ms")
-# Doubles go into these kinds from zero up to the limit.
+# Doubles are cast to these kinds from zero up to the limit.
 _LIMITS: Final = {
     "sol": EXACT_SOL, "price": math.inf, "double": math.inf, **dict.fromkeys(_WHOLE, 2.0**63)
 }  # fmt: skip
 
 
 def arrow_type(kind: str) -> pa.DataType:
-    """Return the Arrow type of a column of *kind*, as the schemas of the parts have it."""
+    """Return the Arrow type of a column of *kind*, as in the schemas of the parts."""
     return schema.arrow_type(Column("", "int" if kind in ("ns", "ms") else kind, required=False))
 
 
 @attrs.frozen
 class Converted:
-    """A column in its new type, and where it could not be made (None: nowhere)."""
+    """A column in its new type, and which values were invalid (None: no value)."""
 
     values: pa.Array
     bad: np.ndarray[Any, Any] | None = None
 
 
 def convert(column: pa.Array, kind: str) -> Converted:
-    """Return *column* as the type that a column of *kind* has in schema 2.0.0.
+    """Return *column* in the type of a column of *kind* in schema 2.0.0.
 
-    ``ns`` and ``ms`` are times as numbers since 1970, of the envelope and of the records: a column of
-    timestamps, of ISO 8601 text or of numbers in that very unit.
+    ``ns`` and ``ms`` are times as numbers since 1970, of the envelope and of the records: the column has
+    timestamps, ISO 8601 text or numbers in that unit.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -72,7 +72,7 @@ def convert(column: pa.Array, kind: str) -> Converted:
     made = pa.nulls(len(column), arrow_type(kind))
     usual = _usual(column, kind)
     if usual is not None:
-        # Where one is too large for the type, each is read by itself.
+        # If one is too large for the type, each is converted separately.
         with contextlib.suppress(pa.ArrowInvalid):
             made = _cast(column if usual is True else pc.if_else(usual, column, None), kind)
     odd = pc.and_(column.is_valid(), made.is_null()).to_numpy(zero_copy_only=False)
@@ -80,7 +80,7 @@ def convert(column: pa.Array, kind: str) -> Converted:
 
 
 def _convert_dictionary(column: pa.DictionaryArray, kind: str) -> Converted:
-    """Convert the distinct values, then spread them."""
+    """Convert the distinct values, then expand them."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -93,14 +93,14 @@ def _convert_dictionary(column: pa.DictionaryArray, kind: str) -> Converted:
 
 
 def _normal(column: pa.Array, kind: str) -> pa.Array:
-    """Return texts and bytes of any width as text, as bytes where some are no UTF-8; floats as doubles."""
+    """Return texts and bytes as text, or as bytes if some are invalid UTF-8; floats as doubles."""
     import pyarrow as pa
 
     types, given = pa.types, column.type
     if types.is_floating(given):
         return column.cast(pa.float64())
     if types.is_decimal(given) and kind in ("price", "double"):
-        return column.cast(pa.string())  # arrow's own way from decimal to double is not exact
+        return column.cast(pa.string())  # Arrow's cast from decimal to double is not exact
     if not any(is_one(given) for is_one in (
         types.is_string, types.is_large_string, types.is_string_view, types.is_binary,
         types.is_large_binary, types.is_binary_view, types.is_fixed_size_binary,
@@ -114,7 +114,7 @@ def _normal(column: pa.Array, kind: str) -> pa.Array:
 
 
 def _usual(column: pa.Array, kind: str) -> Any:
-    """Return which values arrow casts as we read them, None if none."""
+    """Return which values Arrow casts like our parsers, None if none."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -135,10 +135,10 @@ def _usual(column: pa.Array, kind: str) -> Any:
 
 
 def _cast(column: pa.Array, kind: str) -> pa.Array:
-    """Return usual values in their new type, null where the number is too large.
+    """Return castable values in their new type, null where the number is too large.
 
     Raises:
-        pyarrow.ArrowInvalid: the type cannot hold one.
+        pyarrow.ArrowInvalid: a value does not fit the type.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -146,7 +146,7 @@ def _cast(column: pa.Array, kind: str) -> pa.Array:
     target = arrow_type(kind)
     if pa.types.is_timestamp(column.type):
         unit = "us" if kind == "utc" else kind
-        # Of nanoseconds the schema keeps the microseconds; nothing else may be cut.
+        # The schema keeps microseconds of nanoseconds; nothing else may be truncated.
         cut = kind == "utc" and column.type.unit == "ns"
         return column.cast(pa.timestamp(unit, column.type.tz), safe=not cut).cast(target)
     if kind == "sol":
@@ -164,7 +164,7 @@ def _cast(column: pa.Array, kind: str) -> pa.Array:
 
 
 def _by_value(column: pa.Array, kind: str, made: pa.Array, odd: np.ndarray[Any, Any]) -> Converted:
-    """Read the values where *odd* is true one by one and put them into *made*."""
+    """Convert the values where *odd* is true one by one and put them into *made*."""
     import numpy as np
     import pyarrow as pa
     import pyarrow.compute as pc

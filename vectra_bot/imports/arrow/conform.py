@@ -1,9 +1,8 @@
-"""A table of foreign columns as documents of schema 2.0.0, and the rows of it that can be none.
+"""Conversion of a table of foreign columns to documents of schema 2.0.0, and the rows that are invalid.
 
-Columns are found by :mod:`vectra_bot.imports.arrow.names` and converted by
-:mod:`vectra_bot.imports.arrow.columns`. A value that does not fit makes its row bad, and the first fault of
-a row is named. What a row lacks is filled where the schema requires a value, or makes the row bad where
-nothing can fill it.
+Columns are matched by :mod:`vectra_bot.imports.arrow.names` and converted by
+:mod:`vectra_bot.imports.arrow.columns`. An invalid value makes its row bad, and the first fault of a row
+is reported. A missing required value is filled, or makes the row bad if nothing can fill it.
 """
 
 from __future__ import annotations
@@ -63,7 +62,7 @@ _WANTED: Final = {
 
 @attrs.frozen
 class EnvelopeDefaults:
-    """What a document's envelope holds where the row does not say; *ids* begins ids that a row lacks."""
+    """Envelope values for rows that lack them; *ids* is the prefix of missing ids."""
 
     ids: str
     venue: str
@@ -73,12 +72,12 @@ class EnvelopeDefaults:
 
 @attrs.frozen
 class Conformed:
-    """Documents without the columns of :data:`OWN`, and what is wrong with the other rows.
+    """Documents without the columns of :data:`OWN`, and the faults of the other rows.
 
     Attributes:
         table: the good rows, in order, columns by name.
         kept: index in the source of each of them.
-        bad: number in the file, reason and offending value of each other row.
+        bad: number in the file, reason and invalid value of each other row.
     """
 
     table: pa.Table
@@ -87,7 +86,7 @@ class Conformed:
 
 
 def flat(table: pa.Table) -> pa.Table:
-    """Return *table* with the fields of nested columns as columns of their own."""
+    """Return *table* with the fields of nested columns as separate columns."""
     import pyarrow as pa
 
     while any(pa.types.is_struct(field.type) for field in table.schema):
@@ -100,15 +99,15 @@ def conform(
 ) -> Conformed:
     """Return the rows of a flat *table* as documents of *doc_type*.
 
-    *rows* are the numbers of the table's rows in their file. A row without any time is so many nanoseconds
-    after 1970 as its number says: that is no time, and keeps the order.
+    *rows* are the numbers of the table's rows in their file. A row without any time gets its number in
+    nanoseconds after 1970, which cannot be mistaken for a real time and keeps the order.
     """
     return _Conforming(table, doc_type, names, envelope, rows).run()
 
 
 @attrs.define
 class _Conforming:
-    """One table on its way: its columns as they are made, and the first fault of each row."""
+    """Conversion of one table: its columns as they are made, and the first fault of each row."""
 
     table: pa.Table
     doc_type: DocType
@@ -126,7 +125,7 @@ class _Conforming:
         self._codes = np.zeros(self.table.num_rows, dtype=np.int32)
         for name in self.names.lacking:
             every = pa.repeat(pa.scalar(value=True), self.table.num_rows)
-            self._refuse(every, f"{name} is missing: there is no such column", name)
+            self._refuse(every, f"{name} is missing: the file does not have this column", name)
         columns = [c for c in document_columns(self.doc_type) if c.name not in OWN]
         for column in columns:
             if column.name in self.names.found:
@@ -141,7 +140,7 @@ class _Conforming:
         return Conformed(made.filter(pa.array(good)), np.flatnonzero(good), self._faults())
 
     def _refuse(self, bad: pa.Array, reason: str, column: str) -> None:
-        """Note a fault of the rows where *bad* is true and that have none yet."""
+        """Record a fault of the rows where *bad* is true and that have none yet."""
         import pyarrow.compute as pc
 
         chosen = pc.fill_null(bad, False).to_numpy(zero_copy_only=False)
@@ -150,7 +149,7 @@ class _Conforming:
             self._reasons.append((reason, column))
 
     def _column(self, column: Column) -> pa.Array:
-        """Return a column as far as it is made."""
+        """Return a column as far as it was converted."""
         import pyarrow as pa
 
         made = self._done.get(column.name)
@@ -166,7 +165,7 @@ class _Conforming:
             kind = "ms"
         source = self.table.column(self.names.found[name]).combine_chunks()
         if name == "ts_ns" and self.names.found[name] in TIMES and _is_number(source):
-            return  # a number of an unknown unit is no time
+            return  # a number in an unknown unit is not a time
         made = convert(source, kind)
         if made.bad is not None:
             self._refuse(pa.array(made.bad), f"{name}: {_WANTED[kind]}", name)
@@ -176,21 +175,21 @@ class _Conforming:
         )
 
     def _chosen(self, column: Column, values: pa.Array, options: tuple[str, ...]) -> pa.Array:
-        """Hold texts against the few that a column may have; letters' case does not matter."""
+        """Compare texts, ignoring case, with the allowed values of a column."""
         import pyarrow as pa
         import pyarrow.compute as pc
 
         by_lower = {option.lower(): option for option in options}
         distinct = values.dictionary_encode()
         texts = [by_lower.get(text.lower(), text) for text in distinct.dictionary.to_pylist()]
-        own_name = column.kind == "alert_type"  # a plugin's own has a dot
+        own_name = column.kind == "alert_type"  # that of a plugin has a dot
         unknown = [not (text in options or (own_name and "." in text)) for text in texts]
         reason = f"{column.name}: it must be one of {', '.join(options[:10])}"
         self._refuse(pa.array(unknown, pa.bool_()).take(distinct.indices), reason, column.name)
         return pc.take(pa.array(texts, pa.string()), distinct.indices)
 
     def _moments(self) -> None:
-        """Give every document its time: its own, else what its record says, else the order of rows."""
+        """Give every document a time: its own, else one of its record, else from the order of rows."""
         import pyarrow as pa
         import pyarrow.compute as pc
 
@@ -211,7 +210,7 @@ class _Conforming:
                 self._done[column.name] = pc.coalesce(self._column(column), own_ms)
 
     def _complete(self, column: Column) -> None:
-        """Fill what is required and not there; what cannot be filled makes the row bad."""
+        """Fill missing required values; a row with one that cannot be filled is bad."""
         import pyarrow.compute as pc
 
         values = self._column(column)
@@ -224,7 +223,7 @@ class _Conforming:
         self._done[column.name] = values
 
     def _filling(self, column: Column) -> Any:
-        """Return what fills a column: an array or a scalar, None if nothing can."""
+        """Return the value that fills a column: an array or a scalar, None if nothing can."""
         import pyarrow as pa
         import pyarrow.compute as pc
 
@@ -247,7 +246,7 @@ class _Conforming:
         return pa.scalar(float(value) if column.kind == "price" else value, kind)
 
     def _derive(self) -> None:
-        """Compute what follows from other columns; a value that was given must agree with it."""
+        """Compute columns that are derived from others; a given value must agree."""
         import pyarrow as pa
         import pyarrow.compute as pc
 
@@ -269,7 +268,7 @@ class _Conforming:
 
         given = self._done.get(name)
         if given is not None:
-            reason = f"{name} is not what follows from its columns"
+            reason = f"{name} does not agree with the columns it is derived from"
             self._refuse(pc.not_equal(given, made), reason, name)
             made = pc.coalesce(made, given)
         self._done[name] = made
@@ -287,12 +286,12 @@ class _Conforming:
 
 
 def _difference(end: pa.Array, start: pa.Array) -> pa.Array:
-    """Return the difference of two times or two amounts; null where 64 bits cannot hold it."""
+    """Return the difference of two times or two amounts; null if it exceeds 64 bits."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     amounts = pa.types.is_decimal(end.type)
-    # Amounts are below 10**18: arrow wants room for one more digit of the difference.
+    # Amounts are below 10**18: Arrow requires room for one more digit in the difference.
     exact = pa.decimal128(28, 9 if amounts else 0)
     made = pc.subtract(end.cast(exact), start.cast(exact))
     if not amounts:
@@ -310,6 +309,6 @@ def _shown(scalar: pa.Scalar) -> str:
     try:
         return "" if not scalar.is_valid else str(scalar.as_py())
     except UnicodeDecodeError:
-        return "bytes that are no UTF-8"
+        return "invalid UTF-8"
     except (ValueError, OverflowError, TypeError):
-        return f"a {scalar.type} that Python cannot hold"
+        return f"a {scalar.type} that Python cannot represent"

@@ -1,9 +1,9 @@
-"""Foreign Parquet: which files there are, what kind of document each holds, and its rows in batches.
+"""Foreign Parquet: the files, the kind of document in each, and its rows in batches.
 
 A file is anything that Parquet readers can open: written by a data frame library, by DuckDB, by another
-program's store. What kind of document it holds is said by a folder ``doc_type=KIND`` above it, by a column
-``doc_type`` (rows of several kinds may stand in one file), or else follows from its columns, where they name
-one kind only. A folder ``session_id=ID`` or a column ``session_id`` says whose rows they are.
+program. Its kind of document is given by a folder ``doc_type=KIND`` above it, by a column ``doc_type``
+(rows of several kinds may be in one file), or else by its columns, if they fit one kind only. A folder
+``session_id=ID`` or a column ``session_id`` gives the session of the rows.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ BATCH_BYTES: Final = 64 << 20
 MAGIC: Final = b"PAR1"
 _KINDS: Final = {kind.value: kind for kind in DocType}
 _KINDS["candleflip_round"] = DocType.CANDLEFLIP_ROUND
-_NO_KIND: Final = "it is not told what kind of document it is: give a column doc_type"
+_NO_KIND: Final = "unknown kind of document: add a column doc_type"
 _ENVELOPE: Final = frozenset(
     ("session_id", "seq", "doc_type", "schema_version", "mode", "venue", "source", "ts_ns")
 )
@@ -39,7 +39,7 @@ _ENVELOPE: Final = frozenset(
 
 @attrs.frozen
 class RowBatch:
-    """Rows of one kind of document as they stand in a file.
+    """Rows of one kind of document from a file.
 
     Attributes:
         rows: number in the file, from 1, of each row of the table.
@@ -54,11 +54,11 @@ class RowBatch:
 
 @attrs.frozen
 class ForeignFile:
-    """A Parquet file that is not one of ours, or that comes from elsewhere.
+    """A Parquet file from another program or another store.
 
     Attributes:
-        doc_type: what its folder says, None if it says nothing.
-        session_id: what its folder says.
+        doc_type: the kind named by its folder, None if none.
+        session_id: the session named by its folder.
     """
 
     path: Path
@@ -69,7 +69,7 @@ class ForeignFile:
 def batches_of(
     opened: pq.ParquetFile, group: int, most: int, columns: list[str] | None = None
 ) -> Iterator[pa.RecordBatch]:
-    """Return the rows of a row group, at most *most* at a time; fewer where texts are long."""
+    """Return the rows of a row group, at most *most* at a time; fewer if texts are long."""
     about = opened.metadata.row_group(group)
     bytes_per_row = int(about.total_byte_size) // max(int(about.num_rows), 1) + 1
     size = max(1, min(most, BATCH_BYTES // bytes_per_row))
@@ -77,7 +77,7 @@ def batches_of(
 
 
 def is_parquet(path: Path) -> bool:
-    """Return whether a file begins as Parquet does."""
+    """Return whether a file begins like Parquet."""
     try:
         with path.open("rb") as file:
             return file.read(len(MAGIC)) == MAGIC
@@ -86,7 +86,7 @@ def is_parquet(path: Path) -> bool:
 
 
 def foreign_file(path: Path) -> ForeignFile:
-    """Return what the folders above a Parquet file say of it."""
+    """Return the kind and session named by the folders above a Parquet file."""
     found: dict[str, str] = {}
     for part in path.parts[:-1]:
         key, equals, value = part.partition("=")
@@ -96,10 +96,10 @@ def foreign_file(path: Path) -> ForeignFile:
 
 
 def open_file(path: Path) -> pq.ParquetFile:
-    """Open a Parquet file; damage of its pages is found when they are read.
+    """Open a Parquet file; corrupt pages are found when they are read.
 
     Raises:
-        InputError: it is none, or its footer is corrupt; the text says what Arrow found.
+        InputError: it is not a Parquet file, or its footer is corrupt; the text has Arrow's message.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -111,9 +111,9 @@ def open_file(path: Path) -> pq.ParquetFile:
 
 
 def kind_by_columns(names: list[str]) -> DocType | None:
-    """Return the kind of document that columns called *names* make, None if they fit none or several.
+    """Return the kind of document with columns called *names*, None if they fit none or several.
 
-    A column under the schema's own name says more than one under another.
+    A match with the schema's own name counts more than one with another name.
     """
     scores: dict[DocType, int] = {}
     for kind in DocType:
@@ -132,15 +132,15 @@ def kind_by_columns(names: list[str]) -> DocType | None:
 def read_batches(
     file: ForeignFile, report: FileReport, *, only: Collection[str] | None = None
 ) -> Iterator[RowBatch]:
-    """Yield a file's rows, a bounded number at a time; rows that no batch can hold are named in *report*.
+    """Yield a file's rows in bounded batches; rows that cannot be read are added to *report*.
 
-    One row group after the other: damage takes the rest of its group only. With *only*, no other columns
-    are read than those and what tells the kind of document.
+    One row group after another: corruption affects the rest of its group only. With *only*, just those
+    columns are read and the ones that determine the kind of document.
     """
     try:
         opened = open_file(file.path)
     except InputError as error:
-        reason = "no whole Parquet file"
+        reason = "not a complete Parquet file"
         report.refuse(1, reason, f"{file.path} is {reason}: {error}")
         return
     with opened:
@@ -149,7 +149,7 @@ def read_batches(
 
 @attrs.define
 class _Reading:
-    """One file on its way."""
+    """The reading of one file."""
 
     file: ForeignFile
     report: FileReport
@@ -168,7 +168,7 @@ class _Reading:
         self._kind = self.file.doc_type or kind_by_columns(names)
         if self.only is not None:
             wanted = {*self.only, "doc_type"}
-            # A column at least, so that the rows are counted.
+            # At least one column, so that the rows are counted.
             self._columns = [n for n in schema.names if snake(n) in wanted] or schema.names[:1]
         first = 1
         for group in range(self.opened.num_row_groups):
@@ -185,7 +185,7 @@ class _Reading:
             try:
                 batch = next(batches)
             except (pa.ArrowException, OSError, ValueError, StopIteration) as error:
-                reason = "damaged rows from here to the end of their row group"
+                reason = "corrupt rows from here to the end of their row group"
                 self.report.refuse(first + done, reason, str(error), count=rows - done)
                 return
             yield from self._by_kind(flat(pa.Table.from_batches([batch])), first + done)
@@ -208,7 +208,7 @@ class _Reading:
             rows = numbers[chosen]
             if kind is None:
                 for row in rows:
-                    self.report.refuse(int(row), "doc_type is none of schema 2.0.0", value or "")
+                    self.report.refuse(int(row), "doc_type is not in schema 2.0.0", value or "")
             else:
                 whole = len(rows) == len(numbers)
                 yield RowBatch(kind, table if whole else table.take(chosen), rows, total)
@@ -217,7 +217,7 @@ class _Reading:
 def groups_of(column: pa.ChunkedArray) -> list[tuple[str | None, Any]]:
     """Return the distinct texts of a column in order of appearance, each with its rows' indices.
 
-    What is no text, nor a whole number, counts as the empty text.
+    Values that are neither text nor a whole number count as the empty text.
     """
     import numpy as np
     import pyarrow as pa

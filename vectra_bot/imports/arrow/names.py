@@ -1,9 +1,9 @@
-"""Which columns of a foreign table the columns of schema 2.0.0 are read from, and what fills those it lacks.
+"""Mapping of a foreign table's columns to schema 2.0.0, and the values that fill missing ones.
 
-Columns are found by name: as the schema calls them, or in camel case, or without the prefix of the record
-they stand in (``client_ts`` for ``timestamps_client_ts``) where that is unambiguous. What is required and not
-there is filled by the record's own default, else by the zero of its kind. The columns that make a document
-what it is (:data:`KEYS`) are never filled.
+Columns are matched by name: as in the schema, or in camel case, or without the prefix of their record
+(``client_ts`` for ``timestamps_client_ts``) if that is unambiguous. Missing required columns are filled
+by the record's own default, else by the zero of their kind. The columns that identify a document
+(:data:`KEYS`) are never filled.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ KEYS: Final[dict[DocType, tuple[str, ...]]] = {
     DocType.CANDLEFLIP_ROUND: ("round_id",),
     DocType.SHORT_POSITION: ("has_short",),
 }
-"""Columns without which a row is no document of its kind."""
+"""Columns without which a row is not a document of its kind."""
 
 OWN: Final = ("session_id", "seq", "doc_type", "schema_version")
-"""Columns of the envelope that the import gives itself."""
+"""Columns of the envelope that the import sets."""
 SENDER: Final = ("mode", "venue", "source")
-"""Columns of the envelope that are the same for all rows that do not say them."""
+"""Columns of the envelope that are the same for all rows without them."""
 IDS: Final = ("action_id", "alert_id", "episode_id")
-"""Columns that are filled with an id from the number of the row."""
+"""Columns that are filled with an id made from the number of the row."""
 MOMENTS: Final = ("triggered_at", "started_at", "ended_at")
 """Columns that are filled with the document's time."""
 
@@ -70,7 +70,7 @@ OWN_TIMES: Final[dict[DocType, tuple[str, ...]]] = {
 }
 
 
-# What an unknown process saw of a game or an action proves nothing.
+# What an unknown process saw of a game or an action is not a proof.
 _UNKNOWN: Final[dict[DocType, dict[str, Any]]] = {
     DocType.PLAYER_ACTION: {"state": "UNRESOLVED", "game_context_phase": GamePhase.UNKNOWN.value},
     DocType.SYSTEM_EVENT: {"severity": "info"},
@@ -82,7 +82,7 @@ _UNKNOWN: Final[dict[DocType, dict[str, Any]]] = {
 
 @attrs.frozen
 class Names:
-    """Which column of a table each column of the schema is read from."""
+    """The table column from which each column of the schema is read."""
 
     found: Mapping[str, str]
     filled: tuple[str, ...]
@@ -91,13 +91,13 @@ class Names:
 
 
 def snake(name: str) -> str:
-    """Return a column's name in small letters with underscores."""
+    """Return a column's name in lower case with underscores."""
     spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name.strip())
     return re.sub(r"[^0-9a-z]+", "_", spaced.lower()).strip("_")
 
 
 def match_names(doc_type: DocType, names: Iterable[str]) -> Names:
-    """Find the columns of *doc_type* among the names of a foreign table."""
+    """Match the columns of *doc_type* with the names of a foreign table."""
     given = list(names)
     by_name: dict[str, str] = {}
     for name in given:
@@ -126,7 +126,7 @@ def match_names(doc_type: DocType, names: Iterable[str]) -> Names:
 
 
 def _short_names(wanted: list[str]) -> dict[str, str]:
-    """Return the names of record columns without their record's prefix, where only one has it."""
+    """Return the names of record columns without their record's prefix, if only one has it."""
     short: dict[str, list[str]] = {}
     for name in wanted:
         for prefix in _RECORD_PREFIXES:
@@ -139,19 +139,19 @@ def _short_names(wanted: list[str]) -> dict[str, str]:
 
 @cache
 def defaults_of(doc_type: DocType) -> dict[str, Any]:
-    """Return what fills a required column of *doc_type* by its own meaning."""
+    """Return the values that fill required columns of *doc_type* by their meaning."""
     found: dict[str, Any] = {}
     for field in attrs.fields(RECORDS[doc_type]):
         default = field.default
         if default is not attrs.NOTHING and default is not None:
             found[field.name] = default.value if isinstance(default, Enum) else default
-    found.pop("mode", None)  # the envelope's
+    found.pop("mode", None)  # part of the envelope
     return found | _UNKNOWN.get(doc_type, {})
 
 
 @cache
 def choices_of(doc_type: DocType) -> dict[str, tuple[str, ...]]:
-    """Return the texts that a column of *doc_type* may hold, where they are few."""
+    """Return the allowed texts of the columns of *doc_type* that have a fixed set."""
     found: dict[str, tuple[str, ...]] = {
         "mode": tuple(mode.value for mode in Mode),
         "alert_type": tuple(kind.value for kind in AlertType),
@@ -180,7 +180,7 @@ def _records(record: type, prefix: str) -> Iterable[tuple[str, type]]:
 
 
 def _zero_filled(doc_type: DocType) -> list[Column]:
-    """Return the required columns that nothing but a zero can fill."""
+    """Return the required columns that only a zero can fill."""
     known = {*defaults_of(doc_type), *KEYS[doc_type], *OWN, *SENDER, *IDS, *MOMENTS, "ts_ns"}
     known |= {"button", "game_context_game_id", *OWN_TIMES.get(doc_type, ())}
     return [c for c in document_columns(doc_type) if c.required and c.name not in known]

@@ -1,4 +1,4 @@
-"""One foreign value as a value of schema 2.0.0, by the kind of its column; what does not fit raises."""
+"""Conversion of one foreign value to schema 2.0.0, by the kind of its column; invalid values raise."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?", re.ASCII)
 _WHOLE = re.compile(r"[+-]?\d{1,19}", re.ASCII)
 _TRUTH: Final = {"true": True, "false": False, "1": True, "0": False}
 REFUSED: Final = (ValueError, TypeError, InvalidOperation, OverflowError, UnicodeError)
-"""What reading a value that does not fit raises."""
+"""The exceptions raised for an invalid value."""
 
 
 def _number(value: Any) -> Decimal | int | float:
-    """Return a finite number; text becomes the Decimal it says."""
+    """Return a finite number; text becomes a Decimal."""
     if isinstance(value, str):
         text = value.strip()
         if len(text) > LONGEST_NUMBER or _NUMBER.fullmatch(text) is None:
-            raise ValueError("no number")
+            raise ValueError("not a number")
         return Decimal(text)
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
-        raise TypeError("no number")
+        raise TypeError("not a number")
     if not math.isfinite(value):
         raise ValueError("not finite")
     return value
@@ -59,20 +59,20 @@ def _one_double(value: Any) -> float:
 
 def _one_int(value: Any) -> int:
     if isinstance(value, str) and _WHOLE.fullmatch(value.strip()) is None:
-        raise ValueError("no whole number")
+        raise ValueError("not a whole number")
     number = _number(value)
     if number != int(number):
-        raise ValueError("no whole number")
+        raise ValueError("not a whole number")
     if not -(2**63) <= number < 2**63:
         raise ValueError("more than 64 bits")
     return int(number)
 
 
 def moment_of(text: str) -> datetime:
-    """Return the time that ISO 8601 *text* says; without a zone it is UTC.
+    """Return the time in ISO 8601 *text*; without a zone it is UTC.
 
     Raises:
-        ValueError: it says none.
+        ValueError: it is not a time.
     """
     return _zoned(datetime.fromisoformat(text.strip()))
 
@@ -108,7 +108,7 @@ def _one_text(value: Any) -> str:
         return value
     if type(value) is int:
         return str(value)
-    raise TypeError("no text")
+    raise TypeError("not text")
 
 
 def _one_utc(value: Any) -> datetime:
@@ -116,7 +116,7 @@ def _one_utc(value: Any) -> datetime:
         return _zoned(value)
     if isinstance(value, str):
         return moment_of(value)
-    raise TypeError("no time")
+    raise TypeError("not a time")
 
 
 def _one_json(value: Any) -> str:

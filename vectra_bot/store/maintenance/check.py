@@ -1,7 +1,7 @@
-"""Whether a store is whole: every journal, manifest, file, byte and row; each problem says what to do.
+"""Checks of a store: every journal, manifest, file, byte and row; each problem comes with advice.
 
-Nothing is changed. A session that is being written is checked as far as it stands: its closed segments and
-the parts that its manifests name.
+Nothing is changed. Of a session that is being written, its closed segments and the parts in its
+manifests are checked.
 """
 
 from __future__ import annotations
@@ -28,37 +28,37 @@ if TYPE_CHECKING:
     from vectra_bot.store.maintenance.check_journal import JournalCheck
 
 KINDS: Final = {
-    "journal_damaged": "an entry of a journal is damaged",
+    "journal_damaged": "an entry of a journal is corrupt",
     "journal_gap": "a segment of a journal is missing",
-    "session_unfinished": "a session was killed and not finished since",
+    "session_unfinished": "a session was killed and not recovered since",
     "segment_unbuilt": "a closed segment has no parts yet",
-    "record_damaged": "what says which parts were built from a segment cannot be read",
+    "record_damaged": "the record of the parts built from a segment cannot be read",
     "manifest_missing": "files have no manifest",
     "manifest_damaged": "a manifest cannot be read",
-    "part_missing": "a file that a manifest names is not there",
-    "part_damaged": "a file is not what its manifest says",
+    "part_missing": "a file that a manifest names is missing",
+    "part_damaged": "a file differs from its manifest",
     "part_unlisted": "a file is in no manifest",
     "session_copied": "a folder holds the files or rows of another session: it was copied or renamed",
-    "rows_overlap": "two files hold the same range of rows",
-    "rows_unordered": "the rows of a file do not ascend",
-    "rows_twice": "a row's number is another row's as well",
-    "rows_missing": "a journal has documents that no file has",
-    "rows_unknown": "files have rows that their journal has not",
-    "temporary_left": "a file was being written when a process died",
-    "drop_unfinished": "a session was half dropped when a process died",
-    "compaction_unfinished": "a compaction was under way when a process died",
-    "schema_old": "documents of schema 1.0.0 that only a migration makes readable by view",
+    "rows_overlap": "two files have the same range of rows",
+    "rows_unordered": "the rows of a file are not in ascending order",
+    "rows_twice": "two rows have the same number",
+    "rows_missing": "a journal has documents that are in no file",
+    "rows_unknown": "files have rows that are not in their journal",
+    "temporary_left": "a temporary file was left by a killed process",
+    "drop_unfinished": "dropping a session was interrupted",
+    "compaction_unfinished": "a compaction was interrupted",
+    "schema_old": "documents of schema 1.0.0, which views cannot read before a migration",
 }
 """Every kind of problem; part of the public interface."""
 
-Told = Callable[[str, int, int], None]
-"""Told what is done now, how much of it, and of how much."""
+Progress = Callable[[str, int, int], None]
+"""Callback for progress: the current step, how much is done, and the total."""
 
 _TRIES: Final = 3
 
 
-def no_one(_what: str, _done: int, _total: int) -> None:
-    """Tell nobody."""
+def no_progress(_what: str, _done: int, _total: int) -> None:
+    """Report nothing."""
 
 
 @define
@@ -68,9 +68,9 @@ class CheckReport:
     Attributes:
         sessions: ids of the sessions that were checked.
         running: those of them that are being written.
-        segments, entries: of journals, as far as they were read.
-        parts, rows, bytes: what the manifests name.
-        bytes_read: of part files, for their hashes.
+        segments, entries: of journals, as far as they could be read.
+        parts, rows, bytes: as listed in the manifests.
+        bytes_read: of part files, for their checksums.
     """
 
     store: str
@@ -87,7 +87,7 @@ class CheckReport:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing is wrong and nothing is left to do."""
+        """Whether there is no problem and nothing is left to do."""
         return not self.problems
 
     def to_json(self) -> dict[str, Any]:
@@ -113,16 +113,16 @@ def check_store(
     sessions: Collection[str] = (),
     quick: bool = False,
     journals: bool = True,
-    told: Told = no_one,
+    progress: Progress = no_progress,
 ) -> CheckReport:
     """Check a store on a disk, or one in an object store by its address.
 
     Args:
         store: root of the store.
         sessions: only these; all of them if empty.
-        quick: do not read what is in the files: sizes, footers, manifests and names only.
-        journals: read every entry of every journal and look for its row, unless *quick*.
-        told: told how far the check is.
+        quick: do not read the content of files: sizes, footers, manifests and names only.
+        journals: compare every entry of every journal with its row, unless *quick*.
+        progress: called with the progress.
 
     Raises:
         InputError: there is no store.
@@ -136,14 +136,14 @@ def check_store(
             raise UnknownNameError("session", name, found)
     report.sessions = sorted(sessions) if sessions else sorted(found)
     for done, session_id in enumerate(report.sessions):
-        told(f"check {session_id}", done, len(report.sessions))
+        progress(f"check {session_id}", done, len(report.sessions))
         _check_settled(
             _Session(tree, root, session_id, found[session_id], quick, journals and not quick),
             report,
         )
     if not sessions:
         report.problems += _leftovers(tree)
-    told("check", len(report.sessions), len(report.sessions))
+    progress("check", len(report.sessions), len(report.sessions))
     return report
 
 
@@ -161,7 +161,7 @@ def sessions_of(tree: Tree) -> dict[str, list[DocType]]:
 
 @define
 class _Session:
-    """One session of a store on its way through the checks."""
+    """One session of a store during the checks."""
 
     tree: Tree
     root: Path | None
@@ -202,7 +202,7 @@ class _Session:
         return problems
 
     def moved(self) -> bool:
-        """Return whether the session's files were changed by somebody since the check began."""
+        """Return whether another process changed the session's files since the check began."""
         return self._read_manifests() != self._manifests
 
     def _read_manifests(self) -> dict[DocType, bytes]:
@@ -217,7 +217,7 @@ class _Session:
 
 
 def _check_settled(session: _Session, report: CheckReport) -> None:
-    """Check a session; once more if its files were swapped under the check."""
+    """Check a session; retry if its files were replaced during the check."""
     problems = session.check()
     for _ in range(_TRIES - 1):
         if not problems or not session.moved():
@@ -239,10 +239,10 @@ def _check_settled(session: _Session, report: CheckReport) -> None:
 
 
 def _leftovers(tree: Tree) -> list[Problem]:
-    """Return what kills and older releases left outside the sessions."""
+    """Return what killed processes and older releases left outside the sessions."""
     problems = [
         Problem(
-            "drop_unfinished", f"session {name.removeprefix('.dropped-')!r} was half dropped",
+            "drop_unfinished", f"session {name.removeprefix('.dropped-')!r} was not dropped completely",
             RECOVER, name.removeprefix(".dropped-"), f"journals/{name}",
         )
         for name in tree.names("journals", directories=True)
@@ -250,7 +250,7 @@ def _leftovers(tree: Tree) -> list[Problem]:
     ]  # fmt: skip
     problems += [
         Problem(
-            "compaction_unfinished", f"a compaction of session {name!r} was under way",
+            "compaction_unfinished", f"a compaction of session {name!r} was interrupted",
             RECOVER, name, f"compacting/{name}",
         )
         for name in tree.names("compacting", directories=True)
@@ -261,7 +261,7 @@ def _leftovers(tree: Tree) -> list[Problem]:
             if old:
                 problems.append(
                     Problem(
-                        "schema_old", f"{folder} holds {len(old)} days of schema 1.0.0",
+                        "schema_old", f"{folder} has {len(old)} days of schema 1.0.0",
                         "vectra-bot store migrate", path=folder,
                     )
                 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Whether a session's journal can be read, and whether its parts hold what it says."""
+"""Checks of a session's journal: whether it can be read, and whether its parts agree with it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from attrs import define, field
 
 from vectra_bot.errors import StoreError, VectraError
 from vectra_bot.fsio import files
-from vectra_bot.journal import DAMAGED, Segment, list_segments, never_began, read_segment
+from vectra_bot.journal import CORRUPT_SUFFIX, Segment, list_segments, never_began, read_segment
 from vectra_bot.models import DocType
 from vectra_bot.store.maintenance.check_parts import RECOVER, FolderCheck, Problem, numbers_of
 from vectra_bot.store.parquet.builder import doc_type_of
@@ -32,14 +32,14 @@ UNKNOWN: Final = "are in files, but not in the journal"
 
 @define
 class JournalCheck:
-    """What was found in a journal.
+    """Result of checking a journal.
 
     Attributes:
         segments: segments it has.
         entries: entries that were read.
         clean: whether it was closed.
-        salvaged: whether it lost entries to damage: its files may hold more than it does.
-        imported: whether its files hold more than it does, because they came from elsewhere.
+        salvaged: whether a repair dropped corrupt entries: its files may have more rows than it has.
+        imported: whether its files have more rows than it has because they were imported.
     """
 
     session_id: str
@@ -58,7 +58,7 @@ class JournalCheck:
         return f"journals/{self.session_id}"
 
     def comparison(self, tree: Tree, folders: list[FolderCheck]) -> _Comparison:
-        """Return what goes through the session's parts beside its journal."""
+        """Return the comparison of the session's parts with its journal."""
         if self._comparison is None:
             self._comparison = _Comparison(tree, folders, self)
         return self._comparison
@@ -73,13 +73,13 @@ class JournalCheck:
 def check_journal(
     tree: Tree, directory: Path, folders: list[FolderCheck], *, read: bool, running: bool
 ) -> JournalCheck:
-    """Check the journal in *directory* and hold the session's parts against it.
+    """Check the journal in *directory* and compare the session's parts with it.
 
     Args:
         tree: the store.
         directory: the session's journal.
-        folders: what was found of the session's parts.
-        read: compare every entry with the parts; else only what was noted when they were built.
+        folders: results for the session's parts.
+        read: compare every entry with the parts; else only the records written when they were built.
         running: the session is being written: its last segments may lack their parts.
     """
     check = JournalCheck(directory.name)
@@ -92,7 +92,7 @@ def check_journal(
     check.segments = len(segments)
     if not running:
         _check_temporary(check, directory)
-    check.salvaged = any(directory.glob(f"*{DAMAGED}*"))
+    check.salvaged = any(directory.glob(f"*{CORRUPT_SUFFIX}*"))
     if began and _check_segments(check, tree, directory, segments, folders, read=read):
         unbuilt = [s for s in segments if not _record_path(directory, s).exists()]
         if unbuilt and unbuilt[-1] is segments[-1] and not check.clean:
@@ -130,7 +130,8 @@ def _check_segments(
         if record is not None and not read:
             _check_listed(check, record, folders)
         closed = built
-    # The record of the last segment is written once the journal was closed, whatever became of its end.
+    # The record of the last segment is written after the journal was closed, even if its end was lost
+    # later.
     check.clean = check.clean or closed
     return True
 
@@ -152,16 +153,16 @@ def _note_unfinished(check: JournalCheck, unbuilt: list[Segment]) -> None:
 
 
 def _check_listed(check: JournalCheck, record: SegmentRecord, folders: list[FolderCheck]) -> None:
-    """Look in the manifests for what was built from a segment."""
+    """Check that the manifests list what was built from a segment."""
     sound = {folder.doc_type: folder.sound for folder in folders}
-    lost = {part.path for folder in folders for part in folder.lost}  # named already
+    lost = {part.path for folder in folders for part in folder.lost}  # reported already
     for built in record.parts:
         listed = sound.get(built.doc_type, [])
         if built.rows and built.path not in lost and not any(_covers(p, built) for p in listed):
             check.note(
                 "rows_missing",
                 f"{built.rows} {built.doc_type.value} documents from {built.first_seq} to "
-                f"{built.last_seq} are in no file that a manifest names",
+                f"{built.last_seq} are in no file listed in a manifest",
                 built.path,
                 doc_type=built.doc_type, first_seq=built.first_seq, last_seq=built.last_seq,
             )  # fmt: skip
@@ -176,7 +177,7 @@ def _covers(part: Part, built: Part) -> bool:
 def _check_temporary(check: JournalCheck, directory: Path) -> None:
     for path in sorted(directory.glob(f".*{files.TEMPORARY}")):
         name = f"{check.place}/{path.name}"
-        check.note("temporary_left", f"{name} was being written when a process died", name)
+        check.note("temporary_left", f"{name} was left by a killed process", name)
 
 
 def _read(
@@ -187,9 +188,9 @@ def _read(
     built: bool,
     last: bool,
 ) -> bool:
-    """Read a segment and compare it with its parts; return whether the next can be read."""
+    """Read a segment and compare it with its parts; return whether the next one can be read."""
     expected: dict[DocType, list[int]] = {}
-    gaps: list[tuple[int, int]] = []  # as a repair of the journal leaves them
+    gaps: list[tuple[int, int]] = []  # left by a repair of the journal
     reader = read_segment(segment, after_seq=check.last_seq)
     path = f"{check.place}/{segment.path.name}"
     try:
@@ -203,7 +204,7 @@ def _read(
             doc_type = doc_type_of(entry) if comparison is not None and built else None
             if doc_type is not None:
                 expected.setdefault(doc_type, []).append(entry.seq)
-        if reader.last_seq > check.last_seq:  # the end of the segment is what was lost
+        if reader.last_seq > check.last_seq:  # the end of the segment was lost
             gaps.append((check.last_seq + 1, reader.last_seq))
             check.last_seq = reader.last_seq
     except (VectraError, OSError) as error:
@@ -213,7 +214,7 @@ def _read(
         )  # fmt: skip
         return False
     if reader.torn and not last:
-        message = f"{path}: {reader.torn_bytes} bytes after entry {check.last_seq} are no entry"
+        message = f"{path}: {reader.torn_bytes} bytes after entry {check.last_seq} are not an entry"
         check.note("journal_damaged", message, path, advice=SALVAGE)
         return False
     check.clean = reader.clean
@@ -225,7 +226,7 @@ def _read(
 
 
 class _Comparison:
-    """Goes through journal and parts side by side; what is held is one segment's numbers."""
+    """Compares journal and parts side by side, with one segment's numbers in memory."""
 
     def __init__(self, tree: Tree, folders: list[FolderCheck], check: JournalCheck) -> None:
         self._check = check
@@ -239,9 +240,9 @@ class _Comparison:
         gaps: list[tuple[int, int]],
         last_seq: int,
     ) -> None:
-        """Compare what a segment has with the rows up to its last entry.
+        """Compare the documents of a segment with the rows up to its last entry.
 
-        What lies in one of its *gaps* was lost in the journal: a row of it is all that is left.
+        Rows in one of its *gaps* are valid: the journal lost their entries.
         """
         import numpy as np
 
@@ -250,7 +251,7 @@ class _Comparison:
             numbers = self._numbers.get(doc_type)
             found = wanted[:0] if numbers is None else numbers.upto(last_seq)
             missing = np.setdiff1d(wanted, found)
-            for part in self._lost.get(doc_type, ()):  # said already, with its range
+            for part in self._lost.get(doc_type, ()):  # reported already, with its range
                 missing = missing[(missing < part.first_seq) | (missing > part.last_seq)]
             self._note("rows_missing", "are in no file", path, doc_type, missing)
             if self._check.salvaged:
@@ -261,12 +262,12 @@ class _Comparison:
             self._note("rows_unknown", UNKNOWN, path, doc_type, extra)
 
     def skip(self, last_seq: int) -> None:
-        """Leave out a segment: what a crash left of its parts is built again."""
+        """Skip a segment whose parts a crash interrupted: they will be rebuilt."""
         for numbers in self._numbers.values():
             numbers.upto(last_seq)
 
     def rest(self) -> None:
-        """Look for rows after the journal's last entry."""
+        """Check for rows after the journal's last entry."""
         for doc_type, numbers in self._numbers.items():
             extra = numbers.upto(2**63 - 1)
             self._note("rows_unknown", UNKNOWN, "", doc_type, extra)

@@ -1,4 +1,4 @@
-"""Whether a folder of parts is what its manifest says: its files, their bytes, and the rows in them."""
+"""Checks of a folder of parts against its manifest: its files, their bytes, and their rows."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ _WINDOW: Final = 1 << 20
 
 @attrs.frozen
 class Problem:
-    """Something that is not as it must be.
+    """One problem.
 
     Attributes:
-        kind: a word for programs, see :data:`vectra_bot.store.maintenance.check.KINDS`.
-        message: what is wrong, for people.
+        kind: a code for programs, see :data:`vectra_bot.store.maintenance.check.KINDS`.
+        message: what is wrong.
         advice: what to do.
-        session_id: the session it is in, empty if it is in none.
+        session_id: its session, empty if none.
         path: the file or folder, relative to the store.
-        doc_type: the kind of document it concerns, if it is one.
-        first_seq, last_seq: the rows or entries it concerns, -1 if unknown or none.
+        doc_type: the kind of document, if it concerns one.
+        first_seq, last_seq: range of rows or entries, -1 if unknown or none.
     """
 
     kind: str
@@ -57,13 +57,13 @@ class Problem:
 
 
 class SeenNumbers:
-    """Which numbers were seen: one bit each, so that a session of any length can be looked through."""
+    """The set of numbers seen so far, one bit each, so that memory stays small for any session."""
 
     def __init__(self) -> None:
         self._windows: dict[int, Any] = {}
 
     def add(self, numbers: np.ndarray) -> np.ndarray:
-        """Take in *numbers*, ascending and each once, and return those that were seen before."""
+        """Add *numbers*, ascending and distinct, and return those that were seen before."""
         import numpy as np
 
         again = []
@@ -81,7 +81,7 @@ class SeenNumbers:
 
 @define
 class FolderCheck:
-    """What was found in one folder.
+    """Result of checking one folder.
 
     Attributes:
         sound: parts whose rows can be read.
@@ -101,7 +101,7 @@ class FolderCheck:
         return f"doc_type={self.doc_type.value}/session_id={self.session_id}"
 
     def note(self, kind: str, message: str, *, path: str = "", part: Part | None = None) -> None:
-        """Note a problem that ``store recover`` can do something about."""
+        """Record a problem that ``store recover`` can fix."""
         first, last = (-1, -1) if part is None else (part.first_seq, part.last_seq)
         self.problems.append(
             Problem(
@@ -110,13 +110,13 @@ class FolderCheck:
         )  # fmt: skip
 
     def note_copy(self, why: str, part: Part | None = None) -> None:
-        """Note that the folder, or a file in it, is another session's; nobody knows which is meant."""
+        """Record that the folder or a file in it is another session's; which one is meant is unknown."""
         path = self.folder if part is None else part.path
         first, last = (-1, -1) if part is None else (part.first_seq, part.last_seq)
         self.problems.append(
             Problem(
                 "session_copied",
-                f"{path} was copied or renamed: {why}; no query reads it",
+                f"{path} was copied or renamed: {why}; queries skip it",
                 COPIED, self.session_id, path, self.doc_type, first, last,
             )
         )  # fmt: skip
@@ -138,8 +138,8 @@ def check_folder(
         session_id: whose folder.
         doc_type: which folder.
         quick: sizes and footers only; nothing is hashed and no row is read.
-        running: the session is being written: what is not in the manifest yet is no problem.
-        seen: the numbers of the session's documents of other kinds; those found here are added.
+        running: the session is being written: a file that is not in the manifest yet is not a problem.
+        seen: the numbers of the session's documents of other kinds; the numbers of this folder are added.
     """
     check = FolderCheck(session_id, doc_type)
     names = tree.names(check.folder)
@@ -154,7 +154,7 @@ def check_folder(
         name = part.name
         if name not in names:
             check.lost.append(part)
-            check.note("part_missing", f"{part.path} is not there", path=part.path, part=part)
+            check.note("part_missing", f"{part.path} is missing", path=part.path, part=part)
         elif check_part(tree, check, part, quick=quick):
             check.sound.append(part)
         else:
@@ -169,11 +169,13 @@ def check_folder(
 
 
 def _listed(tree: Tree, check: FolderCheck, names: list[str]) -> list[Part] | None:
-    """Return what the manifest lists, None if there is none that can be read."""
+    """Return what the manifest lists, None if it is missing or cannot be read."""
     path = f"{check.folder}/{MANIFEST}"
     if MANIFEST not in names:
         if any(name.endswith(".parquet") for name in names):
-            check.note("manifest_missing", f"{path} is not there: nothing says what the files hold")
+            check.note(
+                "manifest_missing", f"{path} is missing: the content of the files is unknown"
+            )
         return None
     data = tree.read(path)
     try:
@@ -187,19 +189,19 @@ def _check_unlisted(check: FolderCheck, names: list[str], listed: set[str] | Non
     for name in names:
         path = f"{check.folder}/{name}"
         if name.endswith(files.TEMPORARY):
-            check.note("temporary_left", f"{path} was being written when a process died", path=path)
+            check.note("temporary_left", f"{path} was left by a killed process", path=path)
         elif listed is not None and name.endswith(".parquet") and name not in listed:
             check.note("part_unlisted", f"{path} is in no manifest", path=path)
 
 
 def _check_overlap(check: FolderCheck) -> None:
-    """Two parts of one kind never share numbers: their ranges lie apart."""
+    """Two parts of one kind never share numbers: their ranges must not overlap."""
     last: Part | None = None
     for part in sorted((p for p in check.sound if p.rows), key=lambda part: part.first_seq):
         if last is not None and part.first_seq <= last.last_seq:
             check.note(
                 "rows_overlap",
-                f"{part.path} and {last.path} both hold rows {part.first_seq} to "
+                f"{part.path} and {last.path} both have rows {part.first_seq} to "
                 f"{min(part.last_seq, last.last_seq)}",
                 path=part.path,
                 part=part,
@@ -209,14 +211,14 @@ def _check_overlap(check: FolderCheck) -> None:
 
 
 def check_part(tree: Tree, check: FolderCheck, part: Part, *, quick: bool) -> bool:
-    """Hold one file against its line of the manifest; return whether its rows can be read."""
+    """Compare one file with its line of the manifest; return whether its rows can be read."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         with tree.open(part.path) as file, tree.asking(part.path):
             size = file.size()
-            differs = f"has {size} bytes, the manifest says {part.bytes}"
+            differs = f"has {size} bytes, expected {part.bytes}"
             if size == part.bytes:
                 differs = "" if quick else _hash_difference(check, file, part)
             if not differs:
@@ -236,31 +238,31 @@ def _hash_difference(check: FolderCheck, file: Any, part: Part) -> str:
         sha.update(data)
         check.bytes_read += len(data)
     if sha.hexdigest() != part.sha256:
-        return f"has SHA-256 {sha.hexdigest()[:16]}..., the manifest says {part.sha256[:16]}..."
+        return f"has SHA-256 {sha.hexdigest()[:16]}..., expected {part.sha256[:16]}..."
     if part.crc32 >= 0 and crc != part.crc32:
-        return f"has CRC {crc:08x}, the manifest says {part.crc32:08x}"
+        return f"has CRC {crc:08x}, expected {part.crc32:08x}"
     return ""
 
 
 def _footer_difference(parquet: pq.ParquetFile, part: Part) -> str:
     metadata = parquet.metadata
     if metadata.num_rows != part.rows:
-        return f"has {metadata.num_rows} rows, the manifest says {part.rows}"
+        return f"has {metadata.num_rows} rows, expected {part.rows}"
     about = metadata.metadata or {}
     version = about.get(b"vectra.schema_version", b"").decode(errors="replace")
     if version != part.schema_version:
-        return f"has schema {version or 'unknown'}, the manifest says {part.schema_version}"
+        return f"has schema {version or 'unknown'}, expected {part.schema_version}"
     kind = about.get(b"vectra.doc_type", b"").decode(errors="replace")
     if kind != part.doc_type.value:
-        return f"holds {kind or 'unknown'} documents, the manifest says {part.doc_type.value}"
+        return f"has {kind or 'unknown'} documents, expected {part.doc_type.value}"
     found = range_of(metadata, "seq")
     if found is not None and found != (part.first_seq, part.last_seq):
-        return f"has rows {found[0]} to {found[1]}, the manifest says {part.first_seq} to {part.last_seq}"
+        return f"has rows {found[0]} to {found[1]}, expected {part.first_seq} to {part.last_seq}"
     return ""
 
 
 def numbers_of(tree: Tree, part: Part) -> Iterator[np.ndarray]:
-    """Yield the numbers of a part's rows, some at a time."""
+    """Yield the numbers of a part's rows in batches."""
     import pyarrow.parquet as pq
 
     with tree.open(part.path) as file:
@@ -279,7 +281,7 @@ def sessions_in(tree: Tree, part: Part) -> set[str]:
 
 
 def _check_rows(tree: Tree, check: FolderCheck, part: Part, seen: SeenNumbers) -> None:
-    """Look for numbers out of order, and for such that another row has."""
+    """Check for numbers out of order, and for numbers that other rows have."""
     before = -1
     again: list[int] = []
     if others := sessions_in(tree, part) - {check.session_id}:
@@ -291,7 +293,7 @@ def _check_rows(tree: Tree, check: FolderCheck, part: Part, seen: SeenNumbers) -
         if numbers[0] <= before or (numbers[1:] <= numbers[:-1]).any():
             check.note(
                 "rows_unordered",
-                f"the rows of {part.path} do not ascend: one stands twice or too late",
+                f"the rows of {part.path} are not in ascending order: one is duplicate or misplaced",
                 path=part.path,
                 part=part,
             )

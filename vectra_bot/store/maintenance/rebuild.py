@@ -1,8 +1,8 @@
-"""Building the files of a session again from its journal, where one was lost or damaged.
+"""Rebuilding the files of a session from its journal, where some were lost or are corrupt.
 
-The new folders are built aside and take their places one by one (:mod:`vectra_bot.store.parquet.swapping`).
-What did not come from the journal cannot come from it again: parts that were imported are kept if they are
-whole.
+The new folders are built in a staging folder and replace the old ones one by one
+(:mod:`vectra_bot.store.parquet.swapping`). Imported parts cannot be rebuilt from the journal: they are
+kept if they are whole.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ _PART: Final = re.compile(r"part-(\d{6,})\.parquet")
 def rebuild_session(
     journal_dir: Path, store: Path, doc_types: Collection[DocType] | None = None
 ) -> list[Part]:
-    """Build the files of a session's closed segments again and return what is in place then.
+    """Rebuild the files of a session's closed segments and return the files that are then in place.
 
-    Compacted files become parts again. Nothing else may write the session meanwhile.
+    Compacted files become parts again. No other process may write the session meanwhile.
 
     Args:
         journal_dir: the session's journal.
@@ -52,9 +52,9 @@ def rebuild_session(
         doc_types: only the folders of these; all if None.
 
     Raises:
-        JournalError: a segment is damaged; nothing was changed.
-        StoreError: a file cannot be written, another process swaps folders of the session, or an imported
-            part is damaged or was merged with others; nothing was changed in its folder.
+        JournalError: a segment is corrupt; nothing was changed.
+        StoreError: a file cannot be written, another process swaps folders of the session, or an
+            imported part is corrupt or was merged with others; nothing was changed in its folder.
     """
     wanted = tuple(DocType) if doc_types is None else tuple(doc_types)
     session_id = journal_dir.name
@@ -77,7 +77,7 @@ def rebuild_session(
 
 @attrs.frozen
 class _Rebuild:
-    """The new folders of a session: what they are built of, and the store aside that they are built in."""
+    """The new folders of a session: their sources, and the staging store they are built in."""
 
     store: Path
     session_id: str
@@ -89,12 +89,12 @@ class _Rebuild:
         return self.store / STAGING / self.session_id / _REBUILT
 
     def keep_imported(self, doc_type: DocType) -> None:
-        """Copy the parts that no segment of the journal has into the new folder."""
+        """Copy the parts that are not from the journal into the new folder."""
         numbers = {segment.number for segment in self.segments} | {0}
         for part in self._listed(doc_type, numbers):
             if part.name == COMPACTED and "import" in self.header:
                 raise StoreError(
-                    f"{self.store / part.path} holds imported rows that the journal has not; "
+                    f"{self.store / part.path} has imported rows that are not in the journal; "
                     f"drop session {self.session_id!r} and import it again"
                 )
             match = _PART.fullmatch(part.name)
@@ -107,7 +107,7 @@ class _Rebuild:
             list_part(self.aside, part)
 
     def _listed(self, doc_type: DocType, numbers: Collection[int]) -> list[Part]:
-        """Return what the folder's manifest lists; nothing, if it is damaged and the journal has it all."""
+        """Return what the folder's manifest lists; nothing if it is corrupt and the journal has it all."""
         folder = part_folder(self.store, doc_type, self.session_id)
         try:
             return read_manifest(folder)
@@ -119,10 +119,10 @@ class _Rebuild:
             return []
 
     def put(self, doc_type: DocType) -> list[Part]:
-        """Let the new folder take its place and return what is in it."""
+        """Replace the folder by the new one and return its parts."""
         built = part_folder(self.aside, doc_type, self.session_id)
         place = part_folder(self.store, doc_type, self.session_id)
-        # Without one the journal has no such document: what stands there came from elsewhere.
+        # Without a new folder the journal has no such document: the existing files were imported.
         if built.is_dir():
             new = staging_folder(self.store, doc_type, self.session_id)
             with files.store_errors(f"cannot put {built} in its place"):
@@ -135,7 +135,7 @@ class _Rebuild:
 def _write_records(
     journal_dir: Path, store: Path, records: list[SegmentRecord], wanted: Collection[DocType]
 ) -> None:
-    """Say what was built from each segment, together with what stands of the other kinds."""
+    """Record what was built from each segment, together with the unchanged parts of the other kinds."""
     others = [
         part
         for doc_type in DocType

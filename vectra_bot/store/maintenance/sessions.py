@@ -1,4 +1,4 @@
-"""The sessions of a store: which there are, which were killed, and how one is dropped."""
+"""The sessions of a store: list them, find the killed ones, drop one."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def list_sessions(store: str | Path) -> list[str]:
 
 
 def is_running(journal_dir: Path) -> bool:
-    """Return whether a process holds the session's lock right now."""
+    """Return whether a process has the session's lock now."""
     if not (journal_dir / "lock").exists():
         return False
     try:
@@ -51,10 +51,10 @@ def was_closed(journal_dir: Path) -> bool:
     """Return whether the journal ends with a close entry.
 
     Raises:
-        InputError, JournalError: its last segment is damaged.
+        InputError, JournalError: its last segment is corrupt.
     """
     segments = list_segments(journal_dir)
-    # Only a closed segment has its parts built, and the last one is closed by a close entry alone.
+    # Only closed segments have parts, and the last one is closed only by a close entry.
     if segments and manifest_path(journal_dir, segments[-1].number).exists():
         return True
     for segment in reversed(segments):
@@ -68,8 +68,8 @@ def was_closed(journal_dir: Path) -> bool:
 def unfinished_sessions(store: str | Path) -> list[Path]:
     """Return the journals of sessions that were killed: begun, not closed, and not being written.
 
-    Finish one with ``Journal.resume``, ``close`` and then :func:`build_parts`. A damaged journal is
-    among them: resuming it says what is wrong.
+    Finish one with ``Journal.resume``, ``close`` and then :func:`build_parts`. A corrupt journal is
+    included: resuming it raises the reason.
     """
     root = Path(store) / "journals"
     return [root / name for name in list_sessions(store) if _is_unfinished(root / name)]
@@ -86,49 +86,49 @@ def _is_unfinished(journal_dir: Path) -> bool:
 
 @attrs.frozen
 class Repair:
-    """What :func:`repair_store` did.
+    """Result of :func:`repair_store`.
 
     Attributes:
         built: part files written, relative to the store.
-        removed: unfinished temporary files and halves of dropped sessions taken away.
-        damaged: what kept a session from being repaired, one line each.
+        removed: temporary files and remains of dropped sessions that were deleted.
+        failed: why sessions could not be repaired, one line each.
         unfinished: journals of killed sessions, which only a session can finish.
     """
 
     built: tuple[str, ...]
     removed: tuple[str, ...]
-    damaged: tuple[str, ...]
+    failed: tuple[str, ...]
     unfinished: tuple[Path, ...]
 
 
 def repair_store(store: str | Path) -> Repair:
-    """Finish what kills left in *store*: parts of closed segments, compression, drops, temporary files.
+    """Clean up after killed processes: parts of closed segments, compression, drops, temporary files.
 
-    Sessions that are being written are left alone, and one that cannot be repaired does not keep the
-    others from being finished. Harmless if nothing is to do.
+    Sessions that are being written are skipped, and a session that cannot be repaired does not block the
+    others. Harmless if there is nothing to do.
     """
     root = Path(store)
     built: list[str] = []
-    damaged: list[str] = []
+    failed: list[str] = []
     removed: list[str] = []
     for dropped in _pending_drops(root):
         try:
             _remove_parts_and(root, dropped)
             removed.append(dropped.name)
         except (VectraError, OSError) as error:
-            damaged.append(_one_line(dropped.name, error))
+            failed.append(_one_line(dropped.name, error))
     for session_id in list_sessions(root):
         directory = root / "journals" / session_id
         with _lock_if_free(directory) as locked:
             if locked:
                 try:
                     removed += _remove_temporary(root, session_id)
-                    # First: a folder may be aside, and a list may have lost a line.
+                    # First: a folder may be in staging, and a manifest may have lost a line.
                     removed += finish_compaction(directory, root)
                     built += [part.path for part in _lacking_parts(directory, root)]
                 except (VectraError, OSError) as error:
-                    damaged.append(_one_line(session_id, error))
-    return Repair(tuple(built), tuple(removed), tuple(damaged), tuple(unfinished_sessions(root)))
+                    failed.append(_one_line(session_id, error))
+    return Repair(tuple(built), tuple(removed), tuple(failed), tuple(unfinished_sessions(root)))
 
 
 def _one_line(session_id: str, error: Exception) -> str:
@@ -145,7 +145,7 @@ def _lacking_parts(directory: Path, store: Path) -> list[Part]:
     if whole or never_began(directory):
         return []
     if not was_closed(directory):
-        # A loss of power may have torn a segment before the last: then that one is where the journal ends.
+        # A power loss may have torn a segment before the last: then the journal ends there.
         cut_tail(directory)
     return build_parts(directory, store)
 
@@ -169,7 +169,7 @@ def _part_folders(store: Path, session_id: str) -> list[Path]:
 
 
 def _remove_temporary(store: Path, session_id: str) -> list[str]:
-    """Remove files that were being written when a process died."""
+    """Remove temporary files of a killed process."""
     folders = [store / "journals" / session_id, *_part_folders(store, session_id)]
     removed = []
     for folder in folders:
@@ -180,14 +180,14 @@ def _remove_temporary(store: Path, session_id: str) -> list[str]:
 
 
 def drop_session(store: str | Path, session_id: str) -> None:
-    """Remove a session's journal and parts for good.
+    """Delete a session's journal and parts permanently.
 
-    The journal's directory is renamed first, in one step: from then on the session is gone, and a
-    kill in between is finished by :func:`repair_store` or by dropping again.
+    The journal's directory is renamed first, atomically: from then on the session is gone. After a kill,
+    :func:`repair_store` or another drop completes the deletion.
 
     Raises:
         UnknownNameError: the store has no such session.
-        StoreError: the session is being written, or the disk refuses.
+        StoreError: the session is being written, or a write fails.
     """
     root = Path(store)
     directory = journal_directory(root, session_id)
@@ -215,18 +215,18 @@ def _remove_parts_and(store: Path, dropped: Path) -> None:
     staging = store / STAGING / dropped.name
     with files.store_errors(f"cannot remove session {session_id!r} from {store}"):
         if dropped.is_dir():
-            # A process that was killed may not have come to this: the journal must not be back without rows.
+            # A killed process may not have synced this: the journal must not come back without rows.
             files.sync_directory(dropped.parent)
         for folder in _part_folders(store, session_id):
-            # Out of the tree in one step: a glob sees all of its documents or none.
+            # Moved out of the tree atomically: a glob sees all of its documents or none.
             files.make_directories(staging)
             files.rename(folder, staging / f"{folder.parent.name}.{len(list(staging.iterdir()))}")
             files.sync_directory(folder.parent)
         files.remove_tree(staging)
         files.remove_tree(store / STAGING / session_id)
         files.remove_tree(store / "sessions" / session_id)  # what its plugins wrote
-        # What reminds of the drop goes last. What a killed process moved or removed before may stand
-        # in memory only: all of it is forced to the disk.
+        # The marker of the drop is removed last. What a killed process moved or removed before may not
+        # be synced yet: all of it is synced now.
         kinds = (store / f"doc_type={doc_type.value}" for doc_type in DocType)
         for above in (*kinds, store / STAGING, store / "sessions"):
             if above.is_dir():

@@ -1,4 +1,4 @@
-"""How much a store holds, told by its manifests: no row is read."""
+"""Size of a store according to its manifests; no row is read."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from attrs import define, field
 
 from vectra_bot.errors import StoreError, VectraError
 from vectra_bot.models import DocType
-from vectra_bot.store.maintenance.check import Told, no_one, sessions_of
+from vectra_bot.store.maintenance.check import Progress, no_progress, sessions_of
 from vectra_bot.store.parquet.manifest import MANIFEST, Part, decode_lines
 from vectra_bot.store.tree import Tree, open_tree
 
@@ -44,14 +44,15 @@ class SessionStats:
     """One session.
 
     Attributes:
-        state: ``closed``, ``running``, ``killed`` (``store recover`` finishes it), ``damaged`` (its journal
-            cannot be read) or ``no_journal`` (imported, or its journal is elsewhere, in a spool for one).
+        state: ``closed``, ``running``, ``killed`` (``store recover`` finishes it), ``damaged`` (its
+            journal is corrupt) or ``no_journal`` (imported, or its journal is elsewhere, for example in
+            a spool).
         held: its documents.
         raw_bytes: of journal segments that are not compressed.
         compressed_bytes: of those that are.
-        first_ns, last_ns: times of its first and last document, None if it has none or they do not say.
-        damaged: files that are not there or have another size than their manifest says, and manifests that
-            cannot be read; ``store check`` looks at every byte.
+        first_ns, last_ns: times of its first and last document, None if it has none or they are unknown.
+        corrupt: number of files that are missing or whose size differs from their manifest, and of
+            manifests that cannot be read; ``store check`` reads every byte.
     """
 
     session_id: str
@@ -61,7 +62,7 @@ class SessionStats:
     compressed_bytes: int = 0
     first_ns: int | None = None
     last_ns: int | None = None
-    damaged: int = 0
+    corrupt: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """Return the figures as JSON-ready data."""
@@ -73,13 +74,13 @@ class SessionStats:
             "journal_compressed_bytes": self.compressed_bytes,
             "first_ns": self.first_ns,
             "last_ns": self.last_ns,
-            "damaged": self.damaged,
+            "damaged": self.corrupt,
         }
 
 
 @define
 class StoreStats:
-    """What a store holds."""
+    """Totals of a store."""
 
     store: str
     sessions: list[SessionStats] = field(factory=list)
@@ -109,14 +110,14 @@ class StoreStats:
             ),
             "running": states.count("running"),
             "unfinished": states.count("killed"),
-            "damaged": sum(s.damaged for s in self.sessions) + states.count("damaged"),
+            "damaged": sum(s.corrupt for s in self.sessions) + states.count("damaged"),
             "by_doc_type": {kind.value: attrs.asdict(held) for kind, held in self.by_type.items()},
             "sessions": [session.to_json() for session in self.sessions],
         }
 
 
-def store_stats(store: str | Path, *, told: Told = no_one) -> StoreStats:
-    """Count what *store* holds: sessions, documents, files and bytes, of a disk or an object store.
+def store_stats(store: str | Path, *, progress: Progress = no_progress) -> StoreStats:
+    """Count the content of *store*, on a disk or in an object store: sessions, documents, files and bytes.
 
     Raises:
         InputError: there is no store.
@@ -125,7 +126,7 @@ def store_stats(store: str | Path, *, told: Told = no_one) -> StoreStats:
     stats = StoreStats(str(store))
     found = sessions_of(tree)
     for done, (session_id, doc_types) in enumerate(sorted(found.items())):
-        told("read manifests", done, len(found))
+        progress("read manifests", done, len(found))
         session = SessionStats(session_id)
         if root is not None:
             _add_journal(session, root / "journals" / session_id)
@@ -146,13 +147,13 @@ def _parts(tree: Tree, session: SessionStats, doc_type: DocType) -> list[Part]:
     try:
         sizes = {name: state.size for name, state in tree.files(folder).items()}
         if MANIFEST not in sizes:
-            session.damaged += any(name.endswith(".parquet") for name in sizes)
+            session.corrupt += any(name.endswith(".parquet") for name in sizes)
             return []
         parts = decode_lines(tree.read(f"{folder}/{MANIFEST}"), folder)
     except (StoreError, OSError):
-        session.damaged += 1
+        session.corrupt += 1
         return []
-    session.damaged += sum(sizes.get(part.name) != part.bytes for part in parts)
+    session.corrupt += sum(sizes.get(part.name) != part.bytes for part in parts)
     return parts
 
 
@@ -179,13 +180,13 @@ def _add_journal(session: SessionStats, directory: Path) -> None:
 
 
 def _add_times(tree: Tree, session: SessionStats, parts: Iterable[Part]) -> None:
-    """Widen the session's time by what the first and the last file say of theirs."""
+    """Extend the session's time range by that of its first and last file."""
     filled = sorted((part for part in parts if part.rows), key=lambda part: part.first_seq)
     for part in {filled[0].path, filled[-1].path} if filled else ():
         try:
             times = tree.times(part)
         except OSError:
-            continue  # counted as damaged where it is
+            continue  # counted as corrupt elsewhere
         if times is not None:
             first, last = times
             session.first_ns = min(

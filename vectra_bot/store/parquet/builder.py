@@ -6,15 +6,15 @@ Layout::
     STORE/doc_type=game_tick/session_id=SESSION/_manifest.jsonl
     STORE/journals/SESSION/000003.parts.json
 
-A part is written whole (:mod:`vectra_bot.store.parquet.writer`), then listed in the manifest of its folder
-(:mod:`vectra_bot.store.parquet.manifest`); the record of the segment
-(:mod:`vectra_bot.store.parquet.segment_record`) is written when all its parts stand. What a crash interrupts
-is built again to the same bytes.
+A part is written whole (:mod:`vectra_bot.store.parquet.writer`), then listed in the manifest of its
+folder (:mod:`vectra_bot.store.parquet.manifest`); the record of the segment
+(:mod:`vectra_bot.store.parquet.segment_record`) is written after all its parts. Parts interrupted by a
+crash are rebuilt to the same bytes.
 
-A ``frame`` entry is its own ``ws_event`` document, with the game it names, if it names one; so is a
-``SendResult`` that says what was sent. A login is never stored. Every session begins with an empty
-``part-000000.parquet`` of the kinds the schema's own queries name, because SQL over a folder without files
-is an error.
+A ``frame`` entry is also a ``ws_event`` document, with the game it names, if it names one; so is a
+``SendResult`` with the sent text. A login is never stored. Every session begins with an empty
+``part-000000.parquet`` of the kinds used in the schema's queries, because SQL over a folder without
+files is an error.
 """
 
 from __future__ import annotations
@@ -62,17 +62,17 @@ from vectra_bot.store.parquet.writer import (
 )
 
 EMPTY_PART_TYPES: Final = (DocType.PLAYER_ACTION, DocType.OTHER_PLAYER_ACTION)
-"""The kinds of documents that every session has a file of, be it empty."""
+"""The kinds of documents of which every session has a file, even an empty one."""
 
 COMPACTED: Final = "data.parquet"
-"""The one file of a folder that was compacted."""
+"""The only file of a compacted folder."""
 
 _EVENT = re.compile(rb'4[23]\d*\["((?:[^"\\]|\\.)*)"')
 _TRACE = re.compile(rb'"traceparent":"[0-9a-f]{2}-([0-9a-f]{32})-')
-# The trace object is the first argument: further in, the word belongs to a payload (protocol 2.2).
+# The trace object is the first argument: deeper inside, the word belongs to a payload (protocol 2.2).
 _TRACE_WITHIN = 160
 _LOGIN_EVENT = b"authenticate"
-# What of a segment is held in memory before it goes to its file.
+# How much of a segment is kept in memory before it goes to its file.
 _TEXT_PER_GROUP = 32 << 20
 
 
@@ -97,7 +97,7 @@ _sent = msgspec.json.Decoder(_InputEntry).decode
 
 
 def doc_type_of(entry: Entry) -> DocType | None:
-    """Return the kind of document that an entry becomes in a part, None if it becomes none."""
+    """Return the kind of document that an entry becomes in a part, None if none."""
     if entry.kind == "doc":
         return document_kind(entry.payload)
     frame = _frame(entry)
@@ -105,7 +105,7 @@ def doc_type_of(entry: Entry) -> DocType | None:
 
 
 def _frame(entry: Entry) -> tuple[str, bytes, str | None] | None:
-    """Return direction, text and game of what an entry says was on the wire, None if it says nothing."""
+    """Return direction, text and game of an entry's frame, None if it has none."""
     if entry.kind == "frame":
         return entry.direction, entry.raw_bytes, entry.game or None
     if entry.kind == "input":
@@ -123,7 +123,7 @@ def _is_login(direction: str, raw: bytes) -> bool:
 
 
 class SegmentBuilder:
-    """Collects the rows of one segment and writes them as parts; a bounded share of them is in memory."""
+    """Collects the rows of one segment and writes them as parts, with a bounded share in memory."""
 
     def __init__(
         self,
@@ -132,13 +132,13 @@ class SegmentBuilder:
         segment: int,
         doc_types: Collection[DocType] = tuple(DocType),
     ) -> None:
-        """Begin a segment's parts.
+        """Start a segment's parts.
 
         Args:
             store: root of the store.
-            header: of the journal.
+            header: header of the journal.
             segment: its number.
-            doc_types: only rows of these are kept. What stands in a compacted file is not written again.
+            doc_types: only rows of these are kept. Rows in a compacted file are skipped.
         """
         self._store = store
         self._segment = segment
@@ -159,11 +159,11 @@ class SegmentBuilder:
         self._decided: set[str] = set()
 
     def add(self, entry: Entry) -> None:
-        """Take the row of an entry, if it has one.
+        """Add the row of an entry, if it has one.
 
         Raises:
             RecordError: its document does not fit its schema.
-            StoreError: the disk refuses.
+            StoreError: a write fails.
         """
         if not self._entries:
             self._first_seq = entry.seq
@@ -209,7 +209,7 @@ class SegmentBuilder:
             self._put(doc_type)
 
     def _put(self, doc_type: DocType) -> None:
-        """Hand the rows of a kind to its file."""
+        """Write the rows of a kind to its file."""
         rows, self._rows[doc_type] = self._rows[doc_type], []
         if doc_type is DocType.WS_EVENT:
             self._text = 0
@@ -220,7 +220,7 @@ class SegmentBuilder:
         self._writers[doc_type].write(table)
 
     def write(self) -> SegmentRecord:
-        """Finish the parts, in the order of :class:`DocType`, list them, and return what was built.
+        """Finish the parts, in the order of :class:`DocType`, list them, and return their record.
 
         Raises:
             StoreError: a file cannot be written.
@@ -244,7 +244,7 @@ class SegmentBuilder:
         )
 
     def abandon(self) -> None:
-        """Remove what is unfinished; harmless after :meth:`write`."""
+        """Remove unfinished files; harmless after :meth:`write`."""
         with abandoning(list(self._writers.values())):
             self._rows.clear()
 
@@ -252,12 +252,12 @@ class SegmentBuilder:
 def begin_session(
     store: str | Path, session_id: str, doc_types: Collection[DocType] = EMPTY_PART_TYPES
 ) -> list[Part]:
-    """Write the empty parts that let the schema's own SQL run before the first segment is closed.
+    """Write the empty parts that make the schema's SQL run before the first segment is closed.
 
     Args:
         store: root of the store.
         session_id: the session.
-        doc_types: of :data:`EMPTY_PART_TYPES` only these.
+        doc_types: only these of :data:`EMPTY_PART_TYPES`.
 
     Raises:
         StoreError: a file cannot be written.
@@ -273,17 +273,16 @@ def begin_session(
 def build_parts(journal_dir: str | Path, store: str | Path, *, compress: bool = True) -> list[Part]:
     """Build the parts of every closed segment that lacks them, and return the new ones.
 
-    All segments but the last are closed; the last is, once it ends with a close entry. It may run in
-    another thread or process while the journal is written. Building again what a crash interrupted
-    gives the same files.
+    All segments but the last are closed; the last one is closed by a close entry. May run in another
+    thread or process while the journal is written. Rebuilding after a crash gives the same files.
 
     Args:
         journal_dir: the session's journal.
         store: root of the store.
-        compress: also compress segments that a crash left raw.
+        compress: also compress closed segments that are still raw.
 
     Raises:
-        JournalError: a closed segment is damaged, or a document in it does not fit its schema.
+        JournalError: a closed segment is corrupt, or a document in it does not fit its schema.
         StoreError: a file cannot be written.
     """
     directory, root = Path(journal_dir), Path(store)
@@ -295,8 +294,8 @@ def build_parts(journal_dir: str | Path, store: str | Path, *, compress: bool = 
     for position, segment in enumerate(closed_segments(segments)):
         if not has_record(directory, segment.number):
             if segment.is_raw:
-                # No row may outlive the entry it was made of.
-                with files.store_errors(f"cannot force {segment.path} to the disk"):
+                # No row may outlive the entry it was made from.
+                with files.store_errors(f"cannot sync {segment.path}"):
                     files.sync_path(segment.path)
             record = build_segment(root, header, segment)
             if segment.is_raw:
@@ -309,7 +308,7 @@ def build_parts(journal_dir: str | Path, store: str | Path, *, compress: bool = 
 
 
 def _check_followed(directory: Path, record: SegmentRecord, following: Sequence[Segment]) -> None:
-    """Refuse a segment whose end was lost: what follows it must begin where it ends.
+    """Refuse a segment whose end was lost: the next one must continue its numbers.
 
     Raises:
         JournalError: entries are missing between the segment and the one that follows.
@@ -332,7 +331,7 @@ def build_segment(
     """Build the parts of one segment and list them; its record is returned, not written.
 
     Raises:
-        JournalError: the segment is damaged, or a document in it does not fit its schema.
+        JournalError: the segment is corrupt, or a document in it does not fit its schema.
         StoreError: a file cannot be written.
     """
     import pyarrow as pa

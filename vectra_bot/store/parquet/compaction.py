@@ -1,8 +1,8 @@
-"""Compaction: the many small parts of a closed session become one ``data.parquet`` per kind of document.
+"""Compaction: the many small parts of a closed session are merged into one ``data.parquet`` per kind.
 
-A part of a few rows is mostly footer; a session of a thousand games has hundreds of them. The new folder is
-built aside, checked against the old one row by row, and takes its place in one step
-(:mod:`vectra_bot.store.parquet.swapping`). Rows, their order and their values stay what they were.
+A part with few rows is mostly footer; a session of a thousand games has hundreds of them. The new folder
+is built in a staging folder, compared with the old one row by row, and replaces it atomically
+(:mod:`vectra_bot.store.parquet.swapping`). Rows, their order and their values do not change.
 """
 
 from __future__ import annotations
@@ -47,18 +47,18 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 MIN_PARTS: Final = 16
-"""Fewer parts than this of one kind are left as they are when a session ends."""
+"""At the end of a session, a kind with fewer parts than this is left unchanged."""
 
-Told = Callable[[str, int, int], None]
-"""Told what is compacted now, how many folders are done, and of how many."""
+Progress = Callable[[str, int, int], None]
+"""Callback for progress: what is compacted now, how many folders are done, and the total."""
 
-# What a row group of raw frames may hold: it is in memory while it is written.
+# Limit of a row group of raw frames: it is in memory while it is written.
 _BYTES_PER_GROUP: Final = 32 << 20
 
 
 @attrs.frozen
 class CompactedFolder:
-    """What became of the files of one kind and session.
+    """Result for the files of one kind and session.
 
     Attributes:
         rows: of all files, before and after.
@@ -76,12 +76,12 @@ class CompactedFolder:
 
 @attrs.frozen
 class CompactionReport:
-    """What a compaction of a store did.
+    """Result of compacting a store.
 
     Attributes:
-        folders: what was compacted.
-        skipped: sessions that were left alone, and why.
-        failed: what could not be compacted and is as it was, one line each.
+        folders: the compacted folders.
+        skipped: sessions that were skipped, with the reason.
+        failed: folders that could not be compacted and are unchanged, one line each.
     """
 
     folders: tuple[CompactedFolder, ...]
@@ -103,11 +103,11 @@ class CompactionReport:
 
 
 def compact_session(journal_dir: Path, store: Path) -> list[Path]:
-    """Merge what has many parts in a closed session and return the new files; raw frames are left.
+    """Merge the kinds with many parts of a closed session and return the new files; raw frames are skipped.
 
     Raises:
-        StoreError: a file is damaged or cannot be read or written, or another process compacts the
-            session; parts and rows are as before.
+        StoreError: a file is corrupt or cannot be read or written, or another process compacts the
+            session; parts and rows are unchanged.
     """
     session_id = journal_dir.name
     with swapping_alone(store, session_id):
@@ -122,14 +122,14 @@ def compact_session(journal_dir: Path, store: Path) -> list[Path]:
 
 
 def compact_all(
-    store: str | Path, sessions: Iterable[str] | None = None, *, told: Told | None = None
+    store: str | Path, sessions: Iterable[str] | None = None, *, progress: Progress | None = None
 ) -> CompactionReport:
     """Compact every folder of the closed sessions of *store* that is not one file yet.
 
     Args:
         store: root of the store.
-        sessions: only these; all that the store has if None.
-        told: told of the progress.
+        sessions: only these; all sessions of the store if None.
+        progress: called with the progress.
 
     Raises:
         StoreError: the store cannot be read.
@@ -148,8 +148,8 @@ def compact_all(
     folders: list[CompactedFolder] = []
     failed: list[str] = []
     for done, (session_id, doc_type) in enumerate(work):
-        if told is not None:
-            told(f"{session_id} {doc_type.value}", done, len(work))
+        if progress is not None:
+            progress(f"{session_id} {doc_type.value}", done, len(work))
         try:
             with swapping_alone(root, session_id):
                 finish_swaps(root, session_id)
@@ -157,8 +157,8 @@ def compact_all(
                     folders.append(_compact_folder(root, doc_type, session_id))
         except (VectraError, OSError) as error:
             failed.append(" ".join(f"{session_id} {doc_type.value}: {error}".split()))
-    if told is not None:
-        told("", len(work), len(work))
+    if progress is not None:
+        progress("", len(work), len(work))
     return CompactionReport(tuple(folders), tuple(skipped), tuple(failed))
 
 
@@ -172,15 +172,15 @@ def _has_files(store: Path, doc_type: DocType, session_id: str) -> bool:
 
 
 def _why_not(store: Path, session_id: str) -> str:
-    """Return why a session is not closed as far as its files go, "" if it is."""
+    """Return why the session's files are not final, "" if they are."""
     journal_dir = store / "journals" / session_id
     if not journal_dir.is_dir() or never_began(journal_dir):
         return "" if session_id in _session_ids(store) else "the store has no such session"
     segments = list_segments(journal_dir)
-    # The record of the last segment is only written once the journal was closed.
+    # The record of the last segment is written only after the journal was closed.
     if all(has_record(journal_dir, segment.number) for segment in segments):
         return ""
-    return "it is not closed: it runs, or was killed and must be recovered first"
+    return "it is not closed: it is running, or was killed and must be recovered first"
 
 
 def _is_worth_it(parts: list[Part]) -> bool:
@@ -188,7 +188,7 @@ def _is_worth_it(parts: list[Part]) -> bool:
 
 
 def _compact_folder(store: Path, doc_type: DocType, session_id: str) -> CompactedFolder:
-    """Build the folder with one file aside, compare it with the old one, and exchange them."""
+    """Build the folder with one file in staging, compare it with the old one, and swap them."""
     folder = part_folder(store, doc_type, session_id)
     parts = _ordered(folder, read_manifest(folder))
     target = staging_folder(store, doc_type, session_id) / COMPACTED
@@ -213,16 +213,15 @@ def _compact_folder(store: Path, doc_type: DocType, session_id: str) -> Compacte
 
 
 def _ordered(folder: Path, parts: list[Part]) -> list[Part]:
-    """Return the parts in order of their rows.
+    """Return the parts in the order of their rows.
 
     Raises:
-        StoreError: the list misses a file, or two parts hold the same range of rows.
+        StoreError: the manifest lacks a file, or two parts have the same range of rows.
     """
     lost = unlisted_files(folder)
     if lost:
         raise StoreError(
-            f"{lost[0]} is not in the manifest of its folder; "
-            "repair the store with `vectra-bot store recover` first"
+            f"{lost[0]} is not in the manifest of its folder; run `vectra-bot store recover` first"
         )
     ordered = sorted(parts, key=lambda part: (part.first_seq, part.last_seq))
     last = -1
@@ -230,18 +229,18 @@ def _ordered(folder: Path, parts: list[Part]) -> list[Part]:
         check_version(part.schema_version, part.path)
         if part.rows and part.first_seq <= last:
             raise StoreError(
-                f"{part.path} begins with row {part.first_seq}, another part holds rows up to {last}; "
-                "drop the session, or import it anew"
+                f"{part.path} begins with row {part.first_seq}, another part has rows up to {last}; "
+                "drop the session, or import it again"
             )
         last = max(last, part.last_seq)
     return ordered
 
 
 def _tables(store: Path, doc_type: DocType, parts: Iterable[Part]) -> Iterator[pa.Table]:
-    """Yield the row groups of *parts*, each file checked against its manifest line before it is read.
+    """Yield the row groups of *parts*; each file is compared with its manifest line before it is read.
 
     Raises:
-        StoreError: a file is not what its line says.
+        StoreError: a file differs from its line.
     """
     schema = schema_of(doc_type)
     for part in parts:
@@ -259,7 +258,7 @@ def _groups(store: Path, doc_type: DocType, parts: Iterable[Part]) -> Iterator[p
     for table in _tables(store, doc_type, parts):
         while table.num_rows:
             taken = table.slice(0, ROWS_PER_GROUP - rows)
-            table = table.slice(taken.num_rows)  # noqa: PLW2901 - what is left of it
+            table = table.slice(taken.num_rows)  # noqa: PLW2901 - the rest of it
             held.append(taken)
             rows += taken.num_rows
             size += taken.nbytes
@@ -271,7 +270,7 @@ def _groups(store: Path, doc_type: DocType, parts: Iterable[Part]) -> Iterator[p
 
 
 def _check_same(store: Path, doc_type: DocType, parts: list[Part], path: Path, made: Part) -> None:
-    """Read the new file as a reader does and compare it with the old ones, all rows and values."""
+    """Read the new file as a reader does and compare all its rows and values with the old ones."""
     import pyarrow.parquet as pq
 
     compared = 0
@@ -285,13 +284,13 @@ def _check_same(store: Path, doc_type: DocType, parts: list[Part], path: Path, m
     expected = sum(part.rows for part in parts)
     if not compared == made.rows == expected:
         raise StoreError(
-            f"{path} does not hold the {expected} rows of the parts it was made of; nothing was "
+            f"{path} does not have the {expected} rows of the parts it was made of; nothing was "
             "replaced, check the disk and the memory"
         )
 
 
 def _plain(table: pa.Table) -> pa.Table:
-    """Return *table* without dictionaries: equal values are then equal columns."""
+    """Return *table* without dictionaries, so that equal values are equal columns."""
     import pyarrow as pa
 
     fields = [
@@ -302,9 +301,9 @@ def _plain(table: pa.Table) -> pa.Table:
 
 
 def finish_compaction(journal_dir: Path, store: Path) -> list[str]:
-    """Finish or undo what a crash left of a compaction; return the names of what was removed.
+    """Finish or undo an interrupted compaction; return the names of what was removed.
 
-    Also lists again what a loss of power took out of a manifest.
+    Also restores manifest lines lost with power.
 
     Raises:
         StoreError: a file or a manifest cannot be read or written.
@@ -317,16 +316,16 @@ def finish_compaction(journal_dir: Path, store: Path) -> list[str]:
 
 
 def _list_recorded(journal_dir: Path, store: Path) -> None:
-    """List the parts again that a segment's record has and their manifest has lost.
+    """Restore to the manifests the parts that are in a segment's record and not listed.
 
-    A file that is not what the record says stays unlisted.
+    A file that differs from the record stays unlisted.
 
     Raises:
         StoreError: a manifest cannot be read or written.
     """
     listed: dict[Path, set[str]] = {}
     for path in sorted(journal_dir.glob(f"*{SUFFIX}")):
-        with contextlib.suppress(StoreError):  # a damaged record: the parts are built again
+        with contextlib.suppress(StoreError):  # a corrupt record: the parts are rebuilt
             for part in recorded_parts(path):
                 folder = (store / part.path).parent
                 if folder not in listed:

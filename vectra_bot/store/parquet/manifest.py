@@ -1,10 +1,10 @@
-"""The list of a folder's files: what each Parquet file of one kind and session holds, and its digests.
+"""The manifest of a folder: the content of each Parquet file of one kind and session, and its checksums.
 
-``_manifest.jsonl`` lies in the folder it describes, so that exchanging the folder exchanges both in one
-step. It has one line per file, ``CRC32 JSON``, appended and forced to the disk right after the file got its
-name. A later line for the same path replaces the earlier one. What a crash leaves of an unfinished line is
-ignored and cut by the next one; damage anywhere else is an error. A line that is lost as a whole cannot be
-seen in the list itself: :func:`unlisted_files` names the files that it misses.
+``_manifest.jsonl`` is in the folder it describes, so that swapping the folder swaps both atomically. It
+has one line per file, ``CRC32 JSON``, appended and synced right after the file got its name. A later
+line for the same path replaces the earlier one. An incomplete last line left by a crash is ignored, and
+truncated by the next append; corruption anywhere else is an error. A line that is lost as a whole cannot
+be detected in the manifest itself: :func:`unlisted_files` returns the files without a line.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ class Part:
     """One Parquet file of a session.
 
     Attributes:
-        path: the file, relative to the store, with ``/`` between names.
+        path: the file, relative to the store, with ``/`` as separator.
         first_seq, last_seq: range of its rows, -1 in an empty part.
         bytes: the file's size.
         sha256: of the file's bytes, as hexadecimal digits.
         crc32: ``zlib.crc32`` of the file's bytes.
-        schema_version: of its rows.
+        schema_version: schema of its rows.
         sketches: column to action type to a sketch as JSON, see :mod:`vectra_bot.store.parquet.sketch`.
         footer_crc32, headers_crc32: of the file's footer and of the headers of its pages, see
-            :mod:`vectra_bot.store.parquet.pages`; None in lines that were written without them.
+            :mod:`vectra_bot.store.parquet.pages`; None in lines written without them.
     """
 
     doc_type: DocType
@@ -53,13 +53,13 @@ class Part:
     crc32: int
     schema_version: str = SCHEMA_VERSION
     sketches: dict[str, Any] = attrs.field(factory=dict, hash=False)
-    # They follow from the bytes, which the SHA-256 names: a line without them describes the same file.
+    # Derived from the bytes, which the SHA-256 identifies: a line without them describes the same file.
     footer_crc32: int | None = attrs.field(default=None, eq=False)
     headers_crc32: int | None = attrs.field(default=None, eq=False)
 
     @property
     def folder(self) -> str:
-        """The folder that the file was written to, relative to the store."""
+        """The folder of the file, relative to the store."""
         return self.path.rpartition("/")[0]
 
     @property
@@ -112,15 +112,15 @@ def _line(part: Part) -> bytes:
 
 
 def decode_lines(data: bytes, name: str | Path, *, whole: bool = False) -> list[Part]:
-    """Return the parts in the lines of the manifest called *name*, the newest line of each path.
+    """Return the parts in the lines of the manifest *name*, the newest line of each path.
 
     Args:
         data: the manifest.
-        name: what errors call it.
-        whole: it was written at once, as an object is: it has no unfinished end, and each path once.
+        name: its name in errors.
+        whole: it was written at once, as an object is: it has no incomplete end, and each path only once.
 
     Raises:
-        StoreError: it is damaged before its unfinished end.
+        StoreError: it is corrupt before its incomplete end.
     """
     found: dict[str, Part] = {}
     lines = data[: len(data) - _torn_bytes(data)].splitlines(keepends=True)
@@ -129,20 +129,20 @@ def decode_lines(data: bytes, name: str | Path, *, whole: bool = False) -> list[
             part = _part_of(line)
         except ValueError as error:
             raise StoreError(
-                f"{name}: line {number} is damaged ({error}); "
-                "build the session's files again with `vectra-bot store recover`"
+                f"{name}: line {number} is corrupt ({error}); "
+                "rebuild the session's files with `vectra-bot store recover`"
             ) from error
-        # The newest line stands at its own place, not at that of the one it replaces.
+        # The newest line keeps its own place, not that of the one it replaces.
         found.pop(part.path, None)
         found[part.path] = part
     if whole and not (data.endswith(b"\n") and data.count(b"\n") == len(found)):
-        raise StoreError(f"{name}: its end is missing; upload the session again")
+        raise StoreError(f"{name}: truncated; upload the session again")
     return list(found.values())
 
 
 def _part_of(line: bytes) -> Part:
     if not _is_whole(line):
-        raise ValueError(f"its checksum does not fit {line[:24]!r}")
+        raise ValueError(f"wrong checksum, {line[:24]!r}")
     return part_from_json(_decode(line[9:]))
 
 
@@ -151,9 +151,9 @@ def _is_whole(line: bytes) -> bool:
 
 
 def _torn_bytes(data: bytes) -> int:
-    """Return how many bytes at the end are of a line that a crash left unfinished.
+    """Return the length of the incomplete line that a crash left at the end.
 
-    Such a line has no line feed, or holds zeros where its blocks never reached the disk.
+    Such a line has no line feed, or has zeros where its blocks were never written.
     """
     start = data.rfind(b"\n", 0, len(data) - 1) + 1
     last = data[start:]
@@ -163,7 +163,7 @@ def _torn_bytes(data: bytes) -> int:
 
 
 def add_part(store: str | Path, part: Part) -> None:
-    """Append *part* to the manifest of its folder; it is on the disk when this returns.
+    """Append *part* to the manifest of its folder; it is synced when this returns.
 
     Raises:
         StoreError: the manifest cannot be written.
@@ -180,7 +180,7 @@ def read_manifest(folder: str | Path) -> list[Part]:
     """Return the parts that the manifest of *folder* lists, none if there is no manifest.
 
     Raises:
-        StoreError: it cannot be read, or is damaged before its unfinished end.
+        StoreError: it cannot be read, or is corrupt before its incomplete end.
     """
     path = Path(folder) / MANIFEST
     try:
@@ -195,10 +195,10 @@ def read_manifest(folder: str | Path) -> list[Part]:
 
 
 def write_manifest(store: str | Path, folder: str | Path, parts: Iterable[Part]) -> None:
-    """Write the manifest of *folder*, a folder of *store*, as a whole; what it was before is replaced.
+    """Write the complete manifest of *folder*, a folder of *store*, replacing the old one.
 
     Raises:
-        StoreError: it cannot be written; what stood there before stands there still.
+        StoreError: it cannot be written; the old manifest is unchanged.
     """
     from vectra_bot.fsio import files
 
@@ -208,11 +208,11 @@ def write_manifest(store: str | Path, folder: str | Path, parts: Iterable[Part])
 def unlisted_files(folder: str | Path) -> list[Path]:
     """Return the Parquet files of *folder* that its manifest does not list, sorted.
 
-    In the folder of a session that is being written, the newest file may be on its way into the list;
-    anywhere else its line was lost.
+    In the folder of a session that is being written, the newest file may not be listed yet; anywhere
+    else its line was lost.
 
     Raises:
-        StoreError: the manifest is damaged.
+        StoreError: the manifest is corrupt.
     """
     listed = {part.name for part in read_manifest(folder)}
     return sorted(path for path in Path(folder).glob("*.parquet") if path.name not in listed)

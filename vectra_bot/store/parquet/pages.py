@@ -1,10 +1,10 @@
-"""What of a Parquet file its page checksums do not cover: the footer, and the headers of the pages.
+"""Checksums of the parts of a Parquet file without page checksums: the footer and the page headers.
 
-A header says how many values a page has and how they are laid out; a flipped bit there or in the footer gives
-other values, or none, from pages that are whole. The manifest of a folder therefore has a CRC-32 of each.
+A header has the number of values of a page and their layout; a flipped bit there or in the footer gives
+wrong values, or none, from valid pages. The manifest of a folder therefore has a CRC-32 of each.
 
-The writers here lay pages one after the other, from the file's first bytes to its footer, so that the headers
-are found by walking from one to the next (Thrift's compact protocol, as the format defines it).
+The writers here write pages in sequence, from the file's first bytes to its footer, so that each header
+is found from the one before (Thrift's compact protocol, as the format defines it).
 """
 
 from __future__ import annotations
@@ -19,32 +19,32 @@ _TAIL: Final = 8
 """Bytes after the footer: its length and the magic."""
 
 _HEADER: Final = 512
-"""Bytes that are read for a header; one with long least and greatest values has more."""
+"""Bytes read for a header; one with long minimum and maximum values has more."""
 
 _LONGEST: Final = 1 << 20
 
 _FOOTER: Final = 1 << 16
-"""Bytes at the end of a file that are read at once: most footers are shorter."""
+"""Bytes at the end of a file that are read together: most footers are shorter."""
 
 _COMPRESSED_SIZE: Final = 3
-"""Number of the field of a page's header that says how many bytes follow it."""
+"""Number of the field of a page header with the length of the data after it."""
 
 ReadAt = Callable[[int, int], bytes]
-"""Returns so many bytes from a place in a file, fewer at its end."""
+"""Returns that many bytes from an offset in a file, fewer at its end."""
 
 
 class FrameDigests(NamedTuple):
-    """CRC-32 of a file's footer (with what stands behind it), and of the headers of its pages in order."""
+    """CRC-32 of a file's footer (with the bytes after it), and of its page headers in order."""
 
     footer: int
     headers: int
 
 
 def frame_digests(read_at: ReadAt, size: int) -> FrameDigests:
-    """Return the checksums of what frames the pages of a file of *size* bytes.
+    """Return the checksums of the footer and the page headers of a file of *size* bytes.
 
     Raises:
-        ValueError: it is no Parquet file, or its pages do not follow each other.
+        ValueError: it is not a Parquet file, or its pages are not in sequence.
     """
     start, footer = _footer(read_at, size)
     headers, place = 0, len(MAGIC)
@@ -58,7 +58,7 @@ def frame_digests(read_at: ReadAt, size: int) -> FrameDigests:
 
 
 def _footer(read_at: ReadAt, size: int) -> tuple[int, int]:
-    """Return where the footer begins, and its checksum."""
+    """Return the offset of the footer, and its checksum."""
     data = read_at(max(0, size - _FOOTER), min(size, _FOOTER))
     length = int.from_bytes(data[-_TAIL:-4], "little") + _TAIL
     if data[-4:] != MAGIC or length > size - len(MAGIC):
@@ -69,7 +69,7 @@ def _footer(read_at: ReadAt, size: int) -> tuple[int, int]:
 
 
 def _header(read_at: ReadAt, place: int, end: int) -> tuple[bytes, int]:
-    """Return a page's header and how many bytes of data follow it."""
+    """Return a page's header and the length of the data after it."""
     wanted = _HEADER
     while True:
         data = read_at(place, min(wanted, end - place))
@@ -77,7 +77,7 @@ def _header(read_at: ReadAt, place: int, end: int) -> tuple[bytes, int]:
             return _parsed(data)
         except IndexError:
             if wanted >= min(_LONGEST, end - place):
-                raise ValueError(f"the header of a page at byte {place} has no end") from None
+                raise ValueError(f"the header of a page at byte {place} is incomplete") from None
             wanted *= 8
 
 
@@ -87,12 +87,12 @@ def _parsed(data: bytes) -> tuple[bytes, int]:
     if reader.place > len(data):
         raise IndexError
     if size is None or size < 0:
-        raise ValueError("the header of a page does not say how long it is")
+        raise ValueError("the header of a page has no length")
     return data[: reader.place], size
 
 
 class _Compact:
-    """Walks through what Thrift's compact protocol wrote; IndexError where it is cut."""
+    """Parses Thrift's compact protocol; IndexError if the input is truncated."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -111,7 +111,7 @@ class _Compact:
         return found
 
     def _skip(self, kind: int) -> None:
-        if kind in (1, 2):  # a bool is in its kind
+        if kind in (1, 2):  # the kind of a bool is its value
             return
         if kind == 3:
             self.place += 1
@@ -135,7 +135,7 @@ class _Compact:
         if count == 15:
             count = self._varint()
         for _ in range(count):
-            # In a list a bool has a byte.
+            # In a list a bool takes a byte.
             self._skip(3 if head & 15 in (1, 2) else head & 15)
 
     def _byte(self) -> int:

@@ -1,4 +1,4 @@
-"""The explicit Parquet schema of every kind of document, and how its columns are encoded."""
+"""The Parquet schema of every kind of document, and the encodings of its columns."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ UNITS: Final = {
     "price": "SOL per unit, IEEE double",
     "utc": "UTC",
 }
-"""What the numbers of a column kind mean; stands in the fields' metadata."""
+"""Units of each column kind; in the metadata of the fields."""
 
-# Readers that take folder names as columns (pyarrow, polars) give them dictionary type: the file agrees.
+# Readers that make columns of folder names (pyarrow, polars) give them dictionary type, like the file.
 FOLDER_COLUMNS: Final = ("session_id", "doc_type")
-"""Columns that stand in the names of folders as well."""
+"""Columns that are in folder names as well."""
 
-# Long texts that hardly ever repeat as a whole.
+# Long texts that rarely repeat as a whole.
 _LONG_TEXTS = ("raw_json", "detail_json", "source_data", "message")
-# Random texts, each there once or twice: a search for repeats finds false ones and makes them longer.
+# Random texts, mostly unique: matches found by compression are accidental and make them longer.
 _UNIQUE = ("action_id", "alert_id", "episode_id", "trace_id", "trade_id")
-# Of 5 MB of trades zstd 9 leaves 41.7 B a row in 0.03 s, 15 leaves 41.2 in 0.1 s, 19 leaves 40.3 in 0.4 s.
+# 5 MB of trades: zstd 9 gives 41.7 B a row in 0.03 s, 15 gives 41.2 in 0.1 s, 19 gives 40.3 in 0.4 s.
 _PART_LEVEL: Final = 1
 _COMPACTED_LEVEL: Final = 15
-# What exact quantiles scan: a dictionary is what DuckDB reads fastest, more effort makes it no smaller.
+# Scanned for exact quantiles: DuckDB reads dictionaries fastest, a higher level does not shrink it.
 _LATENCY: Final = "_latency_ms"
 _LATENCY_LEVEL: Final = 3
-# Frames of 9 kB: level 1 leaves 8.0 % at 1,080 MB/s, 9 leaves 7.4 % at 180, 15 leaves 7.2 % at 24.
+# Frames of 9 kB: level 1 gives 8.0 % at 1,080 MB/s, 9 gives 7.4 % at 180, 15 gives 7.2 % at 24.
 _TEXT_LEVEL: Final = 9
-# Row-group statistics only where they let a reader skip; each costs bytes in every footer.
+# Row-group statistics only where they let a reader skip rows; each takes bytes in every footer.
 _STATISTICS = ("seq", "ts_ns", "game_id", "tick")
 
 
@@ -107,14 +107,14 @@ def sql_columns(doc_type: DocType) -> tuple[tuple[str, str], ...]:
 
 
 def check_version(given: str, what: str) -> None:
-    """Refuse rows of a schema that is newer than this program's, or that is no version at all.
+    """Refuse rows of a schema that is newer than this program's, or an invalid version.
 
     Args:
-        given: ``MAJOR.MINOR.PATCH``; another patch number is read.
+        given: ``MAJOR.MINOR.PATCH``; the patch number is ignored.
         what: the file or folder, for the message.
 
     Raises:
-        StoreError: the version is newer in its first or second number.
+        StoreError: the version is newer in its first or second number, or invalid.
     """
     known = tuple(map(int, SCHEMA_VERSION.split(".")))
     try:
@@ -123,8 +123,8 @@ def check_version(given: str, what: str) -> None:
         found = ()
     if len(found) != len(known):
         raise StoreError(
-            f"{what} has schema version {given!r}, which is none; "
-            "restore it, or build the session's files again with `vectra-bot store recover`"
+            f"{what} has the invalid schema version {given!r}; "
+            "restore it, or rebuild the session's files with `vectra-bot store recover`"
         )
     if found[:2] > known[:2]:
         raise StoreError(
@@ -139,11 +139,11 @@ def writer_options(doc_type: DocType, *, compacted: bool = False) -> dict[str, A
 
     Args:
         doc_type: what the rows are.
-        compacted: whether size counts more than the time that writing takes.
+        compacted: whether size matters more than writing time.
     """
     columns = document_columns(doc_type)
     encodings = {column.name: encoding for column in columns if (encoding := _encoding(column))}
-    # A dictionary is what remains for texts of few values; a bool is a bit as it is.
+    # Everything else uses a dictionary, for texts with few values; a bool is a bit.
     dictionary = [c.name for c in columns if c.name not in encodings and c.kind != "bool"]
     names = [column.name for column in columns]
     return {
@@ -159,7 +159,7 @@ def writer_options(doc_type: DocType, *, compacted: bool = False) -> dict[str, A
 
 
 def _level(name: str) -> int:
-    """Return how hard zstd tries on a column of a compacted file."""
+    """Return the zstd level for a column of a compacted file."""
     if name in _UNIQUE:
         return _PART_LEVEL
     if name.endswith(_LATENCY):
@@ -168,11 +168,12 @@ def _level(name: str) -> int:
 
 
 def _encoding(column: Column) -> str | None:
-    """Return how the values of a column are laid out before compression, None for a dictionary.
+    """Return the encoding of the values of a column before compression, None for a dictionary.
 
-    Each is what DuckDB can read and what came out smallest over recorded prices and trades: numbers that
-    grow by small steps as differences, other numbers byte by byte, unique texts without what is between
-    them. An amount takes 16 bytes that DuckDB cannot read byte by byte; zstd finds its zeros.
+    Each is readable by DuckDB and gave the smallest files for recorded prices and trades: delta encoding
+    for numbers that grow by small steps, byte stream split for other numbers, delta byte arrays for
+    unique texts. An amount takes 16 bytes, which DuckDB cannot read byte-split; zstd compresses its
+    zeros.
     """
     if column.name in _UNIQUE:
         return "DELTA_LENGTH_BYTE_ARRAY"

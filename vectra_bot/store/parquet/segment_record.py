@@ -1,8 +1,8 @@
-"""What was built from a closed segment of a journal: ``SEGMENT.parts.json`` in the journal's directory.
+"""The record of what was built from a closed journal segment: ``SEGMENT.parts.json`` beside it.
 
-It is written last, after all parts of the segment stand, so a segment without it is built again, to the same
-bytes. It also says which actions were meant and which were decided in the segment, so that whoever finishes
-a killed session finds what is open without reading the journal again.
+It is written last, after all parts of the segment, so a segment without it is rebuilt, to the same
+bytes. It also lists the intents and decisions of the segment, so that recovery of a killed session finds
+its open actions without reading the journal again.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from vectra_bot.models import DocType
 from vectra_bot.store.parquet.manifest import Part, part_from_json, part_to_json
 
 SUFFIX: Final = ".parts.json"
-"""What the record of a segment is called after its number."""
+"""Suffix of the record's file name, after the segment's number."""
 
 _EARLIER_KEYS: Final = frozenset({"segment", "parts"})
 _KEYS: Final = frozenset(
@@ -32,15 +32,15 @@ _KEYS: Final = frozenset(
 
 @attrs.frozen
 class SegmentRecord:
-    """What a closed segment holds, and what was built from it.
+    """Content of a closed segment, and what was built from it.
 
     Attributes:
         segment: its number, from 1.
         first_seq, last_seq: of its entries, -1 if it has none.
         entries: how many it has.
-        intents: actions that were meant in it, with the ``seq`` of the intent.
+        intents: actions with an intent in it, with the ``seq`` of the intent.
         decided: actions whose ``player_action`` document is in it.
-        parts: the files built from it, as they were then; a compaction replaces them.
+        parts: the files built from it at that time; a compaction replaces them.
     """
 
     segment: int
@@ -53,12 +53,12 @@ class SegmentRecord:
 
 
 def manifest_path(journal_dir: Path, segment: int) -> Path:
-    """Return where the record of a segment stands."""
+    """Return the path of the record of a segment."""
     return journal_dir / f"{segment:06d}{SUFFIX}"
 
 
 def write_segment_record(journal_dir: str | Path, record: SegmentRecord) -> None:
-    """Write the record of a segment, durably and as a whole.
+    """Write the record of a segment, atomically and synced.
 
     Raises:
         StoreError: it cannot be written.
@@ -82,10 +82,10 @@ def _digest(body: Mapping[str, Any]) -> int:
 
 
 def read_segment_record(journal_dir: str | Path, segment: int) -> SegmentRecord | None:
-    """Return the record of a segment; None if there is none, or one that says nothing of its entries.
+    """Return the record of a segment; None if there is none, or one without its entries.
 
     Raises:
-        StoreError: it cannot be read or is damaged.
+        StoreError: it cannot be read or is corrupt.
     """
     path = manifest_path(Path(journal_dir), segment)
     if not path.exists():
@@ -98,7 +98,7 @@ def _load(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_bytes())
         if not isinstance(found, dict):
-            raise ValueError("it is no object")
+            raise ValueError("it is not an object")
     except (OSError, ValueError) as error:
         raise _unreadable(path, error) from error
     return found
@@ -110,7 +110,7 @@ def _record(path: Path, found: dict[str, Any]) -> SegmentRecord:
             raise ValueError(f"its keys are {sorted(found)}")
         crc32 = found.pop("crc32")
         if crc32 != _digest(found):
-            raise ValueError("its checksum does not fit")
+            raise ValueError("wrong checksum")
         parts = tuple(part_from_json(part) for part in found["parts"])
     except (ValueError, TypeError) as error:
         raise _unreadable(path, error) from error
@@ -118,11 +118,11 @@ def _record(path: Path, found: dict[str, Any]) -> SegmentRecord:
 
 
 def _unreadable(path: Path, error: Exception) -> StoreError:
-    return StoreError(f"{path} cannot be read: {error}; delete it, the parts are built again")
+    return StoreError(f"{path} cannot be read: {error}; delete it, the parts are then rebuilt")
 
 
 def has_record(journal_dir: Path, segment: int) -> bool:
-    """Return whether all parts of a segment were built: its record is there and whole."""
+    """Return whether all parts of a segment were built: its record exists and is valid."""
     path = manifest_path(journal_dir, segment)
     if not path.exists():
         return False
@@ -131,7 +131,7 @@ def has_record(journal_dir: Path, segment: int) -> bool:
         if set(found) != _EARLIER_KEYS:
             _record(path, found)
     except StoreError:
-        return False  # what it said is found out by building the parts again
+        return False  # rebuilding the parts restores its content
     return True
 
 
@@ -149,7 +149,7 @@ def recorded_parts(path: Path) -> tuple[Part, ...]:
     """Return the parts in the record of a segment, in a file of this or an earlier form.
 
     Raises:
-        StoreError: it cannot be read or is damaged.
+        StoreError: it cannot be read or is corrupt.
     """
     found = _load(path)
     if set(found) == _EARLIER_KEYS:
@@ -158,7 +158,7 @@ def recorded_parts(path: Path) -> tuple[Part, ...]:
 
 
 def _earlier_parts(path: Path, found: dict[str, Any]) -> Iterator[Part]:
-    """Yield the parts of a record as it was before files had a CRC-32; theirs is -1."""
+    """Yield the parts of a record from before files had a CRC-32; theirs is -1."""
     try:
         for part in found["parts"]:
             yield Part(**{**part, "doc_type": DocType(part["doc_type"]), "crc32": -1})

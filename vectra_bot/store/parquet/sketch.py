@@ -1,10 +1,10 @@
-"""Sketches: the distribution of a column in a few hundred counts, from which any quantile is read.
+"""Quantile sketches: the distribution of a column in a few hundred counts.
 
-A sketch counts values in buckets whose bounds grow by a constant factor, for negative and positive values
-alike, and zeros apart; smallest and largest value are exact. Two sketches are merged by adding counts, so
-that any order of merging gives the same. A quantile is read as SQL's ``PERCENTILE_CONT`` reads it: the two
-values around the place ``q * (count - 1)`` of the sorted column are found, each in its bucket, and
-interpolated. Each of the two is within :data:`ACCURACY` of the true one.
+A sketch counts values in buckets whose bounds grow by a constant factor, separately for negative and
+positive values and zeros; minimum and maximum are exact. Sketches are merged by adding counts, so the
+order of merging does not matter. A quantile is computed like SQL's ``PERCENTILE_CONT``: the two values
+around rank ``q * (count - 1)`` of the sorted column are found by bucket, and interpolated. Each of the
+two is within :data:`ACCURACY` of the true one.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 ACCURACY: Final = 0.003
-"""Largest relative error of a value that is read from its bucket."""
+"""Largest relative error of a value estimated from its bucket."""
 
 LATENCY_COLUMNS: Final = (
     "timestamps_send_latency_ms",
@@ -31,7 +31,8 @@ LATENCY_COLUMNS: Final = (
 """Columns of a player's actions that have a sketch for each type of action."""
 
 _GAMMA: Final = (1 + ACCURACY) / (1 - ACCURACY)
-# Doubles span 2**-1074 to 2**1024: with this added, every bucket of a positive value has a positive key.
+# Doubles span 2**-1074 to 2**1024: with this offset, every bucket of a positive value has a positive
+# key.
 _BIAS: Final = 1 << 18
 _TYPES: Final = ("u1", "u2", "u4", "u8")
 
@@ -41,9 +42,9 @@ class Sketch:
 
     Attributes:
         count: number of values.
-        min, max: the smallest and the largest value, exact; None without values.
-        keys: numbers of the buckets that hold values, increasing; 0 is the bucket of zeros.
-        counts: how many values each of them holds.
+        min, max: minimum and maximum, exact; None without values.
+        keys: numbers of the buckets with values, increasing; 0 is the bucket of zeros.
+        counts: number of values in each of them.
     """
 
     __slots__ = ("count", "counts", "keys", "max", "min")
@@ -55,7 +56,7 @@ class Sketch:
         low: float | None,
         high: float | None,
     ) -> None:
-        """Take bucket keys in increasing order and their counts; use :meth:`of` for values."""
+        """Create from bucket keys in increasing order and their counts; use :meth:`of` for values."""
         self.keys = keys
         self.counts = counts
         self.count = int(counts.sum())
@@ -73,7 +74,7 @@ class Sketch:
 
         numbers = np.asarray(values, dtype=np.float64)
         if not np.isfinite(numbers).all():
-            raise ValueError("a sketch holds finite numbers: leave out what is none")
+            raise ValueError("a sketch needs finite numbers: exclude the others")
         if not len(numbers):
             return cls._empty()
         magnitudes = np.abs(numbers)
@@ -109,19 +110,19 @@ class Sketch:
         return Sketch.merged((self, other))
 
     def quantile(self, q: float) -> float | None:
-        """Return what ``PERCENTILE_CONT(q)`` gives, None without values.
+        """Return the same as ``PERCENTILE_CONT(q)``, None without values.
 
-        Where the two values it lies between have different signs, their errors do not shrink with
-        the result: then it is exact to :data:`ACCURACY` of the larger of the two.
+        If the two values around the rank have different signs, the error is relative to the larger of
+        the two, not to the result.
 
         Args:
-            q: the share of values below, 0 to 1.
+            q: the fraction of values below, 0 to 1.
 
         Raises:
             ValueError: *q* is not between 0 and 1.
         """
         if not 0 <= q <= 1:
-            raise ValueError(f"q was {q!r}: give a share between 0 and 1")
+            raise ValueError(f"q was {q!r}: give a fraction between 0 and 1")
         if not self.count:
             return None
         place = q * (self.count - 1)
@@ -143,7 +144,7 @@ class Sketch:
         key = int(self.keys[bucket])
         if key == 0:
             return 0.0
-        # In halves of the exponent: the power itself may pass the largest double.
+        # In halves of the exponent: the power itself may exceed the largest double.
         half = math.exp((abs(key) - _BIAS) * math.log(_GAMMA) / 2)
         middle = math.copysign(half * (2 / (_GAMMA + 1)) * half, key)
         return min(max(middle, low), high)
@@ -166,17 +167,17 @@ class Sketch:
 
     @classmethod
     def from_json(cls, *stored: Mapping[str, Any]) -> Self:
-        """Return the sketch in a JSON object, or in several together: all are unpacked at once.
+        """Return the sketch in a JSON object, or the merged sketch of several, which are decoded together.
 
         Raises:
-            StoreError: one is no sketch, or of another accuracy than this version's.
+            StoreError: one is not a sketch, or has another accuracy than this version's.
         """
         try:
             given = [data for data in stored if _has_values(data)]
             return cls._unpacked(given) if given else cls._empty()
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise StoreError(
-                f"a sketch cannot be read: {error}; compact the session again to make a new one"
+                f"a sketch cannot be read: {error}; compact the session again to rebuild it"
             ) from error
 
     @classmethod
@@ -187,10 +188,10 @@ class Sketch:
         steps = [_unpacked(data["steps"]) for data in given]
         counts = [_unpacked(data["counts"]) for data in given]
         if [len(some) + 1 for some in steps] != [len(some) for some in counts]:
-            raise ValueError("it has not as many counts as buckets")
+            raise ValueError("the numbers of counts and buckets differ")
         begins = np.cumsum([0, *map(len, counts)])[:-1]
         firsts = np.array([data["first"] for data in given], np.int64)
-        # One running sum gives all keys: at the beginning of each sketch it leaps to the sketch's first.
+        # One running sum gives all keys: at the start of each sketch it jumps to the sketch's first.
         leaps = np.zeros(sum(map(len, counts)), np.int64)
         own = np.ones(len(leaps), bool)
         own[begins] = False
@@ -199,9 +200,9 @@ class Sketch:
         leaps[begins] = np.diff(lasts, prepend=0) - (lasts - firsts)
         keys, numbers = np.cumsum(leaps), np.concatenate(counts)
         if np.any(np.abs(keys) > 2 * _BIAS):
-            raise ValueError("a bucket is of no double")
+            raise ValueError("a bucket is outside the range of doubles")
         if np.add.reduceat(numbers, begins).tolist() != [data["count"] for data in given]:
-            raise ValueError("its counts do not add up")
+            raise ValueError("the counts do not add up")
         low = min(float(data["min"]) for data in given)
         high = max(float(data["max"]) for data in given)
         return cls(*_summed(keys, numbers), low, high)
@@ -223,7 +224,7 @@ def _summed(
     """Return the distinct keys, increasing, and the sum of the counts of each."""
     import numpy as np
 
-    # Weights are doubles: exact up to 2**53 values. The span of all doubles has some 500,000 buckets.
+    # Weights are doubles: exact up to 2**53 values. The range of all doubles has some 500,000 buckets.
     first = int(keys.min())
     sums = np.bincount(keys - first, weights=counts)
     found = np.flatnonzero(sums)
@@ -237,7 +238,7 @@ def _has_values(data: Mapping[str, Any]) -> bool:
 
 
 def _packed(numbers: np.ndarray[Any, Any]) -> str:
-    """Return non-negative integers as ``TYPE:BASE64``, in the smallest type that holds them."""
+    """Return non-negative integers as ``TYPE:BASE64``, in the smallest type that fits."""
     import numpy as np
 
     largest = int(numbers.max(initial=0))
@@ -251,7 +252,7 @@ def _unpacked(text: str) -> np.ndarray[Any, Any]:
 
     kind, _, packed = text.partition(":")
     if kind not in _TYPES:
-        raise ValueError(f"{kind!r} is none of {', '.join(_TYPES)}")
+        raise ValueError(f"{kind!r} is not one of {', '.join(_TYPES)}")
     found = np.frombuffer(binascii.a2b_base64(packed), dtype="<" + kind)
     return found.astype(np.int64) if kind == "u8" else found
 
@@ -259,7 +260,7 @@ def _unpacked(text: str) -> np.ndarray[Any, Any]:
 def latency_sketches(table: pa.Table) -> dict[str, Any]:
     """Return the sketches of a table of player actions as JSON, by column and type of action.
 
-    What has no latency is left out; a type without any has no sketch.
+    Actions without latency are skipped; a type without any has no sketch.
     """
     import numpy as np
 
@@ -282,7 +283,7 @@ def latency_sketches(table: pa.Table) -> dict[str, Any]:
 
 
 def merged_sketches(stored: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Sketch]]:
-    """Return what the sketches of several parts say together, by column and type of action.
+    """Return the merged sketches of several parts, by column and type of action.
 
     Raises:
         StoreError: one of them cannot be read.

@@ -1,13 +1,12 @@
-"""Putting a folder that was built aside in the place of the one that readers see, in one step.
+"""Atomic replacement of a folder that readers see by one that was built in staging.
 
 A new folder of one kind and session is built under ``STORE/compacting/SESSION/KIND``, which no
-``doc_type=`` pattern matches, with its manifest, all of it on the disk. Then the two folders exchange their
-names: a reader finds the old folder or the new one, never a mix, and no row twice. Where the system cannot
-exchange names, the old folder first moves aside and the new one takes its place: for an instant a pattern
-finds neither.
+``doc_type=`` pattern matches, with its manifest, and synced. Then the two folders swap names: a reader
+finds the old folder or the new one, never a mix, and no row twice. Where the system cannot swap names,
+the old folder is first moved to staging and then replaced: for an instant a pattern finds neither.
 
-After a crash the folder in place is whole in any case, and :func:`finish_swaps` clears what is aside; only if
-nothing is in place does the old folder come back.
+After a crash the folder in place is always whole, and :func:`finish_swaps` removes what is in staging;
+only if nothing is in place is the old folder moved back.
 """
 
 from __future__ import annotations
@@ -25,27 +24,27 @@ from vectra_bot.models import DocType
 from vectra_bot.store.parquet.manifest import part_folder
 
 STAGING: Final = "compacting"
-"""The folder of a store in which folders are built that are to take another's place."""
+"""The staging folder of a store, for folders that will replace others."""
 
 _OLD: Final = ".old"
 
 
 def staging_folder(store: Path, doc_type: DocType, session_id: str) -> Path:
-    """Return where the new folder of one kind of document of a session is built."""
+    """Return the staging path of the new folder of one kind of document of a session."""
     return store / STAGING / session_id / doc_type.value
 
 
 def swap_in(store: Path, doc_type: DocType, session_id: str) -> None:
-    """Let the folder that was built aside take its place, and remove the one that had it.
+    """Swap the staged folder into place, and remove the old one.
 
-    All files of the new folder must be on the disk, and their names in it.
+    All files of the new folder, and their names, must be synced.
 
     Raises:
-        StoreError: the disk refuses; whichever folder is in place is whole.
+        StoreError: a write fails; the folder in place, old or new, is whole.
     """
     new = staging_folder(store, doc_type, session_id)
     place = part_folder(store, doc_type, session_id)
-    with files.store_errors(f"cannot put {new} in the place of {place}"):
+    with files.store_errors(f"cannot put {new} in place of {place}"):
         if not place.is_dir():
             files.make_directories(place.parent)
             _move(new, place)
@@ -66,15 +65,15 @@ def _move(source: Path, target: Path) -> None:
 
 
 def finish_swaps(store: Path, session_id: str, doc_types: set[DocType] | None = None) -> list[str]:
-    """Clear what compactions and rebuilds of a session left aside; return the names of it.
+    """Remove what compactions and rebuilds of a session left in staging; return the removed names.
 
     Args:
         store: root of the store.
         session_id: the session.
-        doc_types: only what belongs to these; all, and the session's folder aside, if None.
+        doc_types: only folders of these; all, and the session's staging folder, if None.
 
     Raises:
-        StoreError: the disk refuses.
+        StoreError: a write fails.
     """
     aside = store / STAGING / session_id
     if not aside.is_dir():
@@ -83,7 +82,7 @@ def finish_swaps(store: Path, session_id: str, doc_types: set[DocType] | None = 
     with files.store_errors(f"cannot clear {aside}"):
         for doc_type in DocType if doc_types is None else doc_types:
             _bring_back(store, doc_type, session_id)
-            # Whoever exchanged the names may have been killed before he forced that to the disk.
+            # The process that swapped the names may have been killed before it synced them.
             places = part_folder(store, doc_type, session_id).parent
             if places.is_dir():
                 files.sync_directory(places)
@@ -99,7 +98,7 @@ def finish_swaps(store: Path, session_id: str, doc_types: set[DocType] | None = 
 
 
 def _bring_back(store: Path, doc_type: DocType, session_id: str) -> None:
-    """Undo the half of a swap that left nothing in place."""
+    """Undo the half of a swap that left no folder in place."""
     place = part_folder(store, doc_type, session_id)
     new = staging_folder(store, doc_type, session_id)
     old = new.with_name(new.name + _OLD)
@@ -109,10 +108,10 @@ def _bring_back(store: Path, doc_type: DocType, session_id: str) -> None:
 
 @contextlib.contextmanager
 def swapping_alone(store: Path, session_id: str) -> Iterator[None]:
-    """Hold the right to swap folders of a session; the system takes it back when the process dies.
+    """Lock the swapping of a session's folders; the system releases the lock if the process dies.
 
     Raises:
-        StoreError: another process holds it.
+        StoreError: another process has the lock.
     """
     journal_dir = store / "journals" / session_id
     held = journal_dir if journal_dir.is_dir() else store

@@ -1,9 +1,10 @@
-"""Building parts in a process of its own, so that a session never waits for Parquet.
+"""Building parts in a separate process, so that a session never waits for Parquet.
 
-Parsing entries and packing rows is Python's work and would hold the interpreter's lock of the process that
-reads the feed. The child is told over a pipe which segments are closed and answers when their parts stand.
-It dies with its parent: the pipe's end without a word of farewell ends it at once, so that whoever finishes
-a killed session next is the only one who writes. Whatever the child did not do, the parent does at the end.
+Decoding entries and packing rows is Python code and would keep the interpreter lock of the process that
+reads the feed. The child receives the numbers of closed segments over a pipe and answers when their
+parts are built. It dies with its parent: if the pipe ends without an end command it exits at once, so
+that a process that recovers the session is the only writer. The parent builds at the end what the child
+did not.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from vectra_bot.store.parquet.builder import build_parts
 from vectra_bot.store.parquet.compaction import compact_session
 
 _END: Final = "end"
-_NICE: Final = 10  # the session's own process comes first where cores are scarce
+_NICE: Final = 10  # the session's process has priority if cores are scarce
 _GOODBYE_S: Final = 600
 
 
@@ -31,7 +32,7 @@ class PartsWorker:
     """Has the parts of one session's closed segments built; the child starts with the first of them.
 
     Attributes:
-        failed: what kept the child from building, "" if nothing did.
+        failed: why the child could not build, "" if it could.
     """
 
     def __init__(self, journal_dir: Path, store: Path, remote: str = "") -> None:
@@ -50,35 +51,35 @@ class PartsWorker:
         self._built = 0
         self._child: subprocess.Popen[str] | None = None
         self._hearer: threading.Thread | None = None
-        self._over = False  # no child is begun any more
+        self._over = False  # no further child is started
         self._died = False
         self._news = threading.Condition()
 
     @property
     def lag(self) -> int:
-        """How many closed segments the child has still to build; 0 if there is no child (any more)."""
+        """How many closed segments the child has yet to build; 0 without a child."""
         return 0 if self._over or self.failed else self._told - self._built
 
     @property
     def built(self) -> int:
-        """Up to which segment the child has built the parts."""
+        """The last segment whose parts the child has built."""
         return self._built
 
     def closed(self, segment: int) -> None:
-        """Note that all segments up to number *segment* are closed; does not wait."""
+        """Record that all segments up to number *segment* are closed; does not wait."""
         if self._over or segment <= self._told:
             return
         self._told = segment
         if self._died:
             self._let_go("")
-        self.failed = ""  # what failed is tried again
+        self.failed = ""  # failed work is retried
         if self._child is None:
             self._start()
         if self._child is not None:
             self._tell(self._child, str(segment))
 
     def wait(self) -> None:
-        """Block until the child has done something; harmless if it has nothing to do."""
+        """Block until the child has finished something; harmless if it has nothing to do."""
         with self._news:
             before = self.lag
             self._news.wait_for(lambda: self.lag < before or not self.lag)
@@ -87,22 +88,22 @@ class PartsWorker:
         """Build in this process what no child has built or will build.
 
         Raises:
-            JournalError: a closed segment is damaged.
-            StoreError: a file cannot be written, or not be uploaded.
+            JournalError: a closed segment is corrupt.
+            StoreError: a file cannot be written or uploaded.
         """
         if not self.lag and self._built < self._told:
             build(self._journal_dir, self._store, self._remote)
             self._built, self.failed = self._told, ""
 
     def finish(self, *, compact: bool = False) -> None:
-        """Build what is left and let the child go; harmless if called twice.
+        """Build the rest and end the child; harmless if called twice.
 
         Args:
             compact: also merge many small parts; the journal must be closed.
 
         Raises:
-            JournalError: a closed segment is damaged.
-            StoreError: a file cannot be written, or not be uploaded.
+            JournalError: a closed segment is corrupt.
+            StoreError: a file cannot be written or uploaded.
         """
         self._end(_END)
         build_parts(self._journal_dir, self._store)
@@ -111,7 +112,7 @@ class PartsWorker:
         upload(self._journal_dir, self._store, self._remote)
 
     def abandon(self) -> None:
-        """End the child as a kill would; what it did not build is built by the next repair."""
+        """End the child as a kill would; the next repair builds what it did not."""
         if self._child is not None:
             self._child.kill()
         self._end("")
@@ -128,8 +129,9 @@ class PartsWorker:
                 bufsize=1,
             )
         except (OSError, ValueError) as error:
-            # No room for a process, or no interpreter to start: the end of the session builds the parts.
-            self.failed, self._over = f"no process for the parts: {error}", True
+            # No memory for a process, or no interpreter to start: the end of the session builds the
+            # parts.
+            self.failed, self._over = f"cannot start the process that builds parts: {error}", True
             return
         self._child, self._died = child, False
         self._hearer = threading.Thread(target=self._hear, args=(child,), daemon=True)
@@ -146,13 +148,13 @@ class PartsWorker:
                     self.failed = rest or word
                 self._news.notify_all()
         with self._news:
-            # Whatever ended it, nobody asked it to: it is begun anew with the next segment.
+            # It ended without a request: the next segment starts a new one.
             self._died = True
-            self.failed = self.failed or "the process for the parts died"
+            self.failed = self.failed or "the process that builds parts died"
             self._news.notify_all()
 
     def _tell(self, child: subprocess.Popen[str], word: str) -> None:
-        # A child that died is noticed by who hears it.
+        # A dead child is noticed when its answers are read.
         with contextlib.suppress(OSError, ValueError):
             assert child.stdin is not None
             child.stdin.write(f"{word}\n")
@@ -187,8 +189,8 @@ def build(journal_dir: Path, store: Path, remote: str = "") -> None:
     """Build the parts of all closed segments that lack them, and upload what a remote store lacks.
 
     Raises:
-        JournalError: a closed segment is damaged.
-        StoreError: a file cannot be written, or not be uploaded.
+        JournalError: a closed segment is corrupt.
+        StoreError: a file cannot be written or uploaded.
     """
     build_parts(journal_dir, store)
     upload(journal_dir, store, remote)
@@ -207,11 +209,11 @@ def upload(journal_dir: Path, store: Path, remote: str) -> None:
 
 
 def _work(journal_dir: Path, store: Path, remote: str, words: IO[str], answers: IO[str]) -> None:
-    told: SimpleQueue[str] = SimpleQueue()
-    threading.Thread(target=_listen, args=(words, told), daemon=True).start()
-    while (word := told.get()) != _END:
-        while not told.empty() and word != _END:
-            word = told.get()  # one round builds all that is closed
+    received: SimpleQueue[str] = SimpleQueue()
+    threading.Thread(target=_listen, args=(words, received), daemon=True).start()
+    while (word := received.get()) != _END:
+        while not received.empty() and word != _END:
+            word = received.get()  # one round builds all closed segments
         if word == _END:
             break
         try:
@@ -223,22 +225,24 @@ def _work(journal_dir: Path, store: Path, remote: str, words: IO[str], answers: 
         answers.flush()
 
 
-def _listen(words: IO[str], told: SimpleQueue[str]) -> None:
+def _listen(words: IO[str], received: SimpleQueue[str]) -> None:
     for line in words:
         word = line.strip()
-        told.put(word)
+        received.put(word)
         if word == _END:
             return
-    # The parent died. Another process may finish its session now: not one more file from here.
+    # The parent died. Another process may recover its session now: write nothing more.
     os._exit(1)
 
 
 def main(argv: list[str]) -> int:
     """Serve one session: *argv* is its journal, the store and the remote store's address or ""."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends in order
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # Ctrl-C is for the parent, which shuts down in order
     os.nice(_NICE)
     if hasattr(os, "SCHED_BATCH"):
-        # A core is taken from it at once when the session's process wakes up.
+        # The session's process preempts it at once when it wakes up.
         with contextlib.suppress(OSError):
             os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
     _work(Path(argv[0]), Path(argv[1]), argv[2], sys.stdin, sys.stdout)

@@ -1,8 +1,8 @@
-"""Writing one Parquet file of documents: a stream of tables in, a file with its digests out.
+"""Writing one Parquet file of documents: a stream of tables in, a file with its checksums out.
 
-A file appears under its name only when it is whole and on the disk (temporary file, fsync, rename, fsync of
-the directory), so that a ``**/*.parquet`` glob never meets an unfinished one. Its digests are made of the
-bytes as they go to the disk.
+A file gets its name only when it is complete and synced (temporary file, fsync, rename, fsync of the
+directory), so that a ``**/*.parquet`` glob never finds an incomplete one. Its checksums are computed
+from the bytes as they are written.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
 ROWS_PER_GROUP: Final = 1 << 17
-"""Most rows in a row group of a file."""
+"""Maximum number of rows in a row group."""
 
 
 def part_path(store: Path, doc_type: DocType, session_id: str, segment: int) -> Path:
-    """Return where the part of a segment stands."""
+    """Return the path of the part of a segment."""
     return part_folder(store, doc_type, session_id) / f"part-{segment:06d}.parquet"
 
 
 class _Sink:
-    """What pyarrow writes a file to: counts and digests the bytes on their way to the disk."""
+    """File object for pyarrow: counts and hashes the bytes before they reach the disk."""
 
     def __init__(self, path: Path) -> None:
         self.size = 0
@@ -48,7 +48,7 @@ class _Sink:
         self._fd = files.open_file(path, fresh=True)
 
     def write(self, data: Any) -> int:
-        # A writer that is thrown away after an error still tries to write its footer.
+        # A writer that is discarded after an error still tries to write its footer.
         if not self.closed:
             view = bytes(data)
             files.write_all(self._fd, view)
@@ -61,7 +61,7 @@ class _Sink:
         return self.size
 
     def flush(self) -> None:
-        """Do nothing: bytes are not held back."""
+        """Do nothing: bytes are not buffered."""
 
     def close(self) -> None:
         if not self.closed:
@@ -70,15 +70,15 @@ class _Sink:
 
 
 class PartWriter:
-    """Writes one file; use :meth:`finish` to give it its name, :meth:`abandon` to leave no trace."""
+    """Writes one file; :meth:`finish` gives it its name, :meth:`abandon` removes it."""
 
     def __init__(self, target: Path, doc_type: DocType, *, compacted: bool = False) -> None:
-        """Begin the file that will be *target*.
+        """Start the file that will be *target*.
 
         Args:
-            target: the file's path; its folder is made if missing.
-            doc_type: what its rows are.
-            compacted: whether to spend time on making it small.
+            target: the file's path; its folder is created if missing.
+            doc_type: kind of its rows.
+            compacted: whether to spend time on a small file.
 
         Raises:
             StoreError: the file cannot be written.
@@ -106,10 +106,10 @@ class PartWriter:
             raise
 
     def write(self, table: pa.Table) -> None:
-        """Add the rows of *table*, in the file's schema and in order of ``seq``, as row groups.
+        """Add the rows of *table*, in the file's schema and in the order of ``seq``, as row groups.
 
         Raises:
-            StoreError: the disk refuses.
+            StoreError: a write fails.
         """
         if not table.num_rows:
             return
@@ -127,13 +127,13 @@ class PartWriter:
             self._sketches.append(latency_sketches(table))
 
     def finish(self, path: str) -> Part:
-        """End the file, give it its name and return what it holds; it is then on the disk.
+        """Complete the file, give it its name and return its description; it is then synced.
 
         Args:
-            path: what the file is called in a manifest, relative to the store.
+            path: its path in a manifest, relative to the store.
 
         Raises:
-            StoreError: the disk refuses; there is no file then.
+            StoreError: a write fails; there is no file then.
         """
         try:
             self._writer.close()
@@ -164,27 +164,27 @@ class PartWriter:
             self._undo(_Abandoned())
 
     def _undo(self, error: BaseException) -> None:
-        """Leave the replacement as *error* would; raises it, or the StoreError it becomes."""
+        """Exit the replacement as *error* would; raises it, or the StoreError it becomes."""
         self._replacing.__exit__(type(error), error, error.__traceback__)
 
 
 def _frame_of(path: Path, size: int) -> FrameDigests:
-    """Return the checksums of what frames the pages of a file.
+    """Return the checksums of a file's footer and page headers.
 
     Raises:
         OSError: it cannot be read.
-        ValueError: it is no Parquet file.
+        ValueError: it is not a Parquet file.
     """
     with path.open("rb") as file:
         return frame_digests(lambda place, count: os.pread(file.fileno(), count, place), size)
 
 
 class _Abandoned(Exception):
-    """Tells a replacement that there is nothing to be put in place."""
+    """Makes a replacement end without a new file."""
 
 
 def _merged(stored: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Return the sketches of several row groups as those of their file."""
+    """Return the merged sketches of several row groups."""
     if len(stored) < 2:
         return stored[0] if stored else {}
     return {
@@ -194,7 +194,7 @@ def _merged(stored: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def rows_to_table(doc_type: DocType, rows: Sequence[tuple[Any, ...]]) -> pa.Table:
-    """Return *rows*, values in the order of :func:`document_columns`, as a table of their schema.
+    """Return *rows*, values in the order of :func:`document_columns`, as a table in their schema.
 
     Raises:
         ValueError: a value does not fit its column.
@@ -203,7 +203,8 @@ def rows_to_table(doc_type: DocType, rows: Sequence[tuple[Any, ...]]) -> pa.Tabl
 
     schema = schema_of(doc_type)
     if not rows:
-        # Not empty_table(): it makes arrays of Python values, for which pyarrow imports pandas if it can.
+        # Not empty_table(): it makes arrays of Python values, for which pyarrow imports pandas if
+        # installed.
         return pa.Table.from_batches([], schema)
     arrays = []
     for values, field in zip(zip(*rows, strict=True), schema, strict=True):
@@ -221,10 +222,10 @@ def write_table(
 
     Args:
         store: root of the store.
-        doc_type: what its rows are.
-        session_id: of all its rows.
+        doc_type: kind of its rows.
+        session_id: session of all its rows.
         number: the part's number; a file of that number is replaced.
-        table: rows in the schema of *doc_type* and in order of ``seq``.
+        table: rows in the schema of *doc_type* and in the order of ``seq``.
 
     Raises:
         StoreError: the file cannot be written; there is no new file then.
@@ -237,15 +238,15 @@ def write_table(
 
 
 def list_part(store: Path, part: Part) -> Part:
-    """Add *part* to the manifest of its folder, unless it is there as it is; return it.
+    """Add *part* to the manifest of its folder, unless it is listed unchanged; return it.
 
     Raises:
         StoreError: the manifest cannot be read or written.
     """
     folder = (store / part.path).parent
     if part in read_manifest(folder):
-        # Whoever wrote the line may have been killed before he forced it to the disk.
-        with files.store_errors(f"cannot force {folder / MANIFEST} to the disk"):
+        # The process that wrote the line may have been killed before it was synced.
+        with files.store_errors(f"cannot sync {folder / MANIFEST}"):
             files.sync_path(folder / MANIFEST)
             files.sync_directory(folder)
     else:
@@ -255,21 +256,21 @@ def list_part(store: Path, part: Part) -> Part:
 
 @contextlib.contextmanager
 def open_part(store: Path, part: Part) -> Iterator[pq.ParquetFile]:
-    """Open the file of *part* after its size and CRC-32 were compared; checksums of pages are as well.
+    """Open the file of *part* after comparing its size and CRC-32; page checksums are verified as well.
 
     Raises:
-        StoreError: the file is missing or not what *part* says, or cannot be read.
+        StoreError: the file is missing, cannot be read or differs from *part*.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     path = store / part.path
-    advice = "repair the store with `vectra-bot store recover`"
+    advice = "run `vectra-bot store recover`"
     try:
         size, crc32, _ = _digests(path)
         if (size, crc32) != (part.bytes, part.crc32):
             raise StoreError(
-                f"{path} is damaged: it has {size} bytes and CRC-32 {crc32:08x}, its manifest says "
+                f"{path} is corrupt: it has {size} bytes and CRC-32 {crc32:08x}, expected "
                 f"{part.bytes} and {part.crc32:08x}; {advice}"
             )
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
@@ -289,14 +290,14 @@ def _digests(path: Path) -> tuple[int, int, str]:
 
 
 def part_of(store: Path, path: Path) -> Part:
-    """Return the description of a file that no manifest lists, after all of it was read.
+    """Return the description of a file without a manifest line, after reading all of it.
 
     Args:
         store: root of the store.
         path: the file, in its folder.
 
     Raises:
-        StoreError: it cannot be read, is no file of ours, or of a newer schema.
+        StoreError: it cannot be read, was not written by this package, or has a newer schema.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -318,7 +319,7 @@ def part_of(store: Path, path: Path) -> Part:
         frame = _frame_of(path, size)
     except (OSError, pa.ArrowException, ValueError, IndexError) as error:
         raise StoreError(
-            f"{path} cannot be read: {error}; repair the store with `vectra-bot store recover`"
+            f"{path} cannot be read: {error}; run `vectra-bot store recover`"
         ) from error
     first, last = (numbers[0], numbers[-1]) if numbers else (-1, -1)
     return Part(
@@ -327,7 +328,7 @@ def part_of(store: Path, path: Path) -> Part:
 
 
 def _said_by(file: pq.ParquetFile, path: Path) -> tuple[DocType, str]:
-    """Return kind and schema version that a file names."""
+    """Return kind and schema version from a file's metadata."""
     said = file.schema_arrow.metadata or {}
     version = said.get(b"vectra.schema_version", b"").decode()
     check_version(version, str(path))
@@ -336,7 +337,7 @@ def _said_by(file: pq.ParquetFile, path: Path) -> tuple[DocType, str]:
 
 @contextlib.contextmanager
 def abandoning(writers: Sequence[PartWriter]) -> Iterator[None]:
-    """Leave no unfinished file of *writers* behind, whatever happens."""
+    """Leave no incomplete file of *writers* behind, whatever happens."""
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""A pyarrow dataset that asks for its files when DuckDB scans it, and what a scan of it is made of."""
+"""A pyarrow dataset that determines its files when DuckDB scans it, and the parts of a scan."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ if TYPE_CHECKING:
     import pyarrow.fs as pafs
 
 _COUNTED: Final = 1 << 16
-"""Rows of a batch that only says how many there are."""
+"""Rows in a batch that only counts."""
 
 _EXACT_CODES: Final = 26
-"""The first pyarrow whose conditions on codes DuckDB trusts."""
+"""The first pyarrow whose conditions on dictionary codes are exact."""
 
 Scan = Callable[[dict[str, Any], Callable[[], list[str]]], "list[Any] | pa.Table"]
-"""Returns the fragments to scan, or a table to scan instead of them; takes the scan's options, and what gives
-the paths of the files that its filter leaves over."""
+"""Returns the fragments to scan, or a table to scan instead; called with the scan's options, and a
+function that returns the paths of the files that pass its filter."""
 
 
 def plain_schema(schema: pa.Schema) -> pa.Schema:
-    """Return *schema* with plain texts in place of dictionaries: filters on them then reach the scan."""
+    """Return *schema* with plain texts instead of dictionaries, so that filters on them reach the scan."""
     import pyarrow as pa
 
     fields = [
@@ -37,11 +37,11 @@ def plain_schema(schema: pa.Schema) -> pa.Schema:
 
 @cache
 def scan_schema(doc_type: DocType) -> pa.Schema:
-    """Return in which types rows of *doc_type* are scanned: texts that repeat by their codes.
+    """Return the types in which rows of *doc_type* are scanned: repeated texts as dictionary codes.
 
-    DuckDB groups codes three times as fast as texts. Folder names are plain: conditions on them leave out
-    files. So is everything under a pyarrow whose conditions on codes are not exact, which then never get
-    to the scan.
+    DuckDB groups codes three times as fast as texts. Folder names are plain: conditions on them exclude
+    files. Under a pyarrow whose conditions on codes are not exact, everything is plain; such conditions
+    then never reach the scan.
     """
     import pyarrow as pa
 
@@ -58,7 +58,7 @@ def scan_schema(doc_type: DocType) -> pa.Schema:
 
 
 def codes_of(schema: pa.Schema) -> tuple[str, ...]:
-    """Return the columns that are scanned by their codes."""
+    """Return the columns that are scanned as dictionary codes."""
     import pyarrow as pa
 
     return tuple(field.name for field in schema if pa.types.is_dictionary(field.type))
@@ -66,10 +66,10 @@ def codes_of(schema: pa.Schema) -> tuple[str, ...]:
 
 @cache
 def parquet_format(coded: tuple[str, ...] = ()) -> Any:
-    """Return the format of a store's files, every page compared with its checksum.
+    """Return the format of a store's files, with page checksums verified.
 
     Args:
-        coded: the columns that are read by their codes.
+        coded: the columns that are read as dictionary codes.
     """
     import pyarrow.dataset as ds
 
@@ -84,14 +84,14 @@ def guarded_fragment(
     seq_range: tuple[int, int],
     coded: tuple[str, ...],
 ) -> Any:
-    """Return a file, by its path or its bytes, with what is true of every row of it.
+    """Return a file, by its path or its bytes, with conditions that are true of all its rows.
 
     Args:
         source: where its bytes are.
-        filesystem: what a path is opened by.
-        session_id: of every row; "" if not known.
-        seq_range: of the rows; below 0 if not known.
-        coded: the columns that are read by their codes.
+        filesystem: opens a path.
+        session_id: session of all rows; "" if unknown.
+        seq_range: of the rows; below 0 if unknown.
+        coded: the columns that are read as dictionary codes.
     """
     import pyarrow.dataset as ds
 
@@ -104,7 +104,7 @@ def guarded_fragment(
 
 
 def counted_rows(counts: Iterable[tuple[str, int]]) -> pa.Table:
-    """Return a table with the session of each row and nothing else, from how many rows each file has."""
+    """Return a table with the session of each row and nothing else, from the row counts of files."""
     import pyarrow as pa
 
     schema = pa.schema([pa.field("session_id", pa.string())])
@@ -119,13 +119,13 @@ def counted_rows(counts: Iterable[tuple[str, int]]) -> pa.Table:
 def scanned_dataset(
     named: list[Any], schema: pa.Schema, filesystem: pafs.FileSystem, scan: Scan
 ) -> Any:
-    """Return a dataset of the rows in *schema* that *scan* gives whenever it is scanned.
+    """Return a dataset of the rows in *schema* that *scan* returns at each scan.
 
     Args:
         named: fragments of its files by their paths, none of which is opened.
         schema: of the rows; a column that an older file lacks is null.
-        filesystem: what files are opened by.
-        scan: is asked before a scan begins; what it raises comes out of the scan.
+        filesystem: opens the files.
+        scan: called before a scan begins; its exceptions are raised by the scan.
     """
     made = _dataset_class()(named, schema, parquet_format(codes_of(schema)), filesystem)
     made.scan = scan
@@ -133,7 +133,7 @@ def scanned_dataset(
 
 
 def _narrowed(part: Any, condition: Any) -> Any:
-    """Return a file without the row groups that *condition* leaves out; by codes Arrow finds none."""
+    """Return a file without the row groups excluded by *condition*; on codes Arrow excludes none."""
     source = part.path if part.buffer is None else part.buffer
     plain = parquet_format().make_fragment(source, part.filesystem, part.partition_expression)
     kept = [group.id for group in plain.subset(condition).row_groups]
@@ -142,11 +142,11 @@ def _narrowed(part: Any, condition: Any) -> Any:
 
 @cache
 def _dataset_class() -> Any:
-    """Return the class, made when first needed: pyarrow is not imported before."""
+    """Return the class, created when first needed, because pyarrow is not imported before."""
     import pyarrow.dataset as ds
 
     class ScannedDataset(ds.FileSystemDataset):  # type: ignore[misc]
-        """Files that are asked for by a scan."""
+        """Files that are determined by a scan."""
 
         scan: Scan
 

@@ -1,4 +1,4 @@
-"""A store opened for queries: views per kind of document, Arrow tables, data frames, queries by name."""
+"""A store opened for queries: a view per kind of document, Arrow tables, data frames, named queries."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import attrs
 from vectra_bot.errors import InputError, StoreError, UnknownNameError, UsageError
 from vectra_bot.models import DocType
 from vectra_bot.store.query.dataset import StoreDataset
-from vectra_bot.store.query.results import Damaged, DamagedRows, Result, Stream
+from vectra_bot.store.query.results import CorruptFile, CorruptRowsWarning, Result, Stream
 from vectra_bot.store.query.statements import one_line, read_only
 from vectra_bot.store.remote.address import LocalStore, parse_store
 from vectra_bot.store.tree import CHANGED, RemoteTree, Tree, attempts
@@ -33,32 +33,32 @@ _PATTERN = re.compile(r"[*?\[]")
 
 
 class Catalog:
-    """An open store; use it as a context manager or call :meth:`close`. One thread at a time may use it.
+    """An open store; use it as a context manager or call :meth:`close`. Not thread-safe.
 
-    Every query sees the store as it is when the query begins: sessions that are being recorded grow, a
-    compaction exchanges folders. A query that meets an exchange is run again.
+    Every query sees the store as it is when the query begins: sessions being recorded grow, and a
+    compaction replaces folders. A query that meets a replacement is retried.
 
     Args:
         location: the store's path or URL.
         source: where the rows come from.
         roots: other ways in which SQL may write the location.
-        on_damaged: is told once of every damaged file that a query leaves out; without it a
-            :class:`DamagedRows` warning is issued.
+        on_corrupt: called once for every corrupt file that queries skip; without it a
+            :class:`CorruptRowsWarning` warning is issued.
     """
 
     def __init__(
         self,
         location: str,
         source: StoreDataset,
-        on_damaged: Callable[[Damaged], object] | None = None,
+        on_corrupt: Callable[[CorruptFile], object] | None = None,
         *,
         roots: Sequence[str] = (),
     ) -> None:
         self._location = location
         self._roots = tuple(dict.fromkeys((location, *roots)))
         self._source = source
-        self._on_damaged = on_damaged or _warn
-        self._told: set[Damaged] = set()
+        self._on_corrupt = on_corrupt or _warn
+        self._reported: set[CorruptFile] = set()
         self._opened: duckdb.DuckDBPyConnection | None = None
 
     @property
@@ -72,14 +72,14 @@ class Catalog:
         return self._source.sessions()
 
     @property
-    def damaged(self) -> tuple[Damaged, ...]:
-        """What cannot be read of the whole store; every file in a folder is read for it, once."""
+    def corrupt(self) -> tuple[CorruptFile, ...]:
+        """Everything in the store that cannot be read; this reads every file on a disk, once."""
         self._attempt(tuple(DocType), lambda: None, whole=True)
-        return self._source.damaged(DocType)
+        return self._source.corrupt(DocType)
 
     @property
     def connection(self) -> duckdb.DuckDBPyConnection:
-        """The DuckDB connection, the views of all kinds prepared; it keeps no SQL from writing."""
+        """The DuckDB connection, with the views of all kinds prepared; it does not prevent writes in SQL."""
         self._attempt(tuple(DocType), lambda: None, whole=True)
         return self._connect()
 
@@ -90,18 +90,18 @@ class Catalog:
         *,
         max_rows: int | None = None,
     ) -> Result:
-        """Run one reading statement over the views, which are called as the kinds: ``game_tick`` and so on.
+        """Run one read-only statement over the views, which are named as the kinds: ``game_tick`` and so on.
 
-        The schema's file names (``~/rugs_data/events_parquet/doc_type=game_tick/**/*.parquet``) stand
-        for this store's. Nothing outside the store can be read, and nothing written.
+        The schema's file names (``~/rugs_data/events_parquet/doc_type=game_tick/**/*.parquet``) refer to
+        this store. Nothing outside the store can be read, and nothing written.
 
         Args:
             text: SQL.
-            params: values of ``$name`` or ``?`` in it.
+            params: values for ``$name`` or ``?`` in it.
             max_rows: return at most as many rows.
 
         Raises:
-            InputError: it is no single reading statement, or DuckDB refuses it.
+            InputError: it is not a single read-only statement, or DuckDB refuses it.
             StoreError: the store cannot be read.
         """
         statement = read_only(text, self._roots, self._connect())
@@ -115,7 +115,7 @@ class Catalog:
             return Result(columns, found[:max_rows], more=len(found) > max_rows)
 
         result = self._attempt(statement.doc_types, rows, lists=statement.lists)
-        return attrs.evolve(result, damaged=self._left_out(statement.doc_types))
+        return attrs.evolve(result, corrupt=self._left_out(statement.doc_types))
 
     def stream(
         self,
@@ -124,15 +124,15 @@ class Catalog:
         *,
         rows: int = _STREAM_ROWS,
     ) -> Stream:
-        """Run SQL as :meth:`sql` does, for more rows than memory should hold.
+        """Run SQL like :meth:`sql`, for results larger than memory.
 
         Args:
             text: SQL.
-            params: values of ``$name`` or ``?`` in it.
-            rows: how many to read at a time.
+            params: values for ``$name`` or ``?`` in it.
+            rows: number of rows per batch.
 
         Raises:
-            InputError: as :meth:`sql`; so do the batches.
+            InputError: as for :meth:`sql`; iteration raises it as well.
             StoreError: the store cannot be read.
         """
         import duckdb
@@ -145,7 +145,8 @@ class Catalog:
 
         cursor, first = self._attempt(statement.doc_types, run, lists=statement.lists)
         if len(first) == rows:
-            # More may come than is held: what is corrupt must be known before the first row is handed out.
+            # The result may be larger than memory: corrupt files must be known before the first row is
+            # returned.
             cursor, first = self._attempt(statement.doc_types, run, whole=True)
         ready = [first]
 
@@ -155,7 +156,7 @@ class Catalog:
             except duckdb.Error as error:
                 if self._source.recover(error):
                     raise StoreError(
-                        f"{self.location} changed while its rows were read: read them again"
+                        f"{self.location} changed while its rows were read: retry the query"
                     ) from error
                 raise self._refused(error) from error
             return found
@@ -163,12 +164,12 @@ class Catalog:
         return Stream(tuple(column[0] for column in cursor.description or ()), fetch)
 
     def run(self, name: str, *, max_rows: int | None = None, **params: Any) -> Result:
-        """Run the query called *name*.
+        """Run the query *name*.
 
         Args:
             name: see :data:`vectra_bot.store.query.queries.QUERIES`.
             max_rows: return at most as many rows.
-            params: its parameters, where the defaults are not meant.
+            params: values of its parameters, where they differ from the defaults.
 
         Raises:
             UnknownNameError: there is no such query, or it has no such parameter.
@@ -183,7 +184,7 @@ class Catalog:
         return self.sql(query.sql, values or None, max_rows=max_rows)
 
     def latency_panel(self) -> Result:
-        """Return latencies by column and type of action, from the sketches that stand in the manifests.
+        """Return latencies by column and type of action, from the sketches in the manifests.
 
         Quantiles are as ``PERCENTILE_CONT`` gives them, within 0.4 %; ``min`` and ``max`` are exact. Only
         files without a sketch are opened. In milliseconds.
@@ -193,15 +194,15 @@ class Catalog:
         return Result(COLUMNS, panel_rows(self._source.sketches()))
 
     def relation(self, doc_type: DocType | str) -> duckdb.DuckDBPyRelation:
-        """Return a kind of documents as a DuckDB relation, which runs when it is read.
+        """Return a kind of document as a DuckDB relation, which runs when it is read.
 
-        A compaction between this call and the reading makes it fail: ask for it again then.
+        It fails if a compaction runs before it is read: request it again then.
         """
         kind = _kind(doc_type)
         return self._attempt((kind,), lambda: self._connect().table(kind.value), whole=True)
 
     def arrow(self, source: DocType | str, columns: Sequence[str] | None = None) -> pa.Table:
-        """Return a kind of documents, or what a SELECT gives, as an Arrow table.
+        """Return a kind of document, or the result of a SELECT, as an Arrow table.
 
         Args:
             source: a :class:`DocType`, its value, or SQL.
@@ -216,9 +217,9 @@ class Catalog:
         *,
         rows: int = _BATCH_ROWS,
     ) -> pa.RecordBatchReader:
-        """Return the same as :meth:`arrow` in batches of at most *rows*, read one after the other.
+        """Return the same as :meth:`arrow` in batches of at most *rows*, read one after another.
 
-        The reader is good until the next query of this catalog. It fails if a compaction removes a file
+        The reader is valid until the next query of this catalog. It fails if a compaction removes a file
         that it has not read yet.
         """
         return self._read(
@@ -251,7 +252,7 @@ class Catalog:
         def taken() -> T:
             relation: Any = self._connect().sql(statement.text)
             if relation is None:
-                raise InputError(f"{source!r} gives no rows: give a SELECT")
+                raise InputError(f"{source!r} returns no rows: give a SELECT")
             if columns is not None:
                 quoted = ('"' + name.replace('"', '""') + '"' for name in columns)
                 relation = relation.project(", ".join(quoted))
@@ -267,21 +268,21 @@ class Catalog:
         whole: bool = False,
         lists: bool = False,
     ) -> T:
-        """Do something with the views of *doc_types*; again, if the store changed under it.
+        """Run an action on the views of *doc_types*; retry if the store changed meanwhile.
 
         Args:
             doc_types: the kinds whose views are needed.
-            action: what is done.
-            whole: rows are read after *action* has returned, when it cannot be done again: what is corrupt
-                is looked for before.
-            lists: the views of other kinds must be there too, with rows or without.
+            action: the action.
+            whole: rows are read after *action* has returned, when a retry is not possible: corrupt files
+                are searched for before.
+            lists: the views of other kinds must exist too, with or without rows.
         """
         import duckdb
 
         kinds = tuple(doc_types)
         connection = self._connect()
         for _ in attempts():
-            # Rows that nobody fetched keep views from being made anew.
+            # Unfetched rows block the replacement of views.
             connection.abort()
             try:
                 self._source.prepare(connection, kinds)
@@ -292,7 +293,7 @@ class Catalog:
                 self._tell(kinds)
                 result = action()
             except duckdb.Error as error:
-                # A file that is exchanged while it is read gives errors of any kind.
+                # A file that is replaced while it is read gives errors of any kind.
                 if self._source.recover(error):
                     continue
                 raise self._refused(error) from error
@@ -301,20 +302,20 @@ class Catalog:
                 return result
         raise StoreError(CHANGED.format(self.location))
 
-    def _left_out(self, doc_types: Iterable[DocType]) -> tuple[Damaged, ...]:
-        return self._source.damaged(tuple(doc_types))
+    def _left_out(self, doc_types: Iterable[DocType]) -> tuple[CorruptFile, ...]:
+        return self._source.corrupt(tuple(doc_types))
 
     def _tell(self, doc_types: Iterable[DocType]) -> None:
-        for damaged in self._left_out(doc_types):
-            if damaged not in self._told:
-                self._told.add(damaged)
-                self._on_damaged(damaged)
+        for corrupt in self._left_out(doc_types):
+            if corrupt not in self._reported:
+                self._reported.add(corrupt)
+                self._on_corrupt(corrupt)
 
     def _refused(self, error: Exception) -> InputError:
         return InputError(f"the query cannot run: {self._explained(error)}")
 
     def _explained(self, error: Exception) -> str:
-        """Return DuckDB's message with what a user needs to go on."""
+        """Return DuckDB's message, with advice where possible."""
         text = one_line(error)
         if "Table with name" in text:
             views = ", ".join(kind.value for kind in DocType)
@@ -349,14 +350,14 @@ class Catalog:
 
 
 def open_store(
-    path: str | Path, *, on_damaged: Callable[[Damaged], object] | None = None
+    path: str | Path, *, on_corrupt: Callable[[CorruptFile], object] | None = None
 ) -> Catalog:
     """Open a store for queries.
 
     Args:
         path: a folder, or a URL such as ``s3://bucket/prefix``.
-        on_damaged: is told of every damaged file that a query leaves out; without it a
-            :class:`DamagedRows` warning is issued.
+        on_corrupt: called for every corrupt file that a query skips; without it a :class:`CorruptRowsWarning`
+            warning is issued.
 
     Raises:
         InputError: there is no store.
@@ -370,7 +371,7 @@ def open_store(
                 f"no store at {location}: run a session first, or give another --store"
             )
         advice = "it has no doc_type= folder; give another --store"
-        # SQL that was written for plain DuckDB may have the path's own pattern characters escaped.
+        # SQL written for plain DuckDB may escape glob characters in the path.
         roots = [_PATTERN.sub(r"[\g<0>]", location), str(path).rstrip("/")]
     else:
         tree, location = RemoteTree(store), store.url
@@ -378,14 +379,13 @@ def open_store(
         roots = [f"{store.service}://{store.root}", str(path).rstrip("/")]
     if not any(name.startswith("doc_type=") for name in tree.names("", directories=True)):
         raise InputError(f"no store at {location}: {advice}")
-    return Catalog(location, StoreDataset(tree), on_damaged, roots=roots)
+    return Catalog(location, StoreDataset(tree), on_corrupt, roots=roots)
 
 
 def _guarded_connection() -> duckdb.DuckDBPyConnection:
     """Return a connection for SQL of users.
 
-    SQL on it reads no file, downloads and loads nothing, sees no variable of Python's, and cannot change
-    that.
+    SQL on it reads no file, downloads and loads nothing, sees no variable of Python, and cannot change that.
     """
     import duckdb
 
@@ -410,13 +410,13 @@ def _kind(doc_type: DocType | str) -> DocType:
 
 
 def _select(source: DocType | str) -> str:
-    """Return SQL for *source*, a kind of documents or SQL already."""
+    """Return SQL for *source*, a kind of document or SQL already."""
     known = {kind.value for kind in DocType}
     return f'FROM "{DocType(source).value}"' if source in known else source
 
 
-def _warn(damaged: Damaged) -> None:
-    warnings.warn(f"left out: {damaged}", DamagedRows, stacklevel=6)
+def _warn(corrupt: CorruptFile) -> None:
+    warnings.warn(f"skipped: {corrupt}", CorruptRowsWarning, stacklevel=6)
 
 
 def _imported(package: str) -> Any:
@@ -426,4 +426,4 @@ def _imported(package: str) -> Any:
         raise UsageError(f"{package} is not installed: pip install 'vectra-bot[frames]'") from error
 
 
-__all__ = ["Catalog", "DamagedRows", "Result", "Stream", "open_store"]
+__all__ = ["Catalog", "CorruptRowsWarning", "Result", "Stream", "open_store"]

@@ -1,19 +1,20 @@
-"""The rows of a store as tables of DuckDB: manifest -> one dataset of Parquet files per kind of document.
+"""The rows of a store as DuckDB tables: manifest -> one dataset of Parquet files per kind of document.
 
-What a query sees is settled when it begins: the manifests are read again where they changed, and every file
-that they list must be there in its size. Each file carries what is true of all its rows (session, range of
-``seq``), so that a scan opens those alone that its conditions leave over, and reads of them the columns that
-it needs. Pages are compared with their checksums as they are read.
+The files of a query are fixed when it begins: changed manifests are re-read, and every listed file must
+exist in its size. Each file has conditions that are true of all its rows (session, range of ``seq``), so
+that a scan opens only the files that pass its filter, and reads only the columns it needs. Page
+checksums are verified while reading.
 
-A scan first checks what the page checksums do not cover (:mod:`vectra_bot.store.parquet.pages`); a small file
-is checked and read as a whole. What is corrupt is left out and named, and the query runs again on the rest.
+A scan first checks what page checksums do not cover (:mod:`vectra_bot.store.parquet.pages`); a small
+file is checked and read as a whole. Corrupt files are skipped and reported, and the query is retried
+without them.
 
-Compaction exchanges folders under a query. A folder's manifest is of one moment; a file that went away since
-makes the scan fail, one that another took the place of shows by its state afterwards: the query runs again.
-Where that goes on, large files are read into memory as well.
+Compaction replaces folders during a query. A folder's manifest is from one moment; a file that
+disappeared since makes the scan fail, and a replaced one is detected afterwards by its state: the query
+is retried. If that repeats, large files are read into memory as well.
 
-Arrow's own threads never call Python: they would wait for its lock, which DuckDB holds while it waits for
-them. So all checks are done before the scan begins, in the thread that asks for it.
+Arrow's threads never call Python: they would wait for the interpreter lock, which DuckDB keeps while it
+waits for them. So all checks run before the scan, in the calling thread.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from vectra_bot.store.parquet.manifest import MANIFEST, Part, decode_lines
 from vectra_bot.store.parquet.schema import check_version, sql_columns
 from vectra_bot.store.query.arrow_scan import codes_of, counted_rows, scan_schema, scanned_dataset
 from vectra_bot.store.query.integrity import CorruptFileError, FileChecks, StoreFile
-from vectra_bot.store.query.results import Damaged
+from vectra_bot.store.query.results import CorruptFile
 from vectra_bot.store.query.statements import empty_view_text, one_line
 from vectra_bot.store.query.unlisted import Contents, cast_fault, contents_of
 from vectra_bot.store.tree import CHANGED, FileState, Tree, attempts
@@ -39,31 +40,31 @@ if TYPE_CHECKING:
     import duckdb
 
 SMALL: Final = 256 << 10
-"""Files up to this size in bytes are read as a whole: that is quicker than a look at each of their pages."""
+"""Files up to this size in bytes are read as a whole: that is faster than checking each page header."""
 
 _SUFFIX: Final = ".parquet"
 _SESSION: Final = "session_id="
 _AT_ONCE: Final = 16
-# How often a query is tried with large files read where they are, and how many bytes of files a query may
-# hold in memory: compactions may come faster than a query over thousands of files ends.
+# How often a query is tried with large files read in place, and how many bytes of files a query may keep
+# in memory: compactions may be more frequent than a query over thousands of files is long.
 _HELD_AFTER: Final = 2
 _ROOM: Final = 512 << 20
 
 
 class _LeftOutError(Exception):
-    """Files were found corrupt: the query is to run again without them."""
+    """Corrupt files were found: the query must be retried without them."""
 
 
 @attrs.define
 class _Kind:
-    """What a query sees of one kind of document."""
+    """Files of one kind of document in a query."""
 
     files: list[StoreFile] = attrs.field(factory=list)
-    damaged: list[Damaged] = attrs.field(factory=list)
+    corrupt: list[CorruptFile] = attrs.field(factory=list)
 
 
 class StoreDataset:
-    """The files of a store, made into one table per kind of document; one thread at a time may use it."""
+    """The files of a store, as one table per kind of document; not thread-safe."""
 
     def __init__(self, tree: Tree) -> None:
         self._tree = tree
@@ -72,7 +73,7 @@ class StoreDataset:
         self._manifests: dict[str, tuple[FileState, list[Part]]] = {}
         self._contents: dict[tuple[str, FileState], Contents] = {}
         self._checks = FileChecks(tree)
-        # Of the query under way: files that Arrow opens by name, room for others, what kept it from its end.
+        # Of the current query: files that Arrow opens by name, memory for others, and why it failed.
         self._opened: dict[DocType, dict[str, StoreFile]] = {}
         self._room = _ROOM
         self._again = False
@@ -96,20 +97,20 @@ class StoreDataset:
                 self._register(connection, doc_type, found.files)
 
     def add_views(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Let there be views of the kinds that were never prepared, without rows."""
+        """Add views without rows for the kinds that were never prepared."""
         for doc_type in DocType:
             if doc_type not in self._registered:
                 self._register(connection, doc_type, [])
 
-    def damaged(self, doc_types: Iterable[DocType]) -> tuple[Damaged, ...]:
-        """Return what the views of *doc_types* leave out, as far as it is known."""
+    def corrupt(self, doc_types: Iterable[DocType]) -> tuple[CorruptFile, ...]:
+        """Return the files skipped by the views of *doc_types*, as far as known."""
         kinds = [self._kinds[doc_type] for doc_type in doc_types if doc_type in self._kinds]
-        return tuple(damaged for kind in kinds for damaged in kind.damaged)
+        return tuple(corrupt for kind in kinds for corrupt in kind.corrupt)
 
     def verify(self, doc_types: Iterable[DocType]) -> bool:
         """Read every byte of the files of *doc_types* on a disk; return whether some are corrupt.
 
-        Each file is read once. Objects are not: they would be fetched for it.
+        Each file is read once. Objects are not read: that would download them.
         """
         if self._tree.is_remote:
             return False
@@ -117,10 +118,10 @@ class StoreDataset:
         return self._look_through(file for file in files if file.key not in self._checks.whole)
 
     def recover(self, error: Exception) -> bool:
-        """Return whether the query that failed is worth another try after :meth:`prepare`.
+        """Return whether the failed query should be retried after :meth:`prepare`.
 
         Raises:
-            StoreError: it failed because the store could not be read.
+            StoreError: it failed because the store cannot be read.
         """
         failure, self._failure = self._failure, None
         if failure is not None:
@@ -134,9 +135,9 @@ class StoreDataset:
         return self._look_through(opened)
 
     def was_exchanged(self, doc_types: Iterable[DocType]) -> bool:
-        """Return whether a file took the place of another since *doc_types* were prepared.
+        """Return whether a file was replaced since *doc_types* were prepared.
 
-        A file that is gone is no harm: what was read of it was the old one.
+        A removed file is harmless: the old content was read.
         """
         files = [file for kind in doc_types for file in self._opened.get(kind, {}).values()]
         changed = not self._tree.is_remote and any(
@@ -198,7 +199,7 @@ class StoreDataset:
         return self._tree.names(folder, directories=True)
 
     def _settled(self, doc_type: DocType) -> _Kind:
-        """Return what is there of *doc_type* now."""
+        """Return the present files of *doc_type*."""
         top = f"doc_type={doc_type.value}"
         self._tree.look_again(top)
         found = _Kind()
@@ -210,7 +211,7 @@ class StoreDataset:
 
         for kind in self._each(look, wanted):
             found.files += kind.files
-            found.damaged += kind.damaged
+            found.corrupt += kind.corrupt
         if not self._tree.is_remote:
             others = [f"{top}/{name}" for name in names if not name.startswith(_SESSION)]
             for path in [path for folder in others for path in self._below(folder)]:
@@ -221,7 +222,7 @@ class StoreDataset:
         return found
 
     def _each(self, look: Callable[[Any], Any], items: list[Any]) -> Iterable[Any]:
-        """Look at each of *items*; at several at once, where a server answers."""
+        """Apply *look* to each of *items*; in parallel, if a server answers."""
         if not self._tree.is_remote:
             return map(look, items)
         from concurrent.futures import ThreadPoolExecutor
@@ -230,7 +231,7 @@ class StoreDataset:
             return list(pool.map(look, items))
 
     def _below(self, folder: str) -> Iterator[tuple[str, FileState]]:
-        """Yield the Parquet files in a folder that is no session's, at any depth."""
+        """Yield the Parquet files in a folder outside the sessions, at any depth."""
         for name, state in sorted(self._tree.files(folder).items()):
             if name.endswith(_SUFFIX):
                 yield f"{folder}/{name}", state
@@ -238,7 +239,7 @@ class StoreDataset:
             yield from self._below(f"{folder}/{name}")
 
     def _session(self, doc_type: DocType, folder: str) -> _Kind:
-        """Return what a session's folder holds, all of it seen at one moment."""
+        """Return the content of a session's folder, consistent at one moment."""
         before: _Kind | None = None
         for _ in attempts():
             identity = self._tree.identity(folder)
@@ -249,8 +250,8 @@ class StoreDataset:
             except FileNotFoundError:
                 kind = None
             if kind is not None and self._tree.identity(folder) == identity:
-                # An object that is missing may have been replaced since the objects were listed.
-                if not self._tree.is_remote or not kind.damaged or kind == before:
+                # A missing object may have been replaced since the objects were listed.
+                if not self._tree.is_remote or not kind.corrupt or kind == before:
                     return kind
                 before = kind
             self._tree.look_again(folder)
@@ -259,23 +260,23 @@ class StoreDataset:
     def _folder(self, doc_type: DocType, folder: str) -> _Kind:
         found = _Kind()
         session_id = folder.rpartition(_SESSION)[2]
-        # Names first: a part that appears meanwhile then stands in the list, if it stands anywhere.
+        # Names first: a part that is added meanwhile is then in the manifest.
         there = self._tree.files(folder)
         listed: list[Part] = []
         try:
             listed = self._manifest(folder, there)
         except StoreError as error:
-            reason = "its list is damaged"
+            reason = "its manifest is corrupt"
             if not self._tree.is_remote:
-                reason = f"its list {MANIFEST} is damaged: files were read as a whole instead"
-            found.damaged.append(Damaged(doc_type, session_id, folder, f"{reason} ({error})"))
+                reason = f"{MANIFEST} is corrupt: the files were read whole instead"
+            found.corrupt.append(CorruptFile(doc_type, session_id, folder, f"{reason} ({error})"))
         copied = next(
             (part for part in listed if (part.doc_type, part.folder) != (doc_type, folder)), None
         )
         if copied is not None:
             reason = f"it was copied or renamed: its manifest is that of {copied.folder}"
             rows = sum(part.rows for part in listed)
-            found.damaged.append(Damaged(doc_type, session_id, folder, reason, rows=rows))
+            found.corrupt.append(CorruptFile(doc_type, session_id, folder, reason, rows=rows))
             return found
         for part in listed:
             check_version(part.schema_version, part.path)
@@ -285,7 +286,7 @@ class StoreDataset:
         return found
 
     def _manifest(self, folder: str, there: Mapping[str, FileState]) -> list[Part]:
-        """Return the manifest's parts, decoded once while the file is the same."""
+        """Return the manifest's parts, decoded once while the file is unchanged."""
         state = there.get(MANIFEST)
         if state is None:
             return []
@@ -302,18 +303,18 @@ class StoreDataset:
     def _add_listed(
         self, found: _Kind, part: Part, session_id: str, state: FileState | None
     ) -> None:
-        """Add a file that the manifest lists, or what is wrong with it."""
+        """Add a file that the manifest lists, or the reason why it is skipped."""
         state = state or self._tree.state(part.path)
         file = StoreFile(part.path, session_id, state or FileState(-1), part)
         if state is None:
             what = "object" if self._tree.is_remote else "file"
-            found.damaged.append(file.damaged(part.doc_type, f"the {what} is missing"))
+            found.corrupt.append(file.corrupt(part.doc_type, f"the {what} is missing"))
         elif state.size != part.bytes:
             what = "object" if self._tree.is_remote else "file"
             reason = f"the {what} has {state.size} bytes instead of {part.bytes}"
-            found.damaged.append(file.damaged(part.doc_type, reason))
+            found.corrupt.append(file.corrupt(part.doc_type, reason))
         elif reason := self._checks.corrupt.get(file.key, ""):
-            found.damaged.append(file.damaged(part.doc_type, reason))
+            found.corrupt.append(file.corrupt(part.doc_type, reason))
         else:
             found.files.append(file)
 
@@ -325,7 +326,7 @@ class StoreDataset:
         there: Mapping[str, FileState],
         listed: list[Part],
     ) -> None:
-        """Add files without a line in the list; rows that stand in another file are not added again."""
+        """Add files without a manifest line; rows that are in another file are not added twice."""
         known = {part.name for part in listed}
         paths = [
             (f"{folder}/{name}", state)
@@ -333,7 +334,7 @@ class StoreDataset:
             if name.endswith(_SUFFIX) and name not in known
         ]
         taken = [(part.first_seq, part.last_seq) for part in listed if part.rows]
-        # The largest first: what was merged into it is a leftover of a compaction.
+        # The largest first: a file whose rows were merged into it is a leftover of a compaction.
         paths.sort(key=lambda pair: (-self._read(doc_type, *pair).rows, pair[0]))
         for pair in paths:
             self._add_unlisted(found, doc_type, pair, folder.rpartition(_SESSION)[2], taken)
@@ -351,16 +352,16 @@ class StoreDataset:
         file = StoreFile(path, session_id, state, None, contents)
         fault, (first, last) = contents.fault, file.seq_range
         if fault is None and any(first <= high and low <= last for low, high in taken):
-            fault = "rows of its range stand in another file"
+            fault = "another file has rows of its range"
         if fault is not None:
-            found.damaged.append(file.damaged(doc_type, fault))
+            found.corrupt.append(file.corrupt(doc_type, fault))
             return
         if session_id and contents.rows and first >= 0:
             taken.append((first, last))
         found.files.append(file)
 
     def _read(self, doc_type: DocType, path: str, state: FileState) -> Contents:
-        """Return what is in a file that no manifest describes, read once while it is the same."""
+        """Return the content of an unlisted file, read once while it is unchanged."""
         key = path, state
         if key not in self._contents:
             contents = contents_of(self._tree, path, doc_type)
@@ -393,7 +394,7 @@ class StoreDataset:
     def _view_text(
         self, connection: duckdb.DuckDBPyConnection, doc_type: DocType, files: list[StoreFile]
     ) -> str:
-        """Return SQL over *files*, a dataset for each form of columns that they have."""
+        """Return SQL over *files*, with one dataset for each form of their columns."""
         if not files:
             return empty_view_text(doc_type)
         branches = []
@@ -412,7 +413,7 @@ class StoreDataset:
         return " UNION ALL ".join(branches)
 
     def _dataset(self, doc_type: DocType, files: list[StoreFile], schema: Any) -> Any:
-        """Return a dataset of *files* in *schema*, the present one if None."""
+        """Return a dataset of *files* in *schema*, the current one if None."""
         given = schema if schema is not None else scan_schema(doc_type)
         coded = codes_of(given)
         known = {file.path: file for file in files}
@@ -429,7 +430,7 @@ class StoreDataset:
     def _fragments(
         self, doc_type: DocType, files: list[StoreFile], coded: tuple[str, ...]
     ) -> list[Any]:
-        """Return what Arrow scans of *files*, after what its checks do not cover was checked."""
+        """Return the fragments of *files* for Arrow, after checking what Arrow does not."""
         opened = self._opened.setdefault(doc_type, {})
         held = self._failures >= _HELD_AFTER
 
@@ -456,7 +457,7 @@ class StoreDataset:
         return found
 
     def _checked(self, file: StoreFile, opened: dict[str, StoreFile], *, held: bool) -> Any:
-        """Return a file's bytes, or its path where it is read from there."""
+        """Return a file's bytes, or its path if it is read from there."""
         size = file.state.size
         fits = file.part is not None and size <= self._room
         if fits and (size <= SMALL or held):
@@ -467,7 +468,7 @@ class StoreDataset:
         return self._tree.full(file.path)
 
     def _look_through(self, files: Iterable[StoreFile]) -> bool:
-        """Read all of *files*, remember which are corrupt, and return whether any is, or is not there."""
+        """Read all of *files*, remember which are corrupt, and return whether any is corrupt or missing."""
 
         def is_bad(file: StoreFile) -> bool:
             try:
@@ -490,7 +491,7 @@ class StoreDataset:
         return any(list(self._each(is_bad, list(files))))
 
     def _went_away(self) -> bool:
-        """Return whether a file that was opened is not there any more, or another in its place."""
+        """Return whether an opened file was removed or replaced."""
         files = [file for opened in self._opened.values() for file in opened.values()]
         if self._tree.is_remote:
             states = self._each(self._tree.state, [file.path for file in files])

@@ -1,4 +1,4 @@
-"""Whether a file that a manifest lists is what was written: each is looked at once while it is the same."""
+"""Integrity of a file that a manifest lists; each is checked once while it is unchanged."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from vectra_bot.models import DocType
 from vectra_bot.store.parquet.manifest import Part
 from vectra_bot.store.parquet.pages import frame_digests
 from vectra_bot.store.query.arrow_scan import guarded_fragment
-from vectra_bot.store.query.results import Damaged
+from vectra_bot.store.query.results import CorruptFile
 from vectra_bot.store.query.unlisted import Contents
 from vectra_bot.store.tree import FileState, Tree
 
@@ -22,7 +22,7 @@ _CHUNK: Final = 1 << 20
 
 
 class CorruptFileError(Exception):
-    """A file is not what its manifest says."""
+    """A file differs from its manifest."""
 
 
 @attrs.frozen
@@ -32,8 +32,8 @@ class StoreFile:
     Attributes:
         path: the file, relative to the store.
         session_id: of its folder, empty if the folder names none.
-        part: what the manifest says of it, None if no manifest lists it.
-        contents: what was found in it then.
+        part: its line in the manifest, None if no manifest lists it.
+        contents: its content in that case.
     """
 
     path: str
@@ -44,17 +44,17 @@ class StoreFile:
 
     @property
     def key(self) -> tuple[str, FileState]:
-        """What is another when the bytes are."""
+        """Identifies the bytes: it changes with them."""
         return self.path, self.state
 
     @property
     def doc_type(self) -> DocType:
-        """What its folder holds."""
+        """The kind of document of its folder."""
         return DocType(self.path.partition("/")[0].removeprefix("doc_type="))
 
     @property
     def rows(self) -> int:
-        """How many rows it holds."""
+        """Number of rows."""
         found = self.part or self.contents
         return found.rows if found is not None else -1
 
@@ -66,21 +66,21 @@ class StoreFile:
 
     @property
     def odd(self) -> tuple[tuple[str, str], ...]:
-        """Columns that are not as the present schema has them."""
+        """Columns that differ from the current schema."""
         return () if self.contents is None else self.contents.odd
 
     def guarded(self, source: str | pa.Buffer, filesystem: Any, coded: tuple[str, ...]) -> Any:
-        """Return what Arrow scans of it, from its path or its bytes, with what is true of every row."""
+        """Return the fragment for Arrow, from its path or its bytes, with conditions true of all its rows."""
         opened_by = filesystem if isinstance(source, str) else None
         return guarded_fragment(source, opened_by, self.session_id, self.seq_range, coded)
 
-    def damaged(self, doc_type: DocType, reason: str) -> Damaged:
-        """Return what a query says that leaves the file out."""
-        return Damaged(doc_type, self.session_id, self.path, reason, *self.seq_range, self.rows)
+    def corrupt(self, doc_type: DocType, reason: str) -> CorruptFile:
+        """Return the report of a query that skips the file."""
+        return CorruptFile(doc_type, self.session_id, self.path, reason, *self.seq_range, self.rows)
 
 
 class FileChecks:
-    """Checks files, and remembers what came of it.
+    """Checks files, and remembers the results.
 
     Attributes:
         corrupt: why files cannot be read.
@@ -97,7 +97,7 @@ class FileChecks:
         """Return the bytes of a listed file, checked, in Arrow's own memory.
 
         Raises:
-            CorruptFileError: it is not what its manifest says.
+            CorruptFileError: it differs from its manifest.
         """
         with self._tree.open(file.path) as stream, self._tree.asking(file.path):
             data = stream.read_buffer()
@@ -105,14 +105,14 @@ class FileChecks:
         return data
 
     def check_frame(self, file: StoreFile) -> None:
-        """Check what frames the pages of a listed file, once; all of it, if there is no checksum of that.
+        """Check footer and page headers of a listed file, once; without their checksums the whole file.
 
         Raises:
-            CorruptFileError: it is not what its manifest says.
+            CorruptFileError: it differs from its manifest.
         """
         part = file.part
         if part is None or file.key in self._framed | self.whole:
-            return  # of a file that is not listed every page was read
+            return  # every page of an unlisted file was read before
         if part.footer_crc32 is None:
             self.check_whole(file)
             return
@@ -122,20 +122,18 @@ class FileChecks:
                     lambda place, count: bytes(stream.read_at(count, place)), file.state.size
                 )
             except ValueError as error:
-                raise CorruptFileError(f"it is no whole Parquet file: {error}") from error
+                raise CorruptFileError(f"it is not a complete Parquet file: {error}") from error
         if found.footer != part.footer_crc32:
-            raise CorruptFileError("its footer is not the one that was written (CRC32)")
+            raise CorruptFileError("wrong CRC32 of the footer")
         if found.headers != part.headers_crc32:
-            raise CorruptFileError(
-                "the headers of its pages are not those that were written (CRC32)"
-            )
+            raise CorruptFileError("wrong CRC32 of the page headers")
         self._framed.add(file.key)
 
     def check_whole(self, file: StoreFile) -> None:
         """Compare every byte of a listed file with its manifest.
 
         Raises:
-            CorruptFileError: it is not what its manifest says.
+            CorruptFileError: it differs from its manifest.
         """
         size = crc = 0
         with self._tree.open(file.path) as stream, self._tree.asking(file.path):
@@ -150,4 +148,4 @@ def _compare(file: StoreFile, size: int, crc32: int) -> None:
     if part is not None and size != part.bytes:
         raise CorruptFileError(f"it has {size} bytes instead of {part.bytes}")
     if part is not None and crc32 != part.crc32:
-        raise CorruptFileError("its bytes are not those that were written (CRC32)")
+        raise CorruptFileError("wrong CRC32")

@@ -1,4 +1,4 @@
-"""Queries that a store knows by name: the three of the schema, word for word, and ours."""
+"""The named queries of a store: the three of the schema, word for word, and ours."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PANEL: Final = NamedQuery(
         "action_type", ("p50", "p95", "p99"), {"column": "timestamps_total_latency_ms"}, "ms"
     ),
 )
-"""Answered from the sketches in the manifests, not by SQL."""
+"""Computed from the sketches in the manifests, not by SQL."""
 
 QUERIES: Final[tuple[NamedQuery, ...]] = tuple(
     sorted(
@@ -41,11 +41,11 @@ def named_query(name: str) -> NamedQuery:
 
 
 def values_of(query: NamedQuery, params: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values of a query's parameters, defaults where *params* has none.
+    """Return the values of a query's parameters, the defaults for those not in *params*.
 
     Raises:
         UnknownNameError: it has no such parameter.
-        InputError: text is no number where one is wanted.
+        InputError: text is not a number where one is needed.
     """
     for given in params:
         if given not in query.parameters:
@@ -57,7 +57,7 @@ def values_of(query: NamedQuery, params: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _like(default: Any, name: str, value: Any) -> Any:
-    """Return a parameter's value, text made a number where the default is one."""
+    """Return a parameter's value, converted to a number if the default is one."""
     if not isinstance(value, str) or not isinstance(default, int | float):
         return value
     try:

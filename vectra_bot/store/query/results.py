@@ -1,4 +1,4 @@
-"""What a query over a store returns."""
+"""Results of a query over a store."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from vectra_bot.models import DocType
 
 
 @attrs.frozen
-class Damaged:
-    """Rows that a query does not see.
+class CorruptFile:
+    """A file whose rows a query skips.
 
     Attributes:
-        path: the file, or the folder whose list is damaged, relative to the store.
+        path: the file, or the folder whose manifest is corrupt, relative to the store.
         first_seq, last_seq: range of the rows, -1 if unknown.
         rows: how many, -1 if unknown.
         reason: what is wrong.
@@ -30,7 +30,7 @@ class Damaged:
     rows: int = -1
 
     def __str__(self) -> str:
-        held = "how many rows it holds is unknown"
+        held = "number of rows unknown"
         if self.rows >= 0:
             held = f"{self.rows} rows"
         if self.first_seq >= 0:
@@ -38,22 +38,22 @@ class Damaged:
         return f"{self.path}: {self.reason} ({held})"
 
 
-class DamagedRows(UserWarning):
-    """A query leaves rows out because their file is damaged."""
+class CorruptRowsWarning(UserWarning):
+    """A query skips rows because their file is corrupt."""
 
 
 @attrs.frozen
 class Result:
-    """What a query returned: column names and rows. Amounts of SOL are exact Decimals.
+    """Result of a query: column names and rows. Amounts of SOL are exact Decimals.
 
     Attributes:
-        damaged: files that the query left out, with the rows they held.
-        more: whether there are more rows than were asked for.
+        corrupt: files that the query skipped, with the range of their rows.
+        more: whether there are more rows than *max_rows*.
     """
 
     columns: tuple[str, ...]
     rows: list[tuple[Any, ...]]
-    damaged: tuple[Damaged, ...] = ()
+    corrupt: tuple[CorruptFile, ...] = ()
     more: bool = False
 
     def as_dicts(self) -> list[dict[str, Any]]:
@@ -62,7 +62,7 @@ class Result:
 
 
 class Stream:
-    """What a query returns, batch by batch; good until the next query of its catalog.
+    """Result of a query, batch by batch; valid until the next query of its catalog.
 
     Attributes:
         columns: names of the columns.
@@ -79,7 +79,7 @@ class Stream:
 
         Raises:
             InputError: a row cannot be computed.
-            StoreError: a compaction took a file away that was not read yet.
+            StoreError: a compaction removed a file that was not read yet.
         """
         while rows := self._fetch():
             yield rows

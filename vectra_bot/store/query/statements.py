@@ -1,11 +1,12 @@
-"""What SQL over a store may be: one statement that reads.
+"""Validation of SQL over a store: exactly one read-only statement.
 
-DuckDB keeps a query away from everything outside the store (see :mod:`vectra_bot.store.query.catalog`), but
-a store is also a place to write to, and a SELECT may hold a COPY, INSERT, UPDATE or DELETE in its WITH
-clause. So the kind of the statement is checked, and its words.
+DuckDB keeps a query from everything outside the store (see :mod:`vectra_bot.store.query.catalog`), but
+the store's own files must not be written either, and a SELECT may contain COPY, INSERT, UPDATE or DELETE
+in its WITH clause. So the kind of the statement and its keywords are checked.
 
-The schema's own queries name files: ``FROM '.../doc_type=game_tick/**/*.parquet'``. Such a name stands for
-the view of that kind of document, which leaves damaged files out and works over object stores as well.
+The schema's own queries name files: ``FROM '.../doc_type=game_tick/**/*.parquet'``. Such a name is
+replaced by the view of that kind of document, which skips corrupt files and works over object stores as
+well.
 """
 
 from __future__ import annotations
@@ -27,15 +28,15 @@ if TYPE_CHECKING:
 READS: Final = "a store is read-only: give one SELECT, DESCRIBE, SUMMARIZE, SHOW or EXPLAIN"
 
 _WRITES = frozenset({"copy", "insert", "update", "delete", "merge", "truncate"})
-# What EXPLAIN ANALYZE would run, and what PIVOT can be part of.
+# Statements that EXPLAIN ANALYZE would run, and that PIVOT may be part of.
 _ACTS = _WRITES | {
     "alter", "analyze", "attach", "begin", "call", "checkpoint", "comment", "commit", "create", "deallocate",
     "detach", "drop", "execute", "export", "import", "install", "load", "pragma", "prepare", "reset",
     "rollback", "set", "use", "vacuum",
 }  # fmt: skip
-# Functions that take names or whole queries as text: any view may be meant.
+# Functions that take names or queries as text: any view may be used.
 _INDIRECT = re.compile(r"\b(query|query_table|json_execute_serialized_sql)\b", re.IGNORECASE)
-# What lists views, or looks them up: all of them are to be there.
+# Statements that list views: all views must exist.
 _LISTS = re.compile(
     r"\b(show|describe|tables|information_schema|(duckdb|sqlite|pg|pragma)_\w+)\b", re.IGNORECASE
 )
@@ -49,12 +50,12 @@ _READERS = ("read_parquet", "parquet_scan")
 
 @attrs.frozen
 class Statement:
-    """SQL that may run.
+    """SQL that is allowed to run.
 
     Attributes:
         text: with the schema's file names replaced.
         doc_types: kinds of documents whose views it may read.
-        lists: whether it may ask which views there are.
+        lists: whether it may list the views.
     """
 
     text: str
@@ -74,16 +75,16 @@ class _Token:
 
 
 def read_only(text: str, roots: Iterable[str], connection: duckdb.DuckDBPyConnection) -> Statement:
-    """Return *text* ready to run.
+    """Validate *text* and return it in runnable form.
 
     Args:
-        text: SQL of a user.
-        roots: how the store's path may be written in it, beside the schema's way; the first is used
-            where a path must stand.
-        connection: reads the text; nothing is run.
+        text: SQL from a user.
+        roots: spellings of the store's path in it, besides the schema's; the first one is used where a
+            path is required.
+        connection: parses the text; nothing is run.
 
     Raises:
-        InputError: it is no SQL, more than one statement, or does more than read.
+        InputError: it is not SQL, more than one statement, or not read-only.
     """
     import duckdb
 
@@ -109,10 +110,10 @@ def kinds_named(text: str) -> tuple[DocType, ...]:
 
 
 def _kind_of(statement: duckdb.Statement) -> str:
-    """Return what kind of statement DuckDB found, "" for one that its Python package has no name for."""
+    """Return the kind of statement that DuckDB found, "" if its Python package has no name for it."""
     try:
         return str(statement.type.name)
-    except ValueError:  # CONNECT is one
+    except ValueError:  # e.g. CONNECT
         return ""
 
 
@@ -121,20 +122,20 @@ def _refuse_writing(kind: str, tokens: Sequence[_Token]) -> None:
     if kind not in ("SELECT", "EXPLAIN", "MULTI"):
         raise InputError(f"the query begins with {first}: {READS}")
     refused = _WRITES if kind == "SELECT" else _ACTS
-    # EXPLAIN has one word of that kind for itself.
+    # The same word also is an EXPLAIN keyword.
     words = [token.text.lower() for token in tokens if token.kind == "keyword"]
     if kind != "SELECT" and words[:2] == ["explain", "analyze"]:
         del words[1]
     for word in words:
         if word in refused:
             raise InputError(
-                f"the query holds the word {word.upper()}: {READS}; write a column of that name in "
+                f"the query contains the word {word.upper()}: {READS}; write a column of that name in "
                 "double quotes"
             )
 
 
 def _with_views(text: str, tokens: Sequence[_Token], roots: list[str]) -> str:
-    """Return *text* with views in place of file names, and the store's path in place of the schema's."""
+    """Return *text* with views instead of file names, and the store's path instead of the schema's."""
     data, done, pieces = text.encode(), 0, []
     for number, token in enumerate(tokens):
         if token.kind != "string_const" or not token.text.startswith("'"):
@@ -151,7 +152,7 @@ def _with_views(text: str, tokens: Sequence[_Token], roots: list[str]) -> str:
 
 
 def _place_of_files(tokens: Sequence[_Token], number: int) -> tuple[_Token | None, _Token]:
-    """Return the first and the last token of a table that the text *number* names; None if it names none."""
+    """Return the first and last token of the table that the string *number* names; None if none."""
     token = tokens[number]
     before = [found.text.lower() for found in tokens[max(0, number - 3) : number]]
     after = tokens[number + 1] if number + 1 < len(tokens) else None
@@ -164,7 +165,7 @@ def _place_of_files(tokens: Sequence[_Token], number: int) -> tuple[_Token | Non
 
 
 def _view_of(literal: str, roots: Iterable[str]) -> str | None:
-    """Return the view of the kind of document whose files *literal* names: all of them, or a session's."""
+    """Return the view for the files that *literal* names: all of a kind, or a session's."""
     for root in roots:
         if literal.startswith(root):
             match = _FILES.fullmatch(literal[len(root) :])
@@ -194,7 +195,7 @@ def sql_text(text: str) -> str:
 
 
 def one_line(error: BaseException) -> str:
-    """Return a DuckDB message as one line: what is wrong and what it suggests, without the query's text."""
+    """Return a DuckDB message as one line: the error and its suggestion, without the query's text."""
     lines = []
     for line in str(error).strip().splitlines():
         if re.match(r"LINE \d+:", line):

@@ -1,7 +1,7 @@
-"""Files that no manifest describes: all of each is read once, every page with its checksum, before a query.
+"""Files without a manifest line: each is read whole once, with page checksums, before a query.
 
-A crash came between a file's name and its line, or something else wrote it: then its columns may be others,
-or of other types, than those of the present schema.
+A crash came between the rename of a file and its manifest line, or another program wrote it: its columns
+or their types may then differ from the current schema.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _FIRST_VERSION: Final = "1.0.0"
-"""The schema of files that do not say theirs."""
+"""The schema of files without a version."""
 
 _SESSION = re.compile(r"(?:^|/)session_id=([^/]*)/[^/]*$")
 
 
 @attrs.frozen
 class Contents:
-    """What is in a file that no manifest describes.
+    """Content of a file without a manifest line.
 
     Attributes:
         rows: how many, -1 if unknown.
         first_seq, last_seq: their range, -1 if unknown or none.
         fault: why it cannot be read, None if it can.
-        odd: its columns that are not as the present schema has them, with the SQL that makes them so.
-        schema: what pyarrow reads from it, texts plain; None if it cannot be read.
+        odd: its columns that differ from the current schema, with the SQL that converts them.
+        schema: its schema as read by pyarrow, with plain texts; None if it cannot be read.
     """
 
     rows: int = -1
@@ -47,14 +47,14 @@ class Contents:
 
 
 def session_of(path: str) -> str:
-    """Return the session whose folder a file lies in, empty if the folder names none."""
+    """Return the session of a file's folder, empty if the folder names none."""
     match = _SESSION.search(path)
     return match[1] if match else ""
 
 
 @attrs.define
 class _Seen:
-    """What the batches of a file hold together."""
+    """Summary of a file's batches."""
 
     rows: int = 0
     first: int = -1
@@ -78,10 +78,10 @@ class _Seen:
 
 
 def contents_of(tree: Tree, path: str, doc_type: DocType) -> Contents:
-    """Return what is in a file, after all of it was read and every page's checksum compared.
+    """Return the content of a file, after reading all of it and verifying every page checksum.
 
     Raises:
-        FileNotFoundError: it is not there.
+        FileNotFoundError: it is missing.
         StoreError: its schema is newer than this program's, or the server does not answer.
     """
     import pyarrow as pa
@@ -98,7 +98,7 @@ def contents_of(tree: Tree, path: str, doc_type: DocType) -> Contents:
     except FileNotFoundError:
         raise
     except (pa.ArrowException, OSError, ValueError) as error:
-        return Contents(fault=f"it is no whole Parquet file: {one_line(error)}")
+        return Contents(fault=f"it is not a complete Parquet file: {one_line(error)}")
     check_version(version, tree.full(path))
     session = session_of(path)
     others = sorted(map(str, seen.sessions - {session})) if session else []
@@ -115,7 +115,7 @@ def _version(schema: pa.Schema) -> str:
 def _odd_columns(
     path: str, doc_type: DocType, schema: pa.Schema, version: str
 ) -> tuple[tuple[str, str], ...]:
-    """Return the columns that SQL must make: those of another type, and those that are missing."""
+    """Return the columns that need SQL: those of another type, and missing ones."""
     expected = schema_of(doc_type)
     literals = {
         "doc_type": doc_type.value,
@@ -134,7 +134,7 @@ def _odd_columns(
 
 
 def _same_type(given: pa.DataType, expected: pa.DataType) -> bool:
-    """Return whether DuckDB gives both the same type."""
+    """Return whether DuckDB maps both to the same type."""
     import pyarrow as pa
 
     if pa.types.is_dictionary(expected):
@@ -147,7 +147,7 @@ def _same_type(given: pa.DataType, expected: pa.DataType) -> bool:
 
 
 def cast_fault(dataset: Any, odd: tuple[tuple[str, str], ...]) -> str | None:
-    """Return why values of another type cannot become what the schema says, None if all can."""
+    """Return why values of another type cannot be converted to the schema, None if all can."""
     import duckdb
 
     casts = [text for _, text in odd if text.startswith("CAST")]

@@ -1,4 +1,4 @@
-"""Where a store lies: in a folder, or under a prefix of a bucket of an object store.
+"""The address of a store: a folder, or a prefix in a bucket of an object store.
 
 Addresses::
 
@@ -8,12 +8,12 @@ Addresses::
     s3://bucket/prefix?endpoint_override=127.0.0.1:9000&scheme=http     another server that speaks S3
     gs://bucket/prefix                                       Google Cloud Storage
 
-Who may enter is never part of an address: keys come from the environment (``AWS_ACCESS_KEY_ID``,
-``GOOGLE_APPLICATION_CREDENTIALS`` and so on), from the provider's own files or from the machine's role. An
-address with a key in it is refused, and no message repeats it.
+Credentials are never part of an address: keys come from the environment (``AWS_ACCESS_KEY_ID``,
+``GOOGLE_APPLICATION_CREDENTIALS`` and so on), from the provider's own files or from the machine's role.
+An address with a key in it is refused, and no message repeats it.
 
-A session writes to a remote store through a *spool*: a local store in a folder of its own, which holds the
-journals and the parts that are on their way. See :mod:`vectra_bot.store.remote.upload`.
+A session writes to a remote store through a *spool*: a separate local store, with the journals and the
+parts that are not uploaded yet. See :mod:`vectra_bot.store.remote.upload`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ import attrs
 from vectra_bot.errors import InputError
 
 REQUEST_TIMEOUT_S: Final = 15
-"""A request that transfers nothing for this long has failed."""
+"""Timeout of a request that transfers nothing, in seconds."""
 
 CONNECT_TIMEOUT_S: Final = 5
 
@@ -62,16 +62,16 @@ class LocalStore:
 
 @attrs.frozen
 class RemoteStore:
-    """A store under a prefix of a bucket; holds no secret.
+    """A store under a prefix of a bucket; contains no secret.
 
     Attributes:
         service: ``s3`` or ``gs``.
         bucket: the bucket's name.
-        prefix: what every object's name begins with, without slashes at its ends; may be empty.
+        prefix: common prefix of the object names, without slashes at its ends; may be empty.
         endpoint: host and port of the server, "" for the provider's own.
         transport: ``https`` or ``http``.
-        region: the bucket's region, "" to take the environment's.
-        anonymous: no credentials are looked for.
+        region: the bucket's region, "" to use the environment's.
+        anonymous: use no credentials.
     """
 
     service: str
@@ -84,7 +84,7 @@ class RemoteStore:
 
     @property
     def url(self) -> str:
-        """The address, in one way of writing it."""
+        """The address, in canonical form."""
         options = {
             "endpoint_override": self.endpoint,
             "scheme": "" if self.transport == "https" else self.transport,
@@ -103,8 +103,8 @@ class RemoteStore:
     def spool(self) -> Path:
         """The local store that sessions of this remote store write to.
 
-        It lies in ``$VECTRA_SPOOL``, else in ``~/.local/state/vectra-bot/spool``, under a name made from
-        where the objects are: two ways to write one address share it.
+        It is in ``$VECTRA_SPOOL``, else in ``~/.local/state/vectra-bot/spool``, under a name derived
+        from the bucket and prefix: different spellings of one address share it.
         """
         place = f"{self.service}://{self.endpoint}/{self.root}"
         digest = hashlib.sha256(place.encode()).hexdigest()[:16]
@@ -115,10 +115,10 @@ class RemoteStore:
         """Return a ``pyarrow.fs`` file system for the bucket; no request is made.
 
         Args:
-            attempts: how often the provider's library sends a request that fails (S3).
+            attempts: how often the provider's library sends a failing request (S3).
 
         Raises:
-            InputError: the region is not known, or pyarrow lacks what the service needs.
+            InputError: the region is unknown, or pyarrow lacks support for the service.
         """
         return _s3(self, attempts) if self.service == "s3" else _gs(self)
 
@@ -129,10 +129,10 @@ def is_remote(text: str | Path) -> bool:
 
 
 def parse_store(text: str | Path) -> LocalStore | RemoteStore:
-    """Return the store that an address or a path names.
+    """Return the store for an address or a path.
 
     Raises:
-        InputError: it is no address of a store, or holds a key. The message does not repeat it.
+        InputError: it is not the address of a store, or contains a key. The message does not repeat it.
     """
     if isinstance(text, Path) or not _SCHEME.match(text):
         return LocalStore(Path(text).expanduser().absolute())
@@ -140,9 +140,9 @@ def parse_store(text: str | Path) -> LocalStore | RemoteStore:
     if service == "file":
         return _local(text)
     if service not in ("s3", "gs"):
-        raise InputError(f"{service}:// is no address of a store: give {_FORMS}")
+        raise InputError(f"{service}:// is not the address of a store: give {_FORMS}")
     if "@" in text:
-        # A secret may hold slashes, so an @ anywhere may end one.
+        # A secret may contain slashes, so any @ may end one.
         raise _has_secret(service)
     try:
         parts = urlsplit(text)
@@ -150,12 +150,12 @@ def parse_store(text: str | Path) -> LocalStore | RemoteStore:
             parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
         )
     except ValueError:
-        raise InputError(f"the {service}:// address cannot be read: give {_FORMS}") from None
+        raise InputError(f"the {service}:// address is invalid: give {_FORMS}") from None
     if any(word in name.lower() for name in options for word in _SECRET_WORDS):
         raise _has_secret(service)
     if parts.fragment or not set(options) <= set(_OPTIONS):
         raise InputError(
-            f"the {service}:// address has an option that no store has: known are {', '.join(_OPTIONS)}"
+            f"the {service}:// address has an unknown option: known are {', '.join(_OPTIONS)}"
         )
     if not _BUCKET.fullmatch(parts.netloc):
         raise InputError(
@@ -170,23 +170,21 @@ def parse_store(text: str | Path) -> LocalStore | RemoteStore:
 def _local(text: str) -> LocalStore:
     parts = urlsplit(text)
     if parts.netloc not in ("", "localhost") or parts.query or parts.fragment:
-        raise InputError("a file:// address is file:///PATH, without host and options")
+        raise InputError("a file:// address must be file:///PATH, without host and options")
     return LocalStore(Path(unquote(parts.path)).absolute())
 
 
 def _has_secret(service: str) -> InputError:
     return InputError(
-        f"the {service}:// address holds a user, key or password: take it out and give it by the "
-        "environment or the provider's own files (it is not repeated here)"
+        f"the {service}:// address contains a user, key or password: remove it and use the environment or "
+        "the provider's own files (it is not repeated here)"
     )
 
 
 def _prefix(service: str, path: str) -> str:
     names = [name for name in unquote(path).split("/") if name]
     if any(name in (".", "..") or not name.isprintable() for name in names):
-        raise InputError(
-            f"the prefix of the {service}:// address has a name like '..': leave it out"
-        )
+        raise InputError(f"the prefix of the {service}:// address contains '..': remove it")
     return "/".join(names)
 
 
@@ -235,7 +233,7 @@ def _s3(store: RemoteStore, attempts: int) -> Any:
 
 
 def _whole_objects(version: str) -> dict[str, bool]:
-    """Return what makes a small object one request: a killed process then leaves no half of an upload."""
+    """Return options that upload a small object in one request, so that a killed process leaves no part."""
     return {"allow_delayed_open": True} if int(version.partition(".")[0]) >= _ONE_REQUEST else {}
 
 
@@ -259,19 +257,19 @@ def _region(store: RemoteStore) -> str:
     if named:
         return named
     if store.endpoint or any(name.startswith("AWS_ENDPOINT_URL") for name in os.environ):
-        return "us-east-1"  # servers other than Amazon's take any name
+        return "us-east-1"  # servers other than Amazon's accept any name
     raise InputError(
-        f"the region of bucket {store.bucket!r} is not known: add ?region=NAME to the address or set "
+        f"the region of bucket {store.bucket!r} is unknown: add ?region=NAME to the address or set "
         "AWS_REGION"
     )
 
 
 @contextlib.contextmanager
 def _known_region(region: str) -> Iterator[None]:
-    """Let the environment name the region for a moment.
+    """Set the region in the environment for a moment.
 
-    Otherwise the provider's library asks the network for it while it is made, although it was told, and on
-    a machine that is no cloud's this waits for a timeout.
+    Otherwise the provider's library queries the network for it during construction, although the region
+    is given, and outside a cloud this waits for a timeout.
     """
     if os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION"):
         yield

@@ -1,8 +1,8 @@
-"""Objects of a remote store: read, written, listed and removed, with bounded repeats.
+"""Objects of a remote store: read, write, list and remove, with bounded retries.
 
-What fails for the network's or the server's sake is tried again, at most :data:`ATTEMPTS` times with growing
-pauses; what would fail again (no such bucket, no permission) is not. Once a request was given up, the next
-ones are tried once only, until one succeeds: a server that is down is not asked a hundred times five.
+Network and server errors are retried, at most :data:`ATTEMPTS` attempts with growing pauses; permanent
+errors (no such bucket, no permission) are not. After a request failed all attempts, later ones get one
+attempt only, until one succeeds, so that a server that is down does not get hundreds of retries.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ PAUSE_S: Final = 0.2
 """Pause before the second attempt; each further pause is twice as long."""
 
 CHUNK: Final = 8 << 20
-"""Bytes of a file that are in memory at once while it is transferred."""
+"""Chunk size of a transfer, in bytes."""
 
 _FINAL: Final = (
     "ACCESS_DENIED",
@@ -51,7 +51,7 @@ T = TypeVar("T")
 
 @attrs.frozen
 class Stat:
-    """What a server says of an object.
+    """The server's metadata of an object.
 
     Attributes:
         size: in bytes.
@@ -63,22 +63,22 @@ class Stat:
 
 
 class Objects:
-    """The objects under a remote store's prefix; names are relative to it. Threads may share it."""
+    """The objects under a remote store's prefix; names are relative to it. Thread-safe."""
 
     def __init__(self, store: RemoteStore, *, stop: threading.Event | None = None) -> None:
         """Prepare; no request is made.
 
         Args:
             store: where the objects are.
-            stop: once set, nothing is tried again.
+            stop: once set, nothing is retried.
 
         Raises:
-            InputError: the store cannot be reached from here at all.
+            InputError: the store cannot be used from here.
         """
         import pyarrow as pa
 
         self.store = store
-        # Requests are repeated in one place, which can be told to stop: below.
+        # Retries are done here, where they can be stopped, not in pyarrow.
         self._files = store.filesystem(attempts=1)
         self._errors = (OSError, pa.ArrowException)
         self._stop = stop or threading.Event()
@@ -102,9 +102,9 @@ class Objects:
             return None
 
     def fetch(self, name: str, take: Callable[[Iterator[bytes]], T]) -> T:
-        """Give an object's bytes in pieces to *take* and return what it returns.
+        """Pass an object's bytes in chunks to *take* and return its result.
 
-        When the network breaks off, *take* is called again from the first piece.
+        If the connection breaks, *take* is called again from the first chunk.
 
         Raises:
             FileNotFoundError: there is no such object.
@@ -118,10 +118,10 @@ class Objects:
         return self._try(f"read {name}", fetched)
 
     def write(self, name: str, data: bytes) -> None:
-        """Write an object; readers see the old one or the new one.
+        """Write an object atomically: readers see the old one or the new one.
 
         Raises:
-            StoreError: it cannot be written, or the server keeps another number of bytes.
+            StoreError: it cannot be written, or the server stored another number of bytes.
         """
 
         def write() -> None:
@@ -139,7 +139,7 @@ class Objects:
 
         Raises:
             FileNotFoundError: the local file is missing.
-            StoreError: it cannot be read, or the object not be written.
+            StoreError: it cannot be read, or the object cannot be written.
         """
 
         def send() -> tuple[int, int, str]:
@@ -168,23 +168,23 @@ class Objects:
         if found != size:
             raise StoreError(
                 f"{self.store.url}: {name} has {found} bytes after {size} were written; "
-                "look at the server, then upload again"
+                "check the server, then upload again"
             )
 
     def size(self, name: str) -> int | None:
         """Return an object's size in bytes, None if there is no such object.
 
         Raises:
-            StoreError: the server does not say.
+            StoreError: the server does not answer.
         """
-        info = self._try(f"look at {name}", lambda: self._files.get_file_info(self._path(name)))
+        info = self._try(f"query {name}", lambda: self._files.get_file_info(self._path(name)))
         return info.size if info.is_file else None
 
     def listing(self, folder: str = "") -> dict[str, Stat]:
-        """Return names of the objects under *folder*, at any depth, with what the server says of each.
+        """Return the names of the objects under *folder*, at any depth, with their metadata.
 
         Raises:
-            StoreError: the server does not say.
+            StoreError: the server does not answer.
         """
         cut = len(self.store.root) + 1
         return {
@@ -194,15 +194,15 @@ class Objects:
         }
 
     def folders(self, folder: str = "") -> list[str]:
-        """Return the last names of the folders in *folder*, sorted.
+        """Return the base names of the folders in *folder*, sorted.
 
         Raises:
-            StoreError: the server does not say.
+            StoreError: the server does not answer.
         """
         from pyarrow import fs
 
         if self.store.service == "gs":
-            # Asked for one level, pyarrow tells there of folders that somebody made, not of all.
+            # For one level, pyarrow lists only folders that were created explicitly.
             cut = len(folder) + 1 if folder else 0
             below = (name[cut:].split("/") for name in self.listing(folder))
             return sorted({names[0] for names in below if len(names) > 1})
@@ -213,10 +213,10 @@ class Objects:
         )
 
     def make_folder(self, folder: str) -> None:
-        """Make a folder that others can list where that takes more than an object in it.
+        """Create a folder so that others can list it, where an object in it is not enough.
 
         Raises:
-            StoreError: the server refuses.
+            StoreError: the server rejects the request.
         """
         if self.store.service == "gs":
             path = self._path(folder)
@@ -237,7 +237,7 @@ class Objects:
         """Remove an object; harmless if there is none.
 
         Raises:
-            StoreError: the server refuses.
+            StoreError: the server rejects the request.
         """
         try:
             self._try(f"remove {name}", lambda: self._files.delete_file(self._path(name)))
@@ -273,27 +273,25 @@ class Objects:
 
 def _is_final(error: Exception) -> bool:
     if getattr(error, "errno", 0) is not None:
-        return (
-            True  # the local disk's, or no fault of a request: the network's come without a number
-        )
+        return True  # of the local disk, or not of a request: network errors have no errno
     text = str(error)
     return any(word in text for word in _FINAL)
 
 
 def _pause(store: RemoteStore, what: str, attempt: int) -> float:
-    """Return the pause after an attempt: doubled each time, and spread so that many writers part."""
+    """Return the pause after an attempt: doubled each time, with jitter so that writers spread."""
     seed = f"{os.getpid()} {store.url} {what} {attempt}".encode()
     spread = hashlib.sha256(seed).digest()[0] / 255
     return float(PAUSE_S * 2**attempt * (0.5 + spread))
 
 
 _REASON: Final = 400
-# What pyarrow says before and the provider behind the reason.
+# What pyarrow puts before and the provider after the reason.
 _AROUND: Final = re.compile(r"^When .*?: (?=AWS Error)| \(Request ID: [^)]*\)")
 
 
 def without_secrets(error: BaseException) -> str:
-    """Return an error's reason in one line, without the environment's credentials."""
+    """Return an error's reason in one line, without credentials from the environment."""
     text = " ".join(safe_text(error, 100_000).split())
     for name in _SECRETS:
         secret = os.environ.get(name)

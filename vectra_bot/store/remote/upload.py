@@ -1,18 +1,18 @@
-"""Finished parts go from a spool to a remote store.
+"""Upload of finished parts from a spool to a remote store.
 
-Each folder of one kind and session is mirrored by itself, in an order that is safe to break off anywhere:
+Each folder of one kind and session is mirrored separately, in an order that is safe to interrupt:
 
-1. parts that the remote manifest does not list are written, each as one object, and their sizes looked up;
-2. the remote manifest is written, one object too;
-3. objects that it does not list (any more) are removed.
+1. parts that the remote manifest does not list are written, each as one object, and their sizes checked;
+2. the remote manifest is written, as one object;
+3. objects that it does not list are removed.
 
-So a remote manifest never lists an object that is not there. Doing it again does what is left. A session has
-one writer, therefore writers of different sessions need no locks between them; two uploaders of one session
-on one machine are kept apart by a lock in the spool, and two machines that gave their sessions one id by the
-session's header, which is the first object written.
+So a remote manifest never lists an object that is missing. A repeated upload completes the rest. A
+session has one writer, therefore writers of different sessions need no locks between them; two uploaders
+of one session on one machine exclude each other by a lock in the spool, and two machines that gave their
+sessions the same id are detected by the session's header, which is the first object written.
 
-A part whose name the remote manifest lists with other bytes gets a name of its own there: an object that a
-manifest lists is never overwritten.
+A part whose name the remote manifest lists with other bytes gets another name there: a listed object is
+never overwritten.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ from vectra_bot.store.remote.address import RemoteStore, parse_store
 from vectra_bot.store.remote.objects import Objects
 
 AT_ONCE: Final = 8
-"""Folders of a session that are mirrored at once."""
+"""Folders of a session that are mirrored in parallel."""
 
 _LOCK: Final = "uploading"
 _TRIES: Final = 5
@@ -58,12 +58,12 @@ Progress = Callable[[str, int, int], None]
 
 @attrs.frozen
 class Uploaded:
-    """What an upload did.
+    """Result of an upload.
 
     Attributes:
-        parts: objects written, manifests not counted.
+        parts: objects written, without manifests.
         bytes: their size.
-        removed: objects taken away because a compaction replaced them.
+        removed: objects removed because a compaction replaced them.
     """
 
     session_id: str
@@ -72,7 +72,7 @@ class Uploaded:
     removed: int = 0
 
     def with_more(self, other: Uploaded) -> Uploaded:
-        """Return the sum of two reports on one session."""
+        """Return the sum of two results for one session."""
         return Uploaded(
             self.session_id,
             self.parts + other.parts,
@@ -92,22 +92,22 @@ class Uploader:
         Args:
             spool: the local store.
             remote: the remote store or its address.
-            stop: once set, failed requests are not tried again.
+            stop: once set, failed requests are not retried.
 
         Raises:
-            InputError: *remote* is no address of a remote store.
+            InputError: *remote* is not the address of a remote store.
         """
         self._spool = Path(spool)
         self._objects = Objects(_remote(remote), stop=stop)
         self._known: set[str] = set()
 
     def upload(self, session_id: str) -> Uploaded:
-        """Bring the remote store up to the spool for one session; blocks until it is done.
+        """Upload what the remote store lacks of one session; blocks until it is done.
 
         Raises:
             UnknownNameError: the spool has no such session.
-            StoreError: something is left to upload, and the message says what. Nothing local is lost, and
-                doing it again uploads the rest.
+            StoreError: the upload is incomplete; the message lists the rest. Nothing local is lost, and
+                a retry uploads the rest.
         """
         journal = self._spool / "journals" / session_id
         if not journal.is_dir():
@@ -121,7 +121,7 @@ class Uploader:
             return self._mirror_all(session_id, folders)
 
     def _claim(self, session_id: str, header: bytes, folders: list[Path]) -> None:
-        """Write the session's header where there is none; refuse another session's folders."""
+        """Write the session's header if there is none; refuse another session's folders."""
         if session_id in self._known:
             return
         name = f"journals/{session_id}/header.json"
@@ -133,8 +133,8 @@ class Uploader:
             raise self._left(session_id, [_kind(folder) for folder in folders], error) from error
         if found is not None and _json(found) != _json(header):
             raise StoreError(
-                f"{self._objects.store.url}: session {session_id!r} there is another recorder's, begun "
-                "with another header; nothing was uploaded: record with another session id"
+                f"{self._objects.store.url}: session {session_id!r} there has another header and comes from "
+                "another recorder; nothing was uploaded: record with another session id"
             )
         self._known.add(session_id)
 
@@ -163,18 +163,18 @@ class Uploader:
             try:
                 return _Mirror(self._objects, self._spool, folder, listed).run(session_id)
             except _LocalChangedError as error:
-                # A compaction may have exchanged the folder under our hands.
+                # A compaction may have replaced the folder meanwhile.
                 if read_manifest(folder) == listed or attempt + 1 == _TRIES:
                     raise StoreError(str(error)) from None
         raise AssertionError("the last attempt returns or raises")
 
 
 class _LocalChangedError(Exception):
-    """A local part is not what the manifest that was read says."""
+    """A local part differs from the manifest that was read."""
 
 
 class _Mirror:
-    """One folder on its way."""
+    """The mirroring of one folder."""
 
     def __init__(self, objects: Objects, spool: Path, folder: Path, listed: list[Part]) -> None:
         self._objects = objects
@@ -188,7 +188,7 @@ class _Mirror:
         remote = self._remote_parts() if name in there else []
         intact = [part for part in remote if there.get(part.path) == part.bytes]
         if _holds(remote, self._listed) and _rows(remote) > _rows(self._listed):
-            return Uploaded(session_id)  # what was pruned here stands there
+            return Uploaded(session_id)  # pruned here, kept there
         self._refuse_to_shrink(remote)
         names = _Names(intact)
         mirrored, sent = [], []
@@ -212,8 +212,8 @@ class _Mirror:
     def _remote_parts(self) -> list[Part]:
         try:
             return read_remote_manifest(self._objects, self._folder)
-        except DamagedManifestError:
-            return []  # everything is written again
+        except CorruptManifestError:
+            return []  # everything is uploaded again
 
     def _send(self, part: Part, path: str) -> None:
         local = self._spool / part.path
@@ -221,26 +221,26 @@ class _Mirror:
             found = self._objects.send(path, local)
         except FileNotFoundError:
             raise _LocalChangedError(
-                f"{local} is missing: `vectra-bot store recover --store {self._spool}` builds it again"
+                f"{local} is missing: rebuild it with `vectra-bot store recover --store {self._spool}`"
             ) from None
         if found != (part.bytes, part.crc32, part.sha256):
             raise _LocalChangedError(
-                f"{local} is damaged, it has not the bytes that its manifest lists: "
-                f"`vectra-bot store recover --store {self._spool}` builds it again"
+                f"{local} is corrupt, it differs from its manifest: "
+                f"rebuild it with `vectra-bot store recover --store {self._spool}`"
             )
 
     def _refuse_to_shrink(self, remote: list[Part]) -> None:
-        """Refuse to replace a manifest by one of fewer rows: no step of a store takes rows away."""
+        """Refuse to replace a manifest by one with fewer rows: no operation on a store removes rows."""
         if _rows(remote) > _rows(self._listed):
             raise StoreError(
-                f"{self._objects.store.url}: {self._folder} holds {_rows(remote)} rows there and "
+                f"{self._objects.store.url}: {self._folder} has {_rows(remote)} rows there and "
                 f"{_rows(self._listed)} in {self._spool}; nothing was changed: is this the spool that "
                 "recorded the session?"
             )
 
 
 class _Names:
-    """What parts are called in the remote folder."""
+    """The names of parts in the remote folder."""
 
     def __init__(self, intact: list[Part]) -> None:
         self._taken = {part.path for part in intact}
@@ -249,28 +249,28 @@ class _Names:
             self._free.setdefault(part.sha256, []).append(part.path)
 
     def of(self, part: Part) -> str | None:
-        """Return the name of an object that holds *part* already, each for one part only."""
+        """Return the name of an object that already has the bytes of *part*, each for one part only."""
         free = self._free.get(part.sha256)
         if not free:
             return None
         return free.pop(free.index(part.path) if part.path in free else 0)
 
     def new(self, part: Part) -> str:
-        """Return a name for *part* that no object has which the remote manifest lists."""
+        """Return a name for *part* that is not listed in the remote manifest."""
         if part.path not in self._taken:
             return part.path
         return f"{part.path.removesuffix('.parquet')}-{part.sha256[:12]}.parquet"
 
 
-class DamagedManifestError(StoreError):
-    """A remote manifest is not what was written."""
+class CorruptManifestError(StoreError):
+    """A remote manifest is corrupt."""
 
 
 def read_remote_manifest(objects: Objects, folder: str) -> list[Part]:
     """Return the parts that the manifest of a remote folder lists, none if there is no manifest.
 
     Raises:
-        DamagedManifestError: it is damaged. An object is written whole, so no end is torn.
+        CorruptManifestError: it is corrupt. An object is written whole, so its end cannot be incomplete.
         StoreError: it cannot be read.
     """
     name = f"{folder}/{MANIFEST}"
@@ -280,14 +280,14 @@ def read_remote_manifest(objects: Objects, folder: str) -> list[Part]:
     where = f"{objects.store.url}: {name}"
     with contextlib.suppress(StoreError):
         return decode_lines(data, where, whole=True)
-    raise DamagedManifestError(
-        f"{where} is damaged: `vectra-bot store recover --store {quoted(objects.store)}` on the machine "
-        "that recorded the session writes it again"
+    raise CorruptManifestError(
+        f"{where} is corrupt: write it again with `vectra-bot store recover --store "
+        f"{quoted(objects.store)}` on the machine that recorded the session"
     )
 
 
 def quoted(store: RemoteStore) -> str:
-    """Return a store's address as a shell takes it."""
+    """Return a store's address quoted for a shell."""
     return shlex.quote(store.url)
 
 
@@ -322,7 +322,7 @@ def _json(data: bytes) -> Any:
 
 @contextlib.contextmanager
 def upload_lock(journal: Path) -> Iterator[None]:
-    """Hold the right to upload a session; the system takes it back when the process dies."""
+    """Lock the upload of a session; the system releases the lock if the process dies."""
     with files.store_errors(f"cannot lock {journal}"):
         fd = files.open_file(journal / _LOCK)
     try:
@@ -342,11 +342,11 @@ def upload_lock(journal: Path) -> Iterator[None]:
 
 @attrs.frozen
 class Recovery:
-    """What :func:`upload_all` did.
+    """Result of :func:`upload_all`.
 
     Attributes:
-        uploaded: a report for each session that stands whole in the remote store now.
-        failed: what kept a session from it, one line each.
+        uploaded: a result for each session that is complete in the remote store now.
+        failed: why sessions could not be uploaded, one line each.
         running: sessions that are being recorded, whose own process uploads them.
     """
 
@@ -364,11 +364,11 @@ def upload_all(
 ) -> Recovery:
     """Upload what the remote store lacks of all sessions of a spool that are not running.
 
-    Parts of closed segments that were never built are built by ``repair_store`` before. One session that
-    fails does not keep the others from being uploaded.
+    Missing parts of closed segments are built by ``repair_store`` before. A session that fails does not
+    block the others.
 
     Raises:
-        InputError: *remote* is no address of a remote store.
+        InputError: *remote* is not the address of a remote store.
     """
     uploader = Uploader(spool, remote, stop=stop)
     uploaded, failed, running = [], [], []

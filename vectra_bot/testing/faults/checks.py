@@ -202,9 +202,9 @@ class Checker:
         self, root: Path, known: dict[str, Promises], before: dict[str, list[Entry]]
     ) -> None:
         report = repair_store(root)
-        if report.damaged or report.unfinished:
+        if report.failed or report.unfinished:
             self._bad(
-                "lost", f"not repaired: {report.damaged} {report.unfinished} {COMPLAINTS.last}"
+                "lost", f"not repaired: {report.failed} {report.unfinished} {COMPLAINTS.last}"
             )
         first = _listing(root)
         self.recover(root)

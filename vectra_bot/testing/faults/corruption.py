@@ -105,7 +105,7 @@ class Original:
                 with open_store(self.root) as store:
                     table = _sorted(store.arrow(doc_type))
                     panel = store.latency_panel().rows
-                    damaged = store.damaged
+                    damaged = store.corrupt
             except VectraError:
                 return REFUSED
         right = self.tables[doc_type]

@@ -6,8 +6,8 @@ from typing import Final
 
 from vectra_bot.store.query.named.query import SESSION, Chart, NamedQuery
 
-# The legs of an action's way: intent to the venue's time, from there to the player update that showed the
-# effect, the whole, and intent to the first evidence of any kind.
+# The legs of an action: intent to the venue's time, from there to the player update that showed the
+# effect, the total, and intent to the first evidence of any kind.
 _LATENCY_BY_TYPE = """\
 WITH acts AS (
     SELECT * FROM player_action WHERE $session::VARCHAR IS NULL OR session_id = $session
@@ -55,7 +55,8 @@ ORDER BY a.session_id, a.seq
 """
 
 # The price an action saw is that of its decision; the venue uses the one of the tick at which the order
-# arrives. That tick is not stated: it is the first tick, from the decision on, that had the executed price.
+# arrives. That tick is not stated: it is taken as the first tick, from the decision on, with the
+# executed price.
 _FILLS = """\
 WITH prices AS (
     SELECT session_id, game_id, tick, arg_min(price, seq) AS price
@@ -93,21 +94,21 @@ ORDER BY f.session_id, f.seq
 QUERIES: Final = (
     NamedQuery(
         "action-context",
-        "every action with the game and the account it was taken in, and what came of it",
+        "every action with game and account at its decision, and its outcome",
         _CONTEXT,
         SESSION,
         Chart("tick", ("reward",)),
     ),
     NamedQuery(
         "fills",
-        "executed price against the price seen and the tick's; slippage above 0 was against us",
+        "executed price compared with the price seen and the tick's; slippage above 0 is a loss",
         _FILLS,
         SESSION,
         Chart("tick", ("slippage_percent",)),
     ),
     NamedQuery(
         "latency-by-type",
-        "latency by type of action and leg of its way: mean, p50, p95, p99, min, max, in ms",
+        "latency by type of action and leg: mean, p50, p95, p99, min, max, in ms",
         _LATENCY_BY_TYPE,
         SESSION,
         Chart("action_type", ("p50_ms", "p95_ms", "p99_ms"), {"leg": "total"}),

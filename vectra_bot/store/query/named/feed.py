@@ -1,4 +1,4 @@
-"""Queries about what a session saw: games, sessions, alerts, and what it missed."""
+"""Queries about the feed of a session: games, sessions, alerts, and missed ticks."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ ORDER BY f.first_ns, f.session_id
 """
 
 # A tick is missed when the live feed skipped it; some are read later from another frame's price window
-# (filled), the others are lost. What happened to the connection meanwhile stands beside it.
+# (filled), the others are lost. The connection's events during the gap are listed as causes.
 _FEED_GAPS = """\
 WITH ticks AS (
     SELECT session_id, game_id, tick, min(seq) AS seq, min(ts_ns) AS ts_ns,

@@ -1,4 +1,4 @@
-"""Queries about money: cash by game to the lamport, profit and loss by game, stakes and their ends."""
+"""Queries about money: cash by game to the lamport, profit and loss by game, stakes and their results."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Final
 from vectra_bot.store.query.named.query import SESSION, Chart, NamedQuery
 
 # Buys, stakes and sells come from our own actions, everything else from the venue's statements, so a
-# residual of 0 means that two independent accounts agree. What our account did without us (a liquidation)
-# stands in the statements alone. Bonus money is no cash.
+# residual of 0 means that two independent accounts agree. What happened without our action (a
+# liquidation) is in the statements only. Bonus money is not cash.
 _CASH_PER_GAME = """\
 WITH states AS (
     SELECT session_id, game_id, min(seq) AS first_seq, max(seq) AS last_seq,
@@ -79,8 +79,9 @@ SELECT session_id, game_id, actions, cash_start, buys, sidebets, sells, forced_s
 FROM filled ORDER BY session_id, first_seq
 """
 
-# From the venue's statements alone: what our actions, forced sells and settled stakes did to the cash. Money
-# that came from elsewhere is no profit of a game. What was still open when the session ended counts as lost.
+# From the venue's statements only: what our actions, forced sells and settled stakes did to the cash.
+# Money from elsewhere is not profit of a game. A position still open when the session ended counts as
+# lost.
 _PNL_BY_GAME = """\
 WITH ticks AS (
     SELECT session_id, game_id, min(seq) AS first_seq, min(ts_ns) AS ts_ns,
@@ -125,8 +126,8 @@ WINDOW run AS (PARTITION BY session_id ORDER BY first_seq, game_id)
 ORDER BY session_id, game
 """
 
-# A stake that was settled has a statement with its action's id, be it of nothing; without one it is open, or
-# was when the session ended.
+# A settled stake has a statement with its action's id, even of 0; without one it is open, or was when
+# the session ended.
 _STAKES = """\
 WITH settled AS (
     SELECT session_id, action_id, sum(delta_cash) AS payout, max(seq) AS seq, max(ts_ns) AS ts_ns

@@ -1,4 +1,4 @@
-"""Other players by what they earned: the trades that were seen, and how far they can be trusted."""
+"""Other players by profit: the trades that were seen, with confidence interval and coverage."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from typing import Final
 
 from vectra_bot.store.query.named.query import Chart, NamedQuery
 
-# An amount is SOL already: a buy pays it, a sell brings it. The public stream is a sample (about the
-# largest trade of every two seconds), so a profit is known only for games of which every token that was
-# seen bought was also seen sold. That choice has a bias of its own: a position that was lost in silence
-# never closes. coverage says how many of a player's games count, stream_share how much of the venue's
-# trades of those games was seen. A trade that several sessions saw counts once. win_rate_low is the lower
-# end of Wilson's 95 % interval: what luck alone does not explain away.
+# An amount is SOL already: a buy pays it, a sell returns it. The public stream is a sample (about the
+# largest trade of every two seconds), so a profit is known only for games in which every token seen
+# bought was also seen sold. That selection is biased: a position lost without a trade never closes.
+# coverage is the share of a player's games that count, stream_share the share of the venue's trades of
+# those games that was seen. A trade that several sessions saw counts once. win_rate_low is the lower end
+# of Wilson's 95 % confidence interval.
 _BY_PNL = """\
 WITH trades AS (
     SELECT venue, game_id, player_id, username, action_type, amount, coalesce(qty, 0) AS qty, ts_ns
@@ -68,7 +68,7 @@ ORDER BY win_rate_low DESC, pnl DESC, player_id, venue
 QUERIES: Final = (
     NamedQuery(
         "exceptional-players-by-pnl",
-        "players who win often, by SOL out minus SOL in; coverage says how much of it was seen",
+        "players who win often, by SOL out minus SOL in; coverage is the share of games seen closed",
         _BY_PNL,
         {"min_games": 10, "min_win_rate": 0.6},
         Chart("username", ("pnl",)),

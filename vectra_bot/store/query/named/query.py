@@ -1,4 +1,4 @@
-"""What a named query is."""
+"""The type of a named query."""
 
 from __future__ import annotations
 
@@ -10,15 +10,14 @@ import attrs
 
 @attrs.frozen
 class Chart:
-    """How a result is best drawn.
+    """How to draw a result.
 
     Attributes:
         x: column of the horizontal axis, or of the categories.
         y: columns that are drawn.
-        only: values that columns of a drawn row have.
-        unit: of the values, empty if their columns' names say it.
-        by: column of which each value gets a line of its own; of several lines each, the last column
-            of ``y`` is drawn.
+        only: values that columns must have in drawn rows.
+        unit: of the values, empty if it is in the columns' names.
+        by: column with one line per value; if a line has several columns, the last column of ``y`` is drawn.
     """
 
     x: str
@@ -33,10 +32,10 @@ class NamedQuery:
     """SQL with a name.
 
     Attributes:
-        summary: one line that says what it returns.
-        sql: over the views, or over :data:`SEED_PATH`, which stands for the store.
-        parameters: name to default of the values that the text takes as ``$name``.
-        chart: how to draw the result, None if its columns say enough.
+        summary: one line that describes the result.
+        sql: over the views, or over :data:`SEED_PATH`, which refers to the store.
+        parameters: name to default of the ``$name`` parameters in the SQL.
+        chart: how to draw the result, None to derive it from the columns.
     """
 
     name: str
@@ -47,4 +46,4 @@ class NamedQuery:
 
 
 SESSION: Final[Mapping[str, Any]] = {"session": None}
-"""The parameter of queries that can be asked about one session."""
+"""The parameter of queries that can be limited to one session."""
