@@ -196,7 +196,7 @@ def test_seed_of_any_length_and_character(seed: str) -> None:
 
 
 def test_a_pair_of_surrogates_is_its_character() -> None:
-    """A string that JavaScript cannot tell apart gives the same draws and the same hash."""
+    """Strings that JavaScript cannot distinguish give the same draws and the same hash."""
     assert next(draws("\ud83d\ude00")) == next(draws("\U0001f600"))
     assert server_seed_hash("\ud83d\ude00") == server_seed_hash("\U0001f600")
 

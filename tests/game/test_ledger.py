@@ -115,7 +115,7 @@ def test_amounts_of_any_type(amount: object, lamports: int) -> None:
     ],
 )
 def test_amounts_that_cannot_be_booked(amount: object) -> None:
-    """What is no amount, or finer than a lamport, is refused at once with the value in the message."""
+    """An invalid amount, or one finer than a lamport, is rejected with the value in the message."""
     with pytest.raises(BadAmount, match="amount was"):
         to_lamports(amount)
 
@@ -132,7 +132,7 @@ def test_sol_and_lamports_are_inverse(lamports: int) -> None:
 
 @given(st.integers(0, 10**14))
 def test_json_numbers_give_their_lamports(lamports: int) -> None:
-    """A JSON double of SOL gives the lamports it stands for, float noise rounded away."""
+    """A JSON double of SOL is converted to lamports, float noise rounded away."""
     assert lamports_from_double(lamports / 1e9) == lamports
     noisy = lamports / 1e9 * (1 + 1e-16)
     assert lamports_from_double(noisy) == lamports
@@ -326,7 +326,7 @@ def test_money_is_conserved(todo: list) -> None:
 
 @given(steps)
 def test_refusals_leave_no_trace(todo: list) -> None:
-    """Whatever came before, a refused request changes nothing at all."""
+    """A rejected request changes nothing, whatever came before."""
     ledger = Ledger(3 * SOL)
     play(ledger, todo)
     before = snapshot(ledger)
@@ -521,7 +521,7 @@ def test_a_new_game_starts_at_zero_with_the_same_cash(todo: list) -> None:
     assert ledger.pnl_percent(1.0) == 0
 
 
-# ---- everything at once: bonus money, leverage, shorts, the cap
+# ---- combinations: bonus money, leverage, shorts, the cap
 
 CAP = SOL // 2
 whole_game = st.lists(
@@ -542,7 +542,7 @@ terms_of_any_kind = st.builds(ShortTerms, payoff=st.sampled_from(ShortPayoff))
 
 @define
 class Game:
-    """One account's whole game: what went out and came in, by kind of money, told by the fills alone."""
+    """One account's whole game: outflow and inflow by kind of money, computed from the fills alone."""
 
     ledger: Ledger
     terms: ShortTerms
@@ -634,7 +634,7 @@ def play_all(todo: list, terms: ShortTerms, cap: int | None) -> Iterator[Game]:
 
 @given(whole_game, terms_of_any_kind, st.sampled_from([None, CAP]))
 def test_money_of_both_kinds_is_conserved(todo: list, terms: ShortTerms, cap: int | None) -> None:
-    """Cash and bonus money are each the start and the flows of the fills; neither falls below nothing."""
+    """Cash and bonus money each equal the start plus the flows of the fills; neither falls below 0."""
     for game in play_all(todo, terms, cap):
         ledger = game.ledger
         assert ledger.cash == 10 * SOL + game.cash >= 0
@@ -694,7 +694,7 @@ def test_a_won_sidebet_of_bonus_money_pays_bonus_money() -> None:
     assert capped.hit_max_win
 
 
-def test_the_cap_counts_the_whole_game_and_a_new_game_starts_afresh() -> None:
+def test_the_cap_counts_the_whole_game_and_a_new_game_starts_at_zero() -> None:
     """Losses make room under the cap, winnings use it up; the flag goes with the game."""
     ledger = Ledger(10 * SOL, max_win=CAP)
     ledger.buy(SOL, 1.0, 0)
@@ -716,7 +716,7 @@ def test_the_cap_counts_the_whole_game_and_a_new_game_starts_afresh() -> None:
 
 
 def test_a_capped_sale_is_quoted_as_it_is_paid() -> None:
-    """What the hook is told of a sale is the capped amount."""
+    """The hook gets the capped amount of a sale."""
     ledger = Ledger(SOL, max_win=CAP)
     ledger.buy(SOL, 1.0, 0)
     assert ledger.quote_sell(50, 3.0) == SOL

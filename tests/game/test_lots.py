@@ -82,7 +82,7 @@ def test_a_split_takes_the_oldest_first(lots: list[Lot], data: st.DataObject) ->
 
 @given(lots_made, st.data())
 def test_cutting_a_lot_again_and_again_keeps_its_parts(lot: Lot, data: st.DataObject) -> None:
-    """However often a lot is cut, cost and bonus of the pieces are its own, none below nothing."""
+    """However often a lot is split, cost and bonus of the pieces add up to its own, none below 0."""
     lots, pieces = [lot], []
     while lots and len(pieces) < 4:
         sold, lots = split_lots(lots, data.draw(st.integers(1, lots[0].qty)))
@@ -113,7 +113,7 @@ def test_the_average_cost_lies_between_the_entries(lots: list[Lot]) -> None:
 
 @given(lots_made, prices)
 def test_a_lots_value_is_the_exact_one_floored(lot: Lot, price: float) -> None:
-    """Stake plus leverage times the gain, floored to a lamport, and never below nothing."""
+    """Stake plus leverage times the gain, floored to a lamport, and never below 0."""
     assert lot_value(lot, price) == max(0, floor(value_of(lot, price)))
 
 
@@ -169,7 +169,7 @@ def test_without_leverage_nothing_is_liquidated() -> None:
 def test_lots_are_liquidated_at_the_first_price_at_their_limit(
     buys: list[tuple[int, int]], moves: list[float]
 ) -> None:
-    """Each lot goes at the first tick at or below its own limit, by itself; the others stay."""
+    """Each lot is liquidated separately, at the first tick at or below its own limit; the others stay."""
     ledger = Ledger(100 * SOL)
     for amount, leverage in buys:
         ledger.buy(amount, 1.0, 0, leverage)
@@ -190,7 +190,7 @@ def test_lots_are_liquidated_at_the_first_price_at_their_limit(
 
 
 def test_a_gap_below_the_limit_pays_what_is_left() -> None:
-    """A fall through the limit is settled at the price reached, nothing if that is below nothing."""
+    """A fall through the limit is settled at the price reached, at 0 if that would be negative."""
     for leverage, price, paid in (
         (2, 0.75, "0.5"),
         (3, 0.75, "0.25"),

@@ -1,4 +1,4 @@
-"""Shorts: every payoff and the real numbers they are held against (protocol 8)."""
+"""Shorts: every payoff compared with the real numbers (protocol 8)."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def per_unit(payoff: ShortPayoff, entry: float, price: float, **more: object) ->
 
 @given(amounts, prices, prices)
 def test_the_textbook_value_is_exact(amount: int, entry: float, price: float) -> None:
-    """``stake * (2 - price / entry)``, floored to a lamport, never below nothing; at the entry the stake."""
+    """``stake * (2 - price / entry)``, floored to a lamport, never below 0; at the entry the stake."""
     short = OpenShort(amount, entry, 1, 0, entry)
     exact = amount * (2 - Fraction(price) / Fraction(entry))
     assert short.value(price, terms()) == max(0, floor(exact))
@@ -62,7 +62,7 @@ def test_the_textbook_value_is_exact(amount: int, entry: float, price: float) ->
 
 @given(amounts, prices, prices, st.floats(0.5, 2))
 def test_the_charged_value_is_exact(amount: int, entry: float, price: float, c: float) -> None:
-    """The factor stands on ``price / entry`` alone; 1 is the textbook form."""
+    """The factor applies to ``price / entry`` only; 1 is the textbook form."""
     short = OpenShort(amount, entry, 1, 0, entry)
     charged = terms("charged", factor=c)
     exact = amount * (2 - Fraction(c) * Fraction(price) / Fraction(entry))
@@ -116,7 +116,7 @@ def test_compounding_depends_on_the_way() -> None:
 
 
 @given(payoffs, amounts, prices, st.lists(prices, max_size=6))
-def test_no_payoff_is_ever_below_nothing(
+def test_no_payoff_is_ever_negative(
     payoff: ShortPayoff, amount: int, entry: float, path: list[float]
 ) -> None:
     """Whatever the price does, a short is worth an int of at least 0, and at most twice its stake."""
@@ -165,7 +165,7 @@ def test_a_god_candle_ends_every_short(payoff: ShortPayoff) -> None:
 
 
 def test_a_dead_compounding_short_does_not_come_back() -> None:
-    """Once the product is nothing it stays nothing, whatever the price does next."""
+    """Once the product is 0 it stays 0, whatever the price does next."""
     short = OpenShort(SOL, 1.0, 1, 0, 1.0).moved(1.0, 10.0).moved(10.0, 0.1)
     assert short.value(0.1, terms("compounding")) == 0
     assert OpenShort(SOL, 1.0, 1, 0, 1.0, 0.5).moved(0.0, 1.0).compound == 0
@@ -208,7 +208,7 @@ def test_the_real_short_b_fits_linear_and_charged(price: float, value: float) ->
     assert abs(per_unit(ShortPayoff.CHARGED, B_ENTRY, price, factor=own) - value) < 2e-9
 
 
-def test_the_real_short_a_needs_a_factor_of_its_own() -> None:
+def test_the_real_short_a_needs_its_own_factor() -> None:
     """A fits ``charged`` at 1.1927 and neither the default factor nor ``linear``: c is not constant."""
     assert abs(per_unit(ShortPayoff.CHARGED, A_ENTRY, A_PRICE, factor=1.1927) - A_VALUE) < 5e-5
     assert abs(per_unit(ShortPayoff.CHARGED, A_ENTRY, A_PRICE) - A_VALUE) > 0.03
@@ -232,7 +232,7 @@ def test_the_textbook_fits_none_of_the_real_numbers() -> None:
 
 @pytest.mark.parametrize("factor", [0, -1, 2.01, inf, nan])
 def test_a_factor_that_makes_no_short_is_refused(factor: float) -> None:
-    """The factor lies above 0 and up to 2, else a short would be worth nothing at once."""
+    """The factor lies above 0 and up to 2, else a short would be worth nothing immediately."""
     with pytest.raises(ConfigError, match="factor"):
         terms("charged", factor=factor)
 
@@ -267,7 +267,7 @@ def test_one_short_at_a_time() -> None:
 
 @pytest.mark.parametrize("price", [0.0, -1.0, nan, inf])
 def test_a_short_without_a_price_is_refused(price: float) -> None:
-    """No short opens at a price that is none, and nothing is taken for it."""
+    """No short opens at an invalid price, and no money is taken for it."""
     ledger = Ledger(SOL)
     with pytest.raises(BadAmount, match="price was"):
         ledger.open_short(SOL, price, 1, terms())

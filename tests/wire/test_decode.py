@@ -1,4 +1,4 @@
-"""Every event of the protocol becomes its typed event, whatever stands around its payload."""
+"""Every event of the protocol becomes its typed event, whatever surrounds its payload."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_integral_price_is_a_float() -> None:
     assert all(type(price) is float for _, price in found.partial_prices)
 
 
-def test_start_frame_is_told_from_a_tick() -> None:
+def test_a_start_frame_is_not_taken_for_a_tick() -> None:
     """The frame of tick 0 becomes a START with the game's version."""
     found = _game(samples.START)
     assert (found.kind, found.tick, found.price, found.version) == (FrameKind.START, 0, 1.0, "v3")
@@ -105,7 +105,7 @@ def test_practice_row_is_marked() -> None:
     assert [row.practice for row in found.leaderboard] == [True, True, False, False]
 
 
-def test_window_stands_in_tick_order() -> None:
+def test_the_window_is_in_tick_order() -> None:
     """The window's keys are text in any order; their prices come out by tick."""
     values = {"11": 1.5, "9": 1.25, "10": 1.75}
     window = {"startTick": 9, "endTick": 11, "values": values}
@@ -259,7 +259,7 @@ def test_known_side_events_are_notices(name: str) -> None:
 
 
 def test_unknown_events_are_kept() -> None:
-    """An event nobody knows keeps its name, its payload and its trace id."""
+    """An unknown event keeps its name, its payload and its trace id."""
     found = decode(event("standard/newShort", TRACE, {"x": 1}))
     assert found == UnknownEvent(
         recv_ns=RECV_NS, name="standard/newShort", payload_json='{"x":1}', trace_id=TRACE_ID
@@ -372,7 +372,7 @@ SHORT_AT_0 = {"amount": 0.1, "entryPrice": 0, "entryTick": 3, "currentValue": 0.
 def test_unusable_payload_is_refused_with_its_reason(
     name: str, payload: Any, reason: str, money: bool
 ) -> None:
-    """What is wrong with a payload is told by field, and whether money hangs on it."""
+    """An error of a payload names the field, and says whether money depends on it."""
     with pytest.raises(WireError) as caught:
         decode(event(name, payload))
     assert (caught.value.reason, caught.value.money) == (reason, money)
@@ -387,7 +387,7 @@ def test_typed_event_without_payload_is_refused() -> None:
 
 
 def test_truncated_and_outbound_frames_are_not_decoded() -> None:
-    """A line that kept only its trace has no payload, and our own request is no event of the venue."""
+    """A line that kept only its trace has no payload, and our own request is not an event of the venue."""
     raw = event("playerUpdate", TRACE).raw
     with pytest.raises(WireError) as caught:
         decode(Frame(RECV_NS, raw, Direction.IN, truncated=True))

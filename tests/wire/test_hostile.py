@@ -1,4 +1,4 @@
-"""Whatever stands in a frame gives one event or one WireError, and never hurts the next frame."""
+"""Any frame gives one event or one WireError, and never affects the next frame."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def test_any_retyped_field_gives_one_answer(
 @given(
     st.sampled_from(_TEXTS), st.integers(0, 2000), st.integers(0, 12), tokens | st.text(max_size=4)
 )
-def test_any_damaged_frame_gives_one_answer(
+def test_any_corrupt_frame_gives_one_result(
     text: str, position: int, length: int, insert: str
 ) -> None:
     """A real-shaped frame with any part cut out or replaced gives one answer."""
@@ -152,7 +152,7 @@ def test_numbers_that_are_none_are_refused(field: str, token: str) -> None:
         decode(inbound(f'42["gameStateUpdate",{payload}]'))
 
 
-@pytest.mark.parametrize("name", ["newChatMessage", "nobody/knows"])
+@pytest.mark.parametrize("name", ["newChatMessage", "unknown/event"])
 @pytest.mark.parametrize("token", ["NaN", "1e999", '"\\ud800"', _DEEP, "\ud800"])
 def test_kept_text_is_readable_by_others(name: str, token: str) -> None:
     """A payload that is only kept is refused as well where a later reader could not read it."""
@@ -174,7 +174,7 @@ def test_kept_text_is_readable_by_others(name: str, token: str) -> None:
     ],
 )  # fmt: skip
 def test_parts_that_are_not_used_are_checked_too(name: str, payload: dict[str, Any]) -> None:
-    """A number out of range is refused wherever it stands, also in a part that is only kept."""
+    """A number out of range is rejected anywhere, also in a part that is only stored."""
     text = event(name, payload).raw
     assert decode(inbound(text)).recv_ns
     for token in ("1e999", "NaN", '"\\ud800"'):

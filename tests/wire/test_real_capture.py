@@ -1,4 +1,4 @@
-"""Our decoder and our writer against real frames, where they are at hand."""
+"""Our decoder and our writer against real frames, if they are available."""
 
 from __future__ import annotations
 

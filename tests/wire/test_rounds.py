@@ -176,7 +176,7 @@ def test_what_cannot_be_read_is_refused(name: str, payload: Any, money: bool) ->
 
 
 def test_unknown_keys_are_kept() -> None:
-    """A key more is no error: it stands in ``extra``."""
+    """An additional key is not an error: it is in ``extra``."""
     payload = {**msgspec.to_builtins(a_round()), "jackpot": 5}
     found = decode(frame("bbcRound", payload))
     assert isinstance(found, RoundUpdate)
@@ -194,7 +194,7 @@ LEVERAGED = {
 
 
 def test_a_player_update_states_short_and_leverage() -> None:
-    """Both stand in the event in SOL; the shape of the second is our own."""
+    """Both are in the event in SOL; the shape of the second is ours."""
     payload = {**samples.PLAYER_UPDATE, "shortPosition": SHORT, "leveragedPositions": [LEVERAGED]}
     found = decode(frame("playerUpdate", payload, trace=False))
     assert isinstance(found, PlayerUpdate)
@@ -281,7 +281,7 @@ def test_requests_are_read_back_under_any_profile(
 
 @pytest.mark.parametrize("name", ['"quoted"', "back\\slash", "new\nline", "", "x" * 65])
 def test_a_profiles_name_that_would_break_a_frame_is_refused(name: str) -> None:
-    """A name stands in frames as it is: what JSON would have to escape is no name."""
+    """A name is written unescaped: text that JSON would have to escape is not a valid name."""
     text = f"[requests.short_open]\nevent = {msgspec.json.encode(name).decode()}\n"
     with pytest.raises(ConfigError, match=r"requests\.short_open\.event"):
         parse_profile(text)
@@ -305,7 +305,7 @@ def test_a_request_that_is_no_order_is_no_name_for_one(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(KNOWN_EVENTS - set(DRAWINGS)))
 def test_what_a_profile_may_not_name_is_read_without_one(name: str) -> None:
-    """Each name that is taken has a reader of its own, which refuses what it cannot read."""
+    """Each known name has its own reader, which rejects what it cannot read."""
     with pytest.raises(WireError):
         decode(Frame(1, f'42["{name}",7]'))
 
