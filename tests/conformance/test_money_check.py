@@ -183,16 +183,16 @@ TRADE, BET, UPDATE = "standard/newTrade", "currentSidebet", "playerUpdate"
 SABOTAGES = {
     "cash of a lamport more": (
         wrong_books(more_cash),
-        rf"{PLAYER}: SOL is \d+ lamports, its entries say \d+",
+        rf"{PLAYER}: SOL is \d+ lamports, its entries sum to \d+",
     ),
     "cash turned into bonus money": (
         wrong_books(bonus_for_cash),
-        rf"{PLAYER}: bonus is \d+ lamports, its entries say -?\d+",
+        rf"{PLAYER}: bonus is \d+ lamports, its entries sum to -?\d+",
     ),
     "practice money gone": (wrong_books(more_practice), rf"{PLAYER}: practice is \d+ lamports"),
     "an entry of the house alone": (
         wrong_books(house_alone),
-        r"all accounts hold \d+ lamports of SOL, \d+ were brought in",
+        r"all accounts have \d+ lamports of SOL, deposits were \d+",
     ),
     "a gift that no frame tells": (wrong_books(unbooked_gift), rf"{PLAYER}: {FRAMES}"),
     "a deposit that nobody was told of": (wrong_books(silent_deposit), rf"{PLAYER}: {FRAMES}"),

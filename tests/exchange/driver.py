@@ -54,7 +54,7 @@ class Seen:
 
 @define
 class Client:
-    """A client on an exchange of its own."""
+    """A client on its own exchange."""
 
     exchange: Exchange
     records: list[RequestRecord] = field(factory=list)

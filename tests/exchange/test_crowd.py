@@ -113,7 +113,7 @@ def play(floor: Floor, games: Sequence[Game]) -> Floor:
 
 
 def earned(account: VenueAccount) -> int:
-    """Return what trades have brought to an account, all kinds of money but practice, in lamports."""
+    """Return the net result of an account's trades, all money except practice, in lamports."""
     kinds = (BookEntry.BUY, BookEntry.SELL, BookEntry.FORCED_SELL, BookEntry.LIQUIDATION)
     return sum(
         account.flows.total(kind, money) for kind in kinds for money in (Money.SOL, Money.BONUS)
@@ -153,7 +153,7 @@ def test_crowd_grows_linearly_with_its_size() -> None:
 
 @pytest.mark.parametrize("size", [0, 1, 2, 7])
 def test_tiny_crowds_play(size: int) -> None:
-    """A crowd of nobody does nothing; one of few plays on its own."""
+    """An empty crowd does nothing; a small one plays without clients."""
     floor = play(Floor(size=size), law_games(20))
     assert len(floor.crowd.players) == len(floor.books.all()) == size
     assert not floor.deals or size
@@ -218,7 +218,7 @@ def test_nothing_the_crowd_does_depends_on_a_price() -> None:
 
 
 def test_planted_players_win_and_the_others_do_not() -> None:
-    """Whoever sees the next price earns; nobody else beats the law by more than luck explains."""
+    """Peekers profit; no other player beats the law by more than luck explains."""
     games = law_games(150, "planted")
     floor = play(Floor(seed=9, planted=6), games)
     planted = set(floor.crowd.planted)

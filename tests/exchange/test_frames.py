@@ -114,7 +114,7 @@ def test_another_seed_gives_other_bytes() -> None:
 
 
 def test_every_frame_decodes_to_its_type(played: Client) -> None:
-    """Whatever leaves the exchange is read by the wire as the event it stands for."""
+    """Every frame of the exchange is decoded as the event it was written from."""
     for seen in played.seen:
         expected = TYPES.get(seen.name, SidebetPlaced if seen.name == "newSideBet" else VenueNotice)
         assert type(seen.event) is expected, seen.text[:200]
@@ -142,7 +142,7 @@ def test_frames_come_in_the_venues_order(played: Client) -> None:
     assert kinds.count("rug") == kinds.count("settlement") == kinds.count("new-game") == 6
 
 
-def test_phases_are_told_as_the_venue_tells_them(played: Client) -> None:
+def test_phases_are_shown_as_the_venue_shows_them(played: Client) -> None:
     """``active`` stays true through rug and settlement; ids change at the start of the cooldown."""
     for before, frame in pairwise(frames(played)):
         kind = kind_of(frame)
@@ -245,7 +245,7 @@ def test_a_row_follows_every_state_frame(played: Client) -> None:
 
 
 def test_leaderboard_lags_one_tick_and_adds_up(played: Client) -> None:
-    """Rows in the frame of tick N use the price of tick N-1, stand in the order of their PnL, and add up."""
+    """Rows in the frame of tick N use the price of tick N-1, are sorted by PnL, and add up."""
     rows = lagging = current = 0
     for before, frame in pairwise(frames(played)):
         if kind_of(frame) != "tick" or kind_of(before) != "tick":
@@ -287,8 +287,8 @@ def test_public_trades_are_a_sample(played: Client) -> None:
         assert not (presale and seen.name == "standard/newTrade" and not seen.private)
 
 
-def test_own_trades_are_not_told_twice(played: Client) -> None:
-    """A client sees a trade of its own once, however big it is."""
+def test_own_trades_are_not_sent_twice(played: Client) -> None:
+    """A client sees its own trade once, however big it is."""
     ids = [seen.payload["id"] for seen in played.seen if seen.name == "standard/newTrade"]
     assert len(ids) == len(set(ids))
 
@@ -371,7 +371,7 @@ def test_a_wrong_config_is_refused(wrong: dict[str, int]) -> None:
 
 
 def test_a_player_connects_once() -> None:
-    """A second connection of the same player is refused; after a disconnect the account goes on."""
+    """A second connection of the same player is rejected; after a disconnect the account is reused."""
     client = connected()
     with pytest.raises(InputError, match="connected already"):
         client.exchange.connect(ME)

@@ -1,4 +1,4 @@
-"""Leverage on the exchange: who may, where it ends, how the end is told (protocol 9)."""
+"""Leverage on the exchange: who may use it, when it is liquidated, the frames of it (protocol 9)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.exchange.scenario import (
     law,
     ledger_of,
     own_trades,
-    told,
+    received,
 )
 from vectra_bot.exchange import EvidenceDelays
 from vectra_bot.exchange.accounts import BookEntry
@@ -61,7 +61,7 @@ def test_the_scenarios_above_liquidate_lots() -> None:
     assert first_at_limit(2, 1) == GAME.rug_tick
 
 
-def test_a_liquidation_is_told_as_a_plain_sell() -> None:
+def test_a_liquidation_is_sent_as_a_plain_sell() -> None:
     """After the tick's frame come a ``sell`` without leverage, the account, the row (protocol 9)."""
     client = joined()
     client.until_tick(2)
@@ -76,7 +76,7 @@ def test_a_liquidation_is_told_as_a_plain_sell() -> None:
     assert {seen.at_ns for seen in client.seen if seen.private and seen.name == "playerUpdate"} == {
         frame.at_ns
     }
-    (trade,) = told(client, "standard/newTrade")
+    (trade,) = received(client, "standard/newTrade")
     assert (trade["type"], trade["tickIndex"], "leverage" in trade) == ("sell", tick, False)
     paid = lot_value(lot, GAME.prices[tick])
     assert lamports_from_double(trade["amount"]) == paid < SOL
@@ -87,7 +87,7 @@ def test_a_liquidation_is_told_as_a_plain_sell() -> None:
     assert client.records[-1].kind == "buy"
 
 
-def test_lots_that_end_at_one_tick_are_told_together() -> None:
+def test_lots_that_end_at_one_tick_are_sent_together() -> None:
     """One ``sell`` a lot, oldest first, then the account once, as all of them left it."""
     client = joined()
     client.until_tick(2)
@@ -106,9 +106,11 @@ def test_lots_that_end_at_one_tick_are_told_together() -> None:
         "playerUpdate",
         "gameStatePlayerUpdate",
     ]
-    paid = [lamports_from_double(trade["amount"]) for trade in told(client, "standard/newTrade")]
+    paid = [
+        lamports_from_double(trade["amount"]) for trade in received(client, "standard/newTrade")
+    ]
     assert paid == [lot_value(lot, GAME.prices[tick]) for lot in lots]
-    (update,) = told(client, "playerUpdate")
+    (update,) = received(client, "playerUpdate")
     assert lamports_from_double(update["cash"]) == 97 * SOL + sum(paid)
 
 
@@ -118,12 +120,12 @@ def test_a_leveraged_position_is_listed_until_it_is_gone() -> None:
     client.until_tick(2)
     ask(client, "buyOrder", amount=0.25)
     ask(client, "buyOrder", amount=0.5, leverage=2)
-    (item,) = told(client, "playerUpdate")[-1]["leveragedPositions"]
+    (item,) = received(client, "playerUpdate")[-1]["leveragedPositions"]
     price = GAME.prices[2]
     assert (item["amount"], item["leverage"], item["entryTick"]) == (0.5, 2, 2)
     assert (item["entryPrice"], item["liquidationPrice"]) == (price, price * (1 - 0.20))
     ask(client, "sellOrder", percentage=100)
-    assert told(client, "playerUpdate")[-1]["leveragedPositions"] == []
+    assert received(client, "playerUpdate")[-1]["leveragedPositions"] == []
 
 
 def test_a_sale_takes_the_oldest_lot_whatever_its_leverage() -> None:
@@ -135,7 +137,7 @@ def test_a_sale_takes_the_oldest_lot_whatever_its_leverage() -> None:
     (levered, plain) = ledger_of(client).lots
     client.until_tick(3)
     ask(client, "sellOrder", percentage=50)
-    trade = told(client, "standard/newTrade")[-1]
+    trade = received(client, "standard/newTrade")[-1]
     assert lamports_from_double(trade["amount"]) == lot_value(levered, GAME.prices[3])
     assert ledger_of(client).lots == (plain,)
     assert not ledger_of(client).leveraged
@@ -156,7 +158,7 @@ def test_leverage_is_offered_from_level_10(level: int, allowed: bool) -> None:
 
 @pytest.mark.parametrize("leverage", [0, -1, 6, 2.5, "2", True, [2], 1e300])
 def test_leverage_of_a_wrong_kind_is_refused(leverage: object) -> None:
-    """Only whole numbers from 1 to 5 are leverage; nothing is bought at another one instead."""
+    """Only whole numbers from 1 to 5 are valid; otherwise nothing is bought."""
     client = joined()
     client.until_tick(2)
     answer = ask(client, "buyOrder", amount=0.01, leverage=leverage)
@@ -185,7 +187,7 @@ def test_a_leveraged_lot_at_the_rug_is_sold_for_nothing() -> None:
     client.until_tick(GAME.rug_tick - 1)
     ask(client, "buyOrder", amount=1, leverage=2)
     client.games(1)
-    trades = told(client, "standard/newTrade")
+    trades = received(client, "standard/newTrade")
     assert [(t["type"], t["amount"], t["tickIndex"]) for t in trades] == [
         ("buy", 1, GAME.rug_tick - 1),
         ("sell", 0, GAME.rug_tick),
@@ -200,7 +202,7 @@ def test_a_leveraged_lot_at_the_rug_is_sold_for_nothing() -> None:
 
 
 def test_a_client_that_left_is_liquidated_too() -> None:
-    """Disconnecting saves nobody; who comes back sees his money, not his lot."""
+    """Disconnecting does not prevent liquidation; after the reconnect there is the money, not the lot."""
     client = joined()
     client.until_tick(2)
     ask(client, "buyOrder", amount=1, leverage=5)

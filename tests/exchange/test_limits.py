@@ -18,7 +18,7 @@ from tests.exchange.scenario import (
     law,
     ledger_of,
     own_trades,
-    told,
+    received,
 )
 from vectra_bot.errors import ConfigError
 from vectra_bot.exchange import ExchangeConfig
@@ -42,14 +42,14 @@ def capped(cap: str, tick: int) -> Client:
 
 
 def test_winnings_of_a_game_end_at_the_cap() -> None:
-    """A sale above it pays stake and cap, the account says so, and the next game starts afresh."""
+    """A sale above it pays stake and cap, the account says so, and the next game starts at zero."""
     client = capped("0.5", LOW)
     ask(client, "buyOrder", amount=1)
     client.until_tick(HIGH)
     assert GAME.prices[HIGH] / GAME.prices[LOW] > 2
     ask(client, "sellOrder", percentage=100)
-    assert told(client, "standard/newTrade")[-1]["amount"] == 1.5
-    shown = told(client, "playerUpdate")[-1]
+    assert received(client, "standard/newTrade")[-1]["amount"] == 1.5
+    shown = received(client, "playerUpdate")[-1]
     assert (shown["hitMaxWin"], shown["cash"]) == (True, 100.5)
     assert client.records[-1].amount == SOL * 3 // 2
     assert client.exchange.capped == 0
@@ -57,7 +57,7 @@ def test_winnings_of_a_game_end_at_the_cap() -> None:
     assert client.exchange.capped == 1
     client.until_presale()
     ask(client, "buyOrder", amount=0.1)
-    assert told(client, "playerUpdate")[-1]["hitMaxWin"] is False
+    assert received(client, "playerUpdate")[-1]["hitMaxWin"] is False
     assert balanced(client)
 
 
@@ -72,7 +72,7 @@ def test_the_cap_counts_all_of_a_game_together() -> None:
     client.until_tick(GAME.rug_tick - 1)
     ask(client, "requestSidebet", amount=1, xPayout=5)
     client.games(1)
-    (result,) = told(client, "currentSidebetResult")
+    (result,) = received(client, "currentSidebetResult")
     assert account_of(client).sol.cash == 100 * SOL + 3 * SOL // 10
     assert round(result["profit"] * SOL) == 3 * SOL // 10 - won
     assert client.exchange.capped == 1
@@ -128,7 +128,7 @@ def test_a_presale_sidebet_wins_up_to_tick_40() -> None:
         bet = ask(client, "requestSidebet", amount=0.1, xPayout=5)["sidebet"]
         assert (bet["startTick"], bet["endTick"], bet["price"]) == (0, 40, 1)
         client.games(1)
-        (result,) = told(client, "currentSidebetResult")
+        (result,) = received(client, "currentSidebetResult")
         assert (result["payout"] > 0) is won
         assert result["tickIndex"] == (law(seed).rug_tick if won else 40)
 
@@ -160,7 +160,7 @@ def test_sidebets_follow_each_other_without_a_pause() -> None:
         again = ask(client, "requestSidebet", amount=0.01, xPayout=5)
         assert again["message"] == "A side bet is already open"
     client.games(1)
-    results = told(client, "currentSidebetResult")
+    results = received(client, "currentSidebetResult")
     assert [(r["startTick"], r["endTick"]) for r in results] == [(1, 41), (41, 81), (81, 121)]
     assert account_of(client).sol.cash == 100 * SOL - 3 * SOL // 100
     assert balanced(client)
@@ -173,7 +173,7 @@ def test_the_next_game_starts_with_no_bet() -> None:
     ask(client, "requestSidebet", amount=0.01, xPayout=5)
     client.until_presale()
     assert ask(client, "requestSidebet", amount=0.01, xPayout=5)["success"]
-    assert [r["payout"] for r in told(client, "currentSidebetResult")] == [0.05]
+    assert [r["payout"] for r in received(client, "currentSidebetResult")] == [0.05]
 
 
 # ---- wrong types
@@ -205,7 +205,7 @@ def test_percentages_of_a_wrong_type_are_refused(percentage: Any) -> None:
 
 @pytest.mark.parametrize("payout", [4, "5", None, True, [5]])
 def test_sidebets_pay_five_times_or_are_refused(payout: Any) -> None:
-    """``xPayout`` is 5, or left out."""
+    """``xPayout`` is 5, or missing."""
     client = joined()
     client.until_tick(2)
     answer = ask(client, "requestSidebet", amount=0.1, xPayout=payout)

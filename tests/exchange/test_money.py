@@ -96,7 +96,7 @@ def test_each_player_update_holds_one_change_of_cash(busy: Client) -> None:
     assert set(steps) <= effects
 
 
-def test_what_the_hook_was_told_is_what_happened(busy: Client) -> None:
+def test_what_the_hook_gets_is_what_happens(busy: Client) -> None:
     """Accepted buys and stakes of the records add up to the account's flows."""
     account = busy.exchange.books.get(ME)
     assert account is not None
@@ -112,7 +112,7 @@ def test_what_the_hook_was_told_is_what_happened(busy: Client) -> None:
 
 
 def test_nothing_is_open_after_a_game(busy: Client) -> None:
-    """After the new-game frame nobody holds a position, a bet or sums of the old game."""
+    """After the new-game frame no account has a position, a bet or sums of the old game."""
     for account in busy.exchange.books.all():
         assert account.ledger.position_qty == 0
         assert account.ledger.sidebet is None

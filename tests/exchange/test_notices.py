@@ -85,7 +85,7 @@ def test_chat_comes_as_often_as_captured_and_only_from_people_with_names() -> No
     assert all((m["discordUsername"] is None) is not m["verified"] for m in said)
 
 
-def test_nobody_talks_where_nobody_is() -> None:
+def test_there_is_no_chat_without_players() -> None:
     """Without a crowd there is no chat and no event."""
     names = {json.loads(text[2:])[0] for text in hear(3_600, [])}
     assert names == {"battleEventUpdate", "maintenanceUpdate"}
@@ -138,8 +138,8 @@ def test_a_contest_is_brief_to_everybody_and_full_at_a_login() -> None:
     assert len(full["leaderboard"]) == 10
 
 
-def test_a_golden_hour_is_told_from_its_start_to_its_end() -> None:
-    """Active with its event, then once more completed; before any there is none."""
+def test_a_golden_hour_is_announced_from_its_start_to_its_end() -> None:
+    """Active with its event, then once as completed; before the first there is none."""
     notices = Notices(Identities(5), PEOPLE, START_NS)
     window = GoldenEvent(number=0, start_ns=START_NS, end_ns=START_NS + 60 * MINUTE_NS)
     before = body(notices.login(START_NS)[1])
@@ -196,7 +196,7 @@ def finished(hours: float, seed: str) -> Finished:
 
 
 def test_records_are_those_of_the_last_day() -> None:
-    """The best peak and a god candle are shown for 24 hours, then the next best stands."""
+    """The best peak and a god candle are shown for 24 hours, then the next best."""
     god = Finished.of(
         "20251231-c7c4bea85d2db89b",
         "bd138d45ffbe4773fee42a4b957721af1b10a8989c3e8d8a84064e55c3a1ad59",

@@ -118,7 +118,7 @@ def test_a_request_fills_at_the_price_in_force_at_its_arrival() -> None:
         )
 
 
-def test_a_sale_pays_what_the_hook_was_told(client: Client) -> None:
+def test_a_sale_pays_what_the_hook_got(client: Client) -> None:
     """The record of a sale holds what it brings, before it is carried out."""
     client.buy(0.1)
     client.until_tick(8)
@@ -133,7 +133,7 @@ def test_a_sale_pays_what_the_hook_was_told(client: Client) -> None:
 
 
 def test_the_hook_runs_before_the_exchange_acts() -> None:
-    """When the hook is told of a buy, the money is still there."""
+    """When the hook is called for a buy, the money is still there."""
     cash: list[int] = []
     exchange = Exchange(
         config(seed=LONG), lambda _: cash.append(exchange.books.all()[0].ledger.cash)
@@ -366,7 +366,7 @@ def test_a_fast_second_order_answers_after_the_first(client: Client) -> None:
 def test_other_requests_get_their_answer(
     client: Client, event: str, payload: dict[str, object], answers: list[str]
 ) -> None:
-    """Requests that are no orders are answered at once and never reach the order log."""
+    """Requests other than actions are answered immediately and never reach the hook."""
     client.send(event, payload)
     client.until(lambda seen: seen.name == "ack")
     private = [seen.name for seen in client.seen if seen.private]
@@ -379,7 +379,7 @@ def test_other_requests_get_their_answer(
     "text", ["", "hello", "42", '42["buyOrder",', '43["x"]', '421["buyOrder",[]]']
 )
 def test_garbage_is_an_error_and_changes_nothing(client: Client, text: str) -> None:
-    """A frame that is no event raises one typed error; the next request is served."""
+    """A frame that is not an event raises one typed error; the next request is served."""
     with pytest.raises(WireError):
         client.exchange.request(client.exchange.now_ns, ME, text)
     client.buy(0.01)
@@ -387,7 +387,7 @@ def test_garbage_is_an_error_and_changes_nothing(client: Client, text: str) -> N
     assert client.records[0].accepted
 
 
-def test_a_stranger_is_not_served(client: Client) -> None:
+def test_an_unknown_player_is_not_served(client: Client) -> None:
     """Only a connected player's requests are taken."""
     with pytest.raises(InputError, match="not connected"):
         client.exchange.request(client.exchange.now_ns, "did:privy:nobody", '42["ping"]')
@@ -395,7 +395,7 @@ def test_a_stranger_is_not_served(client: Client) -> None:
 
 
 def test_a_request_of_an_ended_connection_is_not_carried_out_for_the_next_one() -> None:
-    """A request under way when its player connects anew dies with its link: ids of answers count anew."""
+    """A request in flight when its player reconnects is dropped: acknowledgement ids restart."""
     exchange = Exchange(config(seed=LONG))
     exchange.connect(ME, "me")
     while not exchange.books.clients or exchange.games_opened < 1:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.exchange.driver import ME, Client, config
-from tests.exchange.scenario import LONG, SOL, account_of, ask, balanced, joined, law, told
+from tests.exchange.scenario import LONG, SOL, account_of, ask, balanced, joined, law, received
 from vectra_bot.errors import ConfigError
 from vectra_bot.exchange import EvidenceDelays, ExchangeConfig
 from vectra_bot.exchange.accounts import BookEntry, Money
@@ -83,7 +83,7 @@ def test_a_stake_goes_into_the_open_round_and_is_paid_with_its_result() -> None:
     assert answer == {
         "success": True,
         "message": "Bet placed",
-        "bet": told(client, "currentBbcBet")[0],
+        "bet": received(client, "currentBbcBet")[0],
     }
     assert (answer["bet"]["betAmount"], answer["bet"]["choice"]) == (0.1, "crab")
     assert account_of(client).sol.cash == 100 * SOL - SOL // 10
@@ -93,21 +93,21 @@ def test_a_stake_goes_into_the_open_round_and_is_paid_with_its_result() -> None:
     names = [seen.name for seen in client.seen if seen.private]
     at = names.index("currentBbcResult")
     assert names[at + 1] == "playerUpdate"
-    (result,) = told(client, "currentBbcResult")
+    (result,) = received(client, "currentBbcResult")
     assert (result["payout"], result["profit"], result["result"]) == (1.4, 1.3, "crab")
     assert account_of(client).sol.cash == 100 * SOL - SOL // 10 + 14 * SOL // 10
-    assert told(client, "playerUpdate")[-1]["cash"] == 101.3
+    assert received(client, "playerUpdate")[-1]["cash"] == 101.3
     assert balanced(client)
 
 
-def test_a_lost_stake_is_told_and_pays_nothing() -> None:
+def test_a_lost_stake_is_reported_and_pays_nothing() -> None:
     """The result says payout 0; the house keeps the stake."""
     client = joined(config(seed=LONG, bbc_odds=SURE))
     until_round(client, "open")
     crab(client, prediction="bull")
     until_round(client, "result")
     client.drain()
-    (result,) = told(client, "currentBbcResult")
+    (result,) = received(client, "currentBbcResult")
     assert (result["payout"], result["profit"], result["choice"]) == (0, -0.1, "bull")
     assert account_of(client).flows.counts[BookEntry.BBC_PAYOUT] == 1
     assert client.exchange.books.house.balance(Money.SOL) == SOL // 10
@@ -213,7 +213,7 @@ def test_rounds_run_across_games_and_stakes_survive_the_rug() -> None:
     client.until_presale()
     until_round(client, "result")
     client.drain()
-    (result,) = told(client, "currentBbcResult")
+    (result,) = received(client, "currentBbcResult")
     assert result["payout"] == 1.4
     assert game_id
     assert account_of(client).ledger.cumulative_pnl(1.0) == 0
@@ -233,8 +233,8 @@ def test_a_stake_is_paid_into_the_purse_it_came_from() -> None:
     client.drain()
     account = account_of(client)
     assert (account.practice.cash, account.sol.cash) == (100 * SOL + 650 * SOL, 100 * SOL)
-    assert told(client, "currentBbcResult")[0]["coinAddress"] == "0xPractice"
-    assert told(client, "playerUpdate")[-1]["shitcoinBalances"] == {"0xPractice": 750}
+    assert received(client, "currentBbcResult")[0]["coinAddress"] == "0xPractice"
+    assert received(client, "playerUpdate")[-1]["shitcoinBalances"] == {"0xPractice": 750}
     assert balanced(client)
 
 
@@ -246,9 +246,9 @@ def test_bonus_money_in_a_round_comes_back_as_bonus_money() -> None:
     assert (bet["bonusPortion"], bet["realPortion"]) == (0.05, 0.05)
     until_round(client, "result")
     client.drain()
-    (result,) = told(client, "currentBbcResult")
+    (result,) = received(client, "currentBbcResult")
     assert (result["bonusPortion"], result["realPortion"]) == (0.7, 0.7)
-    assert told(client, "playerUpdate")[-1]["bonusBalance"] == 0.7
+    assert received(client, "playerUpdate")[-1]["bonusBalance"] == 0.7
     assert balanced(client)
 
 
@@ -261,7 +261,7 @@ def test_a_player_who_left_is_paid() -> None:
     until_round(client, "result")
     client.drain()
     assert account_of(client).sol.cash == 100 * SOL + 13 * SOL // 10
-    assert told(client, "currentBbcResult") == []
+    assert received(client, "currentBbcResult") == []
     client.exchange.connect(ME, delays=EvidenceDelays.none())
     assert client.until(lambda seen: seen.name == "playerUpdate").payload["cash"] == 101.3
 
@@ -289,7 +289,7 @@ def test_without_side_games_there_are_no_rounds() -> None:
 
 
 def test_rounds_do_not_depend_on_who_plays() -> None:
-    """The same seed gives the same rounds with and without stakes: nobody can influence them."""
+    """The same seed gives the same rounds with and without stakes: no player can influence them."""
     facts = []
     for stakes in (False, True):
         client, told_of = joined(), []
@@ -333,10 +333,10 @@ def test_a_corrected_profile_works_from_request_to_result() -> None:
     assert set(opened["payouts"]) == {"krabbe", "bull", "bear"}
     answer = ask(client, "pinpoint", wager=0.1, pick="krabbe", roundId=opened["roundId"])
     assert answer["bet"]["choice"] == "krabbe"
-    assert told(client, "currentBbcBet")[0]["choice"] == "krabbe"
+    assert received(client, "currentBbcBet")[0]["choice"] == "krabbe"
     assert until_round(client, "result", "pinpointRound")["result"] == "krabbe"
     client.drain()
-    assert told(client, "pinpointResult")[0]["payout"] == 1.4
+    assert received(client, "pinpointResult")[0]["payout"] == 1.4
     assert ask(client, "useCoin", coin="0xPractice")["success"]
     assert ask(client, "useCoin", coin=None)["success"]
     client.send("bbcPredict", {"amount": 1, "prediction": "crab"}, after_ms=0)
@@ -345,5 +345,5 @@ def test_a_corrected_profile_works_from_request_to_result() -> None:
     assert len(client.records) == 1
     client.until_tick(2)
     assert ask(client, "openShort", size=1)["success"]
-    assert told(client, "standard/newTrade")[-1]["type"] == "short_open"
+    assert received(client, "standard/newTrade")[-1]["type"] == "short_open"
     assert not any(seen.name == "bbcRound" for seen in client.seen)

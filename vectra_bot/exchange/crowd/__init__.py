@@ -1,4 +1,4 @@
-"""The seeded crowd: persistent players that trade like the real ones and know nothing (protocol 13)."""
+"""The seeded crowd: persistent players that trade like the real ones and have no skill (protocol 13)."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What the venue offers beside the market: drawings, side games, chat, notices, leaderboard, history."""
+"""The venue's features other than the market: drawings, side games, chat, notices, leaderboard, history."""

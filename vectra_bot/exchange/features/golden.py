@@ -1,6 +1,6 @@
 """Golden Hour: windows in which some games are golden and end with a drawing (protocol 5.9, 12).
 
-Times, prize and entries of the windows are the venue's own as captured; which games of a window are golden,
+Times, prize and entries of the windows are as captured; which games of a window are golden,
 and what gives an entry, is unverified: here each game with a fixed chance, and one entry per 0.01 SOL staked.
 """
 
@@ -32,7 +32,7 @@ class GoldenEvent:
 
 @frozen
 class GoldenDrawing:
-    """The drawing of a golden game: who had how many entries, who won what (lamports)."""
+    """The drawing of a golden game: entries and prizes (lamports) by player."""
 
     entries: tuple[tuple[VenueAccount, int], ...]
     winner_index: int
@@ -43,7 +43,7 @@ class GoldenDrawing:
         return self.entries[self.winner_index][0]
 
     def payload(self, drawing_id: str, game_id: str, timestamp_ms: int) -> GoldenDrawingPayload:
-        """Return the drawing as its frame states it."""
+        """Return the payload of the drawing's frame."""
         total = sum(count for _, count in self.entries)
         return GoldenDrawingPayload(
             id=drawing_id,
@@ -65,7 +65,7 @@ class GoldenDrawing:
 
 
 class GoldenHour:
-    """Says when a window is, which games are golden, and draws."""
+    """Compute the windows, decide which games are golden, and draw."""
 
     def __init__(self, plan: GoldenPlan, start_ns: int, books: Books, dice: Dice) -> None:
         self._plan = plan
@@ -76,7 +76,7 @@ class GoldenHour:
         self.drawings = 0
 
     def event_at(self, now_ns: int) -> GoldenEvent | None:
-        """Return the window *now_ns* lies in, None between two."""
+        """Return the window at *now_ns*, None between two."""
         event = self._event(self._number(now_ns))
         return event if event is not None and event.start_ns <= now_ns < event.end_ns else None
 
@@ -85,7 +85,7 @@ class GoldenHour:
         self.is_golden = self.event_at(now_ns) is not None and self._dice.chance(self._plan.chance)
 
     def draw(self, players: list[VenueAccount]) -> GoldenDrawing | None:
-        """Draw among those who staked SOL in the golden game; None if nobody did enough for an entry."""
+        """Draw among the players who staked SOL in the golden game; None if nobody has an entry."""
         entries = {
             account.player_id: (account, count)
             for account in players
