@@ -117,7 +117,7 @@ class Client:
             self.step()
 
     def drain(self) -> None:
-        """Run until nothing private is on its way (a second is more than any answer takes)."""
+        """Run until no private message is in flight (a second is more than any answer takes)."""
         end = self.exchange.now_ns + 400 * MS
         while self.exchange.next_ns() <= end:
             self.step()

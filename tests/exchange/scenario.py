@@ -1,4 +1,4 @@
-"""One client in a game whose prices are known: orders that are answered at once, and what came of them."""
+"""One client in a game with known prices: requests that are answered immediately, and their results."""
 
 from __future__ import annotations
 

@@ -307,7 +307,7 @@ def test_what_happened_while_away_is_in_the_money() -> None:
 
 
 def test_a_later_connection_gets_no_earlier_answer() -> None:
-    """What was on its way when a client left is lost, even if it comes back at once on the same terms."""
+    """Messages in flight when a client disconnects are lost, even if it reconnects immediately."""
     client = joined()
     client.until_tick(2)
     slow = EvidenceDelays()

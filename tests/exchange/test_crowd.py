@@ -1,4 +1,4 @@
-"""The crowd: who it is, that it knows nothing, and that a planted peeker does."""
+"""The crowd: its players, that they have no skill, and that a planted peeker has."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def test_identities_and_styles_persist_across_games(floor: Floor) -> None:
 
 
 def test_crowd_grows_linearly_with_its_size() -> None:
-    """Half the players make half the trades and half the sidebets, but for the luck of 80 games."""
+    """Half the players make half the trades and half the sidebets, within the luck of 80 games."""
     games = law_games(80)
     whole, half = (play(Floor(seed=3, size=size), games) for size in (300, 150))
     assert len(half.deals) / len(whole.deals) == pytest.approx(0.5, rel=0.15)
@@ -250,7 +250,7 @@ def test_without_planting_nobody_is_a_peeker(floor: Floor) -> None:
 
 
 def test_sidebets_are_within_the_limits(floor: Floor) -> None:
-    """Sidebets are of 0.001 to 5 SOL, in whole thousandths but for those of practice money (protocol 6.1)."""
+    """Sidebets are of 0.001 to 5 SOL, in whole thousandths except practice money (protocol 6.1)."""
     amounts = [bet.bet.amount for bet in floor.bets if bet.coin is Coin.SOL]
     assert len(amounts) > 500
     assert min(amounts) == 1_000_000

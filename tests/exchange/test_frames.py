@@ -373,7 +373,7 @@ def test_a_wrong_config_is_refused(wrong: dict[str, int]) -> None:
 def test_a_player_connects_once() -> None:
     """A second connection of the same player is rejected; after a disconnect the account is reused."""
     client = connected()
-    with pytest.raises(InputError, match="connected already"):
+    with pytest.raises(InputError, match="already connected"):
         client.exchange.connect(ME)
     client.exchange.disconnect(ME)
     with pytest.raises(InputError, match="not connected"):

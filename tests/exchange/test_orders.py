@@ -322,7 +322,7 @@ def test_what_arrives_after_the_rug_was_decided_is_refused() -> None:
 
 
 def test_private_messages_never_overtake_each_other() -> None:
-    """A rug's settlement waits behind answers on their way; the public frame comes after all of them."""
+    """A rug's settlement is sent after answers in flight; the public frame comes after all of them."""
     rug = connected(config(seed=LONG)).until_rug()
     client = connected(config(seed=LONG))
     client.until_tick(state(rug)["tickCount"] - 3)

@@ -156,7 +156,7 @@ def test_a_round_that_is_closed_takes_nothing() -> None:
 
 
 def test_a_stake_at_the_moment_of_closing_is_taken() -> None:
-    """What arrives on the very nanosecond comes before the closing, one later after it."""
+    """A request that arrives at the nanosecond of the closing is before it, one nanosecond later after it."""
     for late, success in ((0, True), (1, False)):
         client = joined()
         opened = until_round(client, "open")
@@ -203,7 +203,7 @@ def test_a_stake_needs_the_money() -> None:
 
 
 def test_rounds_run_across_games_and_stakes_survive_the_rug() -> None:
-    """A stake placed before a rug is paid after it; the game's books know nothing of it."""
+    """A stake placed before a rug is paid after it; it is not in the game's books."""
     client = joined(config(seed=LONG, bbc_odds=SURE))
     rug_tick = law().rug_tick
     client.until_tick(rug_tick - 8)
@@ -253,7 +253,7 @@ def test_bonus_money_in_a_round_comes_back_as_bonus_money() -> None:
 
 
 def test_a_player_who_left_is_paid() -> None:
-    """The stake of a client that disconnects is settled; no message waits for him."""
+    """The stake of a client that disconnects is settled; no message is kept for the client."""
     client = joined(config(seed=LONG, bbc_odds=SURE))
     until_round(client, "open")
     crab(client)

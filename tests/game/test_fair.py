@@ -289,7 +289,7 @@ def test_facts_of_a_game(seed: str, version: str) -> None:
 
 
 def test_v2_has_a_cap_and_no_candle() -> None:
-    """Below price 100 the laws v1 and v2 agree; v3 draws once more for the candle."""
+    """Below price 100 the laws v1 and v2 agree; v3 makes one more draw for the god candle."""
     assert play_game(*V1[:3]).prices == play_game(*V2[:3]).prices
     assert play_game(*V3[:3]).prices[1] != play_game(*V2[:3]).prices[1]
 

@@ -119,7 +119,7 @@ def test_a_lots_value_is_the_exact_one_floored(lot: Lot, price: float) -> None:
 
 @given(lots_made)
 def test_a_lot_sold_at_its_entry_gains_nothing(lot: Lot) -> None:
-    """At the entry price the stake comes back but for the floors, whatever the leverage."""
+    """At the entry price the stake is paid back except for the floors, whatever the leverage."""
     back = lot_value(lot, lot.price)
     assert 0 <= lot.cost - back <= lot.leverage * (lot.price + 1)
 

@@ -25,7 +25,7 @@ def name_of(text: str) -> str:
 
 
 class RawClient:
-    """One websocket; ``texts`` has every Socket.IO text that came, ``closed`` tells that it has ended."""
+    """One websocket; ``texts`` has every Socket.IO text received, ``closed`` says that it has ended."""
 
     def __init__(self, url: str, headers: dict[str, str] | None = None) -> None:
         self._url = url

@@ -1,4 +1,4 @@
-"""Faults on purpose: each does what it says, to whom it says, and to nobody else."""
+"""Fault injection: each fault affects the given messages of the given client, and no others."""
 
 from __future__ import annotations
 
@@ -194,7 +194,7 @@ async def test_a_kick_by_player_spares_the_others() -> None:
 
 
 async def test_a_half_open_link_is_silent_and_stays_up() -> None:
-    """Nothing comes and nothing is heard, but the connection is not closed."""
+    """Nothing is sent or received, but the connection is not closed."""
     async with (
         server(speed=50) as served,
         RawClient(served.url) as victim,

@@ -1,4 +1,4 @@
-"""Clients that misbehave: refused or disconnected, alone; everybody else goes on."""
+"""Clients that misbehave: rejected or disconnected; other clients are not affected."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ async def goes_on(bystander: RawClient) -> None:
 
 @pytest.mark.parametrize("message", ENDS.values(), ids=ENDS.keys())
 async def test_what_cannot_be_read_ends_its_own_connection_only(message: str | bytes) -> None:
-    """A frame that is no request at all ends the connection it came from; a bystander misses no tick."""
+    """A frame that is not a request ends its connection; another client misses no tick."""
     async with (
         ExchangeServer(config(), speed=200) as server,
         RawClient(server.url) as hostile,
@@ -137,7 +137,7 @@ async def test_what_can_be_read_and_is_wrong_is_refused_in_one_shape(message: st
 
 @pytest.mark.parametrize("message", IGNORED.values(), ids=IGNORED.keys())
 async def test_what_asks_for_nothing_is_ignored(message: str) -> None:
-    """Answers to questions nobody asked, and orders without an id that cannot be, change nothing."""
+    """Unrequested answers, and impossible requests without an id, change nothing."""
     async with (
         ExchangeServer(config(), tokens=TOKENS, speed=200) as server,
         RawClient(server.url) as client,
@@ -308,7 +308,7 @@ async def test_a_client_that_polls_too_seldom_is_given_up() -> None:
 
 
 async def deaf_client(url: str) -> socket.socket:
-    """Return a joined websocket that will never read again."""
+    """Return a joined websocket that does not read any more."""
     host, port = url.removeprefix("http://").split(":")
     deaf = socket.socket()
     deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)

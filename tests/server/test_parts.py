@@ -64,7 +64,7 @@ def test_a_reader_of_the_broadcasts_gets_each_of_them_once(steps: list[str]) -> 
 
 
 def test_time_runs_by_the_factor_and_never_back() -> None:
-    """At speed 4 a second of ours is four of the venue's; a step that was ahead is not taken back."""
+    """At speed 4 a real second is four venue seconds; a step that was ahead is not undone."""
     clock = VirtualClock(1_000)
     pace = Pace(4, clock, 50)
     clock.advance_to(1_000 + NS_PER_S)
@@ -76,7 +76,7 @@ def test_time_runs_by_the_factor_and_never_back() -> None:
 
 
 def test_a_machine_that_slept_is_forgiven_what_it_missed() -> None:
-    """After a long stall time goes on from where it stood, and the rest is counted."""
+    """After a long stall time resumes where it stopped, and the rest is counted."""
     clock = VirtualClock(0)
     pace = Pace(1, clock, 0)
     clock.advance_to(60 * NS_PER_S)

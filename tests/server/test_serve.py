@@ -135,7 +135,7 @@ def test_an_address_that_others_reach_must_be_asked_for(capsys: pytest.CaptureFi
 
 
 def test_a_public_address_warns_and_has_no_dev_tokens() -> None:
-    """With --public it listens, warns once on stderr, and nobody can log in by a known token."""
+    """With --public it listens, warns once on stderr, and no known token is accepted."""
     process = started("--host", "0.0.0.0", "--public", "--json")
     line = ready(process)
     process.terminate()

@@ -23,7 +23,7 @@ INSTALL = ("install", "--no-package-lock", "--no-save", "--no-audit", "--no-fund
 
 @pytest.fixture(scope="module")
 def node_modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Install the stock client into a folder of its own; without node or a registry, say so and skip."""
+    """Install the stock client into a separate folder; skip with a reason without node or a registry."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
         pytest.skip(f"the stock client needs {'node' if node is None else 'npm'}, which is absent")

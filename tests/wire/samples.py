@@ -1,4 +1,4 @@
-"""Frames of our own making in the venue's shapes, and strategies that make more of them."""
+"""Made-up frames in the venue's shapes, and Hypothesis strategies that generate more of them."""
 
 from __future__ import annotations
 

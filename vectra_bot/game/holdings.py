@@ -54,7 +54,7 @@ class ShortView:
 
 @frozen
 class StakeView:
-    """A stake of ours in a side game's round that has no result yet (protocol 11; unverified)."""
+    """Our stake in a side game's round that has no result yet (protocol 11; unverified)."""
 
     side_game: SideGameKind
     round_id: str

@@ -1,4 +1,4 @@
-"""The exchange as a Socket.IO server that clients of the venue can use (protocol 2)."""
+"""The exchange as a Socket.IO server for clients of the venue (protocol 2)."""
 
 from vectra_bot.server.app import ExchangeServer
 from vectra_bot.server.clients import Client

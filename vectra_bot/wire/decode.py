@@ -86,7 +86,7 @@ _TRADE_HEAD = '42["standard/newTrade",{"__trace":true,'
 _decode_trade = strict_array(str, Trace, builders.TRADE.strict)
 # The longest event name of the tables, with its prefix.
 _HEAD_LIMIT = 40
-# What decoding can raise on hostile text; anything else would be a bug of ours.
+# What decoding can raise on hostile text; anything else would be a bug in our code.
 _UNREADABLE = (msgspec.MsgspecError, RecursionError, UnicodeError)
 
 

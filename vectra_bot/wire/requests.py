@@ -21,7 +21,7 @@ _MAX_TEXT = 128
 class Request:
     """A client's request as typed values.
 
-    ``kind`` is our name of the request (``buy``, ``short_open`` ...), empty if *event* is no action in the
+    ``kind`` is our name of the request (``buy``, ``short_open`` ...), empty if *event* is not one in the
     profile. ``amount`` (lamports), ``percentage``, ``leverage``, ``choice`` and ``round_id`` are None where
     the request has no valid value; the exchange rejects such a request, and the payload has the original.
     An invalid ``round_id`` or ``coin`` is empty instead: None means that none was given, which is allowed.

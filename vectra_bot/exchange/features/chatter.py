@@ -19,7 +19,7 @@ _MODS = 9  # one in 9 is a moderator
 _UNVERIFIED = 5  # one in 5 has no linked name
 _REPLIES = 0.13
 _TAGS = ("ghoul", "ogplayer", "whale", "turtle")
-_OPENERS = ("well", "ok", "hm", "wow", "lol", "so", "and", "no way,", "told you,", "again")
+_OPENERS = ("well", "ok", "hm", "wow", "lol", "so", "and", "no way,", "as i said,", "again")
 _SAYINGS = (
     "that was quick", "one more candle", "sold too early", "sold too late", "the dip is deep today",
     "who bought up there", "waiting for two", "out at break even", "green again", "red again",
