@@ -22,7 +22,7 @@ def run(*arguments: str) -> Result:
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Forty games of our own, written as the two kinds of capture, and one with twice the trades."""
+    """Forty of our games, written as the two kinds of capture, and one capture with twice the trades."""
     folder = tmp_path_factory.mktemp("captures")
     games = list(watch_games(ExchangeConfig(seed=2, crowd=40), 40))
     lines: dict[str, list[dict[str, Any]]] = {
@@ -70,7 +70,7 @@ def test_what_no_file_carries_is_said_to_be_so(files: dict[str, str]) -> None:
     """Without sidebets in the files, sidebets are not compared, and not passed."""
     result = run("--seed", "2", "--games", "40", "--crowd", "40", "--against", files["recorded"])
     assert result.exit_code == 0, result.output
-    assert "not compared, no file carries it: sidebets_per_game" in result.stdout
+    assert "not compared, in no file: sidebets_per_game" in result.stdout
 
 
 def test_without_a_file_it_says_what_to_give() -> None:

@@ -56,7 +56,7 @@ def test_the_same_seed_gives_the_same_report() -> None:
     assert again == checked(SEED, WireFormat.FEB)
 
 
-def test_progress_is_told_game_by_game() -> None:
+def test_progress_is_reported_for_each_game() -> None:
     """After each game the number of games that are over, in order."""
     told: list[int] = []
     check_money(51, 2, crowd=0, clients=1, progress=told.append)
@@ -117,7 +117,7 @@ def wrong_books(change: Callable[[Exchange, VenueAccount], bool]) -> type[Tamper
 
 
 def more(key: str, amount: float = LAMPORT, only: str = "") -> Callable[[str], str]:
-    """Return a change of a text: the number under *key* is *amount* more, where *only* stands in it."""
+    """Return a change of a text: the number under *key* is *amount* more, if the text contains *only*."""
 
     def change(text: str) -> str:
         if only not in text:
@@ -165,7 +165,7 @@ def house_alone(exchange: Exchange, _: VenueAccount) -> bool:
 
 
 def unbooked_gift(exchange: Exchange, account: VenueAccount) -> bool:
-    """Give a lamport of the house's with entries on both sides, but tell nobody."""
+    """Pay a lamport from the house with entries on both sides, but send no frame."""
     exchange.books.pay(account, 1, BookEntry.GOLDEN_PRIZE)
     return True
 
@@ -177,8 +177,8 @@ def silent_deposit(exchange: Exchange, account: VenueAccount) -> bool:
 
 
 PLAYER = r"did:privy:\w+"
-FRAMES = r"SOL is [\d.]+, the frames give [\d.]+"
-ANY_MONEY = rf"{PLAYER}: (SOL|bonus|practice) is [\d.]+, the frames give [\d.]+"
+FRAMES = r"SOL is [\d.]+, the frames sum to [\d.]+"
+ANY_MONEY = rf"{PLAYER}: (SOL|bonus|practice) is [\d.]+, the frames sum to [\d.]+"
 TRADE, BET, UPDATE = "standard/newTrade", "currentSidebet", "playerUpdate"
 SABOTAGES = {
     "cash of a lamport more": (
@@ -209,11 +209,11 @@ SABOTAGES = {
     ),
     "a portion of bonus money wrong": (
         wrong_frame(TRADE, more("bonusPortion", only='"coin":"solana"')),
-        rf"{PLAYER}: bonus is [\d.]+, the frames give",
+        rf"{PLAYER}: bonus is [\d.]+, the frames sum to",
     ),
     "practice play shown as SOL": (
         wrong_frame(TRADE, instead('"coin":"0xPractice"', '"coin":"solana"')),
-        rf"{PLAYER}: practice is [\d.]+, the frames give",
+        rf"{PLAYER}: practice is [\d.]+, the frames sum to",
     ),
     "a trade of somebody else": (
         wrong_frame(TRADE, lambda text: re.sub(PLAYER, "did:privy:cmghost", text, count=1)),
@@ -246,15 +246,15 @@ SABOTAGES = {
     ),
     "a stated cash wrong": (
         wrong_frame(UPDATE, more("cash")),
-        rf"{PLAYER}: playerUpdate states [\d.]+ of SOL, which the frames never give",
+        rf"{PLAYER}: playerUpdate states [\d.]+ of SOL, which the frames never add up to",
     ),
     "a stated bonus balance wrong": (
         wrong_frame(UPDATE, more("bonusBalance")),
-        rf"{PLAYER}: playerUpdate states [\d.]+ of bonus, which the frames never give",
+        rf"{PLAYER}: playerUpdate states [\d.]+ of bonus, which the frames never add up to",
     ),
     "a stated practice balance wrong": (
         wrong_frame(UPDATE, more("0xPractice")),
-        rf"{PLAYER}: playerUpdate states [\d.]+ of practice, which the frames never give",
+        rf"{PLAYER}: playerUpdate states [\d.]+ of practice, which the frames never add up to",
     ),
 }
 
@@ -308,7 +308,7 @@ def test_a_statement_may_come_before_its_reason() -> None:
 
 
 def test_what_everybody_is_shown_is_nobodys_money() -> None:
-    """Public trades are a sample of what owners were told already: they are not counted again."""
+    """Public trades are a sample of what was already sent to owners: they are not counted twice."""
     books = FrameBooks(default_profile())
     trade = {"playerId": "p", "type": "buy", "amount": 1, "coin": "solana", "bonusPortion": 0}
     books.read(attrs.evolve(own("standard/newTrade", trade), player_id=None))

@@ -1,1 +1,1 @@
-"""The feed against the seeds it reveals: every finished game is computed again from its server seed."""
+"""Verify the feed against the seeds it reveals: every finished game is recomputed from its server seed."""

@@ -1,1 +1,1 @@
-"""Our exchange against captures of the venue: frames, the crowd, money, the law, trades."""
+"""Compare our exchange with captures of the venue: frames, the crowd, money, the law, trades."""

@@ -237,7 +237,7 @@ def test_length_is_not_held_against_the_crowd(ours: Samples) -> None:
 
 
 def test_check_counts_games_and_needs_a_file(tmp_path: Path) -> None:
-    """Every game played is told of; without a file there is nothing to check."""
+    """Every game played is reported; without a file there is nothing to check."""
     path = tmp_path / "games.jsonl.gz"
     path.write_bytes(gzip.compress(json.dumps(recorded_row()).encode()))
     told: list[int] = []

@@ -26,7 +26,7 @@ def test_distance_counts_ties_once() -> None:
 
 
 def test_distance_takes_weights() -> None:
-    """A value that counts twice is as good as one that stands there twice."""
+    """A value with weight 2 is equivalent to the same value twice."""
     ours = np.array([3.0, 1.0, 2.0])
     theirs = DICE.random(50) * 4
     twice = np.array([3.0, 1.0, 1.0, 2.0])
@@ -82,7 +82,7 @@ def test_chance_bounds_hold_what_they_say() -> None:
 
 
 def test_chance_bounds_draw_whole_groups() -> None:
-    """Values that move together stray farther than as many of their own."""
+    """Dependent values deviate more than as many independent ones."""
     levels = np.repeat(DICE.random(300), 10)
     own = np.arange(3_000)
     together = np.repeat(np.arange(300), 10)

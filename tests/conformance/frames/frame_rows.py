@@ -1,4 +1,4 @@
-"""Captures of our own exchange in the layout of real ones, to alter and to check."""
+"""Captures of our exchange in the layout of real ones, to alter and to check."""
 
 from __future__ import annotations
 

@@ -250,7 +250,7 @@ def test_a_wrong_order_is_named_without_a_login(change: str) -> None:
 
 
 def test_one_lost_frame_is_one_finding() -> None:
-    """The automaton goes on from the frame that came, so that a loss does not echo."""
+    """The automaton continues from the frame that came, so that one loss is one finding."""
     taken = public(one_world())
     del taken[ticks(taken)[8]]
     assert len(follow(taken)) == 1
@@ -281,7 +281,7 @@ def test_nothing_overtakes_in_a_recording_with_a_login() -> None:
 
 
 def test_a_big_frame_that_never_comes_is_missing() -> None:
-    """Small frames wait for the big one, but not for ever."""
+    """Small frames wait for the big one, but not indefinitely."""
     taken = [row for row in public(one_world()) if row["event"] == STATE]
     del taken[where(taken, "new-game")]
     found = follow(taken)
@@ -335,7 +335,7 @@ def test_own_trades_and_answers_come_in_their_order() -> None:
     assert run(steps[::-1])
 
 
-def test_a_won_sidebet_is_told_before_the_public_rug_frame() -> None:
+def test_a_won_sidebet_is_reported_before_the_public_rug_frame() -> None:
     """The owner learns of the rug first (protocol 10): the other way round is named."""
     taken = one_world()
     rug = where(taken, "rug")
@@ -347,4 +347,4 @@ def test_a_won_sidebet_is_told_before_the_public_rug_frame() -> None:
     }
     own_row = next(i for i in range(rug + 1, len(taken)) if _is_own_row(taken[i]))
     taken.insert(own_row + 1, won)
-    assert "told after the public rug frame" in follow(taken)[0].what
+    assert "reported after the public rug frame" in follow(taken)[0].what

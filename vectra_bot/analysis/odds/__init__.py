@@ -1,6 +1,6 @@
-"""Exact odds of the game: formulas here, first passages and the Monte-Carlo check in their modules.
+"""Exact odds of the game: formulas here, first passages and the Monte-Carlo check in their own modules.
 
-The formulas need nothing; ``questions``, ``passages``, ``walk`` and ``montecarlo`` need numpy and are
+The formulas need no other package; the other modules need numpy and are
 imported where they are used.
 """
 

@@ -1,1 +1,1 @@
-"""The crowd of the exchange against recordings of real games."""
+"""Compare the exchange's crowd with recordings of real games."""

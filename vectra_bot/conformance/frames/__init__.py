@@ -1,1 +1,1 @@
-"""A capture's frames against the exchange's own: what comes, in which order and shape."""
+"""Compare a capture's frames with the exchange's: kinds, order and shapes."""
