@@ -50,7 +50,7 @@ def feed(games: int = 6, fmt: str = "feb", seed: int = 3) -> tuple[str, ...]:
 
 
 class Audit:
-    """A game state and an auditor, fed with texts, and what the auditor found."""
+    """A game state and an auditor that process texts, and the findings."""
 
     def __init__(self) -> None:
         self.auditor = FairAuditor("S")
@@ -323,7 +323,7 @@ def lie_about_an_old_game(texts: tuple[str, ...]) -> list[str]:
 def test_a_lie_raises_exactly_one_alert(
     lie: Callable[[tuple[str, ...]], list[str]], says: str, fmt: str
 ) -> None:
-    """One alert for the game, naming the first difference, however many follow from the lie."""
+    """One alert for the game, naming the first difference, however many follow from the wrong data."""
     audit = Audit().take(lie(feed(fmt=fmt))).end()
 
     assert len(audit.alerts) == audit.auditor.counts.alerts == 1
@@ -376,7 +376,7 @@ def test_a_gap_up_to_ten_games_is_healed_by_the_history() -> None:
 
 
 def test_a_gap_beyond_the_history_is_reported() -> None:
-    """More games than the history shows leave a marker, and the game that was on is unverified."""
+    """More missed games than the history shows give a marker, and the running game is unverified."""
     texts = feed(24)
     first, last = place(texts, is_new_game, 2), place(texts, is_new_game, 18)
 

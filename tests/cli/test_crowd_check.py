@@ -39,7 +39,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 def test_json_has_a_verdict_for_every_quantity(files: dict[str, str]) -> None:
-    """Against games of the same crowd all passes: one JSON object, exit code 0."""
+    """Compared with games of the same crowd all pass: one JSON object, exit code 0."""
     given = ("--against", files["recorded"], "--against", files["seeded"])
     result = run("--seed", "2", "--games", "40", "--crowd", "40", "--json", *given)
     assert result.exit_code == 0, result.output
@@ -74,14 +74,14 @@ def test_what_no_file_carries_is_said_to_be_so(files: dict[str, str]) -> None:
 
 
 def test_without_a_file_it_says_what_to_give() -> None:
-    """A check against nothing is refused, with what to give."""
+    """A check without files is an error that says what to give."""
     result = run("--games", "5")
     assert isinstance(result.exception, UsageError)
     assert "give --against FILE" in str(result.exception)
 
 
 def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
-    """Rows that say nothing of a crowd are named with their place; so is a missing file."""
+    """Rows without crowd quantities are reported with their place; so is a missing file."""
     path = tmp_path / "rows.jsonl"
     path.write_text('{"tickIndex": 3}\n')
     result = run("--games", "5", "--against", str(path))

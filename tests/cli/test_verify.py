@@ -39,7 +39,7 @@ def capture(folder: Path, **changes: object) -> str:
 
 
 def test_right_file_as_json(tmp_path: Path) -> None:
-    """A right file gives one JSON object with its kind and counts, and exit code 0."""
+    """A correct file gives one JSON object with its kind and counts, and exit code 0."""
     result = run(capture(tmp_path), "--json")
     found = json.loads(result.stdout)
     assert result.exit_code == 0

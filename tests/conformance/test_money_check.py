@@ -1,4 +1,4 @@
-"""The money check: a right exchange passes in both formats, and every kind of wrong one is named."""
+"""The money check: a correct exchange passes in both formats, and every kind of error is reported."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_every_feature_is_used(wire_format: WireFormat) -> None:
 
 
 def test_the_same_seed_gives_the_same_report() -> None:
-    """Nothing in the check is left to chance."""
+    """The check is deterministic."""
     again = check_money(SEED, GAMES, crowd=CROWD, clients=8)
     assert again == checked(SEED, WireFormat.FEB)
 
@@ -78,7 +78,7 @@ class Tampered(Exchange):
         return [sent for message in out for sent in self.sent(message)]
 
     def tamper(self) -> None:
-        """Change the books, if this exchange does."""
+        """Change the books, if this exchange is to."""
 
     def sent(self, message: Outbound) -> list[Outbound]:
         """Return what is sent for *message*."""
@@ -261,7 +261,7 @@ SABOTAGES = {
 
 @pytest.mark.parametrize("what", SABOTAGES)
 def test_a_wrong_exchange_is_named(what: str) -> None:
-    """One lamport in the books or one frame is enough: the check fails and says whose money, and which."""
+    """One lamport in the books or one frame is enough: the check fails and names player and kind of money."""
     venue, named = SABOTAGES[what]
     report = check_money(SEED, 2, crowd=0, clients=6, venue=venue)
     assert not report.passed
@@ -280,7 +280,7 @@ def test_the_list_of_differences_is_bounded() -> None:
     assert len(report.differences) == 100
 
 
-# ---- the reader by itself
+# ---- the reader alone
 
 
 def own(name: str, payload: dict[str, object]) -> Outbound:

@@ -1,4 +1,4 @@
-"""Verification of capture files: kinds by content, one difference for one wrong fact, clear refusals."""
+"""Verification of capture files: kinds by content, one difference for one wrong fact, clear errors."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Alter = Callable[[list[dict[str, Any]]], None]
 
 
 def sidebet_rows(game_id: str, player: str, start: int, stake: float, rug: tuple) -> list[dict]:
-    """Return the rows one bet leaves; a presale bet has no placed row."""
+    """Return the rows of one bet; a presale bet has no placed row."""
     rug_tick, rug_price = rug
     won = rug_tick <= start + 40
     payout = stake * 5 if won else 0
@@ -173,7 +173,7 @@ def altered(folder: Path, kind: str, alter: Alter) -> Verification:
 @pytest.mark.parametrize("name", ["capture.dat", "misleading.json", "packed.gz"])
 @pytest.mark.parametrize("kind", CAPTURES)
 def test_kind_is_known_by_content(tmp_path: Path, kind: str, name: str) -> None:
-    """Every kind is recognised whatever the file's name, plain or packed, and is all right."""
+    """Every kind is recognised whatever the file's name, plain or gzipped, and has no differences."""
     found = verify_file(write(tmp_path, CAPTURES[kind], name))
     assert (found.kind, found.ok, found.differences) == (kind, True, [])
     assert found.to_json()["file"].endswith(name)
@@ -346,7 +346,7 @@ def test_one_wrong_field_of_a_sidebet_is_named_alone(data: st.DataObject) -> Non
 
 @pytest.mark.parametrize("rug_tick", [49, 50, 51])
 def test_a_bet_is_decided_at_its_end(rug_tick: int) -> None:
-    """A bet of tick 10 that was paid is right up to a rug at tick 50 and wrong from 51 on."""
+    """A paid bet of tick 10 is correct up to a rug at tick 50 and wrong from 51 on."""
     paid = sidebet_rows("g", "p", 10, 0.01, (min(rug_tick, 50), 0.02))
     rows = [Row(row, "capture, line 1", 1) for row in paid]
     _, wrong = sidebet_differences(rows, "g", rug_tick, 0.02)
@@ -358,7 +358,7 @@ def test_a_bet_is_decided_at_its_end(rug_tick: int) -> None:
 
 @given(st.text(max_size=6))
 def test_every_step_of_the_law_is_possible(seed: str) -> None:
-    """No game of the law breaks a band, and a recorded game of it is right."""
+    """No game of the law leaves the bands, and its recording has no differences."""
     game = play_game(seed, "bands")
     prices = game.prices[:400]
     assert all(possible_step(a, b) for a, b in pairwise(prices))

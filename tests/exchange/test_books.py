@@ -1,4 +1,4 @@
-"""The venue's books: every flow on two sides, and every lamport that is not is named."""
+"""The venue's books: every flow is entered on two sides, and every lamport that is not is reported."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def imbalances(books: Books) -> str:
 def test_the_books_balance_whatever_players_do(
     todo: list[tuple[int, str, int]], payoff: ShortPayoff, at_rug: str
 ) -> None:
-    """Three players of both coins, with bonus money, through games of random acts: no difference, ever."""
+    """Games of random actions by three players with all kinds of money: no difference at any time."""
     books = Books(max_win=SOL // 4)
     accounts = [books.open(f"p{n}", None, 20, SOL, SOL // 3) for n in range(3)]
     market = Market(books, ShortTerms(payoff=payoff, at_rug=at_rug))
@@ -87,7 +87,7 @@ def _end(market: Market) -> None:
 
 
 def test_every_flow_is_entered_on_both_sides() -> None:
-    """What players pay the house receives, entry by entry and in each kind of money."""
+    """The house receives what players pay, entry by entry and in each kind of money."""
     client = joined(config(seed=LONG, crowd=60), bonus=SOL)
     while client.exchange.games_opened < 1:
         for seen in client.step():
@@ -152,7 +152,7 @@ def _flow(client: Client) -> None:
     ],
 )
 def test_a_single_lamport_is_named(tamper: Tamper, named: str) -> None:
-    """A ledger, a flow, the house or the pool wrong by one lamport shows, with its money and owner."""
+    """A ledger, a flow, the house or the pool wrong by one lamport is reported, with its money and owner."""
     client = joined()
     client.until_tick(2)
     ask(client, "buyOrder", amount=1)

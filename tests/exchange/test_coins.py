@@ -1,4 +1,4 @@
-"""Practice coin and bonus balance beside SOL: which purse pays, which is shown, what never mixes."""
+"""Practice coin and bonus balance besides SOL: which balance pays, which is shown, what never mixes."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_a_game_that_was_joined_keeps_its_coin(event: str, payload: dict[str, An
 
 
 def test_who_only_watches_may_switch_in_the_game() -> None:
-    """Without a stake in the game nothing keeps the coin."""
+    """Without a stake in the game the coin can be switched."""
     client = joined()
     client.until_tick(2)
     assert ask(client, "selectCoin", coinAddress=PRACTICE)["success"]
@@ -180,7 +180,7 @@ def test_a_sidebet_must_be_in_the_selected_coin() -> None:
 
 
 def test_practice_play_earns_no_experience_and_no_entries() -> None:
-    """Levels, the rugpool and Golden Hours know SOL alone: a lost practice game leaves no trace there."""
+    """Levels, the rugpool and Golden Hours count SOL only: a lost practice game does not affect them."""
     client = joined(config(seed=28, rugpool_threshold=1))  # the first game rugs at tick 6
     ask(client, "selectCoin", coinAddress=PRACTICE)
     client.until_presale()
@@ -195,7 +195,7 @@ def test_practice_play_earns_no_experience_and_no_entries() -> None:
 
 
 def test_practice_winnings_have_their_own_cap() -> None:
-    """SOL's cap of 20 does not cut practice winnings: five times 100 is paid whole."""
+    """SOL's cap of 20 does not apply to practice winnings: five times 100 is paid in full."""
     client = practising(GAME.rug_tick - 1)
     ask(client, "requestSidebet", amount=100, coinAddress=PRACTICE, xPayout=5)
     client.games(1)
@@ -272,7 +272,7 @@ def test_bonus_money_is_not_practice_money() -> None:
 
 
 def test_coming_back_keeps_coin_position_and_bet() -> None:
-    """A reconnect in the game finds the account as it was; what is open is settled as usual."""
+    """After a reconnect in the game the account is unchanged; open stakes are settled as usual."""
     client = practising()
     ask(client, "buyOrder", amount=10)
     ask(client, "requestSidebet", amount=1, coinAddress=PRACTICE, xPayout=5)

@@ -127,7 +127,7 @@ def floor() -> Floor:
 
 
 def test_one_seed_is_one_crowd_and_one_course_of_events() -> None:
-    """A seed decides who the players are, how they play and all they do; another seed gives others."""
+    """The seed determines the players, their styles and all their actions; another seed gives others."""
     games = law_games(3)
     first, again, other = (play(Floor(seed=seed), games) for seed in (5, 5, 6))
     assert first.styles() == again.styles()
@@ -161,7 +161,7 @@ def test_tiny_crowds_play(size: int) -> None:
 
 
 def test_presale_only_buys_and_bets_and_loses_nothing_of_the_plan() -> None:
-    """Nobody sells before tick 0, and what is done does not depend on how finely the presale is cut."""
+    """No player sells before tick 0, and actions do not depend on how finely the presale is divided."""
     fine, coarse = (Floor(seed=4, presale_steps=steps) for steps in (100, 2))
     for floor in (fine, coarse):
         play(floor, [([1.0], 0.02)])

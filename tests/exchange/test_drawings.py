@@ -139,7 +139,7 @@ def test_the_tenth_instarug_draws_three_winners() -> None:
 
 
 def test_without_entries_the_pool_keeps_its_money() -> None:
-    """Nobody lost enough: no drawing, and what is in the pool waits for the next one."""
+    """Nobody lost enough: no drawing, and the pool is kept for the next one."""
     books, (one, *_) = players(3)
     pool = Pool(books, dice(), threshold=1)
     assert pool.count_rug(1, [(one, 5)], SOL)
@@ -193,7 +193,7 @@ def test_an_instarug_is_drawn_and_announced() -> None:
 
 
 def test_nobody_learns_of_his_prize_before_the_drawing() -> None:
-    """Until it is announced no update, row or pool part holds a trace of it; then cash rises at once."""
+    """Before the announcement no update, row or pool part reveals it; then cash rises immediately."""
     client = joined(config(seed=INSTARUG, rugpool_threshold=1, golden=NEVER))
     client.until_presale()
     ask(client, "buyOrder", amount=1)
@@ -213,7 +213,7 @@ def test_nobody_learns_of_his_prize_before_the_drawing() -> None:
 
 
 def test_tick_frames_show_the_pool_filling() -> None:
-    """Before the threshold an instarug is counted and fed; nothing is drawn."""
+    """Below the threshold an instarug is counted and funds the pool; nothing is drawn."""
     client = joined(config(seed=INSTARUG, golden=NEVER))
     client.until_presale()
     ask(client, "buyOrder", amount=1)
@@ -227,7 +227,7 @@ def test_tick_frames_show_the_pool_filling() -> None:
 
 
 def test_a_winner_that_left_is_paid() -> None:
-    """The prize goes to the account, whether its player is there or not."""
+    """The prize is paid to the account, whether its player is connected or not."""
     client = joined(config(seed=INSTARUG, rugpool_threshold=1, golden=NEVER))
     client.exchange.connect(OTHER, "other", SOL, delays=EvidenceDelays.none())
     client.until_presale()
@@ -246,7 +246,7 @@ def test_a_winner_that_left_is_paid() -> None:
 
 @given(st.integers(0, 500), st.integers(1, 500), st.integers(1, 500), st.integers(0, 4_000))
 def test_windows_follow_their_plan(after: int, every: int, length: int, minute: int) -> None:
-    """A window starts every so many minutes, lasts its length, and none is between them."""
+    """Windows start at the given interval, last the given length, and there is none in between."""
     length = min(length, every)
     plan = GoldenPlan(every_min=every, after_min=after, length_min=length, chance=0.5)
     golden = GoldenHour(plan, START_NS, Books(), dice())
@@ -349,7 +349,7 @@ def test_a_golden_game_starts_with_the_history_and_ends_with_a_drawing() -> None
 
 
 def test_a_drawing_comes_before_the_next_game() -> None:
-    """However soon the next game is announced, players of the one that rugged are drawn from.
+    """The players of the rugged game are drawn from, however soon the next one is announced.
 
     The 29th game of this seed rugs right after a tick that was late, and the next one follows quickly.
     """

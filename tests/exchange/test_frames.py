@@ -1,4 +1,4 @@
-"""What leaves the exchange: same seed, same bytes; the order of frames; the law in every price."""
+"""Frames of the exchange: same seed, same bytes; their order; every price follows the law."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ def test_phases_are_shown_as_the_venue_shows_them(played: Client) -> None:
 
 
 def test_prices_are_the_laws_bit_for_bit(played: Client) -> None:
-    """Every price, the rug's included, is what the seed revealed afterwards gives; the hash was committed."""
+    """Every price, including the rug's, follows from the seed revealed afterwards; the hash was committed."""
     prices: dict[str, list[float]] = {}
     hashes: dict[str, str] = {}
     checked = 0
@@ -306,7 +306,7 @@ def test_trade_count_starts_again_after_the_presale_opens(played: Client) -> Non
 
 
 def test_averages_are_of_the_last_games(played: Client) -> None:
-    """The averages change with the new-game frame and are those of the peaks known."""
+    """The averages change with the new-game frame and are computed from the known peaks."""
     new = [frame for frame in frames(played) if kind_of(frame) == "new-game"]
     for before, after in pairwise(new):
         assert after["gameHistory"][1:] == before["gameHistory"][:9]

@@ -1,4 +1,4 @@
-"""Levels: experience for stakes that were held, and what a level opens (protocol 6.1; amounts unverified)."""
+"""Levels: experience for held stakes, and the features of a level (protocol 6.1; amounts unverified)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_a_position_counts_when_it_was_held_20_ticks(held: int, xp: int) -> None
 
 
 def test_only_the_lots_that_were_held_count() -> None:
-    """Of a sale of two lots the young one gives nothing."""
+    """In a sale of two lots the recent one gives no experience."""
     client = joined(level=1)
     client.until_tick(2)
     ask(client, "buyOrder", amount=0.25)
@@ -46,7 +46,7 @@ def test_what_is_held_into_the_rug_counts() -> None:
 
 
 def test_a_sidebet_counts_when_it_is_decided() -> None:
-    """Won or lost, its stake gives experience; a refused one gives none."""
+    """Won or lost, a sidebet's stake gives experience; a rejected one gives none."""
     client = joined(level=1)
     client.until_tick(2)
     ask(client, "requestSidebet", amount=0.2, xPayout=5)
@@ -68,7 +68,7 @@ def test_levels_rise_and_end_at_100() -> None:
 
 
 def test_a_new_level_is_shown_and_opens_leverage() -> None:
-    """Who reaches level 10 in the game is offered leverage at once, and rows and trades say 10."""
+    """A player who reaches level 10 in the game can use leverage immediately, and rows and trades say 10."""
     client = joined(level=9)
     client.until_tick(2)
     assert not ask(client, "buyOrder", amount=1, leverage=2)["success"]

@@ -38,7 +38,7 @@ def first_at_limit(entry_tick: int, leverage: int) -> int:
 
 @pytest.mark.parametrize("entry_tick", [2, 40, 77, 120])
 def test_each_lot_ends_at_the_first_tick_at_its_limit(entry_tick: int) -> None:
-    """2x to 5x are sold at the first price at their threshold, 1x at the rug alone."""
+    """2x to 5x are sold at the first price at their threshold, 1x only at the rug."""
     client = joined()
     client.until_tick(entry_tick)
     for leverage in (1, 2, 3, 4, 5):
@@ -147,7 +147,7 @@ def test_a_sale_takes_the_oldest_lot_whatever_its_leverage() -> None:
 
 @pytest.mark.parametrize(("level", "allowed"), [(9, False), (10, True)])
 def test_leverage_is_offered_from_level_10(level: int, allowed: bool) -> None:
-    """Below level 10 it is refused with the level in the message; 1x is everybody's (protocol 9)."""
+    """Below level 10 it is rejected with the level in the message; 1x is always allowed (protocol 9)."""
     client = joined(level=level)
     client.until_tick(2)
     answer = ask(client, "buyOrder", amount=0.01, leverage=2)
@@ -182,7 +182,7 @@ def test_a_presale_buy_may_have_leverage() -> None:
 
 
 def test_a_leveraged_lot_at_the_rug_is_sold_for_nothing() -> None:
-    """The rug's fall is deeper than any stake: the forced sale pays 0, once, and the books know it."""
+    """The rug's fall exceeds any leveraged stake: the forced sale pays 0, once, and is booked."""
     client = joined()
     client.until_tick(GAME.rug_tick - 1)
     ask(client, "buyOrder", amount=1, leverage=2)
@@ -219,7 +219,7 @@ def test_a_client_that_left_is_liquidated_too() -> None:
 
 
 def test_the_public_tape_marks_leverage_on_buys_only() -> None:
-    """A buy's row states it, a liquidation's does not say that it was one."""
+    """A buy's row states the leverage; a liquidation is not marked as one."""
     client = joined(config(seed=LONG, crowd=40))
     client.until_tick(2)
     ask(client, "buyOrder", amount=5, leverage=4)

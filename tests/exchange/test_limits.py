@@ -62,7 +62,7 @@ def test_winnings_of_a_game_end_at_the_cap() -> None:
 
 
 def test_the_cap_counts_all_of_a_game_together() -> None:
-    """Sale, then a won sidebet: together they win the cap and no lamport more."""
+    """Sale, then a won sidebet: together they win exactly the cap."""
     client = capped("0.3", LOW)
     ask(client, "buyOrder", amount=0.05)
     client.until_tick(HIGH)
@@ -93,7 +93,7 @@ def test_side_games_are_outside_the_cap() -> None:
 
 @pytest.mark.parametrize("cap", [0, -1, 1_000_001])
 def test_a_cap_that_is_none_is_refused(cap: int) -> None:
-    """The cap lies above 0."""
+    """The cap must be above 0."""
     with pytest.raises(ConfigError, match="max_win"):
         ExchangeConfig(max_win=Decimal(cap))
 
@@ -134,7 +134,7 @@ def test_a_presale_sidebet_wins_up_to_tick_40() -> None:
 
 
 def test_nothing_is_taken_before_the_presale_and_after_the_rug() -> None:
-    """Every order is refused with the phase's reason, whatever else is wrong with it."""
+    """Every request is rejected with the phase's reason, whatever else is wrong with it."""
     client = joined()
     for event in ORDERS:
         message = ask(client, event, amount=99, percentage=500)["message"]
@@ -150,7 +150,7 @@ def test_nothing_is_taken_before_the_presale_and_after_the_rug() -> None:
 
 
 def test_sidebets_follow_each_other_without_a_pause() -> None:
-    """The tick that decides a bet takes the next, 40 ticks on, all game long (protocol 7: no cooldown)."""
+    """The tick that decides a bet accepts the next, every 40 ticks of a game (protocol 7: no cooldown)."""
     client = joined()
     client.until_tick(1)
     for start in (1, 41, 81):
@@ -167,7 +167,7 @@ def test_sidebets_follow_each_other_without_a_pause() -> None:
 
 
 def test_the_next_game_starts_with_no_bet() -> None:
-    """A bet the rug has decided does not block the next presale's."""
+    """A bet decided by the rug does not block one in the next presale."""
     client = joined()
     client.until_tick(GAME.rug_tick - 1)
     ask(client, "requestSidebet", amount=0.01, xPayout=5)
@@ -214,7 +214,7 @@ def test_sidebets_pay_five_times_or_are_refused(payout: Any) -> None:
 
 
 def test_a_position_too_small_for_its_share_cannot_be_sold() -> None:
-    """A share below a billionth of a token is refused, not sold for nothing."""
+    """A share below a billionth of a token is rejected, not sold for nothing."""
     client = joined()
     client.until_tick(2)
     ask(client, "buyOrder", amount=0.001)
@@ -226,7 +226,7 @@ def test_a_position_too_small_for_its_share_cannot_be_sold() -> None:
 
 
 def test_stakes_that_need_more_than_there_is_are_refused() -> None:
-    """Money that is staked is gone until it comes back; the message says what is free."""
+    """Staked money is not available until it is paid back; the message states the free balance."""
     client = joined(cash=SOL)
     client.until_tick(2)
     ask(client, "buyOrder", amount=0.6)

@@ -1,4 +1,4 @@
-"""Money is conserved to the lamport, for clients and crowd, by the books and by the frames alone."""
+"""Money is conserved to the lamport, for clients and crowd, by the books and by the frames only."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_every_accounts_cash_is_its_flows(busy: Client) -> None:
 
 
 def test_the_clients_cash_follows_from_its_frames_alone(busy: Client) -> None:
-    """Trades, bets and results of the wire add up to every cash the venue stated at the end."""
+    """Trades, bets and results in frames add up to every balance the venue stated at the end."""
     cash = to_lamports(20)
     trades = {"buy": 0, "sell": 0}
     for seen in busy.seen:
@@ -161,7 +161,7 @@ def test_an_exchange_without_a_crowd_is_quiet() -> None:
 
 @pytest.mark.slow
 def test_memory_is_flat_over_many_games() -> None:
-    """What an exchange holds does not grow with the number of games."""
+    """The memory of an exchange does not grow with the number of games."""
     exchange = Exchange(config(seed=2, crowd=10, countdown_step=5_000))
 
     def play(games: int) -> int:

@@ -1,4 +1,4 @@
-"""What the venue says beside the game: schedules, chat, Golden Hours; numbers as JavaScript has them."""
+"""Events other than the game's: schedules, chat, Golden Hours; numbers as JavaScript writes them."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def body(text: str) -> Any:
 
 
 def hear(seconds: int, people: list[Someone], seed: int = 5) -> list[str]:
-    """Return what is said to everybody in so many seconds."""
+    """Return the notices to everybody in a number of seconds."""
     notices = Notices(Identities(seed), people, START_NS)
     texts: list[str] = []
     while notices.next_ns < START_NS + seconds * 1_000_000_000:
@@ -66,7 +66,7 @@ def hear(seconds: int, people: list[Someone], seed: int = 5) -> list[str]:
 
 
 def test_the_same_seed_says_the_same() -> None:
-    """Two venues of one seed say the same words at the same times, another seed others."""
+    """Two venues with one seed send the same texts at the same times, another seed others."""
     assert hear(600, PEOPLE) == hear(600, PEOPLE)
     assert hear(600, PEOPLE) != hear(600, PEOPLE, seed=6)
 
@@ -92,7 +92,7 @@ def test_there_is_no_chat_without_players() -> None:
 
 
 def test_a_royale_goes_through_its_stages() -> None:
-    """From scheduled through its preparation to running; then the next one is ahead."""
+    """From scheduled through its preparation to running; then the next one is scheduled."""
     start = batch("royale", True)
     royales = Royales(Identities(5), PEOPLE)
     assert royales.look(start)
@@ -116,7 +116,7 @@ def test_a_royale_goes_through_its_stages() -> None:
 
 
 def test_an_empty_batch_is_inactive_and_tells_of_the_past() -> None:
-    """Without an event ahead the table and the winners of an earlier one are shown."""
+    """Without a scheduled event the table and the winners of an earlier one are shown."""
     royales = Royales(Identities(5), PEOPLE)
     royales.look(batch("royale", False))
     assert not royales.scheduled

@@ -103,7 +103,7 @@ def test_a_row_shows_the_open_short() -> None:
 
 @pytest.mark.parametrize(("event", "payload"), [("shortOrder", {"amount": 1}), ("closeShort", {})])
 def test_no_shorts_outside_the_game(event: str, payload: dict[str, Any]) -> None:
-    """Neither in the cooldown, nor in the presale, nor after the rug."""
+    """No short opens in the cooldown, in the presale, or after the rug."""
     client = with_terms()
     assert ask(client, event, **payload)["message"] == "Trading is closed until the presale"
     client.until_presale()
@@ -114,7 +114,7 @@ def test_no_shorts_outside_the_game(event: str, payload: dict[str, Any]) -> None
 
 
 def test_one_short_at_a_time_on_the_exchange() -> None:
-    """A second open and a close of none are refused; after the close the next may open."""
+    """A second open is rejected, and so is a close if none is open; after the close the next may open."""
     client = with_terms()
     client.until_tick(OPENED)
     assert ask(client, "closeShort")["message"] == "No short position to close"
@@ -267,7 +267,7 @@ def test_a_short_held_less_than_20_ticks_into_the_rug_counts() -> None:
 
 
 def test_a_worthless_short_is_closed_by_the_venue() -> None:
-    """When the price has doubled nothing is left: closed for 0 at that tick, once."""
+    """When the price has doubled a short is worth nothing: closed for 0 at that tick, once."""
     entry = min(range(1, 60), key=lambda tick: GAME.prices[tick])
     end = next(
         tick for tick in range(entry, GAME.rug_tick) if GAME.prices[tick] >= 2 * GAME.prices[entry]

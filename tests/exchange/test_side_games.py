@@ -114,7 +114,7 @@ def test_a_lost_stake_is_reported_and_pays_nothing() -> None:
 
 
 def test_one_stake_per_player_and_round() -> None:
-    """A second one in the round is refused; in the next round it is taken."""
+    """A second one in the round is rejected; in the next round it is accepted."""
     client = joined()
     until_round(client, "open")
     assert crab(client)["success"]
@@ -194,7 +194,7 @@ def test_stakes_that_make_no_sense_are_refused(payload: dict[str, Any], reason: 
 
 
 def test_a_stake_needs_the_money() -> None:
-    """What is staked elsewhere cannot be staked again."""
+    """Money that is already staked cannot be staked a second time."""
     client = joined(cash=SOL // 10)
     until_round(client, "open")
     assert crab(client)["success"]
@@ -281,7 +281,7 @@ def test_odds_and_payouts_can_be_configured() -> None:
 
 
 def test_without_side_games_there_are_no_rounds() -> None:
-    """Switched off, no frame is sent and no stake is taken."""
+    """When switched off, no frame is sent and no stake is accepted."""
     client = joined(config(seed=LONG, side_games=False))
     client.until_tick(5)
     assert "no round of bbc takes stakes now" in crab(client)["message"]
@@ -327,7 +327,7 @@ CRAB = "krabbe"
 
 
 def test_a_corrected_profile_works_from_request_to_result() -> None:
-    """Names from a TOML file are those of requests, events and choices; the old ones are nothing any more."""
+    """Names from a TOML file are used for requests, events and choices; the old ones are unknown."""
     client = joined(config(seed=LONG, bbc_odds=SURE, protocol=parse_profile(CORRECTED)))
     opened = until_round(client, "open", "pinpointRound")
     assert set(opened["payouts"]) == {"krabbe", "bull", "bear"}

@@ -40,7 +40,7 @@ lots_made = st.builds(bought, amounts, prices, st.integers(0, 100), st.integers(
 
 
 def value_of(lot: Lot, price: float) -> Fraction:
-    """Return what a lot is worth, computed from the rule's own words: the stake and L times the gain."""
+    """Return the value of a lot, computed literally from the rule: the stake and L times the gain."""
     tokens, stake = lot.qty * Fraction(price), Fraction(lot.cost)
     if lot.leverage == 1:
         return tokens
@@ -157,7 +157,7 @@ def test_the_documented_thresholds(leverage: int, fall: float) -> None:
 
 
 def test_without_leverage_nothing_is_liquidated() -> None:
-    """1x ends at the rug alone, however low the price."""
+    """1x ends only at the rug, however low the price."""
     assert liquidation_price(1.0, 1) is None
     assert not is_liquidated(Lot(SOL, SOL, 0, 1.0), 1e-12)
 
@@ -243,7 +243,7 @@ def test_a_sale_across_lots_of_any_leverage_is_paid_lot_by_lot(
 
 
 def test_thresholds_and_levels_are_the_rules_own() -> None:
-    """Every leverage above 1 that can be asked for has a threshold, and each is nearer than the last."""
+    """Every allowed leverage above 1 has a threshold, each nearer to the entry than the one before."""
     falls = [rules.LIQUIDATION_FALL[n] for n in range(2, rules.MAX_LEVERAGE + 1)]
     assert falls == sorted(falls, reverse=True)
     assert set(rules.LIQUIDATION_FALL) == set(range(2, rules.MAX_LEVERAGE + 1))

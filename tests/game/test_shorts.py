@@ -99,7 +99,7 @@ def test_the_compounding_value_follows_the_path(
 def test_an_estimate_is_near_the_value(
     payoff: ShortPayoff, amount: int, entry: float, path: list[float]
 ) -> None:
-    """What rows are ordered by is within a few lamports of the value, up to the biggest practice stake."""
+    """The estimate used for sorting is within a few lamports of the value, up to the biggest stake."""
     of = terms(payoff)
     basis = None if of.waits_to_open else entry
     short, price = OpenShort(amount, entry, 1, 0, basis), entry
@@ -147,7 +147,7 @@ def test_the_liquidation_price_is_where_the_value_ends(payoff: ShortPayoff) -> N
 
 
 def test_compounding_has_no_liquidation_price() -> None:
-    """The path decides, so no price can be named."""
+    """It depends on the price path, so there is no such price."""
     assert terms("compounding").liquidation_price(1.0) is None
 
 
@@ -190,7 +190,7 @@ def test_a_late_open_counts_from_the_next_price() -> None:
 
 
 def test_only_a_late_close_waits() -> None:
-    """Of all payoffs one opens and one closes at the next price."""
+    """Exactly one payoff opens at the next price, and one closes at it."""
     assert [p for p in ShortPayoff if terms(p).waits_to_close] == [ShortPayoff.LATE_CLOSE]
     assert [p for p in ShortPayoff if terms(p).waits_to_open] == [ShortPayoff.LATE_OPEN]
 
@@ -216,7 +216,7 @@ def test_the_real_short_a_needs_its_own_factor() -> None:
 
 
 def test_the_textbook_fits_none_of_the_real_numbers() -> None:
-    """The default is wrong in all three cases by what protocol 8 says, which is why it is unverified."""
+    """The default is wrong in all three cases by the amounts in protocol 8, so it is unverified."""
     cases = [
         (A_ENTRY, A_PRICE, 1.1977),
         *((B_ENTRY, p, v) for (p, _), v in zip(B_PAIRS, (0.6021, 0.5679), strict=True)),
@@ -254,7 +254,7 @@ def test_terms_take_their_names_as_text() -> None:
 
 
 def test_one_short_at_a_time() -> None:
-    """A second short is refused without a trace; closing none is refused too."""
+    """A second short is rejected without side effects; so is closing when none is open."""
     ledger = opened(SOL, 1.0, terms())
     with pytest.raises(ShortOpen, match="tick 3"):
         ledger.open_short(SOL, 1.0, 4, terms())

@@ -1,4 +1,4 @@
-"""Side games: results from the generator, frequencies, payouts, and what is refused (protocol 11)."""
+"""Side games: results from the generator, frequencies, payouts, and rejections (protocol 11)."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def made(odds: dict, payouts: dict) -> SideGame:
 
 @given(seeds, st.integers(0, 10**6), st.sampled_from(GAMES))
 def test_a_result_follows_from_seed_and_round(seed: str, number: int, game: SideGame) -> None:
-    """The generator keyed with ``seed-round`` decides by its first draw, as anybody can check."""
+    """The first draw of the generator keyed with ``seed-round`` determines the result."""
     round_id = f"20260101-{number:016x}"
     draw = next(draws(generator_key(seed, round_id)))
     edges = list(accumulate(game.odds.values()))

@@ -1,4 +1,4 @@
-"""What clients see: the public feed, the login, requests and their answers."""
+"""What clients receive: the public feed, the login, requests and their answers."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def config(seed: int = LONG_GAME, crowd: int = 0, **more: Any) -> ExchangeConfig
 
 
 async def trading(client: RawClient) -> None:
-    """Wait until orders of any kind are taken."""
+    """Wait until all kinds of actions are accepted."""
     await client.until(lambda: any(state.get("tickCount", 0) >= 1 for state in client.states()[1:]))
 
 
@@ -57,7 +57,7 @@ async def test_the_first_frame_is_a_snapshot_and_no_tick_is_missing_after_it(
 
 
 async def test_every_client_gets_the_same_frames_in_the_same_order() -> None:
-    """A broadcast reaches a public client, a player and a polling client alike; none is lost or turned."""
+    """A broadcast reaches a public client, a player and a polling client alike; none is lost or reordered."""
     stock = socketio.AsyncClient()
     seen: list[dict[str, Any]] = []
     news = asyncio.Event()
@@ -128,7 +128,7 @@ async def test_a_login_is_answered_in_the_order_of_the_capture() -> None:
 
 
 async def test_a_wrong_token_is_refused_and_the_fifth_ends_the_connection() -> None:
-    """A failed login says so in a notification, and in its acknowledgement if one was asked for."""
+    """A failed login is answered by a notification, and by its acknowledgement if one was requested."""
     async with (
         ExchangeServer(config(), tokens=TOKENS) as server,
         RawClient(server.url) as client,
@@ -150,7 +150,7 @@ async def test_a_wrong_token_is_refused_and_the_fifth_ends_the_connection() -> N
 
 
 async def test_without_a_login_one_may_watch_and_ask_but_not_play() -> None:
-    """Orders are refused in the one shape; what the site asks before its login is answered."""
+    """Actions are rejected; requests that the venue's page sends before its login are answered."""
     async with (
         ExchangeServer(config(seed=3, crowd=30), speed=20) as server,
         RawClient(server.url) as client,
@@ -211,7 +211,7 @@ async def test_unknown_events_are_ignored_and_counted() -> None:
 
 
 async def test_an_order_is_answered_in_the_protocols_order_under_its_trace() -> None:
-    """Own trade, account, row, acknowledgement; the trade bears the trace id of the request."""
+    """Own trade, account, row, acknowledgement; the trade has the trace id of the request."""
     async with (
         ExchangeServer(config(), tokens=TOKENS, speed=10) as server,
         RawClient(server.url) as client,
@@ -268,7 +268,7 @@ async def test_a_second_login_takes_over_and_gets_no_answer_of_the_first() -> No
 
 
 async def test_an_account_outlives_its_connection() -> None:
-    """Money and position are there again after a reconnect."""
+    """Money and position are unchanged after a reconnect."""
     async with ExchangeServer(config(), tokens=TOKENS, speed=10) as server:
         async with RawClient(server.url) as client:
             await client.join()
@@ -303,7 +303,7 @@ async def test_open_login_makes_a_player_of_every_token() -> None:
 
 
 async def test_time_stops_while_paused_and_after_the_last_game() -> None:
-    """A paused server sends nothing; one made for two games stops with the announcement of the third."""
+    """A paused server sends nothing; one limited to two games stops with the announcement of the third."""
     async with (
         ExchangeServer(config(seed=7), speed=None, games=2, paused=True) as server,
         RawClient(server.url) as client,
@@ -345,7 +345,7 @@ async def test_a_taken_port_is_one_clear_error() -> None:
 
 
 async def test_nothing_is_kept_unless_it_was_asked_for() -> None:
-    """`sent_log` refuses when the server keeps no logs, or for a connection that never was."""
+    """`sent_log` is an error if the server keeps no logs, or for an unknown connection."""
     async with ExchangeServer(config()) as server, RawClient(server.url) as client:
         await client.join()
         with pytest.raises(InputError, match="keep_sent"):

@@ -100,7 +100,7 @@ def test_a_wrong_file_is_refused_without_repeating_a_token(
 
 
 def test_an_absent_file_is_an_error_of_the_path(tmp_path: Path) -> None:
-    """A path that leads nowhere says so."""
+    """A missing path is an error that says so."""
     with pytest.raises(InputError, match="check the path"):
         read_tokens(tmp_path / "none.toml")
 
@@ -109,12 +109,12 @@ def test_an_absent_file_is_an_error_of_the_path(tmp_path: Path) -> None:
     "token", [None, 5, "", "x" * (MAX_TOKEN_LENGTH + 1), ["t"], {"token": "t"}]
 )
 def test_an_invalid_token_has_no_player(token: object) -> None:
-    """Open login needs a text too, of a length that can be one."""
+    """Open login also needs a text of valid length."""
     assert TokenTable({"t": Login(player_id="x")}, open_login=True).find(token) is None
 
 
 def test_guests_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Open login stops making accounts at its bound; guests who are known may come back."""
+    """Open login creates no accounts beyond its limit; known guests may reconnect."""
     monkeypatch.setattr("vectra_bot.server.tokens.MAX_GUESTS", 2)
     table = TokenTable(open_login=True)
 

@@ -51,7 +51,7 @@ def test_tick_frame_carries_price_window_and_table() -> None:
 
 
 def test_integral_price_is_a_float() -> None:
-    """A price that arrives as the integer 1 is the float 1.0, as every price is."""
+    """A price sent as the integer 1 is decoded as the float 1.0, like every price."""
     found = _game(samples.START)
     assert type(found.price) is float
     assert all(type(price) is float for _, price in found.partial_prices)
@@ -142,7 +142,7 @@ def test_payload_is_the_last_argument(name: str, payload: dict[str, Any]) -> Non
 
 @pytest.mark.parametrize(("name", "payload"), samples.EVENTS)
 def test_trailing_offset_is_not_the_payload(name: str, payload: dict[str, Any]) -> None:
-    """The offset text that connection-state recovery appends is stepped over."""
+    """The offset text that connection-state recovery appends is skipped."""
     assert decode(event(name, payload, "Q85_xh5")) == decode(event(name, payload))
     assert decode(event(name, TRACE, payload, "Q85_xh5")) == decode(event(name, TRACE, payload))
 
@@ -205,7 +205,7 @@ def test_player_game_update_carries_our_row() -> None:
 
 
 def test_own_sidebet_is_private_and_others_are_not() -> None:
-    """One's own event is ours, newSideBet is anybody's; both say when the bet ends."""
+    """Our bet is in currentSidebet, any player's in newSideBet; both say when the bet ends."""
     own = decode(event("currentSidebet", TRACE, samples.SIDEBET))
     other = decode(event("newSideBet", TRACE, samples.SIDEBET))
     assert isinstance(own, SidebetPlaced)
@@ -297,7 +297,7 @@ def test_unusable_traceparent_is_no_trace_id() -> None:
 def test_acknowledgement(
     raw: str, success: bool | None, message: str | None, payload: str | None
 ) -> None:
-    """An answer says yes or no only if it says so; an unknown shape is kept and decides nothing."""
+    """An answer is a success or failure only if it says so; for an unknown shape ``success`` is None."""
     assert decode(inbound(raw)) == Ack(
         recv_ns=RECV_NS, ack_id=29, success=success, message=message, payload_json=payload
     )
@@ -379,7 +379,7 @@ def test_unusable_payload_is_refused_with_its_reason(
 
 
 def test_typed_event_without_payload_is_refused() -> None:
-    """An event whose payload is needed is an error when only the trace argument is there."""
+    """An event that needs a payload is an error if it has only the trace argument."""
     for frame in (event("playerUpdate", TRACE), event("playerUpdate")):
         with pytest.raises(WireError) as caught:
             decode(frame)

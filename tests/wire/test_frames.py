@@ -51,7 +51,7 @@ def test_number_text_is_the_same_double(value: float) -> None:
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
 def test_no_number_is_written_for_none(value: float) -> None:
-    """NaN and Infinity are refused, not written as null."""
+    """NaN and Infinity are rejected, not written as null."""
     with pytest.raises(WireError):
         js_text(value)
     with pytest.raises(WireError):
@@ -90,7 +90,7 @@ def test_text_that_looks_like_a_number_is_left_alone(texts: list[str]) -> None:
 
 
 def test_acknowledgements_are_written_as_seen() -> None:
-    """An order's answer has one object, a ping's none."""
+    """The acknowledgement of an action has one object, that of a ping none."""
     assert ack_text(29, AckPayload(success=True)) == '4329[{"success":true}]'
     assert ack_text(30) == "4330[]"
     assert ack_text(31, AckPayload(success=False, message="no")) == (
@@ -99,7 +99,7 @@ def test_acknowledgements_are_written_as_seen() -> None:
 
 
 def test_event_without_arguments() -> None:
-    """An event may have no argument at all, or the trace alone."""
+    """An event may have no argument, or only the trace."""
     assert event_text("chatHistory") == '42["chatHistory"]'
     assert event_text("a", trace_id=TRACE_ID, span_id="ab" * 8) == (
         f'42["a",{{"__trace":true,"traceparent":"00-{TRACE_ID}-abababababababab-01"}}]'

@@ -41,7 +41,7 @@ def capture(real_data: Path) -> list[Frame]:
 
 @pytest.fixture(scope="module")
 def payloads(real_data: Path) -> list[tuple[str, Any]]:
-    """Return event names and last arguments of the whole real lines."""
+    """Return event names and last arguments of the real lines that are not truncated."""
     found = []
     with gzip.open(real_data / "raw_frames.jsonl.gz", "rt") as lines:
         for line in lines:

@@ -1,4 +1,4 @@
-"""The order of frames: a lost, repeated, late or misplaced frame is one finding; overtaking is known."""
+"""The order of frames: a lost, repeated, late or misplaced frame is one finding; overtaking is tolerated."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def one_world() -> Rows:
 
 
 def where(taken: Rows, kind: str, number: int = 0, **wanted: Any) -> int:
-    """Return where the *number*-th game state of a kind is."""
+    """Return the index of the *number*-th game state of a kind."""
     return state_rows(
         taken,
         lambda body: (
@@ -289,7 +289,7 @@ def test_a_big_frame_that_never_comes_is_missing() -> None:
 
 
 def test_a_new_connection_starts_with_a_snapshot_again() -> None:
-    """After a recorder's mark that it has connected, a snapshot is due whatever went before."""
+    """After a recorder's marker for a new connection a snapshot is expected, whatever came before."""
     taken = public(one_world())
     snapshot = clone(taken[where(taken, "snapshot")])
     at = ticks(taken)[5]

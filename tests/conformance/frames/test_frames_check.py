@@ -1,4 +1,4 @@
-"""Captures against our frames: what is alike passes, everything that was altered is named."""
+"""Captures compared with our frames: equal ones pass, every alteration is reported."""
 
 from __future__ import annotations
 
