@@ -1,10 +1,10 @@
-"""How fast the exchange runs in virtual time on one core, with every frame encoded.
+"""Speed of the exchange in virtual time on one core, with every frame encoded.
 
     python benchmarks/exchange.py --games 1000
     python benchmarks/exchange.py --games 6000 --crowd 0 --countdown-step 5000
     python benchmarks/exchange.py --games 10000 --memory
 
-Both sides in one run: the same games by the readable price law alone (``game.fair.play_game``) are timed
+Both sides in one run: the same games by the readable price law only (``game.fair.play_game``) are timed
 in between, so that the ratio can be compared across machines. ``--memory`` gives the resident set at ten
 points of the run, MB; it is flat if the last is not above the first by more than noise.
 """

@@ -1,17 +1,18 @@
-"""What one plain tick frame costs on its way from ``Shell.take`` to the journal, beside an earlier commit.
+"""CPU time of one plain tick frame from ``Shell.take`` to the journal, compared with an earlier commit.
 
     python benchmarks/hops.py --json
 
-The frames are those of some games of the embedded exchange, written down once by the earlier commit and read
-by both sides. A session as `vectra-bot run` makes it, but without plugins and with a strategy that watches
-and never acts, takes all of them; counted is the CPU time of its thread (`cpu_us`) over the tick frames of
-running games, the first game left out: it warms the interpreter. What the kernel does at the first store into
-a page of the journal's file is done on both sides before the first frame: every page has been touched.
+The frames are those of some games of the embedded exchange, written once by the earlier commit and read by
+both sides. A session like that of `vectra-bot run`, but without plugins and with a strategy that watches
+and never acts, processes all of them; measured is the CPU time of its thread (`cpu_us`) over the tick
+frames of running games, without the first game, which warms the interpreter. The kernel's work at the first
+store into a page of the journal's file is done on both sides before the first frame: every page has been
+touched.
 
-Each side runs in a process of its own, the two in turn, round after round. A busy machine only ever adds to
-what a frame costs, so each frame counts with the least it cost in any round; `cpu_us` is the mean of these,
-and `cpu_ratio` one side's by the other's. `calls` and `modules` say, for information, how many Python
-functions a tick frame calls and the functions of how many modules it passes.
+Each side runs in a separate process, the two alternating, round after round. A busy machine only adds to
+the cost of a frame, so each frame counts with its minimum over all rounds; `cpu_us` is the mean of these,
+and `cpu_ratio` the ratio of both sides. `calls` and `modules` say, for information, how many Python
+functions a tick frame calls, and in how many modules.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ from typing import Any
 BEFORE = "3d44e93"
 GOAL_RATIO = 0.8
 ROOT = Path(__file__).resolve().parents[1]
-# Where the package of each side keeps what moved since.
+# Location of classes that moved since the earlier commit, by side.
 MOVED = {
     "before": {
         "Journal": "vectra_bot.store.journal",
@@ -48,12 +49,12 @@ MOVED = {
         "SessionTally": "vectra_bot.report.session",
     },
 }
-# Where a journal of each side keeps the mapping of its open segment.
+# Attribute of a journal with the mapping of its open segment, by side.
 OPEN_MAP = {"before": attrgetter("_map"), "now": attrgetter("_segments.open.map")}
 
 
 def of_side(side: str, name: str) -> Any:
-    """Return the class that *side* has under *name*, or under another one."""
+    """Return the class *name* of *side*, which may have another name there."""
     from importlib import import_module
 
     module, _, last = MOVED[side][name].rpartition(".")
@@ -66,7 +67,7 @@ def of_side(side: str, name: str) -> Any:
 
 
 async def write_frames(path: Path, games: int) -> None:
-    """Write the inbound frames of *games* games, one JSON array of time and text a line."""
+    """Write the inbound frames of *games* games, one JSON array of time and text per line."""
     from vectra_bot.exchange import ExchangeConfig
     from vectra_bot.models import Frame
     from vectra_bot.venues.embedded import EmbeddedVenue
@@ -120,7 +121,7 @@ def make_shell(side: str, store: Path, segment_bytes: int) -> Any:
 
 
 class Passed:
-    """Counts the functions that are called, and the modules they stand in."""
+    """Count the functions that are called, and their modules."""
 
     def __init__(self) -> None:
         self.calls = 0
@@ -140,7 +141,7 @@ class Passed:
 
 
 async def measure(side: str, frames: Path, *, count_calls: bool) -> dict[str, Any]:
-    """Return what tick frames cost *side*: the nanoseconds of each, or the mean of their calls."""
+    """Return the cost of tick frames for *side*: nanoseconds of each, or the mean number of calls."""
     from vectra_bot.models import Frame
 
     with frames.open(encoding="utf-8") as lines:
@@ -150,7 +151,7 @@ async def measure(side: str, frames: Path, *, count_calls: bool) -> dict[str, An
     with tempfile.TemporaryDirectory() as store:
         room = 2 * sum(len(item.raw) for item in items)
         shell = make_shell(side, Path(store), room + (1 << 20))
-        # The collector has no need to look through what the benchmark itself holds.
+        # The garbage collector need not scan the benchmark's own objects.
         gc.collect()
         gc.freeze()
         for item in items:
@@ -185,7 +186,7 @@ def old_tree(into: Path) -> Path:
 
 
 def child(tree: Path, *arguments: str) -> dict[str, Any]:
-    """Return what this script prints when it runs on the package in *tree*."""
+    """Return the output of this script for the package in *tree*."""
     done = subprocess.run(
         [sys.executable, __file__, "--side", *arguments],
         env={**os.environ, "PYTHONPATH": str(tree)},
@@ -197,7 +198,7 @@ def child(tree: Path, *arguments: str) -> dict[str, Any]:
 
 
 def cpu_times(count: int, trees: dict[str, Path], frames: Path) -> dict[str, float]:
-    """Return the mean CPU time of a frame in microseconds by side; who begins a round changes."""
+    """Return the mean CPU time of a frame in microseconds by side; the first side of a round alternates."""
     seen: dict[str, list[list[int]]] = {side: [] for side in trees}
     for number in range(count):
         for side, tree in list(trees.items())[:: 1 if number % 2 else -1]:

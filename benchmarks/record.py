@@ -1,20 +1,20 @@
-"""Record many games over a link that is broken again and again, and hold the store against what was sent.
+"""Record many games over a link that is repeatedly disconnected, and compare the store with what was sent.
 
     python benchmarks/record.py --games 200 --disconnects 20 --seed 1
     python benchmarks/record.py --games 30 --lie seed --json
 
-A server with the exchange runs in this process, many times faster than the venue, and keeps every text it
-writes to every connection; the recorder is the command line's own, in a process of its own. Disconnects are
-forced at random ticks, in turn by closing, by the word of Socket.IO, by a reset, and by a link that goes dead
-without a word. Afterwards:
+A server with the exchange runs in this process, many times faster than the venue, and stores every text it
+writes to every connection; the recorder is `vectra-bot record` in a separate process. Disconnects are
+forced at random ticks, in turn by closing, by a Socket.IO disconnect, by a reset, and by a link that becomes
+silent. Afterwards:
 
 - what was received over each connection must be what was written to it, byte for byte, from the first frame
-  on; what was on its way when a link was cut is counted, and allowed where the cut loses it;
+  on; messages in flight at a disconnect are counted, and allowed to be lost where the disconnect loses them;
 - every live tick that was received must be stored exactly once;
-- every live tick of every game, by its seed, must be stored once or lie in a gap that is marked;
-- every game must be verified, or, if the server lied, one must have failed with exactly one alert.
+- every live tick of every game, by its seed, must be stored once or be in a marked gap;
+- every game must be verified, or, with `--lie`, one must have failed with exactly one alert.
 
-Exit code 0 if all holds, 1 if not.
+Exit code 0 if all of this is true, 1 if not.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ GAPS = ("game.gap", "game.missed")
 
 
 def live_tick(text: str) -> tuple[str, int] | None:
-    """Return game and tick of a frame that is a live tick, None of any other."""
+    """Return game and tick of a live tick frame, None for any other."""
     if not text.startswith('42["gameStateUpdate"'):
         return None
     frame = decode(Frame(0, text))
@@ -55,7 +55,7 @@ def live_tick(text: str) -> tuple[str, int] | None:
 
 
 def sent_by_connection(server: ExchangeServer) -> list[list[str]]:
-    """Return what was written to each connection that was let in, without what opens and ends it."""
+    """Return the texts written to each accepted connection, without those that open and end it."""
     logs = [server.sent_log(number) for number in range(1, len(server.connections) + 1)]
     events = [[text for text in log if text.startswith(("42", "43"))] for log in logs]
     return [log for log in events if log]
@@ -89,7 +89,7 @@ def rows_of(store: Path, doc_type: str, *columns: str) -> list[tuple[Any, ...]]:
 def compare(
     sent: list[list[str]], received: list[list[str]], stored: Counter[tuple[str, int]]
 ) -> dict[str, Any]:
-    """Hold what was received and stored against what was sent, connection by connection."""
+    """Compare what was received and stored with what was sent, connection by connection."""
     pairs = list(zip(sent, received, strict=True)) if len(sent) == len(received) else []
     ticks = [tick for texts in received for tick in map(live_tick, texts) if tick is not None]
     tails = [text for log, texts in pairs for text in log[len(texts) :]]
@@ -128,7 +128,7 @@ def unexplained(store: Path, stored: Counter[tuple[str, int]]) -> list[tuple[str
             finished[detail["game_id"]] = detail
             if detail["seen"]:
                 first_seen.add(detail["game_id"])
-    # Gaps inside a game are marked as they are seen; the game is the document's.
+    # Gaps inside a game are marked when they are seen; the game is that of the document.
     for kind, text, game_id in rows_of(store, "system_event", "kind", "detail_json", "game_id"):
         detail = json.loads(text)
         if kind == "game.gap" and "game_id" not in detail:
@@ -146,7 +146,7 @@ def unexplained(store: Path, stored: Counter[tuple[str, int]]) -> list[tuple[str
 
 
 async def disconnect(server: ExchangeServer, args: argparse.Namespace) -> Counter[str]:
-    """Break the link at random moments, spread over the games that are recorded."""
+    """Disconnect at random moments, spread over the recorded games."""
     chance = random.Random(args.seed)
     done: Counter[str] = Counter()
     at = sorted(chance.uniform(0.5, args.games - 1) for _ in range(args.disconnects))
@@ -160,7 +160,7 @@ async def disconnect(server: ExchangeServer, args: argparse.Namespace) -> Counte
         else:
             server.faults.kick(how=way)
         done[way] += 1
-        # The next break is of the next connection; the server tells of clients only.
+        # The next disconnect is of the next connection; the server reports clients only.
         while len(server.connections) < number + 2:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     return done
@@ -213,8 +213,8 @@ async def run(args: argparse.Namespace, store: Path) -> dict[str, Any]:
     }
 
 
-def holds(args: argparse.Namespace, figures: dict[str, Any]) -> bool:
-    """Say whether everything is as it must be."""
+def passed(args: argparse.Namespace, figures: dict[str, Any]) -> bool:
+    """Return whether all conditions are true."""
     report = figures["report"]
     failed = 1 if args.lie else 0
     return (
@@ -245,7 +245,7 @@ def main() -> int:
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         figures = asyncio.run(run(args, args.store or Path(folder)))
-    figures["holds"] = holds(args, figures)
+    figures["holds"] = passed(args, figures)
     sys.stdout.write(json.dumps(figures, indent=None if args.json else 1) + "\n")
     return 0 if figures["holds"] else 1
 

@@ -1,16 +1,16 @@
-"""How `vectra-bot serve` carries a crowd of clients: order, loss, acknowledgements, CPU and memory.
+"""`vectra-bot serve` with many clients: order, loss, acknowledgements, CPU and memory.
 
     python benchmarks/server.py --public 1000 --players 50 --seconds 60
 
-The server runs in a process of its own, the clients in this one: bare websocket clients on aiohttp. Every
-public client keeps a hash of each message after its first snapshot. The longest list is the yardstick: every
-other client's list must be a slice of it. What is missing inside is *lost*, what stands elsewhere is
-*reordered*, what only this client had is *foreign*. The yardstick itself is held against the game: ticks and
-countdown without a gap. Logged-in clients are held against it too; trades of their own reach them by
-another way and are left out. Each logged-in client sends one order every two seconds.
+The server runs in a separate process, the clients in this one: bare websocket clients on aiohttp. Every
+public client stores a hash of each message after its first snapshot. The longest list is the reference: every
+other client's list must be a slice of it. What is missing inside is *lost*, what is at another place is
+*reordered*, what only this client has is *foreign*. The reference itself is checked: ticks and
+countdown without a gap. Logged-in clients are compared with it too; their own trades are sent to them
+privately and are excluded. Each logged-in client sends one action every two seconds.
 
 The seed decides when games end; the default has a whole game and two countdowns in the first minute. The
-clients share the machine with the server: look at `client_lag_ms` before blaming the server.
+clients share the machine with the server: check `client_lag_ms` before blaming the server.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class Public:
 
 
 class Player(Public):
-    """A client that logs in and sends an order every two seconds."""
+    """A client that logs in and sends an action every two seconds."""
 
     def __init__(self, bench: Bench, number: int) -> None:
         super().__init__(bench, number)
@@ -126,7 +126,7 @@ class Player(Public):
 
 
 class Bench:
-    """The run: connects everybody, waits, compares."""
+    """The run: connects all clients, waits, compares."""
 
     def __init__(self, url: str, public: int, players: int) -> None:
         self.url = url
@@ -148,7 +148,7 @@ class Bench:
             self.all_joined.set()
 
     def note(self, client: Public, text: str) -> None:
-        """Follow the game by the first client's frames."""
+        """Track the game by the first client's frames."""
         if client is not self.public[0]:
             return
         self.texts[hash(text)] = text
@@ -202,10 +202,10 @@ class Bench:
             self.lags.append(time.perf_counter() - now - 0.02)
 
     def compare(self) -> dict[str, Any]:
-        """Return what was lost or out of order, and how long acknowledgements took."""
+        """Return lost and reordered messages, and the latency of acknowledgements."""
         longest = max(self.public, key=lambda client: len(client.seen))
-        yardstick = list(longest.seen)
-        place = {digest: index for index, digest in enumerate(yardstick)}
+        reference = list(longest.seen)
+        place = {digest: index for index, digest in enumerate(reference)}
         lost = reordered = foreign = 0
         for client in [*self.public, *self.players]:
             own = isinstance(client, Player)
@@ -218,13 +218,13 @@ class Bench:
                 lost += 1
                 continue
             missing = set(range(min(places), max(places) + 1)) - set(places)
-            lost += sum(not (own and self._told_apart(yardstick[index])) for index in missing)
+            lost += sum(not (own and self._is_withheld(reference[index])) for index in missing)
         acks = [ack for player in self.players for ack in player.acks]
         result = {
             "public": len(self.public),
             "players": len(self.players),
             "messages": sum(len(c.seen) for c in [*self.public, *self.players]),
-            "broadcasts": len(yardstick),
+            "broadcasts": len(reference),
             "lost": lost,
             "reordered": reordered,
             "foreign": foreign,
@@ -245,12 +245,12 @@ class Bench:
         result["ack_worst_ms"] = ms([took for took, _, _ in acks], 1)
         return result
 
-    def _told_apart(self, digest: int) -> bool:
-        """Say whether a broadcast may be withheld from a player, who was told of it already."""
+    def _is_withheld(self, digest: int) -> bool:
+        """Return whether a broadcast may be withheld from a player, who already has the same fact."""
         return not self.texts.get(digest, STATE).startswith(STATE)
 
     def _gaps(self) -> int:
-        """Count ticks and countdown steps that the yardstick lacks."""
+        """Count ticks and countdown steps missing in the reference."""
         gaps, last = 0, None
         for text in self.texts.values():
             if not text.startswith(STATE) or '"gameHistory"' in text:
@@ -267,7 +267,7 @@ class Bench:
 
 
 def inner_gaps(places: list[int | None]) -> int:
-    """Count messages nobody else had, but for those before or after all that is known."""
+    """Count messages no other client has, except before the first or after the last known one."""
     known = [index for index, place in enumerate(places) if place is not None]
     return known[-1] - known[0] + 1 - len(known) if known else 0
 

@@ -1,4 +1,4 @@
-"""Holding a feed against its seeds: no alert for what is merely missing, exactly one for a lie."""
+"""Verifying a feed against its seeds: no alert for missing data, exactly one for wrong data."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def feed(games: int = 6, fmt: str = "feb", seed: int = 3) -> tuple[str, ...]:
 
 
 class Audit:
-    """A game state and an auditor, fed with texts, and what the auditor found."""
+    """A game state and an auditor that process texts, and the findings."""
 
     def __init__(self) -> None:
         self.auditor = FairAuditor("S")
@@ -125,7 +125,7 @@ def change_at(
 
 @pytest.mark.parametrize("fmt", ["feb", "dec"])
 def test_an_honest_feed_is_verified_to_the_last_game(fmt: str) -> None:
-    """Every game is verified, every finished game told once, nothing is missing and no alert raised."""
+    """Every game is verified, every finished game reported once, nothing is missing and no alert raised."""
     audit = Audit().take(feed(fmt=fmt)).end()
 
     counts = audit.auditor.counts
@@ -160,8 +160,8 @@ def test_a_finished_game_carries_its_sidebets() -> None:
         for entry in payload(text).get("gameHistory", [])
     }
 
-    told = {game["game_id"]: game["sidebets"] for game in audit.events(FINISHED_KIND)}
-    assert told == shown
+    reported = {game["game_id"]: game["sidebets"] for game in audit.events(FINISHED_KIND)}
+    assert reported == shown
     assert audit.auditor.counts.sidebet_rows == sum(map(len, shown.values())) > 0
 
 
@@ -323,7 +323,7 @@ def lie_about_an_old_game(texts: tuple[str, ...]) -> list[str]:
 def test_a_lie_raises_exactly_one_alert(
     lie: Callable[[tuple[str, ...]], list[str]], says: str, fmt: str
 ) -> None:
-    """One alert for the game, naming the first difference, however many follow from the lie."""
+    """One alert for the game, naming the first difference, however many follow from the wrong data."""
     audit = Audit().take(lie(feed(fmt=fmt))).end()
 
     assert len(audit.alerts) == audit.auditor.counts.alerts == 1
@@ -340,7 +340,7 @@ def test_a_lie_raises_exactly_one_alert(
 
 
 def test_lies_about_two_games_are_two_alerts() -> None:
-    """Each game has its own alert, with an id of its own."""
+    """Each game has its own alert, with a different id."""
     texts = feed()
     last = place(texts, is_rug, 1)
     changed = change_at(tuple(lie_price(texts)), last, lambda data: data.update(price=0.5))
@@ -375,8 +375,8 @@ def test_a_gap_up_to_ten_games_is_healed_by_the_history() -> None:
     assert counts.missing_ticks > 0
 
 
-def test_a_gap_beyond_the_history_is_told() -> None:
-    """More games than the history shows leave a marker, and the game that was on is unverified."""
+def test_a_gap_beyond_the_history_is_reported() -> None:
+    """More missed games than the history shows give a marker, and the running game is unverified."""
     texts = feed(24)
     first, last = place(texts, is_new_game, 2), place(texts, is_new_game, 18)
 
@@ -389,7 +389,7 @@ def test_a_gap_beyond_the_history_is_told() -> None:
 
 
 def test_a_game_joined_late_is_verified_by_what_was_seen() -> None:
-    """Without a snapshot the ticks before are missing, marked once, and the rest is held against the seed."""
+    """Without a snapshot the ticks before are missing, marked once, and the rest is verified."""
     texts = feed()
     start = place(texts, lambda data: is_tick(data) and data["tickCount"] == 12)
 
@@ -403,7 +403,7 @@ def test_a_game_joined_late_is_verified_by_what_was_seen() -> None:
 
 @pytest.mark.parametrize(("fact", "value"), [("gameVersion", "v9"), ("gameVersion", "v1")])
 def test_a_law_that_is_not_ours_is_not_judged(fact: str, value: str) -> None:
-    """Of a game of another law only the hash is held against the seed: no alert, no claim of proof."""
+    """For a game of another law only the hash is verified: no alert, and the verdict is unverified."""
     texts = [
         text.replace('"gameVersion":"v3"', f'"{fact}":"{value}"').replace(
             '"version":"v3"', f'"version":"{value}"'
@@ -429,7 +429,7 @@ def test_memory_does_not_grow_with_the_games() -> None:
 
 
 def test_memory_does_not_grow_where_no_history_comes() -> None:
-    """A feed that names a new game with every frame and never ends one fills nothing: each is told."""
+    """A feed that starts a new game with every frame does not grow the memory: each game is reported."""
     tick = next(text for text in feed() if is_tick(payload(text)))
     audit = Audit()
     for number in range(200):

@@ -22,7 +22,7 @@ def run(*arguments: str) -> Result:
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Forty games of our own, written as the two kinds of capture, and one with twice the trades."""
+    """Forty of our games, written as the two kinds of capture, and one capture with twice the trades."""
     folder = tmp_path_factory.mktemp("captures")
     games = list(watch_games(ExchangeConfig(seed=2, crowd=40), 40))
     lines: dict[str, list[dict[str, Any]]] = {
@@ -39,7 +39,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 def test_json_has_a_verdict_for_every_quantity(files: dict[str, str]) -> None:
-    """Against games of the same crowd all passes: one JSON object, exit code 0."""
+    """Compared with games of the same crowd all pass: one JSON object, exit code 0."""
     given = ("--against", files["recorded"], "--against", files["seeded"])
     result = run("--seed", "2", "--games", "40", "--crowd", "40", "--json", *given)
     assert result.exit_code == 0, result.output
@@ -70,18 +70,18 @@ def test_what_no_file_carries_is_said_to_be_so(files: dict[str, str]) -> None:
     """Without sidebets in the files, sidebets are not compared, and not passed."""
     result = run("--seed", "2", "--games", "40", "--crowd", "40", "--against", files["recorded"])
     assert result.exit_code == 0, result.output
-    assert "not compared, no file carries it: sidebets_per_game" in result.stdout
+    assert "not compared, in no file: sidebets_per_game" in result.stdout
 
 
 def test_without_a_file_it_says_what_to_give() -> None:
-    """A check against nothing is refused, with what to give."""
+    """A check without files is an error that says what to give."""
     result = run("--games", "5")
     assert isinstance(result.exception, UsageError)
     assert "give --against FILE" in str(result.exception)
 
 
 def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
-    """Rows that say nothing of a crowd are named with their place; so is a missing file."""
+    """Rows without crowd quantities are reported with their place; so is a missing file."""
     path = tmp_path / "rows.jsonl"
     path.write_text('{"tickIndex": 3}\n')
     result = run("--games", "5", "--against", str(path))

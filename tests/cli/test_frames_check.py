@@ -1,4 +1,4 @@
-"""``vectra-bot dev frames-check`` as a user runs it: output, exit codes, a journal of our own."""
+"""``vectra-bot dev frames-check`` as a user runs it: output, exit codes, our own journal."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_a_capture_like_ours_is_told_in_one_object(
 def test_a_difference_is_exit_code_1_and_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The first difference stands on stderr in one line, all of them in the object."""
+    """The first difference is on stderr in one line, all of them in the object."""
     taken = public(rows())
     del taken[30]
     taken[40]["args"][-1]["leaderBoard"] = []
@@ -62,7 +62,7 @@ def test_a_table_is_printed_for_people(capture: Path, capsys: pytest.CaptureFixt
     assert main(["dev", "frames-check", str(capture), "--games", GAMES]) == 0
     text = capsys.readouterr().out
     assert "logged in" in text
-    assert text.rstrip().endswith("nothing differs")
+    assert text.rstrip().endswith("no differences")
 
 
 def test_a_journal_of_a_session_is_a_capture(

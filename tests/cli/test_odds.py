@@ -50,7 +50,7 @@ def test_json_is_the_same_for_the_same_seed() -> None:
 
 
 def test_tables_for_people() -> None:
-    """The table has a title per group, computed beside simulated figures, and a verdict."""
+    """The table has a title per group, computed and simulated figures, and a verdict."""
     result = run("edge", "leverage", "--ticks", "2", "--simulate", "20000")
     assert result.exit_code == 0
     assert "House edge: profit of holding one tick" in result.stdout
@@ -62,7 +62,7 @@ def test_tables_for_people() -> None:
 
 @pytest.mark.parametrize("width", [80, 120])
 def test_no_figure_is_cut_on_a_terminal(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With every column, 80 and 120 columns hold each figure, verdict and the words of its name whole."""
+    """With all columns, at 80 and 120 characters every figure, verdict and word of a name is complete."""
     monkeypatch.setattr(tables, "_PIPE_WIDTH", width)
     result = run(
         "exits", "--target", "1.5", "--stop-loss", "0.7", "--stake", "0.05", "--simulate", "500"
@@ -82,7 +82,7 @@ def test_no_figure_is_cut_on_a_terminal(width: int, monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize("games", [1, 2, 20])
 def test_a_handful_of_games_raises_no_alarm(games: int) -> None:
-    """Games that are too few to judge give exit code 0 and say so, also when all of them went alike."""
+    """Too few games to judge give exit code 0 and say so, also if all of them have the same result."""
     result = run("sidebet", "rounds", "--simulate", str(games))
     assert result.exit_code == 0, result.exception
     assert "too few to judge" in result.stdout.splitlines()[-1]
@@ -131,14 +131,14 @@ def test_exits_and_stake() -> None:
     ],
 )
 def test_wrong_values_are_named(arguments: tuple[str, ...], message: str) -> None:
-    """A value that cannot be is a usage error which names it."""
+    """An invalid value is a usage error that names it."""
     result = run(*arguments)
     assert isinstance(result.exception, UsageError)
     assert message in str(result.exception)
 
 
 def test_unknown_group() -> None:
-    """A group that does not exist is named with the nearest one."""
+    """An unknown group is named, with the nearest one."""
     result = run("peaks")
     assert isinstance(result.exception, UnknownNameError)
     assert "did you mean peak" in str(result.exception)

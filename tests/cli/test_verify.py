@@ -39,7 +39,7 @@ def capture(folder: Path, **changes: object) -> str:
 
 
 def test_right_file_as_json(tmp_path: Path) -> None:
-    """A right file gives one JSON object with its kind and counts, and exit code 0."""
+    """A correct file gives one JSON object with its kind and counts, and exit code 0."""
     result = run(capture(tmp_path), "--json")
     found = json.loads(result.stdout)
     assert result.exit_code == 0
@@ -68,7 +68,7 @@ def test_text_for_people(tmp_path: Path) -> None:
     """Without --json the counts and the wrong facts are readable lines."""
     right = run(capture(tmp_path))
     assert "buys_exact" in right.stdout
-    assert right.stdout.endswith("nothing is wrong\n")
+    assert right.stdout.endswith("no differences\n")
     wrong = run(capture(tmp_path, qty=0.09))
     assert "wrong: game g1, tick 3: qty expected 0.08, found 0.09" in wrong.stdout
 

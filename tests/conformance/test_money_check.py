@@ -1,4 +1,4 @@
-"""The money check: a right exchange passes in both formats, and every kind of wrong one is named."""
+"""The money check: a correct exchange passes in both formats, and every kind of error is reported."""
 
 from __future__ import annotations
 
@@ -51,12 +51,12 @@ def test_every_feature_is_used(wire_format: WireFormat) -> None:
 
 
 def test_the_same_seed_gives_the_same_report() -> None:
-    """Nothing in the check is left to chance."""
+    """The check is deterministic."""
     again = check_money(SEED, GAMES, crowd=CROWD, clients=8)
     assert again == checked(SEED, WireFormat.FEB)
 
 
-def test_progress_is_told_game_by_game() -> None:
+def test_progress_is_reported_for_each_game() -> None:
     """After each game the number of games that are over, in order."""
     told: list[int] = []
     check_money(51, 2, crowd=0, clients=1, progress=told.append)
@@ -78,7 +78,7 @@ class Tampered(Exchange):
         return [sent for message in out for sent in self.sent(message)]
 
     def tamper(self) -> None:
-        """Change the books, if this exchange does."""
+        """Change the books, if this exchange is to."""
 
     def sent(self, message: Outbound) -> list[Outbound]:
         """Return what is sent for *message*."""
@@ -117,7 +117,7 @@ def wrong_books(change: Callable[[Exchange, VenueAccount], bool]) -> type[Tamper
 
 
 def more(key: str, amount: float = LAMPORT, only: str = "") -> Callable[[str], str]:
-    """Return a change of a text: the number under *key* is *amount* more, where *only* stands in it."""
+    """Return a change of a text: the number under *key* is *amount* more, if the text contains *only*."""
 
     def change(text: str) -> str:
         if only not in text:
@@ -165,7 +165,7 @@ def house_alone(exchange: Exchange, _: VenueAccount) -> bool:
 
 
 def unbooked_gift(exchange: Exchange, account: VenueAccount) -> bool:
-    """Give a lamport of the house's with entries on both sides, but tell nobody."""
+    """Pay a lamport from the house with entries on both sides, but send no frame."""
     exchange.books.pay(account, 1, BookEntry.GOLDEN_PRIZE)
     return True
 
@@ -177,22 +177,22 @@ def silent_deposit(exchange: Exchange, account: VenueAccount) -> bool:
 
 
 PLAYER = r"did:privy:\w+"
-FRAMES = r"SOL is [\d.]+, the frames give [\d.]+"
-ANY_MONEY = rf"{PLAYER}: (SOL|bonus|practice) is [\d.]+, the frames give [\d.]+"
+FRAMES = r"SOL is [\d.]+, the frames sum to [\d.]+"
+ANY_MONEY = rf"{PLAYER}: (SOL|bonus|practice) is [\d.]+, the frames sum to [\d.]+"
 TRADE, BET, UPDATE = "standard/newTrade", "currentSidebet", "playerUpdate"
 SABOTAGES = {
     "cash of a lamport more": (
         wrong_books(more_cash),
-        rf"{PLAYER}: SOL is \d+ lamports, its entries say \d+",
+        rf"{PLAYER}: SOL is \d+ lamports, its entries sum to \d+",
     ),
     "cash turned into bonus money": (
         wrong_books(bonus_for_cash),
-        rf"{PLAYER}: bonus is \d+ lamports, its entries say -?\d+",
+        rf"{PLAYER}: bonus is \d+ lamports, its entries sum to -?\d+",
     ),
     "practice money gone": (wrong_books(more_practice), rf"{PLAYER}: practice is \d+ lamports"),
     "an entry of the house alone": (
         wrong_books(house_alone),
-        r"all accounts hold \d+ lamports of SOL, \d+ were brought in",
+        r"all accounts have \d+ lamports of SOL, deposits were \d+",
     ),
     "a gift that no frame tells": (wrong_books(unbooked_gift), rf"{PLAYER}: {FRAMES}"),
     "a deposit that nobody was told of": (wrong_books(silent_deposit), rf"{PLAYER}: {FRAMES}"),
@@ -209,11 +209,11 @@ SABOTAGES = {
     ),
     "a portion of bonus money wrong": (
         wrong_frame(TRADE, more("bonusPortion", only='"coin":"solana"')),
-        rf"{PLAYER}: bonus is [\d.]+, the frames give",
+        rf"{PLAYER}: bonus is [\d.]+, the frames sum to",
     ),
     "practice play shown as SOL": (
         wrong_frame(TRADE, instead('"coin":"0xPractice"', '"coin":"solana"')),
-        rf"{PLAYER}: practice is [\d.]+, the frames give",
+        rf"{PLAYER}: practice is [\d.]+, the frames sum to",
     ),
     "a trade of somebody else": (
         wrong_frame(TRADE, lambda text: re.sub(PLAYER, "did:privy:cmghost", text, count=1)),
@@ -246,22 +246,22 @@ SABOTAGES = {
     ),
     "a stated cash wrong": (
         wrong_frame(UPDATE, more("cash")),
-        rf"{PLAYER}: playerUpdate states [\d.]+ of SOL, which the frames never give",
+        rf"{PLAYER}: playerUpdate states [\d.]+ of SOL, which the frames never add up to",
     ),
     "a stated bonus balance wrong": (
         wrong_frame(UPDATE, more("bonusBalance")),
-        rf"{PLAYER}: playerUpdate states [\d.]+ of bonus, which the frames never give",
+        rf"{PLAYER}: playerUpdate states [\d.]+ of bonus, which the frames never add up to",
     ),
     "a stated practice balance wrong": (
         wrong_frame(UPDATE, more("0xPractice")),
-        rf"{PLAYER}: playerUpdate states [\d.]+ of practice, which the frames never give",
+        rf"{PLAYER}: playerUpdate states [\d.]+ of practice, which the frames never add up to",
     ),
 }
 
 
 @pytest.mark.parametrize("what", SABOTAGES)
 def test_a_wrong_exchange_is_named(what: str) -> None:
-    """One lamport in the books or one frame is enough: the check fails and says whose money, and which."""
+    """One lamport in the books or one frame is enough: the check fails and names player and kind of money."""
     venue, named = SABOTAGES[what]
     report = check_money(SEED, 2, crowd=0, clients=6, venue=venue)
     assert not report.passed
@@ -280,7 +280,7 @@ def test_the_list_of_differences_is_bounded() -> None:
     assert len(report.differences) == 100
 
 
-# ---- the reader by itself
+# ---- the reader alone
 
 
 def own(name: str, payload: dict[str, object]) -> Outbound:
@@ -308,7 +308,7 @@ def test_a_statement_may_come_before_its_reason() -> None:
 
 
 def test_what_everybody_is_shown_is_nobodys_money() -> None:
-    """Public trades are a sample of what owners were told already: they are not counted again."""
+    """Public trades are a sample of what was already sent to owners: they are not counted twice."""
     books = FrameBooks(default_profile())
     trade = {"playerId": "p", "type": "buy", "amount": 1, "coin": "solana", "bonusPortion": 0}
     books.read(attrs.evolve(own("standard/newTrade", trade), player_id=None))

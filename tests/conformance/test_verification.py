@@ -1,4 +1,4 @@
-"""Verification of capture files: kinds by content, one difference for one wrong fact, clear refusals."""
+"""Verification of capture files: kinds by content, one difference for one wrong fact, clear errors."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ SEEDS = [("fedde170", "20250701-a"), ("6500cdbe", "20251218-b"), ("2ac3bb0a", "2
 Alter = Callable[[list[dict[str, Any]]], None]
 
 
-# ---- small captures of our own, right in every field
+# ---- small made-up captures, right in every field
 
 
 def sidebet_rows(game_id: str, player: str, start: int, stake: float, rug: tuple) -> list[dict]:
-    """Return the rows one bet leaves; a presale bet has no placed row."""
+    """Return the rows of one bet; a presale bet has no placed row."""
     rug_tick, rug_price = rug
     won = rug_tick <= start + 40
     payout = stake * 5 if won else 0
@@ -173,7 +173,7 @@ def altered(folder: Path, kind: str, alter: Alter) -> Verification:
 @pytest.mark.parametrize("name", ["capture.dat", "misleading.json", "packed.gz"])
 @pytest.mark.parametrize("kind", CAPTURES)
 def test_kind_is_known_by_content(tmp_path: Path, kind: str, name: str) -> None:
-    """Every kind is recognised whatever the file's name, plain or packed, and is all right."""
+    """Every kind is recognised whatever the file's name, plain or gzipped, and has no differences."""
     found = verify_file(write(tmp_path, CAPTURES[kind], name))
     assert (found.kind, found.ok, found.differences) == (kind, True, [])
     assert found.to_json()["file"].endswith(name)
@@ -346,7 +346,7 @@ def test_one_wrong_field_of_a_sidebet_is_named_alone(data: st.DataObject) -> Non
 
 @pytest.mark.parametrize("rug_tick", [49, 50, 51])
 def test_a_bet_is_decided_at_its_end(rug_tick: int) -> None:
-    """A bet of tick 10 that was paid is right up to a rug at tick 50 and wrong from 51 on."""
+    """A paid bet of tick 10 is correct up to a rug at tick 50 and wrong from 51 on."""
     paid = sidebet_rows("g", "p", 10, 0.01, (min(rug_tick, 50), 0.02))
     rows = [Row(row, "capture, line 1", 1) for row in paid]
     _, wrong = sidebet_differences(rows, "g", rug_tick, 0.02)
@@ -358,7 +358,7 @@ def test_a_bet_is_decided_at_its_end(rug_tick: int) -> None:
 
 @given(st.text(max_size=6))
 def test_every_step_of_the_law_is_possible(seed: str) -> None:
-    """No game of the law breaks a band, and a recorded game of it is right."""
+    """No game of the law leaves the bands, and its recording has no differences."""
     game = play_game(seed, "bands")
     prices = game.prices[:400]
     assert all(possible_step(a, b) for a, b in pairwise(prices))
@@ -407,7 +407,7 @@ def test_an_incomplete_game_is_checked_as_far_as_it_goes(tmp_path: Path) -> None
         (b"\xff\xfe{}\n", "line 1: not UTF-8"),
         (b'{"event": "gameStateUpdate"}\n', "line 1: unknown kind of row .*vectra-bot replay"),
         (b"[" * 100_000, "line 1: not JSON"),
-        (b"\x1f\x8b\x08\x00damaged", "gzip data is damaged"),
+        (b"\x1f\x8b\x08\x00corrupt", "gzip data is corrupt"),
         (gzip.compress(b'{"tickIndex": 1}\n' * 999, mtime=0)[:-9], "line 1: type is missing"),
         (b'{"serverSeed": 5}\n', "line 1: serverSeed was 5: it must be a text"),
         (b'{"row": [], "tick": 1}\n', "line 1: row was .*must be an object"),
@@ -416,7 +416,7 @@ def test_an_incomplete_game_is_checked_as_far_as_it_goes(tmp_path: Path) -> None
 def test_unusable_files_are_refused_in_one_line(
     tmp_path: Path, content: bytes, message: str
 ) -> None:
-    """A file that cannot be used names file, line and cure in one line."""
+    """A file that cannot be used gives one line with file, line and remedy."""
     path = tmp_path / "capture.dat"
     path.write_bytes(content)
     with pytest.raises(InputError, match=message) as refused:
@@ -460,11 +460,11 @@ def test_a_line_of_another_kind_is_named(tmp_path: Path) -> None:
 
 
 def test_a_cut_gzip_is_refused(tmp_path: Path) -> None:
-    """A packed file that stops early is damaged, not short."""
+    """A gzipped file that is truncated is corrupt, not short."""
     whole = write(tmp_path, CAPTURES["seeded_games"], "c.gz").read_bytes()
     cut = tmp_path / "cut.gz"
     cut.write_bytes(whole[:-20])
-    with pytest.raises(InputError, match="gzip data is damaged"):
+    with pytest.raises(InputError, match="gzip data is corrupt"):
         verify_file(cut)
 
 
@@ -516,8 +516,8 @@ def test_prices_of_a_file(tmp_path: Path, form: str, rug: bool) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("", "holds no price"),
-        ("[]", "holds no price"),
+        ("", "has no prices"),
+        ("[]", "has no prices"),
         ("[1, null]", "price 1: was null"),
         ("1\nx\n", "line 2: not JSON"),
         ("1\n1e999\n", "line 2: was Infinity"),

@@ -54,7 +54,7 @@ class Seen:
 
 @define
 class Client:
-    """A client on an exchange of its own."""
+    """A client on its own exchange."""
 
     exchange: Exchange
     records: list[RequestRecord] = field(factory=list)
@@ -94,14 +94,14 @@ class Client:
         return got
 
     def until(self, stop: Callable[[Seen], bool]) -> Seen:
-        """Run until a message fulfils *stop* and return it."""
+        """Run until *stop* is true for a message and return it."""
         while True:
             for seen in self.step():
                 if stop(seen):
                     return seen
 
     def until_tick(self, tick: int) -> Seen:
-        """Run until the frame of *tick* of a game that lives so long."""
+        """Run until the frame of *tick* of a game that is long enough."""
         return self.until(lambda seen: live_tick(seen) == tick)
 
     def until_presale(self) -> Seen:
@@ -111,13 +111,13 @@ class Client:
         return self.until(lambda seen: bool(state(seen).get("rugged")))
 
     def games(self, count: int) -> None:
-        """Run until *count* more games have ended and their seeds are out."""
+        """Run until *count* more games have ended and their seeds are revealed."""
         end = self.exchange.games_opened + count
         while self.exchange.games_opened < end:
             self.step()
 
     def drain(self) -> None:
-        """Run until nothing private is on its way (a second is more than any answer takes)."""
+        """Run until no private message is in flight (a second is more than any answer takes)."""
         end = self.exchange.now_ns + 400 * MS
         while self.exchange.next_ns() <= end:
             self.step()

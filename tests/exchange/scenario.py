@@ -1,4 +1,4 @@
-"""One client in a game whose prices are known: orders that are answered at once, and what came of them."""
+"""One client in a game with known prices: requests that are answered immediately, and their results."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def ask(client: Client, event: str, **payload: Any) -> dict[str, Any]:
     return answer
 
 
-def told(client: Client, name: str) -> list[dict[str, Any]]:
+def received(client: Client, name: str) -> list[dict[str, Any]]:
     """Return the payloads of the client's own events of one name."""
     return [seen.payload for seen in client.answers(name)]
 
@@ -64,7 +64,7 @@ def own_trades(client: Client) -> list[tuple[str, int, float]]:
     """Return type, tick and price of the client's own trades."""
     return [
         (trade["type"], trade["tickIndex"], trade["price"])
-        for trade in told(client, "standard/newTrade")
+        for trade in received(client, "standard/newTrade")
     ]
 
 

@@ -1,4 +1,4 @@
-"""The venue's books: every flow on two sides, and every lamport that is not is named."""
+"""The venue's books: every flow is entered on two sides, and every lamport that is not is reported."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ acts = st.lists(
 )
 
 
-def tell(books: Books) -> str:
+def imbalances(books: Books) -> str:
     return "\n".join(books.differences())
 
 
@@ -35,7 +35,7 @@ def tell(books: Books) -> str:
 def test_the_books_balance_whatever_players_do(
     todo: list[tuple[int, str, int]], payoff: ShortPayoff, at_rug: str
 ) -> None:
-    """Three players of both coins, with bonus money, through games of random acts: no difference, ever."""
+    """Games of random actions by three players with all kinds of money: no difference at any time."""
     books = Books(max_win=SOL // 4)
     accounts = [books.open(f"p{n}", None, 20, SOL, SOL // 3) for n in range(3)]
     market = Market(books, ShortTerms(payoff=payoff, at_rug=at_rug))
@@ -44,9 +44,9 @@ def test_the_books_balance_whatever_players_do(
     market.start()
     for who, act, size in todo:
         _act(market, accounts[who], act, size)
-        assert tell(books) == ""
+        assert imbalances(books) == ""
     _end(market)
-    assert tell(books) == ""
+    assert imbalances(books) == ""
     market.begin_game("g2")
     for account in accounts:
         for ledger in (account.sol, account.practice):
@@ -86,8 +86,8 @@ def _end(market: Market) -> None:
         market.liquidate(account)
 
 
-def test_every_flow_stands_on_both_sides() -> None:
-    """What players pay the house receives, entry by entry and in each kind of money."""
+def test_every_flow_is_entered_on_both_sides() -> None:
+    """The house receives what players pay, entry by entry and in each kind of money."""
     client = joined(config(seed=LONG, crowd=60), bonus=SOL)
     while client.exchange.games_opened < 1:
         for seen in client.step():
@@ -96,7 +96,7 @@ def test_every_flow_stands_on_both_sides() -> None:
                 ask(client, "shortOrder", amount=0.1)
                 ask(client, "sellOrder", percentage=40)
     books = client.exchange.books
-    assert tell(books) == ""
+    assert imbalances(books) == ""
     keys = {key for account in books.all() for key in account.flows.sums}
     for money, entry in keys:
         if entry in {BookEntry.DEPOSIT, BookEntry.RUGPOOL_PRIZE}:
@@ -143,30 +143,30 @@ def _flow(client: Client) -> None:
 @pytest.mark.parametrize(
     ("tamper", "named"),
     [
-        (_cash, f"{ME}: SOL is 98999999999 lamports, its entries say 98999999998"),
+        (_cash, f"{ME}: SOL is 98999999999 lamports, its entries sum to 98999999998"),
         (_bonus, f"{ME}: bonus is "),
-        (_practice, f"{ME}: practice is 99999999999 lamports, its entries say 100000000000"),
+        (_practice, f"{ME}: practice is 99999999999 lamports, its entries sum to 100000000000"),
         (_house, "lamports of SOL, "),
         (_pool, "lamports of SOL, "),
-        (_flow, f"{ME}: bonus is 0 lamports, its entries say 1"),
+        (_flow, f"{ME}: bonus is 0 lamports, its entries sum to 1"),
     ],
 )
 def test_a_single_lamport_is_named(tamper: Tamper, named: str) -> None:
-    """A ledger, a flow, the house or the pool wrong by one lamport shows, with its money and owner."""
+    """A ledger, a flow, the house or the pool wrong by one lamport is reported, with its money and owner."""
     client = joined()
     client.until_tick(2)
     ask(client, "buyOrder", amount=1)
     ask(client, "sellOrder", percentage=50)
     ask(client, "buyOrder", amount=0.5)
-    assert tell(client.exchange.books) == ""
+    assert imbalances(client.exchange.books) == ""
     tamper(client)
     assert named.replace("98999999999", str(account_of(client).sol.cash)).replace(
         "98999999998", str(account_of(client).sol.cash - 1)
-    ) in tell(client.exchange.books)
+    ) in imbalances(client.exchange.books)
 
 
 def test_deposits_come_from_outside_the_house() -> None:
-    """Money that is brought in is told to the hook and is no entry of the house's."""
+    """A deposit is passed to the hook and is not an entry of the house."""
     given: list[tuple[str, Money, int]] = []
     books = Books(on_deposit=lambda *what: given.append(what))
     account = books.open("p", None, 1, 7, 3)
@@ -179,7 +179,7 @@ def test_deposits_come_from_outside_the_house() -> None:
     ]
     assert (account.sol.cash, account.sol.bonus, account.practice.cash) == (7, 3, 100 * SOL + 5)
     assert not books.house.sums
-    assert tell(books) == ""
+    assert imbalances(books) == ""
 
 
 def test_nothing_of_a_game_survives_it() -> None:

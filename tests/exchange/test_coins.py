@@ -1,4 +1,4 @@
-"""Practice coin and bonus balance beside SOL: which purse pays, which is shown, what never mixes."""
+"""Practice coin and bonus balance besides SOL: which balance pays, which is shown, what never mixes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.exchange.scenario import (
     joined,
     law,
     ledger_of,
-    told,
+    received,
 )
 from vectra_bot.exchange import EvidenceDelays
 from vectra_bot.exchange.accounts import BookEntry, Coin, Money
@@ -42,17 +42,17 @@ def test_a_coin_is_selected_between_games() -> None:
     """The account's update shows it; null selects SOL again (protocol 5.2)."""
     client = joined()
     ask(client, "selectCoin", coinAddress=PRACTICE)
-    shown = told(client, "playerUpdate")[-1]
+    shown = received(client, "playerUpdate")[-1]
     assert shown["selectedCoin"]["address"] == PRACTICE
     assert (shown["cash"], shown["shitcoinBalances"]) == (100, {PRACTICE: 100})
     for address in (None, "So11111111111111111111111111111111111111112"):
         assert ask(client, "selectCoin", coinAddress=address)["success"]
-        assert told(client, "playerUpdate")[-1]["selectedCoin"] is None
+        assert received(client, "playerUpdate")[-1]["selectedCoin"] is None
 
 
 @pytest.mark.parametrize("address", ["0xOther", "", 5, True, [PRACTICE], {"address": PRACTICE}])
 def test_an_unknown_coin_is_refused(address: object) -> None:
-    """What is no coin's address, of whatever type, selects nothing."""
+    """A value that is not a coin's address, of any type, selects nothing."""
     client = joined()
     ask(client, "selectCoin", coinAddress=PRACTICE)
     assert ask(client, "selectCoin", coinAddress=address)["message"] == "Unknown coin"
@@ -83,7 +83,7 @@ def test_a_game_that_was_joined_keeps_its_coin(event: str, payload: dict[str, An
 
 
 def test_who_only_watches_may_switch_in_the_game() -> None:
-    """Without a stake in the game nothing keeps the coin."""
+    """Without a stake in the game the coin can be switched."""
     client = joined()
     client.until_tick(2)
     assert ask(client, "selectCoin", coinAddress=PRACTICE)["success"]
@@ -102,7 +102,7 @@ def test_practice_play_never_touches_sol() -> None:
     ask(client, "requestSidebet", amount=1, coinAddress=PRACTICE, xPayout=5)
     client.until_tick(20)
     ask(client, "sellOrder", percentage=50)
-    update = told(client, "playerUpdate")[-1]
+    update = received(client, "playerUpdate")[-1]
     account = account_of(client)
     assert (update["cash"], update["bonusBalance"]) == (100, 0)
     assert lamports_from_double(update["shitcoinBalances"][PRACTICE]) == account.practice.cash
@@ -124,10 +124,10 @@ def test_practice_rows_say_so() -> None:
     client = practising()
     ask(client, "buyOrder", amount=10)
     client.until_tick(5)
-    row = told(client, "gameStatePlayerUpdate")[-1]["leaderboardEntry"]
+    row = received(client, "gameStatePlayerUpdate")[-1]["leaderboardEntry"]
     coin = row["selectedCoin"]
     assert (coin["address"], coin["max_bet"], coin["max_win"]) == (PRACTICE, 10_000, 50_000)
-    trade = told(client, "standard/newTrade")[0]
+    trade = received(client, "standard/newTrade")[0]
     assert (trade["coin"], trade["bonusPortion"]) == (PRACTICE, 0)
 
 
@@ -137,7 +137,7 @@ def test_a_practice_stake_is_neither_real_nor_bonus_money() -> None:
     ask(client, "requestSidebet", amount=5, coinAddress=PRACTICE, xPayout=5)
     ask(client, "shortOrder", amount=5)
     client.until_tick(5)
-    row = told(client, "gameStatePlayerUpdate")[-1]["leaderboardEntry"]
+    row = received(client, "gameStatePlayerUpdate")[-1]["leaderboardEntry"]
     for part in (row["sideBet"], row["shortPosition"]):
         assert (part["bonusPortion"], part["realPortion"]) == (0, 0)
     assert (row["sideBet"]["betAmount"], row["shortPosition"]["amount"]) == (5, 5)
@@ -180,7 +180,7 @@ def test_a_sidebet_must_be_in_the_selected_coin() -> None:
 
 
 def test_practice_play_earns_no_experience_and_no_entries() -> None:
-    """Levels, the rugpool and Golden Hours know SOL alone: a lost practice game leaves no trace there."""
+    """Levels, the rugpool and Golden Hours count SOL only: a lost practice game does not affect them."""
     client = joined(config(seed=28, rugpool_threshold=1))  # the first game rugs at tick 6
     ask(client, "selectCoin", coinAddress=PRACTICE)
     client.until_presale()
@@ -190,17 +190,17 @@ def test_practice_play_earns_no_experience_and_no_entries() -> None:
     assert account.practice.cash < 15 * SOL
     assert (account.total_xp, account.golden) == (0, 0)
     assert client.exchange.books.pool.sums.get((Money.SOL, BookEntry.RUGPOOL_FEED), 0) == 0
-    detail = told(client, "gameStatePlayerUpdate")[-1]["rugpool"]
+    detail = received(client, "gameStatePlayerUpdate")[-1]["rugpool"]
     assert (detail["totalEntries"], detail["rugpoolAmount"]) == (0, 0)
 
 
 def test_practice_winnings_have_their_own_cap() -> None:
-    """SOL's cap of 20 does not cut practice winnings: five times 100 is paid whole."""
+    """SOL's cap of 20 does not apply to practice winnings: five times 100 is paid in full."""
     client = practising(GAME.rug_tick - 1)
     ask(client, "requestSidebet", amount=100, coinAddress=PRACTICE, xPayout=5)
     client.games(1)
     assert account_of(client).practice.cash == 500 * SOL
-    assert not told(client, "playerUpdate")[-1]["hitMaxWin"]
+    assert not received(client, "playerUpdate")[-1]["hitMaxWin"]
 
 
 # ---- bonus money
@@ -211,12 +211,14 @@ def test_bonus_money_is_spent_first_and_shown() -> None:
     client = joined(bonus=SOL // 4)
     client.until_tick(2)
     ask(client, "buyOrder", amount=0.1)
-    first = told(client, "playerUpdate")[-1]
+    first = received(client, "playerUpdate")[-1]
     assert (first["cash"], first["bonusBalance"]) == (100, 0.15)
     ask(client, "buyOrder", amount=0.2)
-    second = told(client, "playerUpdate")[-1]
+    second = received(client, "playerUpdate")[-1]
     assert (second["cash"], second["bonusBalance"]) == (99.95, 0)
-    portions = [(t["bonusPortion"], t["realPortion"]) for t in told(client, "standard/newTrade")]
+    portions = [
+        (t["bonusPortion"], t["realPortion"]) for t in received(client, "standard/newTrade")
+    ]
     assert portions == [(0.1, 0), (0.15, 0.05)]
     assert balanced(client)
 
@@ -230,7 +232,7 @@ def test_the_portions_of_every_own_trade_add_up() -> None:
         ask(client, "sellOrder", percentage=33)
         client.until_tick(tick)
     client.games(1)
-    trades = told(client, "standard/newTrade")
+    trades = received(client, "standard/newTrade")
     assert len(trades) == 2 * 12 + 1
     for trade in trades:
         parts = (trade["bonusPortion"], trade["realPortion"])
@@ -247,9 +249,9 @@ def test_bonus_money_in_a_sidebet() -> None:
     bet = answer["sidebet"]
     assert (bet["bonusPortion"], bet["realPortion"]) == (0.01, 0.01)
     client.games(1)
-    (result,) = told(client, "currentSidebetResult")
+    (result,) = received(client, "currentSidebetResult")
     assert (result["bonusPortion"], result["realPortion"], result["payout"]) == (0.05, 0.05, 0.1)
-    shown = told(client, "playerUpdate")[-1]
+    shown = received(client, "playerUpdate")[-1]
     assert (shown["bonusBalance"], shown["cash"]) == (0.05, 100.04)
     assert balanced(client)
 
@@ -261,7 +263,7 @@ def test_bonus_money_is_not_practice_money() -> None:
     client.until_tick(2)
     assert "100.000000000 SOL free" in ask(client, "buyOrder", amount=100.5)["message"]
     ask(client, "buyOrder", amount=100)
-    shown = told(client, "playerUpdate")[-1]
+    shown = received(client, "playerUpdate")[-1]
     assert (shown["bonusBalance"], shown["shitcoinBalances"][PRACTICE]) == (1, 0)
     assert balanced(client)
 
@@ -270,7 +272,7 @@ def test_bonus_money_is_not_practice_money() -> None:
 
 
 def test_coming_back_keeps_coin_position_and_bet() -> None:
-    """A reconnect in the game finds the account as it was; what is open is settled as usual."""
+    """After a reconnect in the game the account is unchanged; open stakes are settled as usual."""
     client = practising()
     ask(client, "buyOrder", amount=10)
     ask(client, "requestSidebet", amount=1, coinAddress=PRACTICE, xPayout=5)
@@ -288,7 +290,7 @@ def test_coming_back_keeps_coin_position_and_bet() -> None:
 
 
 def test_what_happened_while_away_is_in_the_money() -> None:
-    """Bets won and positions sold while nobody listened are in the first update after the return."""
+    """Bets won and positions sold while disconnected are in the first update after the reconnect."""
     client = joined()
     client.until_tick(GAME.rug_tick - 2)
     ask(client, "buyOrder", amount=1)
@@ -305,7 +307,7 @@ def test_what_happened_while_away_is_in_the_money() -> None:
 
 
 def test_a_later_connection_gets_no_earlier_answer() -> None:
-    """What was on its way when a client left is lost, even if it comes back at once on the same terms."""
+    """Messages in flight when a client disconnects are lost, even if it reconnects immediately."""
     client = joined()
     client.until_tick(2)
     slow = EvidenceDelays()
@@ -318,7 +320,7 @@ def test_a_later_connection_gets_no_earlier_answer() -> None:
     client.exchange.connect(ME, delays=slow)
     client.drain()
     assert client.answers("ack") == []
-    assert told(client, "playerUpdate")[-1]["cash"] == 99
+    assert received(client, "playerUpdate")[-1]["cash"] == 99
 
 
 def test_two_clients_share_nothing() -> None:
@@ -329,7 +331,7 @@ def test_two_clients_share_nothing() -> None:
     at_ns = client.exchange.now_ns
     client.exchange.request(at_ns, OTHER, '421["buyOrder",{"amount":2}]')
     ask(client, "buyOrder", amount=1)
-    assert [trade["playerId"] for trade in told(client, "standard/newTrade")] == [ME]
+    assert [trade["playerId"] for trade in received(client, "standard/newTrade")] == [ME]
     assert account_of(client, OTHER).sol.free == 4 * SOL
     assert account_of(client).sol.free == 99 * SOL
     assert balanced(client)

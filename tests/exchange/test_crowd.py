@@ -1,4 +1,4 @@
-"""The crowd: who it is, that it knows nothing, and that a planted peeker does."""
+"""The crowd: its players, that they have no skill, and that a planted peeker has."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def play(floor: Floor, games: Sequence[Game]) -> Floor:
 
 
 def earned(account: VenueAccount) -> int:
-    """Return what trades have brought to an account, all kinds of money but practice, in lamports."""
+    """Return the net result of an account's trades, all money except practice, in lamports."""
     kinds = (BookEntry.BUY, BookEntry.SELL, BookEntry.FORCED_SELL, BookEntry.LIQUIDATION)
     return sum(
         account.flows.total(kind, money) for kind in kinds for money in (Money.SOL, Money.BONUS)
@@ -127,7 +127,7 @@ def floor() -> Floor:
 
 
 def test_one_seed_is_one_crowd_and_one_course_of_events() -> None:
-    """A seed decides who the players are, how they play and all they do; another seed gives others."""
+    """The seed determines the players, their styles and all their actions; another seed gives others."""
     games = law_games(3)
     first, again, other = (play(Floor(seed=seed), games) for seed in (5, 5, 6))
     assert first.styles() == again.styles()
@@ -144,7 +144,7 @@ def test_identities_and_styles_persist_across_games(floor: Floor) -> None:
 
 
 def test_crowd_grows_linearly_with_its_size() -> None:
-    """Half the players make half the trades and half the sidebets, but for the luck of 80 games."""
+    """Half the players make half the trades and half the sidebets, within the luck of 80 games."""
     games = law_games(80)
     whole, half = (play(Floor(seed=3, size=size), games) for size in (300, 150))
     assert len(half.deals) / len(whole.deals) == pytest.approx(0.5, rel=0.15)
@@ -153,7 +153,7 @@ def test_crowd_grows_linearly_with_its_size() -> None:
 
 @pytest.mark.parametrize("size", [0, 1, 2, 7])
 def test_tiny_crowds_play(size: int) -> None:
-    """A crowd of nobody does nothing; one of few plays on its own."""
+    """An empty crowd does nothing; a small one plays without clients."""
     floor = play(Floor(size=size), law_games(20))
     assert len(floor.crowd.players) == len(floor.books.all()) == size
     assert not floor.deals or size
@@ -161,7 +161,7 @@ def test_tiny_crowds_play(size: int) -> None:
 
 
 def test_presale_only_buys_and_bets_and_loses_nothing_of_the_plan() -> None:
-    """Nobody sells before tick 0, and what is done does not depend on how finely the presale is cut."""
+    """No player sells before tick 0, and actions do not depend on how finely the presale is divided."""
     fine, coarse = (Floor(seed=4, presale_steps=steps) for steps in (100, 2))
     for floor in (fine, coarse):
         play(floor, [([1.0], 0.02)])
@@ -218,7 +218,7 @@ def test_nothing_the_crowd_does_depends_on_a_price() -> None:
 
 
 def test_planted_players_win_and_the_others_do_not() -> None:
-    """Whoever sees the next price earns; nobody else beats the law by more than luck explains."""
+    """Peekers profit; no other player beats the law by more than luck explains."""
     games = law_games(150, "planted")
     floor = play(Floor(seed=9, planted=6), games)
     planted = set(floor.crowd.planted)
@@ -250,7 +250,7 @@ def test_without_planting_nobody_is_a_peeker(floor: Floor) -> None:
 
 
 def test_sidebets_are_within_the_limits(floor: Floor) -> None:
-    """Sidebets are of 0.001 to 5 SOL, in whole thousandths but for those of practice money (protocol 6.1)."""
+    """Sidebets are of 0.001 to 5 SOL, in whole thousandths except practice money (protocol 6.1)."""
     amounts = [bet.bet.amount for bet in floor.bets if bet.coin is Coin.SOL]
     assert len(amounts) > 500
     assert min(amounts) == 1_000_000

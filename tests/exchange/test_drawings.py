@@ -1,4 +1,4 @@
-"""Rugpool and Golden Hour: what feeds them, who wins, what frames tell of it (protocol 5.7, 5.9, 12)."""
+"""Rugpool and Golden Hour: funding, winners, frames (protocol 5.7, 5.9, 12)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.exchange.scenario import (
     balanced,
     joined,
     law,
-    told,
+    received,
 )
 from vectra_bot.errors import ConfigError
 from vectra_bot.exchange import EvidenceDelays
@@ -66,7 +66,7 @@ def event(client: Client, name: str) -> list[Seen]:
     return [seen for seen in client.seen if seen.name == name]
 
 
-# ---- the rugpool by itself
+# ---- the rugpool alone
 
 
 @given(
@@ -205,8 +205,8 @@ def test_an_instarug_is_drawn_and_announced() -> None:
         assert winner["entries"] == (SOL - forced) // rules.RUGPOOL_LAMPORTS_PER_ENTRY
         assert lamports_from_double(winner["reward"]) == pool // 3
     assert account.sol.cash == 99 * SOL + forced + pool // 3
-    assert lamports_from_double(told(client, "playerUpdate")[-1]["cash"]) == account.sol.cash
-    detail = told(client, "gameStatePlayerUpdate")[-1]["rugpool"]
+    assert lamports_from_double(received(client, "playerUpdate")[-1]["cash"]) == account.sol.cash
+    detail = received(client, "gameStatePlayerUpdate")[-1]["rugpool"]
     assert lamports_from_double(detail["rugpoolAmount"]) == pool - 2 * (pool // 3)
     assert detail["lastDrawing"] == payload
     assert balanced(client)
@@ -224,13 +224,13 @@ def test_no_drawing_is_held_for_a_single_player() -> None:
 
 
 def test_nobody_learns_of_his_prize_before_the_drawing() -> None:
-    """Until it is announced no update, row or pool part holds a trace of it; then cash rises at once."""
+    """Before the announcement no update, row or pool part reveals it; then cash rises immediately."""
     client = joined(config(seed=INSTARUG, rugpool_threshold=1, golden=NEVER))
     beside(client)
     ask(client, "buyOrder", amount=1)
     client.until(lambda seen: seen.name == "rugpoolDrawing")
     forced = account_of(client).flows.total(BookEntry.FORCED_SELL)
-    cash = [lamports_from_double(update["cash"]) for update in told(client, "playerUpdate")]
+    cash = [lamports_from_double(update["cash"]) for update in received(client, "playerUpdate")]
     assert cash[-2:] == [99 * SOL + forced] * 2  # with the forced sale, and with the rug frame
     assert all(
         seen.payload["rugpool"]["lastDrawing"] is None
@@ -240,11 +240,11 @@ def test_nobody_learns_of_his_prize_before_the_drawing() -> None:
     client.drain()
     prize = account_of(client).flows.total(BookEntry.RUGPOOL_PRIZE)
     assert prize > 0
-    assert lamports_from_double(told(client, "playerUpdate")[-1]["cash"]) == cash[-1] + prize
+    assert lamports_from_double(received(client, "playerUpdate")[-1]["cash"]) == cash[-1] + prize
 
 
 def test_tick_frames_show_the_pool_filling() -> None:
-    """Before the threshold an instarug is counted and fed; nothing is drawn."""
+    """Below the threshold an instarug is counted and funds the pool; nothing is drawn."""
     client = joined(config(seed=INSTARUG, golden=NEVER))
     client.until_presale()
     ask(client, "buyOrder", amount=1)
@@ -258,7 +258,7 @@ def test_tick_frames_show_the_pool_filling() -> None:
 
 
 def test_a_winner_that_left_is_paid() -> None:
-    """The prize goes to the account, whether its player is there or not."""
+    """The prize is paid to the account, whether its player is connected or not."""
     client = joined(config(seed=INSTARUG, rugpool_threshold=1, golden=NEVER))
     beside(client)
     ask(client, "buyOrder", amount=1)
@@ -270,12 +270,12 @@ def test_a_winner_that_left_is_paid() -> None:
     assert balanced(client)
 
 
-# ---- Golden Hour by itself
+# ---- Golden Hour alone
 
 
 @given(st.integers(0, 500), st.integers(1, 500), st.integers(1, 500), st.integers(0, 4_000))
 def test_windows_follow_their_plan(after: int, every: int, length: int, minute: int) -> None:
-    """A window starts every so many minutes, lasts its length, and none is between them."""
+    """Windows start at the given interval, last the given length, and there is none in between."""
     length = min(length, every)
     plan = GoldenPlan(every_min=every, after_min=after, length_min=length, chance=0.5)
     golden = GoldenHour(plan, START_NS, Books(), dice())
@@ -410,7 +410,7 @@ def test_a_long_counts_by_how_long_it_was_held(sells_at: int, share: int) -> Non
 
 
 def test_a_drawing_comes_before_the_next_game() -> None:
-    """However soon the next game is announced, players of the one that rugged are drawn from.
+    """The players of the rugged game are drawn from, however soon the next one is announced.
 
     The 29th game of this seed rugs right after a tick that was late, and the next one follows quickly.
     """
@@ -440,7 +440,7 @@ def test_a_drawing_comes_before_the_next_game() -> None:
 
 
 def test_other_games_have_neither() -> None:
-    """Outside a window the start frame stands alone and nothing is drawn."""
+    """Outside a window the start frame is sent alone and nothing is drawn."""
     client = joined(config(seed=LONG, golden=NEVER))
     client.until_presale()
     ask(client, "buyOrder", amount=0.5)
@@ -468,7 +468,7 @@ def test_a_golden_game_is_the_same_game() -> None:
 
 
 def test_stakes_of_the_last_game_give_no_entries() -> None:
-    """Entries belong to one game: who stakes in the first alone is not in the second's drawing."""
+    """Entries belong to one game: a player who stakes only in the first is not in the second's drawing."""
     client = joined(config(seed=23, golden=ALWAYS))
     beside(client)
     ask(client, "buyOrder", amount=0.5)

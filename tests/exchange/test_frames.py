@@ -1,4 +1,4 @@
-"""What leaves the exchange: same seed, same bytes; the order of frames; the law in every price."""
+"""Frames of the exchange: same seed, same bytes; their order; every price follows the law."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def test_another_seed_gives_other_bytes() -> None:
 
 
 def test_every_frame_decodes_to_its_type(played: Client) -> None:
-    """Whatever leaves the exchange is read by the wire as the event it stands for."""
+    """Every frame of the exchange is decoded as the event it was written from."""
     for seen in played.seen:
         expected = TYPES.get(seen.name, SidebetPlaced if seen.name == "newSideBet" else VenueNotice)
         assert type(seen.event) is expected, seen.text[:200]
@@ -142,7 +142,7 @@ def test_frames_come_in_the_venues_order(played: Client) -> None:
     assert kinds.count("rug") == kinds.count("settlement") == kinds.count("new-game") == 6
 
 
-def test_phases_are_told_as_the_venue_tells_them(played: Client) -> None:
+def test_phases_are_shown_as_the_venue_shows_them(played: Client) -> None:
     """``active`` stays true through rug and settlement; ids change at the start of the cooldown."""
     for before, frame in pairwise(frames(played)):
         kind = kind_of(frame)
@@ -161,7 +161,7 @@ def test_phases_are_told_as_the_venue_tells_them(played: Client) -> None:
 
 
 def test_prices_are_the_laws_bit_for_bit(played: Client) -> None:
-    """Every price, the rug's included, is what the seed revealed afterwards gives; the hash was committed."""
+    """Every price, including the rug's, follows from the seed revealed afterwards; the hash was committed."""
     prices: dict[str, list[float]] = {}
     hashes: dict[str, str] = {}
     checked = 0
@@ -245,7 +245,7 @@ def test_a_row_follows_every_state_frame(played: Client) -> None:
 
 
 def test_leaderboard_lags_one_tick_and_adds_up(played: Client) -> None:
-    """Rows in the frame of tick N use the price of tick N-1, stand in the order of their PnL, and add up."""
+    """Rows in the frame of tick N use the price of tick N-1, are sorted by PnL, and add up."""
     rows = lagging = current = 0
     for before, frame in pairwise(frames(played)):
         if kind_of(frame) != "tick" or kind_of(before) != "tick":
@@ -287,8 +287,8 @@ def test_public_trades_are_a_sample(played: Client) -> None:
         assert not (presale and seen.name == "standard/newTrade" and not seen.private)
 
 
-def test_own_trades_are_not_told_twice(played: Client) -> None:
-    """A client sees a trade of its own once, however big it is."""
+def test_own_trades_are_not_sent_twice(played: Client) -> None:
+    """A client sees its own trade once, however big it is."""
     ids = [seen.payload["id"] for seen in played.seen if seen.name == "standard/newTrade"]
     assert len(ids) == len(set(ids))
 
@@ -306,7 +306,7 @@ def test_trade_count_starts_again_after_the_presale_opens(played: Client) -> Non
 
 
 def test_averages_are_of_the_last_games(played: Client) -> None:
-    """The averages change with the new-game frame and are those of the peaks known."""
+    """The averages change with the new-game frame and are computed from the known peaks."""
     new = [frame for frame in frames(played) if kind_of(frame) == "new-game"]
     for before, after in pairwise(new):
         assert after["gameHistory"][1:] == before["gameHistory"][:9]
@@ -371,9 +371,9 @@ def test_a_wrong_config_is_refused(wrong: dict[str, int]) -> None:
 
 
 def test_a_player_connects_once() -> None:
-    """A second connection of the same player is refused; after a disconnect the account goes on."""
+    """A second connection of the same player is rejected; after a disconnect the account is reused."""
     client = connected()
-    with pytest.raises(InputError, match="connected already"):
+    with pytest.raises(InputError, match="already connected"):
         client.exchange.connect(ME)
     client.exchange.disconnect(ME)
     with pytest.raises(InputError, match="not connected"):

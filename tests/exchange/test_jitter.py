@@ -47,7 +47,7 @@ def test_ticks_never_change_their_order(gaps: list[float]) -> None:
 
 
 def test_a_long_gap_is_followed_by_a_short_one() -> None:
-    """Delays stand around a regular grid: gaps correlate by about -0.47 in real recordings."""
+    """Arrivals scatter around a regular grid: gaps correlate by about -0.47 in real recordings."""
     clock = timing(3)
     clock.begin_game()
     clock.first_tick_ms()

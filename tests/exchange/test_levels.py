@@ -1,10 +1,10 @@
-"""Levels: experience for stakes that were held, and what a level opens (protocol 6.1; amounts unverified)."""
+"""Levels: experience for held stakes, and the features of a level (protocol 6.1; amounts unverified)."""
 
 from __future__ import annotations
 
 import pytest
 
-from tests.exchange.scenario import SOL, account_of, ask, joined, law, told
+from tests.exchange.scenario import SOL, account_of, ask, joined, law, received
 from vectra_bot.exchange.accounts import Books
 from vectra_bot.exchange.features.levels import gain
 from vectra_bot.game import rules
@@ -20,12 +20,12 @@ def test_a_position_counts_when_it_was_held_20_ticks(held: int, xp: int) -> None
     ask(client, "buyOrder", amount=1)
     client.until_tick(2 + held)
     ask(client, "sellOrder", percentage=100)
-    info = told(client, "playerUpdate")[-1]["levelInfo"]
+    info = received(client, "playerUpdate")[-1]["levelInfo"]
     assert (info["level"], info["xp"], info["totalXP"]) == (1, xp, xp)
 
 
 def test_only_the_lots_that_were_held_count() -> None:
-    """Of a sale of two lots the young one gives nothing."""
+    """In a sale of two lots the recent one gives no experience."""
     client = joined(level=1)
     client.until_tick(2)
     ask(client, "buyOrder", amount=0.25)
@@ -46,7 +46,7 @@ def test_what_is_held_into_the_rug_counts() -> None:
 
 
 def test_a_sidebet_counts_when_it_is_decided() -> None:
-    """Won or lost, its stake gives experience; a refused one gives none."""
+    """Won or lost, a sidebet's stake gives experience; a rejected one gives none."""
     client = joined(level=1)
     client.until_tick(2)
     ask(client, "requestSidebet", amount=0.2, xPayout=5)
@@ -57,7 +57,7 @@ def test_a_sidebet_counts_when_it_is_decided() -> None:
 
 
 def test_levels_rise_and_end_at_100() -> None:
-    """1,500 points a level, several at once; beyond 100 points go on counting."""
+    """1,500 points a level, several at once; at level 100 points still count."""
     account = Books().open("p", "name", 1, 0)
     gain(account, 2 * rules.XP_PER_LEVEL * rules.LAMPORTS_PER_XP + 7 * rules.LAMPORTS_PER_XP)
     assert (account.level, account.xp, account.total_xp) == (3, 7, 3_007)
@@ -68,7 +68,7 @@ def test_levels_rise_and_end_at_100() -> None:
 
 
 def test_a_new_level_is_shown_and_opens_leverage() -> None:
-    """Who reaches level 10 in the game is offered leverage at once, and rows and trades say 10."""
+    """A player who reaches level 10 in the game can use leverage immediately, and rows and trades say 10."""
     client = joined(level=9)
     client.until_tick(2)
     assert not ask(client, "buyOrder", amount=1, leverage=2)["success"]
@@ -77,9 +77,9 @@ def test_a_new_level_is_shown_and_opens_leverage() -> None:
     ask(client, "sellOrder", percentage=100)
     assert account_of(client).level == 10
     assert ask(client, "buyOrder", amount=1, leverage=2)["success"]
-    assert told(client, "playerUpdate")[-1]["levelInfo"]["level"] == 10
-    assert told(client, "standard/newTrade")[-1]["level"] == 10
-    row = told(client, "gameStatePlayerUpdate")[-1]["leaderboardEntry"]
+    assert received(client, "playerUpdate")[-1]["levelInfo"]["level"] == 10
+    assert received(client, "standard/newTrade")[-1]["level"] == 10
+    row = received(client, "gameStatePlayerUpdate")[-1]["leaderboardEntry"]
     assert row["level"] == 10
 
 

@@ -1,4 +1,4 @@
-"""Leverage on the exchange: who may, where it ends, how the end is told (protocol 9)."""
+"""Leverage on the exchange: who may use it, when it is liquidated, the frames of it (protocol 9)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.exchange.scenario import (
     law,
     ledger_of,
     own_trades,
-    told,
+    received,
 )
 from vectra_bot.exchange import EvidenceDelays
 from vectra_bot.exchange.accounts import BookEntry
@@ -38,7 +38,7 @@ def first_at_limit(entry_tick: int, leverage: int) -> int:
 
 @pytest.mark.parametrize("entry_tick", [2, 40, 77, 120])
 def test_each_lot_ends_at_the_first_tick_at_its_limit(entry_tick: int) -> None:
-    """2x to 5x are sold at the first price at their threshold, 1x at the rug alone."""
+    """2x to 5x are sold at the first price at their threshold, 1x only at the rug."""
     client = joined()
     client.until_tick(entry_tick)
     for leverage in (1, 2, 3, 4, 5):
@@ -61,7 +61,7 @@ def test_the_scenarios_above_liquidate_lots() -> None:
     assert first_at_limit(2, 1) == GAME.rug_tick
 
 
-def test_a_liquidation_is_told_as_a_plain_sell() -> None:
+def test_a_liquidation_is_sent_as_a_plain_sell() -> None:
     """After the tick's frame come a ``sell`` without leverage, the account, the row (protocol 9)."""
     client = joined()
     client.until_tick(2)
@@ -76,7 +76,7 @@ def test_a_liquidation_is_told_as_a_plain_sell() -> None:
     assert {seen.at_ns for seen in client.seen if seen.private and seen.name == "playerUpdate"} == {
         frame.at_ns
     }
-    (trade,) = told(client, "standard/newTrade")
+    (trade,) = received(client, "standard/newTrade")
     assert (trade["type"], trade["tickIndex"], "leverage" in trade) == ("sell", tick, False)
     paid = lot_value(lot, GAME.prices[tick])
     assert lamports_from_double(trade["amount"]) == paid < SOL
@@ -87,7 +87,7 @@ def test_a_liquidation_is_told_as_a_plain_sell() -> None:
     assert client.records[-1].kind == "buy"
 
 
-def test_lots_that_end_at_one_tick_are_told_together() -> None:
+def test_lots_that_end_at_one_tick_are_sent_together() -> None:
     """One ``sell`` a lot, oldest first, then the account once, as all of them left it."""
     client = joined()
     client.until_tick(2)
@@ -106,9 +106,11 @@ def test_lots_that_end_at_one_tick_are_told_together() -> None:
         "playerUpdate",
         "gameStatePlayerUpdate",
     ]
-    paid = [lamports_from_double(trade["amount"]) for trade in told(client, "standard/newTrade")]
+    paid = [
+        lamports_from_double(trade["amount"]) for trade in received(client, "standard/newTrade")
+    ]
     assert paid == [lot_value(lot, GAME.prices[tick]) for lot in lots]
-    (update,) = told(client, "playerUpdate")
+    (update,) = received(client, "playerUpdate")
     assert lamports_from_double(update["cash"]) == 97 * SOL + sum(paid)
 
 
@@ -118,12 +120,12 @@ def test_a_leveraged_position_is_listed_until_it_is_gone() -> None:
     client.until_tick(2)
     ask(client, "buyOrder", amount=0.25)
     ask(client, "buyOrder", amount=0.5, leverage=2)
-    (item,) = told(client, "playerUpdate")[-1]["leveragedPositions"]
+    (item,) = received(client, "playerUpdate")[-1]["leveragedPositions"]
     price = GAME.prices[2]
     assert (item["amount"], item["leverage"], item["entryTick"]) == (0.5, 2, 2)
     assert (item["entryPrice"], item["liquidationPrice"]) == (price, price * (1 - 0.20))
     ask(client, "sellOrder", percentage=100)
-    assert told(client, "playerUpdate")[-1]["leveragedPositions"] == []
+    assert received(client, "playerUpdate")[-1]["leveragedPositions"] == []
 
 
 def test_a_sale_takes_the_oldest_lot_whatever_its_leverage() -> None:
@@ -135,7 +137,7 @@ def test_a_sale_takes_the_oldest_lot_whatever_its_leverage() -> None:
     (levered, plain) = ledger_of(client).lots
     client.until_tick(3)
     ask(client, "sellOrder", percentage=50)
-    trade = told(client, "standard/newTrade")[-1]
+    trade = received(client, "standard/newTrade")[-1]
     assert lamports_from_double(trade["amount"]) == lot_value(levered, GAME.prices[3])
     assert ledger_of(client).lots == (plain,)
     assert not ledger_of(client).leveraged
@@ -145,7 +147,7 @@ def test_a_sale_takes_the_oldest_lot_whatever_its_leverage() -> None:
 
 @pytest.mark.parametrize(("level", "allowed"), [(9, False), (10, True)])
 def test_leverage_is_offered_from_level_10(level: int, allowed: bool) -> None:
-    """Below level 10 it is refused with the level in the message; 1x is everybody's (protocol 9)."""
+    """Below level 10 it is rejected with the level in the message; 1x is always allowed (protocol 9)."""
     client = joined(level=level)
     client.until_tick(2)
     answer = ask(client, "buyOrder", amount=0.01, leverage=2)
@@ -156,7 +158,7 @@ def test_leverage_is_offered_from_level_10(level: int, allowed: bool) -> None:
 
 @pytest.mark.parametrize("leverage", [0, -1, 6, 2.5, "2", True, [2], 1e300])
 def test_leverage_of_a_wrong_kind_is_refused(leverage: object) -> None:
-    """Only whole numbers from 1 to 5 are leverage; nothing is bought at another one instead."""
+    """Only whole numbers from 1 to 5 are valid; otherwise nothing is bought."""
     client = joined()
     client.until_tick(2)
     answer = ask(client, "buyOrder", amount=0.01, leverage=leverage)
@@ -180,12 +182,12 @@ def test_a_presale_buy_may_have_leverage() -> None:
 
 
 def test_a_leveraged_lot_at_the_rug_is_sold_for_nothing() -> None:
-    """The rug's fall is deeper than any stake: the forced sale pays 0, once, and the books know it."""
+    """The rug's fall exceeds any leveraged stake: the forced sale pays 0, once, and is booked."""
     client = joined()
     client.until_tick(GAME.rug_tick - 1)
     ask(client, "buyOrder", amount=1, leverage=2)
     client.games(1)
-    trades = told(client, "standard/newTrade")
+    trades = received(client, "standard/newTrade")
     assert [(t["type"], t["amount"], t["tickIndex"]) for t in trades] == [
         ("buy", 1, GAME.rug_tick - 1),
         ("sell", 0, GAME.rug_tick),
@@ -200,7 +202,7 @@ def test_a_leveraged_lot_at_the_rug_is_sold_for_nothing() -> None:
 
 
 def test_a_client_that_left_is_liquidated_too() -> None:
-    """Disconnecting saves nobody; who comes back sees his money, not his lot."""
+    """Disconnecting does not prevent liquidation; after the reconnect there is the money, not the lot."""
     client = joined()
     client.until_tick(2)
     ask(client, "buyOrder", amount=1, leverage=5)
@@ -217,7 +219,7 @@ def test_a_client_that_left_is_liquidated_too() -> None:
 
 
 def test_the_public_tape_marks_leverage_on_buys_only() -> None:
-    """A buy's row states it, a liquidation's does not say that it was one."""
+    """A buy's row states the leverage; a liquidation is not marked as one."""
     client = joined(config(seed=LONG, crowd=40))
     client.until_tick(2)
     ask(client, "buyOrder", amount=5, leverage=4)

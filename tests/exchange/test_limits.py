@@ -18,7 +18,7 @@ from tests.exchange.scenario import (
     law,
     ledger_of,
     own_trades,
-    told,
+    received,
 )
 from vectra_bot.errors import ConfigError
 from vectra_bot.exchange import ExchangeConfig
@@ -42,14 +42,14 @@ def capped(cap: str, tick: int) -> Client:
 
 
 def test_winnings_of_a_game_end_at_the_cap() -> None:
-    """A sale above it pays stake and cap, the account says so, and the next game starts afresh."""
+    """A sale above it pays stake and cap, the account says so, and the next game starts at zero."""
     client = capped("0.5", LOW)
     ask(client, "buyOrder", amount=1)
     client.until_tick(HIGH)
     assert GAME.prices[HIGH] / GAME.prices[LOW] > 2
     ask(client, "sellOrder", percentage=100)
-    assert told(client, "standard/newTrade")[-1]["amount"] == 1.5
-    shown = told(client, "playerUpdate")[-1]
+    assert received(client, "standard/newTrade")[-1]["amount"] == 1.5
+    shown = received(client, "playerUpdate")[-1]
     assert (shown["hitMaxWin"], shown["cash"]) == (True, 100.5)
     assert client.records[-1].amount == SOL * 3 // 2
     assert client.exchange.capped == 0
@@ -57,12 +57,12 @@ def test_winnings_of_a_game_end_at_the_cap() -> None:
     assert client.exchange.capped == 1
     client.until_presale()
     ask(client, "buyOrder", amount=0.1)
-    assert told(client, "playerUpdate")[-1]["hitMaxWin"] is False
+    assert received(client, "playerUpdate")[-1]["hitMaxWin"] is False
     assert balanced(client)
 
 
 def test_the_cap_counts_all_of_a_game_together() -> None:
-    """Sale, then a won sidebet: together they win the cap and no lamport more."""
+    """Sale, then a won sidebet: together they win exactly the cap."""
     client = capped("0.3", LOW)
     ask(client, "buyOrder", amount=0.05)
     client.until_tick(HIGH)
@@ -72,7 +72,7 @@ def test_the_cap_counts_all_of_a_game_together() -> None:
     client.until_tick(GAME.rug_tick - 1)
     ask(client, "requestSidebet", amount=1, xPayout=5)
     client.games(1)
-    (result,) = told(client, "currentSidebetResult")
+    (result,) = received(client, "currentSidebetResult")
     assert account_of(client).sol.cash == 100 * SOL + 3 * SOL // 10
     assert round(result["profit"] * SOL) == 3 * SOL // 10 - won
     assert client.exchange.capped == 1
@@ -93,7 +93,7 @@ def test_side_games_are_outside_the_cap() -> None:
 
 @pytest.mark.parametrize("cap", [0, -1, 1_000_001])
 def test_a_cap_that_is_none_is_refused(cap: int) -> None:
-    """The cap lies above 0."""
+    """The cap must be above 0."""
     with pytest.raises(ConfigError, match="max_win"):
         ExchangeConfig(max_win=Decimal(cap))
 
@@ -128,13 +128,13 @@ def test_a_presale_sidebet_wins_up_to_tick_40() -> None:
         bet = ask(client, "requestSidebet", amount=0.1, xPayout=5)["sidebet"]
         assert (bet["startTick"], bet["endTick"], bet["price"]) == (0, 40, 1)
         client.games(1)
-        (result,) = told(client, "currentSidebetResult")
+        (result,) = received(client, "currentSidebetResult")
         assert (result["payout"] > 0) is won
         assert result["tickIndex"] == (law(seed).rug_tick if won else 40)
 
 
 def test_nothing_is_taken_before_the_presale_and_after_the_rug() -> None:
-    """Every order is refused with the phase's reason, whatever else is wrong with it."""
+    """Every request is rejected with the phase's reason, whatever else is wrong with it."""
     client = joined()
     for event in ORDERS:
         message = ask(client, event, amount=99, percentage=500)["message"]
@@ -150,7 +150,7 @@ def test_nothing_is_taken_before_the_presale_and_after_the_rug() -> None:
 
 
 def test_sidebets_follow_each_other_without_a_pause() -> None:
-    """The tick that decides a bet takes the next, 40 ticks on, all game long (protocol 7: no cooldown)."""
+    """The tick that decides a bet accepts the next, every 40 ticks of a game (protocol 7: no cooldown)."""
     client = joined()
     client.until_tick(1)
     for start in (1, 41, 81):
@@ -160,20 +160,20 @@ def test_sidebets_follow_each_other_without_a_pause() -> None:
         again = ask(client, "requestSidebet", amount=0.01, xPayout=5)
         assert again["message"] == "A side bet is already open"
     client.games(1)
-    results = told(client, "currentSidebetResult")
+    results = received(client, "currentSidebetResult")
     assert [(r["startTick"], r["endTick"]) for r in results] == [(1, 41), (41, 81), (81, 121)]
     assert account_of(client).sol.cash == 100 * SOL - 3 * SOL // 100
     assert balanced(client)
 
 
 def test_the_next_game_starts_with_no_bet() -> None:
-    """A bet the rug has decided does not block the next presale's."""
+    """A bet decided by the rug does not block one in the next presale."""
     client = joined()
     client.until_tick(GAME.rug_tick - 1)
     ask(client, "requestSidebet", amount=0.01, xPayout=5)
     client.until_presale()
     assert ask(client, "requestSidebet", amount=0.01, xPayout=5)["success"]
-    assert [r["payout"] for r in told(client, "currentSidebetResult")] == [0.05]
+    assert [r["payout"] for r in received(client, "currentSidebetResult")] == [0.05]
 
 
 # ---- wrong types
@@ -205,7 +205,7 @@ def test_percentages_of_a_wrong_type_are_refused(percentage: Any) -> None:
 
 @pytest.mark.parametrize("payout", [4, "5", None, True, [5]])
 def test_sidebets_pay_five_times_or_are_refused(payout: Any) -> None:
-    """``xPayout`` is 5, or left out."""
+    """``xPayout`` is 5, or missing."""
     client = joined()
     client.until_tick(2)
     answer = ask(client, "requestSidebet", amount=0.1, xPayout=payout)
@@ -214,7 +214,7 @@ def test_sidebets_pay_five_times_or_are_refused(payout: Any) -> None:
 
 
 def test_a_position_too_small_for_its_share_cannot_be_sold() -> None:
-    """A share below a billionth of a token is refused, not sold for nothing."""
+    """A share below a billionth of a token is rejected, not sold for nothing."""
     client = joined()
     client.until_tick(2)
     ask(client, "buyOrder", amount=0.001)
@@ -226,7 +226,7 @@ def test_a_position_too_small_for_its_share_cannot_be_sold() -> None:
 
 
 def test_stakes_that_need_more_than_there_is_are_refused() -> None:
-    """Money that is staked is gone until it comes back; the message says what is free."""
+    """Staked money is not available until it is paid back; the message states the free balance."""
     client = joined(cash=SOL)
     client.until_tick(2)
     ask(client, "buyOrder", amount=0.6)

@@ -1,4 +1,4 @@
-"""Money is conserved to the lamport, for clients and crowd, by the books and by the frames alone."""
+"""Money is conserved to the lamport, for clients and crowd, by the books and by the frames only."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_every_accounts_cash_is_its_flows(busy: Client) -> None:
 
 
 def test_the_clients_cash_follows_from_its_frames_alone(busy: Client) -> None:
-    """Trades, bets and results of the wire add up to every cash the venue stated at the end."""
+    """Trades, bets and results in frames add up to every balance the venue stated at the end."""
     cash = to_lamports(20)
     trades = {"buy": 0, "sell": 0}
     for seen in busy.seen:
@@ -96,7 +96,7 @@ def test_each_player_update_holds_one_change_of_cash(busy: Client) -> None:
     assert set(steps) <= effects
 
 
-def test_what_the_hook_was_told_is_what_happened(busy: Client) -> None:
+def test_what_the_hook_gets_is_what_happens(busy: Client) -> None:
     """Accepted buys and stakes of the records add up to the account's flows."""
     account = busy.exchange.books.get(ME)
     assert account is not None
@@ -112,7 +112,7 @@ def test_what_the_hook_was_told_is_what_happened(busy: Client) -> None:
 
 
 def test_nothing_is_open_after_a_game(busy: Client) -> None:
-    """After the new-game frame nobody holds a position, a bet or sums of the old game."""
+    """After the new-game frame no account has a position, a bet or sums of the old game."""
     for account in busy.exchange.books.all():
         assert account.ledger.position_qty == 0
         assert account.ledger.sidebet is None
@@ -161,7 +161,7 @@ def test_an_exchange_without_a_crowd_is_quiet() -> None:
 
 @pytest.mark.slow
 def test_memory_is_flat_over_many_games() -> None:
-    """What an exchange holds does not grow with the number of games."""
+    """The memory of an exchange does not grow with the number of games."""
     exchange = Exchange(config(seed=2, crowd=10, countdown_step=5_000))
 
     def play(games: int) -> int:

@@ -1,4 +1,4 @@
-"""What the venue says beside the game: schedules, chat, Golden Hours; numbers as JavaScript has them."""
+"""Events other than the game's: schedules, chat, Golden Hours; numbers as JavaScript writes them."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def body(text: str) -> Any:
 
 
 def hear(seconds: int, people: list[Someone], seed: int = 5) -> list[str]:
-    """Return what is said to everybody in so many seconds."""
+    """Return the notices to everybody in a number of seconds."""
     notices = Notices(Identities(seed), people, START_NS)
     texts: list[str] = []
     while notices.next_ns < START_NS + seconds * 1_000_000_000:
@@ -66,7 +66,7 @@ def hear(seconds: int, people: list[Someone], seed: int = 5) -> list[str]:
 
 
 def test_the_same_seed_says_the_same() -> None:
-    """Two venues of one seed say the same words at the same times, another seed others."""
+    """Two venues with one seed send the same texts at the same times, another seed others."""
     assert hear(600, PEOPLE) == hear(600, PEOPLE)
     assert hear(600, PEOPLE) != hear(600, PEOPLE, seed=6)
 
@@ -85,14 +85,14 @@ def test_chat_comes_as_often_as_captured_and_only_from_people_with_names() -> No
     assert all((m["discordUsername"] is None) is not m["verified"] for m in said)
 
 
-def test_nobody_talks_where_nobody_is() -> None:
+def test_there_is_no_chat_without_players() -> None:
     """Without a crowd there is no chat and no event."""
     names = {json.loads(text[2:])[0] for text in hear(3_600, [])}
     assert names == {"battleEventUpdate", "maintenanceUpdate"}
 
 
 def test_a_royale_goes_through_its_stages() -> None:
-    """From scheduled through its preparation to running; then the next one is ahead."""
+    """From scheduled through its preparation to running; then the next one is scheduled."""
     start = batch("royale", True)
     royales = Royales(Identities(5), PEOPLE)
     assert royales.look(start)
@@ -116,7 +116,7 @@ def test_a_royale_goes_through_its_stages() -> None:
 
 
 def test_an_empty_batch_is_inactive_and_tells_of_the_past() -> None:
-    """Without an event ahead the table and the winners of an earlier one are shown."""
+    """Without a scheduled event the table and the winners of an earlier one are shown."""
     royales = Royales(Identities(5), PEOPLE)
     royales.look(batch("royale", False))
     assert not royales.scheduled
@@ -138,8 +138,8 @@ def test_a_contest_is_brief_to_everybody_and_full_at_a_login() -> None:
     assert len(full["leaderboard"]) == 10
 
 
-def test_a_golden_hour_is_told_from_its_start_to_its_end() -> None:
-    """Active with its event, then once more completed; before any there is none."""
+def test_a_golden_hour_is_announced_from_its_start_to_its_end() -> None:
+    """Active with its event, then once as completed; before the first there is none."""
     notices = Notices(Identities(5), PEOPLE, START_NS)
     window = GoldenEvent(number=0, start_ns=START_NS, end_ns=START_NS + 60 * MINUTE_NS)
     before = body(notices.login(START_NS)[1])
@@ -196,7 +196,7 @@ def finished(hours: float, seed: str) -> Finished:
 
 
 def test_records_are_those_of_the_last_day() -> None:
-    """The best peak and a god candle are shown for 24 hours, then the next best stands."""
+    """The best peak and a god candle are shown for 24 hours, then the next best."""
     god = Finished.of(
         "20251231-c7c4bea85d2db89b",
         "bd138d45ffbe4773fee42a4b957721af1b10a8989c3e8d8a84064e55c3a1ad59",

@@ -1,4 +1,4 @@
-"""Requests: the price in force at arrival, answers in their order and time, refusals, the end of a game."""
+"""Requests: the price in force at arrival, order and time of answers, rejections, the end of a game."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_without_latency_everything_is_answered_at_once() -> None:
 
 
 def test_a_request_fills_at_the_price_in_force_at_its_arrival() -> None:
-    """Up to the nanosecond of a tick the old price counts (the order comes first), after it the new."""
+    """Up to the nanosecond of a tick the old price counts (the request comes first), after it the new."""
     probe = connected(config(seed=LONG))
     price = {tick: probe.until_tick(tick) for tick in (9, 10)}
     for shift, tick in ((-1, 9), (0, 9), (1, 10)):
@@ -118,8 +118,8 @@ def test_a_request_fills_at_the_price_in_force_at_its_arrival() -> None:
         )
 
 
-def test_a_sale_pays_what_the_hook_was_told(client: Client) -> None:
-    """The record of a sale holds what it brings, before it is carried out."""
+def test_a_sale_pays_what_the_hook_got(client: Client) -> None:
+    """The record of a sale has its proceeds, before it is executed."""
     client.buy(0.1)
     client.until_tick(8)
     client.sell(33)
@@ -133,7 +133,7 @@ def test_a_sale_pays_what_the_hook_was_told(client: Client) -> None:
 
 
 def test_the_hook_runs_before_the_exchange_acts() -> None:
-    """When the hook is told of a buy, the money is still there."""
+    """When the hook is called for a buy, the money is still there."""
     cash: list[int] = []
     exchange = Exchange(
         config(seed=LONG), lambda _: cash.append(exchange.books.all()[0].ledger.cash)
@@ -173,7 +173,7 @@ def test_the_hook_runs_before_the_exchange_acts() -> None:
 def test_impossible_requests_are_refused(
     client: Client, event: str, payload: dict[str, object], reason: str
 ) -> None:
-    """A request outside the rules is answered by one refusing ack after 219 ms, and nothing changes."""
+    """A request outside the rules gets one rejecting acknowledgement after 219 ms, and nothing changes."""
     sent = client.exchange.now_ns
     client.send(event, payload)
     assert refusal(client) == reason
@@ -194,7 +194,7 @@ def test_limits_themselves_are_taken() -> None:
 
 
 def test_one_sidebet_at_a_time_and_no_cooldown() -> None:
-    """A second bet is refused while one is open; at the tick that decides it the next is taken."""
+    """A second bet is rejected while one is open; at the tick that decides it the next is accepted."""
     client = connected(config(seed=LONG), delays=EvidenceDelays.none())
     client.until_tick(2)
     client.sidebet(0.01, after_ms=0)
@@ -241,7 +241,7 @@ def test_a_sidebet_wins_up_to_its_last_tick(before_rug: int, wins: bool) -> None
 
 
 def test_presale_takes_buys_and_bets_at_price_one_but_no_sales() -> None:
-    """Before the presale nothing is taken; in it price is 1, tick 0, and a position cannot be sold."""
+    """Before the presale no request is accepted; in it price is 1, tick 0, and a position cannot be sold."""
     client = connected(config(seed=LONG))
     client.buy(0.01)
     assert refusal(client) == "Trading is closed until the presale"
@@ -322,7 +322,7 @@ def test_what_arrives_after_the_rug_was_decided_is_refused() -> None:
 
 
 def test_private_messages_never_overtake_each_other() -> None:
-    """A rug's settlement waits behind answers on their way; the public frame comes after all of them."""
+    """A rug's settlement is sent after answers in flight; the public frame comes after all of them."""
     rug = connected(config(seed=LONG)).until_rug()
     client = connected(config(seed=LONG))
     client.until_tick(state(rug)["tickCount"] - 3)
@@ -366,7 +366,7 @@ def test_a_fast_second_order_answers_after_the_first(client: Client) -> None:
 def test_other_requests_get_their_answer(
     client: Client, event: str, payload: dict[str, object], answers: list[str]
 ) -> None:
-    """Requests that are no orders are answered at once and never reach the order log."""
+    """Requests other than actions are answered immediately and never reach the hook."""
     client.send(event, payload)
     client.until(lambda seen: seen.name == "ack")
     private = [seen.name for seen in client.seen if seen.private]
@@ -379,7 +379,7 @@ def test_other_requests_get_their_answer(
     "text", ["", "hello", "42", '42["buyOrder",', '43["x"]', '421["buyOrder",[]]']
 )
 def test_garbage_is_an_error_and_changes_nothing(client: Client, text: str) -> None:
-    """A frame that is no event raises one typed error; the next request is served."""
+    """A frame that is not an event raises one typed error; the next request is served."""
     with pytest.raises(WireError):
         client.exchange.request(client.exchange.now_ns, ME, text)
     client.buy(0.01)
@@ -387,15 +387,15 @@ def test_garbage_is_an_error_and_changes_nothing(client: Client, text: str) -> N
     assert client.records[0].accepted
 
 
-def test_a_stranger_is_not_served(client: Client) -> None:
-    """Only a connected player's requests are taken."""
+def test_an_unknown_player_is_not_served(client: Client) -> None:
+    """Only requests of a connected player are accepted."""
     with pytest.raises(InputError, match="not connected"):
         client.exchange.request(client.exchange.now_ns, "did:privy:nobody", '42["ping"]')
     assert not client.records
 
 
 def test_a_request_of_an_ended_connection_is_not_carried_out_for_the_next_one() -> None:
-    """A request under way when its player connects anew dies with its link: ids of answers count anew."""
+    """A request in flight when its player reconnects is dropped: acknowledgement ids restart."""
     exchange = Exchange(config(seed=LONG))
     exchange.connect(ME, "me")
     while not exchange.books.clients or exchange.games_opened < 1:

@@ -1,4 +1,4 @@
-"""Planted players on the whole exchange: the truth that an analysis of players is scored by."""
+"""Planted players on the whole exchange: the ground truth for scoring an analysis of players."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The leaderboard against a plain sort: who stands where, with leverage, shorts, bets and both coins."""
+"""The leaderboard compared with a plain sort, with leverage, shorts, bets and both coins."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def busy(payoff: ShortPayoff) -> Client:
 
 
 def plainly_ranked(client: Client) -> list[tuple[int, VenueAccount]]:
-    """Return the game's players by PnL, best first, with it; the first to join stands first among equals."""
+    """Return the game's players with their PnL, best first; the order of joining breaks ties."""
     market = client.exchange._market
     pnls = [
         (account.ledger.cumulative_pnl(market.price, market.terms), account)

@@ -16,7 +16,7 @@ from tests.exchange.scenario import (
     joined,
     law,
     ledger_of,
-    told,
+    received,
 )
 from vectra_bot.exchange import EvidenceDelays
 from vectra_bot.exchange.accounts import BookEntry
@@ -49,7 +49,7 @@ def test_a_short_pays_what_its_terms_give(payoff: ShortPayoff) -> None:
     client = with_terms(payoff)
     client.until_tick(OPENED)
     assert ask(client, "shortOrder", amount=1)["success"]
-    opening = told(client, "standard/newTrade")[-1]
+    opening = received(client, "standard/newTrade")[-1]
     assert (opening["type"], opening["qty"], opening["amount"]) == ("short_open", 0, 1)
     assert not {"leverage", "bonusPortion", "realPortion"} & set(opening)
     client.until_tick(CLOSED)
@@ -70,7 +70,7 @@ def test_a_short_pays_what_its_terms_give(payoff: ShortPayoff) -> None:
 
 
 def test_the_payoffs_differ() -> None:
-    """The scenario above tells every payoff from every other."""
+    """The scenario above distinguishes every payoff from every other."""
     assert len({expected(payoff, OPENED, CLOSED) for payoff in ShortPayoff}) == len(ShortPayoff)
 
 
@@ -80,7 +80,7 @@ def test_a_row_shows_the_open_short() -> None:
     client.until_tick(OPENED)
     ask(client, "shortOrder", amount=0.5)
     client.until_tick(CLOSED)
-    row = told(client, "gameStatePlayerUpdate")[-1]["leaderboardEntry"]
+    row = received(client, "gameStatePlayerUpdate")[-1]["leaderboardEntry"]
     part, price = row["shortPosition"], GAME.prices[CLOSED - 1]  # rows are one tick old
     value = OpenShort(SOL // 2, GAME.prices[OPENED], OPENED, 0, GAME.prices[OPENED]).value(
         price, ShortTerms()
@@ -96,14 +96,14 @@ def test_a_row_shows_the_open_short() -> None:
     assert (part["bonusPortion"], part["realPortion"]) == (0, 0.5)
     assert row["totalInvested"] == 0.5
     ask(client, "closeShort")
-    update = told(client, "playerUpdate")[-1]
+    update = received(client, "playerUpdate")[-1]
     assert update["shortPosition"] is None
     assert lamports_from_double(update["cumulativePnL"]) == account_of(client).sol.cash - 100 * SOL
 
 
 @pytest.mark.parametrize(("event", "payload"), [("shortOrder", {"amount": 1}), ("closeShort", {})])
 def test_no_shorts_outside_the_game(event: str, payload: dict[str, Any]) -> None:
-    """Neither in the cooldown, nor in the presale, nor after the rug."""
+    """No short opens in the cooldown, in the presale, or after the rug."""
     client = with_terms()
     assert ask(client, event, **payload)["message"] == "Trading is closed until the presale"
     client.until_presale()
@@ -114,7 +114,7 @@ def test_no_shorts_outside_the_game(event: str, payload: dict[str, Any]) -> None
 
 
 def test_one_short_at_a_time_on_the_exchange() -> None:
-    """A second open and a close of none are refused; after the close the next may open."""
+    """A second open is rejected, and so is a close if none is open; after the close the next may open."""
     client = with_terms()
     client.until_tick(OPENED)
     assert ask(client, "closeShort")["message"] == "No short position to close"
@@ -151,13 +151,15 @@ def test_a_late_close_is_refused_twice_and_settled_once() -> None:
     assert ask(client, "shortOrder", amount=1)["message"] == "A short position is already open"
     client.until_tick(CLOSED + 1)
     client.drain()
-    assert len([t for t in told(client, "standard/newTrade") if t["type"] == "short_close"]) == 1
+    assert (
+        len([t for t in received(client, "standard/newTrade") if t["type"] == "short_close"]) == 1
+    )
     assert ask(client, "shortOrder", amount=1)["success"]
 
 
 @pytest.mark.parametrize("at_rug", ShortAtRug)
 def test_a_late_close_asked_at_the_last_tick_ends_at_the_rug(at_rug: ShortAtRug) -> None:
-    """There is no next tick: the rug's rule decides, and the trade bears the request's trace."""
+    """There is no next tick: the rug's rule decides, and the trade has the request's trace id."""
     client = with_terms("late-close", at_rug)
     client.until_tick(GAME.rug_tick - 1)
     ask(client, "shortOrder", amount=1)
@@ -178,7 +180,7 @@ def test_a_late_open_at_the_last_tick_gives_the_stake_back() -> None:
     client = with_terms("late-open")
     client.until_tick(GAME.rug_tick - 1)
     ask(client, "shortOrder", amount=1)
-    assert told(client, "standard/newTrade")[-1]["price"] == GAME.prices[GAME.rug_tick - 1]
+    assert received(client, "standard/newTrade")[-1]["price"] == GAME.prices[GAME.rug_tick - 1]
     client.games(1)
     assert account_of(client).sol.cash == 100 * SOL
 
@@ -200,12 +202,12 @@ def test_a_late_open_at_the_last_tick_gives_the_stake_back() -> None:
     ],
 )
 def test_an_open_short_at_the_rug(at_rug: str, paid: int) -> None:
-    """It is settled at the rug price, lost, or given back, as configured; told as a ``short_close``."""
+    """It is settled at the rug price, lost, or given back, as configured; sent as a ``short_close``."""
     client = with_terms(at_rug=at_rug)
     client.until_tick(HIGH)
     ask(client, "shortOrder", amount=1)
     client.games(1)
-    closing = told(client, "standard/newTrade")[-1]
+    closing = received(client, "standard/newTrade")[-1]
     assert (closing["type"], closing["price"], closing["tickIndex"]) == (
         "short_close",
         GAME.rug_price,
@@ -265,7 +267,7 @@ def test_a_short_held_less_than_20_ticks_into_the_rug_counts() -> None:
 
 
 def test_a_worthless_short_is_closed_by_the_venue() -> None:
-    """When the price has doubled nothing is left: closed for 0 at that tick, once."""
+    """When the price has doubled a short is worth nothing: closed for 0 at that tick, once."""
     entry = min(range(1, 60), key=lambda tick: GAME.prices[tick])
     end = next(
         tick for tick in range(entry, GAME.rug_tick) if GAME.prices[tick] >= 2 * GAME.prices[entry]
@@ -276,7 +278,7 @@ def test_a_worthless_short_is_closed_by_the_venue() -> None:
     client.until_tick(end - 1)
     assert ledger_of(client).short is not None
     client.until_tick(end + 1)
-    closing = told(client, "standard/newTrade")[-1]
+    closing = received(client, "standard/newTrade")[-1]
     assert (closing["type"], closing["amount"], closing["tickIndex"]) == ("short_close", 0, end)
     assert ask(client, "shortOrder", amount=1)["success"]
     client.games(1)
@@ -289,19 +291,19 @@ def test_bonus_money_in_a_short_comes_back_in_its_share() -> None:
     client = with_terms(bonus=SOL // 4)
     client.until_tick(OPENED)
     ask(client, "shortOrder", amount=1)
-    part = told(client, "playerUpdate")[-1]["shortPosition"]
+    part = received(client, "playerUpdate")[-1]["shortPosition"]
     assert (part["bonusPortion"], part["realPortion"]) == (0.25, 0.75)
     client.until_tick(CLOSED)
     ask(client, "closeShort")
     value = expected(ShortPayoff.TEXTBOOK, OPENED, CLOSED)
-    update = told(client, "playerUpdate")[-1]
+    update = received(client, "playerUpdate")[-1]
     assert lamports_from_double(update["bonusBalance"]) == value // 4
     assert lamports_from_double(update["cash"]) == 100 * SOL - SOL * 3 // 4 + value - value // 4
     assert balanced(client)
 
 
 def test_a_client_that_left_with_a_short_gets_its_money() -> None:
-    """The short is settled at the rug; who comes back after it is told of the money."""
+    """The short is settled at the rug; a player who reconnects later gets the money in the first update."""
     client = with_terms(at_rug="refund")
     client.until_tick(HIGH)
     ask(client, "shortOrder", amount=1)

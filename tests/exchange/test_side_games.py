@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.exchange.driver import ME, Client, config
-from tests.exchange.scenario import LONG, SOL, account_of, ask, balanced, joined, law, told
+from tests.exchange.scenario import LONG, SOL, account_of, ask, balanced, joined, law, received
 from vectra_bot.errors import ConfigError
 from vectra_bot.exchange import EvidenceDelays, ExchangeConfig
 from vectra_bot.exchange.accounts import BookEntry, Money
@@ -83,7 +83,7 @@ def test_a_stake_goes_into_the_open_round_and_is_paid_with_its_result() -> None:
     assert answer == {
         "success": True,
         "message": "Bet placed",
-        "bet": told(client, "currentBbcBet")[0],
+        "bet": received(client, "currentBbcBet")[0],
     }
     assert (answer["bet"]["betAmount"], answer["bet"]["choice"]) == (0.1, "crab")
     assert account_of(client).sol.cash == 100 * SOL - SOL // 10
@@ -93,28 +93,28 @@ def test_a_stake_goes_into_the_open_round_and_is_paid_with_its_result() -> None:
     names = [seen.name for seen in client.seen if seen.private]
     at = names.index("currentBbcResult")
     assert names[at + 1] == "playerUpdate"
-    (result,) = told(client, "currentBbcResult")
+    (result,) = received(client, "currentBbcResult")
     assert (result["payout"], result["profit"], result["result"]) == (1.4, 1.3, "crab")
     assert account_of(client).sol.cash == 100 * SOL - SOL // 10 + 14 * SOL // 10
-    assert told(client, "playerUpdate")[-1]["cash"] == 101.3
+    assert received(client, "playerUpdate")[-1]["cash"] == 101.3
     assert balanced(client)
 
 
-def test_a_lost_stake_is_told_and_pays_nothing() -> None:
+def test_a_lost_stake_is_reported_and_pays_nothing() -> None:
     """The result says payout 0; the house keeps the stake."""
     client = joined(config(seed=LONG, bbc_odds=SURE))
     until_round(client, "open")
     crab(client, prediction="bull")
     until_round(client, "result")
     client.drain()
-    (result,) = told(client, "currentBbcResult")
+    (result,) = received(client, "currentBbcResult")
     assert (result["payout"], result["profit"], result["choice"]) == (0, -0.1, "bull")
     assert account_of(client).flows.counts[BookEntry.BBC_PAYOUT] == 1
     assert client.exchange.books.house.balance(Money.SOL) == SOL // 10
 
 
 def test_one_stake_per_player_and_round() -> None:
-    """A second one in the round is refused; in the next round it is taken."""
+    """A second one in the round is rejected; in the next round it is accepted."""
     client = joined()
     until_round(client, "open")
     assert crab(client)["success"]
@@ -156,7 +156,7 @@ def test_a_round_that_is_closed_takes_nothing() -> None:
 
 
 def test_a_stake_at_the_moment_of_closing_is_taken() -> None:
-    """What arrives on the very nanosecond comes before the closing, one later after it."""
+    """A request that arrives at the nanosecond of the closing is before it, one nanosecond later after it."""
     for late, success in ((0, True), (1, False)):
         client = joined()
         opened = until_round(client, "open")
@@ -194,7 +194,7 @@ def test_stakes_that_make_no_sense_are_refused(payload: dict[str, Any], reason: 
 
 
 def test_a_stake_needs_the_money() -> None:
-    """What is staked elsewhere cannot be staked again."""
+    """Money that is already staked cannot be staked a second time."""
     client = joined(cash=SOL // 10)
     until_round(client, "open")
     assert crab(client)["success"]
@@ -203,7 +203,7 @@ def test_a_stake_needs_the_money() -> None:
 
 
 def test_rounds_run_across_games_and_stakes_survive_the_rug() -> None:
-    """A stake placed before a rug is paid after it; the game's books know nothing of it."""
+    """A stake placed before a rug is paid after it; it is not in the game's books."""
     client = joined(config(seed=LONG, bbc_odds=SURE))
     rug_tick = law().rug_tick
     client.until_tick(rug_tick - 8)
@@ -213,7 +213,7 @@ def test_rounds_run_across_games_and_stakes_survive_the_rug() -> None:
     client.until_presale()
     until_round(client, "result")
     client.drain()
-    (result,) = told(client, "currentBbcResult")
+    (result,) = received(client, "currentBbcResult")
     assert result["payout"] == 1.4
     assert game_id
     assert account_of(client).ledger.cumulative_pnl(1.0) == 0
@@ -233,8 +233,8 @@ def test_a_stake_is_paid_into_the_purse_it_came_from() -> None:
     client.drain()
     account = account_of(client)
     assert (account.practice.cash, account.sol.cash) == (100 * SOL + 650 * SOL, 100 * SOL)
-    assert told(client, "currentBbcResult")[0]["coinAddress"] == "0xPractice"
-    assert told(client, "playerUpdate")[-1]["shitcoinBalances"] == {"0xPractice": 750}
+    assert received(client, "currentBbcResult")[0]["coinAddress"] == "0xPractice"
+    assert received(client, "playerUpdate")[-1]["shitcoinBalances"] == {"0xPractice": 750}
     assert balanced(client)
 
 
@@ -246,14 +246,14 @@ def test_bonus_money_in_a_round_comes_back_as_bonus_money() -> None:
     assert (bet["bonusPortion"], bet["realPortion"]) == (0.05, 0.05)
     until_round(client, "result")
     client.drain()
-    (result,) = told(client, "currentBbcResult")
+    (result,) = received(client, "currentBbcResult")
     assert (result["bonusPortion"], result["realPortion"]) == (0.7, 0.7)
-    assert told(client, "playerUpdate")[-1]["bonusBalance"] == 0.7
+    assert received(client, "playerUpdate")[-1]["bonusBalance"] == 0.7
     assert balanced(client)
 
 
 def test_a_player_who_left_is_paid() -> None:
-    """The stake of a client that disconnects is settled; no message waits for him."""
+    """The stake of a client that disconnects is settled; no message is kept for the client."""
     client = joined(config(seed=LONG, bbc_odds=SURE))
     until_round(client, "open")
     crab(client)
@@ -261,7 +261,7 @@ def test_a_player_who_left_is_paid() -> None:
     until_round(client, "result")
     client.drain()
     assert account_of(client).sol.cash == 100 * SOL + 13 * SOL // 10
-    assert told(client, "currentBbcResult") == []
+    assert received(client, "currentBbcResult") == []
     client.exchange.connect(ME, delays=EvidenceDelays.none())
     assert client.until(lambda seen: seen.name == "playerUpdate").payload["cash"] == 101.3
 
@@ -281,7 +281,7 @@ def test_odds_and_payouts_can_be_configured() -> None:
 
 
 def test_without_side_games_there_are_no_rounds() -> None:
-    """Switched off, no frame is sent and no stake is taken."""
+    """When switched off, no frame is sent and no stake is accepted."""
     client = joined(config(seed=LONG, side_games=False))
     client.until_tick(5)
     assert "no round of bbc takes stakes now" in crab(client)["message"]
@@ -289,7 +289,7 @@ def test_without_side_games_there_are_no_rounds() -> None:
 
 
 def test_rounds_do_not_depend_on_who_plays() -> None:
-    """The same seed gives the same rounds with and without stakes: nobody can influence them."""
+    """The same seed gives the same rounds with and without stakes: no player can influence them."""
     facts = []
     for stakes in (False, True):
         client, told_of = joined(), []
@@ -327,16 +327,16 @@ CRAB = "krabbe"
 
 
 def test_a_corrected_profile_works_from_request_to_result() -> None:
-    """Names from a TOML file are those of requests, events and choices; the old ones are nothing any more."""
+    """Names from a TOML file are used for requests, events and choices; the old ones are unknown."""
     client = joined(config(seed=LONG, bbc_odds=SURE, protocol=parse_profile(CORRECTED)))
     opened = until_round(client, "open", "pinpointRound")
     assert set(opened["payouts"]) == {"krabbe", "bull", "bear"}
     answer = ask(client, "pinpoint", wager=0.1, pick="krabbe", roundId=opened["roundId"])
     assert answer["bet"]["choice"] == "krabbe"
-    assert told(client, "currentBbcBet")[0]["choice"] == "krabbe"
+    assert received(client, "currentBbcBet")[0]["choice"] == "krabbe"
     assert until_round(client, "result", "pinpointRound")["result"] == "krabbe"
     client.drain()
-    assert told(client, "pinpointResult")[0]["payout"] == 1.4
+    assert received(client, "pinpointResult")[0]["payout"] == 1.4
     assert ask(client, "useCoin", coin="0xPractice")["success"]
     assert ask(client, "useCoin", coin=None)["success"]
     client.send("bbcPredict", {"amount": 1, "prediction": "crab"}, after_ms=0)
@@ -345,5 +345,5 @@ def test_a_corrected_profile_works_from_request_to_result() -> None:
     assert len(client.records) == 1
     client.until_tick(2)
     assert ask(client, "openShort", size=1)["success"]
-    assert told(client, "standard/newTrade")[-1]["type"] == "short_open"
+    assert received(client, "standard/newTrade")[-1]["type"] == "short_open"
     assert not any(seen.name == "bbcRound" for seen in client.seen)

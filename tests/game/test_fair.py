@@ -160,7 +160,7 @@ def naive_seedrandom(seed: str, count: int) -> list[float]:
 
 @pytest.mark.parametrize("vector", VECTORS, ids=lambda v: f"{v[1]}-{v[2]}")
 def test_published_games(vector: tuple) -> None:
-    """Every published game comes out bit for bit."""
+    """Every published game is reproduced bit for bit."""
     seed, game_id, version, rug_tick, rug, peak, last, first = vector
     game = play_game(seed, game_id, version)
     assert (game.rug_tick, game.rug_price, game.peak, game.prices[-1]) == (
@@ -183,7 +183,7 @@ def test_published_games(vector: tuple) -> None:
     ],
 )
 def test_documented_draws(seed: str, first: list[float]) -> None:
-    """The library's documented draws come out, those of the empty seed too."""
+    """The library's documented draws are reproduced, including those of the empty seed."""
     assert list(itertools.islice(draws(seed), len(first))) == first
 
 
@@ -196,7 +196,7 @@ def test_seed_of_any_length_and_character(seed: str) -> None:
 
 
 def test_a_pair_of_surrogates_is_its_character() -> None:
-    """A string that JavaScript cannot tell apart gives the same draws and the same hash."""
+    """Strings that JavaScript cannot distinguish give the same draws and the same hash."""
     assert next(draws("\ud83d\ude00")) == next(draws("\U0001f600"))
     assert server_seed_hash("\ud83d\ude00") == server_seed_hash("\U0001f600")
 
@@ -210,7 +210,7 @@ def test_rare_draws_of_more_than_eight_bytes() -> None:
 
 @given(any_text)
 def test_draws_equal_a_naive_port(seed: str) -> None:
-    """The generator equals a naive port for any text and stays in [0, 1)."""
+    """The generator equals a naive port for any text, with draws in [0, 1)."""
     expected = naive_seedrandom(seed, 5)
     assert list(itertools.islice(draws(seed), 5)) == expected
     assert all(0 <= x < 1 for x in expected)
@@ -236,7 +236,7 @@ def test_hash_is_of_the_text(seed: str) -> None:
 
 
 def naive_prices(seed: str, game_id: str, version: str) -> tuple[list[float], int]:
-    """Write the law down a second time, as the venue's page does, with literal numbers."""
+    """Implement the law a second time, like the venue's page, with literal numbers."""
     r = naive_draws(f"{seed}-{game_id}")
     prices = [1.0]
     for iterations in range(25):
@@ -259,7 +259,7 @@ def naive_prices(seed: str, game_id: str, version: str) -> tuple[list[float], in
 
 @given(st.text(max_size=8), st.text(max_size=8), versions)
 def test_the_law_equals_a_naive_one(seed: str, game_id: str, version: str) -> None:
-    """Prices equal a second, literal writing of the law, tick by tick."""
+    """Prices equal a second, literal implementation of the law, tick by tick."""
     prices, rug_tick = naive_prices(seed, game_id, version)
     game = play_game(seed, game_id, version)
     assert list(game.prices[: len(prices)]) == prices
@@ -289,7 +289,7 @@ def test_facts_of_a_game(seed: str, version: str) -> None:
 
 
 def test_v2_has_a_cap_and_no_candle() -> None:
-    """Below price 100 the laws v1 and v2 agree; v3 draws once more for the candle."""
+    """Below price 100 the laws v1 and v2 agree; v3 makes one more draw for the god candle."""
     assert play_game(*V1[:3]).prices == play_game(*V2[:3]).prices
     assert play_game(*V3[:3]).prices[1] != play_game(*V2[:3]).prices[1]
 
@@ -306,7 +306,7 @@ def test_noise_is_capped_from_v2_on() -> None:
 
 
 def test_god_candle_multiplies_by_ten() -> None:
-    """A real candle comes out, and above price 100 its draw is made and ignored."""
+    """A real god candle is reproduced; above price 100 its draw is made and ignored."""
     prices = play_game(*CANDLE[:3]).prices
     assert prices[109] == prices[108] * 10
     assert next_price(100.0, iter([0.0]).__next__) == 1000
@@ -332,7 +332,7 @@ def test_rug_price_keeps_the_odd_double() -> None:
 
 
 def test_unknown_law_is_refused() -> None:
-    """A law that does not exist is named in the error."""
+    """An unknown version of the law is named in the error."""
     with pytest.raises(UsageError, match="'v4'"):
         play_game("seed", "game", "v4")
 
@@ -404,7 +404,7 @@ def test_one_wrong_fact_is_named_alone(name: str, by: int) -> None:
 
 @given(st.integers(1, RUG_TICK - 1), st.booleans())
 def test_a_missing_or_added_price_is_said_once(tick: int, missing: bool) -> None:
-    """A shifted list is one difference, at the first tick that is not right."""
+    """A shifted list is one difference, at the first tick that differs."""
     given_facts = facts()
     count = len(given_facts["prices"])
     if missing:
@@ -418,7 +418,7 @@ def test_a_missing_or_added_price_is_said_once(tick: int, missing: bool) -> None
 
 
 def test_wrong_seed_id_and_version_are_said_once() -> None:
-    """A fact that makes another game of it is one difference, not one for every price."""
+    """A wrong seed, id or version is one difference, not one for every price."""
     right = facts()
     (seed,) = verify_game(SEED[:-1] + "6", GAME, **right)
     assert (seed.what, seed.expected) == ("serverSeed", right["seed_hash"])
@@ -429,7 +429,7 @@ def test_wrong_seed_id_and_version_are_said_once() -> None:
 
 
 def test_compare_prices_of_a_cut_list() -> None:
-    """A list that stops early differs at its own end."""
+    """A truncated list differs at its end."""
     assert compare_prices([1.0, 2.0, 3.0], [1.0, 2.0]) == [Difference("price count", 2, 3, 2)]
 
 
@@ -440,7 +440,7 @@ def test_games_rug_at_the_law_s_rate() -> None:
 
 
 def test_a_game_ends_at_the_last_tick_of_the_law(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A game that outlives the law's last tick ends there and says that it did not rug."""
+    """A game that reaches the law's last tick ends there and says that it did not rug."""
     monkeypatch.setattr(rules, "MAX_TICKS", 5)
     game = play_game(SEED, GAME)
     assert (game.rugged, game.rug_tick, len(game.prices)) == (False, 6, 6)

@@ -1,4 +1,4 @@
-"""The ledger: to the lamport, oldest lots first, money conserved, refusals without a trace."""
+"""The ledger: to the lamport, oldest lots first, money conserved, rejections without side effects."""
 
 from __future__ import annotations
 
@@ -53,12 +53,12 @@ steps = st.lists(
 
 
 def exact(price: float) -> Fraction:
-    """Return a price as the binary fraction that it is."""
+    """Return a price as an exact binary fraction."""
     return Fraction(price)
 
 
 def play(ledger: Ledger, todo: list) -> list[Fill]:
-    """Do what can be done of *todo*, one step a tick, and return the fills."""
+    """Execute the valid steps of *todo*, one per tick, and return the fills."""
     fills = []
     for tick, (kind, size, price) in enumerate(todo):
         try:
@@ -76,7 +76,7 @@ def play(ledger: Ledger, todo: list) -> list[Fill]:
 
 
 def snapshot(ledger: Ledger) -> tuple:
-    """Return everything a ledger holds."""
+    """Return the complete state of a ledger."""
     return (
         ledger.cash,
         ledger.lots,
@@ -115,7 +115,7 @@ def test_amounts_of_any_type(amount: object, lamports: int) -> None:
     ],
 )
 def test_amounts_that_cannot_be_booked(amount: object) -> None:
-    """What is no amount, or finer than a lamport, is refused at once with the value in the message."""
+    """An invalid amount, or one finer than a lamport, is rejected with the value in the message."""
     with pytest.raises(BadAmount, match="amount was"):
         to_lamports(amount)
 
@@ -132,7 +132,7 @@ def test_sol_and_lamports_are_inverse(lamports: int) -> None:
 
 @given(st.integers(0, 10**14))
 def test_json_numbers_give_their_lamports(lamports: int) -> None:
-    """A JSON double of SOL gives the lamports it stands for, float noise rounded away."""
+    """A JSON double of SOL is converted to lamports, float noise rounded away."""
     assert lamports_from_double(lamports / 1e9) == lamports
     noisy = lamports / 1e9 * (1 + 1e-16)
     assert lamports_from_double(noisy) == lamports
@@ -166,7 +166,7 @@ def test_floors_agree_with_decimal_arithmetic(amount: int, price: float) -> None
 
 @given(amounts, prices)
 def test_a_round_trip_at_one_price_gains_nothing(amount: int, price: float) -> None:
-    """Selling at the price just bought at loses the rounding at most, and never gains."""
+    """Buying and selling at the same price loses at most the rounding, and never gains."""
     ledger = Ledger(amount)
     try:
         fill = ledger.buy(amount, price, 1)
@@ -178,7 +178,7 @@ def test_a_round_trip_at_one_price_gains_nothing(amount: int, price: float) -> N
 
 
 def test_floor_differs_from_round_here() -> None:
-    """Both roundings go down where the fraction is above one half."""
+    """Both roundings are downward if the fraction is above one half."""
     assert buy_qty(2, 0.75) == 2
     assert sell_value(3, 0.9) == 2
 
@@ -240,7 +240,7 @@ def test_costs_of_parts_add_up(buys: list, percentages: list[int]) -> None:
 
 
 def test_the_cost_of_a_sold_part_is_rounded_down() -> None:
-    """A third of a lot that cost 100 lamports had cost 33; the odd lamport stays with the rest."""
+    """A third of a lot of cost 100 lamports has cost 33; the odd lamport stays with the rest."""
     ledger = Ledger(SOL)
     ledger.buy(100, 1 / 3, 0)
     qty = ledger.position_qty
@@ -326,7 +326,7 @@ def test_money_is_conserved(todo: list) -> None:
 
 @given(steps)
 def test_refusals_leave_no_trace(todo: list) -> None:
-    """Whatever came before, a refused request changes nothing at all."""
+    """A rejected request changes nothing, whatever came before."""
     ledger = Ledger(3 * SOL)
     play(ledger, todo)
     before = snapshot(ledger)
@@ -353,7 +353,7 @@ def test_refusals_leave_no_trace(todo: list) -> None:
 
 
 def test_refusals_have_their_own_errors() -> None:
-    """Each kind of refusal has its class and its short reason."""
+    """Each kind of rejection has its class and its short reason."""
     ledger = Ledger(100)
     with pytest.raises(InsufficientFunds, match=r"0\.000000101 SOL"):
         ledger.buy(101, 1.0, 0)
@@ -390,7 +390,7 @@ def test_total_invested_is_a_high_water_mark() -> None:
 
 
 def test_sidebet_stakes_always_add_to_what_was_invested() -> None:
-    """Stakes of 0.002 take 0.123 to 0.125, 0.127, 0.129, won or lost."""
+    """Stakes of 0.002 raise 0.123 to 0.125, 0.127, 0.129, won or lost."""
     ledger = Ledger(SOL)
     ledger.buy(to_lamports("0.123"), 1.0, 0)
     for number, rug_tick in enumerate((None, 80, None), start=1):
@@ -417,7 +417,7 @@ def test_total_invested_never_falls(todo: list) -> None:
 
 
 def test_pnl_is_truncated_toward_zero() -> None:
-    """A loss is cut toward zero like a gain: -0.00098885637 shows -0.000988856."""
+    """A loss is truncated toward zero like a gain: -0.00098885637 shows -0.000988856."""
     ledger = Ledger(SOL)
     ledger.buy(1_000_000, 1.0, 0)
     assert ledger.regular_pnl(0.01114363) == -988_856
@@ -528,7 +528,7 @@ def test_a_new_game_starts_at_zero_with_the_same_cash(todo: list) -> None:
     assert ledger.pnl_percent(1.0) == 0
 
 
-# ---- everything at once: bonus money, leverage, shorts, the cap
+# ---- combinations: bonus money, leverage, shorts, the cap
 
 CAP = SOL // 2
 whole_game = st.lists(
@@ -549,7 +549,7 @@ terms_of_any_kind = st.builds(ShortTerms, payoff=st.sampled_from(ShortPayoff))
 
 @define
 class Game:
-    """One account's whole game: what went out and came in, by kind of money, told by the fills alone."""
+    """One account's whole game: outflow and inflow by kind of money, computed from the fills alone."""
 
     ledger: Ledger
     terms: ShortTerms
@@ -641,7 +641,7 @@ def play_all(todo: list, terms: ShortTerms, cap: int | None) -> Iterator[Game]:
 
 @given(whole_game, terms_of_any_kind, st.sampled_from([None, CAP]))
 def test_money_of_both_kinds_is_conserved(todo: list, terms: ShortTerms, cap: int | None) -> None:
-    """Cash and bonus money are each the start and the flows of the fills; neither falls below nothing."""
+    """Cash and bonus money each equal the start plus the flows of the fills; neither falls below 0."""
     for game in play_all(todo, terms, cap):
         ledger = game.ledger
         assert ledger.cash == 10 * SOL + game.cash >= 0
@@ -653,7 +653,7 @@ def test_money_of_both_kinds_is_conserved(todo: list, terms: ShortTerms, cap: in
 
 @given(whole_game, terms_of_any_kind)
 def test_nobody_wins_more_than_the_cap(todo: list, terms: ShortTerms) -> None:
-    """What is realised in a game never exceeds the cap, and is cut only where it would."""
+    """Realised winnings of a game never exceed the cap, and are reduced only if they would."""
     for game in play_all(todo, terms, CAP):
         ledger = game.ledger
         assert ledger.booked + ledger.cost <= CAP
@@ -687,7 +687,7 @@ def test_bonus_money_is_spent_first_and_comes_back_in_its_share() -> None:
 
 
 def test_a_won_sidebet_of_bonus_money_pays_bonus_money() -> None:
-    """Five times the stake in the stake's own shares; the cap cuts both alike."""
+    """Five times the stake, split like the stake; the cap reduces both parts proportionally."""
     ledger = Ledger(SOL, bonus=10, max_win=None)
     ledger.place_sidebet(30, 0)
     settled = ledger.settle_sidebet(7, 7)
@@ -701,8 +701,8 @@ def test_a_won_sidebet_of_bonus_money_pays_bonus_money() -> None:
     assert capped.hit_max_win
 
 
-def test_the_cap_counts_the_whole_game_and_a_new_game_starts_afresh() -> None:
-    """Losses make room under the cap, winnings use it up; the flag goes with the game."""
+def test_the_cap_counts_the_whole_game_and_a_new_game_starts_at_zero() -> None:
+    """Losses make room under the cap, winnings use it up; the flag ends with the game."""
     ledger = Ledger(10 * SOL, max_win=CAP)
     ledger.buy(SOL, 1.0, 0)
     assert ledger.sell(100, 2.0, 1).amount == SOL + CAP
@@ -723,7 +723,7 @@ def test_the_cap_counts_the_whole_game_and_a_new_game_starts_afresh() -> None:
 
 
 def test_a_capped_sale_is_quoted_as_it_is_paid() -> None:
-    """What the hook is told of a sale is the capped amount."""
+    """The hook gets the capped amount of a sale."""
     ledger = Ledger(SOL, max_win=CAP)
     ledger.buy(SOL, 1.0, 0)
     assert ledger.quote_sell(50, 3.0) == SOL

@@ -40,7 +40,7 @@ lots_made = st.builds(bought, amounts, prices, st.integers(0, 100), st.integers(
 
 
 def value_of(lot: Lot, price: float) -> Fraction:
-    """Return what a lot is worth, computed from the rule's own words: the stake and L times the gain."""
+    """Return the value of a lot, computed literally from the rule: the stake and L times the gain."""
     tokens, stake = lot.qty * Fraction(price), Fraction(lot.cost)
     if lot.leverage == 1:
         return tokens
@@ -82,7 +82,7 @@ def test_a_split_takes_the_oldest_first(lots: list[Lot], data: st.DataObject) ->
 
 @given(lots_made, st.data())
 def test_cutting_a_lot_again_and_again_keeps_its_parts(lot: Lot, data: st.DataObject) -> None:
-    """However often a lot is cut, cost and bonus of the pieces are its own, none below nothing."""
+    """However often a lot is split, cost and bonus of the pieces add up to its own, none below 0."""
     lots, pieces = [lot], []
     while lots and len(pieces) < 4:
         sold, lots = split_lots(lots, data.draw(st.integers(1, lots[0].qty)))
@@ -113,13 +113,13 @@ def test_the_average_cost_lies_between_the_entries(lots: list[Lot]) -> None:
 
 @given(lots_made, prices)
 def test_a_lots_value_is_the_exact_one_floored(lot: Lot, price: float) -> None:
-    """Stake plus leverage times the gain, floored to a lamport, and never below nothing."""
+    """Stake plus leverage times the gain, floored to a lamport, and never below 0."""
     assert lot_value(lot, price) == max(0, floor(value_of(lot, price)))
 
 
 @given(lots_made)
 def test_a_lot_sold_at_its_entry_gains_nothing(lot: Lot) -> None:
-    """At the entry price the stake comes back but for the floors, whatever the leverage."""
+    """At the entry price the stake is paid back except for the floors, whatever the leverage."""
     back = lot_value(lot, lot.price)
     assert 0 <= lot.cost - back <= lot.leverage * (lot.price + 1)
 
@@ -157,7 +157,7 @@ def test_the_documented_thresholds(leverage: int, fall: float) -> None:
 
 
 def test_without_leverage_nothing_is_liquidated() -> None:
-    """1x ends at the rug alone, however low the price."""
+    """1x ends only at the rug, however low the price."""
     assert liquidation_price(1.0, 1) is None
     assert not is_liquidated(Lot(SOL, SOL, 0, 1.0), 1e-12)
 
@@ -169,7 +169,7 @@ def test_without_leverage_nothing_is_liquidated() -> None:
 def test_lots_are_liquidated_at_the_first_price_at_their_limit(
     buys: list[tuple[int, int]], moves: list[float]
 ) -> None:
-    """Each lot goes at the first tick at or below its own limit, by itself; the others stay."""
+    """Each lot is liquidated separately, at the first tick at or below its own limit; the others stay."""
     ledger = Ledger(100 * SOL)
     for amount, leverage in buys:
         ledger.buy(amount, 1.0, 0, leverage)
@@ -190,7 +190,7 @@ def test_lots_are_liquidated_at_the_first_price_at_their_limit(
 
 
 def test_a_gap_below_the_limit_pays_what_is_left() -> None:
-    """A fall through the limit is settled at the price reached, nothing if that is below nothing."""
+    """A fall through the limit is settled at the price reached, at 0 if that would be negative."""
     for leverage, price, paid in (
         (2, 0.75, "0.5"),
         (3, 0.75, "0.25"),
@@ -243,7 +243,7 @@ def test_a_sale_across_lots_of_any_leverage_is_paid_lot_by_lot(
 
 
 def test_thresholds_and_levels_are_the_rules_own() -> None:
-    """Every leverage above 1 that can be asked for has a threshold, and each is nearer than the last."""
+    """Every allowed leverage above 1 has a threshold, each nearer to the entry than the one before."""
     falls = [rules.LIQUIDATION_FALL[n] for n in range(2, rules.MAX_LEVERAGE + 1)]
     assert falls == sorted(falls, reverse=True)
     assert set(rules.LIQUIDATION_FALL) == set(range(2, rules.MAX_LEVERAGE + 1))

@@ -1,4 +1,4 @@
-"""Shorts: every payoff and the real numbers they are held against (protocol 8)."""
+"""Shorts: every payoff compared with the real numbers (protocol 8)."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def per_unit(payoff: ShortPayoff, entry: float, price: float, **more: object) ->
 
 @given(amounts, prices, prices)
 def test_the_textbook_value_is_exact(amount: int, entry: float, price: float) -> None:
-    """``stake * (2 - price / entry)``, floored to a lamport, never below nothing; at the entry the stake."""
+    """``stake * (2 - price / entry)``, floored to a lamport, never below 0; at the entry the stake."""
     short = OpenShort(amount, entry, 1, 0, entry)
     exact = amount * (2 - Fraction(price) / Fraction(entry))
     assert short.value(price, terms()) == max(0, floor(exact))
@@ -62,7 +62,7 @@ def test_the_textbook_value_is_exact(amount: int, entry: float, price: float) ->
 
 @given(amounts, prices, prices, st.floats(0.5, 2))
 def test_the_charged_value_is_exact(amount: int, entry: float, price: float, c: float) -> None:
-    """The factor stands on ``price / entry`` alone; 1 is the textbook form."""
+    """The factor applies to ``price / entry`` only; 1 is the textbook form."""
     short = OpenShort(amount, entry, 1, 0, entry)
     charged = terms("charged", factor=c)
     exact = amount * (2 - Fraction(c) * Fraction(price) / Fraction(entry))
@@ -99,7 +99,7 @@ def test_the_compounding_value_follows_the_path(
 def test_an_estimate_is_near_the_value(
     payoff: ShortPayoff, amount: int, entry: float, path: list[float]
 ) -> None:
-    """What rows are ordered by is within a few lamports of the value, up to the biggest practice stake."""
+    """The estimate used for sorting is within a few lamports of the value, up to the biggest stake."""
     of = terms(payoff)
     basis = None if of.waits_to_open else entry
     short, price = OpenShort(amount, entry, 1, 0, basis), entry
@@ -116,7 +116,7 @@ def test_compounding_depends_on_the_way() -> None:
 
 
 @given(payoffs, amounts, prices, st.lists(prices, max_size=6))
-def test_no_payoff_is_ever_below_nothing(
+def test_no_payoff_is_ever_negative(
     payoff: ShortPayoff, amount: int, entry: float, path: list[float]
 ) -> None:
     """Whatever the price does, a short is worth an int of at least 0, and at most twice its stake."""
@@ -147,7 +147,7 @@ def test_the_liquidation_price_is_where_the_value_ends(payoff: ShortPayoff) -> N
 
 
 def test_compounding_has_no_liquidation_price() -> None:
-    """The path decides, so no price can be named."""
+    """It depends on the price path, so there is no such price."""
     assert terms("compounding").liquidation_price(1.0) is None
 
 
@@ -165,7 +165,7 @@ def test_a_god_candle_ends_every_short(payoff: ShortPayoff) -> None:
 
 
 def test_a_dead_compounding_short_does_not_come_back() -> None:
-    """Once the product is nothing it stays nothing, whatever the price does next."""
+    """Once the product is 0 it stays 0, whatever the price does next."""
     short = OpenShort(SOL, 1.0, 1, 0, 1.0).moved(1.0, 10.0).moved(10.0, 0.1)
     assert short.value(0.1, terms("compounding")) == 0
     assert OpenShort(SOL, 1.0, 1, 0, 1.0, 0.5).moved(0.0, 1.0).compound == 0
@@ -190,7 +190,7 @@ def test_a_late_open_counts_from_the_next_price() -> None:
 
 
 def test_only_a_late_close_waits() -> None:
-    """Of all payoffs one opens and one closes at the next price."""
+    """Exactly one payoff opens at the next price, and one closes at it."""
     assert [p for p in ShortPayoff if terms(p).waits_to_close] == [ShortPayoff.LATE_CLOSE]
     assert [p for p in ShortPayoff if terms(p).waits_to_open] == [ShortPayoff.LATE_OPEN]
 
@@ -208,7 +208,7 @@ def test_the_real_short_b_fits_linear_and_charged(price: float, value: float) ->
     assert abs(per_unit(ShortPayoff.CHARGED, B_ENTRY, price, factor=own) - value) < 2e-9
 
 
-def test_the_real_short_a_needs_a_factor_of_its_own() -> None:
+def test_the_real_short_a_needs_its_own_factor() -> None:
     """A fits ``charged`` at 1.1927 and neither the default factor nor ``linear``: c is not constant."""
     assert abs(per_unit(ShortPayoff.CHARGED, A_ENTRY, A_PRICE, factor=1.1927) - A_VALUE) < 5e-5
     assert abs(per_unit(ShortPayoff.CHARGED, A_ENTRY, A_PRICE) - A_VALUE) > 0.03
@@ -216,7 +216,7 @@ def test_the_real_short_a_needs_a_factor_of_its_own() -> None:
 
 
 def test_the_textbook_fits_none_of_the_real_numbers() -> None:
-    """The default is wrong in all three cases by what protocol 8 says, which is why it is unverified."""
+    """The default is wrong in all three cases by the amounts in protocol 8, so it is unverified."""
     cases = [
         (A_ENTRY, A_PRICE, 1.1977),
         *((B_ENTRY, p, v) for (p, _), v in zip(B_PAIRS, (0.6021, 0.5679), strict=True)),
@@ -232,7 +232,7 @@ def test_the_textbook_fits_none_of_the_real_numbers() -> None:
 
 @pytest.mark.parametrize("factor", [0, -1, 2.01, inf, nan])
 def test_a_factor_that_makes_no_short_is_refused(factor: float) -> None:
-    """The factor lies above 0 and up to 2, else a short would be worth nothing at once."""
+    """The factor lies above 0 and up to 2, else a short would be worth nothing immediately."""
     with pytest.raises(ConfigError, match="factor"):
         terms("charged", factor=factor)
 
@@ -254,7 +254,7 @@ def test_terms_take_their_names_as_text() -> None:
 
 
 def test_one_short_at_a_time() -> None:
-    """A second short is refused without a trace; closing none is refused too."""
+    """A second short is rejected without side effects; so is closing when none is open."""
     ledger = opened(SOL, 1.0, terms())
     with pytest.raises(ShortOpen, match="tick 3"):
         ledger.open_short(SOL, 1.0, 4, terms())
@@ -267,7 +267,7 @@ def test_one_short_at_a_time() -> None:
 
 @pytest.mark.parametrize("price", [0.0, -1.0, nan, inf])
 def test_a_short_without_a_price_is_refused(price: float) -> None:
-    """No short opens at a price that is none, and nothing is taken for it."""
+    """No short opens at an invalid price, and no money is taken for it."""
     ledger = Ledger(SOL)
     with pytest.raises(BadAmount, match="price was"):
         ledger.open_short(SOL, price, 1, terms())

@@ -1,4 +1,4 @@
-"""Side games: results from the generator, frequencies, payouts, and what is refused (protocol 11)."""
+"""Side games: results from the generator, frequencies, payouts, and rejections (protocol 11)."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def made(odds: dict, payouts: dict) -> SideGame:
 
 @given(seeds, st.integers(0, 10**6), st.sampled_from(GAMES))
 def test_a_result_follows_from_seed_and_round(seed: str, number: int, game: SideGame) -> None:
-    """The generator keyed with ``seed-round`` decides by its first draw, as anybody can check."""
+    """The first draw of the generator keyed with ``seed-round`` determines the result."""
     round_id = f"20260101-{number:016x}"
     draw = next(draws(generator_key(seed, round_id)))
     edges = list(accumulate(game.odds.values()))
@@ -60,7 +60,7 @@ def test_results_come_as_often_as_the_odds_say(game: SideGame) -> None:
 
 
 def test_another_round_of_the_same_seed_is_another_draw() -> None:
-    """Seed alone and round alone decide nothing."""
+    """The result depends on both seed and round."""
     game = candleflip_game()
     by_round = {game.result(seed_of(1), f"round-{n}") for n in range(30)}
     by_seed = {game.result(seed_of(n), "round-1") for n in range(30)}
@@ -125,7 +125,7 @@ def test_payouts_that_are_none_are_refused(payouts: dict) -> None:
 
 
 def test_odds_decide_in_their_order_and_completely() -> None:
-    """A choice of all but nothing takes every draw; the rest of the unit is the last one's."""
+    """A choice with almost all of the chance wins every draw; the rest belongs to the last one."""
     sure = made({"A": Fraction(10**18 - 1, 10**18), "B": Fraction(1, 10**18)}, {"A": 1.0, "B": 9.0})
     assert {sure.result(seed_of(n), "r") for n in range(40)} == {"A"}
     turned = made(
@@ -145,7 +145,7 @@ def test_a_games_tables_cannot_be_changed() -> None:
 
 
 def test_odds_and_payouts_are_read_from_text() -> None:
-    """Numbers stand in the order of the choices; what is not given keeps its default."""
+    """Numbers are in the order of the choices; what is not given keeps its default."""
     assert side_game(BBC) == bbc_game()
     assert side_game(CANDLEFLIP) == candleflip_game()
     assert side_game(BBC, "7/15,7/15,1/15", "2,2,14") == bbc_game()
@@ -157,7 +157,7 @@ def test_odds_and_payouts_are_read_from_text() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "odds", "payouts", "told"),
+    ("name", "odds", "payouts", "message"),
     [
         (BBC, "1/2,1/2", None, "odds of bbc were '1/2,1/2': give a number for each of BULL, BEAR"),
         (BBC, "1/4,1/4,1/4,1/4", None, "such as 7/15,7/15,1/15"),
@@ -175,9 +175,9 @@ def test_odds_and_payouts_are_read_from_text() -> None:
     ],
 )
 def test_text_that_gives_no_odds_is_refused(
-    name: str, odds: str | None, payouts: str | None, told: str
+    name: str, odds: str | None, payouts: str | None, message: str
 ) -> None:
     """The error names the game, the text and an example; a number is never too big to read."""
     with pytest.raises(ConfigError) as caught:
         side_game(name, odds, payouts)
-    assert told in str(caught.value)
+    assert message in str(caught.value)

@@ -25,7 +25,7 @@ def name_of(text: str) -> str:
 
 
 class RawClient:
-    """One websocket; ``texts`` has every Socket.IO text that came, ``closed`` tells that it has ended."""
+    """One websocket; ``texts`` has every Socket.IO text received, ``closed`` says that it has ended."""
 
     def __init__(self, url: str, headers: dict[str, str] | None = None) -> None:
         self._url = url
@@ -73,7 +73,7 @@ class RawClient:
         return self
 
     async def send(self, text: str | bytes) -> None:
-        """Send a message; a connection that has ended meanwhile takes it silently."""
+        """Send a message; if the connection has ended meanwhile, it is silently dropped."""
         try:
             if isinstance(text, bytes):
                 await self.socket.send_bytes(text)
@@ -90,7 +90,7 @@ class RawClient:
         return self
 
     async def until(self, reached: Callable[[], bool], seconds: float = 20) -> None:
-        """Wait until *reached* holds, or the connection has ended."""
+        """Wait until *reached* is true, or the connection has ended."""
         async with asyncio.timeout(seconds):
             while not reached() and not self.closed.is_set():
                 self._news.clear()
@@ -98,7 +98,7 @@ class RawClient:
         assert reached(), f"the connection ended before; last: {self.texts[-3:]}"
 
     async def wait_for(self, name: str, seconds: float = 20) -> str:
-        """Wait for an event (or ``ack``) that comes from now on, or has come; return its first text."""
+        """Wait for an event (or ``ack``), already received or not; return its first text."""
         await self.until(lambda: name in map(name_of, self.texts), seconds)
         return next(text for text in self.texts if name_of(text) == name)
 
@@ -111,7 +111,7 @@ class RawClient:
         return arguments
 
     def names(self) -> list[str]:
-        """Return the names of what came, in order."""
+        """Return the names of received messages, in order."""
         return [name_of(text) for text in self.texts]
 
     def states(self) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Faults on purpose: each does what it says, to whom it says, and to nobody else."""
+"""Fault injection: each fault affects the given messages of the given client, and no others."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ async def test_a_duplicate_comes_twice() -> None:
 
 
 async def test_a_reordered_frame_is_overtaken_by_the_next() -> None:
-    """The next frame comes after the one after it."""
+    """The next frame is swapped with the one after it."""
     seen, whole = await run(
         lambda served: served.faults.reorder(event=STATE, client=served.clients[0])
     )
@@ -104,7 +104,7 @@ async def test_a_fault_for_all_counts_for_each_client_on_its_own() -> None:
 
 
 async def test_a_contradiction_changes_what_one_client_sees() -> None:
-    """The changed text goes out in place of the true one; a text without a change does not count."""
+    """The changed text is sent in place of the original; a text without a change does not count."""
     seen, whole = await run(
         lambda served: served.faults.contradict(
             lambda text: text.replace('"cooldownTimer":14700', '"cooldownTimer":1'),
@@ -131,7 +131,7 @@ async def test_cleared_faults_do_nothing() -> None:
 
 
 async def test_an_order_without_acknowledgement_is_carried_out() -> None:
-    """`no_ack` swallows the answer, not the order; the next one is answered again."""
+    """`no_ack` drops the answer, not the request; the next one is answered."""
     async with server(speed=20) as served, RawClient(served.url) as client:
         await client.join()
         served.resume()
@@ -172,7 +172,7 @@ async def test_a_kick_ends_the_connection_and_close_loses_nothing(how: str) -> N
 
 
 async def test_a_kick_by_player_spares_the_others() -> None:
-    """A player id names the connection; an unknown way is refused."""
+    """A player id selects the connection; an unknown way is rejected."""
     async with (
         server(speed=20) as served,
         RawClient(served.url) as player,
@@ -194,7 +194,7 @@ async def test_a_kick_by_player_spares_the_others() -> None:
 
 
 async def test_a_half_open_link_is_silent_and_stays_up() -> None:
-    """Nothing comes and nothing is heard, but the connection is not closed."""
+    """Nothing is sent or received, but the connection is not closed."""
     async with (
         server(speed=50) as served,
         RawClient(served.url) as victim,

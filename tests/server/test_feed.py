@@ -1,4 +1,4 @@
-"""What clients see: the public feed, the login, requests and their answers."""
+"""What clients receive: the public feed, the login, requests and their answers."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def config(seed: int = LONG_GAME, crowd: int = 0, **more: Any) -> ExchangeConfig
 
 
 async def trading(client: RawClient) -> None:
-    """Wait until orders of any kind are taken."""
+    """Wait until all kinds of actions are accepted."""
     await client.until(lambda: any(state.get("tickCount", 0) >= 1 for state in client.states()[1:]))
 
 
@@ -38,7 +38,7 @@ async def trading(client: RawClient) -> None:
 async def test_the_first_frame_is_a_snapshot_and_no_tick_is_missing_after_it(
     wire_format: WireFormat,
 ) -> None:
-    """Whoever joins mid-game has every price: those of the snapshot, then one frame for each tick."""
+    """A client that joins mid-game gets every price: those of the snapshot, then one frame for each tick."""
     async with (
         ExchangeServer(config(wire_format=wire_format), speed=40) as server,
         RawClient(server.url) as early,
@@ -57,7 +57,7 @@ async def test_the_first_frame_is_a_snapshot_and_no_tick_is_missing_after_it(
 
 
 async def test_every_client_gets_the_same_frames_in_the_same_order() -> None:
-    """A broadcast reaches a public client, a player and a polling client alike; none is lost or turned."""
+    """A broadcast reaches a public client, a player and a polling client alike; none is lost or reordered."""
     stock = socketio.AsyncClient()
     seen: list[dict[str, Any]] = []
     news = asyncio.Event()
@@ -97,7 +97,7 @@ async def test_every_client_gets_the_same_frames_in_the_same_order() -> None:
 
 
 async def test_a_login_is_answered_in_the_order_of_the_capture() -> None:
-    """Account, row, name under the login's trace, what else goes on; then a row after each frame."""
+    """Account, row, name with the login's trace id, other events; then a row after each frame."""
     async with (
         ExchangeServer(config(), tokens=TOKENS, speed=20) as server,
         RawClient(server.url) as client,
@@ -128,7 +128,7 @@ async def test_a_login_is_answered_in_the_order_of_the_capture() -> None:
 
 
 async def test_a_wrong_token_is_refused_and_the_fifth_ends_the_connection() -> None:
-    """A failed login says so in a notification, and in its acknowledgement if one was asked for."""
+    """A failed login is answered by a notification, and by its acknowledgement if one was requested."""
     async with (
         ExchangeServer(config(), tokens=TOKENS) as server,
         RawClient(server.url) as client,
@@ -150,7 +150,7 @@ async def test_a_wrong_token_is_refused_and_the_fifth_ends_the_connection() -> N
 
 
 async def test_without_a_login_one_may_watch_and_ask_but_not_play() -> None:
-    """Orders are refused in the one shape; what the site asks before its login is answered."""
+    """Actions are rejected; requests that the venue's page sends before its login are answered."""
     async with (
         ExchangeServer(config(seed=3, crowd=30), speed=20) as server,
         RawClient(server.url) as client,
@@ -175,7 +175,7 @@ async def test_without_a_login_one_may_watch_and_ask_but_not_play() -> None:
 
 
 async def test_a_place_on_the_leaderboard_comes_from_the_books() -> None:
-    """A player's rank is by what he has won or lost since the start."""
+    """A player's rank is by profit or loss since the start."""
     async with (
         ExchangeServer(config(crowd=40), tokens=TOKENS, speed=20) as server,
         RawClient(server.url) as client,
@@ -194,13 +194,13 @@ async def test_a_place_on_the_leaderboard_comes_from_the_books() -> None:
 
 
 async def test_unknown_events_are_ignored_and_counted() -> None:
-    """An event nobody knows changes nothing, logged in or not."""
+    """An unknown event changes nothing, logged in or not."""
     async with (
         ExchangeServer(config(), tokens=TOKENS, speed=20) as server,
         RawClient(server.url) as client,
     ):
         await client.join()
-        await client.send('42["nobodyKnowsThis",{"a":1}]')
+        await client.send('42["unknownEvent",{"a":1}]')
         await client.log_in("secret-1")
         await client.send('42["norThis"]')
         await client.send('429["ping"]')
@@ -211,7 +211,7 @@ async def test_unknown_events_are_ignored_and_counted() -> None:
 
 
 async def test_an_order_is_answered_in_the_protocols_order_under_its_trace() -> None:
-    """Own trade, account, row, acknowledgement; the trade bears the trace id of the request."""
+    """Own trade, account, row, acknowledgement; the trade has the trace id of the request."""
     async with (
         ExchangeServer(config(), tokens=TOKENS, speed=10) as server,
         RawClient(server.url) as client,
@@ -222,7 +222,7 @@ async def test_an_order_is_answered_in_the_protocols_order_under_its_trace() -> 
         begin = len(client.texts)
         await client.send(f'424["buyOrder",{trace()},{{"amount":0.01}}]')
         assert await client.ack(4) == [{"success": True}]
-        # Ticks go on meanwhile: the row right after a frame is the tick's, not the order's.
+        # Ticks continue meanwhile: the row right after a frame is the tick's, not the order's.
         own = [
             text
             for before, text in pairwise(client.texts[begin - 1 :])
@@ -240,7 +240,7 @@ async def test_an_order_is_answered_in_the_protocols_order_under_its_trace() -> 
 
 
 async def test_a_second_login_takes_over_and_gets_no_answer_of_the_first() -> None:
-    """The older connection ends; acknowledgements that were due to it do not reach the newer one."""
+    """The older connection ends; its pending acknowledgements do not reach the newer one."""
     async with (
         ExchangeServer(config(), tokens=TOKENS, speed=1, paused=True) as server,
         RawClient(server.url) as older,
@@ -268,7 +268,7 @@ async def test_a_second_login_takes_over_and_gets_no_answer_of_the_first() -> No
 
 
 async def test_an_account_outlives_its_connection() -> None:
-    """Money and position are there again after a reconnect."""
+    """Money and position are unchanged after a reconnect."""
     async with ExchangeServer(config(), tokens=TOKENS, speed=10) as server:
         async with RawClient(server.url) as client:
             await client.join()
@@ -286,7 +286,7 @@ async def test_an_account_outlives_its_connection() -> None:
 
 
 async def test_open_login_makes_a_player_of_every_token() -> None:
-    """With open login any token is a player of its own, the same one each time."""
+    """With open login any token has its own player, the same one each time."""
     table = TokenTable(TOKENS, open_login=True, cash=5)
     async with (
         ExchangeServer(config(), tokens=table, speed=20) as server,
@@ -302,8 +302,8 @@ async def test_open_login_makes_a_player_of_every_token() -> None:
     assert table.find("secret-1") == TOKENS["secret-1"]
 
 
-async def test_time_stands_still_until_it_is_told_to_go_on_and_after_the_last_game() -> None:
-    """A paused server sends nothing; one made for two games stops with the announcement of the third."""
+async def test_time_stops_while_paused_and_after_the_last_game() -> None:
+    """A paused server sends nothing; one limited to two games stops with the announcement of the third."""
     async with (
         ExchangeServer(config(seed=7), speed=None, games=2, paused=True) as server,
         RawClient(server.url) as client,
@@ -338,14 +338,14 @@ async def test_pages_of_foreign_sites_are_turned_away() -> None:
 
 
 async def test_a_taken_port_is_one_clear_error() -> None:
-    """Listening where somebody listens already says so, with the address."""
+    """Listening on an address in use is an error that names the address."""
     async with ExchangeServer(config()) as server:
         with pytest.raises(InputError, match=f"cannot listen on 127.0.0.1:{server.port}"):
             await ExchangeServer(config(), port=server.port).start()
 
 
 async def test_nothing_is_kept_unless_it_was_asked_for() -> None:
-    """`sent_log` refuses when the server keeps no logs, or for a connection that never was."""
+    """`sent_log` is an error if the server keeps no logs, or for an unknown connection."""
     async with ExchangeServer(config()) as server, RawClient(server.url) as client:
         await client.join()
         with pytest.raises(InputError, match="keep_sent"):

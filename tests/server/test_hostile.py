@@ -1,4 +1,4 @@
-"""Clients that misbehave: refused or disconnected, alone; everybody else goes on."""
+"""Clients that misbehave: rejected or disconnected; other clients are not affected."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ async def goes_on(bystander: RawClient) -> None:
 
 @pytest.mark.parametrize("message", ENDS.values(), ids=ENDS.keys())
 async def test_what_cannot_be_read_ends_its_own_connection_only(message: str | bytes) -> None:
-    """A frame that is no request at all ends the connection it came from; a bystander misses no tick."""
+    """A frame that is not a request ends its connection; another client misses no tick."""
     async with (
         ExchangeServer(config(), speed=200) as server,
         RawClient(server.url) as hostile,
@@ -116,7 +116,7 @@ async def test_what_cannot_be_read_ends_its_own_connection_only(message: str | b
 
 @pytest.mark.parametrize("message", REFUSED.values(), ids=REFUSED.keys())
 async def test_what_can_be_read_and_is_wrong_is_refused_in_one_shape(message: str) -> None:
-    """Wrong types and values are refused by the acknowledgement; the connection and the money stay."""
+    """Wrong types and values are rejected by the acknowledgement; connection and money are unchanged."""
     async with (
         ExchangeServer(config(), tokens=TOKENS, speed=200) as server,
         RawClient(server.url) as client,
@@ -137,7 +137,7 @@ async def test_what_can_be_read_and_is_wrong_is_refused_in_one_shape(message: st
 
 @pytest.mark.parametrize("message", IGNORED.values(), ids=IGNORED.keys())
 async def test_what_asks_for_nothing_is_ignored(message: str) -> None:
-    """Answers to questions nobody asked, and orders without an id that cannot be, change nothing."""
+    """Unrequested answers, and impossible requests without an id, change nothing."""
     async with (
         ExchangeServer(config(), tokens=TOKENS, speed=200) as server,
         RawClient(server.url) as client,
@@ -155,7 +155,7 @@ async def test_what_asks_for_nothing_is_ignored(message: str) -> None:
 
 
 async def test_ten_thousand_requests_at_once_end_the_one_who_sends_them() -> None:
-    """A flood is answered by refusals, then by a disconnect; a player beside it misses nothing."""
+    """A flood is answered by rejections, then by a disconnect; another player misses nothing."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     async with (
         ExchangeServer(config(), tokens=TOKENS, speed=1) as server,
@@ -192,7 +192,7 @@ async def test_ten_thousand_requests_at_once_end_the_one_who_sends_them() -> Non
 
 
 async def test_a_flood_of_heartbeats_ends_its_sender() -> None:
-    """Messages that ask for nothing cost too."""
+    """Messages that request nothing are charged too."""
     async with (
         ExchangeServer(config(), speed=1) as server,
         RawClient(server.url) as hostile,
@@ -208,7 +208,7 @@ async def test_a_flood_of_heartbeats_ends_its_sender() -> None:
 
 
 async def test_unusable_requests_cost_more_than_good_ones() -> None:
-    """Who sends nothing but unusable payloads goes after fewer of them than the bucket has tokens."""
+    """A client with only invalid payloads is disconnected after fewer messages than the bucket has tokens."""
     async with (
         ExchangeServer(config(), speed=1, paused=True) as server,
         RawClient(server.url) as hostile,
@@ -267,7 +267,7 @@ async def polling_sid(session: aiohttp.ClientSession, url: str) -> str:
     ids=["json", "binary", "namespace", "deep", "base64"],
 )
 async def test_hostile_frames_by_polling_end_their_session_only(message: str) -> None:
-    """A polling client is held to the same rules."""
+    """The same limits apply to a polling client."""
     async with (
         ExchangeServer(config(), speed=200) as server,
         RawClient(server.url) as bystander,
@@ -287,7 +287,7 @@ async def test_hostile_frames_by_polling_end_their_session_only(message: str) ->
 
 
 async def test_a_client_that_polls_too_seldom_is_given_up() -> None:
-    """What a polling client leaves unread is bounded too."""
+    """Unread data of a polling client is bounded too."""
     limits = ServerLimits(unread_packets=50)
     async with (
         ExchangeServer(config(), limits=limits, speed=1, paused=True) as server,
@@ -308,7 +308,7 @@ async def test_a_client_that_polls_too_seldom_is_given_up() -> None:
 
 
 async def deaf_client(url: str) -> socket.socket:
-    """Return a joined websocket that will never read again."""
+    """Return a joined websocket that does not read any more."""
     host, port = url.removeprefix("http://").split(":")
     deaf = socket.socket()
     deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
@@ -332,7 +332,7 @@ async def deaf_client(url: str) -> socket.socket:
 async def test_a_client_that_does_not_read_is_disconnected_and_others_miss_nothing(
     speed: float | None,
 ) -> None:
-    """A full pipe costs its own client the connection: by patience when accelerated, by bytes at speed 1."""
+    """A client that does not read is disconnected: by time when accelerated, by bytes at speed 1."""
     limits = ServerLimits(patience_s=0.3, unread_bytes=2**20)
     async with (
         ExchangeServer(config(), limits=limits, speed=speed, paused=True) as server,
@@ -358,7 +358,7 @@ async def test_a_client_that_does_not_read_is_disconnected_and_others_miss_nothi
 
 
 async def test_a_dead_link_is_found_by_the_heartbeat_and_a_live_one_stays() -> None:
-    """Who answers no ping goes; so does, by the same way, a link made half-open; who answers stays."""
+    """A client without pongs is disconnected, and so is a half-open one; one that answers stays connected."""
     limits = ServerLimits(ping_interval_s=1, ping_timeout_s=1)
     async with (
         ExchangeServer(config(), limits=limits, speed=1) as server,
@@ -380,7 +380,7 @@ async def test_a_dead_link_is_found_by_the_heartbeat_and_a_live_one_stays() -> N
 
 
 async def test_connections_leave_nothing_behind() -> None:
-    """Clients that came and went are forgotten, players among them."""
+    """Disconnected clients are removed from memory, players too."""
     async with ExchangeServer(config(), tokens=TOKENS, speed=20) as server:
         for number in range(60):
             async with RawClient(server.url) as client:
@@ -400,7 +400,7 @@ async def test_connections_leave_nothing_behind() -> None:
 
 
 def test_a_bucket_refuses_below_zero_and_ends_far_below() -> None:
-    """Tokens come back with time; debt is refused, and too much of it is the end."""
+    """The bucket refills with time; debt rejects messages, and too much of it ends the connection."""
     bucket = Bucket(rate_per_s=2, burst=3, overdraft=4, now_ns=0)
 
     first = [bucket.take(1, 0) for _ in range(5)]
@@ -420,12 +420,12 @@ def test_a_bucket_refuses_below_zero_and_ends_far_below() -> None:
     [("4212[1]", 12), ("420[", 0), ("42[1]", None), ("4299999999999999999[1]", None), ("43", None)],
 )
 def test_the_id_of_a_request_is_read_from_its_head(text: str, number: Any) -> None:
-    """Whatever follows, a refusal finds its id."""
+    """A rejection finds its id, whatever follows it."""
     assert ack_id_of(text) == number
 
 
 @pytest.mark.parametrize("name", ["requests_per_s", "burst", "unread_bytes", "clients"])
 def test_a_limit_is_above_zero(name: str) -> None:
-    """A bound that allows nothing is refused by name."""
+    """A limit that is not above 0 is an error that names it."""
     with pytest.raises(ConfigError, match=name):
         ServerLimits(**{name: 0})

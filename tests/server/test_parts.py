@@ -16,7 +16,7 @@ from vectra_bot.server.transport import Prepared, websocket_frame
 
 
 def read_back(data: bytes) -> list[str]:
-    """Return the texts of unmasked websocket frames as RFC 6455, 5.2 has them read."""
+    """Return the texts of unmasked websocket frames, parsed as in RFC 6455, 5.2."""
     texts = []
     while data:
         first, size, start = data[0], data[1], 2
@@ -46,7 +46,7 @@ def test_frames_written_together_are_read_apart() -> None:
 
 @given(st.lists(st.sampled_from(["add", "read", "forget"]), max_size=60))
 def test_a_reader_of_the_broadcasts_gets_each_of_them_once(steps: list[str]) -> None:
-    """Whatever was forgotten after everybody had it, a reader gets every broadcast once, in order."""
+    """A reader gets every broadcast once, in order, also if those sent to all are dropped meanwhile."""
     waiting, added, got, place = Broadcasts(), 0, [], 0
     for step in steps:
         if step == "add":
@@ -64,7 +64,7 @@ def test_a_reader_of_the_broadcasts_gets_each_of_them_once(steps: list[str]) -> 
 
 
 def test_time_runs_by_the_factor_and_never_back() -> None:
-    """At speed 4 a second of ours is four of the venue's; a step that was ahead is not taken back."""
+    """At speed 4 a real second is four venue seconds; a step that was ahead is not undone."""
     clock = VirtualClock(1_000)
     pace = Pace(4, clock, 50)
     clock.advance_to(1_000 + NS_PER_S)
@@ -76,7 +76,7 @@ def test_time_runs_by_the_factor_and_never_back() -> None:
 
 
 def test_a_machine_that_slept_is_forgiven_what_it_missed() -> None:
-    """After a long stall time goes on from where it stood, and the rest is counted."""
+    """After a long stall time resumes where it stopped, and the rest is counted."""
     clock = VirtualClock(0)
     pace = Pace(1, clock, 0)
     clock.advance_to(60 * NS_PER_S)
@@ -96,7 +96,7 @@ def test_without_a_factor_time_is_the_exchanges_own() -> None:
 
 @pytest.mark.parametrize("speed", [0, -1, float("nan"), 1e9])
 def test_a_speed_is_a_positive_number(speed: float) -> None:
-    """Anything else is refused with the value."""
+    """Any other speed is an error with the value."""
     with pytest.raises(ConfigError, match="speed was"):
         Pace(speed, VirtualClock(0), 0)
 
@@ -112,5 +112,5 @@ def test_a_speed_is_a_positive_number(speed: float) -> None:
     ],
 )
 def test_the_event_of_a_text_is_known(text: str, name: str) -> None:
-    """Faults find their messages by it."""
+    """Faults select messages by this name."""
     assert event_of(text) == name

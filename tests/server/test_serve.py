@@ -1,4 +1,4 @@
-"""`vectra-bot serve` as a process: ready line, tokens, signals, refusals."""
+"""`vectra-bot serve` as a process: ready line, tokens, signals, errors."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_tokens_of_a_file_are_accepted_and_never_shown(tmp_path: Path) -> None:
 
 
 def test_names_of_a_protocol_file_are_the_wires(tmp_path: Path) -> None:
-    """A request under its corrected name is an order, and the log has it."""
+    """A request with its corrected name is an action, and is in the log."""
     names, log = tmp_path / "names.toml", tmp_path / "orders.jsonl"
     names.write_text('[requests.buy]\nevent = "kaufen"\n', encoding="utf-8")
     process = started(
@@ -135,7 +135,7 @@ def test_an_address_that_others_reach_must_be_asked_for(capsys: pytest.CaptureFi
 
 
 def test_a_public_address_warns_and_has_no_dev_tokens() -> None:
-    """With --public it listens, warns once on stderr, and nobody can log in by a known token."""
+    """With --public it listens, warns once on stderr, and no known token is accepted."""
     process = started("--host", "0.0.0.0", "--public", "--json")
     line = ready(process)
     process.terminate()

@@ -23,7 +23,7 @@ INSTALL = ("install", "--no-package-lock", "--no-save", "--no-audit", "--no-fund
 
 @pytest.fixture(scope="module")
 def node_modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Install the stock client into a folder of its own; without node or a registry, say so and skip."""
+    """Install the stock client into a separate folder; skip with a reason without node or a registry."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
         pytest.skip(f"the stock client needs {'node' if node is None else 'npm'}, which is absent")
@@ -58,13 +58,13 @@ async def play(node_modules: Path, transports: str) -> dict[str, Any]:
 
 
 def between(log: list[dict[str, Any]], order: str) -> list[dict[str, Any]]:
-    """Return what came from an order's sending to its acknowledgement, inclusive."""
+    """Return the messages from the sending of a request to its acknowledgement, inclusive."""
     marks = [index for index, row in enumerate(log) if row.get("order") == order]
     return log[marks[0] : marks[1] + 1]
 
 
 def in_order(rows: list[dict[str, Any]], *wanted: dict[str, Any]) -> bool:
-    """Say whether rows with the wanted values come one after the other, with others between them."""
+    """Return whether rows with the given values come in this order, possibly with others between them."""
     rest = iter(rows)
     return all(any(want.items() <= row.items() for row in rest) for want in wanted)
 
@@ -114,7 +114,7 @@ async def test_the_stock_client_plays(node_modules: Path, transports: str) -> No
 async def test_the_stock_client_gets_the_trace_argument_where_the_venue_has_it(
     node_modules: Path,
 ) -> None:
-    """Trades, sidebets and the name bear it; states and player updates never do (protocol 2.2)."""
+    """Trades, sidebets and the name have it; states and player updates never do (protocol 2.2)."""
     log = (await play(node_modules, "websocket"))["log"]
     never = {"gameStateUpdate", "gameStatePlayerUpdate", "playerUpdate", "rugRoyaleUpdate"}
     traced = {row["event"]: row["traced"] for row in log if "traced" in row}

@@ -1,4 +1,4 @@
-"""Token tables: read with care, and without a word about any token."""
+"""Token tables: strict reading, and no message contains a token."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_a_file_names_players_by_token(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o660])
 def test_a_file_that_others_may_read_is_refused(tmp_path: Path, mode: int) -> None:
-    """Secrets that others can read are none; the message says what to do."""
+    """A file that others can read is rejected; the message says what to do."""
     path = written(tmp_path, f'[[players]]\ntoken = "{SECRET}"\n', mode=mode)
 
     with pytest.raises(InputError, match="chmod 600"):
@@ -67,13 +67,13 @@ def test_a_file_that_others_may_read_is_refused(tmp_path: Path, mode: int) -> No
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        (f'[[players]]\ntoken = "{SECRET}', "is not TOML"),
-        ("", "names nobody"),
-        ("players = 5", "names nobody"),
-        ("players = [1]", "player 1: was no table"),
+        (f'[[players]]\ntoken = "{SECRET}', "is not valid TOML"),
+        ("", "has no players"),
+        ("players = 5", "has no players"),
+        ("players = [1]", "player 1: was not a table"),
         (f'[[players]]\ntoken = "{SECRET}"\npassword = 1', "'password' is not known"),
-        ("[[players]]\ntoken = 5", "no usable token"),
-        ('[[players]]\ntoken = ""', "no usable token"),
+        ("[[players]]\ntoken = 5", "token is invalid"),
+        ('[[players]]\ntoken = ""', "token is invalid"),
         (f'[[players]]\ntoken = "{SECRET}"\ncash = "lots"', "cash was 'lots'"),
         (f'[[players]]\ntoken = "{SECRET}"\ncash = -1', "cash was -1"),
         (f'[[players]]\ntoken = "{SECRET}"\ncash = true', "cash was True"),
@@ -81,10 +81,10 @@ def test_a_file_that_others_may_read_is_refused(tmp_path: Path, mode: int) -> No
         (f'[[players]]\ntoken = "{SECRET}"\nlevel = 101', "level was 101"),
         (f'[[players]]\ntoken = "{SECRET}"\nusername = ""', "username was ''"),
         (f'[[players]]\ntoken = "{SECRET}"\nplayer_id = "a b"', "player_id was 'a b'"),
-        (f'[[players]]\ntoken = "{SECRET}"\n[[players]]\ntoken = "{SECRET}"', "token stands twice"),
+        (f'[[players]]\ntoken = "{SECRET}"\n[[players]]\ntoken = "{SECRET}"', "duplicate token"),
         (
             '[[players]]\ntoken = "a"\nplayer_id = "x"\n[[players]]\ntoken = "b"\nplayer_id = "x"',
-            "player_id 'x' stands twice",
+            "duplicate player_id 'x'",
         ),
     ],
 )
@@ -100,7 +100,7 @@ def test_a_wrong_file_is_refused_without_repeating_a_token(
 
 
 def test_an_absent_file_is_an_error_of_the_path(tmp_path: Path) -> None:
-    """A path that leads nowhere says so."""
+    """A missing path is an error that says so."""
     with pytest.raises(InputError, match="check the path"):
         read_tokens(tmp_path / "none.toml")
 
@@ -108,13 +108,13 @@ def test_an_absent_file_is_an_error_of_the_path(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "token", [None, 5, "", "x" * (MAX_TOKEN_LENGTH + 1), ["t"], {"token": "t"}]
 )
-def test_what_is_no_token_is_nobodys(token: object) -> None:
-    """Open login needs a text too, of a length that can be one."""
+def test_an_invalid_token_has_no_player(token: object) -> None:
+    """Open login also needs a text of valid length."""
     assert TokenTable({"t": Login(player_id="x")}, open_login=True).find(token) is None
 
 
 def test_guests_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Open login stops making accounts at its bound; guests who are known may come back."""
+    """Open login creates no accounts beyond its limit; known guests may reconnect."""
     monkeypatch.setattr("vectra_bot.server.tokens.MAX_GUESTS", 2)
     table = TokenTable(open_login=True)
 

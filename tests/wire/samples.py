@@ -1,4 +1,4 @@
-"""Frames of our own making in the venue's shapes, and strategies that make more of them."""
+"""Made-up frames in the venue's shapes, and Hypothesis strategies that generate more of them."""
 
 from __future__ import annotations
 
@@ -179,7 +179,7 @@ def inbound(raw: str) -> Frame:
 
 
 def event(name: str, *arguments: Any) -> Frame:
-    """Return a received event with these arguments, written as compactly as the venue writes."""
+    """Return a received event with these arguments, without spaces like the venue's."""
     text = json.dumps([name, *arguments], separators=(",", ":"), ensure_ascii=False)
     return Frame(RECV_NS, f"42{text}", Direction.IN)
 
@@ -200,7 +200,7 @@ def maybe(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 
 
 def absent(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    """Return a value or nothing at all."""
+    """Return a value or no key."""
     return st.just(UNSET) | values
 
 
@@ -289,7 +289,7 @@ def big_states(draw: st.DrawFn, wire_format: WireFormat) -> SettlementState | Sn
 
 
 def _may_open(trade: TradePayload) -> bool:
-    """Whether a trade has what it needs if it opens something: nothing is opened at price 0."""
+    """Whether a trade that opens a position is valid: its price is above 0."""
     return trade.type not in ("buy", "short_open") or (
         trade.price > 0 and (trade.qty > 0 or trade.type != "buy")
     )

@@ -1,4 +1,4 @@
-"""Every event of the protocol becomes its typed event, whatever stands around its payload."""
+"""Every event of the protocol becomes its typed event, whatever surrounds its payload."""
 
 from __future__ import annotations
 
@@ -51,13 +51,13 @@ def test_tick_frame_carries_price_window_and_table() -> None:
 
 
 def test_integral_price_is_a_float() -> None:
-    """A price that arrives as the integer 1 is the float 1.0, as every price is."""
+    """A price sent as the integer 1 is decoded as the float 1.0, like every price."""
     found = _game(samples.START)
     assert type(found.price) is float
     assert all(type(price) is float for _, price in found.partial_prices)
 
 
-def test_start_frame_is_told_from_a_tick() -> None:
+def test_a_start_frame_is_not_taken_for_a_tick() -> None:
     """The frame of tick 0 becomes a START with the game's version."""
     found = _game(samples.START)
     assert (found.kind, found.tick, found.price, found.version) == (FrameKind.START, 0, 1.0, "v3")
@@ -105,7 +105,7 @@ def test_practice_row_is_marked() -> None:
     assert [row.practice for row in found.leaderboard] == [True, True, False, False]
 
 
-def test_window_stands_in_tick_order() -> None:
+def test_the_window_is_in_tick_order() -> None:
     """The window's keys are text in any order; their prices come out by tick."""
     values = {"11": 1.5, "9": 1.25, "10": 1.75}
     window = {"startTick": 9, "endTick": 11, "values": values}
@@ -142,7 +142,7 @@ def test_payload_is_the_last_argument(name: str, payload: dict[str, Any]) -> Non
 
 @pytest.mark.parametrize(("name", "payload"), samples.EVENTS)
 def test_trailing_offset_is_not_the_payload(name: str, payload: dict[str, Any]) -> None:
-    """The offset text that connection-state recovery appends is stepped over."""
+    """The offset text that connection-state recovery appends is skipped."""
     assert decode(event(name, payload, "Q85_xh5")) == decode(event(name, payload))
     assert decode(event(name, TRACE, payload, "Q85_xh5")) == decode(event(name, TRACE, payload))
 
@@ -205,7 +205,7 @@ def test_player_game_update_carries_our_row() -> None:
 
 
 def test_own_sidebet_is_private_and_others_are_not() -> None:
-    """One's own event is ours, newSideBet is anybody's; both say when the bet ends."""
+    """Our bet is in currentSidebet, any player's in newSideBet; both say when the bet ends."""
     own = decode(event("currentSidebet", TRACE, samples.SIDEBET))
     other = decode(event("newSideBet", TRACE, samples.SIDEBET))
     assert isinstance(own, SidebetPlaced)
@@ -259,7 +259,7 @@ def test_known_side_events_are_notices(name: str) -> None:
 
 
 def test_unknown_events_are_kept() -> None:
-    """An event nobody knows keeps its name, its payload and its trace id."""
+    """An unknown event keeps its name, its payload and its trace id."""
     found = decode(event("standard/newShort", TRACE, {"x": 1}))
     assert found == UnknownEvent(
         recv_ns=RECV_NS, name="standard/newShort", payload_json='{"x":1}', trace_id=TRACE_ID
@@ -297,7 +297,7 @@ def test_unusable_traceparent_is_no_trace_id() -> None:
 def test_acknowledgement(
     raw: str, success: bool | None, message: str | None, payload: str | None
 ) -> None:
-    """An answer says yes or no only if it says so; an unknown shape is kept and decides nothing."""
+    """An answer is a success or failure only if it says so; for an unknown shape ``success`` is None."""
     assert decode(inbound(raw)) == Ack(
         recv_ns=RECV_NS, ack_id=29, success=success, message=message, payload_json=payload
     )
@@ -372,14 +372,14 @@ SHORT_AT_0 = {"amount": 0.1, "entryPrice": 0, "entryTick": 3, "currentValue": 0.
 def test_unusable_payload_is_refused_with_its_reason(
     name: str, payload: Any, reason: str, money: bool
 ) -> None:
-    """What is wrong with a payload is told by field, and whether money hangs on it."""
+    """An error of a payload names the field, and says whether money depends on it."""
     with pytest.raises(WireError) as caught:
         decode(event(name, payload))
     assert (caught.value.reason, caught.value.money) == (reason, money)
 
 
 def test_typed_event_without_payload_is_refused() -> None:
-    """An event whose payload is needed is an error when only the trace argument is there."""
+    """An event that needs a payload is an error if it has only the trace argument."""
     for frame in (event("playerUpdate", TRACE), event("playerUpdate")):
         with pytest.raises(WireError) as caught:
             decode(frame)
@@ -387,7 +387,7 @@ def test_typed_event_without_payload_is_refused() -> None:
 
 
 def test_truncated_and_outbound_frames_are_not_decoded() -> None:
-    """A line that kept only its trace has no payload, and our own request is no event of the venue."""
+    """A line that kept only its trace has no payload, and our own request is not an event of the venue."""
     raw = event("playerUpdate", TRACE).raw
     with pytest.raises(WireError) as caught:
         decode(Frame(RECV_NS, raw, Direction.IN, truncated=True))

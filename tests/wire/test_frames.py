@@ -41,7 +41,7 @@ def test_numbers_as_javascript_writes_them(value: float, text: str) -> None:
 
 @given(st.floats(-1e15, 1e15))
 def test_number_text_is_the_same_double(value: float) -> None:
-    """Written and read again, every double is the same one, prepared by the writer or not."""
+    """Every double survives a round trip through text, prepared by the writer or not."""
     for given_value in (number(value), value):
         text = bytes(raw_part([given_value])).decode()[1:-1]
         assert text == js_text(value)
@@ -51,7 +51,7 @@ def test_number_text_is_the_same_double(value: float) -> None:
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
 def test_no_number_is_written_for_none(value: float) -> None:
-    """NaN and Infinity are refused, not written as null."""
+    """NaN and Infinity are rejected, not written as null."""
     with pytest.raises(WireError):
         js_text(value)
     with pytest.raises(WireError):
@@ -90,7 +90,7 @@ def test_text_that_looks_like_a_number_is_left_alone(texts: list[str]) -> None:
 
 
 def test_acknowledgements_are_written_as_seen() -> None:
-    """An order's answer has one object, a ping's none."""
+    """The acknowledgement of an action has one object, that of a ping none."""
     assert ack_text(29, AckPayload(success=True)) == '4329[{"success":true}]'
     assert ack_text(30) == "4330[]"
     assert ack_text(31, AckPayload(success=False, message="no")) == (
@@ -99,7 +99,7 @@ def test_acknowledgements_are_written_as_seen() -> None:
 
 
 def test_event_without_arguments() -> None:
-    """An event may have no argument at all, or the trace alone."""
+    """An event may have no argument, or only the trace."""
     assert event_text("chatHistory") == '42["chatHistory"]'
     assert event_text("a", trace_id=TRACE_ID, span_id="ab" * 8) == (
         f'42["a",{{"__trace":true,"traceparent":"00-{TRACE_ID}-abababababababab-01"}}]'
@@ -134,7 +134,7 @@ def _command(kind: ActionType, **values: Any) -> Command:
 def test_requests_are_written_as_the_browser_does(
     command: Command, event: str, payload: str
 ) -> None:
-    """A request has its id, the trace object with our trace id and a span of its own, the payload."""
+    """A request has its id, the trace object with our trace id and a separate span id, and the payload."""
     span = hashlib.sha256(TRACE_ID.encode()).digest()[:8].hex()
     assert encode_request(command, 29) == (
         f'4229["{event}",{{"__trace":true,"traceparent":"00-{TRACE_ID}-{span}-01"}},{payload}]'
@@ -173,20 +173,20 @@ def test_sell_is_read_back(percentage: int) -> None:
     ],
 )
 def test_requests_that_lack_something_are_refused(command: Command) -> None:
-    """Where an action is no request or a value is missing, nothing is made up."""
+    """An action that is not a request, or lacks a value, is an error; nothing is invented."""
     with pytest.raises(WireError):
         encode_request(command, 1)
 
 
 @pytest.mark.parametrize("value", ['"1"', "true", "null", "1e300", "[1]", "{}"])
 def test_unusable_numbers_of_a_request_are_none(value: str) -> None:
-    """A request with a number that is none is readable, so that it can be refused by its id."""
+    """A request with an invalid number is readable, so that it can be rejected by its id."""
     found = decode_request(f'427["buyOrder",{{"amount":{value},"percentage":{value}}}]')
     assert (found.ack_id, found.amount, found.percentage) == (7, None, None)
 
 
 def test_request_without_payload_or_id() -> None:
-    """A request may have neither payload nor id; its trace alone is no payload."""
+    """A request may have neither payload nor id; its trace alone is not a payload."""
     found = decode_request('42["chatHistory"]')
     assert (found.event, found.ack_id, found.trace_id, found.payload) == (
         "chatHistory",

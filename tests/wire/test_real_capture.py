@@ -1,4 +1,4 @@
-"""Our decoder and our writer against real frames, where they are at hand."""
+"""Our decoder and our writer against real frames, if they are available."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def capture(real_data: Path) -> list[Frame]:
 
 @pytest.fixture(scope="module")
 def payloads(real_data: Path) -> list[tuple[str, Any]]:
-    """Return event names and last arguments of the whole real lines."""
+    """Return event names and last arguments of the real lines that are not truncated."""
     found = []
     with gzip.open(real_data / "raw_frames.jsonl.gz", "rt") as lines:
         for line in lines:
@@ -86,7 +86,7 @@ def test_prices_of_the_window_agree_with_the_tick(capture: list[Frame]) -> None:
 
 
 def test_every_traced_trade_keeps_its_id(capture: list[Frame]) -> None:
-    """The trace id of a real trade is that of its own trace argument."""
+    """The trace id of a real trade is the one in its trace argument."""
     for frame in capture:
         if frame.raw.startswith('42["standard/newTrade",{"__trace"') and not frame.truncated:
             found = decode(frame)
@@ -140,7 +140,7 @@ def _same(real: Any, ours: Any) -> bool:
 def test_real_rows_trades_and_updates_are_written_as_they_came(
     payloads: list[tuple[str, Any]],
 ) -> None:
-    """Read into our structs and written again, real parts keep keys, values and number forms."""
+    """Real parts keep keys, values and number forms in a round trip through our structs."""
     seen: Counter[str] = Counter()
     for name, payload in payloads:
         parts: list[tuple[Any, type[msgspec.Struct]]] = []

@@ -1,4 +1,4 @@
-"""The side games on the wire, and what else was never captured: names by profile, amounts to the lamport."""
+"""Side games and other uncaptured parts of the wire: names by profile, amounts to the lamport."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def a_bet(kind: type[RoundBetPayload] = RoundBetPayload, **values: Any) -> Round
 
 
 def test_a_round_is_read_in_our_names() -> None:
-    """Payouts, result and status come out as our choices; the seed only with the result."""
+    """Payouts, result and status are in terms of our choices; the seed comes only with the result."""
     opened = decode(frame("bbcRound", a_round()))
     assert isinstance(opened, RoundUpdate)
     assert (opened.side_game, opened.is_open, opened.result) == (SideGameKind.BBC, True, None)
@@ -144,7 +144,7 @@ def test_candleflip_has_its_own_names_and_rooms() -> None:
 
 
 def test_a_profile_names_events_and_choices() -> None:
-    """Under other names the same facts come out, and the default names mean nothing."""
+    """With other names the same facts are decoded, and the default names are unknown."""
     other = PROFILES[1]
     payload = a_round(payouts={"UP": 2, "bear": 2, "crab": 14})
     found = decode(frame("pinpointRound", payload), other)
@@ -169,14 +169,14 @@ def test_a_profile_names_events_and_choices() -> None:
     ],
 )
 def test_what_cannot_be_read_is_refused(name: str, payload: Any, money: bool) -> None:
-    """An unknown choice, one of the other side game, or no amount is an error, about money where it is."""
+    """An unknown choice, one of the other side game, or no amount is an error, flagged as money if it is."""
     with pytest.raises(WireError) as caught:
         decode(frame(name, payload))
     assert caught.value.money is money
 
 
 def test_unknown_keys_are_kept() -> None:
-    """A key more is no error: it stands in ``extra``."""
+    """An additional key is not an error: it is in ``extra``."""
     payload = {**msgspec.to_builtins(a_round()), "jackpot": 5}
     found = decode(frame("bbcRound", payload))
     assert isinstance(found, RoundUpdate)
@@ -194,7 +194,7 @@ LEVERAGED = {
 
 
 def test_a_player_update_states_short_and_leverage() -> None:
-    """Both stand in the event in SOL; the shape of the second is our own."""
+    """Both are in the event in SOL; the shape of the second is ours."""
     payload = {**samples.PLAYER_UPDATE, "shortPosition": SHORT, "leveragedPositions": [LEVERAGED]}
     found = decode(frame("playerUpdate", payload, trace=False))
     assert isinstance(found, PlayerUpdate)
@@ -210,7 +210,7 @@ def test_a_player_update_states_short_and_leverage() -> None:
 
 
 def test_leverage_in_another_shape_is_left_out() -> None:
-    """The venue's own shape was never captured: an unknown one must not cost the whole update."""
+    """The venue's shape was never captured: an unknown one must not invalidate the whole update."""
     payload = {**samples.PLAYER_UPDATE, "leveragedPositions": [{"size": 1}]}
     found = decode(frame("playerUpdate", payload, trace=False))
     assert isinstance(found, PlayerUpdate)
@@ -218,7 +218,7 @@ def test_leverage_in_another_shape_is_left_out() -> None:
 
 
 def test_our_row_states_the_short() -> None:
-    """What a short is worth comes with every frame, in our own row."""
+    """The value of our short comes with every frame, in our own row."""
     row = {**samples.ROW, "shortPosition": SHORT}
     found = decode(
         frame(
@@ -266,7 +266,7 @@ commands = st.builds(
 def test_requests_are_read_back_under_any_profile(
     command: Command, profile: Any, ack_id: int
 ) -> None:
-    """What is asked is what the exchange reads: kind, amount, leverage, choice and round."""
+    """The exchange reads what was requested: kind, amount, leverage, choice and round."""
     found = decode_request(encode_request(command, ack_id, profile), profile)
 
     kind = command.action_type
@@ -281,7 +281,7 @@ def test_requests_are_read_back_under_any_profile(
 
 @pytest.mark.parametrize("name", ['"quoted"', "back\\slash", "new\nline", "", "x" * 65])
 def test_a_profiles_name_that_would_break_a_frame_is_refused(name: str) -> None:
-    """A name stands in frames as it is: what JSON would have to escape is no name."""
+    """A name is written unescaped: text that JSON would have to escape is not a valid name."""
     text = f"[requests.short_open]\nevent = {msgspec.json.encode(name).decode()}\n"
     with pytest.raises(ConfigError, match=r"requests\.short_open\.event"):
         parse_profile(text)
@@ -289,7 +289,7 @@ def test_a_profiles_name_that_would_break_a_frame_is_refused(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["playerUpdate", "standard/newTrade", "rugpoolDrawing"])
 def test_an_event_of_the_game_is_no_name_for_a_side_games(name: str) -> None:
-    """Such frames would still be read as what they are, and the side game's never: it is refused."""
+    """Such frames would still be read as the other event and never as the side game's: it is rejected."""
     text = f'[events]\nbbc_bet = "{name}"\n'
     with pytest.raises(ConfigError, match=f"events.bbc_bet was '{name}'"):
         parse_profile(text)
@@ -297,7 +297,7 @@ def test_an_event_of_the_game_is_no_name_for_a_side_games(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["authenticate", "ping", "getLeaderboard"])
 def test_a_request_that_is_no_order_is_no_name_for_one(name: str) -> None:
-    """A server answers those before it looks for orders: an order under such a name is refused."""
+    """A server answers those before it checks for actions: an action with such a name is rejected."""
     text = f'[requests.short_open]\nevent = "{name}"\n'
     with pytest.raises(ConfigError, match=f"requests.short_open was '{name}'"):
         parse_profile(text)
@@ -305,16 +305,16 @@ def test_a_request_that_is_no_order_is_no_name_for_one(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(KNOWN_EVENTS - set(DRAWINGS)))
 def test_what_a_profile_may_not_name_is_read_without_one(name: str) -> None:
-    """Each name that is taken has a reader of its own, which refuses what it cannot read."""
+    """Each known name has its own reader, which rejects what it cannot read."""
     with pytest.raises(WireError):
         decode(Frame(1, f'42["{name}",7]'))
 
 
 def test_the_drawings_pay_and_are_taken() -> None:
-    """A side game under a drawing's name would hide what we won there."""
+    """A side game with a drawing's name would hide our prizes in the drawing."""
     assert set(DRAWINGS) < KNOWN_EVENTS
 
 
 def test_the_server_answers_every_request_that_is_no_order() -> None:
-    """No list of them lacks one."""
+    """No list of names is incomplete."""
     assert ANSWERED | {"authenticate"} == KNOWN_REQUESTS

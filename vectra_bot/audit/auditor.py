@@ -1,17 +1,17 @@
-"""Holds what a feed says of every game against the seed that the venue reveals afterwards.
+"""Verify a feed's statements about every game against the seed that the venue reveals afterwards.
 
 Theory of operation. Before a game the venue publishes the hash of its seed; the seed itself comes with the
-first frame of the next game, in ``gameHistory``, and stays there for ten games (protocol 3.3, 4.1, 5.3). From
-the seed the law gives every price. So each thing the feed says of a game is kept as a *claim* until then: the
-hash, the price of every tick, live or filled in later, the rug. When the seed is known the claims are
-compared with the law, bit for bit, and the finished game is told in one ``game.finished`` event. If anything
-differs, one alert for that game names the first difference, however many there are.
+first frame of the next game, in ``gameHistory``, and stays there for ten games (protocol 3.3, 4.1, 5.3).
+From the seed the law gives every price. So each statement of the feed about a game is kept as a *claim*
+until then: the hash, the price of every tick, live or filled in later, the rug. When the seed is known the
+claims are compared with the law, bit for bit, and the finished game is reported in one ``game.finished``
+event. If anything differs, one alert for that game names the first difference, however many there are.
 
-Only what was said is compared: a gap, a game joined late, ticks that repeat or come in another order are no
-disagreement. Laws other than v3 reproduce no real game we know (protocol 4.6), so of such a game only the
-hash is checked, and its verdict is ``unverified``.
+Only claims are compared: a gap, a game joined late, ticks that repeat or come in another order are not
+differences. Versions of the law other than v3 reproduce none of our real games (protocol 4.6), so for such
+a game only the hash is checked, and its verdict is ``unverified``.
 
-Memory does not grow with the length of a session: games that wait for their seed and games that were decided
+Memory does not grow with the length of a session: games that wait for their seed and games already decided
 are kept in small numbers.
 """
 
@@ -50,13 +50,13 @@ MAX_ENTRIES = 64  # of one gameHistory; the venue's has 10
 MAX_WAITING = 16  # games without a seed yet
 MAX_DECIDED = 256
 MAX_WINDOW = 64  # of one frame's price window; the venue's has 5
-# A seed that three histories in a row do not show will not come: each shows the ten games before it.
+# A seed missing in three consecutive histories will not come: each has the ten games before it.
 MAX_HISTORIES = 3
 
 
 @frozen
 class _Decided:
-    """A finished game that was told, as the history first showed it."""
+    """A finished game that was reported, as the history first showed it."""
 
     facts: tuple[object, ...]
     verdict: str
@@ -87,10 +87,10 @@ class AuditCounts:
 
 @define
 class FairAuditor:
-    """The check of a session; satisfies :class:`vectra_bot.engine.auditing.Auditor`.
+    """The audit of a session; satisfies :class:`vectra_bot.engine.auditing.Auditor`.
 
     Args:
-        session_id: from which the ids of alerts follow.
+        session_id: the ids of alerts are derived from it.
     """
 
     session_id: str
@@ -102,10 +102,10 @@ class FairAuditor:
     _based: bool = False
     _current: str = ""
 
-    # What is said.
+    # Claims.
 
     def on_change(self, change: Change) -> None:
-        """Take in the ticks that are stored, and the gaps that are marked."""
+        """Record the ticks that are stored, and the gaps that are marked."""
         if isinstance(change, GameOpened):
             self._current = change.game_id
         elif isinstance(change, TickSeen):
@@ -121,17 +121,17 @@ class FairAuditor:
             claims.marked.update(range(change.first, min(change.last, rules.MAX_TICKS) + 1))
 
     def on_frame(self, frame: GameFrame) -> Findings:
-        """Take in what *frame* says, and tell the games whose seeds it reveals."""
+        """Record the claims of *frame*, and report the games whose seeds it reveals."""
         self._now_ns = max(self._now_ns, frame.recv_ns)
         if frame.game_id not in self._decided and len(frame.game_id) <= MAX_TEXT:
             self._note(self._claims(frame.game_id), frame)
         findings = list(self._read_history(frame)) if frame.history else []
-        while len(self._games) > MAX_WAITING:  # no history says what became of the oldest
+        while len(self._games) > MAX_WAITING:  # no history has the oldest
             findings += self._give_up(next(iter(self._games.values())))
         return findings
 
     def on_ending(self, now_ns: int) -> Findings:
-        """Tell the games that ended and whose seed was not shown before the session ended."""
+        """Report the games that ended and whose seed was not shown before the session ended."""
         self._now_ns = max(self._now_ns, now_ns)
         return [
             finding
@@ -159,8 +159,8 @@ class FairAuditor:
         if price is None or tick is None:
             return
         if frame.rugged:
-            told = frame.kind is FrameKind.TICK and claims.rug_tick is None
-            claims.rug(tick if told else None, price)
+            known = frame.kind is FrameKind.TICK and claims.rug_tick is None
+            claims.rug(tick if known else None, price)
         elif frame.active:
             claims.live_to = max(claims.live_to, tick)
             claims.price(tick, price)
@@ -169,13 +169,13 @@ class FairAuditor:
                     claims.price(index, value)
         else:
             return
-        # A settlement frame's window stays behind its own tick count (protocol 5.1).
+        # A settlement frame's window lags behind its own tick count (protocol 5.1).
         if frame.kind is FrameKind.TICK:
             for index, value in frame.partial_prices[:MAX_WINDOW]:
-                if not (frame.rugged and value == price):  # the rug's price is no live one
+                if not (frame.rugged and value == price):  # the rug's price is not a live one
                     claims.price(index, value)
 
-    # What is revealed.
+    # Revealed seeds.
 
     def _read_history(self, frame: GameFrame) -> Iterator[AuditFinding]:
         entries = [e for e in frame.history[:MAX_ENTRIES] if len(e.game_id) <= MAX_TEXT]
@@ -213,7 +213,7 @@ class FairAuditor:
                     yield from self._give_up(claims)
 
     def _give_up(self, claims: Claims) -> Iterator[AuditFinding]:
-        """Tell a game whose seed will not come."""
+        """Report a game whose seed will not come."""
         del self._games[claims.game_id]
         self._remember(claims.game_id, _Decided((), "unverified", alerted=False))
         self.counts.games += 1
@@ -237,7 +237,7 @@ class FairAuditor:
             self._decided.popitem(last=False)
 
     def _again(self, entry: FinishedGame, decided: _Decided) -> Iterator[AuditFinding]:
-        """Hold an entry against what it said before: a history does not change."""
+        """Compare an entry with its earlier version: a history does not change."""
         if decided.alerted or not decided.facts or _facts(entry) == decided.facts:
             return
         names = ("serverSeed", "serverSeedHash", "peakMultiplier", "gameVersion", "timestamp")
@@ -256,7 +256,7 @@ class FairAuditor:
     def _decide(
         self, entry: FinishedGame, claims: Claims | None, *, counted: bool
     ) -> Iterator[AuditFinding]:
-        """Tell a finished game: its gaps, what it was, and whether the feed agreed with its seed."""
+        """Report a finished game: its gaps, its facts, and whether the feed agreed with its seed."""
         counts = self.counts
         counts.history_games += 1
         usable = len(entry.server_seed) <= MAX_TEXT
@@ -281,7 +281,7 @@ class FairAuditor:
     def _gaps(
         self, game_id: str, claims: Claims | None, game: fair.FairGame | None
     ) -> Iterator[AuditFinding]:
-        """Mark what was missed and is not marked yet."""
+        """Mark missed ticks that are not marked yet."""
         last = None if game is None else game.rug_tick - 1
         if claims is None:
             self.counts.missed += 1
@@ -347,7 +347,7 @@ def _facts(entry: FinishedGame) -> tuple[object, ...]:
 
 
 def _rows(data: bytes) -> list[Any]:
-    """Return the sidebet rows of a finished game; what is no list is kept as one entry."""
+    """Return the sidebet rows of a finished game; a value that is not a list is kept as one entry."""
     value = msgspec.json.decode(data)
     return value if isinstance(value, list) else [value]
 

@@ -1,6 +1,6 @@
-"""What a feed has said of one game, and where that is not what the revealed seed gives.
+"""The claims of a feed about one game, and their differences from the revealed seed.
 
-Claims are compared with the law, never with each other, and only what was said is compared.
+Claims are compared with the law, never with each other, and only existing claims are compared.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ MAX_ODD = 64  # claims about one game that differ from the first one about the s
 
 @define
 class Claims:
-    """What the feed has said of one game."""
+    """The claims of the feed about one game."""
 
     game_id: str
     seed_hash: str | None = None
@@ -35,7 +35,7 @@ class Claims:
     histories: int = 0
 
     def price(self, tick: int, price: float) -> None:
-        """Keep the price that was said of *tick*; one that differs from before is kept beside it."""
+        """Store the claimed price of *tick*; one that differs from the first is stored additionally."""
         if not 0 <= tick <= rules.MAX_TICKS:
             self._odd(tick, price)
             return
@@ -53,14 +53,14 @@ class Claims:
             self.odd.append((tick, price))
 
     def rug(self, tick: int | None, price: float) -> None:
-        """Keep what was said of the rug; *tick* is None in a frame that counts past it."""
+        """Store the claimed rug; *tick* is None in a frame that counts past it."""
         if tick is not None and self.rug_tick is None:
             self.rug_tick = tick
         if len(self.rug_prices) < MAX_ODD and (tick, price) not in self.rug_prices:
             self.rug_prices.append((tick, price))
 
     def all_prices(self) -> Iterator[tuple[int, float]]:
-        """Yield every price that was said of a tick, by tick."""
+        """Yield every claimed price, by tick."""
         said = [(tick, price) for tick, price in enumerate(self.prices) if price == price]
         yield from sorted(said + self.odd)
 

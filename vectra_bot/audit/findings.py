@@ -1,4 +1,4 @@
-"""How a finished game and its disagreement with the law are told, by a session and by an import alike."""
+"""Events and alerts for finished games that differ from the law, for sessions and imports."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from vectra_bot.models.times import utc_from_ns
 
 ALERT_TYPE: Final = "vectra.integrity"
 FINISHED_KIND: Final = "game.finished"
-"""Kind of the system event that tells a finished game, once each."""
+"""Kind of the system event that reports a finished game, once each."""
 MAX_SHOWN: Final = 10
-"""Differences in an alert."""
+"""Maximum number of differences in an alert."""
 MAX_TEXT: Final = 256
-"""Of an id or a seed; the venue's have 25 and 64 characters."""
+"""Maximum length of an id or a seed; the venue's have 25 and 64 characters."""
 
 
 def finished_game(verdict: str, detail: dict[str, Any]) -> SystemEvent:
@@ -41,15 +41,15 @@ def disagreement(
     title: str,
     source_event: str,
 ) -> AlertTrigger:
-    """Return the one alert of a game that is not what it should be; its id follows from session and game.
+    """Return the alert for a game that differs from the law; its id is derived from session and game.
 
     Args:
-        session_id: of the session that holds the alert.
+        session_id: of the session with the alert.
         game_id: as the feed or the file has it.
         ts_ns: when it was found, nanoseconds since 1970.
         differences: at least one; the first is named.
-        title: what disagrees.
-        source_event: where the game was told.
+        title: what differs.
+        source_event: the event that stated the game.
     """
     first = differences[0]
     name = safe_text(game_id)
@@ -74,7 +74,7 @@ def disagreement(
 
 
 def differences_json(differences: Sequence[Difference]) -> list[dict[str, Any]]:
-    """Return the first differences as the details of an event tell them."""
+    """Return the first differences as JSON-ready details of an event."""
     return [
         {
             "what": difference.what,

@@ -1,4 +1,4 @@
-"""``vectra-bot dev crowd-check``: does the exchange's crowd pass for the real one?"""
+"""``vectra-bot dev crowd-check``: compare the exchange's crowd with the real one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,12 @@ Examples:
 """
 
 
-@click.command("crowd-check", epilog=_EXAMPLES, context_settings=HELP_OPTIONS)
+@click.command(
+    "crowd-check",
+    short_help="Compare the simulated players with real ones.",
+    epilog=_EXAMPLES,
+    context_settings=HELP_OPTIONS,
+)
 @click.option("--against", multiple=True, metavar="FILE", help="A file of real games; repeatable.")
 @click.option("--seed", default="1", show_default=True, metavar="SEED", help="The exchange's seed.")
 @click.option(
@@ -32,17 +37,17 @@ Examples:
 def crowd_check(
     *, against: tuple[str, ...], seed: str, games: int, crowd: int | None, as_json: bool
 ) -> None:
-    """Play games with the full crowd and compare them with real ones.
+    """Play games with the full crowd and compare them with real games.
 
-    FILE is a capture of kind recorded_prices or seeded_games, known by its content, plain or
-    gzipped; several files are one sample. Each quantity is taken from the files that carry it.
+    FILE is a capture of kind recorded_prices or seeded_games, recognised by its content, plain or
+    gzipped; several files are one sample. Each quantity is computed from the files that have it.
 
     Law quantities (rug tick, peak, last price, big moves) are tested against the files and, where it
-    can be written down, against the law: p >= 0.001 each. Crowd quantities must have a
+    has a closed form, against the law: p >= 0.001 each. Crowd quantities must have a
     Kolmogorov-Smirnov distance below 0.10 and means within 10 %, or lie within what 99 % of samples
-    of as many games would show by chance, if that is more: 33 games cannot show a distance of 0.10.
-    The limit used stands beside each figure. A quantity that no file carries is not compared, and
-    never passed.
+    of as many games would show by chance, if that is more: 33 games are too few for 0.10.
+    The limit used is shown with each figure. A quantity that no file has is not compared, and
+    never passes.
 
     Exit code 0 if all passed, 1 if anything failed or nothing could be compared, 2 for a wrong
     command line, 3 for a file that cannot be used.
@@ -73,7 +78,7 @@ def crowd_check(
         raise CheckFailed(
             f"{len(failed)} quantities differ: {', '.join(failed)}"
             if failed
-            else "no quantity could be compared: give a file of real games that carries one"
+            else "no quantity could be compared: give a file of real games that has one"
         )
 
 
@@ -95,10 +100,10 @@ def _show(result: dict[str, Any]) -> None:
     )
     print_table(columns, [_row(quantity) for quantity in result["quantities"]])
     if result["not_compared"]:
-        click.echo(f"not compared, no file carries it: {', '.join(result['not_compared'])}")
+        click.echo(f"not compared, in no file: {', '.join(result['not_compared'])}")
     if any(quantity["wide"] for quantity in result["quantities"]):
         click.echo(
-            "* so few real games cannot show 0.10: the limit is what 99 % of such samples stay within"
+            "* too few real games for a limit of 0.10: the limit is the bound of 99 % of such samples"
         )
 
 

@@ -1,4 +1,4 @@
-"""``vectra-bot dev``: is the embedded exchange the venue? For maintainers of the exchange."""
+"""``vectra-bot dev``: compare the embedded exchange with the venue, for maintainers."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ Each command takes --json: one object on standard output.
 @click.group(epilog=_EPILOG, context_settings=HELP_OPTIONS, invoke_without_command=True)
 @click.pass_context
 def dev(context: click.Context) -> None:
-    """Check the embedded exchange against recordings and against its own frames.
+    """Check the embedded exchange against recordings and its own frames.
 
-    Who runs bots needs none of these: they show a maintainer where the exchange departs from the venue.
+    Not needed to run bots: these commands show a maintainer where the exchange differs from the venue.
     """
     if context.invoked_subcommand is None:
         click.echo(context.get_help())

@@ -1,4 +1,4 @@
-"""``vectra-bot dev frames-check``: a capture's frames against our own."""
+"""``vectra-bot dev frames-check``: compare a capture's frames with the embedded exchange's."""
 
 from __future__ import annotations
 
@@ -23,31 +23,38 @@ Examples:
 """
 
 
-@click.command("frames-check", epilog=_EXAMPLES, context_settings=HELP_OPTIONS)
+@click.command(
+    "frames-check",
+    short_help="Compare the frames of a capture with the exchange's.",
+    epilog=_EXAMPLES,
+    context_settings=HELP_OPTIONS,
+)
 @click.argument("file", metavar="FILE")
 @click.option(
     "--games", type=click.IntRange(1, 10_000), default=200, show_default=True,
-    help="Games of our exchange to compare with, in each format of FILE.",
+    help="Games of the embedded exchange to compare with, in each format of FILE.",
 )  # fmt: skip
-@click.option("--seed", type=int, default=1, show_default=True, help="Seed of our exchange.")
-@click.option("--strict", is_flag=True, help="Let no frame overtake another (see below).")
+@click.option(
+    "--seed", type=int, default=1, show_default=True, help="Seed of the embedded exchange."
+)
+@click.option("--strict", is_flag=True, help="Tolerate no overtaking frames (see above).")
 @json_option
 def frames_check(*, file: str, games: int, seed: int, strict: bool, as_json: bool) -> None:
-    """Compare the frames of a capture FILE with those of our exchange.
+    """Compare the frames of a capture FILE with the embedded exchange's.
 
-    FILE is a recording (one event a line: capture, t, dir, event, args; plain or gzipped), a
-    journal directory or a journal segment, of the venue or of our own server.
+    FILE is a recording (one event per line: capture, t, dir, event, args; plain or gzipped), a
+    journal directory or a journal segment, of the venue or of `vectra-bot serve`.
 
-    Compared are the kinds of message, the keys of every object (always or sometimes there), the
+    Compared are the kinds of message, the keys of every object (always or sometimes present), the
     types of their values (null, int, float ...), the trace argument, and the order of frames. The
-    format (dec or feb) is found out per recording. Every difference is named once, unless the
+    format (dec or feb) is detected per recording. Every difference is reported once, unless the
     packaged list frame_exceptions.toml has it with a reason.
 
-    Recordings of a client with several threads show a small frame in front of the big one that was
-    sent before it. That is reported and tolerated unless --strict is given, and never in a
+    Recordings of a client with several threads show a small frame before the big one that was
+    sent before it. That is reported but tolerated, unless --strict is given; it is not tolerated in a
     recording with a login.
 
-    Exit code 0 if nothing differs but what is listed, 1 if anything else does, 2 for a wrong
+    Exit code 0 if there are no differences except listed ones, 1 if there are, 2 for a wrong
     command line, 3 for a file that cannot be used.
     """
     from vectra_bot.conformance.frames.frames_check import Reference, check_frames
@@ -68,13 +75,15 @@ def _progress(games: int) -> Callable[[WireFormat, int], None] | None:
     if not sys.stderr.isatty():
         return None
 
-    def tell(wire_format: WireFormat, done: int) -> None:
+    def report(wire_format: WireFormat, done: int) -> None:
         end = "\n" if done >= games else ""
         click.echo(
-            f"\rour frames, {wire_format.value}: {done} of {games} games{end}", err=True, nl=False
+            f"\rembedded exchange, {wire_format.value}: {done} of {games} games{end}",
+            err=True,
+            nl=False,
         )
 
-    return tell
+    return report
 
 
 def _show(result: FramesResult) -> None:
@@ -95,6 +104,8 @@ def _show(result: FramesResult) -> None:
     ]
     lines += [f"listed: {item.line()}; {reason}" for item, reason in result.excepted]
     lines += [f"wrong: {item.line()}" for item in result.differences]
-    lines.append(f"{len(result.differences)} wrong" if result.differences else "nothing differs")
+    lines.append(
+        f"{len(result.differences)} differences" if result.differences else "no differences"
+    )
     for line in lines:
         click.echo(clean(line))

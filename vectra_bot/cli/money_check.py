@@ -1,4 +1,4 @@
-"""``vectra-bot dev money-check``: every player's money recomputed from the exchange's frames alone."""
+"""``vectra-bot dev money-check``: recompute every player's money from the exchange's frames only."""
 
 from __future__ import annotations
 
@@ -21,34 +21,69 @@ Examples:
 """
 
 
-@click.command(epilog=_EPILOG, context_settings=HELP_OPTIONS)
-@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=1, show_default=True)
-@click.option("--games", type=click.IntRange(1, 1_000_000), default=100, show_default=True)
-@click.option("--crowd", type=click.IntRange(0, 3_000), default=300, show_default=True)
-@click.option("--clients", type=click.IntRange(0, 200), default=12, show_default=True)
-@click.option("--format", "wire_format", type=click.Choice(["feb", "dec"]), default="feb")
+@click.command(
+    short_help="Reconcile the exchange's books with its frames.",
+    epilog=_EPILOG,
+    context_settings=HELP_OPTIONS,
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**63 - 1),
+    default=1,
+    show_default=True,
+    help="Seed of the exchange and the clients.",
+)
+@click.option(
+    "--games",
+    type=click.IntRange(1, 1_000_000),
+    default=100,
+    show_default=True,
+    help="Games to play.",
+)
+@click.option(
+    "--crowd",
+    type=click.IntRange(0, 3_000),
+    default=300,
+    show_default=True,
+    help="Other players on the exchange.",
+)
+@click.option(
+    "--clients",
+    type=click.IntRange(0, 200),
+    default=12,
+    show_default=True,
+    help="Logged-in clients.",
+)
+@click.option(
+    "--format",
+    "wire_format",
+    type=click.Choice(["feb", "dec"]),
+    default="feb",
+    show_default=True,
+    help="Wire format: February or December.",
+)
 @json_option
 def money_check(
     *, seed: int, games: int, crowd: int, clients: int, wire_format: str, as_json: bool
 ) -> int:
-    """Hold the exchange's books against its own frames, to the lamport.
+    """Reconcile the exchange's books with its frames, to the lamport.
 
     Plays games with the crowd and logged-in clients, every feature on (rugpool, Golden Hour and the cap on
-    winnings turned up), adds up every player's money from trades, stakes, results and drawings as sent,
+    winnings more frequent), adds up every player's money from trades, stakes, results and drawings as sent,
     and compares it with the books. Shorts, leverage, bonus money and side games are unverified models of
-    the venue. Exit code 1 if a lamport is missing.
+    the venue. Exit code 1 if any lamport differs.
     """
     from vectra_bot.conformance.money_check import check_money
     from vectra_bot.wire.states import WireFormat
 
-    with Steps() as told:
+    with Steps() as report_step:
         report = check_money(
             seed,
             games,
             crowd=crowd,
             clients=clients,
             wire_format=WireFormat(wire_format),
-            progress=lambda done: told("games", done, games),
+            progress=lambda done: report_step("games", done, games),
         )
     if as_json:
         print_json(report.to_json())
@@ -56,7 +91,7 @@ def money_check(
         _print(report)
     if not report.passed:
         raise CheckFailed(
-            f"{len(report.differences)} differences of frames and books, the first: "
+            f"{len(report.differences)} differences between frames and books, the first: "
             f"{report.differences[0]}"
         )
     return 0
@@ -65,7 +100,7 @@ def money_check(
 def _print(report: MoneyReport) -> None:
     print(
         f"{report.games} games, {report.accounts} accounts, {report.frames} frames read, "
-        f"{report.acks} answers to clients ({report.refused} refusals)"
+        f"{report.acks} answers to clients ({report.refused} rejections)"
     )
     width = max(map(len, report.features))
     for name, count in report.features.items():
@@ -74,4 +109,4 @@ def _print(report: MoneyReport) -> None:
         print(f"  house, {money}: {amount:+.9f}")
     for line in report.differences:
         print(line)
-    print("every lamport accounted for" if report.passed else "the frames and the books differ")
+    print("frames and books agree to the lamport" if report.passed else "frames and books differ")

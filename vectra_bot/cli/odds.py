@@ -1,4 +1,4 @@
-"""``vectra-bot odds``: expected values and chances under the law, each beside simulated games."""
+"""``vectra-bot odds``: expected values and chances under the price law, checked by simulated games."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ Examples:
 
 _TITLES = {
     "edge": "House edge: profit of holding one tick",
-    "hold": "Holding: profit of buying now and selling later; a rug on the way sells at its price",
-    "exits": "Exits: profit of buying now with these exits, and how it ends",
-    "survival": "Survival: chance that the game is alive so many ticks from now",
-    "peak": "Peak: chance that the price reaches this multiple of the price now",
+    "hold": "Holding: profit of buying now and selling later, or at the rug price if the game rugs",
+    "exits": "Exits: profit of buying now with these exits, and the chances of each exit",
+    "survival": "Survival: chance that the game is alive after this many ticks",
+    "peak": "Peak: chance that the price reaches this multiple of the current price",
     "rug": "Rug: the price at the rug, and the last one before it",
     "sidebet": "Sidebet: 40 ticks, pays 5x",
     "leverage": "Leverage (unverified payoff)",
@@ -41,12 +41,14 @@ _TITLES = {
 @click.command("odds", epilog=_EXAMPLES, context_settings=HELP_OPTIONS)
 @click.argument("what", nargs=-1, metavar="[WHAT]...")
 @click.option("--ticks", type=int, multiple=True, metavar="N", help="Hold N ticks; repeatable.")
-@click.option("--price", type=float, default=1.0, show_default=True, help="The price now.")
+@click.option("--price", type=float, default=1.0, show_default=True, help="Current price.")
 @click.option("--low", type=float, help="Lowest price of the game so far.  [default: price or 1]")
-@click.option("--stake", metavar="SOL", help="Also show the profit of so much.")
-@click.option("--target", type=float, metavar="X", help="Sell at X times the price now or above.")
+@click.option("--stake", metavar="SOL", help="Also show the profit of this stake.")
 @click.option(
-    "--stop-loss", type=float, metavar="X", help="Sell at X times the price now or below."
+    "--target", type=float, metavar="X", help="Sell at X times the current price or above."
+)
+@click.option(
+    "--stop-loss", type=float, metavar="X", help="Sell at X times the current price or below."
 )
 @click.option("--max-ticks", type=int, metavar="N", help="Sell after N ticks at the latest.")
 @click.option("--tick", type=int, metavar="N", help="Place the sidebet at tick N of the game.")
@@ -60,17 +62,17 @@ def odds(what: tuple[str, ...], *, simulate: int, seed: int, as_json: bool, **as
     """Print expected values and chances of the game under the v3 law, computed, not sampled.
 
     WHAT is any of edge, hold, exits, survival, peak, rug, sidebet, leverage, short, rounds; without it,
-    all. Every figure stands beside the mean of simulated games, its standard error and the distance z
+    all. Every figure is shown with the mean of simulated games, its standard error and the distance z
     in standard errors. The error is the bound of the numerical error; a formula has none.
 
-    Profit is per unit put in: -0.05 % loses 0.0005 of 1 SOL. Leverage, shorts and side games rest on
-    rules the venue was not seen to follow: unverified.
+    Profit is per unit invested: -0.05 % loses 0.0005 of 1 SOL. Leverage, shorts and side games use
+    rules that were not observed at the venue: unverified.
 
     Exit code 1 if a mean is further away than error and chance together allow: the limit of z is
-    such that all figures pass in 999 of 1000 runs. Where the games are too few to tell, z is shown
-    and not judged.
+    such that all figures pass in 999 of 1000 runs. If there are too few games to judge, z is shown
+    but not judged.
     """
-    # The matrices are small: threads would only wait for each other. Works unless numpy is loaded already.
+    # The matrices are small: threads would only wait for each other. No effect if numpy is already loaded.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from vectra_bot.analysis.odds import check, figures
     from vectra_bot.errors import CheckFailed, UsageError
@@ -94,7 +96,7 @@ def odds(what: tuple[str, ...], *, simulate: int, seed: int, as_json: bool, **as
         raise CheckFailed(
             f"{len(wrong)} of {len(checked)} figures disagree with the simulated games, the first: "
             f"{first.figure.group}, {first.figure.name}: {first.figure.value:.8g} computed, "
-            f"{first.monte_carlo:.8g} simulated; try another --seed, and report it if it stays"
+            f"{first.monte_carlo:.8g} simulated; try another --seed, and report it if it persists"
         )
 
 
@@ -151,7 +153,7 @@ def _print(
     columns += ["simulated", "std. error", "z"] if games else []
     columns += [f"of {stake} SOL"] if stake is not None else []
     console = Console()
-    # Names fold on a narrow terminal, figures never do: a figure without its end is a wrong one.
+    # Names wrap on a narrow terminal, figures never do: a truncated figure would be wrong.
     width = max(len(one.figure.name) for one in checked)
     narrow = console.width < width + 4 + 13 * (len(columns) + bool(games))
     for group, rows in groupby(checked, key=lambda one: one.figure.group):

@@ -1,4 +1,4 @@
-"""``vectra-bot serve``: the embedded exchange behind a socket, for any client of the venue."""
+"""``vectra-bot serve``: the embedded exchange as a Socket.IO server, for any client of the venue."""
 
 from __future__ import annotations
 
@@ -39,15 +39,15 @@ _DEV_TOKENS = 10
 
 @frozen(kw_only=True, field_transformer=declared)
 class ServeConfig(ExchangeOptions):
-    """An exchange behind a socket: where it listens, how it runs, and who may log in."""
+    """Options of the server: where it listens, how it runs, and who may log in."""
 
     port: int = option(8080, low=0, high=65_535, help="Port to listen on, 0 for any free one.")
     host: str = option(
         "127.0.0.1",
         metavar="ADDRESS",
-        help="Address to listen on; one that others reach needs --public.",
+        help="Address to listen on; one reachable from other machines needs --public.",
     )
-    public: bool = option(False, help="Allow an address that other machines reach.")
+    public: bool = option(False, help="Allow an address that other machines can reach.")
     games: int | None = like(EmbeddedOptions, "games", default=None, shown="unlimited")
     seed: int | None = like(EmbeddedOptions, "seed")
     speed: float | None = like(EmbeddedOptions, "speed", default=1.0)
@@ -73,7 +73,7 @@ class ServeConfig(ExchangeOptions):
     )
     open_login: bool = option(
         False,
-        help="Accept any other token too; each is a player of its own.",
+        help="Accept any other token too; each is a separate player.",
         heading=Heading.LOGINS,
     )
 
@@ -86,11 +86,11 @@ def serve(*, as_json: bool, **options: Any) -> int:
     """Serve the embedded exchange over Socket.IO, with the venue's protocol and play money.
 
     The public feed needs no login. A client logs in by `authenticate` with {"token": ...}; a second
-    login of a player ends his older connection. Nothing here is the venue: no real money, and
-    whatever was never captured of it (refusals, leverage, shorts, side games) is unverified.
+    login of a player ends the older connection. This is not the venue: there is no real money, and
+    what was never captured (rejections, leverage, shorts, side games) is unverified.
 
-    Ctrl-C or SIGTERM ends it: every connection is closed, exit code 130 or 143. After --games it
-    ends by itself with exit code 0.
+    Ctrl-C or SIGTERM stops it: every connection is closed, exit code 130 or 143. After --games it
+    exits with code 0.
     """
     import asyncio
 
@@ -112,7 +112,7 @@ def _check_host(config: ServeConfig) -> None:
 
     if not is_loopback(config.host) and not config.public:
         raise UsageError(
-            f"--host was {config.host!r}, which other machines may reach: add --public if that is meant"
+            f"--host was {config.host!r}, which other machines can reach: add --public to allow that"
         )
 
 
@@ -179,8 +179,8 @@ def _say_ready(server: ExchangeServer, config: ServeConfig, as_json: bool) -> No
 
     if config.public:
         click.echo(
-            f"warning: {server.url} can be reached by other machines, without encryption; "
-            "tokens travel in clear",
+            f"warning: other machines can reach {server.url}, without encryption; "
+            "tokens are sent in clear text",
             err=True,
         )
     served = server.exchange.config
@@ -204,7 +204,7 @@ def _say_ready(server: ExchangeServer, config: ServeConfig, as_json: bool) -> No
     who = f"{len(server.tokens)} tokens" + (", or any" if config.open_login else "")
     click.echo(
         f"serving {server.url} (seed {served.seed}, {served.wire_format.value}, crowd {served.crowd}, "
-        f"speed {speed}, {who}); Ctrl-C ends it"
+        f"speed {speed}, {who}); press Ctrl-C to stop"
     )
 
 
@@ -218,5 +218,5 @@ def _say_end(server: ExchangeServer, as_json: bool) -> None:
         return
     click.echo(
         f"stopped after {games} games: {counts['connections']} connections, {counts['logins']} logins, "
-        f"{counts['requests']} requests, {counts['refused']} refused"
+        f"{counts['requests']} requests, {counts['refused']} rejected"
     )

@@ -1,4 +1,4 @@
-"""``vectra-bot verify``: check capture files and seeds against the law."""
+"""``vectra-bot verify``: verify capture files and seeds against the price law."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ def verify(
     prices: str | None,
     as_json: bool,
 ) -> None:
-    """Check a capture FILE, or the game of a seed, bit for bit against the law.
+    """Verify a capture FILE, or the game of a seed, against the price law, bit for bit.
 
-    FILE is one of four kinds, known by its content, plain or gzipped: seeded_games,
-    recorded_prices, real_trades, leaderboard_rows. Every wrong fact is named once, with game,
-    tick, the expected value and the one found.
+    FILE is one of four kinds, recognised by its content, plain or gzipped: seeded_games,
+    recorded_prices, real_trades, leaderboard_rows. Every wrong fact is reported once, with game,
+    tick, the expected value and the value found.
 
     With --server-seed and --game-id the game is computed: rug_tick, rug_price, peak, prices, hash.
-    The list of prices is the finished game's as the venue publishes it: the live prices of ticks 0
+    The list of prices is the finished game's, as the venue publishes it: the live prices of ticks 0
     to rug_tick - 1, then the rug price at index rug_tick.
 
-    PRICES is a JSON list, or one number a line, plain or gzipped; the rug price at its end may be
-    left out.
+    PRICES is a JSON list, or one number per line, plain or gzipped; the rug price at its end may be
+    missing.
 
-    Exit code 0 if all is right, 1 if anything differs, 2 for a wrong command line, 3 for a file
+    Exit code 0 if nothing differs, 1 if anything differs, 2 for a wrong command line, 3 for a file
     that cannot be used.
     """
     from vectra_bot.errors import CheckFailed, UsageError
@@ -102,9 +102,9 @@ def _show(result: dict[str, Any], as_json: bool) -> None:
 
 def _verdict(result: dict[str, Any], differences: list[Any]) -> str:
     if differences:
-        return f"{len(differences)} wrong"
+        return f"{len(differences)} differences" if len(differences) > 1 else "1 difference"
     compared = result["kind"] != "seed" or "prices_match" in result
-    return "nothing is wrong" if compared else "computed"
+    return "no differences" if compared else "computed"
 
 
 def _line(difference: dict[str, Any]) -> str:

@@ -1,10 +1,10 @@
-"""Money held against frames: what every player has must follow from what the venue sent (protocol 5, 6).
+"""Reconcile money with frames: every player's balance must follow from the sent frames (protocol 5, 6).
 
-The exchange runs with its crowd and with clients of this check's own, every feature on and some of them
-turned up, so that each is used often. The check reads the frames' JSON by itself, adds up every player's
-money from own trades, stakes, results and drawings alone, and compares it with the venue's books: per
-player, per kind of money, to the lamport. What the venue states in between (``playerUpdate``) must be
-a sum that the frames reach. The books in turn must balance with the house.
+The exchange runs with its crowd and with this check's clients, every feature on and some of them more
+frequent than usual, so that each is used often. The check parses the frames' JSON itself, adds up every
+player's money from own trades, stakes, results and drawings only, and compares it with the venue's books:
+per player, per kind of money, to the lamport. What the venue states in between (``playerUpdate``) must be a
+sum that the frames reach. The books must also balance with the house.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ _CASH = to_lamports(50)
 _BONUS = to_lamports("0.5")
 _LATENCY_NS = 70_000_000
 _MAX_DIFFERENCES = 100
-_REMEMBERED = 16  # sums of a player that a statement on its way may still mean
+_REMEMBERED = 16  # latest sums of a player that a statement in flight may refer to
 
 # Features that must be used, and how their uses are counted from the venue's entries.
 _ENTRIES = {entry.value: entry for entry in BookEntry if entry is not BookEntry.DEPOSIT}
 
 
 def check_config(seed: int, *, crowd: int, wire_format: WireFormat) -> ExchangeConfig:
-    """Return a config with every feature on, rare ones turned up so that they are used often."""
+    """Return a config with every feature on, rare ones more frequent so that they are used often."""
     return ExchangeConfig(
         seed=seed,
         crowd=crowd,
@@ -66,9 +66,9 @@ class MoneyReport:
 
     Attributes:
         accounts: accounts compared, each in three kinds of money.
-        features: how often each feature was used.
+        features: number of uses of each feature.
         frames: frames that were read.
-        differences: one line for everything that does not add up, at most 100.
+        differences: one line for each difference, at most 100.
     """
 
     seed: int
@@ -83,7 +83,7 @@ class MoneyReport:
 
     @property
     def passed(self) -> bool:
-        """Whether every lamport was found."""
+        """Whether there are no differences."""
         return not self.differences
 
     def to_json(self) -> dict[str, Any]:
@@ -108,7 +108,7 @@ def _sol(value: float | None) -> int:
 
 @define
 class FrameBooks:
-    """Money by player, added up from frames alone; ``given`` is what came from outside the venue."""
+    """Money by player, added up from frames only; ``given`` is money deposited from outside."""
 
     profile: Profile
     money: dict[tuple[str, Money], int] = field(factory=dict)
@@ -137,11 +137,11 @@ class FrameBooks:
         }
 
     def give(self, player_id: str, kind: Money, amount: int) -> None:
-        """Count what a player brought in."""
+        """Count a player's deposit."""
         self._add(player_id, kind, amount)
 
     def read(self, message: Outbound) -> None:
-        """Take in one message of the venue."""
+        """Process one message of the venue."""
         text = message.text
         self.frames += 1
         if text.startswith("43"):
@@ -154,15 +154,15 @@ class FrameBooks:
         reader(msgspec.json.decode(text[2:])[-1])
 
     def unreached(self) -> Iterator[str]:
-        """Yield what the venue stated and the frames never added up to: the first of each player's money.
+        """Yield statements of the venue that the frames never add up to, the first for each player and money.
 
-        Whatever he is told after it is wrong by the same amount.
+        Later statements to the same player are wrong by the same amount.
         """
         for (player_id, kind), amounts in self._waiting.items():
             for amount in amounts[:1]:
                 yield (
                     f"{player_id}: playerUpdate states {to_sol(amount):f} of {kind}, which the frames "
-                    "never give"
+                    "never add up to"
                 )
 
     def _add(self, player_id: str, kind: Money, amount: int) -> None:
@@ -174,10 +174,10 @@ class FrameBooks:
             self._waiting[key] = [other for other in waiting if other != total]
 
     def _state_money(self, player_id: str, kind: Money, amount: int) -> None:
-        """Hold what the venue states against the sums just reached, or wait for it.
+        """Compare a statement of the venue with the latest sums, or keep it for later.
 
         A stake's update comes before the event that states the stake, and a prize is announced to all
-        while an older update is on its way: so it may be a sum shortly before or after this moment.
+        while an older update is in flight: so it may be a sum shortly before or after this moment.
         """
         key = (player_id, kind)
         if amount not in self._reached.get(key, (0,)):
@@ -192,7 +192,7 @@ class FrameBooks:
             self.refused += answer[0]["success"] is False
 
     def _move(self, owner: str, coin: str | None, payload: dict[str, Any], sign: int) -> None:
-        """Book a stake or payout whose portions stand in the frame, if it has bonus money."""
+        """Book a stake or payout whose portions are in the frame, if it has bonus money."""
         amount = _sol(payload["payout"] if "payout" in payload else _stake(payload))
         if coin == rules.PRACTICE_ADDRESS:
             self._add(owner, Money.PRACTICE, sign * amount)
@@ -212,7 +212,7 @@ class FrameBooks:
         self._move(owner, payload["coin"], payload, 1 if kind == "sell" else -1)
 
     def _short_closed(self, owner: str, payload: dict[str, Any]) -> None:
-        """Split what a short brings back as its stake was split: no portion stands in these frames."""
+        """Split a short's payout like its stake: these frames have no portions."""
         amount = _sol(payload["amount"])
         stake, bonus = self._short_bonus.pop(owner, (0, 0))
         back = amount * bonus // stake if stake else 0
@@ -222,7 +222,7 @@ class FrameBooks:
             self._add(owner, Money.BONUS, back)
 
     def _state(self, payload: dict[str, Any]) -> None:
-        """Take in an account as the venue states it; an open short says how its stake was paid."""
+        """Process an account statement; an open short says how its stake was paid."""
         owner = payload["id"]
         short = payload["shortPosition"]
         if short is not None and self._short_bonus.get(owner, (0, 1))[1] == 0:
@@ -270,7 +270,7 @@ _KINDS = Choice[ActionType]((
 
 @define
 class Clients:
-    """Logged-in players that ask for everything at random, often what is refused."""
+    """Logged-in players that send random requests, many of which are rejected."""
 
     exchange: Exchange
     dice: Dice
@@ -289,7 +289,7 @@ class Clients:
                 self._send(player_id, self._select(rules.PRACTICE_ADDRESS))
 
     def act(self) -> None:
-        """Ask for something now and then."""
+        """Send a request sometimes."""
         for player_id in self.ids:
             if self.dice.chance(0.15):
                 text = self._request()
@@ -338,16 +338,16 @@ def check_money(
     progress: Callable[[int], None] | None = None,
     venue: type[Exchange] = Exchange,
 ) -> MoneyReport:
-    """Play *games* games and hold every player's money against the frames.
+    """Play *games* games and compare every player's money with the frames.
 
     Args:
-        seed: of the exchange and of the clients.
+        seed: seed of the exchange and of the clients.
         games: games to play.
         crowd: size of the crowd.
-        clients: logged-in players of the check's own.
+        clients: number of logged-in players.
         wire_format: December or February frames.
-        progress: told how many games are over, after each.
-        venue: the exchange to check; tests give one that is wrong.
+        progress: called after each game with the number of finished games.
+        venue: the exchange to check; tests pass a wrong one.
     """
     config = check_config(seed, crowd=crowd, wire_format=wire_format)
     books = FrameBooks(config.protocol)
@@ -356,7 +356,7 @@ def check_money(
     players.connect(clients)
     done = 0
     end_ns = None
-    # What the last requests caused is on its way for a moment after the last game.
+    # Effects of the last requests are in flight for a moment after the last game.
     while end_ns is None or exchange.next_ns() <= end_ns:
         sent = exchange.step()
         for message in sent:
@@ -381,7 +381,7 @@ def _report(seed: int, games: int, exchange: Exchange, books: FrameBooks) -> Mon
             found = books.money.get((account.player_id, money), 0)
             if held != found:
                 differences.append(
-                    f"{account.player_id}: {money} is {to_sol(held):f}, the frames give {to_sol(found):f}"
+                    f"{account.player_id}: {money} is {to_sol(held):f}, the frames sum to {to_sol(found):f}"
                 )
     house = exchange.books.house
     features = {name: house.counts.get(entry, 0) for name, entry in _ENTRIES.items()}

@@ -1,8 +1,8 @@
 """Check the sidebet rows of a finished game: decided right, paid right (protocol 5.4, 7).
 
-A bet leaves up to two rows, ``placed`` and ``payout``, which state the same few facts several times.
-From a start and a stake the law gives every field of both; the reading of start and stake that leaves
-the fewest fields wrong is taken as the truth, and only those fields are reported.
+A bet has up to two rows, ``placed`` and ``payout``, which state the same few facts several times.
+Start and stake determine every field of both; the combination of start and stake with
+the fewest wrong fields is taken as correct, and only those fields are reported.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def sidebet_differences(
             for start in starts or [bet.payout.integer("startTick")]
             for stake in stakes or [bet.payout.number("betAmount")]
         ]
-        best = min(readings, key=len)  # the first of equals, which is the row's own reading
+        best = min(readings, key=len)  # the first of equals, which uses the row's own values
         wrong.extend((bet.payout.text("id"), difference) for difference in best)
     return len(bets), wrong
 
@@ -87,7 +87,7 @@ def _pair(rows: list[Row]) -> list[_Bet]:
         else:
             row.fail("type", "it must be placed or payout")
     matches: dict[int, Row] = {}
-    for agreeing in (2, 1):  # whole matches first, so that a wrong row cannot take another's
+    for agreeing in (2, 1):  # full matches first, so that a wrong row cannot take another's match
         for index, row in enumerate(payouts):
             own = placed.get(row.text("playerId"), [])
             match = next((p for p in own if _agreeing(row, p) == agreeing), None)
@@ -115,7 +115,7 @@ def _check(row: Row, keys: tuple[str, ...]) -> None:
 
 
 def _starts(bet: _Bet) -> Iterator[int]:
-    """Yield the ticks at which the bet may have been placed, the likeliest first."""
+    """Yield the ticks at which the bet may have been placed, the most likely first."""
     window = rules.SIDEBET_WINDOW_TICKS
     start, end = bet.payout.integer("startTick"), bet.payout.integer("endTick")
     if bet.placed is None and end == window:
@@ -129,7 +129,7 @@ def _starts(bet: _Bet) -> Iterator[int]:
 
 
 def _stakes(bet: _Bet) -> Iterator[float]:
-    """Yield the stakes the bet may have had, its own first."""
+    """Yield the stakes the bet may have had, the stated one first."""
     row = bet.payout
     payout, profit = row.number("payout"), row.number("profit")
     yield row.number("betAmount")

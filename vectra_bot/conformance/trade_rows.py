@@ -13,13 +13,13 @@ from vectra_bot.game.ledger import (
 )
 from vectra_bot.game.rules import LAMPORTS_PER_SOL
 
-# A sell is paid lot by lot, each rounded down, so it may be short of the whole's floor by the number of
+# A sell is paid lot by lot, each rounded down, so it may be below the floor of the total by the number of
 # further lots; three is the most seen in real rows (protocol 6).
 SELL_TOLERANCE_LAMPORTS = 3
 # The two portions of a sell are rounded down each, up to 6e-9 SOL in all (protocol 6).
 PORTIONS_TOLERANCE_LAMPORTS = 6
-# Rounding costs a lamport or so for each lot; a gap this wide is profit realised in an earlier round of
-# the same game, which a row does not state apart.
+# Rounding costs about a lamport for each lot; a gap this wide is profit realised in an earlier round trip of
+# the same game, which a row does not state separately.
 REALISED_LAMPORTS = 1000
 
 
@@ -39,13 +39,13 @@ def buy_difference(row: Row) -> Difference | None:
 
 
 def sell_error(row: Row) -> int:
-    """Return by how many lamports a sell paid more than ``floor9(qty * price)``; less is negative."""
+    """Return the lamports a sell paid above ``floor9(qty * price)``; negative if below."""
     qty = _lamports(row, "qty")
     return _lamports(row, "amount") - sell_value(qty, row.positive("price"))
 
 
 def sell_difference(row: Row) -> Difference | None:
-    """Return what is wrong with a sell: its amount, within what lots and portions round away."""
+    """Return what is wrong with a sell: its amount, within the rounding of lots and portions."""
     amount, tick = _lamports(row, "amount"), row.integer("tickIndex")
     right = -SELL_TOLERANCE_LAMPORTS <= sell_error(row) <= 0
     portions = _portions(row)
@@ -85,10 +85,10 @@ def leaderboard_difference(row: Row) -> tuple[Difference | None, bool | None, bo
 
 
 def open_position_error(row: Row) -> int | None:
-    """Return by how many lamports an open long's PnL misses ``qty * price - invested``.
+    """Return the difference of an open long's PnL from ``qty * price - invested``, in lamports.
 
-    The row may show the price of its own tick or of the one before (protocol 5.2); the nearer counts.
-    None unless what was invested is what the open lots cost: no sidebet or short, ``avgCost *
+    The row may use the price of its tick or of the previous one (protocol 5.2); the nearer counts.
+    None unless the invested amount is the cost of the open lots: no sidebet or short, ``avgCost *
     positionQty`` is ``totalInvested``, and nothing was realised before.
     """
     inner = row.row("row")

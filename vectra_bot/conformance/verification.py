@@ -1,8 +1,8 @@
-"""Verify capture files and seeds against the law, one named difference for each wrong fact.
+"""Verify capture files and seeds against the law: one difference for each wrong fact.
 
-Four kinds of file are known by their content: ``seeded_games`` (finished games with their seed),
+Four kinds of file are recognised by their content: ``seeded_games`` (finished games with their seed),
 ``recorded_prices`` (prices by tick without a seed), ``real_trades`` and ``leaderboard_rows``
-(protocol 15). What a file says twice is used to tell which of two facts is the wrong one, so that one
+(protocol 15). Redundant facts in a file are used to find which of two is the wrong one, so that one
 altered fact gives one difference.
 """
 
@@ -47,7 +47,7 @@ _KIND_KEYS = {
 
 @frozen
 class FileDifference:
-    """A difference with the place it was found at: game and line, and the bet's id if it is one."""
+    """A difference and its place: game, line, and the bet's id if it is a bet."""
 
     game: str
     difference: Difference
@@ -69,7 +69,7 @@ class FileDifference:
 
 @define
 class Verification:
-    """What verifying one file found: its kind, counts by name, and every difference."""
+    """The result of verifying one file: its kind, counts by name, and every difference."""
 
     kind: str
     file: str
@@ -104,7 +104,7 @@ def verify_file(path: Path | str) -> Verification:
     """Verify a capture file; its kind is recognised by its first row.
 
     Raises:
-        InputError: the file cannot be read, is of no known kind, or a line lacks what its kind needs.
+        InputError: the file cannot be read, is of an unknown kind, or a line lacks a required field.
     """
     path = Path(path)
     found: Verification | None = None
@@ -139,7 +139,7 @@ def _verify_seeded(row: Row, found: Verification) -> None:
     differences = law_differences(row, game_id)
     named = _most_named_game(bets)
     if _unknown_to_law(differences) and named not in (None, game_id):
-        # The bets name another game: if the law knows it, the id is the one wrong fact.
+        # The bets name another game: if the law confirms it, the id is the only wrong fact.
         again = law_differences(row, named)
         if not _unknown_to_law(again):
             differences = [Difference("id", None, named, game_id), *again]
@@ -147,7 +147,7 @@ def _verify_seeded(row: Row, found: Verification) -> None:
     found.count("exact", not differences)
     found.report(game_id, row.line, differences)
     if _unknown_to_law(differences):
-        # The law cannot decide the bets of a game it does not know; the row's own facts can.
+        # If the row is not the law's game, its bets are checked with the row's own facts.
         rug_tick, rug_price = row.integer("rugTick"), row.number("rugPrice")
     else:
         true_id = named if differences and differences[0].what == "id" else game_id
@@ -160,10 +160,10 @@ def _verify_seeded(row: Row, found: Verification) -> None:
 
 
 def law_differences(row: Row, game_id: str) -> list[Difference]:
-    """Return where a row of ``seeded_games`` is not the game that seed, *game_id* and version give.
+    """Return where a row of ``seeded_games`` differs from the game of its seed, *game_id* and version.
 
     Raises:
-        InputError: the row lacks what makes it a game.
+        InputError: the row lacks a field that a game needs.
     """
     return verify_game(
         row.text("serverSeed"),
@@ -212,7 +212,7 @@ def _verify_trade(row: Row, found: Verification) -> None:
             worst = max(found.counts["sells_max_diff_lamports"], abs(error))
             found.counts["sells_max_diff_lamports"] = worst
     elif kind in ("short_open", "short_close"):
-        difference = None  # no law of shorts is known (protocol 8)
+        difference = None  # the payoff of shorts is unknown (protocol 8)
         found.count("shorts")
     else:
         row.fail("type", "it must be buy, sell, short_open or short_close")
@@ -275,7 +275,7 @@ def verify_seed(
     ``rug_tick``. The file may hold that list or the live prices alone.
 
     Raises:
-        UsageError: *version* is no law.
+        UsageError: *version* is not a known version of the law.
         InputError: the file cannot be read.
     """
     check_version(version)

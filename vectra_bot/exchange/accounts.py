@@ -1,8 +1,8 @@
 """A player's money at the venue, and the venue's books: every flow has an entry on both sides.
 
-The house is an account with entries of its own: what a player pays it receives, what he is paid it pays.
-The rugpool is a second one, fed by the house. So the sum over players, house and pool is what was brought
-in from outside, per kind of money and to the lamport; :meth:`Books.differences` says where it is not.
+The house is an account with its own entries: it receives what a player pays, and pays what a player is paid.
+The rugpool is a second one, funded by the house. So the sum over players, house and pool equals the deposits
+from outside, per kind of money and to the lamport; :meth:`Books.differences` lists where it does not.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from vectra_bot.wire.payloads import LeaderboardRow
 
 
 class Coin(StrEnum):
-    """What a player plays a game with (protocol 5.2)."""
+    """The coin a player uses in a game (protocol 5.2)."""
 
     SOL = "SOL"
     PRACTICE = "0xPractice"
 
 
 class Money(StrEnum):
-    """Kinds of money that entries are kept in; bonus money is staked like SOL."""
+    """Kinds of money in the books; bonus money is staked like SOL."""
 
     SOL = "SOL"
     BONUS = "bonus"
@@ -57,13 +57,13 @@ class BookEntry(StrEnum):
 
 @define
 class Flows:
-    """Sums of money movements, lamports, into the owner positive, and how many there were of each kind."""
+    """Sums of money movements in lamports (positive: into the account), and their count by kind."""
 
     sums: dict[tuple[Money, BookEntry], int] = field(factory=dict)
     counts: dict[BookEntry, int] = field(factory=dict)
 
     def add(self, money: Money, entry: BookEntry, amount: int) -> None:
-        """Count *amount* lamports that came in."""
+        """Add a movement of *amount* lamports."""
         key = (money, entry)
         self.sums[key] = self.sums.get(key, 0) + amount
         self.counts[entry] = self.counts.get(entry, 0) + 1
@@ -79,12 +79,12 @@ class Flows:
 
 @define(eq=False, kw_only=True)
 class VenueAccount:
-    """One player: who he is, his ledgers, and his connection if he has one.
+    """One player: identity, ledgers, and connection if there is one.
 
-    ``ledger`` is that of the selected coin. ``joined`` tells whether he has done anything in the running
-    game; ``rank`` is his place in the full leaderboard, from 1. ``touched`` is where he puts himself when
-    his numbers have changed; ``place``, ``face`` and ``row`` keep what was computed of them since.
-    ``last_due_ns`` is when the last message to him leaves: later-caused evidence never overtakes it.
+    ``ledger`` is that of the selected coin. ``joined`` says whether the player has acted in the running
+    game; ``rank`` is the place in the full leaderboard, from 1. ``touched`` is the list to which an account
+    adds itself when its numbers change; ``place``, ``face`` and ``row`` cache what was computed from them
+    since. ``last_due_ns`` is when the last message to the player leaves: later evidence never overtakes it.
     ``golden`` is what counts in this game for entries of a Golden Hour, in lamports (protocol 12).
     """
 
@@ -115,7 +115,7 @@ class VenueAccount:
         self.ledger = self.sol
 
     def touch(self) -> None:
-        """Forget what was computed: a trade, a stake or a settlement has changed the numbers."""
+        """Invalidate the cached values: a trade, a stake or a settlement has changed the numbers."""
         ledger = self.ledger
         self.moving = ledger.position_qty > 0 or ledger.short is not None
         self.face = None
@@ -133,7 +133,7 @@ class VenueAccount:
         return self.coin is Coin.PRACTICE
 
     def select(self, coin: Coin) -> bool:
-        """Select *coin* for what comes; return False while a game is joined, which keeps its coin."""
+        """Select *coin* for later stakes; return False if the player is in a game, which keeps its coin."""
         if self.joined and coin is not self.coin:
             return False
         self.coin = coin
@@ -153,7 +153,7 @@ class Books:
 
     Args:
         max_win: lamports of SOL an account can win in one game.
-        on_deposit: told of all money that comes from outside: player id, kind of money, lamports.
+        on_deposit: called for all money from outside with player id, kind of money, lamports.
     """
 
     def __init__(
@@ -189,7 +189,7 @@ class Books:
         return account
 
     def deposit(self, account: VenueAccount, amount: int, money: Money = Money.SOL) -> None:
-        """Bring in *amount* lamports from outside; no entry of the house's."""
+        """Deposit *amount* lamports from outside, without an entry of the house."""
         ledger = account.practice if money is Money.PRACTICE else account.sol
         ledger.credit(amount, amount if money is Money.BONUS else 0)
         account.flows.add(money, BookEntry.DEPOSIT, amount)
@@ -197,7 +197,7 @@ class Books:
             self._on_deposit(account.player_id, money, amount)
 
     def pay(self, account: VenueAccount, amount: int, entry: BookEntry) -> None:
-        """Give *amount* lamports of SOL to a player: a prize of the house's."""
+        """Pay *amount* lamports of SOL to a player: a prize from the house."""
         account.sol.credit(amount, 0)
         account.flows.add(Money.SOL, entry, amount)
         source = self.pool if entry is BookEntry.RUGPOOL_PRIZE else self.house
@@ -209,13 +209,13 @@ class Books:
         self.pool.add(Money.SOL, BookEntry.RUGPOOL_FEED, amount)
 
     def post(self, account: VenueAccount, entry: BookEntry, amount: int, bonus: int = 0) -> None:
-        """Write down what a ledger has booked: *amount* lamports into the account, *bonus* of them bonus."""
+        """Enter what a ledger has booked: *amount* lamports into the account, *bonus* of them bonus money."""
         self.post_coin(account, entry, amount, bonus, practice=account.is_practice)
 
     def post_coin(
         self, account: VenueAccount, entry: BookEntry, amount: int, bonus: int, *, practice: bool
     ) -> None:
-        """Write down what was booked in one of the account's ledgers, whichever is selected now."""
+        """Enter what was booked in the account's ledger of one coin, whichever coin is selected now."""
         money = Money.PRACTICE if practice else Money.SOL
         account.flows.add(money, entry, amount - bonus)
         self.house.add(money, entry, bonus - amount)
@@ -232,15 +232,15 @@ class Books:
         return tuple(self._accounts.values())
 
     def differences(self) -> Iterator[str]:
-        """Yield every place where the books do not balance to the lamport; nothing if all is right."""
+        """Yield one line for each imbalance of the books, to the lamport; nothing if they balance."""
         for money in Money:
             brought = held = 0
             for account in self._accounts.values():
                 ledger, flows = account.held(money), account.flows.balance(money)
                 if ledger != flows:
-                    yield f"{account.player_id}: {money} is {ledger} lamports, its entries say {flows}"
+                    yield f"{account.player_id}: {money} is {ledger} lamports, its entries sum to {flows}"
                 held += ledger
                 brought += account.flows.total(BookEntry.DEPOSIT, money)
             total = held + self.house.balance(money) + self.pool.balance(money)
             if total != brought:
-                yield f"all accounts hold {total} lamports of {money}, {brought} were brought in"
+                yield f"all accounts have {total} lamports of {money}, deposits were {brought}"

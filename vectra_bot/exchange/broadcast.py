@@ -40,7 +40,7 @@ _COINS = raw_part(
 
 
 class Broadcast:
-    """Write frames from what is in force; parts that stay are encoded once.
+    """Write frames from the current state; unchanged parts are encoded once.
 
     ``timer_ms`` is the countdown's value, 0 while a game is on; ``rugged`` and ``active`` are as in
     protocol 3.1.
@@ -63,7 +63,7 @@ class Broadcast:
         self._identities = identities
         self._fair: Raw = Raw(b"{}")
         self._prices: list[float] = []
-        self._plain = True  # no price needs to be written otherwise than the encoder does
+        self._plain = True  # the encoder writes every price so far as JavaScript does
         self.timer_ms = 0
         self.active = False
         self.rugged = False
@@ -149,7 +149,7 @@ class Broadcast:
         return event_text(_STATE, state, prepared=self._plain)
 
     def _records(self, tick_count: int) -> dict[str, Any]:
-        """Return what the frames with the history share."""
+        """Return the keys shared by the frames with the history."""
         market = self._market
         return {
             "game_history": self._history.games,
@@ -171,7 +171,7 @@ class Broadcast:
         }
 
     def _scheduled(self) -> Raw | UnsetType:
-        """Return the rug royales for the big frames, which have them only if any is scheduled."""
+        """Return the rug royales for the big frames, which have that key only if any is scheduled."""
         return self._royales.part if self._royales.scheduled else UNSET
 
     def _window(self) -> PartialPrices:

@@ -1,4 +1,4 @@
-"""What an exchange is made from, and the small records that cross its boundary."""
+"""Configuration of an exchange, and the small records that cross its boundary."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from vectra_bot.wire.profile import Profile, default_profile, parse_profile
 from vectra_bot.wire.states import WireFormat
 
 START_NS = 1_767_225_600_000_000_000
-"""2026-01-01T00:00:00Z: where the exchange's clock starts unless told otherwise."""
+"""2026-01-01T00:00:00Z: the default start of the exchange's clock."""
 
 DEFAULT_CROWD = 300
 MAX_CROWD = 3_000
@@ -28,7 +28,7 @@ DEFAULT_LEVEL = 25  # the crowd's median is 20 to 30 (protocol 13)
 
 @frozen(kw_only=True)
 class EvidenceDelays:
-    """When the venue's answers leave it after a request has arrived, milliseconds (protocol 2.3).
+    """Delays of the venue's answers after a request has arrived, milliseconds (protocol 2.3).
 
     The owner's trade leaves at once; a sidebet's ``currentSidebet`` takes the place of the row.
     """
@@ -39,18 +39,18 @@ class EvidenceDelays:
 
     @classmethod
     def none(cls) -> EvidenceDelays:
-        """Answer everything at the moment of arrival, in the same order."""
+        """Return delays of 0: everything is answered at the moment of arrival, in the same order."""
         return cls(update_ms=0, row_ms=0, ack_ms=0)
 
 
 @frozen(kw_only=True)
 class GoldenPlan:
-    """When Golden Hours are, counted from the exchange's start.
+    """Times of the Golden Hours, from the exchange's start.
 
     Attributes:
-        every_min: distance of two windows' starts, minutes; 0 for none.
-        after_min: start of the first window.
-        length_min: length of a window.
+        every_min: minutes between the starts of two windows; 0 for none.
+        after_min: start of the first window, minutes.
+        length_min: length of a window, minutes.
         chance: share of a window's games that are golden (unverified).
     """
 
@@ -68,14 +68,14 @@ class GoldenPlan:
         if self.every_min and self.length_min > self.every_min:
             raise ConfigError(
                 f"golden windows of {self.length_min} min every {self.every_min} min overlap: give "
-                "a length of at most the distance"
+                "a length of at most that interval"
             )
         if not 0 <= self.chance <= 1:
             raise ConfigError(f"share of golden games was {self.chance!r}: give 0 to 1")
 
 
 def path_of(value: Any) -> Path:
-    """Return a path that a config was given, as text or Path; ``~`` is the user's home."""
+    """Return a config value (text or Path) as a path; ``~`` is the user's home."""
     try:
         return Path(value).expanduser()
     except (TypeError, RuntimeError):
@@ -83,10 +83,10 @@ def path_of(value: Any) -> Path:
 
 
 def load_profile(path: Path) -> Profile:
-    """Return the protocol profile that the TOML file at *path* corrects.
+    """Return the default protocol profile with the corrections of the TOML file at *path*.
 
     Raises:
-        ConfigError: the file cannot be read, or is no profile.
+        ConfigError: the file cannot be read, or is not a profile.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -133,15 +133,15 @@ _COUNTDOWN_MS = rules.COOLDOWN_MS - rules.PRESALE_MS
 
 @frozen(kw_only=True, field_transformer=declared)
 class ExchangeOptions:
-    """What a user can change of the venue's model, wherever an exchange is started.
+    """The options of the modelled venue that a user can set, wherever an exchange is started.
 
     Attributes:
         wire_format: December 2025 or February 2026 shapes (protocol 0.2).
-        crowd: size of the population that plays beside the clients, 0 for none; None for the usual one.
-        countdown_step: distance of countdown frames, ms; the venue's is 100, 5000 is quickest.
-        protocol: what requests and side games are called on the wire: a TOML file that corrects the default
+        crowd: number of simulated players besides the clients, 0 for none; None for the default.
+        countdown_step: interval of countdown frames, ms; the venue's is 100, 5000 is fastest to run.
+        protocol: names of requests and side games' events on the wire: a TOML file that corrects the default
             names, or a profile.
-        side_games: whether Bull/Bear/Crab and Candleflip rounds run beside the game (unverified).
+        side_games: whether Bull/Bear/Crab and Candleflip rounds run in parallel to the game (unverified).
         bbc_odds, bbc_payouts: chances and payouts of BULL, BEAR and CRAB, such as ``"7/15,7/15,1/15"`` and
             ``"2,2,14"``, the defaults (unverified).
         candleflip_odds, candleflip_payouts: those of GREEN and RED, ``"1/2,1/2"`` and ``"1.94,1.94"`` by
@@ -172,7 +172,7 @@ class ExchangeOptions:
         high=_COUNTDOWN_MS,
         words=f"a divisor of {_COUNTDOWN_MS} from {rules.COUNTDOWN_STEP_MS}, e.g. 100 or 5000",
         metavar="MS",
-        help=f"Distance of countdown frames in ms, a divisor of {_COUNTDOWN_MS}.",
+        help=f"Interval of countdown frames in ms, a divisor of {_COUNTDOWN_MS}.",
         heading=Heading.EXCHANGE,
     )
     protocol: Profile = option(
@@ -180,12 +180,12 @@ class ExchangeOptions:
         take=_protocol,
         metavar="FILE",
         words="a TOML file in UTF-8",
-        help="TOML file with the venue's own names of requests and side games' events.",
+        help="TOML file with the venue's names of requests and side games' events.",
         heading=Heading.EXCHANGE,
     )
     side_games: bool = option(
         True,
-        help="Run Bull/Bear/Crab and Candleflip rounds beside the game (unverified).",
+        help="Run Bull/Bear/Crab and Candleflip rounds in parallel to the game (unverified).",
         heading=Heading.SIDE_GAMES,
     )
     bbc_odds: str | None = option(
@@ -233,12 +233,12 @@ class ExchangeOptions:
 
     @property
     def bbc(self) -> SideGame:
-        """Return Bull/Bear/Crab as it is played."""
+        """Return Bull/Bear/Crab with the configured odds and payouts."""
         return side_game(BBC, self.bbc_odds, self.bbc_payouts)
 
     @property
     def candleflip(self) -> SideGame:
-        """Return Candleflip as it is played."""
+        """Return Candleflip with the configured odds and payouts."""
         return side_game(CANDLEFLIP, self.candleflip_odds, self.candleflip_payouts)
 
     @property
@@ -249,26 +249,26 @@ class ExchangeOptions:
 
 @frozen(kw_only=True, field_transformer=declared)
 class ExchangeConfig(ExchangeOptions):
-    """Everything that decides what an exchange does; the same config gives the same frames, byte for byte.
+    """Everything that determines what an exchange does; the same config gives the same frames, byte for byte.
 
     Attributes:
         seed: the session's seed; seeds, ids, jitter and crowd are derived from it by SHA-256.
-        start_ns: where the exchange's clock starts, nanoseconds since the epoch, UTC.
-        crowd: size of the population that plays beside the clients; 0 for none.
-        planted: how many of the crowd, for tests of analyses, see each next price before it is in force;
-            without them nobody in the crowd has any skill.
+        start_ns: start of the exchange's clock, nanoseconds since the epoch, UTC.
+        crowd: number of simulated players besides the clients; 0 for none.
+        planted: number of players of the crowd, for tests of analyses, who see each next price in advance;
+            all other players have no skill.
         past_games: finished games that history, averages and counters start with, at least 10.
         max_win: SOL a player can win in one game (notes only: unverified).
         leverage_level: level from which leverage is offered (documented only: unverified).
-        candleflip_rooms: Candleflip rooms that run side by side (unverified).
-        golden: when Golden Hours are.
+        candleflip_rooms: Candleflip rooms that run in parallel (unverified).
+        golden: times of the Golden Hours.
         rugpool_threshold: instarugs that fill the rugpool.
         instarug_ticks: a game that rugs by this tick is an instarug.
-        crowd_mail: send every member of the crowd what concerns him alone, as if he were logged in: for
+        crowd_mail: send every member of the crowd private messages too, as if logged in: for
             audits of money by frames; a Golden Hour and its drawings are public anyway.
-        jitter: whether frames come with the delays of a real link (protocol 13), or at their mean times.
-        notices: whether chat and what else goes on beside the game is sent.
-        past_records: seeds and ids of games before the *past_games*, oldest first: records know them.
+        jitter: whether frames have the delays of a real link (protocol 13), or arrive at their mean times.
+        notices: whether chat and other events outside the game are sent.
+        past_records: seeds and ids of games before the *past_games*, oldest first: the records cover them.
     """
 
     seed: int | str = 1
@@ -297,7 +297,7 @@ class ExchangeConfig(ExchangeOptions):
 
     @classmethod
     def of(cls, options: ExchangeOptions, *, seed: int, start_ns: int) -> Self:
-        """Return the config that a user's options give, the rest as it is by default."""
+        """Return the config with a user's *options* and defaults for the rest."""
         given = {known.name: getattr(options, known.name) for known in fields(ExchangeOptions)}
         given = {name: value for name, value in given.items() if value is not None}
         return cls(**given, seed=seed, start_ns=start_ns)
@@ -305,10 +305,10 @@ class ExchangeConfig(ExchangeOptions):
 
 @frozen
 class Outbound:
-    """One message that leaves the venue at ``at_ns``.
+    """One message that the venue sends at ``at_ns``.
 
-    ``player_id`` is the one player it is for, None for everybody. ``not_to`` is the one player that does
-    not get a broadcast, because the same fact was already sent to him alone.
+    ``player_id`` is the recipient, None for everybody. ``not_to`` is the one player that does
+    not get a broadcast, because the same fact was already sent to that player privately.
     """
 
     at_ns: int
@@ -319,7 +319,7 @@ class Outbound:
 
 @frozen(kw_only=True)
 class RequestRecord:
-    """A client's request as judged at its arrival, told to the hook before the exchange acts on it.
+    """A client's request and the verdict on it, passed to the hook before the exchange acts on it.
 
     ``amount`` is in lamports: the stake of a buy or sidebet, what a sell brings (0 if it is refused).
     ``price`` and ``tick`` are those in force at ``at_ns``.

@@ -1,7 +1,7 @@
-"""Client requests: judged at arrival, told to the hook, carried out, answered (protocol 2.3, 10).
+"""Client requests: checked on arrival, passed to the hook, executed, answered (protocol 2.3, 10).
 
-A refusal is an acknowledgement ``{"success":false,"message":...}`` and nothing else. That shape is a guess
-(protocol 10 marks it G): no refused order was ever captured.
+A rejection is only an acknowledgement ``{"success":false,"message":...}``. That shape is a guess
+(protocol 10 marks it G): no rejected request was ever captured.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ _SHORTS = ("short_open", "short_close")
 
 @frozen
 class _Verdict:
-    """What an order comes to: lamports, or the reason it is refused."""
+    """The check of a request: its amount in lamports, or the reason for its rejection."""
 
     amount: int
     reason: str = ""
 
 
 class Desk:
-    """Answer what clients ask, at the price in force."""
+    """Execute and answer clients' requests, at the price in force."""
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class Desk:
         self._on_request = on_request
 
     def handle(self, account: VenueAccount, request: Request, at_ns: int) -> None:
-        """Carry out *request* of a client that arrived at *at_ns*; what is not known is ignored."""
+        """Execute a client's *request* that arrived at *at_ns*; an unknown one is ignored."""
         if request.kind == "select_coin":
             self._select_coin(account, request)
             return
@@ -84,12 +84,12 @@ class Desk:
             self._mail.post(account, ack_text(request.ack_id))
 
     def _answer(self, account: VenueAccount, name: str, payload: Any) -> None:
-        """Post an event whose body was never captured, as small as it can be (protocol 5.9)."""
+        """Post an event whose body was never captured, with the smallest possible body (protocol 5.9)."""
         trace_id, span_id = self._identities.trace()
         self._mail.post(account, event_text(name, payload, trace_id=trace_id, span_id=span_id))
 
     def _select_coin(self, account: VenueAccount, request: Request) -> None:
-        """Select what the player plays with; a game he has joined keeps its coin (protocol 6.1)."""
+        """Select the player's coin; a game that was joined keeps its coin (protocol 6.1)."""
         coin = _COINS.get(request.coin)
         if coin is None:
             answer = AckPayload(success=False, message="Unknown coin")
@@ -181,7 +181,7 @@ class Desk:
         return AckPayload(success=True, message="Bet placed", bet=payload)
 
     def _judge(self, account: VenueAccount, request: Request) -> _Verdict:
-        """Say what the order comes to at the price in force; nothing changes."""
+        """Check the request at the price in force; nothing changes."""
         kind = request.kind
         closed = "" if kind in _ROUNDS else self._closed(kind)
         if closed:

@@ -1,4 +1,4 @@
-"""Random numbers that do not depend on the Python version: one uniform source and own tables.
+"""Random numbers that do not depend on the Python version: one uniform source and our own tables.
 
 ``random.Random(int).random()`` is the only call whose stream Python promises to keep; everything else
 here is arithmetic on it. No ``math.exp`` or ``math.log``: their last bit may differ between machines.
@@ -37,7 +37,7 @@ class Choice(Generic[T]):
         self._values = tuple(value for value, _ in pairs)
 
     def at(self, u: float) -> T:
-        """Return the value at the share *u* in [0, 1)."""
+        """Return the value at the quantile *u* in [0, 1)."""
         return self._values[bisect_right(self._edges, u)]
 
 
@@ -51,7 +51,7 @@ class Curve:
         self._values = [value for _, value in points]
 
     def at(self, u: float) -> float:
-        """Return the quantile at the share *u* in [0, 1)."""
+        """Return the quantile for *u* in [0, 1)."""
         right = bisect_right(self._levels, u)
         low, high = self._levels[right - 1], self._levels[right]
         share = (u - low) / (high - low)
@@ -95,5 +95,5 @@ class Dice:
         return int(self.roll() * count)
 
     def events(self, mean: float) -> int:
-        """Return a Poisson count; *mean* up to 300, best one of few values (tables are kept)."""
+        """Return a Poisson count; *mean* up to 300, preferably one of few values (tables are cached)."""
         return bisect_right(_poisson_edges(mean), self.roll())

@@ -1,8 +1,8 @@
-"""The venue's server as a model: one clock, one game after another, everything seeded (protocol 3).
+"""A model of the venue's server: one clock, one game after another, everything seeded (protocol 3).
 
-Theory of operation. A schedule holds every future act. :meth:`Exchange.step` carries out the earliest one
-and returns what leaves the venue by it; nothing happens in between, so whoever drives the exchange decides
-how fast time runs. Requests are put on the same schedule at the time of their arrival and are filled at
+Theory of operation. A schedule has every future step. :meth:`Exchange.step` executes the earliest one
+and returns the messages it sends; nothing happens in between, so the caller decides
+how fast time runs. Requests are added to the same schedule at their time of arrival and are filled at
 the price in force then. No I/O, no wall clock: the same config and the same requests at the same times
 give the same messages, byte for byte.
 
@@ -55,15 +55,15 @@ _DRAWING_AFTER_RUG_MS = 300
 
 
 class Exchange:
-    """A deterministic venue; see the module's text for how it is driven.
+    """A deterministic venue; see the module's docstring for how to drive it.
 
     Attributes:
-        config: what the exchange was made from.
+        config: the exchange's configuration.
         books: every account, the crowd's included.
-        sidegames: the rounds that run beside the games.
-        crowd: who plays beside the clients; knows which of them a test has planted.
+        sidegames: the rounds of side games that run in parallel.
+        crowd: the simulated players; it knows which of them a test has planted.
         games_rugged: games that have rugged since the start.
-        games_opened: new-game frames that have left since the start.
+        games_opened: new-game frames sent since the start.
         viewers: connections without a login, counted among the connected.
 
     Example:
@@ -130,20 +130,20 @@ class Exchange:
 
     @property
     def capped(self) -> int:
-        """Return how often the cap on winnings has cut what a player won in a game."""
+        """Return how often the cap on winnings has reduced a player's winnings in a game."""
         return self._market.capped
 
     def next_ns(self) -> int:
-        """Return when the next act happens."""
+        """Return the time of the next step, nanoseconds since the epoch."""
         return self._schedule.next_ns()
 
     def step(self) -> list[Outbound]:
-        """Carry out the next act and return what it sent, in order (often nothing)."""
+        """Execute the next step and return the messages it sent, in order (often none)."""
         self._schedule.advance()
         return self._outlet.take()
 
     def client_id(self, number: int = 0) -> str:
-        """Return a player id for a client that has none, in the venue's shape."""
+        """Return a player id in the venue's shape, for a client without one."""
         return self._identities.player_id(-1 - number)
 
     def snapshot(self) -> str:
@@ -162,30 +162,30 @@ class Exchange:
         snapshot: bool = True,
         trace_id: str | None = None,
     ) -> None:
-        """Log a player in now: the snapshot, ``usernameStatus`` and his account are sent next.
+        """Log a player in now: the snapshot, ``usernameStatus`` and the account are sent next.
 
         Args:
-            player_id: who it is; an account that exists is taken up again with the money it has.
-            username: shown to others.
+            player_id: the player; an existing account is reused with the money it has.
+            username: the name shown to others.
             cash: lamports a new account starts with.
             level: a new account's level; leverage is offered from the config's ``leverage_level``.
             bonus: lamports of bonus money a new account starts with.
-            delays: how long answers take, by default as measured on the venue.
-            snapshot: False for a connection that has had its first frame already.
-            trace_id: that of ``authenticate``, under which its answers are given.
+            delays: delays of answers, by default as measured on the venue.
+            snapshot: False for a connection that already has its first frame.
+            trace_id: that of ``authenticate``, used for its answers.
 
         Raises:
-            InputError: the player is connected already, or *cash* is negative.
+            InputError: the player is already connected, or *cash* or *bonus* is negative.
         """
         account = self.books.get(player_id)
         if account is not None and account.connected:
-            raise InputError(f"player {player_id!r} is connected already: disconnect it first")
+            raise InputError(f"player {player_id!r} is already connected: disconnect it first")
         for name, amount in (("cash", cash), ("bonus", bonus)):
             if amount < 0:
                 raise InputError(f"starting {name} was {amount} lamports: give 0 or more")
         if account is None:
             account = self.books.open(player_id, username, level, cash, bonus)
-        # One object a connection: by it mail that was meant for an earlier one is told apart.
+        # A new object per connection: it identifies messages meant for an earlier one.
         account.delays = evolve(delays or EvidenceDelays())
         self.books.clients.append(account)
         self._broadcast.connected = self._connected()
@@ -194,13 +194,13 @@ class Exchange:
         self._mail.post_login(account, trace_id)
 
     def disconnect(self, player_id: str) -> None:
-        """Stop sending to a player; his account, position and bets stay and are settled."""
+        """Stop sending to a player; account, position and bets remain and are settled."""
         account = self._client(player_id)
         self.books.clients.remove(account)
         account.delays = None
 
     def request(self, at_ns: int, player_id: str, text: str) -> None:
-        """Let a client's frame arrive at *at_ns*, or now if that has passed.
+        """Schedule a client's frame to arrive at *at_ns*, or now if that has passed.
 
         Raises:
             WireError: *text* is not an event frame.
@@ -213,7 +213,7 @@ class Exchange:
         self._schedule.at(at_ns, Rank.ARRIVAL, act)
 
     def _begin(self) -> None:
-        """Announce the first game, and plan what runs beside the games."""
+        """Announce the first game, and schedule what runs in parallel to the games."""
         self._play_past()
         self._prepare_game()
         self._plan_countdown()
@@ -222,7 +222,7 @@ class Exchange:
             self._plan_notices()
 
     def _play_past(self) -> None:
-        """Fill history and averages with games from before the start."""
+        """Play games from before the start to fill history and averages."""
         start_ms = self.config.start_ns // NS_PER_MS
         oldest = self.config.past_games + len(self.config.past_records)
         for back, (seed, game_id) in zip(
@@ -241,7 +241,7 @@ class Exchange:
         return self._identities.server_seed(number), self._identities.game_id(number, at_ns)
 
     def _prepare_game(self) -> None:
-        """Commit to the next game and put everything back to price 1, timer 15000."""
+        """Commit to the next game and reset everything to price 1, timer 15000."""
         self._seed, game_id = self._secret(self._number, self.now_ns)
         self._number += 1
         self._last_bettors = self._market.bettors()
@@ -258,7 +258,7 @@ class Exchange:
         self._broadcast.connected = self._connected()
 
     def _plan_countdown(self) -> None:
-        """Plan the frames of the countdown; the first comes right after the new-game frame."""
+        """Schedule the countdown frames; the first comes right after the new-game frame."""
         step = self.config.countdown_step
         for timer in range(rules.COOLDOWN_MS - step, 0, -step):
             self._schedule.after(self._timing.countdown_ms(timer), partial(self._count_down, timer))
@@ -275,7 +275,7 @@ class Exchange:
         self._send(self._broadcast.countdown())
 
     def _open_presale(self) -> None:
-        """Open the presale: a tick-type frame, still with the last game's trade count, says so."""
+        """Open the presale with a tick-type frame, which still has the last game's trade count."""
         self._market.open_presale()
         self._board.clear()
         if self.config.wire_format is WireFormat.FEB:
@@ -286,7 +286,7 @@ class Exchange:
         self._schedule.after(self._timing.start_ms(), self._start)
 
     def _show_presale(self) -> None:
-        """Show who holds what, if anything has changed since the last frame."""
+        """Send the presale table, if anything has changed since the last frame."""
         market = self._market
         deals = market.trade_count + len(market.bets)
         if deals == self._deals_shown:
@@ -300,7 +300,7 @@ class Exchange:
         self._board.publish()
 
     def _start(self) -> None:
-        """Send tick 0; presale positions stay, presale rows go."""
+        """Send tick 0; presale positions are kept, presale rows are not."""
         self.crowd.end_presale(self.now_ns)
         self._market.start()
         self._board.clear()
@@ -316,7 +316,7 @@ class Exchange:
         self._plan_tick(1)
 
     def _plan_tick(self, tick: int) -> None:
-        """Plan tick *tick*, or the rug if the law says so; the private settlement comes 150 ms before it."""
+        """Schedule *tick*, or the rug if the law has it there, and its settlement 150 ms before the frame."""
         timing = self._timing
         if tick < self._game.rug_tick:
             gap = timing.first_tick_ms() if tick == 1 else timing.tick_gap_ms()
@@ -350,7 +350,7 @@ class Exchange:
         self._board.stage(market.game_id, market.price)
 
     def _decide_rug(self) -> None:
-        """Settle everybody; clients learn of it before the public frame (protocol 10)."""
+        """Settle every account; clients are notified before the public frame (protocol 10)."""
         self.crowd.act(self.now_ns, self._game.rug_price)
         market = self._market
         market.rug(self._game.rug_tick, self._game.rug_price)
@@ -372,7 +372,7 @@ class Exchange:
             self._mail.post(account, self._mail.fresh_game_update(account))
 
     def _settled(self, settled: EndedSidebet) -> None:
-        """Tell crowd and owner how a sidebet ended."""
+        """Notify crowd and owner of a settled sidebet."""
         self.crowd.on_settled(settled)
         if self._mail.hears(settled.account):
             self._mail.post_settled(settled)
@@ -407,7 +407,7 @@ class Exchange:
         self._plan_countdown()
 
     def _hold(self, draw: Draw) -> None:
-        """Hold a drawing, announce it to all, and tell each winner what he holds now."""
+        """Hold a drawing, announce it to all, and send each winner the new account."""
         held = draw(self._market, self.now_ns // NS_PER_MS)
         if held is None:
             return
@@ -423,26 +423,26 @@ class Exchange:
         self._schedule.at(self._notices.next_ns, Rank.PUBLIC, self._notify)
 
     def _notify(self) -> None:
-        """Say what is due beside the game."""
+        """Send the notices that are due."""
         for text in self._notices.due(self.now_ns):
             self._outlet.to_all(text)
         self._plan_notices()
 
     def _send(self, text: str) -> None:
-        """Send a frame to everybody, and to each client his own row after it (protocol 5.7)."""
+        """Send a frame to everybody, and after it each client's own row (protocol 5.7)."""
         self._outlet.to_all(text)
         for account in self.books.clients:
             self._outlet.to_one(account.player_id, self._mail.shown_game_update(account))
 
     def _arrive(self, account: VenueAccount, link: EvidenceDelays | None, request: Request) -> None:
-        """Carry out a request, unless the connection it came by has ended: a later one counts anew."""
+        """Execute a request, unless its connection has ended: a new one restarts acknowledgement ids."""
         if account.connected and account.delays is link:
             self._desk.handle(account, request, self.now_ns)
 
     def _price_at(self, tick: int) -> float:
         return self._game.prices[tick]
 
-    # What market and side games tell of: the mail that answers is made after them.
+    # Callbacks of market and side games: mail is created later, because it needs them.
 
     def _note_deal(self, deal: Deal) -> None:
         self._mail.note_deal(deal)

@@ -1,4 +1,4 @@
-"""Everything that has a name on the venue: seeds, game ids, trace ids, players; all from one seed."""
+"""Identifiers on the venue: seeds, game ids, trace ids, players; all derived from one seed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Identities:
         return hashlib.sha256(f"{self._root}/{kind}/{number}".encode()).hexdigest()
 
     def dice(self, kind: str, number: int = 0) -> Random:
-        """Return a generator of its own for one purpose; only its ``random()`` may be used."""
+        """Return a separate generator for one purpose; only its ``random()`` may be used."""
         return Random(int(self.derive(kind, number), 16))
 
     def server_seed(self, number: int) -> str:
@@ -60,7 +60,7 @@ class Identities:
         return self._uuid(self.issue())
 
     def trade_id(self, number: int) -> str:
-        """Return the UUID of the *number*-th trade, the same whoever is told of it."""
+        """Return the UUID of the *number*-th trade, the same for every recipient."""
         return self._uuid(self.derive("trade", number))
 
     @staticmethod
@@ -78,7 +78,7 @@ class Identities:
         return "did:privy:cm" + "".join(letters)
 
     def username(self, number: int) -> str:
-        """Return a made-up name, told apart from others by its number."""
+        """Return a made-up name, unique by its number."""
         value = int(self.derive("name", number)[:8], 16)
         syllables = []
         for _ in range(2 + value % 2):

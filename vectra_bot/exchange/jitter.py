@@ -1,11 +1,11 @@
-"""When frames reach a client: the venue's clock (protocol 3.1) with the delays of a real link (protocol 13).
+"""Arrival times of frames: the venue's clock (protocol 3.1) with the delays of a real link (protocol 13).
 
-Theory of operation. The venue ticks on a regular grid and each frame is delayed on its own, so that a long
+Theory of operation. The venue ticks on a regular grid and each frame is delayed independently, so that a long
 gap is followed by a short one (gaps of real recordings correlate by -0.47). A frame never overtakes the one
-before it: what a stall holds back arrives with the next frame, a few milliseconds apart. How good the link
-is differs from game to game: most are good, one in six stalls all the time.
+before it: a frame delayed by a stall arrives with the next one, a few milliseconds apart. The link's quality
+differs from game to game: most are good, one in six stalls all the time.
 
-The public feed and the private answers have one clock: a frame that is late is late for everybody.
+Public feed and private answers share one clock: a late frame is late for everybody.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ _STALL = Curve(
 )
 _HELD = Curve(((0.0, 255.0), (1.0, 315.0)))
 _TOGETHER = Curve(((0.0, 2.5), (0.5, 3.5), (1.0, 5.5)))
-"""Distance of frames that arrive together, milliseconds."""
+"""Interval of frames that arrive in a burst, milliseconds."""
 
 _NEXT_MS = 0.5
-"""Least distance of two countdown frames, milliseconds."""
+"""Minimum interval of two countdown frames, milliseconds."""
 
 _FIRST_TICK = Curve(((0.0, 8.0), (0.25, 14.0), (0.5, 16.5), (0.75, 21.0), (1.0, 38.0)))
 _RUG = Curve(((0.0, 18.0), (0.25, 34.0), (0.5, 41.0), (0.75, 49.0), (1.0, 78.0)))
-"""What the venue takes longer for the first tick and for the rug than for an ordinary tick."""
+"""Additional time of the first tick and of the rug, compared with an ordinary tick, milliseconds."""
 
 _EXTRA_TICKS = Choice[int](((1, 459), (2, 366), (3, 11), (0, 10), (4, 3)))
 _SETTLEMENT = {
@@ -84,15 +84,15 @@ _STEADY = LinkDelays(0.0, 0.0)
 
 
 class Timing:
-    """The times of one game after another, in the order in which the exchange asks for them.
+    """The times of one game after another, in the order in which the exchange requests them.
 
     A game: :meth:`begin_game`, then :meth:`countdown_ms` for each countdown frame, :meth:`start_ms`,
     :meth:`first_tick_ms`, :meth:`tick_gap_ms` for each further tick, :meth:`rug_gap_ms`,
     :meth:`settlement_ms`, :meth:`new_game_ms`.
 
     Args:
-        dice: a stream of its own.
-        steady: leave delays out and give every time its typical value.
+        dice: a separate stream of random numbers.
+        steady: no delays; every time has its typical value.
     """
 
     def __init__(self, dice: Dice, *, steady: bool = False) -> None:
@@ -104,7 +104,7 @@ class Timing:
         self._opened = 0.0
 
     def begin_game(self) -> None:
-        """Draw the link of the coming game; call it with the new-game frame."""
+        """Draw the link quality of the next game; call it with the new-game frame."""
         if not self._steady:
             self._link = _LINKS.at(self._dice.roll())
         self._last = 0.0
@@ -148,24 +148,24 @@ class Timing:
         return self._arrive(rules.TICK_MS + _RUG.at(self._dice.roll()), self._delay())
 
     def settlement_ms(self) -> tuple[float, int]:
-        """Return when the settlement frame comes after the rug frame, and its ticks past the rug."""
+        """Return the time of the settlement frame after the rug frame, and its ticks past the rug."""
         if self._steady:
             return rules.SETTLEMENT_AFTER_RUG_MS, 1
         extra = _EXTRA_TICKS.at(self._dice.roll())
         return _SETTLEMENT[extra].at(self._dice.roll()), extra
 
     def new_game_ms(self) -> float:
-        """Return when the new-game frame comes after the settlement frame."""
+        """Return the time of the new-game frame after the settlement frame, milliseconds."""
         if self._steady:
             return rules.NEW_GAME_AFTER_RUG_MS - rules.SETTLEMENT_AFTER_RUG_MS
         return _NEW_GAME.at(self._dice.roll())
 
     def _begin_ticks(self) -> None:
         self._due = 0.0
-        self._last = 0.0 if self._steady else self._delay()  # tick 0 came as late as any frame
+        self._last = 0.0 if self._steady else self._delay()  # tick 0 is delayed like any frame
 
     def _arrive(self, after_due_ms: float, delay_ms: float) -> float:
-        """Let a frame be due *after_due_ms* after the one before, and return the gap of the arrivals."""
+        """Return the gap of the arrivals for a frame sent *after_due_ms* after the previous one."""
         self._due += after_due_ms
         arrival = self._due + delay_ms
         if arrival <= self._last + 3:

@@ -52,7 +52,7 @@ _NO_TRADES = Raw(b"[]")
 def sidebet_payload(placed: Placed, game_id: str, price: float) -> SidebetPayload:
     """Return ``currentSidebet`` and the bet in its acknowledgement (protocol 5.8).
 
-    Portions stand in it for bonus money alone: no such event was ever captured.
+    Portions are in it for bonus money only: no such event was ever captured.
     """
     account, bet = placed.account, placed.bet
     return SidebetPayload(
@@ -109,8 +109,8 @@ def _leveraged(ledger: Ledger, address: str) -> list[LeveragedPosition]:
 class Mail:
     """Write private messages and deliver them first in, first out per player.
 
-    Every text is written at the moment of its cause and keeps the state of that moment, whenever it is
-    delivered: so each change of cash stands in an update of its own. Several trades that the venue makes
+    Every text is written at the moment of its cause and states the account at that moment, whenever it is
+    delivered: so each change of cash has its own update. Several trades that the venue makes
     for one player at one moment share an update, which comes after all of them.
     """
 
@@ -145,12 +145,12 @@ class Mail:
         self._schedule.at(due, Rank.DELIVERY, act)
 
     def _hand_over(self, account: VenueAccount, link: EvidenceDelays | None, text: str) -> None:
-        """Deliver *text*, unless the connection it is for has ended: a later one has ids of its own."""
+        """Deliver *text*, unless its connection has ended: a later one has its own ids."""
         if account.delays is link:
             self._outlet.to_one(account.player_id, text)
 
     def post_login(self, account: VenueAccount, trace_id: str | None = None) -> None:
-        """Say what the account holds and that the login succeeded, in the order of protocol 2.5."""
+        """Send the account and the confirmation of the login, in the order of protocol 2.5."""
         self.post(account, self.player_update(account))
         self.post(account, self.game_update(account, self._board.row_of(account), first=True))
         self.post(account, self.username_status(account, trace_id))
@@ -172,7 +172,7 @@ class Mail:
         return crates
 
     def post_trade(self, deal: Deal, update_ms: int = 0, row_ms: int | None = None) -> None:
-        """Show a client his own trade, then the account, then (unless *row_ms* is None) his row."""
+        """Send a client their own trade, then the account, then (unless *row_ms* is None) their row."""
         account = deal.account
         self.post(account, trade_text(deal, self._identities))
         self.post(account, self.player_update(account), update_ms)
@@ -180,9 +180,9 @@ class Mail:
             self.post(account, self.fresh_game_update(account), row_ms)
 
     def post_trades(self, deals: Sequence[Deal], row_ms: int | None = None) -> None:
-        """Show a client all that the venue did to him at one moment; see :meth:`post_trade`.
+        """Send a client all trades that the venue made for them at one moment; see :meth:`post_trade`.
 
-        The account is stated once, after the last of them: it stands as they left it together.
+        The account is stated once, after the last of them, with the effect of all.
         """
         for deal in deals[:-1]:
             self.post(deal.account, trade_text(deal, self._identities))
@@ -190,41 +190,41 @@ class Mail:
             self.post_trade(deal, row_ms=row_ms)
 
     def hears(self, account: VenueAccount) -> bool:
-        """Return whether what concerns *account* alone is sent."""
+        """Return whether private messages are sent to *account*."""
         return account.connected or self._to_crowd
 
     def state_account(self, account: VenueAccount) -> None:
-        """Say what an account holds now, if its owner hears it."""
+        """Send the current account to its owner, if private messages are sent to it."""
         if self.hears(account):
             self.post(account, self.player_update(account))
 
     def note_deal(self, deal: Deal) -> None:
-        """Send a member of the crowd his own trade, if the crowd gets mail.
+        """Send a member of the crowd their own trade, if the crowd gets private messages.
 
-        A client's trade, bet or stake is sent by whoever carried it out.
+        A client's trade, bet or stake is sent by the code that executed it.
         """
         if self._to_crowd and not deal.account.connected:
             self.post_trade(deal)
 
     def note_placed(self, placed: Placed) -> None:
-        """Send a member of the crowd his own sidebet; see :meth:`note_deal`."""
+        """Send a member of the crowd their own sidebet; see :meth:`note_deal`."""
         if self._to_crowd and not placed.account.connected:
             self.post(placed.account, self.player_update(placed.account))
             self.post(placed.account, self.current_sidebet(placed, self._market.price, None))
 
     def note_stake(self, stake: RoundStake) -> None:
-        """Send a member of the crowd his own stake in a side game; see :meth:`note_deal`."""
+        """Send a member of the crowd their own stake in a side game; see :meth:`note_deal`."""
         if self._to_crowd and not stake.account.connected:
             self.post(stake.account, self.player_update(stake.account))
             self.post(stake.account, self.round_bet(stake, None))
 
     def post_settled(self, settled: EndedSidebet) -> None:
-        """Tell a client how his sidebet ended, then what the account holds."""
+        """Send a client the result of their sidebet, then the account."""
         self.post(settled.account, self._sidebet_result(settled))
         self.post(settled.account, self.player_update(settled.account))
 
     def username_status(self, account: VenueAccount, trace_id: str | None = None) -> str:
-        """Return ``usernameStatus``: the venue knows who it is."""
+        """Return ``usernameStatus``, which confirms the login."""
         payload = UsernameStatusPayload(
             id=account.player_id,
             has_username=account.username is not None,
@@ -234,7 +234,7 @@ class Mail:
         return event_text("usernameStatus", payload, trace_id=trace_id or fresh, span_id=span_id)
 
     def player_update(self, account: VenueAccount) -> str:
-        """Return ``playerUpdate`` with the account as it stands now."""
+        """Return ``playerUpdate`` with the current account."""
         ledger = account.ledger
         price, terms, game_id = self._market.price, self._market.terms, self._market.game_id
         address = coin_address(account.coin)
@@ -289,11 +289,11 @@ class Mail:
         )
 
     def shown_game_update(self, account: VenueAccount) -> str:
-        """Return ``gameStatePlayerUpdate`` with the row on show, one tick old."""
+        """Return ``gameStatePlayerUpdate`` with the published row, one tick old."""
         return self.game_update(account, self._board.row_of(account))
 
     def fresh_game_update(self, account: VenueAccount) -> str:
-        """Return ``gameStatePlayerUpdate`` with the row as it stands now."""
+        """Return ``gameStatePlayerUpdate`` with the current row."""
         market = self._market
         row = make_row(
             account,
@@ -319,7 +319,7 @@ class Mail:
         return event_text(name, payload, trace_id=trace_id or fresh, span_id=span_id)
 
     def post_round_result(self, stake: RoundStake) -> None:
-        """Tell its owner how a stake in a side game ended, then what the account holds."""
+        """Send the owner the result of a stake in a side game, then the account."""
         if not self.hears(stake.account):
             return
         payout = stake.payout or 0

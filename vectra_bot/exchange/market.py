@@ -1,6 +1,6 @@
-"""The running game as money sees it: who trades at what price, which stakes are open, how they end.
+"""The money side of the running game: trades at the price in force, open stakes and their settlement.
 
-Clients and crowd trade through the same methods, so nothing a client sees can depend on who is a client.
+Clients and crowd trade through the same methods, so no frame can depend on which players are clients.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _ENTRIES = {
 }
 _OPENINGS = ("buy", "short_open")
 _NEARLY_NOTHING = (
-    1_000.0  # lamports of a short's estimated value at which the exact one is asked for
+    1_000.0  # lamports of a short's estimated value at which the exact one is computed
 )
 
 
@@ -44,7 +44,7 @@ class Deal:
 
 @frozen
 class Placed:
-    """A sidebet that was taken; ``presale`` bets get no placed row in the history (protocol 5.4)."""
+    """A sidebet that was placed; ``presale`` bets get no placed row in the history (protocol 5.4)."""
 
     account: VenueAccount
     bet: OpenSidebet
@@ -68,8 +68,8 @@ class EndedSidebet:
 class Market:
     """One game after another; ``price`` and ``tick`` are those in force.
 
-    ``capped`` counts the games of players that the cap on winnings has cut. ``on_deal`` and ``on_placed``, if
-    set, are told of every trade and sidebet once it is booked.
+    ``capped`` counts how often the cap reduced a player's winnings of a game. ``on_deal`` and ``on_placed``,
+    if set, are called with every trade and sidebet once it is booked.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class Market:
         self._closing: dict[str, str | None] = {}
 
     def begin_game(self, game_id: str) -> None:
-        """Forget the finished game: positions and sums of its players start again, cash stays."""
+        """Reset for a new game: positions and sums of its players start at zero, cash is kept."""
         self.game_id = game_id
         self.price = 1.0
         self.tick = 0
@@ -123,16 +123,16 @@ class Market:
         self._leveraged.clear()
 
     def open_presale(self) -> None:
-        """Let players buy at price 1 and place sidebets; nobody can sell (protocol 6.1)."""
+        """Let players buy at price 1 and place sidebets, but not sell (protocol 6.1)."""
         self.presale = True
         self.open = True
 
     def start(self) -> None:
-        """End the presale at tick 0; what was bought in it stays."""
+        """End the presale at tick 0; positions bought in it are kept."""
         self.presale = False
 
     def move(self, tick: int, price: float) -> list[Deal]:
-        """Put the price of *tick* in force; return what the venue sells and closes by it (protocol 9)."""
+        """Put the price of *tick* in force; return the trades it makes the venue execute (protocol 9)."""
         before, self.tick, self.price = self.price, tick, price
         deals: list[Deal] = []
         if self._shorts:
@@ -144,7 +144,7 @@ class Market:
         return deals
 
     def rug(self, tick: int, price: float) -> list[Deal]:
-        """End the game: the rug price is in force and nothing more is taken."""
+        """End the game: the rug price is in force and no request is accepted any more."""
         self.open = False
         self.rugged = True
         return self.move(tick, price)
@@ -173,7 +173,7 @@ class Market:
         """Close the short at the price in force; None if the terms settle it at the next tick.
 
         Raises:
-            NoShort: none is open, or it is being closed.
+            NoShort: none is open, or it is already being closed.
         """
         if account.ledger.short is None or account.player_id in self._closing:
             raise NoShort("there is no short to close: open one first")
@@ -201,7 +201,7 @@ class Market:
         return placed
 
     def settle_lost(self, at_ns: int) -> list[EndedSidebet]:
-        """Settle the sidebets whose last tick has arrived alive (protocol 7)."""
+        """Settle the sidebets whose last tick has passed without a rug (protocol 7)."""
         lost: list[EndedSidebet] = []
         while self._open_bets and self._open_bets[0][0] <= self.tick:
             _, account = self._open_bets.popleft()
@@ -215,7 +215,7 @@ class Market:
         return self._settle(account, rug_tick, at_ns)
 
     def liquidate(self, account: VenueAccount) -> list[Deal]:
-        """Sell all of *account* at the rug price and end its short, if it holds anything."""
+        """Sell the position of *account* at the rug price and end its short, if it has any."""
         deals: list[Deal] = []
         if account.ledger.short is not None:
             deals.append(self._end_short(account))
@@ -230,12 +230,12 @@ class Market:
         return tuple({account.player_id: account for account in placed}.values())
 
     def take_biggest(self) -> Deal | None:
-        """Return the biggest trade since the last call: what the public stream shows (protocol 5.5)."""
+        """Return the biggest trade since the last call, which the public stream shows (protocol 5.5)."""
         deal, self.biggest = self.biggest, None
         return deal
 
     def join(self, account: VenueAccount) -> None:
-        """Take *account* up among the players of the game; what it shows has changed."""
+        """Add *account* to the players of the game and mark its numbers as changed."""
         account.interacted = True
         account.touch()
         if not account.joined:
@@ -244,7 +244,7 @@ class Market:
             self.players.append(account)
 
     def _move_shorts(self, before: float, deals: list[Deal]) -> None:
-        """Let every short follow the price; one that is worth nothing is closed for nothing."""
+        """Revalue every short; one that is worth nothing is closed for nothing."""
         for account in list(self._shorts.values()):
             account.ledger.move_short(before, self.price)
             if account.player_id in self._closing and not self.rugged:
@@ -267,7 +267,7 @@ class Market:
         return self._closed(account, value, trace_id)
 
     def _end_short(self, account: VenueAccount) -> Deal:
-        """Give an open short what the terms say it receives at the rug (unknown: protocol 8)."""
+        """Settle an open short at the rug by the configured terms (unknown: protocol 8)."""
         short = account.ledger.short
         at_rug = self.terms.at_rug
         value = 0

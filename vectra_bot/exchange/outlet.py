@@ -1,4 +1,4 @@
-"""All that leaves the venue: frames to everybody and mail to one player, in order."""
+"""All messages the venue sends: frames to everybody and private messages, in order."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from vectra_bot.wire.frames import event_text
 
 
 class Outlet:
-    """Collects what is sent until whoever drives the exchange takes it."""
+    """Collect sent messages until the exchange's caller takes them."""
 
     def __init__(self, schedule: Schedule, identities: Identities) -> None:
         self._schedule = schedule
@@ -24,7 +24,7 @@ class Outlet:
         return sent
 
     def to_all(self, text: str, not_to: str | None = None) -> None:
-        """Send *text* to everybody; the player *not_to* has been sent the same fact already."""
+        """Send *text* to everybody except the player *not_to*, who already got the same fact."""
         self._sent.append(Outbound(self._schedule.now_ns, None, text, not_to))
 
     def to_one(self, player_id: str, text: str) -> None:

@@ -1,4 +1,4 @@
-"""What happens next on the venue: one heap ordered by time, then by kind, then by cause."""
+"""The venue's schedule: one heap ordered by time, then by kind, then by order of insertion."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from vectra_bot.models.times import NS_PER_MS
 
 
 class Rank(IntEnum):
-    """Order of things that fall on the same nanosecond: answers first, the public clock last."""
+    """Order of steps at the same nanosecond: answers first, the public clock last."""
 
     DELIVERY = 0
     ARRIVAL = 1
@@ -18,7 +18,7 @@ class Rank(IntEnum):
 
 
 class Schedule:
-    """Future acts of the exchange in the order in which they happen."""
+    """Future steps of the exchange in the order in which they happen."""
 
     __slots__ = ("_heap", "_issued", "now_ns")
 
@@ -28,19 +28,19 @@ class Schedule:
         self._issued = 0
 
     def at(self, at_ns: int, rank: Rank, act: Callable[[], None]) -> None:
-        """Plan *act* for *at_ns*, or for now if that has passed."""
+        """Schedule *act* for *at_ns*, or for now if that has passed."""
         self._issued += 1
         heappush(self._heap, (max(at_ns, self.now_ns), int(rank), self._issued, act))
 
     def after(self, after_ms: float, act: Callable[[], None]) -> None:
-        """Plan an act of the public clock, so many milliseconds from now."""
+        """Schedule a step of the public clock, *after_ms* milliseconds from now."""
         self.at(self.now_ns + int(after_ms * NS_PER_MS), Rank.PUBLIC, act)
 
     def next_ns(self) -> int:
-        """Return when the next act happens."""
+        """Return the time of the next step, nanoseconds since the epoch."""
         return self._heap[0][0]
 
     def advance(self) -> None:
-        """Move the clock to the next act and carry it out."""
+        """Advance the clock to the next step and execute it."""
         self.now_ns, _, _, act = heappop(self._heap)
         act()

@@ -1,4 +1,4 @@
-"""What everybody is shown of single trades and sidebets: a sample of them (protocol 5.5, 5.8)."""
+"""The public stream of single trades and sidebets, a sample of all (protocol 5.5, 5.8)."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from vectra_bot.exchange.market import Market, Placed
 from vectra_bot.exchange.outlet import Outlet
 from vectra_bot.exchange.tape import trade_text
 
-# Share of the 2 s windows whose last sidebet everybody is shown: one or two a game.
+# Share of the 2 s windows whose last sidebet is public: one or two a game.
 _BET_SHOWN = 0.08
 _BET_AGE_TICKS = 8
 
 
 class TradeStream:
-    """Shows everybody the biggest trade of each window of time, and a sidebet now and then.
+    """Send everybody the biggest trade of each time window, and sometimes a sidebet.
 
     Args:
         market: where trades and bets are made.
         identities: where trace ids and dice come from.
-        outlet: what the frames leave by.
-        price_at: returns the price of a tick of the game at hand.
+        outlet: where the frames are sent.
+        price_at: returns the price of a tick of the current game.
     """
 
     def __init__(
@@ -41,9 +41,9 @@ class TradeStream:
         self._shown: Placed | None = None
 
     def show(self) -> None:
-        """Show what the window that ends now had, except while a presale runs.
+        """Send what the window that ends now had, except during a presale.
 
-        A client that made the trade has seen it already.
+        The client that made the trade already has it.
         """
         if self._market.presale:
             return

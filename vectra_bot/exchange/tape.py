@@ -24,8 +24,8 @@ _TYPES = {
 def trade_text(deal: Deal, identities: Identities) -> str:
     """Return the frame for *deal*; forced sells and liquidations are plain sells (protocol 6, 9).
 
-    A short has quantity 0 and no portions; leverage stands on buys alone. The coin of practice play, which
-    no captured trade has, is unverified: such trades are shown to their owner only.
+    A short has quantity 0 and no portions; leverage is on buys only. The coin of practice play, which
+    no captured trade has, is unverified: such trades are sent to their owner only.
     """
     fill = deal.fill
     short = fill.kind in ("short_open", "short_close")

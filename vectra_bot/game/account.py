@@ -1,14 +1,14 @@
-"""Our account: the fold of what the venue says about our money, and what a strategy sees of it.
+"""Our account: a fold of the venue's statements about our money, and the view a strategy gets of it.
 
 Theory of operation. Evidence of one effect arrives in several pieces and in any order (protocol 2.3, 10): a
 trade with our trace id, a player update with the new cash, a sidebet event. The book applies an effect when
 the first piece that states it arrives, so that a strategy sees its position at once, and remembers it as
 *pending* until a player update shows it. A player update is then explained by the pending effect whose
-change of cash and quantity it shows; that gives every change of cash its cause. The venue has the last
-word: where book and update differ with nothing pending, the update wins and the difference is reported.
+change of cash and quantity it shows; that gives every change of cash its cause. The venue is
+authoritative: if book and update differ with nothing pending, the update wins and the difference is reported.
 
-Bonus money is kept apart: an effect moves the cash by its real part alone. What a short is worth is what the
-venue states, because its payoff is not known. A stake in a side game's round outlives the main game.
+Bonus money is counted separately: an effect moves the cash by its real part only. The value of a short is
+what the venue states, because its payoff is not known. A stake in a side game's round outlives the main game.
 
 Everything inside is lamports (1e-9 SOL, and 1e-9 units of quantity); everything outside is Decimal.
 """
@@ -39,7 +39,7 @@ from vectra_bot.models import (
     StateCause,
 )
 
-# A player has at most a handful of effects under way; the bound only guards against a venue that never
+# A player has only a few effects in flight; the bound only guards against a venue that never
 # states the account.
 MAX_PENDING = 64
 
@@ -87,7 +87,7 @@ class AccountUpdate:
 
 @define
 class Account:
-    """Folds own trades, bets, stakes and player updates.
+    """Fold own trades, bets, stakes and player updates.
 
     ``game_start_cash`` counts open stakes in rounds as cash: their result may come in a later game.
     """
@@ -138,12 +138,12 @@ class Account:
 
     @property
     def closes(self) -> bool:
-        """Whether everything this game did to our money is known and stated."""
+        """Whether every change of our money in this game is known and stated by the venue."""
         return not self._pending and not self._unexplained
 
     @property
     def state(self) -> PlayerState:
-        """Return the account as it stands, effects not yet stated by the venue included."""
+        """Return the current account, including effects the venue has not stated yet."""
         return PlayerState(
             cash=to_sol(self.cash),
             position_qty=to_sol(self.qty),
@@ -159,12 +159,12 @@ class Account:
 
     @property
     def staked(self) -> int:
-        """Return the lamports of cash that stand in side games' rounds."""
+        """Return the lamports of cash staked in rounds of side games."""
         return sum(to_lamports(stake.amount - stake.bonus) for stake in self.stakes.values())
 
     @property
     def game_pnl(self) -> int:
-        """Return what this game did to our cash, open stakes in rounds counted as cash, in lamports."""
+        """Return the change of our cash in this game, in lamports; open stakes in rounds count as cash."""
         return self.cash + self.staked - self.game_start_cash
 
     def value(self, price: float) -> int:
@@ -174,7 +174,7 @@ class Account:
     def equity(self, price: float) -> int:
         """Return cash, position at *price*, short at its stated value, and open stakes, in lamports.
 
-        What bonus money paid for comes back as bonus money, so it is left out.
+        What was paid with bonus money is paid back as bonus money, so it is excluded.
         """
         total = self.cash
         if self.stakes:
@@ -195,9 +195,9 @@ class Account:
         return min(amount, self.bonus if stated is None else to_lamports(stated))
 
     def open_game(self) -> None:
-        """Begin a new game: no position, short or sidebet survives the old one; stakes in rounds do.
+        """Begin a new game: positions, shorts and sidebets end with the old one, stakes in rounds do not.
 
-        A change shown a moment ago may still be explained: by a stake in a round, placed in between.
+        A change shown just before may still be explained by a stake in a round, placed between the games.
         """
         self.lots = []
         self.sidebet = None
@@ -210,7 +210,7 @@ class Account:
         self._cumulative_pnl = 0
 
     def buy(self, lot: Lot, action_id: str | None, cause: StateCause) -> Unexplained | None:
-        """Book an own buy that evidence states; return the update that showed it already, if one did."""
+        """Book an own buy that evidence states; return the earlier update that already showed it, if any."""
         shown = self._book(
             Effect(
                 cause,
@@ -243,9 +243,9 @@ class Account:
             amount: lamports it brought.
             qty: what was sold, oldest lots first.
             action_id: the action that it is the effect of.
-            cause: why it came about.
+            cause: why it happened.
             bonus: the part of *amount* that is bonus money.
-            liquidated: the very lot that was sold, whatever its age.
+            liquidated: the lot that was sold, instead of the oldest ones.
         """
         shown = self._book(
             Effect(
@@ -265,7 +265,7 @@ class Account:
         return shown
 
     def sells_leverage(self, qty: int) -> bool:
-        """Return whether a sale of *qty* takes a leveraged lot: what that pays is unverified."""
+        """Return whether a sale of *qty* takes a leveraged lot, whose payout is unverified."""
         return any(lot.leverage > 1 for lot in split_lots(self.lots, qty)[0])
 
     def liquidated_lot(self, qty: int, price: float) -> Lot | None:
@@ -278,7 +278,7 @@ class Account:
     def move_cash(
         self, amount: int, action_id: str | None, cause: StateCause, *, unverified: bool = False
     ) -> Unexplained | None:
-        """Book money of a game that is over: its position is gone already; see :meth:`buy`."""
+        """Book money of a game that is over, whose position no longer exists; see :meth:`buy`."""
         return self._book(Effect(cause, amount, 0, action_id, unverified=unverified))
 
     def place_sidebet(self, bet: SidebetView, cause: StateCause) -> Unexplained | None:
@@ -363,7 +363,7 @@ class Account:
         return None
 
     def _explained(self, delta_cash: int, delta_qty: int) -> Unexplained | None:
-        """Take back a change that was shown before anything explained it, None if there is none."""
+        """Remove and return a change of this size that was unexplained so far, None if there is none."""
         for change in self._unexplained:
             if change.delta_cash == delta_cash and change.delta_qty == delta_qty:
                 self._unexplained.remove(change)
@@ -371,16 +371,16 @@ class Account:
         return None
 
     def _name_lot(self, lot: Lot) -> None:
-        """Give a lot that only an update showed the tick and price its trade states."""
+        """Set the tick and price of a lot, known from an update only, to those its trade states."""
         for index, held in enumerate(self.lots):
             if held.qty == lot.qty:
                 self.lots[index] = lot
                 return
 
     def state_update(self, update: PlayerUpdate) -> AccountUpdate:
-        """Take in a player update and say which pending effects explain it.
+        """Compare a player update with the pending effects and return which of them explain it.
 
-        The book is not yet corrected: call :meth:`adopt` when the update is explained or given up on.
+        The book is not corrected yet: call :meth:`adopt` once the update is explained or will not be.
         """
         cash, qty = to_lamports(update.cash), to_lamports(update.position_qty)
         if self.stated is None:
@@ -407,11 +407,11 @@ class Account:
         return ()
 
     def adopt(self, update: PlayerUpdate, statement: AccountUpdate, tick: int) -> bool:
-        """Make *update* the stated account; return False if the book had to be corrected.
+        """Take *update* as the stated account; return False if the book had to be corrected.
 
-        A change that *statement* leaves unexplained is kept: evidence that comes later may explain it. An
-        effect that was announced some time ago and is not shown by now was part of such a change: the
-        venue has the last word.
+        A change that *statement* does not explain is kept: later evidence may explain it. An
+        effect announced more than ``PENDING_NS`` ago and still not shown was part of such a change: the
+        venue is authoritative.
         """
         if not statement.explained:
             change = Unexplained(statement.delta_cash, statement.delta_qty, update)
@@ -437,7 +437,7 @@ class Account:
         return statement.first
 
     def _adopt_short(self, stated: ShortInfo | None) -> None:
-        """Take over the short as the venue states it, unless evidence is ahead of the statement."""
+        """Set the short to what the venue states, unless newer evidence exists."""
         self.value_short(stated)
         if self._pending:
             return
@@ -449,7 +449,7 @@ class Account:
             )
 
     def value_short(self, stated: ShortInfo | None) -> None:
-        """Take in what the venue says our short is worth now."""
+        """Record the current value of our short as the venue states it."""
         held = self.short
         if held is None or stated is None or stated.amount != held.stake:
             return
@@ -457,7 +457,7 @@ class Account:
             self.short = attrs.evolve(held, value=stated.value)
 
     def _correct_lots(self, update: PlayerUpdate, qty: int, spent: int, tick: int) -> None:
-        """Bring the lots to *qty* as the venue states it, keeping what is known of the older ones."""
+        """Correct the lots to *qty* as the venue states it, keeping what is known of the older ones."""
         more = qty - self.qty
         if more < 0:
             _, self.lots = split_lots(self.lots, -more)

@@ -10,7 +10,7 @@ from vectra_bot.errors import VectraError
 from vectra_bot.game import rules
 
 UNIT = rules.LAMPORTS_PER_SOL
-_MAX_EXPONENT = 20  # nobody owns 10**20 SOL; refuse "1e999999" before it becomes an int
+_MAX_EXPONENT = 20  # nobody owns 10**20 SOL; reject "1e999999" before it becomes an int
 
 
 class LedgerError(VectraError):
@@ -24,7 +24,7 @@ class LedgerError(VectraError):
 
 
 class BadAmount(LedgerError, ValueError):
-    """An amount, price or percentage is not one that can be booked."""
+    """An amount, price or percentage is invalid."""
 
     reason = "bad_amount"
 
@@ -36,19 +36,19 @@ class InsufficientFunds(LedgerError):
 
 
 class NothingToSell(LedgerError):
-    """The position is empty, or too small for the share asked."""
+    """The position is empty, or too small for the requested share."""
 
     reason = "nothing_to_sell"
 
 
 class SidebetOpen(LedgerError):
-    """A sidebet is open already; the venue allows one at a time."""
+    """A sidebet is already open; the venue allows one at a time."""
 
     reason = "sidebet_open"
 
 
 class ShortOpen(LedgerError):
-    """A short is open already; one at a time (unverified)."""
+    """A short is already open; one at a time (unverified)."""
 
     reason = "short_open"
 
@@ -60,7 +60,7 @@ class NoShort(LedgerError):
 
 
 class GameOpen(LedgerError):
-    """A new game cannot begin while something of the last one is open."""
+    """A new game cannot begin while a position, short or sidebet of the last one is open."""
 
     reason = "game_open"
 
@@ -103,14 +103,14 @@ def to_sol(lamports: int) -> Decimal:
 
 
 def lamports_from_double(value: float) -> int:
-    """Return the lamports that a JSON number of SOL stands for, its float noise rounded away."""
+    """Return a JSON number of SOL in lamports, with its float noise rounded away."""
     if not isfinite(value):
         raise BadAmount(f"amount was {value!r}: give a finite number of SOL")
     return round(value * UNIT)
 
 
 def price_ratio(price: float) -> tuple[int, int]:
-    """Return a price as the exact fraction it is.
+    """Return a price as an exact fraction (numerator, denominator).
 
     Raises:
         BadAmount: *price* is not finite, or not above 0.

@@ -64,7 +64,7 @@ class GapSeen:
 
 @frozen
 class PriceConflict:
-    """A repeated tick came with another price than before."""
+    """A repeated tick has a different price than before."""
 
     tick: int
     known: float
@@ -73,7 +73,7 @@ class PriceConflict:
 
 @frozen
 class FrameRefused:
-    """A frame was not folded: it is of a game that is over, or its tick cannot be."""
+    """A frame was not folded: it belongs to a game that is over, or its tick is out of range."""
 
     reason: str
     game_id: str

@@ -1,11 +1,11 @@
-"""The venue's price law, written to be read: generator, prices, rug price, verification.
+"""The venue's price law, written for readability: generator, prices, rug price, verification.
 
 Every game is a pure function of ``serverSeed`` and ``gameId`` (protocol 4). The generator is David
 Bau's ``seedrandom`` 3.0.5: ARC4 keyed with the seed's UTF-16 code units, 52-bit doubles.
 The arithmetic keeps the venue's own order of operations, since only then is every double equal bit
 for bit; do not simplify ``0.03 - -0.02`` or ``1 - 0.98``.
 
-This module is the reference: quick enough to verify thousands of games, not to simulate millions.
+This module is the reference: fast enough to verify thousands of games, not to simulate millions.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from vectra_bot.game import rules
 _WIDTH = 256  # ARC4 works on bytes
 _SIGNIFICANCE = 2**52  # a draw has at least this many steps
 _SCALE = {bits: 2.0**-bits for bits in range(56, 1024, 8)}
-_CYCLE = (*range(1, _WIDTH), 0)  # the places ARC4 walks through, again and again
+_CYCLE = (*range(1, _WIDTH), 0)  # the indices ARC4 walks through, repeatedly
 
-# The law's numbers under short names: they are read a thousand times a game.
+# The law's constants under short local names, because they are read a thousand times per game.
 _RUG_CHANCE = rules.RUG_CHANCE
 _GOD_CHANCE = rules.GOD_CANDLE_CHANCE
 _BIG_CHANCE = rules.BIG_MOVE_CHANCE
@@ -71,8 +71,8 @@ def mix_key(seed: str) -> list[int]:
 def keystream(seed: str) -> Iterator[bytes]:
     """Yield the ARC4 keystream of *seed* in blocks of 256 bytes.
 
-    The first block is dropped, as the library does (RC4-drop[256]); so every block starts with the
-    generator's index back at its first place.
+    The first block is dropped, as the library does (RC4-drop[256]), so every block starts with the
+    generator's index back at its start.
     """
     key = mix_key(seed) or [0]
     state = list(range(_WIDTH))
@@ -96,9 +96,9 @@ def keystream(seed: str) -> Iterator[bytes]:
 
 
 def draws(seed: str) -> Iterator[float]:
-    """Yield what JavaScript's ``seedrandom(seed)`` gives: doubles in [0, 1).
+    """Yield the doubles in [0, 1) that JavaScript's ``seedrandom(seed)`` returns.
 
-    The library's two loops amount to this: read seven bytes as one number, then more bytes as long
+    The library's two loops are equivalent to this: read seven bytes as one number, then more bytes as long
     as it is below 2**52, and keep the upper 53 bits. One draw in sixteen needs more than seven.
     """
     blocks = keystream(seed)
@@ -127,14 +127,14 @@ def draws(seed: str) -> Iterator[float]:
 
 @frozen
 class FairGame:
-    """One game as the law decides it (protocol 4.5).
+    """One game as computed from the law (protocol 4.5).
 
     Attributes:
         prices: live prices by tick, ``prices[0]`` is 1; the rug price is not among them.
         rug_tick: number of the tick that rugs, always ``len(prices)``.
         rug_price: price at which open positions are sold at the rug.
         peak: highest live price, at least 1.
-        rugged: False only for a game that outlives the law's 5000 ticks; it ends there as a rug.
+        rugged: False only for a game that reaches the law's limit of 5000 ticks; it ends there like a rug.
     """
 
     prices: tuple[float, ...]
@@ -145,12 +145,12 @@ class FairGame:
 
     @property
     def published_prices(self) -> list[float]:
-        """The finished game's list as the venue publishes it: live prices, then the rug price."""
+        """The finished game's price list as the venue publishes it: live prices, then the rug price."""
         return [*self.prices, self.rug_price]
 
 
 def check_version(version: str) -> None:
-    """Raise UsageError unless *version* names a law."""
+    """Raise UsageError unless *version* is a known version of the law."""
     if version not in rules.LAW_VERSIONS:
         known = ", ".join(rules.LAW_VERSIONS)
         raise UsageError(f"the law's version was {version!r}: give one of {known}")
@@ -162,9 +162,9 @@ def generator_key(server_seed: str, game_id: str) -> str:
 
 
 def server_seed_hash(server_seed: str) -> str:
-    """Return the public hash of a seed: SHA-256 over its text, not over the bytes it spells.
+    """Return the public hash of a seed: SHA-256 over its text, not over the bytes the hex digits encode.
 
-    A lone surrogate is hashed as U+FFFD, which is what JavaScript does with it.
+    A lone surrogate is hashed as U+FFFD, as in JavaScript.
     """
     units = server_seed.encode("utf-16-le", "surrogatepass")
     return hashlib.sha256(units.decode("utf-16-le", "replace").encode()).hexdigest()
@@ -182,10 +182,10 @@ def play_game(server_seed: str, game_id: str, version: str = rules.LAW_VERSION) 
     Args:
         server_seed: the venue's 64 hex characters; any text works.
         game_id: the venue's id of the game; any text works.
-        version: the law: ``v1`` (noise without a cap), ``v2`` (cap), ``v3`` (cap and god candle).
+        version: version of the law: ``v1`` (noise without a cap), ``v2`` (cap), ``v3`` (cap and god candle).
 
     Raises:
-        UsageError: *version* is not a law.
+        UsageError: *version* is not a known version of the law.
 
     Example:
         >>> play_game("fedde170f25570df546c5c16de6f571b8253221f9307e977c4f5354a5aa078a4",
@@ -234,7 +234,7 @@ def expected_return(price: float, low: float) -> float:
 
     Args:
         price: the price now.
-        low: the lowest price of the game so far, which fixes the price of a rug.
+        low: the lowest price of the game so far, which determines the rug price.
     """
     quiet = (rules.DRIFT_MIN + rules.DRIFT_MAX) / 2  # noise and big moves are symmetric
     mean = 1 + (1 - rules.BIG_MOVE_CHANCE) * quiet
@@ -267,10 +267,10 @@ def _cube(value: float) -> float:
 
 @frozen
 class Difference:
-    """One fact that is not what the law says.
+    """One fact that differs from the law.
 
-    ``what`` is the fact's name as the venue writes it, ``tick`` is None where it belongs to the
-    whole game, ``expected`` is what the law says and ``found`` what was given.
+    ``what`` is the fact's name as the venue writes it, ``tick`` is None if it belongs to the
+    whole game, ``expected`` is the value from the law and ``found`` the given one.
     """
 
     what: str
@@ -280,10 +280,10 @@ class Difference:
 
 
 def compare_prices(expected: Sequence[float], found: Sequence[float]) -> list[Difference]:
-    """Return where *found* is not *expected*, bit for bit, by tick.
+    """Return the differences between *found* and *expected*, compared bit for bit, by tick.
 
-    A list with entries missing or added, which shifts all that follows, is one difference
-    ``price count`` at the first tick that is not right. A list that is wrong for the most part is
+    A list with missing or extra entries, which shift all that follow, is one difference
+    ``price count`` at the first tick that differs. A list that is mostly wrong is
     one difference ``prices``: it belongs to another game.
     """
     wrong = [t for t, (e, f) in enumerate(zip(expected, found, strict=False)) if e != f]
@@ -310,16 +310,16 @@ def verify_game(
     rug_price: float | None = None,
     peak: float | None = None,
 ) -> list[Difference]:
-    """Return every fact given that is not what the law says; empty if all is right.
+    """Return every given fact that differs from the law; empty if all are right.
 
-    One wrong fact gives one difference: each is compared with the law, never with another fact.
-    A seed, id or version that is wrong itself gives one difference too, not one for every price.
+    One wrong fact gives one difference: each fact is compared with the law, never with another fact.
+    A wrong seed, id or version also gives one difference, not one for every price.
 
     Args:
         server_seed: the revealed seed.
         game_id: the game's id.
-        version: the law.
-        seed_hash: the hash that was public before the game.
+        version: version of the law.
+        seed_hash: the hash published before the game.
         prices: the finished game's published list, rug price at the end (protocol 4.5).
         rug_tick: tick of the rug.
         rug_price: price at the rug.
@@ -350,17 +350,17 @@ def _compare(
     rug_price: float | None,
     peak: float | None,
 ) -> tuple[list[Difference], bool]:
-    """Return what differs from *game*, and whether so much does that it is another game."""
+    """Return the differences from *game*, and whether there are so many that it is another game."""
     by_tick = [] if prices is None else compare_prices(game.published_prices, prices)
     facts = (
         ("rugTick", game.rug_tick, game.rug_tick, rug_tick),
         ("rugPrice", game.rug_tick, game.rug_price, rug_price),
         ("peakMultiplier", None, game.peak, peak),
     )
-    told = [fact for fact in facts if fact[3] is not None]
-    wrong = [Difference(*fact) for fact in told if fact[2] != fact[3]]
+    given = [fact for fact in facts if fact[3] is not None]
+    wrong = [Difference(*fact) for fact in given if fact[2] != fact[3]]
     if prices is None:
-        foreign = len(wrong) == len(told) > 1
+        foreign = len(wrong) == len(given) > 1
     else:
         foreign = any(difference.what == "prices" for difference in by_tick)
     return by_tick + wrong, foreign

@@ -1,4 +1,4 @@
-"""What our account holds beside its long position: bets, a short, stakes in rounds. Amounts in SOL."""
+"""Our holdings other than the long position: sidebet, short, stakes in rounds. Amounts in SOL."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class SidebetView:
 class ShortView:
     """Our short position (protocol 8; its payoff is unverified).
 
-    ``value`` is what the venue stated last that closing it would bring, the stake until it has stated
-    something: it is never computed here, because the payoff is not known. Inside ``on_game_tick`` it is of
-    the tick before.
+    ``value`` is what closing it would pay, as the venue last stated; the stake until the venue has stated
+    a value. It is never computed here, because the payoff is not known. Inside ``on_game_tick`` it is that of
+    the previous tick.
     """
 
     stake: Decimal
@@ -54,7 +54,7 @@ class ShortView:
 
 @frozen
 class StakeView:
-    """A stake of ours in a side game's round that has no result yet (protocol 11; unverified)."""
+    """Our stake in a side game's round that has no result yet (protocol 11; unverified)."""
 
     side_game: SideGameKind
     round_id: str

@@ -5,20 +5,20 @@ an IEEE double, taken as the exact binary fraction it is, so that every floor is
 can create or destroy a lamport.
 
 * A buy takes ``amount`` and adds one lot of ``floor(amount / price)`` tokens.
-* A sell takes the oldest lots first and pays, for each lot it touches, ``floor(part * price)``: that is
-  why the venue pays up to a few lamports less than the floor of the whole.
+* A sell takes the oldest lots first and pays ``floor(part * price)`` for each lot it touches: that is
+  why the venue pays up to a few lamports less than the floor of the total.
 * The cost of a lot sold in part is split so that the parts add up: the sold share is rounded down and
   the rest stays with the lot.
 * ``total_invested`` is a high-water mark of the net money put in, plus every sidebet and short stake.
 * A sidebet counts in the PnL only when it is settled; a short at its value.
-* ``avg_cost`` is the mean entry price of the open lots, weighted by their tokens and floored. That is
-  what real rows show, of one lot (56 of 56) and of two; cost by tokens, which protocol 6 names, is up
+* ``avg_cost`` is the mean entry price of the open lots, weighted by their tokens and floored. This
+  matches real rows of one lot (56 of 56) and of two; cost divided by tokens, which protocol 6 names, is up
   to a few 1e-9 higher, because a buy's tokens are floored.
-* Bonus money is spent first, and what a stake brings back is split as the stake was (unverified). Portions
+* Bonus money is spent first, and a payout is split like its stake (unverified). Portions
   add up to the amount, where the venue's own are sometimes a few 1e-9 short of it.
-* Winnings of one game end at ``max_win``: what would be paid above is cut (protocol 6.1, notes only).
+* Winnings of one game are capped at ``max_win``; anything above is not paid (protocol 6.1, notes only).
 
-A refused request raises before anything changes.
+A rejected request raises before anything changes.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def sidebet_wins(start_tick: int, rug_tick: int) -> bool:
 class Fill:
     """One executed trade.
 
-    ``qty`` and ``amount`` are in 1e-9 units; ``qty`` of a short is 0. ``cost`` is what had been paid: the
+    ``qty`` and ``amount`` are in 1e-9 units; ``qty`` of a short is 0. ``cost`` is what was paid: the
     amount itself for an opening, the oldest lots' share for a sell, so that ``amount - cost`` is the
     realised PnL. ``bonus`` is the part of the amount that is bonus money, ``valid_cost`` the part of the cost
     that was held long enough to count for experience (protocol 6.1: D), ``held_cost`` the cost weighted by
@@ -153,7 +153,7 @@ class SettledSidebet:
 
 @define
 class Ledger:
-    """One player's money of one coin and what is open in the current game; the owner of its state.
+    """One player's money in one coin and open positions in the current game; the owner of this state.
 
     Example:
         >>> ledger = Ledger(to_lamports(1))
@@ -197,7 +197,7 @@ class Ledger:
 
     @property
     def cost(self) -> int:
-        """Lamports the open lots cost."""
+        """Cost of the open lots in lamports."""
         return self._cost
 
     @property
@@ -226,7 +226,7 @@ class Ledger:
         return self.cash + self.bonus
 
     def begin_game(self) -> None:
-        """Start a game's books at zero; the cash stays.
+        """Start a game's books at zero; the cash is kept.
 
         Raises:
             GameOpen: a lot, a short or a sidebet of the last game is still open.
@@ -310,7 +310,7 @@ class Ledger:
         return self._sold("forced_sell", self._lots, [], price, tick)
 
     def liquidate(self, price: float, tick: int) -> list[Fill]:
-        """Sell every leveraged lot that *price* liquidates, each by itself (protocol 9; unverified)."""
+        """Sell every leveraged lot that *price* liquidates, each separately (protocol 9; unverified)."""
         if not self._leveraged:
             return []
         fills: list[Fill] = []
@@ -337,9 +337,9 @@ class Ledger:
         return Fill("short_open", 0, amount, price, tick, amount, 1, bonus)
 
     def close_short(self, price: float, tick: int, value: int, *, rugged: bool = False) -> Fill:
-        """Close the short for *value* lamports, as its terms give at *price*.
+        """Close the short for *value* lamports, computed from its terms at *price*.
 
-        One that is held into the rug counts for experience however short it was held, like a long.
+        A short held into the rug counts for experience, however short the time, like a long.
 
         Raises:
             NoShort: none is open.
@@ -357,7 +357,7 @@ class Ledger:
         return Fill("short_close", 0, paid, price, tick, short.amount, 1, bonus, valid)
 
     def place_sidebet(self, amount: int, tick: int) -> OpenSidebet:
-        """Stake *amount* lamports that the game rugs within the next 40 ticks (protocol 7).
+        """Bet *amount* lamports that the game rugs within the next 40 ticks (protocol 7).
 
         Raises:
             SidebetOpen: one is open already.
@@ -372,11 +372,11 @@ class Ledger:
         return self.sidebet
 
     def settle_sidebet(self, rug_tick: int | None, tick: int) -> SettledSidebet | None:
-        """Decide the open sidebet if it can be decided; None when it cannot, or none is open.
+        """Settle the open sidebet if it is decided; None if it is not, or none is open.
 
         Args:
             rug_tick: the tick that rugged, or None while the game lives.
-            tick: the tick that just arrived; a bet is lost when its end arrives alive.
+            tick: the tick that just arrived; a bet is lost if the game is alive at its end tick.
         """
         bet = self.sidebet
         if bet is None or (rug_tick is None and tick < bet.end_tick):
@@ -424,7 +424,7 @@ class Ledger:
         return pnl_percent(self.cumulative_pnl(price, terms) / UNIT, self.total_invested / UNIT)
 
     def move_short(self, before: float, after: float) -> None:
-        """Take in that the price has moved while the short was open."""
+        """Update the open short for a price move."""
         if self.short is not None:
             self.short = self.short.moved(before, after)
 
@@ -444,7 +444,7 @@ class Ledger:
         return self._qty * percentage // 100
 
     def _take(self, qty: int) -> tuple[list[Lot], list[Lot]]:
-        """Split the lots into what *qty* takes, oldest first, and what is left."""
+        """Split the lots into those that *qty* takes, oldest first, and the rest."""
         if not 0 < qty <= self._qty:
             raise NothingToSell(
                 f"sell of {to_sol(qty)} tokens with {to_sol(self._qty)} held: buy first, or sell less"
@@ -459,7 +459,7 @@ class Ledger:
         return min(amount, max(0, self.max_win - won + cost))
 
     def _pay(self, amount: int, cost: int) -> int:
-        """Return what is paid of *amount*, and note if the cap has cut it."""
+        """Return what is paid of *amount*, and record whether the cap reduced it."""
         paid = self._payable(amount, cost)
         self.hit_max_win = self.hit_max_win or paid < amount
         return paid
@@ -494,7 +494,7 @@ def _held_cost(lot: Lot, tick: int) -> int:
 
 
 def _bonus_share(sold: Iterable[Lot], amount: int, cost: int) -> int:
-    """Return how much of *amount* is bonus money: as much as there was in the cost."""
+    """Return how much of *amount* is bonus money: the same share as in the cost."""
     bonus = sum(lot.bonus for lot in sold)
     return amount * bonus // cost if bonus else 0
 

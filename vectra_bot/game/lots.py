@@ -1,8 +1,8 @@
-"""Lots: what one buy still holds, and what it is worth (protocol 6; leverage: protocol 9, unverified).
+"""Lots: what is left of one buy, and its value (protocol 6; leverage: protocol 9, unverified).
 
 A leveraged lot holds the tokens its stake buys, as the one real trade with leverage shows, and gains and
-loses ``leverage`` times as much: its value is the stake plus leverage times what its tokens have gained,
-never below nothing. That form, and what a liquidation pays, is unverified; the thresholds are documented.
+loses ``leverage`` times as much: its value is the stake plus leverage times the gain of its tokens,
+never below 0. That form, and what a liquidation pays, is unverified; the thresholds are documented.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from vectra_bot.game.amounts import UNIT, price_ratio
 
 @frozen
 class Lot:
-    """What one buy still holds: tokens and lamports of cost, in 1e-9 units, its tick and entry price.
+    """What is left of one buy: tokens and cost in 1e-9 units, its tick and entry price.
 
     ``bonus`` is the part of the cost that was paid with bonus money.
     """
@@ -71,7 +71,7 @@ def is_liquidated(lot: Lot, price: float) -> bool:
 
 
 def split_lots(lots: Sequence[Lot], qty: int) -> tuple[list[Lot], list[Lot]]:
-    """Return the lots that a sale of *qty* takes, oldest first, and those that are left.
+    """Return the lots that a sale of *qty* takes, oldest first, and the remaining ones.
 
     A part of a lot takes its share of the cost, rounded down; more than is held takes everything.
     """
@@ -100,7 +100,7 @@ def average_cost(lots: Sequence[Lot]) -> int:
     if not lots:
         return 0
     ratios = [(lot.qty, *price_ratio(lot.price)) for lot in lots]
-    # Powers of two: the largest is a multiple of all.
+    # The denominators are powers of two: the largest is a multiple of all.
     common = max(bottom for _, _, bottom in ratios)
     top = sum(qty * top * (common // bottom) for qty, top, bottom in ratios)
     return top * UNIT // (common * sum(qty for qty, _, _ in ratios))

@@ -1,4 +1,4 @@
-"""Rounds of the side games: the fold of what the venue says about them, and what a strategy sees.
+"""Rounds of the side games: a fold of the venue's statements about them, and the view a strategy gets.
 
 A round runs beside the main game and does not end with it (protocol 11; rules documented, wire unverified).
 """
@@ -12,20 +12,20 @@ from attrs import define, evolve, field, frozen
 
 from vectra_bot.models import RoundUpdate, SideGameKind
 
-# Rounds remembered; far more than run at a time in ten rooms.
+# Rounds kept; far more than run at the same time in ten rooms.
 MAX_ROUNDS = 256
 
 
 @frozen(kw_only=True)
 class Round:
-    """A side game's round as the venue stated it last (unverified).
+    """A side game's round as the venue last stated it (unverified).
 
     Attributes:
         payouts: multiple of the stake that each choice pays.
-        is_open: whether stakes are taken, as far as the venue has said.
+        is_open: whether stakes are accepted, as far as the venue has stated.
         closes_at_ms: when stakes close, the venue's time, ms since the epoch.
         result: the choice that won, None while it is not known.
-        room: the lobby's room of a Candleflip round, None where the venue names none.
+        room: the lobby room of a Candleflip round, None if the venue names none.
         start_tick, start_price: the main game's when the round was first seen.
         tick, price, game_id: the main game's at the last statement.
         ticks: ticks of the main game seen since the round was first seen.
@@ -53,7 +53,7 @@ class Round:
 
 @define
 class Rounds:
-    """Folds the rounds of all side games; the owner of what is known about them."""
+    """Fold the rounds of all side games; the owner of this state."""
 
     _known: OrderedDict[tuple[SideGameKind, str], Round] = field(factory=OrderedDict)
     _streaks: dict[tuple[SideGameKind, int | None], tuple[str, int]] = field(factory=dict)
@@ -68,10 +68,10 @@ class Rounds:
         return self._view
 
     def fold(self, event: RoundUpdate, ticks_seen: int) -> Round | None:
-        """Take in a statement; return the round if it brought its result, each round once.
+        """Fold a statement; return the round if it has its result now, each round once.
 
         Args:
-            event: what the venue said.
+            event: the venue's statement.
             ticks_seen: ticks of the main game that the session has seen so far.
         """
         key = (event.side_game, event.round_id)
@@ -91,7 +91,7 @@ class Rounds:
         return found
 
     def lose(self) -> None:
-        """Take no round for open any more: the link is lost, and what was said since is not known."""
+        """Mark every round as not open: the connection is lost, so newer statements were missed."""
         for key, known in self._known.items():
             if known.is_open:
                 self._known[key] = evolve(known, is_open=False)
@@ -101,11 +101,11 @@ class Rounds:
         return self._known.get((side_game, round_id))
 
     def open(self, side_game: SideGameKind) -> tuple[Round, ...]:
-        """Return the rounds that take stakes, oldest first."""
+        """Return the rounds that accept stakes, oldest first."""
         return tuple(r for r in self._known.values() if r.is_open and r.side_game is side_game)
 
     def current(self, side_game: SideGameKind) -> Round | None:
-        """Return the newest round that takes stakes, else the newest one, None before the first."""
+        """Return the newest round that accepts stakes, else the newest one, None before the first."""
         newest: Round | None = None
         for known in reversed(self._known.values()):
             if known.side_game is not side_game:
@@ -116,7 +116,7 @@ class Rounds:
         return newest
 
     def streak(self, ended: Round) -> int:
-        """Return how many results like that of *ended* have come in a row in its room."""
+        """Return how many results equal to that of *ended* came in a row in its room."""
         result, count = self._streaks.get((ended.side_game, ended.room), ("", 0))
         return count if result == ended.result else 0
 
@@ -158,14 +158,14 @@ class SideGamesView:
 
     @property
     def bbc(self) -> Round | None:
-        """Return the Bull/Bear/Crab round that takes stakes, else the last one seen, None before it."""
+        """Return the Bull/Bear/Crab round that accepts stakes, else the last one seen, None before it."""
         return self._rounds.current(SideGameKind.BBC)
 
     @property
     def candleflip(self) -> Round | None:
-        """Return the newest Candleflip round that takes stakes, else the last one seen, None before it."""
+        """Return the newest Candleflip round that accepts stakes, else the last one seen, None before it."""
         return self._rounds.current(SideGameKind.CANDLEFLIP)
 
     def open(self, side_game: SideGameKind) -> tuple[Round, ...]:
-        """Return all rounds of *side_game* that take stakes, oldest first: Candleflip has rooms."""
+        """Return all rounds of *side_game* that accept stakes, oldest first: Candleflip has several rooms."""
         return self._rounds.open(side_game)

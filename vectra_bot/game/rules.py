@@ -10,7 +10,7 @@ SOL_PLACES = 9
 LAMPORT = Decimal("0.000000001")
 
 # Price law, v3 (protocol 4.2). Written as the venue's own source writes them, so that the derived
-# doubles (0.03 - -0.02, 0.25 - 0.15, 1 - 0.98) come out bit for bit.
+# doubles (0.03 - -0.02, 0.25 - 0.15, 1 - 0.98) are equal bit for bit.
 START_PRICE = 1.0
 RUG_CHANCE = 0.005
 DRIFT_MIN = -0.02

@@ -1,4 +1,4 @@
-"""Shorts: the payoffs that the few real numbers leave open (protocol 8; every one of them unverified).
+"""Shorts: payoffs that are compatible with the few real numbers (protocol 8; all unverified).
 
 Three numbers of two positions do not determine the formula, so it is a parameter. The default is the
 textbook one, which none of the three numbers fits. What a short receives at the rug is unknown too.
@@ -103,7 +103,7 @@ class ShortTerms:
         return 2.0, 1.0
 
     def liquidation_price(self, entry: float) -> float | None:
-        """Return the price at which the value reaches nothing; None where the path decides it."""
+        """Return the price at which the value reaches 0; None if it depends on the price path."""
         if self.payoff is ShortPayoff.COMPOUNDING:
             return None
         a, b = self.coefficients()
@@ -114,7 +114,7 @@ class ShortTerms:
 class OpenShort:
     """A short that is not closed; ``amount`` in lamports, ``bonus`` its part paid with bonus money.
 
-    ``entry_price`` is the price in force at the opening; ``basis`` the one the payoff counts from, None
+    ``entry_price`` is the price in force at the opening; ``basis`` the entry price used by the payoff, None
     while it waits for the next tick; ``compound`` the product of ``1 - return`` so far.
     """
 
@@ -126,7 +126,7 @@ class OpenShort:
     compound: float = 1.0
 
     def value(self, price: float, terms: ShortTerms) -> int:
-        """Return what the short is worth at *price*, in lamports, floored, at least 0."""
+        """Return the value of the short at *price*, in lamports, floored, at least 0."""
         if terms.payoff is ShortPayoff.COMPOUNDING:
             top, bottom = self.compound.as_integer_ratio()
             return max(0, self.amount * top // bottom)
@@ -140,7 +140,7 @@ class OpenShort:
         return max(0, self.amount * top // (a[1] * share_bottom))
 
     def estimate(self, price: float, terms: ShortTerms) -> float:
-        """Return about what :meth:`value` gives, to order by; cheap, within a few lamports of it."""
+        """Return a cheap estimate of :meth:`value` for sorting, within a few lamports of it."""
         if terms.payoff is ShortPayoff.COMPOUNDING:
             return self.amount * self.compound
         if self.basis is None:
@@ -149,7 +149,7 @@ class OpenShort:
         return max(0.0, self.amount * (a - b * price / self.basis))
 
     def moved(self, before: float, after: float) -> OpenShort:
-        """Return the short after the price has gone from *before* to *after*."""
+        """Return the short after a price move from *before* to *after*."""
         basis = after if self.basis is None else self.basis
         compound = max(0.0, self.compound * (2.0 - after / before)) if before > 0 else 0.0
         return OpenShort(

@@ -1,6 +1,6 @@
 """Bull/Bear/Crab and Candleflip: odds, payouts and provably fair results (protocol 11; unverified).
 
-The rounds' rules are documented, their wire and their use of the generator are not. A round is decided like
+The rounds' rules are documented; their frames and their use of the generator are not. A round is decided like
 a game: the generator of protocol 4.1 is keyed with ``serverSeed-roundId`` and its first draw is looked up
 in the odds. The default odds of Bull/Bear/Crab are the only ones that give all three choices one edge at
 2x, 2x and 14x, and they match the counts seen (46, 46, 8 of 100).
@@ -30,13 +30,13 @@ N = TypeVar("N", Fraction, float)
 
 
 def _fractions(odds: Mapping[str, Fraction | str | float]) -> Mapping[str, Fraction]:
-    """Return *odds* exact and read-only; what is no number becomes 0, which no odds may be."""
+    """Return *odds* exact and read-only; anything that is not a number becomes 0, which is rejected later."""
     return MappingProxyType({choice: _fraction(chance) for choice, chance in odds.items()})
 
 
 def _fraction(chance: Fraction | str | float) -> Fraction:
     if isinstance(chance, str) and ("e" in chance.lower() or len(chance) > _MAX_TEXT):
-        return Fraction(0)  # a great exponent would be a number of as many digits
+        return Fraction(0)  # a large exponent would become a number with that many digits
     try:
         return Fraction(chance)
     except (ArithmeticError, TypeError, ValueError):
@@ -54,12 +54,12 @@ def _can_be_paid(payout: object) -> bool:
 
 @frozen(kw_only=True)
 class SideGame:
-    """One side game: what can be chosen, how likely each is, and what it pays.
+    """One side game: its choices, their chances and what they pay.
 
     Attributes:
         name: ``bbc`` or ``candleflip``.
-        odds: chance of every choice, exact, summing to 1; their order decides how a draw is read.
-        payouts: what one unit of stake pays, the stake included.
+        odds: exact chance of every choice, summing to 1; their order maps a draw to a choice.
+        payouts: what one unit of stake pays, stake included.
     """
 
     name: str
@@ -69,9 +69,9 @@ class SideGame:
     @odds.validator
     def _check_odds(self, _: object, value: Mapping[str, Fraction]) -> None:
         if sum(value.values()) != 1 or min(value.values(), default=Fraction(0)) <= 0:
-            told = ", ".join(f"{choice} {chance}" for choice, chance in value.items())
+            given = ", ".join(f"{choice} {chance}" for choice, chance in value.items())
             raise ConfigError(
-                f"odds of {self.name} were {told}: give chances above 0 that sum to 1"
+                f"odds of {self.name} were {given}: give chances above 0 that sum to 1"
             )
 
     @payouts.validator
@@ -83,7 +83,7 @@ class SideGame:
             )
 
     def result(self, server_seed: str, round_id: str) -> str:
-        """Return the choice that *server_seed* and *round_id* decide."""
+        """Return the winning choice, which follows from *server_seed* and *round_id*."""
         draw = Fraction(next(draws(generator_key(server_seed, round_id))))
         reached = Fraction(0)
         for choice, chance in self.odds.items():
@@ -124,15 +124,15 @@ _DEFAULTS: Mapping[str, Callable[[], SideGame]] = {BBC: bbc_game, CANDLEFLIP: ca
 
 
 def side_game(name: str, odds: str | None = None, payouts: str | None = None) -> SideGame:
-    """Return a side game, with other odds or payouts than its default's if given.
+    """Return a side game, with its default odds and payouts unless others are given.
 
     Args:
         name: ``bbc`` or ``candleflip``.
-        odds: a chance for each choice, in the order of the default's: ``7/15,7/15,1/15`` or ``0.5,0.5``.
-        payouts: what each choice pays, times the stake: ``2,2,14``.
+        odds: a chance for each choice, in the default order: ``7/15,7/15,1/15`` or ``0.5,0.5``.
+        payouts: multiple of the stake that each choice pays: ``2,2,14``.
 
     Raises:
-        ConfigError: a text does not give one number for each choice, or not ones that can be used.
+        ConfigError: a text does not have one valid number for each choice.
 
     Example:
         >>> side_game("candleflip", odds="1/4,3/4", payouts="3.8,1.25").expected_return("RED")
@@ -151,7 +151,7 @@ def side_game(name: str, odds: str | None = None, payouts: str | None = None) ->
 def _by_choice(
     game: SideGame, what: str, text: str, form: re.Pattern[str], number: Callable[[str], N]
 ) -> dict[str, N]:
-    """Return the numbers that *text* gives, separated by commas, by choice."""
+    """Return the comma-separated numbers of *text* by choice."""
     parts = [part.strip() for part in text.split(",", len(game.odds))]
     if len(parts) == len(game.odds) and all(form.fullmatch(part) for part in parts):
         try:

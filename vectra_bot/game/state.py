@@ -1,13 +1,13 @@
 """GameState: the fold of game frames, and the read-only view of it that strategies and plugins get.
 
 Theory of operation. A ``gameStateUpdate`` comes in five shapes, some without a price, and after a stall in
-bursts, with repeats and rare steps back (protocol 2.7, 5.1). :meth:`GameState.fold` takes one typed frame
-and returns what changed, in the order in which it must be told: a game closed, a game opened, the phase
-changed, ticks were seen, a rug. The phase comes from the one table of protocol 3.2 and nowhere else.
+bursts, with repeats and rare steps back (protocol 2.7, 5.1). :meth:`GameState.fold` accepts one typed frame
+and returns what changed, in the order in which it must be reported: a game closed, a game opened, the phase
+changed, ticks were seen, a rug. The phase comes only from the table of protocol 3.2.
 
-Prices are indexed by tick. A tick that was never seen is NaN: unknown is not guessed. A missed tick that
+Prices are indexed by tick. A tick that was never seen is NaN, not an estimate. A missed tick that
 a later frame's price window still shows is filled in and marked ``backfilled``. Ticks that repeat or come
-late are recorded, but a strategy sees strictly increasing ticks only. The rug's price is no live price:
+late are recorded, but a strategy sees strictly increasing ticks only. The rug's price is not a live price:
 it is :attr:`GameView.rug_price`, not an element of ``prices``.
 """
 
@@ -47,15 +47,15 @@ from vectra_bot.models import (
 VOLATILITY_TICKS = 240
 VOLATILITY_MIN_RETURNS = 20
 
-# Games whose frames may still straggle in, and how far a tick may count past the law's last one (the
+# Games whose frames may still arrive late, and how far a tick may count past the law's last one (the
 # settlement frame counts up to four past the rug, protocol 3.1).
 MAX_CLOSED = 8
 MAX_TICK = rules.MAX_TICKS + 16
 
-# Frames that state where the game is, as after a break of the link: a tick they repeat was not sent twice.
+# Frames that state the current tick, e.g. after a reconnect: a tick they repeat is not a duplicate.
 _STATEMENTS = (FrameKind.SNAPSHOT, FrameKind.SETTLEMENT)
 
-# Wide enough that no rounding happens but the one asked for, whatever context the caller has set.
+# Precise enough that only the requested rounding happens, whatever decimal context the caller has set.
 _EXACT = Context(prec=60)
 
 
@@ -128,7 +128,7 @@ class _Game:
 
 @define
 class GameState:
-    """Folds game frames; one task owns it."""
+    """Fold game frames; owned by one task."""
 
     now: _Game = field(factory=_Game)
     _closed: deque[str] = field(factory=lambda: deque(maxlen=MAX_CLOSED))
@@ -143,7 +143,7 @@ class GameState:
         return self._view
 
     def fold(self, frame: GameFrame) -> list[Change]:
-        """Take in *frame* and return what changed, in the order in which it must be told."""
+        """Fold *frame* and return what changed, in the order in which it must be reported."""
         changes: list[Change] = []
         tick, price = frame.tick, frame.price
         known = frame.game_id == self.now.game_id
@@ -238,7 +238,7 @@ class GameState:
                 changes.append(TickSeen(self._tick(tick, value, backfilled=True), fresh=False))
 
     def _know(self, price: float) -> None:
-        """Take a live price into what is known of the game; NaN is none."""
+        """Count a live price and update peak and low; NaN (unknown) is ignored."""
         game = self.now
         if price == price:
             game.known_ticks += 1
@@ -299,10 +299,10 @@ class GameState:
 
 
 def _rug_tick(frame: GameFrame, price: float, tick: int) -> int | None:
-    """Return the tick of the rug that *frame* shows, None if it does not tell.
+    """Return the tick of the rug that *frame* shows, None if it cannot be known from the frame.
 
-    A settlement frame counts past the rug (protocol 3.1); a snapshot tells by its price list, whose last
-    entry is the rug price then.
+    A settlement frame counts past the rug (protocol 3.1); a snapshot shows it by its price list, whose last
+    entry is then the rug price.
     """
     if frame.kind is FrameKind.TICK:
         return tick
@@ -337,8 +337,8 @@ def _closed(game: _Game, frame: GameFrame | None) -> GameClosed:
 class GameView:
     """The running game, read-only.
 
-    Attributes are those of the game the latest frame belongs to. Prices are floats, bit for bit; times are
-    milliseconds.
+    Attributes describe the game that the latest frame belongs to. Prices are the venue's doubles, unrounded;
+    times are milliseconds.
     """
 
     __slots__ = ("_state",)
@@ -422,7 +422,7 @@ class GameView:
         return _volatility(self._state.now.prices)
 
     def context(self) -> GameContext:
-        """Return the game as it stands, as a record."""
+        """Return the current state of the game as a record."""
         game = self._state.now
         return GameContext(
             game_id=game.game_id,

@@ -41,7 +41,7 @@ class PositionView:
         return self._account.lots[0].tick if self._account.lots else None
 
     def value(self, price: float) -> Decimal:
-        """Return the SOL that selling everything at *price* brings."""
+        """Return the SOL that selling everything at *price* pays."""
         return to_sol(self._account.value(price))
 
     def multiple(self, price: float) -> float:
@@ -80,7 +80,7 @@ class AccountView:
 
     @property
     def cash(self) -> Decimal:
-        """Return the free balance, orders whose execution was seen included."""
+        """Return the free balance, including the effect of actions whose execution was seen."""
         return to_sol(self._account.cash)
 
     @property
@@ -95,7 +95,7 @@ class AccountView:
 
     @property
     def stakes(self) -> tuple[StakeView, ...]:
-        """Return our stakes in side games' rounds that have no result yet (protocol 11; unverified)."""
+        """Return our stakes in rounds of side games that have no result yet (protocol 11; unverified)."""
         return tuple(self._account.stakes.values())
 
     @property

@@ -1,7 +1,7 @@
-"""Requests that need no account: answered by the server itself, logged in or not (protocol 10).
+"""Requests that need no account: answered by the server, logged in or not (protocol 10).
 
 Bodies that were never captured are ``unverified``: ``chatHistory`` is empty, ``leaderboardData`` and
-``playerCosmetics`` have the least a client can read.
+``playerCosmetics`` have the minimum a client can read.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ ANSWERED = frozenset(
         "ping",
     }
 )
-"""The requests this module answers; ``ping`` by its acknowledgement alone."""
+"""The requests this module answers; ``ping`` only by its acknowledgement."""
 
 
 class Answers:
-    """Write the answers, from the exchange's books, with trace ids of their own."""
+    """Write the answers, from the exchange's books, each with a new trace id."""
 
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
@@ -46,7 +46,7 @@ class Answers:
     def text(
         self, event: str, payload: Mapping[str, Any], player_id: str | None, trace_id: str | None
     ) -> str | None:
-        """Return the event that answers *event*, None if only an acknowledgement does."""
+        """Return the event that answers *event*, None if the answer is only an acknowledgement."""
         if event == "chatHistory":
             return self._event("chatHistory", [], trace_id)
         if event == "getPlayerCosmetics":
@@ -62,7 +62,7 @@ class Answers:
         return None
 
     def notice(self, message: str, trace_id: str | None = None) -> str:
-        """Return a ``gameNotification`` that says why something was refused."""
+        """Return a ``gameNotification`` with the reason of a rejection."""
         return self._event("gameNotification", {"message": message, "type": "error"}, trace_id)
 
     def _event(self, name: str, payload: Any, trace_id: str | None) -> str:
@@ -75,7 +75,7 @@ class Answers:
         return {"id": player_id, "hasUsername": username is not None, "username": username}
 
     def _ranked(self) -> list[tuple[VenueAccount, int]]:
-        """Return who has won or lost anything since the start, the best first, with lamports.
+        """Return the accounts with a profit or loss since the start, best first, with lamports.
 
         Sorted at most once a second of the exchange: there may be thousands of accounts.
         """

@@ -1,8 +1,8 @@
 """The exchange served over real Socket.IO (protocol 2): any client of the venue can connect to it.
 
-python-socketio on aiohttp does handshake, namespaces, heartbeats and polling; messages go out as
-:mod:`~vectra_bot.server.transport` tells. The public feed needs no login. One task drives the
-exchange, and everything here runs on its event loop.
+python-socketio on aiohttp does handshake, namespaces, heartbeats and polling; messages are sent as
+described in :mod:`~vectra_bot.server.transport`. The public feed needs no login. One task drives the
+exchange, and all code here runs on its event loop.
 """
 
 from __future__ import annotations
@@ -38,19 +38,19 @@ _CLIENT = "vectra.client"
 _log = logging.getLogger(__name__)
 _library_log = logging.getLogger(f"{__name__}.library")
 _library_log.addHandler(logging.NullHandler())
-# Below this level the library writes what clients send, tokens included.
+# Below this level the library logs what clients send, including tokens.
 _library_log.setLevel(logging.ERROR)
 
 
 class ExchangeServer:
-    """An exchange behind a socket.
+    """The exchange as a server.
 
     Attributes:
-        exchange: what is served; its books are the truth about every account.
-        faults: faults on purpose, for tests.
-        counts: what happened so far.
-        tokens: who may log in.
-        connections: every connection ever made, by number from 1, if ``keep_sent``.
+        exchange: the served exchange; its books are authoritative for every account.
+        faults: fault injection, for tests.
+        counts: counters since the start.
+        tokens: valid login tokens.
+        connections: every connection since the start, by number from 1, if ``keep_sent``.
 
     Example::
 
@@ -73,21 +73,21 @@ class ExchangeServer:
         clock: Clock | None = None,
         on_request: Callable[[RequestRecord], None] | None = None,
     ) -> None:
-        """Make the exchange; nothing listens before :meth:`start`.
+        """Create the exchange; nothing listens before :meth:`start`.
 
         Args:
-            config: what the exchange is made from.
-            tokens: who may log in.
+            config: the exchange's configuration.
+            tokens: valid login tokens.
             host: the address to listen on.
             port: 0 for any free one.
-            speed: how many seconds pass at the venue in one of ours, None for as fast as clients follow.
-                Above 1 the exchange waits for clients that are behind, so that none loses anything.
-            games: time stands still when so many games have rugged and the one after them is announced.
-            paused: time stands still until :meth:`resume`.
-            keep_sent: remember what was written to every client; see :meth:`sent_log`.
-            limits: bounds of what clients may cost.
-            clock: what *speed* and rates are measured by.
-            on_request: called with every order as the exchange has judged it.
+            speed: venue seconds per real second, None for as fast as clients follow.
+                Above 1 the exchange waits for clients that are behind, so that none loses messages.
+            games: time stops when this number of games have rugged and the next one is announced.
+            paused: time does not run until :meth:`resume`.
+            keep_sent: keep what was written to every client; see :meth:`sent_log`.
+            limits: resource limits for clients.
+            clock: the clock for *speed* and rates.
+            on_request: called with every action request and the exchange's verdict on it.
         """
         self.exchange = Exchange(config, on_request)
         self.counts = Counts()
@@ -133,18 +133,18 @@ class ExchangeServer:
 
     @property
     def port(self) -> int:
-        """Return the port that is listened on."""
+        """Return the port the server listens on."""
         return self._port
 
     @property
     def url(self) -> str:
-        """Return the address a client is given."""
+        """Return the address for clients."""
         host = f"[{self._host}]" if ":" in self._host else self._host
         return f"http://{host}:{self._port}"
 
     @property
     def clients(self) -> tuple[Client, ...]:
-        """Return the clients in the namespace, by the order of their connections."""
+        """Return the clients in the namespace, in the order of their connections."""
         return self._roster.joined()
 
     def client(self, player_id: str) -> Client | None:
@@ -152,10 +152,10 @@ class ExchangeServer:
         return self._roster.players.get(player_id)
 
     def sent_log(self, client: Client | int) -> tuple[str, ...]:
-        """Return the texts written to a client (or to connection number N), in order; also when it is gone.
+        """Return the texts written to a client, or to connection number N, in order; also after its end.
 
         Raises:
-            InputError: the server was not made with ``keep_sent``, or there is no such connection.
+            InputError: the server was created without ``keep_sent``, or there is no such connection.
         """
         if isinstance(client, int):
             if not 1 <= client <= len(self.connections):
@@ -168,18 +168,18 @@ class ExchangeServer:
         return tuple(client.sent)
 
     def pause(self) -> None:
-        """Let the venue's time stand still; clients stay connected."""
+        """Stop the venue's time; clients stay connected."""
         self._driver.pause()
 
     def resume(self) -> None:
-        """Let the venue's time go on."""
+        """Resume the venue's time."""
         self._driver.resume()
 
     async def start(self) -> None:
-        """Listen, and let time begin.
+        """Listen, and start the venue's time.
 
         Raises:
-            InputError: the address cannot be listened on.
+            InputError: the server cannot listen on the address.
         """
         app = web.Application(middlewares=[Visitors(self._host, self._turned_away).check])
         self._sio.attach(app, socketio_path=_PATH)
@@ -214,11 +214,11 @@ class ExchangeServer:
             driving.result()
 
     async def wait_games(self, games: int) -> None:
-        """Wait until *games* have rugged and the game after them is announced."""
+        """Wait until *games* have rugged and the next game is announced."""
         await self._until(lambda: self.exchange.games_opened >= games)
 
     async def wait_over(self) -> None:
-        """Wait until the games the server was made for are over."""
+        """Wait until the number of games given at construction is over."""
         await self._until(self._driver.over.is_set)
 
     async def wait_clients(self, number: int) -> None:
@@ -230,10 +230,10 @@ class ExchangeServer:
         await self._until(lambda: len(self._roster.players) >= number)
 
     async def _until(self, reached: Callable[[], bool]) -> None:
-        """Wait until *reached* holds; raise what has ended the driving task, if anything has."""
+        """Wait until *reached* is true; raise the error that ended the driving task, if any."""
         while not reached():
             if self._driving is None:
-                raise InputError("the server does not run: start it first")
+                raise InputError("the server is not running: start it first")
             if self._driving.done():
                 self._driving.result()
                 return
@@ -246,11 +246,11 @@ class ExchangeServer:
         """Return the Socket.IO server with its queue, websocket and first handlers replaced."""
         sio = socketio.AsyncServer(
             async_mode="aiohttp",
-            cors_allowed_origins="*",  # Visitors has decided already, by Host and Origin
+            cors_allowed_origins="*",  # Visitors has already checked Host and Origin
             ping_interval=self._limits.ping_interval_s,
             ping_timeout=self._limits.ping_timeout_s,
             max_http_buffer_size=self._limits.frame_bytes,
-            always_connect=True,  # the namespace's own answer leaves before the snapshot
+            always_connect=True,  # the namespace's own answer is sent before the snapshot
             async_handlers=False,
             http_compression=False,
             logger=_library_log,
@@ -260,7 +260,7 @@ class ExchangeServer:
         sio.on("disconnect", self._on_leave)
         engine = sio.eio
         engine.create_queue = self._make_outbox
-        # The driver table is the library's only seam for another websocket; the copy is ours alone.
+        # The driver table is the only way to replace the library's websocket; we change a copy.
         engine._async = {**engine._async, "websocket": Socket}  # noqa: SLF001
         self._engine_connect = engine.handlers["connect"]
         self._engine_message = engine.handlers["message"]
@@ -308,7 +308,7 @@ class ExchangeServer:
         client = self._roster.clients.get(engine_sid)
         if client is None or client.gone:
             return
-        if client.outbox.transport is None:  # it polls: nobody has looked at the message yet
+        if client.outbox.transport is None:  # it polls: the message has not been checked yet
             whole = f"4{data}" if isinstance(data, str) else data
             if self._reception.admit(client, whole) is not MessageVerdict.TAKEN:
                 return
@@ -322,18 +322,18 @@ class ExchangeServer:
             self._roster.end(client, "malformed frame")
 
     def _read(self, client: Client, text: str) -> None:
-        """Read an event; a defect of ours is told and ends this connection, not the others."""
+        """Read an event; a bug in our code is logged and ends this connection, not the others."""
         if not client.joined:
             self._roster.end(client, "malformed frame")
             return
         try:
             self._reception.read(client, text)
-        except Exception:  # noqa: BLE001 - one connection's trouble must not be the others'
-            _log.exception("defect: a request of connection %d could not be served", client.number)
+        except Exception:  # noqa: BLE001 - an error in one connection must not affect the others
+            _log.exception("bug: a request of connection %d could not be served", client.number)
             self._roster.end(client, "defect")
 
     async def _join_or_leave(self, client: Client, data: str) -> None:
-        """Let the library read a packet that joins or leaves a namespace."""
+        """Let the library handle a packet that joins or leaves a namespace."""
         if data.startswith("0") and client.joined and data[1:2] != "/":
             self._roster.end(client, "joined twice")
             return
@@ -360,7 +360,7 @@ class ExchangeServer:
             self._roster.leave(client)
 
     async def _close_polling(self, client: Client) -> None:
-        """Tell a polling client that it is over, and let the poll it may be waiting in end."""
+        """Send a polling client the close packet, and let a pending poll end."""
         client.outbox.closed = True
         socket = self._sio.eio.sockets.get(client.engine_sid)
         if socket is not None:
@@ -369,7 +369,7 @@ class ExchangeServer:
 
 
 def _scaled(limits: ServerLimits, speed: float | None) -> ServerLimits:
-    """Return *limits* with rates for accelerated time: who plays faster also asks more often."""
+    """Return *limits* with rates for accelerated time: at a higher speed clients send more requests."""
     factor = 1_000.0 if speed is None else max(1.0, speed)
     return evolve(
         limits,

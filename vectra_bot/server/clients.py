@@ -1,8 +1,8 @@
-"""The clients of the server, and the broadcasts that each of them has still to get.
+"""The clients of the server, and the broadcasts each of them has not got yet.
 
-Every broadcast has a number. A client remembers the number of the next one it needs, and gets all it lacks
-before anything is written to it alone: so a slow round through a thousand clients never reorders what one of
-them sees, and an answer need not wait for the round to end.
+Every broadcast has a number. A client stores the number of the next one it needs, and gets all missing ones
+before any private message: so a slow round through a thousand clients never reorders what one of
+them sees, and an answer need not wait for the end of the round.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Broadcasts:
         return self._first + len(self._waiting)
 
     def add(self, message: Prepared) -> None:
-        """Number *message*."""
+        """Add *message* with the next number."""
         self._waiting.append(message)
 
     def since(self, number: int) -> list[Prepared]:
@@ -47,7 +47,7 @@ class Broadcasts:
         return list(self._waiting)[max(0, skip) :]
 
     def forget_before(self, number: int) -> None:
-        """Drop what everybody has."""
+        """Drop the broadcasts that every client has."""
         while self._waiting and self._first < number:
             self._waiting.popleft()
             self._first += 1
@@ -58,12 +58,12 @@ class Client:
     """One connection to the server.
 
     Attributes:
-        number: counts connections from 1; a client that comes back gets a new one.
+        number: counts connections from 1; a client that reconnects gets a new one.
         engine_sid: the library's id of the connection.
-        login: who it is, None before ``authenticate``.
-        joined: whether it is in the namespace, so that broadcasts are for it.
-        sent: what was written to it, in order, if the server keeps that.
-        gone: why the connection ended, empty while it lasts.
+        login: the player, None before ``authenticate``.
+        joined: whether it is in the namespace, so that it gets broadcasts.
+        sent: the texts written to it, in order, if the server keeps them.
+        gone: why the connection ended, empty while it is open.
     """
 
     number: int
@@ -84,7 +84,7 @@ class Client:
 
     @property
     def player_id(self) -> str | None:
-        """Return who is logged in, None before ``authenticate``."""
+        """Return the id of the logged-in player, None before ``authenticate``."""
         return None if self.login is None else self.login.player_id
 
     def take(self, cost: float) -> MessageVerdict:
@@ -92,25 +92,25 @@ class Client:
         return self.bucket.take(cost, self.clock.monotonic_ns())
 
     def join(self, snapshot: Prepared) -> None:
-        """Write the first frame; the broadcasts from now on are for this client too."""
+        """Write the first frame; from now on this client gets broadcasts."""
         self.joined = True
         self._next = self.broadcasts.next
         self._write([snapshot])
 
     def catch_up(self) -> None:
-        """Write every broadcast that the client lacks."""
+        """Write every broadcast the client has not got yet."""
         if self.joined and self._next != self.broadcasts.next:
             self._write(self._lacking())
 
     def tell(self, message: Prepared) -> None:
-        """Write *message* to this client alone, after the broadcasts before it."""
+        """Write *message* to this client only, after the earlier broadcasts."""
         if not self.joined or self._next == self.broadcasts.next:
             self._write([message])
         else:
             self._write([*self._lacking(), message])
 
     def hold(self, seconds: float) -> None:
-        """Keep everything back for *seconds*, then write it in order."""
+        """Buffer all messages for *seconds*, then write them in order."""
         if not self._holding:
             self._holding = True
             asyncio.get_running_loop().call_later(seconds, self._release)

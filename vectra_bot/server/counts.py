@@ -1,4 +1,4 @@
-"""What the server has seen and done, in numbers."""
+"""Counters of the server."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from attrs import asdict, define, field
 
 @define(kw_only=True)
 class Counts:
-    """Counters since the start; ``ended`` counts connections by the reason for which they ended.
+    """Counters since the start; ``ended`` counts ended connections by reason.
 
     Attributes:
         connections: connections accepted.
-        requests: events of clients that were read.
+        requests: events read from clients.
         logins: successful ones.
-        broadcasts: messages for everybody.
-        refused: requests refused: too many, not logged in, unusable.
-        unknown: events whose name nobody knows.
-        turned_away: connections refused because there were too many, or from a foreign page.
+        broadcasts: messages to everybody.
+        refused: rejected requests: too many, not logged in, invalid.
+        unknown: events with an unknown name.
+        turned_away: connections rejected because there were too many, or for a foreign Host or Origin.
     """
 
     connections: int = 0

@@ -1,7 +1,7 @@
-"""The one task that moves the exchange and carries what leaves it to the clients.
+"""The task that steps the exchange and sends its messages to the clients.
 
-The exchange decides what happens when; this task only says how late it is by the wall clock. Between two
-slices of a broadcast's way through the clients it looks whether something else is due: an acknowledgement
+The exchange decides what happens when; this task only provides the wall-clock time. Between two
+slices of a broadcast's round through the clients it checks whether something else is due: an acknowledgement
 does not wait for a thousand sockets.
 """
 
@@ -24,18 +24,18 @@ _LOOK_AGAIN_S = 0.002
 
 
 class Driver:
-    """Run the exchange at a pace.
+    """Run the exchange at a given speed.
 
     Args:
-        exchange: what is run.
-        pace: how fast its time goes.
-        roster: who is sent what leaves it; told of each step.
-        patience_s: how many seconds accelerated time waits for a client that does not read.
-        games: how many may rug before time stands still, None for no end.
-        running: whether time goes on from the beginning.
+        exchange: the exchange to run.
+        pace: the speed of its time.
+        roster: the connections that get its messages; notified of each step.
+        patience_s: seconds that accelerated time waits for a client that does not read.
+        games: number of games that may rug before time stops, None for no end.
+        running: whether time runs from the start.
 
     Attributes:
-        over: set when those games are over.
+        over: set when *games* games are over.
     """
 
     def __init__(
@@ -62,33 +62,33 @@ class Driver:
         self.over = asyncio.Event()
 
     def snapshot(self) -> Prepared:
-        """Return the first frame of a connection, as of this moment."""
+        """Return the first frame of a connection, as of now."""
         if self._snapshot is None:
             self._snapshot = Prepared(self._exchange.snapshot())
         return self._snapshot
 
     def now_ns(self) -> int:
-        """Return the venue's time of this moment."""
+        """Return the venue's current time, nanoseconds since the epoch."""
         stepped_ns = self._exchange.now_ns
         return self._pace.venue_now_ns(stepped_ns) if self.running else stepped_ns
 
     def wake(self) -> None:
-        """Look again at once: something was put on the exchange's schedule."""
+        """Check the schedule immediately: something was added to it."""
         self._wakened.set()
 
     def pause(self) -> None:
-        """Let the venue's time stand still."""
+        """Stop the venue's time."""
         self.running = False
 
     def resume(self) -> None:
-        """Let the venue's time go on from where it stood."""
+        """Resume the venue's time where it stopped."""
         if not self.running:
             self.running = True
             self._pace.begin(self._exchange.now_ns)
             self.wake()
 
     async def run(self) -> None:
-        """Move the exchange until cancelled."""
+        """Step the exchange until cancelled."""
         self._pace.begin(self._exchange.now_ns)
         while True:
             self._step_due()
@@ -101,7 +101,7 @@ class Driver:
                 await self._idle()
 
     def _step_due(self) -> None:
-        """Carry out what is due; unbound, up to the next message."""
+        """Execute the steps that are due; at unlimited speed, up to the next message."""
         exchange, unbound = self._exchange, self._pace.speed is None
         for _ in range(_STEPS_AT_ONCE):
             if not self.running or self._is_over() or exchange.next_ns() > self._limit_ns():
@@ -115,7 +115,7 @@ class Driver:
                 return
 
     def _limit_ns(self) -> int:
-        """Return up to when the exchange may go."""
+        """Return the venue time up to which the exchange may step."""
         if self._pace.speed is None:
             return self._exchange.next_ns()
         return self._pace.venue_now_ns(self._exchange.now_ns)
@@ -140,7 +140,7 @@ class Driver:
             client.tell(Prepared(message.text))
 
     def _serve_some(self) -> bool:
-        """Give the clients what they lack for one slice of time; return whether there is more to do."""
+        """Send missing broadcasts for one slice of time; return whether there is more to do."""
         if self._served >= len(self._line):
             self._roster.broadcasts.forget_before(self._mark)
             if self._mark == self._roster.broadcasts.next:
@@ -158,7 +158,7 @@ class Driver:
         return True
 
     async def _make_room(self) -> None:
-        """Wait for clients that are behind: accelerated time must lose nothing; give up on dead ones."""
+        """Wait for clients that are behind, as accelerated time must lose nothing; disconnect dead ones."""
         waited_s = 0.0
         while True:
             behind = [client for client in self._roster.in_turn() if _is_behind(client)]
@@ -172,7 +172,7 @@ class Driver:
             waited_s += _LOOK_AGAIN_S
 
     async def _idle(self) -> None:
-        """Sleep until the next act of the exchange, or until something is put before it."""
+        """Sleep until the next step of the exchange, or until an earlier one is added."""
         if not self.running or self.over.is_set():
             await self._wakened.wait()
         else:

@@ -1,9 +1,9 @@
-"""Faults on purpose, for tests: an in-process API that no frame of a client can reach.
+"""Fault injection for tests: an in-process API that no frame of a client can reach.
 
 A fault is *armed* for the next ``count`` messages that match: those named ``event`` (``"ack"`` for
-acknowledgements, None for any), to ``client`` (None: to each client, each counted on its own). It is applied
-at the last step, where a message is written to one client, so the exchange and the other clients never
-notice. Faults are applied in the order in which they were armed.
+acknowledgements, None for any), to ``client`` (None: to each client, each counted separately). It is applied
+at the last step, where a message is written to one client, so the exchange and the other clients do not
+notice it. Faults are applied in the order in which they were armed.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class _Kind(Enum):
 
 @define(eq=False, kw_only=True)
 class ArmedFault:
-    """One armed fault; ``hits`` counts the messages it touched."""
+    """One armed fault; ``hits`` counts the messages it affected."""
 
     kind: _Kind
     event: str | None
@@ -58,7 +58,7 @@ class ArmedFault:
     _late: dict[int, Prepared] = field(init=False, factory=dict)
 
     def matches(self, client: Client, text: str) -> bool:
-        """Say whether this fault is for *text* to *client*, and count it if so."""
+        """Return whether this fault applies to *text* for *client*, and count it if so."""
         if self.target is not None and self.target not in (client, client.player_id):
             return False
         if self.event is not None and event_of(text) != self.event:
@@ -93,7 +93,7 @@ class ArmedFault:
             client.hold(self.seconds)
         if self.kind is _Kind.CONTRADICT and self.change is not None:
             changed = self.change(message.text)
-            if changed == message.text:  # nothing to lie about in it: the next one counts
+            if changed == message.text:  # nothing in it to falsify: the next one counts
                 self._left[client.number] += 1
                 self.hits -= 1
             else:
@@ -104,7 +104,7 @@ class ArmedFault:
 
 
 class Faults:
-    """Arm faults; see the module's text. The server owns one."""
+    """Arm faults; see the module's docstring. The server has one instance."""
 
     def __init__(
         self,
@@ -121,7 +121,7 @@ class Faults:
         return bool(self._armed)
 
     def clear(self) -> None:
-        """Disarm everything; what was kept back by a reordering is lost."""
+        """Disarm everything; messages held by a reordering are lost."""
         self._armed.clear()
 
     def drop(
@@ -131,7 +131,7 @@ class Faults:
         return self._arm(_Kind.DROP, event, client, count)
 
     def no_ack(self, *, client: Client | str | None = None, count: int = 1) -> ArmedFault:
-        """Carry out the next *count* requests and never acknowledge them."""
+        """Execute the next *count* requests without acknowledging them."""
         return self._arm(_Kind.DROP, "ack", client, count)
 
     def delay(
@@ -142,7 +142,7 @@ class Faults:
         client: Client | str | None = None,
         count: int = 1,
     ) -> ArmedFault:
-        """Hold the client's stream back from the next matching message on, for *seconds*, in order."""
+        """Delay the client's stream by *seconds*, from the next matching message on, in order."""
         fault = self._arm(_Kind.DELAY, event, client, count)
         fault.seconds = seconds
         return fault
@@ -156,7 +156,7 @@ class Faults:
     def reorder(
         self, *, event: str | None = None, client: Client | str | None = None, count: int = 1
     ) -> ArmedFault:
-        """Let each of the next *count* messages be overtaken by the one after it."""
+        """Swap each of the next *count* messages with the one after it."""
         return self._arm(_Kind.REORDER, event, client, count)
 
     def contradict(
@@ -173,9 +173,9 @@ class Faults:
         return fault
 
     def lie_about_seed(self, *, client: Client | str | None = None) -> ArmedFault:
-        """Reveal one finished game with a wrong seed: the next that rugs, wherever it is shown from then on.
+        """Reveal one finished game with a wrong seed: the next that rugs, in every frame that shows it.
 
-        ``fault.hits`` is above 0 once the lie was told.
+        ``fault.hits`` is above 0 once a wrong seed was sent.
         """
         return self._lasting(_SeedLie(), client)
 
@@ -184,19 +184,20 @@ class Faults:
         return self._lasting(_PriceLie(), client)
 
     def kick(self, client: Client | str | None = None, *, how: str = "close") -> int:
-        """End the connection of *client*, None for all; return how many there were.
+        """End the connection of *client*, None for all; return the number of connections.
 
         Args:
             client: a client, a player id, or None.
-            how: ``close`` writes what is due and closes, as a server that goes down; ``disconnect`` says so
-                in Socket.IO first; ``abort`` resets the connection and loses what is on its way.
+            how: ``close`` writes what is due and closes, like a server that shuts down; ``disconnect``
+                sends a Socket.IO disconnect first; ``abort`` resets the connection and loses messages in
+                flight.
         """
         return self._kick(client, how)
 
     def half_open(self, client: Client | str | None = None) -> int:
-        """Neither send to nor hear *client* any more, without closing; return how many there were.
+        """Stop sending to and reading from *client*, without closing; return the number of connections.
 
-        The heartbeat ends it like any dead link, after at most ping interval and ping timeout.
+        The heartbeat ends it like any lost connection, after at most ping interval plus ping timeout.
         """
         return self._half_open(client)
 
@@ -224,7 +225,7 @@ def _payload(text: str) -> dict[str, Any]:
 
 
 class _SeedLie:
-    """Change one hex digit of one game's revealed seed, in every frame alike."""
+    """Change one hex digit of one game's revealed seed, the same way in every frame."""
 
     def __init__(self) -> None:
         self._seed = ""

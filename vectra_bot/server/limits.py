@@ -1,4 +1,4 @@
-"""What a client may cost: a bucket of requests, and the sizes everything is bounded by."""
+"""Resource limits for clients: a token bucket for requests, and size limits."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ def _positive(_limits: object, attribute: Any, value: float) -> None:
 
 @frozen(kw_only=True)
 class ServerLimits:
-    """Bounds of the server; none of them is the venue's, whose limits are unknown (protocol 16).
+    """Limits of the server; the venue's own are unknown (protocol 16).
 
     Attributes:
-        requests_per_s: what a client may send for good, messages per second of ours; grows with a speed
+        requests_per_s: sustained rate of a client, messages per real second; scaled by a speed
             above 1.
         burst: messages it may send at once.
-        overdraft: messages beyond the burst that are refused one by one before it is disconnected.
+        overdraft: messages beyond the burst that are rejected one by one before it is disconnected.
         frame_bytes: the largest message of a client.
-        unread_bytes: what a websocket client may leave unread.
-        unread_packets: what a polling client may leave unread.
-        clients: connections at one time.
+        unread_bytes: bytes a websocket client may leave unread.
+        unread_packets: packets a polling client may leave unread.
+        clients: concurrent connections.
         failed_logins: wrong tokens after which a connection ends.
-        patience_s: how long an accelerated exchange waits for a client that does not read.
+        patience_s: seconds an accelerated exchange waits for a client that does not read.
         ping_interval_s: whole seconds between two heartbeats (protocol 2.4: 25 by notes).
-        ping_timeout_s: seconds in which a heartbeat must be answered.
+        ping_timeout_s: seconds within which a heartbeat must be answered.
     """
 
     requests_per_s: float = field(default=20.0, validator=_positive)
@@ -52,7 +52,7 @@ class ServerLimits:
 
 
 class MessageVerdict(Enum):
-    """What becomes of a message: taken, refused with an answer, or the last of its connection."""
+    """The verdict on a message: accepted, rejected with an answer, or the last of its connection."""
 
     TAKEN = "taken"
     REFUSED = "refused"
@@ -60,7 +60,7 @@ class MessageVerdict(Enum):
 
 
 class Bucket:
-    """A token bucket that goes into debt: below zero messages are refused, far below the client goes."""
+    """A token bucket with overdraft: below 0 messages are rejected, below the overdraft the client too."""
 
     def __init__(self, rate_per_s: float, burst: int, overdraft: int, now_ns: int) -> None:
         self._rate = rate_per_s
@@ -70,7 +70,7 @@ class Bucket:
         self._at_ns = now_ns
 
     def take(self, cost: float, now_ns: int) -> MessageVerdict:
-        """Take *cost* for one message at *now_ns* (monotonic nanoseconds)."""
+        """Charge *cost* for one message at *now_ns* (monotonic nanoseconds)."""
         gained = (now_ns - self._at_ns) / NS_PER_S * self._rate
         self._at_ns = now_ns
         self._left = min(self._burst, self._left + gained) - cost
@@ -80,6 +80,6 @@ class Bucket:
 
 
 def ack_id_of(text: str) -> int | None:
-    """Return the acknowledgement id a request asks for, read from its head alone."""
+    """Return the acknowledgement id of a request, read from its prefix only."""
     head = _ACK_HEAD.match(text)
     return None if head is None else int(head[1])

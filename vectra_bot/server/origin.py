@@ -1,8 +1,8 @@
-"""Who may connect at all: no page of a foreign site, by whatever name it reaches this machine.
+"""Check of Host and Origin: pages of foreign sites cannot connect, under any name of this machine.
 
 A server on the loopback address is open to every page in the user's browser, directly or by a name that
-resolves to 127.0.0.1. So Host must be a name of this machine, and Origin, if there is one, a page of it or
-the venue's own, which clients of the venue send.
+resolves to 127.0.0.1. So Host must be a name of this machine, and Origin, if present, a page of it or
+the venue's, which clients of the venue send.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether an address to listen on is reachable from this machine alone."""
+    """Return whether a listening address is reachable only from this machine."""
     if host == "localhost":
         return True
     try:
@@ -32,7 +32,7 @@ def is_loopback(host: str) -> bool:
 
 
 class Visitors:
-    """Turn away what does not come from here; an open address takes any Host, but no foreign page."""
+    """Reject foreign Host and Origin headers; a public address accepts any Host, but no foreign Origin."""
 
     def __init__(self, host: str, on_refused: Callable[[], None]) -> None:
         self._names = _LOCAL | {host}

@@ -1,4 +1,4 @@
-"""How the exchange's time runs against the machine's."""
+"""The exchange's time relative to the machine's."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _LATE_NS = NS_PER_S
 
 
 class Pace:
-    """``speed`` seconds pass at the venue in one of ours; None: as fast as the clients can follow.
+    """``speed`` venue seconds pass per real second; None: as fast as the clients can follow.
 
-    When the machine has not kept up for more than a second, the rest of the delay is forgiven and counted in
-    ``forgiven_ns``: a burst of old ticks helps nobody.
+    If the machine is more than a second behind, the rest of the delay is skipped and counted in
+    ``forgiven_ns``: a burst of old ticks would be useless.
     """
 
     def __init__(self, speed: float | None, clock: Clock, venue_ns: int) -> None:
@@ -29,19 +29,19 @@ class Pace:
         self._since_ns = clock.monotonic_ns()
 
     def begin(self, venue_ns: int) -> None:
-        """Let this moment be *venue_ns*."""
+        """Set the venue's time of now to *venue_ns*."""
         self._venue_ns = venue_ns
         self._since_ns = self.clock.monotonic_ns()
 
     def venue_now_ns(self, stepped_ns: int) -> int:
-        """Return the venue's time of this moment; unbound, that of the last step."""
+        """Return the venue's current time; at unlimited speed, that of the last step."""
         if self.speed is None:
             return stepped_ns
         passed = self.clock.monotonic_ns() - self._since_ns
         return max(stepped_ns, self._venue_ns + int(passed * self.speed))
 
     def wait_s(self, venue_ns: int) -> float:
-        """Return how many seconds of ours are left until *venue_ns*, 0 if it has passed."""
+        """Return the real seconds until *venue_ns*, 0 if it has passed."""
         if self.speed is None:
             return 0.0
         passed = self.clock.monotonic_ns() - self._since_ns

@@ -1,8 +1,8 @@
-"""What clients send: admitted, read, and answered or handed to the exchange (protocol 2.3, 2.5, 10).
+"""Messages from clients: checked, read, and answered or passed to the exchange (protocol 2.3, 2.5, 10).
 
-What cannot be read at all ends the connection it came from, as the JavaScript server does. What can be read
-and is not allowed is refused in one shape, ``{"success":false,"message":...}`` in its acknowledgement; a
-request without an acknowledgement id is refused in silence, but for ``authenticate``, whose refusal is a
+A message that cannot be read ends its connection, as in the JavaScript server. One that can be read and is
+not allowed is rejected with ``{"success":false,"message":...}`` in its acknowledgement; a request without
+an acknowledgement id is rejected without an answer, except ``authenticate``, whose rejection is a
 ``gameNotification`` (the venue's answer to a wrong token was never captured: ``unverified``).
 """
 
@@ -34,7 +34,7 @@ _NOT_LOGGED_IN = "Not logged in"
 
 @define(kw_only=True)
 class Reception:
-    """Read what clients send, and answer it or hand it to the exchange."""
+    """Read messages from clients, and answer them or pass them to the exchange."""
 
     exchange: Exchange
     driver: Driver
@@ -47,7 +47,7 @@ class Reception:
         self._answers = Answers(self.exchange)
 
     def admit(self, client: Client, data: str | bytes) -> MessageVerdict:
-        """Say whether an Engine.IO message may go on; a refused request has been answered."""
+        """Return the verdict on an Engine.IO message; a rejected request has been answered."""
         if client.gone:
             return MessageVerdict.LAST
         if not isinstance(data, str) or data[:2] in ("45", "46"):
@@ -60,7 +60,7 @@ class Reception:
             return self._last(client, "flood")
         if verdict is MessageVerdict.REFUSED:
             if not data.startswith("4"):
-                return MessageVerdict.TAKEN  # a heartbeat costs, but is never withheld
+                return MessageVerdict.TAKEN  # a heartbeat is charged, but never rejected
             self.refuse(client, ack_id_of(data), _TOO_MANY)
         return verdict
 
@@ -80,7 +80,7 @@ class Reception:
         self._act(client, request, text)
 
     def refuse(self, client: Client, ack_id: int | None, message: str) -> None:
-        """Refuse a request in the one shape, if it can be answered."""
+        """Reject a request, with an answer if it has an acknowledgement id."""
         self.roster.counts.refused += 1
         if ack_id is not None:
             answer = AckPayload(success=False, message=message)
@@ -123,9 +123,9 @@ class Reception:
             client.tell(Prepared(ack_text(request.ack_id)))
 
     def _log_in(self, client: Client, request: Request) -> None:
-        """Log in; a second login of a player ends his older connection.
+        """Log in; a second login of a player ends the older connection.
 
-        A link that died without notice must not lock its player out until a heartbeat finds it.
+        A connection lost without notice must not lock its player out until the heartbeat times out.
         """
         login = self.tokens.find(request.payload.get("token"))
         if login is None:

@@ -1,4 +1,4 @@
-"""Who is connected, who of them plays, and how a connection ends."""
+"""Connections, logged-in players, and the end of a connection."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from vectra_bot.server.transport import Prepared
 
 
 class Roster:
-    """The connections that last, and their players.
+    """The open connections, and their players.
 
     Attributes:
-        clients: connections by the library's id, in the order in which they were made.
-        players: connections of those who are logged in, by player id.
-        broadcasts: what some of them still lack.
-        counts: what happened so far.
-        changed: set whenever somebody came, went or logged in, and after each step of the exchange.
+        clients: connections by the library's id, in the order in which they were opened.
+        players: connections of logged-in players, by player id.
+        broadcasts: broadcasts that some of them have not got yet.
+        counts: counters since the start.
+        changed: set whenever a client connects, disconnects or logs in, and after each step of the exchange.
     """
 
     def __init__(
@@ -30,12 +30,12 @@ class Roster:
         counts: Counts,
         close_polling: Callable[[Client], Coroutine[Any, Any, None]],
     ) -> None:
-        """Begin without anybody.
+        """Start without connections.
 
         Args:
-            exchange: whose accounts are connected.
-            counts: where ends are counted.
-            close_polling: tells a client that has no websocket that it is over.
+            exchange: the exchange with the accounts.
+            counts: counters of ended connections.
+            close_polling: closes the connection of a client without a websocket.
         """
         self.clients: dict[str, Client] = {}
         self.players: dict[str, Client] = {}
@@ -47,7 +47,7 @@ class Roster:
         self._closing: set[asyncio.Task[None]] = set()
 
     def joined(self) -> tuple[Client, ...]:
-        """Return the clients in the namespace, by the order of their connections."""
+        """Return the clients in the namespace, in the order of their connections."""
         return tuple(client for client in self.clients.values() if client.joined)
 
     def in_turn(self) -> list[Client]:
@@ -55,25 +55,25 @@ class Roster:
         return sorted(self.joined(), key=lambda client: client.login is None)
 
     def note_change(self) -> None:
-        """Count who only watches among the connected, and wake whoever waits for a change of clients."""
+        """Update the exchange's count of viewers, and wake tasks that wait for a change of clients."""
         self._exchange.viewers = max(0, len(self.joined()) - len(self.players))
         self.changed.set()
 
     def log_out(self, client: Client) -> None:
-        """Let the exchange forget the connection; the account stays."""
+        """Disconnect the player from the exchange; the account remains."""
         login, client.login = client.login, None
         if login is not None and self.players.get(login.player_id) is client:
             del self.players[login.player_id]
             self._exchange.disconnect(login.player_id)
 
     def leave(self, client: Client) -> None:
-        """Take note that a client left the namespace; its connection may last."""
+        """Record that a client left the namespace; its connection may stay open."""
         client.joined = False
         self.log_out(client)
         self.note_change()
 
     def end(self, client: Client, reason: str, *, flush: bool = True) -> None:
-        """End a connection for *reason*; with *flush*, what was written still reaches a client that reads."""
+        """End a connection for *reason*; with *flush*, a client that reads still gets buffered messages."""
         if client.gone:
             return
         client.gone = reason
@@ -91,14 +91,14 @@ class Roster:
         self.end(client, "does not read", flush=False)
 
     async def end_all(self, reason: str) -> None:
-        """End every connection, and return when those that poll were told."""
+        """End every connection, and return when polling clients were notified."""
         for client in list(self.clients.values()):
             self.end(client, reason)
         while self._closing:
             await asyncio.wait(list(self._closing))
 
     def kick(self, target: Client | str | None, how: str) -> int:
-        """End the connection of a client or player, of all if None; return how many.
+        """End the connection of a client or player, of all if None; return the number of connections.
 
         Raises:
             InputError: *how* is not close, disconnect or abort.
@@ -113,7 +113,7 @@ class Roster:
         return len(chosen)
 
     def half_open(self, target: Client | str | None) -> int:
-        """Write nothing more to a client or player, to all if None; return how many."""
+        """Stop writing to a client or player, to all if None; return the number of connections."""
         chosen = self._chosen(target)
         for client in chosen:
             client.outbox.muted = True

@@ -1,4 +1,4 @@
-"""Who a token belongs to. Tokens are opaque, and only their SHA-256 is kept (protocol 2.5)."""
+"""Players by token. Tokens are opaque, and only their SHA-256 is kept (protocol 2.5)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _LETTERS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 @frozen(kw_only=True)
 class Login:
-    """The player a token stands for; ``cash``, ``bonus`` (lamports) and ``level`` are of a new account."""
+    """The player of a token; ``cash``, ``bonus`` (lamports) and ``level`` are for a new account."""
 
     player_id: str
     username: str | None = None
@@ -44,7 +44,7 @@ def _digest(token: str) -> str:
 
 
 def derived_player_id(token: str) -> str:
-    """Return a player id in the venue's shape that only depends on *token* and does not reveal it."""
+    """Return a player id in the venue's shape that depends only on *token* and does not reveal it."""
     value = int(_digest("player/" + token), 16)
     letters = []
     for _ in range(23):
@@ -58,9 +58,9 @@ class TokenTable:
 
     Args:
         logins: players by token.
-        open_login: let any other token stand for a player of its own, derived from it; up to
-            ``MAX_GUESTS`` of them, since every one is an account.
-        cash: lamports of such a player's new account.
+        open_login: accept any other token for its own player, derived from it; up to
+            ``MAX_GUESTS`` of them, since each is an account.
+        cash: lamports of the new account of such a player.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class TokenTable:
         return len(self._logins)
 
     def find(self, token: object) -> Login | None:
-        """Return whose token it is, None if nobody's."""
+        """Return the player of *token*, None if it is not valid."""
         if not isinstance(token, str) or not 0 < len(token) <= MAX_TOKEN_LENGTH:
             return None
         login = self._logins.get(_digest(token))
@@ -93,15 +93,15 @@ class TokenTable:
 
 
 def read_tokens(path: Path) -> dict[str, Login]:
-    """Return the players of a token file by token.
+    """Return the players in a token file, by token.
 
-    The file is TOML (or JSON, by its ending ``.json``) with a list ``players``; each has ``token`` and may
-    have ``player_id``, ``username``, ``cash`` and ``bonus`` (SOL) and ``level``. Nobody but its owner may
-    read the file.
+    The file is TOML, or JSON if its extension is ``.json``, with a list ``players``; each has ``token`` and
+    may have ``player_id``, ``username``, ``cash`` and ``bonus`` (SOL) and ``level``. Only its owner may have
+    access to the file.
 
     Raises:
-        InputError: the file cannot be read, or others may read it.
-        ConfigError: it says something that is not allowed; no message repeats a token.
+        InputError: the file cannot be read, or others have access to it.
+        ConfigError: an invalid entry; no message contains a token.
     """
     try:
         mode = path.stat().st_mode
@@ -113,7 +113,7 @@ def read_tokens(path: Path) -> dict[str, Login]:
         ) from None
     if mode & _OPEN_TO_OTHERS:
         raise InputError(
-            f"tokens {str(path)!r} has mode {stat.S_IMODE(mode):o}, so others may read it: chmod 600 it"
+            f"tokens {str(path)!r} has mode {stat.S_IMODE(mode):o}, so others have access: chmod 600 it"
         )
     return _players(_document(path, text), path)
 
@@ -121,20 +121,22 @@ def read_tokens(path: Path) -> dict[str, Login]:
 def _document(path: Path, text: str) -> Any:
     try:
         return json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
-    except (ValueError, RecursionError):  # the parser's own message may show a token
+    except (ValueError, RecursionError):  # the parser's message may contain a token
         kind = "JSON" if path.suffix == ".json" else "TOML"
-        raise ConfigError(f"tokens {str(path)!r} is not {kind}: mend its syntax") from None
+        raise ConfigError(f"tokens {str(path)!r} is not valid {kind}: correct its syntax") from None
 
 
 def _players(document: Any, path: Path) -> dict[str, Login]:
     rows = document.get("players") if isinstance(document, dict) else None
     if not isinstance(rows, list) or not rows:
-        raise ConfigError(f"tokens {str(path)!r} names nobody: give [[players]] with a token each")
+        raise ConfigError(
+            f"tokens {str(path)!r} has no players: give [[players]] with a token each"
+        )
     logins: dict[str, Login] = {}
     for number, row in enumerate(rows, 1):
         token, login = _player(row, f"tokens {str(path)!r}, player {number}:")
         if token in logins:
-            raise ConfigError(f"tokens {str(path)!r}, player {number}: the token stands twice")
+            raise ConfigError(f"tokens {str(path)!r}, player {number}: duplicate token")
         logins[token] = login
     _check_distinct(logins.values(), path)
     return logins
@@ -144,28 +146,32 @@ def _check_distinct(logins: Iterable[Login], path: Path) -> None:
     seen: set[str] = set()
     for login in logins:
         if login.player_id in seen:
-            raise ConfigError(f"tokens {str(path)!r}: player_id {login.player_id!r} stands twice")
+            raise ConfigError(f"tokens {str(path)!r}: duplicate player_id {login.player_id!r}")
         seen.add(login.player_id)
 
 
 def _player(row: Any, where: str) -> tuple[str, Login]:
     if not isinstance(row, dict):
-        raise ConfigError(f"{where} was no table: give token, username and cash")
+        raise ConfigError(f"{where} was not a table: give token, username and cash")
     for key in row:
         if key not in _KEYS:
             raise ConfigError(f"{where} {key!r} is not known: give {', '.join(_KEYS)}")
     token = row.get("token")
     if not isinstance(token, str) or not 0 < len(token) <= MAX_TOKEN_LENGTH:
-        raise ConfigError(f"{where} has no usable token: give a text of 1 to {MAX_TOKEN_LENGTH}")
+        raise ConfigError(
+            f"{where} token is invalid: give a text of 1 to {MAX_TOKEN_LENGTH} characters"
+        )
     player_id = row.get("player_id", derived_player_id(token))
     if not isinstance(player_id, str) or not _PLAYER_ID.fullmatch(player_id):
-        raise ConfigError(f"{where} player_id was {player_id!r}: give 1 to 64 printable letters")
+        raise ConfigError(f"{where} player_id was {player_id!r}: give 1 to 64 printable characters")
     username = row.get("username")
     if username is not None and (not isinstance(username, str) or not 0 < len(username) <= 64):
-        raise ConfigError(f"{where} username was {username!r}: give 1 to 64 letters")
+        raise ConfigError(f"{where} username was {username!r}: give 1 to 64 characters")
     level = row.get("level", DEFAULT_LEVEL)
     if isinstance(level, bool) or not isinstance(level, int) or not 0 <= level <= _MAX_LEVEL:
-        raise ConfigError(f"{where} level was {level!r}: give a whole number to {_MAX_LEVEL}")
+        raise ConfigError(
+            f"{where} level was {level!r}: give a whole number from 0 to {_MAX_LEVEL}"
+        )
     return token, Login(
         player_id=player_id,
         username=username,
@@ -179,7 +185,7 @@ def cash_lamports(value: Any, what: str) -> int:
     """Return *value* SOL in lamports.
 
     Raises:
-        ConfigError: it is no amount from 0 to a million SOL with at most nine decimals.
+        ConfigError: it is not an amount from 0 to a million SOL with at most nine decimals.
     """
     try:
         amount = Decimal(str(value)) if not isinstance(value, bool) else Decimal("NaN")

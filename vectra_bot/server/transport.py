@@ -1,12 +1,13 @@
-"""The last step to a socket: frames encoded once, written in order, and never into a full pipe.
+"""Writing to sockets: frames encoded once, written in order, and never into a full buffer.
 
 python-socketio gives every client a queue and a task that empties it. For a thousand clients and ten frames
-a second that is the whole cost of a server, so websocket clients are written to directly: a broadcast is one
-ready-made websocket frame, the same bytes for everybody. The library keeps what it is good at: handshake,
-namespaces, heartbeats, the upgrade from polling.
+a second that is nearly the whole cost of a server, so websocket clients are written to directly: a
+    broadcast is one
+encoded websocket frame, the same bytes for everybody. The library still does handshake,
+namespaces, heartbeats and the upgrade from polling.
 
-An :class:`Outbox` takes the place of the library's queue. While a client polls it *is* that queue; once its
-websocket is up, what was queued is written and everything after it goes straight to the transport. Both ways
+An :class:`Outbox` replaces the library's queue. While a client polls it *is* that queue; once its
+websocket is up, queued messages are written and later ones go directly to the transport. Both
 keep the order of the calls.
 """
 
@@ -40,15 +41,15 @@ def websocket_frame(text: str) -> bytes:
 
 
 def _abort(transport: asyncio.Transport) -> None:
-    """Reset a connection that is still there; one that is gone has no protocol any more."""
+    """Reset an open connection; a closed one has no protocol any more."""
     if transport.get_protocol() is not None:
         transport.abort()
 
 
 class Prepared:
-    """One message, encoded when it is first needed and then shared by all who get it.
+    """One message, encoded when first needed and then shared by all recipients.
 
-    ``not_to`` is the player that does not get it, because he was told already.
+    ``not_to`` is the player that does not get it, who already has the same fact.
     """
 
     __slots__ = ("_data", "_packet", "not_to", "text")
@@ -75,7 +76,7 @@ class Prepared:
 
 
 class Outbox(asyncio.Queue[Any]):
-    """What leaves for one client; takes the place of the library's queue.
+    """Outgoing messages of one client; replaces the library's queue.
 
     ``on_overflow`` is called once, when the client has left more than *most_bytes* (or *most_packets*, if it
     polls) unread. While ``muted``, nothing leaves and nothing is kept.
@@ -93,22 +94,22 @@ class Outbox(asyncio.Queue[Any]):
 
     @property
     def waiting_bytes(self) -> int:
-        """Return how much was handed to the socket and not taken by the client's machine yet."""
+        """Return the bytes passed to the socket and not yet accepted by the client's machine."""
         return 0 if self.transport is None else self.transport.get_write_buffer_size()
 
     def attach(self, transport: asyncio.Transport) -> None:
-        """Write what is queued, and write everything after it directly."""
+        """Write the queued messages, and write later ones directly."""
         self.transport = transport
         while not self.empty():
             packet = self.get_nowait()
             self.task_done()
-            if packet is None:  # the library's end mark: its writer task must find it
+            if packet is None:  # the library's end marker: its writer task needs it
                 self.put_nowait(packet)
                 return
             self._write(websocket_frame(packet.encode()))
 
     async def put(self, item: Any) -> None:
-        """Take a packet of the library; its own end mark and pings wake its writer task, as it expects."""
+        """Accept a packet of the library; its end marker and pings wake its writer task, as it expects."""
         if item is None:
             self.put_nowait(item)
         elif self.muted:
@@ -133,7 +134,7 @@ class Outbox(asyncio.Queue[Any]):
             self._write(b"".join([message.data for message in messages]))
 
     def hang_up(self, *, flush: bool = True) -> None:
-        """Close the connection; with *flush*, what was written still reaches a client that reads."""
+        """Close the connection; with *flush*, buffered messages are still sent to a client that reads."""
         self.closed = True
         transport = self.transport
         if transport is None or transport.is_closing():
@@ -160,9 +161,9 @@ class Outbox(asyncio.Queue[Any]):
 
 
 class Socket:
-    """A websocket as python-engineio's aiohttp driver has it, with its outbox attached.
+    """A websocket like that of python-engineio's aiohttp driver, with its outbox attached.
 
-    Every message of the client is shown to the outbox's ``on_input`` before the library sees it.
+    Every message of the client is passed to the outbox's ``on_input`` before the library gets it.
     """
 
     def __init__(self, handler: Any, server: Any) -> None:
@@ -186,7 +187,7 @@ class Socket:
         await self._response.close()
 
     async def send(self, message: str | bytes) -> None:
-        """Write a message of the library's own: the probe of an upgrade, or a heartbeat."""
+        """Write a message of the library: the probe of an upgrade, or a heartbeat."""
         if not self._outbox.muted and not self._response.closed:
             await self._response.send_str(str(message))
 
@@ -194,7 +195,7 @@ class Socket:
         """Return the next message of the client.
 
         Raises:
-            OSError: the connection has ended, or the message was refused.
+            OSError: the connection has ended, or the message was rejected.
         """
         if (
             self._outbox.transport is None

@@ -1,4 +1,4 @@
-"""Numbers as the venue writes them: JSON.stringify's text outside, lamports and nine places inside."""
+"""Numbers as the venue writes them (``JSON.stringify``), and as we hold them: lamports, nine places."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from decimal import Context, Decimal
 from vectra_bot.errors import WireError
 from vectra_bot.game.rules import LAMPORT, LAMPORTS_PER_SOL, SOL_PLACES
 
-# Own context: a caller's decimal precision must not change what a frame says.
+# A separate context: a caller's decimal precision must not change how a frame is read.
 _CONTEXT = Context(prec=60)
-# Up to here a double still tells neighbouring lamports apart after the multiplication by 1e9.
+# Up to here neighbouring lamports are still distinct doubles after the multiplication by 1e9.
 EXACT_SOL = 4_000_000.0
 _EXACT_INT = 2.0**53
 _EXACT_LAMPORTS = 2**52
@@ -21,7 +21,7 @@ _JS_FIXED_MAX = 1e21
 def number(value: float) -> float:
     """Return *value* so that it encodes as ``JSON.stringify`` writes it: ``1``, not ``1.0`` (protocol 5.1).
 
-    The static type stays float because payload fields are floats for whoever reads them.
+    The static type stays float because payload fields are floats for their readers.
 
     Raises:
         WireError: *value* is not finite; JSON cannot carry it.
@@ -39,7 +39,7 @@ def _not_finite(value: float) -> WireError:
 
 
 def js_text(value: float) -> str:
-    """Return the text ``JSON.stringify`` gives for a double: shortest digits, no ``.0``, ``1e+21``."""
+    """Return a double as ``JSON.stringify`` writes it: shortest digits, no ``.0``, ``1e+21``."""
     if not math.isfinite(value):
         raise WireError(
             "encode:number", f"a number was {value!r}: JSON carries finite numbers only"
@@ -60,7 +60,7 @@ def sol_number(lamports: int) -> float:
     if not lamports % LAMPORTS_PER_SOL:
         return lamports // LAMPORTS_PER_SOL
     if -_EXACT_LAMPORTS < lamports < _EXACT_LAMPORTS:
-        # Too small for the double to be a whole number by rounding.
+        # The double is too small to be a whole number by rounding.
         return lamports / LAMPORTS_PER_SOL
     return number(lamports / LAMPORTS_PER_SOL)
 

@@ -1,4 +1,4 @@
-"""From typed payloads to the engine's events (protocol 5): what is required, and how amounts are read."""
+"""Build the engine's events from typed payloads (protocol 5): required fields, conversion of amounts."""
 
 from __future__ import annotations
 
@@ -83,9 +83,9 @@ _ZERO = Decimal(0)
 
 @lru_cache(maxsize=64)
 def _check_numbers(data: bytes) -> None:
-    """Raise msgspec's error if a part that is kept unread has a number out of a double's range.
+    """Raise msgspec's error if an undecoded part has a number outside a double's range.
 
-    Such parts repeat from frame to frame, so remembering the last ones makes the check nearly free.
+    Such parts repeat from frame to frame, so caching the last ones makes the check nearly free.
     """
     msgspec.json.decode(data)
 
@@ -101,7 +101,7 @@ def money(value: float | UnsetType | None) -> Decimal | None:
 
 
 def _kind(state: GameState) -> FrameKind:
-    """Tell the shape by its keys (protocol 5.1); a key that one broken frame lacks must not decide."""
+    """Return the shape by its keys (protocol 5.1); one key missing from an invalid frame must not decide."""
     if state.game_history is not UNSET:
         return FrameKind.SETTLEMENT if state.prices is UNSET else FrameKind.SNAPSHOT
     if state.trade_count is not UNSET or state.rugpool is not UNSET:
@@ -155,7 +155,7 @@ def game_frame(
     """Build the event of a ``gameStateUpdate``, which carries no trace id.
 
     Raises:
-        WireError: a key that the frame's shape must have is missing.
+        WireError: a required key of the frame's shape is missing.
     """
     kind = _kind(state)
     if kind is FrameKind.COUNTDOWN:
@@ -205,7 +205,7 @@ def trade(
             "bad:type", f"type was {payload.type[:40]!r}, not {', '.join(TRADE_KINDS)}"
         )
     if payload.type in _OPENINGS:
-        # Whoever holds what was opened divides by it.
+        # Later computations on the position divide by it.
         if not payload.price:
             raise TRADE.error("bad:price", f"price of a {payload.type} was 0", money=True)
         if payload.type == "buy" and payload.qty <= 0:
@@ -281,7 +281,7 @@ def _open_short(
 def _leveraged(items: Any) -> tuple[LeveragedInfo, ...]:
     """Return the leveraged positions of a player update; their shape is ours (protocol 5.6: unverified).
 
-    Items of another shape are left out: the venue's own was never captured, and what they are worth is
+    Items of another shape are skipped: the venue's own was never captured, and their value is
     stated by the update's position and cash.
     """
     if not items:
@@ -350,7 +350,7 @@ def player_game(
 
 
 def drawing(recv_ns: int, name: str, payload: bytes, trace_id: str | None) -> VenueNotice:
-    """Build the event of a drawing; one of another shape than ours stays a notice (protocol 12)."""
+    """Build the event of a drawing; one of an unknown shape remains a notice (protocol 12)."""
     known_shape: GoldenDrawingPayload | PoolDrawing
     try:
         known_shape = msgspec.json.decode(payload, type=DRAWINGS[name])

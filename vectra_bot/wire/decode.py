@@ -1,8 +1,8 @@
-"""From raw frames to typed events (protocol 5): the way in.
+"""Decode raw frames into typed events (protocol 5): the inbound side.
 
 The payload is the last argument; the trace object, where there is one, is the first (protocol 2.2). Frames
-of the four commonest shapes are decoded in one step by a table of their beginnings; everything else, and
-every frame that is not exactly as expected, takes the general way, which gives the same answer.
+of the four most common shapes are decoded in one step by a table of their prefixes; everything else, and
+every frame that is not exactly as expected, takes the general path, which gives the same result.
 """
 
 from __future__ import annotations
@@ -84,9 +84,9 @@ _PLAIN: dict[str, tuple[Callable[[str], tuple[str, Any]], _Build]] = {
 }
 _TRADE_HEAD = '42["standard/newTrade",{"__trace":true,'
 _decode_trade = strict_array(str, Trace, builders.TRADE.strict)
-# The longest event name of the tables, with what stands before it.
+# The longest event name of the tables, with its prefix.
 _HEAD_LIMIT = 40
-# What decoding can raise on hostile text; anything else would be a fault of ours.
+# What decoding can raise on hostile text; anything else would be a bug in our code.
 _UNREADABLE = (msgspec.MsgspecError, RecursionError, UnicodeError)
 
 
@@ -98,10 +98,10 @@ def decode(frame: Frame, profile: Profile | None = None) -> Event:
 
     Args:
         frame: what was received.
-        profile: what the venue calls the side games' events; the default names if None.
+        profile: the venue's names of the side games' events; the default names if None.
 
     Raises:
-        WireError: the frame does not follow the protocol. It never hurts the next frame.
+        WireError: the frame does not follow the protocol. The next frame is not affected.
     """
     raw = frame.raw
     if frame.truncated:
@@ -109,7 +109,7 @@ def decode(frame: Frame, profile: Profile | None = None) -> Event:
     if frame.direction is not Direction.IN:
         raise WireError("outbound", f"the frame was sent by us: {shown(raw)}")
     try:
-        # The shape of most frames is known by their beginning.
+        # The shape of most frames is known from their prefix.
         plain = _PLAIN.get(raw[: raw.find(",", 0, _HEAD_LIMIT)])
         if plain is not None:
             decode_array, build = plain
@@ -118,7 +118,7 @@ def decode(frame: Frame, profile: Profile | None = None) -> Event:
             _, trace, payload = _decode_trade(raw[2:])
             return builders.trade(frame.recv_ns, payload, {}, trace_id_of(trace.traceparent))
     except _UNREADABLE:
-        pass  # read once more below, which says what is wrong
+        pass  # the general path below re-reads it and reports what is wrong
     packet = read_packet(raw)
     try:
         return _event(packet, frame.recv_ns, profile or default_profile())
@@ -141,7 +141,7 @@ def _event(packet: Packet, recv_ns: int, profile: Profile) -> Event:
         return round_event(side_game, recv_ns, payload, trace_id, profile)
     text = None
     if payload is not None:
-        # Decoded once to see that later readers can: kept text must not hide a number out of range.
+        # Decoded now so that later readers cannot fail: stored text must not contain a number out of range.
         msgspec.json.decode(payload)
         text = bytes(payload).decode()
     if packet.name in builders.DRAWINGS and payload is not None:
@@ -151,7 +151,7 @@ def _event(packet: Packet, recv_ns: int, profile: Profile) -> Event:
 
 
 def _ack(packet: Packet, payload: msgspec.Raw | None, recv_ns: int) -> Ack:
-    """Build an acknowledgement; a shape we do not know leaves ``success`` None, its text is kept."""
+    """Build an acknowledgement; for an unknown shape ``success`` is None and the text is kept."""
     if packet.packet_id is None:
         raise WireError("bad-id", "an acknowledgement has no id")
     success: bool | None = None

@@ -1,4 +1,4 @@
-"""From commands to the client's requests (protocol 10)."""
+"""Encode commands as the client's requests (protocol 10)."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ def span_id(trace_id: str) -> str:
 def encode_request(command: Command, ack_id: int, profile: Profile | None = None) -> str:
     """Return the frame ``42<id>["buyOrder",trace,{"amount":0.01}]`` that carries *command*.
 
-    Amounts are JSON numbers in the shortest form that gives the same double; leverage is named only when
+    Amounts are JSON numbers in the shortest form that gives the same double; leverage is written only if
     it is not 1. Requests for shorts and side games, and the key of leverage, have unverified names: those
     of *profile*, the package's own if None.
 
     Raises:
-        WireError: the action is no request to the venue, or a value is missing.
+        WireError: the action is not a request to the venue, or a value is missing.
     """
     kind = command.action_type
     write = _WRITERS.get(kind)
@@ -76,7 +76,7 @@ def _side_game(command: Command, names: Mapping[str, str], profile: Profile) -> 
             "bad:choice",
             f"choice was {command.choice!r}: the profile knows {', '.join(profile.choices)}",
         )
-    # The round's id is the venue's own text: what stands in it must not end the string.
+    # The round's id is text from the venue: it must not be able to end the string.
     round_id = json.dumps(command.round_id)
     return [
         _amount(command, names),

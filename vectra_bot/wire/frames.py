@@ -1,4 +1,4 @@
-"""Frames as the venue writes them: the text of events and acknowledgements, and parts encoded once."""
+"""Frames as the venue writes them: the text of events and acknowledgements, and pre-encoded parts."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ __all__ = [
 ]
 
 _encode = msgspec.json.Encoder().encode
-# A string, or a number that JSON.stringify writes in another form than the encoder: with a fraction of
-# nothing (1.0) or with an exponent (1e-6). Strings are matched so that they are left alone.
+# A string, or a number that JSON.stringify writes differently from the encoder: with a zero
+# fraction (1.0) or with an exponent (1e-6). Strings are matched so that they are left unchanged.
 _FOREIGN = re.compile(rb'"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?[eE][+-]?\d+|-?\d+\.0(?!\d)')
-# One of these stands in every text that has such a number; looking for them costs less than the pattern.
-# Exponents above 15 are left out: no price or amount of the venue is that great.
+# Every text with such a number contains one of these; searching for them costs less than the pattern.
+# Exponents above 15 are not covered: no price or amount of the venue is that large.
 _SUSPECTS = (b".0,", b".0}", b".0]", b"e-6,", b"e-6}", b"e-6]")
 
 
@@ -36,7 +36,7 @@ def _as_javascript(match: re.Match[bytes]) -> bytes:
 
 
 def _encoded(value: Any) -> bytes:
-    """Encode *value* with numbers in JavaScript's form, also those a writer did not prepare."""
+    """Serialize *value* with all numbers in JavaScript's form, also those a writer did not prepare."""
     data = _encode(value)
     for suspect in _SUSPECTS:
         if suspect in data:
@@ -45,20 +45,20 @@ def _encoded(value: Any) -> bytes:
 
 
 def raw_part(value: Any) -> msgspec.Raw:
-    """Encode *value* once, to stand in several frames (leaderboard rows, history games)."""
+    """Serialize *value* once, for use in several frames (leaderboard rows, history games)."""
     return msgspec.Raw(_encoded(value))
 
 
 def is_plain(value: float) -> bool:
     """Return whether :func:`~vectra_bot.wire.amounts.number` of *value* encodes as JavaScript writes it.
 
-    Between 1e-6 and 1e-5 the encoder uses an exponent where JavaScript does not.
+    Between 1e-6 and 1e-5 the encoder uses an exponent and JavaScript does not.
     """
     return not 1e-6 <= abs(value) < 1e-5
 
 
 def trace_argument(trace_id: str, span_id: str) -> str:
-    """Return the trace object that stands first in an event (protocol 2.2)."""
+    """Return the trace object, the first argument of an event (protocol 2.2)."""
     return f'{{"__trace":true,"traceparent":"00-{trace_id}-{span_id}-01"}}'
 
 
@@ -78,7 +78,7 @@ def event_text(
         trace_id: 32 hex digits; without it no trace argument is written.
         span_id: 16 hex digits, by default the last half of *trace_id*.
         prepared: whether every number of *payload* is one that encodes as JavaScript writes it (parts encoded
-            before, and what :func:`is_plain` holds for): then the text is not searched for others.
+            before, and those that :func:`is_plain` accepts): then the text is not searched for others.
     """
     parts = [f'42["{name}"']
     if trace_id is not None:
@@ -101,7 +101,7 @@ def highest_keys(
     server_seed: str | None,
     prices: tuple[float, ...] | msgspec.Raw = (),
 ) -> dict[str, Any]:
-    """Return the keys of today's best game that the format has, for ``SettlementState(**keys)``."""
+    """Return the keys of today's best game in this format, for ``SettlementState(**keys)``."""
     if wire_format is WireFormat.DEC:
         return {"highest_today_prices": prices}
     return {"highest_today_game_id": game_id, "highest_today_server_seed": server_seed}
@@ -118,7 +118,7 @@ def god_candle_keys(
     server_seed: str | None = None,
     prices: tuple[float, ...] | msgspec.Raw = (),
 ) -> dict[str, Any]:
-    """Return the keys of one god-candle tier (2, 10 or 50) in the format, all null if there was none."""
+    """Return the keys of one god-candle tier (2, 10 or 50) in this format, all null if there was none."""
     name = f"god_candle_{tier}x"
     keys: dict[str, Any] = {
         name: peak,

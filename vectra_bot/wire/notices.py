@@ -1,7 +1,7 @@
-"""Payloads of the events beside the game: chat, schedules, drawings, what a login brings (protocol 5.9).
+"""Payloads of events other than the game's: chat, schedules, drawings, answers to a login (protocol 5.9).
 
-They are written only: nobody's decisions rest on them. Bodies that were never captured say ``unverified``;
-the packaged list of the frame check (``vectra_bot.analysis``) names them too.
+They are only written, never used for decisions. Bodies that were never captured say ``unverified``;
+the list packaged with the frame check (``vectra_bot.conformance``) names them too.
 """
 
 from __future__ import annotations
@@ -227,7 +227,7 @@ class BattleConfig(Struct, rename="camel", frozen=True, gc=False, kw_only=True):
 
 
 class BattleUpdate(Struct, rename="camel", frozen=True, gc=False, kw_only=True):
-    """``battleEventUpdate``; nothing was ever going on in one that was captured."""
+    """``battleEventUpdate``; no captured one has a battle in progress."""
 
     status: str = "SCHEDULED"
     start_time: None = None
@@ -282,7 +282,7 @@ class RugpassStatus(Struct, rename="camel", frozen=True, gc=False, kw_only=True)
 
 
 class CrateReward(Struct, rename="camel", frozen=True, gc=False, kw_only=True):
-    """What a crate gave: a kind of reward, its amount and its probability."""
+    """A reward from a crate: its kind, amount and probability."""
 
     type: str
     amount: float

@@ -12,7 +12,7 @@ from vectra_bot.errors import WireError
 
 _SHOWN = 80
 _HEAD = re.compile(r"4([23])([0-9]*)(?=\[)")
-# 2^53 - 1 has 16 digits: every id a JavaScript server can count to.
+# 2^53 - 1, the largest id a JavaScript server can count to, has 16 digits.
 _ID_DIGITS = 16
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 
@@ -21,7 +21,7 @@ _decode_name = msgspec.json.Decoder(str).decode
 
 
 class _TraceLike(Struct, frozen=True, gc=False):
-    """Any object, looked at for being a trace argument."""
+    """Any object, to check whether it is a trace argument."""
 
     trace: Raw | UnsetType = field(name="__trace", default=UNSET)
     traceparent: Raw | UnsetType = UNSET
@@ -32,7 +32,7 @@ _decode_trace = msgspec.json.Decoder(_TraceLike).decode
 
 @frozen
 class Packet:
-    """An event or acknowledgement, taken apart but not yet decoded."""
+    """An event or acknowledgement, split but not yet decoded."""
 
     ack: bool
     packet_id: int | None
@@ -62,7 +62,7 @@ def _head_error(raw: str) -> WireError:
 
 
 def json_error(raw: str, error: Exception, event_name: str | None = None) -> WireError:
-    """Return the one error for text that cannot be read as JSON."""
+    """Return the error for text that is not valid JSON."""
     if isinstance(error, RecursionError):
         return WireError(
             "too-deep", f"the frame nests too deep: {shown(raw)}", event_name=event_name
@@ -75,10 +75,10 @@ def json_error(raw: str, error: Exception, event_name: str | None = None) -> Wir
 
 
 def read_packet(raw: str) -> Packet:
-    """Take a frame apart.
+    """Split a frame into its parts.
 
     Raises:
-        WireError: no event or acknowledgement, no JSON array, no name, or an unusable id.
+        WireError: not an event or acknowledgement, not a JSON array, no name, or an invalid id.
     """
     head = _HEAD.match(raw)
     if head is None:
@@ -129,7 +129,7 @@ def _text(value: Raw) -> str:
 
 
 def split_trace(arguments: list[Raw]) -> tuple[str | None, list[Raw]]:
-    """Drop leading trace objects; return the trace id (None if there is none) and what is left."""
+    """Drop leading trace objects; return the trace id (None if there is none) and the other arguments."""
     trace_id: str | None = None
     for index, argument in enumerate(arguments):
         is_trace, found = _is_trace(argument)

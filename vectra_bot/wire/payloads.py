@@ -1,10 +1,10 @@
 """Payloads of the venue's events as typed structs, for reading and for writing (protocol 5).
 
 Field names are ours, names on the wire are the venue's camelCase. A field that may be absent from the
-wire defaults to ``UNSET`` and is then left out when written; one that may be null defaults to None.
+wire defaults to ``UNSET`` and is then not written; one that may be null defaults to None.
 Amounts and prices are JSON numbers (SOL, tokens); a writer passes them through
 :func:`vectra_bot.wire.amounts.number` or :func:`~vectra_bot.wire.amounts.sol_number`. Where a type says
-``Raw``, a part that was encoded once can stand in several frames.
+``Raw``, a pre-encoded part can be used in several frames.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Int: TypeAlias = Annotated[int, Meta(ge=-_INT_LIMIT, le=_INT_LIMIT)]
 
 
 class Trace(Struct, frozen=True, gc=False, kw_only=True):
-    """The trace-context argument that stands first (protocol 2.2)."""
+    """The trace-context argument, which comes first (protocol 2.2)."""
 
     trace: bool = field(name="__trace")
     traceparent: str
@@ -53,7 +53,7 @@ class RevealedSeed(Struct, rename="camel", frozen=True, gc=False, kw_only=True):
 
 
 class Coin(Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
-    """A coin that is not SOL (protocol 5.2); in ``availableShitcoins`` without a logo."""
+    """A coin other than SOL (protocol 5.2); in ``availableShitcoins`` without a logo."""
 
     address: str
     ticker: str | None = None
@@ -137,7 +137,7 @@ class PartialPrices(Struct, rename="camel", frozen=True, gc=False, kw_only=True)
 
 
 class Rugpool(Struct, rename="camel", frozen=True, gc=False, kw_only=True):
-    """The rugpool as a tick frame tells it (protocol 5.1)."""
+    """The rugpool as a tick frame states it (protocol 5.1)."""
 
     instarug_count: Int
     threshold: Int
@@ -240,7 +240,7 @@ class LevelInfo(Struct, rename="camel", frozen=True, gc=False, kw_only=True):
 
 
 class PlayerUpdatePayload(Struct, rename="camel", frozen=True, gc=False, kw_only=True):
-    """``playerUpdate``: 27 keys (protocol 5.6). Parts nobody acts on are read as they come."""
+    """``playerUpdate``: 27 keys (protocol 5.6). Parts that are not used are read as plain JSON."""
 
     id: str
     role: str | None = None

@@ -1,7 +1,7 @@
-"""The protocol profile: what the venue calls requests, events and choices (protocol 8, 10, 11).
+"""The protocol profile: the venue's names of requests, events and choices (protocol 8, 10, 11).
 
-Most of these names were never captured. They stand in one TOML text, so that whoever sees the real ones
-can correct them without code; the embedded exchange and the client read the same profile.
+Most of these names were never captured. They are in one TOML file, so that a user who sees the real ones
+can correct them without code changes; the embedded exchange and the client read the same profile.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ KNOWN_EVENTS = frozenset(
         "usernameStatus",
     }
 )
-"""Events of the venue that the engine acts on, under the names that real frames show (protocol 5)."""
+"""Events of the venue that the engine uses, under the names in real frames (protocol 5)."""
 
 KNOWN_REQUESTS = frozenset(
     {
@@ -45,12 +45,12 @@ KNOWN_REQUESTS = frozenset(
         "ping",
     }
 )
-"""Requests that are no orders, under the names that real frames show (protocol 10)."""
+"""Requests other than actions, under the names in real frames (protocol 10)."""
 
 
 @frozen(kw_only=True)
 class Profile:
-    """Names on the wire by our own names.
+    """The names on the wire, by our own names.
 
     Attributes:
         requests: by kind of request (``buy``, ``short_open`` ...), the name of its ``event`` and of each of
@@ -79,27 +79,27 @@ class Profile:
         return {name: event for event, name in self.events.items()}
 
     def key(self, kind: str, name: str) -> str:
-        """Return what the payload of a *kind* of request calls *name*."""
+        """Return the wire name of the payload key *name* in a request of *kind*."""
         return self.requests[kind][name]
 
 
 @lru_cache(maxsize=1)
 def default_profile() -> Profile:
-    """Return the profile that comes with the package."""
+    """Return the profile packaged with the library."""
     return _profile(tomllib.loads(default_text()))
 
 
 def default_text() -> str:
-    """Return the TOML text of the default profile, the form of a correction too."""
+    """Return the TOML text of the default profile, which is also the template for a correction."""
     return files("vectra_bot.wire").joinpath("protocol.toml").read_text("utf-8")
 
 
 def parse_profile(text: str, where: str = "protocol profile") -> Profile:
-    """Return the default profile with what *text* (TOML) says otherwise.
+    """Return the default profile with the corrections in *text* (TOML).
 
     Raises:
-        ConfigError: no TOML, an unknown key, two things under one name, or one under the name of something
-            else of the venue's.
+        ConfigError: not TOML, an unknown key, two things with the same name, or a name the venue uses
+            for something else.
     """
     try:
         given = tomllib.loads(text)
@@ -114,7 +114,7 @@ def _merge(base: dict[str, Any], given: Mapping[str, Any], where: str, path: str
     for key, value in given.items():
         name = f"{path}{key}"
         if key not in base:
-            raise ConfigError(f"{where}: {name} is not known; here are {', '.join(sorted(base))}")
+            raise ConfigError(f"{where}: {name} is not known; known are {', '.join(sorted(base))}")
         if isinstance(base[key], dict):
             if not isinstance(value, Mapping):
                 raise ConfigError(f"{where}: {name} was {value!r}: give a table")
@@ -126,7 +126,7 @@ def _merge(base: dict[str, Any], given: Mapping[str, Any], where: str, path: str
             or set(value) & set('"\\')
         ):
             raise ConfigError(
-                f"{where}: {name} was {value!r}: give a name of 1 to {_MAX_NAME} letters"
+                f"{where}: {name} was {value!r}: give a name of 1 to {_MAX_NAME} characters"
             )
         else:
             base[key] = value
@@ -140,10 +140,10 @@ def _profile(data: Mapping[str, Any], where: str = "protocol profile") -> Profil
         ("choices", profile.choice_of, profile.choices, frozenset[str]()),
     ):
         if len(names) < len(ours):
-            raise ConfigError(f"{where}: two {what} have the same name; give each its own")
+            raise ConfigError(f"{where}: two {what} have the same name; give different names")
         for name in sorted(taken & set(names)):
             raise ConfigError(
-                f"{where}: {what}.{names[name]} was {name!r}, which is something else of the venue's: "
+                f"{where}: {what}.{names[name]} was {name!r}, which the venue uses for something else: "
                 "give another name"
             )
     return profile

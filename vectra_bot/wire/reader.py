@@ -1,6 +1,6 @@
-"""Reading one payload: strict first, so that the usual frame pays nothing for tolerance; then tolerant.
+"""Read one payload: first strictly, which is fast for the usual frame; then tolerantly.
 
-The strict decoder refuses unknown keys. Only a frame that has one is read a second time, and its unknown
+The strict decoder rejects unknown keys. Only a frame that has one is re-read tolerantly, and its unknown
 keys are kept as JSON text.
 """
 
@@ -28,9 +28,9 @@ class Reader(Generic[P]):
     """Decoder of one event's payload.
 
     Args:
-        event_name: the event as the venue names it.
+        event_name: the venue's name of the event.
         payload: the struct of its payload.
-        money: paths of the fields without which the event must not be used, ``cash``, ``sideBet.betAmount``.
+        money: paths of fields without which the event is unusable, e.g. ``cash``, ``sideBet.betAmount``.
     """
 
     def __init__(self, event_name: str, payload: type[P], money: tuple[str, ...] = ()) -> None:
@@ -53,7 +53,7 @@ class Reader(Generic[P]):
         """Return the payload and the unknown top-level keys as JSON text.
 
         Raises:
-            WireError: there is no payload, or a field is missing, of the wrong type or out of range.
+            WireError: the payload is missing, or a field is missing, of the wrong type or out of range.
         """
         if data is None:
             raise self.error("no-payload", "the frame has no payload", money=bool(self._money))
@@ -76,7 +76,7 @@ class Reader(Generic[P]):
         return extra
 
     def invalid(self, error: msgspec.ValidationError) -> WireError:
-        """Return the one error for a payload that is JSON but not of its type."""
+        """Return the error for a payload that is valid JSON but of the wrong type."""
         text = str(error)
         found = _PATH.search(text)
         path = _INDEX.sub("", found[1]).lstrip(".") if found else ""
@@ -87,7 +87,7 @@ class Reader(Generic[P]):
         return self.error(f"bad:{path or 'payload'}", text, money=not path or path in self._money)
 
     def missing(self, field: str) -> WireError:
-        """Return the error for an absent field."""
+        """Return the error for a missing field."""
         return self.error(f"missing:{field}", f"{field} is missing", money=field in self._money)
 
     def error(self, reason: str, text: str, *, money: bool = False) -> WireError:
@@ -100,5 +100,5 @@ class Reader(Generic[P]):
 
 
 def strict_array(*types: Any) -> Any:
-    """Return the decode function of a fixed array, for the frames whose shape is known in advance."""
+    """Return the decode function of a fixed array, for frames whose shape is known in advance."""
     return msgspec.json.Decoder(tuple[types]).decode  # type: ignore[valid-type]

@@ -1,4 +1,4 @@
-"""Requests of a client, read by the exchange (protocol 10)."""
+"""Read a client's requests, for the exchange (protocol 10)."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _MAX_TEXT = 128
 
 @frozen(kw_only=True)
 class Request:
-    """A client's request as typed facts.
+    """A client's request as typed values.
 
-    ``kind`` is our name for what is asked (``buy``, ``short_open`` ...), empty if *event* is no order of the
+    ``kind`` is our name of the request (``buy``, ``short_open`` ...), empty if *event* is not one in the
     profile. ``amount`` (lamports), ``percentage``, ``leverage``, ``choice`` and ``round_id`` are None where
-    the request has no usable value; the exchange refuses such a request, the payload says what stood there.
-    A wrong ``round_id`` or ``coin`` is empty instead: None says that none was named, which is allowed.
+    the request has no valid value; the exchange rejects such a request, and the payload has the original.
+    An invalid ``round_id`` or ``coin`` is empty instead: None means that none was given, which is allowed.
     """
 
     event: str
@@ -53,12 +53,12 @@ def _integer(value: object) -> int | None:
 
 
 def _leverage(value: object) -> int | None:
-    """Return the leverage asked for, None if none was, 0 (which nobody offers) for an unusable one."""
+    """Return the requested leverage, None if none was given, 0 (never offered) for an invalid one."""
     return None if value is None else _integer(value) or 0
 
 
 def _named(value: object) -> str | None:
-    """Return a text that may be left out, None if it was, empty for an unusable one."""
+    """Return an optional text: None if missing, empty if invalid."""
     return None if value is None else _text(value) or ""
 
 
@@ -67,7 +67,7 @@ def _text(value: object) -> str | None:
 
 
 def decode_request(raw: str, profile: Profile | None = None) -> Request:
-    """Read a client's frame ``42<id>["buyOrder",trace,{...}]``, names as *profile* has them.
+    """Read a client's frame ``42<id>["buyOrder",trace,{...}]``, with the names of *profile*.
 
     Raises:
         WireError: it is not an event frame, or its payload is not JSON.

@@ -1,4 +1,4 @@
-"""From the side games' payloads to events (protocol 11): names by profile, shapes our own, all unverified."""
+"""Build events from the side games' payloads (protocol 11): names by profile, shapes ours, all unverified."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from vectra_bot.wire.reader import Reader
 from vectra_bot.wire.sidegames import RoundBetPayload, RoundPayload, RoundResultPayload
 
 OPEN = "open"
-"""Status of a round that takes stakes."""
+"""Status of a round that accepts stakes."""
 
 _CHOICES = {
     SideGameKind.BBC: frozenset(member.value for member in BBCPrediction),
@@ -41,10 +41,10 @@ class _Names:
     reader: Reader[Any]
 
     def choice(self, name: str) -> str:
-        """Return what we call the choice *name* of the wire.
+        """Return our name of the choice *name* on the wire.
 
         Raises:
-            WireError: the side game has no such choice: a stake on it must not be guessed at.
+            WireError: the side game has no such choice, and it must not be guessed.
         """
         choice = self.profile.choice_of.get(name)
         if choice is None or choice not in _CHOICES[self.side_game]:

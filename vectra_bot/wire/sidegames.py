@@ -13,10 +13,10 @@ from vectra_bot.wire.payloads import EntryPrice, Int, Money, Price, Tick
 
 
 class RoundPayload(Struct, rename="camel", frozen=True, gc=False, kw_only=True):
-    """A round of a side game, sent to all when it opens, closes and has its result (unverified).
+    """A round of a side game, sent to all clients when it opens, closes and has its result (unverified).
 
     ``game_id``, ``tick`` and ``price`` are the main game's when the frame was sent. ``result`` and
-    ``server_seed`` stand in the last one only; ``closes_at`` and ``timestamp`` are ms since the epoch.
+    ``server_seed`` are in the last one only; ``closes_at`` and ``timestamp`` are ms since the epoch.
     """
 
     round_id: str
@@ -50,7 +50,7 @@ class RoundBetPayload(Struct, rename="camel", frozen=True, gc=False, kw_only=Tru
 
 
 class RoundResultPayload(RoundBetPayload, rename="camel", frozen=True, gc=False, kw_only=True):
-    """How the owner's stake ended; ``payout`` includes the stake (unverified)."""
+    """The result of the owner's stake; ``payout`` includes the stake (unverified)."""
 
     result: str
     payout: Money

@@ -1,7 +1,7 @@
 """``gameStateUpdate`` in its five shapes (protocol 5.1): one struct per shape to write, one to read.
 
-A writer gives every key of a shape, so absent keys are really absent; keys stand in the venue's own
-order. The reader, :class:`GameState`, has the keys of all shapes, because the shape is told by them.
+A writer's struct has exactly the keys of its shape, so others are never written; keys are in the venue's
+order. The reader, :class:`GameState`, has the keys of all shapes, because the keys determine the shape.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ from vectra_bot.wire.payloads import (
 )
 
 Rows: TypeAlias = Sequence[LeaderboardRow] | Sequence[Raw] | Raw
-"""Leaderboard rows to write: structs, rows encoded before, or the whole list encoded before."""
+"""Leaderboard rows to write: structs, pre-encoded rows, or the whole list pre-encoded."""
 Games: TypeAlias = Sequence[HistoryGame] | Sequence[Raw] | Raw
-"""History to write, newest first: structs, games encoded before, or the whole list."""
+"""History to write, newest first: structs, pre-encoded games, or the whole list pre-encoded."""
 
 
 class WireFormat(StrEnum):
     """Which of the venue's two known formats to write.
 
     December 2025 sends price lists (``prices`` in history, ``highestTodayPrices``, ``godCandleNxPrices``);
-    February 2026 sends game ids and seeds in their place.
+    February 2026 sends game ids and seeds instead.
     """
 
     DEC = "dec"
@@ -174,9 +174,9 @@ class SnapshotState(_Records, rename="camel", frozen=True, gc=False, kw_only=Tru
 
 
 class GameState(Struct, rename="camel", frozen=True, gc=False, kw_only=True):
-    """Any ``gameStateUpdate``, to read; fields stand in a tick frame's order, which is the commonest.
+    """Any ``gameStateUpdate``, for reading; fields are in the order of a tick frame, the most common shape.
 
-    Parts nobody acts on are read as they come, so that a number out of range is found in them too.
+    Parts that are not used are read as plain JSON, so that a number out of range is detected in them too.
     """
 
     active: bool | UnsetType = UNSET

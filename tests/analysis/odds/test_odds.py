@@ -96,7 +96,7 @@ def test_price_is_carried_exactly() -> None:
 
 
 def test_until_rug_is_what_many_ticks_come_to() -> None:
-    """The linear system gives what stepping on and on converges to, with one barrier and with many."""
+    """The linear system gives the limit of repeated steps, with one barrier and with many."""
     prices = grid([0.2, 1.0, 6.0], 0.04)
     top = len(prices) - 1
     plain = Walk(prices=prices, lower=pays(), upper=pays(1.0))
@@ -155,7 +155,7 @@ def test_holding_lies_between_its_bounds(state: State, ticks: int) -> None:
 
 
 def test_one_tick_of_exits_leverage_and_short() -> None:
-    """What one tick decides has a closed form: a target 20 % up, a 2x part, a short."""
+    """Results after one tick have a closed form: a target 20 % up, a 2x lot, a short."""
     up = (1 - GOD) * rules.BIG_MOVE_CHANCE / 4 + GOD  # the upper half of the big moves up
     found = passages.take_profit(START, Exits(target=1.2, stop=0.8, max_ticks=1))
     assert found.reached.value == pytest.approx(ALIVE * up, abs=1e-9)
@@ -231,7 +231,7 @@ def test_stated_errors_cover_a_finer_grid() -> None:
 
 
 def test_far_states_stay_small() -> None:
-    """At the ends of what can be asked the grids are coarser, not larger, and the error says so."""
+    """At the limits of the parameters the grids are coarser, not larger, and the error shows it."""
     far = State(price=1e6, low=1e-6)
     (ten,) = passages.hold(far, [10])
     assert ten.value == pytest.approx((ALIVE * moves.MEAN_FACTOR) ** 10 - 1, abs=1e-6)
@@ -255,7 +255,7 @@ def test_far_states_stay_small() -> None:
     ],
 )
 def test_what_cannot_be_asked_is_named(call: object, message: str) -> None:
-    """A question outside the law's reach is refused with the value that is wrong."""
+    """Parameters out of range are an error with the wrong value."""
     with pytest.raises(UsageError, match=message):
         call()  # type: ignore[operator]
 
@@ -307,7 +307,7 @@ def test_simulation_plays_every_game_of_an_odd_number() -> None:
 
 
 def test_a_followed_position_ends_once() -> None:
-    """The four ends of a followed position are every game, and it is worth what its end pays."""
+    """The four exits of a followed position cover every game, and its value is that of its exit."""
     position = Position(name="p", low=0.8, high=1.25, ticks=(10,), tally_exits=True)
     tallies = montecarlo.simulate(Plan(positions=(position,)), 20_000, montecarlo.generator(9))
     ends = [tallies[f"p 10 {end}"].total for end in ("reached", "stopped", "timed out", "rugged")]
@@ -348,7 +348,7 @@ def test_a_wrong_figure_is_caught() -> None:
 
 
 def test_too_few_games_are_not_judged() -> None:
-    """With a handful of games means are shown and not judged, and without games nothing is."""
+    """With few games means are shown but not judged, and without games there are none."""
     sheet = figures.compute(Question(), ["survival", "edge"])
     few = check.check(sheet, 20, seed=1)
     assert all(one.agrees is None for one in few)
@@ -360,7 +360,7 @@ def test_too_few_games_are_not_judged() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_means_that_hang_on_unseen_wins_are_not_judged(seed: int) -> None:
-    """A hold of 2000 ticks or a target of 400x is made by games too rare to see; neither is called wrong."""
+    """A hold of 2000 ticks or a target of 400x depends on very rare games; neither is reported as wrong."""
     hold = figures.compute(Question(ticks=(2_000,)), ["hold"])
     target = figures.compute(Question(target=400.0), ["exits"])
     for sheet in (hold, target):
@@ -382,7 +382,7 @@ def test_unverified_payoffs_are_marked() -> None:
 
 
 def test_unknown_group_is_named() -> None:
-    """A group that does not exist is refused with the nearest one."""
+    """An unknown group is an error that suggests the nearest one."""
     with pytest.raises(UnknownNameError, match="did you mean sidebet"):
         figures.compute(Question(), ["sidebets"])
 

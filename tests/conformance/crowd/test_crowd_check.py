@@ -1,4 +1,4 @@
-"""The crowd check: what is read from rows, what passes, and that a wrong crowd or law fails."""
+"""The crowd check: reading of rows, passing samples, and that a wrong crowd or law fails."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_a_watched_game_is_the_one_the_law_gives() -> None:
 
 
 def test_quantities_of_a_recorded_game() -> None:
-    """Every figure of a recorded game is taken as protocol 13 means it."""
+    """Every figure of a recorded game is computed as defined in protocol 13."""
     found = Samples()
     found.add([Row(recorded_row(), "row", 1)])
     values = {name: sample.values for name, sample in found.samples.items()}
@@ -157,7 +157,7 @@ def test_our_games_pass_against_games_of_ours(ours: Samples) -> None:
     "name", [quantity.name for quantity in QUANTITIES if quantity.kind == "crowd"]
 )
 def test_a_crowd_that_does_it_otherwise_fails(ours: Samples, name: str) -> None:
-    """Whichever crowd quantity is off by a factor, it alone fails."""
+    """If one crowd quantity is wrong by a factor, only this one fails."""
     theirs = altered(ours, name, lambda value: 3 * value + 2)
     found = verdicts(ours, theirs)
     assert found[name].passed is False
@@ -179,7 +179,7 @@ def test_a_crowd_that_does_it_otherwise_fails(ours: Samples, name: str) -> None:
     ],
 )
 def test_games_of_another_law_fail(ours: Samples, name: str, change: Any) -> None:
-    """A rug chance, a size or a sign that is not the law's is refused."""
+    """A rug chance, a size or a sign that differs from the law fails."""
     found = verdicts(ours, altered(ours, name, change))
     assert found[name].passed is False
     assert found[name].p is not None
@@ -187,7 +187,7 @@ def test_games_of_another_law_fail(ours: Samples, name: str, change: Any) -> Non
 
 
 def test_our_own_law_is_tested_without_a_file() -> None:
-    """What the law fixes is compared with the law itself: twice the rug ticks are refused."""
+    """Quantities with a closed form are compared with the law itself: doubled rug ticks fail."""
     samples = Samples([1], {"rug_tick": Sample([400.0] * 200, list(range(200)))})
     (found,) = [v for v in compare(samples, Samples()) if v.against == "law"]
     assert (found.name, found.passed, found.mean_theirs) == (
@@ -207,7 +207,7 @@ def test_what_no_file_carries_is_not_compared(ours: Samples) -> None:
 
 
 def test_few_games_widen_the_limit_and_say_so(ours: Samples) -> None:
-    """Against five games no distance of 0.10 can be shown: the limit is wider and marked."""
+    """Five games are too few for a distance of 0.10: the limit is wider and marked."""
     few = Samples()
     for number, game in enumerate(range(5)):
         few.rug_ticks.append(ours.rug_ticks[game])
@@ -222,7 +222,7 @@ def test_few_games_widen_the_limit_and_say_so(ours: Samples) -> None:
 
 
 def test_length_is_not_held_against_the_crowd(ours: Samples) -> None:
-    """A file of short games only has fewer sidebets a game, which is the law's doing, not the crowd's."""
+    """A file of only short games has fewer sidebets per game because of the law, not the crowd."""
     short = Samples()
     sample = ours.samples["trades_per_game"]
     for value, game in zip(sample.values, sample.games, strict=True):
@@ -237,7 +237,7 @@ def test_length_is_not_held_against_the_crowd(ours: Samples) -> None:
 
 
 def test_check_counts_games_and_needs_a_file(tmp_path: Path) -> None:
-    """Every game played is told of; without a file there is nothing to check."""
+    """Every game played is reported; without a file there is nothing to check."""
     path = tmp_path / "games.jsonl.gz"
     path.write_bytes(gzip.compress(json.dumps(recorded_row()).encode()))
     told: list[int] = []

@@ -1,4 +1,4 @@
-"""The statistics of the checks against values known from elsewhere, and against their own meaning."""
+"""The statistics of the checks, compared with published values and with simulations."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_distance_counts_ties_once() -> None:
 
 
 def test_distance_takes_weights() -> None:
-    """A value that counts twice is as good as one that stands there twice."""
+    """A value with weight 2 is equivalent to the same value twice."""
     ours = np.array([3.0, 1.0, 2.0])
     theirs = DICE.random(50) * 4
     twice = np.array([3.0, 1.0, 1.0, 2.0])
@@ -51,7 +51,7 @@ def test_kolmogorov_p_values_are_the_tables() -> None:
 
 
 def test_p_values_of_one_law_are_uniform() -> None:
-    """Samples of one law are refused as often as the level says, no more."""
+    """Samples of the same distribution are rejected at the rate of the level, no more."""
     ps = [ks_p_value(ks_distance(DICE.random(400), DICE.random(90)), 400, 90) for _ in range(1_500)]
     assert np.mean(np.array(ps) < 0.05) == pytest.approx(0.05, abs=0.02)
     assert np.mean(np.array(ps) < 0.01) == pytest.approx(0.01, abs=0.01)
@@ -68,7 +68,7 @@ def test_shares() -> None:
 
 
 def test_chance_bounds_hold_what_they_say() -> None:
-    """Fresh samples stay within the bounds about as often as asked; fewer games stray farther."""
+    """New samples stay within the bounds about as often as requested; fewer games have wider bounds."""
     truth = DICE.random(3_000)
     groups = np.arange(3_000)
     every = np.tile(groups, (40, 1))
@@ -82,7 +82,7 @@ def test_chance_bounds_hold_what_they_say() -> None:
 
 
 def test_chance_bounds_draw_whole_groups() -> None:
-    """Values that move together stray farther than as many of their own."""
+    """Dependent values deviate more than as many independent ones."""
     levels = np.repeat(DICE.random(300), 10)
     own = np.arange(3_000)
     together = np.repeat(np.arange(300), 10)

@@ -1,4 +1,4 @@
-"""Captures of our own exchange in the layout of real ones, to alter and to check."""
+"""Captures of our exchange in the layout of real ones, to alter and to check."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _played(fmt: str, games: int, seed: int) -> tuple[str, ...]:
 
 
 def rows(fmt: str = "feb", games: int = 2, seed: int = 77) -> Rows:
-    """Return a capture of a logged-in player, free to be altered."""
+    """Return a capture of a logged-in player that a test may alter."""
     return [json.loads(line) for line in _played(fmt, games, seed)]
 
 
@@ -66,7 +66,7 @@ def body_of(row: dict[str, Any]) -> Any:
 
 
 def state_rows(taken: Rows, wanted: Callable[[dict[str, Any]], bool]) -> list[int]:
-    """Return where the game states are that *wanted* holds for."""
+    """Return the indexes of the game states for which *wanted* is true."""
     return [
         index for index, row in enumerate(taken) if row["event"] == STATE and wanted(body_of(row))
     ]

@@ -1,4 +1,4 @@
-"""The order of frames: a lost, repeated, late or misplaced frame is one finding; overtaking is known."""
+"""The order of frames: a lost, repeated, late or misplaced frame is one finding; overtaking is tolerated."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def one_world() -> Rows:
 
 
 def where(taken: Rows, kind: str, number: int = 0, **wanted: Any) -> int:
-    """Return where the *number*-th game state of a kind is."""
+    """Return the index of the *number*-th game state of a kind."""
     return state_rows(
         taken,
         lambda body: (
@@ -250,7 +250,7 @@ def test_a_wrong_order_is_named_without_a_login(change: str) -> None:
 
 
 def test_one_lost_frame_is_one_finding() -> None:
-    """The automaton goes on from the frame that came, so that a loss does not echo."""
+    """The automaton continues from the frame that came, so that one loss is one finding."""
     taken = public(one_world())
     del taken[ticks(taken)[8]]
     assert len(follow(taken)) == 1
@@ -281,7 +281,7 @@ def test_nothing_overtakes_in_a_recording_with_a_login() -> None:
 
 
 def test_a_big_frame_that_never_comes_is_missing() -> None:
-    """Small frames wait for the big one, but not for ever."""
+    """Small frames wait for the big one, but not indefinitely."""
     taken = [row for row in public(one_world()) if row["event"] == STATE]
     del taken[where(taken, "new-game")]
     found = follow(taken)
@@ -289,7 +289,7 @@ def test_a_big_frame_that_never_comes_is_missing() -> None:
 
 
 def test_a_new_connection_starts_with_a_snapshot_again() -> None:
-    """After a recorder's mark that it has connected, a snapshot is due whatever went before."""
+    """After a recorder's marker for a new connection a snapshot is expected, whatever came before."""
     taken = public(one_world())
     snapshot = clone(taken[where(taken, "snapshot")])
     at = ticks(taken)[5]
@@ -335,7 +335,7 @@ def test_own_trades_and_answers_come_in_their_order() -> None:
     assert run(steps[::-1])
 
 
-def test_a_won_sidebet_is_told_before_the_public_rug_frame() -> None:
+def test_a_won_sidebet_is_reported_before_the_public_rug_frame() -> None:
     """The owner learns of the rug first (protocol 10): the other way round is named."""
     taken = one_world()
     rug = where(taken, "rug")
@@ -347,4 +347,4 @@ def test_a_won_sidebet_is_told_before_the_public_rug_frame() -> None:
     }
     own_row = next(i for i in range(rug + 1, len(taken)) if _is_own_row(taken[i]))
     taken.insert(own_row + 1, won)
-    assert "told after the public rug frame" in follow(taken)[0].what
+    assert "reported after the public rug frame" in follow(taken)[0].what

@@ -1,4 +1,4 @@
-"""Captures against our frames: what is alike passes, everything that was altered is named."""
+"""Captures compared with our frames: equal ones pass, every alteration is reported."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def first(taken: Rows, event: str, **wanted: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("fmt", [pytest.param("dec", marks=pytest.mark.slow), "feb"])
 def test_our_own_frames_differ_in_nothing(tmp_path: Path, reference: Reference, fmt: str) -> None:
-    """A capture of another exchange of ours passes, in either format, with nothing tolerated."""
+    """A capture of another of our exchanges passes, in either format, with nothing tolerated."""
     result = check(tmp_path, rows(fmt), reference)
     assert named(result) == []
     assert result.ok
@@ -204,7 +204,7 @@ def test_an_altered_shape_is_named(tmp_path: Path, reference: Reference, change:
 
 
 def test_a_history_row_is_held_to_its_own_shape(tmp_path: Path, reference: Reference) -> None:
-    """A lost sidebet with the keys of a won one is named, wherever in the history it stands."""
+    """A lost sidebet with the keys of a won one is reported, anywhere in the history."""
     taken = rows(games=4)
     index = state_rows(taken, lambda body: "gameHistory" in body)[-1]
     lost = next(
@@ -225,7 +225,7 @@ def test_a_history_row_is_held_to_its_own_shape(tmp_path: Path, reference: Refer
         ("playerUpdate", lambda args: [{"__trace": True, "traceparent": "00"}, *args], "one"),
     ],
 )
-def test_a_trace_argument_stands_where_it_belongs(
+def test_a_trace_argument_is_where_it_belongs(
     tmp_path: Path, reference: Reference, event: str, change: Any, found: str
 ) -> None:
     """A trade without its trace object and a player update with one are named."""
@@ -239,7 +239,7 @@ def test_a_trace_argument_stands_where_it_belongs(
 def test_an_unknown_event_and_a_second_payload_are_named(
     tmp_path: Path, reference: Reference
 ) -> None:
-    """An event nobody has heard of and an event with two payloads are named."""
+    """An unknown event and an event with two payloads are reported."""
     taken = rows()
     extra = clone(next(row for row in taken if row["event"] == "playerUpdate"))
     extra["event"] = "serverClock"
@@ -290,7 +290,7 @@ def test_truncated_lines_count_for_kind_and_trace(tmp_path: Path, reference: Ref
 
 
 def test_excerpts_have_no_order(tmp_path: Path, reference: Reference) -> None:
-    """Single samples may stand anywhere, and none of them needs a snapshot before it."""
+    """Single samples may be anywhere, and do not need a snapshot before them."""
     taken = [
         {**row, "excerpt": True}
         for row in reversed(rows())
@@ -306,12 +306,12 @@ def test_excerpts_have_no_order(tmp_path: Path, reference: Reference) -> None:
         ("", "is empty"),
         ('{"capture":"a","t":1,"dir":"sideways","event":"x","args":[]}\n', "dir"),
         ('{"capture":"a","t":1,"dir":"in","event":"x","args":{}}\n', "args"),
-        ('{"t":1,"dir":"in","event":"x","args":[],"local":true}\n', "holds no event"),
+        ('{"t":1,"dir":"in","event":"x","args":[],"local":true}\n', "has no events"),
         ("[1]\n", "not a captured event"),
     ],
 )
 def test_what_is_no_capture_is_refused(tmp_path: Path, text: str, message: str) -> None:
-    """A file that is no capture gives one error that says what is wrong."""
+    """A file that is not a capture gives one error that says what is wrong."""
     path = tmp_path / "capture.jsonl"
     path.write_text(text)
     with pytest.raises(InputError, match=message):
@@ -350,7 +350,7 @@ def test_every_listed_exception_has_a_reason_and_no_wildcard_kind() -> None:
 def test_the_real_captures_differ_in_nothing_but_the_list(
     real_data: Path, reference: Reference
 ) -> None:
-    """Real frames of both formats: what few games of ours cannot show is rare values, never a key."""
+    """Real frames of both formats: a few of our games can lack rare values, but never a key."""
     result = check_frames(real_data / "raw_frames.jsonl.gz", reference)
     wrong = [d for d in result.differences if d.what not in ("type", "unknown-object")]
     assert [d.line() for d in wrong] == []

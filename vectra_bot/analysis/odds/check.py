@@ -1,4 +1,4 @@
-"""Figures beside drawn games: how far apart they are, and whether chance explains it."""
+"""Compare computed figures with simulated games: the difference, and whether chance explains it."""
 
 from __future__ import annotations
 
@@ -14,21 +14,22 @@ from vectra_bot.analysis.odds.figures import Figure, Sheet
 from vectra_bot.analysis.odds.montecarlo import Tally
 
 FALSE_ALARMS = 0.001
-"""Chance that right figures, all of them together, are taken for wrong ones."""
+"""Probability that correct figures, all of them together, are reported as wrong."""
 
-_ENOUGH_CASES = 25  # of a chance, and of its opposite: fewer are not normal enough to judge
-_ENOUGH_GAMES = 1_000  # effective ones of a mean
+_ENOUGH_CASES = 25  # of a chance and its complement: with fewer the normal approximation is bad
+_ENOUGH_GAMES = 1_000  # effective games of a mean
 
 
 @frozen(kw_only=True)
 class Checked:
-    """A figure beside its Monte-Carlo check.
+    """A figure and its Monte-Carlo check.
 
     Attributes:
         figure: the figure.
-        monte_carlo, standard_error, z, games: mean, its standard error, distance in standard errors, games
-            that count; None without a check. The standard error of a chance is the one the figure implies.
-        agrees: whether the distance is within error and chance; None where the games are too few to tell.
+        monte_carlo, standard_error, z, games: mean, its standard error, distance in standard errors,
+            counted games; None without a check. The standard error of a chance is the one implied by the
+            figure.
+        agrees: whether the distance is within error and chance; None if there are too few games to judge.
     """
 
     figure: Figure
@@ -39,7 +40,7 @@ class Checked:
     agrees: bool | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return the figure as the command line prints it."""
+        """Return the figure as JSON-ready data of the command line."""
         figure = self.figure
         return {
             "name": figure.name,
@@ -58,7 +59,7 @@ class Checked:
 
 
 def check(sheet: Sheet, games: int, seed: int) -> list[Checked]:
-    """Return every figure of *sheet* beside *games* simulated games; 0 games check nothing.
+    """Return every figure of *sheet* with the result of *games* simulated games; 0 games check nothing.
 
     A figure agrees if the Monte-Carlo mean is within its error plus :func:`z_limit` standard errors.
     """
@@ -78,7 +79,7 @@ def check(sheet: Sheet, games: int, seed: int) -> list[Checked]:
 
 
 def z_limit(figures: int) -> float:
-    """Return how many standard errors chance may do, so that all *figures* pass with 99.9 % (Bonferroni)."""
+    """Return the limit of z at which all correct *figures* pass with 99.9 % (Bonferroni)."""
     return NormalDist().inv_cdf(1 - FALSE_ALARMS / (2 * max(1, figures)))
 
 
@@ -94,7 +95,7 @@ def _checked(figure: Figure, tally: Tally, limit: float) -> Checked:
         enough = min(chance, 1 - chance) * tally.games >= _ENOUGH_CASES
     distance = mean - figure.value
     if error == 0:
-        # A chance of 0 or 1 is proven wrong by one case; a mean whose few cases happen to be alike is not.
+        # One case disproves a chance of 0 or 1, but not a mean whose few cases happen to be equal.
         equal = abs(distance) <= figure.error + 1e-12
         return Checked(
             figure=figure,
@@ -112,5 +113,5 @@ def _checked(figure: Figure, tally: Tally, limit: float) -> Checked:
 
 
 def disagreeing(checked: Sequence[Checked]) -> list[Checked]:
-    """Return the figures whose check says that they are wrong."""
+    """Return the figures that disagree with the simulation."""
     return [one for one in checked if one.agrees is False]

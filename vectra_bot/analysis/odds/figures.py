@@ -1,4 +1,4 @@
-"""Every figure of ``vectra-bot odds``: its computed value, its error, and which tally checks it."""
+"""Every figure of ``vectra-bot odds``: its computed value, its error, and the tally that checks it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LAST_MULTIPLES = (0.5, 1.0, 2.0)
 EDGE_STATES = ((1.0, 1.0), (1.0, 0.5), (2.0, 1.0), (10.0, 0.5), (100.0, 0.5), (101.0, 0.5))
 SIDEBET_TICKS = (0, 50, 200)
 
-_ENOUGH_WORTHS = 5_000  # effective ones, by the law: the sample does not know what it has not seen
+_ENOUGH_WORTHS = 5_000  # effective games computed from the law: a sample cannot show cases it lacks
 
 
 @frozen(kw_only=True)
@@ -34,14 +34,14 @@ class Figure:
     """One computed figure.
 
     Attributes:
-        name, group: what it is, for people; ``group`` is what the command line calls it.
+        name, group: readable name; name of its group on the command line.
         unit: ``return`` (profit per unit put in), ``chance``, ``ticks`` or ``variance``.
         value, error: the figure and the bound of its numerical error, 0 for a formula.
-        params: what it depends on.
-        unverified: whether it rests on a rule that the venue was not seen to follow.
+        params: the parameters it depends on.
+        unverified: whether it is based on a rule that was not observed at the venue.
         tally: name of the tally that checks it; ``scale * mean + shift`` has the figure's unit.
-        square: of a return, the mean square of what the unit becomes: rare great wins make it large, and
-            a mean that hangs on them takes as many more games.
+        square: of a return, the mean square of a unit's final value: rare large wins make it large, and
+            a mean that depends on them needs proportionally more games.
     """
 
     name: str
@@ -57,21 +57,21 @@ class Figure:
     square: float = 1.0
 
     def needs_games(self) -> float:
-        """Return how many games its mean takes before a distance in standard errors means anything."""
+        """Return the number of games its mean needs for z to be meaningful."""
         worth = max(1 + self.value, 1e-9)
         return _ENOUGH_WORTHS * self.square / worth**2 if self.unit == "return" else 0.0
 
 
 @frozen(kw_only=True)
 class Question:
-    """What is asked.
+    """The parameters of the odds.
 
     Attributes:
-        state: price now and lowest price so far; entry of every position.
-        ticks: how long positions are held; empty for the usual choices.
-        target, stop: exits as multiples of the price now; None for the usual targets, and no stop.
-        max_ticks: latest exit; None for none.
-        tick: tick of the game at which a sidebet is placed; None for the usual choices.
+        state: current price and lowest price so far; entry of every position.
+        ticks: holding times of positions; empty for the default choices.
+        target, stop: exits as multiples of the current price; None for the default targets, and no stop.
+        max_ticks: latest exit; None for no limit.
+        tick: tick of the game at which a sidebet is placed; None for the default choices.
     """
 
     state: State = field(factory=State)
@@ -84,7 +84,7 @@ class Question:
 
 @define
 class Sheet:
-    """Figures as they are computed, and the plan of the games that check them."""
+    """The computed figures, and the plan of the games that check them."""
 
     question: Question
     figures: list[Figure] = field(factory=list)
@@ -103,13 +103,13 @@ class Sheet:
         )
 
     def follow(self, **more: tuple[Any, ...]) -> None:
-        """Add to what the games are tallied for."""
+        """Add quantities to tally in the games."""
         both = {name: getattr(self.plan, name) + new for name, new in more.items()}
         self.plan = evolve(self.plan, **both)
 
 
 def compute(question: Question, groups: Iterable[str] = ()) -> Sheet:
-    """Return the figures of *groups*, of all of them if none is given."""
+    """Return the figures of *groups*, of all groups by default."""
     wanted = tuple(dict.fromkeys(groups)) or tuple(GROUPS)
     for group in wanted:
         if group not in GROUPS:
@@ -201,7 +201,7 @@ def _one_exit(sheet: Sheet, exits: Exits, target: float | None) -> None:
 
 
 def _exit_square(asked: Question, target: float | None, reached: float) -> float:
-    """Return the mean square of what a position becomes: its target's, or that of a hold as long."""
+    """Return the mean square of a position's final value: at its target, or after the same holding time."""
     if target is not None:
         return max(1.0, reached * target**2)
     if asked.max_ticks is not None:

@@ -1,6 +1,6 @@
 """Exact odds that a formula gives, from the price law (protocol 4.2, 7).
 
-Everything here is an expectation over the law, not an estimate: no simulation, no data.
+All values are expectations over the law, not estimates: no simulation, no data.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def holding_return(price: float, low: float) -> float:
 
     Args:
         price: the price now.
-        low: the lowest price of the game so far; it is what the rug price comes from.
+        low: the lowest price of the game so far, which determines the rug price.
 
     Raises:
         UsageError: *low* is not above 0, or above *price*, or above the start price.
@@ -80,7 +80,7 @@ def holding_return_range() -> tuple[float, float]:
     """Return the worst and the best :func:`holding_return` over all prices and lows.
 
     The worst is the limit of a price above the god candle's reach and far above the low; the best is a
-    price that is the low of the game. Both are negative: no moment is good for holding.
+    price that is the low of the game. Both are negative: holding has a negative expected value at any moment.
     """
     worst = expected_return(inf, rules.START_PRICE)
     best = expected_return(rules.START_PRICE, rules.START_PRICE)

@@ -1,11 +1,11 @@
-"""Games drawn from the price law with a free generator, to check computed odds against (protocol 4.2, v3).
+"""Games simulated from the price law with a free generator, to check computed odds (protocol 4.2, v3).
 
 This is a second implementation of the law that shares nothing but ``game.rules`` with the computed figures.
-It draws the same distribution by shorter ways: the number of live ticks of a game is drawn at once, as a
-geometric number, which changes no distribution because a rug depends on nothing; one uniform number decides
-both the kind of a move and its size. Games are played side by side, sorted by length, so that those still
-alive are always the first of their batch. Every game of a batch is played to its end: to stop at the first N
-that have ended would favour short ones.
+It draws the same distribution with less work: the number of live ticks of a game is one draw, a geometric
+number, which changes no distribution because a rug is independent of the price; one uniform number decides
+both the kind of a move and its size. Games are played in parallel, sorted by length, so that those still
+alive are always the first of their batch. Every game of a batch is played to its end: stopping at the first
+N that have ended would favour short ones.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ _RUG_SHARE = 1 - rules.RUG_DROP
 
 @define
 class Tally:
-    """Sums of one quantity over games: its mean, and how sure that is.
+    """Sums of one quantity over games: its mean and standard error.
 
-    A mean that hangs on a few games has a standard error that cannot be trusted; ``effective_games`` tells:
-    it is how many games would do if all weighed the same (Kish).
+    If a mean depends on a few games, its standard error is not reliable; ``effective_games`` shows that:
+    it is the number of equally weighted games with the same precision (Kish).
     """
 
     games: int = 0
@@ -67,11 +67,11 @@ class Position:
     """A position to follow in every game, closed by the first price at or beyond one of its limits.
 
     Attributes:
-        name: what its tallies are called.
+        name: name of its tallies.
         low, high: closed at the first tick at or below, or at or above; None for never.
         ticks: closed after so many ticks at the latest; None for never. Several give several tallies.
-        constant, slope: it is worth ``max(0, constant + slope * price)`` when it is closed.
-        tally_exits: tally the four ends too.
+        constant, slope: its value at the close is ``max(0, constant + slope * price)``.
+        tally_exits: also tally the four kinds of exit.
     """
 
     name: str
@@ -85,16 +85,16 @@ class Position:
 
 @frozen(kw_only=True)
 class Plan:
-    """What to play and what to tally.
+    """Games to play and quantities to tally.
 
     Attributes:
         price, low: the state every game starts from.
         holds: ticks after which a unit of money held since the start is valued.
-        hold_to_rug: whether it is valued at the rug too.
-        levels: prices whose being reached is tallied.
-        rug_limits: limits of the rug price; tallied is that it is below.
-        last_limits: limits of the last price; tallied is that it is at or below.
-        alive_at: ticks of which it is tallied that the game lives through them.
+        hold_to_rug: whether it is also valued at the rug.
+        levels: prices for which it is tallied whether they are reached.
+        rug_limits: limits for which it is tallied whether the rug price is below.
+        last_limits: limits for which it is tallied whether the last price is at or below.
+        alive_at: ticks for which it is tallied whether the game is alive after them.
         positions: positions to follow.
         sidebets: ticks at which a sidebet is placed, in games that are alive then.
     """
@@ -113,7 +113,7 @@ class Plan:
 
 @define
 class Batch:
-    """Games side by side.
+    """Games played in parallel.
 
     Attributes:
         live_ticks: live ticks of each game, longest first.
@@ -132,7 +132,7 @@ class Batch:
 
 
 def generator(seed: int) -> Generator:
-    """Return the generator that *seed* stands for; the same seed gives the same games everywhere."""
+    """Return a generator for *seed*; the same seed gives the same games on every machine."""
     return Generator(PCG64(seed))
 
 
@@ -177,7 +177,7 @@ class _Holder:
         self._last = max(self._ticks) if None not in position.ticks else rules.MAX_TICKS
 
     def see(self, tick: int, prices: Floats) -> None:
-        """Take the prices of the games that are alive at *tick*."""
+        """Process the prices of the games that are alive at *tick*."""
         if tick > self._last:
             return
         position = self._position
@@ -202,7 +202,7 @@ class _Holder:
         return result
 
     def _snapshot(self, tick: int, alive: NDArray[np.intp], worth: Floats) -> None:
-        """Keep what the position was worth at *tick*; the rugged ones are valued at the end."""
+        """Store the position's value at *tick*; rugged games are valued at the end."""
         self._kept[tick] = (alive, worth, self._end.copy(), self._worth.copy())
 
     def finish(self, batch: Batch) -> None:
@@ -245,7 +245,7 @@ def batches(games: int, rng: Generator) -> Iterator[Batch]:
 def simulate(plan: Plan, games: int, rng: Generator) -> dict[str, Tally]:
     """Play *games* games from the plan's state and return its tallies by name.
 
-    Memory is that of one batch. Raises UsageError where the number of games cannot be played.
+    Memory is that of one batch. Raises UsageError if the number of games is out of range.
     """
     if not 1 <= games <= MAX_GAMES:
         raise UsageError(f"games was {games!r}: give 1 to {MAX_GAMES}")
@@ -265,7 +265,7 @@ def simulate(plan: Plan, games: int, rng: Generator) -> dict[str, Tally]:
 def play(
     batch: Batch, rng: Generator, holders: Iterable[_Holder] = (), holds: Iterable[int] = ()
 ) -> dict[int, Floats]:
-    """Play every game of *batch* to its end; return the prices of the living at the ticks *holds*."""
+    """Play every game of *batch* to its end; return the prices of living games at the ticks *holds*."""
     wanted = set(holds)
     snapshots: dict[int, Floats] = {}
     ascending = batch.live_ticks[::-1]
@@ -316,7 +316,7 @@ def _tally(
 
 
 def drawn(chance: float, games: int, rng: Generator) -> Tally:
-    """Return the tally of *games* draws that come true with *chance*."""
+    """Return the tally of *games* draws that are true with *chance*."""
     hits = int(rng.binomial(games, chance))
     return Tally(games, float(hits), float(hits), float(hits))
 

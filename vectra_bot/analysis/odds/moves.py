@@ -3,7 +3,7 @@
 A live tick multiplies the price by a factor. With chance 1/8 it is 1 + s or 1 - s, s uniform in
 [0.15, 0.25]; else it is 1 + d + a*u with d uniform in [-0.02, 0.03], u uniform in [-1, 1] and the noise's
 amplitude a = 0.005 * min(10, sqrt(price)). Both parts have piecewise polynomial distribution functions,
-so every integral that a grid needs is had in closed form, with no quadrature.
+so every integral that a grid needs has a closed form, without quadrature.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def _repeated(factors: Floats, amplitude: Floats, power: int) -> Floats:
 def _trapezoid(factors: Floats, amplitude: Floats, power: int) -> Floats:
     """Return the repeated integral of the density of drift plus noise: 2 the chance, 3 the shortfall.
 
-    Above the support the corners would cancel each other's digits, so the rest is a polynomial there.
+    Above the support the terms would lose digits by cancellation, so a polynomial is used there.
     """
     low = 1 + rules.DRIFT_MIN
     high = 1 + rules.DRIFT_MAX

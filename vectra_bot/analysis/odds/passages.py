@@ -1,11 +1,11 @@
 """Chances and expected values of a position from a state of the game, computed on grids.
 
-Every figure is computed on a grid and again with every cell halved; the finer one is the figure. What is left
-of its error is usually a small part of the distance between the two. The *stated* error is twice that
-distance and a floor, which held in every state tried against grids three times as fine.
-Families of lows converge with the square of the step; for them both grids together give a third, better
-value (Richardson), and the stated error is twice that correction. The coarse grid also ends earlier, so
-the distance covers what lies beyond the ends.
+Every figure is computed on a grid and on one with every cell halved; the finer one is the figure. The rest
+of its error is usually a small part of the difference of the two. The *stated* error is twice that
+difference plus a floor, a bound that was valid in every tested state, compared with grids three times as
+fine. Families of lows converge with the square of the step; for them both grids together give a third,
+better value (Richardson), and the stated error is twice that correction. The coarse grid also ends earlier,
+so the difference covers what lies beyond the ends.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from vectra_bot.game.fair import rug_price
 STEP = 0.02
 """Largest cell of the coarse grid, in the logarithm of the price."""
 
-_NARROW_STEP = 0.01  # for positions that end within a big move of their entry
+_NARROW_STEP = 0.01  # for positions that end within one big move of their entry
 _NEAR = 0.4  # a few big moves
-_FAMILY_STEP = 0.04  # a family counts for the rug price only: 2 % of a price
-_FOREVER_STEP = 0.01  # held to the rug, that is all there is
+_FAMILY_STEP = 0.04  # a family affects only the rug price: 2 % of a price
+_FOREVER_STEP = 0.01  # held to the rug, the rug price is the whole result
 
 MAX_HOLD_TICKS = rules.MAX_TICKS
 SMALLEST_PRICE = 1e-6
@@ -40,7 +40,7 @@ LEAST_GAP = 0.01
 _DOWN = 6.0  # how far below the state a grid begins, and above it ends, in the logarithm
 _UP = 6.0
 _FAMILY_DOWN = 5.0  # the lowest of the lows that are followed
-_STRIDE = 4  # one low for so many cells
+_STRIDE = 4  # cells per low
 _COARSE_SHORTER = 0.5
 _MOST_CELLS = 1_300  # of the coarse grid: matrices stay below 60 MB
 _SAFETY = 2.0
@@ -69,11 +69,11 @@ class Computed:
 
 @frozen(kw_only=True)
 class State:
-    """Where the game stands.
+    """The state of the game.
 
     Attributes:
-        price: the price now.
-        low: the lowest price of the game so far, the 1 it starts at included; the rug price follows it.
+        price: the current price.
+        low: the lowest price of the game so far, including the 1 it starts at; it determines the rug price.
     """
 
     price: float = rules.START_PRICE
@@ -98,7 +98,7 @@ class Exits:
     Attributes:
         target: closed at the first tick with this price or more; None for never.
         stop: closed at the first tick with this price or less; None for never.
-        max_ticks: closed after so many ticks; None for never.
+        max_ticks: closed after this many ticks; None for never.
     """
 
     target: float | None = None
@@ -106,7 +106,7 @@ class Exits:
     max_ticks: int | None = None
 
     def check(self, state: State) -> None:
-        """Raise UsageError where an exit lies on the wrong side of the price, or too near."""
+        """Raise UsageError if an exit is on the wrong side of the price, or too near."""
         if self.target is not None and not state.price * (1 + LEAST_GAP) <= self.target:
             raise UsageError(
                 f"target was {self.target!r}: give at least 1.01 times the price {state.price!r}"
@@ -126,10 +126,10 @@ class Exits:
 def on_two_grids(
     compute: Callable[[int], Floats], *, extrapolate: bool = False, linear: bool = False
 ) -> list[Computed]:
-    """Return what *compute* gives for refinement 1 and 2, put together; see the head of this module.
+    """Return the combined results of *compute* for refinement 1 and 2; see this module's docstring.
 
-    Two grids can be near each other by accident, so the error is never below a floor, unless the function
-    is *linear* in the price, which a grid carries as it is.
+    Two grids can agree by accident, so the error is never below a floor, unless the function
+    is *linear* in the price, which a grid represents exactly.
     """
     coarse, fine = compute(1), compute(2)
     correction = (fine - coarse) / 3 if extrapolate else fine - coarse
@@ -141,7 +141,7 @@ def on_two_grids(
 
 
 def _beyond(refine: int) -> float:
-    """Return how much earlier a grid ends; the coarse one does."""
+    """Return by how much a grid ends earlier; only the coarse one does."""
     return _COARSE_SHORTER if refine == 1 else 0.0
 
 
@@ -150,13 +150,13 @@ def _bottom(state: State, refine: int) -> float:
 
 
 def _top(state: State, refine: int) -> float:
-    """Return a price above which neither a god candle nor the cap of the noise changes any more."""
+    """Return a price above which god candle and noise cap no longer depend on the price."""
     settled = rules.GOD_CANDLE_MAX_PRICE * exp(3.0)
     return max(state.price * exp(_UP), settled) * exp(-_beyond(refine))
 
 
 def _grid(anchors: list[float], step: float, refine: int) -> Floats:
-    """Return a grid over *anchors* with the god candle's limit as a node; a very wide one is coarser."""
+    """Return a grid over *anchors* with the god candle's limit as a node; a very wide grid is coarser."""
     limit = rules.GOD_CANDLE_MAX_PRICE
     if min(anchors) < limit < max(anchors):
         anchors = [*anchors, limit]
@@ -173,14 +173,14 @@ def _walk(
 
 
 def _at(walk: Walk, state: State, at_rug: float = 0.0) -> Floats:
-    """Return what is expected at *state* until the rug, as an array of one."""
+    """Return the expectation at *state* until the rug, as an array of one."""
     return np.array([walk.until_rug(at_rug)[node_of(walk.prices, state.price), 0]])
 
 
 def _after(
     walk: Walk, state: State, values: Floats, ticks: Sequence[int], at_rug: float = 0.0
 ) -> Floats:
-    """Return the expectation at *state* of *values* so many ticks ahead, for each of *ticks*."""
+    """Return the expectation at *state* of *values* after each number of *ticks*."""
     at = node_of(walk.prices, state.price)
     wanted = set(ticks)
     found = {0: values[at, 0]}
@@ -191,7 +191,7 @@ def _after(
     return np.array([found[tick] for tick in ticks])
 
 
-# ---- the rug's part: what positions are worth that are open at the rug
+# ---- the rug's part: value of positions open at the rug
 
 
 def _lows(state: State, exits: Exits, step: float, refine: int) -> tuple[Floats, NDArray[np.intp]]:
@@ -212,7 +212,7 @@ def _integrated(lows: Floats, chances: Floats, outlived: float, stopped: bool) -
     """Return E[low at the rug; rug], from the chances of a rug before the price is at each low or below.
 
     ``E[min(low, lowest price)] = integral of P(lowest price > m) dm`` from 0 to low. Below the last low
-    the chance lies between its own and that of a rug at all; with a stop it stays what it is.
+    the chance lies between its own and that of any rug; with a stop it is constant.
     """
     rest = chances[0] if stopped else (chances[0] + outlived) / 2
     return float(np.sum((chances[1:] + chances[:-1]) / 2 * np.diff(lows)) + lows[0] * rest)
@@ -257,9 +257,10 @@ def _family(state: State, exits: Exits, step: float, refine: int) -> tuple[Walk,
 
 
 def hold(state: State, ticks: Sequence[int]) -> list[Computed]:
-    """Return the expected profit per unit of money put in, held so many ticks.
+    """Return the expected profit per unit invested, for each holding time in *ticks*.
 
-    Money put in buys at the price now; what rugs on the way is sold at the rug price (protocol 4.4, 6).
+    The unit buys at the current price; if the game rugs before, it is sold at the rug price (protocol 4.4,
+    6).
     """
     check_ticks(ticks)
 
@@ -274,9 +275,9 @@ def hold(state: State, ticks: Sequence[int]) -> list[Computed]:
 
 
 def hold_square(state: State, ticks: Sequence[int]) -> list[float]:
-    """Return E[(price then / price now)**2; alive] after so many ticks, roughly.
+    """Return an approximation of E[(price then / price now)**2; alive] for each number of *ticks*.
 
-    It tells how many games a mean needs: the longer the hold, the fewer games it hangs on.
+    It determines how many games a mean needs: the longer the hold, the fewer games the mean depends on.
     """
     ends = [_bottom(state, 1), _top(state, 1)]
     walk = _walk(state, ends, (RAY, RAY), 1)
@@ -285,7 +286,7 @@ def hold_square(state: State, ticks: Sequence[int]) -> list[float]:
 
 
 def hold_to_rug(state: State) -> Computed:
-    """Return the expected profit per unit of money put in and never taken out."""
+    """Return the expected profit per unit invested and held to the rug."""
     rugged = _rug_part_forever(state, Exits(), _FOREVER_STEP)
     return rugged.times(1 / state.price).plus(-1.0)
 
@@ -295,7 +296,7 @@ def hold_to_rug(state: State) -> Computed:
 
 @lru_cache(maxsize=256)
 def reach(state: State, target: float) -> Computed:
-    """Return the chance that the price is at *target* or above before the rug."""
+    """Return the chance that the price reaches *target* before the rug."""
     Exits(target=target).check(state)
 
     def compute(refine: int) -> Floats:
@@ -308,7 +309,7 @@ def reach(state: State, target: float) -> Computed:
 def rug_price_below(state: State, limits: Sequence[float]) -> list[Computed]:
     """Return for each of *limits* the chance that the rug price is below it, or at it if it is reached.
 
-    A limit of ``rug_price(state.low)`` asks whether the game falls below its low so far at all.
+    With a limit of ``rug_price(state.low)`` it is the chance that the game falls below its low so far.
     """
     lows = [limit / rug_price(1.0) for limit in limits]
     for limit, low in zip(limits, lows, strict=True):
@@ -344,9 +345,9 @@ def last_price_below(state: State, limit: float) -> Computed:
 
 
 def _last_below(walk: Walk, limit: float) -> Floats:
-    """Return by node the chance that the last price is *limit* or less, by the chance after the next tick.
+    """Return by node the chance that the last price is *limit* or less, from the chance after the next tick.
 
-    The chance itself jumps at the limit, its expectation one tick ahead does not; so that is what is solved.
+    The chance itself is discontinuous at the limit, its expectation one tick ahead is not, so that is solved.
     """
     rug = rules.RUG_CHANCE
     ahead = (1 - rug) * rug * walk.chance_next_below(limit)
@@ -357,11 +358,11 @@ def _last_below(walk: Walk, limit: float) -> Floats:
 
 @frozen
 class TakeProfit:
-    """What a position with exits comes to.
+    """The result of a position with exits.
 
     Attributes:
-        reached, stopped, timed_out, rugged: chances of the four ends.
-        profit: expected profit per unit of money put in.
+        reached, stopped, timed_out, rugged: chances of the four kinds of exit.
+        profit: expected profit per unit invested.
     """
 
     reached: Computed
@@ -397,7 +398,7 @@ def take_profit(state: State, exits: Exits) -> TakeProfit:
 
 
 def _end(state: State, exits: Exits, payoffs: Sequence[Edge]) -> Computed:
-    """Return what is expected where target, stop and end of time pay *payoffs*, and a rug nothing."""
+    """Return the expectation if target, stop and timeout pay *payoffs*, and a rug nothing."""
     hit, stopped, final = payoffs
     lower = stopped if exits.stop is not None else FLAT
     upper = hit if exits.target is not None else (RAY if final.slope else FLAT)
@@ -419,10 +420,10 @@ def _end(state: State, exits: Exits, payoffs: Sequence[Edge]) -> Computed:
 
 
 def leveraged(state: State, leverage: int, ticks: Sequence[int]) -> list[Computed]:
-    """Return the expected profit per unit put in of a leveraged part, held so many ticks. unverified.
+    """Return the expected profit per unit of a leveraged lot, for each holding time in *ticks*. unverified.
 
     Its value is ``stake * (1 + leverage * (price / entry - 1))``, never below 0. The first tick at or below
-    the threshold of protocol 9 liquidates it at the price in force; a rug leaves nothing of it.
+    the threshold of protocol 9 liquidates it at the price in force; at a rug it is worth nothing.
     """
     threshold = rules.LIQUIDATION_FALL.get(leverage)
     if threshold is None:
@@ -440,7 +441,7 @@ def leveraged(state: State, leverage: int, ticks: Sequence[int]) -> list[Compute
 
 
 def leveraged_square(state: State, leverage: int, ticks: Sequence[int]) -> list[float]:
-    """Return what :func:`hold_square` does, of a leveraged part that is not liquidated on the way."""
+    """Return what :func:`hold_square` does, for a leveraged lot that is not liquidated before."""
     ends = [state.price * (1 - rules.LIQUIDATION_FALL[leverage]), _top(state, 1)]
     walk = _walk(state, ends, (pays(), RAY), 1, _NARROW_STEP)
     squares = walk.start((1 + leverage * (walk.prices / state.price - 1)) ** 2)
@@ -448,7 +449,7 @@ def leveraged_square(state: State, leverage: int, ticks: Sequence[int]) -> list[
 
 
 def short(state: State, ticks: Sequence[int]) -> list[Computed]:
-    """Return the expected profit per unit put in of a short, held so many ticks. unverified.
+    """Return the expected profit per unit of a short, for each holding time in *ticks*. unverified.
 
     Its value is ``stake * (2 - price / entry)``; it is closed at 0 by the first tick at twice its entry, and
     at the rug price by a rug (protocol 8: the textbook form).
@@ -466,7 +467,7 @@ def short(state: State, ticks: Sequence[int]) -> list[Computed]:
 
 
 def check_ticks(ticks: Iterable[int]) -> None:
-    """Raise UsageError where a number of ticks is none that a game can have."""
+    """Raise UsageError if a number of ticks is out of range."""
     for tick in ticks:
         if not 1 <= tick <= MAX_HOLD_TICKS:
             raise UsageError(f"ticks was {tick!r}: give 1 to {MAX_HOLD_TICKS}")

@@ -1,19 +1,20 @@
 """The price as a walk on a grid: expectations one tick ahead, many ticks ahead, and until the rug.
 
-Theory of operation. A function of the price is held by its values at the grid's nodes and is linear *in
-the price* between them. With that, its expectation over one live tick is a weighted sum whose weights
+Theory of operation. A function of the price is represented by its values at the grid's nodes and is linear
+*in the price* between them. With that, its expectation over one live tick is a weighted sum whose weights
 follow from the law in closed form (:mod:`moves`); payoffs that are linear in the price, such as a
-position's value, are carried without any error. Chances are bent between nodes: a walk with one barrier
-corrects for it by second differences, a family does not, and its error shrinks with the square of the step.
-What is left is measured by ``passages``, on two grids.
+position's value, are represented exactly. Chances are curved between nodes: a walk with one barrier
+corrects for it by second differences, a family does not, and its error decreases with the square of the
+step. The remaining error is estimated by ``passages``, on two grids.
 
-A barrier is a node: what lies beyond it is out of the walk, and the node's value is the limit from
+A barrier is a node: prices beyond it are outside the walk, and the node's value is the limit from
 inside. A walk may have many lower barriers at once, one for each column of its values: the rug price
 needs the chance of every possible low (protocol 4.4).
 
-"Until the rug" is a linear system. For one barrier it is solved as it stands. For many, the weights reach no
-further than one big move, so elimination from the highest price down keeps to a band and serves all
-lower barriers together; the god candle would spoil the band, and being rare is iterated on the right.
+"Until the rug" is a linear system. For one barrier it is solved directly. For many, the weights reach no
+further than one big move, so elimination from the highest price down stays within a band and serves all
+lower barriers together; the god candle is outside the band, and as it is rare, it is iterated on the
+right-hand side.
 """
 
 from __future__ import annotations
@@ -30,19 +31,19 @@ from vectra_bot.game import rules
 
 _ALIVE = 1 - rules.RUG_CHANCE
 _ROWS = 64  # rows of one block of weights
-_GOD_ROUNDS = 40  # each round gains a factor of 500
+_GOD_ROUNDS = 40  # each iteration reduces the error by a factor of 500
 _SMALLEST_CELL = 1e-6
 
 
 @frozen(kw_only=True)
 class Edge:
-    """What lies beyond an end of the walk.
+    """The boundary condition at an end of the walk.
 
     Attributes:
         kind: ``pay``: the walk ends there and pays ``constant + slope * price``, at a lower end never
-            below 0; ``flat``: the function goes on with its last value; ``ray``: it goes on in proportion
-            to the price. The last two stand for an end that is there only since a grid must end somewhere.
-        constant, slope: what ``pay`` pays.
+            below 0; ``flat``: the function continues with its last value; ``ray``: it continues in proportion
+            to the price. The last two are for an end that exists only because a grid must end somewhere.
+        constant, slope: payment of ``pay``.
     """
 
     kind: str
@@ -62,8 +63,8 @@ RAY = Edge(kind="ray")
 def grid(anchors: Sequence[float], step: float, refine: int = 1) -> Floats:
     """Return prices, evenly spaced in the logarithm between *anchors*, each of which is a node.
 
-    Anchors closer together than a millionth are one. With *refine* 2 every cell is halved, whatever its
-    length was, so that errors shrink by the same factor everywhere.
+    Anchors closer together than a millionth are merged. With *refine* 2 every cell is halved, whatever its
+    length, so that errors shrink by the same factor everywhere.
     """
     points = sorted(anchors)
     kept = [points[0]]
@@ -89,7 +90,7 @@ def node_of(prices: Floats, price: float) -> int:
 
 @frozen
 class _Block:
-    """Weights of a run of rows on the columns they reach: all of them, and the part from below a node."""
+    """Weights of a range of rows on the columns they reach: all of them, and the part from below a node."""
 
     rows: slice
     columns: slice
@@ -103,7 +104,7 @@ class Walk:
 
     Attributes:
         prices: the nodes, increasing.
-        lower, upper: what lies beyond the ends.
+        lower, upper: boundary conditions at the ends.
         barriers: node of the lower barrier of each column; a walk without a family has one column, whose
             barrier is node 0 with the lower end beyond it.
     """
@@ -140,7 +141,7 @@ class Walk:
         set_(self, "_cut", cut)
 
     def _block(self, start: int) -> _Block:
-        """Return the weights of up to ``_ROWS`` rows and note what the ends add to them."""
+        """Return the weights of up to ``_ROWS`` rows and record what the ends add to them."""
         prices, count = self.prices, len(self.prices)
         stop = min(start + _ROWS, count)
         own = prices[start:stop]
@@ -195,13 +196,13 @@ class Walk:
         at_node[inner, inner - 1] = 1 / (gap[:-1] * both)
         at_node[inner, inner + 1] = 1 / (gap[1:] * both)
         at_node[inner, inner] = -at_node[inner, inner - 1] - at_node[inner, inner + 1]
-        if count > 2:  # at an end the function is as bent as beside it
+        if count > 2:  # at an end the curvature is that of the neighbouring cell
             at_node[0], at_node[-1] = at_node[1], at_node[-2]
         result: Floats = (at_node[1:] + at_node[:-1]) / 2
         return result
 
     def _below_the_end(self, rows: slice, z: Floats, below: Floats, short: Floats) -> Floats:
-        """Return the weight that the lowest node has for what lies beyond it; book what is paid there."""
+        """Return the weight of the lowest node for prices below it; record what is paid there."""
         if self.lower.kind == "flat":
             return below
         if self.lower.kind == "ray":
@@ -227,7 +228,7 @@ class Walk:
         return np.zeros_like(below)
 
     def _aim_god_candle(self) -> None:
-        """Work out where a god candle leads from each node: into a cell, or beyond the upper end."""
+        """Compute where a god candle leads from each node: into a cell, or beyond the upper end."""
         prices, last = self.prices, len(self.prices) - 1
         god = moves.god_chance(prices)
         aims = prices * rules.GOD_CANDLE_FACTOR
@@ -287,11 +288,11 @@ class Walk:
         return result
 
     def until_rug(self, at_rug: float = 0.0, source: Floats | None = None) -> Floats:
-        """Return the fixed point of :meth:`step`: what is expected if nothing but the game ends it.
+        """Return the fixed point of :meth:`step`: the expectation if only the rug ends the walk.
 
         Args:
-            at_rug: what a rug pays.
-            source: what every live tick adds besides, by node; None for nothing.
+            at_rug: payment at a rug.
+            source: additional payment of every live tick, by node; None for nothing.
         """
         fixed = rules.RUG_CHANCE * at_rug + _ALIVE * (1 - self._god) * self._gain
         if source is not None:
@@ -330,9 +331,9 @@ class Walk:
 
 
 class _Elimination:
-    """Solves V = s + M V for every lower barrier at once, from the highest node down.
+    """Solves V = s + M V for all lower barriers together, from the highest node down.
 
-    Column b of V lives on the nodes from ``barriers[b]`` up; the barrier's own weight is M without the
+    Column b of V is defined on the nodes from ``barriers[b]`` up; the barrier's own weight is M without the
     part that lies below the barrier (``left``). Eliminating node i moves its row into the rows below, so
     when node j is reached, its row already contains every path above j: that is the barrier's equation.
     """
@@ -366,7 +367,7 @@ class _Elimination:
         return found
 
     def solve(self, source: Floats) -> Floats:
-        """Return V; entries below a column's barrier are without meaning."""
+        """Return V; entries below a column's barrier have no meaning."""
         s = source.copy()
         count = len(s)
         for i in range(count - 1, -1, -1):

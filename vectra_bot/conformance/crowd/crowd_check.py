@@ -1,12 +1,12 @@
-"""Is our crowd like the real one, and are our prices the law's? One verdict for each quantity.
+"""Compare our crowd with the real one, and our prices with the law: one verdict for each quantity.
 
-Law quantities are tested: against the real games, and against the law itself where it can be written
-down; each must have p >= 0.001. Crowd quantities are measured: the distributions must be closer than a
+Law quantities are tested against the real games, and against the law itself where it has a closed
+form; each must have p >= 0.001. Crowd quantities are measured: the distributions must be closer than a
 Kolmogorov-Smirnov distance of 0.10 and the means within 10 %.
 
-A file of few games cannot show a distance of 0.10: a perfect crowd would exceed it by chance. So each limit
-is the larger of 0.10 and what 99 % of samples of as many whole games, drawn from our own, stay within. The
-limit applied stands beside every figure; ``wide`` says where it is above 0.10.
+With few games a distance of 0.10 is not significant: a perfect crowd would exceed it by chance. So each limit
+is the larger of 0.10 and the bound of 99 % of samples of as many whole games, drawn from ours. The
+applied limit is reported with every figure; ``wide`` says where it is above 0.10.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ KS_LIMIT = 0.10
 MEAN_LIMIT = 0.10
 CHANCE_SHARE = 0.99
 MATCHED_GAMES = 20
-"""Games of ours, of nearest length, that stand for one real game where length decides the value."""
+"""Number of our games of nearest length compared with one real game if length determines the value."""
 
 _SHARES = {"big_move_share", "big_move_up_share"}
 _BIG_SHARE = rules.BIG_MOVE_CHANCE * (1 - rules.GOD_CANDLE_CHANCE)
@@ -40,7 +40,7 @@ _BIG_SHARE = rules.BIG_MOVE_CHANCE * (1 - rules.GOD_CANDLE_CHANCE)
 
 @frozen(kw_only=True)
 class Verdict:
-    """What comparing one quantity found.
+    """The result of comparing one quantity.
 
     ``n_ours`` and ``n_theirs`` count values, ``games`` the real games they come from. ``ks`` is the
     distance of the distributions; ``p`` its p for the law's quantities. ``passed`` is None where nothing
@@ -64,7 +64,7 @@ class Verdict:
 
     @property
     def ratio(self) -> float | None:
-        """Our mean as a share of theirs."""
+        """Our mean divided by the real one."""
         if self.mean_ours is None or not self.mean_theirs:
             return None
         return self.mean_ours / self.mean_theirs
@@ -96,7 +96,7 @@ class Verdict:
 
 @frozen
 class CrowdCheck:
-    """All verdicts on one run of ours."""
+    """All verdicts on one run of our exchange."""
 
     seed: int | str
     games: int
@@ -139,7 +139,7 @@ def check_crowd(
         games: games to play.
         against: files of kind ``recorded_prices`` or ``seeded_games``, together one sample.
         crowd: size of the crowd.
-        on_game: told the number of games played, after each.
+        on_game: called after each game with the number of games played.
 
     Raises:
         UsageError: no file is given.
@@ -161,7 +161,7 @@ def check_crowd(
 def play_samples(
     config: ExchangeConfig, games: int, on_game: Callable[[int], None] | None = None
 ) -> Samples:
-    """Play *games* games of an exchange and return what its frames say of every quantity."""
+    """Play *games* games of an exchange and return the samples of every quantity from its frames."""
     ours = Samples()
     for number, (recorded, seeded) in enumerate(watch_games(config, games), start=1):
         ours.add([Row(recorded, "our game", number), Row(seeded, "our game", number)])
@@ -291,7 +291,7 @@ def _crowd_verdict(quantity: Quantity, ours: Samples, theirs: Samples) -> Verdic
 
 
 def _candidates(quantity: Quantity, ours: Samples, lengths: list[int]) -> NDArray[np.int64]:
-    """Return, for each real game, the games of ours that stand for it: all, or those of like length."""
+    """Return, for each real game, our games to compare it with: all, or those of similar length."""
     count = len(ours.rug_ticks)
     if not quantity.by_length:
         return np.tile(np.arange(count), (len(lengths), 1))

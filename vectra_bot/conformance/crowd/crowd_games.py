@@ -1,6 +1,6 @@
-"""Games of the embedded exchange, written as capture rows from nothing but the frames it sends.
+"""Games of the embedded exchange, written as capture rows only from the frames it sends.
 
-A watcher without a login: tick frames are decoded like any client's, and the sidebets are those that the
+A viewer without a login: tick frames are decoded like any client's, and the sidebets are those that the
 new-game frame publishes with the finished game.
 """
 
@@ -20,7 +20,7 @@ from vectra_bot.models.times import NS_PER_MS
 from vectra_bot.wire.decode import decode
 
 _HEAD = '42["gameStateUpdate"'
-_TICK_KEY = '"tickCount":'  # countdown frames, two of three, have none and say nothing new
+_TICK_KEY = '"tickCount":'  # countdown frames, two of three, lack it and are not needed
 
 
 @define
@@ -34,7 +34,7 @@ class Watched:
     rug: dict[str, Any] = Factory(dict)
 
     def tick(self, frame: GameFrame, at_ms: int) -> None:
-        """Take in a start, tick, rug or settlement frame of this game."""
+        """Process a start, tick, rug or settlement frame of this game."""
         if frame.rugged:
             if not self.rug:
                 self.rug = {

@@ -1,8 +1,8 @@
-"""What a crowd and a law look like in finished games: samples of each quantity, real or ours alike.
+"""Quantities of crowd and law in finished games: samples of each, from real games or ours.
 
 Two kinds of row carry them (protocol 15): ``recorded_prices`` (prices, trade counts and receive times by
-tick) and ``seeded_games`` (``globalSidebets``). Our own games are written as the same rows, so that one
-reading serves both sides.
+tick) and ``seeded_games`` (``globalSidebets``). Our games are written as the same rows, so that the
+same code reads both.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ _BIG_TOLERANCE = 1e-9
 
 @frozen
 class Quantity:
-    """One thing that is compared: its name, and whether the law or the crowd decides it.
+    """One compared quantity: its name, and whether it depends on the law or the crowd.
 
-    ``by_length`` says that a game's value grows with its length, which is the law's doing: the games
+    ``by_length`` says that a game's value grows with its length, which depends on the law: the games
     compared are then matched by length.
     """
 
@@ -77,7 +77,7 @@ QUANTITIES: tuple[Quantity, ...] = (
     Quantity("rug_gap_ms", "crowd"),
     Quantity("settlement_gap_ms", "crowd"),
 )
-"""Everything that is compared, in the order of the report."""
+"""All compared quantities, in the order of the report."""
 
 
 @define
@@ -109,7 +109,7 @@ class Samples:
 
     Attributes:
         rug_ticks: the rug tick of each game by its number.
-        samples: what was found, by name; a quantity no row carried is missing.
+        samples: samples by quantity; one that no row has is missing.
     """
 
     rug_ticks: list[int] = Factory(list)
@@ -117,16 +117,16 @@ class Samples:
     _seen: set[str] = Factory(set)
 
     def read(self, rows: Iterable[Row]) -> None:
-        """Add the games of a file; a game that has been read before is passed over.
+        """Add the games of a file; a game that has already been read is skipped.
 
         Raises:
-            InputError: the rows are of no kind that carries a quantity, or one lacks what its kind has.
+            InputError: rows of this kind have no quantity, or one lacks a required field.
         """
         for row in rows:
             self.add([row])
 
     def add(self, rows: Iterable[Row]) -> None:
-        """Add one game, told by rows of different kinds."""
+        """Add one game, given as rows of different kinds."""
         number = len(self.rug_ticks)
         new: dict[str, Values] = {}
         for row in rows:
@@ -148,7 +148,7 @@ def _kind(row: Row) -> str:
             return kind
     keys = ", ".join(list(row.fields)[:4]) or "none"
     raise InputError(
-        f"{row.place}: this kind of row (its keys: {shown(keys)}) says nothing of a crowd: "
+        f"{row.place}: this kind of row (its keys: {shown(keys)}) has no crowd quantities: "
         "give recorded_prices or seeded_games"
     )
 
@@ -230,9 +230,7 @@ def _read_times(found: dict[str, Values], row: Row) -> None:
         found["rug_gap_ms"] = [row.number("rug_recv_ms") - times[-1]]
     if rug is not None and settled is not None:
         late = row.integer("settle_tick") - row.integer("rug_tick")
-        if (
-            0 <= late <= _SETTLED_LATE
-        ):  # else the frame was missed, and a later one was taken for it
+        if 0 <= late <= _SETTLED_LATE:  # else the frame was missed, and a later one has its place
             found["settlement_gap_ms"] = [row.number("settle_recv_ms") - row.number("rug_recv_ms")]
 
 
@@ -265,7 +263,7 @@ def _seeded(row: Row) -> _Found:
 
 
 def _pauses(bets: list[Row]) -> Iterator[float]:
-    """Yield the ticks between the end of a player's bet and the start of his next."""
+    """Yield the ticks between the end of a player's bet and the start of the next."""
     last: dict[str, int] = {}
     for bet in sorted(bets, key=lambda bet: bet.integer("startTick")):
         player = bet.text("playerId")
@@ -275,4 +273,4 @@ def _pauses(bets: list[Row]) -> Iterator[float]:
 
 
 _READERS: dict[str, Callable[[Row], _Found]] = {"rug_price": _recorded, "serverSeed": _seeded}
-"""How each kind of row is read, by a key that only it has."""
+"""The reader of each kind of row, by a key that only this kind has."""

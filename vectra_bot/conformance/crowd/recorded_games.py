@@ -1,8 +1,8 @@
-"""Check games recorded without their seed: the rug-price law, and steps that the law can make.
+"""Check games recorded without their seed: rug price, and steps that are possible by the law.
 
-Without a seed the law does not give each price, but it bounds every step (protocol 4.2): a quiet move
+Without a seed the prices cannot be computed, but every step is bounded (protocol 4.2): a quiet move
 within drift and noise, a big move of 15 to 25 %, or a god candle. A price altered by more than that
-breaks the step into it and the step out of it, which tells it from its neighbours.
+breaks the step into it and the step out of it, which distinguishes it from its neighbours.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Prices = list[float | None]
 
 
 def recorded_differences(row: Row) -> list[Difference]:
-    """Return what is wrong with a recorded game; of an incomplete one, with what is there."""
+    """Return what is wrong with a recorded game; of an incomplete one, with the known part."""
     prices, rug_tick = row.holed_numbers("prices"), row.integer("rug_tick")
     found_rug = row.number("rug_price")
     if len(prices) != rug_tick:
@@ -72,7 +72,7 @@ def _bands(price: float) -> tuple[tuple[float, float], ...]:
 
 
 def _count_difference(row: Row, prices: Prices, rug_tick: int) -> Difference:
-    """Tell a wrong rug tick from a list with entries missing or added, by the receive times."""
+    """Return a wrong rug tick or a wrong price count, distinguished by the receive times."""
     times = row.fields.get("recv_ms")
     if isinstance(times, list) and len(times) == rug_tick:
         breaks = wrong_ticks(prices)
@@ -87,10 +87,10 @@ def _price_difference(prices: Prices, tick: int, found_rug: float) -> Difference
     others = [price for at, price in enumerate(prices) if at != tick and price is not None]
     low = _low_of(found_rug)
     if low is not None and low < min(others):
-        return Difference("price", tick, low, found)  # the rug price remembers the lowest price
+        return Difference("price", tick, low, found)  # the rug price follows from the lowest price
     before = prices[tick - 1]
     if before is None:
-        return Difference("price", tick, "a step that the law can make", found)
+        return Difference("price", tick, "a step that is possible by the law", found)
     ranges = " or ".join(
         f"{before * (1 + low):.6g} to {before * (1 + high):.6g}" for low, high in _bands(before)
     )

@@ -1,7 +1,7 @@
-"""Comparing samples: Kolmogorov-Smirnov, proportions, and how far a sample strays by chance alone.
+"""Comparing samples: Kolmogorov-Smirnov, proportions, and bootstrap bounds of chance.
 
-Only what the checks need, in numpy. Two-sided tests throughout; ``p`` is the chance of a difference at
-least as large if both sides follow one law.
+Only what the checks need, in numpy. All tests are two-sided; ``p`` is the probability of a difference at
+least as large if both samples have the same distribution.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 Floats: TypeAlias = NDArray[np.float64]
 
 _SERIES_TERMS = 100
-_SURE = 0.2  # below this the series is 1 to more than ten places, and converges slowly
+_SURE = 0.2  # below this p is 1 to more than ten places, and the series converges slowly
 _GRID = 512
 
 
@@ -25,7 +25,7 @@ def ks_distance(ours: Floats, theirs: Floats, weights: Floats | None = None) -> 
     Args:
         ours: one sample, any order.
         theirs: the other.
-        weights: what each of *ours* counts, all 1 by default.
+        weights: weight of each value of *ours*, all 1 by default.
 
     Example:
         >>> ks_distance(np.array([1.0, 2.0]), np.array([2.0, 3.0]))
@@ -100,16 +100,16 @@ def chance_bounds(
     share: float,
     repeats: int = 400,
 ) -> tuple[float, float]:
-    """Return how far a sample of whole groups strays from *values* by chance alone.
+    """Return bounds of the deviation of a sample of whole groups from *values* by chance alone.
 
-    Values of one group (the ticks of one game) depend on each other, so that whole groups are drawn, with
+    Values of one group (the ticks of one game) depend on each other, so whole groups are drawn, with
     replacement, from a fixed seed, *repeats* times.
 
     Args:
-        values: the sample that is taken for the truth.
+        values: the reference sample.
         groups: the group of each value, from 0.
         candidates: a row for each group of a drawn sample: the groups it is drawn from.
-        share: how many of the drawn samples lie within the bounds returned.
+        share: share of the drawn samples within the returned bounds.
         repeats: samples drawn.
 
     Returns:

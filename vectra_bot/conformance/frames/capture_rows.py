@@ -1,6 +1,6 @@
-"""Rows of a capture file: JSON objects, one a line, plain or gzipped, read strictly.
+"""Rows of a capture file: one JSON object per line, plain or gzipped, read strictly.
 
-Whatever is wrong becomes one :class:`~vectra_bot.errors.InputError` that names file, line and cure.
+Any error becomes one :class:`~vectra_bot.errors.InputError` that names file, line and remedy.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from attrs import frozen
 from vectra_bot.errors import InputError
 
 _GZIP_MAGIC = b"\x1f\x8b"
-_CURE = "restore the line from the capture"
-_CAPTURE = "give a capture with one JSON object a line"
+_REMEDY = "restore the line from the capture"
+_CAPTURE = "give a capture with one JSON object per line"
 
 
 def shown(path: Path | str) -> str:
@@ -32,7 +32,7 @@ def shown(path: Path | str) -> str:
 class Row:
     """One JSON object of a file, with checked access to its fields.
 
-    ``place`` says where it stands ("FILE, line 3") and ``line`` counts from 1.
+    ``place`` is its position ("FILE, line 3") and ``line`` counts from 1.
     """
 
     fields: dict[str, Any]
@@ -42,9 +42,9 @@ class Row:
     def fail(self, key: str, want: str) -> NoReturn:
         """Raise InputError for the field *key*."""
         if key not in self.fields:
-            raise InputError(f"{self.place}: {key} is missing: {want}, {_CURE}")
+            raise InputError(f"{self.place}: {key} is missing: {want}, {_REMEDY}")
         value = _brief(self.fields[key])
-        raise InputError(f"{self.place}: {key} was {value}: {want}, {_CURE}")
+        raise InputError(f"{self.place}: {key} was {value}: {want}, {_REMEDY}")
 
     def text(self, key: str) -> str:
         """Return a text."""
@@ -100,7 +100,7 @@ class Row:
         for index, value in enumerate(values):
             if value is not None and not _is_number(value):
                 where = f"{key}[{index}] was {_brief(value)}"
-                raise InputError(f"{self.place}: {where}: it must be a finite number, {_CURE}")
+                raise InputError(f"{self.place}: {where}: it must be a finite number, {_REMEDY}")
         return [None if value is None else float(value) for value in values]
 
     def row(self, key: str) -> Row:
@@ -122,7 +122,7 @@ class Row:
 
 
 def read_rows(path: Path) -> Iterator[Row]:
-    """Yield the rows of a file; empty lines are passed over.
+    """Yield the rows of a file; empty lines are skipped.
 
     Raises:
         InputError: the file is missing, unreadable or empty, or a line is not a JSON object.
@@ -134,16 +134,16 @@ def read_rows(path: Path) -> Iterator[Row]:
         with _open(path) as lines:
             for line, raw in enumerate(lines, start=1):
                 if raw.strip():
-                    cure = _CAPTURE if empty else _CURE
+                    remedy = _CAPTURE if empty else _REMEDY
                     empty = False
-                    yield _parse(raw, f"{name}, line {line}", line, cure)
+                    yield _parse(raw, f"{name}, line {line}", line, remedy)
     except FileNotFoundError:
         raise InputError(f"{name} does not exist: check the path") from None
     except IsADirectoryError:
         raise InputError(f"{name} is a directory: give a file") from None
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise InputError(
-            f"{name}, line {line + 1}: the gzip data is damaged ({error}): fetch the file again"
+            f"{name}, line {line + 1}: the gzip data is corrupt ({error}): download the file again"
         ) from None
     except OSError as error:
         reason = error.strerror or error
@@ -153,10 +153,10 @@ def read_rows(path: Path) -> Iterator[Row]:
 
 
 def read_prices(path: Path) -> list[float]:
-    """Return the prices of a file: one JSON list, or one number a line.
+    """Return the prices of a file: one JSON list, or one number per line.
 
     Raises:
-        InputError: the file cannot be read, or holds anything but finite numbers.
+        InputError: the file cannot be read, or has anything other than finite numbers.
     """
     name = shown(path)
     try:
@@ -172,12 +172,12 @@ def read_prices(path: Path) -> list[float]:
             place = [(f"{name}, price {k}", value) for k, value in enumerate(place[0][1])]
     else:
         place = [
-            (where, _loads(raw, where, "give one number a line"))
+            (where, _loads(raw, where, "give one number per line"))
             for where, raw in ((f"{name}, line {k}", r) for k, r in enumerate(text.split("\n"), 1))
             if raw.strip()
         ]
     if not place:
-        raise InputError(f"{name} holds no price: give a JSON list or one number a line")
+        raise InputError(f"{name} has no prices: give a JSON list or one number per line")
     for where, value in place:
         if not _is_number(value):
             raise InputError(f"{where}: was {_brief(value)}: give a finite number")
@@ -186,7 +186,7 @@ def read_prices(path: Path) -> list[float]:
 
 @contextmanager
 def _open(path: Path) -> Iterator[BinaryIO | gzip.GzipFile]:
-    """Open a file, unpacked if its first bytes say gzip, whatever its name says."""
+    """Open a file, decompressed if its first bytes are those of gzip, whatever its name."""
     with path.open("rb") as raw:
         if raw.peek(2)[:2] == _GZIP_MAGIC:
             with gzip.GzipFile(fileobj=raw) as unpacked:
@@ -195,23 +195,23 @@ def _open(path: Path) -> Iterator[BinaryIO | gzip.GzipFile]:
             yield raw
 
 
-def _parse(raw: bytes, place: str, line: int, cure: str) -> Row:
+def _parse(raw: bytes, place: str, line: int, remedy: str) -> Row:
     try:
         text = raw.decode()
     except UnicodeDecodeError:
-        raise InputError(f"{place}: not UTF-8 text: {cure}") from None
-    value = _loads(text, place, cure)
+        raise InputError(f"{place}: not UTF-8 text: {remedy}") from None
+    value = _loads(text, place, remedy)
     if not isinstance(value, dict):
-        raise InputError(f"{place}: was {_brief(value)}, not an object: {cure}")
+        raise InputError(f"{place}: was {_brief(value)}, not an object: {remedy}")
     return Row(value, place, line)
 
 
-def _loads(text: str, place: str, cure: str) -> Any:
+def _loads(text: str, place: str, remedy: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
         reason = error.msg if isinstance(error, json.JSONDecodeError) else "too deep or too long"
-        raise InputError(f"{place}: not JSON ({reason}): {cure}") from None
+        raise InputError(f"{place}: not JSON ({reason}): {remedy}") from None
 
 
 def _is_number(value: object) -> bool:

@@ -1,7 +1,7 @@
-"""Captured events in order, from a capture file or a journal: what the frame check looks at.
+"""Captured events in order, from a capture file or a journal: the input of the frame check.
 
 A capture is the recording format of :mod:`vectra_bot.venues.replay`, one event a line; a journal holds the
-frames as they were received. Both become :class:`Seen`: our own recordings are held to the same rules.
+frames as they were received. Both become :class:`Seen`, so our own recordings are checked by the same rules.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from vectra_bot.venues.replay import detect_recording
 from vectra_bot.wire.packet import read_packet
 
 ACK = "(acknowledgement)"
-"""The event name of a ``43<id>[...]`` frame, which has none of its own."""
+"""The event name we give to a ``43<id>[...]`` frame, which has none."""
 CONNECTED = "(connected)"
-"""The event name of a recorder's own mark that it has connected."""
+"""The event name of a recorder's marker for a new connection."""
 
 _decode = msgspec.json.Decoder().decode
 _SECONDS_PER_NS = 1e-9
@@ -42,9 +42,9 @@ class Seen:
         outbound: whether the client sent it.
         event: its name.
         args: its arguments, the trace object included.
-        packet_id: the id of a request that wants an answer, or of the answer.
+        packet_id: the id of a request for an acknowledgement, or of the acknowledgement.
         truncated: the capture kept the trace argument only.
-        excerpt: a single sample, out of its order.
+        excerpt: a single sample without its context.
     """
 
     place: int
@@ -81,13 +81,13 @@ def read_capture(path: str | Path) -> Iterator[Seen]:
     """Yield the events of a capture file, a journal directory or a journal segment, in order.
 
     Raises:
-        InputError: it is none of these, or a line is not a captured event.
+        InputError: the path is something else, or a line is not a captured event.
     """
     path = Path(path)
     if path.is_dir():
         if not list_segments(path):
             raise InputError(
-                f"{shown(path)} holds no journal segments: give a capture file or a journal directory"
+                f"{shown(path)} has no journal segments: give a capture file or a journal directory"
             )
         return _of_journal(path)
     if path.is_file() and detect_recording(path) == "journal":
@@ -142,7 +142,7 @@ def _is_connect(event: Mapping[str, Any]) -> bool:
 
 
 def of_text(text: str, *, place: int, capture: str, at_s: float, outbound: bool) -> Seen | None:
-    """Return the event of a frame's *text*; None for what is neither event nor acknowledgement."""
+    """Return the event of a frame's *text*; None if it is neither an event nor an acknowledgement."""
     try:
         packet = read_packet(text)
         args = tuple(_decode(argument) for argument in packet.arguments)

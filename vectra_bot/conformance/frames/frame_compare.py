@@ -1,9 +1,9 @@
-"""Two sides of frames compared: what a capture shows must be possible in ours, and the other way round.
+"""Compare two sets of frames: what a capture shows must be possible in ours, and vice versa.
 
-What ours show must be in the capture too where its absence could not be chance: a fact that the share p of
-our games shows is missed in n games of the capture with the chance (1-p)^n, and that is named below one in a
-million. Games are counted, not frames, because frames of one game are not independent; facts that outlast a
-game (schedules, records, the last drawing) are not judged that way at all.
+What ours show must be in the capture too, unless its absence can be chance: a fact in the share p of our
+games is missing in n games of the capture with the chance (1-p)^n, and is reported if that is below one in
+a million. Games are counted, not frames, because frames of one game are not independent; facts that outlast
+a game (schedules, records, the last drawing) are not judged this way.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from vectra_bot.conformance.frames.frame_shapes import (
 )
 
 CHANCE_LIMIT = 1e-6
-"""A fact of ours that a capture lacks is named if that has a smaller chance than this."""
+"""A fact of our frames that a capture lacks is reported if the chance of that is below this."""
 WELL_SAMPLED = 5_000
-"""A number that was never whole in so many of our frames is not whole in a capture either."""
+"""A number that was never whole in this many of our frames must not be whole in a capture."""
 FEW = 50
-"""A number that was whole in fewer of our frames than this may have a fraction all the same."""
+"""A number that was whole in fewer of our frames than this may still have a fraction in a capture."""
 
 # Protocol 2.2: which events carry a trace object in front, and which never do.
 TRACED = frozenset(
@@ -47,7 +47,7 @@ UNTRACED = frozenset(
     }
 )  # fmt: skip
 
-# One player in thirty has no name, so a name may be null wherever it stands (protocol 5.2, 14).
+# One player in thirty has no name, so a name may be null anywhere (protocol 5.2, 14).
 _NULLABLE = "username"
 _LASTING = (
     "rugRoyale",
@@ -62,19 +62,19 @@ _LASTING = (
 
 @frozen(kw_only=True)
 class FrameDifference:
-    """One thing that is not the same in the capture and in our frames.
+    """One difference between the capture and our frames.
 
     Attributes:
         what: the class of difference, e.g. ``missing-key``.
         kind: the kind of message.
-        path: where in it, empty for the message itself.
+        path: path within the message, empty for the message itself.
         expected: what our frames (or the automaton) have.
         found: what the capture has.
-        count: how often.
-        place: the first line or entry.
+        count: number of occurrences.
+        place: line or entry of the first occurrence.
         capture: the recording it was first found in.
-        game_id: the game, for a finding of order.
-        side: ``capture``, or ``ours`` for a fault of our own frames.
+        game_id: the game, for a finding about order.
+        side: ``capture``, or ``ours`` for an error in our frames.
     """
 
     what: str
@@ -108,7 +108,7 @@ class Learned:
         self.captures.setdefault(seen.place, seen.capture)
         kind = kind_of(seen)
         name = f"> {seen.event}" if seen.outbound else seen.event
-        if seen.event != ACK and not seen.excerpt:  # single samples were kept without it
+        if seen.event != ACK and not seen.excerpt:  # single samples were stored without it
             self.traces.setdefault((name, seen.traced), Fact()).add(1, 1 << game, seen.place)
         if seen.truncated:
             self.shapes.note(kind, game, seen.place)
@@ -122,7 +122,7 @@ def compare(capture: Learned, ours: Learned) -> Iterator[FrameDifference]:
     names = {kind.split(" ")[0] for kind in ours.shapes.kinds if kind[0] != ">"}
     for kind, fact in capture.shapes.kinds.items():
         if kind in names and kind not in ours.shapes.kinds:
-            continue  # only the trace argument was kept: the variant is not known
+            continue  # only the trace argument was stored: the variant is unknown
         if kind not in ours.shapes.kinds:
             yield _difference(
                 capture,
@@ -168,7 +168,7 @@ def _objects(shape: ObjectShape) -> str:
 def _compare_objects(
     capture: Learned, kind: str, path: str, shape: ObjectShape, known: ObjectShape
 ) -> Iterator[FrameDifference]:
-    """Yield what differs in the keys and types of the objects at one place."""
+    """Yield the differences in keys and types of the objects at one path."""
     for key in {**shape.keys, **known.keys}:
         place = path if key == "*" else f"{path}.{key}".strip(".")
         found, mine = shape.keys.get(key), known.keys.get(key)
@@ -184,7 +184,7 @@ _Fault = tuple[str, Fact, str, str]
 def _compare_key(
     found: KeyShape | None, mine: KeyShape | None, shape: ObjectShape, known: ObjectShape, path: str
 ) -> Iterator[_Fault]:
-    """Yield class, sighting, what our frames have and what the capture has, for one key."""
+    """Yield class of difference, occurrences, our value and the capture's, for one key."""
     if mine is None:
         if found is not None:
             yield "unknown-key", found.present, "no such key", " or ".join(found.types)
@@ -225,7 +225,7 @@ def _type_allowed(type_name: str, known: Mapping[str, Fact], path: str) -> bool:
 
 
 def _surprising(fact: Fact, objects: Fact, captured: Fact, path: str) -> bool:
-    """Return whether a fact of ours that a capture never shows cannot be missing by chance."""
+    """Return whether a fact of our frames cannot be missing in the capture by chance."""
     if not fact.count or any(word in path for word in _LASTING):
         return False
     ours = objects.games.bit_count()
@@ -249,7 +249,7 @@ def _difference(
 
 
 def unseen(capture: Learned, ours: Learned) -> Iterator[str]:
-    """Yield what our messages show and those of the capture, of the same kind, never do."""
+    """Yield what our messages show and the capture's messages of the same kind never do."""
     for kind in capture.shapes.kinds:
         theirs = dict(capture.shapes.paths(kind))
         if not theirs:

@@ -14,13 +14,13 @@ _EXTRA_TICKS = 4
 
 
 def integer(value: Any) -> int:
-    """Return a whole number as it is and anything else as -1, which no rule allows."""
+    """Return a whole number unchanged and anything else as -1, which no rule allows."""
     return value if type(value) is int else -1
 
 
 @frozen
 class StateFrame:
-    """What the automaton needs of a ``gameStateUpdate``."""
+    """The fields of a ``gameStateUpdate`` that the automaton needs."""
 
     kind: str
     game_id: str
@@ -30,7 +30,7 @@ class StateFrame:
 
     @classmethod
     def of(cls, body: dict[str, Any], place: int) -> StateFrame:
-        """Return the frame; what is missing or of a wrong type counts as -1 and is a matter of shapes."""
+        """Return the frame; a missing or wrong field is -1 here and is reported by the check of shapes."""
         return cls(
             state_kind(body),
             str(body.get("gameId")),
@@ -109,7 +109,7 @@ def _after_snapshot(last: StateFrame) -> Iterator[_Rule]:
 
 
 def big_after(last: StateFrame, game_id: str) -> Iterator[StateFrame]:
-    """Yield the big frames that are due after *last* where the next game is *game_id*."""
+    """Yield the big frames that must come after *last* if the next game is *game_id*."""
     if last.kind == "settlement" and game_id != last.game_id:
         yield StateFrame("new-game", game_id, 0, rules.COOLDOWN_MS, last.place)
     elif last.kind == "start":
@@ -117,7 +117,7 @@ def big_after(last: StateFrame, game_id: str) -> Iterator[StateFrame]:
 
 
 def fault(last: StateFrame, frame: StateFrame) -> tuple[str, str]:
-    """Return the kind of fault and its words: what came instead of what."""
+    """Return the kind of error and its text: what came instead of what."""
     same = frame.game_id == last.game_id
     if same and frame.kind == last.kind and frame.kind in ("tick", "countdown"):
         ahead = (

@@ -2,7 +2,7 @@
 
 Theory of operation. One :class:`OrderCheck` follows one connection. After each ``gameStateUpdate`` it knows
 which frames may come next (:mod:`vectra_bot.conformance.frames.frame_cycle`); anything else is a finding
-that says what was missing, repeated, late or out of place, and the automaton goes on from the frame that
+that says what was missing, repeated, late or out of place, and the automaton continues from the frame that
 came, so that one lost frame is one finding. Big frames (hundreds of kilobytes) may be overtaken by a few
 small ones in recordings of a threaded client (protocol 2.7): such a pair is reported as tolerated, unless
 the check is strict.
@@ -24,14 +24,14 @@ PLAYER_GAME = "gameStatePlayerUpdate"
 
 _BIG = frozenset({"snapshot", "settlement", "new-game", "golden-start"})
 _OVERTAKERS = 3
-"""As many small frames have been seen in front of the big one they overtook (protocol 2.7), and one more."""
+"""One more than the most small frames seen before the big one they overtook (protocol 2.7)."""
 _REMEMBERED = 1_000
-_ANSWER_S = 0.3  # what an order's evidence takes at most (protocol 2.3), and a little
+_ANSWER_S = 0.3  # seconds: slightly more than a request's evidence takes (protocol 2.3)
 
 
 @frozen
 class OrderFinding:
-    """One place where the order is not the venue's.
+    """One deviation from the venue's order of frames.
 
     Attributes:
         kind: ``missing``, ``repeated``, ``late``, ``unexpected``, ``value`` or ``overtaken``.
@@ -52,7 +52,7 @@ class OrderFinding:
 
 @define
 class OrderCheck:
-    """Follow one connection and collect findings.
+    """Check one connection and collect findings.
 
     Args:
         capture: the recording's name.
@@ -79,7 +79,7 @@ class OrderCheck:
     _answered_s: float = float("-inf")
 
     def see(self, seen: Seen) -> None:
-        """Follow one event; excerpts have no order and are passed over."""
+        """Check one event; excerpts have no order and are skipped."""
         if seen.excerpt:
             return
         if seen.at_s < self._at_s:
@@ -149,7 +149,7 @@ class OrderCheck:
         return frame.kind == "snapshot" if last is None else follows(last, frame)
 
     def _overtakes(self, frame: StateFrame) -> bool:
-        """Return whether a small frame may have come before the big one that is due."""
+        """Return whether a small frame may have overtaken the big one that is expected."""
         if frame.kind in _BIG or self.logged_in:
             return False
         last = self._last
@@ -160,7 +160,7 @@ class OrderCheck:
         )
 
     def _is_late_start(self, frame: StateFrame) -> bool:
-        """Return whether it is a golden start that the first ticks have overtaken."""
+        """Return whether it is a golden start that was overtaken by the first ticks."""
         last = self._last
         return (
             frame.kind == "golden-start"
@@ -172,7 +172,7 @@ class OrderCheck:
         )
 
     def _late_big(self, frame: StateFrame) -> None:
-        """Take the frame after small ones came too early: the big one they overtook, or one more."""
+        """Process the frame after small ones that came too early: the big one they overtook, or another."""
         waiting = self._waiting
         if frame.kind in _BIG:
             due = [frame.kind == "snapshot"] if self._last is None else [follows(self._last, frame)]
@@ -202,7 +202,7 @@ class OrderCheck:
             self._go(frame)
 
     def _give_up(self) -> None:
-        """Report the big frame that never came, and go on from the small ones."""
+        """Report the big frame that never came, and continue from the small ones."""
         waiting, self._waiting = self._waiting, []
         self._wrong(waiting[0])
         for early in waiting:
@@ -211,7 +211,7 @@ class OrderCheck:
     def _wrong(self, frame: StateFrame) -> None:
         last = self._last
         if last is None:
-            # A slice of a capture begins anywhere; one that marks its connection begins with it.
+            # A part of a capture may begin anywhere; one with a connection marker begins there.
             what = f"the snapshot before {frame}"
             self._find("missing", what, frame.place, tolerated=not self._marked)
             return
@@ -234,7 +234,7 @@ class OrderCheck:
         if frame.kind in ("start", "new-game", "snapshot"):
             self._prices, self._trades = {}, 0
 
-    # Values that tie frames together.
+    # Values that must be consistent across frames.
 
     def _values(self, body: dict[str, Any], frame: StateFrame) -> None:
         window = body.get("partialPrices")
@@ -332,10 +332,12 @@ class OrderCheck:
                 order.steps.append(seen.event)
         elif isinstance(body, dict) and body.get("payout") and body.get("gameId") in self._rugged:
             waits = self._pending or seen.at_s - self._answered_s < _ANSWER_S
-            if not waits:  # evidence of an order that is being answered comes first
-                self._find("late", "a won sidebet was told after the public rug frame", seen.place)
+            if not waits:  # evidence of a request in progress comes first
+                self._find(
+                    "late", "a won sidebet was reported after the public rug frame", seen.place
+                )
 
-    # Own orders (protocol 10).
+    # Own requests (protocol 10).
 
     def _request(self, seen: Seen) -> None:
         if seen.packet_id is not None and seen.event in _STEPS:
@@ -368,7 +370,7 @@ class OrderCheck:
 
 @define
 class _Order:
-    """A request that waits for its answer, and what came meanwhile."""
+    """A request without an answer so far, and the frames since."""
 
     event: str
     packet_id: int

@@ -1,7 +1,7 @@
-"""Our own frames to hold a capture against: an exchange with its crowd and one player who does it all.
+"""Our reference frames for a capture: an exchange with its crowd and one player who uses every feature.
 
-Half of the games are played where a rug royale is scheduled and records know god candles, half where neither
-is, so that both appear whatever the seed.
+Half of the games are played with a scheduled rug royale and god candles in the records, half with neither,
+so that both appear whatever the seed.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _GOD_CANDLES = (
     ),
 )
 
-# What the player asks for, in turn: event, payload, whether an answer is wanted (protocol 10).
+# The player's requests, in turn: event, payload, whether an acknowledgement is requested (protocol 10).
 _Ask = tuple[str, str | None, bool]
 _SCRIPT: tuple[_Ask, ...] = (
     ("buyOrder", '{"amount":0.01}', True),
@@ -80,7 +80,7 @@ _TRACED = frozenset({"authenticate", "buyOrder", "sellOrder", "requestSidebet"})
 
 @define
 class ReferencePlayer:
-    """The client of the reference: logs in, then goes through a script again and again."""
+    """The client of the reference: logs in, then repeats a script."""
 
     exchange: Exchange
     player_id: str
@@ -106,7 +106,7 @@ class ReferencePlayer:
         )
 
     def act(self) -> list[str]:
-        """Send the next request of the script if its time has come; return what the server answers itself."""
+        """Send the next request of the script if it is time; return the server's own answers."""
         now = self.exchange.now_ns
         if now < self._due_ns:
             return []
@@ -136,7 +136,7 @@ class ReferencePlayer:
         return f"{self._turn:032x}"
 
     def _note(self, event: str, payload: str | None, packet: str) -> str:
-        """Keep a request as a capture would have it, and return its trace id."""
+        """Store a request as in a capture, and return its trace id."""
         self._turn += 1
         seen = of_text(
             self._text(event, payload, packet),
@@ -151,7 +151,7 @@ class ReferencePlayer:
 
 
 def worlds(wire_format: WireFormat, games: int, seed: int) -> list[tuple[ExchangeConfig, int]]:
-    """Return the exchanges of the reference and how many games each plays."""
+    """Return the exchanges of the reference and the number of games of each."""
     config = ExchangeConfig(
         seed=seed,
         wire_format=wire_format,
@@ -181,15 +181,15 @@ def own_frames(
     seed: int,
     progress: Callable[[int], None] | None = None,
 ) -> Iterator[tuple[Seen, bool]]:
-    """Yield what one logged-in player of our exchange sees and sends, and whether everybody sees it.
+    """Yield what one logged-in player of our exchange receives and sends, and whether it is public.
 
-    Snapshots of other connections stand between as excerpts, because a connection has only one.
+    Snapshots of other connections are interleaved as excerpts, because a connection has only one.
 
     Args:
         wire_format: the format to write.
         games: games to play.
         seed: seed of the exchange.
-        progress: told the number of games done.
+        progress: called with the number of finished games.
     """
     done = 0
     for number, (config, share) in enumerate(worlds(wire_format, games, seed), 1):

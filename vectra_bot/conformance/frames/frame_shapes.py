@@ -1,6 +1,6 @@
-"""Shapes of frames: which keys an object has, always or sometimes, and which types its values.
+"""Shapes of frames: the keys an object always or sometimes has, and the types of their values.
 
-A shape is learned from many frames. Objects are told apart by where they stand (``leaderboard[active]``)
+A shape is learned from many frames. Objects are distinguished by their path (``leaderboard[active]``)
 and, where the venue sends one list of several row shapes, by the row's variant. The order of keys is not
 part of a shape (protocol 5.2). Every fact knows in which games it was seen, because frames of one game are
 not independent of each other.
@@ -33,7 +33,7 @@ Signature = tuple[tuple[str, str], ...]
 
 
 def kind_of(seen: Seen) -> str:
-    """Return what kind of message it is: the event's name, and its variant where shapes differ."""
+    """Return the kind of a message: the event's name, and its variant if shapes differ."""
     name, body = seen.event, seen.body
     if seen.outbound:
         return f"> {name}"
@@ -51,7 +51,7 @@ def kind_of(seen: Seen) -> str:
 def state_kind(body: dict[str, Any]) -> str:
     """Return which of the shapes of protocol 5.1 a ``gameStateUpdate`` has.
 
-    It is told by several keys at once, so that one wrong key does not make it another kind.
+    Several keys determine it, so that one wrong key does not make it another kind.
     """
     if _has(body, 2, "gameHistory", "availableShitcoins", "highestToday", "godCandle50x"):
         return _record_kind(body)
@@ -121,14 +121,14 @@ _PLAYER_ID = 35
 
 @define
 class Fact:
-    """Something seen: how often, in which games (a bit each), and where first."""
+    """Occurrences of something: count, games (a bit each), and place of the first."""
 
     count: int = 0
     games: int = 0
     place: int = 0
 
     def add(self, count: int, games: int, place: int) -> None:
-        """Count another sighting."""
+        """Add occurrences."""
         if not self.count or place < self.place:
             self.place = place
         self.count += count
@@ -137,7 +137,7 @@ class Fact:
 
 @define
 class KeyShape:
-    """What one key of an object was like."""
+    """Presence and types of one key of an object."""
 
     present: Fact = field(factory=Fact)
     absent: Fact = field(factory=Fact)
@@ -146,7 +146,7 @@ class KeyShape:
 
 @define
 class ObjectShape:
-    """What the objects at one place were like."""
+    """The keys of the objects at one path."""
 
     objects: Fact = field(factory=Fact)
     keys: dict[str, KeyShape] = field(factory=dict)
@@ -156,8 +156,8 @@ class Shapes:
     """Learned shapes by kind and path; a path reads ``leaderboard[active].sideBet``.
 
     Args:
-        skip_repeats: count a part that is the same in one message after another only once a game, which
-            leaves what is seen and where, and only makes counts smaller.
+        skip_repeats: count a part that is equal in consecutive messages only once per game, which
+            changes only counts, not what was seen and where.
     """
 
     def __init__(self, *, skip_repeats: bool = False) -> None:
@@ -180,7 +180,7 @@ class Shapes:
         walk.object("", dict(zip(names, reversed(bodies), strict=True)))
 
     def note(self, kind: str, game: int, place: int) -> None:
-        """Count a message whose body was not kept."""
+        """Count a message whose body was not stored."""
         self.kinds.setdefault(kind, Fact()).add(1, 1 << game, place)
 
     def paths(self, kind: str) -> Iterator[tuple[str, ObjectShape]]:
@@ -205,7 +205,7 @@ def _shape(signatures: dict[Signature, Fact]) -> ObjectShape:
 
 @define
 class _Walk:
-    """One message on its way into the known paths of its kind."""
+    """Adds one message to the known paths of its kind."""
 
     paths: dict[str, dict[Signature, Fact]]
     game: int
@@ -213,7 +213,7 @@ class _Walk:
     last: dict[str, tuple[int, Any]] | None
 
     def object(self, path: str, value: dict[str, Any]) -> None:
-        """Take the signature of an object, then those of the objects in it."""
+        """Record the signature of an object, then those of the objects in it."""
         self.note(path, tuple([(key, type_of(item)) for key, item in value.items()]))
         for key, item in value.items():
             if type(item) is dict:
@@ -260,7 +260,7 @@ class _Walk:
 
 
 def _variant(key: str, row: dict[str, Any]) -> str:
-    """Return which of several row shapes a list's row has (protocol 5.2, 5.4)."""
+    """Return which of several row shapes a row of a list has (protocol 5.2, 5.4)."""
     if key in _ROWS and ("id" in row or "positionQty" in row):
         return "[active]" if any(part in row for part in _PNL_PARTS) else "[presale]"
     if key == "globalSidebets":

@@ -1,7 +1,7 @@
-"""Frames of a capture against our own: shapes, trace arguments and order (protocol 2.2, 3, 5, 10).
+"""Compare a capture's frames with ours: shapes, trace arguments and order (protocol 2.2, 3, 5, 10).
 
-Every difference is named unless the one list of exceptions (``frame_exceptions.toml``) has it with a reason.
-How shapes are compared is told in :mod:`vectra_bot.conformance.frames.frame_compare`, what order means in
+Every difference is reported unless the list of exceptions (``frame_exceptions.toml``) has it with a reason.
+The comparison of shapes is described in :mod:`vectra_bot.conformance.frames.frame_compare`, that of order in
 :mod:`vectra_bot.conformance.frames.frame_order`.
 """
 
@@ -32,7 +32,7 @@ _DEC_KEY = "highestTodayPrices"
 
 @frozen(kw_only=True)
 class Known:
-    """A difference that is listed, with its reason; ``*`` stands for anything in its patterns."""
+    """A listed exception with its reason; ``*`` in its patterns matches anything."""
 
     kind: str
     path: str = "*"
@@ -42,8 +42,8 @@ class Known:
     reason: str
 
     def covers(self, difference: FrameDifference) -> bool:
-        """Return whether it speaks of *difference*."""
-        if difference.what == "trace":  # which events have one is known of all of them
+        """Return whether the exception matches *difference*."""
+        if difference.what == "trace":  # for every event it is known whether it has one
             return False
         return (
             fnmatchcase(difference.kind, self.kind)
@@ -55,7 +55,7 @@ class Known:
 
 
 def exceptions() -> tuple[Known, ...]:
-    """Return the packaged list of known differences."""
+    """Return the packaged list of exceptions."""
     text = (
         files("vectra_bot.conformance.frames").joinpath("frame_exceptions.toml").read_text("utf-8")
     )
@@ -64,7 +64,7 @@ def exceptions() -> tuple[Known, ...]:
 
 @define
 class Slice:
-    """One recording of a capture: what was counted in it, and its format."""
+    """One recording of a capture: its counts and its format."""
 
     name: str
     order: OrderCheck
@@ -84,19 +84,19 @@ class Slice:
 
 @frozen(kw_only=True)
 class FramesResult:
-    """What a check found.
+    """The result of a check.
 
     Attributes:
-        file: what was checked.
+        file: the checked capture.
         slices: the recordings in it.
-        games: games of ours in each format.
-        own: our messages by format and kind.
-        seen: the capture's messages by kind.
-        differences: what differs and is not listed.
-        excepted: what differs and is listed, with the reason.
-        tolerated: frames that were overtaken as a threaded client lets them be.
+        games: number of our games in each format.
+        own: number of our messages by format and kind.
+        seen: number of the capture's messages by kind.
+        differences: differences that are not listed as exceptions.
+        excepted: differences that are listed, with the reason.
+        tolerated: frames overtaken because of a threaded client.
         only_ours: kinds that the capture lacks, with the reason where one is listed.
-        unseen: keys and types of ours that the capture, in kinds it has, never shows: no proof of them.
+        unseen: keys and types of our frames that the capture never shows, in kinds it has: not verified.
     """
 
     file: str
@@ -112,7 +112,7 @@ class FramesResult:
 
     @property
     def ok(self) -> bool:
-        """Return whether nothing differs but what is listed."""
+        """Return whether there are no differences except listed ones."""
         return not self.differences
 
     def to_json(self) -> dict[str, Any]:
@@ -147,19 +147,19 @@ class FramesResult:
 
 @define
 class Own:
-    """Our side in one format: shapes, and what is wrong with the order of our own frames."""
+    """Our frames in one format: shapes, and errors in the order of our frames."""
 
     learned: Learned
     findings: list[OrderFinding]
 
 
 class Reference:
-    """Our own frames, played when a format is first asked for and kept.
+    """Our frames, played when a format is first requested and then cached.
 
     Args:
-        games: how many games in each format.
+        games: number of games in each format.
         seed: seed of our exchange.
-        progress: told format and number of games played.
+        progress: called with the format and the number of games played.
     """
 
     def __init__(
@@ -174,7 +174,7 @@ class Reference:
         self._own: dict[WireFormat, Own] = {}
 
     def of(self, wire_format: WireFormat) -> Own:
-        """Return our side in a format."""
+        """Return our frames in a format."""
         own = self._own.get(wire_format)
         if own is None:
             own = self._own[wire_format] = _own(wire_format, self.games, self._seed, self._progress)
@@ -188,11 +188,11 @@ def check_frames(
 
     Args:
         path: a capture file, a journal directory or a journal segment.
-        reference: our side, by default of 200 games in each format the capture has.
-        strict: whether frames that a threaded client let overtake others count as differences.
+        reference: our frames, by default of 200 games in each format the capture has.
+        strict: whether frames overtaken because of a threaded client count as differences.
 
     Raises:
-        InputError: *path* is not a capture, or holds no event.
+        InputError: *path* is not a capture, or has no events.
     """
     reference = reference or Reference()
     slices = _slices(path, strict=strict)
@@ -230,7 +230,7 @@ def _best_match(
     formats: list[WireFormat],
     reference: Reference,
 ) -> tuple[list[FrameDifference], dict[WireFormat, Learned]]:
-    """Compare shapes; recordings that do not show their format are taken as the one that fits better."""
+    """Compare shapes; recordings of unknown format are taken as the format that fits better."""
     best: tuple[list[FrameDifference], dict[WireFormat, Learned]] | None = None
     for choice in _choices(slices.values(), formats):
         found = _learn(path, choice)
@@ -276,7 +276,7 @@ def _slices(path: str | Path, *, strict: bool) -> dict[str, Slice]:
                 part.marks.update(key for key in (_FEB_KEY, _DEC_KEY) if key in body)
             part.private |= seen.event.startswith(_PRIVATE)
     if not any(part.frames for part in slices.values()):
-        raise InputError(f"{path} holds no event: give a capture of frames")
+        raise InputError(f"{path} has no events: give a capture of frames")
     for part in slices.values():
         if len(part.marks) == 1:
             part.wire_format = WireFormat.FEB if _FEB_KEY in part.marks else WireFormat.DEC
@@ -284,13 +284,13 @@ def _slices(path: str | Path, *, strict: bool) -> dict[str, Slice]:
 
 
 def _formats(slices: Iterable[Slice]) -> list[WireFormat]:
-    """Return the formats to compare with; both where a recording does not show its own."""
+    """Return the formats to compare with; both if a recording does not show its format."""
     known = {part.wire_format for part in slices}
     return [fmt for fmt in WireFormat if fmt in known or None in known]
 
 
 def _choices(slices: Iterable[Slice], formats: list[WireFormat]) -> Iterator[dict[str, WireFormat]]:
-    """Yield the format of every recording; those that do not show it are tried as each."""
+    """Yield the format of every recording; those of unknown format are tried as each."""
     slices = list(slices)
     for other in formats:
         yield {part.name: part.wire_format or other for part in slices}
@@ -319,18 +319,18 @@ def _own(
     seed: int,
     progress: Callable[[WireFormat, int], None] | None,
 ) -> Own:
-    """Learn our own frames, and follow their order as the player and as the public see it."""
+    """Learn our frames, and check their order as received by the player and by the public."""
     learned = Learned(shapes=Shapes(skip_repeats=True))
     checks: dict[tuple[str, bool], OrderCheck] = {}
     game = 0
 
-    def tell(done: int) -> None:
+    def report(done: int) -> None:
         nonlocal game
         game = done
         if progress is not None:
             progress(wire_format, done)
 
-    for seen, everybody in own_frames(wire_format, games, seed, tell):
+    for seen, everybody in own_frames(wire_format, games, seed, report):
         learned.add(seen, game)
         for public in (False, True) if everybody else (False,):
             key = seen.capture, public

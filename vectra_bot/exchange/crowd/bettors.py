@@ -1,4 +1,4 @@
-"""Sidebets: who places the first one, who goes on after a loss, and for how much (protocol 7, 13)."""
+"""Sidebets of the crowd: who bets first, who bets again after a loss, and for how much (protocol 7, 13)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from vectra_bot.exchange.dice import Dice
 from vectra_bot.exchange.market import EndedSidebet, Market
 from vectra_bot.game.ledger import LedgerError
 
-_TRIES = 4  # draws for somebody who has not bet in this game
+_TRIES = 4  # draws of a player until one is found who has not bet in this game
 
 
 class Bettors:
@@ -33,7 +33,7 @@ class Bettors:
         self.broke: list[CrowdPlayer] = []
 
     def begin_game(self) -> int:
-        """Forget the finished game; return how many will bet in the coming presale."""
+        """Reset for a new game; return how many will bet in its presale."""
         self._hours.next_game()
         for player in self._bettors:
             player.bet_this_game = False
@@ -45,7 +45,7 @@ class Bettors:
         return self._dice.events(presale) if self._pool else 0
 
     def act(self, at_ns: int) -> None:
-        """Place what is due during one tick."""
+        """Place the bets of one tick."""
         tick = self._market.tick
         while self._again and self._again[0][0] <= tick:
             self._place(heappop(self._again)[2], at_ns)
@@ -54,7 +54,7 @@ class Bettors:
                 self.place_first(at_ns)
 
     def place_first(self, at_ns: int) -> None:
-        """Let somebody place his first bet of the game."""
+        """Let a player place their first bet of the game."""
         for _ in range(_TRIES):
             player = self._pool[self._dice.index(len(self._pool))]
             if not player.bet_this_game:
@@ -64,7 +64,7 @@ class Bettors:
                 return
 
     def on_settled(self, player: CrowdPlayer, settled: EndedSidebet) -> None:
-        """Let a player decide, after a loss, whether he bets again, when, and for how much."""
+        """Decide, after a loss, whether the player bets again, when, and for how much."""
         self._choose_stake(player, won=settled.bet.won)
         if settled.bet.won or not self._dice.chance(player.stays):
             return

@@ -1,8 +1,8 @@
-"""What the crowd does between two frames.
+"""Actions of the crowd between two frames.
 
-No player sees a price before it is in force, and none acts on a price at all: when and how much they
-trade is drawn from fixed tables, so whatever the crowd earns is luck. That makes it the baseline for
-judging skill; the one exception are peekers, planted by a test to be found.
+No player sees a price before it is in force, and none acts on a price: when and how much they
+trade is drawn from fixed tables, so the crowd's results are luck. That makes it the baseline for
+judging skill; the only exception are peekers, planted by tests to be found.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ _DRIFT = 50
 
 
 class Crowd:
-    """The population and what it does.
+    """The simulated players and their actions.
 
     Args:
-        config: how many they are, how many of them, the last ones, know the next price, and whether they
-            open shorts (in the February format) and place stakes in side games.
-        market: where it trades.
-        books: where its accounts are opened.
-        identities: where its names and dice come from.
-        sidegames: where it places side stakes.
+        config: the number of players, how many of them (the last ones) know the next price, and whether they
+            open shorts (in the February format) and stake in side games.
+        market: where they trade.
+        books: where their accounts are opened.
+        identities: source of names and random numbers.
+        sidegames: where they stake in side games.
     """
 
     def __init__(
@@ -83,11 +83,11 @@ class Crowd:
 
     @property
     def planted(self) -> tuple[str, ...]:
-        """The ids of the players who know the next price: the truth that an analysis is scored by."""
+        """The ids of the players who know the next price: the ground truth for scoring an analysis."""
         return self._peekers.ids
 
     def begin_game(self) -> None:
-        """Start a game: refill the purses of those who could not pay, and plan the presale."""
+        """Start a game: refill accounts that could not pay, and plan the presale."""
         for player in {id(p): p for p in (*self._traders.broke, *self._bettors.broke)}.values():
             player.refill(self._books)
         self._traders.broke.clear()
@@ -99,26 +99,26 @@ class Crowd:
         self._plan_presale(tables.PRESALE_TRADES_SINGLE if alone else tables.PRESALE_TRADES)
 
     def connected(self, others: int) -> int:
-        """Return how many are online with *others*: a slow seeded walk around 235 of 300."""
+        """Return the number of players online including *others*: a slow seeded walk around 235 of 300."""
         move = self._walk.index(9)
         self._drift = max(-_DRIFT, min(_DRIFT, self._drift + (move == 8) - (move == 0)))
         return others + round((_ONLINE + self._drift) * self._share)
 
     def act_in_presale(self, share: float, at_ns: int) -> None:
-        """Do what the crowd does in *share* of a presale."""
+        """Execute the crowd's actions up to *share* of the presale."""
         self._presale_done += share
         self._act_until(self._presale_done, at_ns)
 
     def end_presale(self, at_ns: int) -> None:
-        """Do what is left of the presale, before tick 0."""
+        """Execute the rest of the presale, before tick 0."""
         self._act_until(1.0, at_ns)
 
     def act(self, at_ns: int, next_price: float | None = None) -> None:
-        """Do what the crowd does during one tick, at the price in force.
+        """Execute the crowd's actions of one tick, at the price in force.
 
         Args:
             at_ns: now.
-            next_price: the price that comes next; only planted players are shown it.
+            next_price: the next price; only planted players get it.
         """
         tick = self._market.tick
         for player, percentage in self._lockstep.sales(tick):
@@ -132,7 +132,7 @@ class Crowd:
             self._peekers.act(next_price)
 
     def on_settled(self, settled: EndedSidebet) -> None:
-        """Tell a player how his sidebet ended."""
+        """Notify a player of a settled sidebet."""
         player = self._by_id.get(settled.account.player_id)
         if player is not None:
             self._bettors.on_settled(player, settled)
@@ -160,7 +160,7 @@ class Crowd:
                     self._traders.hold(player, amount)
 
     def _stake_aside(self, sidegames: SideGames) -> None:
-        """Place a stake in a side game now and then (nothing is known of how often: unverified)."""
+        """Sometimes place a stake in a side game (the real frequency is unknown: unverified)."""
         dice = self._dice
         if not dice.chance(tables.SIDE_STAKES * self._share):
             return

@@ -1,8 +1,8 @@
-"""Accounts of one owner that act as one: small equal stakes at the same ticks (protocol 13).
+"""Accounts of one owner that act together: small equal stakes at the same ticks (protocol 13).
 
-What recordings show: a group of thirty buys in the presale, sells one half at tick 2 and the rest at
-tick 3; a second one of fifteen to twenty-five sells everything at once, at tick 20 or at a tick before.
-Both come in one shift, the second alone, and larger, in the other.
+From recordings: a group of thirty buys in the presale, sells one half at tick 2 and the rest at
+tick 3; a second one of fifteen to twenty-five sells everything at once, at tick 20 or earlier.
+Both play in one kind of shift; in the other the second plays alone, and is larger.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from vectra_bot.exchange.dice import Dice
 
 
 def lockstep_groups(size: int) -> tuple[list[int], list[int]]:
-    """Return the numbers of the players of both groups in a crowd of *size*."""
+    """Return the player numbers of both groups in a crowd of *size*."""
     first = round(size * tables.FIRST_GROUP)
     second = round(size * tables.SECOND_GROUP)
     return list(range(first)), list(range(first, first + second))
@@ -26,7 +26,7 @@ class Lockstep:
     """Both groups and what they plan for the running game.
 
     Attributes:
-        buyers: who buys in the coming presale, and for how many lamports.
+        buyers: who buys in the next presale, and for how many lamports.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class Lockstep:
         return self._shift.on
 
     def begin_game(self) -> None:
-        """Decide who comes and when they will sell."""
+        """Decide who plays and when they will sell."""
         dice = self._dice
         self._shift.next_game()
         self._sales = {}

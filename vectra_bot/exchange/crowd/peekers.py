@@ -1,6 +1,6 @@
-"""Players planted by a test: they see the next price before it is in force, and win by it.
+"""Players planted by a test: they see the next price before it is in force, and profit from it.
 
-An analysis of players must find them among those who are merely lucky; the exchange says who they are.
+An analysis of players must distinguish them from lucky players; the exchange knows their ids.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from vectra_bot.exchange.dice import Dice
 from vectra_bot.exchange.market import Market
 from vectra_bot.game.ledger import LedgerError
 
-_RISE = 1.1  # what they wait for: only a big move rises so far (protocol 4.2)
-_TAKES = 0.25  # they do not take every chance, which would show at once
+_RISE = 1.1  # the rise they wait for: only a big move is that large (protocol 4.2)
+_TAKES = 0.25  # share of opportunities they use: using all would be obvious
 _BUY = 20 * tables.MILLI
 
 

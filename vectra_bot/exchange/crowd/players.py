@@ -1,6 +1,6 @@
-"""The people of the crowd: who they are and what habits they keep from game to game.
+"""The players of the crowd: identities, and habits that persist from game to game.
 
-Everything about a player is drawn once, from a stream of his own, so that he is the same in every session
+Everything about a player is drawn once, from a separate stream, so that a player is the same in every session
 with one seed.
 """
 
@@ -20,7 +20,7 @@ from vectra_bot.game.ledger import to_lamports
 
 
 class Style(StrEnum):
-    """How a player plays; none of it depends on a price, but for the peekers that a test has planted."""
+    """Playing style; independent of prices, except for peekers planted by a test."""
 
     PRESALE_BUYER = "presale_buyer"
     SCALPER = "scalper"
@@ -33,7 +33,7 @@ class Style(StrEnum):
 
 @frozen
 class Habits:
-    """What a style does often: weights of being drawn, and the chance to keep a position when drawn."""
+    """Habits of a style: weights of being drawn, and the chance to keep a position when drawn."""
 
     presale: int
     trades: int
@@ -63,11 +63,11 @@ _STYLES = Choice[Style](
 
 @define(eq=False, kw_only=True)
 class CrowdPlayer:
-    """One member of the crowd: his account, his habits, and what he does in the running game.
+    """One member of the crowd: account, habits, and plans for the running game.
 
-    Amounts are lamports. ``buys`` is what he always buys for, None if it differs; ``base_stake`` is his
-    usual sidebet, ``stake`` the next one; ``varies`` is the chance that he changes it, ``stays`` the chance
-    that he bets again after a loss. ``trades`` tells whether he does more than bet.
+    Amounts are lamports. ``buys`` is the fixed amount of every buy, None if it varies; ``base_stake`` is the
+    usual sidebet, ``stake`` the next one; ``varies`` is the chance to change it, ``stays`` the chance
+    to bet again after a loss. ``trades`` says whether the player trades or only bets.
     """
 
     account: VenueAccount
@@ -86,7 +86,7 @@ class CrowdPlayer:
 
     @property
     def practice(self) -> bool:
-        """Whether he plays with practice money."""
+        """Whether the player uses practice money."""
         return self.account.is_practice
 
     def can_pay(self, amount: int) -> bool:
@@ -94,7 +94,7 @@ class CrowdPlayer:
         return self.account.ledger.free >= amount
 
     def refill(self, books: Books) -> None:
-        """Bring in what is missing to the money he began with."""
+        """Deposit what is missing to the initial balance."""
         account = self.account
         if self.practice:
             missing = to_lamports(rules.PRACTICE_START) - account.practice.cash
@@ -112,8 +112,8 @@ def make_players(
 ) -> list[CrowdPlayer]:
     """Open the accounts of a crowd; the last *peekers* of it are planted.
 
-    Within each style, kinds of money and sidebet stakes are spread evenly over their tables: otherwise the
-    few who bet most would decide a session's stakes.
+    Within each style, kinds of money and sidebet stakes are spread evenly over their tables; otherwise the
+    few who bet most would dominate a session's stakes.
     """
     styles: list[Style] = []
     ordinary = size - peekers - len(lockstep)
@@ -146,7 +146,7 @@ def make_players(
 
 
 def _spread(identities: Identities, kind: str, count: int) -> list[float]:
-    """Return *count* numbers in [0, 1), one in each of as many equal parts, in random order."""
+    """Return *count* numbers in [0, 1), one in each of *count* equal parts, in random order."""
     dice = Dice(identities.dice(kind))
     order = sorted(range(count), key=lambda _: dice.roll())
     return [(part + dice.roll()) / count for part in order]
@@ -194,5 +194,5 @@ def _make_player(
 
 
 def weighted(players: Sequence[CrowdPlayer], weight: str) -> list[CrowdPlayer]:
-    """Return a pool in which each player stands as often as his style's *weight* says."""
+    """Return a pool that contains each player as often as the *weight* of their style says."""
     return [player for player in players for _ in range(getattr(HABITS[player.style], weight))]

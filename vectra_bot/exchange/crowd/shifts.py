@@ -1,4 +1,4 @@
-"""Times that come and go: two states that take turns, each for a drawn number of games."""
+"""Shifts: two states that alternate, each for a random number of games."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ class Shift:
     """A state that is on for some games and off for others.
 
     Args:
-        dice: a stream of its own.
+        dice: a separate stream of random numbers.
         off: fewest and most games of the first state.
         on: fewest and most games of the second.
     """
@@ -18,14 +18,14 @@ class Shift:
         self._dice = dice
         self._lengths = (off, on)
         self.on = False
-        # A session may begin anywhere in a turn of both states.
+        # A session may begin anywhere in a cycle of both states.
         self._left = 1
         whole = sum(low + high for low, high in self._lengths) // 2
         for _ in range(dice.index(whole)):
             self.next_game()
 
     def next_game(self) -> None:
-        """Go on by one game."""
+        """Advance by one game."""
         self._left -= 1
         if self._left <= 0:
             self.on = not self.on

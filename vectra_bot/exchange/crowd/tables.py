@@ -1,4 +1,4 @@
-"""How often, how much and how long the crowd plays: every number of it, from real games (protocol 13).
+"""Frequencies, amounts and durations of the crowd's play, all from real games (protocol 13).
 
 Amounts are in 0.001 SOL (or 0.001 of the practice coin), rates in events per tick for a crowd of
 :data:`~vectra_bot.exchange.config.DEFAULT_CROWD`.
@@ -15,7 +15,7 @@ MILLI = 1_000_000
 
 LEVELS = Curve(((0.0, 0.0), (0.1, 4.0), (0.5, 25.0), (0.9, 62.0), (1.0, 101.0)))
 BANKROLLS = Curve(((0.0, 0.2), (0.5, 2.0), (0.9, 15.0), (1.0, 60.0)))
-BUYS_COVERED = 8  # nobody always buys for more than this part of his bankroll
+BUYS_COVERED = 8  # the fixed amount of a player's buys is at most 1/8 of the bankroll
 NO_NAME = 0.03
 BONUS_PLAYERS = 0.042
 PRACTICE_PLAYERS = 0.055
@@ -36,7 +36,7 @@ LEVERAGES = Choice[int](((2, 45), (3, 25), (4, 18), (5, 12)))
 LEVERAGED = 0.033  # 1 in 39 buys, of which the low levels make none
 SHORT_OPENS = 0.02  # 6 opens and 3 closes in a game of 306 trades
 SHORT_CLOSES = 0.008
-SIDE_STAKES = 0.02  # stakes in a side game per tick: nothing is known of it
+SIDE_STAKES = 0.02  # stakes in a side game per tick: the real rate is unknown
 ALWAYS_EQUAL = 0.4  # players who always buy for the same amount
 ADDS = 0.1
 PRESALE_ADDS = 0.06
@@ -50,7 +50,7 @@ MOODS = Choice[float](
         )
     )
 )  # fmt: skip
-"""How lively a game is; within a game the trades of a tick are a Poisson count."""
+"""Activity factors of a game; within a game the trades of a tick are a Poisson count."""
 
 PRESALE_TRADES = 11.1
 PRESALE_TRADES_SINGLE = 13.4
@@ -61,24 +61,24 @@ RATES = (
 """Trades per tick up to a tick, without the lockstep accounts'."""
 RATE_LATE = 1.0
 HOLDERS = ((20, 12.6), (40, 10.6), (80, 9.7), (160, 9.2), (320, 8.5))
-"""With so many holders of their own accord every second trade is a sale, up to a tick."""
+"""Number of holders (without lockstep accounts) at which every second trade is a sale, up to a tick."""
 HOLDERS_LATE = 7.6
 HOLDERS_SINGLE = 1.25
-"""So many times more in the shift of one lockstep group."""
+"""Factor of that number in the shift of one lockstep group."""
 
-# Lockstep accounts: two groups of one owner each, that come and go by shifts (games).
+# Lockstep accounts: two groups of one owner each, that play in shifts (counted in games).
 
 DOUBLE_SHIFT = (27, 33)
 SINGLE_SHIFT = (12, 15)
 LOCKSTEP_BUYS = Choice[int](((1, 1), (2, 1), (5, 3), (10, 3), (20, 1)))
 FIRST_GROUP = 0.10
 SECOND_GROUP = 0.08
-SECOND_GROUP_PART = 0.62  # of the second group, while the first is there too
+SECOND_GROUP_PART = 0.62  # share of the second group that plays while the first plays too
 FIRST_COMES = Choice[float](((1.0, 89), (0.75, 2), (0.6, 2), (0.45, 2), (0.0, 5)))
 SECOND_COMES = 0.87
 SECOND_COMES_ALONE = 0.98
 FIRST_HALF_SALE = 2
-"""The tick at which the first group sells one half; the other half goes at the next."""
+"""The tick at which the first group sells one half; it sells the other half at the next."""
 SECOND_SALES = Choice[int](
     (
         (2, 95), (3, 55), (4, 50), (5, 50), (6, 33), (7, 37), (8, 30), (9, 30), (10, 25), (11, 12), (12, 12),
@@ -118,10 +118,10 @@ QUIET_HOURS = (30, 38)
 BUSY_HOURS = (5, 7)
 BUSY_PRESALE = 3.4
 BUSY = 2.3
-"""In busy hours so many times the bettors come, in presale and later."""
+"""Factors of the number of bettors in busy hours, in the presale and later."""
 VARIES = 0.7
 VARIES_MARTINGALE = 0.05
 DOUBLES = 0.2
 MOST_DOUBLINGS = 6
-HALVES = 0.25  # of those who change their stake
+HALVES = 0.25  # share of stake changes that halve it
 STAKE_LIMIT = 5_000

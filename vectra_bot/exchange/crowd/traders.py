@@ -1,4 +1,4 @@
-"""Trades: who buys, who sells how much, who shorts; by rates, never by price (protocol 13)."""
+"""Trades of the crowd: who buys, sells and shorts, and how much; by rates, never by price (protocol 13)."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from vectra_bot.exchange.market import Market
 from vectra_bot.game import rules
 from vectra_bot.game.ledger import LedgerError
 
-_TRIES = 3  # draws for somebody who can do it
-_LEAST = 100  # billionths of a token: less is sold whole
+_TRIES = 3  # draws of a player until one is found who can act
+_LEAST = 100  # billionths of a token: a smaller position is sold completely
 
 
 class Traders:
-    """The crowd's trades, and who holds what."""
+    """The crowd's trades, and which players have positions."""
 
     def __init__(
         self, market: Market, players: Sequence[CrowdPlayer], dice: Dice, *, shorts: bool
@@ -33,7 +33,7 @@ class Traders:
         self.broke: list[CrowdPlayer] = []
 
     def begin_game(self, scale: float) -> None:
-        """Forget the finished game; *scale* says how many more than usual will hold something."""
+        """Reset for a new game; *scale* is the factor of the usual number of holders."""
         for player in self._holders:
             player.holding = False
         self._holders = []
@@ -41,12 +41,12 @@ class Traders:
         self._scale = scale
 
     def buy_in_presale(self) -> None:
-        """Let somebody buy in the presale."""
+        """Let one player buy in the presale."""
         if self._presale_pool:
             self._buy(self._presale_pool, adds=tables.PRESALE_ADDS)
 
     def trade(self) -> None:
-        """Let somebody buy, sell, short or close."""
+        """Let one player buy, sell, short or close."""
         if not self._pool:
             return
         dice = self._dice
@@ -64,7 +64,7 @@ class Traders:
             self._buy(self._pool, adds=tables.ADDS)
 
     def hold(self, player: CrowdPlayer, amount: int) -> None:
-        """Buy for a lockstep account; it is no holder of its own accord."""
+        """Buy for a lockstep account, which does not count among the holders."""
         if not player.can_pay(amount):
             self.broke.append(player)
             return
@@ -74,7 +74,7 @@ class Traders:
             return
 
     def sell_all(self, player: CrowdPlayer, percentage: int) -> bool:
-        """Sell a share of what *player* holds; return whether anything was sold."""
+        """Sell *percentage* of the position of *player*; return whether anything was sold."""
         held = player.account.ledger.position_qty
         if not held:
             return False
@@ -116,7 +116,7 @@ class Traders:
             self._holders.append(player)
 
     def _sell(self) -> bool:
-        """Let a holder sell; those whom the venue has liquidated are no holders any more."""
+        """Let a holder sell; players the venue has liquidated are skipped."""
         dice = self._dice
         while self._holders:
             at = dice.index(len(self._holders))

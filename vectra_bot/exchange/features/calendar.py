@@ -1,7 +1,7 @@
-"""Events beside the game: rug royales and sidebet contests, scheduled in batches by the seed (5.9).
+"""Scheduled events: rug royales and sidebet contests, in batches derived from the seed (protocol 5.9).
 
-They are schedules only. Nobody plays in them, their tables show an earlier event, and what would change when
-one is running was never captured: then only ``status`` says so (unverified).
+Only the schedules are modelled. Nobody plays in these events, their tables show an earlier event. What
+changes while one is running was never captured: only ``status`` changes (unverified).
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _HOUR_NS = 60 * MINUTE_NS
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 BATCHES_NS = {"royale": 36 * _HOUR_NS, "contest": 6 * _HOUR_NS}
-"""How long a batch of scheduled events of each kind is, nanoseconds; it has events or none."""
+"""Length of a batch of scheduled events of each kind, nanoseconds; a batch may be empty."""
 _ROYALE_EVENTS = 15
 _ROYALE_GAPS_MIN = (60, 90, 120)
 _ROYALE_LENGTHS_MIN = (30, 60)
@@ -49,7 +49,7 @@ _LEVEL = 10
 _BALANCE = 100
 _SHOWN = 10
 _KEPT = 20
-_SHARE = 0.5  # of the batches have events
+_SHARE = 0.5  # share of the batches with events
 
 _PRIZES: dict[str, float] = {"1": 1, "2": 0.5, "3": 0.25, "4": 0.1}
 _PRIZES.update((str(rank), 0.025) for rank in range(5, _SHOWN + 1))
@@ -58,7 +58,7 @@ _CONTEST_TIERS: dict[str, float] = {"1": 1, "2": 0.5, "3": 0.25, "4": 0.1, "5-10
 
 
 class Person(Protocol):
-    """A player as others see him."""
+    """A player as shown to others."""
 
     @property
     def player_id(self) -> str: ...
@@ -94,12 +94,12 @@ def _slot(identities: Identities, kind: str, serial: int, times: tuple[int, int,
 
 
 def planned(kind: str, identities: Identities, at_ns: int) -> bool:
-    """Return whether the batch of events of a *kind* (see ``BATCHES_NS``) at that time has any."""
+    """Return whether the batch of *kind* (see ``BATCHES_NS``) at *at_ns* has any events."""
     return Dice(identities.dice(kind, at_ns // BATCHES_NS[kind])).chance(_SHARE)
 
 
 class _Calendar(ABC):
-    """Batches of scheduled events; what is in force is computed once and kept until it changes."""
+    """Batches of scheduled events; the current state is computed once and cached until it changes."""
 
     kind = "royale"
 
@@ -113,12 +113,12 @@ class _Calendar(ABC):
         self._status = "INACTIVE"
 
     def look(self, at_ns: int) -> bool:
-        """Bring the state up to *at_ns* and return whether it has changed."""
+        """Update the state to *at_ns* and return whether it has changed."""
         if at_ns < self._until_ns:
             return False
         batch = at_ns // self.batch_ns
         dice = self._batch_dice(batch)
-        some = dice.chance(_SHARE) and bool(self._people)  # none where nobody could come
+        some = dice.chance(_SHARE) and bool(self._people)  # no events without players
         slots = self._plan(batch, dice) if some else []
         self._current = next((slot for slot in slots if at_ns < slot.end_ns), None)
         self._slots = slots if self._current is not None else []
@@ -145,15 +145,16 @@ class _Calendar(ABC):
 
     @abstractmethod
     def _encode(self, at_ns: int) -> None:
-        """Write the parts of frames that show what is in force."""
+        """Encode the parts of frames that show the current state."""
 
 
 class Royales(_Calendar):
-    """Rug royales. ``part`` stands in tick frames, ``scheduled`` says whether in the big ones too.
+    """Rug royales.
 
     Attributes:
-        part: the schedule as a tick frame has it.
-        scheduled: whether there is one: then settlement frames and snapshots have it too (protocol 5.1).
+        part: the schedule as it is in tick frames.
+        scheduled: whether one is scheduled: then settlement frames and snapshots have ``part`` too
+            (protocol 5.1).
         update: the body of ``rugRoyaleUpdate``.
     """
 
@@ -204,7 +205,7 @@ class Royales(_Calendar):
         )
 
     def _past(self, at_ns: int) -> tuple[list[RoyaleRow], list[PastEvent]]:
-        """Return the table of an earlier event, and that event if it is still told of."""
+        """Return the table of an earlier event, and that event if it is still listed."""
         batch = at_ns // self.batch_ns
         dice = Dice(self._identities.dice("royale-past", batch))
         end_ns = batch * self.batch_ns - 11 * _HOUR_NS
@@ -221,7 +222,7 @@ class Royales(_Calendar):
             )
             for rank, (person, balance) in enumerate(zip(people, balances, strict=True), 1)
         ]
-        if self._current is not None:  # while one is ahead, nothing is told of those behind
+        if self._current is not None:  # past events are not listed while one is scheduled
             return rows, []
         return rows, [_past_event("rugroyale", end_ns, 60, rows, _PRIZES)]
 
@@ -232,7 +233,7 @@ class Contests(_Calendar):
     Attributes:
         scheduled: whether one is scheduled or running.
         full: the body of ``sidebetEventUpdate`` for a new connection.
-        brief: its repeated form.
+        brief: the form that is repeated to everybody.
     """
 
     kind = "contest"
@@ -310,7 +311,7 @@ def _drawn(people: Sequence[Person], count: int, dice: Dice) -> list[Person]:
 
 
 def _balance(dice: Dice) -> float:
-    """Return what practice money of 100 has become, to nine places; some never traded."""
+    """Return the balance that 100 of practice money has become, to nine places; some never traded."""
     if dice.chance(0.15):
         return _BALANCE * (1 + dice.index(30))
     return round(_BALANCE + dice.roll() ** 4 * 5_000, 9)

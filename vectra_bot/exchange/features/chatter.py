@@ -1,4 +1,4 @@
-"""Made-up small talk: a few regulars who say a few things; not a word of it is anybody's (protocol 5.9)."""
+"""Made-up chat: a few regulars with a few phrases; no text is from a real person (protocol 5.9)."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from vectra_bot.wire.notices import ChatMessage, ReplyTo
 
 _REGULARS = 14
 _REMEMBERED = 20
-_MODS = 9  # one of so many is a moderator
-_UNVERIFIED = 5  # one of so many has no linked name
+_MODS = 9  # one in 9 is a moderator
+_UNVERIFIED = 5  # one in 5 has no linked name
 _REPLIES = 0.13
 _TAGS = ("ghoul", "ogplayer", "whale", "turtle")
-_OPENERS = ("well", "ok", "hm", "wow", "lol", "so", "and", "no way,", "told you,", "again")
+_OPENERS = ("well", "ok", "hm", "wow", "lol", "so", "and", "no way,", "as i said,", "again")
 _SAYINGS = (
     "that was quick", "one more candle", "sold too early", "sold too late", "the dip is deep today",
     "who bought up there", "waiting for two", "out at break even", "green again", "red again",
@@ -38,7 +38,7 @@ class _Regular:
 
 
 class Chatter:
-    """Somebody says something, now and then to somebody."""
+    """Generate chat messages and sometimes replies."""
 
     def __init__(self, identities: Identities, people: Sequence[Person]) -> None:
         self._dice = dice = Dice(identities.dice("chat"))
@@ -57,11 +57,11 @@ class Chatter:
 
     @property
     def anybody(self) -> bool:
-        """Return whether there is anybody to talk."""
+        """Return whether there are any players to write messages."""
         return bool(self._regulars)
 
     def say(self, at_ns: int) -> ChatMessage:
-        """Return the next message; a few regulars say most of them."""
+        """Return the next message; a few regulars write most of them."""
         dice = self._dice
         share = dice.roll()
         regular = self._regulars[int(share * share * len(self._regulars))]

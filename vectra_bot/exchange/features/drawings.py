@@ -1,4 +1,4 @@
-"""The drawings after a rug: the rugpool's when it is full, and a golden game's (protocol 5.9, 12)."""
+"""Drawings after a rug: the rugpool's when it is full, and a golden game's (protocol 5.9, 12)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from vectra_bot.exchange.market import Market
 
 @frozen
 class HeldDrawing:
-    """A drawing that was held: the event that tells everybody, and whose accounts it changed."""
+    """A drawing that was held: the event to announce, and the accounts it changed."""
 
     event: str
     payload: Any
@@ -26,11 +26,11 @@ class HeldDrawing:
 
 
 Draw = Callable[[Market, int], HeldDrawing | None]
-"""Holds a drawing: takes the market and the time in ms, pays the winners; None if there were none."""
+"""Holds a drawing: called with the market and the time in ms, pays the winners; None if there are none."""
 
 
 class Drawings:
-    """Says which drawings a game leads to, and holds them.
+    """Decide which drawings follow a game, and hold them.
 
     Attributes:
         pool: the rugpool.
@@ -50,7 +50,7 @@ class Drawings:
         self.golden = GoldenHour(config.golden, config.start_ns, books, dice)
 
     def count_rug(self, market: Market) -> None:
-        """Take in how a game ended, before the next one has other players."""
+        """Record the result of a game, before the next one replaces its players."""
         pnls = [
             (account, account.ledger.cumulative_pnl(market.price, market.terms))
             for account in market.players
@@ -62,7 +62,7 @@ class Drawings:
             self._due.append(self._draw_golden)
 
     def take_due(self) -> list[Draw]:
-        """Return the drawings that are to be held now, once."""
+        """Return the drawings to hold now, each once."""
         due, self._due = self._due, []
         return due
 

@@ -32,7 +32,7 @@ class GoldenEvent:
 
 @frozen
 class GoldenDrawing:
-    """The drawing of a golden game: who had how many entries, who won what (lamports)."""
+    """The drawing of a golden game: entries and prizes (lamports) by player."""
 
     entries: tuple[tuple[VenueAccount, int], ...]
     winner_index: int
@@ -43,7 +43,7 @@ class GoldenDrawing:
         return self.entries[self.winner_index][0]
 
     def payload(self, drawing_id: str, game_id: str, timestamp_ms: int) -> GoldenDrawingPayload:
-        """Return the drawing as its frame states it."""
+        """Return the payload of the drawing's frame."""
         total = sum(count for _, count in self.entries)
         return GoldenDrawingPayload(
             id=drawing_id,
@@ -65,7 +65,7 @@ class GoldenDrawing:
 
 
 class GoldenHour:
-    """Says when a window is, which games are golden, and draws."""
+    """Compute the windows, decide which games are golden, and draw."""
 
     def __init__(self, plan: GoldenPlan, start_ns: int, books: Books, dice: Dice) -> None:
         self._plan = plan
@@ -76,7 +76,7 @@ class GoldenHour:
         self.drawings = 0
 
     def event_at(self, now_ns: int) -> GoldenEvent | None:
-        """Return the window *now_ns* lies in, None between two."""
+        """Return the window at *now_ns*, None between two."""
         event = self._event(self._number(now_ns))
         return event if event is not None and event.start_ns <= now_ns < event.end_ns else None
 

@@ -1,4 +1,4 @@
-"""Finished games and what the venue says about them: history, averages, records."""
+"""Finished games in the venue's frames: history, averages, records."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from vectra_bot.wire.frames import god_candle_keys, highest_keys, raw_part
 from vectra_bot.wire.payloads import HistoryGame, PayoutRow, PlacedRow, RevealedSeed
 from vectra_bot.wire.states import WireFormat
 
-_DAY_MS = 86_400_000  # records are those of the last 24 hours: no older one stands in a capture
+_DAY_MS = 86_400_000  # records are those of the last 24 hours: no capture has an older one
 _TIERS = ((50, 50.0), (10, 10.0), (2, 2.0))
 
 
 @frozen(kw_only=True)
 class Finished:
-    """A game that has ended: its secret and what the law made of it."""
+    """A finished game: its secret seed and the game the law gives for it."""
 
     game_id: str
     server_seed: str
@@ -49,7 +49,7 @@ class Finished:
 
 
 def _god_jump(game: FairGame) -> tuple[float, float] | None:
-    """Return the two prices around a god candle; no other move is larger than 25 % and a little."""
+    """Return the two prices around a god candle; no other move is much larger than 25 %."""
     for before, after in pairwise(game.prices):
         if after > 2 * before:
             return before, after
@@ -57,10 +57,10 @@ def _god_jump(game: FairGame) -> tuple[float, float] | None:
 
 
 class History:
-    """The last games in the venue's own shapes; bounded whatever the number of games.
+    """The last games in the venue's shapes; memory is bounded whatever the number of games.
 
-    ``games`` is the encoded ``gameHistory``, newest first. ``averages`` and ``records`` are the keys a frame
-    takes over as they stand.
+    ``games`` is the encoded ``gameHistory``, newest first. ``averages`` and ``records`` are keys that a frame
+    copies unchanged.
     """
 
     def __init__(self, wire_format: WireFormat, identities: Identities) -> None:
@@ -94,7 +94,7 @@ class History:
         }
 
     def remember(self, ended: Finished) -> None:
-        """Note the records of a game from before those that history and averages tell of."""
+        """Add the records of a game that is older than history and averages."""
         self._state_records(ended)
 
     def _state_records(self, ended: Finished) -> None:
@@ -127,7 +127,7 @@ class History:
             best.popleft()
 
     def _note_god_candle(self, ended: Finished, jump: tuple[float, float]) -> None:
-        """Keep the game under its tier, with its own seed: the venue's, of the next game, is a leak."""
+        """Store the game under its tier, with its own seed: the venue leaks the next game's seed here."""
         for tier, least in _TIERS:
             if ended.game.peak >= least:
                 keys = god_candle_keys(

@@ -23,9 +23,9 @@ _UNIT = rules.LAMPORTS_PER_SOL
 _SEVERAL = 2
 
 _Place: TypeAlias = tuple[float, int, VenueAccount]
-"""Where an account stands: PnL in lamports, the best lowest, and the order of arrival, which decides."""
+"""Sort key of an account: negated PnL in lamports, then the order of arrival, which breaks ties."""
 _Holder: TypeAlias = tuple[VenueAccount, int, int, bool]
-"""Somebody who holds something: what is booked, tokens, and whether these two and the price are all."""
+"""A holder: booked PnL, tokens, and whether these two and the price determine the PnL."""
 
 PRACTICE_COIN = CoinPayload(
     address=rules.PRACTICE_ADDRESS,
@@ -35,16 +35,16 @@ PRACTICE_COIN = CoinPayload(
     max_win=50_000,
     logo_uri="/icons/Icon_Free_Solana.png",
 )
-"""The selected practice coin as rows carry it; its ``max_win`` is not the list's (protocol 6.1)."""
+"""The selected practice coin as rows have it; its ``max_win`` differs from the coin list's (protocol 6.1)."""
 
 
 def coin_address(coin: Coin) -> str:
-    """Return what stakes in *coin* are marked with."""
+    """Return the address that marks stakes in *coin*."""
     return rules.PRACTICE_ADDRESS if coin is Coin.PRACTICE else rules.SOL_ADDRESS
 
 
 def sidebet_part(bet: OpenSidebet | None, game_id: str, coin: Coin) -> SideBet | None:
-    """Return an open sidebet as rows and player updates carry it."""
+    """Return an open sidebet as rows and player updates have it."""
     if bet is None:
         return None
     return SideBet(
@@ -60,7 +60,7 @@ def sidebet_part(bet: OpenSidebet | None, game_id: str, coin: Coin) -> SideBet |
 
 
 def short_part(ledger: Ledger, price: float, terms: ShortTerms, coin: Coin) -> ShortPosition | None:
-    """Return an open short as rows and player updates carry it (protocol 5.2, 8; value unverified)."""
+    """Return an open short as rows and player updates have it (protocol 5.2, 8; value unverified)."""
     short = ledger.short
     if short is None:
         return None
@@ -79,7 +79,7 @@ def short_part(ledger: Ledger, price: float, terms: ShortTerms, coin: Coin) -> S
 
 @frozen
 class _Face:
-    """What a row shows that no price changes, ready to write; it holds until the account is touched."""
+    """The encoded part of a row that does not depend on the price; valid until the account changes."""
 
     sidebet_pnl: float
     sidebet_active: bool | None
@@ -118,9 +118,9 @@ def _face_of(account: VenueAccount, game_id: str) -> _Face:
 
 
 def _lost_to_bonus(ledger: Ledger) -> int:
-    """Return the lamport that a mean entry price of 1 loses on the venue where bonus money is in it.
+    """Return the lamport by which the venue's mean entry price of 1 is too low if bonus money is in it.
 
-    A presale row of several buys then shows 0.999999999: the venue's portions of a stake are short of it.
+    A presale row of several buys then shows 0.999999999: the venue's portions sum to less than the stake.
     """
     lots = ledger.lots
     if len(lots) < _SEVERAL or ledger.avg_cost != _UNIT:
@@ -168,13 +168,13 @@ def make_row(
 
 
 class Leaderboard:
-    """What frames show of the players: computed at one tick, shown from the next on.
+    """The leaderboard in frames: computed at one tick, published from the next on.
 
-    Theory of operation. A price changes the PnL of those who hold something, a handful of all players. So
-    the others stand in a list that stays sorted, from which an account is taken when it was touched; at
+    Theory of operation. A price changes only the PnL of holders, a few of all players. So
+    the others are in a list that stays sorted, from which an account is removed when it changes; at
     every tick only the holders are computed, sorted, and merged with the head of that list.
 
-    ``table`` is the encoded list that is on show.
+    ``table`` is the encoded list that is published.
     """
 
     def __init__(self, books: Books, terms: ShortTerms) -> None:
@@ -188,13 +188,13 @@ class Leaderboard:
         self._holders: dict[str, _Holder] = {}
 
     def clear(self) -> None:
-        """Show nobody: a presale opens or a game starts."""
+        """Publish an empty table: a presale opens or a game starts."""
         self.table = self._staged_table = _EMPTY
         self._rows = {}
         self._staged_rows = {}
 
     def begin_game(self) -> None:
-        """Keep the finished game's table on show for the cooldown, but give no client a row of it."""
+        """Keep the finished game's table published for the cooldown, but no client gets a row of it."""
         self._rows = {}
         self._staged_rows = {}
         self._flats = []
@@ -202,9 +202,9 @@ class Leaderboard:
         self._books.touched.clear()
 
     def stage(self, game_id: str, price: float) -> None:
-        """Compute the table of a running game; it is not on show until :meth:`publish`.
+        """Compute the table of a running game; it is not published until :meth:`publish`.
 
-        Players stand in the order of their PnL; the order of arrival decides between equals.
+        Players are sorted by PnL; the order of arrival breaks ties.
         """
         if self._books.touched:
             self._sort_in(price)
@@ -260,18 +260,18 @@ class Leaderboard:
         self._staged_rows = rows
 
     def publish(self) -> None:
-        """Put the computed table on show."""
+        """Publish the computed table."""
         self.table = self._staged_table
         self._rows = self._staged_rows
 
     def row_of(self, account: VenueAccount) -> LeaderboardRow | None:
-        """Return the row of a client as on show, None if he has nothing in this game."""
+        """Return a client's published row, None if the client has nothing in this game."""
         return self._rows.get(account.player_id)
 
     def _row(
         self, account: VenueAccount, game_id: str, price: float, place: int, *, presale: bool
     ) -> LeaderboardRow:
-        """Return the row of *account*, the last one if it still holds."""
+        """Return the row of *account*, the cached one if it is still valid."""
         row = account.row
         if row is None or row.position != place or (row.regular_pnl is UNSET) != presale:
             row = make_row(account, game_id, price, place, self._terms, presale=presale)
@@ -279,7 +279,7 @@ class Leaderboard:
         return row
 
     def _sort_in(self, price: float) -> None:
-        """Give every account that was touched its new place."""
+        """Sort every changed account into its new place."""
         for account in dict.fromkeys(self._books.touched):
             if account.place is not None:
                 del self._flats[bisect_left(self._flats, account.place)]
@@ -299,10 +299,10 @@ class Leaderboard:
         self._books.touched.clear()
 
     def _ranked_holders(self, price: float) -> list[_Place]:
-        """Return the places of those who hold something.
+        """Return the places of the holders.
 
-        Doubles are exact enough to order by: where they cannot tell two players apart, rows show them
-        equal to the lamport.
+        Doubles are exact enough for sorting: if two players compare equal, their rows are
+        equal to the lamport too.
         """
         places: list[_Place] = []
         for account, booked, qty, plain in self._holders.values():

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def gain(account: VenueAccount, amount: int) -> None:
-    """Give the experience for *amount* lamports of valid stakes; practice play gives none."""
+    """Add the experience for *amount* lamports of valid stakes; practice play gives none."""
     if account.is_practice:
         return
     xp = amount // rules.LAMPORTS_PER_XP

@@ -1,9 +1,9 @@
-"""What the venue says beside the game: chat, schedules, drawings, what a login brings (protocol 2.5, 5.9).
+"""Events other than the game's: chat, schedules, drawings, answers to a login (protocol 2.5, 5.9).
 
 Theory of operation. :class:`Notices` writes full frame texts, the trace argument where protocol 2.2 has it,
-and keeps a clock of its own for what is repeated: :attr:`Notices.next_ns` says when :meth:`Notices.due` has
-something. It moves no money: the exchange tells it who won what, in plain values. Bodies that were never
-captured are as small as they can be and ``unverified``.
+and has its own clock for repeated events: :attr:`Notices.next_ns` says when :meth:`Notices.due` has
+something. It moves no money: the exchange passes winners and amounts as plain values. Bodies that were never
+captured are as small as possible and ``unverified``.
 """
 
 from __future__ import annotations
@@ -43,31 +43,29 @@ from vectra_bot.wire.notices import (
     RugpassStatus,
 )
 
-_EVERY_NS = 15_050 * NS_PER_MS  # schedules that have something to say
+_EVERY_NS = 15_050 * NS_PER_MS  # interval of schedules that are not empty
 _BATTLES_EVERY_NS = 60_000 * NS_PER_MS
-_MAINTENANCE_EVERY = (
-    20  # battle updates: how often there is word of maintenance, with nothing going on
-)
+_MAINTENANCE_EVERY = 20  # battle updates for each maintenance update; no maintenance is in progress
 # Pause between two chat messages, seconds: 15 messages in 161 s of captures.
 _PAUSES = Curve(((0.0, 0.2), (0.25, 3.0), (0.5, 7.0), (0.75, 14.0), (0.95, 32.0), (1.0, 70.0)))
 _NEVER = 1 << 62
 _BATTLES = raw_part(BattleUpdate())
 INBOX_AFTER_LOGIN_MS = 2_800
 RUGPASS_AFTER_LOGIN_MS = 9_100
-"""``inboxMessages`` and ``rugpassStatus`` come so long after a login."""
+"""Delays of ``inboxMessages`` and ``rugpassStatus`` after a login."""
 
 
 class Notices:
-    """Write the events beside the game.
+    """Write the events other than the game's.
 
     Args:
-        identities: the source of ids and dice.
-        people: the players who talk and stand in tables; nobody talks where there is none.
-        start_ns: when the venue starts.
+        identities: the source of ids and random numbers.
+        people: the players who chat and are listed in tables; without any there is no chat.
+        start_ns: start of the venue, nanoseconds since the epoch.
 
     Attributes:
         royales: the schedule that tick frames carry.
-        next_ns: when :meth:`due` has something to say next.
+        next_ns: when :meth:`due` has the next event, nanoseconds since the epoch.
     """
 
     def __init__(self, identities: Identities, people: Sequence[Person], start_ns: int) -> None:
@@ -83,30 +81,30 @@ class Notices:
         self.golden_hour(None, golden=False)
         self._chat_ns = start_ns + self._pause_ns() if self._chatter.anybody else _NEVER
         self._battles_ns = start_ns + _BATTLES_EVERY_NS // 2
-        self._battles_told = 0
+        self._battles_sent = 0
         self._schedules_ns = start_ns + _EVERY_NS // 2
         self.look(start_ns)
 
     @property
     def next_ns(self) -> int:
-        """Return when :meth:`due` has something to say next."""
+        """Return when :meth:`due` has the next event, nanoseconds since the epoch."""
         return min(self._chat_ns, self._battles_ns, self._schedules_ns)
 
     def look(self, at_ns: int) -> None:
-        """Bring the schedules up to *at_ns*, so that the next frame shows what is in force."""
+        """Update the schedules to *at_ns*, so that the next frame shows the current state."""
         self.royales.look(at_ns)
         self._contests.look(at_ns)
 
     def due(self, at_ns: int) -> list[str]:
-        """Return what is to be said to everybody by *at_ns*."""
+        """Return the events to send to everybody by *at_ns*."""
         texts: list[str] = []
         if at_ns >= self._chat_ns:
             texts.append(self._traced("newChatMessage", self._chatter.say(at_ns)))
             self._chat_ns = at_ns + self._pause_ns()
         if at_ns >= self._battles_ns:
             texts.append(self._traced("battleEventUpdate", _BATTLES))
-            self._battles_told += 1
-            if self._battles_told % _MAINTENANCE_EVERY == 1:
+            self._battles_sent += 1
+            if self._battles_sent % _MAINTENANCE_EVERY == 1:
                 texts.append(self._traced("maintenanceUpdate", MaintenanceUpdate()))
             self._battles_ns = at_ns + _BATTLES_EVERY_NS
         if at_ns >= self._schedules_ns:
@@ -115,7 +113,7 @@ class Notices:
         return texts
 
     def _scheduled(self, at_ns: int) -> list[str]:
-        """Return the schedules that have something in them; the others are not repeated."""
+        """Return the schedules that are not empty; the others are not repeated."""
         self.look(at_ns)
         texts: list[str] = []
         if self.royales.scheduled:
@@ -133,12 +131,12 @@ class Notices:
         fresh, span_id = self._identities.trace()
         return event_text(name, payload, trace_id=trace_id or fresh, span_id=span_id)
 
-    # What a connection and a login bring.
+    # Events for a new connection and a login.
 
     def login(self, at_ns: int, trace_id: str | None = None) -> list[str]:
         """Return what follows ``usernameStatus`` after a login, in the order of protocol 2.5.
 
-        *trace_id* is that of ``authenticate``: its answers are given under it.
+        *trace_id* is that of ``authenticate``, used for its answers.
         """
         self.look(at_ns)
         return [
@@ -159,7 +157,7 @@ class Notices:
         return self._traced("inboxMessages", InboxMessages())
 
     def crates(self, player_id: str, start_ns: int) -> tuple[Raw, Raw]:
-        """Return ``crateKeys`` and ``recentCrateRewards`` of a player: what he once opened, no money now."""
+        """Return ``crateKeys`` and ``recentCrateRewards`` of a player: past crates, without money."""
         dice = Dice(self._identities.dice(f"crates-{player_id}"))
         keys = raw_part(CrateKeys(tier0=1))
         opened_ns = start_ns - dice.index(86_400) * 1_000 * NS_PER_MS
@@ -175,14 +173,14 @@ class Notices:
             ]
         )
 
-    # Golden Hour: the money is the exchange's, the words are here.
+    # Golden Hour: the exchange moves the money, the texts are here.
 
     def golden_hour(self, window: GoldenWindow | None, *, golden: bool) -> str:
         """Return ``goldenHourUpdate``; while there is a *window* it is repeated every 15 s.
 
         Args:
-            window: the Golden Hour in force; None for none, or when one is over.
-            golden: whether the game at hand is golden.
+            window: the running Golden Hour; None for none, or when one is over.
+            golden: whether the current game is golden.
         """
         if window is not None:
             self._window = _golden_event(window, self._identities)
@@ -201,7 +199,7 @@ class Notices:
         return self._traced("goldenHourUpdate", self._golden_body)
 
     def golden_game(self, window: GoldenWindow | None, *, golden: bool) -> list[str]:
-        """Return what is said with a game of the Golden Hour: what is on, or once that it is over."""
+        """Return the events of a game in a Golden Hour: the running one, or once that it is over."""
         if window is None and not self._golden:
             return []
         texts = [self.golden_hour(window, golden=golden)]

@@ -1,4 +1,4 @@
-"""The rugpool: fed by instarugs, drawn when it is full (protocol 5.7, 12).
+"""The rugpool: funded by instarugs, drawn when it is full (protocol 5.7, 12).
 
 A share of what players lose in an instarug goes from the house to the pool (0.31 per SOL: a model of the
 amounts seen), and a player gets one entry per 0.001 SOL that he lost there. When the pool is full, three
@@ -44,7 +44,7 @@ class PoolEntry(Struct, rename="camel", frozen=True):
 
 
 class PoolDetail(Struct, rename="camel", frozen=True, kw_only=True):
-    """The pool as ``gameStatePlayerUpdate`` tells it."""
+    """The pool as ``gameStatePlayerUpdate`` states it."""
 
     instarug_count: int
     rugpool_amount: float
@@ -60,7 +60,7 @@ class PoolDetail(Struct, rename="camel", frozen=True, kw_only=True):
 
 @frozen
 class Drawing:
-    """A drawing that was held: winners with their entries, lamports each, the pool before it."""
+    """A drawing that was held: winners with entries, lamports for each, and the pool before it."""
 
     winners: tuple[tuple[VenueAccount, int], ...]
     reward: int
@@ -68,7 +68,7 @@ class Drawing:
     timestamp_ms: int
 
     def payload(self) -> PoolDrawing:
-        """Return the drawing as frames state it."""
+        """Return the payload of the drawing in frames."""
         return PoolDrawing(
             timestamp=self.timestamp_ms,
             winners=[
@@ -88,7 +88,7 @@ class Drawing:
 class Pool:
     """Count instarugs, what was lost in them and by whom.
 
-    ``brief`` stands in every tick frame, ``detail`` in some of the private ones; both are encoded once per
+    ``brief`` is in every tick frame, ``detail`` in some of the private ones; both are encoded once per
     change.
     """
 
@@ -112,7 +112,7 @@ class Pool:
         self._encode()
 
     def recall(self, people: Sequence[VenueAccount], start_ms: int) -> None:
-        """Tell of a drawing from before the start: the venue's updates always have one (protocol 5.7).
+        """Set a drawing from before the start: the venue's updates always have one (protocol 5.7).
 
         It moved no money of these books.
         """
@@ -138,7 +138,7 @@ class Pool:
         """Take in how a game ended: *pnls* of its players in lamports, SOL play only.
 
         Returns:
-            Whether the pool is full now; then :meth:`draw` is due.
+            Whether the pool is full now; then call :meth:`draw`.
         """
         if rug_tick > self._config.instarug_threshold:
             return False
@@ -153,7 +153,7 @@ class Pool:
     def draw(self, timestamp_ms: int) -> Drawing | None:
         """Hold the drawing and pay its winners; None with fewer than two players, or without a prize.
 
-        Winners are paid when all are told, not before: nothing they are sent may tell them earlier.
+        Winners are paid at the announcement, not before: no earlier frame may reveal the prize.
         """
         drawing = self._draw(timestamp_ms)
         self._instarugs = 0
@@ -222,7 +222,7 @@ class Pool:
 
 
 def pick(dice: Dice, entries: dict[str, tuple[VenueAccount, int]]) -> str:
-    """Return the player id that a drawing by *entries* gives; one entry, one chance."""
+    """Return the player id drawn from *entries*; every entry has the same chance."""
     at = dice.index(sum(count for _, count in entries.values()))
     for player_id, (_, count) in entries.items():
         if at < count:

@@ -1,7 +1,7 @@
 """Rounds of Bull/Bear/Crab and Candleflip (protocol 11; wire and timing unverified).
 
-Every room has one round after another: open for stakes, closed, result, a pause. A round is committed to
-by the hash of its seed when it opens and reveals the seed with its result. Rounds run beside the games and
+Every room has one round after another: open for stakes, closed, result, a pause. A round commits to the
+hash of its seed when it opens and reveals the seed with its result. Rounds run in parallel to the games and
 do not end with them; a stake is paid from the coin that was selected when it was placed.
 """
 
@@ -36,13 +36,13 @@ _STAGGER_S = 3
 
 
 class RoundClosed(LedgerError):
-    """No round takes stakes now, or not the one that was asked for."""
+    """No round accepts stakes now, or not the requested one."""
 
     reason: ClassVar[str] = "round_closed"
 
 
 class StakePlaced(LedgerError):
-    """The player has a stake in this round already; one each (unverified)."""
+    """The player already has a stake in this round; one each (unverified)."""
 
     reason: ClassVar[str] = "stake_placed"
 
@@ -84,15 +84,15 @@ class SideGames:
 
     Args:
         config: odds, payouts and rooms.
-        identities: where seeds and ids come from.
-        schedule: what the rounds are planned on.
-        outlet: what their frames leave by.
-        market: the game that runs beside the rounds, and the books that stakes stand in.
-        on_settled: told of every stake that ended.
-        on_stake: told of every stake that was placed.
+        identities: source of seeds and ids.
+        schedule: the schedule to which the rounds are added.
+        outlet: where their frames are sent.
+        market: the game that runs in parallel, and the books for the stakes.
+        on_settled: called with every stake that ended.
+        on_stake: called with every stake that was placed.
 
     Attributes:
-        rounds: rounds that have had their result.
+        rounds: number of rounds with a result.
     """
 
     def __init__(
@@ -122,17 +122,17 @@ class SideGames:
                 schedule.after(1000 + place * _STAGGER_S * 1000, partial(self._open, room))
 
     def open_rooms(self, game: str) -> list[Room]:
-        """Return the rooms of *game* that take stakes, the one that closes first first."""
+        """Return the rooms of *game* that accept stakes, sorted by closing time."""
         rooms = [room for room in self.rooms if room.is_open and room.game.name == game]
         return sorted(rooms, key=lambda room: room.closes_ns)
 
     def check(
         self, account: VenueAccount, game: str, choice: str | None, round_id: str | None
     ) -> Room:
-        """Return the room a stake would go to: of several, the first that still takes one of *account*.
+        """Return the room for a stake: of several, the first that still accepts one of *account*.
 
         Raises:
-            RoundClosed: no round of *game*, or not the one asked for, takes stakes now.
+            RoundClosed: no round of *game*, or not the requested one, accepts stakes now.
             BadAmount: *choice* is not one of the game's.
             StakePlaced: the player has a stake in the round.
         """
