@@ -252,8 +252,8 @@ def _generator(self: Any, *_: Any) -> Any:
         (staticmethod(_coroutine), "async"),
         (_async_generator, "async"),
         (_generator, "yield"),
-        (property(_generator), "no method"),
-        (None, "no method"),
+        (property(_generator), "is not a method"),
+        (None, "is not a method"),
     ],
 )
 @pytest.mark.parametrize("name", ["on_game_tick", "on_action_outcome", "save"])
@@ -274,7 +274,7 @@ def test_an_exception_while_configuring_is_one_of_ours() -> None:
         def __attrs_post_init__(self) -> None:
             raise ConfigError("stake and target do not fit")
 
-    with pytest.raises(StrategyError, match=r"Dividing cannot be made: ZeroDivisionError.*line"):
+    with pytest.raises(StrategyError, match=r"Dividing cannot be created: ZeroDivisionError.*line"):
         configure(Dividing, {})
     with pytest.raises(PluginError, match="Dividing"):
         configure(Dividing, {}, PluginError)

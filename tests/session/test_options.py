@@ -75,7 +75,7 @@ class Unprintable:
         ({"stop": "now"}, ["stop was 'now'"]),
         ({"recover": "no"}, ["recover was 'no'"]),
         ({"game": 3}, ["no option 'game'", "did you mean games"]),
-        ({"zzz": 3}, ["no option 'zzz'", "it takes settings"]),
+        ({"zzz": 3}, ["no option 'zzz'", "the options are settings"]),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, dict) else None,
 )
@@ -192,7 +192,7 @@ def test_a_strategy_that_cannot_be_made_writes_nothing(store: Path) -> None:
         def __attrs_post_init__(self) -> None:
             raise ZeroDivisionError("post init")
 
-    with pytest.raises(StrategyError, match="Dividing cannot be made: ZeroDivisionError"):
+    with pytest.raises(StrategyError, match="Dividing cannot be created: ZeroDivisionError"):
         vectra_bot.run(Dividing, games=1)
     assert not store.exists()
 

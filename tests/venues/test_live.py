@@ -172,8 +172,8 @@ async def test_hostile_messages_do_not_hurt_the_next_one(hostile: str | bytes, k
     ("last", "reason"),
     [
         ("41", "the venue ended the connection"),
-        ("44", "the venue refused to go on"),
-        ('44{"message":"no"}', "the venue refused to go on"),
+        ("44", "the venue refused to continue"),
+        ('44{"message":"no"}', "the venue refused to continue"),
         ("1", "the transport was closed"),
         ("", "the transport was closed"),
     ],

@@ -133,13 +133,13 @@ def test_bytes_that_are_no_text_are_named(tmp_path: Path) -> None:
 
 
 def test_cut_archive_is_named(capture: Path, tmp_path: Path) -> None:
-    """A gzip file that breaks off is refused with the last good line, not half read in silence."""
+    """A truncated gzip file is refused with the last good line, not silently read in part."""
     path = tmp_path / "cut.jsonl.gz"
     path.write_bytes(gzip.compress(capture.read_bytes())[:-9])
-    with pytest.raises(InputError, match="breaks off"):
+    with pytest.raises(InputError, match="is corrupt after line"):
         list(CaptureFeed(path).items())
     path.write_bytes(b"\x1f\x8bnot really gzip")
-    with pytest.raises(InputError, match="breaks off"):
+    with pytest.raises(InputError, match="is corrupt after line"):
         detect_recording(path)
 
 

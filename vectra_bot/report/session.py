@@ -1,4 +1,4 @@
-"""The report of a session: what happened, what the law would have given, and how sure that is."""
+"""The report of a session: what happened, the expected value under the law, and how certain it is."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ from vectra_bot.models import (
 )
 from vectra_bot.serde import canonical_json, record_to_json
 
-# Distinct latencies kept, in ms; beyond this a latency counts as the largest kept one.
+# Distinct latencies counted, in ms; a larger latency counts as the largest one.
 MAX_LATENCY_MS = 60_000
 Z_95 = 1.959963984540054
 
-# Fewer games are too few for a normal shape: no chance is named.
+# With fewer games the normal approximation is too poor: no probability is given.
 MIN_GAMES_FOR_LUCK = 10
 
 _SIDE_GAMES = {ActionType.BBC_PREDICT: BBC, ActionType.CANDLEFLIP_BET: CANDLEFLIP}
 
 
 def assumed_rounds() -> dict[str, SideGame]:
-    """Return the side games by name, with the odds that are assumed unless told (protocol 11; unverified)."""
+    """Return the side games by name, with the default (assumed) odds (protocol 11; unverified)."""
     return {BBC: bbc_game(), CANDLEFLIP: candleflip_game()}
 
 
@@ -56,24 +56,24 @@ class Latency:
 
 @frozen(kw_only=True)
 class Report:
-    """How a session went; amounts in SOL.
+    """The result of a session; amounts in SOL.
 
     Attributes:
-        games: games that rugged while the session watched.
+        games: games that rugged during the session.
         actions: number of actions by terminal state.
         pnl_per_game: mean profit of the games that ended; a stake that is still open in a side game's round
-            counts as cash there, while ``pnl`` leaves it out.
-        pnl_interval: 95 % interval of the mean profit per game (Student t), None below two games.
-        expected: what the law gives for the very risks taken: every tick a position was held and every
-            sidebet placed, at their exact conditional expectation. Actual minus expected profit is luck.
-            Stakes in side games count at the odds the embedded exchange assumes (unverified).
-        expected_without: risks taken whose expectation is not known, because their payoff is not:
-            ``leverage``, ``shorts``. ``expected`` leaves them out, and no ``luck`` is named.
+            counts as cash there, while ``pnl`` excludes it.
+        pnl_interval: 95 % confidence interval of the mean profit per game (Student t), None below two games.
+        expected: expected value, under the law, of the risks that were taken: every tick a position was open
+            and every sidebet placed, at their exact conditional expectation. Actual minus expected profit is
+            luck. Stakes in side games count at the odds the embedded exchange assumes (unverified).
+        expected_without: risks whose expected value is unknown, because their payoff is:
+            ``leverage``, ``shorts``. ``expected`` excludes them, and no ``luck`` is given.
         open_value: what was still open when the session ended: the position at the last price and a
-            sidebet's stake. Cash and ``pnl`` leave it out.
-        luck: chance to do at least as well by luck alone: the spread is the law's own for the very risks
-            taken, the shape a normal one. None below ten games, and where an expectation is not known.
-        prizes: won in drawings; part of ``pnl``, but neither of ``expected`` nor of ``luck``.
+            sidebet's stake. Cash and ``pnl`` exclude it.
+        luck: probability of doing at least as well by luck alone: the variance is the law's own for the
+            risks taken, the distribution normal. None below ten games, or if an expected value is unknown.
+        prizes: won in drawings; included in ``pnl``, but not in ``expected`` or ``luck``.
         plugin_errors: number of exceptions by plugin.
         digest: SHA-256 over every action with its outcome, without times.
         ended: why the session ended.
@@ -113,7 +113,7 @@ class Report:
     recovered: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """Return the report as JSON-ready data; amounts are numbers of SOL."""
+        """Return the report as JSON-serializable data; amounts are numbers of SOL."""
         result: dict[str, Any] = {}
         for attribute in attrs.fields(type(self)):
             result[attribute.name] = _plain(getattr(self, attribute.name))
@@ -137,9 +137,9 @@ def _plain(value: Any) -> Any:
 
 @define
 class SessionTally:
-    """Watches a session from outside the engine; memory does not grow with its length.
+    """Observes a session from outside the engine; memory does not grow with its length.
 
-    ``rounds`` has the odds of the side games by name, which no frame tells.
+    ``rounds`` has the odds of the side games by name, which frames do not contain.
     """
 
     engine: Engine
@@ -154,10 +154,10 @@ class SessionTally:
     _digest: Any = field(factory=hashlib.sha256)
 
     def before(self, event: Event) -> None:
-        """Take in an event the engine is about to process: a held tick ends with it.
+        """Process an event before the engine does: it ends the tick during which a position was held.
 
         The profit of holding over one tick is compared with its exact conditional expectation under the
-        law, taken at the tick's start; summed up, that is the profit the law gives for the risks taken.
+        law at the start of the tick; the sum is the expected profit of the risks taken.
         """
         game, account = self.engine.game, self.engine.account
         if not account.lots or game.phase is not GamePhase.ACTIVE or game.price <= 0:
@@ -185,7 +185,7 @@ class SessionTally:
             self.variance += value * value * return_variance(game.price, game.low)
 
     def after(self, document: Document) -> None:
-        """Take in a document of the engine."""
+        """Process a document of the engine."""
         record = document.record
         if not isinstance(record, PlayerAction):
             return
@@ -197,7 +197,7 @@ class SessionTally:
             self._count_risk(record, to_lamports(record.amount or 0))
 
     def _count_risk(self, action: PlayerAction, stake: int) -> None:
-        """Take in a stake of *stake* lamports that an executed action has put at risk."""
+        """Add a stake of *stake* lamports that an executed action put at risk."""
         kind = action.action_type
         if kind is ActionType.SIDEBET:
             self.expected += sidebet_expectation(stake)
@@ -211,7 +211,7 @@ class SessionTally:
             self.variance += float((stake * payout) ** 2) * chance * (1.0 - chance)
 
     def count_games(self) -> None:
-        """Take in games the engine has closed since the last call."""
+        """Count games that the engine has closed since the last call."""
         closed = self.engine.counts["games"]
         if closed > self.games:
             self.games = closed
@@ -242,7 +242,7 @@ class SessionTally:
         return to_sol(round(mean - reach)), to_sol(round(mean + reach))
 
     def luck(self, equity_change: int | None) -> float | None:
-        """Return the chance that luck alone brings at least *equity_change* lamports."""
+        """Return the probability that luck alone gives at least *equity_change* lamports."""
         if equity_change is None or self.games < MIN_GAMES_FOR_LUCK or self.variance <= 0:
             return None
         if self.unknown:
@@ -252,7 +252,7 @@ class SessionTally:
         return 0.5 * math.erfc(z / math.sqrt(2))
 
     def latency(self) -> Latency:
-        """Return the quantiles of the latencies seen."""
+        """Return the quantiles of the observed latencies."""
         count = sum(self.latencies.values())
         if not count:
             return Latency(count=0)
@@ -273,7 +273,7 @@ class SessionTally:
         return max(self.latencies)
 
     def actions(self) -> dict[str, int]:
-        """Return the number of actions by terminal state, states that did not occur left out."""
+        """Return the number of actions by terminal state, without states that did not occur."""
         return {
             state.value: self.engine.states[state]
             for state in ActionState
@@ -292,17 +292,17 @@ def session_report(
     ended: str,
     recovered: tuple[str, ...] = (),
 ) -> Report:
-    """Return the report of the session of *header*, which *tally* has watched to its end.
+    """Return the report of the session of *header*, which *tally* has observed to its end.
 
     Args:
         header: the first entry of its journal.
         tally: what was counted.
-        store: what a user gives to name the store.
+        store: how a user names the store.
         journal: folder of the journal.
         frames: inbound frames.
-        quarantined: those of them that could not be read.
+        quarantined: number of them that could not be read.
         ended: why the session ended.
-        recovered: ids of the killed sessions that were finished before it began.
+        recovered: ids of the killed sessions that were recovered before it began.
     """
     engine, games = tally.engine, tally.games
     account, failure, start = engine.account, engine.failure, engine.account.session_start_cash
