@@ -1,9 +1,9 @@
 """Merging a TOML file and the command line; options are declared where they are used.
 
-A file has a section for each config class that a command names (``[run]`` takes every option of a session,
+A file has a section for each config class that a command names (``[run]`` accepts every option of a session,
 ``[exchange]`` those of its exchange), and ``[strategy]``, ``[limits]`` and ``[plugins.NAME]``. The command
-line wins over the file, the file over the environment (``$VECTRA_STORE``) and the defaults. Every message
-names the file, the key, the value and what is allowed.
+line overrides the file; the file overrides the environment (``$VECTRA_STORE``) and the defaults. Every
+message names the file, the key, the value and what is allowed.
 
 Example::
 

@@ -58,7 +58,7 @@ def resolve_strategy(spec: str | type[Strategy]) -> StrategySource:
         UnknownNameError: no strategy has this name.
         InputError: the file or module cannot be used.
         StrategyError: the strategy's own code raised while it was imported.
-        ConfigError: a strategy class cannot run, or *spec* is none of these.
+        ConfigError: a strategy class cannot run, or *spec* is something else.
     """
     if isinstance(spec, type):
         cls = _require(spec, spec.__name__)
@@ -80,7 +80,7 @@ def resolve_strategy(spec: str | type[Strategy]) -> StrategySource:
         raise UnknownNameError("strategy", spec, points, hint=hint)
     try:
         found = points[spec].load()
-    except BaseException as error:  # noqa: BLE001 - foreign code; raised as an error of ours
+    except BaseException as error:  # noqa: BLE001 - foreign code; raised as one of our errors
         _raise_foreign(error, f"strategy {spec!r}", f"reinstall {points[spec].value!r}")
     return _source(spec, spec, _require(found, spec))
 
@@ -131,7 +131,7 @@ def _load_file(path: Path) -> ModuleType:
 
 
 def _raise_foreign(error: BaseException, what: str, advice: str) -> NoReturn:
-    """Raise the exception of a foreign import as an error of ours, in one line."""
+    """Raise the exception of a foreign import as one of our errors, in one line."""
     if isinstance(error, ConfigError):
         raise error
     if isinstance(error, SyntaxError):
@@ -186,7 +186,7 @@ def _from_module(module_name: str, class_name: str) -> type[Strategy]:
         raise InputError(
             f"strategy {spec} cannot be found ({safe_error(error)}): give a name, a file, or module:Class"
         ) from error
-    except BaseException as error:  # noqa: BLE001 - foreign code; raised as an error of ours
+    except BaseException as error:  # noqa: BLE001 - foreign code; raised as one of our errors
         _raise_foreign(error, f"strategy {spec!r}", "correct it")
     return _require(found, spec)
 

@@ -55,7 +55,7 @@ def test_checks_for_maintainers_are_in_a_group(
     assert f"vectra-bot dev {name}" in capsys.readouterr().out
 
     assert shell.main([name]) == 2
-    assert f"no command is named '{name}'" in capsys.readouterr().err
+    assert f"command '{name}' does not exist" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", list(shell.COMMANDS))
@@ -139,7 +139,7 @@ def test_unexpected_error_is_one_line(
 
     assert capsys.readouterr().err == (
         "error: unexpected RuntimeError: boom; second line; "
-        "run again with --debug for the traceback\n"
+        "repeat with --debug for the traceback\n"
     )
 
 

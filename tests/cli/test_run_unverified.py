@@ -60,7 +60,7 @@ def test_the_report_names_what_it_leaves_out(
     assert main(["run", "short", *FAST]) == 0
 
     text = " ".join(capsys.readouterr().out.split())
-    assert "not known: the payoff of shorts is unverified" in text
+    assert "unknown: the payoff of shorts is unverified" in text
     assert "by luck alone" not in text
 
 

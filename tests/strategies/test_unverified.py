@@ -263,4 +263,4 @@ def test_stated_expectations_are_those_of_the_assumed_odds() -> None:
     assert "-6.67 %" in (inspect.getdoc(CLASSES["bbc"]) or "")
     assert "-3 %" in (inspect.getdoc(CLASSES["candleflip"]) or "")
     for name in ("short", "leveraged"):
-        assert "Not known" in (inspect.getdoc(CLASSES[name]) or "")
+        assert "Unknown" in (inspect.getdoc(CLASSES[name]) or "")

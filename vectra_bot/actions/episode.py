@@ -58,12 +58,12 @@ class EpisodeBook:
             self.max_drawdown = self.peak_equity - equity
 
     def sent(self, action: PlayerAction) -> None:
-        """Count an action of ours that was sent to the venue."""
+        """Count an action that was sent to the venue."""
         if action.actor is Actor.BOT:
             self.actions += 1
 
     def completed(self, action: PlayerAction) -> None:
-        """Count an executed action of ours."""
+        """Count an executed action."""
         if action.actor is not Actor.BOT or not action.state.is_executed or action.outcome is None:
             return
         tick = action.game_context.tick

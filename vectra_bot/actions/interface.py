@@ -99,7 +99,7 @@ class BotActionInterface(ABC):
             amount: SOL; the adjusted bet (see :meth:`bet_increment`) if not given.
             leverage: 1 to 5 (protocol 9; everything above 1 is unverified). The position gains and loses that
                 many times as much, and the venue liquidates it at a fall of 20 % (2), 10 % (3), 2.5 % (4)
-                or 1 % (5); the liquidation is recorded as an external action, not as one of ours.
+                or 1 % (5); the liquidation is recorded as an external action.
             take_profit: sell everything when value over cost reaches this, e.g. 1.5.
             stop_loss: sell everything when value over cost falls to this, e.g. 0.7.
             max_ticks: sell everything this many ticks after the entry.

@@ -52,7 +52,7 @@ class Completed:
 
 @frozen
 class Booked:
-    """A buy of ours was booked: the exits it declared apply from now on."""
+    """Our buy was booked: the exits it declared apply from now on."""
 
     plan: ExitPlan
 

@@ -23,7 +23,7 @@ from vectra_bot.game.state import GameView
 from vectra_bot.models import ActionType, GamePhase, PlayerAction
 from vectra_bot.params import Heading, Refused, convert, declared, option
 
-# Most undecided actions of ours at a time; a strategy that needs more does not wait for answers.
+# Most undecided actions at a time; a strategy that needs more does not wait for answers.
 MAX_IN_FLIGHT = 8
 MAX_ACTIONS = 1_000_000
 
@@ -170,7 +170,7 @@ class RiskGate:
             ask: the request.
             game: the running game.
             account: our money.
-            pending: undecided actions of ours.
+            pending: our undecided actions.
             unknown: those of them whose outcome is not known.
             at_risk: lamports that undecided entries may have spent already.
         """
@@ -292,7 +292,7 @@ def _check_round(ask: Ask, account: Account) -> str | None:
     if ask.choice not in asked.payouts:
         return f"round.choice: round {asked.round_id} does not offer {ask.choice}"
     if (asked.side_game, asked.round_id) in account.stakes:
-        return f"round.staked: round {asked.round_id} already has a stake of ours"
+        return f"round.staked: round {asked.round_id} already has our stake"
     if ask.asked:
         return f"round.asked: a stake in round {asked.round_id} is not decided yet"
     return None

@@ -80,7 +80,7 @@ class Stakes:
             self._record(ended, self._ours.pop(key, None))
 
     def _may_have_stake(self, key: Key) -> bool:
-        """Return whether an action of ours may have placed a stake in the round."""
+        """Return whether one of our actions may have placed a stake in the round."""
         return any(
             t.action.round_id == key[1] and SIDE_GAMES.get(t.action.action_type) is key[0]
             for t in self.book.undecided()
@@ -94,7 +94,7 @@ class Stakes:
         self._staked(event, tracked)
 
     def _in_round(self, event: RoundBet) -> Tracked | None:
-        """Return the one undecided action that *event* fits: a round accepts one stake of ours."""
+        """Return the one undecided action that *event* fits: a round accepts one stake from us."""
         found = [t for t in self.book.undecided() if _fits(t, event)]
         return found[0] if len(found) == 1 else None
 

@@ -42,7 +42,7 @@ class Shorts:
     game: GameView
 
     def on_trade(self, trade: Trade, kind: ActionType, tracked: Tracked | None) -> None:
-        """Process a trade of our own short; *tracked* is the action whose trace id it carries."""
+        """Process a trade of our short; *tracked* is the action whose trace id it carries."""
         if tracked is None and trade.trace_id is None:
             tracked = self.book.match_alone(trade, kind)
         if kind is ActionType.SHORT_OPEN:
@@ -53,7 +53,7 @@ class Shorts:
             self._closed(trade, tracked)
 
     def is_rugs(self, trade: Trade) -> bool:
-        """Return whether a trade of ours without an action is the rug's, by the size of the fall."""
+        """Return whether one of our trades without an action is the rug's, by the size of the fall."""
         if self.game.phase is GamePhase.RUGGED:
             return trade.price == self.game.rug_price
         return trade.price <= self.game.price * rules.FORCED_SELL_SHARE

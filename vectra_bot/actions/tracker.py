@@ -161,7 +161,7 @@ class ActionTracker:
         self.book.complete(tracked, None, None)
 
     def on_trade(self, trade: Trade) -> None:
-        """Process a trade of our own account."""
+        """Process a trade of our account."""
         if trade.trade_id in self._trades:
             return
         remember(self._trades, trade.trade_id, None)
@@ -183,7 +183,7 @@ class ActionTracker:
             self._traded(tracked, trade, kind)
 
     def _foreign(self, trade: Trade) -> None:
-        """Record a trade of ours of an unknown kind; a coin other than SOL ends trading."""
+        """Record our trade of an unknown kind; a coin other than SOL ends trading."""
         self.book.find(
             "trade.unsupported",
             "critical" if trade.coin not in SOL_COINS else "warning",
@@ -201,7 +201,7 @@ class ActionTracker:
         lot = self.account.liquidated_lot(to_lamports(trade.qty), trade.price)
         if lot is None:
             return False
-        # An action of ours at such a price would have found the lot already liquidated (protocol 9).
+        # One of our actions at such a price would have found the lot already liquidated (protocol 9).
         self._external_trade(trade, ActionType.SELL, liquidated=lot)
         return True
 
@@ -260,7 +260,7 @@ class ActionTracker:
         self.book.traded(tracked, trade, shown)
 
     def on_drawing(self, drawing: DrawingResult, prize: Decimal) -> bool:
-        """Book *prize*, won in a drawing without an action of ours; return False for a duplicate."""
+        """Book *prize*, won in a drawing without any action; return False for a duplicate."""
         key = f"{drawing.name}:{drawing.drawing_id}"
         if key in self._drawings:
             return False

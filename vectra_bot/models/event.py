@@ -250,7 +250,7 @@ class RoundUpdate(Event):
 
 @frozen(kw_only=True)
 class RoundBet(Event):
-    """The venue confirms a stake of ours in a round (protocol 11; unverified)."""
+    """The venue confirms our stake in a round (protocol 11; unverified)."""
 
     side_game: SideGameKind
     round_id: str

@@ -112,7 +112,7 @@ class OtherPlayerAction:
 
 @frozen
 class ExceptionalPlayer:
-    """A player with exceptional results, aggregated over his trades."""
+    """A player with exceptional results, aggregated over their trades."""
 
     player_id: str = f.text()
     username: str | None = f.opt_text()

@@ -249,7 +249,7 @@ class RecordConfig:
         recover: first recover the sessions in the store that were killed.
         flush: requests an immediate flush.
         flushed: called after a requested flush with the number of the last entry that is in a part.
-        told: called with every alert and system event that is stored.
+        ``told``: called with every alert and system event that is stored.
     """
 
     venue: str = option(metavar="URL", help="Address of the venue: https://HOST[:PORT].")

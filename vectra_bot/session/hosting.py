@@ -58,7 +58,7 @@ def hosted_journal(
         drop_for: exceptions of the block after which the session is removed with its journal.
 
     Raises:
-        StoreError: the session exists already, another process is writing it, or the disk refuses.
+        StoreError: the session exists already, another process is writing it, or a write fails.
     """
     directory = journal_directory(store, header["session_id"])
     try:
@@ -202,7 +202,7 @@ async def host(
 
     Raises:
         ConfigError: a parameter cannot be written into the header.
-        StoreError: the session exists already, another process is writing it, or the disk refuses.
+        StoreError: the session exists already, another process is writing it, or a write fails.
     """
     async with AsyncExitStack() as opened:
         opened.push_async_callback(gateway.aclose)

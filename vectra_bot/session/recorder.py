@@ -235,7 +235,7 @@ async def record(config: RecordConfig, clock: Clock | None = None) -> RecordRepo
     Raises:
         ConfigError: the address or a setting is wrong.
         InputError: the venue was not reached in as many attempts as the settings allow.
-        StoreError: the session exists already, or the disk refuses.
+        StoreError: the session exists already, or a write fails.
     """
     clock = clock or WallClock()
     recording = _Recording.of(config, clock)

@@ -190,7 +190,9 @@ class _Replay:
         """Fail on decisions that the journal would contain if they had been made then."""
         for seq, command in self._due.items():
             if seq <= self.last_seq:
-                raise _Unlike(f"the replay has an extra command at tick {command.tick} (entry {seq})")
+                raise _Unlike(
+                    f"the replay has an extra command at tick {command.tick} (entry {seq})"
+                )
 
 
 def _numbered(seq: int, effects: list[Effect]) -> list[tuple[int, Effect]]:
@@ -254,7 +256,7 @@ def _closing_events(now_ns: int, unsent: list[str]) -> list[Event]:
 
 
 def _is_new(effect: Effect, documented: set[str]) -> bool:
-    """Return whether an effect is not in the journal yet: an action has one document, whoever wrote it."""
+    """Return whether an effect is not in the journal yet: an action has exactly one document."""
     if isinstance(effect, Command):
         return False
     return not (effect.doc_type is DocType.PLAYER_ACTION and effect.record.action_id in documented)

@@ -125,7 +125,7 @@ class _Check:
     def _all_sent(self) -> None:
         """Check that every decided command was sent or reported as not sent before the next input."""
         for index, command in self._unsent.values():
-            self._differ(index, None, command, "the journal has no send result for it")
+            self._differ(index, None, command, "the journal does not record that it was sent")
         self._unsent.clear()
 
     def _differ(

@@ -271,7 +271,7 @@ class SegmentCloser:
 
     Attributes:
         every_s: age at which a segment is closed; None for never.
-        told: called with the number of the last entry whose document is in a part, once for each
+        on_flushed: called with the number of the last entry whose document is in a part, once for each
             request.
     """
 
@@ -279,7 +279,7 @@ class SegmentCloser:
     clock: Clock
     flag: FlushFlag
     every_s: float | None = FLUSH_SECONDS
-    told: Callable[[int], None] | None = None
+    on_flushed: Callable[[int], None] | None = None
     _rolled_ns: int = field(init=False)
     _awaited: tuple[int, int] | None = None  # last entry and segment of the request
     _warned: str = ""
@@ -310,8 +310,8 @@ class SegmentCloser:
         # A request right after a roll waits for the segment before the open one.
         if parts.built >= min(segment, self.shell.journal.segment - 1):
             self._awaited = None
-            if self.told is not None:
-                self.told(last)
+            if self.on_flushed is not None:
+                self.on_flushed(last)
 
 
 def in_event_loop() -> bool:
