@@ -89,7 +89,7 @@ def test_unknown_command_suggests_close_names(capsys: pytest.CaptureFixture[str]
 
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert captured.err == "error: no command is named 'rnu': did you mean run?\n"
+    assert captured.err == "error: command 'rnu' does not exist: did you mean run?\n"
 
 
 def test_unknown_option_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
@@ -138,8 +138,7 @@ def test_unexpected_error_is_one_line(
     assert shell.main(["fail"]) == 70
 
     assert capsys.readouterr().err == (
-        "error: unexpected RuntimeError: boom; second line; "
-        "repeat with --debug for the traceback\n"
+        "error: unexpected RuntimeError: boom; second line; repeat with --debug for the traceback\n"
     )
 
 

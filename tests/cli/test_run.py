@@ -59,7 +59,15 @@ def test_report_for_people_names_what_matters(
     assert main(["run", "take-profit", "--games", "2", "--seed", "7", "--crowd", "0"]) == 0
 
     text = capsys.readouterr().out
-    for name in ("Games", "Actions", "PnL", "95 % confidence interval", "Expected", "Latency", "Digest"):
+    for name in (
+        "Games",
+        "Actions",
+        "PnL",
+        "95 % confidence interval",
+        "Expected",
+        "Latency",
+        "Digest",
+    ):
         assert name in text
     assert str(store) in text
     assert "vectra-bot query" in text

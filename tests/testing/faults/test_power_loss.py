@@ -142,13 +142,13 @@ def test_a_crash_is_the_same_each_time() -> None:
 @pytest.mark.parametrize(
     "bug",
     [
-        "journals are never forced to the disk",
+        "journals are never flushed to disk",
         *(
             pytest.param(bug, marks=pytest.mark.slow)
             for bug in (
-                "no directory is forced to the disk",
-                "files are renamed before they are forced to the disk",
-                "intents are not forced to the disk before they are sent",
+                "no directory is flushed to disk",
+                "files are renamed before they are flushed to disk",
+                "intents are not flushed to disk before they are sent",
             )
         ),
     ],
