@@ -1,4 +1,4 @@
-"""Configuration files: what they may say, and what they are told when they are wrong."""
+"""Configuration files: their content, and the messages about their errors."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_wrong_key_or_value_is_named(text: str, fragments: list[str], tmp_path: 
 
 
 def test_broken_toml_names_the_line(tmp_path: Path) -> None:
-    """A file that is no TOML says where."""
+    """A file that is not TOML is refused with the place of the error."""
     with pytest.raises(InputError, match="line 2"):
         _load(_file(tmp_path, "[run]\ngames = \n"))
 

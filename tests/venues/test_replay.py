@@ -88,7 +88,7 @@ async def test_feed_can_be_read_again(capture: Path) -> None:
 
 
 def test_check_reads_a_good_file(capture: Path) -> None:
-    """A check of a good capture says nothing, and the feed still starts at its first line."""
+    """A check of a good capture raises nothing, and the feed still starts at its first line."""
     feed = CaptureFeed(capture)
     feed.check()
     assert len(list(feed.items())) == 6
@@ -110,7 +110,7 @@ def test_check_reads_a_good_file(capture: Path) -> None:
     ],
 )
 async def test_bad_line_is_named(tmp_path: Path, line: str, says: str) -> None:
-    """A line that is no captured event is refused with file, line number and what to do."""
+    """A line that is not a captured event is refused with file, line number and what to do."""
     for place, lines in enumerate(([line], [*_LINES, line])):
         path = _write(tmp_path / f"bad{place}.jsonl", lines)
         with pytest.raises(InputError) as caught:

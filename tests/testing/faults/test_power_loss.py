@@ -1,4 +1,4 @@
-"""Loss of power: what a model of the disk may have kept of a store is recovered; nothing synced is lost."""
+"""Power failures: what a model of the disk may have kept of a store is recovered; nothing synced is lost."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def test_nothing_synced_is_lost_and_nothing_torn_is_seen(seed: int) -> None:
 
 
 def test_a_crash_is_the_same_each_time() -> None:
-    """A failure can be shown again by its seed."""
+    """A failure can be reproduced by its seed."""
     one, other = (power_loss.record(5).steps for _ in range(2))
     assert [getattr(step, "kind", None) for step in one] == [
         getattr(step, "kind", None) for step in other
@@ -154,6 +154,6 @@ def test_a_crash_is_the_same_each_time() -> None:
     ],
 )
 def test_a_planted_bug_is_found(bug: str) -> None:
-    """The check fails for a writer that leaves out what it must not."""
+    """The check fails for a writer that omits a required step."""
     figures = power_loss.crash_trace(5, 30, spoil=planted.BUGS[bug])
     assert figures.failures != []
