@@ -55,7 +55,7 @@ def test_checks_for_maintainers_are_in_a_group(
     assert f"vectra-bot dev {name}" in capsys.readouterr().out
 
     assert shell.main([name]) == 2
-    assert f"command '{name}' does not exist" in capsys.readouterr().err
+    assert f"no command is named '{name}'" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", list(shell.COMMANDS))
@@ -89,7 +89,7 @@ def test_unknown_command_suggests_close_names(capsys: pytest.CaptureFixture[str]
 
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert captured.err == "error: command 'rnu' does not exist: did you mean run?\n"
+    assert captured.err == "error: no command is named 'rnu': did you mean run?\n"
 
 
 def test_unknown_option_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:

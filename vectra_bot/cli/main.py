@@ -92,11 +92,9 @@ class LazyGroup(click.Group):
             known = self.list_commands(ctx)
             close = difflib.get_close_matches(name, known, n=2, cutoff=0.5)
             advice = (
-                f"did you mean {' or '.join(close)}?"
-                if close
-                else f"the commands are {', '.join(known)}"
+                f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(known)}"
             )
-            raise UsageError(f"command {name!r} does not exist: {advice}")
+            raise UsageError(f"no command is named {name!r}: {advice}")
         return name, command, args[1:]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -275,7 +275,7 @@ def _place(cls: type, raised: BaseException) -> str:
 
 
 def _listing(known: Mapping[str, Parameter]) -> str:
-    return "its parameters are " + ", ".join(known) if known else "it has no parameters"
+    return "its parameters are " + ", ".join(known) if known else "it has none"
 
 
 def settings_of(instance: Configurable) -> dict[str, Any]:

@@ -86,7 +86,7 @@ def test_what_goes_past_the_seam_is_noticed(tmp_path: Path) -> None:
     disk = Disk(ROOT)
     with pytest.raises(SeamError, match="did not make"):
         disk.apply(op("write", "a", data=b"x"))
-    with pytest.raises(SeamError, match="no directory"):
+    with pytest.raises(SeamError, match="not a directory"):
         disk.apply(op("create", "folder/a"))
 
 

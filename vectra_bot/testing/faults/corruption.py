@@ -166,7 +166,7 @@ def run(
                 path = chance.choice(tables)
             whole = path.read_bytes()
             at = place_of(whole, way, chance)
-            path.write_bytes(damaged(whole, way, at, chance))
+            path.write_bytes(corrupted(whole, way, at, chance))
             verdict = original.judge(path)
             path.write_bytes(whole)
             found[verdict] += 1
@@ -201,7 +201,7 @@ def place_of(whole: bytes, way: str, chance: random.Random) -> int:
     return chance.choice(starts) + chance.randrange(16) if starts else chance.randrange(len(whole))
 
 
-def damaged(whole: bytes, way: str, at: int, chance: random.Random) -> bytes:
+def corrupted(whole: bytes, way: str, at: int, chance: random.Random) -> bytes:
     """Return *whole* with one bit flipped, or truncated, at byte *at*."""
     if way == "cut":
         return whole[:at]
