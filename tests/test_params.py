@@ -33,7 +33,7 @@ class Base(Strategy):
 
 
 def test_a_parameter_of_another_type_is_refused_with_its_class() -> None:
-    """What JSON cannot carry cannot be a parameter; the message names class, field and type."""
+    """Types that JSON cannot represent are not parameters; the message names class, field and type."""
     with pytest.raises(ConfigError, match=r"Listed parameter 'sizes'.*list\[int\].*Decimal"):
 
         class Listed(Strategy):
@@ -56,7 +56,7 @@ def test_a_parameter_of_another_type_is_refused_with_its_class() -> None:
 
 
 def test_the_allowed_types_survive_json() -> None:
-    """Every allowed type comes back from a journal as what it was."""
+    """Every allowed type survives a round trip through a journal."""
 
     class All(Strategy):
         flag: bool = param(False)
@@ -79,7 +79,7 @@ def test_the_allowed_types_survive_json() -> None:
 
 
 def test_annotated_state_is_no_parameter() -> None:
-    """A field of another type without param() is state: its own for every instance, and not settable."""
+    """A field of another type without param() is state: separate for every instance, and not settable."""
 
     class Stateful(Strategy):
         prices: list[float] = []  # noqa: RUF012 - copied for each instance
@@ -96,7 +96,7 @@ def test_annotated_state_is_no_parameter() -> None:
 
 @pytest.mark.parametrize("value", ["\ud800", 5, None, object()])
 def test_text_that_cannot_be_stored_is_refused(value: Any) -> None:
-    """A text parameter is text that UTF-8 carries."""
+    """A text parameter is text that UTF-8 can encode."""
 
     class Named(Strategy):
         name: str = param("x")
@@ -125,7 +125,7 @@ def test_a_default_outside_its_range_is_found_at_once() -> None:
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_a_float_counts_by_its_shortest_decimal(value: float) -> None:
-    """What a user reads is what he gets."""
+    """The amount is the decimal number that a user would write for the float."""
 
     class Money(Strategy):
         amount: Decimal = param("0")
@@ -149,7 +149,7 @@ def test_a_plain_assignment_is_the_new_default() -> None:
         target = 2
 
     class Mixed(Mixin, Base):  # type: ignore[misc]
-        """Takes a default from a class that is no strategy."""
+        """Takes a default from a class that is not a strategy."""
 
     for cls in (Child, Grandchild):
         assert configure(cls, {}).stake == Decimal("0.02")
@@ -176,7 +176,7 @@ def test_a_new_default_is_checked() -> None:
 
 
 def test_a_field_must_not_hide_a_method() -> None:
-    """A parameter named like something of Strategy would break it."""
+    """A parameter with the name of a Strategy attribute would break it."""
     with pytest.raises(ConfigError, match=r"Hiding field 'position' hides Strategy.position"):
 
         class Hiding(Strategy):
@@ -193,7 +193,7 @@ def test_a_field_must_not_hide_a_method() -> None:
 
 @pytest.mark.parametrize("base", [Strategy, Plugin])
 def test_a_parameter_without_annotation_is_refused(base: type) -> None:
-    """It would be overlooked, and every annotated one with it."""
+    """It would be ignored, and every annotated one with it."""
     with pytest.raises(ConfigError, match="Bare parameter 'stake' has no type"):
         type("Bare", (base,), {"stake": param("0.01"), "__annotations__": {"other": int}})
     with pytest.raises(ConfigError, match="Shared parameter 'stake' has no type"):
@@ -201,7 +201,7 @@ def test_a_parameter_without_annotation_is_refused(base: type) -> None:
 
 
 def test_init_beside_parameters_is_refused() -> None:
-    """An own __init__ would keep parameters from being set; the message says what to use."""
+    """A custom __init__ would keep parameters from being set; the message says what to use."""
     with pytest.raises(ConfigError, match=r"Own has parameters \(stake\).*__attrs_post_init__"):
 
         class Own(Strategy):
@@ -218,7 +218,7 @@ def test_init_beside_parameters_is_refused() -> None:
 
 
 def test_init_without_parameters_runs() -> None:
-    """A strategy without parameters may have its own __init__, its subclasses run it too."""
+    """A strategy without parameters may have a custom __init__, which its subclasses run too."""
 
     class Own(Strategy):
         def __init__(self) -> None:
@@ -252,8 +252,8 @@ def _generator(self: Any, *_: Any) -> Any:
         (staticmethod(_coroutine), "async"),
         (_async_generator, "async"),
         (_generator, "yield"),
-        (property(_generator), "no method"),
-        (None, "no method"),
+        (property(_generator), "is not a method"),
+        (None, "is not a method"),
     ],
 )
 @pytest.mark.parametrize("name", ["on_game_tick", "on_action_outcome", "save"])
@@ -264,7 +264,7 @@ def test_callbacks_that_would_never_run_are_refused(name: str, callback: Any, wo
 
 
 def test_an_exception_while_configuring_is_one_of_ours() -> None:
-    """It says which class, what, and where; a ConfigError of the class's own stays one."""
+    """It says which class, what, and where; a ConfigError raised by the class stays one."""
 
     class Dividing(Base):
         def __attrs_post_init__(self) -> None:
@@ -274,7 +274,7 @@ def test_an_exception_while_configuring_is_one_of_ours() -> None:
         def __attrs_post_init__(self) -> None:
             raise ConfigError("stake and target do not fit")
 
-    with pytest.raises(StrategyError, match=r"Dividing cannot be made: ZeroDivisionError.*line"):
+    with pytest.raises(StrategyError, match=r"Dividing cannot be created: ZeroDivisionError.*line"):
         configure(Dividing, {})
     with pytest.raises(PluginError, match="Dividing"):
         configure(Dividing, {}, PluginError)
@@ -284,7 +284,7 @@ def test_an_exception_while_configuring_is_one_of_ours() -> None:
 
 @pytest.mark.parametrize("key", ["stak", 5, "\ud800"])
 def test_an_unknown_key_is_refused_whatever_it_is(key: Any) -> None:
-    """A key that is no parameter is named, and what is there is said."""
+    """An unknown key is named, and the known ones are listed."""
     with pytest.raises(ConfigError, match="Base has no parameter"):
         configure(Base, {key: 1})
 
@@ -320,7 +320,7 @@ def test_foreign_code_that_raises_is_one_line(
     words: str,
     way: str,
 ) -> None:
-    """Whatever a user's file raises comes out as one clear line, class errors as they are."""
+    """Whatever a user's file raises becomes one clear line; class errors stay as they are."""
     path = tmp_path / "broken_bot.py"
     path.write_text(source, encoding="utf-8")
     monkeypatch.syspath_prepend(str(tmp_path))
@@ -355,13 +355,13 @@ def test_foreign_code_that_raises_is_one_line(
     ],
 )
 def test_a_strategy_that_is_none_is_refused(spec: Any, error: type[Exception]) -> None:
-    """Nothing but a strategy class, its name or its file is one."""
+    """Only a strategy class, its name or its file is accepted."""
     with pytest.raises(error):
         resolve_strategy(spec)
 
 
 def test_a_file_that_failed_can_be_corrected(tmp_path: Path) -> None:
-    """In a notebook the same path is tried again after an error."""
+    """In a notebook the same path is retried after an error."""
     path = tmp_path / "bot.py"
     path.write_text("x = 1 / 0\n", encoding="utf-8")
     with pytest.raises(StrategyError):
@@ -380,7 +380,7 @@ def test_choices_keep_their_words() -> None:
 
 
 def test_types_imported_for_type_checkers_only_are_known(tmp_path: Path) -> None:
-    """Linters move imports under TYPE_CHECKING; the usual types are parameters all the same."""
+    """Linters move imports under TYPE_CHECKING; the usual types are parameters anyway."""
     path = tmp_path / "checked_bot.py"
     source = (
         "from __future__ import annotations\nfrom typing import TYPE_CHECKING\n"

@@ -1,4 +1,4 @@
-"""Broken plugins and strategies: nothing they raise gets out, and every message names them."""
+"""Broken plugins and strategies: nothing they raise escapes, and every message names them."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Mute(Exception):
 
 
 class Liar(str):
-    """Text that lies about what it can do."""
+    """Text with misleading methods."""
 
     __slots__ = ()
 
@@ -66,7 +66,7 @@ def events(bench: Bench, kind: str) -> list[Any]:
     ids=["mute", "surrogate error", "long", "surrogate", "liar", "object"],
 )
 def test_foreign_text_can_always_be_stored(value: object) -> None:
-    """Whatever foreign code calls text comes out short, without surrogates, and without raising."""
+    """The text of any foreign object is short, without surrogates, and never raises."""
     for text in (safe_text(value), safe_repr(value)):
         assert text
         assert len(text) <= 2_000
@@ -74,13 +74,13 @@ def test_foreign_text_can_always_be_stored(value: object) -> None:
 
 
 def test_an_error_that_has_no_text_is_named_by_its_type() -> None:
-    """The type is what is left of an exception whose __str__ raises."""
+    """The type is reported for an exception whose __str__ raises."""
     assert safe_error(Mute()) == "Mute"
     assert safe_error(ValueError("x")) == "ValueError: x"
 
 
 def test_a_traceback_is_cut_at_its_beginning() -> None:
-    """The end of a traceback says what happened, so the beginning goes."""
+    """The end of a traceback has the cause, so the beginning is dropped."""
     assert safe_trace(ValueError("x" * 100), 10) == "x" * 9 + "\n"
 
     class Unshowable(Exception):
@@ -96,7 +96,7 @@ def test_a_traceback_is_cut_at_its_beginning() -> None:
     ids=["mute", "surrogate", "long"],
 )
 def test_a_plugins_unprintable_exception_is_a_fault(error: BaseException) -> None:
-    """An exception that cannot be shown or stored as it is becomes a fault like any other."""
+    """An exception that cannot be shown or stored unchanged becomes a fault like any other."""
 
     class Broken:
         @hookimpl
@@ -119,7 +119,7 @@ def test_a_plugins_unprintable_exception_is_a_fault(error: BaseException) -> Non
     ids=["mute", "surrogate", "long"],
 )
 def test_a_strategys_unprintable_exception_ends_trading(error: BaseException) -> None:
-    """An exception that cannot be shown or stored as it is stops trading like any other."""
+    """An exception that cannot be shown or stored unchanged stops trading like any other."""
 
     class Failing(Scripted):
         def on_game_tick(self, tick: Any, game: Any) -> None:
@@ -141,7 +141,7 @@ def test_a_strategys_unprintable_exception_ends_trading(error: BaseException) ->
     ids=["surrogate", "liar", "long", "empty"],
 )
 def test_a_veto_is_a_veto_whatever_its_reason_looks_like(answer: str, word: str) -> None:
-    """A reason that cannot be stored as it is still denies and keeps the engine going."""
+    """A reason that cannot be stored unchanged still denies, and the engine continues."""
 
     class Guard:
         @hookimpl
@@ -163,7 +163,7 @@ def test_a_veto_is_a_veto_whatever_its_reason_looks_like(answer: str, word: str)
 
 
 def test_a_quarantined_plugin_stays_quarantined() -> None:
-    """A fault of its veto does not bring back the hooks of a plugin that was left out."""
+    """A fault of its veto does not bring back the hooks of a quarantined plugin."""
 
     class Guard:
         calls = 0
@@ -183,7 +183,7 @@ def test_a_quarantined_plugin_stays_quarantined() -> None:
     strategy.todo = [lambda a: a.buy("0.01")]
     bench.tick(1.2)
     manager = bench.engine.plugins
-    manager.register("other", Guard())  # every hook is put in order anew
+    manager.register("other", Guard())  # every hook is reordered
     bench.tick(1.2)
 
     assert guard.calls == MAX_FAULTS
@@ -273,13 +273,13 @@ class BadDir:
 
 @pytest.mark.parametrize("plugin", [BadInit, BadPost, BadDir])
 def test_a_plugin_that_cannot_be_made_is_refused(plugin: Any) -> None:
-    """What a plugin's own code raises while it is made is a PluginError that names it."""
+    """What a plugin's own code raises at construction is a PluginError that names it."""
     with pytest.raises(PluginError, match=r"'mine'.*ZeroDivisionError"):
         PluginManager().register("mine", plugin)
 
 
 def test_properties_of_a_plugin_are_left_alone() -> None:
-    """Looking for hooks reads no property: what one raises before a session is nobody's business."""
+    """Looking for hooks reads no property: one that raises is not a problem."""
 
     class Lazy(Plugin):
         seen: int = 0
@@ -320,7 +320,7 @@ def test_a_refused_plugin_leaves_no_trace() -> None:
 
 
 def test_annotating_enabled_by_default_is_refused() -> None:
-    """Annotated it would be a parameter, and the plugin on by default against its author's will."""
+    """Annotated it would be a parameter, and the plugin on by default against its author's intent."""
     with pytest.raises(ConfigError, match=r"Off.*enabled_by_default = False"):
 
         class Off(Plugin):
@@ -392,7 +392,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., No
 
 
 def info_of(name: str) -> PluginInfo:
-    """Return what is known of one installed plugin."""
+    """Return the listing of one installed plugin."""
     return {info.name: info for info in discover()}[name]
 
 
@@ -410,7 +410,7 @@ def info_of(name: str) -> PluginInfo:
 def test_a_broken_plugin_nobody_asked_for_is_a_fault(
     install: Callable[..., None], target: str, words: str
 ) -> None:
-    """It is recorded and left out, the others are loaded; asked for by name it is an error."""
+    """It is recorded and skipped, the others are loaded; requested by name it is an error."""
     install("acme", acme_broken=target, acme_good="acme_module:Good")
     manager = PluginManager.load()
 
@@ -435,7 +435,7 @@ def test_a_broken_plugin_nobody_asked_for_is_a_fault(
 def test_broken_plugins_are_listed_with_their_error(
     install: Callable[..., None], target: str, words: str
 ) -> None:
-    """The list runs the same checks as a session, without making the plugin."""
+    """The list runs the same checks as a session, without creating the plugin."""
     install("acme", acme_broken=target, acme_good="acme_module:Good")
 
     broken, good = info_of("acme-broken"), info_of("acme-good")
@@ -467,7 +467,7 @@ def test_a_plugin_that_is_not_installed_is_named() -> None:
 
 
 def test_settings_for_a_plugin_without_parameters_are_refused() -> None:
-    """They would be lost without a word."""
+    """They would be lost silently."""
 
     class Plain:
         pass

@@ -7,13 +7,13 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Where a component gets its time from."""
+    """The source of a component's time."""
 
     def now_ns(self) -> int:
         """Return wall time in nanoseconds since the Unix epoch, UTC."""
 
     def monotonic_ns(self) -> int:
-        """Return a time in nanoseconds that never steps back; only differences mean anything."""
+        """Return a time in nanoseconds that never decreases; only differences are meaningful."""
 
 
 class WallClock:
@@ -27,7 +27,7 @@ class WallClock:
 
 
 class VirtualClock:
-    """A clock that moves only when told; wall and monotonic time are the same number."""
+    """A clock that moves only when advanced; wall and monotonic time are the same number."""
 
     def __init__(self, start_ns: int) -> None:
         self._now_ns = start_ns

@@ -1,9 +1,9 @@
-"""Merging what a TOML file and the command line say; options are declared where they are used.
+"""Merging a TOML file and the command line; options are declared where they are used.
 
-A file has a section for each config class that a command names (``[run]`` takes every option of a session,
+A file has a section for each config class that a command names (``[run]`` accepts every option of a session,
 ``[exchange]`` those of its exchange), and ``[strategy]``, ``[limits]`` and ``[plugins.NAME]``. The command
-line wins over the file, the file over the environment (``$VECTRA_STORE``) and the defaults. Every message
-names the file, the key, the value and what is allowed.
+line overrides the file; the file overrides the environment (``$VECTRA_STORE``) and the defaults. Every
+message names the file, the key, the value and what is allowed.
 
 Example::
 
@@ -41,7 +41,7 @@ _OTHERS = ("strategy", "limits", "plugins")
 
 @frozen(kw_only=True)
 class PluginSettings:
-    """What a file or command line says about one plugin; ``enabled`` None leaves its own default."""
+    """Settings for one plugin from a file or command line; ``enabled`` None keeps the plugin's default."""
 
     enabled: bool | None = None
     settings: dict[str, Any] = field(factory=dict)
@@ -52,11 +52,11 @@ class FileConfig:
     """A checked TOML file.
 
     Attributes:
-        strategy: what ``[run]`` says to run.
-        options: values of options by the name of their field, as their classes take them.
+        strategy: the strategy named in ``[run]``.
+        options: values of options by the name of their field, converted for their classes.
         settings: the strategy's parameters.
         limits: limits by name.
-        plugins: what is said about plugins, by name.
+        plugins: settings of plugins, by name.
     """
 
     strategy: str | None = None
@@ -76,7 +76,7 @@ def load_config(path: Path, sections: Mapping[str, type]) -> FileConfig:
 
     Raises:
         InputError: the file cannot be read or is not TOML.
-        ConfigError: a section, key or value is not allowed, or a key stands in two sections.
+        ConfigError: a section, key or value is not allowed, or a key is in two sections.
     """
     document = _read(path)
     known = (*sections, *_OTHERS)
@@ -95,9 +95,7 @@ def load_config(path: Path, sections: Mapping[str, type]) -> FileConfig:
         options |= parse_options(options_of(owner), table, f"{path}: [{section}] ")
         for key in table:
             if said.setdefault(key, section) != section:
-                raise ConfigError(
-                    f"{path}: {key} stands in [{said[key]}] and [{section}]: keep one"
-                )
+                raise ConfigError(f"{path}: {key} is in [{said[key]}] and [{section}]: keep one")
     return FileConfig(
         strategy=strategy,
         options=options,
@@ -110,15 +108,15 @@ def load_config(path: Path, sections: Mapping[str, type]) -> FileConfig:
 def parse_options(
     options: Iterable[Option], values: Mapping[str, Any], where: str
 ) -> dict[str, Any]:
-    """Return the *values* of a file by the names of their fields, as their class takes them.
+    """Return the *values* of a file by the names of their fields, converted for their class.
 
     Args:
         options: declarations of what may be set.
         values: values by key, as a person wrote them.
-        where: what a message says before the key.
+        where: the text before the key in messages.
 
     Raises:
-        ConfigError: no such key, or a value that its option does not take.
+        ConfigError: an unknown key, or a value that its option does not accept.
     """
     known = {option.key: option for option in options if option.key is not None}
     parsed = {}
@@ -140,7 +138,7 @@ def _read(path: Path) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         raise InputError(f"config {str(path)!r} is not UTF-8 ({error}): save it as UTF-8") from None
     except tomllib.TOMLDecodeError as error:
-        raise InputError(f"config {str(path)!r} is not TOML ({error}): mend that line") from None
+        raise InputError(f"config {str(path)!r} is not TOML ({error}): correct that line") from None
 
 
 def _plugin(path: Path, name: str, table: Any) -> PluginSettings:
@@ -157,5 +155,5 @@ def _plugin(path: Path, name: str, table: Any) -> PluginSettings:
 def _unknown(name: str, known: Collection[str]) -> str:
     close = difflib.get_close_matches(name, known, n=2, cutoff=0.5)
     if close:
-        return f"is not known: did you mean {' or '.join(close)}?"
-    return f"is not known: give one of {', '.join(known)}"
+        return f"is unknown: did you mean {' or '.join(close)}?"
+    return f"is unknown: give one of {', '.join(known)}"

@@ -5,8 +5,8 @@ arguments than a hook offers, by name. All hooks are synchronous; a plugin's exc
 a ``system_event`` and never reaches another plugin or the strategy. Arguments are read-only.
 
 ``session_started`` and ``session_finished`` are not run by ``replay --check`` nor by the recovery of a killed
-session, which must not act on the world a second time. A plugin that vetoes should therefore not depend on
-what it set up there.
+session, which must not repeat side effects. A plugin that vetoes should therefore not depend on what it set
+up there.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def on_other_player_trade(trade: OtherPlayerAction, game: GameView) -> None:
     """Run when another player's trade was seen; the public stream is a sample (protocol 5.5).
 
     Args:
-        trade: the trade, with what the leaderboard knew of the player.
+        trade: the trade, with the leaderboard's data about the player.
         game: the running game.
     """
 
@@ -113,7 +113,7 @@ def on_action_submitted(action: PlayerAction) -> None:
 
 @hookspec
 def on_action_outcome(action: PlayerAction) -> None:
-    """Run once for every action when it is complete: decided, and the state after it known or not to come.
+    """Run once for every action when it is complete: decided, with the state after it known or never to be.
 
     Args:
         action: the action in its terminal state.
@@ -125,14 +125,14 @@ def on_stake_settled(settled: StakeSettled, game: GameView) -> None:
     """Run when the stake of a sidebet, short or side game was settled.
 
     Args:
-        settled: which action's stake, and what it paid.
+        settled: which action's stake, and its payout.
         game: the running game.
     """
 
 
 @hookspec
 def on_player_update(state: PlayerState, game: GameView) -> None:
-    """Run when the venue stated our account.
+    """Run when the venue sent a statement of our account.
 
     Args:
         state: the account as the venue states it.
@@ -142,10 +142,10 @@ def on_player_update(state: PlayerState, game: GameView) -> None:
 
 @hookspec
 def on_connection(status: Link) -> None:
-    """Run when the link to the venue changed.
+    """Run when the connection to the venue changed.
 
     Args:
-        status: the new state of the link.
+        status: the new state of the connection.
     """
 
 
@@ -153,7 +153,7 @@ def on_connection(status: Link) -> None:
 def review_action(action: PlayerAction, game: GameView, account: AccountView) -> str | None:
     """Veto an action before it is sent.
 
-    Every plugin is asked; any denial wins; a plugin that raises denies.
+    Every plugin is called; any denial wins; a plugin that raises denies.
 
     Args:
         action: the action about to be sent, in state INTENT.
@@ -161,5 +161,5 @@ def review_action(action: PlayerAction, game: GameView, account: AccountView) ->
         account: our money, the action not yet included.
 
     Returns:
-        None to let it pass, or the reason why not.
+        None to allow it, or the reason to deny it.
     """

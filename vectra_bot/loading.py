@@ -33,8 +33,8 @@ GROUP = "vectra_bot.strategies"
 class StrategySource:
     """A strategy class and where it came from.
 
-    ``spec`` finds it again: a name, a file with class, or ``module:Class``. ``source_sha256`` is the digest
-    of the file it is written in, empty where there is none (a notebook).
+    ``spec`` can be resolved again: a name, a file with class, or ``module:Class``. ``source_sha256`` is the
+    digest of the source file, empty where there is none (a notebook).
     """
 
     spec: str
@@ -58,7 +58,7 @@ def resolve_strategy(spec: str | type[Strategy]) -> StrategySource:
         UnknownNameError: no strategy has this name.
         InputError: the file or module cannot be used.
         StrategyError: the strategy's own code raised while it was imported.
-        ConfigError: a strategy class is not one that could run, or *spec* is none of these.
+        ConfigError: a strategy class cannot run, or *spec* is something else.
     """
     if isinstance(spec, type):
         cls = _require(spec, spec.__name__)
@@ -76,11 +76,11 @@ def resolve_strategy(spec: str | type[Strategy]) -> StrategySource:
         return _source(spec, class_name, _from_module(path_text, class_name))
     points = strategy_names()
     if spec not in points:
-        hint = "(a file is given as ./file.py)"
+        hint = "(give a file as ./file.py)"
         raise UnknownNameError("strategy", spec, points, hint=hint)
     try:
         found = points[spec].load()
-    except BaseException as error:  # noqa: BLE001 - foreign code; comes out as an error of ours
+    except BaseException as error:  # noqa: BLE001 - foreign code; raised as one of our errors
         _raise_foreign(error, f"strategy {spec!r}", f"reinstall {points[spec].value!r}")
     return _source(spec, spec, _require(found, spec))
 
@@ -112,7 +112,7 @@ def _load_file(path: Path) -> ModuleType:
     module_spec = importlib.util.spec_from_file_location(name, path)
     if module_spec is None or module_spec.loader is None:
         raise InputError(
-            f"strategy file {str(path)!r} is no Python file: give the path of a .py file"
+            f"strategy file {str(path)!r} is not a Python file: give the path of a .py file"
         )
     module = importlib.util.module_from_spec(module_spec)
     sys.modules[name] = module
@@ -131,7 +131,7 @@ def _load_file(path: Path) -> ModuleType:
 
 
 def _raise_foreign(error: BaseException, what: str, advice: str) -> NoReturn:
-    """Raise what an import of foreign code raised as an error of ours, in one line."""
+    """Raise the exception of a foreign import as one of our errors, in one line."""
     if isinstance(error, ConfigError):
         raise error
     if isinstance(error, SyntaxError):
@@ -175,7 +175,9 @@ def _line_in(file: str | None, error: BaseException) -> str:
 def _from_module(module_name: str, class_name: str) -> type[Strategy]:
     spec = f"{module_name}:{class_name}"
     if not all(module_name.split(".")):
-        raise InputError(f"strategy {spec!r} names no module: give a name, a file, or module:Class")
+        raise InputError(
+            f"strategy {spec!r} does not name a module: give a name, a file, or module:Class"
+        )
     try:
         found: Any = import_module(module_name)
         for part in class_name.split("."):
@@ -184,7 +186,7 @@ def _from_module(module_name: str, class_name: str) -> type[Strategy]:
         raise InputError(
             f"strategy {spec} cannot be found ({safe_error(error)}): give a name, a file, or module:Class"
         ) from error
-    except BaseException as error:  # noqa: BLE001 - foreign code; comes out as an error of ours
+    except BaseException as error:  # noqa: BLE001 - foreign code; raised as one of our errors
         _raise_foreign(error, f"strategy {spec!r}", "correct it")
     return _require(found, spec)
 

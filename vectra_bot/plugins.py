@@ -1,8 +1,8 @@
-"""The plugin manager: finds plugins by entry point, checks them, and calls their hooks under guard.
+"""The plugin manager: finds plugins by entry point, checks them, and calls their hooks guarded.
 
 pluggy registers and validates; calls go through tuples of bound methods resolved once at load, because a
 pluggy call per tick costs ten times as much and stops at the first exception. Each implementation is
-adapted to the hook's full signature, so taking fewer arguments by name stays legal. ``tryfirst`` and
+adapted to the hook's full signature, so an implementation may take fewer arguments by name. ``tryfirst`` and
 ``trylast`` are honoured; otherwise the order is that of the entry points' names.
 """
 
@@ -56,7 +56,7 @@ MAX_TRACEBACK = 4_000
 class Plugin(Configurable):
     """Base of plugins with parameters; the same :func:`vectra_bot.param` fields as a strategy's.
 
-    Set ``enabled_by_default = False`` in a plugin that must be asked for.
+    Set ``enabled_by_default = False`` in a plugin that must be enabled explicitly.
     """
 
     enabled_by_default = True
@@ -80,7 +80,7 @@ HOOKS: dict[str, tuple[str, ...]] = {
 
 @frozen(kw_only=True)
 class PluginInfo:
-    """An installed plugin as ``vectra-bot plugins`` shows it; ``error`` says why it cannot be used."""
+    """An installed plugin as ``vectra-bot plugins`` lists it; ``error`` says why it cannot be used."""
 
     name: str
     distribution: str
@@ -94,7 +94,7 @@ class PluginInfo:
 
 @frozen
 class Fault:
-    """An exception of a plugin; ``quarantined`` says that from here on it is left out."""
+    """An exception of a plugin; ``quarantined``: from now on the plugin is not called."""
 
     plugin: str
     hook: str
@@ -120,7 +120,7 @@ _Call = tuple[_Loaded, Callable[..., Any]]
 
 @frozen
 class _Hook:
-    """An implementation as it stands in a class, object or module, not yet bound."""
+    """An implementation as defined in a class, object or module, not yet bound."""
 
     name: str
     function: Any
@@ -181,7 +181,7 @@ def _entry_points() -> dict[str, list[metadata.EntryPoint]]:
 
 
 def _load(name: str, points: list[metadata.EntryPoint]) -> Any:
-    """Import a plugin; whatever goes wrong in foreign code becomes a PluginError."""
+    """Import a plugin; any failure in foreign code becomes a PluginError."""
     if len(points) > 1:
         owners = sorted(f"{_origin(point)[0] or 'unknown'} ({point.value})" for point in points)
         raise PluginError(
@@ -198,7 +198,7 @@ def _load(name: str, points: list[metadata.EntryPoint]) -> Any:
 
 @contextmanager
 def _foreign(name: str, failure: str) -> Iterator[None]:
-    """Let whatever is raised by a plugin's own code come out as an error that names the plugin."""
+    """Turn whatever a plugin's own code raises into an error that names the plugin."""
     try:
         yield
     except ConfigError:
@@ -248,7 +248,7 @@ def _hooks(target: Any) -> Iterator[_Hook]:
 
 
 def _options(value: Any) -> Mapping[str, Any] | None:
-    """Return the marks of ``@hookimpl``; only functions carry them, whatever else claims to."""
+    """Return the marks of ``@hookimpl``; only functions can have them."""
     if not (inspect.isroutine(value) or isinstance(value, staticmethod | classmethod)):
         return None
     options = getattr(value, f"{PROJECT}_impl", None)
@@ -259,7 +259,7 @@ def _checked_hooks(target: Any) -> list[str]:
     """Return the names of the hooks that *target* implements.
 
     Raises:
-        PluginError, UnknownNameError: what pluggy would accept and this host cannot call.
+        PluginError, UnknownNameError: pluggy would accept it, but this host cannot call it.
     """
     found = []
     for hook in _hooks(target):
@@ -297,7 +297,7 @@ def _check_hook(hook: _Hook) -> None:
 
 
 class PluginManager:
-    """Holds the plugins of a session and calls their hooks.
+    """Manages the plugins of a session and calls their hooks.
 
     Faults are collected in :attr:`faults`; the engine stores them as documents and empties the list.
     """
@@ -318,7 +318,7 @@ class PluginManager:
         enable: Iterable[str] = (),
         disable: Iterable[str] = (),
     ) -> PluginManager:
-        """Return a manager with the installed plugins that are wanted.
+        """Return a manager with the installed plugins that are enabled.
 
         Args:
             settings: parameters by plugin name; naming a plugin here enables it.
@@ -327,7 +327,7 @@ class PluginManager:
 
         Raises:
             UnknownNameError: a name is not installed.
-            PluginError: a plugin asked for by name cannot be used.
+            PluginError: a plugin requested by name cannot be used.
             ConfigError: a parameter is wrong.
         """
         settings = settings or {}
@@ -351,7 +351,7 @@ class PluginManager:
             except VectraError as error:
                 if name in asked:
                     raise
-                # One broken plugin that nobody asked for must not keep a session from running.
+                # A broken plugin that was not requested must not keep a session from running.
                 manager.faults.append(Fault(name, "load", safe_text(error), "", quarantined=True))
         return manager
 
@@ -373,13 +373,13 @@ class PluginManager:
         """Add a plugin: a class (made with *settings*), an object or a module.
 
         Raises:
-            PluginError: it cannot be made, implements an unknown hook, takes a wrong argument, is async, a
+            PluginError: it cannot be created, implements an unknown hook, takes a wrong argument, is async, a
                 generator or a wrapper.
             ConfigError: a setting is wrong.
         """
-        with _foreign(name, "cannot be made"):
+        with _foreign(name, "cannot be created"):
             plugin = self._make(name, target, settings or {})
-        with _foreign(name, "does not fit the hooks"):
+        with _foreign(name, "does not match the hooks"):
             self._add(name, plugin, version)
         self._resolve()
 
@@ -410,11 +410,11 @@ class PluginManager:
         self._loaded.append(loaded)
 
     def _resolve(self) -> None:
-        """Put the plugins of every hook in the order of the calls; runs no code of theirs."""
+        """Compute the order of calls of every hook; runs no code of the plugins."""
         for hook in HOOKS:
             calls = []
             for rank, loaded in enumerate(self._loaded):
-                # A guard that fails elsewhere keeps its veto: silence must not open the gate.
+                # A guard that fails in another hook keeps its veto: a fault must not allow actions.
                 if hook in loaded.calls and (not loaded.quarantined or hook == "review_action"):
                     order, method = loaded.calls[hook]
                     calls.append((order, rank, loaded, method))
@@ -427,9 +427,9 @@ class PluginManager:
         return [(loaded.name, loaded.version) for loaded in self._loaded]
 
     def call(self, hook: str, *args: Any) -> None:
-        """Run *hook* in every plugin; nothing a plugin raises gets out.
+        """Run *hook* in every plugin; no exception of a plugin is passed on.
 
-        What a plugin does to the decimal context ends with the call.
+        A plugin's changes of the decimal context end with the call.
         """
         calls = self._calls[hook]
         if not calls:
@@ -442,7 +442,7 @@ class PluginManager:
                     self._fault(loaded, hook, error)
 
     def review(self, action: PlayerAction, game: Any, account: Any) -> str | None:
-        """Return why an action is vetoed; all plugins are asked, the first reason is given."""
+        """Return why an action is denied; all plugins are called, the first reason is returned."""
         reason: str | None = None
         for loaded, method in self._calls["review_action"]:
             try:

@@ -1,4 +1,4 @@
-"""Strategy: what a bot author subclasses, and what a strategy sees."""
+"""Strategy: the base class of bots, and what a strategy sees."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @frozen
 class Surroundings:
-    """What a running strategy reaches: its actions, its account, finished games and the side games."""
+    """What a running strategy can use: its actions, its account, finished games and the side games."""
 
     actions: BotActionInterface
     account: AccountView
@@ -55,8 +55,8 @@ class Strategy(Configurable):
     """Base of all strategies.
 
     Annotated fields are parameters, best declared by :func:`param`; every other attribute is state and
-    lives across games. Ticks and phases are the clock: every method is synchronous, and what became of an
-    action comes back as :meth:`on_action_outcome`.
+    persists across games. Ticks and phases are the clock: every method is synchronous, and the outcome of an
+    action is reported to :meth:`on_action_outcome`.
 
     Example::
 
@@ -77,7 +77,7 @@ class Strategy(Configurable):
 
     @property
     def actions(self) -> BotActionInterface:
-        """Return the way to act; usable inside the methods below only."""
+        """Return the methods to act with; usable inside the callbacks below only."""
         return self._around.actions
 
     @property
@@ -87,7 +87,7 @@ class Strategy(Configurable):
 
     @property
     def position(self) -> PositionView:
-        """Return our long position; false when flat."""
+        """Return our long position; false when there is none."""
         return self._around.account.position
 
     @property
@@ -99,7 +99,7 @@ class Strategy(Configurable):
     def side_games(self) -> SideGamesView:
         """Return the side games' rounds: ``bbc`` and ``candleflip`` (protocol 11; unverified).
 
-        Rounds have no callback of their own: look at them at every tick.
+        Rounds have no callback: check them at every tick.
         """
         return self._around.side_games
 
@@ -141,21 +141,21 @@ class Strategy(Configurable):
         """Run when the stake of a sidebet, short or side game was settled."""
 
     def on_player_update(self, state: PlayerState, game: GameView) -> None:
-        """Run when the venue stated our account."""
+        """Run when the venue sent a statement of our account."""
 
     def on_connection(self, status: Link) -> None:
-        """Run when the link to the venue changed."""
+        """Run when the connection to the venue changed."""
 
     def save(self) -> Any:
-        """Return state to keep across restarts, as JSON-ready data; None keeps nothing."""
+        """Return JSON-serializable state to keep across restarts; None keeps nothing."""
         return None
 
     def restore(self, state: Any) -> None:
-        """Take up state that :meth:`save` returned."""
+        """Restore state that :meth:`save` returned."""
 
 
 def bind(strategy: Strategy, surroundings: Surroundings) -> None:
-    """Give *strategy* its surroundings; called once by whoever drives it."""
+    """Give *strategy* its surroundings; the engine calls it once."""
     strategy.__dict__["_surroundings"] = surroundings
 
 
@@ -168,7 +168,7 @@ CALLBACKS = tuple(
 
 
 def _check_spelling(cls: type, name: str) -> None:
-    """Refuse a method that looks like a callback and is none: it would never run.
+    """Refuse a method whose name is nearly a callback's: it would never run.
 
     Raises:
         ConfigError: a known callback's name is close to *name*.
@@ -177,19 +177,19 @@ def _check_spelling(cls: type, name: str) -> None:
         return
     close = difflib.get_close_matches(name, CALLBACKS, n=1, cutoff=0.8)
     if close:
-        raise ConfigError(f"{cls.__name__}.{name} is no callback: did you mean {close[0]}?")
+        raise ConfigError(f"{cls.__name__}.{name} is not a callback: did you mean {close[0]}?")
 
 
 def _check_callback(cls: type[Strategy], name: str) -> None:
-    """Refuse what would be called without ever running."""
+    """Refuse a callback whose body would never run."""
     method = inspect.getattr_static(cls, name)
     function = method.__func__ if isinstance(method, staticmethod | classmethod) else method
     if isinstance(function, property) or not (callable(function) or hasattr(function, "__get__")):
-        raise ConfigError(f"{cls.__name__}.{name} is no method: write def {name}(self, ...)")
+        raise ConfigError(f"{cls.__name__}.{name} is not a method: write def {name}(self, ...)")
     if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
         raise ConfigError(
             f"{cls.__name__}.{name} is async and would never run: write a plain def, "
-            "outcomes come back as on_action_outcome"
+            "outcomes are reported to on_action_outcome"
         )
     if inspect.isgeneratorfunction(function):
         raise ConfigError(

@@ -1,4 +1,4 @@
-"""A log for people: one line per action, outcome, trade of another player, and game."""
+"""A readable log: one line per action, outcome, trade of another player, and game."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class SessionLog(Plugin):
     """Write a readable line for every action, other player's trade, outcome and game.
 
     The lines go to `session.log` in the session's folder of the store, to the file `path`, or to stderr
-    if `path` is `-`. Whatever came from the venue is escaped, so that a player's name cannot move the
-    cursor of the terminal that shows the log.
+    if `path` is `-`. Text from the venue is escaped, so that a player's name cannot send control
+    sequences to the terminal.
     """
 
-    path: str = param("", help="file to append to, - for stderr; empty: the session's own folder")
+    path: str = param("", help="file to append to, - for stderr; empty: the session's folder")
     trades: bool = param(True, help="log other players' trades")
     ticks: bool = param(False, help="log every tick")
     account: bool = param(False, help="log every statement of our account")
@@ -51,7 +51,7 @@ class SessionLog(Plugin):
 
     @hookimpl
     def session_finished(self, info: SessionInfo, report: SessionSummary) -> None:
-        """Say how it ended and close the log."""
+        """Log the end of the session and close the log."""
         ending = f"failed: {report.error}" if report.error else "finished"
         self._line(
             f"session {info.session_id} {ending}: {report.games} games, {report.ticks} ticks, "
@@ -138,7 +138,7 @@ def _action(action: PlayerAction) -> str:
 def _result(action: PlayerAction) -> str:
     outcome = action.outcome
     if outcome is None:
-        return ": outcome not known"
+        return ": outcome unknown"
     parts = []
     if outcome.executed_amount is not None:
         parts.append(f"executed {outcome.executed_amount} SOL at {outcome.executed_price}")

@@ -9,7 +9,7 @@ from vectra_bot.models import PlayerAction
 
 
 class StakeGuard(Plugin):
-    """Veto entries above `max_share` of the free cash; exits always pass. Off unless asked for."""
+    """Veto entries above `max_share` of the free cash; exits always pass. Off by default."""
 
     enabled_by_default = False
 
@@ -21,7 +21,7 @@ class StakeGuard(Plugin):
     def review_action(
         self, action: PlayerAction, game: GameView, account: AccountView
     ) -> str | None:
-        """Return why *action* must not be sent, None to let it pass."""
+        """Return why *action* must not be sent, None to allow it."""
         if not action.action_type.is_entry or action.amount is None:
             return None
         allowed = account.cash * Decimal(repr(self.max_share))

@@ -1,1 +1,1 @@
-"""Bundled strategies: examples to copy. None has an edge; each states its expected value under the law."""
+"""Bundled strategies, as examples. None has an edge; each states its expected value under the law."""

@@ -12,18 +12,18 @@ class Candleflip(Strategy):
     """Stake on one side in every round that can be reached.
 
     Description:
-        Rounds run beside the game, in one room or several; the newest that takes stakes is staked on
-        once. Alternating sides is as good as any: rounds know nothing of each other.
+        Rounds run beside the game, in one room or several; the newest that accepts stakes gets one stake.
+        Alternating sides is as good as any other choice: rounds are independent.
 
     Parameters:
         stake: SOL of each stake.
         side: GREEN, RED, or ALTERNATE for the two in turn.
 
     Entry:
-        The first tick of a running game at which a round takes stakes.
+        The first tick of a running game at which a round accepts stakes.
 
     Exit:
-        None: the round's result pays or takes the stake, if need be in a later game.
+        None: the round's result settles the stake, possibly in a later game.
 
     Expected value:
         -3 % of each stake, if the sides are even and pay 1.94x. Odds and payout are assumed.
@@ -33,13 +33,13 @@ class Candleflip(Strategy):
     side: str = param("ALTERNATE", choices=("GREEN", "RED", "ALTERNATE"), help="what to stake on")
 
     asked_in = ""
-    resting_in = ""
+    denied_in = ""
     last_side = "RED"
 
     def on_game_tick(self, tick: GameTick, game: GameView) -> None:
         """Stake once in every round."""
         current = self.side_games.candleflip
-        if current is None or not current.is_open or game.game_id == self.resting_in:
+        if current is None or not current.is_open or game.game_id == self.denied_in:
             return
         if current.round_id != self.asked_in and not self.actions.pending:
             self.asked_in = current.round_id
@@ -52,6 +52,6 @@ class Candleflip(Strategy):
         return self.last_side
 
     def on_action_outcome(self, action: PlayerAction) -> None:
-        """Rest for the game once a limit or plugin said no."""
+        """Stop for the rest of the game after a denial."""
         if action.state is ActionState.DENIED:
-            self.resting_in = action.game_id
+            self.denied_in = action.game_id

@@ -1,4 +1,4 @@
-"""A short: a stake on a falling price, whose payoff nobody knows yet (unverified)."""
+"""A short: a stake on a falling price, whose payoff is unknown (unverified)."""
 
 from __future__ import annotations
 
@@ -12,41 +12,41 @@ class Short(Strategy):
     """Open a short at tick `entry_tick`, close it at a gain, a loss or after some ticks.
 
     Description:
-        One short a game. What it is worth is what the venue states: the strategy computes nothing.
+        One short a game. Its value is what the venue states: the strategy computes nothing.
 
     Parameters:
         stake: SOL of the short.
         entry_tick: tick at which to open.
         target: value over stake at which to close.
-        stop: value over stake at which to give up.
-        max_ticks: ticks after which to close whatever it is worth.
+        stop: value over stake at which to close with a loss.
+        max_ticks: ticks after which to close at any value.
 
     Entry:
         At tick `entry_tick` of every game that gets there.
 
     Exit:
         The first tick at which the stated value is `target` times the stake or more, or `stop` times or
-        less, or `max_ticks` after the entry; else what the venue gives at the rug.
+        less, or `max_ticks` after the entry; else what the venue pays at the rug.
 
     Expected value:
-        Not known: the payoff is not. At the defaults, of the stake per entry (4 million simulated games,
+        Unknown, because the payoff is. At the defaults, of the stake per entry (4 million simulated games,
         standard error 0.03 %): +1.5 % under the textbook payoff that the embedded exchange assumes, which
         fits none of the real numbers; -23 % under each of the two forms, charged and linear, that fit one
-        real short; -25 % if the rug takes the stake, -12 % if it gives it back. A gain under the default
-        is a reason to distrust the default, no edge.
+        real short; -25 % if the rug takes the stake, -12 % if it returns the stake. A gain under the
+        default is a reason to distrust the default, not an edge.
     """
 
     stake: Decimal = param("0.01", low="0.001", high="5", help="SOL of the short")
     entry_tick: int = param(5, low=1, help="tick to open at")
     target: float = param(1.3, low=1.0, help="value over stake to close at")
-    stop: float = param(0.6, low=0.0, high=1.0, help="value over stake to give up at")
+    stop: float = param(0.6, low=0.0, high=1.0, help="value over stake to close at with a loss")
     max_ticks: int = param(60, low=1, help="ticks to hold at most")
 
-    resting_in = ""
+    denied_in = ""
 
     def on_game_tick(self, tick: GameTick, game: GameView) -> None:
-        """Open once a game; close when the stated value or the time says so."""
-        if self.actions.pending or game.game_id == self.resting_in:
+        """Open once a game; close at the target, the stop or the time limit."""
+        if self.actions.pending or game.game_id == self.denied_in:
             return
         short = self.account.short
         if short is None:
@@ -59,6 +59,6 @@ class Short(Strategy):
             self.actions.short_close()
 
     def on_action_outcome(self, action: PlayerAction) -> None:
-        """Rest for the game once something was refused: it would be refused at every tick."""
+        """Stop for the rest of the game after a denial or rejection: it would repeat at every tick."""
         if action.state in (ActionState.DENIED, ActionState.REJECTED):
-            self.resting_in = action.game_id
+            self.denied_in = action.game_id

@@ -1,4 +1,4 @@
-"""Look without touching: for recordings, and to see the crowd."""
+"""A strategy without actions: for recordings, and to observe a feed."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from vectra_bot import Strategy
 
 
 class Watch(Strategy):
-    """Do nothing; everything seen is stored all the same.
+    """Take no action; everything seen is stored anyway.
 
     Description:
-        Takes no action. Used to bring a recording into a store and to watch a feed.
+        Takes no action. Used to import a recording into a store and to observe a feed.
 
     Parameters:
         None.

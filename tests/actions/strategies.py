@@ -11,7 +11,7 @@ Act = Callable[[BotActionInterface], Any]
 
 
 class Scripted(Strategy):
-    """Does at each tick what the test put on its list, and keeps what came back."""
+    """Does at each tick what the test put on its list, and keeps what the calls return."""
 
     def __attrs_post_init__(self) -> None:
         self.todo: list[Act] = []
@@ -45,5 +45,5 @@ class Scripted(Strategy):
         self.calls.append(("on_other_player_trade", trade))
 
     def named(self, name: str) -> list[Any]:
-        """Return what the calls of one method were told."""
+        """Return the arguments of the calls of one method."""
         return [value for called, value in self.calls if called == name]

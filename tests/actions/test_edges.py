@@ -39,7 +39,7 @@ def bench_with(*acts: Any, **options: Any) -> tuple[Bench, Scripted]:
 
 
 def holding(**options: Any) -> tuple[Bench, Scripted]:
-    """Return a bench that holds 0.05 SOL bought at 1.2."""
+    """Return a bench with 0.05 SOL bought at 1.2."""
     bench, strategy = bench_with(lambda a: a.buy("0.05"), **options)
     bench.execute(bench.commands[0])
     return bench, strategy
@@ -56,7 +56,7 @@ def last_cause(bench: Bench) -> StateCause | None:
 
 
 def test_a_sidebet_is_settled_once() -> None:
-    """A repeated result pays nothing a second time and is told once."""
+    """A duplicate result pays nothing a second time and is reported once."""
     bench, strategy = bench_with(lambda a: a.sidebet("0.1"))
     bench.execute(bench.commands[0])
     bench.rug()
@@ -80,7 +80,7 @@ def test_a_sidebet_is_settled_once() -> None:
 
 
 def test_the_venue_has_the_last_word_on_what_was_never_shown() -> None:
-    """An announced effect that no update shows in time stops counting; book and venue agree again."""
+    """An announced effect that no update shows in time stops counting; ledger and venue agree again."""
     bench, _ = bench_with(lambda a: a.buy("0.05"), lambda a: a.buy("0.1"))
     first, second = bench.commands
     bench.fill(first, trade=False, update=False)
@@ -94,7 +94,7 @@ def test_the_venue_has_the_last_word_on_what_was_never_shown() -> None:
 
 
 def test_the_rugs_sale_is_never_our_sale() -> None:
-    """With a sale in flight the rug's update or trade, in any order, is the rug's."""
+    """With a sale in flight the rug's update or trade, in any order, is attributed to the rug."""
     for update_first in (True, False):
         bench, strategy = holding()
         strategy.todo = [lambda a: a.sell()]
@@ -117,7 +117,7 @@ def test_the_rugs_sale_is_never_our_sale() -> None:
 
 
 def test_updates_before_their_trades_are_explained_by_them() -> None:
-    """Two orders whose updates came first are confirmed by their trades, complete and with their ticks."""
+    """Two actions whose updates came first are confirmed by their trades, complete and with their ticks."""
     bench, _ = bench_with(lambda a: a.buy("0.02"), lambda a: a.buy("0.03"))
     fills = []
     for command in bench.commands:
@@ -134,7 +134,7 @@ def test_updates_before_their_trades_are_explained_by_them() -> None:
 
 
 def test_a_late_trade_of_the_old_game_opens_no_position() -> None:
-    """Money of a game that is over moves; its position is gone."""
+    """A late trade of a finished game changes the cash; its position no longer exists."""
     bench, strategy = bench_with(lambda a: a.buy("0.05"))
     (command,) = bench.commands
     fill = bench.ledger.buy(50_000_000, 1.2, 2)
@@ -153,7 +153,7 @@ def test_a_late_trade_of_the_old_game_opens_no_position() -> None:
 
 @pytest.mark.parametrize("via", ["trade", "update"])
 def test_another_coin_ends_trading(via: str) -> None:
-    """Practice money is not SOL: it is recorded, never booked, and nothing is sent any more."""
+    """Practice money is not SOL: it is recorded, never booked, and trading stops."""
     bench, strategy = bench_with()
     if via == "trade":
         bench.feed(attrs.evolve(bench.trade_event("buy", 500_000_000, 1), coin="0xPractice"))
@@ -167,7 +167,7 @@ def test_another_coin_ends_trading(via: str) -> None:
 
 
 def test_every_halt_is_lifted_by_its_own_cause() -> None:
-    """A restored link does not lift the operator's halt, nor the operator a lost link's."""
+    """A new connection does not lift the operator's halt, nor the operator a halt by a lost connection."""
     bench, strategy = bench_with()
 
     def operator(kind: OperatorKind) -> None:
@@ -192,7 +192,7 @@ def test_every_halt_is_lifted_by_its_own_cause() -> None:
 
 @pytest.mark.parametrize("price", [0.0, 1e-300, 1e300])
 def test_extreme_prices_hurt_nothing(price: float) -> None:
-    """A price of zero, near zero or beyond reason is folded; a position then has its value."""
+    """A price of zero, near zero or huge is processed; a position then has that value."""
     bench, _ = holding()
     bench.tick(price)
     bench.tick(1.0)
@@ -232,7 +232,7 @@ def test_a_rug_is_final() -> None:
 
 
 def test_a_straggler_of_an_old_game_changes_nothing() -> None:
-    """A frame of a game that is over is recorded; the running game and its position stay."""
+    """A frame of a finished game is recorded; the running game and its position remain."""
     bench, strategy = bench_with()
     old = bench.game_id
     bench.rug()
@@ -260,7 +260,7 @@ def test_a_straggler_of_an_old_game_changes_nothing() -> None:
 
 
 def test_an_unsettled_position_is_a_rug_at_the_rugs_price() -> None:
-    """An episode whose settlement was never seen is marked at the rug, not at the next game's start."""
+    """An episode whose settlement was never seen is valued at the rug, not at the next game's start."""
     bench, _ = holding()
     bench.rug(settle=False)
     bench.ledger.forced_sell(0.02, 3)
@@ -272,7 +272,7 @@ def test_an_unsettled_position_is_a_rug_at_the_rugs_price() -> None:
 
 
 def test_an_unknown_sidebet_does_not_block_a_stop_loss() -> None:
-    """A declared exit waits for sales under way, for nothing else."""
+    """A declared exit waits for undecided sales, for nothing else."""
     bench, strategy = bench_with(lambda a: a.buy("0.05", stop_loss=0.9))
     bench.execute(bench.commands[0])
     strategy.todo = [lambda a: a.sidebet("0.01")]
@@ -298,7 +298,7 @@ class DenySales:
 
 
 def test_denied_exits_do_not_use_up_the_tries() -> None:
-    """Only an exit that was sent counts as tried."""
+    """Only an exit that was sent counts as an attempt."""
     bench, _ = bench_with(lambda a: a.buy("0.05", stop_loss=0.9), plugins={"guard": DenySales(5)})
     bench.execute(bench.commands[0])
     for _ in range(6):
@@ -317,7 +317,7 @@ def test_an_exit_holds_from_the_trade_on() -> None:
 
 
 def test_an_exit_ends_with_its_position() -> None:
-    """What was declared for a position that is sold does not close the next one."""
+    """What was declared for a sold position does not close the next one."""
     bench, strategy = bench_with(lambda a: a.buy("0.05", take_profit=1.5))
     bench.execute(bench.commands[0])
     strategy.todo = [lambda a: a.sell()]
@@ -333,7 +333,7 @@ def test_an_exit_ends_with_its_position() -> None:
 
 
 def test_a_full_exit_is_possible_with_everything_unknown() -> None:
-    """However many actions are undecided, selling the whole position stays possible."""
+    """However many actions are undecided, selling the whole position remains possible."""
     bench, strategy = holding()
     strategy.todo = [lambda a: a.buy("0.001")] * 8
     bench.tick(1.2)
@@ -354,7 +354,7 @@ def test_a_second_ending_ends_nothing_twice() -> None:
 
 
 def test_what_a_failing_callback_asked_for_never_leaves() -> None:
-    """An order given before the strategy raised in the same callback is NOT_SENT."""
+    """An action requested before the strategy raised in the same callback is NOT_SENT."""
 
     class Failing(Scripted):
         def on_game_tick(self, tick: Any, game: Any) -> None:
@@ -372,7 +372,7 @@ def test_what_a_failing_callback_asked_for_never_leaves() -> None:
 
 
 def test_the_callers_decimal_context_does_not_matter() -> None:
-    """A bot that works with few digits gets the same amounts."""
+    """A bot with a decimal context of few digits gets the same amounts."""
     found = []
     for digits in (6, 28):
         with localcontext() as context:
@@ -393,7 +393,7 @@ def test_the_callers_decimal_context_does_not_matter() -> None:
 
 @pytest.mark.parametrize("raises", [False, True])
 def test_what_a_strategy_does_to_the_decimal_context_ends_with_the_call(raises: bool) -> None:
-    """Digits that a callback sets hold neither for its next call nor for who feeds the engine."""
+    """A decimal context set in a callback affects neither its next call nor the engine's caller."""
     seen: list[int] = []
 
     class Careless(Scripted):
@@ -414,7 +414,7 @@ def test_what_a_strategy_does_to_the_decimal_context_ends_with_the_call(raises: 
 
 
 def test_a_percentage_is_a_whole_number() -> None:
-    """A bet percentage of another type is the strategy's error, in words."""
+    """A bet percentage of another type is the strategy's error, with a clear message."""
     with pytest.raises(StrategyError, match=r"bet percentage was 10\.0"):
         bench_with(lambda a: a.bet_percentage(10.0))
 
@@ -438,7 +438,7 @@ def test_a_state_too_deep_to_save_is_the_strategys_error() -> None:
 
 @pytest.mark.parametrize("winner", ["did:privy:bench", "did:privy:somebody"])
 def test_a_drawings_prize_has_a_cause(winner: str) -> None:
-    """What we win in a drawing is explained by it, once; what others win is not ours."""
+    """Our prize in a drawing is explained by it, once; prizes of others are ignored."""
     bench, _ = bench_with()
     prize = Decimal("0.05")
     drawing = DrawingResult(

@@ -51,7 +51,7 @@ def test_denials_name_the_limit(call: Any, code: str) -> None:
 
 
 def test_more_than_the_cash_is_denied() -> None:
-    """An order above the free cash never leaves, orders under way counted."""
+    """An entry above the free cash is never sent, undecided entries counted."""
     bench, strategy = act(
         lambda a: a.buy("0.06"),
         lambda a: a.buy("0.06"),
@@ -64,7 +64,7 @@ def test_more_than_the_cash_is_denied() -> None:
 
 
 def test_session_loss_counts_everything_open_as_lost() -> None:
-    """The session's loss limit holds at the worst end of what is open or under way."""
+    """The session's loss limit applies to the worst result of what is open or undecided."""
     limits = Limits(stake=Decimal("0.1"), session_loss=Decimal("0.15"))
     bench, _ = act(
         lambda a: a.buy("0.1"), lambda a: a.buy("0.05"), lambda a: a.buy("0.001"), limits=limits
@@ -74,7 +74,7 @@ def test_session_loss_counts_everything_open_as_lost() -> None:
 
 
 def test_actions_per_game_never_hold_back_a_full_exit() -> None:
-    """Beyond the count entries and part sales are denied; selling everything is not."""
+    """Beyond the count entries and partial sales are denied; selling everything is not."""
     bench, strategy = act(lambda a: a.buy("0.05"), limits=Limits(actions_per_game=1))
     bench.execute(bench.commands[0])
     strategy.todo = [lambda a: a.buy("0.01"), lambda a: a.sell(50), lambda a: a.sell()]
@@ -106,7 +106,7 @@ def test_no_entry_in_a_phase_without_trading(phase: str) -> None:
 
 
 def test_presale_allows_buys_and_no_sales() -> None:
-    """In the presale a buy goes out at price 1 and tick 0; a sale does not."""
+    """In the presale a buy is sent at price 1 and tick 0; a sale is not."""
 
     class Early(Scripted):
         def on_phase(self, game: Any) -> None:
@@ -124,7 +124,7 @@ def test_presale_allows_buys_and_no_sales() -> None:
     "amount", ["x", "NaN", "Infinity", -1, True, None.__class__, "0.0000000001", 1e-12]
 )
 def test_garbage_amounts_are_the_strategys_error(amount: Any) -> None:
-    """What is no amount of SOL ends trading with the strategy's traceback; nothing is sent."""
+    """An invalid amount of SOL ends trading with the strategy's traceback; nothing is sent."""
     strategy = Scripted()
     bench = Bench(strategy)
     bench.start_game((1.0,))
@@ -136,7 +136,7 @@ def test_garbage_amounts_are_the_strategys_error(amount: Any) -> None:
 
 @pytest.mark.parametrize("percentage", [0, 101, 50.0, True, "50"])
 def test_garbage_percentages_are_the_strategys_error(percentage: Any) -> None:
-    """A sale takes a whole number from 1 to 100."""
+    """A sale accepts a whole number from 1 to 100."""
     strategy = Scripted()
     bench = Bench(strategy)
     bench.start_game((1.0,))
@@ -146,7 +146,7 @@ def test_garbage_percentages_are_the_strategys_error(percentage: Any) -> None:
 
 
 def test_acting_outside_a_callback_is_refused() -> None:
-    """Actions belong into callbacks: elsewhere they raise and send nothing."""
+    """Actions are allowed in callbacks only: elsewhere they raise and send nothing."""
     bench, strategy = act()
     with pytest.raises(NotInCallback):
         strategy.actions.buy("0.01")
@@ -156,7 +156,7 @@ def test_acting_outside_a_callback_is_refused() -> None:
 
 
 def test_bet_adjustments_are_local() -> None:
-    """Adjustments are CONFIRMED at once, send nothing, count for no limit, and the next buy uses them."""
+    """Adjustments are CONFIRMED immediately, send nothing, count for no limit; the next buy uses them."""
     bench, strategy = act(
         lambda a: a.bet_increment("0.01"),
         lambda a: a.bet_decrement("0.001"),
@@ -181,7 +181,7 @@ def test_bet_adjustments_are_local() -> None:
     st.lists(st.tuples(st.booleans(), st.sampled_from(["0.001", "0.01", "0.1", "1"])), max_size=30)
 )
 def test_adjusted_bet_stays_within_the_venues_limits(steps: list[tuple[bool, str]]) -> None:
-    """However it is adjusted, the bet is an amount the venue takes."""
+    """However it is adjusted, the bet is an amount that the venue accepts."""
     bench, strategy = act(
         *[
             (lambda a, s=step, u=up: (a.bet_increment if u else a.bet_decrement)(s))
@@ -218,7 +218,7 @@ def test_declared_exits_are_carried_out(
 
 
 def test_a_refused_exit_is_tried_again_at_most_three_times() -> None:
-    """A full exit that the venue refuses is asked for again, not for ever."""
+    """A full exit that the venue refuses is retried, but not without limit."""
     bench, _ = act(lambda a: a.buy("0.05", take_profit=1.1))
     bench.execute(bench.commands[0])
     for _ in range(6):
@@ -230,7 +230,7 @@ def test_a_refused_exit_is_tried_again_at_most_three_times() -> None:
 
 
 def test_wrong_exits_are_refused() -> None:
-    """An exit that cannot be meant is an error of the strategy."""
+    """An impossible exit is an error of the strategy."""
     with pytest.raises(StrategyError, match="take_profit was"):
         act(lambda a: a.buy("0.01", take_profit=-1.0))
     with pytest.raises(StrategyError, match="max_ticks was"):
@@ -246,7 +246,7 @@ class Veto:
 
 
 class Broken:
-    """Raises when asked."""
+    """Raises when called."""
 
     @hookimpl
     def review_action(self, action: Any) -> str | None:
@@ -254,7 +254,7 @@ class Broken:
 
 
 class Garbage:
-    """Answers with something that is no answer."""
+    """Returns an invalid answer."""
 
     @hookimpl
     def review_action(self, action: Any) -> Any:
@@ -266,7 +266,7 @@ class Garbage:
     [(Veto, "plugin.guard: no buys"), (Broken, "RuntimeError"), (Garbage, "TypeError")],
 )
 def test_a_veto_denies_and_a_broken_guard_denies_too(plugin: type, why: str) -> None:
-    """Any denial wins; a plugin that raises or answers nonsense denies."""
+    """Any denial wins; a plugin that raises or returns an invalid answer denies."""
     bench, _ = act(lambda a: a.buy("0.01"), plugins={"guard": plugin})
     assert why in reason(bench)
     assert bench.commands == []

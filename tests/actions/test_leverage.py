@@ -1,4 +1,4 @@
-"""Leverage: what is asked, what is held, and a liquidation that is never ours."""
+"""Leverage: what is requested, what is open, and liquidations, which are external."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_declared_exits_work_on_value_over_stake() -> None:
 
 
 def test_a_liquidation_is_external_and_takes_the_very_lot() -> None:
-    """Of three lots the leveraged one in the middle goes, as a sale that nobody asked for."""
+    """Of three lots the leveraged one in the middle is liquidated, as an external sale."""
     bench = bench_with(
         lambda a: a.buy("0.01"), lambda a: a.buy("0.02", leverage=2), lambda a: a.buy("0.03")
     )
@@ -98,7 +98,7 @@ def test_a_liquidation_is_external_and_takes_the_very_lot() -> None:
 
 
 def test_a_liquidation_is_never_attributed_to_a_sale_in_flight() -> None:
-    """Even without a trace id it is not ours: an order at that price would have found the lot gone."""
+    """Even without a trace id it is not ours: an action at that price would have found the lot gone."""
     bench = bench_with(lambda a: a.buy("0.02", leverage=4))
     bench.execute(bench.commands[0])
     act(bench, 1.0, lambda a: a.sell())
@@ -119,7 +119,7 @@ def test_a_liquidation_is_never_attributed_to_a_sale_in_flight() -> None:
 
 
 def test_an_update_alone_does_not_prove_a_sale_of_a_leveraged_lot() -> None:
-    """A liquidation would look the same: the sale stays open until its trade comes."""
+    """A liquidation would look the same: the sale remains undecided until its trade comes."""
     bench = bench_with(lambda a: a.buy("0.02", leverage=2))
     bench.execute(bench.commands[0])
     act(bench, 1.1, lambda a: a.sell())
@@ -154,7 +154,7 @@ def test_two_liquidations_at_one_tick_may_share_an_update() -> None:
     ("leverage", "code"), [(3, "limit.leverage"), (6, "venue.leverage"), (0, "venue.leverage")]
 )
 def test_leverage_is_limited(leverage: int, code: str) -> None:
-    """Our own limit and the venue's each say no by name."""
+    """Our own limit and the venue's are each named in the denial."""
     bench = bench_with(lambda a: a.buy("0.01", leverage=leverage), limits=Limits(leverage=2))
 
     assert bench.commands == []
@@ -162,7 +162,7 @@ def test_leverage_is_limited(leverage: int, code: str) -> None:
 
 
 def test_the_limit_of_leverage_is_one_to_five() -> None:
-    """Five is the default, as at the venue; no other number makes a limit."""
+    """Five is the default, as at the venue; other numbers are not limits."""
     assert Limits().leverage == 5
     for value in (0, 6, 1.5, True, "2"):
         with pytest.raises(ConfigError, match="leverage"):
@@ -170,7 +170,7 @@ def test_the_limit_of_leverage_is_one_to_five() -> None:
 
 
 def test_an_account_stated_with_leverage_is_taken_up() -> None:
-    """A position that was open before us gets its leverage from the first statement."""
+    """A position that was open before the session gets its leverage from the first statement."""
     bench = Bench(Scripted(), cash=1)
     bench.start_game((1.0, 1.0))
     fill = bench.ledger.buy(20_000_000, 1.0, 1, 2)

@@ -62,7 +62,7 @@ def reasons(bench: Bench) -> list[str]:
 
 
 def test_a_stake_is_tracked_to_its_settlement() -> None:
-    """Choice and round stand in command and document; the result names the action and pays."""
+    """Choice and round are in command and document; the result names the action and pays."""
     bench = staked()
     (command,) = bench.commands
     assert (command.choice, command.round_id) == ("BULL", "b1")
@@ -85,7 +85,7 @@ def test_a_stake_is_tracked_to_its_settlement() -> None:
 
 
 def test_the_rounds_document_has_our_part() -> None:
-    """One document per round, at its result, with what we staked and got."""
+    """One document per round, at its result, with our stake and payout."""
     bench = staked()
     bench.tick(1.2)
     bench.rounds.end(BBC, "b1", "CRAB")
@@ -147,7 +147,7 @@ def test_an_action_in_flight_at_the_games_end_waits_for_its_own_evidence() -> No
 
 
 def test_a_stake_that_was_never_placed_is_proven_by_a_later_statement() -> None:
-    """The round is over and the account closes to the lamport without it."""
+    """The round is over and the account balances to the lamport without it."""
     bench = playing()
     act(bench, lambda a: a.bbc_predict("BEAR", "0.01"))
     bench.wait(2.5)
@@ -163,7 +163,7 @@ def test_a_stake_that_was_never_placed_is_proven_by_a_later_statement() -> None:
 
 
 def test_a_result_alone_proves_the_stake() -> None:
-    """No bet event, no update: the result says that the stake stood, and both are booked."""
+    """No bet event, no update: the result proves the stake, and both are booked."""
     bench = playing()
     act(bench, lambda a: a.candleflip_bet("RED", "0.01"))
     bench.rounds.place(bench.commands[0])
@@ -190,7 +190,7 @@ def test_an_update_alone_confirms_the_only_stake_in_flight() -> None:
 
 
 def test_a_stake_of_another_client_is_external() -> None:
-    """A bet event under a foreign trace is recorded, held and settled, but never ours."""
+    """A bet event under a foreign trace is recorded and settled, but never ours."""
     bench = playing()
     act(bench, lambda a: a.bbc_predict("BULL", "0.01"))
     ours = bench.commands[0]
@@ -209,7 +209,7 @@ def test_a_stake_of_another_client_is_external() -> None:
 
 
 def test_a_result_that_does_not_come_is_given_up_with_a_warning() -> None:
-    """The round's document is written without an outcome of ours, and says so in the log."""
+    """The round's document is written without our outcome, and the log says so."""
     bench = staked()
     bench.feed(bench.rounds.update_event(BBC, "b1", is_open=False, result="BULL"))
     assert bench.of_type(DocType.BBC_ROUND) == []
@@ -223,7 +223,7 @@ def test_a_result_that_does_not_come_is_given_up_with_a_warning() -> None:
 
 
 def test_a_round_whose_end_was_missed_does_not_hold_the_stake_for_ever() -> None:
-    """After a lost link a stake is let go when its round must long be over."""
+    """After a lost connection a stake is dropped when its round must be over."""
     bench = staked()
     bench.rug()
     bench.new_game()
@@ -250,7 +250,7 @@ def test_a_repeated_result_is_settled_once() -> None:
 
 
 def test_what_no_round_takes_is_denied() -> None:
-    """Unknown round, closed round, a second stake in one round: each by its name."""
+    """Unknown round, closed round, a second stake in one round: each is named."""
     bench = Bench(Scripted())
     bench.start_game((1.0, 1.1))
     act(bench, lambda a: a.bbc_predict("BULL", "0.01"))
@@ -275,7 +275,7 @@ def test_limits_hold_for_stakes_in_rounds() -> None:
 
 
 def test_a_lost_link_closes_every_round_for_us() -> None:
-    """What was said meanwhile is not known, so that nothing is staked on it."""
+    """What happened while disconnected is unknown, so no stake is placed."""
     bench = playing()
     bench.disconnect()
     bench.connect()
@@ -313,7 +313,7 @@ def test_a_stake_in_the_countdown_needs_no_phase() -> None:
     ],
 )
 def test_a_choice_that_is_none_is_refused(call: Any) -> None:
-    """A wrong word is a mistake of the program, said with the words there are."""
+    """A wrong word is an error of the program, and the message lists the valid words."""
     bench = playing()
     with pytest.raises(StrategyError):
         act(bench, call)
@@ -362,7 +362,7 @@ def test_of_several_in_flight_the_only_stake_that_fits_is_told_by_its_amount() -
 
 
 def test_two_stakes_that_both_fit_are_told_apart_by_their_events_alone() -> None:
-    """Of two equal stakes in two side games neither is guessed at."""
+    """Of two equal stakes in two side games neither is guessed."""
     bench = playing()
     act(bench, lambda a: a.bbc_predict("BULL", "0.01"), lambda a: a.candleflip_bet("RED", "0.01"))
     stake = bench.commands[1]
@@ -386,7 +386,7 @@ def test_what_is_on_its_way_is_not_asked_twice() -> None:
 
 
 def test_a_result_told_again_long_after_is_settled_once() -> None:
-    """More settlements than are remembered in between change nothing: the stake is not there to be paid."""
+    """More settlements than are remembered in between change nothing: the stake is already settled."""
     bench = staked()
     result = bench.rounds.settle(BBC, "b1", "BULL")
     assert result is not None

@@ -44,7 +44,7 @@ def opened(**options: Any) -> Bench:
 
 
 def test_a_short_is_tracked_to_its_settlement() -> None:
-    """Open and close are actions; the settlement names the opening and says that it is unverified."""
+    """Open and close are actions; the settlement names the opening action and is marked unverified."""
     bench = opened()
     view = bench.engine.account.view.short
     assert view is not None
@@ -67,7 +67,7 @@ def test_a_short_is_tracked_to_its_settlement() -> None:
 
 
 def test_the_value_is_what_the_venue_states() -> None:
-    """Nothing is computed here: the value stays until a row or an update says another."""
+    """Nothing is computed here: the value remains until a row or an update states another."""
     bench = opened()
     bench.tick(0.5)
     view = bench.engine.account.view
@@ -117,7 +117,7 @@ def test_the_rug_settles_a_short_without_an_action() -> None:
 
 
 def test_a_short_that_lost_everything_is_closed_without_us() -> None:
-    """That close is external, as a liquidation is, and settles the stake for nothing."""
+    """That close is external, as a liquidation is, and settles the stake with a payout of zero."""
     bench = opened()
     bench.tick(2.1)
 
@@ -131,7 +131,7 @@ def test_a_short_that_lost_everything_is_closed_without_us() -> None:
 
 
 def test_a_close_that_comes_too_late_is_rejected() -> None:
-    """The venue has closed the short already: our close is refused, the stake settled once."""
+    """The venue has closed the short already: our close is rejected, the stake settled once."""
     bench = opened()
     act(bench, 1.9, lambda a: a.short_close())
     bench.tick(2.1)
@@ -143,7 +143,7 @@ def test_a_close_that_comes_too_late_is_rejected() -> None:
 
 
 def test_the_rugs_close_is_not_taken_for_ours() -> None:
-    """A close in flight when the game rugs stays open until its own evidence: it was not executed."""
+    """A close in flight when the game rugs stays undecided until its own evidence: it was not executed."""
     bench = opened()
     act(bench, 0.9, lambda a: a.short_close())
     bench.rug()
@@ -155,7 +155,7 @@ def test_the_rugs_close_is_not_taken_for_ours() -> None:
 
 
 def test_an_update_alone_confirms_the_only_open_in_flight() -> None:
-    """The update states the short itself: nothing else can have taken the stake."""
+    """The update states the short itself: nothing else can have used the stake."""
     bench = bench_with(lambda a: a.short_open("0.05"))
     bench.fill(bench.commands[0], trade=False)
 
@@ -183,7 +183,7 @@ def test_an_update_alone_proves_no_close() -> None:
 
 
 def test_a_short_of_another_client_is_external() -> None:
-    """Somebody else with our account opened it: recorded, held, never ours."""
+    """Another client of our account opened it: recorded, never ours."""
     bench = bench_with()
     fill = bench.ledger.open_short(30_000_000, 1.0, 2, bench.terms)
     bench.trade("short_open", fill.amount, 0, trace_id="a" * 32)
@@ -196,7 +196,7 @@ def test_a_short_of_another_client_is_external() -> None:
 
 
 class OnPhase(Scripted):
-    """Does what is on its list when a phase begins, too."""
+    """Acts at the beginning of a phase, too."""
 
     def on_phase(self, game: Any) -> None:
         self.on_game_tick(None, game)
@@ -204,7 +204,7 @@ class OnPhase(Scripted):
 
 @pytest.mark.parametrize("phase", ["presale", "rugged"])
 def test_shorts_need_a_running_game(phase: str) -> None:
-    """What the presale allows is buys and sidebets; nothing is allowed after the rug."""
+    """The presale allows buys and sidebets only; nothing is allowed after the rug."""
     strategy = OnPhase()
     bench = Bench(strategy)
     bench.start_game((1.0, 1.0))
@@ -223,7 +223,7 @@ def test_shorts_need_a_running_game(phase: str) -> None:
 
 
 def test_one_short_at_a_time_and_nothing_to_close_without_one() -> None:
-    """Both are denied by name before anything is sent."""
+    """Both are denied with their own code before anything is sent."""
     bench = opened()
     act(bench, 1.0, lambda a: a.short_open("0.01"))
     act(bench, 1.0, lambda a: a.short_close())

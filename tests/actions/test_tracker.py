@@ -67,7 +67,7 @@ def test_confirmed_buy_carries_price_amount_and_the_state_after() -> None:
 
 
 def test_submitted_then_outcome_and_never_inside_the_call() -> None:
-    """An action call returns the intent; hooks hear of it after the callback has returned."""
+    """An action call returns the intent; hooks run after the callback has returned."""
     heard_inside: list[int] = []
 
     def act(actions: Any) -> Any:
@@ -103,7 +103,7 @@ def test_denied_action_sends_nothing_and_says_why() -> None:
 
 
 def test_unsent_action_ends_as_not_sent() -> None:
-    """What never reached the socket is proven not to have left."""
+    """What never reached the socket is proven not sent."""
     bench = bench_with(lambda a: a.buy("0.01"), send=False)
 
     (action,) = bench.actions
@@ -113,7 +113,7 @@ def test_unsent_action_ends_as_not_sent() -> None:
 
 
 def test_refused_action_ends_as_rejected() -> None:
-    """An acknowledgement that says no ends the action, with the venue's text."""
+    """A refusing acknowledgement ends the action, with the venue's text."""
     bench = bench_with(lambda a: a.buy("0.01"))
     bench.ack(bench.commands[0], success=False, message="too late")
 
@@ -124,7 +124,7 @@ def test_refused_action_ends_as_rejected() -> None:
 
 
 def test_a_rejected_action_does_not_shift_later_confirmations() -> None:
-    """After a refusal the next action's evidence is attributed to the next action, not to the oldest."""
+    """After a rejection the next action's evidence is attributed to the next action, not to the oldest."""
     bench = bench_with(lambda a: a.buy("0.02"), lambda a: a.buy("0.03"))
     first, second = bench.commands
     bench.fill(second)
@@ -140,7 +140,7 @@ def test_a_rejected_action_does_not_shift_later_confirmations() -> None:
 
 
 def test_two_equal_orders_are_told_apart_by_their_trace() -> None:
-    """Of two orders of one amount the one whose trace came back is confirmed, in whatever order."""
+    """Of two actions of one amount the one whose trace came back is confirmed, in any order."""
     bench = bench_with(lambda a: a.buy("0.02"), lambda a: a.buy("0.02"))
     first, second = bench.commands
     bench.fill(second)
@@ -150,7 +150,7 @@ def test_two_equal_orders_are_told_apart_by_their_trace() -> None:
 
 
 def test_another_players_trade_with_our_trace_proves_nothing() -> None:
-    """A trace id is visible to everybody: it counts only with our own player id, kind and amount."""
+    """Trace ids are public: one counts only with our own player id, kind and amount."""
     bench = bench_with(lambda a: a.buy("0.02"))
     (command,) = bench.commands
     bench.trade("buy", 20_000_000, 1, trace_id=command.trace_id, player_id=OTHER)
@@ -190,7 +190,7 @@ def test_update_alone_confirms_nothing_with_two_in_flight() -> None:
 
 
 def test_silence_makes_an_action_unknown_and_stops_new_risk() -> None:
-    """After 2 s without evidence an action is UNKNOWN, entries are denied, and nothing is sent again."""
+    """After 2 s without evidence an action is UNKNOWN, entries are denied, and nothing is resent."""
     bench = bench_with(lambda a: a.buy("0.02"))
     bench.wait(2.5)
     scripted(bench).todo = [lambda a: a.buy("0.01")]
@@ -213,7 +213,7 @@ def test_late_evidence_turns_unknown_into_executed_late() -> None:
 
 
 def test_a_settled_game_proves_what_did_not_happen() -> None:
-    """UNKNOWN becomes NOT_EXECUTED when the settled ledger closes without it."""
+    """UNKNOWN becomes NOT_EXECUTED when the settled ledger balances without it."""
     bench = bench_with(lambda a: a.buy("0.02"))
     bench.wait(2.5)
     bench.rug()
@@ -235,7 +235,7 @@ def test_without_a_settled_ledger_unknown_stays_unresolved() -> None:
 
 
 def test_disconnect_makes_everything_in_flight_unknown_at_once() -> None:
-    """A lost link proves nothing about what was sent."""
+    """A lost connection proves nothing about what was sent."""
     bench = bench_with(lambda a: a.buy("0.02"))
     bench.disconnect()
 
@@ -251,7 +251,7 @@ def test_an_unreadable_acknowledgement_is_no_refusal() -> None:
 
 
 def test_refusal_after_execution_is_a_contradiction_and_halts() -> None:
-    """The trade wins over the refusal; entries are halted until somebody looks."""
+    """The trade overrides the rejection; entries are halted until an operator resumes."""
     bench = bench_with(lambda a: a.buy("0.02"))
     bench.fill(bench.commands[0], update=False)
     bench.ack(bench.commands[0], success=False, message="no")
@@ -328,7 +328,7 @@ PLAN = st.tuples(
 
 
 class _World:
-    """A venue that carries out a plan and whose evidence hypothesis mixes up."""
+    """A venue that executes a plan and whose evidence hypothesis reorders."""
 
     def __init__(self, bench: Bench, draw: Any) -> None:
         self.bench = bench
@@ -341,7 +341,7 @@ class _World:
         self.loose: list[tuple[Any, ...]] = []
 
     def answer(self, command: Any, fate: str, *, say_trade: bool, say_ack: bool) -> None:
-        """Execute, refuse or ignore *command*, and put the evidence on the way."""
+        """Execute, refuse or ignore *command*, and queue the evidence."""
         if fate == "ignore":
             self.silent.add(command.action_id)
             return
@@ -393,7 +393,7 @@ class _World:
         return amount > ledger.cash or (kind is ActionType.SHORT_OPEN and ledger.short is not None)
 
     def settle_round(self, number: int, side_game: SideGameKind, result: str) -> None:
-        """End a round; our result comes before or after what everybody is told."""
+        """End a round; our result comes before or after the broadcast."""
         bench, round_id = self.bench, f"r{number}"
         ended = bench.rounds.update_event(side_game, round_id, is_open=False, result=result)
         ours = bench.rounds.settle(side_game, round_id, result)
@@ -403,7 +403,7 @@ class _World:
         bench.update()
 
     def deliver(self) -> None:
-        """Deliver everything: player updates in their order, the rest wherever it falls."""
+        """Deliver everything: player updates in their order, the rest in any order."""
         queue: list[tuple[Any, ...]] = [("event", event) for event in self.private]
         for item in self.loose:
             place = self.draw(st.integers(min_value=0, max_value=len(queue)))
@@ -418,7 +418,7 @@ class _World:
 
 @given(st.data(), st.lists(st.lists(PLAN, min_size=1, max_size=3), min_size=1, max_size=4))
 def test_every_action_has_one_end_and_the_right_one(data: st.DataObject, rounds: list[Any]) -> None:
-    """Whatever order evidence comes in, each action ends once, and a proven end is the true one."""
+    """In any order of evidence each action ends once, and a proven end is the true one."""
     strategy = Scripted()
     bench = Bench(strategy, cash=3)
     bench.start_game((1.0, 1.1))
@@ -478,7 +478,7 @@ def _act(kind: str, size: int) -> Any:
 def test_full_evidence_in_any_order_confirms_everything(
     data: st.DataObject, stakes: list[int]
 ) -> None:
-    """With traces and updates complete, every order is CONFIRMED with its own amount, however mixed."""
+    """With traces and updates complete, every action is CONFIRMED with its own amount, in any order."""
     strategy = Scripted()
     bench = Bench(strategy, cash=3)
     bench.start_game((1.0, 1.1))

@@ -1,4 +1,4 @@
-"""Configuration files: what they may say, and what they are told when they are wrong."""
+"""Configuration files: their content, and the messages about their errors."""
 
 from __future__ import annotations
 
@@ -63,8 +63,8 @@ def test_empty_file_says_nothing(tmp_path: Path) -> None:
         ("[run]\nspeed = 'quick'\n", ["[run] speed was 'quick'", "max"]),
         ("[run]\nstrategy = 3\n", ["[run] strategy was 3"]),
         ("[run]\nstart = 'noon'\n", ["[run] start was 'noon'"]),
-        ("[exchange]\ngames = 3\n", ["[exchange] games is not known"]),
-        ("[run]\ncrowd = 1\n[exchange]\ncrowd = 1\n", ["crowd stands in [run] and [exchange]"]),
+        ("[exchange]\ngames = 3\n", ["[exchange] games is unknown"]),
+        ("[run]\ncrowd = 1\n[exchange]\ncrowd = 1\n", ["crowd is in [run] and [exchange]"]),
         ("[limits]\nstakes = 1\n", ["[limits] stakes", "did you mean stake"]),
         ("[limits]\nstake = -1\n", ["[limits] stake was -1", "positive"]),
         ("[limits]\nactions_per_game = 1.5\n", ["actions_per_game was 1.5", "whole number"]),
@@ -85,7 +85,7 @@ def test_wrong_key_or_value_is_named(text: str, fragments: list[str], tmp_path: 
 
 
 def test_broken_toml_names_the_line(tmp_path: Path) -> None:
-    """A file that is no TOML says where."""
+    """A file that is not TOML is refused with the place of the error."""
     with pytest.raises(InputError, match="line 2"):
         _load(_file(tmp_path, "[run]\ngames = \n"))
 

@@ -50,7 +50,7 @@ def test_help_imports_no_command() -> None:
 def test_checks_for_maintainers_are_in_a_group(
     name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A check of the exchange is a command of `dev`, with an example, and of nothing else."""
+    """A check of the exchange is a command of `dev`, with an example, and not a command of the root."""
     assert shell.main(["dev", name, "--help"]) == 0
     assert f"vectra-bot dev {name}" in capsys.readouterr().out
 
@@ -72,7 +72,7 @@ def test_every_command_has_an_example_and_json(
 
 
 def test_without_arguments_help_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
-    """`vectra-bot` alone says what there is."""
+    """`vectra-bot` alone prints the help."""
     assert shell.main([]) == 0
     assert "Commands:" in capsys.readouterr().out
 
@@ -138,8 +138,7 @@ def test_unexpected_error_is_one_line(
     assert shell.main(["fail"]) == 70
 
     assert capsys.readouterr().err == (
-        "error: unexpected RuntimeError: boom; second line; "
-        "run again with --debug for the traceback\n"
+        "error: unexpected RuntimeError: boom; second line; repeat with --debug for the traceback\n"
     )
 
 

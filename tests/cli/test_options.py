@@ -1,4 +1,4 @@
-"""Options of session, recorder, replay and exchange: declared once, the same whichever way they are set."""
+"""Options of session, recorder, replay and exchange: declared once, the same however they are set."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def command_of(name: str) -> click.Command:
 
 
 def wrong_value(option: Option) -> Any:
-    """Return a value that *option* does not take, None if it takes any text."""
+    """Return a value that *option* does not accept, None if it accepts any text."""
     if option.name in TESTED:
         return TESTED[option.name]
     if option.above is not None:
@@ -115,7 +115,7 @@ def test_every_option_of_a_command_comes_from_a_declaration(name: str) -> None:
 
 
 def test_a_flag_reads_the_same_in_every_command() -> None:
-    """Its metavar, heading and help do not depend on the command, but for the recorder's formats."""
+    """Its metavar, heading and help do not depend on the command, except for the recorder's formats."""
     seen: dict[str, dict[str, tuple[str, Heading, str]]] = {}
     for name, _, option in FLAGS:
         about = (option.metavar, option.heading, option.help)
@@ -128,7 +128,7 @@ def test_a_flag_reads_the_same_in_every_command() -> None:
 
 @pytest.mark.parametrize("owner", [*OWNERS["run"], ServeConfig, RecordConfig, ReplayConfig])
 def test_a_default_is_taken_by_its_own_declaration(owner: type) -> None:
-    """The Python class has the declared default, and the declaration takes it."""
+    """The Python class has the declared default, and the declaration accepts it."""
     config = made(owner)
     for option in options_of(owner):
         value = getattr(config, option.name)
@@ -141,7 +141,7 @@ def test_a_default_is_taken_by_its_own_declaration(owner: type) -> None:
 
 @pytest.mark.parametrize(("name", "owner", "option"), FLAGS, ids=lambda v: getattr(v, "flag", None))
 def test_bounds_are_inclusive(name: str, owner: type, option: Option) -> None:
-    """The lowest and highest allowed values are taken, by Python and by text alike."""
+    """The lowest and highest allowed values are accepted, by Python and by text alike."""
     for value in (option.low, option.high):
         if value is not None and option.name != "start_ns":
             assert getattr(made(owner, **{option.name: value}), option.name) == value
@@ -219,7 +219,7 @@ def test_a_variable_out_of_range_is_one_line(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_options_become_the_exchanges_config() -> None:
-    """What a user set is what the exchange is made from; the rest is the exchange's own default."""
+    """The exchange is made from what a user set; the rest is the exchange's own default."""
     options = SessionConfig(strategy="watch", wire_format="dec", short_payoff="charged", seed=3)  # type: ignore[arg-type]
     config = ExchangeConfig.of(options, seed=7, start_ns=5)
 
@@ -233,7 +233,7 @@ def test_options_become_the_exchanges_config() -> None:
 
 @pytest.mark.parametrize("name", OWNERS)
 def test_help_groups_options_under_headings(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """What most people need comes first, side games last, and each option stands under its heading."""
+    """The most needed options come first, side games last, and each option is under its heading."""
     assert main([name, "--help"]) == 0
 
     sections: dict[str, str] = {}

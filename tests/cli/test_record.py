@@ -29,7 +29,7 @@ def serve() -> ExchangeServer:
 
 
 async def start(*arguments: str) -> asyncio.subprocess.Process:
-    """Start ``vectra-bot record`` with its output caught."""
+    """Start ``vectra-bot record`` and capture its output."""
     return await asyncio.create_subprocess_exec(
         sys.executable, "-m", "vectra_bot", "record", *arguments,
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
@@ -37,7 +37,7 @@ async def start(*arguments: str) -> asyncio.subprocess.Process:
 
 
 async def test_json_is_one_object_with_the_promised_keys(tmp_path: Path) -> None:
-    """--json prints one object and nothing else; the games asked for are verified."""
+    """--json prints one object and nothing else; the requested games are verified."""
     async with serve() as server:
         process = await start(
             "--venue", server.url, "--store", str(tmp_path), "--games", "2", "--json"
@@ -73,7 +73,7 @@ async def test_ctrl_c_ends_with_a_complete_store(tmp_path: Path) -> None:
 
 
 async def test_ctrl_c_ends_it_while_the_venue_is_away(tmp_path: Path) -> None:
-    """A recorder that waits for its venue can be stopped as well, and told why it waited."""
+    """A recorder that waits for its venue can be stopped as well, and reports why it waited."""
     process = await start("--venue", "http://127.0.0.1:9", "--store", str(tmp_path), "--json")
     assert process.stderr is not None
     async with asyncio.timeout(30):
@@ -87,7 +87,7 @@ async def test_ctrl_c_ends_it_while_the_venue_is_away(tmp_path: Path) -> None:
 
 
 async def test_people_see_games_alerts_and_the_link(tmp_path: Path) -> None:
-    """Without --json each finished game, each alert and each change of the link is a line, then a report."""
+    """Without --json each finished game, alert and connection change is a line, then comes a report."""
     async with serve() as server:
         server.faults.lie_about_seed()
         process = await start("--venue", server.url, "--store", str(tmp_path), "--games", "2")

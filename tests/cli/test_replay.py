@@ -36,7 +36,7 @@ def test_check_of_an_unchanged_journal_is_equal(
 
 
 def test_check_is_readable(journal: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Without --json the check is told in words."""
+    """Without --json the result of the check is printed as text."""
     assert main(["replay", str(journal), "--check"]) == 0
     assert "Equal     yes" in capsys.readouterr().out
 
@@ -113,7 +113,7 @@ def test_real_capture_is_counted_whole(
 def test_summary_of_a_recording_is_readable(
     real_data: Path, store: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Without --json the counts are told in words."""
+    """Without --json the counts are printed as text."""
     assert main(["replay", str(real_data / "raw_frames.jsonl.gz")]) == 0
     assert "1202 inbound, 7 outbound, 1 local" in capsys.readouterr().out
 
@@ -134,7 +134,7 @@ def test_bad_input_is_one_line(
     store: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """What cannot be replayed is named in one line, with nothing half-written."""
+    """An input that cannot be replayed is reported in one line, with nothing half-written."""
     text = tmp_path / "notes.txt"
     text.write_text("# not a recording\n", encoding="utf-8")
 

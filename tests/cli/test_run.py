@@ -1,4 +1,4 @@
-"""`vectra-bot run`: what it prints, how it is told, how it ends."""
+"""`vectra-bot run`: its output, its options, its end."""
 
 from __future__ import annotations
 
@@ -59,7 +59,15 @@ def test_report_for_people_names_what_matters(
     assert main(["run", "take-profit", "--games", "2", "--seed", "7", "--crowd", "0"]) == 0
 
     text = capsys.readouterr().out
-    for name in ("Games", "Actions", "PnL", "95 % interval", "Expected", "Latency", "Digest"):
+    for name in (
+        "Games",
+        "Actions",
+        "PnL",
+        "95 % confidence interval",
+        "Expected",
+        "Latency",
+        "Digest",
+    ):
         assert name in text
     assert str(store) in text
     assert "vectra-bot query" in text
@@ -76,7 +84,7 @@ def test_suggested_query_runs(capsys: pytest.CaptureFixture[str], store: Path) -
 
 
 def test_same_seed_and_session_give_the_same_digest(run_json: Run, tmp_path: Path) -> None:
-    """Seed, session id and settings decide everything; another seed decides otherwise."""
+    """Seed, session id and settings determine everything; another seed gives other games."""
     fixed = ("take-profit", "--games", "3", "--session-id", "x")
 
     first = run_json(*fixed, "--seed", "7", "--store", str(tmp_path / "a"))
@@ -88,7 +96,7 @@ def test_same_seed_and_session_give_the_same_digest(run_json: Run, tmp_path: Pat
 
 
 def test_config_file_sets_and_command_line_wins(run_json: Run, tmp_path: Path, store: Path) -> None:
-    """Every section of a file counts; an option beats its key."""
+    """Every section of a file is used; an option overrides its key."""
     config = tmp_path / "bot.toml"
     config.write_text(
         '[run]\nstrategy = "sidebet"\ngames = 5\nseed = 3\ncash = "2.5"\n'
@@ -173,7 +181,7 @@ def test_bad_input_is_one_line_and_leaves_nothing(
     store: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """What is wrong, the value, and what to do: one line, a code by kind, no half-written session."""
+    """The error, the value, and what to do: one line, a code by kind, no half-written session."""
     assert main(["run", *arguments, "--crowd", "0"]) == code
 
     captured = capsys.readouterr()
@@ -186,7 +194,7 @@ def test_bad_input_is_one_line_and_leaves_nothing(
 
 
 def _entries(journal: Path) -> int:
-    """Return how many entries a journal has that may be about to begin."""
+    """Return the number of entries of a journal that may be about to begin."""
     try:
         return sum(1 for _ in read_journal(journal))
     except InputError:
@@ -221,7 +229,7 @@ def test_signal_ends_a_run_with_a_complete_store(
 
 
 def test_terminal_gets_a_live_table(store: Path) -> None:
-    """On a terminal the run shows games, position, cash and actions while it goes on."""
+    """On a terminal the run shows games, position, cash and actions while it continues."""
     leader, follower = pty.openpty()
     with subprocess.Popen(
         [sys.executable, "-m", "vectra_bot", "run", "take-profit", "--games", "2", "--seed", "7"],
@@ -255,7 +263,7 @@ def _read_all(descriptor: int) -> str:
 def test_without_a_terminal_progress_goes_to_stderr(
     capsys: pytest.CaptureFixture[str], store: Path
 ) -> None:
-    """A pipe gets the report alone; plain progress lines go to stderr."""
+    """A pipe gets only the report; plain progress lines go to stderr."""
     assert main(["run", "watch", "--games", "2", "--seed", "7", "--crowd", "0"]) == 0
 
     captured = capsys.readouterr()

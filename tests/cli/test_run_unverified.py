@@ -1,4 +1,4 @@
-"""`vectra-bot run` with what was never captured: its options, and what the report says of them."""
+"""`vectra-bot run` with features that were never captured: their options, and the report about them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FAST = ["--games", "3", "--seed", "7", "--crowd", "0", "--countdown-step", "5000
 def test_options_reach_the_session(
     capsys: pytest.CaptureFixture[str], store: Path, tmp_path: Path
 ) -> None:
-    """Payoff, names and countdown stand in the journal's header, and the run can be replayed."""
+    """Payoff, names and countdown are in the journal's header, and the run can be replayed."""
     names = tmp_path / "names.toml"
     names.write_text('[requests.short_open]\nevent = "openShort"\n')
     options = ["--short-payoff", "charged", "--short-at-rug", "lose", "--no-side-games"]
@@ -36,7 +36,7 @@ def test_options_reach_the_session(
 def test_odds_of_side_games_reach_the_session(
     capsys: pytest.CaptureFixture[str], store: Path
 ) -> None:
-    """Rounds are drawn and paid by the odds given, the report expects by them, and a replay is the same."""
+    """Rounds are drawn and paid by the odds given, `expected` uses them, and a replay is the same."""
     odds = ["--bbc-odds", "0.001,0.001,0.998", "--bbc-payouts", "2, 2, 1.5"]
     code = main(["run", "bbc", *FAST, *odds, "--set", "prediction=CRAB", "--json"])
     report = json.loads(capsys.readouterr().out)
@@ -56,16 +56,16 @@ def test_odds_of_side_games_reach_the_session(
 def test_the_report_names_what_it_leaves_out(
     capsys: pytest.CaptureFixture[str], store: Path
 ) -> None:
-    """A person reads that the expectation of a short is not known, and no luck is claimed."""
+    """The report says that the expected value of a short is unknown, and no luck is claimed."""
     assert main(["run", "short", *FAST]) == 0
 
     text = " ".join(capsys.readouterr().out.split())
-    assert "not known: the payoff of shorts is unverified" in text
+    assert "unknown: the payoff of shorts is unverified" in text
     assert "by luck alone" not in text
 
 
 def test_help_marks_what_is_unverified(capsys: pytest.CaptureFixture[str]) -> None:
-    """Options about what was never captured say so."""
+    """Options about features that were never captured are marked."""
     main(["run", "--help"])
     text = " ".join(capsys.readouterr().out.split())
 
@@ -91,7 +91,7 @@ def test_help_marks_what_is_unverified(capsys: pytest.CaptureFixture[str]) -> No
 def test_wrong_values_are_told_in_one_line(
     capsys: pytest.CaptureFixture[str], store: Path, options: list[str], told: str
 ) -> None:
-    """What is wrong, its value and what to give, and nothing is written."""
+    """The error, its value and what to give, and nothing is written."""
     assert main(["run", "short", *FAST[:4], *options]) != 0
 
     error = capsys.readouterr().err

@@ -34,7 +34,7 @@ def kinds(bench: Bench) -> list[str]:
 
 
 class Recorder:
-    """Keeps the names of the hooks that ran."""
+    """Records the names of the hooks that ran."""
 
     def __init__(self) -> None:
         self.seen: list[str] = []
@@ -92,7 +92,7 @@ def test_hooks_run_in_order_of_cause() -> None:
 
 
 def test_ticks_are_strictly_increasing_for_a_strategy() -> None:
-    """Repeated and late ticks are recorded and not shown; a missed one is a gap."""
+    """Duplicate and late ticks are recorded and not shown; a missed one is a gap."""
     recorder = Recorder()
     bench = Bench(Scripted(), plugins={"recorder": recorder})
     bench.start_game((1.0, 1.1, 1.2))
@@ -117,7 +117,7 @@ def test_ticks_are_strictly_increasing_for_a_strategy() -> None:
 
 
 def test_a_repeated_tick_with_another_price_is_reported() -> None:
-    """A contradiction between two frames of one tick is a finding, and the first price stays."""
+    """A contradiction between two frames of one tick is a finding, and the first price remains."""
     bench = Bench(Scripted())
     bench.start_game((1.0, 1.1))
     bench.tick(1.2, tick=1)
@@ -127,7 +127,7 @@ def test_a_repeated_tick_with_another_price_is_reported() -> None:
 
 
 def test_missed_ticks_come_back_from_the_price_window() -> None:
-    """Ticks that the window of a later frame still shows are filled in and marked."""
+    """Ticks in the price window of a later frame are backfilled and marked."""
     bench = Bench(Scripted())
     bench.start_game((1.0, 1.1))
     frame = GameFrame(
@@ -148,7 +148,7 @@ def test_missed_ticks_come_back_from_the_price_window() -> None:
 
 
 def test_joining_late_takes_the_whole_price_list() -> None:
-    """A snapshot in mid-game gives every price so far; on_game_start says so."""
+    """A snapshot in mid-game gives every price so far; on_game_start reports it."""
     recorder = Recorder()
     bench = Bench(Scripted(), plugins={"recorder": recorder})
     bench.feed(
@@ -169,7 +169,7 @@ def test_joining_late_takes_the_whole_price_list() -> None:
 
 
 class Unruly:
-    """Fails in a way that must not reach the host."""
+    """Raises what must not reach the host."""
 
     def __init__(self, error: BaseException) -> None:
         self.error = error
@@ -193,7 +193,7 @@ class Unruly:
     ids=lambda e: type(e).__name__,
 )
 def test_a_failing_plugin_hurts_nobody_and_is_quarantined(error: BaseException) -> None:
-    """Its exceptions are stored with its name, the others run on, and in the end it is left out."""
+    """Its exceptions are stored with its name, the others continue, and finally it is quarantined."""
     unruly, recorder = Unruly(error), Recorder()
     bench = Bench(Scripted(), plugins={"a-unruly": unruly, "b-recorder": recorder})
     bench.start_game([1.0 + n / 100 for n in range(12)])
@@ -210,7 +210,7 @@ def test_a_failing_plugin_hurts_nobody_and_is_quarantined(error: BaseException) 
 
 
 def test_a_quarantined_guard_still_denies() -> None:
-    """A plugin that fails elsewhere keeps its veto: a silent guard must not open the gate."""
+    """A plugin that fails in another hook keeps its veto: a fault must not allow actions."""
 
     class Guard(Unruly):
         @hookimpl
@@ -319,7 +319,7 @@ def test_strategy_exception_stops_trading_and_is_recorded() -> None:
 
 
 def test_another_account_stops_everything() -> None:
-    """A venue that answers for somebody else ends trading at once."""
+    """A venue that answers for another account ends trading immediately."""
     strategy = Scripted()
     bench = Bench(strategy)
     bench.start_game((1.0,))
@@ -339,7 +339,7 @@ def test_another_account_stops_everything() -> None:
 
 
 def test_unreadable_money_halts_entries() -> None:
-    """A frame about money that could not be read is stored and halts new risk; other frames do not."""
+    """An unreadable frame about money is stored and halts new risk; other frames do not."""
     for money in (False, True):
         strategy = Scripted()
         bench = Bench(strategy)
@@ -360,7 +360,7 @@ def test_unreadable_money_halts_entries() -> None:
 
 
 def test_operator_stop_is_final_and_halt_is_not() -> None:
-    """HALT holds entries until RESUME; after STOP nothing leaves any more."""
+    """HALT denies entries until RESUME; after STOP nothing is sent."""
     strategy = Scripted()
     bench = Bench(strategy)
     bench.start_game((1.0,))
@@ -461,7 +461,7 @@ def test_an_open_position_at_the_rug_is_a_rug() -> None:
 
 
 def test_a_cut_session_times_its_episode_out() -> None:
-    """A session that ends in mid-game marks the open position and says timeout."""
+    """A session that ends in mid-game values the open position and has the outcome timeout."""
     strategy = Scripted()
     bench = Bench(strategy)
     bench.start_game((1.0, 1.0))

@@ -88,7 +88,7 @@ def test_latencies_need_both_times(times: ActionTimestamps, latencies: tuple[Any
 
 
 def test_states_and_types_are_classified() -> None:
-    """Terminal, executed, local and risk-adding are told apart."""
+    """Terminal, executed, local and risk-adding states are distinguished."""
     open_states = [state for state in ActionState if not state.is_terminal]
     assert open_states == [ActionState.INTENT, ActionState.SENT, ActionState.UNKNOWN]
     assert [s.value for s in ActionState if s.is_executed] == ["CONFIRMED", "EXECUTED_LATE"]
@@ -137,7 +137,7 @@ def test_early_entries_are_in_the_first_fifty_ticks(tick: int, kind: str, early:
     ],
 )
 def test_amounts_are_decimals_of_nine_places(cash: Any) -> None:
-    """Anything but a finite Decimal with nine places and a sensible size is refused by name."""
+    """Anything but a finite Decimal with nine places and a reasonable size is refused by name."""
     with pytest.raises(RecordError, match=r"PlayerState\.cash was"):
         PlayerState(cash, _ZERO, _ZERO, _ZERO, _ZERO)
     assert PlayerState(Decimal("0.1000000000"), _ZERO, _ZERO, _ZERO, _ZERO).cash == Decimal("0.1")
@@ -178,7 +178,7 @@ def test_ticks_refuse_a_phase_by_name() -> None:
     [("game_id", "spi\u00e9l"), ("price", -1.5), ("tick", -1), ("trade_count", -(2**63))],
 )
 def test_ticks_take_unusual_values(field: str, value: Any) -> None:
-    """What can be stored becomes a record, also where no game has such a value."""
+    """What can be stored becomes a record, even if no game has such a value."""
     good = GameTick(game_id="g", tick=1, price=1.5, phase=GamePhase.ACTIVE)
     assert getattr(attrs.evolve(good, **{field: value}), field) == value
 

@@ -38,7 +38,7 @@ def _log(store: Path, **options: Any) -> str:
 
 
 def test_log_has_a_line_for_everything_that_happened(store: Path) -> None:
-    """Session, games, other players, our actions, their outcomes and stakes are all told."""
+    """Session, games, other players, our actions, their outcomes and stakes are all logged."""
     text = _log(store)
 
     for fragment in (
@@ -57,7 +57,7 @@ def test_log_has_a_line_for_everything_that_happened(store: Path) -> None:
 
 
 def test_parameters_choose_what_is_told(store: Path) -> None:
-    """Other players can be left out, ticks and account statements taken in."""
+    """Other players can be excluded, ticks and account statements included."""
     settings = {"session-log": {"trades": False, "ticks": True, "account": True}}
 
     text = _log(store, plugins=settings)
@@ -68,7 +68,7 @@ def test_parameters_choose_what_is_told(store: Path) -> None:
 
 
 def test_path_parameter_wins(tmp_path: Path, store: Path) -> None:
-    """A path of one's own is appended to."""
+    """A path set by the user is appended to."""
     target = tmp_path / "logs" / "all.log"
     settings = {"session-log": {"path": str(target)}}
 
@@ -116,7 +116,7 @@ def test_failed_session_is_told(capsys: pytest.CaptureFixture[str]) -> None:
 def test_without_a_store_nothing_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No folder and no path: the plugin stays silent."""
+    """No folder and no path: the plugin writes nothing."""
     monkeypatch.chdir(tmp_path)
     log = SessionLog()
     log.session_started(INFO)

@@ -9,7 +9,7 @@ from vectra_bot.plugins import discover
 
 
 def test_guard_is_off_unless_asked_for(store: Path) -> None:
-    """Installed, listed, and not in the way."""
+    """Installed, listed, and off by default."""
     (info,) = [found for found in discover() if found.name == "stake-guard"]
 
     report = vectra_bot.run("sidebet", games=1, seed=7, crowd=0)
@@ -19,7 +19,7 @@ def test_guard_is_off_unless_asked_for(store: Path) -> None:
 
 
 def test_entry_above_the_share_is_denied(store: Path) -> None:
-    """A stake above the share of the cash never leaves."""
+    """A stake above the share of the cash is never sent."""
     report = vectra_bot.run(
         "sidebet", games=2, seed=7, crowd=0, plugins={"stake-guard": {"max_share": 0.009}}
     )

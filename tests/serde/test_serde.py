@@ -1,4 +1,4 @@
-"""Records come back from rows and JSON as they went in."""
+"""Records survive a round trip through rows and JSON."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def _envelope(doc_type: DocType, **changes: Any) -> Envelope:
 @pytest.mark.parametrize("record_type", RECORD_TYPES, ids=lambda t: t.__name__)
 @given(data=st.data())
 def test_every_record_survives_row_and_json(record_type: type, data: st.DataObject) -> None:
-    """A record read back from its row, and from its JSON text, equals what was written."""
+    """A record deserialized from its row, and from its JSON text, equals the original."""
     record = data.draw(records(record_type))
     assert serde.record_from_row(record_type, serde.record_to_row(record)) == record
     as_json = serde.record_to_json(record)
@@ -103,7 +103,7 @@ def test_every_record_survives_row_and_json(record_type: type, data: st.DataObje
 
 @given(any_document())
 def test_every_document_survives_with_its_envelope(document: tuple[DocType, Any]) -> None:
-    """Envelope and record share one row, and both come back from it."""
+    """Envelope and record share one row, and both are restored from it."""
     doc_type, record = document
     shared = {
         name: getattr(record, name, None) or "" for name in ("session_id", "game_id", "player_id")
@@ -138,7 +138,7 @@ def test_absent_outcome_and_state_are_null_columns() -> None:
 
 
 def test_envelope_and_record_must_agree() -> None:
-    """Two different games in one document are refused by name; an empty one yields."""
+    """Two different games in one document are refused by name; an empty one adopts the other."""
     tick = GameTick(game_id="g-1", tick=0, price=1.0, phase=GamePhase.ACTIVE)
     row = serde.document_to_row(_envelope(DocType.GAME_TICK), tick)
     assert row["game_id"] == "g-1"
@@ -147,7 +147,7 @@ def test_envelope_and_record_must_agree() -> None:
 
 
 def test_columns_appear_once_and_say_what_they_hold() -> None:
-    """No column stands twice, and derived columns are never required."""
+    """No column appears twice, and derived columns are never required."""
     for doc_type in DocType:
         columns = serde.document_columns(doc_type)
         names = [column.name for column in columns]
@@ -200,7 +200,7 @@ def test_money_is_text_and_time_is_iso_in_json() -> None:
     ids=lambda event: type(event).__name__,
 )
 def test_inputs_survive_json(event: Any) -> None:
-    """Every input that is not a frame comes back from JSON text."""
+    """Every input that is not a frame survives a round trip through JSON text."""
     text = serde.canonical_json(serde.input_to_json(event))
     assert serde.input_from_json(json.loads(text)) == event
 
@@ -228,7 +228,7 @@ def test_unknown_input_is_refused() -> None:
     )
 )
 def test_commands_survive_canonical_json(command: Command) -> None:
-    """A command's canonical text is one line that gives the command back, bit for bit."""
+    """A command's canonical text is one line that restores the command, bit for bit."""
     text = serde.canonical_json(serde.command_to_json(command))
     again = serde.command_from_json(json.loads(text))
     assert again == command
@@ -244,7 +244,7 @@ def test_canonical_json_writes_floats_by_repr() -> None:
     "bad", [{1: "x"}, {"x": (1, 2)}, {"x": float("nan")}, {"x": "\ud800"}, [1]]
 )
 def test_alert_data_must_be_json(bad: Any) -> None:
-    """Data that JSON would change or refuse never gets into an alert."""
+    """Data that JSON would change or refuse is never accepted in an alert."""
     fields = dict.fromkeys(("alert_id", "title", "message", "source_event"), "x")
     with pytest.raises(RecordError, match="source_data"):
         AlertTrigger(

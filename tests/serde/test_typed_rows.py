@@ -1,4 +1,4 @@
-"""Rows made straight from the journal's JSON are the rows of the records."""
+"""Rows made directly from the journal's JSON are the rows of the records."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from vectra_bot.serde.typed import RowMaker, document_kind
 
 
 def document_json(doc_type: DocType, record: Any, fields: Any = None) -> bytes:
-    """Return a document as the journal holds it, the record's JSON replaced by *fields* if given."""
+    """Return a document as in the journal, the record's JSON replaced by *fields* if given."""
     data = {
         "doc_type": doc_type.value,
         "source": "engine",
@@ -29,7 +29,7 @@ def document_json(doc_type: DocType, record: Any, fields: Any = None) -> bytes:
 
 @given(any_document())
 def test_rows_are_those_of_the_records(pair: tuple[DocType, Any]) -> None:
-    """Whatever the document, its row is the one that its record gives."""
+    """The row of any document is the row of its record."""
     doc_type, record = pair
     session_id = getattr(record, "session_id", "S")
     mode = getattr(record, "mode", Mode.PAPER)
@@ -50,7 +50,7 @@ def test_rows_are_those_of_the_records(pair: tuple[DocType, Any]) -> None:
 
 @given(any_document())
 def test_what_a_record_refuses_for_its_type_a_row_refuses(pair: tuple[DocType, Any]) -> None:
-    """A field of another JSON type is no row, and the error says what the record's own error says."""
+    """A field of another JSON type is refused, with the error that the record itself gives."""
     doc_type, record = pair
     fields = record_to_json(record)
     maker = RowMaker("S", Mode.PAPER, "embedded")
@@ -65,14 +65,14 @@ def test_what_a_record_refuses_for_its_type_a_row_refuses(pair: tuple[DocType, A
 
 @pytest.mark.parametrize("doc_type", DocType)
 def test_kind_is_found_wherever_it_stands(doc_type: DocType) -> None:
-    """The kind is read at the beginning, which is quick, or anywhere else."""
+    """The kind is read at the beginning, which is fast, or anywhere else."""
     assert document_kind(b'{"doc_type":"%b","x":1}' % doc_type.value.encode()) is doc_type
     assert document_kind(b'{"x":1,"doc_type":"%b"}' % doc_type.value.encode()) is doc_type
 
 
 @pytest.mark.parametrize("data", [b"{}", b'{"doc_type":"other"}', b'{"doc_type":1}', b"x"])
 def test_no_kind_is_refused(data: bytes) -> None:
-    """What names no kind is no document."""
+    """Data without a known kind is not a document."""
     with pytest.raises(RecordError, match="no document can be read"):
         RowMaker("S", Mode.PAPER, "embedded").row(data, 1, 1)
 

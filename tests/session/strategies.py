@@ -47,7 +47,7 @@ class Busy(Strategy):
 
 
 class Loop(Strategy):
-    """Answers every outcome with another order."""
+    """Answers every outcome with another action."""
 
     def on_game_tick(self, tick: Any, game: Any) -> None:
         if game.tick == 1:

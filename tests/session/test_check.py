@@ -1,4 +1,4 @@
-"""Replaying a journal against its own commands, and finishing what a kill left."""
+"""Replaying a journal against its own commands, and recovering sessions that were killed."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_changed_price_before_a_buy_is_named(journal: Path, tmp_path: Path, stri
 
 
 def test_same_digest_on_every_installed_python(journal: Path) -> None:
-    """The commands do not depend on the Python version; versions that cannot run it are left out."""
+    """The commands do not depend on the Python version; versions that cannot run it are skipped."""
     expected = check_journal(journal)["sha256"]
     code = (
         "import sys, json; from pathlib import Path; from vectra_bot.session.replay import check_journal;"
@@ -186,7 +186,7 @@ def test_kill_loses_nothing_and_is_finished_by_the_next_run(tmp_path: Path, requ
 
 
 def test_recovery_is_harmless_when_repeated(journal: Path, tmp_path: Path) -> None:
-    """A journal cut at any entry is finished once, and finishing again changes nothing."""
+    """A journal truncated at any entry is recovered once, and a second recovery changes nothing."""
     entries = [entry for entry in read_journal(journal) if entry.kind != "close"]
     folder = tmp_path / "journals" / "S"
     folder.mkdir(parents=True)
@@ -205,7 +205,7 @@ def test_recovery_is_harmless_when_repeated(journal: Path, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("strip", [False, True])
 def test_missing_send_is_named(journal: Path, tmp_path: Path, strip: bool) -> None:
-    """A decision that was neither sent nor said not to be is a difference, named with its tick."""
+    """A decision that was neither sent nor reported as not sent is a difference, named with its tick."""
     commands = [json.loads(line) for line in check_journal(journal)["command_log"]]
     for index in (0, len(commands) - 1):
         gone = commands[index]["action_id"]
@@ -224,7 +224,7 @@ def test_missing_send_is_named(journal: Path, tmp_path: Path, strip: bool) -> No
 
 
 def test_copy_cut_before_the_send_is_equal(journal: Path, tmp_path: Path) -> None:
-    """A kill may come between an INTENT and what became of it."""
+    """A kill may come between an INTENT and its outcome."""
     entries = list(read_journal(journal))
     intent = next(i for i, entry in enumerate(entries) if entry.kind == "intent")
     for length in (intent, intent + 1, intent + 2):
@@ -234,7 +234,7 @@ def test_copy_cut_before_the_send_is_equal(journal: Path, tmp_path: Path) -> Non
 
 
 def test_a_recording_that_breaks_off_leaves_no_session(tmp_path: Path) -> None:
-    """A bad line in the middle is named, and nothing of the recording stays in the store."""
+    """A bad line in the middle is reported, and nothing of the recording remains in the store."""
     capture, store = tmp_path / "capture.jsonl", tmp_path / "store"
     good = '{"capture":"x","t":1.0,"dir":"in","event":"mutedPlayers","args":[]}\n'
     capture.write_text(good * 3 + "not a line\n" + good)

@@ -26,13 +26,13 @@ SEED_SQL = "SELECT count(*) FROM '{}/doc_type=player_action/**/*.parquet'"
 
 
 def documents(store: Path, upto: int) -> list[int]:
-    """Return the numbers of the journaled documents up to entry *upto*, frames apart."""
+    """Return the numbers of the journaled documents up to entry *upto*, without frames."""
     journal = journal_directory(store, "R")
     return [e.seq for e in read_journal(journal) if e.kind == "doc" and e.seq <= upto]
 
 
 def stored(store: Path) -> list[int]:
-    """Return the numbers of all documents in parts, frames apart."""
+    """Return the numbers of all documents in parts, without frames."""
     glob = f"{store}/doc_type=*/**/*.parquet"
     sql = f"SELECT seq FROM read_parquet('{glob}', union_by_name=true) WHERE doc_type <> 'ws_event'"
     return sorted(row[0] for row in duckdb.sql(sql).fetchall())
@@ -149,7 +149,7 @@ def test_a_child_ends_with_its_parent(tmp_path: Path) -> None:
         handle = os.pidfd_open(child)
     except ProcessLookupError:
         return
-    # Readable when the process has ended, whoever reaps it.
+    # Readable when the process has ended, regardless of who reaps it.
     assert select.select([handle], [], [], 30)[0]
     os.close(handle)
 

@@ -1,4 +1,4 @@
-"""Sessions that are broken off, at every step and in every mode: what they leave on the disk and open."""
+"""Sessions that are interrupted, at every step and in every mode: what they leave on disk and open."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from vectra_bot.store.maintenance.sessions import is_running, list_sessions
 
 MODES = ("run", "record", "replay", "import-frames", "import-games")
 SETTLE_S = 5.0
-# A full disk still does what needs no room.
+# A full disk still allows what needs no space.
 NEEDS_ROOM = ("create", "write", "truncate", "allocate", "mkdir")
 
 
@@ -40,7 +40,7 @@ class Sabotage(Exception):
 
 
 class Recordings:
-    """What the modes read: a journal, its frames as a capture, and games."""
+    """The inputs of the modes: a journal, its frames as a capture, and games."""
 
     def __init__(self, folder: Path) -> None:
         vectra_bot.run("watch", session_id="S", store=folder, games=1, seed=7, crowd=0)
@@ -56,7 +56,7 @@ def recordings(tmp_path_factory: pytest.TempPathFactory) -> Recordings:
 
 
 async def _record(store: Path, **options: Any) -> None:
-    """Record a quick server of our own."""
+    """Record a fast server of the test."""
     config = ExchangeConfig(seed=5, crowd=5)
     async with ExchangeServer(config, speed=150.0) as server:
         given = {"seconds": 0.2, "session_id": "N", **options}
@@ -64,7 +64,7 @@ async def _record(store: Path, **options: Any) -> None:
 
 
 def play(mode: str, recordings: Recordings, store: Path, **options: Any) -> None:
-    """Carry session N of *store* in one of the modes, from its plan to its end."""
+    """Run session N of *store* in one of the modes, from its plan to its end."""
     given = {"store": store, "session_id": "N", **options}
     if mode == "run":
         paper = {"strategy": Busy, "games": 1, "seed": 7, "crowd": 0, **given}
@@ -79,9 +79,9 @@ def play(mode: str, recordings: Recordings, store: Path, **options: Any) -> None
 
 
 def opened() -> dict[str, int]:
-    """Return what this process has open or running, by kind and name."""
+    """Return the open and running resources of this process, by kind and name."""
     found: dict[str, int] = {}
-    for number in os.listdir("/proc/self/fd"):  # noqa: PTH208 - names, some of them gone by now
+    for number in os.listdir("/proc/self/fd"):  # noqa: PTH208 - names, some of them closed by now
         try:
             name = os.readlink(f"/proc/self/fd/{number}")  # noqa: PTH115
         except OSError:
@@ -100,7 +100,7 @@ def opened() -> dict[str, int]:
 
 @contextmanager
 def leaving_nothing_open() -> Iterator[None]:
-    """Hold that the block leaves no file, socket, thread or process behind."""
+    """Check that the block leaves no file, socket, thread or process behind."""
     before = opened()
     yield
     deadline = time.monotonic() + SETTLE_S
@@ -136,7 +136,7 @@ def test_a_wrong_plan_writes_nothing(mode: str, recordings: Recordings, tmp_path
 def test_a_session_that_cannot_make_its_first_files_is_removed(
     mode: str, recordings: Recordings, tmp_path: Path
 ) -> None:
-    """Where the empty parts have no place, the session id stays free, and serves once they have."""
+    """If the empty parts cannot be created, the session id stays free, and works afterwards."""
     blocked = tmp_path / "doc_type=player_action"
     blocked.write_text("in the way")
     with leaving_nothing_open(), pytest.raises(StoreError):
@@ -154,7 +154,7 @@ def test_a_session_that_cannot_make_its_first_files_is_removed(
 def test_a_session_that_exists_is_not_touched(
     mode: str, recordings: Recordings, tmp_path: Path
 ) -> None:
-    """An id that is taken is refused, and what stands under it stays as it is."""
+    """An id that is taken is refused, and its session does not change."""
     vectra_bot.run("watch", session_id="N", store=tmp_path, games=1, seed=9, crowd=0)
     before = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*") if p.is_file()}
     with leaving_nothing_open(), pytest.raises(StoreError, match="exists"):
@@ -179,7 +179,7 @@ BEGINNING = ("lock", "segment", "header", "empty part", "first input")
 
 
 def disk_that_is_full_from(kind: str, name: str, after: int) -> Callable[[files.Op], None]:
-    """Return an observer that refuses whatever needs room, from the given operation on."""
+    """Return an observer that fails whatever needs space, from the given operation on."""
     left_over, full = after, False
 
     def refuse(op: files.Op) -> None:
@@ -197,7 +197,7 @@ def disk_that_is_full_from(kind: str, name: str, after: int) -> Callable[[files.
 def test_a_disk_that_is_full_leaves_what_can_be_recovered(
     mode: str, step: str, recordings: Recordings, tmp_path: Path
 ) -> None:
-    """However far a session came nothing stays open; one that had not begun is gone, any other recovered."""
+    """At any point of a failure nothing stays open; a session without inputs is removed, others recover."""
     with (
         leaving_nothing_open(),
         files.observing(disk_that_is_full_from(*STEPS[step])),
@@ -218,9 +218,7 @@ def test_a_log_that_cannot_be_opened_any_more_leaves_no_session(
     """The exchange's log is opened under the session's lock; if that fails, the session never began."""
     notes = tmp_path / "sessions" / "N"
     play("run", recordings, tmp_path)
-    notes.mkdir(
-        parents=True, exist_ok=True
-    )  # goes with the session that is replaced, and the log in it
+    notes.mkdir(parents=True, exist_ok=True)  # replaced with the session, and the log in it
     with leaving_nothing_open(), pytest.raises(InputError, match="exchange log"):
         play("run", recordings, tmp_path, exchange_log=notes / "requests.log")
 
@@ -228,7 +226,7 @@ def test_a_log_that_cannot_be_opened_any_more_leaves_no_session(
 
 
 def test_a_run_that_breaks_off_is_recovered(recordings: Recordings, tmp_path: Path) -> None:
-    """An exchange log on a full device ends the run; its process for parts ends too, its journal stays."""
+    """An exchange log on a full device ends the run; its process for parts ends too, its journal remains."""
     flush = FlushFlag()
     flush.ask()
     with leaving_nothing_open(), pytest.raises(InputError, match="No space left"):
@@ -242,7 +240,7 @@ def test_a_run_that_breaks_off_is_recovered(recordings: Recordings, tmp_path: Pa
 def test_a_recording_whose_callback_raises_is_recovered(
     recordings: Recordings, tmp_path: Path
 ) -> None:
-    """What the caller's callback raises passes on, the link is closed and the journal stays."""
+    """What the caller's callback raises is passed on, the connection is closed and the journal remains."""
 
     def told(_document: Document) -> None:
         raise Sabotage
@@ -258,7 +256,7 @@ def test_a_recording_whose_callback_raises_is_recovered(
 def test_a_recording_that_ends_in_something_else_leaves_no_session(
     kind: str, recordings: Recordings, tmp_path: Path
 ) -> None:
-    """Of a recording with a line or entry that cannot be read, no session of half of it is kept."""
+    """If a line or entry of a recording cannot be read, the session of its first half is not kept."""
     broken = tmp_path / "broken"
     (segment,) = recordings.journal.glob("*.log.zst")
     data = (recordings.capture if kind == "capture" else segment).read_bytes()
@@ -275,7 +273,7 @@ def test_a_recording_that_ends_in_something_else_leaves_no_session(
 def test_an_import_that_breaks_off_is_done_again(
     mode: str, recordings: Recordings, tmp_path: Path
 ) -> None:
-    """What a callback of the caller breaks off leaves nothing open, and the next import makes it whole."""
+    """An exception of the caller's callback leaves nothing open; the next import completes the session."""
 
     def progress(_path: str, done: int, size: int) -> None:
         if done:
@@ -305,7 +303,7 @@ def _cancellable(mode: str, recordings: Recordings, store: Path) -> Awaitable[An
 def test_a_cancelled_session_is_released(
     mode: str, after_s: float, recordings: Recordings, tmp_path: Path
 ) -> None:
-    """Whoever cancels a session's task finds its journal unlocked and nothing open."""
+    """If a session's task is cancelled, its journal is unlocked and nothing stays open."""
 
     async def cancel() -> None:
         task = asyncio.ensure_future(_cancellable(mode, recordings, tmp_path))

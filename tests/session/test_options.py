@@ -1,4 +1,4 @@
-"""Options of a session: each is taken sensibly or refused with one clear error."""
+"""Options of a session: each is accepted or refused with one clear error."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from vectra_bot.session.config import make_config
 
 
 class Unprintable:
-    """An object that even an error message cannot show."""
+    """An object whose repr fails even in an error message."""
 
     def __repr__(self) -> str:
         raise RuntimeError("no text")
@@ -75,14 +75,14 @@ class Unprintable:
         ({"stop": "now"}, ["stop was 'now'"]),
         ({"recover": "no"}, ["recover was 'no'"]),
         ({"game": 3}, ["no option 'game'", "did you mean games"]),
-        ({"zzz": 3}, ["no option 'zzz'", "it takes settings"]),
+        ({"zzz": 3}, ["no option 'zzz'", "the options are settings"]),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, dict) else None,
 )
 def test_a_wrong_option_is_one_clear_error(
     store: Path, options: dict[str, Any], words: list[str]
 ) -> None:
-    """The message says what, the value, and what to give; nothing is written."""
+    """The message gives the option, the value, and what to give; nothing is written."""
     with pytest.raises(ConfigError) as caught:
         vectra_bot.run(**{"strategy": "watch", **options})
 
@@ -115,7 +115,7 @@ def test_a_wrong_option_is_one_clear_error(
     ],
 )
 def test_what_is_clear_is_taken(name: str, value: Any, taken: Any) -> None:
-    """A value that can mean one thing only is taken, by run() and by SessionConfig alike."""
+    """A value with one possible meaning is accepted, by run() and by SessionConfig alike."""
     given_options = {name: value} if name != "strategy" else {}
     strategy = value if name == "strategy" else "watch"
     for config in (
@@ -141,7 +141,7 @@ def test_settings_are_the_configs_own() -> None:
     [(0.1, "0.1"), ("0.25", "0.25"), (2, "2"), (1e-9, "1E-9"), (Decimal("0.10"), "0.10")],
 )
 def test_limits_take_every_kind_of_number(value: Any, taken: str) -> None:
-    """A float counts by its shortest decimal; text and whole numbers are taken as they are."""
+    """A float counts by its shortest decimal; text and whole numbers are accepted unchanged."""
     assert str(Limits(stake=value).stake) == taken
 
 
@@ -165,7 +165,7 @@ _ANYTHING = st.one_of(
 
 @given(name=st.sampled_from([a.name for a in SessionConfig.__attrs_attrs__]), value=_ANYTHING)
 def test_no_option_raises_anything_else(name: str, value: Any) -> None:
-    """Whatever an option is given, a config is made or a ConfigError says why not."""
+    """For any value of an option, a config is made or a ConfigError says why not."""
     options = {"strategy": "watch", name: value}
     try:
         config = SessionConfig(**options)
@@ -192,13 +192,13 @@ def test_a_strategy_that_cannot_be_made_writes_nothing(store: Path) -> None:
         def __attrs_post_init__(self) -> None:
             raise ZeroDivisionError("post init")
 
-    with pytest.raises(StrategyError, match="Dividing cannot be made: ZeroDivisionError"):
+    with pytest.raises(StrategyError, match="Dividing cannot be created: ZeroDivisionError"):
         vectra_bot.run(Dividing, games=1)
     assert not store.exists()
 
 
 def test_a_store_that_is_a_file_is_named(tmp_path: Path) -> None:
-    """A file where the store should be is told by its path, and stays as it is."""
+    """A file in place of the store is reported with its path, and does not change."""
     file = tmp_path / "plain"
     file.write_text("mine")
     with pytest.raises(InputError, match="is no folder"):
@@ -208,7 +208,7 @@ def test_a_store_that_is_a_file_is_named(tmp_path: Path) -> None:
 
 
 def test_a_taken_session_id_names_what_differs(store: Path) -> None:
-    """The refusal says in which fact the two runs differ."""
+    """The error says in which fact the two runs differ."""
     vectra_bot.run("watch", games=1, seed=7, crowd=0, store=store, session_id="S")
     with pytest.raises(StoreError, match=r"games was '1', now '2'"):
         vectra_bot.run("watch", games=2, seed=7, crowd=0, store=store, session_id="S")

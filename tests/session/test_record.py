@@ -1,4 +1,4 @@
-"""Recording over real sockets: breaks, lies, late joins, kills; the store against what the server sent."""
+"""Recording over real sockets: lost connections, false data, late joins, kills; nothing sent is missing."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from vectra_bot.venues.patience import LiveSettings
 from vectra_bot.wire.decode import decode
 from vectra_bot.wire.states import WireFormat
 
-# Quick to connect again, and too patient to take a busy machine for a dead link.
+# Quick to reconnect, and too patient to take a busy machine for a lost connection.
 QUICK = LiveSettings(
     stale_s=60.0, quiet_s=60.0, connect_s=30.0, backoff_s=0.02, backoff_cap_s=0.2, settled_s=0.1
 )
@@ -41,7 +41,7 @@ PATIENT = ServerLimits(patience_s=120.0, unread_bytes=1 << 30)
 def serve(seed: int = 5, fmt: str = "feb", crowd: int = 30, **options: Any) -> ExchangeServer:
     """Return a server that runs many times faster than the venue and keeps what it sends.
 
-    It waits for a client that a busy machine holds up.
+    It waits for a client that a busy machine delays.
     """
     config = ExchangeConfig(seed=seed, wire_format=WireFormat(fmt), crowd=crowd)
     return ExchangeServer(
@@ -82,7 +82,7 @@ def frames_sent(server: ExchangeServer, number: int) -> list[str]:
 
 
 def stop_at(kind: str, number: int) -> tuple[StopFlag, Callable[[Document], None]]:
-    """Return a flag, and what to call with each document, that ends a recording at an event of *kind*."""
+    """Return a flag, and a callback for documents, that ends a recording at an event of *kind*."""
     stop, seen = StopFlag(), itertools.count(1)
 
     def told(document: Document) -> None:
@@ -94,14 +94,14 @@ def stop_at(kind: str, number: int) -> tuple[StopFlag, Callable[[Document], None
 
 
 async def resume_when_joined(server: ExchangeServer) -> None:
-    """Let time begin when somebody watches."""
+    """Start the time when a client is connected."""
     await server.wait_clients(1)
     server.resume()
 
 
 @pytest.mark.parametrize("fmt", ["feb", "dec"])
 async def test_an_unbroken_recording_is_whole(tmp_path: Path, fmt: str) -> None:
-    """Every frame is stored as sent, every tick once, every game verified, and nothing was ever asked for."""
+    """Every frame is stored as sent, every tick once, every game verified, and nothing was ever requested."""
     async with serve(fmt=fmt, paused=True, games=5) as server:
         beginning = asyncio.create_task(resume_when_joined(server))
         report = await recorded(server, tmp_path, games=4, wire_format=fmt)
@@ -128,7 +128,7 @@ async def test_an_unbroken_recording_is_whole(tmp_path: Path, fmt: str) -> None:
 
 @pytest.mark.slow
 async def test_twenty_breaks_lose_nothing_that_was_received(tmp_path: Path) -> None:
-    """Links cut in every way: what came is stored once and as sent, gaps are marked, games verified."""
+    """Connections lost in every way: frames are stored once and as sent, gaps are marked, games verified."""
 
     async def break_it(server: ExchangeServer) -> None:
         for number in range(20):
@@ -140,7 +140,7 @@ async def test_twenty_breaks_lose_nothing_that_was_received(tmp_path: Path) -> N
             else:
                 server.faults.kick(how=how)
             async with asyncio.timeout(60):
-                while len(server.connections) < number + 2:  # noqa: ASYNC110 - no event tells of it
+                while len(server.connections) < number + 2:  # noqa: ASYNC110 - no event reports it
                     await asyncio.sleep(0.01)
 
     stop, told = stop_at("connection.connected", 21)
@@ -190,7 +190,7 @@ async def test_a_server_that_lies_once_raises_one_alert(tmp_path: Path, lie: str
     """One integrity alert is stored, naming game and difference; the other games are verified."""
 
     async def begin(server: ExchangeServer) -> ArmedFault:
-        await server.wait_clients(1)  # it has seen the games before, and lies about one of its own
+        await server.wait_clients(1)  # the earlier games are correct: only a later one is false
         faults = server.faults
         fault = faults.lie_about_seed() if lie == "seed" else faults.lie_about_price()
         server.resume()
@@ -233,7 +233,7 @@ def _tick_now(server: ExchangeServer) -> int:
 
 
 async def test_the_history_is_collected_once_each(tmp_path: Path) -> None:
-    """Games before the recording, during it, and in a gap stand in the store once, with seed and peak."""
+    """Games before the recording, during it, and in a gap are in the store once, with seed and peak."""
     async with serve(games=7, paused=True) as server:
         beginning = asyncio.create_task(resume_when_joined(server))
         asyncio.get_running_loop().call_later(1.0, lambda: server.faults.kick(how="abort"))
@@ -254,7 +254,7 @@ async def test_the_history_is_collected_once_each(tmp_path: Path) -> None:
 
 
 async def test_a_recording_replays_to_the_same_documents(tmp_path: Path) -> None:
-    """Fed again from the journal, a fresh engine makes every document again, the alert included."""
+    """Replayed from the journal, a new engine makes every document again, the alert included."""
     from vectra_bot.session.header import engine_of
     from vectra_bot.session.recovery import event_of
 
@@ -286,7 +286,7 @@ def frames_in(journal: Path) -> int:
 
 
 async def test_a_killed_recorder_is_finished_by_the_next(tmp_path: Path) -> None:
-    """After kill -9 in the middle nothing that was journaled is lost, and the store is whole again."""
+    """After kill -9 in the middle nothing that was journaled is lost, and the store is complete again."""
     async with serve(speed=60.0) as server:
         command = [
             sys.executable, "-m", "vectra_bot", "record", "--venue", server.url,
@@ -322,7 +322,7 @@ async def test_a_killed_recorder_is_finished_by_the_next(tmp_path: Path) -> None
 
 
 async def test_losing_frames_to_a_full_queue_is_an_error_that_counts_them(tmp_path: Path) -> None:
-    """What came faster than it was processed is counted in an error event, and the link made again."""
+    """Frames faster than they are processed are counted in an error event, and the recorder reconnects."""
     giant = '42["newChatMessage",{"message":"' + "y" * 100 + '"}]'
 
     async def burst(peer: Peer) -> None:
@@ -351,7 +351,7 @@ async def test_losing_frames_to_a_full_queue_is_an_error_that_counts_them(tmp_pa
 
 
 async def test_hostile_frames_are_quarantined_and_kept(tmp_path: Path) -> None:
-    """What cannot be read is stored raw, counted and told; the recording goes on."""
+    """Unreadable frames are stored raw, counted and reported; the recording continues."""
 
     async def hostile(peer: Peer) -> None:
         await peer.say(JOINED, "42[", '42["gameStateUpdate",{"gameId":1}]', '42["later"]', "430[]")
@@ -369,7 +369,7 @@ async def test_hostile_frames_are_quarantined_and_kept(tmp_path: Path) -> None:
 
 
 async def test_an_end_by_time_and_one_by_a_flag(tmp_path: Path) -> None:
-    """A recording ends when its time is over or when it is asked to, with a complete store."""
+    """A recording ends when its time is over or on request, with a complete store."""
     async with serve() as server:
         timed = await recorded(server, tmp_path, seconds=0.3, session_id="T")
         stop = StopFlag()
@@ -384,7 +384,7 @@ async def test_an_end_by_time_and_one_by_a_flag(tmp_path: Path) -> None:
 
 
 async def test_a_venue_that_cannot_be_reached_leaves_a_closed_session(tmp_path: Path) -> None:
-    """Giving up is one clear error, and the session that it began is whole."""
+    """Failing after N attempts is one clear error, and the session that it began is complete."""
     settings = LiveSettings(attempts=2, backoff_s=0.01, backoff_cap_s=0.02)
     with pytest.raises(InputError, match=r"127\.0\.0\.1 could not be reached in 2 attempts"):
         await record(

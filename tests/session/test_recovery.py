@@ -1,4 +1,4 @@
-"""What a later run makes of what a kill, an editor or a broken disk left behind."""
+"""What a later run makes of what a kill, an edited strategy or a failing disk left behind."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ def test_changed_strategy_is_not_replayed(
 
 
 def test_unchanged_strategy_is_replayed(tmp_path: Path, bot: Path) -> None:
-    """The strategy that ran is replayed: nothing says otherwise, and the journal checks out."""
+    """The strategy that ran is replayed: nothing differs, and the journal passes its check."""
     killed(tmp_path, bot)
     assert recover_store(tmp_path / "store") == ["K"]
 
@@ -169,7 +169,7 @@ def test_unchanged_strategy_is_replayed(tmp_path: Path, bot: Path) -> None:
 
 
 def test_journal_closed_without_replay_still_checks_out(tmp_path: Path, bot: Path) -> None:
-    """With the strategy back as it was, the check of what was closed without it finds no difference."""
+    """With the original strategy restored, the check of a session closed without it finds no difference."""
     killed(tmp_path, bot)
     edit_a_rule(bot)
     recover_store(tmp_path / "store")
@@ -183,7 +183,7 @@ def test_journal_closed_without_replay_still_checks_out(tmp_path: Path, bot: Pat
     "cut", [2, *(pytest.param(cut, marks=pytest.mark.slow) for cut in range(3, 8)), 8]
 )
 def test_killed_recovery_is_finished(tmp_path: Path, bot: Path, cut: int) -> None:
-    """Wherever recovery itself dies, with or without replay, the next one leaves one row per INTENT."""
+    """Wherever recovery itself is killed, with or without replay, the next one leaves one row per INTENT."""
     killed(tmp_path, bot)
     store, folder = tmp_path / "store", tmp_path / "store" / "journals" / "K"
     kept = len(list(read_journal(folder)))
@@ -205,7 +205,7 @@ def test_killed_recovery_is_finished(tmp_path: Path, bot: Path, cut: int) -> Non
 
 
 def test_session_that_was_ending_gets_no_second_end(tmp_path: Path, bot: Path) -> None:
-    """A kill between the last input and the close entry adds what is lacking and nothing else."""
+    """A kill between the last input and the close entry adds what is missing and nothing else."""
     vectra_bot.run(str(bot), session_id="K", store=tmp_path / "full", **FAST)
     entries = list(read_journal(tmp_path / "full" / "journals" / "K"))
     (ending,) = [
@@ -225,7 +225,7 @@ def test_session_that_was_ending_gets_no_second_end(tmp_path: Path, bot: Path) -
 
 
 def test_bad_session_does_not_hold_up_the_others(tmp_path: Path, bot: Path) -> None:
-    """Broken code, garbage files and a damaged first line cost their own session only."""
+    """Broken code, garbage files and a corrupt first line affect their own session only."""
     store = tmp_path / "store"
     for name in ("A", "B", "C", "D"):
         killed(tmp_path, bot, name)
@@ -245,7 +245,7 @@ def test_bad_session_does_not_hold_up_the_others(tmp_path: Path, bot: Path) -> N
 
 @pytest.mark.parametrize("position", [0, 4, 30])
 def test_damaged_session_is_never_replaced(store: Path, position: int) -> None:
-    """A flipped byte in the header is damage, not an empty session: the run is refused, nothing is lost."""
+    """A flipped byte in the header is corruption, not an empty session: the run is refused, nothing lost."""
     vectra_bot.run("watch", session_id="S", store=store, **FAST)
     folder = store / "journals" / "S"
     entries = list(read_journal(folder))
@@ -265,7 +265,7 @@ def test_damaged_session_is_never_replaced(store: Path, position: int) -> None:
 
 @pytest.mark.parametrize("left", [None, b"", b"VJE2" + bytes(28) + b'{"header":'])
 def test_session_that_never_began_is_replaced(store: Path, left: bytes | None) -> None:
-    """A kill before the first entry was whole leaves an id that is free."""
+    """After a kill before the first entry was complete, the id is free."""
     folder = store / "journals" / "S"
     folder.mkdir(parents=True)
     if left is not None:
@@ -293,7 +293,7 @@ def test_refused_run_leaves_the_exchange_log(store: Path, tmp_path: Path) -> Non
 
 
 def test_lists_in_a_header_are_the_same_run() -> None:
-    """A tuple comes back from the journal as a list: it is the same session all the same."""
+    """A tuple is a list after a round trip through the journal: it is the same session anyway."""
     header = {"strategy": {"settings": {"marks": (1, 2.5, "x")}}, "versions": {"python": "3.11"}}
     stored = json.loads(json.dumps({**header, "versions": {"python": "3.13"}}))
 
@@ -302,7 +302,7 @@ def test_lists_in_a_header_are_the_same_run() -> None:
 
 
 def test_replay_tells_plugins_when_it_begins_and_ends(store: Path) -> None:
-    """A recording shown to plugins is a session to them, of mode replay; a check is none."""
+    """A recording shown to plugins is a session to them, of mode replay; a check is not."""
     vectra_bot.run("take-profit", session_id="S", store=store, **FAST)
     journal, log = store / "journals" / "S", store / "sessions" / "R" / "session.log"
     config = ReplayConfig(
@@ -319,7 +319,7 @@ def test_replay_tells_plugins_when_it_begins_and_ends(store: Path) -> None:
 
 
 def test_full_disk_is_told_to_plugins(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run that the disk breaks off raises, and plugins hear that the session is over and why."""
+    """A run that a failing disk interrupts raises, and plugins are called with the end and its reason."""
     real, written = os.write, []
 
     def write(fd: int, data: Any) -> int:
@@ -343,7 +343,7 @@ HEADER = {"session_id": "S", "mode": "paper", "venue": "embedded"}
 
 @pytest.fixture
 def shell(tmp_path: Path) -> Iterator[Shell]:
-    """Return a shell around an engine that decides nothing."""
+    """Return a shell around an engine that takes no action."""
     engine = watching_engine(HEADER)
     journal = Journal.create(tmp_path / "journals" / "S", HEADER)
     yield Shell(engine, journal, NoGateway(), SessionTally(engine), tmp_path)
@@ -351,7 +351,7 @@ def shell(tmp_path: Path) -> Iterator[Shell]:
 
 
 def test_half_a_surrogate_does_not_end_a_session(shell: Shell) -> None:
-    """A frame UTF-8 cannot carry is kept but for that, and a replay reads what the session read."""
+    """A frame that UTF-8 cannot encode is stored without those characters, and a replay reads the same."""
     for raw in ('42["x\ud800y",{}]', '42["newChatMessage",{"message":"\udc00"}]', "4\ud800"):
         asyncio.run(shell.take(Frame(1, raw)))
 

@@ -72,7 +72,7 @@ def test_report_counts_what_the_store_holds(store: Path) -> None:
 
 
 def test_every_entry_that_lived_was_bought_and_left(store: Path) -> None:
-    """Every game that lived two ticks past the entry has a CONFIRMED buy, and that a way out."""
+    """Every game that lasted two ticks past the entry has a CONFIRMED buy, and that an exit."""
     vectra_bot.run("take-profit", session_id="S", store=store, games=15, seed=7, crowd=0)
     lived = rows(
         store,
@@ -157,7 +157,7 @@ def test_expected_value_follows_the_risks_taken(store: Path) -> None:
 def test_intent_is_on_the_disk_before_its_command_leaves(
     store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """At the moment of sending, the journal's file holds the INTENT and was synced after it was written."""
+    """At the moment of sending, the journal's file contains the INTENT and was synced after the write."""
     synced: dict[int, bytes] = {}
     real_sync, seen = os.fdatasync, []
 
@@ -169,7 +169,7 @@ def test_intent_is_on_the_disk_before_its_command_leaves(
     monkeypatch.setattr(os, "fdatasync", watch_sync)
 
     class Watching:
-        """The session's own gateway, looked at."""
+        """The session's own gateway, observed."""
 
         def __init__(self, shell: Shell) -> None:
             self.shell, self.inner = shell, shell.gateway
@@ -213,13 +213,13 @@ def test_raising_strategy_ends_the_session_with_a_complete_store(store: Path) ->
 
 
 def test_order_loop_is_stopped(store: Path) -> None:
-    """A strategy that answers every denial with an order is stopped, not run for ever."""
+    """A strategy that answers every denial with an action is stopped, not run without end."""
     with pytest.raises(StrategyError, match="one input"):
         vectra_bot.run(Loop, store=store, **FAST)
 
 
 def test_the_same_run_replaces_itself_and_another_is_refused(store: Path) -> None:
-    """A session id may be run again only by the very same reproducible run."""
+    """A session id may be run again only by the same reproducible run."""
     first = vectra_bot.run("take-profit", session_id="S", store=store, **FAST)
     again = vectra_bot.run("take-profit", session_id="S", store=store, **FAST)
 
@@ -241,7 +241,7 @@ def test_a_pace_gives_the_session_of_full_speed(store: Path) -> None:
 
 
 def test_state_is_taken_up_by_a_later_session(store: Path) -> None:
-    """What save() gave at the last game's end is given to restore()."""
+    """What save() returned at the last game's end is passed to restore()."""
     vectra_bot.run(Counting, session_id="first", store=store, **FAST)
     vectra_bot.run(
         Counting, session_id="second", restore_from="first", store=store, **{**FAST, "seed": 9}
@@ -258,7 +258,7 @@ def test_state_is_taken_up_by_a_later_session(store: Path) -> None:
 
 
 def test_stop_flag_ends_between_two_inputs(store: Path) -> None:
-    """An asked-for end closes the journal and writes the report of what was played."""
+    """A requested end closes the journal and writes the report of what was played."""
     stop = StopFlag()
 
     class Stopper:

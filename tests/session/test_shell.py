@@ -20,7 +20,7 @@ HEADER = {"session_id": "S", "mode": "paper", "venue": "embedded"}
 
 
 def test_a_document_that_follows_from_no_input_is_journaled(tmp_path: Path) -> None:
-    """It has the next number and reads back as it was."""
+    """It has the next number and is read back unchanged."""
     engine = Engine(
         session_id="S",
         mode=Mode.PAPER,

@@ -1,4 +1,4 @@
-"""A long journal is finished from its end, without reading the rest, and tells the same of open actions."""
+"""A long journal is recovered from its end, without reading the rest, with the same open actions."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["bot"]  # the fixture
 
 
 def groups(entries: list[Entry]) -> list[list[Entry]]:
-    """Return entries as a session writes them: an input with what followed from it."""
+    """Return entries as a session writes them: an input with its effects."""
     found: list[list[Entry]] = []
     for entry in entries:
         if entry.kind in ("frame", "input"):
@@ -31,7 +31,7 @@ def groups(entries: list[Entry]) -> list[list[Entry]]:
 
 
 def long_journal(tmp_path: Path, entries: list[Entry], segments: int, *, built: bool) -> Path:
-    """Write *entries* as a killed session whose journal has so many segments."""
+    """Write *entries* as a killed session whose journal has that many segments."""
     store = tmp_path / "long"
     header, rest = entries[0].data["header"], groups(entries[1:])
     journal = Journal.create(store / "journals" / "K", header, ts_ns=entries[0].ts_ns)
@@ -92,7 +92,7 @@ def test_only_the_end_and_the_beginning_are_read(tmp_path: Path, bot: Path) -> N
     entries = list(read_journal(tmp_path / "store" / "journals" / "K"))
     store = long_journal(tmp_path, entries, 20, built=True)
     directory = store / "journals" / "K"
-    # What is not needed may even be gone from the disk's reach: a closed, built segment is not opened.
+    # A closed segment with built parts is not opened: it may even be unreadable.
     segments = list_segments(directory)
     unread = segments[1 : -LAST_SEGMENTS - 1]
     for segment in unread:
@@ -113,7 +113,7 @@ def test_an_old_open_intent_is_read_from_its_segment(tmp_path: Path, bot: Path) 
 
 
 def test_an_open_intent_of_a_long_first_segment_is_read(tmp_path: Path) -> None:
-    """An intent far behind the beginning of the first segment counts as any other."""
+    """An intent long before the first segment's end counts as any other."""
     header = {"session_id": "K", "mode": "paper", "venue": "x"}
     journal = Journal.create(tmp_path / "journals" / "K", header)
     for seq in range(1, 900):

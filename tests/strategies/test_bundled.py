@@ -1,4 +1,4 @@
-"""Bundled strategies: what they do, and what they say about themselves."""
+"""Bundled strategies: what they do, and what their docstrings state."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_docstring_follows_the_outline(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(BUNDLED))
 def test_file_is_short_enough_to_copy(name: str) -> None:
-    """A strategy to learn from has fewer than 100 lines."""
+    """A strategy used as an example has fewer than 100 lines."""
     path = Path(inspect.getsourcefile(BUNDLED[name]) or "")
     assert len(path.read_text(encoding="utf-8").splitlines()) < 100
 
@@ -61,7 +61,7 @@ def test_watch_does_nothing(store: Path) -> None:
 
 
 def test_take_profit_buys_once_a_game_at_tick_ten(store: Path) -> None:
-    """Every game that lives two ticks past tick 10 has one confirmed buy, decided at tick 10."""
+    """Every game that lasts two ticks past tick 10 has one confirmed buy, decided at tick 10."""
     vectra_bot.run("take-profit", games=6, seed=7, crowd=0)
 
     with open_store(store) as catalog:
@@ -106,7 +106,7 @@ def test_sidebet_holds_one_bet_after_another(store: Path) -> None:
 
 
 def test_sidebet_rests_after_a_denial(store: Path) -> None:
-    """A limit is asked once a game, not at every tick."""
+    """A denied action is requested once a game, not at every tick."""
     report = vectra_bot.run("sidebet", games=3, seed=7, crowd=0, limits={"stake": Decimal("0.005")})
 
     assert report.actions == {"DENIED": report.games}

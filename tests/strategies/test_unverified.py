@@ -1,4 +1,4 @@
-"""The strategies that play what was never captured: money, evidence, replay, and what they say of it."""
+"""The strategies for features that were never captured: money, evidence, replay, and their docstrings."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def rows(store: Path, doc_type: DocType, sql: str) -> list[Any]:
 
 
 def assert_money_closes(store: Path, log: Path) -> None:
-    """Hold cash per game by SQL alone, and the accepted requests of the log against the actions."""
+    """Check cash per game by SQL alone, and compare the accepted requests of the log with the actions."""
     games = rows(
         store,
         DocType.SERVER_STATE,
@@ -135,7 +135,7 @@ def test_same_digest_in_two_processes(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", ONE_FIRST)
 def test_a_killed_session_is_finished(tmp_path: Path, name: str) -> None:
-    """After kill -9 every intent has one document, and what was settled before stands."""
+    """After kill -9 every intent has one document, and earlier settlements remain."""
     store = tmp_path / "store"
     code = (
         "import sys, vectra_bot; vectra_bot.run(sys.argv[1], games=100000, seed=5, crowd=0,"
@@ -166,7 +166,7 @@ def test_a_killed_session_is_finished(tmp_path: Path, name: str) -> None:
 
 
 def test_a_liquidation_is_external(store: Path) -> None:
-    """What the venue sells by itself is an external sale, never an action of the bot."""
+    """The venue's own sale is an external sale, never an action of the bot."""
     vectra_bot.run("leveraged", store=store, settings={"leverage": 5}, **FAST)
 
     sales = rows(
@@ -180,7 +180,7 @@ def test_a_liquidation_is_external(store: Path) -> None:
 
 
 def test_the_round_documents_are_those_of_the_actions(store: Path) -> None:
-    """Each confirmed stake stands in the document of its round, won or lost as it was paid."""
+    """Each confirmed stake is in the document of its round, won or lost as it was paid."""
     report = vectra_bot.run("bbc", store=store, settings={"prediction": "CRAB"}, **FAST)
 
     found = rows(
@@ -196,7 +196,7 @@ def test_the_round_documents_are_those_of_the_actions(store: Path) -> None:
 
 @pytest.mark.parametrize("payoff", ["charged", "compounding", "late-close", "late-open"])
 def test_shorts_settle_under_every_payoff(store: Path, payoff: str) -> None:
-    """Whatever the payoff and the rug give, the books close: no change of cash without a cause."""
+    """For every payoff and rug rule the books balance: no change of cash without a cause."""
     for at_rug in ("lose", "refund"):
         vectra_bot.run(
             "short", store=store, session_id=at_rug, short_payoff=payoff, short_at_rug=at_rug,
@@ -209,7 +209,7 @@ def test_shorts_settle_under_every_payoff(store: Path, payoff: str) -> None:
 
 
 def test_without_side_games_there_is_nothing_to_stake_on(store: Path) -> None:
-    """``side_games=False`` runs no rounds: nothing is asked, nothing stored."""
+    """``side_games=False`` runs no rounds: nothing is requested, nothing stored."""
     report = vectra_bot.run("bbc", store=store, side_games=False, **FAST)
 
     assert report.actions == {}
@@ -242,7 +242,7 @@ def test_other_names_on_the_wire_change_nothing_else(store: Path, tmp_path: Path
 
 @pytest.mark.slow
 def test_reports_name_what_is_not_known(store: Path) -> None:
-    """Leverage and shorts have no known expectation: it is left out, and no luck is claimed."""
+    """Leverage and shorts have no known expected value: it is excluded, and no luck is claimed."""
     short = vectra_bot.run("short", store=store, **FAST)
     leveraged = vectra_bot.run("leveraged", store=store, **FAST)
     flips = vectra_bot.run("candleflip", store=store, **FAST)
@@ -263,4 +263,4 @@ def test_stated_expectations_are_those_of_the_assumed_odds() -> None:
     assert "-6.67 %" in (inspect.getdoc(CLASSES["bbc"]) or "")
     assert "-3 %" in (inspect.getdoc(CLASSES["candleflip"]) or "")
     for name in ("short", "leveraged"):
-        assert "Not known" in (inspect.getdoc(CLASSES[name]) or "")
+        assert "Unknown" in (inspect.getdoc(CLASSES[name]) or "")

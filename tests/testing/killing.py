@@ -24,9 +24,9 @@ with files.observing(die):
 
 
 def killed_at(operation: int, imports: str, call: str, *arguments: Path) -> bool:
-    """Run *call* in a process of its own, and return whether it died at that operation on the disk.
+    """Run *call* in a separate process, and return whether it died at that operation on the disk.
 
-    ``sys.argv[2:]`` of the call are *arguments*; it ends in order, or it is killed.
+    ``sys.argv[2:]`` of the call are *arguments*; it ends normally, or it is killed.
     """
     code = _CHILD.format(imports=imports, call=call)
     command = [sys.executable, "-c", code, str(operation), *map(str, arguments)]

@@ -1,4 +1,4 @@
-"""A server that says over a websocket exactly what a test tells it to, well formed or not."""
+"""A server that sends over a websocket exactly what a test gives it, well formed or not."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ JOINED = '40{"sid":"s"}'
 
 
 def tick(number: int, game_id: str = "20260101-00000000000000aa") -> str:
-    """Return a live tick's frame, short but whole, with spaces that a decoder would not give back."""
+    """Return a live tick's frame, short but complete, with spaces that a decoder would not restore."""
     return (
         f'42["gameStateUpdate",{{"gameId":"{game_id}", "active":true,"rugged":false,"price":1,'
         f'"tickCount":{number},"cooldownTimer":0,"tradeCount":0,"leaderboard":[]}}]'
@@ -30,7 +30,7 @@ class Peer:
     left: asyncio.Event = field(factory=asyncio.Event)
 
     async def say(self, *messages: str | bytes) -> None:
-        """Send messages as they are."""
+        """Send messages unchanged."""
         for message in messages:
             if isinstance(message, bytes):
                 await self.socket.send_bytes(message)
@@ -38,7 +38,7 @@ class Peer:
                 await self.socket.send_str(message)
 
     async def listen(self) -> None:
-        """Note what the client says until it goes."""
+        """Record what the client sends until it disconnects."""
         async for message in self.socket:
             if message.type is WSMsgType.TEXT:
                 self.heard.append(message.data)
@@ -95,7 +95,7 @@ class ScriptedServer:
         try:
             await script(peer)
             await listening
-        except ConnectionError:  # the client was quicker
+        except ConnectionError:  # the client was faster
             pass
         finally:
             listening.cancel()

@@ -1,4 +1,4 @@
-"""The embedded venue: what its feed yields, when its requests arrive, and what its log holds."""
+"""The embedded venue: what its feed yields, when its requests arrive, and the content of its log."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ CONFIG = ExchangeConfig(seed=11, crowd=0, past_games=10, countdown_step=5_000)
 
 
 def command(number: int, kind: ActionType = ActionType.BUY, amount: str | None = "0.01") -> Command:
-    """Return a command with a trace id of its own."""
+    """Return a command with its own trace id."""
     return Command(
         action_id=f"00000000-0000-0000-0000-{number:012d}",
         trace_id=f"{number:032x}",
@@ -73,7 +73,7 @@ async def play(venue: EmbeddedVenue, buy_at: int = 5, sell_at: int = 20) -> list
 
 
 async def test_feed_starts_with_connection_snapshot_and_account() -> None:
-    """The first items are the link, the snapshot, the login, and the account with its cash."""
+    """The first items are the connection, the snapshot, the login, and the account with its cash."""
     venue = EmbeddedVenue(Exchange(CONFIG), cash=Decimal("2.5"), games=1)
     items = await play(venue)
     link = items[0]
@@ -101,7 +101,7 @@ async def test_feed_ends_after_the_asked_for_games() -> None:
 
 
 async def test_times_never_step_back_and_are_the_exchanges() -> None:
-    """In virtual time every frame carries the exchange's time; nothing of the machine's clock shows."""
+    """In virtual time every frame has the exchange's time; the machine's clock has no effect."""
     items = await play(EmbeddedVenue(Exchange(CONFIG), games=1))
     times = [item.recv_ns for item in items]
     assert times == sorted(times)
@@ -165,7 +165,7 @@ async def test_gateway_states_what_it_sent() -> None:
 
 
 async def test_gateway_reports_what_was_not_sent() -> None:
-    """A command the venue has no request for, and anything after the end, was provably not sent."""
+    """A command without a request at the venue, and any after the end, was provably not sent."""
     venue = EmbeddedVenue(Exchange(CONFIG))
     unknown = await venue.gateway.send(command(1, ActionType.BET_INCREMENT))
     assert (unknown.sent, unknown.ack_id) == (False, None)
@@ -176,7 +176,7 @@ async def test_gateway_reports_what_was_not_sent() -> None:
 
 
 def test_venue_keeps_the_contract_of_feed_and_gateway() -> None:
-    """Both halves are what ``venues.base`` says."""
+    """Both halves implement the protocols of ``venues.base``."""
     venue = EmbeddedVenue(Exchange(CONFIG))
     assert isinstance(venue.feed, Feed)
     assert isinstance(venue.gateway, Gateway)

@@ -20,7 +20,7 @@ QUICK: dict[str, Any] = {"backoff_s": 0.01, "backoff_cap_s": 0.05, "connect_s": 
 
 
 def says(*messages: str | bytes, close: bool = False) -> Script:
-    """Return a script that lets the client in and says *messages*."""
+    """Return a script that accepts the client and sends *messages*."""
 
     async def script(peer: Peer) -> None:
         await peer.say(JOINED, *messages)
@@ -42,10 +42,10 @@ async def items_until(feed: LiveFeed, enough: Any, limit_s: float = 30.0) -> lis
 
 
 async def overflow(feed: LiveFeed) -> None:
-    """Take the first item of *feed*, and no other until its queue has had no room for a frame."""
+    """Take the first item of *feed*, and no other until its queue has refused a frame."""
     assert await feed.next_item(20.0) is not None
     async with asyncio.timeout(30):
-        while not feed.counts.lost_frames:  # noqa: ASYNC110 - no event tells of it
+        while not feed.counts.lost_frames:  # noqa: ASYNC110 - no event reports it
             await asyncio.sleep(0.01)
 
 
@@ -55,22 +55,22 @@ def raws(items: list[FeedItem]) -> list[str]:
 
 
 def links(items: list[FeedItem]) -> list[str]:
-    """Return the states of the link."""
+    """Return the states of the connection."""
     return [item.link.value for item in items if isinstance(item, ConnectionChanged)]
 
 
 def frames(number: int) -> Any:
-    """Return a condition: so many frames."""
+    """Return a condition: that many frames."""
     return lambda items: len(raws(items)) >= number
 
 
 def ends(number: int) -> Any:
-    """Return a condition: so many ends of the link."""
+    """Return a condition: that many ends of the connection."""
     return lambda items: links(items).count("disconnected") >= number
 
 
 def test_it_is_a_feed() -> None:
-    """The live feed is a feed like the others, named by its host, and no second one can be had by it."""
+    """The live feed is a feed like the others, named by its host, and can be iterated once."""
     feed = LiveFeed("https://venue.example:8443")
 
     assert isinstance(feed, Feed)
@@ -78,7 +78,7 @@ def test_it_is_a_feed() -> None:
 
 
 async def test_frames_are_kept_as_they_stood_on_the_wire() -> None:
-    """Text comes through byte for byte and in order, whatever stands in it."""
+    """Text is passed on byte for byte and in order, whatever its content."""
     texts = [
         tick(0),
         '42["a",{"x":1.50,"y" : 1e2}]',
@@ -101,7 +101,7 @@ async def test_nonsense_keeps_its_place_among_frames(monkeypatch: pytest.MonkeyP
     """A frame that the library would dispatch later than the next ones is not overtaken, on any Python."""
 
     async def wait_for(awaitable: Any, *_: Any, **__: Any) -> Any:
-        return await awaitable  # as from Python 3.12 on: without a task of its own
+        return await awaitable  # as from Python 3.12 on: without a separate task
 
     monkeypatch.setattr(asyncio, "wait_for", wait_for)
     texts = [text for n in range(20) for text in (tick(n), f'45-["binary",{n}]', f'49["new",{n}]')]
@@ -114,7 +114,7 @@ async def test_nonsense_keeps_its_place_among_frames(monkeypatch: pytest.MonkeyP
 
 
 async def test_the_connection_is_made_as_the_venue_expects_it() -> None:
-    """Websocket only, with the page's version, under the path of the URL; nothing is ever said."""
+    """Websocket only, with the page's version, under the path of the URL; nothing else is sent."""
     async with ScriptedServer(says(tick(0), '427["answer me"]', tick(1))) as server:
         feed = LiveFeed(f"{server.url}/behind?x=1")
         await items_until(feed, frames(3))
@@ -157,7 +157,7 @@ async def test_the_connection_is_made_as_the_venue_expects_it() -> None:
     ],
 )
 async def test_hostile_messages_do_not_hurt_the_next_one(hostile: str | bytes, kept: int) -> None:
-    """What is no proper event is handed on as text or refused and counted; the link and its order stay."""
+    """An invalid event is passed on as text or refused and counted; the connection and its order remain."""
     async with ScriptedServer(says(tick(0), hostile, tick(1), tick(2))) as server:
         feed = LiveFeed(server.url)
         items = await items_until(feed, lambda seen: tick(2) in raws(seen))
@@ -172,14 +172,14 @@ async def test_hostile_messages_do_not_hurt_the_next_one(hostile: str | bytes, k
     ("last", "reason"),
     [
         ("41", "the venue ended the connection"),
-        ("44", "the venue refused to go on"),
-        ('44{"message":"no"}', "the venue refused to go on"),
+        ("44", "the venue refused to continue"),
+        ('44{"message":"no"}', "the venue refused to continue"),
         ("1", "the transport was closed"),
         ("", "the transport was closed"),
     ],
 )
 async def test_every_end_is_noticed_and_the_link_made_again(last: str, reason: str) -> None:
-    """A kick, an error in mid-session, a closing and a broken frame end one connection; a new one follows."""
+    """A kick, an error in mid-session, a closing or an invalid frame ends a connection; a new one follows."""
     first = says(tick(0), last)
     async with ScriptedServer(first, says(tick(1))) as server:
         feed = LiveFeed(server.url, settings=LiveSettings(**QUICK))
@@ -205,7 +205,7 @@ async def test_frames_before_the_end_are_not_lost() -> None:
 
 
 async def test_a_link_without_game_frames_is_dead() -> None:
-    """The watchdog counts game frames: chatter and heartbeats do not keep a link alive."""
+    """The watchdog counts game frames: chatter and heartbeats do not keep a connection alive."""
 
     async def chatter(peer: Peer) -> None:
         await peer.say(JOINED, tick(0))
@@ -227,7 +227,7 @@ async def test_a_link_without_game_frames_is_dead() -> None:
 
 
 async def test_silence_after_a_rug_is_allowed_for_longer() -> None:
-    """The venue settles after a rug: the same silence that ends a live link is waited for there."""
+    """The venue settles after a rug: the silence that ends a live connection is waited for there."""
     rugged = tick(5).replace('"rugged":false', '"rugged":true')
     async with ScriptedServer(says(tick(4), rugged)) as server:
         feed = LiveFeed(server.url, settings=LiveSettings(stale_s=0.2, quiet_s=1.0, **QUICK))
@@ -241,7 +241,7 @@ async def test_silence_after_a_rug_is_allowed_for_longer() -> None:
 
 
 async def test_a_late_heartbeat_is_no_reason_to_leave() -> None:
-    """Only game frames say whether the link lives: the library's own limit on heartbeats is off."""
+    """Only game frames keep a connection alive: the library's own limit on heartbeats is off."""
 
     async def slow(peer: Peer) -> None:
         await peer.say(JOINED, tick(0))
@@ -259,7 +259,7 @@ async def test_a_late_heartbeat_is_no_reason_to_leave() -> None:
 
 
 async def test_time_in_which_we_were_busy_is_no_silence() -> None:
-    """A loop that did not run cannot have heard anything: what waits in the socket is read first."""
+    """A blocked loop cannot have read anything: what waits in the socket is read first."""
 
     async def steady(peer: Peer) -> None:
         await peer.say(JOINED)
@@ -280,7 +280,7 @@ async def test_time_in_which_we_were_busy_is_no_silence() -> None:
 
 
 async def test_a_full_queue_counts_what_it_loses_and_drops_the_link() -> None:
-    """A consumer that does not follow costs frames, counted in the marker; memory stays bounded."""
+    """A slow consumer costs frames, counted in the marker; memory stays bounded."""
     many = [tick(number) for number in range(200)]
     async with ScriptedServer(says(*many)) as server:
         feed = LiveFeed(server.url, settings=LiveSettings(queue_frames=50, **QUICK))
@@ -314,7 +314,7 @@ async def test_the_queue_is_bounded_by_size_too() -> None:
 
 
 async def test_a_frame_beyond_the_limit_ends_the_link_only() -> None:
-    """A message longer than allowed is not taken; the next connection goes on."""
+    """A message longer than allowed is refused; the next connection continues."""
     giant = '42["x","' + "y" * 100_000 + '"]'
     async with ScriptedServer(says(giant), says(tick(1))) as server:
         feed = LiveFeed(server.url, settings=LiveSettings(frame_bytes=50_000, **QUICK))
@@ -352,7 +352,7 @@ async def test_an_unreachable_venue_is_tried_as_often_as_allowed() -> None:
 async def test_a_venue_that_refuses_is_not_hammered(
     status: int, headers: dict[str, str], tries: int
 ) -> None:
-    """401 and 403 are waited out, Retry-After is heeded, anything else is tried again soon."""
+    """401 and 403 are waited out, Retry-After is obeyed, anything else is retried soon."""
     async with ScriptedServer(says(), status=status, headers=headers) as server:
         feed = LiveFeed(server.url, settings=LiveSettings(**QUICK))
         async with asyncio.timeout(30):
@@ -366,7 +366,7 @@ async def test_a_venue_that_refuses_is_not_hammered(
 
 
 async def test_a_refused_namespace_is_a_failed_attempt() -> None:
-    """A venue that opens the transport and refuses the connection is tried again, with its words logged."""
+    """A venue that opens the transport and refuses the connection is retried, with its message logged."""
 
     async def refuse(peer: Peer) -> None:
         await peer.say('44{"message":"old version"}')
@@ -455,14 +455,14 @@ async def test_iterating_gives_the_items_until_the_feed_is_closed() -> None:
     ],
 )  # fmt: skip
 def test_addresses(text: str, url: str, path: str, host: str) -> None:
-    """An address may be written in any usual way."""
+    """An address may be written in any usual form."""
     endpoint = Endpoint.parse(text)
 
     assert (endpoint.url, endpoint.path, endpoint.host) == (url, path, host)
 
 
 def test_an_address_is_written_down_without_its_query() -> None:
-    """What a user puts into the query is sent to the venue and stands in no journal."""
+    """What a user puts into the query is sent to the venue and is in no journal."""
     endpoint = Endpoint.parse("https://v.example?key=secret")
 
     assert "key=secret" in endpoint.url

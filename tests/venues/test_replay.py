@@ -88,7 +88,7 @@ async def test_feed_can_be_read_again(capture: Path) -> None:
 
 
 def test_check_reads_a_good_file(capture: Path) -> None:
-    """A check of a good capture says nothing, and the feed still starts at its first line."""
+    """A check of a good capture raises nothing, and the feed still starts at its first line."""
     feed = CaptureFeed(capture)
     feed.check()
     assert len(list(feed.items())) == 6
@@ -110,7 +110,7 @@ def test_check_reads_a_good_file(capture: Path) -> None:
     ],
 )
 async def test_bad_line_is_named(tmp_path: Path, line: str, says: str) -> None:
-    """A line that is no captured event is refused with file, line number and what to do."""
+    """A line that is not a captured event is refused with file, line number and what to do."""
     for place, lines in enumerate(([line], [*_LINES, line])):
         path = _write(tmp_path / f"bad{place}.jsonl", lines)
         with pytest.raises(InputError) as caught:
@@ -133,13 +133,13 @@ def test_bytes_that_are_no_text_are_named(tmp_path: Path) -> None:
 
 
 def test_cut_archive_is_named(capture: Path, tmp_path: Path) -> None:
-    """A gzip file that breaks off is refused with the last good line, not half read in silence."""
+    """A truncated gzip file is refused with the last good line, not silently read in part."""
     path = tmp_path / "cut.jsonl.gz"
     path.write_bytes(gzip.compress(capture.read_bytes())[:-9])
-    with pytest.raises(InputError, match="breaks off"):
+    with pytest.raises(InputError, match="is corrupt after line"):
         list(CaptureFeed(path).items())
     path.write_bytes(b"\x1f\x8bnot really gzip")
-    with pytest.raises(InputError, match="breaks off"):
+    with pytest.raises(InputError, match="is corrupt after line"):
         detect_recording(path)
 
 

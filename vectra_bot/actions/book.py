@@ -1,7 +1,7 @@
-"""ActionBook: the actions under way, and the only steps by which one comes nearer to its end.
+"""ActionBook: the actions that are not complete, and every transition of their state.
 
-Whoever correlates evidence (the tracker, and what it holds for sidebets, rounds and shorts) finds an action
-here and moves it on; what happened is reported as notes, in order.
+The tracker, and the parts it owns for sidebets, rounds and shorts, match evidence to an action and call the
+book, which changes the action's state and reports what happened as notes, in order.
 """
 
 from __future__ import annotations
@@ -49,10 +49,10 @@ MAX_UNEXPLAINED = 3
 
 @define
 class ActionBook:
-    """Holds what is under way and moves it on; who reads evidence says when.
+    """Keeps the incomplete actions and applies transitions; the tracker decides which.
 
     Attributes:
-        notes: what happened, for the engine, which empties the list.
+        notes: what happened; the engine processes the list and empties it.
     """
 
     session_id: str
@@ -67,7 +67,7 @@ class ActionBook:
     _by_ack: OrderedDict[int, Tracked] = field(factory=OrderedDict)
     _unexplained: int = 0
 
-    # What the risk gate asks.
+    # Read by the risk gate.
 
     @property
     def pending(self) -> tuple[PlayerAction, ...]:
@@ -80,50 +80,50 @@ class ActionBook:
 
     @property
     def at_risk(self) -> int:
-        """Return the lamports that undecided entries may have spent already."""
+        """Return the lamports that undecided entries may already have spent."""
         return sum(
             to_lamports(t.action.amount or 0)
             for t in self.undecided()
             if t.action.action_type.is_entry and not t.booked
         )
 
-    # What evidence can be about.
+    # Finding the action that evidence is about.
 
     def undecided(self) -> list[Tracked]:
-        """Return what is not decided yet, oldest first."""
+        """Return the undecided actions, oldest first."""
         return [t for t in self._open.values() if not t.action.is_decided]
 
     def get(self, action_id: str | None) -> Tracked | None:
-        """Return what is under way as *action_id*, None if nothing is."""
+        """Return the incomplete action *action_id*, None if there is none."""
         return self._open.get(action_id or "")
 
     def traced(self, trace_id: str | None) -> Tracked | None:
-        """Return the action that left under *trace_id*, None if none did."""
+        """Return the action sent under *trace_id*, None if there is none."""
         return self._by_trace.get(trace_id or "")
 
     def answered(self, ack_id: int) -> Tracked | None:
-        """Return the action whose acknowledgement carries *ack_id*, once."""
+        """Return the action whose acknowledgement carries *ack_id*, and forget the id."""
         return self._by_ack.pop(ack_id, None)
 
     def match_trace(self, trade: Trade, kind: ActionType) -> Tracked | None:
-        """Return the action that *trade* names, if the trade can be what it asked for."""
+        """Return the action whose trace id *trade* carries, if the trade fits what it asked for."""
         tracked = self.traced(trade.trace_id)
         return tracked if tracked and fits(tracked.action, kind, trade.amount) else None
 
     def match_alone(self, trade: Trade, kind: ActionType) -> Tracked | None:
-        """Return the one action in flight, if *trade* can be what it asked for."""
+        """Return the action in flight if there is exactly one and *trade* fits what it asked for."""
         alone = self.undecided()
         matches = len(alone) == 1 and fits(alone[0].action, kind, trade.amount)
         return alone[0] if matches else None
 
     def add(self, action: PlayerAction, command: Command, plan: ExitPlan, now_ns: int) -> None:
-        """Take up an action whose command is about to leave."""
+        """Add an action whose command is about to be sent."""
         tracked = Tracked(action, command, now_ns, plan)
         self._open[action.action_id] = tracked
         remember(self._by_trace, command.trace_id, tracked)
 
     def sent(self, tracked: Tracked, result: SendResult) -> None:
-        """Take in that an action's command left."""
+        """Record that an action's command was sent."""
         tracked.sent_ns = result.recv_ns
         if result.ack_id is not None:
             tracked.ack_id = result.ack_id
@@ -137,7 +137,7 @@ class ActionBook:
         self.notes.append(Completed(action))
 
     def external(self, kind: ActionType, amount: Decimal, recv_ns: int, **values: Any) -> Tracked:
-        """Make the record of something our account did without us; *values* are more of its fields."""
+        """Record something our account did without us as an action; *values* are more of its fields."""
         action_id, _ = self.ids.next()
         action = PlayerAction(
             action_id,
@@ -169,10 +169,10 @@ class ActionBook:
         )
         return tracked
 
-    # Time, link and the ends of things.
+    # Time, connection changes, and the end of games and sessions.
 
     def on_time(self, now_ns: int) -> None:
-        """Give up waiting for what is overdue at *now_ns*."""
+        """Make actions without evidence UNKNOWN, and complete decided ones, when overdue at *now_ns*."""
         if not self._open:
             return
         for tracked in list(self._open.values()):
@@ -190,15 +190,15 @@ class ActionBook:
                 self.move(tracked, ActionState.UNKNOWN, "no evidence in 2 s")
 
     def on_disconnected(self, reason: str) -> None:
-        """Make everything in flight UNKNOWN: what was sent may have executed unseen."""
+        """Make every undecided action UNKNOWN: what was sent may have been executed unseen."""
         for tracked in self.undecided():
             if tracked.action.state is not ActionState.UNKNOWN:
                 self.move(tracked, ActionState.UNKNOWN, f"link lost: {reason}")
 
     def on_game_closed(self, game_id: str, rug_ns: int | None, now_ns: int) -> None:
-        """Decide what is still open of *game_id*: the settled ledger proves what did not happen.
+        """Decide the undecided actions of *game_id*: the settled ledger proves which were not executed.
 
-        A stake in a side game's round is not of the game: its own round decides it.
+        A stake in a side game's round does not belong to the game: its round decides it.
         """
         stated = self.account.stated
         proven = (
@@ -216,7 +216,7 @@ class ActionBook:
                 self.complete(tracked, None, None)
 
     def on_ending(self, now_ns: int) -> None:
-        """Close everything: the session ends."""
+        """Decide and complete everything: the session ends."""
         for tracked in list(self._open.values()):
             if not tracked.action.is_decided:
                 self.decide_unproven(tracked, now_ns, proven=False)
@@ -225,24 +225,24 @@ class ActionBook:
     def decide_unproven(
         self, tracked: Tracked, now_ns: int, *, proven: bool, what: str = "settled game"
     ) -> None:
-        """Decide an action of which no evidence came; if *proven*, *what* shows that it did nothing."""
+        """Decide an action without evidence; if *proven*, *what* shows that it was not executed."""
         if proven:
             outcome = ActionOutcome(
                 False,
                 error=ActionState.NOT_EXECUTED.value,
-                error_reason=f"the {what} closes to the lamport without it",
+                error_reason=f"the {what} balances to the lamport without it",
                 server_request_id=tracked.ack_id,
             )
             self.decide(tracked, ActionState.NOT_EXECUTED, now_ns, "settled ledger", outcome)
         else:
             self.decide(tracked, ActionState.UNRESOLVED, now_ns, "no proof", None)
 
-    # Steps every path shares.
+    # Steps shared by all paths.
 
     def executed(
         self, tracked: Tracked, now_ns: int, evidence: str, server_ts: int | None = None
     ) -> None:
-        """Decide that the venue did what was asked."""
+        """Decide that the venue executed the action."""
         late = tracked.action.state is ActionState.UNKNOWN
         action = tracked.action
         amount = tracked.amount if tracked.amount is not None else to_lamports(action.amount or 0)
@@ -260,21 +260,22 @@ class ActionBook:
         self.decide(tracked, state, now_ns, evidence, outcome)
 
     def evidence(self, tracked: Tracked, recv_ns: int) -> None:
-        """Note when the first evidence of an action came."""
+        """Record the time of an action's first evidence."""
         if tracked.action.first_evidence_ts is None:
             tracked.action = attrs.evolve(tracked.action, first_evidence_ts=recv_ns // NS_PER_MS)
 
     def priced(self, tracked: Tracked, trade: Trade) -> None:
-        """Take *trade* for the execution of an action: it states price and amount."""
+        """Use *trade* as the fill of an action: it states price and amount."""
         self.evidence(tracked, trade.recv_ns)
         tracked.price, tracked.amount = trade.price, to_lamports(trade.amount)
 
     def traded(self, tracked: Tracked, trade: Trade, shown: Unexplained | None) -> None:
-        """Decide that *trade* executed an action; *shown* is the update that showed it before."""
+        """Decide that *trade* executed an action; *shown* is an earlier update that showed its effect."""
         if tracked.action.is_decided:
             if not tracked.action.state.is_executed:
                 self.contradiction(
-                    tracked, "a trade shows an action executed that was decided otherwise"
+                    tracked,
+                    "a trade shows the execution of an action that was decided as not executed",
                 )
             return
         self.executed(tracked, trade.recv_ns, "trade", server_ts=trade.server_ts)
@@ -294,7 +295,7 @@ class ActionBook:
         self.move(tracked, state, why)
 
     def move(self, tracked: Tracked, state: ActionState, why: str) -> None:
-        """Move an action to *state* and say why."""
+        """Move an action to *state* and record why."""
         before = tracked.action.state
         tracked.action = attrs.evolve(tracked.action, state=state)
         severity = "warning" if state in _TROUBLE else "debug"
@@ -312,7 +313,7 @@ class ActionBook:
     def complete(
         self, tracked: Tracked, state: PlayerState | None, confirmed_ms: int | None
     ) -> None:
-        """Let go of a decided action; *state* is the account after it, None if it is not known."""
+        """Complete a decided action; *state* is the account after it, None if unknown."""
         if self._open.pop(tracked.action.action_id, None) is None:
             return
         action = attrs.evolve(tracked.action, state_after=state)
@@ -323,14 +324,14 @@ class ActionBook:
         self.notes.append(Completed(action))
 
     def complete_shown(self, tracked: Tracked, shown: Unexplained | None) -> None:
-        """Complete an action whose effect an earlier update showed before anything explained it."""
+        """Complete an action whose effect an earlier, then unexplained, update already showed."""
         if shown is not None:
             self._unexplained -= 1
             update = shown.update
             self.complete(tracked, player_state(update), update.recv_ns // NS_PER_MS)
 
     def contradiction(self, tracked: Tracked, message: str) -> None:
-        """Report evidence against what was decided; entries are halted."""
+        """Report evidence that contradicts a decision; entries are halted."""
         self.find(
             "action.contradiction",
             "critical",
@@ -341,7 +342,7 @@ class ActionBook:
         self.gate.halt(HaltCause.CONTRADICTION, message)
 
     def unexplained(self, statement: AccountUpdate) -> None:
-        """Report a change of our account without a known cause; entries are halted after a few."""
+        """Report an account change without a known cause; after a few of them entries are halted."""
         self._unexplained += 1
         self.find(
             "account.unexplained",
@@ -356,7 +357,7 @@ class ActionBook:
             )
 
     def find(self, kind: str, severity: str, message: str, **detail: Any) -> None:
-        """Report what an operator may have to know."""
+        """Report something an operator may need to know."""
         self.notes.append(SystemEvent.of(kind, severity, message, **detail))
 
 
@@ -365,19 +366,19 @@ _TROUBLE = frozenset(
 )
 
 
-# What an order of these kinds brings is the venue's to say.
+# For these kinds the venue decides the amount that is paid out.
 _PAID_BY_VENUE = frozenset({ActionType.SELL, ActionType.SHORT_CLOSE})
 
 
 def fits(action: PlayerAction, kind: ActionType, amount: Decimal) -> bool:
-    """Whether evidence of *kind* and *amount* can be of *action*."""
+    """Return whether evidence of *kind* and *amount* fits *action*."""
     if action.action_type is not kind:
         return False
     return kind in _PAID_BY_VENUE or action.amount == amount
 
 
 def player_state(update: PlayerUpdate) -> PlayerState:
-    """Return the account as *update* states it."""
+    """Return the account as stated in *update*."""
     return PlayerState(
         update.cash,
         update.position_qty,
@@ -388,7 +389,7 @@ def player_state(update: PlayerUpdate) -> PlayerState:
 
 
 def remember(table: OrderedDict[Any, Any], key: Any, value: Any) -> None:
-    """Put *value* into a table that forgets its oldest entries."""
+    """Put *value* into a table that drops its oldest entries."""
     table[key] = value
     if len(table) > MAX_REMEMBERED:
         table.popitem(last=False)

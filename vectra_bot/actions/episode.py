@@ -1,4 +1,4 @@
-"""Episodes: what our account did in one game, summed up as the game goes on."""
+"""Episodes: what our account did in one game, accumulated while the game runs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from vectra_bot.models.times import NS_PER_MS, utc_from_ns
 
 @define
 class EpisodeBook:
-    """Watches one game at a time; amounts in lamports."""
+    """Accumulates one game at a time; amounts in lamports."""
 
     session_id: str
     ids: ActionIds
@@ -36,7 +36,7 @@ class EpisodeBook:
     open_at_rug: bool = False
 
     def open(self, game_id: str, now_ns: int, account: Account) -> None:
-        """Begin a game."""
+        """Start a game."""
         equity = account.equity(rules.START_PRICE)
         fresh = EpisodeBook(
             self.session_id, self.ids, game_id, now_ns, start_equity=equity, peak_equity=equity
@@ -58,12 +58,12 @@ class EpisodeBook:
             self.max_drawdown = self.peak_equity - equity
 
     def sent(self, action: PlayerAction) -> None:
-        """Count an action of ours that left for the venue."""
+        """Count an action that was sent to the venue."""
         if action.actor is Actor.BOT:
             self.actions += 1
 
     def completed(self, action: PlayerAction) -> None:
-        """Count an executed action of ours."""
+        """Count an executed action."""
         if action.actor is not Actor.BOT or not action.state.is_executed or action.outcome is None:
             return
         tick = action.game_context.tick
@@ -80,7 +80,7 @@ class EpisodeBook:
     ) -> MLEpisode | None:
         """Return the episode of the game that ends now, None if we did not act in it.
 
-        *price* marks what is still open: the rug price, or the last one seen if the session ends first.
+        *price* values what is still open: the rug price, or the last price seen if the session ends first.
         """
         if not self.actions:
             return None

@@ -1,4 +1,4 @@
-"""Declared exits: take profit, stop loss and time exit given with a buy, carried out by the engine."""
+"""Declared exits: take profit, stop loss and time exit given with a buy and executed by the engine."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from vectra_bot.errors import ConfigError
 from vectra_bot.game.account import Account
 from vectra_bot.game.state import GameView
 
-# Full exits that may be asked for again after the venue provably refused one (idempotent in effect).
+# Times a full exit is retried after the venue refused one (idempotent in effect).
 MAX_EXIT_TRIES = 3
 
 
@@ -34,7 +34,7 @@ class ExitPlan:
             raise ConfigError(f"max_ticks was {self.max_ticks!r}: give a whole number of ticks")
 
     def merged(self, later: ExitPlan) -> ExitPlan:
-        """Return this plan with what *later* declares in its place."""
+        """Return this plan, overridden by what *later* declares."""
         return ExitPlan(
             take_profit=self.take_profit if later.take_profit is None else later.take_profit,
             stop_loss=self.stop_loss if later.stop_loss is None else later.stop_loss,
@@ -43,12 +43,12 @@ class ExitPlan:
 
 
 NO_EXITS = ExitPlan()
-"""The plan that declares nothing."""
+"""A plan without exits."""
 
 
 @define
 class DeclaredExits:
-    """The exits declared for the position as a whole; a later buy's declarations replace earlier ones."""
+    """The exits declared for the whole position; a later buy's declarations replace earlier ones."""
 
     plan: ExitPlan = NO_EXITS
     tries: int = 0
@@ -59,7 +59,7 @@ class DeclaredExits:
             self.plan = self.plan.merged(plan)
 
     def clear(self) -> None:
-        """Forget the exits: the game is over or the position was closed."""
+        """Remove the exits: the game is over or the position was closed."""
         self.plan = NO_EXITS
         self.tries = 0
 

@@ -1,4 +1,4 @@
-"""Ids of actions: reproducible from the session id and a counter (design: determinism)."""
+"""Ids of actions: reproducible from the session id and a counter."""
 
 from __future__ import annotations
 

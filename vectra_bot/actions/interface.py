@@ -1,8 +1,8 @@
-"""BotActionInterface: the one way to act.
+"""BotActionInterface: the only way for a strategy to act.
 
-Inside an action call, in this order: build the :class:`PlayerAction` with the state before it and the game
-context; check limits and phase; ask the plugins' ``review_action``; hand the command to :meth:`_submit`. No
-hook or strategy method runs inside the call: what became of it is delivered after the current callback.
+An action call does, in this order: build the :class:`PlayerAction` with the state before it and the game
+context; check limits and phase; call the plugins' ``review_action``; pass the command to :meth:`_submit`. No
+hook or strategy method runs inside the call: the outcome is delivered after the current callback returns.
 """
 
 from __future__ import annotations
@@ -45,13 +45,13 @@ from vectra_bot.models.times import NS_PER_MS
 Amount = Decimal | int | str | float
 Review = Callable[[PlayerAction], str | None]
 
-# Actions a strategy may ask for while one input is processed: more is a loop, not a decision.
+# Actions a strategy may request while one input is processed: more is a loop, not a decision.
 MAX_CALLS_PER_INPUT = 64
 
 
 @define
 class ActionContext:
-    """What acting needs: the folds, the book of actions, and the gate."""
+    """What an action call needs: game and account state, the action book, and the risk gate."""
 
     session_id: str
     mode: Mode
@@ -68,10 +68,10 @@ class ActionContext:
 
 
 class BotActionInterface(ABC):
-    """What a strategy acts through; every order becomes a tracked :class:`PlayerAction`.
+    """The methods by which a strategy acts; each call becomes a tracked :class:`PlayerAction`.
 
-    A subclass says how a command leaves by its one method :meth:`_submit`; carrying it to a venue is a
-    gateway's job.
+    A subclass implements the one method :meth:`_submit`; carrying the command to a venue is the gateway's
+    job.
     """
 
     def __init__(self, desk: ActionContext) -> None:
@@ -80,9 +80,9 @@ class BotActionInterface(ABC):
 
     @abstractmethod
     def _submit(self, command: Command) -> None:
-        """Put *command* on its way; synchronous, no I/O."""
+        """Queue *command* for sending; synchronous, no I/O."""
 
-    # Orders.
+    # Actions that are sent (orders, in other frameworks' words).
 
     def buy(
         self,
@@ -93,23 +93,23 @@ class BotActionInterface(ABC):
         stop_loss: float | None = None,
         max_ticks: int | None = None,
     ) -> PlayerAction:
-        """Buy for *amount* SOL at the price in force when the order arrives.
+        """Buy for *amount* SOL at the price at which the venue executes it.
 
         Args:
             amount: SOL; the adjusted bet (see :meth:`bet_increment`) if not given.
-            leverage: 1 to 5 (protocol 9; above 1 everything about it is unverified). The position gains and
-                loses that many times as much, and the venue sells it by itself at a fall of 20 % (2), 10 %
-                (3), 2.5 % (4) or 1 % (5); that sale is external, not an action of ours.
+            leverage: 1 to 5 (protocol 9; everything above 1 is unverified). The position gains and loses that
+                many times as much, and the venue liquidates it at a fall of 20 % (2), 10 % (3), 2.5 % (4)
+                or 1 % (5); the liquidation is recorded as an external action.
             take_profit: sell everything when value over cost reaches this, e.g. 1.5.
             stop_loss: sell everything when value over cost falls to this, e.g. 0.7.
             max_ticks: sell everything this many ticks after the entry.
 
         Returns:
-            The action as it stands: INTENT, or DENIED with the reason in its outcome.
+            The action after the call: INTENT, or DENIED with the reason in its outcome.
 
         Raises:
             NotInCallback: called outside a strategy's callback.
-            StrategyError: *amount* is no amount of SOL with at most nine places.
+            StrategyError: *amount* is not an amount of SOL with at most nine decimal places.
         """
         self._enter("buy")
         plan = ExitPlan(take_profit=take_profit, stop_loss=stop_loss, max_ticks=max_ticks)
@@ -117,11 +117,11 @@ class BotActionInterface(ABC):
         return self._ask(Ask(ActionType.BUY, amount=lamports, leverage=leverage), "BUY", plan)
 
     def sell(self, percentage: int = 100) -> PlayerAction:
-        """Sell *percentage* (1 to 100) of the position at the price in force when the order arrives.
+        """Sell *percentage* (1 to 100) of the position at the price at which the venue executes it.
 
         Raises:
             NotInCallback: called outside a strategy's callback.
-            StrategyError: *percentage* is no whole number from 1 to 100.
+            StrategyError: *percentage* is not a whole number from 1 to 100.
         """
         self._enter("sell")
         if type(percentage) is not int or not 1 <= percentage <= 100:
@@ -136,7 +136,7 @@ class BotActionInterface(ABC):
 
         Raises:
             NotInCallback: called outside a strategy's callback.
-            StrategyError: *amount* is no amount of SOL with at most nine places.
+            StrategyError: *amount* is not an amount of SOL with at most nine decimal places.
         """
         self._enter("sidebet")
         return self._ask(Ask(ActionType.SIDEBET, amount=self._stake(amount)), "SIDEBET", NO_EXITS)
@@ -144,11 +144,11 @@ class BotActionInterface(ABC):
     def short_open(self, amount: Amount | None = None) -> PlayerAction:
         """Open a short of *amount* SOL: it gains when the price falls (protocol 8; payoff unverified).
 
-        One short at a time, while the game runs. What becomes of it comes as ``on_stake_settled``.
+        One short at a time, while the game runs. Its end is reported to ``on_stake_settled``.
 
         Raises:
             NotInCallback: called outside a strategy's callback.
-            StrategyError: *amount* is no amount of SOL with at most nine places.
+            StrategyError: *amount* is not an amount of SOL with at most nine decimal places.
         """
         self._enter("short_open")
         asked = any(a.action_type is ActionType.SHORT_OPEN for a in self.pending)
@@ -156,7 +156,7 @@ class BotActionInterface(ABC):
         return self._ask(ask, "SHORT", NO_EXITS)
 
     def short_close(self) -> PlayerAction:
-        """Close the short at what it is worth when the order arrives (protocol 8; payoff unverified).
+        """Close the short at its value when the venue executes it (protocol 8; payoff unverified).
 
         Raises:
             NotInCallback: called outside a strategy's callback.
@@ -174,13 +174,13 @@ class BotActionInterface(ABC):
         """Stake *amount* SOL on BULL, BEAR or CRAB in a round (protocol 11; unverified).
 
         Args:
-            prediction: what the round shall end with.
+            prediction: the predicted result of the round.
             amount: SOL; the adjusted bet if not given.
-            round_id: which round; the newest that takes stakes if not given.
+            round_id: which round; by default the newest one that accepts stakes.
 
         Raises:
             NotInCallback: called outside a strategy's callback.
-            StrategyError: *prediction* is none, or *amount* is no amount of SOL.
+            StrategyError: *prediction* is not a known choice, or *amount* is not an amount of SOL.
         """
         self._enter("bbc_predict")
         choice = _choice(BBCPrediction, prediction, "prediction")
@@ -196,13 +196,13 @@ class BotActionInterface(ABC):
         """Stake *amount* SOL on GREEN or RED in a round (protocol 11; unverified).
 
         Args:
-            choice: the side that shall win.
+            choice: the predicted winning side.
             amount: SOL; the adjusted bet if not given.
-            round_id: which round, of whichever room; the newest that takes stakes if not given.
+            round_id: which round, in any room; by default the newest one that accepts stakes.
 
         Raises:
             NotInCallback: called outside a strategy's callback.
-            StrategyError: *choice* is none, or *amount* is no amount of SOL.
+            StrategyError: *choice* is not a known choice, or *amount* is not an amount of SOL.
         """
         self._enter("candleflip_bet")
         side = _choice(CandleflipChoice, choice, "choice")
@@ -239,10 +239,10 @@ class BotActionInterface(ABC):
 
     @property
     def pending(self) -> tuple[PlayerAction, ...]:
-        """Return the actions that are not decided yet; false when there is none."""
+        """Return the actions that are not decided yet; empty (false) if there are none."""
         return self._desk.book.pending
 
-    # How it is done.
+    # Implementation.
 
     def _enter(self, what: str) -> None:
         desk = self._desk
@@ -253,8 +253,8 @@ class BotActionInterface(ABC):
         desk.calls += 1
         if desk.calls > MAX_CALLS_PER_INPUT:
             raise StrategyError(
-                f"{desk.calls} actions were asked for while one input was processed, at most "
-                f"{MAX_CALLS_PER_INPUT} may be: does an outcome handler act on every outcome?"
+                f"{desk.calls} actions were requested while one input was processed, the maximum is "
+                f"{MAX_CALLS_PER_INPUT}: does an outcome handler act on every outcome?"
             )
 
     def _stake(self, amount: Amount | None) -> int:
@@ -267,7 +267,7 @@ class BotActionInterface(ABC):
             lamports = to_lamports(amount)
         except (ValueError, ArithmeticError):
             raise StrategyError(
-                f"amount was {amount!r}: give a finite amount of SOL with at most nine places"
+                f"amount was {amount!r}: give a finite amount of SOL with at most nine decimal places"
             ) from None
         if lamports < 0:
             raise StrategyError(f"amount was {amount!r}: give a positive amount of SOL")
@@ -305,7 +305,7 @@ class BotActionInterface(ABC):
         )
 
     def _is_unverified(self, ask: Ask) -> bool:
-        """Whether no capture shows what *ask* asks for: leverage, shorts, side games."""
+        """Return whether no capture shows what *ask* requests: leverage, shorts, side games."""
         if ask.action_type is ActionType.SELL:
             return self._desk.account.view.position.leverage > 1
         return ask.action_type.is_unverified or ask.leverage > 1
@@ -383,7 +383,7 @@ class BotActionInterface(ABC):
 
 
 def _plain(step: Amount) -> str:
-    """Return a step as a person would see it on the button."""
+    """Return a step in the form shown on the button."""
     text = format(Decimal(str(step)), "f")
     return text.rstrip("0").rstrip(".") if "." in text else text
 
@@ -392,7 +392,7 @@ def _choice(kind: type[BBCPrediction | CandleflipChoice], value: object, what: s
     """Return the choice that *value* names, as text.
 
     Raises:
-        StrategyError: it names none.
+        StrategyError: it is not a known choice.
     """
     text = value.value if isinstance(value, kind) else value
     names = [member.value for member in kind]
@@ -402,7 +402,7 @@ def _choice(kind: type[BBCPrediction | CandleflipChoice], value: object, what: s
 
 
 def _context_digest(game: GameView, account: Account, rounds: Rounds) -> str:
-    """Return a digest of what a decision could see of prices and account."""
+    """Return a digest of the prices and account state that a decision could see."""
     prices = list(game.prices)
     digest = hashlib.sha256(game.game_id.encode())
     digest.update(struct.pack(f"<{len(prices)}d", *prices))
@@ -415,7 +415,7 @@ def _context_digest(game: GameView, account: Account, rounds: Rounds) -> str:
 
 
 def _beside(account: Account, rounds: Rounds) -> tuple[Any, ...]:
-    """Return what can be seen beside the game and the long position, as plain values."""
+    """Return the visible state other than the game and the long position, as plain values."""
     short = account.short
     newest = (rounds.current(side_game) for side_game in SideGameKind)
     return (

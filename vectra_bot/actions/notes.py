@@ -1,4 +1,4 @@
-"""What the tracker works with and what it reports: actions under way, and notes for the engine."""
+"""Data of the tracker: incomplete actions, and the notes it passes to the engine."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from vectra_bot.models import (
 
 @define
 class Tracked:
-    """An action under way, with what is known about it beside the record."""
+    """An incomplete action, with what is known about it beyond the record."""
 
     action: PlayerAction
     command: Command | None
@@ -52,14 +52,14 @@ class Completed:
 
 @frozen
 class Booked:
-    """An own buy was booked: what it declared for its exit holds from now on."""
+    """Our buy was booked: the exits it declared apply from now on."""
 
     plan: ExitPlan
 
 
 @frozen
 class Settled:
-    """The stake of an earlier action was settled; ``at_rug`` if the rug did it."""
+    """The stake of an earlier action was settled; ``at_rug`` if by the rug."""
 
     settled: StakeSettled
     at_rug: bool = False
@@ -67,7 +67,7 @@ class Settled:
 
 @frozen
 class Recorded:
-    """What the tracker has to store beside actions: a short's state, a side game's round."""
+    """A record to store that is not an action: a short's state, a side game's round."""
 
     doc_type: DocType
     record: Any
@@ -75,14 +75,14 @@ class Recorded:
 
 @frozen
 class ForcedSell:
-    """The rug sold our position."""
+    """The rug sold our position (forced sale)."""
 
     amount: int
 
 
 @frozen
 class Stated:
-    """A player update was understood: its change of cash has this cause."""
+    """A player update was processed: this is the cause of its change of cash."""
 
     update: PlayerUpdate
     statement: AccountUpdate

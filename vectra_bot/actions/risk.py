@@ -1,8 +1,8 @@
-"""Limits and stops: what may leave for the venue, decided before anything is sent.
+"""Limits and stops: checked before anything is sent to the venue.
 
-Entries (buys, sidebets and whatever else adds risk) must pass every limit, counting what is not proven as
-if it had executed at its worst. Exits are never held back by a money limit: selling the whole position is
-always allowed short of STOP. A reason is a dotted code and a sentence with the value and the limit.
+Entries (buys, sidebets and whatever else adds risk) must pass every limit, with unproven actions counted as
+if executed with the worst result. Exits are never blocked by a money limit: selling the whole position is
+always allowed except after STOP. A reason is a dotted code and a sentence with the value and the limit.
 """
 
 from __future__ import annotations
@@ -23,8 +23,7 @@ from vectra_bot.game.state import GameView
 from vectra_bot.models import ActionType, GamePhase, PlayerAction
 from vectra_bot.params import Heading, Refused, convert, declared, option
 
-# Actions of ours that may be undecided at the same time; a strategy that needs more is not waiting for
-# answers.
+# Most undecided actions at a time; a strategy that needs more does not wait for answers.
 MAX_IN_FLIGHT = 8
 MAX_ACTIONS = 1_000_000
 
@@ -47,15 +46,15 @@ _SOL = "a positive amount of SOL"
 
 @frozen(kw_only=True, field_transformer=partial(declared, where="limit {!r}"))
 class Limits:
-    """What a session may do; enforced in every mode. Amounts also take int, float and text.
+    """What a session may do; enforced in every mode. Amounts also accept int, float and text.
 
     Attributes:
         stake: largest amount of one entry, SOL.
         session_loss: largest loss of the session, SOL, with everything open counted as lost.
-        actions_per_game: actions sent in one game; selling the whole position and closing a short stay
-            possible.
-        leverage: highest leverage of one buy. The venue's own limit by default: a leveraged position loses
-            its stake at most, and the stake has a limit.
+        actions_per_game: actions sent in one game; selling the whole position and closing a short remain
+            allowed.
+        leverage: highest leverage of one buy. By default the venue's own limit: a leveraged position loses at
+            most its stake, and the stake has a limit.
     """
 
     stake: Decimal = option(
@@ -95,7 +94,7 @@ class Limits:
 
 
 class HaltCause(str, Enum):
-    """Why entries are halted; each is lifted by itself."""
+    """Why entries are halted; each cause is lifted separately."""
 
     LINK = "link"
     OPERATOR = "operator"
@@ -105,9 +104,9 @@ class HaltCause(str, Enum):
 
 @frozen
 class Ask:
-    """What is about to be asked of the venue; ``amount`` in lamports, ``round`` a side game's.
+    """What is about to be requested; ``amount`` in lamports, ``round`` a side game's.
 
-    ``asked`` says that the same was asked already and is not decided: of this round, or a short.
+    ``asked``: the same request is already sent and undecided, for this round or for a short.
     """
 
     action_type: ActionType
@@ -127,7 +126,7 @@ class Ask:
 
 @define
 class RiskGate:
-    """Says no, with a reason."""
+    """Denies requests, with a reason."""
 
     limits: Limits
     halts: dict[HaltCause, str] = field(factory=dict)
@@ -135,23 +134,23 @@ class RiskGate:
     sent_this_game: int = 0
 
     def open_game(self) -> None:
-        """Begin counting for a new game."""
+        """Reset the counts for a new game."""
         self.sent_this_game = 0
 
     def halt(self, cause: HaltCause, reason: str) -> None:
-        """Allow no entries while *cause* holds."""
+        """Deny entries while *cause* is active."""
         self.halts.setdefault(cause, reason)
 
     def lift(self, cause: HaltCause) -> None:
-        """End the halt of one cause."""
+        """End the halt of *cause*."""
         self.halts.pop(cause, None)
 
     def resume(self) -> None:
-        """End every halt that a person may end: a lost link is ended by the link alone."""
+        """End every halt that an operator can end; a lost link ends only with a new connection."""
         self.halts = {c: r for c, r in self.halts.items() if c is HaltCause.LINK}
 
     def stop_all(self, reason: str) -> None:
-        """Allow nothing any more; final."""
+        """Deny everything from now on; final."""
         if self.stopped is None:
             self.stopped = reason
 
@@ -165,13 +164,13 @@ class RiskGate:
         unknown: int,
         at_risk: int,
     ) -> str | None:
-        """Return why *ask* is denied, None if it may go on.
+        """Return why *ask* is denied, None if it is allowed.
 
         Args:
-            ask: what is about to be asked.
+            ask: the request.
             game: the running game.
             account: our money.
-            pending: undecided actions of ours.
+            pending: our undecided actions.
             unknown: those of them whose outcome is not known.
             at_risk: lamports that undecided entries may have spent already.
         """
@@ -189,15 +188,13 @@ class RiskGate:
         if not account.known:
             return "account.unknown: the venue has not stated our account yet"
         if in_flight >= MAX_IN_FLIGHT and not ask.is_full_exit:
-            return f"in_flight: {in_flight} actions are undecided, at most {MAX_IN_FLIGHT} may be"
+            return f"in_flight: {in_flight} actions are undecided, the maximum is {MAX_IN_FLIGHT}"
         if not ask.action_type.is_entry:
             return None
         if self.halts:
             return f"halt: entries are halted ({'; '.join(self.halts.values())})"
         if unknown:
-            return (
-                f"unknown: the outcome of {unknown} action(s) is not known, no new risk until it is"
-            )
+            return f"unknown: the outcome of {unknown} action(s) is unknown, no new risk until it is known"
         return None
 
     def _check_entry(self, ask: Ask, account: Account, at_risk: int) -> str | None:
@@ -257,9 +254,9 @@ def _check_phase(ask: Ask, game: GameView, account: Account) -> str | None:
 
 
 def _check_pending(ask: Ask, pending: Sequence[PlayerAction]) -> str | None:
-    """Deny a second stake where the venue takes one at a time and has not answered the first yet.
+    """Deny a second stake where the venue accepts one at a time and has not answered the first yet.
 
-    It would refuse one of the two, and until it has, nothing but their trace ids tells them apart.
+    It would refuse one of the two, and until then only their trace ids distinguish them.
     """
     kind = ask.action_type
     if kind not in _ONE_AT_A_TIME:
@@ -273,29 +270,29 @@ def _check_pending(ask: Ask, pending: Sequence[PlayerAction]) -> str | None:
 
 
 def _check_short(ask: Ask, game: GameView, account: Account) -> str | None:
-    """Deny a short outside a running game: what the presale allows is buys and sidebets (protocol 6.1)."""
+    """Deny a short outside a running game: the presale allows buys and sidebets only (protocol 6.1)."""
     if game.phase is not GamePhase.ACTIVE:
-        return f"phase: no short is opened or closed in phase {game.phase.value}"
+        return f"phase: a short cannot be opened or closed in phase {game.phase.value}"
     if ask.action_type is ActionType.SHORT_CLOSE:
         return None if account.short is not None else "short: there is no short to close"
     if account.short is not None:
         return f"short.open: a short is open since tick {account.short.entry_tick}"
     if ask.asked:
-        return "short.asked: a short is on its way"
+        return "short.asked: a request to open a short is not decided yet"
     return None
 
 
 def _check_round(ask: Ask, account: Account) -> str | None:
-    """Deny a stake that no round takes; a round runs in any phase of the game."""
+    """Deny a stake without a round that accepts it; rounds run in any phase of the game."""
     asked = ask.round
     if asked is None:
         return "round: no such round is known"
     if not asked.is_open:
-        return f"round.closed: round {asked.round_id} takes no stakes any more"
+        return f"round.closed: round {asked.round_id} accepts no more stakes"
     if ask.choice not in asked.payouts:
         return f"round.choice: round {asked.round_id} does not offer {ask.choice}"
     if (asked.side_game, asked.round_id) in account.stakes:
-        return f"round.staked: a stake stands in round {asked.round_id}"
+        return f"round.staked: round {asked.round_id} already has our stake"
     if ask.asked:
-        return f"round.asked: a stake in round {asked.round_id} is on its way"
+        return f"round.asked: a stake in round {asked.round_id} is not decided yet"
     return None

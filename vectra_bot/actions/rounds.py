@@ -1,8 +1,8 @@
-"""Stakes in the side games' rounds: evidence, results, what is stored of a round (protocol 11; unverified).
+"""Stakes in the side games' rounds: evidence, results, stored documents (protocol 11; unverified).
 
 A round runs beside the main game: a stake may be placed in one game and settled in a later one, and the end
-of a game proves nothing about it. What proves that a stake was never placed is a round that takes no more
-stakes, and a later statement of our account that closes to the lamport without it.
+of a game proves nothing about it. What proves that a stake was never placed is a round that accepts no more
+stakes, and a later statement of our account that balances to the lamport without it.
 """
 
 from __future__ import annotations
@@ -43,15 +43,15 @@ SIDE_GAMES = {
 }
 _ACTIONS = {side_game: kind for kind, side_game in SIDE_GAMES.items()}
 
-# How long after a round's announced end of betting a request might still take effect.
+# How long after a round's announced end of betting a request might still be executed.
 GRACE_NS = 10_000_000_000
-# How long a stake may wait for its round's result; rounds last well below a minute.
+# How long a stake may wait for its round's result; rounds take well below a minute.
 LOST_NS = 300_000_000_000
 
 
 @frozen
 class _Ours:
-    """Our part in a round: the stake, and its result once it has come."""
+    """Our part in a round: the stake, and its result when known."""
 
     stake: StakeView
     result: RoundResult | None = None
@@ -59,7 +59,7 @@ class _Ours:
 
 @define
 class Stakes:
-    """Correlates what is known of our stakes in rounds with the actions of the book."""
+    """Correlates evidence about our stakes in rounds with the actions of the book."""
 
     book: ActionBook
     account: Account
@@ -69,37 +69,37 @@ class Stakes:
     _waiting: OrderedDict[Key, tuple[Round, int]] = field(factory=OrderedDict)
 
     def on_round_update(self, event: RoundUpdate, ticks_seen: int) -> None:
-        """Take in what the venue says to all about a round."""
+        """Process a public update of a round."""
         ended = self.rounds.fold(event, ticks_seen)
         if ended is None:
             return
         key = (ended.side_game, ended.round_id)
-        if key in self.account.stakes or self._may_stand(key):
-            self._waiting[key] = (ended, event.recv_ns)  # our own result says the rest
+        if key in self.account.stakes or self._may_have_stake(key):
+            self._waiting[key] = (ended, event.recv_ns)  # our own result follows
         else:
             self._record(ended, self._ours.pop(key, None))
 
-    def _may_stand(self, key: Key) -> bool:
-        """Whether an action of ours may have staked on the round, for all we know."""
+    def _may_have_stake(self, key: Key) -> bool:
+        """Return whether one of our actions may have placed a stake in the round."""
         return any(
             t.action.round_id == key[1] and SIDE_GAMES.get(t.action.action_type) is key[0]
             for t in self.book.undecided()
         )
 
     def on_round_bet(self, event: RoundBet) -> None:
-        """Take in that a stake of our own account stands."""
+        """Process the event that confirms a stake of our account."""
         tracked = self.book.traced(event.trace_id)
         if tracked is None or not _fits(tracked, event):
             tracked = self._in_round(event) if event.trace_id is None else None
         self._staked(event, tracked)
 
     def _in_round(self, event: RoundBet) -> Tracked | None:
-        """Return the one undecided action that *event* can be about: a round takes one stake of ours."""
+        """Return the one undecided action that *event* fits: a round accepts one stake from us."""
         found = [t for t in self.book.undecided() if _fits(t, event)]
         return found[0] if len(found) == 1 else None
 
     def _staked(self, event: RoundBet, tracked: Tracked | None, *, late: bool = False) -> None:
-        """Book a stake; if *late*, our account was stated since: the venue takes a stake at once."""
+        """Book a stake; if *late*, an account statement since then includes it: the venue charges at once."""
         key = (event.side_game, event.round_id)
         cause = StateCause.ACTION
         if tracked is None:
@@ -137,10 +137,10 @@ class Stakes:
             self.book.executed(tracked, event.recv_ns, "bet event", server_ts=event.server_ts)
             self.book.complete_shown(tracked, shown)
         elif not tracked.action.state.is_executed:
-            self.book.contradiction(tracked, "a stake stands that was decided otherwise")
+            self.book.contradiction(tracked, "a stake was placed that was decided as not executed")
 
     def on_round_result(self, event: RoundResult) -> None:
-        """Take in how our stake in a round ended; each is settled once."""
+        """Process the result of our stake in a round; each is settled once."""
         key = (event.side_game, event.round_id)
         settled_key = f"{event.side_game.value}:{event.round_id}"
         if settled_key in self._settled:
@@ -154,7 +154,7 @@ class Stakes:
             late = known is not None and known.recv_ns > sent_ns
             self._staked(attrs.evolve(event, bonus_portion=None), tracked, late=late)
         stake = self.account.stakes.get(key)
-        if stake is None:  # settled so long ago that only its round remembers it
+        if stake is None:  # settled so long ago that only its round has the stake
             return
         payout = to_lamports(event.payout)
         if event.bonus_portion is not None:
@@ -184,7 +184,7 @@ class Stakes:
             remember(self._ours, key, ours)
 
     def prove(self, stated_ns: int) -> None:
-        """Decide stakes that were never placed, now that the account was stated at *stated_ns*."""
+        """Decide stakes that were never placed, after the account statement of *stated_ns*."""
         if not self.account.closes:
             return
         for tracked in self.book.undecided():
@@ -195,13 +195,13 @@ class Stakes:
                 self.book.complete(tracked, None, None)
 
     def _over(self, tracked: Tracked, now_ns: int) -> bool:
-        """Whether the action's round has taken no stakes for long enough."""
+        """Return whether the action's round has been closed for long enough."""
         side_game = SIDE_GAMES[tracked.action.action_type]
         known = self.rounds.get(side_game, tracked.action.round_id or "")
         return known is not None and known.closes_at_ms * NS_PER_MS + GRACE_NS < now_ns
 
     def on_time(self, now_ns: int) -> None:
-        """Stop waiting for results that do not come."""
+        """Stop waiting for overdue results."""
         if not self._waiting:
             return
         for key, (ended, since_ns) in list(self._waiting.items()):
@@ -209,7 +209,7 @@ class Stakes:
                 self._unsettled(key, ended)
 
     def lose(self, now_ns: int) -> None:
-        """Let go of stakes in rounds that must have ended without our seeing it."""
+        """Drop stakes in rounds that must have ended without our seeing it."""
         for key, stake in list(self.account.stakes.items()):
             known = self.rounds.get(*key)
             ends_ns = stake.placed_ts if known is None else known.closes_at_ms
@@ -217,7 +217,7 @@ class Stakes:
                 self._unsettled(key, None)
 
     def on_ending(self) -> None:
-        """Store the rounds whose results of ours are outstanding: the session ends."""
+        """Store the rounds whose results are outstanding: the session ends."""
         for key, (ended, _) in list(self._waiting.items()):
             self._unsettled(key, ended)
 
@@ -231,7 +231,7 @@ class Stakes:
         self.book.find(
             "stake.unsettled",
             "warning",
-            "a round ended without a word about our stake",
+            "a round ended without a result for our stake",
             action_id=stake.action_id,
             side_game=key[0].value,
             round_id=key[1],
@@ -252,7 +252,7 @@ class Stakes:
 
 
 def _fits(tracked: Tracked, event: RoundBet) -> bool:
-    """Whether *event* can be of *tracked*: side game, round, choice and amount."""
+    """Return whether *event* fits *tracked*: side game, round, choice and amount."""
     action = tracked.action
     return (
         SIDE_GAMES.get(action.action_type) is event.side_game

@@ -1,8 +1,8 @@
-"""Shorts: evidence of opening and closing, and what is stored of the position (protocol 8; unverified).
+"""Shorts: evidence of opening and closing, and the stored position (protocol 8; unverified).
 
-A short is opened and closed by trades without a quantity. What it is worth is the venue's statement alone,
-because its payoff is not known. The rug closes a short as it sells a long: that is a settlement, no action.
-A close that neither we nor the rug caused (a short that has lost everything) is external, like a liquidation.
+A short is opened and closed by trades without a quantity. Only the venue's statements give its value,
+because the payoff is unknown. The rug closes a short as it sells a long: that is a settlement, not an action.
+A close that neither we nor the rug caused (a short that lost everything) is external, like a liquidation.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ _NOTHING = Decimal(0)
 
 @define
 class Shorts:
-    """Correlates what is known of our short with the actions of the book."""
+    """Correlates evidence about our short with the actions of the book."""
 
     book: ActionBook
     account: Account
     game: GameView
 
     def on_trade(self, trade: Trade, kind: ActionType, tracked: Tracked | None) -> None:
-        """Take in an own trade of a short; *tracked* is the action whose trace it carries."""
+        """Process a trade of our short; *tracked* is the action whose trace id it carries."""
         if tracked is None and trade.trace_id is None:
             tracked = self.book.match_alone(trade, kind)
         if kind is ActionType.SHORT_OPEN:
@@ -53,7 +53,7 @@ class Shorts:
             self._closed(trade, tracked)
 
     def is_rugs(self, trade: Trade) -> bool:
-        """Whether a trade of ours without an action is the rug's: only a rug falls that far at once."""
+        """Return whether one of our trades without an action is the rug's, by the size of the fall."""
         if self.game.phase is GamePhase.RUGGED:
             return trade.price == self.game.rug_price
         return trade.price <= self.game.price * rules.FORCED_SELL_SHARE
@@ -101,7 +101,7 @@ class Shorts:
     def _settle(
         self, trade: Trade, cause: StateCause, action_id: str | None, *, at_rug: bool = False
     ) -> Unexplained | None:
-        """Book what the short brought and say how its stake ended."""
+        """Book the payout of the short and report the end of its stake."""
         short = self.account.short
         if short is None and at_rug:
             return None
@@ -126,7 +126,7 @@ class Shorts:
         return shown
 
     def _bonus_paid(self, trade: Trade) -> int:
-        """Return the bonus part of what a close brought: as stated, else split as the stake was."""
+        """Return the bonus part of the payout: as stated, else split in proportion to the stake."""
         short = self.account.short
         if trade.bonus_portion is not None or short is None or not short.bonus:
             return bonus_of(trade)
@@ -138,7 +138,7 @@ class Shorts:
         return tracked
 
     def on_stated(self, before: ShortView | None) -> None:
-        """Store the short if a player update has changed what we know of it."""
+        """Store the short if a player update changed what is known of it."""
         short = self.account.short
         if short is None:
             if before is not None:
@@ -148,7 +148,7 @@ class Shorts:
 
 
 def short_of(stated: ShortInfo, action_id: str | None, bonus: Decimal) -> ShortView:
-    """Return the short that a player update states, as the effect of one of our actions."""
+    """Return the short stated in a player update, as the effect of one of our actions."""
     return ShortView(
         stated.amount, stated.entry_price, stated.entry_tick, stated.value, action_id, bonus
     )
@@ -162,7 +162,7 @@ def bonus_of(trade: Trade) -> int:
 def _short_record(
     short: ShortView | None, *, closed: ShortView | None = None, payout: Decimal | None = None
 ) -> Recorded:
-    """Return the document of a short as it stands, or of one that was closed for *payout*."""
+    """Return the document of an open short, or of one that was closed for *payout*."""
     if short is None:
         pnl = payout - closed.stake if closed is not None and payout is not None else _NOTHING
         price = _NOTHING if closed is None else Decimal(repr(closed.entry_price))

@@ -1,4 +1,4 @@
-"""Sidebets: evidence that one stands, and how it ended (protocol 7)."""
+"""Sidebets: evidence that one was placed, and its result (protocol 7)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from vectra_bot.models import (
 
 @define
 class Sidebets:
-    """Correlates what is known of our sidebet with the actions of the book."""
+    """Correlates evidence about our sidebet with the actions of the book."""
 
     book: ActionBook
     account: Account
@@ -34,7 +34,7 @@ class Sidebets:
     _settled: OrderedDict[str, None] = field(factory=OrderedDict)
 
     def on_placed(self, event: SidebetPlaced) -> None:
-        """Take in that a sidebet of our own account stands."""
+        """Process the event that confirms a sidebet of our account."""
         tracked = self.book.traced(event.trace_id)
         if tracked is None or not fits(tracked.action, ActionType.SIDEBET, event.amount):
             alone = [t for t in self.book.undecided() if t.action.action_type is ActionType.SIDEBET]
@@ -69,7 +69,7 @@ class Sidebets:
         return SidebetView(event.amount, event.start_tick, event.end_tick, action_id, to_sol(bonus))
 
     def on_result(self, event: SidebetResult) -> None:
-        """Take in how our sidebet ended; each is settled once."""
+        """Process the result of our sidebet; each is settled once."""
         key = f"{event.game_id}:{event.start_tick}"
         if key in self._settled:
             return
@@ -94,7 +94,7 @@ class Sidebets:
         )
 
     def shown(self, update: PlayerUpdate, tracked: Tracked) -> SidebetView:
-        """Return our sidebet as *update* states it, the effect of *tracked*."""
+        """Return our sidebet as stated in *update*, as the effect of *tracked*."""
         stated = update.sidebet
         start = stated.start_tick if stated is not None else self.game.tick
         end = stated.end_tick if stated is not None else start + rules.SIDEBET_WINDOW_TICKS

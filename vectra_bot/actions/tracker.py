@@ -1,16 +1,16 @@
 """ActionTracker: the life of every action, from intent to proven outcome.
 
 Theory of operation. An action is ``INTENT`` when it is journaled, ``SENT`` when the gateway handed it to the
-venue, and from then on waits for evidence, which comes in any order: an acknowledgement, a trade, a sidebet
-event, a player update. Evidence is matched by key: the trace id we chose, together with our own player id,
-the kind and the amount (a trace id is visible to everybody); then the acknowledgement id; and only if
-neither is there, and exactly one action is in flight, by the change of cash and quantity it must cause.
-Nothing is ever matched by its place in a queue, and nothing is ever sent again.
+venue, and then waits for evidence, which comes in any order: an acknowledgement, a trade, a sidebet event, a
+player update. Evidence is matched by key: the trace id we chose, together with our own player id, the kind
+and the amount (trace ids are public); then the acknowledgement id; and only if neither is present and exactly
+one action is in flight, by the change of cash and quantity that it must cause. Nothing is ever matched by its
+position in a queue, and nothing is ever resent.
 
-An action that has no evidence in time, or whose link broke, becomes ``UNKNOWN``: not an end, but a state in
-which no new risk is taken, until evidence or the settled game proves one of the terminal states. *Decided*
-means terminal; *complete* means decided with the state after it known, or known not to come. The tracker
-reports what happened as notes, in order; the engine turns them into documents and hooks.
+An action without evidence in time, or whose connection was lost, becomes ``UNKNOWN``: not a final state, but
+one in which no new risk is taken until evidence or the settled game proves a terminal state. *Decided* means
+terminal; *complete* means decided, and the state after it is known or will never be. The tracker reports what
+happened as notes, in order; the engine turns them into documents and hooks.
 
 ::
 
@@ -59,7 +59,7 @@ from vectra_bot.models import (
 )
 from vectra_bot.models.times import NS_PER_MS
 
-# What the venue calls SOL in trades and updates (protocol 5.5, 5.6).
+# The venue's names for SOL in trades and updates (protocol 5.5, 5.6).
 SOL_COINS = (None, "solana", rules.SOL_ADDRESS)
 
 _TRADE_KINDS = {
@@ -75,10 +75,10 @@ class ActionTracker:
     """Correlates evidence with actions; one per session.
 
     Attributes:
-        book: the actions under way.
+        book: the incomplete actions.
         account: our money.
         game: the running game.
-        sidebets: correlates what is known of our sidebet.
+        sidebets: correlates evidence about our sidebet.
         stakes: the same for our stakes in the side games' rounds.
         shorts: the same for our short.
     """
@@ -94,29 +94,29 @@ class ActionTracker:
     _forced_game: str = ""
 
     def on_time(self, now_ns: int) -> None:
-        """Give up waiting for what is overdue at *now_ns*."""
+        """Stop waiting for evidence that is overdue at *now_ns*."""
         self.book.on_time(now_ns)
         self.stakes.on_time(now_ns)
 
     def on_disconnected(self, reason: str) -> None:
-        """Make everything in flight UNKNOWN: what was sent may have executed unseen."""
+        """Make every undecided action UNKNOWN: what was sent may have been executed unseen."""
         self.book.on_disconnected(reason)
         self.stakes.rounds.lose()
 
     def on_game_closed(self, game_id: str, rug_ns: int | None, now_ns: int) -> None:
-        """Decide what is still open of *game_id*; what runs beside the game goes on."""
+        """Decide the undecided actions of *game_id*; stakes in side games' rounds continue."""
         self.book.on_game_closed(game_id, rug_ns, now_ns)
         if self.account.stated is not None:
             self.stakes.prove(self.account.stated.recv_ns)
         self.stakes.lose(now_ns)
 
     def on_ending(self, now_ns: int) -> None:
-        """Close everything: the session ends."""
+        """Decide and complete everything: the session ends."""
         self.book.on_ending(now_ns)
         self.stakes.on_ending()
 
     def on_send_result(self, result: SendResult) -> None:
-        """Take in whether a command left."""
+        """Process whether a command was sent."""
         tracked = self.book.get(result.action_id)
         if tracked is None:
             self.book.find(
@@ -136,7 +136,7 @@ class ActionTracker:
         self.book.sent(tracked, result)
 
     def on_ack(self, ack: Ack) -> None:
-        """Take in an acknowledgement: it proves a refusal; acceptance is proven by its effect alone."""
+        """Process an acknowledgement: it proves a rejection; an execution is proven only by its effect."""
         tracked = self.book.answered(ack.ack_id)
         if tracked is None:
             return
@@ -149,7 +149,7 @@ class ActionTracker:
     def _refused(self, tracked: Tracked, ack: Ack) -> None:
         if tracked.action.is_decided:
             if tracked.action.state.is_executed:
-                self.book.contradiction(tracked, "the venue refused an action that it executed")
+                self.book.contradiction(tracked, "the venue rejected an action that it executed")
             return
         outcome = ActionOutcome(
             False,
@@ -161,7 +161,7 @@ class ActionTracker:
         self.book.complete(tracked, None, None)
 
     def on_trade(self, trade: Trade) -> None:
-        """Take in a trade of our own account."""
+        """Process a trade of our account."""
         if trade.trade_id in self._trades:
             return
         remember(self._trades, trade.trade_id, None)
@@ -183,7 +183,7 @@ class ActionTracker:
             self._traded(tracked, trade, kind)
 
     def _foreign(self, trade: Trade) -> None:
-        """Record a trade of ours of an unknown kind; another coin than ours ends trading."""
+        """Record our trade of an unknown kind; a coin other than SOL ends trading."""
         self.book.find(
             "trade.unsupported",
             "critical" if trade.coin not in SOL_COINS else "warning",
@@ -194,19 +194,19 @@ class ActionTracker:
             self.book.gate.stop_all(f"our account trades {trade.coin!r} instead of SOL")
 
     def _is_external_sale(self, trade: Trade) -> bool:
-        """Take in a sale that we did not ask for if it is the rug's or a liquidation; say whether it was."""
+        """Book a sale that we did not request if it is the rug's or a liquidation; return whether it was."""
         if self.shorts.is_rugs(trade):
             self._forced_sell(to_lamports(trade.amount), to_lamports(trade.qty), bonus_of(trade))
             return True
         lot = self.account.liquidated_lot(to_lamports(trade.qty), trade.price)
         if lot is None:
             return False
-        # An order of ours at such a price would have found the lot gone (protocol 9).
+        # One of our actions at such a price would have found the lot already liquidated (protocol 9).
         self._external_trade(trade, ActionType.SELL, liquidated=lot)
         return True
 
     def _forced_sell(self, amount: int, qty: int, bonus: int = 0) -> None:
-        """Book the rug's sale, whichever of its two pieces of evidence comes first."""
+        """Book the rug's sale, at the first of its two pieces of evidence."""
         again = self._forced_game == self.game.game_id
         if again and not self.account.lots:
             return
@@ -216,7 +216,7 @@ class ActionTracker:
             self.book.notes.append(ForcedSell(amount))
 
     def _traded(self, tracked: Tracked, trade: Trade, kind: ActionType) -> None:
-        """Apply a trade that is the execution of *tracked*."""
+        """Apply a trade that is the fill of *tracked*."""
         self.book.priced(tracked, trade)
         tracked.bonus = bonus_of(trade)
         shown: Unexplained | None = None
@@ -235,7 +235,7 @@ class ActionTracker:
         cause: StateCause,
         liquidated: Lot | None = None,
     ) -> Unexplained | None:
-        """Book a trade; one of a game that is over moves cash alone, its position is gone."""
+        """Book a trade; a trade of a finished game changes cash only, its position no longer exists."""
         amount, qty, bonus = to_lamports(trade.amount), to_lamports(trade.qty), bonus_of(trade)
         action_id = action.action_id
         if trade.game_id != self.game.game_id:
@@ -260,7 +260,7 @@ class ActionTracker:
         self.book.traded(tracked, trade, shown)
 
     def on_drawing(self, drawing: DrawingResult, prize: Decimal) -> bool:
-        """Take in that we won *prize* in a drawing, no action of ours; return False for a repetition."""
+        """Book *prize*, won in a drawing without any action; return False for a duplicate."""
         key = f"{drawing.name}:{drawing.drawing_id}"
         if key in self._drawings:
             return False
@@ -270,12 +270,12 @@ class ActionTracker:
         return True
 
     def on_player_update(self, update: PlayerUpdate) -> None:
-        """Take in the venue's statement of our account and give its change a cause."""
+        """Process the venue's statement of our account and find the cause of its change."""
         if update.selected_coin not in SOL_COINS:
             self.book.find(
                 "account.coin",
                 "critical",
-                "another coin than SOL is selected",
+                "a coin other than SOL is selected",
                 coin=update.selected_coin,
             )
             self.book.gate.stop_all(f"coin {update.selected_coin!r} is selected instead of SOL")
@@ -300,7 +300,7 @@ class ActionTracker:
             self.book.find(
                 "account.corrected",
                 "warning",
-                "our book differed from the venue's; corrected",
+                "our ledger differed from the venue's; corrected",
                 cash=str(update.cash),
                 position_qty=str(update.position_qty),
             )
@@ -314,10 +314,10 @@ class ActionTracker:
         self.stakes.prove(update.recv_ns)
 
     def _match_delta(self, update: PlayerUpdate, statement: AccountUpdate) -> Tracked | None:
-        """Attribute an unexplained change to the one action in flight, if it is what that action does.
+        """Attribute an unexplained change to the one action in flight, if it is that action's effect.
 
         A sidebet or short that the update itself states needs no other key: a player has one at a time.
-        Nor does a stake in a round that alone explains the change: its own event comes after the update.
+        The same is true of a stake in a round that alone explains the change: its event follows the update.
         """
         candidates = self.book.undecided()
         for kind, stated, held in (
@@ -343,7 +343,7 @@ class ActionTracker:
             delta_bonus=statement.delta_bonus,
         )
         self.account.shown(effect, self.game.tick, tracked.action.leverage)
-        self._hold_shown(update, tracked)
+        self._adopt_stake(update, tracked)
         if effect.delta_qty > 0:
             self.book.notes.append(Booked(tracked.plan))
         self.book.executed(tracked, update.recv_ns, "player update")
@@ -353,7 +353,7 @@ class ActionTracker:
     def _only_stake(
         self, candidates: list[Tracked], update: PlayerUpdate, statement: AccountUpdate
     ) -> list[Tracked]:
-        """Return the stake in a round that is the only one of *candidates* to explain the change."""
+        """Return the stake in a round if no other of *candidates* explains the change."""
         fitting = [
             t
             for t in candidates
@@ -362,8 +362,8 @@ class ActionTracker:
         ]
         return fitting if all(t.action.action_type.is_side_game for t in fitting) else []
 
-    def _hold_shown(self, update: PlayerUpdate, tracked: Tracked) -> None:
-        """Hold what the shown action staked on; a short is adopted from the update."""
+    def _adopt_stake(self, update: PlayerUpdate, tracked: Tracked) -> None:
+        """Record the stake of an action that the update shows; a short is adopted from the update."""
         action, account = tracked.action, self.account
         bonus = to_sol(tracked.bonus)
         if action.action_type is ActionType.SIDEBET:
@@ -407,7 +407,7 @@ class ActionTracker:
         return False
 
     def _looks_forced(self, seen: AccountUpdate) -> bool:
-        """Whether a change is the rug's sale: everything gone, for what only a rug pays."""
+        """Return whether a change is the rug's sale: everything sold, for what only a rug pays."""
         sold = -seen.delta_qty
         if sold <= 0 or sold != self.account.qty or seen.delta_cash < 0:
             return False

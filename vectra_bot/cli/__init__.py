@@ -7,7 +7,7 @@ turns errors into exit codes; what a command does is in the rooms below.
 from typing import Final
 
 HELP_OPTIONS: Final = {"help_option_names": ["-h", "--help"]}
-"""Settings of every command: both spellings of help."""
+"""Settings of every command: ``-h`` and ``--help``."""
 
 OWN_PROCESS: Final = "vectra_bot.own_process"
-"""Stands in the context's ``meta`` when the command is all that this process is for."""
+"""Key in the context's ``meta``, set when the process runs only this command."""

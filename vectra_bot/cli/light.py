@@ -1,4 +1,4 @@
-"""How a process that asks one query comes to pyarrow and DuckDB: most of its time would go into imports."""
+"""Fast import of pyarrow and DuckDB for a process that runs one query: imports take most of its time."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ _REMOTE: Final = frozenset(f"pyarrow._{kind}" for kind in ("azurefs", "gcsfs", "
 
 
 def import_lightly(*, arrays: bool, remote: bool) -> None:
-    """Import what answers a query and nothing else; this process must be for that query alone.
+    """Import what a query needs and nothing else; only for a process that runs this one query.
 
-    pyarrow imports what it finds: pandas, numpy, clients of object stores. So nothing finds them.
+    pyarrow imports what it finds: pandas, numpy, clients of object stores. So these are hidden from it.
 
     Args:
-        arrays: something else of the process needs numpy.
+        arrays: something else in the process needs numpy.
         remote: the store is in an object store.
     """
     refused = {"pandas"} if arrays else {"dateutil", "numpy", "pandas"}
     sys.meta_path.insert(0, _NotFound(refused if remote else refused | _REMOTE))
-    # What is imported stays: to look through it again and again, and once more at the end, finds nothing.
+    # The imported modules stay: scanning them in each garbage collection, and at exit, finds nothing.
     gc.disable()
-    _put_compute_off()
+    _delay_compute()
     import_module("vectra_bot.store.query.catalog")
     import_module("duckdb")
     import_module("pyarrow.dataset")
@@ -34,19 +34,19 @@ def import_lightly(*, arrays: bool, remote: bool) -> None:
 
 
 class _NotFound:
-    """Says that modules are not installed."""
+    """Reports modules as not installed."""
 
     def __init__(self, names: set[str]) -> None:
         self._names = names
 
     def find_spec(self, fullname: str, path: object, target: object = None) -> None:
-        """Refuse what is not wanted, and leave all else to the other finders."""
+        """Refuse the hidden modules, and leave all others to the other finders."""
         if fullname in self._names:
             raise ImportError(f"{fullname} is not used by this command")
 
 
 class _Compute(ModuleType):
-    """Stands for ``pyarrow.compute`` until more of it is asked for than a dataset needs to be defined."""
+    """A substitute for ``pyarrow.compute`` until more is needed than the definition of a dataset."""
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -56,8 +56,8 @@ class _Compute(ModuleType):
         return getattr(import_module(_COMPUTE), name)
 
 
-def _put_compute_off() -> None:
-    """Let ``pyarrow.compute`` not make its hundreds of functions, each with its text, before one is used."""
+def _delay_compute() -> None:
+    """Delay the hundreds of functions that ``pyarrow.compute`` creates at import."""
     if _COMPUTE in sys.modules:
         return
     expression = import_module("pyarrow._compute").Expression

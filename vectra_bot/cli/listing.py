@@ -1,4 +1,4 @@
-"""``vectra-bot strategies`` and ``vectra-bot plugins``: what is installed, broken parts included."""
+"""``vectra-bot strategies`` and ``vectra-bot plugins``: what is installed, with errors of broken parts."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def strategies(as_json: bool) -> None:
 def plugins(as_json: bool) -> None:
     """List the installed plugins with their hooks.
 
-    A plugin that cannot be imported is listed with its error and left out of every run.
+    A plugin that cannot be imported is listed with its error and skipped in every run.
     """
     found = [_plugin(info) for info in discover()]
     if as_json:
@@ -75,7 +75,7 @@ def _plugin(info: PluginInfo) -> dict[str, Any]:
 
 
 def _strategy(point: EntryPoint) -> dict[str, Any]:
-    """Describe one entry point; whatever its import raises is its own line."""
+    """Describe one entry point; an import error becomes its ``error``."""
     described: dict[str, Any] = {
         "name": point.name,
         "class": point.value,
@@ -90,7 +90,7 @@ def _strategy(point: EntryPoint) -> dict[str, Any]:
             raise TypeError(f"{point.value} is {loaded!r}, not a Strategy class")
         described["summary"] = _summary(loaded)
         described["parameters"] = _describe(parameters(loaded))
-    except Exception as error:  # noqa: BLE001 - foreign code: one broken strategy hides no other
+    except Exception as error:  # noqa: BLE001 - foreign code: one broken strategy must not hide the others
         described["error"] = f"{type(error).__name__}: {error}"
     return described
 

@@ -1,4 +1,4 @@
-"""What a person sees while a session runs: a live table on a terminal, plain lines elsewhere."""
+"""Progress of a running session: a live table on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ class View(AbstractContextManager["View"], ABC):
 
     @abstractmethod
     def update(self, snapshot: Snapshot) -> None:
-        """Show *snapshot*; called some ten times a second at most."""
+        """Show *snapshot*; called about ten times a second at most."""
 
 
 class LiveTable(View):
-    """A table that is redrawn in place."""
+    """A table that is redrawn in place on the terminal."""
 
     def __init__(self, title: str) -> None:
         self._title = clean(title)
@@ -51,7 +51,7 @@ class LiveTable(View):
 
 
 class PlainLines(View):
-    """A line to stderr at every tenth of the games, so that stdout holds the report alone."""
+    """A line to stderr at every tenth of the games, so that stdout contains only the report."""
 
     def __init__(self, title: str) -> None:
         self._title: str | None = clean(title)
@@ -75,7 +75,7 @@ class PlainLines(View):
         )
 
     def _write(self, text: str) -> None:
-        """Write to stderr while somebody reads it: progress never ends a session."""
+        """Write to stderr; if nobody reads it any more, the session continues."""
         if self._read:
             try:
                 sys.stderr.write(text)
@@ -85,12 +85,12 @@ class PlainLines(View):
 
 
 def view(title: str) -> View:
-    """Return the view that fits where stdout goes."""
+    """Return the view for the kind of output that stdout is."""
     return LiveTable(title) if sys.stdout.isatty() else PlainLines(title)
 
 
 def by_state(actions: Mapping[str, int]) -> str:
-    """Return counts by state in words."""
+    """Return counts by state as text."""
     return ", ".join(f"{count} {state}" for state, count in actions.items() if count) or "none"
 
 

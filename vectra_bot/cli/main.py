@@ -1,7 +1,7 @@
 """The root command: finds subcommands without importing them, and turns errors into exit codes.
 
-``vectra-bot --help`` imports click and nothing else of weight: built-in commands stand in a table with
-their help lines, commands of other distributions are found by entry point and loaded when they run.
+``vectra-bot --help`` imports only click: built-in commands are in a table with their help lines, commands of
+other distributions are found by entry point and loaded when they run.
 """
 
 from __future__ import annotations
@@ -31,21 +31,21 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "replay": ("vectra_bot.cli.replay:replay", "Replay a journal or a recording."),
     "record": (
         "vectra_bot.cli.record:record",
-        "Record a feed without trading; hold games against seeds.",
+        "Record a feed without trading; verify games against seeds.",
     ),
     "serve": ("vectra_bot.cli.serve:serve", "Serve the embedded exchange over Socket.IO."),
-    "verify": ("vectra_bot.cli.verify:verify", "Check games and trades against the law."),
+    "verify": ("vectra_bot.cli.verify:verify", "Verify games and trades against the law."),
     "odds": ("vectra_bot.cli.odds:odds", "Compute the game's odds, checked by simulated games."),
-    "query": ("vectra_bot.cli.query:query", "Ask a store: SQL, or a query by name."),
+    "query": ("vectra_bot.cli.query:query", "Query a store with SQL or by query name."),
     "store": (
         "vectra_bot.cli.store:store",
-        "Check, recover, compact, migrate and fill a store.",
+        "Check, recover, compact, migrate and import into a store.",
     ),
     "strategies": ("vectra_bot.cli.listing:strategies", "List strategies and their parameters."),
     "plugins": ("vectra_bot.cli.listing:plugins", "List plugins, broken ones included."),
     "dev": ("vectra_bot.cli.dev:dev", "Check the embedded exchange (for maintainers)."),
 }
-"""Built-in commands: where each is defined, and its line in ``vectra-bot --help``."""
+"""Built-in commands: the function of each, and its line in ``vectra-bot --help``."""
 
 EXIT_CODES: dict[int, str] = {
     0: "done",
@@ -117,7 +117,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     debug = _take_debug(arguments)
     _accept_any_text()
     try:
-        # Not cli.main(): that one answers a closed pipe with exit code 1, which is taken.
+        # Not cli.main(): that one answers a closed pipe with exit code 1, which has another meaning here.
         with cli.make_context("vectra-bot", arguments or ["--help"]) as context:
             context.meta[OWN_PROCESS] = argv is None
             result = cli.invoke(context)
@@ -130,13 +130,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         _silence_stdout()
         return _BROKEN_PIPE
-    except Exception as error:  # noqa: BLE001 - the outermost shell: one line and a code for anything
+    except Exception as error:  # noqa: BLE001 - the outermost shell: any error becomes one line and a code
         return _report(error, debug=debug)
     return result if isinstance(result, int) else 0
 
 
 def _accept_any_text() -> None:
-    """Let no character that the terminal's encoding lacks end a command: it is shown escaped."""
+    """Print characters that the terminal's encoding lacks as escapes, instead of failing."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             with suppress(OSError):
@@ -144,7 +144,7 @@ def _accept_any_text() -> None:
 
 
 def _take_debug(arguments: list[str]) -> bool:
-    """Remove ``--debug`` from wherever it stands before a ``--`` and say whether it was there."""
+    """Remove ``--debug`` anywhere before a ``--`` and return whether it was there."""
     end = arguments.index("--") if "--" in arguments else len(arguments)
     found = "--debug" in arguments[:end]
     arguments[:end] = [argument for argument in arguments[:end] if argument != "--debug"]
@@ -164,7 +164,7 @@ def _report(error: Exception, *, debug: bool) -> int:
     if isinstance(error, click.ClickException):
         _say(f"error: {error.format_message()}")
         return 3 if isinstance(error, click.FileError) else error.exit_code
-    advice = "" if debug else "; run again with --debug for the traceback"
+    advice = "" if debug else "; repeat with --debug for the traceback"
     _say(f"error: unexpected {type(error).__name__}: {error}{advice}")
     return _UNEXPECTED
 
@@ -175,7 +175,7 @@ def _say(text: str) -> None:
 
 
 def _silence_stdout() -> None:
-    """Point stdout at nothing, so that the interpreter's last flush does not fail a second time."""
+    """Redirect stdout to nothing, so that the interpreter's last flush does not fail again."""
     devnull = os.open(os.devnull, os.O_WRONLY)
     os.dup2(devnull, sys.stdout.fileno())
 
@@ -201,15 +201,16 @@ def _version(ctx: click.Context, _parameter: click.Parameter, value: bool) -> No
     help="Show the version and exit.",
 )
 def cli(debug: bool) -> None:
-    """Bots for rugs.fun: run, replay and prove them.
+    """Bots for rugs.fun: run, replay and verify them.
 
-    Paper only, on an embedded exchange; not affiliated with the venue. The game loses money on average.
+    Paper trading only, on an embedded exchange; not affiliated with the venue. On average the game loses
+    money, before prizes.
     """
-    # main() has taken --debug out of the arguments; it stands here for the help.
+    # main() removed --debug from the arguments; it is declared here for the help.
 
 
 def _foreign_commands() -> dict[str, EntryPoint]:
-    """Return the commands of other distributions by name; a built-in name cannot be taken."""
+    """Return the commands of other distributions by name; built-in names cannot be overridden."""
     from importlib.metadata import entry_points
 
     points = sorted(
@@ -221,7 +222,7 @@ def _foreign_commands() -> dict[str, EntryPoint]:
 def _load_foreign(point: EntryPoint) -> click.Command:
     try:
         return _as_command(point.load(), point.name)
-    except Exception as error:  # foreign code: whatever it raises is the plugin's failure
+    except Exception as error:  # foreign code: whatever it raises becomes a plugin error
         raise PluginError(
             f"command {point.name!r} of {point.value} cannot be loaded: "
             f"{type(error).__name__}: {error}; repair or uninstall its distribution"

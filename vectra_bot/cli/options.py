@@ -1,6 +1,6 @@
 """Flags from declarations: one decorator gives a command the options of a config, under headings.
 
-The declarations stand on the config classes; a flag reads the same in every command that has it.
+The declarations are on the config classes; a flag is the same in every command that has it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class GroupedCommand(click.Command):
     """A command whose help shows its options under the headings of their declarations."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the options that most people need first, then each heading's."""
+        """Write the most needed options first, then each heading's."""
         groups: dict[Heading, list[tuple[str, str]]] = {heading: [] for heading in Heading}
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
@@ -48,7 +48,7 @@ class GroupedCommand(click.Command):
 
 
 def destination(declaration: Option) -> str:
-    """Return the name under which click gives a command the value of an option's flag."""
+    """Return the parameter name under which click passes an option's value to a command."""
     return str(declaration.flag).lstrip("-").replace("-", "_")
 
 
@@ -65,13 +65,13 @@ def declared_options(*owners: type) -> Callable[[Callable[..., Any]], Callable[.
 
 
 def given_options(owner: type, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what stood on the command line for *owner*, by field, as it takes it.
+    """Return the options given on the command line for *owner*, converted, by field name.
 
-    Options whose flags may be repeated are left out: they add to what a file says.
+    Options whose flags may be repeated are excluded: they add to the values of a file.
 
     Raises:
-        UsageError: an option does not take its value.
-        ConfigError: a file that an option names cannot be used.
+        UsageError: an option does not accept its value.
+        ConfigError: a file named by an option cannot be used.
     """
     given = {}
     for declaration in options_of(owner):
@@ -116,7 +116,7 @@ def _help(declaration: Option) -> str:
 def plugin_settings(
     from_file: Mapping[str, PluginSettings], options: Mapping[str, Any]
 ) -> PluginChoice:
-    """Return what to enable, what to disable, and parameters by plugin; options win over the file."""
+    """Return plugins to enable, plugins to disable, and parameters by name; options override the file."""
     enable = {name: None for name, plugin in from_file.items() if plugin.enabled}
     disable = {name: None for name, plugin in from_file.items() if plugin.enabled is False}
     settings = {name: dict(plugin.settings) for name, plugin in from_file.items()}
@@ -138,7 +138,7 @@ def plugin_settings(
 
 
 def pairs(flag: str, texts: Iterable[str]) -> dict[str, str]:
-    """Return KEY=VALUE texts as a dictionary; of a repeated key the last one counts."""
+    """Return KEY=VALUE texts as a dictionary; the last value of a repeated key wins."""
     found = {}
     for text in texts:
         key, equals, value = text.partition("=")

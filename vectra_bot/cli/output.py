@@ -1,4 +1,4 @@
-"""How commands speak to programs: one JSON object; and text that is safe on a terminal."""
+"""Output helpers: one JSON object for programs, and text that is safe on a terminal."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def quiet_stdout(quiet: bool) -> AbstractContextManager[Any]:
 
 
 def clean(text: object) -> str:
-    """Return *text* with everything a terminal would act on escaped."""
+    """Return *text* with every control character of a terminal escaped."""
     return "".join(
         c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in str(text)
     )

@@ -1,4 +1,4 @@
-"""How a long command shows that it moves: a bar for a person, lines for a log, nothing otherwise."""
+"""Progress of a long command: a bar on a terminal, lines in a log, nothing otherwise."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from vectra_bot.cli.output import clean
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-# A log gets a line for each new step, and for each such share of one that is done.
+# A log gets a line for each new step, and each time this share of a step is done.
 _SHARE = 0.25
 
 
 class Steps:
-    """Tells on stderr how far a command is; call it with what is done now, how much of it, and of how much.
+    """Shows progress on stderr; call it with the name of the step, how much is done, and the total.
 
-    On a terminal it is a bar that is gone afterwards. Elsewhere there are plain lines with *verbose*, and
-    nothing without. It is a context manager, and what the functions of the store take as ``told``.
+    On a terminal it is a bar that is removed at the end. Elsewhere it prints plain lines if *verbose*, and
+    nothing otherwise. It is a context manager, and the progress callback of the store's functions.
     """
 
     def __init__(self, *, verbose: bool = False) -> None:
@@ -30,7 +30,7 @@ class Steps:
         self._last: tuple[str, float] = ("", 0.0)
 
     def __call__(self, what: str, done: int, total: int) -> None:
-        """Say that *done* of *total* of *what* is done; a *total* of 0 is one that nobody knows yet."""
+        """Report that *done* of *total* of step *what* is done; *total* is 0 if unknown."""
         if self._bar is not None and self._task is not None:
             self._bar.update(
                 self._task, description=clean(what), completed=done, total=total or None

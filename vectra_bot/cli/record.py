@@ -1,4 +1,4 @@
-"""``vectra-bot record``: a feed into a store, without trading."""
+"""``vectra-bot record``: records a feed into a store, without trading."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ Examples:
 def record(*, as_json: bool, **options: Any) -> int:
     """Record a feed: raw frames and documents, gaps marked; nothing is sent, no login is needed.
 
-    Every finished game is held against the seed that the venue reveals for it: the hash that was
-    public before, every price seen, the rug, the peak. Where they disagree, one alert of type
-    vectra.integrity is stored for the game. A broken link is made again; the snapshot of the new
-    one fills the gap where it can.
+    Every finished game is verified against the seed that the venue reveals for it: the hash published
+    before, every price seen, the rug, the peak. If they disagree, one alert of type vectra.integrity is
+    stored for the game. After a lost connection the recorder reconnects; the snapshot of the new
+    connection fills the gap where it can.
 
     Ctrl-C ends the recording with a complete store (exit code 130). Alerts do not change the exit
-    code: ask for "alerts" in the report.
+    code: they are counted as "alerts" in the report.
     """  # fmt: skip
     import asyncio
 
@@ -52,8 +52,8 @@ def record(*, as_json: bool, **options: Any) -> int:
 
     config = _config(options)
     with Stopper(config.stop.set, config.flush.ask) as stopper, quiet_stdout(as_json):
-        told = None if as_json else _Lines(config.stop).tell
-        report = asyncio.run(run_recording(attrs.evolve(config, told=told, flushed=_flushed)))
+        show = None if as_json else _Lines(config.stop).show
+        report = asyncio.run(run_recording(attrs.evolve(config, told=show, flushed=_flushed)))
     if as_json:
         print_json(report.to_json())
     else:
@@ -62,7 +62,7 @@ def record(*, as_json: bool, **options: Any) -> int:
 
 
 def _flushed(last: int) -> None:
-    click.echo(f"flushed: all documents up to entry {last} stand in the store", err=True)
+    click.echo(f"flushed: all documents up to entry {last} are in the store", err=True)
 
 
 def _config(options: dict[str, Any]) -> RecordConfig:
@@ -77,12 +77,12 @@ def _config(options: dict[str, Any]) -> RecordConfig:
 
 
 class _Lines:
-    """One line for what a person wants to see while it happens: the link, finished games, alerts."""
+    """Prints one line for each event an operator follows: connection changes, finished games, alerts."""
 
     def __init__(self, stop: StopFlag) -> None:
         self._stop = stop
 
-    def tell(self, document: Document) -> None:
+    def show(self, document: Document) -> None:
         """Print the line of *document*, if it is worth one."""
         import json
 
@@ -110,23 +110,23 @@ def _print(report: RecordReport) -> None:
 
     games = (
         f"{report.games}: {report.games_verified} verified, {report.games_failed} failed, "
-        f"{report.games_unverified} unverified, {report.games_missed} missed as a whole"
+        f"{report.games_unverified} unverified, {report.games_missed} missed completely"
     )
     ticks = (
-        f"{report.ticks} stored ({report.backfilled} filled in later), "
+        f"{report.ticks} stored ({report.backfilled} backfilled), "
         f"{report.missing_ticks} missing, {report.gaps} gaps marked"
     )
     frames = f"{report.frames}: {report.quarantined} quarantined, {report.lost_frames} lost"
     wire_format = report.format or "none seen"
     if not report.format_expected:
-        wire_format += " (another one was expected)"
+        wire_format += " (the other one was expected)"
     print_pairs(
         [
             ("Session", f"{report.session_id}, from {report.venue} ({report.ended})"),
             ("Games", games),
             ("Ticks", ticks),
             ("Frames", frames),
-            ("Link", f"{report.connections} connections, {report.reconnects} after a break"),
+            ("Link", f"{report.connections} connections, {report.reconnects} reconnects"),
             ("History", f"{report.history_games} games, {report.sidebet_rows} sidebet rows"),
             ("Alerts", str(report.alerts)),
             ("Format", wire_format),

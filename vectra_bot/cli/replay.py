@@ -1,4 +1,4 @@
-"""``vectra-bot replay``: a recording into a store, or a journal through a fresh engine."""
+"""``vectra-bot replay``: replays a recording into a store, or a journal through a new engine."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ Examples:
 def replay(path: str, as_json: bool, **options: Any) -> int:
     """Replay a recording or a journal; nothing is sent anywhere.
 
-    A recording is shown to a strategy and stored as a session of its own, so that SQL can read it.
-    With --check, a journal's inputs run through a fresh engine with the strategy of its header, and
-    the commands are compared byte for byte; a difference is named and gives exit code 1.
+    A recording is played to a strategy and stored as a new session that SQL can query. With --check, a
+    journal's inputs run through a new engine with the strategy of its header, and the commands are
+    compared byte for byte; a difference is reported and gives exit code 1.
     """
     target = Path(path).expanduser()
     if not target.exists():
@@ -76,7 +76,7 @@ def _check(target: Path, as_json: bool, options: dict[str, Any]) -> int:
     )
     if given:
         raise UsageError(
-            f"--check was given with {', '.join(given)}: leave that out, the journal's header says what ran"
+            f"--check was given with {', '.join(given)}: remove that, the journal's header says what ran"
         )
     with quiet_stdout(as_json):
         result = asyncio.run(replay_session(ReplayConfig(path=target, check=True)))
@@ -97,7 +97,7 @@ def _check(target: Path, as_json: bool, options: dict[str, Any]) -> int:
 def _print_check(result: dict[str, Any]) -> None:
     from vectra_bot.cli.tables import print_pairs
 
-    ending = "closed" if result["clean"] else "cut short by a crash" if result["torn"] else "open"
+    ending = "closed" if result["clean"] else "truncated by a crash" if result["torn"] else "open"
     print_pairs(
         [
             ("Session", f"{result['session_id']}: {result['strategy']}"),

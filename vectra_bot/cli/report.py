@@ -1,4 +1,4 @@
-"""The report of a session as a person reads it."""
+"""The printed report of a session."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _DEFAULT_QUERY = "cash-per-game"
 
 
 def print_report(report: Report) -> None:
-    """Print *report*, and what to ask the store next."""
+    """Print *report*, and a query to run next."""
     rows: list[tuple[str, object]] = [
         ("Session", f"{report.session_id}: {report.strategy}, {report.mode} on {report.venue}"),
         ("Games", _games(report)),
@@ -42,7 +42,7 @@ def print_report(report: Report) -> None:
         failed = ", ".join(f"{name} {count} times" for name, count in report.plugin_errors.items())
         rows.append(("Plugins", f'failed: {failed}; see vectra-bot query "FROM system_event"'))
     if report.recovered:
-        rows.append(("Recovered", f"{len(report.recovered)} earlier session(s) of this store"))
+        rows.append(("Recovered", f"{len(report.recovered)} killed session(s) of this store"))
     rows.append(("Seed", "none" if report.seed is None else report.seed))
     rows.append(("Digest", report.digest))
     if report.store:
@@ -84,20 +84,20 @@ def _actions(report: Report) -> str:
 def _per_game(report: Report) -> str:
     text = _signed(report.pnl_per_game)
     if report.pnl_interval is None:
-        return f"{text} (an interval needs two games)"
+        return f"{text} (a confidence interval needs two games)"
     low, high = report.pnl_interval
-    return f"{text}, 95 % interval {_signed(low)} to {_signed(high)}"
+    return f"{text}, 95 % confidence interval {_signed(low)} to {_signed(high)}"
 
 
 def _expected(report: Report) -> str:
     if report.expected_without and not report.expected:
-        return f"not known: the payoff of {' and '.join(report.expected_without)} is unverified"
+        return f"unknown: the payoff of {' and '.join(report.expected_without)} is unverified"
     per_game = report.expected_per_game
     beside = "" if per_game is None else f", per game {_signed(per_game)}"
-    told = f"{_signed(report.expected)} SOL{beside}: what the law gives for the same risks"
+    text = f"{_signed(report.expected)} SOL{beside}: expected value of the same risks"
     if report.expected_without:
-        told += f"; not known, and left out: {', '.join(report.expected_without)}"
-    return told
+        text += f"; without {', '.join(report.expected_without)}, whose payoff is unknown"
+    return text
 
 
 def _latency(report: Report) -> str:
@@ -111,7 +111,7 @@ def _latency(report: Report) -> str:
 
 
 def store_option(store: str) -> str:
-    """Return the option that names *store* to another command, empty if it is the default."""
+    """Return the ``--store`` option for *store* in a shell command, empty for the default store."""
     from vectra_bot.store.location import default_store
 
     return "" if store == str(default_store()) else f" --store {shlex.quote(store)}"

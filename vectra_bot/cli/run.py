@@ -1,4 +1,4 @@
-"""``vectra-bot run``: a session, watched while it runs, and its report."""
+"""``vectra-bot run``: runs a session, shows its progress, and prints its report."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from vectra_bot.session.config import Observer
 
 SECTIONS = {"run": SessionConfig, "exchange": ExchangeOptions}
-"""Sections of a configuration file, and whose options they set."""
+"""Sections of a configuration file, and the config class whose options they set."""
 
 _EPILOG = """\b
 Examples:
@@ -50,8 +50,8 @@ Examples:
 def run(strategy: str | None, config_file: str | None, as_json: bool, **options: Any) -> int:
     """Run STRATEGY on the embedded exchange: a paper session with play money.
 
-    STRATEGY is the name of an installed strategy, or a file: ./my_bot.py[:Class]. The command line
-    wins over --config.
+    STRATEGY is the name of an installed strategy, or a file: ./my_bot.py[:Class]. Options on the command
+    line override those in --config.
     """
     config = _session_config(strategy, config_file, options)
     if as_json:
@@ -72,7 +72,7 @@ def run(strategy: str | None, config_file: str | None, as_json: bool, **options:
 
 
 def _run(config: SessionConfig, observer: Observer | None) -> tuple[Report, int]:
-    """Run the session until it ends or a signal asks it to; return its report and the exit code."""
+    """Run the session until it ends or a signal stops it; return its report and the exit code."""
     with Stopper(config.stop.set, config.flush.ask) as stopper:
         report = asyncio.run(run_session(attrs.evolve(config, observer=observer)))
     return report, stopper.exit_code
@@ -81,7 +81,7 @@ def _run(config: SessionConfig, observer: Observer | None) -> tuple[Report, int]
 def _session_config(
     strategy: str | None, config_file: str | None, options: dict[str, Any]
 ) -> SessionConfig:
-    """Merge defaults, file and command line, the last one winning."""
+    """Merge defaults, file and command line; later ones override earlier ones."""
     file = load_config(Path(config_file), SECTIONS) if config_file else FileConfig()
     chosen = strategy or file.strategy
     if chosen is None:

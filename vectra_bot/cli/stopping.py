@@ -1,4 +1,4 @@
-"""Signals during a run: Ctrl-C and SIGTERM ask it to end, a second one insists; SIGUSR1 asks for a flush."""
+"""Signals during a run: Ctrl-C and SIGTERM stop it, a second one forces the exit; SIGUSR1 flushes."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Stopper(AbstractContextManager["Stopper"]):
-    """Turns signals into one call of *stop*, which only sets a flag that the session reads.
+    """Turns signals into one call of *stop*, which only sets a flag that the session checks.
 
-    The session ends between two events, with a complete store. ``exit_code`` is 128 plus the signal's
-    number then, as the shell has it.
+    The session ends between two events, with a complete store. ``exit_code`` is then 128 plus the signal's
+    number, as in the shell.
     """
 
     def __init__(

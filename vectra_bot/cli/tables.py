@@ -1,4 +1,4 @@
-"""Tables for people; imported only where one is printed, because rich takes its time."""
+"""Tables for people; imported only where one is printed, because importing rich is slow."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _PIPE_WIDTH = 160
 
 
 class Console(rich.console.Console):
-    """A console for stdout that prints text as it stands; without a terminal it is wide."""
+    """A console for stdout that prints text unchanged; without a terminal it is wide."""
 
     def __init__(self) -> None:
         width = None if sys.stdout.isatty() else _PIPE_WIDTH
         super().__init__(highlight=False, markup=False, emoji=False, width=width)
 
     def on_broken_pipe(self) -> None:
-        """Leave a reader that went away to the root command, which knows the exit code for it."""
+        """Leave a closed pipe to the root command, which knows the exit code for it."""
         raise BrokenPipeError
 
 

@@ -1,7 +1,7 @@
-"""What holds a feed against the seeds it reveals, as the engine sees it.
+"""The interface by which the engine verifies a feed against the seeds it reveals.
 
-The engine may not know the price law, so the check comes from outside; it is part of the engine all the
-same: it is told everything in order and answers at once, so that a replay makes the same documents again.
+The engine does not know the price law, so the check is passed in. It is synchronous and gets everything in
+order, so that a replay makes the same documents.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from vectra_bot.models import AlertTrigger, GameFrame, SystemEvent
 
 @frozen
 class AuditFinding:
-    """A document that follows from a check, and the game it is about (empty if about none)."""
+    """A document that follows from a check, and the game it is about (empty if none)."""
 
     game_id: str
     record: AlertTrigger | SystemEvent
@@ -27,13 +27,13 @@ Findings: TypeAlias = Sequence[AuditFinding]
 
 
 class Auditor(Protocol):
-    """Sees what a feed says of every game and says what to store about it; synchronous, without a clock."""
+    """Checks what a feed states about every game and returns what to store; synchronous, without a clock."""
 
     def on_change(self, change: Change) -> None:
-        """Take in what a game frame changed, before anybody else is told."""
+        """Process a change made by a game frame, before plugins and the strategy are called."""
 
     def on_frame(self, frame: GameFrame) -> Findings:
-        """Take in a game frame, after its changes, and return what follows from it."""
+        """Process a game frame, after its changes, and return what follows from it."""
 
     def on_ending(self, now_ns: int) -> Findings:
-        """Return what is left to say when the session ends; *now_ns* is nanoseconds since the epoch."""
+        """Return the last findings when the session ends; *now_ns* is nanoseconds since the epoch."""

@@ -1,4 +1,4 @@
-"""Foreign code under guard: the hooks of plugins, the methods of the strategy."""
+"""Guarded calls of code that is not ours: the plugins' hooks and the strategy's methods."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from vectra_bot.strategy import Strategy
 MAX_STATE_BYTES = 1 << 20
 
 STATE_KIND = "strategy.state"
-"""Kind of the system event that holds what :meth:`Strategy.save` returned."""
+"""Kind of the system event that contains what :meth:`Strategy.save` returned."""
 
 
 @frozen
@@ -35,10 +35,10 @@ class StrategyFailure:
 
 @define
 class Callbacks:
-    """Tells plugins and strategy what happened; what they raise is stored and gets no further.
+    """Calls plugins and the strategy; their exceptions are stored and go no further.
 
     Attributes:
-        failure: what the strategy raised; from then on it is not called again.
+        failure: what the strategy raised; after that it is not called again.
         plugin_errors: number of exceptions by plugin.
     """
 
@@ -49,7 +49,7 @@ class Callbacks:
     failure: StrategyFailure | None = None
     plugin_errors: Counter[str] = field(factory=Counter)
 
-    def tell(self, hook: str, *args: Any) -> None:
+    def notify(self, hook: str, *args: Any) -> None:
         """Run a hook in every plugin, then the strategy's method of the same name."""
         self.plugins.call(hook, *args)
         if self.failure is not None:
@@ -61,11 +61,11 @@ class Callbacks:
             self.desk.in_callback = False
 
     def guarded(self, callback: str, method: Callable[..., Any], *args: Any) -> Any:
-        """Return what a method of the strategy returns, None if it raises or has raised before."""
+        """Return what a method of the strategy returns, None if it raises or raised before."""
         if self.failure is not None:
             return None
         ours = getcontext()
-        setcontext(ours.copy())  # what a strategy does to the decimal context ends with the call
+        setcontext(ours.copy())  # changes of the decimal context end with the call
         try:
             return method(*args)
         except BaseException as error:  # noqa: BLE001 - a strategy's exception ends trading, not the host
@@ -90,7 +90,7 @@ class Callbacks:
         )
 
     def store_faults(self) -> None:
-        """Store what plugins raised since the last time."""
+        """Store the exceptions of plugins since the last call."""
         for fault in self.plugins.faults:
             self.plugin_errors[fault.plugin] += 1
             self.effects.system(
@@ -104,7 +104,7 @@ class Callbacks:
         self.plugins.faults.clear()
 
     def save(self) -> None:
-        """Store what the strategy wants kept across restarts."""
+        """Store the state that the strategy wants to keep across restarts."""
         state = self.guarded("save", self.strategy.save)
         if state is None:
             return
@@ -117,7 +117,7 @@ class Callbacks:
             self.effects.system(
                 "strategy.state_too_large",
                 "error",
-                f"save() gave {len(text)} bytes, at most {MAX_STATE_BYTES} are kept",
+                f"save() returned {len(text)} bytes, the maximum is {MAX_STATE_BYTES}: not stored",
             )
             return
         record = SystemEvent(

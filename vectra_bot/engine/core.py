@@ -1,9 +1,9 @@
 """The engine: one typed event in, commands and documents out.
 
-``process(event)`` is synchronous and pure: no I/O, no clock, no task. Game state folds, the tracker
-correlates, the account books, plugins' hooks run, then the strategy; effects come back in order of cause.
-Replaying the same events gives the same effects, byte for byte. The engine is to trading what h11's
-connection is to HTTP: the session feeds it and carries its effects out.
+``process(event)`` is synchronous and pure: no I/O, no clock, no task. In this order: the game state is
+updated, the tracker correlates, the account books, plugins' hooks run, then the strategy; effects are
+returned in order of cause. Replaying the same events gives the same effects, byte for byte. The engine is to
+trading what h11's connection is to HTTP: the session feeds it and carries out its effects.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ from vectra_bot.models import (
 from vectra_bot.plugins import PluginManager
 from vectra_bot.strategy import HISTORY_GAMES, Strategy, Surroundings, bind
 
-# Names of unknown events that are reported; what comes after is still stored as a raw frame.
+# Distinct names of unknown events that are reported; later ones are still stored as raw frames.
 MAX_UNKNOWN_NAMES = 256
 
 
@@ -87,16 +87,16 @@ class Engine:
     Args:
         session_id: names the session; action and trace ids follow from it.
         mode: how the session runs.
-        strategy: decides; called directly, its exception ends trading.
-        plugins: react and veto; their exceptions are counted and contained.
-        limits: what may be asked of the venue.
-        auditor: holds what the feed says against the seeds it reveals; None for no such check.
+        strategy: makes the decisions; an exception it raises ends trading.
+        plugins: observe and veto; their exceptions are counted and contained.
+        limits: what the session may do.
+        auditor: verifies the feed against the seeds it reveals; None for no such check.
 
     Attributes:
         game: the running game, read-only.
         account: our money.
         history: the last finished games.
-        counts: what happened how often.
+        counts: number of events by kind.
         states: number of completed actions by state.
     """
 
@@ -141,7 +141,7 @@ class Engine:
         self._actions = EngineActions(desk, effects)
         self._callbacks = Callbacks(strategy, plugins, desk, effects)
         bind(strategy, Surroundings(self._actions, account.view, self.history, rounds.view))
-        # Amounts are exact whatever context the caller, a strategy or a plugin has set.
+        # Amounts are exact whatever decimal context the caller, a strategy or a plugin has set.
         self._context = Context(prec=60)
         self._episode = EpisodeBook(session_id, ids)
         self._rug_ns: int | None = None
@@ -190,21 +190,21 @@ class Engine:
         }
 
     def process(self, event: Event) -> list[Effect]:
-        """Take in one event and return its effects in order of cause.
+        """Process one event and return its effects in order of cause.
 
-        A strategy that raises is recorded in :attr:`failure`; from then on it is not called again and
-        nothing leaves, but events are still folded and documented.
+        A strategy that raises is recorded in :attr:`failure`; after that it is not called again and nothing
+        is sent, but events are still processed and documented.
         """
         found = self._effects.begin()
         caller = getcontext()
         setcontext(self._context)
         try:
-            self._take_in(event)
+            self._apply(event)
         finally:
             setcontext(caller)
         return found
 
-    def _take_in(self, event: Event) -> None:
+    def _apply(self, event: Event) -> None:
         account, desk, callbacks = self.account, self._desk, self._callbacks
         now_ns = max(account.now_ns, event.recv_ns)
         account.now_ns = self.plugins.now_ns = now_ns
@@ -224,35 +224,35 @@ class Engine:
             callbacks.store_faults()
 
     def _withdraw(self) -> None:
-        """Keep back what a strategy asked for while processing the input at which it raised."""
+        """Withhold what a strategy requested during the input at which it raised."""
         now_ns, reason = self.account.now_ns, "the strategy raised"
-        for command in self._effects.keep_back():
+        for command in self._effects.withhold():
             action_id = command.action_id
             self.tracker.on_send_result(
                 SendResult(recv_ns=now_ns, action_id=action_id, sent=False, reason=reason)
             )
         self._drain()
 
-    def _if_ours(self, take_in: Callable[[Any], None]) -> Callable[[Any], None]:
-        """Return what takes in an event if it is about our account."""
+    def _if_ours(self, handler: Callable[[Any], None]) -> Callable[[Any], None]:
+        """Return a handler that passes an event on if it is about our account."""
 
         def handle(event: Any) -> None:
             if event.player_id == self.account.player_id:
-                take_in(event)
+                handler(event)
 
         return handle
 
     # Events.
 
     def _ignore(self, event: Event) -> None:
-        """Fold nothing: the raw frame is stored, and time has been taken in."""
+        """Do nothing: the raw frame is stored, and the time was already advanced."""
 
     def _on_game_frame(self, frame: GameFrame) -> None:
         auditor = self.auditor
         for change in self._state.fold(frame):
             if auditor is not None:
                 auditor.on_change(change)
-            if type(change) is changes.TickSeen:  # nearly all of them: not asked for by a match
+            if type(change) is changes.TickSeen:  # nearly all of them: faster than a match
                 self._on_tick(change)
             else:
                 self._on_change(change)
@@ -264,9 +264,9 @@ class Engine:
     def _on_change(self, change: changes.Change) -> None:
         match change:
             case changes.PhaseChanged():
-                self._callbacks.tell("on_phase", self.game)
+                self._callbacks.notify("on_phase", self.game)
             case changes.GameStarted():
-                self._callbacks.tell("on_game_start", self.game)
+                self._callbacks.notify("on_game_start", self.game)
             case changes.GameClosed():
                 self._on_game_closed(change)
             case changes.GameOpened():
@@ -285,7 +285,7 @@ class Engine:
         self._episode.mark(seen.tick.tick, seen.tick.price, self.account)
         if self._desk.exits.plan is not NO_EXITS:
             self._run_exits()
-        self._callbacks.tell("on_game_tick", seen.tick, self.game)
+        self._callbacks.notify("on_game_tick", seen.tick, self.game)
 
     def _run_exits(self) -> None:
         exits = self._desk.exits
@@ -311,7 +311,7 @@ class Engine:
             self.counts["games"] += 1
         self.history.append(summary)
         self._open_game(self.game.game_id)
-        self._callbacks.tell("on_game_end", self.game, summary)
+        self._callbacks.notify("on_game_end", self.game, summary)
         self._callbacks.save()
 
     def _open_game(self, game_id: str) -> None:
@@ -340,7 +340,7 @@ class Engine:
             game_id=trade.game_id,
             player_id=trade.player_id,
         )
-        self._callbacks.tell("on_other_player_trade", seen, self.game)
+        self._callbacks.notify("on_other_player_trade", seen, self.game)
 
     def _on_player_update(self, update: PlayerUpdate) -> None:
         if not self.account.player_id:
@@ -349,7 +349,7 @@ class Engine:
             self._other_account(
                 update.player_id,
                 "a player update is of another account",
-                "the venue answers for another account",
+                "the venue's answers are for another account",
             )
             return
         self.tracker.on_player_update(update)
@@ -359,7 +359,7 @@ class Engine:
             self.tracker.sidebets.on_placed(event)
 
     def _on_player_game(self, update: PlayerGameUpdate) -> None:
-        """Take in what the venue says our short is worth; our row says nothing else that we act on."""
+        """Update the value of our short; nothing else in our row is used."""
         if update.game_id == self.game.game_id:
             self.account.value_short(update.short)
 
@@ -378,7 +378,7 @@ class Engine:
         self.account.username = status.username
 
     def _other_account(self, seen: str, message: str, stop: str) -> None:
-        """End trading: the venue speaks of the account *seen* as ours."""
+        """End trading: the venue names the account *seen* as ours."""
         self._effects.system(
             "account.other", "critical", message, expected=self.account.player_id, seen=seen
         )
@@ -391,7 +391,7 @@ class Engine:
         self._effects.system(
             "wire.unknown_event",
             "info",
-            "an event the protocol reference does not know",
+            "an event that the protocol reference does not list",
             name=event.name,
         )
 
@@ -427,7 +427,7 @@ class Engine:
         elif change.link is Link.CONNECTED:
             self._gate.lift(HaltCause.LINK)
         self._drain()
-        self._callbacks.tell("on_connection", change.link)
+        self._callbacks.notify("on_connection", change.link)
 
     def _on_operator(self, command: OperatorCommand) -> None:
         self._effects.system(
@@ -468,7 +468,7 @@ class Engine:
                 self._effects.document(DocType.SYSTEM_EVENT, note, "engine")
             case Submitted():
                 self._episode.sent(note.action)
-                self._callbacks.tell("on_action_submitted", note.action)
+                self._callbacks.notify("on_action_submitted", note.action)
             case Completed():
                 self._on_completed(note)
             case Stated():
@@ -478,7 +478,7 @@ class Engine:
             case Settled():
                 self._episode.open_at_rug |= note.at_rug
                 self.counts["settlements"] += 1
-                self._callbacks.tell("on_stake_settled", note.settled, self.game)
+                self._callbacks.notify("on_stake_settled", note.settled, self.game)
             case Recorded():
                 self._effects.document(note.doc_type, note.record, "tracker")
             case ForcedSell():
@@ -490,11 +490,11 @@ class Engine:
         self.states[action.state] += 1
         self._episode.completed(action)
         self._effects.document(DocType.PLAYER_ACTION, action, "tracker", game_id=action.game_id)
-        self._callbacks.tell("on_action_outcome", action)
+        self._callbacks.notify("on_action_outcome", action)
 
     def _on_stated(self, note: Stated) -> None:
         if note.statement.first:
             self._episode.open(self.game.game_id, self._episode.started_ns, self.account)
         record = state_of(note)
         self._effects.document(DocType.SERVER_STATE, record, "wire")
-        self._callbacks.tell("on_player_update", record.player_state, self.game)
+        self._callbacks.notify("on_player_update", record.player_state, self.game)

@@ -1,4 +1,4 @@
-"""What follows from the input under way: commands and documents, in order of cause."""
+"""The effects of the current input: commands and documents, in order of cause."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ Effect: TypeAlias = Command | Document
 
 @define
 class Effects:
-    """Collects what an input leads to.
+    """Collects the effects of an input.
 
     Args:
-        game: names the game a document is about, unless told otherwise.
-        account: names the player, and holds the time of the input.
+        game: the game a document is about, unless given otherwise.
+        account: the player of a document, and the time of the input.
     """
 
     game: GameView
@@ -29,16 +29,16 @@ class Effects:
     _found: list[Effect] = field(factory=list)
 
     def begin(self) -> list[Effect]:
-        """Return the list that takes what follows from a new input."""
+        """Start a new input and return the list that collects its effects."""
         self._found = []
         return self._found
 
     def command(self, command: Command) -> None:
-        """Let *command* out."""
+        """Add *command*."""
         self._found.append(command)
 
-    def keep_back(self) -> list[Command]:
-        """Take out the commands of this input and return them."""
+    def withhold(self) -> list[Command]:
+        """Remove the commands of this input and return them."""
         commands = [effect for effect in self._found if isinstance(effect, Command)]
         self._found[:] = [effect for effect in self._found if not isinstance(effect, Command)]
         return commands
@@ -52,7 +52,7 @@ class Effects:
         game_id: str | None = None,
         player_id: str | None = None,
     ) -> None:
-        """Store *record*; it is about the running game and our account if not told otherwise."""
+        """Store *record*; by default it is about the running game and our account."""
         self._found.append(
             Document(
                 doc_type=doc_type,
@@ -65,20 +65,20 @@ class Effects:
         )
 
     def findings(self, findings: Findings) -> None:
-        """Store what the auditor says."""
+        """Store the auditor's findings."""
         for finding in findings:
             alert = isinstance(finding.record, AlertTrigger)
             doc_type = DocType.ALERT_TRIGGER if alert else DocType.SYSTEM_EVENT
             self.document(doc_type, finding.record, "auditor", game_id=finding.game_id)
 
     def system(self, kind: str, severity: str, message: str, **detail: Any) -> None:
-        """Store a system event; *detail* is what a program needs to act on it."""
+        """Store a system event; *detail* is for programs that act on it."""
         record = SystemEvent.of(kind, severity, message, **detail)
         self.document(DocType.SYSTEM_EVENT, record, "engine")
 
 
 class EngineActions(BotActionInterface):
-    """Puts commands among the effects of the input under way."""
+    """Adds commands to the effects of the current input."""
 
     def __init__(self, desk: ActionContext, effects: Effects) -> None:
         super().__init__(desk)

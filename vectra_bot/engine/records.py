@@ -1,4 +1,4 @@
-"""Records of what the engine was told: trades of others, our account, finished games, anomalies."""
+"""Records made from events: trades of others, our account, finished games, anomalies."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from vectra_bot.models.times import NS_PER_MS
 
 
 def other_player(session_id: str, trade: Trade, game: GameView) -> OtherPlayerAction:
-    """Return another player's trade with what the leaderboard says of the player."""
+    """Return another player's trade with what the leaderboard states about the player."""
     row = next((row for row in game.leaderboard if row.id == trade.player_id), None)
     same_game = trade.game_id == game.game_id
     return OtherPlayerAction(
@@ -66,7 +66,7 @@ def state_of(note: Stated) -> ServerState:
 
 
 def summary_of(closed: GameClosed, account: Account) -> GameSummary:
-    """Return a finished game, with what it did to our money."""
+    """Return a finished game, with its effect on our money."""
     return GameSummary(
         game_id=closed.game_id,
         rug_tick=closed.rug_tick,
@@ -83,7 +83,7 @@ def summary_of(closed: GameClosed, account: Account) -> GameSummary:
 
 
 def anomaly(change: FrameRefused | GapSeen | PriceConflict) -> SystemEvent:
-    """Return what to store of a frame that was refused, of ticks that were missed or said twice."""
+    """Return the document for a refused frame, for missed ticks, or for a tick with two prices."""
     match change:
         case FrameRefused():
             return SystemEvent.of(

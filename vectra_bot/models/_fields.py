@@ -1,6 +1,6 @@
-"""Fields of records: what a column holds, and the checks that run when a record is made.
+"""Fields of records: the column type, and the checks that run when a record is made.
 
-A field's metadata says what its column is: ``{"column": "sol"}`` for an amount in SOL, a quantity or an
+A field's metadata gives its column type: ``{"column": "sol"}`` for an amount in SOL, a quantity or an
 average cost (nine decimals), ``{"column": "price"}`` for a price (an IEEE double written as its shortest
 decimal), ``{"column": "json"}`` for a JSON object. Everything else follows from the annotation.
 """
@@ -31,7 +31,12 @@ def check_sol(instance: object, attribute: "attrs.Attribute[Any]", value: Any) -
     if isinstance(exponent, int) and exponent < _LAMPORT_EXPONENT:
         if not any(digits[exponent - _LAMPORT_EXPONENT :]):
             return
-        _fail(instance, attribute, value, "give at most nine places, one lamport is 0.000000001")
+        _fail(
+            instance,
+            attribute,
+            value,
+            "give at most nine decimal places, one lamport is 0.000000001",
+        )
 
 
 def check_price(instance: object, attribute: "attrs.Attribute[Any]", value: Any) -> None:
@@ -43,7 +48,7 @@ def check_price(instance: object, attribute: "attrs.Attribute[Any]", value: Any)
 
 
 def check_text(instance: object, attribute: "attrs.Attribute[Any]", value: Any) -> None:
-    """Require text that UTF-8 can carry."""
+    """Require text that UTF-8 can encode."""
     if not isinstance(value, str):
         _fail(instance, attribute, value, "give text")
     if not value.isascii():
@@ -79,7 +84,7 @@ def check_utc(instance: object, attribute: "attrs.Attribute[Any]", value: Any) -
 
 
 def check_later(_: type, fields: list["attrs.Attribute[Any]"]) -> list["attrs.Attribute[Any]"]:
-    """Take the checks of *fields* out of the constructor; the record calls :func:`check_fields` itself."""
+    """Move the checks of *fields* out of the constructor; the record calls :func:`check_fields` itself."""
     return [
         attribute.evolve(
             validator=None, metadata={**attribute.metadata, "check": attribute.validator}

@@ -1,4 +1,4 @@
-"""Actions: what we ask of the venue, from intent to proven outcome."""
+"""Actions: what we request from the venue, from intent to proven outcome."""
 
 from decimal import Decimal
 from enum import Enum
@@ -12,7 +12,7 @@ from vectra_bot.models.player import PlayerState
 
 
 class ActionType(str, Enum):
-    """What an action asks for."""
+    """The kinds of actions."""
 
     BUY = "BUY"
     SELL = "SELL"
@@ -27,22 +27,22 @@ class ActionType(str, Enum):
 
     @property
     def is_local(self) -> bool:
-        """Whether the action only changes our own stake and never reaches the venue."""
+        """Return whether the action only changes our own stake and never reaches the venue."""
         return self in _LOCAL
 
     @property
     def is_entry(self) -> bool:
-        """Whether the action adds risk."""
+        """Return whether the action adds risk."""
         return self in _ENTRIES
 
     @property
     def is_side_game(self) -> bool:
-        """Whether the action stakes on a round of a side game, which no main game decides."""
+        """Return whether the action is a stake in a side game's round, which no main game decides."""
         return self in _SIDE_GAMES
 
     @property
     def is_unverified(self) -> bool:
-        """Whether no capture shows the venue's request for it or its rules (protocol 8, 11)."""
+        """Return whether no capture shows the venue's request for it or its rules (protocol 8, 11)."""
         return self in _UNVERIFIED
 
 
@@ -62,7 +62,7 @@ _UNVERIFIED = _SIDE_GAMES | {ActionType.SHORT_OPEN, ActionType.SHORT_CLOSE}
 
 
 class ActionState(str, Enum):
-    """Where an action stands in its life."""
+    """The states of an action."""
 
     INTENT = "INTENT"
     SENT = "SENT"
@@ -81,7 +81,7 @@ class ActionState(str, Enum):
 
     @property
     def is_executed(self) -> bool:
-        """Whether the venue provably did what was asked."""
+        """Return whether the venue provably executed the action."""
         return self in (ActionState.CONFIRMED, ActionState.EXECUTED_LATE)
 
 
@@ -100,8 +100,8 @@ class Actor(str, Enum):
 class ActionTimestamps:
     """The latency chain of an action, in milliseconds since the Unix epoch.
 
-    A time that no evidence gave stays None. ``clock_offset_ms`` is the estimated offset of the venue's
-    clock from ours, so that a negative latency can be read for what it is.
+    A time without evidence stays None. ``clock_offset_ms`` is the estimated offset of the venue's
+    clock from ours, which explains a negative latency.
     """
 
     client_ts: int = f.integer()
@@ -111,21 +111,21 @@ class ActionTimestamps:
 
     @property
     def send_latency_ms(self) -> int | None:
-        """Return client to server."""
+        """Return the time from client to server."""
         if self.server_ts is not None:
             return self.server_ts - self.client_ts
         return None
 
     @property
     def confirm_latency_ms(self) -> int | None:
-        """Return server to the player update that showed the effect."""
+        """Return the time from the server to the player update that showed the effect."""
         if self.server_ts is not None and self.confirmed_ts is not None:
             return self.confirmed_ts - self.server_ts
         return None
 
     @property
     def total_latency_ms(self) -> int | None:
-        """Return intent to the player update that showed the effect."""
+        """Return the time from intent to the player update that showed the effect."""
         if self.confirmed_ts is not None:
             return self.confirmed_ts - self.client_ts
         return None
@@ -133,7 +133,7 @@ class ActionTimestamps:
 
 @frozen
 class ActionOutcome:
-    """What became of an action.
+    """The outcome of an action.
 
     ``error`` is the state's name for a denied or unsent action, the venue's error code or text for a
     rejected one; ``error_reason`` says why. ``server_request_id`` is the Socket.IO acknowledgement id.
@@ -185,14 +185,14 @@ class PlayerAction:
 
     @property
     def reward(self) -> Decimal:
-        """Return the change of ``cumulative_pnl``; zero while the state after is not known."""
+        """Return the change of ``cumulative_pnl``; zero while the state after is unknown."""
         if self.state_after is None:
             return Decimal(0)
         return self.state_after.cumulative_pnl - self.state_before.cumulative_pnl
 
     @property
     def cash_delta(self) -> Decimal | None:
-        """Return the change of cash, None while the state after is not known."""
+        """Return the change of cash, None while the state after is unknown."""
         if self.state_after is None:
             return None
         return self.state_after.cash - self.state_before.cash
@@ -203,5 +203,5 @@ class PlayerAction:
 
     @property
     def is_decided(self) -> bool:
-        """Whether the action is in its terminal state."""
+        """Return whether the action is in its terminal state."""
         return self.state.is_terminal

@@ -68,7 +68,7 @@ def _check_data(_record: object, _field: "attrs.Attribute[Any]", value: Any) -> 
 
 
 def _is_json(value: Any) -> bool:
-    """Return whether *value* comes back the same from JSON."""
+    """Return whether *value* survives a round trip through JSON."""
     if value is None or isinstance(value, bool):
         return True
     if isinstance(value, str):
@@ -90,7 +90,7 @@ def _alert_type() -> Any:
 
 @frozen
 class AlertTrigger:
-    """A derived event meant for a person."""
+    """A derived event for a person to see."""
 
     alert_id: str = f.text()
     alert_type: AlertType | str = _alert_type()

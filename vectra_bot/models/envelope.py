@@ -1,4 +1,4 @@
-"""What every stored document carries, and the kinds of documents there are."""
+"""The envelope of every stored document, and the kinds of documents."""
 
 from collections.abc import Iterator, Mapping
 from enum import Enum
@@ -37,7 +37,7 @@ class Mode(str, Enum):
 
 @frozen(kw_only=True)
 class Document:
-    """A record on its way to the store, with the envelope's fields that the engine knows.
+    """A record to be stored, with the envelope's fields that the engine knows.
 
     The session adds ``seq`` when it journals the document; mode, venue and session id are the same for
     the whole session.
@@ -58,7 +58,7 @@ class Document:
 
 @frozen(kw_only=True)
 class Envelope:
-    """The columns every stored document has beside those of its record."""
+    """The columns that every stored document has besides those of its record."""
 
     session_id: str
     seq: int
@@ -88,7 +88,7 @@ _HOMES: Final = {
 
 
 class _Records(Mapping[DocType, type]):
-    """Imports a record's module when the record is asked for."""
+    """Imports a record's module when the record is first used."""
 
     def __getitem__(self, doc_type: DocType) -> type:
         return _record(doc_type)
@@ -108,4 +108,4 @@ def _record(doc_type: DocType) -> type:
 
 
 RECORDS: Final[Mapping[DocType, type]] = _Records()
-"""The record that each kind of document holds."""
+"""The record type of each kind of document."""

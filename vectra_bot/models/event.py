@@ -1,8 +1,8 @@
-"""Inputs of the engine: raw frames, the typed events decoded from them, and what the shell adds.
+"""Inputs of the engine: raw frames, the typed events decoded from them, and events of the session's shell.
 
-Every event carries ``recv_ns``: when its frame was received (or the shell noticed it), nanoseconds since
+Every event has ``recv_ns``: when its frame was received (or the shell noticed it), nanoseconds since
 the Unix epoch, UTC. Times inside an event are the venue's own, in milliseconds, None where it sent none.
-Amounts are Decimal SOL with at most nine places; prices are floats, bit for bit.
+Amounts are Decimal SOL with at most nine decimal places; prices are floats, bit for bit.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from vectra_bot.models.sidegame import SideGameKind
 
 
 class Direction(str, Enum):
-    """Which way a frame went, seen from us."""
+    """Direction of a frame, seen from us."""
 
     IN = "in"
     OUT = "out"
@@ -26,9 +26,9 @@ class Direction(str, Enum):
 class Frame:
     """One raw Socket.IO message as received or sent.
 
-    ``raw`` is the text as it stands on the websocket: ``42["event",...]`` for an event, ``42<id>[...]`` for
-    one that wants an acknowledgement, ``43<id>[...]`` for an acknowledgement. ``truncated`` marks a line of
-    a recording that kept only the trace argument: its payload is unknown and is never invented.
+    ``raw`` is the text exactly as on the websocket: ``42["event",...]`` for an event, ``42<id>[...]`` for
+    one that requests an acknowledgement, ``43<id>[...]`` for an acknowledgement. ``truncated`` marks a line
+    of a recording that kept only the trace argument: its payload is unknown and is never invented.
     """
 
     recv_ns: int
@@ -54,7 +54,7 @@ class FrameKind(str, Enum):
     SNAPSHOT = "snapshot"
 
 
-# The commonest event: a frozen class fills a dict faster than slots.
+# The most common event: a frozen class fills a dict faster than slots.
 @frozen(kw_only=True, slots=False)
 class GameFrame(Event):
     """``gameStateUpdate`` in one of its five shapes.
@@ -62,7 +62,7 @@ class GameFrame(Event):
     ``active``, ``rugged``, ``price`` and ``tick`` are None in a countdown frame. SETTLEMENT covers the
     settlement frame, the new-game frame and the golden start: they have the same keys. ``partial_prices``
     are (tick, price) pairs in tick order. ``prices`` is the whole list of the running game, in a snapshot
-    only. ``extra`` holds keys the protocol reference does not know, as JSON text.
+    only. ``extra`` contains keys that the protocol reference does not list, as JSON text.
     """
 
     kind: FrameKind
@@ -91,7 +91,7 @@ class Trade(Event):
     """``standard/newTrade``: somebody's trade, ours included (protocol 5.5).
 
     ``kind`` is ``buy``, ``sell``, ``short_open`` or ``short_close``. ``tick`` is the one whose price was
-    used. ``trace_id`` is the 32-hex id of the trace argument: for our own order the one we chose.
+    used. ``trace_id`` is the 32-hex id of the trace argument: for our own action the one we chose.
     """
 
     trade_id: str
@@ -127,7 +127,7 @@ class SidebetInfo:
 
 @frozen(kw_only=True)
 class ShortInfo:
-    """A short position as the venue states it (protocol 5.2, 8; its value's law is unverified)."""
+    """A short position as the venue states it (protocol 5.2, 8; how its value follows is unverified)."""
 
     amount: Decimal
     entry_price: float
@@ -151,7 +151,7 @@ class LeveragedInfo:
 
 @frozen(kw_only=True)
 class PlayerUpdate(Event):
-    """``playerUpdate``: our account, the authority on our money (protocol 5.6)."""
+    """``playerUpdate``: our account, authoritative for our money (protocol 5.6)."""
 
     player_id: str
     cash: Decimal
@@ -206,7 +206,7 @@ class SidebetPlaced(Event):
 
 @frozen(kw_only=True)
 class SidebetResult(Event):
-    """``currentSidebetResult``: how our sidebet ended (protocol 5.8)."""
+    """``currentSidebetResult``: the result of our sidebet (protocol 5.8)."""
 
     game_id: str
     player_id: str
@@ -225,7 +225,7 @@ class SidebetResult(Event):
 
 @frozen(kw_only=True)
 class RoundUpdate(Event):
-    """A side game's round as the venue states it to all (protocol 11; unverified).
+    """A side game's round as the venue broadcasts it (protocol 11; unverified).
 
     ``game_id``, ``tick`` and ``price`` are the main game's when the frame was sent. ``payouts`` are the
     multiples of the stake by choice. ``result`` and ``server_seed`` are None until the round is over.
@@ -250,7 +250,7 @@ class RoundUpdate(Event):
 
 @frozen(kw_only=True)
 class RoundBet(Event):
-    """A stake of ours in a round stands (protocol 11; unverified)."""
+    """The venue confirms our stake in a round (protocol 11; unverified)."""
 
     side_game: SideGameKind
     round_id: str
@@ -269,7 +269,7 @@ class RoundBet(Event):
 
 @frozen(kw_only=True)
 class RoundResult(RoundBet):
-    """How our stake in a round ended; ``payout`` includes the stake (protocol 11; unverified)."""
+    """The result of our stake in a round; ``payout`` includes the stake (protocol 11; unverified)."""
 
     result: str
     payout: Decimal
@@ -278,7 +278,7 @@ class RoundResult(RoundBet):
 
 @frozen(kw_only=True)
 class LoginStatus(Event):
-    """``usernameStatus``: the venue knows who we are."""
+    """``usernameStatus``: the venue states which account is logged in."""
 
     player_id: str
     username: str | None
@@ -288,7 +288,7 @@ class LoginStatus(Event):
 
 @frozen(kw_only=True)
 class VenueNotice(Event):
-    """A known event that carries nothing the engine acts on (protocol 5.9); payload kept as JSON text."""
+    """A known event that the engine does not act on (protocol 5.9); payload stored as JSON text."""
 
     name: str
     payload_json: str | None
@@ -297,9 +297,9 @@ class VenueNotice(Event):
 
 @frozen(kw_only=True)
 class DrawingResult(VenueNotice):
-    """``goldenHourDrawing`` or ``rugpoolDrawing``: who won what, in SOL (protocol 12).
+    """``goldenHourDrawing`` or ``rugpoolDrawing``: winners and prizes in SOL (protocol 12).
 
-    The second one's body was never captured (unverified); ``drawing_id`` tells drawings apart.
+    The second one's body was never captured (unverified); ``drawing_id`` identifies the drawing.
     """
 
     drawing_id: str
@@ -308,7 +308,7 @@ class DrawingResult(VenueNotice):
 
 @frozen(kw_only=True)
 class UnknownEvent(Event):
-    """An event whose name the protocol reference does not know; kept, never guessed at."""
+    """An event whose name the protocol reference does not list; stored, never interpreted."""
 
     name: str
     payload_json: str | None
@@ -327,10 +327,10 @@ class Ack(Event):
 
 @frozen(kw_only=True)
 class FrameRejected(Event):
-    """A frame that could not be decoded, in its place in the order of events.
+    """A frame that could not be decoded, at its position in the order of events.
 
-    ``reason`` is :attr:`vectra_bot.errors.WireError.reason`; ``money`` says that a required money field was
-    missing or unusable; ``raw`` is kept up to 64 KiB.
+    ``reason`` is :attr:`vectra_bot.errors.WireError.reason`; ``money`` is true if a required money field was
+    missing or unusable; ``raw`` is limited to 64 KiB.
     """
 
     reason: str
@@ -355,9 +355,9 @@ class Link(str, Enum):
 
 @frozen(kw_only=True)
 class ConnectionChanged(Event):
-    """The link to the venue changed.
+    """The connection to the venue changed.
 
-    ``lost_frames`` counts what a live feed received and could not keep because its queue was full.
+    ``lost_frames`` counts frames that a live feed received and dropped because its queue was full.
     """
 
     link: Link
@@ -369,9 +369,9 @@ class ConnectionChanged(Event):
 class SendResult(Event):
     """Whether a command was handed to the socket.
 
-    ``sent`` False is proof that nothing left. ``ack_id`` is the Socket.IO id the answer will carry. ``raw``
-    is the frame as sent. ``command_sha256`` is the digest of the whole command, context included: it lets a
-    replay tell a changed decision from the inputs alone.
+    ``sent`` False is proof that nothing was sent. ``ack_id`` is the Socket.IO id the answer will have.
+    ``raw`` is the frame as sent. ``command_sha256`` is the digest of the whole command, context included:
+    with it a replay detects a changed decision from the inputs alone.
     """
 
     action_id: str
@@ -383,7 +383,7 @@ class SendResult(Event):
 
 
 class OperatorKind(str, Enum):
-    """What an operator can ask of a running session."""
+    """What an operator can request of a running session."""
 
     HALT = "halt"
     RESUME = "resume"
@@ -392,7 +392,7 @@ class OperatorKind(str, Enum):
 
 @frozen(kw_only=True)
 class OperatorCommand(Event):
-    """A request of the person or program that runs the session."""
+    """A request of the person or program that operates the session."""
 
     kind: OperatorKind
     reason: str = ""
@@ -400,14 +400,14 @@ class OperatorCommand(Event):
 
 @frozen(kw_only=True)
 class SessionEnding(Event):
-    """The last input: what is open is closed as it stands, episodes end with ``timeout``."""
+    """The last input: what is open is closed in its current state, episodes end with ``timeout``."""
 
     reason: str = ""
 
 
 @frozen(kw_only=True)
 class StakeSettled:
-    """How the stake of an earlier action ended (a sidebet, a short, a side game).
+    """The result of an earlier action's stake (a sidebet, a short, a side game).
 
     ``pnl`` is payout minus stake, in SOL.
     """

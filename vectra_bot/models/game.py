@@ -10,7 +10,7 @@ from vectra_bot.models import _fields as f
 
 
 class GamePhase(str, Enum):
-    """Where a game stands (protocol 3.2); the seed's three values plus PRESALE and UNKNOWN."""
+    """Phases of a game (protocol 3.2); the seed's three values plus PRESALE and UNKNOWN."""
 
     COOLDOWN = "cooldown"
     PRESALE = "presale"
@@ -37,14 +37,14 @@ class GameContext:
     time_since_start: int | None = f.opt_integer(default=None)
 
 
-# The commonest record: a frozen class fills a dict faster than slots, and one test of the usual tick takes
-# less than a check of each field.
+# The most common record: a frozen class fills a dict faster than slots, and one test of a typical tick
+# costs less than a check of each field.
 @frozen(kw_only=True, slots=False, field_transformer=f.check_later)
 class GameTick:
     """One update of the price.
 
     ``price`` is an IEEE double, bit for bit as the venue sent it. ``backfilled`` marks a tick that was
-    missed and read later from the price window of another frame; its receive time is that frame's.
+    missed and recovered later from the price window of another frame; its receive time is that frame's.
     """
 
     game_id: str = f.text()

@@ -44,7 +44,7 @@ class StateCause(str, Enum):
 
 @frozen(kw_only=True)
 class ServerState:
-    """One statement of our account by the venue, with the change of cash it brought and its cause.
+    """One statement of our account by the venue, with the change of cash and its cause.
 
     Over the rows of a session ``delta_cash`` adds up to the change of ``cash``, to the lamport.
     ``cause`` is None where cash did not change. ``action_id`` names the action that caused the
@@ -75,8 +75,8 @@ class ServerState:
 class OtherPlayerAction:
     """A trade of another player from the public trade stream (protocol 5.5).
 
-    The stream is a sample, not the tape: never add volumes up. ``server_ts`` is None unless the venue
-    sent a time. ``practice`` marks play with the practice coin.
+    The stream is a sample, not the full tape: never sum volumes. ``server_ts`` is None unless the venue
+    sent a time. ``practice`` marks a trade with the practice coin.
     """
 
     session_id: str = f.text()
@@ -112,7 +112,7 @@ class OtherPlayerAction:
 
 @frozen
 class ExceptionalPlayer:
-    """A player who stands out, built from many of his trades."""
+    """A player with exceptional results, aggregated over their trades."""
 
     player_id: str = f.text()
     username: str | None = f.opt_text()

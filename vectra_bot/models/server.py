@@ -1,4 +1,4 @@
-"""Statements of the venue that are neither a price nor our account: leaderboard rows, finished games."""
+"""Statements of the venue beyond prices and our account: leaderboard rows, finished games."""
 
 from typing import Protocol
 
@@ -9,7 +9,7 @@ class LeaderboardRow(Protocol):
     """One row of the leaderboard (protocol 5.2); numbers lag one tick.
 
     The wire's own typed row satisfies this, so ten rows a frame cost no conversion. Amounts are the
-    venue's JSON numbers in SOL; ``practice`` tells practice play, ``position`` is the rank from 1.
+    venue's JSON numbers in SOL; ``practice`` marks practice play, ``position`` is the rank from 1.
     """
 
     @property
@@ -37,7 +37,7 @@ class FinishedGame:
     """A game of ``gameHistory`` with its revealed seed (protocol 5.3).
 
     ``prices`` are the venue's (live prices by tick, then the rug price), None in the February format.
-    ``sidebets_json`` is the game's list of sidebet rows as it stands on the wire (protocol 5.4).
+    ``sidebets_json`` is the game's list of sidebet rows exactly as received (protocol 5.4).
     """
 
     game_id: str

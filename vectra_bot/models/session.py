@@ -1,4 +1,4 @@
-"""What plugins are told about the session they run in."""
+"""What plugins learn about the session they run in."""
 
 from decimal import Decimal
 
@@ -9,11 +9,11 @@ from vectra_bot.models.envelope import Mode
 
 @frozen(kw_only=True)
 class SessionInfo:
-    """What a session is.
+    """The identity and place of a session.
 
     Attributes:
         store: the store's folder as text, empty if nothing is stored.
-        folder: folder of this session where a plugin may write files of its own, empty if nothing is stored.
+        folder: this session's folder for files that a plugin writes, empty if nothing is stored.
     """
 
     session_id: str

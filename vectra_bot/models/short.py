@@ -13,7 +13,7 @@ class ShortPositionState:
 
     Shorts profit when the price falls. ``short_qty`` is the stake over the entry price, rounded down to
     nine places, so that :attr:`short_value` is the stake. ``short_pnl`` is the venue's statement, after the
-    close what the short brought. What liquidates a short is not known: those columns stay None.
+    close the profit of the short. The liquidation rule is unknown: those columns stay None.
     """
 
     has_short: bool = f.boolean(default=False)

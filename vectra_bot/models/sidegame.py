@@ -25,11 +25,11 @@ class BBCPrediction(str, Enum):
 
 @frozen
 class BBCRound:
-    """One round of Bull/Bear/Crab, as it stood at its result.
+    """One round of Bull/Bear/Crab, at its result.
 
     Ticks and prices are the main game's when the round was first seen and when its result came;
     ``duration_ticks`` counts the ticks seen in between, of one game or of several. ``volatility_during``
-    is None: the round follows a seed of its own, not the game's price.
+    is None: the round uses its own seed, not the game's price.
     """
 
     round_id: str = f.text()
@@ -60,9 +60,9 @@ class CandleflipChoice(str, Enum):
 
 @frozen
 class CandleflipRound:
-    """One round of Candleflip, as it stood at its result.
+    """One round of Candleflip, at its result.
 
-    ``current_streak`` counts results like this one in a row in the same room, this one included.
+    ``current_streak`` counts equal results in a row in the same room, this one included.
     """
 
     round_id: str = f.text()

@@ -20,10 +20,10 @@ class WsEvent:
 
 @frozen(kw_only=True)
 class SystemEvent:
-    """Something about the session: connection, quarantine, gap, plugin fault, contradiction, stop.
+    """An event of the session itself: connection, quarantine, gap, plugin fault, contradiction, stop.
 
     ``kind`` is a dotted name (``frame.quarantined``, ``plugin.error``, ``account.contradiction``);
-    ``detail_json`` is a JSON object with what a program needs to act on it.
+    ``detail_json`` is a JSON object for programs that act on the event.
     """
 
     kind: str = f.text()
@@ -33,6 +33,6 @@ class SystemEvent:
 
     @classmethod
     def of(cls, kind: str, severity: str, message: str, **detail: Any) -> Self:
-        """Return the event whose detail is *detail*, JSON values by name."""
+        """Return the event with *detail*, JSON values by name."""
         text = json.dumps(detail, sort_keys=True)
         return cls(kind=kind, severity=severity, message=message, detail_json=text)

@@ -1,4 +1,4 @@
-"""Units of time: nanoseconds since the Unix epoch inside, milliseconds where the schema says so."""
+"""Units of time: nanoseconds since the Unix epoch internally, milliseconds where the schema says so."""
 
 from datetime import UTC, datetime
 

@@ -55,8 +55,8 @@ def param(
 def _transform(cls: type, fields: list[Any]) -> list[attrs.Attribute[Any]]:
     """Give every parameter its converter; copy mutable defaults for each instance.
 
-    An inherited field that *cls* gives another value without annotating it anew gets that value as its
-    default, with the type and range it had.
+    An inherited field to which *cls* assigns another value without a new annotation gets that value as its
+    default and keeps its type and range.
     """
     result = []
     hints = hints_of(cls)
@@ -82,7 +82,7 @@ def _checked(owner: str, parameter: Parameter) -> CheckedConverter:
 
 
 def _override(cls: type, name: str) -> Any:
-    """Return what *cls* or a mixin gives an inherited field, ``_NOTHING`` if nobody does."""
+    """Return the value *cls* or a mixin gives an inherited field, ``_NOTHING`` if there is none."""
     for base in cls.__mro__:
         if any(f.name == name and not f.inherited for f in vars(base).get("__attrs_attrs__", ())):
             break
@@ -92,7 +92,7 @@ def _override(cls: type, name: str) -> Any:
 
 
 def _with_default(cls: type, field: Any, default: Any) -> attrs.Attribute[Any]:
-    """Return *field* as one of *cls* itself with *default*, both checked."""
+    """Return *field* redefined for *cls* with *default*, both checked."""
     if _META in field.metadata and not is_scalar(field.type):
         raise ConfigError(
             f"{cls.__name__} parameter {field.name!r} is of type {type_name(field.type)}: give it one of "
@@ -165,7 +165,7 @@ _Undeclared = type(attrs.field())
 
 
 def _check_fields(cls: type) -> None:
-    """Refuse fields that attrs would overlook, or that would hide a method."""
+    """Refuse fields that attrs would ignore, or that would hide a method."""
     annotated = inspect.get_annotations(cls)
     for name, value in vars(cls).items():
         if isinstance(value, _Undeclared) and (
@@ -182,7 +182,7 @@ def _check_fields(cls: type) -> None:
                 inspect.isroutine(hidden) or isinstance(hidden, property)
             ):
                 raise ConfigError(
-                    f"{cls.__name__} field {name!r} hides {base.__name__}.{name}: name it otherwise"
+                    f"{cls.__name__} field {name!r} hides {base.__name__}.{name}: rename it"
                 )
 
 
@@ -191,7 +191,7 @@ def _is_class_var(annotation: Any) -> bool:
 
 
 def _has_custom_init(cls: type[Configurable]) -> bool:
-    """Whether the first ``__init__`` of *cls* was written by hand and not by attrs."""
+    """Return whether the first ``__init__`` of *cls* was written by hand and not by attrs."""
     for base in cls.__mro__:
         if base is not cls and issubclass(base, Configurable):
             return bool(vars(base)["_custom_init"])
@@ -233,7 +233,7 @@ def configure(
     Args:
         cls: a strategy or plugin class.
         settings: values by parameter name.
-        error: what an exception of the class's own code becomes.
+        error: class of the error raised when the class's own code raises.
 
     Raises:
         ConfigError: a key is unknown, a value is out of range, or a required one is missing.
@@ -247,7 +247,7 @@ def configure(
         raise
     except BaseException as raised:
         raise error(
-            f"{cls.__name__} cannot be made: {safe_error(raised)}{_place(cls, raised)}; correct it"
+            f"{cls.__name__} cannot be created: {safe_error(raised)}{_place(cls, raised)}; correct it"
         ) from raised
 
 
@@ -267,7 +267,7 @@ def _check_settings(cls: type, settings: Mapping[str, Any], known: Mapping[str, 
 
 
 def _place(cls: type, raised: BaseException) -> str:
-    """Return where in the module of *cls* an exception was raised, in words."""
+    """Return the function and line in the module of *cls* where an exception was raised, as text."""
     for frame, line in reversed(list(traceback.walk_tb(raised.__traceback__))):
         if frame.f_globals.get("__name__") == cls.__module__:
             return f" (in {frame.f_code.co_name}, line {line})"
@@ -275,9 +275,9 @@ def _place(cls: type, raised: BaseException) -> str:
 
 
 def _listing(known: Mapping[str, Parameter]) -> str:
-    return "it takes " + ", ".join(known) if known else "it takes none"
+    return "its parameters are " + ", ".join(known) if known else "it has none"
 
 
 def settings_of(instance: Configurable) -> dict[str, Any]:
-    """Return the parameters of *instance* as they stand, in order of definition."""
+    """Return the current parameters of *instance*, in order of definition."""
     return {p.name: getattr(instance, p.name) for p in parameters(type(instance))}

@@ -1,4 +1,4 @@
-"""Declarations: what a field of a class takes, said once, and checked wherever its value comes from.
+"""Declarations: the type, range and help of a field, written once and checked for every source of values.
 
 :func:`~vectra_bot.params.param` declares a parameter of a strategy or plugin, :func:`option` an option of a
 config. From the declaration come the conversion and check of Python values, the flag of the command line,
@@ -32,7 +32,7 @@ _KNOWN_TYPES: dict[str, type] = {
 
 
 class Heading(StrEnum):
-    """Where help shows an option; in this order, what most people need first."""
+    """Where help lists an option; in this order, the most needed first."""
 
     MAIN = "Options"
     LOGINS = "Logins"
@@ -44,10 +44,10 @@ class Heading(StrEnum):
 
 
 class Refused(ValueError):
-    """A value that a declaration does not take.
+    """A value that a declaration does not accept.
 
     Args:
-        advice: what to give, where the declaration's own words do not fit.
+        advice: what to give, where the declaration's generic text does not fit.
         message: a whole message in place of ``was VALUE: give ADVICE``.
     """
 
@@ -59,7 +59,7 @@ class Refused(ValueError):
 
 @attrs.frozen(kw_only=True)
 class Parameter:
-    """A parameter as help texts, errors and sweeps see it."""
+    """A parameter as used by help texts, errors and sweeps."""
 
     name: str
     type: Any
@@ -71,7 +71,7 @@ class Parameter:
 
     @property
     def allowed(self) -> str:
-        """Return the allowed values in words."""
+        """Return the allowed values as text."""
         if self.choices is not None:
             return "one of " + ", ".join(str(choice) for choice in self.choices)
         name = kind_in_words(self.type)
@@ -118,13 +118,13 @@ class Option(Parameter):
         above: the value must be greater than this.
         key: its name in a TOML file; None if it has none.
         flag: its flag; None if it can be given in Python only.
-        metavar: what the flag takes, as help shows it.
-        heading: under which heading help shows it.
-        shown: the default in words, where it is None.
-        repeatable: whether the flag may stand several times.
-        words: the allowed values, where type and range do not say it.
+        metavar: placeholder of the flag's value in help.
+        heading: the section of help that lists it.
+        shown: the default as text, where it is None.
+        repeatable: whether the flag may be given several times.
+        words: the allowed values as text, where type and range do not say it.
         take: turns what Python gives into the value; replaces the conversion to the type.
-        read: turns what a person typed into what Python would give.
+        read: turns text from a command line or file into what Python would give.
     """
 
     above: Any = None
@@ -140,7 +140,7 @@ class Option(Parameter):
 
     @property
     def allowed(self) -> str:
-        """Return the allowed values in words."""
+        """Return the allowed values as text."""
         if self.words:
             return self.words
         if self.above is None:
@@ -155,7 +155,7 @@ class Option(Parameter):
 
     @property
     def default_shown(self) -> str:
-        """The default as help shows it, "" if there is none worth showing."""
+        """The default as help shows it, "" if there is none to show."""
         if self.default is None:
             return self.shown
         if self.repeatable or self.default is attrs.NOTHING or _is_made(self.default):
@@ -174,29 +174,29 @@ class Option(Parameter):
         )
 
     def from_python(self, value: Any) -> Any:
-        """Return a keyword's value as the option takes it, not yet held against the range."""
+        """Return a keyword's value converted for the option, range not yet checked."""
         if self.take is not None:
             return self.take(value)
         return convert(value, self.type, text=False)
 
     def from_text(self, value: Any) -> Any:
-        """Return what a person typed as the option takes it, not yet held against the range."""
+        """Return typed text converted for the option, range not yet checked."""
         typed = convert(value, self.type) if self.read is None else self.read(value)
         return self.from_python(typed)
 
     def parse(self, value: Any, where: str) -> Any:
-        """Return the value that a flag, a file or a variable gave; *where* names it in the message.
+        """Return the value from a flag, file or variable; *where* names it in the message.
 
         Raises:
-            ConfigError: the option does not take it.
+            ConfigError: the option does not accept it.
         """
         return CheckedConverter(where, self, self.from_text, self.validator(where))(value)
 
     def check(self, value: Any, where: str) -> Any:
-        """Return the value that Python code gave; *where* names it in the message.
+        """Return the value from Python code; *where* names it in the message.
 
         Raises:
-            ConfigError: the option does not take it.
+            ConfigError: the option does not accept it.
         """
         return CheckedConverter(where, self, self.from_python, self.validator(where))(value)
 
@@ -242,9 +242,9 @@ def option(
 
     Args:
         default: value if none is given.
-        factory: makes the default anew for every config.
+        factory: makes a new default for every config.
         key: name in a TOML file, by default the field's.
-        flag: flag on the command line, by default ``--KEY``; None for an option of Python alone.
+        flag: flag on the command line, by default ``--KEY``; None for an option only in Python.
         choices: the only allowed values.
         help: one line for ``--help``.
         about: see :class:`Option`.
@@ -319,10 +319,10 @@ def _described(field: attrs.Attribute[Any]) -> Option:
 
 
 def hints_of(cls: type) -> dict[str, Any]:
-    """Return the types of the fields *cls* itself annotates.
+    """Return the types of the fields that *cls* itself annotates.
 
-    Each is resolved by itself, so that one name which only type checkers import costs its own field the
-    type and no other.
+    Each is resolved separately, so that a name which only type checkers import affects its own field
+    only.
     """
     result: dict[str, Any] = {}
     for name, annotation in inspect.get_annotations(cls).items():
@@ -342,7 +342,7 @@ def _is_made(default: Any) -> bool:
 
 
 def kind_in_words(kind: Any) -> str:
-    """Return a type as messages say it."""
+    """Return a type as messages name it."""
     return WORDS.get(unwrap(kind)[1]) or type_name(kind)
 
 

@@ -1,4 +1,4 @@
-"""Values as a declared type takes them: one cattrs converter for what Python gives, one for text.
+"""Conversion of values to a declared type: one cattrs converter for Python values, one for text.
 
 What a person types (on the command line, in a file) may be text for any type; a keyword argument of a
 config must be of its type. An amount (Decimal) takes numbers and text either way.
@@ -28,7 +28,7 @@ WORDS: dict[Any, str] = {
     int: "a whole number",
     str: "text",
 }
-"""The types a parameter can have, as messages say them."""
+"""The types a parameter can have, as messages name them."""
 
 
 def convert(value: Any, kind: Any, *, text: bool = True) -> Any:
@@ -37,7 +37,7 @@ def convert(value: Any, kind: Any, *, text: bool = True) -> Any:
     Args:
         value: what was given.
         kind: the declared type; a value of any other type is returned as it is.
-        text: whether text stands for numbers, true and false, and None too.
+        text: whether text is accepted for numbers, true and false, and None.
 
     Raises:
         ValueError: the value does not fit the type.
@@ -51,12 +51,12 @@ def convert(value: Any, kind: Any, *, text: bool = True) -> Any:
 
 
 def shortest(number: float) -> str:
-    """Return *number* in as few digits as give it back, without a needless ``.0``."""
+    """Return *number* in the fewest digits that convert back to it, without a needless ``.0``."""
     return str(int(number)) if number.is_integer() else str(number)
 
 
 def unwrap(kind: Any) -> tuple[bool, Any]:
-    """Return whether *kind* allows None, and what it is beside that."""
+    """Return whether *kind* allows None, and its other type."""
     if typing.get_origin(kind) in (types.UnionType, typing.Union):
         inner = [arg for arg in typing.get_args(kind) if arg is not type(None)]
         optional = len(inner) < len(typing.get_args(kind))
@@ -115,7 +115,7 @@ def _to_decimal(value: Any, _text: bool) -> Decimal:
 
 
 def _to_str(value: Any, _text: bool) -> str:
-    """Return text that a journal can hold: a lone surrogate raises UnicodeEncodeError, a ValueError."""
+    """Return text that a journal can store: a lone surrogate raises UnicodeEncodeError, a ValueError."""
     if not isinstance(value, str):
         raise ValueError
     text = str.__str__(value)

@@ -1,4 +1,4 @@
-"""How often luck alone does at least as well as a session did, from the very risks that it took.
+"""How often luck alone does at least as well as a session did, given the risks that it took.
 
 Three answers, by what was at risk:
 

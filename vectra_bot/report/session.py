@@ -1,4 +1,4 @@
-"""The report of a session: what happened, what the law would have given, and how sure that is."""
+"""The report of a session: what happened, the expected value under the law, and how certain it is."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from vectra_bot.models import (
 from vectra_bot.report.luck import Bet, Luck, Risks
 from vectra_bot.serde import canonical_json, record_to_json
 
-# Distinct latencies kept, in ms; beyond this a latency counts as the largest kept one.
+# Distinct latencies counted, in ms; a larger latency counts as the largest one.
 MAX_LATENCY_MS = 60_000
 Z_95 = 1.959963984540054
 
@@ -45,7 +45,7 @@ _SIDE_GAMES = {ActionType.BBC_PREDICT: BBC, ActionType.CANDLEFLIP_BET: CANDLEFLI
 
 
 def assumed_rounds() -> dict[str, SideGame]:
-    """Return the side games by name, with the odds that are assumed unless told (protocol 11; unverified)."""
+    """Return the side games by name, with the default (assumed) odds (protocol 11; unverified)."""
     return {BBC: bbc_game(), CANDLEFLIP: candleflip_game()}
 
 
@@ -61,7 +61,7 @@ class Latency:
 
 @frozen(kw_only=True)
 class NoEntries:
-    """When a session stopped entering.
+    """When a session stopped opening positions and placing bets.
 
     Attributes:
         game: number of the game, 1 for the session's first.
@@ -74,33 +74,34 @@ class NoEntries:
 
 @frozen(kw_only=True)
 class Report:
-    """How a session went; amounts in SOL.
+    """The result of a session; amounts in SOL.
 
     Attributes:
-        games: games that rugged while the session watched.
+        games: games that rugged during the session.
         actions: number of actions by terminal state.
         games_traded: games in which an entry was executed.
         denials: number of denied actions by the code of the reason.
-        no_entries_from: from which game on every entry was denied, and why; None if entries were possible to
-            the end, as far as the strategy tried.
+        no_entries_from: the game from which on every entry was denied by a limit, a halt or a stop, and the
+            reason; None if the strategy's last entry was not denied by one.
         pnl: change of cash.
-        pnl_before_prizes: ``pnl`` without ``prizes``: what trading and betting brought.
-        prizes: won in drawings, which nothing was staked for.
+        pnl_before_prizes: ``pnl`` without ``prizes``: the profit of trading and betting.
+        prizes: won in drawings, without a stake.
         pnl_per_game: mean profit before prizes of the games that ended; a stake that is still open in a side
-            game's round counts as cash there, while ``pnl`` leaves it out.
-        pnl_interval: 95 % interval of the mean profit per game before prizes (Student t), None below two
+            game's round counts as cash there, while ``pnl`` excludes it.
+        pnl_interval: 95 % confidence interval of the mean profit per game before prizes (Student t), None below two
             games.
-        expected: what the law gives for the very risks taken: every tick a position was held and every
-            sidebet placed, at their exact conditional expectation. Actual minus expected profit is luck.
-            Stakes in side games count at the odds the embedded exchange assumes (unverified).
-        expected_without: risks taken whose expectation is not known, because their payoff is not:
-            ``leverage``, ``shorts``. ``expected`` leaves them out, and no ``luck`` is named.
+        expected: expected value, under the law, of the risks that were taken: every tick a position was open
+            and every sidebet placed, at their exact conditional expectation. Actual minus expected profit
+            before prizes is luck. Stakes in side games count at the odds the embedded exchange assumes
+            (unverified).
+        expected_without: risks whose expected value is unknown, because their payoff is:
+            ``leverage``, ``shorts``. ``expected`` excludes them, and no ``luck`` is given.
         open_value: what was still open when the session ended: the position at the last price and a
-            sidebet's stake. Cash and ``pnl`` leave it out.
-        luck: chance that luck alone does at least as well before prizes, from the risks taken
-            (:mod:`vectra_bot.report.luck`). None where nothing was at risk or an expectation is not known.
+            sidebet's stake. Cash and ``pnl`` exclude it.
+        luck: probability that luck alone gives at least the same profit before prizes, for the risks taken
+            (:mod:`vectra_bot.report.luck`). None if nothing was at risk or an expected value is unknown.
         luck_method: ``exact`` (bets), ``bound`` (positions in few games: luck is at most this) or ``normal``.
-        luck_error: how far a normal luck can be off, 0 for the others.
+        luck_error: limit of the error of ``luck`` by the normal method, 0 for the others.
         plugin_errors: number of exceptions by plugin.
         digest: SHA-256 over every action with its outcome, without times.
         ended: why the session ended.
@@ -146,7 +147,7 @@ class Report:
     no_entries_from: NoEntries | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return the report as JSON-ready data; amounts are numbers of SOL."""
+        """Return the report as JSON-serializable data; amounts are numbers of SOL."""
         result: dict[str, Any] = {}
         for attribute in attrs.fields(type(self)):
             result[attribute.name] = _plain(getattr(self, attribute.name))
@@ -165,9 +166,9 @@ def _plain(value: Any) -> Any:
 
 @define
 class SessionTally:
-    """Watches a session from outside the engine; memory does not grow with its length.
+    """Observes a session from outside the engine; memory does not grow with its length.
 
-    ``rounds`` has the odds of the side games by name, which no frame tells.
+    ``rounds`` has the odds of the side games by name, which frames do not contain.
     """
 
     engine: Engine
@@ -188,10 +189,10 @@ class SessionTally:
     _prizes: int = 0
 
     def before(self, event: Event) -> None:
-        """Take in an event the engine is about to process: a held tick ends with it.
+        """Process an event before the engine does: it ends the tick during which a position was held.
 
         The profit of holding over one tick is compared with its exact conditional expectation under the
-        law, taken at the tick's start; summed up, that is the profit the law gives for the risks taken.
+        law at the start of the tick; the sum is the expected profit of the risks taken.
         """
         game, account = self.engine.game, self.engine.account
         if not account.lots:
@@ -223,7 +224,7 @@ class SessionTally:
             )
 
     def after(self, document: Document) -> None:
-        """Take in a document of the engine."""
+        """Process a document of the engine."""
         record = document.record
         if not isinstance(record, PlayerAction):
             return
@@ -272,7 +273,7 @@ class SessionTally:
         return Bet(stake, game.payout(stake, choice), float(game.odds[choice]))
 
     def count_games(self) -> None:
-        """Take in games the engine has closed since the last call."""
+        """Count games that the engine has closed since the last call."""
         closed = self.engine.counts["games"]
         if closed > self.games:
             self.games = closed
@@ -330,7 +331,7 @@ class SessionTally:
         return found
 
     def latency(self) -> Latency:
-        """Return the quantiles of the latencies seen."""
+        """Return the quantiles of the observed latencies."""
         count = sum(self.latencies.values())
         if not count:
             return Latency(count=0)
@@ -351,7 +352,7 @@ class SessionTally:
         return max(self.latencies)
 
     def actions(self) -> dict[str, int]:
-        """Return the number of actions by terminal state, states that did not occur left out."""
+        """Return the number of actions by terminal state, without states that did not occur."""
         return {
             state.value: self.engine.states[state]
             for state in ActionState
@@ -370,17 +371,17 @@ def session_report(
     ended: str,
     recovered: tuple[str, ...] = (),
 ) -> Report:
-    """Return the report of the session of *header*, which *tally* has watched to its end.
+    """Return the report of the session of *header*, which *tally* has observed to its end.
 
     Args:
         header: the first entry of its journal.
         tally: what was counted.
-        store: what a user gives to name the store.
+        store: how a user names the store.
         journal: folder of the journal.
         frames: inbound frames.
-        quarantined: those of them that could not be read.
+        quarantined: number of them that could not be read.
         ended: why the session ended.
-        recovered: ids of the killed sessions that were finished before it began.
+        recovered: ids of the killed sessions that were recovered before it began.
     """
     engine, games = tally.engine, tally.games
     account, failure, start = engine.account, engine.failure, engine.account.session_start_cash

@@ -3,13 +3,13 @@
 Imports models and errors. No I/O, clock or task: it works on values and text in memory.
 
 A *row* is what a column store holds: one value per column, nested records flattened with their field's name
-as prefix (``state_before_cash``). What a column is follows from the field's metadata (``models/_fields.py``);
+as prefix (``state_before_cash``). The column type follows from the field's metadata (``models/_fields.py``);
 the functions that pack and unpack rows are generated once per record, so that a row costs about as much as
-the attribute reads it is made of. Properties that SQL needs (latencies, reward, cash delta) are extra
-columns, written and never read back.
+its attribute reads. Properties that SQL needs (latencies, reward, cash delta) are extra columns, written and
+never read back.
 
-*JSON* is what the journal holds: nested objects in the order of the fields, Decimals as text, times as
-ISO 8601, enums by value. It is done by one cattrs converter.
+*JSON* is what the journal contains: nested objects in the order of the fields, Decimals as text, times as
+ISO 8601, enums by value. It is made by one cattrs converter.
 """
 
 from __future__ import annotations

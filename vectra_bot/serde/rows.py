@@ -16,7 +16,7 @@ from vectra_bot.serde.values import BAD_VALUE, alert_type, canonical_json, unrea
 
 R = TypeVar("R")
 
-# By the names of records: none is imported for it.
+# By the names of records, so that none is imported for it.
 _DERIVED: dict[str, tuple[tuple[str, str], ...]] = {
     "ActionTimestamps": (
         ("send_latency_ms", "int"),
@@ -27,7 +27,7 @@ _DERIVED: dict[str, tuple[tuple[str, str], ...]] = {
     "OtherPlayerAction": (("is_profitable_player", "bool"), ("is_early_entry", "bool")),
 }
 
-# Envelope columns in order: kind, and whether a value is always there.
+# Envelope columns in order: kind, and whether a value is required.
 _ENVELOPE: dict[str, tuple[str, bool]] = {
     "session_id": ("text", True),
     "seq": ("int", True),
@@ -233,7 +233,7 @@ def record_from_row(record_type: type[R], row: Mapping[str, Any]) -> R:
 def document_columns(doc_type: DocType) -> tuple[Column, ...]:
     """Return the columns of a stored document: the envelope's, then those of its record.
 
-    A column both have (``game_id``) appears once, at the envelope's place, and holds the record's value.
+    A column both have (``game_id``) appears once, at the envelope's position, with the record's value.
     """
     record_columns = {column.name: column for column in columns(RECORDS[doc_type])}
     head = [
@@ -281,7 +281,7 @@ def document_packer(doc_type: DocType) -> Callable[[Envelope, Any], tuple[Any, .
 
 
 def _agreed(name: str, envelope_value: str, record_value: str | None) -> str | None:
-    """Return the record's value of a column that the envelope has as well."""
+    """Return the record's value of a column that the envelope has too; refuse a difference."""
     if record_value and envelope_value and record_value != envelope_value:
         raise RecordError(
             f"{name} was {envelope_value!r} in the envelope and {record_value!r} in the record: "

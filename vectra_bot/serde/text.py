@@ -33,14 +33,14 @@ JSON_INPUTS: Final[tuple[type[Event], ...]] = (
     OperatorCommand,
     SessionEnding,
 )
-"""The engine's inputs that are not frames: what the shell itself tells it."""
+"""The engine's inputs that are not frames: they come from the session's shell."""
 
 _INPUT_TYPES = {kind.__name__: kind for kind in JSON_INPUTS}
 
 
 def _strict(wanted: type) -> Callable[[Any, Any], Any]:
     def structure(value: Any, kind: Any) -> Any:
-        # cattrs asks for subclasses here as well: our text enums.
+        # cattrs calls this for subclasses too: our text enums.
         if kind is not wanted:
             return kind(value)
         if type(value) is not wanted:
@@ -70,7 +70,7 @@ def _make_converter(*, detailed: bool) -> cattrs.Converter:
     converter.register_structure_hook(Decimal, _structure_decimal)
     converter.register_unstructure_hook(Decimal, str)
     for plain in (str, int, float, bool):
-        # Else each value is passed through two functions that do nothing.
+        # Else each value passes through two functions that do nothing.
         converter.register_unstructure_hook(plain | None, identity)
     converter.register_structure_hook(datetime, lambda value, _: datetime.fromisoformat(value))
     converter.register_unstructure_hook(datetime, datetime.isoformat)
@@ -79,7 +79,7 @@ def _make_converter(*, detailed: bool) -> cattrs.Converter:
 
 
 _converter = _make_converter(detailed=False)
-# Slower, but says which field is wrong; asked only after the other refused.
+# Slower, but reports which field is wrong; used only after the other one failed.
 _explainer = _make_converter(detailed=True)
 
 
@@ -89,7 +89,7 @@ def _explained(record_type: type, data: Any, error: Exception) -> RecordError:
     except cattrs.ClassValidationError as detailed:
         places = "; ".join(cattrs.transform_error(detailed, format_exception=_in_words))
         return RecordError(f"no {record_type.__name__} can be read from this JSON: {places}")
-    except BAD_VALUE:  # it is no object at all
+    except BAD_VALUE:  # it is not an object at all
         pass
     return unreadable(record_type, "JSON", error)
 
@@ -113,7 +113,7 @@ def _unstructurer(record_type: type) -> Callable[[Any], Any]:
 
 
 def record_from_json(record_type: type[R], data: Mapping[str, Any]) -> R:
-    """Return the record in a JSON object; keys the record does not have are ignored.
+    """Return the record in a JSON object; unknown keys are ignored.
 
     Raises:
         RecordError: a key is missing or holds a value the record forbids.
@@ -147,15 +147,15 @@ def input_from_json(data: Mapping[str, Any]) -> Event:
     return record_from_json(kind, data)
 
 
-# Keys of a command that stand in its JSON only where they say something: digests of commands which were
-# journaled before there were side games stay what they were.
+# Keys of a command that are in its JSON only if set: the digests of commands journaled before side games
+# existed must not change.
 _SIDE_GAME_KEYS = ("choice", "round_id")
 
 
 def command_to_json(command: Command) -> dict[str, Any]:
     """Return *command* as a JSON object, keys in the order of its fields.
 
-    ``choice`` and ``round_id`` are left out where the command has none.
+    ``choice`` and ``round_id`` are omitted where the command has none.
     """
     result = record_to_json(command)
     for key in _SIDE_GAME_KEYS:

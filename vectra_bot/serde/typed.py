@@ -1,8 +1,8 @@
-"""Documents from the journal's JSON straight to rows, without building the record.
+"""Documents from the journal's JSON directly to rows, without building the record.
 
 For each record a msgspec structure with the same fields and properties is generated once; it is decoded and
-checked for types in C, and the functions that pack rows read it as they read the record. The limits of values
-(nine places, the shortest decimal of a double) are left to where the record was made, and to the columns.
+type-checked in C, and the functions that pack rows read it as they read the record. Limits of values (nine
+places, the shortest decimal of a double) are checked where the record is made, and by the columns.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def document_kind(data: bytes) -> DocType:
     """Return the kind of the document in a JSON object.
 
     Raises:
-        RecordError: it names none that exists.
+        RecordError: the kind is missing or unknown.
     """
     for length in _LENGTHS:
         found = _BEGINNINGS.get(data[:length])
@@ -161,10 +161,10 @@ class RowMaker:
 
 
 def _explained(doc_type: DocType, data: bytes) -> Any:
-    """Return a document read the slow way, whose errors say which field is wrong.
+    """Read a document the slow way, to report which field is wrong.
 
     Raises:
-        RecordError: it is no document of its kind.
+        RecordError: it is not a document of its kind.
     """
     record_type = RECORDS[doc_type]
     try:

@@ -1,4 +1,4 @@
-"""What rows and JSON have in common: canonical text, alert types, and refusing what cannot be read."""
+"""Shared by rows and JSON: canonical text, alert types, and errors for what cannot be read."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from vectra_bot.models import AlertType
 
 BAD_VALUE = (TypeError, ValueError, KeyError, AttributeError, InvalidOperation)
-"""What reading a value that does not fit may raise."""
+"""The exceptions that reading an invalid value may raise."""
 
 
 def canonical_json(value: Any) -> str:
-    """Return *value* as JSON text that is the same everywhere: sorted keys, no spaces, floats by repr."""
+    """Return *value* as canonical JSON: sorted keys, no spaces, floats by repr."""
     return json.dumps(
         value, ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")
     )
@@ -30,6 +30,6 @@ def alert_type(value: str) -> AlertType | str:
 
 
 def unreadable(record_type: type, source: str, error: Exception) -> RecordError:
-    """Return the error that says why no record could be read."""
+    """Return the error that explains why no record could be read."""
     what = f"has no {error.args[0]!r}" if isinstance(error, KeyError) else str(error)
     return RecordError(f"no {record_type.__name__} can be read from this {source}: {what}")

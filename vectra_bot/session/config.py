@@ -1,4 +1,4 @@
-"""What a session is started with, and what it shows while it runs."""
+"""The configuration of sessions, and the objects by which a running one is observed and stopped."""
 
 from __future__ import annotations
 
@@ -24,37 +24,37 @@ from vectra_bot.venues.patience import LiveSettings
 from vectra_bot.wire.profile import Profile
 
 FLUSH_SECONDS = 300.0
-"""The oldest a document of a session in real time gets before it is on its way to a part."""
+"""Longest time, in seconds, until a document of a real-time session is queued for a part."""
 
 _FOREVER_S = 10 * 365 * 86_400
 
 
 @define
 class StopFlag:
-    """Asks a running session to end between two inputs; set by a signal handler or another task."""
+    """Requests the end of a running session, between two inputs; set by a signal handler or another task."""
 
     reason: str | None = None
 
     def set(self, reason: str) -> None:
-        """Ask for the end; the first reason stays."""
+        """Request the end; the first reason is kept."""
         if self.reason is None:
             self.reason = reason
 
 
 @define
 class FlushFlag:
-    """Asks a running session to bring all documents so far into the store's parts."""
+    """Requests that a running session flush its documents to the store's parts."""
 
     asked: bool = False
 
     def ask(self) -> None:
-        """Ask for it."""
+        """Request a flush."""
         self.asked = True
 
 
 @frozen(kw_only=True)
 class Snapshot:
-    """A running session as a live table shows it; amounts in SOL."""
+    """The state of a running session for a live table; amounts in SOL."""
 
     games_done: int
     games_total: int
@@ -72,7 +72,7 @@ class Snapshot:
 
 
 class Observer(Protocol):
-    """Sees a running session about ten times a second."""
+    """Called with the state of a running session about ten times a second."""
 
     def update(self, snapshot: Snapshot) -> None:
         """Show *snapshot*."""
@@ -168,12 +168,12 @@ class SessionConfig(EmbeddedOptions):
         settings: the strategy's parameters by name.
         session_id: name of the session; random if None.
         store: folder of the store, text or Path; the default store if None.
-        limits: what may be asked of the venue; Limits or a dict of them.
+        limits: what the session may do; Limits or a dict of them.
         plugins: parameters by plugin name; naming a plugin enables it.
         enable_plugins: plugins to enable although they are off by default.
         disable_plugins: plugins not to load.
-        restore_from: session of the same store whose strategy's last :meth:`Strategy.save` is taken up.
-        recover: finish the sessions that a crash left open in the store first.
+        restore_from: session of the same store whose last :meth:`Strategy.save` state is restored.
+        recover: first recover the sessions in the store that were killed.
     """
 
     strategy: str | type[Strategy] = option(flag=None, take=_strategy)
@@ -201,7 +201,7 @@ class SessionConfig(EmbeddedOptions):
         metavar="NAME",
         repeatable=True,
         words="plugin names",
-        help="Use a plugin.",
+        help="Enable a plugin.",
         heading=Heading.PLUGINS,
     )
     disable_plugins: tuple[str, ...] = option(
@@ -211,7 +211,7 @@ class SessionConfig(EmbeddedOptions):
         metavar="NAME",
         repeatable=True,
         words="plugin names",
-        help="Do without a plugin.",
+        help="Disable a plugin.",
         heading=Heading.PLUGINS,
     )
     plugins: Mapping[str, Mapping[str, Any]] = option(
@@ -221,7 +221,7 @@ class SessionConfig(EmbeddedOptions):
         metavar="NAME.KEY=VALUE",
         repeatable=True,
         words="a dict of parameters by plugin name (enable_plugins takes names)",
-        help="A plugin's parameter; uses the plugin.",
+        help="A plugin's parameter; enables the plugin.",
         heading=Heading.PLUGINS,
     )
     observer: Observer | None = option(None, take=_observer, flag=None)
@@ -233,23 +233,23 @@ class SessionConfig(EmbeddedOptions):
 
 @frozen(kw_only=True, field_transformer=declared)
 class RecordConfig:
-    """What is recorded, where to, and for how long.
+    """What to record, where to, and for how long.
 
     Attributes:
         venue: the venue's address, ``https://HOST`` or ``http://127.0.0.1:PORT``.
-        games: end when so many games are over and told; None for no such end.
-        seconds: end after so much time; None for no such end.
+        games: end when this many games are over and reported; None for no such end.
+        seconds: end after this many seconds; None for no such end.
         session_id: name of the session; random if None.
         store: folder of the store, or the address of a remote one; the default store if None.
-        flush_seconds: documents stand in the store's parts after so much time at the latest.
-        wire_format: ``auto`` takes both of the venue's formats; ``dec`` or ``feb`` expects one of them, and
-            the report says if another one came.
-        settings: how patient the link is.
+        flush_seconds: documents are in the store's parts after this many seconds at the latest.
+        wire_format: ``auto`` accepts both of the venue's formats; ``dec`` or ``feb`` expects one of them, and
+            the report says if another one was seen.
+        settings: timeouts, retries and queue limits of the connection.
         plugins: parameters by plugin name; naming a plugin enables it.
-        recover: finish the sessions that a crash left open in the store first.
-        flush: asks for a flush at once.
-        flushed: called with the number of the last entry that stands in a part, when that was asked for.
-        told: called with every document on its way to the store.
+        recover: first recover the sessions in the store that were killed.
+        flush: requests an immediate flush.
+        flushed: called after a requested flush with the number of the last entry that is in a part.
+        ``told``: called with every alert and system event that is stored.
     """
 
     venue: str = option(metavar="URL", help="Address of the venue: https://HOST[:PORT].")
@@ -264,14 +264,14 @@ class RecordConfig:
         above=0,
         high=_FOREVER_S,
         metavar="S",
-        help="SQL sees documents after S seconds at the latest; SIGUSR1 flushes at once.",
+        help="Documents can be queried after S seconds at the latest; SIGUSR1 flushes now.",
     )
     wire_format: str = like(
         ExchangeOptions,
         "wire_format",
         default="auto",
         choices=("auto", "feb", "dec"),
-        help="Wire format: February or December; auto takes both.",
+        help="Wire format: February or December; auto accepts both.",
     )
     settings: LiveSettings = option(factory=LiveSettings, take=_made_of(LiveSettings), flag=None)
     enable_plugins: tuple[str, ...] = like(SessionConfig, "enable_plugins")
@@ -290,12 +290,12 @@ class ReplayConfig:
 
     Attributes:
         path: a capture file, a journal's folder, or one journal file.
-        strategy: what sees the recording; nothing it asks for is sent.
+        strategy: the strategy that processes the recording; nothing it requests is sent.
         settings: the strategy's parameters by name.
         check: compare a journal's commands instead of storing a new session.
         session_id: name of the replayed session; random if None.
         store: where the replayed session is stored; the default store if None.
-        protocol: what a recording calls the side games' events; a journal says it itself.
+        protocol: names of the side games' events in a recording; a journal contains its own.
     """
 
     path: Path = option(flag=None, take=path_of, words="a path, as text or Path")
@@ -305,7 +305,7 @@ class ReplayConfig:
         default="watch",
         flag="--strategy",
         metavar="NAME|FILE",
-        help="What sees the recording.",
+        help="Strategy that processes the recording.",
     )
     settings: Mapping[str, Any] = like(SessionConfig, "settings")
     check: bool = option(False, help="Compare a journal's commands; store nothing.")
@@ -338,4 +338,4 @@ def _advice(name: Any, known: Collection[str]) -> str:
     close = difflib.get_close_matches(str(name), known, n=2, cutoff=0.5)
     if close:
         return f"did you mean {' or '.join(close)}?"
-    return f"it takes {', '.join(known)}"
+    return f"the options are {', '.join(known)}"

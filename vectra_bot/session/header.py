@@ -1,4 +1,4 @@
-"""The journal's first entry: everything a session follows from, so that replay can build the same engine."""
+"""The journal's first entry: what determines a session, so that replay can build the same engine."""
 
 from __future__ import annotations
 
@@ -43,27 +43,27 @@ def new_session_id() -> str:
 
 
 def new_seed() -> int:
-    """Return a random seed, small enough to type."""
+    """Return a random seed that is short enough to type."""
     return uuid.uuid4().int % 2**31
 
 
 @frozen(kw_only=True)
 class SessionPlan:
-    """What a session is made of: everything is loaded and checked, nothing has been written yet.
+    """Everything a session needs, loaded and checked; nothing has been written yet.
 
     Attributes:
         venue: column ``venue`` of its documents.
         source: where the strategy came from.
         place: where the store is.
         plugin_settings: parameters by plugin name.
-        limits: what may be asked of the venue.
-        start_ns: where the session's clock starts, nanoseconds since the epoch.
-        seed: of the embedded exchange; None where there is none.
-        config: of a session on the embedded exchange; None for any other.
-        restored: state that *strategy* took up.
-        profile: what the venue calls things on the wire.
-        auditor: compares every game with its seed, if given.
-        about: further keys of the header.
+        limits: what the session may do.
+        start_ns: start of the session's clock, nanoseconds since the epoch.
+        seed: seed of the embedded exchange; None if there is none.
+        config: config of a session on the embedded exchange; None for other sessions.
+        restored: the state restored by *strategy*.
+        profile: the venue's names on the wire.
+        auditor: verifies every game against its seed, if given.
+        about: more keys of the header.
     """
 
     session_id: str
@@ -85,7 +85,7 @@ class SessionPlan:
 
     @cached_property
     def header(self) -> dict[str, Any]:
-        """The header of the session's journal, as JSON-ready data.
+        """The header of the session's journal, as JSON-serializable data.
 
         Raises:
             ConfigError: a parameter of the strategy or of a plugin cannot be written as JSON.
@@ -136,7 +136,7 @@ class SessionPlan:
         return header if self.auditor is None else {**header, "audit": True}
 
     def engine(self) -> Engine:
-        """Return a fresh engine of the session."""
+        """Return a new engine of the session."""
         return Engine(
             session_id=self.session_id,
             mode=self.mode,
@@ -171,7 +171,7 @@ def _round_terms(game: SideGame) -> dict[str, Any]:
 
 
 def rounds_of(header: Mapping[str, Any]) -> dict[str, SideGame]:
-    """Return the side games of the session of *header* by name; where it says nothing, as is assumed.
+    """Return the side games of the session of *header* by name, with default odds where it has none.
 
     Raises:
         JournalError: the header's odds cannot be used.
@@ -185,7 +185,7 @@ def rounds_of(header: Mapping[str, Any]) -> dict[str, SideGame]:
 
 
 def profile_of(header: Mapping[str, Any]) -> Profile:
-    """Return what the session of *header* called things on the wire.
+    """Return the wire names that the session of *header* used.
 
     Raises:
         JournalError: the header's profile cannot be used.
@@ -198,21 +198,21 @@ def profile_of(header: Mapping[str, Any]) -> Profile:
 
 
 def _plain_settings(owner: str, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return settings as they come back from a journal, so that headers can be compared."""
+    """Return settings as they are after a round trip through a journal, so that headers can be compared."""
     result: dict[str, Any] = {}
     for key, value in settings.items():
         try:
             result[key] = json.loads(canonical_json(_plain(value)))
         except (TypeError, ValueError) as error:
             raise ConfigError(
-                f"{owner} parameter {key!r} was {value!r}, which JSON cannot carry ({error}): "
+                f"{owner} parameter {key!r} was {value!r}, which is not JSON-serializable ({error}): "
                 "give numbers, text, true or false, or lists of them"
             ) from error
     return result
 
 
 def _plain(value: Any) -> Any:
-    """Return a setting as JSON can carry it and :func:`configure` takes it back."""
+    """Return a setting as JSON-serializable data that :func:`configure` accepts."""
     if isinstance(value, Decimal | Path):
         return str(value)
     if isinstance(value, list | tuple):
@@ -221,10 +221,10 @@ def _plain(value: Any) -> Any:
 
 
 def restore(strategy: Strategy, state: Any) -> None:
-    """Let *strategy* take up saved *state*, if there is any.
+    """Restore saved *state* into *strategy*, if there is any.
 
     Raises:
-        StrategyError: it does not take it.
+        StrategyError: the strategy's restore() raised.
     """
     if state is None:
         return
@@ -238,7 +238,7 @@ def restore(strategy: Strategy, state: Any) -> None:
 
 
 def saved_state(store: Path, session_id: str) -> Any:
-    """Return what the strategy of *session_id* saved last.
+    """Return the state that the strategy of *session_id* saved last.
 
     Raises:
         InputError: the session is not in the store, or its strategy saved nothing.
@@ -261,12 +261,12 @@ def same_session(header: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 
 
 def differing(existing: Mapping[str, Any], header: Mapping[str, Any]) -> str:
-    """Return in words the first fact in which two headers differ, e.g. ``games was 2, now 4``."""
+    """Return the first difference between two headers as text, e.g. ``games was 2, now 4``."""
     before, now = _flat(existing), _flat(header)
     for key in sorted(before.keys() | now.keys()):
         if before.get(key) != now.get(key):
             return f"{key} was {before.get(key)!r}, now {now.get(key)!r}"
-    return "it is not repeatable"
+    return "it is not reproducible"
 
 
 def _flat(header: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -283,12 +283,12 @@ def _flat(header: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def engine_of(header: Mapping[str, Any]) -> tuple[Engine, StrategySource]:
-    """Return a fresh engine as *header* describes it, and the strategy's source as it is now.
+    """Return a new engine as *header* describes it, and the strategy's current source.
 
     Raises:
         JournalError: the header lacks what is needed.
         UnknownNameError, InputError, StrategyError, PluginError, ConfigError: strategy or plugins cannot
-            be made as they were.
+            be created as they were.
     """
     with _header_errors():
         about = header["strategy"]
@@ -317,11 +317,11 @@ def engine_of(header: Mapping[str, Any]) -> tuple[Engine, StrategySource]:
 
 
 class _Watching(Strategy):
-    """Decides nothing."""
+    """Takes no action."""
 
 
 def watching_engine(header: Mapping[str, Any]) -> Engine:
-    """Return an engine of the session that folds its inputs without its strategy and plugins.
+    """Return an engine of the session that processes its inputs without its strategy and plugins.
 
     Raises:
         JournalError: the header lacks what is needed.

@@ -1,12 +1,13 @@
-"""The skeleton of every session: its header, engine, journal and shell, and its end, however it ends.
+"""The common frame of every session: its header, engine, journal and shell, opened and closed in one order.
 
 Runner, recorder, replay and import load what they need (:class:`~vectra_bot.session.header.SessionPlan`) and
-bring their inputs; what is opened for a session is opened and released here, in one order::
+supply the inputs; the resources of a session are opened and released here, in one order::
 
-    plan, header -> journal, locked -> empty parts -> shell -> plugins told -> inputs -> end -> plugins told
+    plan, header -> journal, locked -> empty parts -> shell -> session_started
+    -> inputs -> end -> session_finished
 
-An exception anywhere in it leaves the journal as a kill would, for the next recovery, and is raised again. A
-session of which nothing but its header was written is removed.
+An exception leaves the journal as a kill would, for the next recovery, and is re-raised. A session that
+contains nothing but its header is removed.
 """
 
 from __future__ import annotations
@@ -48,16 +49,16 @@ def hosted_journal(
     ts_ns: int = 0,
     drop_for: tuple[type[BaseException], ...] = (),
 ) -> Iterator[Journal]:
-    """Begin the journal of a new session and its empty parts; the block closes it, or else it is abandoned.
+    """Create the journal of a new session and its empty parts; the block closes it, else it is abandoned.
 
     Args:
         store: root of the store.
-        header: of the session.
-        ts_ns: when it begins, nanoseconds since the epoch.
-        drop_for: exceptions of the block after which the session is removed with all that was journaled.
+        header: the session's header.
+        ts_ns: start of the session, nanoseconds since the epoch.
+        drop_for: exceptions of the block after which the session is removed with its journal.
 
     Raises:
-        StoreError: the session exists already, another process writes it, or the disk refuses.
+        StoreError: the session exists already, another process is writing it, or a write fails.
     """
     directory = journal_directory(store, header["session_id"])
     try:
@@ -78,16 +79,16 @@ def hosted_journal(
 
 
 def _remove_unbegun(store: Path, directory: Path) -> None:
-    """Remove what the attempt to make a journal left, unless a session is there: the id stays free."""
+    """Remove an incomplete journal directory, unless it contains a session: the id stays free."""
     with suppress(VectraError, OSError):
-        files.rmdir(directory)  # done only if it is empty: not even a lock could be made
+        files.rmdir(directory)  # succeeds only if it is empty: not even a lock was created
     with suppress(VectraError, OSError):
         if directory.is_dir() and never_began(directory):
             drop_session(store, directory.name)
 
 
 def _remove(store: Path, session_id: str) -> None:
-    """Remove a broken session; if that fails too, the next recovery finds it, and the first error is told."""
+    """Remove a failed session; if that fails too, log it and leave the session to the next recovery."""
     try:
         drop_session(store, session_id)
     except (VectraError, OSError) as error:
@@ -100,22 +101,22 @@ class HostedSession:
 
     Attributes:
         header: the first entry of its journal.
-        shell: takes its inputs.
+        shell: processes its inputs.
     """
 
     header: Mapping[str, Any]
     shell: Shell
 
     def note(self, document: Document) -> None:
-        """Journal a document that follows from no input."""
+        """Journal a document that does not follow from an input."""
         entry = Entry.of_document(self.shell._next(), document)  # noqa: SLF001 - one task owns both
         self.shell._append([entry])  # noqa: SLF001
 
     def raise_failure(self) -> None:
-        """Raise what the strategy raised, now that its session is stored.
+        """Raise the strategy's exception, after its session was stored.
 
         Raises:
-            StrategyError: it did raise.
+            StrategyError: the strategy raised.
         """
         failure, shell = self.shell.engine.failure, self.shell
         if failure is not None:
@@ -126,7 +127,7 @@ class HostedSession:
             ) from failure.exception
 
     def report(self, ended: str, *, recovered: tuple[str, ...] = ()) -> Report:
-        """Return the report of the session, which has *ended*."""
+        """Return the report of the session; *ended* says why it ended."""
         shell = self.shell
         return session_report(
             self.header,
@@ -139,14 +140,14 @@ class HostedSession:
             recovered=recovered,
         )
 
-    def tell_started(self) -> None:
-        """Tell the plugins, before the first input."""
+    def notify_started(self) -> None:
+        """Call the plugins' session_started, before the first input."""
         self.shell.engine.plugins.call("session_started", self._info())
 
-    def tell_finished(
+    def notify_finished(
         self, _kind: type[BaseException] | None, error: BaseException | None, _trace: object
     ) -> None:
-        """Tell the plugins that the session is over, and what broke it off if something did."""
+        """Call the plugins' session_finished, with the error that ended the session if there was one."""
         report = self.report("error")
         summary = SessionSummary(
             games=report.games,
@@ -185,23 +186,23 @@ async def host(
     can_wait: bool = True,
     drop_for: tuple[type[BaseException], ...] = (),
 ) -> AsyncIterator[HostedSession]:
-    """Begin the session of *plan*; the block brings its inputs and ends its shell.
+    """Start the session of *plan*; the block supplies its inputs and ends its shell.
 
-    A check of a journal or the recovery of a killed session is not hosted, so that no plugin acts on the
-    world twice.
+    A journal check or the recovery of a killed session is not hosted, so that no plugin repeats its side
+    effects.
 
     Args:
-        plan: what the session is made of.
-        tally: counts what comes of it, around its engine.
-        gateway: what carries its commands out; closed with the session.
+        plan: everything the session needs.
+        tally: counts the session's results, around its engine.
+        gateway: sends its commands; closed with the session.
         feed: closed with the session, if given.
-        holding: entered once the session's lock is held, and left with the session.
+        holding: entered when the session's lock is held, and left with the session.
         can_wait: whether inputs may wait until parts are built.
         drop_for: exceptions of the block after which nothing of the session is kept.
 
     Raises:
         ConfigError: a parameter cannot be written into the header.
-        StoreError: the session exists already, another process writes it, or the disk refuses.
+        StoreError: the session exists already, another process is writing it, or a write fails.
     """
     async with AsyncExitStack() as opened:
         opened.push_async_callback(gateway.aclose)
@@ -217,9 +218,9 @@ async def host(
             can_wait=can_wait, remote=plan.place.url,
         )  # fmt: skip
         session = HostedSession(header, shell)
-        opened.push(session.tell_finished)
-        opened.callback(shell.abandon)  # harmless after its end
-        session.tell_started()
+        opened.push(session.notify_finished)
+        opened.callback(shell.abandon)  # does nothing after the session's end
+        session.notify_started()
         yield session
 
 

@@ -1,8 +1,8 @@
-"""Recording a feed without trading: frames, documents, gaps, and every game held against its seed.
+"""Recording a feed without trading: frames, documents, gaps, and every game verified against its seed.
 
-A recording is a session like any other, with the bundled ``watch`` strategy and no gateway: its journal holds
-every frame as it stood on the wire, a crash is finished by the next session of the store, and a replay of the
-journal makes the same documents again, alerts included.
+A recording is a session like any other, with the bundled ``watch`` strategy and no gateway: its journal
+contains every frame exactly as received, after a crash it is recovered by the next session of the store, and
+a replay of the journal rebuilds the same documents, alerts included.
 """
 
 from __future__ import annotations
@@ -38,33 +38,33 @@ from vectra_bot.strategy import configure
 from vectra_bot.venues.live import LiveFeed
 
 STRATEGY = "watch"
-# How long the loop sleeps at most without looking whether somebody asks it to stop.
+# Longest sleep of the loop between checks of the stop flag, in seconds.
 _POLL_S = 0.2
 _DRAIN_S = 3.0
 
 
 @frozen(kw_only=True)
 class RecordReport:
-    """What a recording holds.
+    """The result of a recording.
 
     Attributes:
         games: games that ended while it ran: verified, failed and unverified ones.
-        games_verified: everything said of them is what their seed gives.
-        games_failed: something said of them is not; each has an alert.
-        games_unverified: their seed was never shown, or their law is not known.
-        games_missed: of ``games`` those of which no frame was seen, known from the history alone.
-        ticks: live ticks stored, each once, those that were filled in later among them.
-        backfilled: ticks read later, from a snapshot or a price window.
+        games_verified: every statement about them agrees with their seed.
+        games_failed: at least one statement does not agree; each has an alert.
+        games_unverified: their seed was never revealed, or their law is unknown.
+        games_missed: games, part of ``games``, of which no frame was seen, known from the history alone.
+        ticks: live ticks stored, each once, backfilled ones included.
+        backfilled: ticks recovered later from a snapshot or a price window.
         missing_ticks: live ticks of games seen at least in part that are not stored.
         gaps: markers of ticks, rugs and whole games that were missed.
-        connections: times the link was made; ``reconnects`` without the first.
-        lost_frames: frames that came faster than they could be processed.
+        connections: connections made; ``reconnects`` excludes the first.
+        lost_frames: frames dropped because they came faster than they could be processed.
         quarantined: frames that could not be read.
         alerts: games, of the history before the session too, that disagree with their seed.
         history_games: distinct finished games collected from ``gameHistory``.
         sidebet_rows: rows of sidebets in them.
-        format: the venue's format as it was seen, None before a history was.
-        format_expected: False if another one was asked for.
+        format: the venue's wire format, None before a history was seen.
+        format_expected: False if another format was requested.
     """
 
     session_id: str
@@ -97,20 +97,20 @@ class RecordReport:
     recovered: list[str]
 
     def to_json(self) -> dict[str, Any]:
-        """Return the report as JSON-ready data."""
+        """Return the report as JSON-serializable data."""
         return attrs.asdict(self)
 
 
 @define
 class _RecordStats(SessionTally):
-    """Counts what is stored."""
+    """Counts the stored documents."""
 
     told: Callable[[Document], None] | None = None
     ticks: int = 0
     backfilled: int = 0
 
     def after(self, document: Document) -> None:
-        """Take in a document on its way to the store."""
+        """Process a document that is about to be stored."""
         super().after(document)
         record = document.record
         if isinstance(record, GameTick) and record.phase is GamePhase.ACTIVE:
@@ -122,7 +122,7 @@ class _RecordStats(SessionTally):
 
 @frozen
 class _Recording:
-    """A recording that is being made."""
+    """A recording in progress."""
 
     config: RecordConfig
     clock: Clock
@@ -133,7 +133,7 @@ class _Recording:
 
     @classmethod
     def of(cls, config: RecordConfig, clock: Clock) -> _Recording:
-        """Load everything; nothing is written and nobody is connected to yet."""
+        """Load everything; nothing is written and no connection is made yet."""
         source = resolve_strategy(STRATEGY)
         feed = LiveFeed(config.venue, settings=config.settings)
         auditor = FairAuditor(config.session_id or new_session_id())
@@ -161,7 +161,7 @@ class _Recording:
         return cls(config, clock, feed, auditor, plan, stats)
 
     async def drive(self, shell: Shell) -> str:
-        """Take in what the feed brings until there is a reason to end; return it."""
+        """Process the feed's items until there is a reason to end; return the reason."""
         config, feed, clock = self.config, self.feed, self.clock
         flusher = SegmentCloser(shell, clock, config.flush, config.flush_seconds, config.flushed)
         end_ns = None
@@ -172,7 +172,7 @@ class _Recording:
             if item is not None:
                 await shell.take(item)
             flusher.look()
-        # What has been received belongs to the recording; it is not waited for longer than a stop may take.
+        # Frames already received belong to the recording, but draining them must not delay the stop.
         await feed.aclose()
         last_ns = clock.monotonic_ns() + int(_DRAIN_S * NS_PER_S)
         while (item := feed.rest()) is not None and clock.monotonic_ns() < last_ns:
@@ -181,7 +181,7 @@ class _Recording:
         return ended
 
     def _ended(self, end_ns: int | None) -> str | None:
-        """Return why the recording is to end now, None if it is not."""
+        """Return why the recording must end now, None if it continues."""
         config = self.config
         if config.stop.reason is not None:
             return f"stopped: {config.stop.reason}"
@@ -194,7 +194,7 @@ class _Recording:
     def report(
         self, shell: Shell, ended: str, seconds: float, recovered: list[str]
     ) -> RecordReport:
-        """Return what the recording holds."""
+        """Return the result of the recording."""
         plan, stats, counts, link = self.plan, self.stats, self.auditor.counts, self.feed.counts
         found, expected = self.auditor.wire_format, plan.header["wire_format"]
         return RecordReport(
@@ -234,8 +234,8 @@ async def record(config: RecordConfig, clock: Clock | None = None) -> RecordRepo
 
     Raises:
         ConfigError: the address or a setting is wrong.
-        InputError: the venue could not be reached as often as the settings allow.
-        StoreError: the session exists already, or the disk refuses.
+        InputError: the venue was not reached in as many attempts as the settings allow.
+        StoreError: the session exists already, or a write fails.
     """
     clock = clock or WallClock()
     recording = _Recording.of(config, clock)
@@ -247,7 +247,7 @@ async def record(config: RecordConfig, clock: Clock | None = None) -> RecordRepo
         try:
             ended = await recording.drive(session.shell)
         except InputError:
-            # Nothing broke on our side: the store is whole, and says how far it goes.
+            # Nothing failed on our side: the store is complete up to this point.
             await session.shell.end("the venue could not be reached")
             raise
     seconds = (clock.monotonic_ns() - started) / NS_PER_S

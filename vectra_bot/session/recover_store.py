@@ -1,4 +1,4 @@
-"""What ``vectra-bot store recover`` does, step by step; imported when it runs."""
+"""The steps of ``vectra-bot store recover``; imported only when it runs."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from vectra_bot.store.maintenance.sessions import is_running, list_sessions, rep
 from vectra_bot.store.remote.address import RemoteStore
 from vectra_bot.store.remote.upload import upload_all
 
-# Of these, only a copy of what was lost can help, or the option that says that some may be lost.
+# These need a copy of what was lost, or the option that accepts the loss.
 _OF_JOURNALS: Final = ("journal_damaged", "journal_gap")
-# Rows that only files have are never thrown away unasked.
+# Rows that exist only in files are never discarded unless requested.
 _NOT_OF_FILES: Final = (
     *_OF_JOURNALS, "session_unfinished", "schema_old", "rows_unknown", "session_copied",
 )  # fmt: skip
@@ -30,17 +30,17 @@ _NOT_OF_FILES: Final = (
 
 @define
 class RecoveryReport:
-    """What a recovery did.
+    """The result of a recovery.
 
     Attributes:
-        salvaged: damaged journals whose whole entries were kept.
-        finished: killed sessions that are closed now.
-        built: files that were lacking; ``rebuilt`` those that were lost or damaged.
-        removed: unfinished files, and halves of what was dropped or swapped.
-        uploaded: what went to the store's address.
+        salvaged: corrupt journals whose intact entries were kept.
+        finished: killed sessions that were recovered and closed.
+        built: missing files that were built; ``rebuilt``: files that were lost or corrupt.
+        removed: incomplete files, and remains of interrupted drops and swaps.
+        uploaded: files uploaded to the store's address.
         running: sessions that are being written.
-        journal_bytes: of the journals of the sessions that were finished or rebuilt.
-        failed: what went wrong, one line each.
+        journal_bytes: size of the journals of the recovered and rebuilt sessions.
+        failed: errors, one line each.
         problems: what a check still finds.
     """
 
@@ -59,11 +59,11 @@ class RecoveryReport:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing is left to do."""
+        """Return whether no problem is left."""
         return not self.failed and not self.problems
 
     def to_json(self) -> dict[str, Any]:
-        """Return the report as JSON-ready data."""
+        """Return the report as JSON-serializable data."""
         names = [name for name in RecoveryReport.__annotations__ if name != "problems"]
         return {
             "ok": self.ok,
@@ -82,19 +82,19 @@ def recover_all(
     rebuild: bool,
     quick: bool,
 ) -> RecoveryReport:
-    """Put right what can be in the store in *root*, and upload it if it is the spool of *remote*.
+    """Repair what can be repaired in the store in *root*; upload it if it is the spool of *remote*.
 
     Args:
-        root: the store, or a spool; it need not exist.
-        remote: the store that it is the spool of.
-        sessions: only these, where a session is the matter; all if empty.
-        told: told how far it is.
-        salvage: keep what is whole of damaged journals.
-        rebuild: build every file of the sessions again.
-        quick: hash nothing.
+        root: the store, or a spool; it may be missing.
+        remote: the store whose spool it is.
+        sessions: limit the steps that work on sessions to these; all if empty.
+        told: called with the progress.
+        salvage: keep the intact entries of corrupt journals.
+        rebuild: rebuild every file of the sessions.
+        quick: skip the checksums.
 
     Raises:
-        UnknownNameError: there is no such session.
+        UnknownNameError: a session does not exist.
     """
     report = RecoveryReport(str(root) if remote is None else remote.url)
     if root.is_dir():
@@ -113,7 +113,7 @@ def recover_all(
 
 
 class _Recovery:
-    """One recovery on its way."""
+    """One recovery in progress."""
 
     def __init__(
         self,
@@ -133,7 +133,7 @@ class _Recovery:
         self._forget = False
 
     def run(self, salvage_too: bool, rebuild: bool) -> None:
-        """Do everything in the order in which one thing needs another."""
+        """Run all steps, each after those it depends on."""
         if salvage_too:
             self._salvage()
         self._told("repair", 0, 0)
@@ -152,7 +152,7 @@ class _Recovery:
             self._told(f"rebuild {session_id}", number, len(folders))
             self._try(session_id, self._rebuild, session_id, doc_types)
         if folders:
-            # What could not be repaired around a damaged file may be whole now.
+            # What could not be repaired because of a corrupt file may be possible now.
             repair = repair_store(self._root)
         self._report.failed += repair.failed
         self._report.problems = self._look() if folders else problems
@@ -164,7 +164,7 @@ class _Recovery:
         )
 
     def _try(self, session_id: str, action: Callable[..., None], *arguments: Any) -> None:
-        """Do something for one session; what is wrong with it must not keep the others from it."""
+        """Run an action for one session; an error in it must not affect the others."""
         try:
             action(*arguments)
         except (VectraError, OSError) as error:
@@ -183,7 +183,7 @@ class _Recovery:
         return found.problems
 
     def _damaged_journals(self) -> list[Problem]:
-        """Return what keeps a journal from being read, unless it is a problem already."""
+        """Return the errors that make journals unreadable, unless they are problems already."""
         known = {p.session_id for p in self._report.problems if p.kind in _OF_JOURNALS}
         found: list[Problem] = []
         names = [] if self._quick else list(self._wanted or list_sessions(self._root))
@@ -221,22 +221,22 @@ class _Recovery:
         directory = self._root / "journals" / session_id
         if not directory.is_dir():
             raise StoreError(
-                f"session {session_id!r} has no journal to build its files from: bring the files back "
+                f"session {session_id!r} has no journal to rebuild its files from: restore the files "
                 "from a copy, or drop the session"
             )
         if is_running(directory):
             return
         if not self._forget and any(directory.glob(f"*{CORRUPT_SUFFIX}*")):
             raise StoreError(
-                f"the journal of session {session_id!r} lost entries: files built from it would lack rows "
-                "that the present ones have; give --rebuild to build them all the same"
+                f"the journal of session {session_id!r} lost entries: files rebuilt from it would lack rows "
+                "that the present ones have; give --rebuild to rebuild them anyway"
             )
         parts = rebuild_session(directory, self._root, doc_types)
         self._report.rebuilt += [part.path for part in parts]
 
 
 def _folders_of(problems: list[Problem]) -> dict[str, Collection[DocType] | None]:
-    """Return which kinds of documents of which sessions have to be built again; None for all kinds."""
+    """Return the document types to rebuild, by session; None for all types."""
     found: dict[str, set[DocType] | None] = {}
     for problem in problems:
         if problem.kind in _NOT_OF_FILES or not problem.session_id:

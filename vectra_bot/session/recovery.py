@@ -1,11 +1,11 @@
-"""Finishing what a crash left.
+"""Crash recovery: closing sessions that were killed.
 
-A killed session is replayed from its journal to where it stopped, what followed from its last inputs is
-made again, and what cannot be proven is said to be UNRESOLVED. If the strategy is not the one that ran (its
-file was edited, it cannot be loaded, it decides otherwise), nothing of the replay is used: every open INTENT
-becomes one UNRESOLVED action, told from the journal alone, and the session is closed. A long journal is not
-replayed either: nothing it led to is lost, since inputs and what followed from them were written together,
-and its end says which INTENTs are open.
+A killed session is replayed from its journal to where it stopped, the effects of its last inputs are rebuilt,
+and what cannot be proven becomes UNRESOLVED. If the strategy is not the one that ran (its file was edited, it
+cannot be loaded, it decides differently), nothing of the replay is used: every open INTENT becomes one
+UNRESOLVED action, from the journal alone, and the session is closed. A long journal is not replayed either:
+nothing that followed from its inputs is lost, because inputs and their effects were written together, and its
+end shows which INTENTs are open.
 """
 
 from __future__ import annotations
@@ -55,13 +55,13 @@ REASON = "recovered after a crash"
 UNREPLAYED_REASON = f"{REASON}, without replay"
 Resume = Callable[[Path], Journal]
 UNREPLAYED_KIND = "session.unreplayed"
-"""Kind of the system event that says why a session was closed without replay."""
+"""Kind of the system event with the reason why a session was closed without replay."""
 
 
 def event_of(entry: Entry, profile: Profile | None = None) -> Event | None:
-    """Return the event that *entry* brings to the engine, None if it brings none.
+    """Return the event that *entry* feeds to the engine, None if there is none.
 
-    *profile* says what the session called things on the wire.
+    *profile* has the wire names that the session used.
     """
     if entry.kind == "input":
         return entry.input()
@@ -84,10 +84,10 @@ def closed_by_recovery(reason: str) -> bool:
 
 
 def recover_store(store: Path, *, skip: str = "", resume: Resume = Journal.resume) -> list[str]:
-    """Finish every killed session of *store* and return their ids; *resume* opens a journal to go on.
+    """Recover every killed session of *store* and return their ids; *resume* opens a journal to continue it.
 
-    A session that cannot be finished (its journal is damaged) is left as it is and named in the log: it
-    must not keep a new session from running, nor the others from being finished.
+    A session that cannot be recovered (its journal is corrupt) is left unchanged and named in the log: it
+    must not prevent a new session from running, nor the recovery of the others.
     """
     if not (store / "journals").is_dir():
         return []
@@ -104,18 +104,18 @@ def recover_store(store: Path, *, skip: str = "", resume: Resume = Journal.resum
             continue
         try:
             recover_session(directory, store, resume)
-        except Exception as error:  # noqa: BLE001 - whatever is wrong with it is its own
-            log.warning("session=%s cannot be finished: %s", directory.name, _one_line(error))
+        except Exception as error:  # noqa: BLE001 - an error of one session must not affect the others
+            log.warning("session=%s cannot be recovered: %s", directory.name, _one_line(error))
         else:
             finished.append(directory.name)
     return finished
 
 
 def recover_session(directory: Path, store: Path, resume: Resume = Journal.resume) -> None:
-    """Finish one killed session; exactly one ``player_action`` document stands for every INTENT then.
+    """Recover one killed session; after that every INTENT has exactly one ``player_action`` document.
 
     Raises:
-        VectraError: its journal is damaged, being written, or was closed.
+        VectraError: its journal is corrupt, being written, or already closed.
     """
     journal = resume(directory)
     try:
@@ -138,7 +138,7 @@ def _ending(directory: Path, last_seq: int) -> tuple[list[Entry], str]:
         return _replayed(directory, last_seq), REASON
     except (Exception, SystemExit) as error:  # noqa: BLE001 - foreign code is loaded and run
         why = str(error) if isinstance(error, _Unlike) else _one_line(error)
-    # A damaged journal raises again here, and is left as it is.
+    # A corrupt journal raises again here, and is left unchanged.
     entries = _unreplayed(directory, last_seq, why)
     log.warning("session=%s closed without replay: %s", directory.name, why)
     return entries, UNREPLAYED_REASON
@@ -149,12 +149,12 @@ def _one_line(error: BaseException) -> str:
 
 
 class _Unlike(Exception):
-    """A replay is not the session that ran."""
+    """A replay differs from the session that ran."""
 
 
 @define
 class _Replay:
-    """A journal's inputs through its strategy, held against the INTENTs that were journaled."""
+    """A journal's inputs replayed through its strategy, compared with the journaled INTENTs."""
 
     engine: Engine
     last_seq: int
@@ -166,7 +166,7 @@ class _Replay:
     _due: dict[int, Command] = field(factory=dict)
 
     def take(self, entry: Entry) -> None:
-        """Take in one entry of the journal."""
+        """Process one entry of the journal."""
         if entry.kind == "intent":
             self._recorded(entry.seq, entry.command())
         _note_document(entry, self.documented)
@@ -184,13 +184,15 @@ class _Replay:
     def _recorded(self, seq: int, command: Command) -> None:
         self.intents.append(command.action_id)
         if self._due.pop(seq, None) != command:
-            raise _Unlike(f"the replay decides otherwise at tick {command.tick} (entry {seq})")
+            raise _Unlike(f"the replay decides differently at tick {command.tick} (entry {seq})")
 
     def check_due(self) -> None:
-        """Refuse decisions that the journal would hold, had they been made then."""
+        """Fail on decisions that the journal would contain if they had been made then."""
         for seq, command in self._due.items():
             if seq <= self.last_seq:
-                raise _Unlike(f"the replay decides more at tick {command.tick} (entry {seq})")
+                raise _Unlike(
+                    f"the replay has an extra command at tick {command.tick} (entry {seq})"
+                )
 
 
 def _numbered(seq: int, effects: list[Effect]) -> list[tuple[int, Effect]]:
@@ -204,19 +206,19 @@ def _note_document(entry: Entry, documented: set[str]) -> None:
 
 
 def _replayed(directory: Path, last_seq: int) -> list[Entry]:
-    """Return what completes the journal by replay.
+    """Return the entries that complete the journal, by replay.
 
-    Effects of the last input that a kill kept from the journal come again with the numbers they had. A
-    command whose INTENT is not in the journal provably never left. Then the session ends as any other,
+    Effects of the last input that a kill kept from the journal are rebuilt with the numbers they had. A
+    command whose INTENT is not in the journal was provably never sent. Then the session ends as any other,
     if it was not ending already.
 
     Raises:
-        _Unlike: the replay is not the session that ran.
+        _Unlike: the replay differs from the session that ran.
     """
     header = read_header(directory)
     engine, source = engine_of(header)
     if source.source_sha256 != header["strategy"]["source_sha256"]:
-        raise _Unlike(f"the source of strategy {source.name!r} was changed since")
+        raise _Unlike(f"the source of strategy {source.name!r} has changed since")
     replay = _Replay(engine, last_seq, profile_of(header))
     with closing(read_journal(directory)) as journal:
         for entry in journal:
@@ -235,13 +237,13 @@ def _replayed(directory: Path, last_seq: int) -> list[Entry]:
 
 
 def _check_documents(entries: list[Entry], intents: list[str], documented: set[str]) -> None:
-    """Refuse a replay that leaves an INTENT without its one document."""
+    """Fail on a replay that leaves an INTENT without its one document."""
     known = set(documented)
     for entry in entries:
         _note_document(entry, known)
     lacking = [action_id for action_id in intents if action_id not in known]
     if lacking:
-        raise _Unlike(f"the replay does not say what became of action {lacking[0]}")
+        raise _Unlike(f"the replay has no outcome of action {lacking[0]}")
 
 
 def _closing_events(now_ns: int, unsent: list[str]) -> list[Event]:
@@ -254,7 +256,7 @@ def _closing_events(now_ns: int, unsent: list[str]) -> list[Event]:
 
 
 def _is_new(effect: Effect, documented: set[str]) -> bool:
-    """Whether an effect belongs into the journal: an action has one document, whoever wrote it."""
+    """Return whether an effect is not in the journal yet: an action has exactly one document."""
     if isinstance(effect, Command):
         return False
     return not (effect.doc_type is DocType.PLAYER_ACTION and effect.record.action_id in documented)
@@ -267,9 +269,9 @@ def _entry(seq: int, now_ns: int, effect: Effect) -> Entry:
 
 
 def _unreplayed(directory: Path, last_seq: int, why: str) -> list[Entry]:
-    """Return what completes the journal without its strategy: open INTENTs, and why they stay open.
+    """Return the entries that complete the journal without its strategy: open INTENTs, and the reason.
 
-    The folds of game and account do not depend on who decides, so that they say what an action saw.
+    Game and account states do not depend on who decides, so they show what an action saw.
     """
     header = read_header(directory)
     engine, profile = watching_engine(header), profile_of(header)
@@ -289,7 +291,7 @@ def _unreplayed(directory: Path, last_seq: int, why: str) -> list[Entry]:
 
 
 def _from_the_end(directory: Path, last_seq: int) -> list[Entry]:
-    """Return what completes a long journal: its last segments are read, whatever it is long."""
+    """Return the entries that complete a long journal: only its last segments are read."""
     header = read_header(directory)
     engine, profile = watching_engine(header), profile_of(header)
     still_open = open_intents(directory)
@@ -334,10 +336,10 @@ def _unreplayed_documents(
 
 
 def _unresolved(engine: Engine, command: Command) -> PlayerAction:
-    """Return the action of *command* as an operator must look at it; *engine* saw what it followed from."""
+    """Return the action of *command* for an operator to check; *engine* processed the inputs before it."""
     account = engine.account
     seen = engine.game.context()
-    # One frame can bring several ticks: the command knows at which of them it was decided.
+    # One frame can have several ticks: the command names the one at which it was decided.
     context = attrs.evolve(
         seen,
         time_since_start=None if seen.time_since_start is None else command.tick,

@@ -1,8 +1,8 @@
-"""Replaying: a recording or a journal through a strategy, and a journal against its own commands.
+"""Replaying: a recording or a journal through a strategy, and a journal compared with its own commands.
 
-``check_journal`` builds the engine again from the journal's header, feeds it the journal's inputs and
-compares what it decides with what was decided then. ``replay_session`` runs a strategy over a recording
-and stores what it saw as a session of its own; nothing is sent.
+``check_journal`` rebuilds the engine from the journal's header, feeds it the journal's inputs and compares
+its decisions with the recorded ones. ``replay_session`` runs a strategy over a recording and stores the
+result as a new session; nothing is sent.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ from vectra_bot.wire.profile import Profile
 
 @frozen(kw_only=True)
 class Divergence:
-    """The first place where a replay decided otherwise; None stands for no command."""
+    """The first difference between replay and journal; None is for no command."""
 
     index: int
     tick: int | None
@@ -62,7 +62,7 @@ class Divergence:
 
 @define
 class _Check:
-    """Compares replayed commands with recorded ones as both come in."""
+    """Compares replayed commands with recorded ones in the order of the journal."""
 
     engine: Engine
     profile: Profile
@@ -77,7 +77,7 @@ class _Check:
     _unsent: dict[str, tuple[int, Command]] = field(factory=dict)
 
     def take(self, entry: Entry) -> None:
-        """Take in one entry of the journal."""
+        """Process one entry of the journal."""
         if entry.kind == "intent":
             self._recorded(entry.command())
             return
@@ -108,10 +108,10 @@ class _Check:
         index, self.recorded = self.recorded, self.recorded + 1
         mine = self.replayed[index] if index < len(self.replayed) else None
         if mine != command:
-            self._differ(index, command, mine, "the replay decided otherwise")
+            self._differ(index, command, mine, "the replay decided differently")
 
     def _sent(self, result: SendResult) -> None:
-        """Hold what was sent against what was decided: it works without recorded intents, too."""
+        """Compare what was sent with what was decided; this also works without recorded intents."""
         known = self._unsent.pop(result.action_id, None)
         if result.command_sha256 is None:
             return
@@ -120,12 +120,12 @@ class _Check:
             self._differ(len(self.replayed), None, None, reason)
         elif command_digest(known[1]) != result.command_sha256:
             index, command = known
-            self._differ(index, None, command, "another command was sent then")
+            self._differ(index, None, command, "a different command was sent")
 
     def _all_sent(self) -> None:
-        """Hold that everything decided was sent or said not to be: the session does so before it goes on."""
+        """Check that every decided command was sent or reported as not sent before the next input."""
         for index, command in self._unsent.values():
-            self._differ(index, None, command, "the journal does not say that it was sent")
+            self._differ(index, None, command, "the journal does not record that it was sent")
         self._unsent.clear()
 
     def _differ(
@@ -145,8 +145,8 @@ class _Check:
     def finish(self, *, clean: bool) -> None:
         """Find commands that were decided but never recorded or never sent.
 
-        A journal that a kill cut short may lack the intents of its last input and what became of them, and
-        a copy without any intents has none to compare.
+        A journal truncated by a kill may lack the intents of its last input and their outcomes, and a copy
+        without any intents has none to compare.
         """
         clean = clean and not self.recovered
         if clean:
@@ -156,7 +156,7 @@ class _Check:
         lacking = len(self.replayed) - self.recorded
         if clean or lacking > self.last_effects:
             index = self.recorded
-            self._differ(index, None, self.replayed[index], "the replay decided more")
+            self._differ(index, None, self.replayed[index], "the replay has an extra command")
 
     @property
     def sha256(self) -> str:
@@ -167,13 +167,13 @@ def check_journal(path: Path) -> dict[str, Any]:
     """Replay a journal and compare its commands.
 
     Returns:
-        JSON-ready data: ``commands`` (number decided by the replay), ``recorded``, ``equal``, ``sha256``
-        (over the replayed commands in canonical JSON, one a line), ``first_difference``, ``inputs``,
-        ``clean`` (the journal was closed), ``torn`` (a kill cut its tail), ``command_log``.
+        JSON-serializable data: ``commands`` (number decided by the replay), ``recorded``, ``equal``,
+        ``sha256`` (over the replayed commands in canonical JSON, one per line), ``first_difference``,
+        ``inputs``, ``clean`` (the journal was closed), ``torn`` (a kill truncated it), ``command_log``.
 
     Raises:
-        InputError: there is no journal.
-        JournalError: it is damaged.
+        InputError: the journal does not exist.
+        JournalError: it is corrupt.
     """
     header = read_header(path)
     engine, source = engine_of(header)
@@ -202,7 +202,7 @@ def check_journal(path: Path) -> dict[str, Any]:
 
 
 class JournalFeed:
-    """The inputs of a journal as a feed: frames, link and time; what was sent is left out."""
+    """The inputs of a journal as a feed: frames, connection changes and time; what was sent is skipped."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -231,7 +231,7 @@ class JournalFeed:
 
 
 def open_recording(path: Path) -> CaptureFeed | JournalFeed:
-    """Return a feed over *path*, whichever kind of recording it is.
+    """Return a feed over *path*, a capture or a journal.
 
     Raises:
         InputError: it is neither a capture nor a journal.
@@ -245,15 +245,15 @@ def open_recording(path: Path) -> CaptureFeed | JournalFeed:
 
 
 async def replay_session(config: ReplayConfig) -> dict[str, Any]:
-    """Replay a recording into a session of its own, or check a journal.
+    """Replay a recording into a new session, or check a journal.
 
     Returns:
-        JSON-ready data. For a recording: ``lines, inbound, outbound, local, decoded, truncated,
+        JSON-serializable data. For a recording: ``lines, inbound, outbound, local, decoded, truncated,
         unknown_events, quarantined, by_event`` and the session's report; for a check see
         :func:`check_journal`.
 
     Raises:
-        VectraError: the recording, the store or the strategy does not allow it.
+        VectraError: the recording, the store or the strategy cannot be used.
     """
     if config.check:
         if detect_recording(config.path) != "journal":
@@ -266,7 +266,7 @@ async def replay_session(config: ReplayConfig) -> dict[str, Any]:
     tally = SessionTally(
         plan.engine(), feed.rounds if isinstance(feed, JournalFeed) else assumed_rounds()
     )
-    # Of a recording that turns out to be something else, no session of half of it is left behind.
+    # If a recording turns out to be invalid, the session of its first half is not kept.
     unusable = (InputError, JournalError)
     async with host(plan, tally, NoGateway(), feed=feed, drop_for=unusable) as session:
         ended, local = await _play(session.shell, feed, config.stop)
@@ -295,7 +295,7 @@ def _plan(config: ReplayConfig, feed: CaptureFeed | JournalFeed) -> SessionPlan:
 
 
 async def _play(shell: Shell, feed: CaptureFeed | JournalFeed, stop: StopFlag) -> tuple[str, int]:
-    """Feed the shell to the end; return how it ended and how many items were no frames."""
+    """Feed the shell to the end; return how it ended and the number of items that were not frames."""
     ended = "recording ended"
     local = 0
     async with aclosing(aiter(feed)) as items:

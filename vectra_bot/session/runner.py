@@ -95,8 +95,8 @@ async def run_session(config: SessionConfig, clock: Clock | None = None) -> Repo
     """Run one paper session to its end and return its report.
 
     Raises:
-        VectraError: the config, the store or the strategy does not allow it; a strategy's own exception
-            comes as the cause of a :class:`StrategyError`, after the store was completed.
+        VectraError: the config, the store or the strategy cannot be used; a strategy's own exception is
+            the cause of a :class:`StrategyError`, after the store was completed.
     """
     plan = _plan(config)
     taken = _is_taken(plan)
@@ -116,7 +116,7 @@ def _is_taken(plan: SessionPlan) -> bool:
     """Return whether the session id is taken by this very reproducible run, which is to be replaced.
 
     Raises:
-        StoreError: it is taken by another run, which may be running, or its journal is damaged.
+        StoreError: it is taken by another run, which may be running, or its journal is corrupt.
     """
     store, header = plan.place.path, plan.header
     journal_dir = journal_directory(store, plan.session_id)
@@ -133,7 +133,7 @@ def _is_taken(plan: SessionPlan) -> bool:
         existing = read_header(journal_dir)
     except (InputError, JournalError) as error:
         raise StoreError(
-            f"session {plan.session_id!r} exists in {store} and its journal is damaged ({error}): "
+            f"session {plan.session_id!r} exists in {store} and its journal is corrupt ({error}): "
             "restore its files, or give another --session-id or --store"
         ) from error
     if not same_session(existing, header):
@@ -146,10 +146,10 @@ def _is_taken(plan: SessionPlan) -> bool:
 
 
 class _LateLog(AbstractContextManager[None]):
-    """The exchange's request log, opened (and emptied) no sooner than the session's lock is held."""
+    """The exchange's request log, opened (and emptied) only when the session's lock is held."""
 
     def __init__(self, path: Path | None) -> None:
-        """Refuse a file that could not be opened later, and leave what it holds.
+        """Check that the file can be opened later, and leave its content.
 
         Raises:
             InputError: it cannot be written.
@@ -166,7 +166,7 @@ class _LateLog(AbstractContextManager[None]):
             ) from error
 
     def __enter__(self) -> None:
-        """Begin to write."""
+        """Open the file."""
         if self._path is not None:
             self._log = ExchangeLog(self._path)
 
@@ -196,10 +196,10 @@ def _open_venue(
 
 
 async def _drive(shell: Shell, feed: Feed, config: SessionConfig, clock: Clock) -> str:
-    """Feed the shell until the games are over, the strategy fails or somebody asks for the end."""
+    """Feed the shell until the games are over, the strategy fails or a stop is requested."""
     started = shown = clock.monotonic_ns()
     observer, stop = config.observer, config.stop
-    # At full speed segments close by size alone, so that the same run leaves the same files.
+    # At full speed segments are closed by size only, so that the same run leaves the same files.
     every_s = None if config.speed is None else FLUSH_SECONDS
     flusher = SegmentCloser(shell, clock, config.flush, every_s)
     ended = "games played"
@@ -224,7 +224,7 @@ async def _drive(shell: Shell, feed: Feed, config: SessionConfig, clock: Clock) 
 
 
 def snapshot(shell: Shell, games: int, elapsed_s: float) -> Snapshot:
-    """Return the session as it stands."""
+    """Return the current state of the session."""
     engine = shell.engine
     game, account = engine.game, engine.account
     start = account.session_start_cash or 0

@@ -1,13 +1,12 @@
-"""The shell around an engine: every input stands in the journal with what followed from it.
+"""The shell around an engine: every input is in the journal together with its effects.
 
-One write holds an input, the documents of its cause and the INTENTs it led to: a crash leaves all of them or
-none, so that a journal always ends between two inputs. An INTENT is on the disk before its command goes to
-the gateway; if the journal cannot be written, nothing is sent. Forcing to the disk happens in threads, and
-parts are built in a process of their own: the event loop waits for neither. One task owns the shell; the
-engine inside it knows no I/O.
+One write contains an input, the documents it caused and the INTENTs it led to: after a crash all or none of
+them are there, so a journal always ends between two inputs. An INTENT is on disk before its command goes to
+the gateway; if the journal cannot be written, nothing is sent. Threads do the fsync, and a separate process
+builds the parts: the event loop waits for neither. One task owns the shell; the engine inside it does no I/O.
 
-Parts are built from closed segments. A session in real time may take hours to fill one, so a segment is also
-closed when it is old, and whenever somebody asks for it (``SIGUSR1`` on the command line).
+Parts are built from closed segments. A real-time session may take hours to fill one, so a segment is also
+closed when it is old, and on request (``SIGUSR1`` on the command line).
 """
 
 from __future__ import annotations
@@ -49,12 +48,12 @@ from vectra_bot.wire.decode import decode
 from vectra_bot.wire.profile import Profile, default_profile
 
 MAX_REJECTED_RAW = 64 * 1024
-# A feed that can wait does so when so many closed segments have no parts yet.
+# A feed that can wait does so when this many closed segments have no parts yet.
 MAX_LAG = 4
 _EVENT_NAME = re.compile(r'4[23]\d*\["((?:[^"\\]|\\.){0,128})"')
-# Behind the longest name that is counted, and what stands before it.
+# Length of the longest counted name, with what precedes it.
 _NAME_END = 140
-# Event names counted one by one; a venue that invents more is counted under this one.
+# Event names counted separately; if a venue sends more, the rest are counted under this one.
 MAX_EVENT_NAMES = 1000
 OTHER_NAMES = "(other)"
 
@@ -62,12 +61,12 @@ log = logging.getLogger(__name__)
 
 
 def command_digest(command: Command) -> str:
-    """Return the SHA-256 of a whole command, its context included."""
+    """Return the SHA-256 of a command, its context included."""
     return hashlib.sha256(canonical_json(command_to_json(command)).encode()).hexdigest()
 
 
 def read_frame(frame: Frame, profile: Profile | None = None) -> Event:
-    """Return the event of an inbound frame; one that cannot be read becomes :class:`FrameRejected`."""
+    """Return the event of an inbound frame; an unreadable one becomes :class:`FrameRejected`."""
     try:
         return decode(frame, profile)
     except WireError as error:
@@ -83,7 +82,7 @@ def read_frame(frame: Frame, profile: Profile | None = None) -> Event:
 
 @define
 class FrameCounts:
-    """Frames by what became of them; every inbound frame is decoded, truncated or quarantined."""
+    """Frames by result; every inbound frame is decoded, truncated or quarantined."""
 
     inbound: int = 0
     outbound: int = 0
@@ -109,10 +108,10 @@ class FrameCounts:
 
 @define
 class Shell:
-    """Carries one session: inputs in, effects out.
+    """Runs one session: processes inputs and carries out effects.
 
     Attributes:
-        can_wait: whether the feed may be kept waiting for the parts; a live one may not.
+        can_wait: whether the feed may wait for the parts; a live one cannot.
         parts: builds the parts of closed segments.
     """
 
@@ -136,7 +135,7 @@ class Shell:
         self.parts = PartsWorker(self.journal.directory, self.store, self.remote)
 
     async def take(self, item: FeedItem | SessionEnding) -> None:
-        """Take in one item of the feed and carry out what follows from it."""
+        """Process one item of the feed and carry out its effects."""
         if isinstance(item, Frame):
             commands = self._take_frame(item)
         else:
@@ -147,11 +146,11 @@ class Shell:
             await in_thread(self.parts.wait)
 
     def note(self, document: Document) -> None:
-        """Journal a document that follows from no input."""
+        """Journal a document that does not follow from an input."""
         self._append([Entry.of_document(self._next(), document)])
 
     def _take_frame(self, item: Frame) -> list[Command]:
-        # What is decoded is what is journaled, so that a replay reads the same.
+        # The journaled text is the decoded one, so that a replay reads the same.
         raw = storable_text(item.raw)
         frame = item if raw is item.raw else attrs.evolve(item, raw=raw)
         seq = self._next()
@@ -167,7 +166,7 @@ class Shell:
         return self._step(event, Entry.of_frame(seq, frame, game_id, storable=True))
 
     def _game_of(self, event: Event) -> str:
-        """Return the game that the frame of *event* names, empty if it names none."""
+        """Return the game that the frame of *event* names, empty if none."""
         game_id = getattr(event, "game_id", "")
         if game_id == self._game_id:
             return self._game_text
@@ -177,7 +176,7 @@ class Shell:
         return self._game_text
 
     def _read(self, frame: Frame) -> Event | None:
-        """Return the event of *frame*, None if nothing can or need be made of it; count it."""
+        """Count *frame* and return its event, None if it has none or need not be decoded."""
         counts = self.counts
         if frame.direction is Direction.OUT:
             counts.outbound += 1
@@ -197,29 +196,29 @@ class Shell:
         return event
 
     def roll(self) -> None:
-        """Close the open segment, if it holds anything, and have its parts built; does not wait."""
+        """Close the open segment, if it is not empty, and have its parts built; does not wait."""
         if self.journal.last_seq > self._rolled_seq:
             self._rolled_seq = self.journal.last_seq
             self.journal.roll()
-            self._tell_closed()
+            self._notify_closed()
 
     async def end(self, reason: str) -> None:
-        """Process the last input and close the journal; parts are built from what is closed."""
+        """Process the last input and close the journal; parts are built from the closed segments."""
         await self.take(SessionEnding(recv_ns=self.engine.now_ns, reason=reason))
         await in_thread(self._close, reason)
 
     def abandon(self) -> None:
-        """Leave everything as a kill would, for the next repair."""
+        """Leave everything as a kill would, for the next recovery."""
         self.journal.abandon()
         self.parts.abandon()
 
     def _close(self, reason: str) -> None:
-        # Held to the end: who repairs the store would take our unfinished parts for those of a dead process.
+        # The lock is kept to the end: a repair would take our unfinished parts for those of a dead process.
         with self.journal.closing(reason):
             self.parts.finish(compact=True)
 
     async def _send(self, asked: list[Command]) -> None:
-        """Carry commands to the venue, and those that follow from them; their intents are on disk before."""
+        """Send commands to the venue, and those that follow from the results; their intents are on disk."""
         commands = deque(asked)
         await in_thread(self.journal.sync)
         while commands:
@@ -248,7 +247,7 @@ class Shell:
                     entries.append(Entry.of_document(self._seq, effect))
             stats.count_games()
         finally:
-            # What broke the engine is in the journal as well.
+            # Inputs that raise in the engine are journaled as well.
             self._append(entries)
         return commands
 
@@ -259,20 +258,20 @@ class Shell:
     def _append(self, entries: list[Entry]) -> None:
         self.journal.append(entries)
         if self.journal.segment != self._segment:
-            self._tell_closed()
+            self._notify_closed()
 
-    def _tell_closed(self) -> None:
+    def _notify_closed(self) -> None:
         self._segment = self.journal.segment
         self.parts.closed(self._segment - 1)
 
 
 @define
 class SegmentCloser:
-    """Closes old segments of one session and says when what was asked for stands in the store.
+    """Closes old segments of one session and reports when a requested flush is complete.
 
     Attributes:
         every_s: age at which a segment is closed; None for never.
-        told: called with the number of the last entry whose document stands in a part, once for each
+        on_flushed: called with the number of the last entry whose document is in a part, once for each
             request.
     """
 
@@ -280,7 +279,7 @@ class SegmentCloser:
     clock: Clock
     flag: FlushFlag
     every_s: float | None = FLUSH_SECONDS
-    told: Callable[[int], None] | None = None
+    on_flushed: Callable[[int], None] | None = None
     _rolled_ns: int = field(init=False)
     _awaited: tuple[int, int] | None = None  # last entry and segment of the request
     _warned: str = ""
@@ -289,7 +288,7 @@ class SegmentCloser:
         self._rolled_ns = self.clock.monotonic_ns()
 
     def look(self) -> None:
-        """Do what is due; called between two inputs, never waits."""
+        """Close a segment if requested or old, and report a completed flush; called between inputs."""
         now_ns = self.clock.monotonic_ns()
         asked, self.flag.asked = self.flag.asked, False
         old = self.every_s is not None and now_ns - self._rolled_ns >= self.every_s * NS_PER_S
@@ -298,9 +297,9 @@ class SegmentCloser:
         if asked or old:
             self._rolled_ns = now_ns
             self.shell.roll()
-        self._tell()
+        self._notify()
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         parts = self.shell.parts
         if parts.failed and parts.failed != self._warned:
             self._warned = parts.failed
@@ -311,8 +310,8 @@ class SegmentCloser:
         # A request right after a roll waits for the segment before the open one.
         if parts.built >= min(segment, self.shell.journal.segment - 1):
             self._awaited = None
-            if self.told is not None:
-                self.told(last)
+            if self.on_flushed is not None:
+                self.on_flushed(last)
 
 
 def in_event_loop() -> bool:
@@ -325,21 +324,21 @@ def in_event_loop() -> bool:
 
 
 async def in_thread(call: Callable[..., None], *arguments: Any) -> None:
-    """Await a blocking *call*; the event loop goes on meanwhile."""
+    """Await a blocking *call*; the event loop continues meanwhile."""
     await asyncio.get_running_loop().run_in_executor(None, call, *arguments)
 
 
 class NoGateway:
-    """The gateway of a replay: nothing is ever sent."""
+    """The gateway of a replay or recording: nothing is ever sent."""
 
     def __init__(self, reason: str = "a replay sends nothing") -> None:
         self._reason = reason
 
     async def send(self, command: Command) -> SendResult:
-        """Say that *command* did not leave."""
+        """Return that *command* was not sent."""
         return SendResult(
             recv_ns=command.created_ns, action_id=command.action_id, sent=False, reason=self._reason
         )
 
     async def aclose(self) -> None:
-        """Do nothing: there is no link."""
+        """Do nothing: there is no connection."""

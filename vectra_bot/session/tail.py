@@ -1,8 +1,8 @@
-"""The end of a long journal, read without the rest of it.
+"""Reading the end of a long journal without the rest.
 
-A journal of many hours need not be read again to finish its session: the record of each closed segment says
-which INTENTs it holds and which actions were told of, and what an account and a game look like stands in the
-last frames. So the time a recovery takes does not grow with the session.
+A journal of many hours need not be re-read to recover its session: the record of each closed segment lists
+its INTENTs and the actions that have documents, and the last frames show the state of account and game. So
+the time of a recovery does not grow with the length of the session.
 """
 
 from __future__ import annotations
@@ -16,28 +16,28 @@ from vectra_bot.models import DocType
 from vectra_bot.store.parquet.builder import read_segment_record
 
 REPLAYED_ENTRIES = 40_000
-"""A journal of more entries is not replayed to finish its session, some seconds' work: its end is read."""
+"""A longer journal is not replayed for recovery, only its end is read; replaying this many takes seconds."""
 
 LAST_SEGMENTS = 2
-"""So many segments are the end of a journal."""
+"""The number of segments that are the end of a journal."""
 
-# Who we are at the venue is said when a session begins; a few hundred frames after that it stands there.
+# The account is named when a session begins; it is in one of the first few hundred frames.
 _HEAD_ENTRIES = 400
 
 
 def is_long(directory: Path, last_seq: int) -> bool:
-    """Return whether only the end of a journal, up to entry *last_seq*, is read to finish its session."""
+    """Return whether only the end of a journal, up to entry *last_seq*, is read to recover its session."""
     return last_seq >= REPLAYED_ENTRIES and len(list_segments(directory)) > LAST_SEGMENTS
 
 
 def open_intents(directory: Path) -> dict[str, int]:
-    """Return the numbers of the INTENTs that no document tells of, by action.
+    """Return the numbers of the INTENTs that have no document, by action.
 
     Segments that have a record are not read.
 
     Raises:
-        JournalError: a segment without a record is damaged.
-        StoreError: a record is.
+        JournalError: a segment without a record is corrupt.
+        StoreError: a record is corrupt.
     """
     found: dict[str, int] = {}
     decided: set[str] = set()
@@ -60,10 +60,10 @@ def last_entries(directory: Path, since: int | None) -> Iterator[Entry]:
 
     Args:
         directory: a long journal.
-        since: number of an entry that must be among them; None if none must.
+        since: number of an entry that must be among them; None for none.
 
     Raises:
-        JournalError: a segment that is read is damaged.
+        JournalError: a segment that is read is corrupt.
     """
     segments = list_segments(directory)
     whole = _reaches(directory, segments[0], since)
@@ -77,7 +77,7 @@ def last_entries(directory: Path, since: int | None) -> Iterator[Entry]:
 
 
 def _reaches(directory: Path, segment: Segment, since: int | None) -> bool:
-    """Return whether entry *since* may stand in *segment*, or behind it."""
+    """Return whether entry *since* may be in *segment*, or after it."""
     if since is None:
         return False
     record = read_segment_record(directory, segment.number)
@@ -85,9 +85,9 @@ def _reaches(directory: Path, segment: Segment, since: int | None) -> bool:
 
 
 def _needed(directory: Path, segments: list[Segment], since: int | None) -> list[Segment]:
-    """Return the segments to read: the last ones, those from *since* on, the last that tells of money.
+    """Return the segments to read: the last ones, those from *since* on, the last with an account statement.
 
-    An account looks as its last statement says, and a statement always leaves a document.
+    An account's state is that of its last statement, and every statement leaves a document.
     """
     needed: list[Segment] = []
     told_of_money = False
@@ -98,7 +98,7 @@ def _needed(directory: Path, segments: list[Segment], since: int | None) -> list
         states = record is None or any(p.doc_type is DocType.SERVER_STATE for p in record.parts)
         if is_last or reaches_back or (states and not told_of_money):
             needed.append(segments[place])
-        # Of a segment without a record it is not known: the search goes on.
+        # A segment without a record may or may not have a statement: the search continues.
         told_of_money = told_of_money or (record is not None and states)
         if told_of_money and not is_last and not reaches_back:
             break

@@ -1,7 +1,7 @@
-"""A limit on how long foreign code may run where nobody watches: a strategy that is replayed after a crash.
+"""A time limit for foreign code that runs unattended: a strategy that is replayed after a crash.
 
-A strategy that hung its session once would hang every recovery. The limit works by a timer signal, so in
-the main thread of a system that has one; elsewhere there is none.
+A strategy that hung its session once would hang every recovery. The limit uses a timer signal, so it works in
+the main thread of a system that has one; elsewhere there is no limit.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ INPUT_LIMIT_S = 5.0
 
 
 class TimeLimitExceeded(BaseException):
-    """Raised inside code that ran too long; not an Exception, so that it is not taken for one of its own."""
+    """Raised inside code that ran too long; not an Exception, so that the code does not catch it."""
 
 
 def ran_too_long(engine: Engine) -> bool:
-    """Return whether *engine* met the limit inside its strategy, whose exceptions it keeps to itself."""
+    """Return whether *engine* hit the limit inside its strategy, whose exceptions it stores."""
     failure = engine.failure
     return failure is not None and isinstance(failure.exception, TimeLimitExceeded)
 
 
 @contextmanager
 def time_limit(seconds: float | None = None) -> Iterator[None]:
-    """Let the block run for *seconds* at most, :data:`INPUT_LIMIT_S` by default.
+    """Limit the block to *seconds*, :data:`INPUT_LIMIT_S` by default.
 
     Raises:
         StrategyError: it ran longer.

@@ -1,4 +1,4 @@
-"""The bench: an engine, a strategy, and a venue whose every message the caller chooses."""
+"""The bench: an engine, a strategy, and a venue whose messages the caller chooses."""
 
 from __future__ import annotations
 
@@ -53,9 +53,9 @@ class Bench:
 
     Attributes:
         engine: the engine under the strategy.
-        ledger: the venue's truth about our account, in lamports.
-        commands: what was asked of the venue, oldest first.
-        documents: what the session would have stored.
+        ledger: the venue's own record of our account, in lamports.
+        commands: the commands sent to the venue, oldest first.
+        documents: what a session would have stored.
         rounds: the side games' rounds (unverified), which the caller opens and ends.
         terms: the payoff of shorts (unverified).
 
@@ -64,7 +64,7 @@ class Bench:
         plugins: plugin objects or classes by name.
         cash: SOL at the start.
         limits: limits of the session.
-        send: whether commands leave; if False each is answered by "not sent".
+        send: whether commands are sent; if False each is reported as not sent.
         terms: the payoff of shorts, the textbook one if None.
         bonus: SOL of bonus money at the start.
     """
@@ -114,10 +114,10 @@ class Bench:
     # Inputs.
 
     def feed(self, event: Event) -> list[Command]:
-        """Process *event*; commands it caused are handed over at once. Return those commands.
+        """Process *event*; hand its commands over immediately and return them.
 
         Raises:
-            StrategyError: the strategy raised; its own exception is the cause.
+            StrategyError: the strategy raised; the original exception is the cause.
         """
         effects = self.engine.process(event)
         asked = [effect for effect in effects if isinstance(effect, Command)]
@@ -141,16 +141,16 @@ class Bench:
         return asked
 
     def wait(self, seconds: float) -> None:
-        """Let time pass without a frame."""
+        """Advance the time without a frame."""
         self.now_ns += int(seconds * 1e9)
         self.feed(ClockAdvanced(recv_ns=self.now_ns))
 
     def disconnect(self, reason: str = "test") -> None:
-        """Lose the link."""
+        """Drop the connection."""
         self.feed(ConnectionChanged(recv_ns=self.now_ns, link=Link.DISCONNECTED, reason=reason))
 
     def connect(self) -> None:
-        """Restore the link."""
+        """Restore the connection."""
         self.feed(ConnectionChanged(recv_ns=self.now_ns, link=Link.CONNECTED))
 
     def end(self) -> None:
@@ -186,7 +186,7 @@ class Bench:
                 self.tick(price)
 
     def tick(self, price: float, tick: int | None = None) -> None:
-        """Send the next tick at *price* (or tick number *tick*); the venue liquidates what it must."""
+        """Send the next tick at *price* (or tick number *tick*); the venue liquidates what falls too far."""
         self._tick = self._tick + 1 if tick is None else tick
         before, self._price = self._price, price
         self.now_ns += TICK_NS
@@ -195,7 +195,7 @@ class Bench:
         self._liquidate()
 
     def _liquidate(self) -> None:
-        """Sell leveraged lots that have fallen too far, and close a short that is worth nothing."""
+        """Sell leveraged lots that fell too far, and close a short that is worth nothing."""
         for number, fill in enumerate(self.ledger.liquidate(self._price, self._tick)):
             self.trade("sell", fill.amount, fill.qty, trace_id=f"{number:x}" * 32)
             self.update()
@@ -206,7 +206,7 @@ class Bench:
             self.update()
 
     def rug(self, price: float | None = None, *, settle: bool = True) -> None:
-        """Rug the game: settle what is open, tell us so in private, then everybody."""
+        """Rug the game: settle what is open, send our private events, then broadcast the rug."""
         self._tick += 1
         low = self.engine.game.low
         self._price = low * (1 - rules.RUG_DROP) if price is None else price
@@ -232,7 +232,7 @@ class Bench:
             self.update()
 
     def settle_sidebet(self, rug_tick: int | None) -> None:
-        """Settle the open sidebet at the current tick and tell us."""
+        """Settle the open sidebet at the current tick and send us the result."""
         bet = self.ledger.settle_sidebet(rug_tick, self._tick)
         if bet is None:
             return
@@ -278,12 +278,12 @@ class Bench:
     # The venue's answers.
 
     def execute(self, command: Command) -> None:
-        """Carry *command* out at the current price and give all evidence in the usual order."""
+        """Execute *command* at the current price and send all evidence in the usual order."""
         self.fill(command)
         self.ack(command)
 
     def fill(self, command: Command, *, trade: bool = True, update: bool = True) -> None:
-        """Carry *command* out in the venue's ledger; say so by trade and player update as asked."""
+        """Execute *command* in the venue's ledger; send a trade and a player update as requested."""
         if command.action_type is ActionType.SIDEBET:
             bet = self.ledger.place_sidebet(to_lamports(command.amount or 0), self._tick)
             if update:
@@ -305,7 +305,7 @@ class Bench:
             self.update()
 
     def carry_out(self, command: Command) -> Fill:
-        """Carry a trade out in the venue's ledger at the current price and say nothing."""
+        """Execute a trade in the venue's ledger at the current price and send nothing."""
         price, tick, kind = self._price, self._tick, command.action_type
         amount = to_lamports(command.amount or 0)
         if kind is ActionType.BUY:
@@ -319,7 +319,7 @@ class Bench:
         return self.ledger.close_short(price, tick, value)
 
     def fill_event(self, command: Command, fill: Fill) -> Trade:
-        """Return the event of *fill*, the execution of *command*."""
+        """Return the event of *fill*, the fill of *command*."""
         event = self.trade_event(fill.kind, fill.amount, fill.qty, trace_id=command.trace_id)
         if command.action_type in (ActionType.SHORT_OPEN, ActionType.SHORT_CLOSE):
             return event
@@ -331,7 +331,7 @@ class Bench:
         )
 
     def sidebet_event(self, command: Command, start: int, end: int) -> SidebetPlaced:
-        """Return the event by which the venue says that our sidebet stands."""
+        """Return the event by which the venue confirms our sidebet."""
         return SidebetPlaced(
             recv_ns=self.now_ns,
             game_id=self.game_id,
@@ -401,11 +401,11 @@ class Bench:
         )
 
     def update(self) -> None:
-        """State our account as the venue's ledger has it."""
+        """Send our account as the venue's ledger has it."""
         self.feed(self.update_event())
 
     def update_event(self) -> PlayerUpdate:
-        """Return the event that states our account as the venue's ledger has it now."""
+        """Return the event that states our account as the venue's ledger has it."""
         ledger, bet, short = self.ledger, self.ledger.sidebet, self.ledger.short
         return PlayerUpdate(
             recv_ns=self.now_ns,
@@ -442,12 +442,12 @@ class Bench:
         )
 
     def show_row(self) -> None:
-        """Send our row as it stands: what the venue says a short is worth."""
+        """Send our current row, with the venue's value of a short."""
         self.feed(
             PlayerGameUpdate(recv_ns=self.now_ns, game_id=self.game_id, short=self._short_info())
         )
 
-    # What came of it.
+    # Results.
 
     @property
     def actions(self) -> list[PlayerAction]:

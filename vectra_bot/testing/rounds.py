@@ -43,7 +43,7 @@ class BenchRounds:
     closes_at_ms: dict[tuple[SideGameKind, str], int] = field(factory=dict)
 
     def open(self, side_game: SideGameKind, round_id: str, room: int | None = None) -> None:
-        """Let *round_id* take stakes for twelve seconds."""
+        """Let *round_id* accept stakes for twelve seconds."""
         closes = self.bench.now_ns // NS_PER_MS + BETTING_MS
         self.closes_at_ms[side_game, round_id] = closes
         self.bench.feed(self.update_event(side_game, round_id, is_open=True, room=room))
@@ -51,7 +51,7 @@ class BenchRounds:
     def end(
         self, side_game: SideGameKind, round_id: str, result: str, room: int | None = None
     ) -> None:
-        """End *round_id* with *result*: all are told, then our stake in it is settled."""
+        """End *round_id* with *result*: broadcast it, then settle our stake in it."""
         bench = self.bench
         bench.feed(self.update_event(side_game, round_id, is_open=False, result=result, room=room))
         event = self.settle(side_game, round_id, result)
@@ -68,7 +68,7 @@ class BenchRounds:
         result: str | None = None,
         room: int | None = None,
     ) -> RoundUpdate:
-        """Return what the venue says to all about *round_id* now."""
+        """Return the venue's public update of *round_id*."""
         game = self.bench.engine.game
         return RoundUpdate(
             recv_ns=self.bench.now_ns,
@@ -86,7 +86,7 @@ class BenchRounds:
         )
 
     def place(self, command: Command) -> RoundBet:
-        """Take the stake of *command* in the venue's ledger; return the event that says so."""
+        """Accept the stake of *command* in the venue's ledger; return the confirming event."""
         side_game, round_id = _KINDS[command.action_type], command.round_id or ""
         self.bench.ledger.stake(side_game.value, to_lamports(command.amount or 0))
         self.stakes[side_game, round_id] = command
@@ -104,7 +104,7 @@ class BenchRounds:
         )
 
     def settle(self, side_game: SideGameKind, round_id: str, result: str) -> RoundResult | None:
-        """Pay our stake in *round_id* in the venue's ledger; return the event that says so."""
+        """Pay our stake in *round_id* in the venue's ledger; return the event with the result."""
         command = self.stakes.pop((side_game, round_id), None)
         if command is None:
             return None

@@ -1,4 +1,4 @@
-"""The two halves of a venue adapter: a Feed brings frames in, a Gateway carries commands out."""
+"""The two halves of a venue adapter: a Feed delivers frames, a Gateway sends commands."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ FeedItem: TypeAlias = Frame | ClockAdvanced | ConnectionChanged
 class Feed(Protocol):
     """Inbound half of a venue adapter.
 
-    Iterating yields items in the order of arrival, one at a time: the next item is asked for only after
+    Iterating yields items in the order of arrival, one at a time: the next item is requested only after
     the previous one was processed and its commands were handed to the gateway, so an embedded exchange
-    or a recording can never run ahead of the bot. A live feed, whose venue does not wait, holds the one
+    or a recording can never run ahead of the bot. A live feed, whose venue does not wait, owns the one
     bounded queue between its socket and this iterator.
     """
 
@@ -24,12 +24,12 @@ class Feed(Protocol):
     def venue(self) -> str:
         """Return the venue's name: ``embedded``, or the host."""
 
-    # A generator: whoever breaks off closes it, and with it what it has open.
+    # A generator: a caller that stops early closes it, which releases its resources.
     def __aiter__(self) -> AsyncGenerator[FeedItem, None]:  # noqa: PYI058
-        """Yield frames, passing time and connection changes until the feed ends."""
+        """Yield frames, clock advances and connection changes until the feed ends."""
 
     async def aclose(self) -> None:
-        """Release what the feed holds; harmless if called twice."""
+        """Release the feed's resources; may be called twice."""
 
 
 @runtime_checkable
@@ -37,7 +37,7 @@ class Gateway(Protocol):
     """Outbound half of a venue adapter."""
 
     async def send(self, command: Command) -> SendResult:
-        """Hand *command* to the venue once and say whether it left; never resend, never raise for it."""
+        """Hand *command* to the venue once and return whether it was sent; never resend, never raise."""
 
     async def aclose(self) -> None:
-        """Release what the gateway holds; harmless if called twice."""
+        """Release the gateway's resources; may be called twice."""

@@ -1,8 +1,7 @@
 """The embedded venue: feed and gateway over an exchange in the same process, in lock-step.
 
-The feed is pull-based. The exchange advances only when the next item is asked for, so a slow bot changes
-nothing: at the exchange's own pace (``pace=None``) a run is a pure function of its config and of what the
-bot sends.
+The feed is pull-based. The exchange advances only when the next item is requested, so a slow bot changes
+nothing: without pacing (``pace=None``) a run is a pure function of its config and of what the bot sends.
 """
 
 from __future__ import annotations
@@ -37,11 +36,11 @@ from vectra_bot.params import Heading, Refused, convert, declared, option, optio
 from vectra_bot.venues.base import FeedItem
 from vectra_bot.wire.encode import encode_request
 
-# Beyond the year 2200, which no clock of ours reaches and int64 nanoseconds still hold.
+# Beyond the year 2200, later than any real clock, and still within int64 nanoseconds.
 MAX_START_NS = 7_258_118_400_000_000_000
 _A_TIME = "a time such as 2026-01-01T00:00:00Z"
 DEFAULT_USERNAME = "vectra"
-_YIELD_EVERY = 256  # items between two turns of the event loop at full speed
+_YIELD_EVERY = 256  # items between two yields to the event loop at full speed
 
 
 def _speed(value: Any) -> float | None:
@@ -85,12 +84,12 @@ def _file(value: Any) -> Path | None:
 
 @frozen(kw_only=True, field_transformer=declared)
 class EmbeddedOptions(ExchangeOptions):
-    """How an exchange of our own is played on: from where, how fast, how long, with how much.
+    """How the embedded exchange is run: start time, speed, length and starting cash.
 
     Attributes:
         games: games to play.
         seed: seed of the exchange; random if None.
-        speed: None or ``max`` for as fast as it goes, else times real time. It only delays: the exchange's
+        speed: None or ``max`` for as fast as possible, else times real time. It only delays: the exchange's
             time, and so the session, is the same at every speed.
         cash: SOL at the start.
         latency_ms: one way from us to the exchange, milliseconds.
@@ -111,7 +110,7 @@ class EmbeddedOptions(ExchangeOptions):
         metavar="max|N",
         shown="max",
         words="max, or a number above 0 (1 is real time)",
-        help="How many times faster than the venue it runs (1: real time); max: as fast as it goes.",
+        help="Speed of the exchange as a multiple of real time; max: as fast as possible.",
     )
     cash: Decimal = option(
         Decimal(1),
@@ -120,7 +119,7 @@ class EmbeddedOptions(ExchangeOptions):
         take=_cash,
         metavar="SOL",
         words="SOL from 0 to 1000000 with at most nine places",
-        help="SOL that an account starts with.",
+        help="SOL in the account at the start.",
     )
     latency_ms: int = option(
         70,
@@ -148,7 +147,7 @@ class EmbeddedOptions(ExchangeOptions):
         take=_file,
         metavar="FILE",
         words="a path, as text or Path",
-        help="File that gets a line for every request.",
+        help="File that gets one line per request.",
         heading=Heading.EXCHANGE,
     )
 
@@ -157,10 +156,11 @@ _DEFAULTS = EmbeddedOptions()
 
 
 class ExchangeLog:
-    """A line of JSON per client request, on disk before the exchange acts on it.
+    """One line of JSON per client request, on disk before the exchange executes it.
 
-    Each line is one unbuffered write: what a killed process did is all there. Columns: ``trace_id, type,
-    amount`` (SOL with nine places), ``percentage, game_id, tick, price, accepted, reason, ts_ms, player_id``.
+    Each line is one unbuffered write, so the log is complete after a kill. Columns: ``trace_id, type,
+    amount`` (SOL with nine decimal places), ``percentage, game_id, tick, price, accepted, reason, ts_ms,
+    player_id``.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -181,7 +181,7 @@ class ExchangeLog:
         """Write the line of *record*.
 
         Raises:
-            InputError: the disk does not take it.
+            InputError: the write failed.
         """
         line = {
             "trace_id": record.trace_id,
@@ -200,11 +200,11 @@ class ExchangeLog:
             os.write(self._file, msgspec.json.encode(line) + b"\n")
         except OSError as error:
             raise InputError(
-                f"exchange log cannot be written ({error.strerror}): free some space, or leave it out"
+                f"exchange log cannot be written ({error.strerror}): free some space, or run without it"
             ) from None
 
     def close(self) -> None:
-        """Close the file; harmless if called twice."""
+        """Close the file; may be called twice."""
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
@@ -212,7 +212,7 @@ class ExchangeLog:
 
 @frozen
 class _Pace:
-    """How the exchange's time runs against the machine's: ``factor`` seconds in one, None for unbound."""
+    """Maps the exchange's time to real time: ``factor`` seconds per second, None for no pacing."""
 
     factor: float | None
     clock: Clock
@@ -230,12 +230,12 @@ class _Pace:
 
 
 class EmbeddedVenue:
-    """One client on an exchange in this process.
+    """One client of an exchange in this process.
 
     Attributes:
         feed: inbound half; starts with the connection, the snapshot and the account.
         gateway: outbound half.
-        player_id: who the client is.
+        player_id: the client's player id.
     """
 
     def __init__(
@@ -248,14 +248,14 @@ class EmbeddedVenue:
         clock: Clock | None = None,
         games: int | None = None,
     ) -> None:
-        """Log the client in; nothing is sent before the feed is iterated.
+        """Log the client in; nothing is sent until the feed is iterated.
 
         Args:
             exchange: the venue; one exchange serves one embedded venue.
             cash: SOL the account starts with.
             latency_ms: one way to the exchange; 0 also answers at once.
-            pace: None for as fast as it goes; else how many seconds pass at the venue in one of ours, at
-                most. It delays messages and changes none: every time is the exchange's own.
+            pace: None for as fast as possible; else the maximum number of seconds of venue time per second of
+                real time. It delays messages and changes none: all times are the exchange's.
             clock: what *pace* is measured by.
             games: the feed ends when so many games have rugged and the game after them is announced.
 
@@ -290,7 +290,7 @@ class EmbeddedVenue:
         return self._seen_ns
 
     async def next_message(self) -> Outbound | None:
-        """Return the next message for the client, None when the asked-for games are over."""
+        """Return the next message for the client, None when the requested games are over."""
         while not self._inbox:
             if self._over():
                 return None
@@ -308,7 +308,7 @@ class EmbeddedVenue:
         return self._seen_ns
 
     def _over(self) -> bool:
-        """Return whether all games are over and what belongs to the last moment has been taken."""
+        """Return whether all games are over and the messages of the last moment are delivered."""
         exchange = self._exchange
         if self._games is None or exchange.games_opened < self._games:
             return False
@@ -342,7 +342,7 @@ class EmbeddedFeed:
                 await asyncio.sleep(0)
 
     async def aclose(self) -> None:
-        """Stop; the account's open positions are left to the exchange."""
+        """Stop; open positions stay open at the exchange."""
         self._closed = True
 
 
@@ -356,7 +356,7 @@ class EmbeddedGateway:
         self._closed = False
 
     async def send(self, command: Command) -> SendResult:
-        """Hand *command* over once; what cannot be written is reported as not sent."""
+        """Hand *command* over once; a command that cannot be encoded is reported as not sent."""
         now_ns = self._venue.recv_ns()
         if self._closed:
             return SendResult(
@@ -376,7 +376,7 @@ class EmbeddedGateway:
         )
 
     async def aclose(self) -> None:
-        """Send nothing more; harmless if called twice."""
+        """Send nothing more; may be called twice."""
         self._closed = True
 
 

@@ -1,4 +1,4 @@
-"""Where a live venue is, from a URL as a user writes it."""
+"""The address of a live venue, parsed from a URL."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from attrs import frozen
 from vectra_bot.errors import ConfigError
 
 QUERY: Final = {"frontend-version": "1.0"}
-"""What the venue's own page sends with its connection (protocol 2.1)."""
+"""What the venue's own page sends when it connects (protocol 2.1)."""
 
 _SCHEMES: Final = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
 
 
 @frozen
 class Endpoint:
-    """Where a venue is: the URL to connect to, the Socket.IO path, and the host that names the venue."""
+    """A venue's address: the URL to connect to, the Socket.IO path, and the host, which names the venue."""
 
     url: str
     path: str
@@ -25,15 +25,15 @@ class Endpoint:
 
     @property
     def address(self) -> str:
-        """Return the URL without its query, to be written down: a user may have put a secret there."""
+        """Return the URL without its query, for logs and records: the query may contain a secret."""
         return self.url.partition("?")[0]
 
     @classmethod
     def parse(cls, text: str) -> Endpoint:
-        """Return the endpoint of a URL as a user writes it: ``https://host[:port][/path]``.
+        """Return the endpoint of a URL: ``https://host[:port][/path]``.
 
         Raises:
-            ConfigError: it is no such URL, or carries a password.
+            ConfigError: it is not such a URL, or contains a user name or password.
         """
         try:
             parts = urlsplit(text.strip())
@@ -42,10 +42,10 @@ class Endpoint:
             parts, host = SplitResult("", "", "", "", ""), None
         if parts.scheme not in _SCHEMES or not host:
             raise ConfigError(
-                f"url was {text!r}: give https://HOST, or http://127.0.0.1:PORT for a server of your own"
+                f"url was {text!r}: give https://HOST, or http://127.0.0.1:PORT for your own server"
             )
         if "@" in parts.netloc:
-            raise ConfigError("url carries a user name or password: leave it out, none is needed")
+            raise ConfigError("url contains a user name or password: remove it, none is needed")
         query = urlencode({**QUERY, **dict(parse_qsl(parts.query))})
         base = parts.path.strip("/").removesuffix("socket.io").strip("/")
         url = urlunsplit((_SCHEMES[parts.scheme], parts.netloc, "", query, ""))

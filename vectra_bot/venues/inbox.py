@@ -1,4 +1,4 @@
-"""What a live feed holds between its socket and its session: bounded, in order of arrival."""
+"""The bounded queue between a live feed's socket and its session, in order of arrival."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Inbox:
         self.drained.set()
 
     def put(self, frame: Frame) -> bool:
-        """Take *frame*, or say that there is no room."""
+        """Queue *frame*; return False if the queue is full."""
         if len(self._items) >= self._frames or self._held + len(frame.raw) > self._chars:
             return False
         self._held += len(frame.raw)
@@ -30,7 +30,7 @@ class Inbox:
         return True
 
     def mark(self, change: ConnectionChanged) -> None:
-        """Take a change of the link; there are a few for each connection, which needs a drained queue."""
+        """Queue a connection change; never refused, because each connection makes only a few."""
         self._add(change)
 
     def _add(self, item: FeedItem) -> None:
@@ -40,7 +40,7 @@ class Inbox:
             self.drained.clear()
 
     def take(self) -> FeedItem | None:
-        """Return the next item, None if there is none."""
+        """Return the next item, None if the queue is empty."""
         if not self._items:
             self.ready.clear()
             return None

@@ -1,18 +1,17 @@
-"""The live feed: a venue's public frames over Socket.IO, as they stand on the wire.
+"""The live feed: a venue's public frames over Socket.IO, exactly as received.
 
-Theory of operation. python-socketio does Engine.IO and the Socket.IO handshake, and nothing else. A packet
-class of our own takes every message as text before the library can act on it: events and acknowledgements
-become one internal event whose one synchronous handler stamps the time and appends the raw text to the
-bounded queue, so that order is the wire's, nothing is dispatched by a name the venue chose, and nothing is
-answered. What does not follow the protocol is kept raw as well: the wire's decoder refuses and counts it in
-its place.
+Theory of operation. python-socketio does Engine.IO and the Socket.IO handshake, and nothing else. Our packet
+class intercepts every message as text before the library acts on it: events and acknowledgements become one
+internal event whose one synchronous handler stamps the time and appends the raw text to the bounded queue.
+So the order is the wire's, nothing is dispatched by a name the venue chose, and nothing is answered. Messages
+that violate the protocol are queued raw as well: the wire's decoder refuses and counts them in order.
 
-One supervisor task owns the link. Each connection gets a client object of its own; it ends by the venue's
-word (``41``, ``44``), by the transport, by a full queue, or by the watchdog, which counts game frames and not
-bytes: a link that only keeps itself alive is dead. Then the supervisor waits, with jitter and longer each
-time up to a cap, and connects again, for ever unless told otherwise; no single wait is unbounded.
+One supervisor task owns the connection. Each connection uses a new client object; it ends when the venue
+closes it (``41``, ``44``), with the transport, when the queue is full, or by the watchdog, which counts game
+frames and not bytes: a connection that sends only heartbeats counts as dead. Then the supervisor waits, with
+jitter and exponential backoff up to a cap, and reconnects, without limit by default; every wait is bounded.
 
-Nothing is ever sent but what Socket.IO itself needs. There is no login and no gateway here.
+Nothing is sent except what Socket.IO needs. There is no login and no gateway here.
 """
 
 from __future__ import annotations
@@ -45,25 +44,25 @@ from vectra_bot.venues.patience import LiveCounts, LiveSettings
 log = logging.getLogger(__name__)
 
 _GAME_FRAME: Final = '42["gameStateUpdate",'
-# After the rug the venue takes up to 2.3 s to settle (protocol 3.1), in a pause as long as it likes.
+# After the rug the venue takes up to 2.3 s to settle (protocol 3.1); a pause has no limit.
 _QUIET: Final = ('"rugged":true', '"cooldownPaused":true')
-_YIELD_EVERY: Final = 8  # items between two turns of the event loop, so that reading goes on
-_FRAME: Final = "frame"  # the one event that is dispatched
-# Socket.IO's packets but for those that begin or end a link: binary ones and unknown ones are frames too, for
-# the wire's decoder to refuse in their place.
+_YIELD_EVERY: Final = 8  # items between two yields to the event loop, so that reading continues
+_FRAME: Final = "frame"  # the only event that is dispatched
+# Socket.IO's packet types except those that begin or end a connection: binary and unknown ones are frames
+# too, for the wire's decoder to refuse in order.
 _FRAMES: Final = ("42", "43", "45", "46", "47", "48", "49")
 _READ_AT_ONCE: Final = 8  # frames
 _NEVER_S: Final = 1e6
 _RECEIVE_BYTES: Final = 256 * 1024
 _GOODBYE_S: Final = (
-    0.25  # for the peer to answer our closing; a dead one must not delay the next link
+    0.25  # for the peer to answer our close; a dead peer must not delay the next connection
 )
-_REFUSED: Final = (401, 403)  # answers of a venue that does not want us
+_REFUSED: Final = (401, 403)  # HTTP statuses of a venue that refuses us
 
 
 @define(eq=False)
 class _Connection:
-    """One connection: what its messages bring, and how it ended."""
+    """One connection: how its messages are queued, and how it ended."""
 
     inbox: Inbox
     clock: Clock
@@ -76,19 +75,19 @@ class _Connection:
     ended: asyncio.Event = field(factory=asyncio.Event)
 
     def open(self) -> None:
-        """Note that the venue has let us in."""
+        """Record that the venue accepted the connection."""
         self.opened = True
         self.counts.connections += 1
         self.inbox.mark(ConnectionChanged(recv_ns=self.clock.now_ns(), link=Link.CONNECTED))
 
     def end(self, reason: str) -> None:
-        """Note that the connection is over; the first reason stays."""
+        """Record that the connection is over; the first reason is kept."""
         if not self.ended.is_set():
             self.reason = reason
             self.ended.set()
 
     def on_frame(self, raw: str) -> None:
-        """Stamp and queue one message; what finds no room is counted and ends the connection."""
+        """Stamp and queue one message; a full queue is counted and ends the connection."""
         frame = Frame(self.clock.now_ns(), raw)
         if raw.startswith(_GAME_FRAME):
             self.beats += 1
@@ -102,7 +101,7 @@ class _Connection:
 
 
 class _StrictPacket(Packet):  # type: ignore[misc]  # socketio has no type information
-    """A Socket.IO packet that hands inbound messages over as text and lets the library act on none."""
+    """A Socket.IO packet that passes inbound messages on as text, out of the library's reach."""
 
     uses_binary_events = False
 
@@ -113,10 +112,10 @@ class _StrictPacket(Packet):  # type: ignore[misc]  # socketio has no type infor
             self._receive(connection, encoded)
 
     def _receive(self, connection: _Connection, encoded: object) -> None:
-        self.data: Any = [""]  # an event that nobody hears
+        self.data: Any = [""]  # an event without a handler
         if not isinstance(encoded, str):
             connection.counts.refused += (
-                1  # binary, or bare JSON: a venue's message begins with a digit
+                1  # binary, or bare JSON: a venue's messages begin with a digit
             )
         elif encoded.startswith("0") and not connection.opened and "/" not in encoded[:2]:
             self.packet_type, self.data = socketio.packet.CONNECT, _object(encoded[1:])
@@ -126,7 +125,7 @@ class _StrictPacket(Packet):  # type: ignore[misc]  # socketio has no type infor
             connection.end(f"the venue refused the connection: {encoded[1:200]}")
             self.packet_type, self.data = socketio.packet.CONNECT_ERROR, []
         elif encoded.startswith("4"):
-            connection.end("the venue refused to go on")
+            connection.end("the venue refused to continue")
         elif encoded.startswith("0"):
             connection.counts.refused += 1
         else:
@@ -135,22 +134,22 @@ class _StrictPacket(Packet):  # type: ignore[misc]  # socketio has no type infor
 
 @define(eq=False)
 class _Socket:
-    """The websocket of an open connection: what are frames goes to the queue without any detour.
+    """The websocket of an open connection: frames go directly to the queue.
 
-    The library makes a timer, a task and two packet objects of every message, which costs more than all that
-    is done with a frame later. It still gets what it has to act on. Frames do not overtake each other: what
-    comes before the connection is open is dispatched before the next message is read.
+    The library makes a timer, a task and two packet objects per message, which costs more than all later
+    processing of a frame. It still gets the messages it must act on. Frames are not reordered: what arrives
+    before the connection is open is dispatched before the next message is read.
     """
 
     socket: Any
     connection: _Connection
 
     async def receive(self) -> Any:
-        """Return the next message that is no frame."""
+        """Return the next message that is not a frame."""
         connection, receive = self.connection, self.socket.receive
         for number in itertools.count(1):
             if number % _READ_AT_ONCE == 0:
-                # What was received already comes without waiting: others have a turn.
+                # Messages already received come without waiting: yield to other tasks.
                 await asyncio.sleep(0)
             message = await receive()
             text = message.data
@@ -160,14 +159,14 @@ class _Socket:
         raise AssertionError("the loop ends by returning")
 
     def __getattr__(self, name: str) -> Any:
-        """Be the socket otherwise."""
+        """Delegate everything else to the socket."""
         return getattr(self.socket, name)
 
 
 class _Transport(engineio.AsyncClient):  # type: ignore[misc]
-    """Engine.IO without its own idea of a dead link: ours counts game frames.
+    """Engine.IO without its own timeout: our watchdog counts game frames.
 
-    The library's ends a link of which we read the heartbeat late because much was to be read before it.
+    The library closes a connection whose heartbeat we read late because much was queued before it.
     """
 
     connection: _Connection | None = None
@@ -179,7 +178,7 @@ class _Transport(engineio.AsyncClient):  # type: ignore[misc]
 
     @ws.setter
     def ws(self, socket: Any) -> None:
-        """Read frames past the library."""
+        """Read frames without the library."""
         connection = self.connection
         self._socket = (
             socket if socket is None or connection is None else _Socket(socket, connection)
@@ -191,11 +190,11 @@ class _Transport(engineio.AsyncClient):  # type: ignore[misc]
 
     @ping_timeout.setter
     def ping_timeout(self, seconds: float) -> None:
-        """Ignore what the venue says."""
+        """Ignore the venue's value."""
 
 
 class _Client(socketio.AsyncClient):  # type: ignore[misc]
-    """A Socket.IO client on that transport."""
+    """A Socket.IO client with that transport."""
 
     def _engineio_client_class(self) -> type[_Transport]:
         return _Transport
@@ -209,7 +208,7 @@ def _object(text: str) -> dict[str, Any]:
 
 
 def _jitter() -> float:
-    """Return a number in [0, 1): many recorders must not come back at the same moment.
+    """Return a number in [0, 1): many recorders must not reconnect at the same moment.
 
     No event or document depends on it, so it comes from the system and not from a seed.
     """
@@ -234,16 +233,16 @@ class LiveFeed:
         clock: Clock | None = None,
         jitter: Callable[[], float] = _jitter,
     ) -> None:
-        """Prepare the feed; the first item that is asked for connects it.
+        """Prepare the feed; it connects when the first item is requested.
 
         Args:
             url: the venue's address, see :meth:`Endpoint.parse`.
-            settings: how patient the feed is.
-            clock: stamps what is received.
+            settings: timeouts, retries and queue limits.
+            clock: stamps received frames.
             jitter: gives numbers in [0, 1) that spread the waits.
 
         Raises:
-            ConfigError: *url* is no address.
+            ConfigError: *url* is not a valid address.
         """
         self.endpoint = Endpoint.parse(url)
         self.settings = settings or LiveSettings()
@@ -262,7 +261,7 @@ class LiveFeed:
         return self.endpoint.host
 
     async def __aiter__(self) -> AsyncGenerator[FeedItem, None]:
-        """Yield frames and changes of the link until the feed is closed."""
+        """Yield frames and connection changes until the feed is closed."""
         while not self._closed:
             item = await self.next_item(1.0)
             if item is not None:
@@ -272,7 +271,7 @@ class LiveFeed:
         """Return the next item, None if there was none within *timeout_s*.
 
         Raises:
-            InputError: the venue could not be reached as often as the settings allow.
+            InputError: the venue was not reached in as many attempts as the settings allow.
         """
         if self._supervisor is None and not self._closed:
             self._supervisor = asyncio.create_task(self._supervise())
@@ -290,7 +289,7 @@ class LiveFeed:
         return item
 
     def rest(self) -> FeedItem | None:
-        """Return the next item that was received before the feed was closed, None if that was all."""
+        """Return the next item received before the feed was closed, None if there are no more."""
         return self._inbox.take()
 
     def _raise_if_over(self) -> None:
@@ -299,7 +298,7 @@ class LiveFeed:
             over.result()
 
     async def aclose(self) -> None:
-        """Close the link; harmless if called twice."""
+        """Close the connection; may be called twice."""
         self._closed = True
         if self._supervisor is not None:
             self._supervisor.cancel()
@@ -316,7 +315,7 @@ class LiveFeed:
     async def _supervise(self) -> None:
         failures = 0
         self._mark(Link.CONNECTING, f"to {self.endpoint.host}")
-        # The library swallows cancellation in places: whoever closes the feed is heard by this flag as well.
+        # The library swallows cancellation in places, so closing the feed also sets this flag.
         while not self._is_closed():
             await self._inbox.drained.wait()
             connection = _Connection(self._inbox, self._clock, self.counts)
@@ -363,7 +362,7 @@ class LiveFeed:
         return longest * (0.5 + self._jitter() / 2)
 
     async def _serve(self, connection: _Connection) -> float:
-        """Hold one connection until it ends; return how long the venue asks us to stay away."""
+        """Serve one connection until it ends; return how long the venue asks us to stay away."""
         settings = self.settings
         wait_s = 0.0
         session = aiohttp.ClientSession()
@@ -390,7 +389,7 @@ class LiveFeed:
                     )
             except TimeoutError:
                 connection.end(f"no connection within {settings.connect_s:g} s")
-            except Exception as error:  # noqa: BLE001 - whatever a venue makes of the handshake, it failed
+            except Exception as error:  # noqa: BLE001 - whatever the handshake raised, it failed
                 why, wait_s = _refusal(error, settings.refused_s)
                 connection.end(why)
             else:
@@ -400,7 +399,7 @@ class LiveFeed:
         return wait_s
 
     async def _hold(self, client: socketio.AsyncClient, connection: _Connection) -> None:
-        """Wait for the end of a connection, with an eye on the silence."""
+        """Wait for the end of a connection while watching for silence."""
         reading = client.eio.read_loop_task
         if reading is None or not connection.opened:
             connection.end("the transport was closed")
@@ -414,8 +413,8 @@ class LiveFeed:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(period):
                     await connection.ended.wait()
-            # Counted in turns of the loop and not by the clock: while we were busy ourselves, what the
-            # venue sent meanwhile still waits to be read.
+            # Counted in loop iterations and not by the clock: while we were busy ourselves, frames from the
+            # venue may be waiting to be read.
             silent = silent + period if connection.beats == seen else 0.0
             seen = connection.beats
             if silent >= (settings.quiet_s if connection.quiet else settings.stale_s):
@@ -423,7 +422,7 @@ class LiveFeed:
 
 
 def _keep_near(client: _Client) -> None:
-    """Let little wait unread in the system: a link that is reset loses it, and it hides that we are late."""
+    """Keep the system's receive buffer small: a reset loses its content, and it hides that we are late."""
     connected = client.eio.ws.get_extra_info("socket")
     if connected is not None:
         with contextlib.suppress(OSError):
@@ -431,12 +430,12 @@ def _keep_near(client: _Client) -> None:
 
 
 async def _close(client: socketio.AsyncClient, session: aiohttp.ClientSession) -> None:
-    """Take a client apart whatever state it is in; a peer that does not answer is not waited for."""
+    """Close a client in whatever state it is; a peer that does not answer is not waited for."""
     eio = client.eio
     with contextlib.suppress(Exception):
         async with asyncio.timeout(2 * _GOODBYE_S):
             await eio.disconnect(abort=True)
-            if eio.ws is not None:  # the library forgets it where it could not read a message
+            if eio.ws is not None:  # the library drops it after a message it could not read
                 await eio.ws.close()
     tasks = [task for task in (eio.read_loop_task, eio.write_loop_task) if task is not None]
     for task in tasks:
@@ -449,7 +448,7 @@ async def _close(client: socketio.AsyncClient, session: aiohttp.ClientSession) -
 
 
 def _refusal(error: BaseException, longest_s: float) -> tuple[str, float]:
-    """Return in words why a connection was not made, and how long to stay away (reliability N09, N10)."""
+    """Return why a connection failed, and how long to stay away, in seconds."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, aiohttp.WSServerHandshakeError):
@@ -457,7 +456,7 @@ def _refusal(error: BaseException, longest_s: float) -> tuple[str, float]:
             if cause.status in _REFUSED:
                 return text, longest_s
             after = "" if cause.headers is None else cause.headers.get("Retry-After", "")
-            seconds = after.isascii() and after.isdigit()  # "\u00b2" is a digit and no number
+            seconds = after.isascii() and after.isdigit()  # "\u00b2" is a digit but not a number
             return text, min(float(after), longest_s) if seconds else 0.0
         if isinstance(cause, aiohttp.ClientConnectorError):
             return safe_error(cause), 0.0

@@ -1,4 +1,4 @@
-"""How patient a live feed is, and what it counts."""
+"""Timeouts, retries and queue limits of a live feed, and its counters."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from vectra_bot.params import Heading, declared, option
 
 @frozen(kw_only=True, field_transformer=declared)
 class LiveSettings:
-    """How patient a live feed is; times in seconds.
+    """Timeouts, retries and queue limits of a live feed; times in seconds.
 
     Attributes:
-        stale_s: silence after which a link is given up while ticks or countdown frames are due.
+        stale_s: silence after which a connection counts as lost while ticks or countdown frames are expected.
         quiet_s: the same after a rug, in a pause, and before a connection's first frame; 10/3 of *stale_s*.
-        connect_s: longest wait for one connection to be made.
-        backoff_s: longest wait before the first new attempt; it doubles with every failure.
+        connect_s: timeout of one connection attempt.
+        backoff_s: longest wait before the first retry; it doubles with every failure.
         backoff_cap_s: longest wait between two attempts.
-        refused_s: wait after the venue said 401 or 403; also the most that its Retry-After is heeded.
-        settled_s: a link that lived so long was a success: the next wait is short again.
-        attempts: failures in a row after which the feed ends with an error; None for never.
-        queue_frames, queue_chars: what the queue holds at most.
-        frame_bytes: longest message taken.
+        refused_s: wait after HTTP 401 or 403; also the longest Retry-After that is obeyed.
+        settled_s: a connection that lasted this long was a success: the backoff starts over.
+        attempts: consecutive failures after which the feed ends with an error; None for never.
+        queue_frames, queue_chars: capacity of the queue.
+        frame_bytes: longest message accepted.
     """
 
     stale_s: float = option(
@@ -30,7 +30,7 @@ class LiveSettings:
         high=3_600,
         flag="--stale-after",
         metavar="S",
-        help="Connect anew when no game frame came for S seconds (after a rug 3.3 times that).",
+        help="Reconnect after S seconds without a game frame (after a rug 3.3 times that).",
         heading=Heading.LINK,
     )
     quiet_s: float = field(
@@ -46,7 +46,7 @@ class LiveSettings:
         low=1,
         high=1_000_000,
         shown="unlimited",
-        help="Give up after N failed connections in a row.",
+        help="Stop after N failed connections in a row.",
         heading=Heading.LINK,
     )
     queue_frames: int = 20_000
@@ -56,7 +56,7 @@ class LiveSettings:
 
 @define
 class LiveCounts:
-    """What happened on the link so far."""
+    """Counters of the connection so far."""
 
     connections: int = 0
     failures: int = 0

@@ -61,7 +61,7 @@ _encode_name = msgspec.json.Encoder().encode
 
 @frozen
 class _Opened:
-    """A recording, opened and unpacked; both ends are closed together."""
+    """A recording, opened and decompressed; both file objects are closed together."""
 
     magic: bytes
     file: IO[bytes]
@@ -91,11 +91,11 @@ def _open(path: Path) -> _Opened:
 
 
 def _broken(path: Path, line: int, error: Exception) -> InputError:
-    return InputError(f"recording {path} breaks off after line {line} ({error}): fetch it again")
+    return InputError(f"recording {path} is corrupt after line {line} ({error}): download it again")
 
 
 def _lines(path: Path) -> Generator[tuple[int, bytes], None, None]:
-    """Yield line numbers from 1 and lines without their end; a broken archive is an InputError."""
+    """Yield line numbers from 1 and lines without their end; a corrupt archive is an InputError."""
     opened = _open(path)
     number = 0
     try:
@@ -126,11 +126,11 @@ def _parse(path: Path, number: int, line: bytes) -> _Line:
 class CaptureFeed:
     """A feed over a capture file.
 
-    Every line becomes one item: a frame rebuilt from the line's own bytes (numbers are never written
-    anew), or a connection change for the recording client's own marker.
+    Every line becomes one item: a frame rebuilt from the line's own bytes (numbers are never
+    re-serialized), or a connection change for the recording client's own marker.
 
     Raises:
-        InputError: when iterated, for a line that is not of the format; ``check`` finds a wrong file early.
+        InputError: when iterated, for a line that is not in the format; ``check`` finds a wrong file early.
     """
 
     def __init__(self, path: str | Path, venue: str = "recording") -> None:
@@ -146,7 +146,7 @@ class CaptureFeed:
         """Read the first line, so that a wrong file is refused before anything is written.
 
         Raises:
-            InputError: there is no such file, it is empty, or its first line is not a captured event.
+            InputError: the file does not exist, is empty, or its first line is not a captured event.
         """
         lines = _lines(self.path)
         try:
@@ -186,7 +186,7 @@ def _frame_text(line: _Line) -> str:
 
 
 def detect_recording(path: str | Path) -> Literal["capture", "journal"]:
-    """Tell what kind of recording a path is.
+    """Return what kind of recording *path* is.
 
     Returns:
         ``"journal"`` for a journal's folder or segment, ``"capture"`` for a capture file.
@@ -198,7 +198,7 @@ def detect_recording(path: str | Path) -> Literal["capture", "journal"]:
     if path.is_dir():
         if list_segments(path):
             return "journal"
-        raise InputError(f"folder {path} holds no journal segment: {_HELP}")
+        raise InputError(f"folder {path} contains no journal segment: {_HELP}")
     opened = _open(path)
     try:
         if opened.magic == _ZSTD_MAGIC or _is_journal(path, opened.lines):

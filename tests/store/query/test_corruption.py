@@ -32,10 +32,10 @@ def _paths(original: corruption.Original, kind: str) -> list[Path]:
     [
         ("closed journal .log.zst", {"refused"}),
         ("killed journal .log", {"refused", "torn"}),
-        ("part", {"left out and named"}),
-        ("compacted", {"left out and named"}),
-        ("_manifest.jsonl", {"equal", "refused", "left out and named"}),
-        ("closed journal .parts.json", {"refused", "left out and named"}),
+        ("part", {"skipped and named"}),
+        ("compacted", {"skipped and named"}),
+        ("_manifest.jsonl", {"equal", "refused", "skipped and named"}),
+        ("closed journal .parts.json", {"refused", "skipped and named"}),
     ],
 )
 def test_a_flip_in_the_middle_is_seen(

@@ -1,4 +1,4 @@
-"""Full and broken disks under a session that buys and sells: what the exchange saw is in the journal."""
+"""Full and failing disks under a session that buys and sells: what the exchange saw is in the journal."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_the_nth_call_fails(at: int, code: int) -> None:
 
 
 def test_a_store_into_a_map_fails() -> None:
-    """The same where the bytes of an entry cannot be taken, in the middle of a game."""
+    """The same where the bytes of an entry cannot be written, in the middle of a game."""
     with folder() as root:
         said = disk_faults.run_session(root, SEED, 2_001, errno.EIO, mapped=True)
         assert said["broken"] == "write 000001.log"
@@ -40,12 +40,12 @@ def test_a_store_into_a_map_fails() -> None:
 
 
 def test_a_session_without_a_fault_is_not_taken_for_one() -> None:
-    """The judge has something to say about a command that ends as if nothing had happened."""
+    """The judge complains about a command that ends as if nothing had happened."""
     with folder() as root:
         said = disk_faults.run_session(root, SEED, 0, 0, mapped=False)
         assert (said["exit_code"], said["broken"]) == (0, None)
         assert disk_faults.judge(root, said)[0].startswith("exit: code 0")
-        # Neither does a request that nobody meant get by.
+        # A request without a decision is found as well.
         log = root / "exchange.log"
         log.write_text(log.read_text() + '{"trace_id":"' + "f" * 32 + '"}\n')
         assert any(
@@ -55,7 +55,7 @@ def test_a_session_without_a_fault_is_not_taken_for_one() -> None:
 
 @pytest.mark.slow
 def test_a_disk_that_is_really_full(tmp_path: Path) -> None:
-    """The same on a small file system of its own, where one may be mounted."""
+    """The same on a separate small file system, where one may be mounted."""
     full = disk_faults.full_disk(SEED)
     if "skipped" in full:
         pytest.skip(full["skipped"])
@@ -66,7 +66,7 @@ def test_a_disk_that_is_really_full(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="counts descriptors in /proc")
 def test_a_segment_that_cannot_be_ended_leaves_no_descriptor_open(tmp_path: Path) -> None:
-    """The one that was to follow it is closed with it, and the journal goes on where it was."""
+    """The next segment is closed with it, and the journal continues."""
 
     def refuse(op: files.Op) -> None:
         if op.kind == "truncate":

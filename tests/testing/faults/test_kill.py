@@ -34,7 +34,7 @@ def whole() -> tuple[list[Step], PartReader]:
     ],
 )
 def test_kill_at_a_step(whole: tuple[list[Step], PartReader], share: float) -> None:
-    """A writer that dies at a step on the disk, or in the middle of it, loses nothing that was taken."""
+    """A writer killed at a step on the disk, or in the middle of it, loses nothing that was accepted."""
     steps, reader = whole
     number = max(1, int(share * sum(isinstance(step, Op) for step in steps)))
     with folder() as root:
@@ -47,7 +47,7 @@ def test_kill_at_a_step(whole: tuple[list[Step], PartReader], share: float) -> N
 
 @pytest.mark.slow
 def test_kill_while_recovering(whole: tuple[list[Step], PartReader]) -> None:
-    """Recoveries that die one after the other, each a few steps later, leave a store that recovers."""
+    """Recoveries killed one after the other, each a few steps later, leave a store that recovers."""
     steps, reader = whole
     total = sum(isinstance(step, Op) for step in steps)
     with folder() as root:
@@ -65,7 +65,7 @@ def test_kill_while_recovering(whole: tuple[list[Step], PartReader]) -> None:
 
 @pytest.mark.slow
 def test_kill_at_random_moments() -> None:
-    """Writers that are killed whenever, with a thread that forces their journals to the disk."""
+    """Writers killed at random moments, with a thread that flushes their journals to disk."""
     figures = kills.writers(4, 7, INPUTS * 3)
     assert figures.failures == []
     assert figures.kills == 4

@@ -1,4 +1,4 @@
-"""Loss of power: what a model of the disk may have kept of a store is recovered; nothing synced is lost."""
+"""Power failures: what a model of the disk may have kept of a store is recovered; nothing synced is lost."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_what_goes_past_the_seam_is_noticed(tmp_path: Path) -> None:
     disk = Disk(ROOT)
     with pytest.raises(SeamError, match="did not make"):
         disk.apply(op("write", "a", data=b"x"))
-    with pytest.raises(SeamError, match="no directory"):
+    with pytest.raises(SeamError, match="not a directory"):
         disk.apply(op("create", "folder/a"))
 
 
@@ -132,7 +132,7 @@ def test_nothing_synced_is_lost_and_nothing_torn_is_seen(seed: int) -> None:
 
 
 def test_a_crash_is_the_same_each_time() -> None:
-    """A failure can be shown again by its seed."""
+    """A failure can be reproduced by its seed."""
     one, other = (power_loss.record(5).steps for _ in range(2))
     assert [getattr(step, "kind", None) for step in one] == [
         getattr(step, "kind", None) for step in other
@@ -142,18 +142,18 @@ def test_a_crash_is_the_same_each_time() -> None:
 @pytest.mark.parametrize(
     "bug",
     [
-        "journals are never forced to the disk",
+        "journals are never flushed to disk",
         *(
             pytest.param(bug, marks=pytest.mark.slow)
             for bug in (
-                "no directory is forced to the disk",
-                "files are renamed before they are forced to the disk",
-                "intents are not forced to the disk before they are sent",
+                "no directory is flushed to disk",
+                "files are renamed before they are flushed to disk",
+                "intents are not flushed to disk before they are sent",
             )
         ),
     ],
 )
 def test_a_planted_bug_is_found(bug: str) -> None:
-    """The check fails for a writer that leaves out what it must not."""
+    """The check fails for a writer that omits a required step."""
     figures = power_loss.crash_trace(5, 30, spoil=planted.BUGS[bug])
     assert figures.failures != []

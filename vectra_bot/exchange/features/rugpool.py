@@ -1,7 +1,7 @@
 """The rugpool: funded by instarugs, drawn when it is full (protocol 5.7, 12).
 
 A share of what players lose in an instarug goes from the house to the pool (0.31 per SOL: a model of the
-amounts seen), and a player gets one entry per 0.001 SOL that he lost there. When the pool is full, three
+amounts seen), and a player gets one entry per 0.001 SOL lost there. When the pool is full, three
 players win a third of it each, by their entries; what does not divide stays in the pool.
 """
 
@@ -135,7 +135,7 @@ class Pool:
         return sum(self._books.pool.sums.values())
 
     def count_rug(self, rug_tick: int, pnls: list[tuple[VenueAccount, int]]) -> bool:
-        """Take in how a game ended: *pnls* of its players in lamports, SOL play only.
+        """Record how a game ended: *pnls* of its players in lamports, SOL play only.
 
         Returns:
             Whether the pool is full now; then call :meth:`draw`.

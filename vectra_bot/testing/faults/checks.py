@@ -1,4 +1,4 @@
-"""What must hold of a store after a crash, before and after it was recovered."""
+"""What must be true of a store after a crash, before and after its recovery."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from vectra_bot.store.maintenance.sessions import list_sessions, repair_store, w
 from vectra_bot.store.parquet.manifest import part_folder, read_manifest, unlisted_files
 from vectra_bot.testing.faults.scenarios import Promises
 
-# A recovery opens a segment of its own for a few entries: thousands of full size would be filled with zeros.
+# A recovery opens a new segment for a few entries: thousands at full size would be filled with zeros.
 SMALL_SEGMENT = 1 << 16
 
 _resume = partial(Journal.resume, segment_bytes=SMALL_SEGMENT, sync_interval_s=0)
@@ -33,7 +33,7 @@ Recover = Callable[[Path], Any]
 
 
 def rows_of(entry: Entry) -> str | None:
-    """Return the doc type of the row that *entry* becomes, None if it becomes none."""
+    """Return the doc type of the row that *entry* becomes, None if there is none."""
     if entry.kind == "frame":
         return DocType.WS_EVENT.value
     if entry.kind == "doc":
@@ -43,7 +43,7 @@ def rows_of(entry: Entry) -> str | None:
 
 @frozen
 class Content:
-    """What a Parquet file holds: its rows' numbers, those of them that differ, or why it cannot be read."""
+    """The content of a Parquet file: its rows' numbers, those that differ, or why it cannot be read."""
 
     wrong: str = ""
     seqs: tuple[int, ...] = ()
@@ -52,20 +52,20 @@ class Content:
 
 @define
 class PartReader:
-    """Reads Parquet files, each content once, and holds them against what a whole run gave."""
+    """Reads Parquet files, each content once, and compares them with those of an undisturbed run."""
 
     expected: dict[tuple[str, str], pa.Table] = field(factory=dict)
     _seen: dict[bytes, Content] = field(factory=dict)
 
     def learn(self, root: Path) -> None:
-        """Take the rows of a store that nothing happened to as what is right."""
+        """Use the rows of an undisturbed store as the expected ones."""
         for folder in sorted(root.glob("doc_type=*/session_id=*")):
             tables = [pq.ParquetFile(path).read() for path in sorted(folder.glob("*.parquet"))]
             if tables:
                 self.expected[_key(folder)] = pa.concat_tables(tables)
 
     def read(self, path: Path) -> Content:
-        """Return what a file holds."""
+        """Return the content of a file."""
         data = path.read_bytes()
         digest = hashlib.blake2b(data, key=str(path.parent).encode()[-60:]).digest()
         if digest not in self._seen:
@@ -99,7 +99,7 @@ def _key(folder: Path) -> tuple[str, str]:
 
 
 class Complaints(logging.Handler):
-    """Keeps what the SDK said last that went wrong."""
+    """Keeps the last warning or error that the SDK logged."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
@@ -125,7 +125,7 @@ def recover(root: Path) -> Any:
 
 @define
 class Checker:
-    """Holds a crashed store against what its writer may rely on."""
+    """Checks a crashed store against the promises made to its writer."""
 
     reader: PartReader
     recover: Recover = recover
@@ -136,9 +136,9 @@ class Checker:
     def check(
         self, root: Path, known: dict[str, Promises], *, promised: str = "durable"
     ) -> list[str]:
-        """Return what is wrong with the store in *root*: as the crash left it, and once it is recovered.
+        """Return what is wrong with the store in *root*: after the crash, and after its recovery.
 
-        *promised* names what must not be lost: ``durable`` (forced to the disk: after a loss of power) or
+        *promised* names what must not be lost: ``durable`` (flushed to disk: after a power failure) or
         ``taken`` (the append had returned: after a kill).
         """
         self.problems = []
@@ -146,7 +146,7 @@ class Checker:
         before = {name: self._journal(root, name, known[name], promised) for name in known}
         try:
             self.recover(root)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is found
+        except Exception as error:  # noqa: BLE001 - any exception is a finding
             self._bad("lost", f"recovery raised {type(error).__name__}: {error}")
             return self.problems
         self._recovered(root, known, before)
@@ -157,7 +157,7 @@ class Checker:
         self.problems.append(f"{kind}: {text}")
 
     def _visible(self, root: Path, known: dict[str, Promises]) -> None:
-        """No file that a glob finds is torn, no row is in two files of a kind, nothing is invented."""
+        """Check that files found by a glob are complete, and that rows are in one file and not invented."""
         for path in sorted(root.rglob("*.parquet")):
             if wrong := self.reader.read(path).wrong:
                 self._bad("torn", f"{path.relative_to(root)} {wrong}")
@@ -175,14 +175,14 @@ class Checker:
                     self._bad("invented", f"{where} rows {sorted(invented)[:5]}")
 
     def _journal(self, root: Path, name: str, known: Promises, promised: str) -> list[Entry]:
-        """Return the entries of a session's journal, which are a beginning of what was appended."""
+        """Return the entries of a session's journal, which must be a prefix of what was appended."""
         directory = journal_directory(root, name)
         must = getattr(known, promised) if "dropping" not in known.states else 0
         try:
             there = directory.is_dir() and list_segments(directory)
             entries = list(Journal.open(directory)) if there else []
         except VectraError as error:
-            # A session that never was acknowledged may have no header yet.
+            # A session that was never acknowledged may have no header yet.
             if must:
                 self._bad("lost", f"journal {name}: {error}")
             return []
@@ -227,10 +227,10 @@ class Checker:
         left = [path for path in root.rglob(f"*{name}*") if path.name != f"session_id={name}"]
         left += list(root.glob(f"doc_type=*/session_id={name}/*"))
         if left and "dropping" in known.states:
-            self._bad("undead", f"of dropped session {name} there is {left[0].relative_to(root)}")
+            self._bad("undead", f"dropped session {name} still has {left[0].relative_to(root)}")
 
     def _session(self, root: Path, name: str, before: list[Entry], known: Promises) -> None:
-        """A recovered session holds its journal's entries, closed, and every row of them once."""
+        """Check that a recovered session has its journal's entries, is closed, and has every row once."""
         directory = journal_directory(root, name)
         try:
             entries = list(Journal.open(directory))
@@ -267,7 +267,7 @@ class Checker:
             path = root / part.path
             digest = hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else "nothing"
             if digest != part.sha256:
-                self._bad("manifest", f"{part.path} is not as its manifest says")
+                self._bad("manifest", f"{part.path} differs from its manifest")
         if unlisted := unlisted_files(folder):
             self._bad(
                 "manifest",
@@ -280,7 +280,7 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def common(one: list[Entry], other: list[Entry]) -> int:
-    """Return how many entries both begin with."""
+    """Return the length of the common prefix."""
     if one == other[: len(one)]:
         return len(one)
     pairs = enumerate(zip(one, other, strict=False))
@@ -293,7 +293,7 @@ def _difference(found: list[int], right: list[int]) -> str:
 
 
 def _listing(root: Path) -> dict[str, tuple[int, ...]]:
-    """Return names, inodes, sizes and times: whatever is written anew changes one of them."""
+    """Return names, inodes, sizes and times: any rewrite changes one of them."""
     found: dict[str, tuple[int, ...]] = {}
     for path in root.rglob("*"):
         status = path.stat()

@@ -20,11 +20,11 @@ KINDS = ("player_action", "other_player", "game_tick")
 
 
 def _quiet(_step: Step) -> None:
-    """Watch nothing."""
+    """Observe nothing."""
 
 
 def make_sessions(root: Path, number: int, seed: int) -> list[str]:
-    """Write so many closed sessions of several parts each."""
+    """Write *number* closed sessions of several parts each."""
     names = [f"s{index:04d}" for index in range(number)]
     for name in names:
         session = SmallSession(
@@ -37,16 +37,16 @@ def make_sessions(root: Path, number: int, seed: int) -> list[str]:
     return names
 
 
-def compactor(store: str, names: list[str], exchange: bool, told: Connection) -> None:
-    """Compact one session after the other, and say so."""
+def compactor(store: str, names: list[str], exchange: bool, pipe: Connection) -> None:
+    """Compact one session after the other, and report each."""
     with without_exchange(not exchange):
         for name in names:
             compact(Path(store), name)
-            os.write(told.fileno(), b".")
+            os.write(pipe.fileno(), b".")
 
 
-def sdk_reader(store: str, expected: dict[str, int], stop: str, told: Connection) -> None:
-    """Run the schema's queries and count rows through one open store after another, until *stop* is there."""
+def sdk_reader(store: str, expected: dict[str, int], stop: str, pipe: Connection) -> None:
+    """Run the schema's queries and count rows through one new store after another, until *stop* exists."""
     counts: Counter[str] = Counter()
     first = ""
     while not Path(stop).exists():
@@ -57,10 +57,10 @@ def sdk_reader(store: str, expected: dict[str, int], stop: str, told: Connection
                     wrong = _sdk_round(catalog, expected)
                     counts.update(["rounds", *wrong])
                     first = first or ", ".join(wrong)
-        except Exception as error:  # noqa: BLE001 - whatever it is, a reader met it
+        except Exception as error:  # noqa: BLE001 - any exception in a reader is a finding
             counts["errors"] += 1
             first = first or f"{type(error).__name__}: {error}"
-    _say(told, counts, first)
+    _say(pipe, counts, first)
 
 
 def _sdk_round(catalog: Any, expected: dict[str, int]) -> list[str]:
@@ -77,8 +77,8 @@ def _sdk_round(catalog: Any, expected: dict[str, int]) -> list[str]:
     return wrong
 
 
-def raw_reader(store: str, expected: dict[str, int], stop: str, told: Connection) -> None:
-    """Count rows by a pattern in plain DuckDB, until *stop* is there."""
+def raw_reader(store: str, expected: dict[str, int], stop: str, pipe: Connection) -> None:
+    """Count rows by a glob in plain DuckDB, until *stop* exists."""
     import duckdb
 
     counts: Counter[str] = Counter()
@@ -99,15 +99,15 @@ def raw_reader(store: str, expected: dict[str, int], stop: str, told: Connection
                 counts["answers"] += 1
                 counts["twice"] += rows != distinct
                 counts["missing"] += distinct < expected[kind]
-    _say(told, counts, first)
+    _say(pipe, counts, first)
 
 
-def _say(told: Connection, counts: Counter[str], first: str) -> None:
-    os.write(told.fileno(), json.dumps({**counts, "first": first}).encode())
+def _say(pipe: Connection, counts: Counter[str], first: str) -> None:
+    os.write(pipe.fileno(), json.dumps({**counts, "first": first}).encode())
 
 
 def race(compactions: int, seed: int, *, exchange: bool) -> dict[str, Any]:
-    """Compact so many sessions under three readers."""
+    """Compact that many sessions while three readers run."""
     with folder() as root:
         store, stop = root / "store", root / "stop"
         names = make_sessions(store, compactions, seed)
@@ -147,7 +147,7 @@ def _counted(store: Path) -> dict[str, int]:
 
 
 def run(compactions: int, seed: int) -> dict[str, Any]:
-    """Race with names exchanged in one step, and, for a fifth as long, where the system cannot do that."""
+    """Race with atomic exchange of names, and, for a fifth as long, on a system without it."""
     one_step = race(compactions, seed, exchange=True)
     fallback = race(max(1, compactions // 5), seed, exchange=False)
     return {
@@ -159,7 +159,7 @@ def run(compactions: int, seed: int) -> dict[str, Any]:
 
 
 def over(figures: dict[str, Any], compactions: int, *, exchange: bool) -> list[str]:
-    """Return what must not be: a raw pattern may fail, and in the fallback miss rows, for an instant."""
+    """Return the violations: a raw glob may fail, and without exchange miss rows, for an instant."""
     sdk, raw = figures["sdk"], figures["raw"]
     over = [name for name in sdk if name not in ("rounds", "first")]
     over += ["raw: twice"] if raw.get("twice") else []

@@ -1,4 +1,4 @@
-"""Damaged files: a flipped bit or a cut is seen by the SDK's readers, or changes nothing they return."""
+"""Corrupt files: a flipped bit or a truncation is detected by the SDK's readers, or has no effect."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from vectra_bot.store.query.catalog import open_store
 from vectra_bot.testing.faults.processes import folder
 from vectra_bot.testing.faults.scenarios import SmallSession, Step, compact
 
-SILENT, EQUAL, REFUSED, LEFT_OUT, CUT = "silent", "equal", "refused", "left out and named", "torn"
+SILENT, EQUAL, REFUSED, SKIPPED, CUT = "silent", "equal", "refused", "skipped and named", "torn"
 
 
 def _quiet(_step: Step) -> None:
-    """Watch nothing."""
+    """Observe nothing."""
 
 
 def make_store(root: Path, seed: int) -> None:
@@ -48,7 +48,7 @@ def make_store(root: Path, seed: int) -> None:
 
 @define
 class Original:
-    """What the readers returned before anything was damaged."""
+    """What the readers returned before the corruption."""
 
     root: Path
     journals: dict[str, tuple[list[Entry], bool]] = field(factory=dict)
@@ -69,7 +69,7 @@ class Original:
             self.panel = store.latency_panel().rows
 
     def judge(self, path: Path) -> str:
-        """Return what the readers make of the store now that *path* is damaged."""
+        """Return how the readers handle the store when *path* is corrupt."""
         if path.name.endswith(".parts.json"):
             return self._record(path)
         if path.is_relative_to(self.root / "journals"):
@@ -82,7 +82,7 @@ class Original:
         except VectraError:
             return REFUSED
         if found is None:
-            return LEFT_OUT  # it is made again from the journal
+            return SKIPPED  # it is rebuilt from the journal
         return EQUAL if found == self.records[path] else SILENT
 
     def _journal(self, directory: Path) -> str:
@@ -121,7 +121,7 @@ class Original:
             table["session_id"].cast(pa.string()), table["seq"].cast(pa.string()), ":"
         )
         kept = right.filter(pc.is_in(ours, value_set=left.combine_chunks()))
-        return LEFT_OUT if table.equals(kept) else SILENT
+        return SKIPPED if table.equals(kept) else SILENT
 
 
 def _sorted(table: pa.Table) -> pa.Table:
@@ -131,15 +131,15 @@ def _sorted(table: pa.Table) -> pa.Table:
 def run(
     flips: int, cuts: int, seed: int, only: str | None = None, *, frames: int | None = None
 ) -> dict[str, Any]:
-    """Damage a file so often, one at a time, and count what the readers make of it.
+    """Corrupt one file at a time, and count how the readers handle it.
 
     Args:
-        flips: bits flipped anywhere.
-        cuts: files cut anywhere.
-        seed: of the places.
-        only: one of them, as ``failures`` names it.
-        frames: bits flipped in footers of Parquet files and in headers of their pages; a tenth of *flips* if
-            None, in each.
+        flips: number of bit flips at random places.
+        cuts: number of truncations at random places.
+        seed: seed of the places.
+        only: run one case, as named in ``failures``.
+        frames: number of bit flips in footers of Parquet files and in headers of their pages, each; a tenth
+            of *flips* if None.
     """
     found: Counter[str] = Counter()
     by_file: dict[str, Counter[str]] = {}
@@ -160,13 +160,13 @@ def run(
             if only is not None and only != f"{way}:{number}":
                 continue
             chance = random.Random(f"{seed}:{way}:{number}")
-            # Of some kinds there are few files: each kind gets its share.
+            # Some kinds have few files: each kind gets its share.
             path = chance.choice(chance.choice(kinds) if chance.random() < 0.5 else paths)
             if way in ("footer", "header"):
                 path = chance.choice(tables)
             whole = path.read_bytes()
             at = place_of(whole, way, chance)
-            path.write_bytes(damaged(whole, way, at, chance))
+            path.write_bytes(corrupted(whole, way, at, chance))
             verdict = original.judge(path)
             path.write_bytes(whole)
             found[verdict] += 1
@@ -187,7 +187,7 @@ def run(
 
 
 def place_of(whole: bytes, way: str, chance: random.Random) -> int:
-    """Return the byte that is damaged."""
+    """Return the byte to corrupt."""
     if way in ("flip", "cut"):
         return chance.randrange(len(whole))
     length = int.from_bytes(whole[-8:-4], "little") + 8
@@ -201,8 +201,8 @@ def place_of(whole: bytes, way: str, chance: random.Random) -> int:
     return chance.choice(starts) + chance.randrange(16) if starts else chance.randrange(len(whole))
 
 
-def damaged(whole: bytes, way: str, at: int, chance: random.Random) -> bytes:
-    """Return *whole* with one bit flipped, or cut, at byte *at*."""
+def corrupted(whole: bytes, way: str, at: int, chance: random.Random) -> bytes:
+    """Return *whole* with one bit flipped, or truncated, at byte *at*."""
     if way == "cut":
         return whole[:at]
     changed = bytearray(whole)

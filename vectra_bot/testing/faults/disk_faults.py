@@ -1,8 +1,8 @@
-"""Full and broken disks under a running session: the N-th call to the disk fails, and what follows from that.
+"""Full and failing disks under a running session: the N-th disk operation fails.
 
-A session that buys again and again runs on the embedded exchange by ``vectra-bot run``. What was asked of the
-exchange by its own log must have its INTENT in the journal; the command must end with the store's exit code
-and one line; and what is left must recover.
+A session that buys repeatedly runs on the embedded exchange by ``vectra-bot run``. Every request in the
+exchange's log must have its INTENT in the journal; the command must end with the store's exit code and one
+line; and the store must be recoverable.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ STRATEGY = '''
 from vectra_bot import Strategy
 
 class Busy(Strategy):
-    """Buy whenever nothing is on its way; sell every other time."""
+    """Buy whenever no action is undecided; sell every other time."""
 
     turn = 0
 
@@ -46,13 +46,13 @@ class Busy(Strategy):
         else:
             self.actions.sell()
 '''
-# What a disk without room cannot do. A store into a mapped segment has its room already.
+# What fails on a full disk. A store into a mapped segment already has its space.
 NEEDS_ROOM = ("create", "write", "allocate", "mkdir")
 
 
 @define
 class Breaker:
-    """An observer under which calls fail from number *at* on: that one, or all that need room."""
+    """An observer that fails operations from number *at* on: that one, or all that need space."""
 
     at: int
     code: int
@@ -63,7 +63,7 @@ class Breaker:
     requests: int = 0
 
     def __call__(self, op: Op) -> None:
-        """Count the call, and refuse it if its time has come."""
+        """Count the operation, and fail it if it is the chosen one."""
         in_map = op.kind == "write" and op.path.suffix == ".log"
         if not in_map or self.mapped:
             self.calls += 1
@@ -80,7 +80,7 @@ class Breaker:
 
 
 def lines_of(log: Path) -> int:
-    """Return how many requests the exchange has written down."""
+    """Return the number of requests in the exchange's log."""
     return len(log.read_bytes().splitlines()) if log.exists() else 0
 
 
@@ -93,8 +93,8 @@ def words(root: Path, seed: int) -> list[str]:
     ]  # fmt: skip
 
 
-def session(root: str, seed: int, at: int, code: int, mapped: bool, told: Connection) -> None:  # noqa: PLR0917
-    """Run the session with a breaker, and say what happened as one JSON object."""
+def session(root: str, seed: int, at: int, code: int, mapped: bool, pipe: Connection) -> None:  # noqa: PLR0917
+    """Run the session with a breaker, and report the result as one JSON object."""
     base = Path(root)
     breaker = Breaker(at, code, mapped, base / "exchange.log")
     with (
@@ -112,7 +112,7 @@ def session(root: str, seed: int, at: int, code: int, mapped: bool, told: Connec
         "broken": None if broken is None else f"{broken.kind} {broken.path.name}",
         "requests": breaker.requests,
     }
-    os.write(told.fileno(), json.dumps(said).encode())
+    os.write(pipe.fileno(), json.dumps(said).encode())
 
 
 def _command_line(arguments: list[str]) -> object:
@@ -126,7 +126,7 @@ def _command_line(arguments: list[str]) -> object:
 
 
 def run_session(root: Path, seed: int, at: int, code: int, *, mapped: bool) -> dict[str, Any]:
-    """Run one session in a process of its own and return what it said."""
+    """Run one session in a separate process and return its report."""
     (root / "busy.py").write_text(STRATEGY)
     process, pipe = start(session, str(root), seed, at, code, mapped)
     said = read_all(pipe)
@@ -135,7 +135,7 @@ def run_session(root: Path, seed: int, at: int, code: int, *, mapped: bool) -> d
 
 
 def judge(root: Path, said: dict[str, Any]) -> list[str]:
-    """Return what is wrong with a session that met a failing call, and with its store afterwards."""
+    """Return what is wrong with a session that met a failing operation, and with its store."""
     problems = []
     lines = (root / "err").read_text().splitlines()
     if said["exit_code"] != StoreError.exit_code:
@@ -160,13 +160,13 @@ def judge(root: Path, said: dict[str, Any]) -> list[str]:
 
 
 def _is_one_error(lines: list[str]) -> bool:
-    """Whether the last line says the one error; before it the log may warn that parts are not built yet."""
+    """Return whether the last line is the one error; before it the log may warn that parts are not built."""
     warned = all(line.startswith("store=") and "parts are not built" in line for line in lines[:-1])
     return bool(lines) and lines[-1].startswith("error: ") and warned
 
 
 def run(calls: int, further: int, seed: int) -> dict[str, Any]:
-    """Fail each of the first *calls* calls, and *further* others, with both errors."""
+    """Fail each of the first *calls* operations, and *further* others, with both errors."""
     chance = random.Random(seed)
     with folder() as root:
         whole = run_session(root, seed, 0, 0, mapped=False)
@@ -205,7 +205,7 @@ _CODES = (errno.ENOSPC, errno.EIO)
 
 @contextlib.contextmanager
 def small_disk(megabytes: int) -> Iterator[Path | None]:
-    """Yield a file system of its own of that size, None where one cannot be mounted."""
+    """Yield a separate file system of that size, None where one cannot be mounted."""
     with folder() as root:
         options = ["-t", "tmpfs", "-o", f"size={megabytes}m", "none", str(root)]
         done = subprocess.run(["mount", *options], capture_output=True, check=False)
@@ -219,12 +219,12 @@ def small_disk(megabytes: int) -> Iterator[Path | None]:
 
 
 def full_disk(seed: int) -> dict[str, Any]:
-    """Run a session on a disk that is really full after its first segments, and recover on a bigger one."""
+    """Run a session on a disk that is full after its first segments, and recover on a bigger one."""
     if sys.platform != "linux":
         return {"skipped": "no tmpfs here"}
     with small_disk(70) as root, folder() as bigger:
         if root is None:
-            return {"skipped": "mount -t tmpfs needs rights that are not given"}
+            return {"skipped": "mount -t tmpfs needs more rights"}
         (root / "busy.py").write_text(STRATEGY)
         arguments = words(root, seed)
         arguments[arguments.index("--games") + 1] = "2000"
@@ -244,6 +244,6 @@ def full_disk(seed: int) -> dict[str, Any]:
 
 
 def lines_fit(root: Path) -> bool:
-    """Whether a small disk has a page left."""
+    """Return whether a small disk has a free page."""
     status = os.statvfs(root)
     return status.f_bavail > 1

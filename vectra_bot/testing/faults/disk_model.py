@@ -1,14 +1,14 @@
-"""A disk that forgets: what a loss of power may leave of the operations that a store's seam told of.
+"""A model of a disk with volatile caches: what a power failure may leave of a store's operations.
 
-Every file has what the system shows now and what was forced to the disk; so has every directory. Between the
-two lie pending changes, and a loss of power keeps any of them:
+Every file has a visible state and a durable (flushed) one; so has every directory. Between the two are
+pending changes, and a power failure keeps any subset of them:
 
-- of a file any page (4 KiB) as it was after any of the writes since the last sync, also torn between two such
-  states at a sector (512 B), also with a write half done; its size may have grown without its bytes (zeros);
-- of the names any set of the changes whose directories were not synced since, a rename or an exchange as a
-  whole or not at all, in the order of a journaling file system (a prefix) or in none.
+- of a file any page (4 KiB) as after any of the writes since the last sync, also torn between two such
+  states at a sector (512 B), also with a partial write; its size may have grown without its bytes (zeros);
+- of the names any set of the changes whose directories were not synced since, a rename or an exchange
+  completely or not at all, in the order of a journaling file system (a prefix) or in no order.
 
-A file's own sync does not make its name durable: that takes a sync of its directory.
+A file's sync does not make its name durable: that needs a sync of its directory.
 """
 
 from __future__ import annotations
@@ -30,30 +30,30 @@ Tree = dict[str, bytes | None]
 
 
 class SeamError(Exception):
-    """An operation does not fit what the disk holds: something was changed behind the seam."""
+    """An operation does not fit the model: something was changed without the observed functions."""
 
 
 @define(eq=False)
 class DiskFile:
-    """One file: *now* and *durable* bytes, and what was done since the last sync."""
+    """One file: *now* and *durable* bytes, and the operations since the last sync."""
 
     now: bytearray = field(factory=bytearray)
     durable: bytes = b""
     pending: list[Op] = field(factory=list)
 
     def apply(self, op: Op) -> None:
-        """Carry out a write, truncate or allocate."""
+        """Apply a write, truncate or allocate."""
         _change(self.now, op)
         self.pending.append(op)
 
     def sync(self) -> None:
-        """Make what is there now durable."""
+        """Make the current content durable."""
         if self.pending:
             self.durable = bytes(self.now)
             self.pending = []
 
     def draw(self, chance: random.Random) -> bytes:
-        """Return what a loss of power leaves of it."""
+        """Return a random state after a power failure."""
         if not self.pending:
             return self.durable
         way = chance.random()
@@ -72,7 +72,7 @@ class DiskFile:
         return bytes(content)
 
     def _pages(self, chance: random.Random) -> bytes:
-        """Let every page, and the size, stop at a moment of its own."""
+        """Let every page, and the size, stop at an independent moment."""
         sizes = [len(self.durable)]
         for op in self.pending:
             end = op.offset + len(op.data)
@@ -85,7 +85,7 @@ class DiskFile:
         return bytes(content[: chance.choice(sizes[-1:] + sizes)])
 
     def _dirty(self, size: int) -> dict[int, list[Op]]:
-        """Return the operations on each page that was touched."""
+        """Return the operations on each changed page."""
         found: dict[int, list[Op]] = {}
         for op in self.pending:
             if op.kind == "write":
@@ -121,7 +121,7 @@ def _draw_page(page: bytearray, start: int, ops: list[Op], chance: random.Random
 
 
 def _page_after(page: bytearray, start: int, ops: list[Op], chance: random.Random) -> bytes:
-    """Return a page after some of *ops*, the last of them perhaps half done."""
+    """Return a page after some of *ops*, the last of them possibly partial."""
     number = chance.randint(0, len(ops))
     result = bytearray(page)
     for index, op in enumerate(ops[: number + 1]):
@@ -150,14 +150,14 @@ class DiskFolder:
 
 @define(eq=False)
 class Change:
-    """One change of names, kept as a whole or not at all: (folder, name, new holder or None)."""
+    """One change of names, kept completely or not at all: (folder, name, new holder or None)."""
 
     entries: list[tuple[DiskFolder, str, DiskFile | DiskFolder | None]]
 
 
 @define
 class Disk:
-    """The disk below *root*; operations elsewhere are not its own."""
+    """The disk below *root*; operations elsewhere are ignored."""
 
     root: Path
     top: DiskFolder = field(factory=DiskFolder)
@@ -178,14 +178,14 @@ class Disk:
     def _parent(self, path: Path) -> tuple[DiskFolder, str]:
         node = self._find(path.parent)
         if not isinstance(node, DiskFolder):
-            raise SeamError(f"{path.parent} is no directory the seam made")
+            raise SeamError(f"{path.parent} is not a directory made through the seam")
         return node, path.name
 
     def apply(self, op: Op) -> None:
-        """Carry out *op*.
+        """Apply *op*.
 
         Raises:
-            SeamError: it is about something that the operations before it did not make.
+            SeamError: it needs something that the earlier operations did not make.
         """
         if not op.path.is_relative_to(self.root):
             return
@@ -247,7 +247,7 @@ class Disk:
                 _set(where.durable, name, node)
 
     def crash(self, chance: random.Random) -> Tree:
-        """Return what a loss of power leaves, drawn by *chance*; the disk goes on as it is."""
+        """Return a random state after a power failure; the disk itself is unchanged."""
         held: dict[int, dict[str, Any]] = {}
         for change in self._kept(chance):
             for where, name, node in change.entries:
@@ -276,7 +276,7 @@ class Disk:
         return [change for change in self.changes if chance.random() < share]
 
     def now(self) -> Tree:
-        """Return the tree as the system shows it."""
+        """Return the visible tree."""
         return {
             path: None if isinstance(node, DiskFolder) else bytes(node.now)
             for path, node in _walk(self.top, None, "")
@@ -296,18 +296,18 @@ def _walk(
     prefix: str,
     above: tuple[int, ...] = (),
 ) -> Iterator[tuple[str, DiskFile | DiskFolder]]:
-    """Yield what stands in *folder*: now if *held* is None, else by durable names and those of *held*."""
+    """Yield the content of *folder*: visible if *held* is None, else by durable names and those of *held*."""
     names = folder.now if held is None else held.get(id(folder), folder.durable)
     above = (*above, id(folder))
     for name, node in sorted(names.items()):
         yield prefix + name, node
-        # Of an exchange half undone by another change a directory could hold itself.
+        # An exchange half undone by another change could make a directory its own parent.
         if isinstance(node, DiskFolder) and id(node) not in above:
             yield from _walk(node, held, f"{prefix}{name}/", above)
 
 
 def read_tree(root: Path) -> Tree:
-    """Return what stands below *root*."""
+    """Return the tree below *root*."""
     return {
         path.relative_to(root).as_posix(): None if path.is_dir() else path.read_bytes()
         for path in root.rglob("*")
@@ -315,7 +315,7 @@ def read_tree(root: Path) -> Tree:
 
 
 def write_tree(root: Path, tree: Tree) -> None:
-    """Make the files of *tree* below *root*."""
+    """Write the files of *tree* below *root*."""
     root.mkdir(parents=True, exist_ok=True)
     for name, data in tree.items():
         path = root / name

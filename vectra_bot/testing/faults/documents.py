@@ -1,4 +1,4 @@
-"""Documents and commands with values of chance."""
+"""Documents and commands with random values."""
 
 from __future__ import annotations
 

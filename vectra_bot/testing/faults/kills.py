@@ -1,4 +1,4 @@
-"""kill -9 of real processes at random moments and at every step, and what is left of their stores."""
+"""kill -9 of real processes at random moments and at every step, and the state of their stores."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from vectra_bot.testing.faults.scenarios import Mark, Promises, Step, play
 
 @define
 class KillFigures:
-    """What many kills came to."""
+    """The results of many kills."""
 
     kills: int = 0
     killed_before_the_end: int = 0
@@ -36,14 +36,14 @@ class KillFigures:
     failures: list[str] = field(factory=list)
 
     def add(self, name: str, problems: list[str]) -> None:
-        """Take in what one kill came to."""
+        """Add the result of one kill."""
         self.kills += 1
         if problems:
             self.failures.append(f"{name}: {problems[0]}")
             self.problems.update({problem.split(":")[0] for problem in problems})
 
     def to_json(self) -> dict[str, Any]:
-        """Return the figures as JSON-ready data."""
+        """Return the figures as JSON-serializable data."""
         lost = sum(n for kind, n in self.problems.items() if kind != "torn")
         torn = self.problems["torn"]
         return {
@@ -57,7 +57,7 @@ class KillFigures:
 
 
 def whole_run(seed: int, inputs: int) -> tuple[list[Step], PartReader]:
-    """Return what a writer that nobody kills does, and the rows it makes."""
+    """Return the steps of a writer that is not killed, and its rows."""
     steps: list[Step] = []
     reader = PartReader()
     with folder() as root:
@@ -73,22 +73,22 @@ def whole_run(seed: int, inputs: int) -> tuple[list[Step], PartReader]:
 
 @frozen
 class Death:
-    """When a process ends itself: at the operation number *fatal* (never if 0), in its middle if *half*."""
+    """When a process kills itself: at operation number *fatal* (never if 0), in its middle if *half*."""
 
     fatal: int = 0
     half: bool = False
 
 
-def write(  # noqa: PLR0917 - handed to another process in order
-    store: str, seed: int, inputs: int, interval_s: float, death: Death, told: Connection
+def write(  # noqa: PLR0917 - passed to another process in order
+    store: str, seed: int, inputs: int, interval_s: float, death: Death, pipe: Connection
 ) -> None:
-    """Write a store, with one byte to *told* for each mark."""
+    """Write a store, with one byte to *pipe* for each mark."""
     number = 0
 
     def observe(step: Step) -> None:
         nonlocal number
         if isinstance(step, Mark):
-            os.write(told.fileno(), b".")
+            os.write(pipe.fileno(), b".")
             return
         number += 1
         if number == death.fatal:
@@ -97,8 +97,8 @@ def write(  # noqa: PLR0917 - handed to another process in order
     play(Path(store), seed, observe, inputs=inputs, sync_interval_s=interval_s)
 
 
-def recover_until(store: str, death: Death, told: Connection) -> None:
-    """Recover a store, with one byte to *told* if it was not ended before."""
+def recover_until(store: str, death: Death, pipe: Connection) -> None:
+    """Recover a store, with one byte to *pipe* at the end, if not killed before."""
     number = 0
 
     def observe(step: Op) -> None:
@@ -109,11 +109,11 @@ def recover_until(store: str, death: Death, told: Connection) -> None:
 
     with files.observing(observe):
         recover(Path(store))
-    os.write(told.fileno(), b".")
+    os.write(pipe.fileno(), b".")
 
 
 def die(step: Op, *, half: bool) -> None:
-    """End this process as kill -9 does, after half of a write if *half*."""
+    """Kill this process as kill -9 does, after half of a write if *half*."""
     if half and step.kind == "write" and step.path.exists():
         fd = os.open(step.path, os.O_WRONLY)
         os.pwrite(fd, step.data[: len(step.data) // 2], step.offset)
@@ -121,7 +121,7 @@ def die(step: Op, *, half: bool) -> None:
 
 
 def known_after(steps: list[Step], marks: int) -> dict[str, Promises]:
-    """Return what may be relied on after so many marks."""
+    """Return the promises after that many marks."""
     known: dict[str, Promises] = {}
     for mark in [step for step in steps if isinstance(step, Mark)][:marks]:
         known.setdefault(mark.session, Promises()).take(mark)
@@ -131,11 +131,11 @@ def known_after(steps: list[Step], marks: int) -> dict[str, Promises]:
 def run_child(
     target: Callable[..., None], *arguments: Any, kill_after_s: float | None = None
 ) -> tuple[int, int | None]:
-    """Run *target* in a process of its own; return how many marks it wrote, and its exit code."""
+    """Run *target* in a separate process; return the number of marks it wrote, and its exit code."""
     process, pipe = start(target, *arguments)
     marks = 0
     if kill_after_s is not None:
-        marks += len(os.read(pipe.fileno(), 1 << 16))  # it has begun
+        marks += len(os.read(pipe.fileno(), 1 << 16))  # it has started
         process.join(kill_after_s)
         process.kill()
     marks += len(read_all(pipe))
@@ -144,7 +144,7 @@ def run_child(
 
 
 def writers(times: int, seed: int, inputs: int = 60) -> KillFigures:
-    """Kill a writer of two sessions at random moments, recover, check; of three recoveries kill one too."""
+    """Kill a writer of two sessions at random moments, recover, check; kill one recovery in three too."""
     steps, reader = whole_run(seed, inputs)
     figures = KillFigures()
     clock = WallClock()
@@ -156,7 +156,7 @@ def writers(times: int, seed: int, inputs: int = 60) -> KillFigures:
         chance = random.Random(f"{seed}:{number}")
         with folder() as root:
             store = str(root / "store")
-            # Starting a process is not what is to be hit.
+            # The start of a process is not to be hit.
             after = chance.uniform(0, whole_s * 0.6)
             marks, code = run_child(write, store, seed, inputs, 0.005, Death(), kill_after_s=after)
             figures.killed_before_the_end += code == -signal.SIGKILL
@@ -169,7 +169,7 @@ def writers(times: int, seed: int, inputs: int = 60) -> KillFigures:
 
 
 def check(reader: PartReader, root: Path, known: dict[str, Promises]) -> list[str]:
-    """Check a store that a killed writer left."""
+    """Check the store of a killed writer."""
     for session in known.values():
         session.states.add("recovering")
     if not (root / "store").exists():
@@ -182,19 +182,19 @@ def check(reader: PartReader, root: Path, known: dict[str, Promises]) -> list[st
 
 
 def steps_of(seed: int, inputs: int, every: int, recoveries: int) -> dict[str, Any]:
-    """Kill a writer at every step, and its recovery at every step of its own, after some of the kills.
+    """Kill a writer at every step, and after some of the kills its recovery at every step.
 
     Args:
         seed: of the writer.
-        inputs: how many it takes in.
-        every: only every so manieth step; 1 for all.
-        recoveries: after how many of the kills the recovery is killed at every step.
+        inputs: number of inputs.
+        every: only every n-th step; 1 for all.
+        recoveries: number of kills after which the recovery is killed at every step.
     """
     steps, reader = whole_run(seed, inputs)
     total = sum(isinstance(step, Op) for step in steps)
     figures, again = KillFigures(), KillFigures()
     chosen = range(1, total + 1, every)
-    # Not after the first of all: there is nothing to recover yet.
+    # Not after the first step: there is nothing to recover yet.
     apart = len(chosen) // (recoveries + 1)
     nested = {chosen[(i + 1) * apart] for i in range(recoveries)}
     for number in chosen:
@@ -216,7 +216,7 @@ def steps_of(seed: int, inputs: int, every: int, recoveries: int) -> dict[str, A
 
 
 def _can_tear(steps: list[Step], number: int) -> bool:
-    """Whether a step is a write to a file that has its name: of another, half is as good as none."""
+    """Return whether a step writes to a named file: in others a partial write is invisible."""
     step = [step for step in steps if isinstance(step, Op)][number - 1]
     return step.kind == "write" and step.path.suffix != files.TEMPORARY
 
@@ -224,7 +224,7 @@ def _can_tear(steps: list[Step], number: int) -> bool:
 def _kill_recovery(
     figures: KillFigures, reader: PartReader, root: Path, known: dict[str, Promises], number: int
 ) -> None:
-    """Kill the recovery of a store at every step of it, each time from the same beginning."""
+    """Kill the recovery of a store at every step, each time from the same state."""
     fatal = 0
     while (root / "store").exists():
         fatal += 1
@@ -273,7 +273,7 @@ def _wait_for(path: Path, process: subprocess.Popen[bytes]) -> None:
 
 
 def recover_by_command(store: Path) -> str:
-    """Recover a store as a user does; return what went wrong."""
+    """Recover a store as a user does; return the error."""
     done = subprocess.run(
         command("store", "recover", "--store", str(store), "--json"),
         capture_output=True,
@@ -285,7 +285,7 @@ def recover_by_command(store: Path) -> str:
 def check_session(
     root: Path, store: Path, log: Path, recover: Callable[[Path], Any] = recover_by_command
 ) -> list[str]:
-    """Recover a killed session and hold the store against journal and exchange."""
+    """Recover a killed session and compare the store with journal and exchange."""
     reader, problems = PartReader(), list[str]()
     for path in store.rglob("*.parquet"):
         if wrong := reader.read(path).wrong:
@@ -314,7 +314,7 @@ def check_session(
             (path.parent.parent.name.removeprefix("doc_type="), seq) for seq in content.seqs
         )
     right = Counter((kind, e.seq) for e in entries if (kind := rows_of(e)) is not None)
-    # What was sent is a row as well, of the input that says so.
+    # What was sent is a row too, of the input that reports it.
     right.update(
         ("ws_event", e.seq) for e in entries if e.kind == "input" and e.data["input"].get("raw")
     )
@@ -325,7 +325,7 @@ def check_session(
 
 
 def seed_sql(root: Path, store: Path, actions: set[str]) -> list[str]:
-    """Run the schema's own queries as they stand, in a home where their store is this one."""
+    """Run the schema's own queries unchanged, in a home directory whose store is this one."""
     import duckdb
 
     from vectra_bot.store.query.named.seed import QUERIES

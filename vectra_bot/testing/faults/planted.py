@@ -1,6 +1,6 @@
-"""The test of the test: bugs planted into what a store did, each of which the power-loss check must find.
+"""The test of the test: planted bugs, each of which the power-loss check must find.
 
-A bug is an operation that the writer seems to have left out, or done too late, in the trace that is crashed.
+A bug is an operation that the writer seems to have omitted, or done too late, in the crashed trace.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def _without(wrong: Callable[[Op], bool]) -> Spoil:
 
 
 def _rename_before_sync(steps: list[Step]) -> list[Step]:
-    """Force what was renamed to the disk only after its new name was."""
+    """Sync a renamed file only after the rename."""
     result: list[Step] = []
     held: Op | None = None
     for step in steps:
@@ -36,7 +36,7 @@ def _rename_before_sync(steps: list[Step]) -> list[Step]:
 
 
 def _no_sync_of_intents(steps: list[Step]) -> list[Step]:
-    """Leave out what was forced to the disk right before entries were said to be durable."""
+    """Omit the syncs right before entries were reported as durable."""
     result: list[Step] = []
     for step in steps:
         if isinstance(step, Mark) and step.what == "durable":
@@ -54,26 +54,26 @@ def _is_journal_sync(step: Step) -> bool:
 
 
 BUGS: Final[dict[str, Spoil]] = {
-    "journals are never forced to the disk": _without(
+    "journals are never flushed to disk": _without(
         lambda op: op.kind == "sync" and op.path.suffix == ".log"
     ),
-    "names of journals are never forced to the disk": _without(
+    "names of journals are never flushed to disk": _without(
         lambda op: op.kind == "sync_directory" and op.path.parent.name == "journals"
     ),
-    "no directory is forced to the disk": _without(lambda op: op.kind == "sync_directory"),
-    "files are renamed before they are forced to the disk": _rename_before_sync,
-    "Parquet files are never forced to the disk": _without(
+    "no directory is flushed to disk": _without(lambda op: op.kind == "sync_directory"),
+    "files are renamed before they are flushed to disk": _rename_before_sync,
+    "Parquet files are never flushed to disk": _without(
         lambda op: op.kind == "sync" and op.path.name.endswith(f".parquet{TEMPORARY}")
     ),
-    "lines of manifests are never forced to the disk": _without(
+    "lines of manifests are never flushed to disk": _without(
         lambda op: op.kind == "sync" and op.path.name == "_manifest.jsonl"
     ),
-    "intents are not forced to the disk before they are sent": _no_sync_of_intents,
+    "intents are not flushed to disk before they are sent": _no_sync_of_intents,
 }
 
 
 def run(crashes: int, seed: int) -> dict[str, Any]:
-    """Crash a trace with each bug so often; every bug must be found, and none without a bug."""
+    """Crash a trace with each bug that often; every bug must be found, and nothing without a bug."""
     found: dict[str, str] = {}
     for name, spoil in BUGS.items():
         figures = crash_trace(seed, crashes, spoil=spoil)

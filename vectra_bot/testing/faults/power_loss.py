@@ -1,4 +1,4 @@
-"""Loss of power, simulated: a store is written once, then what a disk may have kept of it is recovered."""
+"""Simulated power failures: a store is written once, then what a disk may have kept of it is recovered."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Filter = Callable[[list[Step]], list[Step]]
 
 @frozen
 class Trace:
-    """What a writer did in *root*, step by step, and the rows it made."""
+    """The steps of a writer in *root*, and its rows."""
 
     root: Path
     steps: list[Step]
@@ -37,7 +37,7 @@ class Trace:
 
 
 def record(seed: int) -> Trace:
-    """Write a store once and return what was done; the store itself is taken away."""
+    """Write a store once and return the steps; the store itself is removed."""
     steps = StepLog()
     reader = PartReader()
     root = Path(tempfile.mkdtemp(prefix="vectra-trace-", dir=memory()))
@@ -61,11 +61,11 @@ def record(seed: int) -> Trace:
 
 
 def _compare(model: Tree, real: Tree) -> None:
-    """Hold the model against the real tree: what differs was done behind the seam."""
+    """Compare the model with the real tree: a difference was made without the observed functions."""
     for name in sorted(set(model) | set(real)):
         if model.get(name, "missing") != real.get(name, "missing"):
             raise AssertionError(
-                f"{name} was changed behind the seam: the model has "
+                f"{name} was changed without the seam: the model has "
                 f"{_size(model, name)} bytes, the disk {_size(real, name)}"
             )
 
@@ -76,7 +76,7 @@ def _size(tree: Tree, name: str) -> object:
 
 @frozen
 class Crash:
-    """One crash: the number gives all its chances."""
+    """One crash: all its random choices follow from the number."""
 
     number: int
     point: int
@@ -86,7 +86,7 @@ class Crash:
 
 @define
 class CrashFigures:
-    """What many crashes came to."""
+    """The results of many crashes."""
 
     crashes: int = 0
     distinct: int = 0
@@ -96,7 +96,7 @@ class CrashFigures:
     steps: int = 0
 
     def add(self, other: CrashFigures) -> None:
-        """Take in the figures of another trace."""
+        """Add the figures of another trace."""
         self.crashes += other.crashes
         self.distinct += other.distinct
         self.kinds += other.kinds
@@ -108,12 +108,12 @@ class CrashFigures:
 def crash_trace(
     seed: int, crashes: int, only: int | None = None, spoil: Filter | None = None
 ) -> CrashFigures:
-    """Crash the trace of *seed* so often and check what is left each time.
+    """Crash the trace of *seed* that often and check the result each time.
 
     Args:
-        seed: of the trace and of all crashes.
-        crashes: how many.
-        only: check this one alone.
+        seed: seed of the trace and of all crashes.
+        crashes: number of crashes.
+        only: number of the one crash to check.
         spoil: changes the trace before it is crashed, to plant a bug.
     """
     trace = record(seed)
@@ -153,7 +153,7 @@ def _draw(seed: int, crashes: int, steps: int, only: int | None) -> Iterator[Cra
 def _walk(
     root: Path, steps: list[Step], crashes: list[Crash]
 ) -> Iterator[tuple[Crash, Disk, dict[str, Promises]]]:
-    """Yield each crash with the disk and what is known at its moment; one pass over the trace."""
+    """Yield each crash with the disk and the promises at its moment; one pass over the trace."""
     disk, known, done = Disk(root), dict[str, Promises](), 0
     for crash in sorted(crashes, key=lambda c: c.point):
         for step in steps[done : crash.point]:
@@ -173,7 +173,7 @@ def _at(steps: list[Step], crash: Crash) -> str:
 
 
 def _left(crash: Crash, disk: Disk, checker: Checker) -> Tree:
-    """Return what the crash leaves; of the other kinds, after a recovery that power was lost in."""
+    """Return what the crash leaves; for the other kinds, after a recovery with a power failure."""
     if crash.kind == "loss":
         return disk.crash(crash.chance)
     lost = crash.kind == "loss while recovering"
@@ -193,9 +193,9 @@ def _left(crash: Crash, disk: Disk, checker: Checker) -> Tree:
 
 
 def _fork(disk: Disk, tree: Tree, again: Path, *, lost: bool) -> Disk:
-    """Return a disk in the state that the recovery in *again* found: what is pending is still pending.
+    """Return a disk in the state that the recovery in *again* found: pending changes are still pending.
 
-    After a loss of power everything that is there is durable.
+    After a power failure everything that is there is durable.
     """
     if lost:
         other = Disk(again)
@@ -208,7 +208,7 @@ def _fork(disk: Disk, tree: Tree, again: Path, *, lost: bool) -> Disk:
 
 
 def _lasting(known: Promises) -> Promises:
-    """Return what is known when a recovery has gone on with the session: it may have more entries."""
+    """Return the promises when a recovery has continued the session: it may have more entries."""
     return Promises(
         entries=known.entries, taken=known.taken, durable=known.durable, starts=known.starts,
         states={*known.states, "recovering"},
@@ -231,7 +231,7 @@ def _digest(tree: Tree, known: dict[str, Promises]) -> bytes:
 
 
 def run(crashes: int, seed: int, jobs: int = 1) -> dict[str, Any]:
-    """Crash so often in all and return the figures."""
+    """Crash that often in total and return the figures."""
     total = CrashFigures()
     traces = max(1, crashes // CRASHES_PER_TRACE)
     shares = [crashes // traces + (i < crashes % traces) for i in range(traces)]

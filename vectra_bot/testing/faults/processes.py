@@ -1,4 +1,4 @@
-"""Processes that are made to be killed, and the folders in memory that they write to."""
+"""Processes to be killed, and the folders in memory that they write to."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 FORKS = multiprocessing.get_context("forkserver")
-# Loaded once, by the process that the others are forked from.
+# Loaded once, by the process from which the others are forked.
 FORKS.set_forkserver_preload(
     [
         "vectra_bot.cli.main",
@@ -42,7 +42,7 @@ def folder() -> Iterator[Path]:
 
 
 def start(target: Callable[..., None], *arguments: Any) -> tuple[ForkServerProcess, Connection]:
-    """Start *target* in a process of its own; its last argument is the writing end of the pipe returned."""
+    """Start *target* in a separate process; its last argument is the writing end of the returned pipe."""
     ours, theirs = FORKS.Pipe(duplex=False)
     process = FORKS.Process(target=target, args=(*arguments, theirs))
     process.start()

@@ -1,4 +1,4 @@
-"""Small sessions that do everything a store does to the disk, and what they may rely on at each step."""
+"""Small sessions that use every disk operation of a store, and the promises they have at each step."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ START_NS = 1_767_225_600_000_000_000
 
 @frozen
 class Mark:
-    """Something the session may rely on from here: *what* of *session*.
+    """A promise the session has from here on: *what* of *session*.
 
-    ``append``: *entries* are handed to the journal. ``appended``: they were taken. ``durable``: everything
-    appended so far was forced to the disk. ``created``, ``closing``, ``closed``, ``dropping``, ``dropped``:
-    the session's life.
+    ``append``: *entries* are passed to the journal. ``appended``: the call returned. ``durable``: everything
+    appended so far was flushed to disk. ``created``, ``closing``, ``closed``, ``dropping``, ``dropped``: the
+    session's life.
     """
 
     what: str
@@ -41,7 +41,7 @@ Observer = Callable[[Step], None]
 
 @define
 class Promises:
-    """What is known of one session after some steps."""
+    """The promises of one session after some steps."""
 
     entries: list[Entry] = field(factory=list)
     taken: int = 0
@@ -50,7 +50,7 @@ class Promises:
     states: set[str] = field(factory=set)
 
     def take(self, mark: Mark) -> None:
-        """Learn from *mark*."""
+        """Apply *mark*."""
         if mark.what == "append":
             self.starts.append(len(self.entries))
             self.entries.extend(mark.entries)
@@ -75,7 +75,7 @@ def header(session_id: str) -> dict[str, Any]:
 
 @define
 class SmallSession:
-    """One small session in *root*, told to *observer* step by step."""
+    """One small session in *root*, reported to *observer* step by step."""
 
     root: Path
     session_id: str
@@ -94,7 +94,7 @@ class SmallSession:
         """Create the journal and the empty parts."""
         directory = journal_directory(self.root, self.session_id)
         data = header(self.session_id)
-        # Without a thread what is forced to the disk between two steps is the same every time.
+        # Without a thread the syncs between two steps are the same every time.
         journal = Journal.create(
             directory,
             data,
@@ -111,13 +111,13 @@ class SmallSession:
         return journal
 
     def steps(self, journal: Journal, inputs: int) -> Iterator[None]:
-        """Take in so many inputs; yields after each, so that sessions can be interleaved."""
+        """Process that many inputs; yields after each, so that sessions can be interleaved."""
         for _ in range(inputs):
             self.step(journal)
             yield
 
     def step(self, journal: Journal) -> None:
-        """Take in one input, with what follows from it."""
+        """Process one input, with its effects."""
         chance = self.chance
         wants = chance.random() < 0.15
         group = [*self._input(), *self._documents()]
@@ -197,12 +197,12 @@ class SmallSession:
 
 @define
 class StepLog:
-    """Takes down what is done: the many small pieces of one file that follow each other as one write."""
+    """Records the steps: consecutive small writes to one file as one write."""
 
     taken: list[Step] = field(factory=list)
 
     def __call__(self, step: Step) -> None:
-        """Take down *step*."""
+        """Record *step*."""
         last = self.taken[-1] if self.taken else None
         if isinstance(step, Op) and isinstance(last, Op) and _goes_on(last, step):
             self.taken[-1] = evolve(last, data=last.data + step.data)
@@ -220,7 +220,7 @@ def _goes_on(last: Op, step: Op) -> bool:
 
 
 def compact(root: Path, session_id: str) -> None:
-    """Merge what parts a closed session has."""
+    """Merge the parts of a closed session."""
     report = compact_all(root, [session_id])
     if report.failed or report.skipped:
         raise AssertionError(f"not compacted: {report}")
@@ -228,7 +228,7 @@ def compact(root: Path, session_id: str) -> None:
 
 @contextlib.contextmanager
 def without_exchange(wanted: bool) -> Iterator[None]:
-    """Let the system have no call that swaps two names, if *wanted*."""
+    """Disable the system call that exchanges two names, if *wanted*."""
     has = disk.exchange_call
     if wanted:
         disk.exchange_call = lambda: None  # type: ignore[assignment]  # as on such a system
@@ -241,7 +241,7 @@ def without_exchange(wanted: bool) -> Iterator[None]:
 def play(
     root: Path, seed: int, observer: Observer, *, inputs: int = 16, sync_interval_s: float = 0
 ) -> None:
-    """Run two sessions side by side, close, merge and drop them, telling *observer* of every step."""
+    """Run two sessions side by side, close, merge and drop them; *observer* gets every step."""
     chance = random.Random(seed)
     size = chance.choice([2048, 4096, 10_000])
     one = SmallSession(root, "one", random.Random(seed + 1), observer, size, sync_interval_s)
