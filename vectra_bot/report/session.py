@@ -88,8 +88,8 @@ class Report:
         prizes: won in drawings, without a stake.
         pnl_per_game: mean profit before prizes of the games that ended; a stake that is still open in a side
             game's round counts as cash there, while ``pnl`` excludes it.
-        pnl_interval: 95 % confidence interval of the mean profit per game before prizes (Student t), None below two
-            games.
+        pnl_interval: 95 % confidence interval of the mean profit per game before prizes (Student t), None
+            below two games.
         expected: expected value, under the law, of the risks that were taken: every tick a position was open
             and every sidebet placed, at their exact conditional expectation. Actual minus expected profit
             before prizes is luck. Stakes in side games count at the odds the embedded exchange assumes
