@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
+import vectra_bot
 from vectra_bot.cli import tables
 from vectra_bot.cli.odds import odds
-from vectra_bot.errors import UnknownNameError, UsageError
+from vectra_bot.errors import InputError, UnknownNameError, UsageError
 
 
 def run(*arguments: str) -> Result:
@@ -150,3 +152,15 @@ def test_help_names_groups_and_what_is_unverified() -> None:
     assert "Examples:" in text
     assert "unverified" in text
     assert "leverage, short, rounds" in " ".join(text.split())
+
+
+def test_promotions_read_a_store_alone(tmp_path: Path) -> None:
+    """Prizes are estimated from recorded drawings; a store without one is a clear line, exit code 3."""
+    store = tmp_path / "store"
+    vectra_bot.run("watch", games=1, seed=11, crowd=0, store=store)
+    empty = run("promotions", "--store", str(store))
+    assert isinstance(empty.exception, InputError)
+    assert "no drawing" in str(empty.exception)
+    for wrong in (["promotions", "edge"], ["edge", "--store", str(store)]):
+        refused = run(*wrong)
+        assert isinstance(refused.exception, UsageError)

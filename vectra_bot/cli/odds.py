@@ -9,12 +9,15 @@ import click
 
 from vectra_bot.cli import HELP_OPTIONS
 from vectra_bot.cli.output import json_option, print_json
+from vectra_bot.cli.store_options import address, store_option
 
 if TYPE_CHECKING:
     from decimal import Decimal
 
+    from vectra_bot.analysis.intervals import Mean
     from vectra_bot.analysis.odds.check import Checked
     from vectra_bot.analysis.odds.figures import Figure, Question
+    from vectra_bot.analysis.promotions import Presale, Promotions
 
 _EXAMPLES = """\b
 Examples:
@@ -22,7 +25,10 @@ Examples:
   vectra-bot odds hold short --price 2.5 --low 0.8 --ticks 20 --ticks 60
   vectra-bot odds exits --target 1.5 --stop-loss 0.7 --max-ticks 60 --stake 0.05
   vectra-bot odds --simulate 1000000 --seed 7 --json
+  vectra-bot odds promotions --store ./recorded
 """
+
+_PROMOTIONS = "promotions"
 
 _TITLES = {
     "edge": "House edge: profit of holding one tick",
@@ -57,12 +63,24 @@ _TITLES = {
     help="Games of the Monte-Carlo check; 0 for none.",
 )  # fmt: skip
 @click.option("--seed", type=int, default=1, show_default=True, help="Seed of the check.")
+@store_option
 @json_option
-def odds(what: tuple[str, ...], *, simulate: int, seed: int, as_json: bool, **asked: Any) -> None:
+def odds(
+    what: tuple[str, ...],
+    *,
+    simulate: int,
+    seed: int,
+    store: str | None,
+    as_json: bool,
+    **asked: Any,
+) -> None:
     """Print expected values and chances of the game under the v3 law, computed, not sampled.
 
     WHAT is any of edge, hold, exits, survival, peak, rug, sidebet, leverage, short, rounds; without it,
-    all. Every figure is shown with the mean of simulated games, its standard error and the distance z
+    all of these. These are expected values before prizes: "promotions" estimates what the rugpool and
+    Golden Hour drawings recorded in --store were worth.
+
+    Every figure is shown with the mean of simulated games, its standard error and the distance z
     in standard errors. The error is the bound of the numerical error; a formula has none.
 
     Profit is per unit invested: -0.05 % loses 0.0005 of 1 SOL. Leverage, shorts and side games use
@@ -78,6 +96,13 @@ def odds(what: tuple[str, ...], *, simulate: int, seed: int, as_json: bool, **as
     from vectra_bot.errors import CheckFailed, UsageError
     from vectra_bot.game.rules import LAW_VERSION
 
+    if _PROMOTIONS in what:
+        if len(what) > 1:
+            raise UsageError(f"{_PROMOTIONS} was given with other names: give it alone")
+        _promotions(store, as_json=as_json)
+        return
+    if store is not None:
+        raise UsageError(f"--store was given without {_PROMOTIONS}: only that reads a store")
     if simulate < 0 or seed < 0:
         raise UsageError(f"--simulate was {simulate} and --seed {seed}: give 0 or more")
     stake = _stake(asked.pop("stake"))
@@ -98,6 +123,68 @@ def odds(what: tuple[str, ...], *, simulate: int, seed: int, as_json: bool, **as
             f"{first.figure.group}, {first.figure.name}: {first.figure.value:.8g} computed, "
             f"{first.monte_carlo:.8g} simulated; try another --seed, and report it if it persists"
         )
+
+
+def _promotions(store: str | None, *, as_json: bool) -> None:
+    from vectra_bot.analysis.promotions import promotions
+    from vectra_bot.errors import InputError
+    from vectra_bot.store.query.catalog import open_store
+
+    location = address(store)
+    with open_store(location) as catalog:
+        found = promotions(catalog)
+    if not found.pools and not found.golden_drawings:
+        raise InputError(
+            f"no drawing and no rugpool with entries is recorded in {location}: record sessions of the "
+            "venue, or give another --store"
+        )
+    if as_json:
+        print_json({"store": location} | found.to_json())
+    else:
+        _print_promotions(found, location)
+
+
+def _print_promotions(found: Promotions, location: str) -> None:
+    from vectra_bot.cli.tables import print_pairs
+
+    rows: list[tuple[str, object]] = [
+        ("Rugpool", f"drawings {found.pool_drawings}, pools seen with entries {found.pools}"),
+        ("per SOL lost", _mean(found.pool_per_sol_lost, "pools")),
+        ("Golden Hour", f"drawings {found.golden_drawings}"),
+        ("per SOL of sidebets", _mean(found.golden_per_sol_of_sidebets, "drawings")),
+        ("per SOL of longs", _mean(found.golden_per_sol_of_longs, "drawings")),
+    ]
+    if found.unreadable:
+        rows.append(("Unreadable", f"{found.unreadable} frames of drawings"))
+    print_pairs(rows, title=f"Prizes recorded in {location}, in SOL")
+    if found.presale:
+        print_pairs(
+            [(f"sold at tick {row.tick}", _presale_line(row)) for row in found.presale],
+            title="Purchase in the presale, expected profit by the law, with the rugpool's prize",
+        )
+    click.echo(
+        "An estimate from few drawings, not an edge; what gives a Golden Hour entry is a model."
+    )
+
+
+def _mean(mean: Mean | None, what: str) -> str:
+    if mean is None:
+        return f"unknown: no {what} recorded"
+    if mean.low is None or mean.high is None:
+        return f"{mean.mean:.4f} ({what}: 1, so no interval)"
+    return (
+        f"{mean.mean:.4f}, 95 % interval {mean.low:.4f} to {mean.high:.4f} ({what}: {mean.count})"
+    )
+
+
+def _presale_line(row: Presale) -> str:
+    line = (
+        f"{100 * row.before_prizes:+.3f} % before prizes, {100 * row.with_prize:+.3f} % with them"
+    )
+    if row.low is None or row.high is None:
+        return line
+    low, high = row.before_prizes + row.low, row.before_prizes + row.high
+    return f"{line} (95 % interval {100 * low:+.3f} to {100 * high:+.3f} %)"
 
 
 def _question(asked: dict[str, Any]) -> Question:

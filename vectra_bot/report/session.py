@@ -12,6 +12,7 @@ from typing import Any
 import attrs
 from attrs import define, field, frozen
 
+from vectra_bot.analysis.intervals import student_t_95
 from vectra_bot.engine import Engine
 from vectra_bot.game import rules
 from vectra_bot.game.amounts import to_lamports, to_sol
@@ -33,7 +34,6 @@ from vectra_bot.serde import canonical_json, record_to_json
 
 # Distinct latencies counted, in ms; a larger latency counts as the largest one.
 MAX_LATENCY_MS = 60_000
-Z_95 = 1.959963984540054
 
 # Distinct reasons of denials that are counted apart.
 _MAX_REASONS = 64
@@ -442,18 +442,3 @@ def sidebet(stake: int) -> Bet:
     """Return a sidebet of *stake* lamports: it wins if one of the next 40 ticks rugs (protocol 7)."""
     win = 1.0 - (1.0 - rules.RUG_CHANCE) ** rules.SIDEBET_WINDOW_TICKS
     return Bet(stake, sidebet_payout(stake), win)
-
-
-def student_t_95(freedom: int) -> float:
-    """Return the two-sided 95 % quantile of Student's t (exact for 1 and 2, else Cornish-Fisher)."""
-    if freedom == 1:
-        return 12.706204736432095
-    if freedom == 2:
-        return 4.302652729911275
-    z, n = Z_95, float(freedom)
-    return (
-        z
-        + (z**3 + z) / (4 * n)
-        + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * n**2)
-        + (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / (384 * n**3)
-    )
