@@ -233,7 +233,7 @@ class RiskGate:
 
 
 def _check_phase(ask: Ask, game: GameView, account: Account) -> str | None:
-    """Deny what the venue's rules do not allow now (protocol 6.1, 7; 8, 9 and 11 unverified)."""
+    """Deny what the venue's rules do not allow now (protocol 6.1, 7, 8, 9, 11; from 8 on unverified)."""
     if ask.action_type.is_side_game:
         return _check_round(ask, account)
     if not rules.MIN_LEVERAGE <= ask.leverage <= rules.MAX_LEVERAGE:
