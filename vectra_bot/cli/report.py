@@ -25,9 +25,7 @@ def print_report(report: Report) -> None:
     if report.open_value:
         rows.insert(-1, ("Open", f"worth {_sol(report.open_value)} SOL at the end, not in the PnL"))
     if report.prizes:
-        rows.append(
-            ("Prizes", f"{_signed(report.prizes)} SOL won in drawings, included in the PnL")
-        )
+        rows.append(("Prizes", f"{_signed(report.prizes)} SOL won in drawings, in the PnL"))
     if report.luck is not None:
         rows.append(
             ("Luck", f"{_share(report.luck)} of sessions do at least as well by luck alone")

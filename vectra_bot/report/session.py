@@ -33,7 +33,7 @@ from vectra_bot.serde import canonical_json, record_to_json
 MAX_LATENCY_MS = 60_000
 Z_95 = 1.959963984540054
 
-# With fewer games the normal approximation is too poor: no probability is given.
+# Fewer games are too few for a normal shape: no chance is named.
 MIN_GAMES_FOR_LUCK = 10
 
 _SIDE_GAMES = {ActionType.BBC_PREDICT: BBC, ActionType.CANDLEFLIP_BET: CANDLEFLIP}
@@ -62,18 +62,18 @@ class Report:
         games: games that rugged during the session.
         actions: number of actions by terminal state.
         pnl_per_game: mean profit of the games that ended; a stake that is still open in a side game's round
-            counts as cash there, while ``pnl`` excludes it.
-        pnl_interval: 95 % confidence interval of the mean profit per game (Student t), None below two games.
-        expected: expected value, under the law, of the risks that were taken: every tick a position was open
-            and every sidebet placed, at their exact conditional expectation. Actual minus expected profit is
-            luck. Stakes in side games count at the odds the embedded exchange assumes (unverified).
-        expected_without: risks whose expected value is unknown, because their payoff is:
-            ``leverage``, ``shorts``. ``expected`` excludes them, and no ``luck`` is given.
+            counts as cash there, while ``pnl`` leaves it out.
+        pnl_interval: 95 % interval of the mean profit per game (Student t), None below two games.
+        expected: what the law gives for the very risks taken: every tick a position was held and every
+            sidebet placed, at their exact conditional expectation. Actual minus expected profit is luck.
+            Stakes in side games count at the odds the embedded exchange assumes (unverified).
+        expected_without: risks taken whose expectation is not known, because their payoff is not:
+            ``leverage``, ``shorts``. ``expected`` leaves them out, and no ``luck`` is named.
         open_value: what was still open when the session ended: the position at the last price and a
-            sidebet's stake. Cash and ``pnl`` exclude it.
-        luck: probability of doing at least as well by luck alone: the variance is the law's own for the
-            risks taken, the distribution normal. None below ten games, or if an expected value is unknown.
-        prizes: won in drawings; included in ``pnl``, but not in ``expected`` or ``luck``.
+            sidebet's stake. Cash and ``pnl`` leave it out.
+        luck: chance to do at least as well by luck alone: the spread is the law's own for the very risks
+            taken, the shape a normal one. None below ten games, and where an expectation is not known.
+        prizes: won in drawings; part of ``pnl``, but neither of ``expected`` nor of ``luck``.
         plugin_errors: number of exceptions by plugin.
         digest: SHA-256 over every action with its outcome, without times.
         ended: why the session ended.
@@ -197,7 +197,7 @@ class SessionTally:
             self._count_risk(record, to_lamports(record.amount or 0))
 
     def _count_risk(self, action: PlayerAction, stake: int) -> None:
-        """Add a stake of *stake* lamports that an executed action put at risk."""
+        """Take in a stake of *stake* lamports that an executed action has put at risk."""
         kind = action.action_type
         if kind is ActionType.SIDEBET:
             self.expected += sidebet_expectation(stake)
@@ -242,7 +242,7 @@ class SessionTally:
         return to_sol(round(mean - reach)), to_sol(round(mean + reach))
 
     def luck(self, equity_change: int | None) -> float | None:
-        """Return the probability that luck alone gives at least *equity_change* lamports."""
+        """Return the chance that luck alone brings at least *equity_change* lamports."""
         if equity_change is None or self.games < MIN_GAMES_FOR_LUCK or self.variance <= 0:
             return None
         if self.unknown:

@@ -92,7 +92,7 @@ def _plan(config: SessionConfig) -> SessionPlan:
 
 
 def _start_ns(config: SessionConfig) -> int:
-    """Return the start of the exchange's clock: real time at speed 1, else a fixed day."""
+    """Return where the exchange's clock starts: real time at speed 1, else a fixed day (design 3)."""
     if config.start_ns is not None:
         return config.start_ns
     return WallClock().now_ns() if config.speed == 1 else START_NS
@@ -102,8 +102,8 @@ async def run_session(config: SessionConfig, clock: Clock | None = None) -> Repo
     """Run one paper session to its end and return its report.
 
     Raises:
-        VectraError: the config, the store or the strategy cannot be used; a strategy's own exception is
-            the cause of a :class:`StrategyError`, after the store was completed.
+        VectraError: the config, the store or the strategy does not allow it; a strategy's own exception
+            comes as the cause of a :class:`StrategyError`, after the store was completed.
     """
     plan = _plan(config)
     taken = _is_taken(plan, config)
@@ -120,7 +120,7 @@ async def run_session(config: SessionConfig, clock: Clock | None = None) -> Repo
 
 
 def _is_taken(plan: SessionPlan, config: SessionConfig) -> bool:
-    """Return whether the session id is taken by this very reproducible run, which is then replaced.
+    """Return whether the session id is taken by this very reproducible run, which is to be replaced.
 
     Raises:
         StoreError: it is taken by another run, which may be running, or its journal is corrupt.

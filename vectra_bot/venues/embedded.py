@@ -89,12 +89,12 @@ class EmbeddedOptions(ExchangeOptions):
     Attributes:
         games: games to play.
         seed: seed of the exchange; random if None.
-        speed: None or ``max`` for as fast as possible, else times real time; 1 follows the wall clock.
+        speed: None or ``max`` for as fast as it goes, else times real time; 1 runs by the wall clock.
         cash: SOL at the start.
-        latency_ms: one-way latency from us to the exchange, milliseconds.
-        start_ns: start of the exchange's clock, nanoseconds since the epoch; by default real time at
+        latency_ms: one way from us to the exchange, milliseconds.
+        start_ns: where the exchange's clock starts, nanoseconds since the epoch; by default real time at
             speed 1, else a fixed day.
-        exchange_log: file that gets one line per request before the exchange executes it.
+        exchange_log: file that gets a line for every request before the exchange acts on it.
     """
 
     games: int = option(20, low=1, high=10_000_000, help="End after N games.")
@@ -139,7 +139,7 @@ class EmbeddedOptions(ExchangeOptions):
         words=_A_TIME,
         metavar="TIME",
         shown="now at --speed 1, else 2026-01-01T00:00:00Z",
-        help="Start of the exchange's clock, ISO 8601.",
+        help="Where the exchange's clock starts, ISO 8601.",
         heading=Heading.EXCHANGE,
     )
     exchange_log: Path | None = option(
@@ -220,7 +220,7 @@ class _Pace:
     venue_started_ns: int
 
     def venue_now_ns(self) -> int:
-        """Return the exchange's time at this moment."""
+        """Return the exchange's time that belongs to this moment."""
         passed = self.clock.monotonic_ns() - self.started_ns
         return self.venue_started_ns + int(passed * (self.factor or 1.0))
 
@@ -255,11 +255,11 @@ class EmbeddedVenue:
         Args:
             exchange: the venue; one exchange serves one embedded venue.
             cash: SOL the account starts with.
-            latency_ms: one-way latency to the exchange; 0 also means immediate answers.
-            pace: None for as fast as possible; else seconds of venue time per second of real time. At 1,
+            latency_ms: one way to the exchange; 0 also answers at once.
+            pace: None for as fast as it goes; else how many seconds pass at the venue in one of ours. At 1,
                 frames carry the clock's own time.
-            clock: the clock that *pace* is measured by.
-            games: the feed ends when this many games have rugged and the next game is announced.
+            clock: what *pace* is measured by.
+            games: the feed ends when so many games have rugged and the game after them is announced.
 
         Raises:
             ConfigError: *latency_ms*, *pace*, *games* or *cash* is out of range.
@@ -288,7 +288,7 @@ class EmbeddedVenue:
         return self._exchange
 
     def recv_ns(self) -> int:
-        """Return the client's current time, nanoseconds since the epoch."""
+        """Return the time of this moment as the client sees it, nanoseconds since the epoch."""
         if self._pace.factor is None:
             return self._seen_ns
         if self._pace.factor == 1:
@@ -310,7 +310,7 @@ class EmbeddedVenue:
         return message
 
     def hand_over(self, text: str) -> int:
-        """Send *text* to the exchange, to arrive after the latency; return the time of sending."""
+        """Send *text* to the exchange now, to arrive after the latency; return the time of sending."""
         sent_ns = self.recv_ns()
         venue_ns = self._seen_ns
         if self._pace.factor is not None:
