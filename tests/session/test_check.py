@@ -95,7 +95,7 @@ def test_changed_price_before_a_buy_is_named(journal: Path, tmp_path: Path, stri
 
 
 def test_same_digest_on_every_installed_python(journal: Path) -> None:
-    """The commands do not depend on the Python version; versions that cannot run it are skipped."""
+    """The commands do not depend on the Python version; versions that cannot run it are left out."""
     expected = check_journal(journal)["sha256"]
     code = (
         "import sys, json; from pathlib import Path; from vectra_bot.session.replay import check_journal;"
@@ -205,7 +205,7 @@ def test_recovery_is_harmless_when_repeated(journal: Path, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("strip", [False, True])
 def test_missing_send_is_named(journal: Path, tmp_path: Path, strip: bool) -> None:
-    """A decision that was neither sent nor reported as not sent is a difference, named with its tick."""
+    """A decision that was neither sent nor said not to be is a difference, named with its tick."""
     commands = [json.loads(line) for line in check_journal(journal)["command_log"]]
     for index in (0, len(commands) - 1):
         gone = commands[index]["action_id"]

@@ -52,8 +52,8 @@ def record(*, as_json: bool, **options: Any) -> int:
 
     config = _config(options)
     with Stopper(config.stop.set, config.flush.ask) as stopper, quiet_stdout(as_json):
-        show = None if as_json else _Lines(config.stop).show
-        report = asyncio.run(run_recording(attrs.evolve(config, told=show, flushed=_flushed)))
+        told = None if as_json else _Lines(config.stop).tell
+        report = asyncio.run(run_recording(attrs.evolve(config, told=told, flushed=_flushed)))
     if as_json:
         print_json(report.to_json())
     else:
@@ -82,7 +82,7 @@ class _Lines:
     def __init__(self, stop: StopFlag) -> None:
         self._stop = stop
 
-    def show(self, document: Document) -> None:
+    def tell(self, document: Document) -> None:
         """Print the line of *document*, if it is worth one."""
         import json
 

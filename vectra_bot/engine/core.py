@@ -96,7 +96,7 @@ class Engine:
         game: the running game, read-only.
         account: our money.
         history: the last finished games.
-        counts: number of events by kind.
+        counts: counters by name, such as ``ticks``.
         states: number of completed actions by state.
     """
 

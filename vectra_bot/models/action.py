@@ -111,21 +111,21 @@ class ActionTimestamps:
 
     @property
     def send_latency_ms(self) -> int | None:
-        """Return the time from client to server."""
+        """Return client to server."""
         if self.server_ts is not None:
             return self.server_ts - self.client_ts
         return None
 
     @property
     def confirm_latency_ms(self) -> int | None:
-        """Return the time from the server to the player update that showed the effect."""
+        """Return server to the player update that showed the effect."""
         if self.server_ts is not None and self.confirmed_ts is not None:
             return self.confirmed_ts - self.server_ts
         return None
 
     @property
     def total_latency_ms(self) -> int | None:
-        """Return the time from intent to the player update that showed the effect."""
+        """Return intent to the player update that showed the effect."""
         if self.confirmed_ts is not None:
             return self.confirmed_ts - self.client_ts
         return None
@@ -185,14 +185,14 @@ class PlayerAction:
 
     @property
     def reward(self) -> Decimal:
-        """Return the change of ``cumulative_pnl``; zero while the state after is unknown."""
+        """Return the change of ``cumulative_pnl``; zero while the state after is not known."""
         if self.state_after is None:
             return Decimal(0)
         return self.state_after.cumulative_pnl - self.state_before.cumulative_pnl
 
     @property
     def cash_delta(self) -> Decimal | None:
-        """Return the change of cash, None while the state after is unknown."""
+        """Return the change of cash, None while the state after is not known."""
         if self.state_after is None:
             return None
         return self.state_after.cash - self.state_before.cash

@@ -12,12 +12,12 @@ class Command:
     """A request to the venue, decided by a strategy or a declared exit.
 
     Attributes:
-        action_id: UUID of the action it belongs to.
-        trace_id: 32 hex digits, chosen by us and repeated in the venue's evidence (protocol 2.2).
+        action_id: UUID of the action it carries out.
+        trace_id: 32 hex digits, chosen by us, that come back in the venue's evidence (protocol 2.2).
         tick: tick at which it was decided.
         price: price at which it was decided.
         context_sha256: digest of what the decision could see (prices of the game so far, account), so that
-            a replay that saw anything else is detected even if the request is the same.
+            a replay which saw anything else is told apart even where the request is the same.
         choice: what a side game's stake is on, ``BULL`` ... ``RED``.
         round_id: the side game's round that the stake is for.
     """

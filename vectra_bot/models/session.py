@@ -9,11 +9,11 @@ from vectra_bot.models.envelope import Mode
 
 @frozen(kw_only=True)
 class SessionInfo:
-    """The identity and place of a session.
+    """What a session is.
 
     Attributes:
         store: the store's folder as text, empty if nothing is stored.
-        folder: this session's folder for files that a plugin writes, empty if nothing is stored.
+        folder: folder of this session where a plugin may write files of its own, empty if nothing is stored.
     """
 
     session_id: str

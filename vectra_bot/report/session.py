@@ -38,7 +38,7 @@ MAX_LATENCY_MS = 60_000
 # Distinct reasons of denials that are counted apart.
 _MAX_REASONS = 64
 _OTHER_REASONS = "other"
-# What denies every entry from then on, as far as a session can tell: lost money does not come back by itself.
+# What denies every entry from then on, as far as is known then: lost money does not return by itself.
 _FINAL_REASONS = ("limit.session_loss", "halt", "stop", "cash")
 
 _SIDE_GAMES = {ActionType.BBC_PREDICT: BBC, ActionType.CANDLEFLIP_BET: CANDLEFLIP}

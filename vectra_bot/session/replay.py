@@ -167,13 +167,13 @@ def check_journal(path: Path) -> dict[str, Any]:
     """Replay a journal and compare its commands.
 
     Returns:
-        JSON-serializable data: ``commands`` (number decided by the replay), ``recorded``, ``equal``,
-        ``sha256`` (over the replayed commands in canonical JSON, one per line), ``first_difference``,
-        ``inputs``, ``clean`` (the journal was closed), ``torn`` (a kill truncated it), ``command_log``.
+        JSON-ready data: ``commands`` (number decided by the replay), ``recorded``, ``equal``, ``sha256``
+        (over the replayed commands in canonical JSON, one a line), ``first_difference``, ``inputs``,
+        ``clean`` (the journal was closed), ``torn`` (a kill cut its tail), ``command_log``.
 
     Raises:
-        InputError: the journal does not exist.
-        JournalError: it is corrupt.
+        InputError: there is no journal.
+        JournalError: it is damaged.
     """
     header = read_header(path)
     engine, source = engine_of(header)
@@ -245,15 +245,15 @@ def open_recording(path: Path) -> CaptureFeed | JournalFeed:
 
 
 async def replay_session(config: ReplayConfig) -> dict[str, Any]:
-    """Replay a recording into a new session, or check a journal.
+    """Replay a recording into a session of its own, or check a journal.
 
     Returns:
-        JSON-serializable data. For a recording: ``lines, inbound, outbound, local, decoded, truncated,
+        JSON-ready data. For a recording: ``lines, inbound, outbound, local, decoded, truncated,
         unknown_events, quarantined, by_event`` and the session's report; for a check see
         :func:`check_journal`.
 
     Raises:
-        VectraError: the recording, the store or the strategy cannot be used.
+        VectraError: the recording, the store or the strategy does not allow it.
     """
     if config.check:
         if detect_recording(config.path) != "journal":

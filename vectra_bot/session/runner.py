@@ -95,8 +95,8 @@ async def run_session(config: SessionConfig, clock: Clock | None = None) -> Repo
     """Run one paper session to its end and return its report.
 
     Raises:
-        VectraError: the config, the store or the strategy cannot be used; a strategy's own exception is
-            the cause of a :class:`StrategyError`, after the store was completed.
+        VectraError: the config, the store or the strategy does not allow it; a strategy's own exception
+            comes as the cause of a :class:`StrategyError`, after the store was completed.
     """
     plan = _plan(config)
     taken = _is_taken(plan)

@@ -30,7 +30,7 @@ class Inbox:
         return True
 
     def mark(self, change: ConnectionChanged) -> None:
-        """Queue a connection change; never refused, because each connection makes only a few."""
+        """Queue a connection change; never refused: a connection makes few, and needs a drained queue."""
         self._add(change)
 
     def _add(self, item: FeedItem) -> None:

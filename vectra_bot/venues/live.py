@@ -351,7 +351,8 @@ class LiveFeed:
         log.warning("venue=%s attempt=%d cannot connect: %s", self.venue, failures, reason)
         if limit is not None and failures >= limit:
             raise InputError(
-                f"{self.endpoint.host} could not be reached in {failures} attempts ({reason}): "
+                f"{self.endpoint.host} could not be reached in {failures} "
+                f"attempt{'s' * (failures != 1)} ({reason}): "
                 "check the address and that the venue is up"
             )
 
