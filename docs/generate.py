@@ -17,9 +17,13 @@ from typing import Any
 import attrs
 import click
 
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from generate_records import records
+from generate_text import doc, signature, table
+
 import vectra_bot
 from vectra_bot import hookspecs
-from vectra_bot import models as model_module
 from vectra_bot.actions.interface import BotActionInterface
 from vectra_bot.actions.risk import Limits
 from vectra_bot.cli.main import COMMANDS, EXIT_CODES, LazyGroup
@@ -30,10 +34,9 @@ from vectra_bot.game.rounds import Round, SideGamesView
 from vectra_bot.game.state import GameView
 from vectra_bot.game.view import AccountView, PositionView
 from vectra_bot.journal import journal
-from vectra_bot.models import RECORDS, ActionState, DocType
+from vectra_bot.models import ActionState
 from vectra_bot.params import Option, options_of
 from vectra_bot.plugins import HOOKS
-from vectra_bot.serde import document_columns
 from vectra_bot.store.location import default_store
 from vectra_bot.store.parquet import builder as parquet
 from vectra_bot.store.query import catalog
@@ -42,121 +45,6 @@ from vectra_bot.strategy import Strategy
 
 REFERENCE = Path(__file__).resolve().parent / "reference"
 NOTE = "<!-- Written by docs/generate.py from the code; changes by hand are lost. -->\n"
-
-_LITERAL = re.compile(r"^(.*)::\n\n((?:    .*(?:\n|$)|\n)+)", re.MULTILINE)
-
-KINDS = {
-    "sol": "DECIMAL(38,9), SOL or units of the position",
-    "price": "DOUBLE, SOL per unit",
-    "double": "DOUBLE",
-    "int": "BIGINT",
-    "text": "VARCHAR",
-    "enum": "VARCHAR",
-    "alert_type": "VARCHAR",
-    "bool": "BOOLEAN",
-    "utc": "TIMESTAMP, UTC",
-    "json": "VARCHAR, JSON",
-}
-
-
-def doc(value: object) -> str:
-    """Return a docstring as Markdown: roles and double backquotes become code, sections bold."""
-    text = re.sub(r" ?\(protocol [\d., ]+\)", "", inspect.getdoc(value) or "")
-    text = re.sub(r":[a-z]+:`~?\.?([^`]+)`", r"`\1`", text).replace("``", "`")
-    text = re.sub(
-        r"^(Args|Returns|Raises|Attributes|Example|Examples):$",
-        r"\n**\1**\n",
-        text,
-        flags=re.MULTILINE,
-    )
-    text = _LITERAL.sub(_fenced, _as_list(text))
-    return re.sub(r"\n{3,}", "\n\n", text).strip()
-
-
-def _fenced(match: re.Match[str]) -> str:
-    return f"{match[1]}:\n\n```python\n{textwrap.dedent(match[2]).strip()}\n```\n"
-
-
-def _as_list(text: str) -> str:
-    """Turn the entries of Google-style sections into list items."""
-    lines, within = [], ""
-    for line in text.split("\n"):
-        if line.startswith("**"):
-            within = line
-        elif line and not line.startswith(" "):
-            within = ""
-        entry = re.match(r"^    ([`\w]+): (.*)$", line) if within else None
-        if entry and not within.startswith("**Example"):
-            lines.append(f"- `{entry[1].strip('`')}`: {entry[2]}")
-        elif within and re.match(r"^        ?\S", line) and not within.startswith("**Example"):
-            lines.append(f"  {line.strip()}")
-        elif within and line.startswith("    ") and not within.startswith("**Example"):
-            lines.append(line.strip())
-        else:
-            lines.append(line)
-    return "\n".join(lines)
-
-
-def signature(function: Callable[..., Any]) -> str:
-    """Return the signature without ``self``, annotations as written."""
-    found = inspect.signature(function)
-    kept = [p for p in found.parameters.values() if p.name != "self"]
-    return re.sub(r"'([^']*)'", r"\1", str(found.replace(parameters=kept)))
-
-
-def table(header: Iterable[str], rows: Iterable[Iterable[object]]) -> Iterator[str]:
-    """Yield a Markdown table."""
-    names = list(header)
-    yield "| " + " | ".join(names) + " |"
-    yield "|" + "---|" * len(names)
-    for row in rows:
-        yield (
-            "| "
-            + " | ".join(str(cell).replace("|", "\\|").replace("\n", " ") for cell in row)
-            + " |"
-        )
-    yield ""
-
-
-def records() -> Iterator[str]:
-    """Every kind of document with its columns, and every record and event."""
-    yield "# Records\n"
-    yield f"Schema {model_module.SCHEMA_VERSION}. One section for each kind of document: its folder, the"
-    yield "record it holds and the columns of its Parquet files. Columns marked *derived* are computed from"
-    yield "others when a row is written, for SQL; they are not read back.\n"
-    for doc_type in DocType:
-        record = RECORDS[doc_type]
-        yield f"## {doc_type.value}\n"
-        yield f"Record `{record.__name__}`. {doc(record)}\n"
-        yield from table(
-            ("column", "type", ""),
-            (
-                (
-                    f"`{c.name}`",
-                    KINDS[c.kind],
-                    "derived" if c.derived else "" if c.required else "nullable",
-                )
-                for c in document_columns(doc_type)
-            ),
-        )
-    yield "## Other records and events\n"
-    stored = set(RECORDS.values())
-    for name in sorted(model_module.__all__):
-        value = getattr(model_module, name)
-        if isinstance(value, type) and value not in stored:
-            yield f"### {name}\n"
-            yield f"{doc(value)}\n"
-            yield from _members(value)
-
-
-def _members(value: type) -> Iterator[str]:
-    if attrs.has(value):
-        names = [field.name for field in attrs.fields(value)]
-        if names:
-            yield "Fields: " + ", ".join(f"`{name}`" for name in names) + ".\n"
-    elif hasattr(value, "__members__"):
-        values = [str(member.value) for member in value.__members__.values()]
-        yield "Values: " + ", ".join(f"`{text}`" for text in values) + ".\n"
 
 
 def hooks() -> Iterator[str]:

@@ -1,0 +1,51 @@
+"""records.md: a meaning and a unit for every column, a meaning for every field, and no entry without one."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import attrs
+import pytest
+
+from vectra_bot import models
+from vectra_bot.models import RECORDS, DocType
+from vectra_bot.serde import document_columns
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "docs"))
+
+import generate_records
+from generate_text import data
+
+STORED = set(RECORDS.values())
+OTHERS = [
+    value
+    for name in models.__all__
+    if attrs.has(value := getattr(models, name)) and value not in STORED
+]
+
+
+@pytest.mark.parametrize("doc_type", list(DocType), ids=lambda doc_type: doc_type.value)
+def test_every_column_has_a_meaning_and_a_unit(doc_type: DocType) -> None:
+    """Numbers and times have a unit; text, enumerations, truth values and JSON have none."""
+    for column in document_columns(doc_type):
+        meaning, unit = generate_records.column_doc(doc_type, column.name)
+        assert meaning, column.name
+        assert bool(unit) is (column.kind not in generate_records.UNITLESS), column.name
+
+
+@pytest.mark.parametrize("record", OTHERS, ids=lambda record: record.__name__)
+def test_every_field_has_a_meaning(record: type) -> None:
+    """Events and the records that are parts of others, too."""
+    fields = [field.name for field in attrs.fields(record)]
+
+    assert [name for name in fields if not generate_records.member_doc(record, name)] == []
+
+
+def test_every_description_of_a_field_is_used() -> None:
+    """No description is left of a field that is gone."""
+    shared = data("events")["fields"]
+    fields = {field.name for record in OTHERS for field in attrs.fields(record)}
+    qualified = {f"{r.__name__}.{field.name}" for r in OTHERS for field in attrs.fields(r)}
+
+    assert sorted(set(shared) - fields - qualified) == []
