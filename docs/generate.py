@@ -8,7 +8,7 @@ import pkgutil
 import re
 import sys
 import textwrap
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -19,6 +19,7 @@ import click
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+from generate_json import json_page, key_table, query_columns
 from generate_records import records
 from generate_text import doc, signature, table
 
@@ -209,10 +210,22 @@ def store_format() -> Iterator[str]:
     yield f"{doc(default_store)}\n"
     yield "## Queries by name\n"
     yield "`vectra-bot query NAME`; the text below is what runs.\n"
+    columns = query_columns()
     for query in QUERIES:
         yield f"### {query.name}\n"
-        yield f"{query.summary}\n"
+        yield f"{query.summary[0].upper()}{query.summary[1:]}.\n"
+        yield from _parameters(query.parameters)
+        yield from key_table(columns[query.name], "column")
         yield f"```sql\n{query.sql.strip()}\n```\n"
+
+
+def _parameters(parameters: Mapping[str, Any]) -> Iterator[str]:
+    named = [
+        f"`{name}`" + ("" if default is None else f" (default {default})")
+        for name, default in parameters.items()
+    ]
+    if named:
+        yield f"Parameters (`--set KEY=VALUE`): {', '.join(named)}.\n"
 
 
 def _module_text(module: ModuleType) -> Iterator[str]:
@@ -233,6 +246,7 @@ PAGES: dict[str, Callable[[], Iterator[str]]] = {
     "hooks.md": hooks,
     "strategy.md": strategy,
     "command-line.md": command_line,
+    "json.md": json_page,
     "errors.md": error_tree,
     "store.md": store_format,
 }
