@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import argparse
 import inspect
-import pkgutil
 import re
 import sys
 import textwrap
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from importlib import import_module
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -19,24 +17,20 @@ import click
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+from generate_config import config_page
+from generate_errors import errors_page
 from generate_json import json_page, key_table, query_columns
 from generate_records import records
 from generate_text import doc, signature, table
 
-import vectra_bot
 from vectra_bot import hookspecs
 from vectra_bot.actions.interface import BotActionInterface
-from vectra_bot.actions.risk import Limits
 from vectra_bot.cli.main import COMMANDS, EXIT_CODES, LazyGroup
-from vectra_bot.cli.run import SECTIONS
-from vectra_bot.errors import VectraError
 from vectra_bot.game.holdings import ShortView, StakeView
 from vectra_bot.game.rounds import Round, SideGamesView
 from vectra_bot.game.state import GameView
 from vectra_bot.game.view import AccountView, PositionView
 from vectra_bot.journal import journal
-from vectra_bot.models import ActionState
-from vectra_bot.params import Option, options_of
 from vectra_bot.plugins import HOOKS
 from vectra_bot.store.location import default_store
 from vectra_bot.store.parquet import builder as parquet
@@ -115,8 +109,10 @@ def _properties(title: str, owner: type) -> Iterator[str]:
 
 
 def command_line() -> Iterator[str]:
-    """Help of every command, settings of a file, exit codes."""
+    """Help of every command, and exit codes."""
     yield "# Command line\n"
+    yield "Every command with its help. What a file can set is in [configuration](configuration.md), what"
+    yield "`--json` prints in [JSON output](json.md), what went wrong in [errors](errors.md).\n"
     group = LazyGroup(name="vectra-bot")
     context = click.Context(
         group, info_name="vectra-bot", terminal_width=80, help_option_names=["-h", "--help"]
@@ -126,31 +122,9 @@ def command_line() -> Iterator[str]:
         assert command is not None
         yield from help_of(command, name, context, "##")
     yield "`--debug` before or after a command shows the traceback of an error.\n"
-    yield "## Configuration file\n"
-    yield "`vectra-bot run --config bot.toml`. The command line wins over the file.\n"
-    exchange = options_of(SECTIONS["exchange"])
-    names = {option.name for option in exchange}
-    yield "### [run]\n"
-    rows = [("`strategy`", "a name or ./file.py", "", "What to run.")]
-    rows += _keys(o for o in options_of(SECTIONS["run"]) if o.name not in names)
-    yield from table(("key", "allowed", "default", ""), rows)
-    yield "### [exchange]\n"
-    yield "These keys may stand in `[run]` instead.\n"
-    yield from table(("key", "allowed", "default", ""), _keys(exchange))
-    yield "### [limits]\n"
-    yield from table(("key", "allowed", "default", ""), _keys(options_of(Limits)))
-    yield "### [strategy]\n"
-    yield "The strategy's own parameters: `vectra-bot strategies` lists them.\n"
-    yield "### [plugins.NAME]\n"
-    yield "`enabled = true` or `false`, and the plugin's own parameters: `vectra-bot plugins` lists them.\n"
     yield "## Exit codes\n"
+    yield "Part of the public interface. [Errors](errors.md) names the cause and remedy of each.\n"
     yield from table(("code", "means"), EXIT_CODES.items())
-
-
-def _keys(options: Iterable[Option]) -> list[tuple[str, str, str, str]]:
-    return [
-        (f"`{o.key}`", o.allowed, o.default_shown, o.help) for o in options if o.key is not None
-    ]
 
 
 def help_of(
@@ -165,40 +139,6 @@ def help_of(
             found = command.get_command(context, inner)
             assert found is not None
             yield from help_of(found, inner, context, f"{heading}#")
-
-
-def error_classes(base: type[VectraError] = VectraError) -> Iterator[type[VectraError]]:
-    """Yield every error of ours, wherever it is defined."""
-    if base is VectraError:
-        for module in pkgutil.walk_packages(vectra_bot.__path__, "vectra_bot."):
-            if not module.name.endswith("__main__"):
-                import_module(module.name)
-    yield base
-    for child in base.__subclasses__():
-        yield from error_classes(child)
-
-
-def error_tree() -> Iterator[str]:
-    """Every error, its exit code and meaning."""
-    yield "# Errors\n"
-    yield "Every deliberate error is a `vectra_bot.errors.VectraError`. Its message says what is wrong, the"
-    yield "value, and what to do; the command line prints it as one line and exits with its code.\n"
-    rows = [
-        (
-            f"`{e.__module__}.{e.__name__}`",
-            f"`{e.__bases__[0].__name__}`",
-            e.exit_code,
-            doc(e).split("\n")[0],
-        )
-        for e in sorted(error_classes(), key=lambda e: (e.__module__, e.exit_code))
-    ]
-    yield from table(("error", "is a", "exit code", "means"), rows)
-    yield "## States of an action\n"
-    rows_of_states = [
-        (f"`{s.value}`", "yes" if s.is_terminal else "no", "yes" if s.is_executed else "no")
-        for s in ActionState
-    ]
-    yield from table(("state", "terminal", "executed"), rows_of_states)
 
 
 def store_format() -> Iterator[str]:
@@ -246,8 +186,9 @@ PAGES: dict[str, Callable[[], Iterator[str]]] = {
     "hooks.md": hooks,
     "strategy.md": strategy,
     "command-line.md": command_line,
+    "configuration.md": config_page,
     "json.md": json_page,
-    "errors.md": error_tree,
+    "errors.md": errors_page,
     "store.md": store_format,
 }
 
