@@ -20,8 +20,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from generate_config import config_page
 from generate_errors import errors_page
 from generate_json import json_page, key_table, query_columns
-from generate_records import records
-from generate_text import doc, signature, table
+from generate_records import records, shared_doc
+from generate_text import as_sentence, doc, sentence, signature, table
 
 from vectra_bot import hookspecs
 from vectra_bot.actions.interface import BotActionInterface
@@ -32,7 +32,7 @@ from vectra_bot.game.state import GameView
 from vectra_bot.game.view import AccountView, PositionView
 from vectra_bot.journal import journal
 from vectra_bot.plugins import HOOKS
-from vectra_bot.store.location import default_store
+from vectra_bot.store.location import STORE_SHOWN
 from vectra_bot.store.parquet import builder as parquet
 from vectra_bot.store.query import catalog
 from vectra_bot.store.query.queries import QUERIES
@@ -56,6 +56,8 @@ def hooks() -> Iterator[str]:
 def strategy() -> Iterator[str]:
     """What a strategy implements, reads and does."""
     yield "# Strategy\n"
+    yield "What a strategy implements (callbacks), calls (`self.actions`) and reads (`self.account`,"
+    yield "`self.position`, `self.side_games` and the `game` that callbacks are given).\n"
     yield f"{doc(Strategy)}\n"
     yield "## Callbacks\n"
     for name, function in _functions(Strategy):
@@ -89,23 +91,31 @@ def _type_name(kind: Any) -> str:
 
 def _properties(title: str, owner: type) -> Iterator[str]:
     yield f"## {title}\n"
-    rows = []
     if attrs.has(owner):
         yield f"{doc(owner)}\n"
-        rows += [
-            (f"`{field.name}`", f"`{_type_name(field.type)}`", "")
-            for field in attrs.fields(owner)
-            if not field.name.startswith("_")
-        ]
+    yield from table(("name", "type", "meaning"), properties(owner))
+
+
+def properties(owner: type) -> Iterator[tuple[str, str, str]]:
+    """Yield name, type and meaning of what can be read of a view."""
+    for field in attrs.fields(owner) if attrs.has(owner) else ():
+        if not field.name.startswith("_"):
+            yield f"`{field.name}`", f"`{_type_name(field.type)}`", _meaning(owner, field.name, "")
     for name, value in vars(owner).items():
-        if name.startswith("_"):
+        function = value.fget if isinstance(value, property) else value
+        if name.startswith("_") or not inspect.isfunction(function):
             continue
+        kind = f"`{inspect.signature(function).return_annotation}`"
+        text = sentence(value).removeprefix("Return ")
         if isinstance(value, property):
-            kind = str(inspect.signature(value.fget).return_annotation) if value.fget else ""
-            rows.append((f"`{name}`", f"`{kind}`", doc(value).split("\n")[0]))
-        elif inspect.isfunction(value) and owner is PositionView:
-            rows.append((f"`{name}{signature(value)}`", "", doc(value).split("\n")[0]))
-    yield from table(("name", "type", ""), rows)
+            yield f"`{name}`", kind, _meaning(owner, name, text)
+        elif owner not in (Strategy, BotActionInterface):
+            arguments = signature(value).partition(" -> ")[0]
+            yield f"`{name}{arguments}`", kind, _meaning(owner, name, text)
+
+
+def _meaning(owner: type, name: str, text: str) -> str:
+    return as_sentence(text) or shared_doc(owner, name, "views", "fields")
 
 
 def command_line() -> Iterator[str]:
@@ -144,10 +154,13 @@ def help_of(
 def store_format() -> Iterator[str]:
     """Journal, parts, views and queries."""
     yield "# Journal and store\n"
+    yield "How a session is stored, for who reads the files or writes SQL: the journal, the Parquet files"
+    yield "built from it, the views, and the queries by name. Columns are in [records](records.md), commands"
+    yield "in [command line](command-line.md#store), recipes in the [store guide](../store-guide.md).\n"
     for title, module in (("Journal", journal), ("Parquet parts", parquet), ("SQL", catalog)):
         yield f"## {title}\n"
         yield from _module_text(module)
-    yield f"{doc(default_store)}\n"
+    yield f"The default store is {STORE_SHOWN}.\n"
     yield "## Queries by name\n"
     yield "`vectra-bot query NAME`; the text below is what runs.\n"
     columns = query_columns()

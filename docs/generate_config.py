@@ -7,7 +7,7 @@ import textwrap
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 
-from generate_text import data, table
+from generate_text import as_sentence, data, table
 
 from vectra_bot import config
 from vectra_bot.actions.risk import Limits
@@ -101,10 +101,9 @@ def _plugin_rows() -> Iterator[tuple[str, ...]]:
 
 
 def _parameter(parameter: Parameter) -> tuple[str, str, str, str]:
-    about = f"{parameter.help[:1].upper()}{parameter.help[1:]}".removesuffix(".")
     default = str(parameter.default) if parameter.default not in (None, "") else "none"
     default = default.lower() if isinstance(parameter.default, bool) else default
-    return f"`{parameter.name}`", parameter.allowed, default, f"{about}."
+    return f"`{parameter.name}`", parameter.allowed, default, as_sentence(parameter.help)
 
 
 def _described(section: str) -> Iterator[tuple[str, ...]]:

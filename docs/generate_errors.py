@@ -6,7 +6,7 @@ import pkgutil
 from collections.abc import Iterator
 from importlib import import_module
 
-from generate_text import data, doc, table
+from generate_text import anchor, as_sentence, data, doc, table
 
 import vectra_bot
 from vectra_bot.errors import VectraError
@@ -73,6 +73,9 @@ def errors_page() -> Iterator[str]:
     yield "# Errors\n"
     yield "What went wrong and what to do, by the name or code that a message, a JSON object or a column"
     yield "shows.\n"
+    titles = ("Error classes", "States of an action", "Problems of a store")
+    titles += tuple(title for title, _ in SECTIONS.values())
+    yield f"{', '.join(f'[{title}](#{anchor(title)})' for title in titles)}.\n"
     yield "## Error classes\n"
     yield "Every deliberate error is a `vectra_bot.errors.VectraError`: catch that, or a class below. Its"
     yield "message says what is wrong, the value, and what to do; the command line prints it as one line and"
@@ -103,8 +106,8 @@ def errors_page() -> Iterator[str]:
         (
             (
                 f"`{kind}`",
-                f"{means[0].upper()}{means[1:]}.",
-                *map(_as_sentence, texts["store"][kind]),
+                as_sentence(means),
+                *map(as_sentence, texts["store"][kind]),
             )
             for kind, means in KINDS.items()
         ),
@@ -114,7 +117,7 @@ def errors_page() -> Iterator[str]:
         yield f"{about}\n"
         yield from table(
             ("code", "means", "what to do"),
-            ((f"`{code}`", *map(_as_sentence, pair)) for code, pair in sorted(texts[name].items())),
+            ((f"`{code}`", *map(as_sentence, pair)) for code, pair in sorted(texts[name].items())),
         )
 
 
@@ -124,8 +127,4 @@ def _class_row(error: type[VectraError], texts: dict[str, list[str]]) -> tuple[o
         means += f" Reason `{error.reason}`."
     name = f"`{error.__module__}.{error.__name__}`"
     base = f"`{error.__bases__[0].__name__}`"
-    return (name, error.exit_code, base, means, *map(_as_sentence, texts[error.__name__]))
-
-
-def _as_sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}."
+    return (name, error.exit_code, base, means, *map(as_sentence, texts[error.__name__]))

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from attrs import frozen
-from generate_text import data, table
+from generate_text import anchor, data, table
 
 _INCLUDE = re.compile(r"^(.*)\{(\w+)(?: \? (only when .*))?\}$")
 
@@ -64,6 +64,7 @@ def json_page() -> Iterator[str]:
     yield "finds a difference prints its object and then the line.\n"
     yield "`a.b` is a key of an object, `a[]` an element of a list, `a.*` a key that varies. Keys and their"
     yield "meaning stay; new ones may be added.\n"
+    yield f"{', '.join(f'[{name}](#{anchor(name)})' for name in (*sections(), 'query'))}.\n"
     for name, (about, keys) in sections().items():
         yield f"## {name}\n"
         if about:

@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any
 
 import attrs
-from generate_text import data, doc, plain, table
+from generate_text import as_sentence, data, doc, plain, table
 
 from vectra_bot import models
 from vectra_bot.models import RECORDS, DocType, Document, Envelope
@@ -33,6 +33,16 @@ UNITS = {"price": "SOL per unit", "utc": "UTC"}
 """Units of kinds of columns that have only one."""
 UNITLESS = ("text", "enum", "alert_type", "bool", "json")
 """Kinds of columns that have no unit."""
+
+FIRST = (
+    DocType.PLAYER_ACTION,
+    DocType.GAME_TICK,
+    DocType.SERVER_STATE,
+    DocType.OTHER_PLAYER_ACTION,
+    DocType.ML_EPISODE,
+)
+ORDER = (*FIRST, *(doc_type for doc_type in DocType if doc_type not in FIRST))
+"""Documents in the order in which they are looked for."""
 
 _UNIT = re.compile(r"^(?P<meaning>.*?)\.?(?: Unit: (?P<unit>.*))?\.$", re.DOTALL)
 
@@ -103,7 +113,7 @@ def records() -> Iterator[str]:
     names = [field.name for field in attrs.fields(Envelope)]
     yield "These columns come first in every kind of document and are not repeated below.\n"
     yield from table(_HEADER, (_row(DocType.WS_EVENT, name) for name in _order(names)))
-    for doc_type in DocType:
+    for doc_type in ORDER:
         record = RECORDS[doc_type]
         yield f"## {doc_type.value}\n"
         yield f"Record `{record.__name__}`. {doc(record)}\n"
@@ -116,7 +126,7 @@ _HEADER = ("column", "type", "unit", "", "meaning")
 
 
 def _overview() -> Iterator[tuple[str, str]]:
-    for doc_type in DocType:
+    for doc_type in ORDER:
         yield f"[{doc_type.value}](#{doc_type.value})", doc(RECORDS[doc_type]).split("\n")[0]
 
 
@@ -162,15 +172,19 @@ def member_doc(value: type, name: str) -> str:
     for owner in value.__mro__:
         if attrs.has(owner) and name in field_docs(owner):
             text = plain(field_docs(owner)[name]).replace("null", "None")
-            return re.sub(r" Unit: (.*)\.$", r" (\1)", text.replace(". Unit", " Unit"))
-    shared = data("events")
-    if value is Document:
-        return str(shared["documents"].get(name, ""))
-    fields = shared["fields"]
-    for owner in value.__mro__:
-        if f"{owner.__name__}.{name}" in fields:
-            return str(fields[f"{owner.__name__}.{name}"])
-    return str(fields.get(name, ""))
+            return re.sub(r"\. Unit: (.*)\.$", r" (\1).", text)
+    section = "documents" if value is Document else "fields"
+    return shared_doc(value, name, section)
+
+
+def shared_doc(value: type, name: str, *sections: str) -> str:
+    """Return what ``docs/data/events.toml`` says of a field, in the first section that does."""
+    for section in sections:
+        texts = data("events")[section]
+        for key in (*(f"{owner.__name__}.{name}" for owner in value.__mro__), name):
+            if key in texts:
+                return as_sentence(texts[key])
+    return ""
 
 
 def _type_name(kind: Any) -> str:

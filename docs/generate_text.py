@@ -13,6 +13,7 @@ from typing import Any
 DATA = Path(__file__).resolve().parent / "data"
 
 _LITERAL = re.compile(r"^(.*)::\n\n((?:    .*(?:\n|$)|\n)+)", re.MULTILINE)
+_ENTRY = re.compile(r"^    (`?\w+`?(?:, `?\w+`?)*): (.*)$")
 _PROTOCOL = re.compile(r" ?\(protocol [\d., ]+\)")
 
 
@@ -44,6 +45,16 @@ def sentence(value: object) -> str:
     return " ".join(doc(value).partition("\n\n")[0].split())
 
 
+def anchor(heading: str) -> str:
+    """Return the fragment that links to a heading."""
+    return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+
+
+def as_sentence(text: str) -> str:
+    """Return *text* with a capital and a full stop."""
+    return f"{text[:1].upper()}{text[1:].removesuffix('.')}." if text else ""
+
+
 def _fenced(match: re.Match[str]) -> str:
     return f"{match[1]}:\n\n```python\n{textwrap.dedent(match[2]).strip()}\n```\n"
 
@@ -56,9 +67,10 @@ def _as_list(text: str) -> str:
             within = line
         elif line and not line.startswith(" "):
             within = ""
-        entry = re.match(r"^    ([`\w]+): (.*)$", line) if within else None
+        entry = _ENTRY.match(line) if within else None
         if entry and not within.startswith("**Example"):
-            lines.append(f"- `{entry[1].strip('`')}`: {entry[2]}")
+            names = ", ".join(f"`{name.strip('`')}`" for name in entry[1].split(", "))
+            lines.append(f"- {names}: {entry[2]}")
         elif within and re.match(r"^        ?\S", line) and not within.startswith("**Example"):
             lines.append(f"  {line.strip()}")
         elif within and line.startswith("    ") and not within.startswith("**Example"):

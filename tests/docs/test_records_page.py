@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import attrs
 import pytest
 
 from vectra_bot import models
+from vectra_bot.game.holdings import ShortView, StakeView
+from vectra_bot.game.rounds import Round, SideGamesView
+from vectra_bot.game.state import GameView
+from vectra_bot.game.view import AccountView, PositionView
 from vectra_bot.models import RECORDS, DocType
 from vectra_bot.serde import document_columns
 
@@ -48,4 +53,25 @@ def test_every_description_of_a_field_is_used() -> None:
     fields = {field.name for record in OTHERS for field in attrs.fields(record)}
     qualified = {f"{r.__name__}.{field.name}" for r in OTHERS for field in attrs.fields(r)}
 
+    views = {
+        name
+        for view in (
+            AccountView,
+            GameView,
+            PositionView,
+            Round,
+            ShortView,
+            SideGamesView,
+            StakeView,
+        )
+        for own in (*vars(view), *(field.name for field in view_fields(view)))
+        for name in (own, f"{view.__name__}.{own}")
+    }
+
     assert sorted(set(shared) - fields - qualified) == []
+    assert sorted(set(data("events")["views"]) - views) == []
+
+
+def view_fields(view: type) -> tuple[Any, ...]:
+    """Return the fields of a view that is an attrs class."""
+    return attrs.fields(view) if attrs.has(view) else ()
