@@ -6,26 +6,15 @@ import pkgutil
 from collections.abc import Iterator
 from importlib import import_module
 
+from generate_records import field_docs
 from generate_text import anchor, as_sentence, data, doc, table
 
 import vectra_bot
+from vectra_bot.cli.main import EXIT_CODES
 from vectra_bot.errors import VectraError
 from vectra_bot.game.amounts import LedgerError
 from vectra_bot.models import ActionState
 from vectra_bot.store.maintenance.check import KINDS
-
-STATES = {
-    "INTENT": "Asked for and in the journal, not sent yet.",
-    "SENT": "Handed to the socket; no proof of its effect yet.",
-    "UNKNOWN": "No evidence in 2 s, or the connection was lost. No new risk until it is decided.",
-    "CONFIRMED": "Proven executed.",
-    "REJECTED": "The venue refused it.",
-    "DENIED": "Our limits or a plugin refused it; nothing was sent.",
-    "NOT_SENT": "Proven never handed to the socket.",
-    "EXECUTED_LATE": "Was UNKNOWN, proven executed later.",
-    "NOT_EXECUTED": "Was UNKNOWN, proven not executed later.",
-    "UNRESOLVED": "Cannot be proven: look at the account at the venue.",
-}
 
 SECTIONS = {
     "verify": (
@@ -73,13 +62,22 @@ def errors_page() -> Iterator[str]:
     yield "# Errors\n"
     yield "What went wrong and what to do, by the name or code that a message, a JSON object or a column"
     yield "shows.\n"
-    titles = ("Error classes", "States of an action", "Problems of a store")
+    titles = ("Exit codes", "Error classes", "States of an action", "Problems of a store")
     titles += tuple(title for title, _ in SECTIONS.values())
     yield f"{', '.join(f'[{title}](#{anchor(title)})' for title in titles)}.\n"
+    yield "## Exit codes\n"
+    yield "With what the program `vectra-bot` ends.\n"
+    yield from table(
+        ("code", "means", "usual cause", "remedy"),
+        (
+            (code, as_sentence(means), *map(as_sentence, texts["exit"][str(code)]))
+            for code, means in EXIT_CODES.items()
+        ),
+    )
     yield "## Error classes\n"
     yield "Every deliberate error is a `vectra_bot.errors.VectraError`: catch that, or a class below. Its"
     yield "message says what is wrong, the value, and what to do; the command line prints it as one line and"
-    yield "exits with its [exit code](command-line.md#exit-codes). A `reason` is a code for programs.\n"
+    yield "exits with its [exit code](#exit-codes). A `reason` is a code for programs.\n"
     yield from table(
         ("error", "exit code", "is a", "means", "cause", "remedy"),
         (_class_row(error, texts["classes"]) for error in own_classes()),
@@ -94,7 +92,7 @@ def errors_page() -> Iterator[str]:
                 f"`{state.value}`",
                 "yes" if state.is_terminal else "no",
                 "yes" if state.is_executed else "no",
-                STATES[state.value],
+                field_docs(ActionState)[state.name],
             )
             for state in ActionState
         ),

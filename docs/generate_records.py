@@ -7,6 +7,7 @@ import inspect
 import re
 import textwrap
 from collections.abc import Iterator
+from enum import Enum
 from functools import cache
 from typing import Any
 
@@ -49,14 +50,17 @@ _UNIT = re.compile(r"^(?P<meaning>.*?)\.?(?: Unit: (?P<unit>.*))?\.$", re.DOTALL
 
 @cache
 def field_docs(record: type) -> dict[str, str]:
-    """Return the docstrings of a record's fields and properties by name, of its own class."""
+    """Return the docstrings of fields, members and properties by name, of a class itself."""
     (node,) = ast.parse(textwrap.dedent(inspect.getsource(record))).body
     assert isinstance(node, ast.ClassDef)
     found = {}
     for before, after in zip(node.body, node.body[1:], strict=False):
         text = after.value.value if _is_text(after) else None
-        if isinstance(before, ast.AnnAssign) and isinstance(before.target, ast.Name) and text:
-            found[before.target.id] = " ".join(inspect.cleandoc(text).split())
+        target = before.target if isinstance(before, ast.AnnAssign) else None
+        if isinstance(before, ast.Assign):
+            target = before.targets[0]
+        if isinstance(target, ast.Name) and text:
+            found[target.id] = " ".join(inspect.cleandoc(text).split())
     for name, value in vars(record).items():
         if isinstance(value, property) and value.__doc__:
             text = " ".join(inspect.cleandoc(value.__doc__).split()).removeprefix("Return ")
@@ -162,9 +166,13 @@ def _members(value: type) -> Iterator[str]:
         ]
         if rows:
             yield from table(("field", "type", "meaning"), rows)
-    elif hasattr(value, "__members__"):
-        values = [str(member.value) for member in value.__members__.values()]
-        yield "Values: " + ", ".join(f"`{text}`" for text in values) + ".\n"
+    elif issubclass(value, Enum):
+        docs = field_docs(value)
+        if docs.keys() & value.__members__.keys():
+            rows = [(f"`{member.value}`", plain(docs.get(member.name, ""))) for member in value]
+            yield from table(("value", "meaning"), rows)
+        else:
+            yield "Values: " + ", ".join(f"`{member.value}`" for member in value) + ".\n"
 
 
 def member_doc(value: type, name: str) -> str:

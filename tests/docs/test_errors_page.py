@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from vectra_bot.models import ActionState, ActionType, Link, OperatorKind
+from vectra_bot.cli.main import EXIT_CODES
+from vectra_bot.models import ActionType, Link, OperatorKind
 from vectra_bot.store.maintenance.check import KINDS
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "docs"))
@@ -157,6 +158,7 @@ def event_kinds() -> set[str]:
 @pytest.mark.parametrize(
     ("section", "codes"),
     [
+        ("exit", lambda: set(map(str, EXIT_CODES))),
         ("store", lambda: set(KINDS)),
         ("verify", verify_codes),
         ("frames", frames_codes),
@@ -173,11 +175,6 @@ def test_every_code_is_explained(section: str, codes: Callable[[], set[str]]) ->
     assert sorted(in_code - in_page) == [], "not explained"
     assert sorted(in_page - in_code) == [], "not in the code"
     assert all(len(pair) == 2 and all(pair) for pair in TEXTS[section].values())
-
-
-def test_every_state_is_explained() -> None:
-    """States of an action."""
-    assert set(generate_errors.STATES) == {state.value for state in ActionState}
 
 
 def test_a_flag_that_a_remedy_names_exists() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "docs"))
 import generate_records
 from generate_text import data
 
+KINDS = [
+    value
+    for name in models.__all__
+    if isinstance(value := getattr(models, name), type)
+    and issubclass(value, Enum)
+    and value not in (DocType, models.AlertType)
+]
 STORED = set(RECORDS.values())
 OTHERS = [
     value
@@ -45,6 +53,12 @@ def test_every_field_has_a_meaning(record: type) -> None:
     fields = [field.name for field in attrs.fields(record)]
 
     assert [name for name in fields if not generate_records.member_doc(record, name)] == []
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_every_value_of_a_column_has_a_meaning(kind: type[Enum]) -> None:
+    """Members of enumerations, but document types (a section each) and the schema's types of alerts."""
+    assert sorted(set(kind.__members__) - generate_records.field_docs(kind).keys()) == []
 
 
 def test_every_description_of_a_field_is_used() -> None:

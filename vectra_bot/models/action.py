@@ -15,15 +15,25 @@ class ActionType(str, Enum):
     """What an action asks for."""
 
     BUY = "BUY"
+    """Buy for an amount of SOL."""
     SELL = "SELL"
+    """Sell a share of the position."""
     SIDEBET = "SIDEBET"
+    """Bet that the game rugs within 40 ticks."""
     SHORT_OPEN = "SHORT_OPEN"
+    """Open a short."""
     SHORT_CLOSE = "SHORT_CLOSE"
+    """Close the short."""
     BET_INCREMENT = "BET_INCREMENT"
+    """Raise the bet; local."""
     BET_DECREMENT = "BET_DECREMENT"
+    """Lower the bet; local."""
     BET_PERCENTAGE = "BET_PERCENTAGE"
+    """Set the bet to a share of the cash; local."""
     BBC_PREDICT = "BBC_PREDICT"
+    """Stake in a Bull/Bear/Crab round."""
     CANDLEFLIP_BET = "CANDLEFLIP_BET"
+    """Stake in a Candleflip round."""
 
     @property
     def is_local(self) -> bool:
@@ -65,15 +75,25 @@ class ActionState(str, Enum):
     """Where an action stands in its life."""
 
     INTENT = "INTENT"
+    """Asked for and in the journal, not sent yet."""
     SENT = "SENT"
+    """Handed to the socket; no proof of its effect yet."""
     UNKNOWN = "UNKNOWN"
+    """No evidence in 2 s, or the connection was lost. No new risk until it is decided."""
     CONFIRMED = "CONFIRMED"
+    """Proven executed."""
     REJECTED = "REJECTED"
+    """The venue refused it."""
     DENIED = "DENIED"
+    """Our limits or a plugin refused it; nothing was sent."""
     NOT_SENT = "NOT_SENT"
+    """Proven never handed to the socket."""
     EXECUTED_LATE = "EXECUTED_LATE"
+    """Was UNKNOWN, proven executed later."""
     NOT_EXECUTED = "NOT_EXECUTED"
+    """Proven not executed: the settled game closes without it."""
     UNRESOLVED = "UNRESOLVED"
+    """Cannot be proven: look at the account at the venue."""
 
     @property
     def is_terminal(self) -> bool:
@@ -92,8 +112,11 @@ class Actor(str, Enum):
     """Who caused an action."""
 
     BOT = "bot"
+    """The strategy, or a declared exit."""
     HUMAN = "human"
+    """A person, by a recording."""
     EXTERNAL = "external"
+    """Our account without us: another client, or a liquidation."""
 
 
 @frozen

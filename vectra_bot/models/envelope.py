@@ -31,8 +31,11 @@ class Mode(str, Enum):
     """How a session runs."""
 
     PAPER = "paper"
+    """Play money on the embedded exchange, or a feed that is recorded."""
     LIVE = "live"
+    """Real orders at the venue."""
     REPLAY = "replay"
+    """A journal or a recording; nothing is sent."""
 
 
 @frozen(kw_only=True)
@@ -71,8 +74,8 @@ class Envelope:
     venue: str
     """Where the feed came from: `embedded`, or the host of the venue or recording."""
     source: str
-    """What produced the document: `wire`, `tracker`, `engine`, `auditor`, `session`, `plugin:NAME`
-    or an import.
+    """What produced the document: `wire`, `tracker`, `engine`, `auditor`, `session`, `plugin:NAME`,
+    `import` or `migrate`.
     """
     ts_ns: int
     """When the input that caused the document was received. Unit: ns since 1970-01-01 UTC."""

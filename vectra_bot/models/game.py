@@ -13,10 +13,15 @@ class GamePhase(str, Enum):
     """Where a game stands (protocol 3.2); the seed's three values plus PRESALE and UNKNOWN."""
 
     COOLDOWN = "cooldown"
+    """Countdown to the game, no buys."""
     PRESALE = "presale"
+    """Countdown to the game, buys and sidebets at price 1."""
     ACTIVE = "active"
+    """The price moves."""
     RUGGED = "rugged"
+    """The game is over."""
     UNKNOWN = "unknown"
+    """No frame has shown the phase yet."""
 
 
 @frozen

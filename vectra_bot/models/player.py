@@ -41,10 +41,15 @@ class StateCause(str, Enum):
     """Why our account changed."""
 
     ACTION = "action"
+    """An action of ours."""
     FORCED_SELL = "forced_sell"
+    """The rug sold the position."""
     STAKE_SETTLED = "stake_settled"
+    """A stake was settled, or a prize won."""
     EXTERNAL = "external"
+    """Our account acted without us: another client, or a liquidation."""
     UNEXPLAINED = "unexplained"
+    """No evidence explains it."""
 
 
 @frozen(kw_only=True)

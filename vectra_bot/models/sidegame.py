@@ -12,15 +12,20 @@ class SideGameKind(str, Enum):
     """The side games."""
 
     BBC = "bbc"
+    """Bull/Bear/Crab."""
     CANDLEFLIP = "candleflip"
+    """Candleflip."""
 
 
 class BBCPrediction(str, Enum):
     """What a Bull/Bear/Crab stake predicts."""
 
     BULL = "BULL"
+    """Bull wins."""
     BEAR = "BEAR"
+    """Bear wins."""
     CRAB = "CRAB"
+    """Crab wins."""
 
 
 @frozen
@@ -72,7 +77,9 @@ class CandleflipChoice(str, Enum):
     """The two sides of a Candleflip stake."""
 
     GREEN = "GREEN"
+    """Green wins."""
     RED = "RED"
+    """Red wins."""
 
 
 @frozen
