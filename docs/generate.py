@@ -140,7 +140,7 @@ def command_line() -> Iterator[str]:
 def help_of(
     command: click.Command, name: str, parent: click.Context, heading: str
 ) -> Iterator[str]:
-    """Yield the help of a command and, if it is a group, of its own commands."""
+    """Yield the help of a command and, if it is a group, of its commands."""
     context = click.Context(command, info_name=name, parent=parent, terminal_width=80)
     yield f"{heading} {context.command_path.removeprefix('vectra-bot ')}\n"
     yield "```text\n" + command.get_help(context) + "\n```\n"
@@ -182,7 +182,7 @@ def _parameters(parameters: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _module_text(module: ModuleType) -> Iterator[str]:
-    """Yield a module docstring; tables and indented blocks stay as they stand."""
+    """Yield a module docstring; tables and indented blocks stay as they are."""
     blocks = (inspect.getdoc(module) or "").split("\n\n")
     for block in blocks:
         literal = block.startswith(("    ", "====="))

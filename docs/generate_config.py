@@ -25,8 +25,8 @@ _HEADER = ("key", "flag", "allowed", "default", "meaning")
 def config_page() -> Iterator[str]:
     """Every key and variable."""
     yield "# Configuration\n"
-    yield "What can be set, and where. The command line wins over the file, the file over the environment,"
-    yield "the environment over the default. An unknown key or a value that is not allowed is an error (exit"
+    yield "What can be set, and where. The command line overrides the file, the file the environment,"
+    yield "the environment the default. An unknown key or a value that is not allowed is an error (exit"
     yield "code 4) that names file, key and value.\n"
     yield "## Configuration file\n"
     yield "A TOML file for `vectra-bot run --config FILE`. Other commands take flags only: see the"
@@ -113,8 +113,8 @@ def _described(section: str) -> Iterator[tuple[str, ...]]:
 
 def _other_files() -> Iterator[str]:
     yield "## Token file\n"
-    yield "For `vectra-bot serve --tokens FILE`: TOML, or JSON by its ending, with a list `[[players]]`. Only"
-    yield "its owner may read it (`chmod 600`).\n"
+    yield "For `vectra-bot serve --tokens FILE`: TOML (JSON if it ends in .json), with a list"
+    yield "`[[players]]`. Only its owner may read it (`chmod 600`).\n"
     yield from table(("key", "allowed", "default", "meaning"), _described("tokens"))
     yield "## Protocol file\n"
     yield "For `--protocol FILE` of `run`, `replay` and `serve`: what the venue calls requests, events and"

@@ -38,7 +38,7 @@ SECTIONS = {
 
 
 def error_classes(base: type[VectraError] = VectraError) -> Iterator[type[VectraError]]:
-    """Yield every error of ours, wherever it is defined."""
+    """Yield every error of the package and of what is loaded."""
     if base is VectraError:
         for module in pkgutil.walk_packages(vectra_bot.__path__, "vectra_bot."):
             if not module.name.endswith("__main__"):

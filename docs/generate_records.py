@@ -148,7 +148,7 @@ def _row(doc_type: DocType, name: str) -> tuple[str, ...]:
 
 def _others() -> Iterator[str]:
     yield "## Other records and events\n"
-    yield "What is in the records above, what the engine takes in, and what hooks are called with.\n"
+    yield "What is in the records above, inputs of the engine, and what hooks are called with.\n"
     stored = set(RECORDS.values())
     for name in sorted(models.__all__):
         value = getattr(models, name)

@@ -120,7 +120,7 @@ FILES = {
     "docs/tutorial.md": ["look.py", "buyer.py"],
     "docs/how-to.md": [None, None],
 }
-"""What each Python block of a page is saved as; None: it is run, or made a module, as it stands."""
+"""What each Python block of a page is saved as; None: it is run, or made a module, as it is."""
 
 
 @pytest.mark.parametrize(

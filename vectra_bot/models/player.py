@@ -41,7 +41,7 @@ class StateCause(str, Enum):
     """Why our account changed."""
 
     ACTION = "action"
-    """An action of ours."""
+    """One of our actions."""
     FORCED_SELL = "forced_sell"
     """The rug sold the position."""
     STAKE_SETTLED = "stake_settled"

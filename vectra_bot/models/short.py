@@ -23,7 +23,7 @@ class ShortPositionState:
     short_entry_price: Decimal = f.price(default=Decimal(0))
     """Price at which it was opened."""
     short_pnl: Decimal = f.sol(default=Decimal(0))
-    """Profit as the venue states it; once closed what it brought less the stake, 0 if not stated. Unit: SOL."""
+    """Profit as the venue states it; once closed, proceeds less the stake (0 if not stated). Unit: SOL."""
     liquidation_price: Decimal | None = f.opt_price(default=None)
     """Always null: what liquidates a short is not known."""
     margin_ratio: Decimal | None = f.opt_sol(default=None)
