@@ -193,20 +193,12 @@ class Commands:
     def compared(self) -> Outputs:
         """Yield what the checks of the embedded exchange print."""
         lines = public(rows())
-        like = save(self.folder / "like.jsonl", lines)
-        yield "dev frames-check", self.json("dev", "frames-check", like, "--games", 2)
         del lines[30]
-        unlike = save(self.folder / "unlike.jsonl", lines)
-        yield "dev frames-check", self.json("dev", "frames-check", unlike, "--games", 2)
-        games = list(watch_games(ExchangeConfig(seed=2, crowd=20), 20))
+        capture = save(self.folder / "frames.jsonl", lines)
+        yield "dev frames-check", self.json("dev", "frames-check", capture, "--games", 2)
+        games = list(watch_games(ExchangeConfig(seed=2, crowd=10), 8))
         real = write_lines(self.folder / "real.jsonl", [recorded for recorded, _ in games])
-        yield (
-            "dev crowd-check",
-            self.json("dev", "crowd-check", "--against", real, "--games", 20, "--crowd", 20),
-        )
-        yield (
-            "dev money-check",
-            self.json(
-                "dev", "money-check", "--games", 1, "--crowd", 20, "--clients", 3, "--seed", 28
-            ),
-        )
+        size = ("--games", 8, "--crowd", 10)
+        yield "dev crowd-check", self.json("dev", "crowd-check", "--against", real, *size)
+        size = ("--games", 1, "--crowd", 20, "--clients", 3, "--seed", 28)
+        yield "dev money-check", self.json("dev", "money-check", *size)

@@ -212,7 +212,7 @@ class PlayerAction:
     button: str = f.text()
     """Text of the button that a person would press, e.g. `SELL 25%`; empty for an external action."""
     amount: Decimal | None = f.opt_sol()
-    """SOL asked for; null for a sale. Unit: SOL."""
+    """SOL asked for; null where the bot sells or closes a short. Unit: SOL."""
     percentage: int | None = f.opt_integer()
     """Share of the position to sell, or of the cash to bet; null otherwise. Unit: percent."""
     game_context: GameContext = f.nested(GameContext)
@@ -226,7 +226,7 @@ class PlayerAction:
     state_after: PlayerState | None = f.opt_nested(PlayerState, default=None)
     """At the first player update that shows the effect; null if none did."""
     state: ActionState = f.kind(ActionState, default=ActionState.INTENT)
-    """State of the action when the document was written; see errors.md."""
+    """Terminal state of the action; see errors.md."""
     trace_id: str | None = f.opt_text(default=None)
     """32 hex digits sent with the request; null if denied, local or external."""
     mode: Mode = f.kind(Mode, default=Mode.PAPER)

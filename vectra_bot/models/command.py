@@ -24,7 +24,7 @@ class Command:
     price: float
     """Price at which it was decided. Unit: SOL per unit."""
     amount: Decimal | None = None
-    """Stake; None for a sale. Unit: SOL."""
+    """Stake; None to sell or to close a short. Unit: SOL."""
     percentage: int | None = None
     """Share of the position to sell; None otherwise. Unit: percent."""
     leverage: int = 1
