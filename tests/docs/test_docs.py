@@ -122,7 +122,7 @@ FILES = {
     "docs/tutorial.md": ["look.py", "buyer.py"],
     "docs/how-to.md": [None, None],
 }
-"""What each Python block of a page is saved as; None: it is run, or made a module, as it is."""
+"""What each Python block of a page is saved as; None: it is run, or made a module, unchanged."""
 
 
 @pytest.mark.parametrize(
