@@ -1,7 +1,7 @@
 """The rows of a store as DuckDB tables: manifest -> one dataset of Parquet files per kind of document.
 
-The files of a query are fixed when it begins: changed manifests are re-read, and every listed file must exist
-in its size. Each file has conditions that are true of all its rows (session, range of ``seq``), so that a scan
+The files of a query are fixed when it begins: changed manifests are re-read, and listed files must exist in
+their size. Each file has conditions that are true of all its rows (session, range of ``seq``), so that a scan
 opens only the files that pass its filter. Page checksums are verified while reading; what they do not cover
 (:mod:`vectra_bot.store.parquet.pages`) is verified before. A small file is read as a whole. Corrupt files are
 skipped and reported, and the query is retried without them.
