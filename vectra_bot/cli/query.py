@@ -221,8 +221,8 @@ def _draw(query: str, result: Result, plot: str) -> None:
         path = Path(plot).expanduser()
         picture(drawing, path)
         click.echo(f"{path}: {len(result.rows)} rows drawn")
-    if drawing.left_out:
-        click.echo(f"not drawn: {', '.join(drawing.left_out)}", err=True)
+    if drawing.not_drawn:
+        click.echo(f"not drawn: {', '.join(drawing.not_drawn)}", err=True)
 
 
 def _is_sql(text: str) -> bool:

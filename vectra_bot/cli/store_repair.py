@@ -49,7 +49,7 @@ JSON: store, session_id, dropped.
 @click.option(
     "--salvage",
     is_flag=True,
-    help="Keep the whole entries of a corrupt journal; report the lost ones and keep the old file.",
+    help="Keep the valid entries of a corrupt journal; report the lost ones and keep the old file.",
 )
 @click.option("--rebuild", is_flag=True, help="Rebuild all files of the sessions, corrupt or not.")
 @click.option("--quick", is_flag=True, help="Check sizes and footers only; verify no checksums.")
