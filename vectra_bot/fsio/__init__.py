@@ -1,9 +1,8 @@
-"""The only access to the file system: every write, sync and rename of journals and stores goes through here.
+"""The one way to the file system: every write, sync and rename of journals and stores goes through here.
 
-:mod:`~vectra_bot.fsio.files` changes files and names so that a crash leaves either the old or the new
-one, and notifies an observer before each operation: tests use it to inject full disks, kills and power
-loss. :mod:`~vectra_bot.fsio.disk` knows which file systems can be trusted. Neither knows what a file
-contains.
+:mod:`~vectra_bot.fsio.files` changes files and names so that a crash leaves the old or the new one, and tells
+an observer of each operation before it is done: there tests play full disks, kills and losses of power.
+:mod:`~vectra_bot.fsio.disk` knows what a file system can be trusted with. Neither knows what a file holds.
 """
 
 from vectra_bot.fsio import disk, files

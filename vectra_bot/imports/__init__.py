@@ -1,4 +1,4 @@
-"""Third-party data in a store: captures, recordings, journals, foreign Parquet, stores of schema 1.0.0."""
+"""Other people's data in a store: captures, recordings, journals, foreign Parquet, stores of schema 1.0.0."""
 
 from vectra_bot.imports.config import ImportReport
 from vectra_bot.imports.migrate import MigrationReport, migrate_store

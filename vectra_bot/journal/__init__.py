@@ -1,8 +1,8 @@
-"""The append-only log of a session: acknowledged entries survive a crash.
+"""The append-only log of a session: what was acknowledged survives a crash.
 
-One process writes a journal through :class:`Journal`; any process may read it with :func:`read_journal`,
-also while it is written. After a kill or a disk error, :func:`cut_tail` and :func:`salvage` repair it.
-The package knows entries and their byte format; it is independent of Parquet, engine and venue.
+One process writes a journal through :class:`Journal`; any may read it with :func:`read_journal`, also while
+it is written. What a kill or a disk did to one is put right by :func:`cut_tail` and :func:`salvage`. The room
+knows what an entry is and how its bytes stand on the disk; it knows no Parquet, no engine and no venue.
 """
 
 from vectra_bot.journal.copying import compress_segment, write_journal

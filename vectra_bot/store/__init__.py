@@ -1,1 +1,1 @@
-"""The Parquet tree built from journals; other packages use what ``store.api`` exports."""
+"""The Parquet tree built from journals; others use what ``store.api`` names."""

@@ -1,1 +1,1 @@
-"""Queries over a store, in SQL or by name."""
+"""Questions to a store, in SQL or by name."""
