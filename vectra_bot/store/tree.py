@@ -6,11 +6,13 @@ import contextlib
 import os
 import stat
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
+from vectra_bot.clock import WallClock
 from vectra_bot.errors import InputError, StoreError
 from vectra_bot.store.remote.address import LocalStore, RemoteStore, parse_store
 
@@ -19,6 +21,25 @@ if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
     from vectra_bot.store.remote.objects import Stat
+
+
+ATTEMPTS: Final = 10
+PATIENCE_S: Final = 5.0
+"""Reading is retried this often and this long, whichever is more, when files are replaced during it: ten
+attempts at small files take a few milliseconds, less than a busy machine needs for one."""
+
+
+CHANGED: Final = "{} changed during each attempt to read it: retry when no compaction runs"
+
+
+def attempts() -> Iterator[None]:
+    """Yield until :data:`ATTEMPTS` were made and :data:`PATIENCE_S` seconds have passed."""
+    clock = WallClock()
+    end_ns = clock.monotonic_ns() + round(PATIENCE_S * 1e9)
+    for number in count(1):
+        yield
+        if number >= ATTEMPTS and clock.monotonic_ns() >= end_ns:
+            return
 
 
 @attrs.frozen

@@ -14,11 +14,11 @@ import attrs
 
 from vectra_bot.errors import InputError, StoreError, UnknownNameError, UsageError
 from vectra_bot.models import DocType
-from vectra_bot.store.query.dataset import ATTEMPTS, StoreDataset
+from vectra_bot.store.query.dataset import StoreDataset
 from vectra_bot.store.query.results import CorruptFile, CorruptRowsWarning, Result, Stream
 from vectra_bot.store.query.statements import one_line, read_only
 from vectra_bot.store.remote.address import LocalStore, parse_store
-from vectra_bot.store.tree import RemoteTree, Tree
+from vectra_bot.store.tree import CHANGED, RemoteTree, Tree, attempts
 
 if TYPE_CHECKING:
     import duckdb
@@ -281,7 +281,7 @@ class Catalog:
 
         kinds = tuple(doc_types)
         connection = self._connect()
-        for _ in range(ATTEMPTS):
+        for _ in attempts():
             # Unfetched rows block the replacement of views.
             connection.abort()
             try:
@@ -300,7 +300,7 @@ class Catalog:
             if not self._source.was_exchanged(kinds):
                 self._tell(kinds)
                 return result
-        raise StoreError(f"{self.location} changed during each of {ATTEMPTS} attempts")
+        raise StoreError(CHANGED.format(self.location))
 
     def _left_out(self, doc_types: Iterable[DocType]) -> tuple[CorruptFile, ...]:
         return self._source.corrupt(tuple(doc_types))

@@ -30,13 +30,10 @@ from vectra_bot.store.query.integrity import CorruptFileError, FileChecks, Store
 from vectra_bot.store.query.results import CorruptFile
 from vectra_bot.store.query.statements import empty_view_text, one_line
 from vectra_bot.store.query.unlisted import Contents, cast_fault, contents_of
-from vectra_bot.store.tree import FileState, Tree
+from vectra_bot.store.tree import CHANGED, FileState, Tree, attempts
 
 if TYPE_CHECKING:
     import duckdb
-
-ATTEMPTS: Final = 10
-"""Maximum number of attempts while files are replaced."""
 
 SMALL: Final = 256 << 10
 """Files up to this size in bytes are read as a whole: that is faster than checking each page header."""
@@ -46,7 +43,7 @@ _SESSION: Final = "session_id="
 _AT_ONCE: Final = 16
 # Attempts that read large files in place; then up to so many bytes are read into memory, because compactions
 # may come faster than a long query ends.
-_PATIENCE: Final = 2
+_HELD_AFTER: Final = 2
 _ROOM: Final = 512 << 20
 
 
@@ -166,15 +163,18 @@ class StoreDataset:
             StoreError: the store cannot be read.
         """
         doc_type = DocType.PLAYER_ACTION
-        for _ in range(ATTEMPTS):
+        for _ in attempts():
             files = self._settled(doc_type).files
             found = [f.part.sketches for f in files if f.part is not None and f.part.sketches]
             bare = [f for f in files if f.rows and (f.part is None or not f.part.sketches)]
             try:
                 return [*found, *self._sketched(doc_type, bare)]
             except (_LeftOutError, OSError) as error:
-                self.recover(error)
-        raise StoreError(f"{self._tree.base} changed during each of {ATTEMPTS} attempts")
+                if not self.recover(error):
+                    raise StoreError(
+                        f"{self._tree.base} cannot be read: {one_line(error)}"
+                    ) from error
+        raise StoreError(CHANGED.format(self._tree.base))
 
     def _sketched(self, doc_type: DocType, files: list[StoreFile]) -> Iterator[Mapping[str, Any]]:
         import duckdb
@@ -237,7 +237,7 @@ class StoreDataset:
     def _session(self, doc_type: DocType, folder: str) -> _Kind:
         """Return the content of a session's folder, consistent at one moment."""
         before: _Kind | None = None
-        for _ in range(ATTEMPTS):
+        for _ in attempts():
             identity = self._tree.identity(folder)
             if identity is None:
                 return _Kind()  # dropped
@@ -251,9 +251,7 @@ class StoreDataset:
                     return kind
                 before = kind
             self._tree.look_again(folder)
-        raise StoreError(
-            f"{self._tree.full(folder)} is replaced repeatedly: wait for the compaction to end"
-        )
+        raise StoreError(CHANGED.format(self._tree.full(folder)))
 
     def _folder(self, doc_type: DocType, folder: str) -> _Kind:
         found = _Kind()
@@ -430,7 +428,7 @@ class StoreDataset:
     ) -> list[Any]:
         """Return the fragments of *files* for Arrow, after checking what Arrow does not."""
         opened = self._opened.setdefault(doc_type, {})
-        held = self._failures >= _PATIENCE
+        held = self._failures >= _HELD_AFTER
 
         def look(file: StoreFile) -> Any:
             try:
