@@ -104,7 +104,7 @@ def import_(
 
     where = address(store)
     if is_remote(where):
-        raise InputError(f"store was {where!r}: import into a folder, give its path")
+        raise InputError(f"store was {where!r}: import into a folder, its path is what is needed")
     with Steps(verbose=verbose) as told:
         report = import_paths(
             [Path(path).expanduser() for path in paths],
