@@ -200,7 +200,7 @@ def _warn(corrupt: CorruptFile) -> None:
     from vectra_bot.cli.output import clean
 
     advice = "see `vectra-bot store check`, rebuild it with `vectra-bot store recover`"
-    click.echo(f"warning: skipped {clean(corrupt)}; {advice}", err=True)
+    click.echo(f"warning: rows may be missing: {clean(corrupt)}; {advice}", err=True)
 
 
 def _draw(query: str, result: Result, plot: str) -> None:

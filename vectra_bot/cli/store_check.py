@@ -92,7 +92,8 @@ def _print_check(report: CheckReport, seconds: float) -> None:
 def _line(problem: Problem) -> str:
     rows = ""
     if problem.first_seq >= 0 and str(problem.first_seq) not in problem.message:
-        rows = f" (rows {problem.first_seq} to {problem.last_seq})"
+        last = problem.last_seq
+        rows = f" (rows {problem.first_seq} to {last if last >= 0 else 'unknown'})"
     return f"{problem.kind}: {clean(problem.message)}{rows}"
 
 

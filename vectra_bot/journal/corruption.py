@@ -80,8 +80,8 @@ def is_safe(segment: Segment) -> bool:
 def corrupt(segment: Segment, at: int, last_seq: int) -> JournalError:
     """Return the error for corruption that is not a truncated tail."""
     return JournalError(
-        f"{segment.path}: the entry at byte {at}, after entry {last_seq}, is corrupt, and it was on the "
-        f"disk before; restore the file, or {repair_of(segment)}"
+        f"{segment.path}: the entry at byte {at}, after entry {last_seq}, is corrupt, although it was "
+        f"synced to the disk; restore the file, or {repair_of(segment)}"
     )
 
 
