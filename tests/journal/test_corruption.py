@@ -1,4 +1,4 @@
-"""Whatever happens to a journal's bytes, a reader returns unchanged whole groups, or an error."""
+"""Whatever happens to a journal's bytes, a reader returns unchanged complete groups, or an error."""
 
 from __future__ import annotations
 

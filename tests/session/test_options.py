@@ -201,7 +201,7 @@ def test_a_store_that_is_a_file_is_named(tmp_path: Path) -> None:
     """A file in place of the store is reported with its path, and does not change."""
     file = tmp_path / "plain"
     file.write_text("mine")
-    with pytest.raises(InputError, match="is no folder"):
+    with pytest.raises(InputError, match="is not a folder"):
         vectra_bot.run("watch", games=1, store=file)
 
     assert file.read_text() == "mine"

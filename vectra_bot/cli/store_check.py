@@ -59,8 +59,8 @@ def check(
 
     clock = WallClock()
     started = clock.monotonic_ns()
-    with Steps(verbose=verbose) as progress:
-        report = check_store(address(store), sessions=sessions, quick=quick, progress=progress)
+    with Steps(verbose=verbose) as told:
+        report = check_store(address(store), sessions=sessions, quick=quick, progress=told)
     seconds = (clock.monotonic_ns() - started) / 1e9
     if as_json:
         print_json({**report.to_json(), "seconds": round(seconds, 3)})
@@ -92,7 +92,8 @@ def _print_check(report: CheckReport, seconds: float) -> None:
 def _line(problem: Problem) -> str:
     rows = ""
     if problem.first_seq >= 0 and str(problem.first_seq) not in problem.message:
-        rows = f" (rows {problem.first_seq} to {problem.last_seq})"
+        last = problem.last_seq
+        rows = f" (rows {problem.first_seq} to {last if last >= 0 else 'unknown'})"
     return f"{problem.kind}: {clean(problem.message)}{rows}"
 
 
@@ -105,8 +106,8 @@ def stats(*, store: str | None, verbose: bool, as_json: bool) -> None:
     """
     from vectra_bot.store.maintenance.stats import store_stats
 
-    with Steps(verbose=verbose) as progress:
-        found = store_stats(address(store), progress=progress)
+    with Steps(verbose=verbose) as told:
+        found = store_stats(address(store), progress=told)
     if as_json:
         print_json(found.to_json())
     else:

@@ -61,8 +61,8 @@ def migrate(
 
     root = local(store)
     target = None if into is None else Path(into).expanduser()
-    with Steps(verbose=verbose) as progress:
-        report = migrate_store(root, target, to=to, keep_backup=not no_backup, progress=progress)
+    with Steps(verbose=verbose) as told:
+        report = migrate_store(root, target, to=to, keep_backup=not no_backup, progress=told)
     found = report.to_json()
     if as_json:
         print_json(found)
@@ -104,14 +104,14 @@ def import_(
 
     where = address(store)
     if is_remote(where):
-        raise InputError(f"store was {where!r}: import into a folder, give its path")
-    with Steps(verbose=verbose) as progress:
+        raise InputError(f"store was {where!r}: import into a folder, its path is what is needed")
+    with Steps(verbose=verbose) as told:
         report = import_paths(
             [Path(path).expanduser() for path in paths],
             Path(where).expanduser(),
             session_id=session_id,
             venue=venue,
-            progress=progress,
+            progress=told,
         )
     found = report.to_json()
     if as_json:

@@ -40,10 +40,10 @@ def address(store: str | None) -> str:
 
 
 def located(store: str | None) -> Path | RemoteStore:
-    """Return the folder of the given store, or of the default one, or its remote store.
+    """Return the folder of the store that was named, or of the default one, or where else it is.
 
     Raises:
-        InputError: there is no such folder, or the address is invalid.
+        InputError: there is no such folder, or the address is none.
     """
     from vectra_bot.errors import InputError
     from vectra_bot.store.remote.address import LocalStore, parse_store
@@ -60,14 +60,14 @@ def local(store: str | None) -> Path:
     """Return the folder of a store on a disk.
 
     Raises:
-        InputError: it does not exist, or the store is not on a disk.
+        InputError: there is none, or the store is not on a disk.
     """
     from vectra_bot.errors import InputError
 
     found = located(store)
     if not isinstance(found, Path):
         raise InputError(
-            f"store was {found.url!r}, not a folder: this command needs a store on a disk; give a path"
+            f"store was {found.url!r}, which is no folder: this command works on a disk; give a path"
         )
     return found
 

@@ -49,7 +49,7 @@ JSON: store, session_id, dropped.
 @click.option(
     "--salvage",
     is_flag=True,
-    help="Keep the whole entries of a corrupt journal; report the lost ones and keep the old file.",
+    help="Keep the valid entries of a corrupt journal; report the lost ones and keep the old file.",
 )
 @click.option("--rebuild", is_flag=True, help="Rebuild all files of the sessions, corrupt or not.")
 @click.option("--quick", is_flag=True, help="Check sizes and footers only; verify no checksums.")
@@ -74,8 +74,8 @@ def recover(
     place = located(store)
     remote = None if isinstance(place, Path) else place
     root = place if isinstance(place, Path) else place.spool
-    with Steps(verbose=verbose) as progress:
-        report = recover_all(root, remote=remote, sessions=sessions, told=progress, **how)
+    with Steps(verbose=verbose) as told:
+        report = recover_all(root, remote=remote, sessions=sessions, told=told, **how)
     seconds = round((clock.monotonic_ns() - started) / 1e9, 3)
     found = {**report.to_json(), "seconds": seconds}
     if as_json:
@@ -136,8 +136,8 @@ def compact(
     started = clock.monotonic_ns()
     root = local(store)
     wanted = checked_sessions(root, sessions) if sessions else None
-    with Steps(verbose=verbose) as progress:
-        report = compact_all(root, wanted, progress=progress)
+    with Steps(verbose=verbose) as told:
+        report = compact_all(root, wanted, progress=told)
     seconds = round((clock.monotonic_ns() - started) / 1e9, 3)
     if as_json:
         print_json({"store": str(root), **report.to_json(), "seconds": seconds})
@@ -191,8 +191,8 @@ def drop(*, store: str | None, session: str, yes: bool, verbose: bool, as_json: 
         click.confirm(
             f"Delete session {clean(session)} from {root} permanently?", abort=True, err=True
         )
-    with Steps(verbose=verbose) as progress:
-        progress(f"drop {session}", 0, 1)
+    with Steps(verbose=verbose) as told:
+        told(f"drop {session}", 0, 1)
         drop_session(root, session)
     if as_json:
         print_json({"store": str(root), "session_id": session, "dropped": True})

@@ -279,7 +279,7 @@ class Journal:
         self._store(encode_group(entries), first.seq, last.seq, last.ts_ns)
 
     def _store(self, data: bytes, first_seq: int, last_seq: int, ts_ns: int) -> None:
-        """Store a whole group."""
+        """Store a complete group."""
         size = len(data)
         if first_seq != self._next_seq:
             self._check_usable()

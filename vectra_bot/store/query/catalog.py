@@ -416,7 +416,7 @@ def _select(source: DocType | str) -> str:
 
 
 def _warn(corrupt: CorruptFile) -> None:
-    warnings.warn(f"skipped: {corrupt}", CorruptRowsWarning, stacklevel=6)
+    warnings.warn(f"rows may be missing: {corrupt}", CorruptRowsWarning, stacklevel=6)
 
 
 def _imported(package: str) -> Any:
