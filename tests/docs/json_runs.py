@@ -155,6 +155,10 @@ class Commands:
         yield "strategies", self.json("strategies")
         yield "plugins", self.json("plugins")
         yield "odds", self.json("odds", "edge", "survival", "--simulate", 200, "--stake", "0.1")
+        # The first game of this seed rugs at tick 6: the rugpool has entries after it.
+        at = ("--store", self.folder / "pool")
+        self.json("run", "watch", "--games", 2, "--seed", 28, "--crowd", 40, *at)
+        yield "odds (promotions)", self.json("odds", "promotions", *at)
 
     def rows(self, query: str) -> tuple[list[str], list[dict[str, Any]]]:
         """Return the columns of a query by name, and its rows."""

@@ -30,7 +30,7 @@ STEPS = {
         "verify (leaderboard_rows)",
         "verify (seed)",
     ),
-    "listed": ("strategies", "plugins", "odds"),
+    "listed": ("strategies", "plugins", "odds", "odds (promotions)"),
     "maintained": (
         "store check",
         "store recover",
