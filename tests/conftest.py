@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import secrets
+import sys
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+# For this process, the workers and the processes that tests start; numpy is not loaded yet.
+# One thread of linear algebra each: the workers fill the cores, and idle threads of OpenBLAS spin.
+# Compiled files are kept even where the environment says not to: hundreds of short processes
+# would each compile the package again.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # `default` is what `pytest` runs, `ci` what `.ci/run` does; others are asked for by
 # `pytest --hypothesis-profile NAME` or HYPOTHESIS_PROFILE=NAME. No deadline: machines differ.
@@ -43,6 +53,12 @@ def pytest_report_header(config: pytest.Config) -> str:
     profile = _profile(config)
     seed = config.getoption("hypothesis_seed")
     return f"property tests: --hypothesis-profile={profile} --hypothesis-seed={seed}"
+
+
+def pytest_collection_finish() -> None:
+    """Keep the garbage collector away from thousands of tests and modules that stay to the end."""
+    gc.collect()
+    gc.freeze()
 
 
 CAPTURES = (
