@@ -6,6 +6,8 @@ import gc
 import os
 import secrets
 import sys
+from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
@@ -81,6 +83,19 @@ def real_data() -> Path:
     if lacking:
         pytest.skip(f"VECTRA_DATA was {given}, which lacks {', '.join(lacking)}: set another")
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _games_played_once() -> Iterator[None]:
+    """Compute each game of an exchange once per worker: every exchange begins with a hundred past ones.
+
+    The law itself and what verifies games call their own name of the function, without the cache.
+    """
+    from vectra_bot.exchange import exchange
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(exchange, "play_game", lru_cache(maxsize=5_000)(exchange.play_game))
+        yield
 
 
 @pytest.fixture
