@@ -45,6 +45,12 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.timeout = 0  # 20,000 examples take as long as they take
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Start one worker more than there are cores: a fifth of the tests' time waits for disks and processes."""
+    return (os.cpu_count() or 1) + 1
+
+
 def _profile(config: pytest.Config) -> str:
     given = config.getoption("hypothesis_profile")
     return str(given or PROFILE)
