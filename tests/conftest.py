@@ -47,7 +47,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Start one worker more than there are cores: a fifth of the tests' time waits for disks and processes."""
+    """Start a worker more than there are cores: tests wait for disks and processes a fifth of their time."""
     return (os.cpu_count() or 1) + 1
 
 

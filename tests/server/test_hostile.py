@@ -109,7 +109,8 @@ async def test_what_cannot_be_read_ends_its_own_connection_only(message: str | b
         async with asyncio.timeout(10):
             await hostile.closed.wait()
         await goes_on(bystander)
-        async with asyncio.timeout(10):  # the client may see its end before the server has cleared up
+        # The client may see its end before the server has cleared up.
+        async with asyncio.timeout(10):
             await server._until(lambda: [client.number for client in server.clients] == [2])
 
 
