@@ -43,6 +43,9 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.hypothesis_seed = str(secrets.randbits(32))
     if _profile(config) == "deep":
         config.option.timeout = 0  # 20,000 examples take as long as they take
+    # For properties whose examples cost more than 5 ms each: `@settings(settings.get_profile("costly"))`.
+    most = settings.get_profile(_profile(config)).max_examples
+    settings.register_profile("costly", max_examples=min(most, max(100, most // 3)), **_COMMON)
 
 
 @pytest.hookimpl(optionalhook=True)
