@@ -8,6 +8,7 @@ import secrets
 import sys
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -115,7 +116,11 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+_NUMBERS = count()
+
+
 @pytest.fixture(autouse=True)
-def _own_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep every test away from the user's own store."""
-    monkeypatch.setenv("VECTRA_STORE", str(tmp_path / "store"))
+def _own_store(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep every test away from the user's own store, without making a folder for each of thousands."""
+    folder = tmp_path_factory.getbasetemp() / f"store-{next(_NUMBERS)}"
+    monkeypatch.setenv("VECTRA_STORE", str(folder))
