@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vectra_bot.analysis import odds
@@ -356,6 +356,7 @@ def test_a_bet_is_decided_at_its_end(rug_tick: int) -> None:
 # ---- steps of the law
 
 
+@settings(settings.get_profile("costly"))
 @given(st.text(max_size=6))
 def test_every_step_of_the_law_is_possible(seed: str) -> None:
     """No game of the law leaves the bands, and its recording has no differences."""
