@@ -229,7 +229,7 @@ class _Recording:
         )
 
 
-async def record(config: RecordConfig, clock: Clock | None = None) -> RecordReport:
+async def record_session(config: RecordConfig, clock: Clock | None = None) -> RecordReport:
     """Record a feed until the config's end or its stop flag, and return the report.
 
     Raises:
@@ -254,4 +254,4 @@ async def record(config: RecordConfig, clock: Clock | None = None) -> RecordRepo
     return recording.report(session.shell, ended, seconds, recovered)
 
 
-__all__ = ["RecordReport", "record"]
+__all__ = ["RecordReport", "record_session"]
