@@ -52,13 +52,13 @@ def check(
     there is any: also if a session was killed and not finished since, or a file was left unfinished.
     Sessions that are being written are checked as far as they stand.
     """
+    from vectra_bot.api import check_store
     from vectra_bot.clock import WallClock
-    from vectra_bot.store.maintenance.check import check_store
 
     clock = WallClock()
     started = clock.monotonic_ns()
     with Steps(verbose=verbose) as told:
-        report = check_store(address(store), sessions=sessions, quick=quick, told=told)
+        report = check_store(store, sessions=sessions, quick=quick, progress=told)
     seconds = (clock.monotonic_ns() - started) / 1e9
     if as_json:
         print_json({**report.to_json(), "seconds": round(seconds, 3)})
