@@ -1,4 +1,4 @@
-"""What ``vectra-bot store`` does, as functions: check, recover and compact a store, import files into it.
+"""Commands as functions: verify a file; check, recover and compact a store, import files into it.
 
 Each calls the code of its command, returns the object that the command prints as JSON
 (``report.to_json()``), and raises the same errors. A problem that was found is part of the report and not an
@@ -15,6 +15,7 @@ from vectra_bot.errors import InputError, UsageError
 from vectra_bot.store.location import default_store, local, located
 
 if TYPE_CHECKING:
+    from vectra_bot.conformance.verification import Verification
     from vectra_bot.imports import ImportReport
     from vectra_bot.session.recover_store import RecoveryReport
     from vectra_bot.store.maintenance.check import CheckReport
@@ -25,6 +26,24 @@ if TYPE_CHECKING:
 
 def no_progress(_what: str, _done: int, _total: int) -> None:
     """Report nothing."""
+
+
+def verify(file: Path | str) -> Verification:
+    """Verify a capture file against the law, bit for bit, as ``vectra-bot verify`` does.
+
+    Args:
+        file: seeded games, recorded prices, trades or leaderboard rows; the kind is recognized by content,
+            plain or gzipped. :func:`verify_seed` computes the game of one seed.
+
+    Returns:
+        Counts by name, and every difference; ``ok`` says whether there is none.
+
+    Raises:
+        InputError: the file cannot be read, or a row lacks what its kind needs.
+    """
+    from vectra_bot.conformance.verification import verify_file
+
+    return verify_file(file)
 
 
 def check_store(
@@ -171,4 +190,4 @@ def import_files(
     )
 
 
-__all__ = ["check_store", "compact_store", "import_files", "recover_store"]
+__all__ = ["check_store", "compact_store", "import_files", "recover_store", "verify"]

@@ -11,7 +11,7 @@ from vectra_bot.cli import HELP_OPTIONS
 from vectra_bot.cli.output import json_option, print_json
 
 if TYPE_CHECKING:
-    from vectra_bot.analysis.odds.check import Checked
+    from vectra_bot.analysis.odds.check import CheckedFigure
     from vectra_bot.analysis.odds.figures import Figure
     from vectra_bot.analysis.odds.report import OddsReport
 
@@ -123,7 +123,7 @@ def _print(report: OddsReport) -> None:
     console.print(_closing(report))
 
 
-def _cells(one: Checked, report: OddsReport) -> list[str]:
+def _cells(one: CheckedFigure, report: OddsReport) -> list[str]:
     figure, simulated = one.figure, bool(report.games)
     cells = [figure.name, _amount(figure.value, figure.unit), _error(figure)]
     if simulated:

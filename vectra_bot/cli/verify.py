@@ -69,7 +69,7 @@ def verify(
 
 
 def _file_result(file: str) -> dict[str, Any]:
-    from vectra_bot.conformance.verification import verify_file
+    from vectra_bot.api import verify as verify_file
 
     return verify_file(file).to_json()
 

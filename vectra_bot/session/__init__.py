@@ -1,7 +1,7 @@
 """The session: builds a mode from its parts, journals every input, and carries out the engine's effects."""
 
 from vectra_bot.loading import StrategySource, resolve_strategy
-from vectra_bot.session.calls import record, replay, run
+from vectra_bot.session.calls import run
 from vectra_bot.session.config import (
     FlushFlag,
     Observer,
@@ -37,8 +37,6 @@ __all__ = [
     "StopFlag",
     "StrategySource",
     "check_journal",
-    "record",
-    "replay",
     "replay_session",
     "resolve_strategy",
     "run",

@@ -7,6 +7,8 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
+from attrs import AttrsInstance
+
 from vectra_bot.errors import UsageError
 from vectra_bot.report.session import Report
 from vectra_bot.session.config import RecordConfig, ReplayConfig, SessionConfig, config_of
@@ -19,7 +21,7 @@ from vectra_bot.strategy import Strategy
 if TYPE_CHECKING:
     from vectra_bot.session.recorder import RecordReport
 
-C = TypeVar("C")
+C = TypeVar("C", bound=AttrsInstance)
 R = TypeVar("R")
 
 

@@ -26,7 +26,7 @@ from vectra_bot.wire.profile import Profile
 FLUSH_SECONDS = 300.0
 """The oldest a document of a session in real time gets before it is on its way to a part."""
 
-C = TypeVar("C")
+C = TypeVar("C", bound=attrs.AttrsInstance)
 
 _FOREVER_S = 10 * 365 * 86_400
 

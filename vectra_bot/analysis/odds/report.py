@@ -9,7 +9,7 @@ from typing import Any
 from attrs import frozen
 
 from vectra_bot.analysis.odds import check, figures
-from vectra_bot.analysis.odds.check import Checked
+from vectra_bot.analysis.odds.check import CheckedFigure
 from vectra_bot.analysis.odds.figures import Question
 from vectra_bot.analysis.odds.passages import State
 from vectra_bot.errors import UsageError
@@ -34,10 +34,10 @@ class OddsReport:
     games: int
     z_limit: float
     stake: Decimal | None
-    figures: tuple[Checked, ...]
+    figures: tuple[CheckedFigure, ...]
 
     @property
-    def disagreeing(self) -> list[Checked]:
+    def disagreeing(self) -> list[CheckedFigure]:
         """Figures that are further from the simulation than error and chance allow."""
         return check.disagreeing(self.figures)
 
@@ -46,7 +46,7 @@ class OddsReport:
         """Whether no figure disagrees with the simulation."""
         return not self.disagreeing
 
-    def profit_sol(self, checked: Checked) -> float | None:
+    def profit_sol(self, checked: CheckedFigure) -> float | None:
         """Return the expected profit of one stake in SOL; None without a stake, or if it is not a return."""
         if self.stake is None or checked.figure.unit != "return":
             return None
