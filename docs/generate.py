@@ -340,7 +340,17 @@ def _module_text(module: ModuleType) -> Iterator[str]:
         yield f"```text\n{plain.rstrip()}\n```\n" if literal else f"{text}\n"
 
 
+def python_api() -> Iterator[str]:
+    """Every public name, see generate_python.py."""
+    folder = str(Path(__file__).resolve().parent)
+    if folder not in sys.path:
+        sys.path.append(folder)
+    written: Iterator[str] = import_module("generate_python").python_api(doc, table)
+    return written
+
+
 PAGES: dict[str, Callable[[], Iterator[str]]] = {
+    "python.md": python_api,
     "records.md": records,
     "hooks.md": hooks,
     "strategy.md": strategy,

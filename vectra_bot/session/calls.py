@@ -41,9 +41,6 @@ def run(strategy: str | type[Strategy], **options: Unpack[RunOptions]) -> Report
         StoreError: the session exists already, or the disk refuses.
         StrategyError: the strategy raised; the store is complete.
         UsageError: called inside a running event loop; await :func:`run_session` there.
-
-    Example:
-        ``report = vectra_bot.run(MyBot, games=50, seed=7); print(report.pnl)``
     """
     config = config_of(SessionConfig, "run", options, strategy=strategy)
     return _finished("run", run_session, config)
