@@ -48,7 +48,7 @@ GROUPS = {
         "CompactionReport", "CompactedFolder", "import_files", "ImportReport", "FileReport", "BadRow",
     ),
     "Verify games, compute odds": (
-        "verify", "Verification", "FileDifference", "Difference", "verify_seed", "SeedVerification", "odds",
+        "verify_seed", "SeedVerification", "verify", "Verification", "FileDifference", "Difference", "odds",
         "OddsReport", "CheckedFigure", "Figure",
     ),
     "Read journals, serialize records": (
@@ -95,7 +95,6 @@ _SAMPLES: dict[Any, str] = {
 # What no type says: the values that a record accepts.
 _VALUES = {
     ("Document", "record"): "game_tick",
-    ("SystemEvent", "severity"): '"info"',
     ("SystemEvent", "detail_json"): '"{}"',
     ("WsEvent", "raw_json"): '"[]"',
 }
@@ -158,7 +157,7 @@ def record_example(name: str) -> str:
 def _construction(kind: type) -> str:
     hints = typing.get_type_hints(kind)
     given = [
-        f"{field.alias}={_sample(kind.__name__, field.name, hints[field.name])}"
+        f"{field.alias}={_sample(kind.__name__, field, hints[field.name])}"
         for field in attrs.fields(kind)
         if field.default is attrs.NOTHING and field.init
     ]
@@ -172,9 +171,11 @@ def _indented(lines: Iterable[str]) -> Iterator[str]:
     return (line.replace("\n", "\n    ") for line in lines)
 
 
-def _sample(owner: str, field: str, hint: Any) -> str:
-    if (owner, field) in _VALUES:
-        return _VALUES[owner, field]
+def _sample(owner: str, field: attrs.Attribute[Any], hint: Any) -> str:
+    if (owner, field.name) in _VALUES:
+        return _VALUES[owner, field.name]
+    if hasattr(field.validator, "options"):
+        return f'"{field.validator.options[0]}"'
     if hint in _SAMPLES:
         return _SAMPLES[hint]
     if isinstance(hint, type) and issubclass(hint, Enum):
@@ -222,7 +223,7 @@ def python_api(
             yield from _section(name, doc, table)
             yield from _example(name, where, shown)
     yield "## vectra_bot.testing\n"
-    yield f"{doc(vectra_bot.testing).partition('**Example')[0].strip()}\n"
+    yield f"{_without('Example', doc(vectra_bot.testing))}\n"
     for name in public_names():
         if name.startswith("testing."):
             yield from _section(name, doc, table)
@@ -253,12 +254,13 @@ def _section(
     if inspect.isfunction(value):
         kind = "async def" if inspect.iscoroutinefunction(value) else "def"
         yield f"```text\n{kind} {name}{signature(value)}\n```\n"
-        yield f"{doc(value)}\n"
+        yield f"{_without('Example', doc(value))}\n"
     elif inspect.isclass(value):
         bases = "TypedDict" if typing.is_typeddict(value) else ", ".join(_bases(value))
         yield f"```text\nclass {name}{f'({bases})' if bases else ''}\n```\n"
         rows = list(fields_of(value))
-        yield f"{_without_attributes(doc(value)) if rows else doc(value)}\n"
+        text = _without("Example", doc(value))
+        yield f"{_without('Attributes', text) if rows else text}\n"
         if issubclass(value, vectra_bot.VectraError):
             yield f"Exit code of the command line: {value.exit_code}.\n"
         yield from _members(value, rows, table)
@@ -270,9 +272,10 @@ def _bases(value: type) -> Iterator[str]:
     return (base.__name__ for base in value.__bases__ if base is not object)
 
 
-def _without_attributes(text: str) -> str:
-    """Return a docstring in Markdown without its list of attributes, which the table of fields has."""
-    return re.sub(r"\*\*Attributes\*\*\n.*?(?=\n\*\*|\Z)", "", text, flags=re.DOTALL).strip()
+def _without(title: str, text: str) -> str:
+    """Return a docstring in Markdown without a section that the page itself has."""
+    start = rf"(?:\*\*{title}\*\*|^{title}:)\n"
+    return re.sub(rf"{start}.*?(?=\n\*\*|\Z)", "", text, flags=re.DOTALL | re.MULTILINE).strip()
 
 
 def _members(

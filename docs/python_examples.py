@@ -187,7 +187,8 @@ print(report.pnl, report.pnl_interval, report.expected, latency.p95_ms)
 assert report.to_json()["games"] == 3
 
 # %% Strategy
-assert vectra_bot.run(Early, games=1, seed=7, store="other").strategy == "Early"
+assert issubclass(Early, vectra_bot.Strategy)
+assert Early(stake=Decimal("0.02")).stake == Decimal("0.02")
 
 
 # %% param
@@ -482,9 +483,16 @@ try:
 except vectra_bot.NotInCallback as error:
     print(error)
 
+
 # %% PluginError
+class Misspelt(vectra_bot.Plugin):
+    @vectra_bot.hookimpl
+    def on_game_tik(self, tick: models.GameTick) -> None:
+        print(tick.price)
+
+
 try:
-    Bench(Early(), plugins={"wrong": object()})
+    Bench(Early(), plugins={"misspelt": Misspelt()})
 except vectra_bot.PluginError as error:
     print(error)
 

@@ -232,6 +232,10 @@ class _Recording:
 async def record_session(config: RecordConfig, clock: Clock | None = None) -> RecordReport:
     """Record a feed until the config's end or its stop flag, and return the report.
 
+    Args:
+        config: the venue, the store, and when to end.
+        clock: the clock of the session; the machine's if None.
+
     Raises:
         ConfigError: the address or a setting is wrong.
         InputError: the venue could not be reached as often as the settings allow.

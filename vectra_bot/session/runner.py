@@ -75,9 +75,15 @@ def _start_ns(config: SessionConfig) -> int:
 async def run_session(config: SessionConfig, clock: Clock | None = None) -> Report:
     """Run one paper session to its end and return its report.
 
+    Args:
+        config: the strategy, the exchange, the store, and when to end.
+        clock: the clock of the session; the machine's if None.
+
     Raises:
-        VectraError: the config, the store or the strategy does not allow it; a strategy's own exception
-            comes as the cause of a :class:`StrategyError`, after the store was completed.
+        ConfigError: an option or a parameter is wrong.
+        UnknownNameError: no strategy or plugin has this name.
+        StoreError: the session exists already, or the disk refuses.
+        StrategyError: the strategy raised, which is the cause of this error; the store is complete.
     """
     plan = _plan(config)
     taken = _is_taken(plan, config)
