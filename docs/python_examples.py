@@ -498,7 +498,7 @@ except vectra_bot.PluginError as error:
 
 # %% RecordError
 try:
-    models.GameTick(game_id="g", tick=-1, price=1.25, phase=models.GamePhase.ACTIVE)
+    models.GameTick(game_id="g", tick=2**63, price=1.25, phase=models.GamePhase.ACTIVE)
 except vectra_bot.RecordError as error:
     print(error)
 
