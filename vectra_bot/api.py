@@ -170,7 +170,7 @@ def import_files(
     Raises:
         InputError: a path does not exist, or the store is not a folder.
         ConfigError: an id was given for what makes several sessions.
-        StoreError: the id is in use, or the disk refuses.
+        StoreError: the id is in use, or a write fails.
         UsageError: called inside a running event loop.
     """
     from vectra_bot.imports import import_paths

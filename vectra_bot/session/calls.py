@@ -38,7 +38,7 @@ def run(strategy: str | type[Strategy], **options: Unpack[RunOptions]) -> Report
     Raises:
         ConfigError: an option or a parameter is wrong.
         UnknownNameError: no strategy or plugin has this name.
-        StoreError: the session exists already, or the disk refuses.
+        StoreError: the session exists already, or a write fails.
         StrategyError: the strategy raised; the store is complete.
         UsageError: called inside a running event loop; await :func:`run_session` there.
     """
@@ -62,7 +62,7 @@ def replay(path: Path | str, **options: Unpack[ReplayOptions]) -> ReplayReport:
         ConfigError: an option or a parameter is wrong.
         InputError: the recording cannot be read.
         JournalError: the journal is corrupt.
-        StoreError: the session exists already, or the disk refuses.
+        StoreError: the session exists already, or a write fails.
         StrategyError: the strategy raised; the store is complete.
         UsageError: called inside a running event loop; await :func:`replay_session` there.
     """
@@ -86,7 +86,7 @@ def record(venue: str, **options: Unpack[RecordOptions]) -> RecordReport:
     Raises:
         ConfigError: the address or an option is wrong.
         InputError: the venue could not be reached as often as ``settings.attempts`` allows.
-        StoreError: the session exists already, or the disk refuses.
+        StoreError: the session exists already, or a write fails.
         UsageError: called inside a running event loop; await :func:`record_session` there.
     """
     from vectra_bot.session.recorder import record_session

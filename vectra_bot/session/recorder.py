@@ -239,7 +239,7 @@ async def record_session(config: RecordConfig, clock: Clock | None = None) -> Re
     Raises:
         ConfigError: the address or a setting is wrong.
         InputError: the venue could not be reached as often as the settings allow.
-        StoreError: the session exists already, or the disk refuses.
+        StoreError: the session exists already, or a write fails.
     """
     clock = clock or WallClock()
     recording = _Recording.of(config, clock)

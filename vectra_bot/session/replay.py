@@ -330,7 +330,7 @@ async def replay_session(config: ReplayConfig) -> ReplayReport | ReplayCheck:
     Raises:
         InputError: the recording cannot be read, or only a journal can be checked.
         JournalError: the journal is corrupt.
-        StoreError: the session exists already, or the disk refuses.
+        StoreError: the session exists already, or a write fails.
         StrategyError: the strategy raised; the store is complete.
     """
     if config.check:

@@ -82,7 +82,7 @@ async def run_session(config: SessionConfig, clock: Clock | None = None) -> Repo
     Raises:
         ConfigError: an option or a parameter is wrong.
         UnknownNameError: no strategy or plugin has this name.
-        StoreError: the session exists already, or the disk refuses.
+        StoreError: the session exists already, or a write fails.
         StrategyError: the strategy raised, which is the cause of this error; the store is complete.
     """
     plan = _plan(config)

@@ -62,6 +62,6 @@ def local(store: Path | str | None) -> Path:
     found = located(store)
     if not isinstance(found, Path):
         raise InputError(
-            f"store was {found.url!r}, which is no folder: this command works on a disk; give a path"
+            f"store was {found.url!r}, which is not a folder: this command works on a disk; give a path"
         )
     return found
