@@ -17,6 +17,7 @@ import click
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+import generate_python
 from generate_config import config_page
 from generate_errors import errors_page
 from generate_json import json_page, key_table, query_columns
@@ -194,7 +195,13 @@ def _module_text(module: ModuleType) -> Iterator[str]:
         yield f"```text\n{plain.rstrip()}\n```\n" if literal else f"{text}\n"
 
 
+def python_api() -> Iterator[str]:
+    """Every public name, see generate_python.py."""
+    return generate_python.python_api(doc, table)
+
+
 PAGES: dict[str, Callable[[], Iterator[str]]] = {
+    "python.md": python_api,
     "records.md": records,
     "hooks.md": hooks,
     "strategy.md": strategy,

@@ -90,7 +90,7 @@ class UnknownNameError(VectraError):
         super().__init__(f"no {kind} is named {name!r}: {advice}{' ' + hint if hint else ''}")
         self.kind = kind
         self.name = name
-        self.close = tuple(close)
+        self.close: tuple[str, ...] = tuple(close)
 
 
 class StoreError(VectraError):

@@ -10,7 +10,7 @@ import click
 from vectra_bot.cli import HELP_OPTIONS
 from vectra_bot.cli.output import clean, print_json
 from vectra_bot.cli.progress import Steps
-from vectra_bot.cli.store_options import address, local, store_options
+from vectra_bot.cli.store_options import store_options
 
 _MIGRATE_EPILOG = """\b
 Examples:
@@ -58,6 +58,7 @@ def migrate(
     Nothing is replaced before the new store is complete.
     """
     from vectra_bot.imports import migrate_store
+    from vectra_bot.store.location import local
 
     root = local(store)
     target = None if into is None else Path(into).expanduser()
@@ -98,21 +99,10 @@ def import_(
     bad with its line and the reason (exit code 1 if there are any). A repeated import adds nothing. A
     capture is replayed with the strategy `watch`, which makes the same documents as recording the feed.
     """
-    from vectra_bot.errors import InputError
-    from vectra_bot.imports import import_paths
-    from vectra_bot.store.remote.address import is_remote
+    from vectra_bot.api import import_files
 
-    where = address(store)
-    if is_remote(where):
-        raise InputError(f"store was {where!r}: import into a folder, its path is what is needed")
     with Steps(verbose=verbose) as told:
-        report = import_paths(
-            [Path(path).expanduser() for path in paths],
-            Path(where).expanduser(),
-            session_id=session_id,
-            venue=venue,
-            progress=told,
-        )
+        report = import_files(paths, store, session_id=session_id, venue=venue, progress=told)
     found = report.to_json()
     if as_json:
         print_json(found)

@@ -117,7 +117,7 @@ class Journal:
         sync_interval_s: float,
     ) -> None:
         """Continue after entry *last_seq* in the open one of *segments*, under the session's *lock*."""
-        self.directory = directory
+        self.directory: Path = directory
         self._lock = lock
         self._segments = segments
         self._next_seq = last_seq + 1

@@ -153,13 +153,13 @@ class JournalReader:
             ours: the caller has the session's lock and writes nothing meanwhile.
         """
         self.path = path
-        self.torn = False
-        self.torn_bytes = 0
-        self.torn_entries = 0
-        self.clean = False
-        self.last_seq = after_seq
+        self.torn: bool = False
+        self.torn_bytes: int = 0
+        self.torn_entries: int = 0
+        self.clean: bool = False
+        self.last_seq: int = after_seq
         self.losses: list[tuple[int, int]] = []
-        self.end = (0, 0)
+        self.end: tuple[int, int] = (0, 0)
         self._segments = segments
         self._more = more
         self._ours = ours
