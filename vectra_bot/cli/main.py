@@ -58,6 +58,7 @@ EXIT_CODES: dict[int, str] = {
     7: "the strategy raised; the store is complete",
     8: "a plugin or its command cannot be used",
     9: "a record or frame is not what it must be",
+    69: "the operating system is not supported: not Linux or macOS",
     70: "unexpected: a defect of the program (--debug shows where)",
     130: "stopped by Ctrl-C; the store is complete",
     141: "whoever read the output went away",
@@ -65,6 +66,7 @@ EXIT_CODES: dict[int, str] = {
 }
 """Every exit code of the program; part of its public interface."""
 
+_UNSUPPORTED = 69
 _UNEXPECTED = 70
 _INTERRUPTED = 130
 _BROKEN_PIPE = 141
@@ -113,6 +115,9 @@ class LazyGroup(click.Group):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code; the only place that catches everything."""
+    if sys.platform == "win32":
+        _say("error: vectra-bot needs Linux or macOS; on Windows use WSL")
+        return _UNSUPPORTED
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = _take_debug(arguments)
     _accept_any_text()
