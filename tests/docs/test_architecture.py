@@ -25,7 +25,7 @@ SPANS = sorted(set(re.findall(r"`([^`\n]+)`", PROSE)))
 STEP = re.compile(r"^\|[^|]*\| `([\w./]+\.py)` \| (`[^|]+`) \|$", re.MULTILINE)
 
 TOOLS = {"python -m vectra_bot", "vectra-bot", "lint-imports"}
-"""Programs of ours, and of the extra `dev`, that the page names."""
+"""Programs that the page names: our own, and one of the extra `dev`."""
 
 
 def _is_path(span: str) -> bool:
