@@ -59,6 +59,7 @@ EXIT_CODES: dict[int, str] = {
     8: "plugin error: a plugin or its command cannot be used",
     9: "invalid record or frame",
     10: "trading stopped early: a limit, halt or stop denied every later entry; the store is complete",
+    69: "unsupported operating system: not Linux or macOS",
     70: "internal error (--debug shows where)",
     129: "stopped by SIGHUP (the terminal was closed); the store is complete",
     130: "stopped by Ctrl-C (SIGINT); the store is complete",
@@ -67,6 +68,7 @@ EXIT_CODES: dict[int, str] = {
 }
 """Every exit code of the program; part of its public interface."""
 
+_UNSUPPORTED = 69
 _UNEXPECTED = 70
 _INTERRUPTED = 130
 _BROKEN_PIPE = 141
@@ -115,6 +117,9 @@ class LazyGroup(click.Group):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code; the only place that catches everything."""
+    if sys.platform == "win32":
+        _say("error: vectra-bot needs Linux or macOS; on Windows use WSL")
+        return _UNSUPPORTED
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = _take_debug(arguments)
     _accept_any_text()
