@@ -111,7 +111,7 @@ def recover_store(
         place if isinstance(place, Path) else place.spool,
         remote=remote,
         sessions=sessions,
-        told=progress,
+        progress=progress,
         salvage=salvage,
         rebuild=rebuild,
         quick=quick,

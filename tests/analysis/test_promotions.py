@@ -46,7 +46,7 @@ def golden(drawing_id: str, prize: float, entries: list[int]) -> str:
 
 
 def test_a_pool_counts_once_by_its_last_state() -> None:
-    """States between two drawings are one pool, whoever recorded it; its value is per SOL lost."""
+    """States between two drawings are one pool, in any session; its value is per SOL lost."""
     recorded = Recorded()
     recorded.read([
         update(0.1, 400, 10), update(0.31, 1_000, 10), update(0.31, 1_000, 10), update(0.0, 0, 20),

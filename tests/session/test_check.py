@@ -96,7 +96,7 @@ def test_changed_price_before_a_buy_is_named(journal: Path, tmp_path: Path, stri
 
 
 def test_same_digest_on_every_installed_python(journal: Path) -> None:
-    """The commands do not depend on the Python version; versions that cannot run it are left out."""
+    """The commands do not depend on the Python version; versions that cannot run it are skipped."""
     expected = check_journal(journal).sha256
     code = (
         "import sys, json; from pathlib import Path; from vectra_bot.session.replay import check_journal;"

@@ -59,8 +59,8 @@ def check(
 
     clock = WallClock()
     started = clock.monotonic_ns()
-    with Steps(verbose=verbose) as told:
-        report = check_store(store, sessions=sessions, quick=quick, progress=told)
+    with Steps(verbose=verbose) as progress:
+        report = check_store(store, sessions=sessions, quick=quick, progress=progress)
     seconds = (clock.monotonic_ns() - started) / 1e9
     if as_json:
         print_json({**report.to_json(), "seconds": round(seconds, 3)})
@@ -106,8 +106,8 @@ def stats(*, store: str | None, verbose: bool, as_json: bool) -> None:
     """
     from vectra_bot.store.maintenance.stats import store_stats
 
-    with Steps(verbose=verbose) as told:
-        found = store_stats(address(store), progress=told)
+    with Steps(verbose=verbose) as progress:
+        found = store_stats(address(store), progress=progress)
     if as_json:
         print_json(found.to_json())
     else:

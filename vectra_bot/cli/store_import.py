@@ -62,8 +62,8 @@ def migrate(
 
     root = local(store)
     target = None if into is None else Path(into).expanduser()
-    with Steps(verbose=verbose) as told:
-        report = migrate_store(root, target, to=to, keep_backup=not no_backup, progress=told)
+    with Steps(verbose=verbose) as progress:
+        report = migrate_store(root, target, to=to, keep_backup=not no_backup, progress=progress)
     found = report.to_json()
     if as_json:
         print_json(found)
@@ -101,8 +101,8 @@ def import_(
     """
     from vectra_bot.api import import_files
 
-    with Steps(verbose=verbose) as told:
-        report = import_files(paths, store, session_id=session_id, venue=venue, progress=told)
+    with Steps(verbose=verbose) as progress:
+        report = import_files(paths, store, session_id=session_id, venue=venue, progress=progress)
     found = report.to_json()
     if as_json:
         print_json(found)

@@ -70,8 +70,8 @@ def recover(
 
     clock = WallClock()
     started = clock.monotonic_ns()
-    with Steps(verbose=verbose) as told:
-        report = recover_store(store, sessions=sessions, progress=told, **how)
+    with Steps(verbose=verbose) as progress:
+        report = recover_store(store, sessions=sessions, progress=progress, **how)
     seconds = round((clock.monotonic_ns() - started) / 1e9, 3)
     found = {**report.to_json(), "seconds": seconds}
     if as_json:
@@ -132,8 +132,8 @@ def compact(
     clock = WallClock()
     started = clock.monotonic_ns()
     root = local(store)
-    with Steps(verbose=verbose) as told:
-        report = compact_store(root, sessions=sessions, progress=told)
+    with Steps(verbose=verbose) as progress:
+        report = compact_store(root, sessions=sessions, progress=progress)
     seconds = round((clock.monotonic_ns() - started) / 1e9, 3)
     if as_json:
         print_json({"store": str(root), **report.to_json(), "seconds": seconds})
@@ -188,8 +188,8 @@ def drop(*, store: str | None, session: str, yes: bool, verbose: bool, as_json: 
         click.confirm(
             f"Delete session {clean(session)} from {root} permanently?", abort=True, err=True
         )
-    with Steps(verbose=verbose) as told:
-        told(f"drop {session}", 0, 1)
+    with Steps(verbose=verbose) as progress:
+        progress(f"drop {session}", 0, 1)
         drop_session(root, session)
     if as_json:
         print_json({"store": str(root), "session_id": session, "dropped": True})

@@ -183,4 +183,4 @@ class ExceptionalPlayer:
     is_imitation_target: bool = f.boolean()
     """Whether the player is worth imitating."""
     specialization: str | None = f.opt_text()
-    """What the player is good at, as a word; None if nothing stands out."""
+    """What the player is good at, as a word; None if nothing is out."""
