@@ -13,7 +13,7 @@ from vectra_bot.models import _fields as f
 
 
 class AlertType(str, Enum):
-    """Alert categories of the schema; a text ``namespace.name`` such as ``vectra.integrity`` is allowed too."""
+    """Alert categories of the schema; a text ``namespace.name``, as ``vectra.integrity``, is allowed too."""
 
     TRADE_SUCCESS = "trade_success"
     TRADE_FAILED = "trade_failed"
