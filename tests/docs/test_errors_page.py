@@ -186,7 +186,7 @@ def import_reasons() -> set[str]:
         given += [own[v.id] for v in given if isinstance(v, ast.Name) and v.id in own]
         for node in ast.walk(tree):
             target = node.targets[0] if isinstance(node, ast.Assign) else None
-            if isinstance(target, ast.Name) and target.id in ("fault", "reason"):
+            if given and isinstance(target, ast.Name) and target.id in ("fault", "reason"):
                 given.append(node.value)  # type: ignore[union-attr]
             if isinstance(node, ast.FunctionDef) and node.name == "_json_fault":
                 given += [n.value for n in ast.walk(node) if isinstance(n, ast.Return) and n.value]
