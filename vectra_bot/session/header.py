@@ -22,7 +22,7 @@ from vectra_bot.errors import ConfigError, InputError, JournalError, StrategyErr
 from vectra_bot.game import rules
 from vectra_bot.game.sidegames import SideGame
 from vectra_bot.journal import JOURNAL_VERSION, journal_directory, read_journal
-from vectra_bot.loading import StrategySource, resolve_strategy
+from vectra_bot.loading import StrategySource, origin_of, resolve_strategy
 from vectra_bot.models import SCHEMA_VERSION, Mode
 from vectra_bot.params import configure, settings_of
 from vectra_bot.plugins import PluginManager
@@ -34,7 +34,7 @@ from vectra_bot.strategy import Strategy
 from vectra_bot.wire.profile import Profile, default_profile
 
 # Keys of the header that may differ between two runs of the same session.
-_INCIDENTAL = ("versions", "exchange.speed")
+_INCIDENTAL = ("versions.python", "exchange.speed")
 
 
 def new_session_id() -> str:
@@ -104,12 +104,15 @@ class SessionPlan:
                 "spec": self.source.spec,
                 "name": self.source.name,
                 "source_sha256": self.source.source_sha256,
+                "sources": self.source.origin.sources,
+                "requires": self.source.origin.requires,
                 "settings": _plain_settings(self.source.name, settings_of(self.strategy)),
             },
             "plugins": [
                 {
                     "name": name,
                     "version": version,
+                    "sources": origin_of(self.plugins.modules[name]).sources,
                     "settings": _plain_settings(name, self.plugin_settings.get(name, {})),
                 }
                 for name, version in self.plugins.names
@@ -280,6 +283,18 @@ def _flat(header: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             found[path] = canonical_json(value)
     return found
+
+
+def source_changed(header: Mapping[str, Any], source: StrategySource) -> bool:
+    """Return whether the code of a strategy is not what it was in the session of *header*.
+
+    All modules that it imports are compared; in sessions of earlier versions its file only.
+    """
+    about = header["strategy"]
+    before = about.get("sources", source.origin.sources)
+    return bool(
+        about["source_sha256"] != source.source_sha256 or dict(before) != source.origin.sources
+    )
 
 
 def engine_of(header: Mapping[str, Any]) -> tuple[Engine, StrategySource]:
