@@ -30,6 +30,7 @@ from vectra_bot.cli.rows import csv_texts
 from vectra_bot.errors import InputError, UnknownNameError, UsageError
 from vectra_bot.models import ActionType, DocType, StateCause
 from vectra_bot.store.parquet.writer import part_path
+from vectra_bot.store.query.catalog import open_store
 from vectra_bot.store.query.queries import QUERIES
 
 
@@ -198,27 +199,70 @@ def test_csv_is_exact(store: Path) -> None:
 
 
 def test_csv_has_no_formulas() -> None:
-    """What a spreadsheet would run is marked as text; negative numbers are numbers."""
+    """What a spreadsheet would run is marked as text; numbers are numbers, also as text."""
     rows = [("=1+1", -1, Decimal("-0.5")), ("@x", 0, Decimal(0)), ("-x", 1, Decimal(1))]
-    lines = "".join(csv_texts(("name", "n", "amount"), [list(rows)])).splitlines()
-    assert lines == ["name,n,amount", "'=1+1,-1,-0.5", "'@x,0,0", "'-x,1,1"]
+    rows += [("-0.5e3", 2, Decimal(2)), ("+1-1", 3, Decimal(3)), ("-5\n", 4, Decimal(4))]
+    lines = "".join(csv_texts(("name", "n", "amount"), [list(rows)])).split("\r\n")
+    assert lines == [
+        "name,n,amount", "'=1+1,-1,-0.5", "'@x,0,0", "'-x,1,1",
+        "-0.5e3,2,2", "'+1-1,3,3", "\"'-5\n\",4,4", "",
+    ]  # fmt: skip
 
 
 @given(
     st.lists(
         st.tuples(st.none() | st.text(st.characters(exclude_categories=["Cs"])), st.integers()),
         max_size=4,
-    )
+    ),
+    st.booleans(),
 )
-def test_csv_round_trips(rows: list[tuple[str | None, int]]) -> None:
-    """A reader of CSV finds as many rows and the same values, except for the marks of formulas."""
-    text = "".join(csv_texts(("text", "n"), [list(rows)]))
+def test_exact_csv_changes_no_value(rows: list[tuple[str | None, int]], exact: bool) -> None:
+    """A reader of CSV finds the same rows; without --exact, formulas have a mark before them."""
+    text = "".join(csv_texts(("text", "n"), [list(rows)], exact=exact))
     back = list(csv.reader(io.StringIO(text, newline=""), strict=True))
     assert back[0] == ["text", "n"]
     expected = [["" if name is None else name, str(n)] for name, n in rows]
+    if exact:
+        assert back[1:] == expected
     assert [[name.removeprefix("'"), n] for name, n in back[1:]] == [
         [name.removeprefix("'"), n] for name, n in expected
     ]
+
+
+def test_exact_csv_of_a_query(store: Path) -> None:
+    """Null is nothing, empty text is "", and a formula is changed only without --exact, as its help says."""
+    sql = "SELECT '=1+1' AS a, NULL AS b, '' AS c, '-1' AS d"
+    for flag, first in (("--exact", "=1+1"), (None, "'=1+1")):
+        done = CliRunner().invoke(
+            query, [sql, "--store", str(store), "--csv", *filter(None, [flag])]
+        )
+        assert done.stdout_bytes.decode() == f'a,b,c,d\r\n{first},,"",-1\r\n'
+    assert "apostrophe" in _run("--help").stdout
+    error = _run(sql, "--store", store, "--exact").exception
+    assert isinstance(error, UsageError)
+    assert "--exact was given without --csv" in str(error)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT 1 AS price, 2 AS price, 3 AS price",
+        "SELECT 1 AS price, 2 AS price, 3 AS price_1, 4 AS PRICE",
+        "SELECT 1 AS a_1, 2 AS a, 3 AS a, 4 AS a_1, 5 AS A_1",
+        "SELECT * FROM game_tick AS x JOIN game_tick AS y USING (game_id)",
+    ],
+)
+def test_columns_of_one_name_are_kept_apart(store: Path, sql: str) -> None:
+    """JSON, CSV, Arrow and ``as_dicts`` have every column, named as in DuckDB's own frames."""
+    with open_store(store) as catalog:
+        values = catalog.sql(sql)
+        expected = list(catalog.connection.sql(sql).fetchnumpy())
+        assert catalog.arrow(sql).column_names == expected
+        assert [list(row) for row in values.as_dicts()] == [expected] * len(values.rows)
+    assert values.rows
+    assert [list(row) for row in _json(sql, "--store", store)] == [expected] * len(values.rows)
+    table = list(csv.reader(io.StringIO(_run(sql, "--store", store, "--csv").stdout)))
+    assert table[0] == expected
 
 
 @pytest.mark.parametrize("form", ["--json", "--csv"])

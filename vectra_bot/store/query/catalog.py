@@ -15,7 +15,13 @@ import attrs
 from vectra_bot.errors import InputError, StoreError, UnknownNameError, UsageError
 from vectra_bot.models import DocType
 from vectra_bot.store.query.dataset import StoreDataset
-from vectra_bot.store.query.results import CorruptFile, CorruptRowsWarning, Result, Stream
+from vectra_bot.store.query.results import (
+    CorruptFile,
+    CorruptRowsWarning,
+    Result,
+    Stream,
+    distinct_names,
+)
 from vectra_bot.store.query.statements import one_line, read_only
 from vectra_bot.store.remote.address import LocalStore, parse_store
 from vectra_bot.store.tree import CHANGED, RemoteTree, Tree, attempts
@@ -206,11 +212,17 @@ class Catalog:
     def arrow(self, source: DocType | str, columns: Sequence[str] | None = None) -> ArrowTable:
         """Return a kind of document, or the result of a SELECT, as an Arrow table.
 
+        The second column of a name is ``name_1``.
+
         Args:
             source: a :class:`DocType`, its value, or SQL.
             columns: the columns wanted, all if None.
         """
-        return self._read(source, columns, lambda relation: relation.to_arrow_table())
+        return self._read(
+            source,
+            columns,
+            lambda found: found.to_arrow_table().rename_columns(distinct_names(found.columns)),
+        )
 
     def batches(
         self,
