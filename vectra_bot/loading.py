@@ -118,7 +118,8 @@ def _path(text: str) -> Path:
     try:
         path = Path(text).expanduser()
         found = path.is_file()
-    except (OSError, RuntimeError) as error:
+        str(path.resolve()).encode()
+    except (OSError, RuntimeError, UnicodeEncodeError) as error:
         raise InputError(
             f"strategy file {text!r} cannot be read ({safe_error(error)}): check the path"
         ) from error

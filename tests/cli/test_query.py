@@ -16,6 +16,7 @@ from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 
+import vectra_bot
 import vectra_bot.cli.rows as cli_rows
 from tests.store.samples import (
     SESSION,
@@ -29,6 +30,7 @@ from vectra_bot.cli.query import query
 from vectra_bot.cli.rows import csv_texts
 from vectra_bot.errors import InputError, UnknownNameError, UsageError
 from vectra_bot.models import ActionType, DocType, StateCause
+from vectra_bot.store.parquet.manifest import unlisted_files
 from vectra_bot.store.parquet.writer import part_path
 from vectra_bot.store.query.catalog import open_store
 from vectra_bot.store.query.queries import QUERIES
@@ -310,6 +312,40 @@ def test_errors_are_raised_for_the_command_line_to_print(store: Path, tmp_path: 
     missing = _run("latency", "--store", tmp_path / "none").exception
     assert isinstance(missing, InputError)
     assert str(missing).startswith(f"no store at {tmp_path / 'none'}")
+
+
+@pytest.mark.parametrize("text", ["SELECT 'a\udcff'", "\udcff", "SELECT 1 AS \udcff"])
+def test_non_utf8_sql_is_one_line(store: Path, text: str) -> None:
+    """A byte that is not UTF-8 in SQL is an error of one line that names the place."""
+    error = _run(text, "--store", store).exception
+    assert isinstance(error, InputError | UnknownNameError)
+    if " " in text:
+        place = text.index("\udcff") + 1
+        assert f"the query is not valid UTF-8 (character {place})" in str(error)
+    with open_store(store) as catalog, pytest.raises(InputError):
+        catalog.sql(text)
+
+
+def test_non_utf8_store_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A path that is not UTF-8 is refused before anything is written, as option and in $VECTRA_STORE."""
+    path = tmp_path / "a\udcff"
+    with pytest.raises(InputError, match="is not valid UTF-8"):
+        vectra_bot.run("watch", games=1, store=path)
+    monkeypatch.setenv("VECTRA_STORE", str(path))
+    assert isinstance(_run("SELECT 1").exception, InputError)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_hidden_part_files_are_not_rows(store: Path) -> None:
+    """``._part`` files, as file managers leave them on shared disks, are no part of a store."""
+    before = _json("SELECT count(*) AS n FROM game_tick", "--store", store)
+    part = part_path(store, DocType.GAME_TICK, SESSION, 1)
+    for folder in (part.parent, part.parent.parent):
+        (folder / f"._{part.name}").write_bytes(b"\0\5\26\7Mac OS X")
+    result = _run("SELECT count(*) AS n FROM game_tick", "--store", store, "--json")
+    assert json.loads(result.stdout) == before
+    assert result.stderr == ""
+    assert unlisted_files(part.parent) == []
 
 
 def test_corrupt_files_are_a_warning(store: Path) -> None:

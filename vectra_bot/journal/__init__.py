@@ -15,7 +15,13 @@ from vectra_bot.journal.entry import (
     without_login,
 )
 from vectra_bot.journal.journal import Journal
-from vectra_bot.journal.lock import DROPPED, SessionLock, dropped_directory, journal_directory
+from vectra_bot.journal.lock import (
+    DROPPED,
+    SessionLock,
+    check_new_id,
+    dropped_directory,
+    journal_directory,
+)
 from vectra_bot.journal.reader import (
     JournalReader,
     ends_with_close,
@@ -38,6 +44,7 @@ __all__ = [
     "Salvage",
     "Segment",
     "SessionLock",
+    "check_new_id",
     "compress_segment",
     "cut_tail",
     "dropped_directory",

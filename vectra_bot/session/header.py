@@ -21,7 +21,7 @@ from vectra_bot.engine import STATE_KIND, Engine
 from vectra_bot.errors import ConfigError, InputError, JournalError, StrategyError
 from vectra_bot.game import rules
 from vectra_bot.game.sidegames import SideGame
-from vectra_bot.journal import JOURNAL_VERSION, journal_directory, read_journal
+from vectra_bot.journal import JOURNAL_VERSION, check_new_id, journal_directory, read_journal
 from vectra_bot.loading import StrategySource, origin_of, resolve_strategy
 from vectra_bot.models import SCHEMA_VERSION, Mode
 from vectra_bot.params import configure, settings_of
@@ -64,6 +64,9 @@ class SessionPlan:
         profile: the venue's names on the wire.
         auditor: verifies every game against its seed, if given.
         about: more keys of the header.
+
+    Raises:
+        InputError: the session id looks like a number.
     """
 
     session_id: str
@@ -82,6 +85,9 @@ class SessionPlan:
     profile: Profile = field(factory=default_profile)
     auditor: FairAuditor | None = None
     about: Mapping[str, Any] = field(factory=dict)
+
+    def __attrs_post_init__(self) -> None:
+        check_new_id(self.session_id)
 
     @cached_property
     def header(self) -> dict[str, Any]:

@@ -89,6 +89,12 @@ def read_only(text: str, roots: Iterable[str], connection: duckdb.DuckDBPyConnec
     import duckdb
 
     try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"the query is not valid UTF-8 (character {error.start + 1}): correct its encoding"
+        ) from error
+    try:
         statements = connection.extract_statements(text)
     except duckdb.Error as error:
         raise InputError(f"the query cannot run: {one_line(error)}") from error
