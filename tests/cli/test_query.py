@@ -337,7 +337,7 @@ def test_non_utf8_store_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_hidden_part_files_are_not_rows(store: Path) -> None:
-    """``._part`` files, as file managers leave them on shared disks, are no part of a store."""
+    """``._part`` files, as file managers leave them on shared disks, are not read as parts."""
     before = _json("SELECT count(*) AS n FROM game_tick", "--store", store)
     part = part_path(store, DocType.GAME_TICK, SESSION, 1)
     for folder in (part.parent, part.parent.parent):

@@ -288,7 +288,7 @@ def slow_disk(seconds: float) -> Iterator[None]:
 def test_d09_in_real_time_no_action_waits_for_a_slow_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """An action whose INTENT is not on the disk within 50 ms is NOT_SENT; the next one is tried again."""
+    """An action whose INTENT is not on the disk within 50 ms is NOT_SENT; the next one is retried."""
     monkeypatch.setattr(runner, "host", functools.partial(host, can_wait=False))
     log = tmp_path / "requests.jsonl"
     with slow_disk(0.5), caplog.at_level(logging.WARNING):
