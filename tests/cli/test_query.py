@@ -30,7 +30,6 @@ from vectra_bot.cli.query import query
 from vectra_bot.cli.rows import csv_texts
 from vectra_bot.errors import InputError, UnknownNameError, UsageError
 from vectra_bot.models import ActionType, DocType, StateCause
-from vectra_bot.store.parquet.manifest import unlisted_files
 from vectra_bot.store.parquet.writer import part_path
 from vectra_bot.store.query.catalog import open_store
 from vectra_bot.store.query.queries import QUERIES
@@ -345,7 +344,6 @@ def test_hidden_part_files_are_not_rows(store: Path) -> None:
     result = _run("SELECT count(*) AS n FROM game_tick", "--store", store, "--json")
     assert json.loads(result.stdout) == before
     assert result.stderr == ""
-    assert unlisted_files(part.parent) == []
 
 
 def test_corrupt_files_are_a_warning(store: Path) -> None:

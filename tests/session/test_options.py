@@ -7,6 +7,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,7 +17,7 @@ import vectra_bot
 from tests.session.strategies import Counting
 from vectra_bot import Limits, SessionConfig
 from vectra_bot.errors import ConfigError, InputError, StoreError, StrategyError, UsageError
-from vectra_bot.imports.config import ImportConfig
+from vectra_bot.imports.run import import_paths
 from vectra_bot.session.config import config_of
 
 
@@ -220,8 +222,13 @@ def test_a_session_id_is_not_a_number(store: Path, tmp_path: Path, session_id: s
     """An id that pandas reads as a number is refused in one line, by runs and imports; nothing is written."""
     with pytest.raises(InputError, match="which pandas reads as a number: begin it with a letter"):
         vectra_bot.run("watch", games=1, store=store, session_id=session_id)
+    table = pa.table({"game_id": ["g-1"], "tick": [0], "price": [1.0]})
+    (tmp_path / "doc_type=game_tick").mkdir()
+    path = tmp_path / "doc_type=game_tick" / "a.parquet"
+    pq.write_table(table, path)
     with pytest.raises(InputError, match="which pandas reads as a number"):
-        ImportConfig(store=tmp_path / "imported", session_id=session_id)
+        import_paths(path, tmp_path / "imported", session_id=session_id)
+    assert not list(tmp_path.rglob("session_id=*"))
     assert not store.exists()
 
 

@@ -10,7 +10,6 @@ import attrs
 
 from vectra_bot.errors import ConfigError
 from vectra_bot.imports.report import FileReport, Progress, all_good, no_progress, totals
-from vectra_bot.journal import check_new_id
 from vectra_bot.models import DocType, Document, SystemEvent
 
 SOURCE: Final = "import"
@@ -30,19 +29,12 @@ class ImportConfig:
             one file, or several files, cannot share it.
         venue: column ``venue`` of the documents, if the recording does not name it.
         progress: called with the progress.
-
-    Raises:
-        InputError: the session id looks like a number.
     """
 
     store: Path
     session_id: str | None = None
     venue: str | None = None
     progress: Progress = no_progress
-
-    def __attrs_post_init__(self) -> None:
-        if self.session_id is not None:
-            check_new_id(self.session_id)
 
     @property
     def venue_name(self) -> str:

@@ -14,14 +14,9 @@ from vectra_bot.journal.entry import (
     storable_text,
     without_login,
 )
+from vectra_bot.journal.ids import check_new_id
 from vectra_bot.journal.journal import Journal
-from vectra_bot.journal.lock import (
-    DROPPED,
-    SessionLock,
-    check_new_id,
-    dropped_directory,
-    journal_directory,
-)
+from vectra_bot.journal.lock import DROPPED, SessionLock, dropped_directory, journal_directory
 from vectra_bot.journal.reader import (
     JournalReader,
     ends_with_close,

@@ -14,7 +14,6 @@ from vectra_bot.fsio.posix import fcntl
 from vectra_bot.journal.segments import LOCK_NAME
 
 _SESSION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-_NUMBER = re.compile(r"[0-9]+(\.[0-9]*)?([eE][0-9-]+)?")
 # A reader that checks for a writer has the lock for an instant.
 _TRIES: Final = 5
 _PAUSE_S: Final = 0.002
@@ -32,20 +31,6 @@ def journal_directory(store: str | Path, session_id: str) -> Path:
             "beginning with a letter or digit"
         )
     return Path(store) / "journals" / session_id
-
-
-def check_new_id(session_id: str) -> None:
-    """Refuse the id of a new session that looks like a number.
-
-    pandas and pyarrow take the folder's ``session_id=007`` for the number 7, and then refuse the files.
-
-    Raises:
-        InputError: it does.
-    """
-    if _NUMBER.fullmatch(session_id):
-        raise InputError(
-            f"session id was {session_id!r}, which pandas reads as a number: begin it with a letter"
-        )
 
 
 DROPPED: Final = ".dropped-"

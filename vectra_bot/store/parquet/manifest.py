@@ -215,4 +215,4 @@ def unlisted_files(folder: str | Path) -> list[Path]:
         StoreError: the manifest is corrupt.
     """
     listed = {part.name for part in read_manifest(folder)}
-    return sorted(p for p in Path(folder).glob("[!.]*.parquet") if p.name not in listed)
+    return sorted(path for path in Path(folder).glob("*.parquet") if path.name not in listed)
