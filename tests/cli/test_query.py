@@ -199,6 +199,20 @@ def test_csv_is_exact(store: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("end", ["", ";", "; -- done", " -- done"])
+def test_exact_times_keep_their_nanoseconds(store: Path, end: str) -> None:
+    """JSON and CSV have all digits of a time, whatever the column is called, in the order of the query."""
+    sql = (
+        "SELECT make_timestamp_ns(1767225600123456789 - $back::BIGINT * n) AS t, n, n AS t "
+        f"FROM range(3) r(n) ORDER BY n DESC{end}"
+    )
+    assert _json(sql, "--set", "back=1", "--store", store) == [
+        {"t": f"2026-01-01T00:00:00.12345678{9 - n}", "n": n, "t_1": n} for n in (2, 1, 0)
+    ]
+    lines = _run(sql, "--set", "back=1", "--store", store, "--csv").stdout.splitlines()
+    assert lines[:2] == ["t,n,t_1", "2026-01-01T00:00:00.123456787,2,2"]
+
+
 def test_csv_has_no_formulas() -> None:
     """What a spreadsheet would run is marked as text; numbers are numbers, also as text."""
     rows = [("=1+1", -1, Decimal("-0.5")), ("@x", 0, Decimal(0)), ("-x", 1, Decimal(1))]

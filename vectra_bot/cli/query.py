@@ -166,7 +166,7 @@ def _write(
 ) -> None:
     """Print a query's rows as they arrive: they are never all in memory."""
     if _is_sql(query):
-        stream = catalog.stream(query, params or None)
+        stream = catalog.stream(query, params or None, exact_times=True)
     else:
         from vectra_bot.store.query.queries import named_query, values_of
 
@@ -174,7 +174,7 @@ def _write(
         if not named.sql:
             _print(catalog.run(query, **params), form, most)
             return
-        stream = catalog.stream(named.sql, values_of(named, params) or None)
+        stream = catalog.stream(named.sql, values_of(named, params) or None, exact_times=True)
     _print_texts(stream.columns, _at_most(stream, most), form)
 
 

@@ -22,7 +22,7 @@ from vectra_bot.store.query.results import (
     Stream,
     distinct_names,
 )
-from vectra_bot.store.query.statements import one_line, read_only
+from vectra_bot.store.query.statements import one_line, read_only, with_exact_times
 from vectra_bot.store.remote.address import LocalStore, parse_store
 from vectra_bot.store.tree import CHANGED, RemoteTree, Tree, attempts
 
@@ -131,6 +131,7 @@ class Catalog:
         params: Mapping[str, Any] | Sequence[Any] | None = None,
         *,
         rows: int = _STREAM_ROWS,
+        exact_times: bool = False,
     ) -> Stream:
         """Run SQL like :meth:`sql`, for results larger than memory.
 
@@ -138,6 +139,7 @@ class Catalog:
             text: SQL.
             params: values for ``$name`` or ``?`` in it.
             rows: number of rows per batch.
+            exact_times: return times with nanoseconds as ISO 8601 text, because a ``datetime`` has none.
 
         Raises:
             InputError: as for :meth:`sql`; iteration raises it as well.
@@ -147,15 +149,19 @@ class Catalog:
 
         statement = read_only(text, self._roots, self._connect())
 
-        def run() -> tuple[duckdb.DuckDBPyConnection, list[tuple[Any, ...]]]:
+        def run() -> tuple[Any, duckdb.DuckDBPyConnection, list[tuple[Any, ...]]]:
             cursor = self._connect().execute(statement.text, params)
-            return cursor, cursor.fetchmany(rows)
+            found = cursor.description or ()
+            if exact_times and (exact := with_exact_times(statement.text, found)):
+                cursor.abort()
+                cursor = cursor.execute(exact, params)
+            return found, cursor, cursor.fetchmany(rows)
 
-        cursor, first = self._attempt(statement.doc_types, run, lists=statement.lists)
+        described, cursor, first = self._attempt(statement.doc_types, run, lists=statement.lists)
         if len(first) == rows:
             # The result may be larger than memory: corrupt files must be known before the first row is
             # returned.
-            cursor, first = self._attempt(statement.doc_types, run, whole=True)
+            described, cursor, first = self._attempt(statement.doc_types, run, whole=True)
         ready = [first]
 
         def fetch() -> list[tuple[Any, ...]]:
@@ -169,7 +175,7 @@ class Catalog:
                 raise self._refused(error) from error
             return found
 
-        return Stream(tuple(column[0] for column in cursor.description or ()), fetch)
+        return Stream(tuple(column[0] for column in described), fetch)
 
     def run(self, name: str, *, max_rows: int | None = None, **params: Any) -> Result:
         """Run the query *name*.
