@@ -30,7 +30,7 @@ from vectra_bot.audit.findings import MAX_TEXT, disagreement, finished_game
 from vectra_bot.engine.auditing import AuditFinding, Findings
 from vectra_bot.errors import safe_text
 from vectra_bot.game import fair, rules
-from vectra_bot.game.changes import Change, GameOpened, GapSeen, TickSeen
+from vectra_bot.game.changes import Change, GameOpened, GapSeen, Rugged, TickSeen
 from vectra_bot.models import (
     FinishedGame,
     FrameKind,
@@ -119,6 +119,8 @@ class FairAuditor:
             self.counts.gaps += 1
             claims = self._claims(self._current)
             claims.marked.update(range(change.first, min(change.last, rules.MAX_TICKS) + 1))
+        elif isinstance(change, Rugged) and self._current not in self._decided:
+            self._claims(self._current).end = change.rug_tick
 
     def on_frame(self, frame: GameFrame) -> Findings:
         """Record the claims of *frame*, and report the games whose seeds it reveals."""
@@ -131,13 +133,12 @@ class FairAuditor:
         return findings
 
     def on_ending(self, now_ns: int) -> Findings:
-        """Report the games that ended and whose seed was not shown before the session ended."""
+        """Report the games whose seed was not shown before the session ended; the running one is not over."""
         self._now_ns = max(self._now_ns, now_ns)
         return [
             finding
             for claims in list(self._games.values())
-            if claims.ended
-            for finding in self._give_up(claims)
+            for finding in (self._give_up(claims) if claims.ended else self._missed(claims))
         ]
 
     def _claims(self, game_id: str) -> Claims:
@@ -218,13 +219,7 @@ class FairAuditor:
         self._remember(claims.game_id, _Decided((), "unverified", alerted=False))
         self.counts.games += 1
         self.counts.unverified += 1
-        if claims.rug_tick is None:
-            self.counts.gaps += 1
-            first = claims.live_to + 1
-            yield _event(
-                claims.game_id, GAP_KIND, "warning",
-                f"ticks from {first} on were missed, and the rug", first=first, last=None, rug=True,
-            )  # fmt: skip
+        yield from self._missed_without_seed(claims)
         yield _event(
             claims.game_id, UNVERIFIED_KIND, "warning",
             "the seed of a finished game was never shown: its prices are not verified",
@@ -291,21 +286,34 @@ class FairAuditor:
             )
             return
         if game is None:
+            yield from self._missed_without_seed(claims)
             return
-        missing = claims.missing(game.rug_tick)
+        claims.end = game.rug_tick
+        yield from self._missed(claims)
+        if not claims.rug_prices:
+            yield self._gap(game_id, "the rug was missed", game.rug_tick, game.rug_tick, rug=True)
+
+    def _missed(self, claims: Claims) -> Iterator[AuditFinding]:
+        """Count the missed ticks of a game, and mark those that are not marked yet."""
+        missing = claims.missing()
         self.counts.missing_ticks += len(missing)
-        unmarked = [tick for tick in missing if tick not in claims.marked]
+        for first, last in ranges(tick for tick in missing if tick not in claims.marked):
+            yield self._gap(claims.game_id, f"ticks {first} to {last} were missed", first, last)
+
+    def _missed_without_seed(self, claims: Claims) -> Iterator[AuditFinding]:
+        """Mark what was missed of a game that is over, as far as the feed shows it."""
+        yield from self._missed(claims)
         rug = not claims.rug_prices
-        if rug and not unmarked:
-            unmarked = [game.rug_tick]
-        for first, end in ranges(unmarked):
-            self.counts.gaps += 1
-            what = (
-                "the rug was missed"
-                if end == game.rug_tick
-                else f"ticks {first} to {end} were missed"
-            )
-            yield _event(game_id, GAP_KIND, "warning", what, first=first, last=end, rug=rug)
+        if claims.end is None:
+            first = claims.known_to + 1
+            what = f"ticks from {first} on were missed{', and the rug' if rug else ''}"
+            yield self._gap(claims.game_id, what, first, None, rug=rug)
+
+    def _gap(
+        self, game_id: str, what: str, first: int, last: int | None, *, rug: bool = False
+    ) -> AuditFinding:
+        self.counts.gaps += 1
+        return _event(game_id, GAP_KIND, "warning", what, first=first, last=last, rug=rug)
 
     def _finished(
         self,

@@ -105,6 +105,7 @@ def _print_check(result: dict[str, Any]) -> None:
             ("Inputs", f"{result['inputs']} (journal {ending})"),
             ("Commands", f"{result['commands']} replayed, {result['recorded']} recorded"),
             ("Equal", "yes" if result["equal"] else "no"),
+            ("Source", "changed since" if result["source_changed"] else "unchanged"),
             ("SHA-256", result["sha256"]),
         ],
         title="Check",

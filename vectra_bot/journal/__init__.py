@@ -14,6 +14,7 @@ from vectra_bot.journal.entry import (
     storable_text,
     without_login,
 )
+from vectra_bot.journal.ids import check_new_id
 from vectra_bot.journal.journal import Journal
 from vectra_bot.journal.lock import DROPPED, SessionLock, dropped_directory, journal_directory
 from vectra_bot.journal.reader import (
@@ -38,6 +39,7 @@ __all__ = [
     "Salvage",
     "Segment",
     "SessionLock",
+    "check_new_id",
     "compress_segment",
     "cut_tail",
     "dropped_directory",

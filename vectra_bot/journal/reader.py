@@ -259,7 +259,7 @@ class JournalReader:
             _check_header(segment.path, entry)
             return True
         if entry.seq <= last:
-            raise _out_of_order(segment.path, entry, last)
+            raise corruption.out_of_order(segment, last, entry.seq)
         torn = None
         if begins and index and not self._more:
             torn = corruption.judge_gap(self._segments, self.end, index)
@@ -297,12 +297,6 @@ class JournalReader:
     def _tear(self, end: tuple[int, int], torn: corruption.Torn) -> None:
         self.end = end
         self.torn, self.torn_bytes, self.torn_entries = True, torn.bytes, torn.entries
-
-
-def _out_of_order(path: Path, entry: Entry, last: int) -> JournalError:
-    return JournalError(
-        f"{path}: entry {entry.seq} follows entry {last} out of order; restore the file, or sort its copy"
-    )
 
 
 def _check_header(path: Path, entry: Entry) -> None:

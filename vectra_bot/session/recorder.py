@@ -55,7 +55,8 @@ class RecordReport:
         games_missed: games, part of ``games``, of which no frame was seen, known from the history alone.
         ticks: live ticks stored, each once, backfilled ones included.
         backfilled: ticks recovered later from a snapshot or a price window.
-        missing_ticks: live ticks of games seen at least in part that are not stored.
+        missing_ticks: live ticks that are not stored, of games seen at least in part: to the rug, or to the
+            last tick shown if the rug is not known.
         gaps: markers of ticks, rugs and whole games that were missed.
         connections: connections made; ``reconnects`` excludes the first.
         lost_frames: frames dropped because they came faster than they could be processed.

@@ -18,7 +18,7 @@ from attrs import define, field, frozen
 
 from vectra_bot.engine import Engine
 from vectra_bot.errors import InputError, JournalError
-from vectra_bot.journal import Entry, read_header, read_journal
+from vectra_bot.journal import Entry, JournalReader, read_header, read_journal
 from vectra_bot.loading import resolve_strategy
 from vectra_bot.models import (
     ClockAdvanced,
@@ -37,6 +37,7 @@ from vectra_bot.session.header import (
     new_session_id,
     profile_of,
     rounds_of,
+    source_changed,
 )
 from vectra_bot.session.hosting import host
 from vectra_bot.session.recovery import closed_by_recovery, event_of, is_recovery
@@ -102,7 +103,7 @@ class ReplayCheck:
         journal: the journal's folder or file.
         session_id: the journal's session.
         strategy: name of its strategy.
-        source_changed: whether the strategy's source differs from the source that ran.
+        source_changed: whether a module of the strategy differs from the one that ran.
         inputs: inputs that were replayed.
         commands: commands that the replay decided.
         recorded: commands that the journal has.
@@ -148,6 +149,14 @@ class _Check:
     recovered: bool = False
     _sha: Any = field(factory=hashlib.sha256)
     _unsent: dict[str, tuple[int, Command]] = field(factory=dict)
+
+    def read(self, path: Path) -> JournalReader:
+        """Process a whole journal, and return its reader."""
+        with closing(read_journal(path)) as reader:
+            for entry in reader:
+                self.take(entry)
+        self.finish(clean=reader.clean)
+        return reader
 
     def take(self, entry: Entry) -> None:
         """Process one entry of the journal."""
@@ -253,11 +262,8 @@ def check_journal(path: Path | str) -> ReplayCheck:
     header = read_header(path)
     engine, source = engine_of(header)
     check = _Check(engine, profile_of(header))
-    check.source_changed = source.source_sha256 != header["strategy"]["source_sha256"]
-    with closing(read_journal(path)) as reader:
-        for entry in reader:
-            check.take(entry)
-    check.finish(clean=reader.clean)
+    check.source_changed = source_changed(header, source)
+    reader = check.read(path)
     return ReplayCheck(
         journal=str(path),
         session_id=header["session_id"],
@@ -273,6 +279,17 @@ def check_journal(path: Path | str) -> ReplayCheck:
         torn=reader.torn,
         command_log=[canonical_json(command_to_json(command)) for command in check.replayed],
     )
+
+
+def decides_otherwise(path: Path, engine: Engine) -> Divergence | None:
+    """Return where a new *engine* of a journal's session decides otherwise than the journal, None if nowhere.
+
+    Raises:
+        JournalError: the journal is corrupt.
+    """
+    check = _Check(engine, profile_of(read_header(path)))
+    check.read(path)
+    return check.difference
 
 
 class JournalFeed:

@@ -168,7 +168,7 @@ def _session_ids(store: Path) -> set[str]:
 
 
 def _has_files(store: Path, doc_type: DocType, session_id: str) -> bool:
-    return any(part_folder(store, doc_type, session_id).glob("*.parquet"))
+    return any(part_folder(store, doc_type, session_id).glob("[!.]*.parquet"))
 
 
 def _why_not(store: Path, session_id: str) -> str:

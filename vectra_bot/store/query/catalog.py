@@ -15,8 +15,14 @@ import attrs
 from vectra_bot.errors import InputError, StoreError, UnknownNameError, UsageError
 from vectra_bot.models import DocType
 from vectra_bot.store.query.dataset import StoreDataset
-from vectra_bot.store.query.results import CorruptFile, CorruptRowsWarning, Result, Stream
-from vectra_bot.store.query.statements import one_line, read_only
+from vectra_bot.store.query.results import (
+    CorruptFile,
+    CorruptRowsWarning,
+    Result,
+    Stream,
+    distinct_names,
+)
+from vectra_bot.store.query.statements import one_line, read_only, with_exact_times
 from vectra_bot.store.remote.address import LocalStore, parse_store
 from vectra_bot.store.tree import CHANGED, RemoteTree, Tree, attempts
 
@@ -125,6 +131,7 @@ class Catalog:
         params: Mapping[str, Any] | Sequence[Any] | None = None,
         *,
         rows: int = _STREAM_ROWS,
+        exact_times: bool = False,
     ) -> Stream:
         """Run SQL like :meth:`sql`, for results larger than memory.
 
@@ -132,6 +139,7 @@ class Catalog:
             text: SQL.
             params: values for ``$name`` or ``?`` in it.
             rows: number of rows per batch.
+            exact_times: return times with nanoseconds as ISO 8601 text, because a ``datetime`` has none.
 
         Raises:
             InputError: as for :meth:`sql`; iteration raises it as well.
@@ -141,15 +149,19 @@ class Catalog:
 
         statement = read_only(text, self._roots, self._connect())
 
-        def run() -> tuple[duckdb.DuckDBPyConnection, list[tuple[Any, ...]]]:
+        def run() -> tuple[Any, duckdb.DuckDBPyConnection, list[tuple[Any, ...]]]:
             cursor = self._connect().execute(statement.text, params)
-            return cursor, cursor.fetchmany(rows)
+            found = cursor.description or ()
+            if exact_times and (exact := with_exact_times(statement.text, found)):
+                cursor.abort()
+                cursor = cursor.execute(exact, params)
+            return found, cursor, cursor.fetchmany(rows)
 
-        cursor, first = self._attempt(statement.doc_types, run, lists=statement.lists)
+        described, cursor, first = self._attempt(statement.doc_types, run, lists=statement.lists)
         if len(first) == rows:
             # The result may be larger than memory: corrupt files must be known before the first row is
             # returned.
-            cursor, first = self._attempt(statement.doc_types, run, whole=True)
+            described, cursor, first = self._attempt(statement.doc_types, run, whole=True)
         ready = [first]
 
         def fetch() -> list[tuple[Any, ...]]:
@@ -163,7 +175,7 @@ class Catalog:
                 raise self._refused(error) from error
             return found
 
-        return Stream(tuple(column[0] for column in cursor.description or ()), fetch)
+        return Stream(tuple(column[0] for column in described), fetch)
 
     def run(self, name: str, *, max_rows: int | None = None, **params: Any) -> Result:
         """Run the query *name*.
@@ -206,11 +218,17 @@ class Catalog:
     def arrow(self, source: DocType | str, columns: Sequence[str] | None = None) -> ArrowTable:
         """Return a kind of document, or the result of a SELECT, as an Arrow table.
 
+        The second column of a name is ``name_1``.
+
         Args:
             source: a :class:`DocType`, its value, or SQL.
             columns: the columns wanted, all if None.
         """
-        return self._read(source, columns, lambda relation: relation.to_arrow_table())
+        return self._read(
+            source,
+            columns,
+            lambda found: found.to_arrow_table().rename_columns(distinct_names(found.columns)),
+        )
 
     def batches(
         self,

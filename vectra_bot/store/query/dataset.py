@@ -59,6 +59,11 @@ class _Kind:
     corrupt: list[CorruptFile] = attrs.field(factory=list)
 
 
+def _is_rows(name: str) -> bool:
+    """Return whether a file of this name has rows; file managers leave ``._part-000001.parquet``."""
+    return name.endswith(_SUFFIX) and not name.startswith(".")
+
+
 class StoreDataset:
     """The files of a store, as one table per kind of document; not thread-safe."""
 
@@ -213,7 +218,7 @@ class StoreDataset:
             for path in [path for folder in others for path in self._below(folder)]:
                 self._add_unlisted(found, doc_type, path, "", [])
             for name, state in sorted(self._tree.files(top).items()):
-                if name.endswith(_SUFFIX):
+                if _is_rows(name):
                     self._add_unlisted(found, doc_type, (f"{top}/{name}", state), "", [])
         return found
 
@@ -229,7 +234,7 @@ class StoreDataset:
     def _below(self, folder: str) -> Iterator[tuple[str, FileState]]:
         """Yield the Parquet files in a folder outside the sessions, at any depth."""
         for name, state in sorted(self._tree.files(folder).items()):
-            if name.endswith(_SUFFIX):
+            if _is_rows(name):
                 yield f"{folder}/{name}", state
         for name in self._folders(folder):
             yield from self._below(f"{folder}/{name}")
@@ -327,7 +332,7 @@ class StoreDataset:
         paths = [
             (f"{folder}/{name}", state)
             for name, state in sorted(there.items())
-            if name.endswith(_SUFFIX) and name not in known
+            if _is_rows(name) and name not in known
         ]
         taken = [(part.first_seq, part.last_seq) for part in listed if part.rows]
         # The largest first: a file whose rows were merged into it is a leftover of a compaction.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import attrs
@@ -42,6 +42,25 @@ class CorruptRowsWarning(UserWarning):
     """A query skips rows because their file is corrupt."""
 
 
+def distinct_names(columns: Iterable[str]) -> tuple[str, ...]:
+    """Return names of columns with the repeated ones renamed as in DuckDB's frames: ``price``, ``price_1``.
+
+    As names in SQL, they are compared without regard to case.
+    """
+    counts: dict[str, int] = {}
+    names = []
+    for name in columns:
+        key = name.lower()
+        if key in counts:
+            while (other := f"{key}_{counts[key]}") in counts:
+                counts[key] += 1
+            name += f"_{counts[key]}"  # noqa: PLW2901 - the new name
+            counts[other] = 1
+        counts[key] = counts.get(key, 0) + 1
+        names.append(name)
+    return tuple(names)
+
+
 @attrs.frozen
 class Result:
     """Result of a query: column names and rows. Amounts of SOL are exact Decimals.
@@ -57,8 +76,9 @@ class Result:
     more: bool = False
 
     def as_dicts(self) -> list[dict[str, Any]]:
-        """Return the rows as dictionaries."""
-        return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
+        """Return the rows as dictionaries; the second column of a name is ``name_1``."""
+        names = distinct_names(self.columns)
+        return [dict(zip(names, row, strict=True)) for row in self.rows]
 
 
 class Stream:

@@ -55,9 +55,17 @@ class LocalStore:
 
     Attributes:
         path: the folder, absolute; it need not exist.
+
+    Raises:
+        InputError: the path is not valid UTF-8.
     """
 
     path: Path
+
+    def __attrs_post_init__(self) -> None:
+        text = str(self.path)
+        if text.encode("utf-8", "replace") != os.fsencode(text):
+            raise InputError(f"the store's path {text!r} is not valid UTF-8: give another --store")
 
 
 @attrs.frozen
