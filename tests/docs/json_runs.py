@@ -128,7 +128,7 @@ class Commands:
         trade = {"gameId": "g1", "type": "buy", "tickIndex": 3, "price": 1.25, "qty": 0.08}
         (recorded, _), *_ = watch_games(ExchangeConfig(seed=2, crowd=5), 1)
         leader = {
-            "gameId": "g1", "tick": 43, "price": 1.5, "pricePrev": 1.4,
+            "gameId": "g1", "tick": 43, "rugged": False, "price": 1.5, "pricePrev": 1.4,
             "row": {
                 "pnl": 0.5, "regularPnl": 0.25, "sidebetPnl": 0.25, "shortPnl": 0,
                 "pnlPercent": 49.0, "positionQty": 0, "avgCost": 0, "totalInvested": 1,

@@ -177,7 +177,9 @@ class FairAuditor:
         # A settlement frame's window lags behind its own tick count (protocol 5.1).
         if frame.kind is FrameKind.TICK:
             for index, value in frame.partial_prices[:MAX_WINDOW]:
-                if not (frame.rugged and value == price):  # the rug's price is not a live one
+                if frame.rugged and index >= tick:  # the rug's price is not a live one
+                    claims.rug(index, value)
+                else:
                     claims.price(index, value)
 
     # Revealed seeds.

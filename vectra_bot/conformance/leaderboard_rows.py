@@ -62,8 +62,15 @@ class _Seen:
 
 @define
 class LeaderboardRows:
-    """Collects the rows of a file, and compares them at its end."""
+    """Collects the rows of a file, and compares them at its end.
 
+    Attributes:
+        open_rows: rows with an open position.
+        open_compared: those of them whose PnL another fact of the file states too.
+    """
+
+    open_rows: int = 0
+    open_compared: int = 0
     _rows: list[_Seen] = Factory(list)
     _wrong: set[int] = Factory(set)
 
@@ -82,7 +89,9 @@ class LeaderboardRows:
             player=inner.text("id") if "id" in inner.fields else "",
             tick=row.integer("tick"),
             rugged=row.flag("rugged"),
-            price=rules.START_PRICE if presale else row.positive("price"),
+            price=row.positive("price")
+            if not presale or "price" in row.fields
+            else rules.START_PRICE,
             prev=rules.START_PRICE if presale else row.positive("pricePrev"),
             rank=inner.integer("position") if "position" in inner.fields else None,
             pnl=inner.number("pnl"),
@@ -103,7 +112,7 @@ class LeaderboardRows:
         checks: tuple[Callable[[list[_Seen], _Prices], _Found], ...] = (
             _price_differences,
             _position_differences,
-            _pnl_differences,
+            self._pnl_differences,
             _rank_differences,
         )
         for check in checks:
@@ -112,6 +121,44 @@ class LeaderboardRows:
                 if seen.line not in self._wrong:
                     self._wrong.add(seen.line)
                     yield FileDifference(seen.game, difference, seen.line)
+
+    def _pnl_differences(self, right: list[_Seen], prices: _Prices) -> _Found:
+        """Yield PnL that the price, what was invested and the other rows of the position contradict."""
+        for rows in _by_player(right):
+            # A sidebet adds to what was invested, and leaves the position as it is.
+            positions: defaultdict[tuple[int, float], list[_Seen]] = defaultdict(list)
+            for seen in rows:
+                if seen.qty and not seen.presale:
+                    positions[seen.position[:2]].append(seen)
+            for group in positions.values():
+                yield from self._open_differences(group, rows, prices)
+            yield from _closed_differences([seen for seen in rows if not seen.presale])
+
+    def _open_differences(
+        self, group: list[_Seen], rows: list[_Seen], prices: _Prices
+    ) -> Iterator[tuple[_Seen, Difference]]:
+        """Compare the rows of one open position: what was realised before it is the same in all of them."""
+        realised = [[flow + seen.cost for flow in _flows(seen, prices)] for seen in group]
+        candidates = sorted({value for values in realised for value in values}, key=abs)
+        common = max(candidates, key=lambda value: sum(_near(values, value) for values in realised))
+        self.open_rows += len(group)
+        for seen, values in zip(group, realised, strict=True):
+            if not _near(values, common):
+                yield seen, _open_regular(seen, common, prices)
+            elif max(values) - seen.cost + seen.invested < -POSITION_TOLERANCE_LAMPORTS:
+                yield seen, _open_regular(seen, seen.cost - seen.invested, prices)
+        seen = group[0]
+        all_invested = _all_invested(seen.qty, seen.cost, seen.invested)
+        if len(group) > 1 or (all_invested and abs(common) <= POSITION_TOLERANCE_LAMPORTS):
+            self.open_compared += len(group)
+            return
+        # Nothing else shows what was realised before: a trade leads to this row, or from it to the next.
+        at = rows.index(seen)
+        pairs = pairwise(rows[max(0, at - 1) : at + 2])
+        traded = any(_traded(before, after, prices) for before, after in pairs)
+        self.open_compared += traded or all_invested
+        if all_invested and not traded:
+            yield seen, _open_regular(seen, 0, prices)
 
 
 _Found: TypeAlias = Iterable[tuple[_Seen, Difference]]
@@ -220,9 +267,11 @@ def _prices(rows: Iterable[_Seen]) -> _Prices:
 def _price_differences(rows: list[_Seen], prices: _Prices) -> _Found:
     """Yield prices that other rows contradict, steps that the law forbids, and rugs that are none."""
     for seen in rows:
-        if seen.presale:
-            continue
         tick, price, before = seen.tick, seen.price, seen.prev
+        if seen.presale:
+            facts = (("tick", 0, tick), ("price", rules.START_PRICE, price), ("pnl", 0, seen.pnl))
+            yield from ((seen, Difference(n, tick, e, f)) for n, e, f in facts if e != f)
+            continue
         expected, earlier = prices[seen.game, tick], prices[seen.game, tick - 1]
         fell = price <= before * (1 - rules.RUG_DROP) * (1 + _SLACK)
         if price != expected:
@@ -269,40 +318,6 @@ def _changed(expected: _Position, seen: _Seen) -> Difference:
     name, want, found = next(value for value in values if value[1] != value[2])
     factor = LAMPORTS_PER_SOL if name == "positionQty" else 1
     return Difference(name, seen.tick, want / factor, found / factor)
-
-
-def _pnl_differences(right: list[_Seen], prices: _Prices) -> _Found:
-    """Yield PnL that the price, what was invested and the other rows of the position contradict."""
-    for rows in _by_player(right):
-        positions: defaultdict[_Position, list[_Seen]] = defaultdict(list)
-        for seen in rows:
-            if seen.qty and not seen.presale:
-                positions[seen.position].append(seen)
-        for group in positions.values():
-            yield from _open_differences(group, rows, prices)
-        yield from _closed_differences([seen for seen in rows if not seen.presale])
-
-
-def _open_differences(group: list[_Seen], rows: list[_Seen], prices: _Prices) -> _Found:
-    """Compare the rows of one open position: what was realised before it is the same in all of them."""
-    realised = [[flow + seen.cost for flow in _flows(seen, prices)] for seen in group]
-    candidates = sorted({value for values in realised for value in values}, key=abs)
-    common = max(candidates, key=lambda value: sum(_near(values, value) for values in realised))
-    for seen, values in zip(group, realised, strict=True):
-        if not _near(values, common):
-            yield seen, _open_regular(seen, common, prices)
-        elif max(values) - seen.cost + seen.invested < -POSITION_TOLERANCE_LAMPORTS:
-            yield seen, _open_regular(seen, seen.cost - seen.invested, prices)
-    if len(group) > 1 or abs(common) <= POSITION_TOLERANCE_LAMPORTS:
-        return
-    (seen,) = group
-    # Nothing else shows what was realised before: a trade must lead to this row, or from it to the next.
-    at = rows.index(seen)
-    pairs = pairwise(rows[max(0, at - 1) : at + 2])
-    if _all_invested(seen.qty, seen.cost, seen.invested) and not any(
-        _traded(before, after, prices) for before, after in pairs
-    ):
-        yield seen, _open_regular(seen, 0, prices)
 
 
 def _near(values: Iterable[int], value: int) -> bool:

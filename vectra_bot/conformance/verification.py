@@ -79,6 +79,9 @@ def verify_file(path: Path | str) -> Verification:
         _VERIFIERS[found.kind](row, found, file)
     assert found is not None, "read_rows refuses an empty file"
     found.differences.extend(file.leaderboard.finish())
+    if found.kind == "leaderboard_rows":
+        found.counts["open_rows"] = file.leaderboard.open_rows
+        found.counts["open_compared"] = file.leaderboard.open_compared
     found.differences.sort(key=lambda difference: difference.line)
     return found
 
@@ -187,8 +190,8 @@ def _verify_recorded(row: Row, found: Verification, file: _File) -> None:
 
 
 def _verify_trade(row: Row, found: Verification, file: _File) -> None:
-    game_id, difference = row.text("gameId"), trade_difference(row)
-    kind = row.text("type")
+    kind, game_id = row.text("type"), row.text("gameId")
+    difference = trade_difference(row)
     found.count("trades")
     if kind == "buy":
         found.count("buys")
@@ -248,6 +251,8 @@ _COUNTS = {
         "sum_exact",
         "open_positions",
         "open_within_3_lamports",
+        "open_rows",
+        "open_compared",
     ),
 }
 
