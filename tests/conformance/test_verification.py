@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 
 from vectra_bot.analysis import odds
 from vectra_bot.conformance.crowd.recorded_games import possible_step, recorded_differences
+from vectra_bot.conformance.findings import Verification
 from vectra_bot.conformance.frames.capture_rows import Row
 from vectra_bot.conformance.settled_sidebets import sidebet_differences
-from vectra_bot.conformance.verification import Verification, verify_file, verify_seed
+from vectra_bot.conformance.verification import verify_file, verify_seed
 from vectra_bot.errors import InputError, UsageError
 from vectra_bot.game.fair import play_game, server_seed_hash
 from vectra_bot.game.ledger import Ledger, to_sol

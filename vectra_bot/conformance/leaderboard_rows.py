@@ -265,12 +265,13 @@ def _prices(rows: Iterable[_Seen]) -> _Prices:
 
 
 def _price_differences(rows: list[_Seen], prices: _Prices) -> _Found:
-    """Yield prices that other rows contradict, steps that the law forbids, and rugs that are none."""
+    """Yield prices that other rows contradict, steps that the law forbids, and false rugs."""
     for seen in rows:
         tick, price, before = seen.tick, seen.price, seen.prev
         if seen.presale:
-            facts = (("tick", 0, tick), ("price", rules.START_PRICE, price), ("pnl", 0, seen.pnl))
-            yield from ((seen, Difference(n, tick, e, f)) for n, e, f in facts if e != f)
+            yield from (
+                (seen, fact) for fact in _presale_facts(seen) if fact.found != fact.expected
+            )
             continue
         expected, earlier = prices[seen.game, tick], prices[seen.game, tick - 1]
         fell = price <= before * (1 - rules.RUG_DROP) * (1 + _SLACK)
@@ -282,6 +283,15 @@ def _price_differences(rows: list[_Seen], prices: _Prices) -> _Found:
             yield seen, Difference("rugged", tick, fell, seen.rugged)
         elif not fell and not possible_step(before, price):
             yield seen, Difference("price", tick, "a step that is possible by the law", price)
+
+
+def _presale_facts(seen: _Seen) -> tuple[Difference, ...]:
+    """Return what is always so before a game."""
+    return (
+        Difference("tick", seen.tick, 0, seen.tick),
+        Difference("price", seen.tick, rules.START_PRICE, seen.price),
+        Difference("pnl", seen.tick, 0, seen.pnl),
+    )
 
 
 def _by_player(rows: Iterable[_Seen]) -> list[list[_Seen]]:
@@ -313,11 +323,13 @@ def _position_differences(right: list[_Seen], _: _Prices) -> _Found:
 
 def _changed(expected: _Position, seen: _Seen) -> Difference:
     """Return the first fact of a position that is not as in the rows around it."""
-    names = ("positionQty", "avgCost", "totalInvested")
-    values = list(zip(names, expected, seen.position, strict=True))
-    name, want, found = next(value for value in values if value[1] != value[2])
-    factor = LAMPORTS_PER_SOL if name == "positionQty" else 1
-    return Difference(name, seen.tick, want / factor, found / factor)
+    (qty, cost, invested), found = expected, seen.position
+    facts = (
+        Difference("positionQty", seen.tick, sol(qty), sol(found[0])),
+        Difference("avgCost", seen.tick, cost, found[1]),
+        Difference("totalInvested", seen.tick, invested, found[2]),
+    )
+    return next(fact for fact in facts if fact.expected != fact.found)
 
 
 def _near(values: Iterable[int], value: int) -> bool:

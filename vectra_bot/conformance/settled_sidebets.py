@@ -147,9 +147,10 @@ def _single(bets: list[_Bet], left: list[Row]) -> tuple[list[_Bet], Wrong]:
         kept.append(bet)
     for row in left:
         tick = row.integer("startedAtTick")
-        repeated = _key(row, "startedAtTick") in known
-        what = ("placed rows", 1, 2) if repeated else ("payout rows", 1, 0)
-        wrong.append((row.text("id"), Difference(what[0], tick, *what[1:])))
+        if _key(row, "startedAtTick") in known:
+            wrong.append((row.text("id"), Difference("placed rows", tick, 1, 2)))
+        else:
+            wrong.append((row.text("id"), Difference("payout rows", tick, 1, 0)))
     return kept, wrong
 
 
@@ -266,11 +267,14 @@ def _compare(bet: _Bet, facts: _Facts, start: int, stake: float) -> list[Differe
 
 def _own_differences(placed: Row, payout: Row, start: int, stake: float) -> list[Difference]:
     """Return where two rows of a bet disagree on who placed it, in which coin and from which money."""
-    wrong = [
-        Difference(key, start, placed.fields.get(key), payout.fields.get(key))
-        for key in ("playerId", "username", "coinAddress")
-        if placed.fields.get(key) != payout.fields.get(key)
-    ]
+    facts = (
+        Difference("playerId", start, placed.text("playerId"), payout.text("playerId")),
+        Difference("username", start, placed.fields.get("username"), payout.fields.get("username")),
+        Difference(
+            "coinAddress", start, placed.fields.get("coinAddress"), payout.fields.get("coinAddress")
+        ),
+    )
+    wrong = [fact for fact in facts if fact.found != fact.expected]
     if wrong or not {"bonusPortion", "realPortion"} & placed.fields.keys():
         return wrong
     practice = placed.fields.get("coinAddress") == rules.PRACTICE_ADDRESS

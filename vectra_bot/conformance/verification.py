@@ -154,12 +154,12 @@ def law_differences(row: Row, game_id: str) -> list[Difference]:
         peak=row.number("peakMultiplier"),
     )
     # What else the row states about itself. Only a game that reaches the last tick ends without a rug.
-    expected = {"rugged": rug_tick <= rules.MAX_TICKS, "pricesOnWire": prices is not None}
-    return found + [
-        Difference(name, None, value, row.fields[name])
-        for name, value in expected.items()
-        if row.fields.get(name, value) is not value
-    ]
+    rugged, listed = rug_tick <= rules.MAX_TICKS, prices is not None
+    stated = (
+        Difference("rugged", None, rugged, row.fields.get("rugged", rugged)),
+        Difference("pricesOnWire", None, listed, row.fields.get("pricesOnWire", listed)),
+    )
+    return found + [fact for fact in stated if fact.found is not fact.expected]
 
 
 def _repeated(file: _File, text: str) -> list[Difference]:
