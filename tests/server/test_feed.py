@@ -354,3 +354,22 @@ async def test_nothing_is_kept_unless_it_was_asked_for() -> None:
             server.sent_log(server.clients[0])
         with pytest.raises(InputError, match="connection 9"):
             server.sent_log(9)
+
+
+async def test_a_stopped_server_leaves_no_task() -> None:
+    """Heartbeats of connections that ended, and of one that never joined, end with the server."""
+    before = asyncio.all_tasks()
+    async with (
+        ExchangeServer(config(), tokens=TOKENS, speed=1, paused=True) as server,
+        aiohttp.ClientSession() as session,
+    ):
+        address = f"{server.url}/socket.io/?EIO=4&transport=websocket"
+        joins = await session.ws_connect(address)
+        await joins.receive()
+        await joins.send_str("40")
+        await server.wait_clients(1)
+        await joins.close()
+        never = await session.ws_connect(address)
+        await never.receive()
+    await asyncio.sleep(0)
+    assert asyncio.all_tasks() == before

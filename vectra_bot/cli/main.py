@@ -58,7 +58,7 @@ EXIT_CODES: dict[int, str] = {
     7: "strategy error: it raised; the store is complete",
     8: "plugin error: a plugin or its command cannot be used",
     9: "invalid record or frame",
-    10: "trading stopped early: a limit, halt or stop denied every later entry; the store is complete",
+    10: "trading stopped early by a limit, halt or stop; the store is complete",
     69: "unsupported operating system: not Linux or macOS",
     70: "internal error (--debug shows where)",
     129: "stopped by SIGHUP (the terminal was closed); the store is complete",
