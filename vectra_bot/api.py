@@ -15,7 +15,7 @@ from vectra_bot.errors import InputError, UsageError
 from vectra_bot.store.location import default_store, local, located
 
 if TYPE_CHECKING:
-    from vectra_bot.conformance.verification import Verification
+    from vectra_bot.conformance.findings import Verification
     from vectra_bot.imports import ImportReport
     from vectra_bot.session.recover_store import RecoveryReport
     from vectra_bot.store.maintenance.check import CheckReport
@@ -32,14 +32,15 @@ def verify(file: Path | str) -> Verification:
     """Verify a capture file against the law, bit for bit, as ``vectra-bot verify`` does.
 
     Args:
-        file: seeded games, recorded prices, trades or leaderboard rows; the kind is recognized by content,
-            plain or gzipped. :func:`verify_seed` computes the game of one seed.
+        file: seeded games, recorded prices, trades, leaderboard rows, a capture of frames, or a journal; the
+            kind is recognized by content, plain or gzipped. :func:`verify_seed` computes the game of a seed.
 
     Returns:
         Counts by name, and every difference; ``ok`` says whether there is none.
 
     Raises:
-        InputError: the file cannot be read, or a row lacks what its kind needs.
+        InputError: the file cannot be read, a row lacks what its kind needs, or no frame shows a seed.
+        JournalError: the journal is corrupt.
     """
     from vectra_bot.conformance.verification import verify_file
 

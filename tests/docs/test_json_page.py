@@ -28,6 +28,7 @@ STEPS = {
         "verify (recorded_prices)",
         "verify (real_trades)",
         "verify (leaderboard_rows)",
+        "verify (capture)",
         "verify (seed)",
     ),
     "listed": ("strategies", "plugins", "odds", "odds (promotions)"),

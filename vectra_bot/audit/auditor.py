@@ -26,7 +26,7 @@ import msgspec
 from attrs import define, field, frozen
 
 from vectra_bot.audit.claims import Claims, differences_of, ranges
-from vectra_bot.audit.findings import MAX_TEXT, disagreement, finished_game
+from vectra_bot.audit.findings import MAX_TEXT, FailedGame, disagreement, finished_game
 from vectra_bot.engine.auditing import AuditFinding, Findings
 from vectra_bot.errors import safe_text
 from vectra_bot.game import fair, rules
@@ -49,6 +49,7 @@ UNVERIFIED_KIND: Final = "game.unverified"
 MAX_ENTRIES = 64  # of one gameHistory; the venue's has 10
 MAX_WAITING = 16  # games without a seed yet
 MAX_DECIDED = 256
+MAX_FAILED = 100
 MAX_WINDOW = 64  # of one frame's price window; the venue's has 5
 # A seed missing in three consecutive histories will not come: each has the ten games before it.
 MAX_HISTORIES = 3
@@ -91,10 +92,14 @@ class FairAuditor:
 
     Args:
         session_id: the ids of alerts are derived from it.
+
+    Attributes:
+        failed: the first games that disagree with their seed; ``counts.alerts`` is their total number.
     """
 
     session_id: str
     counts: AuditCounts = field(factory=AuditCounts)
+    failed: list[FailedGame] = field(factory=list)
     wire_format: str | None = None
     _games: OrderedDict[str, Claims] = field(factory=OrderedDict)
     _decided: OrderedDict[str, _Decided] = field(factory=OrderedDict)
@@ -173,7 +178,9 @@ class FairAuditor:
         # A settlement frame's window lags behind its own tick count (protocol 5.1).
         if frame.kind is FrameKind.TICK:
             for index, value in frame.partial_prices[:MAX_WINDOW]:
-                if not (frame.rugged and value == price):  # the rug's price is not a live one
+                if frame.rugged and index >= tick:  # the rug's price is not a live one
+                    claims.rug(index, value)
+                else:
                     claims.price(index, value)
 
     # Revealed seeds.
@@ -341,6 +348,8 @@ class FairAuditor:
 
     def _alert(self, entry: FinishedGame, differences: list[fair.Difference]) -> AuditFinding:
         self.counts.alerts += 1
+        if len(self.failed) < MAX_FAILED:
+            self.failed.append(FailedGame(entry.game_id, tuple(differences)))
         alert = disagreement(
             self.session_id, entry.game_id, self._now_ns, differences,
             title="Feed and seed disagree", source_event="gameHistory",

@@ -62,6 +62,7 @@ class RecordReport:
         lost_frames: frames dropped because they came faster than they could be processed.
         quarantined: frames that could not be read.
         alerts: games, of the history before the session too, that disagree with their seed.
+        failed_games: the first 100 of them: ``game_id`` and ``message``, the first difference.
         history_games: distinct finished games collected from ``gameHistory``.
         sidebet_rows: rows of sidebets in them.
         format: the venue's wire format, None before a history was seen.
@@ -90,6 +91,7 @@ class RecordReport:
     quarantined: int
     unknown_events: int
     alerts: int
+    failed_games: list[dict[str, str]]
     history_games: int
     sidebet_rows: int
     format: str | None
@@ -221,6 +223,7 @@ class _Recording:
             quarantined=shell.counts.quarantined,
             unknown_events=shell.counts.unknown_events,
             alerts=counts.alerts,
+            failed_games=[game.to_json() for game in self.auditor.failed],
             history_games=counts.history_games,
             sidebet_rows=counts.sidebet_rows,
             format=found,

@@ -16,6 +16,7 @@ from typing import Any
 import attrs
 from attrs import define, field, frozen
 
+from vectra_bot.audit.auditor import FairAuditor
 from vectra_bot.engine import Engine
 from vectra_bot.errors import InputError, JournalError
 from vectra_bot.journal import Entry, JournalReader, read_header, read_journal
@@ -75,6 +76,13 @@ class ReplayReport:
         unknown_events: inbound frames of an event that the engine does not use.
         quarantined: inbound frames that could not be decoded.
         by_event: number of inbound frames by the event's name.
+        history_games: finished games of the recording's ``gameHistory``, each compared with its seed.
+        games_verified: games that ended in the recording and agree with their seed.
+        games_failed: games that ended in it and disagree with their seed.
+        games_unverified: games that ended in it without showing their seed, or whose law is unknown.
+        games_missed: games of which it has no frame, known from the history alone.
+        alerts: games, those before the recording included, that disagree with their seed.
+        failed_games: the first 100 of them: ``game_id`` and ``message``, the first difference.
         session: the report of the stored session.
     """
 
@@ -87,6 +95,13 @@ class ReplayReport:
     unknown_events: int
     quarantined: int
     by_event: dict[str, int]
+    history_games: int
+    games_verified: int
+    games_failed: int
+    games_unverified: int
+    games_missed: int
+    alerts: int
+    failed_games: list[dict[str, str]]
     session: Report
 
     def to_json(self) -> dict[str, Any]:
@@ -362,7 +377,8 @@ async def replay_session(config: ReplayConfig) -> ReplayReport | ReplayCheck:
 async def replay_recording(config: ReplayConfig) -> ReplayReport:
     """Replay a recording into a new session; see :func:`replay_session`."""
     feed = open_recording(config.path)
-    plan = _plan(config, feed)
+    auditor = FairAuditor(config.session_id or new_session_id())
+    plan = _plan(config, feed, auditor)
     tally = SessionTally(
         plan.engine(), feed.rounds if isinstance(feed, JournalFeed) else assumed_rounds()
     )
@@ -371,15 +387,17 @@ async def replay_recording(config: ReplayConfig) -> ReplayReport:
     async with host(plan, tally, NoGateway(), feed=feed, drop_for=unusable) as session:
         ended, local = await _play(session.shell, feed, config.stop)
     session.raise_failure()
-    return _result(session.shell, local, session.report(ended))
+    return _result(session.shell, auditor, local, session.report(ended))
 
 
-def _plan(config: ReplayConfig, feed: CaptureFeed | JournalFeed) -> SessionPlan:
+def _plan(
+    config: ReplayConfig, feed: CaptureFeed | JournalFeed, auditor: FairAuditor
+) -> SessionPlan:
     """Load everything; nothing is written yet."""
     source = resolve_strategy(config.strategy)
     own_names = feed.profile if isinstance(feed, JournalFeed) else config.protocol
     return SessionPlan(
-        session_id=config.session_id or new_session_id(),
+        session_id=auditor.session_id,
         mode=Mode.REPLAY,
         venue=feed.venue,
         source=source,
@@ -391,6 +409,7 @@ def _plan(config: ReplayConfig, feed: CaptureFeed | JournalFeed) -> SessionPlan:
         plugin_settings=config.plugins,
         limits=config.limits,
         profile=own_names,
+        auditor=auditor,
     )
 
 
@@ -409,8 +428,8 @@ async def _play(shell: Shell, feed: CaptureFeed | JournalFeed, stop: StopFlag) -
     return ended, local
 
 
-def _result(shell: Shell, local: int, report: Report) -> ReplayReport:
-    counts = shell.counts
+def _result(shell: Shell, auditor: FairAuditor, local: int, report: Report) -> ReplayReport:
+    counts, games = shell.counts, auditor.counts
     return ReplayReport(
         lines=counts.inbound + counts.outbound + local,
         inbound=counts.inbound,
@@ -421,6 +440,13 @@ def _result(shell: Shell, local: int, report: Report) -> ReplayReport:
         unknown_events=counts.unknown_events,
         quarantined=counts.quarantined,
         by_event=dict(sorted(counts.by_event.items())),
+        history_games=games.history_games,
+        games_verified=games.verified,
+        games_failed=games.failed,
+        games_unverified=games.unverified,
+        games_missed=games.missed,
+        alerts=games.alerts,
+        failed_games=[game.to_json() for game in auditor.failed],
         session=report,
     )
 
