@@ -69,13 +69,14 @@ class GameReader:
     clock: RowClock = attrs.field(factory=RowClock)
     unused: set[str] = attrs.field(factory=set)
     _now_ns: int = 0
+    _payloads: PayloadTimes = attrs.field(factory=PayloadTimes)
     _undated: Counter[int] = attrs.field(factory=Counter)
     _game: GameRows = attrs.field(factory=GameRows)
 
     @property
     def warnings(self) -> list[str]:
         """What a user must know about the times of the rows, one line each."""
-        found = time_warnings(self.clock, PayloadTimes())
+        found = time_warnings(self.clock, self._payloads)
         return found + [undated_warning(n, day_ns) for day_ns, n in sorted(self._undated.items())]
 
     def item(self, row: TextRow) -> list[Document]:
@@ -191,6 +192,7 @@ class GameReader:
         row = _row(text)
         ts_ns = self.clock.moment(text)
         differences = self._game.add(row)
+        self._payloads.see_game(ts_ns, self._game.game_id)
         game, kind = self._game, row.text("type")
         if kind == "tick":
             record = GameTick(

@@ -194,6 +194,9 @@ class RowClock:
 
 _PAYLOAD_TIME: Final = re.compile(r'"(?:timestamp|serverTime)":\s*(\d{13})(?!\d)')
 _SAMPLES: Final = 1000
+_DAY_NS: Final = 86_400 * NS_PER_S
+_SLACK_NS: Final = 1800 * NS_PER_S
+"""A game that began before midnight may last 20 minutes; clocks are not exact."""
 _QUARTER_S: Final = 900
 """Offsets of zones are multiples of a quarter of an hour; what is less is a delay or a wrong clock."""
 
@@ -203,6 +206,18 @@ class PayloadTimes:
     """Compares receive times with the venue's own times inside the payloads."""
 
     _gaps_ns: list[int] = attrs.field(factory=list)
+    _other_day: int = 0
+
+    def see_game(self, recv_ns: int, game_id: str) -> None:
+        """Note the day, in UTC, that the id of a running game names."""
+        day_ns = day_of_game(game_id)
+        if day_ns is not None and recv_ns >= DATED_NS:
+            self._other_day += not day_ns - _SLACK_NS <= recv_ns < day_ns + _DAY_NS + _SLACK_NS
+
+    @property
+    def other_day(self) -> int:
+        """Number of rows that were received on another day than their games' ids name."""
+        return self._other_day
 
     def see(self, recv_ns: int, text: str) -> None:
         """Note the newest time that a frame states."""
@@ -228,7 +243,7 @@ def time_warnings(clock: RowClock, payloads: PayloadTimes) -> list[str]:
         used = (
             f"read as UTC{offset_text(clock.utc_offset_s)}" if clock.utc_offset_s else "read as UTC"
         )
-        line = f"{clock.zoneless} times have no zone: {used}"
+        line = f"times without a zone: {clock.zoneless}, {used}"
         if off:
             right = offset_text(clock.utc_offset_s + off)
             line += f", but times in the payloads differ: give --utc-offset {right}"
@@ -240,6 +255,10 @@ def time_warnings(clock: RowClock, payloads: PayloadTimes) -> list[str]:
             f"receive times are {offset_text(off)} hours off the times in the payloads: "
             "the recorder's clock was wrong, or its times were converted twice"
         )
+    if payloads.other_day:
+        found.append(
+            f"rows on another day than their games' ids name, in UTC: {payloads.other_day}"
+        )
     if clock.undated:
         found.append(undated_warning(clock.undated, clock.base_ns))
     return found
@@ -248,10 +267,8 @@ def time_warnings(clock: RowClock, payloads: PayloadTimes) -> list[str]:
 def undated_warning(rows: int, base_ns: int) -> str:
     """Return the line about rows without a date."""
     if base_ns >= DATED_NS:
-        return (
-            f"{rows} rows have no date: dated by the ids of their games, in the order of the rows"
-        )
-    return f"{rows} rows have no date and name no game: dated 1970, in the order of the rows"
+        return f"rows without a date: {rows}, dated by the ids of their games, in the order of the rows"
+    return f"rows without a date or a dated game: {rows}, dated 1970, in the order of the rows"
 
 
 def written_time(row: TextRow, names: tuple[str, ...] = TIME_NAMES) -> bytes:
