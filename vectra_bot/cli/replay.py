@@ -16,7 +16,7 @@ from vectra_bot.cli.options import (
     pairs,
     plugin_settings,
 )
-from vectra_bot.cli.output import json_option, print_json, quiet_stdout
+from vectra_bot.cli.output import clean, json_option, print_json, quiet_stdout
 from vectra_bot.cli.stopping import Stopper
 from vectra_bot.errors import CheckFailed, InputError, UsageError
 from vectra_bot.session import ReplayConfig, replay_session
@@ -35,7 +35,9 @@ Examples:
 def replay(path: str, as_json: bool, **options: Any) -> int:
     """Replay a recording or a journal; nothing is sent anywhere.
 
-    A recording is played to a strategy and stored as a new session that SQL can query. With --check, a
+    A recording is a capture of frames in any layout, plain, gzip or zstandard: lines of events
+    (event or event_type, args or data), of frames (42[...]) or of single payloads. It is played to a
+    strategy and stored as a new session that SQL can query. With --check, a
     journal's inputs run through a new engine with the strategy of its header, and the commands are
     compared byte for byte; a difference is reported and gives exit code 1.
     """
@@ -136,3 +138,5 @@ def _print_recording(result: dict[str, Any]) -> None:
         ],
         title="Replay",
     )
+    for warning in result["warnings"]:
+        click.echo(f"warning: {clean(warning)}", err=True)

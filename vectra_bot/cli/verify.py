@@ -34,9 +34,9 @@ def verify(
 ) -> None:
     """Verify a capture FILE, or the game of a seed, against the price law, bit for bit.
 
-    FILE is one of four kinds, recognised by its content, plain or gzipped: seeded_games,
-    recorded_prices, real_trades, leaderboard_rows. Every wrong fact is reported once, with game,
-    tick, the expected value and the value found.
+    FILE is one of five kinds, recognised by its content, plain, gzip or zstandard: seeded_games,
+    recorded_prices, game_rows (one game tick by tick), real_trades, leaderboard_rows. Every wrong fact
+    is reported once, with game, tick, the expected value and the value found.
 
     With --server-seed and --game-id the game is computed: rug_tick, rug_price, peak, prices, hash.
     The list of prices is the finished game's, as the venue publishes it: the live prices of ticks 0

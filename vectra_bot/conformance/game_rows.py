@@ -18,6 +18,7 @@ from vectra_bot.conformance.frames.capture_rows import Row
 from vectra_bot.game import rules
 from vectra_bot.game.fair import Difference
 from vectra_bot.models import GamePhase
+from vectra_bot.venues.captures.kinds import TICK_ROWS
 
 
 def phase_of_row(row: Row) -> GamePhase:
@@ -40,12 +41,13 @@ class GameRows:
         game_id: of the game that the last row belongs to.
         live: its live prices by tick.
         rug: tick and price of its first rugged row, None before.
-        prices: number of its live prices, each tick once.
+        ended: whether no row is expected after the last one.
     """
 
     game_id: str = ""
     live: dict[int, float] = Factory(dict)
     rug: tuple[int, float] | None = None
+    ended: bool = True
     _rows: int = 0
     _started: bool = False
     _ticks: tuple[float, float] = (inf, -inf)
@@ -70,11 +72,25 @@ class GameRows:
             InputError: the row lacks a field.
         """
         kind, game_id = row.text("type"), row.text("game_id")
+        if kind not in TICK_ROWS:
+            row.fail("type", f"it must be one of {', '.join(sorted(TICK_ROWS))}")
         if game_id != self.game_id or kind == "game_start":
             self._open(game_id, started=kind == "game_start")
         if kind == "tick":
             self._tick(row)
-        return self._end(row) if kind == "game_end" else []
+        self.ended = kind == "game_end"
+        return [*self._found, *self._law(), *self._summary(row)] if self.ended else []
+
+    def close(self) -> list[Difference]:
+        """Return what is wrong with a game whose rows end here without ``game_end``."""
+        if self.ended:
+            return []
+        self.ended = True
+        return [
+            *self._found,
+            *self._law(),
+            Difference("game_end", None, "a row that ends it", None),
+        ]
 
     def _open(self, game_id: str, *, started: bool) -> None:
         self.game_id, self.live, self.rug = game_id, {}, None
@@ -95,11 +111,8 @@ class GameRows:
             elif self.live.setdefault(tick, price) != price:
                 self._found.append(Difference("price", tick, self.live[tick], price))
 
-    def _end(self, row: Row) -> list[Difference]:
-        """Compare the prices with the law, and the summary with the rows."""
-        return [*self._found, *self._law(), *self._summary(row)]
-
     def _law(self) -> list[Difference]:
+        """Compare the prices with the law."""
         last = self.rug[0] if self.rug else max(self.live, default=-1) + 1
         prices = [self.live.get(tick) for tick in range(last)]
         if not self.live:
@@ -118,6 +131,7 @@ class GameRows:
         return recorded_differences(Row(facts, f"game {self.game_id}", 0))
 
     def _summary(self, row: Row) -> list[Difference]:
+        """Compare the summary of a ``game_end`` row with the other rows."""
         if self._last is None:
             return []
         # The recorder counts the row of the start with the ticks.

@@ -1,9 +1,9 @@
 """Verify capture files and seeds against the law: one difference for each wrong fact.
 
-Four kinds of file are recognised by their content: ``seeded_games`` (finished games with their seed),
-``recorded_prices`` (prices by tick without a seed), ``real_trades`` and ``leaderboard_rows``
-(protocol 15). Redundant facts in a file are used to find which of two is the wrong one, so that one
-altered fact gives one difference.
+Kinds of file are recognised by their content: ``seeded_games`` (finished games with their seed),
+``recorded_prices`` (prices by tick without a seed), ``game_rows`` (one game tick by tick), ``real_trades``
+and ``leaderboard_rows`` (protocol 15). Redundant facts in a file are used to find which of two is the wrong
+one, so that one altered fact gives one difference.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from attrs import Factory, define, frozen
 
 from vectra_bot.conformance.crowd.recorded_games import recorded_differences
 from vectra_bot.conformance.frames.capture_rows import Row, read_prices, read_rows, shown
+from vectra_bot.conformance.game_rows import GameRows
 from vectra_bot.conformance.settled_sidebets import sidebet_differences
 from vectra_bot.conformance.trade_rows import (
     buy_difference,
@@ -42,6 +43,7 @@ _KIND_KEYS = {
     "recorded_prices": "rug_price",
     "leaderboard_rows": "row",
     "real_trades": "tickIndex",
+    "game_rows": "game_id",
 }
 
 
@@ -75,6 +77,7 @@ class Verification:
     file: str
     counts: dict[str, int]
     differences: list[FileDifference] = Factory(list)
+    game: GameRows = Factory(GameRows)
 
     @property
     def ok(self) -> bool:
@@ -116,6 +119,7 @@ def verify_file(path: Path | str) -> Verification:
             row.fail(_KIND_KEYS[found.kind], f"every row of {found.kind} has it")
         _VERIFIERS[found.kind](row, found)
     assert found is not None, "read_rows refuses an empty file"
+    found.report(found.game.game_id, row.line, found.game.close())
     return found
 
 
@@ -196,6 +200,17 @@ def _verify_recorded(row: Row, found: Verification) -> None:
     found.report(row.text("game_id"), row.line, differences)
 
 
+def _verify_game_row(row: Row, found: Verification) -> None:
+    if row.text("type") == "game_start":
+        found.report(found.game.game_id, row.line, found.game.close())
+    differences = found.game.add(row)
+    found.count("ticks", row.text("type") == "tick")
+    if row.text("type") == "game_end":
+        found.count("games")
+        found.count("exact", found.game.complete and not differences)
+    found.report(row.text("game_id"), row.line, differences)
+
+
 def _verify_trade(row: Row, found: Verification) -> None:
     kind, game_id = row.text("type"), row.text("gameId")
     found.count("trades")
@@ -237,12 +252,14 @@ def _verify_leaderboard(row: Row, found: Verification) -> None:
 _VERIFIERS: dict[str, Callable[[Row, Verification], None]] = {
     "seeded_games": _verify_seeded,
     "recorded_prices": _verify_recorded,
+    "game_rows": _verify_game_row,
     "real_trades": _verify_trade,
     "leaderboard_rows": _verify_leaderboard,
 }
 _COUNTS = {
     "seeded_games": ("games", "exact", "sidebets", "sidebets_exact"),
     "recorded_prices": ("games", "complete", "exact"),
+    "game_rows": ("games", "ticks", "exact"),
     "real_trades": (
         "trades",
         "buys",

@@ -77,6 +77,8 @@ class GameReader:
     def warnings(self) -> list[str]:
         """What a user must know about the times of the rows, one line each."""
         found = time_warnings(self.clock, self._payloads)
+        if not self._game.ended:
+            found.append(f"the file ends before the end of game {self._game.game_id}")
         return found + [undated_warning(n, day_ns) for day_ns, n in sorted(self._undated.items())]
 
     def item(self, row: TextRow) -> list[Document]:

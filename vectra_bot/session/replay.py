@@ -44,6 +44,7 @@ from vectra_bot.session.shell import NoGateway, Shell, command_digest
 from vectra_bot.store.api import store_place
 from vectra_bot.strategy import configure
 from vectra_bot.venues.base import FeedItem
+from vectra_bot.venues.captures import parse_offset
 from vectra_bot.venues.replay import CaptureFeed, detect_recording
 from vectra_bot.wire.profile import Profile
 
@@ -230,15 +231,17 @@ class JournalFeed:
         """Do nothing: the file is closed when its iterator is."""
 
 
-def open_recording(path: Path) -> CaptureFeed | JournalFeed:
+def open_recording(path: Path, utc_offset: str = "+00:00") -> CaptureFeed | JournalFeed:
     """Return a feed over *path*, a capture or a journal.
+
+    *utc_offset* is the zone of a capture's times that have none.
 
     Raises:
         InputError: it is neither a capture nor a journal.
         JournalError: the journal has no header.
     """
     if detect_recording(path) == "capture":
-        feed = CaptureFeed(path)
+        feed = CaptureFeed(path, utc_offset_s=parse_offset(utc_offset))
         feed.check()
         return feed
     return JournalFeed(path)
@@ -249,8 +252,8 @@ async def replay_session(config: ReplayConfig) -> dict[str, Any]:
 
     Returns:
         JSON-ready data. For a recording: ``lines, inbound, outbound, local, decoded, truncated,
-        unknown_events, quarantined, by_event`` and the session's report; for a check see
-        :func:`check_journal`.
+        unknown_events, quarantined, by_event``, the session's report and ``warnings`` about the
+        recording's times; for a check see :func:`check_journal`.
 
     Raises:
         VectraError: the recording, the store or the strategy does not allow it.
@@ -261,7 +264,7 @@ async def replay_session(config: ReplayConfig) -> dict[str, Any]:
                 f"{config.path} is a recording: only a journal has commands to check, give its folder"
             )
         return check_journal(config.path)
-    feed = open_recording(config.path)
+    feed = open_recording(config.path, config.utc_offset)
     plan = _plan(config, feed)
     tally = SessionTally(
         plan.engine(), feed.rounds if isinstance(feed, JournalFeed) else assumed_rounds()
@@ -271,7 +274,8 @@ async def replay_session(config: ReplayConfig) -> dict[str, Any]:
     async with host(plan, tally, NoGateway(), feed=feed, drop_for=unusable) as session:
         ended, local = await _play(session.shell, feed, config.stop)
     session.raise_failure()
-    return _result(session.shell, local, session.report(ended))
+    warnings = feed.warnings if isinstance(feed, CaptureFeed) else []
+    return {**_result(session.shell, local, session.report(ended)), "warnings": warnings}
 
 
 def _plan(config: ReplayConfig, feed: CaptureFeed | JournalFeed) -> SessionPlan:

@@ -22,13 +22,20 @@ _HELP: Final = (
     "give a recording whose lines are events (event with args or data), frames (42[...]) or payloads, "
     "a journal folder, or a journal segment"
 )
-_OTHERS: Final = {
-    "game_rows": "it has prices, not frames: verify it, or import it with vectra-bot store import",
-    "seeded_games": "it has finished games, not frames: verify it, or import it",
-    "recorded_prices": "it has prices, not frames: verify it, or import it",
-    "leaderboard": "it has rows of a leaderboard, not frames: verify it, or import it",
-    "trades": "it has trades, not frames: verify it, or import it",
+_CONTENTS: Final = {
+    "game_rows": "the prices of one game",
+    "seeded_games": "finished games",
+    "recorded_prices": "prices of games",
+    "leaderboard": "rows of a leaderboard",
+    "trades": "trades",
 }
+
+
+def other_kind(kind: str) -> str:
+    """Return why rows of *kind* cannot be read as frames, and what reads them."""
+    if kind not in _CONTENTS:
+        return "unknown keys"
+    return f"the file has {_CONTENTS[kind]}, not frames: use vectra-bot verify or vectra-bot store import"
 
 
 def _open(path: Path) -> TextFile:
@@ -96,7 +103,7 @@ class CaptureFeed:
                 raise self._corrupt(done, row.fault)
             kind = kind_of(row)
             if kind != FRAMES:
-                raise self._refused(row, row.fault or _OTHERS.get(kind, "unknown keys"), kind)
+                raise self._refused(row, row.fault or other_kind(kind), kind)
             if reader is None:
                 reader = RowReader(self._clock(text, row))
             try:
@@ -124,7 +131,7 @@ class CaptureFeed:
 
     def _refused(self, row: TextRow, reason: str, kind: str = "") -> InputError:
         if kind:
-            return InputError(f"{self.path}, line {row.number}: {reason}; {_HELP}")
+            return InputError(f"{self.path}, line {row.number}: {reason}")
         shown = ascii(row.data[:_SHOWN].decode("latin-1"))
         return InputError(
             f"recording {self.path}, line {row.number} is not a captured event ({reason}); "
