@@ -125,5 +125,5 @@ def told(report: FileReport) -> dict[str, Any]:
         "reasons": dict(report.reasons.most_common()),
         "filled": report.filled,
         "unused": report.unused,
-        "warnings": report.warnings,
+        "warnings": report.all_warnings,
     }

@@ -16,7 +16,6 @@ game tick by tick have their own times.
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any, Final, TypeVar
 
@@ -35,12 +34,7 @@ from vectra_bot.imports.config import SOURCE
 from vectra_bot.models import DocType, Document, GamePhase, GameTick, SystemEvent
 from vectra_bot.models.times import NS_PER_MS
 from vectra_bot.venues.captures import RowClock, RowRefused, TextRow, day_of_game, value_of
-from vectra_bot.venues.captures.times import (
-    DATED_NS,
-    PayloadTimes,
-    time_warnings,
-    undated_warning,
-)
+from vectra_bot.venues.captures.times import PayloadTimes, time_warnings
 
 LEADERBOARD_KIND: Final = "import.leaderboard_row"
 """Kind of the system event for a row of a leaderboard; there is no kind of document for it."""
@@ -70,7 +64,7 @@ class GameReader:
     unused: set[str] = attrs.field(factory=set)
     _now_ns: int = 0
     _payloads: PayloadTimes = attrs.field(factory=PayloadTimes)
-    _undated: Counter[int] = attrs.field(factory=Counter)
+    _undated: list[int] = attrs.field(factory=lambda: [0, 0])
     _game: GameRows = attrs.field(factory=GameRows)
 
     @property
@@ -79,7 +73,13 @@ class GameReader:
         found = time_warnings(self.clock, self._payloads)
         if not self._game.ended:
             found.append(f"the file ends before the end of game {self._game.game_id}")
-        return found + [undated_warning(n, day_ns) for day_ns, n in sorted(self._undated.items())]
+        return found
+
+    @property
+    def undated_rows(self) -> tuple[int, int]:
+        """Number of rows that have their date from a game, and of those that have none."""
+        by_nothing, by_game = self._undated
+        return by_game + self.clock.undated_rows[0], by_nothing + self.clock.undated_rows[1]
 
     def item(self, row: TextRow) -> list[Document]:
         """Return the documents of a row.
@@ -217,7 +217,7 @@ class GameReader:
     def _day(self, game_id: str) -> int:
         """Return the start of a game's day, 1970 if its id names none; count the row as undated."""
         day_ns = day_of_game(game_id) or 0
-        self._undated[min(day_ns, DATED_NS)] += 1
+        self._undated[day_ns > 0] += 1
         return day_ns
 
     def _tick(

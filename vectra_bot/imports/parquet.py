@@ -49,12 +49,7 @@ from vectra_bot.models.times import NS_PER_S
 from vectra_bot.serde import record_to_row
 from vectra_bot.store.parquet.schema import schema_of
 from vectra_bot.venues.captures import RowClock
-from vectra_bot.venues.captures.times import (
-    DATED_NS,
-    PayloadTimes,
-    time_warnings,
-    undated_warning,
-)
+from vectra_bot.venues.captures.times import PayloadTimes, time_warnings
 
 MAX_SESSIONS: Final = 4096
 """Limit of sessions in one folder of foreign Parquet; the rows of further ones are bad."""
@@ -239,13 +234,10 @@ class _Import:
         """Add up what is to be said about the times of a file's rows."""
         counts = self._counts.setdefault(report.file, Counter())
         counts.update(zoneless=made.zoneless, dateless=made.dateless, undated=made.undated)
-        dated = counts["dateless"] - min(counts["dateless"], counts["undated"])
+        report.undated = counts["undated"]
+        report.dated_by_game = max(counts["dateless"] - counts["undated"], 0)
         clock = RowClock(utc_offset_s=self.config.utc_offset_s, zoneless=counts["zoneless"])
         report.warnings = time_warnings(clock, PayloadTimes())
-        if dated:
-            report.warnings.append(undated_warning(dated, DATED_NS))
-        if counts["undated"]:
-            report.warnings.append(undated_warning(counts["undated"], 0))
 
     def _bulk(self, session: _Session, writing: OpenSessions) -> BulkSession:
         about = {
@@ -268,7 +260,7 @@ class _Import:
             "bad": sum(report.bad for report in reports),
             "filled": sorted({name for report in reports for name in report.filled}),
             "unused": sorted({name for report in reports for name in report.unused}),
-            "warnings": sorted({line for report in reports for line in report.warnings}),
+            "warnings": sorted({line for report in reports for line in report.all_warnings}),
         }
         row: dict[str, Any] = {
             **record_to_row(finished_event(about)),

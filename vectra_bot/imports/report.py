@@ -14,6 +14,7 @@ import attrs
 
 from vectra_bot.audit.findings import FINISHED_KIND
 from vectra_bot.models import Document, SystemEvent
+from vectra_bot.venues.captures.times import undated_warnings
 
 MAX_LISTED: Final = 1000
 """Limit of bad rows of one file that are listed individually; the others are counted by reason."""
@@ -71,7 +72,9 @@ class FileReport:
         sessions: ids of the sessions with the rows.
         filled: columns that the rows lack and that were filled with zeros.
         unused: columns or keys of the file that nothing was made of.
-        warnings: what a user must know about the rows that were imported, one line each.
+        dated_by_game: rows without a time, or with a relative one, that have the day of their game.
+        undated: rows without a date; their times are only an order after 1970.
+        warnings: what else a user must know about the rows, one line each.
         already: the content of this file was in the store already; nothing was done.
         seconds: duration.
     """
@@ -85,6 +88,8 @@ class FileReport:
     quarantined: int = 0
     unknown: int = 0
     failed: int = 0
+    dated_by_game: int = 0
+    undated: int = 0
     documents: Counter[str] = attrs.field(factory=Counter)
     reasons: Counter[str] = attrs.field(factory=Counter)
     bad_rows: list[BadRow] = attrs.field(factory=list)
@@ -99,6 +104,11 @@ class FileReport:
     def adds_up(self) -> bool:
         """Whether every row is accounted for."""
         return self.imported + self.bad + self.duplicates == self.rows
+
+    @property
+    def all_warnings(self) -> list[str]:
+        """What a user must know about the rows, those without a date included."""
+        return [*self.warnings, *undated_warnings(self.dated_by_game, self.undated)]
 
     def refuse(
         self, row: int, reason: str, value: object = "", *, file: str = "", count: int = 1
@@ -141,6 +151,7 @@ class FileReport:
         data["reasons"] = dict(self.reasons.most_common())
         data["bad_rows"] = [attrs.asdict(bad) for bad in self.bad_rows]
         data["sessions"] = list(self.sessions)
+        data["warnings"] = self.all_warnings
         data["bad_listed"] = len(self.bad_rows)
         data["adds_up"] = self.adds_up
         return data

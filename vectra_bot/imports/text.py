@@ -76,6 +76,10 @@ class _Reader(Protocol):
     def warnings(self) -> list[str]:
         """What a user must know about the rows, one line each."""
 
+    @property
+    def undated_rows(self) -> tuple[int, int]:
+        """Number of rows that have their date from a game, and of those that have none."""
+
     def item(self, row: TextRow) -> Any:
         """Return what a row becomes; a row that cannot be used raises RowRefused."""
 
@@ -192,12 +196,12 @@ class TextImport:
         report.sessions += [name for name in capture.others if name not in report.sessions]
         reader = self._reader(capture, session_id)
         opened: AbstractAsyncContextManager[_Sink | None]
-        opened = (
-            nullcontext() if done else self._sink(self._plan(session_id, capture, sha256), reader)
-        )
+        opened = nullcontext() if done else self._sink(capture, session_id, sha256, reader)
         async with opened as sink:
             await self._read(capture, reader, sink)
-        report.take_notes(reader.unused, reader.warnings)
+        self._note(capture, reader)
+        report.dated_by_game += reader.undated_rows[0]
+        report.undated += reader.undated_rows[1]
         if capture.kept:
             config.known.add(session_id, bytes(capture.kept))
         return done
@@ -271,24 +275,32 @@ class TextImport:
         return GameReader(session_id, kind, clock)
 
     @asynccontextmanager
-    async def _sink(self, plan: SessionPlan, reader: _Reader) -> AsyncIterator[_Sink]:
+    async def _sink(
+        self, capture: _Capture, session_id: str, sha256: str, reader: _Reader
+    ) -> AsyncIterator[_Sink]:
         """Start a session of the store and end it after the block; an exception leaves it incomplete."""
+        plan = self._plan(session_id, capture, sha256)
         store, report = self.config.store, self.report
         if report.kind in ("capture", "trades"):
             tally = _CountingTally(plan.engine(), report=report)
             async with host(plan, tally, NoGateway("an import sends nothing")) as session:
                 yield _FrameSink(session.shell, report)
-                report.take_notes(reader.unused, reader.warnings)
+                self._note(capture, reader)
                 session.note(finished_document(told(report), session.shell.engine.now_ns))
                 await session.shell.end(IMPORTED)
         else:
             with hosted_journal(store, plan.header) as journal:
                 sink = _DocumentSink(journal, report)
                 yield sink
-                report.take_notes(reader.unused, reader.warnings)
+                self._note(capture, reader)
                 sink.add([finished_document(told(report), sink.last_ns)])
                 with journal.closing(IMPORTED, ts_ns=sink.last_ns):
                     build_parts(journal.directory, store)
+
+    def _note(self, capture: _Capture, reader: _Reader) -> None:
+        """Report what was not used of a capture's rows, and what must be known about them."""
+        name = f"capture {capture.label}: " if len(self._captures) > 1 else ""
+        self.report.take_notes(reader.unused, [name + line for line in reader.warnings])
 
     def _plan(self, session_id: str, capture: _Capture, sha256: str) -> SessionPlan:
         source = resolve_strategy(STRATEGY)

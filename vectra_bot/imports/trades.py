@@ -32,6 +32,11 @@ class TradeReader:
     unused: set[str] = attrs.field(factory=set)
 
     @property
+    def undated_rows(self) -> tuple[int, int]:
+        """Number of rows that have their date from a game, and of those that have none."""
+        return self.clock.undated_rows
+
+    @property
     def warnings(self) -> list[str]:
         """What a reader must know about the times, one line each."""
         return time_warnings(self.clock, PayloadTimes())

@@ -12,7 +12,7 @@ from vectra_bot.journal import list_segments
 from vectra_bot.venues.base import FeedItem
 from vectra_bot.venues.captures import FRAMES, RowClock, RowReader, RowRefused, TextFile, TextRow
 from vectra_bot.venues.captures.kinds import kind_of, label_of
-from vectra_bot.venues.captures.times import day_in, written_time
+from vectra_bot.venues.captures.times import day_in, undated_warnings, written_time
 
 # A segment of entries, or of lines of text as older versions wrote them.
 _JOURNAL_LINE: Final = re.compile(rb"VJE2|[0-9a-fA-F]{8} \{")
@@ -114,7 +114,7 @@ class CaptureFeed:
             yield row, label_of(row), item
         if reader is None:
             raise InputError(f"recording {self.path} is empty: {_HELP}")
-        self.warnings = reader.warnings
+        self.warnings = [*reader.warnings, *undated_warnings(*reader.undated_rows)]
 
     def _clock(self, text: TextFile, first: TextRow) -> RowClock:
         """Return a clock for the file; times relative to a start get the day of the first game."""

@@ -116,6 +116,11 @@ class RowReader:
     _payloads: PayloadTimes = attrs.field(factory=PayloadTimes)
 
     @property
+    def undated_rows(self) -> tuple[int, int]:
+        """Number of rows that have their date from a game, and of those that have none."""
+        return self.clock.undated_rows
+
+    @property
     def warnings(self) -> list[str]:
         """What a reader must know about the times, one line each."""
         return time_warnings(self.clock, self._payloads)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import re
-import statistics
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, Final
 
@@ -125,7 +124,7 @@ class RowClock:
         utc_offset_s: offset of the times without a zone.
         names: keys of the rows' times, the first one that a row has counts.
         zoneless: number of times without a zone.
-        undated: number of rows whose date is only ``base_ns``.
+        undated: number of rows whose date is only that of ``base_ns``.
     """
 
     timed: bool = True
@@ -134,6 +133,11 @@ class RowClock:
     names: tuple[str, ...] = TIME_NAMES
     zoneless: int = 0
     undated: int = 0
+
+    @property
+    def undated_rows(self) -> tuple[int, int]:
+        """Number of rows that have their date from a game, and of those that have none."""
+        return (self.undated, 0) if self.base_ns >= DATED_NS else (0, self.undated)
 
     def moment(self, row: TextRow) -> int:
         """Return the receive time of a row, nanoseconds since 1970.
@@ -197,8 +201,13 @@ _SAMPLES: Final = 1000
 _DAY_NS: Final = 86_400 * NS_PER_S
 _SLACK_NS: Final = 1800 * NS_PER_S
 """A game that began before midnight may last 20 minutes; clocks are not exact."""
+_FRESH: Final = tuple(
+    f'42["{event}"'
+    for event in ("gameStateUpdate", "newSideBet", "currentSidebet", "currentSidebetResult")
+)
 _QUARTER_S: Final = 900
-"""Offsets of zones are multiples of a quarter of an hour; what is less is a delay or a wrong clock."""
+"""Offsets of zones are multiples of a quarter of an hour."""
+_LASTING_S: Final = 1800
 
 
 @attrs.define
@@ -220,19 +229,22 @@ class PayloadTimes:
         return self._other_day
 
     def see(self, recv_ns: int, text: str) -> None:
-        """Note the newest time that a frame states."""
-        if len(self._gaps_ns) < _SAMPLES and recv_ns >= DATED_NS and '"timestamp"' in text:
+        """Note how old the newest time in a frame is, of events that state what just happened."""
+        if len(self._gaps_ns) < _SAMPLES and recv_ns >= DATED_NS and text.startswith(_FRESH):
             stated = [int(found) for found in _PAYLOAD_TIME.findall(text)]
             if stated:
                 self._gaps_ns.append(recv_ns - max(stated) * NS_PER_MS)
 
     @property
     def offset_s(self) -> int:
-        """How far the receive times are ahead of the payloads', in whole quarters of an hour."""
+        """How far the receive times are ahead of the payloads', in whole quarters of an hour.
+
+        The freshest frame counts. What is less than half an hour may be a game that lasted.
+        """
         if not self._gaps_ns:
             return 0
-        gap = statistics.median_low(self._gaps_ns)
-        return round(gap / NS_PER_S / _QUARTER_S) * _QUARTER_S
+        gap_s = min(self._gaps_ns) / NS_PER_S
+        return 0 if abs(gap_s) < _LASTING_S else round(gap_s / _QUARTER_S) * _QUARTER_S
 
 
 def time_warnings(clock: RowClock, payloads: PayloadTimes) -> list[str]:
@@ -259,16 +271,17 @@ def time_warnings(clock: RowClock, payloads: PayloadTimes) -> list[str]:
         found.append(
             f"rows on another day than their games' ids name, in UTC: {payloads.other_day}"
         )
-    if clock.undated:
-        found.append(undated_warning(clock.undated, clock.base_ns))
     return found
 
 
-def undated_warning(rows: int, base_ns: int) -> str:
-    """Return the line about rows without a date."""
-    if base_ns >= DATED_NS:
-        return f"rows without a date: {rows}, dated by the ids of their games, in the order of the rows"
-    return f"rows without a date or a dated game: {rows}, dated 1970, in the order of the rows"
+def undated_warnings(by_game: int, by_nothing: int) -> list[str]:
+    """Return the lines about rows without a date, of games that have one and of others."""
+    found = []
+    if by_game:
+        found.append(f"rows without a date: {by_game}, dated by the ids of their games")
+    if by_nothing:
+        found.append(f"rows without a date or a dated game: {by_nothing}, dated 1970")
+    return found
 
 
 def written_time(row: TextRow, names: tuple[str, ...] = TIME_NAMES) -> bytes:
