@@ -15,7 +15,7 @@ import msgspec
 from vectra_bot.errors import WireError
 from vectra_bot.models import Ack, Direction, Event, Frame, UnknownEvent, VenueNotice
 from vectra_bot.wire import builders
-from vectra_bot.wire.dated import OLDER_EVENTS, format_of
+from vectra_bot.wire.older import OLDER_EVENTS, format_of
 from vectra_bot.wire.packet import (
     Packet,
     json_error,

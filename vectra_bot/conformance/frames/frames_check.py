@@ -25,7 +25,7 @@ from vectra_bot.conformance.frames.frame_shapes import STATE, Shapes
 from vectra_bot.errors import InputError
 from vectra_bot.models.times import NS_PER_S
 from vectra_bot.venues.captures.times import RELATIVE
-from vectra_bot.wire.dated import format_of
+from vectra_bot.wire.older import format_of
 from vectra_bot.wire.states import WireFormat
 
 DEFAULT_GAMES = 200

@@ -119,8 +119,8 @@ def match_names(doc_type: DocType, names: Iterable[str]) -> Names:
                 found[name] = by_name[candidate]
                 break
     if "ts_ns" not in found:
-        others = (name for name in by_name if _TIME.fullmatch(name) and name not in TIMES)
-        times = (by_name[name] for name in (*TIMES, *others) if name in by_name)
+        further = (name for name in by_name if _TIME.fullmatch(name) and name not in TIMES)
+        times = (by_name[name] for name in (*TIMES, *further) if name in by_name)
         time = next((name for name in times if name not in found.values()), None)
         if time is not None:
             found["ts_ns"] = time

@@ -101,8 +101,9 @@ def day_of_game(game_id: str) -> int | None:
     match = _GAME_DAY.match(game_id)
     if match is None:
         return None
+    year, month, day = map(int, match.groups())
     try:
-        return ns_from_utc(datetime(*map(int, match.groups()), tzinfo=UTC))  # type: ignore[arg-type]
+        return ns_from_utc(datetime(year, month, day, tzinfo=UTC))
     except ValueError:
         return None
 
