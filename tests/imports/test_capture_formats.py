@@ -14,6 +14,7 @@ import pytest
 from tests.imports.samples import GAME, board_row, only, query, seeded_row, trade_row, write_lines
 from vectra_bot.cli.main import main
 from vectra_bot.conformance.frames.frame_capture import read_capture
+from vectra_bot.conformance.verification import verify_file
 from vectra_bot.imports.run import import_paths
 from vectra_bot.models import ConnectionChanged, Frame
 from vectra_bot.venues.replay import CaptureFeed
@@ -103,6 +104,17 @@ def test_capture_formats_give_the_same_frames(layout: str, container: str, tmp_p
     assert [frame.raw for frame in frames] == RAWS
     assert [seen.event for seen in read_capture(path)] == [event for event, _ in EVENTS]
     assert [list(seen.args) for seen in read_capture(path)] == [args for _, args in EVENTS]
+
+
+@pytest.mark.parametrize("container", CONTAINERS)
+def test_capture_formats_of_verify(container: str, tmp_path: Path) -> None:
+    """Finished games verify from every container."""
+    path = tmp_path / "games"
+    path.write_bytes(CONTAINERS[container](json.dumps(seeded_row()).encode() + b"\n"))
+
+    found = verify_file(path)
+
+    assert (found.kind, found.ok, found.counts["exact"]) == ("seeded_games", True, 1)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -198,7 +210,9 @@ def test_import_counts_what_is_quarantined_failed_or_unknown(
     word: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Each is in the text, in JSON and in the exit code; without any the exit code is 0."""
-    path = write_lines(tmp_path / "rows.jsonl", [WRONG_ROWS[word]])
+    good = {"t": TIMES[0], "event": "gameStateUpdate", "args": [COUNTDOWN]}
+    rows = [WRONG_ROWS[word], *([good] if word == "bad" else [])]
+    path = write_lines(tmp_path / "rows.jsonl", rows)
     store = ["--store", str(tmp_path / "s")]
 
     assert main(["store", "import", str(path), *store]) == 1
@@ -210,9 +224,9 @@ def test_import_counts_what_is_quarantined_failed_or_unknown(
     noted = query(
         tmp_path / "s", "SELECT detail_json FROM system_event WHERE kind = 'import.finished'"
     )
-    assert all(json.loads(detail)[word] == 1 for (detail,) in noted)
-    good = write_lines(tmp_path / "good.jsonl", [seeded_row()])
-    assert main(["store", "import", str(good), "--store", str(tmp_path / "u"), "--json"]) == 0
+    assert [json.loads(detail)[word] for (detail,) in noted] == [1]
+    true = write_lines(tmp_path / "true.jsonl", [seeded_row()])
+    assert main(["store", "import", str(true), "--store", str(tmp_path / "u"), "--json"]) == 0
 
 
 def test_capture_files_that_were_handed_out(real_data: Path, tmp_path: Path) -> None:

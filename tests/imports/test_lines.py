@@ -35,6 +35,7 @@ CONTAINERS: dict[str, Callable[[bytes], bytes]] = {
     "crlf": lambda data: data.replace(b"\n", b"\r\n"),
     "bom": lambda data: b"\xef\xbb\xbf" + data,
     "no last end": lambda data: data.rstrip(b"\n"),
+    "array": lambda data: json.dumps(list(map(json.loads, data.splitlines())), indent=1).encode(),
     "spaced": lambda data: b"\n# copied\n" + data.replace(b"\n", b"\n\n"),
 }
 KINDS: dict[str, list[dict[str, Any]]] = {
@@ -163,6 +164,7 @@ def test_lines_of_a_dropped_session_can_be_imported(tmp_path: Path) -> None:
     first = only(import_paths(path, store))
     again = only(import_paths(path, store))
     assert (again.imported, again.duplicates, again.bad) == (0, 6, 1)
+    assert again.sessions == list_sessions(store) == first.sessions
 
     drop_session(store, first.sessions[0])
 

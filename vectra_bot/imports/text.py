@@ -12,10 +12,11 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Final, Protocol
 
 import attrs
+import msgspec
 
 from vectra_bot.audit.auditor import FairAuditor
 from vectra_bot.clock import WallClock
@@ -187,27 +188,22 @@ class TextImport:
     async def _session(self, capture: _Capture) -> bool:
         report, config = self.report, self.config
         capture.known, capture.others = config.known.find(capture.lines)
-        sha256 = capture.sha256
-        session_id = config.session_id or session_of(sha256, capture.label)
-        done = bool(len(capture.lines)) and bool(capture.known.all())
-        if not done:
-            done = not make_room(config.store, session_id, sha256)
-            capture.others.append(session_id)
-        report.sessions += [name for name in capture.others if name not in report.sessions]
+        session_id = config.session_id or session_of(capture.sha256, capture.label)
         reader = self._reader(capture, session_id)
-        opened: AbstractAsyncContextManager[_Sink | None]
-        opened = nullcontext() if done else self._sink(capture, session_id, sha256, reader)
-        async with opened as sink:
-            await self._read(capture, reader, sink)
+        async with AsyncExitStack() as opened:
+            target = _Target(self, capture, session_id, reader, opened)
+            await self._read(capture, target)
+        names = [*capture.others, *([session_id] if target.wanted else [])]
+        report.sessions += [name for name in names if name not in report.sessions]
         self._note(capture, reader)
         report.dated_by_game += reader.undated_rows[0]
         report.undated += reader.undated_rows[1]
         if capture.kept:
             config.known.add(session_id, bytes(capture.kept))
-        return done
+        return bool(names) and target.sink is None
 
-    async def _read(self, capture: _Capture, reader: _Reader, sink: _Sink | None) -> None:
-        """Read the rows of one capture into its session, if it is not in the store already."""
+    async def _read(self, capture: _Capture, target: _Target) -> None:
+        """Read the rows of one capture into its session, those that the store lacks."""
         first = capture is next(iter(self._captures.values()))
         seen: set[str] = set()
         index = 0
@@ -219,7 +215,7 @@ class TextImport:
             if self._is_of(row, capture, first=first):
                 digest, known = capture.lines[index], bool(capture.known[index])
                 index += 1
-                if await self._one(row, reader, None if known else sink, seen) and not known:
+                if await self._one(row, target, seen, known=known) and not known:
                     capture.kept += digest
 
     def _is_of(self, row: TextRow, capture: _Capture, *, first: bool) -> bool:
@@ -238,21 +234,20 @@ class TextImport:
             self.report.refuse(row.number, fault, row.data[:100].decode("latin-1"))
         return False
 
-    async def _one(self, row: TextRow, reader: _Reader, sink: _Sink | None, seen: set[str]) -> bool:
+    async def _one(self, row: TextRow, target: _Target, seen: set[str], *, known: bool) -> bool:
         """Take one row; return whether it can be used."""
         report = self.report
         try:
-            item = reader.item(row)
+            item = target.reader.item(row)
         except RowRefused as error:
             report.refuse(row.number, error.reason, error.value)
             return False
         if report.kind == "trades":
             name = trade_id(row)
-            if name in seen:
-                report.repeat()
-                return True
+            known = known or name in seen
             if name is not None and len(seen) < MAX_TRADE_IDS:
                 seen.add(name)
+        sink = None if known else await target.open()
         if sink is None:
             report.repeat()
             return True
@@ -275,11 +270,11 @@ class TextImport:
         return GameReader(session_id, kind, clock)
 
     @asynccontextmanager
-    async def _sink(
-        self, capture: _Capture, session_id: str, sha256: str, reader: _Reader
+    async def sink(
+        self, capture: _Capture, session_id: str, reader: _Reader
     ) -> AsyncIterator[_Sink]:
         """Start a session of the store and end it after the block; an exception leaves it incomplete."""
-        plan = self._plan(session_id, capture, sha256)
+        plan = self._plan(session_id, capture, capture.sha256)
         store, report = self.config.store, self.report
         if report.kind in ("capture", "trades"):
             tally = _CountingTally(plan.engine(), report=report)
@@ -324,6 +319,33 @@ class TextImport:
         )
 
 
+@attrs.define
+class _Target:
+    """The session for the new lines of a capture; it is begun with the first of them.
+
+    Attributes:
+        wanted: whether there was a new line.
+        sink: the session, None if it was not begun or is complete in the store.
+    """
+
+    of: TextImport
+    capture: _Capture
+    session_id: str
+    reader: _Reader
+    opened: AsyncExitStack
+    wanted: bool = False
+    sink: _Sink | None = None
+
+    async def open(self) -> _Sink | None:
+        """Return the session, None if it is complete in the store."""
+        if not self.wanted:
+            self.wanted = True
+            if make_room(self.of.config.store, self.session_id, self.capture.sha256):
+                opening = self.of.sink(self.capture, self.session_id, self.reader)
+                self.sink = await self.opened.enter_async_context(opening)
+        return self.sink
+
+
 def _identity(row: TextRow, kind: str) -> tuple[bytes, ...]:
     """Return what makes a row the same line as another of its capture."""
     if kind == FRAMES:
@@ -334,8 +356,16 @@ def _identity(row: TextRow, kind: str) -> tuple[bytes, ...]:
         way = b"local" if found.direction is None else found.direction.value.encode()
         # A line without a time is known by its place.
         time = written_time(row) or str(row.number).encode()
-        return (time, way, found.text.encode("utf-8", "surrogatepass"))
-    return (kind.encode(), row.data)
+        return (time, way, _compact(found.text[2:].encode("utf-8", "surrogatepass")))
+    return (kind.encode(), _compact(row.data))
+
+
+def _compact(text: bytes) -> bytes:
+    """Return JSON without white space between its values, other text as it is."""
+    try:
+        return msgspec.json.format(text, indent=-1)
+    except msgspec.MsgspecError:
+        return text
 
 
 @attrs.define
