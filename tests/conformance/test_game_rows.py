@@ -115,6 +115,18 @@ def test_game_rows_that_are_missing_are_named(index: int, tmp_path: Path) -> Non
     assert not verify_file(write_lines(tmp_path / "game.jsonl", rows)).ok
 
 
+@pytest.mark.parametrize("key", ["total_ticks", "peak_price", "tick_range"])
+def test_game_rows_may_sum_up_less(key: str, tmp_path: Path) -> None:
+    """A summary without a fact is right about the others; a rug at tick 0 is not possible."""
+    rows = game()
+    del rows[-1][key]
+    assert verify_file(write_lines(tmp_path / "game.jsonl", rows)).ok
+
+    rows[-2] |= {"tick": 0}
+    found = verify_file(write_lines(tmp_path / "game.jsonl", rows)).differences
+    assert "rug_tick" in [difference.difference.what for difference in found]
+
+
 def test_game_rows_after_the_rug_are_named(tmp_path: Path) -> None:
     """A live tick after the rug under the same id is a difference."""
     rows = game()

@@ -92,6 +92,19 @@ def test_lines_of_a_file_that_grew_are_the_new_ones(
     assert query(store, FRAMES) == query(tmp_path / "whole", FRAMES)
 
 
+def test_a_line_that_was_cut_is_imported_when_it_is_whole(capture: Path, tmp_path: Path) -> None:
+    """A file that was copied while its recorder wrote a line: the line is bad, later it is new."""
+    data = capture.read_bytes()
+    lines = data.splitlines(keepends=True)
+    store = tmp_path / "s"
+
+    cut = only(import_paths(place(tmp_path, b"".join(lines[:50]) + lines[50][:40], "cut"), store))
+    whole = only(import_paths(capture, store))
+
+    assert (cut.imported, cut.bad) == (50, 1)
+    assert (whole.imported, whole.duplicates, whole.bad) == (len(lines) - 50, 50, 0)
+
+
 def test_lines_of_files_that_overlap_are_imported_once(capture: Path, tmp_path: Path) -> None:
     """Three files of one recorder that overlap make the rows of the whole."""
     lines = capture.read_bytes().splitlines(keepends=True)

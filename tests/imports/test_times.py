@@ -115,8 +115,9 @@ def test_times_of_a_replay_take_the_offset_too(
     ]
     moments = query(store, "SELECT DISTINCT ts_ns FROM ws_event WHERE session_id = 'east'")
     assert moments == [(SECOND * NS_PER_S + 200 * NS_PER_MS,)]
-    assert main(["replay", str(path), "--utc-offset", "noon"]) != 0
-    assert len(capsys.readouterr().err.splitlines()) == 1
+    for command in (["replay"], ["store", "import"]):
+        assert main([*command, str(path), "--utc-offset", "noon"]) == 2
+        assert len(capsys.readouterr().err.splitlines()) == 1
 
 
 @pytest.mark.parametrize(

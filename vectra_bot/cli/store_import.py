@@ -106,7 +106,7 @@ def import_(
     imported again, whatever file it is in. A capture is replayed with the strategy `watch`, which makes
     the same documents as recording the feed.
     """
-    from vectra_bot.errors import InputError
+    from vectra_bot.errors import ConfigError, InputError, UsageError
     from vectra_bot.imports import import_paths
     from vectra_bot.store.remote.address import is_remote
     from vectra_bot.venues.captures import parse_offset
@@ -114,13 +114,17 @@ def import_(
     where = address(store)
     if is_remote(where):
         raise InputError(f"store was {where!r}: import into a folder, give its path")
+    try:
+        offset_s = parse_offset(utc_offset or "+00:00")
+    except ConfigError as error:
+        raise UsageError(f"--utc-offset: {error}") from None
     with Steps(verbose=verbose) as progress:
         report = import_paths(
             [Path(path).expanduser() for path in paths],
             Path(where).expanduser(),
             session_id=session_id,
             venue=venue,
-            utc_offset_s=0 if utc_offset is None else parse_offset(utc_offset),
+            utc_offset_s=offset_s,
             progress=progress,
         )
     found = report.to_json()

@@ -117,6 +117,8 @@ class GameRows:
         prices = [self.live.get(tick) for tick in range(last)]
         if not self.live:
             return []
+        if last < 1:
+            return [Difference("rug_tick", last, 1, last)]
         if self.rug is None:
             return [
                 Difference("price", tick, "a possible step", prices[tick])
@@ -136,7 +138,7 @@ class GameRows:
             return []
         # The recorder counts the row of the start with the ticks.
         counts = (self._rows, self._rows + 1) if self._started else (self._rows,)
-        total = row.integer("total_ticks")
+        total = row.fields.get("total_ticks")
         expected: dict[str, Any] = {
             "tick_range": [*self._ticks],
             "price_range": [*self._prices],

@@ -110,11 +110,10 @@ class _Capture:
     @property
     def sha256(self) -> str:
         """Digest of the lines that are not in the store."""
-        digest = hashlib.sha256()
-        for index in range(len(self.lines)):
-            if not self.known[index]:
-                digest.update(self.lines[index])
-        return digest.hexdigest()
+        import numpy as np
+
+        lines = np.frombuffer(bytes(self.lines.digests), dtype="<u8")
+        return hashlib.sha256(lines[~self.known].tobytes()).hexdigest()
 
 
 @attrs.define

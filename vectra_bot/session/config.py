@@ -148,9 +148,10 @@ def _made_of(kind: type) -> Callable[[Any], Any]:
 
 
 def _offset(value: Any) -> str:
-    if not isinstance(value, str):
-        raise Refused("hours and minutes east of UTC, such as -05:00")
-    return offset_text(parse_offset(value))
+    try:
+        return offset_text(parse_offset(value))
+    except (ConfigError, AttributeError):
+        raise Refused("hours and minutes east of UTC, such as -05:00") from None
 
 
 def _calls(value: Any) -> Any:
