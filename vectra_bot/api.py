@@ -154,6 +154,7 @@ def import_files(
     *,
     session_id: str | None = None,
     venue: str | None = None,
+    utc_offset: str = "+00:00",
     progress: Progress = no_progress,
 ) -> ImportReport:
     """Import captures, recordings, journals and foreign Parquet files, or folders of them.
@@ -163,6 +164,7 @@ def import_files(
         store: folder of the store, created if missing; the default store if None.
         session_id: id of the session; derived from the content if None.
         venue: column ``venue`` of the documents, where the recording does not name it.
+        utc_offset: zone of times that are written without one, such as ``-05:00``.
         progress: called with a path, the bytes that are done, and the bytes in all.
 
     Returns:
@@ -177,6 +179,7 @@ def import_files(
     from vectra_bot.imports import import_paths
     from vectra_bot.session.shell import in_event_loop
     from vectra_bot.store.remote.address import is_remote
+    from vectra_bot.venues.captures import parse_offset
 
     if in_event_loop():
         raise UsageError(
@@ -187,7 +190,12 @@ def import_files(
     if is_remote(where):
         raise InputError(f"store was {where!r}: import into a folder, its path is what is needed")
     return import_paths(
-        paths, Path(where).expanduser(), session_id=session_id, venue=venue, progress=progress
+        paths,
+        Path(where).expanduser(),
+        session_id=session_id,
+        venue=venue,
+        utc_offset_s=parse_offset(utc_offset),
+        progress=progress,
     )
 
 

@@ -168,7 +168,7 @@ def test_bad_input_is_one_line(
 ) -> None:
     """An input that cannot be replayed is reported in one line, with nothing half-written."""
     text = tmp_path / "notes.txt"
-    text.write_text("# not a recording\n", encoding="utf-8")
+    text.write_text("notes, not a recording\n", encoding="utf-8")
 
     assert main(["replay", *(part.format(text=text) for part in arguments)]) == code
 

@@ -85,7 +85,7 @@ def test_a_truncated_archive_gives_what_can_be_read(tmp_path: Path, keep: float)
 
 def test_gigantic_lines_are_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A line beyond the limit is one bad row; the next is read."""
-    monkeypatch.setattr("vectra_bot.imports.lines.MAX_LINE", 1000)
+    monkeypatch.setattr("vectra_bot.venues.captures.lines.MAX_LINE", 1000)
     path = write_lines(
         tmp_path / "a.jsonl", [board_row(1), b"x" * 5000, board_row(2), b'{"a": "' + b"y" * 999]
     )

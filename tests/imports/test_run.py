@@ -34,6 +34,9 @@ from vectra_bot.session.replay import check_journal
 
 __all__ = ["capture", "session"]  # the fixtures
 
+DAY_NS = 1_751_328_000_000_000_000
+"""Start of the day that the id of GAME names."""
+
 
 def test_a_capture_makes_the_documents_of_its_session(
     capture: Path, session: Path, tmp_path: Path
@@ -223,7 +226,8 @@ def test_leaderboard_rows_are_kept_unchanged(tmp_path: Path) -> None:
         f"WHERE kind = '{LEADERBOARD_KIND}' ORDER BY seq",
     )
     assert stored == [
-        (json.dumps(board_row()), 1, "did:privy:x"), (json.dumps(board_row(44)), 2, "did:privy:x")
+        (json.dumps(board_row()), DAY_NS + 1, "did:privy:x"),
+        (json.dumps(board_row(44)), DAY_NS + 2, "did:privy:x"),
     ]  # fmt: skip
 
 
@@ -264,4 +268,5 @@ def test_all_real_data_is_accounted_for(real_data: Path, tmp_path: Path) -> None
         "SELECT detail_json->>'verdict', count(*) FROM system_event WHERE kind = 'game.finished' "
         "AND source = 'import' GROUP BY ALL ORDER BY ALL",
     )
-    assert verdicts == [("unverified", 433), ("verified", 33)]
+    alone = sum(1 for _ in real_data.glob("small/game_*.jsonl"))  # made-up games, one file each
+    assert verdicts == [("unverified", 433 + alone), ("verified", 33)]

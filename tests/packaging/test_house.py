@@ -22,6 +22,9 @@ LINES_OF_A_MODULE = 500
 MANY_MODULES = {"cli": "one module for each command"}
 LONG_MODULES: dict[str, str] = {}
 ONE_CHILD = {
+    "GameState": "frames of 2025 have keys and gaps besides; `OlderState` adds them",
+    "PlayerUpdatePayload": "an update of 2025 has a key besides",
+    "TradePayload": "a trade of 2025 has numbers as ids and may lack its price",
     "BotActionInterface": "what strategies are typed against; the engine has the one implementation",
     "EmbeddedOptions": "what the embedded venue takes; `serve` refers to its options one by one",
     "Parameter": "what a strategy declares; an option is one with a flag and a key besides",

@@ -42,8 +42,9 @@ Examples:
 def frames_check(*, file: str, games: int, seed: int, strict: bool, as_json: bool) -> None:
     """Compare the frames of a capture FILE with the embedded exchange's.
 
-    FILE is a recording (one event per line: capture, t, dir, event, args; plain or gzipped), a
-    journal directory or a journal segment, of the venue or of `vectra-bot serve`.
+    FILE is a capture of frames in any layout that `vectra-bot replay` reads, a journal directory or a
+    journal segment, of the venue or of `vectra-bot serve`. Frames of before December 2025 are refused:
+    the exchange does not write their formats.
 
     Compared are the kinds of message, the keys of every object (always or sometimes present), the
     types of their values (null, int, float ...), the trace argument, and the order of frames. The

@@ -17,7 +17,7 @@ from vectra_bot.cli.options import (
     pairs,
     plugin_settings,
 )
-from vectra_bot.cli.output import json_option, print_json, quiet_stdout
+from vectra_bot.cli.output import clean, json_option, print_json, quiet_stdout
 from vectra_bot.cli.stopping import Stopper
 from vectra_bot.errors import CheckFailed, InputError, UsageError
 from vectra_bot.session import ReplayConfig, replay_session
@@ -36,9 +36,11 @@ Examples:
 def replay(path: str, as_json: bool, **options: Any) -> int:
     """Replay a recording or a journal; nothing is sent anywhere.
 
-    A recording is played to a strategy and stored as a new session that SQL can query. Every finished
-    game is compared with the seed that the recording shows for it, bit for bit: if they disagree, one
-    alert of type vectra.integrity is stored for the game, and the exit code is 1.
+    A recording is a capture of frames in any layout, plain, gzip or zstandard: lines of events
+    (event or event_type, args or data), of frames (42[...]) or of single payloads. It is played to a
+    strategy and stored as a new session that SQL can query. Every finished game is compared with the seed
+    that the recording shows for it, bit for bit: if they disagree, one alert of type vectra.integrity is
+    stored for the game, and the exit code is 1.
 
     With --check, a journal's inputs run through a new engine with the strategy of its header, and the
     commands are compared byte for byte; a difference is reported and gives exit code 1.
@@ -145,3 +147,5 @@ def _print_recording(result: dict[str, Any]) -> None:
         title="Replay",
     )
     print_failed(result["alerts"], result["failed_games"])
+    for warning in result["warnings"]:
+        click.echo(f"warning: {clean(warning)}", err=True)

@@ -27,10 +27,12 @@ Examples:
   vectra-bot store import ./recordings --store ./captures --venue backend.rugs.fun --json
 
 \b
-JSON: store, ok, totals (files, rows, imported, duplicates, bad, quarantined), seconds; files:
-file, kind, the same figures, documents by kind, reasons, bad_rows (row, reason, value) ...
+JSON: store, ok, totals (files, rows, imported, duplicates, bad, quarantined, unknown, failed),
+seconds; files: file, kind, the same figures, documents by kind, reasons, bad_rows (row, reason,
+value), unused, warnings ...
 """
 _SHOWN = 10
+_WRONG = ("bad", "quarantined", "unknown", "failed")
 
 
 @click.command(epilog=_MIGRATE_EPILOG, context_settings=HELP_OPTIONS)
@@ -83,6 +85,9 @@ def migrate(
 @click.option(
     "--venue", metavar="HOST", help="Origin of the data, if the recording does not name it."
 )
+@click.option(
+    "--utc-offset", metavar="+HH:MM", help="Zone of times that have none.  [default: +00:00]"
+)
 @store_options
 def import_(
     *,
@@ -90,19 +95,35 @@ def import_(
     store: str | None,
     session_id: str | None,
     venue: str | None,
+    utc_offset: str | None,
     verbose: bool,
     as_json: bool,
 ) -> int:
     """Import captures, recordings, journals and Parquet files.
 
     Folders of them are imported as well. Every row is accounted for: imported, duplicate, or reported as
-    bad with its line and the reason (exit code 1 if there are any). A repeated import adds nothing. A
-    capture is replayed with the strategy `watch`, which makes the same documents as recording the feed.
+    bad with its line and the reason. Exit code 1 if any row is bad, any frame is quarantined (it cannot
+    be decoded) or of an unknown event, or any game fails its check. A line that the store has is not
+    imported again, whatever file it is in. A capture is replayed with the strategy `watch`, which makes
+    the same documents as recording the feed.
     """
     from vectra_bot.api import import_files
+    from vectra_bot.errors import ConfigError, UsageError
+    from vectra_bot.venues.captures import parse_offset
 
+    try:
+        parse_offset(utc_offset or "+00:00")
+    except ConfigError as error:
+        raise UsageError(f"--utc-offset: {error}") from None
     with Steps(verbose=verbose) as progress:
-        report = import_files(paths, store, session_id=session_id, venue=venue, progress=progress)
+        report = import_files(
+            paths,
+            store,
+            session_id=session_id,
+            venue=venue,
+            utc_offset=utc_offset or "+00:00",
+            progress=progress,
+        )
     found = report.to_json()
     if as_json:
         print_json(found)
@@ -115,9 +136,14 @@ def _print_files(files: list[dict[str, Any]], totals: dict[str, int]) -> None:
     from vectra_bot.cli.tables import print_table
 
     if files:
-        columns = ("file", "kind", "rows", "imported", "duplicates", "bad")
+        columns = ("file", "kind", "rows", "imported", "duplicates", *_WRONG)
         print_table(columns, [[report[name] for name in columns] for report in files])
     for report in files:
+        name = clean(report["file"])
+        for warning in report["warnings"]:
+            click.echo(f"{name}: {clean(warning)}")
+        if report["unused"]:
+            click.echo(f"{name}: not used: {clean(', '.join(report['unused']))}")
         for bad in report["bad_rows"][:_SHOWN]:
             value = f": {clean(bad['value'])}" if bad["value"] else ""
             name = clean(bad["file"] or report["file"])
@@ -128,5 +154,5 @@ def _print_files(files: list[dict[str, Any]], totals: dict[str, int]) -> None:
             )
     click.echo(
         f"{totals['rows']} rows: {totals['imported']} imported, {totals['duplicates']} duplicates, "
-        f"{totals['bad']} bad"
+        + ", ".join(f"{totals[name]} {name}" for name in _WRONG)
     )

@@ -36,11 +36,11 @@ def verify(
     """Verify a capture FILE, or the game of a seed, against the price law, bit for bit.
 
     FILE is a capture of frames or a journal: every finished game is compared with the seed that the
-    frames show for it, every sidebet with its game. Or it is one of four kinds of rows: seeded_games,
-    recorded_prices, real_trades, leaderboard_rows, whose facts are also compared with each other: one
-    payout row for each placed sidebet, prices and rugs, the PnL of open positions. The kind is
-    recognised by the content, plain or gzipped. Every wrong fact is reported once, with game, tick,
-    the expected value and the value found.
+    frames show for it, every sidebet with its game. Or it is one of five kinds of rows: seeded_games,
+    recorded_prices, game_rows (one game tick by tick), real_trades, leaderboard_rows, whose facts are also
+    compared with each other: one payout row for each placed sidebet, prices and rugs, the PnL of open
+    positions. The kind is recognised by the content, plain, gzip or zstandard. Every wrong fact is
+    reported once, with game, tick, the expected value and the value found.
 
     With --server-seed and --game-id the game is computed: rug_tick, rug_price, peak, prices, hash.
     The list of prices is the finished game's, as the venue publishes it: the live prices of ticks 0

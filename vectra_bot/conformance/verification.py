@@ -1,9 +1,9 @@
 """Verify capture files and seeds against the law: one difference for each wrong fact.
 
-Recordings of frames are verified by :mod:`.recordings`. Four more kinds of file are recognised by their
+Recordings of frames are verified by :mod:`.recordings`. Five more kinds of file are recognised by their
 content: ``seeded_games`` (finished games with their seed), ``recorded_prices`` (prices by tick without a
-seed), ``real_trades`` and ``leaderboard_rows`` (protocol 15). Redundant facts in a file are used to find
-which of two is the wrong one, so that one altered fact gives one difference.
+seed), ``game_rows`` (one game tick by tick), ``real_trades`` and ``leaderboard_rows`` (protocol 15). Redundant
+facts in a file are used to find which of two is the wrong one, so that one altered fact gives one difference.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from attrs import Factory, define, evolve, fields, frozen
 from vectra_bot.conformance.crowd.recorded_games import recorded_differences
 from vectra_bot.conformance.findings import FileDifference, Verification
 from vectra_bot.conformance.frames.capture_rows import Row, read_prices, read_rows, shown
+from vectra_bot.conformance.game_rows import GameRows
 from vectra_bot.conformance.leaderboard_rows import (
     OPEN_TOLERANCE_LAMPORTS,
     LeaderboardRows,
@@ -48,6 +49,7 @@ _KIND_KEYS = {
     "recorded_prices": "rug_price",
     "leaderboard_rows": "row",
     "real_trades": "tickIndex",
+    "game_rows": "game_id",
 }
 
 
@@ -57,6 +59,7 @@ class _File:
 
     leaderboard: LeaderboardRows = Factory(LeaderboardRows)
     ids: set[str] = Factory(set)
+    game: GameRows = Factory(GameRows)
 
 
 def verify_file(path: Path | str) -> Verification:
@@ -78,6 +81,7 @@ def verify_file(path: Path | str) -> Verification:
             row.fail(_KIND_KEYS[found.kind], f"every row of {found.kind} has it")
         _VERIFIERS[found.kind](row, found, file)
     assert found is not None, "read_rows refuses an empty file"
+    found.report(file.game.game_id, row.line, file.game.close())
     found.differences.extend(file.leaderboard.finish())
     if found.kind == "leaderboard_rows":
         found.counts["open_rows"] = file.leaderboard.open_rows
@@ -189,6 +193,17 @@ def _verify_recorded(row: Row, found: Verification, file: _File) -> None:
     found.report(row.text("game_id"), row.line, differences)
 
 
+def _verify_game_row(row: Row, found: Verification, file: _File) -> None:
+    if row.text("type") == "game_start":
+        found.report(file.game.game_id, row.line, file.game.close())
+    differences = file.game.add(row)
+    found.count("ticks", row.text("type") == "tick")
+    if row.text("type") == "game_end":
+        found.count("games")
+        found.count("exact", file.game.complete and not differences)
+    found.report(row.text("game_id"), row.line, differences)
+
+
 def _verify_trade(row: Row, found: Verification, file: _File) -> None:
     kind, game_id = row.text("type"), row.text("gameId")
     difference = trade_difference(row)
@@ -229,12 +244,14 @@ def _verify_leaderboard(row: Row, found: Verification, file: _File) -> None:
 _VERIFIERS: dict[str, Callable[[Row, Verification, _File], None]] = {
     "seeded_games": _verify_seeded,
     "recorded_prices": _verify_recorded,
+    "game_rows": _verify_game_row,
     "real_trades": _verify_trade,
     "leaderboard_rows": _verify_leaderboard,
 }
 _COUNTS = {
     "seeded_games": ("games", "exact", "sidebets", "sidebets_exact"),
     "recorded_prices": ("games", "complete", "exact"),
+    "game_rows": ("games", "ticks", "exact"),
     "real_trades": (
         "trades",
         "buys",

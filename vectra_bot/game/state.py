@@ -20,6 +20,7 @@ from decimal import Context, Decimal
 from itertools import pairwise
 from typing import Any, overload
 
+import attrs
 from attrs import Factory, define, field
 
 from vectra_bot.game import rules
@@ -146,7 +147,8 @@ class GameState:
         """Fold *frame* and return what changed, in the order in which it must be reported."""
         changes: list[Change] = []
         tick, price = frame.tick, frame.price
-        known = frame.game_id == self.now.game_id
+        # A countdown of 2025 names no game (protocol 12.1): it belongs to the running one.
+        known = frame.game_id in (self.now.game_id, "")
         if not known and frame.game_id in self._closed:
             return [FrameRefused("a frame of a game that is over", frame.game_id, tick)]
         if tick is not None and tick > MAX_TICK:
@@ -156,8 +158,12 @@ class GameState:
         game = self.now
         previous = game.phase
         phase = phase_of(frame, previous)
-        if game.rug_price is not None:
-            phase = GamePhase.RUGGED  # a rug is final: what comes later was sent before it
+        if game.rug_price is not None and frame.game_id:
+            if frame.active and not frame.rugged and tick is not None and tick >= len(game.prices):
+                return [FrameRefused("a live tick after the rug", frame.game_id, tick)]
+            # A rug is final: what comes later was sent before it, unless a countdown ended the game.
+            ended = previous in (GamePhase.COOLDOWN, GamePhase.PRESALE)
+            phase = previous if ended else GamePhase.RUGGED
         game.phase = phase
         game.cooldown_timer_ms = frame.cooldown_timer_ms
         game.allow_pre_round_buys = frame.allow_pre_round_buys
@@ -255,7 +261,8 @@ class GameState:
             self._set(tick, price)
         elif known != price:
             changes.append(PriceConflict(tick, known, price))
-        changes.append(TickSeen(self._tick(tick, price), fresh=False))
+        seen = attrs.evolve(self._tick(tick, price), phase=GamePhase.ACTIVE)
+        changes.append(TickSeen(seen, fresh=False))
 
     def _set(self, tick: int, price: float) -> None:
         self.now.prices[tick] = price

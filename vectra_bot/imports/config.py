@@ -9,7 +9,8 @@ from typing import Any, Final
 import attrs
 
 from vectra_bot.errors import ConfigError
-from vectra_bot.imports.report import FileReport, Progress, all_good, no_progress, totals
+from vectra_bot.imports.known import KnownLines
+from vectra_bot.imports.report import WRONG, FileReport, Progress, all_good, no_progress, totals
 from vectra_bot.models import DocType, Document, SystemEvent
 
 SOURCE: Final = "import"
@@ -28,13 +29,20 @@ class ImportConfig:
         session_id: name of the session; from the digest of the file's content if None. Several captures in
             one file, or several files, cannot share it.
         venue: column ``venue`` of the documents, if the recording does not name it.
+        utc_offset_s: offset of times without a zone, in seconds east of UTC.
         progress: called with the progress.
     """
 
     store: Path
     session_id: str | None = None
     venue: str | None = None
+    utc_offset_s: int = 0
     progress: Progress = no_progress
+    known: KnownLines = attrs.field(init=False)
+
+    @known.default
+    def _known(self) -> KnownLines:
+        return KnownLines(self.store)
 
     @property
     def venue_name(self) -> str:
@@ -68,7 +76,7 @@ class ImportReport:
 
     @property
     def ok(self) -> bool:
-        """Whether every row is accounted for and none is bad."""
+        """Whether every row is accounted for and none is bad, quarantined, unknown or failed."""
         return all_good(self.files)
 
     @property
@@ -89,12 +97,12 @@ class ImportReport:
 
 def finished_event(about: dict[str, Any]) -> SystemEvent:
     """Return the event at the end of an import; *about* is JSON-ready."""
-    bad = about.get("bad", 0)
+    wrong = [f"{about[name]} {name}" for name in WRONG if about.get(name)]
     return SystemEvent(
         kind=FINISHED_KIND,
-        severity="warning" if bad else "info",
+        severity="warning" if wrong else "info",
         message=f"imported {about.get('imported', 0)} rows of {about.get('kind', 'a file')}"
-        + (f"; {bad} are bad" if bad else ""),
+        + (f"; {', '.join(wrong)}" if wrong else ""),
         detail_json=json.dumps(about, sort_keys=True),
     )
 
@@ -112,23 +120,10 @@ def told(report: FileReport) -> dict[str, Any]:
         "kind": report.kind,
         "rows": report.rows,
         "imported": report.imported,
-        "bad": report.bad,
+        **{name: getattr(report, name) for name in WRONG},
         "duplicates": report.duplicates,
         "reasons": dict(report.reasons.most_common()),
         "filled": report.filled,
         "unused": report.unused,
+        "warnings": report.all_warnings,
     }
-
-
-class RowRefused(Exception):
-    """A row cannot be imported.
-
-    Attributes:
-        reason: what is wrong, with the same words for the same fault.
-        value: the invalid value.
-    """
-
-    def __init__(self, reason: str, value: object = "") -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.value = value

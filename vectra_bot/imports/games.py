@@ -7,8 +7,10 @@ or ``failed`` if the law cannot produce a price.
 
 Times: a game of the venue's history has its end time, and all its documents have that time, because its
 prices became known then. A recorded game has times relative to its first tick: its documents begin at
-the end of the game before it, and the first game begins at 1970. A row of a leaderboard has no time: it
-gets its row number in nanoseconds after 1970. None of these can be mistaken for a real time.
+the end of the game before it, or at the start of the day that its id names if that is later. A row of a
+leaderboard has no time: it gets the day of its game and its row number in nanoseconds. Without a day in
+the id, both count from 1970; the import says how many rows have no date. The rows of a file that has one
+game tick by tick have their own times.
 """
 
 from __future__ import annotations
@@ -22,15 +24,17 @@ import attrs
 from vectra_bot.audit.findings import differences_json, disagreement, finished_game
 from vectra_bot.conformance.crowd.recorded_games import recorded_differences
 from vectra_bot.conformance.frames.capture_rows import Row
+from vectra_bot.conformance.game_rows import GameRows, phase_of_row
 from vectra_bot.conformance.settled_sidebets import sidebet_differences
 from vectra_bot.conformance.verification import law_differences
 from vectra_bot.errors import InputError, RecordError, safe_text
 from vectra_bot.game import rules
 from vectra_bot.game.fair import Difference
-from vectra_bot.imports.config import SOURCE, RowRefused
-from vectra_bot.imports.lines import TextRow, value_of
+from vectra_bot.imports.config import SOURCE
 from vectra_bot.models import DocType, Document, GamePhase, GameTick, SystemEvent
 from vectra_bot.models.times import NS_PER_MS
+from vectra_bot.venues.captures import RowClock, RowRefused, TextRow, day_of_game, value_of
+from vectra_bot.venues.captures.times import PayloadTimes, time_warnings
 
 LEADERBOARD_KIND: Final = "import.leaderboard_row"
 """Kind of the system event for a row of a leaderboard; there is no kind of document for it."""
@@ -49,10 +53,55 @@ class GameReader:
 
     Attributes:
         session_id: of the session; the ids of alerts are derived from it.
+        kind: of the rows.
+        clock: reads the times of rows that have them.
+        unused: keys of which nothing was made; every row is stored whole, so there are none.
     """
 
     session_id: str
+    kind: str
+    clock: RowClock = attrs.field(factory=RowClock)
+    unused: set[str] = attrs.field(factory=set)
     _now_ns: int = 0
+    _payloads: PayloadTimes = attrs.field(factory=PayloadTimes)
+    _undated: list[int] = attrs.field(factory=lambda: [0, 0])
+    _game: GameRows = attrs.field(factory=GameRows)
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a user must know about the times of the rows, one line each."""
+        found = time_warnings(self.clock, self._payloads)
+        if not self._game.ended:
+            found.append(f"the file ends before the end of game {self._game.game_id}")
+        return found
+
+    @property
+    def undated_rows(self) -> tuple[int, int]:
+        """Number of rows that have their date from a game, and of those that have none."""
+        by_nothing, by_game = self._undated
+        return by_game + self.clock.undated_rows[0], by_nothing + self.clock.undated_rows[1]
+
+    def item(self, row: TextRow) -> list[Document]:
+        """Return the documents of a row.
+
+        Raises:
+            RowRefused: the row lacks a required value.
+        """
+        read = {
+            "seeded_games": self.seeded,
+            "recorded_prices": self.recorded,
+            "leaderboard": self.leaderboard,
+            "game_rows": self.game_row,
+        }
+        return read[self.kind](row)
+
+    def game_row(self, row: TextRow) -> list[Document]:
+        """Return the documents of a row of one game: a tick, or at its end the finished game.
+
+        Raises:
+            RowRefused: the row lacks a required value.
+        """
+        return _guarded(self._game_row, row)
 
     def seeded(self, row: TextRow) -> list[Document]:
         """Return the documents of a game of the venue's history with its seed.
@@ -76,7 +125,7 @@ class GameReader:
         Raises:
             RowRefused: the row has no game, tick or player.
         """
-        return _guarded(_leaderboard, row)
+        return _guarded(self._leaderboard, row)
 
     def _seeded(self, text: TextRow) -> Iterator[Document]:
         row = _row(text)
@@ -111,6 +160,7 @@ class GameReader:
         times, counts = _aligned(row, "recv_ms", prices), _aligned(row, "trade_count", prices)
         differences = recorded_differences(row)
         verdict = "failed" if differences else "unverified"
+        self._now_ns = max(self._now_ns, self._day(game_id))
         offset = 0
         for tick, price in enumerate(prices):
             offset = max(offset, times[tick] or 0)
@@ -126,6 +176,49 @@ class GameReader:
         found = (verdict, differences, len(known))
         yield from self._finished(row, game_id, self._now_ns, found, detail)
         self._now_ns += NS_PER_MS
+
+    def _leaderboard(self, text: TextRow) -> Iterator[Document]:
+        row = _row(text)
+        game_id, tick, inner = row.text("gameId"), row.integer("tick"), row.row("row")
+        player_id = inner.text("id")
+        event = SystemEvent(
+            kind=LEADERBOARD_KIND,
+            severity="info",
+            message=f"a row of the leaderboard at tick {tick}",
+            detail_json=text.data.decode(),
+        )
+        ts_ns = self._day(game_id) + text.number
+        yield _document(DocType.SYSTEM_EVENT, event, ts_ns, game_id, player_id)
+
+    def _game_row(self, text: TextRow) -> Iterator[Document]:
+        row = _row(text)
+        ts_ns = self.clock.moment(text)
+        differences = self._game.add(row)
+        self._payloads.see_game(ts_ns, self._game.game_id)
+        game, kind = self._game, row.text("type")
+        if kind == "tick":
+            record = GameTick(
+                game_id=game.game_id,
+                tick=row.integer("tick"),
+                price=row.number("price"),
+                phase=phase_of_row(row),
+                cooldown_timer_ms=row.integer("cooldown_timer"),
+                trade_count=_optional(row, "trade_count"),
+            )
+            yield _document(DocType.GAME_TICK, record, ts_ns, game.game_id)
+        elif kind == "game_end":
+            tick, price = game.rug or (None, None)
+            detail = {
+                "peak": game.peak, "rug_tick": tick, "rug_price": price, "recorded": row.fields,
+            }  # fmt: skip
+            found = ("failed" if differences else "unverified", differences, len(game.live))
+            yield from self._finished(row, game.game_id, ts_ns, found, detail)
+
+    def _day(self, game_id: str) -> int:
+        """Return the start of a game's day, 1970 if its id names none; count the row as undated."""
+        day_ns = day_of_game(game_id) or 0
+        self._undated[day_ns > 0] += 1
+        return day_ns
 
     def _tick(
         self, game_id: str, offset_ms: int, seen: tuple[int, float, GamePhase, int | None]
@@ -189,19 +282,6 @@ def _row(text: TextRow) -> Row:
         return Row({key: value_of(raw) for key, raw in text.fields.items()}, _PLACE, text.number)
     except (ValueError, RecursionError) as error:
         raise RowRefused("an invalid value", str(error)) from None
-
-
-def _leaderboard(text: TextRow) -> Iterator[Document]:
-    row = _row(text)
-    game_id, tick, inner = row.text("gameId"), row.integer("tick"), row.row("row")
-    player_id = inner.text("id")
-    event = SystemEvent(
-        kind=LEADERBOARD_KIND,
-        severity="info",
-        message=f"a row of the leaderboard at tick {tick}",
-        detail_json=text.data.decode(),
-    )
-    yield _document(DocType.SYSTEM_EVENT, event, text.number, game_id, player_id)
 
 
 def _document(

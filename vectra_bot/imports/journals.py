@@ -15,12 +15,21 @@ from vectra_bot.errors import InputError, JournalError, StoreError, VectraError
 from vectra_bot.fsio import copy_file, files
 from vectra_bot.imports.config import ImportConfig
 from vectra_bot.imports.report import FileReport
-from vectra_bot.journal import journal_directory, list_segments, read_header, read_journal
+from vectra_bot.journal import (
+    Entry,
+    journal_directory,
+    list_segments,
+    read_header,
+    read_journal,
+)
+from vectra_bot.models import DocType
 from vectra_bot.session.recovery import recover_session
 from vectra_bot.store.maintenance.sessions import is_running, was_closed
 from vectra_bot.store.parquet.builder import begin_session, build_parts
 
 STAGED: Final = ".importing-"
+QUARANTINED_KIND: Final = "frame.quarantined"
+UNKNOWN_KIND: Final = "wire.unknown_event"
 
 
 def is_journal(path: Path) -> bool:
@@ -79,11 +88,11 @@ def _read_through(path: Path, config: ImportConfig, report: FileReport) -> dict[
             if entry.kind == "header" and header is None:
                 header = entry.data["header"]
             elif entry.kind == "doc":
-                report.documents[entry.data["doc_type"]] += 1
+                _count(entry, report)
             report.accept()
     except (JournalError, InputError) as error:
         read = report.rows
-        report.rows = report.imported = 0
+        report.rows = report.imported = report.quarantined = report.unknown = report.failed = 0
         report.documents.clear()
         reason = "the journal is corrupt: repair it in its own store, then import it"
         report.refuse(read + 1, reason, str(error), count=read + 1)
@@ -92,6 +101,18 @@ def _read_through(path: Path, config: ImportConfig, report: FileReport) -> dict[
         report.refuse(report.rows + 1, "truncated: an incomplete entry at the end")
     config.progress(str(path), 1, 1)
     return header
+
+
+def _count(entry: Entry, report: FileReport) -> None:
+    """Count a document, and what its session could not decode, did not know or found wrong."""
+    if entry.data["doc_type"] != DocType.SYSTEM_EVENT.value:
+        report.documents[entry.data["doc_type"]] += 1
+        return
+    document = entry.document()
+    report.count(document)
+    kind = getattr(document.record, "kind", "")
+    report.quarantined += kind == QUARANTINED_KIND
+    report.unknown += kind == UNKNOWN_KIND
 
 
 def _check_same(target: Path, header: dict[str, Any]) -> None:

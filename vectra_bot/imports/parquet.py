@@ -10,6 +10,7 @@ time.
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +21,7 @@ from vectra_bot.clock import WallClock
 from vectra_bot.errors import InputError
 from vectra_bot.imports.arrow import (
     OWN,
+    Conformed,
     EnvelopeDefaults,
     ForeignFile,
     Names,
@@ -47,6 +49,8 @@ from vectra_bot.models import DocType, Mode
 from vectra_bot.models.times import NS_PER_S
 from vectra_bot.serde import record_to_row
 from vectra_bot.store.parquet.schema import schema_of
+from vectra_bot.venues.captures import RowClock
+from vectra_bot.venues.captures.times import PayloadTimes, time_warnings
 
 MAX_SESSIONS: Final = 4096
 """Limit of sessions in one folder of foreign Parquet; the rows of further ones are bad."""
@@ -65,6 +69,7 @@ class _Session:
     last_seq: dict[DocType, int] = attrs.field(factory=dict)
     done: bool = False
     reports: dict[str, FileReport] = attrs.field(factory=dict)
+    last_ns: int = 0
 
 
 @attrs.define
@@ -110,6 +115,7 @@ class _Import:
     files: list[ForeignFile] = attrs.field(factory=list)
     reports: list[FileReport] = attrs.field(factory=list)
     _names: dict[tuple[DocType, tuple[str, ...]], Names] = attrs.field(factory=dict)
+    _counts: dict[str, Counter[str]] = attrs.field(factory=dict)
     _read: int = 0
     _total: int = 0
 
@@ -190,6 +196,8 @@ class _Import:
         writing: OpenSessions,
     ) -> None:
         """Write the chosen rows of a batch."""
+        import pyarrow.compute as pc
+
         batch, rows = chosen
         if not is_session_id(session.session_id):
             _refuse(report, batch.rows[rows], _BAD_NAME, session.session_id)
@@ -201,9 +209,15 @@ class _Import:
         unused = {name for name in names.unused if snake(name) not in OWN}
         report.unused = sorted({*report.unused, *unused})
         ids = f"{session.session_id}:{self.reports.index(report) + 1}"
-        envelope = EnvelopeDefaults(ids, self.config.venue_name, Mode.REPLAY, SOURCE)
+        envelope = EnvelopeDefaults(
+            ids, self.config.venue_name, Mode.REPLAY, SOURCE, self.config.utc_offset_s
+        )
         made = conform(table, batch.doc_type, names, envelope, batch.rows[rows])
         good = len(made.kept)
+        self._times(report, made)
+        if good:
+            last_ns = pc.max(made.table.column("ts_ns")).as_py()
+            session.last_ns = max(session.last_ns, last_ns)
         if session.done:
             report.repeat(good)
         else:
@@ -217,6 +231,15 @@ class _Import:
         if session.session_id not in report.sessions:
             report.sessions.append(session.session_id)
         session.reports[report.file] = report
+
+    def _times(self, report: FileReport, made: Conformed) -> None:
+        """Add up what is to be said about the times of a file's rows."""
+        counts = self._counts.setdefault(report.file, Counter())
+        counts.update(zoneless=made.zoneless, dateless=made.dateless, undated=made.undated)
+        report.undated = counts["undated"]
+        report.dated_by_game = max(counts["dateless"] - counts["undated"], 0)
+        clock = RowClock(utc_offset_s=self.config.utc_offset_s, zoneless=counts["zoneless"])
+        report.warnings = time_warnings(clock, PayloadTimes())
 
     def _bulk(self, session: _Session, writing: OpenSessions) -> BulkSession:
         about = {
@@ -239,13 +262,14 @@ class _Import:
             "bad": sum(report.bad for report in reports),
             "filled": sorted({name for report in reports for name in report.filled}),
             "unused": sorted({name for report in reports for name in report.unused}),
+            "warnings": sorted({line for report in reports for line in report.all_warnings}),
         }
         row: dict[str, Any] = {
             **record_to_row(finished_event(about)),
             "mode": Mode.REPLAY.value,
             "venue": self.config.venue_name,
             "source": SOURCE,
-            "ts_ns": 0,
+            "ts_ns": session.last_ns,
         }
         fields = [field for field in schema_of(DocType.SYSTEM_EVENT) if field.name not in OWN]
         bulk.pause()

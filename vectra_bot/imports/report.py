@@ -12,11 +12,16 @@ from typing import Any, Final
 
 import attrs
 
+from vectra_bot.audit.findings import FINISHED_KIND
+from vectra_bot.models import Document, SystemEvent
+from vectra_bot.venues.captures.times import undated_warnings
+
 MAX_LISTED: Final = 1000
 """Limit of bad rows of one file that are listed individually; the others are counted by reason."""
 MAX_REASONS: Final = 200
 OTHER_REASON: Final = "(other reasons)"
 _SHOWN: Final = 80
+WRONG: Final = ("bad", "quarantined", "unknown", "failed")
 
 Progress = Callable[[str, int, int], None]
 """Called as ``progress(what, done, total)`` at intervals; both numbers are bytes of *what*."""
@@ -59,12 +64,17 @@ class FileReport:
         kind: the detected kind, e.g. ``capture``, ``trades``, ``parquet:game_tick``.
         rows: rows in it, read or not, always ``imported + bad + duplicates``.
         quarantined: imported frames that are stored unchanged because they could not be decoded.
+        unknown: imported frames of events that neither the protocol nor a profile of its time knows.
+        failed: games that differ from the law or from their own summary.
         documents: documents of the store made from the imported rows, by kind.
         reasons: number of bad rows by reason.
         bad_rows: the first of them.
         sessions: ids of the sessions with the rows.
         filled: columns that the rows lack and that were filled with zeros.
-        unused: columns of the file that are not in the schema.
+        unused: columns or keys of the file that nothing was made of.
+        dated_by_game: rows without a time, or with a relative one, that have the day of their game.
+        undated: rows without a date; their times are only an order after 1970.
+        warnings: what else a user must know about the rows, one line each.
         already: the content of this file was in the store already; nothing was done.
         seconds: duration.
     """
@@ -76,12 +86,17 @@ class FileReport:
     duplicates: int = 0
     bad: int = 0
     quarantined: int = 0
+    unknown: int = 0
+    failed: int = 0
+    dated_by_game: int = 0
+    undated: int = 0
     documents: Counter[str] = attrs.field(factory=Counter)
     reasons: Counter[str] = attrs.field(factory=Counter)
     bad_rows: list[BadRow] = attrs.field(factory=list)
     sessions: list[str] = attrs.field(factory=list)
     filled: list[str] = attrs.field(factory=list)
     unused: list[str] = attrs.field(factory=list)
+    warnings: list[str] = attrs.field(factory=list)
     already: bool = False
     seconds: float = 0.0
 
@@ -89,6 +104,11 @@ class FileReport:
     def adds_up(self) -> bool:
         """Whether every row is accounted for."""
         return self.imported + self.bad + self.duplicates == self.rows
+
+    @property
+    def all_warnings(self) -> list[str]:
+        """What a user must know about the rows, those without a date included."""
+        return [*self.warnings, *undated_warnings(self.dated_by_game, self.undated)]
 
     def refuse(
         self, row: int, reason: str, value: object = "", *, file: str = "", count: int = 1
@@ -112,6 +132,18 @@ class FileReport:
         self.rows += count
         self.imported += count
 
+    def count(self, document: Document) -> None:
+        """Count a document that was made; one about a game that failed is counted as such too."""
+        self.documents[document.doc_type.value] += 1
+        record = document.record
+        if isinstance(record, SystemEvent) and record.kind == FINISHED_KIND:
+            self.failed += record.severity == "error"
+
+    def take_notes(self, unused: Iterable[str], warnings: Iterable[str]) -> None:
+        """Add keys that were not used, and warnings, each once."""
+        self.unused = sorted({*self.unused, *unused})
+        self.warnings += [line for line in warnings if line not in self.warnings]
+
     def to_json(self) -> dict[str, Any]:
         """Return the report as JSON-ready data."""
         data = attrs.asdict(self, recurse=False)
@@ -119,21 +151,25 @@ class FileReport:
         data["reasons"] = dict(self.reasons.most_common())
         data["bad_rows"] = [attrs.asdict(bad) for bad in self.bad_rows]
         data["sessions"] = list(self.sessions)
+        data["warnings"] = self.all_warnings
         data["bad_listed"] = len(self.bad_rows)
         data["adds_up"] = self.adds_up
         return data
 
 
 def all_good(reports: Iterable[FileReport]) -> bool:
-    """Return whether every row of the files is accounted for and none is bad."""
-    return all(report.adds_up and not report.bad for report in reports)
+    """Return whether every row is accounted for and none is bad, quarantined, unknown or failed."""
+    return all(
+        report.adds_up and not any(getattr(report, name) for name in WRONG) for report in reports
+    )
 
 
 def totals(reports: Iterable[FileReport]) -> dict[str, int]:
     """Return the sums over *reports*."""
-    found = dict.fromkeys(("files", "rows", "imported", "duplicates", "bad", "quarantined"), 0)
+    names = ("rows", "imported", "duplicates", *WRONG)
+    found = dict.fromkeys(("files", *names), 0)
     for report in reports:
         found["files"] += 1
-        for name in ("rows", "imported", "duplicates", "bad", "quarantined"):
+        for name in names:
             found[name] += getattr(report, name)
     return found

@@ -15,13 +15,13 @@ from vectra_bot.fsio import copy_folder
 from vectra_bot.imports.arrow import is_parquet
 from vectra_bot.imports.config import ImportConfig, ImportReport
 from vectra_bot.imports.journals import import_journal, is_journal
-from vectra_bot.imports.lines import TextFile
 from vectra_bot.imports.parquet import import_parquet
 from vectra_bot.imports.report import FileReport, Progress, no_progress
 from vectra_bot.imports.text import TextImport
 from vectra_bot.journal import list_segments
 from vectra_bot.session.shell import in_event_loop
 from vectra_bot.store.parquet.manifest import MANIFEST
+from vectra_bot.venues.captures import TextFile
 
 _BINARY = "not a recording: binary data of no known format"
 _EMPTY = "none"
@@ -33,6 +33,7 @@ def import_paths(
     *,
     session_id: str | None = None,
     venue: str | None = None,
+    utc_offset_s: int = 0,
     progress: Progress = no_progress,
 ) -> ImportReport:
     """Import files and folders into *store*.
@@ -42,6 +43,7 @@ def import_paths(
         store: root of the store; created if missing.
         session_id: name of the session, if the import makes only one; else derived from the content.
         venue: column ``venue`` of the documents if the recording does not name it.
+        utc_offset_s: offset of times that have no zone, in seconds east of UTC.
         progress: called with a path, bytes done and bytes in total.
 
     Raises:
@@ -60,6 +62,7 @@ def import_paths(
         store=Path(store).expanduser().absolute(),
         session_id=session_id,
         venue=venue,
+        utc_offset_s=utc_offset_s,
         progress=progress,
     )
     if len(given) > 1:

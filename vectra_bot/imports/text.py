@@ -3,32 +3,29 @@
 A file is read twice: first to detect its kind and its captures, then each capture from its first row to
 its last. Rows of frames and trades are replayed through the engine with the strategy `watch`, so that
 their documents are the same as in a live session; whole games and leaderboard rows become separate
-documents. Everything is journaled like any session.
+documents. Everything is journaled like any session. Lines that the store has already, from whatever file,
+are duplicates (:mod:`vectra_bot.imports.known`).
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+import hashlib
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Final, Protocol
 
 import attrs
+import msgspec
 
 from vectra_bot.audit.auditor import FairAuditor
 from vectra_bot.clock import WallClock
-from vectra_bot.imports.bulk import IMPORTED, digest_of, make_room, session_of
-from vectra_bot.imports.config import ImportConfig, RowRefused, finished_document, told
-from vectra_bot.imports.frames import (
-    capture_item,
-    has_time,
-    label_of,
-    trade_id,
-    trade_item,
-)
+from vectra_bot.imports.bulk import IMPORTED, make_room, session_of
+from vectra_bot.imports.config import ImportConfig, finished_document, told
 from vectra_bot.imports.games import GameReader
-from vectra_bot.imports.lines import TextFile, TextRow
+from vectra_bot.imports.known import Lines
 from vectra_bot.imports.report import FileReport
+from vectra_bot.imports.trades import TRADE_TIMES, TradeReader, trade_id
 from vectra_bot.journal import Entry, Journal
 from vectra_bot.loading import resolve_strategy
 from vectra_bot.models import Document, Frame, Mode
@@ -41,6 +38,18 @@ from vectra_bot.store.api import Place
 from vectra_bot.store.parquet.builder import build_parts
 from vectra_bot.strategy import configure
 from vectra_bot.venues.base import FeedItem
+from vectra_bot.venues.captures import (
+    FRAMES,
+    RowClock,
+    RowReader,
+    RowRefused,
+    TextFile,
+    TextRow,
+    kind_of,
+    label_of,
+    row_frame,
+)
+from vectra_bot.venues.captures.times import TIME_NAMES, day_in, written_time
 
 MAX_CAPTURES: Final = 64
 """Limit of captures in one file; the rows of further ones are bad."""
@@ -48,22 +57,8 @@ MAX_TRADE_IDS: Final = 1_000_000
 STRATEGY: Final = "watch"
 _TOLD_EVERY: Final = 512
 _NO_RECORDING: Final = "not a recording: no row of a capture, of trades, games or a leaderboard"
-_KEYS: Final[tuple[tuple[str, frozenset[str]], ...]] = (
-    ("capture", frozenset(("event", "args"))),
-    ("capture", frozenset(("event", "data"))),
-    ("seeded_games", frozenset(("id", "serverSeed", "prices"))),
-    ("recorded_prices", frozenset(("game_id", "prices", "rug_price"))),
-    ("leaderboard", frozenset(("gameId", "tick", "row"))),
-    ("trades", frozenset(("gameId", "type", "tickIndex"))),
-)
-
-
-def kind_of(row: TextRow) -> str:
-    """Return the kind of a row, empty if it cannot be imported."""
-    if "event" in row.fields and ("t" in row.fields or "dir" in row.fields):
-        return "capture"
-    keys = row.fields.keys()
-    return next((kind for kind, needed in _KEYS if needed <= keys), "")
+_TIMES: Final = {FRAMES: TIME_NAMES, "trades": TRADE_TIMES, "game_rows": ("timestamp",)}
+"""Keys of the receive times by kind of row."""
 
 
 class _Sink(Protocol):
@@ -73,14 +68,52 @@ class _Sink(Protocol):
         """Store the result of a row; False if it could not be decoded, though it is stored."""
 
 
+class _Reader(Protocol):
+    """Makes the items of a session's rows."""
+
+    unused: set[str]
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a user must know about the rows, one line each."""
+
+    @property
+    def undated_rows(self) -> tuple[int, int]:
+        """Number of rows that have their date from a game, and of those that have none."""
+
+    def item(self, row: TextRow) -> Any:
+        """Return what a row becomes; a row that cannot be used raises RowRefused."""
+
+
 @attrs.define
 class _Capture:
-    """One session's rows within the file."""
+    """One session's rows within the file.
+
+    Attributes:
+        lines: identities of all its rows, in order.
+        known: which of them are in the store.
+        others: ids of the sessions that have those.
+        kept: identities of the rows that are imported now.
+        day_ns: day of its first game, nanoseconds since 1970; 0 if none is named.
+    """
 
     label: str
     first: int
     last: int
     timed: bool = False
+    lines: Lines = attrs.field(factory=Lines)
+    known: Any = None
+    others: list[str] = attrs.field(factory=list)
+    kept: bytearray = attrs.field(factory=bytearray)
+    day_ns: int = 0
+
+    @property
+    def sha256(self) -> str:
+        """Digest of the lines that are not in the store."""
+        import numpy as np
+
+        lines = np.frombuffer(bytes(self.lines.digests), dtype="<u8")
+        return hashlib.sha256(lines[~self.known].tobytes()).hexdigest()
 
 
 @attrs.define
@@ -90,9 +123,7 @@ class TextImport:
     text: TextFile
     config: ImportConfig
     report: FileReport = attrs.field(init=False)
-    _sha256: str = ""
     _captures: dict[str, _Capture] = attrs.field(factory=dict)
-    _done: int = 0
 
     def __attrs_post_init__(self) -> None:
         self.report = FileReport(str(self.text.path))
@@ -106,7 +137,6 @@ class TextImport:
         """
         clock = WallClock()
         started = clock.monotonic_ns()
-        self._sha256 = digest_of(self.text.path)
         self._look()
         if len(self._captures) > 1:
             self.config.own_id()
@@ -129,22 +159,26 @@ class TextImport:
             yield row
 
     def _look(self) -> None:
-        """Detect the kind of the file by its first recognised row, and find its captures."""
+        """Detect the kind of the file by its first recognised row, and find its captures and lines."""
         for row in self._rows():
-            kind = "" if row.fault else kind_of(row)
+            kind = kind_of(row)
             if not kind:
                 continue
             self.report.kind = self.report.kind or kind
             if kind != self.report.kind:
                 continue
-            label = label_of(row, kind)
+            label = label_of(row)
             known = self._captures.get(label)
             if known is None:
                 if len(self._captures) >= MAX_CAPTURES:
                     continue
                 known = self._captures[label] = _Capture(label, row.number, row.number)
             known.last = row.number
-            known.timed = known.timed or has_time(row, kind)
+            known.timed = known.timed or bool(written_time(row, _TIMES.get(kind, ())))
+            known.day_ns = known.day_ns or day_in(row.data) or 0
+            known.lines.add(label.encode(), *_identity(row, kind))
+        for capture in self._captures.values():
+            capture.lines.seal()
 
     async def _sessions(self) -> list[bool]:
         """Import the captures one by one; return for each whether it was in the store already."""
@@ -152,35 +186,42 @@ class TextImport:
 
     async def _session(self, capture: _Capture) -> bool:
         report, config = self.report, self.config
-        facts = (self._sha256,) if len(self._captures) == 1 else (self._sha256, capture.label)
-        session_id = config.session_id or session_of(*facts)
-        done = not make_room(config.store, session_id, self._sha256)
-        report.sessions.append(session_id)
-        opened: AbstractAsyncContextManager[_Sink | None]
-        opened = nullcontext() if done else self._sink(self._plan(session_id, capture))
-        async with opened as sink:
-            await self._read(capture, _reader(report.kind, capture, session_id), sink)
-        return done
+        capture.known, capture.others = config.known.find(capture.lines)
+        session_id = config.session_id or session_of(capture.sha256, capture.label)
+        reader = self._reader(capture, session_id)
+        async with AsyncExitStack() as opened:
+            target = _Target(self, capture, session_id, reader, opened)
+            await self._read(capture, target)
+        names = [*capture.others, *([session_id] if target.wanted else [])]
+        report.sessions += [name for name in names if name not in report.sessions]
+        self._note(capture, reader)
+        report.dated_by_game += reader.undated_rows[0]
+        report.undated += reader.undated_rows[1]
+        if capture.kept:
+            config.known.add(session_id, bytes(capture.kept))
+        return bool(names) and target.sink is None
 
-    async def _read(
-        self, capture: _Capture, read: Callable[[TextRow], Any], sink: _Sink | None
-    ) -> None:
-        """Read the rows of one capture into its session, if it is not in the store already."""
+    async def _read(self, capture: _Capture, target: _Target) -> None:
+        """Read the rows of one capture into its session, those that the store lacks."""
         first = capture is next(iter(self._captures.values()))
         seen: set[str] = set()
+        index = 0
         for row in self._rows(count=True):
             if row.number % _TOLD_EVERY == 0:
                 await asyncio.sleep(0)  # where Ctrl-C is handled
             if not first and not capture.first <= row.number <= capture.last:
                 continue
             if self._is_of(row, capture, first=first):
-                await self._one(row, read, sink, seen)
+                digest, known = capture.lines[index], bool(capture.known[index])
+                index += 1
+                if await self._one(row, target, seen, known=known) and not known:
+                    capture.kept += digest
 
     def _is_of(self, row: TextRow, capture: _Capture, *, first: bool) -> bool:
         """Return whether a row belongs to *capture*; others are reported during the first capture."""
-        kind = "" if row.fault else kind_of(row)
-        if kind == self.report.kind:
-            label = label_of(row, kind)
+        kind = kind_of(row)
+        if kind == self.report.kind and kind:
+            label = label_of(row)
             if label in self._captures:
                 return label == capture.label
             fault = f"more than {MAX_CAPTURES} captures in one file: import it in pieces"
@@ -192,55 +233,78 @@ class TextImport:
             self.report.refuse(row.number, fault, row.data[:100].decode("latin-1"))
         return False
 
-    async def _one(
-        self, row: TextRow, read: Callable[[TextRow], Any], sink: _Sink | None, seen: set[str]
-    ) -> None:
+    async def _one(self, row: TextRow, target: _Target, seen: set[str], *, known: bool) -> bool:
+        """Take one row; return whether it can be used."""
         report = self.report
         try:
-            item = read(row)
-            if report.kind == "trades":
-                name = trade_id(row)
-                if name in seen:
-                    report.repeat()
-                    return
-                if name is not None and len(seen) < MAX_TRADE_IDS:
-                    seen.add(name)
+            item = target.reader.item(row)
         except RowRefused as error:
             report.refuse(row.number, error.reason, error.value)
-            return
+            return False
+        if report.kind == "trades":
+            name = trade_id(row)
+            known = known or name in seen
+            if name is not None and len(seen) < MAX_TRADE_IDS:
+                seen.add(name)
+        sink = None if known else await target.open()
         if sink is None:
             report.repeat()
-            return
+            return True
         readable = await sink.put(item)
         report.accept()
         report.quarantined += not readable
+        return True
+
+    def _reader(self, capture: _Capture, session_id: str) -> _Reader:
+        """Return what reads the rows of *capture*."""
+        kind = self.report.kind
+        clock = RowClock(
+            timed=capture.timed, base_ns=capture.day_ns, utc_offset_s=self.config.utc_offset_s
+        )
+        if kind == FRAMES:
+            return RowReader(clock)
+        if kind == "trades":
+            clock.names = TRADE_TIMES
+            return TradeReader(clock)
+        return GameReader(session_id, kind, clock)
 
     @asynccontextmanager
-    async def _sink(self, plan: SessionPlan) -> AsyncIterator[_Sink]:
+    async def sink(
+        self, capture: _Capture, session_id: str, reader: _Reader
+    ) -> AsyncIterator[_Sink]:
         """Start a session of the store and end it after the block; an exception leaves it incomplete."""
+        plan = self._plan(session_id, capture, capture.sha256)
         store, report = self.config.store, self.report
         if report.kind in ("capture", "trades"):
             tally = _CountingTally(plan.engine(), report=report)
             async with host(plan, tally, NoGateway("an import sends nothing")) as session:
                 yield _FrameSink(session.shell, report)
+                self._note(capture, reader)
                 session.note(finished_document(told(report), session.shell.engine.now_ns))
                 await session.shell.end(IMPORTED)
         else:
             with hosted_journal(store, plan.header) as journal:
                 sink = _DocumentSink(journal, report)
                 yield sink
+                self._note(capture, reader)
                 sink.add([finished_document(told(report), sink.last_ns)])
                 with journal.closing(IMPORTED, ts_ns=sink.last_ns):
                     build_parts(journal.directory, store)
 
-    def _plan(self, session_id: str, capture: _Capture) -> SessionPlan:
+    def _note(self, capture: _Capture, reader: _Reader) -> None:
+        """Report what was not used of a capture's rows, and what must be known about them."""
+        name = f"capture {capture.label}: " if len(self._captures) > 1 else ""
+        self.report.take_notes(reader.unused, [name + line for line in reader.warnings])
+
+    def _plan(self, session_id: str, capture: _Capture, sha256: str) -> SessionPlan:
         source = resolve_strategy(STRATEGY)
         about = {
-            "sha256": self._sha256,
+            "sha256": sha256,
             "file": self.text.path.name,
             "kind": self.report.kind,
             "capture": capture.label,
             "timed": capture.timed,
+            "utc_offset_s": self.config.utc_offset_s,
         }
         return SessionPlan(
             session_id=session_id,
@@ -254,31 +318,71 @@ class TextImport:
         )
 
 
-def _reader(kind: str, capture: _Capture, session_id: str) -> Callable[[TextRow], Any]:
-    """Return a function that converts rows of a kind; it raises RowRefused for the others."""
-    if kind == "capture":
-        return lambda row: capture_item(row, timed=capture.timed)
-    if kind == "trades":
-        return lambda row: trade_item(row, timed=capture.timed)
-    games = GameReader(session_id)
-    return {
-        "seeded_games": games.seeded,
-        "recorded_prices": games.recorded,
-        "leaderboard": games.leaderboard,
-    }[kind]
+@attrs.define
+class _Target:
+    """The session for the new lines of a capture; it is begun with the first of them.
+
+    Attributes:
+        wanted: whether there was a new line.
+        sink: the session, None if it was not begun or is complete in the store.
+    """
+
+    of: TextImport
+    capture: _Capture
+    session_id: str
+    reader: _Reader
+    opened: AsyncExitStack
+    wanted: bool = False
+    sink: _Sink | None = None
+
+    async def open(self) -> _Sink | None:
+        """Return the session, None if it is complete in the store."""
+        if not self.wanted:
+            self.wanted = True
+            if make_room(self.of.config.store, self.session_id, self.capture.sha256):
+                opening = self.of.sink(self.capture, self.session_id, self.reader)
+                self.sink = await self.opened.enter_async_context(opening)
+        return self.sink
 
 
-@attrs.frozen
+def _identity(row: TextRow, kind: str) -> tuple[bytes, ...]:
+    """Return what makes a row the same line as another of its capture."""
+    if kind == FRAMES:
+        try:
+            found = row_frame(row)
+        except RowRefused:
+            return (row.data,)
+        way = b"local" if found.direction is None else found.direction.value.encode()
+        # A line without a time is known by its place.
+        time = written_time(row) or str(row.number).encode()
+        return (time, way, _compact(found.text[2:].encode("utf-8", "surrogatepass")))
+    return (kind.encode(), _compact(row.data))
+
+
+def _compact(text: bytes) -> bytes:
+    """Return JSON without white space between its values, other text as it is."""
+    try:
+        return msgspec.json.format(text, indent=-1)
+    except msgspec.MsgspecError:
+        return text
+
+
+@attrs.define
 class _FrameSink:
     """Replays frames through the engine into a session."""
 
     shell: Shell
     report: FileReport
+    unknown: int = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.unknown = self.report.unknown
 
     async def put(self, item: FeedItem) -> bool:
         before = self.shell.counts.quarantined
         await self.shell.take(item)
         self.report.documents["ws_event"] += isinstance(item, Frame)
+        self.report.unknown = self.unknown + self.shell.counts.unknown_events
         return self.shell.counts.quarantined == before
 
 
@@ -290,7 +394,7 @@ class _CountingTally(SessionTally):
 
     def after(self, document: Document) -> None:
         super().after(document)
-        self.report.documents[document.doc_type.value] += 1
+        self.report.count(document)
 
 
 @attrs.define
@@ -304,7 +408,7 @@ class _DocumentSink:
     async def put(self, item: list[Document]) -> bool:
         self.add(item)
         for document in item:
-            self.report.documents[document.doc_type.value] += 1
+            self.report.count(document)
             self.last_ns = max(self.last_ns, document.ts_ns)
         return True
 
@@ -316,4 +420,4 @@ class _DocumentSink:
         )
 
 
-__all__ = ["MAX_CAPTURES", "TextImport", "kind_of"]
+__all__ = ["MAX_CAPTURES", "TextImport"]

@@ -19,6 +19,7 @@ from vectra_bot.models import Document
 from vectra_bot.params import Heading, Refused, declared, like, option
 from vectra_bot.store.api import StoreOptions
 from vectra_bot.strategy import Strategy
+from vectra_bot.venues.captures import offset_text, parse_offset
 from vectra_bot.venues.embedded import EmbeddedOptions
 from vectra_bot.venues.patience import LiveSettings
 from vectra_bot.wire.profile import Profile
@@ -146,6 +147,13 @@ def _made_of(kind: type) -> Callable[[Any], Any]:
         return value
 
     return take
+
+
+def _offset(value: Any) -> str:
+    try:
+        return offset_text(parse_offset(value))
+    except (ConfigError, AttributeError):
+        raise Refused("hours and minutes east of UTC, such as -05:00") from None
 
 
 def _calls(value: Any) -> Any:
@@ -298,6 +306,7 @@ class ReplayConfig:
         session_id: name of the replayed session; random if None.
         store: where the replayed session is stored; the default store if None.
         protocol: names of the side games' events in a recording; a journal contains its own.
+        utc_offset: zone of the recording's times that have none, as ``+HH:MM``.
     """
 
     path: Path = option(flag=None, take=path_of, words="a path, as text or Path")
@@ -314,6 +323,9 @@ class ReplayConfig:
     session_id: str | None = like(SessionConfig, "session_id")
     store: Path | str | None = like(StoreOptions, "store")
     protocol: Profile = like(ExchangeOptions, "protocol")
+    utc_offset: str = option(
+        "+00:00", take=_offset, metavar="+HH:MM", help="Zone of a recording's times that have none."
+    )
     limits: Limits = like(SessionConfig, "limits")
     enable_plugins: tuple[str, ...] = like(SessionConfig, "enable_plugins")
     disable_plugins: tuple[str, ...] = like(SessionConfig, "disable_plugins")

@@ -46,6 +46,7 @@ from vectra_bot.session.shell import NoGateway, Shell, command_digest
 from vectra_bot.store.api import store_place
 from vectra_bot.strategy import configure
 from vectra_bot.venues.base import FeedItem
+from vectra_bot.venues.captures import parse_offset
 from vectra_bot.venues.replay import CaptureFeed, detect_recording
 from vectra_bot.wire.profile import Profile
 
@@ -83,6 +84,7 @@ class ReplayReport:
         games_missed: games of which it has no frame, known from the history alone.
         alerts: games, those before the recording included, that disagree with their seed.
         failed_games: the first 100 of them: ``game_id`` and ``message``, the first difference.
+        warnings: what is uncertain about the recording's times.
         session: the report of the stored session.
     """
 
@@ -102,6 +104,7 @@ class ReplayReport:
     games_missed: int
     alerts: int
     failed_games: list[dict[str, str]]
+    warnings: list[str]
     session: Report
 
     def to_json(self) -> dict[str, Any]:
@@ -336,15 +339,17 @@ class JournalFeed:
         """Do nothing: the file is closed when its iterator is."""
 
 
-def open_recording(path: Path) -> CaptureFeed | JournalFeed:
+def open_recording(path: Path, utc_offset: str = "+00:00") -> CaptureFeed | JournalFeed:
     """Return a feed over *path*, a capture or a journal.
+
+    *utc_offset* is the zone of a capture's times that have none.
 
     Raises:
         InputError: it is neither a capture nor a journal.
         JournalError: the journal has no header.
     """
     if detect_recording(path) == "capture":
-        feed = CaptureFeed(path)
+        feed = CaptureFeed(path, utc_offset_s=parse_offset(utc_offset))
         feed.check()
         return feed
     return JournalFeed(path)
@@ -376,7 +381,7 @@ async def replay_session(config: ReplayConfig) -> ReplayReport | ReplayCheck:
 
 async def replay_recording(config: ReplayConfig) -> ReplayReport:
     """Replay a recording into a new session; see :func:`replay_session`."""
-    feed = open_recording(config.path)
+    feed = open_recording(config.path, config.utc_offset)
     auditor = FairAuditor(config.session_id or new_session_id())
     plan = _plan(config, feed, auditor)
     tally = SessionTally(
@@ -387,7 +392,8 @@ async def replay_recording(config: ReplayConfig) -> ReplayReport:
     async with host(plan, tally, NoGateway(), feed=feed, drop_for=unusable) as session:
         ended, local = await _play(session.shell, feed, config.stop)
     session.raise_failure()
-    return _result(session.shell, auditor, local, session.report(ended))
+    warnings = feed.warnings if isinstance(feed, CaptureFeed) else []
+    return _result(session.shell, auditor, local, session.report(ended), warnings)
 
 
 def _plan(
@@ -428,7 +434,9 @@ async def _play(shell: Shell, feed: CaptureFeed | JournalFeed, stop: StopFlag) -
     return ended, local
 
 
-def _result(shell: Shell, auditor: FairAuditor, local: int, report: Report) -> ReplayReport:
+def _result(
+    shell: Shell, auditor: FairAuditor, local: int, report: Report, warnings: list[str]
+) -> ReplayReport:
     counts, games = shell.counts, auditor.counts
     return ReplayReport(
         lines=counts.inbound + counts.outbound + local,
@@ -447,6 +455,7 @@ def _result(shell: Shell, auditor: FairAuditor, local: int, report: Report) -> R
         games_missed=games.missed,
         alerts=games.alerts,
         failed_games=[game.to_json() for game in auditor.failed],
+        warnings=warnings,
         session=report,
     )
 

@@ -1,141 +1,75 @@
-"""Recordings as a feed: the line format of captured sessions.
-
-A capture is JSON lines, plain or gzipped, one event a line::
-
-    {"capture":"2025-12-06","t":1765069030.42,"dir":"in","event":"gameStateUpdate","args":[{...}]}
-
-``t`` is the receive time in seconds UTC. ``args_truncated`` marks a line that kept only the trace argument,
-``local`` one that the recording client wrote itself when it connected.
-"""
+"""Recordings as a feed: the frames of a capture file, in any of its formats (:mod:`.captures`)."""
 
 from __future__ import annotations
 
-import gzip
-import math
 import re
-import zlib
-from collections.abc import AsyncGenerator, Generator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
-from typing import IO, Literal, cast
-
-import msgspec
-from attrs import frozen
-from msgspec import Raw, Struct
+from typing import Final, Literal
 
 from vectra_bot.errors import InputError
 from vectra_bot.journal import list_segments
-from vectra_bot.models import ConnectionChanged, Direction, Frame, Link
 from vectra_bot.venues.base import FeedItem
+from vectra_bot.venues.captures import FRAMES, RowClock, RowReader, RowRefused, TextFile, TextRow
+from vectra_bot.venues.captures.kinds import kind_of, label_of
+from vectra_bot.venues.captures.times import day_in, undated_warnings, written_time
 
-_GZIP_MAGIC = b"\x1f\x8b"
-_ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 # A segment of entries, or of lines of text as older versions wrote them.
-_JOURNAL_LINE = re.compile(rb"VJE2|[0-9a-fA-F]{8} \{")
-_JOURNAL_HEAD = 10
-_NS_PER_US = 1000
-# The largest time that fits int64 nanoseconds: the year 2262.
-_MAX_SECONDS = 9_223_372_036
-_SHOWN = 60
-_HELP = (
-    'give a recording whose lines are {"capture", "t", "dir", "event", "args"}, a journal folder, '
-    "or a journal segment"
+_JOURNAL_LINE: Final = re.compile(rb"VJE2|[0-9a-fA-F]{8} \{")
+_JOURNAL_NAME: Final = re.compile(r"\d{6}\.log")
+_SHOWN: Final = 60
+_HELP: Final = (
+    "give a recording whose lines are events (event with args or data), frames (42[...]) or payloads, "
+    "a journal folder, or a journal segment"
 )
+_CONTENTS: Final = {
+    "game_rows": "the prices of one game",
+    "seeded_games": "finished games",
+    "recorded_prices": "prices of games",
+    "leaderboard": "rows of a leaderboard",
+    "trades": "trades",
+}
 
 
-class _Line(Struct, frozen=True, gc=False):
-    """One line of a capture; event and arguments keep their own bytes."""
-
-    t: float
-    dir: Literal["in", "out"]
-    event: str
-    args: list[Raw]
-    capture: str | None = None
-    args_truncated: bool | None = None
-    excerpt: bool | None = None
-    local: bool | None = None
+def other_kind(kind: str) -> str:
+    """Return why rows of *kind* cannot be read as frames, and what reads them."""
+    if kind not in _CONTENTS:
+        return "unknown keys"
+    return f"the file has {_CONTENTS[kind]}, not frames: use vectra-bot verify or vectra-bot store import"
 
 
-_decode_line = msgspec.json.Decoder(_Line).decode
-_encode_name = msgspec.json.Encoder().encode
-
-
-@frozen
-class _Opened:
-    """A recording, opened and decompressed; both file objects are closed together."""
-
-    magic: bytes
-    file: IO[bytes]
-    lines: IO[bytes]
-
-    def close(self) -> None:
-        self.lines.close()
-        self.file.close()
-
-
-def _open(path: Path) -> _Opened:
+def _open(path: Path) -> TextFile:
+    if path.is_dir():
+        raise InputError(f"recording {path} cannot be read (it is a folder): {_HELP}")
     try:
-        file = path.open("rb")
-    except FileNotFoundError:
-        raise InputError(f"there is no recording {path}: {_HELP}") from None
-    except OSError as error:
-        raise InputError(f"recording {path} cannot be read ({error.strerror}): {_HELP}") from None
-    try:
-        magic = file.read(len(_ZSTD_MAGIC))
-        file.seek(0)
-    except OSError as error:
-        file.close()
-        raise _broken(path, 0, error) from None
-    if magic.startswith(_GZIP_MAGIC):
-        return _Opened(magic, file, cast(IO[bytes], gzip.GzipFile(fileobj=file)))
-    return _Opened(magic, file, file)
-
-
-def _broken(path: Path, line: int, error: Exception) -> InputError:
-    return InputError(f"recording {path} is corrupt after line {line} ({error}): download it again")
-
-
-def _lines(path: Path) -> Generator[tuple[int, bytes], None, None]:
-    """Yield line numbers from 1 and lines without their end; a corrupt archive is an InputError."""
-    opened = _open(path)
-    number = 0
-    try:
-        for line in opened.lines:
-            number += 1
-            yield number, line.rstrip(b"\r\n")
-    except (OSError, EOFError, zlib.error) as error:
-        raise _broken(path, number, error) from None
-    finally:
-        opened.close()
-
-
-def _parse(path: Path, number: int, line: bytes) -> _Line:
-    try:
-        parsed = _decode_line(line)
-    except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
-        shown = ascii(line[:_SHOWN].decode("latin-1"))
-        raise InputError(
-            f"recording {path}, line {number} is not a captured event ({error}); it was {shown}: {_HELP}"
-        ) from None
-    if not math.isfinite(parsed.t) or not 0 <= parsed.t < _MAX_SECONDS:
-        raise InputError(
-            f"recording {path}, line {number}: t was {parsed.t!r}: give seconds since 1970, UTC"
-        )
-    return parsed
+        return TextFile(path)
+    except InputError:
+        reason = "cannot be read" if path.exists() else "does not exist"
+        raise InputError(f"recording {path} {reason}: {_HELP}") from None
 
 
 class CaptureFeed:
     """A feed over a capture file.
 
-    Every line becomes one item: a frame rebuilt from the line's own bytes (numbers are never
+    Every row becomes one item: a frame rebuilt from the row's own bytes (numbers are never
     re-serialized), or a connection change for the recording client's own marker.
 
+    Args:
+        path: the file, plain or compressed, in any format of captured frames.
+        venue: the name given to the recording's venue.
+        utc_offset_s: offset from UTC of the times that have no zone, in seconds.
+
     Raises:
-        InputError: when iterated, for a line that is not in the format; ``check`` finds a wrong file early.
+        InputError: when iterated, for a row that is not a frame; ``check`` finds a wrong file early.
     """
 
-    def __init__(self, path: str | Path, venue: str = "recording") -> None:
+    def __init__(
+        self, path: str | Path, venue: str = "recording", *, utc_offset_s: int = 0
+    ) -> None:
         self.path = Path(path)
+        self.warnings: list[str] = []
         self._venue = venue
+        self._utc_offset_s = utc_offset_s
 
     @property
     def venue(self) -> str:
@@ -143,34 +77,66 @@ class CaptureFeed:
         return self._venue
 
     def check(self) -> None:
-        """Read the first line, so that a wrong file is refused before anything is written.
+        """Read the first row, so that a wrong file is refused before anything is written.
 
         Raises:
-            InputError: the file does not exist, is empty, or its first line is not a captured event.
+            InputError: the file does not exist, is empty, or its first row is not a frame.
         """
-        lines = _lines(self.path)
-        try:
-            first = next(lines, None)
-            if first is None:
-                raise InputError(f"recording {self.path} is empty: {_HELP}")
-            _parse(self.path, *first)
-        finally:
-            lines.close()
+        next(self.items())
 
     def items(self) -> Iterator[FeedItem]:
-        """Yield the recording's items in the order of its lines; empty lines are skipped."""
-        for number, text in _lines(self.path):
-            if not text.strip():
-                continue
-            line = _parse(self.path, number, text)
-            recv_ns = round(line.t * 1e6) * _NS_PER_US
-            if line.local:
-                yield ConnectionChanged(
-                    recv_ns=recv_ns, link=Link.CONNECTED, reason=f"recorded: {line.event}"
-                )
-                continue
-            truncated = line.args_truncated is True
-            yield Frame(recv_ns, _frame_text(line), Direction(line.dir), truncated)
+        """Yield the recording's items in the order of its rows; blank lines and comments are skipped.
+
+        ``warnings`` then has what a reader must know about the times, one line each.
+        """
+        return (item for _, _, item in self.placed())
+
+    def placed(self) -> Iterator[tuple[TextRow, str, FeedItem]]:
+        """Yield each row, the name of its capture (empty if it has none) and its item."""
+        text = _open(self.path)
+        if text.broken:
+            raise self._corrupt(0, text.broken)
+        reader: RowReader | None = None
+        done = 0
+        for row in text:
+            if row.fault.startswith("truncated"):
+                raise self._corrupt(done, row.fault)
+            kind = kind_of(row)
+            if kind != FRAMES:
+                raise self._refused(row, row.fault or other_kind(kind), kind)
+            if reader is None:
+                reader = RowReader(self._clock(text, row))
+            try:
+                item = reader.item(row)
+            except RowRefused as error:
+                raise self._refused(row, f"{error.reason}, was {error.value!r}") from None
+            done = row.number
+            yield row, label_of(row), item
+        if reader is None:
+            raise InputError(f"recording {self.path} is empty: {_HELP}")
+        self.warnings = [*reader.warnings, *undated_warnings(*reader.undated_rows)]
+
+    def _clock(self, text: TextFile, first: TextRow) -> RowClock:
+        """Return a clock for the file; times relative to a start get the day of the first game."""
+        timed = bool(written_time(first))
+        clock = RowClock(timed=timed, utc_offset_s=self._utc_offset_s)
+        if not timed or RowClock().is_relative(first):
+            clock.base_ns = next((day for row in text if (day := day_in(row.data))), 0)
+        return clock
+
+    def _corrupt(self, line: int, reason: str) -> InputError:
+        return InputError(
+            f"recording {self.path} is corrupt after line {line} ({reason}): download it again"
+        )
+
+    def _refused(self, row: TextRow, reason: str, kind: str = "") -> InputError:
+        if kind:
+            return InputError(f"{self.path}, line {row.number}: {reason}")
+        shown = ascii(row.data[:_SHOWN].decode("latin-1"))
+        return InputError(
+            f"recording {self.path}, line {row.number} is not a captured event ({reason}); "
+            f"it was {shown}: {_HELP}"
+        )
 
     async def __aiter__(self) -> AsyncGenerator[FeedItem, None]:
         for item in self.items():
@@ -178,11 +144,6 @@ class CaptureFeed:
 
     async def aclose(self) -> None:
         """Do nothing: the file is closed when its iterator is."""
-
-
-def _frame_text(line: _Line) -> str:
-    parts = [_encode_name(line.event), *map(bytes, line.args)]
-    return "42[" + b",".join(parts).decode() + "]"
 
 
 def detect_recording(path: str | Path) -> Literal["capture", "journal"]:
@@ -199,18 +160,9 @@ def detect_recording(path: str | Path) -> Literal["capture", "journal"]:
         if list_segments(path):
             return "journal"
         raise InputError(f"folder {path} contains no journal segment: {_HELP}")
-    opened = _open(path)
-    try:
-        if opened.magic == _ZSTD_MAGIC or _is_journal(path, opened.lines):
-            return "journal"
-    finally:
-        opened.close()
+    text = _open(path)
+    # A compressed segment that is corrupt is reported as one.
+    if _JOURNAL_LINE.match(text.head) or (text.broken and _JOURNAL_NAME.match(path.name)):
+        return "journal"
     CaptureFeed(path).check()
     return "capture"
-
-
-def _is_journal(path: Path, lines: IO[bytes]) -> bool:
-    try:
-        return _JOURNAL_LINE.match(lines.read(_JOURNAL_HEAD)) is not None
-    except (OSError, EOFError, zlib.error) as error:
-        raise _broken(path, 0, error) from None

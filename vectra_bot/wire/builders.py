@@ -49,19 +49,16 @@ T = TypeVar("T")
 
 GAME_STATE = Reader("gameStateUpdate", GameState, ("price", "tickCount"))
 PLAYER_GAME = Reader("gameStatePlayerUpdate", PlayerGamePayload)
-PLAYER = Reader(
-    "playerUpdate",
-    PlayerUpdatePayload,
-    (
-        "cash",
-        "positionQty",
-        "avgCost",
-        "cumulativePnL",
-        "totalInvested",
-        "sideBet.betAmount",
-        "shortPosition.amount",
-    ),
+PLAYER_MONEY = (
+    "cash",
+    "positionQty",
+    "avgCost",
+    "cumulativePnL",
+    "totalInvested",
+    "sideBet.betAmount",
+    "shortPosition.amount",
 )
+PLAYER = Reader("playerUpdate", PlayerUpdatePayload, PLAYER_MONEY)
 TRADE = Reader("standard/newTrade", TradePayload, ("amount", "price", "qty"))
 OWN_SIDEBET = Reader("currentSidebet", SidebetPayload, ("betAmount",))
 ANY_SIDEBET = Reader("newSideBet", SidebetPayload, ("betAmount",))

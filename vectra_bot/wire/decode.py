@@ -15,6 +15,7 @@ import msgspec
 from vectra_bot.errors import WireError
 from vectra_bot.models import Ack, Direction, Event, Frame, UnknownEvent, VenueNotice
 from vectra_bot.wire import builders
+from vectra_bot.wire.older import OLDER_EVENTS, format_of
 from vectra_bot.wire.packet import (
     Packet,
     json_error,
@@ -134,7 +135,17 @@ def _event(packet: Packet, recv_ns: int, profile: Profile) -> Event:
     known = _EVENTS.get(packet.name)
     if known is not None:
         reader, build = known
-        value, extra = reader.read(payload)
+        try:
+            value, extra = reader.read(payload)
+        except WireError:
+            older = _older(packet.name, payload, recv_ns)
+            if older is None:
+                raise
+            build, value, extra = older
+        return build(recv_ns, value, extra, trace_id)
+    older = _older(packet.name, payload, recv_ns)
+    if older is not None:
+        build, value, extra = older
         return build(recv_ns, value, extra, trace_id)
     side_game = profile.event_of.get(packet.name)
     if side_game is not None:
@@ -148,6 +159,21 @@ def _event(packet: Packet, recv_ns: int, profile: Profile) -> Event:
         return builders.drawing(recv_ns, packet.name, bytes(payload), trace_id)
     kind = VenueNotice if packet.name in NOTICES else UnknownEvent
     return kind(recv_ns=recv_ns, name=packet.name, payload_json=text, trace_id=trace_id)
+
+
+def _older(
+    name: str, payload: msgspec.Raw | None, recv_ns: int
+) -> tuple[_Build, Any, Mapping[str, str]] | None:
+    """Read a payload by the format of its date, None if that is today's or lacks the event."""
+    if payload is None or name not in OLDER_EVENTS:
+        return None
+    era = format_of(recv_ns, bytes(payload))
+    known = era.events.get(name) if era is not None else None
+    if known is None:
+        return None
+    reader, build = known
+    value, extra = reader.read(payload)
+    return build, value, extra
 
 
 def _ack(packet: Packet, payload: msgspec.Raw | None, recv_ns: int) -> Ack:

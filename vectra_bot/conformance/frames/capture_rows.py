@@ -1,4 +1,4 @@
-"""Rows of a capture file: one JSON object per line, plain or gzipped, read strictly.
+"""Rows of a capture file: one JSON object per line, plain or compressed, read strictly.
 
 Any error becomes one :class:`~vectra_bot.errors.InputError` that names file, line and remedy.
 """
@@ -9,16 +9,15 @@ import gzip
 import json
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
 from math import isfinite
 from pathlib import Path
-from typing import Any, BinaryIO, NoReturn
+from typing import Any, NoReturn
 
 from attrs import frozen
 
 from vectra_bot.errors import InputError
+from vectra_bot.venues.captures.lines import BOM, COMMENTS, unpacked
 
-_GZIP_MAGIC = b"\x1f\x8b"
 _REMEDY = "restore the line from the capture"
 _CAPTURE = "give a capture with one JSON object per line"
 
@@ -131,12 +130,13 @@ def read_rows(path: Path) -> Iterator[Row]:
     empty = True
     line = 0
     try:
-        with _open(path) as lines:
+        with unpacked(path) as (lines, _):
             for line, raw in enumerate(lines, start=1):
-                if raw.strip():
+                text = raw.removeprefix(BOM) if line == 1 else raw
+                if text.strip() and not text.lstrip().startswith(COMMENTS):
                     remedy = _CAPTURE if empty else _REMEDY
                     empty = False
-                    yield _parse(raw, f"{name}, line {line}", line, remedy)
+                    yield _parse(text, f"{name}, line {line}", line, remedy)
     except FileNotFoundError:
         raise InputError(f"{name} does not exist: check the path") from None
     except IsADirectoryError:
@@ -160,8 +160,8 @@ def read_prices(path: Path) -> list[float]:
     """
     name = shown(path)
     try:
-        with _open(path) as lines:
-            text = lines.read().decode()
+        with unpacked(path) as (lines, _):
+            text = lines.read().removeprefix(BOM).decode()
     except FileNotFoundError:
         raise InputError(f"{name} does not exist: check the path") from None
     except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
@@ -182,17 +182,6 @@ def read_prices(path: Path) -> list[float]:
         if not _is_number(value):
             raise InputError(f"{where}: was {_brief(value)}: give a finite number")
     return [float(value) for _, value in place]
-
-
-@contextmanager
-def _open(path: Path) -> Iterator[BinaryIO | gzip.GzipFile]:
-    """Open a file, decompressed if its first bytes are those of gzip, whatever its name."""
-    with path.open("rb") as raw:
-        if raw.peek(2)[:2] == _GZIP_MAGIC:
-            with gzip.GzipFile(fileobj=raw) as unpacked:
-                yield unpacked
-        else:
-            yield raw
 
 
 def _parse(raw: bytes, place: str, line: int, remedy: str) -> Row:

@@ -1,24 +1,24 @@
 """Captured events in order, from a capture file or a journal: the input of the frame check.
 
-A capture is the recording format of :mod:`vectra_bot.venues.replay`, one event a line; a journal holds the
-frames as they were received. Both become :class:`Seen`, so our own recordings are checked by the same rules.
+A capture is a file of any format that :mod:`vectra_bot.venues.captures` reads; a journal holds the frames as
+they were received. Both become :class:`Seen`, so our own recordings are checked by the same rules.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import msgspec
-from attrs import frozen
+from attrs import evolve, frozen
 
-from vectra_bot.conformance.frames.capture_rows import Row, read_rows, shown
+from vectra_bot.conformance.frames.capture_rows import shown
 from vectra_bot.errors import InputError, WireError
 from vectra_bot.journal import list_segments, read_journal
-from vectra_bot.models import Link
-from vectra_bot.venues.replay import detect_recording
+from vectra_bot.models import ConnectionChanged, Direction, Frame, Link
+from vectra_bot.venues.replay import CaptureFeed, detect_recording
 from vectra_bot.wire.packet import read_packet
 
 ACK = "(acknowledgement)"
@@ -92,30 +92,29 @@ def read_capture(path: str | Path) -> Iterator[Seen]:
         return _of_journal(path)
     if path.is_file() and detect_recording(path) == "journal":
         return _of_journal(path)
-    return (_of_row(row) for row in read_rows(path))
+    return _of_file(path)
 
 
-def _of_row(row: Row) -> Seen:
-    direction = row.text("dir")
-    if direction not in ("in", "out"):
-        row.fail("dir", "it must be in or out")
-    args = row.fields.get("args")
-    if not isinstance(args, list):
-        row.fail("args", "it must be a list")
-    capture = row.fields.get("capture", "")
-    if not isinstance(capture, str):
-        row.fail("capture", "it must be a text")
-    local = bool(row.fields.get("local"))
-    return Seen(
-        place=row.line,
-        capture=capture,
-        at_s=row.number("t"),
-        outbound=direction == "out",
-        event=CONNECTED if local else row.text("event"),
-        args=() if local else tuple(args),
-        truncated=bool(row.fields.get("args_truncated")),
-        excerpt=bool(row.fields.get("excerpt")),
-    )
+def _of_file(path: Path) -> Iterator[Seen]:
+    for row, capture, item in CaptureFeed(path).placed():
+        at_s = item.recv_ns * _SECONDS_PER_NS
+        if isinstance(item, Frame):
+            seen = of_text(
+                item.raw,
+                place=row.number,
+                capture=capture,
+                at_s=at_s,
+                outbound=item.direction is Direction.OUT,
+            )
+            if seen is None:
+                raise InputError(
+                    f"{shown(path)}, line {row.number}: the frame is not an event of JSON: "
+                    "restore the line from the capture"
+                )
+            excerpt = bytes(row.fields.get("excerpt", b"")) == b"true"
+            yield evolve(seen, truncated=item.truncated, excerpt=excerpt)
+        elif _is_connect(item):
+            yield Seen(row.number, capture, at_s, outbound=False, event=CONNECTED)
 
 
 def _of_journal(path: Path) -> Iterator[Seen]:
@@ -133,12 +132,12 @@ def _of_journal(path: Path) -> Iterator[Seen]:
                 )
                 if seen is not None:
                     yield seen
-            elif entry.kind == "input" and _is_connect(entry.data["input"]):
+            elif entry.kind == "input" and _is_connect(entry.input()):
                 yield Seen(entry.seq, name, at_s, outbound=False, event=CONNECTED)
 
 
-def _is_connect(event: Mapping[str, Any]) -> bool:
-    return event.get("type") == "ConnectionChanged" and event.get("link") == Link.CONNECTED.value
+def _is_connect(event: object) -> bool:
+    return isinstance(event, ConnectionChanged) and event.link is Link.CONNECTED
 
 
 def of_text(text: str, *, place: int, capture: str, at_s: float, outbound: bool) -> Seen | None:

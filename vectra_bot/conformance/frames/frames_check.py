@@ -16,12 +16,16 @@ from typing import Any
 
 from attrs import asdict, define, field, frozen
 
-from vectra_bot.conformance.frames.frame_capture import ACK, CONNECTED, read_capture
+from vectra_bot.conformance.frames.capture_rows import shown
+from vectra_bot.conformance.frames.frame_capture import ACK, CONNECTED, Seen, read_capture
 from vectra_bot.conformance.frames.frame_compare import FrameDifference, Learned, compare, unseen
 from vectra_bot.conformance.frames.frame_order import OrderCheck, OrderFinding
 from vectra_bot.conformance.frames.frame_reference import own_frames
 from vectra_bot.conformance.frames.frame_shapes import STATE, Shapes
 from vectra_bot.errors import InputError
+from vectra_bot.models.times import NS_PER_S
+from vectra_bot.venues.captures.times import RELATIVE
+from vectra_bot.wire.older import format_of
 from vectra_bot.wire.states import WireFormat
 
 DEFAULT_GAMES = 200
@@ -263,6 +267,7 @@ def _slices(path: str | Path, *, strict: bool) -> dict[str, Slice]:
             part = slices[seen.capture] = Slice(
                 seen.capture, OrderCheck(seen.capture, strict=strict)
             )
+        _refuse_older(path, seen)
         part.order.see(seen)
         if seen.event == CONNECTED:
             continue
@@ -281,6 +286,17 @@ def _slices(path: str | Path, *, strict: bool) -> dict[str, Slice]:
         if len(part.marks) == 1:
             part.wire_format = WireFormat.FEB if _FEB_KEY in part.marks else WireFormat.DEC
     return slices
+
+
+def _refuse_older(path: str | Path, seen: Seen) -> None:
+    """Refuse a frame of a format that our exchange does not write."""
+    body = seen.body if isinstance(seen.body, dict) else {}
+    dated = seen.at_s >= RELATIVE and format_of(round(seen.at_s * NS_PER_S), b"") is not None
+    if dated or seen.event == "newTrade" or "candles" in body:
+        raise InputError(
+            f"{shown(path)}, line {seen.place}: a frame of an older format than December 2025, which the "
+            "embedded exchange does not write: use vectra-bot replay or vectra-bot store import"
+        )
 
 
 def _formats(slices: Iterable[Slice]) -> list[WireFormat]:

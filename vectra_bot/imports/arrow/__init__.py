@@ -15,7 +15,7 @@ from vectra_bot.imports.arrow.files import (
     read_batches,
 )
 from vectra_bot.imports.arrow.names import OWN, Names, match_names, snake
-from vectra_bot.imports.arrow.values import LONGEST_NUMBER, moment_of
+from vectra_bot.imports.arrow.values import LONGEST_NUMBER
 
 __all__ = [
     "LONGEST_NUMBER",
@@ -31,7 +31,6 @@ __all__ = [
     "groups_of",
     "is_parquet",
     "match_names",
-    "moment_of",
     "open_file",
     "read_batches",
     "snake",

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from vectra_bot.imports.arrow.columns import arrow_type, convert
+from vectra_bot.imports.arrow.columns import Converted, arrow_type, convert
+from vectra_bot.imports.arrow.epochs import days_of, epochs_of, undated, with_zone
 from vectra_bot.imports.arrow.names import (
     IDS,
     KEYS,
@@ -20,10 +21,10 @@ from vectra_bot.imports.arrow.names import (
     OWN,
     OWN_TIMES,
     SENDER,
-    TIMES,
     Names,
     choices_of,
     defaults_of,
+    snake,
 )
 from vectra_bot.models import DocType, Mode
 from vectra_bot.models.times import NS_PER_MS, NS_PER_US
@@ -52,6 +53,7 @@ _EARLY_TICKS: Final = 50
 _ENTRIES: Final = ("BUY", "SHORT_OPEN")
 _TEXT: Final = "give text in UTF-8"
 _TIME: Final = "give a time"
+_TIME_KINDS: Final = ("ns", "ms", "utc")
 _WANTED: Final = {
     "sol": "give an amount of SOL with at most nine places", "price": "give a finite price",
     "double": "give a finite number", "int": "give a whole number of 64 bits", "bool": "give true or false",
@@ -68,6 +70,7 @@ class EnvelopeDefaults:
     venue: str
     mode: Mode = Mode.REPLAY
     source: str = "import"
+    utc_offset_s: int = 0
 
 
 @attrs.frozen
@@ -78,11 +81,17 @@ class Conformed:
         table: the good rows, in order, columns by name.
         kept: index in the source of each of them.
         bad: number in the file, reason and invalid value of each other row.
+        zoneless: number of times without a zone.
+        dateless: number of rows without a time.
+        undated: number of rows whose time is only their number, or before 1973.
     """
 
     table: pa.Table
     kept: np.ndarray[Any, Any]
     bad: list[tuple[int, str, str]]
+    zoneless: int = 0
+    dateless: int = 0
+    undated: int = 0
 
 
 def flat(table: pa.Table) -> pa.Table:
@@ -99,8 +108,8 @@ def conform(
 ) -> Conformed:
     """Return the rows of a flat *table* as documents of *doc_type*.
 
-    *rows* are the numbers of the table's rows in their file. A row without any time gets its number in
-    nanoseconds after 1970, which cannot be mistaken for a real time and keeps the order.
+    *rows* are the numbers of the table's rows in their file. A row without any time gets the day that its
+    game's id names, else 1970, and its number in nanoseconds, which keeps the order.
     """
     return _Conforming(table, doc_type, names, envelope, rows).run()
 
@@ -116,6 +125,9 @@ class _Conforming:
     rows: Any
     _done: dict[str, Any] = attrs.field(factory=dict)
     _codes: Any = None
+    _zoneless: int = 0
+    _dateless: int = 0
+    _undated: int = 0
     _reasons: list[tuple[str, str]] = attrs.field(factory=lambda: [("", "")])
 
     def run(self) -> Conformed:
@@ -137,7 +149,10 @@ class _Conforming:
         self._derive()
         good = self._codes == 0
         made = pa.table({column.name: self._column(column) for column in columns})
-        return Conformed(made.filter(pa.array(good)), np.flatnonzero(good), self._faults())
+        return Conformed(
+            made.filter(pa.array(good)), np.flatnonzero(good), self._faults(),
+            self._zoneless, self._dateless, self._undated,
+        )  # fmt: skip
 
     def _refuse(self, bad: pa.Array, reason: str, column: str) -> None:
         """Record a fault of the rows where *bad* is true and that have none yet."""
@@ -164,9 +179,14 @@ class _Conforming:
         elif name.endswith("_ts"):
             kind = "ms"
         source = self.table.column(self.names.found[name]).combine_chunks()
-        if name == "ts_ns" and self.names.found[name] in TIMES and _is_number(source):
-            return  # a number in an unknown unit is not a time
+        if kind in _TIME_KINDS:
+            if pa.types.is_dictionary(source.type):
+                source = source.dictionary_decode()
+            source, bare = with_zone(source, self.envelope.utc_offset_s)
+            self._zoneless += bare
         made = convert(source, kind)
+        if kind in ("ns", "ms") and snake(self.names.found[name]) != "ts_ns":
+            made = _dated(source, kind, made)
         if made.bad is not None:
             self._refuse(pa.array(made.bad), f"{name}: {_WANTED[kind]}", name)
         options = choices_of(self.doc_type).get(name)
@@ -202,8 +222,15 @@ class _Conforming:
                 limit = 2**63 // scale - 1
                 usable = pc.and_(pc.less_equal(own, limit), pc.greater_equal(own, -limit))
                 made = pc.coalesce(made, pc.multiply(pc.if_else(usable, own, None), scale))
-        made = pc.coalesce(made, pa.array(self.rows))
+        games = self._done.get("game_id")
+        if made.null_count:
+            self._dateless += made.null_count
+            rows = pa.array(self.rows)
+            if games is not None:
+                made = pc.coalesce(made, pc.add(days_of(games.cast(pa.string())), rows))
+            made = pc.coalesce(made, rows)
         self._done["ts_ns"] = made
+        self._undated += undated(made)
         for column in document_columns(self.doc_type):
             if column.name in own_times and column.name.endswith("_ts") and column.required:
                 own_ms = pc.divide(made, NS_PER_MS)
@@ -299,10 +326,25 @@ def _difference(end: pa.Array, start: pa.Array) -> pa.Array:
     return made.cast(end.type)
 
 
-def _is_number(column: pa.Array) -> bool:
-    import pyarrow as pa
+def _dated(column: pa.Array, kind: str, made: Converted) -> Converted:
+    """Return the times of a column with numbers in the unit that their range shows.
 
-    return bool(pa.types.is_integer(column.type) or pa.types.is_floating(column.type))
+    Other numbers are not times since 1970: of the rows' own times they are none, in a record they stay.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    epochs = epochs_of(column)
+    if epochs is None:
+        return made
+    texts = pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
+    if kind == "ns" and not texts:
+        return Converted(epochs)
+    if kind == "ms":
+        epochs = pc.divide(epochs, NS_PER_MS)
+    values = pc.coalesce(epochs, made.values.cast(pa.int64()))
+    bad = None if made.bad is None else made.bad & values.is_null().to_numpy(zero_copy_only=False)
+    return Converted(values.cast(made.values.type), bad)
 
 
 def _shown(scalar: pa.Scalar) -> str:

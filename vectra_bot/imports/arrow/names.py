@@ -60,6 +60,12 @@ _RECORD_PREFIXES: Final = (
     "state_after_",
 )
 TIMES: Final = ("ts", "timestamp", "time")
+_OF: Final = r"(?:recv|received|receive|unix|local|event|capture|created|recorded|epoch)"
+_UNIT: Final = r"(?:s|sec|secs|seconds|ms|millis|us|micros|ns|nanos|utc|at)"
+_TIME: Final = re.compile(
+    rf"(?:{_OF}_)?(?:t|ts|time|timestamp|epoch|datetime)(?:_{_UNIT})?|{_OF}_{_UNIT}"
+)
+"""Other names of a column with the rows' times."""
 OWN_TIMES: Final[dict[DocType, tuple[str, ...]]] = {
     DocType.PLAYER_ACTION: ("timestamps_client_ts",),
     DocType.OTHER_PLAYER_ACTION: ("ingested_ts",),
@@ -113,8 +119,10 @@ def match_names(doc_type: DocType, names: Iterable[str]) -> Names:
                 found[name] = by_name[candidate]
                 break
     if "ts_ns" not in found:
-        time = next((by_name[name] for name in TIMES if name in by_name), None)
-        if time is not None and time not in found.values():
+        further = (name for name in by_name if _TIME.fullmatch(name) and name not in TIMES)
+        times = (by_name[name] for name in (*TIMES, *further) if name in by_name)
+        time = next((name for name in times if name not in found.values()), None)
+        if time is not None:
             found["ts_ns"] = time
     used = set(found.values())
     return Names(

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from vectra_bot.game.rules import LAMPORT
 from vectra_bot.models.times import NS_PER_MS, ns_from_utc
+from vectra_bot.venues.captures import moment_of
 from vectra_bot.wire.amounts import sol
 
 LONGEST_NUMBER: Final = 400
@@ -66,15 +67,6 @@ def _one_int(value: Any) -> int:
     if not -(2**63) <= number < 2**63:
         raise ValueError("more than 64 bits")
     return int(number)
-
-
-def moment_of(text: str) -> datetime:
-    """Return the time in ISO 8601 *text*; without a zone it is UTC.
-
-    Raises:
-        ValueError: it is not a time.
-    """
-    return _zoned(datetime.fromisoformat(text.strip()))
 
 
 def _zoned(moment: datetime) -> datetime:

@@ -11,6 +11,7 @@ import contextlib
 import gzip
 import io
 import json
+import re
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,13 +28,30 @@ MAX_ARRAY: Final = 256 << 20
 _GZIP: Final = b"\x1f\x8b"
 _ZSTD: Final = b"\x28\xb5\x2f\xfd"
 _PACKED_ERRORS: Final = (OSError, EOFError, zlib.error, ValueError)
-_COMMENTS: Final = (b"#", b"//")
+COMMENTS: Final = (b"#", b"//")
+BOM: Final = b"\xef\xbb\xbf"
 _HEAD: Final = 4096
+_FRAME: Final = re.compile(rb"4[23]\d{0,16}(?=\[)")
 _CONTROL: Final = frozenset(range(32)) - {9, 10, 12, 13, 27}
 
 _decode = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode_array = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _decode_any = msgspec.json.Decoder().decode
+_encode = msgspec.json.Encoder().encode
+
+
+class RowRefused(Exception):
+    """A row cannot be used.
+
+    Attributes:
+        reason: what is wrong, with the same words for the same fault.
+        value: the invalid value.
+    """
+
+    def __init__(self, reason: str, value: object = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.value = value
 
 
 @attrs.frozen
@@ -43,7 +61,8 @@ class TextRow:
     Attributes:
         number: of its line, or its position in an array, from 1.
         data: the row's bytes.
-        fields: its keys with the bytes of their values; empty if it is bad.
+        fields: its keys with the bytes of their values; empty if it is bad. A line that is a frame
+            (``42[...]``), or an array that begins with an event's name, has the one key ``raw``.
         fault: why it is bad; empty if it is not.
         read: bytes of the file read so far.
     """
@@ -53,6 +72,24 @@ class TextRow:
     fields: dict[str, msgspec.Raw]
     fault: str = ""
     read: int = 0
+
+
+@contextlib.contextmanager
+def unpacked(path: Path) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
+    """Open a file decompressed; yield it and the file itself, whose position is the progress."""
+    with path.open("rb") as raw:
+        magic = raw.read(4)
+        raw.seek(0)
+        if magic.startswith(_GZIP):
+            with gzip.GzipFile(fileobj=raw) as unpacked:
+                yield cast("IO[bytes]", unpacked), raw
+        elif magic == _ZSTD:
+            import pyarrow as pa
+
+            with pa.CompressedInputStream(pa.PythonFile(raw, "r"), "zstd") as stream:
+                yield io.BufferedReader(cast("io.RawIOBase", stream)), raw
+        else:
+            yield raw, raw
 
 
 class TextFile:
@@ -74,7 +111,7 @@ class TextFile:
 
     def _look(self) -> bytes:
         try:
-            with self._open() as (lines, _):
+            with unpacked(self.path) as (lines, _):
                 return lines.read(_HEAD)
         except _PACKED_ERRORS as error:
             self.broken = str(error)
@@ -94,23 +131,6 @@ class TextFile:
         first = start.split(b"\n", 1)[0]
         return start.startswith(b"[") or (b"\n" in start and first.strip() == b"{")
 
-    @contextlib.contextmanager
-    def _open(self) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
-        """Open the file decompressed; yield it and the compressed file, whose position is the progress."""
-        with self.path.open("rb") as raw:
-            magic = raw.read(4)
-            raw.seek(0)
-            if magic.startswith(_GZIP):
-                with gzip.GzipFile(fileobj=raw) as unpacked:
-                    yield cast("IO[bytes]", unpacked), raw
-            elif magic == _ZSTD:
-                import pyarrow as pa
-
-                with pa.CompressedInputStream(pa.PythonFile(raw, "r"), "zstd") as stream:
-                    yield io.BufferedReader(cast("io.RawIOBase", stream)), raw
-            else:
-                yield raw, raw
-
     def __iter__(self) -> Iterator[TextRow]:
         if self.broken:
             yield TextRow(1, b"", {}, f"the compressed file is corrupt ({self.broken})")
@@ -119,7 +139,7 @@ class TextFile:
         yield from rows
 
     def _lines(self) -> Iterator[TextRow]:
-        with self._open() as (lines, raw):
+        with unpacked(self.path) as (lines, raw):
             number = 0
             while True:
                 number += 1
@@ -136,21 +156,21 @@ class TextFile:
                     fault = f"the line is longer than {MAX_LINE} bytes"
                     yield TextRow(number, line[:100], {}, fault, read)
                     continue
-                text = line.strip().removeprefix(b"\xef\xbb\xbf") if number == 1 else line.strip()
-                if text and not text.startswith(_COMMENTS):
+                text = line.strip().removeprefix(BOM) if number == 1 else line.strip()
+                if text and not text.startswith(COMMENTS):
                     yield _row(number, text, read)
 
     def _array(self) -> Iterator[TextRow]:
         """Yield the items of the file's array; another value, or none, is one row."""
         try:
-            with self._open() as (lines, _):
+            with unpacked(self.path) as (lines, _):
                 data = lines.read(MAX_ARRAY + 1)
         except _PACKED_ERRORS as error:
             yield TextRow(
                 1, b"", {}, f"truncated: the file ends early ({_first(error)})", self.size
             )
             return
-        data = data.removeprefix(b"\xef\xbb\xbf")
+        data = data.removeprefix(BOM)
         if len(data) > MAX_ARRAY:
             yield TextRow(1, data[:100], {}, f"a JSON value longer than {MAX_ARRAY} bytes")
             return
@@ -162,6 +182,9 @@ class TextFile:
                 yield from self._lines()
             else:
                 yield _row(1, data.strip(), self.size)
+            return
+        if items and bytes(items[0])[:1] == b'"':
+            yield _row(1, data.strip(), self.size)
             return
         for number, item in enumerate(items, 1):
             yield _row(number, bytes(item), self.size * number // len(items))
@@ -181,10 +204,26 @@ def _read_line(lines: IO[bytes]) -> tuple[bytes, bool]:
 def _row(number: int, text: bytes, read: int) -> TextRow:
     try:
         text.decode()
-        return TextRow(number, text, _decode(text), "", read)
+        fields = {"raw": _frame(text)} if text[:1] in b"4[" else _decode(text)
+        return TextRow(number, text, fields, "", read)
     except (msgspec.MsgspecError, RecursionError, UnicodeError):
         fault = _json_fault(text)
         return TextRow(number, text[:100], {}, fault or "not a recording: not a JSON object", read)
+
+
+def _frame(text: bytes) -> msgspec.Raw:
+    """Return the text of a frame as JSON text.
+
+    Raises:
+        msgspec.MsgspecError: it is not a frame, or not an array that begins with a name.
+    """
+    head = _FRAME.match(text)
+    items = _decode_array(text[head.end() :] if head else text)
+    if head is None:
+        if not items or bytes(items[0])[:1] != b'"':
+            raise msgspec.DecodeError("not a frame")
+        text = b"42" + text
+    return msgspec.Raw(_encode(text.decode()))
 
 
 def _json_fault(text: bytes) -> str | None:
