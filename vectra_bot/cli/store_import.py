@@ -58,9 +58,10 @@ def migrate(
     Nothing is replaced before the new store is complete.
     """
     from vectra_bot.imports import migrate_store
+    from vectra_bot.store.remote.address import local_folder
 
     root = local(store)
-    target = None if into is None else Path(into).expanduser()
+    target = None if into is None else local_folder(into, "--into")
     with Steps(verbose=verbose) as progress:
         report = migrate_store(root, target, to=to, keep_backup=not no_backup, progress=progress)
     found = report.to_json()
@@ -98,17 +99,14 @@ def import_(
     bad with its line and the reason (exit code 1 if there are any). A repeated import adds nothing. A
     capture is replayed with the strategy `watch`, which makes the same documents as recording the feed.
     """
-    from vectra_bot.errors import InputError
     from vectra_bot.imports import import_paths
-    from vectra_bot.store.remote.address import is_remote
+    from vectra_bot.store.remote.address import local_folder
 
-    where = address(store)
-    if is_remote(where):
-        raise InputError(f"store was {where!r}: import into a folder, give its path")
+    where = local_folder(address(store))
     with Steps(verbose=verbose) as progress:
         report = import_paths(
             [Path(path).expanduser() for path in paths],
-            Path(where).expanduser(),
+            where,
             session_id=session_id,
             venue=venue,
             progress=progress,

@@ -63,13 +63,12 @@ def local(store: str | None) -> Path:
         InputError: it does not exist, or the store is not on a disk.
     """
     from vectra_bot.errors import InputError
+    from vectra_bot.store.remote.address import local_folder
 
-    found = located(store)
-    if not isinstance(found, Path):
-        raise InputError(
-            f"store was {found.url!r}, not a folder: this command needs a store on a disk; give a path"
-        )
-    return found
+    path = local_folder(address(store))
+    if not path.is_dir():
+        raise InputError(f"no store at {path}: run a session first, or give another --store")
+    return path
 
 
 def checked_sessions(store: Path, names: Iterable[str]) -> list[str]:

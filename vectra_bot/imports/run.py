@@ -21,6 +21,7 @@ from vectra_bot.imports.report import FileReport, Progress, no_progress
 from vectra_bot.imports.text import TextImport
 from vectra_bot.journal import list_segments
 from vectra_bot.session.shell import in_event_loop
+from vectra_bot.store.api import folder_to_write
 from vectra_bot.store.parquet.manifest import MANIFEST
 
 _BINARY = "not a recording: binary data of no known format"
@@ -57,7 +58,7 @@ def import_paths(
         )
     given = [paths] if isinstance(paths, str | Path) else list(paths)
     config = ImportConfig(
-        store=Path(store).expanduser().absolute(),
+        store=folder_to_write(store),
         session_id=session_id,
         venue=venue,
         progress=progress,

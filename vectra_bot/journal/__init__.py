@@ -15,7 +15,14 @@ from vectra_bot.journal.entry import (
     without_login,
 )
 from vectra_bot.journal.journal import Journal
-from vectra_bot.journal.lock import DROPPED, SessionLock, dropped_directory, journal_directory
+from vectra_bot.journal.lock import (
+    DROPPED,
+    SessionBusyError,
+    SessionLock,
+    dropped_directory,
+    journal_directory,
+    writer_of,
+)
 from vectra_bot.journal.reader import (
     JournalReader,
     ends_with_close,
@@ -37,6 +44,7 @@ __all__ = [
     "JournalReader",
     "Salvage",
     "Segment",
+    "SessionBusyError",
     "SessionLock",
     "compress_segment",
     "cut_tail",
@@ -52,4 +60,5 @@ __all__ = [
     "storable_text",
     "without_login",
     "write_journal",
+    "writer_of",
 ]

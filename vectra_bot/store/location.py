@@ -24,11 +24,11 @@ def default_store() -> Path | str:
     Raises:
         InputError: the variable has an invalid address.
     """
-    from vectra_bot.store.remote.address import is_remote, parse_store
+    from vectra_bot.store.remote.address import LocalStore, parse_store
 
     given = os.environ.get("VECTRA_STORE") or SEED_PATH
     try:
-        parse_store(given)
+        store = parse_store(given)
     except InputError as error:
         raise InputError(f"$VECTRA_STORE: {error}") from None
-    return given if is_remote(given) else Path(given).expanduser()
+    return store.path if isinstance(store, LocalStore) else given

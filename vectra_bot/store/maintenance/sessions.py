@@ -12,6 +12,7 @@ from vectra_bot.errors import StoreError, UnknownNameError, VectraError
 from vectra_bot.fsio import files
 from vectra_bot.journal import (
     DROPPED,
+    SessionBusyError,
     SessionLock,
     cut_tail,
     dropped_directory,
@@ -19,8 +20,10 @@ from vectra_bot.journal import (
     list_segments,
     never_began,
     read_segment,
+    writer_of,
 )
 from vectra_bot.models import DocType
+from vectra_bot.store.links import links_in, refuse_links
 from vectra_bot.store.parquet.builder import Part, build_parts, manifest_path
 from vectra_bot.store.parquet.compaction import finish_compaction
 from vectra_bot.store.parquet.swapping import STAGING
@@ -37,14 +40,8 @@ def list_sessions(store: str | Path) -> list[str]:
 
 
 def is_running(journal_dir: Path) -> bool:
-    """Return whether a process has the session's lock now."""
-    if not (journal_dir / "lock").exists():
-        return False
-    try:
-        SessionLock(journal_dir).release()
-    except StoreError:
-        return True
-    return False
+    """Return whether a process has the session's lock now; False if that cannot be determined."""
+    return writer_of(journal_dir) is True
 
 
 def was_closed(journal_dir: Path) -> bool:
@@ -105,12 +102,14 @@ def repair_store(store: str | Path) -> Repair:
     """Clean up after killed processes: parts of closed segments, compression, drops, temporary files.
 
     Sessions that are being written are skipped, and a session that cannot be repaired does not block the
-    others. Harmless if there is nothing to do.
+    others. Harmless if there is nothing to do. A store with linked folders is not changed, nor is a session.
     """
     root = Path(store)
     built: list[str] = []
     failed: list[str] = []
     removed: list[str] = []
+    if elsewhere := links_in(root):
+        return Repair((), (), (str(elsewhere[0].error(root)),), ())
     for dropped in _pending_drops(root):
         try:
             _remove_parts_and(root, dropped)
@@ -119,16 +118,18 @@ def repair_store(store: str | Path) -> Repair:
             failed.append(_one_line(dropped.name, error))
     for session_id in list_sessions(root):
         directory = root / "journals" / session_id
-        with _lock_if_free(directory) as locked:
-            if locked:
-                try:
+        try:
+            refuse_links(root, session_id)
+            with _lock_if_free(root, session_id) as locked:
+                if locked:
                     removed += _remove_temporary(root, session_id)
                     # First: a folder may be in staging, and a manifest may have lost a line.
                     removed += finish_compaction(directory, root)
                     built += [part.path for part in _lacking_parts(directory, root)]
-                except (VectraError, OSError) as error:
-                    failed.append(_one_line(session_id, error))
-    return Repair(tuple(built), tuple(removed), tuple(failed), tuple(unfinished_sessions(root)))
+        except (VectraError, OSError) as error:
+            failed.append(_one_line(session_id, error))
+    unfinished = [path for path in unfinished_sessions(root) if not links_in(root, path.name)]
+    return Repair(tuple(built), tuple(removed), tuple(failed), tuple(unfinished))
 
 
 def _one_line(session_id: str, error: Exception) -> str:
@@ -137,12 +138,7 @@ def _one_line(session_id: str, error: Exception) -> str:
 
 
 def _lacking_parts(directory: Path, store: Path) -> list[Part]:
-    segments = list_segments(directory)
-    whole = all(
-        manifest_path(directory, segment.number).exists() and not segment.is_raw
-        for segment in segments
-    )
-    if whole or never_began(directory):
+    if _has_all_parts(directory) or never_began(directory):
         return []
     if not was_closed(directory):
         # A power loss may have torn a segment before the last: then the journal ends there.
@@ -150,49 +146,84 @@ def _lacking_parts(directory: Path, store: Path) -> list[Part]:
     return build_parts(directory, store)
 
 
+def _has_all_parts(directory: Path) -> bool:
+    return all(
+        manifest_path(directory, segment.number).exists() and not segment.is_raw
+        for segment in list_segments(directory)
+    )
+
+
 @contextlib.contextmanager
-def _lock_if_free(directory: Path) -> Iterator[bool]:
+def _lock_if_free(store: Path, session_id: str) -> Iterator[bool]:
+    """Lock a session; yield False if it is being written, or cannot be locked and needs nothing.
+
+    Raises:
+        StoreError: there is something to do, and the session cannot be locked: the store is read-only or
+            belongs to another user.
+    """
     try:
-        lock = SessionLock(directory)
-    except StoreError:
+        lock = SessionLock(store / "journals" / session_id)
+    except SessionBusyError:
         yield False
         return
+    except StoreError:
+        if _is_in_order(store, session_id):
+            yield False
+            return
+        raise
     try:
         yield True
     finally:
         lock.release()
 
 
+def _is_in_order(store: Path, session_id: str) -> bool:
+    """Return whether a session has all parts and no remains of a killed process; nothing is changed."""
+    directory = store / "journals" / session_id
+    whole = never_began(directory) or _has_all_parts(directory)
+    return whole and not (_temporary(store, session_id) or (store / STAGING / session_id).exists())
+
+
 def _part_folders(store: Path, session_id: str) -> list[Path]:
+    """Return the session's folders of parts; a link to one is a folder, even if its target is missing."""
     folders = (store / f"doc_type={d.value}" / f"session_id={session_id}" for d in DocType)
-    return [folder for folder in folders if folder.is_dir()]
+    return [folder for folder in folders if folder.is_dir() or folder.is_symlink()]
+
+
+def _temporary(store: Path, session_id: str) -> list[Path]:
+    """Return temporary files of a killed process."""
+    folders = [store / "journals" / session_id, *_part_folders(store, session_id)]
+    return [path for folder in folders for path in sorted(folder.glob(f".*{files.TEMPORARY}"))]
 
 
 def _remove_temporary(store: Path, session_id: str) -> list[str]:
-    """Remove temporary files of a killed process."""
-    folders = [store / "journals" / session_id, *_part_folders(store, session_id)]
-    removed = []
-    for folder in folders:
-        for path in sorted(folder.glob(f".*{files.TEMPORARY}")):
-            files.unlink(path)
-            removed.append(path.relative_to(store).as_posix())
-    return removed
+    found = _temporary(store, session_id)
+    for path in found:
+        files.unlink(path)
+    return [path.relative_to(store).as_posix() for path in found]
 
 
 def drop_session(store: str | Path, session_id: str) -> None:
     """Delete a session's journal and parts permanently.
 
     The journal's directory is renamed first, atomically: from then on the session is gone. After a kill,
-    :func:`repair_store` or another drop completes the deletion.
+    :func:`repair_store` or another drop completes the deletion. Of a folder or file of the session that is
+    a link, the link is deleted: nothing outside the store is.
 
     Raises:
         UnknownNameError: the store has no such session.
-        StoreError: the session is being written, or a write fails.
+        StoreError: the session is being written, a folder of the store is elsewhere, or a write fails.
     """
     root = Path(store)
     directory = journal_directory(root, session_id)
     dropped = dropped_directory(directory)
-    if directory.is_dir():
+    for elsewhere in [*links_in(root), *(e for e in links_in(root, session_id) if not e.is_link)]:
+        raise elsewhere.error(root)
+    if directory.is_symlink():
+        with files.store_errors(f"cannot drop {directory}"):
+            files.unlink(directory)
+            files.sync_directory(directory.parent)
+    elif directory.is_dir():
         lock = SessionLock(directory)
         try:
             with files.store_errors(f"cannot drop {directory}"):

@@ -12,7 +12,6 @@ only if nothing is in place is the old folder moved back.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import Final
 
 from vectra_bot.errors import StoreError
 from vectra_bot.fsio import files
+from vectra_bot.fsio.locks import FileLock
 from vectra_bot.models import DocType
 from vectra_bot.store.parquet.manifest import part_folder
 
@@ -116,15 +116,15 @@ def swapping_alone(store: Path, session_id: str) -> Iterator[None]:
     journal_dir = store / "journals" / session_id
     held = journal_dir if journal_dir.is_dir() else store
     with files.store_errors(f"cannot lock {held}"):
-        fd = os.open(held, os.O_RDONLY | os.O_DIRECTORY)
+        lock = FileLock(os.open(held, os.O_RDONLY | os.O_DIRECTORY))
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise StoreError(
-            f"the files of session {session_id!r} are being compacted or rebuilt by another process; "
-            "wait for it to end"
-        ) from None
-    else:
+        with files.store_errors(f"cannot lock {held}"):
+            taken = lock.take()
+        if not taken:
+            raise StoreError(
+                f"the files of session {session_id!r} are being compacted or rebuilt by another "
+                "process; wait for it to end"
+            )
         yield
     finally:
-        os.close(fd)
+        lock.release()
