@@ -86,6 +86,8 @@ def check_journal(
     try:
         segments = list_segments(directory)
         began = not never_began(directory)
+    except PermissionError:
+        raise  # not a gap
     except (VectraError, OSError) as error:
         check.note("journal_gap", _line(error), check.place, advice=SALVAGE)
         return check
@@ -207,6 +209,8 @@ def _read(
         if reader.last_seq > check.last_seq:  # the end of the segment was lost
             gaps.append((check.last_seq + 1, reader.last_seq))
             check.last_seq = reader.last_seq
+    except PermissionError:
+        raise  # not corruption
     except (VectraError, OSError) as error:
         check.note(
             "journal_damaged", _line(error), path,
