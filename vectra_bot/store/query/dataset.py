@@ -160,19 +160,19 @@ class StoreDataset:
         names = {name.removeprefix(_SESSION) for name in found if name.startswith(_SESSION)}
         return tuple(sorted(names))
 
-    def sketches(self) -> list[Mapping[str, Any]]:
-        """Return the sketches of our actions' latencies; files without one are read for it.
+    def sketches(self) -> tuple[list[Mapping[str, Any]], tuple[CorruptFile, ...]]:
+        """Return the sketches of our actions' latencies, from files without one too, and skipped files.
 
         Raises:
             StoreError: the store cannot be read.
         """
         doc_type = DocType.PLAYER_ACTION
         for _ in attempts():
-            files = self._settled(doc_type).files
-            found = [f.part.sketches for f in files if f.part is not None and f.part.sketches]
-            bare = [f for f in files if f.rows and (f.part is None or not f.part.sketches)]
+            kind = self._settled(doc_type)
+            found = [f.part.sketches for f in kind.files if f.part is not None and f.part.sketches]
+            bare = [f for f in kind.files if f.rows and (f.part is None or not f.part.sketches)]
             try:
-                return [*found, *self._sketched(doc_type, bare)]
+                return [*found, *self._sketched(doc_type, bare)], tuple(kind.corrupt)
             except (_LeftOutError, OSError) as error:
                 if not self.recover(error):
                     raise StoreError(
