@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,16 +45,22 @@ def located(store: str | None) -> Path | RemoteStore:
 
     Raises:
         InputError: there is no such folder, or the address is invalid.
+        StoreError: it cannot be read.
     """
-    from vectra_bot.errors import InputError
     from vectra_bot.store.remote.address import LocalStore, parse_store
 
     found = parse_store(address(store))
-    if not isinstance(found, LocalStore):
-        return found
-    if not found.path.is_dir():
-        raise InputError(f"no store at {found.path}: run a session first, or give another --store")
-    return found.path
+    return _readable(found.path) if isinstance(found, LocalStore) else found
+
+
+def _readable(path: Path) -> Path:
+    from vectra_bot.errors import InputError, StoreError
+
+    if not path.is_dir():
+        raise InputError(f"no store at {path}: run a session first, or give another --store")
+    if not os.access(path, os.R_OK | os.X_OK):
+        raise StoreError(f"cannot read {path}: Permission denied; check its permissions")
+    return path
 
 
 def local(store: str | None) -> Path:
@@ -61,14 +68,11 @@ def local(store: str | None) -> Path:
 
     Raises:
         InputError: it does not exist, or the store is not on a disk.
+        StoreError: it cannot be read.
     """
-    from vectra_bot.errors import InputError
     from vectra_bot.store.remote.address import local_folder
 
-    path = local_folder(address(store))
-    if not path.is_dir():
-        raise InputError(f"no store at {path}: run a session first, or give another --store")
-    return path
+    return _readable(local_folder(address(store)))
 
 
 def checked_sessions(store: Path, names: Iterable[str]) -> list[str]:

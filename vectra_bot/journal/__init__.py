@@ -32,7 +32,7 @@ from vectra_bot.journal.reader import (
     read_segment,
 )
 from vectra_bot.journal.salvage import CORRUPT_SUFFIX, Salvage, cut_tail, salvage
-from vectra_bot.journal.segments import Segment, list_segments
+from vectra_bot.journal.segments import Segment, list_segments, parts_records
 
 __all__ = [
     "CORRUPT_SUFFIX",
@@ -53,6 +53,7 @@ __all__ = [
     "journal_directory",
     "list_segments",
     "never_began",
+    "parts_records",
     "read_header",
     "read_journal",
     "read_segment",

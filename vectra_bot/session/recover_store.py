@@ -18,7 +18,13 @@ from vectra_bot.store.maintenance.check_journal import SALVAGE
 from vectra_bot.store.maintenance.check_parts import Problem
 from vectra_bot.store.maintenance.foreign import Skipped
 from vectra_bot.store.maintenance.rebuild import rebuild_session
-from vectra_bot.store.maintenance.sessions import is_running, list_sessions, repair_store
+from vectra_bot.store.maintenance.sessions import (
+    is_running,
+    list_sessions,
+    one_line,
+    refuse_copied,
+    repair_store,
+)
 from vectra_bot.store.remote.address import RemoteStore
 from vectra_bot.store.remote.upload import upload_all
 
@@ -164,7 +170,7 @@ class _Recovery:
         if folders:
             # What could not be repaired because of a corrupt file may be possible now.
             repair = repair_store(self._root)
-        self._report.failed += repair.failed
+        self._report.failed = list(dict.fromkeys([*self._report.failed, *repair.failed]))
         self._report.problems = self._look() if folders else problems
         self._report.problems += self._damaged_journals()
         self._report.journal_bytes = sum(
@@ -178,7 +184,7 @@ class _Recovery:
         try:
             action(*arguments)
         except (VectraError, OSError) as error:
-            line = " ".join(str(error).split())
+            line = one_line(error)
             self._report.failed.append(line if session_id in line else f"{session_id}: {line}")
         else:
             self._touched.add(session_id)
@@ -195,7 +201,8 @@ class _Recovery:
 
     def _damaged_journals(self) -> list[Problem]:
         """Return the errors that make journals unreadable, unless they are problems already."""
-        known = {p.session_id for p in self._report.problems if p.kind in _OF_JOURNALS}
+        kinds = (*_OF_JOURNALS, "unreadable")
+        known = {p.session_id for p in self._report.problems if p.kind in kinds}
         found: list[Problem] = []
         names = [] if self._quick else list(self._wanted or list_sessions(self._root))
         for number, name in enumerate(names):
@@ -239,6 +246,7 @@ class _Recovery:
             )
         if is_running(directory):
             return
+        refuse_copied(directory)
         if not self._forget and any(directory.glob(f"*{CORRUPT_SUFFIX}*")):
             raise StoreError(
                 f"the journal of session {session_id!r} lost entries: files rebuilt from it would lack rows "

@@ -104,7 +104,7 @@ def _check_writable(path: Path) -> None:
     if path.exists() and not path.is_dir():
         raise InputError(f"store was {str(path)!r}, which is not a folder: give a folder's path")
     refuse_links(path)
-    if path.exists() and not os.access(path, os.W_OK | os.X_OK):
+    if path.exists() and not os.access(path, os.R_OK | os.W_OK | os.X_OK):
         raise StoreError(
             f"the store {path} cannot be written: it is read-only or belongs to another user; give another "
             "--store"

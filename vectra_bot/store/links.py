@@ -16,7 +16,7 @@ import attrs
 from vectra_bot.errors import StoreError
 from vectra_bot.models import DocType
 
-REMEDY: Final = "replace it by a real folder, or link or mount the whole store"
+REMEDY: Final = "move the folder itself there, or link or mount the whole store"
 _TOPS: Final = ("journals", "compacting", "sessions")
 
 
@@ -48,7 +48,8 @@ def links_in(store: Path, session_id: str = "") -> list[Elsewhere]:
             for top in tops
         ]
         found = [_elsewhere(store, name) for name in names]
-        found += [link for name in names for link in _linked_files(store, name)]
+        whole = [name for name, link in zip(names, found, strict=True) if link is None]
+        found += [link for name in whole for link in _linked_files(store, name)]
     else:
         found = [_elsewhere(store, name) for name in tops]
     return [link for link in found if link is not None]
@@ -66,19 +67,23 @@ def refuse_links(store: Path, session_id: str = "") -> None:
 
 def _elsewhere(store: Path, name: str) -> Elsewhere | None:
     path = store / name
-    if path.is_symlink():
-        return Elsewhere(name, f"a symbolic link to {path.readlink()}", is_link=True)
     try:
-        other = path.stat().st_dev != store.stat().st_dev
+        if path.is_symlink():
+            return Elsewhere(name, f"a symbolic link to {path.readlink()}", is_link=True)
+        if path.stat().st_dev != store.stat().st_dev:
+            return Elsewhere(name, "on another device than the store", is_link=False)
     except OSError:
-        return None
-    return Elsewhere(name, "on another device than the store", is_link=False) if other else None
+        pass  # missing, or unreadable: whoever uses it reports that
+    return None
 
 
 def _linked_files(store: Path, name: str) -> list[Elsewhere | None]:
     folder = store / name
-    if name.startswith("sessions/") or folder.is_symlink() or not folder.is_dir():
+    if name.startswith("sessions/"):
         return []  # files of plugins are not ours
-    with os.scandir(folder) as entries:
-        names = sorted(entry.name for entry in entries if entry.is_symlink())
+    try:
+        with os.scandir(folder) as entries:
+            names = sorted(entry.name for entry in entries if entry.is_symlink())
+    except OSError:
+        return []
     return [_elsewhere(store, f"{name}/{inside}") for inside in names]

@@ -23,6 +23,7 @@ from vectra_bot.store.maintenance.check_parts import (
     check_folder,
 )
 from vectra_bot.store.maintenance.foreign import Skipped, foreign_in_journal, foreign_in_store
+from vectra_bot.store.maintenance.sessions import one_line
 from vectra_bot.store.parquet.manifest import MANIFEST
 from vectra_bot.store.tree import Tree, open_tree
 
@@ -182,6 +183,7 @@ class _Session:
     quick: bool
     read_journal: bool
     running: bool = False
+    unknown: bool = False
     folders: list[FolderCheck] = field(factory=list)
     journal: JournalCheck | None = None
     skipped: list[Skipped] = field(factory=list)
@@ -194,8 +196,7 @@ class _Session:
         except (StoreError, PermissionError) as error:
             if self.tree.is_remote:
                 raise
-            line = " ".join(str(error).split())
-            return [Problem("unreadable", line, READABLE, self.session_id, self._place)]
+            return [Problem("unreadable", one_line(error), READABLE, self.session_id, self._place)]
 
     @property
     def _place(self) -> str:
@@ -235,8 +236,8 @@ class _Session:
         from vectra_bot.journal import writer_of
 
         writer = writer_of(journal_dir)
-        self.running = writer is not False
-        if writer is not None:
+        self.running, self.unknown = writer is not False, writer is None
+        if not self.unknown:
             return []
         path = f"{self._place}/lock"
         what = f"whether session {self.session_id!r} is being written cannot be determined"
@@ -253,8 +254,8 @@ class _Session:
             try:
                 path = f"doc_type={doc_type.value}/session_id={self.session_id}/{MANIFEST}"
                 found[doc_type] = self.tree.read(path)
-            except FileNotFoundError:
-                continue
+            except OSError:
+                continue  # missing, or reported as unreadable
         return found
 
 
@@ -268,7 +269,7 @@ def _check_settled(session: _Session, report: CheckReport) -> None:
         problems = session.check()
     report.problems += problems
     report.skipped += session.skipped
-    if session.running and not any(problem.kind == "session_unknown" for problem in problems):
+    if session.running and not session.unknown:
         report.running.append(session.session_id)
     for folder in session.folders:
         parts = folder.sound + folder.lost
@@ -283,13 +284,11 @@ def _check_settled(session: _Session, report: CheckReport) -> None:
 
 def _linked(root: Path, session_id: str = "") -> list[Problem]:
     """Return the folders of a store, or those of a session, that are elsewhere."""
+    then = "the session is not repaired" if session_id else "no session starts, nothing is repaired"
     return [
-        Problem(
-            "folder_linked", f"{link.path} is {link.why}: sessions do not start, nothing is repaired",
-            REMEDY, session_id, link.path,
-        )
-        for link in links_in(root, session_id)
-    ]  # fmt: skip
+        Problem("folder_linked", f"{at.path} is {at.why}: {then}", REMEDY, session_id, at.path)
+        for at in links_in(root, session_id)
+    ]
 
 
 def _leftovers(tree: Tree) -> list[Problem]:

@@ -19,11 +19,12 @@ from vectra_bot.journal import (
     journal_directory,
     list_segments,
     never_began,
+    read_header,
     read_segment,
     writer_of,
 )
 from vectra_bot.models import DocType
-from vectra_bot.store.links import links_in, refuse_links
+from vectra_bot.store.links import links_in
 from vectra_bot.store.parquet.builder import Part, build_parts, manifest_path
 from vectra_bot.store.parquet.compaction import finish_compaction
 from vectra_bot.store.parquet.swapping import STAGING
@@ -42,6 +43,47 @@ def list_sessions(store: str | Path) -> list[str]:
 def is_running(journal_dir: Path) -> bool:
     """Return whether a process has the session's lock now; False if that cannot be determined."""
     return writer_of(journal_dir) is True
+
+
+def copied_from(journal_dir: Path) -> str:
+    """Return the session of a journal's header if its folder has another name, else "".
+
+    Then the folder was copied or renamed, and its documents have the other session's id.
+    """
+    try:
+        named = str(read_header(journal_dir)["session_id"])
+    except (VectraError, OSError, KeyError):
+        return ""  # other checks report why
+    return "" if named == journal_dir.name else named
+
+
+def refuse_copied(journal_dir: Path) -> None:
+    """Check that a journal's folder has the name of its session.
+
+    Raises:
+        StoreError: it was copied or renamed.
+    """
+    if named := copied_from(journal_dir):
+        raise StoreError(
+            f"{journal_dir} is the journal of session {named!r}: it was copied or renamed; nothing was "
+            "changed: move it out of the store, or back to its own name"
+        )
+
+
+def refuse_orphans(store: Path, session_id: str) -> None:
+    """Check that no session without a journal has this name: a new one would mix its rows with the old ones.
+
+    Raises:
+        StoreError: there are files of such a session.
+    """
+    directory = journal_directory(store, session_id)
+    if directory.is_dir() or dropped_directory(directory).is_dir():
+        return  # the journal's own checks
+    if _part_folders(store, session_id):
+        raise StoreError(
+            f"session {session_id!r} has rows in {store} but no journal: give another --session-id or "
+            "--store, or drop it"
+        )
 
 
 def was_closed(journal_dir: Path) -> bool:
@@ -119,7 +161,10 @@ def repair_store(store: str | Path) -> Repair:
     for session_id in list_sessions(root):
         directory = root / "journals" / session_id
         try:
-            refuse_links(root, session_id)
+            if elsewhere := links_in(root, session_id):
+                if not _is_in_order(root, session_id):
+                    failed.append(str(elsewhere[0].error(root)))
+                continue
             with _lock_if_free(root, session_id) as locked:
                 if locked:
                     removed += _remove_temporary(root, session_id)
@@ -128,18 +173,30 @@ def repair_store(store: str | Path) -> Repair:
                     built += [part.path for part in _lacking_parts(directory, root)]
         except (VectraError, OSError) as error:
             failed.append(_one_line(session_id, error))
-    unfinished = [path for path in unfinished_sessions(root) if not links_in(root, path.name)]
+    unfinished = [
+        path
+        for path in unfinished_sessions(root)
+        if not (links_in(root, path.name) or copied_from(path))
+    ]
     return Repair(tuple(built), tuple(removed), tuple(failed), tuple(unfinished))
 
 
+def one_line(error: BaseException) -> str:
+    """Return the message of an error as one line."""
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"cannot read {error.filename}: {error.strerror}; check its permissions and the disk"
+    return " ".join(str(error).split())
+
+
 def _one_line(session_id: str, error: Exception) -> str:
-    text = " ".join(str(error).split())
+    text = one_line(error)
     return text if session_id in text else f"session {session_id!r}: {text}"
 
 
 def _lacking_parts(directory: Path, store: Path) -> list[Part]:
     if _has_all_parts(directory) or never_began(directory):
         return []
+    refuse_copied(directory)
     if not was_closed(directory):
         # A power loss may have torn a segment before the last: then the journal ends there.
         cut_tail(directory)
