@@ -207,8 +207,10 @@ def _print_texts(columns: tuple[str, ...], batches: Iterable[list[Any]], form: s
 def _warn(corrupt: CorruptFile) -> None:
     from vectra_bot.cli.output import clean
 
-    action = "rebuild it" if corrupt.doc_type is not None else "recover it"
-    advice = f"see `vectra-bot store check`, {action} with `vectra-bot store recover`"
+    advice = "see `vectra-bot store check`"
+    if corrupt.session_id:
+        action = "rebuild it" if corrupt.doc_type is not None else "recover it"
+        advice += f", {action} with `vectra-bot store recover`"
     click.echo(f"warning: skipped {clean(corrupt)}; {advice}", err=True)
 
 

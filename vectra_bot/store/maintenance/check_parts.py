@@ -13,8 +13,8 @@ from attrs import define, field
 from vectra_bot.errors import StoreError
 from vectra_bot.fsio import files
 from vectra_bot.models import DocType
-from vectra_bot.store.maintenance.foreign import FOREIGN, Skipped, is_part_file, others
-from vectra_bot.store.parquet.manifest import MANIFEST, Part, decode_lines
+from vectra_bot.store.maintenance.foreign import FOREIGN, Skipped, others
+from vectra_bot.store.parquet.manifest import MANIFEST, Part, decode_lines, is_part_file
 from vectra_bot.store.tree import Tree, range_of
 
 if TYPE_CHECKING:

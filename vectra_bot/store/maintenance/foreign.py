@@ -11,14 +11,12 @@ from typing import Any, Final
 
 import attrs
 
-from vectra_bot.fsio import files
 from vectra_bot.models import DocType
-from vectra_bot.store.parquet.manifest import MANIFEST
+from vectra_bot.store.parquet.manifest import is_temporary
 from vectra_bot.store.tree import Tree
 
 _TOPS: Final = {"journals", "compacting", "sessions"}
 _TOP_FILES: Final = {"migration.json"}
-_PART: Final = re.compile(r"part-\d{6,}\.parquet|data\.parquet")
 _JOURNAL: Final = re.compile(
     r"lock|uploading|header\.json|\d{6,}\.(parts\.json|log(\.zst|\.gz)?(\.damaged\d*)?)"
 )
@@ -43,15 +41,6 @@ class Skipped:
         return attrs.asdict(self)
 
 
-def is_part_file(name: str) -> bool:
-    """Return whether a file of this name in a session's folder is the store's."""
-    return name == MANIFEST or bool(_PART.fullmatch(name)) or _is_temporary(name)
-
-
-def _is_temporary(name: str) -> bool:
-    return name.startswith(".") and name.endswith(files.TEMPORARY)
-
-
 def foreign_in_journal(tree: Tree, session_id: str) -> list[Skipped]:
     """Return what is not the store's in the folder of a session's journal."""
     journal = f"journals/{session_id}"
@@ -60,7 +49,7 @@ def foreign_in_journal(tree: Tree, session_id: str) -> list[Skipped]:
         *(
             Skipped(f"{journal}/{name}", FOREIGN)
             for name in tree.names(journal)
-            if not (_JOURNAL.fullmatch(name) or _is_temporary(name))
+            if not (_JOURNAL.fullmatch(name) or is_temporary(name))
         ),
     ]
 

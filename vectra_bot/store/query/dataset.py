@@ -33,7 +33,7 @@ from vectra_bot.store.query.arrow_scan import codes_of, counted_rows, scan_schem
 from vectra_bot.store.query.integrity import CorruptFileError, FileChecks, StoreFile
 from vectra_bot.store.query.results import CorruptFile
 from vectra_bot.store.query.statements import empty_view_text, one_line
-from vectra_bot.store.query.unlisted import Contents, cast_fault, contents_of
+from vectra_bot.store.query.unlisted import Contents, cast_fault, contents_of, outside_files
 from vectra_bot.store.tree import CHANGED, FileState, Tree, attempts
 
 if TYPE_CHECKING:
@@ -213,12 +213,9 @@ class StoreDataset:
             found.files += kind.files
             found.corrupt += kind.corrupt
         if not self._tree.is_remote:
-            others = [f"{top}/{name}" for name in names if not name.startswith(_SESSION)]
-            for path in [path for folder in others for path in self._below(folder)]:
-                self._add_unlisted(found, doc_type, path, "", [])
-            for name, state in sorted(self._tree.files(top).items()):
-                if name.endswith(_SUFFIX):
-                    self._add_unlisted(found, doc_type, (f"{top}/{name}", state), "", [])
+            own = frozenset(file.session_id for file in found.files if file.rows)
+            for pair in outside_files(self._tree, top):
+                self._add_unlisted(found, doc_type, pair, "", [], own=own)
         return found
 
     def _each(self, look: Callable[[Any], Any], items: list[Any]) -> Iterable[Any]:
@@ -229,14 +226,6 @@ class StoreDataset:
 
         with ThreadPoolExecutor(_AT_ONCE, "store") as pool:
             return list(pool.map(look, items))
-
-    def _below(self, folder: str) -> Iterator[tuple[str, FileState]]:
-        """Yield the Parquet files in a folder outside the sessions, at any depth."""
-        for name, state in sorted(self._tree.files(folder).items()):
-            if name.endswith(_SUFFIX):
-                yield f"{folder}/{name}", state
-        for name in self._folders(folder):
-            yield from self._below(f"{folder}/{name}")
 
     def _session(self, doc_type: DocType, folder: str) -> _Kind:
         """Return the content of a session's folder, consistent at one moment."""
@@ -346,13 +335,18 @@ class StoreDataset:
         pair: tuple[str, FileState],
         session_id: str,
         taken: list[tuple[int, int]],
+        *,
+        own: frozenset[str] = frozenset(),
     ) -> None:
+        """Add it unless its rows are *taken*, or are of a session with its *own* folder."""
         path, state = pair
         contents = self._read(doc_type, path, state)
         file = StoreFile(path, session_id, state, None, contents)
         fault, (first, last) = contents.fault, file.seq_range
         if fault is None and any(first <= high and low <= last for low, high in taken):
             fault = "another file has rows of its range"
+        if fault is None and (copied := contents.sessions & own):
+            fault = f"its rows are of session {min(copied)!r}, which has its own folder"
         if fault is not None:
             found.corrupt.append(file.corrupt(doc_type, fault))
             return
