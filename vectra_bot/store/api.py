@@ -29,7 +29,13 @@ def _store(value: Any) -> Path | str | None:
         raise Refused(message=str(error)) from None
     except (TypeError, RuntimeError):
         raise Refused from None
+    if isinstance(store, LocalStore) and _is_path(value):
+        return Path(value).expanduser()  # as given
     return store.path if isinstance(store, LocalStore) else value
+
+
+def _is_path(value: str | Path) -> bool:
+    return isinstance(value, Path) or not value.lower().startswith("file:")
 
 
 @frozen(kw_only=True, field_transformer=declared)
