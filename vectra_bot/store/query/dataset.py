@@ -434,7 +434,11 @@ class StoreDataset:
                 return file.guarded(source, self._tree.filesystem, coded)
             except CorruptFileError as error:
                 self._checks.corrupt[file.key] = str(error)
-                return None
+            except FileNotFoundError:
+                raise
+            except OSError as error:
+                self._checks.corrupt[file.key] = _unreadable(error)
+            return None
 
         try:
             found = list(self._each(look, files))
@@ -476,8 +480,7 @@ class StoreDataset:
             except FileNotFoundError:
                 return True
             except OSError as error:
-                reason = f"the file cannot be read: {error.strerror or one_line(error)}"
-                self._checks.corrupt[file.key] = reason
+                self._checks.corrupt[file.key] = _unreadable(error)
             except CorruptFileError as error:
                 self._checks.corrupt[file.key] = str(error)
             return True
@@ -491,3 +494,7 @@ class StoreDataset:
             states = self._each(self._tree.state, [file.path for file in files])
             return any(state is None for state in states)
         return any(self._tree.state(file.path) != file.state for file in files)
+
+
+def _unreadable(error: OSError) -> str:
+    return f"the file cannot be read: {error.strerror or one_line(error)}"
