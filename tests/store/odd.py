@@ -1,4 +1,4 @@
-"""The commands of a store, run one after another on odd stores, also in a process of its own."""
+"""The commands of a store, run one after another on odd stores, also in a separate process."""
 
 from __future__ import annotations
 

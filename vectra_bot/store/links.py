@@ -73,7 +73,7 @@ def _elsewhere(store: Path, name: str) -> Elsewhere | None:
         if path.stat().st_dev != store.stat().st_dev:
             return Elsewhere(name, "on another device than the store", is_link=False)
     except OSError:
-        pass  # missing, or unreadable: whoever uses it reports that
+        pass  # missing, or unreadable: its user reports that
     return None
 
 

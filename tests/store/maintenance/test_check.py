@@ -361,7 +361,7 @@ def test_stats_count_corrupt_files(store: Path) -> None:
 
 
 def test_skipped_files_are_named(store: Path) -> None:
-    """What is not the store's is named with the reason, is no problem, and is the check's only failure."""
+    """What is not the store's is named with the reason, and the check fails for nothing else."""
     made = {
         "README": "not a file of a store",
         "mine/file": "",

@@ -28,7 +28,7 @@ class UnbuiltSessions:
         self._complete: dict[str, int] = {}
 
     def look(self) -> tuple[CorruptFile, ...]:
-        """Return one report for each session, by its name; sessions that are being written are none."""
+        """Return one report for each session, by its name; not sessions that are being written."""
         try:
             with os.scandir(self._journals) as entries:
                 names = sorted(entry.name for entry in entries if not entry.name.startswith("."))
@@ -64,7 +64,8 @@ class UnbuiltSessions:
 
 def _first_unbuilt(folder: Path) -> int | None:
     """Return the number of the first segment without a record of its parts."""
-    segments, built = set(), set()
+    segments: set[int] = set()
+    built: set[int] = set()
     with os.scandir(folder) as entries:
         for entry in entries:
             match = _NAME.fullmatch(entry.name)
