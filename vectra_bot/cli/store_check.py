@@ -59,13 +59,13 @@ def check(
     is in the store and not part of it is printed as skipped, also with exit code 1. Of sessions that are
     being written, what is on the disk is checked.
     """
+    from vectra_bot.api import check_store
     from vectra_bot.clock import WallClock
-    from vectra_bot.store.maintenance.check import check_store
 
     clock = WallClock()
     started = clock.monotonic_ns()
     with Steps(verbose=verbose) as progress:
-        report = check_store(address(store), sessions=sessions, quick=quick, progress=progress)
+        report = check_store(store, sessions=sessions, quick=quick, progress=progress)
     seconds = (clock.monotonic_ns() - started) / 1e9
     if as_json:
         print_json({**report.to_json(), "seconds": round(seconds, 3)})
@@ -105,7 +105,8 @@ def print_skipped(skipped: Sequence[Skipped]) -> None:
 def _line(problem: Problem) -> str:
     rows = ""
     if problem.first_seq >= 0 and str(problem.first_seq) not in problem.message:
-        rows = f" (rows {problem.first_seq} to {problem.last_seq})"
+        last = problem.last_seq
+        rows = f" (rows {problem.first_seq} to {last if last >= 0 else 'unknown'})"
     return f"{problem.kind}: {clean(problem.message)}{rows}"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
@@ -10,7 +9,7 @@ import click
 from vectra_bot.cli import HELP_OPTIONS
 from vectra_bot.cli.output import clean, print_json
 from vectra_bot.cli.progress import Steps
-from vectra_bot.cli.store_options import address, local, store_options
+from vectra_bot.cli.store_options import store_options
 
 _MIGRATE_EPILOG = """\b
 Examples:
@@ -58,6 +57,7 @@ def migrate(
     Nothing is replaced before the new store is complete.
     """
     from vectra_bot.imports import migrate_store
+    from vectra_bot.store.location import local
     from vectra_bot.store.remote.address import local_folder
 
     root = local(store)
@@ -99,18 +99,10 @@ def import_(
     bad with its line and the reason (exit code 1 if there are any). A repeated import adds nothing. A
     capture is replayed with the strategy `watch`, which makes the same documents as recording the feed.
     """
-    from vectra_bot.imports import import_paths
-    from vectra_bot.store.remote.address import local_folder
+    from vectra_bot.api import import_files
 
-    where = local_folder(address(store))
     with Steps(verbose=verbose) as progress:
-        report = import_paths(
-            [Path(path).expanduser() for path in paths],
-            where,
-            session_id=session_id,
-            venue=venue,
-            progress=progress,
-        )
+        report = import_files(paths, store, session_id=session_id, venue=venue, progress=progress)
     found = report.to_json()
     if as_json:
         print_json(found)

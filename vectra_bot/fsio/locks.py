@@ -8,10 +8,11 @@ lock itself, not only this process's copy.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 from pathlib import Path
 from typing import Final
+
+from vectra_bot.fsio.posix import fcntl
 
 _taken: Final[set[FileLock]] = set()
 

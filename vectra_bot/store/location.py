@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from vectra_bot.errors import InputError
+from vectra_bot.errors import InputError, StoreError
+
+if TYPE_CHECKING:
+    from vectra_bot.store.remote.address import RemoteStore
 
 SEED_PATH: Final = "~/rugs_data/events_parquet"
 """The store's path in the schema's queries."""
@@ -32,3 +35,36 @@ def default_store() -> Path | str:
     except InputError as error:
         raise InputError(f"$VECTRA_STORE: {error}") from None
     return store.path if isinstance(store, LocalStore) else given
+
+
+def located(store: Path | str | None) -> Path | RemoteStore:
+    """Return the folder of the store that was named, or of the default one, or its address.
+
+    Raises:
+        InputError: there is no such folder, or the address is invalid.
+        StoreError: it cannot be read.
+    """
+    from vectra_bot.store.remote.address import LocalStore, parse_store
+
+    found = parse_store(store or default_store())
+    return _readable(found.path) if isinstance(found, LocalStore) else found
+
+
+def local(store: Path | str | None) -> Path:
+    """Return the folder of a store on a disk.
+
+    Raises:
+        InputError: there is no such folder, or the store is not on a disk.
+        StoreError: it cannot be read.
+    """
+    from vectra_bot.store.remote.address import local_folder
+
+    return _readable(local_folder(store or default_store()))
+
+
+def _readable(path: Path) -> Path:
+    if not path.is_dir():
+        raise InputError(f"no store at {path}: run a session first, or give another --store")
+    if not os.access(path, os.R_OK | os.X_OK):
+        raise StoreError(f"cannot read {path}: Permission denied; check its permissions")
+    return path

@@ -192,7 +192,7 @@ def local_folder(text: str | Path, what: str = "store") -> Path:
     store = parse_store(text)
     if isinstance(store, RemoteStore):
         raise InputError(
-            f"{what} was {store.url!r}, not a folder: this needs a store on a disk; give a path"
+            f"{what} was {store.url!r}, which is not a folder: this works on a disk; give a path"
         )
     return store.path
 
