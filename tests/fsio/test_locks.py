@@ -24,8 +24,8 @@ FORKS = multiprocessing.get_context("fork")
 
 
 def _taken(path: Path) -> FileLock:
-    lock = FileLock(os.open(path, os.O_RDWR | os.O_CREAT, 0o644))
-    assert lock.take()
+    lock = FileLock.of(path)
+    assert lock is not None
     return lock
 
 
@@ -73,14 +73,15 @@ def test_lock_ends_though_a_forked_child_lives(
             assert is_locked(path) is False
 
 
-def test_lock_ends_with_a_killed_owner(tmp_path: Path) -> None:
+@pytest.mark.parametrize("fork", [os.fork, _fork_in_c])
+def test_lock_ends_with_a_killed_owner(fork: Callable[[], int], tmp_path: Path) -> None:
     """After `kill -9` of the owner the lock is free, though a child that it forked lives on."""
     path = tmp_path / "lock"
     read, write = os.pipe()
     owner = os.fork()
     if owner == 0:
         _taken(path)
-        child = os.fork()
+        child = fork()
         if child == 0:
             signal.pause()
         os.write(write, str(child).encode())
@@ -92,8 +93,30 @@ def test_lock_ends_with_a_killed_owner(tmp_path: Path) -> None:
         os.waitpid(owner, 0)
         os.kill(child, 0)
         assert is_locked(path) is False
+        again = _taken(path)
+        assert is_locked(path)
+        assert FileLock.of(path) is None
+        again.release()
+        assert is_locked(path) is False
     finally:
         os.kill(child, signal.SIGKILL)
+
+
+def test_lock_of_a_living_owner_is_not_replaced(tmp_path: Path) -> None:
+    """Whatever the file of a taken lock says, only a process that is known to have died loses it."""
+    path = tmp_path / "lock"
+    lock = _taken(path)
+    signed = path.read_bytes()
+    assert signed.startswith(f"{os.getpid()} ".encode())
+    gone = signed.replace(str(os.getpid()).encode(), b"4194305", 1)  # above the highest number
+    boot = signed.split()[2]
+    for text in (b"", b"nonsense", gone.replace(boot, b"another-boot"), signed):
+        path.write_bytes(text)
+        assert is_locked(path)
+        assert FileLock.of(path) is None
+    path.write_bytes(gone)
+    assert is_locked(path) is False
+    lock.release()
 
 
 def _release(lock: Any) -> None:

@@ -86,31 +86,19 @@ class SessionLock:
             StoreError: it cannot be taken.
         """
         with files.store_errors(f"cannot lock {directory}"):
-            self._lock = FileLock(files.open_file(directory / LOCK_NAME))
-            try:
-                taken = self._taken()
-            except BaseException:
-                self._lock.release()
-                raise
-        if not taken:
-            self._lock.release()
+            lock = _take(directory / LOCK_NAME)
+        if lock is None:
             raise SessionBusyError(
                 f"the session in {directory} is being written by another process; "
                 "wait for it to end, or choose another session id"
             )
+        self._lock = lock
         self._key = _identity(directory / LOCK_NAME)
         _still.add(self._key)
 
     def write(self) -> None:
         """Record that the session is written under this lock from now on."""
         _still.discard(self._key)
-
-    def _taken(self) -> bool:
-        for _ in range(_TRIES - 1):
-            if self._lock.take():
-                return True
-            threading.Event().wait(_PAUSE_S)
-        return self._lock.take()
 
     def rest(self) -> None:
         """Record that the session is no longer written, though the lock is kept."""
@@ -122,3 +110,12 @@ class SessionLock:
         if self._lock.fd >= 0:
             _still.discard(self._key)
             self._lock.release()
+
+
+def _take(path: Path) -> FileLock | None:
+    for _ in range(_TRIES - 1):
+        lock = FileLock.of(path)
+        if lock is not None:
+            return lock
+        threading.Event().wait(_PAUSE_S)
+    return FileLock.of(path)
