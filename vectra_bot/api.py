@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vectra_bot.errors import InputError, UsageError
+from vectra_bot.errors import UsageError
 from vectra_bot.store.location import default_store, local, located
 
 if TYPE_CHECKING:
@@ -178,7 +178,6 @@ def import_files(
     """
     from vectra_bot.imports import import_paths
     from vectra_bot.session.shell import in_event_loop
-    from vectra_bot.store.remote.address import is_remote
     from vectra_bot.venues.captures import parse_offset
 
     if in_event_loop():
@@ -186,12 +185,9 @@ def import_files(
             "import_files() was called inside a running event loop: "
             "await asyncio.to_thread(vectra_bot.import_files, ...) there"
         )
-    where = str(store or default_store())
-    if is_remote(where):
-        raise InputError(f"store was {where!r}: import into a folder, its path is what is needed")
     return import_paths(
         paths,
-        Path(where).expanduser(),
+        store or default_store(),
         session_id=session_id,
         venue=venue,
         utc_offset_s=parse_offset(utc_offset),

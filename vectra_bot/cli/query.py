@@ -68,13 +68,15 @@ Examples:
     metavar="N",
     help="Return at most N rows.  [default: all; 1000 in a table on a terminal]",
 )
-def query(query: str | None, **options: Any) -> None:
+def query(query: str | None, **options: Any) -> int:
     """Query a store by a query's name or in SQL.
 
     Without an argument, list the names. SQL runs in DuckDB over one view per kind of document:
     player_action, other_player, game_tick, server_state, ws_event, system_event, ml_episode and so on.
     Only the store can be read, and nothing written. In JSON and CSV, amounts of SOL have all nine
-    decimals, exactly as stored; times are ISO 8601; the second column of a name is name_1.
+    decimals, exactly as stored; times are ISO 8601; the second column of a name is name_1. Files that are
+    corrupt, and killed sessions whose last documents are in no file, are skipped and named on standard
+    error, with exit code 1.
     """
     plot: str | None = options["plot"]
     if plot is not None and query is None and not _is_picture(plot):
@@ -85,7 +87,7 @@ def query(query: str | None, **options: Any) -> None:
     form = "exact csv" if form == "csv" and options["exact"] else form
     if query is None:
         _print(_names(), form, None)
-        return
+        return 0
     location = options["store"] or default_store()
     if click.get_current_context().meta.get(OWN_PROCESS):
         from vectra_bot.cli.light import import_lightly
@@ -93,7 +95,13 @@ def query(query: str | None, **options: Any) -> None:
         import_lightly(arrays=_needs_arrays(query, plot), remote="://" in str(location))
     from vectra_bot.store.query.catalog import open_store
 
-    with open_store(location, on_corrupt=_warn) as catalog:
+    skipped: list[CorruptFile] = []
+
+    def warn(corrupt: CorruptFile) -> None:
+        skipped.append(corrupt)
+        _warn(corrupt)
+
+    with open_store(location, on_corrupt=warn) as catalog:
         if form:
             _write(catalog, query, params, form, options["max_rows"])
         elif plot is None:
@@ -101,6 +109,7 @@ def query(query: str | None, **options: Any) -> None:
             _print(_ask(catalog, query, params, most or _most_rows()), form, most)
         else:
             _draw(query, _ask(catalog, query, params, options["max_rows"]), plot)
+    return 1 if skipped else 0
 
 
 def _params(sets: tuple[str, ...]) -> dict[str, str]:
@@ -212,7 +221,10 @@ def _print_texts(columns: tuple[str, ...], batches: Iterable[list[Any]], form: s
 def _warn(corrupt: CorruptFile) -> None:
     from vectra_bot.cli.output import clean
 
-    advice = "see `vectra-bot store check`, rebuild it with `vectra-bot store recover`"
+    advice = "see `vectra-bot store check`"
+    if corrupt.session_id:
+        action = "rebuild it" if corrupt.doc_type is not None else "recover it"
+        advice += f", {action} with `vectra-bot store recover`"
     click.echo(f"warning: rows may be missing: {clean(corrupt)}; {advice}", err=True)
 
 

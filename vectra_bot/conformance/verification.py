@@ -2,8 +2,9 @@
 
 Recordings of frames are verified by :mod:`.recordings`. Five more kinds of file are recognised by their
 content: ``seeded_games`` (finished games with their seed), ``recorded_prices`` (prices by tick without a
-seed), ``game_rows`` (one game tick by tick), ``real_trades`` and ``leaderboard_rows`` (protocol 15). Redundant
-facts in a file are used to find which of two is the wrong one, so that one altered fact gives one difference.
+seed), ``game_rows`` (one game tick by tick), ``real_trades`` and ``leaderboard_rows`` (protocol 15).
+Redundant facts in a file are used to find which of two is the wrong one, so that one altered fact gives one
+difference.
 """
 
 from __future__ import annotations

@@ -41,6 +41,7 @@ from vectra_bot.journal.segments import (
     list_segments,
     may_be_segment,
     open_segment,
+    parts_records,
 )
 
 _NAMES: Final = ("", *KINDS)
@@ -373,14 +374,15 @@ def read_header(path: str | Path) -> dict[str, Any]:
 def never_began(directory: Path) -> bool:
     """Return whether a session died before its first entry was complete: then there is nothing to lose.
 
-    Anything else that cannot be read is corruption: entries may follow it.
+    Anything else that cannot be read is corruption: entries may follow it. A journal without segments began
+    if there are records of their parts: the segments were lost.
 
     Raises:
         JournalError: a segment is missing, or cannot be decompressed.
     """
     segments = list_segments(directory)
     if len(segments) != 1:
-        return not segments
+        return not segments and not parts_records(directory)
     path = segments[0].path
     with open_segment(path) as source:
         if not may_be_segment(source.head):

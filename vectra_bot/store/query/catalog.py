@@ -23,6 +23,7 @@ from vectra_bot.store.query.results import (
     distinct_names,
 )
 from vectra_bot.store.query.statements import one_line, read_only, with_exact_times
+from vectra_bot.store.query.unbuilt import UnbuiltSessions
 from vectra_bot.store.remote.address import LocalStore, parse_store
 from vectra_bot.store.tree import CHANGED, RemoteTree, Tree, attempts
 
@@ -50,8 +51,9 @@ class Catalog:
         location: the store's path or URL.
         source: where the rows come from.
         roots: other ways in which SQL may write the location.
-        on_corrupt: called once for every corrupt file that queries skip; without it a
-            :class:`CorruptRowsWarning` warning is issued.
+        journals: finds sessions whose last documents are in no file.
+        on_corrupt: called once for everything that queries skip: a corrupt file, or a killed session whose
+            last documents are in no file; without it a :class:`CorruptRowsWarning` warning is issued.
     """
 
     def __init__(
@@ -61,10 +63,13 @@ class Catalog:
         on_corrupt: Callable[[CorruptFile], object] | None = None,
         *,
         roots: Sequence[str] = (),
+        journals: UnbuiltSessions | None = None,
     ) -> None:
         self._location = location
         self._roots = tuple(dict.fromkeys((location, *roots)))
         self._source = source
+        self._journals = journals
+        self._unbuilt: tuple[CorruptFile, ...] = ()
         self._on_corrupt = on_corrupt or _warn
         self._reported: set[CorruptFile] = set()
         self._opened: duckdb.DuckDBPyConnection | None = None
@@ -81,9 +86,9 @@ class Catalog:
 
     @property
     def corrupt(self) -> tuple[CorruptFile, ...]:
-        """Everything in the store that cannot be read; this reads every file on a disk, once."""
+        """Everything that queries skip; this reads every file on a disk, once."""
         self._attempt(tuple(DocType), lambda: None, whole=True)
-        return self._source.corrupt(DocType)
+        return self._left_out(tuple(DocType))
 
     @property
     def connection(self) -> duckdb.DuckDBPyConnection:
@@ -205,7 +210,11 @@ class Catalog:
         """
         from vectra_bot.store.parquet.panel import COLUMNS, panel_rows
 
-        return Result(COLUMNS, panel_rows(self._source.sketches()))
+        sketches, corrupt = self._source.sketches()
+        self._look_at_journals()
+        skipped = (*corrupt, *self._unbuilt)
+        self._tell(skipped)
+        return Result(COLUMNS, panel_rows(sketches), corrupt=skipped)
 
     def relation(self, doc_type: DocType | str) -> duckdb.DuckDBPyRelation:
         """Return a kind of document as a DuckDB relation, which runs when it is read.
@@ -306,11 +315,12 @@ class Catalog:
             connection.abort()
             try:
                 self._source.prepare(connection, kinds)
+                self._look_at_journals()
                 if lists:
                     self._source.add_views(connection)
                 if whole and self._source.verify(kinds):
                     continue
-                self._tell(kinds)
+                self._tell(self._left_out(kinds))
                 result = action()
             except duckdb.Error as error:
                 # A file that is replaced while it is read gives errors of any kind.
@@ -318,15 +328,18 @@ class Catalog:
                     continue
                 raise self._refused(error) from error
             if not self._source.was_exchanged(kinds):
-                self._tell(kinds)
+                self._tell(self._left_out(kinds))
                 return result
         raise StoreError(CHANGED.format(self.location))
 
-    def _left_out(self, doc_types: Iterable[DocType]) -> tuple[CorruptFile, ...]:
-        return self._source.corrupt(tuple(doc_types))
+    def _look_at_journals(self) -> None:
+        self._unbuilt = () if self._journals is None else self._journals.look()
 
-    def _tell(self, doc_types: Iterable[DocType]) -> None:
-        for corrupt in self._left_out(doc_types):
+    def _left_out(self, doc_types: Sequence[DocType]) -> tuple[CorruptFile, ...]:
+        return (*self._source.corrupt(doc_types), *self._unbuilt) if doc_types else ()
+
+    def _tell(self, skipped: Iterable[CorruptFile]) -> None:
+        for corrupt in skipped:
             if corrupt not in self._reported:
                 self._reported.add(corrupt)
                 self._on_corrupt(corrupt)
@@ -376,15 +389,17 @@ def open_store(
 
     Args:
         path: a folder, or a URL such as ``s3://bucket/prefix``.
-        on_corrupt: called for every corrupt file that a query skips; without it a :class:`CorruptRowsWarning`
-            warning is issued.
+        on_corrupt: called for everything that a query skips: a corrupt file, or a killed session whose last
+            documents are in no file; without it a :class:`CorruptRowsWarning` warning is issued.
 
     Raises:
         InputError: there is no store.
         StoreError: it cannot be read.
     """
     store = parse_store(path)
+    journals = None
     if isinstance(store, LocalStore):
+        journals = UnbuiltSessions(store.path)
         tree, location = Tree(store.path), str(store.path)
         if not store.path.is_dir():
             raise InputError(
@@ -399,7 +414,7 @@ def open_store(
         roots = [f"{store.service}://{store.root}", str(path).rstrip("/")]
     if not any(name.startswith("doc_type=") for name in tree.names("", directories=True)):
         raise InputError(f"no store at {location}: {advice}")
-    return Catalog(location, StoreDataset(tree), on_corrupt, roots=roots)
+    return Catalog(location, StoreDataset(tree), on_corrupt, roots=roots, journals=journals)
 
 
 def _guarded_connection() -> duckdb.DuckDBPyConnection:

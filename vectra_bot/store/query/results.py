@@ -12,16 +12,17 @@ from vectra_bot.models import DocType
 
 @attrs.frozen
 class CorruptFile:
-    """A file whose rows a query skips.
+    """A file whose rows a query skips, or a session whose last documents are in no file.
 
     Attributes:
-        path: the file, or the folder whose manifest is corrupt, relative to the store.
+        doc_type: of the rows, None if all kinds of a session are concerned.
+        path: the file, the folder whose manifest is corrupt, or the journal, relative to the store.
         first_seq, last_seq: range of the rows, -1 if unknown.
         rows: how many, -1 if unknown.
         reason: what is wrong.
     """
 
-    doc_type: DocType
+    doc_type: DocType | None
     session_id: str
     path: str
     reason: str
@@ -39,7 +40,7 @@ class CorruptFile:
 
 
 class CorruptRowsWarning(UserWarning):
-    """A query skips rows because their file is corrupt."""
+    """A query skips rows: their file is corrupt, or their session was killed and not recovered."""
 
 
 def distinct_names(columns: Iterable[str]) -> tuple[str, ...]:
@@ -66,7 +67,7 @@ class Result:
     """Result of a query: column names and rows. Amounts of SOL are exact Decimals.
 
     Attributes:
-        corrupt: files that the query skipped, with the range of their rows.
+        corrupt: what the query skipped, with the range of its rows.
         more: whether there are more rows than *max_rows*.
     """
 
