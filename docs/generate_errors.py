@@ -118,19 +118,22 @@ def errors_page() -> Iterator[str]:
     for name, (title, about) in SECTIONS.items():
         yield f"## {title}\n"
         yield f"{about}\n"
-        rows = (
-            (f"`{code}`", *map(as_sentence, pair)) for code, pair in sorted(texts[name].items())
-        )
-        if name == "events":
-            yield from table(
-                ("code", "means", "what to do", "`detail_json`"),
-                ((*row, _details(row[0].strip("`"), texts)) for row in rows),
-            )
-            yield "Keys of `detail_json`:\n"
-            keys = ((f"`{key}`", as_sentence(text)) for key, text in sorted(texts["keys"].items()))
-            yield from table(("key", "meaning"), keys)
-        else:
-            yield from table(("code", "means", "what to do"), rows)
+        yield from _codes(name, texts)
+
+
+def _codes(name: str, texts: dict[str, Any]) -> Iterator[str]:
+    """Yield the table of a section; that of the system events also has what they carry."""
+    rows = ((f"`{code}`", *map(as_sentence, pair)) for code, pair in sorted(texts[name].items()))
+    if name != "events":
+        yield from table(("code", "means", "what to do"), rows)
+        return
+    yield from table(
+        ("code", "means", "what to do", "`detail_json`"),
+        ((*row, _details(row[0].strip("`"), texts)) for row in rows),
+    )
+    yield "Keys of `detail_json`:\n"
+    keys = ((f"`{key}`", as_sentence(text)) for key, text in sorted(texts["keys"].items()))
+    yield from table(("key", "meaning"), keys)
 
 
 def _details(kind: str, texts: dict[str, Any]) -> str:
