@@ -30,7 +30,7 @@ _NEXT_MS = 0.5
 """Minimum interval of two countdown frames, milliseconds."""
 
 _FIRST_TICK = Curve(((0.0, 8.0), (0.25, 14.0), (0.5, 16.5), (0.75, 21.0), (1.0, 38.0)))
-_RUG = Curve(((0.0, 20.0), (0.25, 34.0), (0.5, 41.0), (0.75, 51.0), (1.0, 85.0)))
+_RUG = Curve(((0.0, 18.0), (0.25, 34.0), (0.5, 41.0), (0.75, 49.0), (1.0, 78.0)))
 """Additional time of the first tick and of the rug, compared with an ordinary tick, milliseconds."""
 
 _EXTRA_TICKS = Choice[int](((1, 459), (2, 366), (3, 11), (0, 10), (4, 3)))

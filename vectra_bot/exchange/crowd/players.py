@@ -65,9 +65,10 @@ _STYLES = Choice[Style](
 class CrowdPlayer:
     """One member of the crowd: account, habits, and plans for the running game.
 
-    Amounts are lamports. ``buys`` is the fixed amount of every buy after the presale and ``presale_buys``
-    that of those in it, both None if they vary; ``base_stake`` is the usual sidebet, ``stake`` the next one; ``varies`` is the chance to change it, ``stays`` the chance
-    to bet again after a loss. ``trades`` says whether the player trades or only bets.
+    Amounts are lamports. ``buys`` is the fixed amount of every buy after the presale, ``presale_buys`` that
+    of every buy in it; both are None if they vary. ``base_stake`` is the usual sidebet, ``stake`` the next
+    one; ``varies`` is the chance to change it, ``stays`` the chance to bet again after a loss.
+    ``trades`` says whether the player trades or only bets.
     """
 
     account: VenueAccount
