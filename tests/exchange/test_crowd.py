@@ -271,7 +271,7 @@ def test_an_instarug_costs_the_crowd_what_it_costs_real_players() -> None:
 
 
 def test_few_sidebets_are_large(floor: Floor) -> None:
-    """About four of a thousand sidebets are of 1 SOL or more, some of more than 2 (protocol 13)."""
+    """About three of a thousand sidebets are of 1 SOL or more, some of more than 2 (protocol 13)."""
     amounts = [
         bet.bet.amount / rules.LAMPORTS_PER_SOL for bet in floor.bets if bet.coin is Coin.SOL
     ]

@@ -25,7 +25,7 @@ def message(event: str, **body: Any) -> Seen:
 
 
 def learned(*events: Seen) -> Learned:
-    """Return what these events teach, each in a game of its own."""
+    """Return the shapes of these events, each in a separate game."""
     found = Learned()
     for game, seen in enumerate(events):
         found.add(seen, game)
