@@ -1,4 +1,4 @@
-"""The tracker's money beside the venue's ledger: evidence repeated and reordered, changes left unexplained."""
+"""The tracker's money beside the venue's ledger: repeated and reordered evidence, unexplained changes."""
 
 from __future__ import annotations
 

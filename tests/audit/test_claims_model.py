@@ -30,7 +30,7 @@ def seeded() -> tuple[str, FairGame]:
 
 
 def feed() -> list[GameFrame]:
-    """Return an honest feed of the game: every tick, the rug, the settlement, and the next game's first frame."""
+    """Return an honest feed of the game: every tick, rug, settlement, and the next game's first frame."""
     seed, game = seeded()
     common: dict[str, Any] = {"game_id": GAME, "server_seed_hash": server_seed_hash(seed)}
     ticks = [

@@ -1,4 +1,4 @@
-"""A slow, plain ledger in fractions, to compare the real one with: written from the rules, not from the code."""
+"""A slow, plain ledger in fractions to compare the real one with, written from the rules."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class ModelLedger:
             return "bad_amount"
         if amount > self.cash + self.bonus:
             return "insufficient_funds"
-        bonus = amount if amount < self.bonus else self.bonus
+        bonus = min(self.bonus, amount)
         self.bonus -= bonus
         self.cash -= amount - bonus
         return bonus

@@ -65,7 +65,7 @@ class Model:
         return False
 
     def statement(self, cash: int, qty: int) -> tuple[list[Change], bool, bool]:
-        """Take a changed statement; return what explains it, whether it is explained, and if the book agreed."""
+        """Take a statement; return what explains it, whether it is explained, and if the book agreed."""
         found = next(([e] for e in self.waiting if e[:2] == (cash, qty)), [])
         for count in range(2, len(self.waiting) + 1):
             first = self.waiting[:count]
@@ -125,16 +125,17 @@ def test_a_change_is_explained_by_cash_and_quantity_together(todo: Sequence[Any]
         if kind == "evidence":
             assert evidence(account, *value) is model.evidence(*value)
         else:
+            change = value
             if kind == "show":  # a prefix of what waits, as an honest venue shows it
                 first = model.waiting[:value]
-                value = (sum(e[0] for e in first), sum(e[1] for e in first))
-            cash, qty = model.stated[0] + value[0], model.stated[1] + value[1]
+                change = (sum(e[0] for e in first), sum(e[1] for e in first))
+            cash, qty = model.stated[0] + change[0], model.stated[1] + change[1]
             shown = update(cash, qty, model.now)
             statement = account.state_update(shown)
-            effects, explained, agreed = model.statement(*value)
+            effects, explained, agreed = model.statement(*change)
             assert [(e.delta_cash, e.delta_qty) for e in statement.effects] == effects
             assert (statement.explained, statement.first) == (explained, False)
-            assert (statement.delta_cash, statement.delta_qty) == value
+            assert (statement.delta_cash, statement.delta_qty) == change
             assert account.adopt(shown, statement, 5) is agreed
         assert [(e.delta_cash, e.delta_qty) for e in account.pending] == [
             e[:2] for e in model.waiting
@@ -302,7 +303,7 @@ def test_a_buy_and_its_sale_move_real_and_bonus_money_apart(
 def test_a_position_that_only_the_venue_knows_is_taken_over(
     qty: int, spent: int, leverage: int, listed: bool
 ) -> None:
-    """Its cost is what the cash fell by, else the stated average; a listed leveraged lot is taken as it is."""
+    """Its cost is what the cash fell by, else the stated average; a listed leveraged lot is kept as it is."""
     info = LeveragedInfo(
         amount=to_sol(77),
         qty=to_sol(qty),
@@ -312,9 +313,7 @@ def test_a_position_that_only_the_venue_knows_is_taken_over(
         liquidation_price=1.0,
     )
     account = stated(SOL, 0)
-    shown = update(
-        SOL - spent, qty, avg_cost=to_sol(2 * SOL), leveraged=(info,) if listed else ()
-    )
+    shown = update(SOL - spent, qty, avg_cost=to_sol(2 * SOL), leveraged=(info,) if listed else ())
     agreed = account.adopt(shown, account.state_update(shown), 9)
 
     (lot,) = account.lots
@@ -342,7 +341,11 @@ def test_a_short_follows_the_statement_unless_evidence_is_ahead(
     info = None
     if said is not None:
         info = ShortInfo(
-            amount=to_sol(said[0]), entry_price=1.25, entry_tick=8, value=to_sol(worth), pnl=to_sol(0)
+            amount=to_sol(said[0]),
+            entry_price=1.25,
+            entry_tick=8,
+            value=to_sol(worth),
+            pnl=to_sol(0),
         )
     shown = update(SOL, 0, short=info)
     account.adopt(shown, account.state_update(shown), 9)

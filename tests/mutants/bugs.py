@@ -79,7 +79,11 @@ _MONEY = [
             "if tick - lot.tick >= rules.VALID_BET_TICKS)",
             "if tick - lot.tick > rules.VALID_BET_TICKS)",
         ),
-        ("ledger-two-sidebets", "if self.sidebet is not None:\n            raise", "if False:\n            raise"),
+        (
+            "ledger-two-sidebets",
+            "if self.sidebet is not None:\n            raise",
+            "if False:\n            raise",
+        ),
         (
             "ledger-sidebet-window",
             "return rug_tick <= start_tick + rules.SIDEBET_WINDOW_TICKS",
@@ -411,9 +415,8 @@ _RECOVERY = [
         ),
         (
             "recovery-documents-twice",
-            "return not (effect.doc_type is DocType.PLAYER_ACTION and "
-            "effect.record.action_id in documented)",
-            "return True",
+            "and effect.record.action_id in documented)",
+            "and False)",
         ),
     ),
     *_bugs(
@@ -472,7 +475,11 @@ _LAW = [
         (FAIR,),
         ("law-smear", "smear ^= key[slot] * 19", "smear ^= key[slot] * 17"),
         ("law-bits", "surplus = n.bit_length() - 53", "surplus = n.bit_length() - 52"),
-        ("law-sign", "change = size if r() > 0.5 else -size", "change = size if r() >= 0.5 else -size"),
+        (
+            "law-sign",
+            "change = size if r() > 0.5 else -size",
+            "change = size if r() >= 0.5 else -size",
+        ),
         ("law-cap", "if root > _ROOT_CAP and version", "if root >= 2 * _ROOT_CAP and version"),
     ),
     *_bugs(
@@ -507,7 +514,11 @@ _DETERMINISM = [
         "engine/core.py",
         (EDGES,),
         ("callers-decimals", "setcontext(self._context)", "getcontext()"),
-        ("callers-decimals-lost", "finally:\n            setcontext(caller)", "finally:\n            pass"),
+        (
+            "callers-decimals-lost",
+            "finally:\n            setcontext(caller)",
+            "finally:\n            pass",
+        ),
     ),
 ]
 

@@ -8,6 +8,8 @@ seed and sources give the same mutants. What cannot change anything is not drawn
 ``==``. Exit code 0 if at least 90 % are killed, 1 if fewer, 2 if the run says nothing.
 """
 
+# ruff: noqa: T201 - a script that prints
+
 from __future__ import annotations
 
 import argparse

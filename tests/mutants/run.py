@@ -6,6 +6,8 @@ A bug is killed if one of its tests fails with it. Exit code 0 if all are killed
 run says nothing: a text is not in its file exactly once, or a test fails without a bug.
 """
 
+# ruff: noqa: T201 - a script that prints
+
 from __future__ import annotations
 
 import argparse
@@ -31,7 +33,9 @@ def planted(bug: Bug, folder: Path = ROOT) -> str:
     text = (folder / bug.file).read_text(encoding="utf-8")
     count = text.count(bug.old)
     if count != 1:
-        raise Unusable(f"{bug.name}: {bug.old!r} is {count} times in {bug.file}, not once: mend the bug")
+        raise Unusable(
+            f"{bug.name}: {bug.old!r} is {count} times in {bug.file}, not once: correct the bug"
+        )
     return text.replace(bug.old, bug.new)
 
 
@@ -75,7 +79,9 @@ def run(bugs: Sequence[Bug], *, progress: bool) -> dict[str, Any]:
 def main() -> int:
     """Run from the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--only", metavar="NAME", action="append", help="this bug alone; repeatable")
+    parser.add_argument(
+        "--only", metavar="NAME", action="append", help="this bug alone; repeatable"
+    )
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     arguments = parser.parse_args()
     bugs = [bug for bug in BUGS if not arguments.only or bug.name in arguments.only]

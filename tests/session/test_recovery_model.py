@@ -106,9 +106,7 @@ def cut_after_tick(entries: list[Entry], tick: int) -> list[Entry]:
     """
     places = groups(entries)
     return next(
-        entries[:after]
-        for place, after in pairwise(places)
-        if tick_of(entries[:place]) == tick
+        entries[:after] for place, after in pairwise(places) if tick_of(entries[:place]) == tick
     )
 
 
@@ -128,7 +126,11 @@ def cut_after_tick(entries: list[Entry], tick: int) -> list[Entry]:
     ],
 )
 def test_a_replay_is_used_only_if_it_decides_the_same(
-    whole: tuple[Path, list[Entry]], tmp_path: Path, change: dict[str, Any], at: int | None, tick: int
+    whole: tuple[Path, list[Entry]],
+    tmp_path: Path,
+    change: dict[str, Any],
+    at: int | None,
+    tick: int,
 ) -> None:
     """A decision that the journal has not, or has otherwise, refuses the replay; a later one does not."""
     bot, entries = whole
@@ -139,8 +141,6 @@ def test_a_replay_is_used_only_if_it_decides_the_same(
     assert after[-1].data["reason"] == (UNREPLAYED_REASON if differs else REASON)
     assert sorted(action_id for action_id, _ in states(after)) == sorted(intents(after))
     assert intents(after) == intents(kept)
-
-
 
 
 @pytest.mark.parametrize("number", range(8))

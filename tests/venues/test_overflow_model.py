@@ -14,7 +14,9 @@ from vectra_bot.venues.live import _Connection
 from vectra_bot.venues.patience import LiveCounts
 
 steps = st.lists(
-    st.one_of(st.tuples(st.just("frame"), st.integers(1, 30)), st.tuples(st.just("take"), st.just(0))),
+    st.one_of(
+        st.tuples(st.just("frame"), st.integers(1, 30)), st.tuples(st.just("take"), st.just(0))
+    ),
     max_size=40,
 )
 

@@ -22,7 +22,9 @@ unusable = st.sampled_from(
         (None, {"__trace": True, "traceparent": 5}),
     ]
 )
-payloads = st.sampled_from([{"amount": 1}, {"traceparent": "00-" + "a" * 32 + "-" + "b" * 16 + "-01"}])
+payloads = st.sampled_from(
+    [{"amount": 1}, {"traceparent": "00-" + "a" * 32 + "-" + "b" * 16 + "-01"}]
+)
 
 
 @given(st.lists(st.one_of(usable, unusable), max_size=4), payloads)
