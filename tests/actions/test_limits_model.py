@@ -24,6 +24,7 @@ SOL = 10**9
 LEAST, MOST = SOL // 1000, 5 * SOL
 IN_FLIGHT = 8
 NEAR = st.sampled_from([-1, 0, 1])
+money = st.sampled_from([0, 1, SOL])
 KINDS = st.sampled_from(
     [
         ActionType.BUY,
@@ -71,39 +72,37 @@ def code_of(reason: str | None) -> str | None:
 
 @st.composite
 def cases(draw: st.DrawFn) -> dict[str, Any]:
-    """Draw limits, an account and a question, each amount near the limit that it is checked against."""
-    stake = draw(st.sampled_from([LEAST, 2 * LEAST, SOL, MOST + 2]))
-    loss = draw(st.integers(1, SOL))
-    near = draw(st.sampled_from([stake, LEAST, MOST, SOL]))
-    amount = max(0, near + draw(NEAR))
-    at_risk = draw(st.sampled_from([0, 1, SOL]))
-    cash = draw(
-        st.one_of(
-            st.just(100 * SOL),  # plenty
-            NEAR.map(lambda d: max(0, amount + at_risk + d)),
-        )
-    )
-    start = draw(
-        st.one_of(
-            st.just(0),  # all is won: no loss is possible
-            NEAR.map(lambda d: loss + (cash - at_risk) - amount + d),
-        )
-    )
-    per_game, leverage = draw(st.integers(1, 3)), draw(st.integers(1, 5))
-    return {
-        "stake": stake, "loss": loss, "amount": amount, "at_risk": at_risk, "cash": cash,
-        "start": start, "per_game": per_game, "leverage": leverage,
-        "sent": max(0, per_game + draw(NEAR)),
-        "asked_leverage": draw(st.sampled_from([0, 1, leverage, leverage + 1, 5, 6])),
-        "kind": draw(KINDS), "percentage": draw(st.sampled_from([1, 99, 100])),
-        "pending": [draw(KINDS)] * draw(st.sampled_from([0, 1, IN_FLIGHT - 1, IN_FLIGHT, 9])),
-        "unknown": draw(st.sampled_from([0, 0, 1])), "halted": draw(st.sampled_from([0, 0, 0, 1])),
-        "stopped": draw(st.sampled_from([0, 0, 0, 1])), "known": draw(st.sampled_from([1, 1, 1, 0])),
-        "phase": draw(st.sampled_from([GamePhase.ACTIVE, GamePhase.ACTIVE, *benches()])),
-        "held": draw(st.frozensets(st.sampled_from(["lot", "bet", "short", "stake"]))),
-        "asked": draw(st.sampled_from([0, 0, 1])), "round": draw(st.sampled_from([1, 1, 1, 0])),
-        "open": draw(st.sampled_from([1, 1, 1, 0])), "choice": draw(st.sampled_from(["BULL", "BULL", "X"])),
+    """Draw a question that all rules allow, then change up to three things; amounts stay near limits."""
+    stake, loss, at_risk = draw(st.sampled_from([SOL, 2 * LEAST, MOST + 2])), 2 * SOL, draw(money)
+    amount = draw(st.sampled_from([stake, LEAST, MOST]))
+    case: dict[str, Any] = {
+        "stake": stake, "loss": loss, "amount": amount, "at_risk": at_risk,
+        "cash": amount + at_risk, "start": loss, "per_game": 2, "leverage": 3, "sent": 0,
+        "asked_leverage": 1, "kind": draw(KINDS), "percentage": draw(st.sampled_from([1, 99, 100])),
+        "pending": [], "unknown": 0, "halted": 0, "stopped": 0, "known": 1,
+        "phase": GamePhase.ACTIVE, "held": frozenset({"lot"}), "asked": 0, "round": 1, "open": 1,
+        "choice": "BULL",
     }  # fmt: skip
+    if case["kind"] is ActionType.SHORT_CLOSE:
+        case["held"] = frozenset({"lot", "short"})
+    changes: dict[str, st.SearchStrategy[Any]] = {
+        "amount": NEAR.map(lambda by: amount + by),
+        "cash": NEAR.map(lambda by: max(0, case["amount"] + at_risk + by)),
+        "start": NEAR.map(lambda by: loss + case["cash"] - at_risk - case["amount"] + by),
+        "sent": NEAR.map(lambda by: 2 + by),
+        "asked_leverage": st.sampled_from([0, 2, 3, 4, 5, 6]),
+        "leverage": st.integers(1, 5),
+        "percentage": st.sampled_from([1, 99, 100]),
+        "pending": st.tuples(KINDS, st.sampled_from([1, 7, 8, 9])).map(lambda p: [p[0]] * p[1]),
+        "unknown": st.just(1), "halted": st.just(1), "stopped": st.just(1), "known": st.just(0),
+        "phase": st.sampled_from([*benches()]),
+        "held": st.frozensets(st.sampled_from(["lot", "bet", "short", "stake"])),
+        "asked": st.just(1), "round": st.just(0), "open": st.just(0), "choice": st.just("X"),
+    }  # fmt: skip
+    wanted = draw(st.sets(st.sampled_from(sorted(changes)), max_size=3))
+    for name in (name for name in changes if name in wanted):  # amount, cash, start: in this order
+        case[name] = draw(changes[name])
+    return case
 
 
 def expected(case: dict[str, Any]) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from decimal import Decimal
+from decimal import Context, Decimal, localcontext
 from fractions import Fraction
 from math import floor
 from typing import Any
@@ -193,6 +193,25 @@ def _rug(bench: Bench, evidence: _Evidence) -> bool:
     return fill is not None
 
 
+@given(st.integers(1_000_000, 99_999_999), st.integers(1, 9))
+def test_what_a_bet_gained_is_exact_in_any_decimal_context(amount: int, digits: int) -> None:
+    """Documents and hooks have every lamport, with however few digits the caller works."""
+    bench = started(cash=3)
+    stake = Decimal(amount).scaleb(-9)
+    with localcontext(Context(prec=digits)):
+        (command,) = act(bench, lambda a: a.sidebet(stake))
+        bench.execute(command)
+        bench.rug()
+    assert isinstance(bench.engine.strategy, Scripted)
+    (settled,) = bench.engine.strategy.named("on_stake_settled")
+    found = [int(value.scaleb(9)) for value in (settled.stake, settled.payout, settled.pnl)]
+
+    assert found == [amount, 5 * amount, 4 * amount]
+    row = bench.of_type(DocType.SERVER_STATE)[-2]
+    assert int(row.delta_cash.scaleb(9)) == 5 * amount
+    assert bench.engine.account.cash == bench.ledger.cash
+
+
 # ---- changes without a cause
 
 causes = st.lists(st.tuples(st.sampled_from(["unexplained", "explained"]), st.integers(0, 9)))
@@ -221,6 +240,44 @@ def test_entries_are_halted_when_three_changes_are_unexplained_at_once(steps: li
     explained = [a for a in bench.actions if a.actor is Actor.EXTERNAL]
     assert all(a.state is ActionState.CONFIRMED and a.state_after is not None for a in explained)
     assert bench.engine.account.cash == bench.ledger.cash
+
+
+# ---- evidence without a name
+
+SIZES = st.lists(st.sampled_from([10, 20]), min_size=1, max_size=3)
+
+
+@given(SIZES, st.sampled_from([10, 20]), st.sampled_from(["trade", "update", "bet"]))
+def test_evidence_without_a_name_is_of_the_only_action_or_of_none(
+    sizes: list[int], size: int, kind: str
+) -> None:
+    """Nothing is matched by its place in a queue: with two actions that could be meant, neither is proven."""
+    bench = started(cash=3)
+    acts = [lambda a, s=Decimal(s) / 1000: a.buy(s) for s in sizes]
+    if kind == "bet":
+        acts = [lambda a, s=Decimal(s) / 1000: a.sidebet(s) for s in sizes[:1]]
+    commands = act(bench, *acts)
+    amount = size * 1_000_000
+    if kind == "bet":
+        bet = bench.ledger.place_sidebet(amount, 2)
+        event = bench.sidebet_event(commands[0], bet.start_tick, bet.end_tick)
+        bench.feed(attrs.evolve(event, trace_id=None, amount=Decimal(amount).scaleb(-9)))
+    else:
+        fill = bench.ledger.buy(amount, 1.2, 2)
+        if kind == "trade":
+            bench.trade("buy", fill.amount, fill.qty)
+    bench.update()
+
+    meant = len(commands) == 1 and sizes[0] == size
+    done = [a.action_id for a in bench.actions if a.actor is Actor.BOT]
+    assert done == ([commands[0].action_id] if meant else [])
+    assert len([a for a in bench.actions if a.actor is Actor.EXTERNAL]) == (
+        0 if meant or kind == "update" else 1
+    )
+    assert (bench.engine.account.cash, bench.engine.account.qty) == (
+        bench.ledger.cash,
+        bench.ledger.position_qty,
+    )
 
 
 # ---- what an update alone proves

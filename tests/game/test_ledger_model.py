@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import attrs
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.game.model import ModelLedger
@@ -23,6 +23,7 @@ amounts = st.one_of(
 prices = st.one_of(st.floats(0.01, 100), st.sampled_from([0.5, 0.8, 0.9, 0.975, 0.99, 1.0, 3.0]))
 # The waits at which a bet counts, and at which a long is held two and four times as long.
 ticks = st.sampled_from([0, 1, 19, 20, 21, 29, 30, 31, 39, 40, 41, 59, 60, 119, 120, 121])
+sizes = st.tuples(st.just("plain"), st.integers(1_000_000, SOL // 4))
 steps = st.one_of(
     st.tuples(st.just("buy"), amounts, st.integers(0, 6)),
     st.tuples(st.just("sell"), st.integers(-1, 101)),
@@ -33,6 +34,24 @@ steps = st.one_of(
     st.tuples(st.just("liquidate")),
     st.tuples(st.just("rug")),
     st.tuples(st.just("begin")),
+)
+# What belongs together, so that most of what is opened is also closed.
+buys = st.tuples(st.just("buy"), sizes, st.integers(1, 3))
+stories = st.one_of(
+    st.tuples(steps),
+    st.tuples(buys, buys, st.tuples(st.just("sell"), st.integers(1, 99))),
+    st.tuples(buys, st.tuples(st.just("sell"), st.just(100)), buys),
+    st.tuples(st.tuples(st.just("sidebet"), sizes), st.tuples(st.just("settle"), st.just(True))),
+    st.tuples(st.tuples(st.just("sidebet"), sizes), st.tuples(st.just("settle"), st.just(False))),
+    st.tuples(
+        st.tuples(st.just("short"), sizes),
+        st.tuples(st.just("close"), st.integers(0, SOL), st.booleans()),
+    ),
+)
+todos = st.lists(stories, min_size=1, max_size=5).flatmap(
+    lambda told: st.tuples(
+        *(st.tuples(st.just(step), prices, ticks) for story in told for step in story)
+    )
 )
 
 
@@ -90,14 +109,15 @@ def totals(ledger: Ledger, price: float) -> tuple[object, ...]:
     )  # fmt: skip
 
 
+@settings(max_examples=max(400, settings().max_examples))
 @given(
-    st.lists(st.tuples(steps, prices, ticks), min_size=1, max_size=14),
-    st.integers(0, 3 * SOL),
+    todos,
+    st.sampled_from([0, SOL // 10, 3 * SOL, 3 * SOL]),
     st.sampled_from([0, 1, SOL // 3]),
-    st.sampled_from([None, 0, SOL // 2]),
+    st.sampled_from([None, None, 0, SOL // 2]),
 )
 def test_every_figure_is_the_models(
-    todo: list[Any], cash: int, bonus: int, max_win: int | None
+    todo: tuple[Any, ...], cash: int, bonus: int, max_win: int | None
 ) -> None:
     """Money, lots, PnL, what was invested and every fill are what plain fractions give, to the lamport."""
     ledger = Ledger(cash, bonus=bonus, max_win=max_win)

@@ -24,8 +24,7 @@ AUDIT = "tests/audit/test_claims_model.py"
 STREAM = "tests/exchange/test_stream_model.py"
 LOCKS = "tests/journal/test_lock_model.py"
 CRASH = "tests/journal/test_journal_crash.py"
-CORRUPTION = "tests/journal/test_corruption.py"
-FILES = "tests/fsio/test_files.py"
+DURABILITY = "tests/journal/test_durability_model.py"
 FAIR = "tests/game/test_fair.py"
 ENGINE = "tests/engine/test_engine.py"
 SECRETS = "tests/store/test_secrets.py"
@@ -335,7 +334,7 @@ _DISK = [
     ),
     *_bugs(
         "journal/writer.py",
-        (CRASH,),
+        (DURABILITY,),
         (
             "force-syncs-nothing",
             "for segment in (*old, current):\n            segment.sync()",
@@ -349,7 +348,7 @@ _DISK = [
     ),
     *_bugs(
         "journal/segments.py",
-        (CRASH, CORRUPTION, "tests/journal/test_journal.py"),
+        (DURABILITY,),
         (
             "cut-not-forced",
             "files.truncate(fd, size)\n            files.sync_file(fd)",
@@ -358,7 +357,7 @@ _DISK = [
     ),
     *_bugs(
         "fsio/files.py",
-        (FILES,),
+        (CRASH,),
         (
             "file-not-forced",
             'getattr(os, "fdatasync", os.fsync)(fd)',
@@ -413,15 +412,15 @@ _RECOVERY = [
             "if self._due.pop(seq, None) != command:",
             "if self._due.pop(seq, None) is None:",
         ),
+    ),
+    *_bugs(
+        "session/recovery.py",
+        ("tests/session/test_recovery.py",),
         (
             "recovery-documents-twice",
             "and effect.record.action_id in documented)",
             "and False)",
         ),
-    ),
-    *_bugs(
-        "session/recovery.py",
-        ("tests/session/test_recovery.py",),
         (
             "recovery-with-changed-source",
             'if source.source_sha256 != header["strategy"]["source_sha256"]:',
@@ -512,7 +511,7 @@ _DETERMINISM = [
     ),
     *_bugs(
         "engine/core.py",
-        (EDGES,),
+        (MONEY, EDGES),
         ("callers-decimals", "setcontext(self._context)", "getcontext()"),
         (
             "callers-decimals-lost",

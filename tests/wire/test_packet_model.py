@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vectra_bot.errors import WireError
 from vectra_bot.models import Ack, Frame, UnknownEvent
 from vectra_bot.wire.decode import decode
 from vectra_bot.wire.requests import decode_request
@@ -22,8 +23,13 @@ unusable = st.sampled_from(
         (None, {"__trace": True, "traceparent": 5}),
     ]
 )
+# What resembles a trace argument inside and is none.
 payloads = st.sampled_from(
-    [{"amount": 1}, {"traceparent": "00-" + "a" * 32 + "-" + "b" * 16 + "-01"}]
+    [
+        {"amount": 1},
+        {"traceparent": "00-" + "a" * 32 + "-" + "b" * 16 + "-01"},
+        {"a": {"__trace": True, "traceparent": "00-" + "a" * 32 + "-" + "b" * 16 + "-01"}},
+    ]
 )
 
 
@@ -65,6 +71,13 @@ def test_an_acknowledgement_keeps_why_it_refused(
     assert ack.success is (success if isinstance(success, bool) else None)
     assert ack.message == (said if isinstance(said, str) else None)
     assert json.loads(ack.payload_json or "") == payload
+
+
+@pytest.mark.parametrize("text", ["43[]", "430[]", "4300[true]"])
+def test_an_acknowledgement_answers_a_request(text: str) -> None:
+    """Requests are counted from 1: one without a number, or of number 0, answers nothing of ours."""
+    with pytest.raises(WireError):
+        decode(Frame(1, text))
 
 
 @pytest.mark.parametrize("text", ["431[]", "431[true]", '431["no"]', "431[[]]"])
