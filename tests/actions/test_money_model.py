@@ -21,6 +21,7 @@ from vectra_bot.models import (
     Actor,
     DocType,
     SidebetResult,
+    SideGameKind,
     StateCause,
 )
 from vectra_bot.testing import Bench
@@ -278,6 +279,29 @@ def test_evidence_without_a_name_is_of_the_only_action_or_of_none(
         bench.ledger.cash,
         bench.ledger.position_qty,
     )
+
+
+@given(st.lists(st.sampled_from([10, 20]), min_size=2, max_size=2), st.sampled_from([10, 20, 30]))
+def test_of_two_stakes_in_rounds_an_update_proves_the_one_that_fits(
+    sizes: list[int], size: int
+) -> None:
+    """Two of one amount are not told apart by it, and one of another amount is neither of them."""
+    bench = started(cash=3)
+    bench.rounds.open(SideGameKind.BBC, "b")
+    bench.rounds.open(SideGameKind.CANDLEFLIP, "c")
+    first, second = (Decimal(value) / 1000 for value in sizes)
+    commands = act(
+        bench, lambda a: a.bbc_predict("BULL", first), lambda a: a.candleflip_bet("RED", second)
+    )
+    bench.ledger.stake("round", size * 1_000_000)
+    bench.update()
+
+    fitting = [c.action_id for c, value in zip(commands, sizes, strict=True) if value == size]
+    proven = fitting if len(fitting) == 1 else []
+    assert [a.action_id for a in bench.actions] == proven
+    assert [stake.action_id for stake in bench.engine.account.stakes.values()] == proven
+    cause = bench.of_type(DocType.SERVER_STATE)[-1].cause
+    assert cause is (StateCause.ACTION if proven else StateCause.UNEXPLAINED)
 
 
 # ---- what an update alone proves
