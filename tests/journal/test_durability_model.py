@@ -71,6 +71,28 @@ def test_after_a_sync_nothing_is_left_to_lose(steps: list[Any]) -> None:
         assert (disk.dirty, disk.unnamed) == (set(), set())
 
 
+@given(st.lists(st.integers(1, 3), min_size=1, max_size=6))
+def test_a_group_counts_only_when_all_of_it_is_stored(sizes: list[int]) -> None:
+    """Its first header, by which a reader finds it, is the last thing that is written."""
+    with memory_folder() as folder:
+        writes: list[tuple[int, int]] = []
+
+        def see(op: Any) -> None:
+            if op.kind == "write":
+                writes.append((op.offset, len(op.data)))
+
+        directory = journal_directory(folder, SESSION)
+        journal = Journal.create(directory, HEADER, sync_interval_s=0)
+        with files.observing(see):
+            for size in sizes:
+                seq = journal.last_seq + 1
+                writes.clear()
+                journal.append([Entry.of_frame(seq + n, Frame(TS, "x")) for n in range(size)])
+                (body, _), (header, length) = writes[-2:]
+                assert header + length == body
+        journal.abandon()
+
+
 @pytest.mark.parametrize(("size", "kept"), [(0, 0), (7, 7), (100, 100), (150, 100)])
 def test_a_cut_is_forced_to_the_disk(tmp_path: Path, size: int, kept: int) -> None:
     """So that what a crash left half written does not come back with the next one."""

@@ -548,6 +548,70 @@ _SECRETS = [
     ),
 ]
 
+_ORDER = [
+    *_bugs(
+        "exchange/mail.py",
+        ("tests/exchange/test_jitter.py", "tests/exchange/test_orders.py"),
+        (
+            "mail-overtakes",
+            "due = max(self._schedule.now_ns + after_ms * NS_PER_MS, account.last_due_ns)",
+            "due = self._schedule.now_ns + after_ms * NS_PER_MS",
+        ),
+    ),
+    *_bugs(
+        "plugins.py",
+        (REVIEW,),
+        (
+            "plugins-by-name-alone",
+            "calls.sort(key=lambda call: call[:2])",
+            "calls.sort(key=lambda call: call[1])",
+        ),
+    ),
+    *_bugs(
+        "engine/core.py",
+        (ENGINE,),
+        ("old-ticks-reach-the-strategy", "if not seen.fresh:", "if False:"),
+        (
+            "trades-of-others-are-ours",
+            "if trade.player_id and trade.player_id == self.account.player_id:",
+            "if trade.player_id:",
+        ),
+    ),
+    *_bugs(
+        "journal/journal.py",
+        ("tests/journal/test_journal.py",),
+        ("numbers-with-gaps", "if first_seq != self._next_seq:", "if first_seq < self._next_seq:"),
+    ),
+    *_bugs(
+        "journal/segments.py",
+        (DURABILITY,),
+        (
+            "header-before-its-group",
+            "files.tell_write(self.path, body, rest)\n        self.map[body:end] = rest\n",
+            "files.tell_write(self.path, at, header)\n        self.map[at:body] = header\n",
+        ),
+    ),
+    *_bugs(
+        "server/clients.py",
+        ("tests/server/test_clients_model.py",),
+        (
+            "answer-before-the-broadcasts",
+            "self._write([*self._lacking(), message])",
+            "self._write([message, *self._lacking()])",
+        ),
+        (
+            "held-back-in-part",
+            "held, self._held = self._held, []",
+            "held = self._held",
+        ),
+        (
+            "told-twice",
+            "return [message for message in messages if message.not_to != player_id]",
+            "return messages",
+        ),
+    ),
+]
+
 BUGS = (
     *_MONEY,
     *_CORRELATION,
@@ -558,4 +622,5 @@ BUGS = (
     *_LAW,
     *_DETERMINISM,
     *_SECRETS,
+    *_ORDER,
 )
