@@ -141,6 +141,7 @@ def test_a_change_is_explained_by_cash_and_quantity_together(todo: Sequence[Any]
             e[:2] for e in model.waiting
         ]
         assert (account.cash, account.qty) == model.book
+        assert not any(e.unverified for e in account.pending)
         assert account.closes is not bool(model.waiting or model.shown)
 
 

@@ -39,12 +39,15 @@ LEAST_KILLED = 0.9
 GAME = ("tests/game/test_ledger_model.py", "tests/game/test_ledger.py", "tests/game/test_lots.py")
 ACCOUNT = "tests/game/test_account_model.py"
 TESTS = (
+    "tests/actions/test_proof_model.py",
     "tests/actions/test_money_model.py",
     "tests/actions/test_edges.py",
     "tests/actions/test_interface.py",
     "tests/actions/test_rounds.py",
     "tests/actions/test_shorts.py",
     "tests/actions/test_leverage.py",
+    "tests/actions/test_ends_model.py",
+    "tests/actions/test_parts_model.py",
     "tests/actions/test_limits_model.py",
     "tests/engine/test_engine.py",
     "tests/actions/test_tracker.py",
@@ -53,11 +56,11 @@ TESTS = (
 FIRST = {
     "account.py": (ACCOUNT,),
     "risk.py": ("tests/actions/test_limits_model.py",),
-    "rounds.py": ("tests/actions/test_rounds.py",),
+    "rounds.py": ("tests/actions/test_rounds_model.py", "tests/actions/test_rounds.py"),
     "shorts.py": ("tests/actions/test_shorts.py",),
     "interface.py": ("tests/actions/test_interface.py",),
-    "exits.py": ("tests/actions/test_interface.py", "tests/actions/test_edges.py"),
-    "episode.py": ("tests/engine/test_engine.py",),
+    "exits.py": ("tests/actions/test_parts_model.py",),
+    "episode.py": ("tests/actions/test_episode_model.py",),
 }
 # One comparison for its twin: the same answer for None, enumerations and small numbers.
 _SAME = ("Is_Eq", "IsNot_NotEq", "Eq_Is", "NotEq_IsNot")
