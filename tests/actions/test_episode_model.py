@@ -25,7 +25,7 @@ COST = 40_000_000
 
 @cache
 def an_action() -> PlayerAction:
-    """Return an executed buy of ours."""
+    """Return an executed buy."""
     bench = Bench(Scripted())
     bench.start_game((1.0,))
     strategy: Any = bench.engine.strategy
@@ -98,6 +98,7 @@ def test_an_episode_is_the_sum_of_its_game(
                 held += COST if more else 0
                 book.mark(tick, 0.5, account)
                 equities.append(account.cash)
+                assert (book.cost_ticks, book.ticks) == (held, tick)
                 continue
             ours = kind != "external"
             state = more if ours else ActionState.CONFIRMED
@@ -112,6 +113,8 @@ def test_an_episode_is_the_sum_of_its_game(
                 firsts.append(tick)
             if executed and kind is ActionType.SELL:
                 lasts.append(tick)
+            assert (book.actions, book.buys, book.sells) == (sent, len(bought), len(lasts))
+            assert (book.bought, book.cost_ticks) == (sum(bought), held)
         account.cash, account.lots = SOL + last, []
         if end == "open":
             account.lots = [Lot(1, COST, 0, 1.0)]

@@ -56,7 +56,7 @@ def benches() -> dict[GamePhase, Bench]:
 
 @cache
 def an_action(kind: ActionType) -> PlayerAction:
-    """Return an action of ours, of *kind*."""
+    """Return one of our actions, of *kind*."""
     bench = Bench(Scripted())
     bench.start_game((1.0,))
     strategy: Any = bench.engine.strategy

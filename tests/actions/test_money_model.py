@@ -285,7 +285,7 @@ def test_evidence_without_a_name_is_of_the_only_action_or_of_none(
 def test_of_two_stakes_in_rounds_an_update_proves_the_one_that_fits(
     sizes: list[int], size: int
 ) -> None:
-    """Two of one amount are not told apart by it, and one of another amount is neither of them."""
+    """It does not distinguish two of one amount, and another amount is neither of them."""
     bench = started(cash=3)
     bench.rounds.open(SideGameKind.BBC, "b")
     bench.rounds.open(SideGameKind.CANDLEFLIP, "c")

@@ -84,7 +84,7 @@ def test_a_stake_is_disproven_ten_seconds_after_its_round_closed(
 
 @given(kinds, NEAR)
 def test_a_result_is_waited_for_two_seconds(side_game: SideGameKind, off: int) -> None:
-    """A round that ended without a word about our stake is stored with the stake and no payout."""
+    """A round that ended without our result is stored with the stake and no payout."""
     bench = started()
     bench.execute(stake(bench, side_game))
     choice, doc_type = GAMES[side_game]
@@ -107,7 +107,7 @@ def test_a_result_is_waited_for_two_seconds(side_game: SideGameKind, off: int) -
 def test_a_stake_is_given_up_five_minutes_after_its_round(
     side_game: SideGameKind, off: int, known: bool
 ) -> None:
-    """At the end of a game, if nothing was heard; by its own time if the round is not known."""
+    """At the end of a game, if nothing was received; by its own time if the round is not known."""
     bench = started()
     command = stake(bench, side_game)
     bench.execute(command)

@@ -19,13 +19,13 @@ from vectra_bot.models import Frame
 
 @define
 class Disk:
-    """Sees every step of the file system and knows what a loss of power would take."""
+    """Sees every step of the file system and knows what a power failure would lose."""
 
     dirty: set[Path] = field(factory=set)
     unnamed: set[Path] = field(factory=set)
 
     def see(self, op: Any) -> None:
-        """Take in one step."""
+        """Note one step."""
         if op.path.suffix != ".log" and op.kind != "sync_directory":
             return
         if op.kind == "create":

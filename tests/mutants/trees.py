@@ -67,7 +67,7 @@ class Tree:
         path = self.folder / file
         original, times = path.read_bytes(), path.stat()
         path.write_text(text, encoding="utf-8")
-        # Another size or second is what tells Python that its compiled file is old.
+        # Python compiles a file again if its size or its second of change is another.
         os.utime(path, (times.st_atime, times.st_mtime + 10))
         try:
             yield

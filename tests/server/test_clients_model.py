@@ -1,4 +1,4 @@
-"""One client of the server: everything once and in order, whenever it catches up, is told or is held back."""
+"""One client of the server gets everything once and in order, late or held back as it may be."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a packet's arguments and acknowledgements say, whatever stands around it."""
+"""What a packet's arguments and acknowledgements say, whatever is around it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ unusable = st.sampled_from(
         (None, {"__trace": True, "traceparent": 5}),
     ]
 )
-# What resembles a trace argument inside and is none.
+# Also what resembles a trace argument, inside another object.
 payloads = st.sampled_from(
     [
         {"amount": 1},
@@ -60,7 +60,7 @@ MISSING = st.just(...)
 def test_an_acknowledgement_keeps_why_it_refused(
     success: Any, message: Any, error: Any, ack_id: int
 ) -> None:
-    """The text is the message, else the error; what is no text is none; the whole payload is kept."""
+    """The message, else the error, if it is a text; the whole payload is kept."""
     given_keys = {"success": success, "message": message, "error": error}
     payload = {key: value for key, value in given_keys.items() if value is not ...}
     ack = decode(Frame(1, f"43{ack_id}[{json.dumps(payload)}]"))
@@ -75,7 +75,7 @@ def test_an_acknowledgement_keeps_why_it_refused(
 
 @pytest.mark.parametrize("text", ["43[]", "430[]", "4300[true]"])
 def test_an_acknowledgement_answers_a_request(text: str) -> None:
-    """Requests are counted from 1: one without a number, or of number 0, answers nothing of ours."""
+    """Requests are counted from 1: one without a number, or of number 0, answers nothing."""
     with pytest.raises(WireError):
         decode(Frame(1, text))
 
