@@ -242,6 +242,9 @@ def test_a_halt_lasts_until_its_own_cause_ends(steps: list[Any]) -> None:
 
 
 def test_the_table_has_the_venues_own_numbers() -> None:
-    """The rules' constants are those of the protocol reference."""
+    """The rules' constants are the protocol reference's, the limits' defaults those of the docs."""
     found = (rules.MIN_STAKE, rules.MAX_STAKE, rules.MIN_LEVERAGE, rules.MAX_LEVERAGE)
     assert found == (Decimal("0.001"), Decimal(5), 1, 5)
+    limits = Limits()
+    assert (limits.stake, limits.session_loss) == (Decimal("0.1"), Decimal("0.5"))
+    assert (limits.actions_per_game, limits.leverage) == (20, 5)

@@ -55,7 +55,8 @@ def agrees(bench: Bench, price: float) -> None:
     assert (ours.sidebet is None) == (venue.sidebet is None)
     equity = Fraction(venue.cash)
     for lot in venue.lots:
-        worth = floor(lot.qty * Fraction(price))
+        gained = lot.leverage * (lot.qty * Fraction(price) - lot.cost)
+        worth = max(0, floor(lot.cost + gained))
         equity += worth - floor(Fraction(worth * lot.bonus, lot.cost))
     if venue.sidebet is not None:
         equity += venue.sidebet.amount - venue.sidebet.bonus
@@ -211,6 +212,28 @@ def test_what_a_bet_gained_is_exact_in_any_decimal_context(amount: int, digits: 
     row = bench.of_type(DocType.SERVER_STATE)[-2]
     assert int(row.delta_cash.scaleb(9)) == 5 * amount
     assert bench.engine.account.cash == bench.ledger.cash
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 90), st.sampled_from([1, 1, 3])), min_size=1, max_size=3),
+    st.sampled_from(["0", "0.02", "1"]),
+    st.sampled_from([0.02, 1.0]),
+)
+def test_what_the_venue_sells_brings_bonus_money_back(
+    buys: list[tuple[int, int]], bonus: str, price: float
+) -> None:
+    """At a liquidation and at the rug the bonus part of what was paid comes back as bonus money."""
+    bench = started(cash=3, bonus=bonus)
+    for size, leverage in buys:
+        act(bench, lambda a, s=size, x=leverage: a.buy(Decimal(s) / 1000, leverage=x))
+        bench.execute(bench.commands[-1])
+    bench.tick(price)
+    agrees(bench, price)
+    bench.rug(0.01)
+    agrees(bench, 0.01)
+
+    assert bench.engine.account.pending == ()
+    assert HaltCause.MONEY not in bench.engine.tracker.book.gate.halts
 
 
 # ---- changes without a cause

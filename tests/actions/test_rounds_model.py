@@ -206,7 +206,7 @@ def test_a_round_is_stored_once_with_our_part(
     assert len(bench.of_type(doc_type)) == 1
 
 
-@given(kinds, st.sampled_from(["choice", "amount", "round", "trace", "nothing"]))
+@given(kinds, st.sampled_from(["choice", "amount", "round", "later", "trace", "nothing"]))
 def test_a_bet_of_another_shape_is_not_ours(side_game: SideGameKind, wrong: str) -> None:
     """Side game, round, choice and amount must be what was asked; else it is external, and booked as such."""
     bench = started()
@@ -218,7 +218,8 @@ def test_a_bet_of_another_shape_is_not_ours(side_game: SideGameKind, wrong: str)
     changes: dict[str, Any] = {
         "choice": {"choice": other},
         "amount": {"amount": Decimal("0.02"), "trace_id": None},
-        "round": {"round_id": "q"},
+        "round": {"round_id": "q", "trace_id": None},
+        "later": {"round_id": "s", "trace_id": None},
         "trace": {"trace_id": None},
         "nothing": {},
     }

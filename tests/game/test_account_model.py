@@ -300,6 +300,18 @@ def test_a_buy_and_its_sale_move_real_and_bonus_money_apart(
 # ---- corrections
 
 
+@given(st.integers(0, 3), st.integers(0, 5))
+def test_a_position_is_never_below_nothing(held: int, sold: int) -> None:
+    """Also if more is said to be sold than the venue ever stated."""
+    account = stated(100, 3)
+    account.sell(7, sold, "s", StateCause.EXTERNAL)
+    shown = update(99, held)
+    account.adopt(shown, account.state_update(shown), 5)
+
+    assert account.qty == max(held - sold, 0)
+    assert all(lot.qty > 0 for lot in account.lots)
+
+
 @given(st.integers(1, SOL), st.integers(0, SOL), st.integers(1, 5), st.booleans())
 def test_a_position_that_only_the_venue_knows_is_taken_over(
     qty: int, spent: int, leverage: int, listed: bool

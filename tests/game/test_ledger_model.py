@@ -40,7 +40,7 @@ buys = st.tuples(st.just("buy"), sizes, st.integers(1, 3))
 stories = st.one_of(
     st.tuples(steps),
     st.tuples(buys, buys, st.tuples(st.just("sell"), st.integers(1, 99))),
-    st.tuples(buys, st.tuples(st.just("sell"), st.just(100)), buys),
+    st.tuples(buys, st.tuples(st.just("sell"), st.sampled_from([-1, 0, 1, 100, 101])), buys),
     st.tuples(st.tuples(st.just("sidebet"), sizes), st.tuples(st.just("settle"), st.just(True))),
     st.tuples(st.tuples(st.just("sidebet"), sizes), st.tuples(st.just("settle"), st.just(False))),
     st.tuples(
