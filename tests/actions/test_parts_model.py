@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import struct
 from collections import OrderedDict
+from contextlib import nullcontext
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from tests.actions.strategies import Scripted
 from vectra_bot.actions.book import MAX_REMEMBERED, remember
 from vectra_bot.actions.exits import DeclaredExits, ExitPlan
-from vectra_bot.errors import ConfigError
+from vectra_bot.errors import ConfigError, StrategyError
 from vectra_bot.game.account import Account
 from vectra_bot.game.lots import Lot
 from vectra_bot.models import DocType, SideGameKind
@@ -89,6 +90,24 @@ def test_a_table_forgets_its_oldest_entry_alone(more: int, again: int) -> None:
     assert list(table) == list(range(max(more, 0), MAX_REMEMBERED + more))
     assert table[max(more, 0) + again] == "again"
     assert MAX_REMEMBERED == 1024
+
+
+# ---- calls
+
+
+@given(st.integers(60, 70))
+def test_sixty_four_actions_may_be_asked_for_in_one_callback(calls: int) -> None:
+    """One more is taken for a loop; those of another input are counted from the beginning."""
+    strategy = Scripted()
+    bench = Bench(strategy)
+    bench.start_game((1.0, 1.1))
+    for _ in range(2):
+        strategy.todo = [lambda a: a.bet_increment("0.001")] * calls
+        with pytest.raises(StrategyError) if calls > 64 else nullcontext():
+            bench.tick(1.2)
+        if calls > 64:
+            return
+    assert strategy.actions.bet_amount == Decimal("0.001") * (2 * calls + 1)
 
 
 # ---- the digest of a context
