@@ -244,6 +244,18 @@ def test_a_trade_of_a_game_that_is_over_moves_money_alone(kind: str, size: int, 
     assert effect.cause is cause
 
 
+@given(st.sampled_from(["20251231-x", "20271231-x"]), st.sampled_from(["buy", "short_open"]))
+def test_a_trade_of_any_other_game_opens_nothing(game_id: str, kind: str) -> None:
+    """Of one before or after the running game alike."""
+    bench = started()
+    cash = bench.engine.account.cash
+    event = bench.trade_event(kind, 10_000_000, 8_000_000, trace_id="d" * 32)
+    bench.feed(attrs.evolve(event, game_id=game_id))
+
+    account = bench.engine.account
+    assert (account.qty, account.short, account.cash) == (0, None, cash - 10_000_000)
+
+
 @given(st.permutations(["trade", "update"]), st.booleans())
 def test_the_rugs_sale_moves_the_money_once(order: list[str], repeated: bool) -> None:
     """Whichever of its two pieces of evidence comes first, and again under another number."""

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.actions.strategies import Scripted
-from vectra_bot.models import ActionState, DocType, SideGameKind, StateCause
+from vectra_bot.models import ActionState, Actor, DocType, SideGameKind, StateCause
 from vectra_bot.testing import Bench
 
 ACTS: dict[str, Any] = {
@@ -124,6 +124,55 @@ def _check_held(bench: Bench, done: tuple[str, int], command: Any, free: int) ->
         (stake,) = account.stakes.values()
         assert (stake.side_game, stake.round_id) == (ROUNDS[kind], kind)
         assert (stake.amount, stake.choice) == (command.amount, command.choice)
+
+
+@given(
+    st.sampled_from(sorted(ACTS)),
+    st.sampled_from(["buy", "sell", "short_open", "short_close"]),
+    st.booleans(),
+)
+def test_a_trace_counts_with_the_kind_and_the_amount_alone(
+    asked: str, kind: str, named: bool
+) -> None:
+    """Our trade under a trace id that is unknown, or was chosen for something else, is external."""
+    strategy = Scripted()
+    bench = started(strategy, "0")
+    strategy.todo = [lambda a: ACTS[asked](a, Decimal("0.01"))]
+    bench.tick(1.2)
+    (command,) = bench.commands
+    bench.trade(kind, 10_000_000, 5_000_000, trace_id=command.trace_id if named else "9" * 32)
+
+    fits = named and {"buy": "buy", "leveraged": "buy", "short": "short_open"}.get(asked) == kind
+    pending = [a.action_id for a in bench.engine.tracker.book.pending]
+    assert (command.action_id in pending) is not fits
+    bench.wait(3)
+    done = [a.action_id for a in bench.actions if a.actor is Actor.BOT]
+    assert done == ([command.action_id] if fits else [])
+
+
+@given(st.permutations(["ours", "external"]))
+def test_an_update_that_shows_two_effects_has_the_cause_of_the_last(order: list[str]) -> None:
+    """Both are complete by it."""
+    strategy = Scripted()
+    bench = started(strategy, "0")
+    strategy.todo = [lambda a: a.buy("0.01")]
+    bench.tick(1.2)
+    for name in order:
+        if name == "ours":
+            bench.fill(bench.commands[0], update=False)
+        else:
+            fill = bench.ledger.buy(20_000_000, 1.2, 2)
+            bench.trade("buy", fill.amount, fill.qty, trace_id="a" * 32)
+    assert bench.actions == []
+    bench.update()
+
+    row = bench.of_type(DocType.SERVER_STATE)[-1]
+    causes = {"ours": StateCause.ACTION, "external": StateCause.EXTERNAL}
+    assert row.cause is causes[order[-1]]
+    assert row.delta_cash == Decimal("-0.03")
+    assert {a.actor for a in bench.actions} == {Actor.BOT, Actor.EXTERNAL}
+    (last,) = [a for a in bench.actions if (a.actor is Actor.BOT) is (order[-1] == "ours")]
+    assert row.action_id == last.action_id
 
 
 @given(st.integers(1, 100), st.integers(2, 5))
