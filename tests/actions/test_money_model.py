@@ -382,6 +382,10 @@ def test_an_update_proves_a_sale_by_its_share(percentage: int, off: int, brought
     proven = money > 0 and abs(sold - held * percentage // 100) <= 1 and not rugs
     done = [a.action_id for a in bench.actions if a.action_type is ActionType.SELL]
     assert done == ([command.action_id] if proven else [])
-    if not proven:
+    assert bench.engine.account.qty == held - sold
+    if proven:  # the book had it right at once: nothing was left to correct
+        kinds = {event.kind for event in bench.of_type(DocType.SYSTEM_EVENT)}
+        assert "account.corrected" not in kinds
+    else:
         cause = bench.of_type(DocType.SERVER_STATE)[-1].cause
         assert cause is (StateCause.FORCED_SELL if rugs else StateCause.UNEXPLAINED)

@@ -60,6 +60,7 @@ def worth(bench: Bench, value: int, stake: int, price: float) -> ShortInfo:
     st.integers(0, 200),
     st.sampled_from(["0", "0.02", "1"]),
     st.booleans(),
+    st.booleans(),
 )
 def test_a_short_is_followed_to_its_end(
     size: int,
@@ -69,6 +70,7 @@ def test_a_short_is_followed_to_its_end(
     payout_share: int,
     bonus: str,
     stated: bool,
+    named: bool,
 ) -> None:
     """Opening, every other value that is stated, and the end are stored once; money as trades say."""
     bench = started(bonus=bonus)
@@ -77,7 +79,9 @@ def test_a_short_is_followed_to_its_end(
     command = act(bench, lambda a: a.short_open(stake), price)
     free = min(bench.ledger.bonus, amount)
     fill = bench.carry_out(command)
-    bench.feed(bench.fill_event(command, fill))
+    opening = bench.fill_event(command, fill)
+    # Without a trace id it is of the one action in flight.
+    bench.feed(opening if named else attrs.evolve(opening, trace_id=None))
     bench.update()
     tokens = Decimal(floor(amount / Fraction(price))).scaleb(-9)
     entry = Decimal(repr(price))
@@ -98,7 +102,7 @@ def test_a_short_is_followed_to_its_end(
 
     payout = amount * payout_share // 100
     back = payout * free // amount
-    _end(bench, end, payout, back if stated else None)
+    _end(bench, end, payout, back if stated else None, named=named)
     seen = end != "unseen"
     pnl = Decimal(payout - amount if seen else 0).scaleb(-9)
     expected.append((False, Decimal(0), entry, pnl, False))
@@ -122,7 +126,7 @@ def test_a_short_is_followed_to_its_end(
     _check_ended(bench, end, payout, back)
 
 
-def _end(bench: Bench, end: str, payout: int, stated: int | None) -> None:
+def _end(bench: Bench, end: str, payout: int, stated: int | None, *, named: bool) -> None:
     """Close the short for *payout* lamports as *end* says, and state the account."""
     if end == "unseen":
         bench.ledger.close_short(1.0, 9, payout)
@@ -136,6 +140,8 @@ def _end(bench: Bench, end: str, payout: int, stated: int | None) -> None:
     event = bench.trade_event("short_close", fill.amount, 0, trace_id=trace)
     if stated is not None:
         event = attrs.evolve(event, bonus_portion=Decimal(stated).scaleb(-9))
+    if end == "ours" and not named:
+        event = attrs.evolve(event, trace_id=None)
     if end == "rug":
         event = attrs.evolve(event, price=bench.engine.game.price * 0.02)
     bench.feed(event)
