@@ -124,7 +124,7 @@ def test_times_of_a_replay_take_the_offset_too(
     ("text", "seconds"), [("-05:00", -18000), ("+5", 18000), ("0530", 19800), ("00:00", 0)]
 )
 def test_times_have_offsets_in_hours_and_minutes(text: str, seconds: int) -> None:
-    """With or without sign and colon; what is no offset is refused."""
+    """With or without sign and colon; what is not an offset is refused."""
     assert parse_offset(text) == seconds
     assert parse_offset(offset_text(seconds)) == seconds
     for wrong in ("", "EST", "+99", "+05:75", "5.5"):
@@ -150,7 +150,7 @@ def test_epochs_of_a_capture_are_known_by_their_range(kind: str, unit: str, tmp_
 def test_epochs_of_a_table_are_known_by_name_and_range(
     kind: str, unit: str, name: str, tmp_path: Path
 ) -> None:
-    """A column of times in any unit dates its rows, and none is left out."""
+    """A column of times in any unit dates its rows, and none is skipped."""
     column = pd.Series([UNITS[unit], UNITS[unit]]).astype(kind)
 
     found = only(import_paths(ticks(tmp_path / "a.parquet", **{name: column}), tmp_path / "s"))
@@ -217,7 +217,7 @@ def test_rows_without_a_date_have_their_game_s(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("value", [[1, 2], [0.5, 1.5], [-5, 7], [float("nan"), 2.0]])
 def test_no_row_is_dated_1970_in_silence(value: list[float], tmp_path: Path) -> None:
-    """Numbers that are no times since 1970, and games without a day, are counted and said."""
+    """Numbers that are not times since 1970, and games without a day, are counted and said."""
     found = only(import_paths(ticks(tmp_path / "a.parquet", ts=value), tmp_path / "a"))
     rows = [{"t": 0.5, "dir": "in", "event": "e", "args": []}, {"t": 1, "event": "e", "args": []}]
     capture = only(import_paths(write_lines(tmp_path / "b.jsonl", rows), tmp_path / "b"))

@@ -75,8 +75,8 @@ _MONEY = [
         ),
         (
             "ledger-valid-bet-late",
-            "if tick - lot.tick >= rules.VALID_BET_TICKS)",
-            "if tick - lot.tick > rules.VALID_BET_TICKS)",
+            "if tick - lot.tick >= rules.VALID_BET_TICKS]",
+            "if tick - lot.tick > rules.VALID_BET_TICKS]",
         ),
         (
             "ledger-two-sidebets",
@@ -328,8 +328,8 @@ _DISK = [
         (RUN,),
         (
             "sent-before-the-disk",
-            "await in_thread(self.journal.sync)\n        while commands:",
-            "while commands:",
+            "await in_thread(self.journal.sync)\n            return True",
+            "return True",
         ),
     ),
     *_bugs(
@@ -374,21 +374,12 @@ _DISK = [
         ),
     ),
     *_bugs(
-        "store/parquet/swapping.py",
+        "fsio/locks.py",
         (LOCKS,),
         (
-            "swap-lock-shared",
-            "fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)",
-            "fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)",
-        ),
-    ),
-    *_bugs(
-        "store/remote/upload.py",
-        (LOCKS,),
-        (
-            "upload-lock-shared",
-            "fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)",
-            "fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)",
+            "lock-shared",
+            "fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)",
+            "fcntl.flock(self._fd, fcntl.LOCK_SH | fcntl.LOCK_NB)",
         ),
     ),
 ]
@@ -423,7 +414,7 @@ _RECOVERY = [
         ),
         (
             "recovery-with-changed-source",
-            'if source.source_sha256 != header["strategy"]["source_sha256"]:',
+            "if source_changed(header, source):",
             "if False:",
         ),
     ),
@@ -587,8 +578,8 @@ _ORDER = [
         (DURABILITY,),
         (
             "header-before-its-group",
-            "files.tell_write(self.path, body, rest)\n        self.map[body:end] = rest\n",
-            "files.tell_write(self.path, at, header)\n        self.map[at:body] = header\n",
+            "files.report_write(self.path, body, rest)\n        self.map[body:end] = rest\n",
+            "files.report_write(self.path, at, header)\n        self.map[at:body] = header\n",
         ),
     ),
     *_bugs(

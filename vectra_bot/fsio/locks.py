@@ -65,7 +65,7 @@ class FileLock:
             return None
 
     def _sign(self) -> None:
-        """Name this process in the file; on a full disk the lock is taken all the same."""
+        """Name this process in the file; on a full disk the lock is taken anyway."""
         with contextlib.suppress(OSError):
             os.ftruncate(self._fd, 0)
             os.pwrite(self._fd, _signature(os.getpid()), 0)

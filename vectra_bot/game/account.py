@@ -390,7 +390,7 @@ class Account:
         delta_qty = qty - self._stated_qty
         delta_bonus = to_lamports(update.bonus_balance - self.stated.bonus_balance)
         effects = self._match(delta_cash, delta_qty)
-        # Bonus money is granted without a word, but spent by stakes alone.
+        # Bonus money is granted without a message, but spent by stakes alone.
         nothing = delta_cash == 0 and delta_qty == 0 and delta_bonus >= 0
         explained = bool(effects) or nothing
         return AccountUpdate(delta_cash, delta_qty, effects, explained, delta_bonus=delta_bonus)

@@ -93,8 +93,7 @@ class ExchangeServer:
         self.counts = Counts()
         self.tokens = tokens if isinstance(tokens, TokenTable) else TokenTable(tokens)
         self.connections: list[Client] = []
-        self._host, self._port = host, port
-        self._keep_sent = keep_sent
+        self._host, self._port, self._keep_sent = host, port, keep_sent
         self._limits = _scaled(limits or ServerLimits(), speed)
         self._clock = clock or WallClock()
         self._roster = Roster(self.exchange, self.counts, self._close_polling)

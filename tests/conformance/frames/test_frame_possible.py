@@ -97,7 +97,7 @@ def test_a_record_may_be_null(ours: float | None, theirs: float | None) -> None:
 
 
 def test_a_row_has_one_shape_in_every_frame() -> None:
-    """What only countdown rows of ours showed is possible in a tick's rows, with its own keys."""
+    """What only our countdown rows showed is possible in a tick's rows, with its own keys."""
     coin = {"address": "0xPractice", "max_bet": 10_000}
     assert differences(tick(selectedCoin=coin), tick(), countdown(selectedCoin=coin)) == []
     other = {**coin, "symbol": "P"}

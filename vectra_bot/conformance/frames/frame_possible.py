@@ -23,7 +23,7 @@ REALS = frozenset(
         "godCandle2x", "godCandle10x", "godCandle50x",
     }
 )  # fmt: skip
-"""Keys whose numbers may be whole or not; ``*`` stands for the numbers of a list or map (prices, prizes).
+"""Keys whose numbers may be whole or not; ``*`` represents the numbers of a list or map (prices, prizes).
 
 ``shortPnl`` is not listed: it is 0 in the December format, and both in the February one.
 """

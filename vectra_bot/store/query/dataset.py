@@ -44,7 +44,6 @@ if TYPE_CHECKING:
 SMALL: Final = 256 << 10
 """Files up to this size in bytes are read as a whole: that is faster than checking each page header."""
 
-_SUFFIX: Final = ".parquet"
 _SESSION: Final = "session_id="
 _AT_ONCE: Final = 16
 # Attempts that read large files in place; then up to so many bytes are read into memory, because compactions
@@ -205,8 +204,7 @@ class StoreDataset:
         top = f"doc_type={doc_type.value}"
         self._tree.look_again(top)
         found = _Kind()
-        names = self._folders(top)
-        wanted = [name for name in names if name.startswith(_SESSION)]
+        wanted = [name for name in self._folders(top) if name.startswith(_SESSION)]
 
         def look(name: str) -> _Kind:
             return self._session(doc_type, f"{top}/{name}")
