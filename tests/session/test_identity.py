@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from importlib import invalidate_caches
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,10 @@ from typing import Any
 import pytest
 
 import vectra_bot
-from vectra_bot.errors import StoreError
+from tests.imports.samples import trade_row, write_lines
+from tests.session.strategies import Busy, Counting, Raising
+from vectra_bot.errors import StoreError, StrategyError
+from vectra_bot.imports.run import import_paths
 from vectra_bot.journal import Entry, read_header, read_journal, write_journal
 from vectra_bot.loading import _distributions, origin_of, resolve_strategy
 from vectra_bot.session.header import source_changed
@@ -146,6 +150,26 @@ def test_identity_of_an_unchanged_run(folder: Path) -> None:
     write_journal(journal / "000001.log", half)
     run(folder)
     assert [entry.kind for entry in read_journal(journal)][-1] == "close"
+
+
+@pytest.mark.parametrize("kind", [Raising, Busy, Counting, "sidebet", "short"])
+def test_identity_of_any_strategy(tmp_path: Path, kind: Any) -> None:
+    """A run of the same strategy replaces itself, also one that raised, with the same journal."""
+    before: list[Any] = []
+    for _ in range(2):
+        with suppress(StrategyError):
+            vectra_bot.run(kind, store=tmp_path, **FAST)
+        journal = list(read_journal(tmp_path / "journals" / "S"))
+        assert before in ([], journal)
+        before = journal
+
+
+def test_identity_of_an_import(tmp_path: Path) -> None:
+    """No strategy ran in an imported session: none has changed."""
+    path = write_lines(tmp_path / "trades.jsonl", [trade_row(1)])
+    import_paths(path, tmp_path / "store")
+    (journal,) = (tmp_path / "store" / "journals").iterdir()
+    assert check_journal(journal).source_changed is False
 
 
 @pytest.mark.parametrize("what", ["version", "plugin", "older"])

@@ -294,9 +294,12 @@ def _flat(header: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 def source_changed(header: Mapping[str, Any], source: StrategySource) -> bool:
     """Return whether the code of a strategy is not what it was in the session of *header*.
 
-    All modules that it imports are compared; in sessions of earlier versions its file only.
+    All modules that it imports are compared; in sessions of earlier versions its file only, and nothing in
+    imported sessions, of which no strategy ran.
     """
     about = header["strategy"]
+    if "import" in header:
+        return False
     before = about.get("sources", source.origin.sources)
     return bool(
         about["source_sha256"] != source.source_sha256 or dict(before) != source.origin.sources
