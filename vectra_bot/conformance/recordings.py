@@ -155,6 +155,6 @@ def _frames(path: Path, kind: str) -> Iterator[tuple[int, Frame]]:
                 if entry.kind == "frame":
                     yield entry.seq, entry.frame()
         return
-    for number, item in enumerate(CaptureFeed(path).items(), start=1):
+    for row, _, item in CaptureFeed(path).placed():
         if isinstance(item, Frame):
-            yield number, item
+            yield row.number, item
