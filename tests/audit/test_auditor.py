@@ -289,6 +289,21 @@ def lie_later_history(texts: tuple[str, ...]) -> list[str]:
     return change_at(texts, place(texts, is_new_game, 1), change)
 
 
+def lie_later_sidebets(texts: tuple[str, ...]) -> list[str]:
+    def change(data: dict[str, Any]) -> None:
+        data["gameHistory"][1]["globalSidebets"].append({"type": "placed"})
+
+    return change_at(texts, place(texts, is_new_game, 1), change)
+
+
+def lie_later_prices(texts: tuple[str, ...]) -> list[str]:
+    def change(data: dict[str, Any]) -> None:
+        entry = data["gameHistory"][1]
+        entry["prices"] = [*entry.get("prices", ()), 9.5]
+
+    return change_at(texts, place(texts, is_new_game, 1), change)
+
+
 def lie_version(texts: tuple[str, ...]) -> list[str]:
     def change(data: dict[str, Any]) -> None:
         data["gameHistory"][0]["gameVersion"] = "v2"
@@ -321,6 +336,8 @@ def lie_about_an_old_game(texts: tuple[str, ...]) -> list[str]:
             lie_later_history,
             r"serverSeed in an earlier gameHistory should be [0-9a-f]{64}, was f{64}",
         ),
+        (lie_later_sidebets, r"globalSidebets in an earlier gameHistory should be"),
+        (lie_later_prices, r"prices in an earlier gameHistory should be"),
         (lie_version, r"gameVersion should be v3, was v2"),
         (lie_about_an_old_game, r"peakMultiplier should be"),
     ],

@@ -17,7 +17,9 @@ are kept in small numbers.
 
 from __future__ import annotations
 
+import hashlib
 import json
+from array import array
 from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Any, Final
@@ -53,6 +55,11 @@ MAX_FAILED = 100
 MAX_WINDOW = 64  # of one frame's price window; the venue's has 5
 # A seed missing in three consecutive histories will not come: each has the ten games before it.
 MAX_HISTORIES = 3
+_FACTS: Final = (
+    "serverSeed", "serverSeedHash", "peakMultiplier", "gameVersion", "timestamp", "prices",
+    "globalSidebets",
+)  # fmt: skip
+_DIGITS: Final = 16
 
 
 @frozen
@@ -242,10 +249,9 @@ class FairAuditor:
         """Compare an entry with its earlier version: a history does not change."""
         if decided.alerted or not decided.facts or _facts(entry) == decided.facts:
             return
-        names = ("serverSeed", "serverSeedHash", "peakMultiplier", "gameVersion", "timestamp")
         differences = [
             fair.Difference(f"{name} in an earlier gameHistory", None, before, now)
-            for name, before, now in zip(names, decided.facts, _facts(entry), strict=True)
+            for name, before, now in zip(_FACTS, decided.facts, _facts(entry), strict=True)
             if before != now
         ]
         self._remember(entry.game_id, _Decided(decided.facts, "failed", alerted=True))
@@ -358,9 +364,21 @@ class FairAuditor:
 
 
 def _facts(entry: FinishedGame) -> tuple[object, ...]:
+    """Return the values of ``_FACTS``; of the two lists, their digests."""
+    prices = None if entry.prices is None else _digest(array("d", entry.prices).tobytes())
     return (
-        entry.server_seed, entry.server_seed_hash, entry.peak, entry.version, entry.timestamp_ms
+        entry.server_seed, entry.server_seed_hash, entry.peak, entry.version, entry.timestamp_ms,
+        prices, _digest(_canonical(entry.sidebets_json)),
     )  # fmt: skip
+
+
+def _canonical(data: bytes) -> bytes:
+    """Return JSON text without its spaces and the order of its keys, which may differ between frames."""
+    return msgspec.json.encode(msgspec.json.decode(data), order="sorted")
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:_DIGITS]
 
 
 def _rows(data: bytes) -> list[Any]:
