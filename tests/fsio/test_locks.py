@@ -26,6 +26,7 @@ FORKS = multiprocessing.get_context("fork")
 def _taken(path: Path) -> FileLock:
     lock = FileLock.of(path)
     assert lock is not None
+    lock.sign()
     return lock
 
 
@@ -117,6 +118,43 @@ def test_lock_of_a_living_owner_is_not_replaced(tmp_path: Path) -> None:
     path.write_bytes(gone)
     assert is_locked(path) is False
     lock.release()
+    assert path.read_bytes() == b""
+
+
+def test_lock_without_a_name_is_not_replaced(tmp_path: Path) -> None:
+    """A lock taken for a moment removes the name of an owner that died, and writes none."""
+    path = tmp_path / "lock"
+    lock = _taken(path)
+    gone = path.read_bytes().replace(str(os.getpid()).encode(), b"4194305", 1)
+    lock.release()
+    path.write_bytes(gone)
+    brief = FileLock.of(path)
+    assert brief is not None
+    assert path.read_bytes() == b""
+    assert is_locked(path)
+    assert FileLock.of(path) is None
+    brief.release()
+
+
+def test_lock_of_a_folder_ends_with_a_killed_owner(tmp_path: Path) -> None:
+    """A forked child does not keep a lock whose file names nobody."""
+    (tmp_path / "journals" / "s").mkdir(parents=True)
+    read, write = os.pipe()
+    owner = os.fork()
+    if owner == 0:
+        with swapping_alone(tmp_path, "s"):
+            child = os.fork()
+            if child != 0:
+                os.write(write, str(child).encode())
+            signal.pause()
+    child = int(os.read(read, 20))
+    try:
+        assert is_locked(tmp_path / "journals" / "s")
+        os.kill(owner, signal.SIGKILL)
+        os.waitpid(owner, 0)
+        assert is_locked(tmp_path / "journals" / "s") is False
+    finally:
+        os.kill(child, signal.SIGKILL)
 
 
 def _release(lock: Any) -> None:

@@ -3,7 +3,8 @@
 A lock ends with the process that took it: on release, on exit and on ``kill -9``. The system ties it to the
 open file, which a forked child shares with its parent; so a child closes its copies, and a release ends the
 lock itself, not only this process's copy. Python is not notified if a library forks: so the file of a lock
-also names its owner, and if the owner has died, the lock counts as free and its file is replaced.
+that is kept for long also names its owner, and if the owner has died, the lock counts as free and its file
+is replaced. The name is not synced: it means nothing after a power failure.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ class FileLock:
         """Take over *fd*, which is closed by :meth:`release`; the lock is not taken yet."""
         self._fd = fd
         self._owner = os.getpid()
+        self._signed = False
         _taken.add(self)
 
     @property
@@ -56,7 +58,7 @@ class FileLock:
                     lock = cls(files.open_file(path))
                     taken = lock.take()
                 if taken:
-                    lock._sign()
+                    lock._clear()
                     return lock
             except BaseException:
                 lock.release()
@@ -64,11 +66,17 @@ class FileLock:
             lock.release()
             return None
 
-    def _sign(self) -> None:
+    def sign(self) -> None:
         """Name this process in the file; on a full disk the lock is taken anyway."""
         with contextlib.suppress(OSError):
-            os.ftruncate(self._fd, 0)
+            self._clear()
+            self._signed = True
             os.pwrite(self._fd, _signature(os.getpid()), 0)
+
+    def _clear(self) -> None:
+        """Remove the name of a process that had the lock before."""
+        if os.fstat(self._fd).st_size:
+            os.ftruncate(self._fd, 0)
 
     def take(self) -> bool:
         """Take the lock; return False if another process has it.
@@ -88,6 +96,9 @@ class FileLock:
         _taken.discard(self)
         if fd >= 0:
             if self._owner == os.getpid():
+                if self._signed:
+                    with contextlib.suppress(OSError):
+                        os.ftruncate(fd, 0)
                 _unlock(fd)
             os.close(fd)
 
@@ -161,7 +172,7 @@ def _owner_died(path: Path) -> bool:
             return False  # unknown, or of another system
         if _signature(int(named[0])).split() == named:
             return False
-        # A process that has just taken the lock may not have signed yet.
+        # A process that has just taken the lock may not have cleared the name yet.
         threading.Event().wait(_PAUSE_S)
     return True
 

@@ -98,6 +98,7 @@ class SessionLock:
 
     def write(self) -> None:
         """Record that the session is written under this lock from now on."""
+        self._lock.sign()
         _still.discard(self._key)
 
     def rest(self) -> None:

@@ -14,12 +14,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vectra_bot.cli.store_options import local
 from vectra_bot.errors import InputError, VectraError
 from vectra_bot.imports import import_paths, migrate_store
 from vectra_bot.session.config import SessionConfig
 from vectra_bot.store.api import Place, folder_to_write, store_place
-from vectra_bot.store.location import default_store
+from vectra_bot.store.location import default_store, local
 from vectra_bot.store.maintenance.check import check_store
 from vectra_bot.store.query.catalog import open_store
 from vectra_bot.store.remote.address import LocalStore, RemoteStore, is_remote, parse_store

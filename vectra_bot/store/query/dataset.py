@@ -215,7 +215,8 @@ class StoreDataset:
         if not self._tree.is_remote:
             own = frozenset(file.session_id for file in found.files if file.rows)
             for pair in outside_files(self._tree, top):
-                self._add_unlisted(found, doc_type, pair, "", [], own=own)
+                days = pair[0].startswith(f"{top}/date=")  # the folders of schema 1.0.0
+                self._add_unlisted(found, doc_type, pair, "", [], own=frozenset() if days else own)
         return found
 
     def _each(self, look: Callable[[Any], Any], items: list[Any]) -> Iterable[Any]:

@@ -64,7 +64,8 @@ class Original:
             self.journals[directory.name] = entries, reader.clean
             for path in directory.glob("*.parts.json"):
                 self.records[path] = read_segment_record(directory, int(path.name[:6]))
-        with open_store(self.root) as store:
+        # Without a warning of the killed session.
+        with open_store(self.root, on_corrupt=lambda _: None) as store:
             self.tables = {doc_type: _sorted(store.arrow(doc_type)) for doc_type in DocType}
             self.panel = store.latency_panel().rows
 
@@ -105,7 +106,7 @@ class Original:
                 with open_store(self.root) as store:
                     table = _sorted(store.arrow(doc_type))
                     panel = store.latency_panel().rows
-                    damaged = store.corrupt
+                    damaged = [c for c in store.corrupt if c.doc_type is not None]
             except VectraError:
                 return REFUSED
         right = self.tables[doc_type]
