@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import secrets
+import sys
+from collections.abc import Iterator
+from functools import lru_cache
+from itertools import count
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+# For this process, the workers and the processes that tests start; numpy is not loaded yet.
+# One thread of linear algebra each: the workers fill the cores, and idle threads of OpenBLAS spin.
+# Compiled files are kept even where the environment says not to: hundreds of short processes
+# would each compile the package again.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # `default` is what `pytest` runs, `ci` what `.ci/run` does; others are asked for by
 # `pytest --hypothesis-profile NAME` or HYPOTHESIS_PROFILE=NAME. No deadline: machines differ.
@@ -31,6 +44,15 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.hypothesis_seed = str(secrets.randbits(32))
     if _profile(config) == "deep":
         config.option.timeout = 0  # 20,000 examples take as long as they take
+    # For properties whose examples cost more than 5 ms each: `@settings(settings.get_profile("costly"))`.
+    most = settings.get_profile(_profile(config)).max_examples
+    settings.register_profile("costly", max_examples=min(most, max(100, most // 3)), **_COMMON)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Start a worker more than there are cores: tests wait for disks and processes a fifth of their time."""
+    return (os.cpu_count() or 1) + 1
 
 
 def _profile(config: pytest.Config) -> str:
@@ -43,6 +65,12 @@ def pytest_report_header(config: pytest.Config) -> str:
     profile = _profile(config)
     seed = config.getoption("hypothesis_seed")
     return f"property tests: --hypothesis-profile={profile} --hypothesis-seed={seed}"
+
+
+def pytest_collection_finish() -> None:
+    """Keep the garbage collector away from thousands of tests and modules that stay to the end."""
+    gc.collect()
+    gc.freeze()
 
 
 CAPTURES = (
@@ -67,6 +95,19 @@ def real_data() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _games_played_once() -> Iterator[None]:
+    """Compute each game of an exchange once per worker: every exchange begins with a hundred past ones.
+
+    The law itself and what verifies games call their own name of the function, without the cache.
+    """
+    from vectra_bot.exchange import exchange
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(exchange, "play_game", lru_cache(maxsize=5_000)(exchange.play_game))
+        yield
+
+
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return an empty store folder that is also the default store of the test."""
@@ -75,7 +116,11 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+_NUMBERS = count()
+
+
 @pytest.fixture(autouse=True)
-def _own_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep every test away from the user's own store."""
-    monkeypatch.setenv("VECTRA_STORE", str(tmp_path / "store"))
+def _own_store(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep every test away from the user's own store, without making a folder for each of thousands."""
+    folder = tmp_path_factory.getbasetemp() / f"store-{next(_NUMBERS)}"
+    monkeypatch.setenv("VECTRA_STORE", str(folder))

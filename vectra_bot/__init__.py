@@ -1,7 +1,8 @@
 """vectra-bot: an SDK for bots on crash-trading games.
 
 Subclass :class:`Strategy`, run it with :func:`run` or ``vectra-bot run``, and every action is tracked from
-intent to proven outcome. Names are imported when they are first used.
+intent to proven outcome. What is listed in ``__all__`` here, in :mod:`vectra_bot.models` and in
+:mod:`vectra_bot.testing` is public; everything else is private. A name is imported when it is first used.
 """
 
 from __future__ import annotations
@@ -12,87 +13,283 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from vectra_bot.actions.interface import BotActionInterface
     from vectra_bot.actions.risk import Limits
-    from vectra_bot.errors import VectraError
+    from vectra_bot.analysis.odds.check import CheckedFigure
+    from vectra_bot.analysis.odds.figures import Figure
+    from vectra_bot.analysis.odds.report import OddsReport, odds
+    from vectra_bot.api import check_store, compact_store, import_files, recover_store, verify
+    from vectra_bot.conformance.verification import (
+        FileDifference,
+        SeedVerification,
+        Verification,
+        verify_seed,
+    )
+    from vectra_bot.errors import (
+        CheckFailed,
+        ConfigError,
+        InputError,
+        JournalError,
+        NotInCallback,
+        PluginError,
+        RecordError,
+        StoreError,
+        StrategyError,
+        UnknownNameError,
+        UsageError,
+        VectraError,
+        WireError,
+    )
+    from vectra_bot.game.fair import Difference
     from vectra_bot.game.holdings import ShortView, SidebetView, StakeView
     from vectra_bot.game.rounds import Round, SideGamesView
+    from vectra_bot.game.shorts import ShortAtRug, ShortPayoff, ShortTerms
     from vectra_bot.game.state import GameView
     from vectra_bot.game.view import AccountView, PositionView
     from vectra_bot.hookspecs import hookimpl
-    from vectra_bot.journal import Journal
-    from vectra_bot.params import configure, param, parameters
+    from vectra_bot.imports.config import ImportReport
+    from vectra_bot.imports.report import BadRow, FileReport
+    from vectra_bot.journal import Entry, Journal, JournalReader, write_journal
+    from vectra_bot.params import Parameter, configure, param, parameters
     from vectra_bot.plugins import Plugin
-    from vectra_bot.report.session import Report
-    from vectra_bot.session import ReplayConfig, SessionConfig, replay_session, run, run_session
+    from vectra_bot.report.session import Latency, Report
+    from vectra_bot.serde import record_from_json, record_to_json
+    from vectra_bot.session import (
+        Divergence,
+        FlushFlag,
+        Observer,
+        RecordConfig,
+        RecordOptions,
+        ReplayCheck,
+        ReplayConfig,
+        ReplayOptions,
+        ReplayReport,
+        RunOptions,
+        SessionConfig,
+        Snapshot,
+        StopFlag,
+        check_journal,
+        replay_session,
+        run_session,
+    )
+    from vectra_bot.session.calls import record, replay, run
+    from vectra_bot.session.recorder import RecordReport, record_session
+    from vectra_bot.session.recover_store import RecoveryReport
+    from vectra_bot.store.maintenance.check import CheckReport
+    from vectra_bot.store.maintenance.check_parts import Problem
+    from vectra_bot.store.parquet.compaction import CompactedFolder, CompactionReport
     from vectra_bot.store.query.catalog import Catalog, open_store
+    from vectra_bot.store.query.results import CorruptFile, CorruptRowsWarning, Result, Stream
     from vectra_bot.strategy import Strategy
+    from vectra_bot.venues.patience import LiveSettings
+    from vectra_bot.wire.profile import Profile
+    from vectra_bot.wire.states import WireFormat
+
+    __version__: str
 
 _HOMES = {
     "AccountView": "vectra_bot.game.view",
+    "BadRow": "vectra_bot.imports.report",
     "BotActionInterface": "vectra_bot.actions.interface",
     "Catalog": "vectra_bot.store.query.catalog",
+    "CheckFailed": "vectra_bot.errors",
+    "CheckReport": "vectra_bot.store.maintenance.check",
+    "CheckedFigure": "vectra_bot.analysis.odds.check",
+    "CompactedFolder": "vectra_bot.store.parquet.compaction",
+    "CompactionReport": "vectra_bot.store.parquet.compaction",
+    "ConfigError": "vectra_bot.errors",
+    "CorruptFile": "vectra_bot.store.query.results",
+    "CorruptRowsWarning": "vectra_bot.store.query.results",
+    "Difference": "vectra_bot.game.fair",
+    "Divergence": "vectra_bot.session",
+    "Entry": "vectra_bot.journal",
+    "Figure": "vectra_bot.analysis.odds.figures",
+    "FileDifference": "vectra_bot.conformance.verification",
+    "FileReport": "vectra_bot.imports.report",
+    "FlushFlag": "vectra_bot.session",
     "GameView": "vectra_bot.game.state",
-    "Journal": "vectra_bot.journal.journal",
+    "ImportReport": "vectra_bot.imports.config",
+    "InputError": "vectra_bot.errors",
+    "Journal": "vectra_bot.journal",
+    "JournalError": "vectra_bot.errors",
+    "JournalReader": "vectra_bot.journal",
+    "Latency": "vectra_bot.report.session",
     "Limits": "vectra_bot.actions.risk",
+    "LiveSettings": "vectra_bot.venues.patience",
+    "NotInCallback": "vectra_bot.errors",
+    "Observer": "vectra_bot.session",
+    "OddsReport": "vectra_bot.analysis.odds.report",
+    "Parameter": "vectra_bot.params",
     "Plugin": "vectra_bot.plugins",
+    "PluginError": "vectra_bot.errors",
     "PositionView": "vectra_bot.game.view",
+    "Problem": "vectra_bot.store.maintenance.check_parts",
+    "Profile": "vectra_bot.wire.profile",
+    "RecordConfig": "vectra_bot.session",
+    "RecordError": "vectra_bot.errors",
+    "RecordOptions": "vectra_bot.session",
+    "RecordReport": "vectra_bot.session.recorder",
+    "RecoveryReport": "vectra_bot.session.recover_store",
+    "ReplayCheck": "vectra_bot.session",
     "ReplayConfig": "vectra_bot.session",
+    "ReplayOptions": "vectra_bot.session",
+    "ReplayReport": "vectra_bot.session",
     "Report": "vectra_bot.report.session",
+    "Result": "vectra_bot.store.query.results",
     "Round": "vectra_bot.game.rounds",
+    "RunOptions": "vectra_bot.session",
+    "SeedVerification": "vectra_bot.conformance.verification",
     "SessionConfig": "vectra_bot.session",
+    "ShortAtRug": "vectra_bot.game.shorts",
+    "ShortPayoff": "vectra_bot.game.shorts",
+    "ShortTerms": "vectra_bot.game.shorts",
     "ShortView": "vectra_bot.game.holdings",
     "SideGamesView": "vectra_bot.game.rounds",
     "SidebetView": "vectra_bot.game.holdings",
+    "Snapshot": "vectra_bot.session",
     "StakeView": "vectra_bot.game.holdings",
+    "StopFlag": "vectra_bot.session",
+    "StoreError": "vectra_bot.errors",
     "Strategy": "vectra_bot.strategy",
+    "StrategyError": "vectra_bot.errors",
+    "Stream": "vectra_bot.store.query.results",
+    "UnknownNameError": "vectra_bot.errors",
+    "UsageError": "vectra_bot.errors",
     "VectraError": "vectra_bot.errors",
+    "Verification": "vectra_bot.conformance.verification",
+    "WireError": "vectra_bot.errors",
+    "WireFormat": "vectra_bot.wire.states",
+    "check_journal": "vectra_bot.session",
+    "check_store": "vectra_bot.api",
+    "compact_store": "vectra_bot.api",
     "configure": "vectra_bot.params",
     "hookimpl": "vectra_bot.hookspecs",
+    "import_files": "vectra_bot.api",
+    "odds": "vectra_bot.analysis.odds.report",
     "open_store": "vectra_bot.store.query.catalog",
     "param": "vectra_bot.params",
     "parameters": "vectra_bot.params",
+    "record": "vectra_bot.session.calls",
+    "record_from_json": "vectra_bot.serde",
+    "record_session": "vectra_bot.session.recorder",
+    "record_to_json": "vectra_bot.serde",
+    "recover_store": "vectra_bot.api",
+    "replay": "vectra_bot.session.calls",
     "replay_session": "vectra_bot.session",
-    "run": "vectra_bot.session",
+    "run": "vectra_bot.session.calls",
     "run_session": "vectra_bot.session",
+    "verify": "vectra_bot.api",
+    "verify_seed": "vectra_bot.conformance.verification",
+    "write_journal": "vectra_bot.journal",
 }
 
 __all__ = [
     "AccountView",
+    "BadRow",
     "BotActionInterface",
     "Catalog",
+    "CheckFailed",
+    "CheckReport",
+    "CheckedFigure",
+    "CompactedFolder",
+    "CompactionReport",
+    "ConfigError",
+    "CorruptFile",
+    "CorruptRowsWarning",
+    "Difference",
+    "Divergence",
+    "Entry",
+    "Figure",
+    "FileDifference",
+    "FileReport",
+    "FlushFlag",
     "GameView",
+    "ImportReport",
+    "InputError",
     "Journal",
+    "JournalError",
+    "JournalReader",
+    "Latency",
     "Limits",
+    "LiveSettings",
+    "NotInCallback",
+    "Observer",
+    "OddsReport",
+    "Parameter",
     "Plugin",
+    "PluginError",
     "PositionView",
+    "Problem",
+    "Profile",
+    "RecordConfig",
+    "RecordError",
+    "RecordOptions",
+    "RecordReport",
+    "RecoveryReport",
+    "ReplayCheck",
     "ReplayConfig",
+    "ReplayOptions",
+    "ReplayReport",
     "Report",
+    "Result",
     "Round",
+    "RunOptions",
+    "SeedVerification",
     "SessionConfig",
+    "ShortAtRug",
+    "ShortPayoff",
+    "ShortTerms",
     "ShortView",
     "SideGamesView",
     "SidebetView",
+    "Snapshot",
     "StakeView",
+    "StopFlag",
+    "StoreError",
     "Strategy",
+    "StrategyError",
+    "Stream",
+    "UnknownNameError",
+    "UsageError",
     "VectraError",
+    "Verification",
+    "WireError",
+    "WireFormat",
+    "check_journal",
+    "check_store",
+    "compact_store",
     "configure",
     "hookimpl",
+    "import_files",
+    "odds",
     "open_store",
     "param",
     "parameters",
+    "record",
+    "record_from_json",
+    "record_session",
+    "record_to_json",
+    "recover_store",
+    "replay",
     "replay_session",
     "run",
     "run_session",
+    "verify",
+    "verify_seed",
+    "write_journal",
 ]
 
+if not TYPE_CHECKING:  # a type checker would give every misspelt name the type Any
 
-def __getattr__(name: str) -> Any:
-    if name == "__version__":
-        from importlib.metadata import version
+    def __getattr__(name: str) -> Any:
+        if name == "__version__":
+            from importlib.metadata import version
 
-        return version("vectra-bot")
-    if name not in _HOMES:
-        raise AttributeError(f"module 'vectra_bot' has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+            return version("vectra-bot")
+        if name not in _HOMES:
+            raise AttributeError(f"module 'vectra_bot' has no attribute {name!r}")
+        module, _, own_name = _HOMES[name].partition(":")
+        value = getattr(import_module(module), own_name or name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

@@ -1,23 +1,25 @@
-"""Every error the SDK raises on purpose.
+"""Every error the SDK raises deliberately.
 
 ::
 
     VectraError                       exit code
-    ├── UsageError            2       the command line is wrong
-    ├── InputError            3       a file, seed or recording cannot be used
-    ├── ConfigError           4       a configuration key or strategy parameter is wrong
-    ├── UnknownNameError      5       no such strategy, plugin, query or doc type
-    ├── StoreError            6       a store or journal cannot be read or written
-    │   └── JournalError      6       a journal entry is damaged or out of order
-    ├── StrategyError         7       a strategy raised; trading stopped
     ├── CheckFailed           1       a verification or comparison found a difference
+    ├── UsageError            2       the command line or a call is wrong
+    ├── InputError            3       a file, seed, recording or store cannot be used
+    ├── ConfigError           4       a configuration key or parameter is invalid
+    ├── UnknownNameError      5       unknown strategy, plugin, query, session or document type
+    ├── StoreError            6       a store cannot be read or written
+    │   └── JournalError      6       a journal is corrupt or incomplete
+    ├── StrategyError         7       a strategy raised; trading stopped
+    │   └── NotInCallback     7       an action was called outside a callback
     ├── PluginError           8       a plugin cannot be loaded or used
-    ├── RecordError           9       a record would hold a value its schema forbids
+    ├── RecordError           9       a record would hold a value that its schema forbids
     ├── WireError             9       a frame does not follow the protocol
-    └── NotInCallback         7       an action was asked for outside a callback
+    └── LedgerError           9       a request cannot be booked (vectra_bot.game.amounts)
 
 Every message says what is wrong, the value, and what to do. The command line prints it as one line and
-exits with ``exit_code``; the codes are part of the public interface.
+exits with ``exit_code``; the codes are part of the public interface. Causes and remedies are in
+docs/reference/errors.md.
 """
 
 from __future__ import annotations
@@ -32,7 +34,11 @@ MAX_TRACE = 32_000
 
 
 class VectraError(Exception):
-    """Base class of every deliberate error of the SDK."""
+    """Base class of every deliberate error of the SDK.
+
+    Attributes:
+        exit_code: exit code of the command line when it ends with this error.
+    """
 
     exit_code: ClassVar[int] = 9
 
@@ -44,25 +50,31 @@ class CheckFailed(VectraError):
 
 
 class UsageError(VectraError):
-    """The command line or a call's arguments do not fit together."""
+    """The command line or the arguments of a call are wrong."""
 
     exit_code = 2
 
 
 class InputError(VectraError):
-    """A file, seed or recording given by the user cannot be used."""
+    """A file, seed, recording or store given by the user cannot be used."""
 
     exit_code = 3
 
 
 class ConfigError(VectraError):
-    """A configuration key or a strategy parameter is wrong."""
+    """A configuration key or a parameter is unknown or has an invalid value."""
 
     exit_code = 4
 
 
 class UnknownNameError(VectraError):
-    """A name is not known; close names are suggested."""
+    """A name is unknown; close names are suggested.
+
+    Attributes:
+        kind: what was named, e.g. ``"strategy"``.
+        name: the unknown name.
+        close: known names that are similar, at most three.
+    """
 
     exit_code = 5
 
@@ -78,7 +90,7 @@ class UnknownNameError(VectraError):
         super().__init__(f"no {kind} is named {name!r}: {advice}{' ' + hint if hint else ''}")
         self.kind = kind
         self.name = name
-        self.close = tuple(close)
+        self.close: tuple[str, ...] = tuple(close)
 
 
 class StoreError(VectraError):
@@ -88,7 +100,7 @@ class StoreError(VectraError):
 
 
 class JournalError(StoreError):
-    """A journal entry is damaged or out of order."""
+    """A journal is corrupt, truncated or incomplete."""
 
 
 class StrategyError(VectraError):
@@ -98,7 +110,7 @@ class StrategyError(VectraError):
 
 
 class NotInCallback(StrategyError):
-    """An action was asked for outside a strategy callback."""
+    """An action was called outside a strategy callback."""
 
 
 class PluginError(VectraError):
@@ -117,7 +129,7 @@ class WireError(VectraError, ValueError):
     Attributes:
         reason: short machine-readable reason, e.g. ``"missing:cash"`` or ``"not-json"``.
         event_name: the event's name if it could be read.
-        money: whether a required money field was missing or unusable.
+        money: whether a required money field was missing or invalid.
     """
 
     def __init__(

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import attrs
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.actions.strategies import Scripted
@@ -416,6 +416,7 @@ class _World:
         self.private, self.loose = [], []
 
 
+@settings(settings.get_profile("costly"))
 @given(st.data(), st.lists(st.lists(PLAN, min_size=1, max_size=3), min_size=1, max_size=4))
 def test_every_action_has_one_end_and_the_right_one(data: st.DataObject, rounds: list[Any]) -> None:
     """In any order of evidence each action ends once, and a proven end is the true one."""

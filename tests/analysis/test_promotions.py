@@ -10,7 +10,7 @@ import pytest
 
 import vectra_bot
 from vectra_bot.analysis.intervals import mean_of
-from vectra_bot.analysis.promotions import Recorded, promotions, worth
+from vectra_bot.analysis.promotions import RecordedDrawings, promotions, worth
 from vectra_bot.store.query.catalog import open_store
 
 
@@ -46,8 +46,8 @@ def golden(drawing_id: str, prize: float, entries: list[int]) -> str:
 
 
 def test_a_pool_counts_once_by_its_last_state() -> None:
-    """States between two drawings are one pool, whoever recorded it; its value is per SOL lost."""
-    recorded = Recorded()
+    """States between two drawings are one pool, in any session; its value is per SOL lost."""
+    recorded = RecordedDrawings()
     recorded.read([
         update(0.1, 400, 10), update(0.31, 1_000, 10), update(0.31, 1_000, 10), update(0.0, 0, 20),
         update(0.6, 2_000, 20), update(0.31, 1_000, 10),
@@ -61,7 +61,7 @@ def test_a_pool_counts_once_by_its_last_state() -> None:
 
 def test_a_golden_drawing_counts_once_by_its_id() -> None:
     """0.05 SOL over 1,000 entries is 0.05 SOL per SOL of longs and 0.2 per SOL of sidebets."""
-    recorded = Recorded()
+    recorded = RecordedDrawings()
     recorded.read([golden("a", 0.05, [600, 400]), golden("a", 0.05, [600, 400])])
     found = worth(recorded)
     assert found.golden_drawings == 1
@@ -75,7 +75,7 @@ def test_a_golden_drawing_counts_once_by_its_id() -> None:
 
 def test_a_presale_purchase_gains_with_the_prize_and_loses_before_it() -> None:
     """The protocol's figures: about +0.1 % at tick 1, +0.5 % at 5, +0.6 to 0.7 % at 6, less after it."""
-    recorded = Recorded()
+    recorded = RecordedDrawings()
     recorded.read([update(0.31, 1_000)])
     gains = {row.tick: 100 * row.with_prize for row in worth(recorded).presale}
     assert gains[1] == pytest.approx(0.1, abs=0.02)
@@ -86,7 +86,7 @@ def test_a_presale_purchase_gains_with_the_prize_and_loses_before_it() -> None:
 
 
 def test_frames_of_another_shape_are_counted() -> None:
-    recorded = Recorded()
+    recorded = RecordedDrawings()
     recorded.read([frame("goldenHourDrawing", {"id": 1}), frame("rugpoolDrawing", {}), "43"])
     assert recorded.unreadable == 3
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vectra_bot.audit.auditor import (
@@ -165,6 +165,7 @@ def test_a_finished_game_carries_its_sidebets() -> None:
     assert audit.auditor.counts.sidebet_rows == sum(map(len, shown.values())) > 0
 
 
+@settings(settings.get_profile("costly"))
 @given(data=st.data())
 def test_what_is_missing_late_or_repeated_is_no_lie(data: st.DataObject) -> None:
     """Frames lost, doubled, swapped, and a feed joined anywhere never raise an alert."""

@@ -83,7 +83,7 @@ def test_more_series_than_fit_are_listed() -> None:
     """Series that are not drawn are listed."""
     columns = ("x", *(f"y{n}" for n in range(MAX_SERIES + 2)))
     drawing = plan(Rows(columns, [tuple(range(len(columns)))]), "t")
-    assert drawing.left_out == (f"y{MAX_SERIES}", f"y{MAX_SERIES + 1}")
+    assert drawing.not_drawn == (f"y{MAX_SERIES}", f"y{MAX_SERIES + 1}")
 
 
 def test_a_query_knows_its_own_chart() -> None:

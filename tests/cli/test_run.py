@@ -202,7 +202,9 @@ def _entries(journal: Path) -> int:
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["sigint", "sigterm"]
+    ("number", "code"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)],
+    ids=["sigint", "sigterm", "sighup"],
 )
 def test_signal_ends_a_run_with_a_complete_store(
     number: signal.Signals, code: int, store: Path, capsys: pytest.CaptureFixture[str]
@@ -226,6 +228,59 @@ def test_signal_ends_a_run_with_a_complete_store(
     assert report["ended"] == f"stopped: {number.name}"
     assert main(["replay", report["journal"], "--check", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["clean"]
+
+
+_AFTER = """
+import fcntl, os, signal, sys, termios
+{}
+os.execv(sys.executable, [sys.executable, "-m", "vectra_bot", *sys.argv[1:]])
+"""
+_OF_A_TERMINAL = "os.setsid(); fcntl.ioctl(0, termios.TIOCSCTTY, 0)"
+_IGNORING = "signal.signal(signal.SIGHUP, signal.SIG_IGN)"
+
+
+def test_a_closed_terminal_ends_a_run_with_a_complete_store(
+    store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """SIGHUP of a terminal that is closed: output fails from then on, and the session still ends whole."""
+    leader, follower = pty.openpty()
+
+    command = ["run", "take-profit", "--games", "100000", "--session-id", "long"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", _AFTER.format(_OF_A_TERMINAL), *command],
+        stdin=follower,
+        stdout=follower,
+        stderr=follower,
+    )
+    os.close(follower)
+    _read_until(leader, "Games")
+    os.close(leader)
+
+    assert process.wait(timeout=60) == 129
+    journal = store / "journals" / "long"
+    assert main(["replay", str(journal), "--check", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["clean"]
+
+
+def _read_until(descriptor: int, text: str) -> str:
+    shown = ""
+    while text not in shown:
+        shown += os.read(descriptor, 65_536).decode(errors="replace")
+    return shown
+
+
+def test_a_run_under_nohup_ignores_the_hangup(store: Path) -> None:
+    """A signal that the shell has set to be ignored stays ignored."""
+    command = ["run", "watch", "--games", "3", "--session-id", "kept"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", _AFTER.format(_IGNORING), *command],
+        stdout=subprocess.DEVNULL,
+    )
+    while _entries(store / "journals" / "kept") < 1:
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.send_signal(signal.SIGHUP)
+    assert process.wait(timeout=60) == 0
 
 
 def test_terminal_gets_a_live_table(store: Path) -> None:

@@ -181,7 +181,7 @@ def test_recover_rebuilds_on_request(store: Path, console: Console) -> None:
 
 
 def test_a_corrupt_journal_is_salvaged_on_request_only(store: Path, console: Console) -> None:
-    """Without --salvage it is only reported; with it, whole entries are kept and no row is removed."""
+    """Without --salvage it is only reported; with it, valid entries are kept and no row is removed."""
     segment = store / "journals" / "s-1" / "000002.log.zst"
     data = bytearray(segment.read_bytes())
     data[len(data) // 2] ^= 255

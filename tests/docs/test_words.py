@@ -36,9 +36,6 @@ SEARCHED = {
 }
 """Words of the field that users search for; the glossary names a page for each."""
 
-EXCEPTED = {"told you,": "a simulated player's chat"}
-"""Texts that may have a banned phrase, with the reason."""
-
 WORD = re.compile(r"(?<![\w-])[A-Za-z']+(?![\w-])")
 GAP = r"""(?:[\s"'#]|(?<=\s)f(?="))+"""
 """Space between two words, also where a sentence goes through lines of a comment or pieces of a string."""
@@ -160,7 +157,6 @@ def strings_of(source: str, *, docstrings_only: bool) -> Iterator[Text]:
             isinstance(value, str)
             and bool(re.search(r"\s", value.strip()))
             and not SQL.match(value)
-            and value not in EXCEPTED
             and (id(node) in docstrings or not docstrings_only)
         )
         start = starts[node.lineno - 1] + node.col_offset
@@ -283,7 +279,6 @@ def test_each_banned_phrase_is_found(line: str) -> None:
         ("told = stands", []),
         ('b"we stand"', []),
         ('"SELECT 1 AS told"', []),
-        ('"told you,"', []),
         ("undamaged_parts = 'x y'", []),
         ('x = "#"  # it stands', ["stands"]),
         ('x = "# it" + stands', []),
@@ -304,21 +299,6 @@ def test_data_of_tests_is_not_read() -> None:
     found = [at for at, _, _ in found_in(source) if is_prose(source, at, strings)]
 
     assert [source.count("\n", 0, at) for at in found] == [0, 1]
-
-
-def test_every_excepted_text_is_needed() -> None:
-    """It is in the code, and would be refused."""
-    sources = [path.read_text(encoding="utf-8") for path in modules_of(*CODE)]
-    texts = {
-        node.value
-        for source in sources
-        if any(text in source for text in EXCEPTED)
-        for node in ast.walk(ast.parse(source))
-        if isinstance(node, ast.Constant) and isinstance(node.value, str)
-    }
-
-    assert set(EXCEPTED) <= texts
-    assert all(list(found_in(text)) for text in EXCEPTED)
 
 
 def test_words_to_search_for_are_on_their_pages() -> None:

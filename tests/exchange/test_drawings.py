@@ -185,7 +185,7 @@ def test_chances_are_by_entries() -> None:
 
 
 def test_an_instarug_is_drawn_and_announced() -> None:
-    """0.3 s after the rug frame all are told; the winners have their shares, the frames show the rest."""
+    """0.3 s after the rug frame it is announced; the winners have their shares, frames show the rest."""
     client = joined(config(seed=INSTARUG, rugpool_threshold=1, golden=NEVER))
     other = beside(client)
     ask(client, "buyOrder", amount=1)

@@ -11,6 +11,7 @@ import pytest
 from tests.exchange.driver import ME, Client, config, connected, kind_of, live_tick, state
 from vectra_bot.exchange import Exchange
 from vectra_bot.exchange.accounts import BookEntry, Money
+from vectra_bot.game import fair
 from vectra_bot.game.ledger import to_lamports
 from vectra_bot.models import PlayerUpdate, SidebetPlaced, SidebetResult, Trade
 
@@ -160,8 +161,10 @@ def test_an_exchange_without_a_crowd_is_quiet() -> None:
 
 
 @pytest.mark.slow
-def test_memory_is_flat_over_many_games() -> None:
+def test_memory_is_flat_over_many_games(monkeypatch: pytest.MonkeyPatch) -> None:
     """The memory of an exchange does not grow with the number of games."""
+    # Without the cache of games that the tests share.
+    monkeypatch.setattr("vectra_bot.exchange.exchange.play_game", fair.play_game)
     exchange = Exchange(config(seed=2, crowd=10, countdown_step=5_000))
 
     def play(games: int) -> int:

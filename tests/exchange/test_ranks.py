@@ -118,7 +118,7 @@ def _presale_tables(wire_format: WireFormat) -> tuple[list[list[dict[str, Any]]]
 
 @pytest.mark.parametrize("wire_format", list(WireFormat))
 def test_a_presale_shows_buyers_and_then_the_last_games_bettors(wire_format: WireFormat) -> None:
-    """Whoever placed a sidebet in the game before follows the buyers as a row of zeros (protocol 5.2)."""
+    """Players with a sidebet in the game before follow the buyers as rows of zeros (protocol 5.2)."""
     tables, me = _presale_tables(wire_format)
     first, last = tables[0], tables[-1]
     if wire_format is WireFormat.FEB:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from attrs import define
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vectra_bot.game import rules
@@ -324,6 +324,7 @@ def test_money_is_conserved(todo: list) -> None:
     assert ledger.cash == start + ledger.cumulative_pnl(0.5)
 
 
+@settings(settings.get_profile("costly"))
 @given(steps)
 def test_refusals_leave_no_trace(todo: list) -> None:
     """A rejected request changes nothing, whatever came before."""

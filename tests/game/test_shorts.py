@@ -6,7 +6,7 @@ from fractions import Fraction
 from math import floor, inf, nan, nextafter
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vectra_bot.errors import ConfigError
@@ -80,6 +80,7 @@ def test_the_linear_value_is_exact(amount: int, entry: float, price: float) -> N
     assert short.value(price, terms("linear")) == max(0, floor(exact))
 
 
+@settings(settings.get_profile("costly"))
 @given(amounts, prices, st.lists(st.floats(0.7, 1.3), max_size=30))
 def test_the_compounding_value_follows_the_path(
     amount: int, entry: float, moves: list[float]

@@ -54,7 +54,7 @@ def test_a_capture_makes_the_documents_of_its_session(
     (name,) = found.sessions
     header = read_header(tmp_path / "journals" / name)
     assert (header["mode"], header["venue"]) == ("replay", "backend.example")
-    assert check_journal(tmp_path / "journals" / name)["clean"]
+    assert check_journal(tmp_path / "journals" / name).clean
     assert query(tmp_path, "SELECT DISTINCT venue, mode FROM ws_event") == [
         ("backend.example", "replay")
     ]

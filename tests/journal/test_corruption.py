@@ -1,4 +1,4 @@
-"""Whatever happens to a journal's bytes, a reader returns unchanged whole groups, or an error."""
+"""Whatever happens to a journal's bytes, a reader returns unchanged complete groups, or an error."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import attrs
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.store.samples import HEADER, memory_folder
@@ -249,6 +249,7 @@ def _corrupt(journal: Written, data: st.DataObject) -> set[int]:
     return gone
 
 
+@settings(settings.get_profile("costly"))
 @given(STEPS, st.booleans(), st.data())
 def test_salvage_keeps_every_whole_entry(
     steps: list[str], closed: bool, data: st.DataObject

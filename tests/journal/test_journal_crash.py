@@ -90,7 +90,7 @@ def _kill_after(directory: Path, delay_s: float) -> int:
 
 @pytest.mark.parametrize("delay_s", [0.0, 0.003, 0.011, 0.05, 0.12, 0.2, 0.31])
 def test_kill_9_loses_nothing_acknowledged(directory: Path, delay_s: float) -> None:
-    """What was acknowledged is there after kill -9, in whole groups, and the session can continue."""
+    """What was acknowledged is there after kill -9, in complete groups, and the session can continue."""
     acknowledged = _kill_after(directory, delay_s)
     reader = read_journal(directory)
     entries = list(reader)
@@ -109,7 +109,7 @@ def test_kill_9_loses_nothing_acknowledged(directory: Path, delay_s: float) -> N
 
 
 def test_a_journal_can_be_read_while_it_is_written(directory: Path) -> None:
-    """A reader of a session that another process writes sees whole groups, never less than before."""
+    """A reader of a session that another process writes sees complete groups, never less than before."""
     with _start(directory) as process:
         assert process.stdout is not None
         said = os.read(process.stdout.fileno(), 1 << 16)

@@ -49,6 +49,12 @@ def tree_of(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"), str(path))
 
 
+@cache
+def nodes_of(path: Path) -> tuple[ast.AST, ...]:
+    """Return every node of a module's syntax."""
+    return tuple(ast.walk(tree_of(path)))
+
+
 def modules_of(*folders: Path) -> list[Path]:
     """Return every module below *folders*."""
     return sorted(path for folder in folders for path in folder.rglob("*.py"))
@@ -64,15 +70,15 @@ def classes_of(*folders: Path) -> list[tuple[Path, ast.ClassDef]]:
     return [
         (path, node)
         for path in modules_of(*folders)
-        for node in ast.walk(tree_of(path))
+        for node in nodes_of(path)
         if isinstance(node, ast.ClassDef)
     ]
 
 
 def our_names(path: Path) -> set[str]:
     """Return the names of classes that a module defines, or imports from our packages."""
-    names = {node.name for node in ast.walk(tree_of(path)) if isinstance(node, ast.ClassDef)}
-    for node in ast.walk(tree_of(path)):
+    names = {node.name for node in nodes_of(path) if isinstance(node, ast.ClassDef)}
+    for node in nodes_of(path):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("vectra_"):
             names |= {alias.name for alias in node.names}
     return names
@@ -115,7 +121,7 @@ def test_functions_can_be_read_at_once() -> None:
     long = {
         f"{named(path)}:{node.lineno} {node.name}": lines
         for path in modules_of(*SOURCES)
-        for node in ast.walk(tree_of(path))
+        for node in nodes_of(path)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         and (lines := (node.end_lineno or node.lineno) - node.lineno + 1) > LINES_OF_A_FUNCTION
     }
@@ -183,7 +189,7 @@ def test_every_import_names_a_room() -> None:
     """No module, test, benchmark or page's script imports a room without a floor."""
     found = defaultdict(set)
     for path in modules_of(*SOURCES, ROOT / "tests", ROOT / "benchmarks", ROOT / "docs"):
-        for node in ast.walk(tree_of(path)):
+        for node in nodes_of(path):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             if isinstance(node, ast.ImportFrom) and node.module:
                 names = [node.module]

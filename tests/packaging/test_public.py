@@ -12,48 +12,127 @@ import pytest
 import vectra_bot
 import vectra_bot.models
 import vectra_bot.testing
-from vectra_bot import exchange, fsio, journal, server
+from vectra_bot import errors, exchange, fsio, journal, server, session
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_public_names_are_pinned() -> None:
-    """The names strategies and plugins may rely on, sorted; each can be had."""
+    """The names that users may rely on, sorted; each can be imported."""
     assert vectra_bot.__all__ == [
         "AccountView",
+        "BadRow",
         "BotActionInterface",
         "Catalog",
+        "CheckFailed",
+        "CheckReport",
+        "CheckedFigure",
+        "CompactedFolder",
+        "CompactionReport",
+        "ConfigError",
+        "CorruptFile",
+        "CorruptRowsWarning",
+        "Difference",
+        "Divergence",
+        "Entry",
+        "Figure",
+        "FileDifference",
+        "FileReport",
+        "FlushFlag",
         "GameView",
+        "ImportReport",
+        "InputError",
         "Journal",
+        "JournalError",
+        "JournalReader",
+        "Latency",
         "Limits",
+        "LiveSettings",
+        "NotInCallback",
+        "Observer",
+        "OddsReport",
+        "Parameter",
         "Plugin",
+        "PluginError",
         "PositionView",
+        "Problem",
+        "Profile",
+        "RecordConfig",
+        "RecordError",
+        "RecordOptions",
+        "RecordReport",
+        "RecoveryReport",
+        "ReplayCheck",
         "ReplayConfig",
+        "ReplayOptions",
+        "ReplayReport",
         "Report",
+        "Result",
         "Round",
+        "RunOptions",
+        "SeedVerification",
         "SessionConfig",
+        "ShortAtRug",
+        "ShortPayoff",
+        "ShortTerms",
         "ShortView",
         "SideGamesView",
         "SidebetView",
+        "Snapshot",
         "StakeView",
+        "StopFlag",
+        "StoreError",
         "Strategy",
+        "StrategyError",
+        "Stream",
+        "UnknownNameError",
+        "UsageError",
         "VectraError",
+        "Verification",
+        "WireError",
+        "WireFormat",
+        "check_journal",
+        "check_store",
+        "compact_store",
         "configure",
         "hookimpl",
+        "import_files",
+        "odds",
         "open_store",
         "param",
         "parameters",
+        "record",
+        "record_from_json",
+        "record_session",
+        "record_to_json",
+        "recover_store",
+        "replay",
         "replay_session",
         "run",
         "run_session",
+        "verify",
+        "verify_seed",
+        "write_journal",
     ]
-    assert all(getattr(vectra_bot, name) for name in vectra_bot.__all__)
+    assert list(vectra_bot._HOMES) == vectra_bot.__all__
+    assert [name for name in vectra_bot.__all__ if not hasattr(vectra_bot, name)] == []
     assert set(vectra_bot.__all__) <= set(dir(vectra_bot))
+
+
+def test_every_error_can_be_caught_by_a_public_name() -> None:
+    """Each class of the error tree is public."""
+    classes = {
+        name
+        for name, value in vars(errors).items()
+        if isinstance(value, type) and issubclass(value, errors.VectraError)
+    }
+
+    assert classes <= set(vectra_bot.__all__)
 
 
 @pytest.mark.parametrize(
     "module",
-    [vectra_bot.models, vectra_bot.testing, exchange, fsio, journal, server],
+    [vectra_bot.models, vectra_bot.testing, exchange, fsio, journal, server, session],
     ids=lambda m: m.__name__,
 )
 def test_exports_exist(module: object) -> None:

@@ -85,7 +85,7 @@ def test_ten_thousand_equal_bets_are_still_exact() -> None:
 
 
 def test_many_bets_of_different_stakes_get_a_normal_tail_with_its_error() -> None:
-    """Where sums are too many to list, the tail is normal, and the limit of its error covers the truth."""
+    """Too many different sums to list: a normal tail, and its error limit covers the exact value."""
     risks = Risks()
     for number in range(2_000):
         risks.add_bet(sidebet(SOL + number))

@@ -10,7 +10,7 @@ from typing import Any
 import attrs
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.models.strategies import RECORD_TYPES, any_document, records
@@ -89,6 +89,7 @@ def _envelope(doc_type: DocType, **changes: Any) -> Envelope:
 
 
 @pytest.mark.parametrize("record_type", RECORD_TYPES, ids=lambda t: t.__name__)
+@settings(settings.get_profile("costly"))
 @given(data=st.data())
 def test_every_record_survives_row_and_json(record_type: type, data: st.DataObject) -> None:
     """A record deserialized from its row, and from its JSON text, equals the original."""

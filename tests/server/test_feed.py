@@ -222,10 +222,12 @@ async def test_an_order_is_answered_in_the_protocols_order_under_its_trace() -> 
         begin = len(client.texts)
         await client.send(f'424["buyOrder",{trace()},{{"amount":0.01}}]')
         assert await client.ack(4) == [{"success": True}]
-        # Ticks continue meanwhile: the row right after a frame is the tick's, not the order's.
+        # Ticks continue meanwhile: the row right after a frame is the tick's, not the order's, and
+        # ticks after the acknowledgement may have come with it.
+        end = next(at for at, text in enumerate(client.texts) if name_of(text) == "ack") + 1
         own = [
             text
-            for before, text in pairwise(client.texts[begin - 1 :])
+            for before, text in pairwise(client.texts[begin - 1 : end])
             if ("did:privy:one" in text or name_of(text) == "ack")
             and name_of(before) != "gameStateUpdate"
         ]
@@ -352,3 +354,22 @@ async def test_nothing_is_kept_unless_it_was_asked_for() -> None:
             server.sent_log(server.clients[0])
         with pytest.raises(InputError, match="connection 9"):
             server.sent_log(9)
+
+
+async def test_a_stopped_server_leaves_no_task() -> None:
+    """Heartbeats of connections that ended, and of one that never joined, end with the server."""
+    before = asyncio.all_tasks()
+    async with (
+        ExchangeServer(config(), tokens=TOKENS, speed=1, paused=True) as server,
+        aiohttp.ClientSession() as session,
+    ):
+        address = f"{server.url}/socket.io/?EIO=4&transport=websocket"
+        joins = await session.ws_connect(address)
+        await joins.receive()
+        await joins.send_str("40")
+        await server.wait_clients(1)
+        await joins.close()
+        never = await session.ws_connect(address)
+        await never.receive()
+    await asyncio.sleep(0)
+    assert asyncio.all_tasks() == before

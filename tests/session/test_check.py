@@ -55,9 +55,9 @@ def test_a_journal_decides_the_same_again(journal: Path) -> None:
     """Same journal in, same commands out."""
     result = check_journal(journal)
 
-    assert result["equal"] is True
-    assert result["commands"] == result["recorded"] > 0
-    assert result["clean"] is True
+    assert result.equal is True
+    assert result.commands == result.recorded > 0
+    assert result.clean is True
 
 
 def test_stripped_copy_gives_the_same_digest(journal: Path, tmp_path: Path) -> None:
@@ -65,15 +65,15 @@ def test_stripped_copy_gives_the_same_digest(journal: Path, tmp_path: Path) -> N
     stripped = copy_with(journal, tmp_path / "stripped.log", only_inputs)
 
     result = check_journal(stripped)
-    assert result["sha256"] == check_journal(journal)["sha256"]
-    assert result["equal"] is True
+    assert result.sha256 == check_journal(journal).sha256
+    assert result.equal is True
 
 
 @pytest.mark.parametrize("strip", [False, True])
 def test_changed_price_before_a_buy_is_named(journal: Path, tmp_path: Path, strip: bool) -> None:
     """One price changed before a buy: the first command that saw it is named with its tick."""
     original = check_journal(journal)
-    first = json.loads(original["command_log"][0])
+    first = json.loads(original.command_log[0])
     done = []
 
     def change(entry: dict[str, Any]) -> dict[str, Any] | None:
@@ -88,18 +88,19 @@ def test_changed_price_before_a_buy_is_named(journal: Path, tmp_path: Path, stri
 
     changed = check_journal(copy_with(journal, tmp_path / "changed.log", change))
     assert done
-    assert changed["equal"] is False
-    assert changed["sha256"] != original["sha256"]
-    assert changed["first_difference"]["index"] == 0
-    assert changed["first_difference"]["tick"] == first["tick"]
+    assert changed.equal is False
+    assert changed.sha256 != original.sha256
+    assert changed.first_difference is not None
+    assert changed.first_difference.index == 0
+    assert changed.first_difference.tick == first["tick"]
 
 
 def test_same_digest_on_every_installed_python(journal: Path) -> None:
-    """The commands do not depend on the Python version; versions that cannot run it are left out."""
-    expected = check_journal(journal)["sha256"]
+    """The commands do not depend on the Python version; versions that cannot run it are skipped."""
+    expected = check_journal(journal).sha256
     code = (
         "import sys, json; from pathlib import Path; from vectra_bot.session.replay import check_journal;"
-        "print(check_journal(Path(sys.argv[1]))['sha256'])"
+        "print(check_journal(Path(sys.argv[1])).sha256)"
     )
     ran = [sys.version_info[:2]]
     for minor in (11, 12, 13, 14):
@@ -169,20 +170,20 @@ def test_kill_loses_nothing_and_is_finished_by_the_next_run(tmp_path: Path, requ
     assert len(sent) >= requests
     assert set(sent) <= intents
     left = check_journal(journal)
-    assert left["equal"] is True
+    assert left.equal is True
     for part in store.glob("**/*.parquet"):
         pq.read_table(part)
     report = vectra_bot.run("take-profit", store=store, games=1, seed=3, crowd=0)
     assert report.recovered == ("K",)
     whole = check_journal(journal)
-    assert (whole["clean"], whole["equal"]) == (True, True)
-    assert whole["command_log"][: left["commands"]] == left["command_log"]
+    assert (whole.clean, whole.equal) == (True, True)
+    assert whole.command_log[: left.commands] == left.command_log
     ids = duckdb.sql(
         "SELECT action_id, count(*), any_value(state)"
         f" FROM '{store}/doc_type=player_action/session_id=K/*.parquet' GROUP BY 1"
     ).fetchall()
     assert {count for _, count, _ in ids} == {1}
-    assert len(ids) == whole["commands"]
+    assert len(ids) == whole.commands
 
 
 def test_recovery_is_harmless_when_repeated(journal: Path, tmp_path: Path) -> None:
@@ -206,7 +207,7 @@ def test_recovery_is_harmless_when_repeated(journal: Path, tmp_path: Path) -> No
 @pytest.mark.parametrize("strip", [False, True])
 def test_missing_send_is_named(journal: Path, tmp_path: Path, strip: bool) -> None:
     """A decision that was neither sent nor said not to be is a difference, named with its tick."""
-    commands = [json.loads(line) for line in check_journal(journal)["command_log"]]
+    commands = [json.loads(line) for line in check_journal(journal).command_log]
     for index in (0, len(commands) - 1):
         gone = commands[index]["action_id"]
 
@@ -216,11 +217,13 @@ def test_missing_send_is_named(journal: Path, tmp_path: Path, strip: bool) -> No
             return only_inputs(entry) if strip else entry
 
         result = check_journal(copy_with(journal, tmp_path / "changed.log", change))
-        first = result["first_difference"]
-        assert result["equal"] is False
-        assert (first["index"], first["tick"]) == (index, commands[index]["tick"])
-        assert first["replayed"]["action_id"] == gone
-        assert "sent" in first["reason"]
+        first = result.first_difference
+        assert result.equal is False
+        assert first is not None
+        assert first.replayed is not None
+        assert (first.index, first.tick) == (index, commands[index]["tick"])
+        assert first.replayed["action_id"] == gone
+        assert "sent" in first.reason
 
 
 def test_copy_cut_before_the_send_is_equal(journal: Path, tmp_path: Path) -> None:
@@ -230,7 +233,7 @@ def test_copy_cut_before_the_send_is_equal(journal: Path, tmp_path: Path) -> Non
     for length in (intent, intent + 1, intent + 2):
         write_journal(tmp_path / "cut.log", entries[:length])
         result = check_journal(tmp_path / "cut.log")
-        assert (result["equal"], result["commands"]) == (True, 1)
+        assert (result.equal, result.commands) == (True, 1)
 
 
 def test_a_recording_that_breaks_off_leaves_no_session(tmp_path: Path) -> None:

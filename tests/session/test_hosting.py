@@ -24,7 +24,7 @@ from vectra_bot.models import DocType, Document
 from vectra_bot.server import ExchangeServer
 from vectra_bot.session import ReplayConfig, SessionConfig, replay_session, run_session
 from vectra_bot.session.config import FlushFlag
-from vectra_bot.session.recorder import RecordConfig, record
+from vectra_bot.session.recorder import RecordConfig, record_session
 from vectra_bot.session.recovery import recover_store
 from vectra_bot.store.maintenance.check import check_store
 from vectra_bot.store.maintenance.sessions import is_running, list_sessions
@@ -60,7 +60,7 @@ async def _record(store: Path, **options: Any) -> None:
     config = ExchangeConfig(seed=5, crowd=5)
     async with ExchangeServer(config, speed=150.0) as server:
         given = {"seconds": 0.2, "session_id": "N", **options}
-        await record(RecordConfig(venue=server.url, store=store, **given))
+        await record_session(RecordConfig(venue=server.url, store=store, **given))
 
 
 def play(mode: str, recordings: Recordings, store: Path, **options: Any) -> None:

@@ -15,7 +15,7 @@ import vectra_bot
 from tests.session.strategies import Counting
 from vectra_bot import Limits, SessionConfig
 from vectra_bot.errors import ConfigError, InputError, StoreError, StrategyError, UsageError
-from vectra_bot.session.config import make_config
+from vectra_bot.session.config import config_of
 
 
 class Unprintable:
@@ -119,7 +119,7 @@ def test_what_is_clear_is_taken(name: str, value: Any, taken: Any) -> None:
     given_options = {name: value} if name != "strategy" else {}
     strategy = value if name == "strategy" else "watch"
     for config in (
-        make_config(strategy, given_options),
+        config_of(SessionConfig, "run", given_options, strategy=strategy),
         SessionConfig(strategy=strategy, **given_options),
     ):
         assert getattr(config, name) == taken
@@ -201,7 +201,7 @@ def test_a_store_that_is_a_file_is_named(tmp_path: Path) -> None:
     """A file in place of the store is reported with its path, and does not change."""
     file = tmp_path / "plain"
     file.write_text("mine")
-    with pytest.raises(InputError, match="is no folder"):
+    with pytest.raises(InputError, match="is not a folder"):
         vectra_bot.run("watch", games=1, store=file)
 
     assert file.read_text() == "mine"

@@ -23,7 +23,7 @@ from vectra_bot.journal import read_journal
 from vectra_bot.models import Document, Frame, FrameKind, GameFrame, SystemEvent
 from vectra_bot.server import ArmedFault, ExchangeServer, ServerLimits
 from vectra_bot.session.config import RecordConfig, StopFlag
-from vectra_bot.session.recorder import RecordReport, record
+from vectra_bot.session.recorder import RecordReport, record_session
 from vectra_bot.session.recovery import recover_store
 from vectra_bot.session.replay import check_journal
 from vectra_bot.venues.patience import LiveSettings
@@ -53,7 +53,7 @@ async def recorded(server: ExchangeServer, store: Path, **options: Any) -> Recor
     """Record *server* as session R."""
     options = {"session_id": "R", "settings": QUICK, **options}
     async with asyncio.timeout(280):
-        return await record(RecordConfig(venue=server.url, store=store, **options))
+        return await record_session(RecordConfig(venue=server.url, store=store, **options))
 
 
 def rows(store: Path, doc_type: str, columns: str, where: str = "true") -> list[tuple[Any, ...]]:
@@ -277,7 +277,7 @@ async def test_a_recording_replays_to_the_same_documents(tmp_path: Path) -> None
 
     assert made == stored
     assert sum(document.doc_type.value == "alert_trigger" for document in stored) == 1
-    assert check_journal(tmp_path / "journals" / "R")["equal"]
+    assert check_journal(tmp_path / "journals" / "R").equal
 
 
 def frames_in(journal: Path) -> int:
@@ -339,7 +339,7 @@ async def test_losing_frames_to_a_full_queue_is_an_error_that_counts_them(tmp_pa
             session_id="R",
             settings=settings,
         )
-        report = await record(config)
+        report = await record_session(config)
 
     assert report.lost_frames > 0
     overflows = rows(
@@ -361,7 +361,7 @@ async def test_hostile_frames_are_quarantined_and_kept(tmp_path: Path) -> None:
         config = RecordConfig(
             venue=server.url, store=tmp_path, stop=stop, told=told, session_id="R"
         )
-        report = await record(config)
+        report = await record_session(config)
 
     assert (report.frames, report.quarantined, report.unknown_events) == (4, 3, 1)
     assert len(rows(tmp_path, "system_event", "kind", "kind = 'frame.quarantined'")) == 3
@@ -387,7 +387,7 @@ async def test_a_venue_that_cannot_be_reached_leaves_a_closed_session(tmp_path: 
     """Failing after N attempts is one clear error, and the session that it began is complete."""
     settings = LiveSettings(attempts=2, backoff_s=0.01, backoff_cap_s=0.02)
     with pytest.raises(InputError, match=r"127\.0\.0\.1 could not be reached in 2 attempts"):
-        await record(
+        await record_session(
             RecordConfig(
                 venue="http://127.0.0.1:9", store=tmp_path, session_id="R", settings=settings
             )

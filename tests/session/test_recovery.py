@@ -164,7 +164,7 @@ def test_unchanged_strategy_is_replayed(tmp_path: Path, bot: Path) -> None:
     entries = list(read_journal(journal))
     assert entries[-1].data["reason"] == REASON
     assert not [e for e in entries if UNREPLAYED_KIND in str(e.data.get("record"))]
-    assert check_journal(journal)["equal"] is True
+    assert check_journal(journal).equal is True
     assert len(actions(tmp_path / "store")) == 3
 
 
@@ -176,7 +176,7 @@ def test_journal_closed_without_replay_still_checks_out(tmp_path: Path, bot: Pat
     bot.write_text(BOT)
 
     result = check_journal(tmp_path / "store" / "journals" / "K")
-    assert (result["equal"], result["clean"]) == (True, True)
+    assert (result.equal, result.clean) == (True, True)
 
 
 @pytest.mark.parametrize(

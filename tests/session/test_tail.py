@@ -83,7 +83,7 @@ def test_open_actions_are_told_as_a_whole_reading_tells_them(
             mine, other = document.record, true[document.record.action_id]
             for name in ("state_before", "game_context", "button", "trace_id", "player_id"):
                 assert getattr(mine, name) == getattr(other, name)
-    assert check_journal(directory)["clean"] is True
+    assert check_journal(directory).clean is True
     assert recover_store(store) == []
 
 

@@ -112,8 +112,8 @@ def test_money_closes_and_every_document_is_unverified(
             (True, True)
         ]
     checked = check_journal(store / "journals" / "S")
-    assert checked["equal"]
-    assert checked["commands"] > 0
+    assert checked.equal
+    assert checked.commands > 0
 
 
 @pytest.mark.parametrize("name", ONE_FIRST)
@@ -162,7 +162,7 @@ def test_a_killed_session_is_finished(tmp_path: Path, name: str) -> None:
     )[0]
     assert counted[0] == counted[1]
     assert counted[2] > 0
-    assert check_journal(journal)["equal"]
+    assert check_journal(journal).equal
 
 
 def test_a_liquidation_is_external(store: Path) -> None:
@@ -229,7 +229,7 @@ def test_other_names_on_the_wire_change_nothing_else(store: Path, tmp_path: Path
 
     assert named.digest == plain.digest
     journal = tmp_path / "other" / "journals" / "S"
-    assert check_journal(journal)["equal"]
+    assert check_journal(journal).equal
     frames = "".join(
         row[0]
         for row in rows(

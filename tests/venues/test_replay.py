@@ -108,7 +108,7 @@ def test_check_reads_a_good_file(capture: Path) -> None:
         (_LINES[1].replace("1767225600.420892", "1e300"), "1e+300"),
         (_LINES[1].replace('"in"', '"sideways"'), "sideways"),
         (_LINES[1].replace('"args":[', '"args":1,"x":['), "give a list"),
-        ('{"t":1,"dir":"in","event":"a","args":' + "[" * 5000, "JSON"),
+        ('{"t":1,"dir":"in","event":"a","args":' + "[" * 100_000, "JSON"),
     ],
 )
 async def test_bad_line_is_named(tmp_path: Path, line: str, says: str) -> None:

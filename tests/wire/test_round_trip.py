@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import UNSET
 
@@ -126,6 +126,7 @@ def test_countdown_state(payload: CountdownState) -> None:
 
 
 @pytest.mark.parametrize("wire_format", list(WireFormat))
+@settings(settings.get_profile("costly"))
 @given(data=st.data())
 def test_settlement_and_snapshot(wire_format: WireFormat, data: st.DataObject) -> None:
     """Written settlement frames and snapshots have the format's keys and are read back as they were."""

@@ -16,7 +16,7 @@ class Mean:
     """A mean with its 95 % confidence interval.
 
     Attributes:
-        count: values that it rests on.
+        count: values that it is computed from.
         mean: of them.
         low, high: interval by Student's t, None below two values.
     """

@@ -87,7 +87,7 @@ class Promotions:
 
 
 @define
-class Recorded:
+class RecordedDrawings:
     """Drawings and pools, each counted once however many sessions have recorded it."""
 
     golden: dict[str, GoldenDrawingPayload] = field(factory=dict)
@@ -125,12 +125,12 @@ def promotions(catalog: Catalog) -> Promotions:
     Raises:
         InputError, StoreError: the store cannot be read.
     """
-    recorded = Recorded()
+    recorded = RecordedDrawings()
     recorded.read(row[0] for row in catalog.sql(_FRAMES).rows)
     return worth(recorded)
 
 
-def worth(recorded: Recorded) -> Promotions:
+def worth(recorded: RecordedDrawings) -> Promotions:
     """Return what *recorded* drawings were worth."""
     per_sol = rules.LAMPORTS_PER_SOL / rules.RUGPOOL_LAMPORTS_PER_ENTRY
     pools = recorded.pools.values()

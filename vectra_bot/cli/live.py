@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -39,15 +39,24 @@ class LiveTable(View):
     def __init__(self, title: str) -> None:
         self._title = clean(title)
         self._live = Live(console=Console(), auto_refresh=False, transient=False)
+        self._shown = True
 
     def __exit__(self, *_: object) -> None:
-        self._live.stop()
+        with suppress(OSError):
+            self._live.stop()
 
     def update(self, snapshot: Snapshot) -> None:
-        if not self._live.is_started:
-            self._live.start()
+        if not self._shown:
+            return
         panel = Panel(_grid(snapshot), title=Text(self._title), title_align="left", width=78)
-        self._live.update(panel, refresh=True)
+        try:
+            if not self._live.is_started:
+                self._live.start()
+            self._live.update(panel, refresh=True)
+        except (
+            OSError
+        ):  # the terminal was closed: SIGHUP comes, or the session continues without it
+            self._shown = False
 
 
 class PlainLines(View):
@@ -80,7 +89,7 @@ class PlainLines(View):
             try:
                 sys.stderr.write(text)
                 sys.stderr.flush()
-            except BrokenPipeError:
+            except OSError:
                 self._read = False
 
 

@@ -48,23 +48,27 @@ COMMANDS: dict[str, tuple[str, str]] = {
 """Built-in commands: the function of each, and its line in ``vectra-bot --help``."""
 
 EXIT_CODES: dict[int, str] = {
-    0: "done",
-    1: "a check found a difference",
-    2: "the command line is wrong",
-    3: "a file, seed or recording cannot be used",
-    4: "a configuration key or parameter is wrong",
-    5: "no such strategy, plugin, query or document type",
-    6: "a store or journal cannot be read or written",
-    7: "the strategy raised; the store is complete",
-    8: "a plugin or its command cannot be used",
-    9: "a record or frame is not what it must be",
-    70: "unexpected: a defect of the program (--debug shows where)",
-    130: "stopped by Ctrl-C; the store is complete",
-    141: "whoever read the output went away",
+    0: "success",
+    1: "a check found a difference or a problem",
+    2: "usage error: the command line is wrong",
+    3: "input cannot be used: a file, seed, recording or store",
+    4: "invalid configuration: a key or parameter",
+    5: "unknown name: strategy, plugin, query, session or document type",
+    6: "store or journal I/O error",
+    7: "strategy error: it raised; the store is complete",
+    8: "plugin error: a plugin or its command cannot be used",
+    9: "invalid record or frame",
+    10: "trading stopped early by a limit, halt or stop; the store is complete",
+    69: "unsupported operating system: not Linux or macOS",
+    70: "internal error (--debug shows where)",
+    129: "stopped by SIGHUP (the terminal was closed); the store is complete",
+    130: "stopped by Ctrl-C (SIGINT); the store is complete",
+    141: "the reader closed the pipe (SIGPIPE)",
     143: "stopped by SIGTERM; the store is complete",
 }
 """Every exit code of the program; part of its public interface."""
 
+_UNSUPPORTED = 69
 _UNEXPECTED = 70
 _INTERRUPTED = 130
 _BROKEN_PIPE = 141
@@ -113,6 +117,9 @@ class LazyGroup(click.Group):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code; the only place that catches everything."""
+    if sys.platform == "win32":
+        _say("error: vectra-bot needs Linux or macOS; on Windows use WSL")
+        return _UNSUPPORTED
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = _take_debug(arguments)
     _accept_any_text()

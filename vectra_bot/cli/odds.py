@@ -12,11 +12,10 @@ from vectra_bot.cli.output import json_option, print_json
 from vectra_bot.cli.store_options import address, store_option
 
 if TYPE_CHECKING:
-    from decimal import Decimal
-
     from vectra_bot.analysis.intervals import Mean
-    from vectra_bot.analysis.odds.check import Checked
-    from vectra_bot.analysis.odds.figures import Figure, Question
+    from vectra_bot.analysis.odds.check import CheckedFigure
+    from vectra_bot.analysis.odds.figures import Figure
+    from vectra_bot.analysis.odds.report import OddsReport
     from vectra_bot.analysis.promotions import Presale, Promotions
 
 _EXAMPLES = """\b
@@ -92,9 +91,8 @@ def odds(
     """
     # The matrices are small: threads would only wait for each other. No effect if numpy is already loaded.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    from vectra_bot.analysis.odds import check, figures
+    from vectra_bot.analysis.odds import report as odds_report
     from vectra_bot.errors import CheckFailed, UsageError
-    from vectra_bot.game.rules import LAW_VERSION
 
     if _PROMOTIONS in what:
         if len(what) > 1:
@@ -103,23 +101,16 @@ def odds(
         return
     if store is not None:
         raise UsageError(f"--store was given without {_PROMOTIONS}: only that reads a store")
-    if simulate < 0 or seed < 0:
-        raise UsageError(f"--simulate was {simulate} and --seed {seed}: give 0 or more")
-    stake = _stake(asked.pop("stake"))
-    sheet = figures.compute(_question(asked), what)
-    checked = check.check(sheet, simulate, seed)
-    wrong = check.disagreeing(checked)
-    limit = check.z_limit(sum(figure.tally is not None for figure in sheet.figures))
+    report = odds_report.odds(*what, simulate=simulate, seed=seed, **asked)
     if as_json:
-        rows = [one.to_json() | _profit(one, stake) for one in checked]
-        head = {"law_version": LAW_VERSION, "seed": seed, "games": simulate, "z_limit": limit}
-        print_json(head | {"ok": not wrong, "figures": rows})
+        print_json(report.to_json())
     else:
-        _print(checked, stake, games=simulate, seed=seed, limit=limit)
+        _print(report)
+    wrong = report.disagreeing
     if wrong:
         first = wrong[0]
         raise CheckFailed(
-            f"{len(wrong)} of {len(checked)} figures disagree with the simulated games, the first: "
+            f"{len(wrong)} of {len(report.figures)} figures disagree with the simulated games, the first: "
             f"{first.figure.group}, {first.figure.name}: {first.figure.value:.8g} computed, "
             f"{first.monte_carlo:.8g} simulated; try another --seed, and report it if it persists"
         )
@@ -187,47 +178,7 @@ def _presale_line(row: Presale) -> str:
     return f"{line} (95 % interval {100 * low:+.3f} to {100 * high:+.3f} %)"
 
 
-def _question(asked: dict[str, Any]) -> Question:
-    from vectra_bot.analysis.odds.figures import Question
-    from vectra_bot.analysis.odds.passages import State
-
-    price, low = asked["price"], asked["low"]
-    return Question(
-        state=State(price=price, low=min(price, 1.0) if low is None else low),
-        ticks=tuple(dict.fromkeys(asked["ticks"])),
-        target=asked["target"],
-        stop=asked["stop_loss"],
-        max_ticks=asked["max_ticks"],
-        tick=asked["tick"],
-    )
-
-
-def _stake(text: str | None) -> Decimal | None:
-    from decimal import Decimal, InvalidOperation
-
-    from vectra_bot.errors import UsageError
-    from vectra_bot.game.rules import MAX_STAKE, MIN_STAKE
-
-    if text is None:
-        return None
-    try:
-        stake = Decimal(text)
-    except InvalidOperation:
-        stake = Decimal("NaN")
-    if not stake.is_finite() or not MIN_STAKE <= stake <= MAX_STAKE:
-        raise UsageError(f"--stake was {text!r}: give {MIN_STAKE} to {MAX_STAKE} SOL")
-    return stake
-
-
-def _profit(one: Checked, stake: Decimal | None) -> dict[str, float]:
-    if stake is None or one.figure.unit != "return":
-        return {}
-    return {"profit_sol": float(stake) * one.figure.value}
-
-
-def _print(
-    checked: list[Checked], stake: Decimal | None, *, games: int, seed: int, limit: float
-) -> None:
+def _print(report: OddsReport) -> None:
     from itertools import groupby
 
     from rich.padding import Padding
@@ -237,32 +188,32 @@ def _print(
     from vectra_bot.cli.tables import Console
 
     columns = ["computed", "error"]
-    columns += ["simulated", "std. error", "z"] if games else []
-    columns += [f"of {stake} SOL"] if stake is not None else []
+    columns += ["simulated", "std. error", "z"] if report.games else []
+    columns += [f"of {report.stake} SOL"] if report.stake is not None else []
     console = Console()
     # Names wrap on a narrow terminal, figures never do: a truncated figure would be wrong.
-    width = max(len(one.figure.name) for one in checked)
-    narrow = console.width < width + 4 + 13 * (len(columns) + bool(games))
-    for group, rows in groupby(checked, key=lambda one: one.figure.group):
+    width = max(len(one.figure.name) for one in report.figures)
+    narrow = console.width < width + 4 + 13 * (len(columns) + bool(report.games))
+    for group, rows in groupby(report.figures, key=lambda one: one.figure.group):
         console.print(Text(_TITLES[group], style="bold"))
-        cells = [_cells(one, stake, simulated=bool(games)) for one in rows]
+        cells = [_cells(one, report) for one in rows]
         table = Table(box=None, pad_edge=False, collapse_padding=narrow, header_style="dim")
         table.add_column("", min_width=None if narrow else width + 2, overflow="fold")
         for column in columns:
             table.add_column(
                 column, justify="right", min_width=None if narrow else 11, no_wrap=True
             )
-        if any(row[len(columns) + 1 :] != [""] for row in cells) and games:
+        if any(row[len(columns) + 1 :] != [""] for row in cells) and report.games:
             table.add_column("", no_wrap=True)
         for row in cells:
             table.add_row(Padding(row[0], (0, 0, 0, 2)), *row[1 : len(table.columns)])
         console.print(table)
         console.print()
-    console.print(_closing(checked, games, seed, limit))
+    console.print(_closing(report))
 
 
-def _cells(one: Checked, stake: Decimal | None, *, simulated: bool) -> list[str]:
-    figure = one.figure
+def _cells(one: CheckedFigure, report: OddsReport) -> list[str]:
+    figure, simulated = one.figure, bool(report.games)
     cells = [figure.name, _amount(figure.value, figure.unit), _error(figure)]
     if simulated:
         cells += [
@@ -270,8 +221,8 @@ def _cells(one: Checked, stake: Decimal | None, *, simulated: bool) -> list[str]
             "-" if one.standard_error is None else _spread(one.standard_error, figure.unit),
             "-" if one.z is None else f"{one.z:+.2f}",
         ]
-    if stake is not None:
-        profit = _profit(one, stake).get("profit_sol")
+    if report.stake is not None:
+        profit = report.profit_sol(one)
         cells.append("" if profit is None else f"{profit:+.9f}")
     if simulated:
         unsure = one.monte_carlo is not None and one.agrees is None
@@ -294,7 +245,8 @@ def _spread(value: float, unit: str) -> str:
     return f"{shown:.4f}{mark}" if shown >= 0.00005 else f"<0.0001{mark}"
 
 
-def _closing(checked: list[Checked], games: int, seed: int, limit: float) -> str:
+def _closing(report: OddsReport) -> str:
+    checked, games, seed = report.figures, report.games, report.seed
     if not games:
         return f"{len(checked)} figures of the v3 law; nothing was simulated"
     judged = [one for one in checked if one.agrees is not None]
@@ -304,5 +256,5 @@ def _closing(checked: list[Checked], games: int, seed: int, limit: float) -> str
     verdict = f"{wrong} disagree" if wrong else "all agree"
     return (
         f"{len(checked)} figures of the v3 law, {len(judged)} checked by {games:,} games of seed {seed}: "
-        f"{verdict} (limit of z: {limit:.2f})"
+        f"{verdict} (limit of z: {report.z_limit:.2f})"
     )

@@ -63,14 +63,14 @@ class ChartDrawing:
     Attributes:
         x_name: name of the horizontal axis or of the categories.
         categories: of bars; None for lines, whose series have numbers or times on the axis.
-        left_out: series that are not drawn because there is no room.
+        not_drawn: series that are not drawn because there is no room.
     """
 
     title: str
     x_name: str
     categories: list[str] | None
     panels: list[Panel]
-    left_out: tuple[str, ...] = ()
+    not_drawn: tuple[str, ...] = ()
 
     @property
     def x_unit(self) -> str:

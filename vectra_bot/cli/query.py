@@ -200,7 +200,7 @@ def _warn(corrupt: CorruptFile) -> None:
     from vectra_bot.cli.output import clean
 
     advice = "see `vectra-bot store check`, rebuild it with `vectra-bot store recover`"
-    click.echo(f"warning: skipped {clean(corrupt)}; {advice}", err=True)
+    click.echo(f"warning: rows may be missing: {clean(corrupt)}; {advice}", err=True)
 
 
 def _draw(query: str, result: Result, plot: str) -> None:
@@ -221,8 +221,8 @@ def _draw(query: str, result: Result, plot: str) -> None:
         path = Path(plot).expanduser()
         picture(drawing, path)
         click.echo(f"{path}: {len(result.rows)} rows drawn")
-    if drawing.left_out:
-        click.echo(f"not drawn: {', '.join(drawing.left_out)}", err=True)
+    if drawing.not_drawn:
+        click.echo(f"not drawn: {', '.join(drawing.not_drawn)}", err=True)
 
 
 def _is_sql(text: str) -> bool:

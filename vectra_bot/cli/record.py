@@ -48,12 +48,12 @@ def record(*, as_json: bool, **options: Any) -> int:
 
     from vectra_bot.cli.output import print_json, quiet_stdout
     from vectra_bot.cli.stopping import Stopper
-    from vectra_bot.session.recorder import record as run_recording
+    from vectra_bot.session.recorder import record_session
 
     config = _config(options)
     with Stopper(config.stop.set, config.flush.ask) as stopper, quiet_stdout(as_json):
         told = None if as_json else _Lines(config.stop).tell
-        report = asyncio.run(run_recording(attrs.evolve(config, told=told, flushed=_flushed)))
+        report = asyncio.run(record_session(attrs.evolve(config, told=told, flushed=_flushed)))
     if as_json:
         print_json(report.to_json())
     else:

@@ -50,7 +50,7 @@ def replay(path: str, as_json: bool, **options: Any) -> int:
         return _check(target, as_json, options)
     config = _config(target, options)
     with Stopper(config.stop.set) as stopper, quiet_stdout(as_json):
-        result = asyncio.run(replay_session(config))
+        result = asyncio.run(replay_session(config)).to_json()
     if as_json:
         print_json(result)
     else:
@@ -81,7 +81,8 @@ def _check(target: Path, as_json: bool, options: dict[str, Any]) -> int:
             f"--check was given with {', '.join(given)}: remove that, the journal's header says what ran"
         )
     with quiet_stdout(as_json):
-        result = asyncio.run(replay_session(ReplayConfig(path=target, check=True)))
+        config = ReplayConfig(path=target, check=True)
+        result = asyncio.run(replay_session(config)).to_json()
     if as_json:
         print_json(result)
     else:

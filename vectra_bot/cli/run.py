@@ -10,7 +10,7 @@ import attrs
 import click
 
 from vectra_bot.actions.risk import Limits
-from vectra_bot.cli import HELP_OPTIONS
+from vectra_bot.cli import HELP_OPTIONS, TRADING_STOPPED
 from vectra_bot.cli.options import (
     GroupedCommand,
     declared_options,
@@ -68,7 +68,7 @@ def run(strategy: str | None, config_file: str | None, as_json: bool, **options:
         with view(title) as shown:
             report, code = _run(config, shown)
         print_report(report)
-    return code
+    return code or (0 if report.no_entries_from is None else TRADING_STOPPED)
 
 
 def _run(config: SessionConfig, observer: Observer | None) -> tuple[Report, int]:

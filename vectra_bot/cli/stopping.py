@@ -1,14 +1,17 @@
-"""Signals during a run: Ctrl-C and SIGTERM stop it, a second one forces the exit; SIGUSR1 flushes."""
+"""Signals during a run: Ctrl-C, SIGTERM and SIGHUP stop it, a second one forces the exit; SIGUSR1 flushes."""
 
 from __future__ import annotations
 
+import os
+import select
 import signal
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from types import FrameType
 from typing import Any, Self
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+# SIGHUP: the terminal was closed.
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Stopper(AbstractContextManager["Stopper"]):
@@ -29,6 +32,8 @@ class Stopper(AbstractContextManager["Stopper"]):
 
     def __enter__(self) -> Self:
         for number in _SIGNALS:
+            if signal.getsignal(number) is signal.SIG_IGN:
+                continue  # by nohup, or by a shell for a job in the background
             self._before[number] = signal.signal(number, self._on_signal)
         if self._flush is not None:
             self._before[signal.SIGUSR1] = signal.signal(signal.SIGUSR1, self._on_flush)
@@ -46,4 +51,17 @@ class Stopper(AbstractContextManager["Stopper"]):
         if self.exit_code:
             raise KeyboardInterrupt
         self.exit_code = 128 + number
+        if number == signal.SIGHUP:
+            _leave_closed_terminal()
         self._stop(signal.Signals(number).name)
+
+
+def _leave_closed_terminal() -> None:
+    """Redirect output to nothing where the terminal is gone: every write would fail with EIO."""
+    for descriptor in (1, 2):
+        poll = select.poll()
+        poll.register(descriptor, 0)
+        if any(events & (select.POLLHUP | select.POLLNVAL) for _, events in poll.poll(0)):
+            nothing = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nothing, descriptor)
+            os.close(nothing)

@@ -54,13 +54,13 @@ def check(
     1 if there is one, also if a session was killed and not recovered, or a temporary file was left. Of
     sessions that are being written, what is on the disk is checked.
     """
+    from vectra_bot.api import check_store
     from vectra_bot.clock import WallClock
-    from vectra_bot.store.maintenance.check import check_store
 
     clock = WallClock()
     started = clock.monotonic_ns()
     with Steps(verbose=verbose) as progress:
-        report = check_store(address(store), sessions=sessions, quick=quick, progress=progress)
+        report = check_store(store, sessions=sessions, quick=quick, progress=progress)
     seconds = (clock.monotonic_ns() - started) / 1e9
     if as_json:
         print_json({**report.to_json(), "seconds": round(seconds, 3)})
@@ -92,7 +92,8 @@ def _print_check(report: CheckReport, seconds: float) -> None:
 def _line(problem: Problem) -> str:
     rows = ""
     if problem.first_seq >= 0 and str(problem.first_seq) not in problem.message:
-        rows = f" (rows {problem.first_seq} to {problem.last_seq})"
+        last = problem.last_seq
+        rows = f" (rows {problem.first_seq} to {last if last >= 0 else 'unknown'})"
     return f"{problem.kind}: {clean(problem.message)}{rows}"
 
 

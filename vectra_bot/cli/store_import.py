@@ -10,7 +10,7 @@ import click
 from vectra_bot.cli import HELP_OPTIONS
 from vectra_bot.cli.output import clean, print_json
 from vectra_bot.cli.progress import Steps
-from vectra_bot.cli.store_options import address, local, store_options
+from vectra_bot.cli.store_options import store_options
 
 _MIGRATE_EPILOG = """\b
 Examples:
@@ -60,6 +60,7 @@ def migrate(
     Nothing is replaced before the new store is complete.
     """
     from vectra_bot.imports import migrate_store
+    from vectra_bot.store.location import local
 
     root = local(store)
     target = None if into is None else Path(into).expanduser()
@@ -85,8 +86,9 @@ def migrate(
     "--venue", metavar="HOST", help="Origin of the data, if the recording does not name it."
 )
 @click.option(
-    "--utc-offset", metavar="+HH:MM", help="Zone of times that have none.  [default: +00:00]"
-)
+    "--utc-offset", default="+00:00", show_default=True, metavar="+HH:MM",
+    help="Zone of times that have none.",
+)  # fmt: skip
 @store_options
 def import_(
     *,
@@ -94,7 +96,7 @@ def import_(
     store: str | None,
     session_id: str | None,
     venue: str | None,
-    utc_offset: str | None,
+    utc_offset: str,
     verbose: bool,
     as_json: bool,
 ) -> int:
@@ -106,25 +108,21 @@ def import_(
     imported again, whatever file it is in. A capture is replayed with the strategy `watch`, which makes
     the same documents as recording the feed.
     """
-    from vectra_bot.errors import ConfigError, InputError, UsageError
-    from vectra_bot.imports import import_paths
-    from vectra_bot.store.remote.address import is_remote
+    from vectra_bot.api import import_files
+    from vectra_bot.errors import ConfigError, UsageError
     from vectra_bot.venues.captures import parse_offset
 
-    where = address(store)
-    if is_remote(where):
-        raise InputError(f"store was {where!r}: import into a folder, give its path")
     try:
-        offset_s = parse_offset(utc_offset or "+00:00")
+        parse_offset(utc_offset)
     except ConfigError as error:
         raise UsageError(f"--utc-offset: {error}") from None
     with Steps(verbose=verbose) as progress:
-        report = import_paths(
-            [Path(path).expanduser() for path in paths],
-            Path(where).expanduser(),
+        report = import_files(
+            paths,
+            store,
             session_id=session_id,
             venue=venue,
-            utc_offset_s=offset_s,
+            utc_offset=utc_offset,
             progress=progress,
         )
     found = report.to_json()

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import click
 
 from vectra_bot.cli.output import json_option
 from vectra_bot.store.location import STORE_HELP, STORE_METAVAR, STORE_SHOWN, default_store
-
-if TYPE_CHECKING:
-    from vectra_bot.store.remote.address import RemoteStore
-
 
 store_option = click.option(
     "--store", metavar=STORE_METAVAR, help=f"{STORE_HELP}  [default: {STORE_SHOWN}]"
@@ -37,56 +32,6 @@ def store_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def address(store: str | None) -> str:
     """Return path or address of the given store, or of the default one."""
     return str(store or default_store())
-
-
-def located(store: str | None) -> Path | RemoteStore:
-    """Return the folder of the given store, or of the default one, or its remote store.
-
-    Raises:
-        InputError: there is no such folder, or the address is invalid.
-    """
-    from vectra_bot.errors import InputError
-    from vectra_bot.store.remote.address import LocalStore, parse_store
-
-    found = parse_store(address(store))
-    if not isinstance(found, LocalStore):
-        return found
-    if not found.path.is_dir():
-        raise InputError(f"no store at {found.path}: run a session first, or give another --store")
-    return found.path
-
-
-def local(store: str | None) -> Path:
-    """Return the folder of a store on a disk.
-
-    Raises:
-        InputError: it does not exist, or the store is not on a disk.
-    """
-    from vectra_bot.errors import InputError
-
-    found = located(store)
-    if not isinstance(found, Path):
-        raise InputError(
-            f"store was {found.url!r}, not a folder: this command needs a store on a disk; give a path"
-        )
-    return found
-
-
-def checked_sessions(store: Path, names: Iterable[str]) -> list[str]:
-    """Return *names*, each once.
-
-    Raises:
-        UnknownNameError: the store has no such session.
-    """
-    from vectra_bot.errors import UnknownNameError
-    from vectra_bot.store.maintenance.sessions import list_sessions
-
-    known = list_sessions(store)
-    wanted = list(dict.fromkeys(names))
-    for name in wanted:
-        if name not in known:
-            raise UnknownNameError("session", name, known)
-    return wanted
 
 
 def size(count: float) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,7 +9,7 @@ import click
 from vectra_bot.cli import HELP_OPTIONS
 from vectra_bot.cli.output import clean, print_json
 from vectra_bot.cli.progress import Steps
-from vectra_bot.cli.store_options import checked_sessions, local, located, size, store_options
+from vectra_bot.cli.store_options import size, store_options
 
 if TYPE_CHECKING:
     from vectra_bot.store.parquet.compaction import CompactionReport
@@ -49,7 +48,7 @@ JSON: store, session_id, dropped.
 @click.option(
     "--salvage",
     is_flag=True,
-    help="Keep the whole entries of a corrupt journal; report the lost ones and keep the old file.",
+    help="Keep the valid entries of a corrupt journal; report the lost ones and keep the old file.",
 )
 @click.option("--rebuild", is_flag=True, help="Rebuild all files of the sessions, corrupt or not.")
 @click.option("--quick", is_flag=True, help="Check sizes and footers only; verify no checksums.")
@@ -65,17 +64,14 @@ def recover(
     are being written are skipped.
 
     Exit code 1 if something could not be repaired; each problem is printed.
-    """
+    """  # fmt: skip
+    from vectra_bot.api import recover_store
     from vectra_bot.clock import WallClock
-    from vectra_bot.session.recover_store import recover_all
 
     clock = WallClock()
     started = clock.monotonic_ns()
-    place = located(store)
-    remote = None if isinstance(place, Path) else place
-    root = place if isinstance(place, Path) else place.spool
     with Steps(verbose=verbose) as progress:
-        report = recover_all(root, remote=remote, sessions=sessions, told=progress, **how)
+        report = recover_store(store, sessions=sessions, progress=progress, **how)
     seconds = round((clock.monotonic_ns() - started) / 1e9, 3)
     found = {**report.to_json(), "seconds": seconds}
     if as_json:
@@ -126,18 +122,18 @@ def compact(
     session that is being written, or was killed and not recovered, is skipped and reported. Exit code 1
     if a session could not be compacted.
     """
+    from vectra_bot.api import compact_store
     from vectra_bot.clock import WallClock
     from vectra_bot.errors import UsageError
-    from vectra_bot.store.parquet.compaction import compact_all
+    from vectra_bot.store.location import local
 
     if bool(sessions) == everything:
         raise UsageError("give the sessions to compact, or --all for all closed ones of the store")
     clock = WallClock()
     started = clock.monotonic_ns()
     root = local(store)
-    wanted = checked_sessions(root, sessions) if sessions else None
     with Steps(verbose=verbose) as progress:
-        report = compact_all(root, wanted, progress=progress)
+        report = compact_store(root, sessions=sessions, progress=progress)
     seconds = round((clock.monotonic_ns() - started) / 1e9, 3)
     if as_json:
         print_json({"store": str(root), **report.to_json(), "seconds": seconds})
@@ -182,6 +178,7 @@ def drop(*, store: str | None, session: str, yes: bool, verbose: bool, as_json: 
     import sys
 
     from vectra_bot.errors import UsageError
+    from vectra_bot.store.location import local
     from vectra_bot.store.maintenance.sessions import drop_session
 
     root = local(store)

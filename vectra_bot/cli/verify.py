@@ -69,7 +69,7 @@ def verify(
 
 
 def _file_result(file: str) -> dict[str, Any]:
-    from vectra_bot.conformance.verification import verify_file
+    from vectra_bot.api import verify as verify_file
 
     return verify_file(file).to_json()
 
@@ -80,7 +80,7 @@ def _seed_result(
     from vectra_bot.conformance.verification import verify_seed
     from vectra_bot.game.rules import LAW_VERSION
 
-    return verify_seed(seed, game_id, version or LAW_VERSION, prices)
+    return verify_seed(seed, game_id, version or LAW_VERSION, prices).to_json()
 
 
 def _show(result: dict[str, Any], as_json: bool) -> None:

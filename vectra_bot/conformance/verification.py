@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from attrs import Factory, define, frozen
+from attrs import Factory, define, evolve, fields, frozen
 
 from vectra_bot.conformance.crowd.recorded_games import recorded_differences
 from vectra_bot.conformance.frames.capture_rows import Row, read_prices, read_rows, shown
@@ -280,16 +280,72 @@ _COUNTS = {
 }
 
 
+@frozen(kw_only=True)
+class SeedVerification:
+    """The game of a server seed, compared with a list of prices if one was given.
+
+    Attributes:
+        game_id: id of the game.
+        version: the law: ``v1``, ``v2`` or ``v3``.
+        hash: SHA-256 of the seed, which is public before the game.
+        rugged: whether the game rugs within the law's last tick.
+        rug_tick: tick of the rug.
+        rug_price: price at the rug.
+        peak: highest live price.
+        live_prices: number of live prices.
+        prices: the finished game's list: live prices by tick, then the rug price at index ``rug_tick``.
+        differences: prices of the list that are wrong; None if no list was given.
+        first_difference: the first of them: ``tick, expected, found``; None if there is not one.
+    """
+
+    game_id: str
+    version: str
+    hash: str
+    rugged: bool
+    rug_tick: int
+    rug_price: float
+    peak: float
+    live_prices: int
+    prices: list[float]
+    differences: list[Difference] | None = None
+    first_difference: dict[str, Any] | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing differs."""
+        return not self.differences
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the verification as a JSON object."""
+        names = [f.name for f in fields(SeedVerification)[:-2]]
+        found = {"kind": "seed", "ok": self.ok, **{name: getattr(self, name) for name in names}}
+        if self.differences is not None:
+            found["prices_match"] = self.ok
+            found["first_difference"] = self.first_difference
+            found["differences"] = [
+                {"tick": d.tick, "what": d.what, "expected": d.expected, "found": d.found}
+                for d in self.differences
+            ]
+        return found
+
+
 def verify_seed(
     server_seed: str,
     game_id: str,
     version: str = rules.LAW_VERSION,
     prices_file: Path | str | None = None,
-) -> dict[str, Any]:
-    """Return the game of a seed as a JSON object, compared with a file of prices if one is given.
+) -> SeedVerification:
+    """Compute the game of a seed, and compare a file of prices with it if one is given.
 
-    ``prices`` is the finished game's list: live prices by tick, then the rug price at index
-    ``rug_tick``. The file may hold that list or the live prices alone.
+    Args:
+        server_seed: the seed that the venue reveals after the game, any text.
+        game_id: id of that game.
+        version: the law: ``v1``, ``v2`` or ``v3``.
+        prices_file: a JSON list of prices, or one number a line, plain or gzipped: the finished game's list,
+            or its live prices alone.
+
+    Returns:
+        The game, and where the prices differ.
 
     Raises:
         UsageError: *version* is not a known version of the law.
@@ -297,32 +353,29 @@ def verify_seed(
     """
     check_version(version)
     game = play_game(server_seed, game_id, version)
-    result: dict[str, Any] = {
-        "kind": "seed",
-        "ok": True,
-        "game_id": game_id,
-        "version": version,
-        "hash": server_seed_hash(server_seed),
-        "rugged": game.rugged,
-        "rug_tick": game.rug_tick,
-        "rug_price": game.rug_price,
-        "peak": game.peak,
-        "live_prices": len(game.prices),
-        "prices": game.published_prices,
-    }
-    if prices_file is not None:
-        given = read_prices(Path(prices_file))
-        expected = game.published_prices
-        if len(given) == len(game.prices):
-            expected = expected[:-1]
-        differences = compare_prices(expected, given)
-        result["ok"] = result["prices_match"] = not differences
-        result["first_difference"] = _first(differences, expected, given)
-        result["differences"] = [
-            {"tick": d.tick, "what": d.what, "expected": d.expected, "found": d.found}
-            for d in differences
-        ]
-    return result
+    found = SeedVerification(
+        game_id=game_id,
+        version=version,
+        hash=server_seed_hash(server_seed),
+        rugged=game.rugged,
+        rug_tick=game.rug_tick,
+        rug_price=game.rug_price,
+        peak=game.peak,
+        live_prices=len(game.prices),
+        prices=game.published_prices,
+    )
+    if prices_file is None:
+        return found
+    given = read_prices(Path(prices_file))
+    expected = game.published_prices
+    if len(given) == len(game.prices):
+        expected = expected[:-1]
+    differences = compare_prices(expected, given)
+    return evolve(
+        found,
+        differences=differences,
+        first_difference=_first(differences, expected, given),
+    )
 
 
 def _first(

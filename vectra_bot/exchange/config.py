@@ -30,7 +30,7 @@ DEFAULT_LEVEL = 25  # the crowd's median is 20 to 30 (protocol 13)
 class EvidenceDelays:
     """Delays of the venue's answers after a request has arrived, milliseconds (protocol 2.3).
 
-    The owner's trade leaves at once; a sidebet's ``currentSidebet`` takes the place of the row.
+    The owner's trade is sent immediately; for a sidebet ``currentSidebet`` replaces the row.
     """
 
     update_ms: int = rules.UPDATE_AFTER_ARRIVAL_MS
@@ -321,7 +321,7 @@ class Outbound:
 class RequestRecord:
     """A client's request and the verdict on it, passed to the hook before the exchange acts on it.
 
-    ``amount`` is in lamports: the stake of a buy or sidebet, what a sell brings (0 if it is refused).
+    ``amount`` is in lamports: the stake of a buy or sidebet, the proceeds of a sell (0 if it is rejected).
     ``price`` and ``tick`` are those in force at ``at_ns``.
     """
 

@@ -420,9 +420,9 @@ def copy_folder(source: Path, target: Path) -> None:
     for path in sorted(source.iterdir()):
         if path.is_dir():
             copy_folder(path, target / path.name)
-        elif path.is_file() and not _is_left_out(path):
+        elif path.is_file() and not _is_excluded(path):
             copy_file(path, target / path.name)
 
 
-def _is_left_out(path: Path) -> bool:
+def _is_excluded(path: Path) -> bool:
     return path.name == _NOT_COPIED or path.name.endswith(TEMPORARY)

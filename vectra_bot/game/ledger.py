@@ -49,6 +49,7 @@ from vectra_bot.game.lots import (
     Lot,
     average_cost,
     buy_qty,
+    held_cost,
     is_liquidated,
     leveraged_top,
     liquidation_price,
@@ -108,9 +109,8 @@ class Fill:
 
     ``qty`` and ``amount`` are in 1e-9 units; ``qty`` of a short is 0. ``cost`` is what was paid: the
     amount itself for an opening, the oldest lots' share for a sell, so that ``amount - cost`` is the
-    realised PnL. ``bonus`` is the part of the amount that is bonus money, ``valid_cost`` the part of the cost
-    that was held long enough to count for experience (protocol 6.1: D), ``held_cost`` the cost weighted by
-    how long it was held (protocol 12).
+    realised PnL. ``bonus`` is the bonus money in the amount, ``valid_cost`` the part of the cost that was
+    held long enough for experience (protocol 6.1: D), ``held_cost`` the cost weighted by time (protocol 12).
     """
 
     kind: FillKind
@@ -479,18 +479,10 @@ class Ledger:
         self.credit(amount, bonus)
         self._realised += amount - cost
         self._net_in -= amount
-        if kind == "forced_sell":
-            valid = cost
-        else:
-            valid = sum(lot.cost for lot in sold if tick - lot.tick >= rules.VALID_BET_TICKS)
-        held = sum(_held_cost(lot, tick) for lot in sold)
+        aged = [lot for lot in sold if tick - lot.tick >= rules.VALID_BET_TICKS]
+        valid = cost if kind == "forced_sell" else sum(lot.cost for lot in aged)
+        held = sum(held_cost(lot, tick) for lot in sold)
         return Fill(kind, qty, amount, price, tick, cost, 1, bonus, valid, held)
-
-
-def _held_cost(lot: Lot, tick: int) -> int:
-    """Return the cost of *lot* times 1 to 4, by the ticks that it was held (protocol 12; a model)."""
-    least, most = rules.GOLDEN_LONG_TICKS, rules.GOLDEN_LONG_TICKS * rules.GOLDEN_LONG_MAX_X
-    return lot.cost * min(max(tick - lot.tick, least), most) // least
 
 
 def _bonus_share(sold: Iterable[Lot], amount: int, cost: int) -> int:

@@ -70,6 +70,12 @@ def is_liquidated(lot: Lot, price: float) -> bool:
     return limit is not None and price <= limit
 
 
+def held_cost(lot: Lot, tick: int) -> int:
+    """Return the cost of *lot* times 1 to 4, by how long it was held at *tick* (protocol 12; a model)."""
+    least, most = rules.GOLDEN_LONG_TICKS, rules.GOLDEN_LONG_TICKS * rules.GOLDEN_LONG_MAX_X
+    return lot.cost * min(max(tick - lot.tick, least), most) // least
+
+
 def split_lots(lots: Sequence[Lot], qty: int) -> tuple[list[Lot], list[Lot]]:
     """Return the lots that a sale of *qty* takes, oldest first, and the remaining ones.
 

@@ -74,7 +74,7 @@ PRACTICE_MAX_WIN = Decimal(100_000)
 
 INSTARUG_TICKS = 6
 
-# Experience (protocol 6.1: what is held so many ticks, or into a rug, counts; how much is unverified).
+# Experience (protocol 6.1: stakes held for a number of ticks, or into a rug, count; amounts unverified).
 VALID_BET_TICKS = 20
 LAMPORTS_PER_XP = 1_000_000
 XP_PER_LEVEL = 1_500

@@ -76,7 +76,7 @@ class AccountView:
 
     def __init__(self, account: Account) -> None:
         self._account = account
-        self.position = PositionView(account)
+        self.position: PositionView = PositionView(account)
 
     @property
     def cash(self) -> Decimal:

@@ -63,6 +63,10 @@ def write_journal(path: str | Path, entries: Iterable[Entry]) -> None:
 
     Entries other than the header may be omitted: the copy lists the missing numbers.
 
+    Args:
+        path: the new file.
+        entries: entries in ascending order, the header first.
+
     Raises:
         JournalError: the first entry is not a header, or a ``seq`` does not increase.
         StoreError: the file cannot be written.

@@ -1,7 +1,7 @@
 """Why a journal cannot be read further: a truncated tail, or corruption of data that was already on the disk.
 
 After a kill the end of a journal may have an incomplete group. After a power loss any page that was not
-yet synced may be missing, with whole entries after the hole. Both are a truncated tail: its entries were
+yet synced may be missing, with valid entries after the hole. Both are a truncated tail: its entries were
 never confirmed as durable, and it is truncated from the first invalid byte on. Entries covered by a mark
 were durable: corruption there is an error.
 """
@@ -23,7 +23,7 @@ from vectra_bot.journal.segments import REPAIR, Segment, content_of, may_be_segm
 
 @attrs.frozen
 class Torn:
-    """Content of a truncated tail: bytes (zeros at the end not counted) and whole entries."""
+    """Content of a truncated tail: bytes (zeros at the end not counted) and valid entries."""
 
     bytes: int
     entries: int
@@ -80,8 +80,8 @@ def is_safe(segment: Segment) -> bool:
 def corrupt(segment: Segment, at: int, last_seq: int) -> JournalError:
     """Return the error for corruption that is not a truncated tail."""
     return JournalError(
-        f"{segment.path}: the entry at byte {at}, after entry {last_seq}, is corrupt, and it was on the "
-        f"disk before; restore the file, or {repair_of(segment)}"
+        f"{segment.path}: the entry at byte {at}, after entry {last_seq}, is corrupt, although it was "
+        f"synced to the disk; restore the file, or {repair_of(segment)}"
     )
 
 
@@ -108,4 +108,4 @@ def repair_of(segment: Segment) -> str:
     """Return the advice for keeping what is readable of a journal."""
     if segment.number == 0:
         return "copy the entries before it with write_journal"
-    return f"recover every whole entry with `{REPAIR} {segment.path.parent.name}`"
+    return f"recover every valid entry with `{REPAIR} {segment.path.parent.name}`"

@@ -131,7 +131,7 @@ def range_bytes(code: int, ts_ns: int, first_seq: int, last_seq: int) -> bytes:
 
 
 class Found(NamedTuple):
-    """A whole entry, mark, loss or skip in a buffer."""
+    """A valid entry, mark, loss or skip in a buffer."""
 
     at: int
     end: int
@@ -143,7 +143,7 @@ class Found(NamedTuple):
 
 
 def entry_at(data: Buffer, at: int) -> Found | None:
-    """Return the whole entry, mark, loss or skip at *at*, None if there is none."""
+    """Return the valid entry, mark, loss or skip at *at*, None if there is none."""
     body = at + HEADER_BYTES
     if body > len(data):
         return None
@@ -159,7 +159,7 @@ def entry_at(data: Buffer, at: int) -> Found | None:
 
 
 def whole_entries(data: Buffer, at: int = 0) -> Iterator[Found]:
-    """Yield every whole item in *data* from *at* on, skipping corrupt bytes between them."""
+    """Yield every valid item in *data* from *at* on, skipping corrupt bytes between them."""
     while True:
         found = entry_at(data, at)
         if found is None:

@@ -117,7 +117,7 @@ class Journal:
         sync_interval_s: float,
     ) -> None:
         """Continue after entry *last_seq* in the open one of *segments*, under the session's *lock*."""
-        self.directory = directory
+        self.directory: Path = directory
         self._lock = lock
         self._segments = segments
         self._next_seq = last_seq + 1
@@ -279,7 +279,7 @@ class Journal:
         self._store(encode_group(entries), first.seq, last.seq, last.ts_ns)
 
     def _store(self, data: bytes, first_seq: int, last_seq: int, ts_ns: int) -> None:
-        """Store a whole group."""
+        """Store a complete group."""
         size = len(data)
         if first_seq != self._next_seq:
             self._check_usable()

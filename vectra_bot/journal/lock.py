@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import threading
@@ -11,6 +10,7 @@ from typing import Final
 
 from vectra_bot.errors import InputError, StoreError
 from vectra_bot.fsio import files
+from vectra_bot.fsio.posix import fcntl
 from vectra_bot.journal.segments import LOCK_NAME
 
 _SESSION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")

@@ -125,13 +125,13 @@ class JournalReader:
 
     Attributes:
         path: what was opened.
-        torn: whether bytes after the last whole group were ignored, as a crash leaves them.
+        torn: whether bytes after the last complete group were ignored, as a crash leaves them.
         torn_bytes: how many, zeros at the end not counted.
-        torn_entries: how many whole entries were among them.
+        torn_entries: how many valid entries were among them.
         clean: whether the last entry is a close.
         last_seq: number of the last entry, -1 if there was none.
         losses: first and last number of the entries lost to corruption, as recorded by a repair.
-        end: index of the segment (from 0), and byte in it after the last whole group.
+        end: index of the segment (from 0), and byte in it after the last complete group.
     """
 
     def __init__(
@@ -153,13 +153,13 @@ class JournalReader:
             ours: the caller has the session's lock and writes nothing meanwhile.
         """
         self.path = path
-        self.torn = False
-        self.torn_bytes = 0
-        self.torn_entries = 0
-        self.clean = False
-        self.last_seq = after_seq
+        self.torn: bool = False
+        self.torn_bytes: int = 0
+        self.torn_entries: int = 0
+        self.clean: bool = False
+        self.last_seq: int = after_seq
         self.losses: list[tuple[int, int]] = []
-        self.end = (0, 0)
+        self.end: tuple[int, int] = (0, 0)
         self._segments = segments
         self._more = more
         self._ours = ours
@@ -189,7 +189,7 @@ class JournalReader:
         """Yield the entries of a segment; a group is yielded whole or not at all."""
         names, last_kind, walk, tries = _NAMES, LAST_KIND, _Walk(source), 0
         before = last = self.last_seq
-        end = 0  # where the last whole group ends
+        end = 0  # where the last complete group ends
         group: list[Entry] = []
         while True:
             for code, flags, seq, ts_ns, payload, at in walk:

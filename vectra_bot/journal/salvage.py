@@ -1,6 +1,6 @@
-"""Repairing a journal: an incomplete tail is truncated, every whole entry of corrupt segments is kept.
+"""Repairing a journal: an incomplete tail is truncated, every valid entry of corrupt segments is kept.
 
-A corrupt segment is rewritten from its whole entries, with a *loss* in place of the missing ones, so
+A corrupt segment is rewritten from its valid entries, with a *loss* in place of the missing ones, so
 that readers accept the gap and report it. The original file is kept beside it under a name that readers
 ignore (``000002.log.damaged``).
 """
@@ -90,7 +90,7 @@ def salvage(directory: str | Path) -> Salvage:
 
 @attrs.define
 class _Content:
-    """The whole items of one segment, in order.
+    """The valid items of one segment, in order.
 
     Attributes:
         corrupt: other bytes are there as well.
@@ -128,7 +128,7 @@ class _Repair:
     def _segment(
         self, number: int, segment: Segment | None, content: _Content, following: _Content
     ) -> None:
-        """Keep the whole items of one segment, and record what is missing up to the next one."""
+        """Keep the valid items of one segment, and record what is missing up to the next one."""
         before = len(self._lost)
         parts = list(self._kept_bytes(content.found))
         new = any(lost not in _noted(content.found) for lost in self._lost[before:])

@@ -236,10 +236,10 @@ class OpenSegment:
         Raises:
             OSError: the disk is full, or a write fails.
         """
-        self.path = path
-        self.number = number
-        self.end = 0
-        self.capacity = size - MARK_BYTES
+        self.path: Path = path
+        self.number: int = number
+        self.end: int = 0
+        self.capacity: int = size - MARK_BYTES
         self._fd = files.open_file(path, fresh=True)
         try:
             files.allocate(self._fd, size)

@@ -57,7 +57,7 @@ class SegmentWriter:
         self._pending: list[OpenSegment] = []
         self._swap_lock = threading.Lock()  # for every access to the open segment
         with files.store_errors(f"cannot open a segment in {directory}"):
-            self.open = self._made(number, self._segment_bytes)
+            self.open: OpenSegment = self._made(number, self._segment_bytes)
             try:
                 files.sync_directory(directory)
             except BaseException:

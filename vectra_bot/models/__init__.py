@@ -1,4 +1,7 @@
-"""Records of schema 2.0.0 and the typed facts that flow through the engine."""
+"""Records of schema 2.0.0, and the events and commands that flow through the engine.
+
+What is listed in ``__all__`` is public. A name is imported when it is first used.
+"""
 
 from __future__ import annotations
 
@@ -218,12 +221,14 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # a type checker would give every misspelt name the type Any
+
+    def __getattr__(name: str) -> Any:
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

@@ -15,15 +15,25 @@ class ActionType(str, Enum):
     """The kinds of actions."""
 
     BUY = "BUY"
+    """Buy for an amount of SOL."""
     SELL = "SELL"
+    """Sell a share of the position."""
     SIDEBET = "SIDEBET"
+    """Bet that the game rugs within 40 ticks."""
     SHORT_OPEN = "SHORT_OPEN"
+    """Open a short."""
     SHORT_CLOSE = "SHORT_CLOSE"
+    """Close the short."""
     BET_INCREMENT = "BET_INCREMENT"
+    """Raise the bet; local."""
     BET_DECREMENT = "BET_DECREMENT"
+    """Lower the bet; local."""
     BET_PERCENTAGE = "BET_PERCENTAGE"
+    """Set the bet to a share of the cash; local."""
     BBC_PREDICT = "BBC_PREDICT"
+    """Stake in a Bull/Bear/Crab round."""
     CANDLEFLIP_BET = "CANDLEFLIP_BET"
+    """Stake in a Candleflip round."""
 
     @property
     def is_local(self) -> bool:
@@ -65,15 +75,25 @@ class ActionState(str, Enum):
     """The states of an action."""
 
     INTENT = "INTENT"
+    """Asked for and in the journal, not sent yet."""
     SENT = "SENT"
+    """Handed to the socket; no proof of its effect yet."""
     UNKNOWN = "UNKNOWN"
+    """No evidence in 2 s, or the connection was lost. No new risk until it is decided."""
     CONFIRMED = "CONFIRMED"
+    """Proven executed."""
     REJECTED = "REJECTED"
+    """The venue refused it."""
     DENIED = "DENIED"
+    """Our limits or a plugin refused it; nothing was sent."""
     NOT_SENT = "NOT_SENT"
+    """Proven never handed to the socket."""
     EXECUTED_LATE = "EXECUTED_LATE"
+    """Was UNKNOWN, proven executed later."""
     NOT_EXECUTED = "NOT_EXECUTED"
+    """Proven not executed: the settled game closes without it."""
     UNRESOLVED = "UNRESOLVED"
+    """Cannot be proven: look at the account at the venue."""
 
     @property
     def is_terminal(self) -> bool:
@@ -92,8 +112,11 @@ class Actor(str, Enum):
     """Who caused an action."""
 
     BOT = "bot"
+    """The strategy, or a declared exit."""
     HUMAN = "human"
+    """A person, by a recording."""
     EXTERNAL = "external"
+    """Our account without us: another client, or a liquidation."""
 
 
 @frozen
@@ -105,27 +128,35 @@ class ActionTimestamps:
     """
 
     client_ts: int = f.integer()
+    """When the action was asked for. Unit: ms since 1970-01-01 UTC."""
     server_ts: int | None = f.opt_integer(default=None)
+    """Time of the execution by the venue's clock; null where it sent none. Unit: ms since
+    1970-01-01 UTC.
+    """
     confirmed_ts: int | None = f.opt_integer(default=None)
+    """When the player update that shows the effect was received; null if none did. Unit: ms since
+    1970-01-01 UTC.
+    """
     clock_offset_ms: int | None = f.opt_integer(default=None)
+    """Estimated offset of the venue's clock from ours; null: nothing estimates it yet. Unit: ms."""
 
     @property
     def send_latency_ms(self) -> int | None:
-        """Return client to server."""
+        """Return `server_ts` - `client_ts`, None while one is missing. Unit: ms."""
         if self.server_ts is not None:
             return self.server_ts - self.client_ts
         return None
 
     @property
     def confirm_latency_ms(self) -> int | None:
-        """Return server to the player update that showed the effect."""
+        """Return `confirmed_ts` - `server_ts`, None while one is missing. Unit: ms."""
         if self.server_ts is not None and self.confirmed_ts is not None:
             return self.confirmed_ts - self.server_ts
         return None
 
     @property
     def total_latency_ms(self) -> int | None:
-        """Return intent to the player update that showed the effect."""
+        """Return `confirmed_ts` - `client_ts`, None while one is missing. Unit: ms."""
         if self.confirmed_ts is not None:
             return self.confirmed_ts - self.client_ts
         return None
@@ -135,19 +166,26 @@ class ActionTimestamps:
 class ActionOutcome:
     """The outcome of an action.
 
-    ``error`` is the state's name for a denied or unsent action, the venue's error code or text for a
-    rejected one; ``error_reason`` says why. ``server_request_id`` is the Socket.IO acknowledgement id.
+    ``error`` is the state's name for an action that was not executed; ``error_reason`` says why.
     ``executed_bonus`` is the part of the executed amount that was bonus money and did not move the cash.
     """
 
     success: bool = f.boolean()
+    """Whether the venue did what was asked."""
     executed_price: Decimal | None = f.opt_price(default=None)
+    """Price of the execution, from the trade; null if no trade stated it."""
     executed_amount: Decimal | None = f.opt_sol(default=None)
+    """SOL paid or received by evidence; for a local bet adjustment the new bet. Unit: SOL."""
     fee: Decimal | None = f.opt_sol(default=None)
+    """Fee; null: the venue states none. Unit: SOL."""
     error: str | None = f.opt_text(default=None)
+    """The state's name if not executed (DENIED, REJECTED, NOT_SENT, NOT_EXECUTED), else null."""
     error_reason: str | None = f.opt_text(default=None)
+    """Why it was not executed: the limit, the plugin, or the venue's text."""
     server_request_id: int | None = f.opt_integer(default=None)
+    """Socket.IO acknowledgement id of the request; null if not known. Unit: id."""
     executed_bonus: Decimal | None = f.opt_sol(default=None)
+    """Part of the executed amount that was bonus money; null if none was. Unit: SOL."""
 
 
 @frozen
@@ -160,39 +198,64 @@ class PlayerAction:
     """
 
     action_id: str = f.text()
+    """Id of the action (UUID), the same in every replay."""
     session_id: str = f.text()
+    """Session that acted."""
     game_id: str = f.text()
+    """Game in which it was asked for."""
     player_id: str = f.text()
+    """Our player."""
     username: str | None = f.opt_text()
+    """Our player's name; null if the venue sent none."""
     action_type: ActionType = f.kind(ActionType)
+    """What was asked for: BUY, SELL, SIDEBET and so on."""
     button: str = f.text()
+    """Text of the button that a person would press, e.g. `SELL 25%`; empty for an external action."""
     amount: Decimal | None = f.opt_sol()
+    """SOL asked for; null where the bot sells or closes a short. Unit: SOL."""
     percentage: int | None = f.opt_integer()
+    """Share of the position to sell, or of the cash to bet; null otherwise. Unit: percent."""
     game_context: GameContext = f.nested(GameContext)
+    """When it was asked for."""
     state_before: PlayerState = f.nested(PlayerState)
+    """When it was asked for."""
     timestamps: ActionTimestamps = f.nested(ActionTimestamps)
+    """Part of the latency chain."""
     outcome: ActionOutcome | None = f.opt_nested(ActionOutcome, default=None)
+    """Null while undecided and if UNRESOLVED."""
     state_after: PlayerState | None = f.opt_nested(PlayerState, default=None)
+    """At the first player update that shows the effect; null if none did."""
     state: ActionState = f.kind(ActionState, default=ActionState.INTENT)
+    """Terminal state of the action; see errors.md."""
     trace_id: str | None = f.opt_text(default=None)
+    """32 hex digits sent with the request; null if denied, local or external."""
     mode: Mode = f.kind(Mode, default=Mode.PAPER)
+    """How the session ran: paper, live or replay."""
     actor: Actor = f.kind(Actor, default=Actor.BOT)
+    """`bot`: our strategy or a declared exit; `external`: our account without us; `human`: a person."""
     leverage: int = f.integer(default=1)
+    """Leverage asked for, 1 without. Unit: multiple."""
     first_evidence_ts: int | None = f.opt_integer(default=None)
+    """When the first evidence of the action was received; null if none was. Unit: ms since
+    1970-01-01 UTC.
+    """
     choice: str | None = f.opt_text(default=None)
+    """What a side game's stake is on (BULL ... RED); null otherwise."""
     round_id: str | None = f.opt_text(default=None)
+    """Side game's round of the stake; null otherwise."""
     unverified: bool = f.boolean(default=False)
+    """Whether it follows rules that no capture shows: leverage, shorts, side games."""
 
     @property
     def reward(self) -> Decimal:
-        """Return the change of ``cumulative_pnl``; zero while the state after is not known."""
+        """Return the change of `cumulative_pnl`; 0 while the state after is not known. Unit: SOL."""
         if self.state_after is None:
             return Decimal(0)
         return self.state_after.cumulative_pnl - self.state_before.cumulative_pnl
 
     @property
     def cash_delta(self) -> Decimal | None:
-        """Return the change of cash, None while the state after is not known."""
+        """Return the change of `cash`, None while the state after is not known. Unit: SOL."""
         if self.state_after is None:
             return None
         return self.state_after.cash - self.state_before.cash

@@ -93,18 +93,32 @@ class AlertTrigger:
     """A derived event for a person to see."""
 
     alert_id: str = f.text()
+    """Id of the alert (UUID)."""
     alert_type: AlertType | str = _alert_type()
+    """Category of the alert; a plugin's own is `namespace.name`."""
     severity: str = f.choice("info", "success", "warning", "error")
+    """info, success, warning or error."""
     triggered_at: datetime = f.utc()
+    """When it was triggered."""
     expires_at: datetime | None = f.opt_utc()
+    """When it stops being of interest; null: never."""
     game_id: str | None = f.opt_text()
+    """Game it is about; null if none."""
     player_id: str | None = f.opt_text()
+    """Player it is about; null if none."""
     title: str = f.text()
+    """Headline."""
     message: str = f.text()
+    """Text for a person."""
     source_event: str | None = f.opt_text(default=None)
+    """Event it was derived from, by name."""
     source_data: dict[str, Any] | None = attrs.field(
         default=None, validator=_check_data, metadata={"column": "json"}
     )
+    """JSON object with the values behind it."""
     can_dismiss: bool = f.boolean(default=True)
+    """Whether a person may dismiss it."""
     sound_enabled: bool = f.boolean(default=False)
+    """Whether it may make a sound."""
     priority: int = f.integer(default=0)
+    """Higher is shown first. Unit: rank."""

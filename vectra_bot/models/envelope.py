@@ -31,8 +31,11 @@ class Mode(str, Enum):
     """How a session runs."""
 
     PAPER = "paper"
+    """Play money on the embedded exchange, or a feed that is recorded."""
     LIVE = "live"
+    """Real orders at the venue."""
     REPLAY = "replay"
+    """A journal or a recording; nothing is sent."""
 
 
 @frozen(kw_only=True)
@@ -61,15 +64,27 @@ class Envelope:
     """The columns that every stored document has besides those of its record."""
 
     session_id: str
+    """Session that wrote the document."""
     seq: int
+    """Number of the journal entry that holds the document, increasing within a session. Unit: count."""
     doc_type: DocType
+    """Kind of document, the same as its folder."""
     mode: Mode
+    """How the session ran: paper, live or replay."""
     venue: str
+    """Where the feed came from: `embedded`, or the host of the venue or recording."""
     source: str
+    """What produced the document: `wire`, `tracker`, `engine`, `auditor`, `session`, `plugin:NAME`,
+    `import` or `migrate`.
+    """
     ts_ns: int
+    """When the input that caused the document was received. Unit: ns since 1970-01-01 UTC."""
     game_id: str
+    """Game that the document is about, as the venue names it."""
     player_id: str
+    """Player that the document is about: ours, except in trades of other players."""
     schema_version: str = field(default=SCHEMA_VERSION)
+    """Version of the schema of the columns."""
 
 
 _HOMES: Final = {

@@ -19,7 +19,9 @@ class Direction(str, Enum):
     """Direction of a frame, seen from us."""
 
     IN = "in"
+    """Received from the venue."""
     OUT = "out"
+    """Sent to the venue."""
 
 
 @frozen
@@ -48,10 +50,15 @@ class FrameKind(str, Enum):
     """Shapes of ``gameStateUpdate`` (protocol 5.1)."""
 
     TICK = "tick"
+    """A tick of a running game, the rug, or the opening of the presale."""
     START = "start"
+    """The start of a game, tick 0."""
     COUNTDOWN = "countdown"
+    """A step of the countdown, without a price."""
     SETTLEMENT = "settlement"
+    """After the rug: the settlement and the new game."""
     SNAPSHOT = "snapshot"
+    """The whole state, after a connection."""
 
 
 # The most common event: a frozen class fills a dict faster than slots.
@@ -349,8 +356,11 @@ class Link(str, Enum):
     """State of the connection to the venue."""
 
     CONNECTING = "connecting"
+    """A connection is being made."""
     CONNECTED = "connected"
+    """The connection is made."""
     DISCONNECTED = "disconnected"
+    """The connection is lost."""
 
 
 @frozen(kw_only=True)
@@ -386,8 +396,11 @@ class OperatorKind(str, Enum):
     """What an operator can request of a running session."""
 
     HALT = "halt"
+    """Allow no entries."""
     RESUME = "resume"
+    """Lift every halt but that of a lost connection."""
     STOP = "stop"
+    """Allow no actions any more."""
 
 
 @frozen(kw_only=True)

@@ -41,10 +41,18 @@ class FinishedGame:
     """
 
     game_id: str
+    """The game."""
     peak: float
+    """Highest price, as the venue states it. Unit: SOL per unit."""
     server_seed: str
+    """Seed revealed after the game."""
     server_seed_hash: str
+    """SHA-256 of the seed, public before the game."""
     version: str
+    """Version of the law: v1, v2 or v3."""
     timestamp_ms: int
+    """Venue's time of the game. Unit: ms since 1970-01-01 UTC."""
     prices: tuple[float, ...] | None = None
+    """Live prices by tick, then the rug price; None in the February format. Unit: SOL per unit."""
     sidebets_json: bytes = field(default=b"[]", repr=False)
+    """Sidebet rows of the game as JSON text."""

@@ -131,7 +131,8 @@ def _describe(field: attrs.Attribute[Any], kind: Any) -> Parameter:
     )
 
 
-@typing.dataclass_transform(kw_only_default=True, field_specifiers=(param, attrs.field))
+# Not param: checkers look for a default by keyword, and ours comes first.
+@typing.dataclass_transform(kw_only_default=True, field_specifiers=(attrs.field,))
 class Configurable:
     """Base of classes whose annotated fields are parameters."""
 
@@ -213,7 +214,11 @@ def _is_parameter(field: attrs.Attribute[Any]) -> bool:
 
 
 def parameters(cls: type[Configurable]) -> list[Parameter]:
-    """Return the parameters of a strategy or plugin class, in order of definition."""
+    """Return the parameters of a strategy or plugin class, in order of definition.
+
+    Args:
+        cls: the class.
+    """
     result = []
     for field in cls.__attrs_attrs__:
         if _is_parameter(field):

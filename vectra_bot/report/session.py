@@ -383,12 +383,7 @@ def session_report(
         ended: why the session ended.
         recovered: ids of the killed sessions that were recovered before it began.
     """
-    engine, games = tally.engine, tally.games
-    account, failure, start = engine.account, engine.failure, engine.account.session_start_cash
-    pnl = None if start is None else account.cash - start
-    open_value = account.equity(engine.game.price) - account.cash
-    prizes = engine.counts["prizes"]
-    luck = tally.luck(None if pnl is None else pnl + open_value)
+    engine, failure = tally.engine, tally.engine.failure
     return Report(
         mode=header["mode"],
         venue=header["venue"],
@@ -397,20 +392,11 @@ def session_report(
         seed=header["seed"],
         store=store,
         journal=journal,
-        games=games,
+        games=tally.games,
         ticks=engine.counts["ticks"],
         actions=tally.actions(),
         forced_sells=engine.counts["forced_sells"],
         settlements=engine.counts["settlements"],
-        cash_start=None if start is None else to_sol(start),
-        cash_end=None if start is None else to_sol(account.cash),
-        pnl=None if pnl is None else to_sol(pnl),
-        open_value=to_sol(open_value),
-        pnl_per_game=to_sol(round(tally.pnl_sum / games)) if games else None,
-        pnl_interval=tally.interval(),
-        expected=to_sol(round(tally.risks.expected)),
-        expected_per_game=to_sol(round(tally.risks.expected / games)) if games else None,
-        luck=None if luck is None else luck.chance,
         latency=tally.latency(),
         frames=frames,
         quarantined=quarantined,
@@ -419,15 +405,36 @@ def session_report(
         plugin_errors=dict(sorted(engine.plugin_errors.items())),
         error=None if failure is None else f"{failure.callback}: {failure.error}",
         expected_without=tuple(sorted(tally.unknown)),
-        prizes=to_sol(prizes),
         recovered=recovered,
-        pnl_before_prizes=None if pnl is None else to_sol(pnl - prizes),
-        luck_method=None if luck is None else luck.method.value,
-        luck_error=None if luck is None else luck.error,
         games_traded=tally.games_traded,
         denials=dict(sorted(tally.denials.items())),
         no_entries_from=tally.no_entries,
+        **_money(tally),
     )
+
+
+def _money(tally: SessionTally) -> dict[str, Any]:
+    """Return the amounts of a report, and its luck."""
+    account, games, expected = tally.engine.account, tally.games, tally.risks.expected
+    start, prizes = account.session_start_cash, tally.engine.counts["prizes"]
+    pnl = None if start is None else account.cash - start
+    open_value = account.equity(tally.engine.game.price) - account.cash
+    luck = tally.luck(None if pnl is None else pnl + open_value)
+    return {
+        "cash_start": None if start is None else to_sol(start),
+        "cash_end": None if start is None else to_sol(account.cash),
+        "pnl": None if pnl is None else to_sol(pnl),
+        "pnl_before_prizes": None if pnl is None else to_sol(pnl - prizes),
+        "prizes": to_sol(prizes),
+        "open_value": to_sol(open_value),
+        "pnl_per_game": to_sol(round(tally.pnl_sum / games)) if games else None,
+        "pnl_interval": tally.interval(),
+        "expected": to_sol(round(expected)),
+        "expected_per_game": to_sol(round(expected / games)) if games else None,
+        "luck": None if luck is None else luck.chance,
+        "luck_method": None if luck is None else luck.method.value,
+        "luck_error": None if luck is None else luck.error,
+    }
 
 
 def action_digest_line(action: PlayerAction) -> bytes:

@@ -101,7 +101,11 @@ def _in_words(error: BaseException, _: type | None) -> str:
 
 
 def record_to_json(record: Any) -> dict[str, Any]:
-    """Return *record* as a JSON object: Decimals as text, times as ISO 8601, enums by value."""
+    """Return *record* as a JSON object: Decimals as text, times as ISO 8601, enums by value.
+
+    Args:
+        record: a record of :mod:`vectra_bot.models`.
+    """
     record_type: Any = type(record)
     result: dict[str, Any] = _unstructurer(record_type)(record)
     return result
@@ -114,6 +118,10 @@ def _unstructurer(record_type: type) -> Callable[[Any], Any]:
 
 def record_from_json(record_type: type[R], data: Mapping[str, Any]) -> R:
     """Return the record in a JSON object; unknown keys are ignored.
+
+    Args:
+        record_type: class of the record.
+        data: what :func:`record_to_json` returned.
 
     Raises:
         RecordError: a key is missing or holds a value the record forbids.

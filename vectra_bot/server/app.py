@@ -100,6 +100,7 @@ class ExchangeServer:
         self._roster = Roster(self.exchange, self.counts, self._close_polling)
         self.faults = Faults(self._roster.kick, self._roster.half_open)
         self._by_sid: dict[str, Client] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
         self._runner: web.AppRunner | None = None
         self._driving: asyncio.Task[None] | None = None
         self._driver = Driver(
@@ -209,6 +210,9 @@ class ExchangeServer:
             await self._sio.shutdown()
             await self._runner.cleanup()
             self._runner = None
+        waiting = [task for task in self._tasks if task.cancel()]
+        if waiting:
+            await asyncio.wait(waiting)
         driving, self._driving = self._driving, None
         if driving is not None and not driving.cancelled():
             driving.result()
@@ -260,6 +264,7 @@ class ExchangeServer:
         sio.on("disconnect", self._on_leave)
         engine = sio.eio
         engine.create_queue = self._make_outbox
+        engine.start_background_task = self._start_task
         # The driver table is the only way to replace the library's websocket; we change a copy.
         engine._async = {**engine._async, "websocket": Socket}  # noqa: SLF001
         self._engine_connect = engine.handlers["connect"]
@@ -269,6 +274,13 @@ class ExchangeServer:
         engine.on("message", self._on_message)
         engine.on("disconnect", self._on_disconnect)
         return sio
+
+    def _start_task(self, target: Callable[..., Any], *arguments: Any) -> asyncio.Task[Any]:
+        """Start a task of the library; :meth:`stop` cancels heartbeats that outlive their connection."""
+        task: asyncio.Task[Any] = asyncio.ensure_future(target(*arguments))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
 
     def _make_outbox(self) -> Outbox:
         return Outbox(self._limits.unread_bytes, self._limits.unread_packets)

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Collection, Iterable, Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import attrs
 from attrs import define, frozen
@@ -26,6 +26,8 @@ from vectra_bot.wire.profile import Profile
 
 FLUSH_SECONDS = 300.0
 """Longest time, in seconds, until a document of a real-time session is queued for a part."""
+
+C = TypeVar("C", bound=attrs.AttrsInstance)
 
 _FOREVER_S = 10 * 365 * 86_400
 
@@ -331,19 +333,24 @@ class ReplayConfig:
     stop: StopFlag = like(SessionConfig, "stop")
 
 
-def make_config(strategy: str | type[Strategy], options: Mapping[str, Any]) -> SessionConfig:
-    """Return a config from plain options.
+def config_of(kind: type[C], call: str, options: Mapping[str, Any], **given: Any) -> C:
+    """Return a config from the keyword options of the function *call*.
+
+    Args:
+        kind: the config's class.
+        call: name of the function, for messages.
+        options: what the caller gave by keyword.
+        given: the fields that the function sets itself.
 
     Raises:
         ConfigError: an option is unknown or wrong.
     """
-    venue = attrs.fields_dict(EmbeddedOptions)
-    own = [name for name in attrs.fields_dict(SessionConfig) if name not in venue]
-    known = [name for name in (*own, *venue) if name != "strategy"]
+    fields = sorted(attrs.fields(kind), key=lambda field: bool(field.inherited))
+    known = [field.name for field in fields if field.name not in given]
     for name in options:
         if name not in known:
-            raise ConfigError(f"run() has no option {name!r}: {_advice(name, known)}")
-    return SessionConfig(strategy=strategy, **options)
+            raise ConfigError(f"{call}() has no option {name!r}: {_advice(name, known)}")
+    return kind(**given, **options)
 
 
 def _advice(name: Any, known: Collection[str]) -> str:

@@ -229,8 +229,12 @@ class _Recording:
         )
 
 
-async def record(config: RecordConfig, clock: Clock | None = None) -> RecordReport:
+async def record_session(config: RecordConfig, clock: Clock | None = None) -> RecordReport:
     """Record a feed until the config's end or its stop flag, and return the report.
+
+    Args:
+        config: the venue, the store, and when to end.
+        clock: the clock of the session; the machine's if None.
 
     Raises:
         ConfigError: the address or a setting is wrong.
@@ -254,4 +258,4 @@ async def record(config: RecordConfig, clock: Clock | None = None) -> RecordRepo
     return recording.report(session.shell, ended, seconds, recovered)
 
 
-__all__ = ["RecordReport", "record"]
+__all__ = ["RecordReport", "record_session"]

@@ -77,7 +77,7 @@ def recover_all(
     *,
     remote: RemoteStore | None,
     sessions: Collection[str],
-    told: Progress,
+    progress: Progress,
     salvage: bool,
     rebuild: bool,
     quick: bool,
@@ -88,7 +88,7 @@ def recover_all(
         root: the store, or a spool; it may be missing.
         remote: the store whose spool it is.
         sessions: limit the steps that work on sessions to these; all if empty.
-        told: called with the progress.
+        progress: called with the progress.
         salvage: keep the intact entries of corrupt journals.
         rebuild: rebuild every file of the sessions.
         quick: skip the checksums.
@@ -98,10 +98,10 @@ def recover_all(
     """
     report = RecoveryReport(str(root) if remote is None else remote.url)
     if root.is_dir():
-        _Recovery(root, report, tuple(sessions), told, quick=quick).run(salvage, rebuild)
+        _Recovery(root, report, tuple(sessions), progress, quick=quick).run(salvage, rebuild)
     if remote is not None:
         sent = upload_all(
-            root, remote, progress=lambda name, n, all_: told(f"upload {name}", n, all_)
+            root, remote, progress=lambda name, n, all_: progress(f"upload {name}", n, all_)
         )
         report.uploaded = [
             {"session_id": u.session_id, "parts": u.parts, "bytes": u.bytes, "removed": u.removed}
@@ -120,14 +120,14 @@ class _Recovery:
         root: Path,
         report: RecoveryReport,
         wanted: tuple[str, ...],
-        told: Progress,
+        progress: Progress,
         *,
         quick: bool,
     ) -> None:
         self._root = root
         self._report = report
         self._wanted = wanted
-        self._told = told
+        self._progress = progress
         self._quick = quick
         self._touched: set[str] = set()
         self._forget = False
@@ -136,7 +136,7 @@ class _Recovery:
         """Run all steps, each after those it depends on."""
         if salvage_too:
             self._salvage()
-        self._told("repair", 0, 0)
+        self._progress("repair", 0, 0)
         repair = repair_store(self._root)
         self._report.built = list(repair.built)
         self._report.removed = list(repair.removed)
@@ -149,7 +149,7 @@ class _Recovery:
         if rebuild:
             folders = dict.fromkeys(self._wanted or list_sessions(self._root))
         for number, (session_id, doc_types) in enumerate(folders.items()):
-            self._told(f"rebuild {session_id}", number, len(folders))
+            self._progress(f"rebuild {session_id}", number, len(folders))
             self._try(session_id, self._rebuild, session_id, doc_types)
         if folders:
             # What could not be repaired because of a corrupt file may be possible now.
@@ -176,7 +176,7 @@ class _Recovery:
     def _look(self, *, journals: bool = False) -> list[Problem]:
         found = check_store(
             self._root, sessions=self._wanted, quick=self._quick and not journals,
-            journals=journals, progress=self._told,
+            journals=journals, progress=self._progress,
         )  # fmt: skip
         self._report.running = found.running
         self._report.bytes_read += found.bytes_read
@@ -191,7 +191,7 @@ class _Recovery:
             directory = self._root / "journals" / name
             if name in known or not directory.is_dir() or is_running(directory):
                 continue
-            self._told(f"read journal {name}", number, len(names))
+            self._progress(f"read journal {name}", number, len(names))
             try:
                 if not never_began(directory):
                     for _ in read_journal(directory):
@@ -204,7 +204,7 @@ class _Recovery:
     def _salvage(self) -> None:
         damaged = {p.session_id for p in self._look(journals=True) if p.kind in _OF_JOURNALS}
         for session_id in sorted(damaged):
-            self._told(f"salvage {session_id}", 0, 0)
+            self._progress(f"salvage {session_id}", 0, 0)
             self._try(session_id, self._salvage_one, session_id)
 
     def _salvage_one(self, session_id: str) -> None:
@@ -213,7 +213,7 @@ class _Recovery:
         self._report.salvaged.append({"session_id": session_id, "entries": kept.kept, "lost": lost})
 
     def _finish(self, directory: Path) -> None:
-        self._told(f"finish {directory.name}", 0, 0)
+        self._progress(f"finish {directory.name}", 0, 0)
         recover_session(directory, self._root)
         self._report.finished.append(directory.name)
 

@@ -61,6 +61,81 @@ class Divergence:
     reason: str
 
 
+@frozen(kw_only=True)
+class ReplayReport:
+    """What a replay of a recording read, and the report of the session it stored.
+
+    Attributes:
+        lines: frames and other entries of the recording: ``inbound + outbound + local``.
+        inbound: frames that the venue sent.
+        outbound: frames that were sent to the venue.
+        local: entries that are not frames: connection changes and clock readings.
+        decoded: inbound frames that became events.
+        truncated: inbound frames that the recording holds only in part.
+        unknown_events: inbound frames of an event that the engine does not use.
+        quarantined: inbound frames that could not be decoded.
+        by_event: number of inbound frames by the event's name.
+        warnings: what must be known about the recording's times, one line each.
+        session: the report of the stored session.
+    """
+
+    lines: int
+    inbound: int
+    outbound: int
+    local: int
+    decoded: int
+    truncated: int
+    unknown_events: int
+    quarantined: int
+    by_event: dict[str, int]
+    warnings: list[str] = field(factory=list)
+    session: Report
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the report as JSON-ready data: the counts, then the keys of the session's report."""
+        counts = {f.name: getattr(self, f.name) for f in attrs.fields(ReplayReport)[:-1]}
+        return {**counts, **self.session.to_json()}
+
+
+@frozen(kw_only=True)
+class ReplayCheck:
+    """A journal's commands compared with those of a replay.
+
+    Attributes:
+        journal: the journal's folder or file.
+        session_id: the journal's session.
+        strategy: name of its strategy.
+        source_changed: whether the strategy's source differs from the source that ran.
+        inputs: inputs that were replayed.
+        commands: commands that the replay decided.
+        recorded: commands that the journal has.
+        equal: whether they are the same.
+        sha256: over the replayed commands in canonical JSON, one a line.
+        first_difference: where they differ first, None if they do not.
+        clean: whether the journal was closed.
+        torn: whether its end is truncated.
+        command_log: the replayed commands in canonical JSON, in order.
+    """
+
+    journal: str
+    session_id: str
+    strategy: str
+    source_changed: bool
+    inputs: int
+    commands: int
+    recorded: int
+    equal: bool
+    sha256: str
+    first_difference: Divergence | None
+    clean: bool
+    torn: bool
+    command_log: list[str]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the comparison as JSON-ready data."""
+        return attrs.asdict(self)
+
+
 @define
 class _Check:
     """Compares replayed commands with recorded ones in the order of the journal."""
@@ -164,18 +239,20 @@ class _Check:
         return str(self._sha.hexdigest())
 
 
-def check_journal(path: Path) -> dict[str, Any]:
-    """Replay a journal and compare its commands.
+def check_journal(path: Path | str) -> ReplayCheck:
+    """Replay a journal and compare its commands, as ``vectra-bot replay --check`` does.
+
+    Args:
+        path: a journal's folder, or one journal file.
 
     Returns:
-        JSON-ready data: ``commands`` (number decided by the replay), ``recorded``, ``equal``, ``sha256``
-        (over the replayed commands in canonical JSON, one a line), ``first_difference``, ``inputs``,
-        ``clean`` (the journal was closed), ``torn`` (a kill cut its tail), ``command_log``.
+        The comparison; ``equal`` says whether the replay decided the same.
 
     Raises:
         InputError: there is no journal.
-        JournalError: it is damaged.
+        JournalError: it is corrupt.
     """
+    path = Path(path).expanduser()
     header = read_header(path)
     engine, source = engine_of(header)
     check = _Check(engine, profile_of(header))
@@ -184,22 +261,21 @@ def check_journal(path: Path) -> dict[str, Any]:
         for entry in reader:
             check.take(entry)
     check.finish(clean=reader.clean)
-    first = check.difference
-    return {
-        "journal": str(path),
-        "session_id": header["session_id"],
-        "strategy": header["strategy"]["name"],
-        "source_changed": check.source_changed,
-        "inputs": check.inputs,
-        "commands": len(check.replayed),
-        "recorded": check.recorded,
-        "equal": first is None,
-        "sha256": check.sha256,
-        "first_difference": None if first is None else attrs.asdict(first),
-        "clean": reader.clean,
-        "torn": reader.torn,
-        "command_log": [canonical_json(command_to_json(command)) for command in check.replayed],
-    }
+    return ReplayCheck(
+        journal=str(path),
+        session_id=header["session_id"],
+        strategy=header["strategy"]["name"],
+        source_changed=check.source_changed,
+        inputs=check.inputs,
+        commands=len(check.replayed),
+        recorded=check.recorded,
+        equal=check.difference is None,
+        sha256=check.sha256,
+        first_difference=check.difference,
+        clean=reader.clean,
+        torn=reader.torn,
+        command_log=[canonical_json(command_to_json(command)) for command in check.replayed],
+    )
 
 
 class JournalFeed:
@@ -247,16 +323,20 @@ def open_recording(path: Path, utc_offset: str = "+00:00") -> CaptureFeed | Jour
     return JournalFeed(path)
 
 
-async def replay_session(config: ReplayConfig) -> dict[str, Any]:
-    """Replay a recording into a session of its own, or check a journal.
+async def replay_session(config: ReplayConfig) -> ReplayReport | ReplayCheck:
+    """Replay a recording and store it as a new session, or compare a journal's commands.
+
+    Args:
+        config: the recording, the strategy, the store; ``check`` asks for the comparison.
 
     Returns:
-        JSON-ready data. For a recording: ``lines, inbound, outbound, local, decoded, truncated,
-        unknown_events, quarantined, by_event``, the session's report and ``warnings`` about the
-        recording's times; for a check see :func:`check_journal`.
+        :class:`ReplayCheck` if ``config.check`` is set, else :class:`ReplayReport`.
 
     Raises:
-        VectraError: the recording, the store or the strategy does not allow it.
+        InputError: the recording cannot be read, or only a journal can be checked.
+        JournalError: the journal is corrupt.
+        StoreError: the session exists already, or a write fails.
+        StrategyError: the strategy raised; the store is complete.
     """
     if config.check:
         if detect_recording(config.path) != "journal":
@@ -264,6 +344,11 @@ async def replay_session(config: ReplayConfig) -> dict[str, Any]:
                 f"{config.path} is a recording: only a journal has commands to check, give its folder"
             )
         return check_journal(config.path)
+    return await replay_recording(config)
+
+
+async def replay_recording(config: ReplayConfig) -> ReplayReport:
+    """Replay a recording into a new session; see :func:`replay_session`."""
     feed = open_recording(config.path, config.utc_offset)
     plan = _plan(config, feed)
     tally = SessionTally(
@@ -275,7 +360,9 @@ async def replay_session(config: ReplayConfig) -> dict[str, Any]:
         ended, local = await _play(session.shell, feed, config.stop)
     session.raise_failure()
     warnings = feed.warnings if isinstance(feed, CaptureFeed) else []
-    return {**_result(session.shell, local, session.report(ended)), "warnings": warnings}
+    return attrs.evolve(
+        _result(session.shell, local, session.report(ended)), warnings=list(warnings)
+    )
 
 
 def _plan(config: ReplayConfig, feed: CaptureFeed | JournalFeed) -> SessionPlan:
@@ -313,20 +400,28 @@ async def _play(shell: Shell, feed: CaptureFeed | JournalFeed, stop: StopFlag) -
     return ended, local
 
 
-def _result(shell: Shell, local: int, report: Report) -> dict[str, Any]:
+def _result(shell: Shell, local: int, report: Report) -> ReplayReport:
     counts = shell.counts
-    return {
-        "lines": counts.inbound + counts.outbound + local,
-        "inbound": counts.inbound,
-        "outbound": counts.outbound,
-        "local": local,
-        "decoded": counts.decoded,
-        "truncated": counts.truncated,
-        "unknown_events": counts.unknown_events,
-        "quarantined": counts.quarantined,
-        "by_event": dict(sorted(counts.by_event.items())),
-        **report.to_json(),
-    }
+    return ReplayReport(
+        lines=counts.inbound + counts.outbound + local,
+        inbound=counts.inbound,
+        outbound=counts.outbound,
+        local=local,
+        decoded=counts.decoded,
+        truncated=counts.truncated,
+        unknown_events=counts.unknown_events,
+        quarantined=counts.quarantined,
+        by_event=dict(sorted(counts.by_event.items())),
+        session=report,
+    )
 
 
-__all__ = ["check_journal", "open_recording", "replay_session"]
+__all__ = [
+    "Divergence",
+    "ReplayCheck",
+    "ReplayReport",
+    "check_journal",
+    "open_recording",
+    "replay_recording",
+    "replay_session",
+]

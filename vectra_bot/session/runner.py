@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import AbstractContextManager, aclosing
 from pathlib import Path
-from typing import Any
 
 from vectra_bot.clock import Clock, WallClock
-from vectra_bot.errors import InputError, JournalError, StoreError, UsageError
+from vectra_bot.errors import InputError, JournalError, StoreError
 from vectra_bot.exchange import Exchange, ExchangeConfig, RequestRecord
 from vectra_bot.exchange.config import START_NS
 from vectra_bot.game.ledger import to_sol
@@ -18,7 +16,7 @@ from vectra_bot.models import Mode
 from vectra_bot.models.times import NS_PER_S
 from vectra_bot.plugins import PluginManager
 from vectra_bot.report.session import Report, SessionTally
-from vectra_bot.session.config import FLUSH_SECONDS, SessionConfig, Snapshot, make_config
+from vectra_bot.session.config import FLUSH_SECONDS, SessionConfig, Snapshot
 from vectra_bot.session.header import (
     SessionPlan,
     differing,
@@ -31,38 +29,14 @@ from vectra_bot.session.header import (
 )
 from vectra_bot.session.hosting import host
 from vectra_bot.session.recovery import recover_store
-from vectra_bot.session.shell import SegmentCloser, Shell, in_event_loop
+from vectra_bot.session.shell import SegmentCloser, Shell
 from vectra_bot.store.api import store_place
 from vectra_bot.store.maintenance.sessions import drop_session, is_running
-from vectra_bot.strategy import Strategy, configure
+from vectra_bot.strategy import configure
 from vectra_bot.venues.base import Feed
 from vectra_bot.venues.embedded import EmbeddedVenue, ExchangeLog
 
 SNAPSHOT_EVERY_NS = NS_PER_S // 10
-
-
-def run(strategy: str | type[Strategy], **options: Any) -> Report:
-    """Run *strategy* on the embedded exchange and return the report.
-
-    Args:
-        strategy: a class, an entry-point name, or ``./file.py[:Class]``.
-        options: fields of :class:`SessionConfig`, e.g. ``games=20, seed=7, settings={"stake": "0.02"}``.
-
-    Raises:
-        ConfigError: an option or a parameter is wrong.
-        StrategyError: the strategy raised; the store is complete.
-        UsageError: called inside a running event loop; await :func:`run_session` there.
-
-    Example:
-        ``report = vectra_bot.run(MyBot, games=50, seed=7); print(report.pnl)``
-    """
-    config = make_config(strategy, options)
-    if in_event_loop():
-        raise UsageError(
-            "run() was called inside a running event loop: "
-            "await vectra_bot.run_session(vectra_bot.SessionConfig(...)) there"
-        )
-    return asyncio.run(run_session(config))
 
 
 def _plan(config: SessionConfig) -> SessionPlan:
@@ -94,9 +68,15 @@ def _plan(config: SessionConfig) -> SessionPlan:
 async def run_session(config: SessionConfig, clock: Clock | None = None) -> Report:
     """Run one paper session to its end and return its report.
 
+    Args:
+        config: the strategy, the exchange, the store, and when to end.
+        clock: the clock of the session; the machine's if None.
+
     Raises:
-        VectraError: the config, the store or the strategy does not allow it; a strategy's own exception
-            comes as the cause of a :class:`StrategyError`, after the store was completed.
+        ConfigError: an option or a parameter is wrong.
+        UnknownNameError: no strategy or plugin has this name.
+        StoreError: the session exists already, or a write fails.
+        StrategyError: the strategy raised, which is the cause of this error; the store is complete.
     """
     plan = _plan(config)
     taken = _is_taken(plan)

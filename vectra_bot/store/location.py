@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from vectra_bot.errors import InputError
+
+if TYPE_CHECKING:
+    from vectra_bot.store.remote.address import RemoteStore
 
 SEED_PATH: Final = "~/rugs_data/events_parquet"
 """The store's path in the schema's queries."""
@@ -32,3 +35,33 @@ def default_store() -> Path | str:
     except InputError as error:
         raise InputError(f"$VECTRA_STORE: {error}") from None
     return given if is_remote(given) else Path(given).expanduser()
+
+
+def located(store: Path | str | None) -> Path | RemoteStore:
+    """Return the folder of the store that was named, or of the default one, or its address.
+
+    Raises:
+        InputError: there is no such folder, or the address is invalid.
+    """
+    from vectra_bot.store.remote.address import LocalStore, parse_store
+
+    found = parse_store(store or default_store())
+    if not isinstance(found, LocalStore):
+        return found
+    if not found.path.is_dir():
+        raise InputError(f"no store at {found.path}: run a session first, or give another --store")
+    return found.path
+
+
+def local(store: Path | str | None) -> Path:
+    """Return the folder of a store on a disk.
+
+    Raises:
+        InputError: there is no such folder, or the store is not on a disk.
+    """
+    found = located(store)
+    if not isinstance(found, Path):
+        raise InputError(
+            f"store was {found.url!r}, which is not a folder: this command works on a disk; give a path"
+        )
+    return found

@@ -75,7 +75,7 @@ class Tree:
     is_remote = False
 
     def __init__(self, base: str | Path) -> None:
-        self.base = str(base).rstrip("/")
+        self.base: str = str(base).rstrip("/")
 
     @property
     def filesystem(self) -> pafs.FileSystem:

@@ -1,4 +1,6 @@
-"""A bench for authors of strategies and plugins: say what the venue sends, see what the bot asks for.
+"""A bench for authors of strategies and plugins: choose what the venue sends, check what the bot asks for.
+
+What is listed in ``__all__`` is public.
 
 Example::
 
@@ -11,5 +13,6 @@ Example::
 """
 
 from vectra_bot.testing.bench import Bench
+from vectra_bot.testing.rounds import BenchRounds
 
-__all__ = ["Bench"]
+__all__ = ["Bench", "BenchRounds"]

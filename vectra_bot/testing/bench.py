@@ -85,19 +85,19 @@ class Bench:
         manager = PluginManager()
         for name, plugin in (plugins or {}).items():
             manager.register(name, plugin)
-        self.engine = Engine(
+        self.engine: Engine = Engine(
             session_id="bench",
             mode=Mode.PAPER,
             strategy=strategy,
             plugins=manager,
             limits=limits or Limits(),
         )
-        self.ledger = Ledger(to_lamports(cash), bonus=to_lamports(bonus))
-        self.terms = terms or ShortTerms()
-        self.rounds = BenchRounds(self)
+        self.ledger: Ledger = Ledger(to_lamports(cash), bonus=to_lamports(bonus))
+        self.terms: ShortTerms = terms or ShortTerms()
+        self.rounds: BenchRounds = BenchRounds(self)
         self.commands: list[Command] = []
         self.documents: list[Document] = []
-        self.now_ns = START_NS
+        self.now_ns: int = START_NS
         self._send = send
         self._ack_ids: dict[str, int] = {}
         self._games = 0

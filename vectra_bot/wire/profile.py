@@ -126,7 +126,7 @@ def _merge(base: dict[str, Any], given: Mapping[str, Any], where: str, path: str
             or set(value) & set('"\\')
         ):
             raise ConfigError(
-                f"{where}: {name} was {value!r}: give a name of 1 to {_MAX_NAME} characters"
+                f"{where}: {name} was {value!r}: give 1 to {_MAX_NAME} printable characters, no quotes"
             )
         else:
             base[key] = value

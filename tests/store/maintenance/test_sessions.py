@@ -186,7 +186,7 @@ def test_garbage_in_one_session_does_not_stop_the_repair(tmp_path: Path) -> None
 def test_only_a_journal_without_entry_never_began(
     tmp_path: Path, files: dict[str, bytes], expected: bool
 ) -> None:
-    """A session that never began has no whole entry; anything more is corruption, and is kept."""
+    """A session that never began has no valid entry; anything more is corruption, and is kept."""
     for name, content in files.items():
         (tmp_path / name).write_bytes(content)
     assert never_began(tmp_path) is expected

@@ -16,7 +16,7 @@ from typing import Any
 import attrs
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.models.strategies import records
@@ -74,6 +74,7 @@ def _utc(row: dict[str, Any]) -> dict[str, Any]:
     return {k: v.astimezone(UTC) if hasattr(v, "astimezone") else v for k, v in row.items()}
 
 
+@settings(settings.get_profile("costly"))
 @given(st.data())
 def test_every_document_survives_parquet(data: st.DataObject) -> None:
     """Any documents of any kind read back from a part exactly as they were written."""

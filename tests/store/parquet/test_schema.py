@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.models.strategies import any_document
@@ -51,6 +51,7 @@ def test_duckdb_sees_the_columns_as_promised(
     assert list(zip(relation.columns, types, strict=True)) == list(sql_columns(doc_type))
 
 
+@settings(settings.get_profile("costly"))
 @given(any_document(), st.booleans())
 def test_duckdb_reads_every_value_as_it_was(pair: tuple[DocType, object], compacted: bool) -> None:
     """DuckDB reads the encodings that pyarrow wrote, value by value."""

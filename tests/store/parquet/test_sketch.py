@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vectra_bot.errors import StoreError
@@ -74,6 +74,7 @@ def test_mixed_signs_are_exact_to_the_larger_neighbour(values: list[float], q: f
     assert found == pytest.approx(np.quantile(ordered, q), rel=1e-6, abs=near * (ACCURACY + 1e-6))
 
 
+@settings(settings.get_profile("costly"))
 @given(st.lists(st.lists(st.integers(-500, 10**7)), max_size=5), st.randoms())
 def test_merging_is_adding_in_any_order(groups: list[list[int]], random: Any) -> None:
     """Merging sketches in any order and grouping gives the sketch of all values together."""
@@ -94,6 +95,7 @@ def test_json_keeps_a_sketch_exactly(values: list[float]) -> None:
     assert Sketch.from_json(json.loads(json.dumps(sketch.to_json()))) == sketch
 
 
+@settings(settings.get_profile("costly"))
 @given(st.lists(st.lists(st.floats(-1e300, 1e300) | st.integers(-9, 9))))
 def test_several_are_decoded_as_one(groups: list[list[float]]) -> None:
     """Sketches that are decoded together equal the merged single ones."""

@@ -100,7 +100,7 @@ def serve(port: int) -> None:
 def why_not() -> str:
     """Return why no server can be started here, "" if one can."""
     missing = [name for name in ("moto", "flask", "flask_cors") if find_spec(name) is None]
-    return f"moto[server] is not installed: no {missing[0]}" if missing else ""
+    return f"the test server is not installed: no {missing[0]}" if missing else ""
 
 
 class S3Server:

@@ -21,7 +21,7 @@ _ENOUGH_GAMES = 1_000  # effective games of a mean
 
 
 @frozen(kw_only=True)
-class Checked:
+class CheckedFigure:
     """A figure and its Monte-Carlo check.
 
     Attributes:
@@ -58,13 +58,13 @@ class Checked:
         }
 
 
-def check(sheet: Sheet, games: int, seed: int) -> list[Checked]:
+def check(sheet: Sheet, games: int, seed: int) -> list[CheckedFigure]:
     """Return every figure of *sheet* with the result of *games* simulated games; 0 games check nothing.
 
     A figure agrees if the Monte-Carlo mean is within its error plus :func:`z_limit` standard errors.
     """
     if games == 0:
-        return [Checked(figure=figure) for figure in sheet.figures]
+        return [CheckedFigure(figure=figure) for figure in sheet.figures]
     rng = montecarlo.generator(seed)
     tallies = montecarlo.simulate(sheet.plan, games, rng)
     for price, low in sheet.states:
@@ -83,9 +83,9 @@ def z_limit(figures: int) -> float:
     return NormalDist().inv_cdf(1 - FALSE_ALARMS / (2 * max(1, figures)))
 
 
-def _checked(figure: Figure, tally: Tally, limit: float) -> Checked:
+def _checked(figure: Figure, tally: Tally, limit: float) -> CheckedFigure:
     if not tally.games:
-        return Checked(figure=figure)
+        return CheckedFigure(figure=figure)
     mean = figure.scale * tally.mean + figure.shift
     enough = tally.effective_games >= _ENOUGH_GAMES and tally.games >= figure.needs_games()
     error = abs(figure.scale) * tally.standard_error
@@ -97,7 +97,7 @@ def _checked(figure: Figure, tally: Tally, limit: float) -> Checked:
     if error == 0:
         # One case disproves a chance of 0 or 1, but not a mean whose few cases happen to be equal.
         equal = abs(distance) <= figure.error + 1e-12
-        return Checked(
+        return CheckedFigure(
             figure=figure,
             monte_carlo=mean,
             standard_error=0.0,
@@ -106,12 +106,12 @@ def _checked(figure: Figure, tally: Tally, limit: float) -> Checked:
             agrees=equal if equal or enough or figure.unit == "chance" else None,
         )
     within = abs(distance) <= figure.error + limit * error
-    return Checked(
+    return CheckedFigure(
         figure=figure, monte_carlo=mean, standard_error=error, z=distance / error, games=tally.games,
         agrees=within if enough else None,
     )  # fmt: skip
 
 
-def disagreeing(checked: Sequence[Checked]) -> list[Checked]:
+def disagreeing(checked: Sequence[CheckedFigure]) -> list[CheckedFigure]:
     """Return the figures that disagree with the simulation."""
     return [one for one in checked if one.agrees is False]

@@ -69,7 +69,7 @@ class Position:
     Attributes:
         name: name of its tallies.
         low, high: closed at the first tick at or below, or at or above; None for never.
-        ticks: closed after so many ticks at the latest; None for never. Several give several tallies.
+        ticks: closed after this many ticks at the latest; None for never. Several give several tallies.
         constant, slope: its value at the close is ``max(0, constant + slope * price)``.
         tally_exits: also tally the four kinds of exit.
     """

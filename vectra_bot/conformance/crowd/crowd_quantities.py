@@ -37,7 +37,7 @@ PHASES = (
 )
 """Phases of a game: name, first tick, first tick after it (protocol 13)."""
 
-_SETTLED_LATE = 4  # settlement frames count at most so many ticks past the rug (protocol 3.1)
+_SETTLED_LATE = 4  # settlement frames count at most 4 ticks past the rug (protocol 3.1)
 _BIG_TOLERANCE = 1e-9
 
 

@@ -172,7 +172,7 @@ class OrderCheck:
         )
 
     def _late_big(self, frame: StateFrame) -> None:
-        """Process the frame after small ones that came too early: the big one they overtook, or another."""
+        """Process the frame after early small ones: the big one they overtook, or another small one."""
         waiting = self._waiting
         if frame.kind in _BIG:
             due = [frame.kind == "snapshot"] if self._last is None else [follows(self._last, frame)]

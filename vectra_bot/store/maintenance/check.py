@@ -38,7 +38,7 @@ KINDS: Final = {
     "part_missing": "a file that a manifest names is missing",
     "part_damaged": "a file differs from its manifest",
     "part_unlisted": "a file is in no manifest",
-    "session_copied": "a folder holds the files or rows of another session: it was copied or renamed",
+    "session_copied": "a folder has the files or rows of another session: it was copied or renamed",
     "rows_overlap": "two files have the same range of rows",
     "rows_unordered": "the rows of a file are not in ascending order",
     "rows_twice": "two rows have the same number",

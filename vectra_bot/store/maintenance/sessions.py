@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import attrs
@@ -34,6 +34,20 @@ def list_sessions(store: str | Path) -> list[str]:
     return sorted(
         path.name for path in journals.iterdir() if path.is_dir() and not path.name.startswith(".")
     )
+
+
+def known_sessions(store: Path, names: Iterable[str]) -> list[str]:
+    """Return *names*, each once.
+
+    Raises:
+        UnknownNameError: the store has no such session.
+    """
+    known = list_sessions(store)
+    wanted = list(dict.fromkeys(names))
+    for name in wanted:
+        if name not in known:
+            raise UnknownNameError("session", name, known)
+    return wanted
 
 
 def is_running(journal_dir: Path) -> bool:

@@ -171,7 +171,7 @@ def _encoding(column: Column) -> str | None:
     """Return the encoding of the values of a column before compression, None for a dictionary.
 
     Each is readable by DuckDB and gave the smallest files for recorded prices and trades: delta encoding
-    for numbers that grow by small steps, byte stream split for other numbers, delta byte arrays for
+    for numbers that grow by small steps, byte stream split for other numbers, delta-length byte arrays for
     unique texts. An amount takes 16 bytes, which DuckDB cannot read byte-split; zstd compresses its
     zeros.
     """

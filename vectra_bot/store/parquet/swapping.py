@@ -12,7 +12,6 @@ only if nothing is in place is the old folder moved back.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import Final
 
 from vectra_bot.errors import StoreError
 from vectra_bot.fsio import files
+from vectra_bot.fsio.posix import fcntl
 from vectra_bot.models import DocType
 from vectra_bot.store.parquet.manifest import part_folder
 

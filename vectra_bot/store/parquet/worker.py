@@ -237,9 +237,9 @@ def _listen(words: IO[str], received: SimpleQueue[str]) -> None:
 
 def main(argv: list[str]) -> int:
     """Serve one session: *argv* is its journal, the store and the remote store's address or ""."""
-    signal.signal(
-        signal.SIGINT, signal.SIG_IGN
-    )  # Ctrl-C is for the parent, which shuts down in order
+    # Ctrl-C and a closed terminal are for the parent, which shuts down in order.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     os.nice(_NICE)
     if hasattr(os, "SCHED_BATCH"):
         # The session's process preempts it at once when it wakes up.

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar
 
 import attrs
 
@@ -23,7 +23,9 @@ from vectra_bot.store.tree import CHANGED, RemoteTree, Tree, attempts
 if TYPE_CHECKING:
     import duckdb
     import polars as pl
-    import pyarrow as pa
+
+    ArrowTable: TypeAlias = Any  # pyarrow.Table: pyarrow ships no types
+    ArrowReader: TypeAlias = Any  # pyarrow.RecordBatchReader
 
 T = TypeVar("T")
 
@@ -201,7 +203,7 @@ class Catalog:
         kind = _kind(doc_type)
         return self._attempt((kind,), lambda: self._connect().table(kind.value), whole=True)
 
-    def arrow(self, source: DocType | str, columns: Sequence[str] | None = None) -> pa.Table:
+    def arrow(self, source: DocType | str, columns: Sequence[str] | None = None) -> ArrowTable:
         """Return a kind of document, or the result of a SELECT, as an Arrow table.
 
         Args:
@@ -216,7 +218,7 @@ class Catalog:
         columns: Sequence[str] | None = None,
         *,
         rows: int = _BATCH_ROWS,
-    ) -> pa.RecordBatchReader:
+    ) -> ArrowReader:
         """Return the same as :meth:`arrow` in batches of at most *rows*, read one after another.
 
         The reader is valid until the next query of this catalog. It fails if a compaction removes a file
@@ -352,7 +354,7 @@ class Catalog:
 def open_store(
     path: str | Path, *, on_corrupt: Callable[[CorruptFile], object] | None = None
 ) -> Catalog:
-    """Open a store for queries.
+    """Open a store for queries and return its catalog.
 
     Args:
         path: a folder, or a URL such as ``s3://bucket/prefix``.
@@ -416,7 +418,7 @@ def _select(source: DocType | str) -> str:
 
 
 def _warn(corrupt: CorruptFile) -> None:
-    warnings.warn(f"skipped: {corrupt}", CorruptRowsWarning, stacklevel=6)
+    warnings.warn(f"rows may be missing: {corrupt}", CorruptRowsWarning, stacklevel=6)
 
 
 def _imported(package: str) -> Any:

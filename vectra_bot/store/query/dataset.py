@@ -1,20 +1,16 @@
 """The rows of a store as DuckDB tables: manifest -> one dataset of Parquet files per kind of document.
 
-The files of a query are fixed when it begins: changed manifests are re-read, and every listed file must
-exist in its size. Each file has conditions that are true of all its rows (session, range of ``seq``), so
-that a scan opens only the files that pass its filter, and reads only the columns it needs. Page
-checksums are verified while reading.
+The files of a query are fixed when it begins: changed manifests are re-read, and listed files must exist in
+their size. Each file has conditions that are true of all its rows (session, range of ``seq``), so that a scan
+opens only the files that pass its filter. Page checksums are verified while reading; what they do not cover
+(:mod:`vectra_bot.store.parquet.pages`) is verified before. A small file is read as a whole. Corrupt files are
+skipped and reported, and the query is retried without them.
 
-A scan first checks what page checksums do not cover (:mod:`vectra_bot.store.parquet.pages`); a small
-file is checked and read as a whole. Corrupt files are skipped and reported, and the query is retried
-without them.
+Compaction replaces folders during a query. A removed file makes the scan fail, and a replaced one is detected
+afterwards by its state: the query is retried. If that repeats, large files are read into memory as well.
 
-Compaction replaces folders during a query. A folder's manifest is from one moment; a file that
-disappeared since makes the scan fail, and a replaced one is detected afterwards by its state: the query
-is retried. If that repeats, large files are read into memory as well.
-
-Arrow's threads never call Python: they would wait for the interpreter lock, which DuckDB keeps while it
-waits for them. So all checks run before the scan, in the calling thread.
+Arrow's threads never call Python: they would wait for the interpreter lock, which DuckDB keeps while it waits
+for them. So all checks run before the scan, in the calling thread.
 """
 
 from __future__ import annotations
@@ -45,8 +41,8 @@ SMALL: Final = 256 << 10
 _SUFFIX: Final = ".parquet"
 _SESSION: Final = "session_id="
 _AT_ONCE: Final = 16
-# How often a query is tried with large files read in place, and how many bytes of files a query may keep
-# in memory: compactions may be more frequent than a query over thousands of files is long.
+# Attempts that read large files in place; then up to so many bytes are read into memory, because compactions
+# may come faster than a long query ends.
 _HELD_AFTER: Final = 2
 _ROOM: Final = 512 << 20
 

@@ -18,7 +18,6 @@ never overwritten.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import shlex
 import threading
@@ -32,6 +31,7 @@ import msgspec
 
 from vectra_bot.errors import InputError, StoreError, UnknownNameError, VectraError
 from vectra_bot.fsio import files
+from vectra_bot.fsio.posix import fcntl
 from vectra_bot.journal import read_header
 from vectra_bot.models import DocType
 from vectra_bot.store.maintenance.sessions import is_running, list_sessions

@@ -1,0 +1,210 @@
+"""Every command with ``--json`` on small inputs, so that its output can be compared with the reference."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout
+from decimal import Decimal
+from io import StringIO
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from tests.conformance.frames.frame_rows import public, rows, save
+from tests.conformance.test_game_rows import game as game_rows
+from tests.imports.released import v1
+from tests.imports.samples import seeded_row, write_lines
+from tests.store.maintenance.test_check import make_store, part
+from vectra_bot.cli.main import main
+from vectra_bot.conformance.crowd.crowd_games import watch_games
+from vectra_bot.exchange import ExchangeConfig
+from vectra_bot.journal import Entry, Journal, write_journal
+
+Outputs: TypeAlias = Iterator[tuple[str, Any]]
+"""Pairs of a section of the page and a JSON value that belongs to it."""
+
+EVERY_RISK = '''
+from vectra_bot import Strategy
+
+class EveryRisk(Strategy):
+    """Trade, short and bet on rounds, so that every kind of document has rows."""
+
+    def on_game_tick(self, tick, game):
+        if tick.tick == 3:
+            self.actions.buy("0.01")
+            self.actions.sidebet("0.001")
+            self.actions.short_open("0.001")
+            self.actions.bbc_predict("BULL", "0.001")
+            self.actions.candleflip_bet("RED", "0.001")
+        elif tick.tick == 9:
+            self.actions.sell()
+            self.actions.short_close()
+'''
+
+
+class Commands:
+    """Runs commands in this process, in a folder that one run leaves to the next."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.store = folder / "store"
+
+    def json(self, *arguments: object) -> Any:
+        """Return the JSON value that a command prints."""
+        out, err = StringIO(), StringIO()
+        with redirect_stdout(out), redirect_stderr(err):
+            main([*map(str, arguments), "--json"])
+        text = out.getvalue()
+        assert text, err.getvalue()
+        return json.loads(text, parse_float=Decimal)
+
+    def played(self) -> Any:
+        """Return what `run` prints of a session with every kind of action."""
+        bot = self.folder / "every_risk.py"
+        bot.write_text(EVERY_RISK, encoding="utf-8")
+        return self.json(
+            "run", bot, "--games", 2, "--seed", 7, "--crowd", 5, "--short-payoff", "textbook",
+            "--store", self.store,
+        )  # fmt: skip
+
+    def sessions(self) -> Outputs:
+        """Yield what `run` and `replay` print."""
+        report = self.played()
+        yield "run", report
+        yield "run", self.json("run", "watch", "--games", 1, "--crowd", 0, "--store", self.store)
+        journal = report["journal"]
+        yield "replay", self.json("replay", journal, "--strategy", "watch", "--store", self.store)
+        yield "replay --check", self.json("replay", journal, "--check")
+        yield "replay --check", self.json("replay", self.altered_journal(), "--check")
+
+    def altered_journal(self) -> Path:
+        """Return a journal of a session in which a price was changed before a buy."""
+        played = self.json(
+            "run", "take-profit", "--games", 1, "--seed", 7, "--crowd", 0, "--store", self.store
+        )
+        altered = self.folder / "altered.log"
+        done: list[int] = []
+
+        def changed(entry: Entry) -> Entry:
+            raw = entry.data.get("raw", "")
+            if done or '"tickCount":5,' not in raw or '"price":' not in raw:
+                return entry
+            done.append(entry.seq)
+            data = {**entry.data, "raw": raw.replace('"price":', '"price":1', 1)}
+            return Entry.of(entry.seq, entry.kind, entry.ts_ns, data)
+
+        write_journal(altered, map(changed, Journal.open(Path(played["journal"]))))
+        assert done
+        return altered
+
+    def served(self) -> Outputs:
+        """Yield what a server and a recording of its feed print."""
+        command = [sys.executable, "-m", "vectra_bot", "serve", "--port", "0", "--crowd", "5"]
+        command += ["--speed", "200", "--seed", "7", "--json"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+            assert server.stdout is not None
+            try:
+                ready = json.loads(server.stdout.readline())
+                recorded = self.json(
+                    "record",
+                    "--venue",
+                    ready["url"],
+                    "--games",
+                    1,
+                    "--store",
+                    self.folder / "recorded",
+                )
+            finally:
+                server.send_signal(signal.SIGTERM)
+            stopped = json.loads(server.stdout.readline())
+        yield "serve (ready)", ready
+        yield "serve (stopped)", stopped
+        yield "record", recorded
+
+    def verified(self) -> Outputs:
+        """Yield what `verify` prints of each kind of file, right and wrong, and of a seed."""
+        trade = {"gameId": "g1", "type": "buy", "tickIndex": 3, "price": 1.25, "qty": 0.08}
+        (recorded, _), *_ = watch_games(ExchangeConfig(seed=2, crowd=5), 1)
+        leader = {
+            "gameId": "g1", "tick": 43, "price": 1.5, "pricePrev": 1.4,
+            "row": {
+                "pnl": 0.5, "regularPnl": 0.25, "sidebetPnl": 0.25, "shortPnl": 0,
+                "pnlPercent": 49.0, "positionQty": 0, "avgCost": 0, "totalInvested": 1,
+            },
+        }  # fmt: skip
+        files = {
+            "seeded_games": [seeded_row(), seeded_row(rugTick=1)],
+            "recorded_prices": [recorded, {**recorded, "rug_price": 0.5}],
+            "game_rows": [{**game_rows()[0], "type": "game_start"}, *game_rows()[:-1]],
+            "real_trades": [{**trade, "amount": 0.1}, {**trade, "amount": 0.2}],
+            "leaderboard_rows": [leader],
+        }
+        for kind, lines in files.items():
+            path = write_lines(self.folder / f"{kind}.jsonl", lines)
+            found = self.json("verify", path)
+            assert found["kind"] == kind
+            yield f"verify ({kind})", found
+        game = ("--server-seed", "fedde170", "--game-id", "20250701-a")
+        yield "verify (seed)", self.json("verify", *game)
+        prices = write_lines(self.folder / "prices.json", ["[1.0, 2.0]"])
+        yield "verify (seed)", self.json("verify", *game, "--prices", prices)
+
+    def listed(self) -> Outputs:
+        """Yield what is installed, and the odds."""
+        yield "strategies", self.json("strategies")
+        yield "plugins", self.json("plugins")
+        yield "odds", self.json("odds", "edge", "survival", "--simulate", 200, "--stake", "0.1")
+        # The first game of this seed rugs at tick 6: the rugpool has entries after it.
+        at = ("--store", self.folder / "pool")
+        self.json("run", "watch", "--games", 2, "--seed", 28, "--crowd", 40, *at)
+        yield "odds (promotions)", self.json("odds", "promotions", *at)
+
+    def rows(self, query: str) -> tuple[list[str], list[dict[str, Any]]]:
+        """Return the columns of a query by name, and its rows."""
+        out = StringIO()
+        with redirect_stdout(out):
+            main(["query", query, "--store", str(self.store), "--csv"])
+        columns = out.getvalue().partition("\r\n")[0].split(",")
+        return columns, self.json("query", query, "--store", self.store)
+
+    def maintained(self) -> Outputs:
+        """Yield what the commands under `store` print, of stores that need them."""
+        root = self.folder / "kept"
+        make_store(root)
+        make_store(root, "s-2")
+        at = ("--store", root)
+        yield "store stats", self.json("store", "stats", *at)
+        part(root).unlink()
+        yield "store check", self.json("store", "check", *at)
+        yield "store recover", self.json("store", "recover", *at)
+        segment = root / "journals" / "s-1" / "000002.log.zst"
+        data = bytearray(segment.read_bytes())
+        data[len(data) // 2] ^= 255
+        segment.write_bytes(bytes(data))
+        yield "store recover", self.json("store", "recover", *at)
+        yield "store recover", self.json("store", "recover", "--salvage", *at)
+        make_store(root, "killed", close=False)
+        yield "store compact", self.json("store", "compact", "--all", *at)
+        yield "store recover", self.json("store", "recover", *at)
+        yield "store drop", self.json("store", "drop", "s-2", "--yes", *at)
+        capture = write_lines(self.folder / "capture.jsonl", [seeded_row(), "not JSON"])
+        yield "store import", self.json("store", "import", capture, *at)
+        old = self.folder / "old"
+        v1.write(old, [*v1.one_of_each(), {**v1.one_of_each()[1], "seq": 99, "price": "?"}])
+        yield "store migrate", self.json("store", "migrate", "--store", old)
+
+    def compared(self) -> Outputs:
+        """Yield what the checks of the embedded exchange print."""
+        lines = public(rows())
+        del lines[30]
+        capture = save(self.folder / "frames.jsonl", lines)
+        yield "dev frames-check", self.json("dev", "frames-check", capture, "--games", 2)
+        games = list(watch_games(ExchangeConfig(seed=2, crowd=10), 8))
+        real = write_lines(self.folder / "real.jsonl", [recorded for recorded, _ in games])
+        size = ("--games", 8, "--crowd", 10)
+        yield "dev crowd-check", self.json("dev", "crowd-check", "--against", real, *size)
+        size = ("--games", 1, "--crowd", 20, "--clients", 3, "--seed", 28)
+        yield "dev money-check", self.json("dev", "money-check", *size)

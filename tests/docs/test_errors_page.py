@@ -1,0 +1,191 @@
+"""errors.md: every class and code of the code has its cause and remedy, and nothing else has one."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from vectra_bot.cli.main import EXIT_CODES
+from vectra_bot.models import ActionType, Link, OperatorKind
+from vectra_bot.store.maintenance.check import KINDS
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "docs"))
+
+import generate_errors
+from generate_text import data
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = ROOT / "vectra_bot"
+TEXTS = data("errors")
+PROBES = {"never-captured"}
+"""Codes of listed exceptions that no difference has."""
+
+
+def trees(*parts: str) -> Iterator[ast.Module]:
+    """Yield the syntax of the modules below folders and files of the package."""
+    for part in parts:
+        path = PACKAGE / part
+        for module in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
+            yield ast.parse(module.read_text(encoding="utf-8"), str(module))
+
+
+def texts_of(node: ast.AST | None) -> Iterator[str]:
+    """Yield the texts that an expression can be; what is formatted into one is ``*``."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        yield node.value
+    elif isinstance(node, ast.IfExp):
+        yield from (*texts_of(node.body), *texts_of(node.orelse))
+    elif isinstance(node, ast.JoinedStr):
+        parts = [p.value if isinstance(p, ast.Constant) else "*" for p in node.values]
+        yield "".join(map(str, parts))
+
+
+def arguments(tree: ast.Module, names: set[str], keyword: str = "") -> Iterator[str]:
+    """Yield the texts given as first argument, or as *keyword*, to functions of these names."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call):
+            continue
+        name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+        if name in names:
+            given = [k.value for k in node.keywords if k.arg == keyword] or node.args[:1]
+            for value in given:
+                yield from texts_of(value)
+
+
+def function(tree: ast.Module, name: str) -> ast.FunctionDef:
+    """Return a function of a module."""
+    return next(n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef) and n.name == name)
+
+
+def verify_codes() -> set[str]:
+    """Return every ``what`` of a difference of facts."""
+    found: set[str] = set()
+    for tree in trees("game/fair.py", "conformance", "audit"):
+        found.update(arguments(tree, {"Difference"}))
+    (fair,) = trees("game/fair.py")
+    facts = [n.elts[0] for n in ast.walk(function(fair, "_compare")) if isinstance(n, ast.Tuple)]
+    found.update(text for fact in facts for text in texts_of(fact))
+    (bets,) = trees("conformance/settled_sidebets.py")
+    compared = function(bets, "_compare")
+    for node in ast.walk(compared):
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict):
+            if isinstance(node.targets[0], ast.Name) and node.targets[0].id == "placed":
+                continue  # its keys have the prefix
+            found.update(text for key in node.value.keys for text in texts_of(key))
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Subscript):
+            found.update(texts_of(node.targets[0].slice))
+    found.update(f"{text}*" for text in texts_in_calls(compared, "_wrong_fields") if text)
+    return found
+
+
+def texts_in_calls(tree: ast.AST, name: str) -> Iterator[str]:
+    """Yield every text argument of calls of a function."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == name:
+            for value in node.args:
+                yield from texts_of(value)
+
+
+def frames_codes() -> set[str]:
+    """Return every ``what`` of a difference of frames."""
+    found: set[str] = set()
+    for tree in trees("conformance/frames"):
+        found.update(arguments(tree, {"_difference", "FrameDifference"}, "what"))
+    (compare,) = trees("conformance/frames/frame_compare.py")
+    for node in ast.walk(function(compare, "_compare_key")):
+        if isinstance(node, ast.Tuple) and len(node.elts) == 4:
+            found.update(texts_of(node.elts[0]))
+    orders: set[str] = set()
+    (order,) = trees("conformance/frames/frame_order.py")
+    orders.update(arguments(order, {"_find"}))
+    (cycle,) = trees("conformance/frames/frame_cycle.py")
+    fault = function(cycle, "fault")
+    for node in ast.walk(fault):
+        if isinstance(node, ast.Return):
+            for pair in ast.walk(node):
+                if isinstance(pair, ast.Tuple):
+                    orders.update(texts_of(pair.elts[0]))
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "kind":
+            orders.update(texts_of(node.value))
+    assert "order-*" in found
+    return {code for code in found if code != "order-*"} - PROBES | {f"order-{k}" for k in orders}
+
+
+def wire_codes() -> set[str]:
+    """Return every reason of a frame that cannot be used."""
+    found: set[str] = set()
+    for tree in trees("wire"):
+        found.update(arguments(tree, {"WireError", "error"}))
+    return {re.sub(r"^(bad|missing):.*", r"\1:*", code) for code in found}
+
+
+def denied_codes() -> set[str]:
+    """Return what the reasons of denials begin with."""
+    (tree,) = trees("actions/risk.py")
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant | ast.JoinedStr):
+            for text in texts_of(node):
+                match = re.match(r"^([a-z][a-z_.]*|\*\.[a-z]+): ", text)
+                if match:
+                    found.add(match[1])
+    single = (ActionType.SIDEBET, ActionType.SHORT_OPEN)
+    return {code for code in found if "*" not in code} | {
+        f"{kind.value.lower()}.{code[2:]}" for code in found if "*" in code for kind in single
+    }
+
+
+def event_kinds() -> set[str]:
+    """Return every kind of system event."""
+    found = {f"connection.{link.value}" for link in Link}
+    found |= {f"operator.{kind.value}" for kind in OperatorKind}
+    for tree in trees("actions", "engine", "audit", "session", "imports"):
+        found.update(arguments(tree, {"find", "system", "of", "SystemEvent", "_whole_row"}, "kind"))
+        for node in ast.walk(tree):
+            target = node.target if isinstance(node, ast.AnnAssign) else None
+            if isinstance(node, ast.Assign):
+                target = node.targets[0]
+            if isinstance(target, ast.Name) and target.id.endswith("_KIND"):
+                found.update(texts_of(node.value))  # type: ignore[union-attr]
+    return {kind for kind in found if re.fullmatch(r"[a-z]+\.[a-z_]+", kind)}
+
+
+@pytest.mark.parametrize(
+    ("section", "codes"),
+    [
+        ("exit", lambda: set(map(str, EXIT_CODES))),
+        ("store", lambda: set(KINDS)),
+        ("verify", verify_codes),
+        ("frames", frames_codes),
+        ("denied", denied_codes),
+        ("wire", wire_codes),
+        ("events", event_kinds),
+        ("classes", lambda: {error.__name__ for error in generate_errors.own_classes()}),
+    ],
+)
+def test_every_code_is_explained(section: str, codes: Callable[[], set[str]]) -> None:
+    """Codes of the code and of the page are the same; each has a cause and a remedy."""
+    in_code, in_page = codes(), set(TEXTS[section])
+
+    assert sorted(in_code - in_page) == [], "not explained"
+    assert sorted(in_page - in_code) == [], "not in the code"
+    assert all(len(pair) == 2 and all(pair) for pair in TEXTS[section].values())
+
+
+def test_a_flag_that_a_remedy_names_exists() -> None:
+    """Options in the texts are options of some command."""
+    help_texts = (ROOT / "docs/reference/command-line.md").read_text(encoding="utf-8")
+    named = {
+        flag
+        for texts in TEXTS.values()
+        for pair in texts.values()
+        for text in pair
+        for flag in re.findall(r"--[a-z-]+", text)
+    }
+
+    assert [flag for flag in sorted(named) if flag not in help_texts] == []

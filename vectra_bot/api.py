@@ -1,0 +1,202 @@
+"""Commands as functions: verify a file; check, recover and compact a store, import files into it.
+
+Each calls the code of its command, returns the object that the command prints as JSON
+(``report.to_json()``), and raises the same errors. A problem that was found is part of the report and not an
+error. Nothing is imported before it is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vectra_bot.errors import InputError, UsageError
+from vectra_bot.store.location import default_store, local, located
+
+if TYPE_CHECKING:
+    from vectra_bot.conformance.verification import Verification
+    from vectra_bot.imports import ImportReport
+    from vectra_bot.session.recover_store import RecoveryReport
+    from vectra_bot.store.maintenance.check import CheckReport
+    from vectra_bot.store.parquet.compaction import CompactionReport
+
+    Progress = Callable[[str, int, int], None]
+
+
+def no_progress(_what: str, _done: int, _total: int) -> None:
+    """Report nothing."""
+
+
+def verify(file: Path | str) -> Verification:
+    """Verify a capture file against the law, bit for bit, as ``vectra-bot verify`` does.
+
+    Args:
+        file: seeded games, recorded prices, trades or leaderboard rows; the kind is recognized by content,
+            plain or gzipped. :func:`verify_seed` computes the game of one seed.
+
+    Returns:
+        Counts by name, and every difference; ``ok`` says whether there is none.
+
+    Raises:
+        InputError: the file cannot be read, or a row lacks what its kind needs.
+    """
+    from vectra_bot.conformance.verification import verify_file
+
+    return verify_file(file)
+
+
+def check_store(
+    store: Path | str | None = None,
+    *,
+    sessions: Collection[str] = (),
+    quick: bool = False,
+    progress: Progress = no_progress,
+) -> CheckReport:
+    """Check every journal, manifest, file and row of a store and change nothing.
+
+    Args:
+        store: folder or address of the store; the default store if None.
+        sessions: ids of the sessions to check; all if empty.
+        quick: check sizes, footers and names only; hash and read nothing.
+        progress: called with what is checked, how much of it is done, and the total.
+
+    Returns:
+        What was checked; ``problems`` lists what is wrong, ``ok`` says whether the list is empty.
+
+    Raises:
+        InputError: there is no store.
+        UnknownNameError: it has no such session.
+        StoreError: the store cannot be read.
+    """
+    from vectra_bot.store.maintenance.check import check_store as check
+
+    place = str(store or default_store())
+    return check(place, sessions=sessions, quick=quick, progress=progress)
+
+
+def recover_store(
+    store: Path | str | None = None,
+    *,
+    sessions: Collection[str] = (),
+    salvage: bool = False,
+    rebuild: bool = False,
+    quick: bool = False,
+    progress: Progress = no_progress,
+) -> RecoveryReport:
+    """Recover sessions that were killed, and rebuild missing or corrupt files from the journals.
+
+    Args:
+        store: folder or address of the store; the default store if None. Of an address, what the local
+            spool has not uploaded yet is uploaded.
+        sessions: ids of the sessions to recover; all if empty.
+        salvage: keep the valid entries of a corrupt journal; the others are lost.
+        rebuild: rebuild all files of the sessions, corrupt or not.
+        quick: look for corruption by sizes and footers only; hash nothing.
+        progress: called with what is done, how much of it is done, and the total.
+
+    Returns:
+        What was done; ``failed`` and ``problems`` list what is left, ``ok`` says whether both are empty.
+
+    Raises:
+        InputError: there is no store.
+        UnknownNameError: it has no such session.
+        StoreError: the store cannot be read or written.
+    """
+    from vectra_bot.session.recover_store import recover_all
+
+    place = located(store)
+    remote = None if isinstance(place, Path) else place
+    return recover_all(
+        place if isinstance(place, Path) else place.spool,
+        remote=remote,
+        sessions=sessions,
+        progress=progress,
+        salvage=salvage,
+        rebuild=rebuild,
+        quick=quick,
+    )
+
+
+def compact_store(
+    store: Path | str | None = None,
+    *,
+    sessions: Collection[str] = (),
+    progress: Progress = no_progress,
+) -> CompactionReport:
+    """Merge the files of closed sessions: one file of each kind of document remains.
+
+    Args:
+        store: folder of the store; the default store if None.
+        sessions: ids of the sessions to compact; all closed ones if empty.
+        progress: called with what is compacted, how many folders are done, and the total.
+
+    Returns:
+        What was compacted; ``skipped`` and ``failed`` list what was not, and why.
+
+    Raises:
+        InputError: there is no store, or it is not a folder.
+        UnknownNameError: it has no such session.
+        StoreError: the store cannot be read.
+    """
+    from vectra_bot.store.maintenance.sessions import known_sessions
+    from vectra_bot.store.parquet.compaction import compact_all
+
+    root = local(store)
+    wanted = known_sessions(root, sessions) if sessions else None
+    return compact_all(root, wanted, progress=progress)
+
+
+def import_files(
+    paths: Sequence[Path | str] | Path | str,
+    store: Path | str | None = None,
+    *,
+    session_id: str | None = None,
+    venue: str | None = None,
+    utc_offset: str = "+00:00",
+    progress: Progress = no_progress,
+) -> ImportReport:
+    """Import captures, recordings, journals and foreign Parquet files, or folders of them.
+
+    Args:
+        paths: one or several files or folders.
+        store: folder of the store, created if missing; the default store if None.
+        session_id: id of the session; derived from the content if None.
+        venue: column ``venue`` of the documents, where the recording does not name it.
+        utc_offset: zone of times that have none, as ``+HH:MM``.
+        progress: called with a path, the bytes that are done, and the bytes in all.
+
+    Returns:
+        One report per file: rows imported, duplicate and bad; ``ok`` says whether no row is bad, no frame
+        quarantined or unknown, and no game failed.
+
+    Raises:
+        InputError: a path does not exist, or the store is not a folder.
+        ConfigError: an id was given for what makes several sessions, or the offset is none.
+        StoreError: the id is in use, or a write fails.
+        UsageError: called inside a running event loop.
+    """
+    from vectra_bot.imports import import_paths
+    from vectra_bot.session.shell import in_event_loop
+    from vectra_bot.store.remote.address import is_remote
+    from vectra_bot.venues.captures import parse_offset
+
+    if in_event_loop():
+        raise UsageError(
+            "import_files() was called inside a running event loop: "
+            "await asyncio.to_thread(vectra_bot.import_files, ...) there"
+        )
+    where = str(store or default_store())
+    if is_remote(where):
+        raise InputError(f"store was {where!r}: import into a folder, its path is what is needed")
+    return import_paths(
+        paths,
+        Path(where).expanduser(),
+        session_id=session_id,
+        venue=venue,
+        utc_offset_s=parse_offset(utc_offset),
+        progress=progress,
+    )
+
+
+__all__ = ["check_store", "compact_store", "import_files", "recover_store", "verify"]
