@@ -172,7 +172,7 @@ def import_files(
 
     Raises:
         InputError: a path does not exist, or the store is not a folder.
-        ConfigError: an id was given for what makes several sessions, or the offset is none.
+        ConfigError: an id was given for what makes several sessions, or the offset is invalid.
         StoreError: the id is in use, or a write fails.
         UsageError: called inside a running event loop.
     """

@@ -71,7 +71,15 @@ class FileDifference:
 
 @define
 class Verification:
-    """The result of verifying one file: its kind, counts by name, and every difference."""
+    """The result of verifying one file: its kind, counts by name, and every difference.
+
+    Attributes:
+        kind: recognised by the first row.
+        file: its path.
+        counts: what was counted, by name.
+        differences: all of them, in the order of the lines.
+        game: the rows of the game that is read, of a file of ``game_rows``.
+    """
 
     kind: str
     file: str

@@ -117,7 +117,7 @@ def seen(tick: int, price: float, *, rugged: bool = False) -> GameFrame:
 
 
 def test_a_live_tick_after_the_rug_is_an_anomaly() -> None:
-    """It is refused, changes nothing, and is no `rugged` tick; one that was overtaken stays a live one."""
+    """It is refused, changes nothing, and is not a `rugged` tick; one that was overtaken stays a live one."""
     game = GameState()
     for tick in (0, 1, 3):
         game.fold(seen(tick, 1.0 + tick / 100))

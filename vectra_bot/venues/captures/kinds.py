@@ -40,7 +40,7 @@ def event_of_payload(keys: Iterable[str]) -> str:
 
 
 def kind_of(row: TextRow) -> str:
-    """Return the kind of a row, empty if it is none of them.
+    """Return the kind of a row, empty if it is unknown.
 
     ``capture`` is a row that is one frame; ``game_rows`` is a row of a file that has one game tick by tick;
     the others are ``seeded_games``, ``recorded_prices``, ``leaderboard`` and ``trades``.
