@@ -5,6 +5,7 @@ from __future__ import annotations
 import pkgutil
 from collections.abc import Iterator
 from importlib import import_module
+from typing import Any
 
 from generate_records import field_docs
 from generate_text import anchor, as_sentence, data, doc, table
@@ -28,6 +29,10 @@ SECTIONS = {
     "denied": (
         "Reasons of denied actions",
         "`outcome.error_reason` of a DENIED action begins with such a code; a veto with `plugin.NAME`.",
+    ),
+    "import": (
+        "Reasons of rows that are not imported",
+        "Reason of a bad row of `vectra-bot store import` and `store migrate`; a `*` is any text.",
     ),
     "wire": (
         "Reasons of quarantined frames",
@@ -113,10 +118,28 @@ def errors_page() -> Iterator[str]:
     for name, (title, about) in SECTIONS.items():
         yield f"## {title}\n"
         yield f"{about}\n"
-        yield from table(
-            ("code", "means", "what to do"),
-            ((f"`{code}`", *map(as_sentence, pair)) for code, pair in sorted(texts[name].items())),
-        )
+        yield from _codes(name, texts)
+
+
+def _codes(name: str, texts: dict[str, Any]) -> Iterator[str]:
+    """Yield the table of a section; that of the system events also has what they carry."""
+    rows = ((f"`{code}`", *map(as_sentence, pair)) for code, pair in sorted(texts[name].items()))
+    if name != "events":
+        yield from table(("code", "means", "what to do"), rows)
+        return
+    yield from table(
+        ("code", "means", "what to do", "`detail_json`"),
+        ((*row, _details(row[0].strip("`"), texts)) for row in rows),
+    )
+    yield "Keys of `detail_json`:\n"
+    keys = ((f"`{key}`", as_sentence(text)) for key, text in sorted(texts["keys"].items()))
+    yield from table(("key", "meaning"), keys)
+
+
+def _details(kind: str, texts: dict[str, Any]) -> str:
+    """Return the keys of an event's ``detail_json``, or the text about them."""
+    keys = ", ".join(f"`{key}`" for key in texts["details"].get(kind, ()))
+    return keys or as_sentence(texts["detail_texts"].get(kind, ""))
 
 
 def _class_row(error: type[VectraError], texts: dict[str, list[str]]) -> tuple[object, ...]:

@@ -17,12 +17,8 @@ if TYPE_CHECKING:
     from vectra_bot.analysis.odds.figures import Figure
     from vectra_bot.analysis.odds.report import OddsReport, odds
     from vectra_bot.api import check_store, compact_store, import_files, recover_store, verify
-    from vectra_bot.conformance.verification import (
-        FileDifference,
-        SeedVerification,
-        Verification,
-        verify_seed,
-    )
+    from vectra_bot.conformance.findings import FileDifference, Verification
+    from vectra_bot.conformance.verification import SeedVerification, verify_seed
     from vectra_bot.errors import (
         CheckFailed,
         ConfigError,
@@ -102,7 +98,7 @@ _HOMES = {
     "Divergence": "vectra_bot.session",
     "Entry": "vectra_bot.journal",
     "Figure": "vectra_bot.analysis.odds.figures",
-    "FileDifference": "vectra_bot.conformance.verification",
+    "FileDifference": "vectra_bot.conformance.findings",
     "FileReport": "vectra_bot.imports.report",
     "FlushFlag": "vectra_bot.session",
     "GameView": "vectra_bot.game.state",
@@ -154,7 +150,7 @@ _HOMES = {
     "UnknownNameError": "vectra_bot.errors",
     "UsageError": "vectra_bot.errors",
     "VectraError": "vectra_bot.errors",
-    "Verification": "vectra_bot.conformance.verification",
+    "Verification": "vectra_bot.conformance.findings",
     "WireError": "vectra_bot.errors",
     "WireFormat": "vectra_bot.wire.states",
     "check_journal": "vectra_bot.session",

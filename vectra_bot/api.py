@@ -11,11 +11,11 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vectra_bot.errors import InputError, UsageError
+from vectra_bot.errors import UsageError
 from vectra_bot.store.location import default_store, local, located
 
 if TYPE_CHECKING:
-    from vectra_bot.conformance.verification import Verification
+    from vectra_bot.conformance.findings import Verification
     from vectra_bot.imports import ImportReport
     from vectra_bot.session.recover_store import RecoveryReport
     from vectra_bot.store.maintenance.check import CheckReport
@@ -32,14 +32,15 @@ def verify(file: Path | str) -> Verification:
     """Verify a capture file against the law, bit for bit, as ``vectra-bot verify`` does.
 
     Args:
-        file: seeded games, recorded prices, trades or leaderboard rows; the kind is recognized by content,
-            plain or gzipped. :func:`verify_seed` computes the game of one seed.
+        file: seeded games, recorded prices, trades, leaderboard rows, a capture of frames, or a journal; the
+            kind is recognized by content, plain or gzipped. :func:`verify_seed` computes the game of a seed.
 
     Returns:
         Counts by name, and every difference; ``ok`` says whether there is none.
 
     Raises:
-        InputError: the file cannot be read, or a row lacks what its kind needs.
+        InputError: the file cannot be read, a row lacks what its kind needs, or no frame shows a seed.
+        JournalError: the journal is corrupt.
     """
     from vectra_bot.conformance.verification import verify_file
 
@@ -163,7 +164,7 @@ def import_files(
         store: folder of the store, created if missing; the default store if None.
         session_id: id of the session; derived from the content if None.
         venue: column ``venue`` of the documents, where the recording does not name it.
-        utc_offset: zone of times that have none, as ``+HH:MM``.
+        utc_offset: zone of times that are written without one, such as ``-05:00``.
         progress: called with a path, the bytes that are done, and the bytes in all.
 
     Returns:
@@ -178,7 +179,6 @@ def import_files(
     """
     from vectra_bot.imports import import_paths
     from vectra_bot.session.shell import in_event_loop
-    from vectra_bot.store.remote.address import is_remote
     from vectra_bot.venues.captures import parse_offset
 
     if in_event_loop():
@@ -186,12 +186,9 @@ def import_files(
             "import_files() was called inside a running event loop: "
             "await asyncio.to_thread(vectra_bot.import_files, ...) there"
         )
-    where = str(store or default_store())
-    if is_remote(where):
-        raise InputError(f"store was {where!r}: import into a folder, its path is what is needed")
     return import_paths(
         paths,
-        Path(where).expanduser(),
+        store or default_store(),
         session_id=session_id,
         venue=venue,
         utc_offset_s=parse_offset(utc_offset),

@@ -426,6 +426,13 @@ class PluginManager:
         """Return (name, version) of the loaded plugins in the order they are called."""
         return [(loaded.name, loaded.version) for loaded in self._loaded]
 
+    @property
+    def modules(self) -> dict[str, str]:
+        """Return the module that defines each loaded plugin, by the plugin's name."""
+        return {
+            one.name: getattr(inspect.getmodule(one.plugin), "__name__", "") for one in self._loaded
+        }
+
     def call(self, hook: str, *args: Any) -> None:
         """Run *hook* in every plugin; no exception of a plugin is passed on.
 

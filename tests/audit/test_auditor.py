@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import json
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
@@ -25,9 +26,10 @@ from vectra_bot.audit.auditor import (
 from vectra_bot.audit.findings import ALERT_TYPE, FINISHED_KIND
 from vectra_bot.engine.auditing import AuditFinding
 from vectra_bot.exchange import Exchange, ExchangeConfig
+from vectra_bot.game.changes import TickSeen
 from vectra_bot.game.fair import play_game, server_seed_hash
 from vectra_bot.game.state import GameState
-from vectra_bot.models import AlertTrigger, Frame, GameFrame, SystemEvent
+from vectra_bot.models import AlertTrigger, Frame, GameFrame, GamePhase, SystemEvent
 from vectra_bot.venues.embedded import EmbeddedVenue
 from vectra_bot.wire.decode import decode
 from vectra_bot.wire.states import WireFormat
@@ -56,6 +58,7 @@ class Audit:
         self.auditor = FairAuditor("S")
         self.state = GameState()
         self.findings: list[AuditFinding] = []
+        self.stored: defaultdict[str, set[int]] = defaultdict(set)
         self.now_ns = 1_800_000_000_000_000_000
 
     def take(self, texts: Iterable[str]) -> Audit:
@@ -65,6 +68,8 @@ class Audit:
             assert isinstance(frame, GameFrame)
             for change in self.state.fold(frame):
                 self.auditor.on_change(change)
+                if isinstance(change, TickSeen) and change.tick.phase is GamePhase.ACTIVE:
+                    self.stored[change.tick.game_id].add(change.tick.tick)
             self.findings += self.auditor.on_frame(frame)
         return self
 
@@ -400,6 +405,70 @@ def test_a_game_joined_late_is_verified_by_what_was_seen() -> None:
     assert counts.verified == counts.games
     assert counts.gaps == 1
     assert counts.missing_ticks == 12 - 4  # the window of the first frame shows four
+
+
+def cut(data: st.DataObject, texts: list[str]) -> list[str]:
+    """Return *texts* joined late, with up to three breaks of the connection, and ended early."""
+    for _ in range(data.draw(st.integers(0, 3))):
+        at = data.draw(st.integers(0, len(texts)))
+        del texts[at : at + data.draw(st.sampled_from([1, 2, 5, 40, 300, 900]))]
+    start = data.draw(st.integers(0, max(0, len(texts) - 1)))
+    return texts[start : data.draw(st.integers(start, len(texts)))]
+
+
+@settings(settings.get_profile("costly"))
+@given(data=st.data())
+def test_gaps_count_every_missed_tick_and_rug(data: st.DataObject) -> None:
+    """``missing_ticks`` is what the law or the feed shows and nobody stored; every missed rug is one row."""
+    version = data.draw(st.sampled_from(["v3", "v9"]))
+    texts = [text.replace('"v3"', f'"{version}"') for text in cut(data, list(feed(4)))]
+    audit = Audit().take(texts).end()
+
+    decided = {game["game_id"] for game in audit.events(FINISHED_KIND) if game["seen"]}
+    unseeded = {game["game_id"] for game in audit.events(UNVERIFIED_KIND)}
+    shown, rugs = seen_in(texts)
+    missing = 0
+    for game_id, ticks in shown.items():
+        law = [t for g, t in rug_ticks() if g == game_id]
+        known = max([*ticks, *audit.stored[game_id]], default=-1) + 1
+        end = law[0] if game_id in decided and version == "v3" else rugs.get(game_id) or known
+        missing += len(set(range(end)) - audit.stored[game_id])
+        rows = [gap for gap in audit.events("game.gap") if gap["game_id"] == game_id and gap["rug"]]
+        over = game_id in decided or game_id in unseeded
+        assert len(rows) == (over and game_id not in rugs)
+        if rows and version == "v3" and game_id in decided:
+            assert (rows[0]["first"], rows[0]["last"]) == (law[0], law[0])
+    assert audit.auditor.counts.missing_ticks == missing
+
+
+@cache
+def rug_ticks() -> tuple[tuple[str, int], ...]:
+    """Return the games of the feed with their rug ticks."""
+    games = Audit().take(feed(4)).events(FINISHED_KIND)
+    return tuple((game["game_id"], game["rug_tick"]) for game in games)
+
+
+def seen_in(texts: list[str]) -> tuple[dict[str, set[int]], dict[str, int | None]]:
+    """Return the live ticks shown, and the rug ticks, of all games that *texts* are about."""
+    shown: dict[str, set[int]] = {}
+    rugs: dict[str, int | None] = {}
+    for text in texts:
+        value = payload(text)
+        ticks = shown.setdefault(value["gameId"], set())
+        if value.get("active") and not value["rugged"]:
+            ticks.add(value["tickCount"])
+        elif value.get("rugged"):
+            rugs.setdefault(value["gameId"], value["tickCount"] if "tradeCount" in value else None)
+    return shown, rugs
+
+
+def test_gaps_of_the_running_game_are_counted() -> None:
+    """A recording that joins at tick 12 and ends at tick 20 has missed the ticks that no window shows."""
+    texts = feed()
+    first = place(texts, lambda data: is_tick(data) and data["tickCount"] == 12)
+    last = place(texts, lambda data: is_tick(data) and data["tickCount"] == 20)
+    counts = Audit().take(texts[first:last]).end().auditor.counts
+    assert (counts.missing_ticks, counts.gaps, counts.games) == (12 - 4, 1, 0)
 
 
 @pytest.mark.parametrize(("fact", "value"), [("gameVersion", "v9"), ("gameVersion", "v1")])

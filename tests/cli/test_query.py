@@ -16,6 +16,7 @@ from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 
+import vectra_bot
 import vectra_bot.cli.rows as cli_rows
 from tests.store.samples import (
     SESSION,
@@ -30,6 +31,7 @@ from vectra_bot.cli.rows import csv_texts
 from vectra_bot.errors import InputError, UnknownNameError, UsageError
 from vectra_bot.models import ActionType, DocType, StateCause
 from vectra_bot.store.parquet.writer import part_path
+from vectra_bot.store.query.catalog import open_store
 from vectra_bot.store.query.queries import QUERIES
 
 
@@ -197,28 +199,85 @@ def test_csv_is_exact(store: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("end", ["", ";", "; -- done", " -- done"])
+def test_exact_times_keep_their_nanoseconds(store: Path, end: str) -> None:
+    """JSON and CSV have all digits of a time, whatever the column is called, in the order of the query."""
+    sql = (
+        "SELECT make_timestamp_ns(1767225600123456789 - $back::BIGINT * n) AS t, n, n AS t "
+        f"FROM range(3) r(n) ORDER BY n DESC{end}"
+    )
+    assert _json(sql, "--set", "back=1", "--store", store) == [
+        {"t": f"2026-01-01T00:00:00.12345678{9 - n}", "n": n, "t_1": n} for n in (2, 1, 0)
+    ]
+    lines = _run(sql, "--set", "back=1", "--store", store, "--csv").stdout.splitlines()
+    assert lines[:2] == ["t,n,t_1", "2026-01-01T00:00:00.123456787,2,2"]
+
+
 def test_csv_has_no_formulas() -> None:
-    """What a spreadsheet would run is marked as text; negative numbers are numbers."""
+    """What a spreadsheet would run is marked as text; numbers are numbers, also as text."""
     rows = [("=1+1", -1, Decimal("-0.5")), ("@x", 0, Decimal(0)), ("-x", 1, Decimal(1))]
-    lines = "".join(csv_texts(("name", "n", "amount"), [list(rows)])).splitlines()
-    assert lines == ["name,n,amount", "'=1+1,-1,-0.5", "'@x,0,0", "'-x,1,1"]
+    rows += [("-0.5e3", 2, Decimal(2)), ("+1-1", 3, Decimal(3)), ("-5\n", 4, Decimal(4))]
+    lines = "".join(csv_texts(("name", "n", "amount"), [list(rows)])).split("\r\n")
+    assert lines == [
+        "name,n,amount", "'=1+1,-1,-0.5", "'@x,0,0", "'-x,1,1",
+        "-0.5e3,2,2", "'+1-1,3,3", "\"'-5\n\",4,4", "",
+    ]  # fmt: skip
 
 
 @given(
     st.lists(
         st.tuples(st.none() | st.text(st.characters(exclude_categories=["Cs"])), st.integers()),
         max_size=4,
-    )
+    ),
+    st.booleans(),
 )
-def test_csv_round_trips(rows: list[tuple[str | None, int]]) -> None:
-    """A reader of CSV finds as many rows and the same values, except for the marks of formulas."""
-    text = "".join(csv_texts(("text", "n"), [list(rows)]))
+def test_exact_csv_changes_no_value(rows: list[tuple[str | None, int]], exact: bool) -> None:
+    """A reader of CSV finds the same rows; without --exact, formulas have a mark before them."""
+    text = "".join(csv_texts(("text", "n"), [list(rows)], exact=exact))
     back = list(csv.reader(io.StringIO(text, newline=""), strict=True))
     assert back[0] == ["text", "n"]
     expected = [["" if name is None else name, str(n)] for name, n in rows]
+    if exact:
+        assert back[1:] == expected
     assert [[name.removeprefix("'"), n] for name, n in back[1:]] == [
         [name.removeprefix("'"), n] for name, n in expected
     ]
+
+
+def test_exact_csv_of_a_query(store: Path) -> None:
+    """Null is nothing, empty text is "", and a formula is changed only without --exact, as its help says."""
+    sql = "SELECT '=1+1' AS a, NULL AS b, '' AS c, '-1' AS d"
+    for flag, first in (("--exact", "=1+1"), (None, "'=1+1")):
+        done = CliRunner().invoke(
+            query, [sql, "--store", str(store), "--csv", *filter(None, [flag])]
+        )
+        assert done.stdout_bytes.decode() == f'a,b,c,d\r\n{first},,"",-1\r\n'
+    assert "apostrophe" in _run("--help").stdout
+    error = _run(sql, "--store", store, "--exact").exception
+    assert isinstance(error, UsageError)
+    assert "--exact was given without --csv" in str(error)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT 1 AS price, 2 AS price, 3 AS price",
+        "SELECT 1 AS price, 2 AS price, 3 AS price_1, 4 AS PRICE",
+        "SELECT 1 AS a_1, 2 AS a, 3 AS a, 4 AS a_1, 5 AS A_1",
+        "SELECT * FROM game_tick AS x JOIN game_tick AS y USING (game_id)",
+    ],
+)
+def test_columns_of_one_name_are_kept_apart(store: Path, sql: str) -> None:
+    """JSON, CSV, Arrow and ``as_dicts`` have every column, named as in DuckDB's own frames."""
+    with open_store(store) as catalog:
+        values = catalog.sql(sql)
+        expected = list(catalog.connection.sql(sql).fetchnumpy())
+        assert catalog.arrow(sql).column_names == expected
+        assert [list(row) for row in values.as_dicts()] == [expected] * len(values.rows)
+    assert values.rows
+    assert [list(row) for row in _json(sql, "--store", store)] == [expected] * len(values.rows)
+    table = list(csv.reader(io.StringIO(_run(sql, "--store", store, "--csv").stdout)))
+    assert table[0] == expected
 
 
 @pytest.mark.parametrize("form", ["--json", "--csv"])
@@ -266,6 +325,39 @@ def test_errors_are_raised_for_the_command_line_to_print(store: Path, tmp_path: 
     missing = _run("latency", "--store", tmp_path / "none").exception
     assert isinstance(missing, InputError)
     assert str(missing).startswith(f"no store at {tmp_path / 'none'}")
+
+
+@pytest.mark.parametrize("text", ["SELECT 'a\udcff'", "\udcff", "SELECT 1 AS \udcff"])
+def test_non_utf8_sql_is_one_line(store: Path, text: str) -> None:
+    """A byte that is not UTF-8 in SQL is an error of one line that names the place."""
+    error = _run(text, "--store", store).exception
+    assert isinstance(error, InputError | UnknownNameError)
+    if " " in text:
+        place = text.index("\udcff") + 1
+        assert f"the query is not valid UTF-8 (character {place})" in str(error)
+    with open_store(store) as catalog, pytest.raises(InputError):
+        catalog.sql(text)
+
+
+def test_non_utf8_store_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A path that is not UTF-8 is refused before anything is written, as option and in $VECTRA_STORE."""
+    path = tmp_path / "a\udcff"
+    with pytest.raises(InputError, match="is not valid UTF-8"):
+        vectra_bot.run("watch", games=1, store=path)
+    monkeypatch.setenv("VECTRA_STORE", str(path))
+    assert isinstance(_run("SELECT 1").exception, InputError)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_hidden_part_files_are_not_rows(store: Path) -> None:
+    """``._part`` files, as file managers leave them on shared disks, are not read as parts."""
+    before = _json("SELECT count(*) AS n FROM game_tick", "--store", store)
+    part = part_path(store, DocType.GAME_TICK, SESSION, 1)
+    for folder in (part.parent, part.parent.parent):
+        (folder / f"._{part.name}").write_bytes(b"\0\5\26\7Mac OS X")
+    result = _run("SELECT count(*) AS n FROM game_tick", "--store", store, "--json")
+    assert json.loads(result.stdout) == before
+    assert result.stderr == ""
 
 
 def test_corrupt_files_are_a_warning(store: Path) -> None:

@@ -19,7 +19,8 @@ REPORT_KEYS = {
     "session_id", "venue", "store", "journal", "ended", "seconds", "games", "games_verified",
     "games_failed", "games_unverified", "games_missed", "ticks", "backfilled", "missing_ticks", "gaps",
     "connections", "reconnects", "frames", "lost_frames", "quarantined", "unknown_events", "alerts",
-    "history_games", "sidebet_rows", "format", "format_expected", "plugin_errors", "recovered",
+    "failed_games", "history_games", "sidebet_rows", "format", "format_expected", "plugin_errors",
+    "recovered",
 }  # fmt: skip
 
 
@@ -51,6 +52,22 @@ async def test_json_is_one_object_with_the_promised_keys(tmp_path: Path) -> None
     assert (report["venue"], report["format"], report["reconnects"]) == ("127.0.0.1", "feb", 0)
     assert Path(report["store"]) == tmp_path
     assert report["journal"] == str(tmp_path / "journals" / report["session_id"])
+
+
+async def test_game_that_disagrees_with_its_seed_is_in_json_and_exit_code(tmp_path: Path) -> None:
+    """--json names the game and what is wrong with it; exit code 1, with one line on stderr."""
+    async with serve() as server:
+        server.faults.lie_about_seed()
+        process = await start(
+            "--venue", server.url, "--store", str(tmp_path), "--games", "2", "--json"
+        )
+        out, err = await process.communicate()
+
+    report = json.loads(out)
+    (failed,) = report["failed_games"]
+    assert failed["message"].startswith(f"game {failed['game_id']}: serverSeedHash should be ")
+    assert (report["games_failed"], report["alerts"], process.returncode) == (1, 1, 1)
+    assert len(err.splitlines()) == 1
 
 
 async def test_ctrl_c_ends_with_a_complete_store(tmp_path: Path) -> None:
@@ -91,14 +108,16 @@ async def test_people_see_games_alerts_and_the_link(tmp_path: Path) -> None:
     async with serve() as server:
         server.faults.lie_about_seed()
         process = await start("--venue", server.url, "--store", str(tmp_path), "--games", "2")
-        out, _ = await process.communicate()
+        out, err = await process.communicate()
 
     text = out.decode()
-    assert process.returncode == 0
     assert "connection.connected" in text
     assert "ALERT game " in text
     assert ": failed, rug at " in text
     assert "2: 1 verified, 1 failed, 0 unverified" in text
+    assert "\nFAILED game " in text
+    assert process.returncode == 1
+    assert b"1 game disagrees with the seed revealed for it, the first: game " in err
     assert "vectra-bot query games" in text
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from vectra_bot.cli.main import main
-from vectra_bot.journal import Entry, Journal, read_journal, write_journal
+from vectra_bot.journal import Entry, Journal, write_journal
 
 
 @pytest.fixture
@@ -18,8 +18,6 @@ def journal(store: Path, capsys: pytest.CaptureFixture[str]) -> Path:
         main(["run", "take-profit", "--games", "3", "--seed", "7", "--crowd", "0", "--json"]) == 0
     )
     return Path(json.loads(capsys.readouterr().out)["journal"])
-
-    return [entry.data if isinstance(entry.data, dict) else {} for entry in read_journal(journal)]
 
 
 def test_check_of_an_unchanged_journal_is_equal(
@@ -84,6 +82,40 @@ def test_recording_is_stored_as_a_session(
     result = json.loads(capsys.readouterr().out)
     assert (result["mode"], result["games"], result["quarantined"]) == ("replay", 3, 0)
     assert list(store.glob("doc_type=game_tick/session_id=again/*.parquet"))
+
+
+def test_game_that_disagrees_with_its_seed_is_shown_and_fails(
+    journal: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A false price is on the screen, in JSON and in the exit code, and the session is stored."""
+    changed = tmp_path / "changed.log"
+    _rewrite(journal, changed)
+
+    assert main(["replay", str(changed), "--json"]) == 1
+
+    captured = capsys.readouterr()
+    result = json.loads(captured.out)
+    (failed,) = result["failed_games"]
+    assert (result["games_failed"], result["games_verified"], result["alerts"]) == (1, 2, 1)
+    assert failed["message"].startswith(f"game {failed['game_id']}: price at tick 5 should be ")
+    assert captured.err.count("\n") == 1
+    assert failed["message"] in captured.err
+
+    assert main(["replay", str(changed)]) == 1
+    captured = capsys.readouterr()
+    assert f"FAILED {failed['message']}" in captured.out
+    assert "2 verified, 1 failed, 0 unverified, 0 missed completely" in captured.out
+
+
+def test_right_games_of_a_replay_are_verified(
+    journal: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every game of a right journal agrees with its seed."""
+    assert main(["replay", str(journal), "--json"]) == 0
+
+    result = json.loads(capsys.readouterr().out)
+    assert (result["games_verified"], result["alerts"], result["failed_games"]) == (3, 0, [])
+    assert result["history_games"] > 3
 
 
 def test_unknown_strategy_is_named(journal: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,10 +7,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
+from tests.conformance.frames.frame_rows import body_of, public, rows, save
 from vectra_bot.cli.verify import verify
 from vectra_bot.errors import CheckFailed, InputError, UsageError
 from vectra_bot.game.fair import play_game, server_seed_hash
@@ -71,6 +73,25 @@ def test_text_for_people(tmp_path: Path) -> None:
     assert right.stdout.endswith("no differences\n")
     wrong = run(capture(tmp_path, qty=0.09))
     assert "wrong: game g1, tick 3: qty expected 0.08, found 0.09" in wrong.stdout
+
+
+def test_recording_of_frames_is_verified(tmp_path: Path) -> None:
+    """A capture gives its games by verdict; a false price fails, with the line that shows it."""
+    right = public(rows())
+    found = json.loads(run(str(save(tmp_path / "right.jsonl", right)), "--json").stdout)
+    assert (found["kind"], found["ok"], found["games"]) == ("capture", True, found["exact"])
+
+    first = next(row for row in right if is_tick_of(row, 4))
+    first["args"][-1]["price"] = 1.2345
+    wrong = run(str(save(tmp_path / "wrong.jsonl", right)))
+    assert isinstance(wrong.exception, CheckFailed)
+    assert "tick 4: price expected" in wrong.stdout
+    assert "failed                   1" in wrong.stdout
+
+
+def is_tick_of(row: dict[str, Any], tick: int) -> bool:
+    body = body_of(row) if row["event"] == "gameStateUpdate" else {}
+    return bool(body.get("active")) and body.get("tickCount") == tick and not body["rugged"]
 
 
 def test_seed_as_json_round_trips_every_double() -> None:

@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 
 from vectra_bot.analysis import odds
 from vectra_bot.conformance.crowd.recorded_games import possible_step, recorded_differences
+from vectra_bot.conformance.findings import Verification
 from vectra_bot.conformance.frames.capture_rows import Row
 from vectra_bot.conformance.settled_sidebets import sidebet_differences
-from vectra_bot.conformance.verification import Verification, verify_file, verify_seed
+from vectra_bot.conformance.verification import verify_file, verify_seed
 from vectra_bot.errors import InputError, UsageError
 from vectra_bot.game.fair import play_game, server_seed_hash
 from vectra_bot.game.ledger import Ledger, to_sol
@@ -112,28 +113,56 @@ def trade_rows() -> list[dict[str, Any]]:
 
 
 def leaderboard_rows() -> list[dict[str, Any]]:
-    """Return rows of a ledger: a win, a loss, a sidebet, and one of the presale."""
-    ledger = Ledger(10**10)
-    ledger.buy(10**8, 1.25, 3)
-    rows = [_leaderboard_row(ledger, tick, price) for tick, price in ((4, 1.31), (5, 1.1))]
-    ledger.place_sidebet(2_000_000, 5)
-    ledger.settle_sidebet(None, 45)
-    ledger.sell(100, 1.4, 46)
-    rows.append(_leaderboard_row(ledger, 47, 1.5))
-    presale = _leaderboard_row(Ledger(1), 0, 1.0)
+    """Return rows of the presale, of a holder and of a trader with a sidebet, up to the rug."""
+    game = play_game(*SEEDS[0])
+    holder, trader = Ledger(10**10), Ledger(10**10)
+    presale = _leaderboard_row("holder", Ledger(1), 0, (1.0, 1.0))
     for part in ("regularPnl", "sidebetPnl", "shortPnl"):
         del presale["row"][part]
-    return [*rows, presale]
+    holder.buy(10**8, game.prices[3], 3)
+    trader.buy(10**8, game.prices[3], 3)
+    trader.place_sidebet(2_000_000, 5)
+    rows = [presale]
+    for tick in range(4, 12):
+        if tick == 8:
+            trader.sell(50, game.prices[7], 7)
+        both = (game.prices[tick], game.prices[tick - 1])
+        rows += _frame({"holder": holder, "trader": trader}, tick, both)
+    both = (game.rug_price, game.prices[-1])
+    for ledger in (holder, trader):
+        ledger.sell(100, game.rug_price, game.rug_tick)
+    return rows + _frame({"holder": holder, "trader": trader}, game.rug_tick, both, rugged=True)
 
 
-def _leaderboard_row(ledger: Ledger, tick: int, price: float) -> dict[str, Any]:
-    regular, sidebets = ledger.regular_pnl(price), ledger.sidebet_pnl
+def _frame(
+    ledgers: dict[str, Ledger], tick: int, both: tuple[float, float], *, rugged: bool = False
+) -> list[dict[str, Any]]:
+    """Return the rows of a frame in the order of PnL."""
+    rows = [
+        _leaderboard_row(name, ledger, tick, both, rugged=rugged)
+        for name, ledger in ledgers.items()
+    ]
+    rows.sort(key=lambda row: -row["row"]["pnl"])
+    for rank, row in enumerate(rows, start=1):
+        row["row"]["position"] = rank
+    return rows
+
+
+def _leaderboard_row(
+    player: str, ledger: Ledger, tick: int, both: tuple[float, float], *, rugged: bool = False
+) -> dict[str, Any]:
+    price, previous = both
+    regular, sidebets = ledger.regular_pnl(previous), ledger.sidebet_pnl
+    open_bet = player == "trader" and 5 <= tick < 46
+    bet = {"startedAtTick": 5, "end": 45, "gameId": "g", "xPayout": 5}
     row = {
+        "id": player,
         "pnl": float(to_sol(regular)) + float(to_sol(sidebets)) + 0,
         "regularPnl": float(to_sol(regular)),
         "sidebetPnl": float(to_sol(sidebets)),
         "shortPnl": 0,
-        "sideBet": None,
+        "sidebetActive": True if open_bet else None,
+        "sideBet": bet if open_bet else None,
         "shortPosition": None,
         "positionQty": float(to_sol(ledger.position_qty)),
         "avgCost": float(to_sol(ledger.avg_cost)),
@@ -141,7 +170,8 @@ def _leaderboard_row(ledger: Ledger, tick: int, price: float) -> dict[str, Any]:
     }
     invested = row["totalInvested"]
     row["pnlPercent"] = row["pnl"] / invested * 100 if invested else 0
-    return {"gameId": "g", "tick": tick, "price": price * 1.01, "pricePrev": price, "row": row}
+    facts = {"gameId": "g", "tick": tick, "rugged": rugged, "price": price, "pricePrev": previous}
+    return {**facts, "row": row}
 
 
 CAPTURES: dict[str, list[dict[str, Any]]] = {
@@ -196,12 +226,14 @@ def test_counts_of_right_captures(tmp_path: Path) -> None:
     assert (counts["real_trades"]["sells"], counts["real_trades"]["shorts"]) == (2, 1)
     assert counts["real_trades"]["sells_max_diff_lamports"] <= 3
     assert counts["leaderboard_rows"] == {
-        "rows": 4,
-        "percent_exact": 4,
-        "sum_rows": 3,
-        "sum_exact": 3,
-        "open_positions": 2,
-        "open_within_3_lamports": 2,
+        "rows": 19,
+        "percent_exact": 19,
+        "sum_rows": 18,
+        "sum_exact": 18,
+        "open_positions": 8,
+        "open_within_3_lamports": 8,
+        "open_rows": 16,
+        "open_compared": 16,
     }
 
 
@@ -270,11 +302,11 @@ def test_four_wrong_facts_give_four_differences(tmp_path: Path) -> None:
         ("real_trades", (0, "realPortion"), 0.11, ("realPortion + bonusPortion", 3)),
         ("real_trades", (2, "amount"), 0.5, ("amount", 9)),
         ("real_trades", (2, "realPortion"), 0.01, ("realPortion + bonusPortion", 9)),
-        ("leaderboard_rows", (0, "row", "pnl"), 0.5, ("pnl", 4)),
-        ("leaderboard_rows", (0, "row", "pnlPercent"), 0.5, ("pnlPercent", 4)),
+        ("leaderboard_rows", (1, "row", "pnl"), 0.5, ("pnl", 4)),
+        ("leaderboard_rows", (1, "row", "pnlPercent"), 0.5, ("pnlPercent", 4)),
         (
             "leaderboard_rows",
-            (0, "row", "shortPnl"),
+            (1, "row", "shortPnl"),
             0.5,
             ("regularPnl + sidebetPnl + shortPnl", 4),
         ),
@@ -406,7 +438,10 @@ def test_an_incomplete_game_is_checked_as_far_as_it_goes(tmp_path: Path) -> None
         (b"[1, 2]\n", "line 1: was .*not an object"),
         (b"{\n", "line 1: not JSON"),
         (b"\xff\xfe{}\n", "line 1: not UTF-8"),
-        (b'{"event": "gameStateUpdate"}\n', "line 1: unknown kind of row .*vectra-bot replay"),
+        (
+            b'{"event": "gameStateUpdate"}\n',
+            "line 1: unknown kind of row .*a capture of frames, or a journal",
+        ),
         (b"[" * 100_000, "line 1: not JSON"),
         (b"\x1f\x8b\x08\x00corrupt", "gzip data is corrupt"),
         (gzip.compress(b'{"tickIndex": 1}\n' * 999, mtime=0)[:-9], "line 1: type is missing"),

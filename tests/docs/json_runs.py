@@ -13,7 +13,14 @@ from io import StringIO
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from tests.conformance.frames.frame_rows import public, rows, save
+from tests.conformance.frames.frame_rows import (
+    body_of,
+    is_tick,
+    public,
+    rows,
+    save,
+    state_rows,
+)
 from tests.conformance.test_game_rows import game as game_rows
 from tests.imports.released import v1
 from tests.imports.samples import seeded_row, write_lines
@@ -77,8 +84,25 @@ class Commands:
         yield "run", self.json("run", "watch", "--games", 1, "--crowd", 0, "--store", self.store)
         journal = report["journal"]
         yield "replay", self.json("replay", journal, "--strategy", "watch", "--store", self.store)
+        yield (
+            "replay",
+            self.json("replay", self.false_capture(public(rows())), "--store", self.store),
+        )
         yield "replay --check", self.json("replay", journal, "--check")
         yield "replay --check", self.json("replay", self.altered_journal(), "--check")
+
+    def false_capture(self, frames: list[dict[str, Any]]) -> Path:
+        """Return a capture with a false price and a sidebet without its payout row."""
+        body = next(body_of(frames[index]) for index in state_rows(frames, is_tick))
+        body["price"] = 1.2345
+        histories = state_rows(frames, lambda body: "gameHistory" in body)
+        bets = [
+            entry["globalSidebets"]
+            for index in histories
+            for entry in body_of(frames[index])["gameHistory"]
+        ]
+        del next(rows for rows in bets if rows and rows[-1]["type"] == "payout")[-1]
+        return save(self.folder / "false.jsonl", frames)
 
     def altered_journal(self) -> Path:
         """Return a journal of a session in which a price was changed before a buy."""
@@ -129,7 +153,7 @@ class Commands:
         trade = {"gameId": "g1", "type": "buy", "tickIndex": 3, "price": 1.25, "qty": 0.08}
         (recorded, _), *_ = watch_games(ExchangeConfig(seed=2, crowd=5), 1)
         leader = {
-            "gameId": "g1", "tick": 43, "price": 1.5, "pricePrev": 1.4,
+            "gameId": "g1", "tick": 43, "rugged": False, "price": 1.5, "pricePrev": 1.4,
             "row": {
                 "pnl": 0.5, "regularPnl": 0.25, "sidebetPnl": 0.25, "shortPnl": 0,
                 "pnlPercent": 49.0, "positionQty": 0, "avgCost": 0, "totalInvested": 1,
@@ -147,6 +171,9 @@ class Commands:
             found = self.json("verify", path)
             assert found["kind"] == kind
             yield f"verify ({kind})", found
+        frames = public(rows())
+        yield "verify (capture)", self.json("verify", save(self.folder / "right.jsonl", frames))
+        yield "verify (capture)", self.json("verify", self.false_capture(frames))
         game = ("--server-seed", "fedde170", "--game-id", "20250701-a")
         yield "verify (seed)", self.json("verify", *game)
         prices = write_lines(self.folder / "prices.json", ["[1.0, 2.0]"])

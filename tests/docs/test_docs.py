@@ -14,6 +14,7 @@ from types import ModuleType
 
 import pytest
 
+import vectra_bot
 from vectra_bot.cli.main import COMMANDS, EXIT_CODES
 from vectra_bot.models import RECORDS, ActionState, DocType
 from vectra_bot.plugins import HOOKS
@@ -151,6 +152,34 @@ def test_page_runs_as_written(page: str, tmp_path: Path, store: Path) -> None:
                     arguments = shlex.split(line, comments=True)[1:]
                     _run([sys.executable, "-m", "vectra_bot", *arguments], tmp_path)
     assert next(names, "all used") == "all used"
+
+
+def test_the_steps_of_an_action_are_found(tmp_path: Path) -> None:
+    """The query of the page gives request, trade, account, acknowledgement and changes of state, in order."""
+    vectra_bot.run("take-profit", games=1, seed=7, store=tmp_path)
+    sql = next(
+        body for kind, body in BLOCK.findall(_text("docs/explanation/actions.md")) if kind == "sql"
+    )
+    with vectra_bot.open_store(tmp_path) as store:
+        ((action_id,), *_) = store.sql("SELECT action_id FROM player_action ORDER BY seq").rows
+        steps = [row[1] for row in store.sql(sql.replace("ID", action_id)).rows]
+
+    assert steps == [
+        "connection.connected", "frame", "action.state", "frame", "action.state", "server_state",
+        "acknowledgement",
+    ]  # fmt: skip
+
+
+def test_the_sample_of_a_capture_is_imported(tmp_path: Path) -> None:
+    """The line that the guide shows is a row that an import accepts, and decodes."""
+    blocks = BLOCK.findall(_text("docs/store-guide.md"))
+    (line,) = [body for kind, body in blocks if kind == "json"]
+    capture = tmp_path / "capture.jsonl"
+    capture.write_text(line, encoding="utf-8")
+    found = vectra_bot.import_files(capture, tmp_path / "store").to_json()
+
+    assert found["ok"]
+    assert (found["totals"]["imported"], found["totals"]["quarantined"]) == (1, 0)
 
 
 def _run(command: list[str], folder: Path) -> None:

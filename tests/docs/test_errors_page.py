@@ -155,6 +155,74 @@ def event_kinds() -> set[str]:
     return {kind for kind in found if re.fullmatch(r"[a-z]+\.[a-z_]+", kind)}
 
 
+def constants(tree: ast.Module) -> dict[str, ast.expr]:
+    """Return the values of a module's names, those local to its functions included."""
+    found: dict[str, ast.expr] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign):
+            found.update({t.id: node.value for t in node.targets if isinstance(t, ast.Name)})
+        elif isinstance(node, ast.AnnAssign) and node.value and isinstance(node.target, ast.Name):
+            found[node.target.id] = node.value
+    return found
+
+
+REASONS = {"RowRefused": 0, "refuse": 1, "_refuse": -2, "TextRow": 3}
+"""Functions that are given why a row is refused, with the place of that argument."""
+
+
+def import_reasons() -> set[str]:
+    """Return every reason for which an import or a migration refuses a row."""
+    found: set[str] = set()
+    for tree in trees("imports", "venues"):
+        given = [
+            node.args[place]
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Call)
+            and (name := getattr(node.func, "attr", getattr(node.func, "id", ""))) in REASONS
+            and len(node.args) > (place := REASONS[name])
+        ]
+        own = constants(tree)
+        given = [part for v in given for part in (v.values if isinstance(v, ast.BoolOp) else [v])]
+        given += [own[v.id] for v in given if isinstance(v, ast.Name) and v.id in own]
+        for node in ast.walk(tree):
+            target = node.targets[0] if isinstance(node, ast.Assign) else None
+            if given and isinstance(target, ast.Name) and target.id in ("fault", "reason"):
+                given.append(node.value)  # type: ignore[union-attr]
+            if isinstance(node, ast.FunctionDef) and node.name == "_json_fault":
+                given += [n.value for n in ast.walk(node) if isinstance(n, ast.Return) and n.value]
+        found.update(text for value in given for text in texts_of(value))
+    return found - {""}
+
+
+def event_details() -> dict[str, set[str]]:
+    """Return the keys of ``detail_json`` of the system events whose keys are arguments."""
+    found: dict[str, set[str]] = {}
+    places = {"find": 0, "system": 0, "of": 0, "_event": 1}
+    for tree in trees("actions", "engine", "audit", "session"):
+        own = constants(tree)
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.Call):
+                continue
+            name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+            if name not in places or len(node.args) <= places[name]:
+                continue
+            kind = node.args[places[name]]
+            value = own.get(kind.id) if isinstance(kind, ast.Name) else kind
+            for text in texts_of(value):
+                if re.fullmatch(r"[a-z]+\.[a-z_]+", text):
+                    found.setdefault(text, set()).update(k.arg for k in node.keywords if k.arg)
+    return {kind: keys for kind, keys in found.items() if keys}
+
+
+def test_every_detail_of_an_event_is_explained() -> None:
+    """Keys of `detail_json` are those of the code, and each has a meaning."""
+    documented = {kind: set(keys) for kind, keys in TEXTS["details"].items()}
+
+    assert documented == event_details()
+    assert set(TEXTS["keys"]) == set().union(*documented.values())
+    assert set(TEXTS["detail_texts"]) <= set(TEXTS["events"]) - set(documented)
+
+
 @pytest.mark.parametrize(
     ("section", "codes"),
     [
@@ -164,6 +232,7 @@ def event_kinds() -> set[str]:
         ("frames", frames_codes),
         ("denied", denied_codes),
         ("wire", wire_codes),
+        ("import", import_reasons),
         ("events", event_kinds),
         ("classes", lambda: {error.__name__ for error in generate_errors.own_classes()}),
     ],

@@ -29,6 +29,7 @@ STEPS = {
         "verify (game_rows)",
         "verify (real_trades)",
         "verify (leaderboard_rows)",
+        "verify (capture)",
         "verify (seed)",
     ),
     "listed": ("strategies", "plugins", "odds", "odds (promotions)"),

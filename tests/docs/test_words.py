@@ -13,6 +13,7 @@ from typing import NamedTuple
 import click
 import pytest
 
+from vectra_bot.cli import HELP_OPTIONS
 from vectra_bot.cli.main import cli
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -206,7 +207,10 @@ def modules_of(*folders: str) -> list[Path]:
 
 def helps(command: click.Command, name: str) -> Iterator[tuple[str, str]]:
     """Yield the help of a command and of all below it, by name."""
-    context = click.Context(command, info_name=name, max_content_width=1000, terminal_width=1000)
+    # A command keeps the options for help of the first context that shows them.
+    context = click.Context(
+        command, info_name=name, max_content_width=1000, terminal_width=1000, **HELP_OPTIONS
+    )
     yield name, command.get_help(context)
     if isinstance(command, click.Group):
         for inner in command.list_commands(context):

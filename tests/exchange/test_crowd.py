@@ -249,6 +249,36 @@ def test_without_planting_nobody_is_a_peeker(floor: Floor) -> None:
     assert Style.PEEKER not in floor.styles().values()
 
 
+def test_an_instarug_costs_the_crowd_what_it_costs_real_players() -> None:
+    """The pool gets 0.49 to 0.83 SOL per instarug and 0.000296 to 0.000334 per entry (protocol 12)."""
+    lost, entries, games = 0, 0, 0
+    for seed in range(1, 5):
+        floor = Floor(seed=seed)
+        for length in (1, 2, 3, 4, 5, 6) * 8:
+            floor.play([1.0] * length, 0.02)
+            market = floor.market
+            losses = [
+                -account.ledger.cumulative_pnl(market.price, market.terms)
+                for account in market.players
+                if not account.is_practice
+            ]
+            games += 1
+            lost += sum(loss for loss in losses if loss > 0)
+            entries += sum(loss // rules.RUGPOOL_LAMPORTS_PER_ENTRY for loss in losses if loss > 0)
+    pool = lost * rules.RUGPOOL_PERCENT_OF_LOSS / 100 / rules.LAMPORTS_PER_SOL
+    assert 0.49 <= pool / games <= 0.83
+    assert 0.000296 <= pool / entries <= 0.000334
+
+
+def test_few_sidebets_are_large(floor: Floor) -> None:
+    """About three of a thousand sidebets are of 1 SOL or more, some of more than 2 (protocol 13)."""
+    amounts = [
+        bet.bet.amount / rules.LAMPORTS_PER_SOL for bet in floor.bets if bet.coin is Coin.SOL
+    ]
+    assert 0.001 < sum(amount >= 1 for amount in amounts) / len(amounts) < 0.008
+    assert max(amounts) > 2
+
+
 def test_sidebets_are_within_the_limits(floor: Floor) -> None:
     """Sidebets are of 0.001 to 5 SOL, in whole thousandths except practice money (protocol 6.1)."""
     amounts = [bet.bet.amount for bet in floor.bets if bet.coin is Coin.SOL]

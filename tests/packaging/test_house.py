@@ -38,6 +38,7 @@ ONE_CHILD = {
 TESTS_OF_NO_ROOM = {
     "docs": "the pages",
     "imports/released": "files as released versions wrote them",
+    "mutants": "planted bugs, and the tests that notice them",
     "packaging": "the distribution and its tree",
     "strategies": "the bundled strategies",
 }

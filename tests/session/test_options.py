@@ -7,6 +7,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,6 +17,7 @@ import vectra_bot
 from tests.session.strategies import Counting
 from vectra_bot import Limits, SessionConfig
 from vectra_bot.errors import ConfigError, InputError, StoreError, StrategyError, UsageError
+from vectra_bot.imports.run import import_paths
 from vectra_bot.session.config import config_of
 
 
@@ -212,3 +215,29 @@ def test_a_taken_session_id_names_what_differs(store: Path) -> None:
     vectra_bot.run("watch", games=1, seed=7, crowd=0, store=store, session_id="S")
     with pytest.raises(StoreError, match=r"games was '1', now '2'"):
         vectra_bot.run("watch", games=2, seed=7, crowd=0, store=store, session_id="S")
+
+
+@pytest.mark.parametrize("session_id", ["7", "007", "1e5", "1.5", "10."])
+def test_a_session_id_is_not_a_number(store: Path, tmp_path: Path, session_id: str) -> None:
+    """An id that pandas reads as a number is refused in one line, by runs and imports; nothing is written."""
+    with pytest.raises(InputError, match="which pandas reads as a number: begin it with a letter"):
+        vectra_bot.run("watch", games=1, store=store, session_id=session_id)
+    table = pa.table({"game_id": ["g-1"], "tick": [0], "price": [1.0]})
+    (tmp_path / "doc_type=game_tick").mkdir()
+    path = tmp_path / "doc_type=game_tick" / "a.parquet"
+    pq.write_table(table, path)
+    with pytest.raises(InputError, match="which pandas reads as a number"):
+        import_paths(path, tmp_path / "imported", session_id=session_id)
+    assert not list(tmp_path.rglob("session_id=*"))
+    assert not store.exists()
+
+
+def test_pandas_reads_the_ids_that_are_allowed(store: Path) -> None:
+    """A folder of sessions whose ids begin with digits is read as text."""
+    pandas = pytest.importorskip("pandas")
+    for session_id in ("7a", "1e5x", "2026-01-01"):
+        vectra_bot.run("watch", games=1, seed=7, crowd=0, store=store, session_id=session_id)
+        frame = pandas.read_parquet(store / "doc_type=game_tick" / f"session_id={session_id}")
+        assert set(frame["session_id"]) == {session_id}
+    whole = pandas.read_parquet(store / "doc_type=game_tick")
+    assert set(whole["session_id"]) == {"7a", "1e5x", "2026-01-01"}

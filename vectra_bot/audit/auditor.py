@@ -26,11 +26,11 @@ import msgspec
 from attrs import define, field, frozen
 
 from vectra_bot.audit.claims import Claims, differences_of, ranges
-from vectra_bot.audit.findings import MAX_TEXT, disagreement, finished_game
+from vectra_bot.audit.findings import MAX_TEXT, FailedGame, disagreement, finished_game
 from vectra_bot.engine.auditing import AuditFinding, Findings
 from vectra_bot.errors import safe_text
 from vectra_bot.game import fair, rules
-from vectra_bot.game.changes import Change, GameOpened, GapSeen, TickSeen
+from vectra_bot.game.changes import Change, GameOpened, GapSeen, Rugged, TickSeen
 from vectra_bot.models import (
     FinishedGame,
     FrameKind,
@@ -49,6 +49,7 @@ UNVERIFIED_KIND: Final = "game.unverified"
 MAX_ENTRIES = 64  # of one gameHistory; the venue's has 10
 MAX_WAITING = 16  # games without a seed yet
 MAX_DECIDED = 256
+MAX_FAILED = 100
 MAX_WINDOW = 64  # of one frame's price window; the venue's has 5
 # A seed missing in three consecutive histories will not come: each has the ten games before it.
 MAX_HISTORIES = 3
@@ -91,10 +92,14 @@ class FairAuditor:
 
     Args:
         session_id: the ids of alerts are derived from it.
+
+    Attributes:
+        failed: the first games that disagree with their seed; ``counts.alerts`` is their total number.
     """
 
     session_id: str
     counts: AuditCounts = field(factory=AuditCounts)
+    failed: list[FailedGame] = field(factory=list)
     wire_format: str | None = None
     _games: OrderedDict[str, Claims] = field(factory=OrderedDict)
     _decided: OrderedDict[str, _Decided] = field(factory=OrderedDict)
@@ -119,6 +124,8 @@ class FairAuditor:
             self.counts.gaps += 1
             claims = self._claims(self._current)
             claims.marked.update(range(change.first, min(change.last, rules.MAX_TICKS) + 1))
+        elif isinstance(change, Rugged) and self._current not in self._decided:
+            self._claims(self._current).end = change.rug_tick
 
     def on_frame(self, frame: GameFrame) -> Findings:
         """Record the claims of *frame*, and report the games whose seeds it reveals."""
@@ -131,13 +138,12 @@ class FairAuditor:
         return findings
 
     def on_ending(self, now_ns: int) -> Findings:
-        """Report the games that ended and whose seed was not shown before the session ended."""
+        """Report the games whose seed was not shown before the session ended; the running one is not over."""
         self._now_ns = max(self._now_ns, now_ns)
         return [
             finding
             for claims in list(self._games.values())
-            if claims.ended
-            for finding in self._give_up(claims)
+            for finding in (self._give_up(claims) if claims.ended else self._missed(claims))
         ]
 
     def _claims(self, game_id: str) -> Claims:
@@ -172,7 +178,9 @@ class FairAuditor:
         # A settlement frame's window lags behind its own tick count (protocol 5.1).
         if frame.kind is FrameKind.TICK:
             for index, value in frame.partial_prices[:MAX_WINDOW]:
-                if not (frame.rugged and value == price):  # the rug's price is not a live one
+                if frame.rugged and index >= tick:  # the rug's price is not a live one
+                    claims.rug(index, value)
+                else:
                     claims.price(index, value)
 
     # Revealed seeds.
@@ -218,13 +226,7 @@ class FairAuditor:
         self._remember(claims.game_id, _Decided((), "unverified", alerted=False))
         self.counts.games += 1
         self.counts.unverified += 1
-        if claims.rug_tick is None:
-            self.counts.gaps += 1
-            first = claims.live_to + 1
-            yield _event(
-                claims.game_id, GAP_KIND, "warning",
-                f"ticks from {first} on were missed, and the rug", first=first, last=None, rug=True,
-            )  # fmt: skip
+        yield from self._missed_without_seed(claims)
         yield _event(
             claims.game_id, UNVERIFIED_KIND, "warning",
             "the seed of a finished game was never shown: its prices are not verified",
@@ -291,21 +293,34 @@ class FairAuditor:
             )
             return
         if game is None:
+            yield from self._missed_without_seed(claims)
             return
-        missing = claims.missing(game.rug_tick)
+        claims.end = game.rug_tick
+        yield from self._missed(claims)
+        if not claims.rug_prices:
+            yield self._gap(game_id, "the rug was missed", game.rug_tick, game.rug_tick, rug=True)
+
+    def _missed(self, claims: Claims) -> Iterator[AuditFinding]:
+        """Count the missed ticks of a game, and mark those that are not marked yet."""
+        missing = claims.missing()
         self.counts.missing_ticks += len(missing)
-        unmarked = [tick for tick in missing if tick not in claims.marked]
+        for first, last in ranges(tick for tick in missing if tick not in claims.marked):
+            yield self._gap(claims.game_id, f"ticks {first} to {last} were missed", first, last)
+
+    def _missed_without_seed(self, claims: Claims) -> Iterator[AuditFinding]:
+        """Mark what was missed of a game that is over, as far as the feed shows it."""
+        yield from self._missed(claims)
         rug = not claims.rug_prices
-        if rug and not unmarked:
-            unmarked = [game.rug_tick]
-        for first, end in ranges(unmarked):
-            self.counts.gaps += 1
-            what = (
-                "the rug was missed"
-                if end == game.rug_tick
-                else f"ticks {first} to {end} were missed"
-            )
-            yield _event(game_id, GAP_KIND, "warning", what, first=first, last=end, rug=rug)
+        if claims.end is None:
+            first = claims.known_to + 1
+            what = f"ticks from {first} on were missed{', and the rug' if rug else ''}"
+            yield self._gap(claims.game_id, what, first, None, rug=rug)
+
+    def _gap(
+        self, game_id: str, what: str, first: int, last: int | None, *, rug: bool = False
+    ) -> AuditFinding:
+        self.counts.gaps += 1
+        return _event(game_id, GAP_KIND, "warning", what, first=first, last=last, rug=rug)
 
     def _finished(
         self,
@@ -333,6 +348,8 @@ class FairAuditor:
 
     def _alert(self, entry: FinishedGame, differences: list[fair.Difference]) -> AuditFinding:
         self.counts.alerts += 1
+        if len(self.failed) < MAX_FAILED:
+            self.failed.append(FailedGame(entry.game_id, tuple(differences)))
         alert = disagreement(
             self.session_id, entry.game_id, self._now_ns, differences,
             title="Feed and seed disagree", source_event="gameHistory",

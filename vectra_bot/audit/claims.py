@@ -18,7 +18,7 @@ MAX_ODD = 64  # claims about one game that differ from the first one about the s
 
 @define
 class Claims:
-    """The claims of the feed about one game."""
+    """The claims of the feed about one game; ``end`` is the tick of its rug, None if not known (yet)."""
 
     game_id: str
     seed_hash: str | None = None
@@ -31,6 +31,7 @@ class Claims:
     rug_prices: list[tuple[int | None, float]] = field(factory=list)
     stored: set[int] = field(factory=set)
     marked: set[int] = field(factory=set)
+    end: int | None = None
     ended: bool = False
     histories: int = 0
 
@@ -64,9 +65,15 @@ class Claims:
         said = [(tick, price) for tick, price in enumerate(self.prices) if price == price]
         yield from sorted(said + self.odd)
 
-    def missing(self, rug_tick: int) -> list[int]:
-        """Return the live ticks that are not stored, by the law's *rug_tick*."""
-        return [tick for tick in range(rug_tick) if tick not in self.stored]
+    @property
+    def known_to(self) -> int:
+        """The last live tick that the feed has shown, -1 if none."""
+        return max(self.live_to, max(self.stored, default=-1))
+
+    def missing(self) -> list[int]:
+        """Return the live ticks that are not stored, to the rug or else to the last one that was shown."""
+        end = self.known_to + 1 if self.end is None else self.end
+        return [tick for tick in range(end) if tick not in self.stored]
 
 
 def differences_of(

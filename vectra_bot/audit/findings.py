@@ -8,6 +8,8 @@ import uuid
 from collections.abc import Sequence
 from typing import Any, Final
 
+from attrs import frozen
+
 from vectra_bot.errors import safe_text
 from vectra_bot.game.fair import Difference
 from vectra_bot.models import AlertTrigger, SystemEvent
@@ -20,6 +22,34 @@ MAX_SHOWN: Final = 10
 """Maximum number of differences in an alert."""
 MAX_TEXT: Final = 256
 """Maximum length of an id or a seed; the venue's have 25 and 64 characters."""
+
+
+@frozen
+class FailedGame:
+    """A finished game that disagrees with its seed.
+
+    Attributes:
+        game_id: as the feed has it.
+        differences: where they disagree, at least one.
+    """
+
+    game_id: str
+    differences: tuple[Difference, ...]
+
+    @property
+    def message(self) -> str:
+        """The game and its first difference, as one line."""
+        first, count = self.differences[0], len(self.differences)
+        where = "" if first.tick is None else f" at tick {first.tick}"
+        more = f" ({count} differences)" if count > 1 else ""
+        return safe_text(
+            f"game {safe_text(self.game_id)}: {first.what}{where} should be {first.expected}, "
+            f"was {first.found}{more}"
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the game as JSON-ready data."""
+        return {"game_id": safe_text(self.game_id), "message": self.message}
 
 
 def finished_game(verdict: str, detail: dict[str, Any]) -> SystemEvent:
@@ -51,10 +81,6 @@ def disagreement(
         title: what differs.
         source_event: the event that stated the game.
     """
-    first = differences[0]
-    name = safe_text(game_id)
-    where = "" if first.tick is None else f" at tick {first.tick}"
-    more = f" ({len(differences)} differences)" if len(differences) > 1 else ""
     facts = f"{session_id}\n{ALERT_TYPE}\n{game_id}".encode("utf-8", "replace")
     return AlertTrigger(
         alert_id=str(uuid.UUID(bytes=hashlib.sha256(facts).digest()[:16], version=4)),
@@ -62,12 +88,10 @@ def disagreement(
         severity="error",
         triggered_at=utc_from_ns(ts_ns),
         expires_at=None,
-        game_id=name,
+        game_id=safe_text(game_id),
         player_id=None,
         title=title,
-        message=safe_text(
-            f"game {name}: {first.what}{where} should be {first.expected}, was {first.found}{more}"
-        ),
+        message=FailedGame(game_id, tuple(differences)).message,
         source_event=source_event,
         source_data={"differences": differences_json(differences), "count": len(differences)},
     )

@@ -47,7 +47,14 @@ Examples:
     "--set", "sets", multiple=True, metavar="KEY=VALUE", help="Set a parameter of the query."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list of objects.")
-@click.option("--csv", "as_csv", is_flag=True, help="Print CSV (RFC 4180).")
+@click.option(
+    "--csv",
+    "as_csv",
+    is_flag=True,
+    help="Print CSV (RFC 4180). Text that a spreadsheet would run as a formula is prefixed with an "
+    "apostrophe.",
+)
+@click.option("--exact", is_flag=True, help="With --csv: change no value, not even a formula.")
 @click.option(
     "--plot",
     is_flag=False,
@@ -61,13 +68,15 @@ Examples:
     metavar="N",
     help="Return at most N rows.  [default: all; 1000 in a table on a terminal]",
 )
-def query(query: str | None, **options: Any) -> None:
+def query(query: str | None, **options: Any) -> int:
     """Query a store by a query's name or in SQL.
 
     Without an argument, list the names. SQL runs in DuckDB over one view per kind of document:
     player_action, other_player, game_tick, server_state, ws_event, system_event, ml_episode and so on.
     Only the store can be read, and nothing written. In JSON and CSV, amounts of SOL have all nine
-    decimals, exactly as stored; times are ISO 8601.
+    decimals, exactly as stored; times are ISO 8601; the second column of a name is name_1. Files that are
+    corrupt, and killed sessions whose last documents are in no file, are skipped and named on standard
+    error, with exit code 1.
     """
     plot: str | None = options["plot"]
     if plot is not None and query is None and not _is_picture(plot):
@@ -75,9 +84,10 @@ def query(query: str | None, **options: Any) -> None:
     params = _params(options["sets"])
     _check_options(query, options, plot, params)
     form = "json" if options["as_json"] else "csv" if options["as_csv"] else ""
+    form = "exact csv" if form == "csv" and options["exact"] else form
     if query is None:
         _print(_names(), form, None)
-        return
+        return 0
     location = options["store"] or default_store()
     if click.get_current_context().meta.get(OWN_PROCESS):
         from vectra_bot.cli.light import import_lightly
@@ -85,7 +95,13 @@ def query(query: str | None, **options: Any) -> None:
         import_lightly(arrays=_needs_arrays(query, plot), remote="://" in str(location))
     from vectra_bot.store.query.catalog import open_store
 
-    with open_store(location, on_corrupt=_warn) as catalog:
+    skipped: list[CorruptFile] = []
+
+    def warn(corrupt: CorruptFile) -> None:
+        skipped.append(corrupt)
+        _warn(corrupt)
+
+    with open_store(location, on_corrupt=warn) as catalog:
         if form:
             _write(catalog, query, params, form, options["max_rows"])
         elif plot is None:
@@ -93,6 +109,7 @@ def query(query: str | None, **options: Any) -> None:
             _print(_ask(catalog, query, params, most or _most_rows()), form, most)
         else:
             _draw(query, _ask(catalog, query, params, options["max_rows"]), plot)
+    return 1 if skipped else 0
 
 
 def _params(sets: tuple[str, ...]) -> dict[str, str]:
@@ -135,6 +152,8 @@ def _check_options(
             raise UsageError(f"--plot was {plot!r}: give a name that ends in .png, .svg or .pdf")
     if len(given) > 1:
         raise UsageError(f"--{' and --'.join(given)} were given: give one of them")
+    if options["exact"] and not options["as_csv"]:
+        raise UsageError("--exact was given without --csv: give both, or neither")
     if query is None and (params or plot is not None):
         raise UsageError(f"--{'set' if params else 'plot'} was given without a query: name one")
 
@@ -156,7 +175,7 @@ def _write(
 ) -> None:
     """Print a query's rows as they arrive: they are never all in memory."""
     if _is_sql(query):
-        stream = catalog.stream(query, params or None)
+        stream = catalog.stream(query, params or None, exact_times=True)
     else:
         from vectra_bot.store.query.queries import named_query, values_of
 
@@ -164,7 +183,7 @@ def _write(
         if not named.sql:
             _print(catalog.run(query, **params), form, most)
             return
-        stream = catalog.stream(named.sql, values_of(named, params) or None)
+        stream = catalog.stream(named.sql, values_of(named, params) or None, exact_times=True)
     _print_texts(stream.columns, _at_most(stream, most), form)
 
 
@@ -191,15 +210,21 @@ def _print(result: Result, form: str, most: int | None) -> None:
 def _print_texts(columns: tuple[str, ...], batches: Iterable[list[Any]], form: str) -> None:
     from vectra_bot.cli import rows
 
-    texts = rows.json_texts if form == "json" else rows.csv_texts
-    for text in texts(columns, batches):
+    if form == "json":
+        texts = rows.json_texts(columns, batches)
+    else:
+        texts = rows.csv_texts(columns, batches, exact=form == "exact csv")
+    for text in texts:
         click.echo(text, nl=False)
 
 
 def _warn(corrupt: CorruptFile) -> None:
     from vectra_bot.cli.output import clean
 
-    advice = "see `vectra-bot store check`, rebuild it with `vectra-bot store recover`"
+    advice = "see `vectra-bot store check`"
+    if corrupt.session_id:
+        action = "rebuild it" if corrupt.doc_type is not None else "recover it"
+        advice += f", {action} with `vectra-bot store recover`"
     click.echo(f"warning: rows may be missing: {clean(corrupt)}; {advice}", err=True)
 
 

@@ -39,13 +39,14 @@ def record(*, as_json: bool, **options: Any) -> int:
     stored for the game. After a lost connection the recorder reconnects; the snapshot of the new
     connection fills the gap where it can.
 
-    Ctrl-C ends the recording with a complete store (exit code 130). Alerts do not change the exit
-    code: they are counted as "alerts" in the report.
+    Ctrl-C ends the recording with a complete store (exit code 130). If a game disagrees with its
+    seed, the exit code is 1, however the recording ended; "failed_games" in the report names the games.
     """  # fmt: skip
     import asyncio
 
     import attrs
 
+    from vectra_bot.cli.games import check_games
     from vectra_bot.cli.output import print_json, quiet_stdout
     from vectra_bot.cli.stopping import Stopper
     from vectra_bot.session.recorder import record_session
@@ -58,6 +59,7 @@ def record(*, as_json: bool, **options: Any) -> int:
         print_json(report.to_json())
     else:
         _print(report)
+    check_games(report.alerts, report.failed_games)
     return stopper.exit_code
 
 
@@ -105,13 +107,11 @@ class _Lines:
 
 
 def _print(report: RecordReport) -> None:
+    from vectra_bot.cli.games import games_by_verdict, print_failed
     from vectra_bot.cli.report import store_option
     from vectra_bot.cli.tables import print_pairs
 
-    games = (
-        f"{report.games}: {report.games_verified} verified, {report.games_failed} failed, "
-        f"{report.games_unverified} unverified, {report.games_missed} missed completely"
-    )
+    games = f"{report.games}: {games_by_verdict(report.to_json())}"
     ticks = (
         f"{report.ticks} stored ({report.backfilled} backfilled), "
         f"{report.missing_ticks} missing, {report.gaps} gaps marked"
@@ -136,3 +136,4 @@ def _print(report: RecordReport) -> None:
         ],
         title="Recording",
     )
+    print_failed(report.alerts, report.failed_games)

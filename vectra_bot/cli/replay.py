@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from vectra_bot.cli import HELP_OPTIONS
+from vectra_bot.cli.games import check_games, games_by_verdict, print_failed
 from vectra_bot.cli.options import (
     GroupedCommand,
     declared_options,
@@ -37,9 +38,12 @@ def replay(path: str, as_json: bool, **options: Any) -> int:
 
     A recording is a capture of frames in any layout, plain, gzip or zstandard: lines of events
     (event or event_type, args or data), of frames (42[...]) or of single payloads. It is played to a
-    strategy and stored as a new session that SQL can query. With --check, a
-    journal's inputs run through a new engine with the strategy of its header, and the commands are
-    compared byte for byte; a difference is reported and gives exit code 1.
+    strategy and stored as a new session that SQL can query. Every finished game is compared with the seed
+    that the recording shows for it, bit for bit: if they disagree, one alert of type vectra.integrity is
+    stored for the game, and the exit code is 1.
+
+    With --check, a journal's inputs run through a new engine with the strategy of its header, and the
+    commands are compared byte for byte; a difference is reported and gives exit code 1.
     """
     target = Path(path).expanduser()
     if not target.exists():
@@ -55,6 +59,7 @@ def replay(path: str, as_json: bool, **options: Any) -> int:
         print_json(result)
     else:
         _print_recording(result)
+    check_games(result["alerts"], result["failed_games"])
     return stopper.exit_code
 
 
@@ -107,6 +112,7 @@ def _print_check(result: dict[str, Any]) -> None:
             ("Inputs", f"{result['inputs']} (journal {ending})"),
             ("Commands", f"{result['commands']} replayed, {result['recorded']} recorded"),
             ("Equal", "yes" if result["equal"] else "no"),
+            ("Source", "changed since" if result["source_changed"] else "unchanged"),
             ("SHA-256", result["sha256"]),
         ],
         title="Check",
@@ -133,11 +139,13 @@ def _print_recording(result: dict[str, Any]) -> None:
             ("Inbound", inbound),
             ("Events", by_event or "none"),
             ("Games", f"{result['games']} ({result['ticks']} ticks)"),
+            ("Seeds", f"{result['history_games']} games shown; {games_by_verdict(result)}"),
             ("Store", result["store"]),
             ("Journal", result["journal"]),
             ("Next", f"vectra-bot query games{store_option(result['store'])}"),
         ],
         title="Replay",
     )
+    print_failed(result["alerts"], result["failed_games"])
     for warning in result["warnings"]:
         click.echo(f"warning: {clean(warning)}", err=True)

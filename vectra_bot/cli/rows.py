@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import io
+import re
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,18 +14,25 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from vectra_bot.cli.output import clean
+from vectra_bot.store.query.results import distinct_names
 
 if TYPE_CHECKING:
     from vectra_bot.store.query.catalog import Result
 
 _GAP = "  "
 _NARROWEST: Final = 8
-# A spreadsheet interprets text that begins so as a formula.
+# A spreadsheet interprets text that begins so as a formula, unless it is a number.
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+_NUMBER: Final = re.compile(r"[+-]?[0-9]*\.?[0-9]+([eE][+-]?[0-9]+)?")
+_QUOTED: Final = re.compile(r'[",\r\n]|\A\Z')
 
 
 def json_texts(columns: Sequence[str], batches: Iterable[list[tuple[Any, ...]]]) -> Iterator[str]:
-    """Yield a JSON list of objects in pieces; amounts of SOL with all nine decimals, times in ISO 8601."""
+    """Yield a JSON list of objects in pieces; amounts of SOL with all nine decimals, times in ISO 8601.
+
+    The second column of a name is ``name_1``: no value is lost.
+    """
+    columns = distinct_names(columns)
     encoder = msgspec.json.Encoder(decimal_format="number")
     before = "[\n"
     for batch in batches:
@@ -58,24 +64,32 @@ def _json_value(value: Any) -> Any:
     return value
 
 
-def csv_texts(columns: Sequence[str], batches: Iterable[list[tuple[Any, ...]]]) -> Iterator[str]:
-    """Yield RFC 4180 text with a header line; nothing for null, decimals as stored.
+def csv_texts(
+    columns: Sequence[str], batches: Iterable[list[tuple[Any, ...]]], *, exact: bool = False
+) -> Iterator[str]:
+    """Yield RFC 4180 text with a header line; nothing for null, ``""`` for empty text, decimals as stored.
 
-    Text that a spreadsheet would run as a formula is prefixed with an apostrophe.
+    Text that a spreadsheet would run as a formula is prefixed with an apostrophe, unless *exact*. The second
+    column of a name is ``name_1``.
     """
-    for batch in chain([[tuple(columns)]], batches):
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\r\n")
+    for batch in chain([[distinct_names(columns)]], batches):
+        lines = []
         for row in batch:
-            cells = [_csv_value(value) for value in row]
-            # A line with one empty cell would be a blank line.
-            writer.writerow(cells) if cells != [""] else text.write('""\r\n')
-        yield text.getvalue()
+            line = ",".join([_csv_cell(value, exact) for value in row])
+            lines.append((line or '""') + "\r\n")  # a line with one null would be a blank line
+        yield "".join(lines)
+
+
+def _csv_cell(value: Any, exact: bool) -> str:
+    if value is None:
+        return ""
+    text = _csv_value(value)
+    if not exact and text.startswith(_FORMULA) and not _NUMBER.fullmatch(text):
+        text = f"'{text}"
+    return '"' + text.replace('"', '""') + '"' if _QUOTED.search(text) else text
 
 
 def _csv_value(value: Any) -> str:
-    if value is None:
-        return ""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, Decimal):
@@ -89,8 +103,7 @@ def _csv_value(value: Any) -> str:
     if isinstance(value, list | tuple | dict):
         encoder = msgspec.json.Encoder(decimal_format="number")
         return encoder.encode(_json_value(value)).decode()
-    text = str(value)
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    return str(value)
 
 
 def on_terminal() -> bool:

@@ -12,8 +12,11 @@ from vectra_bot.cli.progress import Steps
 from vectra_bot.cli.store_options import address, size, store_options
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from vectra_bot.store.maintenance.check import CheckReport
     from vectra_bot.store.maintenance.check_parts import Problem
+    from vectra_bot.store.maintenance.foreign import Skipped
     from vectra_bot.store.maintenance.stats import StoreStats
 
 _CHECK_EPILOG = """\b
@@ -24,7 +27,8 @@ Examples:
 \b
 JSON: store, ok, quick, sessions, running (ids); segments, entries (of journals, as read);
 parts, rows, bytes (by the manifests), bytes_read (hashed), seconds; problems, each with
-kind, message, advice, session_id, path, doc_type, first_seq, last_seq (-1: unknown).
+kind, message, advice, session_id, path, doc_type, first_seq, last_seq (-1: unknown);
+skipped, each with path, reason.
 """
 _STATS_EPILOG = """\b
 Examples:
@@ -51,8 +55,9 @@ def check(
     """Verify every journal, manifest, file and row of a store.
 
     Nothing is changed. Each problem is printed with its file, its row numbers and what to do. Exit code
-    1 if there is one, also if a session was killed and not recovered, or a temporary file was left. Of
-    sessions that are being written, what is on the disk is checked.
+    1 if there is one, also if a session was killed and not recovered, or a temporary file was left. What
+    is in the store and not part of it is printed as skipped, also with exit code 1. Of sessions that are
+    being written, what is on the disk is checked.
     """
     from vectra_bot.api import check_store
     from vectra_bot.clock import WallClock
@@ -74,6 +79,7 @@ def _print_check(report: CheckReport, seconds: float) -> None:
         click.echo(_line(problem))
     if len(report.problems) > _MOST_LISTED:
         click.echo(f"and {len(report.problems) - _MOST_LISTED} more: --json lists all")
+    print_skipped(report.skipped)
     running = f", {len(report.running)} of them running" if report.running else ""
     looked = "sizes and footers checked" if report.quick else f"{size(report.bytes_read)} hashed"
     click.echo(
@@ -81,12 +87,19 @@ def _print_check(report: CheckReport, seconds: float) -> None:
         f"({report.entries} entries read), {report.parts} files with {report.rows} rows, {looked} "
         f"in {seconds:.1f} s"
     )
-    if report.ok:
-        click.echo("no problems")
-        return
-    click.echo(f"{len(report.problems)} problems")
+    skipped = f"; {len(report.skipped)} skipped" if report.skipped else ""
+    click.echo(f"{len(report.problems) or 'no'} problems{skipped}")
     for advice in dict.fromkeys(problem.advice for problem in report.problems):
-        click.echo(f"next: {advice} --store {clean(report.store)}")
+        where = f" --store {clean(report.store)}" if "vectra-bot store" in advice else ""
+        click.echo(f"next: {advice}{where}")
+
+
+def print_skipped(skipped: Sequence[Skipped]) -> None:
+    """Print what was not checked, and why."""
+    for each in skipped[:_MOST_LISTED]:
+        click.echo(f"skipped: {clean(each.path)}: {each.reason}")
+    if len(skipped) > _MOST_LISTED:
+        click.echo(f"and {len(skipped) - _MOST_LISTED} more skipped: --json lists all")
 
 
 def _line(problem: Problem) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
@@ -61,9 +60,10 @@ def migrate(
     """
     from vectra_bot.imports import migrate_store
     from vectra_bot.store.location import local
+    from vectra_bot.store.remote.address import local_folder
 
     root = local(store)
-    target = None if into is None else Path(into).expanduser()
+    target = None if into is None else local_folder(into, "--into")
     with Steps(verbose=verbose) as progress:
         report = migrate_store(root, target, to=to, keep_backup=not no_backup, progress=progress)
     found = report.to_json()

@@ -23,7 +23,7 @@ Examples:
 \b
 JSON: store, salvaged (session_id, entries, lost: ranges), finished (ids), built, rebuilt, removed
 (paths), uploaded (session_id, parts, bytes, removed), running (ids), journal_bytes, bytes_read,
-failed (lines), problems (the remaining ones, as in `store check`), seconds.
+failed (lines), problems, skipped (the remaining ones, as in `store check`), seconds.
 """
 _COMPACT_EPILOG = """\b
 Examples:
@@ -63,7 +63,7 @@ def recover(
     session's journal. For a remote store, the rest of this machine's spool is uploaded. Sessions that
     are being written are skipped.
 
-    Exit code 1 if something could not be repaired; each problem is printed.
+    Exit code 1 if something could not be repaired, or is in the store and not part of it; it is printed.
     """  # fmt: skip
     from vectra_bot.api import recover_store
     from vectra_bot.clock import WallClock
@@ -95,10 +95,14 @@ def _print_recovery(found: dict[str, Any]) -> None:
     if found["uploaded"]:
         parts = sum(each["parts"] for each in found["uploaded"])
         click.echo(f"uploaded {parts} files, {size(sum(e['bytes'] for e in found['uploaded']))}")
+    for name in found["running"]:
+        click.echo(f"skipped: {clean(name)}: it is being written")
     for line in found["failed"]:
         click.echo(f"not repaired: {clean(line)}")
     for problem in found["problems"]:
         click.echo(f"{problem['kind']}: {clean(problem['message'])}")
+    for each in found["skipped"]:
+        click.echo(f"skipped: {clean(each['path'])}: {each['reason']}")
     bad = len(found["failed"]) + len(found["problems"])
     journals, seconds = size(found["journal_bytes"]), found["seconds"]
     click.echo(f"{bad or 'no'} problems left; journals of {journals}, {seconds:.1f} s")

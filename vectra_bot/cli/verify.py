@@ -11,6 +11,7 @@ from vectra_bot.cli import HELP_OPTIONS
 _EXAMPLES = """\b
 Examples:
   vectra-bot verify seeded_games.jsonl.gz
+  vectra-bot verify raw_frames.jsonl.gz
   vectra-bot verify --server-seed fedde170f25570df546c5c16de6f571b8253221f9307e977c4f5354a5aa078a4 \\
       --game-id 20250701-55b97a42871f441f --json
 """
@@ -34,9 +35,12 @@ def verify(
 ) -> None:
     """Verify a capture FILE, or the game of a seed, against the price law, bit for bit.
 
-    FILE is one of five kinds, recognised by its content, plain, gzip or zstandard: seeded_games,
-    recorded_prices, game_rows (one game tick by tick), real_trades, leaderboard_rows. Every wrong fact
-    is reported once, with game, tick, the expected value and the value found.
+    FILE is a capture of frames or a journal: every finished game is compared with the seed that the
+    frames show for it, every sidebet with its game. Or it is one of five kinds of rows: seeded_games,
+    recorded_prices, game_rows (one game tick by tick), real_trades, leaderboard_rows, whose facts are also
+    compared with each other: one payout row for each placed sidebet, prices and rugs, the PnL of open
+    positions. The kind is recognised by the content, plain, gzip or zstandard. Every wrong fact is
+    reported once, with game, tick, the expected value and the value found.
 
     With --server-seed and --game-id the game is computed: rug_tick, rug_price, peak, prices, hash.
     The list of prices is the finished game's, as the venue publishes it: the live prices of ticks 0
@@ -46,7 +50,7 @@ def verify(
     missing.
 
     Exit code 0 if nothing differs, 1 if anything differs, 2 for a wrong command line, 3 for a file
-    that cannot be used.
+    that cannot be used, or a recording that shows no seed.
     """
     from vectra_bot.errors import CheckFailed, UsageError
 

@@ -8,14 +8,16 @@ the fewest wrong fields is taken as correct, and only those fields are reported.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 from attrs import frozen
 
 from vectra_bot.conformance.frames.capture_rows import Row
+from vectra_bot.conformance.trade_rows import lamports_of, sol
 from vectra_bot.game import rules
 from vectra_bot.game.fair import Difference
-from vectra_bot.game.ledger import sidebet_wins
+from vectra_bot.game.ledger import lamports_from_double, sidebet_wins
 
 _PLACED = ("gameId", "betAmount", "xPayout", "startedAtTick", "end")
 _PAYOUT = (
@@ -29,6 +31,8 @@ _PAYOUT = (
     "profit",
 )
 
+_COINS = (rules.SOL_ADDRESS, rules.PRACTICE_ADDRESS)
+
 
 @frozen
 class _Bet:
@@ -38,10 +42,14 @@ class _Bet:
     placed: Row | None
 
 
+Wrong = list[tuple[str, Difference]]
+"""Differences, each with the id of the row it is about."""
+
+
 def sidebet_differences(
     rows: list[Row], game_id: str, rug_tick: int, rug_price: float
-) -> tuple[int, list[tuple[str, Difference]]]:
-    """Return how many bets are settled, and what is wrong with them as (payout row's id, difference).
+) -> tuple[int, Wrong]:
+    """Return how many bets are settled, and what is wrong with them as (row's id, difference).
 
     Args:
         rows: the game's ``globalSidebets``.
@@ -49,19 +57,26 @@ def sidebet_differences(
         rug_tick: tick of the rug.
         rug_price: price of the rug; a won row states it.
     """
-    bets = _pair(rows)
+    bets, wrong = _pair(rows)
     facts = _Facts(game_id, rug_tick, rug_price)
-    wrong: list[tuple[str, Difference]] = []
+    named = {row_id for row_id, _ in wrong}
+    windows: list[tuple[_Bet, int]] = []
     for bet in bets:
         starts = [start for start in _starts(bet) if 0 <= start < rug_tick]
         stakes = [stake for stake in _stakes(bet) if stake > 0]
         readings = [
-            _compare(bet, facts, start, stake)
+            (_compare(bet, facts, start, stake), start)
             for start in starts or [bet.payout.integer("startTick")]
             for stake in stakes or [bet.payout.number("betAmount")]
         ]
-        best = min(readings, key=len)  # the first of equals, which uses the row's own values
-        wrong.extend((bet.payout.text("id"), difference) for difference in best)
+        # The first of equals, which uses the row's own values.
+        found, start = min(readings, key=lambda reading: len(reading[0]))
+        row_id = bet.payout.text("id")
+        if row_id not in named:
+            wrong.extend((row_id, difference) for difference in found)
+        windows.append((bet, start))
+    wrong += _overlaps(windows, {row_id for row_id, _ in wrong})
+    wrong += _sequence_differences(rows, {row_id for row_id, _ in wrong})
     return len(bets), wrong
 
 
@@ -72,29 +87,108 @@ class _Facts:
     rug_price: float
 
 
-def _pair(rows: list[Row]) -> list[_Bet]:
-    """Join placed and payout rows by player and by start or end, each placed row once."""
-    placed: dict[str, list[Row]] = {}
+def _pair(rows: list[Row]) -> tuple[list[_Bet], Wrong]:
+    """Join placed and payout rows by player and by start or end, each placed row once.
+
+    Every placed bet has exactly one payout row (protocol 12.1), and only a bet of the presale has no placed
+    row: what is left over is returned as differences.
+    """
+    placed: list[Row] = []
     payouts: list[Row] = []
     for row in rows:
         kind = row.text("type")
         if kind == "placed":
             _check(row, _PLACED)
-            placed.setdefault(row.text("playerId"), []).append(row)
+            placed.append(row)
         elif kind == "payout":
             _check(row, _PAYOUT)
             payouts.append(row)
         else:
             row.fail("type", "it must be placed or payout")
     matches: dict[int, Row] = {}
-    for agreeing in (2, 1):  # full matches first, so that a wrong row cannot take another's match
+    left = list(placed)
+    # Full matches first, so that a wrong row cannot take another's match.
+    for agreeing, same_player in ((2, True), (1, True), (2, False)):
+        by_player = _grouped(left, same_player=same_player)
         for index, row in enumerate(payouts):
-            own = placed.get(row.text("playerId"), [])
+            if index in matches or (not same_player and not row.integer("startTick")):
+                continue
+            own = by_player.get(row.text("playerId") if same_player else "", [])
             match = next((p for p in own if _agreeing(row, p) == agreeing), None)
-            if match is not None and index not in matches:
+            if match is not None:
                 own.remove(match)
                 matches[index] = match
-    return [_Bet(row, matches.get(index)) for index, row in enumerate(payouts)]
+        taken = {id(row) for row in matches.values()}
+        left = [row for row in left if id(row) not in taken]
+    bets = [_Bet(row, matches.get(index)) for index, row in enumerate(payouts)]
+    return _single(bets, left)
+
+
+def _grouped(rows: list[Row], *, same_player: bool) -> dict[str, list[Row]]:
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        found.setdefault(row.text("playerId") if same_player else "", []).append(row)
+    return found
+
+
+def _single(bets: list[_Bet], left: list[Row]) -> tuple[list[_Bet], Wrong]:
+    """Return the bets without repeated payout rows, and the rows that lack or repeat a counterpart."""
+    wrong: Wrong = []
+    kept: list[_Bet] = []
+    known = {_key(bet.payout, "startTick") for bet in bets if bet.placed is not None}
+    presale: set[tuple[str, int]] = set()
+    for bet in bets:
+        key = _key(bet.payout, "startTick")
+        if bet.placed is None and (key in known or key in presale):
+            tick = bet.payout.integer("startTick")
+            wrong.append((bet.payout.text("id"), Difference("payout rows", tick, 1, 2)))
+            continue
+        presale.add(key)
+        kept.append(bet)
+    for row in left:
+        tick = row.integer("startedAtTick")
+        if _key(row, "startedAtTick") in known:
+            wrong.append((row.text("id"), Difference("placed rows", tick, 1, 2)))
+        else:
+            wrong.append((row.text("id"), Difference("payout rows", tick, 1, 0)))
+    return kept, wrong
+
+
+def _key(row: Row, start: str) -> tuple[str, int]:
+    return row.text("playerId"), row.integer(start)
+
+
+def _overlaps(windows: list[tuple[_Bet, int]], named: set[str]) -> Wrong:
+    """Return the bets that were placed before the player's previous one was over (protocol 7)."""
+    wrong: Wrong = []
+    ends: dict[str, tuple[int, str]] = {}
+    for bet, start in sorted(windows, key=lambda window: window[1]):
+        row_id, player = bet.payout.text("id"), bet.payout.text("playerId")
+        end, earlier = ends.get(player, (0, ""))
+        if start < end and not {row_id, earlier} & named:
+            wrong.append((row_id, Difference("open sidebets", start, 1, 2)))
+        ends[player] = start + rules.SIDEBET_WINDOW_TICKS, row_id
+    return wrong
+
+
+def _sequence_differences(rows: list[Row], named: set[str]) -> Wrong:
+    """Return rows with the id of another row, or whose time is before that of the row above them."""
+    wrong: Wrong = []
+    known: set[str] = set()
+    for row in rows:
+        row_id = row.text("id")
+        if row_id in known and row_id not in named:
+            wrong.append((row_id, Difference("rows with this id", None, 1, 2)))
+        known.add(row_id)
+    timed = [(row.number("timestamp"), row.text("id")) for row in rows if "timestamp" in row.fields]
+    previous = 0.0
+    for (time, row_id), (later, later_id) in pairwise(timed):
+        if later < time:  # the one without which the rows are in order is wrong
+            odd = (time, row_id) if previous <= later else (later, later_id)
+            if odd[1] not in named:
+                wrong.append((odd[1], Difference("timestamp", None, "rows in its order", odd[0])))
+        previous = time
+    return wrong
 
 
 def _agreeing(payout: Row, placed: Row) -> int:
@@ -155,18 +249,47 @@ def _compare(bet: _Bet, facts: _Facts, start: int, stake: float) -> list[Differe
         "payout": payout,
         "profit": payout - stake,
     }
-    if won and "price" in bet.payout.fields:
+    # Only a won row states the rug's price.
+    if won and ("price" in bet.payout.fields or "level" in bet.payout.fields):
         settled["price"] = facts.rug_price
+    elif not won and "price" in bet.payout.fields:
+        settled["price"] = None
     wrong = _wrong_fields(bet.payout, settled, tick, "")
-    if bet.placed is not None:
-        placed = {**common, "startedAtTick": start, "end": end}
-        wrong += _wrong_fields(bet.placed, placed, start, "placed ")
+    coin = bet.payout.fields.get("coinAddress", rules.SOL_ADDRESS)
+    if bet.placed is None and coin not in _COINS:
+        wrong.append(Difference("coinAddress", start, " or ".join(_COINS), coin))
+    if bet.placed is None:
+        return wrong + ([Difference("placed rows", start, 1, 0)] if start else [])
+    placed = {**common, "startedAtTick": start, "end": end}
+    wrong += _wrong_fields(bet.placed, placed, start, "placed ")
+    return wrong + _own_differences(bet.placed, bet.payout, start, stake)
+
+
+def _own_differences(placed: Row, payout: Row, start: int, stake: float) -> list[Difference]:
+    """Return where two rows of a bet disagree on who placed it, in which coin and from which money."""
+    facts = (
+        Difference("playerId", start, placed.text("playerId"), payout.text("playerId")),
+        Difference("username", start, placed.fields.get("username"), payout.fields.get("username")),
+        Difference(
+            "coinAddress", start, placed.fields.get("coinAddress"), payout.fields.get("coinAddress")
+        ),
+    )
+    wrong = [fact for fact in facts if fact.found != fact.expected]
+    if wrong or not {"bonusPortion", "realPortion"} & placed.fields.keys():
+        return wrong
+    practice = placed.fields.get("coinAddress") == rules.PRACTICE_ADDRESS
+    portions = lamports_of(placed, "bonusPortion") + lamports_of(placed, "realPortion")
+    expected = 0 if practice else lamports_from_double(stake)
+    if portions != expected:
+        wrong.append(
+            Difference("placed realPortion + bonusPortion", start, sol(expected), sol(portions))
+        )
     return wrong
 
 
 def _wrong_fields(row: Row, expected: dict[str, Any], tick: int, prefix: str) -> list[Difference]:
     return [
-        Difference(prefix + key, tick, value, row.fields[key])
+        Difference(prefix + key, tick, value, row.fields.get(key))
         for key, value in expected.items()
-        if row.fields[key] != value
+        if row.fields.get(key) != value
     ]

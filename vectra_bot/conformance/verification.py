@@ -1,30 +1,38 @@
 """Verify capture files and seeds against the law: one difference for each wrong fact.
 
-Kinds of file are recognised by their content: ``seeded_games`` (finished games with their seed),
-``recorded_prices`` (prices by tick without a seed), ``game_rows`` (one game tick by tick), ``real_trades``
-and ``leaderboard_rows`` (protocol 15). Redundant facts in a file are used to find which of two is the wrong
-one, so that one altered fact gives one difference.
+Recordings of frames are verified by :mod:`.recordings`. Five more kinds of file are recognised by their
+content: ``seeded_games`` (finished games with their seed), ``recorded_prices`` (prices by tick without a
+seed), ``game_rows`` (one game tick by tick), ``real_trades`` and ``leaderboard_rows`` (protocol 15).
+Redundant facts in a file are used to find which of two is the wrong one, so that one altered fact gives one
+difference.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from attrs import Factory, define, evolve, fields, frozen
 
 from vectra_bot.conformance.crowd.recorded_games import recorded_differences
+from vectra_bot.conformance.findings import FileDifference, Verification
 from vectra_bot.conformance.frames.capture_rows import Row, read_prices, read_rows, shown
 from vectra_bot.conformance.game_rows import GameRows
+from vectra_bot.conformance.leaderboard_rows import (
+    OPEN_TOLERANCE_LAMPORTS,
+    LeaderboardRows,
+    leaderboard_difference,
+    open_position_error,
+)
+from vectra_bot.conformance.recordings import is_recording, verify_recording
 from vectra_bot.conformance.settled_sidebets import sidebet_differences
 from vectra_bot.conformance.trade_rows import (
     buy_difference,
-    leaderboard_difference,
-    open_position_error,
     sell_difference,
     sell_error,
+    trade_difference,
 )
 from vectra_bot.errors import InputError
 from vectra_bot.game import rules
@@ -37,7 +45,6 @@ from vectra_bot.game.fair import (
     verify_game,
 )
 
-OPEN_TOLERANCE_LAMPORTS = 3
 _KIND_KEYS = {
     "seeded_games": "serverSeed",
     "recorded_prices": "rug_price",
@@ -47,87 +54,40 @@ _KIND_KEYS = {
 }
 
 
-@frozen
-class FileDifference:
-    """A difference and its place: game, line, and the bet's id if it is a bet."""
-
-    game: str
-    difference: Difference
-    line: int
-    sidebet: str | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the difference as a JSON object."""
-        found = {
-            "game": self.game,
-            "tick": self.difference.tick,
-            "what": self.difference.what,
-            "expected": self.difference.expected,
-            "found": self.difference.found,
-            "line": self.line,
-        }
-        return found if self.sidebet is None else {**found, "sidebet": self.sidebet}
-
-
 @define
-class Verification:
-    """The result of verifying one file: its kind, counts by name, and every difference.
+class _File:
+    """What a file's earlier rows stated."""
 
-    Attributes:
-        kind: recognised by the first row.
-        file: its path.
-        counts: what was counted, by name.
-        differences: all of them, in the order of the lines.
-        game: the rows of the game that is read, of a file of ``game_rows``.
-    """
-
-    kind: str
-    file: str
-    counts: dict[str, int]
-    differences: list[FileDifference] = Factory(list)
+    leaderboard: LeaderboardRows = Factory(LeaderboardRows)
+    ids: set[str] = Factory(set)
     game: GameRows = Factory(GameRows)
-
-    @property
-    def ok(self) -> bool:
-        """Whether nothing differs."""
-        return not self.differences
-
-    def count(self, name: str, amount: int = 1) -> None:
-        """Add *amount* to a count."""
-        self.counts[name] += amount
-
-    def report(self, game: str, line: int, found: Iterable[Difference]) -> None:
-        """Add differences of one line."""
-        self.differences.extend(FileDifference(game, difference, line) for difference in found)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the verification as a JSON object."""
-        return {
-            "kind": self.kind,
-            "file": self.file,
-            "ok": self.ok,
-            **self.counts,
-            "differences": [difference.to_json() for difference in self.differences],
-        }
 
 
 def verify_file(path: Path | str) -> Verification:
-    """Verify a capture file; its kind is recognised by its first row.
+    """Verify a capture file or a journal; the kind is recognised by the first row.
 
     Raises:
         InputError: the file cannot be read, is of an unknown kind, or a line lacks a required field.
     """
     path = Path(path)
+    if is_recording(path):
+        return verify_recording(path)
     found: Verification | None = None
+    file = _File()
     for row in read_rows(path):
         if found is None:
             kind = _kind(row)
             found = Verification(kind, shown(path), dict.fromkeys(_COUNTS[kind], 0))
         elif _KIND_KEYS[found.kind] not in row.fields:
             row.fail(_KIND_KEYS[found.kind], f"every row of {found.kind} has it")
-        _VERIFIERS[found.kind](row, found)
+        _VERIFIERS[found.kind](row, found, file)
     assert found is not None, "read_rows refuses an empty file"
-    found.report(found.game.game_id, row.line, found.game.close())
+    found.report(file.game.game_id, row.line, file.game.close())
+    found.differences.extend(file.leaderboard.finish())
+    if found.kind == "leaderboard_rows":
+        found.counts["open_rows"] = file.leaderboard.open_rows
+        found.counts["open_compared"] = file.leaderboard.open_compared
+    found.differences.sort(key=lambda difference: difference.line)
     return found
 
 
@@ -138,17 +98,18 @@ def _kind(row: Row) -> str:
     keys = ", ".join(list(row.fields)[:4]) or "none"
     raise InputError(
         f"{row.place}: unknown kind of row (its keys: {shown(keys)}): give one of "
-        f"{', '.join(_KIND_KEYS)}; frames are read by vectra-bot replay"
+        f"{', '.join(_KIND_KEYS)}, a capture of frames, or a journal"
     )
 
 
-def _verify_seeded(row: Row, found: Verification) -> None:
+def _verify_seeded(row: Row, found: Verification, file: _File) -> None:
     seed, game_id = row.text("serverSeed"), row.text("id")
+    row.flag("rugged")
     version = row.text("gameVersion")
     if version not in rules.LAW_VERSIONS:
         row.fail("gameVersion", f"it must be one of {', '.join(rules.LAW_VERSIONS)}")
     bets = row.rows("globalSidebets")
-    differences = law_differences(row, game_id)
+    differences = _repeated(file, game_id) or law_differences(row, game_id)
     named = _most_named_game(bets)
     if _unknown_to_law(differences) and named not in (None, game_id):
         # The bets name another game: if the law confirms it, the id is the only wrong fact.
@@ -166,9 +127,18 @@ def _verify_seeded(row: Row, found: Verification) -> None:
         game = play_game(seed, true_id or game_id, version)
         rug_tick, rug_price = game.rug_tick, game.rug_price
     settled, wrong = sidebet_differences(bets, named or game_id, rug_tick, rug_price)
+    found.report(game_id, row.line, _end_differences(row, bets))
     found.count("sidebets", settled)
     found.count("sidebets_exact", settled - len({bet for bet, _ in wrong}))
     found.differences.extend(FileDifference(game_id, d, row.line, bet) for bet, d in wrong)
+
+
+def _end_differences(row: Row, bets: list[Row]) -> list[Difference]:
+    """Return a difference if the game ended before a sidebet of it was settled."""
+    times = [bet.number("timestamp") for bet in bets if "timestamp" in bet.fields]
+    if not times or row.number("timestamp") >= max(times):
+        return []
+    return [Difference("timestamp", None, f"at least {max(times)}", row.number("timestamp"))]
 
 
 def law_differences(row: Row, game_id: str) -> list[Difference]:
@@ -177,16 +147,32 @@ def law_differences(row: Row, game_id: str) -> list[Difference]:
     Raises:
         InputError: the row lacks a field that a game needs.
     """
-    return verify_game(
+    prices, rug_tick = row.optional_numbers("prices"), row.integer("rugTick")
+    found = verify_game(
         row.text("serverSeed"),
         game_id,
         row.text("gameVersion"),
         seed_hash=row.text("serverSeedHash"),
-        prices=row.optional_numbers("prices"),
-        rug_tick=row.integer("rugTick"),
+        prices=prices,
+        rug_tick=rug_tick,
         rug_price=row.number("rugPrice"),
         peak=row.number("peakMultiplier"),
     )
+    # What else the row states about itself. Only a game that reaches the last tick ends without a rug.
+    rugged, listed = rug_tick <= rules.MAX_TICKS, prices is not None
+    stated = (
+        Difference("rugged", None, rugged, row.fields.get("rugged", rugged)),
+        Difference("pricesOnWire", None, listed, row.fields.get("pricesOnWire", listed)),
+    )
+    return found + [fact for fact in stated if fact.found is not fact.expected]
+
+
+def _repeated(file: _File, text: str) -> list[Difference]:
+    """Return a difference if an earlier row of the file has the same id."""
+    if text in file.ids:
+        return [Difference("rows with this id", None, 1, 2)]
+    file.ids.add(text)
+    return []
 
 
 def _unknown_to_law(differences: list[Difference]) -> bool:
@@ -199,8 +185,8 @@ def _most_named_game(bets: list[Row]) -> str | None:
     return names[0][0] if names else None
 
 
-def _verify_recorded(row: Row, found: Verification) -> None:
-    differences = recorded_differences(row)
+def _verify_recorded(row: Row, found: Verification, file: _File) -> None:
+    differences = _repeated(file, row.text("game_id")) or recorded_differences(row)
     complete = row.flag("complete")
     found.count("games")
     found.count("complete", complete)
@@ -208,42 +194,40 @@ def _verify_recorded(row: Row, found: Verification) -> None:
     found.report(row.text("game_id"), row.line, differences)
 
 
-def _verify_game_row(row: Row, found: Verification) -> None:
+def _verify_game_row(row: Row, found: Verification, file: _File) -> None:
     if row.text("type") == "game_start":
-        found.report(found.game.game_id, row.line, found.game.close())
-    differences = found.game.add(row)
+        found.report(file.game.game_id, row.line, file.game.close())
+    differences = file.game.add(row)
     found.count("ticks", row.text("type") == "tick")
     if row.text("type") == "game_end":
         found.count("games")
-        found.count("exact", found.game.complete and not differences)
+        found.count("exact", file.game.complete and not differences)
     found.report(row.text("game_id"), row.line, differences)
 
 
-def _verify_trade(row: Row, found: Verification) -> None:
+def _verify_trade(row: Row, found: Verification, file: _File) -> None:
     kind, game_id = row.text("type"), row.text("gameId")
+    difference = trade_difference(row)
     found.count("trades")
     if kind == "buy":
-        difference = buy_difference(row)
         found.count("buys")
-        found.count("buys_exact", difference is None)
+        found.count("buys_exact", buy_difference(row) is None)
     elif kind == "sell":
-        difference = sell_difference(row)
         error = sell_error(row)
         found.count("sells")
         found.count("sells_exact", error == 0)
-        if difference is None:
+        if sell_difference(row) is None:
             worst = max(found.counts["sells_max_diff_lamports"], abs(error))
             found.counts["sells_max_diff_lamports"] = worst
-    elif kind in ("short_open", "short_close"):
-        difference = None  # the payoff of shorts is unknown (protocol 8)
-        found.count("shorts")
     else:
-        row.fail("type", "it must be buy, sell, short_open or short_close")
+        found.count("shorts")
+    if difference is None and "id" in row.fields:
+        difference = next(iter(_repeated(file, row.text("id"))), None)
     if difference is not None:
         found.report(game_id, row.line, [difference])
 
 
-def _verify_leaderboard(row: Row, found: Verification) -> None:
+def _verify_leaderboard(row: Row, found: Verification, file: _File) -> None:
     difference, sum_exact, percent_exact = leaderboard_difference(row)
     found.count("rows")
     found.count("sum_rows", sum_exact is not None)
@@ -253,11 +237,12 @@ def _verify_leaderboard(row: Row, found: Verification) -> None:
     if error is not None:
         found.count("open_positions")
         found.count("open_within_3_lamports", error <= OPEN_TOLERANCE_LAMPORTS)
+    file.leaderboard.add(row, wrong=difference is not None)
     if difference is not None:
         found.report(row.text("gameId"), row.line, [difference])
 
 
-_VERIFIERS: dict[str, Callable[[Row, Verification], None]] = {
+_VERIFIERS: dict[str, Callable[[Row, Verification, _File], None]] = {
     "seeded_games": _verify_seeded,
     "recorded_prices": _verify_recorded,
     "game_rows": _verify_game_row,
@@ -284,6 +269,8 @@ _COUNTS = {
         "sum_exact",
         "open_positions",
         "open_within_3_lamports",
+        "open_rows",
+        "open_compared",
     ),
 }
 

@@ -253,7 +253,13 @@ def rmdir(directory: Path) -> None:
 
 
 def remove_tree(directory: Path) -> None:
-    """Remove *directory* and everything in it, without following links; harmless if it is missing."""
+    """Remove *directory* and everything in it, without following links; harmless if it is missing.
+
+    If it is a link itself, the link is removed.
+    """
+    if directory.is_symlink():
+        unlink(directory)
+        return
     if not directory.is_dir():
         return
     for path in sorted(directory.iterdir()):

@@ -74,7 +74,7 @@ class AccountUpdate:
     """A player update as the account understood it.
 
     ``effects`` are the pending effects it showed, oldest first; ``explained`` is False when its change of
-    cash or quantity has no known cause.
+    cash or quantity, or bonus money that is gone, has no known cause.
     """
 
     delta_cash: int
@@ -390,7 +390,9 @@ class Account:
         delta_qty = qty - self._stated_qty
         delta_bonus = to_lamports(update.bonus_balance - self.stated.bonus_balance)
         effects = self._match(delta_cash, delta_qty)
-        explained = bool(effects) or (delta_cash == 0 and delta_qty == 0)
+        # Bonus money is granted without a word, but spent by stakes alone.
+        nothing = delta_cash == 0 and delta_qty == 0 and delta_bonus >= 0
+        explained = bool(effects) or nothing
         return AccountUpdate(delta_cash, delta_qty, effects, explained, delta_bonus=delta_bonus)
 
     def _match(self, delta_cash: int, delta_qty: int) -> tuple[Effect, ...]:

@@ -24,7 +24,9 @@ from vectra_bot.imports.rows_v1 import OldRows
 from vectra_bot.imports.schema_v1 import VERSION
 from vectra_bot.imports.versions import Layout, check_wanted, layout_of
 from vectra_bot.models import SCHEMA_VERSION
+from vectra_bot.store.api import folder_to_write
 from vectra_bot.store.maintenance.sessions import is_running
+from vectra_bot.store.remote.address import local_folder
 
 BUILDING: Final = ".v2-building"
 BACKUP: Final = ".v1-backup"
@@ -95,10 +97,10 @@ def migrate_store(
             target, or a write fails; *path* is unchanged.
     """
     check_wanted(to)
-    source = Path(path).expanduser().absolute()
+    source = local_folder(path)
     if not source.is_dir() and not (_building(source) / MARK).exists():
         raise InputError(f"no store at {source}: give the folder with the doc_type= folders")
-    goal = source if target is None else Path(target).expanduser().absolute()
+    goal = source if target is None else folder_to_write(target)
     if goal != source and not (goal.exists() and goal.samefile(source)):
         return _into(source, goal, progress)
     done = _finished(source, keep_backup=keep_backup)

@@ -44,6 +44,7 @@ from vectra_bot.imports.bulk import (
 )
 from vectra_bot.imports.config import SOURCE, ImportConfig, finished_event
 from vectra_bot.imports.report import FileReport
+from vectra_bot.journal import check_new_id
 from vectra_bot.models import DocType, Mode
 from vectra_bot.models.times import NS_PER_S
 from vectra_bot.serde import record_to_row
@@ -147,6 +148,7 @@ class _Import:
 
     def _plan(self) -> _Plan:
         if self.config.session_id is not None:
+            check_new_id(self.config.session_id)
             plan = _Plan(self.config.session_id)
             plan.sessions[None] = _Session(plan.own, keeps_seq=False)
             return plan

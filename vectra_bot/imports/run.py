@@ -20,6 +20,7 @@ from vectra_bot.imports.report import FileReport, Progress, no_progress
 from vectra_bot.imports.text import TextImport
 from vectra_bot.journal import list_segments
 from vectra_bot.session.shell import in_event_loop
+from vectra_bot.store.api import folder_to_write
 from vectra_bot.store.parquet.manifest import MANIFEST
 from vectra_bot.venues.captures import TextFile
 
@@ -59,7 +60,7 @@ def import_paths(
         )
     given = [paths] if isinstance(paths, str | Path) else list(paths)
     config = ImportConfig(
-        store=Path(store).expanduser().absolute(),
+        store=folder_to_write(store),
         session_id=session_id,
         venue=venue,
         utc_offset_s=utc_offset_s,

@@ -14,8 +14,16 @@ from vectra_bot.journal.entry import (
     storable_text,
     without_login,
 )
+from vectra_bot.journal.ids import check_new_id
 from vectra_bot.journal.journal import Journal
-from vectra_bot.journal.lock import DROPPED, SessionLock, dropped_directory, journal_directory
+from vectra_bot.journal.lock import (
+    DROPPED,
+    SessionBusyError,
+    SessionLock,
+    dropped_directory,
+    journal_directory,
+    writer_of,
+)
 from vectra_bot.journal.reader import (
     JournalReader,
     ends_with_close,
@@ -25,7 +33,7 @@ from vectra_bot.journal.reader import (
     read_segment,
 )
 from vectra_bot.journal.salvage import CORRUPT_SUFFIX, Salvage, cut_tail, salvage
-from vectra_bot.journal.segments import Segment, list_segments
+from vectra_bot.journal.segments import Segment, list_segments, parts_records
 
 __all__ = [
     "CORRUPT_SUFFIX",
@@ -37,7 +45,9 @@ __all__ = [
     "JournalReader",
     "Salvage",
     "Segment",
+    "SessionBusyError",
     "SessionLock",
+    "check_new_id",
     "compress_segment",
     "cut_tail",
     "dropped_directory",
@@ -45,6 +55,7 @@ __all__ = [
     "journal_directory",
     "list_segments",
     "never_began",
+    "parts_records",
     "read_header",
     "read_journal",
     "read_segment",
@@ -52,4 +63,5 @@ __all__ = [
     "storable_text",
     "without_login",
     "write_journal",
+    "writer_of",
 ]

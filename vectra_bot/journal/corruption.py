@@ -104,6 +104,15 @@ def gap(segment: Segment, last_seq: int, next_seq: int) -> JournalError:
     )
 
 
+def out_of_order(segment: Segment, last_seq: int, next_seq: int) -> JournalError:
+    """Return the error for an entry that is duplicate or comes late."""
+    advice = "sort its copy" if segment.number == 0 else repair_of(segment)
+    return JournalError(
+        f"{segment.path}: entry {next_seq} follows entry {last_seq} out of order; restore the file, or "
+        f"{advice}"
+    )
+
+
 def repair_of(segment: Segment) -> str:
     """Return the advice for keeping what is readable of a journal."""
     if segment.number == 0:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import threading
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Final
 
 from vectra_bot.errors import InputError, StoreError
 from vectra_bot.fsio import files
-from vectra_bot.fsio.posix import fcntl
+from vectra_bot.fsio.locks import FileLock, is_locked
 from vectra_bot.journal.segments import LOCK_NAME
 
 _SESSION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
@@ -42,32 +41,37 @@ def dropped_directory(directory: Path) -> Path:
     return directory.with_name(DROPPED + directory.name)
 
 
+class SessionBusyError(StoreError):
+    """Another process writes the session."""
+
+
 # Lock files that this process has without writing: a repair reads files that do not change.
-_still: set[tuple[int, int]] = set()
+_still: set[tuple[int, int] | None] = set()
+
+
+def writer_of(directory: Path) -> bool | None:
+    """Return whether a process has the lock of the journal in *directory*, None if that cannot be determined.
+
+    Reading permission is enough.
+    """
+    return is_locked(directory / LOCK_NAME)
 
 
 def is_being_written(path: Path) -> bool:
     """Return whether the session that a segment or directory belongs to is being written.
 
-    False while this process has the lock for another purpose than writing the journal.
+    False while this process has the lock for another purpose than writing the journal, and if it cannot be
+    determined.
     """
     directory = path if path.is_dir() else path.parent
+    return writer_of(directory) is True and _identity(directory / LOCK_NAME) not in _still
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
     try:
-        fd = os.open(directory / LOCK_NAME, os.O_RDONLY)
+        status = path.stat()
     except OSError:
-        return False
-    try:
-        # Shared: several concurrent checks do not mistake each other for a writer.
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return _identity(fd) not in _still
-    finally:
-        os.close(fd)
-    return False
-
-
-def _identity(fd: int) -> tuple[int, int]:
-    status = os.fstat(fd)
+        return None
     return status.st_dev, status.st_ino
 
 
@@ -78,41 +82,40 @@ class SessionLock:
         """Take the lock.
 
         Raises:
-            StoreError: another process has it.
+            SessionBusyError: another process has it.
+            StoreError: it cannot be taken.
         """
         with files.store_errors(f"cannot lock {directory}"):
-            self._fd = files.open_file(directory / LOCK_NAME)
-            if not self._taken():
-                os.close(self._fd)
-                raise StoreError(
-                    f"the session in {directory} is being written by another process; "
-                    "wait for it to end, or choose another session id"
-                )
-            _still.add(_identity(self._fd))
+            lock = _take(directory / LOCK_NAME)
+        if lock is None:
+            raise SessionBusyError(
+                f"the session in {directory} is being written by another process; "
+                "wait for it to end, or choose another session id"
+            )
+        self._lock = lock
+        self._key = _identity(directory / LOCK_NAME)
+        _still.add(self._key)
 
     def write(self) -> None:
         """Record that the session is written under this lock from now on."""
-        _still.discard(_identity(self._fd))
-
-    def _taken(self) -> bool:
-        for last in range(_TRIES):
-            try:
-                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if last < _TRIES - 1:
-                    threading.Event().wait(_PAUSE_S)
-            else:
-                return True
-        return False
+        _still.discard(self._key)
 
     def rest(self) -> None:
         """Record that the session is no longer written, though the lock is kept."""
-        if self._fd >= 0:
-            _still.add(_identity(self._fd))
+        if self._lock.fd >= 0:
+            _still.add(self._key)
 
     def release(self) -> None:
         """Release the lock; harmless if called twice."""
-        if self._fd >= 0:
-            _still.discard(_identity(self._fd))
-            os.close(self._fd)
-            self._fd = -1
+        if self._lock.fd >= 0:
+            _still.discard(self._key)
+            self._lock.release()
+
+
+def _take(path: Path) -> FileLock | None:
+    for _ in range(_TRIES - 1):
+        lock = FileLock.of(path)
+        if lock is not None:
+            return lock
+        threading.Event().wait(_PAUSE_S)
+    return FileLock.of(path)

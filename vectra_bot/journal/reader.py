@@ -41,6 +41,7 @@ from vectra_bot.journal.segments import (
     list_segments,
     may_be_segment,
     open_segment,
+    parts_records,
 )
 
 _NAMES: Final = ("", *KINDS)
@@ -259,7 +260,7 @@ class JournalReader:
             _check_header(segment.path, entry)
             return True
         if entry.seq <= last:
-            raise _out_of_order(segment.path, entry, last)
+            raise corruption.out_of_order(segment, last, entry.seq)
         torn = None
         if begins and index and not self._more:
             torn = corruption.judge_gap(self._segments, self.end, index)
@@ -297,12 +298,6 @@ class JournalReader:
     def _tear(self, end: tuple[int, int], torn: corruption.Torn) -> None:
         self.end = end
         self.torn, self.torn_bytes, self.torn_entries = True, torn.bytes, torn.entries
-
-
-def _out_of_order(path: Path, entry: Entry, last: int) -> JournalError:
-    return JournalError(
-        f"{path}: entry {entry.seq} follows entry {last} out of order; restore the file, or sort its copy"
-    )
 
 
 def _check_header(path: Path, entry: Entry) -> None:
@@ -379,14 +374,15 @@ def read_header(path: str | Path) -> dict[str, Any]:
 def never_began(directory: Path) -> bool:
     """Return whether a session died before its first entry was complete: then there is nothing to lose.
 
-    Anything else that cannot be read is corruption: entries may follow it.
+    Anything else that cannot be read is corruption: entries may follow it. A journal without segments began
+    if there are records of their parts: the segments were lost.
 
     Raises:
         JournalError: a segment is missing, or cannot be decompressed.
     """
     segments = list_segments(directory)
     if len(segments) != 1:
-        return not segments
+        return not segments and not parts_records(directory)
     path = segments[0].path
     with open_segment(path) as source:
         if not may_be_segment(source.head):

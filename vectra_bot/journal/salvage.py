@@ -106,6 +106,7 @@ class _Repair:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._last = -1
+        self._repeated = False
         self._kept = 0
         self._lost: list[tuple[int, int]] = []
         self._rewritten: list[str] = []
@@ -130,6 +131,7 @@ class _Repair:
     ) -> None:
         """Keep the valid items of one segment, and record what is missing up to the next one."""
         before = len(self._lost)
+        self._repeated = False
         parts = list(self._kept_bytes(content.found))
         new = any(lost not in _noted(content.found) for lost in self._lost[before:])
         first = _first_number(following)
@@ -140,7 +142,7 @@ class _Repair:
         if first > self._last + 1:
             parts.append(self._loss(first - 1, 0))
             new = True
-        if new or not whole:
+        if new or self._repeated or not whole:
             self._write(number, segment, parts)
 
     def _kept_bytes(self, found: list[Found]) -> Iterator[bytes]:
@@ -164,6 +166,8 @@ class _Repair:
                 )
             elif item.seq > self._last:
                 yield from self._entry(item, found[at + 1] if at + 1 < len(found) else None)
+            else:
+                self._repeated = True
 
     def _entry(self, item: Found, following: Found | None) -> Iterator[bytes]:
         if self._last >= 0 and item.seq > self._last + 1:

@@ -34,6 +34,7 @@ LOCK_NAME: Final = "lock"
 REPAIR: Final = "vectra-bot store recover --salvage"
 
 _SEGMENT = re.compile(r"(\d{6,})\.log(\.zst|\.gz)?")
+_RECORD = re.compile(r"(\d{6,})\.parts\.json")
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _GZIP_MAGIC = b"\x1f\x8b"
 _HEAD_BYTES: Final = 1 << 16
@@ -95,6 +96,12 @@ def _missing(directory: Path, number: int, where: str) -> JournalError:
 def parts_record(directory: Path, number: int) -> Path:
     """Return the path of the record of a segment's parts; it is written after them."""
     return directory / f"{number:06d}.parts.json"
+
+
+def parts_records(directory: Path) -> list[int]:
+    """Return the numbers of the segments that have a record of their parts, in order."""
+    found = [_RECORD.fullmatch(path.name) for path in directory.glob("*.parts.json")]
+    return sorted(int(match[1]) for match in found if match is not None)
 
 
 @attrs.define

@@ -13,7 +13,7 @@ from vectra_bot.models import _fields as f
 
 
 class AlertType(str, Enum):
-    """Alert categories of the schema; plugins may use a namespaced text such as ``vectra.integrity``."""
+    """Alert categories of the schema; a text ``namespace.name``, as ``vectra.integrity``, is allowed too."""
 
     TRADE_SUCCESS = "trade_success"
     TRADE_FAILED = "trade_failed"
@@ -95,7 +95,7 @@ class AlertTrigger:
     alert_id: str = f.text()
     """Id of the alert (UUID)."""
     alert_type: AlertType | str = _alert_type()
-    """Category of the alert; a plugin's own is `namespace.name`."""
+    """Category of the alert: an `AlertType`, or `namespace.name`. Plugins cannot store alerts yet."""
     severity: str = f.choice("info", "success", "warning", "error")
     """info, success, warning or error."""
     triggered_at: datetime = f.utc()

@@ -48,7 +48,7 @@ class Document:
     Attributes:
         record: an attrs record of :mod:`vectra_bot.models`.
         ts_ns: receive time of the input that caused it, nanoseconds since the epoch.
-        source: what produced it, e.g. ``"wire"``, ``"tracker"``, ``"engine"``, ``"plugin:NAME"``.
+        source: what produced it, e.g. ``"wire"``, ``"tracker"``, ``"engine"``.
     """
 
     doc_type: DocType
@@ -74,8 +74,8 @@ class Envelope:
     venue: str
     """Where the feed came from: `embedded`, or the host of the venue or recording."""
     source: str
-    """What produced the document: `wire`, `tracker`, `engine`, `auditor`, `session`, `plugin:NAME`,
-    `import` or `migrate`.
+    """What produced the document: `wire`, `tracker`, `engine`, `auditor`, `session`, `import` or
+    `migrate`.
     """
     ts_ns: int
     """When the input that caused the document was received. Unit: ns since 1970-01-01 UTC."""

@@ -26,7 +26,7 @@ class WsEvent:
 class SystemEvent:
     """An event of the session itself: connection, quarantine, gap, plugin fault, contradiction, stop.
 
-    ``kind`` is a dotted name (``frame.quarantined``, ``plugin.error``, ``account.contradiction``);
+    ``kind`` is a dotted name (``frame.quarantined``, ``plugin.error``, ``action.contradiction``);
     ``detail_json`` is a JSON object for programs that act on the event.
     """
 

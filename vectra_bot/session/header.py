@@ -21,8 +21,8 @@ from vectra_bot.engine import STATE_KIND, Engine
 from vectra_bot.errors import ConfigError, InputError, JournalError, StrategyError
 from vectra_bot.game import rules
 from vectra_bot.game.sidegames import SideGame
-from vectra_bot.journal import JOURNAL_VERSION, journal_directory, read_journal
-from vectra_bot.loading import StrategySource, resolve_strategy
+from vectra_bot.journal import JOURNAL_VERSION, check_new_id, journal_directory, read_journal
+from vectra_bot.loading import StrategySource, origin_of, resolve_strategy
 from vectra_bot.models import SCHEMA_VERSION, Mode
 from vectra_bot.params import configure, settings_of
 from vectra_bot.plugins import PluginManager
@@ -34,7 +34,7 @@ from vectra_bot.strategy import Strategy
 from vectra_bot.wire.profile import Profile, default_profile
 
 # Keys of the header that may differ between two runs of the same session.
-_INCIDENTAL = ("versions", "exchange.speed")
+_INCIDENTAL = ("versions.python", "exchange.speed")
 
 
 def new_session_id() -> str:
@@ -64,6 +64,9 @@ class SessionPlan:
         profile: the venue's names on the wire.
         auditor: verifies every game against its seed, if given.
         about: more keys of the header.
+
+    Raises:
+        InputError: the session id looks like a number.
     """
 
     session_id: str
@@ -82,6 +85,9 @@ class SessionPlan:
     profile: Profile = field(factory=default_profile)
     auditor: FairAuditor | None = None
     about: Mapping[str, Any] = field(factory=dict)
+
+    def __attrs_post_init__(self) -> None:
+        check_new_id(self.session_id)
 
     @cached_property
     def header(self) -> dict[str, Any]:
@@ -104,12 +110,15 @@ class SessionPlan:
                 "spec": self.source.spec,
                 "name": self.source.name,
                 "source_sha256": self.source.source_sha256,
+                "sources": self.source.origin.sources,
+                "requires": self.source.origin.requires,
                 "settings": _plain_settings(self.source.name, settings_of(self.strategy)),
             },
             "plugins": [
                 {
                     "name": name,
                     "version": version,
+                    "sources": origin_of(self.plugins.modules[name]).sources,
                     "settings": _plain_settings(name, self.plugin_settings.get(name, {})),
                 }
                 for name, version in self.plugins.names
@@ -280,6 +289,18 @@ def _flat(header: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             found[path] = canonical_json(value)
     return found
+
+
+def source_changed(header: Mapping[str, Any], source: StrategySource) -> bool:
+    """Return whether the code of a strategy is not what it was in the session of *header*.
+
+    All modules that it imports are compared; in sessions of earlier versions its file only.
+    """
+    about = header["strategy"]
+    before = about.get("sources", source.origin.sources)
+    return bool(
+        about["source_sha256"] != source.source_sha256 or dict(before) != source.origin.sources
+    )
 
 
 def engine_of(header: Mapping[str, Any]) -> tuple[Engine, StrategySource]:

@@ -34,7 +34,7 @@ from vectra_bot.models import Document, Mode, SessionInfo, SessionSummary
 from vectra_bot.report.session import Report, SessionTally, session_report
 from vectra_bot.session.header import SessionPlan
 from vectra_bot.session.shell import Shell
-from vectra_bot.store.maintenance.sessions import drop_session
+from vectra_bot.store.maintenance.sessions import drop_session, refuse_orphans
 from vectra_bot.store.parquet.builder import begin_session
 from vectra_bot.venues.base import Feed, Gateway
 
@@ -61,6 +61,7 @@ def hosted_journal(
         StoreError: the session exists already, another process is writing it, or a write fails.
     """
     directory = journal_directory(store, header["session_id"])
+    refuse_orphans(store, directory.name)
     try:
         journal = Journal.create(directory, header, ts_ns=ts_ns)
     except BaseException:

@@ -55,12 +55,14 @@ class RecordReport:
         games_missed: games, part of ``games``, of which no frame was seen, known from the history alone.
         ticks: live ticks stored, each once, backfilled ones included.
         backfilled: ticks recovered later from a snapshot or a price window.
-        missing_ticks: live ticks of games seen at least in part that are not stored.
+        missing_ticks: live ticks that are not stored, of games seen at least in part: to the rug, or to the
+            last tick shown if the rug is not known.
         gaps: markers of ticks, rugs and whole games that were missed.
         connections: connections made; ``reconnects`` excludes the first.
         lost_frames: frames dropped because they came faster than they could be processed.
         quarantined: frames that could not be read.
         alerts: games, of the history before the session too, that disagree with their seed.
+        failed_games: the first 100 of them: ``game_id`` and ``message``, the first difference.
         history_games: distinct finished games collected from ``gameHistory``.
         sidebet_rows: rows of sidebets in them.
         format: the venue's wire format, None before a history was seen.
@@ -89,6 +91,7 @@ class RecordReport:
     quarantined: int
     unknown_events: int
     alerts: int
+    failed_games: list[dict[str, str]]
     history_games: int
     sidebet_rows: int
     format: str | None
@@ -220,6 +223,7 @@ class _Recording:
             quarantined=shell.counts.quarantined,
             unknown_events=shell.counts.unknown_events,
             alerts=counts.alerts,
+            failed_games=[game.to_json() for game in self.auditor.failed],
             history_games=counts.history_games,
             sidebet_rows=counts.sidebet_rows,
             format=found,

@@ -12,11 +12,19 @@ from vectra_bot.errors import StoreError, VectraError
 from vectra_bot.journal import CORRUPT_SUFFIX, never_began, read_journal, salvage
 from vectra_bot.models import DocType
 from vectra_bot.session.recovery import recover_session
+from vectra_bot.store.links import links_in, refuse_links
 from vectra_bot.store.maintenance.check import Progress, check_store
 from vectra_bot.store.maintenance.check_journal import SALVAGE
 from vectra_bot.store.maintenance.check_parts import Problem
+from vectra_bot.store.maintenance.foreign import Skipped
 from vectra_bot.store.maintenance.rebuild import rebuild_session
-from vectra_bot.store.maintenance.sessions import is_running, list_sessions, repair_store
+from vectra_bot.store.maintenance.sessions import (
+    is_running,
+    list_sessions,
+    one_line,
+    refuse_copied,
+    repair_store,
+)
 from vectra_bot.store.remote.address import RemoteStore
 from vectra_bot.store.remote.upload import upload_all
 
@@ -25,6 +33,7 @@ _OF_JOURNALS: Final = ("journal_damaged", "journal_gap")
 # Rows that exist only in files are never discarded unless requested.
 _NOT_OF_FILES: Final = (
     *_OF_JOURNALS, "session_unfinished", "schema_old", "rows_unknown", "session_copied",
+    "session_unknown", "unreadable", "folder_linked",
 )  # fmt: skip
 
 
@@ -42,6 +51,7 @@ class RecoveryReport:
         journal_bytes: size of the journals of the recovered and rebuilt sessions.
         failed: errors, one line each.
         problems: what a check still finds.
+        skipped: what is in the store and not part of it; it was neither checked nor repaired.
     """
 
     store: str
@@ -56,19 +66,21 @@ class RecoveryReport:
     bytes_read: int = 0
     failed: list[str] = field(factory=list)
     problems: list[Problem] = field(factory=list)
+    skipped: list[Skipped] = field(factory=list)
 
     @property
     def ok(self) -> bool:
-        """Return whether no problem is left."""
-        return not self.failed and not self.problems
+        """Return whether no problem is left and nothing was skipped, except sessions being written."""
+        return not (self.failed or self.problems or self.skipped)
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as JSON-serializable data."""
-        names = [name for name in RecoveryReport.__annotations__ if name != "problems"]
+        lists = ("problems", "skipped")
+        names = [name for name in RecoveryReport.__annotations__ if name not in lists]
         return {
             "ok": self.ok,
             **{name: getattr(self, name) for name in names},
-            "problems": [problem.to_json() for problem in self.problems],
+            **{name: [each.to_json() for each in getattr(self, name)] for name in lists},
         }
 
 
@@ -133,7 +145,11 @@ class _Recovery:
         self._forget = False
 
     def run(self, salvage_too: bool, rebuild: bool) -> None:
-        """Run all steps, each after those it depends on."""
+        """Run all steps, each after those it depends on; none if a folder of the store is elsewhere."""
+        if elsewhere := links_in(self._root):
+            self._report.failed = [str(link.error(self._root)) for link in elsewhere]
+            self._report.problems = self._look()
+            return
         if salvage_too:
             self._salvage()
         self._progress("repair", 0, 0)
@@ -154,7 +170,7 @@ class _Recovery:
         if folders:
             # What could not be repaired because of a corrupt file may be possible now.
             repair = repair_store(self._root)
-        self._report.failed += repair.failed
+        self._report.failed = list(dict.fromkeys([*self._report.failed, *repair.failed]))
         self._report.problems = self._look() if folders else problems
         self._report.problems += self._damaged_journals()
         self._report.journal_bytes = sum(
@@ -168,7 +184,7 @@ class _Recovery:
         try:
             action(*arguments)
         except (VectraError, OSError) as error:
-            line = " ".join(str(error).split())
+            line = one_line(error)
             self._report.failed.append(line if session_id in line else f"{session_id}: {line}")
         else:
             self._touched.add(session_id)
@@ -179,12 +195,14 @@ class _Recovery:
             journals=journals, progress=self._progress,
         )  # fmt: skip
         self._report.running = found.running
+        self._report.skipped = found.skipped
         self._report.bytes_read += found.bytes_read
         return found.problems
 
     def _damaged_journals(self) -> list[Problem]:
         """Return the errors that make journals unreadable, unless they are problems already."""
-        known = {p.session_id for p in self._report.problems if p.kind in _OF_JOURNALS}
+        kinds = (*_OF_JOURNALS, "unreadable")
+        known = {p.session_id for p in self._report.problems if p.kind in kinds}
         found: list[Problem] = []
         names = [] if self._quick else list(self._wanted or list_sessions(self._root))
         for number, name in enumerate(names):
@@ -208,6 +226,7 @@ class _Recovery:
             self._try(session_id, self._salvage_one, session_id)
 
     def _salvage_one(self, session_id: str) -> None:
+        refuse_links(self._root, session_id)
         kept = salvage(self._root / "journals" / session_id)
         lost = [list(gap) for gap in kept.lost]
         self._report.salvaged.append({"session_id": session_id, "entries": kept.kept, "lost": lost})
@@ -219,6 +238,7 @@ class _Recovery:
 
     def _rebuild(self, session_id: str, doc_types: Collection[DocType] | None) -> None:
         directory = self._root / "journals" / session_id
+        refuse_links(self._root, session_id)
         if not directory.is_dir():
             raise StoreError(
                 f"session {session_id!r} has no journal to rebuild its files from: restore the files "
@@ -226,6 +246,7 @@ class _Recovery:
             )
         if is_running(directory):
             return
+        refuse_copied(directory)
         if not self._forget and any(directory.glob(f"*{CORRUPT_SUFFIX}*")):
             raise StoreError(
                 f"the journal of session {session_id!r} lost entries: files rebuilt from it would lack rows "

@@ -40,7 +40,7 @@ from vectra_bot.models import (
     SystemEvent,
 )
 from vectra_bot.models.times import NS_PER_MS
-from vectra_bot.session.header import engine_of, profile_of, watching_engine
+from vectra_bot.session.header import engine_of, profile_of, source_changed, watching_engine
 from vectra_bot.session.shell import read_frame
 from vectra_bot.session.tail import is_long, last_entries, open_intents
 from vectra_bot.session.watchdog import ran_too_long, time_limit
@@ -217,7 +217,7 @@ def _replayed(directory: Path, last_seq: int) -> list[Entry]:
     """
     header = read_header(directory)
     engine, source = engine_of(header)
-    if source.source_sha256 != header["strategy"]["source_sha256"]:
+    if source_changed(header, source):
         raise _Unlike(f"the source of strategy {source.name!r} has changed since")
     replay = _Replay(engine, last_seq, profile_of(header))
     with closing(read_journal(directory)) as journal:

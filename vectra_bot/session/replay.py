@@ -16,9 +16,10 @@ from typing import Any
 import attrs
 from attrs import define, field, frozen
 
+from vectra_bot.audit.auditor import FairAuditor
 from vectra_bot.engine import Engine
 from vectra_bot.errors import InputError, JournalError
-from vectra_bot.journal import Entry, read_header, read_journal
+from vectra_bot.journal import Entry, JournalReader, read_header, read_journal
 from vectra_bot.loading import resolve_strategy
 from vectra_bot.models import (
     ClockAdvanced,
@@ -37,6 +38,7 @@ from vectra_bot.session.header import (
     new_session_id,
     profile_of,
     rounds_of,
+    source_changed,
 )
 from vectra_bot.session.hosting import host
 from vectra_bot.session.recovery import closed_by_recovery, event_of, is_recovery
@@ -75,7 +77,14 @@ class ReplayReport:
         unknown_events: inbound frames of an event that the engine does not use.
         quarantined: inbound frames that could not be decoded.
         by_event: number of inbound frames by the event's name.
-        warnings: what must be known about the recording's times, one line each.
+        history_games: finished games of the recording's ``gameHistory``, each compared with its seed.
+        games_verified: games that ended in the recording and agree with their seed.
+        games_failed: games that ended in it and disagree with their seed.
+        games_unverified: games that ended in it without showing their seed, or whose law is unknown.
+        games_missed: games of which it has no frame, known from the history alone.
+        alerts: games, those before the recording included, that disagree with their seed.
+        failed_games: the first 100 of them: ``game_id`` and ``message``, the first difference.
+        warnings: what is uncertain about the recording's times.
         session: the report of the stored session.
     """
 
@@ -88,7 +97,14 @@ class ReplayReport:
     unknown_events: int
     quarantined: int
     by_event: dict[str, int]
-    warnings: list[str] = field(factory=list)
+    history_games: int
+    games_verified: int
+    games_failed: int
+    games_unverified: int
+    games_missed: int
+    alerts: int
+    failed_games: list[dict[str, str]]
+    warnings: list[str]
     session: Report
 
     def to_json(self) -> dict[str, Any]:
@@ -105,7 +121,7 @@ class ReplayCheck:
         journal: the journal's folder or file.
         session_id: the journal's session.
         strategy: name of its strategy.
-        source_changed: whether the strategy's source differs from the source that ran.
+        source_changed: whether a module of the strategy differs from the one that ran.
         inputs: inputs that were replayed.
         commands: commands that the replay decided.
         recorded: commands that the journal has.
@@ -151,6 +167,14 @@ class _Check:
     recovered: bool = False
     _sha: Any = field(factory=hashlib.sha256)
     _unsent: dict[str, tuple[int, Command]] = field(factory=dict)
+
+    def read(self, path: Path) -> JournalReader:
+        """Process a whole journal, and return its reader."""
+        with closing(read_journal(path)) as reader:
+            for entry in reader:
+                self.take(entry)
+        self.finish(clean=reader.clean)
+        return reader
 
     def take(self, entry: Entry) -> None:
         """Process one entry of the journal."""
@@ -256,11 +280,8 @@ def check_journal(path: Path | str) -> ReplayCheck:
     header = read_header(path)
     engine, source = engine_of(header)
     check = _Check(engine, profile_of(header))
-    check.source_changed = source.source_sha256 != header["strategy"]["source_sha256"]
-    with closing(read_journal(path)) as reader:
-        for entry in reader:
-            check.take(entry)
-    check.finish(clean=reader.clean)
+    check.source_changed = source_changed(header, source)
+    reader = check.read(path)
     return ReplayCheck(
         journal=str(path),
         session_id=header["session_id"],
@@ -276,6 +297,17 @@ def check_journal(path: Path | str) -> ReplayCheck:
         torn=reader.torn,
         command_log=[canonical_json(command_to_json(command)) for command in check.replayed],
     )
+
+
+def decides_otherwise(path: Path, engine: Engine) -> Divergence | None:
+    """Return where a new *engine* of a journal's session decides otherwise than the journal, None if nowhere.
+
+    Raises:
+        JournalError: the journal is corrupt.
+    """
+    check = _Check(engine, profile_of(read_header(path)))
+    check.read(path)
+    return check.difference
 
 
 class JournalFeed:
@@ -350,7 +382,8 @@ async def replay_session(config: ReplayConfig) -> ReplayReport | ReplayCheck:
 async def replay_recording(config: ReplayConfig) -> ReplayReport:
     """Replay a recording into a new session; see :func:`replay_session`."""
     feed = open_recording(config.path, config.utc_offset)
-    plan = _plan(config, feed)
+    auditor = FairAuditor(config.session_id or new_session_id())
+    plan = _plan(config, feed, auditor)
     tally = SessionTally(
         plan.engine(), feed.rounds if isinstance(feed, JournalFeed) else assumed_rounds()
     )
@@ -360,17 +393,17 @@ async def replay_recording(config: ReplayConfig) -> ReplayReport:
         ended, local = await _play(session.shell, feed, config.stop)
     session.raise_failure()
     warnings = feed.warnings if isinstance(feed, CaptureFeed) else []
-    return attrs.evolve(
-        _result(session.shell, local, session.report(ended)), warnings=list(warnings)
-    )
+    return _result(session.shell, auditor, local, session.report(ended), warnings)
 
 
-def _plan(config: ReplayConfig, feed: CaptureFeed | JournalFeed) -> SessionPlan:
+def _plan(
+    config: ReplayConfig, feed: CaptureFeed | JournalFeed, auditor: FairAuditor
+) -> SessionPlan:
     """Load everything; nothing is written yet."""
     source = resolve_strategy(config.strategy)
     own_names = feed.profile if isinstance(feed, JournalFeed) else config.protocol
     return SessionPlan(
-        session_id=config.session_id or new_session_id(),
+        session_id=auditor.session_id,
         mode=Mode.REPLAY,
         venue=feed.venue,
         source=source,
@@ -382,6 +415,7 @@ def _plan(config: ReplayConfig, feed: CaptureFeed | JournalFeed) -> SessionPlan:
         plugin_settings=config.plugins,
         limits=config.limits,
         profile=own_names,
+        auditor=auditor,
     )
 
 
@@ -400,8 +434,10 @@ async def _play(shell: Shell, feed: CaptureFeed | JournalFeed, stop: StopFlag) -
     return ended, local
 
 
-def _result(shell: Shell, local: int, report: Report) -> ReplayReport:
-    counts = shell.counts
+def _result(
+    shell: Shell, auditor: FairAuditor, local: int, report: Report, warnings: list[str]
+) -> ReplayReport:
+    counts, games = shell.counts, auditor.counts
     return ReplayReport(
         lines=counts.inbound + counts.outbound + local,
         inbound=counts.inbound,
@@ -412,6 +448,14 @@ def _result(shell: Shell, local: int, report: Report) -> ReplayReport:
         unknown_events=counts.unknown_events,
         quarantined=counts.quarantined,
         by_event=dict(sorted(counts.by_event.items())),
+        history_games=games.history_games,
+        games_verified=games.verified,
+        games_failed=games.failed,
+        games_unverified=games.unverified,
+        games_missed=games.missed,
+        alerts=games.alerts,
+        failed_games=[game.to_json() for game in auditor.failed],
+        warnings=warnings,
         session=report,
     )
 

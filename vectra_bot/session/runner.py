@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, aclosing
 from pathlib import Path
 
+import attrs
+
 from vectra_bot.clock import Clock, WallClock
 from vectra_bot.errors import InputError, JournalError, StoreError
 from vectra_bot.exchange import Exchange, ExchangeConfig, RequestRecord
@@ -29,6 +31,7 @@ from vectra_bot.session.header import (
 )
 from vectra_bot.session.hosting import host
 from vectra_bot.session.recovery import recover_store
+from vectra_bot.session.replay import decides_otherwise
 from vectra_bot.session.shell import SegmentCloser, Shell
 from vectra_bot.store.api import store_place
 from vectra_bot.store.maintenance.sessions import drop_session, is_running
@@ -79,7 +82,7 @@ async def run_session(config: SessionConfig, clock: Clock | None = None) -> Repo
         StrategyError: the strategy raised, which is the cause of this error; the store is complete.
     """
     plan = _plan(config)
-    taken = _is_taken(plan)
+    taken = _is_taken(plan, config)
     exchange_log = _LateLog(config.exchange_log)
     venue = _open_venue(plan, config, clock, exchange_log)
     recovered = recover_store(plan.place.path, skip=plan.session_id) if config.recover else []
@@ -92,8 +95,10 @@ async def run_session(config: SessionConfig, clock: Clock | None = None) -> Repo
     return session.report(ended, recovered=tuple(recovered))
 
 
-def _is_taken(plan: SessionPlan) -> bool:
+def _is_taken(plan: SessionPlan, config: SessionConfig) -> bool:
     """Return whether the session id is taken by this very reproducible run, which is to be replaced.
+
+    Headers cannot contain everything that a strategy reads, so its decisions are compared as well.
 
     Raises:
         StoreError: it is taken by another run, which may be running, or its journal is corrupt.
@@ -116,13 +121,23 @@ def _is_taken(plan: SessionPlan) -> bool:
             f"session {plan.session_id!r} exists in {store} and its journal is corrupt ({error}): "
             "restore its files, or give another --session-id or --store"
         ) from error
-    if not same_session(existing, header):
+    why = "" if same_session(existing, header) else differing(existing, header)
+    if why or (why := _difference(journal_dir, config)):
         raise StoreError(
-            f"session {plan.session_id!r} exists in {store} and is another run "
-            f"({differing(existing, header)}): "
+            f"session {plan.session_id!r} exists in {store} and is another run ({why}): "
             "give another --session-id or --store"
         )
     return True
+
+
+def _difference(journal_dir: Path, config: SessionConfig) -> str:
+    """Return where the strategy decides otherwise than in the stored session, empty if nowhere."""
+    config = attrs.evolve(config, session_id=journal_dir.name)
+    try:
+        found = decides_otherwise(journal_dir, _plan(config).engine())
+    except JournalError as error:
+        return f"its journal is corrupt: {error}"
+    return "" if found is None else f"game {found.game_id}, tick {found.tick}: {found.reason}"
 
 
 class _LateLog(AbstractContextManager[None]):

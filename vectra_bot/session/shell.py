@@ -48,6 +48,9 @@ from vectra_bot.wire.decode import decode
 from vectra_bot.wire.profile import Profile, default_profile
 
 MAX_REJECTED_RAW = 64 * 1024
+# In real time an action waits at most this long for the disk: later its price would be another one.
+MAX_DISK_WAIT_S = 0.05
+SLOW_DISK = f"the journal was not on the disk within {MAX_DISK_WAIT_S * 1000:.0f} ms"
 # A feed that can wait does so when this many closed segments have no parts yet.
 MAX_LAG = 4
 _EVENT_NAME = re.compile(r'4[23]\d*\["((?:[^"\\]|\\.){0,128})"')
@@ -111,7 +114,8 @@ class Shell:
     """Runs one session: processes inputs and carries out effects.
 
     Attributes:
-        can_wait: whether the feed may wait for the parts; a live one cannot.
+        can_wait: whether the feed may wait for the disk and the parts; a live one cannot. In virtual time an
+            action waits as long as the disk needs: no tick is missed, and no outcome depends on the disk.
         parts: builds the parts of closed segments.
     """
 
@@ -125,6 +129,7 @@ class Shell:
     can_wait: bool = True
     remote: str = ""
     parts: PartsWorker = field(init=False)
+    _syncing: asyncio.Future[None] | None = None
     _seq: int = 0
     _segment: int = 1
     _rolled_seq: int = 0
@@ -220,15 +225,40 @@ class Shell:
     async def _send(self, asked: list[Command]) -> None:
         """Send commands to the venue, and those that follow from the results; their intents are on disk."""
         commands = deque(asked)
-        await in_thread(self.journal.sync)
+        durable = await self._synced()
         while commands:
             command = commands.popleft()
-            result = await self.gateway.send(command)
+            if durable:
+                result = await self.gateway.send(command)
+            else:
+                result = SendResult(
+                    recv_ns=self.engine.now_ns,
+                    action_id=command.action_id,
+                    sent=False,
+                    reason=SLOW_DISK,
+                )
             result = attrs.evolve(result, command_sha256=command_digest(command))
             more = self._step(result, Entry.of_input(self._next(), result))
             if more:
-                await in_thread(self.journal.sync)
+                durable = await self._synced()
                 commands.extend(more)
+
+    async def _synced(self) -> bool:
+        """Return whether everything appended is on the disk, in time for a command."""
+        if self.can_wait:
+            await in_thread(self.journal.sync)
+            return True
+        if self._syncing is not None and not self._syncing.done():
+            return False  # an earlier sync is late: another one would wait for it
+        self._syncing = asyncio.get_running_loop().run_in_executor(None, self.journal.sync)
+        await asyncio.wait([self._syncing], timeout=MAX_DISK_WAIT_S)
+        if not self._syncing.done():
+            log.warning("store=%s %s: nothing is sent", self.store, SLOW_DISK)
+            # If it fails, the journal is failed, and the next entry raises.
+            self._syncing.add_done_callback(lambda late: late.exception())
+            return False
+        self._syncing.result()
+        return True
 
     def _step(self, event: Event, entry: Entry) -> list[Command]:
         """Process *event*, journal its *entry* with the effects, and return the commands."""

@@ -6,31 +6,36 @@ Parquet files are built by ``store.parquet``, read by ``store.query`` and mainta
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from attrs import frozen
 
-from vectra_bot.errors import InputError
+from vectra_bot.errors import InputError, StoreError
 from vectra_bot.fsio import warn_if_unsafe
 from vectra_bot.params import Refused, declared, option
+from vectra_bot.store.links import refuse_links
 from vectra_bot.store.location import STORE_HELP, STORE_METAVAR, STORE_SHOWN, default_store
-from vectra_bot.store.remote.address import RemoteStore, is_remote, parse_store
+from vectra_bot.store.remote.address import LocalStore, RemoteStore, local_folder, parse_store
 
 
 def _store(value: Any) -> Path | str | None:
     if value is None:
         return None
-    if isinstance(value, str) and is_remote(value):
-        try:
-            parse_store(value)
-        except InputError as error:
-            raise Refused(message=str(error)) from None
-        return value
     try:
-        return Path(value).expanduser()
+        store = parse_store(value)
+    except InputError as error:
+        raise Refused(message=str(error)) from None
     except (TypeError, RuntimeError):
         raise Refused from None
+    if isinstance(store, LocalStore) and _is_path(value):
+        return Path(value).expanduser()  # as given
+    return store.path if isinstance(store, LocalStore) else value
+
+
+def _is_path(value: str | Path) -> bool:
+    return isinstance(value, Path) or not value.lower().startswith("file:")
 
 
 @frozen(kw_only=True, field_transformer=declared)
@@ -76,6 +81,7 @@ def store_place(given: Path | str | None) -> Place:
 
     Raises:
         InputError: the path exists and is not a folder, or the address is invalid.
+        StoreError: the folder cannot be written, or a folder in it is elsewhere.
     """
     store = parse_store(given or default_store())
     url = ""
@@ -83,10 +89,32 @@ def store_place(given: Path | str | None) -> Place:
         path, url = store.spool, store.url
     else:
         path = store.path
-    if path.exists() and not path.is_dir():
-        raise InputError(f"store was {str(path)!r}, which is not a folder: give a folder's path")
+    _check_writable(path)
     warn_if_unsafe(path)
     return Place(path, url)
 
 
-__all__ = ["Place", "StoreOptions", "store_place"]
+def folder_to_write(given: Path | str) -> Path:
+    """Return the folder of a store that is written without a session; it need not exist.
+
+    Raises:
+        InputError: it is not a folder, or the address is invalid or that of an object store.
+        StoreError: the folder cannot be written, or a folder in it is elsewhere.
+    """
+    path = local_folder(given)
+    _check_writable(path)
+    return path
+
+
+def _check_writable(path: Path) -> None:
+    if path.exists() and not path.is_dir():
+        raise InputError(f"store was {str(path)!r}, which is not a folder: give a folder's path")
+    refuse_links(path)
+    if path.exists() and not os.access(path, os.R_OK | os.W_OK | os.X_OK):
+        raise StoreError(
+            f"the store {path} cannot be written: it is read-only or belongs to another user; give another "
+            "--store"
+        )
+
+
+__all__ = ["Place", "StoreOptions", "folder_to_write", "store_place"]

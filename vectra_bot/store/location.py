@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from vectra_bot.errors import InputError
+from vectra_bot.errors import InputError, StoreError
 
 if TYPE_CHECKING:
     from vectra_bot.store.remote.address import RemoteStore
@@ -27,14 +27,14 @@ def default_store() -> Path | str:
     Raises:
         InputError: the variable has an invalid address.
     """
-    from vectra_bot.store.remote.address import is_remote, parse_store
+    from vectra_bot.store.remote.address import LocalStore, parse_store
 
     given = os.environ.get("VECTRA_STORE") or SEED_PATH
     try:
-        parse_store(given)
+        store = parse_store(given)
     except InputError as error:
         raise InputError(f"$VECTRA_STORE: {error}") from None
-    return given if is_remote(given) else Path(given).expanduser()
+    return store.path if isinstance(store, LocalStore) else given
 
 
 def located(store: Path | str | None) -> Path | RemoteStore:
@@ -42,15 +42,12 @@ def located(store: Path | str | None) -> Path | RemoteStore:
 
     Raises:
         InputError: there is no such folder, or the address is invalid.
+        StoreError: it cannot be read.
     """
     from vectra_bot.store.remote.address import LocalStore, parse_store
 
     found = parse_store(store or default_store())
-    if not isinstance(found, LocalStore):
-        return found
-    if not found.path.is_dir():
-        raise InputError(f"no store at {found.path}: run a session first, or give another --store")
-    return found.path
+    return _readable(found.path) if isinstance(found, LocalStore) else found
 
 
 def local(store: Path | str | None) -> Path:
@@ -58,10 +55,16 @@ def local(store: Path | str | None) -> Path:
 
     Raises:
         InputError: there is no such folder, or the store is not on a disk.
+        StoreError: it cannot be read.
     """
-    found = located(store)
-    if not isinstance(found, Path):
-        raise InputError(
-            f"store was {found.url!r}, which is not a folder: this command works on a disk; give a path"
-        )
-    return found
+    from vectra_bot.store.remote.address import local_folder
+
+    return _readable(local_folder(store or default_store()))
+
+
+def _readable(path: Path) -> Path:
+    if not path.is_dir():
+        raise InputError(f"no store at {path}: run a session first, or give another --store")
+    if not os.access(path, os.R_OK | os.X_OK):
+        raise StoreError(f"cannot read {path}: Permission denied; check its permissions")
+    return path

@@ -195,9 +195,11 @@ class Bench:
         self._liquidate()
 
     def _liquidate(self) -> None:
-        """Sell leveraged lots that fell too far, and close a short that is worth nothing."""
-        for number, fill in enumerate(self.ledger.liquidate(self._price, self._tick)):
-            self.trade("sell", fill.amount, fill.qty, trace_id=f"{number:x}" * 32)
+        """Sell leveraged lots that have fallen too far, and close a short that is worth nothing."""
+        fills = self.ledger.liquidate(self._price, self._tick)
+        for number, fill in enumerate(fills):
+            self._sold(fill, f"{number:x}" * 32)
+        if fills:  # one statement for all that was sold at one moment, as the venue sends it
             self.update()
         short = self.ledger.short
         if short is not None and not short.value(self._price, self.terms):
@@ -228,8 +230,13 @@ class Bench:
             self.update()
         fill = self.ledger.forced_sell(self._price, self._tick)
         if fill is not None:
-            self.trade("sell", fill.amount, fill.qty, trace_id="f" * 32)
+            self._sold(fill, "f" * 32)
             self.update()
+
+    def _sold(self, fill: Fill, trace_id: str) -> None:
+        """Report a sale by the venue, with the bonus part of its amount."""
+        event = self.trade_event("sell", fill.amount, fill.qty, trace_id=trace_id)
+        self.feed(attrs.evolve(event, bonus_portion=to_sol(fill.bonus)))
 
     def settle_sidebet(self, rug_tick: int | None) -> None:
         """Settle the open sidebet at the current tick and send us the result."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import attrs
 import pytest
@@ -14,6 +16,7 @@ from hypothesis import strategies as st
 
 from tests.store.samples import HEADER, SESSION, memory_folder, small_session, tick_document
 from vectra_bot.errors import InputError, UnknownNameError
+from vectra_bot.fsio import locks
 from vectra_bot.journal import Entry, Journal, journal_directory
 from vectra_bot.models import DocType
 from vectra_bot.store.maintenance.check import KINDS, check_store
@@ -355,3 +358,70 @@ def test_stats_count_corrupt_files(store: Path) -> None:
     assert store_stats(store).to_json()["damaged"] == 2
     _flip(ticks_of(store) / MANIFEST, 20)
     assert store_stats(store).to_json()["damaged"] == 1
+
+
+def test_skipped_files_are_named(store: Path) -> None:
+    """What is not the store's is named with the reason, and the check fails for nothing else."""
+    made = {
+        "README": "not a file of a store",
+        "mine/file": "",
+        "doc_type=other/x.parquet": "",
+        "doc_type=game_tick/x.parquet": "not a file of a store",
+        "doc_type=game_tick/mine/x.parquet": "",
+        f"doc_type=game_tick/session_id={SESSION}/mine.parquet": "not a file of a store",
+        f"doc_type=game_tick/session_id={SESSION}/._part-000002.parquet": "not a file of a store",
+        f"doc_type=game_tick/session_id={SESSION}/deep/x": "",
+        "journals/x": "not a file of a store",
+        "journals/.hidden/x": "",
+        f"journals/{SESSION}/x.log": "not a file of a store",
+        f"journals/{SESSION}/deep/x": "",
+    }
+    for name in made:
+        (store / name).parent.mkdir(parents=True, exist_ok=True)
+        (store / name).write_text("mine")
+    report = check_store(store)
+    assert (report.ok, report.problems) == (False, [])
+    folders = {
+        "mine": "not a folder of a store",
+        "doc_type=other": "no such kind of document",
+        "doc_type=game_tick/mine": "not a folder of a store",
+        f"doc_type=game_tick/session_id={SESSION}/deep": "not a folder of a store",
+        "journals/.hidden": "not the name of a session",
+        f"journals/{SESSION}/deep": "not a folder of a store",
+    }
+    expected = folders | {name: why for name, why in made.items() if why}
+    assert {skipped.path: skipped.reason for skipped in report.skipped} == expected
+    assert report.to_json()["skipped"] == [attrs.asdict(skipped) for skipped in report.skipped]
+    (one,) = check_store(store, sessions=[SESSION], quick=True).sessions
+    assert one == SESSION
+
+
+def test_lost_end_of_a_journal_is_a_gap(store: Path) -> None:
+    """A last segment that is missing is found by the record of its parts."""
+    (journal_directory(store, SESSION) / "000003.log.zst").unlink()
+    (problem,) = check_store(store).problems
+    assert problem.kind == "journal_gap"
+    assert "segments 000003 to 000003 are missing at its end" in problem.message
+
+
+def test_state_of_a_session_is_not_guessed(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A session whose lock cannot be read is neither running nor killed."""
+    directory = make_store(store, "killed", close=False)
+    assert store_stats(store).to_json()["unfinished"] == 1
+    real = os.open
+
+    def refuse(path: Any, flags: int, *rest: Any) -> int:
+        if Path(path) == directory / "lock":
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path, flags, *rest)
+
+    monkeypatch.setattr(locks.os, "open", refuse)
+    report = check_store(store)
+    assert report.running == []
+    (problem,) = report.problems
+    assert problem.kind == "session_unknown"
+    figures = store_stats(store).to_json()
+    assert (figures["running"], figures["unfinished"]) == (0, 0)
+    assert [s["state"] for s in figures["sessions"]] == ["unknown", "closed"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.store.samples import HEADER, SESSION, TS, small_session
-from vectra_bot.errors import JournalError, StoreError, UnknownNameError
+from vectra_bot.errors import InputError, JournalError, StoreError, UnknownNameError
 from vectra_bot.fsio import files
 from vectra_bot.journal import (
     Entry,
@@ -22,7 +23,10 @@ from vectra_bot.journal import (
 )
 from vectra_bot.journal.segments import content_of
 from vectra_bot.models import DocType
+from vectra_bot.session.hosting import hosted_journal
+from vectra_bot.store.api import folder_to_write, store_place
 from vectra_bot.store.maintenance.sessions import (
+    copied_from,
     drop_session,
     is_running,
     list_sessions,
@@ -30,6 +34,7 @@ from vectra_bot.store.maintenance.sessions import (
     unfinished_sessions,
 )
 from vectra_bot.store.parquet.builder import begin_session, build_parts, manifest_path, part_path
+from vectra_bot.store.parquet.compaction import compact_all
 from vectra_bot.store.parquet.manifest import MANIFEST, part_folder
 
 
@@ -253,3 +258,111 @@ def test_no_session_begins_while_its_name_is_being_dropped(tmp_path: Path) -> No
     repair_store(tmp_path)
     assert not list(tmp_path.glob("doc_type=*/*"))
     _session(tmp_path, SESSION).close("done")
+
+
+def _closed(store: Path, session_id: str = SESSION) -> Path:
+    journal = _session(store, session_id)
+    journal.close("done")
+    build_parts(journal.directory, store)
+    return journal.directory
+
+
+def test_drop_deletes_links_and_not_what_they_lead_to(tmp_path: Path) -> None:
+    """Of a session's linked folders the links are deleted; an interrupted drop can be finished."""
+    store, outside = tmp_path / "store", tmp_path / "outside"
+    directory = _closed(store)
+    (store / "sessions").mkdir()
+    links = [
+        directory,
+        part_folder(store, DocType.GAME_TICK, SESSION),
+        store / "sessions" / SESSION,
+        store / "compacting" / SESSION,
+    ]
+    for number, link in enumerate(links):
+        target = outside / str(number)
+        link.parent.mkdir(exist_ok=True)
+        outside.mkdir(exist_ok=True)
+        if link.exists():
+            link.rename(target)
+        else:
+            target.mkdir()
+        (target / "mine.txt").write_text("mine")
+        link.symlink_to(target)
+    missing = part_folder(store, DocType.SERVER_STATE, SESSION)
+    files.remove_tree(missing)
+    missing.symlink_to(outside / "missing")
+    drop_session(store, SESSION)
+    assert [path for path in store.rglob("*") if SESSION in path.name] == []
+    assert [len(list(outside.glob(f"{number}/mine.txt"))) for number in range(4)] == [1] * 4
+    assert list((outside / "1").glob("*.parquet"))
+    with pytest.raises(UnknownNameError):
+        drop_session(store, SESSION)
+
+
+def test_removal_of_a_linked_tree_removes_the_link(tmp_path: Path) -> None:
+    """A tree is removed without following links, also if its root is one."""
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "file").touch()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    files.remove_tree(tmp_path / "link")
+    assert [path.name for path in tmp_path.rglob("*")] == ["real", "file"]
+
+
+def test_store_with_a_linked_folder_is_not_written(tmp_path: Path) -> None:
+    """Drop, repair, compaction and import refuse a store with a folder elsewhere, before any change."""
+    store = tmp_path / "store"
+    _closed(store)
+    _session(store, "killed").abandon()
+    folder = store / "doc_type=game_tick"
+    folder.rename(tmp_path / "elsewhere")
+    folder.symlink_to(tmp_path / "elsewhere")
+    before = sorted(tmp_path.rglob("*"))
+    for action in (
+        lambda: drop_session(store, SESSION),
+        lambda: compact_all(store),
+        lambda: store_place(store),
+        lambda: folder_to_write(store),
+    ):
+        with pytest.raises(StoreError, match="game_tick is a symbolic link to"):
+            action()
+    repaired = repair_store(store)
+    assert (repaired.built, repaired.removed, repaired.unfinished) == ((), (), ())
+    assert "is a symbolic link to" in repaired.failed[0]
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_orphan_rows_are_not_mixed_with_a_new_session(tmp_path: Path) -> None:
+    """A session whose journal is gone keeps its files: a new one of that name is refused."""
+    directory = _closed(tmp_path)
+    header = {**HEADER, "session_id": SESSION}
+    shutil.rmtree(directory)
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(StoreError, match="no journal"), hosted_journal(tmp_path, header):
+        pass
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_journal_without_its_segments_is_not_empty(tmp_path: Path) -> None:
+    """Lost segments leave records of their parts: such a session began, and is not replaced."""
+    directory = _closed(tmp_path)
+    for path in directory.glob("*.log*"):
+        path.unlink()
+    assert not never_began(directory)
+    assert unfinished_sessions(tmp_path) == [directory]
+    with pytest.raises(InputError):
+        Journal.resume(directory)
+
+
+def test_copied_journal_builds_nothing(tmp_path: Path) -> None:
+    """A journal under another name than its session's is refused: its rows would be the other's."""
+    killed = _session(tmp_path, SESSION)
+    killed.roll()
+    killed.abandon()
+    copy = killed.directory.with_name("copy")
+    shutil.copytree(killed.directory, copy)
+    repaired = repair_store(tmp_path)
+    assert repaired.unfinished == (killed.directory,)
+    (line,) = repaired.failed
+    assert line.startswith(f"{copy} is the journal of session {SESSION!r}")
+    assert copied_from(copy) == SESSION
+    assert copied_from(killed.directory) == ""

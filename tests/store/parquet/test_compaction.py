@@ -433,3 +433,26 @@ def test_a_lost_manifest_line_is_restored(tmp_path: Path) -> None:
     shutil.copy(tmp_path / listed[0].path, tmp_path / listed[-1].path)
     finish_compaction(directory, tmp_path)
     assert read_manifest(folder) == listed[:-1]
+
+
+@pytest.mark.parametrize("exchanges", [True, False])
+@pytest.mark.parametrize("what", ["compaction", "rebuild"])
+def test_foreign_file_survives_the_replacement_of_its_folder(
+    what: str, exchanges: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files that are not the store's are moved into the new folder, whatever their names."""
+    directory = make_session(tmp_path, 3)
+    folder = part_folder(tmp_path, DocType.GAME_TICK, directory.name)
+    before = rows_of(tmp_path, DocType.GAME_TICK)
+    mine = ("notes.txt", "mine.parquet", ".hidden")
+    for name in mine:
+        (folder / name).write_text(name)
+    if not exchanges:
+        monkeypatch.setattr(files, "exchange", lambda one, other: False)
+    if what == "compaction":
+        assert not compact_all(tmp_path).failed
+    else:
+        rebuild_session(directory, tmp_path)
+    assert {name: (folder / name).read_text() for name in mine} == {name: name for name in mine}
+    (folder / "mine.parquet").unlink()
+    assert rows_of(tmp_path, DocType.GAME_TICK) == before

@@ -22,9 +22,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.store.samples import (
+    HEADER,
     SESSION,
     action_document,
     memory_folder,
+    small_session,
     sol,
     state_document,
     tick_document,
@@ -32,10 +34,12 @@ from tests.store.samples import (
 from tests.store.stores import write_documents, write_ticks
 from vectra_bot.errors import InputError, StoreError, UnknownNameError, UsageError
 from vectra_bot.fsio import files
+from vectra_bot.journal import Journal, journal_directory
 from vectra_bot.models import ActionType, DocType, Document, MLEpisode
 from vectra_bot.serde import document_columns
 from vectra_bot.store import tree
 from vectra_bot.store.location import default_store
+from vectra_bot.store.parquet.builder import begin_session, build_parts
 from vectra_bot.store.parquet.manifest import MANIFEST, part_folder, read_manifest, write_manifest
 from vectra_bot.store.parquet.schema import schema_of
 from vectra_bot.store.parquet.writer import part_path
@@ -506,3 +510,73 @@ def test_default_store_is_the_seeds(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     assert default_store() == tmp_path / "rugs_data" / "events_parquet"
     monkeypatch.setenv("VECTRA_STORE", str(tmp_path / "other"))
     assert default_store() == tmp_path / "other"
+
+
+def _unbuilt_session(root: Path, session_id: str) -> Journal:
+    header = {**HEADER, "session_id": session_id}
+    journal = Journal.create(journal_directory(root, session_id), header, segment_bytes=1 << 16)
+    journal.append(small_session())
+    return journal
+
+
+def test_killed_session_is_reported_not_silently_empty(store: Path) -> None:
+    """Rows that only a killed session's journal has are missing from a result, and the result says so."""
+    journal = _unbuilt_session(store, SESSION)
+    catalog, told = _quiet(store)
+    with catalog:
+        assert catalog.sql(COUNT).corrupt == ()  # it is being written
+        journal.abandon()
+        result = catalog.sql("SELECT * FROM bbc_round")
+        assert result.rows == []
+        (report,) = result.corrupt
+        assert (report.session_id, report.path) == (SESSION, f"journals/{SESSION}")
+        assert "was killed and not recovered since" in report.reason
+        assert "from segment 1 on" in report.reason
+        assert catalog.latency_panel().corrupt == result.corrupt == catalog.corrupt
+        assert list(catalog.stream(COUNT))
+        assert catalog.arrow("game_tick").num_rows == 6
+        assert told == [report]
+        assert catalog.sql("SELECT 1").corrupt == ()
+    with pytest.warns(CorruptRowsWarning, match="was killed"), open_store(store) as plain:
+        plain.sql(COUNT)
+
+
+def test_recovered_session_is_reported_no_more(tmp_path: Path) -> None:
+    """After the recovery, and for a journal that never began, a query is complete."""
+    journal = _unbuilt_session(tmp_path, SESSION)
+    journal.abandon()
+    (tmp_path / "journals" / "never-begun").mkdir()
+    begin_session(tmp_path, SESSION)
+    with _quiet(tmp_path)[0] as catalog:
+        assert catalog.sql(COUNT).corrupt
+        Journal.resume(journal.directory).close("done")
+        build_parts(journal.directory, tmp_path)
+        assert catalog.sql(COUNT).corrupt == ()
+        assert catalog.sql(COUNT).rows == [(1, 1)]
+
+
+def test_corrupt_file_is_named_by_the_latency_panel(store: Path) -> None:
+    """A panel from sketches names the files it skips, as SQL does."""
+    path = part_path(store, DocType.PLAYER_ACTION, SESSION, 1)
+    path.write_bytes(path.read_bytes()[:-1])
+    catalog, told = _quiet(store)
+    with catalog:
+        (corrupt,) = catalog.latency_panel().corrupt
+    assert told == [corrupt]
+    assert corrupt.path == path.relative_to(store).as_posix()
+
+
+def test_copied_file_outside_the_sessions_adds_no_row(store: Path) -> None:
+    """A copy of a session's file elsewhere below its kind is skipped and named; a foreign file is read."""
+    top = store / "doc_type=game_tick"
+    (top / "mine" / "deep").mkdir(parents=True)
+    copy = top / "mine" / "deep" / "copy.parquet"
+    shutil.copy(part_path(store, DocType.GAME_TICK, SESSION, 2), copy)
+    catalog, told = _quiet(store)
+    with catalog:
+        assert catalog.sql(COUNT).rows == [(6, 6)]
+        (skipped,) = told
+        assert skipped.path == "doc_type=game_tick/mine/deep/copy.parquet"
+        assert f"session {SESSION!r}, which has its own folder" in skipped.reason
+        shutil.rmtree(part_folder(store, DocType.GAME_TICK, SESSION))
+        assert catalog.sql(COUNT).rows == [(2, 2)]

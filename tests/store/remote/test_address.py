@@ -7,13 +7,21 @@ import socket
 import string
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vectra_bot.errors import InputError
+from vectra_bot.cli.store_options import local
+from vectra_bot.errors import InputError, VectraError
+from vectra_bot.imports import import_paths, migrate_store
+from vectra_bot.session.config import SessionConfig
+from vectra_bot.store.api import Place, folder_to_write, store_place
+from vectra_bot.store.location import default_store
+from vectra_bot.store.maintenance.check import check_store
+from vectra_bot.store.query.catalog import open_store
 from vectra_bot.store.remote.address import LocalStore, RemoteStore, is_remote, parse_store
 from vectra_bot.store.remote.objects import without_secrets
 
@@ -66,6 +74,11 @@ def test_the_environment_sets_the_place_of_a_spool(
         ("/data/store", "/data/store"),
         ("file:///data/my%20store", "/data/my store"),
         ("file://localhost/data", "/data"),
+        ("file:/data", "/data"),
+        ("FILE:///data", "/data"),
+        ("./s3:bucket", str(Path.cwd() / "s3:bucket")),
+        ("data/s3:bucket", str(Path.cwd() / "data/s3:bucket")),
+        (Path("s3:bucket"), str(Path.cwd() / "s3:bucket")),
         ("relative", str(Path.cwd() / "relative")),
         (Path("/data"), "/data"),
     ],
@@ -73,6 +86,64 @@ def test_the_environment_sets_the_place_of_a_spool(
 def test_paths_are_local_stores(text: str | Path, path: str) -> None:
     assert parse_store(text) == LocalStore(Path(path))
     assert not is_remote(text)
+
+
+ADDRESSES = (
+    "gcs://bucket/prefix", "az://container", "abfs://container@account/x", "https://host/store", "s3:bucket",
+    "gs:bucket/prefix", "s3:/bucket", "S3:bucket", "file:store", "file:", "hdfs://host/store", "memory:x",
+)  # fmt: skip
+
+
+def _uses(text: str, tmp_path: Path) -> dict[str, Callable[[], object]]:
+    """Return every place that takes the address of a store."""
+    return {
+        "parse": lambda: parse_store(text),
+        "run": lambda: store_place(SessionConfig(strategy="watch", store=text).store),
+        "import": lambda: import_paths(tmp_path, text),
+        "migrate": lambda: migrate_store(tmp_path, text),
+        "open": lambda: open_store(text),
+        "check": lambda: check_store(text),
+        "environment": default_store,
+        "command": lambda: local(text),
+    }
+
+
+@pytest.mark.parametrize("text", ADDRESSES)
+def test_an_unknown_address_is_refused_everywhere(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An address of another kind is refused by whatever takes a store, and no folder of its name is made."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("VECTRA_STORE", text)
+    for place, use in _uses(text, tmp_path).items():
+        with pytest.raises(VectraError, match="address") as caught:
+            use()
+        assert "\n" not in str(caught.value), place
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_address_is_a_folder_everywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``file://`` names the same folder wherever a store is given."""
+    store = tmp_path / "my store"
+    (store / "doc_type=game_tick").mkdir(parents=True)
+    text = f"file://{tmp_path}/my%20store"
+    monkeypatch.setenv("VECTRA_STORE", text)
+    uses = _uses(text, tmp_path)
+    assert uses["parse"]() == LocalStore(store)
+    assert uses["run"]() == Place(store)
+    assert uses["environment"]() == uses["command"]() == folder_to_write(text) == store
+    with open_store(text) as catalog:
+        assert catalog.location == str(store)
+    assert check_store(text).ok
+
+
+def test_an_address_in_a_path_is_refused() -> None:
+    """A Path drops slashes: an address in one would be another folder."""
+    for text in ("s3://bucket/prefix", "gs://bucket", "file:///data"):
+        with pytest.raises(InputError, match="give it as text"):
+            parse_store(Path(text))
 
 
 SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"

@@ -25,6 +25,8 @@ def recorded_differences(row: Row) -> list[Difference]:
         return [_count_difference(row, prices, rug_tick)]
     if row.flag("complete") and None in prices:
         return [Difference("price", prices.index(None), "a price, the game is complete", None)]
+    if not row.flag("complete") and None not in prices:
+        return [Difference("complete", None, True, False)]
     wrong = [_price_difference(prices, tick, found_rug) for tick in wrong_ticks(prices)]
     known = [price for price in prices if price is not None]
     if wrong or not known:

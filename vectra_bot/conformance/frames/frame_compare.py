@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from attrs import define, field, frozen
 
 from vectra_bot.conformance.frames.frame_capture import ACK, Seen
+from vectra_bot.conformance.frames.frame_possible import Possible
 from vectra_bot.conformance.frames.frame_shapes import (
     STATE,
     Fact,
@@ -24,10 +25,6 @@ from vectra_bot.conformance.frames.frame_shapes import (
 
 CHANCE_LIMIT = 1e-6
 """A fact of our frames that a capture lacks is reported if the chance of that is below this."""
-WELL_SAMPLED = 5_000
-"""A number that was never whole in this many of our frames must not be whole in a capture."""
-FEW = 50
-"""A number that was whole in fewer of our frames than this may still have a fraction in a capture."""
 
 # Protocol 2.2: which events carry a trace object in front, and which never do.
 TRACED = frozenset(
@@ -47,8 +44,6 @@ UNTRACED = frozenset(
     }
 )  # fmt: skip
 
-# One player in thirty has no name, so a name may be null anywhere (protocol 5.2, 14).
-_NULLABLE = "username"
 _LASTING = (
     "rugRoyale",
     "godCandle",
@@ -119,6 +114,7 @@ class Learned:
 def compare(capture: Learned, ours: Learned) -> Iterator[FrameDifference]:
     """Yield every difference of shapes and trace arguments."""
     yield from _compare_traces(capture)
+    possible = Possible(ours.shapes)
     names = {kind.split(" ")[0] for kind in ours.shapes.kinds if kind[0] != ">"}
     for kind, fact in capture.shapes.kinds.items():
         if kind in names and kind not in ours.shapes.kinds:
@@ -133,10 +129,10 @@ def compare(capture: Learned, ours: Learned) -> Iterator[FrameDifference]:
                 found="some",
             )
             continue
-        mine = dict(ours.shapes.paths(kind))
+        mine = possible.paths(kind)
         named: list[str] = []
         for path, shape in capture.shapes.paths(kind):
-            known = mine.get(path)
+            known = mine.get(path) or possible.shared(kind, path)
             if known is not None:
                 for difference in _compare_objects(capture, kind, path, shape, known):
                     named.append(difference.path)
@@ -194,18 +190,18 @@ def _compare_key(
         return _surprising(fact, known.objects, shape.objects, path)
 
     if found is None:
-        if not mine.absent.count:
+        if not (mine.absent.count or mine.optional):
             yield "missing-key", shape.objects, "always there", "not there"
         elif surprising(mine.present):
             yield "never-there", shape.objects, "sometimes there", "never there"
         return
-    if found.absent.count and not mine.absent.count:
+    if found.absent.count and not (mine.absent.count or mine.optional):
         yield "missing-key", found.absent, "always there", "not there"
     elif not found.absent.count and surprising(mine.absent):
         yield "always-there", found.present, "sometimes absent", "always there"
     types = " or ".join(found.types)
     for type_name, fact in found.types.items():
-        if not _type_allowed(type_name, mine.types, path):
+        if not _type_allowed(type_name, mine.types):
             yield "type", fact, " or ".join(mine.types), type_name
     yield from (
         ("never-of-type", found.present, type_name, types)
@@ -214,14 +210,8 @@ def _compare_key(
     )
 
 
-def _type_allowed(type_name: str, known: Mapping[str, Fact], path: str) -> bool:
-    if type_name in known or (type_name == "null" and path.endswith(_NULLABLE)):
-        return True
-    if type_name.startswith("text ("):
-        return "text" in known
-    if type_name == "int" and "float" in known:
-        return known["float"].count < WELL_SAMPLED
-    return type_name == "float" and "int" in known and known["int"].count < FEW
+def _type_allowed(type_name: str, known: Mapping[str, Fact]) -> bool:
+    return type_name in known or (type_name.startswith("text (") and "text" in known)
 
 
 def _surprising(fact: Fact, objects: Fact, captured: Fact, path: str) -> bool:

@@ -137,11 +137,16 @@ class Fact:
 
 @define
 class KeyShape:
-    """Presence and types of one key of an object."""
+    """Presence and types of one key of an object; ``optional`` if it may be absent although it never was."""
 
     present: Fact = field(factory=Fact)
     absent: Fact = field(factory=Fact)
     types: dict[str, Fact] = field(factory=dict)
+    optional: bool = False
+
+    def allow(self, type_name: str) -> None:
+        """Add a type that values can have, whether or not one was seen."""
+        self.types.setdefault(type_name, Fact())
 
 
 @define

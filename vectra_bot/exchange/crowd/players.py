@@ -65,9 +65,10 @@ _STYLES = Choice[Style](
 class CrowdPlayer:
     """One member of the crowd: account, habits, and plans for the running game.
 
-    Amounts are lamports. ``buys`` is the fixed amount of every buy, None if it varies; ``base_stake`` is the
-    usual sidebet, ``stake`` the next one; ``varies`` is the chance to change it, ``stays`` the chance
-    to bet again after a loss. ``trades`` says whether the player trades or only bets.
+    Amounts are lamports. ``buys`` is the fixed amount of every buy after the presale, ``presale_buys`` that
+    of every buy in it; both are None if they vary. ``base_stake`` is the usual sidebet, ``stake`` the next
+    one; ``varies`` is the chance to change it, ``stays`` the chance to bet again after a loss.
+    ``trades`` says whether the player trades or only bets.
     """
 
     account: VenueAccount
@@ -75,6 +76,7 @@ class CrowdPlayer:
     bankroll: int
     bonus: int
     buys: int | None
+    presale_buys: int | None
     base_stake: int
     varies: float
     stays: float
@@ -112,8 +114,8 @@ def make_players(
 ) -> list[CrowdPlayer]:
     """Open the accounts of a crowd; the last *peekers* of it are planted.
 
-    Within each style, kinds of money and sidebet stakes are spread evenly over their tables; otherwise the
-    few who bet most would dominate a session's stakes.
+    Within each style, kinds of money, fixed amounts and sidebet stakes are spread evenly over their tables;
+    otherwise the few who play for most would dominate a session's stakes.
     """
     styles: list[Style] = []
     ordinary = size - peekers - len(lockstep)
@@ -125,12 +127,10 @@ def make_players(
             styles.append(Style.LOCKSTEP)
         else:
             styles.append(_STYLES.at(drawn.pop()))
-    rolls: dict[Style, tuple[list[float], list[float]]] = {
-        style: (
-            _spread(identities, f"{style}-money", styles.count(style)),
-            _spread(identities, f"{style}-stakes", styles.count(style)),
-        )
+    rolls = {
+        (style, what): _spread(identities, f"{style}-{what}", styles.count(style))
         for style in Style
+        for what in ("money", "buys", "stakes")
     }
     return [
         _make_player(
@@ -138,8 +138,9 @@ def make_players(
             identities,
             number,
             style=style,
-            money_roll=rolls[style][0].pop(),
-            stake_roll=rolls[style][1].pop(),
+            money_roll=rolls[style, "money"].pop(),
+            buy_roll=rolls[style, "buys"].pop(),
+            stake_roll=rolls[style, "stakes"].pop(),
         )
         for number, style in enumerate(styles)
     ]
@@ -159,16 +160,21 @@ def _make_player(
     *,
     style: Style,
     money_roll: float,
+    buy_roll: float,
     stake_roll: float,
 ) -> CrowdPlayer:
     dice = Dice(identities.dice("habits", number))
     planned = style in (Style.LOCKSTEP, Style.PEEKER)
     is_practice = not planned and money_roll > 1 - tables.PRACTICE_PLAYERS
-    table = tables.PRACTICE_BUYS if is_practice else tables.BUYS
-    buys = table.at(dice.roll()) * tables.MILLI if dice.chance(tables.ALWAYS_EQUAL) else None
+    buys, presale_buys = (
+        buy_table(is_practice, presale).at(buy_roll / tables.ALWAYS_EQUAL) * tables.MILLI
+        if buy_roll < tables.ALWAYS_EQUAL
+        else None
+        for presale in (False, True)
+    )
     money = int(tables.BANKROLLS.at(dice.roll()) * 1000) * tables.MILLI
     if not is_practice:
-        money = max(money, tables.BUYS_COVERED * (buys or 0))
+        money = max(money, tables.BUYS_COVERED * max(buys or 0, presale_buys or 0))
     bonus = money if not planned and money_roll < tables.BONUS_PLAYERS else 0
     name = None if dice.chance(tables.NO_NAME) else identities.username(number)
     level = int(tables.LEVELS.at(dice.roll()))
@@ -183,6 +189,7 @@ def _make_player(
         bankroll=money,
         bonus=bonus,
         buys=buys,
+        presale_buys=presale_buys,
         base_stake=stake,
         varies=tables.VARIES_MARTINGALE
         if style is Style.MARTINGALE
@@ -191,6 +198,13 @@ def _make_player(
         stake=stake,
         trades=not is_practice or dice.chance(tables.PRACTICE_TRADERS),
     )
+
+
+def buy_table(practice: bool, presale: bool) -> Choice[int]:
+    """Return the amounts of buys, in 0.001 of the coin."""
+    if practice:
+        return tables.PRACTICE_BUYS
+    return tables.PRESALE_BUYS if presale else tables.BUYS
 
 
 def weighted(players: Sequence[CrowdPlayer], weight: str) -> list[CrowdPlayer]:

@@ -30,6 +30,14 @@ BUYS = Choice[int](
         (3000, 0.15), (5000, 0.12),
     )
 )  # fmt: skip
+PRESALE_BUYS = Choice[int](
+    (
+        (1, 4), (5, 3), (10, 7), (20, 9), (25, 8), (30, 8), (50, 10), (60, 4), (100, 16), (130, 4), (150, 6),
+        (200, 6), (250, 4), (300, 4), (500, 4.5), (700, 2), (1000, 2.7), (2000, 0.9), (3000, 0.5),
+        (5000, 0.35),
+    )
+)  # fmt: skip
+"""Larger than later buys: in four of six captured presales somebody has 0.7 to 5 SOL."""
 PRACTICE_BUYS = Choice[int](((1_000, 3), (5_000, 3), (10_000, 3), (20_000, 1), (50_000, 0.5)))
 SHARES = Choice[int](((100, 62), (50, 14), (25, 16), (75, 6), (10, 2)))
 LEVERAGES = Choice[int](((2, 45), (3, 25), (4, 18), (5, 12)))
@@ -70,7 +78,7 @@ HOLDERS_SINGLE = 1.25
 
 DOUBLE_SHIFT = (27, 33)
 SINGLE_SHIFT = (12, 15)
-LOCKSTEP_BUYS = Choice[int](((1, 1), (2, 1), (5, 3), (10, 3), (20, 1)))
+LOCKSTEP_BUYS = Choice[int](((10, 1), (15, 2), (20, 3)))
 FIRST_GROUP = 0.10
 SECOND_GROUP = 0.08
 SECOND_GROUP_PART = 0.62  # share of the second group that plays while the first plays too
@@ -97,7 +105,7 @@ STAKES = Choice[int](
 )  # fmt: skip
 PLUNGES = Choice[int]((
     (50, 2), (90, 1), (100, 5), (111, 1), (144, 1), (150, 1), (200, 1.5), (250, 2.5), (400, 0.4), (500, 0.6),
-    (1000, 0.4),
+    (1000, 0.6), (2048, 0.6), (5000, 0.2),
 ))  # fmt: skip
 PLUNGE = 0.053
 """The chance that a sidebet is far larger than the player's usual one."""

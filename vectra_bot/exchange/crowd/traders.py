@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from vectra_bot.exchange.crowd import tables
-from vectra_bot.exchange.crowd.players import HABITS, CrowdPlayer, weighted
+from vectra_bot.exchange.crowd.players import HABITS, CrowdPlayer, buy_table, weighted
 from vectra_bot.exchange.dice import Dice
 from vectra_bot.exchange.market import Market
 from vectra_bot.game import rules
@@ -43,7 +43,7 @@ class Traders:
     def buy_in_presale(self) -> None:
         """Let one player buy in the presale."""
         if self._presale_pool:
-            self._buy(self._presale_pool, adds=tables.PRESALE_ADDS)
+            self._buy(self._presale_pool, presale=True)
 
     def trade(self) -> None:
         """Let one player buy, sell, short or close."""
@@ -61,7 +61,7 @@ class Traders:
         holders = len(self._holders)
         half = _half(self._market.tick) * self._scale
         if dice.roll() * (holders + half) >= holders or not self._sell():
-            self._buy(self._pool, adds=tables.ADDS)
+            self._buy(self._pool, presale=False)
 
     def hold(self, player: CrowdPlayer, amount: int) -> None:
         """Buy for a lockstep account, which does not count among the holders."""
@@ -86,22 +86,25 @@ class Traders:
             return False
         return True
 
-    def _buy(self, pool: Sequence[CrowdPlayer], *, adds: float) -> None:
+    def _buy(self, pool: Sequence[CrowdPlayer], *, presale: bool) -> None:
         dice = self._dice
+        adds = tables.PRESALE_ADDS if presale else tables.ADDS
         for _ in range(_TRIES):
             if self._holders and dice.chance(adds):
                 player = self._holders[dice.index(len(self._holders))]
             else:
                 player = pool[dice.index(len(pool))]
-            amount = player.buys or self._amount(player)
+            amount = self._amount(player, presale=presale)
             if player.can_pay(amount):
                 self._carry_out(player, amount)
                 return
             self.broke.append(player)
 
-    def _amount(self, player: CrowdPlayer) -> int:
-        table = tables.PRACTICE_BUYS if player.practice else tables.BUYS
-        return table.at(self._dice.roll()) * tables.MILLI
+    def _amount(self, player: CrowdPlayer, *, presale: bool = False) -> int:
+        fixed = player.presale_buys if presale else player.buys
+        if fixed is not None:
+            return fixed
+        return buy_table(player.practice, presale).at(self._dice.roll()) * tables.MILLI
 
     def _carry_out(self, player: CrowdPlayer, amount: int) -> None:
         leverage = 1
@@ -135,7 +138,7 @@ class Traders:
 
     def _open_short(self) -> None:
         player = self._pool[self._dice.index(len(self._pool))]
-        amount = player.buys or self._amount(player)
+        amount = self._amount(player)
         if player.account.ledger.short is not None or not player.can_pay(amount):
             return
         try:

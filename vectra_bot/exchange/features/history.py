@@ -193,14 +193,18 @@ def _address(coin: Coin) -> str:
 def _payout_row(settled: EndedSidebet, game_id: str, row_id: str) -> PayoutRow:
     """Return the row of a decided bet: a lost one shows its start as ``tickIndex`` (protocol 5.4)."""
     bet = settled.bet
+    stake = sol_number(bet.amount)
+    # The venue calculates in doubles: their rounding is in its rows.
+    full = bet.payout == bet.amount * rules.SIDEBET_PAYOUT_X
+    payout = number(stake * rules.SIDEBET_PAYOUT_X) if full else sol_number(bet.payout)
     return PayoutRow(
         player_id=settled.account.player_id,
         game_id=game_id,
         username=settled.account.username,
         level=settled.account.level if bet.won else UNSET,
-        bet_amount=sol_number(bet.amount),
-        payout=sol_number(bet.payout),
-        profit=sol_number(bet.pnl),
+        bet_amount=stake,
+        payout=payout,
+        profit=number(payout - stake),
         x_payout=rules.SIDEBET_PAYOUT_X,
         coin_address=_address(settled.coin),
         end_tick=bet.end_tick,

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import define, field
 
-from vectra_bot.errors import UnknownNameError
+from vectra_bot.errors import StoreError, UnknownNameError
 from vectra_bot.models import DocType
+from vectra_bot.store.links import REMEDY, links_in
 from vectra_bot.store.maintenance.check_parts import (
     RECOVER,
     FolderCheck,
@@ -21,6 +22,8 @@ from vectra_bot.store.maintenance.check_parts import (
     SeenNumbers,
     check_folder,
 )
+from vectra_bot.store.maintenance.foreign import Skipped, foreign_in_journal, foreign_in_store
+from vectra_bot.store.maintenance.sessions import one_line
 from vectra_bot.store.parquet.manifest import MANIFEST
 from vectra_bot.store.tree import Tree, open_tree
 
@@ -47,6 +50,9 @@ KINDS: Final = {
     "temporary_left": "a temporary file was left by a killed process",
     "drop_unfinished": "dropping a session was interrupted",
     "compaction_unfinished": "a compaction was interrupted",
+    "session_unknown": "whether a session is being written cannot be determined",
+    "unreadable": "a file or folder cannot be read",
+    "folder_linked": "a folder or file of the store is a symbolic link, or on another device",
     "schema_old": "documents of schema 1.0.0, which views cannot read before a migration",
 }
 """Every kind of problem; part of the public interface."""
@@ -54,6 +60,7 @@ KINDS: Final = {
 Progress = Callable[[str, int, int], None]
 """Callback for progress: the current step, how much is done, and the total."""
 
+READABLE: Final = "give this user permission to read the store, then vectra-bot store check"
 _TRIES: Final = 3
 
 
@@ -71,6 +78,7 @@ class CheckReport:
         segments, entries: of journals, as far as they could be read.
         parts, rows, bytes: as listed in the manifests.
         bytes_read: of part files, for their checksums.
+        skipped: what is in the store and not part of it; it was not checked.
     """
 
     store: str
@@ -84,11 +92,12 @@ class CheckReport:
     bytes: int = 0
     bytes_read: int = 0
     problems: list[Problem] = field(factory=list)
+    skipped: list[Skipped] = field(factory=list)
 
     @property
     def ok(self) -> bool:
-        """Whether there is no problem and nothing is left to do."""
-        return not self.problems
+        """Whether there is no problem, nothing is left to do, and everything was checked."""
+        return not (self.problems or self.skipped)
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as JSON-ready data."""
@@ -104,6 +113,7 @@ class CheckReport:
             "running": self.running,
             **counts,
             "problems": [problem.to_json() for problem in self.problems],
+            "skipped": [skipped.to_json() for skipped in self.skipped],
         }
 
 
@@ -141,8 +151,11 @@ def check_store(
             _Session(tree, root, session_id, found[session_id], quick, journals and not quick),
             report,
         )
+    if root is not None:
+        report.problems += _linked(root)
     if not sessions:
         report.problems += _leftovers(tree)
+        report.skipped += foreign_in_store(tree)
     progress("check", len(report.sessions), len(report.sessions))
     return report
 
@@ -170,18 +183,33 @@ class _Session:
     quick: bool
     read_journal: bool
     running: bool = False
+    unknown: bool = False
     folders: list[FolderCheck] = field(factory=list)
     journal: JournalCheck | None = None
+    skipped: list[Skipped] = field(factory=list)
     _manifests: dict[DocType, bytes] = field(factory=dict)
 
     def check(self) -> list[Problem]:
         """Check everything and return the problems."""
-        journal_dir = None if self.root is None else self.root / "journals" / self.session_id
-        has_journal = journal_dir is not None and journal_dir.is_dir()
-        if journal_dir is not None and has_journal:
-            from vectra_bot.store.maintenance.sessions import is_running
+        try:
+            return self._check()
+        except (StoreError, PermissionError) as error:
+            if self.tree.is_remote:
+                raise
+            return [Problem("unreadable", one_line(error), READABLE, self.session_id, self._place)]
 
-            self.running = is_running(journal_dir)
+    @property
+    def _place(self) -> str:
+        return f"journals/{self.session_id}"
+
+    def _check(self) -> list[Problem]:
+        journal_dir = None if self.root is None else self.root / self._place
+        has_journal = journal_dir is not None and journal_dir.is_dir()
+        problems: list[Problem] = []
+        if journal_dir is not None and has_journal:
+            problems += self._find_writer(journal_dir)
+        if self.root is not None:
+            problems += _linked(self.root, self.session_id)
         self._manifests = self._read_manifests()
         seen = SeenNumbers()
         self.folders = [
@@ -191,7 +219,9 @@ class _Session:
             )
             for doc_type in self.doc_types
         ]  # fmt: skip
-        problems = [problem for folder in self.folders for problem in folder.problems]
+        problems += [problem for folder in self.folders for problem in folder.problems]
+        self.skipped = foreign_in_journal(self.tree, self.session_id)
+        self.skipped += [skipped for folder in self.folders for skipped in folder.skipped]
         if journal_dir is not None and has_journal:
             from vectra_bot.store.maintenance.check_journal import check_journal
 
@@ -200,6 +230,19 @@ class _Session:
             )
             problems += self.journal.problems
         return problems
+
+    def _find_writer(self, journal_dir: Path) -> list[Problem]:
+        """Find out whether the session is being written; if that is unknown, it is checked as if it were."""
+        from vectra_bot.journal import writer_of
+
+        writer = writer_of(journal_dir)
+        self.running, self.unknown = writer is not False, writer is None
+        if not self.unknown:
+            return []
+        path = f"{self._place}/lock"
+        what = f"whether session {self.session_id!r} is being written cannot be determined"
+        message = f"{what}: {path} cannot be read"
+        return [Problem("session_unknown", message, READABLE, self.session_id, path)]
 
     def moved(self) -> bool:
         """Return whether another process changed the session's files since the check began."""
@@ -211,8 +254,8 @@ class _Session:
             try:
                 path = f"doc_type={doc_type.value}/session_id={self.session_id}/{MANIFEST}"
                 found[doc_type] = self.tree.read(path)
-            except FileNotFoundError:
-                continue
+            except OSError:
+                continue  # missing, or reported as unreadable
         return found
 
 
@@ -225,7 +268,8 @@ def _check_settled(session: _Session, report: CheckReport) -> None:
         session.tree.look_again()
         problems = session.check()
     report.problems += problems
-    if session.running:
+    report.skipped += session.skipped
+    if session.running and not session.unknown:
         report.running.append(session.session_id)
     for folder in session.folders:
         parts = folder.sound + folder.lost
@@ -236,6 +280,15 @@ def _check_settled(session: _Session, report: CheckReport) -> None:
     if session.journal is not None:
         report.segments += session.journal.segments
         report.entries += session.journal.entries
+
+
+def _linked(root: Path, session_id: str = "") -> list[Problem]:
+    """Return the folders of a store, or those of a session, that are elsewhere."""
+    then = "the session is not repaired" if session_id else "no session starts, nothing is repaired"
+    return [
+        Problem("folder_linked", f"{at.path} is {at.why}: {then}", REMEDY, session_id, at.path)
+        for at in links_in(root, session_id)
+    ]
 
 
 def _leftovers(tree: Tree) -> list[Problem]:

@@ -10,9 +10,23 @@ from attrs import define, field
 
 from vectra_bot.errors import StoreError, VectraError
 from vectra_bot.fsio import files
-from vectra_bot.journal import CORRUPT_SUFFIX, Segment, list_segments, never_began, read_segment
+from vectra_bot.journal import (
+    CORRUPT_SUFFIX,
+    Segment,
+    list_segments,
+    never_began,
+    parts_records,
+    read_segment,
+)
 from vectra_bot.models import DocType
-from vectra_bot.store.maintenance.check_parts import RECOVER, FolderCheck, Problem, numbers_of
+from vectra_bot.store.maintenance.check_parts import (
+    COPIED,
+    RECOVER,
+    FolderCheck,
+    Problem,
+    numbers_of,
+)
+from vectra_bot.store.maintenance.sessions import copied_from
 from vectra_bot.store.parquet.builder import doc_type_of
 from vectra_bot.store.parquet.manifest import Part
 from vectra_bot.store.parquet.segment_record import (
@@ -26,6 +40,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 SALVAGE: Final = "vectra-bot store recover --salvage"
+RESTORE: Final = "restore the segments from a copy: the rows of the session are still in its files"
 FORGET: Final = "vectra-bot store recover --rebuild"
 UNKNOWN: Final = "are in files, but not in the journal"
 
@@ -86,10 +101,20 @@ def check_journal(
     try:
         segments = list_segments(directory)
         began = not never_began(directory)
+    except PermissionError:
+        raise  # not a gap
     except (VectraError, OSError) as error:
         check.note("journal_gap", _line(error), check.place, advice=SALVAGE)
         return check
     check.segments = len(segments)
+    if named := copied_from(directory):
+        message = f"{check.place} was copied or renamed: it is the journal of session {named!r}"
+        check.note("session_copied", message, check.place, advice=COPIED)
+        return check
+    if lost := _lost_at_end(directory, segments):
+        message = f"{check.place}: segments {lost[0]:06d} to {lost[-1]:06d} are missing at its end"
+        check.note("journal_gap", message, check.place, advice=RESTORE)
+        return check
     if not running:
         _check_temporary(check, directory)
     check.salvaged = any(directory.glob(f"*{CORRUPT_SUFFIX}*"))
@@ -102,6 +127,12 @@ def check_journal(
         if read and check.clean and not (running or unbuilt or check.imported or check.salvaged):
             check.comparison(tree, folders).rest()
     return check
+
+
+def _lost_at_end(directory: Path, segments: list[Segment]) -> list[int]:
+    """Return the last segments, if only the records of their parts are left."""
+    last = segments[-1].number if segments else 0
+    return [number for number in parts_records(directory) if number > last]
 
 
 def _check_segments(
@@ -207,6 +238,8 @@ def _read(
         if reader.last_seq > check.last_seq:  # the end of the segment was lost
             gaps.append((check.last_seq + 1, reader.last_seq))
             check.last_seq = reader.last_seq
+    except PermissionError:
+        raise  # not corruption
     except (VectraError, OSError) as error:
         check.note(
             "journal_damaged", _line(error), path,

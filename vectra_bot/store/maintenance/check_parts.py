@@ -13,7 +13,8 @@ from attrs import define, field
 from vectra_bot.errors import StoreError
 from vectra_bot.fsio import files
 from vectra_bot.models import DocType
-from vectra_bot.store.parquet.manifest import MANIFEST, Part, decode_lines
+from vectra_bot.store.maintenance.foreign import FOREIGN, Skipped, others
+from vectra_bot.store.parquet.manifest import MANIFEST, Part, decode_lines, is_part_file
 from vectra_bot.store.tree import Tree, range_of
 
 if TYPE_CHECKING:
@@ -86,6 +87,7 @@ class FolderCheck:
     Attributes:
         sound: parts whose rows can be read.
         lost: parts whose rows cannot.
+        skipped: what is not the store's.
     """
 
     session_id: str
@@ -93,6 +95,7 @@ class FolderCheck:
     problems: list[Problem] = field(factory=list)
     sound: list[Part] = field(factory=list)
     lost: list[Part] = field(factory=list)
+    skipped: list[Skipped] = field(factory=list)
     bytes_read: int = 0
 
     @property
@@ -160,8 +163,9 @@ def check_folder(
         else:
             check.lost.append(part)
     _check_overlap(check)
-    if not running:
-        _check_unlisted(check, names, None if listed is None else {part.name for part in listed})
+    check.skipped += others(tree, check.folder)
+    known = None if listed is None else {part.name for part in listed}
+    _check_unlisted(check, names, known, running=running)
     if not quick:
         for part in sorted(check.sound, key=lambda part: part.first_seq):
             _check_rows(tree, check, part, seen)
@@ -185,12 +189,21 @@ def _listed(tree: Tree, check: FolderCheck, names: list[str]) -> list[Part] | No
         return None
 
 
-def _check_unlisted(check: FolderCheck, names: list[str], listed: set[str] | None) -> None:
+def _check_unlisted(
+    check: FolderCheck, names: list[str], listed: set[str] | None, *, running: bool
+) -> None:
+    """Report files that the manifest does not list; *listed* is None if it is missing or corrupt."""
     for name in names:
         path = f"{check.folder}/{name}"
-        if name.endswith(files.TEMPORARY):
+        if name in (listed or ()):
+            continue
+        if not is_part_file(name):
+            check.skipped.append(Skipped(path, FOREIGN))
+        elif running:
+            continue
+        elif name.endswith(files.TEMPORARY):
             check.note("temporary_left", f"{path} was left by a killed process", path=path)
-        elif listed is not None and name.endswith(".parquet") and name not in listed:
+        elif listed is not None and name != MANIFEST:
             check.note("part_unlisted", f"{path} is in no manifest", path=path)
 
 
@@ -224,6 +237,8 @@ def check_part(tree: Tree, check: FolderCheck, part: Part, *, quick: bool) -> bo
             if not differs:
                 file.seek(0)
                 differs = _footer_difference(pq.ParquetFile(file), part)
+    except PermissionError:
+        raise  # not corruption
     except (pa.ArrowException, OSError) as error:
         differs = f"cannot be read: {_line(error)}"
     if differs:

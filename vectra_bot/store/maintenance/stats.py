@@ -44,9 +44,9 @@ class SessionStats:
     """One session.
 
     Attributes:
-        state: ``closed``, ``running``, ``killed`` (``store recover`` finishes it), ``damaged`` (its
-            journal is corrupt) or ``no_journal`` (imported, or its journal is elsewhere, for example in
-            a spool).
+        state: ``closed``, ``running``, ``killed`` (``store recover`` finishes it), ``unknown`` (its lock
+            cannot be read: it is running or was killed), ``damaged`` (its journal is corrupt) or
+            ``no_journal`` (imported, or its journal is elsewhere, for example in a spool).
         held: its documents.
         raw_bytes: of journal segments that are not compressed.
         compressed_bytes: of those that are.
@@ -158,23 +158,26 @@ def _parts(tree: Tree, session: SessionStats, doc_type: DocType) -> list[Part]:
 
 
 def _add_journal(session: SessionStats, directory: Path) -> None:
-    from vectra_bot.journal import never_began
-    from vectra_bot.store.maintenance.sessions import is_running, was_closed
+    from vectra_bot.journal import never_began, writer_of
+    from vectra_bot.store.maintenance.sessions import was_closed
 
     if not directory.is_dir():
         return
-    for path in directory.iterdir():
-        if path.name.endswith(_PACKED):
-            session.compressed_bytes += path.stat().st_size
-        elif path.suffix == ".log":
-            session.raw_bytes += path.stat().st_size
     try:
-        if is_running(directory):
+        for path in directory.iterdir():
+            if path.name.endswith(_PACKED):
+                session.compressed_bytes += path.stat().st_size
+            elif path.suffix == ".log":
+                session.raw_bytes += path.stat().st_size
+        writer = writer_of(directory)
+        if writer:
             session.state = "running"
         elif never_began(directory) or was_closed(directory):
             session.state = "closed"
         else:
-            session.state = "killed"
+            session.state = "killed" if writer is False else "unknown"
+    except PermissionError:
+        session.state = "unknown"
     except (VectraError, OSError):
         session.state = "damaged"
 

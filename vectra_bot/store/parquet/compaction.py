@@ -17,6 +17,7 @@ import attrs
 from vectra_bot.errors import StoreError, VectraError
 from vectra_bot.journal import list_segments, never_began
 from vectra_bot.models import DocType
+from vectra_bot.store.links import links_in, refuse_links
 from vectra_bot.store.parquet.builder import COMPACTED
 from vectra_bot.store.parquet.manifest import (
     Part,
@@ -132,21 +133,25 @@ def compact_all(
         progress: called with the progress.
 
     Raises:
-        StoreError: the store cannot be read.
+        StoreError: the store cannot be read, or a folder of it is elsewhere.
     """
     root = Path(store)
+    refuse_links(root)
     skipped: list[tuple[str, str]] = []
+    failed: list[str] = []
     work: list[tuple[str, DocType]] = []
     for session_id in sorted(_session_ids(root) if sessions is None else set(sessions)):
         why = _why_not(root, session_id)
         if why:
             skipped.append((session_id, why))
             continue
+        if elsewhere := links_in(root, session_id):
+            failed.append(str(elsewhere[0].error(root)))
+            continue
         work += [
             (session_id, doc_type) for doc_type in DocType if _has_files(root, doc_type, session_id)
         ]
     folders: list[CompactedFolder] = []
-    failed: list[str] = []
     for done, (session_id, doc_type) in enumerate(work):
         if progress is not None:
             progress(f"{session_id} {doc_type.value}", done, len(work))
@@ -168,15 +173,18 @@ def _session_ids(store: Path) -> set[str]:
 
 
 def _has_files(store: Path, doc_type: DocType, session_id: str) -> bool:
-    return any(part_folder(store, doc_type, session_id).glob("*.parquet"))
+    return any(part_folder(store, doc_type, session_id).glob("[!.]*.parquet"))
 
 
 def _why_not(store: Path, session_id: str) -> str:
     """Return why the session's files are not final, "" if they are."""
     journal_dir = store / "journals" / session_id
-    if not journal_dir.is_dir() or never_began(journal_dir):
-        return "" if session_id in _session_ids(store) else "the store has no such session"
-    segments = list_segments(journal_dir)
+    try:
+        if not journal_dir.is_dir() or never_began(journal_dir):
+            return "" if session_id in _session_ids(store) else "the store has no such session"
+        segments = list_segments(journal_dir)
+    except OSError as error:
+        return f"its journal cannot be read: {error.strerror or error}"
     # The record of the last segment is written only after the journal was closed.
     if all(has_record(journal_dir, segment.number) for segment in segments):
         return ""

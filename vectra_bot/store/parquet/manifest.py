@@ -9,6 +9,7 @@ be detected in the manifest itself: :func:`unlisted_files` returns the files wit
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Iterable
 from pathlib import Path
@@ -18,10 +19,12 @@ import attrs
 import msgspec
 
 from vectra_bot.errors import StoreError
+from vectra_bot.fsio import TEMPORARY
 from vectra_bot.models import SCHEMA_VERSION, DocType
 
 MANIFEST: Final = "_manifest.jsonl"
 
+_PART_NAME: Final = re.compile(r"part-\d{6,}\.parquet|data\.parquet")
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
@@ -205,8 +208,18 @@ def write_manifest(store: str | Path, folder: str | Path, parts: Iterable[Part])
     files.write_durably(Path(store) / folder / MANIFEST, encode_lines(parts))
 
 
+def is_temporary(name: str) -> bool:
+    """Return whether a file of this name is being written, or was left by a killed process."""
+    return name.startswith(".") and name.endswith(TEMPORARY)
+
+
+def is_part_file(name: str) -> bool:
+    """Return whether a file of this name in the folder of a session is the store's."""
+    return name == MANIFEST or bool(_PART_NAME.fullmatch(name)) or is_temporary(name)
+
+
 def unlisted_files(folder: str | Path) -> list[Path]:
-    """Return the Parquet files of *folder* that its manifest does not list, sorted.
+    """Return the store's Parquet files in *folder* that its manifest does not list, sorted.
 
     In the folder of a session that is being written, the newest file may not be listed yet; anywhere
     else its line was lost.
@@ -215,4 +228,5 @@ def unlisted_files(folder: str | Path) -> list[Path]:
         StoreError: the manifest is corrupt.
     """
     listed = {part.name for part in read_manifest(folder)}
-    return sorted(path for path in Path(folder).glob("*.parquet") if path.name not in listed)
+    found = [path for path in Path(folder).glob("*.parquet") if is_part_file(path.name)]
+    return sorted(path for path in found if path.name not in listed)

@@ -19,9 +19,9 @@ from typing import Final
 
 from vectra_bot.errors import StoreError
 from vectra_bot.fsio import files
-from vectra_bot.fsio.posix import fcntl
+from vectra_bot.fsio.locks import FileLock
 from vectra_bot.models import DocType
-from vectra_bot.store.parquet.manifest import part_folder
+from vectra_bot.store.parquet.manifest import is_part_file, part_folder
 
 STAGING: Final = "compacting"
 """The staging folder of a store, for folders that will replace others."""
@@ -90,11 +90,25 @@ def finish_swaps(store: Path, session_id: str, doc_types: set[DocType] | None = 
         names = None if doc_types is None else {doc_type.value for doc_type in doc_types}
         for path in sorted(aside.iterdir()):
             if names is None or path.name.removesuffix(_OLD) in names:
+                _keep_foreign(store, session_id, path)
                 files.remove_tree(path)
                 cleared.append(path.relative_to(store).as_posix())
         if not any(aside.iterdir()):
             files.rmdir(aside)
     return cleared
+
+
+def _keep_foreign(store: Path, session_id: str, old: Path) -> None:
+    """Move what is not the store's from a folder that was replaced into the one in its place."""
+    kinds = {doc_type.value for doc_type in DocType}
+    kind = old.name.removesuffix(_OLD)
+    if kind not in kinds or old.is_symlink() or not old.is_dir():
+        return
+    place = part_folder(store, DocType(kind), session_id)
+    for path in sorted(old.iterdir()):
+        target = place / path.name
+        if not is_part_file(path.name) and place.is_dir() and not target.exists():
+            _move(path, target)
 
 
 def _bring_back(store: Path, doc_type: DocType, session_id: str) -> None:
@@ -116,15 +130,15 @@ def swapping_alone(store: Path, session_id: str) -> Iterator[None]:
     journal_dir = store / "journals" / session_id
     held = journal_dir if journal_dir.is_dir() else store
     with files.store_errors(f"cannot lock {held}"):
-        fd = os.open(held, os.O_RDONLY | os.O_DIRECTORY)
+        lock = FileLock(os.open(held, os.O_RDONLY | os.O_DIRECTORY))
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise StoreError(
-            f"the files of session {session_id!r} are being compacted or rebuilt by another process; "
-            "wait for it to end"
-        ) from None
-    else:
+        with files.store_errors(f"cannot lock {held}"):
+            taken = lock.take()
+        if not taken:
+            raise StoreError(
+                f"the files of session {session_id!r} are being compacted or rebuilt by another "
+                "process; wait for it to end"
+            )
         yield
     finally:
-        os.close(fd)
+        lock.release()

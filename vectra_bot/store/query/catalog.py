@@ -15,8 +15,15 @@ import attrs
 from vectra_bot.errors import InputError, StoreError, UnknownNameError, UsageError
 from vectra_bot.models import DocType
 from vectra_bot.store.query.dataset import StoreDataset
-from vectra_bot.store.query.results import CorruptFile, CorruptRowsWarning, Result, Stream
-from vectra_bot.store.query.statements import one_line, read_only
+from vectra_bot.store.query.results import (
+    CorruptFile,
+    CorruptRowsWarning,
+    Result,
+    Stream,
+    distinct_names,
+)
+from vectra_bot.store.query.statements import one_line, read_only, with_exact_times
+from vectra_bot.store.query.unbuilt import UnbuiltSessions
 from vectra_bot.store.remote.address import LocalStore, parse_store
 from vectra_bot.store.tree import CHANGED, RemoteTree, Tree, attempts
 
@@ -44,8 +51,9 @@ class Catalog:
         location: the store's path or URL.
         source: where the rows come from.
         roots: other ways in which SQL may write the location.
-        on_corrupt: called once for every corrupt file that queries skip; without it a
-            :class:`CorruptRowsWarning` warning is issued.
+        journals: finds sessions whose last documents are in no file.
+        on_corrupt: called once for everything that queries skip: a corrupt file, or a killed session whose
+            last documents are in no file; without it a :class:`CorruptRowsWarning` warning is issued.
     """
 
     def __init__(
@@ -55,10 +63,13 @@ class Catalog:
         on_corrupt: Callable[[CorruptFile], object] | None = None,
         *,
         roots: Sequence[str] = (),
+        journals: UnbuiltSessions | None = None,
     ) -> None:
         self._location = location
         self._roots = tuple(dict.fromkeys((location, *roots)))
         self._source = source
+        self._journals = journals
+        self._unbuilt: tuple[CorruptFile, ...] = ()
         self._on_corrupt = on_corrupt or _warn
         self._reported: set[CorruptFile] = set()
         self._opened: duckdb.DuckDBPyConnection | None = None
@@ -75,9 +86,9 @@ class Catalog:
 
     @property
     def corrupt(self) -> tuple[CorruptFile, ...]:
-        """Everything in the store that cannot be read; this reads every file on a disk, once."""
+        """Everything that queries skip; this reads every file on a disk, once."""
         self._attempt(tuple(DocType), lambda: None, whole=True)
-        return self._source.corrupt(DocType)
+        return self._left_out(tuple(DocType))
 
     @property
     def connection(self) -> duckdb.DuckDBPyConnection:
@@ -125,6 +136,7 @@ class Catalog:
         params: Mapping[str, Any] | Sequence[Any] | None = None,
         *,
         rows: int = _STREAM_ROWS,
+        exact_times: bool = False,
     ) -> Stream:
         """Run SQL like :meth:`sql`, for results larger than memory.
 
@@ -132,6 +144,7 @@ class Catalog:
             text: SQL.
             params: values for ``$name`` or ``?`` in it.
             rows: number of rows per batch.
+            exact_times: return times with nanoseconds as ISO 8601 text, because a ``datetime`` has none.
 
         Raises:
             InputError: as for :meth:`sql`; iteration raises it as well.
@@ -141,15 +154,19 @@ class Catalog:
 
         statement = read_only(text, self._roots, self._connect())
 
-        def run() -> tuple[duckdb.DuckDBPyConnection, list[tuple[Any, ...]]]:
+        def run() -> tuple[Any, duckdb.DuckDBPyConnection, list[tuple[Any, ...]]]:
             cursor = self._connect().execute(statement.text, params)
-            return cursor, cursor.fetchmany(rows)
+            found = cursor.description or ()
+            if exact_times and (exact := with_exact_times(statement.text, found)):
+                cursor.abort()
+                cursor = cursor.execute(exact, params)
+            return found, cursor, cursor.fetchmany(rows)
 
-        cursor, first = self._attempt(statement.doc_types, run, lists=statement.lists)
+        described, cursor, first = self._attempt(statement.doc_types, run, lists=statement.lists)
         if len(first) == rows:
             # The result may be larger than memory: corrupt files must be known before the first row is
             # returned.
-            cursor, first = self._attempt(statement.doc_types, run, whole=True)
+            described, cursor, first = self._attempt(statement.doc_types, run, whole=True)
         ready = [first]
 
         def fetch() -> list[tuple[Any, ...]]:
@@ -163,7 +180,7 @@ class Catalog:
                 raise self._refused(error) from error
             return found
 
-        return Stream(tuple(column[0] for column in cursor.description or ()), fetch)
+        return Stream(tuple(column[0] for column in described), fetch)
 
     def run(self, name: str, *, max_rows: int | None = None, **params: Any) -> Result:
         """Run the query *name*.
@@ -193,7 +210,11 @@ class Catalog:
         """
         from vectra_bot.store.parquet.panel import COLUMNS, panel_rows
 
-        return Result(COLUMNS, panel_rows(self._source.sketches()))
+        sketches, corrupt = self._source.sketches()
+        self._look_at_journals()
+        skipped = (*corrupt, *self._unbuilt)
+        self._tell(skipped)
+        return Result(COLUMNS, panel_rows(sketches), corrupt=skipped)
 
     def relation(self, doc_type: DocType | str) -> duckdb.DuckDBPyRelation:
         """Return a kind of document as a DuckDB relation, which runs when it is read.
@@ -206,11 +227,17 @@ class Catalog:
     def arrow(self, source: DocType | str, columns: Sequence[str] | None = None) -> ArrowTable:
         """Return a kind of document, or the result of a SELECT, as an Arrow table.
 
+        The second column of a name is ``name_1``.
+
         Args:
             source: a :class:`DocType`, its value, or SQL.
             columns: the columns wanted, all if None.
         """
-        return self._read(source, columns, lambda relation: relation.to_arrow_table())
+        return self._read(
+            source,
+            columns,
+            lambda found: found.to_arrow_table().rename_columns(distinct_names(found.columns)),
+        )
 
     def batches(
         self,
@@ -288,11 +315,12 @@ class Catalog:
             connection.abort()
             try:
                 self._source.prepare(connection, kinds)
+                self._look_at_journals()
                 if lists:
                     self._source.add_views(connection)
                 if whole and self._source.verify(kinds):
                     continue
-                self._tell(kinds)
+                self._tell(self._left_out(kinds))
                 result = action()
             except duckdb.Error as error:
                 # A file that is replaced while it is read gives errors of any kind.
@@ -300,15 +328,18 @@ class Catalog:
                     continue
                 raise self._refused(error) from error
             if not self._source.was_exchanged(kinds):
-                self._tell(kinds)
+                self._tell(self._left_out(kinds))
                 return result
         raise StoreError(CHANGED.format(self.location))
 
-    def _left_out(self, doc_types: Iterable[DocType]) -> tuple[CorruptFile, ...]:
-        return self._source.corrupt(tuple(doc_types))
+    def _look_at_journals(self) -> None:
+        self._unbuilt = () if self._journals is None else self._journals.look()
 
-    def _tell(self, doc_types: Iterable[DocType]) -> None:
-        for corrupt in self._left_out(doc_types):
+    def _left_out(self, doc_types: Sequence[DocType]) -> tuple[CorruptFile, ...]:
+        return (*self._source.corrupt(doc_types), *self._unbuilt) if doc_types else ()
+
+    def _tell(self, skipped: Iterable[CorruptFile]) -> None:
+        for corrupt in skipped:
             if corrupt not in self._reported:
                 self._reported.add(corrupt)
                 self._on_corrupt(corrupt)
@@ -358,15 +389,17 @@ def open_store(
 
     Args:
         path: a folder, or a URL such as ``s3://bucket/prefix``.
-        on_corrupt: called for every corrupt file that a query skips; without it a :class:`CorruptRowsWarning`
-            warning is issued.
+        on_corrupt: called for everything that a query skips: a corrupt file, or a killed session whose last
+            documents are in no file; without it a :class:`CorruptRowsWarning` warning is issued.
 
     Raises:
         InputError: there is no store.
         StoreError: it cannot be read.
     """
     store = parse_store(path)
+    journals = None
     if isinstance(store, LocalStore):
+        journals = UnbuiltSessions(store.path)
         tree, location = Tree(store.path), str(store.path)
         if not store.path.is_dir():
             raise InputError(
@@ -381,7 +414,7 @@ def open_store(
         roots = [f"{store.service}://{store.root}", str(path).rstrip("/")]
     if not any(name.startswith("doc_type=") for name in tree.names("", directories=True)):
         raise InputError(f"no store at {location}: {advice}")
-    return Catalog(location, StoreDataset(tree), on_corrupt, roots=roots)
+    return Catalog(location, StoreDataset(tree), on_corrupt, roots=roots, journals=journals)
 
 
 def _guarded_connection() -> duckdb.DuckDBPyConnection:

@@ -29,7 +29,13 @@ from vectra_bot.store.query.arrow_scan import codes_of, counted_rows, scan_schem
 from vectra_bot.store.query.integrity import CorruptFileError, FileChecks, StoreFile
 from vectra_bot.store.query.results import CorruptFile
 from vectra_bot.store.query.statements import empty_view_text, one_line
-from vectra_bot.store.query.unlisted import Contents, cast_fault, contents_of
+from vectra_bot.store.query.unlisted import (
+    Contents,
+    cast_fault,
+    contents_of,
+    is_rows,
+    outside_files,
+)
 from vectra_bot.store.tree import CHANGED, FileState, Tree, attempts
 
 if TYPE_CHECKING:
@@ -156,19 +162,19 @@ class StoreDataset:
         names = {name.removeprefix(_SESSION) for name in found if name.startswith(_SESSION)}
         return tuple(sorted(names))
 
-    def sketches(self) -> list[Mapping[str, Any]]:
-        """Return the sketches of our actions' latencies; files without one are read for it.
+    def sketches(self) -> tuple[list[Mapping[str, Any]], tuple[CorruptFile, ...]]:
+        """Return the sketches of our actions' latencies, from files without one too, and skipped files.
 
         Raises:
             StoreError: the store cannot be read.
         """
         doc_type = DocType.PLAYER_ACTION
         for _ in attempts():
-            files = self._settled(doc_type).files
-            found = [f.part.sketches for f in files if f.part is not None and f.part.sketches]
-            bare = [f for f in files if f.rows and (f.part is None or not f.part.sketches)]
+            kind = self._settled(doc_type)
+            found = [f.part.sketches for f in kind.files if f.part is not None and f.part.sketches]
+            bare = [f for f in kind.files if f.rows and (f.part is None or not f.part.sketches)]
             try:
-                return [*found, *self._sketched(doc_type, bare)]
+                return [*found, *self._sketched(doc_type, bare)], tuple(kind.corrupt)
             except (_LeftOutError, OSError) as error:
                 if not self.recover(error):
                     raise StoreError(
@@ -209,12 +215,9 @@ class StoreDataset:
             found.files += kind.files
             found.corrupt += kind.corrupt
         if not self._tree.is_remote:
-            others = [f"{top}/{name}" for name in names if not name.startswith(_SESSION)]
-            for path in [path for folder in others for path in self._below(folder)]:
-                self._add_unlisted(found, doc_type, path, "", [])
-            for name, state in sorted(self._tree.files(top).items()):
-                if name.endswith(_SUFFIX):
-                    self._add_unlisted(found, doc_type, (f"{top}/{name}", state), "", [])
+            own = frozenset(file.session_id for file in found.files if file.rows)
+            for pair in outside_files(self._tree, top):
+                self._add_unlisted(found, doc_type, pair, "", [], own=own)
         return found
 
     def _each(self, look: Callable[[Any], Any], items: list[Any]) -> Iterable[Any]:
@@ -225,14 +228,6 @@ class StoreDataset:
 
         with ThreadPoolExecutor(_AT_ONCE, "store") as pool:
             return list(pool.map(look, items))
-
-    def _below(self, folder: str) -> Iterator[tuple[str, FileState]]:
-        """Yield the Parquet files in a folder outside the sessions, at any depth."""
-        for name, state in sorted(self._tree.files(folder).items()):
-            if name.endswith(_SUFFIX):
-                yield f"{folder}/{name}", state
-        for name in self._folders(folder):
-            yield from self._below(f"{folder}/{name}")
 
     def _session(self, doc_type: DocType, folder: str) -> _Kind:
         """Return the content of a session's folder, consistent at one moment."""
@@ -327,7 +322,7 @@ class StoreDataset:
         paths = [
             (f"{folder}/{name}", state)
             for name, state in sorted(there.items())
-            if name.endswith(_SUFFIX) and name not in known
+            if is_rows(name) and name not in known
         ]
         taken = [(part.first_seq, part.last_seq) for part in listed if part.rows]
         # The largest first: a file whose rows were merged into it is a leftover of a compaction.
@@ -342,13 +337,18 @@ class StoreDataset:
         pair: tuple[str, FileState],
         session_id: str,
         taken: list[tuple[int, int]],
+        *,
+        own: frozenset[str] = frozenset(),
     ) -> None:
+        """Add it unless its rows are *taken*, or are of a session with its *own* folder."""
         path, state = pair
         contents = self._read(doc_type, path, state)
         file = StoreFile(path, session_id, state, None, contents)
         fault, (first, last) = contents.fault, file.seq_range
         if fault is None and any(first <= high and low <= last for low, high in taken):
             fault = "another file has rows of its range"
+        if fault is None and (copied := contents.sessions & own):
+            fault = f"its rows are of session {min(copied)!r}, which has its own folder"
         if fault is not None:
             found.corrupt.append(file.corrupt(doc_type, fault))
             return
@@ -436,7 +436,11 @@ class StoreDataset:
                 return file.guarded(source, self._tree.filesystem, coded)
             except CorruptFileError as error:
                 self._checks.corrupt[file.key] = str(error)
-                return None
+            except FileNotFoundError:
+                raise
+            except OSError as error:
+                self._checks.corrupt[file.key] = _unreadable(error)
+            return None
 
         try:
             found = list(self._each(look, files))
@@ -478,8 +482,7 @@ class StoreDataset:
             except FileNotFoundError:
                 return True
             except OSError as error:
-                reason = f"the file cannot be read: {error.strerror or one_line(error)}"
-                self._checks.corrupt[file.key] = reason
+                self._checks.corrupt[file.key] = _unreadable(error)
             except CorruptFileError as error:
                 self._checks.corrupt[file.key] = str(error)
             return True
@@ -493,3 +496,7 @@ class StoreDataset:
             states = self._each(self._tree.state, [file.path for file in files])
             return any(state is None for state in states)
         return any(self._tree.state(file.path) != file.state for file in files)
+
+
+def _unreadable(error: OSError) -> str:
+    return f"the file cannot be read: {error.strerror or one_line(error)}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import attrs
@@ -12,16 +12,17 @@ from vectra_bot.models import DocType
 
 @attrs.frozen
 class CorruptFile:
-    """A file whose rows a query skips.
+    """A file whose rows a query skips, or a session whose last documents are in no file.
 
     Attributes:
-        path: the file, or the folder whose manifest is corrupt, relative to the store.
+        doc_type: of the rows, None if all kinds of a session are concerned.
+        path: the file, the folder whose manifest is corrupt, or the journal, relative to the store.
         first_seq, last_seq: range of the rows, -1 if unknown.
         rows: how many, -1 if unknown.
         reason: what is wrong.
     """
 
-    doc_type: DocType
+    doc_type: DocType | None
     session_id: str
     path: str
     reason: str
@@ -39,7 +40,26 @@ class CorruptFile:
 
 
 class CorruptRowsWarning(UserWarning):
-    """A query skips rows because their file is corrupt."""
+    """A query skips rows: their file is corrupt, or their session was killed and not recovered."""
+
+
+def distinct_names(columns: Iterable[str]) -> tuple[str, ...]:
+    """Return names of columns with the repeated ones renamed as in DuckDB's frames: ``price``, ``price_1``.
+
+    As names in SQL, they are compared without regard to case.
+    """
+    counts: dict[str, int] = {}
+    names = []
+    for name in columns:
+        key = name.lower()
+        if key in counts:
+            while (other := f"{key}_{counts[key]}") in counts:
+                counts[key] += 1
+            name += f"_{counts[key]}"  # noqa: PLW2901 - the new name
+            counts[other] = 1
+        counts[key] = counts.get(key, 0) + 1
+        names.append(name)
+    return tuple(names)
 
 
 @attrs.frozen
@@ -47,7 +67,7 @@ class Result:
     """Result of a query: column names and rows. Amounts of SOL are exact Decimals.
 
     Attributes:
-        corrupt: files that the query skipped, with the range of their rows.
+        corrupt: what the query skipped, with the range of its rows.
         more: whether there are more rows than *max_rows*.
     """
 
@@ -57,8 +77,9 @@ class Result:
     more: bool = False
 
     def as_dicts(self) -> list[dict[str, Any]]:
-        """Return the rows as dictionaries."""
-        return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
+        """Return the rows as dictionaries; the second column of a name is ``name_1``."""
+        names = distinct_names(self.columns)
+        return [dict(zip(names, row, strict=True)) for row in self.rows]
 
 
 class Stream:

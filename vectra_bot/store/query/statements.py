@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
@@ -89,6 +89,12 @@ def read_only(text: str, roots: Iterable[str], connection: duckdb.DuckDBPyConnec
     import duckdb
 
     try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"the query is not valid UTF-8 (character {error.start + 1}): correct its encoding"
+        ) from error
+    try:
         statements = connection.extract_statements(text)
     except duckdb.Error as error:
         raise InputError(f"the query cannot run: {one_line(error)}") from error
@@ -99,6 +105,26 @@ def read_only(text: str, roots: Iterable[str], connection: duckdb.DuckDBPyConnec
     return Statement(
         _with_views(text, tokens, list(roots)), kinds_named(text), bool(_LISTS.search(text))
     )
+
+
+def with_exact_times(text: str, columns: Sequence[tuple[Any, ...]]) -> str | None:
+    """Return *text* with its times of nanoseconds as ISO 8601 text, None if it has none.
+
+    Args:
+        text: one SELECT.
+        columns: the description of its result: name and type of each column, and more.
+    """
+    fine = [str(column[1]) == "TIMESTAMP_NS" for column in columns]
+    if not any(fine):
+        return None
+    last = _tokens(text)[-1]
+    inner = text.encode()[: last.start if last.text == ";" else last.end].decode()
+    names = [f"c{number}" for number in range(len(fine))]
+    chosen = [
+        f"strftime({name}, '%Y-%m-%dT%H:%M:%S.%n')" if exact else name
+        for name, exact in zip(names, fine, strict=True)
+    ]
+    return f"SELECT {', '.join(chosen)} FROM (\n{inner}\n) AS t({', '.join(names)})"  # noqa: S608 - it was validated
 
 
 def kinds_named(text: str) -> tuple[DocType, ...]:

@@ -7,6 +7,7 @@ or their types may then differ from the current schema.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
@@ -15,7 +16,7 @@ from vectra_bot.models import SCHEMA_VERSION, DocType
 from vectra_bot.store.parquet.schema import check_version, schema_of, sql_columns
 from vectra_bot.store.query.arrow_scan import plain_schema
 from vectra_bot.store.query.statements import one_line, sql_text
-from vectra_bot.store.tree import Tree
+from vectra_bot.store.tree import FileState, Tree
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -36,6 +37,7 @@ class Contents:
         fault: why it cannot be read, None if it can.
         odd: its columns that differ from the current schema, with the SQL that converts them.
         schema: its schema as read by pyarrow, with plain texts; None if it cannot be read.
+        sessions: the sessions that its rows name.
     """
 
     rows: int = -1
@@ -44,6 +46,7 @@ class Contents:
     fault: str | None = None
     odd: tuple[tuple[str, str], ...] = ()
     schema: pa.Schema | None = attrs.field(default=None, eq=False)
+    sessions: frozenset[str] = frozenset()
 
 
 def session_of(path: str) -> str:
@@ -104,7 +107,23 @@ def contents_of(tree: Tree, path: str, doc_type: DocType) -> Contents:
     others = sorted(map(str, seen.sessions - {session})) if session else []
     fault = f"its rows are of session {others[0]!r}: it was copied or renamed" if others else None
     odd = _odd_columns(path, doc_type, schema, version)
-    return Contents(seen.rows, seen.first, seen.last, fault, odd, plain_schema(schema))
+    sessions = frozenset(map(str, seen.sessions))
+    return Contents(seen.rows, seen.first, seen.last, fault, odd, plain_schema(schema), sessions)
+
+
+def is_rows(name: str) -> bool:
+    """Return whether a file of this name has rows; file managers leave ``._part-000001.parquet``."""
+    return name.endswith(".parquet") and not name.startswith(".")
+
+
+def outside_files(tree: Tree, folder: str) -> Iterator[tuple[str, FileState]]:
+    """Yield the Parquet files below a kind's *folder* that are in no session's folder."""
+    for name, state in sorted(tree.files(folder).items()):
+        if is_rows(name):
+            yield f"{folder}/{name}", state
+    for name in tree.names(folder, directories=True):
+        if not name.startswith("session_id="):
+            yield from outside_files(tree, f"{folder}/{name}")
 
 
 def _version(schema: pa.Schema) -> str:

@@ -40,7 +40,7 @@ CONNECT_TIMEOUT_S: Final = 5
 # The first pyarrow that can write a small object in one request.
 _ONE_REQUEST: Final = 21
 
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}")
 _ENDPOINT = re.compile(r"[A-Za-z0-9.-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:]+\](:[0-9]{1,5})?")
 _REGION = re.compile(r"[A-Za-z0-9-]{1,64}")
@@ -55,9 +55,17 @@ class LocalStore:
 
     Attributes:
         path: the folder, absolute; it need not exist.
+
+    Raises:
+        InputError: the path is not valid UTF-8.
     """
 
     path: Path
+
+    def __attrs_post_init__(self) -> None:
+        text = str(self.path)
+        if text.encode("utf-8", "replace") != os.fsencode(text):
+            raise InputError(f"the store's path {text!r} is not valid UTF-8: give another --store")
 
 
 @attrs.frozen
@@ -129,18 +137,30 @@ def is_remote(text: str | Path) -> bool:
 
 
 def parse_store(text: str | Path) -> LocalStore | RemoteStore:
-    """Return the store for an address or a path.
+    """Return the store for an address or a path; every place that takes a store takes it in this form.
+
+    Text that begins with a word and a colon is an address; a folder of such a name is ``./NAME``.
 
     Raises:
         InputError: it is not the address of a store, or contains a key. The message does not repeat it.
     """
-    if isinstance(text, Path) or not _SCHEME.match(text):
+    if isinstance(text, Path):
+        if _SCHEME.fullmatch(text.parts[0] if text.parts else ""):
+            raise InputError(
+                f"{text.parts[0]} in a Path is not an address, because a Path drops slashes: give it as text"
+            )
+        return LocalStore(text.expanduser().absolute())
+    found = _SCHEME.match(text)
+    if found is None:
         return LocalStore(Path(text).expanduser().absolute())
-    service = text.partition(":")[0].lower()
+    service = found[1].lower()
     if service == "file":
         return _local(text)
-    if service not in ("s3", "gs"):
-        raise InputError(f"{service}:// is not the address of a store: give {_FORMS}")
+    if service not in ("s3", "gs") or not text[found.end() :].startswith("//"):
+        raise InputError(
+            f"{service}: is not the address of a store: give {_FORMS}; a folder of such a name is "
+            f"./{service}:..."
+        )
     if "@" in text:
         # A secret may contain slashes, so any @ may end one.
         raise _has_secret(service)
@@ -167,11 +187,30 @@ def parse_store(text: str | Path) -> LocalStore | RemoteStore:
     )
 
 
+def local_folder(text: str | Path, what: str = "store") -> Path:
+    """Return the folder of a store that must be on a disk; it need not exist.
+
+    Args:
+        text: its path or address.
+        what: its name in messages.
+
+    Raises:
+        InputError: it is in an object store, or the address is invalid.
+    """
+    store = parse_store(text)
+    if isinstance(store, RemoteStore):
+        raise InputError(
+            f"{what} was {store.url!r}, which is not a folder: this works on a disk; give a path"
+        )
+    return store.path
+
+
 def _local(text: str) -> LocalStore:
     parts = urlsplit(text)
-    if parts.netloc not in ("", "localhost") or parts.query or parts.fragment:
+    whole = parts.netloc in ("", "localhost") and not (parts.query or parts.fragment)
+    if not (whole and parts.path.startswith("/")):
         raise InputError("a file:// address must be file:///PATH, without host and options")
-    return LocalStore(Path(unquote(parts.path)).absolute())
+    return LocalStore(Path(unquote(parts.path)))
 
 
 def _has_secret(service: str) -> InputError:
@@ -281,4 +320,4 @@ def _known_region(region: str) -> Iterator[None]:
         os.environ.pop("AWS_DEFAULT_REGION", None)
 
 
-__all__ = ["LocalStore", "RemoteStore", "is_remote", "parse_store"]
+__all__ = ["LocalStore", "RemoteStore", "is_remote", "local_folder", "parse_store"]

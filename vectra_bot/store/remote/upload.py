@@ -18,7 +18,6 @@ never overwritten.
 from __future__ import annotations
 
 import contextlib
-import os
 import shlex
 import threading
 from collections.abc import Callable, Iterator
@@ -31,7 +30,7 @@ import msgspec
 
 from vectra_bot.errors import InputError, StoreError, UnknownNameError, VectraError
 from vectra_bot.fsio import files
-from vectra_bot.fsio.posix import fcntl
+from vectra_bot.fsio.locks import FileLock
 from vectra_bot.journal import read_header
 from vectra_bot.models import DocType
 from vectra_bot.store.maintenance.sessions import is_running, list_sessions
@@ -324,17 +323,17 @@ def _json(data: bytes) -> Any:
 def upload_lock(journal: Path) -> Iterator[None]:
     """Lock the upload of a session; the system releases the lock if the process dies."""
     with files.store_errors(f"cannot lock {journal}"):
-        fd = files.open_file(journal / _LOCK)
+        lock = FileLock(files.open_file(journal / _LOCK))
     try:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        with files.store_errors(f"cannot lock {journal}"):
+            taken = lock.take()
+        if not taken:
             raise StoreError(
                 f"session {journal.name!r} is being uploaded by another process: wait for it to end"
-            ) from None
+            )
         yield
     finally:
-        os.close(fd)
+        lock.release()
 
 
 # ------------------------------------------------------------------------------------ whole spools
