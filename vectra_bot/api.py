@@ -168,11 +168,12 @@ def import_files(
         progress: called with a path, the bytes that are done, and the bytes in all.
 
     Returns:
-        One report per file: rows imported, duplicate and bad; ``ok`` says whether none is bad.
+        One report per file: rows imported, duplicate and bad; ``ok`` says whether no row is bad, no frame
+        quarantined or unknown, and no game failed.
 
     Raises:
         InputError: a path does not exist, or the store is not a folder.
-        ConfigError: an id was given for what makes several sessions.
+        ConfigError: an id was given for what makes several sessions, or the offset is invalid.
         StoreError: the id is in use, or a write fails.
         UsageError: called inside a running event loop.
     """

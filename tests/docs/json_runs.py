@@ -21,6 +21,7 @@ from tests.conformance.frames.frame_rows import (
     save,
     state_rows,
 )
+from tests.conformance.test_game_rows import game as game_rows
 from tests.imports.released import v1
 from tests.imports.samples import seeded_row, write_lines
 from tests.store.maintenance.test_check import make_store, part
@@ -161,6 +162,7 @@ class Commands:
         files = {
             "seeded_games": [seeded_row(), seeded_row(rugTick=1)],
             "recorded_prices": [recorded, {**recorded, "rug_price": 0.5}],
+            "game_rows": [{**game_rows()[0], "type": "game_start"}, *game_rows()[:-1]],
             "real_trades": [{**trade, "amount": 0.1}, {**trade, "amount": 0.2}],
             "leaderboard_rows": [leader],
         }

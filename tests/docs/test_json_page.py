@@ -26,6 +26,7 @@ STEPS = {
     "verified": (
         "verify (seeded_games)",
         "verify (recorded_prices)",
+        "verify (game_rows)",
         "verify (real_trades)",
         "verify (leaderboard_rows)",
         "verify (capture)",

@@ -51,7 +51,7 @@ def stored(store: Path) -> list[int]:
     return [ts for (ts,) in query(store, "SELECT ts_ns FROM game_tick ORDER BY seq")]
 
 
-def test_times_without_a_zone_are_said_and_can_be_given(tmp_path: Path) -> None:
+def test_times_without_a_zone_are_reported_and_can_be_given(tmp_path: Path) -> None:
     """Read as UTC with a warning that names the option; with an offset they are what it says."""
     rows = [{"ts": "2025-12-07T00:57:10.5", "event": "e", "data": 1}]
     path = write_lines(tmp_path / "a.jsonl", rows)
@@ -69,7 +69,7 @@ def test_times_without_a_zone_are_said_and_can_be_given(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["2025-12-07T00:57:10Z", "2025-12-07T01:57:10+01:00"])
 def test_times_with_a_zone_keep_it(text: str, tmp_path: Path) -> None:
-    """The offset is for times without a zone only, and nothing is said."""
+    """The offset is for times without a zone only, and there is no warning."""
     path = write_lines(tmp_path / "a.jsonl", [{"ts": text, "event": "e", "data": 1}])
 
     found = only(import_paths(path, tmp_path / "s", utc_offset_s=-5 * 3600))
@@ -124,7 +124,7 @@ def test_times_of_a_replay_take_the_offset_too(
     ("text", "seconds"), [("-05:00", -18000), ("+5", 18000), ("0530", 19800), ("00:00", 0)]
 )
 def test_times_have_offsets_in_hours_and_minutes(text: str, seconds: int) -> None:
-    """With or without sign and colon; what is not an offset is refused."""
+    """With or without sign and colon; other text is refused."""
     assert parse_offset(text) == seconds
     assert parse_offset(offset_text(seconds)) == seconds
     for wrong in ("", "EST", "+99", "+05:75", "5.5"):
@@ -150,7 +150,7 @@ def test_epochs_of_a_capture_are_known_by_their_range(kind: str, unit: str, tmp_
 def test_epochs_of_a_table_are_known_by_name_and_range(
     kind: str, unit: str, name: str, tmp_path: Path
 ) -> None:
-    """A column of times in any unit dates its rows, and none is skipped."""
+    """A column of times in any unit dates its rows, and no column is unused."""
     column = pd.Series([UNITS[unit], UNITS[unit]]).astype(kind)
 
     found = only(import_paths(ticks(tmp_path / "a.parquet", **{name: column}), tmp_path / "s"))
@@ -190,7 +190,7 @@ def test_times_of_a_table_without_a_zone(tmp_path: Path) -> None:
 
 
 def test_rows_without_a_date_have_their_game_s(tmp_path: Path) -> None:
-    """The day of the game's id, in the order of the rows; it is counted and said."""
+    """The day of the game's id, in the order of the rows; it is counted and reported."""
     found = only(import_paths(ticks(tmp_path / "a.parquet", game_id=[GAME] * 2), tmp_path / "a"))
     assert (found.dated_by_game, found.undated) == (2, 0)
     assert stored(tmp_path / "a") == [DAY_NS + 1, DAY_NS + 2]
@@ -217,7 +217,7 @@ def test_rows_without_a_date_have_their_game_s(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("value", [[1, 2], [0.5, 1.5], [-5, 7], [float("nan"), 2.0]])
 def test_no_row_is_dated_1970_in_silence(value: list[float], tmp_path: Path) -> None:
-    """Numbers that are not times since 1970, and games without a day, are counted and said."""
+    """Numbers that are not times since 1970, and games without a day, are counted and reported."""
     found = only(import_paths(ticks(tmp_path / "a.parquet", ts=value), tmp_path / "a"))
     rows = [{"t": 0.5, "dir": "in", "event": "e", "args": []}, {"t": 1, "event": "e", "args": []}]
     capture = only(import_paths(write_lines(tmp_path / "b.jsonl", rows), tmp_path / "b"))

@@ -86,8 +86,9 @@ def migrate(
     "--venue", metavar="HOST", help="Origin of the data, if the recording does not name it."
 )
 @click.option(
-    "--utc-offset", metavar="+HH:MM", help="Zone of times that have none.  [default: +00:00]"
-)
+    "--utc-offset", default="+00:00", show_default=True, metavar="+HH:MM",
+    help="Zone of times that have none.",
+)  # fmt: skip
 @store_options
 def import_(
     *,
@@ -95,7 +96,7 @@ def import_(
     store: str | None,
     session_id: str | None,
     venue: str | None,
-    utc_offset: str | None,
+    utc_offset: str,
     verbose: bool,
     as_json: bool,
 ) -> int:
@@ -112,7 +113,7 @@ def import_(
     from vectra_bot.venues.captures import parse_offset
 
     try:
-        parse_offset(utc_offset or "+00:00")
+        parse_offset(utc_offset)
     except ConfigError as error:
         raise UsageError(f"--utc-offset: {error}") from None
     with Steps(verbose=verbose) as progress:
@@ -121,7 +122,7 @@ def import_(
             store,
             session_id=session_id,
             venue=venue,
-            utc_offset=utc_offset or "+00:00",
+            utc_offset=utc_offset,
             progress=progress,
         )
     found = report.to_json()

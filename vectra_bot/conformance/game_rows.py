@@ -146,8 +146,14 @@ class GameRows:
             "final_price": self._last,
             "total_ticks": total if total in counts else counts[0],
         }
-        return [
-            Difference(name, None, str(value), str(row.fields.get(name)))
-            for name, value in expected.items()
-            if name in row.fields and row.fields[name] != value
-        ]
+        right = {name: str(value) for name, value in expected.items()}
+        found = {name: str(row.fields.get(name)) for name in expected}
+        named = (
+            Difference("tick_range", None, right["tick_range"], found["tick_range"]),
+            Difference("price_range", None, right["price_range"], found["price_range"]),
+            Difference("peak_price", None, right["peak_price"], found["peak_price"]),
+            Difference("final_price", None, right["final_price"], found["final_price"]),
+            Difference("total_ticks", None, right["total_ticks"], found["total_ticks"]),
+        )
+        given = row.fields
+        return [d for d in named if d.what in given and given[d.what] != expected[d.what]]

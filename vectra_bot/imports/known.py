@@ -1,8 +1,8 @@
 """Which lines a store has already, so that none is imported twice whatever file it comes in.
 
 A line is its receive time as written, its direction, its text and its ordinal among equal lines, within
-one capture label; the container (gzip, zstandard, line ends, a file that grew, files that overlap) is not
-part of it. The label of a file without labels is empty. A complete session of an import has the digests of
+one capture label; the container (gzip, zstandard, line ends, a file that grew, files that overlap) does
+not matter. The label of a file without labels is empty. A complete session of an import has the digests of
 its lines, 8 bytes each, in ``sessions/ID/import.lines``; it is written after the session was closed, so an
 interrupted import leaves none, and it disappears with the session.
 """

@@ -67,6 +67,7 @@ class ReplayOptions(TypedDict, total=False):
     session_id: str | None
     store: Path | str | None
     protocol: Profile | Path | str | None
+    utc_offset: str
     limits: Limits | Mapping[str, Any] | None
     enable_plugins: Sequence[str]
     disable_plugins: Sequence[str]

@@ -329,7 +329,7 @@ def _difference(end: pa.Array, start: pa.Array) -> pa.Array:
 def _dated(column: pa.Array, kind: str, made: Converted) -> Converted:
     """Return the times of a column with numbers in the unit that their range shows.
 
-    Other numbers are not times since 1970: they are not used as receive times, and remain in a record.
+    Other numbers are not times since 1970: of the rows' own times they become null, in a record they stay.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
