@@ -28,7 +28,7 @@ from tests.store.samples import (
 from tests.store.stores import write_documents
 from vectra_bot.cli.query import query
 from vectra_bot.cli.rows import csv_texts
-from vectra_bot.errors import InputError, UnknownNameError, UsageError
+from vectra_bot.errors import InputError, UnknownNameError, UsageError, VectraError
 from vectra_bot.models import ActionType, DocType, StateCause
 from vectra_bot.store.parquet.writer import part_path
 from vectra_bot.store.query.catalog import open_store
@@ -342,7 +342,7 @@ def test_non_utf8_sql_is_one_line(store: Path, text: str) -> None:
 def test_non_utf8_store_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A path that is not UTF-8 is refused before anything is written, as option and in $VECTRA_STORE."""
     path = tmp_path / "a\udcff"
-    with pytest.raises(InputError, match="is not valid UTF-8"):
+    with pytest.raises(VectraError, match="is not valid UTF-8"):
         vectra_bot.run("watch", games=1, store=path)
     monkeypatch.setenv("VECTRA_STORE", str(path))
     assert isinstance(_run("SELECT 1").exception, InputError)
