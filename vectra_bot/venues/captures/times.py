@@ -175,7 +175,7 @@ class RowClock:
         try:
             found = ns_from_utc(moment_of(text, self.utc_offset_s))
         except (ValueError, OverflowError):
-            raise RowRefused(f"{name}: give a time in ISO 8601 or a number", text) from None
+            raise RowRefused(f"{name}: give a number or a time in ISO 8601", text) from None
         self.zoneless += not has_zone(text)
         if not 0 <= found < 2**63:
             raise RowRefused(f"{name}: give a time since 1970", text)
