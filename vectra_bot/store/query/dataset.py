@@ -296,11 +296,10 @@ class StoreDataset:
         """Add a file that the manifest lists, or the reason why it is skipped."""
         state = state or self._tree.state(part.path)
         file = StoreFile(part.path, session_id, state or FileState(-1), part)
+        what = "object" if self._tree.is_remote else "file"
         if state is None:
-            what = "object" if self._tree.is_remote else "file"
             found.corrupt.append(file.corrupt(part.doc_type, f"the {what} is missing"))
         elif state.size != part.bytes:
-            what = "object" if self._tree.is_remote else "file"
             reason = f"the {what} has {state.size} bytes instead of {part.bytes}"
             found.corrupt.append(file.corrupt(part.doc_type, reason))
         elif reason := self._checks.corrupt.get(file.key, ""):
