@@ -5,12 +5,10 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import fcntl
-import multiprocessing
 import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -19,8 +17,6 @@ from vectra_bot.fsio.locks import FileLock, is_locked
 from vectra_bot.journal import Journal, journal_directory
 from vectra_bot.store.parquet.swapping import swapping_alone
 from vectra_bot.store.remote.upload import upload_lock
-
-FORKS = multiprocessing.get_context("fork")
 
 
 def _taken(path: Path) -> FileLock:
@@ -157,17 +153,15 @@ def test_lock_of_a_folder_ends_with_a_killed_owner(tmp_path: Path) -> None:
         os.kill(child, signal.SIGKILL)
 
 
-def _release(lock: Any) -> None:
-    lock.release()
-
-
-def test_forked_child_cannot_release_the_lock(tmp_path: Path) -> None:
-    """A child that calls release leaves its parent's lock alone."""
+@pytest.mark.parametrize("fork", [os.fork, _fork_in_c])
+def test_forked_child_cannot_release_the_lock(fork: Callable[[], int], tmp_path: Path) -> None:
+    """A child that calls release leaves its parent's lock as it is."""
     lock = _taken(tmp_path / "lock")
-    child = FORKS.Process(target=_release, args=(lock,))
-    child.start()
-    child.join()
-    assert child.exitcode == 0
+    child = fork()
+    if child == 0:
+        lock.release()
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert is_locked(tmp_path / "lock")
     lock.release()
     lock.release()
