@@ -73,6 +73,10 @@ def peak(taken: Rows) -> None:
     entry_of(taken)["peakMultiplier"] += 1
 
 
+def rugged(taken: Rows) -> None:
+    entry_of(taken)["rugged"] = False
+
+
 def bets_of(taken: Rows) -> list[dict[str, Any]]:
     """Return the sidebets of a game as first shown, one with a payout after the presale among them."""
     shown: set[str] = set()
@@ -132,6 +136,7 @@ def test_recording_is_compared_with_the_seeds_it_shows(tmp_path: Path, capture: 
         (seed, "serverSeed"),
         (seed_hash, "serverSeedHash"),
         (peak, "peakMultiplier"),
+        (rugged, "rugged"),
         (payout_row, "payout rows"),
         (payout, "profit"),
     ],

@@ -56,7 +56,7 @@ MAX_WINDOW = 64  # of one frame's price window; the venue's has 5
 # A seed missing in three consecutive histories will not come: each has the ten games before it.
 MAX_HISTORIES = 3
 _FACTS: Final = (
-    "serverSeed", "serverSeedHash", "peakMultiplier", "gameVersion", "timestamp", "prices",
+    "serverSeed", "serverSeedHash", "peakMultiplier", "gameVersion", "timestamp", "rugged", "prices",
     "globalSidebets",
 )  # fmt: skip
 _DIGITS: Final = 16
@@ -368,7 +368,7 @@ def _facts(entry: FinishedGame) -> tuple[object, ...]:
     prices = None if entry.prices is None else _digest(array("d", entry.prices).tobytes())
     return (
         entry.server_seed, entry.server_seed_hash, entry.peak, entry.version, entry.timestamp_ms,
-        prices, _digest(_canonical(entry.sidebets_json)),
+        entry.rugged, prices, _digest(_canonical(entry.sidebets_json)),
     )  # fmt: skip
 
 

@@ -52,6 +52,8 @@ class FinishedGame:
     """Version of the law: v1, v2 or v3."""
     timestamp_ms: int
     """Venue's time of the game. Unit: ms since 1970-01-01 UTC."""
+    rugged: bool = True
+    """Whether it rugged; a game that reaches the last tick of the law ends without."""
     prices: tuple[float, ...] | None = None
     """Live prices by tick, then the rug price; None in the February format. Unit: SOL per unit."""
     sidebets_json: bytes = field(default=b"[]", repr=False)

@@ -121,6 +121,7 @@ def _finished(game: HistoryGame) -> FinishedGame:
         server_seed_hash=game.provably_fair.server_seed_hash,
         version=game.game_version,
         timestamp_ms=game.timestamp,
+        rugged=game.rugged,
         prices=known(game.prices),
         sidebets_json=sidebets,
     )
