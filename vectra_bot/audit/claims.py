@@ -98,8 +98,8 @@ def differences_of(
         found += _rug_differences(claims, game)
     if entry.prices is not None:
         found += fair.compare_prices(game.published_prices, entry.prices)
-    if entry.rugged is not game.rugged:
-        found.append(fair.Difference("rugged", None, game.rugged, entry.rugged))
+    if game.rugged and not entry.rugged:  # what the venue says of a game without a rug is unknown
+        found.append(fair.Difference("rugged", None, True, False))
     if entry.peak != game.peak:
         found.append(fair.Difference("peakMultiplier", None, game.peak, entry.peak))
     return found
