@@ -78,10 +78,8 @@ def test_lock_ends_with_a_killed_owner(fork: Callable[[], int], tmp_path: Path) 
     owner = os.fork()
     if owner == 0:
         _taken(path)
-        child = fork()
-        if child == 0:
-            signal.pause()
-        os.write(write, str(child).encode())
+        if fork() == 0:
+            os.write(write, str(os.getpid()).encode())
         signal.pause()
     child = int(os.read(read, 20))
     try:
@@ -139,9 +137,8 @@ def test_lock_of_a_folder_ends_with_a_killed_owner(tmp_path: Path) -> None:
     owner = os.fork()
     if owner == 0:
         with swapping_alone(tmp_path, "s"):
-            child = os.fork()
-            if child != 0:
-                os.write(write, str(child).encode())
+            if os.fork() == 0:
+                os.write(write, str(os.getpid()).encode())
             signal.pause()
     child = int(os.read(read, 20))
     try:

@@ -17,25 +17,27 @@ from vectra_bot.fsio import warn_if_unsafe
 from vectra_bot.params import Refused, declared, option
 from vectra_bot.store.links import refuse_links
 from vectra_bot.store.location import STORE_HELP, STORE_METAVAR, STORE_SHOWN, default_store
-from vectra_bot.store.remote.address import LocalStore, RemoteStore, local_folder, parse_store
+from vectra_bot.store.remote.address import (
+    LocalStore,
+    RemoteStore,
+    is_address,
+    local_folder,
+    parse_store,
+)
 
 
 def _store(value: Any) -> Path | str | None:
     if value is None:
         return None
     try:
+        if not (isinstance(value, str) and is_address(value)):
+            return Path(value).expanduser()
         store = parse_store(value)
     except InputError as error:
         raise Refused(message=str(error)) from None
     except (TypeError, RuntimeError):
         raise Refused from None
-    if isinstance(store, LocalStore) and _is_path(value):
-        return Path(value).expanduser()  # as given
     return store.path if isinstance(store, LocalStore) else value
-
-
-def _is_path(value: str | Path) -> bool:
-    return isinstance(value, Path) or not value.lower().startswith("file:")
 
 
 @frozen(kw_only=True, field_transformer=declared)

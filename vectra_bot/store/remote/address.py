@@ -136,6 +136,11 @@ def is_remote(text: str | Path) -> bool:
     return isinstance(text, str) and text.lower().startswith(("s3://", "gs://"))
 
 
+def is_address(text: str) -> bool:
+    """Return whether *text* is an address, valid or not, and not a path."""
+    return _SCHEME.match(text) is not None
+
+
 def parse_store(text: str | Path) -> LocalStore | RemoteStore:
     """Return the store for an address or a path; every place that takes a store takes it in this form.
 
@@ -320,4 +325,4 @@ def _known_region(region: str) -> Iterator[None]:
         os.environ.pop("AWS_DEFAULT_REGION", None)
 
 
-__all__ = ["LocalStore", "RemoteStore", "is_remote", "local_folder", "parse_store"]
+__all__ = ["LocalStore", "RemoteStore", "is_address", "is_remote", "local_folder", "parse_store"]
