@@ -119,7 +119,7 @@ def _path(text: str) -> Path:
         path = Path(text).expanduser()
         found = path.is_file()
         str(path.resolve()).encode()
-    except (OSError, RuntimeError, UnicodeEncodeError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         raise InputError(
             f"strategy file {text!r} cannot be read ({safe_error(error)}): check the path"
         ) from error
@@ -319,6 +319,8 @@ def _imported(name: str, data: bytes, spec: ModuleSpec | None) -> Iterator[str]:
                 yield from _with_parents(f"{base}.{alias.name}")
     for value in list(vars(sys.modules.get(name, object)).values()):
         if isinstance(value, ModuleType):
-            yield from _with_parents(value.__name__)
+            # An import of a module anywhere makes it a global of its package.
+            if not value.__name__.startswith(f"{name}."):
+                yield from _with_parents(value.__name__)
         elif isinstance(value, type | FunctionType):
             yield from _with_parents(str(value.__module__))

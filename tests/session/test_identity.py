@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -225,3 +226,24 @@ def test_identity_of_an_installed_strategy(tmp_path: Path, monkeypatch: pytest.M
         "bot.py", "identity_acme", "identity_acme.odds", "identity_tools",
     ]  # fmt: skip
     assert origin.requires == {"quick-math": "2.5"}
+
+
+def test_identity_does_not_depend_on_what_else_the_process_has_imported() -> None:
+    """A sibling strategy that is loaded too becomes a global of the package, but is not imported by it."""
+    code = (
+        "import json, sys; from importlib import import_module\n"
+        "for name in sys.argv[2:]: import_module(name)\n"
+        "from vectra_bot.loading import origin_of, resolve_strategy\n"
+        "found = resolve_strategy(sys.argv[1])\n"
+        "print(json.dumps(origin_of(found.cls.__module__).sources))"
+    )
+
+    def sources(*imported: str) -> dict[str, str]:
+        command = [sys.executable, "-c", code, "watch", *imported]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        found: dict[str, str] = json.loads(done.stdout)
+        return found
+
+    alone = sources()
+    assert "watch.py" in alone
+    assert sources("vectra_strategies.sidebet", "vectra_strategies.short") == alone
