@@ -159,6 +159,13 @@ def test_limits_refuse_what_is_no_amount(value: Any) -> None:
         Limits(stake=value)
 
 
+@pytest.mark.parametrize("cash", [10**19, Decimal("1e40"), "1" * 60, Decimal("1e-10"), 1e300])
+def test_cash_of_any_size_is_judged(cash: Any) -> None:
+    """More digits than a decimal context has are out of range, not an arithmetic error."""
+    with pytest.raises(ConfigError, match="cash"):
+        SessionConfig(strategy="watch", cash=cash)
+
+
 _ANYTHING = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8), st.decimals(),
     st.binary(max_size=4), st.lists(st.integers(), max_size=2),

@@ -29,7 +29,7 @@ from vectra_bot.exchange import (
     RequestRecord,
 )
 from vectra_bot.exchange.config import path_of
-from vectra_bot.game.ledger import to_lamports, to_sol
+from vectra_bot.game.amounts import LedgerError, to_lamports, to_sol
 from vectra_bot.models import Command, ConnectionChanged, Frame, Link, SendResult
 from vectra_bot.models.times import NS_PER_MS, NS_PER_S, ns_from_utc
 from vectra_bot.params import Heading, Refused, convert, declared, option, option_of
@@ -73,8 +73,10 @@ def _start_ns(value: Any) -> int | None:
 
 def _cash(value: Any) -> Decimal:
     amount: Decimal = convert(value, Decimal)
-    if amount != round(amount, 9):
-        raise Refused
+    try:
+        to_lamports(amount)
+    except LedgerError:
+        raise Refused from None
     return amount
 
 
