@@ -20,13 +20,13 @@ def print_report(report: Report) -> None:
         ("Games", _games(report)),
         ("Actions", _actions(report)),
         ("Cash", f"{_sol(report.cash_start)} -> {_sol(report.cash_end)} SOL"),
-        ("PnL", f"{_signed(report.pnl_before_prizes)} SOL, per game {_per_game(report)}"),
+        ("PnL", _pnl(report)),
         ("Expected", _expected(report)),
     ]
     if report.open_value:
         rows.insert(-1, ("Open", f"worth {_sol(report.open_value)} SOL at the end, not in the PnL"))
     if report.prizes:
-        rows.append(("Prizes", f"{_signed(report.prizes)} SOL won in drawings, not in the PnL"))
+        rows.append(("Prizes", f"{_signed(report.prizes)} SOL won in drawings, in the cash alone"))
     if report.luck is not None:
         rows.append(("Luck", _luck(report)))
     if report.denials:
@@ -59,6 +59,11 @@ def _games(report: Report) -> str:
     if report.games_traded < report.games:
         text += f"; entries in {report.games_traded} of them"
     return text
+
+
+def _pnl(report: Report) -> str:
+    apart = " before prizes" if report.prizes else ""
+    return f"{_signed(report.pnl_before_prizes)} SOL{apart}, per game {_per_game(report)}"
 
 
 def _luck(report: Report) -> str:

@@ -89,8 +89,8 @@ def serve(*, as_json: bool, **options: Any) -> int:
     login of a player ends the older connection. This is not the venue: there is no real money, and
     what was never captured (rejections, leverage, shorts, side games) is unverified.
 
-    Ctrl-C or SIGTERM stops it: every connection is closed, exit code 130 or 143. After --games it
-    exits with code 0.
+    Ctrl-C, SIGTERM or SIGHUP stops it: every connection is closed, exit code 130, 143 or 129. After
+    --games it exits with code 0.
     """
     import asyncio
 
