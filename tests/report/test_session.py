@@ -45,7 +45,7 @@ def test_a_session_that_may_enter_to_its_end_says_nothing(store: Path) -> None:
 def test_profit_before_prizes_is_profit_without_them(store: Path) -> None:
     """``pnl`` stays the change of cash; mean, interval and luck refer to what is left without prizes."""
     report = vectra_bot.run("sidebet", games=70, seed=4, crowd=3, store=store)
-    assert report.prizes > 0  # two Golden Hour drawings
+    assert report.prizes > 0  # of Golden Hour drawings
     assert report.pnl is not None
     assert report.pnl_before_prizes == report.pnl - report.prizes
     assert report.pnl == (report.cash_end or 0) - (report.cash_start or 0)
