@@ -20,11 +20,18 @@ Example::
     [plugins.stake-guard]
     enabled = true
     max_share = 0.05
+
+    [plugins.my-notifier]
+    token = { env = "NOTIFIER_TOKEN" }
+
+A secret parameter is given by reference: the name of an environment variable, or of a file that only its owner
+can read (``{ file = "PATH" }``).
 """
 
 from __future__ import annotations
 
 import difflib
+import os
 import tomllib
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
@@ -34,9 +41,11 @@ from attrs import field, frozen
 
 from vectra_bot.actions.risk import Limits
 from vectra_bot.errors import ConfigError, InputError
-from vectra_bot.params import Option, options_of
+from vectra_bot.fsio.private import bad_character, read_private
+from vectra_bot.params import Option, SecretText, WrittenText, options_of
 
 _OTHERS = ("strategy", "limits", "plugins")
+_MAX_SECRET = 8_192
 
 
 @frozen(kw_only=True)
@@ -44,7 +53,7 @@ class PluginSettings:
     """Settings for one plugin from a file or command line; ``enabled`` None keeps the plugin's default."""
 
     enabled: bool | None = None
-    settings: dict[str, Any] = field(factory=dict)
+    settings: dict[str, Any] = field(factory=dict, repr=False)
 
 
 @frozen(kw_only=True)
@@ -61,7 +70,7 @@ class FileConfig:
 
     strategy: str | None = None
     options: dict[str, Any] = field(factory=dict)
-    settings: dict[str, Any] = field(factory=dict)
+    settings: dict[str, Any] = field(factory=dict, repr=False)
     limits: dict[str, Any] = field(factory=dict)
     plugins: dict[str, PluginSettings] = field(factory=dict)
 
@@ -84,7 +93,7 @@ def load_config(path: Path, sections: Mapping[str, type]) -> FileConfig:
         if section not in known:
             raise ConfigError(f"{path}: section {section!r} {_unknown(section, known)}")
         if not isinstance(table, dict):
-            raise ConfigError(f"{path}: {section} was {table!r}: make it a section [{section}]")
+            raise ConfigError(f"{path}: {section} is not a section: write it as [{section}]")
     strategy = document.get("run", {}).pop("strategy", None)
     if strategy is not None and not isinstance(strategy, str):
         raise ConfigError(f"{path}: [run] strategy was {strategy!r}: give a name or ./file.py")
@@ -99,7 +108,7 @@ def load_config(path: Path, sections: Mapping[str, type]) -> FileConfig:
     return FileConfig(
         strategy=strategy,
         options=options,
-        settings=dict(document.get("strategy", {})),
+        settings=_written(document.get("strategy", {}), f"{path}: [strategy] "),
         limits=parse_options(options_of(Limits), document.get("limits", {}), f"{path}: [limits] "),
         plugins={name: _plugin(path, name, t) for name, t in document.get("plugins", {}).items()},
     )
@@ -144,12 +153,68 @@ def _read(path: Path) -> dict[str, Any]:
 def _plugin(path: Path, name: str, table: Any) -> PluginSettings:
     where = f"{path}: [plugins.{name}]"
     if not isinstance(table, dict):
-        raise ConfigError(f"{where} was {table!r}: make it a section")
-    settings = dict(table)
+        raise ConfigError(f"{where} is not a section: make it one")
+    settings = _written(table, f"{where} ")
     enabled = settings.pop("enabled", None)
     if enabled is not None and not isinstance(enabled, bool):
         raise ConfigError(f"{where} enabled was {enabled!r}: give true or false")
     return PluginSettings(enabled=enabled, settings=settings)
+
+
+def _written(table: Mapping[str, Any], where: str) -> dict[str, Any]:
+    settings = {name: referenced(value, f"{where}{name}") for name, value in table.items()}
+    return {
+        name: WrittenText(value, read_secret) if type(value) is str else value
+        for name, value in settings.items()
+    }
+
+
+def referenced(value: Any, where: str) -> Any:
+    """Return a parameter's value, read if it is a reference: ``{"env": NAME}`` or ``{"file": PATH}``.
+
+    Args:
+        value: what was given.
+        where: the parameter's name in messages.
+
+    Raises:
+        ConfigError: it is a dict and no reference, or what it names cannot be used.
+        InputError: the file cannot be read, or others have access to it.
+    """
+    if not isinstance(value, Mapping):
+        return value
+    found = [(kind, name) for kind, name in value.items() if kind in ("env", "file")]
+    if len(value) != 1 or not found or not isinstance(found[0][1], str):
+        raise ConfigError(
+            f"{where} is a table: give a plain value, or for a secret "
+            '{ env = "NAME" } or { file = "PATH" }'
+        )
+    return SecretText(read_secret(*found[0]))
+
+
+def read_secret(kind: str, name: str) -> str:
+    """Return the secret in the environment variable (*kind* ``env``) or file (``file``) *name*.
+
+    Raises:
+        ConfigError: the variable is not set, or the secret is empty, longer than 8,192 characters, or contains
+            a line end or another control character. No message contains it.
+        InputError: the file cannot be read, or others have access to it.
+    """
+    if kind == "env":
+        what = f"the secret in ${name}"
+        found = os.environ.get(name)
+        if found is None:
+            raise ConfigError(f"the environment variable {name} is not set: set it to the secret")
+    else:
+        what = f"the secret in {name!r}"
+        found = read_private(Path(name).expanduser(), "secret file")
+        found = found.removesuffix("\n").removesuffix("\r")
+    if not 0 < len(found) <= _MAX_SECRET:
+        raise ConfigError(
+            f"{what} has {len(found)} characters: give 1 to {_MAX_SECRET}"
+        )
+    if (bad := bad_character(found)) is not None:
+        raise ConfigError(f"{what} contains {bad}: give printable text on one line")
+    return found
 
 
 def _unknown(name: str, known: Collection[str]) -> str:

@@ -29,6 +29,8 @@ import traceback
 from collections.abc import Callable, Iterable
 from typing import ClassVar
 
+from vectra_bot.redaction import redacted
+
 MAX_TEXT = 2_000
 MAX_TRACE = 32_000
 
@@ -144,8 +146,8 @@ class WireError(VectraError, ValueError):
 def safe_text(value: object, limit: int = MAX_TEXT) -> str:
     """Return foreign text, or an exception or object as text, so that it can be stored as a record.
 
-    ``__str__`` of foreign code may raise: then the type's name is given. Lone surrogates are replaced, and
-    what is longer than *limit* characters is cut.
+    ``__str__`` of foreign code may raise: then the type's name is given. Lone surrogates are replaced,
+    registered secrets are hidden, and what is longer than *limit* characters is cut.
     """
     return _clean(str, value, limit)
 
@@ -168,7 +170,7 @@ def safe_trace(error: BaseException, limit: int = MAX_TRACE) -> str:
         lines = traceback.format_exception(error)
     except BaseException:  # noqa: BLE001 - reads attributes of foreign code
         lines = [f"{safe_error(error)} (its traceback cannot be shown)\n"]
-    return _storable("".join(lines)[-limit:])
+    return _storable(redacted("".join(lines))[-limit:])
 
 
 def _clean(to_text: Callable[[object], str], value: object, limit: int) -> str:
@@ -176,6 +178,7 @@ def _clean(to_text: Callable[[object], str], value: object, limit: int) -> str:
         text = str.__str__(to_text(value))  # a subclass of str may lie about everything else
     except BaseException:  # noqa: BLE001 - foreign code
         text = type(value).__name__
+    text = redacted(text)
     return _storable(text if len(text) <= limit else text[: limit - 3] + "...")
 
 

@@ -433,6 +433,11 @@ class PluginManager:
             one.name: getattr(inspect.getmodule(one.plugin), "__name__", "") for one in self._loaded
         }
 
+    @property
+    def parameters(self) -> dict[str, list[Parameter]]:
+        """Return the declared parameters of each loaded plugin, by the plugin's name."""
+        return {one.name: _parameters(type(one.plugin)) for one in self._loaded}
+
     def call(self, hook: str, *args: Any) -> None:
         """Run *hook* in every plugin; no exception of a plugin is passed on.
 

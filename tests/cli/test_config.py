@@ -55,7 +55,7 @@ def test_empty_file_says_nothing(tmp_path: Path) -> None:
     ("text", "fragments"),
     [
         ("[rum]\n", ["'rum'", "did you mean run"]),
-        ("run = 3\n", ["run was 3", "[run]"]),
+        ("run = 3\n", ["run is not a section", "[run]"]),
         ("[run]\ngame = 3\n", ["[run] game", "did you mean games"]),
         ("[run]\ngames = 'x'\n", ["[run] games was 'x'", "whole number"]),
         ("[run]\ngames = 2.5\n", ["[run] games was 2.5"]),
@@ -68,7 +68,7 @@ def test_empty_file_says_nothing(tmp_path: Path) -> None:
         ("[limits]\nstakes = 1\n", ["[limits] stakes", "did you mean stake"]),
         ("[limits]\nstake = -1\n", ["[limits] stake was -1", "positive"]),
         ("[limits]\nactions_per_game = 1.5\n", ["actions_per_game was 1.5", "whole number"]),
-        ("[plugins]\nx = 1\n", ["[plugins.x] was 1", "section"]),
+        ("[plugins]\nx = 1\n", ["[plugins.x] is not a section"]),
         ("[plugins.x]\nenabled = 'no'\n", ["[plugins.x] enabled was 'no'", "true or false"]),
     ],
 )

@@ -102,7 +102,13 @@ def _summary(owner: type) -> str:
 
 def _describe(found: Iterable[Parameter]) -> list[dict[str, Any]]:
     return [
-        {"name": p.name, "default": str(p.default), "allowed": p.allowed, "help": p.help}
+        {
+            "name": p.name,
+            "default": str(p.default),
+            "allowed": p.allowed,
+            "help": p.help,
+            "secret": p.secret,
+        }
         for p in found
     ]
 

@@ -7,6 +7,7 @@ other distributions are found by entry point and loaded when they run.
 from __future__ import annotations
 
 import difflib
+import logging
 import os
 import sys
 import traceback
@@ -20,6 +21,7 @@ import click
 
 from vectra_bot.cli import HELP_OPTIONS, OWN_PROCESS
 from vectra_bot.errors import PluginError, StrategyError, UsageError, VectraError
+from vectra_bot.redaction import RedactingFilter, redacted
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -123,6 +125,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = _take_debug(arguments)
     _accept_any_text()
+    _hide_secrets_in_logs()
     try:
         # Not cli.main(): that one answers a closed pipe with exit code 1, which has another meaning here.
         with cli.make_context("vectra-bot", arguments or ["--help"]) as context:
@@ -150,6 +153,13 @@ def _accept_any_text() -> None:
                 stream.reconfigure(errors="backslashreplace")
 
 
+def _hide_secrets_in_logs() -> None:
+    """Filter what loggers without a handler print, ours and those of strategies and libraries."""
+    fallback = logging.lastResort
+    if fallback is not None and not any(isinstance(f, RedactingFilter) for f in fallback.filters):
+        fallback.addFilter(RedactingFilter())
+
+
 def _take_debug(arguments: list[str]) -> bool:
     """Remove ``--debug`` anywhere before a ``--`` and return whether it was there."""
     end = arguments.index("--") if "--" in arguments else len(arguments)
@@ -160,11 +170,11 @@ def _take_debug(arguments: list[str]) -> bool:
 
 def _report(error: Exception, *, debug: bool) -> int:
     if debug:
-        sys.stderr.write("".join(traceback.format_exception(error)))
+        sys.stderr.write(redacted("".join(traceback.format_exception(error))))
     if isinstance(error, VectraError):
         line, _, details = str(error).partition("\n")
         if isinstance(error, StrategyError) and not debug:
-            sys.stderr.write(details)  # the traceback of the user's own code
+            sys.stderr.write(redacted(details))  # the traceback of the user's own code
             details = ""
         _say(f"error: {line}\n{details if not debug else ''}")
         return error.exit_code
@@ -178,7 +188,7 @@ def _report(error: Exception, *, debug: bool) -> int:
 
 def _say(text: str) -> None:
     line = "; ".join(part.strip() for part in text.splitlines() if part.strip())
-    sys.stderr.write(f"{line}\n")
+    sys.stderr.write(f"{redacted(line)}\n")
 
 
 def _silence_stdout() -> None:

@@ -16,6 +16,7 @@ from vectra_bot.params import Heading, Option, options_of
 
 if TYPE_CHECKING:
     from vectra_bot.config import PluginSettings
+    from vectra_bot.params import WrittenText
 
 PluginChoice = tuple[tuple[str, ...], tuple[str, ...], dict[str, dict[str, Any]]]
 
@@ -120,10 +121,10 @@ def plugin_settings(
     enable = {name: None for name, plugin in from_file.items() if plugin.enabled}
     disable = {name: None for name, plugin in from_file.items() if plugin.enabled is False}
     settings = {name: dict(plugin.settings) for name, plugin in from_file.items()}
-    for key, value in pairs("--plugin-set", options["plugin_set"]).items():
+    for key, value in written_pairs("--plugin-set", options["plugin_set"]).items():
         name, dot, parameter = key.rpartition(".")
         if not dot or not name:
-            raise UsageError(f"--plugin-set was '{key}={value}': give NAME.KEY=VALUE")
+            raise UsageError(f"--plugin-set was '{key}=...': give NAME.KEY=VALUE")
         settings.setdefault(name, {})[parameter] = value
         enable[name] = None
         disable.pop(name, None)
@@ -135,6 +136,14 @@ def plugin_settings(
         enable.pop(name, None)
     wanted = {name: values for name, values in settings.items() if values and name not in disable}
     return tuple(enable), tuple(disable), wanted
+
+
+def written_pairs(flag: str, texts: Iterable[str]) -> dict[str, WrittenText]:
+    """Return parameters given as KEY=VALUE; the value of a secret one is a reference to it."""
+    from vectra_bot.config import read_secret
+    from vectra_bot.params import WrittenText
+
+    return {key: WrittenText(value, read_secret) for key, value in pairs(flag, texts).items()}
 
 
 def pairs(flag: str, texts: Iterable[str]) -> dict[str, str]:

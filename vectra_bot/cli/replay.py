@@ -14,8 +14,8 @@ from vectra_bot.cli.options import (
     GroupedCommand,
     declared_options,
     given_options,
-    pairs,
     plugin_settings,
+    written_pairs,
 )
 from vectra_bot.cli.output import clean, json_option, print_json, quiet_stdout
 from vectra_bot.cli.stopping import Stopper
@@ -43,7 +43,8 @@ def replay(path: str, as_json: bool, **options: Any) -> int:
     stored for the game, and the exit code is 1.
 
     With --check, a journal's inputs run through a new engine with the strategy of its header, and the
-    commands are compared byte for byte; a difference is reported and gives exit code 1.
+    commands are compared byte for byte; a difference is reported and gives exit code 1. Of the strategy's
+    parameters only secret ones can be set then, which the journal does not contain.
     """
     target = Path(path).expanduser()
     if not target.exists():
@@ -67,7 +68,7 @@ def _config(target: Path, options: dict[str, Any]) -> ReplayConfig:
     enable, disable, plugins = plugin_settings({}, options)
     return ReplayConfig(
         path=target,
-        settings=pairs("--set", options["set"]),
+        settings=written_pairs("--set", options["set"]),
         plugins=plugins,
         enable_plugins=enable,
         disable_plugins=disable,
@@ -79,14 +80,15 @@ def _check(target: Path, as_json: bool, options: dict[str, Any]) -> int:
     given = sorted(
         f"--{name.replace('_', '-')}"
         for name, value in options.items()
-        if value and name != "check"
+        if value and name not in ("check", "set")
     )
     if given:
         raise UsageError(
             f"--check was given with {', '.join(given)}: remove that, the journal's header says what ran"
         )
     with quiet_stdout(as_json):
-        config = ReplayConfig(path=target, check=True)
+        secrets = written_pairs("--set", options["set"])
+        config = ReplayConfig(path=target, check=True, settings=secrets)
         result = asyncio.run(replay_session(config)).to_json()
     if as_json:
         print_json(result)

@@ -15,8 +15,8 @@ from vectra_bot.cli.options import (
     GroupedCommand,
     declared_options,
     given_options,
-    pairs,
     plugin_settings,
+    written_pairs,
 )
 from vectra_bot.cli.output import json_option, print_json, quiet_stdout
 from vectra_bot.cli.stopping import Stopper
@@ -91,7 +91,7 @@ def _session_config(
     enable, disable, by_plugin = plugin_settings(file.plugins, options)
     return SessionConfig(
         strategy=chosen,
-        settings={**file.settings, **pairs("--set", options["set"])},
+        settings={**file.settings, **written_pairs("--set", options["set"])},
         limits=Limits(**{**file.limits, **given_options(Limits, options)}),
         plugins=by_plugin,
         enable_plugins=enable,

@@ -30,6 +30,7 @@ from zlib import crc32
 
 from vectra_bot.errors import JournalError
 from vectra_bot.journal.entry import KINDS, Entry
+from vectra_bot.redaction import redacted_bytes
 
 MAGIC: Final = b"VJE2"
 HEADER: Final = struct.Struct("<4sIIqQBB2x")
@@ -110,7 +111,7 @@ def encode_group(entries: Sequence[Entry]) -> bytes:
     parts: list[bytes] = []
     more = len(entries)
     for entry in entries:
-        kind, payload = entry.kind, entry.payload
+        kind, payload = entry.kind, redacted_bytes(entry.payload)
         if kind not in CODES:
             raise JournalError(f"kind was {kind!r}: use one of {', '.join(KINDS)}")
         more -= 1

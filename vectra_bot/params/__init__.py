@@ -21,18 +21,23 @@ from vectra_bot.params.declaration import (
     option_of,
     options_of,
 )
+from vectra_bot.params.secret import RECORDED, SecretText, WrittenText, masked
 from vectra_bot.params.values import convert, shortest
 
 __all__ = [
+    "RECORDED",
     "Configurable",
     "Heading",
     "Option",
     "Parameter",
     "Refused",
+    "SecretText",
+    "WrittenText",
     "configure",
     "convert",
     "declared",
     "like",
+    "masked",
     "option",
     "option_of",
     "options_of",

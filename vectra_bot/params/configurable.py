@@ -3,7 +3,8 @@
 One mechanism serves keyword arguments in Python, ``--set key=value`` on the command line and TOML files:
 a class that inherits :class:`Configurable` becomes an attrs class without a decorator, its annotated
 fields become parameters, and :func:`param` gives a field its range. Every value passes the same
-conversion and the same checks wherever it comes from.
+conversion and the same checks wherever it comes from. A secret parameter is used and never shown, see
+:mod:`~vectra_bot.params.secret`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import copy
 import difflib
 import inspect
+import logging
 import traceback
 import typing
 from collections.abc import Mapping, Sequence
@@ -21,7 +23,10 @@ import attrs
 
 from vectra_bot.errors import ConfigError, StrategyError, VectraError, safe_error, safe_repr
 from vectra_bot.params.declaration import CheckedConverter, Parameter, hints_of, type_name
-from vectra_bot.params.values import convert, is_scalar
+from vectra_bot.params.secret import SecretText, looks_secret, masked, secret_given
+from vectra_bot.params.values import convert, is_scalar, unwrap
+
+log = logging.getLogger(__name__)
 
 _META = "vectra_param"
 _NOTHING = object()
@@ -34,6 +39,7 @@ def param(
     low: Any = None,
     high: Any = None,
     choices: Sequence[Any] | None = None,
+    secret: bool = False,
     help: str = "",  # noqa: A002 - the word users look for
 ) -> Any:
     """Declare a parameter with its range.
@@ -43,12 +49,15 @@ def param(
         low: smallest allowed value.
         high: largest allowed value.
         choices: the only allowed values.
+        secret: the value is text that nothing shows or stores: journals, reports, logs and messages only
+            say that it was set. It is given as ``env:NAME`` or ``file:PATH`` on the command line, as
+            ``{ env = "NAME" }`` or ``{ file = "PATH" }`` in TOML, as itself in Python only.
         help: one line for ``--help``.
 
     Example:
         ``stake: Decimal = param("0.01", low="0.001", high="5")``
     """
-    meta = {"low": low, "high": high, "choices": choices, "help": help}
+    meta = {"low": low, "high": high, "choices": choices, "secret": secret, "help": help}
     return attrs.field(default=default, metadata={_META: meta})
 
 
@@ -76,7 +85,7 @@ def _checked(owner: str, parameter: Parameter) -> CheckedConverter:
     return CheckedConverter(
         f"{owner} parameter {parameter.name!r}",
         parameter,
-        partial(convert, kind=parameter.type),
+        partial(secret_given if parameter.secret else convert, kind=parameter.type),
         parameter.validator(owner),
     )
 
@@ -98,6 +107,7 @@ def _with_default(cls: type, field: Any, default: Any) -> attrs.Attribute[Any]:
             f"{cls.__name__} parameter {field.name!r} is of type {type_name(field.type)}: give it one of "
             "bool, int, float, Decimal, str, or one of these | None"
         )
+    _check_secret(cls, field, default)
     own_converter = None if isinstance(field.converter, CheckedConverter) else field.converter
     converter = own_converter or _checked(cls.__name__, _describe(field, field.type))
     if is_scalar(field.type) and own_converter is None:
@@ -117,6 +127,26 @@ def _with_default(cls: type, field: Any, default: Any) -> attrs.Attribute[Any]:
     return evolved
 
 
+def _check_secret(cls: type, field: attrs.Attribute[Any], default: Any) -> None:
+    """Refuse a secret that code or types would show; warn of one that is not declared as such."""
+    meta = field.metadata.get(_META, {})
+    where = f"{cls.__name__} parameter {field.name!r}"
+    if not meta.get("secret"):
+        if unwrap(field.type)[1] is str and not field.name.startswith("_") and looks_secret(field.name):
+            log.warning(
+                "%s has the name of a secret, and its value is stored in journals: declare it with "
+                "param(secret=True), or rename it",
+                where,
+            )
+        return
+    if unwrap(field.type)[1] is not str:
+        raise ConfigError(f"{where} is secret: annotate it as str or str | None")
+    if default is not attrs.NOTHING and default is not None and default != "":
+        raise ConfigError(f"{where} is secret: its default must be None, '' or none at all")
+    if any(meta.get(word) is not None for word in ("low", "high", "choices")):
+        raise ConfigError(f"{where} is secret: remove its range or choices, which messages show")
+
+
 def _describe(field: attrs.Attribute[Any], kind: Any) -> Parameter:
     meta: Mapping[str, Any] = field.metadata.get(_META, {})
     choices = meta.get("choices")
@@ -128,6 +158,7 @@ def _describe(field: attrs.Attribute[Any], kind: Any) -> Parameter:
         high=meta.get("high"),
         choices=None if choices is None else tuple(choices),
         help=meta.get("help", ""),
+        secret=meta.get("secret", False),
     )
 
 
@@ -258,12 +289,16 @@ def configure(
 
 def _check_settings(cls: type, settings: Mapping[str, Any], known: Mapping[str, Parameter]) -> None:
     for key, value in settings.items():
+        if key in known and isinstance(value, SecretText) and not known[key].secret:
+            raise ConfigError(
+                f"{cls.__name__} parameter {key!r} is not secret, so it is stored and shown: give its value "
+                "and no reference, or declare it with param(secret=True)"
+            )
         if key not in known:
             close = difflib.get_close_matches(str(key), known, n=2, cutoff=0.5)
             advice = f"did you mean {' or '.join(close)}?" if close else _listing(known)
-            raise ConfigError(
-                f"{cls.__name__} has no parameter {safe_repr(key)} (value was {safe_repr(value)}): {advice}"
-            )
+            # Without the value: under its right name it may be a secret.
+            raise ConfigError(f"{cls.__name__} has no parameter {safe_repr(key)}: {advice}")
     for name, parameter in known.items():
         if parameter.default is attrs.NOTHING and name not in settings:
             raise ConfigError(
@@ -284,5 +319,6 @@ def _listing(known: Mapping[str, Parameter]) -> str:
 
 
 def settings_of(instance: Configurable) -> dict[str, Any]:
-    """Return the current parameters of *instance*, in order of definition."""
-    return {p.name: getattr(instance, p.name) for p in parameters(type(instance))}
+    """Return the current parameters of *instance*, in order of definition; of a secret that it is set."""
+    found = parameters(type(instance))
+    return masked(found, {p.name: getattr(instance, p.name) for p in found})

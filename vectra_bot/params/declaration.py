@@ -68,10 +68,16 @@ class Parameter:
     high: Any = None
     choices: tuple[Any, ...] | None = None
     help: str = ""
+    secret: bool = False
 
     @property
     def allowed(self) -> str:
         """Return the allowed values as text."""
+        if self.secret:
+            return (
+                f"{self.name}=env:NAME or {self.name}=file:PATH on the command line, "
+                f'{{ env = "NAME" }} or {{ file = "PATH" }} in TOML, or text in Python: it is secret'
+            )
         if self.choices is not None:
             return "one of " + ", ".join(str(choice) for choice in self.choices)
         name = kind_in_words(self.type)
@@ -123,6 +129,7 @@ class Option(Parameter):
         shown: the default as text, where it is None.
         repeatable: whether the flag may be given several times.
         words: the allowed values as text, where type and range do not say it.
+        secret: its value may hold secrets: messages and ``repr`` do not show it.
         take: turns what Python gives into the value; replaces the conversion to the type.
         read: turns text from a command line or file into what Python would give.
     """
@@ -223,9 +230,9 @@ class CheckedConverter:
         return taken
 
     def _wrong(self, value: Any, advice: str = "") -> ConfigError:
-        return ConfigError(
-            f"{self.where} was {safe_repr(value)}: give {advice or self.parameter.allowed}"
-        )
+        secret = self.parameter.secret
+        was = f"of type {type(value).__name__}" if secret else safe_repr(value)
+        return ConfigError(f"{self.where} was {was}: give {advice or self.parameter.allowed}")
 
 
 def option(
@@ -283,7 +290,7 @@ def declared(cls: type, fields: list[Any], where: str = "option {}") -> list[att
         typed = field.evolve(type=hints[field.name])
         found = _described(typed)
         check = partial(found.check, where=where.format(field.name))
-        result.append(typed.evolve(converter=check))
+        result.append(typed.evolve(converter=check, repr=not found.secret))
     return result
 
 

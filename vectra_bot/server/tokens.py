@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import stat
 import tomllib
 from collections.abc import Iterable, Mapping
 from decimal import Decimal, InvalidOperation
@@ -14,15 +13,15 @@ from typing import Any
 
 from attrs import frozen
 
-from vectra_bot.errors import ConfigError, InputError, VectraError
+from vectra_bot.errors import ConfigError, VectraError
 from vectra_bot.exchange.config import DEFAULT_CASH, DEFAULT_LEVEL
+from vectra_bot.fsio.private import bad_character, read_private
 from vectra_bot.game.ledger import to_lamports
 
 MAX_TOKEN_LENGTH = 8_192
 MAX_GUESTS = 10_000
 MAX_CASH = Decimal(1_000_000)
 _MAX_LEVEL = 100
-_OPEN_TO_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _KEYS = ("token", "player_id", "username", "cash", "bonus", "level")
 _PLAYER_ID = re.compile(r"[\x21-\x7e]{1,64}")
 _LETTERS = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -103,18 +102,7 @@ def read_tokens(path: Path) -> dict[str, Login]:
         InputError: the file cannot be read, or others have access to it.
         ConfigError: an invalid entry; no message contains a token.
     """
-    try:
-        mode = path.stat().st_mode
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8"
-        raise InputError(
-            f"tokens {str(path)!r} cannot be read ({reason}): check the path"
-        ) from None
-    if mode & _OPEN_TO_OTHERS:
-        raise InputError(
-            f"tokens {str(path)!r} has mode {stat.S_IMODE(mode):o}, so others have access: chmod 600 it"
-        )
+    text = read_private(path, "tokens")
     return _players(_document(path, text), path)
 
 
@@ -161,12 +149,16 @@ def _player(row: Any, where: str) -> tuple[str, Login]:
         raise ConfigError(
             f"{where} token is invalid: give a text of 1 to {MAX_TOKEN_LENGTH} characters"
         )
+    if (bad := bad_character(token)) is not None:
+        raise ConfigError(f"{where} token contains {bad}: give printable text")
     player_id = row.get("player_id", derived_player_id(token))
     if not isinstance(player_id, str) or not _PLAYER_ID.fullmatch(player_id):
         raise ConfigError(f"{where} player_id was {player_id!r}: give 1 to 64 printable characters")
     username = row.get("username")
     if username is not None and (not isinstance(username, str) or not 0 < len(username) <= 64):
         raise ConfigError(f"{where} username was {username!r}: give 1 to 64 characters")
+    if username is not None and (bad := bad_character(username)) is not None:
+        raise ConfigError(f"{where} username contains {bad}: give printable text")
     level = row.get("level", DEFAULT_LEVEL)
     if isinstance(level, bool) or not isinstance(level, int) or not 0 <= level <= _MAX_LEVEL:
         raise ConfigError(

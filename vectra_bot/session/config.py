@@ -13,6 +13,7 @@ import attrs
 from attrs import define, frozen
 
 from vectra_bot.actions.risk import Limits
+from vectra_bot.config import referenced
 from vectra_bot.errors import ConfigError, safe_repr
 from vectra_bot.exchange.config import ExchangeOptions, path_of
 from vectra_bot.models import Document
@@ -117,19 +118,25 @@ def _limits(value: Any) -> Limits:
 def _settings(value: Any) -> dict[str, Any]:
     if value is None:
         return {}
-    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+    if not isinstance(value, Mapping):
         raise Refused
-    return dict(value)
+    if not all(isinstance(key, str) for key in value):
+        raise Refused(message="it has a key that is not text: give a dict of values by name")
+    return {name: referenced(given, f"parameter {name!r}") for name, given in value.items()}
 
 
 def _plugins(value: Any) -> dict[str, dict[str, Any]]:
-    plugins = _settings(value)
-    for name, given in plugins.items():
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+        raise Refused
+    for name, given in value.items():
         if given is not None and not isinstance(given, Mapping):
             raise ConfigError(
-                f"option plugins[{name!r}] was {safe_repr(given)}: give a dict of values by parameter name"
+                f"option plugins[{name!r}] was of type {type(given).__name__}: "
+                "give a dict of values by parameter name"
             )
-    return {name: _settings(given) for name, given in plugins.items()}
+    return {name: _settings(given) for name, given in value.items()}
 
 
 def _names(value: Any) -> tuple[str, ...]:
@@ -189,6 +196,7 @@ class SessionConfig(EmbeddedOptions):
     strategy: str | type[Strategy] = option(flag=None, take=_strategy)
     settings: Mapping[str, Any] = option(
         factory=dict,
+        secret=True,
         take=_settings,
         flag="--set",
         metavar="KEY=VALUE",
@@ -226,6 +234,7 @@ class SessionConfig(EmbeddedOptions):
     )
     plugins: Mapping[str, Mapping[str, Any]] = option(
         factory=dict,
+        secret=True,
         take=_plugins,
         flag="--plugin-set",
         metavar="NAME.KEY=VALUE",

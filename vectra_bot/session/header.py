@@ -24,7 +24,7 @@ from vectra_bot.game.sidegames import SideGame
 from vectra_bot.journal import JOURNAL_VERSION, check_new_id, journal_directory, read_journal
 from vectra_bot.loading import StrategySource, origin_of, resolve_strategy
 from vectra_bot.models import SCHEMA_VERSION, Mode
-from vectra_bot.params import configure, settings_of
+from vectra_bot.params import RECORDED, configure, masked, settings_of
 from vectra_bot.plugins import PluginManager
 from vectra_bot.report.session import assumed_rounds
 from vectra_bot.serde import canonical_json
@@ -76,7 +76,7 @@ class SessionPlan:
     strategy: Strategy
     place: Place
     plugins: PluginManager = field(factory=PluginManager)
-    plugin_settings: Mapping[str, Mapping[str, Any]] = field(factory=dict)
+    plugin_settings: Mapping[str, Mapping[str, Any]] = field(factory=dict, repr=False)
     limits: Limits = field(factory=Limits)
     start_ns: int = 0
     seed: int | None = None
@@ -119,7 +119,10 @@ class SessionPlan:
                     "name": name,
                     "version": version,
                     "sources": origin_of(self.plugins.modules[name]).sources,
-                    "settings": _plain_settings(name, self.plugin_settings.get(name, {})),
+                    "settings": _plain_settings(
+                        name,
+                        masked(self.plugins.parameters[name], self.plugin_settings.get(name, {})),
+                    ),
                 }
                 for name, version in self.plugins.names
             ],
@@ -306,8 +309,20 @@ def source_changed(header: Mapping[str, Any], source: StrategySource) -> bool:
     )
 
 
-def engine_of(header: Mapping[str, Any]) -> tuple[Engine, StrategySource]:
+def unrecorded(header: Mapping[str, Any]) -> list[str]:
+    """Return the secret parameters of the strategy that were set; the header does not have their values."""
+    return [name for name, value in header["strategy"]["settings"].items() if value == RECORDED]
+
+
+def engine_of(
+    header: Mapping[str, Any], secrets: Mapping[str, Any] | None = None
+) -> tuple[Engine, StrategySource]:
     """Return a new engine as *header* describes it, and the strategy's current source.
+
+    Args:
+        header: the first entry of a journal.
+        secrets: secret parameters of the strategy, which the header lacks; without them each is a
+            placeholder.
 
     Raises:
         JournalError: the header lacks what is needed.
@@ -325,9 +340,16 @@ def engine_of(header: Mapping[str, Any]) -> tuple[Engine, StrategySource]:
         mode, session_id = Mode(header["mode"]), header["session_id"]
         wanted = {entry["name"]: entry["settings"] for entry in header["plugins"]}
         spec, settings = about["spec"], about["settings"]
+        lacking = unrecorded(header)
+    for name in secrets or {}:
+        if name not in lacking:
+            raise ConfigError(
+                f"parameter {name!r} is in the journal's header: give its secret parameters only "
+                f"({', '.join(lacking) or 'it has none'})"
+            )
     source = resolve_strategy(spec)
     plugins = PluginManager.load_only(wanted)
-    strategy = configure(source.cls, settings)
+    strategy = configure(source.cls, {**settings, **(secrets or {})})
     restore(strategy, header.get("restored"))
     engine = Engine(
         session_id=session_id,

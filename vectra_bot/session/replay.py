@@ -8,7 +8,7 @@ result as a new session; nothing is sent.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing, closing
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,7 @@ from vectra_bot.session.header import (
     profile_of,
     rounds_of,
     source_changed,
+    unrecorded,
 )
 from vectra_bot.session.hosting import host
 from vectra_bot.session.recovery import closed_by_recovery, event_of, is_recovery
@@ -263,25 +264,35 @@ class _Check:
         return str(self._sha.hexdigest())
 
 
-def check_journal(path: Path | str) -> ReplayCheck:
+def check_journal(path: Path | str, secrets: Mapping[str, Any] | None = None) -> ReplayCheck:
     """Replay a journal and compare its commands, as ``vectra-bot replay --check`` does.
 
     Args:
         path: a journal's folder, or one journal file.
+        secrets: the strategy's secret parameters, which are not in the journal. They are needed if its
+            decisions depend on them.
 
     Returns:
         The comparison; ``equal`` says whether the replay decided the same.
 
     Raises:
+        ConfigError: a parameter of *secrets* is not a secret of the session.
         InputError: there is no journal.
         JournalError: it is corrupt.
     """
     path = Path(path).expanduser()
     header = read_header(path)
-    engine, source = engine_of(header)
+    engine, source = engine_of(header, secrets)
     check = _Check(engine, profile_of(header))
     check.source_changed = source_changed(header, source)
     reader = check.read(path)
+    lacking = [name for name in unrecorded(header) if name not in (secrets or {})]
+    if check.difference is not None and lacking:
+        check.difference = attrs.evolve(
+            check.difference,
+            reason=f"{check.difference.reason}; the journal does not contain the secret {lacking[0]!r}: "
+            f"give --set {lacking[0]}=env:NAME if decisions depend on it",
+        )
     return ReplayCheck(
         journal=str(path),
         session_id=header["session_id"],
@@ -375,7 +386,7 @@ async def replay_session(config: ReplayConfig) -> ReplayReport | ReplayCheck:
             raise InputError(
                 f"{config.path} is a recording: only a journal has commands to check, give its folder"
             )
-        return check_journal(config.path)
+        return check_journal(config.path, config.settings)
     return await replay_recording(config)
 
 
