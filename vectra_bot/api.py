@@ -155,6 +155,7 @@ def import_files(
     session_id: str | None = None,
     venue: str | None = None,
     utc_offset: str = "+00:00",
+    shared: bool = False,
     progress: Progress = no_progress,
 ) -> ImportReport:
     """Import captures, recordings, journals and foreign Parquet files, or folders of them.
@@ -165,6 +166,7 @@ def import_files(
         session_id: id of the session; derived from the content if None.
         venue: column ``venue`` of the documents, where the recording does not name it.
         utc_offset: zone of times that are written without one, such as ``-05:00``.
+        shared: make a new store whose files follow the umask; without it they are this user's only.
         progress: called with a path, the bytes that are done, and the bytes in all.
 
     Returns:
@@ -179,6 +181,7 @@ def import_files(
     """
     from vectra_bot.imports import import_paths
     from vectra_bot.session.shell import in_event_loop
+    from vectra_bot.store.api import folder_to_write, share
     from vectra_bot.venues.captures import parse_offset
 
     if in_event_loop():
@@ -186,9 +189,12 @@ def import_files(
             "import_files() was called inside a running event loop: "
             "await asyncio.to_thread(vectra_bot.import_files, ...) there"
         )
+    store = store or default_store()
+    if shared:
+        share(folder_to_write(store))
     return import_paths(
         paths,
-        store or default_store(),
+        store,
         session_id=session_id,
         venue=venue,
         utc_offset_s=parse_offset(utc_offset),

@@ -24,8 +24,8 @@ Example::
     [plugins.my-notifier]
     token = { env = "NOTIFIER_TOKEN" }
 
-A secret parameter is given by reference: the name of an environment variable, or of a file that only its owner
-can read (``{ file = "PATH" }``).
+A secret parameter is given by reference: the name of an environment variable, or of a file that only its
+owner can read (``{ file = "PATH" }``).
 """
 
 from __future__ import annotations
@@ -195,8 +195,8 @@ def read_secret(kind: str, name: str) -> str:
     """Return the secret in the environment variable (*kind* ``env``) or file (``file``) *name*.
 
     Raises:
-        ConfigError: the variable is not set, or the secret is empty, longer than 8,192 characters, or contains
-            a line end or another control character. No message contains it.
+        ConfigError: the variable is not set, or the secret is empty, longer than 8,192 characters, or
+            contains a line end or another control character. No message contains it.
         InputError: the file cannot be read, or others have access to it.
     """
     if kind == "env":
@@ -209,9 +209,7 @@ def read_secret(kind: str, name: str) -> str:
         found = read_private(Path(name).expanduser(), "secret file")
         found = found.removesuffix("\n").removesuffix("\r")
     if not 0 < len(found) <= _MAX_SECRET:
-        raise ConfigError(
-            f"{what} has {len(found)} characters: give 1 to {_MAX_SECRET}"
-        )
+        raise ConfigError(f"{what} has {len(found)} characters: give 1 to {_MAX_SECRET}")
     if (bad := bad_character(found)) is not None:
         raise ConfigError(f"{what} contains {bad}: give printable text on one line")
     return found

@@ -98,4 +98,12 @@ class RedactingFilter(logging.Filter):
         return True
 
 
-__all__ = ["SHORTEST", "SHOWN", "RedactingFilter", "hide", "redacted", "redacted_bytes", "shown_url"]
+__all__ = [
+    "SHORTEST",
+    "SHOWN",
+    "RedactingFilter",
+    "hide",
+    "redacted",
+    "redacted_bytes",
+    "shown_url",
+]

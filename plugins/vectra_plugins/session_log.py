@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TextIO
@@ -45,8 +46,10 @@ class SessionLog(Plugin):
             self.out = sys.stderr
         elif self.path or info.folder:
             target = Path(self.path) if self.path else Path(info.folder) / FILE_NAME
-            target.parent.mkdir(parents=True, exist_ok=True)
-            self.out = target.open("a", encoding="utf-8", errors="backslashreplace")
+            target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # What a player does is nobody else's business on a shared machine.
+            fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            self.out = os.fdopen(fd, "a", encoding="utf-8", errors="backslashreplace")
         self._line(f"session {info.session_id}: {info.strategy}, {info.mode.value} on {info.venue}")
 
     @hookimpl

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 import warnings
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ import attrs
 
 from vectra_bot.cli.rows import all_numbers
 from vectra_bot.errors import InputError, UsageError
+from vectra_bot.fsio.modes import file_mode
 
 if TYPE_CHECKING:
     from vectra_bot.store.query.catalog import Result
@@ -221,6 +223,7 @@ def picture(drawing: ChartDrawing, path: Path) -> None:
         axes[-1].set_xlabel(labelled(drawing.x_name, drawing.x_unit))
         figure.suptitle(drawing.title, fontsize=10.5, fontweight="bold")
         try:
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT, file_mode(path)))
             figure.savefig(path)
         except OSError as error:
             raise InputError(

@@ -87,6 +87,8 @@ def _print_check(report: CheckReport, seconds: float) -> None:
         f"({report.entries} entries read), {report.parts} files with {report.rows} rows, {looked} "
         f"in {seconds:.1f} s"
     )
+    for note in report.notes:
+        click.echo(f"note: {clean(note)}")
     skipped = f"; {len(report.skipped)} skipped" if report.skipped else ""
     click.echo(f"{len(report.problems) or 'no'} problems{skipped}")
     for advice in dict.fromkeys(problem.advice for problem in report.problems):

@@ -89,6 +89,10 @@ def migrate(
     "--utc-offset", default="+00:00", show_default=True, metavar="+HH:MM",
     help="Zone of times that have none.",
 )  # fmt: skip
+@click.option(
+    "--shared", is_flag=True,
+    help="Make a new store that other users may read, as the umask allows (else 0600 and 0700).",
+)  # fmt: skip
 @store_options
 def import_(
     *,
@@ -97,6 +101,7 @@ def import_(
     session_id: str | None,
     venue: str | None,
     utc_offset: str,
+    shared: bool,
     verbose: bool,
     as_json: bool,
 ) -> int:
@@ -123,6 +128,7 @@ def import_(
             session_id=session_id,
             venue=venue,
             utc_offset=utc_offset,
+            shared=shared,
             progress=progress,
         )
     found = report.to_json()

@@ -2,8 +2,9 @@
 
 :mod:`~vectra_bot.fsio.files` changes files and names so that a crash leaves the old or the new version, and
 calls an observer before each operation: tests inject full disks, kills and power failures there.
-:mod:`~vectra_bot.fsio.disk` finds what a file system supports, :mod:`~vectra_bot.fsio.locks` excludes other
-processes. None of them interprets the content of a file.
+:mod:`~vectra_bot.fsio.modes` says who may read new files, :mod:`~vectra_bot.fsio.private` reads files that
+only their owner may read. :mod:`~vectra_bot.fsio.disk` finds what a file system supports,
+:mod:`~vectra_bot.fsio.locks` excludes other processes. None of them interprets the content of a file.
 Imports errors only.
 """
 

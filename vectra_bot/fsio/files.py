@@ -14,6 +14,7 @@ import contextlib
 import ctypes
 import errno
 import os
+import stat
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,6 +24,7 @@ import attrs
 
 from vectra_bot.errors import StoreError
 from vectra_bot.fsio import disk
+from vectra_bot.fsio.modes import file_mode, folder_mode
 
 TEMPORARY: Final = ".tmp"
 """Suffix of files that are being written; no reader and no ``*.parquet`` glob matches it."""
@@ -112,6 +114,8 @@ def open_file(
 ) -> int:
     """Open *path* for reading and writing, created if missing; return its descriptor.
 
+    A new file has the mode of :mod:`~vectra_bot.fsio.modes`.
+
     Args:
         path: the file.
         append: every write goes to the end of the file.
@@ -129,7 +133,18 @@ def open_file(
         _told.add(path.absolute())
     flags = os.O_RDWR | os.O_CREAT | (os.O_APPEND if append else 0)
     flags |= (os.O_TRUNC if fresh else 0) | (os.O_EXCL if exclusive else 0)
-    return os.open(path, flags, 0o644)
+    return os.open(path, flags, file_mode(path))
+
+
+def create(path: Path) -> int:
+    """Create or empty a file that another library then writes; return its descriptor.
+
+    The observer is not notified: :func:`sync_path` reports the finished file.
+
+    Raises:
+        OSError: the operating system refuses.
+    """
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, file_mode(path))
 
 
 def write_all(fd: int, data: bytes) -> None:
@@ -270,8 +285,12 @@ def remove_tree(directory: Path) -> None:
     rmdir(directory)
 
 
-def make_directories(directory: Path) -> None:
+def make_directories(directory: Path, *, mode: int | None = None) -> None:
     """Create *directory* and its parents, and sync each name to the disk.
+
+    Args:
+        directory: the folder.
+        mode: of new folders, before the umask; that of :mod:`~vectra_bot.fsio.modes` if None.
 
     Raises:
         StoreError: it cannot be created.
@@ -288,7 +307,7 @@ def make_directories(directory: Path) -> None:
             sync_directory(current.parent)
         for new in reversed(missing):
             _report("mkdir", new)
-            new.mkdir(exist_ok=True)
+            new.mkdir(folder_mode(new) if mode is None else mode, exist_ok=True)
             sync_directory(new.parent)
 
 
@@ -320,6 +339,7 @@ def replacing(path: Path) -> Iterator[Path]:
     with store_errors(f"cannot write {path}"):
         try:
             yield temporary
+            _keep_mode(temporary, path)
             sync_path(temporary)
             rename(temporary, path)
             sync_directory(path.parent)
@@ -328,6 +348,14 @@ def replacing(path: Path) -> Iterator[Path]:
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
             raise
+
+
+def _keep_mode(new: Path, old: Path) -> None:
+    """Give a file the mode of the one that it replaces, if there is one."""
+    with contextlib.suppress(FileNotFoundError):
+        mode = stat.S_IMODE(old.stat().st_mode)
+        if mode != stat.S_IMODE(new.stat().st_mode):
+            new.chmod(mode)
 
 
 def sync_path(path: Path) -> None:

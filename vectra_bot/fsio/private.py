@@ -34,15 +34,23 @@ def read_private(path: Path, what: str) -> str:
             data = file.read(MOST_BYTES + 1)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a path"
-        raise InputError(f"{what} {str(path)!r} cannot be read ({reason}): check the path") from None
+        raise InputError(
+            f"{what} {str(path)!r} cannot be read ({reason}): check the path"
+        ) from None
     if len(data) > MOST_BYTES:
-        raise InputError(f"{what} {str(path)!r} is longer than {MOST_BYTES} bytes: is it the right file?")
+        raise InputError(
+            f"{what} {str(path)!r} is longer than {MOST_BYTES} bytes: is it the right file?"
+        )
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError:
-        raise InputError(f"{what} {str(path)!r} cannot be read (not UTF-8): save it as UTF-8") from None
+        raise InputError(
+            f"{what} {str(path)!r} cannot be read (not UTF-8): save it as UTF-8"
+        ) from None
     if text.startswith("\ufeff"):
-        raise InputError(f"{what} {str(path)!r} begins with a byte order mark: save it as UTF-8 without")
+        raise InputError(
+            f"{what} {str(path)!r} begins with a byte order mark: save it as UTF-8 without"
+        )
     return text
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -45,17 +46,17 @@ def compress_segment(path: Path) -> Path:
 @contextlib.contextmanager
 def _packing(path: Path, suffix: str) -> Iterator[Any]:
     """Open *path* for writing bytes, compressed as *suffix* says."""
-    if suffix == ".zst":
-        import pyarrow as pa
+    with os.fdopen(files.create(path), "wb") as file:
+        if suffix == ".zst":
+            import pyarrow as pa
 
-        with pa.OSFile(str(path), "wb") as file, pa.CompressedOutputStream(file, "zstd") as stream:
-            yield stream
-    elif suffix == ".gz":
-        with path.open("wb") as file, gzip.GzipFile("", "wb", fileobj=file, mtime=0) as stream:
-            yield stream
-    else:
-        with path.open("wb") as stream:
-            yield stream
+            with pa.CompressedOutputStream(pa.PythonFile(file, "w"), "zstd") as stream:
+                yield stream
+        elif suffix == ".gz":
+            with gzip.GzipFile("", "wb", fileobj=file, mtime=0) as stream:
+                yield stream
+        else:
+            yield file
 
 
 def write_journal(path: str | Path, entries: Iterable[Entry]) -> None:

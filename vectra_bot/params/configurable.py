@@ -132,7 +132,11 @@ def _check_secret(cls: type, field: attrs.Attribute[Any], default: Any) -> None:
     meta = field.metadata.get(_META, {})
     where = f"{cls.__name__} parameter {field.name!r}"
     if not meta.get("secret"):
-        if unwrap(field.type)[1] is str and not field.name.startswith("_") and looks_secret(field.name):
+        if (
+            unwrap(field.type)[1] is str
+            and not field.name.startswith("_")
+            and looks_secret(field.name)
+        ):
             log.warning(
                 "%s has the name of a secret, and its value is stored in journals: declare it with "
                 "param(secret=True), or rename it",

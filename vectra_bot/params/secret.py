@@ -1,8 +1,8 @@
 """Secret parameters: text that is used and never shown.
 
-A secret is not given in words that others can read (the command line, a configuration file) but by a reference:
-the name of an environment variable or of a file that only its owner can read. The caller reads it, because
-this room does no I/O; a value given in Python is taken as it is.
+A secret is not given in words that others can read (the command line, a configuration file) but by a
+reference: the name of an environment variable or of a file that only its owner can read. The caller reads it,
+because this room does no I/O; a value given in Python is used as it is.
 """
 
 from __future__ import annotations
@@ -56,6 +56,8 @@ class WrittenText(str):
         read: reads the secret that a reference names: ``read("env", NAME)`` or ``read("file", PATH)``.
     """
 
+    __slots__ = ("read",)
+
     read: Callable[[str, str], str]
 
     def __new__(cls, text: str, read: Callable[[str, str], str]) -> Self:
@@ -88,13 +90,12 @@ def secret_given(value: Any, kind: Any) -> Any:
     return SecretText(text) if text else text
 
 
-def masked(
-    parameters: Iterable[Parameter], settings: Mapping[str, Any]
-) -> dict[str, Any]:
+def masked(parameters: Iterable[Parameter], settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return *settings* as they may be stored: of a secret only that it was set."""
     secret = {parameter.name for parameter in parameters if parameter.secret}
     return {
-        name: _stored(value) if name in secret else _plain(value) for name, value in settings.items()
+        name: _stored(value) if name in secret else _plain(value)
+        for name, value in settings.items()
     }
 
 

@@ -185,6 +185,7 @@ class SessionConfig(EmbeddedOptions):
         settings: the strategy's parameters by name.
         session_id: name of the session; random if None.
         store: folder of the store, text or Path; the default store if None.
+        shared: make a new store whose files follow the umask; without it they are this user's only.
         limits: what the session may do; Limits or a dict of them.
         plugins: parameters by plugin name; naming a plugin enables it.
         enable_plugins: plugins to enable although they are off by default.
@@ -206,6 +207,10 @@ class SessionConfig(EmbeddedOptions):
     )
     session_id: str | None = option(None, metavar="ID", shown="random", help="Name of the session.")
     store: Path | str | None = like(StoreOptions, "store")
+    shared: bool = option(
+        False,
+        help="Make a new store that other users may read, as the umask allows (else 0600 and 0700).",
+    )
     limits: Limits = option(
         factory=Limits,
         take=_limits,
@@ -260,6 +265,7 @@ class RecordConfig:
         seconds: end after this many seconds; None for no such end.
         session_id: name of the session; random if None.
         store: folder of the store, or the address of a remote one; the default store if None.
+        shared: as in SessionConfig.
         flush_seconds: documents are in the store's parts after this many seconds at the latest.
         wire_format: ``auto`` accepts both of the venue's formats; ``dec`` or ``feb`` expects one of them, and
             the report says if another one was seen.
@@ -271,13 +277,16 @@ class RecordConfig:
         ``told``: called with every alert and system event that is stored.
     """
 
-    venue: str = option(metavar="URL", help="Address of the venue: https://HOST[:PORT].")
+    venue: str = option(
+        secret=True, metavar="URL", help="Address of the venue: https://HOST[:PORT]."
+    )
     games: int | None = like(EmbeddedOptions, "games", default=None, shown="unlimited")
     seconds: float | None = option(
         None, above=0, high=_FOREVER_S, metavar="S", shown="unlimited", help="End after S seconds."
     )
     session_id: str | None = like(SessionConfig, "session_id")
     store: Path | str | None = like(StoreOptions, "store")
+    shared: bool = like(SessionConfig, "shared")
     flush_seconds: float = option(
         FLUSH_SECONDS,
         above=0,
@@ -314,6 +323,7 @@ class ReplayConfig:
         check: compare a journal's commands instead of storing a new session.
         session_id: name of the replayed session; random if None.
         store: where the replayed session is stored; the default store if None.
+        shared: as in SessionConfig.
         protocol: names of the side games' events in a recording; a journal contains its own.
         utc_offset: zone of the recording's times that have none, as ``+HH:MM``.
     """
@@ -331,6 +341,7 @@ class ReplayConfig:
     check: bool = option(False, help="Compare a journal's commands; store nothing.")
     session_id: str | None = like(SessionConfig, "session_id")
     store: Path | str | None = like(StoreOptions, "store")
+    shared: bool = like(SessionConfig, "shared")
     protocol: Profile = like(ExchangeOptions, "protocol")
     utc_offset: str = option(
         "+00:00", take=_offset, metavar="+HH:MM", help="Zone of a recording's times that have none."

@@ -48,6 +48,7 @@ class RunOptions(TypedDict, total=False):
     settings: Mapping[str, Any] | None
     session_id: str | None
     store: Path | str | None
+    shared: bool
     limits: Limits | Mapping[str, Any] | None
     enable_plugins: Sequence[str]
     disable_plugins: Sequence[str]
@@ -66,6 +67,7 @@ class ReplayOptions(TypedDict, total=False):
     settings: Mapping[str, Any] | None
     session_id: str | None
     store: Path | str | None
+    shared: bool
     protocol: Profile | Path | str | None
     utc_offset: str
     limits: Limits | Mapping[str, Any] | None
@@ -82,6 +84,7 @@ class RecordOptions(TypedDict, total=False):
     seconds: float | None
     session_id: str | None
     store: Path | str | None
+    shared: bool
     flush_seconds: float
     wire_format: Literal["auto", "feb", "dec"]
     settings: LiveSettings

@@ -146,7 +146,7 @@ class _Recording:
             venue=feed.venue,
             source=source,
             strategy=configure(source.cls, {}),
-            place=store_place(config.store),
+            place=store_place(config.store, shared=config.shared),
             plugins=PluginManager.load(
                 settings=config.plugins,
                 enable=config.enable_plugins,

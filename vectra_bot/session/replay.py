@@ -419,7 +419,7 @@ def _plan(
         venue=feed.venue,
         source=source,
         strategy=configure(source.cls, config.settings),
-        place=store_place(config.store),
+        place=store_place(config.store, shared=config.shared),
         plugins=PluginManager.load(
             settings=config.plugins, enable=config.enable_plugins, disable=config.disable_plugins
         ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import AbstractContextManager, aclosing
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from vectra_bot.clock import Clock, WallClock
 from vectra_bot.errors import InputError, JournalError, StoreError
 from vectra_bot.exchange import Exchange, ExchangeConfig, RequestRecord
 from vectra_bot.exchange.config import START_NS
+from vectra_bot.fsio.modes import file_mode
 from vectra_bot.game.ledger import to_sol
 from vectra_bot.journal import journal_directory, never_began, read_header
 from vectra_bot.loading import resolve_strategy
@@ -45,7 +47,7 @@ SNAPSHOT_EVERY_NS = NS_PER_S // 10
 def _plan(config: SessionConfig) -> SessionPlan:
     source = resolve_strategy(config.strategy)
     strategy = configure(source.cls, config.settings)
-    place = store_place(config.store)
+    place = store_place(config.store, shared=config.shared)
     restored = saved_state(place.path, config.restore_from) if config.restore_from else None
     restore(strategy, restored)
     return SessionPlan(
@@ -153,7 +155,7 @@ class _LateLog(AbstractContextManager[None]):
         self._log: ExchangeLog | None = None
         try:
             if path is not None:
-                path.open("ab").close()
+                os.close(os.open(path, os.O_WRONLY | os.O_CREAT, file_mode(path)))
         except OSError as error:
             raise InputError(
                 f"exchange log {str(path)!r} cannot be written ({error.strerror}): give a path in a "

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 from attrs import frozen
 
 from vectra_bot.errors import InputError, StoreError
-from vectra_bot.fsio import warn_if_unsafe
+from vectra_bot.fsio import files, warn_if_unsafe
+from vectra_bot.fsio.modes import SHARED_MARK, is_shared
 from vectra_bot.params import Refused, declared, option
 from vectra_bot.store.links import refuse_links
 from vectra_bot.store.location import STORE_HELP, STORE_METAVAR, STORE_SHOWN, default_store
@@ -76,9 +77,10 @@ class Place(NamedTuple):
         return self.url or str(self.path)
 
 
-def store_place(given: Path | str | None) -> Place:
+def store_place(given: Path | str | None, *, shared: bool = False) -> Place:
     """Return the location of the store that a session writes to: *given*, or the default one.
 
+    With *shared*, a new store is made, whose files follow the umask (:mod:`vectra_bot.fsio.modes`).
     Logs a warning if the folder is on a file system that may lose synced data.
 
     Raises:
@@ -93,7 +95,32 @@ def store_place(given: Path | str | None) -> Place:
         path = store.path
     _check_writable(path)
     warn_if_unsafe(path)
+    if shared:
+        share(path)
     return Place(path, url)
+
+
+def share(store: Path) -> None:
+    """Make a new store that several users share; it has nothing but the mark that says so.
+
+    Raises:
+        StoreError: the store exists and is not shared, or it cannot be written.
+    """
+    if is_shared(store):
+        return
+    if store.exists() and any(store.iterdir()):
+        raise StoreError(
+            f"the store {store} exists and is not shared: change the modes of its files, if that is what you "
+            f"want, and create {store / SHARED_MARK}; or give a new --store"
+        )
+    files.make_directories(store, mode=0o777)
+    with files.store_errors(f"cannot share {store}"):
+        fd = os.open(store / SHARED_MARK, os.O_WRONLY | os.O_CREAT, 0o644)
+        try:
+            files.sync_file(fd)
+        finally:
+            os.close(fd)
+        files.sync_directory(store)
 
 
 def folder_to_write(given: Path | str) -> Path:
@@ -119,4 +146,4 @@ def _check_writable(path: Path) -> None:
         )
 
 
-__all__ = ["Place", "StoreOptions", "folder_to_write", "store_place"]
+__all__ = ["Place", "StoreOptions", "folder_to_write", "share", "store_place"]

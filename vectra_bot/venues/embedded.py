@@ -29,6 +29,7 @@ from vectra_bot.exchange import (
     RequestRecord,
 )
 from vectra_bot.exchange.config import path_of
+from vectra_bot.fsio.modes import file_mode
 from vectra_bot.game.amounts import LedgerError, to_lamports, to_sol
 from vectra_bot.models import Command, ConnectionChanged, Frame, Link, SendResult
 from vectra_bot.models.times import NS_PER_MS, NS_PER_S, ns_from_utc
@@ -172,7 +173,8 @@ class ExchangeLog:
             InputError: it cannot be opened for writing.
         """
         try:
-            self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o644)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+            self._file = os.open(path, flags, file_mode(Path(path)))
         except OSError as error:
             raise InputError(
                 f"exchange log {str(path)!r} cannot be written ({error.strerror}): give a path in a folder "

@@ -15,6 +15,7 @@ from attrs import define, field
 from vectra_bot.errors import StoreError, UnknownNameError
 from vectra_bot.models import DocType
 from vectra_bot.store.links import REMEDY, links_in
+from vectra_bot.store.maintenance.access import access_notes
 from vectra_bot.store.maintenance.check_parts import (
     RECOVER,
     FolderCheck,
@@ -79,6 +80,7 @@ class CheckReport:
         parts, rows, bytes: as listed in the manifests.
         bytes_read: of part files, for their checksums.
         skipped: what is in the store and not part of it; it was not checked.
+        notes: what is not a problem but may not be intended: other users can read files.
     """
 
     store: str
@@ -93,6 +95,7 @@ class CheckReport:
     bytes_read: int = 0
     problems: list[Problem] = field(factory=list)
     skipped: list[Skipped] = field(factory=list)
+    notes: list[str] = field(factory=list)
 
     @property
     def ok(self) -> bool:
@@ -114,6 +117,7 @@ class CheckReport:
             **counts,
             "problems": [problem.to_json() for problem in self.problems],
             "skipped": [skipped.to_json() for skipped in self.skipped],
+            "notes": self.notes,
         }
 
 
@@ -153,6 +157,7 @@ def check_store(
         )
     if root is not None:
         report.problems += _linked(root)
+        report.notes += access_notes(root)
     if not sessions:
         report.problems += _leftovers(tree)
         report.skipped += foreign_in_store(tree)
