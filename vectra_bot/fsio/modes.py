@@ -1,8 +1,8 @@
 """Modes of new files and folders: this user's only, unless their store was made to be shared.
 
 Whatever the umask, a new file has mode 0600 and a new folder 0700. A store made with ``--shared`` has a
-marker in its folder; below it new files and folders follow the umask of the process that writes them. The mode of
-what exists is never changed.
+marker in its folder; below it new files and folders follow the umask of the process that writes them. The
+mode of what exists is never changed.
 """
 
 from __future__ import annotations

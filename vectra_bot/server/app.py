@@ -25,9 +25,11 @@ from vectra_bot.server.counts import Counts
 from vectra_bot.server.driver import Driver
 from vectra_bot.server.faults import Faults
 from vectra_bot.server.limits import Bucket, MessageVerdict, ServerLimits
+from vectra_bot.server.listener import SPARE, Listener, raise_file_limit
 from vectra_bot.server.origin import Visitors
 from vectra_bot.server.pace import Pace
 from vectra_bot.server.reception import Reception
+from vectra_bot.server.requests import environ_of, whole_requests
 from vectra_bot.server.roster import Roster
 from vectra_bot.server.tokens import Login, TokenTable
 from vectra_bot.server.transport import Outbox, Socket
@@ -101,6 +103,7 @@ class ExchangeServer:
         self._by_sid: dict[str, Client] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._runner: web.AppRunner | None = None
+        self._listener: Listener | None = None
         self._driving: asyncio.Task[None] | None = None
         self._driver = Driver(
             self.exchange,
@@ -181,21 +184,32 @@ class ExchangeServer:
         Raises:
             InputError: the server cannot listen on the address.
         """
-        app = web.Application(middlewares=[Visitors(self._host, self._turned_away).check])
+        limits = self._limits
+        app = web.Application(client_max_size=limits.frame_bytes)
         self._sio.attach(app, socketio_path=_PATH)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+        runner = web.AppRunner(
+            app, access_log=None, shutdown_timeout=1.0, keepalive_timeout=limits.request_s
+        )
+        app.middlewares.append(whole_requests(self._heard, limits.frame_bytes, limits.request_s))
+        app.middlewares.append(Visitors(self._host, self._turned_away).check)
         await runner.setup()
-        site = web.TCPSite(runner, self._host, self._port, backlog=1024)
+        assert runner.server is not None  # noqa: S101 - setup() makes it
+        listener = Listener(
+            runner.server,
+            self._clock,
+            most=raise_file_limit(limits.clients + SPARE),
+            head_s=limits.request_s,
+            on_refused=self._turned_away,
+        )
         try:
-            await site.start()
+            self._port = await listener.start(self._host, self._port)
         except OSError as error:
             await runner.cleanup()
             raise InputError(
                 f"cannot listen on {self._host}:{self._port} ({error.strerror or error}): "
                 "give another --port, or 0 for any free one"
             ) from None
-        self._runner = runner
-        self._port = runner.addresses[0][1]
+        self._runner, self._listener = runner, listener
         self._driving = asyncio.create_task(self._driver.run())
         self._driving.add_done_callback(lambda _: self._roster.changed.set())
 
@@ -204,6 +218,9 @@ class ExchangeServer:
         if self._driving is not None:
             self._driving.cancel()
             await asyncio.wait([self._driving])
+        if self._listener is not None:
+            await self._listener.stop()
+            self._listener = None
         await self._roster.end_all("server stopped")
         if self._runner is not None:
             await self._sio.shutdown()
@@ -265,7 +282,8 @@ class ExchangeServer:
         engine.create_queue = self._make_outbox
         engine.start_background_task = self._start_task
         # The driver table is the only way to replace the library's websocket; we change a copy.
-        engine._async = {**engine._async, "websocket": Socket}  # noqa: SLF001
+        table = {"websocket": Socket, "translate_request": environ_of}
+        engine._async = {**engine._async, **table}  # noqa: SLF001
         self._engine_connect = engine.handlers["connect"]
         self._engine_message = engine.handlers["message"]
         self._engine_disconnect = engine.handlers["disconnect"]
@@ -283,6 +301,10 @@ class ExchangeServer:
 
     def _make_outbox(self) -> Outbox:
         return Outbox(self._limits.unread_bytes, self._limits.unread_packets)
+
+    def _heard(self, transport: asyncio.BaseTransport | None) -> None:
+        if self._listener is not None:
+            self._listener.heard(transport)
 
     def _turned_away(self) -> None:
         self.counts.turned_away += 1

@@ -32,6 +32,7 @@ class ServerLimits:
         unread_bytes: bytes a websocket client may leave unread.
         unread_packets: packets a polling client may leave unread.
         clients: concurrent connections.
+        request_s: seconds within which a request's head, its body, and the next request must arrive.
         failed_logins: wrong tokens after which a connection ends.
         patience_s: seconds an accelerated exchange waits for a client that does not read.
         ping_interval_s: whole seconds between two heartbeats (protocol 2.4: 25 by notes).
@@ -45,6 +46,7 @@ class ServerLimits:
     unread_bytes: int = field(default=4 * 2**20, validator=_positive)
     unread_packets: int = field(default=600, validator=_positive)
     clients: int = field(default=5_000, validator=_positive)
+    request_s: float = field(default=10.0, validator=_positive)
     failed_logins: int = field(default=5, validator=_positive)
     patience_s: float = field(default=5.0, validator=_positive)
     ping_interval_s: int = field(default=25, validator=_positive)
