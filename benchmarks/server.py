@@ -1,6 +1,7 @@
 """`vectra-bot serve` with many clients: order, loss, acknowledgements, CPU and memory.
 
     python benchmarks/server.py --public 1000 --players 50 --seconds 60
+    python benchmarks/server.py pressure --json          (see server_pressure.py)
 
 The server runs in a separate process, the clients in this one: bare websocket clients on aiohttp. Every
 public client stores a hash of each message after its first snapshot. The longest list is the reference: every
@@ -29,6 +30,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import server_pressure
 
 STATE = '42["gameStateUpdate"'
 TRACE = '{"__trace":true,"traceparent":"00-%s-%s-01"}'
@@ -297,6 +299,13 @@ def peak_rss_mb(pid: int) -> float:
 def main() -> int:
     """Run the benchmark and print one JSON object."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("what", nargs="?", default="load", choices=("load", "pressure"))
+    parser.add_argument("--json", action="store_true", help="the default: one JSON object")
+    parser.add_argument(
+        "--files", type=int, default=200, help="ulimit -n of the server under pressure"
+    )
+    parser.add_argument("--clients", type=int, default=400, help="clients that connect to it")
+    parser.add_argument("--heads", type=int, default=300, help="connections with half a head")
     parser.add_argument("--public", type=int, default=1000)
     parser.add_argument("--players", type=int, default=50)
     parser.add_argument("--seconds", type=float, default=60)
@@ -304,6 +313,10 @@ def main() -> int:
     parser.add_argument("--format", default="feb", choices=("feb", "dec"))
     parser.add_argument("--crowd", type=int, default=300)
     options = parser.parse_args()
+    if options.what == "pressure":
+        under = server_pressure.pressure(options)
+        print(json.dumps(under))
+        return 1 if under["over_goal"] else 0
     server = subprocess.Popen(
         [
             sys.executable, "-m", "vectra_bot", "serve", "--port", "0", "--json", "--speed", "1",

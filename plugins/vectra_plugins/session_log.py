@@ -21,6 +21,7 @@ from vectra_bot.models import (
 )
 
 FILE_NAME = "session.log"
+SHARED_MARK = ".vectra-shared"  # in the folder of a store that several users share
 
 
 class SessionLog(Plugin):
@@ -46,10 +47,7 @@ class SessionLog(Plugin):
             self.out = sys.stderr
         elif self.path or info.folder:
             target = Path(self.path) if self.path else Path(info.folder) / FILE_NAME
-            target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            # What a player does is nobody else's business on a shared machine.
-            fd = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-            self.out = os.fdopen(fd, "a", encoding="utf-8", errors="backslashreplace")
+            self.out = _opened(target, shared=(Path(info.store) / SHARED_MARK).exists())
         self._line(f"session {info.session_id}: {info.strategy}, {info.mode.value} on {info.venue}")
 
     @hookimpl
@@ -117,6 +115,16 @@ class SessionLog(Plugin):
     def _line(self, text: str) -> None:
         if self.out is not None:
             self.out.write(_clean(f"[{self.where}] {text}") + "\n")
+
+
+def _opened(target: Path, *, shared: bool) -> TextIO:
+    """Open a file to append to; unless the store is shared, it is readable for this user only."""
+    for folder in reversed([target.parent, *target.parent.parents]):
+        if not folder.exists():
+            folder.mkdir(0o777 if shared else 0o700, exist_ok=True)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    fd = os.open(target, flags, 0o666 if shared else 0o600)
+    return os.fdopen(fd, "a", encoding="utf-8", errors="backslashreplace")
 
 
 def _clean(text: str) -> str:

@@ -36,6 +36,7 @@ from vectra_bot.server.transport import Outbox, Socket
 
 _PATH = "socket.io"
 _CLIENT = "vectra.client"
+_LINGER_S = 1.0  # for the rest of a body that was answered before it was complete
 
 _log = logging.getLogger(__name__)
 _library_log = logging.getLogger(f"{__name__}.library")
@@ -188,12 +189,16 @@ class ExchangeServer:
         app = web.Application(client_max_size=limits.frame_bytes)
         self._sio.attach(app, socketio_path=_PATH)
         runner = web.AppRunner(
-            app, access_log=None, shutdown_timeout=1.0, keepalive_timeout=limits.request_s
+            app,
+            access_log=None,
+            shutdown_timeout=1.0,
+            keepalive_timeout=limits.request_s,
+            lingering_time=_LINGER_S,
         )
         app.middlewares.append(whole_requests(self._heard, limits.frame_bytes, limits.request_s))
         app.middlewares.append(Visitors(self._host, self._turned_away).check)
         await runner.setup()
-        assert runner.server is not None  # noqa: S101 - setup() makes it
+        assert runner.server is not None  # setup() makes it
         listener = Listener(
             runner.server,
             self._clock,
