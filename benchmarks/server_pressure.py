@@ -41,7 +41,7 @@ GOALS = {
 
 
 class Resident:
-    """A client that was there first: its frames go on."""
+    """A client that was there first: its frames continue."""
 
     def __init__(self) -> None:
         self.frames = 0
@@ -68,7 +68,7 @@ class Resident:
 
 
 class Server:
-    """A server in a process, its log in a file."""
+    """A server process, and its log."""
 
     def __init__(self, folder: Path, files: int | None) -> None:
         self.log = folder / "log"

@@ -3,7 +3,9 @@
 A file has a section for each config class that a command names (``[run]`` accepts every option of a session,
 ``[exchange]`` those of its exchange), and ``[strategy]``, ``[limits]`` and ``[plugins.NAME]``. The command
 line overrides the file; the file overrides the environment (``$VECTRA_STORE``) and the defaults. Every
-message names the file, the key, the value and what is allowed.
+message names the file, the key, the value and what is allowed. A secret parameter is given by reference: the
+name of an environment variable, or of a file that only its owner can read (``{ file = "PATH" }``); no message
+contains its value.
 
 Example::
 
@@ -23,9 +25,6 @@ Example::
 
     [plugins.my-notifier]
     token = { env = "NOTIFIER_TOKEN" }
-
-A secret parameter is given by reference: the name of an environment variable, or of a file that only its
-owner can read (``{ file = "PATH" }``).
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ from attrs import field, frozen
 from vectra_bot.actions.risk import Limits
 from vectra_bot.errors import ConfigError, InputError
 from vectra_bot.fsio.private import bad_character, read_private
-from vectra_bot.params import Option, SecretText, WrittenText, options_of
+from vectra_bot.params import Option, SecretReference, WrittenText, options_of
 
 _OTHERS = ("strategy", "limits", "plugins")
 _MAX_SECRET = 8_192
@@ -170,15 +169,16 @@ def _written(table: Mapping[str, Any], where: str) -> dict[str, Any]:
 
 
 def referenced(value: Any, where: str) -> Any:
-    """Return a parameter's value, read if it is a reference: ``{"env": NAME}`` or ``{"file": PATH}``.
+    """Return a parameter's value, a dict as the reference that it is: ``{"env": NAME}``, ``{"file": PATH}``.
+
+    The secret is read when its parameter is set.
 
     Args:
         value: what was given.
         where: the parameter's name in messages.
 
     Raises:
-        ConfigError: it is a dict and no reference, or what it names cannot be used.
-        InputError: the file cannot be read, or others have access to it.
+        ConfigError: it is a dict and not a reference.
     """
     if not isinstance(value, Mapping):
         return value
@@ -188,7 +188,7 @@ def referenced(value: Any, where: str) -> Any:
             f"{where} is a table: give a plain value, or for a secret "
             '{ env = "NAME" } or { file = "PATH" }'
         )
-    return SecretText(read_secret(*found[0]))
+    return SecretReference(*found[0], read_secret)
 
 
 def read_secret(kind: str, name: str) -> str:

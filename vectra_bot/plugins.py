@@ -143,8 +143,7 @@ def _info(name: str, points: list[metadata.EntryPoint]) -> PluginInfo:
     try:
         target = _load(name, points)
         with _foreign(name, "cannot be read"):
-            default = _on_by_default(target)
-            described = tuple(_parameters(target))
+            default, described = _on_by_default(target), tuple(_parameters(target))
             missing = [p.name for p in described if p.default is NOTHING]
             if default and missing:
                 raise PluginError(

@@ -67,7 +67,7 @@ def test_an_origin_that_no_page_of_this_machine_has_is_refused(origin: str) -> N
 
 
 def test_a_page_of_this_machine_and_of_the_venue_may_connect() -> None:
-    """On any port, by name or address; a public server also accepts pages of its own name."""
+    """On any port, by name or address; a public server also accepts pages of the same name."""
     for origins in (
         [], ["https://rugs.fun"], ["http://localhost:3000"], ["http://127.0.0.1"], ["https://[::1]:9"]
     ):  # fmt: skip

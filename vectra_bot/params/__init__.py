@@ -21,7 +21,7 @@ from vectra_bot.params.declaration import (
     option_of,
     options_of,
 )
-from vectra_bot.params.secret import RECORDED, SecretText, WrittenText, masked
+from vectra_bot.params.secret import RECORDED, SecretReference, WrittenText, masked
 from vectra_bot.params.values import convert, shortest
 
 __all__ = [
@@ -31,7 +31,7 @@ __all__ = [
     "Option",
     "Parameter",
     "Refused",
-    "SecretText",
+    "SecretReference",
     "WrittenText",
     "configure",
     "convert",

@@ -23,7 +23,7 @@ import attrs
 
 from vectra_bot.errors import ConfigError, StrategyError, VectraError, safe_error, safe_repr
 from vectra_bot.params.declaration import CheckedConverter, Parameter, hints_of, type_name
-from vectra_bot.params.secret import SecretText, looks_secret, masked, secret_given
+from vectra_bot.params.secret import SecretReference, looks_secret, masked, secret_given
 from vectra_bot.params.values import convert, is_scalar, unwrap
 
 log = logging.getLogger(__name__)
@@ -293,7 +293,7 @@ def configure(
 
 def _check_settings(cls: type, settings: Mapping[str, Any], known: Mapping[str, Parameter]) -> None:
     for key, value in settings.items():
-        if key in known and isinstance(value, SecretText) and not known[key].secret:
+        if key in known and isinstance(value, SecretReference) and not known[key].secret:
             raise ConfigError(
                 f"{cls.__name__} parameter {key!r} is not secret, so it is stored and shown: give its value "
                 "and no reference, or declare it with param(secret=True)"

@@ -11,6 +11,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from attrs import frozen
+
 from vectra_bot.params.values import convert
 from vectra_bot.redaction import SHOWN, hide
 
@@ -49,11 +51,20 @@ class SecretText(str):
         return repr(SHOWN)
 
 
+@frozen
+class SecretReference:
+    """Where a secret is, and how it is read: ``read("env", NAME)`` or ``read("file", PATH)``."""
+
+    kind: str
+    name: str
+    read: Callable[[str, str], str]
+
+
 class WrittenText(str):
     """Text of a command line or a file, which others can read.
 
     Attributes:
-        read: reads the secret that a reference names: ``read("env", NAME)`` or ``read("file", PATH)``.
+        read: reads the secret that a reference in the text names, as of :class:`SecretReference`.
     """
 
     __slots__ = ("read",)
@@ -83,7 +94,9 @@ def secret_given(value: Any, kind: Any) -> Any:
         found = _REFERENCE.fullmatch(value)
         if found is None:
             raise ValueError
-        return SecretText(value.read(found[1], found[2]))
+        value = SecretReference(found[1], found[2], value.read)
+    if isinstance(value, SecretReference):
+        return SecretText(value.read(value.kind, value.name))
     if value == RECORDED:
         return PLACEHOLDER
     text = convert(value, kind)

@@ -61,6 +61,8 @@ class ExchangeServer:
             print(server.url)
     """
 
+    _listener: Listener | None = None
+
     def __init__(
         self,
         config: ExchangeConfig | None = None,
@@ -104,7 +106,6 @@ class ExchangeServer:
         self._by_sid: dict[str, Client] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._runner: web.AppRunner | None = None
-        self._listener: Listener | None = None
         self._driving: asyncio.Task[None] | None = None
         self._driver = Driver(
             self.exchange,
@@ -195,7 +196,7 @@ class ExchangeServer:
             keepalive_timeout=limits.request_s,
             lingering_time=_LINGER_S,
         )
-        app.middlewares.append(whole_requests(self._heard, limits.frame_bytes, limits.request_s))
+        app.middlewares.append(whole_requests(self._arrived, limits.frame_bytes, limits.request_s))
         app.middlewares.append(Visitors(self._host, self._turned_away).check)
         await runner.setup()
         assert runner.server is not None  # setup() makes it
@@ -307,9 +308,9 @@ class ExchangeServer:
     def _make_outbox(self) -> Outbox:
         return Outbox(self._limits.unread_bytes, self._limits.unread_packets)
 
-    def _heard(self, transport: asyncio.BaseTransport | None) -> None:
+    def _arrived(self, transport: asyncio.BaseTransport | None) -> None:
         if self._listener is not None:
-            self._listener.heard(transport)
+            self._listener.arrived(transport)
 
     def _turned_away(self) -> None:
         self.counts.turned_away += 1

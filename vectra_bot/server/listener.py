@@ -133,7 +133,7 @@ class Listener:
         self._accepting, self._sockets, self._reserve = [], [], -1
         self._silent.clear()
 
-    def heard(self, transport: asyncio.BaseTransport | None) -> None:
+    def arrived(self, transport: asyncio.BaseTransport | None) -> None:
         """Record that a whole request head came over *transport*."""
         timer = None if transport is None else self._silent.pop(transport, None)
         if timer is not None:

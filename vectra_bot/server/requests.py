@@ -40,16 +40,16 @@ def environ_of(request: web.Request) -> dict[str, Any]:
 
 
 def whole_requests(
-    heard: Callable[[asyncio.BaseTransport | None], None], most_bytes: int, timeout_s: float
+    arrived: Callable[[asyncio.BaseTransport | None], None], most_bytes: int, timeout_s: float
 ) -> Middleware:
-    """Return the middleware that reads bodies, and calls *heard* with connections that have sent a request.
+    """Return the middleware that reads bodies, and calls *arrived* with connections that have sent a request.
 
     A body longer than *most_bytes* is answered with 413, one that is not complete after *timeout_s* with 408.
     """
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        heard(request.transport)
+        arrived(request.transport)
         if request.body_exists:
             if (request.content_length or 0) > most_bytes:
                 raise web.HTTPRequestEntityTooLarge(most_bytes, request.content_length or 0)
