@@ -208,6 +208,38 @@ def test_no_artifact_of_a_session_contains_a_secret(
     assert listed["canary"]["parameters"][0]["secret"] is True
 
 
+def test_a_check_is_given_the_secret_that_decisions_depend_on(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without it, the difference says what to give; with it, the commands are equal."""
+    (here / "coded.py").write_text(
+        "from vectra_bot import Strategy, param\n"
+        "class Coded(Strategy):\n"
+        "    token: str = param(secret=True)\n"
+        "    label: str = param('')\n"
+        "    def on_game_tick(self, tick, game):\n"
+        "        if game.tick == len(self.token) % 5:\n"
+        "            self.actions.buy('0.01')\n"
+    )
+    give = ("--set", "token=env:BOT_TOKEN")
+    run = ("run", "./coded.py", "--games", "2", "--seed", "7", "--speed", "max", "--crowd", "0")
+    check = ("replay", str(here / "store" / "journals" / "one"), "--check", "--json")
+    codes = [
+        main([*run, *give, "--session-id", "one", "--json"]),
+        main([*check]),
+        main([*check, *give]),
+    ]
+    lacking, given = (json.loads(line) for line in capsys.readouterr().out.splitlines()[1:])
+    plain = main([*check, "--set", "label=x"])
+
+    assert len(SECRETS["strategy"]) % 5 != len("secret not recorded") % 5
+    assert codes == [0, 1, 0]
+    assert "give --set token=env:NAME" in lacking["first_difference"]["reason"]
+    assert given["equal"]
+    assert plain == 4
+    assert "give its secret parameters only (token)" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -97,6 +98,58 @@ def test_a_wrong_file_is_refused_without_repeating_a_token(
 
     assert says in str(caught.value)
     assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("token", "says"),
+    [
+        (f"{SECRET}\ud800", "token contains U+D800 at position 20"),
+        (f"\udfff{SECRET}", "token contains U+DFFF at position 1"),
+        (f"{SECRET}\0", "token contains U+0000"),
+        (f"{SECRET}\r\nX: 1", "token contains U+000D"),
+        (f"\ufeff{SECRET}", "token contains U+FEFF"),
+        (SECRET * 500, "token is invalid"),
+    ],
+)
+def test_a_token_that_no_client_could_send_is_refused(
+    tmp_path: Path, token: str, says: str
+) -> None:
+    """Lone surrogates, control characters and too long tokens are named, not repeated."""
+    text = json.dumps({"players": [{"token": token}]})
+    with pytest.raises(ConfigError) as caught:
+        read_tokens(written(tmp_path, text, "tokens.json"))
+    named = json.dumps({"players": [{"token": "t", "username": token[:60]}]})
+
+    assert says in str(caught.value)
+    assert SECRET not in str(caught.value)
+    if len(token) < 60:
+        with pytest.raises(ConfigError, match="username contains U"):
+            read_tokens(written(tmp_path, named, "tokens.json"))
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (b"\xef\xbb\xbf[[players]]", "byte order mark"),
+        (b"[[players]]\ntoken = '\xff'", "not UTF-8"),
+        (b"[[players]]\ntoken = '\xed\xa0\x80'", "not UTF-8"),
+        (b"#" * (4 << 20) + b"##", "longer than 4194304 bytes"),
+    ],
+)
+def test_a_file_that_is_not_plain_text_is_refused(tmp_path: Path, data: bytes, says: str) -> None:
+    """Encoding and size are checked before anything is read from the text."""
+    path = written(tmp_path, "")
+    path.write_bytes(data)
+    with pytest.raises(InputError, match=says):
+        read_tokens(path)
+
+
+def test_a_folder_and_a_pipe_are_not_token_files(tmp_path: Path) -> None:
+    """Neither is read, and a pipe without a writer is not waited for."""
+    os.mkfifo(tmp_path / "pipe", 0o600)
+    for name in ("pipe", "."):
+        with pytest.raises(InputError, match=r"is not a file|cannot be read"):
+            read_tokens(tmp_path / name)
 
 
 def test_an_absent_file_is_an_error_of_the_path(tmp_path: Path) -> None:
