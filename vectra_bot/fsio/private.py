@@ -1,7 +1,9 @@
-"""Reading files that only their owner may read: secrets and login tokens."""
+"""What only its owner may read: files with secrets and login tokens, and a folder for temporary files."""
 
 from __future__ import annotations
 
+import atexit
+import functools
 import os
 import stat
 from pathlib import Path
@@ -64,6 +66,23 @@ def _check(status: os.stat_result, what: str) -> None:
         raise InputError(f"{what} belongs to another user: give one of your own")
 
 
+@functools.cache
+def scratch_folder() -> Path:
+    """Return a folder for temporary files that is this user's only, removed at the end of the process."""
+    import tempfile
+
+    folder = Path(tempfile.mkdtemp(prefix="vectra-bot-"))
+    atexit.register(_remove, folder, os.getpid())
+    return folder
+
+
+def _remove(folder: Path, owner: int) -> None:
+    import shutil
+
+    if os.getpid() == owner:  # a forked child must not remove its parent's
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def bad_character(text: str) -> str | None:
     """Return a description of the first character that a token or name cannot contain, None if all can.
 
@@ -76,4 +95,4 @@ def bad_character(text: str) -> str | None:
     return None
 
 
-__all__ = ["MOST_BYTES", "bad_character", "read_private"]
+__all__ = ["MOST_BYTES", "bad_character", "read_private", "scratch_folder"]

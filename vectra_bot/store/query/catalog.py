@@ -22,7 +22,7 @@ from vectra_bot.store.query.results import (
     Stream,
     distinct_names,
 )
-from vectra_bot.store.query.statements import one_line, read_only, with_exact_times
+from vectra_bot.store.query.statements import connected, one_line, read_only, with_exact_times
 from vectra_bot.store.query.unbuilt import UnbuiltSessions
 from vectra_bot.store.remote.address import LocalStore, parse_store
 from vectra_bot.store.tree import CHANGED, RemoteTree, Tree, attempts
@@ -422,9 +422,7 @@ def _guarded_connection() -> duckdb.DuckDBPyConnection:
 
     SQL on it reads no file, downloads and loads nothing, sees no variable of Python, and cannot change that.
     """
-    import duckdb
-
-    connection = duckdb.connect()
+    connection = connected()
     for setting in (
         "autoinstall_known_extensions = false",
         "autoload_known_extensions = false",

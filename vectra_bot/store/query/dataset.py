@@ -28,7 +28,7 @@ from vectra_bot.store.parquet.schema import check_version, sql_columns
 from vectra_bot.store.query.arrow_scan import codes_of, counted_rows, scan_schema, scanned_dataset
 from vectra_bot.store.query.integrity import CorruptFileError, FileChecks, StoreFile
 from vectra_bot.store.query.results import CorruptFile
-from vectra_bot.store.query.statements import empty_view_text, one_line
+from vectra_bot.store.query.statements import connected, empty_view_text, one_line
 from vectra_bot.store.query.unlisted import (
     Contents,
     cast_fault,
@@ -182,14 +182,12 @@ class StoreDataset:
         raise StoreError(CHANGED.format(self._tree.base))
 
     def _sketched(self, doc_type: DocType, files: list[StoreFile]) -> Iterator[Mapping[str, Any]]:
-        import duckdb
-
         from vectra_bot.store.parquet.sketch import LATENCY_COLUMNS, latency_sketches
 
         if not files:
             return
         columns = ", ".join(("action_type", *LATENCY_COLUMNS))
-        with duckdb.connect() as connection:
+        with connected() as connection:
             text = self._view_text(connection, doc_type, files)
             rows = connection.sql(f"SELECT {columns} FROM ({text})")  # noqa: S608 - our own names
             yield latency_sketches(rows.to_arrow_table())

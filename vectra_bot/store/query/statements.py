@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 from vectra_bot.errors import InputError
+from vectra_bot.fsio.private import scratch_folder
 from vectra_bot.models import DocType
 from vectra_bot.store.location import SEED_PATH
 from vectra_bot.store.parquet.schema import sql_columns
@@ -213,6 +214,13 @@ def _tokens(text: str) -> list[_Token]:
         for (start, kind), end in zip(found, ends, strict=True)
         if kind != "comment"
     ]
+
+
+def connected() -> duckdb.DuckDBPyConnection:
+    """Return a new DuckDB connection; what it spills to the disk is readable for this user only."""
+    import duckdb
+
+    return duckdb.connect(config={"temp_directory": str(scratch_folder())})
 
 
 def sql_text(text: str) -> str:

@@ -15,7 +15,7 @@ import attrs
 from vectra_bot.models import SCHEMA_VERSION, DocType
 from vectra_bot.store.parquet.schema import check_version, schema_of, sql_columns
 from vectra_bot.store.query.arrow_scan import plain_schema
-from vectra_bot.store.query.statements import one_line, sql_text
+from vectra_bot.store.query.statements import connected, one_line, sql_text
 from vectra_bot.store.tree import FileState, Tree
 
 if TYPE_CHECKING:
@@ -174,7 +174,7 @@ def cast_fault(dataset: Any, odd: tuple[tuple[str, str], ...]) -> str | None:
         return None
     counts = ", ".join(f"count({text})" for text in casts)
     try:
-        with duckdb.connect() as connection:
+        with connected() as connection:
             connection.register("file", dataset)
             connection.execute(f"SELECT {counts} FROM file")  # noqa: S608 - our own names
     except duckdb.Error as error:
