@@ -9,7 +9,15 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.actions.strategies import Scripted
-from vectra_bot.models import ActionState, DocType, DrawingResult, SidebetResult, StateCause
+from vectra_bot.models import (
+    ActionState,
+    DocType,
+    DrawingResult,
+    RoundResult,
+    SidebetResult,
+    SideGameKind,
+    StateCause,
+)
 from vectra_bot.testing import Bench
 
 SOL = 10**9
@@ -91,15 +99,55 @@ def test_a_short_is_won_if_it_paid_more_than_its_stake(size: int, gain: int, end
     assert bench.engine.account.cash == bench.ledger.cash
 
 
-def test_bets_of_two_games_that_start_at_one_tick_are_two_results() -> None:
-    """A result is known by its game and its first tick together."""
-    bench = Bench(Scripted(), cash=3)
-    for number in (1, 2):
-        bench.start_game((1.0, 1.1))
-        act(bench, lambda a: a.sidebet("0.01"))
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["bbc", "flip"]), st.sampled_from(["1", "2"]), st.integers(0, 300)
+        ),
+        min_size=1,
+        max_size=4,
+        unique_by=lambda stake: stake[:2],
+    ),
+    st.data(),
+)
+def test_a_stake_in_a_round_is_settled_once(stakes: list[Any], data: Any) -> None:
+    """A round is known by its side game and its id together; repeated results pay nothing."""
+    bench, results, expected = started(cash=3), [], []
+    for name, number, share in stakes:
+        side_game = SideGameKind.BBC if name == "bbc" else SideGameKind.CANDLEFLIP
+        bench.rounds.open(side_game, number)
+        if name == "bbc":
+            (action,) = act(bench, lambda a, n=number: a.bbc_predict("BULL", "0.01", round_id=n))
+        else:
+            (action,) = act(bench, lambda a, n=number: a.candleflip_bet("RED", "0.01", round_id=n))
         bench.execute(bench.commands[-1])
-        bench.rug()
-        assert len(ended(bench)) == number
+        payout = 10_000_000 * share // 100
+        results.append(
+            RoundResult(
+                recv_ns=bench.now_ns,
+                side_game=side_game,
+                round_id=number,
+                game_id=bench.game_id,
+                player_id=bench.player_id,
+                username=None,
+                choice="BULL" if name == "bbc" else "RED",
+                result="BULL" if name == "bbc" else "RED",
+                amount=Decimal("0.01"),
+                payout=Decimal(payout).scaleb(-9),
+                profit=Decimal(payout - 10_000_000).scaleb(-9),
+            )
+        )
+        expected.append((action.action_id, share > 0, 10_000_000, payout, payout - 10_000_000))
+    for place in data.draw(st.lists(st.integers(0, len(results) - 1), max_size=6)):
+        bench.feed(results[place])
+        found = ended(bench)
+        assert expected[place] in found
+        assert len(found) == len(set(found))
+    for result in results:
+        bench.feed(result)
+    assert sorted(ended(bench)) == sorted(expected)
+    assert bench.engine.account.cash == 3 * SOL + sum(gain for *_, gain in expected)
+    assert bench.engine.account.stakes == {}
 
 
 @given(st.integers(1, 5 * SOL), st.integers(0, SOL), st.booleans())
