@@ -59,6 +59,7 @@ class Tree:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._changes = 0
         for name in COPIED:
             source, target = ROOT / name, folder / name
             if source.is_dir():
@@ -73,8 +74,10 @@ class Tree:
         path = self.folder / file
         original, times = path.read_bytes(), path.stat()
         path.write_text(text, encoding="utf-8")
-        # Python compiles a file again if its size or its second of change is another.
-        os.utime(path, (times.st_atime, times.st_mtime + 10))
+        # Python compiles a file again if its size or its second of change is another: each change has its own
+        # second, or the bytecode of an earlier one of the same size would be run.
+        self._changes += 1
+        os.utime(path, (times.st_atime, times.st_mtime + 10 * self._changes))
         try:
             yield
         finally:
