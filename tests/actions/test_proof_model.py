@@ -150,6 +150,64 @@ def test_a_trace_counts_with_the_kind_and_the_amount_alone(
     assert done == ([command.action_id] if fits else [])
 
 
+@pytest.mark.parametrize("trace", ["its own", "none", "another"])
+@given(st.sampled_from(["buy", "sidebet", "short", "bbc", "flip"]), st.booleans())
+def test_evidence_with_another_trace_is_of_another_action(
+    trace: str, asked: str, follows: bool
+) -> None:
+    """Even if it fits the only action in flight: somebody uses our account, and ours is not proven by it."""
+    strategy = Scripted()
+    bench = started(strategy, "0")
+    strategy.todo = [lambda a: ACTS[asked](a, Decimal("0.01"))]
+    bench.tick(1.2)
+    (command,) = bench.commands
+    known = {"its own": command.trace_id, "none": None, "another": "9" * 32}[trace]
+    evidence: Any
+    if asked == "sidebet":
+        bet = bench.ledger.place_sidebet(10_000_000, 2)
+        evidence = bench.sidebet_event(command, bet.start_tick, bet.end_tick)
+    elif asked in ROUNDS:
+        evidence = bench.rounds.place(command)
+    else:
+        evidence = bench.fill_event(command, bench.carry_out(command))
+    bench.feed(attrs.evolve(evidence, trace_id=known))
+    if follows:
+        bench.update()
+
+    ours = trace != "another"
+    assert (bench.engine.tracker.book.pending == ()) is ours
+    assert bool([a for a in bench.actions if a.actor is Actor.BOT]) is (ours and follows)
+    external = [a for a in bench.actions if a.actor is Actor.EXTERNAL]
+    assert bool(external) is (follows and not ours)
+    assert bench.engine.account.cash == bench.ledger.cash
+
+
+@given(st.lists(st.sampled_from([True, False, None]), min_size=2, max_size=4), st.booleans())
+def test_only_the_first_answer_to_a_request_counts(
+    answers: list[bool | None], filled: bool
+) -> None:
+    """The id of an acknowledgement is used up by it: a repeated one proves and contradicts nothing."""
+    strategy = Scripted()
+    bench = started(strategy, "0")
+    strategy.todo = [lambda a: a.buy("0.01")]
+    bench.tick(1.2)
+    (command,) = bench.commands
+    states = []
+    for success in answers:
+        bench.ack(command, success=success)
+        book = bench.engine.tracker.book
+        states.append([a.state for a in (*book.pending, *bench.actions)])
+    assert states == [states[0]] * len(answers)
+    refused = answers[0] is False
+    if filled and not refused:
+        bench.fill(command)
+        bench.ack(command, success=False)
+    assert bench.engine.tracker.book.gate.halts == {}
+    assert [a.state.is_executed for a in bench.actions] == [False] * refused + [True] * (
+        filled and not refused
+    )
+
+
 @given(st.permutations(["ours", "external"]))
 def test_an_update_that_shows_two_effects_has_the_cause_of_the_last(order: list[str]) -> None:
     """Both are complete by it."""

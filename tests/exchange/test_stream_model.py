@@ -14,14 +14,17 @@ from vectra_bot.game.ledger import LedgerError
 from vectra_bot.game.shorts import ShortTerms
 
 SOL = 10**9
+# Few sizes and many trades, so that equal ones in one window are common.
 steps = st.lists(
     st.one_of(
+        st.tuples(st.just("buy"), st.integers(1, 3), st.integers(1, 2)),
         st.tuples(st.just("buy"), st.integers(0, 3), st.integers(1, 5)),
         st.tuples(st.just("sell"), st.integers(0, 3), st.integers(1, 100)),
         st.tuples(st.just("sidebet"), st.integers(0, 3), st.integers(1, 5)),
         st.tuples(st.just("move"), st.just(0), st.sampled_from([1, 2, 3])),
         st.tuples(st.just("show"), st.just(0), st.just(0)),
     ),
+    min_size=8,
     max_size=25,
 )
 

@@ -145,6 +145,9 @@ def test_a_change_is_explained_by_cash_and_quantity_together(todo: Sequence[Any]
             e[:2] for e in model.waiting
         ]
         assert (account.cash, account.qty) == model.book
+        # What was stated first is where session and game began.
+        assert account.session_start_cash == START_CASH
+        assert account.game_pnl == account.cash - START_CASH
         assert not any(e.unverified for e in account.pending)
         assert account.closes is not bool(model.waiting or model.shown)
 
@@ -299,6 +302,40 @@ def test_a_buy_and_its_sale_move_real_and_bonus_money_apart(
         (StateCause.ACTION, "b", leverage > 1),
         (StateCause.EXTERNAL, "s", leverage > 1),
     ]
+
+
+@given(
+    st.lists(
+        st.tuples(stakes(), st.sampled_from(["buy", "short", "sidebet", "round"])), max_size=6
+    ),
+    st.data(),
+)
+def test_what_a_statement_does_not_show_yet_still_counts(plan: list[Any], data: Any) -> None:
+    """Stakes are announced faster than statements show them: cash and bonus are those after all of them."""
+    cash, bonus = (sum(part) for part in zip((SOL, SOL), *(s for s, _ in plan), strict=True))
+    account = stated(cash, 0, bonus)
+    shown, qty, waiting = (cash, bonus), 0, []
+    for number, (stake, kind) in enumerate(plan):
+        amount, free = stake
+        sol, part = to_sol(amount), to_sol(free)
+        if kind == "buy":
+            account.buy(Lot(5, amount, 3, 1.0, 1, free), "a", StateCause.ACTION)
+        elif kind == "short":
+            account.open_short(ShortView(sol, 1.0, 3, sol, "a", part), StateCause.ACTION)
+        elif kind == "sidebet":
+            account.place_sidebet(SidebetView(sol, 3, 43, "a", part), StateCause.ACTION)
+        else:
+            key = (SideGameKind.BBC, str(number))
+            account.place_stake(StakeView(*key, "BULL", sol, "a", part), StateCause.ACTION)
+        cash, bonus = cash - (amount - free), bonus - free
+        waiting.append((amount - free, free, 5 if kind == "buy" else 0))
+        assert (account.cash, account.bonus) == (cash, bonus)
+        for _ in range(data.draw(st.integers(0, len(waiting)))):
+            real, paid, bought = waiting.pop(0)
+            shown, qty = (shown[0] - real, shown[1] - paid), qty + bought
+            told = update(shown[0], qty, bonus=shown[1])
+            account.adopt(told, account.state_update(told), 5)
+            assert (account.cash, account.bonus) == (cash, bonus)
 
 
 # ---- corrections

@@ -138,6 +138,54 @@ def test_every_figure_is_the_models(
             assert quoted == found[2]
 
 
+# One lot of each age at which something changes, oldest first.
+AGES = [121, 120, 119, 90, 61, 60, 59, 31, 30, 29, 21, 20, 19, 1, 0]
+
+
+@given(
+    st.lists(st.integers(1_000_000, SOL), min_size=len(AGES), max_size=len(AGES)),
+    st.integers(1, 100) | st.just(100),
+    st.integers(0, 40),
+    st.sampled_from(["sell", "forced_sell", "liquidation"]),
+)
+def test_what_counts_of_a_sale_depends_on_the_age_of_each_lot(
+    costs: list[int], percentage: int, start: int, kind: str
+) -> None:
+    """A lot counts from 20 ticks on, or at the rug; up to four times by every 30 ticks it was held."""
+    ledger, now = Ledger(sum(costs)), start + AGES[0]
+    leverage = 2 if kind == "liquidation" else 1
+    for age, cost in zip(AGES, costs, strict=True):
+        ledger.buy(cost, 1.0, now - age, leverage)
+    sold = [(age, cost) for age, cost in zip(AGES, costs, strict=True)]
+    if kind == "sell":
+        left = sum(costs) * percentage // 100
+        fills = [ledger.sell(percentage, 1.0, now)]
+        for number, (age, cost) in enumerate(sold):
+            sold[number] = (age, min(cost, left))
+            left -= min(cost, left)
+    elif kind == "forced_sell":
+        fills = [fill for fill in (ledger.forced_sell(0.02, now),) if fill is not None]
+    else:
+        fills = ledger.liquidate(0.8, now)
+        assert [fill.cost for fill in fills] == costs
+
+    counted = sum(cost for age, cost in sold if age >= 20 or kind == "forced_sell")
+    assert sum(fill.valid_cost for fill in fills) == counted
+    held = sum(cost * min(max(age, 30), 120) // 30 for age, cost in sold)
+    assert sum(fill.held_cost for fill in fills) == held
+
+
+@given(st.integers(1, SOL), st.sampled_from([0, 19, 20, 21]), st.booleans())
+def test_a_short_counts_from_20_ticks_on_or_at_the_rug(amount: int, age: int, rugged: bool) -> None:
+    """However short it was held, a short that lasts to the rug counts, as a long does."""
+    ledger = Ledger(amount)
+    ledger.open_short(amount, 1.0, 5, ShortTerms())
+    fill = ledger.close_short(1.0, 5 + age, amount, rugged=rugged)
+
+    assert fill.valid_cost == (amount if rugged or age >= 20 else 0)
+    assert ledger.cash == amount
+
+
 @given(st.lists(st.tuples(st.integers(1, SOL), prices), min_size=1, max_size=5), st.data())
 def test_any_quantity_is_sold_oldest_first(buys: list[tuple[int, float]], data: Any) -> None:
     """Selling a quantity leaves what is left; none, a negative one and one too many are refused."""

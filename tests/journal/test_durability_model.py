@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from attrs import define, field
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.store.samples import HEADER, SESSION, TS, memory_folder
@@ -38,11 +38,13 @@ class Disk:
             self.unnamed = {path for path in self.unnamed if path.parent != op.path}
 
 
+@example([("roll", 0), ("long", 5000), ("append", 1)])
+@example([("append", 1), ("roll", 0)] * 8)
 @given(
     st.lists(
         st.one_of(
             st.tuples(st.just("append"), st.integers(1, 3)),
-            st.tuples(st.just("long"), st.just(3000)),
+            st.tuples(st.just("long"), st.sampled_from([3000, 5000])),
             st.tuples(st.sampled_from(["roll", "sync"]), st.just(0)),
         ),
         max_size=25,
@@ -67,8 +69,81 @@ def test_after_a_sync_nothing_is_left_to_lose(steps: list[Any]) -> None:
                 else:
                     journal.sync()
                     assert (disk.dirty, disk.unnamed) == (set(), set())
+                # The open segment, and few closed ones: with a slow disk the writer waits.
+                assert len(disk.dirty) <= 5
             journal.close("done")
         assert (disk.dirty, disk.unnamed) == (set(), set())
+
+
+@define
+class _Writing:
+    """Writes to a journal while it is synced, and knows how far each segment was written at its last sync."""
+
+    todo: list[str]
+    journal: Any = None
+    synced: dict[str, int] = field(factory=dict)
+
+    def see(self, op: Any) -> None:
+        """Note a sync, and do the next thing before it ends."""
+        if op.kind != "sync" or op.path.suffix != ".log" or self.journal is None:
+            return
+        segments = self.journal._segments
+        for segment in (*segments._pending, segments.open):
+            if segment.path == op.path:
+                self.synced[op.path.name] = segment.end
+        if self.todo:
+            self.do(self.todo.pop())
+
+    def do(self, what: str) -> None:
+        """Append an entry, close the segment, or one after the other."""
+        if "append" in what:
+            entry = Entry.of_frame(self.journal.last_seq + 1, Frame(TS, "x"))
+            self.journal.append([entry])
+        # With more closed segments the writer waits for the end of the sync, in its own thread.
+        if "roll" in what and not self.journal._segments.is_behind:
+            self.journal.roll()
+
+    def check(self, ends: dict[str, int]) -> None:
+        """Check that what the next mark says is on the disk is there, and everything before it."""
+        number, offset = self.journal._segments._durable
+        name = f"{number:06d}.log"
+        assert self.synced.get(name, 0) >= offset
+        assert all(self.synced[other] == ends[other] for other in ends if other < name)
+
+
+WRITES = st.sampled_from(["append", "roll", "append, roll", "nothing"])
+
+
+@example([["append"]], [])
+@example([["nothing", "append"]], ["roll", "append"])
+@example([["append, roll"]], ["append"])
+@given(st.lists(st.lists(WRITES, max_size=3), min_size=1, max_size=4), st.lists(WRITES, max_size=5))
+def test_what_is_written_during_a_sync_is_not_said_to_be_on_the_disk(
+    during: list[list[str]], between: list[str]
+) -> None:
+    """A thread syncs while another writes: nothing of that counts yet, and nothing of it is forgotten."""
+    with memory_folder() as folder:
+        writing = _Writing([])
+        with files.observing(writing.see):
+            directory = journal_directory(folder, SESSION)
+            journal = Journal.create(directory, HEADER, segment_bytes=4000, sync_interval_s=0)
+            writing.journal = journal
+            for todo in during:
+                for what in between:
+                    writing.do(what)
+                writing.todo = list(todo)
+                journal.sync()
+                open_, closed = journal._segments.open, journal._segments._pending
+                ends = {path.name: path.stat().st_size for path in directory.glob("*.log")}
+                ends.update({segment.path.name: segment.end for segment in (*closed, open_)})
+                writing.check(ends)
+            writing.todo = []
+            journal.sync()
+            assert journal._segments.is_safe
+            journal.close("done")
+        assert all(
+            writing.synced[path.name] == path.stat().st_size for path in directory.glob("*.log")
+        )
 
 
 @given(st.lists(st.integers(1, 3), min_size=1, max_size=6))

@@ -184,9 +184,12 @@ def run(mutants: Sequence[Mutant], *, progress: bool) -> dict[str, Any]:
     began = time.monotonic()
     rows = []
     with trees() as copies:
-        check_unchanged(copies, sorted({t for m in mutants for t in tests_of(m.file)}))
+        cpu_seconds = check_unchanged(
+            copies, sorted({t for m in mutants for t in tests_of(m.file)})
+        )
         for mutant, outcome in each(copies, mutants, test):
             rows.append(_row(mutant, outcome))
+            cpu_seconds += outcome.cpu_seconds
             if progress:
                 row = rows[-1]
                 word = "killed" if row["killed"] else "SURVIVED"
@@ -200,6 +203,7 @@ def run(mutants: Sequence[Mutant], *, progress: bool) -> dict[str, Any]:
         "killed": killed,
         "share": round(killed / max(len(rows), 1), 4),
         "seconds": round(time.monotonic() - began, 1),
+        "cpu_seconds": round(cpu_seconds, 1),
     }
 
 
@@ -218,7 +222,10 @@ def main() -> int:
     if arguments.json:
         print(json.dumps(report, indent=2))
     else:
-        print(f"{report['killed']} of {report['total']} killed in {report['seconds']} s")
+        print(
+            f"{report['killed']} of {report['total']} killed in {report['seconds']} s,"
+            f" {report['cpu_seconds']} s of CPU"
+        )
     return 0 if report["share"] >= LEAST_KILLED else 1
 
 

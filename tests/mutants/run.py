@@ -52,7 +52,7 @@ def run(bugs: Sequence[Bug], *, progress: bool) -> dict[str, Any]:
     began = time.monotonic()
     rows = []
     with trees() as copies:
-        check_unchanged(copies, sorted({name for bug in bugs for name in bug.tests}))
+        cpu_seconds = check_unchanged(copies, sorted({name for bug in bugs for name in bug.tests}))
         for bug, outcome in each(copies, bugs, test):
             rows.append(
                 {
@@ -63,6 +63,7 @@ def run(bugs: Sequence[Bug], *, progress: bool) -> dict[str, Any]:
                     "seconds": round(outcome.seconds, 1),
                 }
             )
+            cpu_seconds += outcome.cpu_seconds
             if progress:
                 word = "killed" if outcome.killed else "SURVIVED"
                 print(f"{word:8} {bug.name:36} {outcome.seconds:6.1f} s  {outcome.by}", flush=True)
@@ -73,6 +74,7 @@ def run(bugs: Sequence[Bug], *, progress: bool) -> dict[str, Any]:
         "killed": killed,
         "survived": len(rows) - killed,
         "seconds": round(time.monotonic() - began, 1),
+        "cpu_seconds": round(cpu_seconds, 1),
     }
 
 
@@ -96,7 +98,10 @@ def main() -> int:
     if arguments.json:
         print(json.dumps(report, indent=2))
     else:
-        print(f"{report['killed']} of {report['total']} killed in {report['seconds']} s")
+        print(
+            f"{report['killed']} of {report['total']} killed in {report['seconds']} s,"
+            f" {report['cpu_seconds']} s of CPU"
+        )
     return 1 if report["survived"] else 0
 
 

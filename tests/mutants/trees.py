@@ -22,8 +22,12 @@ from attrs import frozen
 ROOT = Path(__file__).resolve().parents[2]
 COPIED = ("vectra_bot", "plugins", "strategies", "tests", "docs", "README.md", "pyproject.toml")
 WORKERS = 2
-LIMIT_S = 240  # of one mutant's tests; one that does not end is killed too
-BASELINE_S = 900  # of all tests without a bug
+# CPU seconds: of one mutant's tests, and of all tests without a bug. One that does not end is killed too.
+LIMIT_S = 90
+BASELINE_S = 900
+_LOADED = 8  # how much longer that may take: tests wait, and other processes use the machine
+_TEST_S = 240  # of one test, waiting included
+_CPU = re.compile(r"^cpu seconds: ([0-9.]+)$", re.MULTILINE)
 _FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+)", re.MULTILINE)
 # Pytest's exit codes: tests failed, or could not even be collected.
 _KILLED = (1, 2)
@@ -41,11 +45,13 @@ class Outcome:
     """What the tests say of one mutant.
 
     ``by`` is the first test that failed, ``timeout`` if none ended in time; empty if the mutant survived.
+    ``cpu_seconds`` does not depend on what else the machine does.
     """
 
     killed: bool
     by: str
     seconds: float
+    cpu_seconds: float
 
 
 class Tree:
@@ -53,6 +59,7 @@ class Tree:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._changes = 0
         for name in COPIED:
             source, target = ROOT / name, folder / name
             if source.is_dir():
@@ -67,8 +74,10 @@ class Tree:
         path = self.folder / file
         original, times = path.read_bytes(), path.stat()
         path.write_text(text, encoding="utf-8")
-        # Python compiles a file again if its size or its second of change is another.
-        os.utime(path, (times.st_atime, times.st_mtime + 10))
+        # Python compiles a file again if its size or its second of change is another: each change has its own
+        # second, or the bytecode of an earlier one of the same size would be run.
+        self._changes += 1
+        os.utime(path, (times.st_atime, times.st_mtime + 10 * self._changes))
         try:
             yield
         finally:
@@ -76,7 +85,7 @@ class Tree:
             os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
 
     def test(
-        self, tests: Sequence[str], *, compiled: bool = False, limit_s: float = LIMIT_S
+        self, tests: Sequence[str], *, compiled: bool = False, limit_s: int = LIMIT_S
     ) -> Outcome:
         """Run *tests* up to the first that fails; keep what Python compiles if *compiled*.
 
@@ -84,9 +93,10 @@ class Tree:
             Unusable: pytest cannot run them.
         """
         command = [
-            sys.executable, "-m", "pytest", "-x", "-q", "--tb=no", "-rfE", "-p", "no:cacheprovider",
+            "sh", "-c", 'ulimit -t "$0" && exec "$@"', str(limit_s), sys.executable,
+            "-m", "pytest", "-x", "-q", "--tb=no", "-rfE", "-p", "no:cacheprovider",
             "-p", "no:xdist", "-p", "quick_profile", "-o", "addopts=--import-mode=importlib",
-            "--strict-markers", "--hypothesis-seed=0", "--timeout=120", *tests,
+            "--strict-markers", "--hypothesis-seed=0", f"--timeout={_TEST_S}", *tests,
         ]  # fmt: skip
         began = time.monotonic()
         process = subprocess.Popen(
@@ -94,17 +104,19 @@ class Tree:
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
         try:
-            output, _ = process.communicate(timeout=limit_s)
+            output, _ = process.communicate(timeout=limit_s * _LOADED)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
-            return Outcome(killed=True, by="timeout", seconds=time.monotonic() - began)
+            output, _ = process.communicate()
         seconds = time.monotonic() - began
+        if process.returncode in (-signal.SIGKILL, -signal.SIGXCPU):
+            return Outcome(killed=True, by="timeout", seconds=seconds, cpu_seconds=limit_s)
         if process.returncode not in (0, *_KILLED):
             raise Unusable(f"pytest ended with {process.returncode}:\n{output[-2000:]}")
         found = _FAILED.search(output)
         by = "" if process.returncode == 0 else found[1] if found else "collection"
-        return Outcome(killed=process.returncode != 0, by=by, seconds=seconds)
+        cpu = sum(map(float, _CPU.findall(output)))
+        return Outcome(process.returncode != 0, by, seconds, cpu)
 
     def _environment(self, *, compiled: bool) -> dict[str, str]:
         folders = ("tests/mutants", ".", "plugins", "strategies")
@@ -128,8 +140,8 @@ def trees() -> Iterator[list[Tree]]:
         yield [Tree(Path(folder) / f"tree{number}") for number in range(WORKERS)]
 
 
-def check_unchanged(copies: Sequence[Tree], tests: Sequence[str]) -> None:
-    """Run *tests* without a bug, each in one of the copies.
+def check_unchanged(copies: Sequence[Tree], tests: Sequence[str]) -> float:
+    """Run *tests* without a bug, each in one of the copies; return the CPU seconds.
 
     Raises:
         Unusable: one fails.
@@ -140,11 +152,12 @@ def check_unchanged(copies: Sequence[Tree], tests: Sequence[str]) -> None:
     for outcome in outcomes:
         if outcome.killed:
             raise Unusable(f"{outcome.by} fails without a bug: fix it first")
+    return sum(outcome.cpu_seconds for outcome in outcomes)
 
 
 def _test_unchanged(tree: Tree, tests: Sequence[str]) -> Outcome:
     if not tests:
-        return Outcome(killed=False, by="", seconds=0)
+        return Outcome(killed=False, by="", seconds=0, cpu_seconds=0)
     return tree.test(tests, compiled=True, limit_s=BASELINE_S)
 
 
