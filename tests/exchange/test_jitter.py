@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from vectra_bot.exchange.dice import Dice
+from vectra_bot.exchange.dice import Deck, Dice
 from vectra_bot.exchange.jitter import Timing
 from vectra_bot.game import rules
 
@@ -87,6 +87,54 @@ def test_the_end_of_a_game_takes_the_venues_time() -> None:
     assert sorted(opened)[1_000] == pytest.approx(735, abs=50)
     assert extras.count(1) / 2_000 == pytest.approx(459 / 849, abs=0.04)
     assert set(extras) <= {0, 1, 2, 3, 4}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_gaps_before_the_rug_are_those_of_real_recordings(seed: int) -> None:
+    """A thousand games have the recorded quantiles of the gap, whatever the seed."""
+    clock = timing(seed)
+    rugs = []
+    for _ in range(1_000):
+        clock.begin_game()
+        clock.first_tick_ms()
+        for _ in range(8):
+            clock.tick_gap_ms()
+        rugs.append(clock.rug_gap_ms())
+    rugs.sort()
+    recorded = {0.1: (262, 8), 0.25: (278, 3), 0.5: (292, 3), 0.75: (308, 4), 0.9: (335, 8)}
+    for share, (value, off) in recorded.items():
+        assert rugs[int(share * 1_000)] == pytest.approx(value, abs=off), share
+
+
+@pytest.mark.parametrize("size", [1, 3, 50])
+def test_a_deck_covers_the_range_evenly(size: int) -> None:
+    """Each run of draws has one in every part; their order and their places differ from run to run."""
+    deck = Deck(Dice(Random(size)), size)
+    runs = [[deck.roll() * size for _ in range(size)] for _ in range(40)]
+    assert all(sorted(map(int, run)) == list(range(size)) for run in runs)
+    assert len({tuple(map(int, run)) for run in runs}) >= min(size, 40)
+    inside = [number % 1 for run in runs for number in run]
+    assert max(inside) > 0.9
+    assert min(inside) < 0.1
+
+
+class Script(Random):
+    """Rolls that are given."""
+
+    rolls: list[float]
+
+    def random(self) -> float:
+        """Return the next of them."""
+        return self.rolls.pop(0)
+
+
+def test_a_deck_never_reaches_1() -> None:
+    """The largest roll in the last part gives a number below 1, although the division would round it up."""
+    largest = 1 - 2.0**-53
+    source = Script()
+    source.rolls = [(left - 1.5) / left for left in range(50, 1, -1)] + [largest]
+    deck = Deck(Dice(source), 50)
+    assert [deck.roll() for _ in range(50)][-1] == largest
 
 
 def test_a_rug_at_tick_1_has_a_gap_too() -> None:

@@ -80,6 +80,11 @@ CONTAINERS: dict[str, Callable[[bytes], bytes]] = {
     "zst": lambda data: pa.compress(data, codec="zstd", asbytes=True),
     "crlf": lambda data: data.replace(b"\n", b"\r\n"),
     "bom": lambda data: b"\xef\xbb\xbf" + data,
+    "utf-16": lambda data: data.decode().replace("\n", "\r\n").encode("utf-16"),
+    "utf-16 big endian": lambda data: b"\xfe\xff" + data.decode().encode("utf-16-be"),
+    "utf-16 without a mark": lambda data: data.decode().encode("utf-16-le"),
+    "utf-32": lambda data: data.decode().encode("utf-32"),
+    "gz of utf-16": lambda data: gzip.compress(data.decode().encode("utf-16")),
 }
 
 

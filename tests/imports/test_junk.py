@@ -15,9 +15,11 @@ from tests.imports.samples import (
     board_row,
     only,
     recorded_row,
+    seeded_row,
     write_lines,
 )
 from tests.store.samples import memory_folder
+from vectra_bot.conformance.verification import verify_file
 from vectra_bot.errors import InputError, UsageError
 from vectra_bot.imports.run import import_paths
 
@@ -61,7 +63,7 @@ def test_every_line_is_accounted_for(lines: list[bytes], *, packed: bool) -> Non
             expected = sum(
                 1 for line in lines if line.strip() and not line.strip().startswith((b"#", b"//"))
             )
-            if not data.lstrip().startswith(b"["):
+            if not data.lstrip().startswith((b"[", b"\xff\xfe")):  # an array, UTF-16
                 assert report.rows == expected
         assert json.dumps(report.to_json())
         assert only(import_paths(path, Path(folder) / "store")).imported == 0
@@ -81,6 +83,47 @@ def test_a_truncated_archive_gives_what_can_be_read(tmp_path: Path, keep: float)
     assert found.imported == found.rows - 1
     assert "ends early" in found.bad_rows[0].reason or "corrupt" in found.bad_rows[0].reason
     assert keep < 0.5 or found.imported > 500
+
+
+def test_a_short_archive_that_is_truncated_gives_its_first_rows(tmp_path: Path) -> None:
+    """A file whose whole text is smaller than a buffer is not refused as a whole."""
+    text = "".join(json.dumps(board_row(n)) + "\n" for n in range(3)).encode()
+    path = tmp_path / "short.jsonl.gz"
+    path.write_bytes(gzip.compress(text)[:-8])
+
+    found = only(import_paths(path, tmp_path / "s"))
+
+    assert (found.imported, found.bad, found.bad_rows[0].row) == (3, 1, 4)
+
+
+@pytest.mark.parametrize(
+    "junk", [b"\0" * 64, '{"a": 1}'.encode("utf-16"), b'{"a": "\0"}', b"\x01\x02"]
+)
+def test_lines_of_other_bytes_are_refused_one_by_one(tmp_path: Path, junk: bytes) -> None:
+    """A crash, or a shell that appends UTF-16, spoils lines: the others are imported, these are named."""
+    path = write_lines(tmp_path / "a.jsonl", [board_row(1), junk, board_row(2), junk, board_row(3)])
+
+    found = only(import_paths(path, tmp_path / "s"))
+
+    assert (found.imported, found.bad) == (3, 2)
+    assert [bad.row for bad in found.bad_rows] == [2, 4]
+    assert all(bad.reason for bad in found.bad_rows)
+    assert b"\0" not in junk or any("zero bytes" in bad.reason for bad in found.bad_rows)
+
+
+def test_text_of_utf_16_that_ends_early_is_reported(tmp_path: Path) -> None:
+    """Half a character at the end is one bad row; the whole lines before it are imported."""
+    text = "".join(json.dumps(board_row(n)) + "\n" for n in range(3))
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(text.encode("utf-16") + b"{")
+
+    found = only(import_paths(path, tmp_path / "s"))
+
+    assert (found.imported, found.bad) == (3, 1)
+    assert "ends early" in found.bad_rows[0].reason
+    path.write_bytes((json.dumps(seeded_row()) + "\n").encode("utf-16") + b"{")
+    with pytest.raises(InputError, match=r"line 2: the text is truncated"):
+        verify_file(path)
 
 
 def test_gigantic_lines_are_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

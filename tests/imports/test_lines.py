@@ -34,6 +34,7 @@ CONTAINERS: dict[str, Callable[[bytes], bytes]] = {
     "zst": lambda data: pa.compress(data, codec="zstd", asbytes=True),
     "crlf": lambda data: data.replace(b"\n", b"\r\n"),
     "bom": lambda data: b"\xef\xbb\xbf" + data,
+    "utf-16": lambda data: data.decode().encode("utf-16"),
     "no last end": lambda data: data.rstrip(b"\n"),
     "array": lambda data: json.dumps(list(map(json.loads, data.splitlines())), indent=1).encode(),
     "spaced": lambda data: b"\n# copied\n" + data.replace(b"\n", b"\n\n"),

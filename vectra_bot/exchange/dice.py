@@ -17,6 +17,7 @@ T = TypeVar("T")
 _POISSON_ROWS = 700
 _SERIES_TERMS = 1_200
 _NO_CHANCE = 1e-19
+_BELOW_ONE = 1.0 - 2.0**-53
 
 
 class Choice(Generic[T]):
@@ -97,3 +98,31 @@ class Dice:
     def events(self, mean: float) -> int:
         """Return a Poisson count; *mean* up to 300, preferably one of few values (tables are cached)."""
         return bisect_right(_poisson_edges(mean), self.roll())
+
+
+class Deck:
+    """Numbers in [0, 1) like :attr:`Dice.roll`, but spread evenly: *size* draws have one in each part.
+
+    A distribution drawn this way has its shape in any few dozen draws, not only in thousands.
+
+    Args:
+        dice: a separate stream of random numbers.
+        size: equal parts of [0, 1).
+    """
+
+    __slots__ = ("_dice", "_left", "_size")
+
+    def __init__(self, dice: Dice, size: int) -> None:
+        self._dice = dice
+        self._size = size
+        self._left: list[int] = []
+
+    def roll(self) -> float:
+        """Return the next number."""
+        left = self._left
+        if not left:
+            left.extend(range(self._size))
+        place = self._dice.roll() * len(left)
+        at = int(place)
+        left[at], left[-1] = left[-1], left[at]
+        return min((left.pop() + place - at) / self._size, _BELOW_ONE)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from attrs import frozen
 
-from vectra_bot.exchange.dice import Choice, Curve, Dice
+from vectra_bot.exchange.dice import Choice, Curve, Deck, Dice
 from vectra_bot.game import rules
 
 _CORE = Curve(
@@ -30,7 +30,10 @@ _NEXT_MS = 0.5
 """Minimum interval of two countdown frames, milliseconds."""
 
 _FIRST_TICK = Curve(((0.0, 8.0), (0.25, 14.0), (0.5, 16.5), (0.75, 21.0), (1.0, 38.0)))
-_RUG = Curve(((0.0, 18.0), (0.25, 34.0), (0.5, 41.0), (0.75, 49.0), (1.0, 78.0)))
+_RUG = Curve(
+    ((0.0, 16.0), (0.1, 21.0), (0.25, 33.0), (0.5, 41.0), (0.75, 53.0), (0.9, 62.0), (0.98, 72.0),
+     (1.0, 134.0))
+)  # fmt: skip
 """Additional time of the first tick and of the rug, compared with an ordinary tick, milliseconds."""
 
 _EXTRA_TICKS = Choice[int](((1, 459), (2, 366), (3, 11), (0, 10), (4, 3)))
@@ -81,6 +84,8 @@ _LINKS = Choice[LinkDelays](
     )
 )
 _STEADY = LinkDelays(0.0, 0.0)
+_RUGS = 50
+"""Games whose rugs have the whole distribution, each part of it once."""
 
 
 class Timing:
@@ -98,6 +103,7 @@ class Timing:
     def __init__(self, dice: Dice, *, steady: bool = False) -> None:
         self._dice = dice
         self._steady = steady
+        self._rugs = Deck(dice, _RUGS)
         self._link = _STEADY
         self._due = 0.0
         self._last = 0.0
@@ -145,7 +151,7 @@ class Timing:
             self._begin_ticks()
         if self._steady:
             return self._arrive(rules.RUG_AFTER_TICK_MS, 0.0)
-        return self._arrive(rules.TICK_MS + _RUG.at(self._dice.roll()), self._delay())
+        return self._arrive(rules.TICK_MS + _RUG.at(self._rugs.roll()), self._delay())
 
     def settlement_ms(self) -> tuple[float, int]:
         """Return the time of the settlement frame after the rug frame, and its ticks past the rug."""

@@ -145,6 +145,10 @@ def read_rows(path: Path) -> Iterator[Row]:
         raise InputError(
             f"{name}, line {line + 1}: the gzip data is corrupt ({error}): download the file again"
         ) from None
+    except UnicodeError as error:
+        raise InputError(
+            f"{name}, line {line + 1}: the text is truncated ({error}): download the file again"
+        ) from None
     except OSError as error:
         reason = error.strerror or error
         raise InputError(f"{name} cannot be read ({reason}): check the file") from None

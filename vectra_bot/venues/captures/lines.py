@@ -1,12 +1,15 @@
 """Rows of any text file: JSON lines or one JSON array, plain or compressed, with any content.
 
 No content is fatal: a line that is too long, invalid UTF-8 or invalid JSON is reported as a bad row, and
-so is the place where a compressed file ends early. Blank lines and comments (beginning with ``#`` or
-``//``) are not rows. At most one line is in memory; an array must fit ``MAX_ARRAY`` bytes.
+so is the place where a compressed file ends early. UTF-16 and UTF-32, as shells of Windows write files,
+are read as UTF-8: by their byte order mark, or by the zero bytes beside a first ``{``, ``[`` or ``4``.
+Blank lines and comments (beginning with ``#`` or ``//``) are not rows. At most one line is in memory; an
+array must fit ``MAX_ARRAY`` bytes.
 """
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import gzip
 import io
@@ -30,6 +33,15 @@ _ZSTD: Final = b"\x28\xb5\x2f\xfd"
 _PACKED_ERRORS: Final = (OSError, EOFError, zlib.error, ValueError)
 COMMENTS: Final = (b"#", b"//")
 BOM: Final = b"\xef\xbb\xbf"
+_ENCODINGS: Final = (
+    (re.compile(rb"\xff\xfe\0\0|\0\0\xfe\xff"), "utf-32"),
+    (re.compile(rb"\xff\xfe|\xfe\xff"), "utf-16"),
+    (re.compile(rb"[{\[4]\0\0\0"), "utf-32-le"),
+    (re.compile(rb"\0\0\0[{\[4]"), "utf-32-be"),
+    (re.compile(rb"[{\[4]\0"), "utf-16-le"),
+    (re.compile(rb"\0[{\[4]"), "utf-16-be"),
+)
+_RECODED: Final = 1 << 16
 _HEAD: Final = 4096
 _FRAME: Final = re.compile(rb"4[23]\d{0,16}(?=\[)")
 _CONTROL: Final = frozenset(range(32)) - {9, 10, 12, 13, 27}
@@ -76,20 +88,52 @@ class TextRow:
 
 @contextlib.contextmanager
 def unpacked(path: Path) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
-    """Open a file decompressed; yield it and the file itself, whose position is the progress."""
+    """Open a file, decompressed and in UTF-8; yield it and the file itself (its position: progress)."""
     with path.open("rb") as raw:
         magic = raw.read(4)
         raw.seek(0)
         if magic.startswith(_GZIP):
             with gzip.GzipFile(fileobj=raw) as unpacked:
-                yield cast("IO[bytes]", unpacked), raw
+                yield _in_utf8(unpacked), raw
         elif magic == _ZSTD:
             import pyarrow as pa
 
             with pa.CompressedInputStream(pa.PythonFile(raw, "r"), "zstd") as stream:
-                yield io.BufferedReader(cast("io.RawIOBase", stream)), raw
+                yield _in_utf8(io.BufferedReader(cast("io.RawIOBase", stream))), raw
         else:
-            yield raw, raw
+            yield _in_utf8(raw), raw
+
+
+def _in_utf8(file: io.BufferedReader | gzip.GzipFile) -> IO[bytes]:
+    """Return *file*, at its beginning, as UTF-8."""
+    start = file.peek(4)
+    for found, encoding in _ENCODINGS:
+        if found.match(start):
+            return io.BufferedReader(_Recoded(file, encoding))
+    return cast("IO[bytes]", file)
+
+
+class _Recoded(io.RawIOBase):
+    """Text of another encoding as UTF-8; half surrogate pairs become invalid UTF-8, as they are."""
+
+    def __init__(self, file: io.BufferedReader | gzip.GzipFile, encoding: str) -> None:
+        self._file = file
+        self._decoder = codecs.getincrementaldecoder(encoding)("surrogatepass")
+        self._left = b""
+        self._ended = False
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._left and not self._ended:
+            data = self._file.read(_RECODED)
+            self._ended = not data
+            text = self._decoder.decode(data, final=self._ended)
+            self._left = text.encode("utf-8", "surrogatepass")
+        part, self._left = self._left[: len(buffer)], self._left[len(buffer) :]
+        buffer[: len(part)] = part
+        return len(part)
 
 
 class TextFile:
@@ -110,17 +154,21 @@ class TextFile:
         self.head = self._look()
 
     def _look(self) -> bytes:
+        head = b""
         try:
             with unpacked(self.path) as (lines, _):
-                return lines.read(_HEAD)
+                while len(head) < _HEAD and (part := cast("io.BufferedReader", lines).read1(_HEAD)):
+                    head += part
         except _PACKED_ERRORS as error:
-            self.broken = str(error)
-            return b""
+            if not head:
+                self.broken = str(error)
+        return head[:_HEAD]
 
     @property
     def is_binary(self) -> bool:
-        """Whether the file is not text."""
-        return bool(_CONTROL & frozenset(self.head))
+        """Whether the file is not text; one that begins like text may have corrupt lines."""
+        start = self.head.removeprefix(BOM).lstrip()[:1]
+        return bool(_CONTROL & frozenset(self.head)) and start not in (b"{", b"[", b"4", b"#", b"/")
 
     @property
     def is_array(self) -> bool:
@@ -228,6 +276,8 @@ def _frame(text: bytes) -> msgspec.Raw:
 
 def _json_fault(text: bytes) -> str | None:
     """Return why a text is not JSON that can be stored, None if it is."""
+    if b"\0" in text:
+        return "zero bytes: UTF-16 within a UTF-8 file, or a file that a crash left unwritten"
     try:
         text.decode()
     except UnicodeDecodeError:
