@@ -577,9 +577,9 @@ _ORDER = [
         "journal/segments.py",
         (DURABILITY,),
         (
-            "header-before-its-group",
-            "files.report_write(self.path, body, rest)\n        self.map[body:end] = rest\n",
-            "files.report_write(self.path, at, header)\n        self.map[at:body] = header\n",
+            "group-split-by-a-kill",
+            "if at % PAGE_BYTES + len(data) > PAGE_BYTES:",
+            "if at % PAGE_BYTES > PAGE_BYTES:",
         ),
     ),
     *_bugs(

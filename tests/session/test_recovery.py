@@ -274,6 +274,18 @@ def test_session_that_never_began_is_replaced(store: Path, left: bytes | None) -
     assert vectra_bot.run("watch", session_id="S", store=store, **FAST).games == 2
 
 
+def test_run_does_not_replace_a_session_whose_journal_was_emptied(store: Path) -> None:
+    """Its rows are all that is left of it."""
+    vectra_bot.run("watch", session_id="S", store=store, **FAST)
+    for path in (store / "journals" / "S").iterdir():
+        path.unlink()
+    (store / "journals" / "S" / "000001.log").touch()
+    rows = sorted(store.glob("doc_type=*/session_id=S/*.parquet"))
+    with pytest.raises(StoreError, match="but an empty journal: give another"):
+        vectra_bot.run("watch", session_id="S", store=store, **FAST)
+    assert sorted(store.glob("doc_type=*/session_id=S/*.parquet")) == rows
+
+
 def test_refused_run_leaves_the_exchange_log(store: Path, tmp_path: Path) -> None:
     """A run that does not get its session id does not touch the log of the one that has it."""
     log = tmp_path / "exchange.log"

@@ -16,8 +16,7 @@ _UNSAFE: Final = frozenset(
     {"9p", "afs", "ceph", "cifs", "davfs", "fuseblk", "lustre", "ncpfs", "nfs", "nfs4", "prl_fs"}
     | {"smb2", "smb3", "smbfs", "vboxsf", "virtiofs", "vmhgfs"}
 )
-"""Network and user-space file systems: fsync, writes to a mapped file and locks may not be as reliable
-there as on a local disk."""
+"""Network and user-space file systems: fsync and locks may not be as reliable there as on a local disk."""
 
 MOUNTS: Final = Path("/proc/self/mountinfo")
 

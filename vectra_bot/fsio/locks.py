@@ -5,6 +5,9 @@ open file, which a forked child shares with its parent; so a child closes its co
 lock itself, not only this process's copy. Python is not notified if a library forks: so the file of a lock
 that is kept for long also names its owner, and if the owner has died, the lock counts as free and its file
 is replaced. The name is not synced: it means nothing after a power failure.
+
+The system ties a lock to a file and not to its name. If somebody removes or replaces the file, another
+process can lock a new one: an owner that is to notice asks :meth:`FileLock.is_named`.
 """
 
 from __future__ import annotations
@@ -16,25 +19,37 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from vectra_bot.fsio import files
+from vectra_bot.fsio import files, forks
 from vectra_bot.fsio.posix import fcntl
 
 _PROC: Final = Path("/proc")
 _LOOKS: Final = 3
 _PAUSE_S: Final = 0.005
 
-_taken: Final[set[FileLock]] = set()
+_taken: Final[set[FileLock]] = set()  # also those that nothing refers to: they are still locked
 
 
 class FileLock:
-    """An exclusive lock on an open file, or on an open directory."""
+    """An exclusive lock on an open file, or on an open directory.
 
-    def __init__(self, fd: int) -> None:
-        """Take over *fd*, which is closed by :meth:`release`; the lock is not taken yet."""
+    Attributes:
+        orphans: whether children of an owner that died may have files of it open.
+    """
+
+    def __init__(self, fd: int, path: Path | None = None) -> None:
+        """Take over *fd*, which is closed by :meth:`release`; the lock is not taken yet.
+
+        Args:
+            fd: descriptor of the file.
+            path: its name, if the file exists for the lock alone and is removed with it.
+        """
         self._fd = fd
+        self._path = path
         self._owner = os.getpid()
         self._signed = False
+        self.orphans = False
         _taken.add(self)
+        forks.left_by_children(self)
 
     @property
     def fd(self) -> int:
@@ -49,22 +64,32 @@ class FileLock:
             OSError: the file cannot be opened, or the file system has no locks.
         """
         with _gate(path.parent.parent):
-            lock = cls(files.open_file(path))
+            lock = cls(files.open_file(path), path)
             try:
                 taken = lock.take()
                 if not taken and _owner_died(path):
-                    lock.release()
+                    lock._close()
                     files.unlink(path)  # only children of the owner have it open
-                    lock = cls(files.open_file(path))
+                    lock = cls(files.open_file(path), path)
                     taken = lock.take()
-                if taken:
+                    lock.orphans = True
+                if taken and lock.is_named():
                     lock._clear()
                     return lock
             except BaseException:
-                lock.release()
+                lock._close()
                 raise
-            lock.release()
+            lock._close()
             return None
+
+    def is_named(self) -> bool:
+        """Return whether the name that the lock was taken under is still this file's."""
+        if self._path is None or self._fd < 0:
+            return False
+        try:
+            return os.path.samestat(os.fstat(self._fd), self._path.stat())
+        except OSError:
+            return False
 
     def sign(self) -> None:
         """Name this process in the file; on a full disk the lock is taken anyway."""
@@ -90,8 +115,24 @@ class FileLock:
             return False
         return True
 
-    def release(self) -> None:
-        """Release the lock and close the file; harmless if called twice, or in a forked child."""
+    def release(self, *, keep: bool = False) -> None:
+        """Release the lock, close the file, and remove it if it exists for the lock alone.
+
+        Harmless if called twice, or in a forked child.
+
+        Args:
+            keep: keep the file, so that the lock can be taken again on a full disk.
+        """
+        try:
+            if not keep and self._owner == os.getpid() and self.is_named():
+                assert self._path is not None
+                with contextlib.suppress(OSError):  # what cannot be removed is at least released
+                    files.unlink(self._path)
+        finally:
+            self._close()
+
+    def _close(self) -> None:
+        """Release the lock and close the file, which keeps its name."""
         fd, self._fd = self._fd, -1
         _taken.discard(self)
         if fd >= 0:
@@ -99,14 +140,35 @@ class FileLock:
                 if self._signed:
                     with contextlib.suppress(OSError):
                         os.ftruncate(fd, 0)
-                _unlock(fd)
+                unlock_file(fd)
             os.close(fd)
 
-    def _leave(self) -> None:
+    def leave(self) -> None:
         """Close the copy of the file in a forked child: the lock remains the parent's."""
         fd, self._fd = self._fd, -1
-        with contextlib.suppress(OSError):
+        _taken.discard(self)
+        if fd >= 0:
             os.close(fd)
+
+
+def lock_file(fd: int) -> bool:
+    """Lock an open file until it is closed; return False if another process has its lock.
+
+    Where the file system has no locks, the file counts as locked: then only another lock protects it.
+    """
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        pass
+    return True
+
+
+def unlock_file(fd: int) -> None:
+    """End the lock of an open file, also for forked children that have it open; harmless without one."""
+    with contextlib.suppress(OSError):
+        fcntl.flock(fd, fcntl.LOCK_UN)
 
 
 def is_locked(path: Path) -> bool | None:
@@ -114,6 +176,12 @@ def is_locked(path: Path) -> bool | None:
 
     Nothing is written, and reading permission is enough.
     """
+    locked = is_file_locked(path)
+    return not _owner_died(path) if locked else locked
+
+
+def is_file_locked(path: Path) -> bool | None:
+    """Return the same of a file that names no owner: forked children of a dead one may still lock it."""
     try:
         fd = os.open(path, os.O_RDONLY)
     except (FileNotFoundError, NotADirectoryError):
@@ -124,11 +192,11 @@ def is_locked(path: Path) -> bool | None:
         # Shared: several concurrent checks do not mistake each other for an owner.
         fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        return not _owner_died(path)
+        return True
     except OSError:
         return None
     else:
-        _unlock(fd)
+        unlock_file(fd)
         return False
     finally:
         os.close(fd)
@@ -137,14 +205,13 @@ def is_locked(path: Path) -> bool | None:
 @contextlib.contextmanager
 def _gate(folder: Path) -> Iterator[None]:
     """Let one process at a time take or replace locks below *folder*."""
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    gate = FileLock(os.open(folder, os.O_RDONLY | os.O_DIRECTORY))
     try:
         with contextlib.suppress(OSError):  # a file system that locks no folders
-            fcntl.flock(fd, fcntl.LOCK_EX)
+            fcntl.flock(gate.fd, fcntl.LOCK_EX)
         yield
     finally:
-        _unlock(fd)
-        os.close(fd)
+        gate.release()
 
 
 def _signature(pid: int) -> bytes:
@@ -177,17 +244,4 @@ def _owner_died(path: Path) -> bool:
     return True
 
 
-def _unlock(fd: int) -> None:
-    with contextlib.suppress(OSError):
-        fcntl.flock(fd, fcntl.LOCK_UN)
-
-
-def _leave_all() -> None:
-    for lock in _taken:
-        lock._leave()  # noqa: SLF001
-    _taken.clear()
-
-
-os.register_at_fork(after_in_child=_leave_all)
-
-__all__ = ["FileLock", "is_locked"]
+__all__ = ["FileLock", "is_file_locked", "is_locked", "lock_file", "unlock_file"]

@@ -18,6 +18,7 @@ from vectra_bot.journal.ids import check_new_id
 from vectra_bot.journal.journal import Journal
 from vectra_bot.journal.lock import (
     DROPPED,
+    LockLostError,
     SessionBusyError,
     SessionLock,
     dropped_directory,
@@ -43,6 +44,7 @@ __all__ = [
     "Entry",
     "Journal",
     "JournalReader",
+    "LockLostError",
     "Salvage",
     "Segment",
     "SessionBusyError",

@@ -108,16 +108,18 @@ def encode_group(entries: Sequence[Entry]) -> bytes:
     Raises:
         JournalError: a kind is unknown, or a number does not fit its field.
     """
-    parts: list[bytes] = []
-    more = len(entries)
-    for entry in entries:
-        kind, payload = entry.kind, redacted_bytes(entry.payload)
-        if kind not in CODES:
-            raise JournalError(f"kind was {kind!r}: use one of {', '.join(KINDS)}")
-        more -= 1
-        flags = MORE if more else 0
-        parts += (header_bytes(CODES[kind], entry.seq, entry.ts_ns, payload, flags), payload)
-    return b"".join(parts)
+    more = range(len(entries) - 1, -1, -1)
+    return b"".join(
+        encode_payload(entry.kind, entry.seq, entry.ts_ns, entry.payload, MORE if left else 0)
+        for entry, left in zip(entries, more, strict=True)
+    )
+
+
+def encode_payload(kind: str, seq: int, ts_ns: int, payload: bytes, flags: int = 0) -> bytes:
+    """Return the bytes of an entry by its fields; see :func:`encode_group`."""
+    if kind not in CODES:
+        raise JournalError(f"kind was {kind!r}: use one of {', '.join(KINDS)}")
+    return frame_bytes(CODES[kind], seq, ts_ns, redacted_bytes(payload), flags)
 
 
 def mark_bytes(seq: int, ts_ns: int, segments_back: int, offset: int) -> bytes:

@@ -3,7 +3,7 @@ r"""The journal: everything a session received, decided and found out, in order.
 Layout::
 
     STORE/journals/SESSION/
-        lock                 flock of the one process that writes
+        lock                 flock of the one process that writes, while it does
         000001.log.zst       a closed segment, compressed
         000002.log           the open segment
         000001.parts.json    the parts of segment 1 were built (vectra_bot.store.parquet.builder)
@@ -38,36 +38,30 @@ call are one group, which a reader returns whole or not at all. A crash may leav
 which readers ignore; corruption of synced data is an error and never a changed entry.
 
 How: the file of a segment is created at full size with its disk space reserved, so that a full disk is
-noticed before anything is accepted, and mapped into memory. An append stores into the map: the pages
-belong to the kernel, and outlive the process. A thread syncs them to the disk at an interval, and before
-the next group a *mark* records how far that went, so that a reader can distinguish corruption from a
-tail that was never durable.
+noticed before anything is accepted. An append writes into it: the pages belong to the kernel, and outlive
+the process. A thread syncs them to the disk at an interval, and before the next group a *mark* records how
+far that went, so that a reader can distinguish corruption from a tail that was never durable.
+
+After each sync the writer checks that lock and segment are still the files under their names: if another
+program removed, replaced or truncated one, nothing more is confirmed, and the session ends.
 """
 
 from __future__ import annotations
 
 import contextlib
-import struct
+import errno
+import os
+import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
-from zlib import crc32
 
 from vectra_bot.errors import JournalError, StoreError
-from vectra_bot.fsio import files
+from vectra_bot.fsio import files, forks
 from vectra_bot.journal.entry import JOURNAL_VERSION, Entry
-from vectra_bot.journal.format import (
-    CODES,
-    FRONT,
-    HEADER_BYTES,
-    MAGIC,
-    MARK_BYTES,
-    TAIL,
-    encode_entry,
-    encode_group,
-)
-from vectra_bot.journal.lock import SessionLock, dropped_directory
+from vectra_bot.journal.format import MARK_BYTES, encode_group, encode_payload
+from vectra_bot.journal.lock import LockLostError, SessionLock, dropped_directory
 from vectra_bot.journal.reader import JournalReader, never_began, read_journal
 from vectra_bot.journal.salvage import cut_tail
 from vectra_bot.journal.segments import list_segments
@@ -79,10 +73,6 @@ it and building its parts take about as long. A quiet session closes its segment
 
 SYNC_INTERVAL_S: Final = 0.25
 """How long an appended entry may wait before it is synced to the disk."""
-
-_CODES: Final = CODES
-_pack_front: Final = FRONT.pack
-_pack_tail: Final = TAIL.pack
 
 
 class Journal:
@@ -97,6 +87,7 @@ class Journal:
         "_closed",
         "_failed",
         "_flusher",
+        "_forked",
         "_limit",
         "_lock",
         "_mark_due",
@@ -122,14 +113,15 @@ class Journal:
         self._segments = segments
         self._next_seq = last_seq + 1
         self._ts_ns = 0
-        self._failed: str | None = None
-        self._closed = False
+        self._failed: StoreError | None = None
+        self._closed = self._forked = False
         self._mark_due = False
         self._sync_lock = threading.RLock()  # one sync at a time
         # Below the limit is the fast path; 0 forces the slow one.
         self._limit = 0
         lock.write()
         self._flusher = Flusher(self, sync_interval_s)
+        forks.left_by_children(self)
 
     @classmethod
     def create(
@@ -236,31 +228,13 @@ class Journal:
         return self._segments.open.number
 
     def put(self, seq: int, kind: str, ts_ns: int, payload: bytes) -> None:
-        """Append one entry as a separate group: the fast path for an encoded payload.
+        """Append one entry with an encoded payload as a separate group.
 
         Raises:
             JournalError: *seq* is not the next number, or the entry is invalid; nothing was written.
             StoreError: a write fails (disk full, read-only); the journal is failed from then on.
         """
-        segment = self._segments.open
-        start = segment.end
-        body = start + HEADER_BYTES
-        end = body + len(payload)
-        if end > self._limit or seq != self._next_seq or files._observer is not None:  # noqa: SLF001
-            self._store(encode_entry(Entry(seq, kind, ts_ns, payload)), seq, seq, ts_ns)
-            return
-        try:
-            tail = _pack_tail(ts_ns, seq, _CODES[kind], 0)
-            front = _pack_front(MAGIC, end - body, crc32(payload, crc32(tail)))
-        except (KeyError, TypeError, struct.error):
-            encode_entry(Entry(seq, kind, ts_ns, payload))
-            raise
-        memory = segment.map
-        memory[body:end] = payload
-        memory[start:body] = front + tail
-        segment.end = end
-        self._next_seq = seq + 1
-        self._ts_ns = ts_ns
+        self._store(encode_payload(kind, seq, ts_ns, payload), seq, seq, ts_ns)
 
     def append(self, entries: Sequence[Entry]) -> None:
         """Append *entries* as one group: after a crash either all of them exist or none.
@@ -344,6 +318,7 @@ class Journal:
                 more = self._segments.force()
             except OSError as error:
                 raise self._fail("synced", error) from error
+            self._check_ours()
             if more:
                 self._mark_due = True
                 self._limit = 0
@@ -390,12 +365,13 @@ class Journal:
             self._let_go()
             yield
         finally:
-            self.abandon()
+            self._let_go()
+            self._lock.release(keep=self._failed is not None)
 
     def abandon(self) -> None:
         """Release files and lock as a kill would: the session can be resumed later."""
         self._let_go()
-        self._lock.release()
+        self._lock.release(keep=True)
 
     def _let_go(self) -> None:
         """Release the files; the lock reports from now on that nothing is written."""
@@ -409,18 +385,57 @@ class Journal:
             self._lock.rest()
 
     def _check_usable(self) -> None:
+        if self._forked:
+            # Whatever follows, down to the end of the session, would act in the parent's place.
+            sys.stderr.write(
+                f"error: a process forked by the one that writes session {self.directory.name!r} returned "
+                "to the session: it is ended; end it with os._exit() where it was forked\n"
+            )
+            sys.stderr.flush()
+            os._exit(StoreError.exit_code)
         if self._failed is not None:
-            raise StoreError(self._failed)
+            raise type(self._failed)(str(self._failed))
         if self._closed:
             raise StoreError(f"the journal in {self.directory} is closed: nothing can be added")
 
-    def _fail(self, what: str, error: OSError) -> StoreError:
-        self._failed = self._failed or (
-            f"the journal in {self.directory} cannot be {what} after entry {self.last_seq}: "
-            f"{error.strerror or error}; free space or repair the disk, then start a new session"
-        )
+    def _check_ours(self) -> None:
+        """Check that what was synced is under the session's names, and that nobody else may write it."""
+        if not self._lock.is_ours():
+            raise self._failing(
+                LockLostError(
+                    f"the lock of session {self.directory.name!r}, {self._lock.path}, was removed or "
+                    "replaced by another program: the session ends; run `vectra-bot store recover`, and "
+                    "leave the files of a running session as they are"
+                )
+            )
+        try:
+            self._segments.check()
+        except OSError as error:
+            raise self._fail("synced", error) from error
+
+    def leave(self) -> None:
+        """Give everything up in a forked child: the session is its parent's."""
+        self._closed = self._forked = True
         self._limit = 0
-        return StoreError(self._failed)
+        self._sync_lock = threading.RLock()  # a thread of the parent may have it
+        self._segments.leave()
+
+    def _fail(self, what: str, error: OSError) -> StoreError:
+        advice = "free space or repair the disk, then start a new session"
+        if error.errno == errno.ESTALE:
+            advice = "the session ends; `vectra-bot store check` says what is left of it"
+        return self._failing(
+            StoreError(
+                f"the journal in {self.directory} cannot be {what} after entry {self.last_seq}: "
+                f"{error.strerror or error}; {advice}"
+            )
+        )
+
+    def _failing(self, error: StoreError) -> StoreError:
+        """Let the journal fail with *error*; return the error it failed with first."""
+        self._failed = self._failed or error
+        self._limit = 0
+        return self._failed
 
 
 def _out_of_order(seq: int, last: int) -> JournalError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 from pathlib import Path
@@ -9,8 +10,8 @@ from typing import Final
 
 from vectra_bot.errors import InputError, StoreError
 from vectra_bot.fsio import files
-from vectra_bot.fsio.locks import FileLock, is_locked
-from vectra_bot.journal.segments import LOCK_NAME
+from vectra_bot.fsio.locks import FileLock, is_file_locked, is_locked
+from vectra_bot.journal.segments import LOCK_NAME, find_segments
 
 _SESSION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 # A reader that checks for a writer has the lock for an instant.
@@ -45,16 +46,29 @@ class SessionBusyError(StoreError):
     """Another process writes the session."""
 
 
+class LockLostError(StoreError):
+    """Another program removed or replaced the lock of a running session; the session ended."""
+
+
 # Lock files that this process has without writing: a repair reads files that do not change.
-_still: set[tuple[int, int] | None] = set()
+_still: set[tuple[int, int]] = set()
 
 
 def writer_of(directory: Path) -> bool | None:
-    """Return whether a process has the lock of the journal in *directory*, None if that cannot be determined.
+    """Return whether a process writes the journal in *directory*, None if that cannot be determined.
 
-    Reading permission is enough.
+    Reading permission is enough. A writer is found by its segment too: its lock may have been removed.
     """
-    return is_locked(directory / LOCK_NAME)
+    locked = is_locked(directory / LOCK_NAME)
+    return True if not locked and _writes_a_segment(directory) else locked
+
+
+def _writes_a_segment(directory: Path) -> bool:
+    try:
+        segments = find_segments(directory)
+    except OSError:
+        return False
+    return any(segment.is_raw and is_file_locked(segment.path) for segment in segments)
 
 
 def is_being_written(path: Path) -> bool:
@@ -64,37 +78,50 @@ def is_being_written(path: Path) -> bool:
     determined.
     """
     directory = path if path.is_dir() else path.parent
-    return writer_of(directory) is True and _identity(directory / LOCK_NAME) not in _still
+    return writer_of(directory) is True and not _is_still(directory / LOCK_NAME)
 
 
-def _identity(path: Path) -> tuple[int, int] | None:
+def _is_still(lock: Path) -> bool:
     try:
-        status = path.stat()
+        status = lock.stat()
     except OSError:
-        return None
-    return status.st_dev, status.st_ino
+        return False
+    return (status.st_dev, status.st_ino) in _still
 
 
 class SessionLock:
-    """The exclusive right to write one session's directory; released by the system if the process dies."""
+    """The exclusive right to write one session's directory; released by the system if the process dies.
+
+    Attributes:
+        path: its file.
+    """
 
     def __init__(self, directory: Path) -> None:
         """Take the lock.
 
         Raises:
-            SessionBusyError: another process has it.
+            SessionBusyError: another process has it, or writes a segment without it.
             StoreError: it cannot be taken.
         """
+        self.path = directory / LOCK_NAME
         with files.store_errors(f"cannot lock {directory}"):
-            lock = _take(directory / LOCK_NAME)
+            lock = _take(self.path)
+        if lock is not None and not lock.orphans and _writes_a_segment(directory):
+            lock.release()
+            lock = None
         if lock is None:
             raise SessionBusyError(
                 f"the session in {directory} is being written by another process; "
                 "wait for it to end, or choose another session id"
             )
         self._lock = lock
-        self._key = _identity(directory / LOCK_NAME)
+        status = os.fstat(lock.fd)
+        self._key = status.st_dev, status.st_ino
         _still.add(self._key)
+
+    def is_ours(self) -> bool:
+        """Return whether the lock is still the file of that name: a removed one excludes nobody."""
+        return self._lock.is_named()
 
     def write(self) -> None:
         """Record that the session is written under this lock from now on."""
@@ -106,11 +133,11 @@ class SessionLock:
         if self._lock.fd >= 0:
             _still.add(self._key)
 
-    def release(self) -> None:
-        """Release the lock; harmless if called twice."""
+    def release(self, *, keep: bool = False) -> None:
+        """Release the lock, and remove its file unless *keep*; harmless if called twice."""
         if self._lock.fd >= 0:
             _still.discard(self._key)
-            self._lock.release()
+            self._lock.release(keep=keep)
 
 
 def _take(path: Path) -> FileLock | None:

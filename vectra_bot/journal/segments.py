@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import gzip
 import mmap
 import os
 import re
-import sys
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import BinaryIO, Final
 
 import attrs
 
 from vectra_bot.errors import InputError, JournalError
-from vectra_bot.fsio import files
+from vectra_bot.fsio import files, locks
 from vectra_bot.journal.format import (
     CODES,
     HEADER_BYTES,
@@ -39,6 +39,7 @@ _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _GZIP_MAGIC = b"\x1f\x8b"
 _HEAD_BYTES: Final = 1 << 16
 _TAIL_BYTES: Final = 1 << 16
+PAGE_BYTES: Final = 1 << 12
 CHUNK_BYTES: Final = 1 << 18  # stays in the CPU cache between reading and decoding
 
 
@@ -225,32 +226,36 @@ def end_of_close(path: Path) -> int | None:
 
 
 class OpenSegment:
-    """A segment made for writing: a mapped file with its disk space reserved.
+    """A segment made for writing: a locked file with its disk space reserved.
+
+    The lock excludes a second writer even if the session's own lock was removed.
 
     Attributes:
         number: its place in the journal.
         path: the file.
-        map: its bytes.
         end: where the next group begins.
         capacity: how many bytes entries may take; room for a last mark is reserved.
     """
 
-    __slots__ = ("_fd", "capacity", "end", "map", "number", "path")
+    __slots__ = ("_fd", "_size", "capacity", "end", "number", "path")
 
     def __init__(self, path: Path, number: int, size: int) -> None:
         """Create the file, with room for *size* bytes; it is removed if that fails.
 
         Raises:
-            OSError: the disk is full, or a write fails.
+            OSError: the disk is full, another process writes the file, or a write fails.
         """
         self.path: Path = path
         self.number: int = number
         self.end: int = 0
-        self.capacity: int = size - MARK_BYTES
-        self._fd = files.open_file(path, fresh=True)
+        self._fd = files.open_file(path)
+        if not locks.lock_file(self._fd):
+            os.close(self._fd)
+            raise OSError(errno.EBUSY, f"{path.name} is being written by another process")
         try:
-            files.allocate(self._fd, size)
-            self.map: Any = mmap.mmap(self._fd, size)
+            if os.fstat(self._fd).st_size:
+                files.truncate(self._fd, 0)
+            self.grow(size)
         except BaseException:
             os.close(self._fd)
             with contextlib.suppress(OSError):
@@ -258,50 +263,60 @@ class OpenSegment:
             raise
 
     def grow(self, size: int) -> None:
-        """Make more room in a segment without content.
+        """Make room for *size* bytes in a segment without content.
 
         Raises:
             OSError: the disk is full, or a write fails; the segment is unchanged.
         """
         files.allocate(self._fd, size)
-        self.map.close()
-        self.map = mmap.mmap(self._fd, size)
-        self.capacity = size - MARK_BYTES
+        self._size = size
+        self.capacity: int = size - MARK_BYTES
 
     def store(self, data: bytes) -> None:
         """Store a group whose first entry begins with *data*; it counts once its first header is stored."""
         at = self.end
-        body, end = at + HEADER_BYTES, at + len(data)
-        header, rest = data[:HEADER_BYTES], memoryview(data)[HEADER_BYTES:]
-        observed = files._observer is not None  # noqa: SLF001 - a call costs more than the test
-        if observed:
-            files.report_write(self.path, body, rest)
-        self.map[body:end] = rest
-        if observed:
-            files.report_write(self.path, at, header)
-        self.map[at:body] = header
-        self.end = end
+        if at % PAGE_BYTES + len(data) > PAGE_BYTES:
+            body = at + HEADER_BYTES
+            files.write_at(self._fd, self.path, body, memoryview(data)[HEADER_BYTES:])
+            files.write_at(self._fd, self.path, at, data[:HEADER_BYTES])
+        else:
+            files.write_at(self._fd, self.path, at, data)
+        self.end = at + len(data)
+
+    def check(self) -> None:
+        """Check that the file is as it was made: another program may have truncated or removed it.
+
+        Raises:
+            OSError: it is not.
+        """
+        status = os.fstat(self._fd)
+        if not status.st_nlink:
+            raise OSError(errno.ESTALE, f"{self.path.name} was removed by another program")
+        if status.st_size < self._size:
+            raise OSError(errno.ESTALE, f"{self.path.name} was truncated by another program")
 
     def sync(self) -> None:
         """Sync the stored bytes to the disk."""
-        if sys.platform != "linux" and not self.map.closed:
-            self.map.flush()  # elsewhere fsync need not cover stores into a mapping
         files.sync_file(self._fd)
 
     def finish(self) -> None:
-        """Store no more; truncate the file to its content.
-
-        The mapping is released with the file by the thread that syncs it: that takes milliseconds.
-        """
-        if sys.platform != "linux":
-            self.map.flush()
+        """Store no more; truncate the file to its content."""
+        self.check()
+        self._size = self.end  # first: another thread may check meanwhile
         files.truncate(self._fd, self.end)
 
     def close(self) -> None:
-        """Release the file, whatever its content."""
-        with contextlib.suppress(BufferError):
-            self.map.close()
-        os.close(self._fd)
+        """Release the file, whatever its content; harmless if called twice."""
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            locks.unlock_file(fd)
+            os.close(fd)
+
+    def leave(self) -> None:
+        """Close a forked child's copy of the file: its lock remains the parent's."""
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
 
     def discard(self) -> None:
         """Release the file, and remove it."""
@@ -314,7 +329,7 @@ def cut_segment(path: Path, size: int) -> None:
     """Truncate a segment left by a crash to *size* bytes and sync it to the disk.
 
     Raises:
-        StoreError: a write fails.
+        StoreError: a process writes it, or a write fails.
     """
     with files.store_errors(f"cannot repair {path}"):
         fd = files.open_file(path)

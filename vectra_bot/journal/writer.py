@@ -127,6 +127,20 @@ class SegmentWriter:
         before, self._durable = self._durable, (current.number, end)
         return self._durable != before
 
+    def check(self) -> None:
+        """Check that the open segment is still the file that was made.
+
+        Raises:
+            OSError: another program truncated or removed it.
+        """
+        with self._swap_lock:
+            self.open.check()
+
+    def leave(self) -> None:
+        """Close a forked child's copies of the files."""
+        for segment in (*self._pending, self.open):
+            segment.leave()
+
     def finish(self, seq: int, ts_ns: int) -> None:
         """Write the last mark into its reserved room, and release the unused space.
 

@@ -36,7 +36,7 @@ from vectra_bot.session.recovery import recover_store
 from vectra_bot.session.replay import decides_otherwise
 from vectra_bot.session.shell import SegmentCloser, Shell
 from vectra_bot.store.api import store_place
-from vectra_bot.store.maintenance.sessions import drop_session, is_running
+from vectra_bot.store.maintenance.sessions import drop_session, is_running, refuse_orphans
 from vectra_bot.strategy import configure
 from vectra_bot.venues.base import Feed
 from vectra_bot.venues.embedded import EmbeddedVenue, ExchangeLog
@@ -115,6 +115,7 @@ def _is_taken(plan: SessionPlan, config: SessionConfig) -> bool:
             "wait for it to end, or give another --session-id or --store"
         )
     if never_began(journal_dir):
+        refuse_orphans(store, plan.session_id)
         return True
     try:
         existing = read_header(journal_dir)

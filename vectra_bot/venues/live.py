@@ -36,6 +36,7 @@ from yarl import URL
 
 from vectra_bot.clock import Clock, WallClock
 from vectra_bot.errors import InputError, safe_error, safe_text
+from vectra_bot.fsio import forks
 from vectra_bot.models import ConnectionChanged, Frame, Link
 from vectra_bot.redaction import shown_url
 from vectra_bot.venues.base import FeedItem
@@ -169,6 +170,15 @@ class _Socket:
 
     socket: Any
     connection: _Connection
+
+    def __attrs_post_init__(self) -> None:
+        forks.left_by_children(self)
+
+    def leave(self) -> None:
+        """Close a forked child's copy, which would keep the connection of a dead parent open."""
+        opened = self.socket.get_extra_info("socket")
+        if opened is not None and opened.fileno() >= 0:
+            forks.close_copy(opened.fileno())
 
     async def receive(self) -> Any:
         """Return the next message that is not a frame."""

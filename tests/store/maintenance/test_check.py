@@ -15,14 +15,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.store.samples import HEADER, SESSION, memory_folder, small_session, tick_document
-from vectra_bot.errors import InputError, UnknownNameError
+from vectra_bot.errors import InputError, StoreError, UnknownNameError
 from vectra_bot.fsio import locks
 from vectra_bot.journal import Entry, Journal, journal_directory
 from vectra_bot.models import DocType
 from vectra_bot.store.maintenance.check import KINDS, check_store
 from vectra_bot.store.maintenance.check_parts import Problem, SeenNumbers
 from vectra_bot.store.maintenance.stats import store_stats
-from vectra_bot.store.parquet.builder import build_parts
+from vectra_bot.store.maintenance.sessions import drop_session, refuse_orphans
+from vectra_bot.store.parquet.builder import begin_session, build_parts
 from vectra_bot.store.parquet.compaction import compact_all
 from vectra_bot.store.parquet.manifest import (
     MANIFEST,
@@ -31,6 +32,7 @@ from vectra_bot.store.parquet.manifest import (
     read_manifest,
     write_manifest,
 )
+from vectra_bot.store.query.unbuilt import UnbuiltSessions
 
 TICKS = 40
 
@@ -425,3 +427,20 @@ def test_state_of_a_session_is_not_guessed(
     figures = store_stats(store).to_json()
     assert (figures["running"], figures["unfinished"]) == (0, 0)
     assert [s["state"] for s in figures["sessions"]] == ["unknown", "closed"]
+
+
+def test_emptied_journal_is_named(tmp_path: Path) -> None:
+    """`truncate -s 0` of the only segment is corruption: a session has files only after its first entry."""
+    journal = Journal.create(journal_directory(tmp_path, SESSION), HEADER)
+    begin_session(tmp_path, SESSION)
+    journal.abandon()
+    (journal.directory / "000001.log").write_bytes(b"")
+
+    found = [(p.kind, p.session_id, p.path) for p in check_store(tmp_path).problems]
+    assert found == [("journal_damaged", SESSION, f"journals/{SESSION}")]
+    assert store_stats(tmp_path).to_json()["damaged"] == 1
+    assert [each.session_id for each in UnbuiltSessions(tmp_path).look()] == [SESSION]
+    with pytest.raises(StoreError, match="has rows in .* but an empty journal"):
+        refuse_orphans(tmp_path, SESSION)
+    drop_session(tmp_path, SESSION)
+    assert check_store(tmp_path).ok

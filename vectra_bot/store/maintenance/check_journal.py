@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 SALVAGE: Final = "vectra-bot store recover --salvage"
 RESTORE: Final = "restore the segments from a copy: the rows of the session are still in its files"
+EMPTIED: Final = "restore the segments from a copy, or vectra-bot store drop the session"
 FORGET: Final = "vectra-bot store recover --rebuild"
 UNKNOWN: Final = "are in files, but not in the journal"
 
@@ -114,6 +115,12 @@ def check_journal(
     if lost := _lost_at_end(directory, segments):
         message = f"{check.place}: segments {lost[0]:06d} to {lost[-1]:06d} are missing at its end"
         check.note("journal_gap", message, check.place, advice=RESTORE)
+        return check
+    if not (began or running) and folders:
+        message = (
+            f"{check.place} has no entry, but the session has files: another program emptied it"
+        )
+        check.note("journal_damaged", message, check.place, advice=EMPTIED)
         return check
     if not running:
         _check_temporary(check, directory)

@@ -84,6 +84,16 @@ def refuse_copied(journal_dir: Path) -> None:
         )
 
 
+def lost_its_journal(store: Path, session_id: str) -> bool:
+    """Return whether a session has files, which are made after its first entry, and an empty journal.
+
+    Raises:
+        StoreError: its journal cannot be read.
+    """
+    directory = journal_directory(store, session_id)
+    return directory.is_dir() and bool(_part_folders(store, session_id)) and never_began(directory)
+
+
 def refuse_orphans(store: Path, session_id: str) -> None:
     """Check that no session without a journal has this name: a new one would mix its rows with the old ones.
 
@@ -91,12 +101,13 @@ def refuse_orphans(store: Path, session_id: str) -> None:
         StoreError: there are files of such a session.
     """
     directory = journal_directory(store, session_id)
-    if directory.is_dir() or dropped_directory(directory).is_dir():
+    if dropped_directory(directory).is_dir():
         return  # the journal's own checks
-    if _part_folders(store, session_id):
+    lost = lost_its_journal(store, session_id)
+    if lost or not directory.is_dir() and _part_folders(store, session_id):
         raise StoreError(
-            f"session {session_id!r} has rows in {store} but no journal: give another --session-id or "
-            "--store, or drop it"
+            f"session {session_id!r} has rows in {store} but {'an empty' if lost else 'no'} journal: give "
+            "another --session-id or --store, or drop it"
         )
 
 

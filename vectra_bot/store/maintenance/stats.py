@@ -159,7 +159,7 @@ def _parts(tree: Tree, session: SessionStats, doc_type: DocType) -> list[Part]:
 
 def _add_journal(session: SessionStats, directory: Path) -> None:
     from vectra_bot.journal import never_began, writer_of
-    from vectra_bot.store.maintenance.sessions import was_closed
+    from vectra_bot.store.maintenance.sessions import lost_its_journal, was_closed
 
     if not directory.is_dir():
         return
@@ -172,6 +172,8 @@ def _add_journal(session: SessionStats, directory: Path) -> None:
         writer = writer_of(directory)
         if writer:
             session.state = "running"
+        elif lost_its_journal(directory.parent.parent, directory.name):
+            session.state = "damaged"
         elif never_began(directory) or was_closed(directory):
             session.state = "closed"
         else:

@@ -20,6 +20,7 @@ from queue import SimpleQueue
 from typing import IO, Final
 
 from vectra_bot.errors import VectraError
+from vectra_bot.fsio import forks
 from vectra_bot.store.parquet.builder import build_parts
 from vectra_bot.store.parquet.compaction import compact_session
 
@@ -54,6 +55,7 @@ class PartsWorker:
         self._over = False  # no further child is started
         self._died = False
         self._news = threading.Condition()
+        forks.left_by_children(self)
 
     @property
     def lag(self) -> int:
@@ -116,6 +118,12 @@ class PartsWorker:
         if self._child is not None:
             self._child.kill()
         self._end("")
+
+    def leave(self) -> None:
+        """Let a forked child of the session neither command the process nor keep it alive."""
+        child, self._child, self._over = self._child, None, True
+        if child is not None and child.stdin is not None and not child.stdin.closed:
+            forks.close_copy(child.stdin.fileno())
 
     def _start(self) -> None:
         arguments = [str(self._journal_dir), str(self._store), self._remote]

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Final
 
 from vectra_bot.errors import VectraError
-from vectra_bot.fsio.locks import is_locked
 from vectra_bot.store.query.results import CorruptFile
 
 _NAME: Final = re.compile(r"(\d{6,})\.(log|log\.zst|log\.gz|parts\.json)")
@@ -50,7 +49,7 @@ class UnbuiltSessions:
             if _first_unbuilt(folder) is None:
                 self._complete[name] = changed
                 return ""
-            writer = is_locked(folder / "lock")
+            writer = _writer_of(folder)
             # Again: the session may have ended since.
             first = _first_unbuilt(folder)
             if writer or first is None or _is_empty(folder):
@@ -74,10 +73,17 @@ def _first_unbuilt(folder: Path) -> int | None:
     return min(segments - built, default=None)
 
 
+def _writer_of(folder: Path) -> bool | None:
+    from vectra_bot.journal import writer_of
+
+    return writer_of(folder)
+
+
 def _is_empty(folder: Path) -> bool:
     from vectra_bot.journal import never_began
+    from vectra_bot.store.maintenance.sessions import lost_its_journal
 
     try:
-        return never_began(folder)
+        return never_began(folder) and not lost_its_journal(folder.parent.parent, folder.name)
     except VectraError:
         return False
