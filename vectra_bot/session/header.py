@@ -22,7 +22,7 @@ from vectra_bot.errors import ConfigError, InputError, JournalError, StrategyErr
 from vectra_bot.game import rules
 from vectra_bot.game.sidegames import SideGame
 from vectra_bot.journal import JOURNAL_VERSION, check_new_id, journal_directory, read_journal
-from vectra_bot.loading import StrategySource, origin_of, resolve_strategy
+from vectra_bot.loading import StrategySource, installed_as, is_unchanged, origin_of
 from vectra_bot.models import SCHEMA_VERSION, Mode
 from vectra_bot.params import configure, settings_of
 from vectra_bot.plugins import PluginManager
@@ -144,13 +144,13 @@ class SessionPlan:
         }
         return header if self.auditor is None else {**header, "audit": True}
 
-    def engine(self) -> Engine:
-        """Return a new engine of the session."""
+    def engine(self, plugins: PluginManager | None = None) -> Engine:
+        """Return a new engine of the session, with other *plugins* if given."""
         return Engine(
             session_id=self.session_id,
             mode=self.mode,
             strategy=self.strategy,
-            plugins=self.plugins,
+            plugins=plugins or self.plugins,
             limits=self.limits,
             auditor=self.auditor,
         )
@@ -306,13 +306,44 @@ def source_changed(header: Mapping[str, Any], source: StrategySource) -> bool:
     )
 
 
-def engine_of(header: Mapping[str, Any]) -> tuple[Engine, StrategySource]:
-    """Return a new engine as *header* describes it, and the strategy's current source.
+def why_not_run(header: Mapping[str, Any]) -> str:
+    """Return why the strategy that *header* names is not run by itself, empty if it may be; loads nothing.
+
+    A journal is data, which anyone may have written: of the strategies that it names, only an installed one
+    runs, if its source is the one that ran.
 
     Raises:
         JournalError: the header lacks what is needed.
-        UnknownNameError, InputError, StrategyError, PluginError, ConfigError: strategy or plugins cannot
-            be created as they were.
+    """
+    with _header_errors():
+        about = header["strategy"]
+        name, spec = str(about["name"]), str(about["spec"])
+        digests = {about["source_sha256"], *about.get("sources", {}).values()}
+    point = installed_as(spec)
+    if point is None:
+        return f"its strategy {name!r} is {spec!r}, not an installed strategy"
+    # No strategy ran in an imported session.
+    if "import" not in header and not is_unchanged(point.module, digests):
+        return f"the source of strategy {name!r} is not the one that ran"
+    return ""
+
+
+def plugin_settings_of(header: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Return the plugins of the session of *header* with their settings, by name.
+
+    Raises:
+        JournalError: the header lacks what is needed.
+    """
+    with _header_errors():
+        return {entry["name"]: entry["settings"] for entry in header["plugins"]}
+
+
+def engine_of(header: Mapping[str, Any], source: StrategySource, plugins: PluginManager) -> Engine:
+    """Return a new engine as *header* describes it, with the strategy of *source*.
+
+    Raises:
+        JournalError: the header lacks what is needed.
+        StrategyError, ConfigError: the strategy cannot be created as it was.
     """
     with _header_errors():
         about = header["strategy"]
@@ -322,14 +353,10 @@ def engine_of(header: Mapping[str, Any]) -> tuple[Engine, StrategySource]:
             actions_per_game=header["limits"]["actions_per_game"],
             leverage=header["limits"].get("leverage", rules.MAX_LEVERAGE),
         )
-        mode, session_id = Mode(header["mode"]), header["session_id"]
-        wanted = {entry["name"]: entry["settings"] for entry in header["plugins"]}
-        spec, settings = about["spec"], about["settings"]
-    source = resolve_strategy(spec)
-    plugins = PluginManager.load_only(wanted)
+        mode, session_id, settings = Mode(header["mode"]), header["session_id"], about["settings"]
     strategy = configure(source.cls, settings)
     restore(strategy, header.get("restored"))
-    engine = Engine(
+    return Engine(
         session_id=session_id,
         mode=mode,
         strategy=strategy,
@@ -337,7 +364,6 @@ def engine_of(header: Mapping[str, Any]) -> tuple[Engine, StrategySource]:
         limits=limits,
         auditor=FairAuditor(session_id) if header.get("audit") else None,
     )
-    return engine, source
 
 
 class _Watching(Strategy):
@@ -358,6 +384,7 @@ def watching_engine(header: Mapping[str, Any]) -> Engine:
         strategy=_Watching(),
         plugins=PluginManager(),
         limits=Limits(),
+        auditor=FairAuditor(session_id) if header.get("audit") else None,
     )
 
 
