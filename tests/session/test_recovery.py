@@ -18,6 +18,7 @@ import pytest
 import vectra_bot
 from vectra_bot.engine import Engine
 from vectra_bot.errors import StoreError
+from vectra_bot.fsio import files
 from vectra_bot.journal import Entry, Journal, SessionLock, read_journal, write_journal
 from vectra_bot.models import Event, Frame, SessionEnding
 from vectra_bot.session import ReplayConfig, replay_session
@@ -322,6 +323,33 @@ def test_full_disk_is_told_to_plugins(store: Path, monkeypatch: pytest.MonkeyPat
     lines = (store / "sessions" / "S" / "session.log").read_text(encoding="utf-8").splitlines()
     assert "session S failed: StoreError" in lines[-1]
     assert "No space left" in lines[-1]
+
+
+def test_a_recovery_needs_little_space(tmp_path: Path, bot: Path) -> None:
+    """Closing a journal takes a few KiB; without them it is unchanged, and recovered when there is space."""
+    killed(tmp_path, bot)
+    store, folder = tmp_path / "store", tmp_path / "store" / "journals" / "K"
+    before = (folder / "000001.log").read_bytes()
+
+    def refuse(op: files.Op) -> None:
+        if op.kind in ("allocate", "write"):
+            raise OSError(28, "No space left on device")
+
+    with files.observing(refuse), pytest.raises(StoreError, match="No space left"):
+        recover_session(folder, store)
+    assert (folder / "000001.log").read_bytes() == before
+    assert {path.name for path in folder.iterdir()} == {"000001.log", "lock"}
+    room: list[int] = []
+    needed: list[int] = []
+
+    def count(op: files.Op) -> None:
+        if op.kind == "allocate":
+            room.append(op.offset)
+
+    with files.observing(count):
+        recover_session(folder, store, closed=lambda: needed.append(sum(room)))
+    assert needed == [8192]
+    assert len(actions(store)) == 3
 
 
 HEADER = {"session_id": "S", "mode": "paper", "venue": "embedded"}

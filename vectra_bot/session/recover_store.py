@@ -142,6 +142,7 @@ class _Recovery:
         self._progress = progress
         self._quick = quick
         self._touched: set[str] = set()
+        self._unfinished: set[str] = set()
         self._forget = False
 
     def run(self, salvage_too: bool, rebuild: bool) -> None:
@@ -166,6 +167,8 @@ class _Recovery:
         if rebuild:
             folders = dict.fromkeys(self._wanted or list_sessions(self._root))
         for number, (session_id, doc_types) in enumerate(folders.items()):
+            if session_id in self._unfinished:
+                continue  # a full disk, or a corrupt journal: rebuilding its files fails as well
             self._progress(f"rebuild {session_id}", number, len(folders))
             self._try(session_id, self._rebuild, session_id, doc_types)
         if folders:
@@ -234,7 +237,9 @@ class _Recovery:
 
     def _finish(self, process: RecoveryProcess, directory: Path) -> None:
         self._progress(f"finish {directory.name}", 0, 0)
+        self._unfinished.add(directory.name)
         process.recover(directory, self._root)
+        self._unfinished.discard(directory.name)
         self._report.finished.append(directory.name)
 
     def _rebuild(self, session_id: str, doc_types: Collection[DocType] | None) -> None:

@@ -63,7 +63,7 @@ UNREPLAYED_REASON = f"{REASON}, without replay"
 UNREPLAYED_KIND = "session.unreplayed"
 """Kind of the system event with the reason why the inputs of a session were not all processed again."""
 
-SEGMENT_BYTES = 1 << 14
+SEGMENT_BYTES = 1 << 13
 """Size of the segment that a recovery opens for the few entries that it adds: a full disk has that much."""
 
 _resume = partial(Journal.resume, segment_bytes=SEGMENT_BYTES)

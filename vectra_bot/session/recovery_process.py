@@ -67,12 +67,12 @@ class RecoveryProcess:
         try:
             child = self._child or self._started(store)
             self._ask(child, directory.name)
-            self._await(child, "closed", self._limit_s)
-            self._await(child, "done", None)
-        except BaseException as error:
-            if not isinstance(error, _Refused):
-                self._end()
+            why = self._await(child, "closed", self._limit_s) or self._await(child, "done", None)
+        except BaseException:
+            self._end()
             raise
+        if why:
+            raise StoreError(why)
 
     def _started(self, store: Path) -> subprocess.Popen[bytes]:
         try:
@@ -95,11 +95,11 @@ class RecoveryProcess:
             child.stdin.write(f"{name}\n".encode())
             child.stdin.flush()
 
-    def _await(self, child: subprocess.Popen[bytes], word: str, limit_s: float | None) -> None:
-        """Return when the child answers *word*.
+    def _await(self, child: subprocess.Popen[bytes], word: str, limit_s: float | None) -> str:
+        """Return "" when the child answers *word*, or why it cannot.
 
         Raises:
-            StoreError: it reports an error, does not answer within *limit_s*, died, or is to be stopped.
+            StoreError: it does not answer within *limit_s*, died, or is to be stopped.
         """
         start_ns = self._clock.monotonic_ns()
         while True:
@@ -107,9 +107,9 @@ class RecoveryProcess:
                 line, _, self._answers = self._answers.partition(b"\n")
                 known, _, text = line.decode(errors="replace").partition(" ")
                 if known == word:
-                    return
+                    return ""
                 if known == "failed":
-                    raise _Refused(text)
+                    return text or known
                 log.warning("%s", text)
             if self._stop.reason is not None:
                 raise StoreError("the recovery was stopped; the next one finishes the session")
@@ -142,10 +142,6 @@ class RecoveryProcess:
             assert pipe is not None
             with contextlib.suppress(OSError):
                 pipe.close()
-
-
-class _Refused(StoreError):
-    """A session cannot be recovered; the process can recover others."""
 
 
 class _Answers(logging.Handler):
