@@ -61,7 +61,7 @@ assert replayed.session.games == report.games
 
 # %% replay_session
 async def check_in_a_loop() -> None:
-    replay_config = vectra_bot.ReplayConfig(path=Path(report.journal), check=True)
+    replay_config = vectra_bot.ReplayConfig(path=Path(report.journal), strategy=Early, check=True)
     found = await vectra_bot.replay_session(replay_config)
     assert isinstance(found, vectra_bot.ReplayCheck)
     assert found.equal
@@ -70,7 +70,7 @@ async def check_in_a_loop() -> None:
 asyncio.run(check_in_a_loop())
 
 # %% check_journal
-comparison = vectra_bot.check_journal(report.journal)
+comparison = vectra_bot.check_journal(report.journal, Early)
 assert comparison.equal, comparison.first_difference
 
 # %% ReplayConfig
@@ -408,7 +408,7 @@ def inputs(entries: Iterator[vectra_bot.Entry]) -> Iterator[vectra_bot.Entry]:
 
 
 vectra_bot.write_journal("copy.log.zst", inputs(iter(vectra_bot.Journal.open(report.journal))))
-assert vectra_bot.check_journal("copy.log.zst").sha256 == comparison.sha256
+assert vectra_bot.check_journal("copy.log.zst", Early).sha256 == comparison.sha256
 
 # %% record_to_json
 tick = models.GameTick(game_id="g", tick=3, price=1.25, phase=models.GamePhase.ACTIVE)

@@ -4,9 +4,11 @@ A plugin is a class (or module) with methods marked by :data:`vectra_bot.hookimp
 arguments than a hook offers, by name. All hooks are synchronous; a plugin's exception is counted, stored as
 a ``system_event`` and never reaches another plugin or the strategy. Arguments are read-only.
 
-``session_started`` and ``session_finished`` are not run by ``replay --check`` nor by the recovery of a killed
-session, which must not repeat side effects. A plugin that vetoes should therefore not depend on what it set
-up there.
+Hooks run once: in a session on the embedded exchange or on a live feed. Only a plugin with ``replays = True``
+in its class is called in a replay of a recording, which is a session, and in ``replay --check``, which is
+not: there ``session_started`` and ``session_finished`` are not run, so that a plugin that vetoes should not
+depend on what it set up in them. The vetoes of every other plugin are read from the journal. The recovery of
+a killed session calls no plugin.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ import inspect
 import os
 import sys
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import cache
 from importlib import import_module, metadata
 from importlib.machinery import ModuleSpec, PathFinder
@@ -66,6 +66,18 @@ class StrategySource:
 def strategy_names() -> dict[str, metadata.EntryPoint]:
     """Return the installed strategies by name."""
     return {point.name: point for point in metadata.entry_points(group=GROUP)}
+
+
+def installed_as(spec: str) -> metadata.EntryPoint | None:
+    """Return the installed strategy of the name or class *spec*, None if there is none; loads nothing."""
+    points = strategy_names()
+    return points.get(spec) or next((p for p in points.values() if p.value == spec), None)
+
+
+def is_unchanged(module_name: str, digests: Collection[str]) -> bool:
+    """Return whether *digests* are those of a module and of what it imports; loads nothing."""
+    now = origin_of(module_name).sources.values()
+    return bool(now) and set(now) <= set(digests)
 
 
 def resolve_strategy(spec: str | type[Strategy]) -> StrategySource:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from decimal import localcontext
 from importlib import metadata
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Self
 
 import pluggy
 from attrs import NOTHING, define, evolve, field, frozen
@@ -56,18 +56,21 @@ MAX_TRACEBACK = 4_000
 class Plugin(Configurable):
     """Base of plugins with parameters; the same :func:`vectra_bot.param` fields as a strategy's.
 
-    Set ``enabled_by_default = False`` in a plugin that must be enabled explicitly.
+    Set ``enabled_by_default = False`` in a plugin that must be enabled explicitly, and ``replays = True`` in
+    one whose hooks may run again over what happened before: in replays and in ``replay --check``.
     """
 
     enabled_by_default = True
+    replays = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if any(one.name == "enabled_by_default" for one in cls.__attrs_attrs__):
-            raise ConfigError(
-                f"{cls.__name__}.enabled_by_default is annotated, which makes it a parameter: "
-                "write enabled_by_default = False"
-            )
+        for name, value in (("enabled_by_default", False), ("replays", True)):
+            if any(one.name == name for one in cls.__attrs_attrs__):
+                raise ConfigError(
+                    f"{cls.__name__}.{name} is annotated, which makes it a parameter: "
+                    f"write {name} = {value}"
+                )
 
 
 HOOKS: dict[str, tuple[str, ...]] = {
@@ -316,13 +319,15 @@ class PluginManager:
         settings: Mapping[str, Mapping[str, Any]] | None = None,
         enable: Iterable[str] = (),
         disable: Iterable[str] = (),
-    ) -> PluginManager:
+        replay: bool = False,
+    ) -> Self:
         """Return a manager with the installed plugins that are enabled.
 
         Args:
             settings: parameters by plugin name; naming a plugin here enables it.
             enable: plugins to load although they are off by default.
             disable: plugins not to load.
+            replay: load only those with ``replays = True``.
 
         Raises:
             UnknownNameError: a name is not installed.
@@ -343,7 +348,8 @@ class PluginManager:
                 target = _load(name, points[name])
                 with _foreign(name, "cannot be read"):
                     wanted = name in asked or _on_by_default(target)
-                if not wanted:
+                    repeats = getattr(target, "replays", False) is True
+                if not wanted or (replay and not repeats):
                     continue
                 _, version = _origin(points[name][0])
                 manager.register(name, target, settings.get(name, {}), version=version)
@@ -353,18 +359,6 @@ class PluginManager:
                 # A broken plugin that was not requested must not keep a session from running.
                 manager.faults.append(Fault(name, "load", safe_text(error), "", quarantined=True))
         return manager
-
-    @classmethod
-    def load_only(cls, wanted: Mapping[str, Mapping[str, Any]]) -> PluginManager:
-        """Return a manager with exactly the plugins of *wanted*, each with its settings.
-
-        Raises:
-            UnknownNameError: a name is not installed.
-            PluginError: a plugin cannot be used.
-            ConfigError: a parameter is wrong.
-        """
-        others = set(_entry_points()) - set(wanted)
-        return cls.load(settings=wanted, disable=others)
 
     def register(
         self, name: str, target: Any, settings: Mapping[str, Any] | None = None, version: str = ""

@@ -32,6 +32,8 @@ class SessionLog(Plugin):
     sequences to the terminal.
     """
 
+    replays = True  # a replay has its own folder, and a check does not open the log
+
     path: str = param("", help="file to append to, - for stderr; empty: the session's folder")
     trades: bool = param(True, help="log other players' trades")
     ticks: bool = param(False, help="log every tick")

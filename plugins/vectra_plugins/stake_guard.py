@@ -12,6 +12,7 @@ class StakeGuard(Plugin):
     """Veto entries above `max_share` of the free cash; exits always pass. Off by default."""
 
     enabled_by_default = False
+    replays = True
 
     max_share: float = param(
         0.1, low=0.0, high=1.0, help="largest share of the cash that one entry may stake"

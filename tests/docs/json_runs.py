@@ -89,6 +89,8 @@ class Commands:
             self.json("replay", self.false_capture(public(rows())), "--store", self.store),
         )
         yield "replay --check", self.json("replay", journal, "--check")
+        named = ("--strategy", self.folder / "every_risk.py")
+        yield "replay --check", self.json("replay", journal, "--check", *named)
         yield "replay --check", self.json("replay", self.altered_journal(), "--check")
 
     def false_capture(self, frames: list[dict[str, Any]]) -> Path:

@@ -25,7 +25,7 @@ from vectra_bot.fsio import files
 from vectra_bot.imports.games import LEADERBOARD_KIND
 from vectra_bot.imports.run import import_paths
 from vectra_bot.journal import Entry, Journal, journal_directory
-from vectra_bot.session.recovery import recover_store
+from vectra_bot.session.recovery import recover_session, recover_store
 from vectra_bot.store.maintenance.sessions import list_sessions
 from vectra_bot.store.parquet.builder import build_parts
 
@@ -84,7 +84,7 @@ def test_an_interrupted_import_is_completed_by_repeating_it(
     # If only the parts are missing, the repeated import is shorter: it may end before it is killed.
     if kind == "games":
         run_until(path, store, len(operations) * 3 // 4)
-    recover_store(store)
+    recover_store(store, recover=recover_session)
     found = only(import_paths(path, store))
 
     assert found.rows == found.imported + found.duplicates + found.bad

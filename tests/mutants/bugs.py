@@ -16,6 +16,7 @@ EDGES = "tests/actions/test_edges.py"
 LIMITS = "tests/actions/test_limits_model.py"
 INTERFACE = "tests/actions/test_interface.py"
 RECOVERY = "tests/session/test_recovery_model.py"
+FOREIGN = "tests/session/test_foreign_code.py"
 PACKET = "tests/wire/test_packet_model.py"
 DECODE = "tests/wire/test_decode.py"
 OVERFLOW = "tests/venues/test_overflow_model.py"
@@ -389,19 +390,19 @@ _RECOVERY = [
         "session/recovery.py",
         (RECOVERY,),
         (
-            "recovery-decides-more",
-            "self.check_due()\n        self.ended",
-            "self.ended",
+            "recovery-forgets-an-intent",
+            "self.engine.tracker.book.add(action, command, NO_EXITS, command.created_ns)",
+            "self._documented.discard(action.action_id)",
         ),
         (
-            "recovery-forgets-the-unsent",
-            "unsent = [effect.action_id for _, effect in lost if isinstance(effect, Command)]",
-            "unsent: list[str] = []",
+            "recovery-invents-ids",
+            "self._ids.counter = len(self._seen)",
+            "self._ids.counter = len(self._intents)",
         ),
         (
-            "recovery-decides-otherwise",
-            "if self._due.pop(seq, None) != command:",
-            "if self._due.pop(seq, None) is None:",
+            "recovery-forgets-the-stop",
+            "items += [event, *self.engine.process(event)]",
+            "items += [event]",
         ),
     ),
     *_bugs(
@@ -409,12 +410,49 @@ _RECOVERY = [
         ("tests/session/test_recovery.py",),
         (
             "recovery-documents-twice",
-            "and effect.record.action_id in documented)",
-            "and False)",
+            "if item.record.action_id in documented:",
+            "if False:",
         ),
         (
-            "recovery-with-changed-source",
-            "if source_changed(header, source):",
+            "recovery-forgets-what-is-lost",
+            "[*_lacking(*self._last)]",
+            "[]",
+        ),
+    ),
+    *_bugs(
+        "session/recovery_process.py",
+        ("tests/session/test_recovery_process.py",),
+        (
+            "recovery-without-limit",
+            "self._clock.monotonic_ns() - start_ns > limit_s * NS_PER_S",
+            "limit_s < 0",
+        ),
+    ),
+    *_bugs(
+        "session/check.py",
+        (FOREIGN,),
+        (
+            "check-runs-what-a-journal-names",
+            "if strategy is None and (why := why_not_run(header)):",
+            'if strategy is None and (why := ""):',
+        ),
+        (
+            "check-forgets-the-vetoes",
+            "return self.vetoes.get(action.action_id, mine)",
+            "return mine",
+        ),
+        (
+            "check-calls-every-plugin",
+            "disable=installed - wanted.keys(), replay=True)",
+            "disable=installed - wanted.keys())",
+        ),
+    ),
+    *_bugs(
+        "session/header.py",
+        (FOREIGN,),
+        (
+            "check-runs-a-changed-strategy",
+            'if "import" not in header and not is_unchanged(point.module, digests):',
             "if False:",
         ),
     ),

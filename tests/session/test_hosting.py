@@ -25,7 +25,7 @@ from vectra_bot.server import ExchangeServer
 from vectra_bot.session import ReplayConfig, SessionConfig, replay_session, run_session
 from vectra_bot.session.config import FlushFlag
 from vectra_bot.session.recorder import RecordConfig, record_session
-from vectra_bot.session.recovery import recover_store
+from vectra_bot.session.recovery import recover_session, recover_store
 from vectra_bot.store.maintenance.check import check_store
 from vectra_bot.store.maintenance.sessions import is_running, list_sessions
 
@@ -207,7 +207,7 @@ def test_a_disk_that_is_full_leaves_what_can_be_recovered(
     assert not is_running(tmp_path / "journals" / "N")
     assert (list_sessions(tmp_path) == []) == (step in BEGINNING)
 
-    recover_store(tmp_path)
+    recover_store(tmp_path, recover=recover_session)
     assert check_store(tmp_path).problems == []
     assert (left(tmp_path) == []) == (step in BEGINNING)
 
@@ -233,7 +233,7 @@ def test_a_run_that_breaks_off_is_recovered(recordings: Recordings, tmp_path: Pa
         play("run", recordings, tmp_path, exchange_log=Path("/dev/full"), flush=flush)
 
     assert not is_running(tmp_path / "journals" / "N")
-    assert recover_store(tmp_path) == ["N"]
+    assert recover_store(tmp_path, recover=recover_session) == ["N"]
     assert check_store(tmp_path).problems == []
 
 
@@ -248,7 +248,7 @@ def test_a_recording_whose_callback_raises_is_recovered(
     with leaving_nothing_open(), pytest.raises(Sabotage):
         play("record", recordings, tmp_path, told=told)
 
-    assert recover_store(tmp_path) == ["N"]
+    assert recover_store(tmp_path, recover=recover_session) == ["N"]
     assert check_store(tmp_path).problems == []
 
 
@@ -316,6 +316,6 @@ def test_a_cancelled_session_is_released(
         asyncio.run(cancel())
 
     assert not is_running(tmp_path / "journals" / "N")
-    recover_store(tmp_path)
+    recover_store(tmp_path, recover=recover_session)
     if tmp_path.joinpath("journals").is_dir():
         assert check_store(tmp_path).problems == []

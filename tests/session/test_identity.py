@@ -21,7 +21,7 @@ from vectra_bot.imports.run import import_paths
 from vectra_bot.journal import Entry, read_header, read_journal, write_journal
 from vectra_bot.loading import _distributions, origin_of, resolve_strategy
 from vectra_bot.session.header import source_changed
-from vectra_bot.session.recovery import UNREPLAYED_REASON, recover_store
+from vectra_bot.session.recovery import REASON, recover_store
 from vectra_bot.session.replay import check_journal
 
 FAST: dict[str, Any] = {"games": 2, "seed": 7, "crowd": 0, "session_id": "S"}
@@ -114,16 +114,17 @@ def test_identity_in_a_check(folder: Path, change: Callable[[Path], None]) -> No
     run(folder)
     journal = folder.parent / "store" / "journals" / "S"
     edit("identity_other.py", "# not part of it\n")(folder)
+    bot = str(folder / "bot.py")
     forget()
-    same = check_journal(journal)
+    same = check_journal(journal, bot)
     assert (same.source_changed, same.equal) == (False, True)
     change(folder)
     forget()
-    assert check_journal(journal).source_changed
+    assert check_journal(journal, bot).source_changed
 
 
 def test_identity_in_a_recovery(folder: Path) -> None:
-    """A killed session is not replayed by a strategy of which a module has changed."""
+    """What became of a strategy does not matter: the session is finished from its journal alone."""
     run(folder)
     whole = list(read_journal(folder.parent / "store" / "journals" / "S"))
     killed = folder.parent / "killed" / "journals" / "S"
@@ -133,7 +134,7 @@ def test_identity_in_a_recovery(folder: Path) -> None:
     forget()
     assert recover_store(folder.parent / "killed") == ["S"]
     *_, last = read_journal(killed)
-    assert last.data == {"reason": UNREPLAYED_REASON}
+    assert last.data == {"reason": REASON}
 
 
 def test_identity_of_an_unchanged_run(folder: Path) -> None:

@@ -255,7 +255,7 @@ async def test_the_history_is_collected_once_each(tmp_path: Path) -> None:
 
 async def test_a_recording_replays_to_the_same_documents(tmp_path: Path) -> None:
     """Replayed from the journal, a new engine makes every document again, the alert included."""
-    from vectra_bot.session.header import engine_of
+    from vectra_bot.session.header import watching_engine
     from vectra_bot.session.recovery import event_of
 
     async with serve(games=3, paused=True) as server:
@@ -265,7 +265,7 @@ async def test_a_recording_replays_to_the_same_documents(tmp_path: Path) -> None
         await beginning
 
     entries = iter(read_journal(tmp_path / "journals" / "R"))
-    engine, _ = engine_of(next(entries).data["header"])
+    engine = watching_engine(next(entries).data["header"])
     made: list[Any] = []
     stored: list[Any] = []
     for entry in entries:

@@ -6,7 +6,9 @@ import asyncio
 import json
 import logging
 import os
+import shutil
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +16,11 @@ import duckdb
 import pytest
 
 import vectra_bot
+from vectra_bot.engine import Engine
 from vectra_bot.errors import StoreError
+from vectra_bot.fsio import files
 from vectra_bot.journal import Entry, Journal, SessionLock, read_journal, write_journal
-from vectra_bot.models import Frame, SessionEnding
+from vectra_bot.models import Event, Frame, SessionEnding
 from vectra_bot.session import ReplayConfig, replay_session
 from vectra_bot.session.header import same_session, watching_engine
 from vectra_bot.session.recovery import (
@@ -24,6 +28,7 @@ from vectra_bot.session.recovery import (
     UNREPLAYED_KIND,
     UNREPLAYED_REASON,
     event_of,
+    recover_session,
     recover_store,
 )
 from vectra_bot.session.replay import check_journal
@@ -47,7 +52,7 @@ class Bot(Strategy):
         if game.tick == TICK + self.step:
             self.actions.sell(25)
 """
-BROKEN_INIT = "\n    def __attrs_post_init__(self):\n        raise ValueError('not today')\n"
+here = partial(recover_store, recover=recover_session)
 
 
 @pytest.fixture
@@ -81,24 +86,8 @@ def edit_a_rule(bot: Path) -> None:
     bot.write_text(BOT.replace("game.tick == TICK:", "game.tick == TICK + 1:"))
 
 
-def edit_a_comment(bot: Path) -> None:
-    bot.write_text(BOT + "# nothing else\n")
-
-
 def edit_what_it_reads(bot: Path) -> None:
     bot.with_name("tick.txt").write_text("5")
-
-
-def decide_nothing(bot: Path) -> None:
-    bot.with_name("tick.txt").write_text("100000")
-
-
-def break_its_syntax(bot: Path) -> None:
-    bot.write_text(BOT + "def (:\n")
-
-
-def break_its_init(bot: Path) -> None:
-    bot.write_text(BOT + BROKEN_INIT)
 
 
 def leave_while_loading(bot: Path) -> None:
@@ -109,96 +98,96 @@ def remove(bot: Path) -> None:
     bot.unlink()
 
 
-@pytest.mark.parametrize(
-    "edit",
-    [
-        edit_a_rule,
-        edit_a_comment,
-        edit_what_it_reads,
-        decide_nothing,
-        break_its_syntax,
-        break_its_init,
-        leave_while_loading,
-        remove,
-    ],
-)
-def test_changed_strategy_is_not_replayed(
-    tmp_path: Path, bot: Path, edit: Any, caplog: pytest.LogCaptureFixture
-) -> None:
-    """Every INTENT has one row, an open one UNRESOLVED with what it saw, and the reason is stored."""
-    whole = killed(tmp_path, bot)
+@pytest.mark.parametrize("edit", [edit_a_rule, edit_what_it_reads, leave_while_loading, remove])
+def test_the_strategy_does_not_matter(tmp_path: Path, bot: Path, edit: Any) -> None:
+    """Whatever became of the strategy, the session is finished by its journal, to the same bytes."""
+    killed(tmp_path, bot)
+    store, other = tmp_path / "store", tmp_path / "other"
+    shutil.copytree(store, other)
+    here(other)
     edit(bot)
-    store = tmp_path / "store"
 
-    with caplog.at_level(logging.WARNING):
-        assert recover_store(store) == ["K"]
-    assert "session=K closed without replay" in caplog.text
+    assert here(store) == ["K"]
     entries = list(read_journal(store / "journals" / "K"))
+    assert entries == list(read_journal(other / "journals" / "K"))
+    assert entries[-1].data["reason"] == REASON
     intents = [entry.command().action_id for entry in entries if entry.kind == "intent"]
     assert sorted(action_id for action_id, _ in actions(store)) == sorted(intents)
     assert "UNRESOLVED" in dict(actions(store)).values()
-    documents = [entry.document() for entry in entries if entry.kind == "doc"]
-    (told,) = [d.record for d in documents if getattr(d.record, "kind", "") == UNREPLAYED_KIND]
-    open_ids = [action_id for action_id, state in actions(store) if state == "UNRESOLVED"]
-    assert json.loads(told.detail_json)["unresolved"] == open_ids
-    assert entries[-1].data["reason"] == UNREPLAYED_REASON
+
+
+def test_recovered_actions_are_what_they_were(tmp_path: Path, bot: Path) -> None:
+    """An action that recovery decides has the state, the context and the ids that it had when it was made."""
+    whole = killed(tmp_path, bot)
+    here(tmp_path / "store")
     true = {
         entry.data["record"]["action_id"]: entry.document().record
         for entry in whole
         if entry.kind == "doc" and entry.data["doc_type"] == "player_action"
     }
+    entries = list(read_journal(tmp_path / "store" / "journals" / "K"))
+    documents = [e.document() for e in entries if b'"player_action"' in e.payload]
+    assert len(documents) == 3
     for document in documents:
-        if document.source == "session" and document.doc_type.value == "player_action":
-            mine, other = document.record, true[document.record.action_id]
-            for name in ("state_before", "game_context", "button", "trace_id", "player_id"):
-                assert getattr(mine, name) == getattr(other, name)
-    assert recover_store(store) == []
+        mine, other = document.record, true[document.record.action_id]
+        for name in ("state_before", "game_context", "button", "trace_id", "player_id"):
+            assert getattr(mine, name) == getattr(other, name)
 
 
-def test_unchanged_strategy_is_replayed(tmp_path: Path, bot: Path) -> None:
-    """The strategy that ran is replayed: nothing differs, and the journal passes its check."""
+def test_a_recovered_journal_passes_its_check(tmp_path: Path, bot: Path) -> None:
+    """The strategy that ran, if it is named, decides the same on the inputs that recovery completed."""
     killed(tmp_path, bot)
-    assert recover_store(tmp_path / "store") == ["K"]
+    assert here(tmp_path / "store") == ["K"]
 
     journal = tmp_path / "store" / "journals" / "K"
-    entries = list(read_journal(journal))
-    assert entries[-1].data["reason"] == REASON
-    assert not [e for e in entries if UNREPLAYED_KIND in str(e.data.get("record"))]
-    assert check_journal(journal).equal is True
-    assert len(actions(tmp_path / "store")) == 3
+    assert not [e for e in read_journal(journal) if UNREPLAYED_KIND in str(e.data.get("record"))]
+    result = check_journal(journal, str(bot))
+    assert (result.equal, result.clean, result.commands) == (True, True, 3)
 
 
-def test_journal_closed_without_replay_still_checks_out(tmp_path: Path, bot: Path) -> None:
-    """With the original strategy restored, the check of a session closed without it finds no difference."""
+def test_an_input_that_the_engine_cannot_process_ends_in_a_closed_session(
+    tmp_path: Path, bot: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What ended a session with a defect does not keep it unfinished: open actions are UNRESOLVED."""
     killed(tmp_path, bot)
-    edit_a_rule(bot)
-    recover_store(tmp_path / "store")
-    bot.write_text(BOT)
+    store = tmp_path / "store"
+    process = Engine.process
 
-    result = check_journal(tmp_path / "store" / "journals" / "K")
-    assert (result.equal, result.clean) == (True, True)
+    def failing(self: Engine, event: Event) -> Any:
+        if self.game.tick == 3:
+            raise ZeroDivisionError("a defect")
+        return process(self, event)
+
+    monkeypatch.setattr(Engine, "process", failing)
+    with caplog.at_level(logging.WARNING):
+        assert here(store) == ["K"]
+    assert "session=K closed without replay: the engine raised at entry" in caplog.text
+    entries = list(read_journal(store / "journals" / "K"))
+    (told,) = [e.document().record for e in entries if UNREPLAYED_KIND in str(e.data.get("record"))]
+    open_ids = [action_id for action_id, state in actions(store) if state == "UNRESOLVED"]
+    assert json.loads(told.detail_json)["unresolved"] == open_ids
+    assert len(actions(store)) == 3
+    assert entries[-1].data["reason"] == UNREPLAYED_REASON
+    assert here(store) == []
 
 
 @pytest.mark.parametrize(
     "cut", [2, *(pytest.param(cut, marks=pytest.mark.slow) for cut in range(3, 8)), 8]
 )
 def test_killed_recovery_is_finished(tmp_path: Path, bot: Path, cut: int) -> None:
-    """Wherever recovery itself is killed, with or without replay, the next one leaves one row per INTENT."""
+    """Wherever recovery itself is killed, the next one leaves one row per INTENT."""
     killed(tmp_path, bot)
     store, folder = tmp_path / "store", tmp_path / "store" / "journals" / "K"
     kept = len(list(read_journal(folder)))
-    if cut % 2:
-        edit_a_rule(bot)
-    recover_store(store)
+    here(store)
     again = tmp_path / "again"
     (again / "journals" / "K").mkdir(parents=True)
     entries = list(read_journal(folder))
     write_journal(
         again / "journals" / "K" / "000001.log", entries[: min(kept + cut, len(entries)) - 1]
     )
-    bot.write_text(BOT)
 
-    assert recover_store(again) == ["K"]
+    assert here(again) == ["K"]
     entries = list(read_journal(again / "journals" / "K"))
     intents = [entry.command().action_id for entry in entries if entry.kind == "intent"]
     assert sorted(action_id for action_id, _ in actions(again)) == sorted(intents)
@@ -218,14 +207,14 @@ def test_session_that_was_ending_gets_no_second_end(tmp_path: Path, bot: Path) -
         folder.mkdir(parents=True)
         write_journal(folder / "000001.log", kept)
 
-        assert recover_store(tmp_path / name) == ["K"]
+        assert here(tmp_path / name) == ["K"]
         finished = list(read_journal(folder))
         assert [e.data for e in finished[1:-1]] == [e.data for e in entries[1:-1]]
         assert finished[-1].data["reason"] == REASON
 
 
 def test_bad_session_does_not_hold_up_the_others(tmp_path: Path, bot: Path) -> None:
-    """Broken code, garbage files and a corrupt first line affect their own session only."""
+    """Garbage files and a corrupt first line affect their own session only."""
     store = tmp_path / "store"
     for name in ("A", "B", "C", "D"):
         killed(tmp_path, bot, name)
@@ -233,8 +222,6 @@ def test_bad_session_does_not_hold_up_the_others(tmp_path: Path, bot: Path) -> N
     first.write_bytes(b"x" + first.read_bytes()[1:])
     (store / "journals" / "B" / "compacted.json").write_text('["garbage"')
     (store / "journals" / "C" / "compacted.json").write_text("[1]")
-    break_its_init(bot)
-
     recover_store(store)
     assert len(actions(store, "D")) == 3
     for name in ("B", "C"):
@@ -348,6 +335,33 @@ def test_full_disk_is_told_to_plugins(store: Path, monkeypatch: pytest.MonkeyPat
     lines = (store / "sessions" / "S" / "session.log").read_text(encoding="utf-8").splitlines()
     assert "session S failed: StoreError" in lines[-1]
     assert "No space left" in lines[-1]
+
+
+def test_a_recovery_needs_little_space(tmp_path: Path, bot: Path) -> None:
+    """Closing a journal takes a few KiB; without them it is unchanged, and recovered when there is space."""
+    killed(tmp_path, bot)
+    store, folder = tmp_path / "store", tmp_path / "store" / "journals" / "K"
+    before = (folder / "000001.log").read_bytes()
+
+    def refuse(op: files.Op) -> None:
+        if op.kind in ("allocate", "write"):
+            raise OSError(28, "No space left on device")
+
+    with files.observing(refuse), pytest.raises(StoreError, match="No space left"):
+        recover_session(folder, store)
+    assert (folder / "000001.log").read_bytes() == before
+    assert {path.name for path in folder.iterdir()} == {"000001.log", "lock"}
+    room: list[int] = []
+    needed: list[int] = []
+
+    def count(op: files.Op) -> None:
+        if op.kind == "allocate":
+            room.append(op.offset)
+
+    with files.observing(count):
+        recover_session(folder, store, closed=lambda: needed.append(sum(room)))
+    assert needed == [8192]
+    assert len(actions(store)) == 3
 
 
 HEADER = {"session_id": "S", "mode": "paper", "venue": "embedded"}

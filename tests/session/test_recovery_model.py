@@ -1,9 +1,9 @@
-"""Recovery beside what a session did: which decisions it accepts, and the end of every action."""
+"""Recovery beside what a session did: what it adds without the strategy, and the end of every action."""
 
 from __future__ import annotations
 
 import json
-from itertools import pairwise
+import random
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +11,22 @@ import pytest
 
 import vectra_bot
 from vectra_bot.journal import Entry, read_journal, write_journal
-from vectra_bot.models import ActionState, DocType, SendResult
-from vectra_bot.session.recovery import REASON, UNREPLAYED_REASON, recover_store
+from vectra_bot.loading import StrategySource, resolve_strategy
+from vectra_bot.models import (
+    ActionState,
+    DocType,
+    Document,
+    OperatorCommand,
+    OperatorKind,
+    SendResult,
+    SessionEnding,
+)
+from vectra_bot.plugins import PluginManager
+from vectra_bot.session.header import engine_of
+from vectra_bot.session.recovery import REASON, event_of, recover_session, recover_store
 
 BOT = """
 import json
-from itertools import pairwise
 from pathlib import Path
 from vectra_bot import Strategy
 
@@ -68,30 +78,34 @@ def sent(entries: list[Entry]) -> set[str]:
     return {e.action_id for e in events if isinstance(e, SendResult) and e.sent}
 
 
-def recovered(store: Path, bot: Path, kept: list[Entry], plan: dict[str, Any]) -> list[Entry]:
-    """Recover a session of which *kept* is left, its strategy now reading *plan*; return its journal."""
+def recovered(store: Path, kept: list[Entry]) -> list[Entry]:
+    """Recover a session of which *kept* is left, and return its journal."""
     folder = store / "journals" / "K"
     folder.mkdir(parents=True)
     write_journal(folder / "000001.log", kept)
-    plan_file = bot.with_name("plan.json")
-    plan_file.write_text(json.dumps(plan))
-    try:
-        assert recover_store(store) == ["K"]
-    finally:
-        plan_file.write_text(json.dumps(PLAN))
+    assert recover_store(store, recover=recover_session) == ["K"]
     return list(read_journal(folder))
 
 
-def tick_of(entries: list[Entry]) -> int:
-    """Return the last tick among *entries*."""
-    return max(
-        (
-            entry.document().record.tick
-            for entry in entries
-            if entry.kind == "doc" and entry.data["doc_type"] == DocType.GAME_TICK.value
-        ),
-        default=-1,
-    )
+def stopped(kept: list[Entry], source: StrategySource) -> list[Entry]:
+    """Return what a session with the inputs of *kept*, and its real strategy, would end with."""
+    header = kept[0].data["header"]
+    engine = engine_of(header, source, PluginManager())
+    for entry in kept:
+        event = event_of(entry)
+        if event is not None:
+            engine.process(event)
+    now_ns, seq = engine.now_ns, kept[-1].seq
+    entries: list[Entry] = []
+    for ending in (
+        OperatorCommand(recv_ns=now_ns, kind=OperatorKind.STOP, reason=REASON),
+        SessionEnding(recv_ns=now_ns, reason=REASON),
+    ):
+        entries.append(Entry.of_input(seq := seq + 1, ending))
+        for effect in engine.process(ending):
+            assert isinstance(effect, Document)
+            entries.append(Entry.of_document(seq := seq + 1, effect))
+    return entries
 
 
 def groups(entries: list[Entry]) -> list[int]:
@@ -99,69 +113,75 @@ def groups(entries: list[Entry]) -> list[int]:
     return [n for n, entry in enumerate(entries) if entry.kind in {"frame", "input"} and n]
 
 
-def cut_after_tick(entries: list[Entry], tick: int) -> list[Entry]:
-    """Return the entries up to the input after the one of *tick*.
+def places(entries: list[Entry], count: int) -> list[int]:
+    """Return *count* places at which a kill may cut, most of them soon after something the account did."""
+    cuts = groups(entries)
+    acted = [
+        n
+        for n, entry in enumerate(entries)
+        if entry.kind == "intent" or b"account.external" in entry.payload
+    ]
+    near = [cut for cut in cuts if any(0 <= cut - n <= 30 for n in acted)]
+    rng = random.Random(f"{len(entries)}")
+    return sorted({*rng.sample(near, count), *rng.sample(cuts, 3)})
 
-    Of the last input what a replay decides beyond the journal may be lost, so another one follows it.
-    """
-    places = groups(entries)
-    return next(
-        entries[:after] for place, after in pairwise(places) if tick_of(entries[:place]) == tick
-    )
+
+def test_a_killed_session_ends_as_one_that_was_stopped(
+    whole: tuple[Path, list[Entry]], tmp_path: Path
+) -> None:
+    """Without its strategy, recovery adds byte for byte what the session would have ended with."""
+    bot, entries = whole
+    source = resolve_strategy(str(bot))
+    for cut in places(entries, 12):
+        after = recovered(tmp_path / str(cut), entries[:cut])
+        assert after[cut:-1] == stopped(entries[:cut], source)
+        assert after[-1].data == {"reason": REASON}
 
 
-@pytest.mark.parametrize("tick", [3, 5, 8, 10])
 @pytest.mark.parametrize(
-    ("change", "at"),
+    ("name", "options"),
     [
-        ({}, None),
-        ({"3": [["buy", "0.001"]]}, 3),  # one decision more
-        ({"5": [["buy", "0.001"]]}, 5),
-        ({"6": [["sidebet", "0.001"]]}, 6),
-        ({"10": [["buy", "0.001"]]}, 10),
-        ({"4": [*PLAN["4"], ["buy", "0.001"]]}, 4),  # one more beside others
-        ({"4": PLAN["4"][:1]}, 4),  # one less
-        ({"4": PLAN["4"][::-1]}, 4),  # in another order
-        ({"7": [["sell", 26]]}, 7),  # another size
+        ("leveraged", {"settings": {"leverage": 5}}),
+        ("short", {}),
+        pytest.param("bbc", {}, marks=pytest.mark.slow),
+        pytest.param("candleflip", {}, marks=pytest.mark.slow),
+        pytest.param("sidebet", {}, marks=pytest.mark.slow),
+        pytest.param("take-profit", {}, marks=pytest.mark.slow),
     ],
 )
-def test_a_replay_is_used_only_if_it_decides_the_same(
-    whole: tuple[Path, list[Entry]],
-    tmp_path: Path,
-    change: dict[str, Any],
-    at: int | None,
-    tick: int,
+def test_a_killed_session_of_a_bundled_strategy_ends_as_one_that_was_stopped(
+    name: str, options: dict[str, Any], tmp_path: Path
 ) -> None:
-    """A decision that the journal has not, or has otherwise, refuses the replay; a later one does not."""
-    bot, entries = whole
-    kept = cut_after_tick(entries, tick)
-    after = recovered(tmp_path, bot, kept, {**PLAN, **change})
-
-    differs = at is not None and at <= tick
-    assert after[-1].data["reason"] == (UNREPLAYED_REASON if differs else REASON)
-    assert sorted(action_id for action_id, _ in states(after)) == sorted(intents(after))
-    assert intents(after) == intents(kept)
+    """The same of shorts, side games, leverage, and of liquidations, which get the session's own ids."""
+    vectra_bot.run(
+        name, session_id="K", store=tmp_path / "full", games=3, seed=7, crowd=0, **options
+    )
+    entries = list(read_journal(tmp_path / "full" / "journals" / "K"))
+    source = resolve_strategy(name)
+    for cut in places(entries, 8):
+        after = recovered(tmp_path / str(cut), entries[:cut])
+        assert after[cut:-1] == stopped(entries[:cut], source)
 
 
 @pytest.mark.parametrize("number", range(8))
 def test_every_action_of_a_killed_session_has_its_true_end(
     whole: tuple[Path, list[Entry]], tmp_path: Path, number: int
 ) -> None:
-    """Cut anywhere around an INTENT: what never left is NOT_SENT, what left without proof UNRESOLVED."""
-    bot, entries = whole
-    places = [n for n, entry in enumerate(entries) if entry.kind == "intent"]
+    """Cut anywhere around an INTENT: without one nothing was sent, what left without proof is UNRESOLVED."""
+    _, entries = whole
+    intended = [n for n, entry in enumerate(entries) if entry.kind == "intent"]
     if number < 4:  # the last input is there, and nothing that followed from it
-        begin = max(n for n in groups(entries) if n < places[number])
+        begin = max(n for n in groups(entries) if n < intended[number])
         kept = entries[: begin + 1]
     else:  # all of the group is there, and no send result
-        end = min(n for n in groups(entries) if n > places[number - 4])
+        end = min(n for n in groups(entries) if n > intended[number - 4])
         kept = entries[:end]
-    after = recovered(tmp_path, bot, kept, PLAN)
+    after = recovered(tmp_path, kept)
 
     assert after[-1].data["reason"] == REASON
     ended, done = dict(states(after)), dict(states(kept))
     assert len(states(after)) == len(ended)
-    assert sorted(ended) == sorted(intents(after))
+    assert sorted(ended) == sorted(intents(kept))
     left = sent(kept)
     for action_id, state in ended.items():
         if action_id in done:
@@ -169,9 +189,5 @@ def test_every_action_of_a_killed_session_has_its_true_end(
         elif action_id in left:
             assert state.is_terminal
             assert state is not ActionState.NOT_SENT
-        elif action_id in intents(kept):
-            assert state is ActionState.UNRESOLVED  # it may have left unrecorded
         else:
-            assert state is ActionState.NOT_SENT
-    lost = set(intents(after)) - set(intents(kept))
-    assert bool(lost) is (number < 4)
+            assert state is ActionState.UNRESOLVED  # it may have left unrecorded

@@ -12,7 +12,12 @@ from tests.session.test_recovery import actions, bot, killed
 from vectra_bot.journal import Entry, Journal, list_segments, read_journal
 from vectra_bot.models import Direction, Frame
 from vectra_bot.session import tail
-from vectra_bot.session.recovery import UNREPLAYED_KIND, UNREPLAYED_REASON, recover_store
+from vectra_bot.session.recovery import (
+    UNREPLAYED_KIND,
+    UNREPLAYED_REASON,
+    recover_session,
+    recover_store,
+)
 from vectra_bot.session.replay import check_journal
 from vectra_bot.session.tail import LAST_SEGMENTS, is_long, last_entries, open_intents
 from vectra_bot.store.parquet.builder import build_parts
@@ -61,7 +66,7 @@ def test_open_actions_are_told_as_a_whole_reading_tells_them(
     intents = {e.command().action_id: e.seq for e in entries if e.kind == "intent"}
     assert intents.keys() >= open_intents(directory).keys()
 
-    assert recover_store(store) == ["K"]
+    assert recover_store(store, recover=recover_session) == ["K"]
     after_it = list(read_journal(directory))
     assert after_it[-1].data["reason"] == UNREPLAYED_REASON
     assert [(e.seq, e.payload) for e in after_it[1 : len(entries)]] == [
@@ -84,7 +89,7 @@ def test_open_actions_are_told_as_a_whole_reading_tells_them(
             for name in ("state_before", "game_context", "button", "trace_id", "player_id"):
                 assert getattr(mine, name) == getattr(other, name)
     assert check_journal(directory).clean is True
-    assert recover_store(store) == []
+    assert recover_store(store, recover=recover_session) == []
 
 
 def test_only_the_end_and_the_beginning_are_read(tmp_path: Path, bot: Path) -> None:

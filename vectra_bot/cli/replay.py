@@ -42,9 +42,11 @@ def replay(path: str, as_json: bool, **options: Any) -> int:
     that the recording shows for it, bit for bit: if they disagree, one alert of type vectra.integrity is
     stored for the game, and the exit code is 1.
 
-    With --check, a journal's inputs run through a new engine with the strategy of its header, and the
-    commands are compared byte for byte; a difference is reported and gives exit code 1. Of the strategy's
-    parameters only secret ones can be set then, which the journal does not contain.
+    With --check, a journal's inputs run through a new engine, and the commands are compared byte for
+    byte; a difference is reported and gives exit code 1. The strategy is the one that --strategy names,
+    else the journal's, which runs only if it is installed and its source is the one that ran: if not,
+    nothing is checked, and the exit code is 2. Plugins run only with replays = True in their class. Of the
+    strategy's parameters only secret ones can be set, which the journal does not contain.
     """
     target = Path(path).expanduser()
     if not target.exists():
@@ -80,20 +82,23 @@ def _check(target: Path, as_json: bool, options: dict[str, Any]) -> int:
     given = sorted(
         f"--{name.replace('_', '-')}"
         for name, value in options.items()
-        if value and name not in ("check", "set")
+        if value and name not in ("check", "strategy", "set")
     )
     if given:
         raise UsageError(
             f"--check was given with {', '.join(given)}: remove that, the journal's header says what ran"
         )
     with quiet_stdout(as_json):
+        named = {"strategy": options["strategy"]} if options["strategy"] else {}
         secrets = written_pairs("--set", options["set"])
-        config = ReplayConfig(path=target, check=True, settings=secrets)
+        config = ReplayConfig(path=target, check=True, settings=secrets, **named)
         result = asyncio.run(replay_session(config)).to_json()
     if as_json:
         print_json(result)
     else:
         _print_check(result)
+    if result["not_checked"]:
+        raise UsageError(f"nothing was checked: {result['not_checked']}")
     if not result["equal"]:
         first = result["first_difference"]
         changed = " (the strategy's source has changed since)" if result["source_changed"] else ""
@@ -113,7 +118,7 @@ def _print_check(result: dict[str, Any]) -> None:
             ("Session", f"{result['session_id']}: {result['strategy']}"),
             ("Inputs", f"{result['inputs']} (journal {ending})"),
             ("Commands", f"{result['commands']} replayed, {result['recorded']} recorded"),
-            ("Equal", "yes" if result["equal"] else "no"),
+            ("Equal", {True: "yes", False: "no", None: "not checked"}[result["equal"]]),
             ("Source", "changed since" if result["source_changed"] else "unchanged"),
             ("SHA-256", result["sha256"]),
         ],

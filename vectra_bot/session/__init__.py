@@ -2,6 +2,7 @@
 
 from vectra_bot.loading import StrategySource, resolve_strategy
 from vectra_bot.session.calls import run
+from vectra_bot.session.check import Divergence, ReplayCheck, check_journal
 from vectra_bot.session.config import (
     FlushFlag,
     Observer,
@@ -12,13 +13,7 @@ from vectra_bot.session.config import (
     StopFlag,
 )
 from vectra_bot.session.options import RecordOptions, ReplayOptions, RunOptions
-from vectra_bot.session.replay import (
-    Divergence,
-    ReplayCheck,
-    ReplayReport,
-    check_journal,
-    replay_session,
-)
+from vectra_bot.session.replay import ReplayReport, replay_session
 from vectra_bot.session.runner import run_session
 
 __all__ = [

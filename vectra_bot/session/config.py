@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Collection, Iterable, Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 import attrs
 from attrs import define, frozen
@@ -73,6 +73,10 @@ class Snapshot:
     pnl: Decimal
     actions: dict[str, int]
     elapsed_s: float
+
+
+WATCH: Final = "watch"
+"""The bundled strategy that takes no action."""
 
 
 class Observer(Protocol):
@@ -318,7 +322,8 @@ class ReplayConfig:
 
     Attributes:
         path: a capture file, a journal's folder, or one journal file.
-        strategy: the strategy that processes the recording; nothing it requests is sent.
+        strategy: the strategy that processes the recording; nothing it requests is sent. With ``check``, the
+            one whose commands are compared; by default the journal's, if it is installed and unchanged.
         settings: the strategy's parameters by name.
         check: compare a journal's commands instead of storing a new session.
         session_id: name of the replayed session; random if None.
@@ -332,10 +337,10 @@ class ReplayConfig:
     strategy: str | type[Strategy] = like(
         SessionConfig,
         "strategy",
-        default="watch",
+        default=WATCH,
         flag="--strategy",
         metavar="NAME|FILE",
-        help="Strategy that processes the recording.",
+        help="Strategy that processes the recording; with --check, the journal's if not given.",
     )
     settings: Mapping[str, Any] = like(SessionConfig, "settings")
     check: bool = option(False, help="Compare a journal's commands; store nothing.")

@@ -22,7 +22,7 @@ from vectra_bot.errors import ConfigError, InputError, JournalError, StrategyErr
 from vectra_bot.game import rules
 from vectra_bot.game.sidegames import SideGame
 from vectra_bot.journal import JOURNAL_VERSION, check_new_id, journal_directory, read_journal
-from vectra_bot.loading import StrategySource, origin_of, resolve_strategy
+from vectra_bot.loading import StrategySource, installed_as, is_unchanged, origin_of
 from vectra_bot.models import SCHEMA_VERSION, Mode
 from vectra_bot.params import RECORDED, configure, masked, settings_of
 from vectra_bot.plugins import PluginManager
@@ -147,13 +147,13 @@ class SessionPlan:
         }
         return header if self.auditor is None else {**header, "audit": True}
 
-    def engine(self) -> Engine:
-        """Return a new engine of the session."""
+    def engine(self, plugins: PluginManager | None = None) -> Engine:
+        """Return a new engine of the session, with other *plugins* if given."""
         return Engine(
             session_id=self.session_id,
             mode=self.mode,
             strategy=self.strategy,
-            plugins=self.plugins,
+            plugins=plugins or self.plugins,
             limits=self.limits,
             auditor=self.auditor,
         )
@@ -314,20 +314,56 @@ def unrecorded(header: Mapping[str, Any]) -> list[str]:
     return [name for name, value in header["strategy"]["settings"].items() if value == RECORDED]
 
 
+def why_not_run(header: Mapping[str, Any]) -> str:
+    """Return why the strategy that *header* names is not run by itself, empty if it may be; loads nothing.
+
+    A journal is data, which anyone may have written: of the strategies that it names, only an installed one
+    runs, if its source is the one that ran.
+
+    Raises:
+        JournalError: the header lacks what is needed.
+    """
+    with _header_errors():
+        about = header["strategy"]
+        name, spec = str(about["name"]), str(about["spec"])
+        digests = {about["source_sha256"], *about.get("sources", {}).values()}
+    point = installed_as(spec)
+    if point is None:
+        return f"its strategy {name!r} is {spec!r}, not an installed strategy"
+    # No strategy ran in an imported session.
+    if "import" not in header and not is_unchanged(point.module, digests):
+        return f"the source of strategy {name!r} is not the one that ran"
+    return ""
+
+
+def plugin_settings_of(header: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Return the plugins of the session of *header* with their settings, by name.
+
+    Raises:
+        JournalError: the header lacks what is needed.
+    """
+    with _header_errors():
+        return {entry["name"]: entry["settings"] for entry in header["plugins"]}
+
+
 def engine_of(
-    header: Mapping[str, Any], secrets: Mapping[str, Any] | None = None
-) -> tuple[Engine, StrategySource]:
-    """Return a new engine as *header* describes it, and the strategy's current source.
+    header: Mapping[str, Any],
+    source: StrategySource,
+    plugins: PluginManager,
+    secrets: Mapping[str, Any] | None = None,
+) -> Engine:
+    """Return a new engine as *header* describes it, with the strategy of *source*.
 
     Args:
         header: the first entry of a journal.
+        source: the strategy.
+        plugins: the plugins that take part.
         secrets: secret parameters of the strategy, which the header lacks; without them each is a
             placeholder.
 
     Raises:
         JournalError: the header lacks what is needed.
-        UnknownNameError, InputError, StrategyError, PluginError, ConfigError: strategy or plugins cannot
-            be created as they were.
+        StrategyError, ConfigError: the strategy cannot be created as it was.
     """
     with _header_errors():
         about = header["strategy"]
@@ -337,9 +373,7 @@ def engine_of(
             actions_per_game=header["limits"]["actions_per_game"],
             leverage=header["limits"].get("leverage", rules.MAX_LEVERAGE),
         )
-        mode, session_id = Mode(header["mode"]), header["session_id"]
-        wanted = {entry["name"]: entry["settings"] for entry in header["plugins"]}
-        spec, settings = about["spec"], about["settings"]
+        mode, session_id, settings = Mode(header["mode"]), header["session_id"], about["settings"]
         lacking = unrecorded(header)
     for name in secrets or {}:
         if name not in lacking:
@@ -347,11 +381,9 @@ def engine_of(
                 f"parameter {name!r} is in the journal's header: give its secret parameters only "
                 f"({', '.join(lacking) or 'it has none'})"
             )
-    source = resolve_strategy(spec)
-    plugins = PluginManager.load_only(wanted)
     strategy = configure(source.cls, {**settings, **(secrets or {})})
     restore(strategy, header.get("restored"))
-    engine = Engine(
+    return Engine(
         session_id=session_id,
         mode=mode,
         strategy=strategy,
@@ -359,7 +391,6 @@ def engine_of(
         limits=limits,
         auditor=FairAuditor(session_id) if header.get("audit") else None,
     )
-    return engine, source
 
 
 class _Watching(Strategy):
@@ -380,6 +411,7 @@ def watching_engine(header: Mapping[str, Any]) -> Engine:
         strategy=_Watching(),
         plugins=PluginManager(),
         limits=Limits(),
+        auditor=FairAuditor(session_id) if header.get("audit") else None,
     )
 
 

@@ -248,7 +248,11 @@ async def record_session(config: RecordConfig, clock: Clock | None = None) -> Re
     clock = clock or WallClock()
     recording = _Recording.of(config, clock)
     plan, feed = recording.plan, recording.feed
-    recovered = recover_store(plan.place.path, skip=plan.session_id) if config.recover else []
+    recovered = (
+        recover_store(plan.place.path, skip=plan.session_id, stop=config.stop)
+        if config.recover
+        else []
+    )
     started = clock.monotonic_ns()
     gateway = NoGateway("a recording sends nothing")
     async with host(plan, recording.stats, gateway, feed=feed, can_wait=False) as session:

@@ -11,7 +11,7 @@ from attrs import define, field
 from vectra_bot.errors import StoreError, VectraError
 from vectra_bot.journal import CORRUPT_SUFFIX, never_began, read_journal, salvage
 from vectra_bot.models import DocType
-from vectra_bot.session.recovery import recover_session
+from vectra_bot.session.recovery_process import RecoveryProcess
 from vectra_bot.store.links import links_in, refuse_links
 from vectra_bot.store.maintenance.check import Progress, check_store
 from vectra_bot.store.maintenance.check_journal import SALVAGE
@@ -142,6 +142,7 @@ class _Recovery:
         self._progress = progress
         self._quick = quick
         self._touched: set[str] = set()
+        self._unfinished: set[str] = set()
         self._forget = False
 
     def run(self, salvage_too: bool, rebuild: bool) -> None:
@@ -156,15 +157,18 @@ class _Recovery:
         repair = repair_store(self._root)
         self._report.built = list(repair.built)
         self._report.removed = list(repair.removed)
-        for directory in repair.unfinished:
-            if not self._wanted or directory.name in self._wanted:
-                self._try(directory.name, self._finish, directory)
+        with RecoveryProcess() as process:
+            for directory in repair.unfinished:
+                if not self._wanted or directory.name in self._wanted:
+                    self._try(directory.name, self._finish, process, directory)
         problems = self._look()
         folders = _folders_of(problems)
         self._forget = rebuild
         if rebuild:
             folders = dict.fromkeys(self._wanted or list_sessions(self._root))
         for number, (session_id, doc_types) in enumerate(folders.items()):
+            if session_id in self._unfinished:
+                continue  # a full disk, or a corrupt journal: rebuilding its files fails as well
             self._progress(f"rebuild {session_id}", number, len(folders))
             self._try(session_id, self._rebuild, session_id, doc_types)
         if folders:
@@ -231,9 +235,11 @@ class _Recovery:
         lost = [list(gap) for gap in kept.lost]
         self._report.salvaged.append({"session_id": session_id, "entries": kept.kept, "lost": lost})
 
-    def _finish(self, directory: Path) -> None:
+    def _finish(self, process: RecoveryProcess, directory: Path) -> None:
         self._progress(f"finish {directory.name}", 0, 0)
-        recover_session(directory, self._root)
+        self._unfinished.add(directory.name)
+        process.recover(directory, self._root)
+        self._unfinished.discard(directory.name)
         self._report.finished.append(directory.name)
 
     def _rebuild(self, session_id: str, doc_types: Collection[DocType] | None) -> None:

@@ -1,31 +1,38 @@
 """Crash recovery: closing sessions that were killed.
 
-A killed session is replayed from its journal to where it stopped, the effects of its last inputs are rebuilt,
-and what cannot be proven becomes UNRESOLVED. If the strategy is not the one that ran (its file was edited, it
-cannot be loaded, it decides differently), nothing of the replay is used: every open INTENT becomes one
-UNRESOLVED action, from the journal alone, and the session is closed. A long journal is not replayed either:
-nothing that followed from its inputs is lost, because inputs and their effects were written together, and its
-end shows which INTENTs are open.
+A journal is data, and none of the code that its header names is loaded. A killed session is finished from the
+evidence in its journal: an engine whose strategy takes no action processes the inputs again, and the actions
+that the INTENTs name are tracked by it, as in the session. Then the session ends as any other; what cannot be
+proven becomes UNRESOLVED. No plugin runs.
+
+A long journal is not processed as a whole: nothing that followed from its inputs is lost, because inputs and
+their effects were written together, and its end shows which INTENTs are open.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections import Counter, deque
+from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import closing
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import attrs
 from attrs import define, field
 
+from vectra_bot.actions.exits import NO_EXITS
+from vectra_bot.actions.ids import ActionIds
 from vectra_bot.engine import Effect, Engine
 from vectra_bot.errors import VectraError, safe_error
 from vectra_bot.journal import Entry, Journal, read_header, read_journal
 from vectra_bot.models import (
     ActionState,
     ActionTimestamps,
+    ActionType,
     Command,
     Direction,
     DocType,
@@ -35,15 +42,15 @@ from vectra_bot.models import (
     OperatorCommand,
     OperatorKind,
     PlayerAction,
-    SendResult,
     SessionEnding,
     SystemEvent,
 )
 from vectra_bot.models.times import NS_PER_MS
-from vectra_bot.session.header import engine_of, profile_of, source_changed, watching_engine
+from vectra_bot.session.config import StopFlag
+from vectra_bot.session.header import profile_of, watching_engine
+from vectra_bot.session.recovery_process import RecoveryProcess
 from vectra_bot.session.shell import read_frame
 from vectra_bot.session.tail import is_long, last_entries, open_intents
-from vectra_bot.session.watchdog import ran_too_long, time_limit
 from vectra_bot.store.maintenance.sessions import repair_store
 from vectra_bot.store.parquet.builder import build_parts
 from vectra_bot.store.parquet.compaction import compact_session
@@ -53,9 +60,15 @@ log = logging.getLogger(__name__)
 
 REASON = "recovered after a crash"
 UNREPLAYED_REASON = f"{REASON}, without replay"
-Resume = Callable[[Path], Journal]
 UNREPLAYED_KIND = "session.unreplayed"
-"""Kind of the system event with the reason why a session was closed without replay."""
+"""Kind of the system event with the reason why the inputs of a session were not all processed again."""
+
+SEGMENT_BYTES = 1 << 13
+"""Size of the segment that a recovery opens for the few entries that it adds: a full disk has that much."""
+
+_resume = partial(Journal.resume, segment_bytes=SEGMENT_BYTES)
+
+_BUTTONS = {ActionType.SHORT_OPEN: "SHORT", ActionType.SHORT_CLOSE: "CLOSE SHORT"}
 
 
 def event_of(entry: Entry, profile: Profile | None = None) -> Event | None:
@@ -83,11 +96,24 @@ def closed_by_recovery(reason: str) -> bool:
     return reason in (REASON, UNREPLAYED_REASON)
 
 
-def recover_store(store: Path, *, skip: str = "", resume: Resume = Journal.resume) -> list[str]:
-    """Recover every killed session of *store* and return their ids; *resume* opens a journal to continue it.
+def recover_store(
+    store: Path,
+    *,
+    skip: str = "",
+    recover: Callable[[Path, Path], None] | None = None,
+    stop: StopFlag | None = None,
+) -> list[str]:
+    """Recover every killed session of *store* and return their ids.
 
-    A session that cannot be recovered (its journal is corrupt) is left unchanged and named in the log: it
-    must not prevent a new session from running, nor the recovery of the others.
+    A session that cannot be recovered (its journal is corrupt, or takes too long) remains unfinished and is
+    named in the log: it must not prevent a new session from running, nor the recovery of the others.
+
+    Args:
+        store: root of the store.
+        skip: id of a session that remains as it is.
+        recover: recovers one session, given its journal and the store; by default a process beside this one
+            does, see :class:`RecoveryProcess`.
+        stop: ends the recovery early; what is left is recovered by the next one.
     """
     if not (store / "journals").is_dir():
         return []
@@ -98,24 +124,39 @@ def recover_store(store: Path, *, skip: str = "", resume: Resume = Journal.resum
         return []
     for line in repair.failed:
         log.warning("store=%s %s", store, line)
-    finished = []
-    for directory in repair.unfinished:
-        if directory.name == skip:
-            continue
-        try:
-            recover_session(directory, store, resume)
-        except Exception as error:  # noqa: BLE001 - an error of one session must not affect the others
-            log.warning("session=%s cannot be recovered: %s", directory.name, _one_line(error))
-        else:
-            finished.append(directory.name)
+    finished: list[str] = []
+    with RecoveryProcess(stop) as process:
+        for directory in repair.unfinished:
+            if directory.name == skip:
+                continue
+            if stop is not None and stop.reason is not None:
+                break
+            try:
+                (recover or process.recover)(directory, store)
+            except Exception as error:  # noqa: BLE001 - an error of one session must not affect the others
+                log.warning("session=%s cannot be recovered: %s", directory.name, _one_line(error))
+            else:
+                finished.append(directory.name)
     return finished
 
 
-def recover_session(directory: Path, store: Path, resume: Resume = Journal.resume) -> None:
+def recover_session(
+    directory: Path,
+    store: Path,
+    *,
+    resume: Callable[[Path], Journal] = _resume,
+    closed: Callable[[], None] = lambda: None,
+) -> None:
     """Recover one killed session; after that every INTENT has exactly one ``player_action`` document.
 
+    Args:
+        directory: its journal.
+        store: root of the store.
+        resume: opens the journal to continue it.
+        closed: called when the journal is closed; then only its files are left to build.
+
     Raises:
-        VectraError: its journal is corrupt, being written, or already closed.
+        VectraError: its journal is corrupt, being written, or already closed, or a write fails.
     """
     journal = resume(directory)
     try:
@@ -123,6 +164,7 @@ def recover_session(directory: Path, store: Path, resume: Resume = Journal.resum
         journal.append(entries)
         journal.sync()
         with journal.closing(reason):
+            closed()
             build_parts(directory, store)
             compact_session(directory, store)
     except BaseException:
@@ -132,15 +174,28 @@ def recover_session(directory: Path, store: Path, resume: Resume = Journal.resum
 
 def _ending(directory: Path, last_seq: int) -> tuple[list[Entry], str]:
     """Return the entries that complete a journal whose last entry is *last_seq*, and the closing reason."""
+    header = read_header(directory)
+    rerun = _Rerun(watching_engine(header), profile_of(header))
     if is_long(directory, last_seq):
-        return _from_the_end(directory, last_seq), UNREPLAYED_REASON
-    try:
-        return _replayed(directory, last_seq), REASON
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - foreign code is loaded and run
-        why = str(error) if isinstance(error, _Unlike) else _one_line(error)
-    # A corrupt journal raises again here, and is left unchanged.
-    entries = _unreplayed(directory, last_seq, why)
-    log.warning("session=%s closed without replay: %s", directory.name, why)
+        still_open = open_intents(directory)
+        rerun.take_all(
+            last_entries(directory, min(still_open.values(), default=None)), still_open.keys()
+        )
+        rerun.incomplete = (
+            "its journal is long: only its end was read, no episode was made of the last game"
+        )
+    else:
+        with closing(read_journal(directory)) as journal:
+            rerun.take_all(journal)
+    entries = [
+        Entry.of_document(number, item)
+        if isinstance(item, Document)
+        else Entry.of_input(number, item)
+        for number, item in enumerate(rerun.ending(), last_seq + 1)
+    ]
+    if not rerun.incomplete:
+        return entries, REASON
+    log.warning("session=%s closed without replay: %s", directory.name, rerun.incomplete)
     return entries, UNREPLAYED_REASON
 
 
@@ -148,195 +203,200 @@ def _one_line(error: BaseException) -> str:
     return " ".join(safe_error(error).split())
 
 
-class _Unlike(Exception):
-    """A replay differs from the session that ran."""
+@define
+class _JournaledIds(ActionIds):
+    """The ids that a session gave to what its account did without it; others follow from the counter."""
+
+    external: deque[str] = field(factory=deque)
+
+    def next(self) -> tuple[str, str]:
+        """Return (action id, trace id) of the next action."""
+        action_id, trace_id = super().next()
+        return self.external.popleft() if self.external else action_id, trace_id
 
 
 @define
-class _Replay:
-    """A journal's inputs replayed through its strategy, compared with the journaled INTENTs."""
+class _Rerun:
+    """The inputs of a killed session in a new engine, with the actions that its INTENTs name.
+
+    Attributes:
+        incomplete: why not all inputs were processed, empty if they were.
+    """
 
     engine: Engine
-    last_seq: int
     profile: Profile
-    ended: bool = False
-    tail: list[tuple[int, Effect]] = field(factory=list)
-    intents: list[str] = field(factory=list)
-    documented: set[str] = field(factory=set)
-    _due: dict[int, Command] = field(factory=dict)
+    incomplete: str = ""
+    _ids: _JournaledIds = field(init=False)
+    _seen: set[str] = field(factory=set)  # ids of actions
+    _intents: dict[str, PlayerAction] = field(factory=dict)
+    _documented: set[str] = field(factory=set)
+    _decided: dict[str, Document] = field(factory=dict)
+    _last: tuple[list[Effect], list[Entry]] = field(factory=lambda: ([], []))
+    _ended: bool = False
 
-    def take(self, entry: Entry) -> None:
-        """Process one entry of the journal."""
-        if entry.kind == "intent":
-            self._recorded(entry.seq, entry.command())
-        _note_document(entry, self.documented)
+    def __attrs_post_init__(self) -> None:
+        self._ids = self.engine.tracker.book.ids = _JournaledIds(self.engine.session_id)
+
+    def take_all(self, entries: Iterable[Entry], wanted: Container[str] | None = None) -> None:
+        """Process the *entries* of a journal; only INTENTs of *wanted* count, all if None."""
+        for entry, effects in _by_input(entries):
+            external = list(_external_ids(effects))
+            self._ids.counter = len(self._seen)
+            self._ids.external = deque(external)
+            self._process(entry, effects)
+            self._seen.update(external)
+            for effect in effects:
+                if effect.kind == "intent":
+                    self._track(effect.command(), wanted)
+                elif b'"player_action"' in effect.payload:
+                    self._note(effect)
+
+    def _process(self, entry: Entry, effects: list[Entry]) -> None:
         event = event_of(entry, self.profile)
         if event is None:
             return
-        self.check_due()
-        self.ended = self.ended or isinstance(event, SessionEnding)
-        with time_limit():
-            self.tail = _numbered(entry.seq, self.engine.process(event))
-        if ran_too_long(self.engine):
-            raise _Unlike("the strategy takes too long for one input")
-        self._due = {n: effect for n, effect in self.tail if isinstance(effect, Command)}
+        self._ended = self._ended or isinstance(event, SessionEnding)
+        try:
+            made = self.engine.process(event)
+        except Exception as error:  # noqa: BLE001 - what ended the session must not keep it unfinished
+            self.incomplete = f"the engine raised at entry {entry.seq}: {_one_line(error)}"
+            made = []
+        self._last = made, effects
+        for effect in _actions_in(made):
+            self._decided[effect.record.action_id] = effect
 
-    def _recorded(self, seq: int, command: Command) -> None:
-        self.intents.append(command.action_id)
-        if self._due.pop(seq, None) != command:
-            raise _Unlike(f"the replay decides differently at tick {command.tick} (entry {seq})")
+    def _track(self, command: Command, wanted: Container[str] | None) -> None:
+        self._seen.add(command.action_id)
+        if wanted is not None and command.action_id not in wanted:
+            return
+        action = _action_of(self.engine, command)
+        self._intents[action.action_id] = action
+        self.engine.tracker.book.add(action, command, NO_EXITS, command.created_ns)
 
-    def check_due(self) -> None:
-        """Fail on decisions that the journal would contain if they had been made then."""
-        for seq, command in self._due.items():
-            if seq <= self.last_seq:
-                raise _Unlike(
-                    f"the replay has an extra command at tick {command.tick} (entry {seq})"
-                )
+    def _note(self, document: Entry) -> None:
+        if document.data["doc_type"] == DocType.PLAYER_ACTION.value:
+            action_id = document.data["record"]["action_id"]
+            self._documented.add(action_id)
+            self._seen.add(action_id)
 
+    def ending(self) -> list[Document | Event]:
+        """Return what completes the journal: documents and inputs."""
+        if not self.incomplete:
+            try:
+                return list(self._closing())
+            except Exception as error:  # noqa: BLE001 - as above
+                self.incomplete = f"the engine raised at the end: {_one_line(error)}"
+        return list(self._unreplayed())
 
-def _numbered(seq: int, effects: list[Effect]) -> list[tuple[int, Effect]]:
-    """Return the effects of input *seq* with the numbers the session gives them."""
-    return list(enumerate(effects, seq + 1))
+    def _closing(self) -> Iterator[Document | Event]:
+        """End the session as any other, if it was not ending already."""
+        documented = set(self._documented)
+        items: list[Event | Effect] = [*_lacking(*self._last)]
+        now_ns = self.engine.now_ns
+        for event in (
+            ()
+            if self._ended
+            else (
+                OperatorCommand(recv_ns=now_ns, kind=OperatorKind.STOP, reason=REASON),
+                SessionEnding(recv_ns=now_ns, reason=REASON),
+            )
+        ):
+            items += [event, *self.engine.process(event)]
+        items += [
+            self._decided.get(action_id) or self._unresolved(action)
+            for action_id, action in self._intents.items()
+        ]
+        for item in items:
+            if isinstance(item, Command):
+                continue
+            if isinstance(item, Document) and item.doc_type is DocType.PLAYER_ACTION:
+                if item.record.action_id in documented:
+                    continue
+                documented.add(item.record.action_id)
+            yield item
 
-
-def _note_document(entry: Entry, documented: set[str]) -> None:
-    if entry.kind == "doc" and entry.data["doc_type"] == DocType.PLAYER_ACTION.value:
-        documented.add(entry.data["record"]["action_id"])
-
-
-def _replayed(directory: Path, last_seq: int) -> list[Entry]:
-    """Return the entries that complete the journal, by replay.
-
-    Effects of the last input that a kill kept from the journal are rebuilt with the numbers they had. A
-    command whose INTENT is not in the journal was provably never sent. Then the session ends as any other,
-    if it was not ending already.
-
-    Raises:
-        _Unlike: the replay differs from the session that ran.
-    """
-    header = read_header(directory)
-    engine, source = engine_of(header)
-    if source_changed(header, source):
-        raise _Unlike(f"the source of strategy {source.name!r} has changed since")
-    replay = _Replay(engine, last_seq, profile_of(header))
-    with closing(read_journal(directory)) as journal:
-        for entry in journal:
-            replay.take(entry)
-    replay.check_due()
-    lost = [(number, effect) for number, effect in replay.tail if number > last_seq]
-    entries = [_entry(number, engine.now_ns, effect) for number, effect in lost]
-    unsent = [effect.action_id for _, effect in lost if isinstance(effect, Command)]
-    for event in () if replay.ended else _closing_events(engine.now_ns, unsent):
-        seq = (entries[-1].seq if entries else last_seq) + 1
-        entries.append(Entry.of_input(seq, event))
-        new = [e for e in engine.process(event) if _is_new(e, replay.documented)]
-        entries += [_entry(number, engine.now_ns, effect) for number, effect in _numbered(seq, new)]
-    _check_documents(entries, [*replay.intents, *unsent], replay.documented)
-    return entries
-
-
-def _check_documents(entries: list[Entry], intents: list[str], documented: set[str]) -> None:
-    """Fail on a replay that leaves an INTENT without its one document."""
-    known = set(documented)
-    for entry in entries:
-        _note_document(entry, known)
-    lacking = [action_id for action_id in intents if action_id not in known]
-    if lacking:
-        raise _Unlike(f"the replay has no outcome of action {lacking[0]}")
-
-
-def _closing_events(now_ns: int, unsent: list[str]) -> list[Event]:
-    stop = OperatorCommand(recv_ns=now_ns, kind=OperatorKind.STOP, reason=REASON)
-    results = [
-        SendResult(recv_ns=now_ns, action_id=action_id, sent=False, reason="the process died first")
-        for action_id in unsent
-    ]
-    return [stop, *results, SessionEnding(recv_ns=now_ns, reason=REASON)]
-
-
-def _is_new(effect: Effect, documented: set[str]) -> bool:
-    """Return whether an effect is not in the journal yet: an action has exactly one document."""
-    if isinstance(effect, Command):
-        return False
-    return not (effect.doc_type is DocType.PLAYER_ACTION and effect.record.action_id in documented)
-
-
-def _entry(seq: int, now_ns: int, effect: Effect) -> Entry:
-    if isinstance(effect, Command):
-        return Entry.of_intent(seq, now_ns, effect)
-    return Entry.of_document(seq, effect)
-
-
-def _unreplayed(directory: Path, last_seq: int, why: str) -> list[Entry]:
-    """Return the entries that complete the journal without its strategy: open INTENTs, and the reason.
-
-    Game and account states do not depend on who decides, so they show what an action saw.
-    """
-    header = read_header(directory)
-    engine, profile = watching_engine(header), profile_of(header)
-    left: dict[str, PlayerAction] = {}
-    documented: set[str] = set()
-    for entry in read_journal(directory):
-        if entry.kind == "intent":
-            command = entry.command()
-            left[command.action_id] = _unresolved(engine, command)
-        _note_document(entry, documented)
-        event = event_of(entry, profile)
-        if event is not None:
-            engine.process(event)
-    actions = [action for action in left.values() if action.action_id not in documented]
-    documents = _unreplayed_documents(engine, actions, why)
-    return [Entry.of_document(n, doc) for n, doc in enumerate(documents, last_seq + 1)]
-
-
-def _from_the_end(directory: Path, last_seq: int) -> list[Entry]:
-    """Return the entries that complete a long journal: only its last segments are read."""
-    header = read_header(directory)
-    engine, profile = watching_engine(header), profile_of(header)
-    still_open = open_intents(directory)
-    actions: list[PlayerAction] = []
-    for entry in last_entries(directory, min(still_open.values(), default=None)):
-        if entry.kind == "intent" and entry.seq in still_open.values():
-            actions.append(_unresolved(engine, entry.command()))
-        event = event_of(entry, profile)
-        if event is not None:
-            engine.process(event)
-    why = "its journal is long: only its end was read, no episode was made of the last game"
-    documents = _unreplayed_documents(engine, actions, why)
-    return [Entry.of_document(n, doc) for n, doc in enumerate(documents, last_seq + 1)]
-
-
-def _unreplayed_documents(
-    engine: Engine, actions: list[PlayerAction], why: str
-) -> Iterator[Document]:
-    for action in actions:
+    def _unreplayed(self) -> Iterator[Document]:
+        engine = self.engine
+        actions = [a for a in self._intents.values() if a.action_id not in self._documented]
+        for action in actions:
+            yield self._unresolved(action)
+        detail = {
+            "reason": self.incomplete,
+            "unresolved": [action.action_id for action in actions],
+        }
         yield Document(
-            doc_type=DocType.PLAYER_ACTION,
-            record=action,
+            doc_type=DocType.SYSTEM_EVENT,
+            record=SystemEvent(
+                kind=UNREPLAYED_KIND,
+                severity="warning",
+                message=f"the session was closed without replay: {self.incomplete}",
+                detail_json=json.dumps(detail, sort_keys=True),
+            ),
             ts_ns=engine.now_ns,
+            source="session",
+            game_id=engine.game.game_id,
+            player_id=engine.account.player_id,
+        )
+
+    def _unresolved(self, action: PlayerAction) -> Document:
+        return Document(
+            doc_type=DocType.PLAYER_ACTION,
+            record=attrs.evolve(action, state=ActionState.UNRESOLVED),
+            ts_ns=self.engine.now_ns,
             source="session",
             game_id=action.game_id,
             player_id=action.player_id,
         )
-    detail = {"reason": why, "unresolved": [action.action_id for action in actions]}
-    yield Document(
-        doc_type=DocType.SYSTEM_EVENT,
-        record=SystemEvent(
-            kind=UNREPLAYED_KIND,
-            severity="warning",
-            message=f"the session was closed without replay: {why}",
-            detail_json=json.dumps(detail, sort_keys=True),
-        ),
-        ts_ns=engine.now_ns,
-        source="session",
-        game_id=engine.game.game_id,
-        player_id=engine.account.player_id,
-    )
 
 
-def _unresolved(engine: Engine, command: Command) -> PlayerAction:
-    """Return the action of *command* for an operator to check; *engine* processed the inputs before it."""
+def _by_input(entries: Iterable[Entry]) -> Iterator[tuple[Entry, list[Entry]]]:
+    """Yield every entry that is no effect, with the documents and INTENTs that follow it."""
+    first: Entry | None = None
+    effects: list[Entry] = []
+    for entry in entries:
+        if entry.kind in ("doc", "intent"):
+            effects.append(entry)
+            continue
+        if first is not None:
+            yield first, effects
+        first, effects = entry, []
+    if first is not None:
+        yield first, effects
+
+
+def _external_ids(effects: list[Entry]) -> Iterator[str]:
+    """Yield the actions that *effects* report as done by the account without the session."""
+    for entry in effects:
+        if b"account.external" in entry.payload and entry.kind == "doc":
+            record = entry.data["record"]
+            if record.get("kind") == "account.external":
+                yield str(json.loads(record["detail_json"])["action_id"])
+
+
+def _actions_in(effects: Iterable[Effect]) -> Iterator[Document]:
+    for effect in effects:
+        if isinstance(effect, Document) and effect.doc_type is DocType.PLAYER_ACTION:
+            yield effect
+
+
+def _lacking(made: list[Effect], journaled: list[Entry]) -> Iterator[Document]:
+    """Yield the documents of an input that the journal lacks: corruption may have cut off its last ones."""
+    known = Counter(_what(entry) for entry in journaled if entry.kind == "doc")
+    for effect in made:
+        if isinstance(effect, Document):
+            what = _what(Entry.of_document(0, effect))
+            known[what] -= 1
+            if known[what] < 0:
+                yield effect
+
+
+def _what(document: Entry) -> tuple[Any, ...]:
+    record = document.data["record"]
+    return document.data["doc_type"], record.get("kind"), record.get("action_id")
+
+
+def _action_of(engine: Engine, command: Command) -> PlayerAction:
+    """Return the action of *command* before it was sent; *engine* processed the inputs until then."""
     account = engine.account
     seen = engine.game.context()
     # One frame can have several ticks: the command names the one at which it was decided.
@@ -347,26 +407,26 @@ def _unresolved(engine: Engine, command: Command) -> PlayerAction:
         tick=command.tick,
         price=Decimal(repr(command.price)),
     )
-    share = command.percentage
-    button = command.action_type.value
+    kind, share = command.action_type, command.percentage
+    button = command.choice or _BUTTONS.get(kind, kind.value)
+    leverage = account.view.position.leverage if kind is ActionType.SELL else command.leverage
     return PlayerAction(
         command.action_id,
         engine.session_id,
         command.game_id,
         account.player_id,
         account.username,
-        command.action_type,
+        kind,
         button if share in (None, 100) else f"{button} {share}%",
         command.amount,
         share,
         context,
         account.state,
         ActionTimestamps(command.created_ns // NS_PER_MS),
-        state=ActionState.UNRESOLVED,
         trace_id=command.trace_id,
         mode=engine.mode,
         leverage=command.leverage,
         choice=command.choice,
         round_id=command.round_id,
-        unverified=command.action_type.is_unverified or command.leverage > 1,
+        unverified=kind.is_unverified or leverage > 1,
     )

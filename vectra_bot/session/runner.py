@@ -20,6 +20,7 @@ from vectra_bot.models import Mode
 from vectra_bot.models.times import NS_PER_S
 from vectra_bot.plugins import PluginManager
 from vectra_bot.report.session import Report, SessionTally
+from vectra_bot.session.check import decides_otherwise
 from vectra_bot.session.config import FLUSH_SECONDS, SessionConfig, Snapshot
 from vectra_bot.session.header import (
     SessionPlan,
@@ -33,7 +34,6 @@ from vectra_bot.session.header import (
 )
 from vectra_bot.session.hosting import host
 from vectra_bot.session.recovery import recover_store
-from vectra_bot.session.replay import decides_otherwise
 from vectra_bot.session.shell import SegmentCloser, Shell
 from vectra_bot.store.api import store_place
 from vectra_bot.store.maintenance.sessions import drop_session, is_running, refuse_orphans
@@ -87,7 +87,11 @@ async def run_session(config: SessionConfig, clock: Clock | None = None) -> Repo
     taken = _is_taken(plan, config)
     exchange_log = _LateLog(config.exchange_log)
     venue = _open_venue(plan, config, clock, exchange_log)
-    recovered = recover_store(plan.place.path, skip=plan.session_id) if config.recover else []
+    recovered = (
+        recover_store(plan.place.path, skip=plan.session_id, stop=config.stop)
+        if config.recover
+        else []
+    )
     if taken:
         drop_session(plan.place.path, plan.session_id)
     tally = SessionTally(plan.engine(), rounds_of(plan.header))
@@ -137,7 +141,7 @@ def _difference(journal_dir: Path, config: SessionConfig) -> str:
     """Return where the strategy decides otherwise than in the stored session, empty if nowhere."""
     config = attrs.evolve(config, session_id=journal_dir.name)
     try:
-        found = decides_otherwise(journal_dir, _plan(config).engine())
+        found = decides_otherwise(journal_dir, _plan(config))
     except JournalError as error:
         return f"its journal is corrupt: {error}"
     return "" if found is None else f"game {found.game_id}, tick {found.tick}: {found.reason}"

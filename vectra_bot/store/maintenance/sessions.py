@@ -104,7 +104,7 @@ def refuse_orphans(store: Path, session_id: str) -> None:
     if dropped_directory(directory).is_dir():
         return  # the journal's own checks
     lost = lost_its_journal(store, session_id)
-    if lost or not directory.is_dir() and _part_folders(store, session_id):
+    if lost or (not directory.is_dir() and _part_folders(store, session_id)):
         raise StoreError(
             f"session {session_id!r} has rows in {store} but {'an empty' if lost else 'no'} journal: give "
             "another --session-id or --store, or drop it"

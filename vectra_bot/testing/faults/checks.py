@@ -19,7 +19,7 @@ from attrs import define, field, frozen
 from vectra_bot.errors import VectraError
 from vectra_bot.journal import Entry, Journal, journal_directory, list_segments
 from vectra_bot.models import DocType
-from vectra_bot.session.recovery import recover_store
+from vectra_bot.session.recovery import recover_session, recover_store
 from vectra_bot.store.maintenance.sessions import list_sessions, repair_store, was_closed
 from vectra_bot.store.parquet.manifest import part_folder, read_manifest, unlisted_files
 from vectra_bot.testing.faults.scenarios import Promises
@@ -27,7 +27,11 @@ from vectra_bot.testing.faults.scenarios import Promises
 # A recovery opens a new segment for a few entries: thousands at full size would be filled with zeros.
 SMALL_SEGMENT = 1 << 16
 
-_resume = partial(Journal.resume, segment_bytes=SMALL_SEGMENT, sync_interval_s=0)
+# In this process, where faults are injected.
+_recover = partial(
+    recover_session,
+    resume=partial(Journal.resume, segment_bytes=SMALL_SEGMENT, sync_interval_s=0),
+)
 
 Recover = Callable[[Path], Any]
 
@@ -118,7 +122,7 @@ def recover(root: Path) -> Any:
     logger = logging.getLogger("vectra_bot")
     logger.addHandler(COMPLAINTS)
     try:
-        return recover_store(root, resume=_resume)
+        return recover_store(root, recover=_recover)
     finally:
         logger.removeHandler(COMPLAINTS)
 

@@ -1,0 +1,131 @@
+"""The process that recovers sessions: its limit, its death, a stop, and sessions that cannot be recovered."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import vectra_bot
+from tests.session.test_recovery import actions, bot, killed
+from vectra_bot.errors import StoreError
+from vectra_bot.journal import read_journal
+from vectra_bot.session import StopFlag
+from vectra_bot.session.recovery import recover_store
+from vectra_bot.session.recovery_process import RecoveryProcess
+from vectra_bot.store.maintenance.sessions import is_running, unfinished_sessions
+
+__all__ = ["bot"]  # the fixture
+
+
+@pytest.fixture
+def store(tmp_path: Path, bot: Path) -> Iterator[Path]:
+    """Return a store with the killed sessions A, B and C."""
+    for name in ("A", "B", "C"):
+        killed(tmp_path, bot, name)
+    return tmp_path / "store"
+
+
+def child_of(process: RecoveryProcess) -> Any:
+    """Return the process itself."""
+    child = process._child
+    assert child is not None
+    return child
+
+
+def is_closed(store: Path, name: str) -> bool:
+    """Return whether the journal of session *name* is closed."""
+    return list(read_journal(store / "journals" / name))[-1].kind == "close"
+
+
+def test_a_recovery_that_takes_too_long_is_killed(store: Path) -> None:
+    """The session remains unfinished and free, the others are recovered, and so is this one later."""
+    with RecoveryProcess() as process:
+        process.recover(store / "journals" / "A", store)
+        hung = child_of(process)
+        os.kill(hung.pid, signal.SIGSTOP)
+        process._limit_s = 0.2
+        with pytest.raises(StoreError, match=r"took more than 0\.2 s"):
+            process.recover(store / "journals" / "B", store)
+        assert hung.returncode == -signal.SIGKILL
+        process._limit_s = 60
+        process.recover(store / "journals" / "C", store)
+    assert [is_closed(store, name) for name in ("A", "B", "C")] == [True, False, True]
+    assert not is_running(store / "journals" / "B")
+
+    assert recover_store(store) == ["B"]
+    assert len(actions(store, "B")) == 3
+
+
+def test_a_process_that_dies_is_said_and_replaced(store: Path) -> None:
+    """Whatever ends the process ends the recovery of one session."""
+    with RecoveryProcess() as process:
+        process.recover(store / "journals" / "A", store)
+        os.kill(child_of(process).pid, signal.SIGKILL)
+        with pytest.raises(StoreError, match="ended with exit code -9"):
+            process.recover(store / "journals" / "B", store)
+        process.recover(store / "journals" / "B", store)
+    assert [is_closed(store, name) for name in ("A", "B", "C")] == [True, True, False]
+
+
+def test_a_stop_ends_a_recovery(store: Path) -> None:
+    """A stop kills the process at once; what is left is recovered by the next session."""
+    stop = StopFlag()
+    with RecoveryProcess(stop) as process:
+        process.recover(store / "journals" / "A", store)
+        hung = child_of(process)
+        os.kill(hung.pid, signal.SIGSTOP)
+        timer = threading.Timer(0.2, stop.set, ("SIGINT",))
+        timer.start()
+        with pytest.raises(StoreError, match="stopped"):
+            process.recover(store / "journals" / "B", store)
+        timer.join()
+        assert hung.returncode == -signal.SIGKILL
+    assert recover_store(store, stop=stop) == []
+    assert recover_store(store) == ["B", "C"]
+
+
+def test_a_session_that_cannot_be_recovered_is_named(
+    store: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One process reports the corrupt session and recovers the others; a run on the store starts."""
+    log = store / "journals" / "B" / "000001.log"
+    data = bytearray(log.read_bytes())
+    data[len(data) // 2] ^= 1
+    log.write_bytes(data)
+
+    with caplog.at_level(logging.WARNING):
+        report = vectra_bot.run("watch", store=store, games=1, seed=1, crowd=0)
+    assert report.recovered == ("A", "C")
+    (line,) = [r.getMessage() for r in caplog.records if "session=B" in r.getMessage()]
+    assert "cannot be recovered" in line
+    assert [path.name for path in unfinished_sessions(store)] == ["B"]
+
+
+def test_warnings_of_the_process_are_logged_here(
+    store: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What the process warns of is in the log of the one that asked."""
+    with (store / "journals" / "A" / "000001.log").open("ab") as file:
+        file.write(b"\0" * 4 + b"half an entry")
+    for name in ("B", "C"):
+        shutil.rmtree(store / "journals" / name)
+
+    with caplog.at_level(logging.WARNING):
+        assert recover_store(store) == ["A"]
+    assert "session=A cut" in caplog.text
+
+
+def test_no_session_to_recover_starts_no_process(tmp_path: Path) -> None:
+    """A store without killed sessions costs nothing."""
+    vectra_bot.run("watch", store=tmp_path, games=1, seed=1, crowd=0)
+    with RecoveryProcess() as process:
+        assert recover_store(tmp_path, recover=process.recover) == []
+        assert process._child is None
