@@ -7,6 +7,7 @@ from attrs import define, frozen
 from vectra_bot.errors import ConfigError
 from vectra_bot.game.account import Account
 from vectra_bot.game.state import GameView
+from vectra_bot.game.view import multiple
 
 # Times a full exit is retried after the venue refused one (idempotent in effect).
 MAX_EXIT_TRIES = 3
@@ -68,9 +69,9 @@ class DeclaredExits:
         plan = self.plan
         if not account.lots or self.tries >= MAX_EXIT_TRIES:
             return False
-        multiple = account.view.position.multiple(game.price)
+        held = multiple(account, game.price)
         return (
-            (plan.take_profit is not None and multiple >= plan.take_profit)
-            or (plan.stop_loss is not None and multiple <= plan.stop_loss)
+            (plan.take_profit is not None and held >= plan.take_profit)
+            or (plan.stop_loss is not None and held <= plan.stop_loss)
             or (plan.max_ticks is not None and game.tick - account.lots[0].tick >= plan.max_ticks)
         )

@@ -21,7 +21,7 @@ from vectra_bot.params.declaration import (
     option_of,
     options_of,
 )
-from vectra_bot.params.values import convert, shortest
+from vectra_bot.params.values import convert, plain_number, shortest
 
 __all__ = [
     "Configurable",
@@ -38,6 +38,7 @@ __all__ = [
     "options_of",
     "param",
     "parameters",
+    "plain_number",
     "settings_of",
     "shortest",
 ]
