@@ -370,7 +370,7 @@ class PluginManager:
         for loaded, method in self._calls["review_action"]:
             try:
                 with localcontext():
-                    answer = method(fresh(action), game, account)
+                    answer = method(fresh(action), fresh(game), fresh(account))
                 if answer is not None:
                     answer = safe_text(answer) if isinstance(answer, str) else _refuse(answer)
             except BaseException as error:  # noqa: BLE001 - foreign code; a failing guard denies
@@ -386,9 +386,17 @@ class PluginManager:
         """Return whether a plugin would be called."""
         return bool(self._calls[hook])
 
-    def reviewers(self) -> tuple[Any, ...]:
-        """Return what reviews actions, in the order of the calls."""
-        return tuple(part for call in self._calls["review_action"] for part in call)
+    @property
+    def reviewers(self) -> tuple[_Call, ...]:
+        """What reviews actions, in the order of the calls."""
+        return self._calls["review_action"]
+
+    @reviewers.setter
+    def reviewers(self, calls: tuple[_Call, ...]) -> None:
+        self._calls["review_action"] = calls
+        for loaded, method in calls:
+            order, _ = loaded.calls.get("review_action", (0, None))
+            loaded.calls["review_action"] = (order, method)
 
     def _look(self, loaded: _Loaded, hook: str) -> bool:
         """Return whether a plugin has just changed the engine; then it is quarantined."""

@@ -66,6 +66,8 @@ class ActionDesk:
         calls: actions requested while the current input is processed.
         thread: the thread whose callback runs now, 0 if none does.
         outermost: code of the function that runs the callbacks.
+        reviewed: the action and the command that plugins review now.
+        sent: the commands that the current input led to.
         opened: called before the desk changes anything.
         closed: called before code that is not ours runs.
     """
@@ -85,6 +87,8 @@ class ActionDesk:
     calls: int = 0
     thread: int = 0
     outermost: CodeType | None = None
+    reviewed: tuple[PlayerAction, Command] | None = None
+    sent: tuple[Command, ...] = ()
     opened: Callable[[], None] = _nothing
     closed: Callable[[], None] = _nothing
     _checked: Command | None = None
@@ -132,9 +136,7 @@ class ActionDesk:
         )
         if reason is None:
             command = self._command(action)  # before others see the action
-            self.closed()
-            reason = self.review(action)
-            self.opened()
+            reason = self._reviewed(action, command)
             if reason is None:
                 self.gate.sent_this_game += 1
                 book.add(action, command, plan, self.account.now_ns)
@@ -145,6 +147,16 @@ class ActionDesk:
         action = attrs.evolve(action, state=ActionState.DENIED, outcome=outcome, trace_id=None)
         book.report(action)
         return self._given(action)
+
+    def _reviewed(self, action: PlayerAction, command: Command) -> str | None:
+        """Return why plugins deny *action*; they cannot act themselves meanwhile."""
+        thread, self.thread, self.reviewed = self.thread, 0, (action, command)
+        self.closed()
+        try:
+            return self.review(action)
+        finally:
+            self.opened()
+            self.thread, self.reviewed = thread, None
 
     def hand_over(self, command: Command) -> None:
         """Deliver *command*, which must be the one that was just checked.
@@ -158,6 +170,7 @@ class ActionDesk:
                 "the other methods"
             )
         self._checked = None
+        self.sent += (command,)
         self.deliver(command)
 
     def ask_round(

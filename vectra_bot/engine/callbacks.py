@@ -14,10 +14,11 @@ from vectra_bot.actions.desk import ActionDesk
 from vectra_bot.engine.effects import Effects
 from vectra_bot.engine.seals import Books, Code
 from vectra_bot.errors import StrategyError, safe_error, safe_text, safe_trace
-from vectra_bot.game.outside import fresh
+from vectra_bot.game.outside import View, fresh, state_of
+from vectra_bot.game.state import GameView
 from vectra_bot.models import DocType, SystemEvent
 from vectra_bot.plugins import PluginManager
-from vectra_bot.strategy import CALLBACKS, Strategy
+from vectra_bot.strategy import CALLBACKS, Strategy, Surroundings, bind
 
 MAX_STATE_BYTES = 1 << 20
 
@@ -45,6 +46,7 @@ class Callbacks:
     Each gets copies of the records and views of the rest; the books are sealed while it runs.
 
     Attributes:
+        shown: the strategy's own view of the running game.
         failure: what the strategy raised; after that it is not called again.
         plugin_errors: number of exceptions by plugin.
     """
@@ -54,10 +56,25 @@ class Callbacks:
     desk: ActionDesk
     effects: Effects
     books: Books
+    shown: GameView
     code: Code = field(factory=Code)
     failure: StrategyFailure | None = None
     plugin_errors: Counter[str] = field(factory=Counter)
     _running: str = "__init__"
+
+    def begin(self, around: Surroundings) -> None:
+        """Give the strategy its surroundings, and watch what it and the plugins do.
+
+        Raises:
+            StrategyError: the strategy cannot have attributes.
+        """
+        desk, books = self.desk, self.books
+        desk.opened, desk.closed = self.open, books.close
+        desk.outermost = Callbacks.guarded.__code__
+        self.plugins.watch = self.changed_by_plugin
+        views: tuple[View, ...] = (desk.game, self.shown, around.side_games, around.account)
+        books.views = tuple((view, state_of(view)) for view in views)
+        bind(self.strategy, around)
 
     def notify(self, hook: str, *args: Any) -> None:
         """Run a hook in every plugin, then the strategy's method of the same name."""
@@ -84,7 +101,7 @@ class Callbacks:
                 return None
             self.books.close()
             setcontext(ours.copy())  # changes of the decimal context end with the call
-            return method(*map(fresh, args))
+            return method(*(self.shown if one is self.desk.game else fresh(one) for one in args))
         except BaseException as error:  # noqa: BLE001 - a strategy's exception ends trading, not the host
             setcontext(ours)
             self.fail(callback, error)
@@ -104,8 +121,8 @@ class Callbacks:
         """End trading if the commands of this input are not those that the limits have seen."""
         self.open()
         changed = self.code.check()
-        if not changed and not self._agree():
-            changed = "a command"
+        if not self.effects.keep(self.desk.sent) or not self._agree():
+            changed = changed or "a command"
         self._end_if(changed)
 
     def explains(self) -> bool:
@@ -123,14 +140,11 @@ class Callbacks:
             self.fail(self._running, error)
 
     def _agree(self) -> bool:
-        """Return whether the commands of this input are those asked for, within the limits."""
-        asked, gate, book = self.effects.asked, self.desk.gate, self.desk.book
-        commands = self.effects.commands
-        if len(commands) != len(asked):
-            return False
-        for command, wanted in zip(commands, asked, strict=True):
-            tracked = book.get(wanted.action_id)
-            if command is not wanted or tracked is None or tracked.command is not command:
+        """Return whether the commands of this input say what their actions do, within the limits."""
+        gate, book = self.desk.gate, self.desk.book
+        for command in self.desk.sent:
+            tracked = book.get(command.action_id)
+            if tracked is None or tracked.command is not command:
                 return False
             action = tracked.action
             if (
@@ -145,6 +159,8 @@ class Callbacks:
     def changed_by_plugin(self, hook: str) -> str:
         """Return what a plugin has just changed of the engine, which is put back; empty if nothing."""
         changed = self.books.check()
+        if not self.effects.keep(self.desk.sent):
+            changed = changed or "a command"
         if hook == "review_action":
             changed = ", ".join(filter(None, (changed, self.code.check())))
         return changed

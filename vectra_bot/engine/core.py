@@ -78,7 +78,7 @@ from vectra_bot.models import (
     VenueNotice,
 )
 from vectra_bot.plugins import PluginManager
-from vectra_bot.strategy import HISTORY_GAMES, Strategy, Surroundings, bind
+from vectra_bot.strategy import HISTORY_GAMES, Strategy, Surroundings
 
 
 class Engine:
@@ -139,14 +139,12 @@ class Engine:
             session_id, mode, ids, game, account, rounds, book, gate, review, effects.command
         )
         self._actions = EngineActions(desk)
-        self._books = Books(desk, state, plugins.reviewers)
-        self._callbacks = callbacks = Callbacks(strategy, plugins, desk, effects, self._books)
-        desk.opened, desk.closed = callbacks.open, self._books.close
-        desk.outermost = Callbacks.guarded.__code__
-        plugins.watch = callbacks.changed_by_plugin
+        self._books = Books(desk, state, plugins, vars(self))
+        self._callbacks = Callbacks(strategy, plugins, desk, effects, self._books, GameView(state))
         self._finished: deque[GameSummary] = deque(maxlen=HISTORY_GAMES)
-        around = Surroundings(self._actions, account.view, self._finished, SideGamesView(rounds))
-        bind(strategy, around)
+        self._callbacks.begin(
+            Surroundings(self._actions, account.view, self._finished, SideGamesView(rounds))
+        )
         # Amounts are exact whatever decimal context the caller, a strategy or a plugin has set.
         self._context = Context(prec=60)
         self._episode = EpisodeBook(session_id, ids)
@@ -218,6 +216,9 @@ class Engine:
         now_ns = max(account.now_ns, event.recv_ns)
         account.now_ns = self.plugins.now_ns = now_ns
         desk.calls = 0
+        if desk.sent:
+            callbacks.open()
+            desk.sent = ()
         working = callbacks.failure is None
         if not self._is_plain(event):
             callbacks.open()
@@ -227,7 +228,7 @@ class Engine:
         self._handlers[type(event)](event)
         if self._notes:
             self._drain()
-        if self._effects.asked:
+        if desk.sent or self._effects.has_command:
             callbacks.check_orders()
         if working and callbacks.failure is not None:
             self._withdraw()
@@ -246,7 +247,9 @@ class Engine:
         """Withhold what a strategy requested during the input at which it raised."""
         self._callbacks.open()
         now_ns, reason = self.account.now_ns, "the strategy raised"
-        for command in self._effects.withhold():
+        sent, self._desk.sent = self._desk.sent, ()
+        self._effects.keep(())
+        for command in sent:
             action_id = command.action_id
             self.tracker.on_send_result(
                 SendResult(recv_ns=now_ns, action_id=action_id, sent=False, reason=reason)
@@ -443,6 +446,7 @@ class Engine:
         if self._ended:
             return
         self._ended = True
+        self._callbacks.check_orders()
         self._gate.stop_all("the session ends")
         self.tracker.on_ending(self.account.now_ns)
         self._drain()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import is_
 from typing import Any, TypeAlias
 
 from attrs import define, field
@@ -34,38 +35,35 @@ class Effects:
     Args:
         game: the game a document is about, unless given otherwise.
         account: the player of a document, and the time of the input.
-
-    Attributes:
-        asked: the commands of this input.
     """
 
     game: GameView
     account: Account
     _found: list[Effect] = field(factory=list)
-    asked: tuple[Command, ...] = ()
     _unknown: set[str] = field(factory=set)
 
     def begin(self) -> list[Effect]:
         """Start a new input and return the list that collects its effects."""
         self._found = []
-        self.asked = ()
         return self._found
 
     def command(self, command: Command) -> None:
         """Add *command*."""
-        self.asked += (command,)
         self._found.append(command)
 
     @property
-    def commands(self) -> list[Command]:
-        """Return the commands of this input, as they would be sent."""
-        return [effect for effect in self._found if isinstance(effect, Command)]
+    def has_command(self) -> bool:
+        """Whether this input led to a command."""
+        return Command in map(type, self._found)
 
-    def withhold(self) -> tuple[Command, ...]:
-        """Remove the commands of this input and return those that were asked for."""
+    def keep(self, wanted: tuple[Command, ...]) -> bool:
+        """Make *wanted* the commands of this input; return False if they were not."""
+        found = [effect for effect in self._found if isinstance(effect, Command)]
+        if len(found) == len(wanted) and all(map(is_, found, wanted)):
+            return True
         self._found[:] = [effect for effect in self._found if not isinstance(effect, Command)]
-        asked, self.asked = self.asked, ()
-        return asked
+        self._found += wanted
+        return False
 
     def document(
         self,

@@ -18,6 +18,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from enum import Enum
 from functools import cache, lru_cache
+from itertools import chain
 from operator import attrgetter, is_
 from types import FunctionType, ModuleType
 from typing import Any
@@ -31,8 +32,10 @@ from vectra_bot.actions.exits import DeclaredExits
 from vectra_bot.actions.ids import ActionIds
 from vectra_bot.actions.risk import RiskGate
 from vectra_bot.game.account import Account
+from vectra_bot.game.outside import View, shows
 from vectra_bot.game.rounds import Rounds
 from vectra_bot.game.state import GameState
+from vectra_bot.plugins import PluginManager
 
 # Changed by the engine while the books are closed: the time, and what an action call itself uses.
 _MOVING = frozenset({"now_ns", "calls", "thread", "_checked", "notes", "_by_trace", "_by_ack"})
@@ -79,12 +82,16 @@ class Books:
     Attributes:
         desk: leads to account, limits, actions, exits and ids.
         state: the running game.
-        reviewers: returns the plugins' ``review_action`` in the order in which they are called.
+        plugins: those that review actions, in this order.
+        names: the engine's own attributes.
+        views: those that are kept, each with the state that it shows.
     """
 
     desk: ActionDesk
     state: GameState
-    reviewers: Callable[[], tuple[Any, ...]]
+    plugins: PluginManager
+    names: dict[str, Any]
+    views: tuple[tuple[View, Any], ...] = ()
     _cells: list[_Cell] = field(factory=list)
     _contents: list[tuple[Any, tuple[Any, ...]]] = field(factory=list)
     _guards: tuple[Any, ...] = ()
@@ -95,7 +102,7 @@ class Books:
         if self._cells:
             return
         desk, cells, contents = self.desk, self._cells, self._contents
-        contents.clear()
+        contents[:] = [(self.names, _items(self.names))]
         for part in (desk, desk.account, desk.gate, desk.book, desk.exits, desk.ids):
             values = _values(part)
             cells.append((part, type(part), values))
@@ -106,7 +113,9 @@ class Books:
                         _note(cells, record)
                 else:
                     _note(cells, value)
-        self._guards = self.reviewers()
+        for record in desk.reviewed or ():
+            _note(cells, record)
+        self._guards = self.plugins.reviewers
 
     def open(self) -> str:
         """Break the seal: the engine changes its books now. Return what was changed, see :meth:`check`."""
@@ -133,10 +142,14 @@ class Books:
         for part, items in self._contents if self._cells else ():
             found = _items(part)
             if len(found) != len(items) or not all(map(is_, found, items)):
-                changed.append(f"a {type(part).__name__} of the account or the actions")
+                changed.append(f"a {type(part).__name__} of the session")
                 _fill(part, items)
-        if self._cells and not _same(self._guards, self.reviewers()):
+        if self._cells and not _same(self._guards, self.plugins.reviewers):
             changed.append("the plugins that review actions")
+            self.plugins.reviewers = self._guards
+        for view, state in self.views:
+            if not shows(view, state):
+                changed.append(f"what a {type(view).__name__} shows")
         changed += self._game_changed()
         return ", ".join(changed)
 
@@ -209,7 +222,10 @@ def _fill(part: Any, items: tuple[Any, ...]) -> None:
 
 
 def _same(before: tuple[Any, ...], after: tuple[Any, ...]) -> bool:
-    return len(before) == len(after) and all(map(is_, before, after))
+    """Return whether two tuples of pairs have the same objects."""
+    if before is after:
+        return True
+    return len(before) == len(after) and all(map(is_, chain(*before), chain(*after)))
 
 
 @frozen(eq=False, repr=False)

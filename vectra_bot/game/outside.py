@@ -46,9 +46,22 @@ def state_of(view: Any) -> Any:
     return _STATES[ref(view)]
 
 
+def shows(view: View, state: Any) -> bool:
+    """Let *view* show *state*; return False if it did not."""
+    found = _STATES.get(ref(view))
+    if found is not state:
+        View.__init__(view, state)
+    return found is state
+
+
 def fresh(value: Any) -> Any:
-    """Return a copy of a record that shares nothing mutable with it; any other value as it is."""
+    """Return a copy of a record that shares nothing mutable with it, or another view of the same state.
+
+    Any other value is returned as it is.
+    """
     kind: Any = type(value)
+    if issubclass(kind, View):
+        return kind(state_of(value))
     names, slots = _fields(kind)
     if not names:
         return value
