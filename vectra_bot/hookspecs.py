@@ -13,9 +13,14 @@ a killed session calls no plugin.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 import pluggy
+from attrs import frozen
+
+from vectra_bot.errors import PluginError, UnknownNameError
 
 if TYPE_CHECKING:
     from vectra_bot.game.state import GameView
@@ -165,3 +170,104 @@ def review_action(action: PlayerAction, game: GameView, account: AccountView) ->
     Returns:
         None to allow it, or the reason to deny it.
     """
+
+
+HOOKS: dict[str, tuple[str, ...]] = {
+    name: tuple(inspect.signature(function).parameters)
+    for name, function in globals().copy().items()
+    if inspect.isfunction(function) and hasattr(function, f"{PROJECT}_spec")
+}
+"""Every hook with its arguments, in the order of the contract page."""
+
+
+@frozen
+class _Hook:
+    """An implementation as defined in a class, object or module, not yet bound."""
+
+    name: str
+    function: Any
+    options: Mapping[str, Any]
+    takes_self: bool
+
+
+def _hooks(target: Any) -> Iterator[_Hook]:
+    """Yield the marked implementations of a class, object or module without running its code."""
+    for attribute in dir(target):
+        value = inspect.getattr_static(target, attribute, None)
+        if isinstance(value, property):
+            if _options(value.fget) is not None:
+                raise PluginError(f"{attribute} is a property: hooks are plain functions")
+            continue
+        function = value.__func__ if isinstance(value, staticmethod | classmethod) else value
+        options = _options(function)
+        if options is None:
+            options = _options(value)
+        if options is None:
+            continue
+        in_class = inspect.getattr_static(type(target), attribute, None) is value
+        takes_self = isinstance(value, classmethod) or (
+            inspect.isfunction(value) and (isinstance(target, type) or in_class)
+        )
+        yield _Hook(attribute, function, options, takes_self)
+
+
+def _options(value: Any) -> Mapping[str, Any] | None:
+    """Return the marks of ``@hookimpl``; only functions can have them."""
+    if not (inspect.isroutine(value) or isinstance(value, staticmethod | classmethod)):
+        return None
+    options = getattr(value, f"{PROJECT}_impl", None)
+    return options if isinstance(options, Mapping) else None
+
+
+def checked_hooks(target: Any) -> list[str]:
+    """Return the names of the hooks that *target* implements.
+
+    Raises:
+        PluginError, UnknownNameError: pluggy would accept it, but this host cannot call it.
+    """
+    found = []
+    for hook in _hooks(target):
+        _check_hook(hook)
+        found.append(hook.name)
+    return found
+
+
+def _check_hook(hook: _Hook) -> None:
+    if hook.name not in HOOKS:
+        raise UnknownNameError("hook", hook.name, HOOKS)
+    if hook.options.get("wrapper") or hook.options.get("hookwrapper"):
+        raise PluginError(f"{hook.name} is a wrapper: hooks cannot be wrapped")
+    if hook.options.get("specname"):
+        raise PluginError(f"{hook.name} has a specname: name the method after its hook")
+    function = hook.function
+    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        raise PluginError(f"{hook.name} is async: hooks are plain functions")
+    if inspect.isgeneratorfunction(function):
+        raise PluginError(f"{hook.name} contains yield and would never run: write a plain function")
+    arguments = list(inspect.signature(function).parameters.values())
+    offered = HOOKS[hook.name]
+    if hook.takes_self:
+        if not arguments or arguments[0].name in offered:
+            raise PluginError(f"{hook.name} lacks self: write def {hook.name}(self, ...)")
+        del arguments[0]
+    wrong = sorted(argument.name for argument in arguments if argument.name not in offered)
+    if wrong:
+        raise PluginError(f"{hook.name} takes {wrong}: it may take {list(offered)}")
+    for argument in arguments:
+        if argument.kind is not argument.POSITIONAL_OR_KEYWORD:
+            raise PluginError(
+                f"{hook.name} takes {argument.name!r} as a special argument: take it by plain name"
+            )
+
+
+def adapt(method: Callable[..., Any], names: tuple[str, ...]) -> Callable[..., Any]:
+    """Return *method* as one that takes all of *names* by position."""
+    taken = tuple(inspect.signature(method).parameters)
+    if taken == names:
+        return method
+    positions = tuple(names.index(name) for name in taken)
+
+    def adapted(*args: Any) -> Any:
+        return method(*(args[position] for position in positions))
+
+    return adapted

@@ -30,7 +30,8 @@ from vectra_bot.errors import (
     safe_text,
     safe_trace,
 )
-from vectra_bot.hookspecs import PROJECT, hookimpl, hookspec
+from vectra_bot.game.outside import fresh
+from vectra_bot.hookspecs import HOOKS, PROJECT, adapt, checked_hooks, hookimpl, hookspec
 from vectra_bot.models import PlayerAction
 from vectra_bot.params import Configurable, Parameter, configure, parameters
 
@@ -73,14 +74,6 @@ class Plugin(Configurable):
                 )
 
 
-HOOKS: dict[str, tuple[str, ...]] = {
-    name: tuple(inspect.signature(function).parameters)
-    for name, function in vars(hookspecs).items()
-    if inspect.isfunction(function) and hasattr(function, f"{PROJECT}_spec")
-}
-"""Every hook with its arguments, in the order of the contract page."""
-
-
 @frozen(kw_only=True)
 class PluginInfo:
     """An installed plugin as ``vectra-bot plugins`` lists it; ``error`` says why it cannot be used."""
@@ -121,16 +114,6 @@ class _Loaded:
 _Call = tuple[_Loaded, Callable[..., Any]]
 
 
-@frozen
-class _Hook:
-    """An implementation as defined in a class, object or module, not yet bound."""
-
-    name: str
-    function: Any
-    options: Mapping[str, Any]
-    takes_self: bool
-
-
 def discover() -> list[PluginInfo]:
     """Return every installed plugin, by name; a broken one carries its error instead of raising."""
     return [_info(name, points) for name, points in sorted(_entry_points().items())]
@@ -155,7 +138,7 @@ def _info(name: str, points: list[metadata.EntryPoint]) -> PluginInfo:
                 )
             return evolve(
                 info,
-                hooks=tuple(sorted(_checked_hooks(target), key=list(HOOKS).index)),
+                hooks=tuple(sorted(checked_hooks(target), key=list(HOOKS).index)),
                 enabled_by_default=default,
                 parameters=described,
                 summary=safe_text(inspect.cleandoc(target.__doc__ or "").partition("\n")[0]),
@@ -228,85 +211,17 @@ def _parameters(target: Any) -> list[Parameter]:
     return []
 
 
-def _hooks(target: Any) -> Iterator[_Hook]:
-    """Yield the marked implementations of a class, object or module without running its code."""
-    for attribute in dir(target):
-        value = inspect.getattr_static(target, attribute, None)
-        if isinstance(value, property):
-            if _options(value.fget) is not None:
-                raise PluginError(f"{attribute} is a property: hooks are plain functions")
-            continue
-        function = value.__func__ if isinstance(value, staticmethod | classmethod) else value
-        options = _options(function)
-        if options is None:
-            options = _options(value)
-        if options is None:
-            continue
-        in_class = inspect.getattr_static(type(target), attribute, None) is value
-        takes_self = isinstance(value, classmethod) or (
-            inspect.isfunction(value) and (isinstance(target, type) or in_class)
-        )
-        yield _Hook(attribute, function, options, takes_self)
-
-
-def _options(value: Any) -> Mapping[str, Any] | None:
-    """Return the marks of ``@hookimpl``; only functions can have them."""
-    if not (inspect.isroutine(value) or isinstance(value, staticmethod | classmethod)):
-        return None
-    options = getattr(value, f"{PROJECT}_impl", None)
-    return options if isinstance(options, Mapping) else None
-
-
-def _checked_hooks(target: Any) -> list[str]:
-    """Return the names of the hooks that *target* implements.
-
-    Raises:
-        PluginError, UnknownNameError: pluggy would accept it, but this host cannot call it.
-    """
-    found = []
-    for hook in _hooks(target):
-        _check_hook(hook)
-        found.append(hook.name)
-    return found
-
-
-def _check_hook(hook: _Hook) -> None:
-    if hook.name not in HOOKS:
-        raise UnknownNameError("hook", hook.name, HOOKS)
-    if hook.options.get("wrapper") or hook.options.get("hookwrapper"):
-        raise PluginError(f"{hook.name} is a wrapper: hooks cannot be wrapped")
-    if hook.options.get("specname"):
-        raise PluginError(f"{hook.name} has a specname: name the method after its hook")
-    function = hook.function
-    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
-        raise PluginError(f"{hook.name} is async: hooks are plain functions")
-    if inspect.isgeneratorfunction(function):
-        raise PluginError(f"{hook.name} contains yield and would never run: write a plain function")
-    arguments = list(inspect.signature(function).parameters.values())
-    offered = HOOKS[hook.name]
-    if hook.takes_self:
-        if not arguments or arguments[0].name in offered:
-            raise PluginError(f"{hook.name} lacks self: write def {hook.name}(self, ...)")
-        del arguments[0]
-    wrong = sorted(argument.name for argument in arguments if argument.name not in offered)
-    if wrong:
-        raise PluginError(f"{hook.name} takes {wrong}: it may take {list(offered)}")
-    for argument in arguments:
-        if argument.kind is not argument.POSITIONAL_OR_KEYWORD:
-            raise PluginError(
-                f"{hook.name} takes {argument.name!r} as a special argument: take it by plain name"
-            )
-
-
 class PluginManager:
     """Manages the plugins of a session and calls their hooks.
 
-    Faults are collected in :attr:`faults`; the engine stores them as documents and empties the list.
+    Faults are collected in :attr:`faults`; the engine stores them as documents and empties the list. After
+    each call of a hook :attr:`watch` says what the plugin changed of the engine, which it puts back.
     """
 
     def __init__(self) -> None:
         self.faults: list[Fault] = []
         self.now_ns = 0
+        self.watch: Callable[[str], str] = _unwatched
         self._pluggy = pluggy.PluginManager(PROJECT)
         self._pluggy.add_hookspecs(hookspecs)
         self._loaded: list[_Loaded] = []
@@ -388,11 +303,11 @@ class PluginManager:
 
     def _add(self, name: str, plugin: Any, version: str) -> None:
         loaded = _Loaded(name, plugin, version)
-        for hook in _checked_hooks(plugin):
+        for hook in checked_hooks(plugin):
             method = getattr(plugin, hook)
             options = getattr(method, f"{PROJECT}_impl")
             order = -1 if options["tryfirst"] else 1 if options["trylast"] else 0
-            loaded.calls[hook] = (order, _adapt(method, HOOKS[hook]))
+            loaded.calls[hook] = (order, adapt(method, HOOKS[hook]))
         try:
             self._pluggy.register(plugin, name)
             self._pluggy.check_pending()
@@ -442,9 +357,10 @@ class PluginManager:
         with localcontext():
             for loaded, method in calls:
                 try:
-                    method(*args)
+                    method(*map(fresh, args))
                 except BaseException as error:  # noqa: BLE001 - foreign code; the host's own stop is a flag
                     self._fault(loaded, hook, error)
+                self._look(loaded, hook)
 
     def review(self, action: PlayerAction, game: Any, account: Any) -> str | None:
         """Return why an action is denied; all plugins are called, the first reason is returned."""
@@ -452,23 +368,53 @@ class PluginManager:
         for loaded, method in self._calls["review_action"]:
             try:
                 with localcontext():
-                    answer = method(action, game, account)
+                    answer = method(fresh(action), fresh(game), fresh(account))
                 if answer is not None:
                     answer = safe_text(answer) if isinstance(answer, str) else _refuse(answer)
             except BaseException as error:  # noqa: BLE001 - foreign code; a failing guard denies
                 self._fault(loaded, "review_action", error)
                 answer = f"raised {type(error).__name__}"
+            if self._look(loaded, "review_action"):
+                answer = "changed the session"
             if answer is not None and reason is None:
                 reason = safe_text(f"plugin.{loaded.name}: {answer or 'denied'}")
         return reason
 
-    def _fault(self, loaded: _Loaded, hook: str, error: BaseException) -> None:
+    def hears(self, hook: str) -> bool:
+        """Return whether a plugin would be called."""
+        return bool(self._calls[hook])
+
+    @property
+    def reviewers(self) -> tuple[_Call, ...]:
+        """What reviews actions, in the order of the calls."""
+        return self._calls["review_action"]
+
+    @reviewers.setter
+    def reviewers(self, calls: tuple[_Call, ...]) -> None:
+        self._calls["review_action"] = calls
+        for loaded, method in calls:
+            order, _ = loaded.calls.get("review_action", (0, None))
+            loaded.calls["review_action"] = (order, method)
+
+    def _look(self, loaded: _Loaded, hook: str) -> bool:
+        """Return whether a plugin has just changed the engine; then it is quarantined."""
+        changed = self.watch(hook)
+        if changed:
+            error = PluginError(
+                f"plugin {loaded.name!r} changed the state of the session ({changed}): it was restored; "
+                "a plugin may only read what its hooks are given"
+            )
+            self._fault(loaded, hook, error, at_once=True)
+        return bool(changed)
+
+    def _fault(
+        self, loaded: _Loaded, hook: str, error: BaseException, *, at_once: bool = False
+    ) -> None:
         loaded.faults.append(self.now_ns)
         while loaded.faults and self.now_ns - loaded.faults[0] > FAULT_WINDOW_NS:
             loaded.faults.popleft()
-        newly = (
-            len(loaded.faults) >= MAX_FAULTS and hook != "review_action" and not loaded.quarantined
-        )
+        often = len(loaded.faults) >= MAX_FAULTS and hook != "review_action"
+        newly = (often or at_once) and not loaded.quarantined
         loaded.quarantined = loaded.quarantined or newly
         self.faults.append(
             Fault(loaded.name, hook, safe_error(error), safe_trace(error, MAX_TRACEBACK), newly)
@@ -477,18 +423,10 @@ class PluginManager:
             self._resolve()
 
 
+def _unwatched(_hook: str) -> str:
+    """Return that nothing was changed: no engine uses the manager yet."""
+    return ""
+
+
 def _refuse(answer: object) -> NoReturn:
     raise TypeError(f"review_action returned {safe_repr(answer)}: return None or a reason")
-
-
-def _adapt(method: Callable[..., Any], names: tuple[str, ...]) -> Callable[..., Any]:
-    """Return *method* as one that takes all of *names* by position."""
-    taken = tuple(inspect.signature(method).parameters)
-    if taken == names:
-        return method
-    positions = tuple(names.index(name) for name in taken)
-
-    def adapted(*args: Any) -> Any:
-        return method(*(args[position] for position in positions))
-
-    return adapted

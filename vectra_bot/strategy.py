@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
-from vectra_bot.errors import ConfigError, NotInCallback
+from vectra_bot.errors import ConfigError, NotInCallback, StrategyError, safe_error
 from vectra_bot.params import Configurable, Parameter, configure, param, parameters
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class Strategy(Configurable):
     @property
     def history(self) -> Sequence[GameSummary]:
         """Return summaries of the last 100 finished games, oldest first."""
-        return self._around.history
+        return tuple(self._around.history)
 
     @property
     def side_games(self) -> SideGamesView:
@@ -155,8 +155,17 @@ class Strategy(Configurable):
 
 
 def bind(strategy: Strategy, surroundings: Surroundings) -> None:
-    """Give *strategy* its surroundings; the engine calls it once."""
-    strategy.__dict__["_surroundings"] = surroundings
+    """Give *strategy* its surroundings; the engine calls it once.
+
+    Raises:
+        StrategyError: a class of the strategy's own keeps it from having attributes.
+    """
+    try:
+        strategy.__dict__["_surroundings"] = surroundings
+    except BaseException as error:
+        raise StrategyError(
+            f"{type(strategy).__name__} cannot be used: reading its attributes raised {safe_error(error)}"
+        ) from error
 
 
 CALLBACKS = tuple(

@@ -87,6 +87,11 @@ class ActionBook:
             if t.action.action_type.is_entry and not t.booked
         )
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether no action is incomplete."""
+        return not self._open
+
     # Finding the action that evidence is about.
 
     def undecided(self) -> list[Tracked]:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import math
+from decimal import Decimal
+from typing import Any
+
 from attrs import define, frozen
 
-from vectra_bot.errors import ConfigError
+from vectra_bot.errors import ConfigError, safe_repr
 from vectra_bot.game.account import Account
 from vectra_bot.game.state import GameView
+from vectra_bot.game.view import multiple
 
 # Times a full exit is retried after the venue refused one (idempotent in effect).
 MAX_EXIT_TRIES = 3
@@ -28,10 +33,16 @@ class ExitPlan:
 
     def __attrs_post_init__(self) -> None:
         for name, value in (("take_profit", self.take_profit), ("stop_loss", self.stop_loss)):
-            if value is not None and not 0 < value < 1e12:
-                raise ConfigError(f"{name} was {value!r}: give value over cost, e.g. 1.5")
+            if value is None:
+                continue
+            exact = _exact(value)
+            if not 0 < exact < 1e12:
+                raise ConfigError(f"{name} was {safe_repr(value)}: give value over cost, e.g. 1.5")
+            object.__setattr__(self, name, exact)
         if self.max_ticks is not None and (type(self.max_ticks) is not int or self.max_ticks < 1):
-            raise ConfigError(f"max_ticks was {self.max_ticks!r}: give a whole number of ticks")
+            raise ConfigError(
+                f"max_ticks was {safe_repr(self.max_ticks)}: give a whole number of ticks"
+            )
 
     def merged(self, later: ExitPlan) -> ExitPlan:
         """Return this plan, overridden by what *later* declares."""
@@ -40,6 +51,18 @@ class ExitPlan:
             stop_loss=self.stop_loss if later.stop_loss is None else later.stop_loss,
             max_ticks=self.max_ticks if later.max_ticks is None else later.max_ticks,
         )
+
+
+def _exact(value: Any) -> float:
+    """Return a number as a float, whatever a class of its own says about it; NaN for anything else."""
+    kind = type(value)
+    if issubclass(kind, float):
+        return float.__pos__(value)
+    if issubclass(kind, Decimal):
+        return float(Decimal(value))
+    if issubclass(kind, int) and kind is not bool and int.bit_length(value) < 64:
+        return float(int.__pos__(value))
+    return math.nan
 
 
 NO_EXITS = ExitPlan()
@@ -68,9 +91,9 @@ class DeclaredExits:
         plan = self.plan
         if not account.lots or self.tries >= MAX_EXIT_TRIES:
             return False
-        multiple = account.view.position.multiple(game.price)
+        held = multiple(account, game.price)
         return (
-            (plan.take_profit is not None and multiple >= plan.take_profit)
-            or (plan.stop_loss is not None and multiple <= plan.stop_loss)
+            (plan.take_profit is not None and held >= plan.take_profit)
+            or (plan.stop_loss is not None and held <= plan.stop_loss)
             or (plan.max_ticks is not None and game.tick - account.lots[0].tick >= plan.max_ticks)
         )

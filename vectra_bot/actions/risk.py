@@ -20,7 +20,7 @@ from vectra_bot.game.account import Account
 from vectra_bot.game.amounts import LedgerError, to_lamports, to_sol
 from vectra_bot.game.rounds import Round
 from vectra_bot.game.state import GameView
-from vectra_bot.models import ActionType, GamePhase, PlayerAction
+from vectra_bot.models import ActionType, Command, GamePhase, PlayerAction
 from vectra_bot.params import Heading, Refused, convert, declared, option
 
 # Most undecided actions at a time; a strategy that needs more does not wait for answers.
@@ -180,6 +180,16 @@ class RiskGate:
             or _check_pending(ask, pending)
             or (self._check_entry(ask, account, at_risk) if ask.action_type.is_entry else None)
             or self._check_count(ask)
+        )
+
+    def allows(self, command: Command) -> bool:
+        """Return whether *command*, about to leave, is within the limits that do not depend on time."""
+        if not command.action_type.is_entry:
+            return True
+        amount = to_lamports(command.amount or 0)
+        return (
+            0 < amount <= to_lamports(self.limits.stake)
+            and command.leverage <= self.limits.leverage
         )
 
     def _check_stops(self, ask: Ask, account: Account, in_flight: int, unknown: int) -> str | None:

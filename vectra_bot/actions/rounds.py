@@ -200,6 +200,11 @@ class Stakes:
         known = self.rounds.get(side_game, tracked.action.round_id or "")
         return known is not None and known.closes_at_ms * NS_PER_MS + GRACE_NS < now_ns
 
+    @property
+    def idle(self) -> bool:
+        """Whether no result of a round is waited for."""
+        return not self._waiting
+
     def on_time(self, now_ns: int) -> None:
         """Stop waiting for overdue results."""
         if not self._waiting:

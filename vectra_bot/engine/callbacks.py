@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable
 from decimal import getcontext, setcontext
+from threading import get_ident
 from typing import Any
 
 from attrs import define, field, frozen
 
-from vectra_bot.actions.interface import ActionContext
+from vectra_bot.actions.desk import ActionDesk
 from vectra_bot.engine.effects import Effects
-from vectra_bot.errors import safe_error, safe_text, safe_trace
+from vectra_bot.engine.seals import Books, Code
+from vectra_bot.errors import StrategyError, safe_error, safe_text, safe_trace
+from vectra_bot.game.outside import View, fresh, state_of
+from vectra_bot.game.state import GameView
 from vectra_bot.models import DocType, SystemEvent
 from vectra_bot.plugins import PluginManager
-from vectra_bot.strategy import Strategy
+from vectra_bot.strategy import CALLBACKS, Strategy, Surroundings, bind
 
 MAX_STATE_BYTES = 1 << 20
 
 STATE_KIND = "strategy.state"
 """Kind of the system event that contains what :meth:`Strategy.save` returned."""
+
+_DEFAULTS = {name: vars(Strategy)[name] for name in CALLBACKS}
+"""The methods that a strategy inherits, which do nothing."""
 
 
 @frozen
@@ -37,46 +43,131 @@ class StrategyFailure:
 class Callbacks:
     """Calls plugins and the strategy; their exceptions are stored and go no further.
 
+    Each gets copies of the records and views of the rest; the books are sealed while it runs.
+
     Attributes:
+        shown: the strategy's own view of the running game.
         failure: what the strategy raised; after that it is not called again.
         plugin_errors: number of exceptions by plugin.
     """
 
     strategy: Strategy
     plugins: PluginManager
-    desk: ActionContext
+    desk: ActionDesk
     effects: Effects
+    books: Books
+    shown: GameView
+    code: Code = field(factory=Code)
     failure: StrategyFailure | None = None
     plugin_errors: Counter[str] = field(factory=Counter)
+    _running: str = "__init__"
+
+    def begin(self, around: Surroundings) -> None:
+        """Give the strategy its surroundings, and watch what it and the plugins do.
+
+        Raises:
+            StrategyError: the strategy cannot have attributes.
+        """
+        desk, books = self.desk, self.books
+        desk.opened, desk.closed = self.open, books.close
+        desk.outermost = Callbacks.guarded.__code__
+        self.plugins.watch = self.changed_by_plugin
+        views: tuple[View, ...] = (desk.game, self.shown, around.side_games, around.account)
+        books.views = tuple((view, state_of(view)) for view in views)
+        bind(self.strategy, around)
 
     def notify(self, hook: str, *args: Any) -> None:
         """Run a hook in every plugin, then the strategy's method of the same name."""
-        self.plugins.call(hook, *args)
+        if self.plugins.hears(hook):
+            self.books.close()
+            self.plugins.call(hook, *args)
         if self.failure is not None:
             return
-        self.desk.in_callback = True
+        self.desk.thread = get_ident()
         try:
-            self.guarded(hook, getattr(self.strategy, hook), *args)
+            self.guarded(hook, *args)
         finally:
-            self.desk.in_callback = False
+            self.desk.thread = 0
 
-    def guarded(self, callback: str, method: Callable[..., Any], *args: Any) -> Any:
+    def guarded(self, callback: str, *args: Any) -> Any:
         """Return what a method of the strategy returns, None if it raises or raised before."""
         if self.failure is not None:
             return None
+        self._running = callback
         ours = getcontext()
-        setcontext(ours.copy())  # changes of the decimal context end with the call
         try:
-            return method(*args)
+            method = getattr(self.strategy, callback)
+            if getattr(method, "__func__", None) is _DEFAULTS[callback]:
+                return None
+            self.books.close()
+            setcontext(ours.copy())  # changes of the decimal context end with the call
+            return method(*(self.shown if one is self.desk.game else fresh(one) for one in args))
         except BaseException as error:  # noqa: BLE001 - a strategy's exception ends trading, not the host
             setcontext(ours)
             self.fail(callback, error)
             return None
         finally:
             setcontext(ours)
+            if (
+                callback != "on_game_tick"
+            ):  # after a tick the next change of the books compares them
+                self.open()
+
+    def open(self) -> None:
+        """Open the books for the engine's own changes; a strategy that changed them ends trading."""
+        self._end_if(self.books.open())
+
+    def check_orders(self) -> None:
+        """End trading if the commands of this input are not those that the limits have seen."""
+        self.open()
+        changed = self.code.check()
+        if not self.effects.keep(self.desk.sent) or not self._agree():
+            changed = changed or "a command"
+        self._end_if(changed)
+
+    def explains(self) -> bool:
+        """Return whether foreign changes explain an error of ours; they are put back and end trading."""
+        changed = ", ".join(filter(None, (self.books.open(), self.code.check())))
+        self._end_if(changed)
+        return bool(changed)
+
+    def _end_if(self, changed: str) -> None:
+        if changed and self.failure is None:
+            error = StrategyError(
+                f"the state of the session was changed from outside ({changed}): it was restored and "
+                "nothing is sent; act by self.actions alone"
+            )
+            self.fail(self._running, error)
+
+    def _agree(self) -> bool:
+        """Return whether the commands of this input say what their actions do, within the limits."""
+        gate, book = self.desk.gate, self.desk.book
+        for command in self.desk.sent:
+            tracked = book.get(command.action_id)
+            if tracked is None or tracked.command is not command:
+                return False
+            action = tracked.action
+            if (
+                command.action_type is not action.action_type
+                or command.amount is not action.amount
+                or (command.percentage, command.leverage) != (action.percentage, action.leverage)
+                or not gate.allows(command)
+            ):
+                return False
+        return True
+
+    def changed_by_plugin(self, hook: str) -> str:
+        """Return what a plugin has just changed of the engine, which is put back; empty if nothing."""
+        changed = self.books.check()
+        if not self.effects.keep(self.desk.sent):
+            changed = changed or "a command"
+        if hook == "review_action":
+            changed = ", ".join(filter(None, (changed, self.code.check())))
+        return changed
 
     def fail(self, callback: str, error: BaseException) -> None:
         """End trading: the strategy raised *error* in *callback*."""
+        self.books.open()
         trace = safe_trace(error)
         name = type(self.strategy).__name__
         self.failure = StrategyFailure(f"{name}.{callback}", safe_error(error), trace, error)
@@ -105,12 +196,12 @@ class Callbacks:
 
     def save(self) -> None:
         """Store the state that the strategy wants to keep across restarts."""
-        state = self.guarded("save", self.strategy.save)
+        state = self.guarded("save")
         if state is None:
             return
         try:
             text = json.dumps(state, sort_keys=True, allow_nan=False)
-        except (TypeError, ValueError, RecursionError) as error:
+        except BaseException as error:  # noqa: BLE001 - a class of the strategy's own may raise anything
             self.fail("save", error)
             return
         if len(text) > MAX_STATE_BYTES:

@@ -12,13 +12,14 @@ from collections import Counter, deque
 from collections.abc import Callable
 from decimal import Context, getcontext, setcontext
 from functools import partial
+from threading import get_ident
 from typing import Any
 
 from vectra_bot.actions.book import ActionBook
+from vectra_bot.actions.desk import ActionDesk
 from vectra_bot.actions.episode import EpisodeBook
 from vectra_bot.actions.exits import NO_EXITS
 from vectra_bot.actions.ids import ActionIds
-from vectra_bot.actions.interface import ActionContext
 from vectra_bot.actions.notes import (
     Booked,
     Completed,
@@ -38,11 +39,13 @@ from vectra_bot.engine.auditing import Auditor
 from vectra_bot.engine.callbacks import Callbacks, StrategyFailure
 from vectra_bot.engine.effects import Effect, Effects, EngineActions
 from vectra_bot.engine.records import anomaly, other_player, state_of, summary_of
+from vectra_bot.engine.seals import Books
 from vectra_bot.game import changes
 from vectra_bot.game.account import Account
 from vectra_bot.game.amounts import to_lamports
-from vectra_bot.game.rounds import Rounds
-from vectra_bot.game.state import GameState
+from vectra_bot.game.outside import fresh
+from vectra_bot.game.rounds import Rounds, SideGamesView
+from vectra_bot.game.state import GameState, GameView
 from vectra_bot.models import (
     Ack,
     ActionState,
@@ -75,10 +78,7 @@ from vectra_bot.models import (
     VenueNotice,
 )
 from vectra_bot.plugins import PluginManager
-from vectra_bot.strategy import HISTORY_GAMES, Strategy, Surroundings, bind
-
-# Distinct names of unknown events that are reported; later ones are still stored as raw frames.
-MAX_UNKNOWN_NAMES = 256
+from vectra_bot.strategy import HISTORY_GAMES, Strategy, Surroundings
 
 
 class Engine:
@@ -119,8 +119,8 @@ class Engine:
         self.states: Counter[ActionState] = Counter()
         self.account = account = Account()
         self.history: deque[GameSummary] = deque(maxlen=HISTORY_GAMES)
-        self._state = GameState()
-        self.game = game = self._state.view
+        self._state = state = GameState()
+        self.game = game = GameView(state)
         self._gate = gate = RiskGate(limits)
         self._effects = effects = Effects(game, account)
         ids, rounds = ActionIds(session_id), Rounds()
@@ -135,18 +135,21 @@ class Engine:
             Shorts(book, account, game),
         )
         review = partial(plugins.review, game=game, account=account.view)
-        self._desk = desk = ActionContext(
-            session_id, mode, ids, game, account, rounds, book, gate, review
+        self._desk = desk = ActionDesk(
+            session_id, mode, ids, game, account, rounds, book, gate, review, effects.command
         )
-        self._actions = EngineActions(desk, effects)
-        self._callbacks = Callbacks(strategy, plugins, desk, effects)
-        bind(strategy, Surroundings(self._actions, account.view, self.history, rounds.view))
+        self._actions = EngineActions(desk)
+        self._books = Books(desk, state, plugins, vars(self))
+        self._callbacks = Callbacks(strategy, plugins, desk, effects, self._books, GameView(state))
+        self._finished: deque[GameSummary] = deque(maxlen=HISTORY_GAMES)
+        self._callbacks.begin(
+            Surroundings(self._actions, account.view, self._finished, SideGamesView(rounds))
+        )
         # Amounts are exact whatever decimal context the caller, a strategy or a plugin has set.
         self._context = Context(prec=60)
         self._episode = EpisodeBook(session_id, ids)
         self._rug_ns: int | None = None
         self._ended = False
-        self._unknown_names: set[str] = set()
         self._handlers = self._table()
 
     @property
@@ -179,7 +182,7 @@ class Engine:
             LoginStatus: self._on_login,
             VenueNotice: self._ignore,
             DrawingResult: self._on_drawing,
-            UnknownEvent: self._on_unknown,
+            UnknownEvent: self._effects.unknown,
             Ack: tracker.on_ack,
             FrameRejected: self._on_rejected,
             ClockAdvanced: self._ignore,
@@ -200,6 +203,10 @@ class Engine:
         setcontext(self._context)
         try:
             self._apply(event)
+        except Exception:
+            if not self._callbacks.explains():
+                raise
+            self._withdraw()
         finally:
             setcontext(caller)
         return found
@@ -209,24 +216,40 @@ class Engine:
         now_ns = max(account.now_ns, event.recv_ns)
         account.now_ns = self.plugins.now_ns = now_ns
         desk.calls = 0
+        if desk.sent:
+            callbacks.open()
+            desk.sent = ()
         working = callbacks.failure is None
+        if not self._is_plain(event):
+            callbacks.open()
         self.tracker.on_time(now_ns)
         if self._notes:
             self._drain()
         self._handlers[type(event)](event)
         if self._notes:
             self._drain()
+        if desk.sent or self._effects.has_command:
+            callbacks.check_orders()
         if working and callbacks.failure is not None:
             self._withdraw()
         if desk.exits.plan is not NO_EXITS and not account.lots:
+            callbacks.open()
             desk.exits.clear()
         if self.plugins.faults:
             callbacks.store_faults()
 
+    def _is_plain(self, event: Event) -> bool:
+        """Return whether *event* changes no money and no action of ours, as nearly all do."""
+        theirs = isinstance(event, Trade) and event.player_id != self.account.player_id
+        return (theirs or type(event) is GameFrame) and self.tracker.idle
+
     def _withdraw(self) -> None:
         """Withhold what a strategy requested during the input at which it raised."""
+        self._callbacks.open()
         now_ns, reason = self.account.now_ns, "the strategy raised"
-        for command in self._effects.withhold():
+        sent, self._desk.sent = self._desk.sent, ()
+        self._effects.keep(())
+        for command in sent:
             action_id = command.action_id
             self.tracker.on_send_result(
                 SendResult(recv_ns=now_ns, action_id=action_id, sent=False, reason=reason)
@@ -249,7 +272,9 @@ class Engine:
 
     def _on_game_frame(self, frame: GameFrame) -> None:
         auditor = self.auditor
-        for change in self._state.fold(frame):
+        found = self._state.fold(frame)
+        self._books.saw()
+        for change in found:
             if auditor is not None:
                 auditor.on_change(change)
             if type(change) is changes.TickSeen:  # nearly all of them: faster than a match
@@ -262,6 +287,7 @@ class Engine:
             self._effects.findings(auditor.on_frame(frame))
 
     def _on_change(self, change: changes.Change) -> None:
+        self._callbacks.open()
         match change:
             case changes.PhaseChanged():
                 self._callbacks.notify("on_phase", self.game)
@@ -284,6 +310,7 @@ class Engine:
         self.counts["ticks"] += 1
         self._episode.mark(seen.tick.tick, seen.tick.price, self.account)
         if self._desk.exits.plan is not NO_EXITS:
+            self._callbacks.open()
             self._run_exits()
         self._callbacks.notify("on_game_tick", seen.tick, self.game)
 
@@ -291,13 +318,14 @@ class Engine:
         exits = self._desk.exits
         if not exits.due(self.game, self.account) or self.failure is not None:
             return
-        if any(action.action_type is ActionType.SELL for action in self._actions.pending):
+        if any(action.action_type is ActionType.SELL for action in self.tracker.book.pending):
             return
-        self._desk.in_callback = True
+        self._desk.thread = get_ident()
         try:
             action = self._actions.sell()
         finally:
-            self._desk.in_callback = False
+            self._desk.thread = 0
+        self._callbacks.open()
         if action.state is not ActionState.DENIED:
             exits.tries += 1
 
@@ -310,6 +338,7 @@ class Engine:
         if rugged:
             self.counts["games"] += 1
         self.history.append(summary)
+        self._finished.append(fresh(summary))
         self._open_game(self.game.game_id)
         self._callbacks.notify("on_game_end", self.game, summary)
         self._callbacks.save()
@@ -384,43 +413,16 @@ class Engine:
         )
         self._gate.stop_all(stop)
 
-    def _on_unknown(self, event: UnknownEvent) -> None:
-        if event.name in self._unknown_names or len(self._unknown_names) >= MAX_UNKNOWN_NAMES:
-            return
-        self._unknown_names.add(event.name)
-        self._effects.system(
-            "wire.unknown_event",
-            "info",
-            "an event that the protocol reference does not list",
-            name=event.name,
-        )
-
     def _on_rejected(self, rejected: FrameRejected) -> None:
         self.counts["quarantined"] += 1
-        self._effects.system(
-            "frame.quarantined",
-            "error" if rejected.money else "warning",
-            rejected.message,
-            reason=rejected.reason,
-            event=rejected.event_name,
-            raw=rejected.raw,
-        )
+        self._effects.rejected(rejected)
         if rejected.money:
             self._gate.halt(
                 HaltCause.MONEY, f"a frame about money could not be read ({rejected.reason})"
             )
 
     def _on_connection(self, change: ConnectionChanged) -> None:
-        self._effects.system(
-            "connection." + change.link.value, "info", change.reason or change.link.value
-        )
-        if change.lost_frames:
-            self._effects.system(
-                "connection.overflow",
-                "error",
-                f"{change.lost_frames} frames were lost: they came faster than they were processed",
-                lost_frames=change.lost_frames,
-            )
+        self._effects.connection(change)
         if change.link is Link.DISCONNECTED:
             self.tracker.on_disconnected(change.reason)
             self._gate.halt(HaltCause.LINK, "the link to the venue is lost")
@@ -444,6 +446,7 @@ class Engine:
         if self._ended:
             return
         self._ended = True
+        self._callbacks.check_orders()
         self._gate.stop_all("the session ends")
         self.tracker.on_ending(self.account.now_ns)
         self._drain()
@@ -455,10 +458,12 @@ class Engine:
     # Notes of the tracker: documents first, then hooks, then the strategy.
 
     def _drain(self) -> None:
+        self._callbacks.open()
         notes = self._notes
         index = 0
         while index < len(notes):
             self._on_note(notes[index])
+            self._callbacks.open()
             index += 1
         notes.clear()
 

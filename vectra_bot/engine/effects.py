@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+from operator import is_
 from typing import Any, TypeAlias
 
 from attrs import define, field
 
-from vectra_bot.actions.interface import ActionContext, BotActionInterface
+from vectra_bot.actions.interface import BotActionInterface, desk_of
 from vectra_bot.engine.auditing import Findings
 from vectra_bot.game.account import Account
 from vectra_bot.game.state import GameView
-from vectra_bot.models import AlertTrigger, Command, DocType, Document, SystemEvent
+from vectra_bot.models import (
+    AlertTrigger,
+    Command,
+    ConnectionChanged,
+    DocType,
+    Document,
+    FrameRejected,
+    SystemEvent,
+    UnknownEvent,
+)
+
+# Distinct names of unknown events that are reported; later ones are still stored as raw frames.
+MAX_UNKNOWN_NAMES = 256
 
 Effect: TypeAlias = Command | Document
 
@@ -27,6 +40,7 @@ class Effects:
     game: GameView
     account: Account
     _found: list[Effect] = field(factory=list)
+    _unknown: set[str] = field(factory=set)
 
     def begin(self) -> list[Effect]:
         """Start a new input and return the list that collects its effects."""
@@ -37,11 +51,19 @@ class Effects:
         """Add *command*."""
         self._found.append(command)
 
-    def withhold(self) -> list[Command]:
-        """Remove the commands of this input and return them."""
-        commands = [effect for effect in self._found if isinstance(effect, Command)]
+    @property
+    def has_command(self) -> bool:
+        """Whether this input led to a command."""
+        return Command in map(type, self._found)
+
+    def keep(self, wanted: tuple[Command, ...]) -> bool:
+        """Make *wanted* the commands of this input; return False if they were not."""
+        found = [effect for effect in self._found if isinstance(effect, Command)]
+        if len(found) == len(wanted) and all(map(is_, found, wanted)):
+            return True
         self._found[:] = [effect for effect in self._found if not isinstance(effect, Command)]
-        return commands
+        self._found += wanted
+        return False
 
     def document(
         self,
@@ -76,13 +98,45 @@ class Effects:
         record = SystemEvent.of(kind, severity, message, **detail)
         self.document(DocType.SYSTEM_EVENT, record, "engine")
 
+    def unknown(self, event: UnknownEvent) -> None:
+        """Store that an event has a name that is not known, once for each name."""
+        if event.name in self._unknown or len(self._unknown) >= MAX_UNKNOWN_NAMES:
+            return
+        self._unknown.add(event.name)
+        self.system(
+            "wire.unknown_event",
+            "info",
+            "an event that the protocol reference does not list",
+            name=event.name,
+        )
+
+    def rejected(self, rejected: FrameRejected) -> None:
+        """Store that a frame could not be read."""
+        self.system(
+            "frame.quarantined",
+            "error" if rejected.money else "warning",
+            rejected.message,
+            reason=rejected.reason,
+            event=rejected.event_name,
+            raw=rejected.raw,
+        )
+
+    def connection(self, change: ConnectionChanged) -> None:
+        """Store a change of the connection, and the frames lost by it."""
+        self.system("connection." + change.link.value, "info", change.reason or change.link.value)
+        if change.lost_frames:
+            self.system(
+                "connection.overflow",
+                "error",
+                f"{change.lost_frames} frames were lost: they came faster than they were processed",
+                lost_frames=change.lost_frames,
+            )
+
 
 class EngineActions(BotActionInterface):
     """Adds commands to the effects of the current input."""
 
-    def __init__(self, desk: ActionContext, effects: Effects) -> None:
-        super().__init__(desk)
-        self._effects = effects
+    __slots__ = ()
 
     def _submit(self, command: Command) -> None:
-        self._effects.command(command)
+        desk_of(self).hand_over(command)

@@ -109,15 +109,11 @@ class Account:
     _cumulative_pnl: int = 0
     _pending: deque[Effect] = field(factory=lambda: deque(maxlen=MAX_PENDING))
     _unexplained: deque[Unexplained] = field(factory=lambda: deque(maxlen=MAX_PENDING))
-    _view: AccountView = field(init=False)
-
-    def __attrs_post_init__(self) -> None:
-        self._view = AccountView(self)
 
     @property
     def view(self) -> AccountView:
-        """Return the read-only view; the same object for the whole session."""
-        return self._view
+        """Return a read-only view, which follows the account."""
+        return AccountView(self)
 
     @property
     def known(self) -> bool:

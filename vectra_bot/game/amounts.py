@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from decimal import Decimal
 from math import isfinite
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from vectra_bot.errors import VectraError
+from vectra_bot.errors import VectraError, safe_repr
 from vectra_bot.game import rules
+from vectra_bot.params import plain_number
 
 UNIT = rules.LAMPORTS_PER_SOL
 _MAX_EXPONENT = 20  # nobody owns 10**20 SOL; reject "1e999999" before it becomes an int
@@ -77,14 +78,9 @@ def to_lamports(amount: Decimal | str | float) -> int:
         >>> to_lamports("0.1")
         100000000
     """
-    if isinstance(amount, bool) or not isinstance(amount, (Decimal, int, str, float)):
-        raise BadAmount(f"amount was {amount!r}: give SOL as Decimal, int, str or float")
-    if isinstance(amount, int):
+    if type(amount) is int:
         return amount * UNIT
-    try:
-        exact = Decimal(repr(amount) if isinstance(amount, float) else amount)
-    except ArithmeticError:
-        raise BadAmount(f"amount was {amount!r}: give a number of SOL") from None
+    exact = amount if type(amount) is Decimal else _exact(amount)
     if not exact.is_finite() or (exact and exact.adjusted() > _MAX_EXPONENT):
         raise BadAmount(f"amount was {amount!r}: give a finite number of SOL")
     if exact and exact.adjusted() < -rules.SOL_PLACES:
@@ -94,6 +90,27 @@ def to_lamports(amount: Decimal | str | float) -> int:
     if rest:
         raise BadAmount(f"amount was {amount!r}: give at most {rules.SOL_PLACES} places")
     return lamports
+
+
+def _exact(amount: Any) -> Decimal:
+    """Return an amount as an exact Decimal, whatever a class of its own says about it.
+
+    Raises:
+        BadAmount: it is of no type that an amount can have, or text that is not a number.
+    """
+    kind = type(amount)
+    if issubclass(kind, int) and kind is not bool:
+        return Decimal(int.__pos__(amount))
+    if issubclass(kind, Decimal):
+        return Decimal(amount)
+    if issubclass(kind, float):
+        return Decimal(float.__repr__(amount))
+    if not issubclass(kind, str):
+        raise BadAmount(f"amount was {safe_repr(amount)}: give SOL as Decimal, int, str or float")
+    try:
+        return Decimal(plain_number(amount))
+    except (ArithmeticError, ValueError):
+        raise BadAmount(f"amount was {safe_repr(amount)}: give a number of SOL") from None
 
 
 def to_sol(lamports: int) -> Decimal:

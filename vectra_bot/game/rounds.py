@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from attrs import define, evolve, field, frozen
 
+from vectra_bot.game.outside import View, fresh, state_of
 from vectra_bot.models import RoundUpdate, SideGameKind
 
 # Rounds kept; far more than run at the same time in ten rooms.
@@ -57,15 +58,6 @@ class Rounds:
 
     _known: OrderedDict[tuple[SideGameKind, str], Round] = field(factory=OrderedDict)
     _streaks: dict[tuple[SideGameKind, int | None], tuple[str, int]] = field(factory=dict)
-    _view: SideGamesView = field(init=False)
-
-    def __attrs_post_init__(self) -> None:
-        self._view = SideGamesView(self)
-
-    @property
-    def view(self) -> SideGamesView:
-        """Return the read-only view; the same object for the whole session."""
-        return self._view
 
     def fold(self, event: RoundUpdate, ticks_seen: int) -> Round | None:
         """Fold a statement; return the round if it has its result now, each round once.
@@ -148,24 +140,28 @@ def _stated(event: RoundUpdate, before: Round | None, ticks_seen: int) -> Round:
     )
 
 
-class SideGamesView:
+class SideGamesView(View):
     """The side games' rounds, read-only (unverified)."""
 
-    __slots__ = ("_rounds",)
-
-    def __init__(self, rounds: Rounds) -> None:
-        self._rounds = rounds
+    __slots__ = ()
 
     @property
     def bbc(self) -> Round | None:
         """Return the Bull/Bear/Crab round that accepts stakes, else the last one seen, None before it."""
-        return self._rounds.current(SideGameKind.BBC)
+        return _current(self, SideGameKind.BBC)
 
     @property
     def candleflip(self) -> Round | None:
         """Return the newest Candleflip round that accepts stakes, else the last one seen, None before it."""
-        return self._rounds.current(SideGameKind.CANDLEFLIP)
+        return _current(self, SideGameKind.CANDLEFLIP)
 
     def open(self, side_game: SideGameKind) -> tuple[Round, ...]:
         """Return all rounds of *side_game* that accept stakes, oldest first: Candleflip has several rooms."""
-        return self._rounds.open(side_game)
+        rounds: Rounds = state_of(self)
+        return tuple(map(fresh, rounds.open(side_game)))
+
+
+def _current(view: SideGamesView, side_game: SideGameKind) -> Round | None:
+    rounds: Rounds = state_of(view)
+    found: Round | None = fresh(rounds.current(side_game))
+    return found

@@ -36,6 +36,7 @@ from vectra_bot.game.changes import (
     Rugged,
     TickSeen,
 )
+from vectra_bot.game.outside import View, fresh, state_of
 from vectra_bot.models import (
     FrameKind,
     GameContext,
@@ -78,7 +79,7 @@ class Prices(Sequence[float]):
 
     __slots__ = ("_values",)
 
-    def __init__(self, values: list[float]) -> None:
+    def __init__(self, values: tuple[float, ...]) -> None:
         self._values = values
 
     @overload
@@ -86,7 +87,8 @@ class Prices(Sequence[float]):
     @overload
     def __getitem__(self, index: slice) -> list[float]: ...
     def __getitem__(self, index: int | slice) -> float | list[float]:
-        return self._values[index]
+        found = self._values[index]
+        return list(found) if isinstance(found, tuple) else found
 
     def __len__(self) -> int:
         return len(self._values)
@@ -100,7 +102,7 @@ class Prices(Sequence[float]):
         return np.array(self._values, dtype=dtype or np.float64)
 
     def __repr__(self) -> str:
-        return f"Prices({self._values!r})"
+        return f"Prices({list(self._values)!r})"
 
 
 @define
@@ -125,6 +127,18 @@ class _Game:
     trade_count: int | None = None
     server_seed_hash: str | None = None
     leaderboard: tuple[LeaderboardRow, ...] = ()
+    _copied: tuple[float, ...] = ()
+
+    def copied_prices(self) -> tuple[float, ...]:
+        """Return the prices as a tuple, made once for each tick."""
+        if len(self._copied) != len(self.prices):
+            self._copied = tuple(self.prices)
+        return self._copied
+
+    def set_price(self, tick: int, price: float) -> None:
+        """Set the price of a tick that was seen before."""
+        self.prices[tick] = price
+        self._copied = ()
 
 
 @define
@@ -133,15 +147,6 @@ class GameState:
 
     now: _Game = field(factory=_Game)
     _closed: deque[str] = field(factory=lambda: deque(maxlen=MAX_CLOSED))
-    _view: GameView = field(init=False)
-
-    def __attrs_post_init__(self) -> None:
-        self._view = GameView(self)
-
-    @property
-    def view(self) -> GameView:
-        """Return the read-only view; the same object for the whole session."""
-        return self._view
 
     def fold(self, frame: GameFrame) -> list[Change]:
         """Fold *frame* and return what changed, in the order in which it must be reported."""
@@ -265,7 +270,7 @@ class GameState:
         changes.append(TickSeen(seen, fresh=False))
 
     def _set(self, tick: int, price: float) -> None:
-        self.now.prices[tick] = price
+        self.now.set_price(tick, price)
         self._know(price)
 
     def _fold_rug(self, frame: GameFrame, price: float, tick: int, changes: list[Change]) -> None:
@@ -341,96 +346,93 @@ def _closed(game: _Game, frame: GameFrame | None) -> GameClosed:
     )
 
 
-class GameView:
+class GameView(View):
     """The running game, read-only.
 
     Attributes describe the game that the latest frame belongs to. Prices are the venue's doubles, unrounded;
     times are milliseconds.
     """
 
-    __slots__ = ("_state",)
-
-    def __init__(self, state: GameState) -> None:
-        self._state = state
+    __slots__ = ()
 
     @property
     def game_id(self) -> str:
-        return self._state.now.game_id
+        return _now(self).game_id
 
     @property
     def phase(self) -> GamePhase:
-        return self._state.now.phase
+        return _now(self).phase
 
     @property
     def tick(self) -> int:
         """Return the newest tick; 0 before the game started."""
-        return self._state.now.tick
+        return _now(self).tick
 
     @property
     def price(self) -> float:
         """Return the newest price; 1 before the game started, the rug price after the rug."""
-        return self._state.now.price
+        return _now(self).price
 
     @property
     def prices(self) -> Prices:
         """Return the live prices from tick 0; NaN where a tick was missed."""
-        return Prices(self._state.now.prices)
+        return Prices(_now(self).copied_prices())
 
     @property
     def peak(self) -> float:
         """Return the highest live price seen."""
-        return self._state.now.peak
+        return _now(self).peak
 
     @property
     def low(self) -> float:
         """Return the lowest live price seen."""
-        return self._state.now.low
+        return _now(self).low
 
     @property
     def starts_in_ms(self) -> int:
         """Return the countdown to the start, 0 while the game runs."""
-        return self._state.now.cooldown_timer_ms
+        return _now(self).cooldown_timer_ms
 
     @property
     def joined_late(self) -> bool:
         """Return whether the first frame seen of this game was not its start."""
-        return self._state.now.joined_late
+        return _now(self).joined_late
 
     @property
     def rug_tick(self) -> int | None:
-        return self._state.now.rug_tick
+        return _now(self).rug_tick
 
     @property
     def rug_price(self) -> float | None:
-        return self._state.now.rug_price
+        return _now(self).rug_price
 
     @property
     def connected_players(self) -> int:
-        return self._state.now.connected_players
+        return _now(self).connected_players
 
     @property
     def trade_count(self) -> int | None:
         """Return the trades of the game so far as the venue counts them."""
-        return self._state.now.trade_count
+        return _now(self).trade_count
 
     @property
     def server_seed_hash(self) -> str | None:
         """Return the venue's commitment to this game's seed."""
-        return self._state.now.server_seed_hash
+        return _now(self).server_seed_hash
 
     @property
     def leaderboard(self) -> tuple[LeaderboardRow, ...]:
         """Return up to ten rows; numbers lag one tick (protocol 5.2)."""
-        return self._state.now.leaderboard
+        return tuple(map(fresh, _now(self).leaderboard))
 
     @property
     def volatility(self) -> Decimal | None:
         """Return the standard deviation of the log returns of the last 240 ticks, None before 20."""
-        return _volatility(self._state.now.prices)
+        return _volatility(_now(self).prices)
 
     def context(self) -> GameContext:
         """Return the current state of the game as a record."""
-        game = self._state.now
+        game = _now(self)
         return GameContext(
             game_id=game.game_id,
             tick=game.tick,
@@ -441,6 +443,11 @@ class GameView:
             volatility_1m=_volatility(game.prices),
             time_since_start=game.tick if game.started else None,
         )
+
+
+def _now(view: GameView) -> _Game:
+    state: GameState = state_of(view)
+    return state.now
 
 
 def _volatility(prices: list[float]) -> Decimal | None:

@@ -22,7 +22,7 @@ from vectra_bot.params.declaration import (
     options_of,
 )
 from vectra_bot.params.secret import RECORDED, SecretReference, WrittenText, masked
-from vectra_bot.params.values import convert, shortest
+from vectra_bot.params.values import convert, plain_number, shortest
 
 __all__ = [
     "RECORDED",
@@ -43,6 +43,7 @@ __all__ = [
     "options_of",
     "param",
     "parameters",
+    "plain_number",
     "settings_of",
     "shortest",
 ]

@@ -50,6 +50,20 @@ def convert(value: Any, kind: Any, *, text: bool = True) -> Any:
     return (_FROM_TEXT if text else _FROM_PYTHON).structure(value, kind)
 
 
+def plain_number(text: str) -> str:
+    """Return the text of a number as it is, if it is written in ASCII without underscores.
+
+    Python reads ``"1_0"`` as 10 and digits of other scripts as numbers; who typed them meant neither.
+
+    Raises:
+        ValueError: it contains another character.
+    """
+    plain = str.__str__(text)  # a subclass of str may lie about everything else
+    if "_" in plain or not plain.isascii():
+        raise ValueError
+    return plain
+
+
 def shortest(number: float) -> str:
     """Return *number* in the fewest digits that convert back to it, without a needless ``.0``."""
     return str(int(number)) if number.is_integer() else str(number)
@@ -83,10 +97,14 @@ def _to_bool(value: Any, text: bool) -> bool:
     raise ValueError
 
 
+def _plain(value: Any) -> Any:
+    return plain_number(value) if isinstance(value, str) else value
+
+
 def _to_int(value: Any, text: bool) -> int:
     if isinstance(value, bool) or not isinstance(value, int | str if text else int):
         raise ValueError
-    return int(value)
+    return int(_plain(value))
 
 
 def _to_float(value: Any, text: bool) -> float:
@@ -94,7 +112,7 @@ def _to_float(value: Any, text: bool) -> float:
     if isinstance(value, bool) or not isinstance(value, allowed | str if text else allowed):
         raise ValueError
     try:
-        number = float(value)
+        number = float(_plain(value))
     except OverflowError:
         raise ValueError from None
     if not math.isfinite(number):
@@ -106,7 +124,7 @@ def _to_decimal(value: Any, _text: bool) -> Decimal:
     if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
         raise ValueError
     try:
-        number = Decimal(repr(float(value)) if isinstance(value, float) else value)
+        number = Decimal(repr(float(value)) if isinstance(value, float) else _plain(value))
     except InvalidOperation:
         raise ValueError from None
     if not number.is_finite():

@@ -53,6 +53,7 @@ MAX_DISK_WAIT_S = 0.05
 SLOW_DISK = f"the journal was not on the disk within {MAX_DISK_WAIT_S * 1000:.0f} ms"
 # A feed that can wait does so when this many closed segments have no parts yet.
 MAX_LAG = 4
+CHANGED = "the command is not the one in the journal: it was changed from outside"
 _EVENT_NAME = re.compile(r'4[23]\d*\["((?:[^"\\]|\\.){0,128})"')
 # Length of the longest counted name, with what precedes it.
 _NAME_END = 140
@@ -61,6 +62,9 @@ MAX_EVENT_NAMES = 1000
 OTHER_NAMES = "(other)"
 
 log = logging.getLogger(__name__)
+
+# A command with its digest at the time when its intent was journaled.
+_Intent = tuple[Command, str]
 
 
 def command_digest(command: Command) -> str:
@@ -154,7 +158,7 @@ class Shell:
         """Journal a document that does not follow from an input."""
         self._append([Entry.of_document(self._next(), document)])
 
-    def _take_frame(self, item: Frame) -> list[Command]:
+    def _take_frame(self, item: Frame) -> list[_Intent]:
         # The journaled text is the decoded one, so that a replay reads the same.
         raw = storable_text(item.raw)
         frame = item if raw is item.raw else attrs.evolve(item, raw=raw)
@@ -222,26 +226,28 @@ class Shell:
         with self.journal.closing(reason):
             self.parts.finish(compact=True)
 
-    async def _send(self, asked: list[Command]) -> None:
+    async def _send(self, asked: list[_Intent]) -> None:
         """Send commands to the venue, and those that follow from the results; their intents are on disk."""
         commands = deque(asked)
         durable = await self._synced()
         while commands:
-            command = commands.popleft()
-            if durable:
-                result = await self.gateway.send(command)
+            command, digest = commands.popleft()
+            if not durable:
+                result = self._not_sent(command, SLOW_DISK)
+            elif command_digest(command) != digest:
+                result = self._not_sent(command, CHANGED)
             else:
-                result = SendResult(
-                    recv_ns=self.engine.now_ns,
-                    action_id=command.action_id,
-                    sent=False,
-                    reason=SLOW_DISK,
-                )
-            result = attrs.evolve(result, command_sha256=command_digest(command))
+                result = await self.gateway.send(command)
+            result = attrs.evolve(result, command_sha256=digest)
             more = self._step(result, Entry.of_input(self._next(), result))
             if more:
                 durable = await self._synced()
                 commands.extend(more)
+
+    def _not_sent(self, command: Command, reason: str) -> SendResult:
+        return SendResult(
+            recv_ns=self.engine.now_ns, action_id=command.action_id, sent=False, reason=reason
+        )
 
     async def _synced(self) -> bool:
         """Return whether everything appended is on the disk, in time for a command."""
@@ -260,17 +266,17 @@ class Shell:
         self._syncing.result()
         return True
 
-    def _step(self, event: Event, entry: Entry) -> list[Command]:
-        """Process *event*, journal its *entry* with the effects, and return the commands."""
+    def _step(self, event: Event, entry: Entry) -> list[_Intent]:
+        """Process *event*, journal its *entry* with the effects, and return the intents."""
         entries = [entry]
-        commands: list[Command] = []
+        commands: list[_Intent] = []
         engine, stats = self.engine, self.stats
         stats.before(event)
         try:
             for effect in engine.process(event):
                 self._seq += 1
                 if isinstance(effect, Command):
-                    commands.append(effect)
+                    commands.append((effect, command_digest(effect)))
                     entries.append(Entry.of_intent(self._seq, engine.now_ns, effect))
                 else:
                     stats.after(effect)

@@ -1,0 +1,337 @@
+"""Seals: what limits and orders depend on, compared after code that is not ours has run.
+
+Strategies and plugins get views and copies, so what they do with these changes nothing here. But Python hides
+no object from code in the same process: ``gc.get_objects()``, a frame or a private module leads to the
+engine's own state, and any function can be replaced. Therefore the books are sealed while such code runs:
+their values are noted before and compared by identity afterwards, because a foreign class may lie about
+equality. What differs is restored and reported with the name of the code that ran. The code itself is
+compared before commands leave, because that takes longer.
+
+A seal detects and repairs; it is no sandbox against code that knows it.
+"""
+
+from __future__ import annotations
+
+import builtins
+import sys
+from collections import deque
+from collections.abc import Callable, Iterator
+from enum import Enum
+from functools import cache, lru_cache
+from itertools import chain
+from operator import attrgetter, is_
+from types import FunctionType, ModuleType
+from typing import Any
+
+import attrs
+from attrs import define, field, frozen
+
+from vectra_bot.actions.book import ActionBook
+from vectra_bot.actions.desk import ActionDesk
+from vectra_bot.actions.exits import DeclaredExits
+from vectra_bot.actions.ids import ActionIds
+from vectra_bot.actions.risk import RiskGate
+from vectra_bot.game.account import Account
+from vectra_bot.game.outside import View, shows
+from vectra_bot.game.rounds import Rounds
+from vectra_bot.game.state import GameState
+from vectra_bot.plugins import PluginManager
+
+# Changed by the engine while the books are closed: the time, and what an action call itself uses.
+_MOVING = frozenset({"now_ns", "calls", "thread", "_checked", "notes", "_by_trace", "_by_ack"})
+# Parts with changing content: those of the books are compared, each once, the others hold no limit.
+_OWNERS = (Account, ActionBook, ActionDesk, ActionIds, DeclaredExits, RiskGate, Rounds)
+_CONTAINERS = (dict, list, deque)
+# Modules whose code decides what is sent.
+_DECIDING = (
+    "vectra_bot.actions.book",
+    "vectra_bot.actions.desk",
+    "vectra_bot.actions.exits",
+    "vectra_bot.actions.ids",
+    "vectra_bot.actions.interface",
+    "vectra_bot.actions.risk",
+    "vectra_bot.engine.callbacks",
+    "vectra_bot.engine.core",
+    "vectra_bot.engine.effects",
+    "vectra_bot.engine.seals",
+    "vectra_bot.game.account",
+    "vectra_bot.game.amounts",
+    "vectra_bot.game.lots",
+    "vectra_bot.game.outside",
+    "vectra_bot.game.rules",
+    "vectra_bot.game.state",
+    "vectra_bot.game.view",
+    "vectra_bot.models.action",
+    "vectra_bot.models.command",
+    "vectra_bot.plugins",
+    "vectra_bot.serde.text",
+    "vectra_bot.session.shell",
+    "vectra_bot.strategy",
+    "vectra_bot.venues.embedded",
+    "vectra_bot.wire.amounts",
+    "vectra_bot.wire.encode",
+)
+
+_Cell = tuple[Any, type, tuple[Any, ...]]
+
+
+@define
+class Books:
+    """The state of one engine that limits and orders depend on, sealed while other code runs.
+
+    Attributes:
+        desk: leads to account, limits, actions, exits and ids.
+        state: the running game.
+        plugins: those that review actions, in this order.
+        names: the engine's own attributes.
+        views: those that are kept, each with the state that it shows.
+    """
+
+    desk: ActionDesk
+    state: GameState
+    plugins: PluginManager
+    names: dict[str, Any]
+    views: tuple[tuple[View, Any], ...] = ()
+    _cells: list[_Cell] = field(factory=list)
+    _contents: list[tuple[Any, tuple[Any, ...]]] = field(factory=list)
+    _guards: tuple[Any, ...] = ()
+    _shown: tuple[Any, ...] = ()
+
+    def close(self) -> None:
+        """Seal the books, unless they are."""
+        if self._cells:
+            return
+        desk, cells, contents = self.desk, self._cells, self._contents
+        contents[:] = [(self.names, _items(self.names))]
+        for part in (desk, desk.account, desk.gate, desk.book, desk.exits, desk.ids):
+            values = _values(part)
+            cells.append((part, type(part), values))
+            for value in values:
+                if isinstance(value, _CONTAINERS):
+                    contents.append((value, _items(value)))
+                    for record in value.values() if isinstance(value, dict) else value:
+                        _note(cells, record)
+                else:
+                    _note(cells, value)
+        for record in desk.reviewed or ():
+            _note(cells, record)
+        self._guards = self.plugins.reviewers
+
+    def open(self) -> str:
+        """Break the seal: the engine changes its books now. Return what was changed, see :meth:`check`."""
+        if not self._cells:
+            return ""
+        changed = self.check()
+        self._cells.clear()
+        return changed
+
+    def saw(self) -> None:
+        """Note the game as the newest frame shows it."""
+        now = self.state.now
+        self._shown = (now, now.game_id, now.phase, now.tick, now.price, len(now.prices))
+
+    def check(self) -> str:
+        """Compare the books with the seal and put back what differs; return its names, empty if none."""
+        changed: list[str] = []
+        for part, kind, values in self._cells:
+            if type(part) is not kind:
+                changed.append(f"the class of {kind.__name__}")
+                object.__setattr__(part, "__class__", kind)
+            if not all(map(is_, _values(part), values)):
+                changed += _put_back(part, kind, values)
+        for part, items in self._contents if self._cells else ():
+            found = _items(part)
+            if len(found) != len(items) or not all(map(is_, found, items)):
+                changed.append(f"a {type(part).__name__} of the session")
+                _fill(part, items)
+        if self._cells and not _same(self._guards, self.plugins.reviewers):
+            changed.append("the plugins that review actions")
+            self.plugins.reviewers = self._guards
+        for view, state in self.views:
+            if not shows(view, state):
+                changed.append(f"what a {type(view).__name__} shows")
+        changed += self._game_changed()
+        return ", ".join(changed)
+
+    def _game_changed(self) -> Iterator[str]:
+        """Put back the running game's newest values; yield the names of those that differ."""
+        if not self._shown:
+            return
+        game, *values = self._shown
+        if self.state.now is not game:
+            self.state.now = game
+            yield "the running game"
+        for name, value in zip(("game_id", "phase", "tick", "price"), values, strict=False):
+            if getattr(game, name) is not value:
+                setattr(game, name, value)
+                yield f"game.{name}"
+        if len(game.prices) != values[-1]:
+            yield "game.prices"
+
+
+@cache
+def _names(kind: Any) -> tuple[str, ...]:
+    """Return the fields of a class of ours that are compared; none for another class."""
+    if not attrs.has(kind):
+        return ()
+    return tuple(one.name for one in attrs.fields(kind) if one.name not in _MOVING)
+
+
+@cache
+def _reader(kind: Any) -> Callable[[Any], Any]:
+    return attrgetter(*_names(kind), "__class__")
+
+
+def _values(part: Any) -> tuple[Any, ...]:
+    """Return the fields of *part*, and its class so that one field gives a tuple too."""
+    kind: Any = type(part)
+    found: tuple[Any, ...] = _reader(kind)(part)
+    return found
+
+
+def _note(cells: list[_Cell], record: Any) -> None:
+    """Add the values of *record* and of the records in it."""
+    kind: Any = type(record)
+    if _names(kind) and kind not in _OWNERS:
+        values = _values(record)
+        cells.append((record, kind, values))
+        for value in values:
+            _note(cells, value)
+
+
+def _put_back(part: Any, kind: type, values: tuple[Any, ...]) -> Iterator[str]:
+    for name, value in zip(_names(kind), values, strict=False):
+        if getattr(part, name) is not value:
+            object.__setattr__(part, name, value)
+            yield f"{kind.__name__}.{name.strip('_')}"
+
+
+def _items(part: Any) -> tuple[Any, ...]:
+    if isinstance(part, dict):
+        return (*part, *part.values())
+    return tuple(part)
+
+
+def _fill(part: Any, items: tuple[Any, ...]) -> None:
+    part.clear()
+    if isinstance(part, dict):
+        half = len(items) // 2
+        part.update(zip(items[:half], items[half:], strict=True))
+    else:
+        part.extend(items)
+
+
+def _same(before: tuple[Any, ...], after: tuple[Any, ...]) -> bool:
+    """Return whether two tuples of pairs have the same objects."""
+    if before is after:
+        return True
+    return len(before) == len(after) and all(map(is_, chain(*before), chain(*after)))
+
+
+@frozen(eq=False, repr=False)
+class _Listing:
+    """The names and functions of some modules, as they were when it was made.
+
+    Attributes:
+        spaces: modules, classes and members of enumerations, each with its place and its names.
+        values: what each name means, in the order of the names.
+        functions: functions, methods and getters.
+        bodies: what each of them runs.
+    """
+
+    modules: tuple[ModuleType, ...]
+    spaces: tuple[tuple[Any, str, tuple[str, ...]], ...]
+    values: tuple[tuple[Any, ...], ...]
+    functions: tuple[FunctionType, ...]
+    bodies: tuple[Any, ...]
+
+    @classmethod
+    def of(cls, modules: tuple[ModuleType, ...]) -> _Listing:
+        """Return the listing of *modules* now."""
+        owners: list[tuple[Any, str]] = [(builtins, "builtins")]
+        functions: list[FunctionType] = []
+        for module in modules:
+            name = module.__name__
+            owners.append((module, name))
+            for value in list(vars(module).values()):
+                if getattr(value, "__module__", None) == name:
+                    _list(value, name, owners, functions)
+        spaces = tuple((owner, place, tuple(vars(owner))) for owner, place in owners)
+        values = tuple(tuple(vars(owner).values()) for owner, _ in owners)
+        return cls(modules, spaces, values, tuple(functions), tuple(map(_body, functions)))
+
+    def differs(self) -> bool:
+        """Return whether anything was replaced since."""
+        return not (
+            all(
+                all(map(is_, vars(space[0]).values(), values))
+                for space, values in zip(self.spaces, self.values, strict=True)
+            )
+            and all(map(is_, map(_body, self.functions), self.bodies))
+        )
+
+
+def _list(
+    value: Any, module: str, owners: list[tuple[Any, str]], functions: list[FunctionType]
+) -> None:
+    """Add a function, or a class with its functions, to what is compared."""
+    if isinstance(value, FunctionType):
+        functions.append(value)
+    elif isinstance(value, type):
+        place = f"{module}.{value.__name__}"
+        owners.append((value, place))
+        for part in vars(value).values():
+            function = getattr(part, "fget", None) or getattr(part, "__func__", part)
+            if isinstance(function, FunctionType) and function.__module__ == module:
+                functions.append(function)
+        if issubclass(value, Enum):
+            owners += [(member, f"{place}.{member.name}") for member in value]
+
+
+@lru_cache(maxsize=4)
+def _listing(modules: tuple[ModuleType, ...]) -> _Listing:
+    return _Listing.of(modules)
+
+
+class Code:
+    """The functions and classes that decide what is sent, as they were when the engine was made."""
+
+    def __init__(self) -> None:
+        modules = tuple(sys.modules[name] for name in _DECIDING if name in sys.modules)
+        known = _listing(modules)
+        self._known = _Listing.of(modules) if known.differs() else known
+
+    def check(self) -> str:
+        """Put back what was replaced; return its names, empty if nothing was."""
+        known = self._known
+        changed: list[str] = []
+        for module in known.modules:
+            if sys.modules.get(module.__name__) is not module:
+                sys.modules[module.__name__] = module
+                changed.append(module.__name__)
+        if known.differs():
+            for (owner, place, names), values in zip(known.spaces, known.values, strict=True):
+                changed += _replaced(owner, place, names, values)
+            for function, body in zip(known.functions, known.bodies, strict=True):
+                if function.__code__ is not body:
+                    function.__code__ = body
+                    changed.append(f"{function.__module__}.{function.__qualname__}")
+        return ", ".join(changed)
+
+
+_body = attrgetter("__code__")
+
+
+def _replaced(
+    owner: Any, place: str, names: tuple[str, ...], values: tuple[Any, ...]
+) -> Iterator[str]:
+    for name, value in zip(names, values, strict=True):
+        if vars(owner).get(name) is not value:
+            if isinstance(owner, type):
+                type.__setattr__(owner, name, value)
+            else:
+                vars(owner)[name] = value
+            yield f"{place}.{name}"
+
+
+__all__ = ["Books", "Code"]

@@ -1,0 +1,89 @@
+"""What code that is not ours is given: views that hold nothing of ours, and copies of records.
+
+A view has no attribute: what it shows is in a table of this module, under a weak reference to the view, so
+that neither its attributes nor ``gc.get_referents`` lead from a view to the state. A record is
+copied for each receiver, because ``object.__setattr__`` writes to a frozen one as well.
+
+This is no sandbox: code in the same process can import a private module or walk the garbage collector's
+objects. The engine compares what its limits depend on for that reason (``vectra_bot.engine.seals``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from types import MappingProxyType
+from typing import Any, Self
+from weakref import ref
+
+import attrs
+
+_STATES: dict[ref[Any], Any] = {}
+
+
+class View:
+    """Base of read-only views; the state that one shows is found by :func:`state_of`."""
+
+    __slots__ = ("__weakref__",)
+
+    def __init__(self, state: Any) -> None:
+        _STATES[ref(self, _forget)] = state
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, _: Any) -> Self:
+        return self
+
+
+# The table is an argument because at the end of the process the module's names may be gone already.
+def _forget(view: ref[Any], states: dict[ref[Any], Any] = _STATES) -> None:
+    states.pop(view, None)
+
+
+def state_of(view: Any) -> Any:
+    """Return the state that *view* shows."""
+    return _STATES[ref(view)]
+
+
+def shows(view: View, state: Any) -> bool:
+    """Let *view* show *state*; return False if it did not."""
+    found = _STATES.get(ref(view))
+    if found is not state:
+        View.__init__(view, state)
+    return found is state
+
+
+def fresh(value: Any) -> Any:
+    """Return a copy of a record that shares nothing mutable with it, or another view of the same state.
+
+    Any other value is returned as it is.
+    """
+    kind: Any = type(value)
+    if issubclass(kind, View):
+        return kind(state_of(value))
+    names, slots = _fields(kind)
+    if not names:
+        return value
+    copy = object.__new__(kind)
+    if not slots:
+        copy.__dict__.update(value.__dict__)
+        return copy
+    for name in names:
+        part = getattr(value, name)
+        if isinstance(part, Mapping):
+            part = MappingProxyType(dict(part))
+        elif type(part) is tuple:
+            part = tuple(map(fresh, part))
+        else:
+            part = fresh(part)
+        object.__setattr__(copy, name, part)
+    return copy
+
+
+@cache
+def _fields(kind: Any) -> tuple[tuple[str, ...], bool]:
+    """Return the fields of a record class, none for another class, and whether they are slots."""
+    if not attrs.has(kind):
+        return (), False
+    return tuple(field.name for field in attrs.fields(kind)), "__slots__" in vars(kind)
