@@ -117,8 +117,8 @@ def main(argv: Sequence[str]) -> int:
     if os.getppid() == process:
         os.kill(process, signal.SIGKILL)
         say_if_ready(
-            "stopped in native code that did not return; if a session was running, the next one in its store, "
-            "or `vectra-bot store recover`, finishes it\n"
+            "stopped in native code that did not return; a session that was running is finished by the next "
+            "one in its store, or by `vectra-bot store recover`\n"
         )
     return 0
 

@@ -67,11 +67,11 @@ EXIT_CODES: dict[int, str] = {
     69: "unsupported operating system: not Linux or macOS",
     70: "internal error (--debug shows where)",
     74: "standard output cannot be written; what the command did is done",
-    129: "stopped by SIGHUP (the terminal was closed); what is unfinished is named",
-    130: "stopped by Ctrl-C (SIGINT); what is unfinished is named",
-    137: "stopped in native code that did not return; the next session finishes this one",
+    129: "stopped by SIGHUP (the terminal was closed)",
+    130: "stopped by Ctrl-C (SIGINT); says what is unfinished",
+    137: "stopped in native code that did not return",
     141: "the reader closed the pipe (SIGPIPE)",
-    143: "stopped by SIGTERM; what is unfinished is named",
+    143: "stopped by SIGTERM; says what is unfinished",
 }
 """Every exit code of the program; part of its public interface."""
 

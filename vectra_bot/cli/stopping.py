@@ -193,7 +193,10 @@ class Watch(AbstractContextManager["Watch"]):
 
     def leave(self, code: int) -> NoReturn:
         """Exit with *code*, without waiting for threads that still run."""
-        atexit._run_exitfuncs()  # noqa: SLF001 - what the interpreter would do next
+        if (
+            self.flag is None or not self.flag.gave_up
+        ):  # else a library may wait for the same that we do not
+            atexit._run_exitfuncs()  # noqa: SLF001 - what the interpreter would do next
         for stream in (sys.stdout, sys.stderr):
             with suppress(OSError, ValueError):
                 stream.flush()
@@ -213,6 +216,8 @@ class Watch(AbstractContextManager["Watch"]):
         self._exit_now()
 
     def _exit_now(self) -> NoReturn:
+        if self._guard is not None:
+            self._guard.kill()
         number = signal.Signals(self._requests.latest)
         left = "" if self.flag is None else self.flag.unfinished
         if self._requests.repeated:

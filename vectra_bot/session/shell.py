@@ -232,10 +232,11 @@ class Shell:
         failure = self.engine.failure
         if failure is not None and failure.interrupted:
             self.unfinished.append(f"{failure.callback} {failure.error.partition(': ')[2]}")
-        closing = _in_daemon(self._close, reason)
+        thread, closing = _in_daemon(self._close, reason)
         while not closing.done() and not self.stop.expired:
             await asyncio.wait([closing], timeout=_LOOK_S)
         if closing.done():
+            thread.join()
             closing.result()
             return
         self.stop.gave_up = True
@@ -395,7 +396,9 @@ async def in_thread(call: Callable[..., None], *arguments: Any) -> None:
     await asyncio.get_running_loop().run_in_executor(None, call, *arguments)
 
 
-def _in_daemon(call: Callable[..., None], *arguments: Any) -> asyncio.Future[None]:
+def _in_daemon(
+    call: Callable[..., None], *arguments: Any
+) -> tuple[threading.Thread, asyncio.Future[None]]:
     """Start a blocking *call* in a thread that neither the loop nor the process waits for at its end."""
     loop = asyncio.get_running_loop()
     future: asyncio.Future[None] = loop.create_future()
@@ -415,8 +418,9 @@ def _in_daemon(call: Callable[..., None], *arguments: Any) -> asyncio.Future[Non
         with suppress(RuntimeError):  # the loop is closed: nobody awaits the future
             loop.call_soon_threadsafe(settle, error)
 
-    threading.Thread(target=work, name="session-end", daemon=True).start()
-    return future
+    thread = threading.Thread(target=work, name="session-end", daemon=True)
+    thread.start()
+    return thread, future
 
 
 class NoGateway:
