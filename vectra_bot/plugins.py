@@ -23,6 +23,7 @@ from vectra_bot import hookspecs
 from vectra_bot.errors import (
     ConfigError,
     PluginError,
+    StopNow,
     UnknownNameError,
     VectraError,
     safe_error,
@@ -358,7 +359,9 @@ class PluginManager:
             for loaded, method in calls:
                 try:
                     method(*map(fresh, args))
-                except BaseException as error:  # noqa: BLE001 - foreign code; the host's own stop is a flag
+                except StopNow:
+                    raise
+                except BaseException as error:  # noqa: BLE001 - foreign code
                     self._fault(loaded, hook, error)
                 self._look(loaded, hook)
 
@@ -371,6 +374,8 @@ class PluginManager:
                     answer = method(fresh(action), fresh(game), fresh(account))
                 if answer is not None:
                     answer = safe_text(answer) if isinstance(answer, str) else _refuse(answer)
+            except StopNow:
+                raise
             except BaseException as error:  # noqa: BLE001 - foreign code; a failing guard denies
                 self._fault(loaded, "review_action", error)
                 answer = f"raised {type(error).__name__}"

@@ -52,7 +52,8 @@ def record(*, as_json: bool, **options: Any) -> int:
     from vectra_bot.session.recorder import record_session
 
     config = _config(options)
-    with Stopper(config.stop.set, config.flush.ask) as stopper, quiet_stdout(as_json):
+    stopper = Stopper(config.stop, config.flush.ask, foreign=True)
+    with stopper, quiet_stdout(as_json):
         told = None if as_json else _Lines(config.stop).tell
         report = asyncio.run(record_session(attrs.evolve(config, told=told, flushed=_flushed)))
     if as_json:

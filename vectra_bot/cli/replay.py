@@ -56,7 +56,7 @@ def replay(path: str, as_json: bool, **options: Any) -> int:
     if options["check"]:
         return _check(target, as_json, options)
     config = _config(target, options)
-    with Stopper(config.stop.set) as stopper, quiet_stdout(as_json):
+    with Stopper(config.stop, foreign=True) as stopper, quiet_stdout(as_json):
         result = asyncio.run(replay_session(config)).to_json()
     if as_json:
         print_json(result)
@@ -88,7 +88,7 @@ def _check(target: Path, as_json: bool, options: dict[str, Any]) -> int:
         raise UsageError(
             f"--check was given with {', '.join(given)}: remove that, the journal's header says what ran"
         )
-    with quiet_stdout(as_json):
+    with Stopper(foreign=True), quiet_stdout(as_json):
         named = {"strategy": options["strategy"]} if options["strategy"] else {}
         secrets = written_pairs("--set", options["set"])
         config = ReplayConfig(path=target, check=True, settings=secrets, **named)

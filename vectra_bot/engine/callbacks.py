@@ -13,7 +13,14 @@ from attrs import define, field, frozen
 from vectra_bot.actions.desk import ActionDesk
 from vectra_bot.engine.effects import Effects
 from vectra_bot.engine.seals import Books, Code
-from vectra_bot.errors import StrategyError, safe_error, safe_text, safe_trace
+from vectra_bot.errors import (
+    CallInterrupted,
+    StopNow,
+    StrategyError,
+    safe_error,
+    safe_text,
+    safe_trace,
+)
 from vectra_bot.game.outside import View, fresh, state_of
 from vectra_bot.game.state import GameView
 from vectra_bot.models import DocType, SystemEvent
@@ -37,6 +44,11 @@ class StrategyFailure:
     error: str
     trace: str
     exception: BaseException
+
+    @property
+    def interrupted(self) -> bool:
+        """Return whether it did nothing wrong but to run when the session had to end."""
+        return isinstance(self.exception, CallInterrupted)
 
 
 @define
@@ -102,6 +114,8 @@ class Callbacks:
             self.books.close()
             setcontext(ours.copy())  # changes of the decimal context end with the call
             return method(*(self.shown if one is self.desk.game else fresh(one) for one in args))
+        except StopNow:
+            raise
         except BaseException as error:  # noqa: BLE001 - a strategy's exception ends trading, not the host
             setcontext(ours)
             self.fail(callback, error)
@@ -166,18 +180,19 @@ class Callbacks:
         return changed
 
     def fail(self, callback: str, error: BaseException) -> None:
-        """End trading: the strategy raised *error* in *callback*."""
+        """End trading: the strategy raised *error* in *callback*, or was interrupted there."""
         self.books.open()
         trace = safe_trace(error)
-        name = type(self.strategy).__name__
-        self.failure = StrategyFailure(f"{name}.{callback}", safe_error(error), trace, error)
-        self.desk.gate.stop_all(f"{name}.{callback} raised")
+        where = f"{type(self.strategy).__name__}.{callback}"
+        self.failure = StrategyFailure(where, safe_error(error), trace, error)
+        if self.failure.interrupted:
+            kind, severity, what, name = "strategy.interrupted", "warning", "was interrupted", ""
+        else:
+            kind, severity, what = "strategy.error", "critical", "raised"
+            name = f" {type(error).__name__}"
+        self.desk.gate.stop_all(f"{where} {what}")
         self.effects.system(
-            "strategy.error",
-            "critical",
-            f"{name}.{callback} raised {type(error).__name__}",
-            error=safe_text(error),
-            traceback=trace,
+            kind, severity, f"{where} {what}{name}", error=safe_text(error), traceback=trace
         )
 
     def store_faults(self) -> None:

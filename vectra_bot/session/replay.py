@@ -18,7 +18,7 @@ from vectra_bot.models import ClockAdvanced, ConnectionChanged, Mode
 from vectra_bot.plugins import PluginManager
 from vectra_bot.report.session import Report, SessionTally, assumed_rounds
 from vectra_bot.session.check import ReplayCheck, check_journal
-from vectra_bot.session.config import WATCH, ReplayConfig, StopFlag
+from vectra_bot.session.config import WATCH, ReplayConfig
 from vectra_bot.session.header import SessionPlan, new_session_id, profile_of, rounds_of
 from vectra_bot.session.hosting import host
 from vectra_bot.session.shell import NoGateway, Shell
@@ -159,8 +159,10 @@ async def replay_recording(config: ReplayConfig) -> ReplayReport:
     )
     # If a recording turns out to be invalid, the session of its first half is not kept.
     unusable = (InputError, JournalError)
-    async with host(plan, tally, NoGateway(), feed=feed, drop_for=unusable) as session:
-        ended, local = await _play(session.shell, feed, config.stop)
+    async with host(
+        plan, tally, NoGateway(), feed=feed, drop_for=unusable, stop=config.stop
+    ) as session:
+        ended, local = await _play(session.shell, feed)
     session.raise_failure()
     warnings = feed.warnings if isinstance(feed, CaptureFeed) else []
     return _result(session.shell, auditor, local, session.report(ended), warnings)
@@ -202,17 +204,16 @@ def _plan(
     )
 
 
-async def _play(shell: Shell, feed: CaptureFeed | JournalFeed, stop: StopFlag) -> tuple[str, int]:
+async def _play(shell: Shell, feed: CaptureFeed | JournalFeed) -> tuple[str, int]:
     """Feed the shell to the end; return how it ended and the number of items that were not frames."""
-    ended = "recording ended"
-    local = 0
+    ended, local = "", 0
     async with aclosing(aiter(feed)) as items:
         async for item in items:
             local += isinstance(item, ConnectionChanged | ClockAdvanced)
             await shell.take(item)
-            if shell.engine.failure is not None or stop.reason is not None:
-                ended = "strategy error" if shell.engine.failure else f"stopped: {stop.reason}"
+            if ended := shell.reason_to_end():
                 break
+    ended = ended or "recording ended"
     await shell.end(ended)
     return ended, local
 
