@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 import subprocess
 import sys
 from decimal import Decimal
@@ -383,17 +384,36 @@ def test_importing_the_command_is_cheap() -> None:
     assert done.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("condition", ["", " WHERE game_id IN ('g-1', 'g-2') OR price > 0.5"])
-def test_a_query_imports_what_it_needs(store: Path, condition: str) -> None:
-    """A process for one query loads no arrays and converters; conditions that need more of pyarrow work."""
-    text = f"SELECT game_id, max(price) AS peak FROM game_tick{condition} GROUP BY 1"
+def _imported(store: Path, text: str) -> set[str]:
+    """Return what a process imports for a query, after comparing its answer with that of this process."""
     code = "import sys; from vectra_bot.cli.main import main; main(); sys.stderr.write(' '.join(sys.modules))"
     arguments = ["query", text, "--store", str(store), "--json"]
     done = subprocess.run(
         [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True
     )
     assert json.loads(done.stdout, parse_float=Decimal) == _json(text, "--store", store) != []
-    imported = set(done.stderr.split())
+    return set(done.stderr.split())
+
+
+@pytest.mark.parametrize("condition", ["", " WHERE game_id IN ('g-1', 'g-2') OR price > 0.5"])
+def test_a_query_imports_what_it_needs(
+    store: Path, tmp_path_factory: pytest.TempPathFactory, condition: str
+) -> None:
+    """A small store is read without Arrow and DuckDB's Python package; others, and odd paths, by Arrow."""
+    text = f"SELECT game_id, max(price) AS peak FROM game_tick{condition} GROUP BY 1"
+    imported = _imported(store, text)
+    assert "_duckdb" in imported
+    assert not imported & {
+        "duckdb",
+        "pyarrow",
+        "cattrs",
+        "numpy",
+        "rich",
+        "vectra_bot.models.event",
+    }
+
+    scanned = shutil.copytree(store, tmp_path_factory.mktemp("other") / "scanned=1")
+    imported = _imported(scanned, text)
     assert "pyarrow.dataset" in imported
     assert not imported & {"cattrs", "numpy", "pandas", "rich", "vectra_bot.models.event"}
     # The functions of pyarrow.compute are made with it.
