@@ -6,8 +6,10 @@ import csv
 import io
 import json
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -418,6 +420,62 @@ def test_a_query_imports_what_it_needs(
     assert not imported & {"cattrs", "numpy", "pandas", "rich", "vectra_bot.models.event"}
     # The functions of pyarrow.compute are made with it.
     assert ("pyarrow.vendored.docscrape" in imported) is bool(condition)
+
+
+@pytest.mark.parametrize(
+    ("text", "form"),
+    [
+        ("SELECT count(*) FROM range(1000000000000) t(a) WHERE hash(a) % 7 = 3", []),
+        ("SELECT hash(a.i, b.i) FROM range(100000) a(i), range(100000) b(i) ORDER BY 1", ["--csv"]),
+        (
+            "SELECT count(*) FROM range(10000000) a(i), range(10000000) b(i) WHERE a.i < b.i",
+            ["--json"],
+        ),
+        ("FROM range(1000000000000)", ["--json"]),
+    ],
+)
+def test_ctrl_c_ends_a_query_at_once(store: Path, text: str, form: list[str]) -> None:
+    """In whatever DuckDB does, or while nobody reads the output: one line and exit code 130."""
+    arguments = [sys.executable, "-m", "vectra_bot", "query", text, "--store", str(store), *form]
+    with subprocess.Popen(
+        arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            _wait_for_threads(process, 2)
+            time.sleep(0.5)  # into the query
+            process.send_signal(signal.SIGINT)
+            stderr = process.communicate(timeout=60)[1]
+        finally:
+            process.kill()
+    assert (process.returncode, stderr) == (130, "stopped\n")
+
+
+def _wait_for_threads(process: subprocess.Popen[str], number: int) -> None:
+    """Wait until *process* has so many threads: the main one waits then for one that queries."""
+    for _ in range(6_000):
+        assert process.poll() is None
+        if len(list(Path(f"/proc/{process.pid}/task").iterdir())) >= number:
+            return
+        time.sleep(0.01)
+    raise AssertionError(f"the query has not begun after 60 s: {process.args}")
+
+
+def test_ctrl_c_before_the_command_prints_no_traceback() -> None:
+    """While the command line is imported: an import is interrupted by a module that is found instead."""
+    code = (
+        "import signal, sys\n"
+        "class Interrupt:\n"
+        "    def find_spec(self, name, path, target=None):\n"
+        "        if name == 'click':\n"
+        "            signal.raise_signal(signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Interrupt())\n"
+        "from vectra_bot.__main__ import start\n"
+        "sys.exit(start())\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=False, capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (130, "stopped\n")
 
 
 @pytest.mark.parametrize("name", [named.name for named in QUERIES])
