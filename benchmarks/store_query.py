@@ -81,12 +81,12 @@ print(json.dumps([rows, time.perf_counter() - started, read() - before]))
 
 def measure(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """Return the figures."""
-    earlier = _earlier_tree(folder / "before")
+    earlier = earlier_tree(folder / "before")
     rounds = args.rounds or 5
     stores = {name: folder / name for name in ("small", "large")}
     for name, megabytes in (("small", 1), ("large", args.megabytes)):
         make_frames(stores[name], megabytes, args.seed)
-        _as_before(stores[name], folder / f"{name}-before")
+        as_before(stores[name], folder / f"{name}-before")
 
     def ask(how: str, query: str) -> list[float]:
         places = [folder / f"{name}-before" if how == "before" else stores[name] for name in stores]
@@ -101,7 +101,7 @@ def measure(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
         {how: lambda how=how: ask(how, SCANNED)[1] for how in ("new", "plain", "before")},
     )
     make_ticks(folder / "ticks", args.ticks, args.seed)
-    _as_before(folder / "ticks", folder / "ticks-before")
+    as_before(folder / "ticks", folder / "ticks-before")
     compiled = folder / "compiled"
     asked = {
         "new": lambda: _price_query(folder / "ticks", Path(__file__).parent.parent, compiled),
@@ -150,8 +150,8 @@ def _price_query(store: Path, tree: Path, compiled: Path) -> float:
     return time.perf_counter() - started
 
 
-def _earlier_tree(folder: Path) -> Path:
-    """Return the path of the project as of :data:`BEFORE`."""
+def earlier_tree(folder: Path) -> Path:
+    """Return the path of the project as of :data:`BEFORE`, in a new *folder*."""
     folder.mkdir()
     here = Path(__file__).parent.parent
     packed = subprocess.run(
@@ -161,7 +161,7 @@ def _earlier_tree(folder: Path) -> Path:
     return folder
 
 
-def _as_before(store: Path, target: Path) -> None:
+def as_before(store: Path, target: Path) -> None:
     """Make a store of the same files with manifests as of :data:`BEFORE`."""
     from vectra_bot.store.parquet.manifest import read_manifest
 

@@ -1,10 +1,18 @@
-"""p50 and p95 of latencies: by sketches, by the exact query on the same store, and on one single file."""
+"""p50 and p95 of latencies: by sketches, by the exact query on the same store, and on one single file.
+
+The exact query is also repeated in a process that has asked it before, of this tree and of an earlier
+commit: the figures ``again_*`` are CPU seconds.
+"""
 
 from __future__ import annotations
 
 import argparse
+import json
 import math
+import os
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +25,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pcsv
 import pyarrow.parquet as pq
 from store_common import alternate, ratio, spread
+from store_query import as_before, earlier_tree
 
 from vectra_bot.models import DocType
 from vectra_bot.store.parquet.compaction import compact_all
@@ -24,7 +33,13 @@ from vectra_bot.store.parquet.schema import schema_of
 from vectra_bot.store.parquet.writer import PartWriter, list_part, write_table
 from vectra_bot.store.query.catalog import open_store
 
-LIMITS = {"sketch_error": 0.01, "ratio_to_exact": 0.05, "ratio_to_single_file": 1.15}
+LIMITS = {
+    "sketch_error": 0.01,
+    "ratio_to_exact": 0.05,
+    "ratio_to_single_file": 1.15,
+    "again_ratio": 1.1,
+    "again_ratio_in_one_file": 1.1,
+}
 COLUMN = "timestamps_total_latency_ms"
 QUANTILES = (0.5, 0.95)
 SESSIONS = 100
@@ -35,6 +50,19 @@ EXACT = (
     f"SELECT action_type, quantile_cont({COLUMN}, [0.5, 0.95]), count(*) FROM {{}} "
     f"WHERE {COLUMN} IS NOT NULL GROUP BY action_type ORDER BY action_type"
 )
+_AGAIN = """
+import json, sys, time
+try:
+    from vectra_bot.store.query.catalog import open_store
+except ImportError:
+    from vectra_bot.store.catalog import open_store
+with open_store(sys.argv[1]) as catalog:
+    catalog.sql(sys.argv[2])
+    for _ in sys.stdin:
+        started = time.process_time()
+        rows = catalog.sql(sys.argv[2]).rows
+        print(json.dumps([time.process_time() - started, repr(rows)]), flush=True)
+"""
 # Content of the columns that are neither numbers nor named below; the figures do not depend on it.
 FILLERS: dict[str, Any] = {
     "schema_version": "2.0.0", "mode": "live", "venue": "bench", "source": "tracker",
@@ -172,6 +200,48 @@ def error_of(sketch: float, exact: float) -> float:
     return abs(sketch - exact) / abs(exact)
 
 
+class Again:
+    """A process of a tree that repeats the exact query on request."""
+
+    def __init__(self, tree: Path, store: Path) -> None:
+        self.answers: set[str] = set()
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", _AGAIN, str(store), EXACT.format("player_action")],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=store,
+            env={**os.environ, "PYTHONPATH": str(tree)},
+        )  # fmt: skip
+
+    def ask(self) -> float:
+        """Run the query and return its CPU seconds."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+        seconds, answer = json.loads(self._process.stdout.readline())
+        self.answers.add(answer)
+        return float(seconds)
+
+    def end(self) -> None:
+        """End the process."""
+        self._process.communicate()
+
+
+def asked_again(
+    stores: dict[str, Path], folder: Path, rounds: int
+) -> dict[str, dict[str, list[float]]]:
+    """Return the CPU seconds of repeated exact queries, by store and side."""
+    trees = {"new": Path(__file__).parent.parent, "before": earlier_tree(folder / "tree")}
+    found = {}
+    for name, store in stores.items():
+        as_before(store, folder / name)
+        sides = {"new": Again(trees["new"], store), "before": Again(trees["before"], folder / name)}
+        found[name] = alternate(rounds, {side: again.ask for side, again in sides.items()})
+        assert len({answer for again in sides.values() for answer in again.answers}) == 1
+        for again in sides.values():
+            again.end()
+    return found
+
+
 def measure(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """Return the figures."""
     store, one = folder / "store", folder / "one"
@@ -195,6 +265,9 @@ def measure(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
                 "exact_single_file": seconds(lambda: plain.execute(query).fetchall()),
             },
         )
+    before = folder / "before"
+    before.mkdir()
+    again = asked_again({"store": store, "one": one}, before, args.rounds or ROUNDS)
     errors = {
         kind: [error_of(s, e) for s, e in zip(by_sketch[kind], exact[kind], strict=True)]
         for kind in exact
@@ -211,5 +284,12 @@ def measure(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
         "sketch_error_median": round(statistics.median(e for p in errors.values() for e in p), 6),
         "ratio_to_exact": round(ratio(times["sketches"], times["exact"]), 4),
         "ratio_to_single_file": round(ratio(times["exact"], times["exact_single_file"]), 3),
+        "again_cpu_s": {
+            f"{name}_{side}": spread(values, 5)
+            for name, sides in again.items()
+            for side, values in sides.items()
+        },
+        "again_ratio": round(ratio(again["store"]["new"], again["store"]["before"]), 3),
+        "again_ratio_in_one_file": round(ratio(again["one"]["new"], again["one"]["before"]), 3),
         "ratio_of_stores": round(ratio(times["exact"], times["exact_in_one_file"]), 3),
     }

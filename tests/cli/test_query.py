@@ -5,8 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
+import signal
 import subprocess
 import sys
+import time
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -383,21 +386,96 @@ def test_importing_the_command_is_cheap() -> None:
     assert done.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("condition", ["", " WHERE game_id IN ('g-1', 'g-2') OR price > 0.5"])
-def test_a_query_imports_what_it_needs(store: Path, condition: str) -> None:
-    """A process for one query loads no arrays and converters; conditions that need more of pyarrow work."""
-    text = f"SELECT game_id, max(price) AS peak FROM game_tick{condition} GROUP BY 1"
+def _imported(store: Path, text: str) -> set[str]:
+    """Return what a process imports for a query, after comparing its answer with that of this process."""
     code = "import sys; from vectra_bot.cli.main import main; main(); sys.stderr.write(' '.join(sys.modules))"
     arguments = ["query", text, "--store", str(store), "--json"]
     done = subprocess.run(
         [sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True
     )
     assert json.loads(done.stdout, parse_float=Decimal) == _json(text, "--store", store) != []
-    imported = set(done.stderr.split())
+    return set(done.stderr.split())
+
+
+@pytest.mark.parametrize("condition", ["", " WHERE game_id IN ('g-1', 'g-2') OR price > 0.5"])
+def test_a_query_imports_what_it_needs(
+    store: Path, tmp_path_factory: pytest.TempPathFactory, condition: str
+) -> None:
+    """A small store is read without Arrow and DuckDB's Python package; others, and odd paths, by Arrow."""
+    text = f"SELECT game_id, max(price) AS peak FROM game_tick{condition} GROUP BY 1"
+    imported = _imported(store, text)
+    assert "_duckdb" in imported
+    assert not imported & {
+        "duckdb",
+        "pyarrow",
+        "cattrs",
+        "numpy",
+        "rich",
+        "vectra_bot.models.event",
+    }
+
+    scanned = shutil.copytree(store, tmp_path_factory.mktemp("other") / "scanned=1")
+    imported = _imported(scanned, text)
     assert "pyarrow.dataset" in imported
     assert not imported & {"cattrs", "numpy", "pandas", "rich", "vectra_bot.models.event"}
     # The functions of pyarrow.compute are made with it.
     assert ("pyarrow.vendored.docscrape" in imported) is bool(condition)
+
+
+@pytest.mark.parametrize(
+    ("text", "form"),
+    [
+        ("SELECT count(*) FROM range(1000000000000) t(a) WHERE hash(a) % 7 = 3", []),
+        ("SELECT hash(a.i, b.i) FROM range(100000) a(i), range(100000) b(i) ORDER BY 1", ["--csv"]),
+        (
+            "SELECT count(*) FROM range(10000000) a(i), range(10000000) b(i) WHERE a.i < b.i",
+            ["--json"],
+        ),
+        ("FROM range(1000000000000)", ["--json"]),
+    ],
+)
+def test_ctrl_c_ends_a_query_at_once(store: Path, text: str, form: list[str]) -> None:
+    """In whatever DuckDB does, or while nobody reads the output: one line and exit code 130."""
+    arguments = [sys.executable, "-m", "vectra_bot", "query", text, "--store", str(store), *form]
+    with subprocess.Popen(
+        arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            _wait_for_threads(process, 2)
+            time.sleep(0.5)  # into the query
+            process.send_signal(signal.SIGINT)
+            stderr = process.communicate(timeout=60)[1]
+        finally:
+            process.kill()
+    assert (process.returncode, stderr) == (130, "stopped\n")
+
+
+def _wait_for_threads(process: subprocess.Popen[str], number: int) -> None:
+    """Wait until *process* has so many threads: the main one waits then for one that queries."""
+    for _ in range(6_000):
+        assert process.poll() is None
+        if len(list(Path(f"/proc/{process.pid}/task").iterdir())) >= number:
+            return
+        time.sleep(0.01)
+    raise AssertionError(f"the query has not begun after 60 s: {process.args}")
+
+
+def test_ctrl_c_before_the_command_prints_no_traceback() -> None:
+    """While the command line is imported: an import is interrupted by a module that is found instead."""
+    code = (
+        "import signal, sys\n"
+        "class Interrupt:\n"
+        "    def find_spec(self, name, path, target=None):\n"
+        "        if name == 'click':\n"
+        "            signal.raise_signal(signal.SIGINT)\n"
+        "sys.meta_path.insert(0, Interrupt())\n"
+        "from vectra_bot.__main__ import start\n"
+        "sys.exit(start())\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=False, capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stderr) == (130, "stopped\n")
 
 
 @pytest.mark.parametrize("name", [named.name for named in QUERIES])

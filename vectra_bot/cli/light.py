@@ -1,4 +1,4 @@
-"""Fast import of pyarrow and DuckDB for a process that runs one query: imports take most of its time."""
+"""Fast import of DuckDB and pyarrow for a process that runs one query: imports take most of its time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ _REMOTE: Final = frozenset(f"pyarrow._{kind}" for kind in ("azurefs", "gcsfs", "
 def import_lightly(*, arrays: bool, remote: bool) -> None:
     """Import what a query needs and nothing else; only for a process that runs this one query.
 
-    pyarrow imports what it finds: pandas, numpy, clients of object stores. So these are hidden from it.
+    Small kinds of documents are read without pyarrow. When imported, it imports what it finds: pandas, numpy,
+    clients of object stores. So these are hidden from it.
 
     Args:
         arrays: something else in the process needs numpy.
@@ -25,10 +26,9 @@ def import_lightly(*, arrays: bool, remote: bool) -> None:
     sys.meta_path.insert(0, _NotFound(refused if remote else refused | _REMOTE))
     # The imported modules stay: scanning them in each garbage collection, and at exit, finds nothing.
     gc.disable()
-    _delay_compute()
+    sys.modules.setdefault(_COMPUTE, _Compute(_COMPUTE))
     import_module("vectra_bot.store.query.catalog")
-    import_module("duckdb")
-    import_module("pyarrow.dataset")
+    import_module("vectra_bot.store.query.database").core()
     gc.freeze()
     gc.enable()
 
@@ -46,23 +46,19 @@ class _NotFound:
 
 
 class _Compute(ModuleType):
-    """A substitute for ``pyarrow.compute`` until more is needed than the definition of a dataset."""
+    """A substitute for ``pyarrow.compute`` until more is needed than the definition of a dataset.
+
+    The module creates hundreds of functions when it is imported.
+    """
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
+        if name in ("Expression", "field", "scalar"):
+            expression = import_module("pyarrow._compute").Expression
+            found = expression if name == "Expression" else getattr(expression, f"_{name}", None)
+            if found is not None:
+                return found
         if sys.modules.get(_COMPUTE) is self:
             del sys.modules[_COMPUTE]
         return getattr(import_module(_COMPUTE), name)
-
-
-def _delay_compute() -> None:
-    """Delay the hundreds of functions that ``pyarrow.compute`` creates at import."""
-    if _COMPUTE in sys.modules:
-        return
-    expression = import_module("pyarrow._compute").Expression
-    if hasattr(expression, "_field") and hasattr(expression, "_scalar"):
-        compute: Any = _Compute(_COMPUTE)
-        compute.Expression = expression
-        compute.field, compute.scalar = expression._field, expression._scalar  # noqa: SLF001
-        sys.modules[_COMPUTE] = compute

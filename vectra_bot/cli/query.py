@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
+import threading
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,7 +15,8 @@ from vectra_bot.cli.store_options import store_option
 from vectra_bot.store.location import default_store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
 
     from vectra_bot.store.query.catalog import Catalog, Result
     from vectra_bot.store.query.results import CorruptFile
@@ -89,10 +93,56 @@ def query(query: str | None, **options: Any) -> int:
         _print(_names(), form, None)
         return 0
     location = options["store"] or default_store()
-    if click.get_current_context().meta.get(OWN_PROCESS):
-        from vectra_bot.cli.light import import_lightly
+    most: int | None = options["max_rows"]
 
-        import_lightly(arrays=_needs_arrays(query, plot), remote="://" in str(location))
+    def answer() -> int:
+        return _answer(location, query, params, form=form, plot=plot, most=most)
+
+    if not click.get_current_context().meta.get(OWN_PROCESS):
+        return answer()
+    from vectra_bot.cli.light import import_lightly
+
+    import_lightly(arrays=_needs_arrays(query, plot), remote="://" in str(location))
+    return _ended_by_signals(answer)
+
+
+def _ended_by_signals(work: Callable[[], int]) -> int:
+    """Return the result of *work*, which a thread does; a signal ends the process, whatever that does.
+
+    DuckDB looks for signals between the steps of a query, which can take minutes, and closes a connection
+    after its query. There is nothing to finish: a query writes nothing.
+    """
+    done: list[int] = []
+    failed: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            done.append(work())
+        except BaseException as error:  # noqa: BLE001 - it is raised in the main thread
+            failed.append(error)
+
+    thread = threading.Thread(target=run, name="query", daemon=True)
+    thread.start()
+    try:
+        thread.join()
+    except BaseException as error:  # noqa: BLE001 - what a signal's handler raises
+        click.echo("stopped", err=True)
+        os._exit(128 + getattr(error, "number", signal.SIGINT))
+    if failed:
+        raise failed[0]
+    return done[0]
+
+
+def _answer(
+    location: str | Path,
+    query: str,
+    params: dict[str, str],
+    *,
+    form: str,
+    plot: str | None,
+    most: int | None,
+) -> int:
+    """Print the rows of a query in *form*, "" for a table, or its chart; return the exit code."""
     from vectra_bot.store.query.catalog import open_store
 
     skipped: list[CorruptFile] = []
@@ -103,12 +153,11 @@ def query(query: str | None, **options: Any) -> int:
 
     with open_store(location, on_corrupt=warn) as catalog:
         if form:
-            _write(catalog, query, params, form, options["max_rows"])
+            _write(catalog, query, params, form, most)
         elif plot is None:
-            most = options["max_rows"]
             _print(_ask(catalog, query, params, most or _most_rows()), form, most)
         else:
-            _draw(query, _ask(catalog, query, params, options["max_rows"]), plot)
+            _draw(query, _ask(catalog, query, params, most), plot)
     return 1 if skipped else 0
 
 

@@ -24,8 +24,10 @@ from vectra_bot.store.parquet.manifest import (
     write_manifest,
 )
 from vectra_bot.store.parquet.pages import frame_digests
-from vectra_bot.store.query.catalog import CorruptRowsWarning, open_store
-from vectra_bot.store.query.dataset import SMALL
+from vectra_bot.store.query.catalog import Catalog, CorruptRowsWarning, open_store
+from vectra_bot.store.query.dataset import SMALL, StoreDataset
+from vectra_bot.store.query.whole import WHOLE
+from vectra_bot.store.tree import Tree
 
 FRAMES = 800
 NUMBERS = "SELECT count(seq), sum(seq), min(event_name) FROM ws_event"
@@ -39,6 +41,11 @@ def large(tmp_path: Path) -> tuple[Path, Part]:
     return tmp_path, part
 
 
+def _opened(store: Path, whole: int) -> Catalog:
+    """Return a store whose kinds are read by DuckDB up to *whole* bytes, and else scanned by Arrow."""
+    return Catalog(str(store), StoreDataset(Tree(store), whole), roots=[str(store)])
+
+
 def _read_bytes() -> int:
     return int(Path("/proc/self/io").read_text().split()[1])
 
@@ -46,9 +53,9 @@ def _read_bytes() -> int:
 def test_a_query_reads_the_columns_that_it_needs(large: tuple[Path, Part]) -> None:
     """A count comes from the manifest; two short columns of a large file are a small part of it."""
     store, part = large
-    with open_store(store) as catalog:
+    with _opened(store, 0) as catalog:
         catalog.sql(NUMBERS)  # everything is loaded now
-    with open_store(store) as catalog:
+    with _opened(store, 0) as catalog:
         before = _read_bytes()
         assert catalog.sql("SELECT count(*) FROM ws_event").rows == [(FRAMES,)]
         assert _read_bytes() - before < part.bytes / 100
@@ -83,12 +90,15 @@ def _footer(data: bytes) -> int:
     ],
 )
 @pytest.mark.parametrize("listed", ["with frame", "without frame"])
+@pytest.mark.parametrize("whole", [0, WHOLE])
 def test_a_flipped_bit_of_a_large_file_is_seen(
-    large: tuple[Path, Part], place: Callable[[bytes], int], reason: str, listed: str
+    large: tuple[Path, Part], place: Callable[[bytes], int], reason: str, listed: str, whole: int
 ) -> None:
     """In a page, a page's header or the footer: the file is skipped and reported, the others are read."""
     store, part = large
     write_frames(store, 3, "s-2")
+    if whole:
+        reason = "wrong CRC32"
     if listed == "without frame":  # like earlier manifests
         bare = attrs.evolve(part, footer_crc32=None, headers_crc32=None)
         write_manifest(store, part.folder, [bare])
@@ -96,7 +106,7 @@ def test_a_flipped_bit_of_a_large_file_is_seen(
     data = bytearray((store / part.path).read_bytes())
     data[place(data)] ^= 2
     (store / part.path).write_bytes(data)
-    with open_store(store) as catalog:
+    with _opened(store, whole) as catalog:
         with pytest.warns(CorruptRowsWarning, match=reason):
             result = catalog.sql(NUMBERS)
         assert result.rows == [(3, 6, "gameStateUpdate")]
@@ -204,7 +214,7 @@ def test_a_condition_on_a_text_excludes_row_groups_without_such_a_row(
     """Statistics exclude a row group without the game: none of its columns is read."""
     store, part = large
     text = "SELECT sum(length(raw_json)), count(*) FROM ws_event WHERE game_id = '{}'"
-    with open_store(store) as catalog:
+    with _opened(store, 0) as catalog:
         assert catalog.sql(text.format("zzz")).rows == [(None, 0)]  # everything is loaded now
         before = _read_bytes()
         assert catalog.sql(text.format("zzzz")).rows == [(None, 0)]
@@ -215,7 +225,7 @@ def test_texts_are_grouped_by_their_codes(large: tuple[Path, Part]) -> None:
     """Repeated texts are scanned as codes, also beside files with other codes and rows without a text."""
     store, _ = large
     write_frames(store, 3, "s-2")
-    with open_store(store) as catalog:
+    with _opened(store, 0) as catalog:
         text = "SELECT event_name, session_id, player_id, count(*) FROM ws_event GROUP BY ALL ORDER BY 4"
         assert catalog.sql(text).rows == [
             ("gameStateUpdate", "s-2", None, 3),

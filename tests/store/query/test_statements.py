@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tests.store.samples import tick_document
+from tests.store.samples import SESSION, tick_document
 from tests.store.stores import write_documents
 from vectra_bot.errors import InputError, VectraError
 from vectra_bot.models import DocType
@@ -217,12 +217,23 @@ def test_a_file_name_becomes_a_view_only_as_a_table() -> None:
     assert read_only(text, ["/it's"], duckdb.default_connection()).text == (
         f"SELECT '/it''s/doc_type=game_tick/**/*.parquet' -- '{name}'\nFROM \"game_tick\" \"ü\""
     )
-    one_file = (
-        "FROM '~/rugs_data/events_parquet/doc_type=game_tick/session_id=s/part-000001.parquet'"
-    )
-    assert read_only(one_file, ["/st"], duckdb.default_connection()).text == one_file.replace(
+    elsewhere = "SELECT '~/rugs_data/events_parquet/x.parquet'"
+    assert read_only(elsewhere, ["/st"], duckdb.default_connection()).text == elsewhere.replace(
         "~/rugs_data/events_parquet", "/st"
     )
+
+
+@pytest.mark.parametrize("table", ["'{}'", '"{}"', "read_parquet('{}')", "read_parquet(['{}'])"])
+@pytest.mark.parametrize("root", ["~/rugs_data/events_parquet", "{root}"])
+def test_a_single_file_of_the_store_is_refused(
+    catalog: Catalog, place: Path, table: str, root: str
+) -> None:
+    """Also one that DuckDB itself opens for a view: its rows could be of another time than the view's."""
+    assert catalog.sql("SELECT count(*) FROM game_tick").rows == [(2,)]
+    root = root.format(root=place / "store")
+    name = f"{root}/doc_type=game_tick/session_id={SESSION}/part-000001.parquet"
+    with pytest.raises(InputError, match=r"names the file .* and nothing else"):
+        catalog.sql(f"SELECT * FROM {table.format(name)}")
 
 
 def test_a_statement_of_unknown_kind_is_refused() -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import BinaryIO, Final, NamedTuple
 
 MAGIC: Final = b"PAR1"
 
@@ -25,6 +25,9 @@ _LONGEST: Final = 1 << 20
 
 _FOOTER: Final = 1 << 16
 """Bytes at the end of a file that are read together: most footers are shorter."""
+
+_AFTER_COLUMNS: Final = b"\x16"
+"""The head of the field after the columns in a footer: the number of rows."""
 
 _COMPRESSED_SIZE: Final = 3
 """Number of the field of a page header with the length of the data after it."""
@@ -55,6 +58,25 @@ def frame_digests(read_at: ReadAt, size: int) -> FrameDigests:
     if place != start:
         raise ValueError(f"its pages end at byte {place}, its footer begins at {start}")
     return FrameDigests(footer, headers)
+
+
+def columns_text(file: BinaryIO, size: int, like: bytes = b"") -> bytes:
+    """Return the bytes of a footer that describe the columns: equal bytes mean equal columns.
+
+    Args:
+        file: a complete Parquet file.
+        size: in bytes.
+        like: of another file; that of the same columns is not parsed.
+    """
+    file.seek(size - _TAIL)
+    length = int.from_bytes(file.read(4), "little")
+    file.seek(size - _TAIL - length)
+    footer = file.read(length)
+    if like and footer.startswith(like + _AFTER_COLUMNS):
+        return like
+    reader = _Compact(footer)
+    reader.fields(2)  # the version and the columns
+    return footer[: reader.place]
 
 
 def _footer(read_at: ReadAt, size: int) -> tuple[int, int]:
@@ -109,6 +131,11 @@ class _Compact:
             else:
                 self._skip(kind)
         return found
+
+    def fields(self, count: int) -> None:
+        """Skip the first fields of a struct, whose numbers are consecutive."""
+        for _ in range(count):
+            self._skip(self._byte() & 15)
 
     def _skip(self, kind: int) -> None:
         if kind in (1, 2):  # the kind of a bool is its value

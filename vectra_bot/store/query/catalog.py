@@ -14,6 +14,7 @@ import attrs
 
 from vectra_bot.errors import InputError, StoreError, UnknownNameError, UsageError
 from vectra_bot.models import DocType
+from vectra_bot.store.query.database import Database, core
 from vectra_bot.store.query.dataset import StoreDataset
 from vectra_bot.store.query.results import (
     CorruptFile,
@@ -22,7 +23,7 @@ from vectra_bot.store.query.results import (
     Stream,
     distinct_names,
 )
-from vectra_bot.store.query.statements import connected, one_line, read_only, with_exact_times
+from vectra_bot.store.query.statements import one_line, read_only, with_exact_times
 from vectra_bot.store.query.unbuilt import UnbuiltSessions
 from vectra_bot.store.remote.address import LocalStore, parse_store
 from vectra_bot.store.tree import CHANGED, RemoteTree, Tree, attempts
@@ -72,7 +73,7 @@ class Catalog:
         self._unbuilt: tuple[CorruptFile, ...] = ()
         self._on_corrupt = on_corrupt or _warn
         self._reported: set[CorruptFile] = set()
-        self._opened: duckdb.DuckDBPyConnection | None = None
+        self._database = Database()
 
     @property
     def location(self) -> str:
@@ -93,8 +94,10 @@ class Catalog:
     @property
     def connection(self) -> duckdb.DuckDBPyConnection:
         """The DuckDB connection, with the views of all kinds prepared; it does not prevent writes in SQL."""
+        import duckdb  # noqa: F401 - adds the methods that make relations
+
         self._attempt(tuple(DocType), lambda: None, whole=True)
-        return self._connect()
+        return self._database.connection
 
     def sql(
         self,
@@ -117,10 +120,10 @@ class Catalog:
             InputError: it is not a single read-only statement, or DuckDB refuses it.
             StoreError: the store cannot be read.
         """
-        statement = read_only(text, self._roots, self._connect())
+        statement = read_only(text, self._roots, self._database.parser)
 
         def rows() -> Result:
-            cursor = self._connect().execute(statement.text, params)
+            cursor = self._database.connection.execute(statement.text, params)
             columns = tuple(column[0] for column in cursor.description or ())
             if max_rows is None:
                 return Result(columns, cursor.fetchall())
@@ -150,12 +153,10 @@ class Catalog:
             InputError: as for :meth:`sql`; iteration raises it as well.
             StoreError: the store cannot be read.
         """
-        import duckdb
-
-        statement = read_only(text, self._roots, self._connect())
+        statement = read_only(text, self._roots, self._database.parser)
 
         def run() -> tuple[Any, duckdb.DuckDBPyConnection, list[tuple[Any, ...]]]:
-            cursor = self._connect().execute(statement.text, params)
+            cursor = self._database.connection.execute(statement.text, params)
             found = cursor.description or ()
             if exact_times and (exact := with_exact_times(statement.text, found)):
                 cursor.abort()
@@ -172,7 +173,7 @@ class Catalog:
         def fetch() -> list[tuple[Any, ...]]:
             try:
                 found: list[tuple[Any, ...]] = ready.pop() if ready else cursor.fetchmany(rows)
-            except duckdb.Error as error:
+            except core().Error as error:
                 if self._source.recover(error):
                     raise StoreError(
                         f"{self.location} changed while its rows were read: retry the query"
@@ -221,8 +222,12 @@ class Catalog:
 
         It fails if a compaction runs before it is read: request it again then.
         """
+        import duckdb  # noqa: F401 - adds the methods that make relations
+
         kind = _kind(doc_type)
-        return self._attempt((kind,), lambda: self._connect().table(kind.value), whole=True)
+        return self._attempt(
+            (kind,), lambda: self._database.connection.table(kind.value), whole=True
+        )
 
     def arrow(self, source: DocType | str, columns: Sequence[str] | None = None) -> ArrowTable:
         """Return a kind of document, or the result of a SELECT, as an Arrow table.
@@ -276,10 +281,12 @@ class Catalog:
         *,
         whole: bool = False,
     ) -> T:
-        statement = read_only(_select(source), self._roots, self._connect())
+        import duckdb  # noqa: F401 - adds the methods that make relations
+
+        statement = read_only(_select(source), self._roots, self._database.parser)
 
         def taken() -> T:
-            relation: Any = self._connect().sql(statement.text)
+            relation: Any = self._database.connection.sql(statement.text)
             if relation is None:
                 raise InputError(f"{source!r} returns no rows: give a SELECT")
             if columns is not None:
@@ -306,23 +313,19 @@ class Catalog:
                 are searched for before.
             lists: the views of other kinds must exist too, with or without rows.
         """
-        import duckdb
-
         kinds = tuple(doc_types)
-        connection = self._connect()
         for _ in attempts():
-            # Unfetched rows block the replacement of views.
-            connection.abort()
+            self._database.end_result()
             try:
-                self._source.prepare(connection, kinds)
+                self._source.prepare(self._database, kinds)
                 self._look_at_journals()
                 if lists:
-                    self._source.add_views(connection)
+                    self._source.add_views(self._database.connection)
                 if whole and self._source.verify(kinds):
                     continue
                 self._tell(self._left_out(kinds))
                 result = action()
-            except duckdb.Error as error:
+            except core().Error as error:
                 # A file that is replaced while it is read gives errors of any kind.
                 if self._source.recover(error):
                     continue
@@ -359,16 +362,9 @@ class Catalog:
             )
         return text
 
-    def _connect(self) -> duckdb.DuckDBPyConnection:
-        if self._opened is None:
-            self._opened = _guarded_connection()
-        return self._opened
-
     def close(self) -> None:
         """Close the connection."""
-        if self._opened is not None:
-            self._opened.close()
-            self._opened = None
+        self._database.close()
 
     def __enter__(self) -> Self:
         return self
@@ -415,24 +411,6 @@ def open_store(
     if not any(name.startswith("doc_type=") for name in tree.names("", directories=True)):
         raise InputError(f"no store at {location}: {advice}")
     return Catalog(location, StoreDataset(tree), on_corrupt, roots=roots, journals=journals)
-
-
-def _guarded_connection() -> duckdb.DuckDBPyConnection:
-    """Return a connection for SQL of users.
-
-    SQL on it reads no file, downloads and loads nothing, sees no variable of Python, and cannot change that.
-    """
-    connection = connected()
-    for setting in (
-        "autoinstall_known_extensions = false",
-        "autoload_known_extensions = false",
-        "python_enable_replacements = false",
-        "TimeZone = 'UTC'",
-        "enable_external_access = false",
-        "lock_configuration = true",
-    ):
-        connection.execute(f"SET {setting}")
-    return connection
 
 
 def _kind(doc_type: DocType | str) -> DocType:

@@ -1,13 +1,16 @@
-"""The rows of a store as DuckDB tables: manifest -> one dataset of Parquet files per kind of document.
+"""The rows of a store as DuckDB tables: manifest -> one table of Parquet files per kind of document.
 
-The files of a query are fixed when it begins: changed manifests are re-read, and listed files must exist in
-their size. Each file has conditions that are true of all its rows (session, range of ``seq``), so that a scan
-opens only the files that pass its filter. Page checksums are verified while reading; what they do not cover
-(:mod:`vectra_bot.store.parquet.pages`) is verified before. A small file is read as a whole. Corrupt files are
-skipped and reported, and the query is retried without them.
+The files of a query are fixed when it begins (:mod:`vectra_bot.store.query.listing`). DuckDB reads the files
+of a small kind itself, after all of their bytes were verified (:mod:`vectra_bot.store.query.whole`).
 
+Others are scanned by Arrow. Each file has conditions then that are true of all its rows (session, range of
+``seq``), so that a scan opens only the files that pass its filter. Page checksums are verified while reading;
+what they do not cover (:mod:`vectra_bot.store.parquet.pages`) is verified before. A small file is read as a
+whole.
+
+Corrupt files are skipped and reported, and the query is retried without them.
 Compaction replaces folders during a query. A removed file makes the scan fail, and a replaced one is detected
-afterwards by its state: the query is retried. If that repeats, large files are read into memory as well.
+afterwards by its state: the query is retried. If that repeats, the files are read into memory.
 
 Arrow's threads never call Python: they would wait for the interpreter lock, which DuckDB keeps while it waits
 for them. So all checks run before the scan, in the calling thread.
@@ -16,27 +19,23 @@ for them. So all checks run before the scan, in the calling thread.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
-import attrs
-
+from vectra_bot.clock import Clock
 from vectra_bot.errors import StoreError
 from vectra_bot.models import DocType
-from vectra_bot.store.parquet.manifest import MANIFEST, Part, decode_lines
-from vectra_bot.store.parquet.schema import check_version, sql_columns
+from vectra_bot.store.parquet.schema import sql_columns
 from vectra_bot.store.query.arrow_scan import codes_of, counted_rows, scan_schema, scanned_dataset
+from vectra_bot.store.query.database import Database, connected, core
 from vectra_bot.store.query.integrity import CorruptFileError, FileChecks, StoreFile
+from vectra_bot.store.query.listing import SESSION, Kind, Listing
 from vectra_bot.store.query.results import CorruptFile
-from vectra_bot.store.query.statements import connected, empty_view_text, one_line
-from vectra_bot.store.query.unlisted import (
-    Contents,
-    cast_fault,
-    contents_of,
-    is_rows,
-    outside_files,
-)
-from vectra_bot.store.tree import CHANGED, FileState, Tree, attempts
+from vectra_bot.store.query.statements import empty_view_text, one_line
+from vectra_bot.store.query.unlisted import contents_of
+from vectra_bot.store.query.whole import TRUST_S, WHOLE, is_small, view_text
+from vectra_bot.store.tree import CHANGED, Tree, attempts
 
 if TYPE_CHECKING:
     import duckdb
@@ -44,7 +43,6 @@ if TYPE_CHECKING:
 SMALL: Final = 256 << 10
 """Files up to this size in bytes are read as a whole: that is faster than checking each page header."""
 
-_SESSION: Final = "session_id="
 _AT_ONCE: Final = 16
 # Attempts that read large files in place; then up to so many bytes are read into memory, because compactions
 # may come faster than a long query ends.
@@ -56,25 +54,25 @@ class _LeftOutError(Exception):
     """Corrupt files were found: the query must be retried without them."""
 
 
-@attrs.define
-class _Kind:
-    """Files of one kind of document in a query."""
-
-    files: list[StoreFile] = attrs.field(factory=list)
-    corrupt: list[CorruptFile] = attrs.field(factory=list)
-
-
 class StoreDataset:
-    """The files of a store, as one table per kind of document; not thread-safe."""
+    """The files of a store, as one table per kind of document; not thread-safe.
 
-    def __init__(self, tree: Tree) -> None:
+    Args:
+        tree: the files.
+        whole: bytes up to which the files of a kind are verified whole and read by DuckDB.
+        clock: when a file was verified.
+    """
+
+    def __init__(self, tree: Tree, whole: int = WHOLE, clock: Clock | None = None) -> None:
         self._tree = tree
-        self._kinds: dict[DocType, _Kind] = {}
+        self._whole = whole
+        self._kinds: dict[DocType, Kind] = {}
         self._registered: dict[DocType, list[str]] = {}
-        self._manifests: dict[str, tuple[FileState, list[Part]]] = {}
-        self._contents: dict[tuple[str, FileState], Contents] = {}
-        self._checks = FileChecks(tree)
-        # Of the current query: files that Arrow opens by name, memory for others, and why it failed.
+        self._checks = FileChecks(tree, clock)
+        self._listing = Listing(tree, self._checks, self._dataset)
+        # Kinds whose files lack a column of the schema: Arrow reads it as NULL.
+        self._incomplete: set[DocType] = set()
+        # Of the current query: files that are opened by name, memory for others, and why it failed.
         self._opened: dict[DocType, dict[str, StoreFile]] = {}
         self._room = _ROOM
         self._again = False
@@ -83,29 +81,51 @@ class StoreDataset:
 
     # ------------------------------------------------------------------------------ the catalog's side
 
-    def prepare(self, connection: duckdb.DuckDBPyConnection, doc_types: Iterable[DocType]) -> None:
+    def prepare(self, database: Database, doc_types: Iterable[DocType]) -> None:
         """Make the views of *doc_types* show the store as it is now.
 
         Raises:
             StoreError: a file's schema is newer than this program's, or the store cannot be read.
         """
         self._room, self._again = _ROOM, False
-        for doc_type in doc_types:
-            found = self._settled(doc_type)
-            self._opened[doc_type] = {}
-            if self._kinds.get(doc_type) != found or doc_type not in self._registered:
-                self._kinds[doc_type] = found
-                self._register(connection, doc_type, found.files)
+        found = {doc_type: self._verified(doc_type) for doc_type in doc_types}
+        whole = [kind for kind in {**self._kinds, **found}.values() if kind.whole]
+        if database.admit(self._tree.full(file.path) for kind in whole for file in kind.files):
+            self._registered.clear()
+        for doc_type, kind in found.items():
+            self._opened[doc_type] = {file.path: file for file in kind.files if kind.whole}
+            if self._kinds.get(doc_type) != kind or doc_type not in self._registered:
+                self._kinds[doc_type] = kind
+                self._register(database.connection, doc_type, kind)
+
+    def _verified(self, doc_type: DocType) -> Kind:
+        """Return the present files of *doc_type*, verified whole if DuckDB is to read them."""
+        for _ in attempts():
+            kind = self._listing.settled(doc_type)
+            if (
+                self._tree.is_remote
+                or self._failures >= _HELD_AFTER
+                or doc_type in self._incomplete
+                or not is_small(self._tree.base, kind.files, self._whole)
+            ):
+                return kind
+            if self._look_through(self._checks.due(kind.files, TRUST_S)):
+                continue
+            with suppress(FileNotFoundError):
+                kind.alike = self._checks.are_alike(kind.files)
+                kind.whole = True
+                return kind
+        raise StoreError(CHANGED.format(self._tree.base))
 
     def add_views(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Add views without rows for the kinds that were never prepared."""
         for doc_type in DocType:
             if doc_type not in self._registered:
-                self._register(connection, doc_type, [])
+                self._register(connection, doc_type, Kind())
 
     def corrupt(self, doc_types: Iterable[DocType]) -> tuple[CorruptFile, ...]:
         """Return the files skipped by the views of *doc_types*, as far as known."""
-        kinds = (self._kinds.get(doc_type, _Kind()) for doc_type in doc_types)
+        kinds = (self._kinds.get(doc_type, Kind()) for doc_type in doc_types)
         return tuple(corrupt for kind in kinds for corrupt in kind.corrupt)
 
     def verify(self, doc_types: Iterable[DocType]) -> bool:
@@ -157,8 +177,8 @@ class StoreDataset:
 
         tops = [f"doc_type={kind.value}" for kind in DocType]
         with ThreadPoolExecutor(_AT_ONCE, "sessions") as pool:
-            found = {name for names in pool.map(self._folders, tops) for name in names}
-        names = {name.removeprefix(_SESSION) for name in found if name.startswith(_SESSION)}
+            found = {name for names in pool.map(self._listing.folders, tops) for name in names}
+        names = {name.removeprefix(SESSION) for name in found if name.startswith(SESSION)}
         return tuple(sorted(names))
 
     def sketches(self) -> tuple[list[Mapping[str, Any]], tuple[CorruptFile, ...]]:
@@ -169,7 +189,7 @@ class StoreDataset:
         """
         doc_type = DocType.PLAYER_ACTION
         for _ in attempts():
-            kind = self._settled(doc_type)
+            kind = self._listing.settled(doc_type)
             found = [f.part.sketches for f in kind.files if f.part is not None and f.part.sketches]
             bare = [f for f in kind.files if f.rows and (f.part is None or not f.part.sketches)]
             try:
@@ -182,6 +202,8 @@ class StoreDataset:
         raise StoreError(CHANGED.format(self._tree.base))
 
     def _sketched(self, doc_type: DocType, files: list[StoreFile]) -> Iterator[Mapping[str, Any]]:
+        import duckdb  # noqa: F401 - relations need the whole package
+
         from vectra_bot.store.parquet.sketch import LATENCY_COLUMNS, latency_sketches
 
         if not files:
@@ -192,195 +214,32 @@ class StoreDataset:
             rows = connection.sql(f"SELECT {columns} FROM ({text})")  # noqa: S608 - our own names
             yield latency_sketches(rows.to_arrow_table())
 
-    # ------------------------------------------------------------------------------ what is there
-
-    def _folders(self, folder: str) -> list[str]:
-        return self._tree.names(folder, directories=True)
-
-    def _settled(self, doc_type: DocType) -> _Kind:
-        """Return the present files of *doc_type*."""
-        top = f"doc_type={doc_type.value}"
-        self._tree.look_again(top)
-        found = _Kind()
-        wanted = [name for name in self._folders(top) if name.startswith(_SESSION)]
-
-        def look(name: str) -> _Kind:
-            return self._session(doc_type, f"{top}/{name}")
-
-        for kind in self._each(look, wanted):
-            found.files += kind.files
-            found.corrupt += kind.corrupt
-        if not self._tree.is_remote:
-            own = frozenset(file.session_id for file in found.files if file.rows)
-            for pair in outside_files(self._tree, top):
-                days = pair[0].startswith(f"{top}/date=")  # the folders of schema 1.0.0
-                self._add_unlisted(found, doc_type, pair, "", [], own=frozenset() if days else own)
-        return found
-
-    def _each(self, look: Callable[[Any], Any], items: list[Any]) -> Iterable[Any]:
-        """Apply *look* to each of *items*; in parallel, if a server answers."""
-        if not self._tree.is_remote:
-            return map(look, items)
-        from concurrent.futures import ThreadPoolExecutor
-
-        with ThreadPoolExecutor(_AT_ONCE, "store") as pool:
-            return list(pool.map(look, items))
-
-    def _session(self, doc_type: DocType, folder: str) -> _Kind:
-        """Return the content of a session's folder, consistent at one moment."""
-        before: _Kind | None = None
-        for _ in attempts():
-            identity = self._tree.identity(folder)
-            if identity is None:
-                return _Kind()  # dropped
-            try:
-                kind = self._folder(doc_type, folder)
-            except FileNotFoundError:
-                kind = None
-            if kind is not None and self._tree.identity(folder) == identity:
-                # A missing object may have been replaced since the objects were listed.
-                if not self._tree.is_remote or not kind.corrupt or kind == before:
-                    return kind
-                before = kind
-            self._tree.look_again(folder)
-        raise StoreError(CHANGED.format(self._tree.full(folder)))
-
-    def _folder(self, doc_type: DocType, folder: str) -> _Kind:
-        found = _Kind()
-        session_id = folder.rpartition(_SESSION)[2]
-        # Names first: a part that is added meanwhile is then in the manifest.
-        there = self._tree.files(folder)
-        listed: list[Part] = []
-        try:
-            listed = self._manifest(folder, there)
-        except StoreError as error:
-            reason = "its manifest is corrupt"
-            if not self._tree.is_remote:
-                reason = f"{MANIFEST} is corrupt: the files were read whole instead"
-            found.corrupt.append(CorruptFile(doc_type, session_id, folder, f"{reason} ({error})"))
-        copied = next(
-            (part for part in listed if (part.doc_type, part.folder) != (doc_type, folder)), None
-        )
-        if copied is not None:
-            reason = f"it was copied or renamed: its manifest is that of {copied.folder}"
-            rows = sum(part.rows for part in listed)
-            found.corrupt.append(CorruptFile(doc_type, session_id, folder, reason, rows=rows))
-            return found
-        for part in listed:
-            check_version(part.schema_version, part.path)
-            self._add_listed(found, part, session_id, there.get(part.name))
-        if not self._tree.is_remote:
-            self._add_others(found, doc_type, folder, there, listed)
-        return found
-
-    def _manifest(self, folder: str, there: Mapping[str, FileState]) -> list[Part]:
-        """Return the manifest's parts, decoded once while the file is unchanged."""
-        state = there.get(MANIFEST)
-        if state is None:
-            return []
-        path = f"{folder}/{MANIFEST}"
-        known = self._manifests.get(path)
-        if known is not None and known[0] == state:
-            return known[1]
-        data, name = self._tree.read(path), self._tree.full(path)
-        parts = decode_lines(data, name, whole=self._tree.is_remote)
-        if len(data) == state.size:  # else a line was added since the names were read
-            self._manifests[path] = state, parts
-        return parts
-
-    def _add_listed(
-        self, found: _Kind, part: Part, session_id: str, state: FileState | None
-    ) -> None:
-        """Add a file that the manifest lists, or the reason why it is skipped."""
-        state = state or self._tree.state(part.path)
-        file = StoreFile(part.path, session_id, state or FileState(-1), part)
-        what = "object" if self._tree.is_remote else "file"
-        if state is None:
-            found.corrupt.append(file.corrupt(part.doc_type, f"the {what} is missing"))
-        elif state.size != part.bytes:
-            reason = f"the {what} has {state.size} bytes instead of {part.bytes}"
-            found.corrupt.append(file.corrupt(part.doc_type, reason))
-        elif reason := self._checks.corrupt.get(file.key, ""):
-            found.corrupt.append(file.corrupt(part.doc_type, reason))
-        else:
-            found.files.append(file)
-
-    def _add_others(
-        self,
-        found: _Kind,
-        doc_type: DocType,
-        folder: str,
-        there: Mapping[str, FileState],
-        listed: list[Part],
-    ) -> None:
-        """Add files without a manifest line; rows that are in another file are not added twice."""
-        known = {part.name for part in listed}
-        paths = [
-            (f"{folder}/{name}", state)
-            for name, state in sorted(there.items())
-            if is_rows(name) and name not in known
-        ]
-        taken = [(part.first_seq, part.last_seq) for part in listed if part.rows]
-        # The largest first: a file whose rows were merged into it is a leftover of a compaction.
-        paths.sort(key=lambda pair: (-self._read(doc_type, *pair).rows, pair[0]))
-        for pair in paths:
-            self._add_unlisted(found, doc_type, pair, folder.rpartition(_SESSION)[2], taken)
-
-    def _add_unlisted(
-        self,
-        found: _Kind,
-        doc_type: DocType,
-        pair: tuple[str, FileState],
-        session_id: str,
-        taken: list[tuple[int, int]],
-        *,
-        own: frozenset[str] = frozenset(),
-    ) -> None:
-        """Add it unless its rows are *taken*, or are of a session with its *own* folder."""
-        path, state = pair
-        contents = self._read(doc_type, path, state)
-        file = StoreFile(path, session_id, state, None, contents)
-        fault, (first, last) = contents.fault, file.seq_range
-        if fault is None and any(first <= high and low <= last for low, high in taken):
-            fault = "another file has rows of its range"
-        if fault is None and (copied := contents.sessions & own):
-            fault = f"its rows are of session {min(copied)!r}, which has its own folder"
-        if fault is not None:
-            found.corrupt.append(file.corrupt(doc_type, fault))
-            return
-        if session_id and contents.rows and first >= 0:
-            taken.append((first, last))
-        found.files.append(file)
-
-    def _read(self, doc_type: DocType, path: str, state: FileState) -> Contents:
-        """Return the content of an unlisted file, read once while it is unchanged."""
-        key = path, state
-        if key not in self._contents:
-            contents = contents_of(self._tree, path, doc_type)
-            if contents.fault is None and contents.rows and contents.odd:
-                file = StoreFile(path, "", state, None, contents)
-                made = self._dataset(doc_type, [file], contents.schema)
-                contents = attrs.evolve(contents, fault=cast_fault(made, contents.odd))
-            self._contents[key] = contents
-        return self._contents[key]
-
     # ------------------------------------------------------------------------------ views
 
     def _register(
-        self, connection: duckdb.DuckDBPyConnection, doc_type: DocType, files: list[StoreFile]
+        self, connection: duckdb.DuckDBPyConnection, doc_type: DocType, kind: Kind
     ) -> None:
-        """Make the view of *doc_type* show the rows of *files*."""
+        """Make the view of *doc_type* show the rows of its files."""
         for name in self._registered.pop(doc_type, ()):
             connection.unregister(name)
-        filled = [file for file in files if file.rows]
+        filled = [file for file in kind.files if file.rows]
         name = doc_type.value
-        if filled and not any(file.odd for file in filled):
+        if filled and not kind.whole and not any(file.odd for file in filled):
             connection.execute(f'DROP VIEW IF EXISTS "{name}"')
-            connection.register(name, self._dataset(doc_type, filled, None))
+            _show(connection, name, self._dataset(doc_type, filled, None))
             self._registered[doc_type] = [name]
             return
-        text = self._view_text(connection, doc_type, filled)
-        connection.execute(f'CREATE OR REPLACE VIEW "{name}" AS {text}')
+        if filled and kind.whole:
+            names = [self._tree.full(file.path) for file in filled]
+            text = view_text(doc_type, names, alike=kind.alike)
+        else:
+            text = self._view_text(connection, doc_type, filled)
+        try:
+            connection.execute(f'CREATE OR REPLACE VIEW "{name}" AS {text}')
+        except core().BinderException:
+            self._incomplete.add(doc_type)
+            self._again = True
+            raise
         self._registered.setdefault(doc_type, [])
 
     def _view_text(
@@ -395,7 +254,7 @@ class StoreDataset:
             alike, made = list(group), dict(odd)
             name = f"{doc_type.value}.{number}"
             schema = alike[0].contents.schema if odd and alike[0].contents is not None else None
-            connection.register(name, self._dataset(doc_type, alike, schema))
+            _show(connection, name, self._dataset(doc_type, alike, schema))
             self._registered.setdefault(doc_type, []).append(name)
             columns = ", ".join(
                 f'{made[column]} AS "{column}"' if column in made else f'"{column}"'
@@ -439,7 +298,7 @@ class StoreDataset:
             return None
 
         try:
-            found = list(self._each(look, files))
+            found = list(self._tree.each(look, files))
         except FileNotFoundError:
             self._again = True
             self._failures += 1
@@ -471,9 +330,9 @@ class StoreDataset:
                 if file.part is not None:
                     self._checks.check_whole(file)
                     return False
-                contents = self._contents.pop(file.key)
+                contents = self._listing.contents.pop(file.key)
                 again = contents_of(self._tree, file.path, file.doc_type)
-                self._contents[file.key] = again
+                self._listing.contents[file.key] = again
                 return again.fault != contents.fault
             except FileNotFoundError:
                 return True
@@ -483,15 +342,22 @@ class StoreDataset:
                 self._checks.corrupt[file.key] = str(error)
             return True
 
-        return any(list(self._each(is_bad, list(files))))
+        return any(list(self._tree.each(is_bad, list(files))))
 
     def _went_away(self) -> bool:
         """Return whether an opened file was removed or replaced."""
         files = [file for opened in self._opened.values() for file in opened.values()]
         if self._tree.is_remote:
-            states = self._each(self._tree.state, [file.path for file in files])
+            states = self._tree.each(self._tree.state, [file.path for file in files])
             return any(state is None for state in states)
         return any(self._tree.state(file.path) != file.state for file in files)
+
+
+def _show(connection: duckdb.DuckDBPyConnection, name: str, dataset: Any) -> None:
+    """Make *dataset* a table of that name."""
+    import duckdb  # noqa: F401 - the package makes the connection read Arrow
+
+    connection.register(name, dataset)
 
 
 def _unreadable(error: OSError) -> str:

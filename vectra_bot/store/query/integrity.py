@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
+from vectra_bot.clock import Clock, WallClock
 from vectra_bot.models import DocType
 from vectra_bot.store.parquet.manifest import Part
-from vectra_bot.store.parquet.pages import frame_digests
+from vectra_bot.store.parquet.pages import columns_text, frame_digests
 from vectra_bot.store.query.arrow_scan import guarded_fragment
 from vectra_bot.store.query.results import CorruptFile
 from vectra_bot.store.query.unlisted import Contents
@@ -84,14 +86,17 @@ class FileChecks:
 
     Attributes:
         corrupt: why files cannot be read.
-        whole: files of which every byte was compared.
+        whole: files of which every byte was compared, and when in monotonic nanoseconds.
     """
 
-    def __init__(self, tree: Tree) -> None:
+    def __init__(self, tree: Tree, clock: Clock | None = None) -> None:
         self._tree = tree
+        self._clock = clock or WallClock()
         self._framed: set[tuple[str, FileState]] = set()
+        self._columns: dict[tuple[str, FileState], bytes] = {}
+        self._buffer = bytearray()
         self.corrupt: dict[tuple[str, FileState], str] = {}
-        self.whole: set[tuple[str, FileState]] = set()
+        self.whole: dict[tuple[str, FileState], int] = {}
 
     def read_whole(self, file: StoreFile) -> Any:
         """Return the bytes of a listed file, checked, in Arrow's own memory.
@@ -111,7 +116,7 @@ class FileChecks:
             CorruptFileError: it differs from its manifest.
         """
         part = file.part
-        if part is None or file.key in self._framed | self.whole:
+        if part is None or file.key in self._framed or file.key in self.whole:
             return  # every page of an unlisted file was read before
         if part.footer_crc32 is None:
             self.check_whole(file)
@@ -136,11 +141,34 @@ class FileChecks:
             CorruptFileError: it differs from its manifest.
         """
         size = crc = 0
-        with self._tree.open(file.path) as stream, self._tree.asking(file.path):
-            while data := stream.read(_CHUNK):
-                size, crc = size + len(data), zlib.crc32(data, crc)
+        if not self._buffer:
+            self._buffer = bytearray(_CHUNK)
+        view = memoryview(self._buffer)
+        now = self._clock.monotonic_ns()
+        with self._tree.open_bytes(file.path) as stream, self._tree.asking(file.path):
+            while count := stream.readinto(view):
+                size, crc = size + count, zlib.crc32(view[:count], crc)
         _compare(file, size, crc)
-        self.whole.add(file.key)
+        self.whole[file.key] = now
+
+    def due(self, files: Iterable[StoreFile], trust_s: float) -> list[StoreFile]:
+        """Return those of *files* of which not every byte was compared in the last *trust_s* seconds."""
+        since = self._clock.monotonic_ns() - round(trust_s * 1e9)
+        return [file for file in files if self.whole.get(file.key, -1) < since]
+
+    def are_alike(self, files: Iterable[StoreFile]) -> bool:
+        """Return whether Parquet files on a disk, verified whole, have the same columns in the same order."""
+        first = b""
+        for file in files:
+            text = self._columns.get(file.key)
+            if text is None:
+                with self._tree.open_bytes(file.path) as stream:
+                    text = columns_text(stream, file.state.size, first)
+                self._columns[file.key] = text
+            first = first or text
+            if text != first:
+                return False
+        return True
 
 
 def _compare(file: StoreFile, size: int, crc32: int) -> None:

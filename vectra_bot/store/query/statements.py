@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 from vectra_bot.errors import InputError
-from vectra_bot.fsio.private import scratch_folder
 from vectra_bot.models import DocType
 from vectra_bot.store.location import SEED_PATH
 from vectra_bot.store.parquet.schema import sql_columns
+from vectra_bot.store.query.database import core, sql_text
 
 if TYPE_CHECKING:
     import duckdb
@@ -46,6 +46,7 @@ _FILES = re.compile(
     rf"/doc_type=({'|'.join(kind.value for kind in DocType)})/"
     r"(?:\*\*|\*|session_id=([^/*?\[\]]+))/\*\.parquet"
 )
+_ONE_FILE = re.compile(r"/doc_type=[^*?]*\.parquet$")
 _READERS = ("read_parquet", "parquet_scan")
 
 
@@ -87,8 +88,6 @@ def read_only(text: str, roots: Iterable[str], connection: duckdb.DuckDBPyConnec
     Raises:
         InputError: it is not SQL, more than one statement, or not read-only.
     """
-    import duckdb
-
     try:
         text.encode()
     except UnicodeEncodeError as error:
@@ -97,14 +96,16 @@ def read_only(text: str, roots: Iterable[str], connection: duckdb.DuckDBPyConnec
         ) from error
     try:
         statements = connection.extract_statements(text)
-    except duckdb.Error as error:
+    except core().Error as error:
         raise InputError(f"the query cannot run: {one_line(error)}") from error
     if len(statements) != 1:
         raise InputError(f"the query has {len(statements)} statements: give one")
     tokens = _tokens(text)
     _refuse_writing(_kind_of(statements[0]), tokens)
+    places = list(roots)
+    _refuse_single_files(tokens, places)
     return Statement(
-        _with_views(text, tokens, list(roots)), kinds_named(text), bool(_LISTS.search(text))
+        _with_views(text, tokens, places), kinds_named(text), bool(_LISTS.search(text))
     )
 
 
@@ -161,6 +162,21 @@ def _refuse_writing(kind: str, tokens: Sequence[_Token]) -> None:
             )
 
 
+def _refuse_single_files(tokens: Sequence[_Token], roots: Sequence[str]) -> None:
+    """Refuse names of single files of the store: DuckDB may open those that it reads for a view."""
+    for token in tokens:
+        literal = token.text[1:-1].replace(SEED_PATH, roots[0])
+        if (
+            token.text[:1] in ("'", '"')
+            and _ONE_FILE.search(literal)
+            and literal.startswith(tuple(roots))
+        ):
+            raise InputError(
+                f"the query names the file {literal}: SQL reads all files of a kind or of a session and "
+                f"nothing else; name them as {roots[0]}/doc_type=game_tick/**/*.parquet"
+            )
+
+
 def _with_views(text: str, tokens: Sequence[_Token], roots: list[str]) -> str:
     """Return *text* with views instead of file names, and the store's path instead of the schema's."""
     data, done, pieces = text.encode(), 0, []
@@ -204,28 +220,14 @@ def _view_of(literal: str, roots: Iterable[str]) -> str | None:
 
 
 def _tokens(text: str) -> list[_Token]:
-    import duckdb
-
     data = text.encode()
-    found = [(start, kind.name) for start, kind in duckdb.tokenize(text)]
+    found = [(start, kind.name) for start, kind in core().tokenize(text)]
     ends = [start for start, _ in found[1:]] + [len(data)]
     return [
         _Token(kind, start, data[start:end].decode().rstrip())
         for (start, kind), end in zip(found, ends, strict=True)
         if kind != "comment"
     ]
-
-
-def connected() -> duckdb.DuckDBPyConnection:
-    """Return a new DuckDB connection; what it spills to the disk is readable for this user only."""
-    import duckdb
-
-    return duckdb.connect(config={"temp_directory": str(scratch_folder())})
-
-
-def sql_text(text: str) -> str:
-    """Return *text* as an SQL literal."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 def one_line(error: BaseException) -> str:

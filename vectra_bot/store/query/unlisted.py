@@ -15,7 +15,8 @@ import attrs
 from vectra_bot.models import SCHEMA_VERSION, DocType
 from vectra_bot.store.parquet.schema import check_version, schema_of, sql_columns
 from vectra_bot.store.query.arrow_scan import plain_schema
-from vectra_bot.store.query.statements import connected, one_line, sql_text
+from vectra_bot.store.query.database import connected, sql_text
+from vectra_bot.store.query.statements import one_line
 from vectra_bot.store.tree import FileState, Tree
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ import os
 import random
 import warnings
 from collections import Counter
+from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from vectra_bot.testing.faults.processes import folder, read_all, start
 from vectra_bot.testing.faults.scenarios import SmallSession, Step, compact, without_exchange
 
 QUERIES = ("actions", "exceptional-players", "latency")
+_READY = b"."
 KINDS = ("player_action", "other_player", "game_tick")
 
 
@@ -49,7 +51,7 @@ def sdk_reader(store: str, expected: dict[str, int], stop: str, pipe: Connection
     """Run the schema's queries and count rows through one new store after another, until *stop* exists."""
     counts: Counter[str] = Counter()
     first = ""
-    while not Path(stop).exists():
+    for _ in _turns(stop, pipe):
         try:
             with open_store(store) as catalog, warnings.catch_warnings():
                 warnings.simplefilter("error")
@@ -61,6 +63,14 @@ def sdk_reader(store: str, expected: dict[str, int], stop: str, pipe: Connection
             counts["errors"] += 1
             first = first or f"{type(error).__name__}: {error}"
     _say(pipe, counts, first)
+
+
+def _turns(stop: str, pipe: Connection) -> Iterator[None]:
+    """Yield until *stop* exists; report the end of the first turn, which the compactor waits for."""
+    yield
+    os.write(pipe.fileno(), _READY)
+    while not Path(stop).exists():
+        yield
 
 
 def _sdk_round(catalog: Any, expected: dict[str, int]) -> list[str]:
@@ -84,7 +94,7 @@ def raw_reader(store: str, expected: dict[str, int], stop: str, pipe: Connection
     counts: Counter[str] = Counter()
     first = ""
     with duckdb.connect() as connection:
-        while not Path(stop).exists():
+        for _ in _turns(stop, pipe):
             for kind in KINDS:
                 text = (
                     "SELECT count(*), count(DISTINCT (session_id, seq)) "
@@ -107,7 +117,7 @@ def _say(pipe: Connection, counts: Counter[str], first: str) -> None:
 
 
 def race(compactions: int, seed: int, *, exchange: bool) -> dict[str, Any]:
-    """Compact that many sessions while three readers run."""
+    """Compact that many sessions while two readers run, which have read the store before."""
     with folder() as root:
         store, stop = root / "store", root / "stop"
         names = make_sessions(store, compactions, seed)
@@ -116,6 +126,8 @@ def race(compactions: int, seed: int, *, exchange: bool) -> dict[str, Any]:
             "sdk": start(sdk_reader, str(store), expected, str(stop)),
             "raw": start(raw_reader, str(store), expected, str(stop)),
         }
+        for _, pipe in readers.values():
+            os.read(pipe.fileno(), len(_READY))
         process, pipe = start(compactor, str(store), names, exchange)
         done = len(read_all(pipe))
         process.join()
