@@ -92,6 +92,7 @@ def test_an_update_proves_what_it_alone_can_mean(
     assert action.outcome.executed_bonus == (Decimal(free).scaleb(-9) if free else None)
     assert action.state_after is not None
     assert action.state_after.cash == update.cash
+    assert action.timestamps.confirmed_ts == update.recv_ns // 1_000_000
     assert (row.cause, row.action_id) == (StateCause.ACTION, action.action_id)
     assert row.unverified is (done[0] in UNVERIFIED)
     _check_held(bench, done, command, free)
@@ -148,6 +149,25 @@ def test_a_trace_counts_with_the_kind_and_the_amount_alone(
     bench.wait(3)
     done = [a.action_id for a in bench.actions if a.actor is Actor.BOT]
     assert done == ([command.action_id] if fits else [])
+
+
+@given(st.sampled_from(["bbc", "flip", "sidebet"]))
+def test_an_open_short_is_not_what_another_update_proves(kind: str) -> None:
+    """Every statement repeats the short that is held: it remains the action's that opened it."""
+    strategy = Scripted()
+    bench = started(strategy, "0")
+    for number, asked in enumerate(("short", kind)):
+        strategy.todo = [lambda a, k=asked: ACTS[k](a, Decimal("0.01"))]
+        bench.tick(1.2)
+        bench.fill(bench.commands[number], trade=False)
+
+    opened, placed = bench.commands
+    assert [a.action_id for a in bench.actions] == [opened.action_id, placed.action_id]
+    account = bench.engine.account
+    assert account.short is not None
+    assert account.short.action_id == opened.action_id
+    held = [account.sidebet] if kind == "sidebet" else list(account.stakes.values())
+    assert [bet.action_id for bet in held if bet is not None] == [placed.action_id]
 
 
 @pytest.mark.parametrize("trace", ["its own", "none", "another"])

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from vectra_bot.game.account import Account
 from vectra_bot.game.amounts import to_sol
 from vectra_bot.game.holdings import ShortView, SidebetView, StakeView
-from vectra_bot.game.lots import Lot
+from vectra_bot.game.lots import Lot, split_lots
 from vectra_bot.models import LeveragedInfo, PlayerUpdate, ShortInfo, SideGameKind, StateCause
 
 SECOND = 10**9
@@ -336,6 +336,53 @@ def test_what_a_statement_does_not_show_yet_still_counts(plan: list[Any], data: 
             told = update(shown[0], qty, bonus=shown[1])
             account.adopt(told, account.state_update(told), 5)
             assert (account.cash, account.bonus) == (cash, bonus)
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(1, 3), st.integers(1, 5), st.sampled_from([1.0, 2.0])), max_size=4
+    ),
+    st.integers(1, 3),
+    st.sampled_from([0.7, 0.8, 0.85, 0.9, 0.975, 0.99, 1.0, 1.9]),
+)
+def test_a_liquidated_lot_has_the_tokens_that_were_sold(
+    lots: list[tuple[int, int, float]], qty: int, price: float
+) -> None:
+    """The oldest of exactly so many that fell far enough; one without leverage never does."""
+    account = Account()
+    for number, (held, leverage, entry) in enumerate(lots):
+        account.lots.append(Lot(held, 10, number, entry, leverage))
+    falls = {2: 0.20, 3: 0.10, 4: 0.025, 5: 0.01}
+    expected = [
+        lot
+        for lot in account.lots
+        if lot.qty == qty and lot.leverage > 1 and price <= lot.price * (1 - falls[lot.leverage])
+    ]
+    assert account.liquidated_lot(qty, price) is (expected[0] if expected else None)
+    for sold in range(qty + 1):
+        taken = [lot.leverage for lot in split_lots(account.lots, sold)[0]]
+        assert account.sells_leverage(sold) is any(leverage > 1 for leverage in taken)
+
+
+@given(stakes(), st.integers(0, SOL))
+def test_a_stake_that_a_statement_already_lacks_is_taken_once(
+    stake: tuple[int, int], more: int
+) -> None:
+    """It explains the change of just its real part; it is held, and no money moves again."""
+    amount, bonus = stake
+    account = stated(amount + more, 0, bonus)
+    shown = update(bonus + more, 0)
+    account.adopt(shown, account.state_update(shown), 5)
+    key = (SideGameKind.BBC, "r")
+    placed = StakeView(*key, "BULL", to_sol(amount), "b", to_sol(bonus))
+    before = (account.cash, account.bonus)
+    change = account.place_stake(placed, StateCause.ACTION, stated=True)
+
+    # A stake of bonus money alone changes no cash: the loss of bonus money is what was unexplained.
+    assert change is not None
+    assert (change.delta_cash, change.delta_qty) == (bonus - amount, 0)
+    assert (account.cash, account.bonus) == before == (bonus + more, 0)
+    assert (account.stakes, account.pending, account.closes) == ({key: placed}, (), True)
 
 
 # ---- corrections

@@ -41,6 +41,8 @@ ACCOUNT = "tests/game/test_account_model.py"
 TESTS = (
     "tests/actions/test_proof_model.py",
     "tests/actions/test_money_model.py",
+    "tests/actions/test_others_model.py",
+    "tests/actions/test_settlements_model.py",
     "tests/actions/test_edges.py",
     "tests/actions/test_interface.py",
     "tests/actions/test_rounds_model.py",
@@ -60,6 +62,8 @@ FIRST = {
     "risk.py": ("tests/actions/test_limits_model.py",),
     "rounds.py": ("tests/actions/test_rounds_model.py", "tests/actions/test_rounds.py"),
     "shorts.py": ("tests/actions/test_shorts_model.py", "tests/actions/test_shorts.py"),
+    "sidebets.py": ("tests/actions/test_settlements_model.py",),
+    "ids.py": ("tests/actions/test_others_model.py",),
     "interface.py": ("tests/actions/test_interface.py",),
     "exits.py": ("tests/actions/test_parts_model.py",),
     "episode.py": ("tests/actions/test_episode_model.py",),
