@@ -38,12 +38,15 @@ def essence(text: str) -> Any:
         for part in ("sidebet", "bet"):
             if isinstance(payload.get(part), dict):
                 inner = payload[part]
-                payload[part] = {k: v for k, v in inner.items() if k not in OURS and k != "timestamp"}
+                payload[part] = {
+                    k: v for k, v in inner.items() if k not in OURS and k != "timestamp"
+                }
     return name, payload
 
 
 class Pair:
     """A client on an exchange, and a paper desk that observes the exchange's public frames."""
+
     def __init__(self, client: Client, desk: PaperDesk) -> None:
         self.client = client
         self.desk = desk
@@ -85,7 +88,9 @@ class Pair:
 
 
 def pair(seed: int, *, delays: EvidenceDelays | None = None, **more: Any) -> Pair:
-    client = connected(config(seed=seed, side_games=False, notices=False, countdown_step=5000, **more), cash=CASH)
+    client = connected(
+        config(seed=seed, side_games=False, notices=False, countdown_step=5000, **more), cash=CASH
+    )
     desk = PaperDesk(
         attrs.evolve(client.exchange.config, seed="paper"), "paper", CASH, delays=delays
     )
@@ -94,7 +99,8 @@ def pair(seed: int, *, delays: EvidenceDelays | None = None, **more: Any) -> Pai
 
 REQUESTS = st.one_of(
     st.tuples(
-        st.just("buyOrder"), st.builds(lambda a: {"amount": a}, st.sampled_from([0.001, 0.1, 4.9, 6]))
+        st.just("buyOrder"),
+        st.builds(lambda a: {"amount": a}, st.sampled_from([0.001, 0.1, 4.9, 6])),
     ),
     st.tuples(
         st.just("sellOrder"), st.builds(lambda p: {"percentage": p}, st.sampled_from([1, 33, 100]))
@@ -159,7 +165,7 @@ def test_a_request_after_the_rug_is_decided_is_refused() -> None:
             both.step()
         (answer,) = [payload for name, payload in both.answers if name == "ack"]
         assert answer["success"] is success
-        assert answer == [payload for name, payload in both.expected() if name == "ack"][0]
+        assert answer == next(payload for name, payload in both.expected() if name == "ack")
 
 
 def _rug_of(seed: int) -> int:
@@ -182,7 +188,9 @@ def test_a_rug_that_was_missed_is_settled_by_the_law() -> None:
         both.step()
     assert both.desk.unsettled == 0
     cash = [payload["cash"] for name, payload in both.answers if name == "playerUpdate"][-1]
-    assert cash == [payload["cash"] for name, payload in both.expected() if name == "playerUpdate"][-1]
+    assert (
+        cash == [payload["cash"] for name, payload in both.expected() if name == "playerUpdate"][-1]
+    )
     assert cash not in (20, 19.25)
 
 
@@ -209,7 +217,9 @@ def test_a_game_whose_seed_is_never_shown_is_counted_as_lost() -> None:
 
 def _buy_and_bet(both: Pair) -> None:
     """Hold a position and a sidebet at tick 10."""
-    while not any(seen.name == STATE and seen.payload.get("tickCount") == 10 for seen in both.step()):
+    while not any(
+        seen.name == STATE and seen.payload.get("tickCount") == 10 for seen in both.step()
+    ):
         pass
     both.send("buyOrder", {"amount": 0.5}, 1)
     both.send("requestSidebet", {"amount": 0.25, "xPayout": 5}, 2)
@@ -222,7 +232,9 @@ def test_what_is_on_its_way_is_lost_with_the_link() -> None:
     both = pair(3)
     while not both.answers:
         both.step()
-    while not any(seen.name == STATE and seen.payload.get("tickCount") == 5 for seen in both.step()):
+    while not any(
+        seen.name == STATE and seen.payload.get("tickCount") == 5 for seen in both.step()
+    ):
         pass
     both.send("buyOrder", {"amount": 0.5}, 90)
     both.desk.disconnect()
@@ -247,7 +259,9 @@ def test_shorts_and_leverage_follow_the_exchange(leverage: int) -> None:
     while not both.answers:
         both.step()
     started = len(both.client.seen)
-    while not any(seen.name == STATE and seen.payload.get("tickCount") == 2 for seen in both.step()):
+    while not any(
+        seen.name == STATE and seen.payload.get("tickCount") == 2 for seen in both.step()
+    ):
         pass
     both.send("buyOrder", {"amount": 0.5, "leverage": leverage}, 20)
     both.send("shortOrder", {"amount": 0.2}, 40)
