@@ -29,6 +29,10 @@ FLUSH_SECONDS = 300.0
 
 C = TypeVar("C", bound=attrs.AttrsInstance)
 
+# Options of the embedded exchange that a paper desk on a venue's feed has too.
+_ON_A_FEED = frozenset(
+    {"games", "cash", "latency_ms", "exchange_log", "protocol", "short_payoff", "short_at_rug"}
+)
 _FOREVER_S = 10 * 365 * 86_400
 
 
@@ -171,9 +175,12 @@ def _observer(value: Any) -> Observer | None:
 
 @frozen(kw_only=True, field_transformer=declared)
 class SessionConfig(EmbeddedOptions):
-    """A paper session on the embedded exchange.
+    """A paper session, on the embedded exchange or on the feed of a venue.
 
     Attributes:
+        venue: address of a venue whose feed the session runs on, ``https://HOST``; the embedded exchange if
+            None. Options that describe the embedded exchange are refused with it.
+        link: timeouts, retries and queue limits of the connection to it.
         strategy: entry-point name, ``./file.py[:Class]``, or the class itself.
         settings: the strategy's parameters by name.
         session_id: name of the session; random if None.
@@ -187,6 +194,13 @@ class SessionConfig(EmbeddedOptions):
     """
 
     strategy: str | type[Strategy] = option(flag=None, take=_strategy)
+    venue: str | None = option(
+        None,
+        metavar="URL",
+        shown="embedded",
+        help="Run on the feed of this venue: https://HOST[:PORT].",
+    )
+    link: LiveSettings = option(factory=LiveSettings, take=_made_of(LiveSettings), flag=None)
     settings: Mapping[str, Any] = option(
         factory=dict,
         take=_settings,
@@ -239,6 +253,17 @@ class SessionConfig(EmbeddedOptions):
     flush: FlushFlag = option(factory=FlushFlag, take=_made_of(FlushFlag), flag=None)
     restore_from: str | None = option(None, flag=None)
     recover: bool = option(True, flag=None)
+
+    def __attrs_post_init__(self) -> None:
+        if self.venue is None:
+            return
+        for given in attrs.fields(EmbeddedOptions):
+            value = getattr(self, given.name)
+            if given.name not in _ON_A_FEED and value != given.default:
+                raise ConfigError(
+                    f"option {given.name} was {value!r} together with venue {self.venue!r}: it describes the "
+                    "embedded exchange, remove one of the two"
+                )
 
 
 @frozen(kw_only=True, field_transformer=declared)

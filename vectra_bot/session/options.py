@@ -45,6 +45,8 @@ class RunOptions(TypedDict, total=False):
     latency_ms: int
     start_ns: int | None
     exchange_log: Path | str | None
+    venue: str | None
+    link: LiveSettings
     settings: Mapping[str, Any] | None
     session_id: str | None
     store: Path | str | None

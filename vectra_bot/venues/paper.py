@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from attrs import define, field
 
@@ -35,11 +35,8 @@ from vectra_bot.wire.profile import Profile, default_profile
 _GAME_FRAME = '42["gameStateUpdate",'
 
 
-class Latency(Protocol):
-    """How long a command takes from us to its execution."""
-
-    def __call__(self, command: Command) -> int:
-        """Return nanoseconds; the same for the same command."""
+Latency: TypeAlias = Callable[[Command], int]
+"""How long a command takes from us to its execution, in ns; the same for the same command."""
 
 
 class WaitingFeed(Feed, Protocol):
