@@ -17,7 +17,13 @@ from vectra_bot.errors import InputError
 from vectra_bot.journal import Entry, Journal, journal_directory, read_journal
 from vectra_bot.models import SendResult
 from vectra_bot.models.times import NS_PER_MS
-from vectra_bot.session import SessionConfig, run_session
+from vectra_bot.session import (
+    ReplayConfig,
+    ReplayReport,
+    SessionConfig,
+    replay_session,
+    run_session,
+)
 from vectra_bot.session.difference import SessionDiff, diff_sessions
 
 GAMES = 4
@@ -130,3 +136,26 @@ def test_the_command_prints_the_same(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "decisions differ, first at tick 10" in shown.err
     assert main(["diff", "a", "nothing", "--store", str(tmp_path)]) == 3
     assert "'nothing'" in capsys.readouterr().err
+
+
+def test_a_paper_desk_on_a_recording_fills_as_the_exchange_does(tmp_path: Path) -> None:
+    """The same seed with the bot as a client, and watched and replayed on paper: equal to the lamport."""
+    for number, (strategy, latency) in enumerate(((Busy, 0), ("take-profit", 0), ("sidebet", 90))):
+        session = played(
+            tmp_path, f"e{number}", strategy=strategy, latency_ms=latency, side_games=False
+        )
+        watched = played(tmp_path, f"w{number}", strategy="watch", side_games=False)
+        config = ReplayConfig(
+            path=watched,
+            strategy=strategy,
+            store=tmp_path,
+            session_id=f"p{number}",
+            paper=True,
+            latency_ms=latency,
+        )
+        report = asyncio.run(replay_session(config))
+        assert isinstance(report, ReplayReport)
+        assert "frames of another account were left out" in report.warnings[0]
+        found = diff_sessions(session, journal_directory(tmp_path, f"p{number}"))
+        assert (found.differing, found.left_out, found.games) == ([], [], GAMES)
+        assert found.compared > 3

@@ -332,6 +332,10 @@ class ReplayConfig:
         store: where the replayed session is stored; the default store if None.
         protocol: names of the side games' events in a recording; a journal contains its own.
         utc_offset: zone of the recording's times that have none, as ``+HH:MM``.
+        paper: let a paper desk fill what the strategy asks for, at the recording's prices; the private frames
+            of the recorded account are left out.
+        cash: SOL of the paper account at the start.
+        latency_ms: time from a request to its execution, in ms.
     """
 
     path: Path = option(flag=None, take=path_of, words="a path, as text or Path")
@@ -351,11 +355,25 @@ class ReplayConfig:
     utc_offset: str = option(
         "+00:00", take=_offset, metavar="+HH:MM", help="Zone of a recording's times that have none."
     )
+    paper: bool = option(
+        False,
+        help="Fill what the strategy asks for at the recording's prices.",
+        heading=Heading.PAPER,
+    )
+    cash: Decimal = like(EmbeddedOptions, "cash", heading=Heading.PAPER)
+    latency_ms: int = like(EmbeddedOptions, "latency_ms", heading=Heading.PAPER)
     limits: Limits = like(SessionConfig, "limits")
     enable_plugins: tuple[str, ...] = like(SessionConfig, "enable_plugins")
     disable_plugins: tuple[str, ...] = like(SessionConfig, "disable_plugins")
     plugins: Mapping[str, Mapping[str, Any]] = like(SessionConfig, "plugins")
     stop: StopFlag = like(SessionConfig, "stop")
+
+    def __attrs_post_init__(self) -> None:
+        if self.paper and self.check:
+            raise ConfigError(
+                "option check was given together with paper: a check compares the recorded commands, remove "
+                "one of the two"
+            )
 
 
 def config_of(kind: type[C], call: str, options: Mapping[str, Any], **given: Any) -> C:

@@ -204,7 +204,7 @@ class _Recorded:
         elif doc_type == DocType.GAME_TICK:
             record = entry.data["record"]
             game_id, phase = record["game_id"], record["phase"]
-            if phase == GamePhase.ACTIVE.value and record["tick"] == 0:
+            if phase == GamePhase.ACTIVE.value and record["tick"] == 0 and not record["backfilled"]:
                 self.games.setdefault(game_id, [])
                 self._started.add(game_id)
             elif phase == GamePhase.RUGGED.value and game_id in self._started:

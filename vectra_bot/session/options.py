@@ -70,6 +70,9 @@ class ReplayOptions(TypedDict, total=False):
     store: Path | str | None
     protocol: Profile | Path | str | None
     utc_offset: str
+    paper: bool
+    cash: Decimal | float | str
+    latency_ms: int
     limits: Limits | Mapping[str, Any] | None
     enable_plugins: Sequence[str]
     disable_plugins: Sequence[str]

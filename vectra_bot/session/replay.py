@@ -45,7 +45,7 @@ from vectra_bot.session.recovery import closed_by_recovery, event_of, is_recover
 from vectra_bot.session.shell import NoGateway, Shell, command_digest
 from vectra_bot.store.api import store_place
 from vectra_bot.strategy import configure
-from vectra_bot.venues.base import FeedItem
+from vectra_bot.venues.base import Feed, FeedItem, Gateway
 from vectra_bot.venues.captures import parse_offset
 from vectra_bot.venues.replay import CaptureFeed, detect_recording
 from vectra_bot.wire.profile import Profile
@@ -389,10 +389,20 @@ async def replay_recording(config: ReplayConfig) -> ReplayReport:
     )
     # If a recording turns out to be invalid, the session of its first half is not kept.
     unusable = (InputError, JournalError)
-    async with host(plan, tally, NoGateway(), feed=feed, drop_for=unusable) as session:
-        ended, local = await _play(session.shell, feed, config.stop)
+    played: Feed = feed
+    gateway: Gateway = NoGateway()
+    desked = None
+    if config.paper:
+        from vectra_bot.session.paper import PaperParts
+
+        desked = PaperParts.on_recording(config, feed, plan)
+        played, gateway = desked.feed, desked.gateway
+    async with host(plan, tally, gateway, feed=played, drop_for=unusable) as session:
+        ended, local = await _play(session.shell, played, config.stop)
     session.raise_failure()
     warnings = feed.warnings if isinstance(feed, CaptureFeed) else []
+    if desked is not None:
+        warnings = [*warnings, *desked.warnings()]
     return _result(session.shell, auditor, local, session.report(ended), warnings)
 
 
@@ -419,7 +429,7 @@ def _plan(
     )
 
 
-async def _play(shell: Shell, feed: CaptureFeed | JournalFeed, stop: StopFlag) -> tuple[str, int]:
+async def _play(shell: Shell, feed: Feed, stop: StopFlag) -> tuple[str, int]:
     """Feed the shell to the end; return how it ended and the number of items that were not frames."""
     ended = "recording ended"
     local = 0

@@ -159,6 +159,11 @@ class PaperFeed:
         """Return the venue's host."""
         return self._source.venue
 
+    @property
+    def own_dropped(self) -> int:
+        """Return how many private and sent frames of another account were left out."""
+        return self._desked.own_dropped
+
     async def next_item(self, timeout_s: float) -> FeedItem | None:
         """Return the next item of the feed or the desk, None if there was none within *timeout_s* seconds.
 
@@ -221,7 +226,7 @@ class PaperReplay:
 
     @property
     def own_dropped(self) -> int:
-        """Return how many private and sent frames of the recorded account were dropped."""
+        """Return how many private and sent frames of another account were left out."""
         return self._desked.own_dropped
 
     def now_ns(self) -> int:
