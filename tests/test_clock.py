@@ -49,7 +49,7 @@ def test_an_hour_back_and_an_hour_forward_change_no_time() -> None:
 
 @given(st.lists(st.tuples(st.integers(0, 10 * S), st.integers(-7200 * S, 7200 * S)), max_size=30))
 def test_time_follows_the_monotonic_clock_alone(runs: list[tuple[int, int]]) -> None:
-    """And what was reported sums up to the departure of the wall clock, but for less than a step."""
+    """And what was reported sums up to the departure of the wall clock, except less than a step."""
     machine = Machine()
     clock = SessionClock(machine)
     start, reported = clock.now_ns(), 0

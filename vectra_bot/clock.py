@@ -29,7 +29,7 @@ class WallClock:
 class SessionClock:
     """The time of a real-time session: wall time at its start plus monotonic time since.
 
-    It never goes back or stands still, whatever happens to the machine's wall clock.
+    It never goes back or stops, whatever happens to the machine's wall clock.
     """
 
     STEP_NS = 250_000_000

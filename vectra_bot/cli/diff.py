@@ -30,10 +30,10 @@ def diff(session_a: str, session_b: str, store: str | None, as_json: bool) -> in
     """Compare the decisions of two sessions and their results, and name the cause of each difference.
 
     A session is an id in the store, or a journal: its folder, or one file. Games that only one of them saw
-    whole are listed and not compared; decisions that the machine delayed by more than 200 ms are left out
-    and listed. A difference gives exit code 1.
+    whole are listed and not compared; decisions that the machine delayed by more than 200 ms are
+    excluded and listed. A difference gives exit code 1.
     """
-    from vectra_bot.session.difference import diff_sessions
+    from vectra_bot.report.difference import diff_sessions
 
     found = diff_sessions(_journal(session_a, store), _journal(session_b, store)).to_json()
     if as_json:
@@ -75,12 +75,12 @@ def _print(found: dict[str, Any]) -> None:
             ("Equal", "yes" if found["equal"] else "no"),
             ("Games", f"{found['games']} compared{_only(found)}"),
             ("Decisions", f"{found['compared']} compared, {found['differing_count']} differ"),
-            ("Left out", f"{found['left_out_count']} that the machine delayed"),
+            ("Excluded", f"{found['excluded_count']} that the machine delayed"),
             ("Settings", _settings(found["settings"])),
         ],
         title="Difference",
     )
-    listed = [*found["differing"][:_SHOWN], *found["left_out"][:_SHOWN]]
+    listed = [*found["differing"][:_SHOWN], *found["excluded"][:_SHOWN]]
     if listed:
         print_table(
             ("game", "tick", "session a", "session b", "cause"),
@@ -89,7 +89,7 @@ def _print(found: dict[str, Any]) -> None:
                 for row in listed
             ],
         )
-    rest = found["differing_count"] + found["left_out_count"] - len(listed)
+    rest = found["differing_count"] + found["excluded_count"] - len(listed)
     if rest:
         click.echo(f"{rest} more: --json lists up to 1,000 of each kind")
 

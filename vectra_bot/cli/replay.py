@@ -45,7 +45,7 @@ def replay(path: str, as_json: bool, **options: Any) -> int:
     stored for the game, and the exit code is 1.
 
     With --paper, what the strategy asks for is filled at the recording's prices, by the rules of the embedded
-    exchange; the private frames of the recorded account are left out.
+    exchange; the private frames of the recorded account are dropped.
 
     With --check, a journal's inputs run through a new engine with the strategy of its header, and the
     commands are compared byte for byte; a difference is reported and gives exit code 1.

@@ -122,7 +122,7 @@ class PaperDesk:
         self._awaits_login = True
 
     def disconnect(self) -> None:
-        """Drop what is on its way to or from the player; the account and its stakes remain."""
+        """Drop what is in transit to or from the player; the account and its stakes remain."""
         self._awaits_login = False
         self._account.delays = None
         self.books.clients.clear()
@@ -141,7 +141,7 @@ class PaperDesk:
         self._schedule.at(at_ns, Rank.ARRIVAL, act)
 
     def next_ns(self) -> int | None:
-        """Return when the next request arrives or answer leaves, None if nothing is on its way."""
+        """Return when the next request arrives or answer leaves, None if nothing is in transit."""
         return self._schedule.due_ns()
 
     def advance(self, now_ns: int) -> list[tuple[int, str]]:
@@ -254,7 +254,7 @@ class PaperDesk:
                 market.rugged = True
 
     def _move(self, tick: int, price: float) -> None:
-        """Put a live tick in force, as the exchange does at each of its own."""
+        """Put a live tick in force, as the exchange does at each tick."""
         market, account = self._market, self._account
         if tick <= market.tick:
             return

@@ -333,7 +333,7 @@ class ReplayConfig:
         protocol: names of the side games' events in a recording; a journal contains its own.
         utc_offset: zone of the recording's times that have none, as ``+HH:MM``.
         paper: let a paper desk fill what the strategy asks for, at the recording's prices; the private frames
-            of the recorded account are left out.
+            of the recorded account are dropped.
         cash: SOL of the paper account at the start.
         latency_ms: time from a request to its execution, in ms.
     """

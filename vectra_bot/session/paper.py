@@ -1,7 +1,7 @@
 """A paper session on the feed of a venue: its ticks, and play money that a paper desk accounts for.
 
-Nothing is sent to the venue, and no login is needed. The session is what a live one is, but for one object:
-the gateway.
+Nothing is sent to the venue, and no login is needed. The session is what a live one is, except for one
+object: the gateway.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class PaperParts(Generic[F]):
         """Return what a reader of the results must know, one line each."""
         found = []
         if self.feed.own_dropped:
-            found.append(f"{self.feed.own_dropped} frames of another account were left out")
+            found.append(f"{self.feed.own_dropped} frames of another account were dropped")
         if self.desk.unsettled:
             found.append(
                 f"{self.desk.unsettled} games ended unseen and their seeds were never shown: what was at "

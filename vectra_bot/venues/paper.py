@@ -1,7 +1,7 @@
 """Paper trading on a feed that is not ours: a live venue or a recording, with a paper desk as its gateway.
 
 The feed's frames go to the desk and to the session alike; the desk's answers are frames among them, so the
-session cannot tell where they come from. Nothing is sent to the venue. A request arrives after the latency:
+session does not know where they come from. Nothing is sent to the venue. A request arrives after the latency:
 on a feed that is itself delayed this is the whole way there and back, because the tick in force at the venue
 is one that we have not seen yet.
 """
@@ -161,7 +161,7 @@ class PaperFeed:
 
     @property
     def own_dropped(self) -> int:
-        """Return how many private and sent frames of another account were left out."""
+        """Return how many private and sent frames of another account were dropped."""
         return self._desked.own_dropped
 
     async def next_item(self, timeout_s: float) -> FeedItem | None:
@@ -226,7 +226,7 @@ class PaperReplay:
 
     @property
     def own_dropped(self) -> int:
-        """Return how many private and sent frames of another account were left out."""
+        """Return how many private and sent frames of another account were dropped."""
         return self._desked.own_dropped
 
     def now_ns(self) -> int:

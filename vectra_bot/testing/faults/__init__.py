@@ -1,4 +1,4 @@
-"""Fault injection: power failures, kills, full and broken disks, corrupt files, races, broken connections.
+"""Fault injection: power failures, kills, full and broken disks, corrupt files, races, faulty connections.
 
 Each module is one experiment; its functions return figures as JSON-ready data with ``over_goal``, the goals
 that were missed:

@@ -7,7 +7,7 @@ Example::
 
     async with FaultProxy("127.0.0.1", port) as proxy:
         feed = LiveFeed(proxy.url)
-        proxy.down.silent = True     # half-open: the server hears us, we hear nothing
+        proxy.down.silent = True     # half-open: only the server receives anything
         proxy.reset()                # a reset of every connection
 """
 

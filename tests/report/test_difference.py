@@ -24,7 +24,7 @@ from vectra_bot.session import (
     replay_session,
     run_session,
 )
-from vectra_bot.session.difference import SessionDiff, diff_sessions
+from vectra_bot.report.difference import SessionDiff, diff_sessions
 
 GAMES = 4
 
@@ -58,7 +58,7 @@ def test_the_same_run_twice_is_equal(tmp_path: Path) -> None:
     assert found.equal
     assert found.compared > 20
     assert found.games == GAMES
-    assert (found.games_only_a, found.games_only_b, found.left_out) == ([], [], [])
+    assert (found.games_only_a, found.games_only_b, found.excluded) == ([], [], [])
     assert found.settings == []
 
 
@@ -89,7 +89,7 @@ def test_another_decision_is_named_as_such(tmp_path: Path) -> None:
     assert [row["key"] for row in found.settings] == ["strategy.settings.target"]
 
 
-def test_a_decision_that_the_machine_delayed_is_left_out_with_what_follows(tmp_path: Path) -> None:
+def test_a_decision_that_the_machine_delayed_is_excluded_with_what_follows(tmp_path: Path) -> None:
     journal = played(tmp_path, "a", latency_ms=0)
     late: list[str] = []
 
@@ -104,12 +104,12 @@ def test_a_decision_that_the_machine_delayed_is_left_out_with_what_follows(tmp_p
     other = altered(played(tmp_path, "b", latency_ms=300), delay)
     found = diff_sessions(journal, other)
     assert late
-    assert found.left_out_count >= 1
-    assert found.left_out[0].detail == "handed over 201 ms after the decision"
-    delayed_game = found.left_out[0].game_id
-    assert all(row.game_id == delayed_game for row in found.left_out)
+    assert found.excluded_count >= 1
+    assert found.excluded[0].detail == "handed over 201 ms after the decision"
+    delayed_game = found.excluded[0].game_id
+    assert all(row.game_id == delayed_game for row in found.excluded)
     assert all(row.game_id != delayed_game for row in found.differing)
-    assert found.compared + found.left_out_count == diff_sessions(journal, journal).compared
+    assert found.compared + found.excluded_count == diff_sessions(journal, journal).compared
 
 
 def test_games_of_one_session_only_are_listed(tmp_path: Path) -> None:
@@ -125,7 +125,7 @@ def test_sessions_without_a_common_game_are_refused(tmp_path: Path) -> None:
 
 
 def test_the_command_prints_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Exit code 0 if equal, 1 and the first difference if not, 3 for what is no session."""
+    """Exit code 0 if equal, 1 and the first difference if not, 3 for anything but a session."""
     played(tmp_path, "a", latency_ms=0)
     other = played(tmp_path, "b", latency_ms=300)
     assert main(["diff", "a", "a", "--store", str(tmp_path), "--json"]) == 0
@@ -155,7 +155,7 @@ def test_a_paper_desk_on_a_recording_fills_as_the_exchange_does(tmp_path: Path) 
         )
         report = asyncio.run(replay_session(config))
         assert isinstance(report, ReplayReport)
-        assert "frames of another account were left out" in report.warnings[0]
+        assert "frames of another account were dropped" in report.warnings[0]
         found = diff_sessions(session, journal_directory(tmp_path, f"p{number}"))
-        assert (found.differing, found.left_out, found.games) == ([], [], GAMES)
+        assert (found.differing, found.excluded, found.games) == ([], [], GAMES)
         assert found.compared > 3

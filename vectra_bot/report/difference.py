@@ -40,7 +40,7 @@ _STATE = ("cash", "position_qty", "avg_cost", "cumulative_pnl")
 
 @frozen(kw_only=True)
 class Decision:
-    """One action as one session decided it, and what became of it.
+    """One action as one session decided it, and its outcome.
 
     Attributes:
         game_id: the game in which it was asked for.
@@ -96,7 +96,7 @@ class Decision:
 
 
 @frozen(kw_only=True)
-class Difference:
+class DecisionDifference:
     """One decision that differs: ``a`` or ``b`` is None where that session did not make it.
 
     ``cause`` is one of: ``fill`` (the same request was executed at another price or amount), ``outcome`` (it
@@ -124,7 +124,7 @@ class SessionDiff:
         games_only_a, games_only_b: games that only one of them saw from their start to their end.
         compared: pairs of decisions that are equal, and differences.
         differing: the first 1,000 differences; ``differing_count`` is how many there are.
-        left_out: the first 1,000 that the machine delayed or that follow such a one.
+        excluded: the first 1,000 that the machine delayed or that follow such a one.
         settings: what differs in the sessions' headers: ``key``, ``a``, ``b``.
     """
 
@@ -136,9 +136,9 @@ class SessionDiff:
     games_only_b: list[str]
     compared: int
     differing_count: int
-    differing: list[Difference]
-    left_out_count: int
-    left_out: list[Difference]
+    differing: list[DecisionDifference]
+    excluded_count: int
+    excluded: list[DecisionDifference]
     settings: list[dict[str, Any]]
 
     def to_json(self) -> dict[str, Any]:
@@ -267,15 +267,15 @@ def diff_sessions(a: Path, b: Path) -> SessionDiff:
             f"sessions {first.header['session_id']} and {second.header['session_id']} have no whole game "
             "in common: compare sessions of the same venue and time, or with the same seed"
         )
-    differing: list[Difference] = []
-    left_out: list[Difference] = []
+    differing: list[DecisionDifference] = []
+    excluded: list[DecisionDifference] = []
     compared = 0
     for game in games:
         pairs = list(_aligned(first.games[game], second.games.get(game, [])))
         found, delayed = _differences(pairs)
         compared += len(pairs) - len(delayed)
         differing += found
-        left_out += delayed
+        excluded += delayed
     return SessionDiff(
         a=first.header["session_id"],
         b=second.header["session_id"],
@@ -286,8 +286,8 @@ def diff_sessions(a: Path, b: Path) -> SessionDiff:
         compared=compared,
         differing_count=len(differing),
         differing=differing[:MAX_LISTED],
-        left_out_count=len(left_out),
-        left_out=left_out[:MAX_LISTED],
+        excluded_count=len(excluded),
+        excluded=excluded[:MAX_LISTED],
         settings=_settings(first.header, second.header),
     )
 
@@ -308,10 +308,12 @@ def _aligned(a: Sequence[Decision], b: Sequence[Decision]) -> Iterable[Pair]:
             yield left, right
 
 
-def _differences(pairs: Iterable[Pair]) -> tuple[list[Difference], list[Difference]]:
+def _differences(
+    pairs: Iterable[Pair],
+) -> tuple[list[DecisionDifference], list[DecisionDifference]]:
     """Return the differences of a game, and those that the machine's delay explains."""
-    found: list[Difference] = []
-    delayed: list[Difference] = []
+    found: list[DecisionDifference] = []
+    delayed: list[DecisionDifference] = []
     late = False
     for a, b in pairs:
         known = [decision for decision in (a, b) if decision is not None]
@@ -331,15 +333,19 @@ def _differences(pairs: Iterable[Pair]) -> tuple[list[Difference], list[Differen
     return found, delayed
 
 
-def _difference(a: Decision | None, b: Decision | None, cause: str, detail: str) -> Difference:
+def _difference(
+    a: Decision | None, b: Decision | None, cause: str, detail: str
+) -> DecisionDifference:
     shown = a or b
     if shown is None:
         raise AssertionError("a pair has at least one decision")
-    return Difference(game_id=shown.game_id, tick=shown.tick, cause=cause, detail=detail, a=a, b=b)
+    return DecisionDifference(
+        game_id=shown.game_id, tick=shown.tick, cause=cause, detail=detail, a=a, b=b
+    )
 
 
 def _cause(
-    a: Decision | None, b: Decision | None, *, same: bool, earlier: Sequence[Difference]
+    a: Decision | None, b: Decision | None, *, same: bool, earlier: Sequence[DecisionDifference]
 ) -> tuple[str, str]:
     if same and a is not None and b is not None:
         return _result_cause(a, b)
@@ -398,4 +404,4 @@ def _flat(header: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return found
 
 
-__all__ = ["Decision", "Difference", "SessionDiff", "diff_sessions"]
+__all__ = ["Decision", "DecisionDifference", "SessionDiff", "diff_sessions"]
