@@ -56,7 +56,7 @@ class SessionClock:
         """Return by how much the wall clock was stepped since the last call, None if it was not.
 
         Unit: ns; positive if it went forward. A suspended machine looks like a step forward, because its
-        monotonic clock stands still.
+        monotonic clock stops.
         """
         departed_ns = self._machine.now_ns() - self.now_ns()
         step_ns = departed_ns - self._departed_ns

@@ -17,6 +17,7 @@ from vectra_bot.errors import InputError
 from vectra_bot.journal import Entry, Journal, journal_directory, read_journal
 from vectra_bot.models import SendResult
 from vectra_bot.models.times import NS_PER_MS
+from vectra_bot.report.difference import SessionDiff, diff_sessions
 from vectra_bot.session import (
     ReplayConfig,
     ReplayReport,
@@ -24,7 +25,6 @@ from vectra_bot.session import (
     replay_session,
     run_session,
 )
-from vectra_bot.report.difference import SessionDiff, diff_sessions
 
 GAMES = 4
 
