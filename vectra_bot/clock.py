@@ -26,6 +26,46 @@ class WallClock:
         return time.monotonic_ns()
 
 
+class SessionClock:
+    """The time of a real-time session: wall time at its start plus monotonic time since.
+
+    It never goes back or stops, whatever happens to the machine's wall clock.
+    """
+
+    STEP_NS = 250_000_000
+    """A wall clock that departs further than this from the session's time was stepped, in ns."""
+
+    def __init__(self, machine: Clock | None = None) -> None:
+        """Start now.
+
+        Args:
+            machine: the clocks to read; the machine's if None.
+        """
+        self._machine = machine or WallClock()
+        self._wall_ns = self._machine.now_ns()
+        self._monotonic_ns = self._machine.monotonic_ns()
+        self._departed_ns = 0
+
+    def now_ns(self) -> int:
+        return self._wall_ns + self._machine.monotonic_ns() - self._monotonic_ns
+
+    def monotonic_ns(self) -> int:
+        return self._machine.monotonic_ns()
+
+    def step_ns(self) -> int | None:
+        """Return by how much the wall clock was stepped since the last call, None if it was not.
+
+        Unit: ns; positive if it went forward. A suspended machine looks like a step forward, because its
+        monotonic clock stops.
+        """
+        departed_ns = self._machine.now_ns() - self.now_ns()
+        step_ns = departed_ns - self._departed_ns
+        if abs(step_ns) <= self.STEP_NS:
+            return None
+        self._departed_ns = departed_ns
+        return step_ns
+
+
 class VirtualClock:
     """A clock that moves only when advanced; wall and monotonic time are the same number."""
 

@@ -13,6 +13,8 @@ from io import StringIO
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from attrs import evolve
+
 from tests.conformance.frames.frame_rows import (
     body_of,
     is_tick,
@@ -29,6 +31,8 @@ from vectra_bot.cli.main import main
 from vectra_bot.conformance.crowd.crowd_games import watch_games
 from vectra_bot.exchange import ExchangeConfig
 from vectra_bot.journal import Entry, Journal, write_journal
+from vectra_bot.models import SendResult
+from vectra_bot.models.times import NS_PER_S
 
 Outputs: TypeAlias = Iterator[tuple[str, Any]]
 """Pairs of a section of the page and a JSON value that belongs to it."""
@@ -92,6 +96,30 @@ class Commands:
         named = ("--strategy", self.folder / "every_risk.py")
         yield "replay --check", self.json("replay", journal, "--check", *named)
         yield "replay --check", self.json("replay", self.altered_journal(), "--check")
+        slower = self.slower()
+        yield "diff", self.json("diff", journal, slower)
+        yield "diff", self.json("diff", self.delayed(slower), journal)
+
+    def slower(self) -> str:
+        """Return the journal of the same session at another latency, and one game shorter."""
+        report = self.json(
+            "run", self.folder / "every_risk.py", "--games", 1, "--seed", 7, "--crowd", 5,
+            "--short-payoff", "textbook", "--latency-ms", 300, "--store", self.store,
+        )  # fmt: skip
+        return str(report["journal"])
+
+    def delayed(self, journal: str) -> Path:
+        """Return a copy of a journal in which every command was handed over late."""
+
+        def late(entry: Entry) -> Entry:
+            event = entry.input() if entry.kind == "input" else None
+            if not isinstance(event, SendResult):
+                return entry
+            return Entry.of_input(entry.seq, evolve(event, recv_ns=event.recv_ns + NS_PER_S))
+
+        copy = self.folder / "delayed.log"
+        write_journal(copy, map(late, Journal.open(Path(journal))))
+        return copy
 
     def false_capture(self, frames: list[dict[str, Any]]) -> Path:
         """Return a capture with a false price and a sidebet without its payout row."""

@@ -21,7 +21,7 @@ from generate_json import Key, query_columns, sections
 
 SECTIONS = sections()
 STEPS = {
-    "sessions": ("run", "replay", "replay --check"),
+    "sessions": ("run", "replay", "replay --check", "diff"),
     "served": ("serve (ready)", "serve (stopped)", "record"),
     "verified": (
         "verify (seeded_games)",

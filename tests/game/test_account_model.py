@@ -172,10 +172,26 @@ def test_a_new_game_forgets_what_was_shown_long_ago(todo: Sequence[Any], later: 
     assert (account.lots, account.sidebet, account.short, account.game_pnl) == ([], None, None, 0)
     fresh = [change for change, at in times if account.now_ns - at < 2 * SECOND]
     assert account.closes is not bool(fresh)
-    for cash, qty in fresh:
+    for cash, _ in fresh:
         before = account.cash
-        assert evidence(account, cash, qty)
+        assert evidence(account, cash, 0)  # the position of the old game is gone
         assert account.cash == before
+    assert account.closes
+
+
+@given(st.integers(1, SOL), st.integers(1, SOL), st.integers(1, START_QTY))
+def test_a_sale_is_stated_after_its_game_by_its_cash(cash: int, amount: int, qty: int) -> None:
+    """The update that shows it comes with the next game: it is counted once, and explained."""
+    account = stated(cash, START_QTY)
+    account.sell(amount, qty, "a", StateCause.ACTION)
+    assert account.cash == cash + amount
+    account.open_game()
+    late = update(cash + amount, 0, recv_ns=1)
+    statement = account.state_update(late)
+    assert (statement.explained, statement.delta_cash, statement.delta_qty) == (True, amount, 0)
+    assert [effect.action_id for effect in statement.effects] == ["a"]
+    assert account.adopt(late, statement, 0)
+    assert account.cash == cash + amount
     assert account.closes
 
 

@@ -42,6 +42,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "serve": ("vectra_bot.cli.serve:serve", "Serve the embedded exchange over Socket.IO."),
     "verify": ("vectra_bot.cli.verify:verify", "Verify games and trades against the law."),
+    "diff": ("vectra_bot.cli.diff:diff", "Compare two sessions decision by decision."),
     "odds": ("vectra_bot.cli.odds:odds", "Compute the game's odds, checked by simulated games."),
     "query": ("vectra_bot.cli.query:query", "Query a store with SQL or by query name."),
     "store": (

@@ -21,10 +21,12 @@ from vectra_bot.cli.output import clean, json_option, print_json, quiet_stdout
 from vectra_bot.cli.stopping import Stopper
 from vectra_bot.errors import CheckFailed, InputError, UsageError
 from vectra_bot.session import ReplayConfig, replay_session
+from vectra_bot.session.replay import replay_recording
 
 _EPILOG = """\b
 Examples:
   vectra-bot replay raw_frames.jsonl.gz --strategy watch --store ./store
+  vectra-bot replay raw_frames.jsonl.gz --strategy take-profit --paper
   vectra-bot replay ./store/journals/SESSION --check --json
 """
 
@@ -42,6 +44,9 @@ def replay(path: str, as_json: bool, **options: Any) -> int:
     that the recording shows for it, bit for bit: if they disagree, one alert of type vectra.integrity is
     stored for the game, and the exit code is 1.
 
+    With --paper, what the strategy asks for is filled at the recording's prices, by the rules of the embedded
+    exchange; the private frames of the recorded account are dropped.
+
     With --check, a journal's inputs run through a new engine, and the commands are compared byte for
     byte; a difference is reported and gives exit code 1. The strategy is the one that --strategy names,
     else the journal's, which runs only if it is installed and its source is the one that ran: if not,
@@ -57,11 +62,16 @@ def replay(path: str, as_json: bool, **options: Any) -> int:
         return _check(target, as_json, options)
     config = _config(target, options)
     with Stopper(config.stop, foreign=True) as stopper, quiet_stdout(as_json):
-        result = asyncio.run(replay_session(config)).to_json()
+        report = asyncio.run(replay_recording(config))
+    result = report.to_json()
     if as_json:
         print_json(result)
     else:
         _print_recording(result)
+        if config.paper:
+            from vectra_bot.cli.report import print_report
+
+            print_report(report.session)
     check_games(result["alerts"], result["failed_games"])
     return stopper.exit_code
 

@@ -23,7 +23,9 @@ from vectra_bot.cli.stopping import Stopper
 from vectra_bot.config import FileConfig, load_config
 from vectra_bot.errors import UsageError
 from vectra_bot.exchange import ExchangeOptions
+from vectra_bot.redaction import shown_url
 from vectra_bot.session import SessionConfig, run_session
+from vectra_bot.venues.patience import LiveSettings
 
 if TYPE_CHECKING:
     from vectra_bot.report.session import Report
@@ -38,17 +40,21 @@ Examples:
   vectra-bot run take-profit --set target=2.0 --set stake=0.02 --seed 7
   vectra-bot run ./my_bot.py:MyBot --plugin stake-guard --json
   vectra-bot run short --games 50 --short-payoff charged --protocol names.toml
+  vectra-bot run take-profit --venue https://HOST --games 5
   vectra-bot run --config bot.toml
 """
 
 
 @click.command(cls=GroupedCommand, epilog=_EPILOG, context_settings=HELP_OPTIONS)
 @click.argument("strategy", required=False)
-@declared_options(SessionConfig, Limits)
+@declared_options(SessionConfig, Limits, LiveSettings)
 @click.option("--config", "config_file", metavar="FILE", help="TOML file with settings.")
 @json_option
 def run(strategy: str | None, config_file: str | None, as_json: bool, **options: Any) -> int:
     """Run STRATEGY on the embedded exchange: a paper session with play money.
+
+    With --venue it runs on the feed of that venue, in real time: nothing is sent to it, a paper desk fills
+    the orders at the prices seen there.
 
     STRATEGY is the name of an installed strategy, or a file: ./my_bot.py[:Class]. Options on the command
     line override those in --config.
@@ -62,9 +68,8 @@ def run(strategy: str | None, config_file: str | None, as_json: bool, **options:
         from vectra_bot.cli.live import view
         from vectra_bot.cli.report import print_report
 
-        title = (
-            f"vectra-bot: {config.strategy}, {config.games} games, paper on the embedded exchange"
-        )
+        where = "the embedded exchange" if config.venue is None else shown_url(config.venue)
+        title = f"vectra-bot: {config.strategy}, {config.games} games, paper on {where}"
         with view(title) as shown, quiet_stdout(as_json):
             report, code = _run(config, shown)
         print_report(report)
@@ -93,6 +98,7 @@ def _session_config(
         strategy=chosen,
         settings={**file.settings, **written_pairs("--set", options["set"])},
         limits=Limits(**{**file.limits, **given_options(Limits, options)}),
+        link=LiveSettings(**given_options(LiveSettings, options)),
         plugins=by_plugin,
         enable_plugins=enable,
         disable_plugins=disable,

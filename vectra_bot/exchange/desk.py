@@ -63,13 +63,22 @@ class Desk:
         self._identities = identities
         self._on_request = on_request
 
-    def handle(self, account: VenueAccount, request: Request, at_ns: int) -> None:
-        """Execute a client's *request* that arrived at *at_ns*; an unknown one is ignored."""
+    def handle(
+        self,
+        account: VenueAccount,
+        request: Request,
+        at_ns: int,
+        delays: EvidenceDelays | None = None,
+    ) -> None:
+        """Execute a client's *request* that arrived at *at_ns*; an unknown one is ignored.
+
+        *delays* are those of the answers from now on, by default the account's.
+        """
         if request.kind == "select_coin":
             self._select_coin(account, request)
             return
         if request.kind:
-            self._order(account, request, at_ns)
+            self._order(account, request, at_ns, delays or account.delays or EvidenceDelays())
             return
         if request.event in ("authenticate", "checkUsername"):
             self._mail.post(account, self._mail.username_status(account, request.trace_id))
@@ -101,7 +110,9 @@ class Desk:
         if request.ack_id is not None:
             self._mail.post(account, ack_text(request.ack_id, answer))
 
-    def _order(self, account: VenueAccount, request: Request, at_ns: int) -> None:
+    def _order(
+        self, account: VenueAccount, request: Request, at_ns: int, delays: EvidenceDelays
+    ) -> None:
         kind = request.kind
         verdict = self._judge(account, request)
         if self._on_request is not None:
@@ -120,7 +131,6 @@ class Desk:
                     player_id=account.player_id,
                 )
             )
-        delays = account.delays or EvidenceDelays()
         if verdict.reason:
             answer = AckPayload(success=False, message=verdict.reason)
         elif kind == "sidebet":

@@ -364,12 +364,7 @@ class Exchange:
         settled = self._market.settle_won(account, self._game.rug_tick, self.now_ns)
         if settled is not None:
             self._settled(settled)
-        deals = self._market.liquidate(account)
-        if not account.connected:
-            return
-        self._mail.post_trades(deals)
-        if deals or settled is not None:
-            self._mail.post(account, self._mail.fresh_game_update(account))
+        self._mail.post_rug(account, self._market.liquidate(account), settled)
 
     def _settled(self, settled: EndedSidebet) -> None:
         """Notify crowd and owner of a settled sidebet."""

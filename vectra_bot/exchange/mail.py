@@ -218,6 +218,16 @@ class Mail:
             self.post(stake.account, self.player_update(stake.account))
             self.post(stake.account, self.round_bet(stake, None))
 
+    def post_rug(
+        self, account: VenueAccount, deals: Sequence[Deal], settled: EndedSidebet | None
+    ) -> None:
+        """Send a client what the rug did to the account, after the result of a sidebet (protocol 10)."""
+        if not account.connected:
+            return
+        self.post_trades(deals)
+        if deals or settled is not None:
+            self.post(account, self.fresh_game_update(account))
+
     def post_settled(self, settled: EndedSidebet) -> None:
         """Send a client the result of their sidebet, then the account."""
         self.post(settled.account, self._sidebet_result(settled))

@@ -40,6 +40,10 @@ class Schedule:
         """Return the time of the next step, nanoseconds since the epoch."""
         return self._heap[0][0]
 
+    def due_ns(self) -> int | None:
+        """Return the time of the next step, None if there is none."""
+        return self._heap[0][0] if self._heap else None
+
     def advance(self) -> None:
         """Advance the clock to the next step and execute it."""
         self.now_ns, _, _, act = heappop(self._heap)

@@ -191,16 +191,15 @@ class Account:
         return min(amount, self.bonus if stated is None else to_lamports(stated))
 
     def open_game(self) -> None:
-        """Begin a new game: positions, shorts and sidebets end with the old one, stakes in rounds do not.
-
-        A change shown just before may still be explained by a stake in a round, placed between the games.
-        """
+        """Begin a new game: positions, shorts and sidebets end with the old one, stakes in rounds do not."""
         self.lots = []
         self.sidebet = None
         self.short = None
         self._stated_qty = 0
+        # What was changed just before may still be stated or explained, by its cash alone.
         fresh = [c for c in self._unexplained if self.now_ns - c.update.recv_ns < PENDING_NS]
-        self._unexplained = deque(fresh, maxlen=MAX_PENDING)
+        self._unexplained = deque((attrs.evolve(c, delta_qty=0) for c in fresh), MAX_PENDING)
+        self._pending = deque((attrs.evolve(e, delta_qty=0) for e in self._pending), MAX_PENDING)
         self.game_start_cash = self.cash + self.staked
         self._total_invested = 0
         self._cumulative_pnl = 0

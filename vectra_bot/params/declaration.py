@@ -37,6 +37,7 @@ class Heading(StrEnum):
     MAIN = "Options"
     LOGINS = "Logins"
     LINK = "Link"
+    PAPER = "Paper"
     LIMITS = "Limits"
     PLUGINS = "Plugins"
     EXCHANGE = "Exchange"

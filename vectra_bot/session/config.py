@@ -21,6 +21,7 @@ from vectra_bot.exchange.config import ExchangeOptions, path_of
 from vectra_bot.models import Document
 from vectra_bot.models.times import NS_PER_S
 from vectra_bot.params import Heading, Refused, declared, like, option
+from vectra_bot.redaction import shown_url
 from vectra_bot.store.api import StoreOptions
 from vectra_bot.strategy import Strategy
 from vectra_bot.venues.captures import offset_text, parse_offset
@@ -33,6 +34,10 @@ FLUSH_SECONDS = 300.0
 
 C = TypeVar("C", bound=attrs.AttrsInstance)
 
+# Options of the embedded exchange that a paper desk on a venue's feed has too.
+_ON_A_FEED = frozenset(
+    {"games", "cash", "latency_ms", "exchange_log", "protocol", "short_payoff", "short_at_rug"}
+)
 _FOREVER_S = 10 * 365 * 86_400
 
 
@@ -229,9 +234,12 @@ def _observer(value: Any) -> Observer | None:
 
 @frozen(kw_only=True, field_transformer=declared)
 class SessionConfig(EmbeddedOptions):
-    """A paper session on the embedded exchange.
+    """A paper session, on the embedded exchange or on the feed of a venue.
 
     Attributes:
+        venue: address of a venue whose feed the session runs on, ``https://HOST``; the embedded exchange if
+            None. Options that describe the embedded exchange are refused with it.
+        link: timeouts, retries and queue limits of the connection to it.
         strategy: entry-point name, ``./file.py[:Class]``, or the class itself.
         settings: the strategy's parameters by name.
         session_id: name of the session; random if None.
@@ -246,6 +254,13 @@ class SessionConfig(EmbeddedOptions):
     """
 
     strategy: str | type[Strategy] = option(flag=None, take=_strategy)
+    venue: str | None = option(
+        None,
+        metavar="URL",
+        shown="embedded",
+        help="Run on the feed of this venue: https://HOST[:PORT].",
+    )
+    link: LiveSettings = option(factory=LiveSettings, take=_made_of(LiveSettings), flag=None)
     settings: Mapping[str, Any] = option(
         factory=dict,
         secret=True,
@@ -304,6 +319,17 @@ class SessionConfig(EmbeddedOptions):
     flush: FlushFlag = option(factory=FlushFlag, take=_made_of(FlushFlag), flag=None)
     restore_from: str | None = option(None, flag=None)
     recover: bool = option(True, flag=None)
+
+    def __attrs_post_init__(self) -> None:
+        if self.venue is None:
+            return
+        for given in attrs.fields(EmbeddedOptions):
+            value = getattr(self, given.name)
+            if given.name not in _ON_A_FEED and value != given.default:
+                raise ConfigError(
+                    f"option {given.name} was {value!r} together with venue {shown_url(self.venue)}: it "
+                    "describes the embedded exchange, remove one of the two"
+                )
 
 
 @frozen(kw_only=True, field_transformer=declared)
@@ -378,6 +404,10 @@ class ReplayConfig:
         shared: as in SessionConfig.
         protocol: names of the side games' events in a recording; a journal contains its own.
         utc_offset: zone of the recording's times that have none, as ``+HH:MM``.
+        paper: let a paper desk fill what the strategy asks for, at the recording's prices; the private frames
+            of the recorded account are dropped.
+        cash: SOL of the paper account at the start.
+        latency_ms: time from a request to its execution, in ms.
     """
 
     path: Path = option(flag=None, take=path_of, words="a path, as text or Path")
@@ -398,11 +428,25 @@ class ReplayConfig:
     utc_offset: str = option(
         "+00:00", take=_offset, metavar="+HH:MM", help="Zone of a recording's times that have none."
     )
+    paper: bool = option(
+        False,
+        help="Fill what the strategy asks for at the recording's prices.",
+        heading=Heading.PAPER,
+    )
+    cash: Decimal = like(EmbeddedOptions, "cash", heading=Heading.PAPER)
+    latency_ms: int = like(EmbeddedOptions, "latency_ms", heading=Heading.PAPER)
     limits: Limits = like(SessionConfig, "limits")
     enable_plugins: tuple[str, ...] = like(SessionConfig, "enable_plugins")
     disable_plugins: tuple[str, ...] = like(SessionConfig, "disable_plugins")
     plugins: Mapping[str, Mapping[str, Any]] = like(SessionConfig, "plugins")
     stop: StopFlag = like(SessionConfig, "stop")
+
+    def __attrs_post_init__(self) -> None:
+        if self.paper and self.check:
+            raise ConfigError(
+                "option check was given together with paper: a check compares the recorded commands, remove "
+                "one of the two"
+            )
 
 
 def config_of(kind: type[C], call: str, options: Mapping[str, Any], **given: Any) -> C:

@@ -45,6 +45,8 @@ class RunOptions(TypedDict, total=False):
     latency_ms: int
     start_ns: int | None
     exchange_log: Path | str | None
+    venue: str | None
+    link: LiveSettings
     settings: Mapping[str, Any] | None
     session_id: str | None
     store: Path | str | None
@@ -70,6 +72,9 @@ class ReplayOptions(TypedDict, total=False):
     shared: bool
     protocol: Profile | Path | str | None
     utc_offset: str
+    paper: bool
+    cash: Decimal | float | str
+    latency_ms: int
     limits: Limits | Mapping[str, Any] | None
     enable_plugins: Sequence[str]
     disable_plugins: Sequence[str]

@@ -14,7 +14,7 @@ import attrs
 from attrs import define, frozen
 
 from vectra_bot.audit.auditor import FairAuditor
-from vectra_bot.clock import Clock, WallClock
+from vectra_bot.clock import Clock, SessionClock
 from vectra_bot.errors import InputError
 from vectra_bot.loading import resolve_strategy
 from vectra_bot.models import (
@@ -31,6 +31,7 @@ from vectra_bot.report.session import SessionTally
 from vectra_bot.session.config import RecordConfig
 from vectra_bot.session.header import SessionPlan, new_session_id
 from vectra_bot.session.hosting import host
+from vectra_bot.session.realtime import drive_live
 from vectra_bot.session.recovery import recover_store
 from vectra_bot.session.shell import NoGateway, SegmentCloser, Shell
 from vectra_bot.store.api import store_place
@@ -38,9 +39,6 @@ from vectra_bot.strategy import configure
 from vectra_bot.venues.live import LiveFeed
 
 STRATEGY = "watch"
-# Longest sleep of the loop between checks of the stop flag, in seconds.
-_POLL_S = 0.2
-_DRAIN_S = 3.0
 
 
 @frozen(kw_only=True)
@@ -140,7 +138,7 @@ class _Recording:
     def of(cls, config: RecordConfig, clock: Clock) -> _Recording:
         """Load everything; nothing is written and no connection is made yet."""
         source = resolve_strategy(STRATEGY)
-        feed = LiveFeed(config.venue, settings=config.settings)
+        feed = LiveFeed(config.venue, settings=config.settings, clock=clock)
         auditor = FairAuditor(config.session_id or new_session_id())
         plan = SessionPlan(
             session_id=auditor.session_id,
@@ -172,18 +170,7 @@ class _Recording:
         end_ns = None
         if config.seconds is not None:
             end_ns = clock.monotonic_ns() + int(config.seconds * NS_PER_S)
-        while (ended := self._ended(end_ns)) is None:
-            item = await feed.next_item(_POLL_S)
-            if item is not None:
-                await shell.take(item)
-            flusher.look()
-        # Frames already received belong to the recording, but draining them must not delay the stop.
-        await feed.aclose()
-        last_ns = clock.monotonic_ns() + int(_DRAIN_S * NS_PER_S)
-        while (item := feed.rest()) is not None and clock.monotonic_ns() < last_ns:
-            await shell.take(item)
-        await shell.end(ended)
-        return ended
+        return await drive_live(shell, feed, clock, flusher, lambda: self._ended(end_ns))
 
     def _ended(self, end_ns: int | None) -> str | None:
         """Return why the recording must end now, None if it continues."""
@@ -248,7 +235,7 @@ async def record_session(config: RecordConfig, clock: Clock | None = None) -> Re
         InputError: the venue was not reached in as many attempts as the settings allow.
         StoreError: the session exists already, or a write fails.
     """
-    clock = clock or WallClock()
+    clock = clock or SessionClock()
     recording = _Recording.of(config, clock)
     plan, feed = recording.plan, recording.feed
     recovered = (

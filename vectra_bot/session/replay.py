@@ -24,7 +24,7 @@ from vectra_bot.session.hosting import host
 from vectra_bot.session.shell import NoGateway, Shell
 from vectra_bot.store.api import store_place
 from vectra_bot.strategy import configure
-from vectra_bot.venues.base import FeedItem
+from vectra_bot.venues.base import Feed, FeedItem, Gateway
 from vectra_bot.venues.captures import parse_offset
 from vectra_bot.venues.replay import CaptureFeed, detect_recording
 
@@ -159,12 +159,22 @@ async def replay_recording(config: ReplayConfig) -> ReplayReport:
     )
     # If a recording turns out to be invalid, the session of its first half is not kept.
     unusable = (InputError, JournalError)
+    played: Feed = feed
+    gateway: Gateway = NoGateway()
+    desked = None
+    if config.paper:
+        from vectra_bot.session.paper import PaperParts
+
+        desked = PaperParts.on_recording(config, feed, plan)
+        played, gateway = desked.feed, desked.gateway
     async with host(
-        plan, tally, NoGateway(), feed=feed, drop_for=unusable, stop=config.stop
+        plan, tally, gateway, feed=played, drop_for=unusable, stop=config.stop
     ) as session:
-        ended, local = await _play(session.shell, feed)
+        ended, local = await _play(session.shell, played)
     session.raise_failure()
     warnings = feed.warnings if isinstance(feed, CaptureFeed) else []
+    if desked is not None:
+        warnings = [*warnings, *desked.warnings()]
     return _result(session.shell, auditor, local, session.report(ended), warnings)
 
 
@@ -204,7 +214,7 @@ def _plan(
     )
 
 
-async def _play(shell: Shell, feed: CaptureFeed | JournalFeed) -> tuple[str, int]:
+async def _play(shell: Shell, feed: Feed) -> tuple[str, int]:
     """Feed the shell to the end; return how it ended and the number of items that were not frames."""
     ended, local = "", 0
     async with aclosing(aiter(feed)) as items:

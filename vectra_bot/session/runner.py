@@ -1,12 +1,14 @@
-"""Running a paper session on the embedded exchange, from a config to a report."""
+"""Running a paper session from a config to a report: on the embedded exchange, or by ``paper`` on a feed."""
 
 from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, aclosing
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import attrs
 
@@ -46,7 +48,25 @@ from vectra_bot.venues.embedded import EmbeddedVenue, ExchangeLog
 SNAPSHOT_EVERY_NS = NS_PER_S // 10
 
 
-def _plan(config: SessionConfig) -> SessionPlan:
+def plan_of(
+    config: SessionConfig,
+    *,
+    venue: str = "embedded",
+    start_ns: int = START_NS,
+    seed: int | None = None,
+    exchange: SessionConfig | None = None,
+    about: Mapping[str, Any] | None = None,
+) -> SessionPlan:
+    """Load what the session of *config* needs; nothing is written.
+
+    Args:
+        config: the strategy, its settings, the store.
+        venue: name of the venue.
+        start_ns: start of the session's clock, nanoseconds since the epoch.
+        seed: seed of the embedded exchange, if there is one.
+        exchange: *config*, if it describes the embedded exchange.
+        about: more keys of the header.
+    """
     source = resolve_strategy(config.strategy)
     strategy = configure(source.cls, config.settings)
     place = store_place(config.store, shared=config.shared)
@@ -55,7 +75,7 @@ def _plan(config: SessionConfig) -> SessionPlan:
     return SessionPlan(
         session_id=config.session_id or new_session_id(),
         mode=Mode.PAPER,
-        venue="embedded",
+        venue=venue,
         source=source,
         strategy=strategy,
         place=place,
@@ -64,11 +84,21 @@ def _plan(config: SessionConfig) -> SessionPlan:
         ),
         plugin_settings=config.plugins,
         limits=config.limits,
-        start_ns=START_NS if config.start_ns is None else config.start_ns,
-        seed=new_seed() if config.seed is None else config.seed,
-        config=config,
+        start_ns=start_ns,
+        seed=seed,
+        config=exchange,
         restored=restored,
         profile=config.protocol,
+        about=about or {},
+    )
+
+
+def _plan(config: SessionConfig) -> SessionPlan:
+    return plan_of(
+        config,
+        start_ns=START_NS if config.start_ns is None else config.start_ns,
+        seed=new_seed() if config.seed is None else config.seed,
+        exchange=config,
     )
 
 
@@ -76,7 +106,7 @@ async def run_session(config: SessionConfig, clock: Clock | None = None) -> Repo
     """Run one paper session to its end and return its report.
 
     Args:
-        config: the strategy, the exchange, the store, and when to end.
+        config: the strategy, the exchange or the venue, the store, and when to end.
         clock: the clock of the session; the machine's if None.
 
     Raises:
@@ -85,9 +115,13 @@ async def run_session(config: SessionConfig, clock: Clock | None = None) -> Repo
         StoreError: the session exists already, or a write fails.
         StrategyError: the strategy raised, which is the cause of this error; the store is complete.
     """
+    if config.venue is not None:
+        from vectra_bot.session.paper import run_on_feed
+
+        return await run_on_feed(config, config.venue, clock)
     plan = _plan(config)
     taken = _is_taken(plan, config)
-    exchange_log = _LateLog(config.exchange_log)
+    exchange_log = LateLog(config.exchange_log)
     venue = _open_venue(plan, config, clock, exchange_log)
     recovered = (
         recover_store(plan.place.path, skip=plan.session_id, stop=config.stop)
@@ -144,6 +178,20 @@ def _is_taken(plan: SessionPlan, config: SessionConfig) -> bool:
     return True
 
 
+def refuse_taken(plan: SessionPlan) -> None:
+    """Refuse a session id that the store has already: a session on a live feed cannot be repeated.
+
+    Raises:
+        StoreError: the id is taken.
+    """
+    journal_dir = journal_directory(plan.place.path, plan.session_id)
+    if journal_dir.exists() and not never_began(journal_dir):
+        raise StoreError(
+            f"session {plan.session_id!r} exists in {plan.place.path} and cannot be repeated on a live feed: "
+            "give another --session-id or --store"
+        )
+
+
 def _difference(journal_dir: Path, config: SessionConfig) -> str:
     """Return where the strategy decides otherwise than in the stored session, empty if nowhere."""
     config = attrs.evolve(config, session_id=journal_dir.name)
@@ -154,7 +202,7 @@ def _difference(journal_dir: Path, config: SessionConfig) -> str:
     return "" if found is None else f"game {found.game_id}, tick {found.tick}: {found.reason}"
 
 
-class _LateLog(AbstractContextManager[None]):
+class LateLog(AbstractContextManager[None]):
     """The exchange's request log, opened (and emptied) only when the session's lock is held."""
 
     def __init__(self, path: Path | None) -> None:
@@ -191,7 +239,7 @@ class _LateLog(AbstractContextManager[None]):
 
 
 def _open_venue(
-    plan: SessionPlan, config: SessionConfig, clock: Clock | None, log: _LateLog
+    plan: SessionPlan, config: SessionConfig, clock: Clock | None, log: LateLog
 ) -> EmbeddedVenue:
     exchange = ExchangeConfig.of(config, seed=plan.header["seed"], start_ns=plan.start_ns)
     return EmbeddedVenue(

@@ -7,6 +7,7 @@ every frame that is not exactly as expected, takes the general path, which gives
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -89,6 +90,33 @@ _decode_trade = strict_array(str, Trace, builders.TRADE.strict)
 _HEAD_LIMIT = 40
 # What decoding can raise on hostile text; anything else would be a bug in our code.
 _UNREADABLE = (msgspec.MsgspecError, RecursionError, UnicodeError)
+
+
+_PRIVATE = {
+    reader.event_name
+    for reader in (
+        builders.PLAYER_GAME,
+        builders.PLAYER,
+        builders.OWN_SIDEBET,
+        builders.SIDEBET_RESULT,
+        builders.LOGIN,
+    )
+}
+_NAME = re.compile(r'42\d*\["([^"\\]{1,128})"')
+
+
+def is_private(raw: str, profile: Profile | None = None) -> bool:
+    """Return whether an inbound frame is about one account: an answer to it, its money, its stakes.
+
+    The public trade stream is not, although it shows own trades too.
+    """
+    if raw.startswith("43"):
+        return True
+    match = _NAME.match(raw)
+    if match is None:
+        return False
+    side_game = (profile or default_profile()).event_of.get(match[1], "")
+    return match[1] in _PRIVATE or side_game.endswith(("_bet", "_result"))
 
 
 def decode(frame: Frame, profile: Profile | None = None) -> Event:

@@ -21,8 +21,8 @@ from vectra_bot.journal import Entry, Journal, journal_directory
 from vectra_bot.models import DocType
 from vectra_bot.store.maintenance.check import KINDS, check_store
 from vectra_bot.store.maintenance.check_parts import Problem, SeenNumbers
-from vectra_bot.store.maintenance.stats import store_stats
 from vectra_bot.store.maintenance.sessions import drop_session, refuse_orphans
+from vectra_bot.store.maintenance.stats import store_stats
 from vectra_bot.store.parquet.builder import begin_session, build_parts
 from vectra_bot.store.parquet.compaction import compact_all
 from vectra_bot.store.parquet.manifest import (

@@ -1,4 +1,4 @@
-"""Fault injection for a store: power failures, kills, full and broken disks, corrupt files, races.
+"""Fault injection: power failures, kills, full and broken disks, corrupt files, races, faulty connections.
 
 Each module is one experiment; its functions return figures as JSON-ready data with ``over_goal``, the goals
 that were missed:
@@ -9,6 +9,7 @@ that were missed:
 - ``disk_faults``: the N-th call to the disk fails under a running session
 - ``corruption``: a bit of a file is flipped, or the file is truncated
 - ``compaction_race``: sessions are compacted while other processes read
+- ``proxy``: a TCP proxy on loopback that delays, silences, slices, corrupts and resets connections
 
 ``scenarios`` and ``documents`` write the data, ``checks`` says what must be true of it afterwards,
 ``processes`` starts and reads the processes that are killed. Random choices follow from a seed. Imports
@@ -26,5 +27,6 @@ __all__ = [
     "planted",
     "power_loss",
     "processes",
+    "proxy",
     "scenarios",
 ]

@@ -1,0 +1,89 @@
+"""The loop of a session on a live feed: takes what arrives, flushes in time, and ends when it must."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from vectra_bot.clock import Clock, SessionClock
+from vectra_bot.models import DocType, Document, SystemEvent
+from vectra_bot.models.times import NS_PER_MS, NS_PER_S
+from vectra_bot.session.shell import SegmentCloser, Shell
+from vectra_bot.venues.base import FeedItem
+
+# Longest sleep of the loop between checks of the stop flag, in seconds.
+POLL_S = 0.2
+_DRAIN_S = 3.0
+
+
+class LiveSource(Protocol):
+    """A feed whose next item can be waited for with a limit, and drained when it is closed."""
+
+    async def next_item(self, timeout_s: float) -> FeedItem | None:
+        """Return the next item, None if there was none within *timeout_s* seconds."""
+
+    def rest(self) -> FeedItem | None:
+        """Return the next item received before the feed was closed, None if there are no more."""
+
+    async def aclose(self) -> None:
+        """Close the connection; may be called twice."""
+
+
+async def drive_live(
+    shell: Shell,
+    feed: LiveSource,
+    clock: Clock,
+    flusher: SegmentCloser,
+    ended: Callable[[], str | None],
+    *,
+    after: Callable[[], None] = lambda: None,
+) -> str:
+    """Process the items of *feed* until *ended* gives a reason to end; end the session and return the reason.
+
+    Args:
+        shell: processes the items.
+        feed: the live feed; closed at the end, and what it has received by then is processed.
+        clock: the session's clock; steps of the machine's wall clock are recorded.
+        flusher: closes segments in time.
+        ended: returns why the session must end now, None if it continues.
+        after: called between items.
+    """
+    while (reason := ended()) is None:
+        item = await feed.next_item(POLL_S)
+        if item is not None:
+            await shell.take(item)
+        note_step(shell, clock)
+        flusher.look()
+        after()
+    # What was received belongs to the session, but draining it must not delay the stop.
+    await feed.aclose()
+    last_ns = clock.monotonic_ns() + int(_DRAIN_S * NS_PER_S)
+    while (item := feed.rest()) is not None and clock.monotonic_ns() < last_ns:
+        await shell.take(item)
+    await shell.end(reason)
+    return reason
+
+
+def note_step(shell: Shell, clock: Clock) -> None:
+    """Record a step of the machine's wall clock; the session's time does not follow it."""
+    step_ns = clock.step_ns() if isinstance(clock, SessionClock) else None
+    if step_ns is None:
+        return
+    step_ms = step_ns // NS_PER_MS
+    event = SystemEvent.of(
+        "clock.stepped",
+        "warning",
+        f"the machine's clock was moved by {step_ms} ms; the session's time was not",
+        step_ms=step_ms,
+    )
+    shell.note(
+        Document(
+            doc_type=DocType.SYSTEM_EVENT,
+            record=event,
+            ts_ns=shell.engine.now_ns,
+            source="session",
+        )
+    )
+
+
+__all__ = ["LiveSource", "drive_live", "note_step"]
