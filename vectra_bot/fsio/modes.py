@@ -21,7 +21,8 @@ _WORLD_WRITES: Final = 0o002
 
 def file_mode(path: Path) -> int:
     """Return the mode, before the umask, of a new file at *path*."""
-    return 0o666 if is_shared(path.parent) else 0o600
+    shared = path.name == SHARED_MARK or is_shared(path.parent)
+    return 0o666 if shared else 0o600
 
 
 def folder_mode(path: Path) -> int:
