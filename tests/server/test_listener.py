@@ -7,6 +7,7 @@ import json
 import logging
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import aiohttp
@@ -15,11 +16,10 @@ import pytest
 from tests.server.raw_client import RawClient
 from vectra_bot.exchange import ExchangeConfig
 from vectra_bot.server import ExchangeServer, ServerLimits
-from vectra_bot.server.listener import SPARE
 
 HALF = b"GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: "
 WHOLE = b"GET /none HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
-QUICK = ServerLimits(request_s=0.3)
+QUICK = ServerLimits(request_s=1.0)
 
 
 def config() -> ExchangeConfig:
@@ -111,16 +111,17 @@ async def test_connections_beyond_the_limit_are_answered_and_logged_once(
     ):
         await one.join()
         await other.join()
+        started = time.monotonic()
         with caplog.at_level(logging.WARNING, "vectra_bot.server"):
             answers = [await told(server) for _ in range(30)]
+        seconds = time.monotonic() - started
         count = len(one.states())
         await one.until(lambda: len(one.states()) > count + 3)
 
-    assert SPARE > 0
     assert {answer[:12] for answer in answers} <= {b"HTTP/1.1 503", b""}
     assert b"HTTP/1.1 503" in {answer[:12] for answer in answers}
     assert server.counts.turned_away == 30
-    assert 1 <= len(caplog.records) <= 3
+    assert 1 <= len(caplog.records) <= 1 + seconds
     assert "refused" in caplog.text
 
 
