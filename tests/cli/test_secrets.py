@@ -245,6 +245,8 @@ def test_a_check_is_given_the_secret_that_decisions_depend_on(
     [
         ("--set", "token={}"),
         ("--set", "tokn={}"),
+        ("--set", "{}"),
+        ("--set", "token:{}"),
         ("--set", "token=env:{}"),
         ("--set", "token=file:/none/../{}x"),
         ("--plugin-set", "canary.key={}"),
