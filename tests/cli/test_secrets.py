@@ -245,6 +245,8 @@ def test_a_check_is_given_the_secret_that_decisions_depend_on(
     [
         ("--set", "token={}"),
         ("--set", "tokn={}"),
+        ("--set", "{}"),
+        ("--set", "token:{}"),
         ("--set", "token=env:{}"),
         ("--set", "token=file:/none/../{}x"),
         ("--plugin-set", "canary.key={}"),
@@ -435,8 +437,14 @@ def test_a_store_that_others_can_read_is_noted_and_not_changed(
     assert main([*RUN, "--session-id", "two"]) == 0
     capsys.readouterr()
     code = main(["store", "check"])
+    after = {p: p.stat().st_mode for p in before}
+    codes = [main(["store", "compact", "one"]), main(["store", "recover", "one", "--rebuild"])]
 
-    assert {p: p.stat().st_mode for p in before} == before
+    assert after == before
+    assert codes == [0, 0]
+    replaced = list((here / "store").glob("doc_type=*/session_id=one/*"))
+    assert len(replaced) > 10
+    assert {oct(stat.S_IMODE(path.stat().st_mode)) for path in replaced} == {"0o644"}
     assert code == 0
     assert re.search(
         r"note: other users can read \d+ files .*chmod -R go= ", capsys.readouterr().out

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import stat
 from decimal import Decimal
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from tests.imports.released.v1 import old
 from tests.store.samples import HEADER, tick_document
 from tests.store.stores import write_documents
 from vectra_bot.errors import InputError, StoreError
+from vectra_bot.fsio.modes import SHARED_MARK, is_shared
 from vectra_bot.imports.migrate import BACKUP, BUILDING, MARK, migrate_store
 from vectra_bot.imports.schema_v1 import map_rows
 from vectra_bot.journal import Entry, Journal, journal_directory
@@ -149,6 +152,27 @@ def test_the_old_tree_is_kept_as_it_was(old: Path) -> None:
     backup.rename(old)
     assert migrate_store(old, keep_backup=False).backup is None
     assert not backup.exists()
+
+
+def test_a_shared_store_remains_shared_and_another_becomes_private(
+    old: Path, tmp_path: Path
+) -> None:
+    """The new tree has the marker of the old one, and the modes that follow from it."""
+    shutil.copytree(old, tmp_path / "shared")
+    (tmp_path / "shared" / SHARED_MARK).touch()
+    before = os.umask(0o027)
+    try:
+        for store in (old, tmp_path / "shared"):
+            migrate_store(store)
+    finally:
+        os.umask(before)
+    modes = [
+        {stat.S_IMODE(path.stat().st_mode) for path in store.rglob("*") if path.is_file()}
+        for store in (old, tmp_path / "shared")
+    ]
+
+    assert modes == [{0o600}, {0o640}]
+    assert is_shared(tmp_path / "shared" / "journals")
 
 
 def test_into_another_store_only_that_one_is_written(old: Path, tmp_path: Path) -> None:

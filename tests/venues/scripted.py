@@ -57,11 +57,13 @@ class ScriptedServer:
         status: int = 0,
         headers: dict[str, str] | None = None,
         opening: str = OPEN,
+        moved: str = "",
     ) -> None:
         self._scripts = list(scripts)
         self._status = status
         self._headers = headers
         self._opening = opening
+        self._moved = moved
         self.peers: list[Peer] = []
         self.queries: list[dict[str, str]] = []
         self.paths: list[str] = []
@@ -82,6 +84,8 @@ class ScriptedServer:
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         self.queries.append(dict(request.query))
         self.paths.append(request.path)
+        if self._moved and request.path != self._moved:
+            raise web.HTTPTemporaryRedirect(self._moved)
         if self._status:
             return web.Response(status=self._status, headers=self._headers)
         socket = web.WebSocketResponse()

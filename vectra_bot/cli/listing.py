@@ -11,6 +11,7 @@ import click
 
 from vectra_bot.cli import HELP_OPTIONS
 from vectra_bot.cli.output import json_option, print_json
+from vectra_bot.errors import safe_error
 from vectra_bot.loading import strategy_names
 from vectra_bot.params import Parameter, parameters
 from vectra_bot.plugins import PluginInfo, discover
@@ -91,7 +92,7 @@ def _strategy(point: EntryPoint) -> dict[str, Any]:
         described["summary"] = _summary(loaded)
         described["parameters"] = _describe(parameters(loaded))
     except Exception as error:  # noqa: BLE001 - foreign code: one broken strategy must not hide the others
-        described["error"] = f"{type(error).__name__}: {error}"
+        described["error"] = safe_error(error)
     return described
 
 

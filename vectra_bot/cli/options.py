@@ -5,6 +5,7 @@ The declarations are on the config classes; a flag is the same in every command 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,8 @@ from vectra_bot.params import Heading, Option, options_of
 if TYPE_CHECKING:
     from vectra_bot.config import PluginSettings
     from vectra_bot.params import WrittenText
+
+_NAME = re.compile(r"[a-z][a-z_.-]{0,23}")
 
 PluginChoice = tuple[tuple[str, ...], tuple[str, ...], dict[str, dict[str, Any]]]
 
@@ -152,6 +155,8 @@ def pairs(flag: str, texts: Iterable[str]) -> dict[str, str]:
     for text in texts:
         key, equals, value = text.partition("=")
         if not equals or not key.strip():
-            raise UsageError(f"{flag} was {text!r}: give KEY=VALUE")
+            # What is not a name may be a secret.
+            was = f"was {text!r}" if _NAME.fullmatch(text) else "has a value without a name"
+            raise UsageError(f"{flag} {was}: give KEY=VALUE")
         found[key.strip()] = value.strip()
     return found

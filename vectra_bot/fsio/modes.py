@@ -8,6 +8,7 @@ mode of what exists is never changed.
 from __future__ import annotations
 
 import os
+import stat
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -21,7 +22,8 @@ _WORLD_WRITES: Final = 0o002
 
 def file_mode(path: Path) -> int:
     """Return the mode, before the umask, of a new file at *path*."""
-    return 0o666 if is_shared(path.parent) else 0o600
+    shared = path.name == SHARED_MARK or is_shared(path.parent)
+    return 0o666 if shared else 0o600
 
 
 def folder_mode(path: Path) -> int:
@@ -46,4 +48,21 @@ def is_shared(folder: Path) -> bool:
     return False
 
 
-__all__ = ["SHARED_MARK", "file_mode", "folder_mode", "is_shared"]
+def keep_modes(new: Path, old: Path) -> None:
+    """Give a folder that will replace *old*, and its files, the modes that their owner chose there.
+
+    Raises:
+        OSError: a mode cannot be changed.
+    """
+    modes = [stat.S_IMODE(path.lstat().st_mode) for path in sorted(old.iterdir()) if path.is_file()]
+    for path in new.iterdir() if modes else ():
+        _set(path, modes[0])
+    _set(new, stat.S_IMODE(old.stat().st_mode))
+
+
+def _set(path: Path, mode: int) -> None:
+    if stat.S_IMODE(path.stat().st_mode) != mode:
+        path.chmod(mode)
+
+
+__all__ = ["SHARED_MARK", "file_mode", "folder_mode", "is_shared", "keep_modes"]

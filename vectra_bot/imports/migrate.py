@@ -18,13 +18,14 @@ import attrs
 
 from vectra_bot.errors import InputError, StoreError
 from vectra_bot.fsio import copy_file, copy_folder, files
+from vectra_bot.fsio.modes import is_shared
 from vectra_bot.imports.journals import staged_journal
 from vectra_bot.imports.report import FileReport, Progress, all_good, no_progress, totals
 from vectra_bot.imports.rows_v1 import OldRows
 from vectra_bot.imports.schema_v1 import VERSION
 from vectra_bot.imports.versions import Layout, check_wanted, layout_of
 from vectra_bot.models import SCHEMA_VERSION
-from vectra_bot.store.api import folder_to_write
+from vectra_bot.store.api import folder_to_write, share
 from vectra_bot.store.maintenance.sessions import is_running
 from vectra_bot.store.remote.address import local_folder
 
@@ -161,6 +162,8 @@ def _in_place(
         if building.exists():
             files.remove_tree(building)
         files.make_directories(building)
+    if is_shared(store):
+        share(building)
     rows = OldRows(store, layout, building, progress)
     rows.run()
     for session_id in layout.sessions:

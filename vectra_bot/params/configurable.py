@@ -301,8 +301,9 @@ def _check_settings(cls: type, settings: Mapping[str, Any], known: Mapping[str, 
         if key not in known:
             close = difflib.get_close_matches(str(key), known, n=2, cutoff=0.5)
             advice = f"did you mean {' or '.join(close)}?" if close else _listing(known)
-            # Without the value: under its right name it may be a secret.
-            raise ConfigError(f"{cls.__name__} has no parameter {safe_repr(key)}: {advice}")
+            # Without the value: under its right name it may be a secret, as what is not a name may be.
+            shown = safe_repr(key) if str(key).isidentifier() else "of the given name"
+            raise ConfigError(f"{cls.__name__} has no parameter {shown}: {advice}")
     for name, parameter in known.items():
         if parameter.default is attrs.NOTHING and name not in settings:
             raise ConfigError(

@@ -231,8 +231,9 @@ class CheckedConverter:
         return taken
 
     def _wrong(self, value: Any, advice: str = "") -> ConfigError:
-        secret = self.parameter.secret
-        was = f"of type {type(value).__name__}" if secret else safe_repr(value)
+        was = safe_repr(value)
+        if self.parameter.secret:
+            was = "plain text" if isinstance(value, str) else f"of type {type(value).__name__}"
         return ConfigError(f"{self.where} was {was}: give {advice or self.parameter.allowed}")
 
 

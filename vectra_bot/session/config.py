@@ -355,7 +355,10 @@ class RecordConfig:
     """
 
     venue: str = option(
-        secret=True, metavar="URL", help="Address of the venue: https://HOST[:PORT]."
+        secret=True,
+        words="an address, as text",
+        metavar="URL",
+        help="Address of the venue: https://HOST[:PORT].",
     )
     games: int | None = like(EmbeddedOptions, "games", default=None, shown="unlimited")
     seconds: float | None = option(

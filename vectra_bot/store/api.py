@@ -115,7 +115,7 @@ def share(store: Path) -> None:
         )
     files.make_directories(store, mode=0o777)
     with files.store_errors(f"cannot share {store}"):
-        fd = os.open(store / SHARED_MARK, os.O_WRONLY | os.O_CREAT, 0o644)
+        fd = files.open_file(store / SHARED_MARK)
         try:
             files.sync_file(fd)
         finally:

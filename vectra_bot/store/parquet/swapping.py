@@ -20,6 +20,7 @@ from typing import Final
 from vectra_bot.errors import StoreError
 from vectra_bot.fsio import files
 from vectra_bot.fsio.locks import FileLock
+from vectra_bot.fsio.modes import keep_modes
 from vectra_bot.models import DocType
 from vectra_bot.store.parquet.manifest import is_part_file, part_folder
 
@@ -45,6 +46,8 @@ def swap_in(store: Path, doc_type: DocType, session_id: str) -> None:
     new = staging_folder(store, doc_type, session_id)
     place = part_folder(store, doc_type, session_id)
     with files.store_errors(f"cannot put {new} in place of {place}"):
+        if place.is_dir():
+            keep_modes(new, place)
         if not place.is_dir():
             files.make_directories(place.parent)
             _move(new, place)
