@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, aclosing
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, aclosing, contextmanager, nullcontext
 from pathlib import Path
 
 import attrs
@@ -34,12 +35,16 @@ from vectra_bot.session.recovery import recover_store
 from vectra_bot.session.replay import decides_otherwise
 from vectra_bot.session.shell import SegmentCloser, Shell
 from vectra_bot.store.api import store_place
+from vectra_bot.store.maintenance.replacement import Replacement, replacing, settle_replacement
 from vectra_bot.store.maintenance.sessions import drop_session, is_running, refuse_orphans
+from vectra_bot.store.parquet.worker import upload
 from vectra_bot.strategy import configure
 from vectra_bot.venues.base import Feed
 from vectra_bot.venues.embedded import EmbeddedVenue, ExchangeLog
 
 SNAPSHOT_EVERY_NS = NS_PER_S // 10
+PLAYED = "games played"
+"""Why a session ended that played all its games."""
 
 
 def _plan(config: SessionConfig) -> SessionPlan:
@@ -86,18 +91,44 @@ async def run_session(config: SessionConfig, clock: Clock | None = None) -> Repo
     exchange_log = _LateLog(config.exchange_log)
     venue = _open_venue(plan, config, clock, exchange_log)
     recovered = recover_store(plan.place.path, skip=plan.session_id) if config.recover else []
-    if taken:
-        drop_session(plan.place.path, plan.session_id)
     tally = SessionTally(plan.engine(), rounds_of(plan.header))
-    async with host(plan, tally, venue.gateway, feed=venue.feed, holding=exchange_log) as session:
-        ended = await _drive(session.shell, venue.feed, config, clock or WallClock())
+    with _repeating(plan) if taken else nullcontext() as repetition:
+        hosted = plan if repetition is None else _aside(plan, repetition)
+        async with host(
+            hosted, tally, venue.gateway, feed=venue.feed, holding=exchange_log
+        ) as session:
+            ended = await _drive(session.shell, venue.feed, config, clock or WallClock())
+        if repetition is not None:
+            ended = _decide(repetition, ended)
     session.raise_failure()
     return session.report(ended, recovered=tuple(recovered))
+
+
+@contextmanager
+def _repeating(plan: SessionPlan) -> Iterator[Replacement]:
+    """Yield the repetition of a stored session; afterwards it has replaced that one, or is removed."""
+    store, url = plan.place.path, plan.place.url
+    with replacing(store, plan.session_id) as repetition:
+        yield repetition
+    upload(journal_directory(store, plan.session_id), store, url)
+
+
+def _aside(plan: SessionPlan, repetition: Replacement) -> SessionPlan:
+    return attrs.evolve(plan, place=plan.place._replace(aside=repetition.folder))
+
+
+def _decide(repetition: Replacement, ended: str) -> str:
+    """Let a repetition replace the stored session, unless it ended before that one; return how it ended."""
+    if ended != PLAYED and repetition.is_shorter():
+        return f"{ended}; the earlier session is longer: it was kept, and this one removed"
+    repetition.commit()
+    return ended
 
 
 def _is_taken(plan: SessionPlan, config: SessionConfig) -> bool:
     """Return whether the session id is taken by this very reproducible run, which is to be replaced.
 
+    Remains of a session that died before its first entry are removed.
     Headers cannot contain everything that a strategy reads, so its decisions are compared as well.
 
     Raises:
@@ -105,6 +136,7 @@ def _is_taken(plan: SessionPlan, config: SessionConfig) -> bool:
     """
     store, header = plan.place.path, plan.header
     journal_dir = journal_directory(store, plan.session_id)
+    settle_replacement(store, plan.session_id)
     if not journal_dir.exists():
         return False
     if is_running(journal_dir):
@@ -114,7 +146,8 @@ def _is_taken(plan: SessionPlan, config: SessionConfig) -> bool:
         )
     if never_began(journal_dir):
         refuse_orphans(store, plan.session_id)
-        return True
+        drop_session(store, plan.session_id)
+        return False
     try:
         existing = read_header(journal_dir)
     except (InputError, JournalError) as error:
@@ -198,7 +231,7 @@ async def _drive(shell: Shell, feed: Feed, config: SessionConfig, clock: Clock) 
     # At full speed segments are closed by size only, so that the same run leaves the same files.
     every_s = None if config.speed is None else FLUSH_SECONDS
     flusher = SegmentCloser(shell, clock, config.flush, every_s)
-    ended = "games played"
+    ended = PLAYED
     async with aclosing(aiter(feed)) as items:
         async for item in items:
             await shell.take(item)

@@ -65,10 +65,12 @@ class Place(NamedTuple):
     Attributes:
         path: the folder that the session writes to; a spool, if the store is remote.
         url: address of the remote store, "" if the store is the folder itself.
+        aside: another folder to write to, until the session is complete; None for *path*.
     """
 
     path: Path
     url: str = ""
+    aside: Path | None = None
 
     @property
     def shown(self) -> str:

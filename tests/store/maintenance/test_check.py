@@ -21,8 +21,8 @@ from vectra_bot.journal import Entry, Journal, journal_directory
 from vectra_bot.models import DocType
 from vectra_bot.store.maintenance.check import KINDS, check_store
 from vectra_bot.store.maintenance.check_parts import Problem, SeenNumbers
-from vectra_bot.store.maintenance.stats import store_stats
 from vectra_bot.store.maintenance.sessions import drop_session, refuse_orphans
+from vectra_bot.store.maintenance.stats import store_stats
 from vectra_bot.store.parquet.builder import begin_session, build_parts
 from vectra_bot.store.parquet.compaction import compact_all
 from vectra_bot.store.parquet.manifest import (
@@ -440,7 +440,7 @@ def test_emptied_journal_is_named(tmp_path: Path) -> None:
     assert found == [("journal_damaged", SESSION, f"journals/{SESSION}")]
     assert store_stats(tmp_path).to_json()["damaged"] == 1
     assert [each.session_id for each in UnbuiltSessions(tmp_path).look()] == [SESSION]
-    with pytest.raises(StoreError, match="has rows in .* but an empty journal"):
+    with pytest.raises(StoreError, match=r"has rows in .* but an empty journal"):
         refuse_orphans(tmp_path, SESSION)
     drop_session(tmp_path, SESSION)
     assert check_store(tmp_path).ok
