@@ -72,7 +72,7 @@ def check_store(
     """
     from vectra_bot.store.maintenance.check import check_store as check
 
-    place = str(store or default_store())
+    place = str(default_store() if store is None else store)
     return check(place, sessions=sessions, quick=quick, progress=progress)
 
 
@@ -188,7 +188,7 @@ def import_files(
         )
     return import_paths(
         paths,
-        store or default_store(),
+        default_store() if store is None else store,
         session_id=session_id,
         venue=venue,
         utc_offset_s=parse_offset(utc_offset),

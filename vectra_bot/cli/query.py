@@ -88,7 +88,7 @@ def query(query: str | None, **options: Any) -> int:
     if query is None:
         _print(_names(), form, None)
         return 0
-    location = options["store"] or default_store()
+    location = default_store() if options["store"] is None else options["store"]
     if click.get_current_context().meta.get(OWN_PROCESS):
         from vectra_bot.cli.light import import_lightly
 

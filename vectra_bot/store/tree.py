@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -87,14 +88,14 @@ class Tree:
     def names(self, folder: str, *, directories: bool = False) -> list[str]:
         """Return the names in *folder*, sorted; none if there is no such folder."""
         with self._entries(folder) as entries:
-            return sorted(entry.name for entry in entries if entry.is_dir() is directories)
+            return sorted(entry.name for entry in entries if _is_folder(entry) is directories)
 
     def files(self, folder: str) -> dict[str, FileState]:
         """Return the files in *folder* by name."""
         found = {}
         with self._entries(folder) as entries:
             for entry in entries:
-                with contextlib.suppress(FileNotFoundError):
+                with _nothing_there():
                     status = entry.stat()
                     if stat.S_ISREG(status.st_mode):
                         found[entry.name] = _state_of(status)
@@ -115,18 +116,16 @@ class Tree:
 
     def state(self, path: str) -> FileState | None:
         """Return the state of a file, None if it is missing."""
-        try:
+        with _nothing_there():
             return _state_of(Path(self.full(path)).stat())
-        except (FileNotFoundError, NotADirectoryError):
-            return None
+        return None
 
     def identity(self, folder: str) -> tuple[int, ...] | None:
         """Return a value that changes if the folder is replaced, None if there is none."""
-        try:
+        with _nothing_there():
             status = Path(self.full(folder)).stat()
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        return status.st_dev, status.st_ino
+            return status.st_dev, status.st_ino
+        return None
 
     def times(self, path: str) -> tuple[int, int] | None:
         """Return the range of ``ts_ns`` in the footer of a Parquet file, None if it has none.
@@ -163,6 +162,22 @@ class Tree:
     def full(self, path: str) -> str:
         """Return the path of a file for :attr:`filesystem`."""
         return f"{self.base}/{path}" if path else self.base
+
+
+@contextlib.contextmanager
+def _nothing_there() -> Iterator[None]:
+    """Suppress the errors of a name without a file: a link to nothing or to itself counts as one."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+            raise
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    with _nothing_there():
+        return entry.is_dir()
+    return False
 
 
 def _state_of(status: os.stat_result) -> FileState:

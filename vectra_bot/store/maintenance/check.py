@@ -203,7 +203,7 @@ class _Session:
         """Check everything and return the problems."""
         try:
             return self._check()
-        except (StoreError, PermissionError) as error:
+        except (StoreError, OSError) as error:
             if self.tree.is_remote:
                 raise
             return [Problem("unreadable", one_line(error), READABLE, self.session_id, self._place)]
