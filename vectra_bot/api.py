@@ -72,7 +72,7 @@ def check_store(
     """
     from vectra_bot.store.maintenance.check import check_store as check
 
-    place = str(store or default_store())
+    place = str(default_store() if store is None else store)
     return check(place, sessions=sessions, quick=quick, progress=progress)
 
 
@@ -189,7 +189,7 @@ def import_files(
             "import_files() was called inside a running event loop: "
             "await asyncio.to_thread(vectra_bot.import_files, ...) there"
         )
-    store = store or default_store()
+    store = default_store() if store is None else store
     if shared:
         share(folder_to_write(store))
     return import_paths(

@@ -33,7 +33,7 @@ def _open_files(pid: int) -> set[str]:
     found = set()
     for fd in Path(f"/proc/{pid}/fd").iterdir():
         with contextlib.suppress(OSError):
-            found.add(os.readlink(fd))
+            found.add(str(fd.readlink()))
     return found
 
 

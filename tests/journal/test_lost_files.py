@@ -54,7 +54,7 @@ def journal(tmp_path: Path) -> Journal:
 def test_without_its_lock_a_session_ends_and_nobody_else_writes_it(
     how: str, journal: Journal
 ) -> None:
-    """The next sync names the lock, nothing is confirmed any more, and until then no other process gets in."""
+    """The next sync names the lock, nothing is confirmed after it, and no other process gets in before."""
     directory = journal.directory
     path = directory / "000001.log"
     before = path.stat()

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import io
+import os
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -16,6 +19,7 @@ from hypothesis import strategies as st
 import vectra_bot
 from tests.session.strategies import Counting
 from vectra_bot import Limits, SessionConfig
+from vectra_bot.cli import main as shell
 from vectra_bot.errors import ConfigError, InputError, StoreError, StrategyError, UsageError
 from vectra_bot.imports.run import import_paths
 from vectra_bot.session.config import config_of
@@ -248,3 +252,49 @@ def test_pandas_reads_the_ids_that_are_allowed(store: Path) -> None:
         assert set(frame["session_id"]) == {session_id}
     whole = pandas.read_parquet(store / "doc_type=game_tick")
     assert set(whole["session_id"]) == {"7a", "1e5x", "2026-01-01"}
+
+
+@pytest.mark.parametrize("blank", ["", "  ", "\t"])
+def test_blank_store_is_an_error(blank: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An unset variable in `--store "$DIR"` is neither the default store nor the current folder."""
+    monkeypatch.chdir(tmp_path)
+    said = f"store was {blank!r}: give a folder"
+    for command in (
+        ["run", "watch", "--games", "1"], ["record", "--venue", "http://127.0.0.1:9"], ["store", "check"],
+        ["store", "recover"], ["store", "stats"], ["store", "compact", "--all"], ["store", "drop", "S", "--yes"],
+        ["store", "import", str(tmp_path)], ["store", "migrate"], ["query", "sessions"],
+    ):  # fmt: skip
+        err = io.StringIO()
+        with contextlib.redirect_stderr(err):
+            code = shell.main([*command, "--store", blank])
+        assert (code in (2, 3, 4), said in err.getvalue()) == (True, True), (command, err.getvalue())
+    for call in (vectra_bot.check_store, vectra_bot.recover_store, vectra_bot.compact_store):
+        with pytest.raises(InputError, match="give a folder"):
+            call(blank)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("file", "which is not a folder"),
+        ("file/below", "file is not a folder"),
+        ("fifo", "which is not a folder"),
+        ("/dev/null", "which is not a folder"),
+        ("loop", "which is a symbolic link that leads to itself"),
+        ("loop/below", "loop is a symbolic link that leads to itself"),
+        ("dangling", "which is a symbolic link that leads to nothing"),
+    ],
+)
+def test_store_that_cannot_be_a_folder(name: str, said: str, tmp_path: Path) -> None:
+    """Each is named in one line before anything is written; commands that read find no store there."""
+    (tmp_path / "file").touch()
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "dangling").symlink_to("missing")
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(InputError, match=f"^store was '.*', .*{said}: give a folder's path$"):
+        vectra_bot.run("watch", games=1, store=tmp_path / name)
+    with pytest.raises(InputError, match="no store at"):
+        vectra_bot.check_store(tmp_path / name)
+    assert sorted(tmp_path.iterdir()) == before

@@ -59,6 +59,10 @@ def _link(name: str) -> Callable[[Path, Path], object]:
     return make
 
 
+def _loop(name: str) -> Callable[[Path, Path], object]:
+    return lambda store, _: (store / name).symlink_to(Path(name).name)
+
+
 def _copy(name: str, other: str) -> Callable[[Path, Path], object]:
     return lambda store, _: shutil.copytree(store / name, store / other)
 
@@ -121,6 +125,7 @@ _FULL = _mounted(
 _CAPABILITIES = "-dac_override,-dac_read_search,-fowner"
 _UNPRIVILEGED = ("sh", "-ec", f'exec setpriv --bounding-set={_CAPABILITIES} "$@"')
 _LINKED = "is a symbolic link to"
+_MANIFEST = "doc_type=game_tick/session_id=closed/_manifest.jsonl"
 _COPIED = "was copied or renamed"
 
 CASES: dict[str, Case] = {
@@ -174,6 +179,18 @@ CASES: dict[str, Case] = {
         _link("journals/closed"),
         {"query": (1, KILLED), "check": (1, f"journals/closed {_LINKED}"), "recover": (1, _LINKED),
          "run": (0, ""), "drop": (0, "dropped closed")},
+    ),
+    "a journal linked to itself": Case(
+        _loop("journals/loop"),
+        {"query": (1, "journals/loop: the journal cannot be read"), "check": (1, LEFT),
+         "recover": (1, "finished killed"), "run": (0, ""), "drop": (0, "dropped closed")},
+    ),
+    "a manifest linked to itself": Case(
+        lambda store, outside: (
+            (store / _MANIFEST).unlink(), _loop(_MANIFEST)(store, outside),
+        ),
+        {"query": (1, "rows may be missing"), "check": (1, "_manifest.jsonl: Too many levels of symbolic links"), "run": (0, ""),
+         "drop": (0, "dropped closed")},
     ),
     "a plugin's files linked": Case(
         lambda store, outside: (

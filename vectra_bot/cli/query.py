@@ -92,7 +92,7 @@ def query(query: str | None, **options: Any) -> int:
     if query is None:
         _print(_names(), form, None)
         return 0
-    location = options["store"] or default_store()
+    location = default_store() if options["store"] is None else options["store"]
     most: int | None = options["max_rows"]
 
     def answer() -> int:

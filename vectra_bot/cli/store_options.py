@@ -31,7 +31,7 @@ def store_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def address(store: str | None) -> str:
     """Return path or address of the given store, or of the default one."""
-    return str(store or default_store())
+    return str(default_store() if store is None else store)
 
 
 def size(count: float) -> str:

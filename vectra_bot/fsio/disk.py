@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import logging
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -35,7 +36,7 @@ def filesystem_of(path: Path, mounts: str | None = None) -> str | None:
             mounts = MOUNTS.read_text(encoding="utf-8", errors="surrogateescape")
         except OSError:
             return None
-    where = path.absolute().resolve()
+    where = Path(os.path.realpath(path))  # unlike resolve(), also for a loop of links
     best: tuple[int, str] | None = None
     for line in mounts.splitlines():
         before, found, after = line.partition(" - ")

@@ -7,6 +7,7 @@ start.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -103,7 +104,7 @@ def _import_folder(path: Path, config: ImportConfig) -> list[FileReport]:
         raise InputError(
             f"{path} is a store of schema 1.0.0: use vectra-bot store migrate {path} --into STORE"
         )
-    if path.resolve() == config.store.resolve():
+    if os.path.realpath(path) == os.path.realpath(config.store):
         raise InputError(f"{path} is the store itself: give another --store")
     if (path / "journals").is_dir():
         return _import_store(path, config)

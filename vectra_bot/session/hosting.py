@@ -35,6 +35,7 @@ from vectra_bot.report.session import Report, SessionTally, session_report
 from vectra_bot.session.config import StopFlag
 from vectra_bot.session.header import SessionPlan
 from vectra_bot.session.shell import Shell
+from vectra_bot.store.api import Place
 from vectra_bot.store.maintenance.sessions import drop_session, refuse_orphans
 from vectra_bot.store.parquet.builder import begin_session
 from vectra_bot.venues.base import Feed, Gateway
@@ -107,10 +108,12 @@ class HostedSession:
     Attributes:
         header: the first entry of its journal.
         shell: processes its inputs.
+        place: where the session is when it is complete.
     """
 
     header: Mapping[str, Any]
     shell: Shell
+    place: Place
 
     def note(self, document: Document) -> None:
         """Journal a document that does not follow from an input."""
@@ -123,12 +126,12 @@ class HostedSession:
         Raises:
             StrategyError: the strategy raised.
         """
-        failure, shell = self.shell.engine.failure, self.shell
+        failure = self.shell.engine.failure
         if failure is not None and not failure.interrupted:
             raise StrategyError(
                 f"strategy {self.header['strategy']['name']!r} raised in {failure.callback}: "
                 f"{failure.error}; trading stopped, the session {self.header['session_id']} is complete "
-                f"in {shell.store}\n{failure.trace}"
+                f"in {self.place.path}\n{failure.trace}"
             ) from failure.exception
 
     def report(self, ended: str, *, recovered: tuple[str, ...] = ()) -> Report:
@@ -137,8 +140,8 @@ class HostedSession:
         return session_report(
             self.header,
             shell.stats,
-            store=shell.remote or str(shell.store),
-            journal=str(shell.journal.directory),
+            store=self.place.shown,
+            journal=str(journal_directory(self.place.path, self.header["session_id"])),
             frames=shell.counts.inbound,
             quarantined=shell.counts.quarantined,
             ended=ended,
@@ -176,7 +179,7 @@ class HostedSession:
             mode=Mode(header["mode"]),
             venue=header["venue"],
             strategy=header["strategy"]["name"],
-            store=str(store),
+            store=str(self.place.path),
             folder=str(store / "sessions" / header["session_id"]),
         )
 
@@ -218,16 +221,17 @@ async def host(
         opened.push_async_callback(gateway.aclose)
         if feed is not None:
             opened.push_async_callback(feed.aclose)
-        header, store = plan.header, plan.place.path
+        header, place = plan.header, plan.place
+        store = place.aside or place.path
         journal = opened.enter_context(
             hosted_journal(store, header, ts_ns=plan.start_ns, drop_for=drop_for, stop=stop)
         )
         opened.enter_context(holding or nullcontext())
         shell = Shell(
             tally.engine, journal, gateway, tally, store, plan.profile,
-            can_wait=can_wait, remote=plan.place.url, stop=stop,
+            can_wait=can_wait, remote="" if place.aside else place.url, stop=stop,
         )  # fmt: skip
-        session = HostedSession(header, shell)
+        session = HostedSession(header, shell, place)
         opened.push(session.notify_finished)
         opened.callback(shell.abandon)  # does nothing after the session's end
         session.notify_started()

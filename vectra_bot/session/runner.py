@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, aclosing
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, aclosing, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -40,12 +40,16 @@ from vectra_bot.session.hosting import host
 from vectra_bot.session.recovery import recover_store
 from vectra_bot.session.shell import SegmentCloser, Shell
 from vectra_bot.store.api import store_place
+from vectra_bot.store.maintenance.replacement import Replacement, replacing, settle_replacement
 from vectra_bot.store.maintenance.sessions import drop_session, is_running, refuse_orphans
+from vectra_bot.store.parquet.worker import upload
 from vectra_bot.strategy import configure
 from vectra_bot.venues.base import Feed
 from vectra_bot.venues.embedded import EmbeddedVenue, ExchangeLog
 
 SNAPSHOT_EVERY_NS = NS_PER_S // 10
+PLAYED = "games played"
+"""Why a session ended that played all its games."""
 
 
 def plan_of(
@@ -128,23 +132,47 @@ async def run_session(config: SessionConfig, clock: Clock | None = None) -> Repo
         if config.recover
         else []
     )
-    if taken:
-        drop_session(plan.place.path, plan.session_id)
     tally = SessionTally(plan.engine(), rounds_of(plan.header))
     feed, stop = venue.feed, config.stop
     stop.on_set = partial(asyncio.get_running_loop().call_soon_threadsafe, feed.close)
-    async with host(
-        plan, tally, venue.gateway, feed=feed, holding=exchange_log, stop=stop
-    ) as session:
-        ended = await _drive(session.shell, feed, config, clock or WallClock())
+    with _repeating(plan) if taken else nullcontext() as repetition:
+        hosted = plan if repetition is None else _aside(plan, repetition)
+        async with host(
+            hosted, tally, venue.gateway, feed=feed, holding=exchange_log, stop=stop
+        ) as session:
+            ended = await _drive(session.shell, feed, config, clock or WallClock())
+        if repetition is not None:
+            ended = _decide(repetition, ended)
     session.raise_failure()
     report = session.report(ended, recovered=tuple(recovered))
     return attrs.evolve(report, lag_ms=venue.lag_ms)
 
 
+@contextmanager
+def _repeating(plan: SessionPlan) -> Iterator[Replacement]:
+    """Yield the repetition of a stored session; afterwards it has replaced that one, or is removed."""
+    store, url = plan.place.path, plan.place.url
+    with replacing(store, plan.session_id) as repetition:
+        yield repetition
+    upload(journal_directory(store, plan.session_id), store, url)
+
+
+def _aside(plan: SessionPlan, repetition: Replacement) -> SessionPlan:
+    return attrs.evolve(plan, place=plan.place._replace(aside=repetition.folder))
+
+
+def _decide(repetition: Replacement, ended: str) -> str:
+    """Let a repetition replace the stored session, unless it ended before that one; return how it ended."""
+    if ended != PLAYED and repetition.is_shorter():
+        return f"{ended}; the earlier session is longer: it was kept, and this one removed"
+    repetition.commit()
+    return ended
+
+
 def _is_taken(plan: SessionPlan, config: SessionConfig) -> bool:
     """Return whether the session id is taken by this very reproducible run, which is to be replaced.
 
+    Remains of a session that died before its first entry are removed.
     Headers cannot contain everything that a strategy reads, so its decisions are compared as well.
 
     Raises:
@@ -152,6 +180,7 @@ def _is_taken(plan: SessionPlan, config: SessionConfig) -> bool:
     """
     store, header = plan.place.path, plan.header
     journal_dir = journal_directory(store, plan.session_id)
+    settle_replacement(store, plan.session_id)
     if not journal_dir.exists():
         return False
     if is_running(journal_dir):
@@ -161,7 +190,8 @@ def _is_taken(plan: SessionPlan, config: SessionConfig) -> bool:
         )
     if never_began(journal_dir):
         refuse_orphans(store, plan.session_id)
-        return True
+        drop_session(store, plan.session_id)
+        return False
     try:
         existing = read_header(journal_dir)
     except (InputError, JournalError) as error:
@@ -268,7 +298,7 @@ async def _drive(shell: Shell, feed: Feed, config: SessionConfig, clock: Clock) 
             if observer is not None and clock.monotonic_ns() - shown >= SNAPSHOT_EVERY_NS:
                 shown = clock.monotonic_ns()
                 observer.update(snapshot(shell, config.games, (shown - started) / NS_PER_S))
-    ended = shell.reason_to_end() or "games played"
+    ended = shell.reason_to_end() or PLAYED
     await shell.end(ended)
     if observer is not None:
         elapsed = (clock.monotonic_ns() - started) / NS_PER_S

@@ -6,7 +6,9 @@ Parquet files are built by ``store.parquet``, read by ``store.query`` and mainta
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,7 +33,7 @@ def _store(value: Any) -> Path | str | None:
     if value is None:
         return None
     try:
-        if not (isinstance(value, str) and is_address(value)):
+        if not (isinstance(value, str) and (is_address(value) or not value.strip())):
             return Path(value).expanduser()
         store = parse_store(value)
     except InputError as error:
@@ -66,10 +68,12 @@ class Place(NamedTuple):
     Attributes:
         path: the folder that the session writes to; a spool, if the store is remote.
         url: address of the remote store, "" if the store is the folder itself.
+        aside: another folder to write to, until the session is complete; None for *path*.
     """
 
     path: Path
     url: str = ""
+    aside: Path | None = None
 
     @property
     def shown(self) -> str:
@@ -87,7 +91,7 @@ def store_place(given: Path | str | None, *, shared: bool = False) -> Place:
         InputError: the path exists and is not a folder, or the address is invalid.
         StoreError: the folder cannot be written, or a folder in it is elsewhere.
     """
-    store = parse_store(given or default_store())
+    store = parse_store(default_store() if given is None else given)
     url = ""
     if isinstance(store, RemoteStore):
         path, url = store.spool, store.url
@@ -136,14 +140,31 @@ def folder_to_write(given: Path | str) -> Path:
 
 
 def _check_writable(path: Path) -> None:
-    if path.exists() and not path.is_dir():
-        raise InputError(f"store was {str(path)!r}, which is not a folder: give a folder's path")
+    _check_can_be_folder(path)
     refuse_links(path)
     if path.exists() and not os.access(path, os.R_OK | os.W_OK | os.X_OK):
         raise StoreError(
             f"the store {path} cannot be written: it is read-only or belongs to another user; give another "
             "--store"
         )
+
+
+def _check_can_be_folder(path: Path) -> None:
+    """Check that *path* is a folder, or can be made one: nothing else is in its way."""
+    for at in (path, *path.parents):
+        try:
+            status = at.stat()
+        except OSError as error:
+            if not at.is_symlink():
+                continue  # missing, or below something that is not a folder
+            target = "itself" if error.errno == errno.ELOOP else "nothing"
+            kind = f"a symbolic link that leads to {target}"
+        else:
+            if stat.S_ISDIR(status.st_mode):
+                return
+            kind = "not a folder"
+        what = "which" if at == path else str(at)
+        raise InputError(f"store was {str(path)!r}, {what} is {kind}: give a folder's path")
 
 
 __all__ = ["Place", "StoreOptions", "folder_to_write", "share", "store_place"]

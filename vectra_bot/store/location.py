@@ -46,7 +46,7 @@ def located(store: Path | str | None) -> Path | RemoteStore:
     """
     from vectra_bot.store.remote.address import LocalStore, parse_store
 
-    found = parse_store(store or default_store())
+    found = parse_store(default_store() if store is None else store)
     return _readable(found.path) if isinstance(found, LocalStore) else found
 
 
@@ -59,7 +59,7 @@ def local(store: Path | str | None) -> Path:
     """
     from vectra_bot.store.remote.address import local_folder
 
-    return _readable(local_folder(store or default_store()))
+    return _readable(local_folder(default_store() if store is None else store))
 
 
 def _readable(path: Path) -> Path:

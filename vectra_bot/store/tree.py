@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
@@ -93,14 +94,14 @@ class Tree:
     def names(self, folder: str, *, directories: bool = False) -> list[str]:
         """Return the names in *folder*, sorted; none if there is no such folder."""
         with self._entries(folder) as entries:
-            return sorted(entry.name for entry in entries if entry.is_dir() is directories)
+            return sorted(entry.name for entry in entries if _is_folder(entry) is directories)
 
     def files(self, folder: str) -> dict[str, FileState]:
         """Return the files in *folder* by name."""
         found = {}
         with self._entries(folder) as entries:
             for entry in entries:
-                with contextlib.suppress(FileNotFoundError):
+                with _nothing_there():
                     status = entry.stat()
                     if stat.S_ISREG(status.st_mode):
                         found[entry.name] = _state_of(status)
@@ -123,14 +124,18 @@ class Tree:
         """Return the state of a file, None if it is missing."""
         try:
             return _state_of(os.stat(self.full(path)))  # noqa: PTH116 - a Path costs more than the call
-        except (FileNotFoundError, NotADirectoryError):
+        except OSError as error:
+            if error.errno not in _NOTHING:
+                raise
             return None
 
     def identity(self, folder: str) -> tuple[int, ...] | None:
         """Return a value that changes if the folder is replaced, None if there is none."""
         try:
             status = os.stat(self.full(folder))  # noqa: PTH116 - as above
-        except (FileNotFoundError, NotADirectoryError):
+        except OSError as error:
+            if error.errno not in _NOTHING:
+                raise
             return None
         return status.st_dev, status.st_ino
 
@@ -177,6 +182,28 @@ class Tree:
     def full(self, path: str) -> str:
         """Return the path of a file for :attr:`filesystem`."""
         return f"{self.base}/{path}" if path else self.base
+
+
+_NOTHING: Final = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
+
+
+@contextlib.contextmanager
+def _nothing_there() -> Iterator[None]:
+    """Suppress the errors of a name without a file: a link to nothing or to itself counts as one."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _NOTHING:
+            raise
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError as error:
+        if error.errno not in _NOTHING:
+            raise
+        return False
 
 
 def _state_of(status: os.stat_result) -> FileState:

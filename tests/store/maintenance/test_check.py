@@ -440,7 +440,7 @@ def test_emptied_journal_is_named(tmp_path: Path) -> None:
     assert found == [("journal_damaged", SESSION, f"journals/{SESSION}")]
     assert store_stats(tmp_path).to_json()["damaged"] == 1
     assert [each.session_id for each in UnbuiltSessions(tmp_path).look()] == [SESSION]
-    with pytest.raises(StoreError, match="has rows in .* but an empty journal"):
+    with pytest.raises(StoreError, match=r"has rows in .* but an empty journal"):
         refuse_orphans(tmp_path, SESSION)
     drop_session(tmp_path, SESSION)
     assert check_store(tmp_path).ok

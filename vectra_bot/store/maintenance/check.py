@@ -24,6 +24,7 @@ from vectra_bot.store.maintenance.check_parts import (
     check_folder,
 )
 from vectra_bot.store.maintenance.foreign import Skipped, foreign_in_journal, foreign_in_store
+from vectra_bot.store.maintenance.replacement import REPLACING, is_left, replacements
 from vectra_bot.store.maintenance.sessions import one_line
 from vectra_bot.store.parquet.manifest import MANIFEST
 from vectra_bot.store.tree import Tree, open_tree
@@ -51,6 +52,7 @@ KINDS: Final = {
     "temporary_left": "a temporary file was left by a killed process",
     "drop_unfinished": "dropping a session was interrupted",
     "compaction_unfinished": "a compaction was interrupted",
+    "replacement_unfinished": "a repetition of a session, which was to replace it, was interrupted",
     "session_unknown": "whether a session is being written cannot be determined",
     "unreadable": "a file or folder cannot be read",
     "folder_linked": "a folder or file of the store is a symbolic link, or on another device",
@@ -158,6 +160,14 @@ def check_store(
     if root is not None:
         report.problems += _linked(root)
         report.notes += access_notes(root)
+        report.problems += [
+            Problem(
+                "replacement_unfinished", f"a repetition of session {name!r} was interrupted",
+                RECOVER, path=f"{REPLACING}/{name}",
+            )
+            for name in replacements(root)
+            if is_left(root, name)
+        ]  # fmt: skip
     if not sessions:
         report.problems += _leftovers(tree)
         report.skipped += foreign_in_store(tree)
@@ -198,7 +208,7 @@ class _Session:
         """Check everything and return the problems."""
         try:
             return self._check()
-        except (StoreError, PermissionError) as error:
+        except (StoreError, OSError) as error:
             if self.tree.is_remote:
                 raise
             return [Problem("unreadable", one_line(error), READABLE, self.session_id, self._place)]

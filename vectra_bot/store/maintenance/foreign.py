@@ -16,7 +16,7 @@ from vectra_bot.models import DocType
 from vectra_bot.store.parquet.manifest import is_temporary
 from vectra_bot.store.tree import Tree
 
-_TOPS: Final = {"journals", "compacting", "sessions"}
+_TOPS: Final = {"journals", "compacting", "replacing", "sessions"}
 _TOP_FILES: Final = {"migration.json", SHARED_MARK}
 _JOURNAL: Final = re.compile(
     r"lock|uploading|header\.json|\d{6,}\.(parts\.json|log(\.zst|\.gz)?(\.damaged\d*)?)"
@@ -50,9 +50,14 @@ def foreign_in_journal(tree: Tree, session_id: str) -> list[Skipped]:
         *(
             Skipped(f"{journal}/{name}", FOREIGN)
             for name in tree.names(journal)
-            if not (_JOURNAL.fullmatch(name) or is_temporary(name))
+            if not is_journal_file(name)
         ),
     ]
+
+
+def is_journal_file(name: str) -> bool:
+    """Return whether a file of this name in the folder of a journal is the store's."""
+    return bool(_JOURNAL.fullmatch(name)) or is_temporary(name)
 
 
 def others(tree: Tree, folder: str) -> Iterator[Skipped]:

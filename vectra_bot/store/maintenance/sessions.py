@@ -25,6 +25,12 @@ from vectra_bot.journal import (
 )
 from vectra_bot.models import DocType
 from vectra_bot.store.links import links_in
+from vectra_bot.store.maintenance.replacement import (
+    REPLACING,
+    is_pending,
+    replacements,
+    settle_replacement,
+)
 from vectra_bot.store.parquet.builder import Part, build_parts, manifest_path
 from vectra_bot.store.parquet.compaction import finish_compaction
 from vectra_bot.store.parquet.swapping import STAGING
@@ -166,7 +172,7 @@ class Repair:
 
 
 def repair_store(store: str | Path) -> Repair:
-    """Clean up after killed processes: parts of closed segments, compression, drops, temporary files.
+    """Clean up after killed processes: parts, compression, drops, replacements, temporary files.
 
     Sessions that are being written are skipped, and a session that cannot be repaired does not block the
     others. Harmless if there is nothing to do. A store with linked folders is not changed, nor is a session.
@@ -177,14 +183,11 @@ def repair_store(store: str | Path) -> Repair:
     removed: list[str] = []
     if elsewhere := links_in(root):
         return Repair((), (), (str(elsewhere[0].error(root)),), ())
-    for dropped in _pending_drops(root):
-        try:
-            _remove_parts_and(root, dropped)
-            removed.append(dropped.name)
-        except (VectraError, OSError) as error:
-            failed.append(_one_line(dropped.name, error))
+    _finish_drops_and_replacements(root, removed, failed)
     for session_id in list_sessions(root):
         directory = root / "journals" / session_id
+        if is_pending(root, session_id):
+            continue  # its folders are of two sessions
         try:
             if elsewhere := links_in(root, session_id):
                 if not _is_in_order(root, session_id):
@@ -204,6 +207,21 @@ def repair_store(store: str | Path) -> Repair:
         if not (links_in(root, path.name) or copied_from(path))
     ]
     return Repair(tuple(built), tuple(removed), tuple(failed), tuple(unfinished))
+
+
+def _finish_drops_and_replacements(root: Path, removed: list[str], failed: list[str]) -> None:
+    for dropped in _pending_drops(root):
+        try:
+            _remove_parts_and(root, dropped)
+            removed.append(dropped.name)
+        except (VectraError, OSError) as error:
+            failed.append(_one_line(dropped.name, error))
+    for session_id in replacements(root):
+        try:
+            if settle_replacement(root, session_id):
+                removed.append(f"{REPLACING}/{session_id}")
+        except (VectraError, OSError) as error:
+            failed.append(_one_line(session_id, error))
 
 
 def one_line(error: BaseException) -> str:

@@ -155,6 +155,10 @@ def parse_store(text: str | Path) -> LocalStore | RemoteStore:
                 f"{text.parts[0]} in a Path is not an address, because a Path drops slashes: give it as text"
             )
         return LocalStore(text.expanduser().absolute())
+    if not text.strip():
+        raise InputError(
+            f"store was {text!r}: give a folder, or an address like s3://BUCKET/PREFIX"
+        )
     found = _SCHEME.match(text)
     if found is None:
         return LocalStore(Path(text).expanduser().absolute())
