@@ -249,8 +249,8 @@ def _unchecked(path: Path, header: dict[str, Any], why: str) -> ReplayCheck:
         recorded = sum(entry.kind == "intent" for entry in reader)
     return ReplayCheck(
         journal=str(path),
-        session_id=header["session_id"],
-        strategy=header["strategy"]["name"],
+        session_id=str(header.get("session_id", "")),
+        strategy=str(header["strategy"]["name"]),
         source_changed=False,
         inputs=0,
         commands=0,
