@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from decimal import localcontext
 from importlib import metadata
-from typing import Any, NoReturn, Self
+from typing import Any, NoReturn
 
 import pluggy
 from attrs import NOTHING, define, evolve, field, frozen
@@ -236,7 +236,7 @@ class PluginManager:
         enable: Iterable[str] = (),
         disable: Iterable[str] = (),
         replay: bool = False,
-    ) -> Self:
+    ) -> PluginManager:
         """Return a manager with the installed plugins that are enabled.
 
         Args:

@@ -396,8 +396,8 @@ _RECOVERY = [
         ),
         (
             "recovery-invents-ids",
-            "self._ids.counter = len(self._seen)",
-            "self._ids.counter = len(self._intents)",
+            "given = len(self._seen)",
+            "given = len(self._seen) + 1",
         ),
         (
             "recovery-forgets-the-stop",
@@ -438,8 +438,8 @@ _RECOVERY = [
         ),
         (
             "check-forgets-the-vetoes",
-            "return self.vetoes.get(action.action_id, mine)",
-            "return mine",
+            "return self.reasons.get(action.action_id)",
+            "return None",
         ),
         (
             "check-calls-every-plugin",

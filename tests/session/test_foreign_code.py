@@ -16,7 +16,7 @@ import pytest
 
 import vectra_bot
 from vectra_bot.cli.main import main
-from vectra_bot.errors import InputError, PluginError, StrategyError
+from vectra_bot.errors import InputError, JournalError, PluginError, StrategyError
 from vectra_bot.journal import Entry, read_header, read_journal, write_journal
 from vectra_bot.session import RecordConfig, ReplayConfig, replay_session
 from vectra_bot.session.check import check_journal
@@ -272,3 +272,15 @@ def test_a_named_strategy_that_cannot_be_loaded_is_an_error(tmp_path: Path) -> N
     (tmp_path / "bad.py").write_text("raise OSError('no')\n")
     with pytest.raises(StrategyError, match="raised OSError"):
         check_journal(tmp_path / "journals" / "S", str(tmp_path / "bad.py"))
+
+
+@pytest.mark.parametrize(
+    "about",
+    [None, [], "watch", {}, {"name": "x", "spec": "watch", "source_sha256": "", "sources": ["x"]}],
+)
+def test_a_header_that_says_nonsense_is_an_error(about: Any, tmp_path: Path) -> None:
+    """What a header says of its strategy may have any form: no check is made, and none crashes."""
+    header = {"session_id": "S", "mode": "paper", "venue": "x", "strategy": about}
+    write_journal(tmp_path / "odd.log", [Entry.of(0, "header", 0, {"header": header})])
+    with pytest.raises(JournalError, match="header cannot be used"):
+        check_journal(tmp_path / "odd.log")

@@ -124,7 +124,7 @@ def test_identity_in_a_check(folder: Path, change: Callable[[Path], None]) -> No
 
 
 def test_identity_in_a_recovery(folder: Path) -> None:
-    """What became of a strategy does not matter: the session is finished from its journal alone."""
+    """A changed strategy does not matter: the session is finished from its journal alone."""
     run(folder)
     whole = list(read_journal(folder.parent / "store" / "journals" / "S"))
     killed = folder.parent / "killed" / "journals" / "S"

@@ -6,7 +6,10 @@ import logging
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -129,3 +132,64 @@ def test_no_session_to_recover_starts_no_process(tmp_path: Path) -> None:
     with RecoveryProcess() as process:
         assert recover_store(tmp_path, recover=process.recover) == []
         assert process._child is None
+
+
+HOSTILE = """
+import os, time
+from pathlib import Path
+from vectra_bot import Strategy
+
+class Hostile(Strategy):
+    def on_game_tick(self, tick, game):
+        if game.tick == 3:
+            self.actions.buy("0.01")
+        if game.tick == 6:
+            Path(__file__).with_suffix(".reached").touch()
+"""
+KINDS = {
+    "loop": "            while True: pass\n",
+    "sleep": "            time.sleep(1e6)\n",
+    "fork": (
+        "            pid = os.fork()\n"
+        "            if pid:\n"
+        '                Path(__file__).with_suffix(".child").write_text(str(pid))\n'
+        "            time.sleep(1e6)\n"
+    ),
+    "swallow": (
+        "            while True:\n"
+        "                try:\n"
+        "                    while True: pass\n"
+        "                except:\n"
+        "                    pass\n"
+    ),
+}
+
+
+@pytest.mark.slow
+def test_sessions_of_strategies_that_never_return_are_recovered(tmp_path: Path) -> None:
+    """Killed in a loop, in a sleep, beside a forked child or with all caught: the next run finishes them."""
+    store = tmp_path / "store"
+    (store / "journals").mkdir(parents=True)
+    try:
+        for kind, text in KINDS.items():
+            bad = tmp_path / f"{kind}.py"
+            bad.write_text(HOSTILE + text)
+            command = [sys.executable, "-m", "vectra_bot", "run", str(bad), "--games", "1"]
+            command += ["--seed", "7", "--crowd", "0", "--store", str(tmp_path / kind)]
+            command += ["--session-id", kind]
+            with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+                for _ in range(1200):
+                    if bad.with_suffix(".reached").exists():
+                        break
+                    assert process.poll() is None
+                    time.sleep(0.05)
+                process.kill()
+            # Elsewhere until now: each start would have recovered the one before.
+            shutil.move(tmp_path / kind / "journals" / kind, store / "journals" / kind)
+
+        report = vectra_bot.run("watch", store=store, games=1, seed=1, crowd=0)
+        assert sorted(report.recovered) == sorted(KINDS)
+        assert [state for kind in KINDS for _, state in actions(store, kind)] == ["CONFIRMED"] * 4
+    finally:
+        for path in tmp_path.glob("*.child"):
+            os.kill(int(path.read_text()), signal.SIGKILL)

@@ -21,7 +21,7 @@ from vectra_bot.engine import Engine
 from vectra_bot.journal import Entry, JournalReader, read_header, read_journal
 from vectra_bot.loading import resolve_strategy
 from vectra_bot.models import Command, PlayerAction, SendResult
-from vectra_bot.plugins import GROUP, PluginManager
+from vectra_bot.plugins import GROUP, PluginManager, hookimpl
 from vectra_bot.serde import canonical_json, command_to_json
 from vectra_bot.session.header import (
     SessionPlan,
@@ -242,7 +242,7 @@ def check_journal(
     if strategy is None and (why := why_not_run(header)):
         return _unchecked(path, header, why)
     source = resolve_strategy(header["strategy"]["spec"] if strategy is None else strategy)
-    engine = engine_of(header, source, _ReplayingPlugins.of(path, header), secrets)
+    engine = engine_of(header, source, _plugins_of(path, header), secrets)
     check = _Check(engine, profile_of(header))
     reader = check.read(path)
     check.name_missing([name for name in unrecorded(header) if name not in (secrets or {})])
@@ -268,8 +268,8 @@ def _unchecked(path: Path, header: dict[str, Any], why: str) -> ReplayCheck:
         recorded = sum(entry.kind == "intent" for entry in reader)
     return ReplayCheck(
         journal=str(path),
-        session_id=header["session_id"],
-        strategy=header["strategy"]["name"],
+        session_id=str(header.get("session_id", "")),
+        strategy=str(header["strategy"]["name"]),
         source_changed=False,
         inputs=0,
         commands=0,
@@ -284,34 +284,28 @@ def _unchecked(path: Path, header: dict[str, Any], why: str) -> ReplayCheck:
     )
 
 
-class _ReplayingPlugins(PluginManager):
-    """The plugins of a session that want replays.
+def _plugins_of(path: Path, header: Mapping[str, Any]) -> PluginManager:
+    """Return the plugins of a session that want replays, and one with the vetoes of the others."""
+    wanted = plugin_settings_of(header)
+    installed = {point.name for point in metadata.entry_points(group=GROUP)}
+    present = {name: wanted[name] for name in wanted.keys() & installed}
+    plugins = PluginManager.load(settings=present, disable=installed - wanted.keys(), replay=True)
+    others = [f"plugin.{name}:" for name in wanted.keys() - {name for name, _ in plugins.names}]
+    if others:
+        with closing(read_journal(path)) as journal:
+            plugins.register("(journal)", _JournaledVetoes(dict(_vetoes(journal, tuple(others)))))
+    return plugins
 
-    Attributes:
-        vetoes: why the others denied actions, by action, as its journal says.
-    """
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.vetoes: dict[str, str] = {}
+@frozen
+class _JournaledVetoes:
+    """The vetoes that plugins gave in the session, by action."""
 
-    @classmethod
-    def of(cls, path: Path, header: Mapping[str, Any]) -> _ReplayingPlugins:
-        """Load the plugins of *header* that want replays, and read the vetoes of the others."""
-        wanted = plugin_settings_of(header)
-        installed = {point.name for point in metadata.entry_points(group=GROUP)}
-        present = {name: wanted[name] for name in wanted.keys() & installed}
-        plugins = cls.load(settings=present, disable=installed - wanted.keys(), replay=True)
-        others = [f"plugin.{name}:" for name in wanted.keys() - {n for n, _ in plugins.names}]
-        if others:
-            with closing(read_journal(path)) as journal:
-                plugins.vetoes = dict(_vetoes(journal, tuple(others)))
-        return plugins
+    reasons: dict[str, str]
 
-    def review(self, action: PlayerAction, game: Any, account: Any) -> str | None:
-        """Return why an action is denied, None if it is not."""
-        mine = super().review(action, game, account)
-        return self.vetoes.get(action.action_id, mine)
+    @hookimpl
+    def review_action(self, action: PlayerAction) -> str | None:
+        return self.reasons.get(action.action_id)
 
 
 def _vetoes(journal: Iterable[Entry], plugins: tuple[str, ...]) -> Iterator[tuple[str, str]]:
@@ -331,6 +325,6 @@ def decides_otherwise(path: Path, plan: SessionPlan) -> Divergence | None:
         JournalError: the journal is corrupt.
     """
     header = read_header(path)
-    check = _Check(plan.engine(_ReplayingPlugins.of(path, header)), profile_of(header))
+    check = _Check(plan.engine(_plugins_of(path, header)), profile_of(header))
     check.read(path)
     return check.difference

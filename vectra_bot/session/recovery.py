@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import closing
 from decimal import Decimal
@@ -204,18 +204,6 @@ def _one_line(error: BaseException) -> str:
 
 
 @define
-class _JournaledIds(ActionIds):
-    """The ids that a session gave to what its account did without it; others follow from the counter."""
-
-    external: deque[str] = field(factory=deque)
-
-    def next(self) -> tuple[str, str]:
-        """Return (action id, trace id) of the next action."""
-        action_id, trace_id = super().next()
-        return self.external.popleft() if self.external else action_id, trace_id
-
-
-@define
 class _Rerun:
     """The inputs of a killed session in a new engine, with the actions that its INTENTs name.
 
@@ -226,7 +214,6 @@ class _Rerun:
     engine: Engine
     profile: Profile
     incomplete: str = ""
-    _ids: _JournaledIds = field(init=False)
     _seen: set[str] = field(factory=set)  # ids of actions
     _intents: dict[str, PlayerAction] = field(factory=dict)
     _documented: set[str] = field(factory=set)
@@ -234,15 +221,11 @@ class _Rerun:
     _last: tuple[list[Effect], list[Entry]] = field(factory=lambda: ([], []))
     _ended: bool = False
 
-    def __attrs_post_init__(self) -> None:
-        self._ids = self.engine.tracker.book.ids = _JournaledIds(self.engine.session_id)
-
     def take_all(self, entries: Iterable[Entry], wanted: Container[str] | None = None) -> None:
         """Process the *entries* of a journal; only INTENTs of *wanted* count, all if None."""
         for entry, effects in _by_input(entries):
             external = list(_external_ids(effects))
-            self._ids.counter = len(self._seen)
-            self._ids.external = deque(external)
+            self.engine.tracker.book.ids.counter = self._given_before(external, len(effects))
             self._process(entry, effects)
             self._seen.update(external)
             for effect in effects:
@@ -250,6 +233,17 @@ class _Rerun:
                     self._track(effect.command(), wanted)
                 elif b'"player_action"' in effect.payload:
                     self._note(effect)
+
+    def _given_before(self, external: list[str], most: int) -> int:
+        """Return how many ids the session had given when it needed one for what *external* names.
+
+        The strategy may have used up to *most* of them during the same input.
+        """
+        given = len(self._seen)
+        for counter in range(given, given + most) if external else ():
+            if ActionIds(self.engine.session_id, counter).next()[0] == external[0]:
+                return counter
+        return given
 
     def _process(self, entry: Entry, effects: list[Entry]) -> None:
         event = event_of(entry, self.profile)
@@ -350,7 +344,7 @@ class _Rerun:
 
 
 def _by_input(entries: Iterable[Entry]) -> Iterator[tuple[Entry, list[Entry]]]:
-    """Yield every entry that is no effect, with the documents and INTENTs that follow it."""
+    """Yield every entry that is not an effect, with the documents and INTENTs that follow it."""
     first: Entry | None = None
     effects: list[Entry] = []
     for entry in entries:

@@ -27,6 +27,9 @@ from vectra_bot.store.maintenance.sessions import one_line
 LIMIT_S: Final = 5.0
 """How long it may take to close the journal of a session; its files take as long as their size needs."""
 
+PATIENT_LIMIT_S: Final = 60.0
+"""The same for ``store recover``, which a person asks for and waits for."""
+
 _START_LIMIT_S: Final = 60.0
 _LOOK_S: Final = 0.1
 
@@ -115,8 +118,8 @@ class RecoveryProcess:
                 raise StoreError("the recovery was stopped; the next one finishes the session")
             if limit_s is not None and self._clock.monotonic_ns() - start_ns > limit_s * NS_PER_S:
                 raise StoreError(
-                    f"its recovery took more than {limit_s:g} s and was ended; its entries are kept, "
-                    "`vectra-bot store recover` tries again"
+                    f"its recovery took more than {limit_s:g} s and was ended; its entries are kept, and "
+                    f"`vectra-bot store recover` gives it {PATIENT_LIMIT_S:g} s"
                 )
             self._read(child)
 
