@@ -126,13 +126,14 @@ class Books:
         for record in (gate.limits, exits.plan, account.sidebet, account.short, account.stated):
             if record is not None:
                 _note(cells, record)
-        lists = (account.lots, *account.noted, account.stakes, book.incomplete, gate.halts)
+        lists: list[Any] = [account.lots, *account.noted, account.stakes, book.incomplete]
+        lists.append(gate.halts)
         self._contents = [(part, _items(part)) for part in (*lists, self.names)]
         for part in lists:
-            for record in part.values() if isinstance(part, dict) else part:
-                _note(cells, record)
-        for record in desk.reviewed or ():
-            _note(cells, record)
+            for item in part.values() if isinstance(part, dict) else part:
+                _note(cells, item)
+        for item in desk.reviewed or ():
+            _note(cells, item)
         self._guards = self.plugins.reviewers
 
     def open(self) -> str:

@@ -284,5 +284,14 @@ def _listing(known: Mapping[str, Parameter]) -> str:
 
 
 def settings_of(instance: Configurable) -> dict[str, Any]:
-    """Return the current parameters of *instance*, in order of definition."""
-    return {p.name: getattr(instance, p.name) for p in parameters(type(instance))}
+    """Return the current parameters of *instance*, in order of definition.
+
+    Raises:
+        StrategyError: the class's own code raised.
+    """
+    try:
+        return {p.name: getattr(instance, p.name) for p in parameters(type(instance))}
+    except BaseException as raised:
+        raise StrategyError(
+            f"the parameters of {type(instance).__name__} cannot be read: {safe_error(raised)}; correct it"
+        ) from raised
