@@ -7,6 +7,7 @@ book, which changes the action's state and reports what happened as notes, in or
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -88,9 +89,9 @@ class ActionBook:
         )
 
     @property
-    def is_empty(self) -> bool:
-        """Whether no action is incomplete."""
-        return not self._open
+    def incomplete(self) -> Mapping[str, Tracked]:
+        """Return the actions that are not complete, by id; the same object for the whole session."""
+        return self._open
 
     # Finding the action that evidence is about.
 

@@ -8,6 +8,7 @@ stakes, and a later statement of our account that balances to the lamport withou
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Mapping
 from decimal import Decimal
 
 import attrs
@@ -201,9 +202,9 @@ class Stakes:
         return known is not None and known.closes_at_ms * NS_PER_MS + GRACE_NS < now_ns
 
     @property
-    def idle(self) -> bool:
-        """Whether no result of a round is waited for."""
-        return not self._waiting
+    def waiting(self) -> Mapping[Key, tuple[Round, int]]:
+        """Return the rounds whose results are awaited; the same object for the whole session."""
+        return self._waiting
 
     def on_time(self, now_ns: int) -> None:
         """Stop waiting for overdue results."""

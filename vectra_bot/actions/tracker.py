@@ -93,11 +93,6 @@ class ActionTracker:
     _drawings: OrderedDict[str, None] = field(factory=OrderedDict)
     _forced_game: str = ""
 
-    @property
-    def idle(self) -> bool:
-        """Whether time alone changes nothing: no action is incomplete and no round is waited for."""
-        return self.book.is_empty and self.stakes.idle
-
     def on_time(self, now_ns: int) -> None:
         """Stop waiting for evidence that is overdue at *now_ns*."""
         self.book.on_time(now_ns)

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from vectra_bot.cli import HELP_OPTIONS
+from vectra_bot.cli.numbers import WholeRange
 from vectra_bot.cli.output import json_option, print_json
 from vectra_bot.cli.progress import Steps
 
@@ -27,11 +28,11 @@ Examples:
 @click.option("--against", multiple=True, metavar="FILE", help="A file of real games; repeatable.")
 @click.option("--seed", default="1", show_default=True, metavar="SEED", help="The exchange's seed.")
 @click.option(
-    "--games", type=click.IntRange(min=1), default=_GAMES, show_default=True,
+    "--games", type=WholeRange(min=1), default=_GAMES, show_default=True,
     help="Games to play.",
 )  # fmt: skip
 @click.option(
-    "--crowd", type=click.IntRange(min=0), metavar="N", help="Players (default: the full crowd)."
+    "--crowd", type=WholeRange(min=0), metavar="N", help="Players (default: the full crowd)."
 )
 @json_option
 def crowd_check(

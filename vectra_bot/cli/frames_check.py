@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vectra_bot.cli import HELP_OPTIONS
+from vectra_bot.cli.numbers import Whole, WholeRange
 from vectra_bot.cli.output import clean, json_option, print_json
 
 if TYPE_CHECKING:
@@ -31,11 +32,11 @@ Examples:
 )
 @click.argument("file", metavar="FILE")
 @click.option(
-    "--games", type=click.IntRange(1, 10_000), default=200, show_default=True,
+    "--games", type=WholeRange(1, 10_000), default=200, show_default=True,
     help="Games of the embedded exchange to compare with, in each format of FILE.",
 )  # fmt: skip
 @click.option(
-    "--seed", type=int, default=1, show_default=True, help="Seed of the embedded exchange."
+    "--seed", type=Whole(), default=1, show_default=True, help="Seed of the embedded exchange."
 )
 @click.option("--strict", is_flag=True, help="Tolerate no overtaking frames (see above).")
 @json_option

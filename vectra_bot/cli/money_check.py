@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vectra_bot.cli import HELP_OPTIONS
+from vectra_bot.cli.numbers import WholeRange
 from vectra_bot.cli.output import json_option, print_json
 from vectra_bot.cli.progress import Steps
 from vectra_bot.errors import CheckFailed
@@ -28,28 +29,28 @@ Examples:
 )
 @click.option(
     "--seed",
-    type=click.IntRange(0, 2**63 - 1),
+    type=WholeRange(0, 2**63 - 1),
     default=1,
     show_default=True,
     help="Seed of the exchange and the clients.",
 )
 @click.option(
     "--games",
-    type=click.IntRange(1, 1_000_000),
+    type=WholeRange(1, 1_000_000),
     default=100,
     show_default=True,
     help="Games to play.",
 )
 @click.option(
     "--crowd",
-    type=click.IntRange(0, 3_000),
+    type=WholeRange(0, 3_000),
     default=300,
     show_default=True,
     help="Other players on the exchange.",
 )
 @click.option(
     "--clients",
-    type=click.IntRange(0, 200),
+    type=WholeRange(0, 200),
     default=12,
     show_default=True,
     help="Logged-in clients.",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vectra_bot.cli import HELP_OPTIONS
+from vectra_bot.cli.numbers import Number, Whole
 from vectra_bot.cli.output import json_option, print_json
 from vectra_bot.cli.store_options import address, store_option
 
@@ -45,23 +46,25 @@ _TITLES = {
 
 @click.command("odds", epilog=_EXAMPLES, context_settings=HELP_OPTIONS)
 @click.argument("what", nargs=-1, metavar="[WHAT]...")
-@click.option("--ticks", type=int, multiple=True, metavar="N", help="Hold N ticks; repeatable.")
-@click.option("--price", type=float, default=1.0, show_default=True, help="Current price.")
-@click.option("--low", type=float, help="Lowest price of the game so far.  [default: price or 1]")
+@click.option("--ticks", type=Whole(), multiple=True, metavar="N", help="Hold N ticks; repeatable.")
+@click.option("--price", type=Number(), default=1.0, show_default=True, help="Current price.")
+@click.option(
+    "--low", type=Number(), help="Lowest price of the game so far.  [default: price or 1]"
+)
 @click.option("--stake", metavar="SOL", help="Also show the profit of this stake.")
 @click.option(
-    "--target", type=float, metavar="X", help="Sell at X times the current price or above."
+    "--target", type=Number(), metavar="X", help="Sell at X times the current price or above."
 )
 @click.option(
-    "--stop-loss", type=float, metavar="X", help="Sell at X times the current price or below."
+    "--stop-loss", type=Number(), metavar="X", help="Sell at X times the current price or below."
 )
-@click.option("--max-ticks", type=int, metavar="N", help="Sell after N ticks at the latest.")
-@click.option("--tick", type=int, metavar="N", help="Place the sidebet at tick N of the game.")
+@click.option("--max-ticks", type=Whole(), metavar="N", help="Sell after N ticks at the latest.")
+@click.option("--tick", type=Whole(), metavar="N", help="Place the sidebet at tick N of the game.")
 @click.option(
-    "--simulate", type=int, default=100_000, show_default=True, metavar="GAMES",
+    "--simulate", type=Whole(), default=100_000, show_default=True, metavar="GAMES",
     help="Games of the Monte-Carlo check; 0 for none.",
 )  # fmt: skip
-@click.option("--seed", type=int, default=1, show_default=True, help="Seed of the check.")
+@click.option("--seed", type=Whole(), default=1, show_default=True, help="Seed of the check.")
 @store_option
 @json_option
 def odds(

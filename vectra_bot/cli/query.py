@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vectra_bot.cli import HELP_OPTIONS, OWN_PROCESS
+from vectra_bot.cli.numbers import WholeRange
 from vectra_bot.cli.store_options import store_option
 from vectra_bot.store.location import default_store
 
@@ -68,7 +69,7 @@ Examples:
 )
 @click.option(
     "--max-rows",
-    type=click.IntRange(min=1),
+    type=WholeRange(min=1),
     metavar="N",
     help="Return at most N rows.  [default: all; 1000 in a table on a terminal]",
 )

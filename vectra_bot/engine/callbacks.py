@@ -93,27 +93,27 @@ class Callbacks:
         if self.plugins.hears(hook):
             self.books.close()
             self.plugins.call(hook, *args)
-        if self.failure is not None:
-            return
-        self.desk.thread = get_ident()
-        try:
-            self.guarded(hook, *args)
-        finally:
-            self.desk.thread = 0
+        if self.failure is None:
+            self.desk.thread = get_ident()
+            self.guarded(hook, args)
 
-    def guarded(self, callback: str, *args: Any) -> Any:
+    def guarded(self, callback: str, args: tuple[Any, ...] = ()) -> Any:
         """Return what a method of the strategy returns, None if it raises or raised before."""
         if self.failure is not None:
             return None
         self._running = callback
-        ours = getcontext()
+        desk, ours = self.desk, getcontext()
         try:
             method = getattr(self.strategy, callback)
             if getattr(method, "__func__", None) is _DEFAULTS[callback]:
                 return None
-            self.books.close()
+            if not self.books.sealed:
+                self.books.close()
             setcontext(ours.copy())  # changes of the decimal context end with the call
-            return method(*(self.shown if one is self.desk.game else fresh(one) for one in args))
+            if callback == "on_game_tick":
+                return method(fresh(args[0]), self.shown)
+            game, shown = desk.game, self.shown
+            return method(*[shown if one is game else fresh(one) for one in args])
         except StopNow:
             raise
         except BaseException as error:  # noqa: BLE001 - a strategy's exception ends trading, not the host
@@ -121,6 +121,7 @@ class Callbacks:
             self.fail(callback, error)
             return None
         finally:
+            desk.thread = 0
             setcontext(ours)
             if (
                 callback != "on_game_tick"

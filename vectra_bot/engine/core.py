@@ -51,6 +51,7 @@ from vectra_bot.models import (
     ActionState,
     ActionType,
     ClockAdvanced,
+    Command,
     ConnectionChanged,
     DocType,
     DrawingResult,
@@ -79,6 +80,11 @@ from vectra_bot.models import (
 )
 from vectra_bot.plugins import PluginManager
 from vectra_bot.strategy import HISTORY_GAMES, Strategy, Surroundings
+
+# Events that change no money of ours, and those that do not if they are about another player. Our own row
+# changes the value of a short.
+_PUBLIC = (GameFrame, PlayerGameUpdate, RoundUpdate, VenueNotice, UnknownEvent)
+_OF_PLAYERS = (Trade, SidebetPlaced, SidebetResult, RoundBet, RoundResult)
 
 
 class Engine:
@@ -122,16 +128,18 @@ class Engine:
         self._state = state = GameState()
         self.game = game = GameView(state)
         self._gate = gate = RiskGate(limits)
-        self._effects = effects = Effects(game, account)
+        self._effects = effects = Effects(state, account)
         ids, rounds = ActionIds(session_id), Rounds()
         book = ActionBook(session_id, mode, ids, account, game, gate)
-        self._notes = book.notes
+        self._notes, self._incomplete = book.notes, book.incomplete
+        stakes = Stakes(book, account, rounds)
+        self._waiting = stakes.waiting
         self.tracker = ActionTracker(
             book,
             account,
             game,
             Sidebets(book, account, game),
-            Stakes(book, account, rounds),
+            stakes,
             Shorts(book, account, game),
         )
         review = partial(plugins.review, game=game, account=account.view)
@@ -202,7 +210,7 @@ class Engine:
         caller = getcontext()
         setcontext(self._context)
         try:
-            self._apply(event)
+            self._apply(event, found)
         except Exception:
             if not self._callbacks.explains():
                 raise
@@ -211,7 +219,7 @@ class Engine:
             setcontext(caller)
         return found
 
-    def _apply(self, event: Event) -> None:
+    def _apply(self, event: Event, found: list[Effect]) -> None:
         account, desk, callbacks = self.account, self._desk, self._callbacks
         now_ns = max(account.now_ns, event.recv_ns)
         account.now_ns = self.plugins.now_ns = now_ns
@@ -220,15 +228,17 @@ class Engine:
             callbacks.open()
             desk.sent = ()
         working = callbacks.failure is None
-        if not self._is_plain(event):
+        if self._incomplete or self._waiting:
             callbacks.open()
-        self.tracker.on_time(now_ns)
+            self.tracker.on_time(now_ns)
+        elif type(event) is not GameFrame and not self._is_plain(event):
+            callbacks.open()
         if self._notes:
             self._drain()
         self._handlers[type(event)](event)
         if self._notes:
             self._drain()
-        if desk.sent or self._effects.has_command:
+        if desk.sent or (found and (len(found) > 1 or type(found[0]) is Command)):
             callbacks.check_orders()
         if working and callbacks.failure is not None:
             self._withdraw()
@@ -237,11 +247,14 @@ class Engine:
             desk.exits.clear()
         if self.plugins.faults:
             callbacks.store_faults()
+        if not self._books.sealed:
+            self._books.close()
 
     def _is_plain(self, event: Event) -> bool:
-        """Return whether *event* changes no money and no action of ours, as nearly all do."""
-        theirs = isinstance(event, Trade) and event.player_id != self.account.player_id
-        return (theirs or type(event) is GameFrame) and self.tracker.idle
+        """Return whether *event* itself changes no money and no action of ours, as nearly all do."""
+        kind: type[Event] = type(event)
+        theirs = kind in _OF_PLAYERS and event.player_id != self.account.player_id  # type: ignore[attr-defined]
+        return kind in _PUBLIC or theirs
 
     def _withdraw(self) -> None:
         """Withhold what a strategy requested during the input at which it raised."""
@@ -271,10 +284,13 @@ class Engine:
         """Do nothing: the raw frame is stored, and the time was already advanced."""
 
     def _on_game_frame(self, frame: GameFrame) -> None:
-        auditor = self.auditor
-        found = self._state.fold(frame)
-        self._books.saw()
-        for change in found:
+        auditor, books = self.auditor, self._books
+        if books.seen is not None:
+            game, tick = books.seen
+            if self._state.now is not game or game.price is not tick.price:
+                self._callbacks.open()
+            books.seen = None
+        for change in self._state.fold(frame):
             if auditor is not None:
                 auditor.on_change(change)
             if type(change) is changes.TickSeen:  # nearly all of them: faster than a match
@@ -307,6 +323,7 @@ class Engine:
         self._effects.document(DocType.GAME_TICK, seen.tick, "engine")
         if not seen.fresh:
             return
+        self._books.seen = (self._state.now, seen.tick)
         self.counts["ticks"] += 1
         self._episode.mark(seen.tick.tick, seen.tick.price, self.account)
         if self._desk.exits.plan is not NO_EXITS:
@@ -389,7 +406,8 @@ class Engine:
 
     def _on_player_game(self, update: PlayerGameUpdate) -> None:
         """Update the value of our short; nothing else in our row is used."""
-        if update.game_id == self.game.game_id:
+        if self.account.short is not None and update.game_id == self.game.game_id:
+            self._callbacks.open()
             self.account.value_short(update.short)
 
     def _on_drawing(self, drawing: DrawingResult) -> None:

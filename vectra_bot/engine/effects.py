@@ -10,7 +10,7 @@ from attrs import define, field
 from vectra_bot.actions.interface import BotActionInterface, desk_of
 from vectra_bot.engine.auditing import Findings
 from vectra_bot.game.account import Account
-from vectra_bot.game.state import GameView
+from vectra_bot.game.state import GameState
 from vectra_bot.models import (
     AlertTrigger,
     Command,
@@ -37,7 +37,7 @@ class Effects:
         account: the player of a document, and the time of the input.
     """
 
-    game: GameView
+    game: GameState
     account: Account
     _found: list[Effect] = field(factory=list)
     _unknown: set[str] = field(factory=set)
@@ -50,11 +50,6 @@ class Effects:
     def command(self, command: Command) -> None:
         """Add *command*."""
         self._found.append(command)
-
-    @property
-    def has_command(self) -> bool:
-        """Whether this input led to a command."""
-        return Command in map(type, self._found)
 
     def keep(self, wanted: tuple[Command, ...]) -> bool:
         """Make *wanted* the commands of this input; return False if they were not."""
@@ -81,7 +76,7 @@ class Effects:
                 record=record,
                 ts_ns=self.account.now_ns,
                 source=source,
-                game_id=self.game.game_id if game_id is None else game_id,
+                game_id=self.game.now.game_id if game_id is None else game_id,
                 player_id=self.account.player_id if player_id is None else player_id,
             )
         )

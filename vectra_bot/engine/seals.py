@@ -14,8 +14,8 @@ from __future__ import annotations
 
 import builtins
 import sys
-from collections import deque
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from enum import Enum
 from functools import cache, lru_cache
 from itertools import chain
@@ -33,15 +33,26 @@ from vectra_bot.actions.ids import ActionIds
 from vectra_bot.actions.risk import RiskGate
 from vectra_bot.game.account import Account
 from vectra_bot.game.outside import View, shows
-from vectra_bot.game.rounds import Rounds
 from vectra_bot.game.state import GameState
+from vectra_bot.models import GameTick
 from vectra_bot.plugins import PluginManager
 
-# Changed by the engine while the books are closed: the time, and what an action call itself uses.
-_MOVING = frozenset({"now_ns", "calls", "thread", "_checked", "notes", "_by_trace", "_by_ack"})
-# Parts with changing content: those of the books are compared, each once, the others hold no limit.
-_OWNERS = (Account, ActionBook, ActionDesk, ActionIds, DeclaredExits, RiskGate, Rounds)
-_CONTAINERS = (dict, list, deque)
+# What is compared of the parts whose content changes; of a record it is every field.
+_FIELDS: dict[type, tuple[str, ...]] = {
+    Account: (
+        *("player_id", "cash", "bonus", "lots", "sidebet", "short", "stakes", "stated"),
+        *("session_start_cash", "game_start_cash", "_stated_qty", "_total_invested"),
+        *("_cumulative_pnl", "_pending", "_unexplained"),
+    ),
+    ActionBook: ("session_id", "account", "game", "gate", "ids", "_open", "_unexplained"),
+    ActionDesk: (
+        *("session_id", "mode", "ids", "game", "account", "rounds", "book", "gate", "review"),
+        *("deliver", "exits", "bet", "reviewed", "sent", "outermost", "opened", "closed"),
+    ),
+    ActionIds: ("session_id", "counter"),
+    DeclaredExits: ("plan", "tries"),
+    RiskGate: ("limits", "halts", "stopped", "sent_this_game"),
+}
 # Modules whose code decides what is sent.
 _DECIDING = (
     "vectra_bot.actions.book",
@@ -72,7 +83,10 @@ _DECIDING = (
     "vectra_bot.wire.encode",
 )
 
-_Cell = tuple[Any, type, tuple[Any, ...]]
+_ATOMS = frozenset({bool, Decimal, float, int, str, type, type(None)})
+_Reader = Callable[[Any], tuple[Any, ...]]
+# A part with its class, the function that reads its fields, and what it read when the books were sealed.
+_Cell = tuple[Any, type, _Reader, tuple[Any, ...]]
 
 
 @define
@@ -85,6 +99,8 @@ class Books:
         plugins: those that review actions, in this order.
         names: the engine's own attributes.
         views: those that are kept, each with the state that it shows.
+        sealed: whether other code may run now.
+        seen: the running game and its newest tick; None if something else happened to it since.
     """
 
     desk: ActionDesk
@@ -92,59 +108,62 @@ class Books:
     plugins: PluginManager
     names: dict[str, Any]
     views: tuple[tuple[View, Any], ...] = ()
+    sealed: bool = False
+    seen: tuple[Any, GameTick] | None = None
     _cells: list[_Cell] = field(factory=list)
     _contents: list[tuple[Any, tuple[Any, ...]]] = field(factory=list)
     _guards: tuple[Any, ...] = ()
-    _shown: tuple[Any, ...] = ()
 
     def close(self) -> None:
         """Seal the books, unless they are."""
-        if self._cells:
+        if self.sealed:
             return
-        desk, cells, contents = self.desk, self._cells, self._contents
-        contents[:] = [(self.names, _items(self.names))]
-        for part in (desk, desk.account, desk.gate, desk.book, desk.exits, desk.ids):
-            values = _values(part)
-            cells.append((part, type(part), values))
-            for value in values:
-                if isinstance(value, _CONTAINERS):
-                    contents.append((value, _items(value)))
-                    for record in value.values() if isinstance(value, dict) else value:
-                        _note(cells, record)
-                else:
-                    _note(cells, value)
-        for record in desk.reviewed or ():
-            _note(cells, record)
+        self.sealed = True
+        desk, cells = self.desk, self._cells
+        account, gate, book, exits = desk.account, desk.gate, desk.book, desk.exits
+        for part in (desk, account, gate, book, exits, desk.ids):
+            _add(cells, part)
+        for record in (gate.limits, exits.plan, account.sidebet, account.short, account.stated):
+            if record is not None:
+                _note(cells, record)
+        lists: list[Any] = [account.lots, *account.noted, account.stakes, book.incomplete]
+        lists.append(gate.halts)
+        self._contents = [(part, _items(part)) for part in (*lists, self.names)]
+        for part in lists:
+            for item in part.values() if isinstance(part, dict) else part:
+                _note(cells, item)
+        for item in desk.reviewed or ():
+            _note(cells, item)
         self._guards = self.plugins.reviewers
 
     def open(self) -> str:
         """Break the seal: the engine changes its books now. Return what was changed, see :meth:`check`."""
-        if not self._cells:
+        if not self.sealed:
             return ""
         changed = self.check()
         self._cells.clear()
+        self.sealed = False
         return changed
-
-    def saw(self) -> None:
-        """Note the game as the newest frame shows it."""
-        now = self.state.now
-        self._shown = (now, now.game_id, now.phase, now.tick, now.price, len(now.prices))
 
     def check(self) -> str:
         """Compare the books with the seal and put back what differs; return its names, empty if none."""
         changed: list[str] = []
-        for part, kind, values in self._cells:
+        for part, kind, read, values in self._cells:
             if type(part) is not kind:
                 changed.append(f"the class of {kind.__name__}")
                 object.__setattr__(part, "__class__", kind)
-            if not all(map(is_, _values(part), values)):
+            try:
+                same = all(map(is_, read(part), values))
+            except AttributeError:
+                same = False
+            if not same:
                 changed += _put_back(part, kind, values)
-        for part, items in self._contents if self._cells else ():
+        for part, items in self._contents if self.sealed else ():
             found = _items(part)
             if len(found) != len(items) or not all(map(is_, found, items)):
                 changed.append(f"a {type(part).__name__} of the session")
                 _fill(part, items)
-        if self._cells and not _same(self._guards, self.plugins.reviewers):
+        if self.sealed and not _same(self._guards, self.plugins.reviewers):
             changed.append("the plugins that review actions")
             self.plugins.reviewers = self._guards
         for view, state in self.views:
@@ -154,54 +173,53 @@ class Books:
         return ", ".join(changed)
 
     def _game_changed(self) -> Iterator[str]:
-        """Put back the running game's newest values; yield the names of those that differ."""
-        if not self._shown:
+        """Restore the running game's newest values; yield the names of those that differ."""
+        if self.seen is None:
             return
-        game, *values = self._shown
+        game, tick = self.seen
         if self.state.now is not game:
             self.state.now = game
             yield "the running game"
-        for name, value in zip(("game_id", "phase", "tick", "price"), values, strict=False):
+        for name in ("game_id", "phase", "tick", "price"):
+            value = getattr(tick, name)
             if getattr(game, name) is not value:
                 setattr(game, name, value)
                 yield f"game.{name}"
-        if len(game.prices) != values[-1]:
-            yield "game.prices"
 
 
 @cache
 def _names(kind: Any) -> tuple[str, ...]:
     """Return the fields of a class of ours that are compared; none for another class."""
-    if not attrs.has(kind):
-        return ()
-    return tuple(one.name for one in attrs.fields(kind) if one.name not in _MOVING)
+    if kind in _FIELDS or not attrs.has(kind):
+        return _FIELDS.get(kind, ())
+    return tuple(one.name for one in attrs.fields(kind))
 
 
 @cache
-def _reader(kind: Any) -> Callable[[Any], Any]:
+def _reader(kind: Any) -> _Reader:
+    """Return the function that reads the fields of a part, and its class: so it gives a tuple for one."""
     return attrgetter(*_names(kind), "__class__")
 
 
-def _values(part: Any) -> tuple[Any, ...]:
-    """Return the fields of *part*, and its class so that one field gives a tuple too."""
+def _add(cells: list[_Cell], part: Any) -> None:
     kind: Any = type(part)
-    found: tuple[Any, ...] = _reader(kind)(part)
-    return found
+    read = _reader(kind)
+    cells.append((part, kind, read, read(part)))
 
 
 def _note(cells: list[_Cell], record: Any) -> None:
     """Add the values of *record* and of the records in it."""
     kind: Any = type(record)
-    if _names(kind) and kind not in _OWNERS:
-        values = _values(record)
-        cells.append((record, kind, values))
-        for value in values:
-            _note(cells, value)
+    if kind not in _FIELDS and _names(kind):
+        _add(cells, record)
+        for value in cells[-1][-1]:
+            if type(value) not in _ATOMS:
+                _note(cells, value)
 
 
 def _put_back(part: Any, kind: type, values: tuple[Any, ...]) -> Iterator[str]:
     for name, value in zip(_names(kind), values, strict=False):
-        if getattr(part, name) is not value:
+        if getattr(part, name, part) is not value:
             object.__setattr__(part, name, value)
             yield f"{kind.__name__}.{name.strip('_')}"
 

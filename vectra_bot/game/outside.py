@@ -11,7 +11,6 @@ objects. The engine compares what its limits depend on for that reason (``vectra
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
 from types import MappingProxyType
 from typing import Any, Self
 from weakref import ref
@@ -60,11 +59,12 @@ def fresh(value: Any) -> Any:
     Any other value is returned as it is.
     """
     kind: Any = type(value)
-    if issubclass(kind, View):
-        return kind(state_of(value))
-    names, slots = _fields(kind)
+    shape = _SHAPES.get(kind)
+    if shape is None:
+        shape = _SHAPES[kind] = _shape(kind)
+    names, slots = shape
     if not names:
-        return value
+        return kind(state_of(value)) if issubclass(kind, View) else value
     copy = object.__new__(kind)
     if not slots:
         copy.__dict__.update(value.__dict__)
@@ -81,8 +81,10 @@ def fresh(value: Any) -> Any:
     return copy
 
 
-@cache
-def _fields(kind: Any) -> tuple[tuple[str, ...], bool]:
+_SHAPES: dict[type, tuple[tuple[str, ...], bool]] = {}
+
+
+def _shape(kind: type) -> tuple[tuple[str, ...], bool]:
     """Return the fields of a record class, none for another class, and whether they are slots."""
     if not attrs.has(kind):
         return (), False

@@ -324,6 +324,15 @@ def _listing(known: Mapping[str, Parameter]) -> str:
 
 
 def settings_of(instance: Configurable) -> dict[str, Any]:
-    """Return the current parameters of *instance*, in order of definition; of a secret that it is set."""
+    """Return the current parameters of *instance*, in order of definition; of a secret that it is set.
+
+    Raises:
+        StrategyError: the class's own code raised.
+    """
     found = parameters(type(instance))
-    return masked(found, {p.name: getattr(instance, p.name) for p in found})
+    try:
+        return masked(found, {p.name: getattr(instance, p.name) for p in found})
+    except BaseException as raised:
+        raise StrategyError(
+            f"the parameters of {type(instance).__name__} cannot be read: {safe_error(raised)}; correct it"
+        ) from raised

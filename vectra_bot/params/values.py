@@ -53,7 +53,7 @@ def convert(value: Any, kind: Any, *, text: bool = True) -> Any:
 def plain_number(text: str) -> str:
     """Return the text of a number as it is, if it is written in ASCII without underscores.
 
-    Python reads ``"1_0"`` as 10 and digits of other scripts as numbers; who typed them meant neither.
+    Python reads ``"1_0"`` as 10 and digits of other scripts as numbers, which hides a typing error.
 
     Raises:
         ValueError: it contains another character.

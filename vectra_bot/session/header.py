@@ -18,7 +18,7 @@ from attrs import field, frozen
 from vectra_bot.actions.risk import Limits
 from vectra_bot.audit.auditor import FairAuditor
 from vectra_bot.engine import STATE_KIND, Engine
-from vectra_bot.errors import ConfigError, InputError, JournalError, StrategyError
+from vectra_bot.errors import ConfigError, InputError, JournalError, StrategyError, safe_error
 from vectra_bot.game import rules
 from vectra_bot.game.sidegames import SideGame
 from vectra_bot.journal import JOURNAL_VERSION, check_new_id, journal_directory, read_journal
@@ -242,9 +242,9 @@ def restore(strategy: Strategy, state: Any) -> None:
         return
     try:
         strategy.restore(state)
-    except Exception as error:
+    except BaseException as error:
         raise StrategyError(
-            f"{type(strategy).__name__}.restore raised {type(error).__name__}: {error}; start without a "
+            f"{type(strategy).__name__}.restore raised {safe_error(error)}; start without a "
             "saved state, or correct restore()"
         ) from error
 

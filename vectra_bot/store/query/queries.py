@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from vectra_bot.errors import InputError, UnknownNameError
+from vectra_bot.params import plain_number
 from vectra_bot.store.query.named import acts, feed, money, players, seed
 from vectra_bot.store.query.named.query import Chart, NamedQuery
 
@@ -61,7 +62,7 @@ def _like(default: Any, name: str, value: Any) -> Any:
     if not isinstance(value, str) or not isinstance(default, int | float):
         return value
     try:
-        return type(default)(value)
+        return type(default)(plain_number(value))
     except ValueError:
         raise InputError(f"{name} was {value!r}: give a number such as {default}") from None
 
