@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -75,11 +76,13 @@ def test_report_for_people_names_what_matters(
 
 def test_suggested_query_runs(capsys: pytest.CaptureFixture[str], store: Path) -> None:
     """The query that a report suggests works as printed."""
-    main(["run", "sidebet", "--games", "1", "--seed", "7", "--crowd", "0"])
-    found = re.search(r"vectra-bot (query .*\S)", capsys.readouterr().out)
-    assert found
+    code = main(["run", "sidebet", "--games", "1", "--seed", "7", "--crowd", "0"])
+    report = capsys.readouterr()
+    assert code == 0, report
+    found = re.search(r"^Next +vectra-bot (query .*\S)", report.out, re.MULTILINE)
+    assert found, report
 
-    assert main(found[1].split()) == 0
+    assert main(shlex.split(found[1])) == 0, capsys.readouterr().err
     assert "cash_start" in capsys.readouterr().out
 
 

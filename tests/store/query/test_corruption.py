@@ -20,6 +20,7 @@ def original() -> Iterator[corruption.Original]:
         found = corruption.Original(name / "store")
         found.read()
         yield found
+        found.close()
 
 
 def _paths(original: corruption.Original, kind: str) -> list[Path]:
@@ -38,10 +39,12 @@ def _paths(original: corruption.Original, kind: str) -> list[Path]:
         ("closed journal .parts.json", {"refused", "skipped and named"}),
     ],
 )
+@pytest.mark.parametrize("reader", corruption.READERS)
 def test_a_flip_in_the_middle_is_seen(
-    original: corruption.Original, kind: str, seen: set[str]
+    original: corruption.Original, kind: str, seen: set[str], reader: str
 ) -> None:
     """A flipped bit in the middle of a file's content, and a truncation there, are detected."""
+    original.reader = reader
     for path in _paths(original, kind)[:3]:
         whole = path.read_bytes()
         at = len(whole.rstrip(b"\0")) // 2

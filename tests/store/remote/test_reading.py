@@ -119,8 +119,8 @@ def test_files_that_go_between_the_list_and_the_scan(folder: Path, url: str) -> 
     """A query is retried; a relation that was created before then shows the new files."""
     ticks = record(folder / "spool", S, 3, url=url)
     with open_store(url) as catalog:
-        source: Any = catalog._source
-        settled = source._settled
+        listing: Any = catalog._source._listing
+        settled = listing.settled
 
         def compacted_meanwhile(doc_type: DocType) -> object:
             kind = settled(doc_type)
@@ -129,7 +129,7 @@ def test_files_that_go_between_the_list_and_the_scan(folder: Path, url: str) -> 
             return kind
 
         relation = catalog.relation("game_tick")
-        source._settled = compacted_meanwhile
+        listing.settled = compacted_meanwhile
         assert ticks_of(catalog) == ticks
         assert not catalog.corrupt
         assert len(relation.fetchall()) == len(ticks)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
-import warnings
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,10 @@ from vectra_bot.errors import VectraError
 from vectra_bot.journal import Entry, Journal
 from vectra_bot.models import DocType
 from vectra_bot.store.parquet.builder import read_segment_record
-from vectra_bot.store.query.catalog import open_store
+from vectra_bot.store.query.catalog import Catalog
+from vectra_bot.store.query.dataset import StoreDataset
+from vectra_bot.store.query.whole import WHOLE
+from vectra_bot.store.tree import Tree
 from vectra_bot.testing.faults.processes import folder
 from vectra_bot.testing.faults.scenarios import SmallSession, Step, compact
 
@@ -46,15 +50,25 @@ def make_store(root: Path, seed: int) -> None:
             compact(root, name)
 
 
+READERS = ("new", "open", "scan")
+"""Who reads the tables: a store opened after the corruption, one that was open before, and Arrow."""
+
+
 @define
 class Original:
-    """What the readers returned before the corruption."""
+    """What the readers returned before the corruption.
+
+    Attributes:
+        reader: one of :data:`READERS`.
+    """
 
     root: Path
+    reader: str = "new"
     journals: dict[str, tuple[list[Entry], bool]] = field(factory=dict)
     tables: dict[DocType, pa.Table] = field(factory=dict)
     panel: Any = None
     records: dict[Path, Any] = field(factory=dict)
+    _open: Catalog | None = None
 
     def read(self) -> None:
         """Read everything."""
@@ -64,8 +78,7 @@ class Original:
             self.journals[directory.name] = entries, reader.clean
             for path in directory.glob("*.parts.json"):
                 self.records[path] = read_segment_record(directory, int(path.name[:6]))
-        # Without a warning of the killed session.
-        with open_store(self.root, on_corrupt=lambda _: None) as store:
+        with self._catalog() as store:
             self.tables = {doc_type: _sorted(store.arrow(doc_type)) for doc_type in DocType}
             self.panel = store.latency_panel().rows
 
@@ -76,6 +89,26 @@ class Original:
         if path.is_relative_to(self.root / "journals"):
             return self._journal(path.parent)
         return self._table(DocType(path.parent.parent.name.removeprefix("doc_type=")))
+
+    @contextmanager
+    def _catalog(self) -> Iterator[Catalog]:
+        """Yield the store as the reader sees it."""
+
+        def opened() -> Catalog:
+            source = StoreDataset(Tree(self.root), 0 if self.reader == "scan" else WHOLE)
+            return Catalog(str(self.root), source, lambda _: None)
+
+        if self.reader == "open":
+            self._open = self._open or opened()
+            yield self._open
+        else:
+            with opened() as catalog:
+                yield catalog
+
+    def close(self) -> None:
+        """Close the store that was open all the time."""
+        if self._open is not None:
+            self._open.close()
 
     def _record(self, path: Path) -> str:
         try:
@@ -100,13 +133,11 @@ class Original:
         return CUT if reader.torn or (clean and not reader.clean) else SILENT
 
     def _table(self, doc_type: DocType) -> str:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with self._catalog() as store:
             try:
-                with open_store(self.root) as store:
-                    table = _sorted(store.arrow(doc_type))
-                    panel = store.latency_panel().rows
-                    damaged = [c for c in store.corrupt if c.doc_type is not None]
+                table = _sorted(store.arrow(doc_type))
+                panel = store.latency_panel().rows
+                damaged = [c for c in store.corrupt if c.doc_type is not None]
             except VectraError:
                 return REFUSED
         right = self.tables[doc_type]
@@ -167,6 +198,7 @@ def run(
                 path = chance.choice(tables)
             whole = path.read_bytes()
             at = place_of(whole, way, chance)
+            original.reader = READERS[number % len(READERS)]
             path.write_bytes(corrupted(whole, way, at, chance))
             verdict = original.judge(path)
             path.write_bytes(whole)
@@ -174,6 +206,7 @@ def run(
             by_file.setdefault(kind_of(path), Counter())[verdict] += 1
             if verdict == SILENT:
                 failures.append(f"--only {way}:{number}: byte {at} of {path.relative_to(root)}")
+        original.close()
     return {
         "flips": flips,
         "cuts": cuts,
