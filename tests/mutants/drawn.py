@@ -55,6 +55,7 @@ TESTS = (
     "tests/actions/test_ends_model.py",
     "tests/actions/test_parts_model.py",
     "tests/actions/test_limits_model.py",
+    "tests/engine/test_order_model.py",
     "tests/engine/test_engine.py",
     "tests/actions/test_tracker.py",
 )
@@ -68,7 +69,7 @@ FIRST = {
     "ids.py": ("tests/actions/test_others_model.py",),
     "interface.py": ("tests/actions/test_interface.py",),
     "exits.py": ("tests/actions/test_parts_model.py",),
-    "episode.py": ("tests/actions/test_episode_model.py",),
+    "episode.py": ("tests/actions/test_episode_model.py", "tests/engine/test_order_model.py"),
 }
 # One comparison for its twin: the same answer for None, enumerations and small numbers.
 _SAME = ("Is_Eq", "IsNot_NotEq", "Eq_Is", "NotEq_IsNot")
