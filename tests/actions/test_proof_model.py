@@ -49,7 +49,7 @@ def proven_by_words(done: tuple[str, int], other: tuple[str, int] | None) -> boo
 @given(
     st.lists(orders, min_size=1, max_size=2, unique_by=lambda order: order[0]),
     st.integers(0, 1),
-    st.sampled_from(["as it is", "as it is", "other money", "other tokens"]),
+    st.sampled_from(["as it is", "as it is", "other money", "other tokens", "fewer tokens"]),
     st.sampled_from(["0", "0.015", "1"]),
 )
 def test_an_update_proves_what_it_alone_can_mean(
@@ -69,6 +69,8 @@ def test_an_update_proves_what_it_alone_can_mean(
         update = attrs.evolve(update, cash=update.cash - Decimal("1e-9"))
     if shape == "other tokens":
         update = attrs.evolve(update, position_qty=update.position_qty + Decimal("0.5"))
+    if shape == "fewer tokens":
+        update = attrs.evolve(update, position_qty=Decimal("-0.5"))
     bench.feed(update)
 
     other = None if len(sent) == 1 else sent[1 - which]

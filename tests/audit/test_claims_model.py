@@ -139,6 +139,7 @@ def test_a_hash_that_is_not_the_seeds_is_found(place: int) -> None:
     ("name", "value", "what"),
     [
         ("peak", 1e9, "peakMultiplier"),
+        ("peak", 1.0, "peakMultiplier"),
         ("server_seed_hash", "cd" * 32, "serverSeedHash"),
     ],
 )

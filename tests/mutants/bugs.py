@@ -31,6 +31,16 @@ ENGINE = "tests/engine/test_engine.py"
 SECRETS = "tests/store/test_secrets.py"
 TOKENS = "tests/server/test_tokens.py"
 RUN = "tests/session/test_run.py"
+STAKES = "tests/exchange/test_stakes_model.py"
+BOOKS = "tests/exchange/test_books.py"
+DRAWINGS = "tests/exchange/test_drawings.py"
+SETTLEMENTS = "tests/actions/test_settlements_model.py"
+OTHERS = "tests/actions/test_others_model.py"
+PROOF = "tests/actions/test_proof_model.py"
+ENDS = "tests/actions/test_ends_model.py"
+LUCK = "tests/report/test_luck.py"
+OPEN_BETS = "tests/report/test_open_bets.py"
+SHORT_WRITES = "tests/fsio/test_short_writes.py"
 
 
 @frozen
@@ -641,6 +651,367 @@ _ORDER = [
     ),
 ]
 
+_MORE_MONEY = [
+    *_bugs(
+        "exchange/market.py",
+        (STREAM,),
+        (
+            "market-biggest-last",
+            "fill.amount > self.biggest.fill.amount",
+            "fill.amount >= self.biggest.fill.amount",
+        ),
+    ),
+    *_bugs(
+        "exchange/desk.py",
+        (STAKES,),
+        (
+            "desk-free-is-cash",
+            "if amount > account.ledger.free:",
+            "if amount > account.ledger.cash:",
+        ),
+        ("desk-least", "if not _LEAST <= amount <= most:", "if not _LEAST < amount <= most:"),
+        ("desk-most", "if not _LEAST <= amount <= most:", "if not _LEAST <= amount < most:"),
+    ),
+    *_bugs(
+        "exchange/features/sidegames.py",
+        (STAKES,),
+        ("round-full", "if len(room.stakes) >= MAX_STAKES:", "if len(room.stakes) > MAX_STAKES:"),
+    ),
+    *_bugs(
+        "exchange/market.py",
+        (BOOKS,),
+        (
+            "market-sidebet-bonus",
+            "self.books.post(account, BookEntry.SIDEBET, -amount, -bet.bonus)",
+            "self.books.post(account, BookEntry.SIDEBET, -amount, 0)",
+        ),
+        (
+            "market-payout-bonus",
+            "bet.payout, bet.bonus)\n        gain",
+            "bet.payout, 0)\n        gain",
+        ),
+    ),
+    *_bugs(
+        "exchange/accounts.py",
+        (DRAWINGS,),
+        (
+            "pool-pays-house",
+            "source = self.pool if entry is BookEntry.RUGPOOL_PRIZE else self.house",
+            "source = self.house",
+        ),
+    ),
+    *_bugs(
+        "exchange/features/rugpool.py",
+        (DRAWINGS,),
+        (
+            "pool-threshold",
+            "if rug_tick > self._config.instarug_threshold:",
+            "if rug_tick >= self._config.instarug_threshold:",
+        ),
+        (
+            "pool-full",
+            "return self._instarugs >= self._config.threshold",
+            "return self._instarugs > self._config.threshold",
+        ),
+        (
+            "pool-net",
+            "lost = sum(-pnl for _, pnl in pnls if pnl < 0)",
+            "lost = sum(-pnl for _, pnl in pnls)",
+        ),
+    ),
+    *_bugs(
+        "exchange/features/golden.py",
+        (DRAWINGS,),
+        (
+            "golden-cap",
+            "return min(rules.GOLDEN_MAX_ENTRIES, account.golden // rules.GOLDEN_LAMPORTS_PER_ENTRY)",
+            "return account.golden // rules.GOLDEN_LAMPORTS_PER_ENTRY",
+        ),
+        (
+            "golden-level",
+            "if account.level >= rules.GOLDEN_LEVEL and",
+            "if account.level > rules.GOLDEN_LEVEL and",
+        ),
+    ),
+    *_bugs(
+        "game/account.py",
+        (ACCOUNT,),
+        (
+            "account-bonus-pending",
+            "self.bonus = to_lamports(update.bonus_balance) + sum(e.delta_bonus for e in self._pending)",
+            "self.bonus = to_lamports(update.bonus_balance)",
+        ),
+        (
+            "account-session-start",
+            "self.session_start_cash = self.game_start_cash = cash",
+            "self.session_start_cash = cash",
+        ),
+        (
+            "account-own-ceil",
+            "return amount - amount * bonus // cost if bonus else amount",
+            "return amount - -(-amount * bonus // cost) if bonus else amount",
+        ),
+        (
+            "account-liquidated-any",
+            "if lot.qty == qty and is_liquidated(lot, price):",
+            "if lot.qty == qty:",
+        ),
+    ),
+    *_bugs(
+        "game/ledger.py",
+        (LEDGER,),
+        ("ledger-net-in-cost", "self._net_in -= amount", "self._net_in -= cost"),
+        (
+            "ledger-other-stakes",
+            'bonus = self.stake("sidebet", amount)\n        self._other_stakes += amount',
+            'bonus = self.stake("sidebet", amount)',
+        ),
+        (
+            "ledger-share-up",
+            "return self._qty * percentage // 100",
+            "return -(-self._qty * percentage // 100)",
+        ),
+        (
+            "ledger-short-rug-invalid",
+            "held = rugged or tick - short.entry_tick >= rules.VALID_BET_TICKS",
+            "held = tick - short.entry_tick >= rules.VALID_BET_TICKS",
+        ),
+    ),
+    *_bugs(
+        "actions/sidebets.py",
+        (SETTLEMENTS,),
+        ("settled-tie-won", "won=event.payout > 0,", "won=event.payout >= 0,"),
+        (
+            "sidebet-settled-key",
+            'key = f"{event.game_id}:{event.start_tick}"',
+            'key = f"{event.start_tick}"',
+        ),
+    ),
+    *_bugs(
+        "actions/shorts.py",
+        (SETTLEMENTS,),
+        ("short-won", "won=trade.amount > short.stake,", "won=trade.amount >= short.stake,"),
+    ),
+    *_bugs(
+        "actions/interface.py",
+        (SETTLEMENTS,),
+        (
+            "bet-percentage",
+            "wanted = self._desk.account.cash * percentage // 100 // step * step",
+            "wanted = self._desk.account.cash // step * step * percentage // 100",
+        ),
+    ),
+    *_bugs(
+        "engine/core.py",
+        (SETTLEMENTS,),
+        (
+            "prizes-not-counted-once",
+            'self.counts["prizes"] += to_lamports(prize)',
+            'self.counts["prizes"] = to_lamports(prize)',
+        ),
+    ),
+    *_bugs(
+        "actions/tracker.py",
+        (SETTLEMENTS,),
+        ("drawing-key", 'key = f"{drawing.name}:{drawing.drawing_id}"', "key = drawing.drawing_id"),
+    ),
+    *_bugs(
+        "actions/rounds.py",
+        (SETTLEMENTS,),
+        (
+            "round-settled-key",
+            'settled_key = f"{event.side_game.value}:{event.round_id}"',
+            "settled_key = event.round_id",
+        ),
+    ),
+    *_bugs(
+        "report/luck.py",
+        (LUCK,),
+        ("luck-strict", "if total >= least))", "if total > least))"),
+        (
+            "luck-payout-net",
+            "made = wins * bet.payout - count * bet.stake",
+            "made = wins * (bet.payout - bet.stake) - count * bet.stake",
+        ),
+    ),
+    *_bugs(
+        "report/session.py",
+        (OPEN_BETS,),
+        ("report-undecided", "found[sidebet(to_lamports(account.sidebet.amount))] += 1", "pass"),
+    ),
+]
+
+_MORE_CORRELATION = [
+    *_bugs(
+        "actions/book.py",
+        (PROOF,),
+        ("ack-kept", "return self._by_ack.pop(ack_id, None)", "return self._by_ack.get(ack_id)"),
+    ),
+    *_bugs(
+        "actions/sidebets.py",
+        (PROOF,),
+        (
+            "sidebet-foreign-trace",
+            "tracked = alone[0] if alone_fits and event.trace_id is None else None",
+            "tracked = alone[0] if alone_fits else None",
+        ),
+    ),
+    *_bugs(
+        "actions/tracker.py",
+        (PROOF,),
+        (
+            "trade-foreign-trace",
+            "if tracked is None and trade.trace_id is None:",
+            "if tracked is None:",
+        ),
+        (
+            "forced-share",
+            "return seen.delta_cash <= sold * self.game.price * rules.FORCED_SELL_SHARE",
+            "return seen.delta_cash <= sold * self.game.price",
+        ),
+    ),
+    *_bugs(
+        "actions/shorts.py",
+        (PROOF,),
+        (
+            "short-foreign-trace",
+            "if tracked is None and trade.trace_id is None:",
+            "if tracked is None:",
+        ),
+    ),
+    *_bugs(
+        "actions/book.py",
+        (OTHERS,),
+        ("stray-evidence-time", "if tracked.action.first_evidence_ts is None:", "if True:"),
+        (
+            "disconnect-sent-only",
+            "if tracked.action.state is not ActionState.UNKNOWN:\n                self.move(",
+            "if tracked.action.state is ActionState.SENT:\n                self.move(",
+        ),
+    ),
+    *_bugs(
+        "engine/core.py",
+        (OTHERS,),
+        (
+            "public-sidebets-ours",
+            "if event.private and event.player_id == self.account.player_id:",
+            "if event.player_id == self.account.player_id:",
+        ),
+        (
+            "result-of-others",
+            "if event.player_id == self.account.player_id:\n                handler(event)",
+            "if True:\n                handler(event)",
+        ),
+        ("short-of-other-game", "if update.game_id == self.game.game_id:", "if True:"),
+    ),
+    *_bugs(
+        "actions/book.py",
+        (ENDS,),
+        (
+            "timeout-boundary",
+            "and now_ns - tracked.sent_ns > EVIDENCE_TIMEOUT_NS",
+            "and now_ns - tracked.sent_ns >= EVIDENCE_TIMEOUT_NS",
+        ),
+        (
+            "complete-late",
+            "and now_ns - tracked.decided_ns >= EVIDENCE_TIMEOUT_NS",
+            "and now_ns - tracked.decided_ns > EVIDENCE_TIMEOUT_NS",
+        ),
+        ("contradiction-no-halt", "self.gate.halt(HaltCause.CONTRADICTION, message)", "pass"),
+    ),
+    *_bugs(
+        "actions/tracker.py",
+        (ENDS,),
+        (
+            "reject-executed-silent",
+            "if tracked.action.state.is_executed:\n                self.book.contradiction(",
+            "if False:\n                self.book.contradiction(",
+        ),
+    ),
+]
+
+_MORE_DISK = [
+    *_bugs(
+        "journal/writer.py",
+        (DURABILITY,),
+        (
+            "force-claims-later",
+            "before, self._durable = self._durable, (current.number, end)",
+            "before, self._durable = self._durable, (current.number, current.end)",
+        ),
+        (
+            "force-claims-open",
+            "before, self._durable = self._durable, (current.number, end)",
+            "before, self._durable = self._durable, (self.open.number, self.open.end)",
+        ),
+        ("pending-forgotten", "del self._pending[: len(old)]", "self._pending.clear()"),
+        ("finish-not-synced", "self.open.finish()\n        self.open.sync()", "self.open.finish()"),
+        (
+            "first-name-not-forced",
+            "try:\n                files.sync_directory(directory)\n            except",
+            "try:\n                pass\n            except",
+        ),
+    ),
+    *_bugs(
+        "journal/journal.py",
+        (DURABILITY,),
+        (
+            "behind-not-waited",
+            "if self._segments.is_behind:\n            self.sync()",
+            "if False:\n            self.sync()",
+        ),
+    ),
+    *_bugs(
+        "fsio/files.py",
+        (SHORT_WRITES,),
+        ("short-write", "while written < len(data):", "while False:"),
+        ("short-write-again", "memoryview(data)[written:])", "memoryview(data)[:])"),
+    ),
+    *_bugs(
+        "journal/writer.py",
+        ("tests/journal/test_corruption.py",),
+        (
+            "mark-ahead",
+            "return mark_bytes(seq, ts_ns, self.open.number - segment, offset)",
+            "return mark_bytes(seq, ts_ns, 0, self.open.end)",
+        ),
+    ),
+    *_bugs(
+        "journal/journal.py",
+        ("tests/journal/test_corruption.py",),
+        ("mark-never", "self._mark_due = True\n", "self._mark_due = False\n"),
+        (
+            "create-not-synced",
+            "journal.append([first])\n            journal.sync()",
+            "journal.append([first])",
+        ),
+    ),
+    *_bugs(
+        "journal/journal.py",
+        (CRASH,),
+        (
+            "sync-failure-forgiven",
+            'raise self._fail("synced", error) from error',
+            "raise StoreError(str(error)) from error",
+        ),
+    ),
+    *_bugs(
+        "fsio/files.py",
+        ("tests/fsio/test_files.py",),
+        (
+            "replace-not-synced",
+            "sync_path(temporary)\n            rename(temporary, path)",
+            "rename(temporary, path)",
+        ),
+        (
+            "replace-name-not-synced",
+            "rename(temporary, path)\n            sync_directory(path.parent)",
+            "rename(temporary, path)",
+        ),
+        ("not-reserved", "os.posix_fallocate(fd, 0, size)", "os.ftruncate(fd, size)"),
+    ),
+]
+
 BUGS = (
     *_MONEY,
     *_CORRELATION,
@@ -652,4 +1023,7 @@ BUGS = (
     *_DETERMINISM,
     *_SECRETS,
     *_ORDER,
+    *_MORE_MONEY,
+    *_MORE_CORRELATION,
+    *_MORE_DISK,
 )
