@@ -52,7 +52,6 @@ STATED_ONCE = {
         "playerId": "a trade alone does not say whose it is",
         "username": "a trade alone does not say whose it is",
         "level": "a player's level is nowhere else",
-        "coin": "always solana",
         "leverage": "not in the quantity",
         "_recv": "a fact about the recorder",
         "_capture": "a fact about the recorder",
@@ -63,7 +62,6 @@ STATED_ONCE = {
         "row.id": "a random id",
         "row.username": "a name",
         "row.level": "a player's level is nowhere else",
-        "row.hasActiveTrades": "always true",
         "row.shortPosition": "the payoff of shorts is unknown",
         "row.sideBet": "sidebets are not complete in a leaderboard",
         "row.sideBet.betAmount": "sidebets are not complete in a leaderboard",
@@ -76,7 +74,9 @@ STATED_ONCE = {
     },
 }
 """Fields by kind of file that one altered value cannot contradict, each with the reason."""
-OPTIONAL = {"pricesOnWire", "row.sidebetActive", "coinAddress", "price"}
+OPTIONAL = {
+    "pricesOnWire", "row.sidebetActive", "coinAddress", "price", "coin", "row.hasActiveTrades",
+}  # fmt: skip
 SHORTS = ("short_open", "short_close")
 
 

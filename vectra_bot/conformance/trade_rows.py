@@ -18,6 +18,7 @@ SELL_TOLERANCE_LAMPORTS = 3
 # The two portions of a sell are rounded down each, up to 6e-9 SOL in all (protocol 6).
 PORTIONS_TOLERANCE_LAMPORTS = 6
 
+_COIN = "solana"
 
 TRADE_KINDS = ("buy", "sell", "short_open", "short_close")
 
@@ -76,8 +77,13 @@ def short_difference(row: Row) -> Difference | None:
 
 
 def common_difference(row: Row) -> Difference | None:
-    """Return what contradicts the row's type: only buys have leverage, and tick 0 is the presale."""
+    """Return what contradicts the row's type: only buys have leverage, and tick 0 is the presale.
+
+    The coin is always the same, also for bonus money (protocol 5.5).
+    """
     kind, tick, leverage = row.text("type"), row.integer("tickIndex"), row.fields.get("leverage")
+    if row.fields.get("coin", _COIN) != _COIN:
+        return Difference("coin", tick, _COIN, row.fields["coin"])
     if leverage is not None and kind != "buy":
         return Difference("leverage", tick, None, leverage)
     if tick > 0:
