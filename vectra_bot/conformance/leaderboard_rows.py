@@ -379,7 +379,7 @@ def _near(values: Iterable[int], value: int) -> bool:
 
 
 def _common(realised: Sequence[Sequence[int]]) -> tuple[int, int]:
-    """Return the value near which most rows have one of theirs, the smallest of equals, and their number."""
+    """Return the value that most rows have nearly, the smallest of equals, and the number of these rows."""
     points = sorted((value, row) for row, values in enumerate(realised) for value in values)
     near: Counter[int] = Counter()
     first = end = 0
