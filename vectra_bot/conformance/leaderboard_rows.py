@@ -238,6 +238,9 @@ def leaderboard_difference(row: Row) -> tuple[Difference | None, bool | None, bo
             wrong = Difference("regularPnl + sidebetPnl + shortPnl", tick, pnl, total)
         elif not sum_exact:
             wrong = Difference("pnl", tick, total, pnl)
+    for key in ("positionQty", "avgCost", "totalInvested"):
+        if wrong is None and inner.number(key) < 0:
+            wrong = Difference(key, tick, "at least 0", inner.number(key))
     if inner.fields.get("hasActiveTrades", True) is not True:
         wrong = wrong or Difference("hasActiveTrades", tick, True, inner.fields["hasActiveTrades"])
     if wrong is None and not percent_exact:
@@ -356,9 +359,13 @@ def _identity_differences(rows: list[_Seen], _: _Prices) -> _Found:
             if getattr(seen, key) not in ("", None):
                 groups[seen.game, getattr(seen, key)].append(seen)
         for fact, group in ((fact, group) for fact in facts for group in groups.values()):
-            for before, seen, after in zip(group, group[1:], group[2:], strict=False):
-                found, expected = getattr(seen, fact), getattr(before, fact)
-                if expected == getattr(after, fact) != found:
+            ends = (0, len(group) - 1)
+            for at, seen in enumerate(group if len(group) > _FEW_ROWS else []):
+                if fact == "level" and at in ends:
+                    continue  # a level may rise
+                one, other = (1, 2) if at == 0 else (-3, -2) if at == ends[1] else (at - 1, at + 1)
+                expected, found = getattr(group[one], fact), getattr(seen, fact)
+                if expected == getattr(group[other], fact) != found:
                     name = "id" if fact == "player" else fact
                     yield seen, Difference(name, seen.tick, expected, found)
 

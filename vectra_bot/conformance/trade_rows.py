@@ -10,7 +10,7 @@ from vectra_bot.game.ledger import (
     sell_value,
     to_sol,
 )
-from vectra_bot.game.rules import START_PRICE
+from vectra_bot.game.rules import MAX_LEVERAGE, MIN_LEVERAGE, START_PRICE
 
 # A sell is paid lot by lot, each rounded down, so it may be below the floor of the total by the number of
 # further lots; three is the most seen in real rows (protocol 6).
@@ -19,6 +19,7 @@ SELL_TOLERANCE_LAMPORTS = 3
 PORTIONS_TOLERANCE_LAMPORTS = 6
 
 _COIN = "solana"
+_LEVERAGES = range(MIN_LEVERAGE, MAX_LEVERAGE + 1)
 
 TRADE_KINDS = ("buy", "sell", "short_open", "short_close")
 
@@ -86,6 +87,9 @@ def common_difference(row: Row) -> Difference | None:
         return Difference("coin", tick, _COIN, row.fields["coin"])
     if leverage is not None and kind != "buy":
         return Difference("leverage", tick, None, leverage)
+    if leverage is not None and leverage not in _LEVERAGES:
+        known = f"{MIN_LEVERAGE} to {MAX_LEVERAGE}"
+        return Difference("leverage", tick, known, leverage)
     if tick > 0:
         return None
     if kind == "sell":
