@@ -20,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import generate_python
 from generate_config import config_page
 from generate_errors import errors_page
+from generate_faults import faults_page
 from generate_json import json_page, key_table, query_columns
 from generate_records import records, shared_doc
 from generate_text import as_sentence, doc, sentence, signature, table
@@ -209,6 +210,7 @@ PAGES: dict[str, Callable[[], Iterator[str]]] = {
     "configuration.md": config_page,
     "json.md": json_page,
     "errors.md": errors_page,
+    "faults.md": faults_page,
     "store.md": store_format,
 }
 

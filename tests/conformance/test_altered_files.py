@@ -52,7 +52,6 @@ STATED_ONCE = {
         "playerId": "a trade alone does not say whose it is",
         "username": "a trade alone does not say whose it is",
         "level": "a player's level is nowhere else",
-        "coin": "always solana",
         "leverage": "not in the quantity",
         "_recv": "a fact about the recorder",
         "_capture": "a fact about the recorder",
@@ -63,7 +62,6 @@ STATED_ONCE = {
         "row.id": "a random id",
         "row.username": "a name",
         "row.level": "a player's level is nowhere else",
-        "row.hasActiveTrades": "always true",
         "row.shortPosition": "the payoff of shorts is unknown",
         "row.sideBet": "sidebets are not complete in a leaderboard",
         "row.sideBet.betAmount": "sidebets are not complete in a leaderboard",
@@ -76,7 +74,9 @@ STATED_ONCE = {
     },
 }
 """Fields by kind of file that one altered value cannot contradict, each with the reason."""
-OPTIONAL = {"pricesOnWire", "row.sidebetActive", "coinAddress", "price"}
+OPTIONAL = {
+    "pricesOnWire", "row.sidebetActive", "coinAddress", "price", "coin", "row.hasActiveTrades",
+}  # fmt: skip
 SHORTS = ("short_open", "short_close")
 
 
@@ -327,3 +327,77 @@ def test_pnl_of_real_open_positions_is_compared(tmp_path: Path, real_data: Path)
         with_pnl(changed[index], 10**7)
         silent += named(tmp_path, changed) == []
     assert silent <= 1
+
+
+COURSE: dict[str, tuple[Callable[[dict[str, Any]], None], str]] = {
+    "a receive time too early": (lambda row: row["recv_ms"].__setitem__(9, 250), "recv_ms"),
+    "a receive time is missing": (lambda row: row["recv_ms"].pop(), "recv_ms count"),
+    "a rug before the last tick": (lambda row: row.update(rug_recv_ms=0), "rug_recv_ms"),
+    "a settlement before the rug": (lambda row: row.update(settle_recv_ms=0), "settle_recv_ms"),
+    "a settlement at an earlier tick": (lambda row: row.update(settle_tick=3), "settle_tick"),
+    "a count of trades that falls": (
+        lambda row: row["trade_count"].__setitem__(9, 1),
+        "trade_count",
+    ),
+    "a total below the last count": (lambda row: row.update(rug_trade_count=1), "rug_trade_count"),
+}
+
+
+@pytest.mark.parametrize("name", COURSE)
+def test_course_of_a_recorded_game_is_compared(tmp_path: Path, name: str) -> None:
+    """Times and counts of a recorded game follow each other; frames may overtake by milliseconds."""
+    row = copy.deepcopy(CAPTURES["recorded_prices"][0])
+    end = 250 * row["rug_tick"]
+    row["recv_ms"][7] -= 251
+    row |= {
+        "rug_recv_ms": end, "settle_recv_ms": end + 500, "settle_tick": row["rug_tick"] + 1,
+        "trade_count": [50 + tick for tick in range(row["rug_tick"])], "rug_trade_count": 10_000,
+    }  # fmt: skip
+    assert named(tmp_path, [row]) == []
+    change, what = COURSE[name]
+    change(row)
+
+    (found,) = named(tmp_path, [row])
+
+    assert (found.difference.what, found.line) == (what, 1)
+
+
+@pytest.mark.parametrize("key", ["positionQty", "avgCost", "totalInvested"])
+def test_negative_amount_of_a_position_is_named(tmp_path: Path, key: str) -> None:
+    """Below nothing there is no position."""
+    rows = copy.deepcopy(CAPTURES["leaderboard_rows"])
+    index = next(index for index, row in enumerate(rows) if row["row"]["positionQty"])
+    rows[index]["row"][key] *= -1
+
+    found = named(tmp_path, rows)
+
+    assert index + 1 in {difference.line for difference in found}
+
+
+@pytest.mark.parametrize("at", [0, 2, 4])
+def test_username_that_one_row_of_a_player_has_alone_is_named(tmp_path: Path, at: int) -> None:
+    """Also the first and the last row: a player keeps the name during a game."""
+    groups: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
+    rows = copy.deepcopy(CAPTURES["leaderboard_rows"])
+    for index, row in enumerate(rows):
+        row["row"]["username"] = f"name of {row['row'].get('id')}"
+        groups[row["gameId"], row["row"].get("id", "")].append(index)
+    longest = max(groups.values(), key=len)
+    index = longest[at * (len(longest) - 1) // 4]
+    rows[index]["row"]["username"] = "another"
+
+    (found,) = named(tmp_path, rows)
+
+    assert (found.difference.what, found.line) == ("username", index + 1)
+
+
+@pytest.mark.parametrize("leverage", [0, 6, 2.5, "2"])
+def test_leverage_that_nobody_offers_is_named(tmp_path: Path, leverage: Any) -> None:
+    """A buy has a whole leverage of 1 to 5."""
+    rows = copy.deepcopy(CAPTURES["real_trades"])
+    index = next(index for index, row in enumerate(rows) if row["type"] == "buy")
+    rows[index]["leverage"] = leverage
+
+    (found,) = named(tmp_path, rows)
+
+    assert (found.difference.what, found.line) == ("leverage", index + 1)

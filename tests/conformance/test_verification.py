@@ -437,7 +437,8 @@ def test_an_incomplete_game_is_checked_as_far_as_it_goes(tmp_path: Path) -> None
         (b"\n\n", "is empty"),
         (b"[1, 2]\n", "line 1: was .*not an object"),
         (b"{\n", "line 1: not JSON"),
-        (b"\xff\xfe{}\n", "line 1: not UTF-8"),
+        (b"{}\xff\xfe\n", "line 1: not UTF-8"),
+        (b"\xff\xfe{}\n", "line 1: the text is truncated"),
         (
             b'{"event": "gameStateUpdate"}\n',
             "line 1: unknown kind of row .*a capture of frames, or a journal",

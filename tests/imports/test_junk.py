@@ -111,6 +111,26 @@ def test_lines_of_other_bytes_are_refused_one_by_one(tmp_path: Path, junk: bytes
     assert b"\0" not in junk or any("zero bytes" in bad.reason for bad in found.bad_rows)
 
 
+def test_files_that_were_joined_keep_their_marks(tmp_path: Path) -> None:
+    """A byte order mark at the beginning of a later line is not part of the line."""
+    rows = [b"\xef\xbb\xbf" + json.dumps(board_row(n)).encode() for n in range(3)]
+
+    found = only(import_paths(write_lines(tmp_path / "a.jsonl", rows), tmp_path / "s"))
+
+    assert (found.imported, found.bad) == (3, 0)
+
+
+def test_lines_that_end_in_a_carriage_return_alone_are_named(tmp_path: Path) -> None:
+    """Such a file is one line; the reason says what to do."""
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(b"\r".join(json.dumps(board_row(n)).encode() for n in range(3)))
+
+    found = only(import_paths(path, tmp_path / "s"))
+
+    assert (found.imported, found.bad) == (0, 1)
+    assert "convert the line ends" in found.bad_rows[0].reason
+
+
 def test_text_of_utf_16_that_ends_early_is_reported(tmp_path: Path) -> None:
     """Half a character at the end is one bad row; the whole lines before it are imported."""
     text = "".join(json.dumps(board_row(n)) + "\n" for n in range(3))

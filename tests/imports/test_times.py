@@ -121,6 +121,25 @@ def test_times_of_a_replay_take_the_offset_too(
 
 
 @pytest.mark.parametrize(
+    ("steps", "counted"), [((0, 1, 2), 0), ((0, -1, 1), 0), ((0, 60, 2, 1, 70), 1)]
+)
+def test_times_that_step_back_are_reported(
+    steps: tuple[int, ...], counted: int, tmp_path: Path
+) -> None:
+    """A clock that was set back is a warning with a count; rows keep their order. A second does not count."""
+    rows = [{"t": SECOND + step, "event": "e", "args": [n]} for n, step in enumerate(steps)]
+    path = write_lines(tmp_path / "a.jsonl", rows)
+
+    found = only(import_paths(path, tmp_path / "s"))
+
+    line = f"receive times that step back: {counted}; rows keep the order of the file"
+    assert (line in found.warnings) == bool(counted)
+    assert query(tmp_path / "s", "SELECT raw_json FROM ws_event ORDER BY seq") == [
+        (f'42["e",{n}]',) for n in range(len(steps))
+    ]
+
+
+@pytest.mark.parametrize(
     ("text", "seconds"), [("-05:00", -18000), ("+5", 18000), ("0530", 19800), ("00:00", 0)]
 )
 def test_times_have_offsets_in_hours_and_minutes(text: str, seconds: int) -> None:

@@ -36,10 +36,11 @@ def verify(
     """Verify a capture FILE, or the game of a seed, against the price law, bit for bit.
 
     FILE is a capture of frames or a journal: every finished game is compared with the seed that the
-    frames show for it, every sidebet with its game. Or it is one of five kinds of rows: seeded_games,
-    recorded_prices, game_rows (one game tick by tick), real_trades, leaderboard_rows, whose facts are also
+    frames show for it, every sidebet with its game, every trade and leaderboard row with its price; what
+    nothing else states is counted as not_checked. Or it is one of five kinds of rows: seeded_games,
+    recorded_prices, game_rows (one game tick by tick), real_trades, leaderboard_rows. Facts are also
     compared with each other: one payout row for each placed sidebet, prices and rugs, the PnL of open
-    positions. The kind is recognised by the content, plain, gzip or zstandard. Every wrong fact is
+    positions, names. The kind is recognised by the content, plain, gzip or zstandard. Every wrong fact is
     reported once, with game, tick, the expected value and the value found.
 
     With --server-seed and --game-id the game is computed: rug_tick, rug_price, peak, prices, hash.
@@ -114,7 +115,7 @@ def _verdict(result: dict[str, Any], differences: list[Any]) -> str:
 def _line(difference: dict[str, Any]) -> str:
     tick = difference["tick"]
     parts = [
-        f"game {difference['game']}" if "game" in difference else "",
+        f"game {difference['game']}" if difference.get("game") else "",
         f"tick {tick}" if tick is not None else "",
         f"sidebet {difference['sidebet']}" if "sidebet" in difference else "",
     ]

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
+from operator import ne
 from typing import TypeAlias
 
 from attrs import Factory, define, frozen
@@ -33,6 +34,7 @@ REALISED_LAMPORTS = 1000
 # A trade executed at a tick is in the row up to three ticks later, and the row may lag by one (protocol 5.2).
 _TRADE_DELAY_TICKS = 4
 _SLACK = 1e-9  # relative
+_FEW_ROWS = 2  # of one position, that one wrong row may have made alike
 
 _PARTS = ("regularPnl", "sidebetPnl", "shortPnl")
 
@@ -58,6 +60,8 @@ class _Seen:
     cost: int
     regular: int
     presale: bool
+    username: object
+    level: object
 
 
 @define
@@ -65,10 +69,13 @@ class LeaderboardRows:
     """Collects the rows of a file, and compares them at its end.
 
     Attributes:
+        unstated: whether rows may rest on what no row states: leverage, whose payoff is unknown (protocol 9),
+            and trades within one tick. What these explain is not compared then.
         open_rows: rows with an open position.
         open_compared: those of them whose PnL another fact of the file states too.
     """
 
+    unstated: bool = False
     open_rows: int = 0
     open_compared: int = 0
     _rows: list[_Seen] = Factory(list)
@@ -101,6 +108,8 @@ class LeaderboardRows:
             cost=qty * lamports_of(inner, "avgCost") // LAMPORTS_PER_SOL,
             regular=lamports_of(inner, "pnl" if presale else "regularPnl"),
             presale=presale,
+            username=inner.fields.get("username"),
+            level=inner.fields.get("level"),
         )
         self._rows.append(seen)
         if wrong:
@@ -111,7 +120,8 @@ class LeaderboardRows:
         prices = _prices(self._rows)
         checks: tuple[Callable[[list[_Seen], _Prices], _Found], ...] = (
             _price_differences,
-            _position_differences,
+            _identity_differences,
+            self._position_differences,
             self._pnl_differences,
             _rank_differences,
         )
@@ -121,6 +131,26 @@ class LeaderboardRows:
                 if seen.line not in self._wrong:
                     self._wrong.add(seen.line)
                     yield FileDifference(seen.game, difference, seen.line)
+
+    def _position_differences(self, right: list[_Seen], _: _Prices) -> _Found:
+        """Yield positions that contradict the row itself or the rows before and after it."""
+        for rows in _by_player(right):
+            for seen in rows:
+                if seen.rugged and seen.qty:
+                    yield seen, Difference("positionQty", seen.tick, 0, sol(seen.qty))
+                elif bool(seen.qty) != bool(seen.position[1]):
+                    expected = "above 0" if seen.qty else 0
+                    yield seen, Difference("avgCost", seen.tick, expected, seen.position[1])
+            for before, seen, after in zip(rows, rows[1:], rows[2:], strict=False):
+                if before.qty and before.position == after.position != seen.position:
+                    # A lot that comes and goes changes the mean cost with the quantity.
+                    altered = sum(map(ne, before.position, seen.position))
+                    if altered == 1 or not self.unstated:
+                        yield seen, _changed(before.position, seen)
+            for before, seen in pairwise(rows):
+                if seen.invested < before.invested:
+                    least = f"at least {sol(before.invested)}"
+                    yield seen, Difference("totalInvested", seen.tick, least, sol(seen.invested))
 
     def _pnl_differences(self, right: list[_Seen], prices: _Prices) -> _Found:
         """Yield PnL that the price, what was invested and the other rows of the position contradict."""
@@ -132,25 +162,36 @@ class LeaderboardRows:
                     positions[seen.position[:2]].append(seen)
             for group in positions.values():
                 yield from self._open_differences(group, rows, prices)
-            yield from _closed_differences([seen for seen in rows if not seen.presale])
+            closed = _closed_differences([seen for seen in rows if not seen.presale])
+            yield from (found for found, sure in closed if sure or not self.unstated)
 
     def _open_differences(
         self, group: list[_Seen], rows: list[_Seen], prices: _Prices
     ) -> Iterator[tuple[_Seen, Difference]]:
         """Compare the rows of one open position: what was realised before it is the same in all of them."""
         realised = [[flow + seen.cost for flow in _flows(seen, prices)] for seen in group]
-        candidates = sorted({value for values in realised for value in values}, key=abs)
-        common = max(candidates, key=lambda value: sum(_near(values, value) for values in realised))
+        common, agreeing = _common(realised)
         self.open_rows += len(group)
+        if self.unstated and agreeing * 2 <= len(group):
+            return
+        others = [values for values in realised if not _near(values, common)]
+        # Lots that come and go leave the position as it was, and what was realised changed.
+        again = _common(others) if others and self.unstated else (common, 0)
         for seen, values in zip(group, realised, strict=True):
+            if again[1] > _FEW_ROWS and _near(values, again[0]):
+                continue
             if not _near(values, common):
                 yield seen, _open_regular(seen, common, prices)
             elif max(values) - seen.cost + seen.invested < -POSITION_TOLERANCE_LAMPORTS:
                 yield seen, _open_regular(seen, seen.cost - seen.invested, prices)
         seen = group[0]
         all_invested = _all_invested(seen.qty, seen.cost, seen.invested)
-        if len(group) > 1 or (all_invested and abs(common) <= POSITION_TOLERANCE_LAMPORTS):
+        # The mean cost is rounded for each SOL of tokens.
+        rounding = POSITION_TOLERANCE_LAMPORTS + seen.qty // LAMPORTS_PER_SOL
+        if len(group) > 1 or (all_invested and abs(common) <= rounding):
             self.open_compared += len(group)
+            return
+        if self.unstated:
             return
         # Nothing else shows what was realised before: a trade leads to this row, or from it to the next.
         at = rows.index(seen)
@@ -197,6 +238,11 @@ def leaderboard_difference(row: Row) -> tuple[Difference | None, bool | None, bo
             wrong = Difference("regularPnl + sidebetPnl + shortPnl", tick, pnl, total)
         elif not sum_exact:
             wrong = Difference("pnl", tick, total, pnl)
+    for key in ("positionQty", "avgCost", "totalInvested"):
+        if wrong is None and inner.number(key) < 0:
+            wrong = Difference(key, tick, "at least 0", inner.number(key))
+    if inner.fields.get("hasActiveTrades", True) is not True:
+        wrong = wrong or Difference("hasActiveTrades", tick, True, inner.fields["hasActiveTrades"])
     if wrong is None and not percent_exact:
         wrong = Difference("pnlPercent", tick, expected, percent)
     return wrong or _sidebet_difference(row, inner, tick), sum_exact, percent_exact
@@ -206,8 +252,10 @@ def _sidebet_difference(row: Row, inner: Row, tick: int) -> Difference | None:
     """Return what is wrong with the open sidebet of a row."""
     bet = inner.fields.get("sideBet")
     active = bet is not None or None
-    if inner.fields.get("sidebetActive", active) is not active:
-        return Difference("sidebetActive", tick, active, inner.fields["sidebetActive"])
+    stated = inner.fields.get("sidebetActive", active)
+    # In the presale it may follow the bet by a second (protocol 5.2).
+    if stated is not active and (stated is not None or not is_presale(inner)):
+        return Difference("sidebetActive", tick, active, stated)
     if bet is None:
         return None
     bet = inner.row("sideBet")
@@ -303,22 +351,23 @@ def _by_player(rows: Iterable[_Seen]) -> list[list[_Seen]]:
     return [sorted(group, key=lambda seen: seen.tick) for group in found.values()]
 
 
-def _position_differences(right: list[_Seen], _: _Prices) -> _Found:
-    """Yield positions that contradict the row itself or the rows before and after it."""
-    for rows in _by_player(right):
-        for seen in rows:
-            if seen.rugged and seen.qty:
-                yield seen, Difference("positionQty", seen.tick, 0, sol(seen.qty))
-            elif bool(seen.qty) != bool(seen.position[1]):
-                expected = "above 0" if seen.qty else 0
-                yield seen, Difference("avgCost", seen.tick, expected, seen.position[1])
-        for before, seen, after in zip(rows, rows[1:], rows[2:], strict=False):
-            if before.qty and before.position == after.position != seen.position:
-                yield seen, _changed(before.position, seen)
-        for before, seen in pairwise(rows):
-            if seen.invested < before.invested:
-                least = f"at least {sol(before.invested)}"
-                yield seen, Difference("totalInvested", seen.tick, least, sol(seen.invested))
+def _identity_differences(rows: list[_Seen], _: _Prices) -> _Found:
+    """Yield rows whose player has another name or level than in the rows around, or whose name another id."""
+    for facts, key in ((("username", "level"), "player"), (("player",), "username")):
+        groups: defaultdict[tuple[str, object], list[_Seen]] = defaultdict(list)
+        for seen in sorted(rows, key=lambda seen: seen.tick):
+            if getattr(seen, key) not in ("", None):
+                groups[seen.game, getattr(seen, key)].append(seen)
+        for fact, group in ((fact, group) for fact in facts for group in groups.values()):
+            ends = (0, len(group) - 1)
+            for at, seen in enumerate(group if len(group) > _FEW_ROWS else []):
+                if fact == "level" and at in ends:
+                    continue  # a level may rise
+                one, other = (1, 2) if at == 0 else (-3, -2) if at == ends[1] else (at - 1, at + 1)
+                expected, found = getattr(group[one], fact), getattr(seen, fact)
+                if expected == getattr(group[other], fact) != found:
+                    name = "id" if fact == "player" else fact
+                    yield seen, Difference(name, seen.tick, expected, found)
 
 
 def _changed(expected: _Position, seen: _Seen) -> Difference:
@@ -336,8 +385,27 @@ def _near(values: Iterable[int], value: int) -> bool:
     return any(abs(other - value) <= POSITION_TOLERANCE_LAMPORTS for other in values)
 
 
+def _common(realised: Sequence[Sequence[int]]) -> tuple[int, int]:
+    """Return the value that most rows have nearly, the smallest of equals, and the number of these rows."""
+    points = sorted((value, row) for row, values in enumerate(realised) for value in values)
+    near: Counter[int] = Counter()
+    first = end = 0
+    best = (0, 0, 0)
+    for value, _ in points:
+        while end < len(points) and points[end][0] <= value + POSITION_TOLERANCE_LAMPORTS:
+            near[points[end][1]] += 1
+            end += 1
+        while points[first][0] < value - POSITION_TOLERANCE_LAMPORTS:
+            near[points[first][1]] -= 1
+            first += 1
+        best = max(best, (sum(count > 0 for count in near.values()), -abs(value), value))
+    return best[2], best[0]
+
+
 def _flows(seen: _Seen, prices: _Prices) -> list[int]:
     """Return what the player's trades of the game paid in all, in lamports, by either price of the row."""
+    if seen.presale:
+        return [seen.regular - sell_value(seen.qty, rules.START_PRICE)]
     ticks = (seen.tick, seen.tick - 1)
     return [seen.regular - sell_value(seen.qty, prices[seen.game, tick]) for tick in ticks]
 
@@ -365,17 +433,25 @@ def _traded(before: _Seen, after: _Seen, prices: _Prices) -> bool:
     )
 
 
-def _closed_differences(rows: Sequence[_Seen]) -> _Found:
-    """Yield PnL of a closed position that differs from the row a tick before or after."""
+def _closed_differences(
+    rows: Sequence[_Seen],
+) -> Iterator[tuple[tuple[_Seen, Difference], bool]]:
+    """Yield PnL of a closed position that differs from the row a tick before or after.
+
+    Each with whether the rows on both sides agree; else a buy and a sale within one tick may explain it.
+    """
     for at, (before, seen) in enumerate(pairwise(rows), start=1):
         if before.qty or seen.qty or before.invested != seen.invested:
             continue
         if seen.tick - before.tick > 1 or before.regular == seen.regular:
             continue
+        earlier = rows[at - 2] if at > 1 else None
         after = rows[at + 1] if at + 1 < len(rows) else None
         first = after is not None and after.regular == seen.regular and not after.qty
         wrong, right = (before, seen) if first else (seen, before)
-        yield wrong, _regular(wrong, right.regular)
+        other = earlier if first else after
+        sure = other is not None and not other.qty and other.regular == right.regular
+        yield (wrong, _regular(wrong, right.regular)), sure
 
 
 def _rank_differences(rows: list[_Seen], _: _Prices) -> _Found:

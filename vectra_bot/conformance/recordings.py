@@ -12,19 +12,22 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
-from attrs import Factory, define
+from attrs import Factory, define, field
 
 from vectra_bot.audit.auditor import UNVERIFIED_KIND, FairAuditor
 from vectra_bot.audit.findings import FINISHED_KIND, FailedGame
+from vectra_bot.conformance import frame_rows
 from vectra_bot.conformance.findings import FileDifference, Verification
 from vectra_bot.conformance.frames.capture_rows import Row, shown
+from vectra_bot.conformance.frames.frame_capture import of_text
 from vectra_bot.conformance.settled_sidebets import sidebet_differences
 from vectra_bot.engine.auditing import Findings
 from vectra_bot.errors import InputError, WireError
-from vectra_bot.game.fair import Difference
+from vectra_bot.game import rules
+from vectra_bot.game.fair import Difference, play_game
 from vectra_bot.game.state import GameState
 from vectra_bot.journal import read_journal
-from vectra_bot.models import Direction, Frame, GameFrame, SystemEvent
+from vectra_bot.models import Direction, FinishedGame, Frame, GameFrame, SystemEvent
 from vectra_bot.venues.replay import CaptureFeed, detect_recording
 from vectra_bot.wire.decode import decode
 
@@ -38,6 +41,7 @@ COUNTS: Final = (
     "seen",
     "sidebets",
     "sidebets_exact",
+    *frame_rows.COUNTS,
 )
 _FOREIGN: Final = ("price", "prices", "price count", "rugPrice", "rugTick", "peakMultiplier")
 
@@ -49,6 +53,10 @@ class _Recording:
     found: Verification
     auditor: FairAuditor = Factory(lambda: FairAuditor("verify"))
     state: GameState = Factory(GameState)
+    rows: frame_rows.FrameRows = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.rows = frame_rows.FrameRows(self.found)
 
     def take(self, line: int, frame: Frame) -> None:
         """Process a frame; one that cannot be decoded is counted."""
@@ -57,18 +65,39 @@ class _Recording:
         self.found.count("frames")
         try:
             event = decode(frame)
-        except WireError:
+        except WireError as error:
             self.found.count("quarantined")
+            wrong = Difference("frame", None, "a frame that can be decoded", str(error))
+            self.found.report("", line, [wrong])
             return
+        seen = of_text(frame.raw, place=line, capture="", at_s=0.0, outbound=False)
+        if seen is not None:
+            self.rows.take(line, event, seen.event, seen.body)
         if isinstance(event, GameFrame):
             for change in self.state.fold(event):
                 self.auditor.on_change(change)
             self._report(line, self.auditor.on_frame(event))
+            for game in event.history:
+                self._close(game)
 
     def end(self, line: int) -> None:
         """Report the games whose seed was not shown."""
         self._report(line, self.auditor.on_ending(0))
+        self.rows.end()
         self.found.counts["failed"] = self.auditor.counts.alerts
+
+    def _close(self, game: FinishedGame) -> None:
+        """Compare the rows of a game that is over with the prices of its seed, unless that is another's."""
+        if not self.rows.waits_for(game.game_id):
+            return
+        foreign = any(
+            known.game == game.game_id and known.difference.what == "serverSeed"
+            for known in self.found.differences
+        )
+        prices = None
+        if not foreign and game.version in rules.LAW_VERSIONS:
+            prices = play_game(game.server_seed, game.game_id, game.version).published_prices
+        self.rows.close(game.game_id, prices, json.loads(game.sidebets_json))
 
     def _report(self, line: int, findings: Findings) -> None:
         failed = {game.game_id: _brief(game) for game in self.auditor.failed}

@@ -10,7 +10,7 @@ from vectra_bot.game.ledger import (
     sell_value,
     to_sol,
 )
-from vectra_bot.game.rules import START_PRICE
+from vectra_bot.game.rules import MAX_LEVERAGE, MIN_LEVERAGE, START_PRICE
 
 # A sell is paid lot by lot, each rounded down, so it may be below the floor of the total by the number of
 # further lots; three is the most seen in real rows (protocol 6).
@@ -18,6 +18,8 @@ SELL_TOLERANCE_LAMPORTS = 3
 # The two portions of a sell are rounded down each, up to 6e-9 SOL in all (protocol 6).
 PORTIONS_TOLERANCE_LAMPORTS = 6
 
+_COIN = "solana"
+_LEVERAGES = range(MIN_LEVERAGE, MAX_LEVERAGE + 1)
 
 TRADE_KINDS = ("buy", "sell", "short_open", "short_close")
 
@@ -76,10 +78,18 @@ def short_difference(row: Row) -> Difference | None:
 
 
 def common_difference(row: Row) -> Difference | None:
-    """Return what contradicts the row's type: only buys have leverage, and tick 0 is the presale."""
+    """Return what contradicts the row's type: only buys have leverage, and tick 0 is the presale.
+
+    The coin is always the same, also for bonus money (protocol 5.5).
+    """
     kind, tick, leverage = row.text("type"), row.integer("tickIndex"), row.fields.get("leverage")
+    if row.fields.get("coin", _COIN) != _COIN:
+        return Difference("coin", tick, _COIN, row.fields["coin"])
     if leverage is not None and kind != "buy":
         return Difference("leverage", tick, None, leverage)
+    if leverage is not None and leverage not in _LEVERAGES:
+        known = f"{MIN_LEVERAGE} to {MAX_LEVERAGE}"
+        return Difference("leverage", tick, known, leverage)
     if tick > 0:
         return None
     if kind == "sell":

@@ -16,7 +16,7 @@ from typing import Any
 
 from attrs import Factory, define, evolve, fields, frozen
 
-from vectra_bot.conformance.crowd.recorded_games import recorded_differences
+from vectra_bot.conformance.crowd.recorded_games import course_differences, recorded_differences
 from vectra_bot.conformance.findings import FileDifference, Verification
 from vectra_bot.conformance.frames.capture_rows import Row, read_prices, read_rows, shown
 from vectra_bot.conformance.game_rows import GameRows
@@ -187,6 +187,7 @@ def _most_named_game(bets: list[Row]) -> str | None:
 
 def _verify_recorded(row: Row, found: Verification, file: _File) -> None:
     differences = _repeated(file, row.text("game_id")) or recorded_differences(row)
+    differences = differences or course_differences(row)
     complete = row.flag("complete")
     found.count("games")
     found.count("complete", complete)

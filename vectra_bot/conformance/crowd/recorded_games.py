@@ -7,13 +7,14 @@ breaks the step into it and the step out of it, which distinguishes it from its 
 
 from __future__ import annotations
 
-from math import nextafter, sqrt
+from math import inf, nextafter, sqrt
 
 from vectra_bot.conformance.frames.capture_rows import Row
 from vectra_bot.game import rules
 from vectra_bot.game.fair import Difference, rug_price
 
 _SLACK = 1e-9  # relative, for the rounding of a quotient; bands are a million times wider
+_OVERTAKEN_MS = 100
 Prices = list[float | None]
 
 
@@ -34,6 +35,44 @@ def recorded_differences(row: Row) -> list[Difference]:
     law = rug_price(known)
     right = found_rug == law if row.flag("complete") else found_rug <= law
     return [] if right else [Difference("rug_price", rug_tick, law, found_rug)]
+
+
+def course_differences(row: Row) -> list[Difference]:
+    """Return where the receive times and trade counts of a recorded game do not follow each other.
+
+    Frames may overtake each other by milliseconds; a count of trades never falls.
+    """
+    rug_tick = row.integer("rug_tick")
+    found: list[Difference] = []
+    for key, last, slack in (
+        ("recv_ms", ("rug_recv_ms", "settle_recv_ms"), _OVERTAKEN_MS),
+        ("trade_count", ("rug_trade_count",), 0),
+    ):
+        if not isinstance(row.fields.get(key), list):
+            continue
+        values = row.holed_numbers(key)
+        if len(values) != rug_tick:
+            found.append(Difference(f"{key} count", None, rug_tick, len(values)))
+            continue
+        named = [(key, tick, value) for tick, value in enumerate(values) if value is not None]
+        stated = [name for name in last if row.fields.get(name) is not None]
+        named += [(name, rug_tick, row.number(name)) for name in stated]
+        found += _falls(named, slack)
+    settled = row.fields.get("settle_tick")
+    if settled is not None and row.integer("settle_tick") < rug_tick:
+        found.append(Difference("settle_tick", rug_tick, f"at least {rug_tick}", settled))
+    return found
+
+
+def _falls(named: list[tuple[str, int, float]], slack: float) -> list[Difference]:
+    """Return values that are below the one before by more than *slack*; one for each fall."""
+    found, highest = [], -inf
+    for name, tick, value in named:
+        if value < highest - slack:
+            found.append(Difference(name, tick, f"at least {highest:.12g}", value))
+        else:
+            highest = max(highest, value)
+    return found[:1]
 
 
 def possible_step(before: float, after: float) -> bool:

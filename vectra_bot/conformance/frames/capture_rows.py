@@ -132,7 +132,7 @@ def read_rows(path: Path) -> Iterator[Row]:
     try:
         with unpacked(path) as (lines, _):
             for line, raw in enumerate(lines, start=1):
-                text = raw.removeprefix(BOM) if line == 1 else raw
+                text = raw.removeprefix(BOM)
                 if text.strip() and not text.lstrip().startswith(COMMENTS):
                     remedy = _CAPTURE if empty else _REMEDY
                     empty = False

@@ -89,7 +89,6 @@ class _Face:
     total_invested: float
     divisor: float
     coin: CoinPayload | None
-    settled_sidebets: int
     closed_shorts: int
     has_short: bool
 
@@ -109,7 +108,6 @@ def _face_of(account: VenueAccount, game_id: str) -> _Face:
         sol_number(invested),
         invested / _UNIT,
         PRACTICE_COIN if account.is_practice else None,
-        ledger.sidebet_pnl,
         ledger.settled_pnl - ledger.sidebet_pnl,
         ledger.short is not None,
     )
@@ -145,19 +143,21 @@ def make_row(
         shown_short = short_part(account.ledger, price, terms, account.coin)
     else:
         short, shown_short = face.closed_shorts, None
-    pnl = regular + face.settled_sidebets + short
+    # The venue adds the parts as doubles, with their noise (protocol 5.2).
+    parts = (sol_number(regular), face.sidebet_pnl, sol_number(short))
+    pnl = parts[0] + parts[1] + parts[2]
     return LeaderboardRow(
         id=account.player_id,
         username=account.username,
         level=account.level,
-        pnl=sol_number(pnl),
-        regular_pnl=UNSET if presale else sol_number(regular),
-        sidebet_pnl=UNSET if presale else face.sidebet_pnl,
-        short_pnl=UNSET if presale else sol_number(short),
+        pnl=number(pnl),
+        regular_pnl=UNSET if presale else parts[0],
+        sidebet_pnl=UNSET if presale else parts[1],
+        short_pnl=UNSET if presale else parts[2],
         sidebet_active=face.sidebet_active,
         side_bet=face.side_bet,
         short_position=shown_short,
-        pnl_percent=number(pnl_percent(pnl / _UNIT, face.divisor)),
+        pnl_percent=number(pnl_percent(pnl, face.divisor)),
         has_active_trades=True,
         position_qty=face.position_qty,
         avg_cost=face.avg_cost,

@@ -204,7 +204,7 @@ class TextFile:
                     fault = f"the line is longer than {MAX_LINE} bytes"
                     yield TextRow(number, line[:100], {}, fault, read)
                     continue
-                text = line.strip().removeprefix(BOM) if number == 1 else line.strip()
+                text = line.strip().removeprefix(BOM)  # also where files were joined
                 if text and not text.startswith(COMMENTS):
                     yield _row(number, text, read)
 
@@ -282,6 +282,8 @@ def _json_fault(text: bytes) -> str | None:
         text.decode()
     except UnicodeDecodeError:
         return "invalid UTF-8"
+    if b"\r" in text:
+        return "lines that end in a carriage return alone: convert the line ends"
     try:
         _decode_any(text)
     except RecursionError:

@@ -126,6 +126,7 @@ class RowClock:
         names: keys of the rows' times, the first one that a row has counts.
         zoneless: number of times without a zone.
         undated: number of rows whose date is only that of ``base_ns``.
+        stepped: number of times that are more than a second before the row above.
     """
 
     timed: bool = True
@@ -134,6 +135,8 @@ class RowClock:
     names: tuple[str, ...] = TIME_NAMES
     zoneless: int = 0
     undated: int = 0
+    stepped: int = 0
+    _last_ns: int = 0
 
     @property
     def undated_rows(self) -> tuple[int, int]:
@@ -156,9 +159,11 @@ class RowClock:
             raise RowRefused(f"{name} is invalid", str(error)) from None
         if value is None:
             raise RowRefused(f"{name} is missing: the other rows have a time")
-        if isinstance(value, str):
-            return self._of_text(name, value)
-        return self._of_number(name, value)
+        is_text = isinstance(value, str)
+        found = self._of_text(name, value) if is_text else self._of_number(name, value)
+        self.stepped += found < self._last_ns - NS_PER_S
+        self._last_ns = found
+        return found
 
     def is_relative(self, row: TextRow) -> bool:
         """Return whether the time of a row counts from a start that the file lacks."""
@@ -267,6 +272,10 @@ def time_warnings(clock: RowClock, payloads: PayloadTimes) -> list[str]:
         found.append(
             f"receive times are {offset_text(off)} hours off the times in the payloads: "
             "the recorder's clock was wrong, or its times were converted twice"
+        )
+    if clock.stepped:
+        found.append(
+            f"receive times that step back: {clock.stepped}; rows keep the order of the file"
         )
     if payloads.other_day:
         found.append(
