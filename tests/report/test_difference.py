@@ -13,11 +13,11 @@ import pytest
 
 from tests.session.strategies import Busy
 from vectra_bot.cli.main import main
-from vectra_bot.errors import InputError
+from vectra_bot.errors import ConfigError, InputError
 from vectra_bot.journal import Entry, Journal, journal_directory, read_journal
 from vectra_bot.models import SendResult
 from vectra_bot.models.times import NS_PER_MS
-from vectra_bot.report.difference import SessionDiff, diff_sessions
+from vectra_bot.report.difference import SessionDiff, diff_sessions, latencies_of
 from vectra_bot.session import (
     ReplayConfig,
     ReplayReport,
@@ -159,3 +159,30 @@ def test_a_paper_desk_on_a_recording_fills_as_the_exchange_does(tmp_path: Path) 
         found = diff_sessions(session, journal_directory(tmp_path, f"p{number}"))
         assert (found.differing, found.excluded, found.games) == ([], [], GAMES)
         assert found.compared > 3
+
+
+def test_latencies_are_drawn_from_those_that_were_measured(tmp_path: Path) -> None:
+    """Every action takes as long as one of the named session did, the same in every replay."""
+    played(tmp_path, "e", latency_ms=130, strategy=Busy)
+    watched = played(tmp_path, "w", strategy="watch")
+    assert set(latencies_of(journal_directory(tmp_path, "e"))) <= set(range(130, 300))
+    found = []
+    for name in ("p1", "p2"):
+        config = ReplayConfig(
+            path=watched,
+            strategy="take-profit",
+            store=tmp_path,
+            session_id=name,
+            paper=True,
+            latency_from="e",
+        )
+        asyncio.run(replay_session(config))
+        found.append(latencies_of(journal_directory(tmp_path, name)))
+    assert min(found[0]) >= 130
+    assert (
+        diff_sessions(*(journal_directory(tmp_path, name) for name in ("p1", "p2"))).games == GAMES
+    )
+    with pytest.raises(InputError, match="no executed action"):
+        latencies_of(watched)
+    with pytest.raises(ConfigError, match="without venue"):
+        SessionConfig(strategy="watch", latency_from="e")

@@ -249,6 +249,24 @@ def _text(value: Any) -> str | None:
     return None if value is None else f"{value.normalize():f}"
 
 
+def latencies_of(journal: Path) -> list[int]:
+    """Return how long the actions of a session took from hand-over to first evidence, in ms, sorted.
+
+    Raises:
+        InputError: there is no journal, or no action of it was executed.
+        JournalError: it is corrupt.
+    """
+    found = sorted(
+        max(0, decision.latency_ms - decision.delayed_ms)
+        for decisions in _Recorded.of(journal).games.values()
+        for decision in decisions
+        if decision.latency_ms is not None and decision.delayed_ms is not None
+    )
+    if not found:
+        raise InputError(f"journal {journal} has no executed action: its latency is not known")
+    return found
+
+
 def diff_sessions(a: Path, b: Path) -> SessionDiff:
     """Compare the sessions of two journals.
 
@@ -404,4 +422,4 @@ def _flat(header: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return found
 
 
-__all__ = ["Decision", "DecisionDifference", "SessionDiff", "diff_sessions"]
+__all__ = ["Decision", "DecisionDifference", "SessionDiff", "diff_sessions", "latencies_of"]

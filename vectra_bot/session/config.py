@@ -240,6 +240,8 @@ class SessionConfig(EmbeddedOptions):
         venue: address of a venue whose feed the session runs on, ``https://HOST``; the embedded exchange if
             None. Options that describe the embedded exchange are refused with it.
         link: timeouts, retries and queue limits of the connection to it.
+        latency_from: on a venue's feed, session of the same store whose measured latencies are used in place
+            of *latency_ms*.
         strategy: entry-point name, ``./file.py[:Class]``, or the class itself.
         settings: the strategy's parameters by name.
         session_id: name of the session; random if None.
@@ -261,6 +263,12 @@ class SessionConfig(EmbeddedOptions):
         help="Run on the feed of this venue: https://HOST[:PORT].",
     )
     link: LiveSettings = option(factory=LiveSettings, take=_made_of(LiveSettings), flag=None)
+    latency_from: str | None = option(
+        None,
+        metavar="SESSION",
+        help="Draw latencies on paper from those measured in this session.",
+        heading=Heading.PAPER,
+    )
     settings: Mapping[str, Any] = option(
         factory=dict,
         secret=True,
@@ -322,6 +330,11 @@ class SessionConfig(EmbeddedOptions):
 
     def __attrs_post_init__(self) -> None:
         if self.venue is None:
+            if self.latency_from is not None:
+                raise ConfigError(
+                    f"option latency_from was {self.latency_from!r} without venue: the embedded exchange has "
+                    "latency_ms, give that"
+                )
             return
         for given in attrs.fields(EmbeddedOptions):
             value = getattr(self, given.name)
@@ -411,6 +424,7 @@ class ReplayConfig:
             of the recorded account are dropped.
         cash: SOL of the paper account at the start.
         latency_ms: time from a request to its execution, in ms.
+        latency_from: session of the same store whose measured latencies are used in place of *latency_ms*.
     """
 
     path: Path = option(flag=None, take=path_of, words="a path, as text or Path")
@@ -438,6 +452,7 @@ class ReplayConfig:
     )
     cash: Decimal = like(EmbeddedOptions, "cash", heading=Heading.PAPER)
     latency_ms: int = like(EmbeddedOptions, "latency_ms", heading=Heading.PAPER)
+    latency_from: str | None = like(SessionConfig, "latency_from")
     limits: Limits = like(SessionConfig, "limits")
     enable_plugins: tuple[str, ...] = like(SessionConfig, "enable_plugins")
     disable_plugins: tuple[str, ...] = like(SessionConfig, "disable_plugins")

@@ -47,6 +47,7 @@ class RunOptions(TypedDict, total=False):
     exchange_log: Path | str | None
     venue: str | None
     link: LiveSettings
+    latency_from: str | None
     settings: Mapping[str, Any] | None
     session_id: str | None
     store: Path | str | None
@@ -75,6 +76,7 @@ class ReplayOptions(TypedDict, total=False):
     paper: bool
     cash: Decimal | float | str
     latency_ms: int
+    latency_from: str | None
     limits: Limits | Mapping[str, Any] | None
     enable_plugins: Sequence[str]
     disable_plugins: Sequence[str]

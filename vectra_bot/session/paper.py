@@ -6,6 +6,7 @@ object: the gateway.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Callable
 from typing import Generic, TypeVar
@@ -17,7 +18,10 @@ from vectra_bot.errors import InputError
 from vectra_bot.exchange import EvidenceDelays, ExchangeConfig
 from vectra_bot.exchange.paper_desk import PaperDesk
 from vectra_bot.game.ledger import to_lamports
+from vectra_bot.journal import journal_directory
+from vectra_bot.models import Command
 from vectra_bot.models.times import NS_PER_MS, NS_PER_S
+from vectra_bot.report.difference import latencies_of
 from vectra_bot.report.session import Report, SessionTally
 from vectra_bot.session.config import FLUSH_SECONDS, ReplayConfig, SessionConfig
 from vectra_bot.session.header import SessionPlan
@@ -29,7 +33,7 @@ from vectra_bot.session.shell import SegmentCloser, Shell
 from vectra_bot.venues.base import Feed
 from vectra_bot.venues.embedded import DEFAULT_USERNAME
 from vectra_bot.venues.live import LiveFeed
-from vectra_bot.venues.paper import PaperFeed, PaperGateway, PaperReplay
+from vectra_bot.venues.paper import Latency, PaperFeed, PaperGateway, PaperReplay
 
 log = logging.getLogger(__name__)
 
@@ -97,8 +101,21 @@ def _gateway(
     now_ns: Callable[[], int],
     plan: SessionPlan,
 ) -> PaperGateway:
-    latency_ns = config.latency_ms * NS_PER_MS
-    return PaperGateway(desk, lambda _: latency_ns, now_ns, plan.profile)
+    return PaperGateway(desk, _latency(config, plan), now_ns, plan.profile)
+
+
+def _latency(config: SessionConfig | ReplayConfig, plan: SessionPlan) -> Latency:
+    """Return the latency of commands: the configured one, or drawn from a session's by the action's id."""
+    if config.latency_from is None:
+        latency_ns = config.latency_ms * NS_PER_MS
+        return lambda _: latency_ns
+    measured = latencies_of(journal_directory(plan.place.path, config.latency_from))
+
+    def drawn(command: Command) -> int:
+        digest = hashlib.sha256(command.action_id.encode()).digest()
+        return measured[int.from_bytes(digest) % len(measured)] * NS_PER_MS
+
+    return drawn
 
 
 async def run_on_feed(config: SessionConfig, url: str, clock: Clock | None = None) -> Report:
@@ -148,6 +165,7 @@ def _paper(config: SessionConfig) -> dict[str, object]:
     return {
         "cash": str(config.cash),
         "latency_ms": config.latency_ms,
+        "latency_from": config.latency_from,
         "short_payoff": config.short_payoff,
         "short_at_rug": config.short_at_rug,
     }
