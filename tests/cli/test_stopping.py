@@ -146,11 +146,12 @@ def test_a_strategy_that_does_not_return_is_interrupted_and_its_session_complete
     assert report["error"] is None
     assert report["unfinished"][0].startswith("Hanging.on_game_tick was interrupted in line ")
     assert report["unfinished"][0].endswith(" it had not returned 2 s after SIGTERM")
+    # On a busy machine the files may not be built in time: then the report says so.
+    assert main(["store", "recover", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["finished"] == []
     kinds = column(store, "system_event", "kind")
     assert "strategy.interrupted" in kinds
     assert "strategy.error" not in kinds
-    assert main(["store", "check", "--json"]) == 0
-    capsys.readouterr()
 
 
 @pytest.mark.slow

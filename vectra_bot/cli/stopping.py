@@ -43,7 +43,7 @@ _INTERRUPT = signal.SIGURG
 GRACE_S = 2.0
 """How long after the first signal a call of a strategy or plugin may take."""
 
-CLOSE_S = 4.0
+CLOSE_S = 4.2
 """How long after the first signal a session waits for its files."""
 
 _INTERRUPT_EVERY_S = 0.1
