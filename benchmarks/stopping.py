@@ -9,8 +9,8 @@ store recover`, and must be as the process left its journal: every document that
 row (`lost`), every request in the exchange's log its action (`unproven`), `store check` finds no problem.
 
 `first_signal_to_exit_s` must be at most 5, `second_signal_to_exit_s` at most 0.2 (null: the process ended
-before). The exit code is 128 plus the signal's number; where native code keeps the interpreter lock the process
-is killed (137). `left` is what the process said to be unfinished. One JSON object is printed, with
+before). The exit code is 128 plus the signal's number; where native code keeps the interpreter lock the
+process is killed (137). `left` is what the process said to be unfinished. One JSON object is printed, with
 `over_goal`; the exit code is 1 if that is not empty.
 """
 
@@ -240,7 +240,10 @@ def with_plugin(trial: Trial) -> None:
 
 
 REMOTE = "s3://bucket/prefix?endpoint_override=127.0.0.1:{port}&scheme=http&region=none"
-LONG_QUERY = "SELECT count(*) FROM range(99999) a, range(99999) b, range(99999) c WHERE a.range * b.range % 7 = c.range"
+LONG_QUERY = (
+    "SELECT count(*) FROM range(99999) a, range(99999) b, range(99999) c "
+    "WHERE a.range * b.range % 7 = c.range"
+)
 STORE = ["--store", "{store}", "--json"]
 CASES: dict[str, Case] = {
     "loop": Case(command=RUN, hang="loop"),

@@ -94,8 +94,8 @@ def _output_errors() -> Iterator[None]:
         raise
     except OSError as error:
         raise OutputError(
-            f"standard output cannot be written ({error.strerror}): what the command did is done, "
-            "give it another output"
+            f"standard output cannot be written ({error.strerror}): what the command did is done; "
+            "redirect the output elsewhere"
         ) from error
 
 

@@ -137,7 +137,7 @@ def _print_check(result: dict[str, Any]) -> None:
 
 
 def _print_recording(result: dict[str, Any]) -> None:
-    from vectra_bot.cli.report import store_option
+    from vectra_bot.cli.report import store_option, unfinished
     from vectra_bot.cli.tables import print_pairs
 
     lines = (
@@ -157,6 +157,7 @@ def _print_recording(result: dict[str, Any]) -> None:
             ("Events", by_event or "none"),
             ("Games", f"{result['games']} ({result['ticks']} ticks)"),
             ("Seeds", f"{result['history_games']} games shown; {games_by_verdict(result)}"),
+            *unfinished(result["unfinished"]),
             ("Store", result["store"]),
             ("Journal", result["journal"]),
             ("Next", f"vectra-bot query games{store_option(result['store'])}"),

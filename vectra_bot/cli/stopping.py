@@ -43,7 +43,7 @@ _INTERRUPT = signal.SIGURG
 GRACE_S = 2.0
 """How long after the first signal a call of a strategy or plugin may take."""
 
-CLOSE_S = 4.0
+CLOSE_S = 4.2
 """How long after the first signal a session waits for its files."""
 
 _INTERRUPT_EVERY_S = 0.1
@@ -79,6 +79,7 @@ class Stopper(AbstractContextManager["Stopper"]):
         self._flag = flag
         self._flush = flush
         self._foreign = foreign
+        self._raised = False
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
@@ -120,15 +121,16 @@ class Stopper(AbstractContextManager["Stopper"]):
         if number == signal.SIGHUP:
             _leave_closed_terminal()
         if self._flag is None or not self._flag.running:
+            self._raised = True
             raise StopNow(number)
         self._flag.set(signal.Signals(number).name, within_s=CLOSE_S)
 
     def _on_interrupt(self, _number: int, frame: FrameType | None) -> None:
         """Raise in foreign code that has not returned, or again where a first StopNow was lost."""
-        if not self.exit_code or frame is None:
-            return
-        if self._flag is None or not self._flag.running:
+        if self._raised:
             raise StopNow(self.exit_code - 128)
+        if not self.exit_code or frame is None or self._flag is None or not self._flag.running:
+            return
         call = _foreign_call(frame)
         if call is not None:
             where = f"line {call.f_lineno} of {Path(call.f_code.co_filename).name}"
@@ -228,20 +230,33 @@ class Watch(AbstractContextManager["Watch"]):
         os._exit(128 + number)
 
 
-def _forget_in_child() -> None:
+_forking = threading.local()
+
+
+def _before_fork() -> None:
+    # A signal for the child must not find the handlers, and the socket, of its parent.
+    _forking.mask = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+
+
+def _after_fork() -> None:
+    signal.pthread_sigmask(signal.SIG_SETMASK, _forking.mask)
+
+
+def _after_fork_in_child() -> None:
     """Give a forked child the handlers that the process had before; its signals are not ours."""
-    watch = Watch.running
-    if watch is None:
-        return
-    watch.forget()
+    if Watch.running is not None:
+        Watch.running.forget()
     for number in (*_SIGNALS, _INTERRUPT):
         handler = signal.getsignal(number)
         while isinstance(owner := getattr(handler, "__self__", None), Stopper):
             handler = owner.before(number)
         signal.signal(number, handler)
+    _after_fork()
 
 
-os.register_at_fork(after_in_child=_forget_in_child)
+os.register_at_fork(
+    before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork_in_child
+)
 
 
 def _foreign_call(frame: FrameType) -> FrameType | None:

@@ -237,12 +237,15 @@ class Shell:
         if failure is not None and failure.interrupted:
             self.unfinished.append(f"{failure.callback} {failure.error.partition(': ')[2]}")
         thread, closing = _in_daemon(self._close, reason)
-        while not closing.done() and not self.stop.expired:
-            await asyncio.wait([closing], timeout=_LOOK_S)
-        if closing.done():
-            thread.join()
-            closing.result()
-            return
+        while not (await asyncio.wait([closing], timeout=_LOOK_S))[0]:
+            if self.stop.expired:
+                self._give_up()
+                return
+        thread.join()
+        closing.result()
+
+    def _give_up(self) -> None:
+        """Leave the files to a later recovery, whatever they wait for."""
         self.stop.gave_up = True
         step = f"{self.parts.step} did not end in time: " if self.parts.step else ""
         self.unfinished.append(step + self.stop.unfinished)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from attrs import define, field, frozen
+from attrs import define, frozen
 
 from vectra_bot.clock import Clock, WallClock
 from vectra_bot.errors import InputError, VectraError
@@ -225,15 +225,16 @@ class _Pace:
     """Maps the exchange's time to real time: ``factor`` seconds per second, None for no pacing.
 
     Attributes:
-        closed: ends a wait.
+        closed: whether nothing is waited for any more.
         lag_ns: the longest that a message was late.
     """
 
     factor: float | None
     clock: Clock
     venue_started_ns: int
-    closed: asyncio.Event = field(factory=asyncio.Event)
+    closed: bool = False
     lag_ns: int = 0
+    _sleeping: asyncio.Future[None] | None = None
     _started_ns: int | None = None
     _warn_ns: int = NS_PER_S
 
@@ -246,13 +247,18 @@ class _Pace:
             self._started_ns = now_ns
         ahead_ns = self._started_ns - now_ns + (venue_ns - self.venue_started_ns) / self.factor
         if ahead_ns > 0:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(ahead_ns / NS_PER_S):
-                    await self.closed.wait()
+            self._sleeping = asyncio.ensure_future(asyncio.sleep(ahead_ns / NS_PER_S))
+            await asyncio.wait([self._sleeping])
         elif -ahead_ns > self.lag_ns:
             self.lag_ns = int(-ahead_ns)
             if self.lag_ns >= self._warn_ns:
                 self._warn()
+
+    def close(self) -> None:
+        """End a wait."""
+        self.closed = True
+        if self._sleeping is not None:
+            self._sleeping.cancel()
 
     def _warn(self) -> None:
         """Log how late the session is: at the first second, then whenever that has doubled."""
@@ -330,7 +336,7 @@ class EmbeddedVenue:
             if self._over():
                 return None
             await self._pace.wait_for(self._exchange.next_ns())
-            if self._pace.closed.is_set():
+            if self._pace.closed:
                 return None
             for message in self._exchange.step():
                 if message.not_to != self.player_id and message.player_id in (None, self.player_id):
@@ -341,7 +347,7 @@ class EmbeddedVenue:
 
     def close(self) -> None:
         """End the feed, also while it waits for a message that is not due."""
-        self._pace.closed.set()
+        self._pace.close()
 
     @property
     def lag_ms(self) -> int | None:
