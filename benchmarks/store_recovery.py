@@ -18,7 +18,7 @@ from store_frames import TURN, counted, new_shell, source_of
 
 from vectra_bot.journal import Journal, journal_directory
 from vectra_bot.models import Frame
-from vectra_bot.session.recovery import recover_store
+from vectra_bot.session.recovery.killed import recover_store
 from vectra_bot.store.maintenance.check import check_store
 
 LIMITS = {"seconds_per_gb": 5.0, "lost": 0, "problems": 0}

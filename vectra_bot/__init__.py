@@ -68,7 +68,7 @@ if TYPE_CHECKING:
     )
     from vectra_bot.session.calls import record, replay, run
     from vectra_bot.session.recorder import RecordReport, record_session
-    from vectra_bot.session.recover_store import RecoveryReport
+    from vectra_bot.session.recovery.stores import RecoveryReport
     from vectra_bot.store.maintenance.check import CheckReport
     from vectra_bot.store.maintenance.check_parts import Problem
     from vectra_bot.store.parquet.compaction import CompactedFolder, CompactionReport
@@ -123,7 +123,7 @@ _HOMES = {
     "RecordError": "vectra_bot.errors",
     "RecordOptions": "vectra_bot.session",
     "RecordReport": "vectra_bot.session.recorder",
-    "RecoveryReport": "vectra_bot.session.recover_store",
+    "RecoveryReport": "vectra_bot.session.recovery.stores",
     "ReplayCheck": "vectra_bot.session",
     "ReplayConfig": "vectra_bot.session",
     "ReplayOptions": "vectra_bot.session",

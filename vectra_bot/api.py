@@ -17,7 +17,7 @@ from vectra_bot.store.location import default_store, local, located
 if TYPE_CHECKING:
     from vectra_bot.conformance.findings import Verification
     from vectra_bot.imports import ImportReport
-    from vectra_bot.session.recover_store import RecoveryReport
+    from vectra_bot.session.recovery.stores import RecoveryReport
     from vectra_bot.store.maintenance.check import CheckReport
     from vectra_bot.store.parquet.compaction import CompactionReport
 
@@ -104,7 +104,7 @@ def recover_store(
         UnknownNameError: it has no such session.
         StoreError: the store cannot be read or written.
     """
-    from vectra_bot.session.recover_store import recover_all
+    from vectra_bot.session.recovery.stores import recover_all
 
     place = located(store)
     remote = None if isinstance(place, Path) else place

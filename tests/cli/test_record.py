@@ -13,7 +13,7 @@ import pytest
 from vectra_bot.cli.main import main
 from vectra_bot.exchange import ExchangeConfig
 from vectra_bot.server import ExchangeServer
-from vectra_bot.session.recovery import recover_store
+from vectra_bot.session.recovery.killed import recover_store
 
 REPORT_KEYS = {
     "session_id", "venue", "store", "journal", "ended", "seconds", "games", "games_verified",

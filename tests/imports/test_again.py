@@ -25,7 +25,7 @@ from vectra_bot.fsio import files
 from vectra_bot.imports.games import LEADERBOARD_KIND
 from vectra_bot.imports.run import import_paths
 from vectra_bot.journal import Entry, Journal, journal_directory
-from vectra_bot.session.recovery import recover_session, recover_store
+from vectra_bot.session.recovery.killed import recover_session, recover_store
 from vectra_bot.store.maintenance.sessions import list_sessions
 from vectra_bot.store.parquet.builder import build_parts
 

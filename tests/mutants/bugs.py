@@ -397,7 +397,7 @@ _DISK = [
 
 _RECOVERY = [
     *_bugs(
-        "session/recovery.py",
+        "session/recovery/killed.py",
         (RECOVERY,),
         (
             "recovery-forgets-an-intent",
@@ -416,7 +416,7 @@ _RECOVERY = [
         ),
     ),
     *_bugs(
-        "session/recovery.py",
+        "session/recovery/killed.py",
         ("tests/session/test_recovery.py",),
         (
             "recovery-documents-twice",
@@ -430,7 +430,7 @@ _RECOVERY = [
         ),
     ),
     *_bugs(
-        "session/recovery_process.py",
+        "session/recovery/process.py",
         ("tests/session/test_recovery_process.py",),
         (
             "recovery-without-limit",

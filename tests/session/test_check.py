@@ -20,7 +20,7 @@ import vectra_bot
 from vectra_bot.errors import InputError
 from vectra_bot.journal import Entry, read_journal, write_journal
 from vectra_bot.session import ReplayConfig, replay_session
-from vectra_bot.session.recovery import recover_store
+from vectra_bot.session.recovery.killed import recover_store
 from vectra_bot.session.replay import check_journal
 
 FAST: dict[str, Any] = {"games": 6, "seed": 7, "crowd": 20}

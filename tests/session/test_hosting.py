@@ -25,7 +25,7 @@ from vectra_bot.server import ExchangeServer
 from vectra_bot.session import ReplayConfig, SessionConfig, replay_session, run_session
 from vectra_bot.session.config import FlushFlag
 from vectra_bot.session.recorder import RecordConfig, record_session
-from vectra_bot.session.recovery import recover_session, recover_store
+from vectra_bot.session.recovery.killed import recover_session, recover_store
 from vectra_bot.store.maintenance.check import check_store
 from vectra_bot.store.maintenance.sessions import is_running, list_sessions
 

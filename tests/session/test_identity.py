@@ -21,7 +21,7 @@ from vectra_bot.imports.run import import_paths
 from vectra_bot.journal import Entry, read_header, read_journal, write_journal
 from vectra_bot.loading import _distributions, origin_of, resolve_strategy
 from vectra_bot.session.header import source_changed
-from vectra_bot.session.recovery import REASON, recover_store
+from vectra_bot.session.recovery.killed import REASON, recover_store
 from vectra_bot.session.replay import check_journal
 
 FAST: dict[str, Any] = {"games": 2, "seed": 7, "crowd": 0, "session_id": "S"}

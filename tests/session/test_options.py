@@ -255,7 +255,9 @@ def test_pandas_reads_the_ids_that_are_allowed(store: Path) -> None:
 
 
 @pytest.mark.parametrize("blank", ["", "  ", "\t"])
-def test_blank_store_is_an_error(blank: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_blank_store_is_an_error(
+    blank: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """An unset variable in `--store "$DIR"` is neither the default store nor the current folder."""
     monkeypatch.chdir(tmp_path)
     said = f"store was {blank!r}: give a folder"
@@ -267,7 +269,10 @@ def test_blank_store_is_an_error(blank: str, tmp_path: Path, monkeypatch: pytest
         err = io.StringIO()
         with contextlib.redirect_stderr(err):
             code = shell.main([*command, "--store", blank])
-        assert (code in (2, 3, 4), said in err.getvalue()) == (True, True), (command, err.getvalue())
+        assert (code in (2, 3, 4), said in err.getvalue()) == (True, True), (
+            command,
+            err.getvalue(),
+        )
     for call in (vectra_bot.check_store, vectra_bot.recover_store, vectra_bot.compact_store):
         with pytest.raises(InputError, match="give a folder"):
             call(blank)

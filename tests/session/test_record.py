@@ -24,7 +24,7 @@ from vectra_bot.models import Document, Frame, FrameKind, GameFrame, SystemEvent
 from vectra_bot.server import ArmedFault, ExchangeServer, ServerLimits
 from vectra_bot.session.config import RecordConfig, StopFlag
 from vectra_bot.session.recorder import RecordReport, record_session
-from vectra_bot.session.recovery import recover_store
+from vectra_bot.session.recovery.killed import recover_store
 from vectra_bot.session.replay import check_journal
 from vectra_bot.venues.patience import LiveSettings
 from vectra_bot.wire.decode import decode
@@ -256,7 +256,7 @@ async def test_the_history_is_collected_once_each(tmp_path: Path) -> None:
 async def test_a_recording_replays_to_the_same_documents(tmp_path: Path) -> None:
     """Replayed from the journal, a new engine makes every document again, the alert included."""
     from vectra_bot.session.header import watching_engine
-    from vectra_bot.session.recovery import event_of
+    from vectra_bot.session.recovery.killed import event_of
 
     async with serve(games=3, paused=True) as server:
         server.faults.lie_about_price()

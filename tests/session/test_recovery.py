@@ -23,7 +23,7 @@ from vectra_bot.journal import Entry, Journal, SessionLock, read_journal, write_
 from vectra_bot.models import Event, Frame, SessionEnding
 from vectra_bot.session import ReplayConfig, replay_session
 from vectra_bot.session.header import same_session, watching_engine
-from vectra_bot.session.recovery import (
+from vectra_bot.session.recovery.killed import (
     REASON,
     UNREPLAYED_KIND,
     UNREPLAYED_REASON,

@@ -23,7 +23,7 @@ from vectra_bot.models import (
 )
 from vectra_bot.plugins import PluginManager
 from vectra_bot.session.header import engine_of
-from vectra_bot.session.recovery import REASON, event_of, recover_session, recover_store
+from vectra_bot.session.recovery.killed import REASON, event_of, recover_session, recover_store
 
 BOT = """
 import json

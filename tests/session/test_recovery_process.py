@@ -21,8 +21,8 @@ from tests.session.test_recovery import actions, bot, killed
 from vectra_bot.errors import StoreError
 from vectra_bot.journal import read_journal
 from vectra_bot.session import StopFlag
-from vectra_bot.session.recovery import recover_store
-from vectra_bot.session.recovery_process import RecoveryProcess
+from vectra_bot.session.recovery.killed import recover_store
+from vectra_bot.session.recovery.process import RecoveryProcess
 from vectra_bot.store.maintenance.sessions import is_running, unfinished_sessions
 
 __all__ = ["bot"]  # the fixture

@@ -21,7 +21,7 @@ import vectra_bot
 from vectra_bot.game.sidegames import bbc_game, candleflip_game
 from vectra_bot.journal import list_segments, read_journal
 from vectra_bot.models import DocType
-from vectra_bot.session.recovery import recover_store
+from vectra_bot.session.recovery.killed import recover_store
 from vectra_bot.session.replay import check_journal
 from vectra_bot.store.query.catalog import open_store
 

@@ -23,7 +23,7 @@ from vectra_bot.journal import (
     read_journal,
 )
 from vectra_bot.models import DocType
-from vectra_bot.session.recovery import recover_session
+from vectra_bot.session.recovery.killed import recover_session
 from vectra_bot.store.maintenance.sessions import is_running, was_closed
 from vectra_bot.store.parquet.builder import begin_session, build_parts
 

@@ -32,7 +32,7 @@ from vectra_bot.session.header import (
     unrecorded,
     why_not_run,
 )
-from vectra_bot.session.recovery import closed_by_recovery, event_of, is_recovery
+from vectra_bot.session.recovery.killed import closed_by_recovery, event_of, is_recovery
 from vectra_bot.session.shell import command_digest
 from vectra_bot.strategy import Strategy
 from vectra_bot.wire.profile import Profile

@@ -27,7 +27,7 @@ from vectra_bot.session.config import FLUSH_SECONDS, ReplayConfig, SessionConfig
 from vectra_bot.session.header import SessionPlan
 from vectra_bot.session.hosting import host
 from vectra_bot.session.realtime import drive_live
-from vectra_bot.session.recovery import recover_store
+from vectra_bot.session.recovery.killed import recover_store
 from vectra_bot.session.runner import SNAPSHOT_EVERY_NS, LateLog, plan_of, refuse_taken, snapshot
 from vectra_bot.session.shell import SegmentCloser, Shell
 from vectra_bot.venues.base import Feed

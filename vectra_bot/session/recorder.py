@@ -32,7 +32,7 @@ from vectra_bot.session.config import RecordConfig
 from vectra_bot.session.header import SessionPlan, new_session_id
 from vectra_bot.session.hosting import host
 from vectra_bot.session.realtime import drive_live
-from vectra_bot.session.recovery import recover_store
+from vectra_bot.session.recovery.killed import recover_store
 from vectra_bot.session.shell import NoGateway, SegmentCloser, Shell
 from vectra_bot.store.api import store_place
 from vectra_bot.strategy import configure

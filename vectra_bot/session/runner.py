@@ -37,7 +37,7 @@ from vectra_bot.session.header import (
     saved_state,
 )
 from vectra_bot.session.hosting import host
-from vectra_bot.session.recovery import recover_store
+from vectra_bot.session.recovery.killed import recover_store
 from vectra_bot.session.shell import SegmentCloser, Shell
 from vectra_bot.store.api import store_place
 from vectra_bot.store.maintenance.replacement import Replacement, replacing, settle_replacement

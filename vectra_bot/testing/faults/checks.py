@@ -19,7 +19,7 @@ from attrs import define, field, frozen
 from vectra_bot.errors import VectraError
 from vectra_bot.journal import Entry, Journal, journal_directory, list_segments
 from vectra_bot.models import DocType
-from vectra_bot.session.recovery import recover_session, recover_store
+from vectra_bot.session.recovery.killed import recover_session, recover_store
 from vectra_bot.store.maintenance.sessions import list_sessions, repair_store, was_closed
 from vectra_bot.store.parquet.manifest import part_folder, read_manifest, unlisted_files
 from vectra_bot.testing.faults.scenarios import Promises

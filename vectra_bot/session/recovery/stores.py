@@ -11,7 +11,7 @@ from attrs import define, field
 from vectra_bot.errors import StoreError, VectraError
 from vectra_bot.journal import CORRUPT_SUFFIX, never_began, read_journal, salvage
 from vectra_bot.models import DocType
-from vectra_bot.session.recovery_process import PATIENT_LIMIT_S, RecoveryProcess
+from vectra_bot.session.recovery.process import PATIENT_LIMIT_S, RecoveryProcess
 from vectra_bot.store.links import links_in, refuse_links
 from vectra_bot.store.maintenance.check import Progress, check_store
 from vectra_bot.store.maintenance.check_journal import SALVAGE

@@ -1,7 +1,7 @@
 """Recovery of killed sessions in a separate process, which is killed if a session takes too long.
 
-No code that a session names runs in it (:mod:`vectra_bot.session.recovery`): the limit is for a journal or a
-disk that nobody foresaw. The parent writes the name of a session; the process answers when its journal is
+No code that a session names runs in it (:mod:`~vectra_bot.session.recovery.killed`): the limit is for a
+journal or a disk that nobody foresaw. The parent writes the name of a session; the process answers when its journal is
 closed, and when its files are built. A kill leaves what a kill of any recovery leaves: a session for the next
 one.
 """
@@ -167,7 +167,7 @@ class _Answers(logging.Handler):
 
 def main(store: Path, names: Any, out: BinaryIO) -> None:
     """Recover the sessions of *store* that are asked for by *names*, lines of bytes; answer to *out*."""
-    from vectra_bot.session.recovery import recover_session
+    from vectra_bot.session.recovery.killed import recover_session
 
     answers = _Answers(out)
     logging.getLogger("vectra_bot").addHandler(answers)

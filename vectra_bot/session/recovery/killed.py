@@ -48,9 +48,9 @@ from vectra_bot.models import (
 from vectra_bot.models.times import NS_PER_MS
 from vectra_bot.session.config import StopFlag
 from vectra_bot.session.header import profile_of, watching_engine
-from vectra_bot.session.recovery_process import RecoveryProcess
+from vectra_bot.session.recovery.process import RecoveryProcess
+from vectra_bot.session.recovery.tail import is_long, last_entries, open_intents
 from vectra_bot.session.shell import read_frame
-from vectra_bot.session.tail import is_long, last_entries, open_intents
 from vectra_bot.store.maintenance.sessions import repair_store
 from vectra_bot.store.parquet.builder import build_parts
 from vectra_bot.store.parquet.compaction import compact_session
