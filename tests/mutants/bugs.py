@@ -576,9 +576,36 @@ _SECRETS = [
         ),
     ),
     *_bugs(
+        "fsio/private.py",
+        (TOKENS,),
+        ("token-file-open", "if status.st_mode & _OTHERS:", "if False:"),
+    ),
+    *_bugs(
+        "params/secret.py",
+        ("tests/test_secret_params.py",),
+        ("secret-stored", "else dict(RECORDED)", "else value"),
+        ("secret-in-a-repr", "return repr(SHOWN)", "return super().__repr__()"),
+    ),
+    *_bugs(
+        "venues/live.py",
+        ("tests/venues/test_redirects.py",),
+        ("redirect-followed", "if target != seen.url.origin():", "if False:"),
+    ),
+    *_bugs(
+        "server/origin.py",
+        ("tests/server/test_origin.py",),
+        ("first-origin-only", "if len(origins) == 1 else None", "if origins else None"),
+        ("origin-in-upper-case", "or rest != rest.lower()", ""),
+    ),
+    *_bugs(
+        "server/listener.py",
+        ("tests/server/test_listener.py",),
+        ("half-a-head-stays", "transport.abort()", "pass"),
+        ("line-for-each-refusal", "now_ns - self._said_ns >= NS_PER_S", "True"),
+    ),
+    *_bugs(
         "server/tokens.py",
         (TOKENS,),
-        ("token-file-open", "if mode & _OPEN_TO_OTHERS:", "if False:"),
         (
             "token-kept",
             "self._logins = {_digest(token): login for token, login in (logins or {}).items()}",

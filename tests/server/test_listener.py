@@ -188,6 +188,7 @@ def test_the_soft_limit_of_open_files_is_raised() -> None:
     assert done.stdout.split("\n")[:3] == ["500 548", "500 900", "152 200"]
 
 
+@pytest.mark.slow
 def test_the_benchmark_finds_a_quiet_server_without_free_files() -> None:
     """A small run of the benchmark: at the limit of open files the log stays short, and clients stay."""
     script = Path(__file__).resolve().parents[2] / "benchmarks" / "server.py"
