@@ -255,19 +255,25 @@ def test_pandas_reads_the_ids_that_are_allowed(store: Path) -> None:
 
 
 @pytest.mark.parametrize("blank", ["", "  ", "\t"])
-def test_blank_store_is_an_error(blank: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_blank_store_is_an_error(
+    blank: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """An unset variable in `--store "$DIR"` is neither the default store nor the current folder."""
     monkeypatch.chdir(tmp_path)
     said = f"store was {blank!r}: give a folder"
     for command in (
         ["run", "watch", "--games", "1"], ["record", "--venue", "http://127.0.0.1:9"], ["store", "check"],
-        ["store", "recover"], ["store", "stats"], ["store", "compact", "--all"], ["store", "drop", "S", "--yes"],
-        ["store", "import", str(tmp_path)], ["store", "migrate"], ["query", "sessions"],
+        ["store", "recover"], ["store", "stats"], ["store", "compact", "--all"],
+        ["store", "drop", "S", "--yes"], ["store", "import", str(tmp_path)], ["store", "migrate"],
+        ["query", "sessions"],
     ):  # fmt: skip
         err = io.StringIO()
         with contextlib.redirect_stderr(err):
             code = shell.main([*command, "--store", blank])
-        assert (code in (2, 3, 4), said in err.getvalue()) == (True, True), (command, err.getvalue())
+        assert (code in (2, 3, 4), said in err.getvalue()) == (True, True), (
+            command,
+            err.getvalue(),
+        )
     for call in (vectra_bot.check_store, vectra_bot.recover_store, vectra_bot.compact_store):
         with pytest.raises(InputError, match="give a folder"):
             call(blank)

@@ -156,7 +156,9 @@ def parse_store(text: str | Path) -> LocalStore | RemoteStore:
             )
         return LocalStore(text.expanduser().absolute())
     if not text.strip():
-        raise InputError(f"store was {text!r}: give a folder, or an address like s3://BUCKET/PREFIX")
+        raise InputError(
+            f"store was {text!r}: give a folder, or an address like s3://BUCKET/PREFIX"
+        )
     found = _SCHEME.match(text)
     if found is None:
         return LocalStore(Path(text).expanduser().absolute())

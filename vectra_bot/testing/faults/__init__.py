@@ -9,6 +9,7 @@ that were missed:
 - ``disk_faults``: the N-th call to the disk fails under a running session
 - ``corruption``: a bit of a file is flipped, or the file is truncated
 - ``compaction_race``: sessions are compacted while other processes read
+- ``tampering``: other programs touch a running session's files; repetitions of a session are interrupted
 
 ``scenarios`` and ``documents`` write the data, ``checks`` says what must be true of it afterwards,
 ``processes`` starts and reads the processes that are killed. Random choices follow from a seed. Imports
@@ -27,4 +28,5 @@ __all__ = [
     "power_loss",
     "processes",
     "scenarios",
+    "tampering",
 ]
