@@ -32,7 +32,7 @@ def content(store: Path) -> dict[str, bytes]:
     return {
         path.relative_to(store).as_posix(): path.read_bytes()
         for path in sorted(store.rglob("*"))
-        if path.is_file() and not path.is_relative_to(store / "replacing") and path.name != "lock"
+        if path.is_file() and not path.is_relative_to(store / ".replacing") and path.name != "lock"
     }
 
 
@@ -100,11 +100,11 @@ def test_crash_at_each_step_of_the_replacement(
                 assert died
                 kinds = {problem.kind for problem in check_store(store, quick=True).problems}
                 assert "replacement_unfinished" in kinds
-                assert "replacing/S" in repair_store(store).removed
+                assert ".replacing/S" in repair_store(store).removed
             found = content(store)
             assert found in (before, after), fatal
             seen.append(found == after)
-            assert not list((store / "replacing").glob("*"))
+            assert not list((store / ".replacing").glob("*"))
             assert not list(store.rglob(".*.tmp"))
             assert check_store(store, quick=every > 1).problems == []
         fatal += every
@@ -145,7 +145,7 @@ def test_stopped_repetition_leaves_the_earlier_session(store: Path) -> None:
         "stopped: SIGINT; the earlier session is longer: it was kept, and this one removed"
     )
     assert content(store) == before
-    assert not (store / "replacing").exists()
+    assert not (store / ".replacing").exists()
     assert (report.store, report.journal) == (str(store), str(store / "journals" / "S"))
 
 
@@ -171,7 +171,7 @@ def test_failed_repetition_leaves_the_earlier_session(store: Path) -> None:
 
     def full(op: Op) -> None:
         nonlocal left
-        if "replacing" in op.path.parts and op.kind in ("write", "create", "allocate", "mkdir"):
+        if ".replacing" in op.path.parts and op.kind in ("write", "create", "allocate", "mkdir"):
             left -= 1
             if left < 0:
                 raise OSError(28, "No space left on device")
@@ -182,7 +182,7 @@ def test_failed_repetition_leaves_the_earlier_session(store: Path) -> None:
             run(store)
         assert content(store) == before
     repair_store(store)
-    assert not (store / "replacing").exists()
+    assert not (store / ".replacing").exists()
     assert run(store).ended == "games played"
     assert {**content(store)}.keys() == before.keys()
 

@@ -95,10 +95,13 @@ class Tree:
         found = {}
         with self._entries(folder) as entries:
             for entry in entries:
-                with _nothing_there():
+                try:
                     status = entry.stat()
-                    if stat.S_ISREG(status.st_mode):
-                        found[entry.name] = _state_of(status)
+                except OSError as error:
+                    _raise_unless_missing(error)
+                    continue
+                if stat.S_ISREG(status.st_mode):
+                    found[entry.name] = _state_of(status)
         return found
 
     @contextlib.contextmanager
@@ -116,16 +119,20 @@ class Tree:
 
     def state(self, path: str) -> FileState | None:
         """Return the state of a file, None if it is missing."""
-        with _nothing_there():
+        try:
             return _state_of(Path(self.full(path)).stat())
-        return None
+        except OSError as error:
+            _raise_unless_missing(error)
+            return None
 
     def identity(self, folder: str) -> tuple[int, ...] | None:
         """Return a value that changes if the folder is replaced, None if there is none."""
-        with _nothing_there():
+        try:
             status = Path(self.full(folder)).stat()
-            return status.st_dev, status.st_ino
-        return None
+        except OSError as error:
+            _raise_unless_missing(error)
+            return None
+        return status.st_dev, status.st_ino
 
     def times(self, path: str) -> tuple[int, int] | None:
         """Return the range of ``ts_ns`` in the footer of a Parquet file, None if it has none.
@@ -164,19 +171,17 @@ class Tree:
         return f"{self.base}/{path}" if path else self.base
 
 
-@contextlib.contextmanager
-def _nothing_there() -> Iterator[None]:
-    """Suppress the errors of a name without a file: a link to nothing or to itself counts as one."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
-            raise
+def _raise_unless_missing(error: OSError) -> None:
+    """Raise *error* unless the name has no file: a link to nothing or to itself counts as one."""
+    if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+        raise error
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
-    with _nothing_there():
+    try:
         return entry.is_dir()
+    except OSError as error:
+        _raise_unless_missing(error)
     return False
 
 

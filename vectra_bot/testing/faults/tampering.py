@@ -243,7 +243,7 @@ def _judge(store: Path, right: tuple[_Rows, list[int], list[str]]) -> list[str]:
         if when == "before":
             recover(store)
     problems += [f"check: {problem.kind}" for problem in check_store(store).problems]
-    problems += [f"left: {path.name}" for path in store.glob("replacing/*")]
+    problems += [f"left: {path.name}" for path in store.glob(".replacing/*")]
     return problems
 
 
