@@ -1,4 +1,4 @@
-"""Fault injection for the store: power failures, kills, full and broken disks, corruption, compaction races.
+"""Fault injection for the store: power failures, kills, full disks, corruption, lost locks, races.
 
 Each command prints one JSON object with its figures and ``over_goal``, the missed goals; exit code 1 if
 there are any. All randomness is derived from ``--seed``; a failure names the seed that reproduces it.
@@ -64,6 +64,20 @@ def disk(args: argparse.Namespace) -> dict[str, Any]:
     return disk_faults.run(args.calls, args.further, args.seed)
 
 
+def locks(args: argparse.Namespace) -> dict[str, Any]:
+    """Remove, replace, copy or rename the lock of running sessions, or truncate their segment."""
+    from vectra_bot.testing.faults import tampering
+
+    return tampering.locks(args.times, args.seed)
+
+
+def repeats(args: argparse.Namespace) -> dict[str, Any]:
+    """Interrupt runs that repeat a stored session, at random moments."""
+    from vectra_bot.testing.faults import tampering
+
+    return tampering.repeats(args.times, args.seed)
+
+
 def corruption(args: argparse.Namespace) -> dict[str, Any]:
     """Flip a bit of a file, or truncate it, and read the store."""
     from vectra_bot.testing.faults import corruption as rig
@@ -78,6 +92,7 @@ def compaction_race(args: argparse.Namespace) -> dict[str, Any]:
     return rig.run(args.compactions, args.seed)
 
 
+JSON: tuple[str, dict[str, Any]] = ("--json", {"action": "store_true", "help": "always on"})
 COMMANDS: dict[str, tuple[Command, list[tuple[str, dict[str, Any]]]]] = {
     "power-loss": (
         power_loss,
@@ -131,6 +146,8 @@ COMMANDS: dict[str, tuple[Command, list[tuple[str, dict[str, Any]]]]] = {
             ),
         ],
     ),
+    "locks": (locks, [("--times", {"type": int, "default": 50}), JSON]),
+    "repeats": (repeats, [("--times", {"type": int, "default": 50}), JSON]),
     "planted": (planted, [("--crashes", {"type": int, "default": 250, "help": "for each bug"})]),
 }
 

@@ -19,6 +19,7 @@ from vectra_bot.errors import StoreError
 from vectra_bot.fsio import forks
 from vectra_bot.journal import Entry, Journal, SessionLock, journal_directory, read_journal
 from vectra_bot.models import Frame
+from vectra_bot.store.maintenance.sessions import drop_session
 from vectra_bot.store.parquet.worker import PartsWorker
 
 
@@ -208,6 +209,9 @@ def test_workers_that_outlive_a_session(method: str, end: str, tmp_path: Path) -
         reader = read_journal(directory)
         assert [entry.seq for entry in reader] == [0, 1, 2, 3]
         assert reader.clean
+        drop_session(tmp_path, "s")
+        assert not directory.exists()
+        os.kill(worker, 0)
     finally:
         os.kill(worker, signal.SIGKILL)
         owner.stdout.close()

@@ -263,8 +263,9 @@ def test_blank_store_is_an_error(
     said = f"store was {blank!r}: give a folder"
     for command in (
         ["run", "watch", "--games", "1"], ["record", "--venue", "http://127.0.0.1:9"], ["store", "check"],
-        ["store", "recover"], ["store", "stats"], ["store", "compact", "--all"], ["store", "drop", "S", "--yes"],
-        ["store", "import", str(tmp_path)], ["store", "migrate"], ["query", "sessions"],
+        ["store", "recover"], ["store", "stats"], ["store", "compact", "--all"],
+        ["store", "drop", "S", "--yes"], ["store", "import", str(tmp_path)], ["store", "migrate"],
+        ["query", "sessions"],
     ):  # fmt: skip
         err = io.StringIO()
         with contextlib.redirect_stderr(err):

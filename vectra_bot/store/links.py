@@ -17,7 +17,7 @@ from vectra_bot.errors import StoreError
 from vectra_bot.models import DocType
 
 REMEDY: Final = "move the folder itself there, or link or mount the whole store"
-_TOPS: Final = ("journals", "compacting", "replacing", "sessions")
+_TOPS: Final = ("journals", "compacting", ".replacing", "sessions")
 
 
 @attrs.frozen

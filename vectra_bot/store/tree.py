@@ -101,10 +101,13 @@ class Tree:
         found = {}
         with self._entries(folder) as entries:
             for entry in entries:
-                with _nothing_there():
+                try:
                     status = entry.stat()
-                    if stat.S_ISREG(status.st_mode):
-                        found[entry.name] = _state_of(status)
+                except OSError as error:
+                    _raise_unless_missing(error)
+                    continue
+                if stat.S_ISREG(status.st_mode):
+                    found[entry.name] = _state_of(status)
         return found
 
     @contextlib.contextmanager
@@ -125,8 +128,7 @@ class Tree:
         try:
             return _state_of(os.stat(self.full(path)))  # noqa: PTH116 - a Path costs more than the call
         except OSError as error:
-            if error.errno not in _NOTHING:
-                raise
+            _raise_unless_missing(error)
             return None
 
     def identity(self, folder: str) -> tuple[int, ...] | None:
@@ -134,8 +136,7 @@ class Tree:
         try:
             status = os.stat(self.full(folder))  # noqa: PTH116 - as above
         except OSError as error:
-            if error.errno not in _NOTHING:
-                raise
+            _raise_unless_missing(error)
             return None
         return status.st_dev, status.st_ino
 
@@ -184,26 +185,18 @@ class Tree:
         return f"{self.base}/{path}" if path else self.base
 
 
-_NOTHING: Final = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
-
-
-@contextlib.contextmanager
-def _nothing_there() -> Iterator[None]:
-    """Suppress the errors of a name without a file: a link to nothing or to itself counts as one."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in _NOTHING:
-            raise
+def _raise_unless_missing(error: OSError) -> None:
+    """Raise *error* unless the name has no file: a link to nothing or to itself counts as one."""
+    if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+        raise error
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
     except OSError as error:
-        if error.errno not in _NOTHING:
-            raise
-        return False
+        _raise_unless_missing(error)
+    return False
 
 
 def _state_of(status: os.stat_result) -> FileState:

@@ -1,9 +1,9 @@
 """Recovery of killed sessions in a separate process, which is killed if a session takes too long.
 
 No code that a session names runs in it (:mod:`~vectra_bot.session.recovery.killed`): the limit is for a
-journal or a disk that nobody foresaw. The parent writes the name of a session; the process answers when its journal is
-closed, and when its files are built. A kill leaves what a kill of any recovery leaves: a session for the next
-one.
+journal or a disk that nobody foresaw. The parent writes the name of a session; the process answers when its
+journal is closed, and when its files are built. A kill leaves what a kill of any recovery leaves: a session
+for the next one.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from vectra_bot.models import DocType
 from vectra_bot.store.parquet.manifest import is_temporary
 from vectra_bot.store.tree import Tree
 
-_TOPS: Final = {"journals", "compacting", "replacing", "sessions"}
+_TOPS: Final = {"journals", "compacting", ".replacing", "sessions"}
 _TOP_FILES: Final = {"migration.json", SHARED_MARK}
 _JOURNAL: Final = re.compile(
     r"lock|uploading|header\.json|\d{6,}\.(parts\.json|log(\.zst|\.gz)?(\.damaged\d*)?)"

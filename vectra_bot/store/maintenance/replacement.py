@@ -2,10 +2,10 @@
 
 The repetition is written as a store of its own, which no query reads::
 
-    STORE/replacing/SESSION/lock         of the process that makes it
-                            journals/SESSION, doc_type=KIND/session_id=SESSION, sessions/SESSION
-                            complete     it replaces the session in place: what it consists of
-                            replaced     it has: what is still here is the earlier session
+    STORE/.replacing/SESSION/lock        of the process that makes it
+                             journals/SESSION, doc_type=KIND/session_id=SESSION, sessions/SESSION
+                             complete    it replaces the session in place: what it consists of
+                             replaced    it has: what is still here is the earlier session
 
 Without the file ``complete`` a crash leaves the earlier session as it was. From then on it is finished
 forwards: the folders exchange their names one by one, the journal last, under the locks of the earlier
@@ -40,13 +40,13 @@ from vectra_bot.store.parquet.manifest import is_part_file
 from vectra_bot.store.parquet.segment_record import read_segment_record
 from vectra_bot.store.parquet.swapping import swapping_alone
 
-REPLACING: Final = "replacing"
-"""The folder of a store with sessions that will replace others."""
+REPLACING: Final = ".replacing"
+"""The folder of a store with sessions that will replace others; readers of whole folders skip its name."""
 
 _LOCK: Final = "lock"
 _COMPLETE: Final = "complete"
 _REPLACED: Final = "replaced"
-_MARK: Final = f".{REPLACING}{files.TEMPORARY}"
+_MARK: Final = f".new{files.TEMPORARY}"
 _OLD: Final = ".old"
 _TRIES: Final = 5
 _PAUSE_S: Final = 0.002

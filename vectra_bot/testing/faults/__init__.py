@@ -10,6 +10,7 @@ that were missed:
 - ``corruption``: a bit of a file is flipped, or the file is truncated
 - ``compaction_race``: sessions are compacted while other processes read
 - ``proxy``: a TCP proxy on loopback that delays, silences, slices, corrupts and resets connections
+- ``tampering``: other programs touch a running session's files; repetitions of a session are interrupted
 
 ``scenarios`` and ``documents`` write the data, ``checks`` says what must be true of it afterwards,
 ``processes`` starts and reads the processes that are killed. Random choices follow from a seed. Imports
@@ -29,4 +30,5 @@ __all__ = [
     "processes",
     "proxy",
     "scenarios",
+    "tampering",
 ]
