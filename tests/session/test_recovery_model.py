@@ -114,16 +114,14 @@ def groups(entries: list[Entry]) -> list[int]:
 
 
 def places(entries: list[Entry], count: int) -> list[int]:
-    """Return *count* places at which a kill may cut, most of them soon after something the account did."""
+    """Return where to cut: *count* places soon after an INTENT, some others, and within external actions."""
     cuts = groups(entries)
-    acted = [
-        n
-        for n, entry in enumerate(entries)
-        if entry.kind == "intent" or b"account.external" in entry.payload
-    ]
+    acted = [n for n, entry in enumerate(entries) if entry.kind == "intent"]
+    external = [n for n, entry in enumerate(entries) if b"account.external" in entry.payload]
     near = [cut for cut in cuts if any(0 <= cut - n <= 30 for n in acted)]
+    still_open = [min(cut for cut in cuts if cut > n) for n in external]
     rng = random.Random(f"{len(entries)}")
-    return sorted({*rng.sample(near, count), *rng.sample(cuts, 3)})
+    return sorted({*rng.sample(near, count), *rng.sample(cuts, 3), *still_open})
 
 
 def test_a_killed_session_ends_as_one_that_was_stopped(
