@@ -42,7 +42,7 @@ class Given:
 
 
 def found(kind: str) -> list[Any]:
-    """Return all living objects of a class of ours."""
+    """Return all living objects of one of our classes."""
     return [
         one
         for one in gc.get_objects()

@@ -206,7 +206,7 @@ OURS = (
 
 
 def reached(start: Any) -> set[str]:
-    """Return the classes of ours that references lead to from *start*, without code and modules."""
+    """Return our classes that references lead to from *start*, without code and modules."""
     seen: dict[int, Any] = {}
     todo = [start]
     while todo:
@@ -289,7 +289,7 @@ def test_each_receiver_gets_its_own_copy() -> None:
     assert [tick.price for tick in bench.of_type(DocType.GAME_TICK)][-2:] == [1.0, 1.1]
 
 
-# ---- numbers of a class of one's own
+# ---- numbers whose class lies
 
 
 class LyingDecimal(Decimal):

@@ -198,7 +198,7 @@ def test_actions_of_a_signal_handler_are_refused(handler: Any) -> None:
 
 @pytest.mark.usefixtures("_signals")
 def test_a_handler_that_is_the_action_itself() -> None:
-    """Its number and frame are no amount: an error of the strategy."""
+    """Its number and frame are not an amount: an error of the strategy."""
 
     class Direct(Strategy):
         def on_game_tick(self, tick: Any, game: Any) -> None:
@@ -212,7 +212,7 @@ def test_a_handler_that_is_the_action_itself() -> None:
 
 
 def test_a_callback_acts_through_helpers() -> None:
-    """Nested calls, default arguments and numbers beside frames are no signal handler."""
+    """Nested calls, default arguments and numbers beside frames are not a signal handler."""
 
     class Helps(Strategy):
         def on_game_tick(self, tick: Any, game: Any) -> None:

@@ -163,7 +163,8 @@ class _Journal:
 def test_a_command_changed_after_its_intent_is_not_sent(tmp_path: Path) -> None:
     """The command at the gateway is compared with the one in the journal."""
     log = tmp_path / "requests.jsonl"
-    vectra_bot.run(ChangesLater, store=tmp_path, exchange_log=log, **SHORT)
+    with pytest.raises(StrategyError, match=r"Command\.amount"):
+        vectra_bot.run(ChangesLater, store=tmp_path, exchange_log=log, **SHORT)
 
     assert log.read_text() == ""
     actions = [e.data["record"] for e in read_journal(tmp_path / "journals" / "S")
@@ -242,7 +243,7 @@ def _raising(error: BaseException, where: str) -> type[Strategy]:
 def test_a_strategy_that_leaves_ends_its_session(
     tmp_path: Path, error: BaseException, where: str
 ) -> None:
-    """Whatever it raises, from a method or an attribute: one error of its own, and a complete session."""
+    """Whatever it raises, from a method or an attribute: one error that names it, and a complete session."""
     with pytest.raises(StrategyError, match="trading stopped") as caught:
         vectra_bot.run(_raising(error, where), store=tmp_path, **SHORT)
 

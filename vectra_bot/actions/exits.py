@@ -54,7 +54,7 @@ class ExitPlan:
 
 
 def _exact(value: Any) -> float:
-    """Return a number as a float, whatever a class of its own says about it; NaN for anything else."""
+    """Return a number as a float, whatever its class says about it; NaN for anything else."""
     kind = type(value)
     if issubclass(kind, float):
         return float.__pos__(value)

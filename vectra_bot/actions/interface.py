@@ -19,7 +19,7 @@ from vectra_bot.actions.risk import Ask
 from vectra_bot.errors import NotInCallback, StrategyError, safe_repr
 from vectra_bot.game import rules
 from vectra_bot.game.amounts import to_lamports, to_sol
-from vectra_bot.game.outside import View, state_of
+from vectra_bot.game.outside import BareView, state_of
 from vectra_bot.models import (
     ActionType,
     BBCPrediction,
@@ -31,7 +31,7 @@ from vectra_bot.models import (
 Amount = Decimal | int | str | float
 
 
-class BotActionInterface(View, ABC):
+class BotActionInterface(BareView, ABC):
     """The methods by which a strategy acts; each call becomes a tracked :class:`PlayerAction`.
 
     A subclass implements the one method :meth:`_submit`; carrying the command to a venue is the gateway's

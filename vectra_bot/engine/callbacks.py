@@ -11,8 +11,9 @@ from typing import Any
 from attrs import define, field, frozen
 
 from vectra_bot.actions.desk import ActionDesk
+from vectra_bot.actions.interface import BotActionInterface
 from vectra_bot.engine.effects import Effects
-from vectra_bot.engine.seals import Books, Code
+from vectra_bot.engine.seals import Code, SealedBooks
 from vectra_bot.errors import (
     CallInterrupted,
     StopNow,
@@ -21,9 +22,9 @@ from vectra_bot.errors import (
     safe_text,
     safe_trace,
 )
-from vectra_bot.game.outside import View, fresh, state_of
+from vectra_bot.game.outside import BareView, fresh, state_of
 from vectra_bot.game.state import GameView
-from vectra_bot.models import DocType, SystemEvent
+from vectra_bot.models import ActionState, ActionType, DocType, SystemEvent
 from vectra_bot.plugins import PluginManager
 from vectra_bot.strategy import CALLBACKS, Strategy, Surroundings, bind
 
@@ -67,7 +68,7 @@ class Callbacks:
     plugins: PluginManager
     desk: ActionDesk
     effects: Effects
-    books: Books
+    books: SealedBooks
     shown: GameView
     code: Code = field(factory=Code)
     failure: StrategyFailure | None = None
@@ -84,7 +85,7 @@ class Callbacks:
         desk.opened, desk.closed = self.open, books.close
         desk.outermost = Callbacks.guarded.__code__
         self.plugins.watch = self.changed_by_plugin
-        views: tuple[View, ...] = (desk.game, self.shown, around.side_games, around.account)
+        views: tuple[BareView, ...] = (desk.game, self.shown, around.side_games, around.account)
         books.views = tuple((view, state_of(view)) for view in views)
         bind(self.strategy, around)
 
@@ -128,6 +129,23 @@ class Callbacks:
             ):  # after a tick the next change of the books compares them
                 self.open()
 
+    def run_exits(self, actions: BotActionInterface) -> None:
+        """Sell everything if a declared exit is due, unless a sale is undecided."""
+        self.open()
+        desk = self.desk
+        if self.failure is not None or not desk.exits.due(desk.game, desk.account):
+            return
+        if any(action.action_type is ActionType.SELL for action in desk.book.pending):
+            return
+        desk.thread = get_ident()
+        try:
+            action = actions.sell()
+        finally:
+            desk.thread = 0
+        self.open()
+        if action.state is not ActionState.DENIED:
+            desk.exits.tries += 1
+
     def open(self) -> None:
         """Open the books for the engine's own changes; a strategy that changed them ends trading."""
         self._end_if(self.books.open())
@@ -141,7 +159,7 @@ class Callbacks:
         self._end_if(changed)
 
     def explains(self) -> bool:
-        """Return whether foreign changes explain an error of ours; they are put back and end trading."""
+        """Return whether foreign changes explain an error of the engine; they are restored, trading ends."""
         changed = ", ".join(filter(None, (self.books.open(), self.code.check())))
         self._end_if(changed)
         return bool(changed)

@@ -12,7 +12,6 @@ from collections import Counter, deque
 from collections.abc import Callable
 from decimal import Context, getcontext, setcontext
 from functools import partial
-from threading import get_ident
 from typing import Any
 
 from vectra_bot.actions.book import ActionBook
@@ -39,7 +38,7 @@ from vectra_bot.engine.auditing import Auditor
 from vectra_bot.engine.callbacks import Callbacks, StrategyFailure
 from vectra_bot.engine.effects import Effect, Effects, EngineActions
 from vectra_bot.engine.records import anomaly, other_player, state_of, summary_of
-from vectra_bot.engine.seals import Books
+from vectra_bot.engine.seals import SealedBooks, is_public
 from vectra_bot.game import changes
 from vectra_bot.game.account import Account
 from vectra_bot.game.amounts import to_lamports
@@ -49,7 +48,6 @@ from vectra_bot.game.state import GameState, GameView
 from vectra_bot.models import (
     Ack,
     ActionState,
-    ActionType,
     ClockAdvanced,
     Command,
     ConnectionChanged,
@@ -80,11 +78,6 @@ from vectra_bot.models import (
 )
 from vectra_bot.plugins import PluginManager
 from vectra_bot.strategy import HISTORY_GAMES, Strategy, Surroundings
-
-# Events that change no money of ours, and those that do not if they are about another player. Our own row
-# changes the value of a short.
-_PUBLIC = (GameFrame, PlayerGameUpdate, RoundUpdate, VenueNotice, UnknownEvent)
-_OF_PLAYERS = (Trade, SidebetPlaced, SidebetResult, RoundBet, RoundResult)
 
 
 class Engine:
@@ -147,7 +140,7 @@ class Engine:
             session_id, mode, ids, game, account, rounds, book, gate, review, effects.command
         )
         self._actions = EngineActions(desk)
-        self._books = Books(desk, state, plugins, vars(self))
+        self._books = SealedBooks(desk, state, plugins, vars(self))
         self._callbacks = Callbacks(strategy, plugins, desk, effects, self._books, GameView(state))
         self._finished: deque[GameSummary] = deque(maxlen=HISTORY_GAMES)
         self._callbacks.begin(
@@ -231,7 +224,7 @@ class Engine:
         if self._incomplete or self._waiting:
             callbacks.open()
             self.tracker.on_time(now_ns)
-        elif type(event) is not GameFrame and not self._is_plain(event):
+        elif type(event) is not GameFrame and not is_public(event, account.player_id):
             callbacks.open()
         if self._notes:
             self._drain()
@@ -249,12 +242,6 @@ class Engine:
             callbacks.store_faults()
         if not self._books.sealed:
             self._books.close()
-
-    def _is_plain(self, event: Event) -> bool:
-        """Return whether *event* itself changes no money and no action of ours, as nearly all do."""
-        kind: type[Event] = type(event)
-        theirs = kind in _OF_PLAYERS and event.player_id != self.account.player_id  # type: ignore[attr-defined]
-        return kind in _PUBLIC or theirs
 
     def _withdraw(self) -> None:
         """Withhold what a strategy requested during the input at which it raised."""
@@ -286,8 +273,7 @@ class Engine:
     def _on_game_frame(self, frame: GameFrame) -> None:
         auditor, books = self.auditor, self._books
         if books.seen is not None:
-            game, tick = books.seen
-            if self._state.now is not game or game.price is not tick.price:
+            if not books.shows_tick():
                 self._callbacks.open()
             books.seen = None
         for change in self._state.fold(frame):
@@ -327,24 +313,8 @@ class Engine:
         self.counts["ticks"] += 1
         self._episode.mark(seen.tick.tick, seen.tick.price, self.account)
         if self._desk.exits.plan is not NO_EXITS:
-            self._callbacks.open()
-            self._run_exits()
+            self._callbacks.run_exits(self._actions)
         self._callbacks.notify("on_game_tick", seen.tick, self.game)
-
-    def _run_exits(self) -> None:
-        exits = self._desk.exits
-        if not exits.due(self.game, self.account) or self.failure is not None:
-            return
-        if any(action.action_type is ActionType.SELL for action in self.tracker.book.pending):
-            return
-        self._desk.thread = get_ident()
-        try:
-            action = self._actions.sell()
-        finally:
-            self._desk.thread = 0
-        self._callbacks.open()
-        if action.state is not ActionState.DENIED:
-            exits.tries += 1
 
     def _on_game_closed(self, closed: changes.GameClosed) -> None:
         self.tracker.on_game_closed(closed.game_id, self._rug_ns, self.account.now_ns)

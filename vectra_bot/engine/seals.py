@@ -7,7 +7,7 @@ their values are noted before and compared by identity afterwards, because a for
 equality. What differs is restored and reported with the name of the code that ran. The code itself is
 compared before commands leave, because that takes longer.
 
-A seal detects and repairs; it is no sandbox against code that knows it.
+A seal detects and repairs; it is not a sandbox against code that knows it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 from enum import Enum
 from functools import cache, lru_cache
-from itertools import chain
 from operator import attrgetter, is_
 from types import FunctionType, ModuleType
 from typing import Any
@@ -32,9 +31,22 @@ from vectra_bot.actions.exits import DeclaredExits
 from vectra_bot.actions.ids import ActionIds
 from vectra_bot.actions.risk import RiskGate
 from vectra_bot.game.account import Account
-from vectra_bot.game.outside import View, shows
+from vectra_bot.game.outside import BareView, shows
 from vectra_bot.game.state import GameState
-from vectra_bot.models import GameTick
+from vectra_bot.models import (
+    Event,
+    GameFrame,
+    GameTick,
+    PlayerGameUpdate,
+    RoundBet,
+    RoundResult,
+    RoundUpdate,
+    SidebetPlaced,
+    SidebetResult,
+    Trade,
+    UnknownEvent,
+    VenueNotice,
+)
 from vectra_bot.plugins import PluginManager
 
 # What is compared of the parts whose content changes; of a record it is every field.
@@ -90,7 +102,7 @@ _Cell = tuple[Any, type, _Reader, tuple[Any, ...]]
 
 
 @define
-class Books:
+class SealedBooks:
     """The state of one engine that limits and orders depend on, sealed while other code runs.
 
     Attributes:
@@ -107,7 +119,7 @@ class Books:
     state: GameState
     plugins: PluginManager
     names: dict[str, Any]
-    views: tuple[tuple[View, Any], ...] = ()
+    views: tuple[tuple[BareView, Any], ...] = ()
     sealed: bool = False
     seen: tuple[Any, GameTick] | None = None
     _cells: list[_Cell] = field(factory=list)
@@ -126,7 +138,7 @@ class Books:
         for record in (gate.limits, exits.plan, account.sidebet, account.short, account.stated):
             if record is not None:
                 _note(cells, record)
-        lists: list[Any] = [account.lots, *account.noted, account.stakes, book.incomplete]
+        lists: list[Any] = [account.lots, *_awaited(account), account.stakes, book.incomplete]
         lists.append(gate.halts)
         self._contents = [(part, _items(part)) for part in (*lists, self.names)]
         for part in lists:
@@ -163,7 +175,7 @@ class Books:
             if len(found) != len(items) or not all(map(is_, found, items)):
                 changed.append(f"a {type(part).__name__} of the session")
                 _fill(part, items)
-        if self.sealed and not _same(self._guards, self.plugins.reviewers):
+        if self.sealed and not _are_among(self._guards, self.plugins.reviewers):
             changed.append("the plugins that review actions")
             self.plugins.reviewers = self._guards
         for view, state in self.views:
@@ -171,6 +183,18 @@ class Books:
                 changed.append(f"what a {type(view).__name__} shows")
         changed += self._game_changed()
         return ", ".join(changed)
+
+    def shows_tick(self) -> bool:
+        """Return whether the running game is still as its newest tick left it."""
+        if self.seen is None:
+            return True
+        game, tick = self.seen
+        return (
+            self.state.now is game
+            and game.price is tick.price
+            and game.game_id is tick.game_id
+            and game.phase is tick.phase
+        )
 
     def _game_changed(self) -> Iterator[str]:
         """Restore the running game's newest values; yield the names of those that differ."""
@@ -187,9 +211,12 @@ class Books:
                 yield f"game.{name}"
 
 
+_awaited = attrgetter("_pending", "_unexplained")
+
+
 @cache
 def _names(kind: Any) -> tuple[str, ...]:
-    """Return the fields of a class of ours that are compared; none for another class."""
+    """Return the fields of one of our classes that are compared; none for another class."""
     if kind in _FIELDS or not attrs.has(kind):
         return _FIELDS.get(kind, ())
     return tuple(one.name for one in attrs.fields(kind))
@@ -239,11 +266,25 @@ def _fill(part: Any, items: tuple[Any, ...]) -> None:
         part.extend(items)
 
 
-def _same(before: tuple[Any, ...], after: tuple[Any, ...]) -> bool:
-    """Return whether two tuples of pairs have the same objects."""
+def _are_among(before: tuple[Any, ...], after: tuple[Any, ...]) -> bool:
+    """Return whether all pairs of *before* are in *after*; one more can only deny more."""
     if before is after:
         return True
-    return len(before) == len(after) and all(map(is_, chain(*before), chain(*after)))
+    found = {tuple(map(id, pair)) for pair in after}
+    return all(tuple(map(id, pair)) in found for pair in before)
+
+
+# Events that do not change our money, and those that do not if they are about another player. Our own row
+# changes the value of a short alone.
+_PUBLIC = (GameFrame, PlayerGameUpdate, RoundUpdate, VenueNotice, UnknownEvent)
+_OF_PLAYERS = (Trade, SidebetPlaced, SidebetResult, RoundBet, RoundResult)
+
+
+def is_public(event: Event, player_id: str) -> bool:
+    """Return whether *event* itself changes no money and no action of the player, as nearly all do."""
+    if isinstance(event, _OF_PLAYERS):
+        return event.player_id != player_id
+    return isinstance(event, _PUBLIC)
 
 
 @frozen(eq=False, repr=False)
@@ -352,4 +393,4 @@ def _replaced(
             yield f"{place}.{name}"
 
 
-__all__ = ["Books", "Code"]
+__all__ = ["Code", "SealedBooks", "is_public"]

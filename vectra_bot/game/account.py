@@ -133,11 +133,6 @@ class Account:
         return tuple(self._pending)
 
     @property
-    def noted(self) -> tuple[deque[Effect], deque[Unexplained]]:
-        """Return the effects not stated yet and the changes not explained yet."""
-        return self._pending, self._unexplained
-
-    @property
     def closes(self) -> bool:
         """Whether every change of our money in this game is known and stated by the venue."""
         return not self._pending and not self._unexplained

@@ -93,7 +93,7 @@ def to_lamports(amount: Decimal | str | float) -> int:
 
 
 def _exact(amount: Any) -> Decimal:
-    """Return an amount as an exact Decimal, whatever a class of its own says about it.
+    """Return an amount as an exact Decimal, whatever its class says about it.
 
     Raises:
         BadAmount: it is of no type that an amount can have, or text that is not a number.

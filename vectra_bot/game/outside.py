@@ -1,10 +1,10 @@
-"""What code that is not ours is given: views that hold nothing of ours, and copies of records.
+"""What foreign code is given: views without a reference to our state, and copies of records.
 
 A view has no attribute: what it shows is in a table of this module, under a weak reference to the view, so
 that neither its attributes nor ``gc.get_referents`` lead from a view to the state. A record is
 copied for each receiver, because ``object.__setattr__`` writes to a frozen one as well.
 
-This is no sandbox: code in the same process can import a private module or walk the garbage collector's
+This is not a sandbox: code in the same process can import a private module or walk the garbage collector's
 objects. The engine compares what its limits depend on for that reason (``vectra_bot.engine.seals``).
 """
 
@@ -20,7 +20,7 @@ import attrs
 _STATES: dict[ref[Any], Any] = {}
 
 
-class View:
+class BareView:
     """Base of read-only views; the state that one shows is found by :func:`state_of`."""
 
     __slots__ = ("__weakref__",)
@@ -45,11 +45,11 @@ def state_of(view: Any) -> Any:
     return _STATES[ref(view)]
 
 
-def shows(view: View, state: Any) -> bool:
+def shows(view: BareView, state: Any) -> bool:
     """Let *view* show *state*; return False if it did not."""
     found = _STATES.get(ref(view))
     if found is not state:
-        View.__init__(view, state)
+        BareView.__init__(view, state)
     return found is state
 
 
@@ -64,7 +64,7 @@ def fresh(value: Any) -> Any:
         shape = _SHAPES[kind] = _shape(kind)
     names, slots = shape
     if not names:
-        return kind(state_of(value)) if issubclass(kind, View) else value
+        return kind(state_of(value)) if issubclass(kind, BareView) else value
     copy = object.__new__(kind)
     if not slots:
         copy.__dict__.update(value.__dict__)

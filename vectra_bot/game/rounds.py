@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from attrs import define, evolve, field, frozen
 
-from vectra_bot.game.outside import View, fresh, state_of
+from vectra_bot.game.outside import BareView, fresh, state_of
 from vectra_bot.models import RoundUpdate, SideGameKind
 
 # Rounds kept; far more than run at the same time in ten rooms.
@@ -140,7 +140,7 @@ def _stated(event: RoundUpdate, before: Round | None, ticks_seen: int) -> Round:
     )
 
 
-class SideGamesView(View):
+class SideGamesView(BareView):
     """The side games' rounds, read-only (unverified)."""
 
     __slots__ = ()

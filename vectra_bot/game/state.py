@@ -37,7 +37,7 @@ from vectra_bot.game.changes import (
     Rugged,
     TickSeen,
 )
-from vectra_bot.game.outside import _STATES, View, fresh
+from vectra_bot.game.outside import _STATES, BareView, fresh
 from vectra_bot.models import (
     FrameKind,
     GameContext,
@@ -347,7 +347,7 @@ def _closed(game: _Game, frame: GameFrame | None) -> GameClosed:
     )
 
 
-class GameView(View):
+class GameView(BareView):
     """The running game, read-only.
 
     Attributes describe the game that the latest frame belongs to. Prices are the venue's doubles, unrounded;
@@ -447,7 +447,7 @@ class GameView(View):
 
 
 def _now(view: GameView) -> _Game:
-    now: _Game = _STATES[ref(view)].now  # as state_of() does it, but for the cost of a call
+    now: _Game = _STATES[ref(view)].now  # as state_of() does it, without the cost of a call
     return now
 
 

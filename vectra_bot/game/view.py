@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from vectra_bot.game.amounts import to_lamports, to_sol
 from vectra_bot.game.holdings import ShortView, SidebetView, StakeView
 from vectra_bot.game.lots import liquidation_price
-from vectra_bot.game.outside import View, fresh, state_of
+from vectra_bot.game.outside import BareView, fresh, state_of
 from vectra_bot.models import PlayerState
 
 if TYPE_CHECKING:
@@ -25,12 +25,12 @@ def multiple(account: Account, price: float) -> float:
     return account.qty * price / cost
 
 
-def _account(view: View) -> Account:
+def _account(view: BareView) -> Account:
     account: Account = state_of(view)
     return account
 
 
-class PositionView(View):
+class PositionView(BareView):
     """Our long position, read-only; false when flat."""
 
     __slots__ = ()
@@ -77,7 +77,7 @@ class PositionView(View):
         return max((limit for limit in limits if limit is not None), default=None)
 
 
-class AccountView(View):
+class AccountView(BareView):
     """Our money, read-only, in SOL."""
 
     __slots__ = ()
