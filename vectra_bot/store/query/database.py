@@ -56,9 +56,16 @@ class Database:
 
     @property
     def parser(self) -> duckdb.DuckDBPyConnection:
-        """The connection for parsing only: it may be without restrictions yet, and runs nothing then."""
+        """The connection for parsing only: it may have access to files yet, and runs nothing then."""
         if self._opened is None:
             self._opened = connected()
+            _set(
+                self._opened,
+                "autoinstall_known_extensions = false",
+                "autoload_known_extensions = false",
+                "python_enable_replacements = false",
+                "TimeZone = 'UTC'",
+            )
         return self._opened
 
     def admit(self, files: Iterable[str]) -> bool:
@@ -74,16 +81,12 @@ class Database:
             self._opened = None
         self._files = wanted
         allowed = ", ".join(map(sql_text, sorted(wanted)))
-        for setting in (
-            "autoinstall_known_extensions = false",
-            "autoload_known_extensions = false",
-            "python_enable_replacements = false",
-            "TimeZone = 'UTC'",
+        _set(
+            self.parser,
             f"allowed_paths = [{allowed}]",
             "enable_external_access = false",
             "lock_configuration = true",
-        ):
-            self.parser.execute(f"SET {setting}")
+        )
         return renewed
 
     def end_result(self) -> None:
@@ -96,3 +99,8 @@ class Database:
         if self._opened is not None:
             self._opened.close()
             self._opened, self._files = None, None
+
+
+def _set(connection: duckdb.DuckDBPyConnection, *settings: str) -> None:
+    for setting in settings:
+        connection.execute(f"SET {setting}")

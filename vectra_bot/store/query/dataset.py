@@ -43,7 +43,6 @@ if TYPE_CHECKING:
 SMALL: Final = 256 << 10
 """Files up to this size in bytes are read as a whole: that is faster than checking each page header."""
 
-_AT_ONCE: Final = 16
 # Attempts that read large files in place; then up to so many bytes are read into memory, because compactions
 # may come faster than a long query ends.
 _HELD_AFTER: Final = 2
@@ -173,11 +172,8 @@ class StoreDataset:
         Raises:
             StoreError: the store cannot be read.
         """
-        from concurrent.futures import ThreadPoolExecutor
-
         tops = [f"doc_type={kind.value}" for kind in DocType]
-        with ThreadPoolExecutor(_AT_ONCE, "sessions") as pool:
-            found = {name for names in pool.map(self._listing.folders, tops) for name in names}
+        found = {name for names in self._tree.each(self._listing.folders, tops) for name in names}
         names = {name.removeprefix(SESSION) for name in found if name.startswith(SESSION)}
         return tuple(sorted(names))
 
