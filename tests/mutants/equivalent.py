@@ -36,6 +36,17 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "_qty: int = field(default=0, init=False)",
         "_qty: int = field(default=0, init=True)",
     ): _PRIVATE,
+    (
+        "game/ledger.py",
+        "_lots: list[Lot] = field(factory=list, init=False)",
+        "_lots: list[Lot] = field(factory=list, init=True)",
+    ): _PRIVATE,
+    (
+        "game/ledger.py",
+        "return exact // bottom if exact >= 0 else -(-exact // bottom)",
+        "return exact // bottom if exact > 0 else -(-exact // bottom)",
+    ): "0 is rounded to 0 either way",
+    ("game/account.py", "cash: int = 0", "cash: int = -1"): _SET_FIRST,
     ("game/ledger.py", "if lot.leverage == 1:", "if lot.leverage <= 1:"): "leverage is 1 or more",
     (
         "game/account.py",
