@@ -39,6 +39,7 @@ PROOF = "tests/actions/test_proof_model.py"
 ENDS = "tests/actions/test_ends_model.py"
 LUCK = "tests/report/test_luck.py"
 OPEN_BETS = "tests/report/test_open_bets.py"
+RECOVERY_ORDER = "tests/session/test_recovery_order.py"
 SHELL = "tests/session/test_shell_model.py"
 ORDER = "tests/engine/test_order_model.py"
 SHAPES = "tests/wire/test_shapes_model.py"
@@ -1009,15 +1010,44 @@ _MORE_ORDER = [
         (ORDER,),
         (
             "hook-before-document",
-            'self._effects.document(DocType.PLAYER_ACTION, action, "tracker", game_id=action.game_id)\n        self._callbacks.notify("on_action_outcome", action)',
-            'self._callbacks.notify("on_action_outcome", action)\n        self._effects.document(DocType.PLAYER_ACTION, action, "tracker", game_id=action.game_id)',
+            (
+                'self._effects.document(DocType.PLAYER_ACTION, action, "tracker", game_id=action.game_id)\n'
+                '        self._callbacks.notify("on_action_outcome", action)'
+            ),
+            (
+                'self._callbacks.notify("on_action_outcome", action)\n        '
+                'self._effects.document(DocType.PLAYER_ACTION, action, "tracker", game_id=action.game_id)'
+            ),
         ),
         (
             "tick-before-exits",
-            'if self._desk.exits.plan is not NO_EXITS:\n            self._run_exits()\n        self._callbacks.notify("on_game_tick", seen.tick, self.game)',
-            'self._callbacks.notify("on_game_tick", seen.tick, self.game)\n        if self._desk.exits.plan is not NO_EXITS:\n            self._run_exits()',
+            (
+                "if self._desk.exits.plan is not NO_EXITS:\n            self._run_exits()\n"
+                '        self._callbacks.notify("on_game_tick", seen.tick, self.game)'
+            ),
+            (
+                'self._callbacks.notify("on_game_tick", seen.tick, self.game)\n'
+                "        if self._desk.exits.plan is not NO_EXITS:\n            self._run_exits()"
+            ),
         ),
         ("time-goes-back", "now_ns = max(account.now_ns, event.recv_ns)", "now_ns = event.recv_ns"),
+    ),
+]
+
+_MORE_RECOVERY = [
+    *_bugs(
+        "session/recovery.py",
+        (RECOVERY_ORDER,),
+        (
+            "recovery-stops-last",
+            "return [stop, *results, SessionEnding(recv_ns=now_ns, reason=REASON)]",
+            "return [*results, SessionEnding(recv_ns=now_ns, reason=REASON), stop]",
+        ),
+        (
+            "recovery-sends-no-results",
+            "return [stop, *results, SessionEnding(recv_ns=now_ns, reason=REASON)]",
+            "return [stop, SessionEnding(recv_ns=now_ns, reason=REASON)]",
+        ),
     ),
 ]
 
@@ -1081,5 +1111,6 @@ BUGS = (
     *_MORE_CORRELATION,
     *_MORE_DISK,
     *_MORE_ORDER,
+    *_MORE_RECOVERY,
     *_MORE_WIRE,
 )
