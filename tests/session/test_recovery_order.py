@@ -1,4 +1,4 @@
-"""A recovery stops trading before it says what became of the last commands: nothing new is decided in it."""
+"""A recovery stops trading before it reports the result of the last commands: nothing new is decided in it."""
 
 from __future__ import annotations
 
