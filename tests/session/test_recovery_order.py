@@ -1,4 +1,4 @@
-"""A recovery stops trading before it reports the result of the last commands: nothing new is decided in it."""
+"""A recovery stops trading before it reports the result of the last commands: it decides nothing new."""
 
 from __future__ import annotations
 
