@@ -174,7 +174,7 @@ def test_time_never_goes_back(steps: list[int]) -> None:
 
 
 class Once(Strategy):
-    """Acts at tick 1, and closes at tick 3 if told to."""
+    """Acts at tick 1, and closes at tick 3 if asked to."""
 
     asked: str = "buy"
     closes: bool = False
@@ -210,7 +210,6 @@ def test_a_game_that_took_something_from_us_ended_with_the_rug(
     kind: str, end: str, price: float
 ) -> None:
     """What was closed before by profit or loss; a session that ends first has timed it out."""
-
     bench = Bench(Once(asked=kind, closes=end == "closed"), cash=3)
     bench.start_game((1.0, 1.1))
     bench.execute(bench.commands[0])
