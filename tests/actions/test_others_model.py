@@ -1,4 +1,4 @@
-"""What is about other players, other games and other rounds changes nothing of ours."""
+"""Events about other players, games and rounds change nothing in our account."""
 
 from __future__ import annotations
 

@@ -40,6 +40,11 @@ PROOF = "tests/actions/test_proof_model.py"
 ENDS = "tests/actions/test_ends_model.py"
 LUCK = "tests/report/test_luck.py"
 OPEN_BETS = "tests/report/test_open_bets.py"
+RECOVERY_ORDER = "tests/session/test_recovery_order.py"
+SHELL = "tests/session/test_shell_model.py"
+ORDER = "tests/engine/test_order_model.py"
+SHAPES = "tests/wire/test_shapes_model.py"
+WON = "tests/wire/test_drawings_model.py"
 SHORT_WRITES = "tests/fsio/test_short_writes.py"
 
 
@@ -1039,6 +1044,123 @@ _MORE_DISK = [
     ),
 ]
 
+_MORE_ORDER = [
+    *_bugs(
+        "session/shell.py",
+        (SHELL,),
+        (
+            "shell-groups",
+            "        self.journal.append(entries)\n",
+            "        for entry in entries:\n            self.journal.append([entry])\n",
+        ),
+        ("shell-lifo", "command = commands.popleft()", "command = commands.pop()"),
+        (
+            "shell-once-durable",
+            "                durable = await self._synced()\n                commands.extend(more)",
+            "                commands.extend(more)",
+        ),
+        (
+            "shell-late-sync",
+            "            return False  # an earlier sync is late",
+            "            return True  # an earlier sync is late",
+        ),
+        (
+            "shell-undone-sync",
+            "self._syncing.add_done_callback(lambda late: late.exception())\n            return False",
+            "self._syncing.add_done_callback(lambda late: late.exception())\n            return True",
+        ),
+    ),
+    *_bugs(
+        "engine/core.py",
+        (ORDER,),
+        (
+            "hook-before-document",
+            (
+                'self._effects.document(DocType.PLAYER_ACTION, action, "tracker", game_id=action.game_id)\n'
+                '        self._callbacks.notify("on_action_outcome", action)'
+            ),
+            (
+                'self._callbacks.notify("on_action_outcome", action)\n        '
+                'self._effects.document(DocType.PLAYER_ACTION, action, "tracker", game_id=action.game_id)'
+            ),
+        ),
+        (
+            "tick-before-exits",
+            (
+                "if self._desk.exits.plan is not NO_EXITS:\n            self._run_exits()\n"
+                '        self._callbacks.notify("on_game_tick", seen.tick, self.game)'
+            ),
+            (
+                'self._callbacks.notify("on_game_tick", seen.tick, self.game)\n'
+                "        if self._desk.exits.plan is not NO_EXITS:\n            self._run_exits()"
+            ),
+        ),
+        ("time-goes-back", "now_ns = max(account.now_ns, event.recv_ns)", "now_ns = event.recv_ns"),
+    ),
+]
+
+_MORE_RECOVERY = [
+    *_bugs(
+        "session/recovery.py",
+        (RECOVERY_ORDER,),
+        (
+            "recovery-stops-last",
+            "return [stop, *results, SessionEnding(recv_ns=now_ns, reason=REASON)]",
+            "return [*results, SessionEnding(recv_ns=now_ns, reason=REASON), stop]",
+        ),
+        (
+            "recovery-sends-no-results",
+            "return [stop, *results, SessionEnding(recv_ns=now_ns, reason=REASON)]",
+            "return [stop, SessionEnding(recv_ns=now_ns, reason=REASON)]",
+        ),
+    ),
+]
+
+_MORE_WIRE = [
+    *_bugs(
+        "wire/builders.py",
+        (SHAPES,),
+        (
+            "window-order",
+            "start = bet.started_at_tick if bet.start_tick is UNSET else bet.start_tick",
+            "start = bet.start_tick if bet.started_at_tick is UNSET else bet.started_at_tick",
+        ),
+    ),
+    *_bugs(
+        "wire/requests.py",
+        (SHAPES,),
+        (
+            "percentage-bool",
+            "return value if isinstance(value, int) and not isinstance(value, bool) else None",
+            "return value if isinstance(value, int) else None",
+        ),
+    ),
+    *_bugs(
+        "wire/packet.py",
+        (SHAPES,),
+        ("id-digits", "if len(digits) > _ID_DIGITS:", "if len(digits) > _ID_DIGITS + 1:"),
+        (
+            "payload-first",
+            "for argument in reversed(arguments[:-1]):",
+            "for argument in arguments[:-1]:",
+        ),
+    ),
+    *_bugs(
+        "wire/builders.py",
+        (WON,),
+        (
+            "drawing-first-winner",
+            "winners = [(winner.player_id, sol(winner.reward)) for winner in known_shape.winners]",
+            "winners = [(winner.player_id, sol(winner.reward)) for winner in known_shape.winners[:1]]",
+        ),
+    ),
+    *_bugs(
+        "audit/claims.py",
+        (AUDIT,),
+        ("audit-peak", "if entry.peak != game.peak:", "if entry.peak > game.peak:"),
+    ),
+]
+
 BUGS = (
     *_MONEY,
     *_CORRELATION,
@@ -1053,4 +1175,7 @@ BUGS = (
     *_MORE_MONEY,
     *_MORE_CORRELATION,
     *_MORE_DISK,
+    *_MORE_ORDER,
+    *_MORE_RECOVERY,
+    *_MORE_WIRE,
 )

@@ -36,6 +36,28 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "_qty: int = field(default=0, init=False)",
         "_qty: int = field(default=0, init=True)",
     ): _PRIVATE,
+    (
+        "game/ledger.py",
+        "_lots: list[Lot] = field(factory=list, init=False)",
+        "_lots: list[Lot] = field(factory=list, init=True)",
+    ): _PRIVATE,
+    (
+        "game/ledger.py",
+        "return exact // bottom if exact >= 0 else -(-exact // bottom)",
+        "return exact // bottom if exact > 0 else -(-exact // bottom)",
+    ): "0 is rounded to 0 either way",
+    (
+        "game/ledger.py",
+        "hit_max_win: bool = field(default=False, init=False)",
+        "hit_max_win: bool = field(default=False, init=True)",
+    ): "it only lets a field be given to the constructor as well",
+    (
+        "actions/book.py",
+        "if t.action.action_type.is_entry and not t.booked",
+        "if t.action.action_type.is_entry or not t.booked",
+    ): "an undecided entry is never booked, and what is not an entry has no amount",
+    ("game/account.py", "cash: int = 0", "cash: int = -1"): _SET_FIRST,
+    ("game/account.py", "bonus: int = 0", "bonus: int = 1"): _SET_FIRST,
     ("game/ledger.py", "if lot.leverage == 1:", "if lot.leverage <= 1:"): "leverage is 1 or more",
     (
         "game/account.py",

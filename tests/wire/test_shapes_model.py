@@ -94,7 +94,7 @@ def test_a_window_of_ticks_is_read_in_either_spelling(ticks: Any, private: bool)
     )
 )
 def test_a_requested_share_is_a_whole_number(value: Any) -> None:
-    """True is no number, 50.0 is no whole one, and neither is text."""
+    """Neither a boolean, nor a float, nor a text is one."""
     request = decode_request(f"421{json.dumps(['sellOrder', {'percentage': value}])}")
 
     whole = isinstance(value, int) and not isinstance(value, bool)
