@@ -2,8 +2,9 @@
 
 A line is its receive time as written, its direction, its text and its ordinal among equal lines, within
 one capture label; the container (gzip, zstandard, line ends, a file that grew, files that overlap) does
-not matter. The label of a file without labels is empty. A complete session of an import has the digests of
-its lines, 8 bytes each, in ``sessions/ID/import.lines``; it is written after the session was closed, so an
+not matter. The label of a file without labels is empty. A row of Parquet is its kind and its values
+(:mod:`vectra_bot.imports.arrow.identity`). A complete session of an import has the digests of its lines or
+rows, 8 bytes each, in ``sessions/ID/import.lines``; it is written after the session was closed, so an
 interrupted import leaves none, and it disappears with the session.
 """
 
@@ -48,6 +49,13 @@ class Lines:
             found.update(ordinal.to_bytes(8, "little"))
         self.digests += found.digest()
 
+    @property
+    def identities(self) -> np.ndarray[Any, Any]:
+        """Return the digests as numbers."""
+        import numpy as np
+
+        return np.frombuffer(bytes(self.digests), dtype="<u8")
+
     def seal(self) -> None:
         """Forget what is needed for adding only."""
         self._equal.clear()
@@ -68,13 +76,19 @@ class KnownLines:
     _owners: Any = None
     _sessions: list[str] = attrs.field(factory=list)
 
-    def find(self, lines: Lines) -> tuple[np.ndarray[Any, Any], list[str]]:
-        """Return which lines are in the store, and the ids of the sessions that have them."""
+    @property
+    def is_empty(self) -> bool:
+        """Whether the store has no line of any import."""
+        if self._keys is None:
+            self._load()
+        return not len(self._keys)
+
+    def find(self, wanted: np.ndarray[Any, Any]) -> tuple[np.ndarray[Any, Any], list[str]]:
+        """Return which identities are in the store, and the ids of the sessions that have them."""
         import numpy as np
 
         if self._keys is None:
             self._load()
-        wanted = np.frombuffer(bytes(lines.digests), dtype="<u8")
         if not len(self._keys) or not len(wanted):
             return np.zeros(len(wanted), dtype=bool), []
         places = np.minimum(np.searchsorted(self._keys, wanted), len(self._keys) - 1)

@@ -1,10 +1,11 @@
 """Import of foreign Parquet, by whole columns, so that ten million rows need no Python code per row.
 
 The rows of a file or a folder become one session, or the sessions named by a column or folder
-``session_id``. Row numbers (``seq``) are kept if they increase within a session and kind; else the rows
-are renumbered in the order of the files. A folder is read twice: first the names and numbers only, then
-everything; with very many sessions, once for each few dozen of them, so that few files are open at a
-time.
+``session_id``. Of rows that name no session, those that the store has already, from whatever file, are
+duplicates (:mod:`vectra_bot.imports.arrow.identity`). Row numbers (``seq``) are kept if they increase
+within a session and kind; else the rows are renumbered in the order of the files. A folder is read twice:
+first the names and numbers only, then everything; with very many sessions, once for each few dozen of
+them, so that few files are open at a time; and another time if the store may have some of the rows.
 """
 
 from __future__ import annotations
@@ -26,11 +27,13 @@ from vectra_bot.imports.arrow import (
     ForeignFile,
     Names,
     RowBatch,
+    RowLedger,
     conform,
     foreign_file,
     groups_of,
     match_names,
     read_batches,
+    row_digests,
     snake,
 )
 from vectra_bot.imports.bulk import (
@@ -65,9 +68,12 @@ class _Session:
     """One session of the imported rows."""
 
     session_id: str
+    named: bool = False
     keeps_seq: bool = True
     last_seq: dict[DocType, int] = attrs.field(factory=dict)
     done: bool = False
+    others: list[str] = attrs.field(factory=list)
+    wanted: bool = False
     reports: dict[str, FileReport] = attrs.field(factory=dict)
     last_ns: int = 0
 
@@ -87,7 +93,7 @@ class _Plan:
         if session is None:
             if len(self.sessions) >= MAX_SESSIONS:
                 return
-            session = self.sessions[name] = _Session(name or self.own)
+            session = self.sessions[name] = _Session(name or self.own, named=name is not None)
         last = session.last_seq.get(doc_type, -1)
         if name is None or seq is None or not bool(np.all(np.diff(seq, prepend=last) > 0)):
             session.keeps_seq = False
@@ -118,6 +124,7 @@ class _Import:
     _counts: dict[str, Counter[str]] = attrs.field(factory=dict)
     _read: int = 0
     _total: int = 0
+    _ledger: RowLedger = attrs.field(factory=RowLedger)
 
     def run(self) -> list[FileReport]:
         clock = WallClock()
@@ -129,9 +136,13 @@ class _Import:
         self.reports = [FileReport(str(path), "parquet") for path in self.paths]
         self._total = sum(path.stat().st_size for path in self.paths)
         plan = self._plan()
-        for session in plan.sessions.values():
+        self._compare(plan)
+        for name, session in plan.sessions.items():
+            sha256 = self._sha256_of(name)
             try:
-                session.done = not make_room(self.config.store, session.session_id, self.sha256)
+                session.done = not sha256 or not make_room(
+                    self.config.store, session.session_id, sha256
+                )
             except InputError:
                 session.done = False  # its rows are reported as bad when they are read
         chosen = list(plan.sessions)
@@ -161,6 +172,35 @@ class _Import:
                     plan.take(name, batch.doc_type, None if seq is None else seq[rows])
         return plan
 
+    def _compare(self, plan: _Plan) -> None:
+        """Find out which rows that name no session the store has; the session is named by the others."""
+        if None not in plan.sessions or self.config.known.is_empty:
+            return
+        ignored = FileReport("")
+        for file in self.files:
+            for batch in read_batches(file, ignored):
+                for name, rows in self._named(file, batch):
+                    if name is None:
+                        table = _chosen(batch, rows)
+                        self._ledger.look(row_digests(table, batch.doc_type.value))
+        self._ledger.compare(self.config.known.find(self._ledger.identities))
+        session = plan.sessions[None]
+        session.others = self._ledger.others
+        if session.others and self.config.session_id is None:
+            session.session_id = session_of(self._sha256_of(None))
+
+    def _sha256_of(self, name: str | None) -> str:
+        """Return the digest of a session's content, empty if the store has every row of it."""
+        if name is not None or not self._ledger.others:
+            return self.sha256
+        new = self._ledger.new
+        return hashlib.sha256(new.astype("<u8").tobytes()).hexdigest() if len(new) else ""
+
+    def _named(self, file: ForeignFile, batch: RowBatch) -> Iterator[tuple[str | None, Any]]:
+        """Yield the sessions of a batch's rows, as they will be stored."""
+        for name, rows in _sessions_of(file, batch):
+            yield (None if self.config.session_id is not None else name), rows
+
     # Second pass.
 
     def _pass(self, plan: _Plan, chosen: set[str | None], *, first: bool) -> None:
@@ -170,19 +210,21 @@ class _Import:
                 # Unreadable files are reported once.
                 told = report if first else FileReport(report.file)
                 for batch in read_batches(file, told):
-                    for named, rows in _sessions_of(file, batch):
-                        name = None if self.config.session_id is not None else named
+                    for name, rows in self._named(file, batch):
                         session = plan.sessions.get(name)
                         if session is None:
                             if first:
                                 _refuse(report, batch.rows[rows], _TOO_MANY, str(name))
                         elif name in chosen:
-                            self._write(session, (batch, rows), report, writing)
+                            ledger = self._ledger if name is None else None
+                            self._write(session, (batch, rows), report, writing, ledger)
                     self._tell(file, batch)
                 self._read += file.path.stat().st_size
             for session in (plan.sessions[name] for name in chosen):
                 if session.session_id in writing.by_id:
                     self._close(session, writing.by_id[session.session_id])
+        if None in chosen and (new := self._ledger.written()):
+            self.config.known.add(plan.sessions[None].session_id, new)
 
     def _tell(self, file: ForeignFile, batch: RowBatch) -> None:
         part = file.path.stat().st_size * int(batch.rows[-1]) // max(batch.of_rows, 1)
@@ -194,15 +236,16 @@ class _Import:
         chosen: tuple[RowBatch, Any],
         report: FileReport,
         writing: OpenSessions,
+        ledger: RowLedger | None,
     ) -> None:
-        """Write the chosen rows of a batch."""
-        import pyarrow.compute as pc
+        """Write the chosen rows of a batch, except those that *ledger* knows."""
+        import numpy as np
 
         batch, rows = chosen
         if not is_session_id(session.session_id):
             _refuse(report, batch.rows[rows], _BAD_NAME, session.session_id)
             return
-        table = batch.table if len(rows) == batch.table.num_rows else batch.table.take(rows)
+        table = _chosen(batch, rows)
         names = self._match(batch.doc_type, table.column_names)
         report.kind = f"parquet:{batch.doc_type.value}"
         report.filled = sorted({*report.filled, *names.filled})
@@ -213,24 +256,44 @@ class _Import:
             ids, self.config.venue_name, Mode.REPLAY, SOURCE, self.config.utc_offset_s
         )
         made = conform(table, batch.doc_type, names, envelope, batch.rows[rows])
-        good = len(made.kept)
         self._times(report, made)
-        if good:
-            last_ns = pc.max(made.table.column("ts_ns")).as_py()
-            session.last_ns = max(session.last_ns, last_ns)
+        known = np.zeros(len(made.kept), dtype=bool)
+        if ledger is not None:
+            known = ledger.take(table, batch.doc_type.value, made.kept)[made.kept]
         if session.done:
-            report.repeat(good)
-        else:
-            seq = _numbers_of(batch) if session.keeps_seq else None
-            seq = None if seq is None else seq[rows][made.kept]
-            self._bulk(session, writing).write(batch.doc_type, made.table, seq)
-            report.accept(good)
-            report.documents[batch.doc_type.value] += good
+            known[:] = True
+        report.repeat(int(known.sum()))
+        if not known.all():
+            self._store(session, batch, (rows[made.kept], made.table), known, writing)
+            report.accept(int((~known).sum()))
+            report.documents[batch.doc_type.value] += int((~known).sum())
         for row, reason, value in made.bad:
             report.refuse(row, reason, value)
-        if session.session_id not in report.sessions:
-            report.sessions.append(session.session_id)
+        session.wanted = session.wanted or not session.others or not known.all()
+        names_of = [*session.others, *([session.session_id] if session.wanted else [])]
+        report.sessions += [name for name in names_of if name not in report.sessions]
         session.reports[report.file] = report
+
+    def _store(
+        self,
+        session: _Session,
+        batch: RowBatch,
+        made: tuple[Any, Any],
+        known: Any,
+        writing: OpenSessions,
+    ) -> None:
+        """Write documents, *made* of the rows with these indices, except those that are known."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        rows, table = made
+        if known.any():
+            rows, table = rows[~known], table.filter(pa.array(~known))
+        seq = _numbers_of(batch) if session.keeps_seq else None
+        self._bulk(session, writing).write(
+            batch.doc_type, table, None if seq is None else seq[rows]
+        )
+        session.last_ns = max(session.last_ns, pc.max(table.column("ts_ns")).as_py())
 
     def _times(self, report: FileReport, made: Conformed) -> None:
         """Add up what is to be said about the times of a file's rows."""
@@ -243,7 +306,7 @@ class _Import:
 
     def _bulk(self, session: _Session, writing: OpenSessions) -> BulkSession:
         about = {
-            "sha256": self.sha256,
+            "sha256": self.sha256 if session.named else self._sha256_of(None),
             "file": self.root.name,
             "kind": "parquet",
             "keeps_seq": session.keeps_seq,
@@ -281,6 +344,11 @@ class _Import:
         if key not in self._names:
             self._names[key] = match_names(doc_type, names)
         return self._names[key]
+
+
+def _chosen(batch: RowBatch, rows: Any) -> Any:
+    """Return the rows of a batch with these indices."""
+    return batch.table if len(rows) == batch.table.num_rows else batch.table.take(rows)
 
 
 def _refuse(report: FileReport, rows: Any, reason: str, value: str) -> None:

@@ -110,10 +110,7 @@ class _Capture:
     @property
     def sha256(self) -> str:
         """Digest of the lines that are not in the store."""
-        import numpy as np
-
-        lines = np.frombuffer(bytes(self.lines.digests), dtype="<u8")
-        return hashlib.sha256(lines[~self.known].tobytes()).hexdigest()
+        return hashlib.sha256(self.lines.identities[~self.known].tobytes()).hexdigest()
 
 
 @attrs.define
@@ -186,7 +183,7 @@ class TextImport:
 
     async def _session(self, capture: _Capture) -> bool:
         report, config = self.report, self.config
-        capture.known, capture.others = config.known.find(capture.lines)
+        capture.known, capture.others = config.known.find(capture.lines.identities)
         session_id = config.session_id or session_of(capture.sha256, capture.label)
         reader = self._reader(capture, session_id)
         async with AsyncExitStack() as opened:

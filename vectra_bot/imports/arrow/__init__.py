@@ -14,6 +14,7 @@ from vectra_bot.imports.arrow.files import (
     open_file,
     read_batches,
 )
+from vectra_bot.imports.arrow.identity import RowLedger, row_digests
 from vectra_bot.imports.arrow.names import OWN, Names, match_names, snake
 from vectra_bot.imports.arrow.values import LONGEST_NUMBER
 
@@ -25,6 +26,7 @@ __all__ = [
     "ForeignFile",
     "Names",
     "RowBatch",
+    "RowLedger",
     "batches_of",
     "conform",
     "foreign_file",
@@ -33,5 +35,6 @@ __all__ = [
     "match_names",
     "open_file",
     "read_batches",
+    "row_digests",
     "snake",
 ]
