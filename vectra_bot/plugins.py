@@ -446,8 +446,6 @@ class PluginManager:
             for loaded, method in calls:
                 try:
                     method(*args)
-                except StopNow:
-                    raise
                 except BaseException as error:  # noqa: BLE001 - foreign code
                     self._fault(loaded, hook, error)
 
@@ -460,8 +458,6 @@ class PluginManager:
                     answer = method(action, game, account)
                 if answer is not None:
                     answer = safe_text(answer) if isinstance(answer, str) else _refuse(answer)
-            except StopNow:
-                raise
             except BaseException as error:  # noqa: BLE001 - foreign code; a failing guard denies
                 self._fault(loaded, "review_action", error)
                 answer = f"raised {type(error).__name__}"
@@ -470,6 +466,8 @@ class PluginManager:
         return reason
 
     def _fault(self, loaded: _Loaded, hook: str, error: BaseException) -> None:
+        if isinstance(error, StopNow):
+            raise error
         loaded.faults.append(self.now_ns)
         while loaded.faults and self.now_ns - loaded.faults[0] > FAULT_WINDOW_NS:
             loaded.faults.popleft()
