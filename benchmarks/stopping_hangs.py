@@ -36,7 +36,7 @@ def mark() -> None:
 
 
 def loop() -> None:
-    """Run Python code for ever."""
+    """Run Python code without end."""
     mark()
     while True:
         pass

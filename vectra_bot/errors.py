@@ -16,9 +16,9 @@
     ├── RecordError           9       a record would hold a value that its schema forbids
     ├── WireError             9       a frame does not follow the protocol
     ├── LedgerError           9       a request cannot be booked (vectra_bot.game.amounts)
-    └── OutputError          74       standard output cannot be written
+    └── OutputError          74       standard output cannot be written (vectra_bot.cli.output)
 
-A stop that the user asked for is none of them: :class:`StopNow` ends a command, and
+A stop that the user asked for is not an error: :class:`StopNow` ends a command, and
 :class:`CallInterrupted` ends one call of a strategy or plugin that keeps a session from stopping.
 
 Every message says what is wrong, the value, and what to do. The command line prints it as one line and
@@ -145,12 +145,6 @@ class WireError(VectraError, ValueError):
         self.reason = reason
         self.event_name = event_name
         self.money = money
-
-
-class OutputError(VectraError, OSError):
-    """Standard output cannot be written; what the command did is done."""
-
-    exit_code = 74
 
 
 class StopNow(KeyboardInterrupt):

@@ -359,8 +359,6 @@ class PluginManager:
             for loaded, method in calls:
                 try:
                     method(*map(fresh, args))
-                except StopNow:
-                    raise
                 except BaseException as error:  # noqa: BLE001 - foreign code
                     self._fault(loaded, hook, error)
                 self._look(loaded, hook)
@@ -374,8 +372,6 @@ class PluginManager:
                     answer = method(fresh(action), fresh(game), fresh(account))
                 if answer is not None:
                     answer = safe_text(answer) if isinstance(answer, str) else _refuse(answer)
-            except StopNow:
-                raise
             except BaseException as error:  # noqa: BLE001 - foreign code; a failing guard denies
                 self._fault(loaded, "review_action", error)
                 answer = f"raised {type(error).__name__}"
@@ -415,6 +411,8 @@ class PluginManager:
     def _fault(
         self, loaded: _Loaded, hook: str, error: BaseException, *, at_once: bool = False
     ) -> None:
+        if isinstance(error, StopNow):
+            raise error
         loaded.faults.append(self.now_ns)
         while loaded.faults and self.now_ns - loaded.faults[0] > FAULT_WINDOW_NS:
             loaded.faults.popleft()

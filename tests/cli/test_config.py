@@ -135,7 +135,7 @@ def test_start_is_utc_unless_it_says_otherwise(text: str) -> None:
      "2200-12-31T23:59-23:59", "2026-01-01T00:00:00-24:00", ""],
 )  # fmt: skip
 def test_a_start_outside_the_years_it_may_have_says_which_ones(text: str) -> None:
-    """A year alone is no time, and a wrong zone is none; whatever is wrong, the message is the same."""
+    """Years alone, moments that int64 nanoseconds lack, wrong zones: the message is the same."""
     with pytest.raises(ConfigError) as caught:
         option_of(EmbeddedOptions, "start_ns").parse(text, "start")
     assert str(caught.value) == (

@@ -80,7 +80,7 @@ def test_a_session_is_stored_whatever_its_output_does(
 def test_a_strategy_that_prints_to_a_closed_pipe_still_ends_its_session(
     store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The reader went away, which is no error of the strategy."""
+    """That the reader closed it is not an error of the strategy."""
     bot = tmp_path / "printing.py"
     bot.write_text(PRINTING)
     reading, writing = os.pipe()

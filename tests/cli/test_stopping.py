@@ -248,7 +248,7 @@ class Forking(Strategy):
 def test_a_signal_for_a_forked_child_of_a_strategy_ends_the_child_alone(
     store: Path, tmp_path: Path
 ) -> None:
-    """The child has the handlers of a program of its own: `terminate` ends it, and not the session."""
+    """The child has the handlers of a separate program: `terminate` ends it, and not the session."""
     (tmp_path / "forking.py").write_text(FORKING)
     process = started(["run", f"{tmp_path}/forking.py", "--games", "2", "--json"], store)
 

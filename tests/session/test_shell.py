@@ -53,7 +53,7 @@ def test_a_stop_with_a_limit_leaves_the_files_to_recovery(tmp_path: Path) -> Non
         asyncio.run(shell.end("stopped: SIGINT"))
         shell.abandon()
 
-        assert stop.gave_up
+        assert stop.abandoned
         (line,) = shell.unfinished
         assert line.startswith("building the files did not end in time: the files of session S in ")
         assert line.endswith("its journal is: `vectra-bot store recover` completes them")
@@ -79,7 +79,7 @@ def test_a_stop_without_a_limit_waits(tmp_path: Path) -> None:
     asyncio.run(shell.end(shell.reason_to_end()))
 
     assert (stop.reason, calls, stop.expired) == ("enough", ["woken"], False)
-    assert (shell.unfinished, stop.gave_up, stop.unfinished) == ([], False, "")
+    assert (shell.unfinished, stop.abandoned, stop.unfinished) == ([], False, "")
     assert list(tmp_path.glob("doc_type=game_tick/**/*.parquet"))
 
 

@@ -19,7 +19,7 @@ from contextlib import suppress
 REPEAT_S = 0.1
 """A signal this soon after another is the same request: `timeout` and shells send theirs twice."""
 
-LIMIT_S = 4.6
+LIMIT_S = 4.4
 """How long after the first signal a command is ended in whatever state it is."""
 
 _LATER_S = 0.05  # the command's own thread is first

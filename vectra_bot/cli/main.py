@@ -19,7 +19,6 @@ import click
 
 from vectra_bot.cli import HELP_OPTIONS, OWN_PROCESS
 from vectra_bot.errors import (
-    OutputError,
     PluginError,
     StopNow,
     StrategyError,
@@ -81,6 +80,7 @@ EXIT_CODES: dict[int, str] = {
 _UNSUPPORTED = 69
 _UNEXPECTED = 70
 _INTERRUPTED = 130
+_NO_OUTPUT = 74
 _BROKEN_PIPE = 141
 
 
@@ -198,7 +198,7 @@ def _report(error: Exception, *, debug: bool) -> int:
     stop = _stop_behind(error)
     if stop is not None:
         return _stopped(stop)
-    if isinstance(error, OutputError):
+    if isinstance(error, VectraError) and error.exit_code == _NO_OUTPUT:
         _silence_stdout()
     if isinstance(error, VectraError):
         line, _, details = str(error).partition("\n")

@@ -12,13 +12,19 @@ from typing import Any, TypeVar
 
 import click
 
-from vectra_bot.errors import OutputError
+from vectra_bot.errors import VectraError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 json_option: Callable[[F], F] = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object and nothing else."
 )
+
+
+class OutputError(VectraError, OSError):
+    """Standard output cannot be written; what the command did is done."""
+
+    exit_code = 74
 
 
 def print_json(value: Mapping[str, Any]) -> None:

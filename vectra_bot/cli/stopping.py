@@ -43,7 +43,7 @@ _INTERRUPT = signal.SIGURG
 GRACE_S = 2.0
 """How long after the first signal a call of a strategy or plugin may take."""
 
-CLOSE_S = 4.2
+CLOSE_S = 4.0
 """How long after the first signal a session waits for its files."""
 
 _INTERRUPT_EVERY_S = 0.1
@@ -196,7 +196,7 @@ class Watch(AbstractContextManager["Watch"]):
     def leave(self, code: int) -> NoReturn:
         """Exit with *code*, without waiting for threads that still run."""
         if (
-            self.flag is None or not self.flag.gave_up
+            self.flag is None or not self.flag.abandoned
         ):  # else a library may wait for the same that we do not
             atexit._run_exitfuncs()  # noqa: SLF001 - what the interpreter would do next
         for stream in (sys.stdout, sys.stderr):

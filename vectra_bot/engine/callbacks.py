@@ -48,8 +48,8 @@ class StrategyFailure:
 
     @property
     def interrupted(self) -> bool:
-        """Return whether it did nothing wrong but to run when the session had to end."""
-        return isinstance(self.exception, CallInterrupted)
+        """Return whether a stop ended the call: the strategy was only running at that time."""
+        return isinstance(self.exception, CallInterrupted | KeyboardInterrupt)
 
 
 @define
@@ -204,15 +204,22 @@ class Callbacks:
         trace = safe_trace(error)
         where = f"{type(self.strategy).__name__}.{callback}"
         self.failure = StrategyFailure(where, safe_error(error), trace, error)
+        text = safe_text(error)
         if self.failure.interrupted:
-            kind, severity, what, name = "strategy.interrupted", "warning", "was interrupted", ""
+            what = f"{where} was interrupted"
+            self.effects.system(
+                "strategy.interrupted", "warning", what, error=text, traceback=trace
+            )
         else:
-            kind, severity, what = "strategy.error", "critical", "raised"
-            name = f" {type(error).__name__}"
-        self.desk.gate.stop_all(f"{where} {what}")
-        self.effects.system(
-            kind, severity, f"{where} {what}{name}", error=safe_text(error), traceback=trace
-        )
+            what = f"{where} raised"
+            self.effects.system(
+                "strategy.error",
+                "critical",
+                f"{what} {type(error).__name__}",
+                error=text,
+                traceback=trace,
+            )
+        self.desk.gate.stop_all(what)
 
     def store_faults(self) -> None:
         """Store the exceptions of plugins since the last call."""

@@ -50,15 +50,15 @@ class StopFlag:
         running: whether a session is running that ends when the flag is set.
         unfinished: what an exit of the process at this moment would leave, and how it is completed; one line,
             "" if nothing.
-        gave_up: whether the session did not wait for its files: a thread is still writing them, so that the
+        abandoned: whether the session did not wait for its files: a thread is still writing them, so that the
             process keeps the session's lock to its end, which must be soon.
-        on_set: called when the flag is set, by whoever sets it; it ends a wait of the session's feed.
+        on_set: called when the flag is set, in the thread that sets it; it ends a wait of the feed.
     """
 
     reason: str | None = None
     running: bool = False
     unfinished: str = ""
-    gave_up: bool = False
+    abandoned: bool = False
     on_set: Callable[[], object] | None = None
     _due_ns: int | None = None
 

@@ -59,7 +59,7 @@ def hosted_journal(
         header: the session's header.
         ts_ns: start of the session, nanoseconds since the epoch.
         drop_for: exceptions of the block after which the session is removed with its journal.
-        stop: if it gave up waiting, the journal is not released: a thread still writes the session's files.
+        stop: if its time was over, the journal is not released: a thread still writes the session's files.
 
     Raises:
         StoreError: the session exists already, another process is writing it, or a write fails.
@@ -80,7 +80,7 @@ def hosted_journal(
             _remove(store, directory.name)
         raise
     finally:
-        if stop is None or not stop.gave_up:
+        if stop is None or not stop.abandoned:
             journal.abandon()
 
 
@@ -125,8 +125,11 @@ class HostedSession:
 
         Raises:
             StrategyError: the strategy raised.
+            KeyboardInterrupt: Ctrl-C met the strategy, in a program that handles it in Python's way.
         """
         failure = self.shell.engine.failure
+        if failure is not None and isinstance(failure.exception, KeyboardInterrupt):
+            raise failure.exception
         if failure is not None and not failure.interrupted:
             raise StrategyError(
                 f"strategy {self.header['strategy']['name']!r} raised in {failure.callback}: "

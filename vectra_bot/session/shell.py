@@ -224,6 +224,8 @@ class Shell:
         failure, stop = self.engine.failure, self.stop.reason
         if failure is not None and not failure.interrupted:
             return "strategy error"
+        if stop is None and failure is not None:
+            return "stopped: KeyboardInterrupt"
         return "" if stop is None else f"stopped: {stop}"
 
     async def end(self, reason: str) -> None:
@@ -235,25 +237,26 @@ class Shell:
         await self.take(SessionEnding(recv_ns=self.engine.now_ns, reason=reason))
         failure = self.engine.failure
         if failure is not None and failure.interrupted:
-            self.unfinished.append(f"{failure.callback} {failure.error.partition(': ')[2]}")
+            what = failure.error.partition(": ")[2] or "was interrupted"
+            self.unfinished.append(f"{failure.callback} {what}")
         thread, closing = _in_daemon(self._close, reason)
         while not (await asyncio.wait([closing], timeout=_LOOK_S))[0]:
             if self.stop.expired:
-                self._give_up()
+                self._abandon_files()
                 return
         thread.join()
         closing.result()
 
-    def _give_up(self) -> None:
+    def _abandon_files(self) -> None:
         """Leave the files to a later recovery, whatever they wait for."""
-        self.stop.gave_up = True
+        self.stop.abandoned = True
         step = f"{self.parts.step} did not end in time: " if self.parts.step else ""
         self.unfinished.append(step + self.stop.unfinished)
         self.parts.kill()
 
     def abandon(self) -> None:
         """Leave everything as a kill would, for the next recovery."""
-        if not self.stop.gave_up:
+        if not self.stop.abandoned:
             self.journal.abandon()
             self.parts.abandon()
 
