@@ -1101,7 +1101,7 @@ _MORE_ORDER = [
 
 _MORE_RECOVERY = [
     *_bugs(
-        "session/recovery.py",
+        "session/recovery/killed.py",
         (RECOVERY_ORDER,),
         (
             "recovery-stops-last",

@@ -7,7 +7,7 @@ from pathlib import Path
 import vectra_bot
 from vectra_bot.journal import read_journal, write_journal
 from vectra_bot.models import ActionState, DocType
-from vectra_bot.session.recovery import REASON, recover_store
+from vectra_bot.session.recovery.killed import REASON, recover_store
 
 BOT = """
 from vectra_bot import Strategy

@@ -112,6 +112,17 @@ def test_a_session_that_cannot_be_recovered_is_named(
     assert [path.name for path in unfinished_sessions(store)] == ["B"]
 
 
+def test_a_name_of_two_lines_is_one_session(store: Path) -> None:
+    """The answers are those to the session that was asked for, whatever the name of a folder."""
+    odd = store / "journals" / "A\nB"
+    (store / "journals" / "A").rename(odd)
+    with RecoveryProcess() as process:
+        process.recover(odd, store)
+        assert [is_closed(store, name) for name in (odd.name, "B")] == [True, False]
+        process.recover(store / "journals" / "B", store)
+    assert [is_closed(store, name) for name in ("B", "C")] == [True, False]
+
+
 def test_warnings_of_the_process_are_logged_here(
     store: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

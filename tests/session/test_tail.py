@@ -11,7 +11,7 @@ import pytest
 from tests.session.test_recovery import actions, bot, killed
 from vectra_bot.journal import Entry, Journal, list_segments, read_journal
 from vectra_bot.models import Direction, Frame
-from vectra_bot.session.recovery import tail
+from vectra_bot.session.recovery.killed import tail
 from vectra_bot.session.recovery.killed import (
     UNREPLAYED_KIND,
     UNREPLAYED_REASON,

@@ -9,6 +9,7 @@ for the next one.
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import os
 import select
@@ -95,7 +96,7 @@ class RecoveryProcess:
     def _ask(self, child: subprocess.Popen[bytes], name: str) -> None:
         assert child.stdin is not None
         with contextlib.suppress(OSError):  # a dead child is noticed when its answers are read
-            child.stdin.write(f"{name}\n".encode())
+            child.stdin.write(json.dumps(name).encode() + b"\n")
             child.stdin.flush()
 
     def _await(self, child: subprocess.Popen[bytes], word: str, limit_s: float | None) -> str:
@@ -166,14 +167,14 @@ class _Answers(logging.Handler):
 
 
 def main(store: Path, names: Any, out: BinaryIO) -> None:
-    """Recover the sessions of *store* that are asked for by *names*, lines of bytes; answer to *out*."""
+    """Recover the sessions of *store* that are asked for by *names*, one JSON string a line."""
     from vectra_bot.session.recovery.killed import recover_session
 
     answers = _Answers(out)
     logging.getLogger("vectra_bot").addHandler(answers)
     answers.say("ready")
     for line in names:
-        directory = store / "journals" / line.decode().strip()
+        directory = store / "journals" / json.loads(line)
         try:
             recover_session(directory, store, closed=lambda: answers.say("closed"))
         except (VectraError, OSError) as error:
