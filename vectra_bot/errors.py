@@ -116,7 +116,7 @@ class StrategyError(VectraError):
 
 
 class NotInCallback(StrategyError):
-    """An action was called outside a strategy callback."""
+    """An action was called outside a strategy callback, from another thread or in a signal handler."""
 
 
 class PluginError(VectraError):

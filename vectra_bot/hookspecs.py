@@ -2,7 +2,8 @@
 
 A plugin is a class (or module) with methods marked by :data:`vectra_bot.hookimpl`. It may take fewer
 arguments than a hook offers, by name. All hooks are synchronous; a plugin's exception is counted, stored as
-a ``system_event`` and never reaches another plugin or the strategy. Arguments are read-only.
+a ``system_event`` and never reaches another plugin or the strategy. Arguments are copies and read-only views,
+for each plugin its own; a plugin that changes the engine's state is quarantined.
 
 Hooks run once: in a session on the embedded exchange or on a live feed. Only a plugin with ``replays = True``
 in its class is called in a replay of a recording, which is a session, and in ``replay --check``, which is
