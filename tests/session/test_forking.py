@@ -19,7 +19,7 @@ CHILDREN: list[int] = []
 
 
 class Forking(Busy):
-    """Forks while it acts, and the child goes on as if it were the session."""
+    """Forks while it acts, and the child continues as if it were the session."""
 
     def on_game_tick(self, tick: Any, game: Any) -> None:
         super().on_game_tick(tick, game)

@@ -137,7 +137,7 @@ def run(store: Path, **options: Any) -> Any:
 
 
 def test_stopped_repetition_leaves_the_earlier_session(store: Path) -> None:
-    """The complete session keeps every file; the report says what became of the new one."""
+    """The complete session keeps every file; the report says that the new one was removed."""
     run(store)
     before = content(store)
     report = run(store, stop=StopFlag())

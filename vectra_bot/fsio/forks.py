@@ -19,7 +19,7 @@ class Resource(Protocol):
     def leave(self) -> None:
         """Close what a forked child has of it; called in the child, where no other thread exists.
 
-        A lock of a thread that does not exist there may be taken for ever: take none.
+        A lock of a thread that does not exist there may be taken without end: take none.
         """
 
 

@@ -15,7 +15,7 @@ def test_lock_of_a_running_session_is_removed() -> None:
 
 @pytest.mark.slow
 def test_each_way_to_touch_a_running_session() -> None:
-    """The same of each; a session seen through a read-only mount goes on."""
+    """The same of each; a session seen through a read-only mount continues."""
     figures = tampering.locks(len(tampering.WAYS), seed=6)
     assert (set(figures["ways"]), figures["failures"]) == (set(tampering.WAYS), [])
 

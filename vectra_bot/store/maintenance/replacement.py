@@ -1,6 +1,6 @@
 """Replacement of a session by a repetition of the same run: in one step, once the repetition is complete.
 
-The repetition is written as a store of its own, which no query reads::
+The repetition is written as a separate store, which no query reads::
 
     STORE/.replacing/SESSION/lock        of the process that makes it
                              journals/SESSION, doc_type=KIND/session_id=SESSION, sessions/SESSION
@@ -124,7 +124,7 @@ def replacing(store: Path, session_id: str) -> Iterator[Replacement]:
         try:
             yield replacement
         finally:
-            # A thread that was given up may still write it: then the next recovery removes it.
+            # If a thread that nobody waits for still writes it, the next recovery removes it.
             if not writer_of(journal_directory(replacement.folder, session_id)):
                 _settle(store, session_id)
     finally:

@@ -49,7 +49,7 @@ _TRUNCATED: Final = "was truncated by another program"
 
 @frozen
 class _Way:
-    """What is done to a running session, and what its error says; it goes on if that is empty."""
+    """What is done to a running session, and what its error says; it continues if that is empty."""
 
     act: Callable[[Path], object]
     said: str = ""
@@ -155,7 +155,7 @@ def _ended(process: subprocess.Popen[bytes], way: _Way, said: Callable[[], str])
     try:
         code = process.wait(_PATIENCE_S)
     except subprocess.TimeoutExpired:
-        return ["exit: the session goes on"]
+        return ["exit: the session continues"]
     lines = said().splitlines()
     if code != StoreError.exit_code:
         return [f"exit: code {code}, {lines[-1:]}"]
