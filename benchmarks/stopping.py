@@ -169,7 +169,13 @@ def ended(trial: Trial) -> bool:
     return False
 
 
+def spooled(trial: Trial) -> bool:
+    """Return whether a session for the object store runs, and has had time to reach its end."""
+    return any(trial.root.glob("spool/**/journals/*")) and SPOOLED(trial)
+
+
 ENDED = after(2)
+SPOOLED = after(3)
 HELD: list[socket.socket] = []
 
 
@@ -266,7 +272,7 @@ CASES: dict[str, Case] = {
     "disk": Case(command=[*WATCH, "--games", "100000"], ready=syncing, slow_disk=True),
     "builder": Case(command=[*WATCH, "--games", "100000"], ready=builder_stopped),
     "object-store": Case(
-        command=["run", "watch", "--games", "3", "--json", "--store", REMOTE], ready=after(4)
+        command=["run", "watch", "--games", "3", "--json", "--store", REMOTE], ready=spooled
     ),
     "output": Case(command=[*WATCH, "--games", "1"], ready=ended, pipe=True),
     "pace": Case(command=[*RUN, "--speed", "1e-9"], ready=recorded),

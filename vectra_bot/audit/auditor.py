@@ -141,7 +141,7 @@ class FairAuditor:
             self._note(self._claims(frame.game_id), frame)
         findings = list(self._read_history(frame)) if frame.history else []
         while len(self._games) > MAX_WAITING:  # no history has the oldest
-            findings += self._abandon_files(next(iter(self._games.values())))
+            findings += self._give_up(next(iter(self._games.values())))
         return findings
 
     def on_ending(self, now_ns: int) -> Findings:
@@ -150,7 +150,7 @@ class FairAuditor:
         return [
             finding
             for claims in list(self._games.values())
-            for finding in (self._abandon_files(claims) if claims.ended else self._missed(claims))
+            for finding in (self._give_up(claims) if claims.ended else self._missed(claims))
         ]
 
     def _claims(self, game_id: str) -> Claims:
@@ -225,9 +225,9 @@ class FairAuditor:
             if claims.ended and claims.game_id not in shown:
                 claims.histories += 1
                 if claims.histories > MAX_HISTORIES:
-                    yield from self._abandon_files(claims)
+                    yield from self._give_up(claims)
 
-    def _abandon_files(self, claims: Claims) -> Iterator[AuditFinding]:
+    def _give_up(self, claims: Claims) -> Iterator[AuditFinding]:
         """Report a game whose seed will not come."""
         del self._games[claims.game_id]
         self._remember(claims.game_id, _Decided((), "unverified", alerted=False))

@@ -22,7 +22,9 @@ REPEAT_S = 0.1
 LIMIT_S = 4.4
 """How long after the first signal a command is ended in whatever state it is."""
 
-_LATER_S = 0.05  # the command's own thread is first
+# The command's own thread is first, and a process on a busy machine takes its time to exit.
+_AFTER_SECOND_S = 0.08
+_AFTER_LIMIT_S = 0.3
 _LOOK_S = 0.02
 
 
@@ -96,11 +98,11 @@ class Requests:
         """Whether a second request came."""
         return bool(self._again_s)
 
-    def must_exit(self, later_s: float = 0.0) -> bool:
-        """Return whether a second request came, or the time is over, *later_s* ago."""
-        if self._again_s and time.monotonic() - self._again_s >= later_s:
+    def must_exit(self, after_second_s: float = 0.0, after_limit_s: float = 0.0) -> bool:
+        """Return whether a second request came, or the time is over, so many seconds ago."""
+        if self._again_s and time.monotonic() - self._again_s >= after_second_s:
             return True
-        return self.age_s >= LIMIT_S + later_s
+        return self.age_s >= LIMIT_S + after_limit_s
 
 
 def main(argv: Sequence[str]) -> int:
@@ -111,7 +113,7 @@ def main(argv: Sequence[str]) -> int:
     requests = Requests(socket.socket(fileno=descriptor), numbers)
     if not requests.wait():
         return 0
-    while os.getppid() == process and not requests.must_exit(_LATER_S):
+    while os.getppid() == process and not requests.must_exit(_AFTER_SECOND_S, _AFTER_LIMIT_S):
         pause()
         requests.look()
     if os.getppid() == process:

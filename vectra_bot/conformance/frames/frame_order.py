@@ -105,7 +105,7 @@ class OrderCheck:
     def close(self) -> list[OrderFinding]:
         """Return every finding; call it after the last event."""
         if self._waiting:
-            self._abandon_files()
+            self._give_up()
         return self.findings
 
     def _reconnect(self) -> None:
@@ -194,14 +194,14 @@ class OrderCheck:
         elif follows(waiting[-1], frame) and len(waiting) < _OVERTAKERS:
             waiting.append(frame)
             return
-        self._abandon_files()
+        self._give_up()
         if self._allowed(frame):
             self._go(frame)
         else:
             self._wrong(frame)
             self._go(frame)
 
-    def _abandon_files(self) -> None:
+    def _give_up(self) -> None:
         """Report the big frame that never came, and continue from the small ones."""
         waiting, self._waiting = self._waiting, []
         self._wrong(waiting[0])
