@@ -15,7 +15,11 @@
     ├── PluginError           8       a plugin cannot be loaded or used
     ├── RecordError           9       a record would hold a value that its schema forbids
     ├── WireError             9       a frame does not follow the protocol
-    └── LedgerError           9       a request cannot be booked (vectra_bot.game.amounts)
+    ├── LedgerError           9       a request cannot be booked (vectra_bot.game.amounts)
+    └── OutputError          74       standard output cannot be written (vectra_bot.cli.output)
+
+A stop that the user asked for is not an error: :class:`StopNow` ends a command, and
+:class:`CallInterrupted` ends one call of a strategy or plugin that keeps a session from stopping.
 
 Every message says what is wrong, the value, and what to do. The command line prints it as one line and
 exits with ``exit_code``; the codes are part of the public interface. Causes and remedies are in
@@ -139,6 +143,25 @@ class WireError(VectraError, ValueError):
         self.reason = reason
         self.event_name = event_name
         self.money = money
+
+
+class StopNow(KeyboardInterrupt):
+    """The command is to end at once, by signal *number*: no running session has to end in order first.
+
+    Guards of foreign code let it pass.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"signal {number}")
+        self.number = number
+
+
+class CallInterrupted(BaseException):
+    """Raised inside a call of foreign code that did not return after a stop was requested.
+
+    Not an Exception, so that the code does not catch it by accident. It ends the call, as any exception of
+    that code does; the session then ends in order.
+    """
 
 
 def safe_text(value: object, limit: int = MAX_TEXT) -> str:

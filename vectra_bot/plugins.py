@@ -23,6 +23,7 @@ from vectra_bot import hookspecs
 from vectra_bot.errors import (
     ConfigError,
     PluginError,
+    StopNow,
     UnknownNameError,
     VectraError,
     safe_error,
@@ -445,7 +446,7 @@ class PluginManager:
             for loaded, method in calls:
                 try:
                     method(*args)
-                except BaseException as error:  # noqa: BLE001 - foreign code; the host's own stop is a flag
+                except BaseException as error:  # noqa: BLE001 - foreign code
                     self._fault(loaded, hook, error)
 
     def review(self, action: PlayerAction, game: Any, account: Any) -> str | None:
@@ -465,6 +466,8 @@ class PluginManager:
         return reason
 
     def _fault(self, loaded: _Loaded, hook: str, error: BaseException) -> None:
+        if isinstance(error, StopNow):
+            raise error
         loaded.faults.append(self.now_ns)
         while loaded.faults and self.now_ns - loaded.faults[0] > FAULT_WINDOW_NS:
             loaded.faults.popleft()

@@ -127,3 +127,31 @@ def test_start_is_utc_unless_it_says_otherwise(text: str) -> None:
     """A time without an offset is UTC."""
     parsed = option_of(EmbeddedOptions, "start_ns").parse(text, "start")
     assert parsed == 1_767_225_600_000_000_000
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["2150", "1900", "1970-12-31", "9999-12-31", "2200-01-02", "0001-01-01T00:00+14:00",
+     "2200-12-31T23:59-23:59", "2026-01-01T00:00:00-24:00", ""],
+)  # fmt: skip
+def test_a_start_outside_the_years_it_may_have_says_which_ones(text: str) -> None:
+    """Years alone, moments that int64 nanoseconds lack, wrong zones: the message is the same."""
+    with pytest.raises(ConfigError) as caught:
+        option_of(EmbeddedOptions, "start_ns").parse(text, "start")
+    assert str(caught.value) == (
+        f"start was {text!r}: give a time from 1971 to 2199 such as 2026-01-01T00:00:00Z"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "start_ns"),
+    [
+        ("2150-01-01", 5_680_281_600_000_000_000),
+        ("2199-12-31T23:59:59+00:00", 7_258_118_399_000_000_000),
+        ("1971-01-01T00:00+14:00", 31_485_600_000_000_000),
+        ("2026-W01-1T00:00:00-05:30:15.5", 1_766_986_215_500_000_000),
+    ],
+)
+def test_a_start_with_any_offset_is_its_moment(text: str, start_ns: int) -> None:
+    """Week dates and offsets of seconds are ISO 8601 as well."""
+    assert option_of(EmbeddedOptions, "start_ns").parse(text, "start") == start_ns

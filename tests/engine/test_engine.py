@@ -12,7 +12,7 @@ import pytest
 
 from tests.actions.strategies import Scripted
 from vectra_bot import hookimpl
-from vectra_bot.errors import PluginError, StrategyError
+from vectra_bot.errors import CallInterrupted, PluginError, StopNow, StrategyError
 from vectra_bot.models import (
     DocType,
     FrameKind,
@@ -316,6 +316,59 @@ def test_strategy_exception_stops_trading_and_is_recorded() -> None:
     assert "strategy.error" in kinds(bench)
     assert len(bench.documents) == before
     assert bench.engine.failure is not None
+
+
+def test_an_interrupted_strategy_raised_nothing() -> None:
+    """It is not called again and what it asked for is not sent, but it is not accused of an error."""
+    strategy = Scripted()
+    bench = Bench(strategy)
+    bench.start_game((1.0,))
+
+    def hang(actions: Any) -> None:
+        actions.buy("0.01")
+        raise CallInterrupted("was interrupted in line 7")
+
+    strategy.todo = [hang]
+    with pytest.raises(StrategyError):
+        bench.tick(1.1)
+
+    assert bench.engine.failure is not None
+    assert bench.engine.failure.interrupted
+    assert bench.commands == []
+    events = {e.kind: e for e in bench.of_type(DocType.SYSTEM_EVENT)}
+    assert "strategy.error" not in events
+    assert events["strategy.interrupted"].severity == "warning"
+    assert events["strategy.interrupted"].message == "Scripted.on_game_tick was interrupted"
+
+
+@pytest.mark.parametrize("place", ["strategy", "hook", "review"])
+def test_a_stop_passes_the_guards_of_foreign_code(place: str) -> None:
+    """Where no session has to end in order, Ctrl-C ends the command whatever code it meets."""
+
+    class Met:
+        @hookimpl
+        def on_game_tick(self, tick: Any) -> None:
+            if place == "hook" and tick.tick == 1:
+                raise StopNow(2)
+
+        @hookimpl
+        def review_action(self, action: Any) -> None:
+            if place == "review":
+                raise StopNow(2)
+
+    strategy = Scripted()
+    bench = Bench(strategy, plugins={"met": Met()})
+    bench.start_game((1.0,))
+
+    def act(actions: Any) -> None:
+        actions.buy("0.01")
+        if place == "strategy":
+            raise StopNow(2)
+
+    strategy.todo = [act]
+    with pytest.raises(StopNow):
+        bench.tick(1.1)
+    assert bench.engine.failure is None
 
 
 def test_another_account_stops_everything() -> None:

@@ -212,6 +212,23 @@ def test_raising_strategy_ends_the_session_with_a_complete_store(store: Path) ->
     assert [entry.kind for entry in reader][-1] == "close"
 
 
+def test_a_strategy_that_python_interrupts_is_not_blamed(store: Path) -> None:
+    """Ctrl-C in a program that calls `run()` reaches the program; the session is stopped and complete."""
+
+    class Interrupted(vectra_bot.Strategy):
+        def on_game_tick(self, tick: Any, game: Any) -> None:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        vectra_bot.run(Interrupted, session_id="S", store=store, **FAST)
+
+    kinds = rows(store, DocType.SYSTEM_EVENT, "SELECT kind FROM docs")
+    assert ("strategy.interrupted",) in kinds
+    assert ("strategy.error",) not in kinds
+    close = [e for e in read_journal(store / "journals" / "S") if e.kind == "close"]
+    assert [entry.data["reason"] for entry in close] == ["stopped: KeyboardInterrupt"]
+
+
 def test_order_loop_is_stopped(store: Path) -> None:
     """A strategy that answers every denial with an action is stopped, not run without end."""
     with pytest.raises(StrategyError, match="one input"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 from decimal import Decimal
 from pathlib import Path
@@ -29,7 +30,7 @@ from vectra_bot.models import (
     PlayerUpdate,
     Trade,
 )
-from vectra_bot.models.times import NS_PER_MS
+from vectra_bot.models.times import NS_PER_MS, NS_PER_S
 from vectra_bot.venues.base import Feed, FeedItem, Gateway
 from vectra_bot.venues.embedded import EmbeddedVenue, ExchangeLog
 from vectra_bot.wire.decode import decode
@@ -173,6 +174,50 @@ async def test_gateway_reports_what_was_not_sent() -> None:
     await venue.gateway.aclose()
     late = await venue.gateway.send(command(2))
     assert (late.sent, late.reason) == (False, "closed")
+
+
+class Lagging(VirtualClock):
+    """A machine on which everything takes a second."""
+
+    def monotonic_ns(self) -> int:
+        self.advance_to(super().monotonic_ns() + NS_PER_S)
+        return super().monotonic_ns()
+
+
+async def test_a_venue_behind_its_pace_says_so_a_few_times(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The longest delay is known; it is logged at a second and whenever it has doubled."""
+    fast = EmbeddedVenue(Exchange(CONFIG), games=1)
+    slow = EmbeddedVenue(Exchange(CONFIG), games=1, pace=1.0, clock=Lagging(0))
+
+    assert await play(slow) == await play(fast)
+
+    assert fast.lag_ms is None
+    assert slow.lag_ms is not None
+    assert slow.lag_ms > 60_000
+    seconds = [float(line.split()[3]) for line in caplog.messages]
+    assert caplog.messages[0].startswith(f"the session is {seconds[0]} s behind --speed 1: ")
+    assert 1 <= seconds[0] < 3
+    assert all(later >= 2 * earlier - 0.1 for earlier, later in itertools.pairwise(seconds))
+
+
+async def test_closing_a_feed_ends_its_wait() -> None:
+    """At a pace of years per tick the feed ends when it is closed, and not later."""
+    venue = EmbeddedVenue(Exchange(CONFIG), pace=1e-9)
+    items = []
+
+    async def read_all() -> None:
+        items.extend([item async for item in venue.feed])
+
+    reading = asyncio.create_task(read_all())
+    done, _ = await asyncio.wait([reading], timeout=0.05)
+    assert not done
+    venue.feed.close()
+    await asyncio.wait_for(reading, 30)
+
+    assert len(items) < 20
+    assert venue.lag_ms == 0
 
 
 def test_venue_keeps_the_contract_of_feed_and_gateway() -> None:

@@ -12,7 +12,7 @@ from attrs import define, field, frozen
 
 from vectra_bot.actions.interface import ActionContext
 from vectra_bot.engine.effects import Effects
-from vectra_bot.errors import safe_error, safe_text, safe_trace
+from vectra_bot.errors import CallInterrupted, StopNow, safe_error, safe_text, safe_trace
 from vectra_bot.models import DocType, SystemEvent
 from vectra_bot.plugins import PluginManager
 from vectra_bot.strategy import Strategy
@@ -31,6 +31,11 @@ class StrategyFailure:
     error: str
     trace: str
     exception: BaseException
+
+    @property
+    def interrupted(self) -> bool:
+        """Return whether a stop ended the call: the strategy was only running at that time."""
+        return isinstance(self.exception, CallInterrupted | KeyboardInterrupt)
 
 
 @define
@@ -68,6 +73,8 @@ class Callbacks:
         setcontext(ours.copy())  # changes of the decimal context end with the call
         try:
             return method(*args)
+        except StopNow:
+            raise
         except BaseException as error:  # noqa: BLE001 - a strategy's exception ends trading, not the host
             setcontext(ours)
             self.fail(callback, error)
@@ -76,18 +83,26 @@ class Callbacks:
             setcontext(ours)
 
     def fail(self, callback: str, error: BaseException) -> None:
-        """End trading: the strategy raised *error* in *callback*."""
+        """End trading: the strategy raised *error* in *callback*, or was interrupted there."""
         trace = safe_trace(error)
-        name = type(self.strategy).__name__
-        self.failure = StrategyFailure(f"{name}.{callback}", safe_error(error), trace, error)
-        self.desk.gate.stop_all(f"{name}.{callback} raised")
-        self.effects.system(
-            "strategy.error",
-            "critical",
-            f"{name}.{callback} raised {type(error).__name__}",
-            error=safe_text(error),
-            traceback=trace,
-        )
+        where = f"{type(self.strategy).__name__}.{callback}"
+        self.failure = StrategyFailure(where, safe_error(error), trace, error)
+        text = safe_text(error)
+        if self.failure.interrupted:
+            what = f"{where} was interrupted"
+            self.effects.system(
+                "strategy.interrupted", "warning", what, error=text, traceback=trace
+            )
+        else:
+            what = f"{where} raised"
+            self.effects.system(
+                "strategy.error",
+                "critical",
+                f"{what} {type(error).__name__}",
+                error=text,
+                traceback=trace,
+            )
+        self.desk.gate.stop_all(what)
 
     def store_faults(self) -> None:
         """Store the exceptions of plugins since the last call."""

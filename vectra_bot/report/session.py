@@ -106,6 +106,9 @@ class Report:
         digest: SHA-256 over every action with its outcome, without times.
         ended: why the session ended.
         error: one line if a strategy raised, else None.
+        unfinished: what a stop left undone, one line each: a call of the strategy that it interrupted, files
+            that were not built or uploaded in time.
+        lag_ms: the longest that the session was behind its ``speed``, milliseconds; None without a speed.
     """
 
     mode: str
@@ -145,6 +148,8 @@ class Report:
     games_traded: int = 0
     denials: dict[str, int] = field(factory=dict)
     no_entries_from: NoEntries | None = None
+    unfinished: tuple[str, ...] = ()
+    lag_ms: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as JSON-serializable data; amounts are numbers of SOL."""
@@ -370,6 +375,7 @@ def session_report(
     quarantined: int,
     ended: str,
     recovered: tuple[str, ...] = (),
+    unfinished: tuple[str, ...] = (),
 ) -> Report:
     """Return the report of the session of *header*, which *tally* has observed to its end.
 
@@ -382,6 +388,7 @@ def session_report(
         quarantined: number of them that could not be read.
         ended: why the session ended.
         recovered: ids of the killed sessions that were recovered before it began.
+        unfinished: what its end left undone.
     """
     engine, failure = tally.engine, tally.engine.failure
     return Report(
@@ -403,9 +410,14 @@ def session_report(
         digest=tally.digest,
         ended=ended,
         plugin_errors=dict(sorted(engine.plugin_errors.items())),
-        error=None if failure is None else f"{failure.callback}: {failure.error}",
+        error=(
+            None
+            if failure is None or failure.interrupted
+            else f"{failure.callback}: {failure.error}"
+        ),
         expected_without=tuple(sorted(tally.unknown)),
         recovered=recovered,
+        unfinished=unfinished,
         games_traded=tally.games_traded,
         denials=dict(sorted(tally.denials.items())),
         no_entries_from=tally.no_entries,

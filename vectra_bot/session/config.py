@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -13,9 +14,11 @@ import attrs
 from attrs import define, frozen
 
 from vectra_bot.actions.risk import Limits
+from vectra_bot.clock import WallClock
 from vectra_bot.errors import ConfigError, safe_repr
 from vectra_bot.exchange.config import ExchangeOptions, path_of
 from vectra_bot.models import Document
+from vectra_bot.models.times import NS_PER_S
 from vectra_bot.params import Heading, Refused, declared, like, option
 from vectra_bot.store.api import StoreOptions
 from vectra_bot.strategy import Strategy
@@ -34,14 +37,58 @@ _FOREVER_S = 10 * 365 * 86_400
 
 @define
 class StopFlag:
-    """Requests the end of a running session, between two inputs; set by a signal handler or another task."""
+    """Requests the end of a running session, between two inputs; set by a signal handler or another task.
+
+    Attributes:
+        reason: why the session is to end; None while it is not.
+        running: whether a session is running that ends when the flag is set.
+        unfinished: what an exit of the process at this moment would leave, and how it is completed; one line,
+            "" if nothing.
+        abandoned: whether the session did not wait for its files: a thread is still writing them, so that the
+            process keeps the session's lock to its end, which must be soon.
+        on_set: called when the flag is set, in the thread that sets it; it ends a wait of the feed.
+    """
 
     reason: str | None = None
+    running: bool = False
+    unfinished: str = ""
+    abandoned: bool = False
+    on_set: Callable[[], object] | None = None
+    _due_ns: int | None = None
 
-    def set(self, reason: str) -> None:
-        """Request the end; the first reason is kept."""
+    def set(self, reason: str, *, within_s: float | None = None) -> None:
+        """Request the end; the first reason is kept.
+
+        Args:
+            reason: why.
+            within_s: after so many seconds the session no longer waits until its files are built and
+                uploaded; its report then says what is left to ``vectra-bot store recover``. None for no
+                limit: only a process that ends right afterwards may set one.
+        """
         if self.reason is None:
             self.reason = reason
+            if within_s is not None:
+                self._due_ns = WallClock().monotonic_ns() + int(within_s * NS_PER_S)
+            if self.on_set is not None:
+                self.on_set()
+
+    @property
+    def expired(self) -> bool:
+        """Return whether the time to end in is over."""
+        return self._due_ns is not None and WallClock().monotonic_ns() >= self._due_ns
+
+    @contextmanager
+    def obeyed(self, session: str) -> Iterator[None]:
+        """Mark the flag as obeyed during the block; *session* names what is running."""
+        self.running = True
+        self.unfinished = (
+            f"{session} is not finished: the next session in its store, or "
+            "`vectra-bot store recover`, finishes it"
+        )
+        try:
+            yield
+        finally:
+            self.running, self.on_set = False, None
 
 
 @define

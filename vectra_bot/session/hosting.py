@@ -32,6 +32,7 @@ from vectra_bot.fsio import files
 from vectra_bot.journal import Entry, Journal, journal_directory, never_began
 from vectra_bot.models import Document, Mode, SessionInfo, SessionSummary
 from vectra_bot.report.session import Report, SessionTally, session_report
+from vectra_bot.session.config import StopFlag
 from vectra_bot.session.header import SessionPlan
 from vectra_bot.session.shell import Shell
 from vectra_bot.store.maintenance.sessions import drop_session, refuse_orphans
@@ -48,6 +49,7 @@ def hosted_journal(
     *,
     ts_ns: int = 0,
     drop_for: tuple[type[BaseException], ...] = (),
+    stop: StopFlag | None = None,
 ) -> Iterator[Journal]:
     """Create the journal of a new session and its empty parts; the block closes it, else it is abandoned.
 
@@ -56,6 +58,7 @@ def hosted_journal(
         header: the session's header.
         ts_ns: start of the session, nanoseconds since the epoch.
         drop_for: exceptions of the block after which the session is removed with its journal.
+        stop: if its time was over, the journal is not released: a thread still writes the session's files.
 
     Raises:
         StoreError: the session exists already, another process is writing it, or a write fails.
@@ -76,7 +79,8 @@ def hosted_journal(
             _remove(store, directory.name)
         raise
     finally:
-        journal.abandon()
+        if stop is None or not stop.abandoned:
+            journal.abandon()
 
 
 def _remove_unbegun(store: Path, directory: Path) -> None:
@@ -114,13 +118,16 @@ class HostedSession:
         self.shell._append([entry])  # noqa: SLF001
 
     def raise_failure(self) -> None:
-        """Raise the strategy's exception, after its session was stored.
+        """Raise the strategy's exception, after its session was stored; an interrupted call raised none.
 
         Raises:
             StrategyError: the strategy raised.
+            KeyboardInterrupt: Ctrl-C met the strategy, in a program that handles it in Python's way.
         """
         failure, shell = self.shell.engine.failure, self.shell
-        if failure is not None:
+        if failure is not None and isinstance(failure.exception, KeyboardInterrupt):
+            raise failure.exception
+        if failure is not None and not failure.interrupted:
             raise StrategyError(
                 f"strategy {self.header['strategy']['name']!r} raised in {failure.callback}: "
                 f"{failure.error}; trading stopped, the session {self.header['session_id']} is complete "
@@ -139,6 +146,7 @@ class HostedSession:
             quarantined=shell.counts.quarantined,
             ended=ended,
             recovered=recovered,
+            unfinished=tuple(shell.unfinished),
         )
 
     def notify_started(self) -> None:
@@ -186,6 +194,7 @@ async def host(
     holding: AbstractContextManager[Any] | None = None,
     can_wait: bool = True,
     drop_for: tuple[type[BaseException], ...] = (),
+    stop: StopFlag | None = None,
 ) -> AsyncIterator[HostedSession]:
     """Start the session of *plan*; the block supplies its inputs and ends its shell.
 
@@ -200,23 +209,26 @@ async def host(
         holding: entered when the session's lock is held, and left with the session.
         can_wait: whether inputs may wait until parts are built.
         drop_for: exceptions of the block after which nothing of the session is kept.
+        stop: ends the session; the block looks at it between inputs.
 
     Raises:
         ConfigError: a parameter cannot be written into the header.
         StoreError: the session exists already, another process is writing it, or a write fails.
     """
+    stop = StopFlag() if stop is None else stop
     async with AsyncExitStack() as opened:
+        opened.enter_context(stop.obeyed(f"session {plan.session_id} in {plan.place.shown}"))
         opened.push_async_callback(gateway.aclose)
         if feed is not None:
             opened.push_async_callback(feed.aclose)
         header, store = plan.header, plan.place.path
         journal = opened.enter_context(
-            hosted_journal(store, header, ts_ns=plan.start_ns, drop_for=drop_for)
+            hosted_journal(store, header, ts_ns=plan.start_ns, drop_for=drop_for, stop=stop)
         )
         opened.enter_context(holding or nullcontext())
         shell = Shell(
             tally.engine, journal, gateway, tally, store, plan.profile,
-            can_wait=can_wait, remote=plan.place.url,
+            can_wait=can_wait, remote=plan.place.url, stop=stop,
         )  # fmt: skip
         session = HostedSession(header, shell)
         opened.push(session.notify_finished)

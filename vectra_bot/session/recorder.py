@@ -67,6 +67,7 @@ class RecordReport:
         sidebet_rows: rows of sidebets in them.
         format: the venue's wire format, None before a history was seen.
         format_expected: False if another format was requested.
+        unfinished: what a stop left undone, one line each.
     """
 
     session_id: str
@@ -98,6 +99,7 @@ class RecordReport:
     format_expected: bool
     plugin_errors: dict[str, int]
     recovered: list[str]
+    unfinished: list[str]
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as JSON-serializable data."""
@@ -230,6 +232,7 @@ class _Recording:
             format_expected=expected is None or found in (None, expected),
             plugin_errors=dict(sorted(shell.engine.plugin_errors.items())),
             recovered=recovered,
+            unfinished=list(shell.unfinished),
         )
 
 
@@ -251,7 +254,9 @@ async def record_session(config: RecordConfig, clock: Clock | None = None) -> Re
     recovered = recover_store(plan.place.path, skip=plan.session_id) if config.recover else []
     started = clock.monotonic_ns()
     gateway = NoGateway("a recording sends nothing")
-    async with host(plan, recording.stats, gateway, feed=feed, can_wait=False) as session:
+    async with host(
+        plan, recording.stats, gateway, feed=feed, can_wait=False, stop=config.stop
+    ) as session:
         try:
             ended = await recording.drive(session.shell)
         except InputError:

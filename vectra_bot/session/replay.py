@@ -31,7 +31,7 @@ from vectra_bot.models import (
 from vectra_bot.plugins import PluginManager
 from vectra_bot.report.session import Report, SessionTally, assumed_rounds
 from vectra_bot.serde import canonical_json, command_to_json
-from vectra_bot.session.config import ReplayConfig, StopFlag
+from vectra_bot.session.config import ReplayConfig
 from vectra_bot.session.header import (
     SessionPlan,
     engine_of,
@@ -389,8 +389,10 @@ async def replay_recording(config: ReplayConfig) -> ReplayReport:
     )
     # If a recording turns out to be invalid, the session of its first half is not kept.
     unusable = (InputError, JournalError)
-    async with host(plan, tally, NoGateway(), feed=feed, drop_for=unusable) as session:
-        ended, local = await _play(session.shell, feed, config.stop)
+    async with host(
+        plan, tally, NoGateway(), feed=feed, drop_for=unusable, stop=config.stop
+    ) as session:
+        ended, local = await _play(session.shell, feed)
     session.raise_failure()
     warnings = feed.warnings if isinstance(feed, CaptureFeed) else []
     return _result(session.shell, auditor, local, session.report(ended), warnings)
@@ -419,17 +421,16 @@ def _plan(
     )
 
 
-async def _play(shell: Shell, feed: CaptureFeed | JournalFeed, stop: StopFlag) -> tuple[str, int]:
+async def _play(shell: Shell, feed: CaptureFeed | JournalFeed) -> tuple[str, int]:
     """Feed the shell to the end; return how it ended and the number of items that were not frames."""
-    ended = "recording ended"
-    local = 0
+    ended, local = "", 0
     async with aclosing(aiter(feed)) as items:
         async for item in items:
             local += isinstance(item, ConnectionChanged | ClockAdvanced)
             await shell.take(item)
-            if shell.engine.failure is not None or stop.reason is not None:
-                ended = "strategy error" if shell.engine.failure else f"stopped: {stop.reason}"
+            if ended := shell.reason_to_end():
                 break
+    ended = ended or "recording ended"
     await shell.end(ended)
     return ended, local
 

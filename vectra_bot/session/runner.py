@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import AbstractContextManager, aclosing
+from functools import partial
 from pathlib import Path
 
 import attrs
@@ -89,10 +91,15 @@ async def run_session(config: SessionConfig, clock: Clock | None = None) -> Repo
     if taken:
         drop_session(plan.place.path, plan.session_id)
     tally = SessionTally(plan.engine(), rounds_of(plan.header))
-    async with host(plan, tally, venue.gateway, feed=venue.feed, holding=exchange_log) as session:
-        ended = await _drive(session.shell, venue.feed, config, clock or WallClock())
+    feed, stop = venue.feed, config.stop
+    stop.on_set = partial(asyncio.get_running_loop().call_soon_threadsafe, feed.close)
+    async with host(
+        plan, tally, venue.gateway, feed=feed, holding=exchange_log, stop=stop
+    ) as session:
+        ended = await _drive(session.shell, feed, config, clock or WallClock())
     session.raise_failure()
-    return session.report(ended, recovered=tuple(recovered))
+    report = session.report(ended, recovered=tuple(recovered))
+    return attrs.evolve(report, lag_ms=venue.lag_ms)
 
 
 def _is_taken(plan: SessionPlan, config: SessionConfig) -> bool:
@@ -193,24 +200,20 @@ def _open_venue(
 async def _drive(shell: Shell, feed: Feed, config: SessionConfig, clock: Clock) -> str:
     """Feed the shell until the games are over, the strategy fails or a stop is requested."""
     started = shown = clock.monotonic_ns()
-    observer, stop = config.observer, config.stop
+    observer = config.observer
     # At full speed segments are closed by size only, so that the same run leaves the same files.
     every_s = None if config.speed is None else FLUSH_SECONDS
     flusher = SegmentCloser(shell, clock, config.flush, every_s)
-    ended = "games played"
     async with aclosing(aiter(feed)) as items:
         async for item in items:
             await shell.take(item)
             flusher.look()
-            if shell.engine.failure is not None:
-                ended = "strategy error"
-                break
-            if stop.reason is not None:
-                ended = f"stopped: {stop.reason}"
+            if shell.reason_to_end():
                 break
             if observer is not None and clock.monotonic_ns() - shown >= SNAPSHOT_EVERY_NS:
                 shown = clock.monotonic_ns()
                 observer.update(snapshot(shell, config.games, (shown - started) / NS_PER_S))
+    ended = shell.reason_to_end() or "games played"
     await shell.end(ended)
     if observer is not None:
         elapsed = (clock.monotonic_ns() - started) / NS_PER_S

@@ -15,8 +15,10 @@ import asyncio
 import hashlib
 import logging
 import re
+import threading
 from collections import Counter, deque
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +43,7 @@ from vectra_bot.models import (
 from vectra_bot.models.times import NS_PER_S
 from vectra_bot.report.session import SessionTally
 from vectra_bot.serde import canonical_json, command_to_json
-from vectra_bot.session.config import FLUSH_SECONDS, FlushFlag
+from vectra_bot.session.config import FLUSH_SECONDS, FlushFlag, StopFlag
 from vectra_bot.store.parquet.worker import PartsWorker
 from vectra_bot.venues.base import FeedItem, Gateway
 from vectra_bot.wire.decode import decode
@@ -53,6 +55,8 @@ MAX_DISK_WAIT_S = 0.05
 SLOW_DISK = f"the journal was not on the disk within {MAX_DISK_WAIT_S * 1000:.0f} ms"
 # A feed that can wait does so when this many closed segments have no parts yet.
 MAX_LAG = 4
+# How often a wait for files is interrupted to see whether the session is to end.
+_LOOK_S = 0.1
 _EVENT_NAME = re.compile(r'4[23]\d*\["((?:[^"\\]|\\.){0,128})"')
 # Length of the longest counted name, with what precedes it.
 _NAME_END = 140
@@ -116,6 +120,8 @@ class Shell:
     Attributes:
         can_wait: whether the feed may wait for the disk and the parts; a live one cannot. In virtual time an
             action waits as long as the disk needs: no tick is missed, and no outcome depends on the disk.
+        stop: requests the session's end, and limits the time for it.
+        unfinished: what the session's end left undone, one line each.
         parts: builds the parts of closed segments.
     """
 
@@ -128,6 +134,8 @@ class Shell:
     counts: FrameCounts = field(factory=FrameCounts)
     can_wait: bool = True
     remote: str = ""
+    stop: StopFlag = field(factory=StopFlag)
+    unfinished: list[str] = field(factory=list)
     parts: PartsWorker = field(init=False)
     _syncing: asyncio.Future[None] | None = None
     _seq: int = 0
@@ -147,8 +155,8 @@ class Shell:
             commands = self._step(item, Entry.of_input(self._next(), item))
         if commands:
             await self._send(commands)
-        if self.can_wait and self.parts.lag > MAX_LAG:
-            await in_thread(self.parts.wait)
+        while self.can_wait and self.parts.lag > MAX_LAG and self.stop.reason is None:
+            await in_thread(self.parts.wait, _LOOK_S)
 
     def note(self, document: Document) -> None:
         """Journal a document that does not follow from an input."""
@@ -207,20 +215,56 @@ class Shell:
             self.journal.roll()
             self._notify_closed()
 
+    def reason_to_end(self) -> str:
+        """Return why the session ends before its feed does, "" if it does not."""
+        failure, stop = self.engine.failure, self.stop.reason
+        if failure is not None and not failure.interrupted:
+            return "strategy error"
+        if stop is None and failure is not None:
+            return "stopped: KeyboardInterrupt"
+        return "" if stop is None else f"stopped: {stop}"
+
     async def end(self, reason: str) -> None:
-        """Process the last input and close the journal; parts are built from the closed segments."""
+        """Process the last input and close the journal; parts are built from the closed segments.
+
+        If the stop's time is over before that is done, the rest is left to a later recovery and named in
+        :attr:`unfinished`.
+        """
         await self.take(SessionEnding(recv_ns=self.engine.now_ns, reason=reason))
-        await in_thread(self._close, reason)
+        failure = self.engine.failure
+        if failure is not None and failure.interrupted:
+            what = failure.error.partition(": ")[2] or "was interrupted"
+            self.unfinished.append(f"{failure.callback} {what}")
+        thread, closing = _in_daemon(self._close, reason)
+        while not (await asyncio.wait([closing], timeout=_LOOK_S))[0]:
+            if self.stop.expired:
+                self._abandon_files()
+                return
+        thread.join()
+        closing.result()
+
+    def _abandon_files(self) -> None:
+        """Leave the files to a later recovery, whatever they wait for."""
+        self.stop.abandoned = True
+        step = f"{self.parts.step} did not end in time: " if self.parts.step else ""
+        self.unfinished.append(step + self.stop.unfinished)
+        self.parts.kill()
 
     def abandon(self) -> None:
         """Leave everything as a kill would, for the next recovery."""
-        self.journal.abandon()
-        self.parts.abandon()
+        if not self.stop.abandoned:
+            self.journal.abandon()
+            self.parts.abandon()
 
     def _close(self, reason: str) -> None:
         # The lock is kept to the end: a repair would take our unfinished parts for those of a dead process.
         with self.journal.closing(reason):
+            self.stop.unfinished = (
+                f"the files of session {self.journal.directory.name} in {self.remote or self.store} are not "
+                "complete, its journal is: `vectra-bot store recover` completes them"
+            )
             self.parts.finish(compact=True)
+        self.stop.unfinished = ""
 
     async def _send(self, asked: list[Command]) -> None:
         """Send commands to the venue, and those that follow from the results; their intents are on disk."""
@@ -356,6 +400,33 @@ def in_event_loop() -> bool:
 async def in_thread(call: Callable[..., None], *arguments: Any) -> None:
     """Await a blocking *call*; the event loop continues meanwhile."""
     await asyncio.get_running_loop().run_in_executor(None, call, *arguments)
+
+
+def _in_daemon(
+    call: Callable[..., None], *arguments: Any
+) -> tuple[threading.Thread, asyncio.Future[None]]:
+    """Start a blocking *call* in a thread that neither the loop nor the process waits for at its end."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[None] = loop.create_future()
+
+    def settle(error: BaseException | None) -> None:
+        if error is None:
+            future.set_result(None)
+        else:
+            future.set_exception(error)
+
+    def work() -> None:
+        error: BaseException | None = None
+        try:
+            call(*arguments)
+        except BaseException as raised:  # noqa: BLE001 - raised again by who awaits the future
+            error = raised
+        with suppress(RuntimeError):  # the loop is closed: nobody awaits the future
+            loop.call_soon_threadsafe(settle, error)
+
+    thread = threading.Thread(target=work, name="session-end", daemon=True)
+    thread.start()
+    return thread, future
 
 
 class NoGateway:

@@ -7,6 +7,7 @@ nothing: without pacing (``pace=None``) a run is a pure function of its config a
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from collections import deque
 from collections.abc import AsyncGenerator
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from attrs import frozen
+from attrs import define, frozen
 
 from vectra_bot.clock import Clock, WallClock
 from vectra_bot.errors import InputError, VectraError
@@ -36,9 +37,11 @@ from vectra_bot.params import Heading, Refused, convert, declared, option, optio
 from vectra_bot.venues.base import FeedItem
 from vectra_bot.wire.encode import encode_request
 
-# Beyond the year 2200, later than any real clock, and still within int64 nanoseconds.
+log = logging.getLogger(__name__)
+
+# The first moment of 2200, later than any real clock, and a long session is still within int64 nanoseconds.
 MAX_START_NS = 7_258_118_400_000_000_000
-_A_TIME = "a time such as 2026-01-01T00:00:00Z"
+_A_TIME = "a time from 1971 to 2199 such as 2026-01-01T00:00:00Z"
 DEFAULT_USERNAME = "vectra"
 _YIELD_EVERY = 256  # items between two yields to the event loop at full speed
 
@@ -61,7 +64,10 @@ def _read_start(text: Any) -> int:
         moment = datetime.fromisoformat(text)
     if moment is None or not 1971 <= moment.year <= 2200:
         raise Refused
-    return ns_from_utc(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+    start_ns = ns_from_utc(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+    if start_ns > MAX_START_NS:
+        raise Refused
+    return start_ns
 
 
 def _start_ns(value: Any) -> int | None:
@@ -212,23 +218,55 @@ class ExchangeLog:
             self._file = -1
 
 
-@frozen
+@define
 class _Pace:
-    """Maps the exchange's time to real time: ``factor`` seconds per second, None for no pacing."""
+    """Maps the exchange's time to real time: ``factor`` seconds per second, None for no pacing.
+
+    Attributes:
+        closed: whether nothing is waited for any more.
+        lag_ns: the longest that a message was late.
+    """
 
     factor: float | None
     clock: Clock
-    started_ns: int
     venue_started_ns: int
+    closed: bool = False
+    lag_ns: int = 0
+    _sleeping: asyncio.Future[None] | None = None
+    _started_ns: int | None = None
+    _warn_ns: int = NS_PER_S
 
     async def wait_for(self, venue_ns: int) -> None:
-        """Sleep until *venue_ns* of the exchange's time is due."""
+        """Sleep until *venue_ns* of the exchange's time is due, or the venue is closed."""
         if self.factor is None:
             return
-        due_ns = self.started_ns + (venue_ns - self.venue_started_ns) / self.factor
-        ahead_ns = due_ns - self.clock.monotonic_ns()
+        now_ns = self.clock.monotonic_ns()
+        if self._started_ns is None:
+            self._started_ns = now_ns
+        ahead_ns = self._started_ns - now_ns + (venue_ns - self.venue_started_ns) / self.factor
         if ahead_ns > 0:
-            await asyncio.sleep(ahead_ns / NS_PER_S)
+            self._sleeping = asyncio.ensure_future(asyncio.sleep(ahead_ns / NS_PER_S))
+            await asyncio.wait([self._sleeping])
+        elif -ahead_ns > self.lag_ns:
+            self.lag_ns = int(-ahead_ns)
+            if self.lag_ns >= self._warn_ns:
+                self._warn()
+
+    def close(self) -> None:
+        """End a wait."""
+        self.closed = True
+        if self._sleeping is not None:
+            self._sleeping.cancel()
+
+    def _warn(self) -> None:
+        """Log how late the session is: at the first second, then whenever that has doubled."""
+        log.warning(
+            "the session is %.1f s behind --speed %g: strategy, plugins or disk take longer than the "
+            "time between two messages; outcomes are the same, later",
+            self.lag_ns / NS_PER_S,
+            self.factor,
+        )
+        self._warn_ns = 2 * self.lag_ns
 
 
 class EmbeddedVenue:
@@ -268,8 +306,7 @@ class EmbeddedVenue:
         self._exchange = exchange
         self._latency_ns = int(latency_ms * NS_PER_MS)
         self._games = games
-        clock = clock or WallClock()
-        self._pace = _Pace(pace, clock, clock.monotonic_ns(), exchange.now_ns)
+        self._pace = _Pace(pace, clock or WallClock(), exchange.now_ns)
         self._inbox: deque[Outbound] = deque()
         self._seen_ns = exchange.now_ns
         self.player_id = exchange.client_id()
@@ -297,12 +334,23 @@ class EmbeddedVenue:
             if self._over():
                 return None
             await self._pace.wait_for(self._exchange.next_ns())
+            if self._pace.closed:
+                return None
             for message in self._exchange.step():
                 if message.not_to != self.player_id and message.player_id in (None, self.player_id):
                     self._inbox.append(message)
         message = self._inbox.popleft()
         self._seen_ns = message.at_ns
         return message
+
+    def close(self) -> None:
+        """End the feed, also while it waits for a message that is not due."""
+        self._pace.close()
+
+    @property
+    def lag_ms(self) -> int | None:
+        """Return the longest that a message was behind the pace, milliseconds; None without a pace."""
+        return None if self._pace.factor is None else self._pace.lag_ns // NS_PER_MS
 
     def hand_over(self, text: str) -> int:
         """Send *text* to the exchange now, to arrive after the latency; return the time of sending."""
@@ -322,7 +370,6 @@ class EmbeddedFeed:
 
     def __init__(self, venue: EmbeddedVenue) -> None:
         self._venue = venue
-        self._closed = False
 
     @property
     def venue(self) -> str:
@@ -334,7 +381,7 @@ class EmbeddedFeed:
         venue = self._venue
         yield ConnectionChanged(recv_ns=venue.recv_ns(), link=Link.CONNECTED)
         taken = 0
-        while not self._closed:
+        while True:
             message = await venue.next_message()
             if message is None:
                 return
@@ -343,9 +390,13 @@ class EmbeddedFeed:
             if taken % _YIELD_EVERY == 0:
                 await asyncio.sleep(0)
 
+    def close(self) -> None:
+        """Stop, also a wait for the next frame; open positions stay open at the exchange."""
+        self._venue.close()
+
     async def aclose(self) -> None:
-        """Stop; open positions stay open at the exchange."""
-        self._closed = True
+        """Stop."""
+        self.close()
 
 
 class EmbeddedGateway:

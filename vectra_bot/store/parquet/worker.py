@@ -33,6 +33,7 @@ class PartsWorker:
 
     Attributes:
         failed: why the child could not build, "" if it could.
+        step: what :meth:`finish` is doing.
     """
 
     def __init__(self, journal_dir: Path, store: Path, remote: str = "") -> None:
@@ -44,12 +45,14 @@ class PartsWorker:
             remote: address of the object store that parts are uploaded to, "" for none.
         """
         self.failed = ""
+        self.step = ""
         self._journal_dir = journal_dir
         self._store = store
         self._remote = remote
         self._told = 0
         self._built = 0
         self._child: subprocess.Popen[str] | None = None
+        self._leaving: subprocess.Popen[str] | None = None
         self._hearer: threading.Thread | None = None
         self._over = False  # no further child is started
         self._died = False
@@ -78,11 +81,11 @@ class PartsWorker:
         if self._child is not None:
             self._tell(self._child, str(segment))
 
-    def wait(self) -> None:
-        """Block until the child has finished something; harmless if it has nothing to do."""
+    def wait(self, timeout_s: float | None = None) -> None:
+        """Block until the child has finished something or has nothing to do, at most *timeout_s*."""
         with self._news:
             before = self.lag
-            self._news.wait_for(lambda: self.lag < before or not self.lag)
+            self._news.wait_for(lambda: self.lag < before or not self.lag, timeout_s)
 
     def build_here(self) -> None:
         """Build in this process what no child has built or will build.
@@ -105,16 +108,24 @@ class PartsWorker:
             JournalError: a closed segment is corrupt.
             StoreError: a file cannot be written or uploaded.
         """
+        self.step = "building the files"
         self._end(_END)
         build_parts(self._journal_dir, self._store)
         if compact:
+            self.step = "merging the files"
             compact_session(self._journal_dir, self._store)
+        self.step = "uploading the files"
         upload(self._journal_dir, self._store, self._remote)
+
+    def kill(self) -> None:
+        """Kill the child, also one that :meth:`finish` waits for; does not wait."""
+        for child in (self._child, self._leaving):
+            if child is not None:
+                child.kill()
 
     def abandon(self) -> None:
         """End the child as a kill would; the next repair builds what it did not."""
-        if self._child is not None:
-            self._child.kill()
+        self.kill()
         self._end("")
 
     def _start(self) -> None:
@@ -167,6 +178,7 @@ class PartsWorker:
 
     def _let_go(self, word: str) -> None:
         child, self._child = self._child, None
+        self._leaving = child
         if child is None:
             return
         if word:
