@@ -21,6 +21,7 @@ REPORT_KEYS = {
     "connections", "reconnects", "frames", "lost_frames", "quarantined", "unknown_events", "alerts",
     "failed_games", "history_games", "sidebet_rows", "format", "format_expected", "plugin_errors",
     "recovered",
+    "unfinished",
 }  # fmt: skip
 
 

@@ -11,15 +11,19 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
-from contextlib import suppress
 from importlib import import_module
-from io import TextIOWrapper
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from vectra_bot.cli import HELP_OPTIONS, OWN_PROCESS
-from vectra_bot.errors import PluginError, StrategyError, UsageError, VectraError
+from vectra_bot.errors import (
+    PluginError,
+    StopNow,
+    StrategyError,
+    UsageError,
+    VectraError,
+)
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -61,16 +65,19 @@ EXIT_CODES: dict[int, str] = {
     10: "trading stopped early by a limit, halt or stop; the store is complete",
     69: "unsupported operating system: not Linux or macOS",
     70: "internal error (--debug shows where)",
-    129: "stopped by SIGHUP (the terminal was closed); the store is complete",
-    130: "stopped by Ctrl-C (SIGINT); the store is complete",
+    74: "standard output cannot be written; what the command did is done",
+    129: "stopped by SIGHUP (the terminal was closed)",
+    130: "stopped by Ctrl-C (SIGINT); says what is unfinished",
+    137: "stopped in native code that did not return",
     141: "the reader closed the pipe (SIGPIPE)",
-    143: "stopped by SIGTERM; the store is complete",
+    143: "stopped by SIGTERM; says what is unfinished",
 }
 """Every exit code of the program; part of its public interface."""
 
 _UNSUPPORTED = 69
 _UNEXPECTED = 70
 _INTERRUPTED = 130
+_NO_OUTPUT = 74
 _BROKEN_PIPE = 141
 
 
@@ -120,20 +127,31 @@ def main(argv: Sequence[str] | None = None) -> int:
     if sys.platform == "win32":
         _say("error: vectra-bot needs Linux or macOS; on Windows use WSL")
         return _UNSUPPORTED
-    arguments = list(sys.argv[1:] if argv is None else argv)
+    if argv is not None:
+        return _run(list(argv), own_process=False)
+    from vectra_bot.cli.output import open_standard_streams
+    from vectra_bot.cli.stopping import Stopper, Watch
+
+    open_standard_streams()
+    with Watch() as watch, Stopper():
+        code = _run(sys.argv[1:], own_process=True)
+        if watch.asked:
+            watch.leave(code)
+    return code
+
+
+def _run(arguments: list[str], *, own_process: bool) -> int:
     debug = _take_debug(arguments)
-    _accept_any_text()
     try:
         # Not cli.main(): that one answers a closed pipe with exit code 1, which has another meaning here.
         with cli.make_context("vectra-bot", arguments or ["--help"]) as context:
-            context.meta[OWN_PROCESS] = argv is None
+            context.meta[OWN_PROCESS] = own_process
             result = cli.invoke(context)
         sys.stdout.flush()
     except click.exceptions.Exit as leaving:
         return leaving.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        _say("stopped")
-        return _INTERRUPTED
+    except (KeyboardInterrupt, click.Abort) as error:
+        return _stopped(error)
     except BrokenPipeError:
         _silence_stdout()
         return _BROKEN_PIPE
@@ -142,12 +160,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     return result if isinstance(result, int) else 0
 
 
-def _accept_any_text() -> None:
-    """Print characters that the terminal's encoding lacks as escapes, instead of failing."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            with suppress(OSError):
-                stream.reconfigure(errors="backslashreplace")
+def _stopped(error: BaseException) -> int:
+    _say("stopped")
+    return 128 + error.number if isinstance(error, StopNow) else _INTERRUPTED
+
+
+def _stop_behind(error: BaseException) -> StopNow | None:
+    """Return the stop that foreign code, or a library, turned into *error*."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, StopNow):
+        cause = cause.__cause__ or cause.__context__
+    return cause
 
 
 def _take_debug(arguments: list[str]) -> bool:
@@ -161,6 +184,11 @@ def _take_debug(arguments: list[str]) -> bool:
 def _report(error: Exception, *, debug: bool) -> int:
     if debug:
         sys.stderr.write("".join(traceback.format_exception(error)))
+    stop = _stop_behind(error)
+    if stop is not None:
+        return _stopped(stop)
+    if isinstance(error, VectraError) and error.exit_code == _NO_OUTPUT:
+        _silence_stdout()
     if isinstance(error, VectraError):
         line, _, details = str(error).partition("\n")
         if isinstance(error, StrategyError) and not debug:

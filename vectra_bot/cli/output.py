@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext, redirect_stdout
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, redirect_stdout, suppress
+from io import TextIOWrapper
 from typing import Any, TypeVar
 
 import click
+
+from vectra_bot.errors import VectraError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 json_option: Callable[[F], F] = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object and nothing else."
 )
+
+
+class OutputError(VectraError, OSError):
+    """Standard output cannot be written; what the command did is done."""
+
+    exit_code = 74
 
 
 def print_json(value: Mapping[str, Any]) -> None:
@@ -24,8 +34,112 @@ def print_json(value: Mapping[str, Any]) -> None:
 
 
 def quiet_stdout(quiet: bool) -> AbstractContextManager[Any]:
-    """Return a context in which what strategies and plugins print goes to stderr, if *quiet*."""
-    return redirect_stdout(sys.stderr) if quiet else nullcontext()
+    """Return a context for a session, whose end its output must not prevent.
+
+    What strategies and plugins print goes to stderr, if *quiet*. Else an error of standard output is raised
+    when the block is over.
+    """
+    return redirect_stdout(sys.stderr) if quiet else _errors_last()
+
+
+@contextmanager
+def _errors_last() -> Iterator[None]:
+    patient = _Patient(sys.stdout)
+    with redirect_stdout(patient):
+        yield
+    if patient.error is not None:
+        raise patient.error
+
+
+class _Patient:
+    """A text stream that keeps its first error and from then on writes nothing."""
+
+    def __init__(self, stream: Any) -> None:
+        self.error: OSError | None = None
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write *text*, if nothing failed before."""
+        if self.error is None:
+            try:
+                return int(self._stream.write(text))
+            except OSError as error:
+                self.error = error
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush, if nothing failed before."""
+        if self.error is None:
+            try:
+                self._stream.flush()
+            except OSError as error:
+                self.error = error
+
+    def __getattr__(self, name: str) -> Any:
+        """Delegate everything else."""
+        return getattr(self._stream, name)
+
+
+class _Stdout(TextIOWrapper):
+    """Standard output whose errors are :class:`OutputError`, except a closed pipe."""
+
+    def write(self, text: str) -> int:
+        with _output_errors():
+            return super().write(text)
+
+    def flush(self) -> None:
+        with _output_errors():
+            super().flush()
+
+
+@contextmanager
+def _output_errors() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputError(
+            f"standard output cannot be written ({error.strerror}): what the command did is done; "
+            "redirect the output elsewhere"
+        ) from error
+
+
+class _Stderr(TextIOWrapper):
+    """Standard error, written if that is possible: a message that cannot be shown ends nothing."""
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            return super().write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            super().flush()
+
+
+def open_standard_streams() -> None:
+    """Replace the standard streams of this process by ones that are there, whatever it was started with.
+
+    A closed one must not become the number of the next file that is opened. Characters that the terminal's
+    encoding lacks are printed as escapes.
+    """
+    for descriptor, flags in ((0, os.O_RDONLY), (1, os.O_RDONLY), (2, os.O_WRONLY)):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(
+                os.devnull, flags
+            )  # takes the lowest number; nothing can be written to standard output
+    sys.stdout = _standard(_Stdout, sys.stdout, 1)
+    sys.stderr = _standard(_Stderr, sys.stderr, 2)
+
+
+def _standard(kind: type[TextIOWrapper], old: Any, descriptor: int) -> TextIOWrapper:
+    encoding = "utf-8" if old is None else old.encoding
+    by_line = descriptor == 2 or os.isatty(descriptor)
+    binary = open(descriptor, "wb", closefd=False)  # noqa: SIM115 - a stream of the whole process
+    return kind(binary, encoding=encoding, errors="backslashreplace", line_buffering=by_line)
 
 
 def clean(text: object) -> str:

@@ -39,8 +39,9 @@ def record(*, as_json: bool, **options: Any) -> int:
     stored for the game. After a lost connection the recorder reconnects; the snapshot of the new
     connection fills the gap where it can.
 
-    Ctrl-C ends the recording with a complete store (exit code 130). If a game disagrees with its
-    seed, the exit code is 1, however the recording ended; "failed_games" in the report names the games.
+    Ctrl-C ends the recording with a complete store (exit code 130), or says what is unfinished. If a
+    game disagrees with its seed, the exit code is 1, however the recording ended; "failed_games" in the
+    report names the games.
     """  # fmt: skip
     import asyncio
 
@@ -52,7 +53,8 @@ def record(*, as_json: bool, **options: Any) -> int:
     from vectra_bot.session.recorder import record_session
 
     config = _config(options)
-    with Stopper(config.stop.set, config.flush.ask) as stopper, quiet_stdout(as_json):
+    stopper = Stopper(config.stop, config.flush.ask, foreign=True)
+    with stopper, quiet_stdout(as_json):
         told = None if as_json else _Lines(config.stop).tell
         report = asyncio.run(record_session(attrs.evolve(config, told=told, flushed=_flushed)))
     if as_json:
@@ -108,7 +110,7 @@ class _Lines:
 
 def _print(report: RecordReport) -> None:
     from vectra_bot.cli.games import games_by_verdict, print_failed
-    from vectra_bot.cli.report import store_option
+    from vectra_bot.cli.report import store_option, unfinished
     from vectra_bot.cli.tables import print_pairs
 
     games = f"{report.games}: {games_by_verdict(report.to_json())}"
@@ -130,6 +132,7 @@ def _print(report: RecordReport) -> None:
             ("History", f"{report.history_games} games, {report.sidebet_rows} sidebet rows"),
             ("Alerts", str(report.alerts)),
             ("Format", wire_format),
+            *unfinished(report.unfinished),
             ("Store", report.store),
             ("Journal", report.journal),
             ("Next", f"vectra-bot query games{store_option(report.store)}"),

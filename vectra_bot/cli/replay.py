@@ -53,7 +53,7 @@ def replay(path: str, as_json: bool, **options: Any) -> int:
     if options["check"]:
         return _check(target, as_json, options)
     config = _config(target, options)
-    with Stopper(config.stop.set) as stopper, quiet_stdout(as_json):
+    with Stopper(config.stop, foreign=True) as stopper, quiet_stdout(as_json):
         result = asyncio.run(replay_session(config)).to_json()
     if as_json:
         print_json(result)
@@ -85,7 +85,7 @@ def _check(target: Path, as_json: bool, options: dict[str, Any]) -> int:
         raise UsageError(
             f"--check was given with {', '.join(given)}: remove that, the journal's header says what ran"
         )
-    with quiet_stdout(as_json):
+    with Stopper(foreign=True), quiet_stdout(as_json):
         config = ReplayConfig(path=target, check=True)
         result = asyncio.run(replay_session(config)).to_json()
     if as_json:
@@ -120,7 +120,7 @@ def _print_check(result: dict[str, Any]) -> None:
 
 
 def _print_recording(result: dict[str, Any]) -> None:
-    from vectra_bot.cli.report import store_option
+    from vectra_bot.cli.report import store_option, unfinished
     from vectra_bot.cli.tables import print_pairs
 
     lines = (
@@ -140,6 +140,7 @@ def _print_recording(result: dict[str, Any]) -> None:
             ("Events", by_event or "none"),
             ("Games", f"{result['games']} ({result['ticks']} ticks)"),
             ("Seeds", f"{result['history_games']} games shown; {games_by_verdict(result)}"),
+            *unfinished(result["unfinished"]),
             ("Store", result["store"]),
             ("Journal", result["journal"]),
             ("Next", f"vectra-bot query games{store_option(result['store'])}"),

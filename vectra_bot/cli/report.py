@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterable
 from decimal import Decimal
 
 from vectra_bot.cli.live import by_state
+from vectra_bot.cli.output import clean
 from vectra_bot.cli.tables import print_pairs
 from vectra_bot.report.luck import LuckMethod
 from vectra_bot.report.session import Report
 
 _DEFAULT_QUERY = "cash-per-game"
+
+SHOWN_LAG_MS = 1000
+"""A session that was less than this behind its pace does not mention it."""
 
 
 def print_report(report: Report) -> None:
@@ -41,6 +46,9 @@ def print_report(report: Report) -> None:
     if report.plugin_errors:
         failed = ", ".join(f"{name} {count} times" for name, count in report.plugin_errors.items())
         rows.append(("Plugins", f'failed: {failed}; see vectra-bot query "FROM system_event"'))
+    if report.lag_ms is not None and report.lag_ms >= SHOWN_LAG_MS:
+        rows.append(("Pace", f"up to {report.lag_ms / 1000:.1f} s behind --speed"))
+    rows += unfinished(report.unfinished)
     if report.recovered:
         rows.append(("Recovered", f"{len(report.recovered)} killed session(s) of this store"))
     rows.append(("Seed", "none" if report.seed is None else report.seed))
@@ -52,6 +60,11 @@ def print_report(report: Report) -> None:
             ("Next", f"vectra-bot query {_DEFAULT_QUERY}{store_option(report.store)}"),
         ]
     print_pairs(rows, title="Report")
+
+
+def unfinished(lines: Iterable[str]) -> list[tuple[str, object]]:
+    """Return the rows that say what a stop left undone."""
+    return [("Unfinished", clean(line)) for line in lines]
 
 
 def _games(report: Report) -> str:

@@ -65,7 +65,7 @@ def run(strategy: str | None, config_file: str | None, as_json: bool, **options:
         title = (
             f"vectra-bot: {config.strategy}, {config.games} games, paper on the embedded exchange"
         )
-        with view(title) as shown:
+        with view(title) as shown, quiet_stdout(as_json):
             report, code = _run(config, shown)
         print_report(report)
     return code or (0 if report.no_entries_from is None else TRADING_STOPPED)
@@ -73,7 +73,7 @@ def run(strategy: str | None, config_file: str | None, as_json: bool, **options:
 
 def _run(config: SessionConfig, observer: Observer | None) -> tuple[Report, int]:
     """Run the session until it ends or a signal stops it; return its report and the exit code."""
-    with Stopper(config.stop.set, config.flush.ask) as stopper:
+    with Stopper(config.stop, config.flush.ask, foreign=True) as stopper:
         report = asyncio.run(run_session(attrs.evolve(config, observer=observer)))
     return report, stopper.exit_code
 

@@ -94,14 +94,13 @@ def serve(*, as_json: bool, **options: Any) -> int:
     """
     import asyncio
 
-    from vectra_bot.cli.stopping import Stopper
     from vectra_bot.venues.embedded import ExchangeLog
 
     config = ServeConfig(**given_options(ServeConfig, options))
     _check_host(config)
     log = None if config.exchange_log is None else ExchangeLog(config.exchange_log)
     try:
-        return asyncio.run(_serve(_server(config, log), config, as_json, Stopper))
+        return asyncio.run(_serve(_server(config, log), config, as_json))
     finally:
         if log is not None:
             log.close()
@@ -153,14 +152,18 @@ def _tokens(config: ServeConfig) -> TokenTable:
     return TokenTable(logins, open_login=config.open_login, cash=cash)
 
 
-async def _serve(server: ExchangeServer, config: ServeConfig, as_json: bool, stopper: Any) -> int:
+async def _serve(server: ExchangeServer, config: ServeConfig, as_json: bool) -> int:
     """Serve until a signal comes or the games are over; return the exit code."""
     import asyncio
 
+    from vectra_bot.cli.stopping import Stopper
+    from vectra_bot.session.config import StopFlag
+
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    flag = StopFlag(running=True, on_set=lambda: loop.call_soon_threadsafe(stop.set))
     async with server:
-        with stopper(lambda _name: loop.call_soon_threadsafe(stop.set)) as stopped:
+        with Stopper(flag) as stopped:
             _say_ready(server, config, as_json)
             over = asyncio.create_task(server.wait_over())
             asked = asyncio.create_task(stop.wait())
