@@ -829,8 +829,8 @@ _MORE_MONEY = [
         (SETTLEMENTS,),
         (
             "bet-percentage",
-            "wanted = self._desk.account.cash * percentage // 100 // step * step",
-            "wanted = self._desk.account.cash // step * step * percentage // 100",
+            "wanted = desk.account.cash * percentage // 100 // step * step",
+            "wanted = desk.account.cash // step * step * percentage // 100",
         ),
     ),
     *_bugs(
@@ -934,7 +934,11 @@ _MORE_CORRELATION = [
             "if event.player_id == self.account.player_id:\n                handler(event)",
             "if True:\n                handler(event)",
         ),
-        ("short-of-other-game", "if update.game_id == self.game.game_id:", "if True:"),
+        (
+            "short-of-other-game",
+            "if self.account.short is not None and update.game_id == self.game.game_id:",
+            "if self.account.short is not None:",
+        ),
     ),
     *_bugs(
         "actions/book.py",
@@ -996,7 +1000,11 @@ _MORE_DISK = [
     *_bugs(
         "fsio/files.py",
         (SHORT_WRITES,),
-        ("short-write", "while written < len(data):", "while False:"),
+        (
+            "short-write",
+            "written = os.write(fd, data)\n    while written < len(data):",
+            "written = os.write(fd, data)\n    while False:",
+        ),
         ("short-write-again", "memoryview(data)[written:])", "memoryview(data)[:])"),
     ),
     *_bugs(
@@ -1023,8 +1031,10 @@ _MORE_DISK = [
         (CRASH,),
         (
             "sync-failure-forgiven",
-            'raise self._fail("synced", error) from error',
-            "raise StoreError(str(error)) from error",
+            "more = self._segments.force()\n            except OSError as error:\n"
+            '                raise self._fail("synced", error) from error',
+            "more = self._segments.force()\n            except OSError as error:\n"
+            "                raise StoreError(str(error)) from error",
         ),
     ),
     *_bugs(
@@ -1053,7 +1063,11 @@ _MORE_ORDER = [
             "        self.journal.append(entries)\n",
             "        for entry in entries:\n            self.journal.append([entry])\n",
         ),
-        ("shell-lifo", "command = commands.popleft()", "command = commands.pop()"),
+        (
+            "shell-lifo",
+            "command, digest = commands.popleft()",
+            "command, digest = commands.pop()",
+        ),
         (
             "shell-once-durable",
             "                durable = await self._synced()\n                commands.extend(more)",
@@ -1087,12 +1101,12 @@ _MORE_ORDER = [
         (
             "tick-before-exits",
             (
-                "if self._desk.exits.plan is not NO_EXITS:\n            self._run_exits()\n"
+                "if self._desk.exits.plan is not NO_EXITS:\n            self._callbacks.run_exits(self._actions)\n"
                 '        self._callbacks.notify("on_game_tick", seen.tick, self.game)'
             ),
             (
                 'self._callbacks.notify("on_game_tick", seen.tick, self.game)\n'
-                "        if self._desk.exits.plan is not NO_EXITS:\n            self._run_exits()"
+                "        if self._desk.exits.plan is not NO_EXITS:\n            self._callbacks.run_exits(self._actions)"
             ),
         ),
         ("time-goes-back", "now_ns = max(account.now_ns, event.recv_ns)", "now_ns = event.recv_ns"),
@@ -1105,13 +1119,14 @@ _MORE_RECOVERY = [
         (RECOVERY_ORDER,),
         (
             "recovery-stops-last",
-            "return [stop, *results, SessionEnding(recv_ns=now_ns, reason=REASON)]",
-            "return [*results, SessionEnding(recv_ns=now_ns, reason=REASON), stop]",
-        ),
-        (
-            "recovery-sends-no-results",
-            "return [stop, *results, SessionEnding(recv_ns=now_ns, reason=REASON)]",
-            "return [stop, SessionEnding(recv_ns=now_ns, reason=REASON)]",
+            (
+                "OperatorCommand(recv_ns=now_ns, kind=OperatorKind.STOP, reason=REASON),\n"
+                "                SessionEnding(recv_ns=now_ns, reason=REASON),"
+            ),
+            (
+                "SessionEnding(recv_ns=now_ns, reason=REASON),\n"
+                "                OperatorCommand(recv_ns=now_ns, kind=OperatorKind.STOP, reason=REASON),"
+            ),
         ),
     ),
 ]
