@@ -374,6 +374,17 @@ def test_negative_amount_of_a_position_is_named(tmp_path: Path, key: str) -> Non
     assert index + 1 in {difference.line for difference in found}
 
 
+@pytest.mark.parametrize("kind", ["leaderboard_rows", "real_trades"])
+def test_negative_level_is_named(tmp_path: Path, kind: str) -> None:
+    """Levels begin at 0."""
+    rows = copy.deepcopy(CAPTURES[kind])
+    rows[1].get("row", rows[1])["level"] = -1
+
+    (found,) = named(tmp_path, rows)
+
+    assert (found.difference.what, found.line) == ("level", 2)
+
+
 @pytest.mark.parametrize("at", [0, 2, 4])
 def test_username_that_one_row_of_a_player_has_alone_is_named(tmp_path: Path, at: int) -> None:
     """Also the first and the last row: a player keeps the name during a game."""

@@ -232,6 +232,19 @@ def test_rows_of_a_game_without_its_seed_are_compared_with_the_frames(
     assert (found.difference.what, found.line) == ("price", line)
 
 
+def test_sale_whose_price_no_frame_states_is_compared_with_itself(
+    tmp_path: Path, capture: Rows
+) -> None:
+    """Leverage explains an amount only where the price is known: else a wrong price would be excused."""
+    taken = copy.deepcopy(capture)
+    line, trade = trades(taken, "sell")[-1]
+    trade |= {"gameId": "20260101-0000000000000000", "price": trade["price"] * 1.5}
+
+    found = only(tmp_path, taken)
+
+    assert (found.difference.what, found.line) == ("amount", line)
+
+
 def test_trades_of_an_older_format_are_not_checked(tmp_path: Path, capture: Rows) -> None:
     """Trades under the older name state less; they are counted."""
     taken = copy.deepcopy(capture)

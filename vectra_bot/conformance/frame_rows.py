@@ -151,7 +151,7 @@ class FrameRows:
         if right is not None and price != right:
             return Difference("price", tick, right, price)
         wrong = trade_difference(row)
-        if wrong is not None and _is_leveraged_sale(row, wrong):
+        if wrong is not None and right is not None and _is_leveraged_sale(row, wrong):
             self.found.count("not_checked")
             wrong = None
         if wrong is not None and wrong.what == "tickIndex" and price == rules.START_PRICE:

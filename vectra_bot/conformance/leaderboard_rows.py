@@ -238,8 +238,8 @@ def leaderboard_difference(row: Row) -> tuple[Difference | None, bool | None, bo
             wrong = Difference("regularPnl + sidebetPnl + shortPnl", tick, pnl, total)
         elif not sum_exact:
             wrong = Difference("pnl", tick, total, pnl)
-    for key in ("positionQty", "avgCost", "totalInvested"):
-        if wrong is None and inner.number(key) < 0:
+    for key in ("positionQty", "avgCost", "totalInvested", "level"):
+        if wrong is None and inner.fields.get(key) is not None and inner.number(key) < 0:
             wrong = Difference(key, tick, "at least 0", inner.number(key))
     if inner.fields.get("hasActiveTrades", True) is not True:
         wrong = wrong or Difference("hasActiveTrades", tick, True, inner.fields["hasActiveTrades"])

@@ -85,6 +85,8 @@ def common_difference(row: Row) -> Difference | None:
     kind, tick, leverage = row.text("type"), row.integer("tickIndex"), row.fields.get("leverage")
     if row.fields.get("coin", _COIN) != _COIN:
         return Difference("coin", tick, _COIN, row.fields["coin"])
+    if row.fields.get("level") is not None and row.number("level") < 0:
+        return Difference("level", tick, "at least 0", row.number("level"))
     if leverage is not None and kind != "buy":
         return Difference("leverage", tick, None, leverage)
     if leverage is not None and leverage not in _LEVERAGES:
