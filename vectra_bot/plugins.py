@@ -217,6 +217,7 @@ class PluginManager:
 
     Faults are collected in :attr:`faults`; the engine stores them as documents and empties the list. After
     each call of a hook :attr:`watch` says what the plugin changed of the engine, which it puts back.
+    :attr:`calls` has the implementations of each hook in the order of the calls.
     """
 
     def __init__(self) -> None:
@@ -226,7 +227,7 @@ class PluginManager:
         self._pluggy = pluggy.PluginManager(PROJECT)
         self._pluggy.add_hookspecs(hookspecs)
         self._loaded: list[_Loaded] = []
-        self._calls: dict[str, tuple[_Call, ...]] = dict.fromkeys(HOOKS, ())
+        self.calls: dict[str, tuple[_Call, ...]] = dict.fromkeys(HOOKS, ())
 
     @classmethod
     def load(
@@ -328,7 +329,7 @@ class PluginManager:
                     order, method = loaded.calls[hook]
                     calls.append((order, rank, loaded, method))
             calls.sort(key=lambda call: call[:2])
-            self._calls[hook] = tuple((loaded, method) for _, _, loaded, method in calls)
+            self.calls[hook] = tuple((loaded, method) for _, _, loaded, method in calls)
 
     @property
     def names(self) -> list[tuple[str, str]]:
@@ -352,7 +353,7 @@ class PluginManager:
 
         A plugin's changes of the decimal context end with the call.
         """
-        calls = self._calls[hook]
+        calls = self.calls[hook]
         if not calls:
             return
         with localcontext():
@@ -366,7 +367,7 @@ class PluginManager:
     def review(self, action: PlayerAction, game: Any, account: Any) -> str | None:
         """Return why an action is denied; all plugins are called, the first reason is returned."""
         reason: str | None = None
-        for loaded, method in self._calls["review_action"]:
+        for loaded, method in self.calls["review_action"]:
             try:
                 with localcontext():
                     answer = method(fresh(action), fresh(game), fresh(account))
@@ -381,18 +382,14 @@ class PluginManager:
                 reason = safe_text(f"plugin.{loaded.name}: {answer or 'denied'}")
         return reason
 
-    def hears(self, hook: str) -> bool:
-        """Return whether a plugin would be called."""
-        return bool(self._calls[hook])
-
     @property
     def reviewers(self) -> tuple[_Call, ...]:
         """What reviews actions, in the order of the calls."""
-        return self._calls["review_action"]
+        return self.calls["review_action"]
 
     @reviewers.setter
     def reviewers(self, calls: tuple[_Call, ...]) -> None:
-        self._calls["review_action"] = calls
+        self.calls["review_action"] = calls
         for loaded, method in calls:
             order, _ = loaded.calls.get("review_action", (0, None))
             loaded.calls["review_action"] = (order, method)

@@ -288,7 +288,7 @@ def effects_asked(given: Given) -> None:
 
 def reviewers_removed(given: Given) -> None:
     for manager in found("PluginManager"):
-        manager._calls["review_action"] = ()
+        manager.calls["review_action"] = ()
 
 
 def reviewers_quiet(given: Given) -> None:

@@ -24,7 +24,7 @@ from vectra_bot.errors import (
 )
 from vectra_bot.game.outside import BareView, fresh, state_of
 from vectra_bot.game.state import GameView
-from vectra_bot.models import ActionState, ActionType, DocType, SystemEvent
+from vectra_bot.models import ActionState, ActionType, DocType, GameTick, SystemEvent
 from vectra_bot.plugins import PluginManager
 from vectra_bot.strategy import CALLBACKS, Strategy, Surroundings, bind
 
@@ -91,7 +91,7 @@ class Callbacks:
 
     def notify(self, hook: str, *args: Any) -> None:
         """Run a hook in every plugin, then the strategy's method of the same name."""
-        if self.plugins.hears(hook):
+        if self.plugins.calls[hook]:
             self.books.close()
             self.plugins.call(hook, *args)
         if self.failure is None:
@@ -103,16 +103,18 @@ class Callbacks:
         if self.failure is not None:
             return None
         self._running = callback
-        desk, ours = self.desk, getcontext()
+        desk, ours, ticks = self.desk, getcontext(), callback == "on_game_tick"
         try:
             method = getattr(self.strategy, callback)
-            if getattr(method, "__func__", None) is _DEFAULTS[callback]:
+            if not ticks and getattr(method, "__func__", None) is _DEFAULTS[callback]:
                 return None
             if not self.books.sealed:
                 self.books.close()
             setcontext(ours.copy())  # changes of the decimal context end with the call
-            if callback == "on_game_tick":
-                return method(fresh(args[0]), self.shown)
+            if ticks:  # nearly all calls
+                copy = object.__new__(GameTick)
+                copy.__dict__.update(args[0].__dict__)
+                return method(copy, self.shown)
             game, shown = desk.game, self.shown
             return method(*[shown if one is game else fresh(one) for one in args])
         except StopNow:

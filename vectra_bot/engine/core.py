@@ -273,7 +273,8 @@ class Engine:
     def _on_game_frame(self, frame: GameFrame) -> None:
         auditor, books = self.auditor, self._books
         if books.seen is not None:
-            if not books.shows_tick():
+            game, tick = books.seen
+            if game.price is not tick.price or game.game_id is not tick.game_id:
                 self._callbacks.open()
             books.seen = None
         for change in self._state.fold(frame):

@@ -184,18 +184,6 @@ class SealedBooks:
         changed += self._game_changed()
         return ", ".join(changed)
 
-    def shows_tick(self) -> bool:
-        """Return whether the running game is still as its newest tick left it."""
-        if self.seen is None:
-            return True
-        game, tick = self.seen
-        return (
-            self.state.now is game
-            and game.price is tick.price
-            and game.game_id is tick.game_id
-            and game.phase is tick.phase
-        )
-
     def _game_changed(self) -> Iterator[str]:
         """Restore the running game's newest values; yield the names of those that differ."""
         if self.seen is None:

@@ -367,12 +367,18 @@ class GameView(BareView):
     @property
     def tick(self) -> int:
         """Return the newest tick; 0 before the game started."""
-        return _now(self).tick
+        now: _Game = _STATES[
+            ref(self)
+        ].now  # read at nearly every tick: as _now(), without its call
+        return now.tick
 
     @property
     def price(self) -> float:
         """Return the newest price; 1 before the game started, the rug price after the rug."""
-        return _now(self).price
+        now: _Game = _STATES[
+            ref(self)
+        ].now  # read at nearly every tick: as _now(), without its call
+        return now.price
 
     @property
     def prices(self) -> Prices:
