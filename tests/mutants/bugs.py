@@ -393,15 +393,6 @@ _DISK = [
         ),
     ),
     *_bugs(
-        "store/maintenance/replacement.py",
-        ("tests/session/test_repeating.py",),
-        (
-            "replaced-before-it-is-complete",
-            "if (folder / _COMPLETE).exists():",
-            "if (folder / 'journals').exists():",
-        ),
-    ),
-    *_bugs(
         "fsio/locks.py",
         (LOCKS,),
         (
