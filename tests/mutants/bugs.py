@@ -25,6 +25,7 @@ AUDIT = "tests/audit/test_claims_model.py"
 STREAM = "tests/exchange/test_stream_model.py"
 LOCKS = "tests/journal/test_lock_model.py"
 CRASH = "tests/journal/test_journal_crash.py"
+LOST_FILES = "tests/journal/test_lost_files.py"
 DURABILITY = "tests/journal/test_durability_model.py"
 FAIR = "tests/game/test_fair.py"
 ENGINE = "tests/engine/test_engine.py"
@@ -387,6 +388,24 @@ _DISK = [
             "lock-released-early",
             "self._let_go()\n            yield",
             "self.abandon()\n            yield",
+        ),
+    ),
+    *_bugs(
+        "journal/journal.py",
+        (LOST_FILES,),
+        (
+            "lost-lock-not-noticed",
+            "if not self._lock.is_ours():",
+            "if not self._lock.path:",
+        ),
+    ),
+    *_bugs(
+        "journal/lock.py",
+        (LOST_FILES,),
+        (
+            "segment-of-a-writer-not-seen",
+            "segment.is_raw and is_file_locked(segment.path)",
+            "segment.is_raw and is_file_locked(directory)",
         ),
     ),
     *_bugs(
