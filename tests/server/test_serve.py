@@ -194,6 +194,23 @@ def test_the_benchmark_finds_nothing_lost_or_out_of_order() -> None:
     assert wrong == dict.fromkeys(wrong, 0)
 
 
+@pytest.mark.slow
+def test_the_benchmark_finds_a_quiet_server_without_free_files() -> None:
+    """A small run of the benchmark: at the limit of open files the log stays short, and clients stay."""
+    script = Path(__file__).resolve().parents[2] / "benchmarks" / "server.py"
+    done = subprocess.run(
+        [sys.executable, str(script), "pressure", "--json", "--seconds", "2", "--files", "90",
+         "--clients", "120", "--heads", "0"],
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    result = json.loads(done.stdout)
+
+    assert result["busy"] > 50
+    assert result["residents_closed"] == 0
+    assert result["resident_frames"] > 100
+    assert result["log_bytes"] < 2_000
+
+
 def test_help_shows_an_example_and_what_is_unverified() -> None:
     """The help has commands to copy, and says what was never captured."""
     text = CliRunner().invoke(serve, ["--help"]).output
