@@ -41,7 +41,6 @@ PROOF = "tests/actions/test_proof_model.py"
 ENDS = "tests/actions/test_ends_model.py"
 LUCK = "tests/report/test_luck.py"
 OPEN_BETS = "tests/report/test_open_bets.py"
-RECOVERY_ORDER = "tests/session/test_recovery_order.py"
 SHELL = "tests/session/test_shell_model.py"
 ORDER = "tests/engine/test_order_model.py"
 SHAPES = "tests/wire/test_shapes_model.py"
@@ -1132,24 +1131,6 @@ _MORE_ORDER = [
     ),
 ]
 
-_MORE_RECOVERY = [
-    *_bugs(
-        "session/recovery/killed.py",
-        (RECOVERY_ORDER,),
-        (
-            "recovery-stops-last",
-            (
-                "OperatorCommand(recv_ns=now_ns, kind=OperatorKind.STOP, reason=REASON),\n"
-                "                SessionEnding(recv_ns=now_ns, reason=REASON),"
-            ),
-            (
-                "SessionEnding(recv_ns=now_ns, reason=REASON),\n"
-                "                OperatorCommand(recv_ns=now_ns, kind=OperatorKind.STOP, reason=REASON),"
-            ),
-        ),
-    ),
-]
-
 _MORE_WIRE = [
     *_bugs(
         "wire/builders.py",
@@ -1210,6 +1191,5 @@ BUGS = (
     *_MORE_CORRELATION,
     *_MORE_DISK,
     *_MORE_ORDER,
-    *_MORE_RECOVERY,
     *_MORE_WIRE,
 )
