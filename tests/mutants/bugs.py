@@ -1049,10 +1049,14 @@ _MORE_DISK = [
         (CRASH,),
         (
             "sync-failure-forgiven",
-            "more = self._segments.force()\n            except OSError as error:\n"
-            '                raise self._fail("synced", error) from error',
-            "more = self._segments.force()\n            except OSError as error:\n"
-            "                raise StoreError(str(error)) from error",
+            (
+                "more = self._segments.force()\n            except OSError as error:\n"
+                '                raise self._fail("synced", error) from error'
+            ),
+            (
+                "more = self._segments.force()\n            except OSError as error:\n"
+                "                raise StoreError(str(error)) from error"
+            ),
         ),
     ),
     *_bugs(
@@ -1119,12 +1123,14 @@ _MORE_ORDER = [
         (
             "tick-before-exits",
             (
-                "if self._desk.exits.plan is not NO_EXITS:\n            self._callbacks.run_exits(self._actions)\n"
+                "if self._desk.exits.plan is not NO_EXITS:\n"
+                "            self._callbacks.run_exits(self._actions)\n"
                 '        self._callbacks.notify("on_game_tick", seen.tick, self.game)'
             ),
             (
                 'self._callbacks.notify("on_game_tick", seen.tick, self.game)\n'
-                "        if self._desk.exits.plan is not NO_EXITS:\n            self._callbacks.run_exits(self._actions)"
+                "        if self._desk.exits.plan is not NO_EXITS:\n"
+                "            self._callbacks.run_exits(self._actions)"
             ),
         ),
         ("time-goes-back", "now_ns = max(account.now_ns, event.recv_ns)", "now_ns = event.recv_ns"),
