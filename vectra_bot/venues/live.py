@@ -32,17 +32,16 @@ import msgspec
 import socketio
 from attrs import define, field
 from socketio.packet import Packet
-from yarl import URL
 
 from vectra_bot.clock import Clock, WallClock
 from vectra_bot.errors import InputError, safe_error, safe_text
 from vectra_bot.fsio import forks
 from vectra_bot.models import ConnectionChanged, Frame, Link
-from vectra_bot.redaction import shown_url
 from vectra_bot.venues.base import FeedItem
 from vectra_bot.venues.endpoint import Endpoint
 from vectra_bot.venues.inbox import Inbox
 from vectra_bot.venues.patience import LiveCounts, LiveSettings
+from vectra_bot.venues.redirects import RedirectError, check_redirect
 
 log = logging.getLogger(__name__)
 
@@ -61,30 +60,6 @@ _GOODBYE_S: Final = (
     0.25  # for the peer to answer our close; a dead peer must not delay the next connection
 )
 _REFUSED: Final = (401, 403)  # HTTP statuses of a venue that refuses us
-
-
-class _Redirected(Exception):
-    """The venue answered with a redirect that is not followed."""
-
-
-async def _check_redirect(
-    _session: aiohttp.ClientSession, _context: object, seen: aiohttp.TraceRequestRedirectParams
-) -> None:
-    """Follow a redirect on the same host only, and never from https to http.
-
-    The address contains what the user configured, possibly a token, for this host alone.
-    """
-    headers = seen.response.headers
-    try:
-        # Read as aiohttp reads it: another parser might see another host.
-        target = seen.url.join(URL(headers.get("Location") or headers.get("URI") or "")).origin()
-    except ValueError:
-        raise _Redirected("the venue redirects to an invalid address: check the address") from None
-    if target != seen.url.origin():
-        raise _Redirected(
-            f"the venue redirects to {shown_url(str(target))}, which is not followed: "
-            "if you trust it, give that address"
-        )
 
 
 @define(eq=False)
@@ -403,7 +378,7 @@ class LiveFeed:
         settings = self.settings
         wait_s = 0.0
         redirects = aiohttp.TraceConfig()
-        redirects.on_request_redirect.append(_check_redirect)
+        redirects.on_request_redirect.append(check_redirect)
         session = aiohttp.ClientSession(trace_configs=[redirects])
         client = _Client(
             reconnection=False,
@@ -490,7 +465,7 @@ def _refusal(error: BaseException, longest_s: float) -> tuple[str, float]:
     """Return why a connection failed, and how long to stay away, in seconds."""
     cause: BaseException | None = error
     while cause is not None:
-        if isinstance(cause, _Redirected):
+        if isinstance(cause, RedirectError):
             return str(cause), longest_s
         if isinstance(cause, aiohttp.WSServerHandshakeError):
             text = safe_text(f"the venue answered {cause.status} {cause.message}")
