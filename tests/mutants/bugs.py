@@ -621,12 +621,6 @@ _SECRETS = [
         ("origin-in-upper-case", "or rest != rest.lower()", ""),
     ),
     *_bugs(
-        "server/listener.py",
-        ("tests/server/test_listener.py",),
-        ("half-a-head-stays", "transport.abort()", "pass"),
-        ("line-for-each-refusal", "now_ns - self._said_ns >= NS_PER_S", "True"),
-    ),
-    *_bugs(
         "server/tokens.py",
         (TOKENS,),
         (
