@@ -126,9 +126,8 @@ class Callbacks:
         finally:
             desk.thread = 0
             setcontext(ours)
-            if (
-                callback != "on_game_tick"
-            ):  # after a tick the next change of the books compares them
+            # After a tick the next change of the books compares them.
+            if callback != "on_game_tick":
                 self.open()
 
     def run_exits(self, actions: BotActionInterface) -> None:
