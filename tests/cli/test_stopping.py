@@ -204,6 +204,24 @@ def test_a_check_is_stopped_and_gives_no_verdict(store: Path) -> None:
     assert (process.returncode, out, error) == (130, "", "stopped\n")
 
 
+@pytest.mark.slow
+def test_a_long_query_is_stopped(store: Path) -> None:
+    """The library that runs it raises an error that does not name the stop; it is one nevertheless."""
+    done = started([*RUN[:2], "--games", "1", *RUN[4:]], store)
+    done.communicate(timeout=WAIT_S)
+    numbers = ", ".join(f"range(99999) {name}" for name in "abc")
+    sql = f"SELECT count(*) FROM {numbers} WHERE a.range * b.range % 7 = c.range"
+    process = started(["query", sql], store)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(8)
+
+    process.send_signal(signal.SIGTERM)
+    out, error = process.communicate(timeout=WAIT_S)
+
+    assert (process.returncode, out) == (143, "")
+    assert error.startswith("stopped")
+
+
 def test_a_pace_that_takes_years_is_stopped_in_order(store: Path) -> None:
     """The wait for a message that is not due ends with the signal; the store is complete."""
     process = started([*RUN, "--speed", "1e-9"], store)

@@ -174,6 +174,12 @@ def _stop_behind(error: BaseException) -> StopNow | None:
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, StopNow):
         cause = cause.__cause__ or cause.__context__
+    if cause is None and not isinstance(error, VectraError | click.ClickException):
+        from vectra_bot.cli.stopping import Watch
+
+        # A library may raise an error that does not name the stop as its cause.
+        if Watch.running is not None and Watch.running.asked:
+            return StopNow(Watch.running.asked)
     return cause
 
 

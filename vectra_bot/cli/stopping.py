@@ -117,7 +117,7 @@ class Stopper(AbstractContextManager["Stopper"]):
             raise StopNow(number)
         self.exit_code = 128 + number
         if watch is not None:
-            watch.asked = True
+            watch.asked = number
         if number == signal.SIGHUP:
             _leave_closed_terminal()
         if self._flag is None or not self._flag.running:
@@ -146,13 +146,13 @@ class Watch(AbstractContextManager["Watch"]):
     Attributes:
         running: the one of this process.
         flag: of the session that runs, or ran last.
-        asked: whether a stop was requested.
+        asked: number of the first stop signal, 0 without one.
     """
 
     running: ClassVar[Watch | None] = None
 
     def __init__(self) -> None:
-        self.asked = False
+        self.asked = 0
         self.flag: StopFlag | None = None
         self._log, self._signals = socket.socketpair()
         self._requests = guard.Requests(self._log, _SIGNALS)
