@@ -56,6 +56,11 @@ def redacted(text: str) -> str:
     return text
 
 
+def hides_anything() -> bool:
+    """Return whether :func:`redacted_bytes` could change anything."""
+    return bool(_hidden_bytes)
+
+
 def redacted_bytes(data: bytes) -> bytes:
     """Return a JSON document with :data:`SHOWN` in place of every registered secret.
 
@@ -103,6 +108,7 @@ __all__ = [
     "SHOWN",
     "RedactingFilter",
     "hide",
+    "hides_anything",
     "redacted",
     "redacted_bytes",
     "shown_url",

@@ -30,7 +30,7 @@ from zlib import crc32
 
 from vectra_bot.errors import JournalError
 from vectra_bot.journal.entry import KINDS, Entry
-from vectra_bot.redaction import redacted_bytes
+from vectra_bot.redaction import hides_anything, redacted_bytes
 
 MAGIC: Final = b"VJE2"
 HEADER: Final = struct.Struct("<4sIIqQBB2x")
@@ -108,18 +108,17 @@ def encode_group(entries: Sequence[Entry]) -> bytes:
     Raises:
         JournalError: a kind is unknown, or a number does not fit its field.
     """
-    more = range(len(entries) - 1, -1, -1)
-    return b"".join(
-        encode_payload(entry.kind, entry.seq, entry.ts_ns, entry.payload, MORE if left else 0)
-        for entry, left in zip(entries, more, strict=True)
-    )
-
-
-def encode_payload(kind: str, seq: int, ts_ns: int, payload: bytes, flags: int = 0) -> bytes:
-    """Return the bytes of an entry by its fields; see :func:`encode_group`."""
-    if kind not in CODES:
-        raise JournalError(f"kind was {kind!r}: use one of {', '.join(KINDS)}")
-    return frame_bytes(CODES[kind], seq, ts_ns, redacted_bytes(payload), flags)
+    parts: list[bytes] = []
+    more, secrets = len(entries), hides_anything()
+    for entry in entries:
+        code, payload = CODES.get(entry.kind), entry.payload
+        if code is None:
+            raise JournalError(f"kind was {entry.kind!r}: use one of {', '.join(KINDS)}")
+        if secrets:
+            payload = redacted_bytes(payload)
+        more -= 1
+        parts += (header_bytes(code, entry.seq, entry.ts_ns, payload, MORE if more else 0), payload)
+    return b"".join(parts)
 
 
 def mark_bytes(seq: int, ts_ns: int, segments_back: int, offset: int) -> bytes:

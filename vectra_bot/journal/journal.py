@@ -60,7 +60,7 @@ from typing import Any, Final
 from vectra_bot.errors import JournalError, StoreError
 from vectra_bot.fsio import files, forks
 from vectra_bot.journal.entry import JOURNAL_VERSION, Entry
-from vectra_bot.journal.format import MARK_BYTES, encode_group, encode_payload
+from vectra_bot.journal.format import MARK_BYTES, encode_entry, encode_group
 from vectra_bot.journal.lock import LockLostError, SessionLock, dropped_directory
 from vectra_bot.journal.reader import JournalReader, never_began, read_journal
 from vectra_bot.journal.salvage import cut_tail
@@ -234,7 +234,7 @@ class Journal:
             JournalError: *seq* is not the next number, or the entry is invalid; nothing was written.
             StoreError: a write fails (disk full, read-only); the journal is failed from then on.
         """
-        self._store(encode_payload(kind, seq, ts_ns, payload), seq, seq, ts_ns)
+        self._store(encode_entry(Entry(seq, kind, ts_ns, payload)), seq, seq, ts_ns)
 
     def append(self, entries: Sequence[Entry]) -> None:
         """Append *entries* as one group: after a crash either all of them exist or none.

@@ -274,14 +274,14 @@ class OpenSegment:
 
     def store(self, data: bytes) -> None:
         """Store a group whose first entry begins with *data*; it counts once its first header is stored."""
-        at = self.end
-        if at % PAGE_BYTES + len(data) > PAGE_BYTES:
+        at, size = self.end, len(data)
+        if at % PAGE_BYTES + size > PAGE_BYTES:
             body = at + HEADER_BYTES
             files.write_at(self._fd, self.path, body, memoryview(data)[HEADER_BYTES:])
             files.write_at(self._fd, self.path, at, data[:HEADER_BYTES])
         else:
             files.write_at(self._fd, self.path, at, data)
-        self.end = at + len(data)
+        self.end = at + size
 
     def check(self) -> None:
         """Check that the file is as it was made: another program may have truncated or removed it.
