@@ -30,6 +30,7 @@ import sys
 import tarfile
 import tempfile
 import time
+from operator import attrgetter
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -48,6 +49,8 @@ MOVED = {
         "SessionTally": "vectra_bot.report.session",
     },
 }
+# Attribute of a journal with the mapping of its open segment, by side.
+OPEN_MAP = {"before": attrgetter("_map"), "now": attrgetter("_segments.open.map")}
 
 
 def of_side(side: str, name: str) -> Any:
@@ -111,13 +114,9 @@ def make_shell(side: str, store: Path, segment_bytes: int) -> Any:
     journal = of_side(side, "Journal").create(
         store / "journals" / "hops", header, segment_bytes=segment_bytes, sync_interval_s=0
     )
-    if side == "before":
-        memory = journal._map
-        for page in range(0, len(memory), mmap.PAGESIZE):
-            memory[page] = memory[page]
-    else:  # the rest of the segment is zeros, read or written
-        segment = journal._segments.open
-        os.pwrite(segment._fd, bytes(segment.capacity - segment.end), segment.end)
+    memory = OPEN_MAP[side](journal)
+    for page in range(0, len(memory), mmap.PAGESIZE):
+        memory[page] = memory[page]
     return Shell(engine, journal, NoGateway(), of_side(side, "SessionTally")(engine), store)
 
 

@@ -64,7 +64,7 @@ def test_what_another_library_wrote_is_reported_whole(tmp_path: Path, ops: list[
 
 
 def test_writes_are_reported_with_their_offset(tmp_path: Path, ops: list[Op]) -> None:
-    """Writes at the end and at a place, truncation and allocation say where they are."""
+    """Appended and mapped writes, truncation and allocation say where they are."""
     path = tmp_path / "a"
     fd = files.open_file(path, append=True)
     files.write_all(fd, b"abc")
@@ -74,7 +74,7 @@ def test_writes_are_reported_with_their_offset(tmp_path: Path, ops: list[Op]) ->
     os.close(fd)
     fd = files.open_file(path)
     files.allocate(fd, 10)
-    files.write_at(fd, path, 2, memoryview(b"z"))
+    files.report_write(path, 2, memoryview(b"z"))
     os.close(fd)
     assert [(op.kind, op.offset, op.data) for op in ops] == [
         ("create", 0, b""),
@@ -85,7 +85,7 @@ def test_writes_are_reported_with_their_offset(tmp_path: Path, ops: list[Op]) ->
         ("allocate", 10, b""),
         ("write", 2, b"z"),
     ]
-    assert path.read_bytes() == b"abzdf" + bytes(5)
+    assert path.read_bytes() == b"abcdf" + bytes(5)
 
 
 def test_allocation_reserves_space_and_writes_zeros(

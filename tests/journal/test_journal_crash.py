@@ -18,7 +18,7 @@ import pytest
 
 from tests.store.samples import HEADER, small_session
 from vectra_bot.errors import InputError, JournalError, StoreError
-from vectra_bot.fsio import Op, files, observing
+from vectra_bot.fsio import Op, observing
 from vectra_bot.journal import (
     Entry,
     Journal,
@@ -370,11 +370,11 @@ def test_a_lock_alone_does_not_mean_a_writer(journal: Journal, directory: Path) 
     segment = journal._segments.open
     at = segment.end
     entry = encode_entry(Entry.of_frame(8, Frame(1, "x" * 50)))
-    files.write_at(segment._fd, segment.path, at + 32, entry[32:])  # all but its header
+    segment.map[at + 32 : at + len(entry)] = entry[32:]  # all but its header, as a writer stores it
     reader = read_journal(directory)
     assert [e.seq for e in reader] == list(range(8))
     assert not reader.torn
-    files.write_at(segment._fd, segment.path, at, b"VJE2" + entry[4:31] + b"#")
+    segment.map[at : at + 32] = b"VJE2" + entry[4:31] + b"#"
     with pytest.raises(JournalError, match="is incomplete, and the session is being written"):
         list(read_journal(directory))
     journal.abandon()

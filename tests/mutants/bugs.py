@@ -669,9 +669,9 @@ _ORDER = [
         "journal/segments.py",
         (DURABILITY,),
         (
-            "group-split-by-a-kill",
-            "if at % PAGE_BYTES + len(data) > PAGE_BYTES:",
-            "if at % PAGE_BYTES > PAGE_BYTES:",
+            "header-before-its-group",
+            "files.report_write(self.path, body, rest)\n        self.map[body:end] = rest\n",
+            "files.report_write(self.path, at, header)\n        self.map[at:body] = header\n",
         ),
     ),
     *_bugs(
@@ -1119,10 +1119,10 @@ _MORE_ORDER = [
             (
                 "if self._desk.exits.plan is not NO_EXITS:\n"
                 "            self._callbacks.run_exits(self._actions)\n"
-                '        self._callbacks.notify("on_game_tick", seen.tick, self.game)'
+                "        self._callbacks.tick(seen.tick)"
             ),
             (
-                'self._callbacks.notify("on_game_tick", seen.tick, self.game)\n'
+                "self._callbacks.tick(seen.tick)\n"
                 "        if self._desk.exits.plan is not NO_EXITS:\n"
                 "            self._callbacks.run_exits(self._actions)"
             ),

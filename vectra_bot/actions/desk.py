@@ -65,7 +65,7 @@ class ActionDesk:
         bet: the adjusted bet, lamports.
         calls: actions requested while the current input is processed.
         thread: the thread whose callback runs now, 0 if none does.
-        outermost: code of the function that runs the callbacks.
+        outermost: code of the functions that run the callbacks.
         reviewed: the action and the command that plugins review now.
         sent: the commands that the current input led to.
         opened: called before the desk changes anything.
@@ -86,7 +86,7 @@ class ActionDesk:
     bet: int = to_lamports(rules.MIN_STAKE)
     calls: int = 0
     thread: int = 0
-    outermost: CodeType | None = None
+    outermost: tuple[CodeType, ...] = ()
     reviewed: tuple[PlayerAction, Command] | None = None
     sent: tuple[Command, ...] = ()
     opened: Callable[[], None] = _nothing
@@ -272,13 +272,13 @@ class ActionDesk:
         )
 
 
-def _in_signal_handler(frame: FrameType | None, outermost: CodeType | None) -> bool:
+def _in_signal_handler(frame: FrameType | None, outermost: tuple[CodeType, ...]) -> bool:
     """Return whether a signal handler runs between *frame* and the function that runs the callbacks.
 
     A handler is the code of an installed one, or what was called with a number and its caller's frame.
     """
     handlers = {_code(getsignal(number)) for number in signal.valid_signals()} - {None}
-    while frame is not None and frame.f_code is not outermost:
+    while frame is not None and frame.f_code not in outermost:
         if frame.f_code in handlers or _is_called_by_signal(frame):
             return True
         frame = frame.f_back

@@ -83,7 +83,7 @@ class Callbacks:
         """
         desk, books = self.desk, self.books
         desk.opened, desk.closed = self.open, books.close
-        desk.outermost = Callbacks.guarded.__code__
+        desk.outermost = (Callbacks.guarded.__code__, Callbacks.tick.__code__)
         self.plugins.watch = self.changed_by_plugin
         views: tuple[BareView, ...] = (desk.game, self.shown, around.side_games, around.account)
         books.views = tuple((view, state_of(view)) for view in views)
@@ -98,23 +98,49 @@ class Callbacks:
             self.desk.thread = get_ident()
             self.guarded(hook, args)
 
+    def tick(self, tick: GameTick) -> None:
+        """Run ``on_game_tick``: as :meth:`notify`, in one call, because nearly all are this one.
+
+        The next change of the books compares them.
+        """
+        if self.plugins.calls["on_game_tick"]:
+            self.books.close()
+            self.plugins.call("on_game_tick", tick, self.desk.game)
+        if self.failure is not None:
+            return
+        self._running = "on_game_tick"
+        desk, ours = self.desk, getcontext()
+        desk.thread = get_ident()
+        try:
+            method = self.strategy.on_game_tick
+            if not self.books.sealed:
+                self.books.close()
+            setcontext(ours.copy())  # changes of the decimal context end with the call
+            copy = object.__new__(GameTick)
+            copy.__dict__.update(tick.__dict__)
+            method(copy, self.shown)
+        except StopNow:
+            raise
+        except BaseException as error:  # noqa: BLE001 - as in guarded
+            setcontext(ours)
+            self.fail("on_game_tick", error)
+        finally:
+            desk.thread = 0
+            setcontext(ours)
+
     def guarded(self, callback: str, args: tuple[Any, ...] = ()) -> Any:
         """Return what a method of the strategy returns, None if it raises or raised before."""
         if self.failure is not None:
             return None
         self._running = callback
-        desk, ours, ticks = self.desk, getcontext(), callback == "on_game_tick"
+        desk, ours = self.desk, getcontext()
         try:
             method = getattr(self.strategy, callback)
-            if not ticks and getattr(method, "__func__", None) is _DEFAULTS[callback]:
+            if getattr(method, "__func__", None) is _DEFAULTS[callback]:
                 return None
             if not self.books.sealed:
                 self.books.close()
             setcontext(ours.copy())  # changes of the decimal context end with the call
-            if ticks:  # nearly all calls
-                copy = object.__new__(GameTick)
-                copy.__dict__.update(args[0].__dict__)
-                return method(copy, self.shown)
             game, shown = desk.game, self.shown
             return method(*[shown if one is game else fresh(one) for one in args])
         except StopNow:
@@ -126,9 +152,7 @@ class Callbacks:
         finally:
             desk.thread = 0
             setcontext(ours)
-            # After a tick the next change of the books compares them.
-            if callback != "on_game_tick":
-                self.open()
+            self.open()
 
     def run_exits(self, actions: BotActionInterface) -> None:
         """Sell everything if a declared exit is due, unless a sale is undecided."""

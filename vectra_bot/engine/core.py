@@ -315,7 +315,7 @@ class Engine:
         self._episode.mark(seen.tick.tick, seen.tick.price, self.account)
         if self._desk.exits.plan is not NO_EXITS:
             self._callbacks.run_exits(self._actions)
-        self._callbacks.notify("on_game_tick", seen.tick, self.game)
+        self._callbacks.tick(seen.tick)
 
     def _on_game_closed(self, closed: changes.GameClosed) -> None:
         self.tracker.on_game_closed(closed.game_id, self._rug_ns, self.account.now_ns)

@@ -164,16 +164,13 @@ def _next_offset(fd: int) -> int:
     return os.lseek(fd, 0, os.SEEK_CUR)
 
 
-def write_at(fd: int, path: Path, offset: int, data: bytes | memoryview) -> None:
-    """Write all of *data* at a byte of an open file; *path* is its name.
+def report_write(path: Path, offset: int, data: Any) -> None:
+    """Notify the observer of bytes that are about to be stored into a mapped file.
 
-    A kill may leave the first part of it, but never a part of a memory page (4 KiB).
+    A store into memory is not a system call, so code that maps a file of the store reports its stores here.
     """
     if _observer is not None:
         _report("write", path, None, offset, data)
-    written = os.pwrite(fd, data, offset)
-    while written < len(data):
-        written += os.pwrite(fd, memoryview(data)[written:], offset + written)
 
 
 def truncate(fd: int, size: int) -> None:

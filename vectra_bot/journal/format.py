@@ -78,9 +78,7 @@ def header_bytes(code: int, seq: int, ts_ns: int, payload: bytes, flags: int = 0
         JournalError: a number does not fit its field, or the payload is too long.
     """
     if len(payload) > MAX_PAYLOAD:
-        raise JournalError(
-            f"the payload of entry {seq} has {len(payload)} bytes: the limit is {MAX_PAYLOAD}"
-        )
+        raise _too_long(seq, len(payload))
     try:
         tail = TAIL.pack(ts_ns, seq, code, flags)
     except struct.error as error:
@@ -110,15 +108,27 @@ def encode_group(entries: Sequence[Entry]) -> bytes:
     """
     parts: list[bytes] = []
     more, secrets = len(entries), hides_anything()
-    for entry in entries:
-        code, payload = CODES.get(entry.kind), entry.payload
-        if code is None:
-            raise JournalError(f"kind was {entry.kind!r}: use one of {', '.join(KINDS)}")
-        if secrets:
-            payload = redacted_bytes(payload)
-        more -= 1
-        parts += (header_bytes(code, entry.seq, entry.ts_ns, payload, MORE if more else 0), payload)
+    try:
+        for entry in entries:
+            code, payload = CODES.get(entry.kind), entry.payload
+            if code is None:
+                raise JournalError(f"kind was {entry.kind!r}: use one of {', '.join(KINDS)}")
+            if secrets:
+                payload = redacted_bytes(payload)
+            more -= 1
+            size = len(payload)
+            if size > MAX_PAYLOAD:
+                raise _too_long(entry.seq, size)
+            # As in header_bytes, without a call for each entry: every frame is written here.
+            tail = TAIL.pack(entry.ts_ns, entry.seq, code, MORE if more else 0)
+            parts += (FRONT.pack(MAGIC, size, crc32(payload, crc32(tail))), tail, payload)
+    except struct.error as error:
+        raise JournalError(f"an entry of the group cannot be written: {error}") from error
     return b"".join(parts)
+
+
+def _too_long(seq: int, size: int) -> JournalError:
+    return JournalError(f"the payload of entry {seq} has {size} bytes: the limit is {MAX_PAYLOAD}")
 
 
 def mark_bytes(seq: int, ts_ns: int, segments_back: int, offset: int) -> bytes:

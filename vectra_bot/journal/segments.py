@@ -8,12 +8,13 @@ import gzip
 import mmap
 import os
 import re
+import sys
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 import attrs
 
@@ -39,7 +40,6 @@ _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _GZIP_MAGIC = b"\x1f\x8b"
 _HEAD_BYTES: Final = 1 << 16
 _TAIL_BYTES: Final = 1 << 16
-PAGE_BYTES: Final = 1 << 12
 CHUNK_BYTES: Final = 1 << 18  # stays in the CPU cache between reading and decoding
 
 
@@ -226,18 +226,21 @@ def end_of_close(path: Path) -> int | None:
 
 
 class OpenSegment:
-    """A segment made for writing: a locked file with its disk space reserved.
+    """A segment made for writing: a locked, mapped file with its disk space reserved.
 
-    The lock excludes a second writer even if the session's own lock was removed.
+    The lock excludes a second writer even if the session's own lock was removed. A store into the mapping of
+    a file that another program truncated would kill the process, so the size is compared before each one:
+    about half the cost of a call that writes. What remains are the microseconds between the two.
 
     Attributes:
         number: its place in the journal.
         path: the file.
+        map: its bytes.
         end: where the next group begins.
         capacity: how many bytes entries may take; room for a last mark is reserved.
     """
 
-    __slots__ = ("_fd", "_size", "capacity", "end", "number", "path")
+    __slots__ = ("_fd", "_size", "capacity", "end", "map", "number", "path")
 
     def __init__(self, path: Path, number: int, size: int) -> None:
         """Create the file, with room for *size* bytes; it is removed if that fails.
@@ -248,6 +251,7 @@ class OpenSegment:
         self.path: Path = path
         self.number: int = number
         self.end: int = 0
+        self._size = 0
         self._fd = files.open_file(path)
         if not locks.lock_file(self._fd):
             os.close(self._fd)
@@ -269,19 +273,28 @@ class OpenSegment:
             OSError: the disk is full, or a write fails; the segment is unchanged.
         """
         files.allocate(self._fd, size)
+        mapped = mmap.mmap(self._fd, size)
+        if self._size:
+            self.map.close()
+        self.map: Any = mapped
         self._size = size
         self.capacity: int = size - MARK_BYTES
 
     def store(self, data: bytes) -> None:
         """Store a group whose first entry begins with *data*; it counts once its first header is stored."""
-        at, size = self.end, len(data)
-        if at % PAGE_BYTES + size > PAGE_BYTES:
-            body = at + HEADER_BYTES
-            files.write_at(self._fd, self.path, body, memoryview(data)[HEADER_BYTES:])
-            files.write_at(self._fd, self.path, at, data[:HEADER_BYTES])
-        else:
-            files.write_at(self._fd, self.path, at, data)
-        self.end = at + size
+        if os.fstat(self._fd).st_size < self._size:
+            self.check()
+        at = self.end
+        body, end = at + HEADER_BYTES, at + len(data)
+        header, rest = data[:HEADER_BYTES], memoryview(data)[HEADER_BYTES:]
+        observed = files._observer is not None  # noqa: SLF001 - a call costs more than the test
+        if observed:
+            files.report_write(self.path, body, rest)
+        self.map[body:end] = rest
+        if observed:
+            files.report_write(self.path, at, header)
+        self.map[at:body] = header
+        self.end = end
 
     def check(self) -> None:
         """Check that the file is as it was made: another program may have truncated or removed it.
@@ -297,11 +310,18 @@ class OpenSegment:
 
     def sync(self) -> None:
         """Sync the stored bytes to the disk."""
+        if sys.platform != "linux" and not self.map.closed:
+            self.map.flush()  # elsewhere fsync need not cover stores into a mapping
         files.sync_file(self._fd)
 
     def finish(self) -> None:
-        """Store no more; truncate the file to its content."""
+        """Store no more; truncate the file to its content.
+
+        The mapping is released with the file by the thread that syncs it: that takes milliseconds.
+        """
         self.check()
+        if sys.platform != "linux":
+            self.map.flush()
         self._size = self.end  # first: another thread may check meanwhile
         files.truncate(self._fd, self.end)
 
@@ -310,13 +330,19 @@ class OpenSegment:
         fd, self._fd = self._fd, -1
         if fd >= 0:
             locks.unlock_file(fd)
+            self._unmap()
             os.close(fd)
 
     def leave(self) -> None:
-        """Close a forked child's copy of the file: its lock remains the parent's."""
+        """Close a forked child's copy of file and mapping: the lock remains the parent's."""
         fd, self._fd = self._fd, -1
         if fd >= 0:
+            self._unmap()
             os.close(fd)
+
+    def _unmap(self) -> None:
+        with contextlib.suppress(BufferError):
+            self.map.close()
 
     def discard(self) -> None:
         """Release the file, and remove it."""
