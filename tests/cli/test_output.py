@@ -93,5 +93,6 @@ def test_a_strategy_that_prints_to_a_closed_pipe_still_ends_its_session(
     os.close(writing)
 
     assert done.returncode == 141, done.stderr
-    assert main(["replay", str(store / "journals" / "S"), "--check", "--json"]) == 0
+    check = ["replay", str(store / "journals" / "S"), "--check", "--strategy", str(bot), "--json"]
+    assert main(check) == 0
     assert json.loads(capsys.readouterr().out)["clean"]

@@ -159,15 +159,18 @@ def hits(texts: dict[str, str]) -> list[str]:
 
 
 def arguments_of_children(process: subprocess.Popen[str]) -> str:
-    """Return the command lines of all processes that are seen until *process* ends."""
+    """Return the command lines of *process* and all that it starts, as seen until it ends."""
     seen: dict[bytes, None] = {}
+    family = {process.pid}
     while process.poll() is None:
-        for path in Path("/proc").glob("[0-9]*/cmdline"):
+        for path in Path("/proc").glob("[0-9]*"):
             try:
-                line = path.read_bytes()
+                parent = int((path / "stat").read_text().rpartition(")")[2].split()[1])
+                line = (path / "cmdline").read_bytes()
             except OSError:
                 continue
-            if b"vectra" in line:
+            if parent in family or int(path.name) in family:
+                family.add(int(path.name))
                 seen[line] = None
         time.sleep(0.02)
     return b"\n".join(seen).decode("utf-8", "replace")
@@ -185,7 +188,14 @@ def test_no_artifact_of_a_session_contains_a_secret(
     failing = (*RUN, "--set", "fail=true", "--session-id", "failed", "--json", "--debug")
     codes["fail"], texts["fail"] = call(here, *failing)
     for name, arguments in {
-        "check": ("replay", str(here / "store" / "journals" / "good"), "--check", "--json"),
+        "check": (
+            "replay",
+            str(here / "store" / "journals" / "good"),
+            "--check",
+            "--json",
+            "--strategy",
+            "./bot.py",
+        ),
         "plugins": ("plugins", "--json"),
         "events": ("query", "select * from system_event", "--json"),
         "store": ("store", "check", "--json"),
@@ -198,6 +208,7 @@ def test_no_artifact_of_a_session_contains_a_secret(
     assert codes == {"run": 0, "fail": 7, "check": 0, "plugins": 0, "events": 0, "store": 0}
     assert hits(texts) == []
     assert hits(stored) == []
+    assert texts["ps"].count("vectra") > 1  # the session, and a process that it starts
     # The search finds what is there: a plain parameter, and what is shown in place of a secret.
     assert VISIBLE in "".join(text for name, text in stored.items() if name.startswith("journals"))
     assert "<secret>" in "".join(text for name, text in stored.items() if "parquet" in name)
@@ -223,7 +234,8 @@ def test_a_check_is_given_the_secret_that_decisions_depend_on(
     )
     give = ("--set", "token=env:BOT_TOKEN")
     run = ("run", "./coded.py", "--games", "2", "--seed", "7", "--speed", "max", "--crowd", "0")
-    check = ("replay", str(here / "store" / "journals" / "one"), "--check", "--json")
+    journal = str(here / "store" / "journals" / "one")
+    check = ("replay", journal, "--check", "--strategy", "./coded.py", "--json")
     codes = [
         main([*run, *give, "--session-id", "one", "--json"]),
         main([*check]),
@@ -376,7 +388,7 @@ def test_what_repairs_a_store_writes_for_this_user_only(here: Path) -> None:
     finally:
         os.umask(before)
 
-    assert "token is <secret>" in lines[-1]
+    assert any("token is <secret>" in line for line in lines)
     assert codes == [0, 0, 0]
     assert left == {}
     assert modes(here / "store") == {}

@@ -196,7 +196,8 @@ def test_a_check_is_stopped_and_gives_no_verdict(store: Path) -> None:
     done = started([*RUN[:2], "--games", "1", *RUN[4:]], store)
     assert done.wait(WAIT_S) == 0
     done.communicate()
-    process = hung(["replay", str(store / "journals" / "hung"), "--check", "--json"], store, "loop")
+    journal = str(store / "journals" / "hung")
+    process = hung(["replay", journal, "--check", "--strategy", RUN[1], "--json"], store, "loop")
 
     process.send_signal(signal.SIGINT)
     out, error = process.communicate(timeout=WAIT_S)

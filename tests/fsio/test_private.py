@@ -12,12 +12,12 @@ import pytest
 
 from vectra_bot.fsio import files
 from vectra_bot.fsio.private import scratch_folder
-from vectra_bot.store.query.statements import connected
+from vectra_bot.store.query.database import connected
 
 SPILL = """
 import os, duckdb, pathlib
 os.umask(0)
-from vectra_bot.store.query.statements import connected
+from vectra_bot.store.query.database import connected
 from vectra_bot.fsio.private import scratch_folder
 with connected() as c:
     c.execute("SET memory_limit='60MB'")

@@ -610,7 +610,7 @@ _SECRETS = [
         ("secret-in-a-repr", "return repr(SHOWN)", "return super().__repr__()"),
     ),
     *_bugs(
-        "venues/live.py",
+        "venues/redirects.py",
         ("tests/venues/test_redirects.py",),
         ("redirect-followed", "if target != seen.url.origin():", "if False:"),
     ),

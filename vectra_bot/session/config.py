@@ -260,7 +260,7 @@ class SessionConfig(EmbeddedOptions):
         None,
         metavar="URL",
         shown="embedded",
-        help="Run on the feed of this venue: https://HOST[:PORT].",
+        help="Address of the venue: https://HOST[:PORT].",
     )
     link: LiveSettings = option(factory=LiveSettings, take=_made_of(LiveSettings), flag=None)
     latency_from: str | None = option(
@@ -450,8 +450,8 @@ class ReplayConfig:
         help="Fill what the strategy asks for at the recording's prices.",
         heading=Heading.PAPER,
     )
-    cash: Decimal = like(EmbeddedOptions, "cash", heading=Heading.PAPER)
-    latency_ms: int = like(EmbeddedOptions, "latency_ms", heading=Heading.PAPER)
+    cash: Decimal = like(EmbeddedOptions, "cash")
+    latency_ms: int = like(EmbeddedOptions, "latency_ms")
     latency_from: str | None = like(SessionConfig, "latency_from")
     limits: Limits = like(SessionConfig, "limits")
     enable_plugins: tuple[str, ...] = like(SessionConfig, "enable_plugins")
