@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 COMMAND_GROUP = "vectra_bot.commands"
 
 COMMANDS: dict[str, tuple[str, str]] = {
-    "run": ("vectra_bot.cli.run:run", "Run a strategy on the embedded exchange (paper)."),
+    "run": ("vectra_bot.cli.run:run", "Run a strategy on paper: embedded exchange or a feed."),
     "replay": ("vectra_bot.cli.replay:replay", "Replay a journal or a recording."),
     "record": (
         "vectra_bot.cli.record:record",
@@ -255,8 +255,8 @@ def _version(ctx: click.Context, _parameter: click.Parameter, value: bool) -> No
 def cli(debug: bool) -> None:
     """Bots for rugs.fun: run, replay and verify them.
 
-    Paper trading only, on an embedded exchange; not affiliated with the venue. On average the game loses
-    money, before prizes.
+    Paper trading only, on an embedded exchange or over the feed of a venue; not affiliated with the venue.
+    On average the game loses money, before prizes.
     """
     # main() removed --debug from the arguments; it is declared here for the help.
 

@@ -91,6 +91,7 @@ _DECIDING = (
     "vectra_bot.session.shell",
     "vectra_bot.strategy",
     "vectra_bot.venues.embedded",
+    "vectra_bot.venues.paper",
     "vectra_bot.wire.amounts",
     "vectra_bot.wire.encode",
 )
