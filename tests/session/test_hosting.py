@@ -212,17 +212,18 @@ def test_a_disk_that_is_full_leaves_what_can_be_recovered(
     assert (left(tmp_path) == []) == (step in BEGINNING)
 
 
-def test_a_log_that_cannot_be_opened_any_more_leaves_no_session(
+def test_a_log_in_the_folder_of_a_session_survives_its_repetition(
     recordings: Recordings, tmp_path: Path
 ) -> None:
-    """The exchange's log is opened under the session's lock; if that fails, the session never began."""
+    """The exchange's log is opened under the session's lock; files of users are kept with the session."""
     notes = tmp_path / "sessions" / "N"
     play("run", recordings, tmp_path)
-    notes.mkdir(parents=True, exist_ok=True)  # replaced with the session, and the log in it
-    with leaving_nothing_open(), pytest.raises(InputError, match="exchange log"):
+    notes.mkdir(parents=True, exist_ok=True)
+    with leaving_nothing_open():
         play("run", recordings, tmp_path, exchange_log=notes / "requests.log")
 
-    assert left(tmp_path) == []
+    assert check_store(tmp_path).problems == []
+    assert (notes / "requests.log").exists()
 
 
 def test_a_run_that_breaks_off_is_recovered(recordings: Recordings, tmp_path: Path) -> None:

@@ -82,7 +82,7 @@ class Unprintable:
         ({"stop": "now"}, ["stop was 'now'"]),
         ({"recover": "no"}, ["recover was 'no'"]),
         ({"game": 3}, ["no option 'game'", "did you mean games"]),
-        ({"zzz": 3}, ["no option 'zzz'", "the options are settings"]),
+        ({"zzz": 3}, ["no option 'zzz'", "the options are venue"]),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, dict) else None,
 )

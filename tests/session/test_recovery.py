@@ -350,7 +350,7 @@ def test_a_recovery_needs_little_space(tmp_path: Path, bot: Path) -> None:
     with files.observing(refuse), pytest.raises(StoreError, match="No space left"):
         recover_session(folder, store)
     assert (folder / "000001.log").read_bytes() == before
-    assert {path.name for path in folder.iterdir()} == {"000001.log", "lock"}
+    assert {path.name for path in folder.iterdir()} == {"000001.log"}
     room: list[int] = []
     needed: list[int] = []
 

@@ -11,12 +11,12 @@ import pytest
 from tests.session.test_recovery import actions, bot, killed
 from vectra_bot.journal import Entry, Journal, list_segments, read_journal
 from vectra_bot.models import Direction, Frame
+from vectra_bot.session.recovery import tail
 from vectra_bot.session.recovery.killed import (
     UNREPLAYED_KIND,
     UNREPLAYED_REASON,
     recover_session,
     recover_store,
-    tail,
 )
 from vectra_bot.session.recovery.tail import LAST_SEGMENTS, is_long, last_entries, open_intents
 from vectra_bot.session.replay import check_journal

@@ -100,7 +100,7 @@ def _other_owner(*unreadable: str) -> Callable[[Path, Path], object]:
     def make(store: Path, _outside: Path) -> None:
         for path in [store, *store.rglob("*")]:
             os.chown(path, 65534, 65534)
-        store.chmod(0o755)
+            path.chmod(0o755 if path.is_dir() else 0o644)
         for name in unreadable:
             (store / name).chmod(0)
 
@@ -149,7 +149,7 @@ CASES: dict[str, Case] = {
     ),
     "a full disk": Case(
         _nothing,
-        {"query": (1, KILLED), "check": (1, LEFT), "recover": (1, "No space left"),
+        {"query": (1, KILLED), "check": (1, LEFT), "recover": (1, "fill: not a file of a store"),
          "run": (6, "No space left"), "drop": (0, "dropped closed")},
         under=_FULL,
     ),

@@ -193,6 +193,11 @@ class Engine:
             SessionEnding: self._on_ending,
         }
 
+    def opened(self) -> ActionTracker:
+        """Return the tracker with the books open, for a recovery that enters what a journal proves."""
+        self._callbacks.open()
+        return self.tracker
+
     def process(self, event: Event) -> list[Effect]:
         """Process one event and return its effects in order of cause.
 

@@ -225,7 +225,7 @@ class _Rerun:
         """Process the *entries* of a journal; only INTENTs of *wanted* count, all if None."""
         for entry, effects in _by_input(entries):
             external = list(_external_ids(effects))
-            self.engine.tracker.book.ids.counter = self._given_before(external, len(effects))
+            self.engine.opened().book.ids.counter = self._given_before(external, len(effects))
             self._process(entry, effects)
             self._seen.update(external)
             for effect in effects:
@@ -265,7 +265,7 @@ class _Rerun:
             return
         action = _action_of(self.engine, command)
         self._intents[action.action_id] = action
-        self.engine.tracker.book.add(action, command, NO_EXITS, command.created_ns)
+        self.engine.opened().book.add(action, command, NO_EXITS, command.created_ns)
 
     def _note(self, document: Entry) -> None:
         if document.data["doc_type"] == DocType.PLAYER_ACTION.value:

@@ -100,10 +100,11 @@ def session(root: str, seed: int, at: int, code: int, mapped: bool, pipe: Connec
     with (
         (base / "out").open("w") as out,
         (base / "err").open("w") as err,
-        contextlib.redirect_stdout(out),
-        contextlib.redirect_stderr(err),
         files.observing(breaker),
     ):
+        # The command line writes to the descriptors, whatever Python's streams are.
+        os.dup2(out.fileno(), 1)
+        os.dup2(err.fileno(), 2)
         exit_code = _command_line(words(base, seed))
     broken = breaker.broken
     said = {
