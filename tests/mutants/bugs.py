@@ -424,7 +424,7 @@ _RECOVERY = [
         (RECOVERY,),
         (
             "recovery-forgets-an-intent",
-            "self.engine.tracker.book.add(action, command, NO_EXITS, command.created_ns)",
+            "self.engine.opened().book.add(action, command, NO_EXITS, command.created_ns)",
             "self._documented.discard(action.action_id)",
         ),
         (

@@ -394,7 +394,7 @@ class Journal:
             sys.stderr.flush()
             os._exit(StoreError.exit_code)
         if self._failed is not None:
-            raise type(self._failed)(str(self._failed))
+            raise self._failure()
         if self._closed:
             raise StoreError(f"the journal in {self.directory} is closed: nothing can be added")
 
@@ -435,7 +435,12 @@ class Journal:
         """Let the journal fail with *error*; return the error it failed with first."""
         self._failed = self._failed or error
         self._limit = 0
-        return self._failed
+        return self._failure()
+
+    def _failure(self) -> StoreError:
+        """Return a copy of the error: what is raised gets a traceback, which would keep the journal alive."""
+        failed = self._failed or StoreError("the journal has not failed")
+        return type(failed)(str(failed))
 
 
 def _out_of_order(seq: int, last: int) -> JournalError:
