@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 import pytest
-from hypothesis import given, note
+from hypothesis import example, given, note
 from hypothesis import strategies as st
 
 from tests.exchange.driver import MS, STATE, Client, Seen, config, connected
@@ -115,6 +115,12 @@ PLAN = st.lists(
 )
 
 
+# The last request arrives at the very moment at which the rug is decided.
+@example(
+    seed=1725,
+    plan=[(0, 0.0, ("buyOrder", {"amount": 0.001}))] * 3
+    + [(362, 0.0, ("buyOrder", {"amount": 0.001}))],
+)
 @given(seed=st.integers(0, 10_000), plan=PLAN)
 def test_the_same_requests_have_the_same_fills(seed: int, plan: Sequence[Any]) -> None:
     """Whenever a request arrives, even between the decision of a rug and its frame, all answers are equal.
