@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -293,3 +294,30 @@ def test_a_request_is_counted_once_within_a_tenth_of_a_second() -> None:
             requests.look()
         assert (thread.repeated, thread.must_exit(), thread.must_exit(60)) == (True, True, False)
         assert (process.repeated, process.latest) == (True, 2)
+
+
+@pytest.mark.slow
+def test_an_output_that_nobody_reads_keeps_no_stopped_command(store: Path) -> None:
+    """The report cannot be written; the session is stored, and the signal ends the process."""
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(writing, b"x" * 1024)
+    os.set_blocking(writing, True)
+    arguments = ["run", "watch", "--games", "1", "--seed", "7", "--session-id", "S", "--json"]
+    process = started([*arguments, "--store", str(store)], store, output=writing)
+    wait_for(lambda: ended(store, "S"), process)
+    time.sleep(1)  # nothing is left but the report, which blocks
+    process.send_signal(signal.SIGTERM)
+    _, error = process.communicate(timeout=WAIT_S)
+    for end in (reading, writing):
+        os.close(end)
+
+    assert (process.returncode, error) == (143, "stopped\n")
+
+
+def ended(store: Path, session: str) -> bool:
+    """Return whether a session is closed and its process has nothing left but its report."""
+    folder = store / "journals" / session
+    return folder.is_dir() and not (folder / "lock").exists() and any(folder.glob("*.log*"))

@@ -200,7 +200,8 @@ class Watch(AbstractContextManager["Watch"]):
         ):  # else a library may wait for the same that we do not
             atexit._run_exitfuncs()  # noqa: SLF001 - what the interpreter would do next
         for stream in (sys.stdout, sys.stderr):
-            with suppress(OSError, ValueError):
+            # A reader that does not read must not keep us: the next interruption ends the flush.
+            with suppress(OSError, ValueError, StopNow):
                 stream.flush()
         os._exit(code)
 
