@@ -115,7 +115,7 @@ PLAN = st.lists(
 )
 
 
-# The last request arrives at the very moment at which the rug is decided.
+# The last request arrives exactly at the moment at which the rug is decided.
 @example(
     seed=1725,
     plan=[(0, 0.0, ("buyOrder", {"amount": 0.001}))] * 3

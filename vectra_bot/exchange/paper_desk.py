@@ -48,7 +48,7 @@ from vectra_bot.models import GameFrame, GamePhase
 from vectra_bot.models.times import NS_PER_MS
 from vectra_bot.wire.requests import Request, decode_request
 
-# What arrives at the very moment of the decision is refused: its verdict comes after the rug's frame.
+# What arrives exactly at the moment of the decision is refused: its verdict comes after the rug's frame.
 _VERDICT_NS = rules.PRIVATE_BEFORE_RUG_MS * NS_PER_MS + 1
 
 
