@@ -7,6 +7,7 @@ import itertools
 import json
 import signal
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,7 @@ import duckdb
 import pytest
 
 from tests.venues.scripted import JOINED, Peer, ScriptedServer
+from vectra_bot.clock import SessionClock
 from vectra_bot.errors import ConfigError, InputError, StoreError
 from vectra_bot.exchange import ExchangeConfig
 from vectra_bot.journal import read_journal
@@ -417,3 +419,41 @@ def test_settings_out_of_range_are_refused(option: dict[str, Any], says: str) ->
     """A wrong setting is named with its value before anything is done."""
     with pytest.raises(ConfigError, match=says):
         RecordConfig(venue="http://h", **option)
+
+
+class Stepped:
+    """The machine's clocks, the wall clock of which a test moves."""
+
+    moved_ns = 0
+
+    def now_ns(self) -> int:
+        return time.time_ns() + self.moved_ns
+
+    def monotonic_ns(self) -> int:
+        return time.monotonic_ns()
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+async def test_a_step_of_the_wall_clock_moves_no_time_of_a_session(
+    tmp_path: Path, hours: int
+) -> None:
+    """It is one event with its size; the times of what is recorded never go back."""
+    machine = Stepped()
+
+    def told(document: Document) -> None:
+        if getattr(document.record, "kind", "") == "connection.connected":
+            machine.moved_ns = hours * 3_600 * 10**9
+
+    async with serve(paused=True, games=2) as server:
+        beginning = asyncio.create_task(resume_when_joined(server))
+        config = RecordConfig(
+            venue=server.url, store=tmp_path, session_id="R", settings=QUICK, games=1, told=told
+        )
+        async with asyncio.timeout(280):
+            await record_session(config, SessionClock(machine))
+        await beginning
+    found = rows(tmp_path, "system_event", "detail_json", "kind = 'clock.stepped'")
+    assert [round(json.loads(detail)["step_ms"] / 3_600_000) for (detail,) in found] == [hours]
+    times = [ns for (ns,) in rows(tmp_path, "ws_event", "ts_ns")]
+    assert times == sorted(times)
+    assert times[-1] - times[0] < 280 * 10**9
