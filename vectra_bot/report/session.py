@@ -455,10 +455,13 @@ def _money(tally: SessionTally) -> dict[str, Any]:
 
 
 def action_digest_line(action: PlayerAction) -> bytes:
-    """Return one action with its outcome and without its times, as canonical JSON."""
+    """Return one action with its outcome, without its times and its proof, as canonical JSON.
+
+    Evidence that arrives in another order proves the same outcome.
+    """
     data = record_to_json(action)
-    data.pop("timestamps", None)
-    data.pop("first_evidence_ts", None)
+    for name in ("timestamps", "first_evidence_ts", "proof"):
+        data.pop(name, None)
     return canonical_json(data).encode() + b"\n"
 
 
