@@ -131,6 +131,7 @@ async def run_on_feed(config: SessionConfig, url: str, clock: Clock | None = Non
     source = LiveFeed(url, settings=config.link, clock=clock)
     plan = plan_of(
         config,
+        limits=config.limits,
         venue=source.venue,
         start_ns=clock.now_ns(),
         about={"url": source.endpoint.address, "paper": _paper(config)},

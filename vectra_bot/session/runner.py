@@ -8,10 +8,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, aclosing, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from vectra_bot.actions.limits import Limits
 from vectra_bot.clock import Clock, WallClock
 from vectra_bot.errors import InputError, JournalError, StoreError
 from vectra_bot.exchange import Exchange, ExchangeConfig, RequestRecord
@@ -39,7 +40,7 @@ from vectra_bot.session.header import (
 from vectra_bot.session.hosting import host
 from vectra_bot.session.recovery.killed import recover_store
 from vectra_bot.session.shell import SegmentCloser, Shell
-from vectra_bot.store.api import store_place
+from vectra_bot.store.api import Place, store_place
 from vectra_bot.store.maintenance.replacement import Replacement, replacing, settle_replacement
 from vectra_bot.store.maintenance.sessions import drop_session, is_running, refuse_orphans
 from vectra_bot.store.parquet.worker import upload
@@ -47,38 +48,50 @@ from vectra_bot.strategy import configure
 from vectra_bot.venues.base import Feed
 from vectra_bot.venues.embedded import EmbeddedVenue, ExchangeLog
 
+if TYPE_CHECKING:
+    from vectra_bot.actions.arming import LiveTerms
+    from vectra_bot.session.live.config import LiveConfig
+
 SNAPSHOT_EVERY_NS = NS_PER_S // 10
 PLAYED = "games played"
 """Why a session ended that played all its games."""
 
 
 def plan_of(
-    config: SessionConfig,
+    config: SessionConfig | LiveConfig,
     *,
+    mode: Mode = Mode.PAPER,
+    limits: Limits,
+    place: Place | None = None,
     venue: str = "embedded",
     start_ns: int = START_NS,
     seed: int | None = None,
     exchange: SessionConfig | None = None,
+    terms: LiveTerms | None = None,
     about: Mapping[str, Any] | None = None,
 ) -> SessionPlan:
     """Load what the session of *config* needs; nothing is written.
 
     Args:
         config: the strategy, its settings, the store.
+        mode: how the session runs.
+        limits: what it may do.
+        place: where its store is; the config's if None.
         venue: name of the venue.
         start_ns: start of the session's clock, nanoseconds since the epoch.
         seed: seed of the embedded exchange, if there is one.
         exchange: *config*, if it describes the embedded exchange.
+        terms: the conditions of an account's session.
         about: more keys of the header.
     """
     source = resolve_strategy(config.strategy)
     strategy = configure(source.cls, config.settings)
-    place = store_place(config.store, shared=config.shared)
+    place = place or store_place(config.store, shared=config.shared)
     restored = saved_state(place.path, config.restore_from) if config.restore_from else None
     restore(strategy, restored)
     return SessionPlan(
         session_id=config.session_id or new_session_id(),
-        mode=Mode.PAPER,
+        mode=mode,
         venue=venue,
         source=source,
         strategy=strategy,
@@ -87,12 +100,13 @@ def plan_of(
             settings=config.plugins, enable=config.enable_plugins, disable=config.disable_plugins
         ),
         plugin_settings=config.plugins,
-        limits=config.limits,
+        limits=limits,
         start_ns=start_ns,
         seed=seed,
         config=exchange,
         restored=restored,
         profile=config.protocol,
+        terms=terms,
         about=about or {},
     )
 
@@ -100,6 +114,7 @@ def plan_of(
 def _plan(config: SessionConfig) -> SessionPlan:
     return plan_of(
         config,
+        limits=config.limits,
         start_ns=START_NS if config.start_ns is None else config.start_ns,
         seed=new_seed() if config.seed is None else config.seed,
         exchange=config,
