@@ -101,7 +101,8 @@ halt = _operator(
     "halt", "Let a running session send no entries any more; exits go on. `resume` ends it."
 )
 resume = _operator(
-    "resume", "Lift the halts of a running session that an operator can lift, reduce and flatten too."
+    "resume",
+    "Lift the halts of a running session that an operator can lift, reduce and flatten too.",
 )
 reduce = _operator("reduce", "Let a running session send exits only, until `resume`.")
 flatten = _operator(
@@ -174,7 +175,9 @@ def _print_status(status: dict[str, Any]) -> None:
 
     position = status.get("position", "unknown")
     if isinstance(position, dict):
-        held = f"{position['qty']:g} at {position['avg_cost']:.4f}x, worth {position['value']:g} SOL"
+        held = (
+            f"{position['qty']:g} at {position['avg_cost']:.4f}x, worth {position['value']:g} SOL"
+        )
         position = held if position["qty"] else "flat"
     mode = text("mode") + (" (shadow)" if status.get("shadow") else "")
     reasons = status.get("reasons") or ()

@@ -15,9 +15,7 @@ from vectra_bot.store.location import LIVE_STORE_SHOWN
 @click.command("doctor", context_settings=HELP_OPTIONS)
 @click.option("--venue", metavar="URL", help="Address of the venue: https://HOST[:PORT].")
 @click.option("--config", "config_file", metavar="FILE", help="TOML file with [live].")
-@click.option(
-    "--store", metavar="DIR", help=f"Folder of the store.  [default: {LIVE_STORE_SHOWN}]"
-)
+@click.option("--store", metavar="DIR", help=f"Folder of the store.  [default: {LIVE_STORE_SHOWN}]")
 @click.option("--protocol", metavar="FILE", help="Corrected names on the wire.")
 @json_option
 def doctor(

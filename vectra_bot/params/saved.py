@@ -38,7 +38,7 @@ def state_of_json(written: Any) -> Any:
     if not isinstance(written, dict):
         return written
     if len(written) == 1:
-        (key, value), = written.items()
+        ((key, value),) = written.items()
         if key in _READERS:
             try:
                 return _READERS[key](value)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
+
+from attrs import define
 
 from vectra_bot.clock import Clock, SessionClock
 from vectra_bot.models import ClockAdvanced, DocType, Document, OperatorCommand, SystemEvent
@@ -73,7 +76,7 @@ async def drive_live(
         elif operator is not None:
             await shell.take(ClockAdvanced(recv_ns=clock.now_ns()))
         if operator is not None:
-            await _obey(shell, operator, clock)
+            await obey(shell, operator, clock.now_ns())
         note_step(shell, clock)
         flusher.look()
         after()
@@ -81,7 +84,7 @@ async def drive_live(
     await feed.aclose()
     if operator is not None:
         operator.link_closed()
-        await _obey(shell, operator, clock)
+        await obey(shell, operator, clock.now_ns())
     last_ns = clock.monotonic_ns() + int(_DRAIN_S * NS_PER_S)
     while (item := feed.rest()) is not None and clock.monotonic_ns() < last_ns:
         await shell.take(item)
@@ -89,13 +92,26 @@ async def drive_live(
     return reason
 
 
-async def _obey(shell: Shell, operator: Operator, clock: Clock) -> None:
-    """Process the commands that wait."""
-    commands = operator.take(clock.now_ns())
+async def obey(shell: Shell, operator: Operator, now_ns: int) -> None:
+    """Process the commands of *operator* that wait, as inputs at *now_ns*."""
+    commands = operator.take(now_ns)
     for command in commands:
         await shell.take(command)
     if commands:
         operator.processed()
+
+
+@define(eq=False)
+class Closer:
+    """Closes a feed in the event loop while its session still waits for an item."""
+
+    aclose: Callable[[], Any]
+    _task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to close the feed, once."""
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self.aclose())
 
 
 def note_step(shell: Shell, clock: Clock) -> None:
@@ -120,4 +136,4 @@ def note_step(shell: Shell, clock: Clock) -> None:
     )
 
 
-__all__ = ["LiveSource", "Operator", "drive_live", "note_step"]
+__all__ = ["Closer", "LiveSource", "Operator", "drive_live", "note_step", "obey"]

@@ -4,43 +4,35 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
+from attrs import define, field
+
+from vectra_bot.clock import Clock
 from vectra_bot.engine import Engine
 from vectra_bot.game.ledger import to_sol
 from vectra_bot.models import ActionState
-from vectra_bot.session.control import UNKNOWN
+from vectra_bot.models.times import NS_PER_S
+from vectra_bot.session.config import Observer, Snapshot
+from vectra_bot.session.control import UNKNOWN, ControlSocket
+from vectra_bot.session.hosting import HostedSession
 from vectra_bot.session.shell import Shell
 
+if TYPE_CHECKING:
+    from vectra_bot.venues.link import LinkState
 
-class LinkFigures(Protocol):
-    """What a link says of itself; None where it is not known."""
-
-    @property
-    def epoch(self) -> int:
-        """Return the number of the connection."""
-
-    @property
-    def rtt_ms(self) -> float | None:
-        """Return the time to the venue and back."""
-
-    def data_age_ms(self) -> float | None:
-        """Return the age of the newest game frame."""
-
-    def token_left_s(self) -> float | None:
-        """Return how long the token is valid."""
+SNAPSHOT_EVERY_NS: Final = NS_PER_S // 10
 
 
 def status_of(
-    header: Mapping[str, Any], shell: Shell, link: LinkFigures | None = None, link_state: str = ""
+    header: Mapping[str, Any], shell: Shell, link: LinkState | None = None
 ) -> dict[str, Any]:
     """Return the state of the session of *header*; what is not known reads ``unknown``.
 
     Args:
         header: the first entry of its journal.
         shell: runs it.
-        link: its connection, if it has one with figures.
-        link_state: the state of that connection.
+        link: its connection, if it has one.
     """
     engine = shell.engine
     standing = engine.standing
@@ -53,9 +45,9 @@ def status_of(
         "strategy": header["strategy"]["name"],
         "account": engine.account.player_id or UNKNOWN,
         "standing": standing.word,
-        "arming": standing.arming.value,
+        "arming": standing.state.value,
         "reasons": list(standing.reasons),
-        **_link(link, link_state),
+        **_link(link),
         **_game(engine),
         **_money(engine),
         "games": shell.stats.games,
@@ -63,12 +55,12 @@ def status_of(
     }
 
 
-def _link(link: LinkFigures | None, state: str) -> dict[str, Any]:
+def _link(link: LinkState | None) -> dict[str, Any]:
     if link is None:
         return {"link": UNKNOWN, "epoch": UNKNOWN, "data_age_ms": UNKNOWN, "rtt_ms": UNKNOWN,
                 "token_left_s": UNKNOWN}  # fmt: skip
     return {
-        "link": state.lower() or UNKNOWN,
+        "link": link.state.value,
         "epoch": link.epoch,
         "data_age_ms": _whole(link.data_age_ms()),
         "rtt_ms": _whole(link.rtt_ms),
@@ -111,4 +103,69 @@ def _money(engine: Engine) -> dict[str, Any]:
     }
 
 
-__all__ = ["LinkFigures", "status_of"]
+def snapshot(shell: Shell, games: int, elapsed_s: float) -> Snapshot:
+    """Return the current state of the session."""
+    engine = shell.engine
+    game, account = engine.game, engine.account
+    start = account.session_start_cash or 0
+    return Snapshot(
+        games_done=shell.stats.games,
+        games_total=games,
+        game_id=game.game_id,
+        tick=game.tick,
+        price=game.price,
+        phase=game.phase.value,
+        cash=to_sol(account.cash),
+        position_qty=to_sol(account.qty),
+        avg_cost=account.view.position.avg_cost,
+        position_value=account.view.position.value(game.price),
+        pnl=to_sol(account.equity(game.price) - start),
+        actions=shell.stats.actions(),
+        elapsed_s=elapsed_s,
+    )
+
+
+@define(eq=False)
+class Monitor:
+    """Shows and publishes the state of a running session, about ten times a second.
+
+    Attributes:
+        observer: shown the state, if given.
+        control: its status is what was published last, if given.
+        games: when the session ends, 0 for no such end.
+        link: the session's connection, if it has one.
+    """
+
+    session: HostedSession
+    clock: Clock
+    observer: Observer | None
+    control: ControlSocket | None
+    games: int
+    link: LinkState | None = None
+    _started_ns: int = field(init=False)
+    _shown_ns: int = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._started_ns = self._shown_ns = self.clock.monotonic_ns()
+        self.publish()
+
+    def look(self, *, force: bool = False) -> None:
+        """Show and publish the state if it is time to, or if *force*."""
+        if self.observer is None and self.control is None:
+            return
+        now_ns = self.clock.monotonic_ns()
+        if not force and now_ns - self._shown_ns < SNAPSHOT_EVERY_NS:
+            return
+        self._shown_ns = now_ns
+        self.publish()
+        if self.observer is not None:
+            elapsed_s = (now_ns - self._started_ns) / NS_PER_S
+            self.observer.update(snapshot(self.session.shell, self.games, elapsed_s))
+
+    def publish(self) -> None:
+        """Publish the state now."""
+        if self.control is not None:
+            self.control.publish(status_of(self.session.header, self.session.shell, self.link))
+
+
+__all__ = ["Monitor", "snapshot", "status_of"]

@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from ipaddress import ip_address
-from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +16,7 @@ from vectra_bot.actions.limits import LIVE_LIMITS, Limits
 from vectra_bot.errors import ConfigError, UsageError
 from vectra_bot.exchange.config import ExchangeOptions
 from vectra_bot.models.times import NS_PER_S
-from vectra_bot.params import Heading, Refused, declared, like, option, options_of
+from vectra_bot.params import Refused, declared, like, option, options_of
 from vectra_bot.session.config import (
     FlushFlag,
     Observer,
@@ -244,7 +243,7 @@ def check_shadow(live: LiveOptions, venue: str, now_ns: int) -> Credentials:
 def _account(live: LiveOptions) -> str:
     if not live.account:
         raise ConfigError(
-            "account is missing: set `account = \"did:privy:...\"` in [live] of the configuration file"
+            'account is missing: set `account = "did:privy:..."` in [live] of the configuration file'
         )
     return live.account
 
@@ -255,7 +254,7 @@ def _flag_of(limit: str) -> str:
 
 def _check_terms(terms: str | None, now_ns: int) -> None:
     advice = (
-        'give your own dated statement, such as terms = "2026-01-31 I have read the venue\'s terms and may '
+        "give your own dated statement, such as terms = \"2026-01-31 I have read the venue's terms and may "
         'run a bot"'
     )
     if not terms:
@@ -304,7 +303,7 @@ def checked_source(live: LiveOptions, account: str, now_ns: int) -> TokenSource:
     """
     if not live.token:
         raise ConfigError(
-            "token is missing in [live]: give where it is, token = \"env:NAME\", \"file:PATH\" or "
+            'token is missing in [live]: give where it is, token = "env:NAME", "file:PATH" or '
             '"keyring:SERVICE/USER"'
         )
     source = token_source(live.token)
@@ -329,7 +328,6 @@ def check_token(token: Token, source: TokenSource, account: str, now_ns: int) ->
             f"the token in {source.where} is of account {token.subject!r} and [live] account is "
             f"{account!r}: give that account's token"
         )
-
 
 
 __all__ = [

@@ -19,7 +19,7 @@ import attrs
 from attrs import frozen
 
 from vectra_bot.clock import WallClock
-from vectra_bot.errors import VectraError, safe_error
+from vectra_bot.errors import VectraError
 from vectra_bot.fsio import files
 from vectra_bot.fsio.disk import filesystem_of, is_unsafe
 from vectra_bot.models import ConnectionChanged, Frame, FrameRejected, Link, UnknownEvent
@@ -106,14 +106,22 @@ class Examination:
         try:
             worst_ms = _sync_ms(folder)
         except OSError as error:
-            yield Check("disk sync", FAILED, f"{folder} cannot be written ({error.strerror}): check it")
+            yield Check(
+                "disk sync", FAILED, f"{folder} cannot be written ({error.strerror}): check it"
+            )
             return
         kind = filesystem_of(folder)
         word, advice = OK, ""
         if worst_ms > _LATE_SYNC_MS:
-            word, advice = FAILED, "orders wait at most 50 ms for it and are denied then; use a faster disk"
+            word, advice = (
+                FAILED,
+                "orders wait at most 50 ms for it and are denied then; use a faster disk",
+            )
         elif worst_ms > _SLOW_SYNC_MS:
-            word, advice = WARNING, "near the 50 ms after which orders are denied; use a faster disk"
+            word, advice = (
+                WARNING,
+                "near the 50 ms after which orders are denied; use a faster disk",
+            )
         elif is_unsafe(kind):
             word, advice = WARNING, f"the {kind} file system may lose synced data; use a local disk"
         yield Check("disk sync", word, f"slowest of {_SYNCS} syncs {worst_ms:.1f} ms"
@@ -121,14 +129,20 @@ class Examination:
 
     def _permissions(self) -> Iterator[Check]:
         if not self.store.is_dir():
-            yield Check("store", OK, f"{self.store} does not exist yet: the first session creates it")
+            yield Check(
+                "store", OK, f"{self.store} does not exist yet: the first session creates it"
+            )
             return
         status = self.store.stat()
         if not os.access(self.store, os.R_OK | os.W_OK | os.X_OK):
-            yield Check("store", FAILED, f"{self.store} cannot be written: check its owner and mode")
+            yield Check(
+                "store", FAILED, f"{self.store} cannot be written: check its owner and mode"
+            )
         elif status.st_mode & _OTHERS:
             mode = stat.S_IMODE(status.st_mode)
-            yield Check("store", WARNING, f"{self.store} has mode {mode:o}: others have access, chmod 700")
+            yield Check(
+                "store", WARNING, f"{self.store} has mode {mode:o}: others have access, chmod 700"
+            )
         else:
             yield Check("store", OK, f"{self.store} is writable by this user only")
 
@@ -154,12 +168,16 @@ class Examination:
             return Check("lock", UNSURE, str(error))
         locked = is_account_locked(self.store, host, account)
         if locked:
-            return Check("lock", WARNING, f"a session trades for {account}: see `vectra-bot status`")
+            return Check(
+                "lock", WARNING, f"a session trades for {account}: see `vectra-bot status`"
+            )
         return Check("lock", OK if locked is False else UNSURE, f"no session trades for {account}")
 
     def _token(self, live: LiveOptions) -> Check:
         if not live.token:
-            return Check("token", FAILED, "[live] has no token: give env:NAME, file:PATH or keyring:...")
+            return Check(
+                "token", FAILED, "[live] has no token: give env:NAME, file:PATH or keyring:..."
+            )
         now_ns = WallClock().now_ns()
         try:
             source = token_source(live.token)
@@ -207,7 +225,9 @@ async def _bounded(look: Callable[[], Awaitable[Check]]) -> Check:
         async with asyncio.timeout(_VENUE_S):
             return await look()
     except TimeoutError:
-        return Check("venue", FAILED, f"fewer than {FRAMES} frames within {_VENUE_S:.0f} s: is it up?")
+        return Check(
+            "venue", FAILED, f"fewer than {FRAMES} frames within {_VENUE_S:.0f} s: is it up?"
+        )
     except VectraError as error:
         return Check("venue", FAILED, str(error))
 
@@ -234,7 +254,11 @@ async def _look(feed: LiveFeed, profile: Profile) -> Check:
             )  # fmt: skip
         if isinstance(event, UnknownEvent):
             unknown.add(event.name)
-    more = f"; events that the reference does not list: {', '.join(sorted(unknown))}" if unknown else ""
+    more = (
+        f"; events that the reference does not list: {', '.join(sorted(unknown))}"
+        if unknown
+        else ""
+    )
     return Check("venue", WARNING if unknown else OK, f"{feed.venue} answers, {seen} frames decoded{more}",
                  {"frames": seen, "unknown_events": sorted(unknown)})  # fmt: skip
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
@@ -30,11 +29,11 @@ from vectra_bot.session.hosting import HostedSession, host
 from vectra_bot.session.live.config import Credentials, LiveConfig, check_live
 from vectra_bot.session.live.day import day_start_pnl
 from vectra_bot.session.live.locks import account_lock
-from vectra_bot.session.realtime import drive_live
+from vectra_bot.session.realtime import Closer, drive_live
 from vectra_bot.session.recovery.killed import recover_store
-from vectra_bot.session.runner import SNAPSHOT_EVERY_NS, plan_of, refuse_taken, snapshot
+from vectra_bot.session.runner import plan_of, refuse_taken
 from vectra_bot.session.shell import SegmentCloser
-from vectra_bot.session.status import status_of
+from vectra_bot.session.status import Monitor
 from vectra_bot.store.api import Place, store_place
 from vectra_bot.store.location import default_live_store
 from vectra_bot.venues.live import LiveVenue
@@ -124,19 +123,6 @@ def _controlled(session: HostedSession, config: LiveConfig, venue: LiveVenue) ->
     )
 
 
-@define(eq=False)
-class Closer:
-    """Closes a feed in the event loop while its session still waits for an item."""
-
-    aclose: Callable[[], Any]
-    _task: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        """Begin to close the feed, once."""
-        if self._task is None:
-            self._task = asyncio.get_running_loop().create_task(self.aclose())
-
-
 @define
 class LiveTally(SessionTally):
     """Counts a live session's results, and notes another account that the venue logged in."""
@@ -163,14 +149,20 @@ class LiveDriver:
     checked: Credentials
     tally: LiveTally
     refusal: str = ""
-    _started_ns: int = field(init=False)
-    _shown_ns: int = 0
+    monitor: Monitor = field(init=False)
     _opened_ns: int | None = None
-    _armed: bool = False
     _disarmed: bool = False
 
     def __attrs_post_init__(self) -> None:
-        self._started_ns = self.clock.monotonic_ns()
+        config = self.config
+        self.monitor = Monitor(
+            self.session,
+            self.clock,
+            config.observer,
+            self.control,
+            config.games or 0,
+            self.venue.link,
+        )
 
     async def drive(self) -> str:
         """Process the venue's items until there is a reason to end; return the reason."""
@@ -179,14 +171,14 @@ class LiveDriver:
         try:
             return await drive_live(
                 shell, self.venue.feed, self.clock, flusher, self.ended,
-                after=self.after, operator=self,
+                after=self.monitor.look, operator=self,
             )  # fmt: skip
         except InputError as error:
             # Nothing failed on our side: the store is complete up to this point.
             await shell.end(f"the venue: {error}")
             raise
         finally:
-            self._show(force=True)
+            self.monitor.look(force=True)
 
     # As the operator of the loop.
 
@@ -207,7 +199,7 @@ class LiveDriver:
 
     def processed(self) -> None:
         """Answer those whose commands were processed."""
-        self.control.publish(self.status())
+        self.monitor.publish()
         self.control.processed()
 
     def link_closed(self) -> None:
@@ -264,25 +256,6 @@ class LiveDriver:
         """
         if self.refusal:
             raise ConfigError(self.refusal)
-
-    def after(self) -> None:
-        """Show and publish the state of the session, ten times a second."""
-        self._show()
-
-    def _show(self, *, force: bool = False) -> None:
-        now_ns = self.clock.monotonic_ns()
-        if not force and now_ns - self._shown_ns < SNAPSHOT_EVERY_NS:
-            return
-        self._shown_ns = now_ns
-        self.control.publish(self.status())
-        if self.config.observer is not None:
-            elapsed_s = (now_ns - self._started_ns) / NS_PER_S
-            games = self.config.games or 0
-            self.config.observer.update(snapshot(self.session.shell, games, elapsed_s))
-
-    def status(self) -> dict[str, Any]:
-        """Return the state of the session."""
-        return status_of(self.session.header, self.session.shell, self.venue.link)
 
 
 __all__ = ["LOGIN_S", "run_live"]
