@@ -15,11 +15,11 @@ from typing import Any
 
 from attrs import field, frozen
 
-from vectra_bot.actions.risk import Limits
+from vectra_bot.actions.arming import LiveTerms
+from vectra_bot.actions.limits import Limits
 from vectra_bot.audit.auditor import FairAuditor
 from vectra_bot.engine import STATE_KIND, Engine
 from vectra_bot.errors import ConfigError, InputError, JournalError, StrategyError, safe_error
-from vectra_bot.game import rules
 from vectra_bot.game.sidegames import SideGame
 from vectra_bot.journal import (
     JOURNAL_VERSION,
@@ -70,6 +70,7 @@ class SessionPlan:
         restored: the state restored by *strategy*.
         profile: the venue's names on the wire.
         auditor: verifies every game against its seed, if given.
+        terms: the conditions of a live session; None for any other.
         about: more keys of the header.
 
     Raises:
@@ -91,6 +92,7 @@ class SessionPlan:
     restored: Any = None
     profile: Profile = field(factory=default_profile)
     auditor: FairAuditor | None = None
+    terms: LiveTerms | None = None
     about: Mapping[str, Any] = field(factory=dict)
 
     def __attrs_post_init__(self) -> None:
@@ -133,12 +135,7 @@ class SessionPlan:
                 }
                 for name, version in self.plugins.names
             ],
-            "limits": {
-                "stake": str(self.limits.stake),
-                "session_loss": str(self.limits.session_loss),
-                "actions_per_game": self.limits.actions_per_game,
-                "leverage": self.limits.leverage,
-            },
+            "limits": self.limits.to_json(),
             "protocol": {
                 "requests": {kind: dict(names) for kind, names in self.profile.requests.items()},
                 "events": dict(self.profile.events),
@@ -152,7 +149,11 @@ class SessionPlan:
             },
             **self.about,
         }
-        return header if self.auditor is None else {**header, "audit": True}
+        if self.auditor is not None:
+            header["audit"] = True
+        if self.terms is not None:
+            header["terms"] = self.terms.to_json()
+        return header
 
     def engine(self, plugins: PluginManager | None = None) -> Engine:
         """Return a new engine of the session, with other *plugins* if given."""
@@ -163,6 +164,7 @@ class SessionPlan:
             plugins=plugins or self.plugins,
             limits=self.limits,
             auditor=self.auditor,
+            terms=self.terms,
         )
 
 
@@ -214,6 +216,19 @@ def profile_of(header: Mapping[str, Any]) -> Profile:
         return default_profile()
     with _header_errors():
         return Profile(requests=names["requests"], events=names["events"], choices=names["choices"])
+
+
+def terms_of(header: Mapping[str, Any]) -> LiveTerms | None:
+    """Return the conditions of the live session of *header*, None if it is not one.
+
+    Raises:
+        JournalError: the header's terms cannot be used.
+    """
+    written = header.get("terms")
+    if written is None:
+        return None
+    with _header_errors():
+        return LiveTerms.of_json(written)
 
 
 def _plain_settings(owner: str, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -376,12 +391,8 @@ def engine_of(
     """
     with _header_errors():
         about = header["strategy"]
-        limits = Limits(
-            stake=Decimal(header["limits"]["stake"]),
-            session_loss=Decimal(header["limits"]["session_loss"]),
-            actions_per_game=header["limits"]["actions_per_game"],
-            leverage=header["limits"].get("leverage", rules.MAX_LEVERAGE),
-        )
+        limits = Limits.of_json(header["limits"])
+        terms = terms_of(header)
         mode, session_id, settings = Mode(header["mode"]), header["session_id"], about["settings"]
         lacking = unrecorded(header)
     for name in secrets or {}:
@@ -399,6 +410,7 @@ def engine_of(
         plugins=plugins,
         limits=limits,
         auditor=FairAuditor(session_id) if header.get("audit") else None,
+        terms=terms,
     )
 
 
@@ -414,6 +426,7 @@ def watching_engine(header: Mapping[str, Any]) -> Engine:
     """
     with _header_errors():
         mode, session_id = Mode(header["mode"]), str(header["session_id"])
+        terms = terms_of(header)
     return Engine(
         session_id=session_id,
         mode=mode,
@@ -421,6 +434,8 @@ def watching_engine(header: Mapping[str, Any]) -> Engine:
         plugins=PluginManager(),
         limits=Limits(),
         auditor=FairAuditor(session_id) if header.get("audit") else None,
+        terms=terms,
+        watches=True,
     )
 
 
