@@ -1,4 +1,4 @@
-"""``vectra-bot status``, ``halt``, ``resume``, ``reduce``, ``flatten`` and ``stop``: control of a running session."""
+"""``vectra-bot status``, ``halt``, ``resume``, ``reduce``, ``flatten``, ``stop``: control a running session."""
 
 from __future__ import annotations
 
@@ -187,8 +187,9 @@ def _print_status(status: dict[str, Any]) -> None:
         ("Standing", f"{text('standing')} ({text('arming')})"),
         *(("", clean(reason)) for reason in reasons),
         ("Account", text("account")),
-        ("Link", f"{text('link')}, epoch {text('epoch')}, data {text('data_age_ms')} ms old, "
-                 f"round trip {text('rtt_ms')} ms, token {text('token_left_s')} s left"),
+        ("Link", f"{text('link')}, epoch {text('epoch')}"),
+        ("Data", f"{text('data_age_ms')} ms old, round trip {text('rtt_ms')} ms"),
+        ("Token", f"{text('token_left_s')} s left"),
         ("Game", f"{text('game_id')}, {text('phase')}, tick {text('tick')}, {text('games')} games done"),
         ("Cash", f"{text('cash')} SOL, profit {text('pnl')} SOL"),
         ("Position", clean(position)),

@@ -7,6 +7,7 @@ that begins with ``$``; so is a dict that has such a key itself.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
@@ -84,7 +85,12 @@ def _dict(written: Any) -> Any:
     return {key: state_of_json(value) for key, value in written.items()}
 
 
-_READERS: Final = {_DECIMAL: Decimal, _NUMBER: _number, _ARRAY: _array, _PLAIN: _dict}
+_READERS: Final[dict[str, Callable[[Any], Any]]] = {
+    _DECIMAL: Decimal,
+    _NUMBER: _number,
+    _ARRAY: _array,
+    _PLAIN: _dict,
+}
 
 
 __all__ = ["state_of_json", "state_to_text"]

@@ -1,8 +1,8 @@
 """The control of a running session: its status, and the commands of an operator.
 
 A thread serves a Unix socket of mode 0600 in the folder of the session's journal, so that status and stop
-work while a callback of the strategy hangs. A request is one line of JSON, ``{"do": "halt", "reason": "..."}``;
-so is the answer. Commands wait for the session's loop, which journals each as an
+work while a callback of the strategy hangs. A request is one line of JSON, ``{"do": "halt", "reason": ""}``;
+and so is the answer. Commands wait for the session's loop, which journals each as an
 :class:`~vectra_bot.models.OperatorCommand`; a stop acts at once: from then on the gateway sends nothing, and
 if the loop has not closed the link within 50 ms, the link is cut. An empty file ``STOP`` in the folder is a
 stop as well, for where no socket can be used.

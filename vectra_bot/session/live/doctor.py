@@ -1,7 +1,7 @@
 """Checks of what a session needs from the machine, its store, the account and the venue; nothing is sent.
 
-Each check has a word: ``ok``, ``warning`` (a session runs, but the operator should know), ``failed`` (it would
-not run, or lose something), or ``unknown`` (it could not be determined).
+Each check has a word: ``ok``, ``warning`` (a session runs, but its operator should know), ``failed`` (it
+would not run, or lose something), or ``unknown`` (it could not be determined).
 """
 
 from __future__ import annotations
@@ -155,7 +155,7 @@ class Examination:
             yield Check("account", FAILED, "[live] has no account: set its id")
         else:
             yield Check("account", OK if live.enabled else WARNING,
-                        f"{live.account}, live sessions are {'' if live.enabled else 'not '}enabled")  # fmt: skip
+                        f"{live.account}, live sessions are {'' if live.enabled else 'not '}on")  # fmt: skip
             yield self._lock(live.account)
         yield self._token(live)
 
