@@ -44,6 +44,7 @@ _RUGGED: Final = '"rugged":true'
 # After the rug the venue takes up to 2.3 s to settle (protocol 3.1); a pause has no limit.
 _PAUSED: Final = '"cooldownPaused":true'
 _ACTIVE: Final = '"active":true'
+_HISTORY: Final = '"gameHistory":'
 _TICK: Final = '"tickCount":'
 _FRAME: Final = "frame"  # the only event that is dispatched
 # Socket.IO's packet types except those that begin or end a connection: binary and unknown ones are frames
@@ -69,7 +70,7 @@ class Connection:
         opened_ns: when the venue accepted it, by the session's clock.
         beats: game frames received.
         beat_ns: monotonic time of the newest one.
-        active, rugged, quiet, tick: what that one said; *quiet* means that silence is expected after it.
+        active, rugged, quiet, tick: what that one said; *quiet* means that silence may follow.
         acks: finds the answers to what we sent; None on a connection that sends nothing.
         on_private: called with each frame about our account; its result is ignored.
         socket: its websocket.
@@ -155,9 +156,14 @@ class Connection:
     def _on_beat(self, raw: str) -> None:
         self.beats += 1
         self.beat_ns = self.clock.monotonic_ns()
-        self.rugged = _RUGGED in raw
-        self.quiet = self.rugged or _PAUSED in raw
-        self.active = not self.rugged and _ACTIVE in raw
+        marked, active = _RUGGED in raw, _ACTIVE in raw
+        self.quiet = marked or _PAUSED in raw
+        # Finished games are marked as rugged too: a frame that has some says nothing new of a running game.
+        if _HISTORY not in raw:
+            self.rugged = marked
+        elif not active:
+            self.rugged = False
+        self.active = active and not self.rugged
         if self.active and self.acks is not None:
             start = raw.find(_TICK) + len(_TICK)
             digits = raw[start : start + 5].split(",", 1)[0].rstrip("}]")
@@ -225,7 +231,7 @@ class LinkSocket:
     _guard: threading.Lock = field(init=False, factory=threading.Lock)
 
     def __attrs_post_init__(self) -> None:
-        # A handle of our own: a thread that shuts the connection down must not meet a number that the event
+        # A separate handle: a thread that shuts the connection down must not meet a number that the event
         # loop has just closed and the system has given to another file.
         opened = self.websocket.get_extra_info("socket")
         if opened is not None and opened.fileno() >= 0:
@@ -276,7 +282,7 @@ class LinkSocket:
         self._transport().abort()
 
     def release(self) -> None:
-        """Give up our own handle; the connection closes when the event loop closes its."""
+        """Close the separate handle; the connection closes when the event loop closes its own."""
         with self._guard:
             handle, self._handle = self._handle, None
             if handle is not None:

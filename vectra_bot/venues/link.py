@@ -8,8 +8,11 @@ the supervisor waits, with jitter and exponential backoff up to a cap, and recon
 
 A link with credentials logs in right after each connection, with the token that its source has then, and
 sends pings as the page does: unanswered ones show a way out that is dead while ticks still arrive. It may be
-lost 20 times in 5 minutes; then, or when the venue refuses us, the session ends with a reason. A link without
-credentials sends nothing but what Socket.IO needs, and reconnects without limit.
+lost 20 times in 5 minutes; after that, or when the venue refuses us, the session ends with a reason. A link
+without credentials sends nothing but what Socket.IO needs, and reconnects without limit.
+
+A token that ends soon is looked for at its source, and a newer one is used between two games, by a new
+connection: whether the venue accepts a second login on the same one is not known.
 """
 
 from __future__ import annotations
@@ -42,7 +45,7 @@ from vectra_bot.wire.profile import Profile, default_profile
 
 log = logging.getLogger(__name__)
 
-# Longest time between two looks at a connection of ours, in seconds.
+# Longest time between two looks at a logged-in connection, in seconds.
 _LOOK_S: Final = 0.25
 # A token whose renewal is awaited is looked for this often, in seconds.
 _RENEWAL_S: Final = 5.0
@@ -53,6 +56,7 @@ SUSPENDED_NS: Final = NS_PER_S
 # A game frame older than this is not fresh: while ticks come, during the countdown.
 _FRESH_MS: Final = (600, 1_500)
 _NOTICES: Final = 100
+_RECONNECTS: Final = 20
 
 
 class LinkStage(str, Enum):
@@ -98,7 +102,7 @@ class _Login:
 
 @define(eq=False)
 class LinkSupervisor:
-    """Owns the connection of a live venue, and makes it again.
+    """Owns the connection of a live venue, and reconnects.
 
     Attributes:
         endpoint: where to connect to.
@@ -189,7 +193,7 @@ class LinkSupervisor:
         return self.slept_ns() - self.slept_at_start_ns > SUSPENDED_NS
 
     def cut(self) -> None:
-        """Let nothing more out, at once and for good; any thread may call it, at any time."""
+        """Let nothing more out, at once and permanently; any thread may call it, at any time."""
         self.was_cut = True
         connection = self.connection
         if connection is not None and connection.socket is not None:
@@ -201,10 +205,17 @@ class LinkSupervisor:
         if self.connection is not None:
             self.connection.end("closed by us")
 
-    def losses_left(self) -> int:
-        """Return how often the link may still be lost within the window before the session ends."""
+    @property
+    def losses_allowed(self) -> int | None:
+        """Return how often the link may be lost within the window, None for any number of times."""
+        given = self.settings.reconnects
+        return _RECONNECTS if given is None and self.credentials is not None else given
+
+    def losses_left(self) -> int | None:
+        """Return how often the link may still be lost within the window, None for any number of times."""
         self._forget_losses()
-        return max(0, self.settings.reconnects - len(self._losses))
+        allowed = self.losses_allowed
+        return None if allowed is None else max(0, allowed - len(self._losses))
 
     # The supervisor.
 
@@ -255,10 +266,11 @@ class LinkSupervisor:
 
     def _lost(self, connection: Connection) -> None:
         log.info("venue=%s link=lost reason=%s", self.endpoint.host, connection.reason)
-        if self.credentials is not None:
+        allowed = self.losses_allowed
+        if allowed is not None:
             self._losses.append(self.clock.monotonic_ns())
             self._forget_losses()
-            if len(self._losses) > self.settings.reconnects:
+            if len(self._losses) > allowed:
                 raise InputError(
                     f"the link to {self.endpoint.host} was lost {len(self._losses)} times in "
                     f"{self.settings.reconnect_window_s:g} s (last: {connection.reason}): "
@@ -417,9 +429,25 @@ class LinkSupervisor:
                 encode_login(token.value, os.urandom(16).hex(), self.credentials.profile)
             )
 
+    def _look_for_renewal(self, connection: Connection) -> None:
+        """Reconnect if the token ends soon, a newer one is there, and no game runs."""
+        left_s, login = self.token_left_s(), self._login
+        waited_s = (self.clock.monotonic_ns() - login.tried_ns) / NS_PER_S
+        if left_s is None or left_s > TOKEN_MARGIN_S or waited_s < _RENEWAL_S or connection.active:
+            return
+        login.tried_ns = self.clock.monotonic_ns()
+        try:
+            token = self._usable_token()
+        except VectraError:
+            return  # entries are refused for this reason, which names it
+        ends_ns, ours_ns = None if token is None else token.expires_ns, self.token_ends_ns
+        if ends_ns is not None and ours_ns is not None and ends_ns > ours_ns:
+            connection.end("the token was renewed: logging in again")
+
     async def _look_at_login(self, connection: Connection) -> None:
         login, settings = self._login, self.settings
         if login.player_id is not None:
+            self._look_for_renewal(connection)
             return
         since_ns = self.clock.monotonic_ns() - login.tried_ns
         if login.sent_ns is None:

@@ -17,7 +17,7 @@ from typing import Final
 
 from attrs import frozen
 
-from vectra_bot.clock import Clock, WallClock
+from vectra_bot.clock import Clock, SessionClock, WallClock
 from vectra_bot.errors import ConfigError, VectraError, safe_error
 from vectra_bot.models import Command, SendResult
 from vectra_bot.models.times import NS_PER_MS, NS_PER_S
@@ -164,11 +164,11 @@ class BudgetLeft:
 
     Attributes:
         sends: requests that could be sent at once.
-        reconnects: how often the link may still be lost before the session ends.
+        reconnects: how often the link may still be lost before the session ends, None for any number.
     """
 
     sends: int
-    reconnects: int
+    reconnects: int | None
 
 
 class _Bucket:
@@ -416,7 +416,9 @@ class LiveVenue:
         """
         profile = profile or default_profile()
         credentials = None if token is None else Credentials(token, profile)
-        self.feed = LiveFeed(url, settings=settings, clock=clock, credentials=credentials)
+        self.feed = LiveFeed(
+            url, settings=settings, clock=clock or SessionClock(), credentials=credentials
+        )
         endpoint = self.feed.endpoint
         if (
             token is not None
@@ -432,7 +434,10 @@ class LiveVenue:
         self.link = LinkState(self._link, bucket)
 
     def cut(self) -> None:
-        """Let nothing more out, at once and for good, while the event loop hangs too; for any thread."""
+        """Let nothing more out, at once and permanently.
+
+        Any thread may call it, also while the event loop hangs.
+        """
         self._link.cut()
 
     async def aclose(self) -> None:

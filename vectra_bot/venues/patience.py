@@ -22,7 +22,8 @@ class LiveSettings:
         attempts: consecutive failures after which the feed ends with an error; None for never.
         queue_frames, queue_chars: capacity of the queue.
         frame_bytes: longest message accepted.
-        reconnects: a logged-in link that is lost so often within *reconnect_window_s* ends the session.
+        reconnects: losses of the connection within *reconnect_window_s* after which one more ends the feed
+            with an error; None for 20 with a login, and for no limit without one.
         reconnect_window_s: see *reconnects*.
         login_s: time for the venue's answer to a login; then its absence is reported.
         ping_s: time between two of a logged-in link's own pings.
@@ -57,11 +58,12 @@ class LiveSettings:
     queue_frames: int = 20_000
     queue_chars: int = 64 << 20
     frame_bytes: int = 16 << 20
-    reconnects: int = option(
-        20,
+    reconnects: int | None = option(
+        None,
         low=1,
         high=1_000_000,
-        help="End a logged-in session whose link is lost N times in 5 minutes.",
+        shown="20 with a login, else unlimited",
+        help="Stop when the connection is lost more than N times in 5 minutes.",
         heading=Heading.LINK,
     )
     reconnect_window_s: float = 300.0
@@ -79,7 +81,7 @@ class LiveCounts:
         failures: attempts that failed.
         frames: frames queued for the session.
         lost_frames: frames dropped because the queue was full.
-        refused: messages that are no frames, or came after the end of their connection.
+        refused: messages that are not frames, or came after the end of their connection.
         stray_acks: answers to a request of an earlier connection, dropped.
     """
 
