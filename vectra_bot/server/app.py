@@ -77,6 +77,7 @@ class ExchangeServer:
         limits: ServerLimits | None = None,
         clock: Clock | None = None,
         on_request: Callable[[RequestRecord], None] | None = None,
+        latency_ms: int | None = None,
     ) -> None:
         """Create the exchange; nothing listens before :meth:`start`.
 
@@ -93,6 +94,8 @@ class ExchangeServer:
             limits: resource limits for clients.
             clock: the clock for *speed* and rates.
             on_request: called with every action request and the exchange's verdict on it.
+            latency_ms: venue milliseconds from the receipt of an action to its execution. None executes it on
+                receipt and answers with the venue's delays; 0 also answers at once, at the last price shown.
         """
         self.exchange = Exchange(config, on_request)
         self.counts = Counts()
@@ -121,6 +124,7 @@ class ExchangeServer:
             roster=self._roster,
             tokens=self.tokens,
             limits=self._limits,
+            latency_ms=latency_ms,
         )
         self._sio = self._library()
 

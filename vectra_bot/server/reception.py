@@ -13,7 +13,8 @@ import re
 from attrs import define, field
 
 from vectra_bot.errors import InputError, VectraError, WireError
-from vectra_bot.exchange import Exchange
+from vectra_bot.exchange import EvidenceDelays, Exchange
+from vectra_bot.models.times import NS_PER_MS
 from vectra_bot.server.answers import ANSWERED, Answers
 from vectra_bot.server.clients import Client
 from vectra_bot.server.driver import Driver
@@ -41,6 +42,7 @@ class Reception:
     roster: Roster
     tokens: TokenTable
     limits: ServerLimits
+    latency_ms: int | None = None
     _answers: Answers = field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -108,10 +110,20 @@ class Reception:
 
     def _hand_over(self, client: Client, player_id: str, text: str) -> None:
         try:
-            self.exchange.request(self.driver.now_ns(), player_id, text)
+            self.exchange.request(self._executed_ns(), player_id, text, received=True)
         except (WireError, InputError):
             self.refuse(client, ack_id_of(text), "Unusable request")
         self.driver.wake()
+
+    def _executed_ns(self) -> int:
+        """Return when a request received now is executed.
+
+        At a latency of 0 that is the moment of the last step: at the price that was shown last, although a
+        busy machine may be late with the next one.
+        """
+        if self.latency_ms == 0:
+            return self.exchange.now_ns
+        return self.driver.now_ns() + (self.latency_ms or 0) * NS_PER_MS
 
     def _answer(self, client: Client, request: Request) -> None:
         text = self._answers.text(
@@ -146,6 +158,7 @@ class Reception:
                 login.cash,
                 bonus=login.bonus,
                 level=login.level,
+                delays=EvidenceDelays.none() if self.latency_ms == 0 else None,
                 snapshot=False,
                 trace_id=request.trace_id,
             )
