@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import threading
 import time
 from pathlib import Path
@@ -27,7 +28,7 @@ from tests.venues.test_credentials import jwt
 from vectra_bot.clock import suspended_ns
 from vectra_bot.errors import ConfigError, InputError
 from vectra_bot.models import Ack, Link, LoginStatus
-from vectra_bot.testing.faults import FaultProxy
+from vectra_bot.testing.faults.proxy import FaultProxy
 from vectra_bot.venues.link import LinkStage
 from vectra_bot.venues.live import LiveVenue
 from vectra_bot.wire.profile import parse_profile
@@ -170,6 +171,7 @@ async def test_a_venue_that_never_answers_pings_is_kept(tmp_path: Path) -> None:
         ScriptedServer(Host(pongs=False)) as host,
         watched(host.url, written(tmp_path), settings=settings) as seen,
     ):
+        await seen.until(lambda: stage(seen) is LinkStage.FRESH)
         await seen.until(lambda: len(PING.findall(" ".join(host.peers[0].heard))) >= 10)
         epoch, rtt_ms = seen.venue.link.epoch, seen.venue.link.rtt_ms
 
@@ -360,13 +362,9 @@ async def test_the_wire_is_shut_while_the_loop_hangs(tmp_path: Path) -> None:
     """The peer sees the end of our stream before the loop runs again."""
     ends: list[float] = []
 
-    def serve(listener: object) -> None:
-        connection, _ = listener.accept()  # type: ignore[attr-defined]
-        backend = LoopbackPipe(connection, target)
-        backend.run()
-        ends.append(time.monotonic())
-
-    import socket
+    def serve(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        ends.append(LoopbackPipe(connection, target).run())
 
     async with ScriptedServer(Host()) as host:
         target = int(host.url.rsplit(":", 1)[1])
@@ -396,30 +394,33 @@ async def test_the_wire_is_shut_while_the_loop_hangs(tmp_path: Path) -> None:
 class LoopbackPipe:
     """Carries a connection to a port, in a thread, until the client ends its stream."""
 
-    def __init__(self, client: object, port: int) -> None:
-        import socket
-
+    def __init__(self, client: socket.socket, port: int) -> None:
         self._client = client
         self._server = socket.create_connection(("127.0.0.1", port))
 
-    def run(self) -> None:
-        """Carry both directions; return when the client has ended its stream."""
+    def run(self) -> float:
+        """Carry both directions; return when the client ended its stream, by the monotonic clock."""
         back = threading.Thread(target=self._back, daemon=True)
         back.start()
         while data := self._read(self._client):
             self._server.sendall(data)
+        ended = time.monotonic()
+        self._server.shutdown(socket.SHUT_RDWR)
+        back.join(5)
         self._server.close()
+        self._client.close()
+        return ended
 
-    def _read(self, source: object) -> bytes:
+    def _read(self, source: socket.socket) -> bytes:
         try:
-            return source.recv(65536)  # type: ignore[attr-defined, no-any-return]
+            return source.recv(65536)
         except OSError:
             return b""
 
     def _back(self) -> None:
         while data := self._read(self._server):
             try:
-                self._client.sendall(data)  # type: ignore[attr-defined]
+                self._client.sendall(data)
             except OSError:
                 return
 
@@ -478,7 +479,7 @@ async def test_a_token_renewed_in_time_is_used_between_games(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While a game runs the connection is kept; after it, a new one logs in with the newer token."""
-    monkeypatch.setattr("vectra_bot.venues.link._RENEWAL_S", 0.1)
+    monkeypatch.setattr("vectra_bot.venues.login._RENEWAL_S", 0.1)
     source, host = written(tmp_path, soon(left_s=30)), Host()
     async with ScriptedServer(host, Host()) as served, watched(served.url, source) as seen:
         await seen.until(lambda: stage(seen) is LinkStage.FRESH)
@@ -490,7 +491,7 @@ async def test_a_token_renewed_in_time_is_used_between_games(
         left_s = seen.venue.link.token_left_s()
 
     assert during == 1
-    assert lost(seen) == ["the token was renewed: logging in again"]
+    assert lost(seen)[0] == "the token was renewed: logging in again"
     assert left_s is not None
     assert left_s > 3_000
 
@@ -499,11 +500,12 @@ async def test_a_token_that_is_missing_at_a_reconnect_is_awaited(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The feed goes on without a login, one line says why, and the login follows when there is a token."""
-    monkeypatch.setattr("vectra_bot.venues.link._RENEWAL_S", 0.05)
+    monkeypatch.setattr("vectra_bot.venues.login._RENEWAL_S", 0.05)
     source, kept = written(tmp_path), Host()
 
     async def first(peer: Peer) -> None:
         (tmp_path / "login.token").unlink()
+        await peer.say(JOINED)
         await peer.socket.close()
 
     async with ScriptedServer(first, kept) as host, watched(host.url, source) as seen:
@@ -545,9 +547,10 @@ async def test_nothing_a_venue_says_makes_us_send_more(tmp_path: Path) -> None:
         "430[]",
         "43[]",
         "4399999999999999999999[]",
-        '40/admin,{"sid":"x"}',
+        "43999[]",
         '42/admin,1["answer me"]',
         '451-["x",{"_placeholder":true,"num":0}]',
+        '40/admin,{"sid":"x"}',
         CONFIRMED,
         "2",
         "2probe",

@@ -298,9 +298,9 @@ class LinkSocket:
             message = await receive()
             text = message.data
             if type(text) is not str or text[:2] not in _FRAMES or not connection.opened:
-                if message.type is aiohttp.WSMsgType.ERROR and connection.opened:
+                if message.type is aiohttp.WSMsgType.ERROR:
                     connection.end(f"the transport failed: {safe_text(text, 200)}")
-                elif message.type in _ENDS and connection.opened:
+                elif message.type in _ENDS:
                     connection.end(CLOSED)
                 return message
             connection.on_frame(text)
@@ -386,11 +386,32 @@ class Dialing:
         self._client.on(_FRAME, self.connection.on_frame)
 
     async def connect(self, url: str, path: str, limit_s: float) -> None:
-        """Connect; raises whatever the handshake raised."""
-        async with asyncio.timeout(limit_s):
-            await self._client.connect(
+        """Connect within *limit_s* seconds; raises whatever the handshake raised.
+
+        The library does not notice that a connection ends before it is open; we do.
+        """
+        connecting = asyncio.ensure_future(
+            self._client.connect(
                 url, transports=["websocket"], socketio_path=path, wait_timeout=limit_s
             )
+        )
+        ended = asyncio.ensure_future(self.connection.ended.wait())
+        try:
+            await asyncio.wait(
+                [connecting, ended], timeout=limit_s, return_when=asyncio.FIRST_COMPLETED
+            )
+            if connecting.done():
+                connecting.result()
+            elif ended.done():
+                raise ConnectionError(self.connection.reason)
+            else:
+                raise TimeoutError
+        finally:
+            ended.cancel()
+            connecting.cancel()
+            await asyncio.wait([connecting], timeout=2 * _GOODBYE_S)
+            if connecting.done() and not connecting.cancelled():
+                connecting.exception()  # seen above, or of no interest any more
 
     def hold(self) -> bool:
         """Watch the end of the transport; return False if the connection has ended already."""
