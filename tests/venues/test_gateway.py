@@ -292,6 +292,7 @@ async def test_nothing_is_queued_behind_what_the_system_does_not_accept(tmp_path
         proxy.up.silent = True
         flood = asyncio.create_task(wire.write("5" * (32 << 20)))
         await seen.until(lambda: wire.waiting)
+        await seen.until(lambda: (seen.venue.link.data_age_ms() or 0) < 100)
         entry = await seen.venue.gateway.send(seen.command(BUY))
         exits = await seen.venue.gateway.send(seen.command(SELL))
         seen.venue.feed.supervisor.connection.end("a test", dead=True)  # type: ignore[union-attr]
