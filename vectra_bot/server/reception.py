@@ -93,7 +93,7 @@ class Reception:
         return MessageVerdict.LAST
 
     def _act(self, client: Client, request: Request, text: str) -> None:
-        if request.event == "authenticate":
+        if request.event == self.exchange.config.protocol.login["event"]:
             self._log_in(client, request)
         elif request.event in ANSWERED:
             self._answer(client, request)
@@ -139,7 +139,7 @@ class Reception:
 
         A connection lost without notice must not lock its player out until the heartbeat times out.
         """
-        login = self.tokens.find(request.payload.get("token"))
+        login = self.tokens.find(request.payload.get(self.exchange.config.protocol.login["token"]))
         if login is None:
             self._refuse_login(client, request, "Login refused: unknown token")
             return
