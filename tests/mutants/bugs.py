@@ -515,7 +515,7 @@ _WIRE = [
         ),
     ),
     *_bugs(
-        "venues/live.py",
+        "venues/connection.py",
         (OVERFLOW,),
         (
             "queued-after-a-loss",

@@ -42,6 +42,7 @@ from vectra_bot.models import (
     Command,
     Mode,
     PlayerAction,
+    Proof,
     SideGameKind,
 )
 from vectra_bot.models.times import NS_PER_MS
@@ -122,8 +123,13 @@ class ActionDesk:
             )
         self.opened()
 
-    def ask(self, ask: Ask, button: str, plan: ExitPlan, submit: Submit) -> PlayerAction:
-        """Check *ask* and pass its command to *submit*; return the action as the caller may have it."""
+    def ask(
+        self, ask: Ask, button: str, plan: ExitPlan, submit: Submit, *, reviewed: bool = True
+    ) -> PlayerAction:
+        """Check *ask* and pass its command to *submit*; return the action as the caller may have it.
+
+        Plugins review it unless *reviewed* is False: what the operator requests they cannot deny.
+        """
         action = self._build(ask.action_type, button, ask.amount, ask.percentage, ask)
         book = self.book
         reason = self.gate.check(
@@ -136,7 +142,7 @@ class ActionDesk:
         )
         if reason is None:
             command = self._command(action)  # before others see the action
-            reason = self._reviewed(action, command)
+            reason = self._reviewed(action, command) if reviewed else None
             if reason is None:
                 self.gate.sent_this_game += 1
                 book.add(action, command, plan, self.account.now_ns)
@@ -144,7 +150,13 @@ class ActionDesk:
                 submit(command)
                 return self._given(action)
         outcome = ActionOutcome(False, error=ActionState.DENIED.value, error_reason=reason)
-        action = attrs.evolve(action, state=ActionState.DENIED, outcome=outcome, trace_id=None)
+        action = attrs.evolve(
+            action,
+            state=ActionState.DENIED,
+            outcome=outcome,
+            trace_id=None,
+            proof=Proof.LOCAL,
+        )
         book.report(action)
         return self._given(action)
 
@@ -203,7 +215,11 @@ class ActionDesk:
         action = self._build(kind, button, self.bet, percentage)
         outcome = ActionOutcome(True, executed_amount=to_sol(self.bet))
         action = attrs.evolve(
-            action, state=ActionState.CONFIRMED, outcome=outcome, state_after=action.state_before
+            action,
+            state=ActionState.CONFIRMED,
+            outcome=outcome,
+            state_after=action.state_before,
+            proof=Proof.LOCAL,
         )
         self.book.report(action)
         return self._given(action)

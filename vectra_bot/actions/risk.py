@@ -8,89 +8,23 @@ always allowed except after STOP. A reason is a dotted code and a sentence with 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import Decimal
 from enum import Enum
-from functools import partial
-from typing import Any
 
 from attrs import define, field, frozen
 
+from vectra_bot.actions.arming import Arming, ArmingState, Standing
+from vectra_bot.actions.limits import Limits
 from vectra_bot.game import rules
 from vectra_bot.game.account import Account
-from vectra_bot.game.amounts import LedgerError, to_lamports, to_sol
+from vectra_bot.game.amounts import to_lamports, to_sol
 from vectra_bot.game.rounds import Round
 from vectra_bot.game.state import GameView
 from vectra_bot.models import ActionType, Command, GamePhase, PlayerAction
-from vectra_bot.params import Heading, Refused, convert, declared, option
 
 # Most undecided actions at a time; a strategy that needs more does not wait for answers.
 MAX_IN_FLIGHT = 8
-MAX_ACTIONS = 1_000_000
 
 _ONE_AT_A_TIME = (ActionType.SIDEBET, ActionType.SHORT_OPEN)
-
-
-def _amount(value: Any) -> Decimal:
-    amount: Decimal = convert(value, Decimal)
-    if amount <= 0:
-        raise Refused
-    try:
-        to_lamports(amount)
-    except LedgerError as error:
-        raise Refused(message=str(error)) from None
-    return amount
-
-
-_SOL = "a positive amount of SOL"
-
-
-@frozen(kw_only=True, field_transformer=partial(declared, where="limit {!r}"))
-class Limits:
-    """What a session may do; enforced in every mode. Amounts also accept int, float and text.
-
-    Attributes:
-        stake: largest amount of one entry, SOL.
-        session_loss: largest loss of the session, SOL, with everything open counted as lost.
-        actions_per_game: actions sent in one game; selling the whole position and closing a short remain
-            allowed.
-        leverage: highest leverage of one buy. By default the venue's own limit: a leveraged position loses at
-            most its stake, and the stake has a limit.
-    """
-
-    stake: Decimal = option(
-        Decimal("0.1"),
-        take=_amount,
-        words=_SOL,
-        flag="--limit-stake",
-        metavar="SOL",
-        help="Largest stake of one entry, in SOL.",
-        heading=Heading.LIMITS,
-    )
-    session_loss: Decimal = option(
-        Decimal("0.5"),
-        take=_amount,
-        words=_SOL,
-        flag="--limit-session-loss",
-        metavar="SOL",
-        help="Largest loss of the session, in SOL, open stakes counted as lost.",
-        heading=Heading.LIMITS,
-    )
-    actions_per_game: int = option(
-        20,
-        low=1,
-        high=MAX_ACTIONS,
-        flag="--limit-actions-per-game",
-        help="Most actions in one game.",
-        heading=Heading.LIMITS,
-    )
-    leverage: int = option(
-        rules.MAX_LEVERAGE,
-        low=rules.MIN_LEVERAGE,
-        high=rules.MAX_LEVERAGE,
-        flag="--limit-leverage",
-        help="Highest leverage of one buy (unverified feature of the venue).",
-        heading=Heading.LIMITS,
-    )
 
 
 class HaltCause(str, Enum):
@@ -98,8 +32,17 @@ class HaltCause(str, Enum):
 
     LINK = "link"
     OPERATOR = "operator"
+    REDUCE = "reduce"
+    FLATTEN = "flatten"
+    DEAD_MAN = "dead_man"
+    POSITION = "position"
+    EXTERNAL = "external"
+    LOSS = "loss"
     MONEY = "money"
     CONTRADICTION = "contradiction"
+
+
+_REDUCING = frozenset({HaltCause.REDUCE, HaltCause.FLATTEN})
 
 
 @frozen
@@ -126,9 +69,14 @@ class Ask:
 
 @define
 class RiskGate:
-    """Denies requests, with a reason."""
+    """Denies requests, with a reason.
+
+    Attributes:
+        arming: what a live session may send.
+    """
 
     limits: Limits
+    arming: Arming = field(factory=Arming)
     halts: dict[HaltCause, str] = field(factory=dict)
     stopped: str | None = None
     sent_this_game: int = 0
@@ -153,6 +101,40 @@ class RiskGate:
         """Deny everything from now on; final."""
         if self.stopped is None:
             self.stopped = reason
+
+    @property
+    def state(self) -> ArmingState:
+        """Return what the session may send."""
+        arming = self.arming
+        if self.stopped is not None:
+            return ArmingState.STOPPED
+        if arming.terms is not None:
+            if not arming.armed:
+                return ArmingState.DISARMED if arming.missing else ArmingState.READY
+            if arming.missing:
+                return ArmingState.HALTED
+        if not self.halts:
+            return ArmingState.ARMED
+        reduces = self.halts.keys() <= _REDUCING
+        return ArmingState.REDUCING if reduces else ArmingState.HALTED
+
+    def standing(self, account: Account, unknown: int) -> Standing:
+        """Return what the session may do now; *unknown* actions have no proven outcome."""
+        state = self.state
+        if self.stopped is not None:
+            return Standing(state, "blocked", (f"stop: {self.stopped}",))
+        missing = self.arming.missing
+        reasons = [*missing, *(f"halt.{c.value}: {r}" for c, r in self.halts.items())]
+        if self.arming.terms is not None and not self.arming.armed:
+            unarmed = () if missing else ("arming.disarmed: the session is not armed",)
+            return Standing(state, "blocked", (*unarmed, *reasons))
+        if not account.known:
+            return Standing(state, "unknown", ("account.unknown: the venue has not stated it yet",))
+        if unknown:
+            reasons.append(f"unknown: the outcome of {unknown} action(s) is unknown")
+        if self.halts or missing:
+            return Standing(state, "close_only", tuple(reasons))
+        return Standing(state, "reduced" if reasons else "allowed", tuple(reasons))
 
     def check(
         self,
@@ -195,6 +177,11 @@ class RiskGate:
     def _check_stops(self, ask: Ask, account: Account, in_flight: int, unknown: int) -> str | None:
         if self.stopped is not None:
             return f"stop: trading is stopped ({self.stopped})"
+        closed = self.arming.denies(
+            is_entry=ask.action_type.is_entry, flattening=HaltCause.FLATTEN in self.halts
+        )
+        if closed is not None:
+            return closed
         if not account.known:
             return "account.unknown: the venue has not stated our account yet"
         if in_flight >= MAX_IN_FLIGHT and not ask.is_full_exit:
@@ -306,3 +293,6 @@ def _check_round(ask: Ask, account: Account) -> str | None:
     if ask.asked:
         return f"round.asked: a stake in round {asked.round_id} is not decided yet"
     return None
+
+
+__all__ = ["MAX_IN_FLIGHT", "Ask", "HaltCause", "Limits", "RiskGate"]

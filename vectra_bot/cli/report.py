@@ -6,8 +6,8 @@ import shlex
 from collections.abc import Iterable
 from decimal import Decimal
 
-from vectra_bot.cli.live import by_state
 from vectra_bot.cli.output import clean
+from vectra_bot.cli.progress_table import by_state
 from vectra_bot.cli.tables import print_pairs
 from vectra_bot.report.luck import LuckMethod
 from vectra_bot.report.session import Report

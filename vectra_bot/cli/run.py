@@ -65,7 +65,7 @@ def run(strategy: str | None, config_file: str | None, as_json: bool, **options:
             report, code = _run(config, None)
         print_json(report.to_json())
     else:
-        from vectra_bot.cli.live import view
+        from vectra_bot.cli.progress_table import view
         from vectra_bot.cli.report import print_report
 
         where = "the embedded exchange" if config.venue is None else shown_url(config.venue)

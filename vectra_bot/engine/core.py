@@ -14,11 +14,13 @@ from decimal import Context, getcontext, setcontext
 from functools import partial
 from typing import Any
 
+from vectra_bot.actions.arming import Arming, LiveTerms, Standing
 from vectra_bot.actions.book import ActionBook
 from vectra_bot.actions.desk import ActionDesk
 from vectra_bot.actions.episode import EpisodeBook
 from vectra_bot.actions.exits import NO_EXITS
 from vectra_bot.actions.ids import ActionIds
+from vectra_bot.actions.limits import Limits
 from vectra_bot.actions.notes import (
     Booked,
     Completed,
@@ -29,14 +31,16 @@ from vectra_bot.actions.notes import (
     Stated,
     Submitted,
 )
-from vectra_bot.actions.risk import HaltCause, Limits, RiskGate
+from vectra_bot.actions.risk import RiskGate
 from vectra_bot.actions.rounds import Stakes
 from vectra_bot.actions.shorts import Shorts
 from vectra_bot.actions.sidebets import Sidebets
 from vectra_bot.actions.tracker import ActionTracker
 from vectra_bot.engine.auditing import Auditor
 from vectra_bot.engine.callbacks import Callbacks, StrategyFailure
+from vectra_bot.engine.control import Control
 from vectra_bot.engine.effects import Effect, Effects, EngineActions
+from vectra_bot.engine.flatten import Flatten
 from vectra_bot.engine.records import anomaly, other_player, state_of, summary_of
 from vectra_bot.engine.seals import SealedBooks, is_public
 from vectra_bot.game import changes
@@ -61,7 +65,6 @@ from vectra_bot.models import (
     LoginStatus,
     Mode,
     OperatorCommand,
-    OperatorKind,
     PlayerGameUpdate,
     PlayerUpdate,
     RoundBet,
@@ -90,6 +93,9 @@ class Engine:
         plugins: observe and veto; their exceptions are counted and contained.
         limits: what the session may do.
         auditor: verifies the feed against the seeds it reveals; None for no such check.
+        terms: the conditions of a live session; None for any other, which is armed from the start.
+        watches: it sends nothing of its own accord, whatever an operator asks: a recovery reads the
+            commands from the journal.
 
     Attributes:
         game: the running game, read-only.
@@ -108,6 +114,8 @@ class Engine:
         plugins: PluginManager,
         limits: Limits,
         auditor: Auditor | None = None,
+        terms: LiveTerms | None = None,
+        watches: bool = False,
     ) -> None:
         self.session_id = session_id
         self.mode = mode
@@ -120,7 +128,7 @@ class Engine:
         self.history: deque[GameSummary] = deque(maxlen=HISTORY_GAMES)
         self._state = state = GameState()
         self.game = game = GameView(state)
-        self._gate = gate = RiskGate(limits)
+        self._gate = gate = RiskGate(limits, Arming(terms=terms))
         self._effects = effects = Effects(state, account)
         ids, rounds = ActionIds(session_id), Rounds()
         book = ActionBook(session_id, mode, ids, account, game, gate)
@@ -140,6 +148,8 @@ class Engine:
             session_id, mode, ids, game, account, rounds, book, gate, review, effects.command
         )
         self._actions = EngineActions(desk)
+        self._flatten = Flatten(desk, effects)
+        self._control = Control(desk, effects, self._flatten, watches)
         self._books = SealedBooks(desk, state, plugins, vars(self))
         self._callbacks = Callbacks(strategy, plugins, desk, effects, self._books, GameView(state))
         self._finished: deque[GameSummary] = deque(maxlen=HISTORY_GAMES)
@@ -151,12 +161,18 @@ class Engine:
         self._episode = EpisodeBook(session_id, ids)
         self._rug_ns: int | None = None
         self._ended = False
+        self._live = terms is not None
         self._handlers = self._table()
 
     @property
     def now_ns(self) -> int:
         """Return the time of the newest event, nanoseconds since the epoch."""
         return self.account.now_ns
+
+    @property
+    def standing(self) -> Standing:
+        """Return what the session may do now, and why it is not more."""
+        return self._control.standing
 
     @property
     def failure(self) -> StrategyFailure | None:
@@ -180,7 +196,7 @@ class Engine:
             RoundUpdate: lambda event: stakes.on_round_update(event, self.counts["ticks"]),
             RoundBet: self._if_ours(stakes.on_round_bet),
             RoundResult: self._if_ours(stakes.on_round_result),
-            LoginStatus: self._on_login,
+            LoginStatus: self._control.on_login,
             VenueNotice: self._ignore,
             DrawingResult: self._on_drawing,
             UnknownEvent: self._effects.unknown,
@@ -188,8 +204,8 @@ class Engine:
             FrameRejected: self._on_rejected,
             ClockAdvanced: self._ignore,
             ConnectionChanged: self._on_connection,
-            SendResult: tracker.on_send_result,
-            OperatorCommand: self._on_operator,
+            SendResult: self._on_send_result,
+            OperatorCommand: self._control.on_operator,
             SessionEnding: self._on_ending,
         }
 
@@ -234,6 +250,8 @@ class Engine:
         if self._notes:
             self._drain()
         self._handlers[type(event)](event)
+        if self._live:
+            self._control.show()
         if self._notes:
             self._drain()
         if desk.sent or (found and (len(found) > 1 or type(found[0]) is Command)):
@@ -277,6 +295,8 @@ class Engine:
 
     def _on_game_frame(self, frame: GameFrame) -> None:
         auditor, books = self.auditor, self._books
+        if self._live:
+            self._control.on_frame()
         if books.seen is not None:
             game, tick = books.seen
             if game.price is not tick.price or game.game_id is not tick.game_id:
@@ -317,9 +337,13 @@ class Engine:
             return
         self._books.seen = (self._state.now, seen.tick)
         self.counts["ticks"] += 1
+        if self._live:
+            self._control.on_tick()
         self._episode.mark(seen.tick.tick, seen.tick.price, self.account)
         if self._desk.exits.plan is not NO_EXITS:
             self._callbacks.run_exits(self._actions)
+        if self._flatten.active:
+            self._flatten.run()
         self._callbacks.tick(seen.tick)
 
     def _on_game_closed(self, closed: changes.GameClosed) -> None:
@@ -365,16 +389,10 @@ class Engine:
         self._callbacks.notify("on_other_player_trade", seen, self.game)
 
     def _on_player_update(self, update: PlayerUpdate) -> None:
-        if not self.account.player_id:
-            self.account.player_id = update.player_id
-        if update.player_id != self.account.player_id:
-            self._other_account(
-                update.player_id,
-                "a player update is of another account",
-                "the venue's answers are for another account",
-            )
-            return
-        self.tracker.on_player_update(update)
+        if self._control.is_ours(update.player_id):
+            self.tracker.on_player_update(update)
+            self._control.on_update()
+            self._flatten.run()
 
     def _on_sidebet_placed(self, event: SidebetPlaced) -> None:
         if event.private and event.player_id == self.account.player_id:
@@ -392,49 +410,21 @@ class Engine:
             if ours and self.tracker.on_drawing(drawing, prize):
                 self.counts["prizes"] += to_lamports(prize)
 
-    def _on_login(self, status: LoginStatus) -> None:
-        if self.account.player_id and self.account.player_id != status.player_id:
-            message = "the venue logged in another account"
-            self._other_account(status.player_id, message, message)
-            return
-        self.account.player_id = status.player_id
-        self.account.username = status.username
-
-    def _other_account(self, seen: str, message: str, stop: str) -> None:
-        """End trading: the venue names the account *seen* as ours."""
-        self._effects.system(
-            "account.other", "critical", message, expected=self.account.player_id, seen=seen
-        )
-        self._gate.stop_all(stop)
-
     def _on_rejected(self, rejected: FrameRejected) -> None:
         self.counts["quarantined"] += 1
-        self._effects.rejected(rejected)
-        if rejected.money:
-            self._gate.halt(
-                HaltCause.MONEY, f"a frame about money could not be read ({rejected.reason})"
-            )
+        self._control.on_rejected(rejected)
+
+    def _on_send_result(self, result: SendResult) -> None:
+        self.tracker.on_send_result(result)
+        self._flatten.on_send_result(result)
 
     def _on_connection(self, change: ConnectionChanged) -> None:
         self._effects.connection(change)
         if change.link is Link.DISCONNECTED:
             self.tracker.on_disconnected(change.reason)
-            self._gate.halt(HaltCause.LINK, "the link to the venue is lost")
-        elif change.link is Link.CONNECTED:
-            self._gate.lift(HaltCause.LINK)
+        self._control.on_link(change)
         self._drain()
         self._callbacks.notify("on_connection", change.link)
-
-    def _on_operator(self, command: OperatorCommand) -> None:
-        self._effects.system(
-            "operator." + command.kind.value, "warning", command.reason or command.kind.value
-        )
-        if command.kind is OperatorKind.HALT:
-            self._gate.halt(HaltCause.OPERATOR, f"operator: {command.reason}")
-        elif command.kind is OperatorKind.RESUME:
-            self._gate.resume()
-        else:
-            self._gate.stop_all(f"operator: {command.reason}")
 
     def _on_ending(self, ending: SessionEnding) -> None:
         if self._ended:

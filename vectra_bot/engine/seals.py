@@ -63,19 +63,23 @@ _FIELDS: dict[type, tuple[str, ...]] = {
     ),
     ActionIds: ("session_id", "counter"),
     DeclaredExits: ("plan", "tries"),
-    RiskGate: ("limits", "halts", "stopped", "sent_this_game"),
+    RiskGate: ("limits", "arming", "halts", "stopped", "sent_this_game"),
 }
 # Modules whose code decides what is sent.
 _DECIDING = (
+    "vectra_bot.actions.arming",
     "vectra_bot.actions.book",
     "vectra_bot.actions.desk",
     "vectra_bot.actions.exits",
     "vectra_bot.actions.ids",
     "vectra_bot.actions.interface",
+    "vectra_bot.actions.limits",
     "vectra_bot.actions.risk",
     "vectra_bot.engine.callbacks",
+    "vectra_bot.engine.control",
     "vectra_bot.engine.core",
     "vectra_bot.engine.effects",
+    "vectra_bot.engine.flatten",
     "vectra_bot.engine.seals",
     "vectra_bot.game.account",
     "vectra_bot.game.amounts",
@@ -136,7 +140,14 @@ class SealedBooks:
         account, gate, book, exits = desk.account, desk.gate, desk.book, desk.exits
         for part in (desk, account, gate, book, exits, desk.ids):
             _add(cells, part)
-        for record in (gate.limits, exits.plan, account.sidebet, account.short, account.stated):
+        for record in (
+            gate.limits,
+            gate.arming,
+            exits.plan,
+            account.sidebet,
+            account.short,
+            account.stated,
+        ):
             if record is not None:
                 _note(cells, record)
         lists: list[Any] = [account.lots, *_awaited(account), account.stakes, book.incomplete]

@@ -110,7 +110,7 @@ class FlushFlag:
 
 @frozen(kw_only=True)
 class Snapshot:
-    """The state of a running session for a live table; amounts in SOL."""
+    """The state of a running session for a live table; amounts in SOL, ``games_total`` 0 if unlimited."""
 
     games_done: int
     games_total: int
@@ -203,7 +203,7 @@ def _names(value: Any) -> tuple[str, ...]:
     return found
 
 
-def _made_of(kind: type) -> Callable[[Any], Any]:
+def made_of(kind: type) -> Callable[[Any], Any]:
     def take(value: Any) -> Any:
         if not isinstance(value, kind):
             raise Refused(f"a {kind.__name__}")
@@ -262,7 +262,7 @@ class SessionConfig(EmbeddedOptions):
         shown="embedded",
         help="Address of the venue: https://HOST[:PORT].",
     )
-    link: LiveSettings = option(factory=LiveSettings, take=_made_of(LiveSettings), flag=None)
+    link: LiveSettings = option(factory=LiveSettings, take=made_of(LiveSettings), flag=None)
     latency_from: str | None = option(
         None,
         metavar="SESSION",
@@ -323,9 +323,14 @@ class SessionConfig(EmbeddedOptions):
         heading=Heading.PLUGINS,
     )
     observer: Observer | None = option(None, take=_observer, flag=None)
-    stop: StopFlag = option(factory=StopFlag, take=_made_of(StopFlag), flag=None)
-    flush: FlushFlag = option(factory=FlushFlag, take=_made_of(FlushFlag), flag=None)
-    restore_from: str | None = option(None, flag=None)
+    stop: StopFlag = option(factory=StopFlag, take=made_of(StopFlag), flag=None)
+    flush: FlushFlag = option(factory=FlushFlag, take=made_of(FlushFlag), flag=None)
+    restore_from: str | None = option(
+        None,
+        key="resume",
+        metavar="SESSION",
+        help="Restore the state that the strategy saved in this session of the store.",
+    )
     recover: bool = option(True, flag=None)
 
     def __attrs_post_init__(self) -> None:
@@ -394,7 +399,7 @@ class RecordConfig:
         choices=("auto", "feb", "dec"),
         help="Wire format: February or December; auto accepts both.",
     )
-    settings: LiveSettings = option(factory=LiveSettings, take=_made_of(LiveSettings), flag=None)
+    settings: LiveSettings = option(factory=LiveSettings, take=made_of(LiveSettings), flag=None)
     enable_plugins: tuple[str, ...] = like(SessionConfig, "enable_plugins")
     disable_plugins: tuple[str, ...] = like(SessionConfig, "disable_plugins")
     plugins: Mapping[str, Mapping[str, Any]] = like(SessionConfig, "plugins")

@@ -15,16 +15,23 @@ from typing import Any
 
 from attrs import field, frozen
 
-from vectra_bot.actions.risk import Limits
+from vectra_bot.actions.arming import LiveTerms
+from vectra_bot.actions.limits import Limits
 from vectra_bot.audit.auditor import FairAuditor
 from vectra_bot.engine import STATE_KIND, Engine
 from vectra_bot.errors import ConfigError, InputError, JournalError, StrategyError, safe_error
-from vectra_bot.game import rules
 from vectra_bot.game.sidegames import SideGame
-from vectra_bot.journal import JOURNAL_VERSION, check_new_id, journal_directory, read_journal
+from vectra_bot.journal import (
+    JOURNAL_VERSION,
+    check_new_id,
+    journal_directory,
+    read_header,
+    read_journal,
+)
 from vectra_bot.loading import StrategySource, installed_as, is_unchanged, origin_of
 from vectra_bot.models import SCHEMA_VERSION, Mode
 from vectra_bot.params import RECORDED, configure, masked, settings_of
+from vectra_bot.params.saved import state_of_json
 from vectra_bot.plugins import PluginManager
 from vectra_bot.report.session import assumed_rounds
 from vectra_bot.serde import canonical_json
@@ -63,6 +70,7 @@ class SessionPlan:
         restored: the state restored by *strategy*.
         profile: the venue's names on the wire.
         auditor: verifies every game against its seed, if given.
+        terms: the conditions of a live session; None for any other.
         about: more keys of the header.
 
     Raises:
@@ -84,6 +92,7 @@ class SessionPlan:
     restored: Any = None
     profile: Profile = field(factory=default_profile)
     auditor: FairAuditor | None = None
+    terms: LiveTerms | None = None
     about: Mapping[str, Any] = field(factory=dict)
 
     def __attrs_post_init__(self) -> None:
@@ -126,12 +135,7 @@ class SessionPlan:
                 }
                 for name, version in self.plugins.names
             ],
-            "limits": {
-                "stake": str(self.limits.stake),
-                "session_loss": str(self.limits.session_loss),
-                "actions_per_game": self.limits.actions_per_game,
-                "leverage": self.limits.leverage,
-            },
+            "limits": self.limits.to_json(),
             "protocol": {
                 "requests": {kind: dict(names) for kind, names in self.profile.requests.items()},
                 "events": dict(self.profile.events),
@@ -145,7 +149,11 @@ class SessionPlan:
             },
             **self.about,
         }
-        return header if self.auditor is None else {**header, "audit": True}
+        if self.auditor is not None:
+            header["audit"] = True
+        if self.terms is not None:
+            header["terms"] = self.terms.to_json()
+        return header
 
     def engine(self, plugins: PluginManager | None = None) -> Engine:
         """Return a new engine of the session, with other *plugins* if given."""
@@ -156,6 +164,7 @@ class SessionPlan:
             plugins=plugins or self.plugins,
             limits=self.limits,
             auditor=self.auditor,
+            terms=self.terms,
         )
 
 
@@ -209,6 +218,19 @@ def profile_of(header: Mapping[str, Any]) -> Profile:
         return Profile(requests=names["requests"], events=names["events"], choices=names["choices"])
 
 
+def terms_of(header: Mapping[str, Any]) -> LiveTerms | None:
+    """Return the conditions of the live session of *header*, None if it is not one.
+
+    Raises:
+        JournalError: the header's terms cannot be used.
+    """
+    written = header.get("terms")
+    if written is None:
+        return None
+    with _header_errors():
+        return LiveTerms.of_json(written)
+
+
 def _plain_settings(owner: str, settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return settings as they are after a round trip through a journal, so that headers can be compared."""
     result: dict[str, Any] = {}
@@ -241,7 +263,7 @@ def restore(strategy: Strategy, state: Any) -> None:
     if state is None:
         return
     try:
-        strategy.restore(state)
+        strategy.restore(state_of_json(state))
     except BaseException as error:
         raise StrategyError(
             f"{type(strategy).__name__}.restore raised {safe_error(error)}; start without a "
@@ -250,12 +272,14 @@ def restore(strategy: Strategy, state: Any) -> None:
 
 
 def saved_state(store: Path, session_id: str) -> Any:
-    """Return the state that the strategy of *session_id* saved last.
+    """Return the state that the strategy of *session_id* saved last, as JSON data.
+
+    A session that ended before its first save has the state that was restored in it.
 
     Raises:
         InputError: the session is not in the store, or its strategy saved nothing.
     """
-    state: Any = None
+    state: Any = read_header(journal_directory(store, session_id)).get("restored")
     for entry in read_journal(journal_directory(store, session_id)):
         record = entry.data.get("record", {}) if entry.kind == "doc" else {}
         if record.get("kind") == STATE_KIND:
@@ -367,12 +391,8 @@ def engine_of(
     """
     with _header_errors():
         about = header["strategy"]
-        limits = Limits(
-            stake=Decimal(header["limits"]["stake"]),
-            session_loss=Decimal(header["limits"]["session_loss"]),
-            actions_per_game=header["limits"]["actions_per_game"],
-            leverage=header["limits"].get("leverage", rules.MAX_LEVERAGE),
-        )
+        limits = Limits.of_json(header["limits"])
+        terms = terms_of(header)
         mode, session_id, settings = Mode(header["mode"]), header["session_id"], about["settings"]
         lacking = unrecorded(header)
     for name in secrets or {}:
@@ -390,6 +410,7 @@ def engine_of(
         plugins=plugins,
         limits=limits,
         auditor=FairAuditor(session_id) if header.get("audit") else None,
+        terms=terms,
     )
 
 
@@ -405,6 +426,7 @@ def watching_engine(header: Mapping[str, Any]) -> Engine:
     """
     with _header_errors():
         mode, session_id = Mode(header["mode"]), str(header["session_id"])
+        terms = terms_of(header)
     return Engine(
         session_id=session_id,
         mode=mode,
@@ -412,6 +434,8 @@ def watching_engine(header: Mapping[str, Any]) -> Engine:
         plugins=PluginManager(),
         limits=Limits(),
         auditor=FairAuditor(session_id) if header.get("audit") else None,
+        terms=terms,
+        watches=True,
     )
 
 

@@ -6,9 +6,11 @@ object: the gateway.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import Generic, TypeVar
 
 from attrs import evolve, frozen
@@ -20,16 +22,18 @@ from vectra_bot.exchange.paper_desk import PaperDesk
 from vectra_bot.game.ledger import to_lamports
 from vectra_bot.journal import journal_directory
 from vectra_bot.models import Command
-from vectra_bot.models.times import NS_PER_MS, NS_PER_S
+from vectra_bot.models.times import NS_PER_MS
 from vectra_bot.report.difference import latencies_of
 from vectra_bot.report.session import Report, SessionTally
 from vectra_bot.session.config import FLUSH_SECONDS, ReplayConfig, SessionConfig
+from vectra_bot.session.control import Controlled, ControlSocket
 from vectra_bot.session.header import SessionPlan
-from vectra_bot.session.hosting import host
-from vectra_bot.session.realtime import drive_live
+from vectra_bot.session.hosting import HostedSession, host
+from vectra_bot.session.realtime import Closer, drive_live
 from vectra_bot.session.recovery.killed import recover_store
-from vectra_bot.session.runner import SNAPSHOT_EVERY_NS, LateLog, plan_of, refuse_taken, snapshot
-from vectra_bot.session.shell import SegmentCloser, Shell
+from vectra_bot.session.runner import LateLog, plan_of, refuse_taken
+from vectra_bot.session.shell import SegmentCloser
+from vectra_bot.session.status import Monitor
 from vectra_bot.venues.base import Feed
 from vectra_bot.venues.embedded import DEFAULT_USERNAME
 from vectra_bot.venues.live import LiveFeed
@@ -131,6 +135,7 @@ async def run_on_feed(config: SessionConfig, url: str, clock: Clock | None = Non
     source = LiveFeed(url, settings=config.link, clock=clock)
     plan = plan_of(
         config,
+        limits=config.limits,
         venue=source.venue,
         start_ns=clock.now_ns(),
         about={"url": source.endpoint.address, "paper": _paper(config)},
@@ -149,7 +154,7 @@ async def run_on_feed(config: SessionConfig, url: str, clock: Clock | None = Non
         plan, tally, parts.gateway, feed=feed, holding=requests, can_wait=False, stop=config.stop
     ) as session:
         try:
-            ended = await _drive(session.shell, feed, config, clock)
+            ended = await _drive(session, feed, config, clock)
         except InputError:
             # Nothing failed on our side: the store is complete up to this point.
             await session.shell.end("the venue could not be reached")
@@ -171,10 +176,11 @@ def _paper(config: SessionConfig) -> dict[str, object]:
     }
 
 
-async def _drive(shell: Shell, feed: PaperFeed, config: SessionConfig, clock: Clock) -> str:
+async def _drive(
+    session: HostedSession, feed: PaperFeed, config: SessionConfig, clock: Clock
+) -> str:
     """Feed the shell until the games are over, the strategy fails or a stop is requested."""
-    started = shown = clock.monotonic_ns()
-    observer = config.observer
+    shell, loop = session.shell, asyncio.get_running_loop()
 
     def ended() -> str | None:
         if shell.engine.failure is not None:
@@ -183,18 +189,15 @@ async def _drive(shell: Shell, feed: PaperFeed, config: SessionConfig, clock: Cl
             return f"stopped: {config.stop.reason}"
         return "games played" if shell.stats.games >= config.games else None
 
-    def show() -> None:
-        nonlocal shown
-        now = clock.monotonic_ns()
-        if observer is not None and now - shown >= SNAPSHOT_EVERY_NS:
-            shown = now
-            observer.update(snapshot(shell, config.games, (now - started) / NS_PER_S))
-
-    flusher = SegmentCloser(shell, clock, config.flush, FLUSH_SECONDS)
-    reason = await drive_live(shell, feed, clock, flusher, ended, after=show)
-    if observer is not None:
-        elapsed_s = (clock.monotonic_ns() - started) / NS_PER_S
-        observer.update(snapshot(shell, config.games, elapsed_s))
+    woken = partial(loop.call_soon_threadsafe, Closer(feed.aclose).start)
+    of = Controlled(shell.journal.directory, config.stop, woken=woken)
+    with ControlSocket(of, clock) as control:
+        monitor = Monitor(session, clock, config.observer, control, config.games)
+        flusher = SegmentCloser(shell, clock, config.flush, FLUSH_SECONDS)
+        reason = await drive_live(
+            shell, feed, clock, flusher, ended, after=monitor.look, operator=control
+        )
+        monitor.look(force=True)
     return reason
 
 

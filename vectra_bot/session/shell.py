@@ -36,6 +36,7 @@ from vectra_bot.models import (
     Event,
     Frame,
     FrameRejected,
+    OperatorCommand,
     SendResult,
     SessionEnding,
     UnknownEvent,
@@ -151,8 +152,8 @@ class Shell:
     def __attrs_post_init__(self) -> None:
         self.parts = PartsWorker(self.journal.directory, self.store, self.remote)
 
-    async def take(self, item: FeedItem | SessionEnding) -> None:
-        """Process one item of the feed and carry out its effects."""
+    async def take(self, item: FeedItem | OperatorCommand | SessionEnding) -> None:
+        """Process one item of the feed, or an operator's command, and carry out its effects."""
         if isinstance(item, Frame):
             commands = self._take_frame(item)
         else:

@@ -22,6 +22,11 @@ class LiveSettings:
         attempts: consecutive failures after which the feed ends with an error; None for never.
         queue_frames, queue_chars: capacity of the queue.
         frame_bytes: longest message accepted.
+        reconnects: a logged-in link that is lost so often within *reconnect_window_s* ends the session.
+        reconnect_window_s: see *reconnects*.
+        login_s: time for the venue's answer to a login; then its absence is reported.
+        ping_s: time between two of a logged-in link's own pings.
+        ping_lost_s: a link whose pings were answered, and are not for this long, is cut.
     """
 
     stale_s: float = option(
@@ -52,14 +57,35 @@ class LiveSettings:
     queue_frames: int = 20_000
     queue_chars: int = 64 << 20
     frame_bytes: int = 16 << 20
+    reconnects: int = option(
+        20,
+        low=1,
+        high=1_000_000,
+        help="End a logged-in session whose link is lost N times in 5 minutes.",
+        heading=Heading.LINK,
+    )
+    reconnect_window_s: float = 300.0
+    login_s: float = 5.0
+    ping_s: float = 1.0
+    ping_lost_s: float = 5.0
 
 
 @define
 class LiveCounts:
-    """Counters of the connection so far."""
+    """Counters of the connection so far.
+
+    Attributes:
+        connections: connections that the venue accepted.
+        failures: attempts that failed.
+        frames: frames queued for the session.
+        lost_frames: frames dropped because the queue was full.
+        refused: messages that are no frames, or came after the end of their connection.
+        stray_acks: answers to a request of an earlier connection, dropped.
+    """
 
     connections: int = 0
     failures: int = 0
     frames: int = 0
     lost_frames: int = 0
     refused: int = 0
+    stray_acks: int = 0
