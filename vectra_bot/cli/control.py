@@ -1,4 +1,4 @@
-"""``vectra-bot status``, ``halt``, ``resume``, ``reduce``, ``flatten``, ``stop``: control a running session."""
+"""``vectra-bot status``, ``halt``, ``resume``, ``reduce``, ``flatten``, ``stop``: control of a session."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from vectra_bot.session.hosting import HostedSession
 from vectra_bot.session.shell import Shell
 
 if TYPE_CHECKING:
-    from vectra_bot.venues.link import LinkState
+    from vectra_bot.venues.live import LinkState
 
 SNAPSHOT_EVERY_NS: Final = NS_PER_S // 10
 

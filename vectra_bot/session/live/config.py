@@ -181,14 +181,14 @@ class LiveConfig:
 
 
 @frozen
-class Credentials:
+class CheckedAccount:
     """A checked account: its id, and where its token is read."""
 
     account: str
     source: TokenSource
 
 
-def check_live(config: LiveConfig, now_ns: int) -> Credentials:
+def check_live(config: LiveConfig, now_ns: int) -> CheckedAccount:
     """Check everything that a live session needs; nothing is connected, written or sent.
 
     Args:
@@ -225,10 +225,10 @@ def check_live(config: LiveConfig, now_ns: int) -> Credentials:
         )
     config.all_limits()
     check_address(config.venue)
-    return Credentials(account, checked_source(live, account, now_ns))
+    return CheckedAccount(account, checked_source(live, account, now_ns))
 
 
-def check_shadow(live: LiveOptions, venue: str, now_ns: int) -> Credentials:
+def check_shadow(live: LiveOptions, venue: str, now_ns: int) -> CheckedAccount:
     """Check what a login without orders needs; nothing is connected.
 
     Raises:
@@ -237,7 +237,7 @@ def check_shadow(live: LiveOptions, venue: str, now_ns: int) -> Credentials:
     """
     account = _account(live)
     check_address(venue)
-    return Credentials(account, checked_source(live, account, now_ns))
+    return CheckedAccount(account, checked_source(live, account, now_ns))
 
 
 def _account(live: LiveOptions) -> str:
@@ -332,7 +332,7 @@ def check_token(token: Token, source: TokenSource, account: str, now_ns: int) ->
 
 __all__ = [
     "OWN_LIMITS",
-    "Credentials",
+    "CheckedAccount",
     "LiveConfig",
     "LiveOptions",
     "check_address",

@@ -26,7 +26,7 @@ from vectra_bot.report.session import Report, SessionTally
 from vectra_bot.session.config import FLUSH_SECONDS
 from vectra_bot.session.control import Controlled, ControlSocket
 from vectra_bot.session.hosting import HostedSession, host
-from vectra_bot.session.live.config import Credentials, LiveConfig, check_live
+from vectra_bot.session.live.config import CheckedAccount, LiveConfig, check_live
 from vectra_bot.session.live.day import day_start_pnl
 from vectra_bot.session.live.locks import account_lock
 from vectra_bot.session.realtime import Closer, drive_live
@@ -86,7 +86,7 @@ async def run_live(config: LiveConfig, clock: Clock | None = None) -> Report:
     return session.report(ended, recovered=tuple(recovered))
 
 
-def _terms(config: LiveConfig, checked: Credentials, place: Place, clock: Clock) -> LiveTerms:
+def _terms(config: LiveConfig, checked: CheckedAccount, place: Place, clock: Clock) -> LiveTerms:
     return LiveTerms(
         account=checked.account,
         positions=config.live.positions,
@@ -146,7 +146,7 @@ class LiveDriver:
     venue: LiveVenue
     clock: Clock
     control: ControlSocket
-    checked: Credentials
+    checked: CheckedAccount
     tally: LiveTally
     refusal: str = ""
     monitor: Monitor = field(init=False)
