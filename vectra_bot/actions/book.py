@@ -37,6 +37,7 @@ from vectra_bot.models import (
     PlayerAction,
     PlayerState,
     PlayerUpdate,
+    Proof,
     SendResult,
     SystemEvent,
     Trade,
@@ -239,14 +240,20 @@ class ActionBook:
                 error_reason=f"the {what} balances to the lamport without it",
                 server_request_id=tracked.ack_id,
             )
-            self.decide(tracked, ActionState.NOT_EXECUTED, now_ns, "settled ledger", outcome)
+            state, why = ActionState.NOT_EXECUTED, "settled ledger"
+            self.decide(tracked, state, now_ns, why, outcome, proof=Proof.LEDGER)
         else:
-            self.decide(tracked, ActionState.UNRESOLVED, now_ns, "no proof", None)
+            self.decide(tracked, ActionState.UNRESOLVED, now_ns, "no proof", None, proof=None)
 
     # Steps shared by all paths.
 
     def executed(
-        self, tracked: Tracked, now_ns: int, evidence: str, server_ts: int | None = None
+        self,
+        tracked: Tracked,
+        now_ns: int,
+        evidence: str,
+        proof: Proof,
+        server_ts: int | None = None,
     ) -> None:
         """Decide that the venue executed the action."""
         late = tracked.action.state is ActionState.UNKNOWN
@@ -263,7 +270,7 @@ class ActionBook:
             stamps = attrs.evolve(action.timestamps, server_ts=server_ts)
             tracked.action = attrs.evolve(action, timestamps=stamps)
         state = ActionState.EXECUTED_LATE if late else ActionState.CONFIRMED
-        self.decide(tracked, state, now_ns, evidence, outcome)
+        self.decide(tracked, state, now_ns, evidence, outcome, proof=proof)
 
     def evidence(self, tracked: Tracked, recv_ns: int) -> None:
         """Record the time of an action's first evidence."""
@@ -284,7 +291,7 @@ class ActionBook:
                     "a trade shows the execution of an action that was decided as not executed",
                 )
             return
-        self.executed(tracked, trade.recv_ns, "trade", server_ts=trade.server_ts)
+        self.executed(tracked, trade.recv_ns, "trade", Proof.TRADE, server_ts=trade.server_ts)
         self.complete_shown(tracked, shown)
 
     def decide(
@@ -294,9 +301,11 @@ class ActionBook:
         now_ns: int,
         why: str,
         outcome: ActionOutcome | None,
+        *,
+        proof: Proof | None,
     ) -> None:
-        """Move an action to a terminal *state*."""
-        tracked.action = attrs.evolve(tracked.action, outcome=outcome)
+        """Move an action to a terminal *state*, which *proof* shows; None only if nothing does."""
+        tracked.action = attrs.evolve(tracked.action, outcome=outcome, proof=proof)
         tracked.decided_ns = now_ns
         self.move(tracked, state, why)
 

@@ -17,6 +17,7 @@ from vectra_bot.game.state import GameView
 from vectra_bot.models import (
     ActionType,
     PlayerUpdate,
+    Proof,
     SidebetPlaced,
     SidebetResult,
     StakeSettled,
@@ -51,7 +52,9 @@ class Sidebets:
             bet = self._bet(event, tracked.action.action_id)
             shown = self.account.place_sidebet(bet, StateCause.ACTION)
         if not tracked.action.is_decided:
-            self.book.executed(tracked, event.recv_ns, "sidebet event", server_ts=event.server_ts)
+            self.book.executed(
+                tracked, event.recv_ns, "sidebet event", Proof.SIDEBET, event.server_ts
+            )
             self.book.complete_shown(tracked, shown)
 
     def _external_sidebet(self, event: SidebetPlaced) -> None:
@@ -62,7 +65,7 @@ class Sidebets:
         tracked.price = event.price
         bet = self._bet(event, tracked.action.action_id)
         self.account.place_sidebet(bet, StateCause.EXTERNAL)
-        self.book.executed(tracked, event.recv_ns, "sidebet event", server_ts=event.server_ts)
+        self.book.executed(tracked, event.recv_ns, "sidebet event", Proof.SIDEBET, event.server_ts)
 
     def _bet(self, event: SidebetPlaced, action_id: str) -> SidebetView:
         bonus = self.account.bonus_in(to_lamports(event.amount))

@@ -53,6 +53,7 @@ from vectra_bot.models import (
     GamePhase,
     PlayerAction,
     PlayerUpdate,
+    Proof,
     SendResult,
     StateCause,
     Trade,
@@ -130,7 +131,8 @@ class ActionTracker:
             outcome = ActionOutcome(
                 False, error=ActionState.NOT_SENT.value, error_reason=result.reason or "not sent"
             )
-            self.book.decide(tracked, ActionState.NOT_SENT, result.recv_ns, "send result", outcome)
+            state, why = ActionState.NOT_SENT, "send result"
+            self.book.decide(tracked, state, result.recv_ns, why, outcome, proof=Proof.SEND)
             self.book.complete(tracked, None, None)
             return
         self.book.sent(tracked, result)
@@ -157,7 +159,8 @@ class ActionTracker:
             error_reason=ack.message or "no reason given",
             server_request_id=ack.ack_id,
         )
-        self.book.decide(tracked, ActionState.REJECTED, ack.recv_ns, "acknowledgement", outcome)
+        state, why = ActionState.REJECTED, "acknowledgement"
+        self.book.decide(tracked, state, ack.recv_ns, why, outcome, proof=Proof.ACK)
         self.book.complete(tracked, None, None)
 
     def on_trade(self, trade: Trade) -> None:
@@ -346,7 +349,7 @@ class ActionTracker:
         self._adopt_stake(update, tracked)
         if effect.delta_qty > 0:
             self.book.notes.append(Booked(tracked.plan))
-        self.book.executed(tracked, update.recv_ns, "player update")
+        self.book.executed(tracked, update.recv_ns, "player update", Proof.UPDATE)
         self.book.complete(tracked, player_state(update), update.recv_ns // NS_PER_MS)
         return tracked
 

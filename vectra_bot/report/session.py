@@ -88,8 +88,8 @@ class Report:
         prizes: won in drawings, without a stake.
         pnl_per_game: mean profit before prizes of the games that ended; a stake that is still open in a side
             game's round counts as cash there, while ``pnl`` excludes it.
-        pnl_interval: 95 % confidence interval of the mean profit per game before prizes (Student t), None
-            below two games.
+        pnl_interval: 95 % confidence interval of the mean profit per game before prizes (Student t, with
+            the larger of the sample's and the law's deviation), None below two games.
         expected: expected value, under the law, of the risks that were taken: every tick a position was open
             and every sidebet placed, at their exact conditional expectation. Actual minus expected profit
             before prizes is luck. Stakes in side games count at the odds the embedded exchange assumes
@@ -298,11 +298,16 @@ class SessionTally:
 
     @property
     def deviation(self) -> float | None:
-        """Return the standard deviation of the profit per game in lamports, None below two games."""
+        """Return the standard deviation of the profit per game in lamports, None below two games.
+
+        The larger of the sample's and the law's for the risks taken: the rare gains and losses that make up
+        much of the latter are missing from most samples.
+        """
         if self.games < 2:
             return None
         spread = self.pnl_squares * self.games - self.pnl_sum * self.pnl_sum
-        return math.sqrt(max(spread, 0) / (self.games * (self.games - 1)))
+        sample = max(spread, 0) / (self.games * (self.games - 1))
+        return math.sqrt(max(sample, self.risks.variance / self.games))
 
     def interval(self) -> tuple[Decimal, Decimal] | None:
         """Return the 95 % interval of the mean profit per game in SOL."""
@@ -450,10 +455,13 @@ def _money(tally: SessionTally) -> dict[str, Any]:
 
 
 def action_digest_line(action: PlayerAction) -> bytes:
-    """Return one action with its outcome and without its times, as canonical JSON."""
+    """Return one action with its outcome, without its times and its proof, as canonical JSON.
+
+    Evidence that arrives in another order proves the same outcome.
+    """
     data = record_to_json(action)
-    data.pop("timestamps", None)
-    data.pop("first_evidence_ts", None)
+    for name in ("timestamps", "first_evidence_ts", "proof"):
+        data.pop(name, None)
     return canonical_json(data).encode() + b"\n"
 
 
