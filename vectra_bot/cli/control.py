@@ -76,21 +76,21 @@ def _ask(word: str) -> Callable[..., int]:
         if not answer["done"]:
             raise CheckFailed(
                 f"session {directory.name!r} did not process {word} in time: a callback of its strategy may "
-                f"hang; {_advice(word, answer)}"
+                "hang; repeat it, or use `vectra-bot stop`, which does not wait"
+            )
+        if answer["hangs"]:
+            click.echo(
+                "a callback of the strategy hangs: nothing is sent any more, but the session cannot end "
+                f"before it returns; end the process {answer['status'].get('pid', '?')} if it does not",
+                err=True,
             )
         return 0
 
     return command
 
 
-def _advice(word: str, answer: dict[str, Any]) -> str:
-    if word == "stop":
-        pid = answer["status"].get("pid", "?")
-        return f"its link is cut and nothing is sent any more, end the process {pid}"
-    return "repeat it, or use `vectra-bot stop`, which does not wait"
-
-
 def _operator(word: str, doc: str) -> click.Command:
+    """Return the command that sends a request to a running session."""
     decorated = click.option("--reason", metavar="TEXT", help="Why; kept in the journal.")(
         _ask(word)
     )

@@ -162,7 +162,8 @@ async def run_on_feed(config: SessionConfig, url: str, clock: Clock | None = Non
     for warning in parts.warnings():
         log.warning("session=%s %s", plan.session_id, warning)
     session.raise_failure()
-    return session.report(ended, recovered=tuple(recovered))
+    report = session.report(ended, recovered=tuple(recovered))
+    return evolve(report, unsettled=parts.desk.unsettled)
 
 
 def _paper(config: SessionConfig) -> dict[str, object]:

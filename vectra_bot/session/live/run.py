@@ -20,7 +20,7 @@ from attrs import define, field
 from vectra_bot.actions.arming import ArmingState, LiveTerms
 from vectra_bot.clock import Clock, SessionClock
 from vectra_bot.errors import ConfigError, InputError
-from vectra_bot.models import Document, Mode, OperatorCommand, OperatorKind, SystemEvent
+from vectra_bot.models import DocType, Document, Mode, OperatorCommand, OperatorKind, SystemEvent
 from vectra_bot.models.times import NS_PER_S
 from vectra_bot.report.session import Report, SessionTally
 from vectra_bot.session.config import FLUSH_SECONDS
@@ -171,7 +171,7 @@ class LiveDriver:
         try:
             return await drive_live(
                 shell, self.venue.feed, self.clock, flusher, self.ended,
-                after=self.monitor.look, operator=self,
+                after=self.after, operator=self,
             )  # fmt: skip
         except InputError as error:
             # Nothing failed on our side: the store is complete up to this point.
@@ -207,6 +207,19 @@ class LiveDriver:
         self.control.link_closed()
 
     # Between two items.
+
+    def after(self) -> None:
+        """Show the state of the session, and store what the link has to say."""
+        for text in self.venue.link.take_notices():
+            self.session.shell.note(
+                Document(
+                    doc_type=DocType.SYSTEM_EVENT,
+                    record=SystemEvent.of("link.notice", "warning", text),
+                    ts_ns=self.session.shell.engine.now_ns,
+                    source="session",
+                )
+            )
+        self.monitor.look()
 
     def ended(self) -> str | None:
         """Return why the session must end now, None if it continues."""
