@@ -71,8 +71,11 @@ def _ask(word: str) -> Callable[..., int]:
             print_json(answer)
         else:
             what = "done" if answer["done"] else _NOT_DONE
-            click.echo(f"session {directory.name}: {word} {what}")
-            _print_status(answer["status"])
+            click.echo(
+                f"session {directory.name}: {word} {what}; standing {clean(answer['standing'])}"
+            )
+            for reason in answer["reasons"]:
+                click.echo(f"  {clean(reason)}")
         if not answer["done"]:
             raise CheckFailed(
                 f"session {directory.name!r} did not process {word} in time: a callback of its strategy may "
@@ -81,7 +84,7 @@ def _ask(word: str) -> Callable[..., int]:
         if answer["hangs"]:
             click.echo(
                 "a callback of the strategy hangs: nothing is sent any more, but the session cannot end "
-                f"before it returns; end the process {answer['status'].get('pid', '?')} if it does not",
+                f"before it returns; end the process {answer['pid']} if it does not",
                 err=True,
             )
         return 0

@@ -395,10 +395,6 @@ def session_report(
         forced_sells=engine.counts["forced_sells"],
         settlements=engine.counts["settlements"],
         latency=tally.latencies.of_effects(),
-        send_latency=tally.latencies.of_sends(),
-        proofs=dict(sorted(tally.proofs.items())),
-        standing=tally.standing,
-        shadow=bool(header.get("shadow")),
         frames=frames,
         quarantined=quarantined,
         digest=tally.digest,
@@ -415,8 +411,19 @@ def session_report(
         games_traded=tally.games_traded,
         denials=dict(sorted(tally.denials.items())),
         no_entries_from=tally.no_entries,
+        shadow=bool(header.get("shadow")),
+        **_conduct(tally),
         **_money(tally),
     )
+
+
+def _conduct(tally: SessionTally) -> dict[str, Any]:
+    """Return what a report says of how requests were sent and proven."""
+    return {
+        "send_latency": tally.latencies.of_sends(),
+        "proofs": dict(sorted(tally.proofs.items())),
+        "standing": tally.standing,
+    }
 
 
 def _money(tally: SessionTally) -> dict[str, Any]:

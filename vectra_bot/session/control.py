@@ -264,10 +264,7 @@ class ControlSocket(AbstractContextManager["ControlSocket"]):
             return {"error": f"{_MAX_WAITING} commands wait already: the session's loop may hang"}
         self._waiting.append(request)
         done = request.done.wait(_ANSWER_S)
-        return {
-            "ok": True, "done": done, "hangs": not done, "do": request.kind.value,
-            "status": self.status(),
-        }  # fmt: skip
+        return self._after(request.kind, done=done, hangs=not done)
 
     def _stop(self, reason: str) -> dict[str, Any]:
         request = OperatorRequest(OperatorKind.STOP, reason)
@@ -276,13 +273,17 @@ class ControlSocket(AbstractContextManager["ControlSocket"]):
         self.of.stop.set(reason)
         # The gateway reads the flag, and the link is cut by now if the loop has not closed it.
         in_order = self._link_closed.wait(2 * CUT_AFTER_S)
-        return {
-            "ok": True,
-            "done": True,
-            "hangs": not in_order,
-            "do": "stop",
-            "status": self.status(),
+        return self._after(request.kind, done=True, hangs=not in_order)
+
+    def _after(self, kind: OperatorKind, *, done: bool, hangs: bool) -> dict[str, Any]:
+        status = self.status()
+        found = {
+            "do": kind.value,
+            "done": done,
+            "hangs": hangs,
+            "session_id": self.of.directory.name,
         }
+        return found | {key: status.get(key, UNKNOWN) for key in ("pid", "standing", "reasons")}
 
 
 def _listen(directory: Path) -> socket.socket:

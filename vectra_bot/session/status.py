@@ -35,15 +35,15 @@ def status_of(
         link: its connection, if it has one.
     """
     engine = shell.engine
-    standing = engine.standing
+    standing, shadowed = engine.standing, header.get("shadow") or {}
     return {
         "session_id": header["session_id"],
         "pid": os.getpid(),
         "mode": header["mode"],
-        "shadow": bool(header.get("shadow")),
+        "shadow": bool(shadowed),
         "venue": header["venue"],
         "strategy": header["strategy"]["name"],
-        "account": engine.account.player_id or UNKNOWN,
+        "account": shadowed.get("account") or engine.account.player_id or UNKNOWN,
         "standing": standing.word,
         "arming": standing.state.value,
         "reasons": list(standing.reasons),
