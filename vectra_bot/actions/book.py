@@ -143,9 +143,22 @@ class ActionBook:
         """Report an action that is complete at once: denied, or local."""
         self.notes.append(Completed(action))
 
-    def external(self, kind: ActionType, amount: Decimal, recv_ns: int, **values: Any) -> Tracked:
-        """Record something our account did without us as an action; *values* are more of its fields."""
+    def external(
+        self,
+        kind: ActionType,
+        amount: Decimal,
+        recv_ns: int,
+        *,
+        by_venue: bool = False,
+        **values: Any,
+    ) -> Tracked:
+        """Record something our account did without us as an action; *values* are more of its fields.
+
+        What another client did counts in the limits; what the venue did (*by_venue*) does not.
+        """
         action_id, _ = self.ids.next()
+        if not by_venue:
+            self.gate.on_external(self.account.now_ns)
         action = PlayerAction(
             action_id,
             self.session_id,

@@ -255,7 +255,12 @@ class ActionTracker:
     ) -> None:
         leverage = (trade.leverage or 1) if liquidated is None else liquidated.leverage
         tracked = self.book.external(
-            kind, trade.amount, trade.recv_ns, leverage=leverage, unverified=leverage > 1
+            kind,
+            trade.amount,
+            trade.recv_ns,
+            by_venue=liquidated is not None,
+            leverage=leverage,
+            unverified=leverage > 1,
         )
         self.book.priced(tracked, trade)
         tracked.bonus = bonus_of(trade)
