@@ -49,9 +49,9 @@ def config_page() -> Iterator[str]:
     yield "What a session may do; an action beyond a limit is DENIED.\n"
     yield from table(_HEADER, key_rows(options_of(Limits)))
     yield "### [live]\n"
-    yield "The account of `vectra-bot live` and `run --shadow`; other commands ignore it. The keys have no flags,"
-    yield "but the account is typed again with `--account`. Limits that a live session does not set are a tenth"
-    yield "of those above, or as in the last table of this section.\n"
+    yield "The account of `vectra-bot live` and `run --shadow`; other commands ignore it. The keys have no"
+    yield "flags, but the account is typed again with `--account`. The second table has the limits of a live"
+    yield "session that are not set.\n"
     rows = key_rows(options_of(LiveOptions))
     yield from table(_LIVE, (row[:1] + row[2:] for row in rows))
     yield from table(("limit", "in a live session"), _live_limits())

@@ -74,8 +74,8 @@ def _ask(word: str) -> Callable[..., int]:
             click.echo(
                 f"session {directory.name}: {word} {what}; standing {clean(answer['standing'])}"
             )
-            for reason in answer["reasons"]:
-                click.echo(f"  {clean(reason)}")
+            for line in answer["reasons"]:
+                click.echo(f"  {clean(line)}")
         if not answer["done"]:
             raise CheckFailed(
                 f"session {directory.name!r} did not process {word} in time: a callback of its strategy may "
