@@ -23,7 +23,7 @@ from attrs import field, frozen
 from vectra_bot.errors import ConfigError, InputError
 from vectra_bot.fsio.private import bad_character, read_private
 from vectra_bot.models.times import NS_PER_S
-from vectra_bot.redaction import hide
+from vectra_bot.redaction import hide, keep_from_children
 
 LONGEST: Final = 8_192
 """Characters of the longest token that is accepted."""
@@ -139,6 +139,7 @@ def _from_environment(name: str) -> str:
     value = os.environ.get(name)
     if value is None:
         raise InputError(f"environment variable {name} is not set: set it to the login token")
+    keep_from_children(name)
     return value
 
 
