@@ -177,7 +177,7 @@ async def test_old_data_takes_no_entries(tmp_path: Path, monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize(
     ("kind", "late_ms", "expected"),
-    [(BUY, 200, ""), (BUY, 300, "late"), (SELL, 900, ""), (SELL, 1_100, "late")],
+    [(BUY, 150, ""), (BUY, 300, "late"), (SELL, 900, ""), (SELL, 1_100, "late")],
 )
 async def test_a_decision_ages(
     tmp_path: Path, kind: ActionType, late_ms: int, expected: str

@@ -30,7 +30,7 @@ from vectra_bot.errors import InputError
 from vectra_bot.models import ConnectionChanged, Link
 from vectra_bot.models.times import NS_PER_MS, NS_PER_S
 from vectra_bot.venues.acks import AckTable
-from vectra_bot.venues.connection import Connection, Dialing
+from vectra_bot.venues.connection import CUT, Connection, Dialing
 from vectra_bot.venues.endpoint import Endpoint
 from vectra_bot.venues.inbox import Inbox
 from vectra_bot.venues.login import Credentials, LinkLogin
@@ -328,7 +328,7 @@ class LinkSupervisor:
             if silent >= (settings.quiet_s if connection.quiet else settings.stale_s):
                 connection.end(f"no game frame for {silent:.1f} s", dead=True)
         if self.was_cut:
-            connection.end("cut by a stop", dead=True)
+            connection.end(CUT, dead=True)
 
     async def _look(
         self, connection: Connection, login: LinkLogin, watch: _PingWatch, period: float
