@@ -96,7 +96,7 @@ def test_a_keyring_is_asked_by_service_and_user(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_keyring_that_fails_or_hangs_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever it raises, and however long it asks its user, the session goes on with an error."""
+    """Whatever it raises, and however long it asks its user, the session continues with an error."""
     keyring = ModuleType("keyring")
 
     def get_password(service: str, _user: str) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
+import re
 import types
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
@@ -29,7 +31,7 @@ from vectra_bot.models import Ack, ActionType, Frame, PlayerUpdate, SendResult, 
 from vectra_bot.testing.faults.proxy import FaultProxy
 from vectra_bot.venues.base import Gateway
 from vectra_bot.venues.link import LinkStage
-from vectra_bot.venues.live import SendBudget
+from vectra_bot.venues.live import LiveGateway, SendBudget
 
 BUY, SELL = ActionType.BUY, ActionType.SELL
 
@@ -47,7 +49,7 @@ async def ready(folder: Path, host: Host, **more: Any) -> AsyncIterator[tuple[Wa
 
 
 def orders(peer: Peer) -> list[str]:
-    """Return what the server heard besides the login and pings."""
+    """Return what the server received besides the login and pings."""
     return [text for text in peer.heard[2:] if not PING.fullmatch(text) and text != "3"]
 
 
@@ -304,7 +306,7 @@ async def test_nothing_is_queued_behind_what_the_system_does_not_accept(tmp_path
 
 
 async def test_orders_and_the_library_s_pongs_do_not_mix(tmp_path: Path) -> None:
-    """Each frame arrives whole, whoever wrote it."""
+    """Each frame arrives whole, whichever side wrote it."""
     host = Host()
     budget = SendBudget(per_s=1_000, burst=1_000)
     async with ready(tmp_path, host, budget=budget) as (seen, peer):
@@ -326,6 +328,16 @@ async def test_orders_and_the_library_s_pongs_do_not_mix(tmp_path: Path) -> None
         heard = orders(peer)
 
     assert heard == [result.raw for result in results]
+
+
+def test_every_reason_has_a_line_on_its_page() -> None:
+    """The codes in the page's table are those that the gateway gives."""
+    source = Path(inspect.getfile(LiveGateway)).read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "link.md").read_text(encoding="utf-8")
+    given = set(re.findall(r'f?"([a-z]+): ', source))
+    table = page.split("| code |")[1].split("\n\n")[0]
+
+    assert set(re.findall(r"^\| `([a-z]+)` \|", table, re.MULTILINE)) == given
 
 
 # Secrets.

@@ -137,7 +137,7 @@ async def test_ids_go_on_over_connections(tmp_path: Path) -> None:
 
 
 async def test_n04_unanswered_pings_end_the_link(tmp_path: Path) -> None:
-    """Ticks still come, our requests do not arrive: the pings show it, and the link is made again."""
+    """Ticks still come, our requests do not arrive: the pings show it, and the link is rebuilt."""
     host = Host()
     settings = quick(ping_s=0.05, ping_lost_s=0.5)
     async with (
@@ -152,7 +152,7 @@ async def test_n04_unanswered_pings_end_the_link(tmp_path: Path) -> None:
 
 
 async def test_n04_a_way_out_that_is_dead_ends_the_link(tmp_path: Path) -> None:
-    """The same with what we send swallowed on its way, while everything still arrives."""
+    """The same with what we send discarded in transit, while everything still arrives."""
     settings = quick(ping_s=0.1, ping_lost_s=0.6)
     async with server() as served, FaultProxy("127.0.0.1", served.port) as proxy:
         async with watched(proxy.url, written(tmp_path), settings=settings) as seen:
@@ -514,7 +514,7 @@ async def test_a_token_that_ends_soon_takes_exits_only(tmp_path: Path) -> None:
 
 
 async def test_a_renewed_token_is_used_at_the_next_connection(tmp_path: Path) -> None:
-    """The source is read again; nothing remembers the older one."""
+    """The source is re-read; nothing remembers the older one."""
     source = written(tmp_path, "older-token-1")
 
     async def first(peer: Peer) -> None:
@@ -555,7 +555,7 @@ async def test_a_token_renewed_in_time_is_used_between_games(
 async def test_a_token_that_is_missing_at_a_reconnect_is_awaited(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The feed goes on without a login, one line says why, and the login follows when there is a token."""
+    """The feed continues without a login, one line says why, and the login follows when there is a token."""
     monkeypatch.setattr("vectra_bot.venues.login._RENEWAL_S", 0.05)
     source, kept = written(tmp_path), Host()
 

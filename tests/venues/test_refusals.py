@@ -24,9 +24,9 @@ from tests.venues.test_live import QUICK, items_until, says
 from vectra_bot.errors import InputError
 from vectra_bot.venues.live import LiveFeed
 from vectra_bot.venues.patience import LiveSettings
-from vectra_bot.venues.refusals import Refusal, refusal
+from vectra_bot.venues.refusals import FailedAttempt, refusal
 
-# aiohttp makes its TLS context when it is imported: which authority is trusted needs a process of its own.
+# aiohttp makes its TLS context when it is imported: which authority is trusted needs a separate process.
 CONNECTS = """
 import asyncio, sys
 from vectra_bot.errors import InputError
@@ -178,5 +178,5 @@ def test_n09_a_name_that_does_not_exist() -> None:
 
 
 def test_what_is_not_known_is_said_as_it_came() -> None:
-    """A cause without words of its own keeps its type and message."""
-    assert refusal(ValueError("odd"), 600.0) == Refusal("ValueError: odd")
+    """A cause without its own words keeps its type and message."""
+    assert refusal(ValueError("odd"), 600.0) == FailedAttempt("ValueError: odd")

@@ -1,6 +1,6 @@
 """Where the login token comes from: an environment variable, a private file, or the system's keyring.
 
-The token is opaque. It is read again for every connection, so that a renewed one is used, and is kept
+The token is opaque. It is re-read for every connection, so that a renewed one is used, and is kept
 nowhere: its value is registered with :mod:`vectra_bot.redaction` and passes from the source to the websocket
 in local variables alone. What a JWT says about itself (``sub``, ``exp``) is read without being trusted.
 """
@@ -113,7 +113,7 @@ def token_source(spec: str) -> TokenSource:
     Nothing is read yet.
 
     Raises:
-        ConfigError: it is none of these; the message does not repeat it, for it could be a token.
+        ConfigError: it has another form; the message does not repeat it, for it could be a token.
     """
     kind, _, rest = spec.strip().partition(":")
     if _JWT.fullmatch(rest) or _JWT.fullmatch(spec.strip()):

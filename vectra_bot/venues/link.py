@@ -35,7 +35,7 @@ from vectra_bot.venues.endpoint import Endpoint
 from vectra_bot.venues.inbox import Inbox
 from vectra_bot.venues.login import Credentials, LinkLogin
 from vectra_bot.venues.patience import BudgetLeft, LiveCounts, LiveSettings, SendBucket
-from vectra_bot.venues.refusals import Refusal, refusal
+from vectra_bot.venues.refusals import FailedAttempt, refusal
 from vectra_bot.wire.encode import encode_ping
 
 log = logging.getLogger(__name__)
@@ -252,7 +252,7 @@ class LinkSupervisor:
         while self._losses and self._losses[0] < oldest_ns:
             self._losses.popleft()
 
-    def _failed(self, reason: str, failures: int, refused: Refusal) -> None:
+    def _failed(self, reason: str, failures: int, refused: FailedAttempt) -> None:
         self.counts.failures += 1
         limit = self.settings.attempts
         host = self.endpoint.host
@@ -276,10 +276,10 @@ class LinkSupervisor:
         longest: float = min(settings.backoff_cap_s, settings.backoff_s * 2.0**doublings)
         return longest * (0.5 + self.spread() / 2)
 
-    async def _serve(self, connection: Connection) -> Refusal:
+    async def _serve(self, connection: Connection) -> FailedAttempt:
         """Serve one connection until it ends; return how long the venue asks us to stay away."""
         settings = self.settings
-        refused = Refusal("")
+        refused = FailedAttempt("")
         dialing = Dialing(connection, frame_bytes=settings.frame_bytes)
         self.dialing = True
         try:
