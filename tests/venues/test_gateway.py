@@ -222,6 +222,23 @@ async def test_a_slow_link_takes_no_entries(tmp_path: Path) -> None:
     assert code(exits) == ""
 
 
+async def test_n04_a_ping_that_waits_takes_no_entries(tmp_path: Path) -> None:
+    """Long before the link is cut: an answer that is missing for a second is a slow one."""
+    host = Host()
+    settings = quick(stale_s=30, ping_s=0.1, ping_lost_s=20.0)
+    async with ready(tmp_path, host, settings=settings) as (seen, _):
+        await seen.until(lambda: seen.venue.link.rtt_ms is not None)
+        host.pongs = False
+        before = code(await seen.venue.gateway.send(seen.command(BUY)))
+        await asyncio.sleep(1.3)
+        after = [code(await seen.venue.gateway.send(seen.command(kind))) for kind in (BUY, SELL)]
+        host.pongs = True
+        await seen.until(lambda: seen.venue.feed.supervisor.acks.waiting_ms(1) < 500)
+        again = code(await seen.venue.gateway.send(seen.command(BUY)))
+
+    assert (before, after, again) == ("", ["slow", ""], "")
+
+
 async def test_s12_a_rug_that_is_waiting_to_be_processed_is_seen(tmp_path: Path) -> None:
     """What was decided before the newest frame said that the game is over is not sent; a round's stake is."""
     host = Host()

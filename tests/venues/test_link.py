@@ -307,6 +307,24 @@ async def test_n08_a_flapping_link_ends_the_session(tmp_path: Path) -> None:
     assert (state, left) == (LinkStage.DOWN, 0)
 
 
+async def test_a_feed_without_a_login_may_have_the_limit_too() -> None:
+    """By default it reconnects as often as needed."""
+
+    async def flap(peer: Peer) -> None:
+        await peer.say(JOINED, tick(0))
+        await peer.socket.close()
+
+    async with ScriptedServer(flap) as host:
+        async with watched(host.url, None, settings=quick(reconnects=2)) as seen:
+            with pytest.raises(InputError, match="was lost 3 times"):
+                await seen.until(lambda: False)
+        async with watched(host.url, None) as seen:
+            await seen.until(lambda: seen.venue.link.epoch == 25)
+            left = seen.venue.link.budget.reconnects
+
+    assert left is None
+
+
 @pytest.mark.parametrize("status", [401, 403])
 async def test_n10_a_venue_that_refuses_us_ends_the_session(tmp_path: Path, status: int) -> None:
     """With a login there is no second attempt."""

@@ -243,7 +243,7 @@ class LinkSupervisor:
                 raise InputError(
                     f"the link to {self.endpoint.host} was lost {len(self._losses)} times in "
                     f"{self.settings.reconnect_window_s:g} s (last: {connection.reason}): "
-                    "nothing is sent any more, check the network before you start again"
+                    "check the network before you start again"
                 )
         self._mark_connecting()
 
