@@ -269,7 +269,7 @@ class RiskGate:
 
     def _check_position(self, ask: Ask, game: GameView) -> str | None:
         """Deny what would touch a position that is not ours: the venue sells shares of the whole."""
-        if not self.arming.ignored or self.arming.ignored != game.game_id:
+        if self.arming.ignored is None or self.arming.ignored != game.game_id:
             return None
         if ask.action_type.is_side_game or ask.action_type is ActionType.SIDEBET:
             return None

@@ -111,9 +111,9 @@ class Control:
         )
         self.gate.stop_all(stop)
 
-    def on_frame(self) -> None:
-        """Note a game frame."""
-        self._set(self.gate.arming.on_frame())
+    def on_frame(self, game_id: str) -> None:
+        """Note a frame of the game *game_id*."""
+        self._set(self.gate.arming.on_frame(game_id))
 
     def on_tick(self, tick: int) -> None:
         """Note a fresh tick; one that is old already does not count for arming."""

@@ -8,7 +8,8 @@ from typing import Any
 
 import attrs
 
-from vectra_bot.actions.risk import Limits
+from vectra_bot.actions.arming import LiveTerms
+from vectra_bot.actions.limits import Limits
 from vectra_bot.engine import Engine
 from vectra_bot.errors import StrategyError
 from vectra_bot.game import rules
@@ -28,6 +29,8 @@ from vectra_bot.models import (
     Link,
     LoginStatus,
     Mode,
+    OperatorCommand,
+    OperatorKind,
     PlayerAction,
     PlayerGameUpdate,
     PlayerUpdate,
@@ -64,6 +67,7 @@ class Bench:
         plugins: plugin objects or classes by name.
         cash: SOL at the start.
         limits: limits of the session.
+        live: conditions of a live session, which must be armed; None for a session on paper.
         send: whether commands are sent; if False each is reported as not sent.
         terms: the payoff of shorts, the textbook one if None.
         bonus: SOL of bonus money at the start.
@@ -78,6 +82,7 @@ class Bench:
         plugins: Mapping[str, Any] | None = None,
         cash: Decimal | str | int = 1,
         limits: Limits | None = None,
+        live: LiveTerms | None = None,
         send: bool = True,
         terms: ShortTerms | None = None,
         bonus: Decimal | str | int = 0,
@@ -87,10 +92,11 @@ class Bench:
             manager.register(name, plugin)
         self.engine: Engine = Engine(
             session_id="bench",
-            mode=Mode.PAPER,
+            mode=Mode.PAPER if live is None else Mode.LIVE,
             strategy=strategy,
             plugins=manager,
             limits=limits or Limits(),
+            terms=live,
         )
         self.ledger: Ledger = Ledger(to_lamports(cash), bonus=to_lamports(bonus))
         self.terms: ShortTerms = terms or ShortTerms()
@@ -156,6 +162,11 @@ class Bench:
     def end(self) -> None:
         """End the session."""
         self.feed(SessionEnding(recv_ns=self.now_ns, reason="bench"))
+
+    def operate(self, kind: OperatorKind | str, reason: str = "bench") -> None:
+        """Give an operator's command, such as ``halt`` or ``flatten``."""
+        kind = OperatorKind(kind)
+        self.feed(OperatorCommand(recv_ns=self.now_ns, kind=kind, reason=reason))
 
     # The game.
 
