@@ -219,7 +219,10 @@ class Control:
             missing = ("arming.paper: a session without live terms needs no arming",)
         if missing:
             self.effects.system(
-                "arming.refused", "error", f"the session cannot be armed ({'; '.join(missing)})"
+                "arming.refused",
+                "error",
+                f"the session cannot be armed ({'; '.join(missing)})",
+                missing=[line.split(":")[0] for line in missing],
             )
             return
         gate.arming = gate.arming.on_arm(self.account.now_ns)

@@ -71,6 +71,7 @@ class Bench:
         send: whether commands are sent; if False each is reported as not sent.
         terms: the payoff of shorts, the textbook one if None.
         bonus: SOL of bonus money at the start.
+        connected: whether it begins connected, with our account logged in and stated.
     """
 
     player_id = PLAYER_ID
@@ -86,6 +87,7 @@ class Bench:
         send: bool = True,
         terms: ShortTerms | None = None,
         bonus: Decimal | str | int = 0,
+        connected: bool = True,
     ) -> None:
         manager = PluginManager()
         for name, plugin in (plugins or {}).items():
@@ -109,13 +111,10 @@ class Bench:
         self._games = 0
         self._tick = 0
         self._price = rules.START_PRICE
-        self.feed(ConnectionChanged(recv_ns=self.now_ns, link=Link.CONNECTED))
-        self.feed(
-            LoginStatus(
-                recv_ns=self.now_ns, player_id=PLAYER_ID, username="bench", has_username=True
-            )
-        )
-        self.update()
+        if connected:
+            self.connect()
+            self.login()
+            self.update()
 
     # Inputs.
 
@@ -158,6 +157,14 @@ class Bench:
     def connect(self) -> None:
         """Restore the connection."""
         self.feed(ConnectionChanged(recv_ns=self.now_ns, link=Link.CONNECTED))
+
+    def login(self, player_id: str = PLAYER_ID) -> None:
+        """State which account is logged in."""
+        self.feed(
+            LoginStatus(
+                recv_ns=self.now_ns, player_id=player_id, username="bench", has_username=True
+            )
+        )
 
     def end(self) -> None:
         """End the session."""
