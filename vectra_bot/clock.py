@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import Protocol
 
@@ -24,6 +25,17 @@ class WallClock:
 
     def monotonic_ns(self) -> int:
         return time.monotonic_ns()
+
+
+def suspended_ns() -> int:
+    """Return how long this machine was suspended so far, in ns; 0 where the system does not say.
+
+    Only differences are meaningful. No step of the wall clock changes it.
+    """
+    if sys.platform != "linux":
+        return 0
+    monotonic_ns = time.monotonic_ns()  # first, so that the difference is never below 0
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) - monotonic_ns
 
 
 class SessionClock:

@@ -43,6 +43,9 @@ from vectra_bot.errors import ConfigError, InputError
 from vectra_bot.fsio.private import bad_character, read_private
 from vectra_bot.params import Option, SecretReference, WrittenText, options_of
 
+LIVE = "live"
+"""The section of a real account: read by the commands that log in, ignored by all others."""
+
 _OTHERS = ("strategy", "limits", "plugins")
 _MAX_SECRET = 8_192
 
@@ -65,10 +68,12 @@ class FileConfig:
         settings: the strategy's parameters.
         limits: limits by name.
         plugins: settings of plugins, by name.
+        live: values of ``[live]``, the only section whose options are not among *options*.
     """
 
     strategy: str | None = None
     options: dict[str, Any] = field(factory=dict)
+    live: dict[str, Any] = field(factory=dict, repr=False)
     settings: dict[str, Any] = field(factory=dict, repr=False)
     limits: dict[str, Any] = field(factory=dict)
     plugins: dict[str, PluginSettings] = field(factory=dict)
@@ -97,16 +102,22 @@ def load_config(path: Path, sections: Mapping[str, type]) -> FileConfig:
     if strategy is not None and not isinstance(strategy, str):
         raise ConfigError(f"{path}: [run] strategy was {strategy!r}: give a name or ./file.py")
     options: dict[str, Any] = {}
+    live: dict[str, Any] = {}
     said: dict[str, str] = {}
     for section, owner in sections.items():
         table = document.get(section, {})
-        options |= parse_options(options_of(owner), table, f"{path}: [{section}] ")
+        found = parse_options(options_of(owner), table, f"{path}: [{section}] ")
+        if section == LIVE:
+            live = found
+            continue
+        options |= found
         for key in table:
             if said.setdefault(key, section) != section:
                 raise ConfigError(f"{path}: {key} is in [{said[key]}] and [{section}]: keep one")
     return FileConfig(
         strategy=strategy,
         options=options,
+        live=live,
         settings=_written(document.get("strategy", {}), f"{path}: [strategy] "),
         limits=parse_options(options_of(Limits), document.get("limits", {}), f"{path}: [limits] "),
         plugins={name: _plugin(path, name, t) for name, t in document.get("plugins", {}).items()},

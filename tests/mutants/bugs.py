@@ -623,8 +623,8 @@ _WIRE = [
         (PACKET, DECODE),
         (
             "ack-error-lost",
-            'value.get("message", value.get("error"))',
-            'value.get("message")',
+            'in ("message", "error", "reason"):',
+            'in ("message",):',
         ),
         (
             "ack-truthy",
@@ -633,7 +633,7 @@ _WIRE = [
         ),
     ),
     *_bugs(
-        "venues/live.py",
+        "venues/connection.py",
         (OVERFLOW,),
         (
             "queued-after-a-loss",

@@ -55,3 +55,19 @@ def test_profit_before_prizes_is_profit_without_them(store: Path) -> None:
     assert report.luck == pytest.approx(
         exact_tail({sidebet(10_000_000): bets}, round(report.pnl_before_prizes * 10**9))
     )
+
+
+class OneBet(vectra_bot.Strategy):
+    """One sidebet a game."""
+
+    def on_game_start(self, game: vectra_bot.GameView) -> None:
+        self.actions.sidebet("0.01")
+
+
+def test_the_interval_is_at_least_as_wide_as_the_law_demands(store: Path) -> None:
+    """Four lost bets look certain: the sample has no deviation, the law knows the rare gain."""
+    report = vectra_bot.run(OneBet, games=4, seed=4, crowd=0, store=store)
+    assert report.pnl_before_prizes == Decimal("-0.04")
+    assert report.pnl_interval is not None
+    low, high = report.pnl_interval
+    assert low < Decimal("-0.01") < 0 < high

@@ -403,8 +403,8 @@ def test_waits_grow_with_jitter_up_to_a_cap() -> None:
     lazy = LiveFeed("http://127.0.0.1:1", settings=settings, jitter=lambda: 1.0)
     eager = LiveFeed("http://127.0.0.1:1", settings=settings, jitter=lambda: 0.0)
 
-    longest = [lazy._backoff(failures) for failures in (0, 1, 2, 3, 6, 7, 10_000)]
-    shortest = [eager._backoff(failures) for failures in (1, 10_000)]
+    longest = [lazy.supervisor.backoff(failures) for failures in (0, 1, 2, 3, 6, 7, 10_000)]
+    shortest = [eager.supervisor.backoff(failures) for failures in (1, 10_000)]
 
     assert longest == pytest.approx([0.1, 0.1, 0.2, 0.4, 3.2, 5.0, 5.0])
     assert shortest == pytest.approx([0.05, 2.5])

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from vectra_bot.clock import VirtualClock
 from vectra_bot.models import Frame
+from vectra_bot.venues.connection import Connection
 from vectra_bot.venues.inbox import Inbox
-from vectra_bot.venues.live import _Connection
 from vectra_bot.venues.patience import LiveCounts
 
 steps = st.lists(
@@ -28,7 +28,7 @@ def test_after_a_lost_frame_no_other_is_queued(todo: list[Any]) -> None:
     most, chars = 3, 60
     counts = LiveCounts()
     inbox = Inbox(most, chars)
-    connection = _Connection(inbox, VirtualClock(0), counts)
+    connection = Connection(inbox, VirtualClock(0), counts)
     said, taken = [], []
     waiting: list[str] = []
     lost = 0

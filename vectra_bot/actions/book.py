@@ -37,6 +37,7 @@ from vectra_bot.models import (
     PlayerAction,
     PlayerState,
     PlayerUpdate,
+    Proof,
     SendResult,
     SystemEvent,
     Trade,
@@ -214,10 +215,13 @@ class ActionBook:
             if tracked.action.state is not ActionState.UNKNOWN:
                 self.move(tracked, ActionState.UNKNOWN, f"link lost: {reason}")
 
-    def on_game_closed(self, game_id: str, rug_ns: int | None, now_ns: int) -> None:
+    def on_game_closed(
+        self, game_id: str, rug_ns: int | None, now_ns: int, *, wait: bool = False
+    ) -> None:
         """Decide the undecided actions of *game_id*: the settled ledger proves which were not executed.
 
-        A stake in a side game's round does not belong to the game: its round decides it.
+        They stay as they are if they *wait* for a statement of our account. A stake in a side game's round
+        does not belong to the game: its round decides it.
         """
         stated = self.account.stated
         proven = (
@@ -230,6 +234,8 @@ class ActionBook:
             if tracked.action.game_id != game_id or tracked.action.action_type.is_side_game:
                 continue
             if not tracked.action.is_decided:
+                if wait:
+                    continue
                 self.decide_unproven(tracked, now_ns, proven=proven)
             if tracked.action.action_id in self._open:
                 self.complete(tracked, None, None)
@@ -252,23 +258,28 @@ class ActionBook:
                 error_reason=f"the {what} balances to the lamport without it",
                 server_request_id=tracked.ack_id,
             )
-            self.decide(tracked, ActionState.NOT_EXECUTED, now_ns, "settled ledger", outcome)
+            state, why = ActionState.NOT_EXECUTED, "settled ledger"
+            self.decide(tracked, state, now_ns, why, outcome, proof=Proof.LEDGER)
         else:
-            self.decide(tracked, ActionState.UNRESOLVED, now_ns, "no proof", None)
+            self.decide(tracked, ActionState.UNRESOLVED, now_ns, "no proof", None, proof=None)
 
     # Steps shared by all paths.
 
     def executed(
-        self, tracked: Tracked, now_ns: int, evidence: str, server_ts: int | None = None
+        self,
+        tracked: Tracked,
+        now_ns: int,
+        evidence: str,
+        proof: Proof,
+        server_ts: int | None = None,
     ) -> None:
         """Decide that the venue executed the action."""
         late = tracked.action.state is ActionState.UNKNOWN
         action = tracked.action
-        amount = tracked.amount if tracked.amount is not None else to_lamports(action.amount or 0)
         outcome = ActionOutcome(
             True,
             executed_price=None if tracked.price is None else Decimal(repr(tracked.price)),
-            executed_amount=to_sol(amount),
+            executed_amount=action.amount if tracked.amount is None else to_sol(tracked.amount),
             server_request_id=tracked.ack_id,
             executed_bonus=to_sol(tracked.bonus) if tracked.bonus else None,
         )
@@ -276,7 +287,7 @@ class ActionBook:
             stamps = attrs.evolve(action.timestamps, server_ts=server_ts)
             tracked.action = attrs.evolve(action, timestamps=stamps)
         state = ActionState.EXECUTED_LATE if late else ActionState.CONFIRMED
-        self.decide(tracked, state, now_ns, evidence, outcome)
+        self.decide(tracked, state, now_ns, evidence, outcome, proof=proof)
 
     def evidence(self, tracked: Tracked, recv_ns: int) -> None:
         """Record the time of an action's first evidence."""
@@ -297,7 +308,7 @@ class ActionBook:
                     "a trade shows the execution of an action that was decided as not executed",
                 )
             return
-        self.executed(tracked, trade.recv_ns, "trade", server_ts=trade.server_ts)
+        self.executed(tracked, trade.recv_ns, "trade", Proof.TRADE, server_ts=trade.server_ts)
         self.complete_shown(tracked, shown)
 
     def decide(
@@ -307,9 +318,11 @@ class ActionBook:
         now_ns: int,
         why: str,
         outcome: ActionOutcome | None,
+        *,
+        proof: Proof | None,
     ) -> None:
-        """Move an action to a terminal *state*."""
-        tracked.action = attrs.evolve(tracked.action, outcome=outcome)
+        """Move an action to a terminal *state*, which *proof* shows; None only if nothing does."""
+        tracked.action = attrs.evolve(tracked.action, outcome=outcome, proof=proof)
         tracked.decided_ns = now_ns
         self.move(tracked, state, why)
 

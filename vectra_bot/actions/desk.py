@@ -42,6 +42,7 @@ from vectra_bot.models import (
     Command,
     Mode,
     PlayerAction,
+    Proof,
     SideGameKind,
 )
 from vectra_bot.models.times import NS_PER_MS
@@ -149,7 +150,13 @@ class ActionDesk:
                 submit(command)
                 return self._given(action)
         outcome = ActionOutcome(False, error=ActionState.DENIED.value, error_reason=reason)
-        action = attrs.evolve(action, state=ActionState.DENIED, outcome=outcome, trace_id=None)
+        action = attrs.evolve(
+            action,
+            state=ActionState.DENIED,
+            outcome=outcome,
+            trace_id=None,
+            proof=Proof.LOCAL,
+        )
         book.report(action)
         return self._given(action)
 
@@ -208,7 +215,11 @@ class ActionDesk:
         action = self._build(kind, button, self.bet, percentage)
         outcome = ActionOutcome(True, executed_amount=to_sol(self.bet))
         action = attrs.evolve(
-            action, state=ActionState.CONFIRMED, outcome=outcome, state_after=action.state_before
+            action,
+            state=ActionState.CONFIRMED,
+            outcome=outcome,
+            state_after=action.state_before,
+            proof=Proof.LOCAL,
         )
         self.book.report(action)
         return self._given(action)

@@ -27,6 +27,7 @@ from vectra_bot.models import (
     CandleflipChoice,
     CandleflipRound,
     DocType,
+    Proof,
     RoundBet,
     RoundResult,
     RoundUpdate,
@@ -135,7 +136,7 @@ class Stakes:
             held = self.account.stakes[key]
             self.account.stakes[key] = attrs.evolve(held, placed_ts=event.server_ts)
         if not tracked.action.is_decided:
-            self.book.executed(tracked, event.recv_ns, "bet event", server_ts=event.server_ts)
+            self.book.executed(tracked, event.recv_ns, "bet event", Proof.SIDEBET, event.server_ts)
             self.book.complete_shown(tracked, shown)
         elif not tracked.action.state.is_executed:
             self.book.contradiction(tracked, "a stake was placed that was decided as not executed")

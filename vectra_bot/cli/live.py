@@ -1,137 +1,135 @@
-"""Progress of a running session: a live table on a terminal, plain lines elsewhere."""
+"""``vectra-bot live``: trades for a real account at a venue, within limits that the operator chose."""
 
 from __future__ import annotations
 
+import asyncio
 import sys
-from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, suppress
-from decimal import Decimal
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from rich.live import Live
-from rich.panel import Panel
-from rich.progress_bar import ProgressBar
-from rich.table import Table
-from rich.text import Text
+import attrs
+import click
 
-from vectra_bot.cli.output import clean
-from vectra_bot.cli.tables import Console
+from vectra_bot.actions.limits import Limits
+from vectra_bot.cli import HELP_OPTIONS, TRADING_STOPPED
+from vectra_bot.cli.options import (
+    GroupedCommand,
+    declared_options,
+    given_options,
+    plugin_settings,
+    written_pairs,
+)
+from vectra_bot.cli.output import clean, json_option, print_json, quiet_stdout
+from vectra_bot.cli.stopping import Stopper
+from vectra_bot.config import LIVE, FileConfig, load_config
+from vectra_bot.errors import UsageError
+from vectra_bot.redaction import shown_url
+from vectra_bot.session.live.config import LiveConfig
+from vectra_bot.session.live.options import LiveOptions
+from vectra_bot.venues.patience import LiveSettings
 
 if TYPE_CHECKING:
-    from vectra_bot.session import Snapshot
+    from vectra_bot.report.session import Report
+    from vectra_bot.session.config import Observer
 
-_BAR_WIDTH = 30
-_PLAIN_STEPS = 10
+SECTIONS = {"run": LiveConfig, LIVE: LiveOptions}
+"""Sections of a configuration file, and the config class whose options they set."""
 
+_EPILOG = """\b
+Examples:
+  vectra-bot live take-profit --config live.toml --venue https://HOST --account did:privy:...
+  vectra-bot live ./my_bot.py --config live.toml --venue https://HOST --limit-stake 0.002
 
-class View(AbstractContextManager["View"], ABC):
-    """Shows snapshots of a running session; nothing appears before the first one."""
-
-    @abstractmethod
-    def update(self, snapshot: Snapshot) -> None:
-        """Show *snapshot*; called about ten times a second at most."""
-
-
-class LiveTable(View):
-    """A table that is redrawn in place on the terminal."""
-
-    def __init__(self, title: str) -> None:
-        self._title = clean(title)
-        self._live = Live(console=Console(), auto_refresh=False, transient=False)
-        self._shown = True
-
-    def __exit__(self, *_: object) -> None:
-        with suppress(OSError):
-            self._live.stop()
-
-    def update(self, snapshot: Snapshot) -> None:
-        if not self._shown:
-            return
-        panel = Panel(_grid(snapshot), title=Text(self._title), title_align="left", width=78)
-        try:
-            if not self._live.is_started:
-                self._live.start()
-            self._live.update(panel, refresh=True)
-        except (
-            OSError
-        ):  # the terminal was closed: SIGHUP comes, or the session continues without it
-            self._shown = False
+\b
+The file live.toml:
+  [live]
+  enabled = true
+  account = "did:privy:..."
+  terms = "2026-01-31 I have read the venue's terms and may run a bot"
+  token = "file:~/.config/vectra-bot/token"
+  [limits]
+  stake = "0.005"
+  session_loss = "0.02"
+  day_loss = "0.05"
+"""
 
 
-class PlainLines(View):
-    """A line to stderr at every tenth of the games, so that stdout contains only the report."""
+@click.command("live", cls=GroupedCommand, epilog=_EPILOG, context_settings=HELP_OPTIONS)
+@click.argument("strategy", required=False)
+@declared_options(LiveConfig, Limits, LiveSettings)
+@click.option("--config", "config_file", metavar="FILE", help="TOML file with settings.")
+@json_option
+def live(strategy: str | None, config_file: str | None, as_json: bool, **options: Any) -> int:
+    """Run STRATEGY at a venue with real money.
 
-    def __init__(self, title: str) -> None:
-        self._title: str | None = clean(title)
-        self._told = 0
-        self._read = True
+    It needs all of this, and says in one line what is missing before anything is connected: a
+    configuration file with [live] enabled, the account's id there and typed again, the operator's
+    dated statement about the venue's terms, a login token, and limits for stake, session_loss and
+    day_loss. Nothing is sent before the venue has logged in that account and stated its money.
 
-    def __exit__(self, *_: object) -> None:
-        self._write("")
+    From another terminal: vectra-bot status, halt, resume, reduce, flatten, stop. Ctrl-C is a stop.
+    On average the game loses money.
+    """
+    config = _live_config(strategy, config_file, options)
+    if as_json:
+        with quiet_stdout(as_json):
+            report, code = _run(config, None)
+        print_json(report.to_json())
+    else:
+        from vectra_bot.cli.progress_table import view
+        from vectra_bot.cli.report import print_report
 
-    def update(self, snapshot: Snapshot) -> None:
-        if self._title is not None:
-            self._write(f"{self._title}\n")
-            self._title = None
-        step = snapshot.games_done * _PLAIN_STEPS // snapshot.games_total
-        if step == self._told:
-            return
-        self._told = step
-        self._write(
-            f"game {snapshot.games_done} of {snapshot.games_total}, cash {snapshot.cash} SOL, "
-            f"PnL {signed(snapshot.pnl)} SOL, actions {by_state(snapshot.actions)}\n"
+        games = "" if config.games is None else f", {config.games} games"
+        title = f"vectra-bot: {config.strategy}, LIVE on {shown_url(config.venue)}{games}"
+        with view(title) as shown, quiet_stdout(as_json):
+            report, code = _run(config, shown)
+        print_report(report)
+    stopped = report.no_entries_from is not None or report.ended.startswith("stopped")
+    return code or (TRADING_STOPPED if stopped else 0)
+
+
+def _run(config: LiveConfig, observer: Observer | None) -> tuple[Report, int]:
+    """Run the session until it ends or a signal stops it; return its report and the exit code."""
+    from vectra_bot.session.live.run import run_live
+
+    with Stopper(config.stop, config.flush.ask, foreign=True) as stopper:
+        report = asyncio.run(run_live(attrs.evolve(config, observer=observer)))
+    return report, stopper.exit_code
+
+
+def _live_config(
+    strategy: str | None, config_file: str | None, options: dict[str, Any]
+) -> LiveConfig:
+    """Merge file and command line; the latter overrides the former."""
+    file = load_config(Path(config_file), SECTIONS) if config_file else FileConfig()
+    chosen = strategy or file.strategy
+    if chosen is None:
+        raise UsageError(
+            "no strategy was given: name one (see `vectra-bot strategies`) or a file ./my_bot.py"
         )
-
-    def _write(self, text: str) -> None:
-        """Write to stderr; if nobody reads it any more, the session continues."""
-        if self._read:
-            try:
-                sys.stderr.write(text)
-                sys.stderr.flush()
-            except OSError:
-                self._read = False
-
-
-def view(title: str) -> View:
-    """Return the view for the kind of output that stdout is."""
-    return LiveTable(title) if sys.stdout.isatty() else PlainLines(title)
-
-
-def by_state(actions: Mapping[str, int]) -> str:
-    """Return counts by state as text."""
-    return ", ".join(f"{count} {state}" for state, count in actions.items() if count) or "none"
-
-
-def signed(amount: Decimal) -> str:
-    """Return an amount of SOL with its sign."""
-    return f"{amount:+f}" if amount else "0"
-
-
-def _grid(snapshot: Snapshot) -> Table:
-    grid = Table.grid(padding=(0, 2))
-    grid.add_column(style="bold", width=9)
-    grid.add_column()
-    total = snapshot.games_total
-    bar = ProgressBar(total=total, completed=snapshot.games_done, width=_BAR_WIDTH)
-    progress = Table.grid(padding=(0, 2))
-    progress.add_row(bar, Text(f"{snapshot.games_done} of {total}"))
-    grid.add_row("Games", progress)
-    grid.add_row("Game", Text(clean(snapshot.game_id) or "waiting"))
-    grid.add_row("Tick", Text(f"{snapshot.tick} ({snapshot.phase}), price {snapshot.price:.4f}x"))
-    grid.add_row("Position", Text(_position(snapshot)))
-    grid.add_row("Cash", Text(f"{snapshot.cash:f} SOL"))
-    style = "green" if snapshot.pnl > 0 else "red" if snapshot.pnl < 0 else ""
-    grid.add_row("PnL", Text(f"{signed(snapshot.pnl)} SOL", style=style))
-    grid.add_row("Actions", Text(by_state(snapshot.actions)))
-    grid.add_row("Elapsed", Text(f"{snapshot.elapsed_s:.1f} s"))
-    return grid
-
-
-def _position(snapshot: Snapshot) -> str:
-    if not snapshot.position_qty:
-        return "flat"
-    return (
-        f"{snapshot.position_qty:f} at {snapshot.avg_cost:.4f}x, "
-        f"worth {snapshot.position_value:f} SOL"
+    account = LiveOptions(**file.live)
+    enable, disable, by_plugin = plugin_settings(file.plugins, options)
+    given = {**file.options, **given_options(LiveConfig, options)}
+    if "venue" not in given:
+        raise UsageError("no venue was given: name one, --venue https://HOST")
+    if given.get("account") is None and account.enabled and account.account:
+        given["account"] = _typed_account()
+    return LiveConfig(
+        strategy=chosen,
+        live=account,
+        settings={**file.settings, **written_pairs("--set", options["set"])},
+        limits={**file.limits, **given_options(Limits, options)},
+        link=LiveSettings(**given_options(LiveSettings, options)),
+        plugins=by_plugin,
+        enable_plugins=enable,
+        disable_plugins=disable,
+        **given,
     )
+
+
+def _typed_account() -> str | None:
+    """Ask a person for the account; a program must give it."""
+    if not sys.stdin.isatty():
+        return None
+    text = click.prompt("Real money. Type the id of the account to trade for", err=True)
+    return clean(str(text).strip())

@@ -34,12 +34,23 @@ COMMAND_GROUP = "vectra_bot.commands"
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("vectra_bot.cli.run:run", "Run a strategy on paper: embedded exchange or a feed."),
+    "live": ("vectra_bot.cli.live:live", "Trade for a real account at a venue, within limits."),
     "replay": ("vectra_bot.cli.replay:replay", "Replay a journal or a recording."),
     "record": (
         "vectra_bot.cli.record:record",
         "Record a feed without trading; verify games against seeds.",
     ),
     "serve": ("vectra_bot.cli.serve:serve", "Serve the embedded exchange over Socket.IO."),
+    "status": ("vectra_bot.cli.control:status", "Show what a running session is doing."),
+    "halt": ("vectra_bot.cli.control:halt", "Let a running session send no entries."),
+    "resume": ("vectra_bot.cli.control:resume", "Lift the halts of a running session."),
+    "reduce": ("vectra_bot.cli.control:reduce", "Let a running session send exits only."),
+    "flatten": ("vectra_bot.cli.control:flatten", "Sell everything a running session holds."),
+    "stop": ("vectra_bot.cli.control:stop", "End a running session; nothing is sent any more."),
+    "doctor": (
+        "vectra_bot.cli.doctor:doctor",
+        "Check clock, disk, permissions, token and venue before a session.",
+    ),
     "verify": ("vectra_bot.cli.verify:verify", "Verify games and trades against the law."),
     "diff": ("vectra_bot.cli.diff:diff", "Compare two sessions decision by decision."),
     "odds": ("vectra_bot.cli.odds:odds", "Compute the game's odds, checked by simulated games."),
@@ -255,8 +266,9 @@ def _version(ctx: click.Context, _parameter: click.Parameter, value: bool) -> No
 def cli(debug: bool) -> None:
     """Bots for rugs.fun: run, replay and verify them.
 
-    Paper trading only, on an embedded exchange or over the feed of a venue; not affiliated with the venue.
-    On average the game loses money, before prizes.
+    Paper is the default: on an embedded exchange, or over the feed of a venue. `live` trades for a real
+    account; it needs a configuration, limits and the account typed. Not affiliated with the venue. On
+    average the game loses money, before prizes.
     """
     # main() removed --debug from the arguments; it is declared here for the help.
 

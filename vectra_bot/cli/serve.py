@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from attrs import frozen
+from attrs import evolve, frozen
 
 from vectra_bot.cli import HELP_OPTIONS
 from vectra_bot.cli.options import GroupedCommand, declared_options, given_options
@@ -53,6 +53,18 @@ class ServeConfig(ExchangeOptions):
     speed: float | None = like(EmbeddedOptions, "speed", default=1.0)
     start_ns: int | None = like(
         EmbeddedOptions, "start_ns", shown="now at --speed 1, else 2026-01-01T00:00:00Z"
+    )
+    latency_ms: int | None = like(
+        EmbeddedOptions,
+        "latency_ms",
+        default=None,
+        shown="on receipt, answers delayed as measured",
+        help="Time from receipt of an action to its execution, in ms; 0 also answers at once.",
+    )
+    jitter: bool = option(
+        True,
+        help="Delay frames as a real link does; without, ticks are evenly spaced.",
+        heading=Heading.EXCHANGE,
     )
     exchange_log: Path | None = like(EmbeddedOptions, "exchange_log")
     cash: Decimal = like(EmbeddedOptions, "cash")
@@ -125,13 +137,14 @@ def _server(config: ServeConfig, log: ExchangeLog | None) -> ExchangeServer:
         start_ns = WallClock().now_ns() if config.speed == 1 else START_NS
     seed = new_seed() if config.seed is None else config.seed
     return ExchangeServer(
-        ExchangeConfig.of(config, seed=seed, start_ns=start_ns),
+        evolve(ExchangeConfig.of(config, seed=seed, start_ns=start_ns), jitter=config.jitter),
         tokens=_tokens(config),
         host=config.host,
         port=config.port,
         speed=config.speed,
         games=config.games,
         on_request=log,
+        latency_ms=config.latency_ms,
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from decimal import getcontext, setcontext
 from threading import get_ident
@@ -25,6 +24,7 @@ from vectra_bot.errors import (
 from vectra_bot.game.outside import BareView, fresh, state_of
 from vectra_bot.game.state import GameView
 from vectra_bot.models import ActionState, ActionType, DocType, GameTick, SystemEvent
+from vectra_bot.params.saved import state_to_text
 from vectra_bot.plugins import PluginManager
 from vectra_bot.strategy import CALLBACKS, Strategy, Surroundings, bind
 
@@ -266,7 +266,7 @@ class Callbacks:
         if state is None:
             return
         try:
-            text = json.dumps(state, sort_keys=True, allow_nan=False)
+            text = state_to_text(state)
         except BaseException as error:  # noqa: BLE001 - a class of the strategy's own may raise anything
             self.fail("save", error)
             return

@@ -199,8 +199,15 @@ class Exchange:
         self.books.clients.remove(account)
         account.delays = None
 
-    def request(self, at_ns: int, player_id: str, text: str) -> None:
-        """Schedule a client's frame to arrive at *at_ns*, or now if that has passed.
+    def request(self, at_ns: int, player_id: str, text: str, *, received: bool = False) -> None:
+        """Schedule a client's frame to be executed at *at_ns*, or now if that has passed.
+
+        Args:
+            at_ns: the time of execution.
+            player_id: the player.
+            text: the frame.
+            received: the venue has it already: it is executed although the connection may end before, and
+                then it is not acknowledged. Else the end of the connection loses it.
 
         Raises:
             WireError: *text* is not an event frame.
@@ -209,7 +216,7 @@ class Exchange:
         account = self._client(player_id)
         request = decode_request(text, self.config.protocol)
         at_ns = max(at_ns, self.now_ns)
-        act = partial(self._arrive, account, account.delays, request)
+        act = partial(self._arrive, account, account.delays, request, received)
         self._schedule.at(at_ns, Rank.ARRIVAL, act)
 
     def _begin(self) -> None:
@@ -429,10 +436,18 @@ class Exchange:
         for account in self.books.clients:
             self._outlet.to_one(account.player_id, self._mail.shown_game_update(account))
 
-    def _arrive(self, account: VenueAccount, link: EvidenceDelays | None, request: Request) -> None:
-        """Execute a request, unless its connection has ended: a new one restarts acknowledgement ids."""
-        if account.connected and account.delays is link:
+    def _arrive(
+        self,
+        account: VenueAccount,
+        link: EvidenceDelays | None,
+        request: Request,
+        received: bool,
+    ) -> None:
+        """Execute a request; an ended connection gets no answer: a new one restarts acknowledgement ids."""
+        if account.delays is link:
             self._desk.handle(account, request, self.now_ns)
+        elif received:
+            self._desk.handle(account, evolve(request, ack_id=None), self.now_ns)
 
     def _price_at(self, tick: int) -> float:
         return self._game.prices[tick]

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         ActionType,
         Actor,
         PlayerAction,
+        Proof,
     )
     from vectra_bot.models.alert import AlertTrigger, AlertType
     from vectra_bot.models.command import Command
@@ -125,6 +126,7 @@ _HOMES = {
     "PlayerGameUpdate": "event",
     "PlayerState": "player",
     "PlayerUpdate": "event",
+    "Proof": "action",
     "RECORDS": "envelope",
     "RoundBet": "event",
     "RoundResult": "event",
@@ -197,6 +199,7 @@ __all__ = [
     "PlayerGameUpdate",
     "PlayerState",
     "PlayerUpdate",
+    "Proof",
     "RoundBet",
     "RoundResult",
     "RoundUpdate",

@@ -2,7 +2,8 @@
 
 A field's metadata gives its column type: ``{"column": "sol"}`` for an amount in SOL, a quantity or an
 average cost (nine decimals), ``{"column": "price"}`` for a price (an IEEE double written as its shortest
-decimal), ``{"column": "json"}`` for a JSON object. Everything else follows from the annotation.
+decimal), ``{"column": "json"}`` for a JSON object. ``{"added": True}`` says that rows of an earlier version
+lack the column. Everything else follows from the annotation.
 """
 
 from decimal import Decimal
@@ -182,6 +183,12 @@ def kind(enum_type: type, default: Any = attrs.NOTHING) -> Any:
 def opt_kind(enum_type: type, default: Any = attrs.NOTHING) -> Any:
     """Return a field for a member of *enum_type* or None."""
     return _make(attrs.validators.instance_of(enum_type), "enum", default, optional=True)
+
+
+def added_kind(enum_type: type) -> Any:
+    """Return a field for a member of *enum_type* or None, whose column the rows of earlier versions lack."""
+    check = attrs.validators.optional(attrs.validators.instance_of(enum_type))
+    return attrs.field(default=None, validator=check, metadata={"column": "enum", "added": True})
 
 
 def choice(*values: str, default: Any = attrs.NOTHING) -> Any:

@@ -119,6 +119,29 @@ class Actor(str, Enum):
     """Our account without us: another client, or a liquidation."""
 
 
+class Proof(str, Enum):
+    """What decided the terminal state of an action."""
+
+    TRADE = "trade"
+    """A trade with our trace id, or one that only this action fits."""
+    UPDATE = "update"
+    """The change that a statement of our account shows."""
+    SIDEBET = "sidebet"
+    """The event of a sidebet or of a side game's stake, or its result."""
+    HISTORY = "history"
+    """The complete list of a finished game's sidebets, in the history of games."""
+    ACK = "ack"
+    """The venue's acknowledgement, which refuses it."""
+    LEDGER = "ledger"
+    """The settled money of the game or round, which balances without it."""
+    SEND = "send"
+    """The result of sending: it was never handed to the connection."""
+    LOCAL = "local"
+    """Our own decision: a limit, a plugin's veto, or an adjustment of the bet."""
+    OPERATOR = "operator"
+    """A person's decision."""
+
+
 @frozen
 class ActionTimestamps:
     """The latency chain of an action, in milliseconds since the Unix epoch.
@@ -245,6 +268,8 @@ class PlayerAction:
     """Side game's round of the stake; null otherwise."""
     unverified: bool = f.boolean(default=False)
     """Whether it follows rules that no capture shows: leverage, shorts, side games."""
+    proof: Proof | None = f.added_kind(Proof)
+    """What decided the terminal state; null if UNRESOLVED, and in rows older than this column."""
 
     @property
     def reward(self) -> Decimal:

@@ -253,7 +253,8 @@ def option(
         default: value if none is given.
         factory: makes a new default for every config.
         key: name in a TOML file, by default the field's.
-        flag: flag on the command line, by default ``--KEY``; None for an option only in Python.
+        flag: flag on the command line, by default ``--KEY``; None for an option only in Python, or with a
+            *key* only in a file.
         choices: the only allowed values.
         help: one line for ``--help``.
         about: see :class:`Option`.
@@ -312,8 +313,9 @@ def _described(field: attrs.Attribute[Any]) -> Option:
     if choices is None and is_enum(field.type):
         choices = [member.value for member in unwrap(field.type)[1]]
     key = about.pop("key")
-    key = field.name if key == "" else key
     flag = about.pop("flag")
+    in_files = flag is not None or bool(key)
+    key = field.name if key == "" else key
     if flag == "":
         flag = f"--{(key or field.name).replace('_', '-')}"
     return Option(
@@ -321,7 +323,7 @@ def _described(field: attrs.Attribute[Any]) -> Option:
         type=field.type,
         default=field.default,
         choices=None if choices is None else tuple(choices),
-        key=key if flag is not None and not about.get("repeatable") else None,
+        key=key if in_files and not about.get("repeatable") else None,
         flag=flag,
         **about,
     )

@@ -190,7 +190,8 @@ def _constructor(record_type: type, prefix: str, names: dict[str, Any]) -> str:
         else:
             enum_name = f"T{len(names)}"
             names[enum_name] = inner
-            guard = f"r[{name!r}]"
+            added = attribute.metadata.get("added", False)
+            guard = f"r.get({name!r})" if added else f"r[{name!r}]"
             value = _unpacked(kind, guard, enum_name)
         if optional and value != guard:
             value = f"(None if {guard} is None else {value})"
@@ -215,6 +216,8 @@ def record_to_row(record: Any) -> dict[str, Any]:
 
 def record_from_row(record_type: type[R], row: Mapping[str, Any]) -> R:
     """Return the record in *row*; columns the record does not have are ignored.
+
+    Columns that earlier versions did not have may be missing.
 
     Raises:
         RecordError: a column is missing or holds a value the record forbids.

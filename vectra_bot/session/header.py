@@ -21,10 +21,17 @@ from vectra_bot.audit.auditor import FairAuditor
 from vectra_bot.engine import STATE_KIND, Engine
 from vectra_bot.errors import ConfigError, InputError, JournalError, StrategyError, safe_error
 from vectra_bot.game.sidegames import SideGame
-from vectra_bot.journal import JOURNAL_VERSION, check_new_id, journal_directory, read_journal
+from vectra_bot.journal import (
+    JOURNAL_VERSION,
+    check_new_id,
+    journal_directory,
+    read_header,
+    read_journal,
+)
 from vectra_bot.loading import StrategySource, installed_as, is_unchanged, origin_of
 from vectra_bot.models import SCHEMA_VERSION, Mode
 from vectra_bot.params import RECORDED, configure, masked, settings_of
+from vectra_bot.params.saved import state_of_json
 from vectra_bot.plugins import PluginManager
 from vectra_bot.report.session import assumed_rounds
 from vectra_bot.serde import canonical_json
@@ -256,7 +263,7 @@ def restore(strategy: Strategy, state: Any) -> None:
     if state is None:
         return
     try:
-        strategy.restore(state)
+        strategy.restore(state_of_json(state))
     except BaseException as error:
         raise StrategyError(
             f"{type(strategy).__name__}.restore raised {safe_error(error)}; start without a "
@@ -265,12 +272,14 @@ def restore(strategy: Strategy, state: Any) -> None:
 
 
 def saved_state(store: Path, session_id: str) -> Any:
-    """Return the state that the strategy of *session_id* saved last.
+    """Return the state that the strategy of *session_id* saved last, as JSON data.
+
+    A session that ended before its first save has the state that was restored in it.
 
     Raises:
         InputError: the session is not in the store, or its strategy saved nothing.
     """
-    state: Any = None
+    state: Any = read_header(journal_directory(store, session_id)).get("restored")
     for entry in read_journal(journal_directory(store, session_id)):
         record = entry.data.get("record", {}) if entry.kind == "doc" else {}
         if record.get("kind") == STATE_KIND:

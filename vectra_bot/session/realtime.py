@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
+
+from attrs import define
 
 from vectra_bot.clock import Clock, SessionClock
-from vectra_bot.models import DocType, Document, SystemEvent
+from vectra_bot.models import ClockAdvanced, DocType, Document, OperatorCommand, SystemEvent
 from vectra_bot.models.times import NS_PER_MS, NS_PER_S
 from vectra_bot.session.shell import SegmentCloser, Shell
 from vectra_bot.venues.base import FeedItem
 
 # Longest sleep of the loop between checks of the stop flag, in seconds.
 POLL_S = 0.2
+# In silence the engine is told the time this often, in seconds: its limits on time hold without a frame.
+TIME_S = 0.1
 _DRAIN_S = 3.0
 
 
@@ -29,6 +34,19 @@ class LiveSource(Protocol):
         """Close the connection; may be called twice."""
 
 
+class Operator(Protocol):
+    """Where the commands of an operator come from."""
+
+    def take(self, now_ns: int) -> list[OperatorCommand]:
+        """Return the commands that wait, as inputs at *now_ns*."""
+
+    def processed(self) -> None:
+        """Record that the engine has processed them."""
+
+    def link_closed(self) -> None:
+        """Record that the session's link is closed."""
+
+
 async def drive_live(
     shell: Shell,
     feed: LiveSource,
@@ -37,6 +55,7 @@ async def drive_live(
     ended: Callable[[], str | None],
     *,
     after: Callable[[], None] = lambda: None,
+    operator: Operator | None = None,
 ) -> str:
     """Process the items of *feed* until *ended* gives a reason to end; end the session and return the reason.
 
@@ -47,21 +66,52 @@ async def drive_live(
         flusher: closes segments in time.
         ended: returns why the session must end now, None if it continues.
         after: called between items.
+        operator: commands of an operator, for a session that acts; its engine is told the time in silence.
     """
+    wait_s = POLL_S if operator is None else TIME_S
     while (reason := ended()) is None:
-        item = await feed.next_item(POLL_S)
+        item = await feed.next_item(wait_s)
         if item is not None:
             await shell.take(item)
+        elif operator is not None:
+            await shell.take(ClockAdvanced(recv_ns=clock.now_ns()))
+        if operator is not None:
+            await obey(shell, operator, clock.now_ns())
         note_step(shell, clock)
         flusher.look()
         after()
     # What was received belongs to the session, but draining it must not delay the stop.
     await feed.aclose()
+    if operator is not None:
+        operator.link_closed()
+        await obey(shell, operator, clock.now_ns())
     last_ns = clock.monotonic_ns() + int(_DRAIN_S * NS_PER_S)
     while (item := feed.rest()) is not None and clock.monotonic_ns() < last_ns:
         await shell.take(item)
     await shell.end(reason)
     return reason
+
+
+async def obey(shell: Shell, operator: Operator, now_ns: int) -> None:
+    """Process the commands of *operator* that wait, as inputs at *now_ns*."""
+    commands = operator.take(now_ns)
+    for command in commands:
+        await shell.take(command)
+    if commands:
+        operator.processed()
+
+
+@define(eq=False)
+class Closer:
+    """Closes a feed in the event loop while its session still waits for an item."""
+
+    aclose: Callable[[], Any]
+    _task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to close the feed, once."""
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self.aclose())
 
 
 def note_step(shell: Shell, clock: Clock) -> None:
@@ -86,4 +136,4 @@ def note_step(shell: Shell, clock: Clock) -> None:
     )
 
 
-__all__ = ["LiveSource", "drive_live", "note_step"]
+__all__ = ["Closer", "LiveSource", "Operator", "drive_live", "note_step", "obey"]

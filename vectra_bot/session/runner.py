@@ -5,27 +5,27 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, aclosing, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, aclosing, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from vectra_bot.actions.limits import Limits
 from vectra_bot.clock import Clock, WallClock
 from vectra_bot.errors import InputError, JournalError, StoreError
 from vectra_bot.exchange import Exchange, ExchangeConfig, RequestRecord
 from vectra_bot.exchange.config import START_NS
 from vectra_bot.fsio.modes import file_mode
-from vectra_bot.game.ledger import to_sol
 from vectra_bot.journal import journal_directory, never_began, read_header
 from vectra_bot.loading import resolve_strategy
 from vectra_bot.models import Mode
-from vectra_bot.models.times import NS_PER_S
 from vectra_bot.plugins import PluginManager
 from vectra_bot.report.session import Report, SessionTally
 from vectra_bot.session.check import decides_otherwise
-from vectra_bot.session.config import FLUSH_SECONDS, SessionConfig, Snapshot
+from vectra_bot.session.config import FLUSH_SECONDS, SessionConfig
+from vectra_bot.session.control import Controlled, ControlSocket
 from vectra_bot.session.header import (
     SessionPlan,
     differing,
@@ -36,10 +36,12 @@ from vectra_bot.session.header import (
     same_session,
     saved_state,
 )
-from vectra_bot.session.hosting import host
+from vectra_bot.session.hosting import HostedSession, host
+from vectra_bot.session.realtime import obey
 from vectra_bot.session.recovery.killed import recover_store
-from vectra_bot.session.shell import SegmentCloser, Shell
-from vectra_bot.store.api import store_place
+from vectra_bot.session.shell import SegmentCloser
+from vectra_bot.session.status import Monitor
+from vectra_bot.store.api import Place, store_place
 from vectra_bot.store.maintenance.replacement import Replacement, replacing, settle_replacement
 from vectra_bot.store.maintenance.sessions import drop_session, is_running, refuse_orphans
 from vectra_bot.store.parquet.worker import upload
@@ -47,38 +49,49 @@ from vectra_bot.strategy import configure
 from vectra_bot.venues.base import Feed
 from vectra_bot.venues.embedded import EmbeddedVenue, ExchangeLog
 
-SNAPSHOT_EVERY_NS = NS_PER_S // 10
+if TYPE_CHECKING:
+    from vectra_bot.actions.arming import LiveTerms
+    from vectra_bot.session.live.config import LiveConfig
+
 PLAYED = "games played"
 """Why a session ended that played all its games."""
 
 
 def plan_of(
-    config: SessionConfig,
+    config: SessionConfig | LiveConfig,
     *,
+    mode: Mode = Mode.PAPER,
+    limits: Limits,
+    place: Place | None = None,
     venue: str = "embedded",
     start_ns: int = START_NS,
     seed: int | None = None,
     exchange: SessionConfig | None = None,
+    terms: LiveTerms | None = None,
     about: Mapping[str, Any] | None = None,
 ) -> SessionPlan:
     """Load what the session of *config* needs; nothing is written.
 
     Args:
         config: the strategy, its settings, the store.
+        mode: how the session runs.
+        limits: what it may do.
+        place: where its store is; the config's if None.
         venue: name of the venue.
         start_ns: start of the session's clock, nanoseconds since the epoch.
         seed: seed of the embedded exchange, if there is one.
         exchange: *config*, if it describes the embedded exchange.
+        terms: the conditions of an account's session.
         about: more keys of the header.
     """
     source = resolve_strategy(config.strategy)
     strategy = configure(source.cls, config.settings)
-    place = store_place(config.store, shared=config.shared)
+    place = place or store_place(config.store, shared=config.shared)
     restored = saved_state(place.path, config.restore_from) if config.restore_from else None
     restore(strategy, restored)
     return SessionPlan(
         session_id=config.session_id or new_session_id(),
-        mode=Mode.PAPER,
+        mode=mode,
         venue=venue,
         source=source,
         strategy=strategy,
@@ -87,12 +100,13 @@ def plan_of(
             settings=config.plugins, enable=config.enable_plugins, disable=config.disable_plugins
         ),
         plugin_settings=config.plugins,
-        limits=config.limits,
+        limits=limits,
         start_ns=start_ns,
         seed=seed,
         config=exchange,
         restored=restored,
         profile=config.protocol,
+        terms=terms,
         about=about or {},
     )
 
@@ -100,6 +114,7 @@ def plan_of(
 def _plan(config: SessionConfig) -> SessionPlan:
     return plan_of(
         config,
+        limits=config.limits,
         start_ns=START_NS if config.start_ns is None else config.start_ns,
         seed=new_seed() if config.seed is None else config.seed,
         exchange=config,
@@ -140,7 +155,7 @@ async def run_session(config: SessionConfig, clock: Clock | None = None) -> Repo
         async with host(
             hosted, tally, venue.gateway, feed=feed, holding=exchange_log, stop=stop
         ) as session:
-            ended = await _drive(session.shell, feed, config, clock or WallClock())
+            ended = await _drive(session, feed, config, clock or WallClock())
         if repetition is not None:
             ended = _decide(repetition, ended)
     session.raise_failure()
@@ -282,47 +297,37 @@ def _open_venue(
     )
 
 
-async def _drive(shell: Shell, feed: Feed, config: SessionConfig, clock: Clock) -> str:
+async def _drive(session: HostedSession, feed: Feed, config: SessionConfig, clock: Clock) -> str:
     """Feed the shell until the games are over, the strategy fails or a stop is requested."""
-    started = shown = clock.monotonic_ns()
-    observer = config.observer
-    # At full speed segments are closed by size only, so that the same run leaves the same files.
-    every_s = None if config.speed is None else FLUSH_SECONDS
-    flusher = SegmentCloser(shell, clock, config.flush, every_s)
-    async with aclosing(aiter(feed)) as items:
-        async for item in items:
-            await shell.take(item)
-            flusher.look()
-            if shell.reason_to_end():
-                break
-            if observer is not None and clock.monotonic_ns() - shown >= SNAPSHOT_EVERY_NS:
-                shown = clock.monotonic_ns()
-                observer.update(snapshot(shell, config.games, (shown - started) / NS_PER_S))
-    ended = shell.reason_to_end() or PLAYED
-    await shell.end(ended)
-    if observer is not None:
-        elapsed = (clock.monotonic_ns() - started) / NS_PER_S
-        observer.update(snapshot(shell, config.games, elapsed))
+    shell = session.shell
+    with ExitStack() as opened:
+        control = None
+        if config.speed is not None:  # at full speed a session is over before anybody looks
+            of = Controlled(
+                shell.journal.directory, config.stop, woken=config.stop.on_set or _nothing
+            )
+            control = opened.enter_context(ControlSocket(of))
+        monitor = Monitor(session, clock, config.observer, control, config.games)
+        # At full speed segments are closed by size only, so that the same run leaves the same files.
+        every_s = None if config.speed is None else FLUSH_SECONDS
+        flusher = SegmentCloser(shell, clock, config.flush, every_s)
+        async with aclosing(aiter(feed)) as items:
+            async for item in items:
+                await shell.take(item)
+                if control is not None:
+                    await obey(shell, control, shell.engine.now_ns)
+                flusher.look()
+                if shell.reason_to_end():
+                    break
+                monitor.look()
+        ended = shell.reason_to_end() or PLAYED
+        if control is not None:
+            control.link_closed()
+            await obey(shell, control, shell.engine.now_ns)
+        await shell.end(ended)
+        monitor.look(force=True)
     return ended
 
 
-def snapshot(shell: Shell, games: int, elapsed_s: float) -> Snapshot:
-    """Return the current state of the session."""
-    engine = shell.engine
-    game, account = engine.game, engine.account
-    start = account.session_start_cash or 0
-    return Snapshot(
-        games_done=shell.stats.games,
-        games_total=games,
-        game_id=game.game_id,
-        tick=game.tick,
-        price=game.price,
-        phase=game.phase.value,
-        cash=to_sol(account.cash),
-        position_qty=to_sol(account.qty),
-        avg_cost=account.view.position.avg_cost,
-        position_value=account.view.position.value(game.price),
-        pnl=to_sol(account.equity(game.price) - start),
-        actions=shell.stats.actions(),
-        elapsed_s=elapsed_s,
-    )
+def _nothing() -> None:
+    """Do nothing."""

@@ -36,6 +36,7 @@ from vectra_bot.models import (
     Event,
     Frame,
     FrameRejected,
+    OperatorCommand,
     SendResult,
     SessionEnding,
     UnknownEvent,
@@ -151,8 +152,8 @@ class Shell:
     def __attrs_post_init__(self) -> None:
         self.parts = PartsWorker(self.journal.directory, self.store, self.remote)
 
-    async def take(self, item: FeedItem | SessionEnding) -> None:
-        """Process one item of the feed and carry out its effects."""
+    async def take(self, item: FeedItem | OperatorCommand | SessionEnding) -> None:
+        """Process one item of the feed, or an operator's command, and carry out its effects."""
         if isinstance(item, Frame):
             commands = self._take_frame(item)
         else:
@@ -234,6 +235,7 @@ class Shell:
         If the stop's time is over before that is done, the rest is left to a later recovery and named in
         :attr:`unfinished`.
         """
+        self.stats.standing = self.engine.standing
         await self.take(SessionEnding(recv_ns=self.engine.now_ns, reason=reason))
         failure = self.engine.failure
         if failure is not None and failure.interrupted:
@@ -282,6 +284,8 @@ class Shell:
                 result = self._not_sent(command, CHANGED)
             else:
                 result = await self.gateway.send(command)
+                if result.sent and not self.can_wait:
+                    self.stats.latencies.add_sent(result.recv_ns - command.created_ns)
             result = attrs.evolve(result, command_sha256=digest)
             more = self._step(result, Entry.of_input(self._next(), result))
             if more:

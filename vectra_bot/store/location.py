@@ -14,9 +14,15 @@ if TYPE_CHECKING:
 SEED_PATH: Final = "~/rugs_data/events_parquet"
 """The store's path in the schema's queries."""
 
+LIVE_PATH: Final = "~/rugs_data/live_parquet"
+"""The store of live sessions, apart from all others."""
+
 STORE_METAVAR: Final = "DIR|URL"
 STORE_SHOWN: Final = f"$VECTRA_STORE, else {SEED_PATH}"
 """The default, for help texts."""
+
+LIVE_STORE_SHOWN: Final = f"$VECTRA_LIVE_STORE, else {LIVE_PATH}"
+"""The default of live sessions, for help texts."""
 
 STORE_HELP: Final = "Folder of the store, s3://BUCKET/PREFIX or gs://BUCKET/PREFIX."
 
@@ -27,13 +33,26 @@ def default_store() -> Path | str:
     Raises:
         InputError: the variable has an invalid address.
     """
+    return _from_environment("VECTRA_STORE", SEED_PATH)
+
+
+def default_live_store() -> Path | str:
+    """Return ``$VECTRA_LIVE_STORE``, an address as text, else the path of live sessions.
+
+    Raises:
+        InputError: the variable has an invalid address.
+    """
+    return _from_environment("VECTRA_LIVE_STORE", LIVE_PATH)
+
+
+def _from_environment(variable: str, path: str) -> Path | str:
     from vectra_bot.store.remote.address import LocalStore, parse_store
 
-    given = os.environ.get("VECTRA_STORE") or SEED_PATH
+    given = os.environ.get(variable) or path
     try:
         store = parse_store(given)
     except InputError as error:
-        raise InputError(f"$VECTRA_STORE: {error}") from None
+        raise InputError(f"${variable}: {error}") from None
     return store.path if isinstance(store, LocalStore) else given
 
 

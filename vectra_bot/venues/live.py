@@ -1,229 +1,45 @@
-"""The live feed: a venue's public frames over Socket.IO, exactly as received.
+"""A live venue: its feed, exactly as received, and its gateway, over one supervised link.
 
-Theory of operation. python-socketio does Engine.IO and the Socket.IO handshake, and nothing else. Our packet
-class intercepts every message as text before the library acts on it: events and acknowledgements become one
-internal event whose one synchronous handler stamps the time and appends the raw text to the bounded queue.
-So the order is the wire's, nothing is dispatched by a name the venue chose, and nothing is answered. Messages
-that violate the protocol are queued raw as well: the wire's decoder refuses and counts them in order.
+The feed passes on a venue's frames as text, in the wire's order, through one bounded queue. The gateway hands
+commands to the websocket, each at most once, after a last look at everything that may have changed since they
+were decided. :mod:`~vectra_bot.venues.link` owns the connection under both.
 
-One supervisor task owns the connection. Each connection uses a new client object; it ends when the venue
-closes it (``41``, ``44``), with the transport, when the queue is full, or by the watchdog, which counts game
-frames and not bytes: a connection that sends only heartbeats counts as dead. Then the supervisor waits, with
-jitter and exponential backoff up to a cap, and reconnects, without limit by default; every wait is bounded.
-
-Nothing is sent except what Socket.IO needs. There is no login and no gateway here.
+A :class:`LiveFeed` alone has no login and no gateway, and sends nothing except what Socket.IO needs.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
-import logging
-import os
-import socket
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable
-from functools import partial
-from typing import Any, Final
+from typing import Final
 
-import aiohttp
-import engineio
-import msgspec
-import socketio
-from attrs import define, field
-from socketio.packet import Packet
-
-from vectra_bot.clock import Clock, WallClock
-from vectra_bot.errors import InputError, safe_error, safe_text
-from vectra_bot.fsio import forks
-from vectra_bot.models import ConnectionChanged, Frame, Link
+from vectra_bot.clock import Clock, SessionClock, WallClock
+from vectra_bot.errors import ConfigError, VectraError, safe_error
+from vectra_bot.models import Command, SendResult
+from vectra_bot.models.times import NS_PER_MS
 from vectra_bot.venues.base import FeedItem
+from vectra_bot.venues.connection import Connection, LinkSocket
+from vectra_bot.venues.credentials import TokenSource
 from vectra_bot.venues.endpoint import Endpoint
 from vectra_bot.venues.inbox import Inbox
-from vectra_bot.venues.patience import LiveCounts, LiveSettings
-from vectra_bot.venues.redirects import RedirectError, check_redirect
+from vectra_bot.venues.link import LinkState, LinkSupervisor, jitter
+from vectra_bot.venues.login import TOKEN_MARGIN_S, Credentials
+from vectra_bot.venues.patience import LiveCounts, LiveSettings, SendBucket, SendBudget
+from vectra_bot.wire.encode import encode_request
+from vectra_bot.wire.profile import Profile, default_profile
 
-log = logging.getLogger(__name__)
-
-_GAME_FRAME: Final = '42["gameStateUpdate",'
-# After the rug the venue takes up to 2.3 s to settle (protocol 3.1); a pause has no limit.
-_QUIET: Final = ('"rugged":true', '"cooldownPaused":true')
 _YIELD_EVERY: Final = 8  # items between two yields to the event loop, so that reading continues
-_FRAME: Final = "frame"  # the only event that is dispatched
-# Socket.IO's packet types except those that begin or end a connection: binary and unknown ones are frames
-# too, for the wire's decoder to refuse in order.
-_FRAMES: Final = ("42", "43", "45", "46", "47", "48", "49")
-_READ_AT_ONCE: Final = 8  # frames
-_NEVER_S: Final = 1e6
-_RECEIVE_BYTES: Final = 256 * 1024
-_GOODBYE_S: Final = (
-    0.25  # for the peer to answer our close; a dead peer must not delay the next connection
-)
-_REFUSED: Final = (401, 403)  # HTTP statuses of a venue that refuses us
-
-
-@define(eq=False)
-class _Connection:
-    """One connection: how its messages are queued, and how it ended."""
-
-    inbox: Inbox
-    clock: Clock
-    counts: LiveCounts
-    beats: int = 0
-    quiet: bool = True
-    lost: int = 0
-    opened: bool = False
-    reason: str = ""
-    ended: asyncio.Event = field(factory=asyncio.Event)
-
-    def open(self) -> None:
-        """Record that the venue accepted the connection."""
-        self.opened = True
-        self.counts.connections += 1
-        self.inbox.mark(ConnectionChanged(recv_ns=self.clock.now_ns(), link=Link.CONNECTED))
-
-    def end(self, reason: str) -> None:
-        """Record that the connection is over; the first reason is kept."""
-        if not self.ended.is_set():
-            self.reason = reason
-            self.ended.set()
-
-    def on_frame(self, raw: str) -> None:
-        """Stamp and queue one message; a full queue is counted and ends the connection."""
-        frame = Frame(self.clock.now_ns(), raw)
-        if raw.startswith(_GAME_FRAME):
-            self.beats += 1
-            self.quiet = any(mark in raw for mark in _QUIET)
-        if not self.lost and self.inbox.put(frame):
-            self.counts.frames += 1
-            return
-        self.lost += 1
-        self.counts.lost_frames += 1
-        self.end("the queue was full")
-
-
-class _StrictPacket(Packet):  # type: ignore[misc]  # socketio has no type information
-    """A Socket.IO packet that passes inbound messages on as text, out of the library's reach."""
-
-    uses_binary_events = False
-
-    def __init__(self, connection: _Connection, *args: Any, **kwargs: Any) -> None:
-        encoded = kwargs.pop("encoded_packet", None)
-        super().__init__(*args, **kwargs)
-        if encoded is not None:
-            self._receive(connection, encoded)
-
-    def _receive(self, connection: _Connection, encoded: object) -> None:
-        self.data: Any = [""]  # an event without a handler
-        if not isinstance(encoded, str):
-            connection.counts.refused += (
-                1  # binary, or bare JSON: a venue's messages begin with a digit
-            )
-        elif encoded.startswith("0") and not connection.opened and "/" not in encoded[:2]:
-            self.packet_type, self.data = socketio.packet.CONNECT, _object(encoded[1:])
-        elif encoded.startswith("1"):
-            connection.end("the venue ended the connection")
-        elif encoded.startswith("4") and not connection.opened:
-            connection.end(f"the venue refused the connection: {encoded[1:200]}")
-            self.packet_type, self.data = socketio.packet.CONNECT_ERROR, []
-        elif encoded.startswith("4"):
-            connection.end("the venue refused to continue")
-        elif encoded.startswith("0"):
-            connection.counts.refused += 1
-        else:
-            self.data = [_FRAME, f"4{encoded}"]
-
-
-@define(eq=False)
-class _Socket:
-    """The websocket of an open connection: frames go directly to the queue.
-
-    The library makes a timer, a task and two packet objects per message, which costs more than all later
-    processing of a frame. It still gets the messages it must act on. Frames are not reordered: what arrives
-    before the connection is open is dispatched before the next message is read.
-    """
-
-    socket: Any
-    connection: _Connection
-
-    def __attrs_post_init__(self) -> None:
-        forks.left_by_children(self)
-
-    def leave(self) -> None:
-        """Close a forked child's copy, which would keep the connection of a dead parent open."""
-        opened = self.socket.get_extra_info("socket")
-        if opened is not None and opened.fileno() >= 0:
-            forks.close_copy(opened.fileno())
-
-    async def receive(self) -> Any:
-        """Return the next message that is not a frame."""
-        connection, receive = self.connection, self.socket.receive
-        for number in itertools.count(1):
-            if number % _READ_AT_ONCE == 0:
-                # Messages already received come without waiting: yield to other tasks.
-                await asyncio.sleep(0)
-            message = await receive()
-            text = message.data
-            if type(text) is not str or text[:2] not in _FRAMES or not connection.opened:
-                return message
-            connection.on_frame(text)
-        raise AssertionError("the loop ends by returning")
-
-    def __getattr__(self, name: str) -> Any:
-        """Delegate everything else to the socket."""
-        return getattr(self.socket, name)
-
-
-class _Transport(engineio.AsyncClient):  # type: ignore[misc]
-    """Engine.IO without its own timeout: our watchdog counts game frames.
-
-    The library closes a connection whose heartbeat we read late because much was queued before it.
-    """
-
-    connection: _Connection | None = None
-    _socket: Any = None
-
-    @property
-    def ws(self) -> Any:
-        return self._socket
-
-    @ws.setter
-    def ws(self, socket: Any) -> None:
-        """Read frames without the library."""
-        connection = self.connection
-        self._socket = (
-            socket if socket is None or connection is None else _Socket(socket, connection)
-        )
-
-    @property
-    def ping_timeout(self) -> float:
-        return _NEVER_S
-
-    @ping_timeout.setter
-    def ping_timeout(self, seconds: float) -> None:
-        """Ignore the venue's value."""
-
-
-class _Client(socketio.AsyncClient):  # type: ignore[misc]
-    """A Socket.IO client with that transport."""
-
-    def _engineio_client_class(self) -> type[_Transport]:
-        return _Transport
-
-
-def _object(text: str) -> dict[str, Any]:
-    try:
-        return msgspec.json.decode(text, type=dict[str, Any])
-    except (msgspec.MsgspecError, RecursionError):
-        return {}
-
-
-def _jitter() -> float:
-    """Return a number in [0, 1): many recorders must not reconnect at the same moment.
-
-    No event or document depends on it, so it comes from the system and not from a seed.
-    """
-    return int.from_bytes(os.urandom(4)) / 2**32
+# Entries and exits have different limits: an exit that comes late is better than none.
+ENTRY_DATA_MS: Final = 600
+EXIT_DATA_MS: Final = 3_000
+ENTRY_LATE_MS: Final = 250
+EXIT_LATE_MS: Final = 1_000
+SLOW_RTT_MS: Final = 1_000
+_TICKS_BEHIND: Final = 2
+_BUDGET: Final = SendBudget()
+_LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 
 
 class LiveFeed:
@@ -242,7 +58,8 @@ class LiveFeed:
         *,
         settings: LiveSettings | None = None,
         clock: Clock | None = None,
-        jitter: Callable[[], float] = _jitter,
+        jitter: Callable[[], float] = jitter,
+        credentials: Credentials | None = None,
     ) -> None:
         """Prepare the feed; it connects when the first item is requested.
 
@@ -251,6 +68,7 @@ class LiveFeed:
             settings: timeouts, retries and queue limits.
             clock: stamps received frames.
             jitter: gives numbers in [0, 1) that spread the waits.
+            credentials: how to log in; None to watch only.
 
         Raises:
             ConfigError: *url* is not a valid address.
@@ -258,11 +76,17 @@ class LiveFeed:
         self.endpoint = Endpoint.parse(url)
         self.settings = settings or LiveSettings()
         self.counts = LiveCounts()
-        self._clock = clock or WallClock()
-        self._jitter = jitter
         self._inbox = Inbox(self.settings.queue_frames, self.settings.queue_chars)
-        self._supervisor: asyncio.Task[None] | None = None
-        self._connection: _Connection | None = None
+        self.supervisor = LinkSupervisor(
+            self.endpoint,
+            self.settings,
+            clock or WallClock(),
+            self._inbox,
+            self.counts,
+            credentials,
+            jitter,
+        )
+        self._running: asyncio.Task[None] | None = None
         self._taken = 0
         self._closed = False
 
@@ -282,11 +106,12 @@ class LiveFeed:
         """Return the next item, None if there was none within *timeout_s*.
 
         Raises:
-            InputError: the venue was not reached in as many attempts as the settings allow.
+            InputError: the venue was not reached in as many attempts as the settings allow; or, with a login,
+                it refuses us, there is no valid token, or the link was lost too often.
         """
-        if self._supervisor is None and not self._closed:
-            self._supervisor = asyncio.create_task(self._supervise())
-            self._supervisor.add_done_callback(lambda _: self._inbox.ready.set())
+        if self._running is None and not self._closed:
+            self._running = asyncio.create_task(self.supervisor.run())
+            self._running.add_done_callback(lambda _: self._inbox.ready.set())
         self._taken += 1
         if self._taken % _YIELD_EVERY == 0:
             await asyncio.sleep(0)
@@ -304,177 +129,223 @@ class LiveFeed:
         return self._inbox.take()
 
     def _raise_if_over(self) -> None:
-        over = self._supervisor
+        over = self._running
         if over is not None and over.done() and not over.cancelled():
             over.result()
 
     async def aclose(self) -> None:
         """Close the connection; may be called twice."""
         self._closed = True
-        if self._supervisor is not None:
-            self._supervisor.cancel()
-            await asyncio.wait([self._supervisor])
-        connection, self._connection = self._connection, None
-        if connection is not None and connection.opened:
-            self._mark(Link.DISCONNECTED, "closed by us", connection.lost)
+        self.supervisor.close()
+        if self._running is not None:
+            self._running.cancel()
+            await asyncio.wait([self._running])
+        await self.supervisor.wait_closed()
 
-    # The supervisor.
 
-    def _is_closed(self) -> bool:
-        return self._closed
+class LiveGateway:
+    """The outbound half of a live venue: each command is written to the websocket once, or not at all.
 
-    async def _supervise(self) -> None:
-        failures = 0
-        self._mark(Link.CONNECTING, f"to {self.endpoint.host}")
-        # The library swallows cancellation in places, so closing the feed also sets this flag.
-        while not self._is_closed():
-            await self._inbox.drained.wait()
-            connection = _Connection(self._inbox, self._clock, self.counts)
-            self._connection = connection
-            started = self._clock.monotonic_ns()
-            wait_s = await self._serve(connection)
-            if self._is_closed():
-                return
-            self._connection = None
-            lived_s = (self._clock.monotonic_ns() - started) / 1e9
-            if connection.opened:
-                reason = connection.reason
-                log.info("venue=%s link=lost reason=%s", self.venue, reason)
-                self._mark(Link.DISCONNECTED, reason, connection.lost)
-                self._mark(Link.CONNECTING, f"to {self.endpoint.host}")
-            if connection.beats and lived_s >= self.settings.settled_s:
-                failures = 0
-            else:
-                failures += 1
-            if not connection.opened:
-                self._failed(connection.reason, failures)
-            await asyncio.sleep(max(wait_s, self._backoff(failures)))
+    Attributes:
+        sent: requests handed to the websocket.
+        refused: requests that were not sent, by the code their reason begins with.
+    """
 
-    def _mark(self, link: Link, reason: str, lost: int = 0) -> None:
+    def __init__(
+        self,
+        supervisor: LinkSupervisor,
+        bucket: SendBucket,
+        *,
+        profile: Profile,
+        stopped: Callable[[], str | None],
+    ) -> None:
+        self.sent = 0
+        self.refused: Counter[str] = Counter()
+        self._link = supervisor
+        self._clock = supervisor.clock
+        self._bucket = bucket
+        self._profile = profile
+        self._stopped = stopped
+        self._closed = False
+
+    async def send(self, command: Command) -> SendResult:
+        """Write *command* to the websocket if everything it was decided on still holds; never again.
+
+        Returns:
+            ``sent`` False is proof that nothing left, and its reason begins with a code; ``sent`` True with a
+            reason means that it may have left.
+        """
         now_ns = self._clock.now_ns()
-        self._inbox.mark(
-            ConnectionChanged(recv_ns=now_ns, link=link, reason=reason, lost_frames=lost)
-        )
-
-    def _failed(self, reason: str, failures: int) -> None:
-        self.counts.failures += 1
-        limit = self.settings.attempts
-        log.warning("venue=%s attempt=%d cannot connect: %s", self.venue, failures, reason)
-        if limit is not None and failures >= limit:
-            raise InputError(
-                f"{self.endpoint.host} could not be reached in {failures} "
-                f"attempt{'s' * (failures != 1)} ({reason}): "
-                "check the address and that the venue is up"
-            )
-
-    def _backoff(self, failures: int) -> float:
-        settings = self.settings
-        doublings = min(max(failures - 1, 0), 16)
-        longest: float = min(settings.backoff_cap_s, settings.backoff_s * 2.0**doublings)
-        return longest * (0.5 + self._jitter() / 2)
-
-    async def _serve(self, connection: _Connection) -> float:
-        """Serve one connection until it ends; return how long the venue asks us to stay away."""
-        settings = self.settings
-        wait_s = 0.0
-        redirects = aiohttp.TraceConfig()
-        redirects.on_request_redirect.append(check_redirect)
-        session = aiohttp.ClientSession(trace_configs=[redirects])
-        client = _Client(
-            reconnection=False,
-            handle_sigint=False,
-            serializer=partial(_StrictPacket, connection),
-            http_session=session,
-            ssl_verify=True,
-            request_timeout=_GOODBYE_S,
-            websocket_extra_options={"max_msg_size": settings.frame_bytes},
-        )
-        client.eio.connection = connection
-        client.on("connect", connection.open)
-        client.on(_FRAME, connection.on_frame)
-        try:
+        connection = self._link.opened()
+        wire = None if connection is None else connection.socket
+        reason = self._objection(command, connection, wire, now_ns)
+        if reason is None and connection is not None and wire is not None:
+            ack_id = self._link.acks.next_id(connection.epoch, command.action_id)
             try:
-                async with asyncio.timeout(settings.connect_s):
-                    await client.connect(
-                        self.endpoint.url,
-                        transports=["websocket"],
-                        socketio_path=self.endpoint.path,
-                        wait_timeout=settings.connect_s,
-                    )
-            except TimeoutError:
-                connection.end(f"no connection within {settings.connect_s:g} s")
-            except Exception as error:  # noqa: BLE001 - whatever the handshake raised, it failed
-                why, wait_s = _refusal(error, settings.refused_s)
-                connection.end(why)
+                raw = encode_request(command, ack_id, self._profile)
+            except VectraError as error:
+                reason = f"request: {error}"
             else:
-                await self._hold(client, connection)
-        finally:
-            await _close(client, session)
-        return wait_s
+                return await self._write(command, wire, raw, ack_id)
+        reason = reason or "link: there is no connection"
+        self.refused[reason.partition(":")[0]] += 1
+        return SendResult(recv_ns=now_ns, action_id=command.action_id, sent=False, reason=reason)
 
-    async def _hold(self, client: socketio.AsyncClient, connection: _Connection) -> None:
-        """Wait for the end of a connection while watching for silence."""
-        reading = client.eio.read_loop_task
-        if reading is None or not connection.opened:
-            connection.end("the transport was closed")
-            return
-        reading.add_done_callback(lambda _: connection.end("the transport was closed"))
-        _keep_near(client)
-        settings = self.settings
-        period = min(settings.stale_s, settings.quiet_s) / 12
-        seen, silent = connection.beats, 0.0
-        while not (connection.ended.is_set() or self._is_closed()):
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(period):
-                    await connection.ended.wait()
-            # Counted in loop iterations and not by the clock: while we were busy ourselves, frames from the
-            # venue may be waiting to be read.
-            silent = silent + period if connection.beats == seen else 0.0
-            seen = connection.beats
-            if silent >= (settings.quiet_s if connection.quiet else settings.stale_s):
-                connection.end(f"no game frame for {silent:.1f} s")
+    async def _write(self, command: Command, wire: LinkSocket, raw: str, ack_id: int) -> SendResult:
+        doubt = None
+        self._bucket.take()
+        try:
+            await wire.write(raw)
+            if not wire.is_open:
+                doubt = "the connection was lost while it was written"
+            elif wire.waiting:
+                doubt = "the system has not accepted all of it yet"
+        except Exception as error:  # noqa: BLE001 - whatever was raised, it may have left
+            doubt = safe_error(error)
+        self.sent += 1
+        return SendResult(
+            recv_ns=self._clock.now_ns(),
+            action_id=command.action_id,
+            sent=True,
+            ack_id=ack_id,
+            raw=raw,
+            reason=None if doubt is None else f"not proven: {doubt}",
+        )
+
+    async def aclose(self) -> None:
+        """Send nothing any more; the feed closes the link."""
+        self._closed = True
+
+    # The last look. Nothing waits between it and the write.
+
+    def _objection(
+        self,
+        command: Command,
+        connection: Connection | None,
+        wire: LinkSocket | None,
+        now_ns: int,
+    ) -> str | None:
+        """Return why *command* must not be sent now, None if it may."""
+        stopped = self._stopped()
+        if stopped is not None or self._closed:
+            return f"stopped: {stopped or 'the session is over'}"
+        if connection is None or wire is None or not wire.is_open:
+            return "link: there is no connection"
+        if self._link.player_id is None:
+            return "link: the venue has not confirmed the login"
+        if command.created_ns < connection.opened_ns or self._link.was_suspended():
+            return "epoch: it was decided before this connection was made"
+        entry = command.action_type.is_entry
+        return (
+            self._stale(command, connection, entry=entry)
+            or self._late(command, now_ns, entry=entry)
+            or self._limited(wire, entry=entry)
+        )
+
+    def _stale(self, command: Command, connection: Connection, *, entry: bool) -> str | None:
+        age_ms = self._link.data_age_ms()
+        limit_ms = ENTRY_DATA_MS if entry else EXIT_DATA_MS
+        if age_ms is None:
+            return "stale: no game frame was received on this connection"
+        if connection.active and age_ms > limit_ms:
+            return f"stale: the newest game frame is {age_ms} ms old, more than {limit_ms}"
+        if command.action_type.is_side_game:
+            return None
+        if connection.rugged:
+            return "over: the game has rugged since it was decided"
+        if entry and connection.tick - command.tick >= _TICKS_BEHIND and connection.active:
+            return f"behind: it was decided at tick {command.tick}, and {connection.tick} is here"
+        return None
+
+    def _late(self, command: Command, now_ns: int, *, entry: bool) -> str | None:
+        late_ms = (now_ns - command.created_ns) // NS_PER_MS
+        limit_ms = ENTRY_LATE_MS if entry else EXIT_LATE_MS
+        if late_ms > limit_ms:
+            return f"late: it was decided {late_ms} ms ago, more than {limit_ms}"
+        return None
+
+    def _limited(self, wire: LinkSocket, *, entry: bool) -> str | None:
+        login = self._link.login
+        left_s = None if login is None else login.token_left_s()
+        if entry and left_s is not None and left_s <= TOKEN_MARGIN_S:
+            return f"token: it ends in {left_s:.0f} s, and entries need {TOKEN_MARGIN_S:.0f} s"
+        rtt_ms = self._link.acks.rtt_ms
+        if entry and rtt_ms is not None and rtt_ms > SLOW_RTT_MS:
+            return f"slow: the round trip takes {rtt_ms:.0f} ms, more than {SLOW_RTT_MS}"
+        if wire.waiting:
+            return "blocked: the system does not accept what was sent before"
+        if not self._bucket.allows(entry=entry):
+            return "rate: the budget of requests is used up for now"
+        return None
 
 
-def _keep_near(client: _Client) -> None:
-    """Keep the system's receive buffer small: a reset loses its content, and it hides that we are late."""
-    connected = client.eio.ws.get_extra_info("socket")
-    if connected is not None:
-        with contextlib.suppress(OSError):
-            connected.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BYTES)
+class LiveVenue:
+    """A live venue with a login: its feed, its gateway, and the state of the link under both.
+
+    Attributes:
+        feed: the inbound half.
+        gateway: the outbound half.
+        link: what is known of the connection.
+
+    Example:
+        ``venue = LiveVenue("https://backend.rugs.fun", token=token_source("env:VECTRA_TOKEN"))``
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        token: TokenSource | None = None,
+        settings: LiveSettings | None = None,
+        clock: Clock | None = None,
+        profile: Profile | None = None,
+        stopped: Callable[[], str | None] = lambda: None,
+        budget: SendBudget = _BUDGET,
+    ) -> None:
+        """Prepare the venue; it connects when the feed's first item is requested.
+
+        Args:
+            url: its address: https, or http on this machine.
+            token: where the login token is; without it nothing can be sent.
+            settings: timeouts, retries and queue limits.
+            clock: the session's clock.
+            profile: the venue's names of requests, and of the login.
+            stopped: returns why nothing may be sent any more, None while that is not so.
+            budget: limit on requests.
+
+        Raises:
+            ConfigError: *url* is not a valid address, or would carry the token unencrypted.
+        """
+        profile = profile or default_profile()
+        credentials = None if token is None else Credentials(token, profile)
+        self.feed = LiveFeed(
+            url, settings=settings, clock=clock or SessionClock(), credentials=credentials
+        )
+        endpoint = self.feed.endpoint
+        if (
+            token is not None
+            and endpoint.url.startswith("http:")
+            and endpoint.host not in _LOOPBACK
+        ):
+            raise ConfigError(
+                f"url was {endpoint.address!r}, and a token is not sent unencrypted: give https://"
+            )
+        self._link = self.feed.supervisor
+        bucket = SendBucket(budget, self._link.clock)
+        self.gateway = LiveGateway(self._link, bucket, profile=profile, stopped=stopped)
+        self.link = LinkState(self._link, bucket)
+
+    def cut(self) -> None:
+        """Let nothing more out, at once and permanently.
+
+        Any thread may call it, also while the event loop hangs.
+        """
+        self._link.cut()
+
+    async def aclose(self) -> None:
+        """Close gateway, feed and link; may be called twice."""
+        await self.gateway.aclose()
+        await self.feed.aclose()
 
 
-async def _close(client: socketio.AsyncClient, session: aiohttp.ClientSession) -> None:
-    """Close a client in whatever state it is; a peer that does not answer is not waited for."""
-    eio = client.eio
-    with contextlib.suppress(Exception):
-        async with asyncio.timeout(2 * _GOODBYE_S):
-            await eio.disconnect(abort=True)
-            if eio.ws is not None:  # the library drops it after a message it could not read
-                await eio.ws.close()
-    tasks = [task for task in (eio.read_loop_task, eio.write_loop_task) if task is not None]
-    for task in tasks:
-        task.cancel()
-    if tasks:
-        await asyncio.wait(tasks, timeout=1)
-    await session.close()
-    with contextlib.suppress(ValueError):
-        engineio.base_client.connected_clients.remove(eio)
-
-
-def _refusal(error: BaseException, longest_s: float) -> tuple[str, float]:
-    """Return why a connection failed, and how long to stay away, in seconds."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, RedirectError):
-            return str(cause), longest_s
-        if isinstance(cause, aiohttp.WSServerHandshakeError):
-            text = safe_text(f"the venue answered {cause.status} {cause.message}")
-            if cause.status in _REFUSED:
-                return text, longest_s
-            after = "" if cause.headers is None else cause.headers.get("Retry-After", "")
-            seconds = after.isascii() and after.isdigit()  # "\u00b2" is a digit but not a number
-            return text, min(float(after), longest_s) if seconds else 0.0
-        if isinstance(cause, aiohttp.ClientConnectorError):
-            return safe_error(cause), 0.0
-        cause = cause.__cause__ or cause.__context__
-    return safe_error(error), 0.0
+__all__ = ["LinkState", "LiveFeed", "LiveGateway", "LiveVenue", "SendBudget"]

@@ -40,6 +40,23 @@ def encode_request(command: Command, ack_id: int, profile: Profile | None = None
     return f'42{ack_id}["{names["event"]}",{trace},{{{payload}}}]'
 
 
+def encode_login(token: str, trace_id: str, profile: Profile | None = None) -> str:
+    """Return the frame ``42["authenticate",trace,{"token":...}]`` that logs in; never to be kept or shown."""
+    names = (profile or default_profile()).login
+    trace = trace_argument(trace_id, span_id(trace_id))
+    return f'42["{names["event"]}",{trace},{{"{names["token"]}":{json.dumps(token)}}}]'
+
+
+def encode_ping(ack_id: int, last_ms: float) -> str:
+    """Return the frame ``42<id>["ping",{"lastPing":...}]`` as the page sends it once a second (protocol 2.4).
+
+    Args:
+        ack_id: id of its acknowledgement, which is empty.
+        last_ms: the previous round trip, in ms.
+    """
+    return f'42{ack_id}["ping",{{"lastPing":{js_text(last_ms)}}}]'
+
+
 def _buy(command: Command, names: Mapping[str, str], _: Profile) -> list[str]:
     parts = [_amount(command, names)]
     if command.leverage != MIN_LEVERAGE:

@@ -55,6 +55,7 @@ class Profile:
     Attributes:
         requests: by kind of request (``buy``, ``short_open`` ...), the name of its ``event`` and of each of
             its payload's keys.
+        login: the name of the login's ``event`` and of its payload's ``token``.
         events: names of the side games' events by ours (``bbc_round`` ...).
         choices: the side games' choices by ours (``BULL`` ... ``RED``).
     """
@@ -62,6 +63,7 @@ class Profile:
     requests: Mapping[str, Mapping[str, str]]
     events: Mapping[str, str]
     choices: Mapping[str, str]
+    login: Mapping[str, str] = field(factory=lambda: {"event": "authenticate", "token": "token"})
     kinds: Mapping[str, str] = field(init=False, repr=False)
     choice_of: Mapping[str, str] = field(init=False, repr=False)
     event_of: Mapping[str, str] = field(init=False, repr=False)
@@ -133,7 +135,13 @@ def _merge(base: dict[str, Any], given: Mapping[str, Any], where: str, path: str
 
 
 def _profile(data: Mapping[str, Any], where: str = "protocol profile") -> Profile:
-    profile = Profile(requests=data["requests"], events=data["events"], choices=data["choices"])
+    profile = Profile(
+        requests=data["requests"],
+        events=data["events"],
+        choices=data["choices"],
+        login=data["login"],
+    )
+    _check_login(profile, where)
     for what, names, ours, taken in (
         ("requests", profile.kinds, profile.requests, KNOWN_REQUESTS),
         ("events", profile.event_of, profile.events, KNOWN_EVENTS),
@@ -147,3 +155,11 @@ def _profile(data: Mapping[str, Any], where: str = "protocol profile") -> Profil
                 "give another name"
             )
     return profile
+
+
+def _check_login(profile: Profile, where: str) -> None:
+    event = profile.login["event"]
+    if event in profile.kinds or event in KNOWN_REQUESTS - {"authenticate"}:
+        raise ConfigError(
+            f"{where}: login.event was {event!r}, which is the name of another request: give another name"
+        )

@@ -16,10 +16,10 @@ from vectra_bot.models import DocType
 from vectra_bot.store.parquet.manifest import is_temporary
 from vectra_bot.store.tree import Tree
 
-_TOPS: Final = {"journals", "compacting", ".replacing", "sessions"}
+_TOPS: Final = {"journals", "compacting", ".replacing", "sessions", "accounts"}
 _TOP_FILES: Final = {"migration.json", SHARED_MARK}
 _JOURNAL: Final = re.compile(
-    r"lock|uploading|header\.json|\d{6,}\.(parts\.json|log(\.zst|\.gz)?(\.damaged\d*)?)"
+    r"lock|uploading|control\.sock|STOP|header\.json|\d{6,}\.(parts\.json|log(\.zst|\.gz)?(\.damaged\d*)?)"
 )
 FOREIGN: Final = "not a file of a store"
 _FOLDER: Final = "not a folder of a store"

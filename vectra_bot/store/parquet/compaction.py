@@ -26,7 +26,7 @@ from vectra_bot.store.parquet.manifest import (
     unlisted_files,
     write_manifest,
 )
-from vectra_bot.store.parquet.schema import check_version, schema_of
+from vectra_bot.store.parquet.schema import check_version, completed, schema_of
 from vectra_bot.store.parquet.segment_record import SUFFIX, has_record, recorded_parts
 from vectra_bot.store.parquet.swapping import (
     STAGING,
@@ -254,7 +254,7 @@ def _tables(store: Path, doc_type: DocType, parts: Iterable[Part]) -> Iterator[p
     for part in parts:
         with open_part(store, part) as file:
             for group in range(file.num_row_groups):
-                yield file.read_row_group(group).cast(schema)
+                yield completed(file.read_row_group(group), schema)
 
 
 def _groups(store: Path, doc_type: DocType, parts: Iterable[Part]) -> Iterator[pa.Table]:

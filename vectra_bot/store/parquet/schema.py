@@ -90,6 +90,21 @@ def schema_of(doc_type: DocType) -> pa.Schema:
     )
 
 
+def completed(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Return *table* with the columns of *schema*; null where it lacks one, as files of earlier versions do.
+
+    Raises:
+        ValueError: it lacks a column that is never null, or a value does not fit its column.
+    """
+    import pyarrow as pa
+
+    known = set(table.column_names)
+    for index, column in enumerate(schema):
+        if column.name not in known and column.nullable:
+            table = table.add_column(index, column, pa.nulls(table.num_rows, column.type))
+    return table.cast(schema)
+
+
 @cache
 def sql_columns(doc_type: DocType) -> tuple[tuple[str, str], ...]:
     """Return names and DuckDB types of *doc_type*'s columns."""

@@ -21,7 +21,7 @@ from vectra_bot.models import SCHEMA_VERSION, DocType
 from vectra_bot.serde import document_columns
 from vectra_bot.store.parquet.manifest import MANIFEST, Part, add_part, part_folder, read_manifest
 from vectra_bot.store.parquet.pages import FrameDigests, frame_digests
-from vectra_bot.store.parquet.schema import check_version, schema_of, writer_options
+from vectra_bot.store.parquet.schema import check_version, completed, schema_of, writer_options
 from vectra_bot.store.parquet.sketch import latency_sketches, merged_sketches
 
 if TYPE_CHECKING:
@@ -311,7 +311,7 @@ def part_of(store: Path, path: Path) -> Part:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             doc_type, version = _said_by(file, path)
             for group in range(file.num_row_groups):
-                table = file.read_row_group(group).cast(schema_of(doc_type))
+                table = completed(file.read_row_group(group), schema_of(doc_type))
                 rows += table.num_rows
                 numbers += [table.column("seq")[0].as_py(), table.column("seq")[-1].as_py()]
                 if doc_type is DocType.PLAYER_ACTION:

@@ -20,6 +20,7 @@ from vectra_bot.models import (
     OtherPlayerAction,
     PlayerAction,
     PlayerState,
+    Proof,
     ServerState,
     StateCause,
     SystemEvent,
@@ -81,6 +82,7 @@ def action(chance: random.Random, session_id: str, action_id: str, now_ns: int) 
         state_before=_state(chance), state_after=_state(chance),
         timestamps=ActionTimestamps(asked, None, asked + chance.randrange(20, 900)),
         outcome=ActionOutcome(True, Decimal("1.25"), _sol(chance)), state=ActionState.CONFIRMED,
+        proof=Proof.TRADE,
     )  # fmt: skip
     return _document(DocType.PLAYER_ACTION, record, now_ns)
 

@@ -1,0 +1,103 @@
+"""What was sent with an acknowledgement id, by connection: orders and our own pings share one counter.
+
+An id never repeats in a session, over all its connections. So an answer that comes on a later connection than
+its request, or twice, or to nothing that was sent, cannot be taken for another one's.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from enum import Enum
+from typing import Final
+
+from attrs import define, field, frozen
+
+from vectra_bot.clock import Clock
+from vectra_bot.models.times import NS_PER_MS
+
+KEPT: Final = 4_096
+"""Requests remembered; older ones are forgotten, answered or not."""
+_ID_DIGITS: Final = 16
+_SMOOTHING: Final = 0.125  # share of the newest round trip, as TCP has it
+
+
+class AckKind(Enum):
+    """What an acknowledgement belongs to."""
+
+    PING = "ping"
+    """One of our pings: the transport's own, no frame for the session."""
+    REQUEST = "request"
+    """A request sent on this connection."""
+    STRAY = "stray"
+    """A request of an earlier connection: it cannot be the venue's answer to it."""
+    UNKNOWN = "unknown"
+    """Nothing that was sent, or an answer that was given before."""
+
+
+@frozen
+class _Sent:
+    """A request that wants an answer; ``action_id`` is None for a ping."""
+
+    epoch: int
+    action_id: str | None
+    sent_ns: int
+
+
+@define(eq=False)
+class AckTable:
+    """The acknowledgement ids of a session, and the round trips of its pings.
+
+    Attributes:
+        clock: measures round trips.
+        rtt_ms: smoothed round trip of our pings, None before the first answer. Unit: ms.
+        last_ms: the newest round trip, 0 before the first. Unit: ms.
+        pings: pings sent.
+        pongs: pings answered.
+    """
+
+    clock: Clock
+    rtt_ms: float | None = None
+    last_ms: float = 0.0
+    pings: int = 0
+    pongs: int = 0
+    _last_id: int = 0
+    _sent: OrderedDict[int, _Sent] = field(factory=OrderedDict)
+
+    def next_id(self, epoch: int, action_id: str | None = None) -> int:
+        """Return the id for a request that is sent now on connection *epoch*; a ping has no action."""
+        self._last_id += 1
+        self._sent[self._last_id] = _Sent(epoch, action_id, self.clock.monotonic_ns())
+        self.pings += action_id is None
+        if len(self._sent) > KEPT:
+            self._sent.popitem(last=False)
+        return self._last_id
+
+    def action_of(self, ack_id: int) -> str | None:
+        """Return the action that was sent with *ack_id*, None if none was."""
+        sent = self._sent.get(ack_id)
+        return None if sent is None else sent.action_id
+
+    def answered(self, raw: str, epoch: int) -> AckKind:
+        """Return what the acknowledgement *raw* (``43<id>[...]``) on connection *epoch* belongs to."""
+        digits = raw[2 : raw.find("[", 2, 3 + _ID_DIGITS)]
+        if not (digits.isascii() and digits.isdigit()):
+            return AckKind.UNKNOWN
+        sent = self._sent.get(int(digits))
+        if sent is None:
+            return AckKind.UNKNOWN
+        if sent.epoch != epoch:
+            return AckKind.STRAY
+        if sent.action_id is not None:
+            return AckKind.REQUEST
+        del self._sent[int(digits)]
+        self._measure((self.clock.monotonic_ns() - sent.sent_ns) / NS_PER_MS)
+        return AckKind.PING
+
+    def _measure(self, rtt_ms: float) -> None:
+        self.pongs += 1
+        self.last_ms = rtt_ms
+        older = self.rtt_ms
+        self.rtt_ms = rtt_ms if older is None else older + _SMOOTHING * (rtt_ms - older)
+
+
+__all__ = ["KEPT", "AckKind", "AckTable"]

@@ -1,0 +1,84 @@
+"""Why a connection could not be made: one distinct text for each cause, and how long to stay away."""
+
+from __future__ import annotations
+
+import errno
+import socket
+import ssl
+from collections.abc import Iterator
+from typing import Final
+
+import aiohttp
+from attrs import frozen
+
+from vectra_bot.errors import safe_error, safe_text
+from vectra_bot.venues.redirects import RedirectError
+
+_REFUSED: Final = (401, 403)  # HTTP statuses of a venue that refuses us
+_EXPIRED: Final = 10  # OpenSSL's X509_V_ERR_CERT_HAS_EXPIRED
+
+
+@frozen
+class Refusal:
+    """Why an attempt failed.
+
+    Attributes:
+        reason: the cause, in one line.
+        wait_s: how long to stay away, in seconds; 0 for as long as the backoff says.
+        final: whether the venue itself refused us: another attempt would be refused too.
+    """
+
+    reason: str
+    wait_s: float = 0.0
+    final: bool = False
+
+
+def refusal(error: BaseException, longest_s: float) -> Refusal:
+    """Return why a connection failed.
+
+    Args:
+        error: what the handshake raised.
+        longest_s: longest wait, in seconds.
+    """
+    for cause in _causes(error):
+        if isinstance(cause, RedirectError):
+            return Refusal(str(cause), longest_s)
+        if isinstance(cause, aiohttp.WSServerHandshakeError):
+            return _answer(cause, longest_s)
+        if isinstance(cause, aiohttp.ClientConnectorCertificateError):
+            return Refusal(_certificate(cause.certificate_error))
+        if isinstance(cause, aiohttp.ClientConnectorSSLError | ssl.SSLError):
+            return Refusal(f"TLS failed: {safe_error(cause)}")
+        if isinstance(cause, aiohttp.ClientConnectorDNSError | socket.gaierror):
+            return Refusal(f"no host of that name was found: {safe_error(cause)}")
+        if isinstance(cause, aiohttp.ClientConnectorError):
+            refused = cause.errno == errno.ECONNREFUSED
+            words = "the connection was refused: " if refused else ""
+            return Refusal(f"{words}{safe_error(cause)}")
+    return Refusal(safe_error(error))
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__ or cause.__context__
+
+
+def _answer(answer: aiohttp.WSServerHandshakeError, longest_s: float) -> Refusal:
+    text = safe_text(f"the venue answered {answer.status} {answer.message}")
+    if answer.status in _REFUSED:
+        return Refusal(text, longest_s, final=True)
+    after = "" if answer.headers is None else answer.headers.get("Retry-After", "")
+    seconds = after.isascii() and after.isdigit()  # "\u00b2" is a digit but not a number
+    return Refusal(text, min(float(after), longest_s) if seconds else 0.0)
+
+
+def _certificate(error: BaseException) -> str:
+    if getattr(error, "verify_code", None) == _EXPIRED:
+        return "the venue's TLS certificate has expired"
+    why = getattr(error, "verify_message", "") or safe_error(error)
+    return safe_text(f"the venue's TLS certificate is not trusted: {why}")
+
+
+__all__ = ["Refusal", "refusal"]
