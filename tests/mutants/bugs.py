@@ -429,8 +429,8 @@ _ARMING = [
         ),
         (
             "flatten-without-limit",
-            "if self._tries[kind] >= MAX_EXIT_TRIES or self._unsent[kind] >= MAX_UNSENT:\n            return False",
-            "if self._unsent[kind] >= MAX_UNSENT:\n            return False",
+            "if self._tries[kind] >= MAX_EXIT_TRIES or self._unsent[kind] >= MAX_UNSENT:\n            return",
+            "if self._unsent[kind] >= MAX_UNSENT:\n            return",
         ),
         ("flatten-doubles-a-sale", "if states.intersection(_UNDER_WAY):", "if False:"),
     ),
