@@ -81,7 +81,7 @@ def test_p08_ticks_must_be_on_time_again_after_a_long_stall() -> None:
 
 
 def test_a_pause_of_the_venue_is_no_burst() -> None:
-    """Ticks that go on where they paused are fresh from the second one on."""
+    """Ticks that continue where they paused are fresh from the second one on."""
     freshness = steady()
     now = START + 4 * TICK + 1_400 * MS
     freshness.on_tick(5, now)

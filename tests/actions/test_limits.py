@@ -102,7 +102,7 @@ def test_game_loss_counts_from_the_games_start(lost: int, at_risk: int, by: int)
 
 @given(st.integers(-SOL, SOL), st.integers(-SOL, SOL), st.sampled_from([-1, 0, 1]))
 def test_day_loss_counts_earlier_sessions(before: int, lost: int, by: int) -> None:
-    """The day's loss is that of earlier sessions and of this one; at midnight it begins anew."""
+    """The day's loss is that of earlier sessions and of this one; at midnight it begins again."""
     account = Account(cash=10 * SOL, session_start_cash=10 * SOL + lost, now_ns=5 * DAY + 7)
     account.stated = a_bench().engine.account.stated
     worst = lost - before + AMOUNT
@@ -140,7 +140,7 @@ def test_a_days_start_counts_what_is_open_at_cost() -> None:
 
 
 def test_the_loss_of_yesterday_is_over_before_the_account_is_known() -> None:
-    """A session that is first told its money after midnight begins the day with it."""
+    """A session whose money is first stated after midnight begins the day with it."""
     account = Account(now_ns=1)
     gate = RiskGate(Limits(day_loss=to_sol(AMOUNT), **HUGE))
     gate.day_pnl = -1
@@ -222,7 +222,7 @@ def test_n02_n03_a_silent_feed_is_reported_once() -> None:
 
 
 def test_external_limit_halts_above_it() -> None:
-    """As many as the limit are allowed; what the venue itself did is none."""
+    """As many as the limit are allowed; what the venue itself did does not count."""
     gate = RiskGate(Limits(external_per_game=1))
     gate.on_external(0)
     assert gate.halts == {}

@@ -458,7 +458,7 @@ def test_u04_a_session_that_lost_its_limit_stops_when_flat() -> None:
 
 
 def test_u04_the_day_counts_what_earlier_sessions_lost() -> None:
-    """The loss of the day so far comes with the terms; a new day begins anew."""
+    """The loss of the day so far comes with the terms; a new day begins again."""
     limits = Limits(day_loss=Decimal("0.05"))
     bench, strategy = armed(limits=limits, live=terms(day_start_pnl=Decimal("-0.03")))
     assert denial(act(bench, strategy, lambda a: a.buy("0.021"))) == "limit.day_loss"

@@ -301,8 +301,8 @@ _LIMITS = [
         ),
         (
             "limit-session-loss",
-            "if limit is not None and start - left > to_lamports(limit):\n                return (",
-            "if limit is not None and start - left > to_lamports(limit) + 1:\n                return (",
+            '> to_lamports(limit):\n                return f"{words} could',
+            '> to_lamports(limit) + 1:\n                return f"{words} could',
         ),
         (
             "limit-session-loss-without-stake",

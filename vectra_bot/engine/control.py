@@ -29,7 +29,7 @@ from vectra_bot.models import (
     PlayerUpdate,
 )
 
-# Halts that a later request of the operator replaces: he has seen why.
+# Halts that a later request of the operator replaces.
 _SEEN = (HaltCause.OPERATOR, HaltCause.POSITION, HaltCause.DEAD_MAN)
 
 
