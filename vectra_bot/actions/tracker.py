@@ -35,9 +35,9 @@ from vectra_bot.actions.notes import (
     Stated,
     Tracked,
 )
+from vectra_bot.actions.reconcile.change import Explained, UnknownChange
 from vectra_bot.actions.reconcile.ends import MissedEnds, PastEnd
-from vectra_bot.actions.reconcile.fills import Fill, effect_of
-from vectra_bot.actions.reconcile.question import Explained, Question
+from vectra_bot.actions.reconcile.fills import Executed, effect_of
 from vectra_bot.actions.rounds import SIDE_GAMES, Stakes
 from vectra_bot.actions.shorts import Shorts, bonus_of, short_of
 from vectra_bot.actions.sidebets import Sidebets
@@ -339,7 +339,7 @@ class ActionTracker:
         candidates = [t for t in self.book.undecided() if not t.booked]
         if not candidates:
             return None
-        question = Question(
+        change = UnknownChange(
             candidates,
             update,
             seen,
@@ -348,7 +348,7 @@ class ActionTracker:
             forced=self._looks_forced(seen),
             rugged=self.game.phase is GamePhase.RUGGED,
         )
-        found = question.answer()
+        found = change.answer()
         if found is not None:
             for fill in found.fills:
                 self._shown(fill, update)
@@ -367,7 +367,7 @@ class ActionTracker:
         self.account.shown(past.effect, self.game.tick)
         return attrs.evolve(seen, explained=True, effects=self.account.pending)
 
-    def _shown(self, fill: Fill, update: PlayerUpdate) -> None:
+    def _shown(self, fill: Executed, update: PlayerUpdate) -> None:
         """Book what an action did, and decide it: *update* shows the effect."""
         tracked = fill.tracked
         self.book.evidence(tracked, update.recv_ns)

@@ -28,6 +28,7 @@ from vectra_bot.game.lots import (
     average_cost,
     is_liquidated,
     lot_value,
+    own_part,
     split_lots,
 )
 from vectra_bot.game.view import AccountView
@@ -182,13 +183,13 @@ class Account:
             total += self.staked
         if self.lots and price > 0:
             for lot in self.lots:
-                total += _own(lot_value(lot, price), lot.bonus, lot.cost)
+                total += own_part(lot_value(lot, price), lot.bonus, lot.cost)
         if self.sidebet is not None:
             total += to_lamports(self.sidebet.amount - self.sidebet.bonus)
         short = self.short
         if short is not None:
             value, bonus = to_lamports(short.value), to_lamports(short.bonus)
-            total += _own(value, bonus, to_lamports(short.stake))
+            total += own_part(value, bonus, to_lamports(short.stake))
         return total
 
     def bonus_in(self, amount: int, stated: Decimal | None = None) -> int:
@@ -483,11 +484,6 @@ class Account:
             self.lots.append(Lot(qty, cost, tick, cost / qty, leverage, bonus))
         elif effect.delta_qty < 0:
             _, self.lots = split_lots(self.lots, -effect.delta_qty)
-
-
-def _own(amount: int, bonus: int, cost: int) -> int:
-    """Return the part of *amount* that is not bonus money, split as its cost was."""
-    return amount - amount * bonus // cost if bonus else amount
 
 
 def _leveraged_lot(update: PlayerUpdate, qty: int) -> Lot | None:

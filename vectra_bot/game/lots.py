@@ -101,6 +101,11 @@ def _cut(lot: Lot, qty: int) -> tuple[Lot, Lot]:
     return taken, Lot(left, lot.cost - cost, lot.tick, lot.price, lot.leverage, lot.bonus - bonus)
 
 
+def own_part(amount: int, bonus: int, cost: int) -> int:
+    """Return the part of *amount* that is not bonus money, split as its cost was."""
+    return amount - amount * bonus // cost if bonus else amount
+
+
 def average_cost(lots: Sequence[Lot]) -> int:
     """Return the mean entry price of *lots* weighted by tokens, floored, in 1e-9 SOL; 0 for none."""
     if not lots:
