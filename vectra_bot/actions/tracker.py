@@ -336,7 +336,7 @@ class ActionTracker:
 
     def _match_delta(self, update: PlayerUpdate, seen: AccountUpdate) -> Explained | None:
         """Attribute an unexplained change to the only undecided actions that can have caused it."""
-        candidates = [t for t in self.book.undecided() if not t.booked]
+        candidates = [t for t in self.book.undecided() if t.action.state is not ActionState.INTENT]
         if not candidates:
             return None
         change = UnknownChange(
@@ -406,8 +406,11 @@ class ActionTracker:
         sold = -seen.delta_qty
         if sold <= 0 or sold != self.account.qty or seen.delta_cash < 0:
             return False
-        if self.game.phase is GamePhase.RUGGED:
-            return True
+        rug_price = self.game.rug_price
+        if rug_price is not None:
+            # A lamport of each lot may be rounded; a sale before the rug pays fifty times as much.
+            paid = seen.delta_cash + seen.delta_bonus
+            return paid <= self.account.value(rug_price) + len(self.account.lots)
         return seen.delta_cash <= sold * self.game.price * rules.FORCED_SELL_SHARE
 
 

@@ -27,6 +27,7 @@ from vectra_bot.game.lots import (
     Lot,
     average_cost,
     is_liquidated,
+    leveraged_lot,
     lot_value,
     own_part,
     split_lots,
@@ -141,7 +142,12 @@ class Account:
     @property
     def closes(self) -> bool:
         """Whether every change of our money in this game is known and stated by the venue."""
-        return not self._pending and not self._unexplained
+        return not self._pending and not self.unexplained
+
+    @property
+    def unexplained(self) -> bool:
+        """Whether the venue stated a change in this game whose cause is not known."""
+        return bool(self._unexplained)
 
     @property
     def state(self) -> PlayerState:
@@ -471,7 +477,7 @@ class Account:
         elif more > 0:
             cost = spent or to_lamports(update.avg_cost) * more // 10**9
             self.lots.append(
-                _leveraged_lot(update, more) or Lot(more, cost, tick, cost / more or 1.0)
+                leveraged_lot(update, more) or Lot(more, cost, tick, cost / more or 1.0)
             )
 
     def shown(self, effect: Effect, tick: int, leverage: int = 1) -> None:
@@ -484,17 +490,3 @@ class Account:
             self.lots.append(Lot(qty, cost, tick, cost / qty, leverage, bonus))
         elif effect.delta_qty < 0:
             _, self.lots = split_lots(self.lots, -effect.delta_qty)
-
-
-def _leveraged_lot(update: PlayerUpdate, qty: int) -> Lot | None:
-    """Return the lot of *qty* that the venue states as leveraged, None if there is none (unverified)."""
-    for stated in update.leveraged:
-        if to_lamports(stated.qty) == qty:
-            return Lot(
-                qty,
-                to_lamports(stated.amount),
-                stated.entry_tick,
-                stated.entry_price,
-                stated.leverage,
-            )
-    return None

@@ -79,9 +79,9 @@ class UnknownChange:
         return explained[0] if len(explained) == 1 else None
 
     def _announced(self) -> Iterator[tuple[Effect, ...]]:
-        """Yield the announced effects that the statement may include: none, or the oldest few."""
+        """Yield the announced effects that the statement may include: all of them, else the oldest few."""
         pending = self.account.pending
-        for count in range(min(len(pending), MAX_CANDIDATES) + 1):
+        for count in range(min(len(pending), MAX_CANDIDATES), -1, -1):
             yield pending[:count]
 
     def _rest(self, before: Iterable[Effect]) -> tuple[int, int]:
