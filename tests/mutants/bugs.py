@@ -24,6 +24,7 @@ FOREIGN = "tests/session/test_foreign_code.py"
 PACKET = "tests/wire/test_packet_model.py"
 DECODE = "tests/wire/test_decode.py"
 OVERFLOW = "tests/venues/test_overflow_model.py"
+ACKS = "tests/venues/test_acks_model.py"
 REVIEW = "tests/plugins/test_review_model.py"
 AUDIT = "tests/audit/test_claims_model.py"
 STREAM = "tests/exchange/test_stream_model.py"
@@ -643,6 +644,32 @@ _WIRE = [
             "queued-after-a-loss",
             "if not self.lost and self.inbox.put(frame):",
             "if self.inbox.put(frame):",
+        ),
+    ),
+    *_bugs(
+        "venues/acks.py",
+        (ACKS,),
+        ("ack-of-another-connection", "if sent.epoch != epoch:", "if False:"),
+        ("ping-answered-twice", "del self._sent[int(digits)]", "self._sent[int(digits)]"),
+        ("round-trip-not-smoothed", "_SMOOTHING: Final = 0.125", "_SMOOTHING: Final = 1.0"),
+        (
+            "waits-of-other-connections",
+            "if sent is not None and sent.epoch == epoch:",
+            "if sent is not None:",
+        ),
+    ),
+    *_bugs(
+        "venues/patience.py",
+        (ACKS,),
+        (
+            "entries-use-all-requests",
+            "1 + (self._budget.kept_for_exits if entry else 0)",
+            "1",
+        ),
+        (
+            "requests-add-up",
+            "min(float(self._budget.burst), self._left + gained)",
+            "self._left + gained",
         ),
     ),
     *_bugs(

@@ -269,8 +269,8 @@ class LiveGateway:
         left_s = None if login is None else login.token_left_s()
         if entry and left_s is not None and left_s <= TOKEN_MARGIN_S:
             return f"token: it ends in {left_s:.0f} s, and entries need {TOKEN_MARGIN_S:.0f} s"
-        rtt_ms = self._link.acks.rtt_ms
-        if entry and rtt_ms is not None and rtt_ms > SLOW_RTT_MS:
+        rtt_ms = self._link.acks.slowness_ms(self._link.counts.connections)
+        if entry and rtt_ms > SLOW_RTT_MS:
             return f"slow: the round trip takes {rtt_ms:.0f} ms, more than {SLOW_RTT_MS}"
         if wire.waiting:
             return "blocked: the system does not accept what was sent before"
