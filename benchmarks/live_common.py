@@ -104,6 +104,7 @@ class Bot:
         url: where it connects.
         folder: for its files.
         number: of the account.
+        waits: whether the strategy begins when a file is there.
         sessions: how many were started.
     """
 
@@ -112,6 +113,7 @@ class Bot:
     number: int
     strategy: str = "Churn"
     positions: str = "adopt"
+    waits: bool = True
     parameters: dict[str, str] = field(factory=dict)
     options: tuple[str, ...] = ()
     sessions: int = 0
@@ -158,7 +160,7 @@ class Bot:
     async def start(self) -> None:
         """Start a session."""
         self.sessions += 1
-        parameters = {"go": str(self.go), **self.parameters}
+        parameters = {**({"go": str(self.go)} if self.waits else {}), **self.parameters}
         words = [word for pair in parameters.items() for word in ("--set", "=".join(pair))]
         log = (self.folder / f"log-{self.sessions}").open("wb")
         with log:
