@@ -187,7 +187,7 @@ async def test_a_login_that_is_not_confirmed_ends_the_session(
     async with venue(on_request=orders.append) as server:
         config = config_of(tmp_path, server.url, strategy=Eager)
         token_file(tmp_path, "revoked")
-        with pytest.raises(ConfigError, match="did not confirm the login .* expired or revoked"):
+        with pytest.raises(ConfigError, match=r"did not confirm the login .* expired or revoked"):
             await lived(server, config)
     assert orders == []
 
