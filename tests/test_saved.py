@@ -69,7 +69,9 @@ def test_arrays_keep_type_and_shape() -> None:
     assert found.shape == (2, 3)
 
 
-@pytest.mark.parametrize("state", [{1, 2}, object(), np.array(["a"]), float("nan"), np.float32("inf")])
+@pytest.mark.parametrize(
+    "state", [{1, 2}, object(), np.array(["a"]), float("nan"), np.float32("inf")]
+)
 def test_what_is_no_number_is_refused(state: Any) -> None:
     with pytest.raises((TypeError, ValueError)):
         state_to_text(state)

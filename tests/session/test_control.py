@@ -60,7 +60,7 @@ def test_a_status_is_answered_with_its_age(tmp_path: Path) -> None:
         assert (directory / "control.sock").stat().st_mode & 0o777 == 0o600
     assert running_sessions(tmp_path) == []
     assert not (directory / "control.sock").exists()
-    with pytest.raises(InputError, match="session 's' cannot be reached .* not running"):
+    with pytest.raises(InputError, match=r"session 's' cannot be reached .* not running"):
         ask(directory, "status")
 
 
@@ -73,7 +73,10 @@ def test_an_old_status_says_that_it_is_unknown(tmp_path: Path) -> None:
         clock.ns += (STALE_MS + 500) * 10**6
         answer = ask(directory, "status")
     assert (answer["standing"], answer["link"], answer["cash"]) == ("unknown", "unknown", 1.0)
-    assert answer["reasons"] == ["the session's loop has not run for 2.5 s: a callback may hang", "r"]
+    assert answer["reasons"] == [
+        "the session's loop has not run for 2.5 s: a callback may hang",
+        "r",
+    ]
 
 
 class FakeClock:
@@ -234,8 +237,8 @@ def test_a_forked_child_leaves_the_socket(tmp_path: Path) -> None:
         number = control._listener.fileno()
         if (child := os.fork()) == 0:
             try:
-                target = os.readlink(f"/proc/self/fd/{number}")
-                os.write(write, target.encode())
+                target = Path(f"/proc/self/fd/{number}").readlink()
+                os.write(write, bytes(target))
             finally:
                 os._exit(0)
         os.waitpid(child, 0)

@@ -55,11 +55,13 @@ class StopFlag:
 
     def signalled(self, name: str, within_s: float) -> None:
         """Request the end because of the signal *name*, as :meth:`set` does, unless it is postponed."""
+        # The handler of the signal and the thread that watches for it may both be here.
         postpone, self.postpone = self.postpone, None
-        if self.reason is None and postpone is not None and postpone(name):
+        if postpone is not None:
             self._postponed = True
             self._limit(within_s)
-        elif not self._postponed:
+            self._postponed = self.reason is None and postpone(name)
+        if not self._postponed:
             self.set(name, within_s=within_s)
 
     def _limit(self, within_s: float | None) -> None:
