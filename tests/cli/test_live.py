@@ -19,6 +19,7 @@ from vectra_bot.cli.main import main
 from vectra_bot.exchange.identities import Identities
 
 ACCOUNT = Identities("dev-tokens").player_id(1)
+NOBODY = "http://127.0.0.1:9"
 WAIT_S = 60
 
 HANGING = '''
@@ -215,16 +216,16 @@ def test_flatten_on_exit_sells_before_a_signal_ends_the_session(
     report = json.loads(out)
     assert report["ended"] == "stopped: SIGINT"
     assert report["open_value"] == 0, report
-    assert requests_of(server)[-1]["kind"] == "sell"
+    assert requests_of(server)[-1]["type"] == "sell"
 
 
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["live", "watch", "--venue", "http://127.0.0.1:9"], 4, "not enabled"),
+        (["live", "watch", "--venue", NOBODY], 4, "not enabled"),
         (["live", "watch"], 2, "--venue"),
-        (["live", "--venue", "http://127.0.0.1:9"], 2, "no strategy was given"),
-        (["live", "watch", "--venue", "http://127.0.0.1:9", "--limit-stake", "1,5"], 2, "--limit-stake was '1,5'"),
+        (["live", "--venue", NOBODY], 2, "no strategy was given"),
+        (["live", "watch", "--venue", NOBODY, "--limit-stake", "1,5"], 2, "--limit-stake was '1,5'"),
         (["run", "watch", "--shadow"], 4, "without venue"),
         (["stop", "--store", "/no/such"], 6, "no store at /no/such"),
         (["doctor", "--venue", "ftp://x", "--store", "/tmp"], 1, "url was"),
