@@ -505,8 +505,8 @@ _WIRE = [
         (PACKET, DECODE),
         (
             "ack-error-lost",
-            'value.get("message", value.get("error"))',
-            'value.get("message")',
+            'in ("message", "error", "reason"):',
+            'in ("message",):',
         ),
         (
             "ack-truthy",

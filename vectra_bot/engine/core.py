@@ -41,7 +41,7 @@ from vectra_bot.engine.callbacks import Callbacks, StrategyFailure
 from vectra_bot.engine.control import Control
 from vectra_bot.engine.effects import Effect, Effects, EngineActions
 from vectra_bot.engine.flatten import Flatten
-from vectra_bot.engine.records import anomaly, other_player, state_of, summary_of
+from vectra_bot.engine.records import anomaly, other_player, proven_by_history, state_of, summary_of
 from vectra_bot.engine.seals import SealedBooks, is_public
 from vectra_bot.game import changes
 from vectra_bot.game.account import Account
@@ -309,6 +309,8 @@ class Engine:
             if game.price is not tick.price or game.game_id is not tick.game_id:
                 self._callbacks.open()
             books.seen = None
+        if frame.history:
+            proven_by_history(self.tracker, frame, self._callbacks.open)
         for change in self._state.fold(frame):
             if auditor is not None:
                 auditor.on_change(change)
