@@ -22,7 +22,7 @@ from vectra_bot.errors import ConfigError, VectraError, safe_error
 from vectra_bot.models import Command, SendResult
 from vectra_bot.models.times import NS_PER_MS, NS_PER_S
 from vectra_bot.venues.base import FeedItem
-from vectra_bot.venues.connection import Connection, LinkSocket
+from vectra_bot.venues.connection import Connection, Wire
 from vectra_bot.venues.credentials import TokenSource
 from vectra_bot.venues.endpoint import Endpoint
 from vectra_bot.venues.inbox import Inbox
@@ -171,7 +171,7 @@ class BudgetLeft:
     reconnects: int
 
 
-class _Bucket:
+class Bucket:
     """Tokens of a :class:`SendBudget`."""
 
     def __init__(self, budget: SendBudget, clock: Clock) -> None:
@@ -199,7 +199,7 @@ class _Bucket:
 class LinkState:
     """What is known of a link, at any moment and from any thread."""
 
-    def __init__(self, supervisor: LinkSupervisor, bucket: _Bucket) -> None:
+    def __init__(self, supervisor: LinkSupervisor, bucket: Bucket) -> None:
         self._link = supervisor
         self._bucket = bucket
 
@@ -253,7 +253,7 @@ class LiveGateway:
     def __init__(
         self,
         supervisor: LinkSupervisor,
-        bucket: _Bucket,
+        bucket: Bucket,
         *,
         profile: Profile,
         stopped: Callable[[], str | None],
@@ -290,7 +290,7 @@ class LiveGateway:
         self.refused[reason.partition(":")[0]] += 1
         return SendResult(recv_ns=now_ns, action_id=command.action_id, sent=False, reason=reason)
 
-    async def _write(self, command: Command, wire: LinkSocket, raw: str, ack_id: int) -> SendResult:
+    async def _write(self, command: Command, wire: Wire, raw: str, ack_id: int) -> SendResult:
         doubt = None
         self._bucket.take()
         try:
@@ -321,7 +321,7 @@ class LiveGateway:
         self,
         command: Command,
         connection: Connection | None,
-        wire: LinkSocket | None,
+        wire: Wire | None,
         now_ns: int,
     ) -> str | None:
         """Return why *command* must not be sent now, None if it may."""
@@ -363,7 +363,7 @@ class LiveGateway:
             return f"late: it was decided {late_ms} ms ago, more than {limit_ms}"
         return None
 
-    def _limited(self, wire: LinkSocket, *, entry: bool) -> str | None:
+    def _limited(self, wire: Wire, *, entry: bool) -> str | None:
         left_s = self._link.token_left_s()
         if entry and left_s is not None and left_s <= TOKEN_MARGIN_S:
             return f"token: it ends in {left_s:.0f} s, and entries need {TOKEN_MARGIN_S:.0f} s"
@@ -427,7 +427,7 @@ class LiveVenue:
                 f"url was {endpoint.address!r}, and a token is not sent unencrypted: give https://"
             )
         self._link = self.feed.supervisor
-        bucket = _Bucket(budget, self._link.clock)
+        bucket = Bucket(budget, self._link.clock)
         self.gateway = LiveGateway(self._link, bucket, profile=profile, stopped=stopped)
         self.link = LinkState(self._link, bucket)
 
@@ -441,4 +441,4 @@ class LiveVenue:
         await self.feed.aclose()
 
 
-__all__ = ["BudgetLeft", "LinkState", "LiveFeed", "LiveGateway", "LiveVenue", "SendBudget"]
+__all__ = ["Bucket", "BudgetLeft", "LinkState", "LiveFeed", "LiveGateway", "LiveVenue", "SendBudget"]
