@@ -36,13 +36,20 @@ def an_action() -> PlayerAction:
 
 
 def done(
-    kind: ActionType, tick: int, amount: int, state: ActionState, actor: Actor
+    kind: ActionType,
+    tick: int,
+    amount: int,
+    state: ActionState,
+    actor: Actor,
+    *,
+    game_id: str,
 ) -> PlayerAction:
-    """Return an action of *kind* that ended in *state* after it was asked for at *tick*."""
+    """Return an action of *kind* in a game that ended in *state* after it was asked for at *tick*."""
     action = an_action()
     assert action.outcome is not None
     return attrs.evolve(
         action,
+        game_id=game_id,
         action_type=kind,
         state=state,
         actor=actor,
@@ -103,7 +110,8 @@ def test_an_episode_is_the_sum_of_its_game(
             ours = kind != "external"
             state = more if ours else ActionState.CONFIRMED
             actor = Actor.BOT if ours else Actor.EXTERNAL
-            action = done(kind if ours else ActionType.BUY, tick, value * 10_000_000, state, actor)
+            asked, game_id = kind if ours else ActionType.BUY, f"g{number}"
+            action = done(asked, tick, value * 10_000_000, state, actor, game_id=game_id)
             book.sent(action)
             book.completed(action)
             sent += ours

@@ -23,6 +23,7 @@ ACTS: dict[str, Any] = {
     "flip": lambda a, s: a.candleflip_bet("RED", s),
 }
 ROUNDS = {"bbc": SideGameKind.BBC, "flip": SideGameKind.CANDLEFLIP}
+BUYS = {"buy", "leveraged"}
 UNVERIFIED = {"leveraged", "short", "bbc", "flip"}
 orders = st.tuples(st.sampled_from(sorted(ACTS)), st.sampled_from([10, 20]))
 
@@ -40,9 +41,8 @@ def proven_by_words(done: tuple[str, int], other: tuple[str, int] | None) -> boo
     """Return whether an update that shows *done* proves it although *other* is in flight as well."""
     if other is None or done[0] in {"sidebet", "short"}:  # the update itself states those two
         return True
-    if done[0] in ROUNDS:
-        return not (other[0] in ROUNDS and other[1] == done[1])
-    return False
+    alike = BUYS if done[0] in BUYS else set(ROUNDS)
+    return not (other[0] in alike and other[1] == done[1])
 
 
 @settings(max_examples=max(200, settings().max_examples))
@@ -74,7 +74,7 @@ def test_an_update_proves_what_it_alone_can_mean(
     bench.feed(update)
 
     other = None if len(sent) == 1 else sent[1 - which]
-    is_buy = done[0] in {"buy", "leveraged"}
+    is_buy = done[0] in BUYS
     proven = proven_by_words(done, other) and (
         shape == "as it is" or (shape == "other tokens" and is_buy)
     )

@@ -223,11 +223,14 @@ def test_a_settled_game_proves_what_did_not_happen() -> None:
 
 
 def test_without_a_settled_ledger_unknown_stays_unresolved() -> None:
-    """No player update after the rug: nothing is proven, an operator must look."""
+    """No player update in 10 s after the game: nothing is proven, an operator must look."""
     bench = bench_with(lambda a: a.buy("0.02"))
     bench.wait(2.5)
     bench.rug(settle=False)
     bench.new_game()
+    bench.wait(10)
+    assert bench.actions == []
+    bench.wait(0.1)
 
     (action,) = bench.actions
     assert action.state is ActionState.UNRESOLVED

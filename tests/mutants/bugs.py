@@ -297,19 +297,19 @@ _LIMITS = [
         ),
         (
             "limit-session-loss",
-            "if worst > to_lamports(self.limits.session_loss):",
-            "if worst > to_lamports(self.limits.session_loss) + 1:",
+            "if limit is not None and start - left > to_lamports(limit):\n                return (",
+            "if limit is not None and start - left > to_lamports(limit) + 1:\n                return (",
         ),
         (
             "limit-session-loss-without-stake",
-            "worst = start - (free - amount)",
-            "worst = start - free",
+            "self._check_losses(account, free - amount)",
+            "self._check_losses(account, free)",
         ),
         ("limit-stake", "if amount > limit:", "if amount >= limit:"),
         (
             "limit-actions",
-            "if self.sent_this_game >= self.limits.actions_per_game and",
-            "if self.sent_this_game > self.limits.actions_per_game and",
+            "if sent >= self.limits.actions_per_game:",
+            "if sent > self.limits.actions_per_game:",
         ),
         ("limit-pending-spent", "free = account.cash - at_risk", "free = account.cash"),
         (
@@ -505,8 +505,8 @@ _WIRE = [
         (PACKET, DECODE),
         (
             "ack-error-lost",
-            'value.get("message", value.get("error"))',
-            'value.get("message")',
+            'in ("message", "error", "reason"):',
+            'in ("message",):',
         ),
         (
             "ack-truthy",

@@ -174,6 +174,10 @@ class Arming:
             return self
         return attrs.evolve(self, stated=True, started=True)
 
+    def on_ignored(self, game_id: str) -> Arming:
+        """Note that *game_id* has a position that is not ours."""
+        return attrs.evolve(self, ignored=game_id)
+
     def on_arm(self, now_ns: int) -> Arming:
         """Arm the session, if nothing is missing."""
         return self if self.missing else attrs.evolve(self, armed=True, beat_ns=now_ns)

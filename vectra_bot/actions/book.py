@@ -143,9 +143,22 @@ class ActionBook:
         """Report an action that is complete at once: denied, or local."""
         self.notes.append(Completed(action))
 
-    def external(self, kind: ActionType, amount: Decimal, recv_ns: int, **values: Any) -> Tracked:
-        """Record something our account did without us as an action; *values* are more of its fields."""
+    def external(
+        self,
+        kind: ActionType,
+        amount: Decimal,
+        recv_ns: int,
+        *,
+        by_venue: bool = False,
+        **values: Any,
+    ) -> Tracked:
+        """Record something our account did without us as an action; *values* are more of its fields.
+
+        What another client did counts in the limits; what the venue did (*by_venue*) does not.
+        """
         action_id, _ = self.ids.next()
+        if not by_venue:
+            self.gate.on_external(self.account.now_ns)
         action = PlayerAction(
             action_id,
             self.session_id,
@@ -202,10 +215,13 @@ class ActionBook:
             if tracked.action.state is not ActionState.UNKNOWN:
                 self.move(tracked, ActionState.UNKNOWN, f"link lost: {reason}")
 
-    def on_game_closed(self, game_id: str, rug_ns: int | None, now_ns: int) -> None:
+    def on_game_closed(
+        self, game_id: str, rug_ns: int | None, now_ns: int, *, wait: bool = False
+    ) -> None:
         """Decide the undecided actions of *game_id*: the settled ledger proves which were not executed.
 
-        A stake in a side game's round does not belong to the game: its round decides it.
+        They stay as they are if they *wait* for a statement of our account. A stake in a side game's round
+        does not belong to the game: its round decides it.
         """
         stated = self.account.stated
         proven = (
@@ -218,6 +234,8 @@ class ActionBook:
             if tracked.action.game_id != game_id or tracked.action.action_type.is_side_game:
                 continue
             if not tracked.action.is_decided:
+                if wait:
+                    continue
                 self.decide_unproven(tracked, now_ns, proven=proven)
             if tracked.action.action_id in self._open:
                 self.complete(tracked, None, None)
@@ -258,11 +276,10 @@ class ActionBook:
         """Decide that the venue executed the action."""
         late = tracked.action.state is ActionState.UNKNOWN
         action = tracked.action
-        amount = tracked.amount if tracked.amount is not None else to_lamports(action.amount or 0)
         outcome = ActionOutcome(
             True,
             executed_price=None if tracked.price is None else Decimal(repr(tracked.price)),
-            executed_amount=to_sol(amount),
+            executed_amount=action.amount if tracked.amount is None else to_sol(tracked.amount),
             server_request_id=tracked.ack_id,
             executed_bonus=to_sol(tracked.bonus) if tracked.bonus else None,
         )

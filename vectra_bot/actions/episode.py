@@ -66,6 +66,8 @@ class EpisodeBook:
         """Count an executed action."""
         if action.actor is not Actor.BOT or not action.state.is_executed or action.outcome is None:
             return
+        if action.game_id != self.game_id:  # proven after the end of its game
+            return
         tick = action.game_context.tick
         if action.action_type is ActionType.BUY:
             self.buys += 1

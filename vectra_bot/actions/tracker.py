@@ -35,11 +35,14 @@ from vectra_bot.actions.notes import (
     Stated,
     Tracked,
 )
+from vectra_bot.actions.reconcile.ends import MissedEnds, PastEnd
+from vectra_bot.actions.reconcile.fills import Fill, effect_of
+from vectra_bot.actions.reconcile.question import Explained, Question
 from vectra_bot.actions.rounds import SIDE_GAMES, Stakes
 from vectra_bot.actions.shorts import Shorts, bonus_of, short_of
 from vectra_bot.actions.sidebets import Sidebets
 from vectra_bot.game import rules
-from vectra_bot.game.account import Account, AccountUpdate, Effect, Unexplained
+from vectra_bot.game.account import Account, AccountUpdate, Unexplained
 from vectra_bot.game.amounts import to_lamports, to_sol
 from vectra_bot.game.holdings import StakeView
 from vectra_bot.game.lots import Lot
@@ -82,6 +85,7 @@ class ActionTracker:
         sidebets: correlates evidence about our sidebet.
         stakes: the same for our stakes in the side games' rounds.
         shorts: the same for our short.
+        ends: games whose end was missed.
     """
 
     book: ActionBook
@@ -90,23 +94,30 @@ class ActionTracker:
     sidebets: Sidebets
     stakes: Stakes
     shorts: Shorts
+    ends: MissedEnds = field(init=False)
     _trades: OrderedDict[str, None] = field(factory=OrderedDict)
     _drawings: OrderedDict[str, None] = field(factory=OrderedDict)
     _forced_game: str = ""
+
+    def __attrs_post_init__(self) -> None:
+        self.ends = MissedEnds(self.book, self.account)
 
     def on_time(self, now_ns: int) -> None:
         """Stop waiting for evidence that is overdue at *now_ns*."""
         self.book.on_time(now_ns)
         self.stakes.on_time(now_ns)
+        self.ends.on_time(now_ns)
 
     def on_disconnected(self, reason: str) -> None:
         """Make every undecided action UNKNOWN: what was sent may have been executed unseen."""
         self.book.on_disconnected(reason)
         self.stakes.rounds.lose()
+        self.ends.on_disconnected()
 
     def on_game_closed(self, game_id: str, rug_ns: int | None, now_ns: int) -> None:
         """Decide the undecided actions of *game_id*; stakes in side games' rounds continue."""
-        self.book.on_game_closed(game_id, rug_ns, now_ns)
+        wait = self.ends.begin(game_id, rug_ns, now_ns)
+        self.book.on_game_closed(game_id, rug_ns, now_ns, wait=wait)
         if self.account.stated is not None:
             self.stakes.prove(self.account.stated.recv_ns)
         self.stakes.lose(now_ns)
@@ -228,6 +239,8 @@ class ActionTracker:
             shown = self._enter(trade, kind, tracked.action, StateCause.ACTION)
             if kind is ActionType.BUY:
                 self.book.notes.append(Booked(tracked.plan))
+        elif kind is ActionType.BUY and trade.game_id == self.game.game_id:
+            self.account.name_lot(_lot_of(trade, tracked.action, tracked.bonus))
         self.book.traded(tracked, trade, shown)
 
     def _enter(
@@ -245,9 +258,7 @@ class ActionTracker:
             signed = bonus - amount if kind is ActionType.BUY else amount - bonus
             return self.account.move_cash(signed, action_id, cause, unverified=action.unverified)
         if kind is ActionType.BUY:
-            leverage = trade.leverage or action.leverage
-            lot = Lot(qty, amount, trade.tick, trade.price, leverage, bonus)
-            return self.account.buy(lot, action_id, cause)
+            return self.account.buy(_lot_of(trade, action, bonus), action_id, cause)
         return self.account.sell(amount, qty, action_id, cause, bonus=bonus, liquidated=liquidated)
 
     def _external_trade(
@@ -255,7 +266,12 @@ class ActionTracker:
     ) -> None:
         leverage = (trade.leverage or 1) if liquidated is None else liquidated.leverage
         tracked = self.book.external(
-            kind, trade.amount, trade.recv_ns, leverage=leverage, unverified=leverage > 1
+            kind,
+            trade.amount,
+            trade.recv_ns,
+            by_venue=liquidated is not None,
+            leverage=leverage,
+            unverified=leverage > 1,
         )
         self.book.priced(tracked, trade)
         tracked.bonus = bonus_of(trade)
@@ -285,12 +301,19 @@ class ActionTracker:
         short = self.account.short
         statement = self.account.state_update(update)
         cause, action_id, unverified = _cause(statement)
-        if not statement.explained:
+        past = self.ends.explain(update)
+        if past is not None:
+            statement = self._past(past, statement, update)
+            cause, action_id = past.effect.cause, past.effect.action_id
+            if not (past.executed or past.sold):
+                cause = None if statement.delta_cash == 0 else cause
+        elif not statement.explained:
             shown = self._match_delta(update, statement)
             if shown is not None:
-                cause, action_id = StateCause.ACTION, shown.action.action_id
-                unverified = shown.action.unverified
-                statement = attrs.evolve(statement, explained=True)
+                last = shown.fills[-1].tracked.action
+                cause, action_id = StateCause.ACTION, last.action_id
+                unverified = any(fill.tracked.action.unverified for fill in shown.fills)
+                statement = attrs.evolve(statement, explained=True, effects=shown.before)
             elif self._looks_forced(statement):
                 cause = StateCause.FORCED_SELL
                 self._forced_sell(statement.delta_cash, -statement.delta_qty)
@@ -316,54 +339,52 @@ class ActionTracker:
                 self.book.complete(tracked, state, now_ms)
         self.stakes.prove(update.recv_ns)
 
-    def _match_delta(self, update: PlayerUpdate, statement: AccountUpdate) -> Tracked | None:
-        """Attribute an unexplained change to the one action in flight, if it is that action's effect.
-
-        A sidebet or short that the update itself states needs no other key: a player has one at a time.
-        The same is true of a stake in a round that alone explains the change: its event follows the update.
-        """
-        candidates = self.book.undecided()
-        for kind, stated, held in (
-            (ActionType.SIDEBET, update.sidebet, self.account.sidebet),
-            (ActionType.SHORT_OPEN, update.short, self.account.short),
-        ):
-            if stated is not None and held is None:
-                candidates = [t for t in candidates if t.action.action_type is kind] or candidates
-        if len(candidates) > 1:
-            candidates = self._only_stake(candidates, update, statement)
-        if len(candidates) != 1 or not self._explains(candidates[0].action, update, statement):
+    def _match_delta(self, update: PlayerUpdate, seen: AccountUpdate) -> Explained | None:
+        """Attribute an unexplained change to the only undecided actions that can have caused it."""
+        candidates = [t for t in self.book.undecided() if not t.booked]
+        if not candidates:
             return None
-        tracked = candidates[0]
+        question = Question(
+            candidates,
+            update,
+            seen,
+            self.account,
+            self.game.prices,
+            forced=self._looks_forced(seen),
+            rugged=self.game.phase is GamePhase.RUGGED,
+        )
+        found = question.answer()
+        if found is not None:
+            for fill in found.fills:
+                self._shown(fill, update)
+        return found
+
+    def _past(self, past: PastEnd, seen: AccountUpdate, update: PlayerUpdate) -> AccountUpdate:
+        """Decide the actions of a game whose end was missed, and book all that *update* shows of it."""
+        for tracked in past.executed:
+            self.book.evidence(tracked, update.recv_ns)
+            tracked.booked = True
+            self.book.executed(tracked, update.recv_ns, "player update", Proof.UPDATE)
+            self.book.complete(tracked, player_state(update), update.recv_ns // NS_PER_MS)
+        for tracked in past.others:
+            self.book.decide_unproven(tracked, update.recv_ns, proven=True)
+            self.book.complete(tracked, None, None)
+        self.account.shown(past.effect, self.game.tick)
+        return attrs.evolve(seen, explained=True, effects=self.account.pending)
+
+    def _shown(self, fill: Fill, update: PlayerUpdate) -> None:
+        """Book what an action did, and decide it: *update* shows the effect."""
+        tracked = fill.tracked
         self.book.evidence(tracked, update.recv_ns)
         tracked.booked = True
-        tracked.amount = abs(statement.delta_cash + statement.delta_bonus)
-        tracked.bonus = abs(statement.delta_bonus)
-        effect = Effect(
-            StateCause.ACTION,
-            statement.delta_cash,
-            statement.delta_qty,
-            tracked.action.action_id,
-            delta_bonus=statement.delta_bonus,
-        )
-        self.account.shown(effect, self.game.tick, tracked.action.leverage)
+        tracked.amount = abs(fill.cash + fill.bonus)
+        tracked.bonus = abs(fill.bonus)
+        self.account.shown(effect_of(fill), self.game.tick, tracked.action.leverage)
         self._adopt_stake(update, tracked)
-        if effect.delta_qty > 0:
+        if fill.qty > 0:
             self.book.notes.append(Booked(tracked.plan))
         self.book.executed(tracked, update.recv_ns, "player update", Proof.UPDATE)
         self.book.complete(tracked, player_state(update), update.recv_ns // NS_PER_MS)
-        return tracked
-
-    def _only_stake(
-        self, candidates: list[Tracked], update: PlayerUpdate, statement: AccountUpdate
-    ) -> list[Tracked]:
-        """Return the stake in a round if no other of *candidates* explains the change."""
-        fitting = [
-            t
-            for t in candidates
-            if self._explains(t.action, update, statement)
-            and not (t.action.action_type is ActionType.SIDEBET and update.sidebet is None)
-        ]
-        return fitting if all(t.action.action_type.is_side_game for t in fitting) else []
 
     def _adopt_stake(self, update: PlayerUpdate, tracked: Tracked) -> None:
         """Record the stake of an action that the update shows; a short is adopted from the update."""
@@ -385,30 +406,6 @@ class ActionTracker:
             )
             account.stakes[side_game, stake.round_id] = stake
 
-    def _explains(self, action: PlayerAction, update: PlayerUpdate, seen: AccountUpdate) -> bool:
-        kind, stated = action.action_type, update.sidebet
-        if kind.is_entry and seen.delta_cash + seen.delta_bonus != -to_lamports(action.amount or 0):
-            return False
-        if kind is ActionType.BUY:
-            return seen.delta_qty > 0
-        if kind is ActionType.SIDEBET:
-            return seen.delta_qty == 0 and (stated is None or stated.amount == action.amount)
-        if kind is ActionType.SHORT_OPEN:
-            short = update.short
-            return seen.delta_qty == 0 and short is not None and short.amount == action.amount
-        if kind.is_side_game:
-            return seen.delta_qty == 0
-        if kind is ActionType.SELL and action.percentage is not None:
-            if self.account.sells_leverage(-seen.delta_qty):
-                return False  # a liquidation looks the same
-            wanted = self.account.qty * action.percentage // 100
-            return (
-                seen.delta_cash > 0
-                and abs(-seen.delta_qty - wanted) <= 1
-                and not self._looks_forced(seen)
-            )
-        return False
-
     def _looks_forced(self, seen: AccountUpdate) -> bool:
         """Return whether a change is the rug's sale: everything sold, for what only a rug pays."""
         sold = -seen.delta_qty
@@ -417,6 +414,12 @@ class ActionTracker:
         if self.game.phase is GamePhase.RUGGED:
             return True
         return seen.delta_cash <= sold * self.game.price * rules.FORCED_SELL_SHARE
+
+
+def _lot_of(trade: Trade, action: PlayerAction, bonus: int) -> Lot:
+    """Return the lot that a buy brought."""
+    qty, amount = to_lamports(trade.qty), to_lamports(trade.amount)
+    return Lot(qty, amount, trade.tick, trade.price, trade.leverage or action.leverage, bonus)
 
 
 def _cause(statement: AccountUpdate) -> tuple[StateCause | None, str | None, bool]:

@@ -5,6 +5,7 @@ then ends in order; where no session runs it raises :class:`StopNow`. That suffi
 run it. For all other cases a thread sees the same signals through the wakeup socket, which Python's handler
 writes to in C:
 
+- the flag is set at once, so that a session sends nothing more although a call keeps the handler waiting;
 - after :data:`GRACE_S` a call of a strategy or plugin that has not returned is interrupted, by a signal whose
   handler raises;
 - after :data:`CLOSE_S` the session no longer waits for its files, and reports what is left;
@@ -210,6 +211,9 @@ class Watch(AbstractContextManager["Watch"]):
         main = threading.main_thread().ident
         if main is None or not requests.wait(take=True):
             return
+        # A call that does not return keeps the handler from running, and nothing may be sent meanwhile.
+        if self.flag is not None and self.flag.running:
+            self.flag.set(signal.Signals(requests.latest).name, within_s=CLOSE_S)
         while not requests.must_exit():
             if requests.age_s >= next_s:
                 next_s = requests.age_s + _INTERRUPT_EVERY_S

@@ -41,7 +41,7 @@ from vectra_bot.engine.callbacks import Callbacks, StrategyFailure
 from vectra_bot.engine.control import Control
 from vectra_bot.engine.effects import Effect, Effects, EngineActions
 from vectra_bot.engine.flatten import Flatten
-from vectra_bot.engine.records import anomaly, other_player, state_of, summary_of
+from vectra_bot.engine.records import anomaly, other_player, proven_by_history, state_of, summary_of
 from vectra_bot.engine.seals import SealedBooks, is_public
 from vectra_bot.game import changes
 from vectra_bot.game.account import Account
@@ -162,7 +162,7 @@ class Engine:
         self._episode = EpisodeBook(session_id, ids)
         self._rug_ns: int | None = None
         self._ended = False
-        self._live = terms is not None
+        self._watched = gate.depends_on_time
         self._handlers = self._table()
 
     @property
@@ -249,17 +249,24 @@ class Engine:
             self.tracker.on_time(now_ns)
         elif type(event) is not GameFrame and not is_public(event, account.player_id):
             callbacks.open()
+        if self._watched:
+            self._control.on_time(now_ns)
         if self._notes:
             self._drain()
         self._handlers[type(event)](event)
-        if self._live:
-            self._control.show()
         if self._notes:
             self._drain()
         if desk.sent or (found and (len(found) > 1 or type(found[0]) is Command)):
             callbacks.check_orders()
         if working and callbacks.failure is not None:
             self._withdraw()
+        self._finish()
+
+    def _finish(self) -> None:
+        """Do what is due after every input, and seal the books."""
+        account, desk, callbacks = self.account, self._desk, self._callbacks
+        if self._watched:
+            self._control.look()
         if desk.exits.plan is not NO_EXITS and not account.lots:
             callbacks.open()
             desk.exits.clear()
@@ -297,13 +304,15 @@ class Engine:
 
     def _on_game_frame(self, frame: GameFrame) -> None:
         auditor, books = self.auditor, self._books
-        if self._live:
+        if self._watched:
             self._control.on_frame()
         if books.seen is not None:
             game, tick = books.seen
             if game.price is not tick.price or game.game_id is not tick.game_id:
                 self._callbacks.open()
             books.seen = None
+        if frame.history:
+            proven_by_history(self.tracker, frame, self._callbacks.open)
         for change in self._state.fold(frame):
             if auditor is not None:
                 auditor.on_change(change)
@@ -339,13 +348,13 @@ class Engine:
             return
         self._books.seen = (self._state.now, seen.tick)
         self.counts["ticks"] += 1
-        if self._live:
-            self._control.on_tick()
+        if self._watched:
+            self._control.on_tick(seen.tick.tick)
         self._episode.mark(seen.tick.tick, seen.tick.price, self.account)
-        if self._desk.exits.plan is not NO_EXITS:
-            self._callbacks.run_exits(self._actions)
         if self._flatten.active:
             self._flatten.run()
+        if self._desk.exits.plan is not NO_EXITS:
+            self._callbacks.run_exits(self._actions)
         self._callbacks.tick(seen.tick)
 
     def _on_game_closed(self, closed: changes.GameClosed) -> None:
@@ -393,8 +402,7 @@ class Engine:
     def _on_player_update(self, update: PlayerUpdate) -> None:
         if self._control.is_ours(update.player_id):
             self.tracker.on_player_update(update)
-            self._control.on_update()
-            self._flatten.run()
+            self._control.on_update(update)
 
     def _on_sidebet_placed(self, event: SidebetPlaced) -> None:
         if event.private and event.player_id == self.account.player_id:

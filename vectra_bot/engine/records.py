@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 
 from vectra_bot.actions.notes import Stated
+from vectra_bot.actions.tracker import ActionTracker
 from vectra_bot.game.account import Account
 from vectra_bot.game.amounts import lamports_from_double, to_sol
 from vectra_bot.game.changes import FrameRefused, GameClosed, GapSeen, PriceConflict
 from vectra_bot.game.state import GameView
 from vectra_bot.models import (
+    GameFrame,
     GamePhase,
     GameSummary,
     OtherPlayerAction,
@@ -18,6 +21,23 @@ from vectra_bot.models import (
     Trade,
 )
 from vectra_bot.models.times import NS_PER_MS
+from vectra_bot.wire.builders import finished_sidebets
+
+
+def proven_by_history(tracker: ActionTracker, frame: GameFrame, opened: Callable[[], None]) -> None:
+    """Decide what the venue's history of games proves, before *frame* ends the running game.
+
+    *opened* is called before anything changes.
+    """
+    player_id, now_ns = tracker.account.player_id, tracker.account.now_ns
+    tracker.ends.on_history(frame.history, now_ns)
+    awaited = tracker.sidebets.awaited
+    for entry in frame.history if awaited else ():
+        if entry.game_id in awaited:
+            opened()
+            results = finished_sidebets(entry, player_id, frame.recv_ns)
+            if results is not None:
+                tracker.sidebets.on_history(entry.game_id, results, now_ns)
 
 
 def other_player(session_id: str, trade: Trade, game: GameView) -> OtherPlayerAction:

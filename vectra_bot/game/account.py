@@ -133,6 +133,11 @@ class Account:
         return tuple(self._pending)
 
     @property
+    def stated_qty(self) -> int:
+        """Return the position as the venue stated it last; 0 at the start of a game."""
+        return self._stated_qty
+
+    @property
     def closes(self) -> bool:
         """Whether every change of our money in this game is known and stated by the venue."""
         return not self._pending and not self._unexplained
@@ -219,7 +224,7 @@ class Account:
         if shown is None:
             self.lots.append(lot)
         else:
-            self._name_lot(lot)
+            self.name_lot(lot)
         return shown
 
     def sell(
@@ -365,7 +370,11 @@ class Account:
                 return change
         return None
 
-    def _name_lot(self, lot: Lot) -> None:
+    def shown_net(self, delta_cash: int) -> Unexplained | None:
+        """Remove and return an unexplained change of cash by *delta_cash*: a stake and its result at once."""
+        return self._explained(delta_cash, 0)
+
+    def name_lot(self, lot: Lot) -> None:
         """Set the tick and price of a lot, known from an update only, to those its trade states."""
         for index, held in enumerate(self.lots):
             if held.qty == lot.qty:

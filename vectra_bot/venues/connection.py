@@ -44,6 +44,7 @@ _RUGGED: Final = '"rugged":true'
 # After the rug the venue takes up to 2.3 s to settle (protocol 3.1); a pause has no limit.
 _PAUSED: Final = '"cooldownPaused":true'
 _ACTIVE: Final = '"active":true'
+_HISTORY: Final = '"gameHistory":'
 _TICK: Final = '"tickCount":'
 _FRAME: Final = "frame"  # the only event that is dispatched
 # Socket.IO's packet types except those that begin or end a connection: binary and unknown ones are frames
@@ -93,7 +94,7 @@ class Connection:
         opened_ns: when the venue accepted it, by the session's clock.
         beats: game frames received.
         beat_ns: monotonic time of the newest one.
-        active, rugged, quiet, tick: what that one said; *quiet* means that silence is expected after it.
+        active, rugged, quiet, tick: what that one said; *quiet* means that silence may follow.
         acks: finds the answers to what we sent; None on a connection that sends nothing.
         on_private: called with each frame about our account; its result is ignored.
         socket: its websocket.
@@ -179,9 +180,14 @@ class Connection:
     def _on_beat(self, raw: str) -> None:
         self.beats += 1
         self.beat_ns = self.clock.monotonic_ns()
-        self.rugged = _RUGGED in raw
-        self.quiet = self.rugged or _PAUSED in raw
-        self.active = not self.rugged and _ACTIVE in raw
+        marked, active = _RUGGED in raw, _ACTIVE in raw
+        self.quiet = marked or _PAUSED in raw
+        # Finished games are marked as rugged too: a frame that has some says nothing new of a running game.
+        if _HISTORY not in raw:
+            self.rugged = marked
+        elif not active:
+            self.rugged = False
+        self.active = active and not self.rugged
         if self.active and self.acks is not None:
             start = raw.find(_TICK) + len(_TICK)
             digits = raw[start : start + 5].split(",", 1)[0].rstrip("}]")
@@ -249,7 +255,7 @@ class LinkSocket:
     _guard: threading.Lock = field(init=False, factory=threading.Lock)
 
     def __attrs_post_init__(self) -> None:
-        # A handle of our own: a thread that shuts the connection down must not meet a number that the event
+        # A separate handle: a thread that shuts the connection down must not meet a number that the event
         # loop has just closed and the system has given to another file.
         opened = self.websocket.get_extra_info("socket")
         if opened is not None and opened.fileno() >= 0:
@@ -300,7 +306,7 @@ class LinkSocket:
         self._transport().abort()
 
     def release(self) -> None:
-        """Give up our own handle; the connection closes when the event loop closes its."""
+        """Close the separate handle; the connection closes when the event loop closes its own."""
         with self._guard:
             handle, self._handle = self._handle, None
             if handle is not None:
@@ -316,9 +322,9 @@ class LinkSocket:
             message = await receive()
             text = message.data
             if type(text) is not str or text[:2] not in _FRAMES or not connection.opened:
-                if message.type is aiohttp.WSMsgType.ERROR and connection.opened:
+                if message.type is aiohttp.WSMsgType.ERROR:
                     connection.end(f"the transport failed: {safe_text(text, 200)}")
-                elif message.type in _ENDS and connection.opened:
+                elif message.type in _ENDS:
                     connection.end(CLOSED)
                 return message
             connection.on_frame(text)
@@ -404,11 +410,32 @@ class Dialing:
         self._client.on(_FRAME, self.connection.on_frame)
 
     async def connect(self, url: str, path: str, limit_s: float) -> None:
-        """Connect; raises whatever the handshake raised."""
-        async with asyncio.timeout(limit_s):
-            await self._client.connect(
+        """Connect within *limit_s* seconds; raises whatever the handshake raised.
+
+        The library does not notice that a connection ends before it is open; we do.
+        """
+        connecting = asyncio.ensure_future(
+            self._client.connect(
                 url, transports=["websocket"], socketio_path=path, wait_timeout=limit_s
             )
+        )
+        ended = asyncio.ensure_future(self.connection.ended.wait())
+        try:
+            await asyncio.wait(
+                [connecting, ended], timeout=limit_s, return_when=asyncio.FIRST_COMPLETED
+            )
+            if connecting.done():
+                connecting.result()
+            elif ended.done():
+                raise ConnectionError(self.connection.reason)
+            else:
+                raise TimeoutError
+        finally:
+            ended.cancel()
+            connecting.cancel()
+            await asyncio.wait([connecting], timeout=2 * _GOODBYE_S)
+            if connecting.done() and not connecting.cancelled():
+                connecting.exception()  # seen above, or of no interest any more
 
     def hold(self) -> bool:
         """Watch the end of the transport; return False if the connection has ended already."""

@@ -1,8 +1,8 @@
 """Where the login token comes from: an environment variable, a private file, or the system's keyring.
 
-The token is opaque. It is read anew for every connection, so that a renewed one is used, and is kept nowhere:
-its value is registered with :mod:`vectra_bot.redaction` and passes from the source to the websocket in local
-variables alone. What a JWT says about itself (``sub``, ``exp``) is read without being trusted.
+The token is opaque. It is read again for every connection, so that a renewed one is used, and is kept
+nowhere: its value is registered with :mod:`vectra_bot.redaction` and passes from the source to the websocket
+in local variables alone. What a JWT says about itself (``sub``, ``exp``) is read without being trusted.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class TokenSource(Protocol):
         """Return the token that is there now.
 
         Raises:
-            InputError: there is none, or it may be read by others.
+            InputError: the token is missing, or others may read it.
             ConfigError: the place cannot be used on this machine.
         """
 
@@ -176,7 +176,7 @@ def _from_keyring(service: str, user: str) -> str:
 
 
 def _instant(seconds: object) -> int | None:
-    """Return seconds since 1970 as ns, None if they are none."""
+    """Return seconds since 1970 as ns, None if that is not a time."""
     if isinstance(seconds, bool) or not isinstance(seconds, int | float):
         return None
     return int(seconds * NS_PER_S) if 0 < seconds < _LATEST_S else None

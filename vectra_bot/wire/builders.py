@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
-from vectra_bot.game.rules import SIDEBET_PAYOUT_X
+from vectra_bot.errors import WireError
+from vectra_bot.game.rules import SIDEBET_PAYOUT_X, SOL_ADDRESS
 from vectra_bot.models import (
     DrawingResult,
     FinishedGame,
@@ -47,6 +48,17 @@ from vectra_bot.wire.states import GameState
 
 T = TypeVar("T")
 
+
+class _RowKind(msgspec.Struct, rename="camel", frozen=True):
+    """Whose a row of ``globalSidebets`` is, and what it says."""
+
+    player_id: str
+    type: str
+
+
+_decode_rows = msgspec.json.Decoder(list[Raw]).decode
+_decode_row_kind = msgspec.json.Decoder(_RowKind).decode
+
 GAME_STATE = Reader("gameStateUpdate", GameState, ("price", "tickCount"))
 PLAYER_GAME = Reader("gameStatePlayerUpdate", PlayerGamePayload)
 PLAYER_MONEY = (
@@ -62,6 +74,7 @@ PLAYER = Reader("playerUpdate", PlayerUpdatePayload, PLAYER_MONEY)
 TRADE = Reader("standard/newTrade", TradePayload, ("amount", "price", "qty"))
 OWN_SIDEBET = Reader("currentSidebet", SidebetPayload, ("betAmount",))
 ANY_SIDEBET = Reader("newSideBet", SidebetPayload, ("betAmount",))
+_PAYOUT = Reader("globalSidebets", SidebetResultPayload, ("betAmount", "payout", "profit"))
 SIDEBET_RESULT = Reader(
     "currentSidebetResult", SidebetResultPayload, ("betAmount", "payout", "profit")
 )
@@ -434,6 +447,28 @@ def sidebet_result(
         trace_id=trace_id,
         extra=extra,
     )
+
+
+def finished_sidebets(
+    game: FinishedGame, player_id: str, recv_ns: int
+) -> tuple[SidebetResult, ...] | None:
+    """Return the results of a player's sidebets in a finished game; None if its rows cannot be read.
+
+    Every sidebet of the game has one payout row, won or lost (protocol 5.4). Practice bets are left out.
+    """
+    try:
+        rows = [
+            _PAYOUT.read(row)[0]
+            for row in _decode_rows(game.sidebets_json)
+            if _decode_row_kind(row) == _RowKind(player_id, "payout")
+        ]
+        return tuple(
+            sidebet_result(recv_ns, row, {}, None)
+            for row in rows
+            if row.coin_address in (None, SOL_ADDRESS)
+        )
+    except (WireError, msgspec.MsgspecError):
+        return None
 
 
 def login_status(
