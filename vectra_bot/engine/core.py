@@ -52,6 +52,7 @@ from vectra_bot.game.state import GameState, GameView
 from vectra_bot.models import (
     Ack,
     ActionState,
+    Actor,
     ClockAdvanced,
     Command,
     ConnectionChanged,
@@ -486,7 +487,10 @@ class Engine:
 
     def _on_completed(self, note: Completed) -> None:
         action = note.action
-        self.states[action.state] += 1
+        if action.actor is Actor.HUMAN:
+            self.counts["human_actions"] += 1
+        else:
+            self.states[action.state] += 1
         self._episode.completed(action)
         self._effects.document(DocType.PLAYER_ACTION, action, "tracker", game_id=action.game_id)
         self._callbacks.notify("on_action_outcome", action)

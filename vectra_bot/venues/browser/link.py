@@ -19,22 +19,22 @@ from typing import Final
 import aiohttp
 from attrs import define, field
 
-from vectra_bot.errors import VectraError, WireError, safe_error
-from vectra_bot.models import Direction, Frame, LoginStatus, PlayerUpdate
+from vectra_bot.errors import VectraError, safe_error
+from vectra_bot.models import Direction, Frame
 from vectra_bot.models.times import NS_PER_S
 from vectra_bot.venues.acks import AckTable
 from vectra_bot.venues.browser.cdp import CdpDecoder, CdpError, CdpEvent, PageFrame, event_name
 from vectra_bot.venues.browser.client import BrowserGone, CdpClient
-from vectra_bot.venues.browser.human import player_request
+from vectra_bot.venues.browser.human import PageLogin, player_request
 from vectra_bot.venues.browser.launch import open_pipes, start_browser
 from vectra_bot.venues.browser.page import Delivery, Page, PageSocket, same_site
 from vectra_bot.venues.browser.profile import BrowserProfile
 from vectra_bot.venues.browser.settings import FIRST_ACK_ID, BrowserSettings
-from vectra_bot.venues.browser.transports import NotWritten, PortTransport
+from vectra_bot.venues.browser.transports import CdpTransport, NotWritten, PortTransport
 from vectra_bot.venues.connection import Connection
-from vectra_bot.venues.link import LinkSupervisor, _Login
+from vectra_bot.venues.link import LinkSupervisor, PingWatch
+from vectra_bot.venues.login import LinkLogin
 from vectra_bot.venues.refusals import Refusal
-from vectra_bot.wire.decode import decode
 from vectra_bot.wire.profile import Profile, default_profile
 
 _LOOK_S: Final = 0.25
@@ -115,9 +115,11 @@ class BrowserLink(LinkSupervisor):
     _said: str = ""
     _strays: set[str] = field(factory=set)
     _tasks: set[asyncio.Task[None]] = field(factory=set)
+    _used: contextlib.ExitStack = field(factory=contextlib.ExitStack)
 
     def __attrs_post_init__(self) -> None:
         self.acks = AckTable(self.clock, last_id=FIRST_ACK_ID - 1)
+        self.login = PageLogin.of(self.profile, self.clock, self.endpoint.host, named=not self.renews)
         self.folder = BrowserProfile.of(self.endpoint.host, self.browser.browser_profile)
 
     def cut(self) -> None:
@@ -128,13 +130,6 @@ class BrowserLink(LinkSupervisor):
             client.transport.cut()
 
     # One connection.
-
-    def _new_connection(self) -> Connection:
-        connection = Connection(self.inbox, self.clock, self.counts, self.acks, self._on_private)
-        self._login = _Login()
-        self.slept_at_start_ns = self.slept_ns()
-        self.connection = connection
-        return connection
 
     async def _serve(self, connection: Connection) -> Refusal:
         """Serve one connection of the page until it ends."""
@@ -153,21 +148,17 @@ class BrowserLink(LinkSupervisor):
             socket.leave()
         return Refusal("")
 
-    def _on_private(self, frame: Frame) -> None:
-        """Follow which account the venue names."""
-        try:
-            event = decode(frame, self.profile)
-        except WireError:
-            return  # the session quarantines it
-        if isinstance(event, LoginStatus):
-            self._login.player_id = event.player_id
-        elif isinstance(event, PlayerUpdate):
-            if event.authenticated is False:
-                if self._login.player_id is not None:
-                    self._notice("the venue says that the page is no longer logged in")
-                self._login.player_id = None
-            elif self._login.player_id is None and not self.renews:
-                self._login.player_id = event.player_id
+    async def _look(
+        self, connection: Connection, login: LinkLogin, watch: PingWatch, period: float
+    ) -> None:
+        """Look after the page's connection: its pings are the page's."""
+        watch.pings = self.acks.pings
+        if self.was_suspended():
+            slept_s = (self.slept_ns() - self.slept_at_start_ns) / NS_PER_S
+            connection.end(f"the machine was suspended for {slept_s:.0f} s", dead=True)
+        elif watch.is_lost(self.acks, period):
+            lost_s = self.settings.ping_lost_s
+            connection.end(f"no answer to the page's pings for {lost_s:g} s", dead=True)
 
     def _on_request(self, frame: PageFrame) -> None:
         """Queue a request that the page itself sent, as it was sent and as the person's action."""
@@ -235,6 +226,10 @@ class BrowserLink(LinkSupervisor):
                 self._say(f"the browser does not answer: {safe_error(error)}")
             await asyncio.sleep(_LOOK_S)
 
+    def _notice(self, text: str) -> None:
+        if self.login is not None:
+            self.login.notice(text)
+
     def _say(self, text: str) -> None:
         """Tell the operator what the link waits for, once."""
         if text != self._said:
@@ -256,6 +251,7 @@ class BrowserLink(LinkSupervisor):
         """Connect to the browser; the first time our own is started if it is not open."""
         first, self._started = not self._started, True
         port = self.browser.browser_port
+        transport: CdpTransport
         try:
             if port is not None:
                 transport = await PortTransport.open(port, _SYNC_S)
@@ -266,6 +262,9 @@ class BrowserLink(LinkSupervisor):
                     )
             else:
                 keeper = None
+                if first:
+                    self.folder.make()
+                    self._used.enter_context(self.folder.used())
                 if first and not self.folder.is_open:
                     keeper = start_browser(self.folder, self.endpoint.address)
                 transport = await open_pipes(
@@ -279,11 +278,11 @@ class BrowserLink(LinkSupervisor):
             return None
         return await self._synced(transport)
 
-    async def _synced(self, transport: PortTransport | object) -> CdpClient | None:
+    async def _synced(self, transport: CdpTransport) -> CdpClient | None:
         """Return a client as soon as the browser answers it: an earlier session may have left half a reply."""
         passes = frozenset({*self.profile.kinds, _PING})
         decoder = CdpDecoder(passes.__contains__)
-        client = CdpClient(transport, decoder, self._heard, self._lost_browser)  # type: ignore[arg-type]
+        client = CdpClient(transport, decoder, self._heard, self._lost_browser)
         client.start()
         for _ in range(_SYNCS):
             try:
@@ -350,13 +349,14 @@ class BrowserLink(LinkSupervisor):
     async def wait_closed(self) -> None:
         """Detach from the page and leave it alone; after the end of :meth:`run`."""
         client, self.client = self.client, None
-        if client is None:
-            return
-        if self.page is not None and not self.page.reason:
-            await _detach(client, self.page.session)
-        for task in tuple(self._tasks):
-            task.cancel()
-        await client.aclose()
+        with self._used:
+            if client is None:
+                return
+            if self.page is not None and not self.page.reason:
+                await _detach(client, self.page.session)
+            for task in tuple(self._tasks):
+                task.cancel()
+            await client.aclose()
 
 
 async def _detach(client: CdpClient, session: str) -> None:

@@ -363,7 +363,8 @@ async def _delivered(
     proof: asyncio.Future[bool], called: asyncio.Future[Mapping[str, Any]], page: Page
 ) -> Delivery:
     """Wait for the proof that a request left, or that it did not."""
-    await asyncio.wait({proof, called}, return_when=asyncio.FIRST_COMPLETED)
+    waited: set[asyncio.Future[Any]] = {proof, called}
+    await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
     if not proof.done():
         refused = _refusal(called)
         if refused is not None:

@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, Protocol
+from urllib.parse import urlsplit
 
 import aiohttp
 
@@ -173,7 +174,7 @@ class PortTransport:
                 async with session.get(f"http://127.0.0.1:{port}/json/version") as answer:
                     about = await answer.json(content_type=None)
                 address = str(about["webSocketDebuggerUrl"])
-                host = aiohttp.client.URL(address).host
+                host = urlsplit(address).hostname
                 if host not in _LOOPBACK:
                     raise CdpError(f"the browser's address is on {host!r}, not on this machine")
                 websocket = await session.ws_connect(address, max_msg_size=MOST_BYTES)

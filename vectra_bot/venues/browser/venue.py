@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
-from vectra_bot.clock import Clock, WallClock
+from vectra_bot.clock import Clock, SessionClock
 from vectra_bot.models import Command, SendResult
 from vectra_bot.venues.browser.link import BrowserLink, PageWriter
 from vectra_bot.venues.browser.settings import BrowserSettings
 from vectra_bot.venues.connection import Wire
 from vectra_bot.venues.endpoint import Endpoint
 from vectra_bot.venues.inbox import Inbox
-from vectra_bot.venues.live import Bucket, LinkState, LiveFeed, LiveGateway, SendBudget
-from vectra_bot.venues.patience import LiveCounts, LiveSettings
+from vectra_bot.venues.link import LinkState
+from vectra_bot.venues.live import LiveFeed, LiveGateway
+from vectra_bot.venues.patience import LiveCounts, LiveSettings, SendBucket, SendBudget
 from vectra_bot.wire.profile import Profile, default_profile
+
+_BUDGET: Final = SendBudget()
 
 
 class BrowserFeed(LiveFeed):
@@ -49,7 +53,7 @@ class BrowserFeed(LiveFeed):
         self.link = BrowserLink(
             self.endpoint,
             self.settings,
-            clock or WallClock(),
+            clock or SessionClock(),
             self._inbox,
             self.counts,
             browser=browser or BrowserSettings(browser=True),
@@ -106,7 +110,7 @@ class BrowserVenue:
         clock: Clock | None = None,
         profile: Profile | None = None,
         stopped: Callable[[], str | None] = lambda: None,
-        budget: SendBudget = SendBudget(),
+        budget: SendBudget = _BUDGET,
     ) -> None:
         """Prepare the venue; the browser is reached when the feed's first item is requested.
 
@@ -127,7 +131,7 @@ class BrowserVenue:
             url, settings=settings, clock=clock, browser=browser, profile=profile, renews=True
         )
         self._link = self.feed.link
-        bucket = Bucket(budget, self._link.clock)
+        bucket = SendBucket(budget, self._link.clock)
         self.gateway = BrowserGateway(self._link, bucket, profile=profile, stopped=stopped)
         self.link = LinkState(self._link, bucket)
 
