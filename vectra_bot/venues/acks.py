@@ -76,6 +76,15 @@ class AckTable:
             self._sent.popitem(last=False)
         return self._last_id
 
+    def page_pinged(self, raw: str, epoch: int) -> None:
+        """Note the ping ``42<id>["ping",...]`` that a page sent on its connection *epoch*."""
+        digits = raw[2 : raw.find("[", 2, 3 + _ID_DIGITS)]
+        if digits.isascii() and digits.isdigit():
+            self._sent[int(digits)] = _Sent(epoch, None, self.clock.monotonic_ns())
+            self.pings += 1
+            if len(self._sent) > KEPT:
+                self._sent.popitem(last=False)
+
     def action_of(self, ack_id: int) -> str | None:
         """Return the action that was sent with *ack_id*, None if none was."""
         sent = self._sent.get(ack_id)

@@ -20,7 +20,7 @@ import struct
 import threading
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import aiohttp
 import engineio
@@ -62,6 +62,30 @@ CLOSED: Final = "the transport was closed"
 CUT: Final = "cut by a stop"
 
 
+class Wire(Protocol):
+    """What a connection's frames are written to."""
+
+    @property
+    def is_open(self) -> bool:
+        """Return whether something can be written."""
+
+    @property
+    def waiting(self) -> int:
+        """Return the bytes that the system has not accepted yet."""
+
+    async def write(self, text: str) -> None:
+        """Write one frame."""
+
+    def shut_down(self) -> None:
+        """Let nothing more pass, at once; any thread may call it, at any time."""
+
+    def abort(self) -> None:
+        """Give the connection up; what was not sent yet is discarded."""
+
+    def release(self) -> None:
+        """Give up what is our own of it."""
+
+
 @define(eq=False)
 class Connection:
     """One connection: how its messages are queued, what they say about the game, and how it ended.
@@ -94,7 +118,7 @@ class Connection:
     opened: bool = False
     reason: str = ""
     ended: asyncio.Event = field(factory=asyncio.Event)
-    socket: LinkSocket | None = None
+    socket: Wire | None = None
 
     def open(self) -> None:
         """Record that the venue accepted the connection."""
@@ -457,4 +481,4 @@ class Dialing:
             engineio.base_client.connected_clients.remove(eio)
 
 
-__all__ = ["CLOSED", "CUT", "QUEUE_FULL", "Connection", "Dialing", "LinkSocket"]
+__all__ = ["CLOSED", "CUT", "QUEUE_FULL", "Connection", "Dialing", "LinkSocket", "Wire"]

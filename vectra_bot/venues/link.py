@@ -314,7 +314,7 @@ class LinkSupervisor:
         if login is not None and not self.is_over():
             period = min(period, _LOOK_S)
             await login.send(connection)
-        seen, silent, watch = connection.beats, 0.0, _PingWatch(settings)
+        seen, silent, watch = connection.beats, 0.0, PingWatch(settings)
         while not (connection.ended.is_set() or self.is_over()):
             if login is not None:
                 await self._look(connection, login, watch, period)
@@ -331,7 +331,7 @@ class LinkSupervisor:
             connection.end(CUT, dead=True)
 
     async def _look(
-        self, connection: Connection, login: LinkLogin, watch: _PingWatch, period: float
+        self, connection: Connection, login: LinkLogin, watch: PingWatch, period: float
     ) -> None:
         """Look after a connection that is logged in or is to be."""
         if self.was_suspended():
@@ -403,7 +403,7 @@ class LinkState:
 
 
 @define(eq=False)
-class _PingWatch:
+class PingWatch:
     """When a connection's next ping is due, and whether its answers stay away; counted in looks."""
 
     settings: LiveSettings
@@ -434,5 +434,6 @@ __all__ = [
     "LinkStage",
     "LinkState",
     "LinkSupervisor",
+    "PingWatch",
     "jitter",
 ]
