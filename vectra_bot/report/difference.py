@@ -3,7 +3,8 @@
 Theory of operation. The decisions of a game are aligned by what was asked for; a pair is then compared by how
 it ended and at what price and amount. A decision that was handed to the gateway much later than it was made,
 or not at all because it, its price or the disk was late, was delayed by the machine and not by the strategy:
-it is listed apart with everything in the same game that differs after it. Games that only one of the sessions saw whole are listed and not compared.
+it is listed apart with everything in the same game that differs after it. Games that only one of the sessions
+saw whole are listed and not compared.
 """
 
 from __future__ import annotations
