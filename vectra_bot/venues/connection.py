@@ -122,7 +122,9 @@ class Connection:
     socket: Wire | None = None
 
     def open(self) -> None:
-        """Record that the venue accepted the connection."""
+        """Record that the venue accepted the connection, unless it is over already."""
+        if self.ended.is_set():
+            return
         self.opened = True
         self.counts.connections += 1
         self.epoch = self.counts.connections
@@ -329,13 +331,21 @@ class LinkSocket:
             message = await receive()
             text = message.data
             if type(text) is not str or text[:2] not in _FRAMES or not connection.opened:
-                if message.type is aiohttp.WSMsgType.ERROR:
-                    connection.end(f"the transport failed: {safe_text(text, 200)}")
-                elif message.type in _ENDS:
-                    connection.end(CUT if self.is_shut else CLOSED)
+                if type(text) is not str:
+                    await self._end(message)
                 return message
             connection.on_frame(text)
         raise AssertionError("the loop ends by returning")
+
+    async def _end(self, message: Any) -> None:
+        """End the connection if *message* says that the websocket is closed or has failed."""
+        if not self.connection.opened:
+            # What the library was given before, the opening of the connection above all, comes first.
+            await asyncio.sleep(0)
+        if message.type is aiohttp.WSMsgType.ERROR:
+            self.connection.end(f"the transport failed: {safe_text(message.data, 200)}")
+        elif message.type in _ENDS:
+            self.connection.end(CUT if self.is_shut else CLOSED)
 
     def __getattr__(self, name: str) -> Any:
         """Delegate everything else to the websocket."""
