@@ -24,6 +24,7 @@ FOREIGN = "tests/session/test_foreign_code.py"
 PACKET = "tests/wire/test_packet_model.py"
 DECODE = "tests/wire/test_decode.py"
 OVERFLOW = "tests/venues/test_overflow_model.py"
+ACKS = "tests/venues/test_acks_model.py"
 REVIEW = "tests/plugins/test_review_model.py"
 AUDIT = "tests/audit/test_claims_model.py"
 STREAM = "tests/exchange/test_stream_model.py"
@@ -220,11 +221,6 @@ _CORRELATION = [
         "actions/tracker.py",
         (MONEY, TRACKER, EDGES),
         ("trade-booked-twice", "if trade.trade_id in self._trades:", "if False:"),
-        (
-            "update-proves-the-oldest",
-            "if len(candidates) != 1 or not self._explains(",
-            "if not candidates or not self._explains(",
-        ),
         ("old-trade-opens-a-position", "if trade.game_id != self.game.game_id:", "if False:"),
         ("drawing-paid-twice", "if key in self._drawings:", "if False:"),
         (
@@ -232,15 +228,24 @@ _CORRELATION = [
             "self.book.on_disconnected(reason)\n        self.stakes",
             "self.stakes",
         ),
+    ),
+    *_bugs(
+        "actions/reconcile/change.py",
+        (MONEY, PROOF, TRACKER),
+        (
+            "update-proves-the-oldest",
+            "return explained[0] if len(explained) == 1 else None",
+            "return explained[0] if explained else None",
+        ),
         (
             "sale-of-another-share",
-            "and abs(-seen.delta_qty - wanted) <= 1",
-            "and -seen.delta_qty > 0",
+            "return 1, 0\n            low -= low * share // 100 + 1",
+            "return 1, 0\n            low = -1",
         ),
         (
             "stake-of-another-size",
-            "if kind.is_entry and seen.delta_cash + seen.delta_bonus != -to_lamports(action.amount or 0):",
-            "if kind.is_entry and seen.delta_cash + seen.delta_bonus > 0:",
+            "elif (paid and money <= 0) or (not paid and money != 0):",
+            "elif (paid and money <= 0) or (not paid and money < 0):",
         ),
     ),
     *_bugs(
@@ -642,6 +647,32 @@ _WIRE = [
         ),
     ),
     *_bugs(
+        "venues/acks.py",
+        (ACKS,),
+        ("ack-of-another-connection", "if sent.epoch != epoch:", "if False:"),
+        ("ping-answered-twice", "del self._sent[int(digits)]", "self._sent[int(digits)]"),
+        ("round-trip-not-smoothed", "_SMOOTHING: Final = 0.125", "_SMOOTHING: Final = 1.0"),
+        (
+            "waits-of-other-connections",
+            "if sent is not None and sent.epoch == epoch:",
+            "if sent is not None:",
+        ),
+    ),
+    *_bugs(
+        "venues/patience.py",
+        (ACKS,),
+        (
+            "entries-use-all-requests",
+            "1 + (self._budget.kept_for_exits if entry else 0)",
+            "1",
+        ),
+        (
+            "requests-add-up",
+            "min(float(self._budget.burst), self._left + gained)",
+            "self._left + gained",
+        ),
+    ),
+    *_bugs(
         "venues/inbox.py",
         (OVERFLOW,),
         ("inbox-never-drains", "self._held -= len(item.raw)", "self._held -= 0"),
@@ -896,6 +927,15 @@ _MORE_MONEY = [
         ),
     ),
     *_bugs(
+        "game/lots.py",
+        (ACCOUNT,),
+        (
+            "account-own-ceil",
+            "return amount - amount * bonus // cost if bonus else amount",
+            "return amount - -(-amount * bonus // cost) if bonus else amount",
+        ),
+    ),
+    *_bugs(
         "game/account.py",
         (ACCOUNT,),
         (
@@ -907,11 +947,6 @@ _MORE_MONEY = [
             "account-session-start",
             "self.session_start_cash = self.game_start_cash = cash",
             "self.session_start_cash = cash",
-        ),
-        (
-            "account-own-ceil",
-            "return amount - amount * bonus // cost if bonus else amount",
-            "return amount - -(-amount * bonus // cost) if bonus else amount",
         ),
         (
             "account-liquidated-any",
@@ -945,8 +980,8 @@ _MORE_MONEY = [
         ("settled-tie-won", "won=event.payout > 0,", "won=event.payout >= 0,"),
         (
             "sidebet-settled-key",
-            'key = f"{event.game_id}:{event.start_tick}"',
-            'key = f"{event.start_tick}"',
+            'return f"{game_id}:{start_tick}"',
+            'return f"{start_tick}"',
         ),
     ),
     *_bugs(

@@ -21,7 +21,7 @@ from vectra_bot.game.account import Account
 from vectra_bot.game.amounts import to_lamports, to_sol
 from vectra_bot.game.rounds import Round
 from vectra_bot.game.state import GameView
-from vectra_bot.models import ActionType, Command, GamePhase, PlayerAction
+from vectra_bot.models import ActionType, Actor, Command, GamePhase, PlayerAction
 from vectra_bot.models.times import NS_PER_MS, NS_PER_S
 
 # Most undecided actions at a time; a strategy that needs more does not wait for answers.
@@ -230,7 +230,7 @@ class RiskGate:
         """
         is_entry = ask.action_type.is_entry
         return (
-            self._check_stops(ask, account, len(pending), unknown)
+            self._check_stops(ask, account, _of_the_bot(pending), unknown)
             or _check_phase(ask, game, account)
             or self._check_position(ask, game)
             or _check_pending(ask, pending)
@@ -422,6 +422,10 @@ def _check_phase(ask: Ask, game: GameView, account: Account) -> str | None:
     if ask.action_type is ActionType.SIDEBET and account.sidebet is not None:
         return f"sidebet.open: a sidebet runs until tick {account.sidebet.end_tick}"
     return None
+
+
+def _of_the_bot(pending: Sequence[PlayerAction]) -> int:
+    return sum(action.actor is Actor.BOT for action in pending)
 
 
 def _check_pending(ask: Ask, pending: Sequence[PlayerAction]) -> str | None:

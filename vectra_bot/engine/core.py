@@ -52,6 +52,7 @@ from vectra_bot.game.state import GameState, GameView
 from vectra_bot.models import (
     Ack,
     ActionState,
+    Actor,
     ClockAdvanced,
     Command,
     ConnectionChanged,
@@ -66,6 +67,7 @@ from vectra_bot.models import (
     Mode,
     OperatorCommand,
     PlayerGameUpdate,
+    PlayerRequest,
     PlayerUpdate,
     RoundBet,
     RoundResult,
@@ -203,6 +205,7 @@ class Engine:
             FrameRejected: self._on_rejected,
             ClockAdvanced: self._ignore,
             ConnectionChanged: self._on_connection,
+            PlayerRequest: tracker.on_player_request,
             SendResult: self._on_send_result,
             OperatorCommand: self._control.on_operator,
             SessionEnding: self._on_ending,
@@ -484,7 +487,10 @@ class Engine:
 
     def _on_completed(self, note: Completed) -> None:
         action = note.action
-        self.states[action.state] += 1
+        if action.actor is Actor.HUMAN:
+            self.counts["human_actions"] += 1
+        else:
+            self.states[action.state] += 1
         self._episode.completed(action)
         self._effects.document(DocType.PLAYER_ACTION, action, "tracker", game_id=action.game_id)
         self._callbacks.notify("on_action_outcome", action)
