@@ -503,6 +503,22 @@ def test_a_day_already_lost_stops_at_once() -> None:
     assert bench.engine.standing.state is ArmingState.STOPPED
 
 
+def test_u03_limits_are_fixed_for_a_session() -> None:
+    """No operator's command changes a limit, and none can be written: what the header says is what counts."""
+    limits = Limits(stake=Decimal("0.02"))
+    bench, strategy = armed(limits=limits)
+    for kind in OperatorKind:
+        if kind is not OperatorKind.STOP:
+            bench.operate(kind)
+    bench.operate("resume")
+    bench.operate("arm")
+    with pytest.raises(AttributeError):
+        limits.stake = Decimal(1)  # type: ignore[misc]
+
+    assert denial(act(bench, strategy, lambda a: a.buy("0.021"))) == "limit.stake"
+    assert bench.engine.tracker.book.gate.limits is limits
+
+
 # Other clients.
 
 
