@@ -7,18 +7,22 @@ import textwrap
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 
+import attrs
 from generate_text import as_sentence, data, table
 
 from vectra_bot import config
-from vectra_bot.actions.risk import Limits
+from vectra_bot.actions.limits import LIVE_LIMITS, Limits
 from vectra_bot.cli.run import SECTIONS
 from vectra_bot.loading import strategy_names
 from vectra_bot.params import Option, Parameter, options_of, parameters
 from vectra_bot.plugins import discover
+from vectra_bot.session.live.config import OWN_LIMITS
+from vectra_bot.session.live.options import LiveOptions
 from vectra_bot.wire.profile import default_text
 
 # The strategy is an argument of the command, not an option.
 _STRATEGY = ("`strategy`", "`STRATEGY`", "a name or ./file.py[:Class]", "none", "What to run.")
+_LIVE = ("key", "allowed", "default", "meaning")
 _HEADER = ("key", "flag", "allowed", "default", "meaning")
 
 
@@ -44,6 +48,13 @@ def config_page() -> Iterator[str]:
     yield "### [limits]\n"
     yield "What a session may do; an action beyond a limit is DENIED.\n"
     yield from table(_HEADER, key_rows(options_of(Limits)))
+    yield "### [live]\n"
+    yield "The account of `vectra-bot live` and `run --shadow`; other commands ignore it. The keys have no"
+    yield "flags, but the account is typed again with `--account`. The second table has the limits of a live"
+    yield "session that are not set.\n"
+    rows = key_rows(options_of(LiveOptions))
+    yield from table(_LIVE, (row[:1] + row[2:] for row in rows))
+    yield from table(("limit", "in a live session"), _live_limits())
     yield "### [strategy]\n"
     yield "Parameters of the strategy, as with `--set KEY=VALUE`. Of the bundled strategies:\n"
     yield from table(("strategy", *_HEADER[:1], *_HEADER[2:]), _strategy_rows())
@@ -54,6 +65,12 @@ def config_page() -> Iterator[str]:
     yield from _other_files()
     yield "## Environment variables\n"
     yield from table(("variable", "allowed", "default", "meaning"), _described("environment"))
+
+
+def _live_limits() -> Iterator[tuple[str, str]]:
+    for name, value in attrs.asdict(LIVE_LIMITS).items():
+        own = " (to be chosen)" if name in OWN_LIMITS else ""
+        yield f"`{name}`", f"{'no limit' if value is None else value}{own}"
 
 
 def _example() -> str:

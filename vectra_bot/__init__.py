@@ -46,7 +46,8 @@ if TYPE_CHECKING:
     from vectra_bot.journal import Entry, Journal, JournalReader, write_journal
     from vectra_bot.params import Parameter, configure, param, parameters
     from vectra_bot.plugins import Plugin
-    from vectra_bot.report.session import Latency, Report
+    from vectra_bot.report.latencies import Latency
+    from vectra_bot.report.session import Report
     from vectra_bot.serde import record_from_json, record_to_json
     from vectra_bot.session import (
         Divergence,
@@ -107,7 +108,7 @@ _HOMES = {
     "Journal": "vectra_bot.journal",
     "JournalError": "vectra_bot.errors",
     "JournalReader": "vectra_bot.journal",
-    "Latency": "vectra_bot.report.session",
+    "Latency": "vectra_bot.report.latencies",
     "Limits": "vectra_bot.actions.risk",
     "LiveSettings": "vectra_bot.venues.patience",
     "NotInCallback": "vectra_bot.errors",

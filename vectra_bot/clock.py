@@ -34,7 +34,8 @@ def suspended_ns() -> int:
     """
     if sys.platform != "linux":
         return 0
-    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) - time.monotonic_ns()
+    monotonic_ns = time.monotonic_ns()  # first, so that the difference is never below 0
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) - monotonic_ns
 
 
 class SessionClock:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import re
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from attrs import define, field
 
+from tests.venues.scripted import JOINED, Peer, tick
 from vectra_bot.clock import SessionClock
+from vectra_bot.errors import WireError
 from vectra_bot.exchange import ExchangeConfig
 from vectra_bot.models import ActionType, Command, ConnectionChanged, Frame, GameFrame
 from vectra_bot.server import ExchangeServer, Login
@@ -23,6 +26,9 @@ from vectra_bot.wire.decode import decode
 
 PLAYER = "did:privy:link-tester"
 TOKEN = "canary-token-7f81abe72ad0"
+CONFIRMED = f'42["usernameStatus",{{"id":"{PLAYER}","hasUsername":true,"username":"tester"}}]'
+"""The venue's answer to a login."""
+PING = re.compile(r'42(\d+)\["ping",\{"lastPing":([0-9.eE+-]+)\}\]')
 LONG_GAME = 12
 """A seed whose first game lasts."""
 
@@ -73,7 +79,8 @@ class Watched:
                 if item is not None:
                     self.items.append(item)
                     if isinstance(item, Frame):
-                        self.events.append(decode(item))
+                        with contextlib.suppress(WireError):
+                            self.events.append(decode(item))
         except Exception as error:  # noqa: BLE001 - the test looks at it
             self.error = error
 
@@ -122,7 +129,7 @@ class Watched:
         return Command(**{**values, **more})  # type: ignore[arg-type]
 
 
-@asynccontextmanager
+@contextlib.asynccontextmanager
 async def watched(url: str, token: TokenSource | None, **more: Any) -> AsyncIterator[Watched]:
     """Connect to *url* and read its feed."""
     clock = SessionClock()
@@ -136,3 +143,47 @@ async def watched(url: str, token: TokenSource | None, **more: Any) -> AsyncIter
         await venue.aclose()
         reading.cancel()
         await asyncio.wait([reading])
+
+
+@define(eq=False)
+class Host:
+    """A venue's side of a connection, for :class:`ScriptedServer`: ticks, and answers to what it receives.
+
+    Attributes:
+        confirm: whether it confirms a login.
+        pongs: whether it answers pings.
+        ticks: whether it sends game frames.
+        period_s: time between two of them.
+        says: sent once, when the login was confirmed.
+        tick: number of the newest game frame.
+        marks: what to put in place of ``"rugged":false`` in game frames.
+    """
+
+    confirm: bool = True
+    pongs: bool = True
+    ticks: bool = True
+    period_s: float = 0.02
+    says: tuple[str, ...] = ()
+    tick: int = 0
+    marks: str = '"rugged":false'
+
+    async def __call__(self, peer: Peer) -> None:
+        await peer.say(JOINED)
+        seen, due = 0, 0.0
+        loop = asyncio.get_running_loop()
+        while not peer.left.is_set() and not peer.socket.closed:
+            for text in peer.heard[seen:]:
+                seen += 1
+                await self._answer(peer, text)
+            if self.ticks and loop.time() >= due:
+                due = loop.time() + self.period_s
+                self.tick += 1
+                await peer.say(tick(self.tick).replace('"rugged":false', self.marks))
+            await asyncio.sleep(0.005)
+
+    async def _answer(self, peer: Peer, text: str) -> None:
+        if "authenticate" in text and self.confirm:
+            await peer.say(CONFIRMED, *self.says)
+        ping = PING.match(text)
+        if ping and self.pongs:
+            await peer.say(f"43{ping[1]}[]")

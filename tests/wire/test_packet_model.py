@@ -66,7 +66,7 @@ def test_an_acknowledgement_keeps_why_it_refused(
     ack = decode(Frame(1, f"43{ack_id}[{json.dumps(payload)}]"))
 
     assert isinstance(ack, Ack)
-    said = error if message is ... else message
+    said = message if isinstance(message, str) else error
     assert ack.ack_id == ack_id
     assert ack.success is (success if isinstance(success, bool) else None)
     assert ack.message == (said if isinstance(said, str) else None)

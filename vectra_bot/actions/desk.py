@@ -144,7 +144,7 @@ class ActionDesk:
             command = self._command(action)  # before others see the action
             reason = self._reviewed(action, command) if reviewed else None
             if reason is None:
-                self.gate.sent_this_game += 1
+                self.gate.on_sent(self.account.now_ns)
                 book.add(action, command, plan, self.account.now_ns)
                 self._checked = command
                 submit(command)

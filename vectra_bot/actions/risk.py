@@ -8,18 +8,21 @@ always allowed except after STOP. A reason is a dotted code and a sentence with 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 from enum import Enum
 
 from attrs import define, field, frozen
 
 from vectra_bot.actions.arming import Arming, ArmingState, Standing
+from vectra_bot.actions.freshness import Freshness
 from vectra_bot.actions.limits import Limits
 from vectra_bot.game import rules
 from vectra_bot.game.account import Account
 from vectra_bot.game.amounts import to_lamports, to_sol
 from vectra_bot.game.rounds import Round
 from vectra_bot.game.state import GameView
-from vectra_bot.models import ActionType, Command, GamePhase, PlayerAction
+from vectra_bot.models import ActionType, Actor, Command, GamePhase, PlayerAction
+from vectra_bot.models.times import NS_PER_MS, NS_PER_S
 
 # Most undecided actions at a time; a strategy that needs more does not wait for answers.
 MAX_IN_FLIGHT = 8
@@ -42,6 +45,9 @@ class HaltCause(str, Enum):
     CONTRADICTION = "contradiction"
 
 
+_DAY_NS = 86_400 * NS_PER_S
+_MINUTE_NS = 60 * NS_PER_S
+_NEVER = 1 << 63
 _REDUCING = frozenset({HaltCause.REDUCE, HaltCause.FLATTEN})
 
 
@@ -73,6 +79,13 @@ class RiskGate:
 
     Attributes:
         arming: what a live session may send.
+        freshness: the age of the newest price; None without a limit of it.
+        sent_this_game: actions sent in the running game.
+        external_this_game: what other clients did with our account in it.
+        sent_ns: when the last actions were sent, oldest first, as many as the limit of a minute counts.
+        day_pnl: lamports won or lost on this day before the session.
+        day_start: lamports at the start of the day, None on the day on which the session began.
+        day_end_ns: when the day ends; no event is as late without a limit of a day.
     """
 
     limits: Limits
@@ -80,10 +93,66 @@ class RiskGate:
     halts: dict[HaltCause, str] = field(factory=dict)
     stopped: str | None = None
     sent_this_game: int = 0
+    external_this_game: int = 0
+    sent_ns: tuple[int, ...] = ()
+    freshness: Freshness | None = None
+    day_pnl: int = 0
+    day_start: int | None = None
+    day_end_ns: int = 0
+
+    def __attrs_post_init__(self) -> None:
+        limits = self.limits
+        if limits.price_age_ms is not None:
+            self.freshness = Freshness(limits.price_age_ms * NS_PER_MS)
+        if limits.day_loss is None:
+            self.day_end_ns = _NEVER
+        elif self.arming.terms is not None:
+            self.day_pnl = to_lamports(self.arming.terms.day_start_pnl)
+
+    @property
+    def depends_on_time(self) -> bool:
+        """Whether anything but a request must be looked at with every event."""
+        return (
+            self.arming.terms is not None
+            or self.freshness is not None
+            or self.limits.day_loss is not None
+        )
 
     def open_game(self) -> None:
         """Reset the counts for a new game."""
-        self.sent_this_game = 0
+        self.sent_this_game = self.external_this_game = 0
+        if self.freshness is not None:
+            self.freshness.reset()
+
+    def on_sent(self, now_ns: int) -> None:
+        """Count an action that is sent."""
+        self.sent_this_game += 1
+        self._count(now_ns)
+
+    def on_external(self, now_ns: int) -> None:
+        """Count what another client did with our account; too much of it halts entries."""
+        self.external_this_game += 1
+        self._count(now_ns)
+        limit = self.limits.external_per_game
+        if limit is not None and self.external_this_game > limit:
+            self.halt(
+                HaltCause.EXTERNAL,
+                f"another client did {self.external_this_game} things with our account in this game, the "
+                f"limit external_per_game is {limit}",
+            )
+
+    def _count(self, now_ns: int) -> None:
+        limit = self.limits.actions_per_minute
+        if limit is not None:
+            self.sent_ns = (*self.sent_ns[-limit + 1 :], now_ns) if limit > 1 else (now_ns,)
+
+    def on_day(self, account: Account) -> None:
+        """Begin a day (UTC): what is open now counts as money that the day can lose."""
+        now_ns = account.now_ns
+        if self.day_end_ns:
+            self.day_pnl = 0
+            self.day_start = account.cash + _committed(account) if account.known else None
+        self.day_end_ns = now_ns - now_ns % _DAY_NS + _DAY_NS
 
     def halt(self, cause: HaltCause, reason: str) -> None:
         """Deny entries while *cause* is active."""
@@ -130,6 +199,9 @@ class RiskGate:
             return Standing(state, "blocked", (*unarmed, *reasons))
         if not account.known:
             return Standing(state, "unknown", ("account.unknown: the venue has not stated it yet",))
+        old = None if self.freshness is None else self.freshness.denies(account.now_ns)
+        if old is not None:
+            reasons.append(old)
         if unknown:
             reasons.append(f"unknown: the outcome of {unknown} action(s) is unknown")
         if self.halts or missing:
@@ -156,12 +228,14 @@ class RiskGate:
             unknown: those of them whose outcome is not known.
             at_risk: lamports that undecided entries may have spent already.
         """
+        is_entry = ask.action_type.is_entry
         return (
-            self._check_stops(ask, account, len(pending), unknown)
+            self._check_stops(ask, account, _of_the_bot(pending), unknown)
             or _check_phase(ask, game, account)
+            or self._check_position(ask, game)
             or _check_pending(ask, pending)
-            or (self._check_entry(ask, account, at_risk) if ask.action_type.is_entry else None)
-            or self._check_count(ask)
+            or (self._check_entry(ask, game, account, at_risk) if is_entry else None)
+            or self._check_count(ask, account.now_ns)
         )
 
     def allows(self, command: Command) -> bool:
@@ -194,7 +268,19 @@ class RiskGate:
             return f"unknown: the outcome of {unknown} action(s) is unknown, no new risk until it is known"
         return None
 
-    def _check_entry(self, ask: Ask, account: Account, at_risk: int) -> str | None:
+    def _check_position(self, ask: Ask, game: GameView) -> str | None:
+        """Deny what would touch a position that is not ours: the venue sells shares of the whole."""
+        if self.arming.ignored is None or self.arming.ignored != game.game_id:
+            return None
+        if ask.action_type.is_side_game or ask.action_type is ActionType.SIDEBET:
+            return None
+        return "position.ignored: this game has a position that is not ours, nothing is traded beside it"
+
+    def _check_entry(self, ask: Ask, game: GameView, account: Account, at_risk: int) -> str | None:
+        if self.freshness is not None and game.phase is GamePhase.ACTIVE:
+            old = self.freshness.denies(account.now_ns)
+            if old is not None:
+                return old
         if ask.leverage > self.limits.leverage:
             return f"limit.leverage: {ask.leverage} is above the limit of {self.limits.leverage}"
         amount = ask.amount or 0
@@ -211,22 +297,88 @@ class RiskGate:
         free = account.cash - at_risk
         if amount > free:
             return f"cash: {to_sol(amount)} SOL is above the free cash of {to_sol(free)} SOL"
-        start = account.session_start_cash or 0
-        worst = start - (free - amount)
-        if worst > to_lamports(self.limits.session_loss):
-            return (
-                f"limit.session_loss: the session could be down {to_sol(worst)} SOL, "
-                f"the limit is {self.limits.session_loss} SOL"
-            )
+        return self._check_losses(account, free - amount) or self._check_exposure(
+            account, at_risk + amount
+        )
+
+    def _check_losses(self, account: Account, left: int) -> str | None:
+        """Deny an entry that could lose too much: of our money *left* lamports may be all that remains."""
+        for words, limit, start in (*self._losses(account), self._loss_of_game(account)):
+            if limit is not None and start - left > to_lamports(limit):
+                return f"{words} could be down {to_sol(start - left)} SOL, the limit is {limit} SOL"
         return None
 
-    def _check_count(self, ask: Ask) -> str | None:
-        if self.sent_this_game >= self.limits.actions_per_game and not ask.is_full_exit:
+    def _losses(self, account: Account) -> tuple[tuple[str, Decimal | None, int], ...]:
+        """Return the limits of losses that outlast a game, with the lamports that each began with."""
+        limits, start = self.limits, account.session_start_cash or 0
+        return (
+            ("limit.session_loss: the session", limits.session_loss, start),
+            ("limit.day_loss: the day", limits.day_loss, self._start_of_day(account)),
+        )
+
+    def _loss_of_game(self, account: Account) -> tuple[str, Decimal | None, int]:
+        return ("limit.game_loss: the game", self.limits.game_loss, account.game_start_cash)
+
+    def _start_of_day(self, account: Account) -> int:
+        if self.day_start is not None:
+            return self.day_start
+        return (account.session_start_cash or 0) - self.day_pnl
+
+    def _check_exposure(self, account: Account, more: int) -> str | None:
+        limit = self.limits.exposure
+        if limit is None:
+            return None
+        exposed = _exposed(account) + more
+        if exposed > to_lamports(limit):
+            return f"limit.exposure: {to_sol(exposed)} SOL would be open, the limit is {limit} SOL"
+        return None
+
+    def spent(self, account: Account) -> str | None:
+        """Return which loss limit leaves no room for any entry, what is open not counted; None if none."""
+        left = account.cash + _committed(account) - to_lamports(rules.MIN_STAKE)
+        for words, limit, start in self._losses(account):
+            if limit is not None and start - left > to_lamports(limit):
+                return f"{words} has lost its limit of {limit} SOL"
+        return None
+
+    def _sent_within(self, now_ns: int) -> int:
+        """Return the actions of the last 60 s, as many as the limit counts."""
+        return sum(1 for at in self.sent_ns if now_ns - at < _MINUTE_NS)
+
+    def _check_count(self, ask: Ask, now_ns: int) -> str | None:
+        if ask.is_full_exit:
+            return None
+        sent = self.sent_this_game + self.external_this_game
+        if sent >= self.limits.actions_per_game:
             return (
-                f"limit.actions_per_game: {self.sent_this_game} actions were sent in this game, "
+                f"limit.actions_per_game: {sent} actions were sent in this game, "
                 f"the limit is {self.limits.actions_per_game}"
             )
+        limit = self.limits.actions_per_minute
+        if limit is not None and self._sent_within(now_ns) >= limit:
+            return f"limit.actions_per_minute: {limit} actions were sent within 60 s, the limit"
         return None
+
+
+def _committed(account: Account) -> int:
+    """Return the lamports of real money in everything open, at cost."""
+    own = account.staked + sum(lot.cost - lot.bonus for lot in account.lots)
+    bet, short = account.sidebet, account.short
+    if bet is not None:
+        own += to_lamports(bet.amount - bet.bonus)
+    if short is not None:
+        own += to_lamports(short.stake - short.bonus)
+    return own
+
+
+def _exposed(account: Account) -> int:
+    """Return the lamports in everything open, at cost, bonus money included."""
+    stakes = [stake.amount for stake in account.stakes.values()]
+    if account.sidebet is not None:
+        stakes.append(account.sidebet.amount)
+    if account.short is not None:
+        stakes.append(account.short.stake)
+    return account.cost + sum(map(to_lamports, stakes))
 
 
 def _check_phase(ask: Ask, game: GameView, account: Account) -> str | None:
@@ -248,6 +400,10 @@ def _check_phase(ask: Ask, game: GameView, account: Account) -> str | None:
     if ask.action_type is ActionType.SIDEBET and account.sidebet is not None:
         return f"sidebet.open: a sidebet runs until tick {account.sidebet.end_tick}"
     return None
+
+
+def _of_the_bot(pending: Sequence[PlayerAction]) -> int:
+    return sum(action.actor is Actor.BOT for action in pending)
 
 
 def _check_pending(ask: Ask, pending: Sequence[PlayerAction]) -> str | None:

@@ -55,6 +55,7 @@ from vectra_bot.models import (
     DrawingResult,
     GamePhase,
     PlayerAction,
+    PlayerRequest,
     PlayerUpdate,
     Proof,
     SendResult,
@@ -147,6 +148,10 @@ class ActionTracker:
             self.book.complete(tracked, None, None)
             return
         self.book.sent(tracked, result)
+
+    def on_player_request(self, request: PlayerRequest) -> None:
+        """Process a request of the person at the page."""
+        self.book.human(request)
 
     def on_ack(self, ack: Ack) -> None:
         """Process an acknowledgement: it proves a rejection; an execution is proven only by its effect."""
@@ -274,7 +279,12 @@ class ActionTracker:
     ) -> None:
         leverage = (trade.leverage or 1) if liquidated is None else liquidated.leverage
         tracked = self.book.external(
-            kind, trade.amount, trade.recv_ns, leverage=leverage, unverified=leverage > 1
+            kind,
+            trade.amount,
+            trade.recv_ns,
+            by_venue=liquidated is not None,
+            leverage=leverage,
+            unverified=leverage > 1,
         )
         self.book.priced(tracked, trade)
         tracked.bonus = bonus_of(trade)

@@ -1,4 +1,4 @@
-"""``vectra-bot status``, ``halt``, ``resume``, ``reduce``, ``flatten``, ``stop``: control a running session."""
+"""``vectra-bot status``, ``halt``, ``resume``, ``reduce``, ``flatten``, ``stop``: control of a session."""
 
 from __future__ import annotations
 
@@ -71,26 +71,29 @@ def _ask(word: str) -> Callable[..., int]:
             print_json(answer)
         else:
             what = "done" if answer["done"] else _NOT_DONE
-            click.echo(f"session {directory.name}: {word} {what}")
-            _print_status(answer["status"])
+            click.echo(
+                f"session {directory.name}: {word} {what}; standing {clean(answer['standing'])}"
+            )
+            for line in answer["reasons"]:
+                click.echo(f"  {clean(line)}")
         if not answer["done"]:
             raise CheckFailed(
                 f"session {directory.name!r} did not process {word} in time: a callback of its strategy may "
-                f"hang; {_advice(word, answer)}"
+                "hang; repeat it, or use `vectra-bot stop`, which does not wait"
+            )
+        if answer["hangs"]:
+            click.echo(
+                "a callback of the strategy hangs: nothing is sent any more, but the session cannot end "
+                f"before it returns; end the process {answer['pid']} if it does not",
+                err=True,
             )
         return 0
 
     return command
 
 
-def _advice(word: str, answer: dict[str, Any]) -> str:
-    if word == "stop":
-        pid = answer["status"].get("pid", "?")
-        return f"its link is cut and nothing is sent any more, end the process {pid}"
-    return "repeat it, or use `vectra-bot stop`, which does not wait"
-
-
 def _operator(word: str, doc: str) -> click.Command:
+    """Return the command that sends a request to a running session."""
     decorated = click.option("--reason", metavar="TEXT", help="Why; kept in the journal.")(
         _ask(word)
     )

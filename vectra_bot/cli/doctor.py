@@ -38,8 +38,8 @@ def doctor(
     from vectra_bot.config import FileConfig, load_config
     from vectra_bot.exchange.config import ExchangeOptions
     from vectra_bot.params import option_of
-    from vectra_bot.session.live.config import LiveOptions
     from vectra_bot.session.live.doctor import FAILED, Examination
+    from vectra_bot.session.live.options import LiveOptions
     from vectra_bot.store.location import default_live_store
     from vectra_bot.store.remote.address import RemoteStore, parse_store
 

@@ -24,7 +24,8 @@ from vectra_bot.cli.stopping import Stopper
 from vectra_bot.config import LIVE, FileConfig, load_config
 from vectra_bot.errors import UsageError
 from vectra_bot.redaction import shown_url
-from vectra_bot.session.live.config import LiveConfig, LiveOptions
+from vectra_bot.session.live.config import LiveConfig
+from vectra_bot.session.live.options import LiveOptions
 from vectra_bot.venues.patience import LiveSettings
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ SHOWN_LAG_MS = 1000
 def print_report(report: Report) -> None:
     """Print *report*, and a query to run next."""
     rows: list[tuple[str, object]] = [
-        ("Session", f"{report.session_id}: {report.strategy}, {report.mode} on {report.venue}"),
+        ("Session", f"{report.session_id}: {report.strategy}, {_mode(report)} on {report.venue}"),
         ("Games", _games(report)),
         ("Actions", _actions(report)),
         ("Cash", f"{_sol(report.cash_start)} -> {_sol(report.cash_end)} SOL"),
@@ -41,6 +41,7 @@ def print_report(report: Report) -> None:
         stop = report.no_entries_from
         rows.append(("Stopped", f"no entries from game {stop.game} on: {stop.reason}"))
     rows.append(("Latency", _latency(report)))
+    rows += _real_time(report)
     if report.quarantined:
         rows.append(("Frames", f"{report.quarantined} of {report.frames} could not be read"))
     if report.plugin_errors:
@@ -65,6 +66,24 @@ def print_report(report: Report) -> None:
 def unfinished(lines: Iterable[str]) -> list[tuple[str, object]]:
     """Return the rows that say what a stop left undone."""
     return [("Unfinished", clean(line)) for line in lines]
+
+
+def _real_time(report: Report) -> list[tuple[str, object]]:
+    """Return the rows that only a session in real time has."""
+    rows: list[tuple[str, object]] = []
+    sends = report.send_latency
+    if sends.count:
+        text = f"{sends.p50_ms} ms median, {sends.p99_ms} ms at 99 %, {sends.max_ms} ms worst"
+        rows.append(("Sent", f"{text} ({sends.count} requests, frame to socket)"))
+    if report.unsettled:
+        rows.append(
+            ("Unseen", f"{report.unsettled} games ended unseen: their stakes count as lost")
+        )
+    return rows
+
+
+def _mode(report: Report) -> str:
+    return f"{report.mode} (shadow)" if report.shadow else report.mode
 
 
 def _games(report: Report) -> str:

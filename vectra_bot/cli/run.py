@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import click
 
-from vectra_bot.actions.risk import Limits
+from vectra_bot.actions.limits import LIVE_LIMITS, Limits
 from vectra_bot.cli import HELP_OPTIONS, TRADING_STOPPED
 from vectra_bot.cli.options import (
     GroupedCommand,
@@ -20,18 +20,19 @@ from vectra_bot.cli.options import (
 )
 from vectra_bot.cli.output import json_option, print_json, quiet_stdout
 from vectra_bot.cli.stopping import Stopper
-from vectra_bot.config import FileConfig, load_config
+from vectra_bot.config import LIVE, FileConfig, load_config
 from vectra_bot.errors import UsageError
 from vectra_bot.exchange import ExchangeOptions
 from vectra_bot.redaction import shown_url
 from vectra_bot.session import SessionConfig, run_session
+from vectra_bot.session.live.options import LiveOptions
 from vectra_bot.venues.patience import LiveSettings
 
 if TYPE_CHECKING:
     from vectra_bot.report.session import Report
     from vectra_bot.session.config import Observer
 
-SECTIONS = {"run": SessionConfig, "exchange": ExchangeOptions}
+SECTIONS = {"run": SessionConfig, "exchange": ExchangeOptions, LIVE: LiveOptions}
 """Sections of a configuration file, and the config class whose options they set."""
 
 _EPILOG = """\b
@@ -54,7 +55,8 @@ def run(strategy: str | None, config_file: str | None, as_json: bool, **options:
     """Run STRATEGY on the embedded exchange: a paper session with play money.
 
     With --venue it runs on the feed of that venue, in real time: nothing is sent to it, a paper desk fills
-    the orders at the prices seen there.
+    the orders at the prices seen there. With --shadow as well it logs in to the account in [live] of
+    --config, starts with its cash, and holds to the conditions and limits of a live session.
 
     STRATEGY is the name of an installed strategy, or a file: ./my_bot.py[:Class]. Options on the command
     line override those in --config.
@@ -69,7 +71,8 @@ def run(strategy: str | None, config_file: str | None, as_json: bool, **options:
         from vectra_bot.cli.report import print_report
 
         where = "the embedded exchange" if config.venue is None else shown_url(config.venue)
-        title = f"vectra-bot: {config.strategy}, {config.games} games, paper on {where}"
+        mode = "shadow" if config.shadow else "paper"
+        title = f"vectra-bot: {config.strategy}, {config.games} games, {mode} on {where}"
         with view(title) as shown, quiet_stdout(as_json):
             report, code = _run(config, shown)
         print_report(report)
@@ -94,13 +97,16 @@ def _session_config(
             "no strategy was given: name one (see `vectra-bot strategies`) or a file ./my_bot.py"
         )
     enable, disable, by_plugin = plugin_settings(file.plugins, options)
+    given = {**file.options, **given_options(SessionConfig, options)}
+    usual = LIVE_LIMITS if given.get("shadow") else Limits()
     return SessionConfig(
         strategy=chosen,
+        live=LiveOptions(**file.live),
         settings={**file.settings, **written_pairs("--set", options["set"])},
-        limits=Limits(**{**file.limits, **given_options(Limits, options)}),
+        limits=attrs.evolve(usual, **{**file.limits, **given_options(Limits, options)}),
         link=LiveSettings(**given_options(LiveSettings, options)),
         plugins=by_plugin,
         enable_plugins=enable,
         disable_plugins=disable,
-        **{**file.options, **given_options(SessionConfig, options)},
+        **given,
     )

@@ -5,6 +5,7 @@ then ends in order; where no session runs it raises :class:`StopNow`. That suffi
 run it. For all other cases a thread sees the same signals through the wakeup socket, which Python's handler
 writes to in C:
 
+- the flag is set at once, so that a session sends nothing more although a call keeps the handler waiting;
 - after :data:`GRACE_S` a call of a strategy or plugin that has not returned is interrupted, by a signal whose
   handler raises;
 - after :data:`CLOSE_S` the session no longer waits for its files, and reports what is left;
@@ -123,7 +124,7 @@ class Stopper(AbstractContextManager["Stopper"]):
         if self._flag is None or not self._flag.running:
             self._raised = True
             raise StopNow(number)
-        self._flag.set(signal.Signals(number).name, within_s=CLOSE_S)
+        self._flag.signalled(signal.Signals(number).name, CLOSE_S)
 
     def _on_interrupt(self, _number: int, frame: FrameType | None) -> None:
         """Raise in foreign code that has not returned, or again where a first StopNow was lost."""
@@ -190,6 +191,7 @@ class Watch(AbstractContextManager["Watch"]):
                 stdout=subprocess.DEVNULL,
                 pass_fds=[self._log.fileno()],
                 cwd="/",
+                env={},  # it needs none of it, and may run before a secret in it is known
                 start_new_session=True,  # Ctrl-C is for the command
             )
 
@@ -210,6 +212,9 @@ class Watch(AbstractContextManager["Watch"]):
         main = threading.main_thread().ident
         if main is None or not requests.wait(take=True):
             return
+        # A call that does not return keeps the handler from running, and nothing may be sent meanwhile.
+        if self.flag is not None and self.flag.running:
+            self.flag.signalled(signal.Signals(requests.latest).name, CLOSE_S)
         while not requests.must_exit():
             if requests.age_s >= next_s:
                 next_s = requests.age_s + _INTERRUPT_EVERY_S

@@ -11,20 +11,26 @@ from attrs import define
 from vectra_bot.actions.arming import Arming, ArmingState, LiveTerms, Standing
 from vectra_bot.actions.book import ActionBook
 from vectra_bot.actions.desk import ActionDesk
+from vectra_bot.actions.freshness import Freshness
 from vectra_bot.actions.risk import HaltCause, RiskGate
 from vectra_bot.engine.effects import Effects
 from vectra_bot.engine.flatten import Flatten
 from vectra_bot.game.account import Account
+from vectra_bot.game.amounts import to_sol
+from vectra_bot.game.holdings import SidebetView
 from vectra_bot.models import (
     ConnectionChanged,
     FrameRejected,
+    GameFrame,
+    GamePhase,
     Link,
     LoginStatus,
     OperatorCommand,
     OperatorKind,
+    PlayerUpdate,
 )
 
-# Halts that a later request of the operator replaces: he has seen why.
+# Halts that a later request of the operator replaces.
 _SEEN = (HaltCause.OPERATOR, HaltCause.POSITION, HaltCause.DEAD_MAN)
 
 
@@ -35,6 +41,7 @@ class Control:
     Attributes:
         watches: whether it sells nothing, whatever the operator asks.
         shown: the state of arming that was stored last.
+        stale: whether it was stored last that the newest price is too old.
     """
 
     desk: ActionDesk
@@ -42,6 +49,7 @@ class Control:
     flatten: Flatten
     watches: bool = False
     shown: ArmingState = ArmingState.DISARMED
+    stale: bool = False
 
     @property
     def gate(self) -> RiskGate:
@@ -104,17 +112,55 @@ class Control:
         )
         self.gate.stop_all(stop)
 
-    def on_frame(self) -> None:
-        """Note a game frame of a live session."""
-        self._set(self.gate.arming.on_frame())
+    def on_frame(self, frame: GameFrame) -> None:
+        """Note a game frame; those of a countdown are as fresh as ticks."""
+        arming = self.gate.arming.on_frame(frame.game_id)
+        self._set(arming if frame.active or frame.rugged else arming.on_tick())
 
-    def on_tick(self) -> None:
-        """Note a fresh tick of a live session."""
+    def on_tick(self, tick: int) -> None:
+        """Note a fresh tick; one that is old already does not count for arming."""
+        fresh = self.gate.freshness
+        if fresh is not None:
+            self.desk.opened()
+            fresh.on_tick(tick, self.account.now_ns)
+            if fresh.is_old:
+                return
         self._set(self.gate.arming.on_tick())
 
-    def on_update(self) -> None:
-        """Note that the venue stated our money."""
-        self._set(self.gate.arming.on_update())
+    def on_update(self, update: PlayerUpdate) -> None:
+        """Note that the venue stated our money; what was open at the start is treated as the terms say."""
+        arming = self.gate.arming
+        self._set(arming.on_update())
+        if arming.terms is not None and not arming.started:
+            self._find_positions(update, arming.terms.positions)
+        self.flatten.run()
+
+    def _find_positions(self, update: PlayerUpdate, policy: str) -> None:
+        account, gate = self.account, self.gate
+        stated = update.sidebet
+        if stated is not None and account.sidebet is None:
+            account.sidebet = SidebetView(stated.amount, stated.start_tick, stated.end_tick)
+        if not (account.lots or account.short or account.sidebet):
+            return
+        game_id = self.desk.game.game_id
+        self.effects.system(
+            "position.found",
+            "warning",
+            f"something was open at the start ({policy})",
+            policy=policy,
+            game_id=game_id,
+            position_qty=str(update.position_qty),
+            cost=str(to_sol(account.cost)),
+            short=None if account.short is None else str(account.short.stake),
+            sidebet=None if account.sidebet is None else str(account.sidebet.amount),
+        )
+        if policy == "halt":
+            gate.halt(
+                HaltCause.POSITION,
+                "something was open at the start: flatten it, or resume to take it over",
+            )
+        elif policy == "ignore" and (account.lots or account.short):
+            gate.arming = gate.arming.on_ignored(game_id)
 
     def on_rejected(self, rejected: FrameRejected) -> None:
         """Store that a frame could not be read; one about money halts entries."""
@@ -163,7 +209,7 @@ class Control:
                     self.flatten.begin()
             case OperatorKind.ARM:
                 self._arm()
-            case OperatorKind.DISARM:
+            case OperatorKind.DISARM if self.terms is not None:
                 gate.arming = gate.arming.on_disarm()
             case OperatorKind.STOP:
                 gate.stop_all(f"operator: {command.reason}")
@@ -171,15 +217,57 @@ class Control:
     def _arm(self) -> None:
         gate = self.gate
         missing = gate.arming.missing
+        if self.terms is None:
+            missing = ("arming.paper: a session without live terms needs no arming",)
         if missing:
             self.effects.system(
-                "arming.refused", "error", f"the session cannot be armed ({'; '.join(missing)})"
+                "arming.refused",
+                "error",
+                f"the session cannot be armed ({'; '.join(missing)})",
+                missing=[line.split(":")[0] for line in missing],
             )
             return
         gate.arming = gate.arming.on_arm(self.account.now_ns)
 
-    def show(self) -> None:
-        """Store a change of the state of arming."""
+    # Time.
+
+    def on_time(self, now_ns: int) -> None:
+        """Apply what follows from the time, before anything else of an input."""
+        gate = self.gate
+        if now_ns >= gate.day_end_ns:
+            self.desk.opened()
+            gate.on_day(self.account)
+        if gate.arming.is_alone(now_ns) and HaltCause.DEAD_MAN not in gate.halts:
+            self.desk.opened()
+            gate.halt(HaltCause.DEAD_MAN, "the operator gave no sign for too long")
+
+    def look(self) -> None:
+        """Apply what follows from losses after an input, and store what changed."""
+        gate = self.gate
+        if gate.arming.terms is not None:
+            self._look_at_losses()
+            self._show_state()
+        if gate.freshness is not None:
+            self._show_price(gate.freshness)
+
+    def _look_at_losses(self) -> None:
+        """Halt entries when a loss limit is reached, and stop when nothing is open any more."""
+        gate, account = self.gate, self.account
+        if not account.known or gate.stopped is not None:
+            return
+        reason, halted = gate.spent(account), HaltCause.LOSS in gate.halts
+        if reason is None and not halted:
+            return
+        self.desk.opened()
+        if reason is None:
+            gate.lift(HaltCause.LOSS)  # what was open brought it back
+            return
+        gate.halt(HaltCause.LOSS, reason)
+        open_now = account.lots or account.short or account.sidebet or account.stakes
+        if not open_now and not self.book.pending:
+            gate.stop_all(reason)
+
+    def _show_state(self) -> None:
         state = self.gate.state
         if state is self.shown:
             return
@@ -192,6 +280,18 @@ class Control:
             after=state.value,
             reasons=list(self.standing.reasons),
         )
+
+    def _show_price(self, freshness: Freshness) -> None:
+        active = self.desk.game.phase is GamePhase.ACTIVE
+        reason = freshness.denies(self.account.now_ns) if active else None
+        stale = reason is not None
+        if stale is self.stale:
+            return
+        self.stale = stale
+        if reason is None:
+            self.effects.system("price.fresh", "info", "the newest price is fresh again")
+        else:
+            self.effects.system("price.stale", "warning", f"no entries: {reason}")
 
 
 __all__ = ["Control"]

@@ -52,6 +52,7 @@ from vectra_bot.game.state import GameState, GameView
 from vectra_bot.models import (
     Ack,
     ActionState,
+    Actor,
     ClockAdvanced,
     Command,
     ConnectionChanged,
@@ -66,6 +67,7 @@ from vectra_bot.models import (
     Mode,
     OperatorCommand,
     PlayerGameUpdate,
+    PlayerRequest,
     PlayerUpdate,
     RoundBet,
     RoundResult,
@@ -94,8 +96,8 @@ class Engine:
         limits: what the session may do.
         auditor: verifies the feed against the seeds it reveals; None for no such check.
         terms: the conditions of a live session; None for any other, which is armed from the start.
-        watches: it sends nothing of its own accord, whatever an operator asks: a recovery reads the
-            commands from the journal.
+        watches: it does not flatten when an operator asks: a recovery reads the commands from the
+            journal.
 
     Attributes:
         game: the running game, read-only.
@@ -161,7 +163,7 @@ class Engine:
         self._episode = EpisodeBook(session_id, ids)
         self._rug_ns: int | None = None
         self._ended = False
-        self._live = terms is not None
+        self._watched = gate.depends_on_time
         self._handlers = self._table()
 
     @property
@@ -204,6 +206,7 @@ class Engine:
             FrameRejected: self._on_rejected,
             ClockAdvanced: self._ignore,
             ConnectionChanged: self._on_connection,
+            PlayerRequest: tracker.on_player_request,
             SendResult: self._on_send_result,
             OperatorCommand: self._control.on_operator,
             SessionEnding: self._on_ending,
@@ -247,17 +250,24 @@ class Engine:
             self.tracker.on_time(now_ns)
         elif type(event) is not GameFrame and not is_public(event, account.player_id):
             callbacks.open()
+        if self._watched:
+            self._control.on_time(now_ns)
         if self._notes:
             self._drain()
         self._handlers[type(event)](event)
-        if self._live:
-            self._control.show()
         if self._notes:
             self._drain()
         if desk.sent or (found and (len(found) > 1 or type(found[0]) is Command)):
             callbacks.check_orders()
         if working and callbacks.failure is not None:
             self._withdraw()
+        self._finish()
+
+    def _finish(self) -> None:
+        """Do what is due after every input, and seal the books."""
+        account, desk, callbacks = self.account, self._desk, self._callbacks
+        if self._watched:
+            self._control.look()
         if desk.exits.plan is not NO_EXITS and not account.lots:
             callbacks.open()
             desk.exits.clear()
@@ -295,8 +305,8 @@ class Engine:
 
     def _on_game_frame(self, frame: GameFrame) -> None:
         auditor, books = self.auditor, self._books
-        if self._live:
-            self._control.on_frame()
+        if self._watched:
+            self._control.on_frame(frame)
         if books.seen is not None:
             game, tick = books.seen
             if game.price is not tick.price or game.game_id is not tick.game_id:
@@ -339,13 +349,13 @@ class Engine:
             return
         self._books.seen = (self._state.now, seen.tick)
         self.counts["ticks"] += 1
-        if self._live:
-            self._control.on_tick()
+        if self._watched:
+            self._control.on_tick(seen.tick.tick)
         self._episode.mark(seen.tick.tick, seen.tick.price, self.account)
-        if self._desk.exits.plan is not NO_EXITS:
-            self._callbacks.run_exits(self._actions)
         if self._flatten.active:
             self._flatten.run()
+        if self._desk.exits.plan is not NO_EXITS:
+            self._callbacks.run_exits(self._actions)
         self._callbacks.tick(seen.tick)
 
     def _on_game_closed(self, closed: changes.GameClosed) -> None:
@@ -366,7 +376,8 @@ class Engine:
         if self._episode.game_id == game_id:
             return
         self._rug_ns = None
-        self.account.open_game()
+        if self._episode.game_id or not self.account.known:
+            self.account.open_game()  # else what was stated before the first frame is of this game
         self._gate.open_game()
         self._desk.exits.clear()
         self._episode.open(game_id, self.account.now_ns, self.account)
@@ -393,8 +404,7 @@ class Engine:
     def _on_player_update(self, update: PlayerUpdate) -> None:
         if self._control.is_ours(update.player_id):
             self.tracker.on_player_update(update)
-            self._control.on_update()
-            self._flatten.run()
+            self._control.on_update(update)
 
     def _on_sidebet_placed(self, event: SidebetPlaced) -> None:
         if event.private and event.player_id == self.account.player_id:
@@ -478,7 +488,10 @@ class Engine:
 
     def _on_completed(self, note: Completed) -> None:
         action = note.action
-        self.states[action.state] += 1
+        if action.actor is Actor.HUMAN:
+            self.counts["human_actions"] += 1
+        else:
+            self.states[action.state] += 1
         self._episode.completed(action)
         self._effects.document(DocType.PLAYER_ACTION, action, "tracker", game_id=action.game_id)
         self._callbacks.notify("on_action_outcome", action)

@@ -97,7 +97,7 @@ class Flatten:
 
     def _is_due(self, kind: ActionType) -> bool:
         desk = self.desk
-        if desk.game.phase is not GamePhase.ACTIVE:
+        if desk.game.phase is not GamePhase.ACTIVE or desk.gate.stopped is not None:
             return False
         if self._tries[kind] >= MAX_EXIT_TRIES or self._unsent[kind] >= MAX_UNSENT:
             return False

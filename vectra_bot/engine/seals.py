@@ -28,6 +28,7 @@ from attrs import define, field, frozen
 from vectra_bot.actions.book import ActionBook
 from vectra_bot.actions.desk import ActionDesk
 from vectra_bot.actions.exits import DeclaredExits
+from vectra_bot.actions.freshness import Freshness
 from vectra_bot.actions.ids import ActionIds
 from vectra_bot.actions.risk import RiskGate
 from vectra_bot.game.account import Account
@@ -63,7 +64,11 @@ _FIELDS: dict[type, tuple[str, ...]] = {
     ),
     ActionIds: ("session_id", "counter"),
     DeclaredExits: ("plan", "tries"),
-    RiskGate: ("limits", "arming", "halts", "stopped", "sent_this_game"),
+    Freshness: ("limit_ns", "last_ns", "tick", "stalled_ns", "stalled_tick", "is_old", "lacking"),
+    RiskGate: (
+        *("limits", "arming", "halts", "stopped", "sent_this_game", "external_this_game"),
+        *("sent_ns", "freshness", "day_pnl", "day_start", "day_end_ns"),
+    ),
 }
 # Modules whose code decides what is sent.
 _DECIDING = (
@@ -71,6 +76,7 @@ _DECIDING = (
     "vectra_bot.actions.book",
     "vectra_bot.actions.desk",
     "vectra_bot.actions.exits",
+    "vectra_bot.actions.freshness",
     "vectra_bot.actions.ids",
     "vectra_bot.actions.interface",
     "vectra_bot.actions.limits",
@@ -140,6 +146,8 @@ class SealedBooks:
         account, gate, book, exits = desk.account, desk.gate, desk.book, desk.exits
         for part in (desk, account, gate, book, exits, desk.ids):
             _add(cells, part)
+        if gate.freshness is not None:
+            _add(cells, gate.freshness)
         for record in (
             gate.limits,
             gate.arming,

@@ -52,6 +52,10 @@ from vectra_bot.wire.requests import Request, decode_request
 _VERDICT_NS = rules.PRIVATE_BEFORE_RUG_MS * NS_PER_MS + 1
 
 
+PAPER_PLAYER = -1
+"""Number of the paper player among the ids of its desk's seed."""
+
+
 @frozen
 class DeskMail:
     """Private frames that an observed frame causes, in order: what precedes it, and what follows it."""
@@ -114,7 +118,7 @@ class PaperDesk:
         self._delays = delays or EvidenceDelays()
         self._arrived: deque[tuple[Request, int]] = deque()
         self._awaits_login = False
-        self.player_id = ids.player_id(-1)
+        self.player_id = ids.player_id(PAPER_PLAYER)
         self._account = books.open(self.player_id, username, DEFAULT_LEVEL, cash)
         self.unsettled = 0
 

@@ -7,11 +7,13 @@ import math
 from collections import Counter
 from collections.abc import Mapping
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import attrs
 from attrs import define, field, frozen
 
+from vectra_bot.actions.arming import Standing
 from vectra_bot.analysis.intervals import student_t_95
 from vectra_bot.engine import Engine
 from vectra_bot.game import rules
@@ -22,6 +24,7 @@ from vectra_bot.game.sidegames import BBC, CANDLEFLIP, SideGame, bbc_game, candl
 from vectra_bot.models import (
     ActionState,
     ActionType,
+    Actor,
     Document,
     Event,
     GameFrame,
@@ -29,11 +32,9 @@ from vectra_bot.models import (
     PlayerAction,
     Trade,
 )
+from vectra_bot.report.latencies import Latencies, Latency, SendLatency
 from vectra_bot.report.luck import Bet, Luck, Risks
 from vectra_bot.serde import canonical_json, record_to_json
-
-# Distinct latencies counted, in ms; a larger latency counts as the largest one.
-MAX_LATENCY_MS = 60_000
 
 # Distinct reasons of denials that are counted apart.
 _MAX_REASONS = 64
@@ -47,16 +48,6 @@ _SIDE_GAMES = {ActionType.BBC_PREDICT: BBC, ActionType.CANDLEFLIP_BET: CANDLEFLI
 def assumed_rounds() -> dict[str, SideGame]:
     """Return the side games by name, with the default (assumed) odds (protocol 11; unverified)."""
     return {BBC: bbc_game(), CANDLEFLIP: candleflip_game()}
-
-
-@frozen(kw_only=True)
-class Latency:
-    """Intent to the player update that showed the effect, in milliseconds."""
-
-    count: int
-    p50_ms: int | None = None
-    p95_ms: int | None = None
-    max_ms: int | None = None
 
 
 @frozen(kw_only=True)
@@ -109,6 +100,11 @@ class Report:
         unfinished: what a stop left undone, one line each: a call of the strategy that it interrupted, files
             that were not built or uploaded in time.
         lag_ms: the longest that the session was behind its ``speed``, milliseconds; None without a speed.
+        shadow: whether decisions of a real account were filled on paper.
+        proofs: number of actions by what proved their terminal state.
+        standing: what the session might do when it was about to end; None without a session.
+        unsettled: games that ended unseen, whose stakes a paper desk counts as lost; None without one.
+        send_latency: receipt of a frame to the hand-over of the request it led to, in real time.
     """
 
     mode: str
@@ -150,6 +146,11 @@ class Report:
     no_entries_from: NoEntries | None = None
     unfinished: tuple[str, ...] = ()
     lag_ms: int | None = None
+    shadow: bool = False
+    proofs: dict[str, int] = field(factory=dict)
+    standing: Standing | None = None
+    unsettled: int | None = None
+    send_latency: SendLatency = field(factory=partial(SendLatency, count=0))
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as JSON-serializable data; amounts are numbers of SOL."""
@@ -164,7 +165,9 @@ def _plain(value: Any) -> Any:
         return float(value)
     if isinstance(value, tuple):
         return [_plain(part) for part in value]
-    if isinstance(value, Latency | NoEntries):
+    if isinstance(value, Standing):
+        return {"word": value.word, "arming": value.state.value, "reasons": list(value.reasons)}
+    if isinstance(value, Latency | SendLatency | NoEntries):
         return attrs.asdict(value)
     return value
 
@@ -186,7 +189,9 @@ class SessionTally:
     games_traded: int = 0
     denials: Counter[str] = field(factory=Counter)
     no_entries: NoEntries | None = None
-    latencies: Counter[int] = field(factory=Counter)
+    latencies: Latencies = field(factory=Latencies)
+    proofs: Counter[str] = field(factory=Counter)
+    standing: Standing | None = None
     _digest: Any = field(factory=hashlib.sha256)
     # Of the running game: lamports put at risk, whether a position was held; and prizes counted so far.
     _at_risk: int = 0
@@ -231,12 +236,14 @@ class SessionTally:
     def after(self, document: Document) -> None:
         """Process a document of the engine."""
         record = document.record
-        if not isinstance(record, PlayerAction):
+        if not isinstance(record, PlayerAction) or record.actor is Actor.HUMAN:
             return
         self._digest.update(action_digest_line(record))
+        if record.proof is not None:
+            self.proofs[record.proof.value] += 1
         latency = record.total_latency_ms
         if latency is not None:
-            self.latencies[min(max(latency, 0), MAX_LATENCY_MS)] += 1
+            self.latencies.add_shown(latency)
         if record.action_type.is_entry:
             self._count_entry(record)
         elif record.state is ActionState.DENIED:
@@ -340,27 +347,6 @@ class SessionTally:
             found[sidebet(to_lamports(account.sidebet.amount))] += 1
         return found
 
-    def latency(self) -> Latency:
-        """Return the quantiles of the observed latencies."""
-        count = sum(self.latencies.values())
-        if not count:
-            return Latency(count=0)
-        return Latency(
-            count=count,
-            p50_ms=self._quantile(0.5, count),
-            p95_ms=self._quantile(0.95, count),
-            max_ms=max(self.latencies),
-        )
-
-    def _quantile(self, share: float, count: int) -> int:
-        wanted = max(1, math.ceil(share * count))
-        seen = 0
-        for value in sorted(self.latencies):
-            seen += self.latencies[value]
-            if seen >= wanted:
-                return value
-        return max(self.latencies)
-
     def actions(self) -> dict[str, int]:
         """Return the number of actions by terminal state, without states that did not occur."""
         return {
@@ -409,7 +395,7 @@ def session_report(
         actions=tally.actions(),
         forced_sells=engine.counts["forced_sells"],
         settlements=engine.counts["settlements"],
-        latency=tally.latency(),
+        latency=tally.latencies.of_effects(),
         frames=frames,
         quarantined=quarantined,
         digest=tally.digest,
@@ -426,8 +412,19 @@ def session_report(
         games_traded=tally.games_traded,
         denials=dict(sorted(tally.denials.items())),
         no_entries_from=tally.no_entries,
+        shadow=bool(header.get("shadow")),
+        **_conduct(tally),
         **_money(tally),
     )
+
+
+def _conduct(tally: SessionTally) -> dict[str, Any]:
+    """Return what a report says of how requests were sent and proven."""
+    return {
+        "send_latency": tally.latencies.of_sends(),
+        "proofs": dict(sorted(tally.proofs.items())),
+        "standing": tally.standing,
+    }
 
 
 def _money(tally: SessionTally) -> dict[str, Any]:

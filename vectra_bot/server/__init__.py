@@ -6,7 +6,7 @@ socket, starts tasks, and reads the clock and a token file.
 
 from vectra_bot.server.app import ExchangeServer
 from vectra_bot.server.clients import Client
-from vectra_bot.server.faults import ArmedFault, Faults
+from vectra_bot.server.faults import ArmedFault, Faults, LoginFault, RefusalShape
 from vectra_bot.server.limits import ServerLimits
 from vectra_bot.server.tokens import Login, TokenTable, read_tokens
 
@@ -16,6 +16,8 @@ __all__ = [
     "ExchangeServer",
     "Faults",
     "Login",
+    "LoginFault",
+    "RefusalShape",
     "ServerLimits",
     "TokenTable",
     "read_tokens",

@@ -105,28 +105,32 @@ class ExchangeServer:
         self._limits = _scaled(limits or ServerLimits(), speed)
         self._clock = clock or WallClock()
         self._roster = Roster(self.exchange, self.counts, self._close_polling)
-        self.faults = Faults(self._roster.kick, self._roster.half_open)
+        self.faults = Faults(self._roster.kick, self._roster.half_open, self._roster.forget_login)
         self._by_sid: dict[str, Client] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._runner: web.AppRunner | None = None
         self._driving: asyncio.Task[None] | None = None
-        self._driver = Driver(
-            self.exchange,
-            Pace(speed, self._clock, self.exchange.now_ns),
-            roster=self._roster,
-            patience_s=self._limits.patience_s,
-            games=games,
-            running=not paused,
-        )
+        self._driver = self._make_driver(speed, games, running=not paused)
         self._reception = Reception(
             exchange=self.exchange,
             driver=self._driver,
             roster=self._roster,
             tokens=self.tokens,
             limits=self._limits,
+            faults=self.faults,
             latency_ms=latency_ms,
         )
         self._sio = self._library()
+
+    def _make_driver(self, speed: float | None, games: int | None, *, running: bool) -> Driver:
+        return Driver(
+            self.exchange,
+            Pace(speed, self._clock, self.exchange.now_ns),
+            roster=self._roster,
+            patience_s=self._limits.patience_s,
+            games=games,
+            running=running,
+        )
 
     async def __aenter__(self) -> Self:
         await self.start()

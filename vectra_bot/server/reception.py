@@ -8,19 +8,23 @@ an acknowledgement id is rejected without an answer, except ``authenticate``, wh
 
 from __future__ import annotations
 
+import asyncio
 import re
+from collections.abc import Callable
 
 from attrs import define, field
 
 from vectra_bot.errors import InputError, VectraError, WireError
 from vectra_bot.exchange import EvidenceDelays, Exchange
-from vectra_bot.models.times import NS_PER_MS
+from vectra_bot.models.times import NS_PER_MS, NS_PER_S
 from vectra_bot.server.answers import ANSWERED, Answers
 from vectra_bot.server.clients import Client
 from vectra_bot.server.driver import Driver
+from vectra_bot.server.faults import Faults, LoginFault, Refusal, RefusalShape
+from vectra_bot.server.faults.requests import ack_of
 from vectra_bot.server.limits import MessageVerdict, ServerLimits, ack_id_of
 from vectra_bot.server.roster import Roster
-from vectra_bot.server.tokens import TokenTable
+from vectra_bot.server.tokens import Login, TokenTable
 from vectra_bot.server.transport import Prepared
 from vectra_bot.wire.frames import ack_text
 from vectra_bot.wire.payloads import AckPayload
@@ -42,6 +46,7 @@ class Reception:
     roster: Roster
     tokens: TokenTable
     limits: ServerLimits
+    faults: Faults
     latency_ms: int | None = None
     _answers: Answers = field(init=False)
 
@@ -93,7 +98,7 @@ class Reception:
         return MessageVerdict.LAST
 
     def _act(self, client: Client, request: Request, text: str) -> None:
-        if request.event == "authenticate":
+        if request.event == self.exchange.config.protocol.login["event"]:
             self._log_in(client, request)
         elif request.event in ANSWERED:
             self._answer(client, request)
@@ -102,7 +107,11 @@ class Reception:
             self.refuse(client, request.ack_id, _NOT_LOGGED_IN)
         else:
             self._note_unknown(request)
-            self._hand_over(client, client.player_id, text)
+            refusal = self.faults.refusal_of(client, request)
+            if refusal is None:
+                self._hand_over(client, client.player_id, text)
+            else:
+                self._refuse_in_shape(client, request, refusal)
 
     def _note_unknown(self, request: Request) -> None:
         if not request.kind:
@@ -110,10 +119,28 @@ class Reception:
 
     def _hand_over(self, client: Client, player_id: str, text: str) -> None:
         try:
-            self.exchange.request(self._executed_ns(), player_id, text, received=True)
+            at_ns = self._executed_ns() + int(self.faults.postponed_s(client) * NS_PER_S)
+            self.exchange.request(at_ns, player_id, text, received=True)
         except (WireError, InputError):
             self.refuse(client, ack_id_of(text), "Unusable request")
         self.driver.wake()
+
+    def _refuse_in_shape(self, client: Client, request: Request, refusal: Refusal) -> None:
+        """Answer a request that is not executed as a test wants it."""
+        self.roster.counts.refused += 1
+        if refusal.shape is RefusalShape.EVENT_ONLY:
+            client.tell(Prepared(self._answers.notice(refusal.message, request.trace_id)))
+        elif request.ack_id is not None:
+            text = ack_of(refusal.shape, request.ack_id, refusal.message)
+            if text is not None:
+                late_s = refusal.seconds if refusal.shape is RefusalShape.LATE else 0.0
+                self._later(late_s, lambda: client.tell(Prepared(text)))
+
+    def _later(self, seconds: float, act: Callable[[], None]) -> None:
+        if seconds:
+            asyncio.get_running_loop().call_later(seconds, act)
+        else:
+            act()
 
     def _executed_ns(self) -> int:
         """Return when a request received now is executed.
@@ -139,7 +166,22 @@ class Reception:
 
         A connection lost without notice must not lock its player out until the heartbeat times out.
         """
-        login = self.tokens.find(request.payload.get("token"))
+        key = self.exchange.config.protocol.login["token"]
+        login = self.tokens.find(request.payload.get(key))
+        trouble = self.faults.trouble_of(client)
+        if trouble is None:
+            self._log_in_by_token(client, request, login)
+        elif trouble.fault is LoginFault.REFUSED:
+            self._refuse_login(client, request, "Login refused: token expired")
+        elif trouble.fault is not LoginFault.NEVER:
+            if trouble.fault is LoginFault.OTHER_ACCOUNT:
+                login = Login(player_id=trouble.player_id)
+            late_s = trouble.seconds if trouble.fault is LoginFault.LATE else 0.0
+            self._later(late_s, lambda: self._log_in_by_token(client, request, login))
+
+    def _log_in_by_token(self, client: Client, request: Request, login: Login | None) -> None:
+        if client.gone:
+            return
         if login is None:
             self._refuse_login(client, request, "Login refused: unknown token")
             return

@@ -119,6 +119,14 @@ class Roster:
             client.outbox.muted = True
         return len(chosen)
 
+    def forget_login(self, target: Client | str | None) -> int:
+        """Log a client or player out, all if None, and keep the connection; return how many there were."""
+        chosen = [client for client in self._chosen(target) if client.login is not None]
+        for client in chosen:
+            self.log_out(client)
+        self.note_change()
+        return len(chosen)
+
     def _chosen(self, target: Client | str | None) -> list[Client]:
         return [
             client

@@ -13,6 +13,7 @@ from typing import Any
 
 from attrs import frozen
 
+from vectra_bot.clock import Clock, WallClock
 from vectra_bot.errors import ConfigError, VectraError
 from vectra_bot.exchange.config import DEFAULT_CASH, DEFAULT_LEVEL
 from vectra_bot.fsio.private import bad_character, read_private
@@ -29,13 +30,17 @@ _LETTERS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 @frozen(kw_only=True)
 class Login:
-    """The player of a token; ``cash``, ``bonus`` (lamports) and ``level`` are for a new account."""
+    """The player of a token; ``cash``, ``bonus`` (lamports) and ``level`` are for a new account.
+
+    ``expires_ns`` is when the token ends, nanoseconds since the epoch; None for never.
+    """
 
     player_id: str
     username: str | None = None
     cash: int = DEFAULT_CASH
     bonus: int = 0
     level: int = DEFAULT_LEVEL
+    expires_ns: int | None = None
 
 
 def _digest(token: str) -> str:
@@ -60,6 +65,7 @@ class TokenTable:
         open_login: accept any other token for its own player, derived from it; up to
             ``MAX_GUESTS`` of them, since each is an account.
         cash: lamports of the new account of such a player.
+        clock: says when a token has expired.
     """
 
     def __init__(
@@ -68,21 +74,34 @@ class TokenTable:
         *,
         open_login: bool = False,
         cash: int = DEFAULT_CASH,
+        clock: Clock | None = None,
     ) -> None:
+        self._now_ns = (clock or WallClock()).now_ns
         self._logins = {_digest(token): login for token, login in (logins or {}).items()}
         self._open = open_login
         self._cash = cash
         self._guests: set[str] = set()
+        self._revoked: set[str] = set()
 
     def __len__(self) -> int:
         return len(self._logins)
+
+    def revoke(self, token: str) -> bool:
+        """Accept *token* no more, also not by open login; return whether it was valid."""
+        was_valid = self.find(token) is not None
+        self._logins.pop(_digest(token), None)
+        self._revoked.add(_digest(token))
+        return was_valid
 
     def find(self, token: object) -> Login | None:
         """Return the player of *token*, None if it is not valid."""
         if not isinstance(token, str) or not 0 < len(token) <= MAX_TOKEN_LENGTH:
             return None
-        login = self._logins.get(_digest(token))
-        if login is not None or not self._open:
+        digest = _digest(token)
+        login = self._logins.get(digest)
+        if login is not None and login.expires_ns is not None:
+            login = login if self._now_ns() < login.expires_ns else None
+        if login is not None or not self._open or digest in self._revoked | self._logins.keys():
             return login
         player_id = derived_player_id(token)
         if player_id not in self._guests and len(self._guests) >= MAX_GUESTS:

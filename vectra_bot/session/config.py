@@ -1,27 +1,26 @@
-"""The configuration of sessions, and the objects by which a running one is observed and stopped."""
+"""The configuration of sessions."""
 
 from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, TypeVar
 
 import attrs
-from attrs import define, frozen
+from attrs import frozen
 
 from vectra_bot.actions.risk import Limits
-from vectra_bot.clock import WallClock
 from vectra_bot.config import referenced
 from vectra_bot.errors import ConfigError, safe_repr
 from vectra_bot.exchange.config import ExchangeOptions, path_of
 from vectra_bot.models import Document
-from vectra_bot.models.times import NS_PER_S
 from vectra_bot.params import Heading, Refused, declared, like, option
 from vectra_bot.redaction import shown_url
+from vectra_bot.session.flags import FlushFlag, Observer, Snapshot, StopFlag
+from vectra_bot.session.live.options import LiveOptions
 from vectra_bot.store.api import StoreOptions
 from vectra_bot.strategy import Strategy
 from vectra_bot.venues.captures import offset_text, parse_offset
@@ -41,101 +40,8 @@ _ON_A_FEED = frozenset(
 _FOREVER_S = 10 * 365 * 86_400
 
 
-@define
-class StopFlag:
-    """Requests the end of a running session, between two inputs; set by a signal handler or another task.
-
-    Attributes:
-        reason: why the session is to end; None while it is not.
-        running: whether a session is running that ends when the flag is set.
-        unfinished: what an exit of the process at this moment would leave, and how it is completed; one line,
-            "" if nothing.
-        abandoned: whether the session did not wait for its files: a thread is still writing them, so that the
-            process keeps the session's lock to its end, which must be soon.
-        on_set: called when the flag is set, in the thread that sets it; it ends a wait of the feed.
-    """
-
-    reason: str | None = None
-    running: bool = False
-    unfinished: str = ""
-    abandoned: bool = False
-    on_set: Callable[[], object] | None = None
-    _due_ns: int | None = None
-
-    def set(self, reason: str, *, within_s: float | None = None) -> None:
-        """Request the end; the first reason is kept.
-
-        Args:
-            reason: why.
-            within_s: after so many seconds the session no longer waits until its files are built and
-                uploaded; its report then says what is left to ``vectra-bot store recover``. None for no
-                limit: only a process that ends right afterwards may set one.
-        """
-        if self.reason is None:
-            self.reason = reason
-            if within_s is not None:
-                self._due_ns = WallClock().monotonic_ns() + int(within_s * NS_PER_S)
-            if self.on_set is not None:
-                self.on_set()
-
-    @property
-    def expired(self) -> bool:
-        """Return whether the time to end in is over."""
-        return self._due_ns is not None and WallClock().monotonic_ns() >= self._due_ns
-
-    @contextmanager
-    def obeyed(self, session: str) -> Iterator[None]:
-        """Mark the flag as obeyed during the block; *session* names what is running."""
-        self.running = True
-        self.unfinished = (
-            f"{session} is not finished: the next session in its store, or "
-            "`vectra-bot store recover`, finishes it"
-        )
-        try:
-            yield
-        finally:
-            self.running, self.on_set = False, None
-
-
-@define
-class FlushFlag:
-    """Requests that a running session flush its documents to the store's parts."""
-
-    asked: bool = False
-
-    def ask(self) -> None:
-        """Request a flush."""
-        self.asked = True
-
-
-@frozen(kw_only=True)
-class Snapshot:
-    """The state of a running session for a live table; amounts in SOL, ``games_total`` 0 if unlimited."""
-
-    games_done: int
-    games_total: int
-    game_id: str
-    tick: int
-    price: float
-    phase: str
-    cash: Decimal
-    position_qty: Decimal
-    avg_cost: Decimal
-    position_value: Decimal
-    pnl: Decimal
-    actions: dict[str, int]
-    elapsed_s: float
-
-
 WATCH: Final = "watch"
 """The bundled strategy that takes no action."""
-
-
-class Observer(Protocol):
-    """Called with the state of a running session about ten times a second."""
-
-    def update(self, snapshot: Snapshot) -> None:
-        """Show *snapshot*."""
 
 
 def _strategy(value: Any) -> str | type[Strategy]:
@@ -240,6 +146,9 @@ class SessionConfig(EmbeddedOptions):
         venue: address of a venue whose feed the session runs on, ``https://HOST``; the embedded exchange if
             None. Options that describe the embedded exchange are refused with it.
         link: timeouts, retries and queue limits of the connection to it.
+        shadow: on a venue's feed, log in to the account of *live* and start the paper desk with its cash; no
+            order is sent.
+        live: the account of a shadow session.
         latency_from: on a venue's feed, session of the same store whose measured latencies are used in place
             of *latency_ms*.
         strategy: entry-point name, ``./file.py[:Class]``, or the class itself.
@@ -263,6 +172,12 @@ class SessionConfig(EmbeddedOptions):
         help="Address of the venue: https://HOST[:PORT].",
     )
     link: LiveSettings = option(factory=LiveSettings, take=made_of(LiveSettings), flag=None)
+    shadow: bool = option(
+        False,
+        help="Log in with [live] of --config and send no orders: paper starts with the account's cash.",
+        heading=Heading.PAPER,
+    )
+    live: LiveOptions = option(factory=LiveOptions, take=made_of(LiveOptions), flag=None)
     latency_from: str | None = option(
         None,
         metavar="SESSION",
@@ -339,6 +254,10 @@ class SessionConfig(EmbeddedOptions):
                 raise ConfigError(
                     f"option latency_from was {self.latency_from!r} without venue: the embedded exchange has "
                     "latency_ms, give that"
+                )
+            if self.shadow:
+                raise ConfigError(
+                    "option shadow was given without venue: name the venue that the account is at"
                 )
             return
         for given in attrs.fields(EmbeddedOptions):
@@ -497,3 +416,18 @@ def _advice(name: Any, known: Collection[str]) -> str:
     if close:
         return f"did you mean {' or '.join(close)}?"
     return f"the options are {', '.join(known)}"
+
+
+__all__ = [
+    "FLUSH_SECONDS",
+    "WATCH",
+    "FlushFlag",
+    "Observer",
+    "RecordConfig",
+    "ReplayConfig",
+    "SessionConfig",
+    "Snapshot",
+    "StopFlag",
+    "config_of",
+    "made_of",
+]

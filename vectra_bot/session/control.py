@@ -41,6 +41,20 @@ STALE_MS: Final = 2_000
 UNKNOWN: Final = "unknown"
 """Word for telemetry that is missing."""
 
+# What an old status says nothing about.
+_PASSING: Final = frozenset(
+    {
+        "link",
+        "data_age_ms",
+        "rtt_ms",
+        "token_left_s",
+        "phase",
+        "tick",
+        "price",
+        "pending",
+        "unknown",
+    }
+)
 _LOOK_S: Final = 0.1
 _IO_S: Final = 1.0
 _ANSWER_S: Final = 1.0
@@ -175,6 +189,7 @@ class ControlSocket(AbstractContextManager["ControlSocket"]):
             status["standing"] = UNKNOWN
             late = f"the session's loop has not run for {age_ms / 1000:.1f} s: a callback may hang"
             status["reasons"] = [late, *status.get("reasons", ())]
+            status |= dict.fromkeys(_PASSING & status.keys(), UNKNOWN)
         return status
 
     def _on_stop(self) -> None:
@@ -249,15 +264,26 @@ class ControlSocket(AbstractContextManager["ControlSocket"]):
             return {"error": f"{_MAX_WAITING} commands wait already: the session's loop may hang"}
         self._waiting.append(request)
         done = request.done.wait(_ANSWER_S)
-        return {"ok": True, "done": done, "do": request.kind.value, "status": self.status()}
+        return self._after(request.kind, done=done, hangs=not done)
 
     def _stop(self, reason: str) -> dict[str, Any]:
         request = OperatorRequest(OperatorKind.STOP, reason)
         if self.of.stop.reason is None:
             self._waiting.append(request)
         self.of.stop.set(reason)
-        closed = self._link_closed.wait(2 * CUT_AFTER_S)
-        return {"ok": True, "done": closed, "do": "stop", "status": self.status()}
+        # The gateway reads the flag, and the link is cut by now if the loop has not closed it.
+        in_order = self._link_closed.wait(2 * CUT_AFTER_S)
+        return self._after(request.kind, done=True, hangs=not in_order)
+
+    def _after(self, kind: OperatorKind, *, done: bool, hangs: bool) -> dict[str, Any]:
+        status = self.status()
+        found = {
+            "do": kind.value,
+            "done": done,
+            "hangs": hangs,
+            "session_id": self.of.directory.name,
+        }
+        return found | {key: status.get(key, UNKNOWN) for key in ("pid", "standing", "reasons")}
 
 
 def _listen(directory: Path) -> socket.socket:

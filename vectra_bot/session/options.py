@@ -14,7 +14,8 @@ from typing import Any, Literal, TypedDict
 from vectra_bot.actions.risk import Limits
 from vectra_bot.game.shorts import ShortAtRug, ShortPayoff
 from vectra_bot.models import Document
-from vectra_bot.session.config import FlushFlag, Observer, StopFlag
+from vectra_bot.session.flags import FlushFlag, Observer, StopFlag
+from vectra_bot.session.live.options import LiveOptions
 from vectra_bot.strategy import Strategy
 from vectra_bot.venues.patience import LiveSettings
 from vectra_bot.wire.profile import Profile
@@ -47,6 +48,8 @@ class RunOptions(TypedDict, total=False):
     exchange_log: Path | str | None
     venue: str | None
     link: LiveSettings
+    shadow: bool
+    live: LiveOptions
     latency_from: str | None
     settings: Mapping[str, Any] | None
     session_id: str | None

@@ -15,29 +15,44 @@ from typing import Generic, TypeVar
 
 from attrs import evolve, frozen
 
+from vectra_bot.actions.arming import LiveTerms
 from vectra_bot.clock import Clock, SessionClock
 from vectra_bot.errors import InputError
 from vectra_bot.exchange import EvidenceDelays, ExchangeConfig
-from vectra_bot.exchange.paper_desk import PaperDesk
+from vectra_bot.exchange.identities import Identities
+from vectra_bot.exchange.paper_desk import PAPER_PLAYER, PaperDesk
 from vectra_bot.game.ledger import to_lamports
 from vectra_bot.journal import journal_directory
+from vectra_bot.loading import resolve_strategy
 from vectra_bot.models import Command
 from vectra_bot.models.times import NS_PER_MS
 from vectra_bot.report.difference import latencies_of
 from vectra_bot.report.session import Report, SessionTally
 from vectra_bot.session.config import FLUSH_SECONDS, ReplayConfig, SessionConfig
 from vectra_bot.session.control import Controlled, ControlSocket
-from vectra_bot.session.header import SessionPlan
+from vectra_bot.session.header import SessionPlan, new_session_id
 from vectra_bot.session.hosting import HostedSession, host
+from vectra_bot.session.live.config import check_shadow
+from vectra_bot.session.live.locks import account_lock
+from vectra_bot.session.live.operator import ArmingOperator
+from vectra_bot.session.live.shadow import NO_ORDERS, ResumedFeed, log_in
 from vectra_bot.session.realtime import Closer, drive_live
 from vectra_bot.session.recovery.killed import recover_store
 from vectra_bot.session.runner import LateLog, plan_of, refuse_taken
 from vectra_bot.session.shell import SegmentCloser
 from vectra_bot.session.status import Monitor
+from vectra_bot.store.api import store_place
+from vectra_bot.store.location import default_live_store
 from vectra_bot.venues.base import Feed
 from vectra_bot.venues.embedded import DEFAULT_USERNAME
-from vectra_bot.venues.live import LiveFeed
-from vectra_bot.venues.paper import Latency, PaperFeed, PaperGateway, PaperReplay
+from vectra_bot.venues.live import LiveFeed, LiveVenue
+from vectra_bot.venues.paper import (
+    Latency,
+    PaperFeed,
+    PaperGateway,
+    PaperReplay,
+    WaitingFeed,
+)
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +69,7 @@ class PaperParts(Generic[F]):
 
     @staticmethod
     def on_venue(
-        config: SessionConfig, source: LiveFeed, plan: SessionPlan, clock: Clock, log: LateLog
+        config: SessionConfig, source: WaitingFeed, plan: SessionPlan, clock: Clock, log: LateLog
     ) -> PaperParts[PaperFeed]:
         """Return the parts of a session on the feed of a venue."""
         terms = ExchangeConfig.of(config, seed=0, start_ns=plan.start_ns)
@@ -71,10 +86,14 @@ class PaperParts(Generic[F]):
         feed = PaperReplay(source, desk, plan.profile)
         return PaperParts(desk, feed, _gateway(desk, config, feed.now_ns, plan))
 
-    def warnings(self) -> list[str]:
-        """Return what a reader of the results must know, one line each."""
+    def warnings(self, *, shadow: bool = False) -> list[str]:
+        """Return what a reader of the results must know, one line each.
+
+        Args:
+            shadow: whether frames of a real account are expected.
+        """
         found = []
-        if self.feed.own_dropped:
+        if self.feed.own_dropped and not shadow:
             found.append(f"{self.feed.own_dropped} frames of another account were dropped")
         if self.desk.unsettled:
             found.append(
@@ -126,24 +145,68 @@ async def run_on_feed(config: SessionConfig, url: str, clock: Clock | None = Non
     """Run a paper session on the feed of the venue at *url*; see :func:`vectra_bot.session.run_session`.
 
     Raises:
-        ConfigError: the address, an option or a parameter is wrong.
+        ConfigError: the address, an option or a parameter is wrong; the account of a shadow session is not
+            logged in.
         InputError: the venue was not reached in as many attempts as the settings allow.
         StoreError: the session exists already, or a write fails.
         StrategyError: the strategy raised, which is the cause of this error; the store is complete.
     """
     clock = clock or SessionClock()
-    source = LiveFeed(url, settings=config.link, clock=clock)
+    if not config.shadow:
+        return await _run(config, LiveFeed(url, settings=config.link, clock=clock), clock)
+    checked = check_shadow(config.live, url, clock.now_ns())
+    session_id = config.session_id or new_session_id()
+    resolve_strategy(config.strategy)  # before anything is connected
+    venue = LiveVenue(
+        url,
+        token=checked.source,
+        settings=config.link,
+        clock=clock,
+        profile=config.protocol,
+        stopped=lambda: NO_ORDERS,
+    )
+    live_store = store_place(default_live_store()).path
+    with account_lock(live_store, venue.feed.venue, checked.account):
+        try:
+            start = await log_in(venue, checked, clock, config.protocol, lambda: config.stop.reason)
+            shadowed = evolve(config, cash=start.cash, session_id=session_id)
+            shadow = Shadow(venue, checked.account, start.feed)
+            return await _run(shadowed, venue.feed, clock, shadow)
+        finally:
+            await venue.aclose()
+
+
+@frozen
+class Shadow:
+    """The account that a paper session follows.
+
+    Attributes:
+        venue: where it is logged in.
+        account: its id.
+        feed: the venue's feed from its first item on.
+    """
+
+    venue: LiveVenue
+    account: str
+    feed: ResumedFeed
+
+
+async def _run(
+    config: SessionConfig, source: LiveFeed, clock: Clock, shadow: Shadow | None = None
+) -> Report:
+    about: dict[str, object] = {"url": source.endpoint.address, "paper": _paper(config)}
     plan = plan_of(
         config,
         limits=config.limits,
         venue=source.venue,
         start_ns=clock.now_ns(),
-        about={"url": source.endpoint.address, "paper": _paper(config)},
+        terms=None if shadow is None else _terms(config),
+        about=about if shadow is None else {**about, "shadow": {"account": shadow.account}},
     )
     refuse_taken(plan)
     requests = LateLog(config.exchange_log)
-    parts = PaperParts.on_venue(config, source, plan, clock, requests)
-    feed = parts.feed
+    opened = source if shadow is None else shadow.feed
+    parts = PaperParts.on_venue(config, opened, plan, clock, requests)
     recovered = (
         recover_store(plan.place.path, skip=plan.session_id, stop=config.stop)
         if config.recover
@@ -151,18 +214,31 @@ async def run_on_feed(config: SessionConfig, url: str, clock: Clock | None = Non
     )
     tally = SessionTally(plan.engine())
     async with host(
-        plan, tally, parts.gateway, feed=feed, holding=requests, can_wait=False, stop=config.stop
+        plan,
+        tally,
+        parts.gateway,
+        feed=parts.feed,
+        holding=requests,
+        can_wait=False,
+        stop=config.stop,
     ) as session:
         try:
-            ended = await _drive(session, feed, config, clock)
+            ended = await _drive(session, parts.feed, config, clock, shadow)
         except InputError:
             # Nothing failed on our side: the store is complete up to this point.
             await session.shell.end("the venue could not be reached")
             raise
-    for warning in parts.warnings():
+    for warning in parts.warnings(shadow=shadow is not None):
         log.warning("session=%s %s", plan.session_id, warning)
     session.raise_failure()
-    return session.report(ended, recovered=tuple(recovered))
+    report = session.report(ended, recovered=tuple(recovered))
+    return evolve(report, unsettled=parts.desk.unsettled)
+
+
+def _terms(config: SessionConfig) -> LiveTerms:
+    """Return the conditions of a live session, for the account that the paper desk keeps."""
+    player = Identities(config.session_id or "").player_id(PAPER_PLAYER)
+    return LiveTerms(account=player, dead_man_s=config.live.dead_man_s)
 
 
 def _paper(config: SessionConfig) -> dict[str, object]:
@@ -177,7 +253,11 @@ def _paper(config: SessionConfig) -> dict[str, object]:
 
 
 async def _drive(
-    session: HostedSession, feed: PaperFeed, config: SessionConfig, clock: Clock
+    session: HostedSession,
+    feed: PaperFeed,
+    config: SessionConfig,
+    clock: Clock,
+    shadow: Shadow | None,
 ) -> str:
     """Feed the shell until the games are over, the strategy fails or a stop is requested."""
     shell, loop = session.shell, asyncio.get_running_loop()
@@ -192,10 +272,12 @@ async def _drive(
     woken = partial(loop.call_soon_threadsafe, Closer(feed.aclose).start)
     of = Controlled(shell.journal.directory, config.stop, woken=woken)
     with ControlSocket(of, clock) as control:
-        monitor = Monitor(session, clock, config.observer, control, config.games)
+        link = None if shadow is None else shadow.venue.link
+        monitor = Monitor(session, clock, config.observer, control, config.games, link)
+        operator = control if shadow is None else ArmingOperator(control, monitor)
         flusher = SegmentCloser(shell, clock, config.flush, FLUSH_SECONDS)
         reason = await drive_live(
-            shell, feed, clock, flusher, ended, after=monitor.look, operator=control
+            shell, feed, clock, flusher, ended, after=monitor.look, operator=operator
         )
         monitor.look(force=True)
     return reason

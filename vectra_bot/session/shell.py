@@ -235,6 +235,7 @@ class Shell:
         If the stop's time is over before that is done, the rest is left to a later recovery and named in
         :attr:`unfinished`.
         """
+        self.stats.standing = self.engine.standing
         await self.take(SessionEnding(recv_ns=self.engine.now_ns, reason=reason))
         failure = self.engine.failure
         if failure is not None and failure.interrupted:
@@ -283,6 +284,8 @@ class Shell:
                 result = self._not_sent(command, CHANGED)
             else:
                 result = await self.gateway.send(command)
+                if result.sent and not self.can_wait:
+                    self.stats.latencies.add_sent(result.recv_ns - command.created_ns)
             result = attrs.evolve(result, command_sha256=digest)
             more = self._step(result, Entry.of_input(self._next(), result))
             if more:

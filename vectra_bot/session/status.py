@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from attrs import define, field
 
+from vectra_bot.actions.arming import LiveTerms
 from vectra_bot.clock import Clock
 from vectra_bot.engine import Engine
 from vectra_bot.game.ledger import to_sol
@@ -15,11 +17,12 @@ from vectra_bot.models import ActionState
 from vectra_bot.models.times import NS_PER_S
 from vectra_bot.session.config import Observer, Snapshot
 from vectra_bot.session.control import UNKNOWN, ControlSocket
+from vectra_bot.session.header import terms_of
 from vectra_bot.session.hosting import HostedSession
 from vectra_bot.session.shell import Shell
 
 if TYPE_CHECKING:
-    from vectra_bot.venues.link import LinkState
+    from vectra_bot.venues.live import LinkState
 
 SNAPSHOT_EVERY_NS: Final = NS_PER_S // 10
 
@@ -35,15 +38,15 @@ def status_of(
         link: its connection, if it has one.
     """
     engine = shell.engine
-    standing = engine.standing
+    standing, shadowed = engine.standing, header.get("shadow") or {}
     return {
         "session_id": header["session_id"],
         "pid": os.getpid(),
         "mode": header["mode"],
-        "shadow": bool(header.get("shadow")),
+        "shadow": bool(shadowed),
         "venue": header["venue"],
         "strategy": header["strategy"]["name"],
-        "account": engine.account.player_id or UNKNOWN,
+        "account": shadowed.get("account") or engine.account.player_id or UNKNOWN,
         "standing": standing.word,
         "arming": standing.state.value,
         "reasons": list(standing.reasons),
@@ -52,6 +55,7 @@ def status_of(
         **_money(engine),
         "games": shell.stats.games,
         "actions": shell.stats.actions(),
+        "limits": _limits(engine, terms_of(header)),
     }
 
 
@@ -101,6 +105,30 @@ def _money(engine: Engine) -> dict[str, Any]:
         "pnl": float(to_sol(account.equity(engine.game.price) - start)),
         **counts,
     }
+
+
+def _limits(engine: Engine, terms: LiveTerms | None) -> dict[str, Any]:
+    """Return the limits that count something, with how much of each is used, everything open as lost."""
+    account, book = engine.account, engine.tracker.book
+    if not account.known:
+        return {}
+    limits = book.gate.limits
+    lost = (account.session_start_cash or 0) - (account.cash - book.at_risk)
+    before = Decimal(0) if terms is None else terms.day_start_pnl
+    used: dict[str, Decimal | int] = {
+        "session_loss": max(Decimal(0), to_sol(lost)),
+        "day_loss": max(Decimal(0), to_sol(lost) - before),
+        "actions_per_game": book.gate.sent_this_game,
+    }
+    return {
+        name: {"used": _number(value), "limit": _number(limit)}
+        for name, value in used.items()
+        if (limit := getattr(limits, name)) is not None
+    }
+
+
+def _number(value: Decimal | int) -> float | int:
+    return float(value) if isinstance(value, Decimal) else value
 
 
 def snapshot(shell: Shell, games: int, elapsed_s: float) -> Snapshot:

@@ -20,7 +20,7 @@ import struct
 import threading
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import aiohttp
 import engineio
@@ -44,6 +44,7 @@ _RUGGED: Final = '"rugged":true'
 # After the rug the venue takes up to 2.3 s to settle (protocol 3.1); a pause has no limit.
 _PAUSED: Final = '"cooldownPaused":true'
 _ACTIVE: Final = '"active":true'
+_HISTORY: Final = '"gameHistory":'
 _TICK: Final = '"tickCount":'
 _FRAME: Final = "frame"  # the only event that is dispatched
 # Socket.IO's packet types except those that begin or end a connection: binary and unknown ones are frames
@@ -58,6 +59,31 @@ _GOODBYE_S: Final = 0.25
 _DISCARD: Final = struct.pack("ii", 1, 0)
 QUEUE_FULL: Final = "the queue was full"
 CLOSED: Final = "the transport was closed"
+CUT: Final = "cut by a stop"
+
+
+class Wire(Protocol):
+    """What a connection's frames are written to."""
+
+    @property
+    def is_open(self) -> bool:
+        """Return whether something can be written."""
+
+    @property
+    def waiting(self) -> int:
+        """Return the bytes that the system has not accepted yet."""
+
+    async def write(self, text: str) -> None:
+        """Write one frame."""
+
+    def shut_down(self) -> None:
+        """Let nothing more pass, at once; any thread may call it, at any time."""
+
+    def abort(self) -> None:
+        """Give the connection up; what was not sent yet is discarded."""
+
+    def release(self) -> None:
+        """Give up what is our own of it."""
 
 
 @define(eq=False)
@@ -69,7 +95,7 @@ class Connection:
         opened_ns: when the venue accepted it, by the session's clock.
         beats: game frames received.
         beat_ns: monotonic time of the newest one.
-        active, rugged, quiet, tick: what that one said; *quiet* means that silence is expected after it.
+        active, rugged, quiet, tick: what that one said; *quiet* means that silence may follow.
         acks: finds the answers to what we sent; None on a connection that sends nothing.
         on_private: called with each frame about our account; its result is ignored.
         socket: its websocket.
@@ -92,7 +118,7 @@ class Connection:
     opened: bool = False
     reason: str = ""
     ended: asyncio.Event = field(factory=asyncio.Event)
-    socket: LinkSocket | None = None
+    socket: Wire | None = None
 
     def open(self) -> None:
         """Record that the venue accepted the connection."""
@@ -155,9 +181,14 @@ class Connection:
     def _on_beat(self, raw: str) -> None:
         self.beats += 1
         self.beat_ns = self.clock.monotonic_ns()
-        self.rugged = _RUGGED in raw
-        self.quiet = self.rugged or _PAUSED in raw
-        self.active = not self.rugged and _ACTIVE in raw
+        marked, active = _RUGGED in raw, _ACTIVE in raw
+        self.quiet = marked or _PAUSED in raw
+        # Finished games are marked as rugged too: a frame that has some says nothing new of a running game.
+        if _HISTORY not in raw:
+            self.rugged = marked
+        elif not active:
+            self.rugged = False
+        self.active = active and not self.rugged
         if self.active and self.acks is not None:
             start = raw.find(_TICK) + len(_TICK)
             digits = raw[start : start + 5].split(",", 1)[0].rstrip("}]")
@@ -214,6 +245,9 @@ class _StrictPacket(Packet):  # type: ignore[misc]  # socketio has no type infor
 class LinkSocket:
     """The websocket of a connection: frames go directly to the queue, and ours directly to the system.
 
+    Attributes:
+        is_shut: whether :meth:`shut_down` was called.
+
     The library makes a timer, a task and two packet objects per message, which costs more than all later
     processing of a frame. It still gets the messages it must act on. Frames are not reordered: what arrives
     before the connection is open is dispatched before the next message is read.
@@ -221,11 +255,12 @@ class LinkSocket:
 
     websocket: Any
     connection: Connection
+    is_shut: bool = False
     _handle: socket.socket | None = field(init=False, default=None)
     _guard: threading.Lock = field(init=False, factory=threading.Lock)
 
     def __attrs_post_init__(self) -> None:
-        # A handle of our own: a thread that shuts the connection down must not meet a number that the event
+        # A separate handle: a thread that shuts the connection down must not meet a number that the event
         # loop has just closed and the system has given to another file.
         opened = self.websocket.get_extra_info("socket")
         if opened is not None and opened.fileno() >= 0:
@@ -259,6 +294,7 @@ class LinkSocket:
 
     def shut_down(self) -> None:
         """Let nothing more pass in either direction, at once; any thread may call it, at any time."""
+        self.is_shut = True
         with self._guard:
             if self._handle is not None:
                 with contextlib.suppress(OSError):
@@ -276,7 +312,7 @@ class LinkSocket:
         self._transport().abort()
 
     def release(self) -> None:
-        """Give up our own handle; the connection closes when the event loop closes its."""
+        """Close the separate handle; the connection closes when the event loop closes its own."""
         with self._guard:
             handle, self._handle = self._handle, None
             if handle is not None:
@@ -292,10 +328,10 @@ class LinkSocket:
             message = await receive()
             text = message.data
             if type(text) is not str or text[:2] not in _FRAMES or not connection.opened:
-                if message.type is aiohttp.WSMsgType.ERROR and connection.opened:
+                if message.type is aiohttp.WSMsgType.ERROR:
                     connection.end(f"the transport failed: {safe_text(text, 200)}")
-                elif message.type in _ENDS and connection.opened:
-                    connection.end(CLOSED)
+                elif message.type in _ENDS:
+                    connection.end(CUT if self.is_shut else CLOSED)
                 return message
             connection.on_frame(text)
         raise AssertionError("the loop ends by returning")
@@ -380,11 +416,32 @@ class Dialing:
         self._client.on(_FRAME, self.connection.on_frame)
 
     async def connect(self, url: str, path: str, limit_s: float) -> None:
-        """Connect; raises whatever the handshake raised."""
-        async with asyncio.timeout(limit_s):
-            await self._client.connect(
+        """Connect within *limit_s* seconds; raises whatever the handshake raised.
+
+        The library does not notice that a connection ends before it is open; we do.
+        """
+        connecting = asyncio.ensure_future(
+            self._client.connect(
                 url, transports=["websocket"], socketio_path=path, wait_timeout=limit_s
             )
+        )
+        ended = asyncio.ensure_future(self.connection.ended.wait())
+        try:
+            await asyncio.wait(
+                [connecting, ended], timeout=limit_s, return_when=asyncio.FIRST_COMPLETED
+            )
+            if connecting.done():
+                connecting.result()
+            elif ended.done():
+                raise ConnectionError(self.connection.reason)
+            else:
+                raise TimeoutError
+        finally:
+            ended.cancel()
+            connecting.cancel()
+            await asyncio.wait([connecting], timeout=2 * _GOODBYE_S)
+            if connecting.done() and not connecting.cancelled():
+                connecting.exception()  # seen above, or of no interest any more
 
     def hold(self) -> bool:
         """Watch the end of the transport; return False if the connection has ended already."""
@@ -424,4 +481,4 @@ class Dialing:
             engineio.base_client.connected_clients.remove(eio)
 
 
-__all__ = ["CLOSED", "QUEUE_FULL", "Connection", "Dialing", "LinkSocket"]
+__all__ = ["CLOSED", "CUT", "QUEUE_FULL", "Connection", "Dialing", "LinkSocket", "Wire"]

@@ -8,8 +8,8 @@ the supervisor waits, with jitter and exponential backoff up to a cap, and recon
 
 A link with credentials logs in right after each connection, with the token that its source has then, and
 sends pings as the page does: unanswered ones show a way out that is dead while ticks still arrive. It may be
-lost 20 times in 5 minutes; then, or when the venue refuses us, the session ends with a reason. A link without
-credentials sends nothing but what Socket.IO needs, and reconnects without limit.
+lost 20 times in 5 minutes; after that, or when the venue refuses us, the session ends with a reason. A link
+without credentials sends nothing but what Socket.IO needs, and reconnects without limit.
 """
 
 from __future__ import annotations
@@ -23,36 +23,30 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Final
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from vectra_bot.clock import Clock, suspended_ns
-from vectra_bot.errors import InputError, VectraError, WireError
-from vectra_bot.models import ConnectionChanged, Frame, Link, LoginStatus, PlayerUpdate
+from vectra_bot.errors import InputError
+from vectra_bot.models import ConnectionChanged, Link
 from vectra_bot.models.times import NS_PER_MS, NS_PER_S
 from vectra_bot.venues.acks import AckTable
-from vectra_bot.venues.connection import Connection, Dialing
-from vectra_bot.venues.credentials import Token, TokenSource
+from vectra_bot.venues.connection import CUT, Connection, Dialing
 from vectra_bot.venues.endpoint import Endpoint
 from vectra_bot.venues.inbox import Inbox
-from vectra_bot.venues.patience import LiveCounts, LiveSettings
-from vectra_bot.venues.refusals import Refusal, refusal
-from vectra_bot.wire.decode import decode
-from vectra_bot.wire.encode import encode_login, encode_ping
-from vectra_bot.wire.profile import Profile, default_profile
+from vectra_bot.venues.login import Credentials, LinkLogin
+from vectra_bot.venues.patience import BudgetLeft, LiveCounts, LiveSettings, SendBucket
+from vectra_bot.venues.refusals import FailedAttempt, refusal
+from vectra_bot.wire.encode import encode_ping
 
 log = logging.getLogger(__name__)
 
-# Longest time between two looks at a connection of ours, in seconds.
+# Longest time between two looks at a logged-in connection, in seconds.
 _LOOK_S: Final = 0.25
-# A token whose renewal is awaited is looked for this often, in seconds.
-_RENEWAL_S: Final = 5.0
-TOKEN_MARGIN_S: Final = 60.0
-"""A token that ends sooner takes no entries any more, in seconds."""
 SUSPENDED_NS: Final = NS_PER_S
 """A suspension of the machine longer than this ends the connection."""
 # A game frame older than this is not fresh: while ticks come, during the countdown.
 _FRESH_MS: Final = (600, 1_500)
-_NOTICES: Final = 100
+_RECONNECTS: Final = 20
 
 
 class LinkStage(str, Enum):
@@ -70,14 +64,6 @@ class LinkStage(str, Enum):
     """Logged in, and the newest game frame is young enough to act on."""
 
 
-@frozen
-class Credentials:
-    """How to log in: where the token is, and the venue's names."""
-
-    source: TokenSource
-    profile: Profile = field(factory=default_profile)
-
-
 def jitter() -> float:
     """Return a number in [0, 1): many clients must not reconnect at the same moment.
 
@@ -87,18 +73,8 @@ def jitter() -> float:
 
 
 @define(eq=False)
-class _Login:
-    """The state of a connection's login; a token itself is never in it."""
-
-    sent_ns: int | None = None
-    player_id: str | None = None
-    overdue: bool = False
-    tried_ns: int = 0
-
-
-@define(eq=False)
 class LinkSupervisor:
-    """Owns the connection of a live venue, and makes it again.
+    """Owns the connection of a live venue, and reconnects.
 
     Attributes:
         endpoint: where to connect to.
@@ -111,8 +87,7 @@ class LinkSupervisor:
         slept_ns: how long the machine was suspended so far; only differences count.
         acks: the acknowledgement ids of the session.
         connection: the newest connection, None between two.
-        token_ends_ns: when the token in use says it ends, None if unknown.
-        notices: what an operator should know, newest last, until it is taken.
+        login: logs each connection in; None without credentials.
     """
 
     endpoint: Endpoint
@@ -126,17 +101,19 @@ class LinkSupervisor:
     acks: AckTable = field(init=False)
     connection: Connection | None = None
     dialing: bool = False
-    token_ends_ns: int | None = None
+    login: LinkLogin | None = field(init=False)
     slept_at_start_ns: int = 0
-    notices: deque[str] = field(factory=lambda: deque(maxlen=_NOTICES))
     closed: bool = False
     was_cut: bool = False
-    _login: _Login = field(factory=_Login)
     _losses: deque[int] = field(factory=deque)
     _closing: asyncio.Task[None] | None = None
 
     def __attrs_post_init__(self) -> None:
         self.acks = AckTable(self.clock)
+        self.login = None
+        if self.credentials is not None:
+            login_s, host = self.settings.login_s, self.endpoint.host
+            self.login = LinkLogin(self.credentials, self.clock, login_s, host)
 
     # What others may ask and do.
 
@@ -154,7 +131,7 @@ class LinkSupervisor:
     @property
     def player_id(self) -> str | None:
         """Return the account that the venue named on this connection."""
-        return None if self.opened() is None else self._login.player_id
+        return None if self.login is None or self.opened() is None else self.login.player_id
 
     @property
     def stage(self) -> LinkStage:
@@ -162,7 +139,7 @@ class LinkSupervisor:
         connection = self.opened()
         if connection is None:
             return LinkStage.DIALING if self.dialing and not self.is_over() else LinkStage.DOWN
-        if self._login.player_id is None:
+        if self.player_id is None:
             return LinkStage.OPEN
         age_ms = self.data_age_ms()
         limit_ms = _FRESH_MS[not connection.active]
@@ -178,18 +155,12 @@ class LinkSupervisor:
             return None
         return max(0, self.clock.monotonic_ns() - connection.beat_ns) // NS_PER_MS
 
-    def token_left_s(self) -> float | None:
-        """Return how long the token in use is valid, by what it says; None if that is not known."""
-        if self.token_ends_ns is None:
-            return None
-        return (self.token_ends_ns - self.clock.now_ns()) / NS_PER_S
-
     def was_suspended(self) -> bool:
         """Return whether the machine was suspended since this connection was made."""
         return self.slept_ns() - self.slept_at_start_ns > SUSPENDED_NS
 
     def cut(self) -> None:
-        """Let nothing more out, at once and for good; any thread may call it, at any time."""
+        """Let nothing more out, at once and permanently; any thread may call it, at any time."""
         self.was_cut = True
         connection = self.connection
         if connection is not None and connection.socket is not None:
@@ -201,10 +172,17 @@ class LinkSupervisor:
         if self.connection is not None:
             self.connection.end("closed by us")
 
-    def losses_left(self) -> int:
-        """Return how often the link may still be lost within the window before the session ends."""
+    @property
+    def losses_allowed(self) -> int | None:
+        """Return how often the link may be lost within the window, None for any number of times."""
+        given = self.settings.reconnects
+        return _RECONNECTS if given is None and self.credentials is not None else given
+
+    def losses_left(self) -> int | None:
+        """Return how often the link may still be lost within the window, None for any number of times."""
         self._forget_losses()
-        return max(0, self.settings.reconnects - len(self._losses))
+        allowed = self.losses_allowed
+        return None if allowed is None else max(0, allowed - len(self._losses))
 
     # The supervisor.
 
@@ -216,7 +194,8 @@ class LinkSupervisor:
                 the link was lost too often; or there is no token to log in with.
         """
         failures = 0
-        self._usable_token()
+        if self.login is not None:
+            self.login.usable_token()
         self._mark_connecting()
         # The library swallows cancellation in places, so closing the feed also sets this flag.
         while not self.is_over():
@@ -238,9 +217,10 @@ class LinkSupervisor:
             await asyncio.sleep(max(refused.wait_s, self.backoff(failures)))
 
     def _new_connection(self) -> Connection:
-        acks = None if self.credentials is None else self.acks
-        connection = Connection(self.inbox, self.clock, self.counts, acks, self._on_private)
-        self._login = _Login()
+        connection = Connection(self.inbox, self.clock, self.counts)
+        if self.login is not None:
+            connection.acks, connection.on_private = self.acks, self.login.on_private
+            self.login.start()
         self.slept_at_start_ns = self.slept_ns()
         self.connection = connection
         return connection
@@ -255,14 +235,15 @@ class LinkSupervisor:
 
     def _lost(self, connection: Connection) -> None:
         log.info("venue=%s link=lost reason=%s", self.endpoint.host, connection.reason)
-        if self.credentials is not None:
+        allowed = self.losses_allowed
+        if allowed is not None:
             self._losses.append(self.clock.monotonic_ns())
             self._forget_losses()
-            if len(self._losses) > self.settings.reconnects:
+            if len(self._losses) > allowed:
                 raise InputError(
                     f"the link to {self.endpoint.host} was lost {len(self._losses)} times in "
                     f"{self.settings.reconnect_window_s:g} s (last: {connection.reason}): "
-                    "nothing is sent any more, check the network before you start again"
+                    "check the network before you start again"
                 )
         self._mark_connecting()
 
@@ -271,7 +252,7 @@ class LinkSupervisor:
         while self._losses and self._losses[0] < oldest_ns:
             self._losses.popleft()
 
-    def _failed(self, reason: str, failures: int, refused: Refusal) -> None:
+    def _failed(self, reason: str, failures: int, refused: FailedAttempt) -> None:
         self.counts.failures += 1
         limit = self.settings.attempts
         host = self.endpoint.host
@@ -295,10 +276,10 @@ class LinkSupervisor:
         longest: float = min(settings.backoff_cap_s, settings.backoff_s * 2.0**doublings)
         return longest * (0.5 + self.spread() / 2)
 
-    async def _serve(self, connection: Connection) -> Refusal:
+    async def _serve(self, connection: Connection) -> FailedAttempt:
         """Serve one connection until it ends; return how long the venue asks us to stay away."""
         settings = self.settings
-        refused = Refusal("")
+        refused = FailedAttempt("")
         dialing = Dialing(connection, frame_bytes=settings.frame_bytes)
         self.dialing = True
         try:
@@ -328,15 +309,15 @@ class LinkSupervisor:
     async def _watch(self, connection: Connection) -> None:
         """Wait for the end of a connection while watching for silence."""
         settings = self.settings
-        ours = self.credentials is not None
+        login = self.login
         period = min(settings.stale_s, settings.quiet_s) / 12
-        if ours:
+        if login is not None and not self.is_over():
             period = min(period, _LOOK_S)
-            await self._log_in(connection)
-        seen, silent, watch = connection.beats, 0.0, _PingWatch(settings)
+            await login.send(connection)
+        seen, silent, watch = connection.beats, 0.0, PingWatch(settings)
         while not (connection.ended.is_set() or self.is_over()):
-            if ours:
-                await self._look(connection, watch, period)
+            if login is not None:
+                await self._look(connection, login, watch, period)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(period):
                     await connection.ended.wait()
@@ -347,9 +328,11 @@ class LinkSupervisor:
             if silent >= (settings.quiet_s if connection.quiet else settings.stale_s):
                 connection.end(f"no game frame for {silent:.1f} s", dead=True)
         if self.was_cut:
-            connection.end("cut by a stop", dead=True)
+            connection.end(CUT, dead=True)
 
-    async def _look(self, connection: Connection, watch: _PingWatch, period: float) -> None:
+    async def _look(
+        self, connection: Connection, login: LinkLogin, watch: PingWatch, period: float
+    ) -> None:
         """Look after a connection that is logged in or is to be."""
         if self.was_suspended():
             slept_s = (self.slept_ns() - self.slept_at_start_ns) / NS_PER_S
@@ -361,7 +344,7 @@ class LinkSupervisor:
         if watch.is_due(period) and connection.socket is not None:
             ack_id = self.acks.next_id(connection.epoch)
             await self._write(connection, encode_ping(ack_id, self.acks.last_ms))
-        await self._look_at_login(connection)
+        await login.look(connection)
 
     async def _write(self, connection: Connection, text: str) -> None:
         """Write a ping; a connection that cannot carry it is about to end."""
@@ -370,87 +353,57 @@ class LinkSupervisor:
             with contextlib.suppress(Exception):
                 await wire.write(text)
 
-    # The login.
 
-    def _notice(self, text: str) -> None:
-        log.warning("venue=%s %s", self.endpoint.host, text)
-        self.notices.append(text)
+class LinkState:
+    """What is known of a link, at any moment and from any thread."""
 
-    def _usable_token(self) -> Token | None:
-        """Return the token that its source has now.
+    def __init__(self, supervisor: LinkSupervisor, bucket: SendBucket) -> None:
+        self._link = supervisor
+        self._bucket = bucket
 
-        Raises:
-            InputError: there is none, or it has expired.
-        """
-        if self.credentials is None:
-            return None
-        source = self.credentials.source
-        token = source.read()
-        if token.expires_ns is not None and token.expires_ns <= self.clock.now_ns():
-            minutes = (self.clock.now_ns() - token.expires_ns) / NS_PER_S / 60
-            raise InputError(
-                f"the token in {source.where} expired {minutes:.0f} minutes ago: log in on the venue's "
-                "page and put the new one there"
-            )
-        return token
+    @property
+    def state(self) -> LinkStage:
+        """Return how far the link has come."""
+        return self._link.stage
 
-    async def _log_in(self, connection: Connection) -> None:
-        """Send the login with the token that its source has now; it is kept in no object."""
-        login, wire = self._login, connection.socket
-        login.tried_ns = self.clock.monotonic_ns()
-        try:
-            token = self._usable_token()
-        except VectraError as error:
-            self.token_ends_ns = None
-            if not login.overdue:
-                self._notice(f"not logged in: {error}")
-            login.overdue = True
-            return
-        if token is None or self.credentials is None or wire is None or not wire.is_open:
-            return
-        if self.is_over():
-            return
-        self.token_ends_ns = token.expires_ns
-        login.sent_ns = login.tried_ns
-        with contextlib.suppress(Exception):
-            await wire.write(
-                encode_login(token.value, os.urandom(16).hex(), self.credentials.profile)
-            )
+    @property
+    def epoch(self) -> int:
+        """Return the number of the newest connection, 0 before the first."""
+        return self._link.counts.connections
 
-    async def _look_at_login(self, connection: Connection) -> None:
-        login, settings = self._login, self.settings
-        if login.player_id is not None:
-            return
-        since_ns = self.clock.monotonic_ns() - login.tried_ns
-        if login.sent_ns is None:
-            if since_ns >= _RENEWAL_S * NS_PER_S:
-                await self._log_in(connection)
-        elif not login.overdue and since_ns >= settings.login_s * NS_PER_S:
-            login.overdue = True
-            self._notice(
-                f"the venue did not confirm the login within {settings.login_s:g} s: nothing can be sent; "
-                "check the token and the profile's [login]"
-            )
+    @property
+    def player_id(self) -> str | None:
+        """Return the account that the venue named on this connection, None if none."""
+        return self._link.player_id
 
-    def _on_private(self, frame: Frame) -> None:
-        """Follow what the venue says about the login."""
-        if self.credentials is None:
-            return
-        try:
-            event = decode(frame, self.credentials.profile)
-        except WireError:
-            return  # the session quarantines it
-        if isinstance(event, LoginStatus):
-            self._login.player_id = event.player_id
-        elif isinstance(event, PlayerUpdate) and event.authenticated is False:
-            if self._login.player_id is not None:
-                self._notice("the venue says that we are no longer logged in")
-            self._login.player_id = None
-            self._login.overdue = True
+    @property
+    def rtt_ms(self) -> float | None:
+        """Return the smoothed round trip of our pings in ms, None before the first answer."""
+        return self._link.acks.rtt_ms
+
+    @property
+    def budget(self) -> BudgetLeft:
+        """Return what is left of the budgets."""
+        return BudgetLeft(int(self._bucket.left()), self._link.losses_left())
+
+    def data_age_ms(self) -> int | None:
+        """Return how long ago the newest game frame was received in ms, None without one."""
+        return self._link.data_age_ms()
+
+    def token_left_s(self) -> float | None:
+        """Return for how long the token says it is valid in seconds, None if it says nothing."""
+        return None if self._link.login is None else self._link.login.token_left_s()
+
+    def take_notices(self) -> list[str]:
+        """Return what an operator should know since the last call, one line each."""
+        if self._link.login is None:
+            return []
+        notices = self._link.login.notices
+        return [notices.popleft() for _ in range(len(notices))]
 
 
 @define(eq=False)
-class _PingWatch:
+class PingWatch:
     """When a connection's next ping is due, and whether its answers stay away; counted in looks."""
 
     settings: LiveSettings
@@ -478,9 +431,9 @@ class _PingWatch:
 
 __all__ = [
     "SUSPENDED_NS",
-    "TOKEN_MARGIN_S",
-    "Credentials",
     "LinkStage",
+    "LinkState",
     "LinkSupervisor",
+    "PingWatch",
     "jitter",
 ]

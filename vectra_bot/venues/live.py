@@ -15,19 +15,18 @@ from collections import Counter
 from collections.abc import AsyncGenerator, Callable
 from typing import Final
 
-from attrs import frozen
-
-from vectra_bot.clock import Clock, WallClock
+from vectra_bot.clock import Clock, SessionClock, WallClock
 from vectra_bot.errors import ConfigError, VectraError, safe_error
 from vectra_bot.models import Command, SendResult
-from vectra_bot.models.times import NS_PER_MS, NS_PER_S
+from vectra_bot.models.times import NS_PER_MS
 from vectra_bot.venues.base import FeedItem
-from vectra_bot.venues.connection import Connection, LinkSocket
+from vectra_bot.venues.connection import Connection, Wire
 from vectra_bot.venues.credentials import TokenSource
 from vectra_bot.venues.endpoint import Endpoint
 from vectra_bot.venues.inbox import Inbox
-from vectra_bot.venues.link import TOKEN_MARGIN_S, Credentials, LinkStage, LinkSupervisor, jitter
-from vectra_bot.venues.patience import LiveCounts, LiveSettings
+from vectra_bot.venues.link import LinkState, LinkSupervisor, jitter
+from vectra_bot.venues.login import TOKEN_MARGIN_S, Credentials
+from vectra_bot.venues.patience import LiveCounts, LiveSettings, SendBucket, SendBudget
 from vectra_bot.wire.encode import encode_request
 from vectra_bot.wire.profile import Profile, default_profile
 
@@ -39,6 +38,7 @@ ENTRY_LATE_MS: Final = 250
 EXIT_LATE_MS: Final = 1_000
 SLOW_RTT_MS: Final = 1_000
 _TICKS_BEHIND: Final = 2
+_BUDGET: Final = SendBudget()
 _LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 
 
@@ -143,105 +143,6 @@ class LiveFeed:
         await self.supervisor.wait_closed()
 
 
-@frozen
-class SendBudget:
-    """Our own limit on requests, below any that a venue may have.
-
-    Attributes:
-        per_s: requests a second, sustained.
-        burst: requests at once.
-        kept_for_exits: how many of the burst entries may not use.
-    """
-
-    per_s: float = 8.0
-    burst: int = 8
-    kept_for_exits: int = 2
-
-
-@frozen
-class BudgetLeft:
-    """What is left now.
-
-    Attributes:
-        sends: requests that could be sent at once.
-        reconnects: how often the link may still be lost before the session ends.
-    """
-
-    sends: int
-    reconnects: int
-
-
-class _Bucket:
-    """Tokens of a :class:`SendBudget`."""
-
-    def __init__(self, budget: SendBudget, clock: Clock) -> None:
-        self._budget = budget
-        self._clock = clock
-        self._left = float(budget.burst)
-        self._at_ns = clock.monotonic_ns()
-
-    def left(self) -> float:
-        """Return the requests that may be sent now."""
-        now_ns = self._clock.monotonic_ns()
-        gained = (now_ns - self._at_ns) / NS_PER_S * self._budget.per_s
-        self._left, self._at_ns = min(float(self._budget.burst), self._left + gained), now_ns
-        return self._left
-
-    def allows(self, *, entry: bool) -> bool:
-        """Return whether one more request may be sent."""
-        return self.left() >= 1 + (self._budget.kept_for_exits if entry else 0)
-
-    def take(self) -> None:
-        """Charge one request."""
-        self._left = self.left() - 1
-
-
-class LinkState:
-    """What is known of a link, at any moment and from any thread."""
-
-    def __init__(self, supervisor: LinkSupervisor, bucket: _Bucket) -> None:
-        self._link = supervisor
-        self._bucket = bucket
-
-    @property
-    def state(self) -> LinkStage:
-        """Return how far the link has come."""
-        return self._link.stage
-
-    @property
-    def epoch(self) -> int:
-        """Return the number of the newest connection, 0 before the first."""
-        return self._link.counts.connections
-
-    @property
-    def player_id(self) -> str | None:
-        """Return the account that the venue named on this connection, None if none."""
-        return self._link.player_id
-
-    @property
-    def rtt_ms(self) -> float | None:
-        """Return the smoothed round trip of our pings in ms, None before the first answer."""
-        return self._link.acks.rtt_ms
-
-    @property
-    def budget(self) -> BudgetLeft:
-        """Return what is left of the budgets."""
-        return BudgetLeft(int(self._bucket.left()), self._link.losses_left())
-
-    def data_age_ms(self) -> int | None:
-        """Return how long ago the newest game frame was received in ms, None without one."""
-        return self._link.data_age_ms()
-
-    def token_left_s(self) -> float | None:
-        """Return for how long the token says it is valid in seconds, None if it says nothing."""
-        return self._link.token_left_s()
-
-    def take_notices(self) -> list[str]:
-        """Return what an operator should know since the last call, one line each."""
-        notices = self._link.notices
-        return [notices.popleft() for _ in range(len(notices))]
-
-
 class LiveGateway:
     """The outbound half of a live venue: each command is written to the websocket once, or not at all.
 
@@ -253,7 +154,7 @@ class LiveGateway:
     def __init__(
         self,
         supervisor: LinkSupervisor,
-        bucket: _Bucket,
+        bucket: SendBucket,
         *,
         profile: Profile,
         stopped: Callable[[], str | None],
@@ -290,7 +191,7 @@ class LiveGateway:
         self.refused[reason.partition(":")[0]] += 1
         return SendResult(recv_ns=now_ns, action_id=command.action_id, sent=False, reason=reason)
 
-    async def _write(self, command: Command, wire: LinkSocket, raw: str, ack_id: int) -> SendResult:
+    async def _write(self, command: Command, wire: Wire, raw: str, ack_id: int) -> SendResult:
         doubt = None
         self._bucket.take()
         try:
@@ -321,7 +222,7 @@ class LiveGateway:
         self,
         command: Command,
         connection: Connection | None,
-        wire: LinkSocket | None,
+        wire: Wire | None,
         now_ns: int,
     ) -> str | None:
         """Return why *command* must not be sent now, None if it may."""
@@ -363,12 +264,13 @@ class LiveGateway:
             return f"late: it was decided {late_ms} ms ago, more than {limit_ms}"
         return None
 
-    def _limited(self, wire: LinkSocket, *, entry: bool) -> str | None:
-        left_s = self._link.token_left_s()
+    def _limited(self, wire: Wire, *, entry: bool) -> str | None:
+        login = self._link.login
+        left_s = None if login is None else login.token_left_s()
         if entry and left_s is not None and left_s <= TOKEN_MARGIN_S:
             return f"token: it ends in {left_s:.0f} s, and entries need {TOKEN_MARGIN_S:.0f} s"
-        rtt_ms = self._link.acks.rtt_ms
-        if entry and rtt_ms is not None and rtt_ms > SLOW_RTT_MS:
+        rtt_ms = self._link.acks.slowness_ms(self._link.counts.connections)
+        if entry and rtt_ms > SLOW_RTT_MS:
             return f"slow: the round trip takes {rtt_ms:.0f} ms, more than {SLOW_RTT_MS}"
         if wire.waiting:
             return "blocked: the system does not accept what was sent before"
@@ -398,7 +300,7 @@ class LiveVenue:
         clock: Clock | None = None,
         profile: Profile | None = None,
         stopped: Callable[[], str | None] = lambda: None,
-        budget: SendBudget = SendBudget(),
+        budget: SendBudget = _BUDGET,
     ) -> None:
         """Prepare the venue; it connects when the feed's first item is requested.
 
@@ -416,7 +318,9 @@ class LiveVenue:
         """
         profile = profile or default_profile()
         credentials = None if token is None else Credentials(token, profile)
-        self.feed = LiveFeed(url, settings=settings, clock=clock, credentials=credentials)
+        self.feed = LiveFeed(
+            url, settings=settings, clock=clock or SessionClock(), credentials=credentials
+        )
         endpoint = self.feed.endpoint
         if (
             token is not None
@@ -427,12 +331,15 @@ class LiveVenue:
                 f"url was {endpoint.address!r}, and a token is not sent unencrypted: give https://"
             )
         self._link = self.feed.supervisor
-        bucket = _Bucket(budget, self._link.clock)
+        bucket = SendBucket(budget, self._link.clock)
         self.gateway = LiveGateway(self._link, bucket, profile=profile, stopped=stopped)
         self.link = LinkState(self._link, bucket)
 
     def cut(self) -> None:
-        """Let nothing more out, at once and for good, while the event loop hangs too; for any thread."""
+        """Let nothing more out, at once and permanently.
+
+        Any thread may call it, also while the event loop hangs.
+        """
         self._link.cut()
 
     async def aclose(self) -> None:
@@ -441,4 +348,4 @@ class LiveVenue:
         await self.feed.aclose()
 
 
-__all__ = ["BudgetLeft", "LinkState", "LiveFeed", "LiveGateway", "LiveVenue", "SendBudget"]
+__all__ = ["LinkState", "LiveFeed", "LiveGateway", "LiveVenue", "SendBudget"]

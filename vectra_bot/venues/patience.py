@@ -1,9 +1,11 @@
-"""Timeouts, retries and queue limits of a live feed, and its counters."""
+"""Timeouts, retries and limits of a live venue's link, and its counters."""
 
 from __future__ import annotations
 
 from attrs import Factory, define, field, frozen
 
+from vectra_bot.clock import Clock
+from vectra_bot.models.times import NS_PER_S
 from vectra_bot.params import Heading, declared, option
 
 
@@ -22,7 +24,8 @@ class LiveSettings:
         attempts: consecutive failures after which the feed ends with an error; None for never.
         queue_frames, queue_chars: capacity of the queue.
         frame_bytes: longest message accepted.
-        reconnects: a logged-in link that is lost so often within *reconnect_window_s* ends the session.
+        reconnects: losses of the connection within *reconnect_window_s* after which one more ends the feed
+            with an error; None for 20 with a login, and for no limit without one.
         reconnect_window_s: see *reconnects*.
         login_s: time for the venue's answer to a login; then its absence is reported.
         ping_s: time between two of a logged-in link's own pings.
@@ -57,11 +60,12 @@ class LiveSettings:
     queue_frames: int = 20_000
     queue_chars: int = 64 << 20
     frame_bytes: int = 16 << 20
-    reconnects: int = option(
-        20,
+    reconnects: int | None = option(
+        None,
         low=1,
         high=1_000_000,
-        help="End a logged-in session whose link is lost N times in 5 minutes.",
+        shown="20 with a login, else unlimited",
+        help="Stop when the connection is lost more than N times in 5 minutes.",
         heading=Heading.LINK,
     )
     reconnect_window_s: float = 300.0
@@ -79,7 +83,7 @@ class LiveCounts:
         failures: attempts that failed.
         frames: frames queued for the session.
         lost_frames: frames dropped because the queue was full.
-        refused: messages that are no frames, or came after the end of their connection.
+        refused: messages that are not frames, or came after the end of their connection.
         stray_acks: answers to a request of an earlier connection, dropped.
     """
 
@@ -89,3 +93,56 @@ class LiveCounts:
     lost_frames: int = 0
     refused: int = 0
     stray_acks: int = 0
+
+
+@frozen
+class SendBudget:
+    """Our own limit on requests, below any that a venue may have.
+
+    Attributes:
+        per_s: requests a second, sustained.
+        burst: requests at once.
+        kept_for_exits: how many of the burst entries may not use.
+    """
+
+    per_s: float = 8.0
+    burst: int = 8
+    kept_for_exits: int = 2
+
+
+@frozen
+class BudgetLeft:
+    """What is left now.
+
+    Attributes:
+        sends: requests that could be sent at once.
+        reconnects: how often the link may still be lost before the session ends, None for any number.
+    """
+
+    sends: int
+    reconnects: int | None
+
+
+class SendBucket:
+    """Tokens of a :class:`SendBudget`."""
+
+    def __init__(self, budget: SendBudget, clock: Clock) -> None:
+        self._budget = budget
+        self._clock = clock
+        self._left = float(budget.burst)
+        self._at_ns = clock.monotonic_ns()
+
+    def left(self) -> float:
+        """Return the requests that may be sent now."""
+        now_ns = self._clock.monotonic_ns()
+        gained = (now_ns - self._at_ns) / NS_PER_S * self._budget.per_s
+        self._left, self._at_ns = min(float(self._budget.burst), self._left + gained), now_ns
+        return self._left
+
+    def allows(self, *, entry: bool) -> bool:
+        """Return whether one more request may be sent."""
+        return self.left() >= 1 + (self._budget.kept_for_exits if entry else 0)
+
+    def take(self) -> None:
+        """Charge one request."""
+        self._left = self.left() - 1

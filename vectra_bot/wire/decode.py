@@ -204,6 +204,17 @@ def _older(
     return build, value, extra
 
 
+def _words_of(value: dict[str, Any]) -> str | None:
+    """Return the venue's words in an acknowledgement, also in an object under ``error``; None without any."""
+    for name in ("message", "error", "reason"):
+        said = value.get(name)
+        if isinstance(said, dict):
+            said = said.get("message")
+        if isinstance(said, str):
+            return said
+    return None
+
+
 def _ack(packet: Packet, payload: msgspec.Raw | None, recv_ns: int) -> Ack:
     """Build an acknowledgement; for an unknown shape ``success`` is None and the text is kept."""
     if packet.packet_id is None:
@@ -215,9 +226,9 @@ def _ack(packet: Packet, payload: msgspec.Raw | None, recv_ns: int) -> Ack:
         value = msgspec.json.decode(payload)
         text = bytes(payload).decode()
         if isinstance(value, dict):
-            given, said = value.get("success"), value.get("message", value.get("error"))
+            given = value.get("success")
             success = given if isinstance(given, bool) else None
-            message = said if isinstance(said, str) else None
+            message = _words_of(value)
     return Ack(
         recv_ns=recv_ns,
         ack_id=packet.packet_id,

@@ -100,6 +100,18 @@ async def test_a_silent_way_delivers_later_and_a_discarding_one_never() -> None:
         assert await reader.readexactly(4) == b"next"
 
 
+@pytest.mark.parametrize("way", ["up", "down"])
+async def test_a_half_open_connection_loses_one_way_and_the_next_one_passes(way: str) -> None:
+    async with echo() as proxy, opened(proxy) as (reader, writer):
+        await greet((reader, writer))
+        assert proxy.half_open(up=way == "up", down=way == "down") == 1
+        writer.write(b"lost")
+        assert await nothing_arrives(reader)
+        assert (proxy.up.passed, proxy.down.passed) == ((1, 1) if way == "up" else (5, 1))
+        assert await ask(proxy, b"next") == b"next"
+        assert proxy.down.passed_s >= proxy.up.passed_s > 0
+
+
 async def nothing_arrives(reader: asyncio.StreamReader) -> bool:
     """Return whether nothing is received for a tenth of a second."""
     try:

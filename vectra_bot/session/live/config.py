@@ -24,6 +24,7 @@ from vectra_bot.session.config import (
     StopFlag,
     made_of,
 )
+from vectra_bot.session.live.options import LiveOptions
 from vectra_bot.store.api import StoreOptions
 from vectra_bot.store.location import LIVE_STORE_SHOWN
 from vectra_bot.strategy import Strategy
@@ -33,83 +34,13 @@ from vectra_bot.venues.endpoint import Endpoint
 from vectra_bot.venues.patience import LiveSettings
 from vectra_bot.wire.profile import Profile
 
+LOGIN_S: Final = 20.0
+"""Time in which a venue must confirm the first login, seconds from the connection."""
+
 OWN_LIMITS: Final = ("stake", "session_loss", "day_loss")
 """Limits that the operator of a live session must choose."""
 
 _DATED = re.compile(r"(\d{4}-\d{2}-\d{2})\s+\S")
-_POSITIONS = ("halt", "adopt", "ignore")
-
-
-def _token(value: Any) -> str | None:
-    if value is None:
-        return None
-    if isinstance(value, Mapping) and len(value) == 1:
-        value = ":".join(str(part) for part in next(iter(value.items())))
-    if not isinstance(value, str):
-        raise Refused
-    return value
-
-
-def _as_written(value: Any) -> Any:
-    return value
-
-
-@frozen(kw_only=True, field_transformer=declared)
-class LiveOptions:
-    """The account of a live session; section ``[live]`` of a configuration file.
-
-    Attributes:
-        enabled: whether this file may be used for live sessions.
-        account: id of the account at the venue, ``did:privy:...``.
-        terms: the operator's dated statement about the venue's terms.
-        token: where the login token is; never the token itself.
-        positions: what becomes of a position that the session finds: ``halt`` until the operator resumes,
-            ``adopt`` it, or ``ignore`` it.
-        dead_man_s: without a heartbeat of the operator for so long, entries are halted; None for no such
-            limit.
-        flatten_on_exit: sell everything before a session ends that is stopped by a signal.
-    """
-
-    enabled: bool = option(False, flag=None, key="enabled", help="Allow live sessions.")
-    account: str | None = option(
-        None, flag=None, key="account", help="Id of the account, did:privy:..."
-    )
-    terms: str | None = option(
-        None,
-        flag=None,
-        key="terms",
-        words="text that begins with the date, YYYY-MM-DD",
-        help="Your dated statement that you have read the venue's terms and may run a bot.",
-    )
-    token: str | None = option(
-        None,
-        flag=None,
-        key="token",
-        take=_token,
-        read=_as_written,
-        secret=True,
-        words="env:NAME, file:PATH or keyring:SERVICE/USER, never the token itself",
-        help="Where the login token is.",
-    )
-    positions: str = option(
-        "halt",
-        flag=None,
-        key="positions",
-        choices=_POSITIONS,
-        help="A position found at the start: halt, adopt it, or ignore it.",
-    )
-    dead_man_s: float | None = option(
-        None,
-        flag=None,
-        key="dead_man_s",
-        low=1,
-        high=86_400,
-        shown="never",
-        help="Halt entries after so many seconds without a heartbeat (status --beat).",
-    )
-    flatten_on_exit: bool = option(
-        False, flag=None, key="flatten_on_exit", help="Sell everything when a signal stops it."
-    )
 
 
 def _own_limits(value: Any) -> dict[str, Any]:
@@ -181,14 +112,28 @@ class LiveConfig:
 
 
 @frozen
-class Credentials:
+class CheckedAccount:
     """A checked account: its id, and where its token is read."""
 
     account: str
     source: TokenSource
 
+    def other(self, seen: str) -> str:
+        """Return the message for a venue that logged in account *seen*."""
+        return (
+            f"the token in {self.source.where} logs in account {seen!r} and [live] account is "
+            f"{self.account!r}: give that account's token"
+        )
 
-def check_live(config: LiveConfig, now_ns: int) -> Credentials:
+    def unconfirmed(self, venue: str, what: str = "the login of") -> str:
+        """Return the message for a *venue* that did not confirm the login."""
+        return (
+            f"{venue} did not confirm {what} account {self.account!r} within {LOGIN_S:.0f} s: the token in "
+            f"{self.source.where} may be expired or revoked, store a new one"
+        )
+
+
+def check_live(config: LiveConfig, now_ns: int) -> CheckedAccount:
     """Check everything that a live session needs; nothing is connected, written or sent.
 
     Args:
@@ -225,10 +170,10 @@ def check_live(config: LiveConfig, now_ns: int) -> Credentials:
         )
     config.all_limits()
     check_address(config.venue)
-    return Credentials(account, checked_source(live, account, now_ns))
+    return CheckedAccount(account, checked_source(live, account, now_ns))
 
 
-def check_shadow(live: LiveOptions, venue: str, now_ns: int) -> Credentials:
+def check_shadow(live: LiveOptions, venue: str, now_ns: int) -> CheckedAccount:
     """Check what a login without orders needs; nothing is connected.
 
     Raises:
@@ -237,7 +182,7 @@ def check_shadow(live: LiveOptions, venue: str, now_ns: int) -> Credentials:
     """
     account = _account(live)
     check_address(venue)
-    return Credentials(account, checked_source(live, account, now_ns))
+    return CheckedAccount(account, checked_source(live, account, now_ns))
 
 
 def _account(live: LiveOptions) -> str:
@@ -332,9 +277,8 @@ def check_token(token: Token, source: TokenSource, account: str, now_ns: int) ->
 
 __all__ = [
     "OWN_LIMITS",
-    "Credentials",
+    "CheckedAccount",
     "LiveConfig",
-    "LiveOptions",
     "check_address",
     "check_live",
     "check_shadow",

@@ -24,8 +24,9 @@ from vectra_bot.fsio import files
 from vectra_bot.fsio.disk import filesystem_of, is_unsafe
 from vectra_bot.models import ConnectionChanged, Frame, FrameRejected, Link, UnknownEvent
 from vectra_bot.models.times import NS_PER_MS, NS_PER_S
-from vectra_bot.session.live.config import LiveOptions, check_address, check_token
+from vectra_bot.session.live.config import check_address, check_token
 from vectra_bot.session.live.locks import is_account_locked
+from vectra_bot.session.live.options import LiveOptions
 from vectra_bot.session.shell import read_frame
 from vectra_bot.venues.credentials import token_source
 from vectra_bot.venues.endpoint import Endpoint

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from functools import partial
 from typing import Any, Final
 
@@ -20,15 +21,16 @@ from attrs import define, field
 from vectra_bot.actions.arming import ArmingState, LiveTerms
 from vectra_bot.clock import Clock, SessionClock
 from vectra_bot.errors import ConfigError, InputError
-from vectra_bot.models import Document, Mode, OperatorCommand, OperatorKind, SystemEvent
+from vectra_bot.models import DocType, Document, Mode, OperatorKind, SystemEvent
 from vectra_bot.models.times import NS_PER_S
 from vectra_bot.report.session import Report, SessionTally
 from vectra_bot.session.config import FLUSH_SECONDS
 from vectra_bot.session.control import Controlled, ControlSocket
 from vectra_bot.session.hosting import HostedSession, host
-from vectra_bot.session.live.config import Credentials, LiveConfig, check_live
+from vectra_bot.session.live.config import LOGIN_S, CheckedAccount, LiveConfig, check_live
 from vectra_bot.session.live.day import day_start_pnl
 from vectra_bot.session.live.locks import account_lock
+from vectra_bot.session.live.operator import ArmingOperator
 from vectra_bot.session.realtime import Closer, drive_live
 from vectra_bot.session.recovery.killed import recover_store
 from vectra_bot.session.runner import plan_of, refuse_taken
@@ -37,9 +39,6 @@ from vectra_bot.session.status import Monitor
 from vectra_bot.store.api import Place, store_place
 from vectra_bot.store.location import default_live_store
 from vectra_bot.venues.live import LiveVenue
-
-LOGIN_S: Final = 20.0
-"""Time in which the venue must confirm the first login, seconds from the connection."""
 
 
 async def run_live(config: LiveConfig, clock: Clock | None = None) -> Report:
@@ -86,7 +85,7 @@ async def run_live(config: LiveConfig, clock: Clock | None = None) -> Report:
     return session.report(ended, recovered=tuple(recovered))
 
 
-def _terms(config: LiveConfig, checked: Credentials, place: Place, clock: Clock) -> LiveTerms:
+def _terms(config: LiveConfig, checked: CheckedAccount, place: Place, clock: Clock) -> LiveTerms:
     return LiveTerms(
         account=checked.account,
         positions=config.live.positions,
@@ -123,6 +122,10 @@ def _controlled(session: HostedSession, config: LiveConfig, venue: LiveVenue) ->
     )
 
 
+FLATTEN_S: Final = 1.8
+"""Time in which ``flatten_on_exit`` may sell, seconds: after two, calls of the strategy are interrupted."""
+
+
 @define
 class LiveTally(SessionTally):
     """Counts a live session's results, and notes another account that the venue logged in."""
@@ -146,15 +149,17 @@ class LiveDriver:
     venue: LiveVenue
     clock: Clock
     control: ControlSocket
-    checked: Credentials
+    checked: CheckedAccount
     tally: LiveTally
     refusal: str = ""
     monitor: Monitor = field(init=False)
     _opened_ns: int | None = None
-    _disarmed: bool = False
+    _leaving: str = ""
 
     def __attrs_post_init__(self) -> None:
         config = self.config
+        if config.live.flatten_on_exit:
+            config.stop.postpone = self.leave
         self.monitor = Monitor(
             self.session,
             self.clock,
@@ -171,7 +176,7 @@ class LiveDriver:
         try:
             return await drive_live(
                 shell, self.venue.feed, self.clock, flusher, self.ended,
-                after=self.monitor.look, operator=self,
+                after=self.after, operator=ArmingOperator(self.control, self.monitor),
             )  # fmt: skip
         except InputError as error:
             # Nothing failed on our side: the store is complete up to this point.
@@ -180,39 +185,44 @@ class LiveDriver:
         finally:
             self.monitor.look(force=True)
 
-    # As the operator of the loop.
-
-    def take(self, now_ns: int) -> list[OperatorCommand]:
-        """Return the commands that wait, and the one that arms the session as soon as it is ready."""
-        commands = self.control.take(now_ns)
-        for command in commands:
-            self._disarmed |= command.kind is OperatorKind.DISARM
-            self._disarmed &= command.kind is not OperatorKind.ARM
-        ready = self.session.shell.engine.standing.state is ArmingState.READY
-        if ready and not (self._disarmed or commands):
-            return [
-                OperatorCommand(
-                    recv_ns=now_ns, kind=OperatorKind.ARM, reason="every condition is met"
-                )
-            ]
-        return commands
-
-    def processed(self) -> None:
-        """Answer those whose commands were processed."""
-        self.monitor.publish()
-        self.control.processed()
-
-    def link_closed(self) -> None:
-        """Record that the link is closed."""
-        self.control.link_closed()
-
     # Between two items.
+
+    def leave(self, name: str) -> bool:
+        """Sell everything before the signal *name* stops the session; False if nothing is open."""
+        if self._is_flat():
+            return False
+        self._leaving = name
+        self.control.submit(OperatorKind.FLATTEN, f"{name}, flatten_on_exit")
+        limit = threading.Timer(FLATTEN_S, self.config.stop.set, (name,))
+        limit.daemon = True
+        limit.start()
+        return True
+
+    def _is_flat(self) -> bool:
+        engine = self.session.shell.engine
+        account = engine.account
+        return not (account.lots or account.short or engine.tracker.book.pending)
+
+    def after(self) -> None:
+        """Show the state of the session, and store what the link has to say."""
+        for text in self.venue.link.take_notices():
+            self.session.shell.note(
+                Document(
+                    doc_type=DocType.SYSTEM_EVENT,
+                    record=SystemEvent.of("link.notice", "warning", text),
+                    ts_ns=self.session.shell.engine.now_ns,
+                    source="session",
+                )
+            )
+        self.monitor.look()
 
     def ended(self) -> str | None:
         """Return why the session must end now, None if it continues."""
         shell, config = self.session.shell, self.config
         if shell.engine.failure is not None:
             return "strategy error"
+        if self._leaving and self._is_flat():
+            config.stop.set(self._leaving)
         if config.stop.reason is not None:
             return f"stopped: {config.stop.reason}"
         self.refusal = self.refusal or self._refusal()
@@ -227,12 +237,8 @@ class LiveDriver:
 
     def _refusal(self) -> str:
         """Return why the venue does not let this session trade, "" if it does or has not said."""
-        account, other = self.checked.account, self.tally.other
-        if other:
-            return (
-                f"the token in {self.checked.source.where} logs in account {other!r} and [live] account "
-                f"is {account!r}: give that account's token"
-            )
+        if self.tally.other:
+            return self.checked.other(self.tally.other)
         if self.session.shell.engine.account.player_id:
             return ""
         if self.venue.link.epoch and self._opened_ns is None:
@@ -240,13 +246,7 @@ class LiveDriver:
         if self._opened_ns is None:
             return ""
         waited_s = (self.clock.monotonic_ns() - self._opened_ns) / NS_PER_S
-        if waited_s < LOGIN_S:
-            return ""
-        return (
-            f"{self.venue.feed.venue} did not confirm the login of account {account!r} within "
-            f"{LOGIN_S:.0f} s: the token in {self.checked.source.where} may be expired or revoked, store a "
-            "new one"
-        )
+        return self.checked.unconfirmed(self.venue.feed.venue) if waited_s >= LOGIN_S else ""
 
     def raise_refusal(self) -> None:
         """Raise if the venue did not let the session trade.
@@ -258,4 +258,4 @@ class LiveDriver:
             raise ConfigError(self.refusal)
 
 
-__all__ = ["LOGIN_S", "run_live"]
+__all__ = ["run_live"]

@@ -9,7 +9,9 @@ that were missed:
 - ``disk_faults``: the N-th call to the disk fails under a running session
 - ``corruption``: a bit of a file is flipped, or the file is truncated
 - ``compaction_race``: sessions are compacted while other processes read
-- ``proxy``: a TCP proxy on loopback that delays, silences, slices, corrupts and resets connections
+- ``proxy``: a TCP proxy on loopback that delays, silences, slices, corrupts and resets connections:
+  :class:`FaultProxy`, with a :class:`Way` for each direction
+- ``tokens``: login tokens for tests
 - ``tampering``: other programs touch a running session's files; repetitions of a session are interrupted
 
 ``scenarios`` and ``documents`` write the data, ``checks`` says what must be true of it afterwards,
@@ -17,7 +19,12 @@ that were missed:
 session, store and journal; starts processes, reads the clock and writes to the folder it is given.
 """
 
+from vectra_bot.testing.faults.proxy import FaultProxy, Way
+from vectra_bot.testing.faults.tokens import unsigned_token
+
 __all__ = [
+    "FaultProxy",
+    "Way",
     "checks",
     "compaction_race",
     "corruption",
@@ -31,4 +38,6 @@ __all__ = [
     "proxy",
     "scenarios",
     "tampering",
+    "tokens",
+    "unsigned_token",
 ]

@@ -7,7 +7,7 @@ Example::
 
     async with FaultProxy("127.0.0.1", port) as proxy:
         feed = LiveFeed(proxy.url)
-        proxy.down.silent = True     # half-open: only the server receives anything
+        proxy.half_open(up=False)    # only the server receives anything, until the client reconnects
         proxy.reset()                # a reset of every connection
 """
 
@@ -46,6 +46,7 @@ class Way:
         bytes_per_s: limit of the rate; 0 for none.
         corrupt: chance that a piece has one bit flipped, 0 to 1.
         passed: bytes that were delivered.
+        passed_s: when the last of them were, seconds of the event loop's clock; 0 before the first.
     """
 
     latency_ms: float = 0.0
@@ -56,12 +57,13 @@ class Way:
     bytes_per_s: float = 0.0
     corrupt: float = 0.0
     passed: int = 0
+    passed_s: float = 0.0
 
     def clear(self) -> None:
         """Turn everything off."""
-        passed = self.passed
+        passed, passed_s = self.passed, self.passed_s
         self.__init__()  # type: ignore[misc]  # the declared defaults
-        self.passed = passed
+        self.passed, self.passed_s = passed, passed_s
 
 
 @define(eq=False)
@@ -70,6 +72,7 @@ class _Pair:
 
     client: asyncio.StreamWriter
     server: asyncio.StreamWriter
+    lost: set[asyncio.StreamWriter] = field(factory=set)
 
     def close(self, *, reset: bool) -> None:
         for writer in (self.client, self.server):
@@ -167,6 +170,22 @@ class FaultProxy:
         """Close every connection in order; return how many there were."""
         return self._end(reset=False)
 
+    def half_open(self, *, up: bool = True, down: bool = True) -> int:
+        """Deliver nothing more on the connections that are open now; return how many there are.
+
+        Neither side is notified, and new connections pass.
+
+        Args:
+            up: whether what clients send is lost.
+            down: whether what the server sends is lost.
+        """
+        for pair in self._pairs:
+            if up:
+                pair.lost.add(pair.server)
+            if down:
+                pair.lost.add(pair.client)
+        return len(self._pairs)
+
     def _end(self, *, reset: bool) -> int:
         pairs = list(self._pairs)
         for pair in pairs:
@@ -187,8 +206,8 @@ class FaultProxy:
         pair = _Pair(writer, to_server)
         self._pairs.add(pair)
         ways = [
-            asyncio.create_task(self._pump(reader, to_server, self.up)),
-            asyncio.create_task(self._pump(from_server, writer, self.down)),
+            asyncio.create_task(self._pump(reader, to_server, self.up, pair)),
+            asyncio.create_task(self._pump(from_server, writer, self.down, pair)),
         ]
         self._tasks.update(ways)
         try:
@@ -203,7 +222,7 @@ class FaultProxy:
                 await to_server.wait_closed()
 
     async def _pump(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, way: Way
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, way: Way, pair: _Pair
     ) -> None:
         """Carry one direction: reading and writing are separate, so that latency does not limit the rate."""
         loop = asyncio.get_running_loop()
@@ -223,23 +242,26 @@ class FaultProxy:
                     if not data:
                         return
                     await asyncio.sleep(max(0.0, due - loop.time()))
-                    await self._deliver(data, writer, way)
+                    await self._deliver(data, writer, way, pair)
         finally:
             reading.cancel()
 
-    async def _deliver(self, data: bytes, writer: asyncio.StreamWriter, way: Way) -> None:
+    async def _deliver(
+        self, data: bytes, writer: asyncio.StreamWriter, way: Way, pair: _Pair
+    ) -> None:
         while data:
             while way.silent:  # noqa: ASYNC110 - set from outside at any time, also by threads
                 await asyncio.sleep(_POLL_S)
             size = way.slice_bytes or len(data)
             piece, data = data[:size], data[size:]
-            if way.discard:
+            if way.discard or writer in pair.lost:
                 continue
             if way.corrupt and self._random.random() < way.corrupt:
                 piece = self._flipped(piece)
             writer.write(piece)
             await writer.drain()
             way.passed += len(piece)
+            way.passed_s = asyncio.get_running_loop().time()
             if way.bytes_per_s:
                 await asyncio.sleep(len(piece) / way.bytes_per_s)
             elif size < _CHUNK:
