@@ -344,6 +344,28 @@ class RiskGate:
             return f"limit.exposure: {to_sol(exposed)} SOL would be open, the limit is {limit} SOL"
         return None
 
+    def used(
+        self, account: Account, at_risk: int
+    ) -> dict[str, tuple[Decimal | int, Decimal | int]]:
+        """Return how much of each limit that counts something is used, and the limit, by name.
+
+        Args:
+            account: our money.
+            at_risk: lamports that undecided entries may have spent already.
+        """
+        limits, left = self.limits, account.cash - at_risk
+        found: dict[str, tuple[Decimal | int, Decimal | int | None]] = {
+            "exposure": (to_sol(_exposed(account) + at_risk), limits.exposure)
+        }
+        for words, limit, start in (*self._losses(account), self._loss_of_game(account)):
+            name = words.split(":")[0].removeprefix("limit.")
+            found[name] = (to_sol(max(0, start - left)), limit)
+        sent = self.sent_this_game + self.external_this_game
+        found["actions_per_game"] = (sent, limits.actions_per_game)
+        found["actions_per_minute"] = (self._sent_within(account.now_ns), limits.actions_per_minute)
+        found["external_per_game"] = (self.external_this_game, limits.external_per_game)
+        return {name: (used, limit) for name, (used, limit) in found.items() if limit is not None}
+
     def spent(self, account: Account) -> str | None:
         """Return which loss limit leaves no room for any entry, what is open not counted; None if none."""
         left = account.cash + _committed(account) - to_lamports(rules.MIN_STAKE)

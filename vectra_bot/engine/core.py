@@ -96,8 +96,7 @@ class Engine:
         limits: what the session may do.
         auditor: verifies the feed against the seeds it reveals; None for no such check.
         terms: the conditions of a live session; None for any other, which is armed from the start.
-        watches: it does not flatten when an operator asks: a recovery reads the commands from the
-            journal.
+        watches: it flattens nothing itself: a recovery reads the commands from the journal.
 
     Attributes:
         game: the running game, read-only.
