@@ -1,4 +1,4 @@
-"""Faults N: the network. Each test is named after its fault; further ones are named in docs/reference/faults.md."""
+"""Faults N: the network. Each test is named after its fault; docs/reference/faults.md names further ones."""
 
 from __future__ import annotations
 
@@ -117,18 +117,19 @@ async def test_n06_single_bytes_on_a_narrow_link_are_read_whole() -> None:
 
 def test_n11_an_older_state_after_a_reconnect_changes_nothing() -> None:
     """Another instance of the server that is ticks behind moves neither tick nor price back."""
-    rig = Rig.holding()
-    for price in (1.3, 1.4, 1.5):
-        rig.bench.tick(price)
-    game, now = rig.bench.engine.game, rig.bench.engine.game.tick
+    rig = Rig.of()
+    old = rig.bench.game_id
+    rig.bench.rug()
+    rig.bench.start_game((1.0, 1.1, 1.2, 1.3))
+    game = rig.bench.engine.game
     rig.bench.disconnect()
     rig.bench.connect()
-    rig.frame(kind=FrameKind.SNAPSHOT, tick=2, price=1.2, prices=(1.0, 1.1, 1.2))
-    rig.frame(game_id="20251231-00000000000000ee", tick=40, price=3.0)
+    rig.frame(kind=FrameKind.SNAPSHOT, tick=1, price=1.1, prices=(1.0, 1.1))
+    rig.frame(game_id=old, tick=2, price=9.0)
 
-    assert (game.tick, game.price) == (now, 1.5)
-    assert list(game.prices)[2:] == [1.2, 1.2, 1.3, 1.4, 1.5][: len(list(game.prices)[2:])]
-    assert rig.strategy.position
+    assert (game.game_id, game.tick, game.price) == (rig.bench.game_id, 3, 1.3)
+    assert list(game.prices) == [1.0, 1.1, 1.2, 1.3]
+    assert "game.frame_refused" in rig.kinds
 
 
 async def test_n12_a_message_beyond_the_limit_ends_the_link_alone() -> None:

@@ -1,8 +1,7 @@
-"""Faults P: the process. Each test is named after its fault; further ones are named in docs/reference/faults.md."""
+"""Faults P: the process. Each test is named after its fault; docs/reference/faults.md names further ones."""
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import os
 import signal
@@ -15,10 +14,10 @@ from typing import Any
 import pytest
 
 import vectra_bot
-from tests.actions.strategies import Scripted
 from tests.faults.rig import Rig
 from tests.session.live.accounts import ACCOUNT
 from vectra_bot import Strategy
+from vectra_bot.actions.limits import Limits
 from vectra_bot.errors import JournalError, StoreError, StrategyError
 from vectra_bot.fsio import files
 from vectra_bot.journal import Entry, Journal, read_journal, write_journal
@@ -121,11 +120,15 @@ def test_p04_what_was_synced_survives_and_a_torn_tail_is_cut(tmp_path: Path) -> 
 
 
 def test_p05_without_a_journal_nothing_is_sent(tmp_path: Path) -> None:
-    """On a disk that fails at its N-th sync the session ends with an error, and no request lacks its intent."""
+    """On a disk that fails from a sync on, the session ends with an error; no request lacks its intent."""
     log = tmp_path / "requests.jsonl"
 
+    syncs = 0
+
     def fail(step: Any) -> None:
-        if step.kind == "sync" and len(list(tmp_path.glob("store/journals/K/*.log"))):
+        nonlocal syncs
+        syncs += step.kind == "sync"
+        if syncs > 12:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     with files.observing(fail), pytest.raises(StoreError):
@@ -162,10 +165,8 @@ def test_p07_queues_are_bounded_by_number_and_by_size() -> None:
     assert [by_size.put(Frame(n, "x" * 60)) for n in range(3)][-1] is False
 
 
-async def test_p08_time_in_which_the_loop_was_blocked_is_noticed() -> None:
+def test_p08_time_in_which_the_loop_was_blocked_is_noticed() -> None:
     """A burst after 2 s without a tick allows no entry until ticks are on time again."""
-    from vectra_bot.actions.limits import Limits
-
     rig = Rig.of(limits=Limits(price_age_ms=1_500))
     rig.bench.now_ns += 2_000_000_000
     assert not rig.enters()
@@ -173,7 +174,6 @@ async def test_p08_time_in_which_the_loop_was_blocked_is_noticed() -> None:
     for _ in range(6):
         rig.bench.tick(1.2)
         words.append(rig.bench.engine.standing.word)
-    await asyncio.sleep(0)
 
     assert words[0] == "reduced"
     assert words[-1] == "allowed"
@@ -213,32 +213,6 @@ def test_p10_an_exception_ends_trading_with_a_complete_store(tmp_path: Path) -> 
 
     assert ActionState(state).is_terminal
     assert list(read_journal(tmp_path / "store" / "journals" / "K"))[-1].kind == "close"
-
-
-@pytest.mark.parametrize("positions", ["halt", "adopt", "ignore"])
-def test_p11_a_position_at_the_start_is_halted_adopted_or_ignored(positions: str) -> None:
-    """Before the account was stated nothing is sent; then the configured rule holds."""
-    from vectra_bot.actions.arming import LiveTerms
-    from vectra_bot.testing import Bench
-
-    terms = LiveTerms(account=Bench.player_id, positions=positions, fresh_ticks=2)
-    bench = Bench(Scripted(), live=terms)
-    bench.ledger.begin_game()
-    bench.start_game((1.0, 1.0))
-    bench.ledger.buy(20_000_000, 1.0, 1)
-    bench.disconnect()
-    bench.connect()
-    bench.login()
-    bench.update()
-    for _ in range(3):
-        bench.tick(1.0)
-    bench.operate("arm")
-    rig = Rig(bench)
-    entered = rig.enters()
-
-    assert bool(rig.strategy.position) is (positions != "ignore")
-    if positions != "adopt":
-        assert not entered
 
 
 def test_p12_a_journal_of_the_future_is_refused_by_name(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Faults U: input and configuration. Each test is named after its fault; further ones are named in the list."""
+"""Faults U: input, configuration. Each test is named after its fault; the page of faults names others."""
 
 from __future__ import annotations
 
