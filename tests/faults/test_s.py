@@ -50,7 +50,7 @@ def bought() -> Rig:
 
 
 def silent() -> Rig:
-    """Return a rig whose buy became UNKNOWN for want of evidence."""
+    """Return a rig whose buy became UNKNOWN without evidence."""
     rig = bought()
     rig.bench.wait(2.5)
     assert rig.pending == ["UNKNOWN"]

@@ -81,7 +81,7 @@ def test_u04_at_the_largest_loss_entries_end_and_exits_continue() -> None:
 
 
 def test_u05_nothing_leaves_after_a_stop_and_a_halt_allows_exits() -> None:
-    """HALT denies entries, STOP everything, for good."""
+    """HALT denies entries, STOP everything, permanently."""
     rig = Rig.holding()
     rig.operate(OperatorKind.HALT)
     assert not rig.enters()
