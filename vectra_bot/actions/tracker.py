@@ -237,7 +237,7 @@ class ActionTracker:
         again = self._forced_game == self.game.game_id
         if again and not self.account.lots:
             return
-        self._forced_game = self.game.game_id
+        self._forced_game = self.book.gate.rugged_game = self.game.game_id
         self.account.sell(amount, qty, None, StateCause.FORCED_SELL, bonus=bonus)
         if not again:
             self.book.notes.append(ForcedSell(amount))
