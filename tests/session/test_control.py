@@ -198,7 +198,7 @@ def test_the_socket_of_a_killed_session_is_replaced(tmp_path: Path) -> None:
     "line",
     [b"", b"status\n", b"[1]\n", b'{"do": 1}\n', b'{"do": "sell"}\n', b"\xff\xfe\n", b"{" * 9000],
 )
-def test_what_is_no_request_is_refused(tmp_path: Path, line: bytes) -> None:
+def test_what_is_not_a_request_is_refused(tmp_path: Path, line: bytes) -> None:
     """And the next one is answered."""
     directory = folder(tmp_path)
     with ControlSocket(Controlled(directory, StopFlag())) as control:
