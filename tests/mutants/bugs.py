@@ -14,12 +14,17 @@ MONEY = "tests/actions/test_money_model.py"
 TRACKER = "tests/actions/test_tracker.py"
 EDGES = "tests/actions/test_edges.py"
 LIMITS = "tests/actions/test_limits_model.py"
+EACH_LIMIT = "tests/actions/test_limits.py"
+FRESHNESS = "tests/actions/test_freshness.py"
+ARMING = "tests/engine/test_arming_model.py"
+CONTROL = "tests/engine/test_control.py"
 INTERFACE = "tests/actions/test_interface.py"
 RECOVERY = "tests/session/test_recovery_model.py"
 FOREIGN = "tests/session/test_foreign_code.py"
 PACKET = "tests/wire/test_packet_model.py"
 DECODE = "tests/wire/test_decode.py"
 OVERFLOW = "tests/venues/test_overflow_model.py"
+ACKS = "tests/venues/test_acks_model.py"
 REVIEW = "tests/plugins/test_review_model.py"
 AUDIT = "tests/audit/test_claims_model.py"
 STREAM = "tests/exchange/test_stream_model.py"
@@ -216,11 +221,6 @@ _CORRELATION = [
         "actions/tracker.py",
         (MONEY, TRACKER, EDGES),
         ("trade-booked-twice", "if trade.trade_id in self._trades:", "if False:"),
-        (
-            "update-proves-the-oldest",
-            "if len(candidates) != 1 or not self._explains(",
-            "if not candidates or not self._explains(",
-        ),
         ("old-trade-opens-a-position", "if trade.game_id != self.game.game_id:", "if False:"),
         ("drawing-paid-twice", "if key in self._drawings:", "if False:"),
         (
@@ -228,15 +228,24 @@ _CORRELATION = [
             "self.book.on_disconnected(reason)\n        self.stakes",
             "self.stakes",
         ),
+    ),
+    *_bugs(
+        "actions/reconcile/change.py",
+        (MONEY, PROOF, TRACKER),
+        (
+            "update-proves-the-oldest",
+            "return explained[0] if len(explained) == 1 else None",
+            "return explained[0] if explained else None",
+        ),
         (
             "sale-of-another-share",
-            "and abs(-seen.delta_qty - wanted) <= 1",
-            "and -seen.delta_qty > 0",
+            "return 1, 0\n            low -= low * share // 100 + 1",
+            "return 1, 0\n            low = -1",
         ),
         (
             "stake-of-another-size",
-            "if kind.is_entry and seen.delta_cash + seen.delta_bonus != -to_lamports(action.amount or 0):",
-            "if kind.is_entry and seen.delta_cash + seen.delta_bonus > 0:",
+            "elif (paid and money <= 0) or (not paid and money != 0):",
+            "elif (paid and money <= 0) or (not paid and money < 0):",
         ),
     ),
     *_bugs(
@@ -297,8 +306,8 @@ _LIMITS = [
         ),
         (
             "limit-session-loss",
-            "if limit is not None and start - left > to_lamports(limit):\n                return (",
-            "if limit is not None and start - left > to_lamports(limit) + 1:\n                return (",
+            '> to_lamports(limit):\n                return f"{words} could',
+            '> to_lamports(limit) + 1:\n                return f"{words} could',
         ),
         (
             "limit-session-loss-without-stake",
@@ -334,6 +343,120 @@ _LIMITS = [
             "review-last-reason",
             "if answer is not None and reason is None:",
             "if answer is not None:",
+        ),
+    ),
+]
+
+_ARMING = [
+    *_bugs(
+        "actions/arming.py",
+        (ARMING,),
+        (
+            "arming-without-conditions",
+            "            return missing[0] if missing else None\n        # An exit",
+            "            return None\n        # An exit",
+        ),
+        (
+            "arming-keeps-ticks",
+            "logged_in=False, stated=False, ticks=0",
+            "logged_in=False, stated=False",
+        ),
+        (
+            "arming-keeps-the-login",
+            "framed=False, logged_in=False, stated=False, ticks=0",
+            "framed=False, stated=False, ticks=0",
+        ),
+        (
+            "armed-too-early",
+            "return self if self.missing else attrs.evolve(self, armed=True",
+            "return attrs.evolve(self, armed=True",
+        ),
+        ("disarm-does-nothing", "return attrs.evolve(self, armed=False)", "return self"),
+    ),
+    *_bugs(
+        "engine/control.py",
+        (ARMING,),
+        ("no-dead-man", "if gate.arming.is_alone(now_ns) and", "if False and"),
+    ),
+    *_bugs(
+        "actions/risk.py",
+        (EACH_LIMIT,),
+        (
+            "exposure-without-sidebet",
+            "        stakes.append(account.sidebet.amount)",
+            "        stakes.append(account.sidebet.bonus)",
+        ),
+        (
+            "exposure-without-undecided",
+            "            account, at_risk + amount",
+            "            account, amount",
+        ),
+        ("day-keeps-yesterday", "            self.day_pnl = 0\n", ""),
+        (
+            "day-without-what-is-open",
+            "account.cash + _committed(account) if account.known",
+            "account.cash if account.known",
+        ),
+        ("minute-boundary", "if now_ns - at < _MINUTE_NS", "if now_ns - at <= _MINUTE_NS"),
+        (
+            "minute-keeps-too-few",
+            "(*self.sent_ns[-limit + 1 :], now_ns)",
+            "(*self.sent_ns[-limit + 2 :], now_ns)",
+        ),
+        (
+            "external-boundary",
+            "if limit is not None and self.external_this_game > limit:",
+            "if limit is not None and self.external_this_game >= limit:",
+        ),
+    ),
+    *_bugs(
+        "actions/risk.py",
+        (CONTROL,),
+        (
+            "external-not-counted",
+            "sent = self.sent_this_game + self.external_this_game",
+            "sent = self.sent_this_game",
+        ),
+        (
+            "spent-without-what-is-open",
+            "left = account.cash + _committed(account) - to_lamports(rules.MIN_STAKE)",
+            "left = account.cash - to_lamports(rules.MIN_STAKE)",
+        ),
+        ("ignored-position-sold", "or self._check_position(ask, game)", ""),
+    ),
+    *_bugs(
+        "engine/flatten.py",
+        (CONTROL,),
+        (
+            "flatten-repeats-in-doubt",
+            "is not stated and _is_stated(kind, stated)",
+            "is not stated or _is_stated(kind, stated)",
+        ),
+        (
+            "flatten-without-limit",
+            "if self._tries[kind] >= MAX_EXIT_TRIES or self._unsent[kind] >= MAX_UNSENT:\n            return",
+            "if self._unsent[kind] >= MAX_UNSENT:\n            return",
+        ),
+        ("flatten-doubles-a-sale", "if states.intersection(_UNDER_WAY):", "if False:"),
+    ),
+    *_bugs(
+        "actions/freshness.py",
+        (FRESHNESS,),
+        ("burst-is-fresh", "self.is_old = tick < self.stalled_tick + sent", "self.is_old = False"),
+        (
+            "burst-but-one-is-fresh",
+            "self.is_old = tick < self.stalled_tick + sent",
+            "self.is_old = tick < self.stalled_tick + sent - 1",
+        ),
+        ("stall-ends-early", "self.lacking = CLEAN_TICKS", "self.lacking = CLEAN_TICKS - 1"),
+    ),
+    *_bugs(
+        "engine/control.py",
+        (CONTROL,),
+        (
+            "first-account-is-ours",
+            'return self.account.player_id or ("" if self.terms is None else self.terms.account)',
+            "return self.account.player_id",
         ),
     ),
 ]
@@ -521,6 +644,32 @@ _WIRE = [
             "queued-after-a-loss",
             "if not self.lost and self.inbox.put(frame):",
             "if self.inbox.put(frame):",
+        ),
+    ),
+    *_bugs(
+        "venues/acks.py",
+        (ACKS,),
+        ("ack-of-another-connection", "if sent.epoch != epoch:", "if False:"),
+        ("ping-answered-twice", "del self._sent[int(digits)]", "self._sent[int(digits)]"),
+        ("round-trip-not-smoothed", "_SMOOTHING: Final = 0.125", "_SMOOTHING: Final = 1.0"),
+        (
+            "waits-of-other-connections",
+            "if sent is not None and sent.epoch == epoch:",
+            "if sent is not None:",
+        ),
+    ),
+    *_bugs(
+        "venues/patience.py",
+        (ACKS,),
+        (
+            "entries-use-all-requests",
+            "1 + (self._budget.kept_for_exits if entry else 0)",
+            "1",
+        ),
+        (
+            "requests-add-up",
+            "min(float(self._budget.burst), self._left + gained)",
+            "self._left + gained",
         ),
     ),
     *_bugs(
@@ -778,6 +927,15 @@ _MORE_MONEY = [
         ),
     ),
     *_bugs(
+        "game/lots.py",
+        (ACCOUNT,),
+        (
+            "account-own-ceil",
+            "return amount - amount * bonus // cost if bonus else amount",
+            "return amount - -(-amount * bonus // cost) if bonus else amount",
+        ),
+    ),
+    *_bugs(
         "game/account.py",
         (ACCOUNT,),
         (
@@ -789,11 +947,6 @@ _MORE_MONEY = [
             "account-session-start",
             "self.session_start_cash = self.game_start_cash = cash",
             "self.session_start_cash = cash",
-        ),
-        (
-            "account-own-ceil",
-            "return amount - amount * bonus // cost if bonus else amount",
-            "return amount - -(-amount * bonus // cost) if bonus else amount",
         ),
         (
             "account-liquidated-any",
@@ -827,8 +980,8 @@ _MORE_MONEY = [
         ("settled-tie-won", "won=event.payout > 0,", "won=event.payout >= 0,"),
         (
             "sidebet-settled-key",
-            'key = f"{event.game_id}:{event.start_tick}"',
-            'key = f"{event.start_tick}"',
+            'return f"{game_id}:{start_tick}"',
+            'return f"{start_tick}"',
         ),
     ),
     *_bugs(
@@ -1180,6 +1333,7 @@ BUGS = (
     *_MONEY,
     *_CORRELATION,
     *_LIMITS,
+    *_ARMING,
     *_DISK,
     *_RECOVERY,
     *_WIRE,

@@ -147,7 +147,7 @@ async def watched(url: str, token: TokenSource | None, **more: Any) -> AsyncIter
 
 @define(eq=False)
 class Host:
-    """A venue's side of a connection, for :class:`ScriptedServer`: ticks, and answers to what it hears.
+    """A venue's side of a connection, for :class:`ScriptedServer`: ticks, and answers to what it receives.
 
     Attributes:
         confirm: whether it confirms a login.

@@ -134,7 +134,7 @@ class Arming:
         ticks: fresh ticks seen on it, counted up to those needed.
         beat_ns: the operator's last sign, nanoseconds since the epoch.
         started: whether our money was ever stated in this session.
-        ignored: the game with a position that is not ours, empty if there is none.
+        ignored: the game with a position that is not ours, empty until it is known; None without one.
     """
 
     terms: LiveTerms | None = None
@@ -146,7 +146,7 @@ class Arming:
     ticks: int = 0
     beat_ns: int = 0
     started: bool = False
-    ignored: str = ""
+    ignored: str | None = None
 
     def on_link(self, *, connected: bool) -> Arming:
         """Begin a connection, or end it: what was seen before counts no more."""
@@ -154,9 +154,12 @@ class Arming:
             self, connected=connected, framed=False, logged_in=False, stated=False, ticks=0
         )
 
-    def on_frame(self) -> Arming:
-        """Note a game frame."""
-        return self if self.framed else attrs.evolve(self, framed=True)
+    def on_frame(self, game_id: str) -> Arming:
+        """Note a frame of the game *game_id*."""
+        if self.framed and self.ignored != "":
+            return self
+        ignored = game_id if self.ignored == "" else self.ignored
+        return attrs.evolve(self, framed=True, ignored=ignored)
 
     def on_tick(self) -> Arming:
         """Count a fresh tick."""

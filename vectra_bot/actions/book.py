@@ -35,6 +35,7 @@ from vectra_bot.models import (
     Command,
     Mode,
     PlayerAction,
+    PlayerRequest,
     PlayerState,
     PlayerUpdate,
     Proof,
@@ -189,6 +190,40 @@ class ActionBook:
         )
         return tracked
 
+    def human(self, request: PlayerRequest) -> None:
+        """Record what the person at the page asked for as an action; its evidence decides it as ours."""
+        action_id, _ = self.ids.next()
+        action = PlayerAction(
+            action_id,
+            self.session_id,
+            self.game.game_id,
+            self.account.player_id,
+            self.account.username,
+            request.action_type,
+            button_of(request),
+            request.amount,
+            request.percentage,
+            self.game.context(),
+            self.account.state,
+            ActionTimestamps(request.recv_ns // NS_PER_MS),
+            state=ActionState.SENT,
+            trace_id=request.trace_id,
+            mode=self.mode,
+            actor=Actor.HUMAN,
+            leverage=request.leverage,
+            choice=request.choice,
+            round_id=request.round_id,
+            unverified=request.action_type.is_unverified or request.leverage > 1,
+        )
+        tracked = Tracked(
+            action, None, request.recv_ns, sent_ns=request.recv_ns, ack_id=request.ack_id
+        )
+        self._open[action_id] = tracked
+        if request.trace_id is not None:
+            remember(self._by_trace, request.trace_id, tracked)
+        if request.ack_id is not None:
+            remember(self._by_ack, request.ack_id, tracked)
+
     # Time, connection changes, and the end of games and sessions.
 
     def on_time(self, now_ns: int) -> None:
@@ -214,6 +249,9 @@ class ActionBook:
         for tracked in self.undecided():
             if tracked.action.state is not ActionState.UNKNOWN:
                 self.move(tracked, ActionState.UNKNOWN, f"link lost: {reason}")
+            if tracked.action.actor is Actor.HUMAN and tracked.ack_id is not None:
+                # The page counts from the start again: its next answers belong to other requests.
+                self._by_ack.pop(tracked.ack_id, None)
 
     def on_game_closed(
         self, game_id: str, rug_ns: int | None, now_ns: int, *, wait: bool = False
@@ -407,6 +445,17 @@ def fits(action: PlayerAction, kind: ActionType, amount: Decimal) -> bool:
     if action.action_type is not kind:
         return False
     return kind in _PAID_BY_VENUE or action.amount == amount
+
+
+_BUTTONS = {ActionType.SHORT_OPEN: "SHORT", ActionType.SHORT_CLOSE: "CLOSE SHORT"}
+
+
+def button_of(request: PlayerRequest) -> str:
+    """Return the text of the button that asks for *request*."""
+    kind = request.action_type
+    if kind is ActionType.SELL and request.percentage not in (None, 100):
+        return f"SELL {request.percentage}%"
+    return request.choice or _BUTTONS.get(kind, kind.value)
 
 
 def player_state(update: PlayerUpdate) -> PlayerState:

@@ -8,6 +8,7 @@ always allowed except after STOP. A reason is a dotted code and a sentence with 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 from enum import Enum
 
 from attrs import define, field, frozen
@@ -20,7 +21,7 @@ from vectra_bot.game.account import Account
 from vectra_bot.game.amounts import to_lamports, to_sol
 from vectra_bot.game.rounds import Round
 from vectra_bot.game.state import GameView
-from vectra_bot.models import ActionType, Command, GamePhase, PlayerAction
+from vectra_bot.models import ActionType, Actor, Command, GamePhase, PlayerAction
 from vectra_bot.models.times import NS_PER_MS, NS_PER_S
 
 # Most undecided actions at a time; a strategy that needs more does not wait for answers.
@@ -136,8 +137,8 @@ class RiskGate:
         if limit is not None and self.external_this_game > limit:
             self.halt(
                 HaltCause.EXTERNAL,
-                f"limit.external_per_game: another client did {self.external_this_game} things with our "
-                f"account in this game, the limit is {limit}",
+                f"another client did {self.external_this_game} things with our account in this game, the "
+                f"limit external_per_game is {limit}",
             )
 
     def _count(self, now_ns: int) -> None:
@@ -229,7 +230,7 @@ class RiskGate:
         """
         is_entry = ask.action_type.is_entry
         return (
-            self._check_stops(ask, account, len(pending), unknown)
+            self._check_stops(ask, account, _of_the_bot(pending), unknown)
             or _check_phase(ask, game, account)
             or self._check_position(ask, game)
             or _check_pending(ask, pending)
@@ -269,7 +270,7 @@ class RiskGate:
 
     def _check_position(self, ask: Ask, game: GameView) -> str | None:
         """Deny what would touch a position that is not ours: the venue sells shares of the whole."""
-        if not self.arming.ignored or self.arming.ignored != game.game_id:
+        if self.arming.ignored is None or self.arming.ignored != game.game_id:
             return None
         if ask.action_type.is_side_game or ask.action_type is ActionType.SIDEBET:
             return None
@@ -302,18 +303,21 @@ class RiskGate:
 
     def _check_losses(self, account: Account, left: int) -> str | None:
         """Deny an entry that could lose too much: of our money *left* lamports may be all that remains."""
-        limits = self.limits
-        for name, limit, start in (
-            ("session", limits.session_loss, account.session_start_cash or 0),
-            ("game", limits.game_loss, account.game_start_cash),
-            ("day", limits.day_loss, self._start_of_day(account)),
-        ):
+        for words, limit, start in (*self._losses(account), self._loss_of_game(account)):
             if limit is not None and start - left > to_lamports(limit):
-                return (
-                    f"limit.{name}_loss: the {name} could be down {to_sol(start - left)} SOL, "
-                    f"the limit is {limit} SOL"
-                )
+                return f"{words} could be down {to_sol(start - left)} SOL, the limit is {limit} SOL"
         return None
+
+    def _losses(self, account: Account) -> tuple[tuple[str, Decimal | None, int], ...]:
+        """Return the limits of losses that outlast a game, with the lamports that each began with."""
+        limits, start = self.limits, account.session_start_cash or 0
+        return (
+            ("limit.session_loss: the session", limits.session_loss, start),
+            ("limit.day_loss: the day", limits.day_loss, self._start_of_day(account)),
+        )
+
+    def _loss_of_game(self, account: Account) -> tuple[str, Decimal | None, int]:
+        return ("limit.game_loss: the game", self.limits.game_loss, account.game_start_cash)
 
     def _start_of_day(self, account: Account) -> int:
         if self.day_start is not None:
@@ -332,13 +336,9 @@ class RiskGate:
     def spent(self, account: Account) -> str | None:
         """Return which loss limit leaves no room for any entry, what is open not counted; None if none."""
         left = account.cash + _committed(account) - to_lamports(rules.MIN_STAKE)
-        limits = self.limits
-        for name, limit, start in (
-            ("session", limits.session_loss, account.session_start_cash or 0),
-            ("day", limits.day_loss, self._start_of_day(account)),
-        ):
+        for words, limit, start in self._losses(account):
             if limit is not None and start - left > to_lamports(limit):
-                return f"limit.{name}_loss: the loss limit of {limit} SOL is reached"
+                return f"{words} has lost its limit of {limit} SOL"
         return None
 
     def _sent_within(self, now_ns: int) -> int:
@@ -361,7 +361,7 @@ class RiskGate:
 
 
 def _committed(account: Account) -> int:
-    """Return the lamports of our own money in everything open, at cost."""
+    """Return the lamports of real money in everything open, at cost."""
     own = account.staked + sum(lot.cost - lot.bonus for lot in account.lots)
     bet, short = account.sidebet, account.short
     if bet is not None:
@@ -400,6 +400,10 @@ def _check_phase(ask: Ask, game: GameView, account: Account) -> str | None:
     if ask.action_type is ActionType.SIDEBET and account.sidebet is not None:
         return f"sidebet.open: a sidebet runs until tick {account.sidebet.end_tick}"
     return None
+
+
+def _of_the_bot(pending: Sequence[PlayerAction]) -> int:
+    return sum(action.actor is Actor.BOT for action in pending)
 
 
 def _check_pending(ask: Ask, pending: Sequence[PlayerAction]) -> str | None:

@@ -35,9 +35,9 @@ from vectra_bot.actions.notes import (
     Stated,
     Tracked,
 )
+from vectra_bot.actions.reconcile.change import Explained, UnknownChange
 from vectra_bot.actions.reconcile.ends import MissedEnds, PastEnd
-from vectra_bot.actions.reconcile.fills import Fill, effect_of
-from vectra_bot.actions.reconcile.question import Explained, Question
+from vectra_bot.actions.reconcile.fills import Executed, effect_of
 from vectra_bot.actions.rounds import SIDE_GAMES, Stakes
 from vectra_bot.actions.shorts import Shorts, bonus_of, short_of
 from vectra_bot.actions.sidebets import Sidebets
@@ -55,6 +55,7 @@ from vectra_bot.models import (
     DrawingResult,
     GamePhase,
     PlayerAction,
+    PlayerRequest,
     PlayerUpdate,
     Proof,
     SendResult,
@@ -147,6 +148,10 @@ class ActionTracker:
             self.book.complete(tracked, None, None)
             return
         self.book.sent(tracked, result)
+
+    def on_player_request(self, request: PlayerRequest) -> None:
+        """Process a request of the person at the page."""
+        self.book.human(request)
 
     def on_ack(self, ack: Ack) -> None:
         """Process an acknowledgement: it proves a rejection; an execution is proven only by its effect."""
@@ -341,10 +346,10 @@ class ActionTracker:
 
     def _match_delta(self, update: PlayerUpdate, seen: AccountUpdate) -> Explained | None:
         """Attribute an unexplained change to the only undecided actions that can have caused it."""
-        candidates = [t for t in self.book.undecided() if not t.booked]
+        candidates = [t for t in self.book.undecided() if t.action.state is not ActionState.INTENT]
         if not candidates:
             return None
-        question = Question(
+        change = UnknownChange(
             candidates,
             update,
             seen,
@@ -353,7 +358,7 @@ class ActionTracker:
             forced=self._looks_forced(seen),
             rugged=self.game.phase is GamePhase.RUGGED,
         )
-        found = question.answer()
+        found = change.answer()
         if found is not None:
             for fill in found.fills:
                 self._shown(fill, update)
@@ -372,7 +377,7 @@ class ActionTracker:
         self.account.shown(past.effect, self.game.tick)
         return attrs.evolve(seen, explained=True, effects=self.account.pending)
 
-    def _shown(self, fill: Fill, update: PlayerUpdate) -> None:
+    def _shown(self, fill: Executed, update: PlayerUpdate) -> None:
         """Book what an action did, and decide it: *update* shows the effect."""
         tracked = fill.tracked
         self.book.evidence(tracked, update.recv_ns)
@@ -411,8 +416,11 @@ class ActionTracker:
         sold = -seen.delta_qty
         if sold <= 0 or sold != self.account.qty or seen.delta_cash < 0:
             return False
-        if self.game.phase is GamePhase.RUGGED:
-            return True
+        rug_price = self.game.rug_price
+        if rug_price is not None:
+            # A lamport of each lot may be rounded; a sale before the rug pays fifty times as much.
+            paid = seen.delta_cash + seen.delta_bonus
+            return paid <= self.account.value(rug_price) + len(self.account.lots)
         return seen.delta_cash <= sold * self.game.price * rules.FORCED_SELL_SHARE
 
 

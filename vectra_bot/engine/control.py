@@ -29,7 +29,7 @@ from vectra_bot.models import (
     PlayerUpdate,
 )
 
-# Halts that a later request of the operator replaces: he has seen why.
+# Halts that a later request of the operator replaces.
 _SEEN = (HaltCause.OPERATOR, HaltCause.POSITION, HaltCause.DEAD_MAN)
 
 
@@ -111,9 +111,9 @@ class Control:
         )
         self.gate.stop_all(stop)
 
-    def on_frame(self) -> None:
-        """Note a game frame."""
-        self._set(self.gate.arming.on_frame())
+    def on_frame(self, game_id: str) -> None:
+        """Note a frame of the game *game_id*."""
+        self._set(self.gate.arming.on_frame(game_id))
 
     def on_tick(self, tick: int) -> None:
         """Note a fresh tick; one that is old already does not count for arming."""
@@ -219,7 +219,10 @@ class Control:
             missing = ("arming.paper: a session without live terms needs no arming",)
         if missing:
             self.effects.system(
-                "arming.refused", "error", f"the session cannot be armed ({'; '.join(missing)})"
+                "arming.refused",
+                "error",
+                f"the session cannot be armed ({'; '.join(missing)})",
+                missing=[line.split(":")[0] for line in missing],
             )
             return
         gate.arming = gate.arming.on_arm(self.account.now_ns)

@@ -52,6 +52,7 @@ from vectra_bot.game.state import GameState, GameView
 from vectra_bot.models import (
     Ack,
     ActionState,
+    Actor,
     ClockAdvanced,
     Command,
     ConnectionChanged,
@@ -66,6 +67,7 @@ from vectra_bot.models import (
     Mode,
     OperatorCommand,
     PlayerGameUpdate,
+    PlayerRequest,
     PlayerUpdate,
     RoundBet,
     RoundResult,
@@ -94,8 +96,8 @@ class Engine:
         limits: what the session may do.
         auditor: verifies the feed against the seeds it reveals; None for no such check.
         terms: the conditions of a live session; None for any other, which is armed from the start.
-        watches: it sends nothing of its own accord, whatever an operator asks: a recovery reads the
-            commands from the journal.
+        watches: it does not flatten when an operator asks: a recovery reads the commands from the
+            journal.
 
     Attributes:
         game: the running game, read-only.
@@ -204,6 +206,7 @@ class Engine:
             FrameRejected: self._on_rejected,
             ClockAdvanced: self._ignore,
             ConnectionChanged: self._on_connection,
+            PlayerRequest: tracker.on_player_request,
             SendResult: self._on_send_result,
             OperatorCommand: self._control.on_operator,
             SessionEnding: self._on_ending,
@@ -303,7 +306,7 @@ class Engine:
     def _on_game_frame(self, frame: GameFrame) -> None:
         auditor, books = self.auditor, self._books
         if self._watched:
-            self._control.on_frame()
+            self._control.on_frame(frame.game_id)
         if books.seen is not None:
             game, tick = books.seen
             if game.price is not tick.price or game.game_id is not tick.game_id:
@@ -373,7 +376,8 @@ class Engine:
         if self._episode.game_id == game_id:
             return
         self._rug_ns = None
-        self.account.open_game()
+        if self._episode.game_id or not self.account.known:
+            self.account.open_game()  # else what was stated before the first frame is of this game
         self._gate.open_game()
         self._desk.exits.clear()
         self._episode.open(game_id, self.account.now_ns, self.account)
@@ -484,7 +488,10 @@ class Engine:
 
     def _on_completed(self, note: Completed) -> None:
         action = note.action
-        self.states[action.state] += 1
+        if action.actor is Actor.HUMAN:
+            self.counts["human_actions"] += 1
+        else:
+            self.states[action.state] += 1
         self._episode.completed(action)
         self._effects.document(DocType.PLAYER_ACTION, action, "tracker", game_id=action.game_id)
         self._callbacks.notify("on_action_outcome", action)

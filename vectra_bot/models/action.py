@@ -114,7 +114,7 @@ class Actor(str, Enum):
     BOT = "bot"
     """The strategy, or a declared exit."""
     HUMAN = "human"
-    """A person, by a recording."""
+    """A person, who pressed a button of the venue's page."""
     EXTERNAL = "external"
     """Our account without us: another client, or a liquidation."""
 

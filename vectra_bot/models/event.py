@@ -11,6 +11,7 @@ from enum import Enum
 
 from attrs import field, frozen
 
+from vectra_bot.models.action import ActionType
 from vectra_bot.models.server import FinishedGame, LeaderboardRow
 from vectra_bot.models.sidegame import SideGameKind
 
@@ -373,6 +374,24 @@ class ConnectionChanged(Event):
     link: Link
     reason: str = ""
     lost_frames: int = 0
+
+
+@frozen(kw_only=True)
+class PlayerRequest(Event):
+    """A request of the person at the page that a session watches, as the page sent it (protocol 10).
+
+    ``ack_id`` is the Socket.IO id its answer will have, ``trace_id`` the 32-hex id that its evidence will
+    have; None if the page sent none. Amounts are SOL.
+    """
+
+    action_type: ActionType
+    amount: Decimal | None = None
+    percentage: int | None = None
+    leverage: int = 1
+    choice: str | None = None
+    round_id: str | None = None
+    ack_id: int | None = None
+    trace_id: str | None = None
 
 
 @frozen(kw_only=True)

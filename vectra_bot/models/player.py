@@ -41,7 +41,7 @@ class StateCause(str, Enum):
     """Why our account changed."""
 
     ACTION = "action"
-    """One of our actions."""
+    """One of our actions, or one of the person at the page."""
     FORCED_SELL = "forced_sell"
     """The rug sold the position."""
     STAKE_SETTLED = "stake_settled"

@@ -19,6 +19,7 @@ from vectra_bot.models import (
     ConnectionChanged,
     Event,
     OperatorCommand,
+    PlayerRequest,
     SendResult,
     SessionEnding,
 )
@@ -29,6 +30,7 @@ R = TypeVar("R")
 JSON_INPUTS: Final[tuple[type[Event], ...]] = (
     ClockAdvanced,
     ConnectionChanged,
+    PlayerRequest,
     SendResult,
     OperatorCommand,
     SessionEnding,

@@ -14,7 +14,7 @@ from vectra_bot.audit.auditor import FairAuditor
 from vectra_bot.errors import InputError, JournalError, PluginError
 from vectra_bot.journal import read_header, read_journal
 from vectra_bot.loading import resolve_strategy
-from vectra_bot.models import ClockAdvanced, ConnectionChanged, Mode
+from vectra_bot.models import ClockAdvanced, ConnectionChanged, Frame, Mode, PlayerRequest
 from vectra_bot.plugins import PluginManager
 from vectra_bot.report.session import Report, SessionTally, assumed_rounds
 from vectra_bot.session.check import ReplayCheck, check_journal
@@ -101,7 +101,7 @@ class JournalFeed:
                     yield entry.frame()
                 elif entry.kind == "input":
                     event = entry.input()
-                    if isinstance(event, ClockAdvanced | ConnectionChanged):
+                    if isinstance(event, ClockAdvanced | ConnectionChanged | PlayerRequest):
                         yield event
 
     async def aclose(self) -> None:
@@ -219,7 +219,7 @@ async def _play(shell: Shell, feed: Feed) -> tuple[str, int]:
     ended, local = "", 0
     async with aclosing(aiter(feed)) as items:
         async for item in items:
-            local += isinstance(item, ConnectionChanged | ClockAdvanced)
+            local += not isinstance(item, Frame)
             await shell.take(item)
             if ended := shell.reason_to_end():
                 break

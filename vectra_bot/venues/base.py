@@ -5,9 +5,16 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from typing import Protocol, TypeAlias, runtime_checkable
 
-from vectra_bot.models import ClockAdvanced, Command, ConnectionChanged, Frame, SendResult
+from vectra_bot.models import (
+    ClockAdvanced,
+    Command,
+    ConnectionChanged,
+    Frame,
+    PlayerRequest,
+    SendResult,
+)
 
-FeedItem: TypeAlias = Frame | ClockAdvanced | ConnectionChanged
+FeedItem: TypeAlias = Frame | ClockAdvanced | ConnectionChanged | PlayerRequest
 
 
 @runtime_checkable

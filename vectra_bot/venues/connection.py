@@ -20,7 +20,7 @@ import struct
 import threading
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import aiohttp
 import engineio
@@ -59,6 +59,31 @@ _GOODBYE_S: Final = 0.25
 _DISCARD: Final = struct.pack("ii", 1, 0)
 QUEUE_FULL: Final = "the queue was full"
 CLOSED: Final = "the transport was closed"
+CUT: Final = "cut by a stop"
+
+
+class Wire(Protocol):
+    """What a connection's frames are written to."""
+
+    @property
+    def is_open(self) -> bool:
+        """Return whether something can be written."""
+
+    @property
+    def waiting(self) -> int:
+        """Return the bytes that the system has not accepted yet."""
+
+    async def write(self, text: str) -> None:
+        """Write one frame."""
+
+    def shut_down(self) -> None:
+        """Let nothing more pass, at once; any thread may call it, at any time."""
+
+    def abort(self) -> None:
+        """Give the connection up; what was not sent yet is discarded."""
+
+    def release(self) -> None:
+        """Give up what is our own of it."""
 
 
 @define(eq=False)
@@ -93,7 +118,7 @@ class Connection:
     opened: bool = False
     reason: str = ""
     ended: asyncio.Event = field(factory=asyncio.Event)
-    socket: LinkSocket | None = None
+    socket: Wire | None = None
 
     def open(self) -> None:
         """Record that the venue accepted the connection."""
@@ -220,6 +245,9 @@ class _StrictPacket(Packet):  # type: ignore[misc]  # socketio has no type infor
 class LinkSocket:
     """The websocket of a connection: frames go directly to the queue, and ours directly to the system.
 
+    Attributes:
+        is_shut: whether :meth:`shut_down` was called.
+
     The library makes a timer, a task and two packet objects per message, which costs more than all later
     processing of a frame. It still gets the messages it must act on. Frames are not reordered: what arrives
     before the connection is open is dispatched before the next message is read.
@@ -227,6 +255,7 @@ class LinkSocket:
 
     websocket: Any
     connection: Connection
+    is_shut: bool = False
     _handle: socket.socket | None = field(init=False, default=None)
     _guard: threading.Lock = field(init=False, factory=threading.Lock)
 
@@ -265,6 +294,7 @@ class LinkSocket:
 
     def shut_down(self) -> None:
         """Let nothing more pass in either direction, at once; any thread may call it, at any time."""
+        self.is_shut = True
         with self._guard:
             if self._handle is not None:
                 with contextlib.suppress(OSError):
@@ -301,7 +331,7 @@ class LinkSocket:
                 if message.type is aiohttp.WSMsgType.ERROR:
                     connection.end(f"the transport failed: {safe_text(text, 200)}")
                 elif message.type in _ENDS:
-                    connection.end(CLOSED)
+                    connection.end(CUT if self.is_shut else CLOSED)
                 return message
             connection.on_frame(text)
         raise AssertionError("the loop ends by returning")
@@ -451,4 +481,4 @@ class Dialing:
             engineio.base_client.connected_clients.remove(eio)
 
 
-__all__ = ["CLOSED", "QUEUE_FULL", "Connection", "Dialing", "LinkSocket"]
+__all__ = ["CLOSED", "CUT", "QUEUE_FULL", "Connection", "Dialing", "LinkSocket", "Wire"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
-from vectra_bot.models import ConnectionChanged, Frame
+from vectra_bot.models import ConnectionChanged, Frame, PlayerRequest
 from vectra_bot.venues.base import FeedItem
 
 
@@ -29,8 +29,11 @@ class Inbox:
         self._add(frame)
         return True
 
-    def mark(self, change: ConnectionChanged) -> None:
-        """Queue a connection change; never refused: a connection makes few, and needs a drained queue."""
+    def mark(self, change: ConnectionChanged | PlayerRequest) -> None:
+        """Queue a connection change; never refused: a connection makes few, and needs a drained queue.
+
+        A person's request follows the frame that has it, which found room.
+        """
         self._add(change)
 
     def _add(self, item: FeedItem) -> None:

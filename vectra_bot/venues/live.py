@@ -20,7 +20,7 @@ from vectra_bot.errors import ConfigError, VectraError, safe_error
 from vectra_bot.models import Command, SendResult
 from vectra_bot.models.times import NS_PER_MS
 from vectra_bot.venues.base import FeedItem
-from vectra_bot.venues.connection import Connection, LinkSocket
+from vectra_bot.venues.connection import Connection, Wire
 from vectra_bot.venues.credentials import TokenSource
 from vectra_bot.venues.endpoint import Endpoint
 from vectra_bot.venues.inbox import Inbox
@@ -191,7 +191,7 @@ class LiveGateway:
         self.refused[reason.partition(":")[0]] += 1
         return SendResult(recv_ns=now_ns, action_id=command.action_id, sent=False, reason=reason)
 
-    async def _write(self, command: Command, wire: LinkSocket, raw: str, ack_id: int) -> SendResult:
+    async def _write(self, command: Command, wire: Wire, raw: str, ack_id: int) -> SendResult:
         doubt = None
         self._bucket.take()
         try:
@@ -222,7 +222,7 @@ class LiveGateway:
         self,
         command: Command,
         connection: Connection | None,
-        wire: LinkSocket | None,
+        wire: Wire | None,
         now_ns: int,
     ) -> str | None:
         """Return why *command* must not be sent now, None if it may."""
@@ -264,13 +264,13 @@ class LiveGateway:
             return f"late: it was decided {late_ms} ms ago, more than {limit_ms}"
         return None
 
-    def _limited(self, wire: LinkSocket, *, entry: bool) -> str | None:
+    def _limited(self, wire: Wire, *, entry: bool) -> str | None:
         login = self._link.login
         left_s = None if login is None else login.token_left_s()
         if entry and left_s is not None and left_s <= TOKEN_MARGIN_S:
             return f"token: it ends in {left_s:.0f} s, and entries need {TOKEN_MARGIN_S:.0f} s"
-        rtt_ms = self._link.acks.rtt_ms
-        if entry and rtt_ms is not None and rtt_ms > SLOW_RTT_MS:
+        rtt_ms = self._link.acks.slowness_ms(self._link.counts.connections)
+        if entry and rtt_ms > SLOW_RTT_MS:
             return f"slow: the round trip takes {rtt_ms:.0f} ms, more than {SLOW_RTT_MS}"
         if wire.waiting:
             return "blocked: the system does not accept what was sent before"

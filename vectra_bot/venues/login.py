@@ -102,7 +102,7 @@ class LinkLogin:
         except VectraError as error:
             self.token_ends_ns = None
             if not self._reported:
-                self._notice(f"not logged in: {error}")
+                self.notice(f"not logged in: {error}")
             self._reported = True
             return
         if wire is None or not wire.is_open:
@@ -124,7 +124,7 @@ class LinkLogin:
                 await self.send(connection)
         elif not self._reported and waited_s >= self.login_s:
             self._reported = True
-            self._notice(
+            self.notice(
                 f"the venue did not confirm the login within {self.login_s:g} s: nothing can be sent; "
                 "check the token and the profile's [login]"
             )
@@ -152,10 +152,11 @@ class LinkLogin:
             self.player_id = event.player_id
         elif isinstance(event, PlayerUpdate) and event.authenticated is False:
             if self.player_id is not None:
-                self._notice("the venue says that we are no longer logged in")
+                self.notice("the venue says that we are no longer logged in")
             self.player_id, self._reported = None, True
 
-    def _notice(self, text: str) -> None:
+    def notice(self, text: str) -> None:
+        """Report something to the operator."""
         log.warning("venue=%s %s", self.host, text)
         self.notices.append(text)
 

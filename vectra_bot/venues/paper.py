@@ -24,6 +24,7 @@ from vectra_bot.models import (
     Frame,
     GameFrame,
     Link,
+    PlayerRequest,
     SendResult,
 )
 from vectra_bot.models.times import NS_PER_S
@@ -103,6 +104,9 @@ class _Desked:
         yield from self.due(at_ns)
         if isinstance(item, Frame):
             yield from self._around_frame(item)
+            return
+        if isinstance(item, PlayerRequest):
+            self.own_dropped += 1
             return
         if isinstance(item, ConnectionChanged):
             if item.link is Link.CONNECTED:

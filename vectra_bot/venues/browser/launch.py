@@ -1,0 +1,128 @@
+"""Starting a browser of our own, or finding the one that runs."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+from vectra_bot.errors import InputError
+from vectra_bot.venues.browser.profile import BrowserProfile
+from vectra_bot.venues.browser.transports import PipeTransport
+
+NAMES: Final = (
+    "chromium",
+    "chromium-browser",
+    "google-chrome-stable",
+    "google-chrome",
+    "microsoft-edge",
+)
+_APPLICATIONS: Final = (
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+    "/Applications/Chromium.app/Contents/MacOS/Chromium",
+)
+_FLAGS: Final = (
+    "--remote-debugging-pipe",
+    "--no-first-run",
+    "--no-default-browser-check",
+    # A tab in the background must not be slowed down: its pings keep the connection alive.
+    "--disable-background-timer-throttling",
+    "--disable-backgrounding-occluded-windows",
+    "--disable-renderer-backgrounding",
+)
+_LOOK_S: Final = 0.05
+
+
+def find_browser() -> Path | None:
+    """Return the program of an installed Chromium or Chrome, ``$VECTRA_BROWSER`` first; None without one."""
+    given = os.environ.get("VECTRA_BROWSER")
+    if given:
+        found = shutil.which(given)
+        return Path(found) if found else None
+    for name in NAMES:
+        found = shutil.which(name)
+        if found:
+            return Path(found)
+    return next((Path(name) for name in _APPLICATIONS if Path(name).exists()), None)
+
+
+def browser_program() -> Path:
+    """Return the program of an installed browser.
+
+    Raises:
+        InputError: there is none.
+    """
+    found = find_browser()
+    if found is None:
+        given = os.environ.get("VECTRA_BROWSER")
+        what = f"$VECTRA_BROWSER was {given!r}, which is no program" if given else "no browser was found"
+        raise InputError(
+            f"{what}: install Chromium or Chrome, or set VECTRA_BROWSER to its program"
+        )
+    return found
+
+
+def browser_command(profile: BrowserProfile, url: str) -> list[str]:
+    """Return the command that starts a browser with *profile* at the page *url*.
+
+    ``$VECTRA_BROWSER_FLAGS`` has more flags of the browser, such as ``--headless``.
+    """
+    more = shlex.split(os.environ.get("VECTRA_BROWSER_FLAGS", ""))
+    own = f"--user-data-dir={profile.user_data}"
+    return [str(browser_program()), *_FLAGS, own, *more, url]
+
+
+def start_browser(profile: BrowserProfile, url: str) -> subprocess.Popen[bytes]:
+    """Start the process that starts the browser and keeps it open; it outlives this one.
+
+    Raises:
+        InputError: there is no browser, or it cannot be started.
+    """
+    profile.make()
+    keeper = "vectra_bot.venues.browser.keeper"
+    command = [sys.executable, "-m", keeper, str(profile.folder), *browser_command(profile, url)]
+    try:
+        return subprocess.Popen(  # noqa: S603 - the command is ours, no shell is involved
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C in this terminal is not for the browser
+        )
+    except OSError as error:
+        raise InputError(f"the browser cannot be started ({error.strerror}): {command[4]}") from None
+
+
+async def open_pipes(
+    profile: BrowserProfile, keeper: subprocess.Popen[bytes] | None, limit_s: float
+) -> PipeTransport:
+    """Open the pipes of the browser, as soon as it has them.
+
+    Raises:
+        InputError: it did not start in time, or ended at once.
+    """
+    loop = asyncio.get_running_loop()
+    last_s = loop.time() + limit_s
+    while True:
+        try:
+            return PipeTransport.open(profile.inward, profile.outward)
+        except OSError:
+            ended = None if keeper is None else keeper.poll()
+            if ended is not None:
+                raise InputError(
+                    f"the browser ended at once (exit code {ended}): is another one open with the profile "
+                    f"{str(profile.user_data)!r}, or is there no display?"
+                ) from None
+            if loop.time() >= last_s:
+                raise InputError(
+                    f"the browser was not ready within {limit_s:g} s: close it and try again"
+                ) from None
+        await asyncio.sleep(_LOOK_S)
+
+
+__all__ = ["browser_command", "browser_program", "find_browser", "open_pipes", "start_browser"]
