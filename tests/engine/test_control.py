@@ -143,6 +143,18 @@ def test_n08_an_armed_session_goes_on_when_all_was_seen_again() -> None:
     assert bench.engine.standing.word == "allowed"
 
 
+def test_frames_of_a_countdown_are_as_fresh_as_ticks() -> None:
+    """A session that joins before a game starts may enter at its first tick."""
+    bench = Bench(Scripted(), live=terms(fresh_ticks=3))
+    bench.new_game()
+    bench.presale()
+    bench.operate("arm")
+    assert bench.engine.standing.reasons[0].startswith("arming.ticks: 2 of 3")
+    bench.presale()
+    bench.operate("arm")
+    assert bench.engine.standing.word == "allowed"
+
+
 def test_an_exit_after_a_reconnect_needs_the_login_alone() -> None:
     """A position can be sold before the ticks are counted, but not before the account is known."""
     bench, strategy = armed()

@@ -306,7 +306,7 @@ class Engine:
     def _on_game_frame(self, frame: GameFrame) -> None:
         auditor, books = self.auditor, self._books
         if self._watched:
-            self._control.on_frame(frame.game_id)
+            self._control.on_frame(frame)
         if books.seen is not None:
             game, tick = books.seen
             if game.price is not tick.price or game.game_id is not tick.game_id:
