@@ -175,7 +175,7 @@ def test_a_flag_that_is_set_already_cuts_too(tmp_path: Path) -> None:
 
 
 def test_a_path_longer_than_an_address_may_be(tmp_path: Path) -> None:
-    """The system's limit of 108 bytes is no limit for a store."""
+    """The system's limit of 108 bytes does not limit a store."""
     directory = folder(tmp_path / ("x" * 100), "s" * 60)
     with ControlSocket(Controlled(directory, StopFlag())) as control:
         control.publish({"standing": "allowed"})
