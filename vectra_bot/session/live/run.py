@@ -228,9 +228,9 @@ class LiveDriver:
         self.refusal = self.refusal or self._refusal()
         if self.refusal:
             return f"stopped: {self.refusal}"
-        standing = shell.engine.standing
-        if standing.state is ArmingState.STOPPED:
-            return f"stopped: {'; '.join(standing.reasons)}"
+        now = shell.engine.standing
+        if now.state is ArmingState.STOPPED:
+            return f"stopped: {'; '.join(now.reasons)}"
         if config.games is not None and shell.stats.games >= config.games:
             return "games played"
         return None
