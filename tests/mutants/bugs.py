@@ -51,6 +51,7 @@ SHELL = "tests/session/test_shell_model.py"
 ORDER = "tests/engine/test_order_model.py"
 SHAPES = "tests/wire/test_shapes_model.py"
 WON = "tests/wire/test_drawings_model.py"
+MODEL = "tests/model/test_tracker.py"
 SHORT_WRITES = "tests/fsio/test_short_writes.py"
 
 
@@ -228,6 +229,38 @@ _CORRELATION = [
             "link-lost-unnoticed",
             "self.book.on_disconnected(reason)\n        self.stakes",
             "self.stakes",
+        ),
+    ),
+    *_bugs(
+        "actions/reconcile/ends.py",
+        (MODEL,),
+        (
+            "end-forgets-what-came-since",
+            "if self._agrees(chosen) and self._gives(chosen, change)",
+            "if self._gives(chosen, change)",
+        ),
+        (
+            "end-proves-beside-the-unexplained",
+            "or account.short is not None or account.unexplained",
+            "or account.short is not None",
+        ),
+    ),
+    *_bugs(
+        "actions/tracker.py",
+        (MODEL,),
+        (
+            "every-sale-after-the-rug-is-its",
+            "return paid <= self.account.value(rug_price) + len(self.account.lots)",
+            "return True",
+        ),
+    ),
+    *_bugs(
+        "actions/book.py",
+        (MODEL,),
+        (
+            "decided-by-every-trade",
+            "                )\n            return\n        self.executed(tracked, trade.recv_ns",
+            "                )\n        self.executed(tracked, trade.recv_ns",
         ),
     ),
     *_bugs(
