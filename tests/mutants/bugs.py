@@ -424,8 +424,8 @@ _ARMING = [
         (CONTROL,),
         (
             "external-not-counted",
-            "sent = self.sent_this_game + self.external_this_game",
-            "sent = self.sent_this_game",
+            "return self.sent_this_game + self.external_this_game",
+            "return self.sent_this_game",
         ),
         (
             "spent-without-what-is-open",
