@@ -54,7 +54,7 @@ class Holding(Strategy):
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
-    """Serve a long game of the exchange in a process of its own; `log` has its requests."""
+    """Serve the exchange in a separate process; `log` has its requests."""
     log = tmp_path_factory.mktemp("serve") / "requests.jsonl"
     command = [sys.executable, "-m", "vectra_bot", "serve", "--port", "0", "--seed", "7"]
     command += ["--crowd", "0", "--speed", "2", "--json", "--exchange-log", str(log)]

@@ -26,7 +26,10 @@ from vectra_bot.models import (
 from vectra_bot.testing import Bench
 
 OURS, OTHER = Bench.player_id, "did:privy:other"
-TERMS = LiveTerms(account=OURS, dead_man_s=30, fresh_ticks=3)
+FRESH = 5
+TERMS = LiveTerms(account=OURS, dead_man_s=30, fresh_ticks=FRESH)
+STARTING = 3
+"""Frames from a game's announcement to its first tick."""
 LIMITS = Limits(actions_per_game=1_000_000, session_loss=Decimal(1_000))
 S = 10**9
 
@@ -64,7 +67,13 @@ class Model:
 
     @property
     def ready(self) -> bool:
-        return self.connected and self.framed and self.logged_in and self.stated and self.ticks >= 3
+        return (
+            self.connected
+            and self.framed
+            and self.logged_in
+            and self.stated
+            and self.ticks >= FRESH
+        )
 
     @property
     def entries(self) -> bool:
@@ -99,15 +108,19 @@ class Model:
 
 
 KINDS = [kind for kind in OperatorKind if kind is not OperatorKind.STOP]
-AFTER = ("login", "update", "tick", "tick", "tick", "arm")
+AFTER = ("login", "update", *["tick"] * FRESH, "arm")
 """What a connection is followed by, if nothing is missing."""
 
 TICK = st.just(("tick", 0))
 STEPS = st.one_of(
     *[TICK] * 6,
     *[st.sampled_from([*KINDS, OperatorKind.RESUME]).map(lambda kind: ("operate", kind))] * 3,
-    st.lists(st.booleans(), min_size=6, max_size=6).map(lambda kept: ("reconnect", kept)),
-    st.sampled_from([0, 1, 1, 1, 1, 1]).map(lambda lacks: ("reconnect", [1] * 6 if lacks else [])),
+    st.lists(st.booleans(), min_size=len(AFTER), max_size=len(AFTER)).map(
+        lambda kept: ("reconnect", kept)
+    ),
+    st.sampled_from([0, 1, 1, 1, 1, 1]).map(
+        lambda lacks: ("reconnect", [1] * len(AFTER) if lacks else [])
+    ),
     st.sampled_from(["game", "disconnect", "update", "other-login", "unreadable", "stop"]).map(
         lambda what: (what, 0)
     ),
@@ -149,7 +162,7 @@ class Run:
             model.framed = model.stated = True  # a rug ends with a statement
             bench.rug()
             bench.start_game((1.0,))
-            model.ticks += 1
+            model.ticks += STARTING
             model.wait(bench.now_ns)
         else:
             self.event(what)
@@ -205,7 +218,7 @@ def begun() -> Run:
     bench = Bench(Eager(), live=TERMS, limits=LIMITS, cash=1_000)
     run = Run(bench, Model(connected=True, framed=True, logged_in=True, stated=True))
     bench.start_game((1.0,))
-    run.model.ticks = 1
+    run.model.ticks = STARTING
     return run
 
 
@@ -253,7 +266,7 @@ def test_a_session_in_order_does_send(steps: list[tuple[str, Any]]) -> None:
         if what not in ("other-login", "stop"):
             run.step(what, value)
     run.step("game", 0)
-    run.step("reconnect", [True] * 6)
+    run.step("reconnect", [True] * len(AFTER))
     run.step("operate", OperatorKind.RESUME)
     sent = run.step("tick", 0)
 

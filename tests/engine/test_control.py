@@ -143,6 +143,18 @@ def test_n08_an_armed_session_goes_on_when_all_was_seen_again() -> None:
     assert bench.engine.standing.word == "allowed"
 
 
+def test_frames_of_a_countdown_are_as_fresh_as_ticks() -> None:
+    """A session that joins before a game starts may enter at its first tick."""
+    bench = Bench(Scripted(), live=terms(fresh_ticks=3))
+    bench.new_game()
+    bench.presale()
+    bench.operate("arm")
+    assert bench.engine.standing.reasons[0].startswith("arming.ticks: 2 of 3")
+    bench.presale()
+    bench.operate("arm")
+    assert bench.engine.standing.word == "allowed"
+
+
 def test_an_exit_after_a_reconnect_needs_the_login_alone() -> None:
     """A position can be sold before the ticks are counted, but not before the account is known."""
     bench, strategy = armed()
@@ -501,6 +513,22 @@ def test_a_day_already_lost_stops_at_once() -> None:
     bench, _ = armed(limits=limits, live=terms(day_start_pnl=Decimal("-0.0495")))
 
     assert bench.engine.standing.state is ArmingState.STOPPED
+
+
+def test_u03_limits_are_fixed_for_a_session() -> None:
+    """No operator's command changes a limit, and none can be written: what the header says is what counts."""
+    limits = Limits(stake=Decimal("0.02"))
+    bench, strategy = armed(limits=limits)
+    for kind in OperatorKind:
+        if kind is not OperatorKind.STOP:
+            bench.operate(kind)
+    bench.operate("resume")
+    bench.operate("arm")
+    with pytest.raises(AttributeError):
+        limits.stake = Decimal(1)  # type: ignore[misc]
+
+    assert denial(act(bench, strategy, lambda a: a.buy("0.021"))) == "limit.stake"
+    assert bench.engine.tracker.book.gate.limits is limits
 
 
 # Other clients.

@@ -175,7 +175,7 @@ def test_a_flag_that_is_set_already_cuts_too(tmp_path: Path) -> None:
 
 
 def test_a_path_longer_than_an_address_may_be(tmp_path: Path) -> None:
-    """The system's limit of 108 bytes is no limit for a store."""
+    """The system's limit of 108 bytes does not limit a store."""
     directory = folder(tmp_path / ("x" * 100), "s" * 60)
     with ControlSocket(Controlled(directory, StopFlag())) as control:
         control.publish({"standing": "allowed"})
@@ -198,7 +198,7 @@ def test_the_socket_of_a_killed_session_is_replaced(tmp_path: Path) -> None:
     "line",
     [b"", b"status\n", b"[1]\n", b'{"do": 1}\n', b'{"do": "sell"}\n', b"\xff\xfe\n", b"{" * 9000],
 )
-def test_what_is_no_request_is_refused(tmp_path: Path, line: bytes) -> None:
+def test_what_is_not_a_request_is_refused(tmp_path: Path, line: bytes) -> None:
     """And the next one is answered."""
     directory = folder(tmp_path)
     with ControlSocket(Controlled(directory, StopFlag())) as control:

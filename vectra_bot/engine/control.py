@@ -21,6 +21,7 @@ from vectra_bot.game.holdings import SidebetView
 from vectra_bot.models import (
     ConnectionChanged,
     FrameRejected,
+    GameFrame,
     GamePhase,
     Link,
     LoginStatus,
@@ -111,9 +112,10 @@ class Control:
         )
         self.gate.stop_all(stop)
 
-    def on_frame(self, game_id: str) -> None:
-        """Note a frame of the game *game_id*."""
-        self._set(self.gate.arming.on_frame(game_id))
+    def on_frame(self, frame: GameFrame) -> None:
+        """Note a game frame; those of a countdown are as fresh as ticks."""
+        arming = self.gate.arming.on_frame(frame.game_id)
+        self._set(arming if frame.active or frame.rugged else arming.on_tick())
 
     def on_tick(self, tick: int) -> None:
         """Note a fresh tick; one that is old already does not count for arming."""

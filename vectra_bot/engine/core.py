@@ -52,7 +52,6 @@ from vectra_bot.game.state import GameState, GameView
 from vectra_bot.models import (
     Ack,
     ActionState,
-    Actor,
     ClockAdvanced,
     Command,
     ConnectionChanged,
@@ -305,7 +304,7 @@ class Engine:
     def _on_game_frame(self, frame: GameFrame) -> None:
         auditor, books = self.auditor, self._books
         if self._watched:
-            self._control.on_frame(frame.game_id)
+            self._control.on_frame(frame)
         if books.seen is not None:
             game, tick = books.seen
             if game.price is not tick.price or game.game_id is not tick.game_id:
@@ -487,9 +486,7 @@ class Engine:
 
     def _on_completed(self, note: Completed) -> None:
         action = note.action
-        if action.actor is Actor.HUMAN:
-            self.counts["human_actions"] += 1
-        else:
+        if not action.is_human:
             self.states[action.state] += 1
         self._episode.completed(action)
         self._effects.document(DocType.PLAYER_ACTION, action, "tracker", game_id=action.game_id)

@@ -141,7 +141,7 @@ async def test_no_secret_is_in_what_a_session_leaves(tmp_path: Path) -> None:
 async def test_what_is_missing_is_named_and_nothing_is_connected(
     tmp_path: Path, changes: dict[str, Any], account: dict[str, Any], message: str
 ) -> None:
-    """Each condition left out is refused by one line, before a connection, a file or a request."""
+    """Each condition that is missing is refused by one line, before a connection, a file or a request."""
     async with venue(paused=False) as server:
         given = {"live": account_of(tmp_path, **account), **changes}
         with pytest.raises(VectraError, match=message) as refused:
@@ -283,7 +283,7 @@ async def test_the_day_counts_what_earlier_sessions_lost(tmp_path: Path) -> None
 
 
 async def test_a_stop_before_the_connection_ends_at_once(tmp_path: Path) -> None:
-    """A venue that is not there is tried again and again, and a stop ends that."""
+    """A venue that is not there is not waited for once the session is stopped."""
     stop = StopFlag()
     config = config_of(tmp_path, NOBODY, stop=stop, strategy="watch")
     running = asyncio.create_task(run_live(config))
@@ -295,7 +295,7 @@ async def test_a_stop_before_the_connection_ends_at_once(tmp_path: Path) -> None
 
 
 async def test_a_session_starts_where_a_killed_one_ended(tmp_path: Path) -> None:
-    """What a killed session left open is recovered first, then the account is looked at anew."""
+    """What a killed session left open is recovered first, then the account is looked at."""
     async with venue() as server:
         config = config_of(tmp_path, server.url, strategy=Holder)
         running = asyncio.create_task(lived(server, config))

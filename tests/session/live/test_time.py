@@ -73,7 +73,7 @@ async def test_a_step_of_the_wall_clock_moves_no_time(
 
 
 async def test_time_passes_while_the_venue_is_silent(tmp_path: Path) -> None:
-    """The engine is told the time ten times a second, and journals it, so that a replay sees it too."""
+    """The engine gets the time ten times a second, and journals it, so that a replay sees it too."""
     journal = journal_directory(tmp_path / "live", "L")
     async with venue() as server:
         config = config_of(tmp_path, server.url, strategy="watch")

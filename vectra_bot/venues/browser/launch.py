@@ -13,6 +13,7 @@ from typing import Final
 
 from vectra_bot.errors import InputError
 from vectra_bot.venues.browser.profile import BrowserProfile
+from vectra_bot.venues.browser.settings import START_S
 from vectra_bot.venues.browser.transports import PipeTransport
 
 NAMES: Final = (
@@ -60,7 +61,11 @@ def browser_program() -> Path:
     found = find_browser()
     if found is None:
         given = os.environ.get("VECTRA_BROWSER")
-        what = f"$VECTRA_BROWSER was {given!r}, which is no program" if given else "no browser was found"
+        what = (
+            f"$VECTRA_BROWSER was {given!r}, which is no program"
+            if given
+            else "no browser was found"
+        )
         raise InputError(
             f"{what}: install Chromium or Chrome, or set VECTRA_BROWSER to its program"
         )
@@ -95,7 +100,9 @@ def start_browser(profile: BrowserProfile, url: str) -> subprocess.Popen[bytes]:
             start_new_session=True,  # Ctrl-C in this terminal is not for the browser
         )
     except OSError as error:
-        raise InputError(f"the browser cannot be started ({error.strerror}): {command[4]}") from None
+        raise InputError(
+            f"the browser cannot be started ({error.strerror}): {command[4]}"
+        ) from None
 
 
 async def open_pipes(
@@ -125,4 +132,28 @@ async def open_pipes(
         await asyncio.sleep(_LOOK_S)
 
 
-__all__ = ["browser_command", "browser_program", "find_browser", "open_pipes", "start_browser"]
+async def open_browser(profile: BrowserProfile, address: str) -> bool:
+    """Open the browser at the page *address*; return False if it is open already.
+
+    Raises:
+        InputError: there is no browser, or it does not start.
+        ConfigError: others have access to its folder.
+    """
+    profile.make()
+    opened = not profile.is_open
+    if opened:
+        keeper = start_browser(profile, address)
+        transport = await open_pipes(profile, keeper, START_S)
+        await transport.aclose()
+    profile.remember(address)
+    return opened
+
+
+__all__ = [
+    "browser_command",
+    "browser_program",
+    "find_browser",
+    "open_browser",
+    "open_pipes",
+    "start_browser",
+]

@@ -34,12 +34,14 @@ from vectra_bot.venues.browser.transports import CdpTransport, NotWritten, PortT
 from vectra_bot.venues.connection import Connection
 from vectra_bot.venues.link import LinkSupervisor, PingWatch
 from vectra_bot.venues.login import LinkLogin
-from vectra_bot.venues.refusals import Refusal
+from vectra_bot.venues.refusals import FailedAttempt
 from vectra_bot.wire.profile import Profile, default_profile
 
 _LOOK_S: Final = 0.25
-_SYNC_S: Final = 2.0
-_SYNCS: Final = 5
+_REPLY_S: Final = 2.0
+# An earlier reader may take the first reply.
+_SYNC_S: Final = 0.5
+_SYNCS: Final = 20
 _PING: Final = "ping"
 _LOST: Final = (BrowserGone, NotWritten, CdpError, OSError, aiohttp.ClientError, TimeoutError)
 
@@ -119,7 +121,9 @@ class BrowserLink(LinkSupervisor):
 
     def __attrs_post_init__(self) -> None:
         self.acks = AckTable(self.clock, last_id=FIRST_ACK_ID - 1)
-        self.login = PageLogin.of(self.profile, self.clock, self.endpoint.host, named=not self.renews)
+        self.login = PageLogin.of(
+            self.profile, self.clock, self.endpoint.host, named=not self.renews
+        )
         self.folder = BrowserProfile.of(self.endpoint.host, self.browser.browser_profile)
 
     def cut(self) -> None:
@@ -131,7 +135,7 @@ class BrowserLink(LinkSupervisor):
 
     # One connection.
 
-    async def _serve(self, connection: Connection) -> Refusal:
+    async def _serve(self, connection: Connection) -> FailedAttempt:
         """Serve one connection of the page until it ends."""
         self.dialing = True
         try:
@@ -146,7 +150,7 @@ class BrowserLink(LinkSupervisor):
         finally:
             connection.socket.release()
             socket.leave()
-        return Refusal("")
+        return FailedAttempt("")
 
     async def _look(
         self, connection: Connection, login: LinkLogin, watch: PingWatch, period: float
@@ -254,7 +258,7 @@ class BrowserLink(LinkSupervisor):
         transport: CdpTransport
         try:
             if port is not None:
-                transport = await PortTransport.open(port, _SYNC_S)
+                transport = await PortTransport.open(port, _REPLY_S)
                 if first:
                     self._notice(
                         f"attached to port {port}: every program on this machine can control that browser, "
@@ -267,6 +271,7 @@ class BrowserLink(LinkSupervisor):
                     self._used.enter_context(self.folder.used())
                 if first and not self.folder.is_open:
                     keeper = start_browser(self.folder, self.endpoint.address)
+                    self.folder.remember(self.endpoint.address)
                 transport = await open_pipes(
                     self.folder, keeper, self.browser.start_s if first else _LOOK_S
                 )
@@ -279,7 +284,7 @@ class BrowserLink(LinkSupervisor):
         return await self._synced(transport)
 
     async def _synced(self, transport: CdpTransport) -> CdpClient | None:
-        """Return a client as soon as the browser answers it: an earlier session may have left half a reply."""
+        """Return a client once the browser answers it: an earlier session may have left half a reply."""
         passes = frozenset({*self.profile.kinds, _PING})
         decoder = CdpDecoder(passes.__contains__)
         client = CdpClient(transport, decoder, self._heard, self._lost_browser)
@@ -314,12 +319,12 @@ class BrowserLink(LinkSupervisor):
         target_id = str(tabs[0]["targetId"])
         attached = await client.call("Target.attachToTarget", targetId=target_id, flatten=True)
         session = str(attached["sessionId"])
-        page = Page(
-            client, session, target_id, address, self.browser.held_frames, self._on_request
-        )
+        page = Page(client, session, target_id, address, self.browser.held_frames, self._on_request)
         self.page = page
         # The browser keeps no content of requests and responses for us.
-        limits = dict.fromkeys(("maxTotalBufferSize", "maxResourceBufferSize", "maxPostDataSize"), 0)
+        limits = dict.fromkeys(
+            ("maxTotalBufferSize", "maxResourceBufferSize", "maxPostDataSize"), 0
+        )
         await client.call("Network.enable", session, **limits)
         return page
 
@@ -361,7 +366,7 @@ class BrowserLink(LinkSupervisor):
 
 async def _detach(client: CdpClient, session: str) -> None:
     with contextlib.suppress(*_LOST):
-        await client.call("Target.detachFromTarget", sessionId=session, limit_s=_SYNC_S)
+        await client.call("Target.detachFromTarget", sessionId=session, limit_s=_REPLY_S)
 
 
 __all__ = ["BrowserLink", "PageWriter"]
