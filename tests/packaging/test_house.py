@@ -37,6 +37,7 @@ ONE_CHILD = {
 }
 TESTS_OF_NO_ROOM = {
     "docs": "the pages",
+    "faults": "what may go wrong in a session, by its id in docs/reference/faults.md",
     "imports/released": "files as released versions wrote them",
     "mutants": "planted bugs, and the tests that notice them",
     "packaging": "the distribution and its tree",
