@@ -1,4 +1,4 @@
-"""Through the engine: unknown actions after a reconnection, a missed end of a game, sidebets in the history."""
+"""Through the engine: actions after a reconnection, a missed end of a game, the history of sidebets."""
 
 from __future__ import annotations
 
