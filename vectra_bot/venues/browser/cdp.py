@@ -151,9 +151,7 @@ def event_name(raw: str) -> str:
     return found[1] if found else ""
 
 
-def encode_call(
-    call_id: int, method: str, params: Mapping[str, Any], session: str = ""
-) -> bytes:
+def encode_call(call_id: int, method: str, params: Mapping[str, Any], session: str = "") -> bytes:
     """Return a call as JSON; a pipe adds its NUL."""
     call: dict[str, Any] = {"id": call_id, "method": method, "params": params}
     if session:

@@ -60,7 +60,11 @@ def browser_program() -> Path:
     found = find_browser()
     if found is None:
         given = os.environ.get("VECTRA_BROWSER")
-        what = f"$VECTRA_BROWSER was {given!r}, which is no program" if given else "no browser was found"
+        what = (
+            f"$VECTRA_BROWSER was {given!r}, which is no program"
+            if given
+            else "no browser was found"
+        )
         raise InputError(
             f"{what}: install Chromium or Chrome, or set VECTRA_BROWSER to its program"
         )
@@ -95,7 +99,9 @@ def start_browser(profile: BrowserProfile, url: str) -> subprocess.Popen[bytes]:
             start_new_session=True,  # Ctrl-C in this terminal is not for the browser
         )
     except OSError as error:
-        raise InputError(f"the browser cannot be started ({error.strerror}): {command[4]}") from None
+        raise InputError(
+            f"the browser cannot be started ({error.strerror}): {command[4]}"
+        ) from None
 
 
 async def open_pipes(

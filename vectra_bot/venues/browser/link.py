@@ -119,7 +119,9 @@ class BrowserLink(LinkSupervisor):
 
     def __attrs_post_init__(self) -> None:
         self.acks = AckTable(self.clock, last_id=FIRST_ACK_ID - 1)
-        self.login = PageLogin.of(self.profile, self.clock, self.endpoint.host, named=not self.renews)
+        self.login = PageLogin.of(
+            self.profile, self.clock, self.endpoint.host, named=not self.renews
+        )
         self.folder = BrowserProfile.of(self.endpoint.host, self.browser.browser_profile)
 
     def cut(self) -> None:
@@ -314,12 +316,12 @@ class BrowserLink(LinkSupervisor):
         target_id = str(tabs[0]["targetId"])
         attached = await client.call("Target.attachToTarget", targetId=target_id, flatten=True)
         session = str(attached["sessionId"])
-        page = Page(
-            client, session, target_id, address, self.browser.held_frames, self._on_request
-        )
+        page = Page(client, session, target_id, address, self.browser.held_frames, self._on_request)
         self.page = page
         # The browser keeps no content of requests and responses for us.
-        limits = dict.fromkeys(("maxTotalBufferSize", "maxResourceBufferSize", "maxPostDataSize"), 0)
+        limits = dict.fromkeys(
+            ("maxTotalBufferSize", "maxResourceBufferSize", "maxPostDataSize"), 0
+        )
         await client.call("Network.enable", session, **limits)
         return page
 

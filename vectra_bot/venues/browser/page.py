@@ -34,9 +34,7 @@ const ours=u=>{try{const a=new URL(u);return a.pathname.includes('/socket.io/')&
 (a.hostname===host||a.hostname.endsWith('.'+host))}catch{return false}};
 const open=this.filter(w=>w.readyState===1&&ours(w.url));
 return open.length===1?open[0]:open.length}"""
-_SEND: Final = (
-    "function(t){if(this.readyState!==1)return 'closed';this.send(t);return 'sent'}"
-)
+_SEND: Final = "function(t){if(this.readyState!==1)return 'closed';this.send(t);return 'sent'}"
 _CLOSE: Final = "function(){this.close();return 'closing'}"
 # With these the browser says that the function was never called.
 _NOT_CALLED: Final = ("Could not find object", "Cannot find context", "Session with given id")
@@ -76,7 +74,9 @@ class PageSocket:
     @property
     def usable(self) -> bool:
         """Return whether a session can take it."""
-        return self.joined and not self.reason and not self.overrun and (not self.spent or self.lively)
+        return (
+            self.joined and not self.reason and not self.overrun and (not self.spent or self.lively)
+        )
 
     def receive(self, raw: str) -> None:
         """Pass on what the venue sent, or hold it until the socket is taken."""

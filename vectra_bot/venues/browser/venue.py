@@ -66,9 +66,7 @@ class BrowserFeed(LiveFeed):
 class BrowserGateway(LiveGateway):
     """The outbound half: each command is sent on the page's connection once, or not at all."""
 
-    async def _write(
-        self, command: Command, wire: Wire, raw: str, ack_id: int
-    ) -> SendResult:
+    async def _write(self, command: Command, wire: Wire, raw: str, ack_id: int) -> SendResult:
         """Send one frame: the browser's own report that it left is the proof."""
         assert isinstance(wire, PageWriter)
         self._bucket.take()
