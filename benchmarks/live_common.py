@@ -182,9 +182,10 @@ class Bot:
         if not (self.journal / "control.sock").exists():
             return {}
         try:
-            return await asyncio.to_thread(ask, self.journal, "status")
+            status = await asyncio.to_thread(ask, self.journal, "status")
         except InputError:
             return {}
+        return status if "arming" in status else {}  # a session that is starting has not said more
 
     async def until(
         self, reached: Callable[[dict[str, Any]], bool], limit_s: float = PATIENCE_S

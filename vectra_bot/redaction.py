@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import re
 from typing import Final
 from urllib.parse import quote, quote_plus
@@ -22,7 +21,6 @@ SHORTEST: Final = 6
 
 _hidden: list[str] = []
 _hidden_bytes: list[bytes] = []
-_kept_variables: set[str] = set()
 
 _AUTHORITY_END: Final = re.compile(r"[/?#\\]")
 # A word or a number may be a key or a value of any JSON document, which must remain what it is.
@@ -48,16 +46,6 @@ def hide(secret: str) -> None:
             for spelling in _hidden
             if '"' not in spelling.replace('\\"', "") and not _COMMON.fullmatch(spelling)
         ]
-
-
-def keep_from_children(variable: str) -> None:
-    """Leave environment variable *variable* out of what :func:`child_environment` returns."""
-    _kept_variables.add(variable)
-
-
-def child_environment() -> dict[str, str]:
-    """Return the environment for a process that we start: this one's, without the variables of secrets."""
-    return {name: value for name, value in os.environ.items() if name not in _kept_variables}
 
 
 def redacted(text: str) -> str:
@@ -119,10 +107,8 @@ __all__ = [
     "SHORTEST",
     "SHOWN",
     "RedactingFilter",
-    "child_environment",
     "hide",
     "hides_anything",
-    "keep_from_children",
     "redacted",
     "redacted_bytes",
     "shown_url",

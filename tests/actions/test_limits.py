@@ -296,3 +296,30 @@ def test_a_header_of_an_older_version_is_read() -> None:
     assert Limits().to_json() == {**old, "leverage": 5}
     with pytest.raises(TypeError, match="session_loss"):
         Limits.of_json({"stake": "0.1", "actions_per_game": 20})
+
+
+@given(accounts(), sums)
+def test_what_is_used_of_a_limit_is_what_its_denial_counts(
+    drawn: tuple[Account, int], at_risk: int
+) -> None:
+    """One stake more than what is left of any limit is denied by that limit, and no more than it allows."""
+    account, total = drawn
+    account.session_start_cash = account.cash + SOL
+    account.game_start_cash = account.cash + SOL // 2
+    gate = RiskGate(
+        Limits(
+            stake=MOST, exposure=MOST, game_loss=MOST, session_loss=MOST, day_loss=MOST,
+            actions_per_minute=5, external_per_game=3,
+        )
+    )  # fmt: skip
+    gate.on_sent(0)
+    gate.on_external(0)
+    used = gate.used(account, at_risk)
+
+    assert used["exposure"] == (to_sol(total + at_risk), MOST)
+    assert used["session_loss"] == used["day_loss"] == (to_sol(SOL + at_risk), MOST)
+    assert used["game_loss"] == (to_sol(SOL // 2 + at_risk), MOST)
+    assert used["actions_per_game"] == (2, 20)
+    assert used["actions_per_minute"] == (2, 5)
+    assert used["external_per_game"] == (1, 3)
+    assert set(RiskGate(Limits()).used(account, 0)) == {"session_loss", "actions_per_game"}

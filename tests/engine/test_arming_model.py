@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from attrs import define
@@ -11,10 +12,12 @@ from hypothesis import strategies as st
 from vectra_bot import Strategy
 from vectra_bot.actions.arming import LiveTerms
 from vectra_bot.actions.limits import Limits
+from vectra_bot.engine import Effect, Engine
 from vectra_bot.models import (
     ActionType,
     Command,
     ConnectionChanged,
+    Event,
     FrameRejected,
     Link,
     LoginStatus,
@@ -27,7 +30,7 @@ FRESH = 5
 TERMS = LiveTerms(account=OURS, dead_man_s=30, fresh_ticks=FRESH)
 STARTING = 3
 """Frames from a game's announcement to its first tick."""
-LIMITS = Limits(actions_per_game=1_000_000, session_loss=1_000)
+LIMITS = Limits(actions_per_game=1_000_000, session_loss=Decimal(1_000))
 S = 10**9
 
 
@@ -199,6 +202,17 @@ class Run:
             bench.feed(FrameRejected(recv_ns=now_ns, reason="missing", message="x", money=True))
 
 
+class Recorded:
+    """An engine whose events are recorded."""
+
+    def __init__(self, engine: Engine, process: Any) -> None:
+        self._engine = engine
+        self.process = process
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._engine, name)
+
+
 def begun() -> Run:
     """Return a session whose first game has begun; it is not ready yet."""
     bench = Bench(Eager(), live=TERMS, limits=LIMITS, cash=1_000)
@@ -206,6 +220,31 @@ def begun() -> Run:
     bench.start_game((1.0,))
     run.model.ticks = STARTING
     return run
+
+
+@given(st.lists(STEPS, max_size=40))
+def test_a_replay_of_the_events_gives_the_same_effects(steps: list[tuple[str, Any]]) -> None:
+    """An engine of the same header is given the same events: it sends and stores the same, in order."""
+    run = begun()
+    bench = run.bench
+    engine, fed, made = bench.engine, list[Event](), list[Effect]()
+    process = engine.process
+
+    def recorded(event: Event) -> list[Effect]:
+        fed.append(event)
+        found = process(event)
+        made.extend(found)
+        return found
+
+    bench.engine = Recorded(engine, recorded)  # type: ignore[assignment]
+    for what, value in steps:
+        run.step(what, value)
+    again = Bench(Eager(), live=TERMS, limits=LIMITS, cash=1_000)
+    again.start_game((1.0,))
+    effects = [effect for event in fed for effect in again.engine.process(event)]
+
+    assert effects == made
+    assert again.engine.standing == engine.standing
 
 
 @settings(max_examples=max(300, settings().max_examples))

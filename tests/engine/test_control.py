@@ -344,6 +344,26 @@ def test_a_flatten_that_was_not_sent_is_no_try() -> None:
     assert len(events(bench, "flatten.done")) == 1
 
 
+def test_flatten_on_a_lost_link_begins_when_the_account_is_back() -> None:
+    """Nothing is requested and no try is used up while the login is missing."""
+    bench, strategy = armed()
+    hold(bench, strategy)
+    bench.disconnect()
+    bench.operate("flatten")
+    for _ in range(5):
+        bench.tick(1.0)
+    assert [c.action_type for c in bench.commands] == [ActionType.BUY]
+    assert bench.engine.states.total() == 1
+    bench.connect()
+    bench.tick(1.0)
+    bench.login()
+    bench.tick(1.0)
+    bench.execute(bench.commands[-1])
+
+    assert bench.engine.account.lots == []
+    assert [c.action_type for c in bench.commands] == [ActionType.BUY, ActionType.SELL]
+
+
 def test_flatten_waits_for_a_sale_under_way() -> None:
     """A strategy's own sale in flight is not doubled."""
     bench, strategy = armed()
@@ -493,6 +513,22 @@ def test_a_day_already_lost_stops_at_once() -> None:
     bench, _ = armed(limits=limits, live=terms(day_start_pnl=Decimal("-0.0495")))
 
     assert bench.engine.standing.state is ArmingState.STOPPED
+
+
+def test_u03_limits_are_fixed_for_a_session() -> None:
+    """No operator's command changes a limit, and none can be written: what the header says is what counts."""
+    limits = Limits(stake=Decimal("0.02"))
+    bench, strategy = armed(limits=limits)
+    for kind in OperatorKind:
+        if kind is not OperatorKind.STOP:
+            bench.operate(kind)
+    bench.operate("resume")
+    bench.operate("arm")
+    with pytest.raises(AttributeError):
+        limits.stake = Decimal(1)  # type: ignore[misc]
+
+    assert denial(act(bench, strategy, lambda a: a.buy("0.021"))) == "limit.stake"
+    assert bench.engine.tracker.book.gate.limits is limits
 
 
 # Other clients.

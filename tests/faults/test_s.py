@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import json
 from typing import Any
@@ -11,6 +12,8 @@ import pytest
 
 from tests.actions.strategies import Scripted
 from tests.faults.rig import Rig
+from tests.venues.live_kit import quick
+from tests.venues.scripted import JOINED, Peer, ScriptedServer, tick
 from vectra_bot.audit.auditor import FairAuditor
 from vectra_bot.errors import WireError
 from vectra_bot.exchange import Exchange, ExchangeConfig
@@ -21,17 +24,20 @@ from vectra_bot.models import (
     ActionType,
     Actor,
     AlertTrigger,
+    ConnectionChanged,
     DocType,
     Frame,
     FrameKind,
     FrameRejected,
     GameFrame,
     GamePhase,
+    Link,
     StateCause,
     UnknownEvent,
 )
 from vectra_bot.session.shell import read_frame
 from vectra_bot.testing import Bench
+from vectra_bot.venues.live import LiveFeed
 from vectra_bot.wire.decode import decode
 
 BUY = "0.02"
@@ -44,7 +50,7 @@ def bought() -> Rig:
 
 
 def silent() -> Rig:
-    """Return a rig whose buy became UNKNOWN for want of evidence."""
+    """Return a rig whose buy became UNKNOWN without evidence."""
     rig = bought()
     rig.bench.wait(2.5)
     assert rig.pending == ["UNKNOWN"]
@@ -236,8 +242,8 @@ def test_s13_the_first_sign_of_a_rug_ends_entries(sign: str) -> None:
             price=1.0, cooldown_timer_ms=rules.COOLDOWN_MS,
         )  # fmt: skip
     rig.strategy.todo = [lambda a: a.buy("0.01")]
-    for tick in (5, 6):  # frames that were overtaken
-        rig.frame(tick=tick)
+    for number in (5, 6):  # frames that were overtaken
+        rig.frame(tick=number)
 
     assert len(rig.bench.commands) == sent
 
@@ -373,6 +379,43 @@ def test_s23_without_trace_ids_evidence_is_matched_to_the_only_action() -> None:
 
     assert rig.kinds.count("wire.unknown_event") == 1
     assert rig.states == ["CONFIRMED"]
+
+
+@pytest.mark.parametrize(
+    ("hostile", "ends"),
+    [
+        ("41", True),
+        ('44{"message":"gone"}', True),
+        ("430[]", False),
+        ('451-["x",{"_placeholder":true,"num":0}]', False),
+        ('45999999999-["x"]', False),
+        ('42["disconnect"]', False),
+    ],
+)
+async def test_s24_packets_that_break_clients_cost_no_frame(hostile: str, ends: bool) -> None:
+    """A kick or a lost namespace is noticed at once and reconnected; the others change nothing."""
+
+    async def first(peer: Peer) -> None:
+        await peer.say(JOINED, tick(1), hostile, *([] if ends else [tick(2)]))
+
+    async def second(peer: Peer) -> None:
+        await peer.say(JOINED, tick(2))
+
+    async with ScriptedServer(first, second) as venue:
+        feed = LiveFeed(venue.url, settings=quick())
+        items: list[Any] = []
+        async with asyncio.timeout(3 if ends else 20):
+            while tick(2) not in (getattr(item, "raw", None) for item in items):
+                item = await feed.next_item(0.5)
+                items += [] if item is None else [item]
+        await feed.aclose()
+
+    links = [item.link for item in items if isinstance(item, ConnectionChanged)]
+    assert links.count(Link.CONNECTED) == (2 if ends else 1)
+    assert [i.raw for i in items if isinstance(i, Frame) and i.raw in {tick(1), tick(2)}] == [
+        tick(1),
+        tick(2),
+    ]
 
 
 def test_s26_another_coin_or_account_stops_trading() -> None:

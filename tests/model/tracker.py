@@ -3,9 +3,10 @@
     python tests/model/tracker.py [--depth N] [--json]
 
 The states of tracker, venue and link after each event are compared with those seen before; equal ones are
-merged. In every state: no action has two terminal states; what is CONFIRMED or EXECUTED_LATE was executed, and
-what is NOT_EXECUTED, REJECTED or NOT_SENT was not; every terminal state has a proof or is UNRESOLVED; the account
-has the venue's money to the lamport, as far as evidence of it came; nothing is undecided long after the game.
+merged. In every state: no action has two terminal states; what is CONFIRMED or EXECUTED_LATE was executed,
+and what is NOT_EXECUTED, REJECTED or NOT_SENT was not; every terminal state has a proof or is UNRESOLVED; the
+account has the venue's money to the lamport, as far as evidence of it came; nothing is undecided long after
+the game.
 
 Exit code 0 if all of this is true in every state, 1 with the shortest history that breaks it.
 """
@@ -28,6 +29,7 @@ from attrs import define, field, frozen
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from tests.model.cloning import clone
 from tests.model.venue import OLD_NS, SECOND, Request, Step, World
 from vectra_bot.models import ActionState, ActionType, Proof
 
@@ -199,24 +201,28 @@ class Search:
 
     def run(self) -> Search:
         """Visit every state up to the depth, or up to the first that breaks a rule."""
-        seen = {key_of(world_of(self.pair))}
-        level: list[tuple[Step, ...]] = [()]
-        for _ in range(self.depth):
-            after: list[tuple[Step, ...]] = []
-            for path in level:
-                for step, world in self._next(path):
+        first = world_of(self.pair)
+        seen = {key_of(first)}
+        level: list[tuple[tuple[Step, ...], World]] = [((), first)]
+        for number in range(self.depth):
+            after: list[tuple[tuple[Step, ...], World]] = []
+            while level:
+                path, known = level.pop()
+                for step, world in self._next(path, known):
                     key = key_of(world)
-                    if key not in seen:
-                        seen.add(key)
-                        after.append((*path, step))
+                    if key in seen:
+                        continue
+                    seen.add(key)
+                    if number + 1 < self.depth:  # the last ones have no successor
+                        after.append(((*path, step), world))
                 if self.failure is not None:
                     return self
             level, self.states = after, len(seen)
         return self
 
-    def _next(self, path: tuple[Step, ...]) -> Iterator[tuple[Step, World]]:
-        for step in list(world_of(self.pair, path).steps()):
-            world = world_of(self.pair, path)
+    def _next(self, path: tuple[Step, ...], known: World) -> Iterator[tuple[Step, World]]:
+        for step in list(known.steps()):
+            world: World = clone(known, {})
             before = len(world.moves)
             try:
                 world.do(step)

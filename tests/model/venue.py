@@ -1,9 +1,9 @@
 """A venue and a link as the tracker may meet them: only histories that can happen, with losses and repeats.
 
 The venue executes a request, refuses it, or never receives it. Of what it did it sends trades in the order of
-their execution, and acknowledgements and statements at any time; some come twice, some never. What is under way
-when the link is lost does not arrive. After the end of a game nothing of it is executed any more; evidence of it
-may still come.
+their execution, and acknowledgements and statements at any time; some come twice, some never. What is under
+way when the link is lost does not arrive. After the end of a game nothing of it is executed any more;
+evidence of it may still come.
 """
 
 from __future__ import annotations
@@ -60,6 +60,7 @@ RUG_TICK = len(PRICES)
 RUG_PRICE = 1.0 * (1 - 0.98)
 # Ages above this are all alike: every timeout of the tracker is shorter.
 OLD_NS = 12 * SECOND
+LIMITS = Limits()
 # How often each piece of evidence may come.
 REPEATS = 2
 
@@ -131,7 +132,7 @@ class World:
 
     def __attrs_post_init__(self) -> None:
         self.game, account, ids = GameState(), Account(player_id=ME), ActionIds("model")
-        view, gate = GameView(self.game), RiskGate(Limits())
+        view, gate = GameView(self.game), RiskGate(LIMITS)
         book = ActionBook("model", Mode.PAPER, ids, account, view, gate)
         self.tracker = ActionTracker(
             book,

@@ -25,6 +25,7 @@ PACKET = "tests/wire/test_packet_model.py"
 DECODE = "tests/wire/test_decode.py"
 OVERFLOW = "tests/venues/test_overflow_model.py"
 ACKS = "tests/venues/test_acks_model.py"
+LAST_LOOK = "tests/venues/test_gateway_model.py"
 REVIEW = "tests/plugins/test_review_model.py"
 AUDIT = "tests/audit/test_claims_model.py"
 STREAM = "tests/exchange/test_stream_model.py"
@@ -50,6 +51,7 @@ SHELL = "tests/session/test_shell_model.py"
 ORDER = "tests/engine/test_order_model.py"
 SHAPES = "tests/wire/test_shapes_model.py"
 WON = "tests/wire/test_drawings_model.py"
+MODEL = "tests/model/test_tracker.py"
 SHORT_WRITES = "tests/fsio/test_short_writes.py"
 
 
@@ -227,6 +229,38 @@ _CORRELATION = [
             "link-lost-unnoticed",
             "self.book.on_disconnected(reason)\n        self.stakes",
             "self.stakes",
+        ),
+    ),
+    *_bugs(
+        "actions/reconcile/ends.py",
+        (MODEL,),
+        (
+            "end-forgets-what-came-since",
+            "if self._agrees(chosen) and self._gives(chosen, change)",
+            "if self._gives(chosen, change)",
+        ),
+        (
+            "end-proves-beside-the-unexplained",
+            "or account.short is not None or account.unexplained",
+            "or account.short is not None",
+        ),
+    ),
+    *_bugs(
+        "actions/tracker.py",
+        (MODEL,),
+        (
+            "every-sale-after-the-rug-is-its",
+            "return paid <= self.account.value(rug_price) + len(self.account.lots)",
+            "return True",
+        ),
+    ),
+    *_bugs(
+        "actions/book.py",
+        (MODEL,),
+        (
+            "decided-by-every-trade",
+            "                )\n            return\n        self.executed(tracked, trade.recv_ns",
+            "                )\n        self.executed(tracked, trade.recv_ns",
         ),
     ),
     *_bugs(
@@ -657,6 +691,47 @@ _WIRE = [
             "if sent is not None and sent.epoch == epoch:",
             "if sent is not None:",
         ),
+    ),
+    *_bugs(
+        "venues/live.py",
+        (LAST_LOOK,),
+        ("stop-not-looked-at", "if stopped is not None or self._closed:", "if self._closed:"),
+        (
+            "older-connections-count",
+            "if command.created_ns < connection.opened_ns or self._link.was_suspended():",
+            "if self._link.was_suspended():",
+        ),
+        (
+            "suspension-not-looked-at",
+            "connection.opened_ns or self._link.was_suspended():",
+            "connection.opened_ns:",
+        ),
+        ("old-data-for-entries", "ENTRY_DATA_MS if entry else EXIT_DATA_MS", "EXIT_DATA_MS"),
+        (
+            "exits-need-new-ticks",
+            "if entry and connection.tick - command",
+            "if connection.tick - command",
+        ),
+        ("rug-not-looked-at", "if connection.rugged:", "if False:"),
+        ("exits-as-late-as-entries", "ENTRY_LATE_MS if entry else EXIT_LATE_MS", "ENTRY_LATE_MS"),
+        ("token-to-its-end", "left_s <= TOKEN_MARGIN_S:", "left_s <= 0:"),
+        (
+            "sent-behind-a-queue",
+            "if wire.waiting:\n            return",
+            "if False:\n            return",
+        ),
+        ("budget-not-charged", "self._bucket.take()", "self._bucket.left()"),
+        (
+            "broken-write-is-proof",
+            "if not wire.is_open:\n                doubt",
+            "if False:\n                doubt",
+        ),
+    ),
+    *_bugs(
+        "venues/link.py",
+        (LAST_LOOK,),
+        ("cut-link-is-open", "return self.closed or self.was_cut", "return self.closed"),
+        ("ended-link-is-open", "or connection.ended.is_set():", "or False:"),
     ),
     *_bugs(
         "venues/patience.py",

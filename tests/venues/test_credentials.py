@@ -11,9 +11,10 @@ from types import ModuleType
 
 import pytest
 
-from vectra_bot import redaction
 from vectra_bot.errors import ConfigError, InputError, VectraError
-from vectra_bot.redaction import child_environment, redacted
+from vectra_bot.fsio import children
+from vectra_bot.fsio.children import child_environment
+from vectra_bot.redaction import redacted
 from vectra_bot.venues import credentials
 from vectra_bot.venues.credentials import LONGEST, Token, token_source
 
@@ -52,7 +53,7 @@ def test_a_variable_is_read_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_variable_is_not_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
     """A process that we start does not find the token in its environment; the rest is as it was."""
-    monkeypatch.setattr(redaction, "_kept_variables", set())
+    monkeypatch.setattr(children, "_kept", set())
     monkeypatch.setenv("LINK_TEST_TOKEN", OPAQUE)
     before = child_environment()
     token_source("env:LINK_TEST_TOKEN").read()

@@ -37,6 +37,8 @@ from vectra_bot.venues.live import LiveVenue
 from vectra_bot.wire.profile import parse_profile
 from vectra_bot.wire.requests import decode_request
 
+CORRECTED = '[login]\nevent = "logIn"\ntoken = "jwt"\n'
+
 
 def stage(seen: Watched) -> LinkStage:
     """Return how far the link has come."""
@@ -77,8 +79,8 @@ async def test_the_login_goes_out_first_and_once(tmp_path: Path) -> None:
 
 
 async def test_the_names_of_the_login_are_the_profile_s(tmp_path: Path) -> None:
-    """A corrected profile changes the event and its key, here and in the exchange's server."""
-    profile = parse_profile('[login]\nevent = "logIn"\ntoken = "jwt"\n')
+    """A corrected profile changes the event and its key."""
+    profile = parse_profile(CORRECTED)
     host = Host(confirm=False)
     async with (
         ScriptedServer(host) as served,
@@ -89,6 +91,19 @@ async def test_the_names_of_the_login_are_the_profile_s(tmp_path: Path) -> None:
 
     assert text.startswith('42["logIn",{"__trace":true,"traceparent":"00-')
     assert json.loads(text[2:])[2] == {"jwt": TOKEN}
+
+
+async def test_a_corrected_login_works_with_the_exchange_s_server(tmp_path: Path) -> None:
+    """Both sides read the same profile."""
+    profile = parse_profile(CORRECTED)
+    async with (
+        server(protocol=profile) as served,
+        watched(served.url, written(tmp_path), profile=profile) as seen,
+    ):
+        await seen.until(lambda: stage(seen) is LinkStage.FRESH)
+        player = seen.venue.link.player_id
+
+    assert player == PLAYER
 
 
 async def test_pings_are_those_of_the_page(tmp_path: Path) -> None:

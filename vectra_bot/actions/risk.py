@@ -86,6 +86,7 @@ class RiskGate:
         day_pnl: lamports won or lost on this day before the session.
         day_start: lamports at the start of the day, None on the day on which the session began.
         day_end_ns: when the day ends; no event is as late without a limit of a day.
+        rugged_game: the game whose rug our own forced sale has shown, before the venue's frame does.
     """
 
     limits: Limits
@@ -99,6 +100,7 @@ class RiskGate:
     day_pnl: int = 0
     day_start: int | None = None
     day_end_ns: int = 0
+    rugged_game: str = ""
 
     def __attrs_post_init__(self) -> None:
         limits = self.limits
@@ -232,11 +234,20 @@ class RiskGate:
         return (
             self._check_stops(ask, account, _of_the_bot(pending), unknown)
             or _check_phase(ask, game, account)
+            or self._check_rugged(ask, game)
             or self._check_position(ask, game)
             or _check_pending(ask, pending)
             or (self._check_entry(ask, game, account, at_risk) if is_entry else None)
             or self._check_count(ask, account.now_ns)
         )
+
+    def _check_rugged(self, ask: Ask, game: GameView) -> str | None:
+        """Deny entries in a game that has rugged for us already (protocol 10)."""
+        if ask.action_type.is_side_game or not ask.action_type.is_entry:
+            return None
+        if not self.rugged_game or self.rugged_game != game.game_id:
+            return None
+        return "phase: the game has rugged, as the sale of our position shows"
 
     def allows(self, command: Command) -> bool:
         """Return whether *command*, about to leave, is within the limits that do not depend on time."""
@@ -332,6 +343,28 @@ class RiskGate:
         if exposed > to_lamports(limit):
             return f"limit.exposure: {to_sol(exposed)} SOL would be open, the limit is {limit} SOL"
         return None
+
+    def used(
+        self, account: Account, at_risk: int
+    ) -> dict[str, tuple[Decimal | int, Decimal | int]]:
+        """Return how much of each limit that counts something is used, and the limit, by name.
+
+        Args:
+            account: our money.
+            at_risk: lamports that undecided entries may have spent already.
+        """
+        limits, left = self.limits, account.cash - at_risk
+        found: dict[str, tuple[Decimal | int, Decimal | int | None]] = {
+            "exposure": (to_sol(_exposed(account) + at_risk), limits.exposure)
+        }
+        for words, limit, start in (*self._losses(account), self._loss_of_game(account)):
+            name = words.split(":")[0].removeprefix("limit.")
+            found[name] = (to_sol(max(0, start - left)), limit)
+        sent = self.sent_this_game + self.external_this_game
+        found["actions_per_game"] = (sent, limits.actions_per_game)
+        found["actions_per_minute"] = (self._sent_within(account.now_ns), limits.actions_per_minute)
+        found["external_per_game"] = (self.external_this_game, limits.external_per_game)
+        return {name: (used, limit) for name, (used, limit) in found.items() if limit is not None}
 
     def spent(self, account: Account) -> str | None:
         """Return which loss limit leaves no room for any entry, what is open not counted; None if none."""

@@ -157,6 +157,14 @@ class ActionTracker:
         """Process an acknowledgement: it proves a rejection; an execution is proven only by its effect."""
         tracked = self.book.answered(ack.ack_id)
         if tracked is None:
+            if ack.success is not None:  # the answer to a ping is empty
+                self.book.find(
+                    "action.stray_ack",
+                    "warning",
+                    "an acknowledgement answers no request that waits for one",
+                    ack_id=ack.ack_id,
+                    success=ack.success,
+                )
             return
         self.book.evidence(tracked, ack.recv_ns)
         if ack.success is False:
@@ -229,7 +237,7 @@ class ActionTracker:
         again = self._forced_game == self.game.game_id
         if again and not self.account.lots:
             return
-        self._forced_game = self.game.game_id
+        self._forced_game = self.book.gate.rugged_game = self.game.game_id
         self.account.sell(amount, qty, None, StateCause.FORCED_SELL, bonus=bonus)
         if not again:
             self.book.notes.append(ForcedSell(amount))
@@ -372,7 +380,7 @@ class ActionTracker:
             self.book.executed(tracked, update.recv_ns, "player update", Proof.UPDATE)
             self.book.complete(tracked, player_state(update), update.recv_ns // NS_PER_MS)
         for tracked in past.others:
-            self.book.decide_unproven(tracked, update.recv_ns, proven=True)
+            self.book.decide_unproven(tracked, update.recv_ns, lacking="")
             self.book.complete(tracked, None, None)
         self.account.shown(past.effect, self.game.tick)
         return attrs.evolve(seen, explained=True, effects=self.account.pending)
@@ -417,6 +425,8 @@ class ActionTracker:
         if sold <= 0 or sold != self.account.qty or seen.delta_cash < 0:
             return False
         rug_price = self.game.rug_price
+        if rug_price is not None and self.account.leveraged:
+            return True  # what a leveraged lot pays is not known for certain
         if rug_price is not None:
             # A lamport of each lot may be rounded; a sale before the rug pays fifty times as much.
             paid = seen.delta_cash + seen.delta_bonus

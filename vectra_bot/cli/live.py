@@ -26,6 +26,8 @@ from vectra_bot.errors import UsageError
 from vectra_bot.redaction import shown_url
 from vectra_bot.session.live.config import LiveConfig
 from vectra_bot.session.live.options import LiveOptions
+from vectra_bot.venues.browser.profile import known_venue
+from vectra_bot.venues.browser.settings import BrowserSettings
 from vectra_bot.venues.patience import LiveSettings
 
 if TYPE_CHECKING:
@@ -39,6 +41,7 @@ _EPILOG = """\b
 Examples:
   vectra-bot live take-profit --config live.toml --venue https://HOST --account did:privy:...
   vectra-bot live ./my_bot.py --config live.toml --venue https://HOST --limit-stake 0.002
+  vectra-bot live take-profit --config live.toml --browser --account did:privy:...
 
 \b
 The file live.toml:
@@ -56,7 +59,7 @@ The file live.toml:
 
 @click.command("live", cls=GroupedCommand, epilog=_EPILOG, context_settings=HELP_OPTIONS)
 @click.argument("strategy", required=False)
-@declared_options(LiveConfig, Limits, LiveSettings)
+@declared_options(LiveConfig, Limits, LiveSettings, BrowserSettings)
 @click.option("--config", "config_file", metavar="FILE", help="TOML file with settings.")
 @json_option
 def live(strategy: str | None, config_file: str | None, as_json: bool, **options: Any) -> int:
@@ -64,8 +67,9 @@ def live(strategy: str | None, config_file: str | None, as_json: bool, **options
 
     It needs all of this, and says in one line what is missing before anything is connected: a
     configuration file with [live] enabled, the account's id there and typed again, the operator's
-    dated statement about the venue's terms, a login token, and limits for stake, session_loss and
-    day_loss. Nothing is sent before the venue has logged in that account and stated its money.
+    dated statement about the venue's terms, a login token or --browser, and limits for stake,
+    session_loss and day_loss. Nothing is sent before the venue has logged in that account and stated
+    its money.
 
     From another terminal: vectra-bot status, halt, resume, reduce, flatten, stop. Ctrl-C is a stop.
     On average the game loses money.
@@ -110,8 +114,8 @@ def _live_config(
     account = LiveOptions(**file.live)
     enable, disable, by_plugin = plugin_settings(file.plugins, options)
     given = {**file.options, **given_options(LiveConfig, options)}
-    if "venue" not in given:
-        raise UsageError("no venue was given: name one, --venue https://HOST")
+    browser = BrowserSettings(**given_options(BrowserSettings, options))
+    given["venue"] = given.get("venue") or known_venue(browser)
     if given.get("account") is None and account.enabled and account.account:
         given["account"] = _typed_account()
     return LiveConfig(
@@ -120,6 +124,7 @@ def _live_config(
         settings={**file.settings, **written_pairs("--set", options["set"])},
         limits={**file.limits, **given_options(Limits, options)},
         link=LiveSettings(**given_options(LiveSettings, options)),
+        browser=browser,
         plugins=by_plugin,
         enable_plugins=enable,
         disable_plugins=disable,

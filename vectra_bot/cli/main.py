@@ -40,6 +40,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "vectra_bot.cli.record:record",
         "Record a feed without trading; verify games against seeds.",
     ),
+    "browser": (
+        "vectra_bot.cli.browser:browser",
+        "Open the browser in which you log in, for --browser.",
+    ),
     "serve": ("vectra_bot.cli.serve:serve", "Serve the embedded exchange over Socket.IO."),
     "status": ("vectra_bot.cli.control:status", "Show what a running session is doing."),
     "halt": ("vectra_bot.cli.control:halt", "Let a running session send no entries."),

@@ -15,6 +15,7 @@ from vectra_bot.cli.options import (
 )
 from vectra_bot.cli.output import json_option
 from vectra_bot.session.config import RecordConfig, StopFlag
+from vectra_bot.venues.browser.settings import BrowserSettings
 from vectra_bot.venues.patience import LiveSettings
 
 if TYPE_CHECKING:
@@ -25,11 +26,12 @@ _EPILOG = """\b
 Examples:
   vectra-bot record --venue http://127.0.0.1:5055 --store ./recorded --games 20
   vectra-bot record --venue https://backend.rugs.fun --store ./recorded --seconds 3600 --json
+  vectra-bot record --browser --venue https://rugs.fun --store ./recorded
 """
 
 
 @click.command(cls=GroupedCommand, epilog=_EPILOG, context_settings=HELP_OPTIONS)
-@declared_options(RecordConfig, LiveSettings)
+@declared_options(RecordConfig, LiveSettings, BrowserSettings)
 @json_option
 def record(*, as_json: bool, **options: Any) -> int:
     """Record a feed: raw frames and documents, gaps marked; nothing is sent, no login is needed.
@@ -38,6 +40,10 @@ def record(*, as_json: bool, **options: Any) -> int:
     before, every price seen, the rug, the peak. If they disagree, one alert of type vectra.integrity is
     stored for the game. After a lost connection the recorder reconnects; the snapshot of the new
     connection fills the gap where it can.
+
+    With --browser the venue's page is recorded in the browser of `vectra-bot browser login`: what you do
+    there (buy, sell, sidebet) is stored as player_action documents of actor human. Changes of the bet that
+    stay in the page are not seen.
 
     Ctrl-C ends the recording with a complete store (exit code 130), or says what is unfinished. If a
     game disagrees with its seed, the exit code is 1, however the recording ended; "failed_games" in the
@@ -73,6 +79,7 @@ def _config(options: dict[str, Any]) -> RecordConfig:
     enable, disable, plugins = plugin_settings({}, options)
     return RecordConfig(
         settings=LiveSettings(**given_options(LiveSettings, options)),
+        browser=BrowserSettings(**given_options(BrowserSettings, options)),
         plugins=plugins,
         enable_plugins=enable,
         disable_plugins=disable,

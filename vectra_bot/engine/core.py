@@ -52,7 +52,6 @@ from vectra_bot.game.state import GameState, GameView
 from vectra_bot.models import (
     Ack,
     ActionState,
-    Actor,
     ClockAdvanced,
     Command,
     ConnectionChanged,
@@ -96,8 +95,7 @@ class Engine:
         limits: what the session may do.
         auditor: verifies the feed against the seeds it reveals; None for no such check.
         terms: the conditions of a live session; None for any other, which is armed from the start.
-        watches: it does not flatten when an operator asks: a recovery reads the commands from the
-            journal.
+        watches: it flattens nothing itself: a recovery reads the commands from the journal.
 
     Attributes:
         game: the running game, read-only.
@@ -488,9 +486,7 @@ class Engine:
 
     def _on_completed(self, note: Completed) -> None:
         action = note.action
-        if action.actor is Actor.HUMAN:
-            self.counts["human_actions"] += 1
-        else:
+        if not action.is_human:
             self.states[action.state] += 1
         self._episode.completed(action)
         self._effects.document(DocType.PLAYER_ACTION, action, "tracker", game_id=action.game_id)

@@ -290,6 +290,11 @@ class PlayerAction:
         return self.timestamps.total_latency_ms
 
     @property
+    def is_human(self) -> bool:
+        """Return whether a person asked for it: it counts as no action of the bot."""
+        return self.actor is Actor.HUMAN
+
+    @property
     def is_decided(self) -> bool:
         """Return whether the action is in its terminal state."""
         return self.state.is_terminal

@@ -24,7 +24,6 @@ from vectra_bot.game.sidegames import BBC, CANDLEFLIP, SideGame, bbc_game, candl
 from vectra_bot.models import (
     ActionState,
     ActionType,
-    Actor,
     Document,
     Event,
     GameFrame,
@@ -236,7 +235,7 @@ class SessionTally:
     def after(self, document: Document) -> None:
         """Process a document of the engine."""
         record = document.record
-        if not isinstance(record, PlayerAction) or record.actor is Actor.HUMAN:
+        if not isinstance(record, PlayerAction) or record.is_human:
             return
         self._digest.update(action_digest_line(record))
         if record.proof is not None:

@@ -23,6 +23,7 @@ from vectra_bot.session.flags import FlushFlag, Observer, Snapshot, StopFlag
 from vectra_bot.session.live.options import LiveOptions
 from vectra_bot.store.api import StoreOptions
 from vectra_bot.strategy import Strategy
+from vectra_bot.venues.browser.settings import BrowserSettings
 from vectra_bot.venues.captures import offset_text, parse_offset
 from vectra_bot.venues.embedded import EmbeddedOptions
 from vectra_bot.venues.patience import LiveSettings
@@ -284,6 +285,7 @@ class RecordConfig:
         wire_format: ``auto`` accepts both of the venue's formats; ``dec`` or ``feb`` expects one of them, and
             the report says if another one was seen.
         settings: timeouts, retries and queue limits of the connection.
+        browser: whether a page in a browser is recorded, with what the person does there.
         plugins: parameters by plugin name; naming a plugin enables it.
         recover: first recover the sessions in the store that were killed.
         flush: requests an immediate flush.
@@ -319,6 +321,9 @@ class RecordConfig:
         help="Wire format: February or December; auto accepts both.",
     )
     settings: LiveSettings = option(factory=LiveSettings, take=made_of(LiveSettings), flag=None)
+    browser: BrowserSettings = option(
+        factory=BrowserSettings, take=made_of(BrowserSettings), flag=None
+    )
     enable_plugins: tuple[str, ...] = like(SessionConfig, "enable_plugins")
     disable_plugins: tuple[str, ...] = like(SessionConfig, "disable_plugins")
     plugins: Mapping[str, Mapping[str, Any]] = like(SessionConfig, "plugins")

@@ -19,6 +19,7 @@ from vectra_bot.errors import InputError
 from vectra_bot.loading import resolve_strategy
 from vectra_bot.models import (
     AlertTrigger,
+    DocType,
     Document,
     GamePhase,
     GameTick,
@@ -36,6 +37,7 @@ from vectra_bot.session.recovery.killed import recover_store
 from vectra_bot.session.shell import NoGateway, SegmentCloser, Shell
 from vectra_bot.store.api import store_place
 from vectra_bot.strategy import configure
+from vectra_bot.venues.browser.venue import BrowserFeed
 from vectra_bot.venues.live import LiveFeed
 
 STRATEGY = "watch"
@@ -123,6 +125,15 @@ class _RecordStats(SessionTally):
             self.told(document)
 
 
+def _feed_of(config: RecordConfig, clock: Clock) -> LiveFeed:
+    """Return the feed: a connection of our own, or the page of a browser."""
+    if config.browser.browser:
+        return BrowserFeed(
+            config.venue, settings=config.settings, clock=clock, browser=config.browser
+        )
+    return LiveFeed(config.venue, settings=config.settings, clock=clock)
+
+
 @frozen
 class _Recording:
     """A recording in progress."""
@@ -138,7 +149,7 @@ class _Recording:
     def of(cls, config: RecordConfig, clock: Clock) -> _Recording:
         """Load everything; nothing is written and no connection is made yet."""
         source = resolve_strategy(STRATEGY)
-        feed = LiveFeed(config.venue, settings=config.settings, clock=clock)
+        feed = _feed_of(config, clock)
         auditor = FairAuditor(config.session_id or new_session_id())
         plan = SessionPlan(
             session_id=auditor.session_id,
@@ -170,7 +181,29 @@ class _Recording:
         end_ns = None
         if config.seconds is not None:
             end_ns = clock.monotonic_ns() + int(config.seconds * NS_PER_S)
-        return await drive_live(shell, feed, clock, flusher, lambda: self._ended(end_ns))
+        return await drive_live(
+            shell,
+            feed,
+            clock,
+            flusher,
+            lambda: self._ended(end_ns),
+            after=lambda: self._notices(shell),
+        )
+
+    def _notices(self, shell: Shell) -> None:
+        """Store and show what the link has to say."""
+        login = self.feed.supervisor.login
+        while login is not None and login.notices:
+            record = SystemEvent.of("link.notice", "warning", login.notices.popleft())
+            document = Document(
+                doc_type=DocType.SYSTEM_EVENT,
+                record=record,
+                ts_ns=shell.engine.now_ns,
+                source="session",
+            )
+            shell.note(document)
+            if self.config.told is not None:
+                self.config.told(document)
 
     def _ended(self, end_ns: int | None) -> str | None:
         """Return why the recording must end now, None if it continues."""

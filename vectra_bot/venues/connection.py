@@ -37,6 +37,7 @@ from vectra_bot.venues.acks import AckKind, AckTable
 from vectra_bot.venues.inbox import Inbox
 from vectra_bot.venues.patience import LiveCounts
 from vectra_bot.venues.redirects import check_redirect
+from vectra_bot.wire.packet import shown
 
 _GAME_FRAME: Final = '42["gameStateUpdate",'
 _PRIVATE: Final = ('42["usernameStatus"', '42["playerUpdate"')
@@ -231,7 +232,7 @@ class _StrictPacket(Packet):  # type: ignore[misc]  # socketio has no type infor
         elif encoded.startswith("1"):
             connection.end("the venue ended the connection")
         elif encoded.startswith("4") and not connection.opened:
-            connection.end(f"the venue refused the connection: {encoded[1:200]}")
+            connection.end(f"the venue refused the connection: {shown(encoded[1:])}")
             self.packet_type, self.data = socketio.packet.CONNECT_ERROR, []
         elif encoded.startswith("4"):
             connection.end("the venue refused to continue")

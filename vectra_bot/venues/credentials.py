@@ -21,9 +21,10 @@ import msgspec
 from attrs import field, frozen
 
 from vectra_bot.errors import ConfigError, InputError
+from vectra_bot.fsio.children import keep_from_children
 from vectra_bot.fsio.private import bad_character, read_private
 from vectra_bot.models.times import NS_PER_S
-from vectra_bot.redaction import hide, keep_from_children
+from vectra_bot.redaction import hide
 
 LONGEST: Final = 8_192
 """Characters of the longest token that is accepted."""

@@ -33,6 +33,7 @@ from vectra_bot.wire.profile import Profile, default_profile
 _YIELD_EVERY: Final = 8  # items between two yields to the event loop, so that reading continues
 # Entries and exits have different limits: an exit that comes late is better than none.
 ENTRY_DATA_MS: Final = 600
+COUNTDOWN_DATA_MS: Final = 1_500
 EXIT_DATA_MS: Final = 3_000
 ENTRY_LATE_MS: Final = 250
 EXIT_LATE_MS: Final = 1_000
@@ -247,7 +248,10 @@ class LiveGateway:
         limit_ms = ENTRY_DATA_MS if entry else EXIT_DATA_MS
         if age_ms is None:
             return "stale: no game frame was received on this connection"
-        if connection.active and age_ms > limit_ms:
+        if not connection.active:
+            limit_ms = COUNTDOWN_DATA_MS if entry else EXIT_DATA_MS
+        # After a rug and in a pause no frames are due.
+        if age_ms > limit_ms and not connection.quiet:
             return f"stale: the newest game frame is {age_ms} ms old, more than {limit_ms}"
         if command.action_type.is_side_game:
             return None

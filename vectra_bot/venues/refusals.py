@@ -15,6 +15,11 @@ from vectra_bot.errors import safe_error, safe_text
 from vectra_bot.venues.redirects import RedirectError
 
 _REFUSED: Final = (401, 403)  # HTTP statuses of a venue that refuses us
+# Older versions of aiohttp have no error for it, only the system's inside of another one.
+_UNKNOWN_HOST: Final = (
+    socket.gaierror,
+    getattr(aiohttp, "ClientConnectorDNSError", socket.gaierror),
+)
 _EXPIRED: Final = 10  # OpenSSL's X509_V_ERR_CERT_HAS_EXPIRED
 
 
@@ -49,7 +54,9 @@ def refusal(error: BaseException, longest_s: float) -> FailedAttempt:
             return FailedAttempt(_certificate(cause.certificate_error))
         if isinstance(cause, aiohttp.ClientConnectorSSLError | ssl.SSLError):
             return FailedAttempt(f"TLS failed: {safe_error(cause)}")
-        if isinstance(cause, aiohttp.ClientConnectorDNSError | socket.gaierror):
+        if isinstance(cause, _UNKNOWN_HOST) or isinstance(
+            getattr(cause, "os_error", None), socket.gaierror
+        ):
             return FailedAttempt(f"no host of that name was found: {safe_error(cause)}")
         if isinstance(cause, aiohttp.ClientConnectorError):
             refused = cause.errno == errno.ECONNREFUSED

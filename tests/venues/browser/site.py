@@ -1,4 +1,4 @@
-"""A page of the venue on this machine, with the stock JavaScript client, and a hand that presses its buttons."""
+"""A page of the venue on this machine, with the stock JavaScript client, and a hand that presses buttons."""
 
 from __future__ import annotations
 

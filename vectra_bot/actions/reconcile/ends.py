@@ -205,9 +205,12 @@ class MissedEnds:
 
     def give_up(self, now_ns: int) -> None:
         """Decide what still waits: nothing proves it."""
+        lacking = (
+            "no statement of our account proves what happened in the game whose end was missed"
+        )
         missed, self._missed = self._missed, None
         for tracked in self._open(missed.game_id) if missed is not None else ():
-            self.book.decide_unproven(tracked, now_ns, proven=False)
+            self.book.decide_unproven(tracked, now_ns, lacking=lacking)
             self.book.complete(tracked, None, None)
 
     def explain(self, update: PlayerUpdate) -> PastEnd | None:

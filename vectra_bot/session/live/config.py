@@ -28,6 +28,7 @@ from vectra_bot.session.live.options import LiveOptions
 from vectra_bot.store.api import StoreOptions
 from vectra_bot.store.location import LIVE_STORE_SHOWN
 from vectra_bot.strategy import Strategy
+from vectra_bot.venues.browser.settings import BrowserSettings
 from vectra_bot.venues.credentials import Token, TokenSource, token_source
 from vectra_bot.venues.embedded import EmbeddedOptions
 from vectra_bot.venues.endpoint import Endpoint
@@ -62,6 +63,7 @@ class LiveConfig:
         account: the account's id again, as typed by the operator for this session.
         limits: limits that the operator chose, by name; of the others those of live sessions hold.
         games: end when this many games are over; None for no such end.
+        browser: whether a page logs in and carries the orders, and how it is reached.
         store: as in SessionConfig; by default the store of live sessions.
 
     The other attributes are as in SessionConfig.
@@ -69,6 +71,7 @@ class LiveConfig:
 
     strategy: str | type[Strategy] = like(SessionConfig, "strategy")
     venue: str = option(
+        "",
         key=None,
         secret=True,
         words="an address, as text",
@@ -88,6 +91,9 @@ class LiveConfig:
     )
     games: int | None = like(EmbeddedOptions, "games", default=None, shown="unlimited")
     link: LiveSettings = like(SessionConfig, "link")
+    browser: BrowserSettings = option(
+        factory=BrowserSettings, take=made_of(BrowserSettings), flag=None
+    )
     protocol: Profile = like(ExchangeOptions, "protocol")
     settings: Mapping[str, Any] = like(SessionConfig, "settings")
     session_id: str | None = like(SessionConfig, "session_id")
@@ -113,13 +119,18 @@ class LiveConfig:
 
 @frozen
 class CheckedAccount:
-    """A checked account: its id, and where its token is read."""
+    """A checked account: its id, and where its token is read; None if a browser's page logs in."""
 
     account: str
-    source: TokenSource
+    source: TokenSource | None
 
     def other(self, seen: str) -> str:
         """Return the message for a venue that logged in account *seen*."""
+        if self.source is None:
+            return (
+                f"the page is logged in as account {seen!r} and [live] account is {self.account!r}: log in "
+                "as that account on the page"
+            )
         return (
             f"the token in {self.source.where} logs in account {seen!r} and [live] account is "
             f"{self.account!r}: give that account's token"
@@ -127,6 +138,11 @@ class CheckedAccount:
 
     def unconfirmed(self, venue: str, what: str = "the login of") -> str:
         """Return the message for a *venue* that did not confirm the login."""
+        if self.source is None:
+            return (
+                f"the page of {venue} did not log in account {self.account!r} within {LOGIN_S:.0f} s: log in "
+                "on the page (`vectra-bot browser login`)"
+            )
         return (
             f"{venue} did not confirm {what} account {self.account!r} within {LOGIN_S:.0f} s: the token in "
             f"{self.source.where} may be expired or revoked, store a new one"
@@ -170,7 +186,8 @@ def check_live(config: LiveConfig, now_ns: int) -> CheckedAccount:
         )
     config.all_limits()
     check_address(config.venue)
-    return CheckedAccount(account, checked_source(live, account, now_ns))
+    source = None if config.browser.browser else checked_source(live, account, now_ns)
+    return CheckedAccount(account, source)
 
 
 def check_shadow(live: LiveOptions, venue: str, now_ns: int) -> CheckedAccount:

@@ -38,6 +38,7 @@ from vectra_bot.session.shell import SegmentCloser
 from vectra_bot.session.status import Monitor
 from vectra_bot.store.api import Place, store_place
 from vectra_bot.store.location import default_live_store
+from vectra_bot.venues.browser.venue import BrowserVenue
 from vectra_bot.venues.live import LiveVenue
 
 
@@ -56,14 +57,7 @@ async def run_live(config: LiveConfig, clock: Clock | None = None) -> Report:
     """
     clock = clock or SessionClock()
     checked = check_live(config, clock.now_ns())
-    venue = LiveVenue(
-        config.venue,
-        token=checked.source,
-        settings=config.link,
-        clock=clock,
-        profile=config.protocol,
-        stopped=lambda: config.stop.reason,
-    )
+    venue = _venue_of(config, checked, clock)
     store = default_live_store() if config.store is None else config.store
     place = store_place(store, shared=config.shared)
     # The strategy is loaded before the lock is taken: a wrong name leaves nothing behind.
@@ -85,6 +79,21 @@ async def run_live(config: LiveConfig, clock: Clock | None = None) -> Report:
     return session.report(ended, recovered=tuple(recovered))
 
 
+def _venue_of(
+    config: LiveConfig, checked: CheckedAccount, clock: Clock
+) -> LiveVenue | BrowserVenue:
+    """Return the venue: over a connection of our own, or over the page of a browser."""
+    shared: dict[str, Any] = {
+        "settings": config.link,
+        "clock": clock,
+        "profile": config.protocol,
+        "stopped": lambda: config.stop.reason,
+    }
+    if checked.source is None:
+        return BrowserVenue(config.venue, browser=config.browser, **shared)
+    return LiveVenue(config.venue, token=checked.source, **shared)
+
+
 def _terms(config: LiveConfig, checked: CheckedAccount, place: Place, clock: Clock) -> LiveTerms:
     return LiveTerms(
         account=checked.account,
@@ -95,7 +104,11 @@ def _terms(config: LiveConfig, checked: CheckedAccount, place: Place, clock: Clo
 
 
 def _plan(
-    config: LiveConfig, venue: LiveVenue, place: Place, clock: Clock, terms: LiveTerms
+    config: LiveConfig,
+    venue: LiveVenue | BrowserVenue,
+    place: Place,
+    clock: Clock,
+    terms: LiveTerms,
 ) -> Any:
     return plan_of(
         config,
@@ -107,12 +120,17 @@ def _plan(
         terms=terms,
         about={
             "url": venue.feed.endpoint.address,
-            "live": {"token": "set", "statement": config.live.terms},
+            "live": {
+                "token": "none" if config.browser.browser else "set",
+                "statement": config.live.terms,
+            },
         },
     )
 
 
-def _controlled(session: HostedSession, config: LiveConfig, venue: LiveVenue) -> Controlled:
+def _controlled(
+    session: HostedSession, config: LiveConfig, venue: LiveVenue | BrowserVenue
+) -> Controlled:
     loop = asyncio.get_running_loop()
     return Controlled(
         session.shell.journal.directory,
@@ -146,7 +164,7 @@ class LiveDriver:
 
     session: HostedSession
     config: LiveConfig
-    venue: LiveVenue
+    venue: LiveVenue | BrowserVenue
     clock: Clock
     control: ControlSocket
     checked: CheckedAccount

@@ -4,8 +4,8 @@ A pipe carries JSON objects that end with NUL; a websocket carries one per text 
 their reply repeats; everything else is an event. Of the events only those that a session needs are decoded:
 the others may contain cookies and passwords of the page, and are dropped unread.
 
-What the page sends passes only if it is a request that a session may know of. Everything else, the login above
-all, is dropped here, before any other code sees it.
+What the page sends passes only if it is a request that a session may know of. Everything else, above all the
+login, is dropped here, before any other code sees it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The process that starts a browser and keeps it open: ``python -m vectra_bot.venues.browser.keeper``.
 
-A browser that is controlled by a pipe closes when nobody has the other end. So this process has it, as long as
-the browser runs: a session that stops, or is killed, leaves the page and the person alone, and the next one
+A browser that is controlled by a pipe closes when nobody has the other end. So this process has it while the
+browser runs: a session that stops, or is killed, leaves the page and the person alone, and the next one
 opens the pipes again by their names. Nobody can connect to it: it listens on nothing, and the pipes are in a
 folder that only its owner may enter. While no session reads, it discards what the browser says.
 
@@ -77,7 +77,7 @@ def keep(profile: BrowserProfile, command: Sequence[str]) -> int:
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     browser.wait(_LOOK_S)
             else:
-                _discard(outward)
+                _discard(outward, profile)
         os.close(inward)
         return browser.returncode
     finally:
@@ -86,10 +86,10 @@ def keep(profile: BrowserProfile, command: Sequence[str]) -> int:
         lock.release()
 
 
-def _discard(fd: int) -> None:
-    """Read away what nobody waits for; returns after a moment."""
+def _discard(fd: int, profile: BrowserProfile) -> None:
+    """Read away what no session waits for; returns after a moment."""
     ready, _, _ = select([fd], [], [], _LOOK_S)
-    if ready:
+    if ready and not profile.is_used:
         with contextlib.suppress(BlockingIOError):
             os.read(fd, _READ_BYTES)
 

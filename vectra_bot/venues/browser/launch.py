@@ -13,6 +13,7 @@ from typing import Final
 
 from vectra_bot.errors import InputError
 from vectra_bot.venues.browser.profile import BrowserProfile
+from vectra_bot.venues.browser.settings import START_S
 from vectra_bot.venues.browser.transports import PipeTransport
 
 NAMES: Final = (
@@ -131,4 +132,28 @@ async def open_pipes(
         await asyncio.sleep(_LOOK_S)
 
 
-__all__ = ["browser_command", "browser_program", "find_browser", "open_pipes", "start_browser"]
+async def open_browser(profile: BrowserProfile, address: str) -> bool:
+    """Open the browser at the page *address*; return False if it is open already.
+
+    Raises:
+        InputError: there is no browser, or it does not start.
+        ConfigError: others have access to its folder.
+    """
+    profile.make()
+    opened = not profile.is_open
+    if opened:
+        keeper = start_browser(profile, address)
+        transport = await open_pipes(profile, keeper, START_S)
+        await transport.aclose()
+    profile.remember(address)
+    return opened
+
+
+__all__ = [
+    "browser_command",
+    "browser_program",
+    "find_browser",
+    "open_browser",
+    "open_pipes",
+    "start_browser",
+]

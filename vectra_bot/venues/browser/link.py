@@ -38,8 +38,10 @@ from vectra_bot.venues.refusals import FailedAttempt
 from vectra_bot.wire.profile import Profile, default_profile
 
 _LOOK_S: Final = 0.25
-_SYNC_S: Final = 2.0
-_SYNCS: Final = 5
+_REPLY_S: Final = 2.0
+# An earlier reader may take the first reply.
+_SYNC_S: Final = 0.5
+_SYNCS: Final = 20
 _PING: Final = "ping"
 _LOST: Final = (BrowserGone, NotWritten, CdpError, OSError, aiohttp.ClientError, TimeoutError)
 
@@ -256,7 +258,7 @@ class BrowserLink(LinkSupervisor):
         transport: CdpTransport
         try:
             if port is not None:
-                transport = await PortTransport.open(port, _SYNC_S)
+                transport = await PortTransport.open(port, _REPLY_S)
                 if first:
                     self._notice(
                         f"attached to port {port}: every program on this machine can control that browser, "
@@ -269,6 +271,7 @@ class BrowserLink(LinkSupervisor):
                     self._used.enter_context(self.folder.used())
                 if first and not self.folder.is_open:
                     keeper = start_browser(self.folder, self.endpoint.address)
+                    self.folder.remember(self.endpoint.address)
                 transport = await open_pipes(
                     self.folder, keeper, self.browser.start_s if first else _LOOK_S
                 )
@@ -281,7 +284,7 @@ class BrowserLink(LinkSupervisor):
         return await self._synced(transport)
 
     async def _synced(self, transport: CdpTransport) -> CdpClient | None:
-        """Return a client as soon as the browser answers it: an earlier session may have left half a reply."""
+        """Return a client once the browser answers it: an earlier session may have left half a reply."""
         passes = frozenset({*self.profile.kinds, _PING})
         decoder = CdpDecoder(passes.__contains__)
         client = CdpClient(transport, decoder, self._heard, self._lost_browser)
@@ -363,7 +366,7 @@ class BrowserLink(LinkSupervisor):
 
 async def _detach(client: CdpClient, session: str) -> None:
     with contextlib.suppress(*_LOST):
-        await client.call("Target.detachFromTarget", sessionId=session, limit_s=_SYNC_S)
+        await client.call("Target.detachFromTarget", sessionId=session, limit_s=_REPLY_S)
 
 
 __all__ = ["BrowserLink", "PageWriter"]

@@ -7,16 +7,20 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from attrs import frozen
 
-from vectra_bot.errors import ConfigError, InputError, StoreError
+from vectra_bot.errors import ConfigError, InputError, StoreError, UsageError
 from vectra_bot.fsio import files
 from vectra_bot.fsio.locks import FileLock, is_locked
 
+if TYPE_CHECKING:
+    from vectra_bot.venues.browser.settings import BrowserSettings
+
 PROFILES: Final = "~/rugs_data/browser"
 PROFILES_SHOWN: Final = f"$VECTRA_BROWSER_PROFILES, else {PROFILES}"
+_VENUE: Final = "venue"
 _MODE: Final = 0o700
 _NAME = re.compile(r"[^a-z0-9.-]")
 
@@ -90,6 +94,23 @@ class BrowserProfile:
             )
 
     @property
+    def venue(self) -> str:
+        """Return the address of the venue's page, "" if it was never opened."""
+        try:
+            return (self.folder / _VENUE).read_text("utf-8").strip()
+        except (OSError, UnicodeDecodeError):
+            return ""
+
+    def remember(self, address: str) -> None:
+        """Store the address of the venue's page.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        with files.store_errors(f"cannot write {self.folder / _VENUE}"):
+            files.write_durably(self.folder / _VENUE, f"{address}\n".encode())
+
+    @property
     def is_open(self) -> bool:
         """Return whether its browser runs."""
         return self.keeper_lock.exists() and bool(is_locked(self.keeper_lock))
@@ -121,9 +142,27 @@ class BrowserProfile:
             lock.release()
 
 
+def known_venue(settings: BrowserSettings) -> str:
+    """Return the venue of the browser's profile, for a session that names none.
+
+    Raises:
+        UsageError: there is none, or more than one.
+    """
+    found: set[str] = set()
+    if settings.browser and settings.browser_profile is not None:
+        found = {BrowserProfile(settings.browser_profile.expanduser()).venue}
+    elif settings.browser and profiles_folder().is_dir():
+        found = {BrowserProfile(folder).venue for folder in profiles_folder().iterdir()}
+    found.discard("")
+    if len(found) == 1:
+        return found.pop()
+    advice = f"the browser knows {', '.join(sorted(found))}" if found else "--venue https://HOST"
+    raise UsageError(f"no venue was given: name one, {advice}")
+
+
 def profiles_folder() -> Path:
     """Return the folder of the profiles."""
     return Path(os.environ.get("VECTRA_BROWSER_PROFILES") or PROFILES).expanduser()
 
 
-__all__ = ["PROFILES_SHOWN", "BrowserProfile", "ProfileBusyError", "profiles_folder"]
+__all__ = ["PROFILES_SHOWN", "BrowserProfile", "ProfileBusyError", "known_venue", "profiles_folder"]

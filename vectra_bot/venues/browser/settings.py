@@ -13,6 +13,9 @@ from vectra_bot.venues.browser.profile import PROFILES_SHOWN
 FIRST_ACK_ID: Final = 900_000
 """First acknowledgement id of ours on the page's connection; the page counts its own from 0."""
 
+START_S: Final = 30.0
+"""Longest wait for our own browser to start, in seconds."""
+
 
 @frozen(kw_only=True, field_transformer=declared)
 class BrowserSettings:
@@ -48,7 +51,7 @@ class BrowserSettings:
         metavar="N",
         help="Attach to the debugging port of a running browser (any local program could, too).",
     )
-    start_s: float = 30.0
+    start_s: float = START_S
     send_s: float = 1.0
     renew_s: float = 10.0
     held_frames: int = 2_000

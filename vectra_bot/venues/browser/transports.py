@@ -1,7 +1,7 @@
 """How the browser is reached: two named pipes of our own browser, or a websocket on this machine.
 
-Both write at once or not at all, so that nothing of ours waits anywhere and leaves later: a stop that cuts the
-transport is the end of everything that was not written yet.
+Both write at once or not at all, so that nothing of ours waits anywhere and leaves later: when a stop cuts
+the transport, nothing follows.
 """
 
 from __future__ import annotations
