@@ -35,7 +35,7 @@ from vectra_bot.session.realtime import Closer, drive_live
 from vectra_bot.session.recovery.killed import recover_store
 from vectra_bot.session.runner import plan_of, refuse_taken
 from vectra_bot.session.shell import SegmentCloser
-from vectra_bot.session.status import Monitor
+from vectra_bot.session.status import Monitor, SessionOperator
 from vectra_bot.store.api import Place, store_place
 from vectra_bot.store.location import default_live_store
 from vectra_bot.venues.browser.venue import BrowserVenue
@@ -194,7 +194,7 @@ class LiveDriver:
         try:
             return await drive_live(
                 shell, self.venue.feed, self.clock, flusher, self.ended,
-                after=self.after, operator=ArmingOperator(self.control, self.monitor),
+                after=self.after, operator=ArmingOperator(SessionOperator(self.control, self.monitor)),
             )  # fmt: skip
         except InputError as error:
             # Nothing failed on our side: the store is complete up to this point.
