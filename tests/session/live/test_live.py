@@ -295,7 +295,7 @@ async def test_a_stop_before_the_connection_ends_at_once(tmp_path: Path) -> None
 
 
 async def test_a_session_starts_where_a_killed_one_ended(tmp_path: Path) -> None:
-    """What a killed session left open is recovered first, then the account is looked at."""
+    """What a killed session left open is recovered first, and a halt outlives the crash."""
     async with venue() as server:
         config = config_of(tmp_path, server.url, strategy=Holder)
         running = asyncio.create_task(lived(server, config))
@@ -305,6 +305,7 @@ async def test_a_session_starts_where_a_killed_one_ended(tmp_path: Path) -> None
             await asyncio.sleep(0.02)
             if journal.exists() and documents_of(store, "player_action"):
                 break
+        await asyncio.to_thread(ask, journal, "halt", "look first")
         running.cancel()
         with pytest.raises(asyncio.CancelledError):
             await running
@@ -312,5 +313,8 @@ async def test_a_session_starts_where_a_killed_one_ended(tmp_path: Path) -> None
         again = attrs.evolve(config, session_id="M", strategy="watch", games=1)
         report = await lived(server, again)
     assert report.recovered == ("L",)
+    assert report.standing is not None
+    assert report.standing.word == "close_only"
+    assert "halt of the killed session (look first)" in report.standing.reasons[0]
     states = {record["state"] for record in documents_of(store, "player_action")}
     assert states <= {state.value for state in ActionState if state.is_terminal}

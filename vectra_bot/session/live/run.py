@@ -28,7 +28,7 @@ from vectra_bot.session.config import FLUSH_SECONDS
 from vectra_bot.session.control import Controlled, ControlSocket
 from vectra_bot.session.hosting import HostedSession, host
 from vectra_bot.session.live.config import LOGIN_S, CheckedAccount, LiveConfig, check_live
-from vectra_bot.session.live.day import day_start_pnl
+from vectra_bot.session.live.day import day_start_pnl, halted_before
 from vectra_bot.session.live.locks import account_lock
 from vectra_bot.session.live.operator import ArmingOperator
 from vectra_bot.session.realtime import Closer, drive_live
@@ -66,12 +66,15 @@ async def run_live(config: LiveConfig, clock: Clock | None = None) -> Report:
     with account_lock(place.path, venue.feed.venue, checked.account):
         recovered = recover_store(place.path, stop=config.stop) if config.recover else []
         plan = load(_terms(config, checked, place, clock))
+        halted = halted_before(place.path, checked.account)
         refuse_taken(plan)
         tally = LiveTally(plan.engine())
         async with host(
             plan, tally, venue.gateway, feed=venue.feed, can_wait=False, stop=config.stop
         ) as session:
             with ControlSocket(_controlled(session, config, venue), clock) as control:
+                if halted:
+                    control.submit(OperatorKind.HALT, halted)
                 driver = LiveDriver(session, config, venue, clock, control, checked, tally)
                 ended = await driver.drive()
     session.raise_failure()
