@@ -139,6 +139,7 @@ def snapshot(shell: Shell, games: int, elapsed_s: float) -> Snapshot:
         pnl=to_sol(account.equity(game.price) - start),
         actions=shell.stats.actions(),
         elapsed_s=elapsed_s,
+        standing="; ".join((engine.standing.word, *engine.standing.reasons)),
     )
 
 

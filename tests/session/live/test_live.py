@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +95,56 @@ async def test_a_live_session_trades_and_every_action_is_proven(tmp_path: Path) 
     assert [command.kind for command in armed] == [OperatorKind.ARM]
     assert report.send_latency.count == len([send for send in sends if send.sent])
     assert check_journal(journal_directory(tmp_path / "live", "L"), strategy=Eager).equal
+
+
+class Curious(Strategy):
+    """Look for a text in everything that is reachable by attributes and items."""
+
+    found: list[str] = []  # noqa: RUF012 - of the class, so that the test sees it
+    seen = 0
+
+    def on_game_tick(self, tick: Any, game: Any) -> None:
+        if not self.position and not self.actions.pending:
+            self.actions.buy("0.002")
+        if game.tick == 20:
+            self.look([("self", self), ("game", game), ("tick", tick)])
+
+    def look(self, level: list[tuple[str, Any]]) -> None:
+        """Look ten attributes deep."""
+        known = {id(value) for _, value in level}
+        for _ in range(10):
+            deeper = []
+            for path, value in level:
+                for name, inner in parts_of(value):
+                    if id(inner) not in known:
+                        known.add(id(inner))
+                        deeper.append((f"{path}.{name}", inner))
+                        Curious.seen += 1
+                        if TOKEN in str(inner if isinstance(inner, str | bytes) else ""):
+                            Curious.found.append(f"{path}.{name}")
+            level = deeper
+
+
+def parts_of(value: Any) -> list[tuple[str, Any]]:
+    """Return what *value* consists of: its attributes, its slots, its items."""
+    if isinstance(value, dict):
+        return [(str(key), item) for key, item in [*value.items(), *((key, key) for key in value)]]
+    if isinstance(value, list | tuple | set | frozenset):
+        return [(str(number), item) for number, item in enumerate(value)]
+    found = list(getattr(value, "__dict__", {}).items())
+    for kind in type(value).__mro__:
+        slots = getattr(kind, "__slots__", ())
+        for name in (slots,) if isinstance(slots, str) else slots:
+            with suppress(Exception):
+                found.append((name, object.__getattribute__(value, name)))
+    return found
+
+
+async def test_a_strategy_cannot_reach_the_token_by_attributes(tmp_path: Path) -> None:
+    async with venue(games=3) as server:
+        await lived(server, config_of(tmp_path, server.url, strategy=Curious, games=2))
+    assert Curious.seen > 100
+    assert Curious.found == []
 
 
 async def test_no_secret_is_in_what_a_session_leaves(tmp_path: Path) -> None:
