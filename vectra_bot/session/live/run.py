@@ -16,7 +16,7 @@ import threading
 from functools import partial
 from typing import Any, Final
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from vectra_bot.actions.arming import ArmingState, LiveTerms
 from vectra_bot.clock import Clock, SessionClock
@@ -26,6 +26,7 @@ from vectra_bot.models.times import NS_PER_S
 from vectra_bot.report.session import Report, SessionTally
 from vectra_bot.session.config import FLUSH_SECONDS
 from vectra_bot.session.control import Controlled, ControlSocket
+from vectra_bot.session.header import SessionPlan
 from vectra_bot.session.hosting import HostedSession, host
 from vectra_bot.session.live.config import LOGIN_S, CheckedAccount, LiveConfig, check_live
 from vectra_bot.session.live.day import day_start_pnl, halted_before
@@ -60,12 +61,11 @@ async def run_live(config: LiveConfig, clock: Clock | None = None) -> Report:
     venue = _venue_of(config, checked, clock)
     store = default_live_store() if config.store is None else config.store
     place = store_place(store, shared=config.shared)
-    # The strategy is loaded before the lock is taken: a wrong name leaves nothing behind.
-    load = partial(_plan, config, venue, place, clock)
-    load(LiveTerms(account=checked.account))
+    # Everything is loaded before the lock is taken: a wrong name leaves nothing behind.
+    loaded = _plan(config, venue, place, clock, LiveTerms(account=checked.account))
     with account_lock(place.path, venue.feed.venue, checked.account):
         recovered = recover_store(place.path, stop=config.stop) if config.recover else []
-        plan = load(_terms(config, checked, place, clock))
+        plan = evolve(loaded, terms=_terms(config, checked, place, clock))
         halted = halted_before(place.path, checked.account)
         refuse_taken(plan)
         tally = LiveTally(plan.engine())
@@ -112,7 +112,7 @@ def _plan(
     place: Place,
     clock: Clock,
     terms: LiveTerms,
-) -> Any:
+) -> SessionPlan:
     return plan_of(
         config,
         mode=Mode.LIVE,
