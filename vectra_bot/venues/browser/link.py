@@ -26,7 +26,7 @@ from vectra_bot.venues.acks import AckTable
 from vectra_bot.venues.browser.cdp import CdpDecoder, CdpError, CdpEvent, PageFrame, event_name
 from vectra_bot.venues.browser.client import BrowserGone, CdpClient
 from vectra_bot.venues.browser.human import PageLogin, player_request
-from vectra_bot.venues.browser.launch import open_pipes, start_browser
+from vectra_bot.venues.browser.launch import open_browser, open_pipes
 from vectra_bot.venues.browser.page import Delivery, Page, PageSocket, same_site
 from vectra_bot.venues.browser.profile import BrowserProfile
 from vectra_bot.venues.browser.settings import FIRST_ACK_ID, BrowserSettings
@@ -222,7 +222,11 @@ class BrowserLink(LinkSupervisor):
             try:
                 client = await self._usable_client()
                 page = self.page
-                if page is None or page.reason:
+                if page is not None and page.reason:
+                    self.page = None
+                    if page.client is client:
+                        await _detach(client, page.session)  # what the tab shows now is not ours
+                if self.page is None:
                     page = self.page = await self._attached(client)
                 if page is not None:
                     return page
@@ -265,15 +269,12 @@ class BrowserLink(LinkSupervisor):
                         "and so this account"
                     )
             else:
-                keeper = None
                 if first:
                     self.folder.make()
                     self._used.enter_context(self.folder.used())
-                if first and not self.folder.is_open:
-                    keeper = start_browser(self.folder, self.endpoint.address)
-                    self.folder.remember(self.endpoint.address)
+                    await open_browser(self.folder, self.endpoint.address)
                 transport = await open_pipes(
-                    self.folder, keeper, self.browser.start_s if first else _LOOK_S
+                    self.folder, self.browser.start_s if first else _LOOK_S
                 )
         except (VectraError, *_LOST) as error:
             if first and isinstance(error, VectraError):
@@ -326,6 +327,7 @@ class BrowserLink(LinkSupervisor):
             ("maxTotalBufferSize", "maxResourceBufferSize", "maxPostDataSize"), 0
         )
         await client.call("Network.enable", session, **limits)
+        await client.call("Page.enable", session)
         return page
 
     # What the browser says.

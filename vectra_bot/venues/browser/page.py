@@ -26,6 +26,7 @@ _GAME_FRAME: Final = '42["gameStateUpdate",'
 _FRAMES: Final = ("42", "43", "45", "46", "47", "48", "49")
 _GROUP: Final = "vectra-bot"
 _PATH: Final = "/socket.io/"
+_ELSEWHERE: Final = "the tab went to another address"
 _REMEMBERED: Final = 1_024
 _HELD_CHARS: Final = 16 << 20
 
@@ -115,6 +116,11 @@ class PageSocket:
         """Pass nothing on any more; the page goes on with it."""
         self._sink = self._ended = None
         self.spent, self.lively = True, False
+
+    def interrupt(self, reason: str) -> None:
+        """End its use; it may be taken again later."""
+        if self._ended is not None:
+            self._ended(reason)
 
     def end(self, reason: str) -> None:
         """Record that it is over; the first reason is kept."""
@@ -227,11 +233,22 @@ class Page:
         if event.method == cdp.CREATED:
             if is_venue_socket(str(event.params.get("url", "")), socket_host(self.address)):
                 for other in self._sockets.values():
-                    other.end("the page opened a second connection to the venue")
+                    other.interrupt("the page opened a second connection to the venue")
                 self._add(request_id, whole=True)
         elif event.method == cdp.CLOSED:
             self._end_socket(request_id, "the page's connection to the venue was closed")
+        elif event.method == cdp.LOADED:
+            self._on_loaded(event.params.get("frame") or {})
         self.changed.set()
+
+    def _on_loaded(self, frame: Mapping[str, Any]) -> None:
+        """Process a new document: the browser reports no end of the connections of the one before."""
+        if "parentId" in frame:
+            return
+        if not same_site(str(frame.get("url", "")), self.address):
+            self.end(_ELSEWHERE)
+        for request_id in list(self._sockets):
+            self._end_socket(request_id, "the page was loaded again")
 
     def _end_socket(self, request_id: str, reason: str) -> None:
         socket = self._sockets.pop(request_id, None)
@@ -245,7 +262,7 @@ class Page:
             if info.get("targetId") == self.target_id and not same_site(
                 str(info.get("url", "")), self.address
             ):
-                self.end("the tab went to another address")
+                self.end(_ELSEWHERE)
         elif event.method == cdp.DETACHED:
             if about.get("sessionId") == self.session:
                 self.end("the browser ended our access to the tab")

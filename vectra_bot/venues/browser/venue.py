@@ -45,6 +45,7 @@ class BrowserFeed(LiveFeed):
 
         Raises:
             ConfigError: *url* is not a valid address.
+            StoreError: another session uses the browser.
         """
         super().__init__(url, settings=settings, clock=clock)
         self.endpoint = Endpoint.parse(url)
@@ -61,6 +62,8 @@ class BrowserFeed(LiveFeed):
             renews=renews,
         )
         self.supervisor = self.link
+        if self.link.browser.browser_port is None:
+            self.link.folder.refuse_used()
 
 
 class BrowserGateway(LiveGateway):
@@ -123,6 +126,7 @@ class BrowserVenue:
 
         Raises:
             ConfigError: *url* is not a valid address.
+            StoreError: another session uses the browser.
         """
         profile = profile or default_profile()
         self.feed = BrowserFeed(
