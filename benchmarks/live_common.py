@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import contextlib
 import json
 import os
@@ -103,6 +104,7 @@ class Bot:
         url: where it connects.
         folder: for its files.
         number: of the account.
+        waits: whether the strategy begins when a file is there.
         sessions: how many were started.
     """
 
@@ -111,6 +113,7 @@ class Bot:
     number: int
     strategy: str = "Churn"
     positions: str = "adopt"
+    waits: bool = True
     parameters: dict[str, str] = field(factory=dict)
     options: tuple[str, ...] = ()
     sessions: int = 0
@@ -157,17 +160,18 @@ class Bot:
     async def start(self) -> None:
         """Start a session."""
         self.sessions += 1
-        parameters = {"go": str(self.go), **self.parameters}
+        parameters = {**({"go": str(self.go)} if self.waits else {}), **self.parameters}
         words = [word for pair in parameters.items() for word in ("--set", "=".join(pair))]
         log = (self.folder / f"log-{self.sessions}").open("wb")
         with log:
-            self.process = await asyncio.create_subprocess_exec(
+            self.process = process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "vectra_bot", "live", f"{BOTS}:{self.strategy}",
                 "--config", str(self.config), "--venue", self.url, "--account", self.account,
                 "--store", str(self.store), "--session-id", f"S{self.sessions}", "--json",
                 *words, *self.options,
                 stdout=log, stderr=log, stdin=asyncio.subprocess.DEVNULL, start_new_session=True,
             )  # fmt: skip
+        atexit.register(_end, process)
 
     def log(self) -> str:
         """Return the end of what the running session printed."""
@@ -178,9 +182,10 @@ class Bot:
         if not (self.journal / "control.sock").exists():
             return {}
         try:
-            return await asyncio.to_thread(ask, self.journal, "status")
+            status = await asyncio.to_thread(ask, self.journal, "status")
         except InputError:
             return {}
+        return status if "arming" in status else {}  # a session that is starting has not said more
 
     async def until(
         self, reached: Callable[[dict[str, Any]], bool], limit_s: float = PATIENCE_S
@@ -208,8 +213,7 @@ class Bot:
     async def kill(self) -> None:
         """Kill the process as ``kill -9`` does, with its children, and wait for its end."""
         if self.process is not None and self.process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self.process.pid, signal.SIGKILL)
+            _end(self.process)
             await self.process.wait()
 
     async def stop(self, limit_s: float = PATIENCE_S) -> int:
@@ -227,6 +231,13 @@ class Bot:
         except TimeoutError:
             await self.kill()
             raise BenchmarkError(f"bot {self.number} did not stop: {self.log()}") from None
+
+
+def _end(process: asyncio.subprocess.Process) -> None:
+    """Kill a bot with its children, if it runs."""
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 class BenchmarkError(Exception):

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import signal
 import sys
 import tempfile
 import time
@@ -73,6 +74,7 @@ def main() -> int:
         command.add_argument("--folder", type=Path, help="where files are kept afterwards")
         command.add_argument("--json", action="store_true", help="one line of JSON")
     args = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # bots end with the benchmark
     began, load_before = time.monotonic(), load()
     with tempfile.TemporaryDirectory(prefix="vectra-live-") as folder:
         root = args.folder or Path(folder)

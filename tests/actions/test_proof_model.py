@@ -272,11 +272,11 @@ def test_an_update_never_proves_the_sale_of_a_leveraged_lot(percentage: int, lev
 
 
 @pytest.mark.parametrize("phase", ["active", "rugged"])
-@given(st.sampled_from([0.0, 0.05, 0.1, 0.100001, 0.5]), st.booleans())
+@given(st.sampled_from([0.0, 0.02, 0.0201, 0.05, 0.1, 0.100001, 0.5]), st.booleans())
 def test_a_sale_is_the_rugs_if_everything_is_gone_for_what_only_a_rug_pays(
     phase: str, share: float, whole: bool
 ) -> None:
-    """At most a tenth of the price in force, or anything once the game is known to be over."""
+    """At most a tenth of the price in force; once the rug's price is known, at most that."""
     strategy = Scripted()
     bench = started(strategy, "0")
     strategy.todo = [lambda a: a.buy("0.1")]
@@ -295,7 +295,7 @@ def test_a_sale_is_the_rugs_if_everything_is_gone_for_what_only_a_rug_pays(
         )
     )
 
-    rugs = whole and (phase == "rugged" or share <= 0.1)
+    rugs = whole and share <= (0.02 if phase == "rugged" else 0.1)
     cause = bench.of_type(DocType.SERVER_STATE)[-1].cause
     assert cause is (StateCause.FORCED_SELL if rugs else StateCause.UNEXPLAINED)
     assert bench.engine.counts["forced_sells"] == int(rugs)

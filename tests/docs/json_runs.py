@@ -30,9 +30,11 @@ from tests.store.maintenance.test_check import make_store, part
 from vectra_bot.cli.main import main
 from vectra_bot.conformance.crowd.crowd_games import watch_games
 from vectra_bot.exchange import ExchangeConfig
+from vectra_bot.exchange.identities import Identities
 from vectra_bot.journal import Entry, Journal, write_journal
 from vectra_bot.models import SendResult
 from vectra_bot.models.times import NS_PER_S
+from vectra_bot.session.control import running_sessions
 
 Outputs: TypeAlias = Iterator[tuple[str, Any]]
 """Pairs of a section of the page and a JSON value that belongs to it."""
@@ -54,6 +56,19 @@ class EveryRisk(Strategy):
             self.actions.sell()
             self.actions.short_close()
 '''
+
+
+LIVE = """
+[live]
+enabled = true
+account = "{account}"
+terms = "2026-01-31 I have read them"
+token = "file:{token}"
+[limits]
+stake = "0.02"
+session_loss = "0.5"
+day_loss = "0.5"
+"""
 
 
 class Commands:
@@ -120,6 +135,40 @@ class Commands:
         copy = self.folder / "delayed.log"
         write_journal(copy, map(late, Journal.open(Path(journal))))
         return copy
+
+    def traded(self) -> Outputs:
+        """Yield what a live session, the commands for it, and the doctor print."""
+        account = Identities("dev-tokens").player_id(1)
+        token = self.folder / "token"
+        token.write_text("dev-1", encoding="utf-8")
+        token.chmod(0o600)
+        config = self.folder / "live.toml"
+        config.write_text(LIVE.format(account=account, token=token), encoding="utf-8")
+        at = ("--store", self.folder / "live")
+        options = ("--config", config, *at)
+        command = [sys.executable, "-m", "vectra_bot", "serve", "--port", "0", "--crowd", "5"]
+        command += ["--speed", "40", "--seed", "7", "--json"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+            assert server.stdout is not None
+            url = json.loads(server.stdout.readline())["url"]
+            bot = [sys.executable, "-m", "vectra_bot", "live", "take-profit", "--venue", url]
+            bot += [*map(str, options), "--account", account, "--json"]
+            with subprocess.Popen(bot, stdout=subprocess.PIPE, text=True) as running:
+                try:
+                    assert running.stdout is not None
+                    yield "doctor", self.json("doctor", "--venue", url, *options)
+                    while not running_sessions(self.folder / "live"):
+                        assert running.poll() is None
+                    yield "status", self.json("status", *at)
+                    while (status := self.json("status", *at))["games"] < 2:
+                        assert running.poll() is None
+                    yield "status", status
+                    for word in ("halt", "resume", "reduce", "flatten", "stop"):
+                        yield word, self.json(word, *at)
+                    yield "live", json.loads(running.stdout.read(), parse_float=Decimal)
+                finally:
+                    running.kill()
+                    server.send_signal(signal.SIGTERM)
 
     def false_capture(self, frames: list[dict[str, Any]]) -> Path:
         """Return a capture with a false price and a sidebet without its payout row."""

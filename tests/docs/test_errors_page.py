@@ -126,9 +126,9 @@ def wire_codes() -> set[str]:
 
 def denied_codes() -> set[str]:
     """Return what the reasons of denials begin with."""
-    (tree,) = trees("actions/risk.py")
     found: set[str] = set()
-    for node in ast.walk(tree):
+    modules = ("actions/risk.py", "actions/arming.py", "actions/freshness.py")
+    for node in (node for tree in trees(*modules) for node in ast.walk(tree)):
         if isinstance(node, ast.Constant | ast.JoinedStr):
             for text in texts_of(node):
                 match = re.match(r"^([a-z][a-z_.]*|\*\.[a-z]+): ", text)

@@ -22,6 +22,7 @@ from generate_json import Key, query_columns, sections
 SECTIONS = sections()
 STEPS = {
     "sessions": ("run", "replay", "replay --check", "diff"),
+    "traded": ("live", "status", "halt", "resume", "reduce", "flatten", "stop", "doctor"),
     "served": ("serve (ready)", "serve (stopped)", "record"),
     "verified": (
         "verify (seeded_games)",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterator
+from contextlib import suppress
 from decimal import Decimal
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
@@ -11,8 +12,10 @@ from typing import Any
 import attrs
 import pytest
 
-from tests.engine.attempts import BOTH, Attempt, Given, a_command
+from tests.engine.attempts import BOTH, Attempt, Given, a_command, force, found
 from vectra_bot import Limits, Strategy, hookimpl
+from vectra_bot.actions.arming import Arming, LiveTerms
+from vectra_bot.actions.risk import HaltCause
 from vectra_bot.engine.seals import Code
 from vectra_bot.errors import StrategyError
 from vectra_bot.models import ActionState, ActionType, Command, DocType, PlayerAction
@@ -198,10 +201,97 @@ def test_a_plugin_cannot_change_what_is_executed(attempt: Attempt) -> None:
     assert faults or error is not None or orders == EXPECTED
 
 
+def forces_terms(given: Given) -> None:
+    for arming in found("Arming"):
+        force(arming, terms=None)
+
+
+def forces_arming(given: Given) -> None:
+    for arming in found("Arming"):
+        force(arming, armed=True, framed=True, logged_in=True, stated=True, ticks=99)
+
+
+def replaces_arming(given: Given) -> None:
+    for gate in found("RiskGate"):
+        gate.arming = Arming()
+
+
+def lifts_halts(given: Given) -> None:
+    for gate in found("RiskGate"):
+        gate.halts.clear()
+        gate.arming = attrs.evolve(gate.arming, armed=True)
+
+
+def asks_to_flatten(given: Given) -> None:
+    for flatten in found("Flatten"):
+        flatten.active = True
+    for gate in found("RiskGate"):
+        gate.halts[HaltCause.FLATTEN] = "x"
+
+
+def operates(given: Given) -> None:
+    for control in found("Control"):
+        control.desk.gate.arming = control.gate.arming.on_arm(1)
+        control.watches = True
+
+
+def freshens(given: Given) -> None:
+    for fresh in found("Freshness"):
+        fresh.last_ns = fresh.limit_ns = 10**19
+        fresh.is_old = False
+        fresh.lacking = 0
+
+
+LIVE = (
+    *(
+        forces_terms,
+        forces_arming,
+        replaces_arming,
+        lifts_halts,
+        asks_to_flatten,
+        operates,
+        freshens,
+    ),
+)
+
+
+class Presser(Strategy):
+    """Tries to be armed, then asks for everything, at every tick."""
+
+    attempt: Any = None
+
+    def on_game_tick(self, tick: Any, game: Any) -> None:
+        self.attempt(Given((tick, game), self.actions))
+        self.actions.buy("0.01")
+        self.actions.sell()
+
+
+@pytest.mark.parametrize("old", ["disarmed", "halted", "stale"])
+@pytest.mark.parametrize("attempt", LIVE, ids=lambda one: one.__name__)
+def test_a_strategy_cannot_arm_its_session(attempt: Attempt, old: str) -> None:
+    """Not armed, halted, or at an old price: nothing leaves, whatever the strategy changes of our objects."""
+    strategy = Presser(attempt=lambda _: None)
+    terms = LiveTerms(account=Bench.player_id, fresh_ticks=1)
+    bench = Bench(strategy, live=terms, limits=Limits(price_age_ms=1_500))
+    bench.start_game((1.0,))
+    if old != "disarmed":
+        bench.operate("halt")
+        bench.operate("arm")
+    if old == "stale":
+        bench.wait(10)
+        bench.operate("resume")
+    strategy.attempt = attempt
+    with suppress(StrategyError):
+        bench.tick(1.0, 2)
+        bench.tick(1.0, 3)
+
+    assert bench.commands == []
+
+
 OURS = (
-    "Account", "ActionBook", "ActionDesk", "ActionIds", "ActionTracker", "Bench", "Callbacks",
-    "DeclaredExits", "Effects", "Engine", "GameState", "Limits", "PluginManager", "RiskGate", "Rounds",
-    "Tracked", "_Game",
+    "Account", "ActionBook", "ActionDesk", "ActionIds", "ActionTracker", "Arming", "Bench", "Callbacks",
+    "Control", "DeclaredExits", "Effects", "Engine", "Flatten", "Freshness", "GameState", "Limits",
+    "PluginManager", "RiskGate", "Rounds", "Tracked", "_Game",
 )  # fmt: skip
 
 

@@ -14,12 +14,18 @@ MONEY = "tests/actions/test_money_model.py"
 TRACKER = "tests/actions/test_tracker.py"
 EDGES = "tests/actions/test_edges.py"
 LIMITS = "tests/actions/test_limits_model.py"
+EACH_LIMIT = "tests/actions/test_limits.py"
+FRESHNESS = "tests/actions/test_freshness.py"
+ARMING = "tests/engine/test_arming_model.py"
+CONTROL = "tests/engine/test_control.py"
 INTERFACE = "tests/actions/test_interface.py"
 RECOVERY = "tests/session/test_recovery_model.py"
 FOREIGN = "tests/session/test_foreign_code.py"
 PACKET = "tests/wire/test_packet_model.py"
 DECODE = "tests/wire/test_decode.py"
 OVERFLOW = "tests/venues/test_overflow_model.py"
+ACKS = "tests/venues/test_acks_model.py"
+LAST_LOOK = "tests/venues/test_gateway_model.py"
 REVIEW = "tests/plugins/test_review_model.py"
 AUDIT = "tests/audit/test_claims_model.py"
 STREAM = "tests/exchange/test_stream_model.py"
@@ -45,6 +51,7 @@ SHELL = "tests/session/test_shell_model.py"
 ORDER = "tests/engine/test_order_model.py"
 SHAPES = "tests/wire/test_shapes_model.py"
 WON = "tests/wire/test_drawings_model.py"
+MODEL = "tests/model/test_tracker.py"
 SHORT_WRITES = "tests/fsio/test_short_writes.py"
 
 
@@ -216,11 +223,6 @@ _CORRELATION = [
         "actions/tracker.py",
         (MONEY, TRACKER, EDGES),
         ("trade-booked-twice", "if trade.trade_id in self._trades:", "if False:"),
-        (
-            "update-proves-the-oldest",
-            "if len(candidates) != 1 or not self._explains(",
-            "if not candidates or not self._explains(",
-        ),
         ("old-trade-opens-a-position", "if trade.game_id != self.game.game_id:", "if False:"),
         ("drawing-paid-twice", "if key in self._drawings:", "if False:"),
         (
@@ -228,15 +230,56 @@ _CORRELATION = [
             "self.book.on_disconnected(reason)\n        self.stakes",
             "self.stakes",
         ),
+    ),
+    *_bugs(
+        "actions/reconcile/ends.py",
+        (MODEL,),
+        (
+            "end-forgets-what-came-since",
+            "if self._agrees(chosen) and self._gives(chosen, change)",
+            "if self._gives(chosen, change)",
+        ),
+        (
+            "end-proves-beside-the-unexplained",
+            "or account.short is not None or account.unexplained",
+            "or account.short is not None",
+        ),
+    ),
+    *_bugs(
+        "actions/tracker.py",
+        (MODEL,),
+        (
+            "every-sale-after-the-rug-is-its",
+            "return paid <= self.account.value(rug_price) + len(self.account.lots)",
+            "return True",
+        ),
+    ),
+    *_bugs(
+        "actions/book.py",
+        (MODEL,),
+        (
+            "decided-by-every-trade",
+            "                )\n            return\n        self.executed(tracked, trade.recv_ns",
+            "                )\n        self.executed(tracked, trade.recv_ns",
+        ),
+    ),
+    *_bugs(
+        "actions/reconcile/change.py",
+        (MONEY, PROOF, TRACKER),
+        (
+            "update-proves-the-oldest",
+            "return explained[0] if len(explained) == 1 else None",
+            "return explained[0] if explained else None",
+        ),
         (
             "sale-of-another-share",
-            "and abs(-seen.delta_qty - wanted) <= 1",
-            "and -seen.delta_qty > 0",
+            "return 1, 0\n            low -= low * share // 100 + 1",
+            "return 1, 0\n            low = -1",
         ),
         (
             "stake-of-another-size",
-            "if kind.is_entry and seen.delta_cash + seen.delta_bonus != -to_lamports(action.amount or 0):",
-            "if kind.is_entry and seen.delta_cash + seen.delta_bonus > 0:",
+            "elif (paid and money <= 0) or (not paid and money != 0):",
+            "elif (paid and money <= 0) or (not paid and money < 0):",
         ),
     ),
     *_bugs(
@@ -297,8 +340,8 @@ _LIMITS = [
         ),
         (
             "limit-session-loss",
-            "if limit is not None and start - left > to_lamports(limit):\n                return (",
-            "if limit is not None and start - left > to_lamports(limit) + 1:\n                return (",
+            '> to_lamports(limit):\n                return f"{words} could',
+            '> to_lamports(limit) + 1:\n                return f"{words} could',
         ),
         (
             "limit-session-loss-without-stake",
@@ -334,6 +377,120 @@ _LIMITS = [
             "review-last-reason",
             "if answer is not None and reason is None:",
             "if answer is not None:",
+        ),
+    ),
+]
+
+_ARMING = [
+    *_bugs(
+        "actions/arming.py",
+        (ARMING,),
+        (
+            "arming-without-conditions",
+            "            return missing[0] if missing else None\n        # An exit",
+            "            return None\n        # An exit",
+        ),
+        (
+            "arming-keeps-ticks",
+            "logged_in=False, stated=False, ticks=0",
+            "logged_in=False, stated=False",
+        ),
+        (
+            "arming-keeps-the-login",
+            "framed=False, logged_in=False, stated=False, ticks=0",
+            "framed=False, stated=False, ticks=0",
+        ),
+        (
+            "armed-too-early",
+            "return self if self.missing else attrs.evolve(self, armed=True",
+            "return attrs.evolve(self, armed=True",
+        ),
+        ("disarm-does-nothing", "return attrs.evolve(self, armed=False)", "return self"),
+    ),
+    *_bugs(
+        "engine/control.py",
+        (ARMING,),
+        ("no-dead-man", "if gate.arming.is_alone(now_ns) and", "if False and"),
+    ),
+    *_bugs(
+        "actions/risk.py",
+        (EACH_LIMIT,),
+        (
+            "exposure-without-sidebet",
+            "        stakes.append(account.sidebet.amount)",
+            "        stakes.append(account.sidebet.bonus)",
+        ),
+        (
+            "exposure-without-undecided",
+            "            account, at_risk + amount",
+            "            account, amount",
+        ),
+        ("day-keeps-yesterday", "            self.day_pnl = 0\n", ""),
+        (
+            "day-without-what-is-open",
+            "account.cash + _committed(account) if account.known",
+            "account.cash if account.known",
+        ),
+        ("minute-boundary", "if now_ns - at < _MINUTE_NS", "if now_ns - at <= _MINUTE_NS"),
+        (
+            "minute-keeps-too-few",
+            "(*self.sent_ns[-limit + 1 :], now_ns)",
+            "(*self.sent_ns[-limit + 2 :], now_ns)",
+        ),
+        (
+            "external-boundary",
+            "if limit is not None and self.external_this_game > limit:",
+            "if limit is not None and self.external_this_game >= limit:",
+        ),
+    ),
+    *_bugs(
+        "actions/risk.py",
+        (CONTROL,),
+        (
+            "external-not-counted",
+            "sent = self.sent_this_game + self.external_this_game",
+            "sent = self.sent_this_game",
+        ),
+        (
+            "spent-without-what-is-open",
+            "left = account.cash + _committed(account) - to_lamports(rules.MIN_STAKE)",
+            "left = account.cash - to_lamports(rules.MIN_STAKE)",
+        ),
+        ("ignored-position-sold", "or self._check_position(ask, game)", ""),
+    ),
+    *_bugs(
+        "engine/flatten.py",
+        (CONTROL,),
+        (
+            "flatten-repeats-in-doubt",
+            "is not stated and _is_stated(kind, stated)",
+            "is not stated or _is_stated(kind, stated)",
+        ),
+        (
+            "flatten-without-limit",
+            "if self._tries[kind] >= MAX_EXIT_TRIES or self._unsent[kind] >= MAX_UNSENT:\n            return",
+            "if self._unsent[kind] >= MAX_UNSENT:\n            return",
+        ),
+        ("flatten-doubles-a-sale", "if states.intersection(_UNDER_WAY):", "if False:"),
+    ),
+    *_bugs(
+        "actions/freshness.py",
+        (FRESHNESS,),
+        ("burst-is-fresh", "self.is_old = tick < self.stalled_tick + sent", "self.is_old = False"),
+        (
+            "burst-but-one-is-fresh",
+            "self.is_old = tick < self.stalled_tick + sent",
+            "self.is_old = tick < self.stalled_tick + sent - 1",
+        ),
+        ("stall-ends-early", "self.lacking = CLEAN_TICKS", "self.lacking = CLEAN_TICKS - 1"),
+    ),
+    *_bugs(
+        "engine/control.py",
+        (CONTROL,),
+        (
+            "first-account-is-ours",
+            'return self.account.player_id or ("" if self.terms is None else self.terms.account)',
+            "return self.account.player_id",
         ),
     ),
 ]
@@ -521,6 +678,73 @@ _WIRE = [
             "queued-after-a-loss",
             "if not self.lost and self.inbox.put(frame):",
             "if self.inbox.put(frame):",
+        ),
+    ),
+    *_bugs(
+        "venues/acks.py",
+        (ACKS,),
+        ("ack-of-another-connection", "if sent.epoch != epoch:", "if False:"),
+        ("ping-answered-twice", "del self._sent[int(digits)]", "self._sent[int(digits)]"),
+        ("round-trip-not-smoothed", "_SMOOTHING: Final = 0.125", "_SMOOTHING: Final = 1.0"),
+        (
+            "waits-of-other-connections",
+            "if sent is not None and sent.epoch == epoch:",
+            "if sent is not None:",
+        ),
+    ),
+    *_bugs(
+        "venues/live.py",
+        (LAST_LOOK,),
+        ("stop-not-looked-at", "if stopped is not None or self._closed:", "if self._closed:"),
+        (
+            "older-connections-count",
+            "if command.created_ns < connection.opened_ns or self._link.was_suspended():",
+            "if self._link.was_suspended():",
+        ),
+        (
+            "suspension-not-looked-at",
+            "connection.opened_ns or self._link.was_suspended():",
+            "connection.opened_ns:",
+        ),
+        ("old-data-for-entries", "ENTRY_DATA_MS if entry else EXIT_DATA_MS", "EXIT_DATA_MS"),
+        (
+            "exits-need-new-ticks",
+            "if entry and connection.tick - command",
+            "if connection.tick - command",
+        ),
+        ("rug-not-looked-at", "if connection.rugged:", "if False:"),
+        ("exits-as-late-as-entries", "ENTRY_LATE_MS if entry else EXIT_LATE_MS", "ENTRY_LATE_MS"),
+        ("token-to-its-end", "left_s <= TOKEN_MARGIN_S:", "left_s <= 0:"),
+        (
+            "sent-behind-a-queue",
+            "if wire.waiting:\n            return",
+            "if False:\n            return",
+        ),
+        ("budget-not-charged", "self._bucket.take()", "self._bucket.left()"),
+        (
+            "broken-write-is-proof",
+            "if not wire.is_open:\n                doubt",
+            "if False:\n                doubt",
+        ),
+    ),
+    *_bugs(
+        "venues/link.py",
+        (LAST_LOOK,),
+        ("cut-link-is-open", "return self.closed or self.was_cut", "return self.closed"),
+        ("ended-link-is-open", "or connection.ended.is_set():", "or False:"),
+    ),
+    *_bugs(
+        "venues/patience.py",
+        (ACKS,),
+        (
+            "entries-use-all-requests",
+            "1 + (self._budget.kept_for_exits if entry else 0)",
+            "1",
+        ),
+        (
+            "requests-add-up",
+            "min(float(self._budget.burst), self._left + gained)",
+            "self._left + gained",
         ),
     ),
     *_bugs(
@@ -778,6 +1002,15 @@ _MORE_MONEY = [
         ),
     ),
     *_bugs(
+        "game/lots.py",
+        (ACCOUNT,),
+        (
+            "account-own-ceil",
+            "return amount - amount * bonus // cost if bonus else amount",
+            "return amount - -(-amount * bonus // cost) if bonus else amount",
+        ),
+    ),
+    *_bugs(
         "game/account.py",
         (ACCOUNT,),
         (
@@ -789,11 +1022,6 @@ _MORE_MONEY = [
             "account-session-start",
             "self.session_start_cash = self.game_start_cash = cash",
             "self.session_start_cash = cash",
-        ),
-        (
-            "account-own-ceil",
-            "return amount - amount * bonus // cost if bonus else amount",
-            "return amount - -(-amount * bonus // cost) if bonus else amount",
         ),
         (
             "account-liquidated-any",
@@ -827,8 +1055,8 @@ _MORE_MONEY = [
         ("settled-tie-won", "won=event.payout > 0,", "won=event.payout >= 0,"),
         (
             "sidebet-settled-key",
-            'key = f"{event.game_id}:{event.start_tick}"',
-            'key = f"{event.start_tick}"',
+            'return f"{game_id}:{start_tick}"',
+            'return f"{start_tick}"',
         ),
     ),
     *_bugs(
@@ -1180,6 +1408,7 @@ BUGS = (
     *_MONEY,
     *_CORRELATION,
     *_LIMITS,
+    *_ARMING,
     *_DISK,
     *_RECOVERY,
     *_WIRE,

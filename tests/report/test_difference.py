@@ -15,7 +15,7 @@ from tests.session.strategies import Busy
 from vectra_bot.cli.main import main
 from vectra_bot.errors import ConfigError, InputError
 from vectra_bot.journal import Entry, Journal, journal_directory, read_journal
-from vectra_bot.models import SendResult
+from vectra_bot.models import ActionOutcome, ActionState, ActionType, DocType, SendResult
 from vectra_bot.models.times import NS_PER_MS
 from vectra_bot.report.difference import SessionDiff, diff_sessions, latencies_of
 from vectra_bot.session import (
@@ -25,6 +25,7 @@ from vectra_bot.session import (
     replay_session,
     run_session,
 )
+from vectra_bot.session.shell import SLOW_DISK
 
 GAMES = 4
 
@@ -110,6 +111,47 @@ def test_a_decision_that_the_machine_delayed_is_excluded_with_what_follows(tmp_p
     assert all(row.game_id == delayed_game for row in found.excluded)
     assert all(row.game_id != delayed_game for row in found.differing)
     assert found.compared + found.excluded_count == diff_sessions(journal, journal).compared
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"),
+    [
+        (ActionState.NOT_SENT, SLOW_DISK),
+        (ActionState.NOT_SENT, "late: it was decided 300 ms ago, more than 250"),
+        (ActionState.DENIED, "price.old: tick 7 came late after a stall, the venue is further"),
+    ],
+)
+def test_what_was_not_sent_because_it_was_late_is_excluded(
+    tmp_path: Path, state: ActionState, reason: str
+) -> None:
+    journal = played(tmp_path, "a")
+    found = diff_sessions(journal, altered(journal, refusing(state, reason)))
+    assert found.equal
+    assert (found.excluded_count, found.excluded[0].detail) == (1, reason)
+
+
+def test_what_the_venue_refused_is_a_difference(tmp_path: Path) -> None:
+    journal = played(tmp_path, "a")
+    found = diff_sessions(journal, altered(journal, refusing(ActionState.REJECTED, "no")))
+    assert causes(found) == ["outcome"]
+
+
+def refusing(state: ActionState, reason: str) -> Callable[[Entry], Entry]:
+    """Return a change that lets the first sale end in *state*."""
+    done: list[Entry] = []
+
+    def change(entry: Entry) -> Entry:
+        if done or entry.kind != "doc" or entry.data["doc_type"] != DocType.PLAYER_ACTION.value:
+            return entry
+        document = entry.document()
+        if document.record.action_type is not ActionType.SELL:
+            return entry
+        outcome = ActionOutcome(False, error=state.value, error_reason=reason)
+        record = attrs.evolve(document.record, state=state, outcome=outcome)
+        done.append(Entry.of_document(entry.seq, attrs.evolve(document, record=record)))
+        return done[0]
+
+    return change
 
 
 def test_games_of_one_session_only_are_listed(tmp_path: Path) -> None:

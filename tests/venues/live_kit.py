@@ -23,6 +23,7 @@ from vectra_bot.venues.credentials import TokenSource, token_source
 from vectra_bot.venues.live import LiveVenue
 from vectra_bot.venues.patience import LiveSettings
 from vectra_bot.wire.decode import decode
+from vectra_bot.wire.profile import Profile, default_profile
 
 PLAYER = "did:privy:link-tester"
 TOKEN = "canary-token-7f81abe72ad0"
@@ -33,9 +34,11 @@ LONG_GAME = 12
 """A seed whose first game lasts."""
 
 
-def server(**more: Any) -> ExchangeServer:
+def server(protocol: Profile | None = None, **more: Any) -> ExchangeServer:
     """Return a server with one player, whose first game starts soon."""
-    config = ExchangeConfig(seed=LONG_GAME, crowd=0, past_games=10)
+    config = ExchangeConfig(
+        seed=LONG_GAME, crowd=0, past_games=10, protocol=protocol or default_profile()
+    )
     return ExchangeServer(
         config, tokens={TOKEN: Login(player_id=PLAYER, cash=5_000_000_000)}, **more
     )
@@ -147,7 +150,7 @@ async def watched(url: str, token: TokenSource | None, **more: Any) -> AsyncIter
 
 @define(eq=False)
 class Host:
-    """A venue's side of a connection, for :class:`ScriptedServer`: ticks, and answers to what it hears.
+    """A venue's side of a connection, for :class:`ScriptedServer`: ticks, and answers to what it receives.
 
     Attributes:
         confirm: whether it confirms a login.

@@ -12,6 +12,8 @@ from types import ModuleType
 import pytest
 
 from vectra_bot.errors import ConfigError, InputError, VectraError
+from vectra_bot.fsio import children
+from vectra_bot.fsio.children import child_environment
 from vectra_bot.redaction import redacted
 from vectra_bot.venues import credentials
 from vectra_bot.venues.credentials import LONGEST, Token, token_source
@@ -49,6 +51,18 @@ def test_a_variable_is_read_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (first.subject, first.expires_ns) == (None, None)
 
 
+def test_a_variable_is_not_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that we start does not find the token in its environment; the rest is as it was."""
+    monkeypatch.setattr(children, "_kept", set())
+    monkeypatch.setenv("LINK_TEST_TOKEN", OPAQUE)
+    before = child_environment()
+    token_source("env:LINK_TEST_TOKEN").read()
+    after = child_environment()
+
+    assert before == {**after, "LINK_TEST_TOKEN": OPAQUE}
+    assert "PATH" in after
+
+
 def test_a_private_file_is_read_each_time(tmp_path: Path) -> None:
     """A renewed file is used; the end of its line is not part of the token."""
     path = private(tmp_path, OPAQUE + "\n")
@@ -83,7 +97,7 @@ def test_a_keyring_is_asked_by_service_and_user(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_keyring_that_fails_or_hangs_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever it raises, and however long it asks its user, the session goes on with an error."""
+    """Whatever it raises, and however long it asks its user, the session continues with an error."""
     keyring = ModuleType("keyring")
 
     def get_password(service: str, _user: str) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
+import re
 import types
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
@@ -29,7 +31,7 @@ from vectra_bot.models import Ack, ActionType, Frame, PlayerUpdate, SendResult, 
 from vectra_bot.testing.faults.proxy import FaultProxy
 from vectra_bot.venues.base import Gateway
 from vectra_bot.venues.link import LinkStage
-from vectra_bot.venues.live import SendBudget
+from vectra_bot.venues.live import LiveGateway, SendBudget
 
 BUY, SELL = ActionType.BUY, ActionType.SELL
 
@@ -47,7 +49,7 @@ async def ready(folder: Path, host: Host, **more: Any) -> AsyncIterator[tuple[Wa
 
 
 def orders(peer: Peer) -> list[str]:
-    """Return what the server heard besides the login and pings."""
+    """Return what the server received besides the login and pings."""
     return [text for text in peer.heard[2:] if not PING.fullmatch(text) and text != "3"]
 
 
@@ -177,7 +179,7 @@ async def test_old_data_takes_no_entries(tmp_path: Path, monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize(
     ("kind", "late_ms", "expected"),
-    [(BUY, 200, ""), (BUY, 300, "late"), (SELL, 900, ""), (SELL, 1_100, "late")],
+    [(BUY, 150, ""), (BUY, 300, "late"), (SELL, 900, ""), (SELL, 1_100, "late")],
 )
 async def test_a_decision_ages(
     tmp_path: Path, kind: ActionType, late_ms: int, expected: str
@@ -218,6 +220,23 @@ async def test_a_slow_link_takes_no_entries(tmp_path: Path) -> None:
 
     assert entry.reason == "slow: the round trip takes 1500 ms, more than 1000"
     assert code(exits) == ""
+
+
+async def test_n04_a_ping_that_waits_takes_no_entries(tmp_path: Path) -> None:
+    """Long before the link is cut: an answer that is missing for a second is a slow one."""
+    host = Host()
+    settings = quick(stale_s=30, ping_s=0.1, ping_lost_s=20.0)
+    async with ready(tmp_path, host, settings=settings) as (seen, _):
+        await seen.until(lambda: seen.venue.link.rtt_ms is not None)
+        host.pongs = False
+        before = code(await seen.venue.gateway.send(seen.command(BUY)))
+        await asyncio.sleep(1.3)
+        after = [code(await seen.venue.gateway.send(seen.command(kind))) for kind in (BUY, SELL)]
+        host.pongs = True
+        await seen.until(lambda: seen.venue.feed.supervisor.acks.waiting_ms(1) < 500)
+        again = code(await seen.venue.gateway.send(seen.command(BUY)))
+
+    assert (before, after, again) == ("", ["slow", ""], "")
 
 
 async def test_s12_a_rug_that_is_waiting_to_be_processed_is_seen(tmp_path: Path) -> None:
@@ -304,7 +323,7 @@ async def test_nothing_is_queued_behind_what_the_system_does_not_accept(tmp_path
 
 
 async def test_orders_and_the_library_s_pongs_do_not_mix(tmp_path: Path) -> None:
-    """Each frame arrives whole, whoever wrote it."""
+    """Each frame arrives whole, whichever side wrote it."""
     host = Host()
     budget = SendBudget(per_s=1_000, burst=1_000)
     async with ready(tmp_path, host, budget=budget) as (seen, peer):
@@ -326,6 +345,16 @@ async def test_orders_and_the_library_s_pongs_do_not_mix(tmp_path: Path) -> None
         heard = orders(peer)
 
     assert heard == [result.raw for result in results]
+
+
+def test_every_reason_has_a_line_on_its_page() -> None:
+    """The codes in the page's table are those that the gateway gives."""
+    source = Path(inspect.getfile(LiveGateway)).read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "link.md").read_text(encoding="utf-8")
+    given = set(re.findall(r'f?"([a-z]+): ', source))
+    table = page.split("| code |")[1].split("\n\n")[0]
+
+    assert set(re.findall(r"^\| `([a-z]+)` \|", table, re.MULTILINE)) == given
 
 
 # Secrets.

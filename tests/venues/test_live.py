@@ -380,6 +380,36 @@ async def test_a_refused_namespace_is_a_failed_attempt() -> None:
     assert feed.counts.failures == 2
 
 
+async def test_what_a_venue_says_when_it_refuses_is_shown_as_inert_text() -> None:
+    """Control characters and line ends of a foreign server reach no terminal."""
+
+    async def refuse(peer: Peer) -> None:
+        await peer.say('44{"message":"\x1b[31mno\r\nerror: forged"}')
+
+    async with ScriptedServer(refuse) as server:
+        feed = LiveFeed(server.url, settings=LiveSettings(**QUICK, attempts=1))
+        with pytest.raises(InputError, match="the venue refused the connection") as caught:
+            await items_until(feed, lambda _: False)
+        await feed.aclose()
+
+    assert str(caught.value).isprintable()
+
+
+async def test_a_server_that_ends_before_it_is_open_is_noticed_at_once() -> None:
+    """A connection that ends during the handshake is not waited for."""
+
+    async def leave(peer: Peer) -> None:
+        await peer.socket.close()
+
+    async with ScriptedServer(leave, says(tick(0))) as server:
+        feed = LiveFeed(server.url, settings=LiveSettings(**QUICK))
+        items = await items_until(feed, frames(1), limit_s=10.0)
+        await feed.aclose()
+
+    assert links(items) == ["connecting", "connected"]
+    assert feed.counts.failures == 1
+
+
 async def test_a_server_that_never_lets_in_is_given_up() -> None:
     """A handshake that hangs is bounded like every other wait."""
 

@@ -96,7 +96,7 @@ class LiveTerms:
         positions: what a position found at the start means: ``adopt`` it as ours, ``ignore`` it (it is never
             sold, and nothing is bought beside it), or ``halt`` until the operator resumes.
         dead_man_s: seconds without a sign of the operator after which entries are halted; None for no limit.
-        fresh_ticks: ticks that must be seen after each connection.
+        fresh_ticks: ticks, or frames of a countdown, that must be seen after each connection.
         day_start_pnl: what earlier live sessions of the day won or lost, SOL.
     """
 
@@ -131,10 +131,10 @@ class Arming:
         framed: whether a game frame was seen on it.
         logged_in: whether the venue named the expected account on it.
         stated: whether it stated our money on it.
-        ticks: fresh ticks seen on it, counted up to those needed.
+        ticks: fresh ticks, or frames of a countdown, seen on it, counted up to those needed.
         beat_ns: the operator's last sign, nanoseconds since the epoch.
         started: whether our money was ever stated in this session.
-        ignored: the game with a position that is not ours, empty if there is none.
+        ignored: the game with a position that is not ours, empty until it is known; None without one.
     """
 
     terms: LiveTerms | None = None
@@ -146,7 +146,7 @@ class Arming:
     ticks: int = 0
     beat_ns: int = 0
     started: bool = False
-    ignored: str = ""
+    ignored: str | None = None
 
     def on_link(self, *, connected: bool) -> Arming:
         """Begin a connection, or end it: what was seen before counts no more."""
@@ -154,12 +154,15 @@ class Arming:
             self, connected=connected, framed=False, logged_in=False, stated=False, ticks=0
         )
 
-    def on_frame(self) -> Arming:
-        """Note a game frame."""
-        return self if self.framed else attrs.evolve(self, framed=True)
+    def on_frame(self, game_id: str) -> Arming:
+        """Note a frame of the game *game_id*."""
+        if self.framed and self.ignored != "":
+            return self
+        ignored = game_id if self.ignored == "" else self.ignored
+        return attrs.evolve(self, framed=True, ignored=ignored)
 
     def on_tick(self) -> Arming:
-        """Count a fresh tick."""
+        """Count a fresh tick, or a frame of a countdown."""
         if self.terms is None or self.ticks >= self.terms.fresh_ticks:
             return self
         return attrs.evolve(self, ticks=self.ticks + 1)

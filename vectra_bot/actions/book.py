@@ -261,20 +261,14 @@ class ActionBook:
         They stay as they are if they *wait* for a statement of our account. A stake in a side game's round
         does not belong to the game: its round decides it.
         """
-        stated = self.account.stated
-        proven = (
-            rug_ns is not None
-            and stated is not None
-            and stated.recv_ns >= rug_ns
-            and self.account.closes
-        )
+        lacking = self._lacking(rug_ns)
         for tracked in list(self._open.values()):
             if tracked.action.game_id != game_id or tracked.action.action_type.is_side_game:
                 continue
             if not tracked.action.is_decided:
                 if wait:
                     continue
-                self.decide_unproven(tracked, now_ns, proven=proven)
+                self.decide_unproven(tracked, now_ns, lacking=lacking)
             if tracked.action.action_id in self._open:
                 self.complete(tracked, None, None)
 
@@ -282,14 +276,27 @@ class ActionBook:
         """Decide and complete everything: the session ends."""
         for tracked in list(self._open.values()):
             if not tracked.action.is_decided:
-                self.decide_unproven(tracked, now_ns, proven=False)
+                self.decide_unproven(tracked, now_ns, lacking="the session ended")
             self.complete(tracked, None, None)
 
+    def _lacking(self, rug_ns: int | None) -> str:
+        """Return what is missing for the settled game to prove what was not executed, empty if nothing."""
+        account = self.account
+        if account.stated is None:
+            return "the venue has not stated our account"
+        if rug_ns is None:
+            return "the end of the game was not seen"
+        if account.stated.recv_ns < rug_ns:
+            return "the venue has not stated our account since the rug"
+        if account.unexplained:
+            return "our account changed without a known cause"
+        return "" if account.closes else "our account does not show every effect yet"
+
     def decide_unproven(
-        self, tracked: Tracked, now_ns: int, *, proven: bool, what: str = "settled game"
+        self, tracked: Tracked, now_ns: int, *, lacking: str, what: str = "settled game"
     ) -> None:
-        """Decide an action without evidence; if *proven*, *what* shows that it was not executed."""
-        if proven:
+        """Decide an action without evidence: *what* proves it not executed, unless something is *lacking*."""
+        if not lacking:
             outcome = ActionOutcome(
                 False,
                 error=ActionState.NOT_EXECUTED.value,
@@ -299,7 +306,7 @@ class ActionBook:
             state, why = ActionState.NOT_EXECUTED, "settled ledger"
             self.decide(tracked, state, now_ns, why, outcome, proof=Proof.LEDGER)
         else:
-            self.decide(tracked, ActionState.UNRESOLVED, now_ns, "no proof", None, proof=None)
+            self.decide(tracked, ActionState.UNRESOLVED, now_ns, lacking, None, proof=None)
 
     # Steps shared by all paths.
 

@@ -55,7 +55,7 @@ class Freshness:
         """Note a fresh tick of the running game."""
         gap_ns = now_ns - self.last_ns if self.last_ns else 0
         if gap_ns > STALL_NS:
-            if not self.is_old:  # else the stall before it goes on
+            if not self.is_old:  # else the stall before it continues
                 self.stalled_ns, self.stalled_tick = self.last_ns, self.tick
             if gap_ns > self.limit_ns:
                 self.lacking = CLEAN_TICKS

@@ -8,6 +8,7 @@ always allowed except after STOP. A reason is a dotted code and a sentence with 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 from enum import Enum
 
 from attrs import define, field, frozen
@@ -85,6 +86,7 @@ class RiskGate:
         day_pnl: lamports won or lost on this day before the session.
         day_start: lamports at the start of the day, None on the day on which the session began.
         day_end_ns: when the day ends; no event is as late without a limit of a day.
+        rugged_game: the game whose rug our own forced sale has shown, before the venue's frame does.
     """
 
     limits: Limits
@@ -98,6 +100,7 @@ class RiskGate:
     day_pnl: int = 0
     day_start: int | None = None
     day_end_ns: int = 0
+    rugged_game: str = ""
 
     def __attrs_post_init__(self) -> None:
         limits = self.limits
@@ -136,8 +139,8 @@ class RiskGate:
         if limit is not None and self.external_this_game > limit:
             self.halt(
                 HaltCause.EXTERNAL,
-                f"limit.external_per_game: another client did {self.external_this_game} things with our "
-                f"account in this game, the limit is {limit}",
+                f"another client did {self.external_this_game} things with our account in this game, the "
+                f"limit external_per_game is {limit}",
             )
 
     def _count(self, now_ns: int) -> None:
@@ -231,11 +234,20 @@ class RiskGate:
         return (
             self._check_stops(ask, account, _of_the_bot(pending), unknown)
             or _check_phase(ask, game, account)
+            or self._check_rugged(ask, game)
             or self._check_position(ask, game)
             or _check_pending(ask, pending)
             or (self._check_entry(ask, game, account, at_risk) if is_entry else None)
             or self._check_count(ask, account.now_ns)
         )
+
+    def _check_rugged(self, ask: Ask, game: GameView) -> str | None:
+        """Deny entries in a game that has rugged for us already (protocol 10)."""
+        if ask.action_type.is_side_game or not ask.action_type.is_entry:
+            return None
+        if not self.rugged_game or self.rugged_game != game.game_id:
+            return None
+        return "phase: the game has rugged, as the sale of our position shows"
 
     def allows(self, command: Command) -> bool:
         """Return whether *command*, about to leave, is within the limits that do not depend on time."""
@@ -269,7 +281,7 @@ class RiskGate:
 
     def _check_position(self, ask: Ask, game: GameView) -> str | None:
         """Deny what would touch a position that is not ours: the venue sells shares of the whole."""
-        if not self.arming.ignored or self.arming.ignored != game.game_id:
+        if self.arming.ignored is None or self.arming.ignored != game.game_id:
             return None
         if ask.action_type.is_side_game or ask.action_type is ActionType.SIDEBET:
             return None
@@ -302,18 +314,21 @@ class RiskGate:
 
     def _check_losses(self, account: Account, left: int) -> str | None:
         """Deny an entry that could lose too much: of our money *left* lamports may be all that remains."""
-        limits = self.limits
-        for name, limit, start in (
-            ("session", limits.session_loss, account.session_start_cash or 0),
-            ("game", limits.game_loss, account.game_start_cash),
-            ("day", limits.day_loss, self._start_of_day(account)),
-        ):
+        for words, limit, start in (*self._losses(account), self._loss_of_game(account)):
             if limit is not None and start - left > to_lamports(limit):
-                return (
-                    f"limit.{name}_loss: the {name} could be down {to_sol(start - left)} SOL, "
-                    f"the limit is {limit} SOL"
-                )
+                return f"{words} could be down {to_sol(start - left)} SOL, the limit is {limit} SOL"
         return None
+
+    def _losses(self, account: Account) -> tuple[tuple[str, Decimal | None, int], ...]:
+        """Return the limits of losses that outlast a game, with the lamports that each began with."""
+        limits, start = self.limits, account.session_start_cash or 0
+        return (
+            ("limit.session_loss: the session", limits.session_loss, start),
+            ("limit.day_loss: the day", limits.day_loss, self._start_of_day(account)),
+        )
+
+    def _loss_of_game(self, account: Account) -> tuple[str, Decimal | None, int]:
+        return ("limit.game_loss: the game", self.limits.game_loss, account.game_start_cash)
 
     def _start_of_day(self, account: Account) -> int:
         if self.day_start is not None:
@@ -329,16 +344,34 @@ class RiskGate:
             return f"limit.exposure: {to_sol(exposed)} SOL would be open, the limit is {limit} SOL"
         return None
 
+    def used(
+        self, account: Account, at_risk: int
+    ) -> dict[str, tuple[Decimal | int, Decimal | int]]:
+        """Return how much of each limit that counts something is used, and the limit, by name.
+
+        Args:
+            account: our money.
+            at_risk: lamports that undecided entries may have spent already.
+        """
+        limits, left = self.limits, account.cash - at_risk
+        found: dict[str, tuple[Decimal | int, Decimal | int | None]] = {
+            "exposure": (to_sol(_exposed(account) + at_risk), limits.exposure)
+        }
+        for words, limit, start in (*self._losses(account), self._loss_of_game(account)):
+            name = words.split(":")[0].removeprefix("limit.")
+            found[name] = (to_sol(max(0, start - left)), limit)
+        sent = self.sent_this_game + self.external_this_game
+        found["actions_per_game"] = (sent, limits.actions_per_game)
+        found["actions_per_minute"] = (self._sent_within(account.now_ns), limits.actions_per_minute)
+        found["external_per_game"] = (self.external_this_game, limits.external_per_game)
+        return {name: (used, limit) for name, (used, limit) in found.items() if limit is not None}
+
     def spent(self, account: Account) -> str | None:
         """Return which loss limit leaves no room for any entry, what is open not counted; None if none."""
         left = account.cash + _committed(account) - to_lamports(rules.MIN_STAKE)
-        limits = self.limits
-        for name, limit, start in (
-            ("session", limits.session_loss, account.session_start_cash or 0),
-            ("day", limits.day_loss, self._start_of_day(account)),
-        ):
+        for words, limit, start in self._losses(account):
             if limit is not None and start - left > to_lamports(limit):
-                return f"limit.{name}_loss: the loss limit of {limit} SOL is reached"
+                return f"{words} has lost its limit of {limit} SOL"
         return None
 
     def _sent_within(self, now_ns: int) -> int:
@@ -361,7 +394,7 @@ class RiskGate:
 
 
 def _committed(account: Account) -> int:
-    """Return the lamports of our own money in everything open, at cost."""
+    """Return the lamports of real money in everything open, at cost."""
     own = account.staked + sum(lot.cost - lot.bonus for lot in account.lots)
     bet, short = account.sidebet, account.short
     if bet is not None:

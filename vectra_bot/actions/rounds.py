@@ -192,7 +192,7 @@ class Stakes:
         for tracked in self.book.undecided():
             if tracked.action.action_type.is_side_game and self._over(tracked, stated_ns):
                 self.book.decide_unproven(
-                    tracked, stated_ns, proven=True, what="account after the round"
+                    tracked, stated_ns, lacking="", what="account after the round"
                 )
                 self.book.complete(tracked, None, None)
 

@@ -35,9 +35,9 @@ from vectra_bot.actions.notes import (
     Stated,
     Tracked,
 )
+from vectra_bot.actions.reconcile.change import Explained, UnknownChange
 from vectra_bot.actions.reconcile.ends import MissedEnds, PastEnd
-from vectra_bot.actions.reconcile.fills import Fill, effect_of
-from vectra_bot.actions.reconcile.question import Explained, Question
+from vectra_bot.actions.reconcile.fills import Executed, effect_of
 from vectra_bot.actions.rounds import SIDE_GAMES, Stakes
 from vectra_bot.actions.shorts import Shorts, bonus_of, short_of
 from vectra_bot.actions.sidebets import Sidebets
@@ -157,6 +157,14 @@ class ActionTracker:
         """Process an acknowledgement: it proves a rejection; an execution is proven only by its effect."""
         tracked = self.book.answered(ack.ack_id)
         if tracked is None:
+            if ack.success is not None:  # the answer to a ping is empty
+                self.book.find(
+                    "action.stray_ack",
+                    "warning",
+                    "an acknowledgement answers no request that waits for one",
+                    ack_id=ack.ack_id,
+                    success=ack.success,
+                )
             return
         self.book.evidence(tracked, ack.recv_ns)
         if ack.success is False:
@@ -229,7 +237,7 @@ class ActionTracker:
         again = self._forced_game == self.game.game_id
         if again and not self.account.lots:
             return
-        self._forced_game = self.game.game_id
+        self._forced_game = self.book.gate.rugged_game = self.game.game_id
         self.account.sell(amount, qty, None, StateCause.FORCED_SELL, bonus=bonus)
         if not again:
             self.book.notes.append(ForcedSell(amount))
@@ -346,10 +354,10 @@ class ActionTracker:
 
     def _match_delta(self, update: PlayerUpdate, seen: AccountUpdate) -> Explained | None:
         """Attribute an unexplained change to the only undecided actions that can have caused it."""
-        candidates = [t for t in self.book.undecided() if not t.booked]
+        candidates = [t for t in self.book.undecided() if t.action.state is not ActionState.INTENT]
         if not candidates:
             return None
-        question = Question(
+        change = UnknownChange(
             candidates,
             update,
             seen,
@@ -358,7 +366,7 @@ class ActionTracker:
             forced=self._looks_forced(seen),
             rugged=self.game.phase is GamePhase.RUGGED,
         )
-        found = question.answer()
+        found = change.answer()
         if found is not None:
             for fill in found.fills:
                 self._shown(fill, update)
@@ -372,12 +380,12 @@ class ActionTracker:
             self.book.executed(tracked, update.recv_ns, "player update", Proof.UPDATE)
             self.book.complete(tracked, player_state(update), update.recv_ns // NS_PER_MS)
         for tracked in past.others:
-            self.book.decide_unproven(tracked, update.recv_ns, proven=True)
+            self.book.decide_unproven(tracked, update.recv_ns, lacking="")
             self.book.complete(tracked, None, None)
         self.account.shown(past.effect, self.game.tick)
         return attrs.evolve(seen, explained=True, effects=self.account.pending)
 
-    def _shown(self, fill: Fill, update: PlayerUpdate) -> None:
+    def _shown(self, fill: Executed, update: PlayerUpdate) -> None:
         """Book what an action did, and decide it: *update* shows the effect."""
         tracked = fill.tracked
         self.book.evidence(tracked, update.recv_ns)
@@ -416,8 +424,13 @@ class ActionTracker:
         sold = -seen.delta_qty
         if sold <= 0 or sold != self.account.qty or seen.delta_cash < 0:
             return False
-        if self.game.phase is GamePhase.RUGGED:
-            return True
+        rug_price = self.game.rug_price
+        if rug_price is not None and self.account.leveraged:
+            return True  # what a leveraged lot pays is not known for certain
+        if rug_price is not None:
+            # A lamport of each lot may be rounded; a sale before the rug pays fifty times as much.
+            paid = seen.delta_cash + seen.delta_bonus
+            return paid <= self.account.value(rug_price) + len(self.account.lots)
         return seen.delta_cash <= sold * self.game.price * rules.FORCED_SELL_SHARE
 
 

@@ -38,7 +38,7 @@ def _command(name: str, doc: str) -> Callable[[Callable[..., Any]], click.Comman
 
 @_command(
     "status",
-    """Show what a running session is doing: standing, link, position, limits.
+    """Show what a running session does and may do: link, position, limits.
 
     SESSION is needed only if several sessions run. What is not known reads "unknown". With --beat
     the session learns as well that its operator is there (dead_man_s in [live]).
@@ -72,7 +72,7 @@ def _ask(word: str) -> Callable[..., int]:
         else:
             what = "done" if answer["done"] else _NOT_DONE
             click.echo(
-                f"session {directory.name}: {word} {what}; standing {clean(answer['standing'])}"
+                f"session {directory.name}: {word} {what}; trading: {clean(answer['standing'])}"
             )
             for line in answer["reasons"]:
                 click.echo(f"  {clean(line)}")
@@ -101,7 +101,7 @@ def _operator(word: str, doc: str) -> click.Command:
 
 
 halt = _operator(
-    "halt", "Let a running session send no entries any more; exits go on. `resume` ends it."
+    "halt", "Let a running session send no entries any more; exits continue. `resume` ends it."
 )
 resume = _operator(
     "resume",
@@ -187,7 +187,7 @@ def _print_status(status: dict[str, Any]) -> None:
     rows = [
         ("Session", f"{text('session_id')} (process {text('pid')})"),
         ("Strategy", f"{text('strategy')}, {mode} on {text('venue')}"),
-        ("Standing", f"{text('standing')} ({text('arming')})"),
+        ("Trading", f"{text('standing')} ({text('arming')})"),
         *(("", clean(reason)) for reason in reasons),
         ("Account", text("account")),
         ("Link", f"{text('link')}, epoch {text('epoch')}"),

@@ -124,7 +124,7 @@ class Stopper(AbstractContextManager["Stopper"]):
         if self._flag is None or not self._flag.running:
             self._raised = True
             raise StopNow(number)
-        self._flag.set(signal.Signals(number).name, within_s=CLOSE_S)
+        self._flag.signalled(signal.Signals(number).name, CLOSE_S)
 
     def _on_interrupt(self, _number: int, frame: FrameType | None) -> None:
         """Raise in foreign code that has not returned, or again where a first StopNow was lost."""
@@ -191,6 +191,7 @@ class Watch(AbstractContextManager["Watch"]):
                 stdout=subprocess.DEVNULL,
                 pass_fds=[self._log.fileno()],
                 cwd="/",
+                env={},  # it needs none of it, and may run before a secret in it is known
                 start_new_session=True,  # Ctrl-C is for the command
             )
 
@@ -213,7 +214,7 @@ class Watch(AbstractContextManager["Watch"]):
             return
         # A call that does not return keeps the handler from running, and nothing may be sent meanwhile.
         if self.flag is not None and self.flag.running:
-            self.flag.set(signal.Signals(requests.latest).name, within_s=CLOSE_S)
+            self.flag.signalled(signal.Signals(requests.latest).name, CLOSE_S)
         while not requests.must_exit():
             if requests.age_s >= next_s:
                 next_s = requests.age_s + _INTERRUPT_EVERY_S

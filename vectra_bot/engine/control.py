@@ -21,6 +21,7 @@ from vectra_bot.game.holdings import SidebetView
 from vectra_bot.models import (
     ConnectionChanged,
     FrameRejected,
+    GameFrame,
     GamePhase,
     Link,
     LoginStatus,
@@ -29,7 +30,7 @@ from vectra_bot.models import (
     PlayerUpdate,
 )
 
-# Halts that a later request of the operator replaces: he has seen why.
+# Halts that a later request of the operator replaces.
 _SEEN = (HaltCause.OPERATOR, HaltCause.POSITION, HaltCause.DEAD_MAN)
 
 
@@ -111,9 +112,10 @@ class Control:
         )
         self.gate.stop_all(stop)
 
-    def on_frame(self) -> None:
-        """Note a game frame."""
-        self._set(self.gate.arming.on_frame())
+    def on_frame(self, frame: GameFrame) -> None:
+        """Note a game frame; those of a countdown are as fresh as ticks."""
+        arming = self.gate.arming.on_frame(frame.game_id)
+        self._set(arming if frame.active or frame.rugged else arming.on_tick())
 
     def on_tick(self, tick: int) -> None:
         """Note a fresh tick; one that is old already does not count for arming."""
@@ -219,7 +221,10 @@ class Control:
             missing = ("arming.paper: a session without live terms needs no arming",)
         if missing:
             self.effects.system(
-                "arming.refused", "error", f"the session cannot be armed ({'; '.join(missing)})"
+                "arming.refused",
+                "error",
+                f"the session cannot be armed ({'; '.join(missing)})",
+                missing=[line.split(":")[0] for line in missing],
             )
             return
         gate.arming = gate.arming.on_arm(self.account.now_ns)

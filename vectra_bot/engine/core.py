@@ -95,8 +95,7 @@ class Engine:
         limits: what the session may do.
         auditor: verifies the feed against the seeds it reveals; None for no such check.
         terms: the conditions of a live session; None for any other, which is armed from the start.
-        watches: it sends nothing of its own accord, whatever an operator asks: a recovery reads the
-            commands from the journal.
+        watches: it flattens nothing itself: a recovery reads the commands from the journal.
 
     Attributes:
         game: the running game, read-only.
@@ -305,7 +304,7 @@ class Engine:
     def _on_game_frame(self, frame: GameFrame) -> None:
         auditor, books = self.auditor, self._books
         if self._watched:
-            self._control.on_frame()
+            self._control.on_frame(frame)
         if books.seen is not None:
             game, tick = books.seen
             if game.price is not tick.price or game.game_id is not tick.game_id:
@@ -375,7 +374,8 @@ class Engine:
         if self._episode.game_id == game_id:
             return
         self._rug_ns = None
-        self.account.open_game()
+        if self._episode.game_id or not self.account.known:
+            self.account.open_game()  # else what was stated before the first frame is of this game
         self._gate.open_game()
         self._desk.exits.clear()
         self._episode.open(game_id, self.account.now_ns, self.account)

@@ -15,7 +15,6 @@ from vectra_bot.actions.desk import ActionDesk
 from vectra_bot.actions.exits import MAX_EXIT_TRIES, NO_EXITS
 from vectra_bot.actions.risk import Ask
 from vectra_bot.engine.effects import Effects
-from vectra_bot.game.account import Account
 from vectra_bot.models import (
     ActionState,
     ActionType,
@@ -83,10 +82,15 @@ class Flatten:
             self._game_id = desk.game.game_id
             for table in (self._tries, self._unsent, self._ours, self._doubt):
                 table.clear()
-        for kind in _open_kinds(desk.account):
+        kinds = self._open_kinds()
+        for kind in kinds:
             if self._is_due(kind):
                 self._ask(kind)
-        self._report()
+        if not kinds and not self.done and not desk.book.pending:
+            self.done = True
+            self.effects.system(
+                "flatten.done", "info", "nothing is left that could be sold or closed"
+            )
 
     def on_send_result(self, result: SendResult) -> None:
         """Count an exit that was not sent as none."""
@@ -98,6 +102,8 @@ class Flatten:
     def _is_due(self, kind: ActionType) -> bool:
         desk = self.desk
         if desk.game.phase is not GamePhase.ACTIVE or desk.gate.stopped is not None:
+            return False
+        if desk.gate.arming.denies(is_entry=False, flattening=True) is not None:
             return False
         if self._tries[kind] >= MAX_EXIT_TRIES or self._unsent[kind] >= MAX_UNSENT:
             return False
@@ -119,8 +125,10 @@ class Flatten:
         action = desk.ask(ask, _BUTTONS[kind], NO_EXITS, desk.hand_over, reviewed=False)
         desk.opened()
         self._doubt.pop(kind, None)
-        self._tries[kind] += 1
-        if action.state is not ActionState.DENIED:
+        if action.state is ActionState.DENIED:
+            self._unsent[kind] += 1
+        else:
+            self._tries[kind] += 1
             self._ours[action.action_id] = kind
         if self._tries[kind] >= MAX_EXIT_TRIES or self._unsent[kind] >= MAX_UNSENT:
             self.effects.system(
@@ -131,18 +139,13 @@ class Flatten:
                 unsent=self._unsent[kind],
             )
 
-    def _report(self) -> None:
-        """Report once that nothing is left to sell and no outcome is open."""
-        if self.done or any(_open_kinds(self.desk.account)) or self.desk.book.pending:
-            return
-        self.done = True
-        self.effects.system("flatten.done", "info", "nothing is left that could be sold or closed")
-
-
-def _open_kinds(account: Account) -> list[ActionType]:
-    """Return the exits that what is open needs."""
-    found = [ActionType.SELL] if account.lots else []
-    return found if account.short is None else [*found, ActionType.SHORT_CLOSE]
+    def _open_kinds(self) -> list[ActionType]:
+        """Return the exits that what is open and ours needs."""
+        account, arming = self.desk.account, self.desk.gate.arming
+        if arming.ignored is not None and arming.ignored == self.desk.game.game_id:
+            return []
+        found = [ActionType.SELL] if account.lots else []
+        return found if account.short is None else [*found, ActionType.SHORT_CLOSE]
 
 
 def _is_stated(kind: ActionType, stated: PlayerUpdate | None) -> bool:

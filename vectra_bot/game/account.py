@@ -27,7 +27,9 @@ from vectra_bot.game.lots import (
     Lot,
     average_cost,
     is_liquidated,
+    leveraged_lot,
     lot_value,
+    own_part,
     split_lots,
 )
 from vectra_bot.game.view import AccountView
@@ -140,7 +142,12 @@ class Account:
     @property
     def closes(self) -> bool:
         """Whether every change of our money in this game is known and stated by the venue."""
-        return not self._pending and not self._unexplained
+        return not self._pending and not self.unexplained
+
+    @property
+    def unexplained(self) -> bool:
+        """Whether the venue stated a change in this game whose cause is not known."""
+        return bool(self._unexplained)
 
     @property
     def state(self) -> PlayerState:
@@ -182,13 +189,13 @@ class Account:
             total += self.staked
         if self.lots and price > 0:
             for lot in self.lots:
-                total += _own(lot_value(lot, price), lot.bonus, lot.cost)
+                total += own_part(lot_value(lot, price), lot.bonus, lot.cost)
         if self.sidebet is not None:
             total += to_lamports(self.sidebet.amount - self.sidebet.bonus)
         short = self.short
         if short is not None:
             value, bonus = to_lamports(short.value), to_lamports(short.bonus)
-            total += _own(value, bonus, to_lamports(short.stake))
+            total += own_part(value, bonus, to_lamports(short.stake))
         return total
 
     def bonus_in(self, amount: int, stated: Decimal | None = None) -> int:
@@ -470,7 +477,7 @@ class Account:
         elif more > 0:
             cost = spent or to_lamports(update.avg_cost) * more // 10**9
             self.lots.append(
-                _leveraged_lot(update, more) or Lot(more, cost, tick, cost / more or 1.0)
+                leveraged_lot(update, more) or Lot(more, cost, tick, cost / more or 1.0)
             )
 
     def shown(self, effect: Effect, tick: int, leverage: int = 1) -> None:
@@ -483,22 +490,3 @@ class Account:
             self.lots.append(Lot(qty, cost, tick, cost / qty, leverage, bonus))
         elif effect.delta_qty < 0:
             _, self.lots = split_lots(self.lots, -effect.delta_qty)
-
-
-def _own(amount: int, bonus: int, cost: int) -> int:
-    """Return the part of *amount* that is not bonus money, split as its cost was."""
-    return amount - amount * bonus // cost if bonus else amount
-
-
-def _leveraged_lot(update: PlayerUpdate, qty: int) -> Lot | None:
-    """Return the lot of *qty* that the venue states as leveraged, None if there is none (unverified)."""
-    for stated in update.leveraged:
-        if to_lamports(stated.qty) == qty:
-            return Lot(
-                qty,
-                to_lamports(stated.amount),
-                stated.entry_tick,
-                stated.entry_price,
-                stated.leverage,
-            )
-    return None

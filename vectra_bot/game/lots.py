@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from attrs import frozen
 
 from vectra_bot.game import rules
-from vectra_bot.game.amounts import UNIT, price_ratio
+from vectra_bot.game.amounts import UNIT, price_ratio, to_lamports
+from vectra_bot.models import PlayerUpdate
 
 
 @frozen
@@ -101,6 +102,11 @@ def _cut(lot: Lot, qty: int) -> tuple[Lot, Lot]:
     return taken, Lot(left, lot.cost - cost, lot.tick, lot.price, lot.leverage, lot.bonus - bonus)
 
 
+def own_part(amount: int, bonus: int, cost: int) -> int:
+    """Return the part of *amount* that is not bonus money, split as its cost was."""
+    return amount - amount * bonus // cost if bonus else amount
+
+
 def average_cost(lots: Sequence[Lot]) -> int:
     """Return the mean entry price of *lots* weighted by tokens, floored, in 1e-9 SOL; 0 for none."""
     if not lots:
@@ -110,3 +116,17 @@ def average_cost(lots: Sequence[Lot]) -> int:
     common = max(bottom for _, _, bottom in ratios)
     top = sum(qty * top * (common // bottom) for qty, top, bottom in ratios)
     return top * UNIT // (common * sum(qty for qty, _, _ in ratios))
+
+
+def leveraged_lot(update: PlayerUpdate, qty: int) -> Lot | None:
+    """Return the lot of *qty* that the venue states as leveraged, None if there is none (unverified)."""
+    for stated in update.leveraged:
+        if to_lamports(stated.qty) == qty:
+            return Lot(
+                qty,
+                to_lamports(stated.amount),
+                stated.entry_tick,
+                stated.entry_price,
+                stated.leverage,
+            )
+    return None

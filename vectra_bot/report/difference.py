@@ -1,9 +1,10 @@
 """Two sessions compared decision by decision, from their journals: what differs first, and why.
 
 Theory of operation. The decisions of a game are aligned by what was asked for; a pair is then compared by how
-it ended and at what price and amount. A decision that was handed to the gateway much later than it was made
-was delayed by the machine, not by the strategy: it is listed apart with everything in the same game that
-differs after it. Games that only one of the sessions saw whole are listed and not compared.
+it ended and at what price and amount. A decision that was handed to the gateway much later than it was made,
+or not at all because it, its price or the disk was late, was delayed by the machine and not by the strategy:
+it is listed apart with everything in the same game that differs after it. Games that only one of the sessions
+saw whole are listed and not compared.
 """
 
 from __future__ import annotations
@@ -33,6 +34,12 @@ from vectra_bot.serde import canonical_json
 
 DELAYED_MS = 200
 """A decision that waited longer for its gateway was delayed by the machine, in ms."""
+
+DELAYS = (
+    "limit.price_age:", "price.old:", "price.stalled:",  # denied
+    "late:", "behind:", "stale:", "the journal was not on the disk",  # not sent
+)  # fmt: skip
+"""How the reasons begin by which an action was not sent because it, its price or the disk was late."""
 
 MAX_LISTED = 1_000
 _STATE = ("cash", "position_qty", "avg_cost", "cumulative_pnl")
@@ -90,9 +97,12 @@ class Decision:
         return (executed or self.state, self.executed_price, self.executed_amount)
 
     @property
-    def is_delayed(self) -> bool:
-        """Return whether the machine delayed it."""
-        return self.delayed_ms is not None and self.delayed_ms > DELAYED_MS
+    def delay(self) -> str | None:
+        """Return how the machine delayed it, None if it did not."""
+        if self.delayed_ms is not None and self.delayed_ms > DELAYED_MS:
+            return f"handed over {self.delayed_ms} ms after the decision"
+        reason = self.reason or ""
+        return reason if reason.startswith(DELAYS) else None
 
 
 @frozen(kw_only=True)
@@ -336,12 +346,10 @@ def _differences(
     for a, b in pairs:
         known = [decision for decision in (a, b) if decision is not None]
         same = a is not None and b is not None and a.request == b.request
-        if any(decision.is_delayed for decision in known):
+        delays = [decision.delay for decision in known if decision.delay is not None]
+        if delays:
             late = True
-            most = max(decision.delayed_ms or 0 for decision in known)
-            delayed.append(
-                _difference(a, b, "delayed", f"handed over {most} ms after the decision")
-            )
+            delayed.append(_difference(a, b, "delayed", "; ".join(delays)))
         elif same and a is not None and b is not None and a.result == b.result:
             continue
         elif late:

@@ -101,7 +101,7 @@ class Report:
         lag_ms: the longest that the session was behind its ``speed``, milliseconds; None without a speed.
         shadow: whether decisions of a real account were filled on paper.
         proofs: number of actions by what proved their terminal state.
-        standing: what the session might do when it was about to end; None without a session.
+        standing: what the session was allowed to do when it was about to end; None without a session.
         unsettled: games that ended unseen, whose stakes a paper desk counts as lost; None without one.
         send_latency: receipt of a frame to the hand-over of the request it led to, in real time.
     """

@@ -25,6 +25,8 @@ class StopFlag:
         abandoned: whether the session did not wait for its files: a thread is still writing them, so that the
             process keeps the session's lock to its end, which must be soon.
         on_set: called when the flag is set, in the thread that sets it; it ends a wait of the feed.
+        postpone: asked when a signal requests the end, in the signal's thread; if it returns true, it sets
+            the flag itself within seconds.
     """
 
     reason: str | None = None
@@ -32,7 +34,9 @@ class StopFlag:
     unfinished: str = ""
     abandoned: bool = False
     on_set: Callable[[], object] | None = None
+    postpone: Callable[[str], bool] | None = None
     _due_ns: int | None = None
+    _postponed: bool = False
 
     def set(self, reason: str, *, within_s: float | None = None) -> None:
         """Request the end; the first reason is kept.
@@ -45,10 +49,24 @@ class StopFlag:
         """
         if self.reason is None:
             self.reason = reason
-            if within_s is not None:
-                self._due_ns = WallClock().monotonic_ns() + int(within_s * NS_PER_S)
+            self._limit(within_s)
             if self.on_set is not None:
                 self.on_set()
+
+    def signalled(self, name: str, within_s: float) -> None:
+        """Request the end because of the signal *name*, as :meth:`set` does, unless it is postponed."""
+        # The handler of the signal and the thread that watches for it may both be here.
+        postpone, self.postpone = self.postpone, None
+        if postpone is not None:
+            self._postponed = True
+            self._limit(within_s)
+            self._postponed = self.reason is None and postpone(name)
+        if not self._postponed:
+            self.set(name, within_s=within_s)
+
+    def _limit(self, within_s: float | None) -> None:
+        if within_s is not None:
+            self._due_ns = WallClock().monotonic_ns() + int(within_s * NS_PER_S)
 
     @property
     def expired(self) -> bool:
@@ -66,7 +84,7 @@ class StopFlag:
         try:
             yield
         finally:
-            self.running, self.on_set = False, None
+            self.running, self.on_set, self.postpone = False, None, None
 
 
 @define

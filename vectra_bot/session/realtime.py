@@ -16,7 +16,7 @@ from vectra_bot.venues.base import FeedItem
 
 # Longest sleep of the loop between checks of the stop flag, in seconds.
 POLL_S = 0.2
-# In silence the engine is told the time this often, in seconds: its limits on time hold without a frame.
+# In silence the engine gets the time this often, in seconds: its limits on time hold without a frame.
 TIME_S = 0.1
 _DRAIN_S = 3.0
 
@@ -66,7 +66,7 @@ async def drive_live(
         flusher: closes segments in time.
         ended: returns why the session must end now, None if it continues.
         after: called between items.
-        operator: commands of an operator, for a session that acts; its engine is told the time in silence.
+        operator: commands of an operator, for a session that acts; its engine gets the time in silence.
     """
     wait_s = POLL_S if operator is None else TIME_S
     while (reason := ended()) is None:

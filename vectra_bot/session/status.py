@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from attrs import define, field
 
-from vectra_bot.actions.arming import LiveTerms
 from vectra_bot.clock import Clock
 from vectra_bot.engine import Engine
 from vectra_bot.game.ledger import to_sol
@@ -17,7 +16,6 @@ from vectra_bot.models import ActionState
 from vectra_bot.models.times import NS_PER_S
 from vectra_bot.session.config import Observer, Snapshot
 from vectra_bot.session.control import UNKNOWN, ControlSocket
-from vectra_bot.session.header import terms_of
 from vectra_bot.session.hosting import HostedSession
 from vectra_bot.session.shell import Shell
 
@@ -55,7 +53,7 @@ def status_of(
         **_money(engine),
         "games": shell.stats.games,
         "actions": shell.stats.actions(),
-        "limits": _limits(engine, terms_of(header)),
+        "limits": _limits(engine),
     }
 
 
@@ -107,23 +105,14 @@ def _money(engine: Engine) -> dict[str, Any]:
     }
 
 
-def _limits(engine: Engine, terms: LiveTerms | None) -> dict[str, Any]:
+def _limits(engine: Engine) -> dict[str, Any]:
     """Return the limits that count something, with how much of each is used, everything open as lost."""
     account, book = engine.account, engine.tracker.book
     if not account.known:
         return {}
-    limits = book.gate.limits
-    lost = (account.session_start_cash or 0) - (account.cash - book.at_risk)
-    before = Decimal(0) if terms is None else terms.day_start_pnl
-    used: dict[str, Decimal | int] = {
-        "session_loss": max(Decimal(0), to_sol(lost)),
-        "day_loss": max(Decimal(0), to_sol(lost) - before),
-        "actions_per_game": book.gate.sent_this_game,
-    }
     return {
-        name: {"used": _number(value), "limit": _number(limit)}
-        for name, value in used.items()
-        if (limit := getattr(limits, name)) is not None
+        name: {"used": _number(used), "limit": _number(limit)}
+        for name, (used, limit) in book.gate.used(account, book.at_risk).items()
     }
 
 

@@ -33,7 +33,7 @@ def default_store() -> Path | str:
     Raises:
         InputError: the variable has an invalid address.
     """
-    return _from_environment("VECTRA_STORE", SEED_PATH)
+    return _given("$VECTRA_STORE", os.environ.get("VECTRA_STORE") or SEED_PATH)
 
 
 def default_live_store() -> Path | str:
@@ -42,17 +42,16 @@ def default_live_store() -> Path | str:
     Raises:
         InputError: the variable has an invalid address.
     """
-    return _from_environment("VECTRA_LIVE_STORE", LIVE_PATH)
+    return _given("$VECTRA_LIVE_STORE", os.environ.get("VECTRA_LIVE_STORE") or LIVE_PATH)
 
 
-def _from_environment(variable: str, path: str) -> Path | str:
+def _given(variable: str, given: str) -> Path | str:
     from vectra_bot.store.remote.address import LocalStore, parse_store
 
-    given = os.environ.get(variable) or path
     try:
         store = parse_store(given)
     except InputError as error:
-        raise InputError(f"${variable}: {error}") from None
+        raise InputError(f"{variable}: {error}") from None
     return store.path if isinstance(store, LocalStore) else given
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import attrs
 
-from vectra_bot.actions.risk import Limits
+from vectra_bot.actions.arming import LiveTerms
+from vectra_bot.actions.limits import Limits
 from vectra_bot.engine import Engine
 from vectra_bot.errors import StrategyError
 from vectra_bot.game import rules
@@ -28,6 +29,8 @@ from vectra_bot.models import (
     Link,
     LoginStatus,
     Mode,
+    OperatorCommand,
+    OperatorKind,
     PlayerAction,
     PlayerGameUpdate,
     PlayerUpdate,
@@ -64,9 +67,11 @@ class Bench:
         plugins: plugin objects or classes by name.
         cash: SOL at the start.
         limits: limits of the session.
+        live: conditions of a live session, which must be armed; None for a session on paper.
         send: whether commands are sent; if False each is reported as not sent.
         terms: the payoff of shorts, the textbook one if None.
         bonus: SOL of bonus money at the start.
+        connected: whether it begins connected, with our account logged in and stated.
     """
 
     player_id = PLAYER_ID
@@ -78,19 +83,22 @@ class Bench:
         plugins: Mapping[str, Any] | None = None,
         cash: Decimal | str | int = 1,
         limits: Limits | None = None,
+        live: LiveTerms | None = None,
         send: bool = True,
         terms: ShortTerms | None = None,
         bonus: Decimal | str | int = 0,
+        connected: bool = True,
     ) -> None:
         manager = PluginManager()
         for name, plugin in (plugins or {}).items():
             manager.register(name, plugin)
         self.engine: Engine = Engine(
             session_id="bench",
-            mode=Mode.PAPER,
+            mode=Mode.PAPER if live is None else Mode.LIVE,
             strategy=strategy,
             plugins=manager,
             limits=limits or Limits(),
+            terms=live,
         )
         self.ledger: Ledger = Ledger(to_lamports(cash), bonus=to_lamports(bonus))
         self.terms: ShortTerms = terms or ShortTerms()
@@ -103,13 +111,10 @@ class Bench:
         self._games = 0
         self._tick = 0
         self._price = rules.START_PRICE
-        self.feed(ConnectionChanged(recv_ns=self.now_ns, link=Link.CONNECTED))
-        self.feed(
-            LoginStatus(
-                recv_ns=self.now_ns, player_id=PLAYER_ID, username="bench", has_username=True
-            )
-        )
-        self.update()
+        if connected:
+            self.connect()
+            self.login()
+            self.update()
 
     # Inputs.
 
@@ -153,9 +158,22 @@ class Bench:
         """Restore the connection."""
         self.feed(ConnectionChanged(recv_ns=self.now_ns, link=Link.CONNECTED))
 
+    def login(self, player_id: str = PLAYER_ID) -> None:
+        """State which account is logged in."""
+        self.feed(
+            LoginStatus(
+                recv_ns=self.now_ns, player_id=player_id, username="bench", has_username=True
+            )
+        )
+
     def end(self) -> None:
         """End the session."""
         self.feed(SessionEnding(recv_ns=self.now_ns, reason="bench"))
+
+    def operate(self, kind: OperatorKind | str, reason: str = "bench") -> None:
+        """Give an operator's command, such as ``halt`` or ``flatten``."""
+        kind = OperatorKind(kind)
+        self.feed(OperatorCommand(recv_ns=self.now_ns, kind=kind, reason=reason))
 
     # The game.
 

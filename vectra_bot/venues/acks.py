@@ -6,7 +6,7 @@ its request, or twice, or to nothing that was sent, cannot be taken for another 
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from enum import Enum
 from typing import Final
 
@@ -17,6 +17,7 @@ from vectra_bot.models.times import NS_PER_MS
 
 KEPT: Final = 4_096
 """Requests remembered; older ones are forgotten, answered or not."""
+_PINGS: Final = 64  # whose answers are waited for
 _ID_DIGITS: Final = 16
 _SMOOTHING: Final = 0.125  # share of the newest round trip, as TCP has it
 
@@ -62,12 +63,15 @@ class AckTable:
     pongs: int = 0
     _last_id: int = 0
     _sent: OrderedDict[int, _Sent] = field(factory=OrderedDict)
+    _pinged: deque[int] = field(factory=lambda: deque(maxlen=_PINGS))
 
     def next_id(self, epoch: int, action_id: str | None = None) -> int:
         """Return the id for a request that is sent now on connection *epoch*; a ping has no action."""
         self._last_id += 1
         self._sent[self._last_id] = _Sent(epoch, action_id, self.clock.monotonic_ns())
-        self.pings += action_id is None
+        if action_id is None:
+            self.pings += 1
+            self._pinged.append(self._last_id)
         if len(self._sent) > KEPT:
             self._sent.popitem(last=False)
         return self._last_id
@@ -99,8 +103,26 @@ class AckTable:
         if sent.action_id is not None:
             return AckKind.REQUEST
         del self._sent[int(digits)]
+        # A connection keeps the order: an older ping without an answer will not get one.
+        while self._pinged and self._pinged[0] <= int(digits):
+            self._pinged.popleft()
         self._measure((self.clock.monotonic_ns() - sent.sent_ns) / NS_PER_MS)
         return AckKind.PING
+
+    def waiting_ms(self, epoch: int) -> float:
+        """Return how long the oldest ping of connection *epoch* waits for its answer; 0 if none does."""
+        for ack_id in self._pinged:
+            sent = self._sent.get(ack_id)
+            if sent is not None and sent.epoch == epoch:
+                return (self.clock.monotonic_ns() - sent.sent_ns) / NS_PER_MS
+        return 0.0
+
+    def slowness_ms(self, epoch: int) -> float:
+        """Return the round trip to expect: the measured one, or the wait of a ping if that is longer.
+
+        0 while no ping was ever answered: a venue that does not answer them is not slow.
+        """
+        return 0.0 if self.rtt_ms is None else max(self.rtt_ms, self.waiting_ms(epoch))
 
     def _measure(self, rtt_ms: float) -> None:
         self.pongs += 1

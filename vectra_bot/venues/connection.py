@@ -37,6 +37,7 @@ from vectra_bot.venues.acks import AckKind, AckTable
 from vectra_bot.venues.inbox import Inbox
 from vectra_bot.venues.patience import LiveCounts
 from vectra_bot.venues.redirects import check_redirect
+from vectra_bot.wire.packet import shown
 
 _GAME_FRAME: Final = '42["gameStateUpdate",'
 _PRIVATE: Final = ('42["usernameStatus"', '42["playerUpdate"')
@@ -59,6 +60,7 @@ _GOODBYE_S: Final = 0.25
 _DISCARD: Final = struct.pack("ii", 1, 0)
 QUEUE_FULL: Final = "the queue was full"
 CLOSED: Final = "the transport was closed"
+CUT: Final = "cut by a stop"
 
 
 class Wire(Protocol):
@@ -230,7 +232,7 @@ class _StrictPacket(Packet):  # type: ignore[misc]  # socketio has no type infor
         elif encoded.startswith("1"):
             connection.end("the venue ended the connection")
         elif encoded.startswith("4") and not connection.opened:
-            connection.end(f"the venue refused the connection: {encoded[1:200]}")
+            connection.end(f"the venue refused the connection: {shown(encoded[1:])}")
             self.packet_type, self.data = socketio.packet.CONNECT_ERROR, []
         elif encoded.startswith("4"):
             connection.end("the venue refused to continue")
@@ -244,6 +246,9 @@ class _StrictPacket(Packet):  # type: ignore[misc]  # socketio has no type infor
 class LinkSocket:
     """The websocket of a connection: frames go directly to the queue, and ours directly to the system.
 
+    Attributes:
+        is_shut: whether :meth:`shut_down` was called.
+
     The library makes a timer, a task and two packet objects per message, which costs more than all later
     processing of a frame. It still gets the messages it must act on. Frames are not reordered: what arrives
     before the connection is open is dispatched before the next message is read.
@@ -251,6 +256,7 @@ class LinkSocket:
 
     websocket: Any
     connection: Connection
+    is_shut: bool = False
     _handle: socket.socket | None = field(init=False, default=None)
     _guard: threading.Lock = field(init=False, factory=threading.Lock)
 
@@ -289,6 +295,7 @@ class LinkSocket:
 
     def shut_down(self) -> None:
         """Let nothing more pass in either direction, at once; any thread may call it, at any time."""
+        self.is_shut = True
         with self._guard:
             if self._handle is not None:
                 with contextlib.suppress(OSError):
@@ -325,7 +332,7 @@ class LinkSocket:
                 if message.type is aiohttp.WSMsgType.ERROR:
                     connection.end(f"the transport failed: {safe_text(text, 200)}")
                 elif message.type in _ENDS:
-                    connection.end(CLOSED)
+                    connection.end(CUT if self.is_shut else CLOSED)
                 return message
             connection.on_frame(text)
         raise AssertionError("the loop ends by returning")
@@ -475,4 +482,4 @@ class Dialing:
             engineio.base_client.connected_clients.remove(eio)
 
 
-__all__ = ["CLOSED", "QUEUE_FULL", "Connection", "Dialing", "LinkSocket", "Wire"]
+__all__ = ["CLOSED", "CUT", "QUEUE_FULL", "Connection", "Dialing", "LinkSocket", "Wire"]

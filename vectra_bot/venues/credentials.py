@@ -1,6 +1,6 @@
 """Where the login token comes from: an environment variable, a private file, or the system's keyring.
 
-The token is opaque. It is read again for every connection, so that a renewed one is used, and is kept
+The token is opaque. It is re-read for every connection, so that a renewed one is used, and is kept
 nowhere: its value is registered with :mod:`vectra_bot.redaction` and passes from the source to the websocket
 in local variables alone. What a JWT says about itself (``sub``, ``exp``) is read without being trusted.
 """
@@ -21,6 +21,7 @@ import msgspec
 from attrs import field, frozen
 
 from vectra_bot.errors import ConfigError, InputError
+from vectra_bot.fsio.children import keep_from_children
 from vectra_bot.fsio.private import bad_character, read_private
 from vectra_bot.models.times import NS_PER_S
 from vectra_bot.redaction import hide
@@ -113,7 +114,7 @@ def token_source(spec: str) -> TokenSource:
     Nothing is read yet.
 
     Raises:
-        ConfigError: it is none of these; the message does not repeat it, for it could be a token.
+        ConfigError: it has another form; the message does not repeat it, for it could be a token.
     """
     kind, _, rest = spec.strip().partition(":")
     if _JWT.fullmatch(rest) or _JWT.fullmatch(spec.strip()):
@@ -139,6 +140,7 @@ def _from_environment(name: str) -> str:
     value = os.environ.get(name)
     if value is None:
         raise InputError(f"environment variable {name} is not set: set it to the login token")
+    keep_from_children(name)
     return value
 
 

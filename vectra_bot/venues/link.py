@@ -30,12 +30,12 @@ from vectra_bot.errors import InputError
 from vectra_bot.models import ConnectionChanged, Link
 from vectra_bot.models.times import NS_PER_MS, NS_PER_S
 from vectra_bot.venues.acks import AckTable
-from vectra_bot.venues.connection import Connection, Dialing
+from vectra_bot.venues.connection import CUT, Connection, Dialing
 from vectra_bot.venues.endpoint import Endpoint
 from vectra_bot.venues.inbox import Inbox
 from vectra_bot.venues.login import Credentials, LinkLogin
 from vectra_bot.venues.patience import BudgetLeft, LiveCounts, LiveSettings, SendBucket
-from vectra_bot.venues.refusals import Refusal, refusal
+from vectra_bot.venues.refusals import FailedAttempt, refusal
 from vectra_bot.wire.encode import encode_ping
 
 log = logging.getLogger(__name__)
@@ -243,7 +243,7 @@ class LinkSupervisor:
                 raise InputError(
                     f"the link to {self.endpoint.host} was lost {len(self._losses)} times in "
                     f"{self.settings.reconnect_window_s:g} s (last: {connection.reason}): "
-                    "nothing is sent any more, check the network before you start again"
+                    "check the network before you start again"
                 )
         self._mark_connecting()
 
@@ -252,7 +252,7 @@ class LinkSupervisor:
         while self._losses and self._losses[0] < oldest_ns:
             self._losses.popleft()
 
-    def _failed(self, reason: str, failures: int, refused: Refusal) -> None:
+    def _failed(self, reason: str, failures: int, refused: FailedAttempt) -> None:
         self.counts.failures += 1
         limit = self.settings.attempts
         host = self.endpoint.host
@@ -276,10 +276,10 @@ class LinkSupervisor:
         longest: float = min(settings.backoff_cap_s, settings.backoff_s * 2.0**doublings)
         return longest * (0.5 + self.spread() / 2)
 
-    async def _serve(self, connection: Connection) -> Refusal:
+    async def _serve(self, connection: Connection) -> FailedAttempt:
         """Serve one connection until it ends; return how long the venue asks us to stay away."""
         settings = self.settings
-        refused = Refusal("")
+        refused = FailedAttempt("")
         dialing = Dialing(connection, frame_bytes=settings.frame_bytes)
         self.dialing = True
         try:
@@ -328,7 +328,7 @@ class LinkSupervisor:
             if silent >= (settings.quiet_s if connection.quiet else settings.stale_s):
                 connection.end(f"no game frame for {silent:.1f} s", dead=True)
         if self.was_cut:
-            connection.end("cut by a stop", dead=True)
+            connection.end(CUT, dead=True)
 
     async def _look(
         self, connection: Connection, login: LinkLogin, watch: PingWatch, period: float

@@ -33,6 +33,7 @@ from vectra_bot.wire.profile import Profile, default_profile
 _YIELD_EVERY: Final = 8  # items between two yields to the event loop, so that reading continues
 # Entries and exits have different limits: an exit that comes late is better than none.
 ENTRY_DATA_MS: Final = 600
+COUNTDOWN_DATA_MS: Final = 1_500
 EXIT_DATA_MS: Final = 3_000
 ENTRY_LATE_MS: Final = 250
 EXIT_LATE_MS: Final = 1_000
@@ -247,7 +248,10 @@ class LiveGateway:
         limit_ms = ENTRY_DATA_MS if entry else EXIT_DATA_MS
         if age_ms is None:
             return "stale: no game frame was received on this connection"
-        if connection.active and age_ms > limit_ms:
+        if not connection.active:
+            limit_ms = COUNTDOWN_DATA_MS if entry else EXIT_DATA_MS
+        # After a rug and in a pause no frames are due.
+        if age_ms > limit_ms and not connection.quiet:
             return f"stale: the newest game frame is {age_ms} ms old, more than {limit_ms}"
         if command.action_type.is_side_game:
             return None
@@ -269,8 +273,8 @@ class LiveGateway:
         left_s = None if login is None else login.token_left_s()
         if entry and left_s is not None and left_s <= TOKEN_MARGIN_S:
             return f"token: it ends in {left_s:.0f} s, and entries need {TOKEN_MARGIN_S:.0f} s"
-        rtt_ms = self._link.acks.rtt_ms
-        if entry and rtt_ms is not None and rtt_ms > SLOW_RTT_MS:
+        rtt_ms = self._link.acks.slowness_ms(self._link.counts.connections)
+        if entry and rtt_ms > SLOW_RTT_MS:
             return f"slow: the round trip takes {rtt_ms:.0f} ms, more than {SLOW_RTT_MS}"
         if wire.waiting:
             return "blocked: the system does not accept what was sent before"

@@ -15,11 +15,16 @@ from vectra_bot.errors import safe_error, safe_text
 from vectra_bot.venues.redirects import RedirectError
 
 _REFUSED: Final = (401, 403)  # HTTP statuses of a venue that refuses us
+# Older versions of aiohttp have no error for it, only the system's inside of another one.
+_UNKNOWN_HOST: Final = (
+    socket.gaierror,
+    getattr(aiohttp, "ClientConnectorDNSError", socket.gaierror),
+)
 _EXPIRED: Final = 10  # OpenSSL's X509_V_ERR_CERT_HAS_EXPIRED
 
 
 @frozen
-class Refusal:
+class FailedAttempt:
     """Why an attempt failed.
 
     Attributes:
@@ -33,7 +38,7 @@ class Refusal:
     final: bool = False
 
 
-def refusal(error: BaseException, longest_s: float) -> Refusal:
+def refusal(error: BaseException, longest_s: float) -> FailedAttempt:
     """Return why a connection failed.
 
     Args:
@@ -42,20 +47,22 @@ def refusal(error: BaseException, longest_s: float) -> Refusal:
     """
     for cause in _causes(error):
         if isinstance(cause, RedirectError):
-            return Refusal(str(cause), longest_s)
+            return FailedAttempt(str(cause), longest_s)
         if isinstance(cause, aiohttp.WSServerHandshakeError):
             return _answer(cause, longest_s)
         if isinstance(cause, aiohttp.ClientConnectorCertificateError):
-            return Refusal(_certificate(cause.certificate_error))
+            return FailedAttempt(_certificate(cause.certificate_error))
         if isinstance(cause, aiohttp.ClientConnectorSSLError | ssl.SSLError):
-            return Refusal(f"TLS failed: {safe_error(cause)}")
-        if isinstance(cause, aiohttp.ClientConnectorDNSError | socket.gaierror):
-            return Refusal(f"no host of that name was found: {safe_error(cause)}")
+            return FailedAttempt(f"TLS failed: {safe_error(cause)}")
+        if isinstance(cause, _UNKNOWN_HOST) or isinstance(
+            getattr(cause, "os_error", None), socket.gaierror
+        ):
+            return FailedAttempt(f"no host of that name was found: {safe_error(cause)}")
         if isinstance(cause, aiohttp.ClientConnectorError):
             refused = cause.errno == errno.ECONNREFUSED
             words = "the connection was refused: " if refused else ""
-            return Refusal(f"{words}{safe_error(cause)}")
-    return Refusal(safe_error(error))
+            return FailedAttempt(f"{words}{safe_error(cause)}")
+    return FailedAttempt(safe_error(error))
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -65,13 +72,13 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         cause = cause.__cause__ or cause.__context__
 
 
-def _answer(answer: aiohttp.WSServerHandshakeError, longest_s: float) -> Refusal:
+def _answer(answer: aiohttp.WSServerHandshakeError, longest_s: float) -> FailedAttempt:
     text = safe_text(f"the venue answered {answer.status} {answer.message}")
     if answer.status in _REFUSED:
-        return Refusal(text, longest_s, final=True)
+        return FailedAttempt(text, longest_s, final=True)
     after = "" if answer.headers is None else answer.headers.get("Retry-After", "")
     seconds = after.isascii() and after.isdigit()  # "\u00b2" is a digit but not a number
-    return Refusal(text, min(float(after), longest_s) if seconds else 0.0)
+    return FailedAttempt(text, min(float(after), longest_s) if seconds else 0.0)
 
 
 def _certificate(error: BaseException) -> str:
@@ -81,4 +88,4 @@ def _certificate(error: BaseException) -> str:
     return safe_text(f"the venue's TLS certificate is not trusted: {why}")
 
 
-__all__ = ["Refusal", "refusal"]
+__all__ = ["FailedAttempt", "refusal"]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from attrs import define, field, frozen
 
 from vectra_bot.actions.book import ActionBook
@@ -35,15 +33,18 @@ class MissedEnd:
 
     Attributes:
         game_id: the game.
+        actions: those that were undecided at its end.
         money: cash and bonus money at its end, as far as known: what was announced is included.
         lots: what was held.
-        unknown: whether something was open whose payout cannot be computed: a short, a leveraged lot.
+        unknown: whether something was open whose payout cannot be computed (a short, a leveraged lot), or a
+            change before had no known cause.
         since_ns: since when a statement is awaited; None while there is no connection.
         entry: the game in the history of games, None while no frame has shown it.
         bonus: bonus money at the end.
     """
 
     game_id: str
+    actions: tuple[Tracked, ...]
     money: int
     lots: tuple[Lot, ...]
     unknown: bool
@@ -52,16 +53,16 @@ class MissedEnd:
     bonus: int = 0
     _law: tuple[tuple[float, ...], float] | None = field(default=None)
 
-    def outcomes(
-        self, actions: Sequence[Tracked], update: PlayerUpdate
-    ) -> list[tuple[Tracked, ...]]:
-        """Return the sets of *actions* that explain *update*, the empty one included.
+    def outcomes(self, update: PlayerUpdate) -> list[tuple[Tracked, ...]]:
+        """Return the sets of actions that explain *update*, the empty one included.
+
+        What other evidence has decided since is in every set, or in none.
 
         Raises:
             UnprovenError: that cannot be computed.
         """
         change = to_lamports(update.cash) + to_lamports(update.bonus_balance) - self.money
-        kinds = {tracked.action.action_type for tracked in actions}
+        kinds = {tracked.action.action_type for tracked in self.actions}
         if not self.lots and not self.unknown and change == 0 and kinds <= {ActionType.BUY}:
             return [()]  # a buy that the rug ends never costs nothing
         if (
@@ -69,11 +70,23 @@ class MissedEnd:
             or self.bonus
             or update.bonus_balance
             or update.position_qty
-            or len(actions) > MAX_CANDIDATES
+            or len(self.actions) > MAX_CANDIDATES
             or not kinds <= (PRICED | {ActionType.SIDEBET})
         ):
             raise UnprovenError
-        return [chosen for chosen in subsets(actions, 0) if self._gives(chosen, change)]
+        return [
+            chosen
+            for chosen in subsets(self.actions, 0)
+            if self._agrees(chosen) and self._gives(chosen, change)
+        ]
+
+    def _agrees(self, chosen: tuple[Tracked, ...]) -> bool:
+        """Return whether the set *chosen* has what was executed, and nothing that was not."""
+        return all(
+            not tracked.action.is_decided
+            or tracked.action.state.is_executed is any(one is tracked for one in chosen)
+            for tracked in self.actions
+        )
 
     def _gives(self, chosen: tuple[Tracked, ...], change: int) -> bool:
         """Return whether the end of the game after *chosen* gives *change*."""
@@ -154,11 +167,13 @@ class MissedEnds:
         if stated is None or (rug_ns is not None and stated.recv_ns >= rug_ns):
             return False
         self.give_up(now_ns)
-        if not account.lots and not self._open(game_id):
+        actions = self._open(game_id)
+        if not account.lots and not actions:
             return False
-        beside = account.sidebet is not None or account.short is not None
+        beside = account.sidebet is not None or account.short is not None or account.unexplained
         self._missed = MissedEnd(
             game_id,
+            tuple(actions),
             account.cash + account.bonus,
             tuple(account.lots),
             beside or account.leveraged,
@@ -190,9 +205,12 @@ class MissedEnds:
 
     def give_up(self, now_ns: int) -> None:
         """Decide what still waits: nothing proves it."""
+        lacking = (
+            "no statement of our account proves what happened in the game whose end was missed"
+        )
         missed, self._missed = self._missed, None
         for tracked in self._open(missed.game_id) if missed is not None else ():
-            self.book.decide_unproven(tracked, now_ns, proven=False)
+            self.book.decide_unproven(tracked, now_ns, lacking=lacking)
             self.book.complete(tracked, None, None)
 
     def explain(self, update: PlayerUpdate) -> PastEnd | None:
@@ -200,16 +218,17 @@ class MissedEnds:
         missed = self._missed
         if missed is None:
             return None
-        actions = self._open(missed.game_id)
         try:
-            found = missed.outcomes(actions, update)
+            found = missed.outcomes(update)
         except UnprovenError:
             return None
         if len(found) != 1:
             return None
         self._missed = None
-        executed = found[0]
-        rest = tuple(tracked for tracked in actions if tracked not in executed)
+        chosen = found[0]
+        open_ = [tracked for tracked in missed.actions if not tracked.action.is_decided]
+        executed = tuple(t for t in open_ if any(one is t for one in chosen))
+        rest = tuple(t for t in open_ if not any(one is t for one in chosen))
         net = to_lamports(update.cash) - self.account.cash
         last = executed[-1].action.action_id if executed else None
         cause = StateCause.ACTION if executed else StateCause.FORCED_SELL

@@ -26,7 +26,7 @@ PRICED = frozenset({ActionType.BUY, ActionType.SELL})
 
 
 @frozen
-class Fill:
+class Executed:
     """What one action did to our account: lamports of cash and bonus money, and quantity."""
 
     tracked: Tracked
@@ -57,7 +57,7 @@ class Path:
 
     cash: int
     lots: tuple[Lot, ...]
-    fills: tuple[Fill, ...]
+    fills: tuple[Executed, ...]
     tick: int
 
     @property
@@ -89,7 +89,7 @@ def paths(
 def _steps(path: Path, tracked: Tracked, prices: Sequence[float]) -> Iterator[Path]:
     kind = tracked.action.action_type
     if kind not in PRICED:
-        fill = Fill(tracked, -stake_of(tracked))
+        fill = Executed(tracked, -stake_of(tracked))
         yield Path(path.cash + fill.cash, path.lots, (*path.fills, fill), path.tick)
         return
     sent = tracked.action.game_context.tick
@@ -106,22 +106,22 @@ def _steps(path: Path, tracked: Tracked, prices: Sequence[float]) -> Iterator[Pa
 
 def _fill(
     path: Path, tracked: Tracked, price: float, tick: int
-) -> tuple[Fill | None, tuple[Lot, ...]]:
+) -> tuple[Executed | None, tuple[Lot, ...]]:
     """Return what a buy or sale at *price* does, None if nothing is held, and the lots after it."""
     action = tracked.action
     if action.action_type is ActionType.BUY:
         stake = stake_of(tracked)
         lot = Lot(buy_qty(stake, price), stake, tick, price, action.leverage)
-        return Fill(tracked, -stake, lot.qty), (*path.lots, lot)
+        return Executed(tracked, -stake, lot.qty), (*path.lots, lot)
     share = 100 if action.percentage is None else action.percentage
     sold, left = split_lots(path.lots, path.qty * share // 100)
     if not sold:
         return None, path.lots
     amount = sum(lot_value(lot, price) for lot in sold)
-    return Fill(tracked, amount, -sum(lot.qty for lot in sold)), tuple(left)
+    return Executed(tracked, amount, -sum(lot.qty for lot in sold)), tuple(left)
 
 
-def effect_of(fill: Fill) -> Effect:
+def effect_of(fill: Executed) -> Effect:
     """Return the effect of a fill on our account."""
     action = fill.tracked.action
     return Effect(StateCause.ACTION, fill.cash, fill.qty, action.action_id, delta_bonus=fill.bonus)

@@ -11,7 +11,7 @@ from vectra_bot.models.times import NS_PER_S
 from vectra_bot.store.query.catalog import open_store
 
 _DAY_NS: Final = 86_400 * NS_PER_S
-# A change that nothing explains may be a deposit: only what went away counts.
+# A change that nothing explains may be a deposit: only what is missing counts.
 _SQL: Final = f"""
     SELECT coalesce(sum(delta_cash), 0) FROM {DocType.SERVER_STATE.value}
     WHERE mode = 'live' AND player_id = $account AND ts_ns >= $start

@@ -34,7 +34,7 @@ class LiveOptions:
         account: id of the account at the venue, ``did:privy:...``.
         terms: the operator's dated statement about the venue's terms.
         token: where the login token is; never the token itself.
-        positions: what becomes of a position that the session finds: ``halt`` until the operator resumes,
+        positions: the use of a position that the session finds: ``halt`` until the operator resumes,
             ``adopt`` it, or ``ignore`` it.
         dead_man_s: without a heartbeat of the operator for so long, entries are halted; None for no such
             limit.

@@ -12,15 +12,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from attrs import define, field
 
 from vectra_bot.actions.arming import ArmingState, LiveTerms
 from vectra_bot.clock import Clock, SessionClock
 from vectra_bot.errors import ConfigError, InputError
-from vectra_bot.models import DocType, Document, Mode, SystemEvent
+from vectra_bot.models import DocType, Document, Mode, OperatorKind, SystemEvent
 from vectra_bot.models.times import NS_PER_S
 from vectra_bot.report.session import Report, SessionTally
 from vectra_bot.session.config import FLUSH_SECONDS
@@ -139,6 +140,10 @@ def _controlled(
     )
 
 
+FLATTEN_S: Final = 1.8
+"""Time in which ``flatten_on_exit`` may sell, seconds: after two, calls of the strategy are interrupted."""
+
+
 @define
 class LiveTally(SessionTally):
     """Counts a live session's results, and notes another account that the venue logged in."""
@@ -167,9 +172,12 @@ class LiveDriver:
     refusal: str = ""
     monitor: Monitor = field(init=False)
     _opened_ns: int | None = None
+    _leaving: str = ""
 
     def __attrs_post_init__(self) -> None:
         config = self.config
+        if config.live.flatten_on_exit:
+            config.stop.postpone = self.leave
         self.monitor = Monitor(
             self.session,
             self.clock,
@@ -197,6 +205,22 @@ class LiveDriver:
 
     # Between two items.
 
+    def leave(self, name: str) -> bool:
+        """Sell everything before the signal *name* stops the session; False if nothing is open."""
+        if self._is_flat():
+            return False
+        self._leaving = name
+        self.control.submit(OperatorKind.FLATTEN, f"{name}, flatten_on_exit")
+        limit = threading.Timer(FLATTEN_S, self.config.stop.set, (name,))
+        limit.daemon = True
+        limit.start()
+        return True
+
+    def _is_flat(self) -> bool:
+        engine = self.session.shell.engine
+        account = engine.account
+        return not (account.lots or account.short or engine.tracker.book.pending)
+
     def after(self) -> None:
         """Show the state of the session, and store what the link has to say."""
         for text in self.venue.link.take_notices():
@@ -215,14 +239,16 @@ class LiveDriver:
         shell, config = self.session.shell, self.config
         if shell.engine.failure is not None:
             return "strategy error"
+        if self._leaving and self._is_flat():
+            config.stop.set(self._leaving)
         if config.stop.reason is not None:
             return f"stopped: {config.stop.reason}"
         self.refusal = self.refusal or self._refusal()
         if self.refusal:
             return f"stopped: {self.refusal}"
-        standing = shell.engine.standing
-        if standing.state is ArmingState.STOPPED:
-            return f"stopped: {'; '.join(standing.reasons)}"
+        now = shell.engine.standing
+        if now.state is ArmingState.STOPPED:
+            return f"stopped: {'; '.join(now.reasons)}"
         if config.games is not None and shell.stats.games >= config.games:
             return "games played"
         return None

@@ -34,7 +34,7 @@ from vectra_bot.venues.browser.transports import CdpTransport, NotWritten, PortT
 from vectra_bot.venues.connection import Connection
 from vectra_bot.venues.link import LinkSupervisor, PingWatch
 from vectra_bot.venues.login import LinkLogin
-from vectra_bot.venues.refusals import Refusal
+from vectra_bot.venues.refusals import FailedAttempt
 from vectra_bot.wire.profile import Profile, default_profile
 
 _LOOK_S: Final = 0.25
@@ -135,7 +135,7 @@ class BrowserLink(LinkSupervisor):
 
     # One connection.
 
-    async def _serve(self, connection: Connection) -> Refusal:
+    async def _serve(self, connection: Connection) -> FailedAttempt:
         """Serve one connection of the page until it ends."""
         self.dialing = True
         try:
@@ -150,7 +150,7 @@ class BrowserLink(LinkSupervisor):
         finally:
             connection.socket.release()
             socket.leave()
-        return Refusal("")
+        return FailedAttempt("")
 
     async def _look(
         self, connection: Connection, login: LinkLogin, watch: PingWatch, period: float

@@ -11,7 +11,7 @@ from vectra_bot.actions.notes import Tracked
 from vectra_bot.actions.reconcile.fills import (
     MAX_CANDIDATES,
     PRICED,
-    Fill,
+    Executed,
     UnprovenError,
     paths,
     stake_of,
@@ -30,12 +30,12 @@ class Explained:
         before: announced effects that the change includes as well.
     """
 
-    fills: tuple[Fill, ...]
+    fills: tuple[Executed, ...]
     before: tuple[Effect, ...] = ()
 
 
 @frozen
-class Question:
+class UnknownChange:
     """A change of our account that no announced effect explains, and what may have caused it.
 
     Attributes:
@@ -79,9 +79,9 @@ class Question:
         return explained[0] if len(explained) == 1 else None
 
     def _announced(self) -> Iterator[tuple[Effect, ...]]:
-        """Yield the announced effects that the statement may include: none, or the oldest few."""
+        """Yield the announced effects that the statement may include: all of them, else the oldest few."""
         pending = self.account.pending
-        for count in range(min(len(pending), MAX_CANDIDATES) + 1):
+        for count in range(min(len(pending), MAX_CANDIDATES), -1, -1):
             yield pending[:count]
 
     def _rest(self, before: Iterable[Effect]) -> tuple[int, int]:
@@ -166,7 +166,7 @@ class Question:
                 free = bonus
             bonus -= free
             moved = qty if kind in PRICED else 0
-            fills.append(Fill(tracked, total - free, moved, free))
+            fills.append(Executed(tracked, total - free, moved, free))
         return Explained(tuple(fills), before)
 
     def _by_prices(
