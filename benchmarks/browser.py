@@ -9,8 +9,8 @@ buttons. At the end the store must have a proof of every action that was sent, e
 reached the exchange once, every ping of the page must be answered, and the browser must listen on no port.
 
 `decision_to_sent_ms` is the time from the game frame that an action was decided on to the browser's report
-that its frame left: the journal is on the disk before. `hand_over_to_sent_ms` is the part without the journal,
-`click_to_intent_ms` the time from a click to the person's action. One JSON object is printed, with
+that its frame left: the journal is on the disk before. `hand_over_to_sent_ms` is the part without the
+journal, `click_to_intent_ms` the time from a click to the person's action. One JSON object is printed, with
 `over_goal`; the exit code is 1 if that is not empty.
 """
 

@@ -81,10 +81,10 @@ class Wire(Protocol):
         """Let nothing more pass, at once; any thread may call it, at any time."""
 
     def abort(self) -> None:
-        """Give the connection up; what was not sent yet is discarded."""
+        """Reset the connection; what was not sent yet is discarded."""
 
     def release(self) -> None:
-        """Give up what is our own of it."""
+        """Close our handle of it."""
 
 
 @define(eq=False)

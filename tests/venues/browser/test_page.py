@@ -143,7 +143,7 @@ async def test_a_socket_older_than_us_is_known_by_its_game_frames() -> None:
 
 
 async def test_a_socket_that_was_left_needs_a_sign_of_life() -> None:
-    """What a session has given up is taken again only after a game frame."""
+    """What a session has left is taken again only after a game frame."""
     seen = watched()
     seen.connect()
     socket = seen.page.newest()

@@ -139,7 +139,7 @@ async def test_a_stop_leaves_the_page_alone(
 async def test_a_killed_bot_does_not_harm_the_page(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`kill -9` of the process that is attached: browser and page go on, and the next session attaches."""
+    """`kill -9` of the process that is attached: browser and page continue, and the next session attaches."""
     script = Path(__file__).with_name("attached.py")
     async with opened(tmp_path, monkeypatch) as page:
         for _ in range(2):
@@ -183,7 +183,7 @@ async def test_a_browser_that_is_killed_is_waited_for(
 
 
 async def test_a_cut_lets_nothing_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After a cut from another thread nothing is sent any more; the page goes on."""
+    """After a cut from another thread nothing is sent any more; the page continues."""
     async with opened(tmp_path, monkeypatch) as page:
         async with page.watched() as seen:
             await seen.until(lambda: is_trading(seen), 60)

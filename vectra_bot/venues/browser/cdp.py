@@ -166,7 +166,7 @@ class CdpDecoder:
     Attributes:
         passes: whether a session may know of a request of the page, by the name of its event.
         dropped: sent frames that were dropped, the login among them.
-        unreadable: messages that were no JSON of the protocol.
+        unreadable: messages that are not JSON of the protocol.
     """
 
     passes: Callable[[str], bool]

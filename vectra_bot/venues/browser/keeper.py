@@ -65,13 +65,13 @@ def _start(command: Sequence[str], read: int, write: int) -> subprocess.Popen[by
             os.close(fd)
 
 
-def keep(profile: BrowserProfile, command: Sequence[str], told: int = -1) -> int:
+def keep(profile: BrowserProfile, command: Sequence[str], ready: int = -1) -> int:
     """Run the browser until it ends; return its exit code.
 
     Args:
         profile: its folder.
         command: its command.
-        told: a descriptor that gets a byte when the browser runs, and is closed then.
+        ready: a descriptor that gets a byte when the browser runs, and is closed then.
     """
     lock = FileLock.of(profile.keeper_lock)
     if lock is None:
@@ -83,9 +83,9 @@ def keep(profile: BrowserProfile, command: Sequence[str], told: int = -1) -> int
         browser = _start(command, child_read, child_write)
         with contextlib.suppress(subprocess.TimeoutExpired):
             browser.wait(_SETTLED_S)
-        if browser.returncode is None and told >= 0:
-            os.write(told, b"1")
-            os.close(told)
+        if browser.returncode is None and ready >= 0:
+            os.write(ready, b"1")
+            os.close(ready)
         while browser.poll() is None:
             if profile.is_used:
                 with contextlib.suppress(subprocess.TimeoutExpired):
@@ -114,14 +114,14 @@ def main(arguments: Sequence[str]) -> int:
     Returns when the browser runs, while another process keeps it open, or with the code that it ended with.
     """
     profile, command = BrowserProfile(Path(arguments[0])), arguments[1:]
-    ready, told = os.pipe()
+    result, ready = os.pipe()
     child = os.fork()
     if child == 0:
-        os.close(ready)
+        os.close(result)
         os.setsid()  # Ctrl-C in the terminal is not for the browser
-        os._exit(keep(profile, command, told) & 0xFF)
-    os.close(told)
-    if os.read(ready, 1):
+        os._exit(keep(profile, command, ready) & 0xFF)
+    os.close(ready)
+    if os.read(result, 1):
         return 0
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) or ENDED
 

@@ -1,4 +1,4 @@
-"""Starting a browser of our own, or finding the one that runs."""
+"""Starting our browser, or finding the one that runs."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def browser_program() -> Path:
     if found is None:
         given = os.environ.get("VECTRA_BROWSER")
         what = (
-            f"$VECTRA_BROWSER was {given!r}, which is no program"
+            f"$VECTRA_BROWSER was {given!r}, which is not a program"
             if given
             else "no browser was found"
         )

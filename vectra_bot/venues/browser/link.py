@@ -48,7 +48,7 @@ _LOST: Final = (BrowserGone, NotWritten, CdpError, OSError, aiohttp.ClientError,
 
 @define(eq=False)
 class PageWriter:
-    """Writes on the page's connection, where a connection of ours has its websocket."""
+    """Writes on the page's connection, where our connections have their websocket."""
 
     page: Page
     socket: PageSocket
@@ -127,7 +127,7 @@ class BrowserLink(LinkSupervisor):
         self.folder = BrowserProfile.of(self.endpoint.host, self.browser.browser_profile)
 
     def cut(self) -> None:
-        """Let nothing more out, at once and for good; any thread may call it, at any time."""
+        """Let nothing more out, at once and permanently; any thread may call it, at any time."""
         LinkSupervisor.cut(self)
         client = self.client
         if client is not None:
@@ -239,7 +239,7 @@ class BrowserLink(LinkSupervisor):
             self.login.notice(text)
 
     def _say(self, text: str) -> None:
-        """Tell the operator what the link waits for, once."""
+        """Say what the link waits for, once."""
         if text != self._said:
             self._said = text
             self._notice(text)
@@ -288,7 +288,7 @@ class BrowserLink(LinkSupervisor):
         """Return a client once the browser answers it: an earlier session may have left half a reply."""
         passes = frozenset({*self.profile.kinds, _PING})
         decoder = CdpDecoder(passes.__contains__)
-        client = CdpClient(transport, decoder, self._heard, self._lost_browser)
+        client = CdpClient(transport, decoder, self._on_event, self._lost_browser)
         client.start()
         for _ in range(_SYNCS):
             try:
@@ -332,7 +332,7 @@ class BrowserLink(LinkSupervisor):
 
     # What the browser says.
 
-    def _heard(self, event: CdpEvent | PageFrame) -> None:
+    def _on_event(self, event: CdpEvent | PageFrame) -> None:
         page = self.page
         if page is not None:
             page.hear(event)

@@ -113,7 +113,7 @@ class PageSocket:
             ended(self.reason)
 
     def leave(self) -> None:
-        """Pass nothing on any more; the page goes on with it."""
+        """Pass nothing on any more; the page continues with it."""
         self._sink = self._ended = None
         self.spent, self.lively = True, False
 
@@ -132,7 +132,7 @@ class PageSocket:
 
 @frozen
 class Delivery:
-    """What became of a request.
+    """The result of sending a request.
 
     Attributes:
         sent: False is proof that it did not leave.
@@ -338,7 +338,7 @@ class Page:
             silent=True,
         )
 
-    # Requests of ours.
+    # Our requests.
 
     async def send(self, handle: str, text: str, limit_s: float) -> Delivery:
         """Send *text* on the page's connection, once, and return what the browser says of it."""

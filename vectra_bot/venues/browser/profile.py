@@ -1,4 +1,4 @@
-"""The folder of a browser of our own: its profile, the named pipes to it, and the locks."""
+"""The folder of our browser: its profile, the named pipes to it, and the locks."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class ProfileBusyError(StoreError):
 
 @frozen
 class BrowserProfile:
-    """The folder of a browser of our own, which only its owner may read: it contains the venue's login.
+    """The folder of our browser, which only its owner may read: it contains the venue's login.
 
     Attributes:
         folder: the folder.

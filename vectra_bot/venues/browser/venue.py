@@ -138,7 +138,7 @@ class BrowserVenue:
         self.link = LinkState(self._link, bucket)
 
     def cut(self) -> None:
-        """Let nothing more out, at once and for good, while the event loop hangs too; for any thread."""
+        """Let nothing more out, at once and permanently, while the event loop hangs too; for any thread."""
         self._link.cut()
 
     async def aclose(self) -> None:
