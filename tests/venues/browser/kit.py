@@ -15,6 +15,7 @@ from tests.venues.browser.chrome import FLAGS, closed
 from tests.venues.browser.site import PageSite
 from tests.venues.live_kit import TOKEN, Watched, quick, server
 from vectra_bot.clock import SessionClock
+from vectra_bot.exchange import RequestRecord
 from vectra_bot.server import ExchangeServer
 from vectra_bot.venues.browser.launch import find_browser, open_browser
 from vectra_bot.venues.browser.profile import BrowserProfile
@@ -35,11 +36,16 @@ def need_browser() -> None:
 
 @define(eq=False)
 class Opened:
-    """A page that is open in a browser."""
+    """A page that is open in a browser.
+
+    Attributes:
+        requests: the actions that reached the exchange.
+    """
 
     served: ExchangeServer
     site: PageSite
     profile: BrowserProfile
+    requests: list[RequestRecord]
 
     def venue(self, **more: object) -> Watched:
         """Return a venue on the page, which nothing reads yet."""
@@ -73,12 +79,14 @@ async def opened(
     need_browser()
     monkeypatch.setenv("VECTRA_BROWSER_FLAGS", f"{FLAGS} {flags}")
     profile = BrowserProfile(folder / "profile")
-    async with server(speed=speed) as served, PageSite(served.url) as site:
+    requests: list[RequestRecord] = []
+    serving = server(speed=speed, on_request=requests.append)
+    async with serving as served, PageSite(served.url) as site:
         with closed(profile):
             await open_browser(profile, site.url)
             await site.ask("look", limit_s=START_S)
             await site.ask("login", TOKEN)
-            yield Opened(served, site, profile)
+            yield Opened(served, site, profile, requests)
 
 
 def is_fresh(seen: Watched) -> bool:

@@ -265,10 +265,12 @@ async def test_the_browsers_report_is_the_proof() -> None:
 async def test_a_closed_connection_is_proof_that_nothing_left() -> None:
     """The page says so, or has no such object any more."""
     closed = await sent_with(lambda _: said("closed"))
+    late = await sent_with(lambda _: said("late"))
     missing = await sent_with(lambda _: "Could not find object with given id")
     gone = await sent_with(lambda _: {}, lambda seen: seen.transport.cut())
 
     assert closed == (False, "", "the page says that its connection is closed")
+    assert late == (False, "", "the page was too busy to send it in time")
     assert missing == (False, "", "the page has no such connection any more")
     assert gone[0] is True  # it had been handed over before
 

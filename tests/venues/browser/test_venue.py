@@ -195,6 +195,25 @@ async def test_a_cut_lets_nothing_out(tmp_path: Path, monkeypatch: pytest.Monkey
     assert looked["errors"] == 0
 
 
+async def test_a_page_that_hangs_sends_nothing_late(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An order that the page could not send in time is not sent when it can again."""
+    async with opened(tmp_path, monkeypatch, speed=1) as page, page.watched() as seen:
+        await seen.until(lambda: is_trading(seen), 60)
+        await page.site.ask("hang", "2500")
+        result = await seen.venue.gateway.send(seen.command())
+        await asyncio.sleep(3)
+        looked = await page.site.ask("press", "buy")
+        await seen.until(lambda: page.requests)
+
+    assert (result.sent, result.reason) == (
+        True,
+        "not proven: the browser did not confirm it within 1 s",
+    )
+    assert [request.trace_id for request in page.requests] == [looked["clicks"][0][2]]
+
+
 async def test_attaching_to_a_port_warns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The port of a running browser can be used, with a warning for the operator."""
     flags = "--remote-debugging-port=0"

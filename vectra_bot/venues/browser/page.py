@@ -16,7 +16,9 @@ from urllib.parse import urlsplit
 
 from attrs import define, field, frozen
 
+from vectra_bot.clock import Clock, WallClock
 from vectra_bot.errors import safe_error
+from vectra_bot.models.times import NS_PER_MS, NS_PER_S
 from vectra_bot.venues.browser import cdp
 from vectra_bot.venues.browser.cdp import CdpError, CdpEvent, PageFrame
 from vectra_bot.venues.browser.client import BrowserGone, CdpClient
@@ -35,7 +37,13 @@ const ours=u=>{try{const a=new URL(u);return a.pathname.includes('/socket.io/')&
 (a.hostname===host||a.hostname.endsWith('.'+host))}catch{return false}};
 const open=this.filter(w=>w.readyState===1&&ours(w.url));
 return open.length===1?open[0]:open.length}"""
-_SEND: Final = "function(t){if(this.readyState!==1)return 'closed';this.send(t);return 'sent'}"
+# A page that was busy meanwhile must not send it late.
+_SEND: Final = """function(text,until){if(Date.now()>until)return 'late';
+if(this.readyState!==1)return 'closed';this.send(text);return 'sent'}"""
+_NOT_SENT: Final = {
+    "closed": "the page says that its connection is closed",
+    "late": "the page was too busy to send it in time",
+}
 _CLOSE: Final = "function(){this.close();return 'closing'}"
 # With these the browser says that the function was never called.
 _NOT_CALLED: Final = ("Could not find object", "Cannot find context", "Session with given id")
@@ -180,6 +188,7 @@ class Page:
         address: the venue's page.
         most_held: frames held for a session.
         on_request: called with each request that the page itself sends on a socket that is taken.
+        clock: the machine's, which the page has too.
         changed: set when there may be another socket to take, or the page is gone.
         reason: why the page is gone, "" while it is there.
     """
@@ -190,6 +199,7 @@ class Page:
     address: str
     most_held: int
     on_request: Callable[[PageFrame], None]
+    clock: Clock = field(factory=WallClock)
     changed: asyncio.Event = field(factory=asyncio.Event)
     reason: str = ""
     _sockets: OrderedDict[str, PageSocket] = field(factory=OrderedDict)
@@ -347,7 +357,7 @@ class Page:
         params = {
             "objectId": handle,
             "functionDeclaration": _SEND,
-            "arguments": [{"value": text}],
+            "arguments": [{"value": text}, {"value": self._until(limit_s / 2)}],
             "returnByValue": True,
             "silent": True,
         }
@@ -364,6 +374,10 @@ class Page:
             return Delivery(True, doubt=f"the browser did not confirm it within {limit_s:g} s")
         finally:
             self._ours[text] = None
+
+    def _until(self, limit_s: float) -> int:
+        """Return the time by the page's clock at which a request may leave at the latest, in ms."""
+        return (self.clock.now_ns() + int(limit_s * NS_PER_S)) // NS_PER_MS
 
     def _expect(self, text: str, proof: asyncio.Future[bool]) -> None:
         self._ours[text] = proof
@@ -401,9 +415,8 @@ def _refusal(called: asyncio.Future[Mapping[str, Any]]) -> Delivery | None:
     reply = called.result()
     if "exceptionDetails" in reply:
         return Delivery(True, doubt="the page raised while it was sent")
-    if (reply.get("result") or {}).get("value") == "closed":
-        return Delivery(False, reason="the page says that its connection is closed")
-    return None
+    why = _NOT_SENT.get(str((reply.get("result") or {}).get("value")))
+    return None if why is None else Delivery(False, reason=why)
 
 
 def _handle(found: Any) -> str:
