@@ -472,4 +472,4 @@ class Dialing:
             engineio.base_client.connected_clients.remove(eio)
 
 
-__all__ = ["CLOSED", "CUT", "QUEUE_FULL", "Connection", "Dialing", "LinkSocket", "Wire"]
+__all__ = ["CLOSED", "CUT", "QUEUE_FULL", "Connection", "Dialing", "LinkSocket"]
