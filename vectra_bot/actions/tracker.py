@@ -3,9 +3,10 @@
 Theory of operation. An action is ``INTENT`` when it is journaled, ``SENT`` when the gateway handed it to the
 venue, and then waits for evidence, which comes in any order: an acknowledgement, a trade, a sidebet event, a
 player update. Evidence is matched by key: the trace id we chose, together with our own player id, the kind
-and the amount (trace ids are public); then the acknowledgement id; and only if neither is present and exactly
-one action is in flight, by the change of cash and quantity that it must cause. Nothing is ever matched by its
-position in a queue, and nothing is ever resent.
+and the amount (trace ids are public); then the acknowledgement id. A trade with neither belongs to an action
+only if exactly one is in flight; a change of our account to the only set of actions that explains it
+(:mod:`vectra_bot.actions.reconcile`). Nothing is ever matched by its position in a queue, and nothing is ever
+resent.
 
 An action without evidence in time, or whose connection was lost, becomes ``UNKNOWN``: not a final state, but
 one in which no new risk is taken until evidence or the settled game proves a terminal state. *Decided* means

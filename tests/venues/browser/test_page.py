@@ -103,7 +103,12 @@ def test_the_venues_socket_is_known_by_host_and_path(url: str, ours: bool) -> No
 def test_a_page_is_of_the_venue_only_at_its_address() -> None:
     """Scheme, host and port must be the venue's."""
     assert same_site("https://rugs.example/trade?x=1", ADDRESS)
-    for url in ("http://rugs.example/", "https://rugs.example:8443/", "https://x.test/", "about:blank"):
+    for url in (
+        "http://rugs.example/",
+        "https://rugs.example:8443/",
+        "https://x.test/",
+        "about:blank",
+    ):
         assert not same_site(url, ADDRESS)
 
 
