@@ -18,6 +18,7 @@ EACH_LIMIT = "tests/actions/test_limits.py"
 FRESHNESS = "tests/actions/test_freshness.py"
 ARMING = "tests/engine/test_arming_model.py"
 CONTROL = "tests/engine/test_control.py"
+KEPT = "tests/actions/test_limits_kept.py"
 INTERFACE = "tests/actions/test_interface.py"
 RECOVERY = "tests/session/test_recovery_model.py"
 FOREIGN = "tests/session/test_foreign_code.py"
@@ -383,6 +384,15 @@ _LIMITS = [
 
 _ARMING = [
     *_bugs(
+        "actions/risk.py",
+        (KEPT,),
+        (
+            "day-forgets-earlier-sessions",
+            "return (account.session_start_cash or 0) - self.day_pnl",
+            "return account.session_start_cash or 0",
+        ),
+    ),
+    *_bugs(
         "actions/arming.py",
         (ARMING,),
         (
@@ -448,8 +458,8 @@ _ARMING = [
         (CONTROL,),
         (
             "external-not-counted",
-            "sent = self.sent_this_game + self.external_this_game",
-            "sent = self.sent_this_game",
+            "return self.sent_this_game + self.external_this_game",
+            "return self.sent_this_game",
         ),
         (
             "spent-without-what-is-open",
