@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.actions.strategies import Scripted
+from vectra_bot.actions.risk import HaltCause
 from vectra_bot.models import (
     Ack,
     ActionState,
@@ -527,3 +528,17 @@ def test_an_answer_to_no_request_is_recorded() -> None:
         {"ack_id": 99, "success": False},
     ]
     assert [a.action_id for a in bench.engine.tracker.book.pending] == [command.action_id]
+
+
+def test_an_agreeing_answer_to_what_did_not_happen_is_a_contradiction() -> None:
+    """It came after the settled game had proven the opposite: the state stays, entries halt."""
+    bench = bench_with(lambda a: a.buy("0.02"))
+    bench.wait(2.5)
+    bench.rug()
+    bench.new_game()
+    bench.ack(bench.commands[0])
+
+    assert states(bench) == ["NOT_EXECUTED"]
+    kinds = [event.kind for event in bench.of_type(DocType.SYSTEM_EVENT)]
+    assert kinds.count("action.contradiction") == 1
+    assert HaltCause.CONTRADICTION in bench.engine.tracker.book.gate.halts

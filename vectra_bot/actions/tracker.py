@@ -161,7 +161,7 @@ class ActionTracker:
             if ack.success is not None:  # the answer to a ping is empty
                 self.book.find(
                     "action.stray_ack",
-                    "warning",
+                    "info",
                     "an acknowledgement answers no request that waits for one",
                     ack_id=ack.ack_id,
                     success=ack.success,
@@ -172,6 +172,8 @@ class ActionTracker:
             self._refused(tracked, ack)
         elif ack.success is None and not tracked.action.is_decided:
             self.book.move(tracked, ActionState.UNKNOWN, "unreadable acknowledgement")
+        elif ack.success and tracked.action.state is ActionState.NOT_EXECUTED:
+            self.book.contradiction(tracked, "the venue accepted an action that it did not execute")
 
     def _refused(self, tracked: Tracked, ack: Ack) -> None:
         if tracked.action.is_decided:
