@@ -265,7 +265,12 @@ _CORRELATION = [
     ),
     *_bugs(
         "actions/book.py",
-        (MODEL,),
+        (MODEL, ENDS),
+        (
+            "open-game-proves-absence",
+            'return "" if account.closes else',
+            'return "" if True else',
+        ),
         (
             "decided-by-every-trade",
             "                )\n            return\n        self.executed(tracked, trade.recv_ns",
@@ -324,11 +329,6 @@ _CORRELATION = [
             "late-is-confirmed",
             "state = ActionState.EXECUTED_LATE if late else ActionState.CONFIRMED",
             "state = ActionState.CONFIRMED",
-        ),
-        (
-            "open-game-proves-absence",
-            'return "" if account.closes else',
-            'return "" if True else',
         ),
     ),
 ]
