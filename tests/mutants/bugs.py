@@ -241,6 +241,11 @@ _CORRELATION = [
             "if self._gives(chosen, change)",
         ),
         (
+            "old-statement-proves-absence",
+            "(rug_ns is not None and stated.recv_ns >= rug_ns)",
+            "(rug_ns is not None)",
+        ),
+        (
             "end-proves-beside-the-unexplained",
             "or account.short is not None or account.unexplained",
             "or account.short is not None",
@@ -319,13 +324,8 @@ _CORRELATION = [
         ),
         (
             "open-game-proves-absence",
-            "and stated.recv_ns >= rug_ns\n            and self.account.closes",
-            "and stated.recv_ns >= rug_ns",
-        ),
-        (
-            "old-statement-proves-absence",
-            "and stated.recv_ns >= rug_ns\n",
-            "",
+            'return "" if account.closes else',
+            'return "" if True else',
         ),
     ),
 ]
