@@ -31,7 +31,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for the page, which the tests use too
+sys.path.insert(
+    0, str(Path(__file__).resolve().parents[1])
+)  # for the page, which the tests use too
 
 from tests.venues.browser.chrome import FLAGS, closed, descendants, listening
 from tests.venues.browser.site import PageSite
@@ -216,7 +218,9 @@ class Measurement:
             elif entry.kind == "input" and isinstance(result := entry.input(), SendResult):
                 if result.sent:
                     sent_ms.append((result.recv_ns - decided[result.action_id]) / 1e6)
-            elif entry.kind == "doc" and isinstance(action := entry.document().record, PlayerAction):
+            elif entry.kind == "doc" and isinstance(
+                action := entry.document().record, PlayerAction
+            ):
                 (human if action.actor is Actor.HUMAN else bot).append(action)
         return bot, human, sent_ms
 
