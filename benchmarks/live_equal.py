@@ -2,8 +2,8 @@
 
 Each side has its own ``vectra-bot serve --no-jitter --latency-ms 0 --crowd 0``, and both begin at the same
 time, in real time: one game takes about a minute. Without ``--paper-latency-ms`` every decision and fill must
-be equal to the lamport, except what the machine delayed by more than 200 ms, which ``diff`` names and leaves
-out (at most 1 %). With it, each decision that differs must have a cause.
+be equal to the lamport, except what the machine delayed by more than 200 ms, which ``diff`` names and
+excludes (at most 1 %). With it, each decision that differs must have a cause.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from live_common import LIMITS, load
 from vectra_bot.exchange.identities import Identities
 
 EXCLUDED = 0.01
-"""Largest share of decisions that may be left out."""
+"""Largest share of decisions that may be excluded."""
 _EXIT_S = 30.0
 
 

@@ -110,7 +110,7 @@ async def _order_sent(proxy: FaultProxy, notes: Path) -> bool:
 
 
 def _last_link(notes: Path) -> str:
-    """Return the newest state of the link that the strategy was told."""
+    """Return the newest state of the link that that the strategy was notified of."""
     lines = notes.read_text(encoding="utf-8").splitlines() if notes.exists() else []
     return str(json.loads(lines[-1])["link"]) if lines else ""
 
