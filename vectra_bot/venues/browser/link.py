@@ -326,8 +326,12 @@ class BrowserLink(LinkSupervisor):
         limits = dict.fromkeys(
             ("maxTotalBufferSize", "maxResourceBufferSize", "maxPostDataSize"), 0
         )
-        await client.call("Network.enable", session, **limits)
-        await client.call("Page.enable", session)
+        try:
+            await client.call("Network.enable", session, limit_s=_REPLY_S, **limits)
+            await client.call("Page.enable", session, limit_s=_REPLY_S)
+        except CdpError:
+            page.end("the tab does not answer")  # it has crashed
+            raise
         return page
 
     # What the browser says.
