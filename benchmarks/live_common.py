@@ -7,6 +7,7 @@ import atexit
 import contextlib
 import json
 import os
+import re
 import signal
 import sys
 import time
@@ -315,7 +316,7 @@ class Figures:
         try:
             states, proofs, wrong = check_store(bot, venue)
         except VectraError as error:
-            self.problems.append(f"store of bot {bot.number}: {error}")
+            self.problems.append(f"bot {bot.number}: store: {error}")
             return
         self.states += states
         self.proofs += proofs
@@ -330,6 +331,12 @@ class Figures:
             "sent_twice": sum("twice: the request" in line for line in self.problems),
             "problems": self.problems[:20],
         }
+
+
+def missed(problems: list[str]) -> list[str]:
+    """Return the kinds of problems: the first word of each line, after the bot or the direction."""
+    where = re.compile(r"(?:bot \d+(?: session \d+)?|both|down|up): ")
+    return sorted({where.sub("", line, count=1).partition(":")[0] for line in problems})
 
 
 def quantiles(values: list[float], digits: int = 2) -> dict[str, float | None]:
@@ -355,5 +362,6 @@ __all__ = [
     "books_agree",
     "check_store",
     "load",
+    "missed",
     "quantiles",
 ]

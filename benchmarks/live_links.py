@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from attrs import define, field
-from live_common import BenchmarkError, Bot, FaultProxy, Figures, Venue, quantiles
+from live_common import BenchmarkError, Bot, FaultProxy, Figures, Venue, missed, quantiles
 
 UNKNOWN_MS = 50.0
 DENIED_S = 1.5
@@ -43,15 +43,7 @@ async def run_disconnects(
     found, stores = Losses(seed), Figures()
     async with Venue.open(bots, seed=seed, speed=speed, latency_ms=LATENCY_MS) as venue:
         chains = [
-            _lose(
-                root / f"bot-{number}",
-                number,
-                venue,
-                times,
-                random.Random(f"{seed}:{number}"),
-                found,
-            )
-            for number in range(bots)
+            _lose(root / f"bot-{number}", number, venue, times, found) for number in range(bots)
         ]
         for bot in await asyncio.gather(*chains):
             stores.add(bot, venue)
@@ -70,7 +62,7 @@ async def run_disconnects(
         "requests": asked,
         **stores.to_json(),
         "problems": problems[:20],
-        "over_goal": sorted({line.split(": ")[-2] for line in problems}),
+        "over_goal": missed(problems),
     }
 
 
@@ -179,7 +171,7 @@ async def run_half_open(root: Path, times: int, seed: int) -> dict[str, Any]:
         },
         **stores.to_json(),
         "problems": (problems + stores.problems)[:20],
-        "over_goal": sorted({line.split(": ")[-2] for line in problems + stores.problems}),
+        "over_goal": missed(problems + stores.problems),
     }
 
 

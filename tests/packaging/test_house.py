@@ -41,7 +41,9 @@ ONE_CHILD = {
 }
 TESTS_OF_NO_ROOM = {
     "docs": "the pages",
+    "faults": "what may go wrong in a session, by its id in docs/reference/faults.md",
     "imports/released": "files as released versions wrote them",
+    "model": "the tracker against every short history",
     "mutants": "planted bugs, and the tests that notice them",
     "packaging": "the distribution and its tree",
     "strategies": "the bundled strategies",

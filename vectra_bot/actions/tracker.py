@@ -118,7 +118,7 @@ class ActionTracker:
     def on_game_closed(self, game_id: str, rug_ns: int | None, now_ns: int) -> None:
         """Decide the undecided actions of *game_id*; stakes in side games' rounds continue."""
         wait = self.ends.begin(game_id, rug_ns, now_ns)
-        self.book.on_game_closed(game_id, rug_ns, now_ns, wait=wait)
+        self.book.on_game_closed(game_id, now_ns, wait=wait)
         if self.account.stated is not None:
             self.stakes.prove(self.account.stated.recv_ns)
         self.stakes.lose(now_ns)

@@ -7,9 +7,9 @@ from typing import Final
 
 from vectra_bot.clock import Clock, SessionClock
 from vectra_bot.models import Command, SendResult
+from vectra_bot.venues.base import Wire
 from vectra_bot.venues.browser.link import BrowserLink, PageWriter
 from vectra_bot.venues.browser.settings import BrowserSettings
-from vectra_bot.venues.connection import Wire
 from vectra_bot.venues.endpoint import Endpoint
 from vectra_bot.venues.inbox import Inbox
 from vectra_bot.venues.link import LinkState
