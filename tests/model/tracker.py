@@ -49,6 +49,13 @@ PAIRS: dict[str, tuple[tuple[Request, Request], int]] = {
         (Request(ActionType.BUY, SOL // 100), Request(ActionType.SELL, percentage=100)),
         SOL // 20,
     ),
+    "sell, sell again": (
+        (
+            Request(ActionType.SELL, percentage=100),
+            Request(ActionType.SELL, percentage=100),
+        ),
+        SOL // 20,
+    ),
 }
 """The two actions of each run, and what was bought before."""
 
