@@ -60,7 +60,7 @@ PAIRS: dict[str, tuple[tuple[Request, Request], int]] = {
 """The two actions of each run, and what was bought before."""
 
 EXECUTED = (ActionState.CONFIRMED, ActionState.EXECUTED_LATE)
-PROOFS = {
+PROOFS: dict[ActionState, set[Proof | None]] = {
     ActionState.CONFIRMED: {Proof.TRADE, Proof.UPDATE, Proof.SIDEBET, Proof.HISTORY},
     ActionState.EXECUTED_LATE: {Proof.TRADE, Proof.UPDATE, Proof.SIDEBET, Proof.HISTORY},
     ActionState.NOT_EXECUTED: {Proof.LEDGER, Proof.HISTORY},
