@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from tests.session.live.accounts import config_of, venue
+from tests.session.live.accounts import config_of, until_confirmed, venue
 from tests.session.test_record import QUICK, Stepped, resume_when_joined
 from vectra_bot import Strategy
 from vectra_bot.clock import SessionClock
 from vectra_bot.journal import journal_directory, read_journal
-from vectra_bot.models import ClockAdvanced
+from vectra_bot.models import ActionState, ClockAdvanced
 from vectra_bot.session import SessionConfig, run_session
 from vectra_bot.session.check import check_journal
 from vectra_bot.session.live.run import run_live
@@ -25,14 +25,23 @@ HOUR_NS = 3_600 * 10**9
 class Stepping(Strategy):
     """Move the machine's wall clock while a position is open."""
 
+    most: int = 1_000
     machine = Stepped()
     hours = 0
+    done = 0
+
+    def on_action_outcome(self, action: Any) -> None:
+        self.done += action.state is ActionState.CONFIRMED
 
     def on_game_tick(self, tick: Any, game: Any) -> None:
+        if self.done >= self.most:
+            return
+        if self.actions.pending:
+            return
         if self.position:
             self.machine.moved_ns = self.hours * HOUR_NS
             self.actions.sell()
-        elif not self.actions.pending:
+        else:
             self.actions.buy("0.002")
 
 
@@ -44,20 +53,20 @@ async def test_a_step_of_the_wall_clock_moves_no_time(
     """It is recorded once with its size, timers do not notice it, and no time goes back."""
     Stepping.machine, Stepping.hours = Stepped(), hours
     clock = SessionClock(Stepping.machine)
-    async with venue(games=2) as server:
+    async with venue() as server:
         beginning = asyncio.create_task(resume_when_joined(server))
         async with asyncio.timeout(100):
             if mode == "live":
-                config = config_of(tmp_path, server.url, strategy=Stepping, games=1)
+                config = config_of(tmp_path, server.url, strategy=Stepping, **until_confirmed(2))
                 report = await run_live(config, clock)
             else:
                 paper = SessionConfig(
                     strategy=Stepping, venue=server.url, store=tmp_path / "live", session_id="L",
-                    games=1, link=QUICK, latency_ms=0,
+                    games=9, link=QUICK, latency_ms=0, **until_confirmed(2),
                 )  # fmt: skip
                 report = await run_session(paper, clock)
         await beginning
-    assert report.actions.get("CONFIRMED", 0) >= 2
+    assert report.actions["CONFIRMED"] == 2
     assert set(report.actions) <= {"CONFIRMED", "REJECTED", "DENIED", "NOT_SENT"}
     entries = list(read_journal(journal_directory(tmp_path / "live", "L")))
     records = [entry.data["record"] for entry in entries if entry.kind == "doc"]
