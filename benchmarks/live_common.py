@@ -7,6 +7,7 @@ import atexit
 import contextlib
 import json
 import os
+import re
 import signal
 import sys
 import time
@@ -28,6 +29,8 @@ from vectra_bot.testing.faults import FaultProxy
 
 BOTS = Path(__file__).with_name("live_bots.py")
 PATIENCE_S = 60.0
+_LIFTED = ("halt.money", "halt.contradiction", "halt.position", "halt.external")
+"""Halts that only an operator lifts."""
 _POLL_S = 0.02
 _EXECUTED = ("CONFIRMED", "EXECUTED_LATE")
 _NOT_EXECUTED = ("NOT_EXECUTED", "REJECTED", "NOT_SENT", "DENIED")
@@ -106,6 +109,7 @@ class Bot:
         number: of the account.
         waits: whether the strategy begins when a file is there.
         sessions: how many were started.
+        resumed: how often a halt was lifted.
     """
 
     url: str
@@ -117,6 +121,7 @@ class Bot:
     parameters: dict[str, str] = field(factory=dict)
     options: tuple[str, ...] = ()
     sessions: int = 0
+    resumed: int = 0
     process: asyncio.subprocess.Process | None = None
 
     def __attrs_post_init__(self) -> None:
@@ -207,8 +212,18 @@ class Bot:
         raise BenchmarkError(f"bot {self.number} did not get there in {limit_s} s: {status}")
 
     async def armed(self) -> dict[str, Any]:
-        """Wait until the session is armed."""
-        return await self.until(lambda status: status["arming"] == "armed")
+        """Wait until the session is armed; a halt that only its operator can lift is lifted."""
+
+        def halted(status: dict[str, Any]) -> bool:
+            return any(line.startswith(_LIFTED) for line in status["reasons"])
+
+        while True:
+            status = await self.until(lambda seen: seen["arming"] == "armed" or halted(seen))
+            if status["arming"] == "armed":
+                return status
+            self.resumed += 1
+            await asyncio.to_thread(ask, self.journal, "resume", "the benchmark continues")
+            await asyncio.sleep(0.2)
 
     async def kill(self) -> None:
         """Kill the process as ``kill -9`` does, with its children, and wait for its end."""
@@ -315,7 +330,7 @@ class Figures:
         try:
             states, proofs, wrong = check_store(bot, venue)
         except VectraError as error:
-            self.problems.append(f"store of bot {bot.number}: {error}")
+            self.problems.append(f"bot {bot.number}: store: {error}")
             return
         self.states += states
         self.proofs += proofs
@@ -330,6 +345,12 @@ class Figures:
             "sent_twice": sum("twice: the request" in line for line in self.problems),
             "problems": self.problems[:20],
         }
+
+
+def missed(problems: list[str]) -> list[str]:
+    """Return the kinds of problems: the first word of each line, after the bot or the direction."""
+    where = re.compile(r"(?:bot \d+(?: session \d+)?|both|down|up): ")
+    return sorted({where.sub("", line, count=1).partition(":")[0] for line in problems})
 
 
 def quantiles(values: list[float], digits: int = 2) -> dict[str, float | None]:
@@ -355,5 +376,6 @@ __all__ = [
     "books_agree",
     "check_store",
     "load",
+    "missed",
     "quantiles",
 ]

@@ -74,6 +74,8 @@ def main() -> int:
         command.add_argument("--folder", type=Path, help="where files are kept afterwards")
         command.add_argument("--json", action="store_true", help="one line of JSON")
     args = parser.parse_args()
+    if args.folder is not None and args.folder.exists() and any(args.folder.iterdir()):
+        parser.error(f"--folder was {str(args.folder)!r}, which is not empty: give a new one")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # bots end with the benchmark
     began, load_before = time.monotonic(), load()
     with tempfile.TemporaryDirectory(prefix="vectra-live-") as folder:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from attrs import define, field
-from live_common import BenchmarkError, Bot, Figures, Venue, books_agree, quantiles
+from live_common import BenchmarkError, Bot, Figures, Venue, books_agree, missed, quantiles
 
 EARLY = 0.2
 """Share of kills before a session is armed: at its start, in its recovery, in its login."""
@@ -54,7 +54,7 @@ async def run(root: Path, times: int, seed: int, bots: int, speed: float) -> dic
         "requests": asked,
         **whole,
         "problems": problems[:20],
-        "over_goal": sorted({line.split(": ")[-2] if ": " in line else line for line in problems}),
+        "over_goal": missed(problems),
     }
 
 

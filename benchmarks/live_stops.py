@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from attrs import define, field
-from live_common import BenchmarkError, Bot, FaultProxy, Venue, quantiles
+from live_common import BenchmarkError, Bot, FaultProxy, Venue, missed, quantiles
 
 from vectra_bot.errors import InputError
 from vectra_bot.session.control import STOP_NAME, ask
@@ -56,7 +56,7 @@ async def run(root: Path, times: int, seed: int, bots: int) -> dict[str, Any]:
         "exit_after_stop_s": quantiles(found.exits_s),
         "requests_before_stop": quantiles([float(number) for number in found.requests], 0),
         "problems": found.problems[:20],
-        "over_goal": sorted({line.split(": ")[0] for line in found.problems}),
+        "over_goal": missed(found.problems),
     }
 
 

@@ -18,6 +18,7 @@ EACH_LIMIT = "tests/actions/test_limits.py"
 FRESHNESS = "tests/actions/test_freshness.py"
 ARMING = "tests/engine/test_arming_model.py"
 CONTROL = "tests/engine/test_control.py"
+KEPT = "tests/actions/test_limits_kept.py"
 INTERFACE = "tests/actions/test_interface.py"
 RECOVERY = "tests/session/test_recovery_model.py"
 FOREIGN = "tests/session/test_foreign_code.py"
@@ -243,6 +244,11 @@ _CORRELATION = [
             "if self._gives(chosen, change)",
         ),
         (
+            "old-statement-proves-absence",
+            "(rug_ns is not None and stated.recv_ns >= rug_ns)",
+            "(rug_ns is not None)",
+        ),
+        (
             "end-proves-beside-the-unexplained",
             "or account.short is not None or account.unexplained",
             "or account.short is not None",
@@ -259,7 +265,12 @@ _CORRELATION = [
     ),
     *_bugs(
         "actions/book.py",
-        (MODEL,),
+        (MODEL, ENDS),
+        (
+            "open-game-proves-absence",
+            'return "" if account.closes else',
+            'return "" if True else',
+        ),
         (
             "decided-by-every-trade",
             "                )\n            return\n        self.executed(tracked, trade.recv_ns",
@@ -319,16 +330,6 @@ _CORRELATION = [
             "state = ActionState.EXECUTED_LATE if late else ActionState.CONFIRMED",
             "state = ActionState.CONFIRMED",
         ),
-        (
-            "open-game-proves-absence",
-            "and stated.recv_ns >= rug_ns\n            and self.account.closes",
-            "and stated.recv_ns >= rug_ns",
-        ),
-        (
-            "old-statement-proves-absence",
-            "and stated.recv_ns >= rug_ns\n",
-            "",
-        ),
     ),
 ]
 
@@ -385,6 +386,15 @@ _LIMITS = [
 ]
 
 _ARMING = [
+    *_bugs(
+        "actions/risk.py",
+        (KEPT,),
+        (
+            "day-forgets-earlier-sessions",
+            "return (account.session_start_cash or 0) - self.day_pnl",
+            "return account.session_start_cash or 0",
+        ),
+    ),
     *_bugs(
         "actions/arming.py",
         (ARMING,),
@@ -451,8 +461,8 @@ _ARMING = [
         (CONTROL,),
         (
             "external-not-counted",
-            "sent = self.sent_this_game + self.external_this_game",
-            "sent = self.sent_this_game",
+            "return self.sent_this_game + self.external_this_game",
+            "return self.sent_this_game",
         ),
         (
             "spent-without-what-is-open",

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from tests.server.raw_client import RawClient, name_of, trace
+from vectra_bot.cli.options import given_options
+from vectra_bot.cli.serve import ServeConfig, serve
 from vectra_bot.exchange import ExchangeConfig
 from vectra_bot.game import rules
 from vectra_bot.models.times import NS_PER_MS
@@ -136,3 +138,13 @@ async def test_the_rug_is_decided_before_it_is_shown(latency_ms: int | None) -> 
         answer = await client.ack(1)
 
     assert answer == [{"success": False, "message": "Game has rugged"}]
+
+
+def test_the_command_has_both_options() -> None:
+    """What is not given is as on the venue."""
+    plain = ServeConfig()
+    assert (plain.latency_ms, plain.jitter) == (None, True)
+    words = ["--latency-ms", "0", "--no-jitter"]
+    given = ServeConfig(**given_options(ServeConfig, serve.make_context("serve", words).params))
+
+    assert (given.latency_ms, given.jitter) == (0, False)

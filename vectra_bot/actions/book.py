@@ -253,15 +253,13 @@ class ActionBook:
                 # The page counts from the start again: its next answers belong to other requests.
                 self._by_ack.pop(tracked.ack_id, None)
 
-    def on_game_closed(
-        self, game_id: str, rug_ns: int | None, now_ns: int, *, wait: bool = False
-    ) -> None:
+    def on_game_closed(self, game_id: str, now_ns: int, *, wait: bool) -> None:
         """Decide the undecided actions of *game_id*: the settled ledger proves which were not executed.
 
         They stay as they are if they *wait* for a statement of our account. A stake in a side game's round
         does not belong to the game: its round decides it.
         """
-        lacking = self._lacking(rug_ns)
+        lacking = self._lacking()
         for tracked in list(self._open.values()):
             if tracked.action.game_id != game_id or tracked.action.action_type.is_side_game:
                 continue
@@ -279,15 +277,11 @@ class ActionBook:
                 self.decide_unproven(tracked, now_ns, lacking="the session ended")
             self.complete(tracked, None, None)
 
-    def _lacking(self, rug_ns: int | None) -> str:
+    def _lacking(self) -> str:
         """Return what is missing for the settled game to prove what was not executed, empty if nothing."""
         account = self.account
         if account.stated is None:
             return "the venue has not stated our account"
-        if rug_ns is None:
-            return "the end of the game was not seen"
-        if account.stated.recv_ns < rug_ns:
-            return "the venue has not stated our account since the rug"
         if account.unexplained:
             return "our account changed without a known cause"
         return "" if account.closes else "our account does not show every effect yet"

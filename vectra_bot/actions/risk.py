@@ -360,8 +360,7 @@ class RiskGate:
         for words, limit, start in (*self._losses(account), self._loss_of_game(account)):
             name = words.split(":")[0].removeprefix("limit.")
             found[name] = (to_sol(max(0, start - left)), limit)
-        sent = self.sent_this_game + self.external_this_game
-        found["actions_per_game"] = (sent, limits.actions_per_game)
+        found["actions_per_game"] = (self._in_game, limits.actions_per_game)
         found["actions_per_minute"] = (self._sent_within(account.now_ns), limits.actions_per_minute)
         found["external_per_game"] = (self.external_this_game, limits.external_per_game)
         return {name: (used, limit) for name, (used, limit) in found.items() if limit is not None}
@@ -374,6 +373,10 @@ class RiskGate:
                 return f"{words} has lost its limit of {limit} SOL"
         return None
 
+    @property
+    def _in_game(self) -> int:
+        return self.sent_this_game + self.external_this_game
+
     def _sent_within(self, now_ns: int) -> int:
         """Return the actions of the last 60 s, as many as the limit counts."""
         return sum(1 for at in self.sent_ns if now_ns - at < _MINUTE_NS)
@@ -381,7 +384,7 @@ class RiskGate:
     def _check_count(self, ask: Ask, now_ns: int) -> str | None:
         if ask.is_full_exit:
             return None
-        sent = self.sent_this_game + self.external_this_game
+        sent = self._in_game
         if sent >= self.limits.actions_per_game:
             return (
                 f"limit.actions_per_game: {sent} actions were sent in this game, "

@@ -443,7 +443,7 @@ def watching_engine(header: Mapping[str, Any]) -> Engine:
 def _header_errors() -> Iterator[None]:
     try:
         yield
-    except (AttributeError, KeyError, TypeError, ValueError, ArithmeticError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, ArithmeticError, ConfigError) as error:
         raise JournalError(
             f"the journal's header cannot be used ({type(error).__name__}: {error}): "
             "was it written by vectra-bot?"

@@ -19,8 +19,8 @@ from vectra_bot.clock import Clock, SessionClock, WallClock
 from vectra_bot.errors import ConfigError, VectraError, safe_error
 from vectra_bot.models import Command, SendResult
 from vectra_bot.models.times import NS_PER_MS
-from vectra_bot.venues.base import FeedItem
-from vectra_bot.venues.connection import Connection, Wire
+from vectra_bot.venues.base import FeedItem, Wire
+from vectra_bot.venues.connection import Connection
 from vectra_bot.venues.credentials import TokenSource
 from vectra_bot.venues.endpoint import Endpoint
 from vectra_bot.venues.inbox import Inbox
@@ -38,7 +38,7 @@ EXIT_DATA_MS: Final = 3_000
 ENTRY_LATE_MS: Final = 250
 EXIT_LATE_MS: Final = 1_000
 SLOW_RTT_MS: Final = 1_000
-_TICKS_BEHIND: Final = 2
+_TICKS_BEHIND: Final = 8  # two seconds of the venue; the engine itself denies entries in a burst
 _BUDGET: Final = SendBudget()
 _LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 

@@ -80,9 +80,9 @@ def test_replies_and_events() -> None:
 
     assert decoder.decode('{"id":3,"result":{"a":1}}') == CdpReply(3, {"a": 1})
     assert decoder.decode(b'{"id":4,"error":{"code":-1,"message":"no"}}') == CdpReply(4, {}, "no")
-    assert decoder.decode('{"method":"Target.targetCrashed","params":{"targetId":"T"}}') == CdpEvent(
-        "Target.targetCrashed", "", {"targetId": "T"}
-    )
+    assert decoder.decode(
+        '{"method":"Target.targetCrashed","params":{"targetId":"T"}}'
+    ) == CdpEvent("Target.targetCrashed", "", {"targetId": "T"})
     assert decoder.decode(frame("42[]", sent=False)) == PageFrame("S", "7.1", "42[]", 12.5, False)
     assert decoder.decode(frame("AAAA", sent=False, opcode=2)) is None
     cookies = '{"method":"Network.requestWillBeSentExtraInfo","params":{"headers":{"cookie":"x"}}}'
@@ -105,7 +105,7 @@ def test_replies_and_events() -> None:
     ],
 )
 def test_what_the_page_sends_besides_requests_is_dropped(raw: str) -> None:
-    """A login in any form, and everything that is no request of the profile, never leaves the decoder."""
+    """A login in any form, and everything that is not a request of the profile, never leaves the decoder."""
     decoder = CdpDecoder(PASSES.__contains__)
 
     assert decoder.decode(frame(raw, sent=True)) is None

@@ -85,7 +85,7 @@ async def run_live(config: LiveConfig, clock: Clock | None = None) -> Report:
 def _venue_of(
     config: LiveConfig, checked: CheckedAccount, clock: Clock
 ) -> LiveVenue | BrowserVenue:
-    """Return the venue: over a connection of our own, or over the page of a browser."""
+    """Return the venue: over our connection, or over the page of a browser."""
     shared: dict[str, Any] = {
         "settings": config.link,
         "clock": clock,

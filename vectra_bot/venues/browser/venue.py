@@ -7,9 +7,9 @@ from typing import Final
 
 from vectra_bot.clock import Clock, SessionClock
 from vectra_bot.models import Command, SendResult
+from vectra_bot.venues.base import Wire
 from vectra_bot.venues.browser.link import BrowserLink, PageWriter
 from vectra_bot.venues.browser.settings import BrowserSettings
-from vectra_bot.venues.connection import Wire
 from vectra_bot.venues.endpoint import Endpoint
 from vectra_bot.venues.inbox import Inbox
 from vectra_bot.venues.link import LinkState
@@ -45,6 +45,8 @@ class BrowserFeed(LiveFeed):
 
         Raises:
             ConfigError: *url* is not a valid address.
+            InputError: no browser is installed.
+            StoreError: another session uses the browser.
         """
         super().__init__(url, settings=settings, clock=clock)
         self.endpoint = Endpoint.parse(url)
@@ -61,6 +63,7 @@ class BrowserFeed(LiveFeed):
             renews=renews,
         )
         self.supervisor = self.link
+        self.link.check()
 
 
 class BrowserGateway(LiveGateway):
@@ -123,6 +126,8 @@ class BrowserVenue:
 
         Raises:
             ConfigError: *url* is not a valid address.
+            InputError: no browser is installed.
+            StoreError: another session uses the browser.
         """
         profile = profile or default_profile()
         self.feed = BrowserFeed(
@@ -134,7 +139,7 @@ class BrowserVenue:
         self.link = LinkState(self._link, bucket)
 
     def cut(self) -> None:
-        """Let nothing more out, at once and for good, while the event loop hangs too; for any thread."""
+        """Let nothing more out, at once and permanently, while the event loop hangs too; for any thread."""
         self._link.cut()
 
     async def aclose(self) -> None:
