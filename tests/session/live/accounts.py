@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.session.test_record import QUICK, resume_when_joined, serve
+from vectra_bot import Strategy
+from vectra_bot.models import ActionState
 from vectra_bot.report.session import Report
 from vectra_bot.server import ExchangeServer, Login
 from vectra_bot.session import Snapshot, StopFlag
@@ -53,6 +55,22 @@ def until_ready() -> dict[str, Any]:
     """Return the options of a session that ends when it is ready to trade."""
     stop = StopFlag()
     return {"stop": stop, "observer": Ready(stop)}
+
+
+class Counted(Strategy):
+    """Buy and sell as often as the venue answers, until so many requests are executed."""
+
+    most: int = 1_000
+    asked = 0
+
+    def on_action_outcome(self, action: Any) -> None:
+        self.asked -= not (action.state.is_executed or action.state is ActionState.DENIED)
+
+    def on_game_tick(self, tick: Any, game: Any) -> None:
+        if self.actions.pending or self.asked >= self.most:
+            return
+        action = self.actions.sell() if self.position else self.actions.buy("0.002")
+        self.asked += action.state is ActionState.INTENT
 
 
 def until_confirmed(number: int) -> dict[str, Any]:

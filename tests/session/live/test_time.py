@@ -9,12 +9,11 @@ from typing import Any
 
 import pytest
 
-from tests.session.live.accounts import config_of, until_confirmed, venue
+from tests.session.live.accounts import Counted, config_of, until_confirmed, venue
 from tests.session.test_record import QUICK, Stepped, resume_when_joined
-from vectra_bot import Strategy
 from vectra_bot.clock import SessionClock
 from vectra_bot.journal import journal_directory, read_journal
-from vectra_bot.models import ActionState, ClockAdvanced
+from vectra_bot.models import ClockAdvanced
 from vectra_bot.session import SessionConfig, run_session
 from vectra_bot.session.check import check_journal
 from vectra_bot.session.live.run import run_live
@@ -22,27 +21,16 @@ from vectra_bot.session.live.run import run_live
 HOUR_NS = 3_600 * 10**9
 
 
-class Stepping(Strategy):
+class Stepping(Counted):
     """Move the machine's wall clock while a position is open."""
 
-    most: int = 1_000
     machine = Stepped()
     hours = 0
-    done = 0
-
-    def on_action_outcome(self, action: Any) -> None:
-        self.done += action.state is ActionState.CONFIRMED
 
     def on_game_tick(self, tick: Any, game: Any) -> None:
-        if self.done >= self.most:
-            return
-        if self.actions.pending:
-            return
         if self.position:
             self.machine.moved_ns = self.hours * HOUR_NS
-            self.actions.sell()
-        else:
-            self.actions.buy("0.002")
+        super().on_game_tick(tick, game)
 
 
 @pytest.mark.parametrize("hours", [-1, 1])
