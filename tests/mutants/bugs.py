@@ -1445,8 +1445,8 @@ _LIVE = [
         (LIVE,),
         (
             "day-of-everybody",
-            "mode = 'live' AND player_id = $account AND ts_ns",
-            "mode = 'live' AND ts_ns",
+            "player_id = $account AND ts_ns >= $start\n    AND (cause",
+            "ts_ns >= $start\n    AND (cause",
         ),
         ("halt-lost-in-a-crash", "elif kind in _HALTS and message != REASON:", "elif kind in ():"),
     ),
