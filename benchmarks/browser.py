@@ -5,12 +5,12 @@
 
 A page with the stock JavaScript client is opened and logged in to a served exchange on the loopback. Then a
 live session attaches to it, and sends orders on the page's own connection, while somebody presses the page's
-buttons. At the end the store must have a proof of every action that was sent, each request must have reached
-the exchange once, every ping of the page must be answered, and the browser must listen on no port.
+buttons. At the end the store must have a proof of every action that was sent, each request must have
+reached the exchange once, every ping of the page must be answered, and the browser must listen on no port.
 
 `decision_to_sent_ms` is the time from the game frame that an action was decided on to the browser's report
-that its frame left: the journal is on the disk before. `hand_over_to_sent_ms` is the part without the journal,
-`click_to_intent_ms` the time from a click to the person's action. One JSON object is printed, with
+that its frame left: the journal is on the disk before. `hand_over_to_sent_ms` is the part without the
+journal, `click_to_intent_ms` the time from a click to the person's action. One JSON object is printed, with
 `over_goal`; the exit code is 1 if that is not empty.
 """
 
@@ -162,7 +162,7 @@ class Measurement:
 
     async def _press(self, site: PageSite) -> None:
         """Press each button in turn."""
-        while not self.taken:
+        while not self.taken:  # noqa: ASYNC110 - the gateway's list is filled by the session
             await asyncio.sleep(0.1)
         for number in range(3 * self.clicks):
             await site.ask("press", ("buy", "quarter", "sidebet")[number % 3])

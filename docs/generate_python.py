@@ -32,11 +32,13 @@ GROUPS = {
     "Run, replay, record": (
         "run", "run_session", "SessionConfig", "RunOptions", "replay", "replay_session", "check_journal",
         "ReplayConfig", "ReplayOptions", "record", "record_session", "RecordConfig", "RecordOptions",
+        "run_live", "LiveConfig", "LiveOptions", "control_session",
         "LiveSettings", "Limits", "WireFormat", "ShortPayoff", "ShortAtRug", "ShortTerms", "Profile",
         "StopFlag", "FlushFlag", "Observer", "Snapshot",
     ),
     "Their results": (
-        "Report", "Latency", "ReplayReport", "ReplayCheck", "Divergence", "RecordReport",
+        "Report", "Latency", "SendLatency", "Standing", "ReplayReport", "ReplayCheck", "Divergence",
+        "RecordReport",
     ),
     "Write a strategy": (
         "Strategy", "param", "parameters", "Parameter", "configure", "BotActionInterface", "AccountView",

@@ -54,6 +54,45 @@ def run_quietly(**options: Unpack[vectra_bot.RunOptions]) -> vectra_bot.Report:
 
 assert run_quietly(games=1, seed=1, store="other").games == 1
 
+# %% run_live, LiveConfig, LiveOptions
+account = vectra_bot.LiveOptions(
+    enabled=True,
+    account="did:privy:cm000000000000000000000000",
+    terms="2026-01-31 I have read the venue's terms and may run a bot",
+    token="file:login.token",  # noqa: S106 - where it is
+)
+Path("login.token").touch(mode=0o600)
+
+
+async def trade_for_an_account(typed: str) -> vectra_bot.Report | None:
+    live = vectra_bot.LiveConfig(
+        strategy=Early,
+        venue="https://venue.example",
+        live=account,
+        account=typed,
+        limits={"stake": "0.005", "session_loss": "0.02", "day_loss": "0.05"},
+        store="live",
+    )
+    try:
+        return await vectra_bot.run_live(live)
+    except vectra_bot.VectraError as error:  # nothing was connected
+        print(error)
+        return None
+
+
+assert asyncio.run(trade_for_an_account("did:privy:other")) is None
+
+# %% control_session
+try:
+    print(vectra_bot.control_session("status", store="store")["standing"])
+except vectra_bot.InputError as error:  # no session runs here
+    print(error)
+
+# %% SendLatency, Standing
+assert report.send_latency == vectra_bot.SendLatency(count=0)  # not in real time
+assert isinstance(report.standing, vectra_bot.Standing)
+print(report.standing.word, report.standing.reasons)
+
 # %% replay
 replayed = vectra_bot.replay(report.journal, strategy="watch", store="replayed")
 assert replayed.session.games == report.games

@@ -11,12 +11,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from vectra_bot.actions.arming import Standing
     from vectra_bot.actions.interface import BotActionInterface
     from vectra_bot.actions.risk import Limits
     from vectra_bot.analysis.odds.check import CheckedFigure
     from vectra_bot.analysis.odds.figures import Figure
     from vectra_bot.analysis.odds.report import OddsReport, odds
-    from vectra_bot.api import check_store, compact_store, import_files, recover_store, verify
+    from vectra_bot.api import (
+        check_store,
+        compact_store,
+        control_session,
+        import_files,
+        recover_store,
+        verify,
+    )
     from vectra_bot.conformance.findings import FileDifference, Verification
     from vectra_bot.conformance.verification import SeedVerification, verify_seed
     from vectra_bot.errors import (
@@ -46,7 +54,7 @@ if TYPE_CHECKING:
     from vectra_bot.journal import Entry, Journal, JournalReader, write_journal
     from vectra_bot.params import Parameter, configure, param, parameters
     from vectra_bot.plugins import Plugin
-    from vectra_bot.report.latencies import Latency
+    from vectra_bot.report.latencies import Latency, SendLatency
     from vectra_bot.report.session import Report
     from vectra_bot.serde import record_from_json, record_to_json
     from vectra_bot.session import (
@@ -68,6 +76,9 @@ if TYPE_CHECKING:
         run_session,
     )
     from vectra_bot.session.calls import record, replay, run
+    from vectra_bot.session.live.config import LiveConfig
+    from vectra_bot.session.live.options import LiveOptions
+    from vectra_bot.session.live.run import run_live
     from vectra_bot.session.recorder import RecordReport, record_session
     from vectra_bot.session.recovery.stores import RecoveryReport
     from vectra_bot.store.maintenance.check import CheckReport
@@ -110,6 +121,8 @@ _HOMES = {
     "JournalReader": "vectra_bot.journal",
     "Latency": "vectra_bot.report.latencies",
     "Limits": "vectra_bot.actions.risk",
+    "LiveConfig": "vectra_bot.session.live.config",
+    "LiveOptions": "vectra_bot.session.live.options",
     "LiveSettings": "vectra_bot.venues.patience",
     "NotInCallback": "vectra_bot.errors",
     "Observer": "vectra_bot.session",
@@ -134,6 +147,7 @@ _HOMES = {
     "Round": "vectra_bot.game.rounds",
     "RunOptions": "vectra_bot.session",
     "SeedVerification": "vectra_bot.conformance.verification",
+    "SendLatency": "vectra_bot.report.latencies",
     "SessionConfig": "vectra_bot.session",
     "ShortAtRug": "vectra_bot.game.shorts",
     "ShortPayoff": "vectra_bot.game.shorts",
@@ -143,6 +157,7 @@ _HOMES = {
     "SidebetView": "vectra_bot.game.holdings",
     "Snapshot": "vectra_bot.session",
     "StakeView": "vectra_bot.game.holdings",
+    "Standing": "vectra_bot.actions.arming",
     "StopFlag": "vectra_bot.session",
     "StoreError": "vectra_bot.errors",
     "Strategy": "vectra_bot.strategy",
@@ -158,6 +173,7 @@ _HOMES = {
     "check_store": "vectra_bot.api",
     "compact_store": "vectra_bot.api",
     "configure": "vectra_bot.params",
+    "control_session": "vectra_bot.api",
     "hookimpl": "vectra_bot.hookspecs",
     "import_files": "vectra_bot.api",
     "odds": "vectra_bot.analysis.odds.report",
@@ -172,6 +188,7 @@ _HOMES = {
     "replay": "vectra_bot.session.calls",
     "replay_session": "vectra_bot.session",
     "run": "vectra_bot.session.calls",
+    "run_live": "vectra_bot.session.live.run",
     "run_session": "vectra_bot.session",
     "verify": "vectra_bot.api",
     "verify_seed": "vectra_bot.conformance.verification",
@@ -206,6 +223,8 @@ __all__ = [
     "JournalReader",
     "Latency",
     "Limits",
+    "LiveConfig",
+    "LiveOptions",
     "LiveSettings",
     "NotInCallback",
     "Observer",
@@ -230,6 +249,7 @@ __all__ = [
     "Round",
     "RunOptions",
     "SeedVerification",
+    "SendLatency",
     "SessionConfig",
     "ShortAtRug",
     "ShortPayoff",
@@ -239,6 +259,7 @@ __all__ = [
     "SidebetView",
     "Snapshot",
     "StakeView",
+    "Standing",
     "StopFlag",
     "StoreError",
     "Strategy",
@@ -254,6 +275,7 @@ __all__ = [
     "check_store",
     "compact_store",
     "configure",
+    "control_session",
     "hookimpl",
     "import_files",
     "odds",
@@ -268,6 +290,7 @@ __all__ = [
     "replay",
     "replay_session",
     "run",
+    "run_live",
     "run_session",
     "verify",
     "verify_seed",

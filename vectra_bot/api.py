@@ -1,4 +1,4 @@
-"""Commands as functions: verify a file; check, recover and compact a store, import files into it.
+"""Commands as functions: verify a file; check, recover and compact a store, import files; control a session.
 
 Each calls the code of its command, returns the object that the command prints as JSON
 (``report.to_json()``), and raises the same errors. A problem that was found is part of the report and not an
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from vectra_bot.errors import UsageError
 from vectra_bot.store.location import default_store, local, located
@@ -202,4 +202,41 @@ def import_files(
     )
 
 
-__all__ = ["check_store", "compact_store", "import_files", "recover_store", "verify"]
+def control_session(
+    request: str,
+    session: str | None = None,
+    *,
+    store: Path | str | None = None,
+    reason: str = "",
+) -> dict[str, Any]:
+    """Send a request to a running session, as ``vectra-bot status``, ``halt`` and the others do.
+
+    It is answered also while a callback of the session's strategy hangs.
+
+    Args:
+        request: ``status``, ``halt``, ``resume``, ``reduce``, ``flatten``, ``stop``, ``arm``, ``disarm`` or
+            ``beat``.
+        session: id of the session; the only one that runs if None.
+        store: folder of its store; the default ones if None.
+        reason: why; kept in the journal.
+
+    Returns:
+        What the command prints as JSON; ``done`` says whether the session has done it.
+
+    Raises:
+        InputError: no such session runs, several run and none was named, or it refused the request.
+        StoreError: there is no such store.
+    """
+    from vectra_bot.session.control import ask, find_session
+
+    return ask(find_session(session, store), request, reason)
+
+
+__all__ = [
+    "check_store",
+    "compact_store",
+    "control_session",
+    "import_files",
+    "recover_store",
+    "verify",
+]

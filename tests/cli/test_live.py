@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -258,6 +259,31 @@ def test_a_copied_file_is_not_enough(
     report = json.loads(capsys.readouterr().out)
     assert (report["mode"], report["venue"], report["shadow"]) == ("paper", "embedded", False)
     assert not (home / "live").exists()
+
+
+class Terminal(io.StringIO):
+    """Standard input of a person."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_person_types_the_account(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On a terminal it is asked for, and must be the one in the file; without [live] nobody is asked."""
+    server = {"url": NOBODY}
+    arguments = live(home, server, "watch")
+    del arguments[arguments.index("--account") : arguments.index("--account") + 2]
+    monkeypatch.setattr("sys.stdin", Terminal("did:privy:typo\n"))
+    assert main(arguments) == 4
+    err = capsys.readouterr().err
+    assert "Real money. Type the id of the account to trade for" in err
+    assert "--account was 'did:privy:typo'" in err
+    (home / "live.toml").write_text("[live]\nenabled = false\n")
+    monkeypatch.setattr("sys.stdin", Terminal(""))
+    assert main(arguments) == 4
+    assert "not enabled" in capsys.readouterr().err
 
 
 def test_the_token_is_in_no_argument_and_no_environment_of_a_child(

@@ -32,6 +32,10 @@ ONE_CHILD = {
     "RoundBetPayload": "as on the wire",
     "SidebetPayload": "a result of a sidebet repeats the bet on the wire",
     "Tree": "a store as a folder; the one behind an address answers the same questions",
+    "LinkLogin": "a page logs in by itself: its login is followed and never sent",
+    "LinkSupervisor": "the connection is a page's: found and watched instead of made",
+    "LiveFeed": "the same queue and waits, over the link of a page",
+    "LiveGateway": "the same last look; a browser's report is the proof that a frame left",
     "StrategyError": "an action outside a callback is the strategy's error, with a class users can catch",
     "VenueNotice": "a drawing is a notice that names a winner",
 }

@@ -36,6 +36,7 @@ from vectra_bot.models import (
     OperatorKind,
     OtherPlayerAction,
     PlayerAction,
+    PlayerRequest,
     PlayerState,
     SendResult,
     SessionEnding,
@@ -197,6 +198,14 @@ def test_money_is_text_and_time_is_iso_in_json() -> None:
         SendResult(recv_ns=3, action_id="a", sent=False, reason="not connected"),
         OperatorCommand(recv_ns=4, kind=OperatorKind.HALT, reason="asked"),
         SessionEnding(recv_ns=5, reason="games played"),
+        PlayerRequest(
+            recv_ns=6,
+            action_type=ActionType.BUY,
+            amount=Decimal("0.01"),
+            ack_id=7,
+            trace_id="ab" * 16,
+        ),
+        PlayerRequest(recv_ns=7, action_type=ActionType.SELL, percentage=25),
     ],
     ids=lambda event: type(event).__name__,
 )

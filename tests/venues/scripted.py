@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Awaitable, Callable
 from typing import Self
 
@@ -58,12 +59,14 @@ class ScriptedServer:
         headers: dict[str, str] | None = None,
         opening: str = OPEN,
         moved: str = "",
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self._scripts = list(scripts)
         self._status = status
         self._headers = headers
         self._opening = opening
         self._moved = moved
+        self._tls = tls
         self.peers: list[Peer] = []
         self.queries: list[dict[str, str]] = []
         self.paths: list[str] = []
@@ -74,8 +77,9 @@ class ScriptedServer:
         app.router.add_get("/{path:.*}", self._serve)
         self._runner = web.AppRunner(app, shutdown_timeout=0.2)
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+        await web.TCPSite(self._runner, "127.0.0.1", 0, ssl_context=self._tls).start()
+        kind = "http" if self._tls is None else "https"
+        self.url = f"{kind}://127.0.0.1:{self._runner.addresses[0][1]}"
         return self
 
     async def __aexit__(self, *_: object) -> None:

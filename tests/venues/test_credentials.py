@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -12,8 +13,6 @@ from types import ModuleType
 import pytest
 
 from vectra_bot.errors import ConfigError, InputError, VectraError
-from vectra_bot.fsio import children
-from vectra_bot.fsio.children import child_environment
 from vectra_bot.redaction import redacted
 from vectra_bot.venues import credentials
 from vectra_bot.venues.credentials import LONGEST, Token, token_source
@@ -40,6 +39,7 @@ def private(folder: Path, text: str, mode: int = 0o600) -> Path:
 
 def test_a_variable_is_read_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """The place is safe to show, and a renewed value is used."""
+    monkeypatch.setattr(credentials, "_taken", {})
     source = token_source("env:LINK_TEST_TOKEN")
     monkeypatch.setenv("LINK_TEST_TOKEN", f"  {OPAQUE}\n")
     first = source.read()
@@ -52,15 +52,22 @@ def test_a_variable_is_read_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_variable_is_not_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process that we start does not find the token in its environment; the rest is as it was."""
-    monkeypatch.setattr(children, "_kept", set())
+    """It is taken out of the environment, so that no process started here gets it; later reads find it."""
+    monkeypatch.setattr(credentials, "_taken", {})
     monkeypatch.setenv("LINK_TEST_TOKEN", OPAQUE)
-    before = child_environment()
-    token_source("env:LINK_TEST_TOKEN").read()
-    after = child_environment()
+    first = token_source("env:LINK_TEST_TOKEN").read()
+    child = subprocess.run(
+        [sys.executable, "-c", "import os; print(dict(os.environ))"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    second = token_source("env:LINK_TEST_TOKEN").read()
 
-    assert before == {**after, "LINK_TEST_TOKEN": OPAQUE}
-    assert "PATH" in after
+    assert first == second == Token(OPAQUE)
+    assert "LINK_TEST_TOKEN" not in child.stdout
+    assert OPAQUE not in child.stdout
+    assert "PATH" in child.stdout
 
 
 def test_a_private_file_is_read_each_time(tmp_path: Path) -> None:
@@ -182,6 +189,7 @@ def test_an_absent_token_is_named_by_its_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A variable that is not set and a file that is not there."""
+    monkeypatch.setattr(credentials, "_taken", {})
     monkeypatch.delenv("LINK_TEST_TOKEN", raising=False)
     for spec, says in (
         ("env:LINK_TEST_TOKEN", "LINK_TEST_TOKEN is not set"),

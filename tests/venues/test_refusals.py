@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import re
 import socket
 import ssl
 import subprocess
@@ -19,6 +20,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from tests.venues.live_kit import PING, Host
 from tests.venues.scripted import ScriptedServer
 from tests.venues.test_live import QUICK, items_until, says
 from vectra_bot.errors import InputError
@@ -42,6 +44,31 @@ async def main():
         print(error)
     finally:
         await feed.aclose()
+
+asyncio.run(main())
+"""
+
+TRADES = """
+import asyncio, os, sys, threading
+from tests.venues.live_kit import TOKEN, watched
+from vectra_bot.venues.credentials import token_source
+from vectra_bot.venues.link import LinkStage
+
+async def main():
+    os.environ["TLS_TOKEN"] = TOKEN
+    async with watched(sys.argv[1], token_source("env:TLS_TOKEN")) as seen:
+        venue = seen.venue
+        await seen.until(lambda: venue.link.state is LinkStage.FRESH and seen.ticking())
+        result = await venue.gateway.send(seen.command())
+        wire = venue.feed.supervisor.connection.socket
+        print(result.sent, result.reason, wire.waiting)
+        await asyncio.sleep(0.2)
+        thread = threading.Thread(target=venue.cut)
+        thread.start()
+        thread.join()
+        print((await venue.gateway.send(seen.command())).reason)
+        await seen.until(lambda: any(item.reason == "cut by a stop" for item in seen.links()))
+        print(venue.link.state.value)
 
 asyncio.run(main())
 """
@@ -79,12 +106,18 @@ def certificate(folder: Path, host: str, days_left: int) -> tuple[Path, Path]:
 @asynccontextmanager
 async def tls(files: tuple[Path, Path]) -> AsyncIterator[int]:
     """Serve TLS on loopback and yield the port; what comes through it is not answered."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(*files)
+    context = context_of(files)
     asyncio.get_running_loop().set_exception_handler(lambda *_: None)  # failed handshakes
     server = await asyncio.start_server(lambda _, w: w.close(), "127.0.0.1", 0, ssl=context)
     async with server:
         yield server.sockets[0].getsockname()[1]
+
+
+def context_of(files: tuple[Path, Path]) -> ssl.SSLContext:
+    """Return a server's context with a certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*files)
+    return context
 
 
 async def why(url: str) -> str:
@@ -98,11 +131,12 @@ async def why(url: str) -> str:
     return str(caught.value)
 
 
-async def trusting(files: tuple[Path, Path], url: str) -> str:
-    """Return why the attempt of a process failed that trusts the certificate's signer."""
+async def trusting(files: tuple[Path, Path], url: str, code: str = CONNECTS) -> str:
+    """Return what a process prints that trusts the certificate's signer."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", CONNECTS, url,
-        env={"SSL_CERT_FILE": str(files[0]), "PATH": ""}, stdout=subprocess.PIPE,
+        sys.executable, "-c", code, url,
+        env={"SSL_CERT_FILE": str(files[0]), "PYTHONPATH": str(Path(__file__).parents[2])},
+        stdout=subprocess.PIPE,
     )  # fmt: skip
     output, _ = await asyncio.wait_for(process.communicate(), 30)
     return output.decode().strip()
@@ -154,6 +188,22 @@ async def test_n09_a_server_without_tls() -> None:
 
     assert "TLS failed: " in said
     assert host.queries == []
+
+
+async def test_orders_and_cuts_work_over_tls(tmp_path: Path) -> None:
+    """Login, order and cut, as with a venue; nothing is left in a buffer."""
+    files, host = certificate(tmp_path, "localhost", 30), Host()
+    async with ScriptedServer(host, tls=context_of(files)) as served:
+        said = await trusting(files, served.url.replace("127.0.0.1", "localhost"), TRADES)
+        heard = [text for text in served.peers[0].heard if not PING.fullmatch(text)]
+
+    assert said.splitlines() == ["True None 0", "link: there is no connection", "DOWN"]
+    assert [re.sub(r"^(42)\d*", r"\1", text)[:14] for text in heard] == [
+        "40{}",
+        '42["authentica',
+        '42["buyOrder",',
+    ]
+    assert len(served.peers) == 1
 
 
 async def test_n10_a_page_instead_of_the_venue() -> None:

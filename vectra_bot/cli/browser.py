@@ -1,4 +1,4 @@
-"""``vectra-bot browser``: the browser of our own, in which a person logs in."""
+"""``vectra-bot browser``: our browser, in which a person logs in."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def browser(context: click.Context) -> None:
 )
 @json_option
 def login(venue: str, browser_profile: str | None, *, as_json: bool) -> int:
-    """Open the venue's page in a browser with a profile of its own, for you to log in there.
+    """Open the venue's page in a browser with a separate profile, for you to log in there.
 
     It stays open when the command ends, and sessions with --browser use its page. The login is the page's:
     no command reads or stores it. The browser listens on no port. Close its window when you are done.

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import click
 
 from vectra_bot.cli import HELP_OPTIONS
 from vectra_bot.cli.output import clean, json_option, print_json
-from vectra_bot.errors import CheckFailed, InputError, StoreError
+from vectra_bot.errors import CheckFailed
 from vectra_bot.store.location import LIVE_STORE_SHOWN, STORE_SHOWN
 
 _NOT_DONE = "accepted; the session's loop has not processed it yet"
@@ -31,7 +30,8 @@ def _command(name: str, doc: str) -> Callable[[Callable[..., Any]], click.Comman
             json_option,
         ):
             function = wrap(function)
-        return click.command(name, context_settings=HELP_OPTIONS)(function)
+        example = f"\b\nExamples:\n  vectra-bot {name}\n  vectra-bot {name} SESSION --store ./store --json"
+        return click.command(name, epilog=example, context_settings=HELP_OPTIONS)(function)
 
     return decorate
 
@@ -46,9 +46,9 @@ def _command(name: str, doc: str) -> Callable[[Callable[..., Any]], click.Comman
 )
 @click.option("--beat", is_flag=True, help="Give the sign of life that dead_man_s waits for.")
 def status(session: str | None, store: str | None, *, as_json: bool, beat: bool) -> int:
-    from vectra_bot.session.control import ask
+    from vectra_bot.session.control import ask, find_session
 
-    directory = _found(session, store)
+    directory = find_session(session, store)
     if beat:
         ask(directory, "beat")
     answer = ask(directory, "status")
@@ -63,9 +63,9 @@ def _ask(word: str) -> Callable[..., int]:
     def command(
         session: str | None, store: str | None, *, as_json: bool, reason: str | None
     ) -> int:
-        from vectra_bot.session.control import ask
+        from vectra_bot.session.control import ask, find_session
 
-        directory = _found(session, store)
+        directory = find_session(session, store)
         answer = ask(directory, word, reason or "")
         if as_json:
             print_json(answer)
@@ -123,50 +123,6 @@ stop = _operator(
     open; to sell it first, use `flatten`.
     """,
 )
-
-
-def _found(session: str | None, store: str | None) -> Path:
-    """Return the journal's folder of the session that is meant.
-
-    Raises:
-        InputError: no such session runs, or several run and none was named.
-    """
-    from vectra_bot.journal import journal_directory
-    from vectra_bot.session.control import running_sessions
-
-    folders = _folders(store)
-    if session is not None:
-        for folder in folders:
-            directory = journal_directory(folder, session)
-            if directory.is_dir():
-                return directory
-        raise InputError(
-            f"no session {session!r} in {' or '.join(map(str, folders))}: name one that runs, or its --store"
-        )
-    running = [directory for folder in folders for directory in running_sessions(folder)]
-    if len(running) == 1:
-        return running[0]
-    if not running:
-        raise InputError(
-            f"no session runs in {' or '.join(map(str, folders))}: start one, or give its --store"
-        )
-    names = ", ".join(directory.name for directory in running)
-    raise InputError(f"{len(running)} sessions run ({names}): name one")
-
-
-def _folders(store: str | None) -> list[Path]:
-    """Return the folders of the stores in which a running session may be."""
-    from vectra_bot.store.location import default_live_store, default_store
-    from vectra_bot.store.remote.address import RemoteStore, parse_store
-
-    given = [store] if store is not None else [default_live_store(), default_store()]
-    found = []
-    for where in given:
-        parsed = parse_store(where)
-        found.append(parsed.spool if isinstance(parsed, RemoteStore) else parsed.path)
-    if store is not None and not found[0].is_dir():
-        raise StoreError(f"no store at {found[0]}: give the --store of the session")
-    return list(dict.fromkeys(found))
 
 
 def _print_status(status: dict[str, Any]) -> None:

@@ -11,8 +11,14 @@ from vectra_bot.cli.output import json_option, print_json
 from vectra_bot.errors import CheckFailed
 from vectra_bot.store.location import LIVE_STORE_SHOWN
 
+_EPILOG = """\b
+Examples:
+  vectra-bot doctor --venue https://HOST
+  vectra-bot doctor --venue https://HOST --config live.toml --json
+"""
 
-@click.command("doctor", context_settings=HELP_OPTIONS)
+
+@click.command("doctor", epilog=_EPILOG, context_settings=HELP_OPTIONS)
 @click.option("--venue", metavar="URL", help="Address of the venue: https://HOST[:PORT].")
 @click.option("--config", "config_file", metavar="FILE", help="TOML file with [live].")
 @click.option("--store", metavar="DIR", help=f"Folder of the store.  [default: {LIVE_STORE_SHOWN}]")

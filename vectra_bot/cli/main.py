@@ -53,7 +53,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "stop": ("vectra_bot.cli.control:stop", "End a running session; nothing is sent any more."),
     "doctor": (
         "vectra_bot.cli.doctor:doctor",
-        "Check clock, disk, permissions, token and venue before a session.",
+        "Check machine, store, token and venue before a session.",
     ),
     "verify": ("vectra_bot.cli.verify:verify", "Verify games and trades against the law."),
     "diff": ("vectra_bot.cli.diff:diff", "Compare two sessions decision by decision."),

@@ -124,6 +124,8 @@ def _grid(snapshot: Snapshot) -> Table:
         grid.add_row("Games", Text(_count(snapshot)))
     grid.add_row("Game", Text(clean(snapshot.game_id) or "waiting"))
     grid.add_row("Tick", Text(f"{snapshot.tick} ({snapshot.phase}), price {snapshot.price:.4f}x"))
+    if not snapshot.standing.startswith("allowed"):
+        grid.add_row("Trading", Text(clean(snapshot.standing), style="yellow"))
     grid.add_row("Position", Text(_position(snapshot)))
     grid.add_row("Cash", Text(f"{snapshot.cash:f} SOL"))
     style = "green" if snapshot.pnl > 0 else "red" if snapshot.pnl < 0 else ""

@@ -191,7 +191,7 @@ class Watch(AbstractContextManager["Watch"]):
                 stdout=subprocess.DEVNULL,
                 pass_fds=[self._log.fileno()],
                 cwd="/",
-                env={},  # it needs none of it, and may run before a secret in it is known
+                env={},  # it needs none of it, and a token may still be in it
                 start_new_session=True,  # Ctrl-C is for the command
             )
 

@@ -21,7 +21,6 @@ from vectra_bot.models import (
     Trade,
 )
 from vectra_bot.models.times import NS_PER_MS
-from vectra_bot.wire.builders import finished_sidebets
 
 
 def proven_by_history(tracker: ActionTracker, frame: GameFrame, opened: Callable[[], None]) -> None:
@@ -35,7 +34,8 @@ def proven_by_history(tracker: ActionTracker, frame: GameFrame, opened: Callable
     for entry in frame.history if awaited else ():
         if entry.game_id in awaited:
             opened()
-            results = finished_sidebets(entry, player_id, frame.recv_ns)
+            read = entry.sidebets_of
+            results = None if read is None else read(player_id, frame.recv_ns)
             if results is not None:
                 tracker.sidebets.on_history(entry.game_id, results, now_ns)
 

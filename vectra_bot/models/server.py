@@ -1,6 +1,7 @@
 """Statements of the venue beyond prices and our account: leaderboard rows, finished games."""
 
-from typing import Protocol
+from collections.abc import Callable
+from typing import Any, Protocol
 
 from attrs import field, frozen
 
@@ -58,3 +59,9 @@ class FinishedGame:
     """Live prices by tick, then the rug price; None in the February format. Unit: SOL per unit."""
     sidebets_json: bytes = field(default=b"[]", repr=False)
     """Sidebet rows of the game as JSON text."""
+    sidebets_of: Callable[[str, int], tuple[Any, ...] | None] | None = field(
+        default=None, eq=False, repr=False
+    )
+    """Reads a player's results (`SidebetResult`) in these rows, as received at a time; None: they cannot be read. Arguments:
+    player id, ns since 1970-01-01 UTC.
+    """

@@ -26,11 +26,14 @@ from typing import Any, Final, Self
 from attrs import define, field, frozen
 
 from vectra_bot.clock import Clock, WallClock
-from vectra_bot.errors import InputError, safe_text
+from vectra_bot.errors import InputError, StoreError, safe_text
 from vectra_bot.fsio import forks
+from vectra_bot.journal import journal_directory
 from vectra_bot.models import OperatorCommand, OperatorKind
 from vectra_bot.models.times import NS_PER_MS
-from vectra_bot.session.config import StopFlag
+from vectra_bot.session.flags import StopFlag
+from vectra_bot.store.location import default_live_store, default_store
+from vectra_bot.store.remote.address import RemoteStore, parse_store
 
 SOCKET_NAME: Final = "control.sock"
 STOP_NAME: Final = "STOP"
@@ -371,10 +374,51 @@ def running_sessions(store: Path) -> list[Path]:
     return found
 
 
+def find_session(session: str | None = None, store: Path | str | None = None) -> Path:
+    """Return the journal's folder of a running session.
+
+    Args:
+        session: its id; None for the only one that runs.
+        store: folder of its store; None for the stores of live and of other sessions.
+
+    Raises:
+        InputError: no such session, none runs, or several run and none was named.
+        StoreError: there is no such store.
+    """
+    folders = _folders(store)
+    where = " or ".join(map(str, folders))
+    if session is not None:
+        for folder in folders:
+            directory = journal_directory(folder, session)
+            if directory.is_dir():
+                return directory
+        raise InputError(f"no session {session!r} in {where}: name one that runs, or its --store")
+    running = [directory for folder in folders for directory in running_sessions(folder)]
+    if len(running) == 1:
+        return running[0]
+    if not running:
+        raise InputError(f"no session runs in {where}: start one, or give its --store")
+    names = ", ".join(directory.name for directory in running)
+    raise InputError(f"{len(running)} sessions run ({names}): name one")
+
+
+def _folders(store: Path | str | None) -> list[Path]:
+    """Return the folders of the stores in which a running session may be."""
+    given = [store] if store is not None else [default_live_store(), default_store()]
+    found = []
+    for where in given:
+        parsed = parse_store(where)
+        found.append(parsed.spool if isinstance(parsed, RemoteStore) else parsed.path)
+    if store is not None and not found[0].is_dir():
+        raise StoreError(f"no store at {found[0]}: give the --store of the session")
+    return list(dict.fromkeys(found))
+
+
 __all__ = [
     "ControlSocket",
     "Controlled",
     "OperatorRequest",
     "ask",
+    "find_session",
     "running_sessions",
 ]

@@ -115,6 +115,7 @@ class Snapshot:
     pnl: Decimal
     actions: dict[str, int]
     elapsed_s: float
+    standing: str = ""
 
 
 class Observer(Protocol):

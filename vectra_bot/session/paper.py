@@ -40,7 +40,7 @@ from vectra_bot.session.realtime import Closer, drive_live
 from vectra_bot.session.recovery.killed import recover_store
 from vectra_bot.session.runner import LateLog, plan_of, refuse_taken
 from vectra_bot.session.shell import SegmentCloser
-from vectra_bot.session.status import Monitor
+from vectra_bot.session.status import Monitor, SessionOperator
 from vectra_bot.store.api import store_place
 from vectra_bot.store.location import default_live_store
 from vectra_bot.venues.base import Feed
@@ -274,7 +274,8 @@ async def _drive(
     with ControlSocket(of, clock) as control:
         link = None if shadow is None else shadow.venue.link
         monitor = Monitor(session, clock, config.observer, control, config.games, link)
-        operator = control if shadow is None else ArmingOperator(control, monitor)
+        plain = SessionOperator(control, monitor)
+        operator = plain if shadow is None else ArmingOperator(plain)
         flusher = SegmentCloser(shell, clock, config.flush, FLUSH_SECONDS)
         reason = await drive_live(
             shell, feed, clock, flusher, ended, after=monitor.look, operator=operator

@@ -80,6 +80,7 @@ async def drive_live(
         note_step(shell, clock)
         flusher.look()
         after()
+    shell.stats.standing = shell.engine.standing  # before the link is closed
     # What was received belongs to the session, but draining it must not delay the stop.
     await feed.aclose()
     if operator is not None:

@@ -126,7 +126,7 @@ class _RecordStats(SessionTally):
 
 
 def _feed_of(config: RecordConfig, clock: Clock) -> LiveFeed:
-    """Return the feed: a connection of our own, or the page of a browser."""
+    """Return the feed: our connection, or the page of a browser."""
     if config.browser.browser:
         return BrowserFeed(
             config.venue, settings=config.settings, clock=clock, browser=config.browser

@@ -40,7 +40,7 @@ from vectra_bot.session.hosting import HostedSession, host
 from vectra_bot.session.realtime import obey
 from vectra_bot.session.recovery.killed import recover_store
 from vectra_bot.session.shell import SegmentCloser
-from vectra_bot.session.status import Monitor
+from vectra_bot.session.status import Monitor, SessionOperator
 from vectra_bot.store.api import Place, store_place
 from vectra_bot.store.maintenance.replacement import Replacement, replacing, settle_replacement
 from vectra_bot.store.maintenance.sessions import drop_session, is_running, refuse_orphans
@@ -303,27 +303,27 @@ async def _drive(session: HostedSession, feed: Feed, config: SessionConfig, cloc
     with ExitStack() as opened:
         control = None
         if config.speed is not None:  # at full speed a session is over before anybody looks
-            of = Controlled(
-                shell.journal.directory, config.stop, woken=config.stop.on_set or _nothing
-            )
+            woken = config.stop.on_set or _nothing
+            of = Controlled(shell.journal.directory, config.stop, woken=woken)
             control = opened.enter_context(ControlSocket(of))
         monitor = Monitor(session, clock, config.observer, control, config.games)
+        operator = None if control is None else SessionOperator(control, monitor)
         # At full speed segments are closed by size only, so that the same run leaves the same files.
         every_s = None if config.speed is None else FLUSH_SECONDS
         flusher = SegmentCloser(shell, clock, config.flush, every_s)
         async with aclosing(aiter(feed)) as items:
             async for item in items:
                 await shell.take(item)
-                if control is not None:
-                    await obey(shell, control, shell.engine.now_ns)
+                if operator is not None:
+                    await obey(shell, operator, shell.engine.now_ns)
                 flusher.look()
                 if shell.reason_to_end():
                     break
                 monitor.look()
         ended = shell.reason_to_end() or PLAYED
-        if control is not None:
-            control.link_closed()
-            await obey(shell, control, shell.engine.now_ns)
+        if operator is not None:
+            operator.link_closed()
+            await obey(shell, operator, shell.engine.now_ns)
         await shell.end(ended)
         monitor.look(force=True)
     return ended

@@ -235,7 +235,8 @@ class Shell:
         If the stop's time is over before that is done, the rest is left to a later recovery and named in
         :attr:`unfinished`.
         """
-        self.stats.standing = self.engine.standing
+        if self.stats.standing is None:
+            self.stats.standing = self.engine.standing
         await self.take(SessionEnding(recv_ns=self.engine.now_ns, reason=reason))
         failure = self.engine.failure
         if failure is not None and failure.interrupted:

@@ -12,7 +12,7 @@ from attrs import define, field
 from vectra_bot.clock import Clock
 from vectra_bot.engine import Engine
 from vectra_bot.game.ledger import to_sol
-from vectra_bot.models import ActionState
+from vectra_bot.models import ActionState, OperatorCommand
 from vectra_bot.models.times import NS_PER_S
 from vectra_bot.session.config import Observer, Snapshot
 from vectra_bot.session.control import UNKNOWN, ControlSocket
@@ -139,6 +139,7 @@ def snapshot(shell: Shell, games: int, elapsed_s: float) -> Snapshot:
         pnl=to_sol(account.equity(game.price) - start),
         actions=shell.stats.actions(),
         elapsed_s=elapsed_s,
+        standing="; ".join((engine.standing.word, *engine.standing.reasons)),
     )
 
 
@@ -185,4 +186,25 @@ class Monitor:
             self.control.publish(status_of(self.session.header, self.session.shell, self.link))
 
 
-__all__ = ["Monitor", "snapshot", "status_of"]
+@define(eq=False)
+class SessionOperator:
+    """The operator of a session: commands of its control socket; what they lead to is published at once."""
+
+    control: ControlSocket
+    monitor: Monitor
+
+    def take(self, now_ns: int) -> list[OperatorCommand]:
+        """Return the commands that wait, as inputs at *now_ns*."""
+        return self.control.take(now_ns)
+
+    def processed(self) -> None:
+        """Publish the state that follows, and answer those whose commands were processed."""
+        self.monitor.publish()
+        self.control.processed()
+
+    def link_closed(self) -> None:
+        """Record that the link is closed."""
+        self.control.link_closed()
+
+
+__all__ = ["Monitor", "SessionOperator", "snapshot", "status_of"]

@@ -48,3 +48,27 @@ class Gateway(Protocol):
 
     async def aclose(self) -> None:
         """Release the gateway's resources; may be called twice."""
+
+
+class Wire(Protocol):
+    """What a connection's frames are written to."""
+
+    @property
+    def is_open(self) -> bool:
+        """Return whether something can be written."""
+
+    @property
+    def waiting(self) -> int:
+        """Return the bytes that the system has not accepted yet."""
+
+    async def write(self, text: str) -> None:
+        """Write one frame."""
+
+    def shut_down(self) -> None:
+        """Let nothing more pass, at once; any thread may call it, at any time."""
+
+    def abort(self) -> None:
+        """Reset the connection; what was not sent yet is discarded."""
+
+    def release(self) -> None:
+        """Release what is held besides the connection itself."""

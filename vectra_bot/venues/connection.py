@@ -20,7 +20,7 @@ import struct
 import threading
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import aiohttp
 import engineio
@@ -34,6 +34,7 @@ from vectra_bot.errors import safe_text
 from vectra_bot.fsio import forks
 from vectra_bot.models import ConnectionChanged, Frame, Link
 from vectra_bot.venues.acks import AckKind, AckTable
+from vectra_bot.venues.base import Wire
 from vectra_bot.venues.inbox import Inbox
 from vectra_bot.venues.patience import LiveCounts
 from vectra_bot.venues.redirects import check_redirect
@@ -61,30 +62,6 @@ _DISCARD: Final = struct.pack("ii", 1, 0)
 QUEUE_FULL: Final = "the queue was full"
 CLOSED: Final = "the transport was closed"
 CUT: Final = "cut by a stop"
-
-
-class Wire(Protocol):
-    """What a connection's frames are written to."""
-
-    @property
-    def is_open(self) -> bool:
-        """Return whether something can be written."""
-
-    @property
-    def waiting(self) -> int:
-        """Return the bytes that the system has not accepted yet."""
-
-    async def write(self, text: str) -> None:
-        """Write one frame."""
-
-    def shut_down(self) -> None:
-        """Let nothing more pass, at once; any thread may call it, at any time."""
-
-    def abort(self) -> None:
-        """Give the connection up; what was not sent yet is discarded."""
-
-    def release(self) -> None:
-        """Give up what is our own of it."""
 
 
 @define(eq=False)
@@ -122,7 +99,9 @@ class Connection:
     socket: Wire | None = None
 
     def open(self) -> None:
-        """Record that the venue accepted the connection."""
+        """Record that the venue accepted the connection, unless it is over already."""
+        if self.ended.is_set():
+            return
         self.opened = True
         self.counts.connections += 1
         self.epoch = self.counts.connections
@@ -283,8 +262,11 @@ class LinkSocket:
     @property
     def waiting(self) -> int:
         """Return the bytes that the system has not accepted yet."""
-        size: int = self._transport().get_write_buffer_size()
-        return size
+        transport = self._transport()
+        size: int = transport.get_write_buffer_size()
+        # Under TLS the encrypted bytes are in another buffer, of the transport below.
+        below = getattr(getattr(transport, "_ssl_protocol", None), "_transport", None)
+        return size if below is None else size + int(below.get_write_buffer_size())
 
     def _transport(self) -> Any:
         return self.websocket._writer.transport  # noqa: SLF001 - aiohttp shows it nowhere
@@ -329,13 +311,21 @@ class LinkSocket:
             message = await receive()
             text = message.data
             if type(text) is not str or text[:2] not in _FRAMES or not connection.opened:
-                if message.type is aiohttp.WSMsgType.ERROR:
-                    connection.end(f"the transport failed: {safe_text(text, 200)}")
-                elif message.type in _ENDS:
-                    connection.end(CUT if self.is_shut else CLOSED)
+                if type(text) is not str:
+                    await self._end(message)
                 return message
             connection.on_frame(text)
         raise AssertionError("the loop ends by returning")
+
+    async def _end(self, message: Any) -> None:
+        """End the connection if *message* says that the websocket is closed or has failed."""
+        if not self.connection.opened:
+            # What the library was given before, the opening of the connection above all, comes first.
+            await asyncio.sleep(0)
+        if message.type is aiohttp.WSMsgType.ERROR:
+            self.connection.end(f"the transport failed: {safe_text(message.data, 200)}")
+        elif message.type in _ENDS:
+            self.connection.end(CUT if self.is_shut else CLOSED)
 
     def __getattr__(self, name: str) -> Any:
         """Delegate everything else to the websocket."""
@@ -482,4 +472,4 @@ class Dialing:
             engineio.base_client.connected_clients.remove(eio)
 
 
-__all__ = ["CLOSED", "CUT", "QUEUE_FULL", "Connection", "Dialing", "LinkSocket", "Wire"]
+__all__ = ["CLOSED", "CUT", "QUEUE_FULL", "Connection", "Dialing", "LinkSocket"]

@@ -21,7 +21,6 @@ import msgspec
 from attrs import field, frozen
 
 from vectra_bot.errors import ConfigError, InputError
-from vectra_bot.fsio.children import keep_from_children
 from vectra_bot.fsio.private import bad_character, read_private
 from vectra_bot.models.times import NS_PER_S
 from vectra_bot.redaction import hide
@@ -34,6 +33,8 @@ _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 _JWT: Final = re.compile(r"[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]*")
 _KEYRING_S: Final = 5.0
 _LATEST_S: Final = 2**33
+# Variables that were read, by name. Like the secrets of the redaction, they are in no object.
+_taken: dict[str, str] = {}
 
 
 @frozen
@@ -137,11 +138,13 @@ def _unusable(what: str, why: str) -> ConfigError:
 
 
 def _from_environment(name: str) -> str:
-    value = os.environ.get(name)
-    if value is None:
+    """Take the variable out of the environment: a process that anything here starts does not get it."""
+    value = os.environ.pop(name, None)
+    if value is not None:
+        _taken[name] = value
+    elif name not in _taken:
         raise InputError(f"environment variable {name} is not set: set it to the login token")
-    keep_from_children(name)
-    return value
+    return _taken[name]
 
 
 def _from_keyring(service: str, user: str) -> str:

@@ -19,8 +19,8 @@ from vectra_bot.clock import Clock, SessionClock, WallClock
 from vectra_bot.errors import ConfigError, VectraError, safe_error
 from vectra_bot.models import Command, SendResult
 from vectra_bot.models.times import NS_PER_MS
-from vectra_bot.venues.base import FeedItem
-from vectra_bot.venues.connection import Connection, Wire
+from vectra_bot.venues.base import FeedItem, Wire
+from vectra_bot.venues.connection import Connection
 from vectra_bot.venues.credentials import TokenSource
 from vectra_bot.venues.endpoint import Endpoint
 from vectra_bot.venues.inbox import Inbox

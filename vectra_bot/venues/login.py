@@ -32,6 +32,8 @@ TOKEN_MARGIN_S: Final = 60.0
 # A token whose renewal is awaited is looked for this often, in seconds.
 _RENEWAL_S: Final = 5.0
 _NOTICES: Final = 100
+_STATUS: Final = '42["usernameStatus"'
+_LOGGED_OUT: Final = '"authenticated":false'
 
 
 @frozen
@@ -144,6 +146,8 @@ class LinkLogin:
 
     def on_private(self, frame: Frame) -> None:
         """Follow what the venue says about the login."""
+        if not frame.raw.startswith(_STATUS) and _LOGGED_OUT not in frame.raw:
+            return  # most updates: the session decodes them
         try:
             event = decode(frame, self.credentials.profile)
         except WireError:

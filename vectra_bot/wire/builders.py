@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, TypeVar
 
 import msgspec
@@ -137,6 +137,7 @@ def _finished(game: HistoryGame) -> FinishedGame:
         rugged=game.rugged,
         prices=known(game.prices),
         sidebets_json=sidebets,
+        sidebets_of=partial(sidebets_of, sidebets),
     )
 
 
@@ -449,8 +450,8 @@ def sidebet_result(
     )
 
 
-def finished_sidebets(
-    game: FinishedGame, player_id: str, recv_ns: int
+def sidebets_of(
+    sidebets_json: bytes, player_id: str, recv_ns: int
 ) -> tuple[SidebetResult, ...] | None:
     """Return the results of a player's sidebets in a finished game; None if its rows cannot be read.
 
@@ -459,7 +460,7 @@ def finished_sidebets(
     try:
         rows = [
             _PAYOUT.read(row)[0]
-            for row in _decode_rows(game.sidebets_json)
+            for row in _decode_rows(sidebets_json)
             if _decode_row_kind(row) == _RowKind(player_id, "payout")
         ]
         return tuple(

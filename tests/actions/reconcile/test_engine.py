@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import attrs
@@ -25,6 +26,7 @@ from vectra_bot.models import (
 )
 from vectra_bot.testing import Bench
 from vectra_bot.testing.bench import PLAYER_ID
+from vectra_bot.wire.builders import sidebets_of
 
 SEED = "5" * 64
 
@@ -67,6 +69,7 @@ def next_game(
     """Connect in the next game: its snapshot has the history, with *rows* of the game before."""
     ended = bench.game_id
     listed = [{**entry, "gameId": ended} for entry in rows]
+    sidebets = (json.dumps(listed) if text is None else text).encode()
     game = law(bench)
     bench.ledger.forced_sell(game.rug_price, game.rug_tick)
     bench._games += 1
@@ -91,7 +94,7 @@ def next_game(
                     server_seed_hash=server_seed_hash(SEED),
                     version="v3",
                     timestamp_ms=1,
-                    sidebets_json=(json.dumps(listed) if text is None else text).encode(),
+                    sidebets_of=partial(sidebets_of, sidebets),
                 ),
             ),
         )

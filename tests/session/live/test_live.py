@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,8 @@ from vectra_bot.session.live.locks import account_lock, is_account_locked
 from vectra_bot.session.live.run import run_live
 
 NOBODY = "http://127.0.0.1:9"
+SEEN: list[str] = []
+FOUND: list[str] = []
 
 
 class Eager(Strategy):
@@ -94,6 +97,53 @@ async def test_a_live_session_trades_and_every_action_is_proven(tmp_path: Path) 
     assert [command.kind for command in armed] == [OperatorKind.ARM]
     assert report.send_latency.count == len([send for send in sends if send.sent])
     assert check_journal(journal_directory(tmp_path / "live", "L"), strategy=Eager).equal
+
+
+class Curious(Strategy):
+    """Look for a text in everything that is reachable by attributes and items."""
+
+    def on_game_tick(self, tick: Any, game: Any) -> None:
+        if not self.position and not self.actions.pending:
+            self.actions.buy("0.002")
+        if game.tick == 20:
+            self.look([("self", self), ("game", game), ("tick", tick)])
+
+    def look(self, level: list[tuple[str, Any]]) -> None:
+        """Look ten attributes deep."""
+        known = {id(value) for _, value in level}
+        for _ in range(10):
+            deeper = []
+            for path, value in level:
+                for name, inner in parts_of(value):
+                    if id(inner) not in known:
+                        known.add(id(inner))
+                        deeper.append((f"{path}.{name}", inner))
+                        SEEN.append(path)
+                        if TOKEN in str(inner if isinstance(inner, str | bytes) else ""):
+                            FOUND.append(f"{path}.{name}")
+            level = deeper
+
+
+def parts_of(value: Any) -> list[tuple[str, Any]]:
+    """Return what *value* consists of: its attributes, its slots, its items."""
+    if isinstance(value, dict):
+        return [(str(key), item) for key, item in [*value.items(), *((key, key) for key in value)]]
+    if isinstance(value, list | tuple | set | frozenset):
+        return [(str(number), item) for number, item in enumerate(value)]
+    found = list(getattr(value, "__dict__", {}).items())
+    for kind in type(value).__mro__:
+        slots = getattr(kind, "__slots__", ())
+        for name in (slots,) if isinstance(slots, str) else slots:
+            with suppress(Exception):
+                found.append((name, object.__getattribute__(value, name)))
+    return found
+
+
+async def test_a_strategy_cannot_reach_the_token_by_attributes(tmp_path: Path) -> None:
+    async with venue(games=3) as server:
+        await lived(server, config_of(tmp_path, server.url, strategy=Curious, games=2))
+    assert len(SEEN) > 100
+    assert FOUND == []
 
 
 async def test_no_secret_is_in_what_a_session_leaves(tmp_path: Path) -> None:
@@ -295,7 +345,7 @@ async def test_a_stop_before_the_connection_ends_at_once(tmp_path: Path) -> None
 
 
 async def test_a_session_starts_where_a_killed_one_ended(tmp_path: Path) -> None:
-    """What a killed session left open is recovered first, then the account is looked at."""
+    """What a killed session left open is recovered first, and a halt outlives the crash."""
     async with venue() as server:
         config = config_of(tmp_path, server.url, strategy=Holder)
         running = asyncio.create_task(lived(server, config))
@@ -305,6 +355,7 @@ async def test_a_session_starts_where_a_killed_one_ended(tmp_path: Path) -> None
             await asyncio.sleep(0.02)
             if journal.exists() and documents_of(store, "player_action"):
                 break
+        await asyncio.to_thread(ask, journal, "halt", "look first")
         running.cancel()
         with pytest.raises(asyncio.CancelledError):
             await running
@@ -312,5 +363,8 @@ async def test_a_session_starts_where_a_killed_one_ended(tmp_path: Path) -> None
         again = attrs.evolve(config, session_id="M", strategy="watch", games=1)
         report = await lived(server, again)
     assert report.recovered == ("L",)
+    assert report.standing is not None
+    assert report.standing.word == "close_only"
+    assert "halt of the killed session (look first)" in report.standing.reasons[0]
     states = {record["state"] for record in documents_of(store, "player_action")}
     assert states <= {state.value for state in ActionState if state.is_terminal}

@@ -40,9 +40,9 @@ class PageSite:
         app.router.add_get("/hand", self._take_hand)
         app.router.add_get("/elsewhere", self._elsewhere)
         app.router.add_get("/{name}", self._file)
-        self._runner = web.AppRunner(app, access_log=None)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", self._port, shutdown_timeout=0.1)
+        site = web.TCPSite(self._runner, "127.0.0.1", self._port)
         await site.start()
         self._port = self._runner.addresses[0][1]
         return self

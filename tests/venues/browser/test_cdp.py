@@ -105,7 +105,7 @@ def test_replies_and_events() -> None:
     ],
 )
 def test_what_the_page_sends_besides_requests_is_dropped(raw: str) -> None:
-    """A login in any form, and everything that is no request of the profile, never leaves the decoder."""
+    """A login in any form, and everything that is not a request of the profile, never leaves the decoder."""
     decoder = CdpDecoder(PASSES.__contains__)
 
     assert decoder.decode(frame(raw, sent=True)) is None

@@ -143,7 +143,7 @@ async def test_a_socket_older_than_us_is_known_by_its_game_frames() -> None:
 
 
 async def test_a_socket_that_was_left_needs_a_sign_of_life() -> None:
-    """What a session has given up is taken again only after a game frame."""
+    """What a session has left is taken again only after a game frame."""
     seen = watched()
     seen.connect()
     socket = seen.page.newest()
@@ -180,6 +180,13 @@ async def test_more_than_can_be_held_makes_a_socket_unusable() -> None:
         ),
         (cdp.CREATED, "S", {"requestId": "2", "url": SOCKET}, "second connection"),
         (cdp.CLOSED, "S", {"requestId": "1"}, "was closed"),
+        (cdp.LOADED, "S", {"frame": {"id": "T", "url": "https://a.test/"}}, "another address"),
+        (
+            cdp.LOADED,
+            "S",
+            {"frame": {"id": "T", "url": f"{ADDRESS}/x"}},
+            "the page was loaded again",
+        ),
     ],
 )
 async def test_whatever_ends_the_page_ends_the_link(
@@ -207,6 +214,7 @@ async def test_other_tabs_are_ignored() -> None:
     seen.event(cdp.DESTROYED, "", targetId="X")
     seen.event(cdp.DETACHED, "", sessionId="X")
     seen.event(cdp.CHANGED, "", targetInfo={"targetId": "X", "url": "https://elsewhere.test/"})
+    seen.event(cdp.LOADED, "S", frame={"id": "F", "parentId": "T"})
     seen.page.hear(PageFrame("X", "1", GAME, 1.0, False))
 
     assert ends == []
@@ -257,10 +265,12 @@ async def test_the_browsers_report_is_the_proof() -> None:
 async def test_a_closed_connection_is_proof_that_nothing_left() -> None:
     """The page says so, or has no such object any more."""
     closed = await sent_with(lambda _: said("closed"))
+    late = await sent_with(lambda _: said("late"))
     missing = await sent_with(lambda _: "Could not find object with given id")
     gone = await sent_with(lambda _: {}, lambda seen: seen.transport.cut())
 
     assert closed == (False, "", "the page says that its connection is closed")
+    assert late == (False, "", "the page was too busy to send it in time")
     assert missing == (False, "", "the page has no such connection any more")
     assert gone[0] is True  # it had been handed over before
 

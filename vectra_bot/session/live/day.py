@@ -1,4 +1,4 @@
-"""What the live sessions of a day won or lost, from the store."""
+"""What earlier live sessions of an account left: the profit of the day, and a halt that a crash cut short."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Final
 
 from vectra_bot.models import DocType, StateCause
 from vectra_bot.models.times import NS_PER_S
+from vectra_bot.session.recovery.killed import REASON
 from vectra_bot.store.query.catalog import open_store
 
 _DAY_NS: Final = 86_400 * NS_PER_S
@@ -17,6 +18,46 @@ _SQL: Final = f"""
     WHERE mode = 'live' AND player_id = $account AND ts_ns >= $start
     AND (cause IS DISTINCT FROM '{StateCause.UNEXPLAINED.value}' OR delta_cash < 0)
 """  # noqa: S608 - the texts are constants
+
+
+_LAST: Final = f"""
+    SELECT kind, message FROM {DocType.SYSTEM_EVENT.value}
+    WHERE kind LIKE 'operator.%' AND session_id = (
+        SELECT session_id FROM {DocType.SERVER_STATE.value}
+        WHERE mode = 'live' AND player_id = $account ORDER BY ts_ns DESC, seq DESC LIMIT 1
+    )
+    ORDER BY seq
+"""  # noqa: S608 - as above
+_HALTS: Final = ("operator.halt", "operator.reduce", "operator.flatten", "operator.stop")
+
+
+def halted_before(store: Path, account: str) -> str:
+    """Return why the last live session of *account* was halted when it was killed, "" if it was not.
+
+    Args:
+        store: the store of live sessions; its killed sessions are recovered.
+        account: id of the account.
+
+    Raises:
+        StoreError: the store cannot be read.
+    """
+    if not _has(store, DocType.SERVER_STATE, DocType.SYSTEM_EVENT):
+        return ""
+    with open_store(store) as catalog:
+        found = catalog.sql(_LAST, {"account": account}).rows
+    if ("operator.stop", REASON) not in found:
+        return ""  # it was not killed
+    halt = ""
+    for kind, message in found:
+        if kind == "operator.resume":
+            halt = ""
+        elif kind in _HALTS and message != REASON:
+            halt = f"{kind.removeprefix('operator.')} of the killed session ({message})"
+    return halt
+
+
+def _has(store: Path, *kinds: DocType) -> bool:
+    return all((store / f"doc_type={kind.value}").is_dir() for kind in kinds)
 
 
 def day_start_pnl(store: Path, account: str, now_ns: int) -> Decimal:
@@ -30,7 +71,7 @@ def day_start_pnl(store: Path, account: str, now_ns: int) -> Decimal:
     Raises:
         StoreError: the store cannot be read.
     """
-    if not (store / f"doc_type={DocType.SERVER_STATE.value}").is_dir():
+    if not _has(store, DocType.SERVER_STATE):
         return Decimal(0)
     start_ns = now_ns - now_ns % _DAY_NS
     with open_store(store) as catalog:
@@ -38,4 +79,4 @@ def day_start_pnl(store: Path, account: str, now_ns: int) -> Decimal:
     return Decimal(str(found.rows[0][0]))
 
 
-__all__ = ["day_start_pnl"]
+__all__ = ["day_start_pnl", "halted_before"]

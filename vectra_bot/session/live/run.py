@@ -16,7 +16,7 @@ import threading
 from functools import partial
 from typing import Any, Final
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from vectra_bot.actions.arming import ArmingState, LiveTerms
 from vectra_bot.clock import Clock, SessionClock
@@ -26,16 +26,17 @@ from vectra_bot.models.times import NS_PER_S
 from vectra_bot.report.session import Report, SessionTally
 from vectra_bot.session.config import FLUSH_SECONDS
 from vectra_bot.session.control import Controlled, ControlSocket
+from vectra_bot.session.header import SessionPlan
 from vectra_bot.session.hosting import HostedSession, host
 from vectra_bot.session.live.config import LOGIN_S, CheckedAccount, LiveConfig, check_live
-from vectra_bot.session.live.day import day_start_pnl
+from vectra_bot.session.live.day import day_start_pnl, halted_before
 from vectra_bot.session.live.locks import account_lock
 from vectra_bot.session.live.operator import ArmingOperator
 from vectra_bot.session.realtime import Closer, drive_live
 from vectra_bot.session.recovery.killed import recover_store
 from vectra_bot.session.runner import plan_of, refuse_taken
 from vectra_bot.session.shell import SegmentCloser
-from vectra_bot.session.status import Monitor
+from vectra_bot.session.status import Monitor, SessionOperator
 from vectra_bot.store.api import Place, store_place
 from vectra_bot.store.location import default_live_store
 from vectra_bot.venues.browser.venue import BrowserVenue
@@ -60,18 +61,20 @@ async def run_live(config: LiveConfig, clock: Clock | None = None) -> Report:
     venue = _venue_of(config, checked, clock)
     store = default_live_store() if config.store is None else config.store
     place = store_place(store, shared=config.shared)
-    # The strategy is loaded before the lock is taken: a wrong name leaves nothing behind.
-    load = partial(_plan, config, venue, place, clock)
-    load(LiveTerms(account=checked.account))
+    # Everything is loaded before the lock is taken: a wrong name leaves nothing behind.
+    loaded = _plan(config, venue, place, clock, LiveTerms(account=checked.account))
     with account_lock(place.path, venue.feed.venue, checked.account):
         recovered = recover_store(place.path, stop=config.stop) if config.recover else []
-        plan = load(_terms(config, checked, place, clock))
+        plan = evolve(loaded, terms=_terms(config, checked, place, clock))
+        halted = halted_before(place.path, checked.account)
         refuse_taken(plan)
         tally = LiveTally(plan.engine())
         async with host(
             plan, tally, venue.gateway, feed=venue.feed, can_wait=False, stop=config.stop
         ) as session:
             with ControlSocket(_controlled(session, config, venue), clock) as control:
+                if halted:
+                    control.submit(OperatorKind.HALT, halted)
                 driver = LiveDriver(session, config, venue, clock, control, checked, tally)
                 ended = await driver.drive()
     session.raise_failure()
@@ -82,7 +85,7 @@ async def run_live(config: LiveConfig, clock: Clock | None = None) -> Report:
 def _venue_of(
     config: LiveConfig, checked: CheckedAccount, clock: Clock
 ) -> LiveVenue | BrowserVenue:
-    """Return the venue: over a connection of our own, or over the page of a browser."""
+    """Return the venue: over our connection, or over the page of a browser."""
     shared: dict[str, Any] = {
         "settings": config.link,
         "clock": clock,
@@ -109,7 +112,7 @@ def _plan(
     place: Place,
     clock: Clock,
     terms: LiveTerms,
-) -> Any:
+) -> SessionPlan:
     return plan_of(
         config,
         mode=Mode.LIVE,
@@ -194,7 +197,7 @@ class LiveDriver:
         try:
             return await drive_live(
                 shell, self.venue.feed, self.clock, flusher, self.ended,
-                after=self.after, operator=ArmingOperator(self.control, self.monitor),
+                after=self.after, operator=ArmingOperator(SessionOperator(self.control, self.monitor)),
             )  # fmt: skip
         except InputError as error:
             # Nothing failed on our side: the store is complete up to this point.

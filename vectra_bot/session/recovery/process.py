@@ -21,7 +21,6 @@ from typing import Any, BinaryIO, Final, Self
 
 from vectra_bot.clock import Clock, WallClock
 from vectra_bot.errors import StoreError, VectraError, safe_error
-from vectra_bot.fsio.children import child_environment
 from vectra_bot.models.times import NS_PER_S
 from vectra_bot.session.config import StopFlag
 from vectra_bot.store.maintenance.sessions import one_line
@@ -86,7 +85,6 @@ class RecoveryProcess:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
-                env=child_environment(),
             )
         except (OSError, ValueError) as error:
             raise StoreError(

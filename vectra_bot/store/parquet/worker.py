@@ -21,7 +21,6 @@ from typing import IO, Final
 
 from vectra_bot.errors import VectraError
 from vectra_bot.fsio import forks
-from vectra_bot.fsio.children import child_environment
 from vectra_bot.store.parquet.builder import build_parts
 from vectra_bot.store.parquet.compaction import compact_session
 
@@ -145,7 +144,6 @@ class PartsWorker:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
-                env=child_environment(),
                 text=True,
                 bufsize=1,
             )

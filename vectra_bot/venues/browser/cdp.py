@@ -28,14 +28,14 @@ RECEIVED: Final = "Network.webSocketFrameReceived"
 SENT: Final = "Network.webSocketFrameSent"
 CREATED: Final = "Network.webSocketCreated"
 CLOSED: Final = "Network.webSocketClosed"
-ATTACHED: Final = "Target.attachedToTarget"
 DETACHED: Final = "Target.detachedFromTarget"
 DESTROYED: Final = "Target.targetDestroyed"
 CRASHED: Final = "Target.targetCrashed"
 CHANGED: Final = "Target.targetInfoChanged"
+LOADED: Final = "Page.frameNavigated"
 
 _FRAMES: Final = frozenset({RECEIVED, SENT})
-_EVENTS: Final = frozenset({CREATED, CLOSED, ATTACHED, DETACHED, DESTROYED, CRASHED, CHANGED})
+_EVENTS: Final = frozenset({CREATED, CLOSED, LOADED, DETACHED, DESTROYED, CRASHED, CHANGED})
 
 
 class CdpError(Exception):
@@ -166,7 +166,7 @@ class CdpDecoder:
     Attributes:
         passes: whether a session may know of a request of the page, by the name of its event.
         dropped: sent frames that were dropped, the login among them.
-        unreadable: messages that were no JSON of the protocol.
+        unreadable: messages that are not JSON of the protocol.
     """
 
     passes: Callable[[str], bool]

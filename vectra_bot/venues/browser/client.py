@@ -35,14 +35,14 @@ class CdpClient:
     Attributes:
         transport: carries the messages.
         decoder: reads them.
-        heard: called with each event and frame, in order.
+        receive: called with each event and frame, in order.
         ended: set when the connection is lost.
         reason: why it was.
     """
 
     transport: CdpTransport
     decoder: CdpDecoder
-    heard: Callable[[CdpEvent | PageFrame], None]
+    receive: Callable[[CdpEvent | PageFrame], None]
     lost: Callable[[str], None] = lambda _: None
     ended: asyncio.Event = field(factory=asyncio.Event)
     reason: str = ""
@@ -68,7 +68,7 @@ class CdpClient:
             else:
                 waiting.set_exception(CdpError(found.error))
         elif found is not None:
-            self.heard(found)
+            self.receive(found)
 
     def _lost(self, reason: str) -> None:
         if self.ended.is_set():
@@ -97,7 +97,7 @@ class CdpClient:
         self._last_id += 1
         call_id = self._last_id
         future: asyncio.Future[Mapping[str, Any]] = asyncio.get_running_loop().create_future()
-        # Retrieved here, so that one that nobody waits for any more is no error of the loop.
+        # Retrieved here, so that one that nobody waits for any more is not an error of the loop.
         future.add_done_callback(lambda done: done.cancelled() or done.exception())
         self._waiting[call_id] = future
         try:

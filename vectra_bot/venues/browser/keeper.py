@@ -25,7 +25,10 @@ from vectra_bot.venues.browser.profile import BrowserProfile
 
 BUSY: Final = 75
 """Exit code if the browser of this profile runs already."""
+ENDED: Final = 76
+"""Exit code if the browser ended at once, without an error."""
 _LOOK_S: Final = 0.25
+_SETTLED_S: Final = 0.4
 _READ_BYTES: Final = 1 << 18
 _CHILD_FDS: Final = (3, 4)
 _ABOVE: Final = 16
@@ -62,8 +65,14 @@ def _start(command: Sequence[str], read: int, write: int) -> subprocess.Popen[by
             os.close(fd)
 
 
-def keep(profile: BrowserProfile, command: Sequence[str]) -> int:
-    """Run the browser until it ends; return its exit code."""
+def keep(profile: BrowserProfile, command: Sequence[str], ready: int = -1) -> int:
+    """Run the browser until it ends; return its exit code.
+
+    Args:
+        profile: its folder.
+        command: its command.
+        ready: a descriptor that gets a byte when the browser runs, and is closed then.
+    """
     lock = FileLock.of(profile.keeper_lock)
     if lock is None:
         return BUSY
@@ -72,6 +81,11 @@ def keep(profile: BrowserProfile, command: Sequence[str]) -> int:
         child_read, inward = _fresh_pipe(profile.inward)
         outward, child_write = _fresh_pipe(profile.outward)
         browser = _start(command, child_read, child_write)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            browser.wait(_SETTLED_S)
+        if browser.returncode is None and ready >= 0:
+            os.write(ready, b"1")
+            os.close(ready)
         while browser.poll() is None:
             if profile.is_used:
                 with contextlib.suppress(subprocess.TimeoutExpired):
@@ -95,8 +109,21 @@ def _discard(fd: int, profile: BrowserProfile) -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Keep the browser of the profile in the first argument; the others are its command."""
-    return keep(BrowserProfile(Path(arguments[0])), arguments[1:])
+    """Keep the browser of the profile in the first argument; the others are its command.
+
+    Returns when the browser runs, while another process keeps it open, or with the code that it ended with.
+    """
+    profile, command = BrowserProfile(Path(arguments[0])), arguments[1:]
+    result, ready = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(result)
+        os.setsid()  # Ctrl-C in the terminal is not for the browser
+        os._exit(keep(profile, command, ready) & 0xFF)
+    os.close(ready)
+    if os.read(result, 1):
+        return 0
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) or ENDED
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Starting a browser of our own, or finding the one that runs."""
+"""Starting our browser, or finding the one that runs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from vectra_bot.errors import InputError
+from vectra_bot.errors import InputError, safe_error
+from vectra_bot.venues.browser.keeper import BUSY
 from vectra_bot.venues.browser.profile import BrowserProfile
 from vectra_bot.venues.browser.settings import START_S
 from vectra_bot.venues.browser.transports import PipeTransport
@@ -62,7 +63,7 @@ def browser_program() -> Path:
     if found is None:
         given = os.environ.get("VECTRA_BROWSER")
         what = (
-            f"$VECTRA_BROWSER was {given!r}, which is no program"
+            f"$VECTRA_BROWSER was {given!r}, which is not a program"
             if given
             else "no browser was found"
         )
@@ -82,36 +83,37 @@ def browser_command(profile: BrowserProfile, url: str) -> list[str]:
     return [str(browser_program()), *_FLAGS, own, *more, url]
 
 
-def start_browser(profile: BrowserProfile, url: str) -> subprocess.Popen[bytes]:
+def start_browser(profile: BrowserProfile, url: str) -> None:
     """Start the process that starts the browser and keeps it open; it outlives this one.
 
     Raises:
-        InputError: there is no browser, or it cannot be started.
+        InputError: there is no browser, or it ends at once.
     """
-    profile.make()
     keeper = "vectra_bot.venues.browser.keeper"
     command = [sys.executable, "-m", keeper, str(profile.folder), *browser_command(profile, url)]
     try:
-        return subprocess.Popen(  # noqa: S603 - the command is ours, no shell is involved
+        code = subprocess.run(  # noqa: S603 - the command is ours, no shell is involved
             command,
+            check=False,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            start_new_session=True,  # Ctrl-C in this terminal is not for the browser
-        )
-    except OSError as error:
+            timeout=START_S,
+        ).returncode
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise InputError(f"the browser cannot be started ({safe_error(error)})") from None
+    if code not in (0, BUSY):
         raise InputError(
-            f"the browser cannot be started ({error.strerror}): {command[4]}"
-        ) from None
+            f"the browser ended at once (exit code {code}): is there a display, or is another browser open "
+            f"with the profile {str(profile.user_data)!r}?"
+        )
 
 
-async def open_pipes(
-    profile: BrowserProfile, keeper: subprocess.Popen[bytes] | None, limit_s: float
-) -> PipeTransport:
+async def open_pipes(profile: BrowserProfile, limit_s: float) -> PipeTransport:
     """Open the pipes of the browser, as soon as it has them.
 
     Raises:
-        InputError: it did not start in time, or ended at once.
+        InputError: it did not have them in time.
     """
     loop = asyncio.get_running_loop()
     last_s = loop.time() + limit_s
@@ -119,12 +121,6 @@ async def open_pipes(
         try:
             return PipeTransport.open(profile.inward, profile.outward)
         except OSError:
-            ended = None if keeper is None else keeper.poll()
-            if ended is not None:
-                raise InputError(
-                    f"the browser ended at once (exit code {ended}): is another one open with the profile "
-                    f"{str(profile.user_data)!r}, or is there no display?"
-                ) from None
             if loop.time() >= last_s:
                 raise InputError(
                     f"the browser was not ready within {limit_s:g} s: close it and try again"
@@ -142,8 +138,8 @@ async def open_browser(profile: BrowserProfile, address: str) -> bool:
     profile.make()
     opened = not profile.is_open
     if opened:
-        keeper = start_browser(profile, address)
-        transport = await open_pipes(profile, keeper, START_S)
+        await asyncio.to_thread(start_browser, profile, address)
+        transport = await open_pipes(profile, START_S)
         await transport.aclose()
     profile.remember(address)
     return opened

@@ -26,7 +26,7 @@ from vectra_bot.venues.acks import AckTable
 from vectra_bot.venues.browser.cdp import CdpDecoder, CdpError, CdpEvent, PageFrame, event_name
 from vectra_bot.venues.browser.client import BrowserGone, CdpClient
 from vectra_bot.venues.browser.human import PageLogin, player_request
-from vectra_bot.venues.browser.launch import open_pipes, start_browser
+from vectra_bot.venues.browser.launch import open_browser, open_pipes
 from vectra_bot.venues.browser.page import Delivery, Page, PageSocket, same_site
 from vectra_bot.venues.browser.profile import BrowserProfile
 from vectra_bot.venues.browser.settings import FIRST_ACK_ID, BrowserSettings
@@ -48,7 +48,7 @@ _LOST: Final = (BrowserGone, NotWritten, CdpError, OSError, aiohttp.ClientError,
 
 @define(eq=False)
 class PageWriter:
-    """Writes on the page's connection, where a connection of ours has its websocket."""
+    """Writes on the page's connection, where our connections have their websocket."""
 
     page: Page
     socket: PageSocket
@@ -127,7 +127,7 @@ class BrowserLink(LinkSupervisor):
         self.folder = BrowserProfile.of(self.endpoint.host, self.browser.browser_profile)
 
     def cut(self) -> None:
-        """Let nothing more out, at once and for good; any thread may call it, at any time."""
+        """Let nothing more out, at once and permanently; any thread may call it, at any time."""
         LinkSupervisor.cut(self)
         client = self.client
         if client is not None:
@@ -222,7 +222,11 @@ class BrowserLink(LinkSupervisor):
             try:
                 client = await self._usable_client()
                 page = self.page
-                if page is None or page.reason:
+                if page is not None and page.reason:
+                    self.page = None
+                    if page.client is client:
+                        await _detach(client, page.session)  # what the tab shows now is not ours
+                if self.page is None:
                     page = self.page = await self._attached(client)
                 if page is not None:
                     return page
@@ -235,7 +239,7 @@ class BrowserLink(LinkSupervisor):
             self.login.notice(text)
 
     def _say(self, text: str) -> None:
-        """Tell the operator what the link waits for, once."""
+        """Say what the link waits for, once."""
         if text != self._said:
             self._said = text
             self._notice(text)
@@ -265,15 +269,12 @@ class BrowserLink(LinkSupervisor):
                         "and so this account"
                     )
             else:
-                keeper = None
                 if first:
                     self.folder.make()
                     self._used.enter_context(self.folder.used())
-                if first and not self.folder.is_open:
-                    keeper = start_browser(self.folder, self.endpoint.address)
-                    self.folder.remember(self.endpoint.address)
+                    await open_browser(self.folder, self.endpoint.address)
                 transport = await open_pipes(
-                    self.folder, keeper, self.browser.start_s if first else _LOOK_S
+                    self.folder, self.browser.start_s if first else _LOOK_S
                 )
         except (VectraError, *_LOST) as error:
             if first and isinstance(error, VectraError):
@@ -287,7 +288,7 @@ class BrowserLink(LinkSupervisor):
         """Return a client once the browser answers it: an earlier session may have left half a reply."""
         passes = frozenset({*self.profile.kinds, _PING})
         decoder = CdpDecoder(passes.__contains__)
-        client = CdpClient(transport, decoder, self._heard, self._lost_browser)
+        client = CdpClient(transport, decoder, self._on_event, self._lost_browser)
         client.start()
         for _ in range(_SYNCS):
             try:
@@ -326,11 +327,12 @@ class BrowserLink(LinkSupervisor):
             ("maxTotalBufferSize", "maxResourceBufferSize", "maxPostDataSize"), 0
         )
         await client.call("Network.enable", session, **limits)
+        await client.call("Page.enable", session)
         return page
 
     # What the browser says.
 
-    def _heard(self, event: CdpEvent | PageFrame) -> None:
+    def _on_event(self, event: CdpEvent | PageFrame) -> None:
         page = self.page
         if page is not None:
             page.hear(event)

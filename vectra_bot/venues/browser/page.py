@@ -16,7 +16,9 @@ from urllib.parse import urlsplit
 
 from attrs import define, field, frozen
 
+from vectra_bot.clock import Clock, WallClock
 from vectra_bot.errors import safe_error
+from vectra_bot.models.times import NS_PER_MS, NS_PER_S
 from vectra_bot.venues.browser import cdp
 from vectra_bot.venues.browser.cdp import CdpError, CdpEvent, PageFrame
 from vectra_bot.venues.browser.client import BrowserGone, CdpClient
@@ -26,6 +28,7 @@ _GAME_FRAME: Final = '42["gameStateUpdate",'
 _FRAMES: Final = ("42", "43", "45", "46", "47", "48", "49")
 _GROUP: Final = "vectra-bot"
 _PATH: Final = "/socket.io/"
+_ELSEWHERE: Final = "the tab went to another address"
 _REMEMBERED: Final = 1_024
 _HELD_CHARS: Final = 16 << 20
 
@@ -34,7 +37,13 @@ const ours=u=>{try{const a=new URL(u);return a.pathname.includes('/socket.io/')&
 (a.hostname===host||a.hostname.endsWith('.'+host))}catch{return false}};
 const open=this.filter(w=>w.readyState===1&&ours(w.url));
 return open.length===1?open[0]:open.length}"""
-_SEND: Final = "function(t){if(this.readyState!==1)return 'closed';this.send(t);return 'sent'}"
+# A page that was busy meanwhile must not send it late.
+_SEND: Final = """function(text,until){if(Date.now()>until)return 'late';
+if(this.readyState!==1)return 'closed';this.send(text);return 'sent'}"""
+_NOT_SENT: Final = {
+    "closed": "the page says that its connection is closed",
+    "late": "the page was too busy to send it in time",
+}
 _CLOSE: Final = "function(){this.close();return 'closing'}"
 # With these the browser says that the function was never called.
 _NOT_CALLED: Final = ("Could not find object", "Cannot find context", "Session with given id")
@@ -112,9 +121,14 @@ class PageSocket:
             ended(self.reason)
 
     def leave(self) -> None:
-        """Pass nothing on any more; the page goes on with it."""
+        """Pass nothing on any more; the page continues with it."""
         self._sink = self._ended = None
         self.spent, self.lively = True, False
+
+    def interrupt(self, reason: str) -> None:
+        """End its use; it may be taken again later."""
+        if self._ended is not None:
+            self._ended(reason)
 
     def end(self, reason: str) -> None:
         """Record that it is over; the first reason is kept."""
@@ -126,7 +140,7 @@ class PageSocket:
 
 @frozen
 class Delivery:
-    """What became of a request.
+    """The result of sending a request.
 
     Attributes:
         sent: False is proof that it did not leave.
@@ -174,6 +188,7 @@ class Page:
         address: the venue's page.
         most_held: frames held for a session.
         on_request: called with each request that the page itself sends on a socket that is taken.
+        clock: the machine's, which the page has too.
         changed: set when there may be another socket to take, or the page is gone.
         reason: why the page is gone, "" while it is there.
     """
@@ -184,6 +199,7 @@ class Page:
     address: str
     most_held: int
     on_request: Callable[[PageFrame], None]
+    clock: Clock = field(factory=WallClock)
     changed: asyncio.Event = field(factory=asyncio.Event)
     reason: str = ""
     _sockets: OrderedDict[str, PageSocket] = field(factory=OrderedDict)
@@ -227,11 +243,22 @@ class Page:
         if event.method == cdp.CREATED:
             if is_venue_socket(str(event.params.get("url", "")), socket_host(self.address)):
                 for other in self._sockets.values():
-                    other.end("the page opened a second connection to the venue")
+                    other.interrupt("the page opened a second connection to the venue")
                 self._add(request_id, whole=True)
         elif event.method == cdp.CLOSED:
             self._end_socket(request_id, "the page's connection to the venue was closed")
+        elif event.method == cdp.LOADED:
+            self._on_loaded(event.params.get("frame") or {})
         self.changed.set()
+
+    def _on_loaded(self, frame: Mapping[str, Any]) -> None:
+        """Process a new document: the browser reports no end of the connections of the one before."""
+        if "parentId" in frame:
+            return
+        if not same_site(str(frame.get("url", "")), self.address):
+            self.end(_ELSEWHERE)
+        for request_id in list(self._sockets):
+            self._end_socket(request_id, "the page was loaded again")
 
     def _end_socket(self, request_id: str, reason: str) -> None:
         socket = self._sockets.pop(request_id, None)
@@ -245,7 +272,7 @@ class Page:
             if info.get("targetId") == self.target_id and not same_site(
                 str(info.get("url", "")), self.address
             ):
-                self.end("the tab went to another address")
+                self.end(_ELSEWHERE)
         elif event.method == cdp.DETACHED:
             if about.get("sessionId") == self.session:
                 self.end("the browser ended our access to the tab")
@@ -321,7 +348,7 @@ class Page:
             silent=True,
         )
 
-    # Requests of ours.
+    # Our requests.
 
     async def send(self, handle: str, text: str, limit_s: float) -> Delivery:
         """Send *text* on the page's connection, once, and return what the browser says of it."""
@@ -330,7 +357,7 @@ class Page:
         params = {
             "objectId": handle,
             "functionDeclaration": _SEND,
-            "arguments": [{"value": text}],
+            "arguments": [{"value": text}, {"value": self._until(limit_s / 2)}],
             "returnByValue": True,
             "silent": True,
         }
@@ -347,6 +374,10 @@ class Page:
             return Delivery(True, doubt=f"the browser did not confirm it within {limit_s:g} s")
         finally:
             self._ours[text] = None
+
+    def _until(self, limit_s: float) -> int:
+        """Return the time by the page's clock at which a request may leave at the latest, in ms."""
+        return (self.clock.now_ns() + int(limit_s * NS_PER_S)) // NS_PER_MS
 
     def _expect(self, text: str, proof: asyncio.Future[bool]) -> None:
         self._ours[text] = proof
@@ -384,9 +415,8 @@ def _refusal(called: asyncio.Future[Mapping[str, Any]]) -> Delivery | None:
     reply = called.result()
     if "exceptionDetails" in reply:
         return Delivery(True, doubt="the page raised while it was sent")
-    if (reply.get("result") or {}).get("value") == "closed":
-        return Delivery(False, reason="the page says that its connection is closed")
-    return None
+    why = _NOT_SENT.get(str((reply.get("result") or {}).get("value")))
+    return None if why is None else Delivery(False, reason=why)
 
 
 def _handle(found: Any) -> str:

@@ -1,4 +1,4 @@
-"""The folder of a browser of our own: its profile, the named pipes to it, and the locks."""
+"""The folder of our browser: its profile, the named pipes to it, and the locks."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class ProfileBusyError(StoreError):
 
 @frozen
 class BrowserProfile:
-    """The folder of a browser of our own, which only its owner may read: it contains the venue's login.
+    """The folder of our browser, which only its owner may read: it contains the venue's login.
 
     Attributes:
         folder: the folder.
@@ -120,6 +120,18 @@ class BrowserProfile:
         """Return whether a session uses the browser."""
         return self.session_lock.exists() and bool(is_locked(self.session_lock))
 
+    def refuse_used(self) -> None:
+        """Check that no session uses the browser.
+
+        Raises:
+            ProfileBusyError: one does.
+        """
+        if self.is_used:
+            raise ProfileBusyError(
+                f"the browser in {str(self.folder)!r} is used by another session: stop that one first "
+                "(`vectra-bot status` shows it)"
+            )
+
     @contextmanager
     def used(self) -> Iterator[None]:
         """Keep other sessions from the browser during the block.
@@ -131,10 +143,8 @@ class BrowserProfile:
         with files.store_errors(f"cannot lock {self.session_lock}"):
             lock = FileLock.of(self.session_lock)
         if lock is None:
-            raise ProfileBusyError(
-                f"the browser in {str(self.folder)!r} is used by another session: stop that one first "
-                "(`vectra-bot status` shows it)"
-            )
+            self.refuse_used()
+            raise ProfileBusyError(f"{self.session_lock} cannot be locked: try again")
         try:
             lock.sign()
             yield

@@ -11,10 +11,10 @@ from vectra_bot.params import declared, option
 from vectra_bot.venues.browser.profile import PROFILES_SHOWN
 
 FIRST_ACK_ID: Final = 900_000
-"""First acknowledgement id of ours on the page's connection; the page counts its own from 0."""
+"""Our first acknowledgement id on the page's connection; the page counts its own from 0."""
 
 START_S: Final = 30.0
-"""Longest wait for our own browser to start, in seconds."""
+"""Longest wait for our browser to start, in seconds."""
 
 
 @frozen(kw_only=True, field_transformer=declared)
@@ -23,9 +23,9 @@ class BrowserSettings:
 
     Attributes:
         browser: whether the venue is reached through a browser at all.
-        browser_profile: folder of our own browser's profile; by default one for each venue.
-        browser_port: debugging port of a browser that somebody else started, None for our own.
-        start_s: longest wait for our own browser to start, in seconds.
+        browser_profile: folder of our browser's profile; by default one for each venue.
+        browser_port: debugging port of a browser that somebody else started, None for ours.
+        start_s: longest wait for our browser to start, in seconds.
         send_s: longest wait for the proof that a request left, in seconds.
         renew_s: least time between two renewals of the page's connection, in seconds.
         held_frames: frames of a new connection of the page that are held until the session takes it.

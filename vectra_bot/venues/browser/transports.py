@@ -1,6 +1,6 @@
-"""How the browser is reached: two named pipes of our own browser, or a websocket on this machine.
+"""How the browser is reached: two named pipes of our browser, or a websocket on this machine.
 
-Both write at once or not at all, so that nothing of ours waits anywhere and leaves later: when a stop cuts
+Both write at once or not at all, so that nothing we send waits anywhere and leaves later: when a stop cuts
 the transport, nothing follows.
 """
 
@@ -44,7 +44,7 @@ class CdpTransport(Protocol):
         """
 
     def cut(self) -> None:
-        """Let nothing more out, at once and for good; any thread may call it, at any time."""
+        """Let nothing more out, at once and permanently; any thread may call it, at any time."""
 
     async def aclose(self) -> None:
         """Close it; may be called twice."""
@@ -129,7 +129,7 @@ class PipeTransport:
             except OSError as error:
                 raise NotWritten(error.strerror or "the browser was closed") from None
         if written != len(data):
-            # The rest must not follow: half a message is none, and the next one would continue it.
+            # The rest must not follow: the next message would continue half of this one.
             self.cut()
             raise NotWritten("the browser reads too slowly")
 

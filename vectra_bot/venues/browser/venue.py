@@ -7,9 +7,9 @@ from typing import Final
 
 from vectra_bot.clock import Clock, SessionClock
 from vectra_bot.models import Command, SendResult
+from vectra_bot.venues.base import Wire
 from vectra_bot.venues.browser.link import BrowserLink, PageWriter
 from vectra_bot.venues.browser.settings import BrowserSettings
-from vectra_bot.venues.connection import Wire
 from vectra_bot.venues.endpoint import Endpoint
 from vectra_bot.venues.inbox import Inbox
 from vectra_bot.venues.link import LinkState
@@ -45,6 +45,7 @@ class BrowserFeed(LiveFeed):
 
         Raises:
             ConfigError: *url* is not a valid address.
+            StoreError: another session uses the browser.
         """
         super().__init__(url, settings=settings, clock=clock)
         self.endpoint = Endpoint.parse(url)
@@ -61,6 +62,8 @@ class BrowserFeed(LiveFeed):
             renews=renews,
         )
         self.supervisor = self.link
+        if self.link.browser.browser_port is None:
+            self.link.folder.refuse_used()
 
 
 class BrowserGateway(LiveGateway):
@@ -123,6 +126,7 @@ class BrowserVenue:
 
         Raises:
             ConfigError: *url* is not a valid address.
+            StoreError: another session uses the browser.
         """
         profile = profile or default_profile()
         self.feed = BrowserFeed(
@@ -134,7 +138,7 @@ class BrowserVenue:
         self.link = LinkState(self._link, bucket)
 
     def cut(self) -> None:
-        """Let nothing more out, at once and for good, while the event loop hangs too; for any thread."""
+        """Let nothing more out, at once and permanently, while the event loop hangs too; for any thread."""
         self._link.cut()
 
     async def aclose(self) -> None:

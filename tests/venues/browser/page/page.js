@@ -57,6 +57,7 @@ hand.onmessage = (message) => {
   if (what === "press") { document.getElementById(value).click(); answer(); }
   if (what === "login") { document.getElementById("token").value = value; document.getElementById("login").click(); answer(); }
   if (what === "look") answer();
+  if (what === "hang") { answer(); const until = Date.now() + Number(value); while (Date.now() < until); }
   if (what === "drop") { socket.io.engine.close(); answer(); }
   if (what === "second") { window.second = io(backend, { transports: ["websocket"], forceNew: true }); answer(); }
   if (what === "single") { window.second.close(); answer(); }
