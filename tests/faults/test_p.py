@@ -74,7 +74,7 @@ def is_send(entry: Entry) -> bool:
 
 
 def test_p01_a_kill_before_the_send_leaves_an_action_that_may_have_been_sent(
-    tmp_path: Path,
+    tmp_path: Path, entries: list[Entry]
 ) -> None:
     """The intent is in the store as UNRESOLVED, once; nothing is sent by the recovery."""
     store = killed_after(tmp_path, entries, lambda entry: entry.kind == "intent")
