@@ -79,14 +79,19 @@ async def test_a_recording_has_what_the_person_pressed(
     caplog.set_level("DEBUG")
     stop, store = StopFlag(), tmp_path / "store"
     async with opened(tmp_path, monkeypatch) as page:
+        connected = asyncio.Event()
         config = RecordConfig(
-            venue=page.site.url, store=store, browser=settings_of(page), stop=stop
+            venue=page.site.url,
+            store=store,
+            browser=settings_of(page),
+            stop=stop,
+            told=lambda document: (
+                document.record.kind == "connection.connected" and connected.set()
+            ),
         )
         recording = asyncio.create_task(record_session(config))
         before = await page.site.ask("look")
-        while not list(store.glob("journals/*/*")):  # noqa: ASYNC110 - a file is waited for
-            await asyncio.sleep(0.1)
-        await asyncio.sleep(2.5)
+        await asyncio.wait_for(connected.wait(), 60)
         # The login again: its frame passes by while it is recorded.
         await page.site.ask("login", TOKEN)
         await asyncio.sleep(0.5)
@@ -114,7 +119,9 @@ async def test_a_live_session_trades_on_the_page_beside_the_person(
     stop, store = StopFlag(), tmp_path / "store"
     async with opened(tmp_path, monkeypatch) as page:
         running = asyncio.create_task(run_live(live_config(page, store, stop)))
-        await asyncio.sleep(9)
+        async with asyncio.timeout(90):
+            while len(page.requests) < 4:  # noqa: ASYNC110 - the session trades in this task's loop
+                await asyncio.sleep(0.1)
         traces = await press(page, "buy", "sell")
         await asyncio.sleep(1)
         stop.set("traded")

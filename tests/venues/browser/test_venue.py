@@ -48,6 +48,13 @@ def ends(seen: Watched) -> list[str]:
     return [change.reason for change in seen.links() if change.link is Link.DISCONNECTED]
 
 
+async def noticed(seen: Watched) -> list[str]:
+    """Return what the operator is shown next."""
+    found: list[str] = []
+    await seen.until(lambda: found.extend(seen.venue.link.take_notices()) or found)
+    return found
+
+
 async def lost_and_back(seen: Watched, page: Opened, what: str) -> str:
     """Let the page lose its connection with an order pending, and wait until it is back."""
     await seen.until(lambda: is_trading(seen), 60)
@@ -96,8 +103,7 @@ async def test_the_link_follows_the_page(tmp_path: Path, monkeypatch: pytest.Mon
         reasons = [await lost_and_back(seen, page, what) for what in ("drop", "reload")]
         await page.site.ask("second")
         await seen.until(lambda: len(ends(seen)) == 3)
-        await asyncio.sleep(1)
-        two = seen.venue.link.take_notices()
+        two = await noticed(seen)
         await page.site.ask("single")
         await seen.until(lambda: is_fresh(seen), 40)
         await page.site.ask("go", f"{page.site.url.replace('127.0.0.1', 'localhost')}/elsewhere")
@@ -169,8 +175,7 @@ async def test_a_browser_that_is_killed_is_waited_for(
         await seen.until(lambda: is_fresh(seen), 60)
         os.kill(browser_of(page.profile) or 0, signal.SIGKILL)
         await seen.until(lambda: seen.links()[-1].link is Link.CONNECTING and len(seen.links()) > 1)
-        await asyncio.sleep(0.6)
-        notices = seen.venue.link.take_notices()
+        notices = await noticed(seen)
         refused = await seen.venue.gateway.send(seen.command())
         state = seen.venue.link.state
 

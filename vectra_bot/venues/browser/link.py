@@ -26,7 +26,7 @@ from vectra_bot.venues.acks import AckTable
 from vectra_bot.venues.browser.cdp import CdpDecoder, CdpError, CdpEvent, PageFrame, event_name
 from vectra_bot.venues.browser.client import BrowserGone, CdpClient
 from vectra_bot.venues.browser.human import PageLogin, player_request
-from vectra_bot.venues.browser.launch import open_browser, open_pipes
+from vectra_bot.venues.browser.launch import browser_program, open_browser, open_pipes
 from vectra_bot.venues.browser.page import Delivery, Page, PageSocket, same_site
 from vectra_bot.venues.browser.profile import BrowserProfile
 from vectra_bot.venues.browser.settings import FIRST_ACK_ID, BrowserSettings
@@ -125,6 +125,17 @@ class BrowserLink(LinkSupervisor):
             self.profile, self.clock, self.endpoint.host, named=not self.renews
         )
         self.folder = BrowserProfile.of(self.endpoint.host, self.browser.browser_profile)
+
+    def check(self) -> None:
+        """Check what can be checked before anything is started.
+
+        Raises:
+            InputError: no browser is installed.
+            StoreError: another session uses the browser.
+        """
+        if self.browser.browser_port is None:
+            self.folder.refuse_used()
+            browser_program()
 
     def cut(self) -> None:
         """Let nothing more out, at once and permanently; any thread may call it, at any time."""
@@ -326,8 +337,12 @@ class BrowserLink(LinkSupervisor):
         limits = dict.fromkeys(
             ("maxTotalBufferSize", "maxResourceBufferSize", "maxPostDataSize"), 0
         )
-        await client.call("Network.enable", session, **limits)
-        await client.call("Page.enable", session)
+        try:
+            await client.call("Network.enable", session, limit_s=_REPLY_S, **limits)
+            await client.call("Page.enable", session, limit_s=_REPLY_S)
+        except CdpError:
+            page.end("the tab does not answer")  # it has crashed
+            raise
         return page
 
     # What the browser says.

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from attrs import frozen
 
-from vectra_bot.params import declared, option
+from vectra_bot.params import Refused, declared, option
 from vectra_bot.venues.browser.profile import PROFILES_SHOWN
 
 FIRST_ACK_ID: Final = 900_000
@@ -15,6 +15,12 @@ FIRST_ACK_ID: Final = 900_000
 
 START_S: Final = 30.0
 """Longest wait for our browser to start, in seconds."""
+
+
+def _folder(value: Any) -> Path | None:
+    if value is not None and not isinstance(value, str | Path):
+        raise Refused
+    return None if value is None else Path(value)
 
 
 @frozen(kw_only=True, field_transformer=declared)
@@ -39,6 +45,8 @@ class BrowserSettings:
     browser_profile: Path | None = option(
         None,
         key=None,
+        take=_folder,
+        words="a path, as text or Path",
         metavar="DIR",
         shown=f"one for each venue in {PROFILES_SHOWN}",
         help="Folder of the browser's profile.",

@@ -45,6 +45,7 @@ class BrowserFeed(LiveFeed):
 
         Raises:
             ConfigError: *url* is not a valid address.
+            InputError: no browser is installed.
             StoreError: another session uses the browser.
         """
         super().__init__(url, settings=settings, clock=clock)
@@ -62,8 +63,7 @@ class BrowserFeed(LiveFeed):
             renews=renews,
         )
         self.supervisor = self.link
-        if self.link.browser.browser_port is None:
-            self.link.folder.refuse_used()
+        self.link.check()
 
 
 class BrowserGateway(LiveGateway):
@@ -126,6 +126,7 @@ class BrowserVenue:
 
         Raises:
             ConfigError: *url* is not a valid address.
+            InputError: no browser is installed.
             StoreError: another session uses the browser.
         """
         profile = profile or default_profile()
