@@ -29,6 +29,8 @@ from vectra_bot.testing.faults import FaultProxy
 
 BOTS = Path(__file__).with_name("live_bots.py")
 PATIENCE_S = 60.0
+_LIFTED = ("halt.money", "halt.contradiction", "halt.position", "halt.external")
+"""Halts that only an operator lifts."""
 _POLL_S = 0.02
 _EXECUTED = ("CONFIRMED", "EXECUTED_LATE")
 _NOT_EXECUTED = ("NOT_EXECUTED", "REJECTED", "NOT_SENT", "DENIED")
@@ -107,6 +109,7 @@ class Bot:
         number: of the account.
         waits: whether the strategy begins when a file is there.
         sessions: how many were started.
+        resumed: how often a halt was lifted.
     """
 
     url: str
@@ -118,6 +121,7 @@ class Bot:
     parameters: dict[str, str] = field(factory=dict)
     options: tuple[str, ...] = ()
     sessions: int = 0
+    resumed: int = 0
     process: asyncio.subprocess.Process | None = None
 
     def __attrs_post_init__(self) -> None:
@@ -208,8 +212,18 @@ class Bot:
         raise BenchmarkError(f"bot {self.number} did not get there in {limit_s} s: {status}")
 
     async def armed(self) -> dict[str, Any]:
-        """Wait until the session is armed."""
-        return await self.until(lambda status: status["arming"] == "armed")
+        """Wait until the session is armed; a halt that only its operator can lift is lifted."""
+
+        def halted(status: dict[str, Any]) -> bool:
+            return any(line.startswith(_LIFTED) for line in status["reasons"])
+
+        while True:
+            status = await self.until(lambda seen: seen["arming"] == "armed" or halted(seen))
+            if status["arming"] == "armed":
+                return status
+            self.resumed += 1
+            await asyncio.to_thread(ask, self.journal, "resume", "the benchmark continues")
+            await asyncio.sleep(0.2)
 
     async def kill(self) -> None:
         """Kill the process as ``kill -9`` does, with its children, and wait for its end."""

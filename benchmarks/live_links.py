@@ -21,6 +21,9 @@ REBUILT_BY_PING_S = 8.0
 LATENCY_MS = 400
 RESOLVE_S = 30.0
 _HELD_S = 0.15
+_IN_FLIGHT_S = 0.1
+_ORDER_BYTES = 120  # more than a ping or the answer to one
+_ORDER_S = 5.0
 _TICKS_LEFT = 40
 
 
@@ -32,6 +35,7 @@ class Losses:
     resets: Counter[str] = field(factory=Counter)
     unknown_ms: list[float] = field(factory=list)
     in_flight: int = 0
+    resumed: int = 0
     pending: Counter[int] = field(factory=Counter)
     problems: list[str] = field(factory=list)
 
@@ -59,6 +63,7 @@ async def run_disconnects(
         "disconnects_with_actions_in_flight": found.in_flight,
         "actions_in_flight": {str(number): n for number, n in sorted(found.pending.items())},
         "reset_to_unknown_ms": spread,
+        "halts_lifted": found.resumed,
         "requests": asked,
         **stores.to_json(),
         "problems": problems[:20],
@@ -80,15 +85,34 @@ async def _lose(folder: Path, number: int, venue: Venue, times: int, found: Loss
             bot.go.touch()
             while found.in_flight < times:
                 await bot.armed()
-                await asyncio.sleep(chance.uniform(0.05, 0.4))
-                await _reset(proxy, notes, chance, found)
+                if await _order_sent(proxy, notes):
+                    await asyncio.sleep(chance.uniform(0, _IN_FLIGHT_S))
+                    await _reset(proxy, notes, chance, found)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(RESOLVE_S):
                     await bot.until(lambda status: status["unknown"] == 0)
         except BenchmarkError as error:
             found.problems.append(f"run: {error}")
+        found.resumed += bot.resumed
         await bot.stop()
         return bot
+
+
+async def _order_sent(proxy: FaultProxy, notes: Path) -> bool:
+    """Wait until the bot has sent an order over an open link; return whether it has."""
+    passed, ends = proxy.up.passed, time.monotonic() + _ORDER_S
+    while time.monotonic() < ends:
+        before, passed = passed, proxy.up.passed
+        if passed - before >= _ORDER_BYTES and _last_link(notes) == "connected":
+            return True
+        await asyncio.sleep(0.005)
+    return False
+
+
+def _last_link(notes: Path) -> str:
+    """Return the newest state of the link that that the strategy was notified of."""
+    lines = notes.read_text(encoding="utf-8").splitlines() if notes.exists() else []
+    return str(json.loads(lines[-1])["link"]) if lines else ""
 
 
 async def _reset(proxy: FaultProxy, notes: Path, chance: random.Random, found: Losses) -> None:

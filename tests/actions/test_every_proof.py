@@ -65,7 +65,7 @@ steps = st.lists(
 
 
 def settle_unseen(bench: Bench) -> None:
-    """Let the venue settle what is open, without a word to us."""
+    """Let the venue settle what is open, and send us no message."""
     ledger, tick = bench.ledger, bench._tick
     if ledger.sidebet is not None:
         ledger.settle_sidebet(tick, tick)

@@ -274,10 +274,10 @@ def test_live_limits_are_a_tenth_of_those_on_paper() -> None:
 
     assert LIVE_LIMITS.stake * 10 == paper.stake
     assert LIVE_LIMITS.session_loss * 10 == paper.session_loss
-    assert (LIVE_LIMITS.game_loss, LIVE_LIMITS.day_loss) == (Decimal("0.02"), Decimal("0.05"))
-    assert (LIVE_LIMITS.exposure, LIVE_LIMITS.price_age_ms) == (Decimal("0.03"), 1_500)
-    assert LIVE_LIMITS.actions_per_minute == 30
-    assert None not in LIVE_LIMITS.to_json().values()
+    assert (LIVE_LIMITS.day_loss, LIVE_LIMITS.price_age_ms) == (Decimal("0.05"), 1_500)
+    assert LIVE_LIMITS.actions_per_minute == 60
+    assert LIVE_LIMITS.exposure is None
+    assert LIVE_LIMITS.game_loss is None
 
 
 @pytest.mark.parametrize("limits", [Limits(), LIVE_LIMITS, Limits(exposure="0.5", leverage=1)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from decimal import Decimal
 from typing import Any
@@ -11,7 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.actions.strategies import Scripted
+from vectra_bot.actions.risk import HaltCause
 from vectra_bot.models import (
+    Ack,
     ActionState,
     ActionType,
     Actor,
@@ -508,3 +511,34 @@ def test_full_evidence_in_any_order_confirms_everything(
         assert outcome is not None
         assert outcome.executed_amount == amount
     assert bench.engine.account.cash == bench.ledger.cash
+
+
+def test_an_answer_to_no_request_is_recorded() -> None:
+    """An unknown id and a repeated answer decide nothing and are stored; the answer to a ping is not."""
+    bench = bench_with(lambda a: a.buy("0.02"))
+    (command,) = bench.commands
+    bench.ack(command)
+    bench.ack(command)
+    for ack_id, success in ((99, False), (98, None)):
+        bench.feed(Ack(recv_ns=bench.now_ns, ack_id=ack_id, success=success))
+
+    stray = [e for e in bench.of_type(DocType.SYSTEM_EVENT) if e.kind == "action.stray_ack"]
+    assert [json.loads(event.detail_json) for event in stray] == [
+        {"ack_id": 1, "success": True},
+        {"ack_id": 99, "success": False},
+    ]
+    assert [a.action_id for a in bench.engine.tracker.book.pending] == [command.action_id]
+
+
+def test_an_agreeing_answer_to_what_did_not_happen_is_a_contradiction() -> None:
+    """It came after the settled game had proven the opposite: the state stays, entries halt."""
+    bench = bench_with(lambda a: a.buy("0.02"))
+    bench.wait(2.5)
+    bench.rug()
+    bench.new_game()
+    bench.ack(bench.commands[0])
+
+    assert states(bench) == ["NOT_EXECUTED"]
+    kinds = [event.kind for event in bench.of_type(DocType.SYSTEM_EVENT)]
+    assert kinds.count("action.contradiction") == 1
+    assert HaltCause.CONTRADICTION in bench.engine.tracker.book.gate.halts

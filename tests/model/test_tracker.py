@@ -98,6 +98,23 @@ def test_a_missed_end_is_settled_by_the_history_of_games() -> None:
         assert lived("buy, sidebet", *missed, *steps) == [(buy, proof), (sidebet, Proof.HISTORY)]
 
 
+def test_what_came_after_a_missed_end_is_taken_into_account() -> None:
+    """Of two equal buys a late trade proves the first: the statement proves that the other did not happen."""
+    found = lived(
+        "buy, buy of the same amount",
+        ("sent", 0),
+        ("sent", 1),
+        ("game end, link lost", (0,)),
+        ("reconnect",),
+        ("late evidence", 0),
+        ("update", ()),
+    )
+    assert found == [
+        (ActionState.EXECUTED_LATE, Proof.TRADE),
+        (ActionState.NOT_EXECUTED, Proof.LEDGER),
+    ]
+
+
 def test_a_broken_rule_is_reported_with_its_history() -> None:
     """The rules are about the venue's truth: a decision that differs from what it executed breaks one."""
     world = world_of("buy, sidebet", (("sent", 0), ("ack-", 0)))

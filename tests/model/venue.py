@@ -1,8 +1,8 @@
 """A venue and a link as the tracker may meet them: only histories that can happen, with losses and repeats.
 
 The venue executes a request, refuses it, or never receives it. Of what it did it sends trades in the order of
-their execution, and acknowledgements and statements at any time; some come twice, some never. What is under
-way when the link is lost does not arrive. After the end of a game nothing of it is executed any more;
+their execution, and acknowledgements and statements at any time; some come twice, some never. What is in
+transit when the link is lost does not arrive. After the end of a game nothing of it is executed any more;
 evidence of it may still come.
 """
 
@@ -69,7 +69,7 @@ Step = tuple[Any, ...]
 
 @define
 class Request:
-    """One action: what is asked for, and what became of it.
+    """One action: what is asked for, and its result.
 
     Attributes:
         handed: whether it was handed to the link; None while that is not decided.

@@ -39,6 +39,9 @@ ENGINE = "tests/engine/test_engine.py"
 SECRETS = "tests/store/test_secrets.py"
 TOKENS = "tests/server/test_tokens.py"
 RUN = "tests/session/test_run.py"
+SOCKET = "tests/session/test_control.py"
+LIVE = "tests/session/live/test_live.py"
+SAVED = "tests/test_saved.py"
 STAKES = "tests/exchange/test_stakes_model.py"
 BOOKS = "tests/exchange/test_books.py"
 DRAWINGS = "tests/exchange/test_drawings.py"
@@ -262,7 +265,12 @@ _CORRELATION = [
     ),
     *_bugs(
         "actions/book.py",
-        (MODEL,),
+        (MODEL, ENDS),
+        (
+            "open-game-proves-absence",
+            'return "" if account.closes else',
+            'return "" if True else',
+        ),
         (
             "decided-by-every-trade",
             "                )\n            return\n        self.executed(tracked, trade.recv_ns",
@@ -321,11 +329,6 @@ _CORRELATION = [
             "late-is-confirmed",
             "state = ActionState.EXECUTED_LATE if late else ActionState.CONFIRMED",
             "state = ActionState.CONFIRMED",
-        ),
-        (
-            "open-game-proves-absence",
-            'return "" if account.closes else',
-            'return "" if True else',
         ),
     ),
 ]
@@ -1414,7 +1417,54 @@ _MORE_WIRE = [
     ),
 ]
 
+_LIVE = [
+    *_bugs(
+        "session/control.py",
+        (SOCKET,),
+        ("stop-without-cut", "if not self._link_closed.wait(CUT_AFTER_S):", "if False:"),
+        ("old-status-as-new", "if age_ms > STALE_MS:", "if age_ms > STALE_MS * 1000:"),
+        (
+            "stop-not-journaled",
+            "if self.of.stop.reason is None:\n            self._waiting",
+            "if False:\n            self._waiting",
+        ),
+    ),
+    *_bugs(
+        "session/live/config.py",
+        (LIVE,),
+        ("account-not-typed", "if config.account != account:", "if not config.account:"),
+        ("statement-of-tomorrow", "if said > today + timedelta(days=1):", "if said > date.max:"),
+        (
+            "limits-of-nobody",
+            "if name not in config.limits]",
+            "if name not in LIVE_LIMITS.to_json()]",
+        ),
+    ),
+    *_bugs(
+        "session/live/day.py",
+        (LIVE,),
+        (
+            "day-of-everybody",
+            "mode = 'live' AND player_id = $account AND ts_ns",
+            "mode = 'live' AND ts_ns",
+        ),
+        ("halt-lost-in-a-crash", "elif kind in _HALTS and message != REASON:", "elif kind in ():"),
+    ),
+    *_bugs(
+        "session/live/operator.py",
+        (LIVE,),
+        ("live-armed-too-early", "is not ArmingState.READY:", "is ArmingState.ARMED:"),
+    ),
+    *_bugs(
+        "params/saved.py",
+        (SAVED,),
+        ("decimal-as-float", "return {_DECIMAL: str(value)}", "return float(value)"),
+        ("marked-dict", "return {_PLAIN: found} if marked else found", "return found"),
+    ),
+]
+
 BUGS = (
+    *_LIVE,
     *_MONEY,
     *_CORRELATION,
     *_LIMITS,

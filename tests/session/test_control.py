@@ -21,6 +21,7 @@ from vectra_bot.session.control import (
     STALE_MS,
     Controlled,
     ControlSocket,
+    _address,
     ask,
     running_sessions,
 )
@@ -186,7 +187,8 @@ def test_a_path_longer_than_an_address_may_be(tmp_path: Path) -> None:
 def test_the_socket_of_a_killed_session_is_replaced(tmp_path: Path) -> None:
     directory = folder(tmp_path)
     left = socket.socket(socket.AF_UNIX)
-    left.bind(str(directory / "control.sock"))
+    with _address(directory) as address:
+        left.bind(address)
     left.close()
     with pytest.raises(InputError, match="Connection refused"):
         ask(directory, "status")
@@ -205,7 +207,8 @@ def test_what_is_not_a_request_is_refused(tmp_path: Path, line: bytes) -> None:
         peer = socket.socket(socket.AF_UNIX)
         with peer:
             peer.settimeout(5)
-            peer.connect(str(directory / "control.sock"))
+            with _address(directory) as address:
+                peer.connect(address)
             peer.sendall(line)
             peer.shutdown(socket.SHUT_WR)
             with peer.makefile("rb") as answer:
@@ -220,7 +223,8 @@ def test_a_client_that_says_nothing_keeps_nobody_waiting(tmp_path: Path) -> None
     with ControlSocket(Controlled(directory, StopFlag())):
         peers = [socket.socket(socket.AF_UNIX) for _ in range(8)]
         for peer in peers:
-            peer.connect(str(directory / "control.sock"))
+            with _address(directory) as address:
+                peer.connect(address)
         started = time.monotonic()
         ask(directory, "status")
         assert time.monotonic() - started < 0.9

@@ -104,7 +104,7 @@ def test_a_session_with_another_limit_is_another_session(tmp_path: Path) -> None
     other = header_of(tmp_path, limits=Limits(day_loss="0.06"), terms=TERMS)
 
     assert not same_session(header, other)
-    assert "limits.actions_per_minute was '30'" in differing(header, other)
+    assert "limits.actions_per_minute was '60'" in differing(header, other)
 
 
 @pytest.mark.parametrize(

@@ -141,6 +141,7 @@ def test_a_missing_keyring_names_its_extra(monkeypatch: pytest.MonkeyPatch) -> N
         f"env:{OPAQUE}",
         "env:",
         "file:",
+        "file:~no-such-user-7q/live.token",
         "keyring:alice",
         "keyring:/alice",
         "keyring:vectra-bot/",

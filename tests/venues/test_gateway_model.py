@@ -107,7 +107,7 @@ class Case:
             ("epoch", self.created_ms > self.opened_ms or self.slept_ms > 1_000),
             ("stale", self.beats == 0 or (self.age_ms > oldest and not quiet)),
             ("over", self.rugged and not side),
-            ("behind", entry and not side and active and self.ticks_behind >= 2),
+            ("behind", entry and not side and active and self.ticks_behind >= 8),
             ("late", self.created_ms > (250 if entry else 1_000)),
             ("token", entry and self.token_s is not None and self.token_s <= 60),
             ("slow", entry and self.rtt_ms is not None and self.rtt_ms > 1_000),
@@ -197,7 +197,7 @@ NEAR: dict[str, st.SearchStrategy[Any]] = {
     "active": st.booleans(),
     "rugged": st.booleans(),
     "paused": st.booleans(),
-    "ticks_behind": st.sampled_from([-3, 0, 1, 2, 3]),
+    "ticks_behind": st.sampled_from([-3, 0, 7, 8, 9]),
     "token_s": st.sampled_from([None, -5, 59, 60, 61]),
     "rtt_ms": st.sampled_from([None, 5.0, 1_000.0, 1_000.5]),
     "waiting": st.sampled_from([0, 1]),
@@ -216,12 +216,12 @@ cases = st.sets(st.sampled_from(sorted(NEAR)), max_size=4).flatmap(
 @example(Case(kind=ActionType.SELL, created_ms=1_001))
 @example(Case(kind=ActionType.SELL, age_ms=3_001))
 @example(Case(kind=ActionType.SELL, ticks_behind=40, token_s=5, rtt_ms=5_000.0))
-@example(Case(created_ms=250, age_ms=600, ticks_behind=1, token_s=61, rtt_ms=1_000.0, used=5))
+@example(Case(created_ms=250, age_ms=600, ticks_behind=7, token_s=61, rtt_ms=1_000.0, used=5))
 @example(Case(created_ms=251))
 @example(Case(age_ms=601))
 @example(Case(active=False, age_ms=1_500))
 @example(Case(active=False, age_ms=1_501))
-@example(Case(ticks_behind=2))
+@example(Case(ticks_behind=8))
 @example(Case(token_s=60))
 @example(Case(rtt_ms=1_000.5))
 @example(Case(used=6))

@@ -169,12 +169,13 @@ _ALWAYS = frozenset({"stake", "session_loss", "actions_per_game"})
 
 LIVE_LIMITS = Limits(
     stake=Decimal("0.01"),
-    exposure=Decimal("0.03"),
-    game_loss=Decimal("0.02"),
     session_loss=Decimal("0.05"),
     day_loss=Decimal("0.05"),
-    actions_per_minute=30,
+    actions_per_minute=60,
     external_per_game=3,
     price_age_ms=1_500,
 )
-"""The limits of a live session that the operator does not set: a tenth of those on paper."""
+"""The limits of a live session that the operator does not set: amounts a tenth of those on paper.
+
+A loss of a game and what is open count in the loss of the session, which every operator must limit.
+"""

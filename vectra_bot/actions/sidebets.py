@@ -1,7 +1,7 @@
 """Sidebets: evidence that one was placed, and its result (protocol 7).
 
 A result proves the bet as well. The history of games has the results of all sidebets of a finished game
-(protocol 5.4): a bet of ours that it lacks was not placed.
+(protocol 5.4): one of our bets that it lacks was not placed.
 """
 
 from __future__ import annotations

@@ -3,9 +3,10 @@
 Theory of operation. An action is ``INTENT`` when it is journaled, ``SENT`` when the gateway handed it to the
 venue, and then waits for evidence, which comes in any order: an acknowledgement, a trade, a sidebet event, a
 player update. Evidence is matched by key: the trace id we chose, together with our own player id, the kind
-and the amount (trace ids are public); then the acknowledgement id; and only if neither is present and exactly
-one action is in flight, by the change of cash and quantity that it must cause. Nothing is ever matched by its
-position in a queue, and nothing is ever resent.
+and the amount (trace ids are public); then the acknowledgement id. A trade with neither belongs to an action
+only if exactly one is in flight; a change of our account to the only set of actions that explains it
+(:mod:`vectra_bot.actions.reconcile`). Nothing is ever matched by its position in a queue, and nothing is ever
+resent.
 
 An action without evidence in time, or whose connection was lost, becomes ``UNKNOWN``: not a final state, but
 one in which no new risk is taken until evidence or the settled game proves a terminal state. *Decided* means
@@ -160,7 +161,7 @@ class ActionTracker:
             if ack.success is not None:  # the answer to a ping is empty
                 self.book.find(
                     "action.stray_ack",
-                    "warning",
+                    "info",
                     "an acknowledgement answers no request that waits for one",
                     ack_id=ack.ack_id,
                     success=ack.success,
@@ -171,6 +172,8 @@ class ActionTracker:
             self._refused(tracked, ack)
         elif ack.success is None and not tracked.action.is_decided:
             self.book.move(tracked, ActionState.UNKNOWN, "unreadable acknowledgement")
+        elif ack.success and tracked.action.state is ActionState.NOT_EXECUTED:
+            self.book.contradiction(tracked, "the venue accepted an action that it did not execute")
 
     def _refused(self, tracked: Tracked, ack: Ack) -> None:
         if tracked.action.is_decided:

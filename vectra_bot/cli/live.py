@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 import click
 
-from vectra_bot.actions.limits import Limits
+from vectra_bot.actions.limits import LIVE_LIMITS, Limits
 from vectra_bot.cli import HELP_OPTIONS, TRADING_STOPPED
 from vectra_bot.cli.options import (
     GroupedCommand,
@@ -24,7 +24,7 @@ from vectra_bot.cli.stopping import Stopper
 from vectra_bot.config import LIVE, FileConfig, load_config
 from vectra_bot.errors import UsageError
 from vectra_bot.redaction import shown_url
-from vectra_bot.session.live.config import LiveConfig
+from vectra_bot.session.live.config import OWN_LIMITS, LiveConfig
 from vectra_bot.session.live.options import LiveOptions
 from vectra_bot.venues.browser.profile import known_venue
 from vectra_bot.venues.browser.settings import BrowserSettings
@@ -59,7 +59,7 @@ The file live.toml:
 
 @click.command("live", cls=GroupedCommand, epilog=_EPILOG, context_settings=HELP_OPTIONS)
 @click.argument("strategy", required=False)
-@declared_options(LiveConfig, Limits, LiveSettings, BrowserSettings)
+@declared_options(LiveConfig, LIVE_LIMITS, LiveSettings, BrowserSettings, required=OWN_LIMITS)
 @click.option("--config", "config_file", metavar="FILE", help="TOML file with settings.")
 @json_option
 def live(strategy: str | None, config_file: str | None, as_json: bool, **options: Any) -> int:

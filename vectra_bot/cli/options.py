@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import attrs
 import click
 from attrs import NOTHING
 
@@ -56,16 +57,35 @@ def destination(declaration: Option) -> str:
     return str(declaration.flag).lstrip("-").replace("-", "_")
 
 
-def declared_options(*owners: type) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Return a decorator that adds the flags of all options that the config classes *owners* declare."""
+def declared_options(
+    *owners: Any, required: Iterable[str] = ()
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return a decorator that adds the flags of all options that *owners* declare.
+
+    Args:
+        owners: config classes; or a config, whose values help shows as the defaults.
+        required: options without a default in this command, by name; a file may give them.
+    """
+    lacking = frozenset(required)
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
-        flags = [o for owner in owners for o in options_of(owner) if o.flag is not None]
+        flags = [o for owner in owners for o in _declarations(owner, lacking) if o.flag is not None]
         for declaration in reversed(flags):
             command = _with_flag(command, declaration)
         return command
 
     return decorate
+
+
+def _declarations(owner: Any, lacking: frozenset[str]) -> Iterable[Option]:
+    if isinstance(owner, type):
+        return options_of(owner)
+    return [
+        attrs.evolve(option, default=None, shown="none, choose it yourself")
+        if option.name in lacking
+        else attrs.evolve(option, default=getattr(owner, option.name))
+        for option in options_of(type(owner))
+    ]
 
 
 def given_options(owner: type, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -62,6 +62,6 @@ class FinishedGame:
     sidebets_of: Callable[[str, int], tuple[Any, ...] | None] | None = field(
         default=None, eq=False, repr=False
     )
-    """Reads a player's results (`SidebetResult`) in these rows, as received at a time; None: they cannot be read. Arguments:
+    """Reads a player's results (`SidebetResult`) in these rows; None: they cannot be read. Arguments:
     player id, ns since 1970-01-01 UTC.
     """

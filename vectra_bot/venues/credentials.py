@@ -125,7 +125,10 @@ def token_source(spec: str) -> TokenSource:
     if kind == "env" and _NAME.fullmatch(rest):
         return _Source(f"environment {rest}", lambda: _from_environment(rest))
     if kind == "file" and rest.strip():
-        path = Path(rest).expanduser()
+        try:
+            path = Path(rest).expanduser()
+        except RuntimeError:
+            raise _unusable("names the home of an unknown user", "check the path") from None
         return _Source(f"file {path}", lambda: read_private(path, "token file"))
     service, slash, user = rest.rpartition("/")
     if kind == "keyring" and slash and service and user:

@@ -180,9 +180,9 @@ class LinkSupervisor:
 
     def losses_left(self) -> int | None:
         """Return how often the link may still be lost within the window, None for any number of times."""
-        self._forget_losses()
-        allowed = self.losses_allowed
-        return None if allowed is None else max(0, allowed - len(self._losses))
+        allowed, oldest_ns = self.losses_allowed, self._window_ns()
+        lost = sum(lost_ns >= oldest_ns for lost_ns in tuple(self._losses))
+        return None if allowed is None else max(0, allowed - lost)
 
     # The supervisor.
 
@@ -247,8 +247,11 @@ class LinkSupervisor:
                 )
         self._mark_connecting()
 
+    def _window_ns(self) -> int:
+        return self.clock.monotonic_ns() - int(self.settings.reconnect_window_s * NS_PER_S)
+
     def _forget_losses(self) -> None:
-        oldest_ns = self.clock.monotonic_ns() - int(self.settings.reconnect_window_s * NS_PER_S)
+        oldest_ns = self._window_ns()
         while self._losses and self._losses[0] < oldest_ns:
             self._losses.popleft()
 

@@ -38,7 +38,7 @@ EXIT_DATA_MS: Final = 3_000
 ENTRY_LATE_MS: Final = 250
 EXIT_LATE_MS: Final = 1_000
 SLOW_RTT_MS: Final = 1_000
-_TICKS_BEHIND: Final = 2
+_TICKS_BEHIND: Final = 8  # two seconds of the venue; the engine itself denies entries in a burst
 _BUDGET: Final = SendBudget()
 _LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 

@@ -133,11 +133,9 @@ class SendBucket:
         self._at_ns = clock.monotonic_ns()
 
     def left(self) -> float:
-        """Return the requests that may be sent now."""
-        now_ns = self._clock.monotonic_ns()
-        gained = (now_ns - self._at_ns) / NS_PER_S * self._budget.per_s
-        self._left, self._at_ns = min(float(self._budget.burst), self._left + gained), now_ns
-        return self._left
+        """Return the requests that may be sent now; changes nothing, so that any thread may ask."""
+        gained = (self._clock.monotonic_ns() - self._at_ns) / NS_PER_S * self._budget.per_s
+        return min(float(self._budget.burst), self._left + gained)
 
     def allows(self, *, entry: bool) -> bool:
         """Return whether one more request may be sent."""
@@ -145,4 +143,4 @@ class SendBucket:
 
     def take(self) -> None:
         """Charge one request."""
-        self._left = self.left() - 1
+        self._left, self._at_ns = self.left() - 1, self._clock.monotonic_ns()

@@ -455,7 +455,7 @@ def sidebets_of(
 ) -> tuple[SidebetResult, ...] | None:
     """Return the results of a player's sidebets in a finished game; None if its rows cannot be read.
 
-    Every sidebet of the game has one payout row, won or lost (protocol 5.4). Practice bets are left out.
+    Every sidebet of the game has one payout row, won or lost (protocol 5.4). Practice bets are excluded.
     """
     try:
         rows = [

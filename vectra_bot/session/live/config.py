@@ -59,6 +59,7 @@ class LiveConfig:
     """A live session at a venue, with real money.
 
     Attributes:
+        strategy: as in SessionConfig.
         live: the account.
         account: the account's id again, as typed by the operator for this session.
         limits: limits that the operator chose, by name; of the others those of live sessions hold.
