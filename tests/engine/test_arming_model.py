@@ -13,6 +13,7 @@ from vectra_bot import Strategy
 from vectra_bot.actions.arming import LiveTerms
 from vectra_bot.actions.limits import Limits
 from vectra_bot.engine import Effect, Engine
+from vectra_bot.game.amounts import LedgerError
 from vectra_bot.models import (
     ActionType,
     Command,
@@ -170,8 +171,12 @@ class Run:
         for command in sent:
             self.check(command, what)
             if what in ("tick", "game"):
-                bench.execute(command)
-                model.stated = True
+                try:
+                    bench.execute(command)
+                except LedgerError:  # a second sale of what is unknown to be sold
+                    bench.ack(command, success=False, message="nothing to sell")
+                else:
+                    model.stated = True
         return sent
 
     def check(self, command: Command, what: str) -> None:
