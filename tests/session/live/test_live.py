@@ -16,10 +16,13 @@ from tests.session.live.accounts import (
     LIMITS,
     STATEMENT,
     TOKEN,
+    Counted,
     account_of,
     config_of,
     lived,
     token_file,
+    until_confirmed,
+    until_ready,
     venue,
 )
 from vectra_bot import Strategy
@@ -40,16 +43,8 @@ SEEN: list[str] = []
 FOUND: list[str] = []
 
 
-class Eager(Strategy):
-    """Buy and sell as often as the venue answers."""
-
-    def on_game_tick(self, tick: Any, game: Any) -> None:
-        if self.actions.pending:
-            return
-        if self.position:
-            self.actions.sell()
-        else:
-            self.actions.buy("0.002")
+class Eager(Counted):
+    """Buy and sell as often as the venue answers, until so many requests are executed."""
 
 
 class Holder(Strategy):
@@ -79,11 +74,12 @@ def documents_of(store: Path, doc_type: str, session: str = "L") -> list[dict[st
 async def test_a_live_session_trades_and_every_action_is_proven(tmp_path: Path) -> None:
     """The account's books at the venue and ours agree; nothing is sent before the session is armed."""
     orders: list[RequestRecord] = []
-    async with venue(games=4, on_request=orders.append) as server:
-        report = await lived(server, config_of(tmp_path, server.url, strategy=Eager, games=2))
+    async with venue(on_request=orders.append) as server:
+        config = config_of(tmp_path, server.url, strategy=Eager, **until_confirmed(4))
+        report = await lived(server, config)
         books = server.exchange.books.get(ACCOUNT)
     assert (report.mode, report.venue, report.shadow) == ("live", "127.0.0.1", False)
-    assert report.actions["CONFIRMED"] >= 2
+    assert report.actions["CONFIRMED"] == 4
     terminal = sum(report.actions.values()) - report.actions.get("DENIED", 0)
     assert sum(report.proofs.values()) >= terminal - report.actions.get("UNRESOLVED", 0)
     assert books is not None
@@ -102,10 +98,12 @@ async def test_a_live_session_trades_and_every_action_is_proven(tmp_path: Path) 
 class Curious(Strategy):
     """Look for a text in everything that is reachable by attributes and items."""
 
+    most: int = 1
+
     def on_game_tick(self, tick: Any, game: Any) -> None:
         if not self.position and not self.actions.pending:
             self.actions.buy("0.002")
-        if game.tick == 20:
+        if not SEEN:
             self.look([("self", self), ("game", game), ("tick", tick)])
 
     def look(self, level: list[tuple[str, Any]]) -> None:
@@ -140,16 +138,18 @@ def parts_of(value: Any) -> list[tuple[str, Any]]:
 
 
 async def test_a_strategy_cannot_reach_the_token_by_attributes(tmp_path: Path) -> None:
-    async with venue(games=3) as server:
-        await lived(server, config_of(tmp_path, server.url, strategy=Curious, games=2))
-    assert len(SEEN) > 100
+    async with venue() as server:
+        config = config_of(tmp_path, server.url, strategy=Curious, **until_confirmed(1))
+        report = await lived(server, config)
+    assert len(SEEN) > 100, report
     assert FOUND == []
 
 
 async def test_no_secret_is_in_what_a_session_leaves(tmp_path: Path) -> None:
     """The token is in no file of the store, and not in the header, whatever encodes it."""
-    async with venue(games=2) as server:
-        report = await lived(server, config_of(tmp_path, server.url, games=1))
+    async with venue() as server:
+        config = config_of(tmp_path, server.url, strategy=Eager, **until_confirmed(2))
+        report = await lived(server, config)
     store = tmp_path / "live"
     for path in store.rglob("*"):
         assert not path.is_file() or TOKEN.encode() not in path.read_bytes(), path
@@ -317,11 +317,10 @@ async def test_the_day_counts_what_earlier_sessions_lost(tmp_path: Path) -> None
     """The header of the next session has it, and the limit of the day counts it."""
     store = tmp_path / "live"
     async with venue() as server:
-        first = await lived(server, config_of(tmp_path, server.url, strategy=Eager, games=1))
-        server.resume()
-        second = await lived(
-            server, config_of(tmp_path, server.url, strategy="watch", session_id="M", games=1)
-        )
+        config = config_of(tmp_path, server.url, strategy=Eager, **until_confirmed(2))
+        first = await lived(server, config)
+        again = config_of(tmp_path, server.url, strategy="watch", session_id="M", **until_ready())
+        second = await lived(server, again)
     assert first.pnl is not None
     assert second.pnl == 0
     header = read_header(journal_directory(store, "M"))
@@ -360,7 +359,7 @@ async def test_a_session_starts_where_a_killed_one_ended(tmp_path: Path) -> None
         with pytest.raises(asyncio.CancelledError):
             await running
         server.resume()
-        again = attrs.evolve(config, session_id="M", strategy="watch", games=1)
+        again = attrs.evolve(config, session_id="M", strategy="watch", **until_ready())
         report = await lived(server, again)
     assert report.recovered == ("L",)
     assert report.standing is not None

@@ -9,7 +9,13 @@ from typing import Any
 
 import pytest
 
-from tests.session.live.accounts import ACCOUNT, account_of, token_file, venue
+from tests.session.live.accounts import (
+    ACCOUNT,
+    account_of,
+    token_file,
+    until_confirmed,
+    venue,
+)
 from tests.session.test_record import QUICK, resume_when_joined
 from vectra_bot.errors import ConfigError, StoreError, VectraError
 from vectra_bot.exchange import RequestRecord
@@ -57,8 +63,11 @@ async def test_a_shadow_trades_on_paper_with_the_accounts_cash(tmp_path: Path) -
     login = Login(player_id=ACCOUNT, username="bot", cash=to_lamports(CASH))
     secret = token_file(tmp_path).read_text()
     journal = journal_directory(tmp_path / "paper", "S")
-    async with venue(tokens={secret: login}, on_request=orders.append, games=4) as server:
-        running = asyncio.create_task(shadowed(server, config_of(tmp_path, server.url)))
+    async with venue(tokens={secret: login}, on_request=orders.append) as server:
+        config = config_of(
+            tmp_path, server.url, games=9, latency_ms=0, **{**until_confirmed(2), "settings": {}}
+        )
+        running = asyncio.create_task(shadowed(server, config))
         status: dict[str, Any] = {}
         while not running.done() and status.get("standing") != "allowed":
             await asyncio.sleep(0.05)

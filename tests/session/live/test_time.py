@@ -9,9 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.session.live.accounts import config_of, venue
+from tests.session.live.accounts import Counted, config_of, until_confirmed, venue
 from tests.session.test_record import QUICK, Stepped, resume_when_joined
-from vectra_bot import Strategy
 from vectra_bot.clock import SessionClock
 from vectra_bot.journal import journal_directory, read_journal
 from vectra_bot.models import ClockAdvanced
@@ -22,7 +21,7 @@ from vectra_bot.session.live.run import run_live
 HOUR_NS = 3_600 * 10**9
 
 
-class Stepping(Strategy):
+class Stepping(Counted):
     """Move the machine's wall clock while a position is open."""
 
     machine = Stepped()
@@ -31,9 +30,7 @@ class Stepping(Strategy):
     def on_game_tick(self, tick: Any, game: Any) -> None:
         if self.position:
             self.machine.moved_ns = self.hours * HOUR_NS
-            self.actions.sell()
-        elif not self.actions.pending:
-            self.actions.buy("0.002")
+        super().on_game_tick(tick, game)
 
 
 @pytest.mark.parametrize("hours", [-1, 1])
@@ -44,20 +41,20 @@ async def test_a_step_of_the_wall_clock_moves_no_time(
     """It is recorded once with its size, timers do not notice it, and no time goes back."""
     Stepping.machine, Stepping.hours = Stepped(), hours
     clock = SessionClock(Stepping.machine)
-    async with venue(games=2) as server:
+    async with venue() as server:
         beginning = asyncio.create_task(resume_when_joined(server))
         async with asyncio.timeout(100):
             if mode == "live":
-                config = config_of(tmp_path, server.url, strategy=Stepping, games=1)
+                config = config_of(tmp_path, server.url, strategy=Stepping, **until_confirmed(2))
                 report = await run_live(config, clock)
             else:
                 paper = SessionConfig(
                     strategy=Stepping, venue=server.url, store=tmp_path / "live", session_id="L",
-                    games=1, link=QUICK, latency_ms=0,
+                    games=9, link=QUICK, latency_ms=0, **until_confirmed(2),
                 )  # fmt: skip
                 report = await run_session(paper, clock)
         await beginning
-    assert report.actions.get("CONFIRMED", 0) >= 2
+    assert report.actions["CONFIRMED"] == 2
     assert set(report.actions) <= {"CONFIRMED", "REJECTED", "DENIED", "NOT_SENT"}
     entries = list(read_journal(journal_directory(tmp_path / "live", "L")))
     records = [entry.data["record"] for entry in entries if entry.kind == "doc"]
