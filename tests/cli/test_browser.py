@@ -5,18 +5,16 @@ from __future__ import annotations
 import json
 import os
 import signal
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.venues.browser.chrome import browser_of
+from tests.venues.browser.chrome import browser_of, stand_in
 from vectra_bot.cli.main import main
 from vectra_bot.venues.browser.profile import BrowserProfile
 
 VENUE = "http://127.0.0.1:9"
 ACCOUNT = "did:privy:nobody"
-ECHO = Path(__file__).resolve().parents[1] / "venues" / "browser" / "echo_browser.py"
 
 
 @pytest.fixture(autouse=True)
@@ -48,10 +46,7 @@ def test_login_opens_the_browser_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The window stays open when the command ends; a second call finds it open."""
-    program = tmp_path / "browser"
-    program.write_text(f'#!/bin/sh\nexec {sys.executable} "{ECHO}" "$@"\n')
-    program.chmod(0o755)
-    monkeypatch.setenv("VECTRA_BROWSER", str(program))
+    monkeypatch.setenv("VECTRA_BROWSER", str(stand_in(tmp_path)))
     first = run(capsys, "browser", "login", "--venue", VENUE)
     second = run(capsys, "browser", "login", "--venue", VENUE, "--json")
     profile = BrowserProfile.of("127.0.0.1")

@@ -13,6 +13,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import pytest
 from attrs import evolve
 
 from tests.conformance.frames.frame_rows import (
@@ -27,6 +28,7 @@ from tests.conformance.test_game_rows import game as game_rows
 from tests.imports.released import v1
 from tests.imports.samples import seeded_row, write_lines
 from tests.store.maintenance.test_check import make_store, part
+from tests.venues.browser.chrome import closed, stand_in
 from vectra_bot.cli.main import main
 from vectra_bot.conformance.crowd.crowd_games import watch_games
 from vectra_bot.exchange import ExchangeConfig
@@ -35,6 +37,7 @@ from vectra_bot.journal import Entry, Journal, write_journal
 from vectra_bot.models import SendResult
 from vectra_bot.models.times import NS_PER_S
 from vectra_bot.session.control import running_sessions
+from vectra_bot.venues.browser.profile import BrowserProfile
 
 Outputs: TypeAlias = Iterator[tuple[str, Any]]
 """Pairs of a section of the page and a JSON value that belongs to it."""
@@ -267,6 +270,14 @@ class Commands:
         at = ("--store", self.folder / "pool")
         self.json("run", "watch", "--games", 2, "--seed", 28, "--crowd", 40, *at)
         yield "odds (promotions)", self.json("odds", "promotions", *at)
+
+    def opened(self) -> Outputs:
+        """Yield what opening a browser prints."""
+        profile = BrowserProfile(self.folder / "profile")
+        where = ("--venue", "https://rugs.example", "--browser-profile", profile.folder)
+        with pytest.MonkeyPatch.context() as patch, closed(profile):
+            patch.setenv("VECTRA_BROWSER", str(stand_in(self.folder)))
+            yield "browser login", self.json("browser", "login", *where)
 
     def rows(self, query: str) -> tuple[list[str], list[dict[str, Any]]]:
         """Return the columns of a query by name, and its rows."""

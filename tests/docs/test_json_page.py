@@ -33,6 +33,7 @@ STEPS = {
         "verify (capture)",
         "verify (seed)",
     ),
+    "opened": ("browser login",),
     "listed": ("strategies", "plugins", "odds", "odds (promotions)"),
     "maintained": (
         "store check",

@@ -45,10 +45,16 @@ def run(store: Path, strategy: Any = Buyer, **more: Any) -> Any:
     return vectra_bot.run(strategy, session_id="K", store=store, games=2, seed=7, crowd=0, **more)
 
 
-def killed_after(root: Path, last: Callable[[Entry], bool]) -> Path:
+@pytest.fixture(scope="module")
+def entries(tmp_path_factory: pytest.TempPathFactory) -> list[Entry]:
+    """Return the journal of a whole session."""
+    store = tmp_path_factory.mktemp("whole")
+    run(store)
+    return list(read_journal(store / "journals" / "K"))
+
+
+def killed_after(root: Path, entries: list[Entry], last: Callable[[Entry], bool]) -> Path:
     """Return a store with a session that was killed right after the first entry that *last* accepts."""
-    run(root / "whole")
-    entries = list(read_journal(root / "whole" / "journals" / "K"))
     end = next(index for index, entry in enumerate(entries) if last(entry))
     folder = root / "store" / "journals" / "K"
     folder.mkdir(parents=True)
@@ -68,22 +74,24 @@ def is_send(entry: Entry) -> bool:
 
 
 def test_p01_a_kill_before_the_send_leaves_an_action_that_may_have_been_sent(
-    tmp_path: Path,
+    tmp_path: Path, entries: list[Entry]
 ) -> None:
     """The intent is in the store as UNRESOLVED, once; nothing is sent by the recovery."""
-    store = killed_after(tmp_path, lambda entry: entry.kind == "intent")
+    store = killed_after(tmp_path, entries, lambda entry: entry.kind == "intent")
     assert recover_store(store, recover=recover_session) == ["K"]
-    entries = list(read_journal(store / "journals" / "K"))
+    recovered = list(read_journal(store / "journals" / "K"))
 
     ((action_id, state, proof),) = actions_of(store)
     assert (state, proof) == ("UNRESOLVED", None)
-    assert [e.command().action_id for e in entries if e.kind == "intent"] == [action_id]
-    assert not any(map(is_send, entries))
+    assert [e.command().action_id for e in recovered if e.kind == "intent"] == [action_id]
+    assert not any(map(is_send, recovered))
 
 
-def test_p02_a_kill_after_the_send_leaves_an_action_without_proof(tmp_path: Path) -> None:
+def test_p02_a_kill_after_the_send_leaves_an_action_without_proof(
+    tmp_path: Path, entries: list[Entry]
+) -> None:
     """Sent and without evidence: UNRESOLVED, once, however often it is recovered."""
-    store = killed_after(tmp_path, is_send)
+    store = killed_after(tmp_path, entries, is_send)
     recover_store(store, recover=recover_session)
     first = actions_of(store)
     recover_store(store, recover=recover_session)
@@ -92,9 +100,11 @@ def test_p02_a_kill_after_the_send_leaves_an_action_without_proof(tmp_path: Path
     assert actions_of(store) == first
 
 
-def test_p03_a_kill_while_files_are_written_loses_nothing(tmp_path: Path) -> None:
+def test_p03_a_kill_while_files_are_written_loses_nothing(
+    tmp_path: Path, entries: list[Entry]
+) -> None:
     """An unfinished part beside the journal is not read; the recovery builds it from the entries."""
-    store = killed_after(tmp_path, is_send)
+    store = killed_after(tmp_path, entries, is_send)
     part = store / "doc_type=player_action" / "session_id=K"
     part.mkdir(parents=True)
     (part / f"part-000001.parquet{files.TEMPORARY}").write_bytes(b"PAR1 half")

@@ -121,7 +121,7 @@ def test_a_broken_rule_is_reported_with_its_history() -> None:
     assert broken(world, ("ack-", 0)) is None
     world.requests[0].truth = "executed"
     assert "but the venue executed it" in (broken(world, ("ack-", 0)) or "")
-    report = report_of(search(1), 1, 0.5)
+    report = report_of(search(1), 1, 0.0)
     assert (report["ok"], report["failure"], report["depth"]) == (True, None, 1)
 
 

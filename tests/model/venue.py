@@ -253,7 +253,9 @@ class World:
             return
         if not request.handed or not self.up:
             return
-        can_execute = request.truth == "executed" or (request.truth == "open" and not self.over)
+        sellable = request.kind is not ActionType.SELL or self.ledger.position_qty > 0
+        possible = request.truth == "open" and not self.over and sellable
+        can_execute = request.truth == "executed" or possible
         same_link = request.epoch == self.epoch
         if same_link and can_execute and request.acks < REPEATS:
             yield ("ack+", index)
@@ -337,6 +339,9 @@ class World:
             if request.truth != "open":
                 continue
             cash, qty = self.ledger.cash, self.ledger.position_qty
+            if request.kind is ActionType.SELL and not qty:
+                request.truth = "refused"
+                continue
             tick, price = RUG_TICK - 1, PRICES[-1]
             if request.kind is ActionType.BUY:
                 self.ledger.buy(request.amount or 0, price, tick)

@@ -912,6 +912,26 @@ _ORDER = [
         ),
     ),
     *_bugs(
+        "server/reception.py",
+        ("tests/server/test_latency.py", "tests/server/test_refusals.py"),
+        (
+            "latency-ignored",
+            "(self.latency_ms or 0) * NS_PER_MS",
+            "0 * NS_PER_MS",
+        ),
+        ("refused-and-executed", "if refusal is None:", "if True:"),
+    ),
+    *_bugs(
+        "exchange/exchange.py",
+        ("tests/server/test_latency.py",),
+        ("received-and-lost", "elif received:", "elif False:"),
+    ),
+    *_bugs(
+        "server/faults/requests.py",
+        ("tests/server/test_refusals.py",),
+        ("refused-for-ever", "if self.hits >= self.count or", "if"),
+    ),
+    *_bugs(
         "server/clients.py",
         ("tests/server/test_clients_model.py",),
         (

@@ -156,7 +156,6 @@ async def test_without_a_free_descriptor_connections_are_refused_and_others_serv
             resource.setrlimit(resource.RLIMIT_NOFILE, (free, hard))
             with caplog.at_level(logging.WARNING):
                 answers = [await answer_of(client, server.port) for client in clients]
-            seconds = time.monotonic() - started
             count = len(resident.states())
             await resident.until(lambda: len(resident.states()) > count + 3)
         finally:
@@ -165,6 +164,7 @@ async def test_without_a_free_descriptor_connections_are_refused_and_others_serv
                 client.close()
         async with RawClient(server.url) as later:
             await later.join()
+    seconds = time.monotonic() - started
 
     assert {answer[:12] for answer in answers} <= {b"HTTP/1.1 503", b""}
     # Another part of the process may have closed a file meanwhile, which lets a client in.

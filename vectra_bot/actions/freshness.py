@@ -66,7 +66,7 @@ class Freshness:
         if self.stalled_ns:
             sent = (now_ns - self.stalled_ns) // _TICK_NS
             self.is_old = tick < self.stalled_tick + sent
-        if self.lacking and not self.is_old and PACE_NS <= gap_ns <= STALL_NS:
+        if self.lacking and not self.is_old and gap_ns <= STALL_NS:
             self.lacking -= 1
 
     def denies(self, now_ns: int) -> str | None:

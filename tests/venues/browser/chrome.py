@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,15 @@ from vectra_bot.venues.browser.profile import BrowserProfile
 FLAGS = "--headless --no-sandbox --disable-gpu --disable-dev-shm-usage"
 _PROC = Path("/proc")
 _CLOSE_S = 10.0
+
+
+def stand_in(folder: Path) -> Path:
+    """Return a program in place of a browser: it answers calls, and shows nothing."""
+    program = folder / "browser"
+    script = Path(__file__).with_name("echo_browser.py")
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{script}" "$@"\n', encoding="utf-8")
+    program.chmod(0o755)
+    return program
 
 
 def keeper_of(profile: BrowserProfile) -> int | None:

@@ -7,12 +7,11 @@ import os
 import shutil
 import signal
 import stat
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.venues.browser.chrome import browser_of, keeper_of
+from tests.venues.browser.chrome import browser_of, keeper_of, stand_in
 from vectra_bot.errors import ConfigError, InputError, StoreError, UsageError
 from vectra_bot.venues.browser.cdp import CdpDecoder
 from vectra_bot.venues.browser.client import BrowserGone, CdpClient
@@ -22,16 +21,12 @@ from vectra_bot.venues.browser.settings import BrowserSettings
 from vectra_bot.venues.browser.transports import NotWritten, PipeTransport
 
 ADDRESS = "https://rugs.example"
-ECHO = Path(__file__).with_name("echo_browser.py")
 
 
 @pytest.fixture
 def profile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BrowserProfile:
     """Return a profile whose browser is the stand-in."""
-    program = tmp_path / "browser"
-    program.write_text(f'#!/bin/sh\nexec {sys.executable} "{ECHO}" "$@"\n')
-    program.chmod(0o755)
-    monkeypatch.setenv("VECTRA_BROWSER", str(program))
+    monkeypatch.setenv("VECTRA_BROWSER", str(stand_in(tmp_path)))
     monkeypatch.setenv("VECTRA_BROWSER_FLAGS", "--lang='de DE'")
     monkeypatch.setenv("VECTRA_BROWSER_PROFILES", str(tmp_path / "profiles"))
     return BrowserProfile.of("rugs.example")

@@ -142,6 +142,18 @@ async def test_a_socket_older_than_us_is_known_by_its_game_frames() -> None:
     assert not socket.whole
 
 
+async def test_a_connection_that_began_by_polling_is_not_whole() -> None:
+    """A websocket that the page has upgraded to does not begin with Socket.IO's connect packet."""
+    seen = watched()
+    seen.event(cdp.CREATED, requestId="1", url=SOCKET)
+    seen.frame("3probe")
+    seen.frame(GAME)
+    socket = seen.page.newest()
+
+    assert socket is not None
+    assert not socket.whole
+
+
 async def test_a_socket_that_was_left_needs_a_sign_of_life() -> None:
     """What a session has left is taken again only after a game frame."""
     seen = watched()
@@ -227,7 +239,7 @@ async def test_only_the_persons_requests_are_told() -> None:
     socket = seen.page.newest()
     assert socket is not None
     socket.take(lambda _: None, lambda _: None)
-    delivery = await seen.page.send("H", ORDER, 0.02)
+    delivery = await seen.page.send("H", ORDER, leave_s=0.1, limit_s=0.02)
     seen.frame(ORDER, sent=True)
     seen.frame(REQUEST, sent=True)
 
@@ -247,7 +259,7 @@ async def sent_with(
     """Send an order to a browser that gives *answer*, while *then* happens."""
     seen = watched(answer)
     seen.connect()
-    sending = asyncio.create_task(seen.page.send("H", ORDER, 0.2))
+    sending = asyncio.create_task(seen.page.send("H", ORDER, leave_s=0.1, limit_s=0.2))
     await asyncio.sleep(0)
     then(seen)
     delivery = await sending
@@ -279,7 +291,7 @@ async def test_a_cut_transport_sends_nothing() -> None:
     """After a stop has cut the transport, an order is not sent."""
     seen = watched(lambda _: said("sent"))
     seen.transport.cut()
-    delivery = await seen.page.send("H", ORDER, 0.2)
+    delivery = await seen.page.send("H", ORDER, leave_s=0.1, limit_s=0.2)
 
     assert (delivery.sent, delivery.reason) == (False, "the connection to the browser is closed")
     assert seen.transport.calls == []

@@ -42,6 +42,7 @@ _REPLY_S: Final = 2.0
 # An earlier reader may take the first reply.
 _SYNC_S: Final = 0.5
 _SYNCS: Final = 20
+_RENEWALS: Final = 2
 _PING: Final = "ping"
 _LOST: Final = (BrowserGone, NotWritten, CdpError, OSError, aiohttp.ClientError, TimeoutError)
 
@@ -53,7 +54,7 @@ class PageWriter:
     page: Page
     socket: PageSocket
     handle: str
-    limit_s: float
+    settings: BrowserSettings
     closed: bool = False
 
     @property
@@ -68,7 +69,10 @@ class PageWriter:
 
     async def deliver(self, text: str) -> Delivery:
         """Send one frame and return what the browser says of it."""
-        return await self.page.send(self.handle, text, self.limit_s)
+        settings = self.settings
+        return await self.page.send(
+            self.handle, text, leave_s=settings.leave_s, limit_s=settings.send_s
+        )
 
     async def write(self, text: str) -> None:
         """Send one frame.
@@ -114,6 +118,7 @@ class BrowserLink(LinkSupervisor):
     folder: BrowserProfile = field(init=False)
     _started: bool = False
     _renewed_ns: int = 0
+    _renewals: int = 0
     _said: str = ""
     _strays: set[str] = field(factory=set)
     _tasks: set[asyncio.Task[None]] = field(factory=set)
@@ -153,7 +158,7 @@ class BrowserLink(LinkSupervisor):
             page, socket, handle = await self._usable_socket()
         finally:
             self.dialing = False
-        connection.socket = PageWriter(page, socket, handle, self.browser.send_s)
+        connection.socket = PageWriter(page, socket, handle, self.browser)
         connection.open()
         socket.take(connection.on_frame, connection.end)
         try:
@@ -205,7 +210,7 @@ class BrowserLink(LinkSupervisor):
                 self._say(f"the page does not answer: {safe_error(error)}")
                 found = None
             if found is not None:
-                self._said = ""
+                self._said, self._renewals = "", 0
                 return found
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_LOOK_S):
@@ -225,6 +230,11 @@ class BrowserLink(LinkSupervisor):
         now_ns = self.clock.monotonic_ns()
         if not self._renewed_ns or now_ns - self._renewed_ns > self.browser.renew_s * NS_PER_S:
             self._renewed_ns = now_ns
+            self._renewals += 1
+            if self._renewals > _RENEWALS:
+                self._say(
+                    "the page's login is not seen: it does not begin its connection as a websocket"
+                )
             await page.renew(handle)
         return None
 

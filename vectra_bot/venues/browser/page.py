@@ -55,7 +55,7 @@ class PageSocket:
 
     Attributes:
         request_id: the browser's name of it.
-        whole: whether it was watched from its beginning.
+        whole: whether it was watched from the beginning of Socket.IO on it.
         joined: whether Socket.IO is connected on it.
         spent: whether a session used it before, and left it.
         lively: whether a game frame came since it was left.
@@ -97,7 +97,9 @@ class PageSocket:
             self.end("the venue refused the connection")
         elif raw.startswith(_FRAMES):
             self.lively |= raw.startswith(_GAME_FRAME)
-            self.joined |= self.lively
+            if self.lively and not self.joined:
+                # It began before we watched, or by polling: what came first was not seen.
+                self.joined, self.whole = True, False
             if self._sink is not None:
                 self._sink(raw)
             elif not self.spent:
@@ -350,14 +352,21 @@ class Page:
 
     # Our requests.
 
-    async def send(self, handle: str, text: str, limit_s: float) -> Delivery:
-        """Send *text* on the page's connection, once, and return what the browser says of it."""
+    async def send(self, handle: str, text: str, *, leave_s: float, limit_s: float) -> Delivery:
+        """Send *text* on the page's connection, once, and return what the browser says of it.
+
+        Args:
+            handle: the connection.
+            text: the frame.
+            leave_s: a page that is busy for longer does not send it, in seconds.
+            limit_s: longest wait for what the browser says, in seconds.
+        """
         proof: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._expect(text, proof)
         params = {
             "objectId": handle,
             "functionDeclaration": _SEND,
-            "arguments": [{"value": text}, {"value": self._until(limit_s / 2)}],
+            "arguments": [{"value": text}, {"value": self._until(leave_s)}],
             "returnByValue": True,
             "silent": True,
         }
@@ -375,9 +384,9 @@ class Page:
         finally:
             self._ours[text] = None
 
-    def _until(self, limit_s: float) -> int:
+    def _until(self, leave_s: float) -> int:
         """Return the time by the page's clock at which a request may leave at the latest, in ms."""
-        return (self.clock.now_ns() + int(limit_s * NS_PER_S)) // NS_PER_MS
+        return (self.clock.now_ns() + int(leave_s * NS_PER_S)) // NS_PER_MS
 
     def _expect(self, text: str, proof: asyncio.Future[bool]) -> None:
         self._ours[text] = proof

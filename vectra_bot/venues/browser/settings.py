@@ -32,6 +32,7 @@ class BrowserSettings:
         browser_profile: folder of our browser's profile; by default one for each venue.
         browser_port: debugging port of a browser that somebody else started, None for ours.
         start_s: longest wait for our browser to start, in seconds.
+        leave_s: a page that is busy for longer does not send a request any more, in seconds.
         send_s: longest wait for the proof that a request left, in seconds.
         renew_s: least time between two renewals of the page's connection, in seconds.
         held_frames: frames of a new connection of the page that are held until the session takes it.
@@ -60,6 +61,7 @@ class BrowserSettings:
         help="Attach to the debugging port of a running browser (any local program could, too).",
     )
     start_s: float = START_S
+    leave_s: float = 0.1
     send_s: float = 1.0
     renew_s: float = 10.0
     held_frames: int = 2_000
