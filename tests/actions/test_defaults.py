@@ -77,7 +77,7 @@ PARAMETERS = {
     "game.ledger.Ledger.buy.leverage": 1,
 }
 
-_NEW = type(attrs.Factory(list))  # the type of "a new container for each"
+_NEW: type[Any] = type(attrs.Factory(list))  # the type of "a new container for each"
 
 
 def _modules() -> list[ModuleType]:
