@@ -22,13 +22,14 @@ from vectra_bot.params import Heading, Option, options_of
 from vectra_bot.session import RecordConfig, ReplayConfig, SessionConfig
 from vectra_bot.store.api import StoreOptions
 from vectra_bot.store.location import default_store
+from vectra_bot.venues.browser.settings import BrowserSettings
 from vectra_bot.venues.patience import LiveSettings
 from vectra_bot.wire.states import WireFormat
 
 OWNERS: dict[str, tuple[type, ...]] = {
     "run": (SessionConfig, Limits, LiveSettings),
     "serve": (ServeConfig,),
-    "record": (RecordConfig, LiveSettings),
+    "record": (RecordConfig, LiveSettings, BrowserSettings),
     "replay": (ReplayConfig,),
 }
 REQUIRED: dict[type, dict[str, Any]] = {
