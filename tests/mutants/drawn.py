@@ -65,6 +65,8 @@ TESTS = (
     "tests/actions/test_defaults.py",
     "tests/actions/test_limits.py",
     "tests/actions/test_freshness.py",
+    "tests/actions/test_rare.py",
+    "tests/actions/reconcile/test_parts.py",
     "tests/actions/reconcile/test_engine.py",
     "tests/engine/test_control.py",
     "tests/engine/test_order_model.py",
@@ -72,7 +74,11 @@ TESTS = (
     "tests/actions/test_tracker.py",
     "tests/model/test_tracker.py",
 )
-RECONCILE = ("tests/actions/reconcile/test_engine.py", "tests/model/test_tracker.py")
+RECONCILE = (
+    "tests/actions/reconcile/test_parts.py",
+    "tests/actions/reconcile/test_engine.py",
+    "tests/model/test_tracker.py",
+)
 # What notices most comes first: a run ends with the first test that fails.
 FIRST = {
     "account.py": (ACCOUNT,),
