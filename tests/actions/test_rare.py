@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from tests.actions.strategies import Scripted
 from vectra_bot.actions.limits import Limits
 from vectra_bot.actions.risk import MAX_IN_FLIGHT, RiskGate
-from vectra_bot.errors import ConfigError
+from vectra_bot.errors import ConfigError, StrategyError
 from vectra_bot.models import (
     ActionState,
     ActionType,
+    Actor,
     DocType,
     SidebetInfo,
     SideGameKind,
@@ -246,3 +247,64 @@ def test_an_undecided_entry_without_an_amount_risks_nothing() -> None:
     assert book.at_risk == 10_000_000
     first.action = attrs.evolve(first.action, amount=None)
     assert book.at_risk == 0
+
+
+@pytest.mark.parametrize("human", [False, True])
+def test_after_a_lost_link_an_answer_is_ours_but_not_the_pages(human: bool) -> None:
+    """The page counts its requests from the start again, our own numbers never repeat."""
+    bench = bench_with(lambda a: a.buy("0.01"))
+    (tracked,) = bench.engine.tracker.book.undecided()
+    if human:
+        tracked.action = attrs.evolve(tracked.action, actor=Actor.HUMAN)
+    bench.engine.tracker.book.on_disconnected("test")
+    assert tracked.action.state is ActionState.UNKNOWN
+    found = bench.engine.tracker.book.answered(tracked.ack_id or 0)
+    assert found is (None if human else tracked)
+
+
+def test_a_lost_link_makes_an_action_unknown_once() -> None:
+    """The second loss finds it as it is."""
+    bench = bench_with(lambda a: a.buy("0.01"))
+    bench.disconnect()
+    found = len(kinds(bench))
+    bench.engine.tracker.book.on_disconnected("again")
+    assert bench.engine.tracker.book.notes == []
+    assert kinds(bench)[:found].count("action.state") == 2
+
+
+def test_a_stake_without_an_amount_is_nothing() -> None:
+    """The amount of an entry is always given; what has none counts as none."""
+    bench = bench_with(lambda a: a.sidebet("0.01"))
+    (tracked,) = bench.engine.tracker.book.undecided()
+    tracked.action = attrs.evolve(tracked.action, amount=None)
+    shown = bench.engine.tracker.sidebets.shown(bench.update_event(), tracked)
+    assert shown.amount == 0
+
+
+def test_every_action_of_a_game_is_decided_whatever_stands_between() -> None:
+    """Stakes in rounds before and after it are passed over, and so is what waits."""
+    bench = bench_with(
+        lambda a: a.bbc_predict("BULL", "0.01", round_id="r1"),
+        lambda a: a.buy("0.01"),
+        lambda a: a.candleflip_bet("RED", "0.01"),
+        lambda a: a.buy("0.02"),
+    )
+    book = bench.engine.tracker.book
+    rounds, buys = book.undecided()[::2], book.undecided()[1::2]
+    buys[1].action = attrs.evolve(buys[1].action, state=ActionState.CONFIRMED)
+    book.on_game_closed(bench.game_id, bench.now_ns, wait=True)
+    assert book.undecided() == [rounds[0], buys[0], rounds[1]]
+    assert len(book.incomplete) == 3
+    book.on_game_closed("another", bench.now_ns, wait=False)
+    assert len(book.incomplete) == 3
+    book.on_game_closed(bench.game_id, bench.now_ns, wait=False)
+    assert list(book.incomplete.values()) == rounds
+    assert buys[0].action.state is ActionState.NOT_EXECUTED
+
+
+@pytest.mark.parametrize("amount", [True, b"1", [], {}, 1j, object()])
+def test_what_is_no_number_is_told_by_its_class(amount: Any) -> None:
+    """Before it is converted: the message says which classes are amounts."""
+    with pytest.raises(StrategyError) as caught:
+        bench_with(lambda a: a.buy(amount))
+    assert "give SOL as Decimal, int, str or float" in str(caught.value.__cause__)

@@ -66,6 +66,7 @@ TESTS = (
     "tests/actions/test_limits.py",
     "tests/actions/test_freshness.py",
     "tests/actions/test_rare.py",
+    "tests/actions/reconcile/test_missed.py",
     "tests/actions/reconcile/test_parts.py",
     "tests/actions/reconcile/test_engine.py",
     "tests/engine/test_control.py",
@@ -75,6 +76,7 @@ TESTS = (
     "tests/model/test_tracker.py",
 )
 RECONCILE = (
+    "tests/actions/reconcile/test_missed.py",
     "tests/actions/reconcile/test_parts.py",
     "tests/actions/reconcile/test_engine.py",
     "tests/model/test_tracker.py",
