@@ -108,6 +108,34 @@ def test_the_rugs_sale_of_what_was_never_shown_brings_its_money() -> None:
     assert bench.engine.counts["forced_sells"] == 1
 
 
+@pytest.mark.parametrize("leverage", [1, 2])
+def test_after_the_rug_a_position_that_is_gone_was_sold_by_it(leverage: int) -> None:
+    """The frame came first, then a statement without a trade; a leveraged lot may bring any sum."""
+    bench = bench_with(lambda a: a.buy("0.05", leverage=leverage))
+    bench.execute(bench.commands[0])
+    bench.rug(0.02, settle=False)
+    fill = bench.ledger.forced_sell(0.02, 4)
+    assert fill is not None
+    bench.ledger.cash += 0 if leverage == 1 else 7_000_000
+    bench.update()
+
+    assert last_cause(bench) is StateCause.FORCED_SELL
+    assert bench.engine.counts["forced_sells"] == 1
+    assert bench.engine.account.cash == bench.ledger.cash
+
+
+def test_after_the_rug_a_sum_that_no_rug_pays_has_no_known_cause() -> None:
+    """One lamport for each lot may be rounded, and no more."""
+    for more, cause in ((1, StateCause.FORCED_SELL), (2, StateCause.UNEXPLAINED)):
+        bench = bench_with(lambda a: a.buy("0.05"))
+        bench.execute(bench.commands[0])
+        bench.rug(0.02, settle=False)
+        assert bench.ledger.forced_sell(0.02, 4) is not None
+        bench.ledger.cash += more
+        bench.update()
+        assert last_cause(bench) is cause
+
+
 # Changes of the account.
 
 

@@ -66,6 +66,7 @@ TESTS = (
     "tests/actions/test_limits.py",
     "tests/actions/test_freshness.py",
     "tests/actions/test_rare.py",
+    "tests/actions/reconcile/test_change.py",
     "tests/actions/reconcile/test_missed.py",
     "tests/actions/reconcile/test_parts.py",
     "tests/actions/reconcile/test_engine.py",
@@ -76,6 +77,7 @@ TESTS = (
     "tests/model/test_tracker.py",
 )
 RECONCILE = (
+    "tests/actions/reconcile/test_change.py",
     "tests/actions/reconcile/test_missed.py",
     "tests/actions/reconcile/test_parts.py",
     "tests/actions/reconcile/test_engine.py",
