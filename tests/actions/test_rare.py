@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tests.actions.strategies import Scripted
 from vectra_bot.actions.limits import Limits
+from vectra_bot.actions.notes import Tracked
 from vectra_bot.actions.risk import MAX_IN_FLIGHT, RiskGate
 from vectra_bot.errors import ConfigError, StrategyError
 from vectra_bot.models import (
@@ -58,6 +59,11 @@ def last_cause(bench: Bench) -> StateCause | None:
     """Return the cause that the last statement of our account was given."""
     cause: StateCause | None = bench.of_type(DocType.SERVER_STATE)[-1].cause
     return cause
+
+
+def state_of(tracked: Tracked) -> str:
+    """Return the state of an action as it is now."""
+    return tracked.action.state.value
 
 
 # Evidence twice.
@@ -197,15 +203,17 @@ def test_a_round_waits_for_a_result_only_if_it_may_have_our_stake(
     assert len(bench.of_type(kind)) == (0 if waits else 1)
 
 
+@pytest.mark.parametrize("sent", [True, False])
 @pytest.mark.parametrize("at", [-1, 0, 1])
-def test_a_result_counts_its_stake_once_by_the_time_of_the_statement(at: int) -> None:
+def test_a_result_counts_its_stake_once_by_the_time_of_the_statement(at: int, sent: bool) -> None:
     """A statement after the stake was sent has it already, one at the same moment or before has not."""
     bench = bench_with(lambda a: a.bbc_predict("BULL", "0.01"))
-    (command,) = bench.commands
-    sent_ns = bench.now_ns
+    (command,), (tracked,) = bench.commands, bench.engine.tracker.book.undecided()
+    tracked.created_ns, tracked.sent_ns = 50, (90 if sent else None)
     before = bench.engine.account.cash
-    event = bench.update_event()
-    bench.engine.account.stated = attrs.evolve(event, recv_ns=sent_ns + at)
+    bench.engine.account.stated = attrs.evolve(
+        bench.update_event(), recv_ns=at + (90 if sent else 50)
+    )
     bench.rounds.place(command)
     result = bench.rounds.settle(BBC, command.round_id or "", "BULL")
     assert result is not None
@@ -213,6 +221,84 @@ def test_a_result_counts_its_stake_once_by_the_time_of_the_statement(at: int) ->
 
     stake = 10_000_000
     assert bench.engine.account.cash == before + 2 * stake - (0 if at > 0 else stake)
+
+
+# Times.
+
+
+def test_an_action_waits_two_seconds_for_evidence() -> None:
+    """To the nanosecond; a decided one is complete after two seconds without its statement."""
+    bench = bench_with(lambda a: a.buy("0.01"), lambda a: a.buy("0.02"))
+    book = bench.engine.tracker.book
+    waiting, decided = book.undecided()
+    decided.action = attrs.evolve(decided.action, state=ActionState.CONFIRMED)
+    waiting.sent_ns, decided.decided_ns = 100, None
+    book.on_time(10**18)
+    assert len(book.incomplete) == 2
+    waiting.action = attrs.evolve(waiting.action, state=ActionState.SENT)
+    decided.decided_ns = 100
+    book.on_time(100 + 2 * SOL - 1)
+    assert len(book.incomplete) == 2
+    book.on_time(100 + 2 * SOL)
+    assert list(book.incomplete.values()) == [waiting]
+    assert state_of(waiting) == "SENT"
+    book.on_time(101 + 2 * SOL)
+    assert state_of(waiting) == "UNKNOWN"
+    waiting.action, waiting.sent_ns = attrs.evolve(waiting.action, state=ActionState.INTENT), None
+    book.on_time(10**18)
+    assert state_of(waiting) == "INTENT"
+
+
+def test_a_rounds_result_is_waited_for_two_seconds() -> None:
+    """To the nanosecond; rounds that wait are given up one by one."""
+    bench = bench_with(lambda a: a.bbc_predict("BULL", "0.01"))
+    bench.execute(bench.commands[0])
+    stakes = bench.engine.tracker.stakes
+    bench.feed(bench.rounds.update_event(BBC, "r1", is_open=False, result="BULL"))
+    bench.feed(bench.rounds.update_event(BBC, "r2", is_open=False, result="BULL"))
+    ((_, since_ns),) = stakes.waiting.values()
+    assert since_ns == bench.now_ns
+    stakes.on_time(since_ns + 2 * SOL)
+    assert len(stakes.waiting) == 1
+    stakes.on_time(since_ns + 2 * SOL + 1)
+    assert len(stakes.waiting) == 0
+    assert bench.engine.account.stakes == {}
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_stake_is_given_up_five_minutes_after_its_round(known: bool) -> None:
+    """After the round's announced end, or after it was placed if the round is not known."""
+    bench = bench_with(lambda a: a.bbc_predict("BULL", "0.01", round_id="r1"))
+    bench.execute(bench.commands[0])
+    ((key, stake),) = bench.engine.account.stakes.items()
+    round_ = bench.engine.tracker.stakes.rounds.get(*key)
+    assert round_ is not None
+    end_ms = round_.closes_at_ms
+    if not known:
+        bench.engine.account.stakes.clear()
+        bench.engine.account.stakes[BBC, "r9"] = attrs.evolve(stake, round_id="r9")
+        assert stake.placed_ts is not None
+        end_ms = stake.placed_ts
+    stakes = bench.engine.tracker.stakes
+    stakes.lose(end_ms * 1_000_000 + 300 * SOL)
+    assert len(bench.engine.account.stakes) == 1
+    stakes.lose(end_ms * 1_000_000 + 300 * SOL + 1)
+    assert bench.engine.account.stakes == {}
+
+
+def test_a_stake_is_not_placed_ten_seconds_after_its_rounds_end() -> None:
+    """A statement later than that, which balances, proves it; an action that is no stake is left."""
+    bench = bench_with(
+        lambda a: a.buy("0.01"), lambda a: a.bbc_predict("BULL", "0.01", round_id="r1")
+    )
+    buy, stake = bench.engine.tracker.book.undecided()
+    stakes = bench.engine.tracker.stakes
+    end_ms = bench.rounds.closes_at_ms[BBC, "r1"]
+    stakes.prove(end_ms * 1_000_000 + 10 * SOL)
+    assert not stake.action.is_decided
+    stakes.prove(end_ms * 1_000_000 + 10 * SOL + 1)
+    assert stake.action.state is ActionState.NOT_EXECUTED
+    assert bench.engine.tracker.book.undecided() == [buy]
 
 
 # Limits.
