@@ -48,6 +48,8 @@ GAME = (
 )
 ACCOUNT = "tests/game/test_account_model.py"
 TESTS = (
+    "tests/actions/test_defaults.py",
+    "tests/actions/test_rare.py",
     "tests/actions/test_proof_model.py",
     "tests/actions/test_money_model.py",
     "tests/actions/test_others_model.py",
@@ -62,10 +64,8 @@ TESTS = (
     "tests/actions/test_ends_model.py",
     "tests/actions/test_parts_model.py",
     "tests/actions/test_limits_model.py",
-    "tests/actions/test_defaults.py",
     "tests/actions/test_limits.py",
     "tests/actions/test_freshness.py",
-    "tests/actions/test_rare.py",
     "tests/actions/reconcile/test_change.py",
     "tests/actions/reconcile/test_missed.py",
     "tests/actions/reconcile/test_parts.py",
