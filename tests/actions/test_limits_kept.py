@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.actions.strategies import Scripted
 from vectra_bot.actions.arming import LiveTerms
 from vectra_bot.actions.limits import Limits
-from vectra_bot.game.amounts import to_lamports
+from vectra_bot.game.amounts import LedgerError, to_lamports
 from vectra_bot.models import Command
 from vectra_bot.testing import Bench
 
@@ -91,11 +91,14 @@ class Watch:
 
 def answer(bench: Bench, command: Command, how: str) -> None:
     """Answer a command: executed with all evidence or none, refused, or never received."""
-    if how == "execute":
-        bench.execute(command)
-    elif how == "lost":
-        bench.fill(command, trade=False, update=False)
-    elif how == "refuse":
+    try:
+        if how == "execute":
+            bench.execute(command)
+        elif how == "lost":
+            bench.fill(command, trade=False, update=False)
+    except LedgerError:  # such as a sale of what was sold without our knowing
+        how = "refuse"
+    if how == "refuse":
         bench.ack(command, success=False, message="no")
 
 

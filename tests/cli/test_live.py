@@ -153,7 +153,7 @@ def test_a_session_is_controlled_from_outside(
             assert main(["status", "L"]) == 0
             out = capsys.readouterr().out
             assert "close_only (halted)" in out
-            assert "operator: look" in out
+            assert "the operator asked for no entries: look" in out
             assert said(capsys, "resume")["standing"] == "allowed"
             assert main(["status", "--beat", "L", "--store", str(home / "live")]) == 0
             capsys.readouterr()

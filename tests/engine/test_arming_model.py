@@ -13,6 +13,7 @@ from vectra_bot import Strategy
 from vectra_bot.actions.arming import LiveTerms
 from vectra_bot.actions.limits import Limits
 from vectra_bot.engine import Effect, Engine
+from vectra_bot.game.amounts import LedgerError
 from vectra_bot.models import (
     ActionType,
     Command,
@@ -170,14 +171,22 @@ class Run:
         for command in sent:
             self.check(command, what)
             if what in ("tick", "game"):
-                bench.execute(command)
-                model.stated = True
+                self.answer(command)
         return sent
 
     def check(self, command: Command, what: str) -> None:
         model = self.model
         allowed = model.entries if command.action_type.is_entry else model.exits
         assert allowed, (what, command, model)
+
+    def answer(self, command: Command) -> None:
+        """Execute a command, which ends with a statement; refuse a sale of what is sold already."""
+        try:
+            self.bench.execute(command)
+        except LedgerError:
+            self.bench.ack(command, success=False, message="nothing to sell")
+        else:
+            self.model.stated = True
 
     def event(self, what: str) -> None:
         bench, model, now_ns = self.bench, self.model, self.bench.now_ns

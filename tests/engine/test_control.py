@@ -344,6 +344,18 @@ def test_a_flatten_that_was_not_sent_is_no_try() -> None:
     assert len(events(bench, "flatten.done")) == 1
 
 
+def test_a_strategy_cannot_double_the_operators_sale() -> None:
+    """While the sale of a flatten is in progress, the strategy's is denied."""
+    bench, strategy = armed()
+    hold(bench, strategy)
+    bench.operate("flatten")
+    assert denial(act(bench, strategy, lambda a: a.sell())) == "flatten.pending"
+    bench.ack(bench.commands[-1], success=False, message="no")
+    act(bench, strategy, lambda a: a.sell())
+
+    assert [c.action_type for c in bench.commands].count(ActionType.SELL) == 2
+
+
 def test_flatten_on_a_lost_link_begins_when_the_account_is_back() -> None:
     """Nothing is requested and no try is used up while the login is missing."""
     bench, strategy = armed()

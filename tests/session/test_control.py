@@ -124,7 +124,13 @@ def test_a_command_is_not_done_while_the_loop_hangs(tmp_path: Path) -> None:
 
 def test_a_stop_cuts_the_link_of_a_loop_that_hangs(tmp_path: Path) -> None:
     """The flag is set at once; the link is cut when the loop has not closed it in time."""
-    directory, stop, at = folder(tmp_path), StopFlag(), dict[str, float]()
+    # Other processes may keep the thread waiting: one of a few times must be undisturbed.
+    assert min(cut_by_a_stop(tmp_path, f"s{number}") for number in range(5)) < 2 * CUT_AFTER_S
+
+
+def cut_by_a_stop(root: Path, name: str) -> float:
+    """Stop a session whose loop hangs, and return how long it took until its link was cut."""
+    directory, stop, at = folder(root, name), StopFlag(), dict[str, float]()
     cut = threading.Event()
 
     def cut_now() -> None:
@@ -137,10 +143,10 @@ def test_a_stop_cuts_the_link_of_a_loop_that_hangs(tmp_path: Path) -> None:
         assert cut.is_set()
         assert (answer["done"], answer["hangs"]) == (True, True)
         assert stop.reason == "enough"
-        assert at["cut"] - at["set"] < 2 * CUT_AFTER_S
         assert [(c.kind, c.reason) for c in control.take(0)] == [(OperatorKind.STOP, "enough")]
         with pytest.raises(InputError, match="the session is stopping"):
             ask(directory, "resume")
+    return at["cut"] - at["set"]
 
 
 def test_a_stop_does_not_cut_a_link_that_the_loop_closes(tmp_path: Path) -> None:

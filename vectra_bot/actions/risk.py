@@ -21,7 +21,7 @@ from vectra_bot.game.account import Account
 from vectra_bot.game.amounts import to_lamports, to_sol
 from vectra_bot.game.rounds import Round
 from vectra_bot.game.state import GameView
-from vectra_bot.models import ActionType, Actor, Command, GamePhase, PlayerAction
+from vectra_bot.models import ActionState, ActionType, Actor, Command, GamePhase, PlayerAction
 from vectra_bot.models.times import NS_PER_MS, NS_PER_S
 
 # Most undecided actions at a time; a strategy that needs more does not wait for answers.
@@ -236,6 +236,7 @@ class RiskGate:
             or _check_phase(ask, game, account)
             or self._check_rugged(ask, game)
             or self._check_position(ask, game)
+            or self._check_flatten(ask, pending)
             or _check_pending(ask, pending)
             or (self._check_entry(ask, game, account, at_risk) if is_entry else None)
             or self._check_count(ask, account.now_ns)
@@ -286,6 +287,15 @@ class RiskGate:
         if ask.action_type.is_side_game or ask.action_type is ActionType.SIDEBET:
             return None
         return "position.ignored: this game has a position that is not ours, nothing is traded beside it"
+
+    def _check_flatten(self, ask: Ask, pending: Sequence[PlayerAction]) -> str | None:
+        """Deny a second exit while the operator's flatten has one in progress."""
+        if HaltCause.FLATTEN not in self.halts or ask.action_type.is_entry:
+            return None
+        for action in pending:
+            if action.action_type is ask.action_type and action.state is not ActionState.UNKNOWN:
+                return f"flatten.pending: action {action.action_id} closes the position already"
+        return None
 
     def _check_entry(self, ask: Ask, game: GameView, account: Account, at_risk: int) -> str | None:
         if self.freshness is not None and game.phase is GamePhase.ACTIVE:

@@ -125,6 +125,11 @@ stop = _operator(
 )
 
 
+def _token(left_s: object) -> str:
+    """Return how long a token lasts, as a person reads it."""
+    return f"{left_s:.0f} s left" if isinstance(left_s, int | float) else "end unknown"
+
+
 def _print_status(status: dict[str, Any]) -> None:
     from vectra_bot.cli.tables import print_pairs
 
@@ -148,7 +153,7 @@ def _print_status(status: dict[str, Any]) -> None:
         ("Account", text("account")),
         ("Link", f"{text('link')}, epoch {text('epoch')}"),
         ("Data", f"{text('data_age_ms')} ms old, round trip {text('rtt_ms')} ms"),
-        ("Token", f"{text('token_left_s')} s left"),
+        ("Token", _token(status.get("token_left_s"))),
         ("Game", f"{text('game_id')}, {text('phase')}, tick {text('tick')}, {text('games')} games done"),
         ("Cash", f"{text('cash')} SOL, profit {text('pnl')} SOL"),
         ("Position", clean(position)),

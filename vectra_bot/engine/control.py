@@ -32,6 +32,12 @@ from vectra_bot.models import (
 
 # Halts that a later request of the operator replaces.
 _SEEN = (HaltCause.OPERATOR, HaltCause.POSITION, HaltCause.DEAD_MAN)
+_WORDS = {OperatorKind.REDUCE: "for exits only", OperatorKind.FLATTEN: "to sell everything"}
+
+
+def _asked(command: OperatorCommand, what: str) -> str:
+    """Return what an operator asked for, with the reason if there is one."""
+    return f"the operator asked {what}" + (f": {command.reason}" if command.reason else "")
 
 
 @define
@@ -197,14 +203,14 @@ class Control:
             gate.arming = gate.arming.on_beat(now_ns)
         match kind:
             case OperatorKind.HALT:
-                gate.halt(HaltCause.OPERATOR, f"operator: {command.reason}")
+                gate.halt(HaltCause.OPERATOR, _asked(command, "for no entries"))
             case OperatorKind.RESUME:
                 gate.resume()
                 self.flatten.end()
             case OperatorKind.REDUCE | OperatorKind.FLATTEN:
                 for cause in _SEEN:
                     gate.lift(cause)
-                gate.halt(HaltCause(kind.value), f"operator: {command.reason or kind.value}")
+                gate.halt(HaltCause(kind.value), _asked(command, _WORDS[kind]))
                 if kind is OperatorKind.FLATTEN and not self.watches:
                     self.flatten.begin()
             case OperatorKind.ARM:
@@ -212,7 +218,7 @@ class Control:
             case OperatorKind.DISARM if self.terms is not None:
                 gate.arming = gate.arming.on_disarm()
             case OperatorKind.STOP:
-                gate.stop_all(f"operator: {command.reason}")
+                gate.stop_all(_asked(command, "to stop"))
 
     def _arm(self) -> None:
         gate = self.gate

@@ -257,7 +257,7 @@ class ControlSocket(AbstractContextManager["ControlSocket"]):
             known = ", ".join(("status", *(kind.value for kind in OperatorKind)))
             return {"error": f"no request is named {safe_text(word, 40)!r}: give one of {known}"}
         if kind is OperatorKind.STOP:
-            return self._stop(reason or "by the operator")
+            return self._stop(reason)
         return self._command(OperatorRequest(kind, reason))
 
     def _command(self, request: OperatorRequest) -> dict[str, Any]:
@@ -273,7 +273,7 @@ class ControlSocket(AbstractContextManager["ControlSocket"]):
         request = OperatorRequest(OperatorKind.STOP, reason)
         if self.of.stop.reason is None:
             self._waiting.append(request)
-        self.of.stop.set(reason)
+        self.of.stop.set(reason or "by the operator")
         # The gateway reads the flag, and the link is cut by now if the loop has not closed it.
         in_order = self._link_closed.wait(2 * CUT_AFTER_S)
         return self._after(request.kind, done=True, hangs=not in_order)

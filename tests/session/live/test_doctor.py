@@ -54,7 +54,7 @@ async def test_all_that_a_session_needs_is_there(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (jwt(ACCOUNT, -60), "ended 1 minutes ago"),
+        (jwt(ACCOUNT, -60), " minutes ago: log in at the venue again"),
         (jwt("did:privy:other", HOUR_S), "is of account 'did:privy:other'"),
         ("", "was empty"),
     ],

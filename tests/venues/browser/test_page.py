@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from attrs import define, field
 
+from vectra_bot.clock import VirtualClock
+from vectra_bot.models.times import NS_PER_MS, NS_PER_S
 from vectra_bot.venues.browser import cdp
 from vectra_bot.venues.browser.cdp import CdpDecoder, CdpEvent, PageFrame
 from vectra_bot.venues.browser.client import CdpClient
@@ -166,6 +168,20 @@ async def test_a_socket_that_was_left_needs_a_sign_of_life() -> None:
     seen.frame(GAME)
 
     assert seen.page.newest() is socket
+
+
+async def test_a_frame_that_comes_late_is_known_to_be_late() -> None:
+    """What waited between the browser and us is older than its receipt."""
+    seen, clock = watched(), VirtualClock(50 * NS_PER_S)
+    seen.page.clock = clock
+    seen.connect()
+    lags = []
+    for now_ms, at_ms in ((50_010, 1_000), (50_255, 1_250), (51_500, 1_500), (51_760, 1_750)):
+        clock.advance_to(now_ms * NS_PER_MS)
+        seen.page.hear(PageFrame("S", "1", GAME, at_ms / 1_000, False))
+        lags.append(seen.page.lag_ms)
+
+    assert lags == [10, 5, 1_000, 1_010]
 
 
 async def test_more_than_can_be_held_makes_a_socket_unusable() -> None:

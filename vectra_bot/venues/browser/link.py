@@ -131,6 +131,11 @@ class BrowserLink(LinkSupervisor):
         )
         self.folder = BrowserProfile.of(self.endpoint.host, self.browser.browser_profile)
 
+    def data_age_ms(self) -> int | None:
+        """Return the age of the newest game frame, with its delay between the browser and us."""
+        age_ms, page = LinkSupervisor.data_age_ms(self), self.page
+        return age_ms if age_ms is None or page is None else age_ms + page.lag_ms
+
     def check(self) -> None:
         """Check what can be checked before anything is started.
 

@@ -9,6 +9,7 @@ changed.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -193,6 +194,7 @@ class Page:
         clock: the machine's, which the page has too.
         changed: set when there may be another socket to take, or the page is gone.
         reason: why the page is gone, "" while it is there.
+        lag_ms: how much later than others the newest received frame came to us from the browser. Unit: ms.
     """
 
     client: CdpClient
@@ -204,6 +206,8 @@ class Page:
     clock: Clock = field(factory=WallClock)
     changed: asyncio.Event = field(factory=asyncio.Event)
     reason: str = ""
+    lag_ms: int = 0
+    _least_s: float = math.inf
     _sockets: OrderedDict[str, PageSocket] = field(factory=OrderedDict)
     _ours: OrderedDict[str, asyncio.Future[bool] | None] = field(factory=OrderedDict)
 
@@ -227,6 +231,7 @@ class Page:
             elif socket is not None and socket.taken:
                 self.on_request(frame)
             return
+        self._measure(frame.at_s)
         if socket is None:
             if not frame.raw.startswith(_GAME_FRAME):
                 return
@@ -235,6 +240,12 @@ class Page:
         socket.receive(frame.raw)
         if socket.usable != before:
             self.changed.set()
+
+    def _measure(self, at_s: float) -> None:
+        """Compare the way of a frame to us with the shortest one: the clocks have different origins."""
+        way_s = self.clock.monotonic_ns() / NS_PER_S - at_s
+        self._least_s = min(self._least_s, way_s)
+        self.lag_ms = round((way_s - self._least_s) * 1_000)
 
     def _add(self, request_id: str, *, whole: bool) -> PageSocket:
         found = self._sockets[request_id] = PageSocket(request_id, whole, self.most_held)
