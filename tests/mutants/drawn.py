@@ -65,6 +65,7 @@ TESTS = (
     "tests/actions/test_parts_model.py",
     "tests/actions/test_limits_model.py",
     "tests/actions/test_limits.py",
+    "tests/actions/test_standing.py",
     "tests/actions/test_freshness.py",
     "tests/actions/reconcile/test_change.py",
     "tests/actions/reconcile/test_missed.py",
@@ -86,8 +87,14 @@ RECONCILE = (
 # What notices most comes first: a run ends with the first test that fails.
 FIRST = {
     "account.py": (ACCOUNT,),
-    "risk.py": ("tests/actions/test_limits_model.py",),
-    "arming.py": ("tests/engine/test_control.py",),
+    "risk.py": (
+        "tests/actions/test_standing.py",
+        "tests/actions/test_limits_model.py",
+    ),
+    "arming.py": (
+        "tests/actions/test_standing.py",
+        "tests/engine/test_control.py",
+    ),
     "limits.py": ("tests/actions/test_limits.py", "tests/actions/test_defaults.py"),
     "freshness.py": ("tests/actions/test_freshness.py",),
     "change.py": RECONCILE,
