@@ -422,3 +422,16 @@ def test_what_is_no_number_is_told_by_its_class(amount: Any) -> None:
     with pytest.raises(StrategyError) as caught:
         bench_with(lambda a: a.buy(amount))
     assert "give SOL as Decimal, int, str or float" in str(caught.value.__cause__)
+
+
+def test_what_another_client_did_is_not_at_risk_any_more() -> None:
+    """It is known by its effect; so are its times and its actor."""
+    bench = bench_with()
+    book = bench.engine.tracker.book
+    tracked = book.external(ActionType.BUY, Decimal("0.01"), 7_900_000)
+    assert book.at_risk == 0
+    assert (tracked.action.actor, tracked.action.first_evidence_ts) == (Actor.EXTERNAL, 7)
+    assert tracked.action.timestamps.client_ts == 7
+    assert (book.gate.external_this_game, book.notes[-1].kind) == (1, "account.external")  # type: ignore[union-attr]
+    book.external(ActionType.SELL, Decimal("0.01"), 7, by_venue=True)
+    assert book.gate.external_this_game == 1
