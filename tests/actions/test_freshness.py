@@ -91,6 +91,64 @@ def test_a_pause_of_the_venue_is_no_burst() -> None:
     assert code_of(freshness, now + TICK) is None
 
 
+EDGES = st.sampled_from([1, 99, 100, 101, 250, 251, 499, 500, 501, 502, 1_499, 1_500, 1_501, 3_000])
+gaps = st.tuples(EDGES, st.sampled_from([-1, 0, 1])).map(lambda drawn: drawn[0] * MS + drawn[1])
+
+
+def expected(ticks: list[tuple[int, int]], now_ns: int) -> str | None:
+    """Return why nothing is entered at *now_ns* after *ticks*, each a number and a time."""
+    before: tuple[int, int] | None = None
+    stall: tuple[int, int] | None = None
+    old, wanted = False, 0
+    for tick, at in ticks:
+        gap = 0 if before is None else at - before[1]
+        if gap > 500 * MS:
+            stall = stall if old else before
+            wanted = 4 if gap > 1_500 * MS else wanted
+        elif gap >= 100 * MS:
+            stall = None
+        old = stall is not None and tick - stall[0] < (at - stall[1]) * 4 // (1_003 * MS)
+        on_time = not old and gap <= 500 * MS
+        wanted = max(0, wanted - on_time)
+        before = tick, at
+    if before is not None and now_ns - before[1] > 1_500 * MS:
+        return "limit.price_age"
+    return "price.old" if old else "price.stalled" if wanted else None
+
+
+@given(st.lists(st.tuples(st.integers(1, 14), gaps), max_size=12), gaps)
+def test_every_edge_of_a_stall_is_the_models(steps: list[tuple[int, int]], age_ns: int) -> None:
+    """A tick comes every 250.75 ms; more than 500 ms is a stall, 100 ms or more its own pace."""
+    freshness, ticks = Freshness(1_500 * MS), [(0, START)]
+    for further, gap_ns in steps:
+        ticks.append((ticks[-1][0] + further, ticks[-1][1] + gap_ns))
+    for number, (tick, at) in enumerate(ticks, 1):
+        freshness.on_tick(tick, at)
+        assert code_of(freshness, at) == expected(ticks[:number], at)
+        assert code_of(freshness, at + age_ns) == expected(ticks[:number], at + age_ns)
+    freshness.reset()
+    assert freshness.denies(START * 2) is None
+    freshness.on_tick(0, START * 2)
+    assert freshness.denies(START * 2) is None
+
+
+def test_a_denial_has_its_numbers() -> None:
+    """Ages in milliseconds, the tick, and how many ticks are still wanted."""
+    freshness = steady()
+    last = START + 4 * TICK
+    assert freshness.denies(last + 1_501 * MS) == (
+        "limit.price_age: the newest price is 1501 ms old, the limit is 1500 ms"
+    )
+    freshness.on_tick(6, last + 1_600 * MS)
+    assert freshness.denies(last + 1_600 * MS) == (
+        "price.old: tick 6 came late after a stall, the venue is further"
+    )
+    freshness.on_tick(10, last + 1_601 * MS)
+    assert freshness.denies(last + 1_601 * MS) == (
+        "price.stalled: 3 more ticks must arrive on time after a stall"
+    )
+
+
 @given(
     st.lists(
         st.tuples(st.integers(1, 60), st.integers(0, 120)),  # ticks in the queue, jitter in ms

@@ -278,6 +278,50 @@ def test_live_limits_are_a_tenth_of_those_on_paper() -> None:
     assert LIVE_LIMITS.actions_per_minute == 60
     assert LIVE_LIMITS.exposure is None
     assert LIVE_LIMITS.game_loss is None
+    assert LIVE_LIMITS.to_json() == {
+        "stake": "0.01", "session_loss": "0.05", "day_loss": "0.05", "actions_per_game": 20,
+        "actions_per_minute": 60, "external_per_game": 3, "price_age_ms": 1_500, "leverage": 5,
+    }  # fmt: skip
+
+
+def limits_with(name: str, value: Any) -> Limits:
+    """Return limits of which one is given."""
+    return Limits(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "low", "high"),
+    [
+        ("actions_per_game", 1, 1_000_000),
+        ("actions_per_minute", 1, 6_000),
+        ("external_per_game", 0, 1_000_000),
+        ("price_age_ms", 250, 60_000),
+        ("leverage", 1, 5),
+    ],
+)
+def test_a_range_includes_its_ends_and_nothing_beyond(name: str, low: int, high: int) -> None:
+    """From the lowest to the highest number, and no further."""
+    for value in (low, high):
+        limits = limits_with(name, value)
+        assert getattr(limits, name) == value
+    for value in (low - 1, high + 1):
+        with pytest.raises(ConfigError, match=rf"^limit '{name}' was {value}"):
+            limits_with(name, value)
+
+
+@pytest.mark.parametrize("name", ["stake", "exposure", "game_loss", "session_loss", "day_loss"])
+def test_an_amount_is_at_most_a_hundred_thousand(name: str) -> None:
+    """The highest amount is allowed; what may have no limit takes none."""
+    most, least = limits_with(name, MOST), limits_with(name, "0.000000001")
+    assert (getattr(most, name), getattr(least, name)) == (MOST, Decimal("1e-9"))
+    for value in (MOST + Decimal("1e-9"), 0):
+        with pytest.raises(ConfigError, match=rf"^limit '{name}' was "):
+            limits_with(name, value)
+    if name in ("stake", "session_loss"):
+        with pytest.raises(ConfigError):
+            limits_with(name, None)
+    else:
+        assert getattr(limits_with(name, None), name) is None
 
 
 @pytest.mark.parametrize("limits", [Limits(), LIVE_LIMITS, Limits(exposure="0.5", leverage=1)])

@@ -97,8 +97,8 @@ _MONEY = [
         ),
         (
             "ledger-max-win-forgets-the-stake",
-            "return min(amount, max(0, self.max_win - won + cost))",
-            "return min(amount, max(0, self.max_win - won))",
+            "return min(amount, self.max_win - won + cost)",
+            "return min(amount, self.max_win - won)",
         ),
         (
             "ledger-valid-bet-late",

@@ -48,6 +48,8 @@ GAME = (
 )
 ACCOUNT = "tests/game/test_account_model.py"
 TESTS = (
+    "tests/actions/test_defaults.py",
+    "tests/actions/test_rare.py",
     "tests/actions/test_proof_model.py",
     "tests/actions/test_money_model.py",
     "tests/actions/test_others_model.py",
@@ -62,9 +64,12 @@ TESTS = (
     "tests/actions/test_ends_model.py",
     "tests/actions/test_parts_model.py",
     "tests/actions/test_limits_model.py",
-    "tests/actions/test_defaults.py",
     "tests/actions/test_limits.py",
+    "tests/actions/test_standing.py",
     "tests/actions/test_freshness.py",
+    "tests/actions/reconcile/test_change.py",
+    "tests/actions/reconcile/test_missed.py",
+    "tests/actions/reconcile/test_parts.py",
     "tests/actions/reconcile/test_engine.py",
     "tests/engine/test_control.py",
     "tests/engine/test_order_model.py",
@@ -72,12 +77,24 @@ TESTS = (
     "tests/actions/test_tracker.py",
     "tests/model/test_tracker.py",
 )
-RECONCILE = ("tests/actions/reconcile/test_engine.py", "tests/model/test_tracker.py")
+RECONCILE = (
+    "tests/actions/reconcile/test_change.py",
+    "tests/actions/reconcile/test_missed.py",
+    "tests/actions/reconcile/test_parts.py",
+    "tests/actions/reconcile/test_engine.py",
+    "tests/model/test_tracker.py",
+)
 # What notices most comes first: a run ends with the first test that fails.
 FIRST = {
     "account.py": (ACCOUNT,),
-    "risk.py": ("tests/actions/test_limits_model.py",),
-    "arming.py": ("tests/engine/test_control.py",),
+    "risk.py": (
+        "tests/actions/test_standing.py",
+        "tests/actions/test_limits_model.py",
+    ),
+    "arming.py": (
+        "tests/actions/test_standing.py",
+        "tests/engine/test_control.py",
+    ),
     "limits.py": ("tests/actions/test_limits.py", "tests/actions/test_defaults.py"),
     "freshness.py": ("tests/actions/test_freshness.py",),
     "change.py": RECONCILE,

@@ -8,6 +8,7 @@ from collections import Counter
 import pytest
 
 from tests.mutants.bugs import BUGS, Bug
+from tests.mutants.equivalent import EQUIVALENT
 from tests.mutants.trees import ROOT
 
 
@@ -27,3 +28,13 @@ def test_there_are_enough_bugs_of_their_own_names() -> None:
     """At least 64, and one can be asked for by name."""
     assert len(BUGS) >= 64
     assert max(Counter(bug.name for bug in BUGS).values()) == 1
+
+
+@pytest.mark.parametrize(("file", "code", "mutant"), EQUIVALENT)
+def test_an_explained_mutant_is_of_a_line_that_is_there(file: str, code: str, mutant: str) -> None:
+    """What no test can notice is explained for the sources as they are."""
+    text = (ROOT / "vectra_bot" / file).read_text(encoding="utf-8")
+
+    assert code in [line.strip() for line in text.splitlines()]
+    assert code != mutant
+    assert EQUIVALENT[file, code, mutant]

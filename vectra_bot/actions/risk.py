@@ -254,9 +254,9 @@ class RiskGate:
         """Return whether *command*, about to leave, is within the limits that do not depend on time."""
         if not command.action_type.is_entry:
             return True
-        amount = to_lamports(command.amount or 0)
         return (
-            0 < amount <= to_lamports(self.limits.stake)
+            command.amount is not None
+            and 0 < to_lamports(command.amount) <= to_lamports(self.limits.stake)
             and command.leverage <= self.limits.leverage
         )
 

@@ -251,7 +251,6 @@ class ActionTracker:
         tracked.bonus = bonus_of(trade)
         shown: Unexplained | None = None
         if not tracked.booked:
-            tracked.booked = True
             shown = self._enter(trade, kind, tracked.action, StateCause.ACTION)
             if kind is ActionType.BUY:
                 self.book.notes.append(Booked(tracked.plan))

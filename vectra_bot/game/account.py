@@ -432,9 +432,7 @@ class Account:
         for effect in statement.effects:
             self._pending.remove(effect)
         fresh = [e for e in self._pending if update.recv_ns - e.since_ns < PENDING_NS]
-        overdue = len(fresh) < len(self._pending)
-        if overdue:
-            self._pending = deque(fresh, maxlen=MAX_PENDING)
+        self._pending = deque(fresh, maxlen=MAX_PENDING)
         self.stated = update
         self._stated_qty = to_lamports(update.position_qty)
         self._total_invested = to_lamports(update.total_invested)

@@ -456,7 +456,7 @@ class Ledger:
         if self.max_win is None:
             return amount
         won = self._realised + self.sidebet_pnl + self._short_realised
-        return min(amount, max(0, self.max_win - won + cost))
+        return min(amount, self.max_win - won + cost)
 
     def _pay(self, amount: int, cost: int) -> int:
         """Return what is paid of *amount*, and record whether the cap reduced it."""
