@@ -55,7 +55,7 @@ FAULTS = ("drop", "reload", "away", "close", "crash", "kill")
 
 @define
 class Person:
-    """Any caller who is at the browser: opens, closes and kills.
+    """The person at the browser, who opens, closes and kills.
 
     Attributes:
         profile: the browser's.
