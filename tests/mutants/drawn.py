@@ -65,6 +65,8 @@ TESTS = (
     "tests/actions/test_parts_model.py",
     "tests/actions/test_limits_model.py",
     "tests/actions/test_limits.py",
+    "tests/actions/test_human.py",
+    "tests/actions/test_exits.py",
     "tests/actions/test_standing.py",
     "tests/actions/test_freshness.py",
     "tests/actions/reconcile/test_change.py",
@@ -105,7 +107,11 @@ FIRST = {
     "sidebets.py": ("tests/actions/test_settlements_model.py",),
     "ids.py": ("tests/actions/test_others_model.py",),
     "interface.py": ("tests/actions/test_interface.py",),
-    "exits.py": ("tests/actions/test_parts_model.py",),
+    "desk.py": ("tests/engine/test_threads.py",),
+    "exits.py": (
+        "tests/actions/test_rare.py",
+        "tests/actions/test_parts_model.py",
+    ),
     "episode.py": ("tests/actions/test_episode_model.py", "tests/engine/test_order_model.py"),
 }
 # One comparison for its twin: the same answer for None, enumerations and small numbers.
