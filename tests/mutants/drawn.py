@@ -66,6 +66,7 @@ TESTS = (
     "tests/actions/test_limits_model.py",
     "tests/actions/test_limits.py",
     "tests/actions/test_human.py",
+    "tests/actions/test_names.py",
     "tests/actions/test_exits.py",
     "tests/actions/test_standing.py",
     "tests/actions/test_freshness.py",
