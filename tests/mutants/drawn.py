@@ -67,6 +67,7 @@ TESTS = (
     "tests/actions/test_limits.py",
     "tests/actions/test_human.py",
     "tests/actions/test_names.py",
+    "tests/actions/test_round_parts.py",
     "tests/actions/test_short_parts.py",
     "tests/actions/test_exits.py",
     "tests/actions/test_standing.py",
@@ -104,7 +105,11 @@ FIRST = {
     "change.py": RECONCILE,
     "ends.py": RECONCILE,
     "fills.py": RECONCILE,
-    "rounds.py": ("tests/actions/test_rounds_model.py", "tests/actions/test_rounds.py"),
+    "rounds.py": (
+        "tests/actions/test_round_parts.py",
+        "tests/actions/test_rounds_model.py",
+        "tests/actions/test_rounds.py",
+    ),
     "shorts.py": (
         "tests/actions/test_short_parts.py",
         "tests/actions/test_shorts_model.py",
