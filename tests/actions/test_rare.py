@@ -72,7 +72,7 @@ def state_of(tracked: Tracked) -> str:
 
 @pytest.mark.parametrize("closes", [False, True])
 def test_a_second_trade_of_a_short_moves_nothing(closes: bool) -> None:
-    """Another trade with the trace of a decided action is no second short, and pays nothing again."""
+    """Another trade with the trace of a decided action opens no second short, and pays nothing again."""
     bench = bench_with(lambda a: a.short_open("0.05"))
     bench.execute(bench.commands[0])
     if closes:
@@ -251,7 +251,7 @@ def test_an_action_waits_two_seconds_for_evidence() -> None:
 
 
 def test_a_rounds_result_is_waited_for_two_seconds() -> None:
-    """To the nanosecond; rounds that wait are given up one by one."""
+    """To the nanosecond; afterwards the round is stored without one."""
     bench = bench_with(lambda a: a.bbc_predict("BULL", "0.01"))
     bench.execute(bench.commands[0])
     stakes = bench.engine.tracker.stakes
@@ -288,7 +288,7 @@ def test_a_stake_is_given_up_five_minutes_after_its_round(known: bool) -> None:
 
 
 def test_a_stake_is_not_placed_ten_seconds_after_its_rounds_end() -> None:
-    """A statement later than that, which balances, proves it; an action that is no stake is left."""
+    """A statement later than that, which balances, proves it; other actions stay undecided."""
     bench = bench_with(
         lambda a: a.buy("0.01"), lambda a: a.bbc_predict("BULL", "0.01", round_id="r1")
     )

@@ -53,7 +53,7 @@ def test_a_stake_that_an_update_showed_gets_its_time_from_the_event() -> None:
 
 
 def test_a_result_before_the_rounds_end_waits_for_it() -> None:
-    """The document comes with the end and has our part; a bet event told again changes nothing."""
+    """The document comes with the end and has our part; a repeated bet event changes nothing."""
     bench, event = asked()
     bench.feed(event)
     result = bench.rounds.settle(BBC, "r1", "BULL")

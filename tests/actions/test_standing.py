@@ -215,7 +215,7 @@ def pending(kind: ActionType, state: ActionState) -> PlayerAction:
 def test_a_flatten_waits_for_the_exit_under_way(
     flattening: bool, kind: ActionType, state: ActionState
 ) -> None:
-    """A second exit of the same kind is denied meanwhile; an unknown one, or an entry, is not under way."""
+    """A second exit of the same kind is denied meanwhile; an unknown one and an entry do not count."""
     gate = RiskGate(Limits())
     if flattening:
         gate.halt(HaltCause.FLATTEN, "operator")

@@ -5,10 +5,10 @@
 
 The operators are Cosmic Ray's; places are drawn here, each at most once until all are used, so that the same
 seed and sources give the same mutants. What cannot change anything is not drawn: annotations, and ``is`` for
-``==``. Nor are stars that are no operators, those of signatures and of displays such as ``{**values}``: most
-of their mutants are no Python and would count as killed. Survivors that ``equivalent.py`` explains are listed
-with the reason, and count as survivors. Exit code 0 if at least 90 % are killed, 1 if fewer, 2 if the run
-says nothing.
+``==``. Stars of signatures and of displays such as ``{**values}`` are not drawn either: they do not compute,
+and most of their mutants cannot be compiled and would count as killed. Survivors that ``equivalent.py``
+explains are listed with the reason, and count as survivors. Exit code 0 if at least 90 % are killed, 1 if
+fewer, 2 if the run says nothing.
 """
 
 # ruff: noqa: T201 - a script that prints
@@ -127,8 +127,8 @@ FIRST = {
 }
 # One comparison for its twin: the same answer for None, enumerations and small numbers.
 _SAME = ("Is_Eq", "IsNot_NotEq", "Eq_Is", "NotEq_IsNot")
-# What parso calls the parents of stars that are no operators.
-_NO_OPERATOR = ("parameters", "lambdef", "dictorsetmaker", "atom")
+# What parso calls the parents of stars that do not compute.
+_NOT_COMPUTED = ("parameters", "lambdef", "dictorsetmaker", "atom")
 
 Place = tuple[tuple[int, int], tuple[int, int]]
 
@@ -185,13 +185,13 @@ def _annotations(source: str) -> list[Place]:
 
 
 def _stars(source: str) -> list[Place]:
-    """Return the stars that are no operators."""
+    """Return the stars that do not compute: of signatures and of displays."""
     return [
         (node.start_pos, node.end_pos)
         for node in ast_nodes(get_ast(source))
         if node.type == "operator"
         and node.value in ("*", "**")
-        and node.parent.type in _NO_OPERATOR
+        and node.parent.type in _NOT_COMPUTED
     ]
 
 
