@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from tests.actions.strategies import Scripted
 from vectra_bot.actions.limits import Limits
-from vectra_bot.actions.notes import Tracked
+from vectra_bot.actions.notes import Stated, Tracked
 from vectra_bot.actions.risk import MAX_IN_FLIGHT, RiskGate
 from vectra_bot.errors import ConfigError, StrategyError
+from vectra_bot.game.lots import Lot
 from vectra_bot.models import (
     ActionState,
     ActionType,
@@ -71,7 +72,7 @@ def state_of(tracked: Tracked) -> str:
 
 @pytest.mark.parametrize("closes", [False, True])
 def test_a_second_trade_of_a_short_moves_nothing(closes: bool) -> None:
-    """Another trade with the trace of a decided action is no second short, and pays nothing again."""
+    """Another trade with the trace of a decided action opens no second short, and pays nothing again."""
     bench = bench_with(lambda a: a.short_open("0.05"))
     bench.execute(bench.commands[0])
     if closes:
@@ -250,7 +251,7 @@ def test_an_action_waits_two_seconds_for_evidence() -> None:
 
 
 def test_a_rounds_result_is_waited_for_two_seconds() -> None:
-    """To the nanosecond; rounds that wait are given up one by one."""
+    """To the nanosecond; afterwards the round is stored without one."""
     bench = bench_with(lambda a: a.bbc_predict("BULL", "0.01"))
     bench.execute(bench.commands[0])
     stakes = bench.engine.tracker.stakes
@@ -287,7 +288,7 @@ def test_a_stake_is_given_up_five_minutes_after_its_round(known: bool) -> None:
 
 
 def test_a_stake_is_not_placed_ten_seconds_after_its_rounds_end() -> None:
-    """A statement later than that, which balances, proves it; an action that is no stake is left."""
+    """A statement later than that, which balances, proves it; other actions stay undecided."""
     bench = bench_with(
         lambda a: a.buy("0.01"), lambda a: a.bbc_predict("BULL", "0.01", round_id="r1")
     )
@@ -435,3 +436,49 @@ def test_what_another_client_did_is_not_at_risk_any_more() -> None:
     assert (book.gate.external_this_game, book.notes[-1].kind) == (1, "account.external")  # type: ignore[union-attr]
     book.external(ActionType.SELL, Decimal("0.01"), 7, by_venue=True)
     assert book.gate.external_this_game == 1
+
+
+def test_a_change_of_several_actions_has_the_last_ones_id() -> None:
+    """One statement shows two buys: the cause is the action, the id that of the later one."""
+    bench = bench_with(lambda a: a.buy("0.02"), lambda a: a.buy("0.03"))
+    for command in bench.commands:
+        bench.carry_out(command)
+    bench.update()
+
+    row = bench.of_type(DocType.SERVER_STATE)[-1]
+    assert (row.cause, row.action_id) == (StateCause.ACTION, bench.commands[1].action_id)
+    assert not row.unverified
+    assert [lot.cost for lot in bench.engine.account.lots] == [20_000_000, 30_000_000]
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_change_with_something_unverified_is_unverified(which: int) -> None:
+    """A short among two actions is enough, and it is adopted from the statement."""
+    acts = [lambda a: a.sidebet("0.02"), lambda a: a.short_open("0.03")]
+    bench = bench_with(*(acts if which else reversed(acts)))
+    for command in bench.commands:
+        bench.fill(command, trade=False, update=False)
+    bench.update()
+
+    row = bench.of_type(DocType.SERVER_STATE)[-1]
+    assert (row.cause, row.action_id) == (StateCause.ACTION, bench.commands[1].action_id)
+    assert row.unverified
+    short, bet = bench.engine.account.short, bench.engine.account.sidebet
+    assert short is not None
+    assert bet is not None
+    ids = [command.action_id for command in bench.commands]
+    assert [bet.action_id, short.action_id] == (ids if which else ids[::-1])
+
+
+@pytest.mark.parametrize(("change", "forced"), [(0, True), (-1, False), (-2, False)])
+def test_a_sale_by_the_rug_never_costs_anything(change: int, forced: bool) -> None:
+    """Everything is gone for nothing: the rug's; if cash is gone as well, the cause is not known."""
+    for qty in (1, 50_000_000):
+        bench = bench_with()
+        event = bench.update_event()
+        bench.engine.tracker.account.lots.append(Lot(qty, 1, 0, 1.0))
+        bench.engine.tracker.account._stated_qty = qty
+        gone = attrs.evolve(event, cash=event.cash + Decimal(change) / SOL)
+        bench.engine.tracker.on_player_update(gone)
+        cause = [note.cause for note in bench.engine.tracker.book.notes if isinstance(note, Stated)]
+        assert cause == [StateCause.FORCED_SELL if forced else StateCause.UNEXPLAINED]

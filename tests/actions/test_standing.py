@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from functools import cache
 from typing import Any
 
@@ -16,6 +17,7 @@ from vectra_bot.actions.limits import Limits
 from vectra_bot.actions.risk import Ask, HaltCause, RiskGate
 from vectra_bot.errors import ConfigError
 from vectra_bot.game.account import Account
+from vectra_bot.game.holdings import SidebetView
 from vectra_bot.models import ActionState, ActionType, PlayerAction
 from vectra_bot.testing import Bench
 
@@ -213,7 +215,7 @@ def pending(kind: ActionType, state: ActionState) -> PlayerAction:
 def test_a_flatten_waits_for_the_exit_under_way(
     flattening: bool, kind: ActionType, state: ActionState
 ) -> None:
-    """A second exit of the same kind is denied meanwhile; an unknown one, or an entry, is not under way."""
+    """A second exit of the same kind is denied meanwhile; an unknown one and an entry do not count."""
     gate = RiskGate(Limits())
     if flattening:
         gate.halt(HaltCause.FLATTEN, "operator")
@@ -266,3 +268,23 @@ def test_only_limits_of_time_make_a_session_depend_on_it() -> None:
     assert RiskGate(Limits(price_age_ms=1_500)).depends_on_time
     assert RiskGate(Limits(day_loss=Limits().stake)).depends_on_time
     assert RiskGate(Limits(), arming()).depends_on_time
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_a_day_begins_with_what_is_there(known: bool) -> None:
+    """The first look sets its end; the next day forgets the losses before it."""
+    terms = LiveTerms(account="me", day_start_pnl=Decimal("-0.000000005"))
+    gate = RiskGate(Limits(day_loss=Decimal("0.1")), Arming(terms=terms))
+    account = an_account(known=known)
+    account.sidebet = SidebetView(Decimal("0.000000009"), 0, 40, None, Decimal("0.000000002"))
+    assert (gate.day_pnl, gate.day_start, gate.day_end_ns) == (-5, None, 0)
+    gate.on_day(account)
+    day = 86_400 * SOL
+    midnight = NOW // day * day + day
+    assert (gate.day_pnl, gate.day_start, gate.day_end_ns) == (-5, None, midnight)
+    account.now_ns = midnight
+    gate.on_day(account)
+    assert (gate.day_pnl, gate.day_start) == (0, SOL + 7 if known else None)
+    assert gate.day_end_ns == midnight + day
+    free = RiskGate(Limits(), Arming(terms=terms))
+    assert (free.day_pnl, free.day_end_ns) == (0, 2**63)

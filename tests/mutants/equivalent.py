@@ -22,6 +22,14 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "elif effect.delta_qty < 0:",
         "elif effect.delta_qty < 1:",
     ): _NOTHING_SOLD,
+    **{
+        (
+            "actions/exits.py",
+            "if issubclass(kind, int) and kind is not bool and int.bit_length(value) < 64:",
+            f"if issubclass(kind, int) and kind is not bool and int.bit_length(value) {more}:",
+        ): "what is above 10**12 is refused either way"
+        for more in ("< 63", "< 65", "<= 64")
+    },
     ("game/account.py", "if more < 0:", "if more < 1:"): _NOTHING_SOLD,
     (
         "actions/rounds.py",
@@ -33,6 +41,37 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "signed = bonus - amount if kind is ActionType.BUY else amount - bonus",
         "signed = bonus - amount if kind <= ActionType.BUY else amount - bonus",
     ): _BUY,
+    (
+        "actions/book.py",
+        "matches = len(alone) == 1 and fits(alone[0].action, kind, trade.amount)",
+        "matches = len(alone) == 1 and fits(alone[ -1].action, kind, trade.amount)",
+    ): _ONE,
+    (
+        "actions/book.py",
+        "return alone[0] if matches else None",
+        "return alone[ -1] if matches else None",
+    ): _ONE,
+    (
+        "actions/reconcile/change.py",
+        "return explained[0] if len(explained) == 1 else None",
+        "return explained[ -1] if len(explained) == 1 else None",
+    ): _ONE,
+    ("actions/reconcile/ends.py", "chosen = found[0]", "chosen = found[ -1]"): _ONE,
+    (
+        "actions/rounds.py",
+        "return found[0] if len(found) == 1 else None",
+        "return found[ -1] if len(found) == 1 else None",
+    ): _ONE,
+    (
+        "actions/sidebets.py",
+        "alone_fits = len(alone) == 1 and fits(alone[0].action, ActionType.SIDEBET, event.amount)",
+        "alone_fits = len(alone) == 1 and fits(alone[ -1].action, ActionType.SIDEBET, event.amount)",
+    ): _ONE,
+    (
+        "actions/sidebets.py",
+        "self._unseen(fitting[0], event, Proof.SIDEBET)",
+        "self._unseen(fitting[ -1], event, Proof.SIDEBET)",
+    ): _ONE,
     (
         "actions/sidebets.py",
         "tracked = alone[0] if alone_fits and event.trace_id is None else None",

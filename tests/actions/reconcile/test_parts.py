@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from fractions import Fraction
 from itertools import chain, combinations
 from math import comb, floor, inf
@@ -15,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.actions.reconcile.parts import GAME, LAW, SOL, asked, entry, stated
+from tests.actions.strategies import Scripted
 from vectra_bot.actions.notes import Tracked
 from vectra_bot.actions.reconcile.change import _quantities
 from vectra_bot.actions.reconcile.ends import MissedEnd
@@ -31,8 +33,10 @@ from vectra_bot.models import (
     ActionOutcome,
     ActionState,
     ActionType,
+    SidebetResult,
     StateCause,
 )
+from vectra_bot.testing import Bench
 
 BUY, SELL, BET = ActionType.BUY, ActionType.SELL, ActionType.SIDEBET
 Way = tuple[int, int, tuple[tuple[int, int], ...]]
@@ -299,3 +303,79 @@ def test_a_leveraged_lot_at_the_end_gives_nothing() -> None:
     value = max(0, floor(2 * tokens * end) - 50_000_000)
     buy = asked(BUY, 50_000_000, tick=3, leverage=2)
     assert missed(buy).outcomes(stated(SOL - 50_000_000 + value)) == []
+
+
+# The history's sidebets.
+
+
+def bets_of(*ticks: int) -> tuple[Bench, list[Tracked]]:
+    """Return a bench with undecided sidebets of one amount, sent at *ticks*."""
+    bench = Bench(Scripted())
+    bench.start_game((1.0, 1.1))
+    book = bench.engine.tracker.book
+    for number, tick in enumerate(ticks):
+        one = asked(BET, 5, tick=tick)
+        one.action = attrs.evolve(one.action, action_id=f"a{number}", game_id=bench.game_id)
+        book._open[one.action.action_id] = one
+    return bench, book.undecided()
+
+
+def result(bench: Bench, start: int, amount: int = 5, payout: int = 0) -> SidebetResult:
+    """Return the result of a sidebet."""
+    return SidebetResult(
+        recv_ns=1, game_id=bench.game_id, player_id="me", amount=Decimal(amount) / SOL,
+        payout=Decimal(payout) / SOL, profit=Decimal(payout - amount) / SOL,
+        start_tick=start, end_tick=start + 40,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("ticks", "rows", "executed"),
+    [
+        ((2, 5), (6, 3), [True, True]),
+        ((2, 5), (), [False, False]),
+        ((2, 5), (1, 3, 6), [True, True]),  # one began before the oldest was sent
+        ((2, 5), (3,), [None, None]),  # of two, one: which is not known
+        ((2, 5), (3, 4), [None, None]),  # the second was not sent yet
+        ((2,), (22,), [True]),
+        ((2,), (23,), [None]),  # more than twenty ticks later
+        ((2,), (1,), [False]),
+        ((2,), (2, 3), [None]),
+    ],
+)
+def test_bets_of_one_amount_are_paired_in_order_or_not_at_all(
+    ticks: tuple[int, ...], rows: tuple[int, ...], executed: list[bool | None]
+) -> None:
+    """The oldest row is of the oldest action; a row before it is another client's."""
+    bench, bets = bets_of(*ticks)
+    results = [result(bench, start) for start in rows]
+    results.append(result(bench, 30, amount=6))
+    bench.engine.tracker.sidebets.on_history(bench.game_id, results, 9)
+    states = {True: "EXECUTED_LATE", False: "NOT_EXECUTED", None: "UNKNOWN"}
+    assert [one.action.state.value for one in bets] == [states[one] for one in executed]
+    done = sum(one is True for one in executed)
+    assert bench.engine.account.cash == SOL - 5 * done
+
+
+def test_a_result_that_fits_one_bet_decides_it() -> None:
+    """Of two that it may be, none; a repeated one changes nothing."""
+    bench, bets = bets_of(2, 50)
+    sidebets = bench.engine.tracker.sidebets
+    sidebets.on_result(result(bench, 3, payout=25))
+    sidebets.on_result(result(bench, 3, payout=25))
+    assert [one.action.state.value for one in bets] == ["EXECUTED_LATE", "UNKNOWN"]
+    assert bench.engine.account.cash == SOL + 20
+    bench, bets = bets_of(2, 3)
+    bench.engine.tracker.sidebets.on_result(result(bench, 3, payout=25))
+    assert [one.action.state.value for one in bets] == ["UNKNOWN", "UNKNOWN"]
+
+
+def test_two_stakes_that_won_or_lost_add_up() -> None:
+    """Each set of bets gives its own sum."""
+    early, late = LAW.rug_tick - 100, LAW.rug_tick - 30
+    bets = asked(BET, 10_000_000, tick=late), asked(BET, 3_000_000, tick=early)
+    for chosen, change in (
+        ((), 0), ((0,), 40_000_000), ((1,), -3_000_000), ((0, 1), 37_000_000),
+    ):  # fmt: skip
+        found = missed(*bets).outcomes(stated(SOL + change))
+        assert found == [tuple(bets[number] for number in chosen)]
