@@ -102,6 +102,18 @@ def test_each_missing_condition_is_named(lacking: str) -> None:
     assert bench.commands == []
 
 
+def test_s25_an_account_that_is_logged_out_is_not_said_to_trade() -> None:
+    """The link may continue; nothing can be sent on it, and the standing says so until a login."""
+    bench, strategy = armed()
+    bench.feed(evolve(bench.update_event(), authenticated=False))
+    standing = bench.engine.standing
+    assert (standing.state, standing.word) == (ArmingState.HALTED, "close_only")
+    assert [reason.split(":")[0] for reason in standing.reasons] == ["arming.login"]
+    assert denial(act(bench, strategy, lambda a: a.buy("0.01"))) == "arming.login"
+    bench.login()
+    assert bench.engine.standing.state is ArmingState.ARMED
+
+
 def test_every_state_is_entered_and_stored() -> None:
     """The documents show each change of the state with what led to it."""
     bench, _ = armed()

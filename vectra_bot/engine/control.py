@@ -137,6 +137,8 @@ class Control:
         """Note that the venue stated our money; what was open at the start is treated as the terms say."""
         arming = self.gate.arming
         self._set(arming.on_update())
+        if update.authenticated is False:
+            self._set(self.gate.arming.on_logout())
         if arming.terms is not None and not arming.started:
             self._find_positions(update, arming.terms.positions)
         self.flatten.run()
