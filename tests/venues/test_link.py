@@ -585,6 +585,34 @@ async def test_a_token_renewed_in_time_is_used_between_games(
     assert left_s > 3_000
 
 
+@pytest.mark.parametrize("logged_out", [True, False])
+async def test_s25_another_token_logs_in_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, logged_out: bool
+) -> None:
+    """After a logout, or a login without an answer, a token that is put there is used at once."""
+    monkeypatch.setattr("vectra_bot.venues.login._RENEWAL_S", 0.05)
+    source = written(tmp_path, "older-token-1")
+    update = (
+        f'42["playerUpdate",{{"id":"{PLAYER}","cash":1,"positionQty":0,"avgCost":0,'
+        '"cumulativePnL":0,"totalInvested":0,"authenticated":false}]'
+    )
+    first = Host(says=(update,)) if logged_out else Host(confirm=False)
+    async with (
+        ScriptedServer(first, Host()) as host,
+        watched(host.url, source, settings=quick(login_s=0.2)) as seen,
+    ):
+        notices: list[str] = []
+        await seen.until(lambda: notices.extend(seen.venue.link.take_notices()) or notices)
+        await asyncio.sleep(0.5)
+        kept = seen.venue.link.epoch
+        written(tmp_path, "newer-token-2")
+        await seen.until(lambda: seen.venue.link.epoch == 2 and stage(seen) is LinkStage.FRESH)
+
+    assert kept == 1
+    assert lost(seen)[0] == "there is another token: logging in again"
+    assert len(notices) == 1
+
+
 async def test_a_token_that_is_missing_at_a_reconnect_is_awaited(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

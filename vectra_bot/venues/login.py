@@ -3,11 +3,13 @@
 A login counts when the venue names the account. One that is not answered in time is reported, and not
 repeated on that connection. A token that ends soon is looked for at its source, and a newer one is used
 between two games, by a new connection: whether the venue accepts a second login on the same one is not known.
+While the venue has not logged us in, or has logged us out, any other token at the source is used like that.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import logging
 import os
 from collections import deque
@@ -68,6 +70,9 @@ class LinkLogin:
     _sent: bool = False
     _reported: bool = False
     _tried_ns: int = 0
+    # Tells another token from the one that was sent, and nothing else about it.
+    _salt: bytes = field(factory=lambda: os.urandom(16), repr=False)
+    _mark: bytes = field(default=b"", repr=False)
 
     def start(self) -> None:
         """Forget what belonged to an earlier connection."""
@@ -109,7 +114,7 @@ class LinkLogin:
             return
         if wire is None or not wire.is_open:
             return
-        self.token_ends_ns, self._sent = token.expires_ns, True
+        self.token_ends_ns, self._sent, self._mark = token.expires_ns, True, self._mark_of(token)
         with contextlib.suppress(Exception):  # a connection that cannot carry it is about to end
             await wire.write(
                 encode_login(token.value, os.urandom(16).hex(), self.credentials.profile)
@@ -125,11 +130,23 @@ class LinkLogin:
             if waited_s >= _RENEWAL_S:
                 await self.send(connection)
         elif not self._reported and waited_s >= self.login_s:
-            self._reported = True
+            self._reported, self._tried_ns = True, self.clock.monotonic_ns()
             self.notice(
                 f"the venue did not confirm the login within {self.login_s:g} s: nothing can be sent; "
                 "check the token and the profile's [login]"
             )
+        elif self._reported and waited_s >= _RENEWAL_S:
+            self._look_for_another(connection)
+
+    def _look_for_another(self, connection: Connection) -> None:
+        """Reconnect if the source has another token than the one that does not log us in."""
+        self._tried_ns = self.clock.monotonic_ns()
+        with contextlib.suppress(VectraError):  # there is none, which was reported already
+            if self._mark_of(self.usable_token()) != self._mark:
+                connection.end("there is another token: logging in again")
+
+    def _mark_of(self, token: Token) -> bytes:
+        return hashlib.blake2b(token.value.encode(), key=self._salt, digest_size=16).digest()
 
     def _look_for_renewal(self, connection: Connection) -> None:
         """Reconnect if the token ends soon and a newer one is there."""
