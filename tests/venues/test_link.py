@@ -516,6 +516,26 @@ async def test_a_dead_connection_is_reset(tmp_path: Path) -> None:
     assert pipe.was_reset is True
 
 
+@pytest.mark.parametrize("dead", [True, False])
+async def test_a_stop_discards_what_a_silent_peer_has_not_received(
+    tmp_path: Path, dead: bool
+) -> None:
+    """We end the link in order; where nobody answers, the system keeps nothing to deliver later."""
+    async with (
+        ScriptedServer(Host()) as served,
+        FaultProxy("127.0.0.1", int(served.url.rsplit(":", 1)[1])) as proxy,
+    ):
+        with Pipe(proxy.port) as pipe:
+            async with watched(pipe.url, written(tmp_path)) as seen:
+                await seen.until(lambda: stage(seen) is LinkStage.FRESH)
+                if dead:
+                    proxy.half_open()
+                await seen.venue.aclose()
+                await asyncio.to_thread(pipe.wait)
+
+    assert pipe.was_reset is dead
+
+
 async def test_an_expired_token_connects_nowhere(tmp_path: Path) -> None:
     """One line with the place and what to do, before anything is sent."""
     async with (
