@@ -13,6 +13,7 @@ from tests.actions.strategies import Scripted
 from vectra_bot import hookimpl
 from vectra_bot.actions.arming import ArmingState, LiveTerms
 from vectra_bot.actions.limits import Limits
+from vectra_bot.engine.flatten import MAX_UNSENT
 from vectra_bot.errors import ConfigError
 from vectra_bot.models import (
     ActionType,
@@ -353,6 +354,26 @@ def test_a_flatten_that_was_not_sent_is_no_try() -> None:
     assert bench.engine.account.lots == []
     assert events(bench, "flatten.last_try") == []
     bench.tick(1.0)
+    assert len(events(bench, "flatten.done")) == 1
+
+
+def test_a_flatten_that_cannot_be_sent_says_so_and_can_be_asked_for_again() -> None:
+    """It gives up with a critical event; another request of the operator tries as often again."""
+    bench, strategy = armed()
+    hold(bench, strategy)
+    bench._send = False
+    bench.operate("flatten")
+    for _ in range(MAX_UNSENT + 5):
+        bench.tick(1.0)
+    sells = [c for c in bench.commands if c.action_type is ActionType.SELL]
+    assert len(sells) == MAX_UNSENT
+    assert [e["unsent"] for e in events(bench, "flatten.last_try")] == [MAX_UNSENT]
+    bench._send = True
+    bench.operate("flatten")
+    bench.execute(bench.commands[-1])
+    bench.tick(1.0)
+
+    assert bench.engine.account.lots == []
     assert len(events(bench, "flatten.done")) == 1
 
 
