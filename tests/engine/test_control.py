@@ -248,6 +248,7 @@ def test_u06_no_sign_of_the_operator_halts() -> None:
     bench.wait(5.1)
     assert denial(act(bench, strategy, lambda a: a.buy("0.01"))) == "halt"
     assert bench.engine.standing.reasons[0].startswith("halt.dead_man: ")
+    assert "`vectra-bot resume` ends it" in bench.engine.standing.reasons[0]
     bench.operate("beat")
     assert bench.engine.standing.state is ArmingState.HALTED
     bench.operate("resume")
