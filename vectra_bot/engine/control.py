@@ -247,7 +247,10 @@ class Control:
             gate.on_day(self.account)
         if gate.arming.is_alone(now_ns) and HaltCause.DEAD_MAN not in gate.halts:
             self.desk.opened()
-            gate.halt(HaltCause.DEAD_MAN, "the operator gave no sign for too long: `vectra-bot resume` ends it")
+            gate.halt(
+                HaltCause.DEAD_MAN,
+                "the operator gave no sign for too long: `vectra-bot resume` ends it",
+            )
 
     def look(self) -> None:
         """Apply what follows from losses after an input, and store what changed."""
