@@ -32,6 +32,7 @@ from vectra_bot.clock import suspended_ns
 from vectra_bot.errors import ConfigError, InputError
 from vectra_bot.models import Ack, ActionType, ConnectionChanged, Link, LoginStatus
 from vectra_bot.testing.faults.proxy import FaultProxy
+from vectra_bot.venues.credentials import Token
 from vectra_bot.venues.link import LinkStage
 from vectra_bot.venues.live import LiveVenue
 from vectra_bot.wire.profile import parse_profile
@@ -232,7 +233,7 @@ async def test_s25_a_session_that_is_logged_out_sends_nothing(tmp_path: Path) ->
         await seen.until(lambda: notices.extend(seen.venue.link.take_notices()) or notices)
         state = stage(seen)
 
-    assert notices == ["the venue says that we are no longer logged in"]
+    assert notices == ["the venue says that we are no longer logged in: log in there again"]
     assert state is LinkStage.OPEN
 
 
@@ -631,6 +632,40 @@ async def test_s25_another_token_logs_in_again(
     assert kept == 1
     assert lost(seen)[0] == "there is another token: logging in again"
     assert len(notices) == 1
+
+
+class SlowSource:
+    """A place that answers late, as a keyring does that asks its user; not the first time."""
+
+    where = "a slow place"
+
+    def __init__(self) -> None:
+        self.reads = 0
+
+    def read(self) -> Token:
+        self.reads += 1
+        if self.reads > 1:
+            time.sleep(1.0)
+        return Token.of("slow-token-1", self.where)
+
+
+async def test_a_place_that_answers_late_does_not_keep_the_session_waiting(tmp_path: Path) -> None:
+    """The loop runs while the token is read."""
+    gaps, source = [0.0], SlowSource()
+
+    async def measure() -> None:
+        while True:
+            before = time.monotonic()
+            await asyncio.sleep(0.01)
+            gaps.append(time.monotonic() - before)
+
+    async with ScriptedServer(Host()) as host, watched(host.url, source) as seen:
+        measuring = asyncio.create_task(measure())
+        await seen.until(lambda: stage(seen) is LinkStage.FRESH)
+        measuring.cancel()
+
+    assert source.reads == 2
+    assert max(gaps) < 0.9
 
 
 async def test_a_token_that_is_missing_at_a_reconnect_is_awaited(
