@@ -359,7 +359,7 @@ def test_a_flatten_that_was_not_sent_is_no_try() -> None:
 
 
 def test_a_flatten_that_cannot_be_sent_says_so_and_can_be_asked_for_again() -> None:
-    """It gives up with a critical event; another request of the operator tries as often again."""
+    """It stops with a critical event; another request of the operator tries as often again."""
     bench, strategy = armed()
     hold(bench, strategy)
     bench._send = False

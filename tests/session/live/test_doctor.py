@@ -70,7 +70,7 @@ async def test_a_token_that_cannot_be_used_fails(tmp_path: Path, text: str, mess
 
 
 async def test_an_account_without_a_token_needs_the_browser(tmp_path: Path) -> None:
-    """A page logs in by itself: the lack of a token is no failure, and both ways are named."""
+    """A page logs in by itself: the lack of a token is not a failure, and both ways are named."""
     live = attrs.evolve(account_of(tmp_path), token=None)
     found = await checks_of(tmp_path, live=live)
     assert found["token"].word == "warning"
