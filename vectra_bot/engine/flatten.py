@@ -52,7 +52,7 @@ class Flatten:
     def begin(self) -> None:
         """Start, and report what cannot be closed."""
         self.active, self.done = True, False
-        self._unsent.clear()  # nothing of them left: whoever asks again may try as often again
+        self._unsent.clear()  # nothing of them left: a repeated request gets as many tries
         account = self.desk.account
         if account.sidebet is not None:
             self.effects.system(

@@ -71,7 +71,7 @@ class LinkLogin:
     _sent: bool = False
     _reported: bool = False
     _tried_ns: int = 0
-    # Tells another token from the one that was sent, and nothing else about it.
+    # Distinguishes another token from the one that was sent, and nothing else about it.
     _salt: bytes = field(factory=lambda: os.urandom(16), repr=False)
     _mark: bytes = field(default=b"", repr=False)
 
@@ -140,7 +140,7 @@ class LinkLogin:
             await self._look_for_another(connection)
 
     async def _read(self) -> Token:
-        """Return the token in another thread: a keyring may take seconds, and the session goes on."""
+        """Return the token in another thread: a keyring may take seconds, and the session continues."""
         return await asyncio.to_thread(self.usable_token)
 
     async def _look_for_another(self, connection: Connection) -> None:
