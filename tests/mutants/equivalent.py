@@ -52,6 +52,11 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "return alone[ -1] if matches and alone[0].action.game_id == trade.game_id else None",
     ): _ONE,
     (
+        "actions/book.py",
+        "matches = matches and alone[0].action.game_id == trade.game_id",
+        "matches = matches and alone[ -1].action.game_id == trade.game_id",
+    ): _ONE,
+    (
         "actions/reconcile/change.py",
         "return explained[0] if len(explained) == 1 else None",
         "return explained[ -1] if len(explained) == 1 else None",
@@ -66,6 +71,11 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "actions/sidebets.py",
         "and fits(alone[0].action, ActionType.SIDEBET, event.amount)",
         "and fits(alone[ -1].action, ActionType.SIDEBET, event.amount)",
+    ): _ONE,
+    (
+        "actions/sidebets.py",
+        "alone_fits = alone_fits and alone[0].action.game_id == event.game_id",
+        "alone_fits = alone_fits and alone[ -1].action.game_id == event.game_id",
     ): _ONE,
     (
         "actions/sidebets.py",
