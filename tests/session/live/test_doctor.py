@@ -53,15 +53,18 @@ async def test_all_that_a_session_needs_is_there(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("account", "left_s", "message"),
     [
-        (jwt(ACCOUNT, -60), " minutes ago: log in at the venue again"),
-        (jwt("did:privy:other", HOUR_S), "is of account 'did:privy:other'"),
-        ("", "was empty"),
+        (ACCOUNT, -60, " minutes ago: log in at the venue again"),
+        ("did:privy:other", HOUR_S, "is of account 'did:privy:other'"),
+        ("", 0, "was empty"),
     ],
 )
-async def test_a_token_that_cannot_be_used_fails(tmp_path: Path, text: str, message: str) -> None:
+async def test_a_token_that_cannot_be_used_fails(
+    tmp_path: Path, account: str, left_s: int, message: str
+) -> None:
     live = account_of(tmp_path)
+    text = jwt(account, left_s) if account else ""
     token_file(tmp_path, text)
     found = await checks_of(tmp_path, live=live)
     assert found["token"].word == "failed"
