@@ -63,6 +63,11 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "return found[ -1] if len(found) == 1 else None",
     ): _ONE,
     (
+        "actions/tracker.py",
+        "rugged=self.game.phase is GamePhase.RUGGED,",
+        "rugged=self.game.phase >= GamePhase.RUGGED,",
+    ): "it is asked for a short alone, and in the phases with a larger text there is none",
+    (
         "actions/sidebets.py",
         "alone_fits = len(alone) == 1 and fits(alone[0].action, ActionType.SIDEBET, event.amount)",
         "alone_fits = len(alone) == 1 and fits(alone[ -1].action, ActionType.SIDEBET, event.amount)",
