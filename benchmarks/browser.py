@@ -3,10 +3,11 @@
     python benchmarks/browser.py --json
     python benchmarks/browser.py --actions 50 --clicks 10
 
-A page with the stock JavaScript client is opened and logged in to a served exchange on the loopback. Then a
-live session attaches to it, and sends orders on the page's own connection, while somebody presses the page's
-buttons. At the end the store must have a proof of every action that was sent, each request must have
-reached the exchange once, every ping of the page must be answered, and the browser must listen on no port.
+A page is opened and logged in to a served exchange on the loopback. Its Socket.IO client is the stock one if
+`VECTRA_SOCKET_IO_JS` names that file, else the small one of the tests. Then a live session attaches to the
+page and sends orders on the page's connection, while somebody presses the page's buttons. At the end the
+store must have a proof of every action that was sent, each request must have reached the exchange once, every
+ping of the page must be answered, and the browser must listen on no port.
 
 `decision_to_sent_ms` is the time from the game frame that an action was decided on to the browser's report
 that its frame left: the journal is on the disk before. `hand_over_to_sent_ms` is the part without the

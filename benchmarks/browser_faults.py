@@ -12,7 +12,7 @@ notice, and the next session must know the exchange's books before it trades.
 
 At the end every action in the store is compared with every request that the exchange received: requests that
 arrived twice, executed requests without an action, states that are not true, states without a proof. The
-faults come over a debugging port, which stands for the person; the session itself uses the pipes.
+faults come over a debugging port, which acts as the person; the session itself uses the pipes.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ FAULTS = ("drop", "reload", "away", "close", "crash", "kill")
 
 @define
 class Person:
-    """Whoever is at the browser: opens, closes and kills.
+    """The person at the browser, who opens, closes and kills.
 
     Attributes:
         profile: the browser's.

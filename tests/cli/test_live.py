@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -172,6 +173,34 @@ def test_a_session_is_controlled_from_outside(
     assert "cannot be reached" in capsys.readouterr().err
     assert main(["status", "X"]) == 3
     assert "no session 'X'" in capsys.readouterr().err
+
+
+def test_a_flatten_is_asked_for_and_not_done_yet(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The answer comes before the venue's: it does not say that everything is sold."""
+    from vectra_bot.session import StopFlag
+    from vectra_bot.session.control import Controlled, ControlSocket
+
+    directory = tmp_path / "journals" / "s"
+    directory.mkdir(parents=True)
+    over = threading.Event()
+    with ControlSocket(Controlled(directory, StopFlag())) as control:
+        control.publish({"standing": "close_only", "reasons": []})
+
+        def loop() -> None:
+            while not over.wait(0.01):
+                control.take(0)
+                control.processed()
+
+        thread = threading.Thread(target=loop)
+        thread.start()
+        try:
+            assert main(["flatten", "s", "--store", str(tmp_path)]) == 0
+        finally:
+            over.set()
+            thread.join()
+    assert "flatten asked for, `vectra-bot status` shows" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("how", ["stop", "SIGTERM"])

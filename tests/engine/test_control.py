@@ -13,6 +13,7 @@ from tests.actions.strategies import Scripted
 from vectra_bot import hookimpl
 from vectra_bot.actions.arming import ArmingState, LiveTerms
 from vectra_bot.actions.limits import Limits
+from vectra_bot.engine.flatten import MAX_UNSENT
 from vectra_bot.errors import ConfigError
 from vectra_bot.models import (
     ActionType,
@@ -100,6 +101,18 @@ def test_each_missing_condition_is_named(lacking: str) -> None:
     else:
         assert expected in events(bench, "arming.refused")[0].get("missing", [])
     assert bench.commands == []
+
+
+def test_s25_an_account_that_is_logged_out_is_not_said_to_trade() -> None:
+    """The link may continue; nothing can be sent on it, and the standing says so until a login."""
+    bench, strategy = armed()
+    bench.feed(evolve(bench.update_event(), authenticated=False))
+    standing = bench.engine.standing
+    assert (standing.state, standing.word) == (ArmingState.HALTED, "close_only")
+    assert [reason.split(":")[0] for reason in standing.reasons] == ["arming.login"]
+    assert denial(act(bench, strategy, lambda a: a.buy("0.01"))) == "arming.login"
+    bench.login()
+    assert bench.engine.standing.state is ArmingState.ARMED
 
 
 def test_every_state_is_entered_and_stored() -> None:
@@ -235,6 +248,7 @@ def test_u06_no_sign_of_the_operator_halts() -> None:
     bench.wait(5.1)
     assert denial(act(bench, strategy, lambda a: a.buy("0.01"))) == "halt"
     assert bench.engine.standing.reasons[0].startswith("halt.dead_man: ")
+    assert "`vectra-bot resume` ends it" in bench.engine.standing.reasons[0]
     bench.operate("beat")
     assert bench.engine.standing.state is ArmingState.HALTED
     bench.operate("resume")
@@ -341,6 +355,26 @@ def test_a_flatten_that_was_not_sent_is_no_try() -> None:
     assert bench.engine.account.lots == []
     assert events(bench, "flatten.last_try") == []
     bench.tick(1.0)
+    assert len(events(bench, "flatten.done")) == 1
+
+
+def test_a_flatten_that_cannot_be_sent_says_so_and_can_be_asked_for_again() -> None:
+    """It stops with a critical event; another request of the operator tries as often again."""
+    bench, strategy = armed()
+    hold(bench, strategy)
+    bench._send = False
+    bench.operate("flatten")
+    for _ in range(MAX_UNSENT + 5):
+        bench.tick(1.0)
+    sells = [c for c in bench.commands if c.action_type is ActionType.SELL]
+    assert len(sells) == MAX_UNSENT
+    assert [e["unsent"] for e in events(bench, "flatten.last_try")] == [MAX_UNSENT]
+    bench._send = True
+    bench.operate("flatten")
+    bench.execute(bench.commands[-1])
+    bench.tick(1.0)
+
+    assert bench.engine.account.lots == []
     assert len(events(bench, "flatten.done")) == 1
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import resource
 import socket
 import threading
 import time
@@ -161,6 +163,42 @@ def test_a_stop_does_not_cut_a_link_that_the_loop_closes(tmp_path: Path) -> None
     time.sleep(2 * CUT_AFTER_S)
     assert found[0]["hangs"] is False
     assert not cut.is_set()
+
+
+def test_a_venue_that_is_slow_to_close_is_not_a_callback_that_hangs(tmp_path: Path) -> None:
+    """The loop ends the link at once, and the venue's answer takes a round trip."""
+    of = Controlled(folder(tmp_path), StopFlag())
+    with ControlSocket(of) as control:
+        thread, found = in_background(ask, of.directory, "stop")
+        while of.stop.reason is None:
+            time.sleep(0.001)
+        time.sleep(6 * CUT_AFTER_S)
+        control.link_closed()
+        thread.join()
+    assert found[0]["hangs"] is False
+
+
+def test_a_process_without_files_left_is_controlled_when_it_has_some_again(tmp_path: Path) -> None:
+    """One refused client ends neither the socket nor the watch of the stop file."""
+    directory, limits = folder(tmp_path), resource.getrlimit(resource.RLIMIT_NOFILE)
+    with (
+        ControlSocket(Controlled(directory, StopFlag())) as control,
+        socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client,
+    ):
+        control.publish({"standing": "allowed"})
+        held = [os.open(os.devnull, os.O_RDONLY)]
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (held[0] + 64, limits[1]))
+            with contextlib.suppress(OSError):
+                while True:
+                    held.append(os.open(os.devnull, os.O_RDONLY))
+            client.connect(str(directory / "control.sock"))
+            time.sleep(0.3)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+            for number in held:
+                os.close(number)
+        assert ask(directory, "status")["standing"] == "allowed"
 
 
 def test_a_stop_file_is_a_stop(tmp_path: Path) -> None:

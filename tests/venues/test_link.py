@@ -32,6 +32,7 @@ from vectra_bot.clock import suspended_ns
 from vectra_bot.errors import ConfigError, InputError
 from vectra_bot.models import Ack, ActionType, ConnectionChanged, Link, LoginStatus
 from vectra_bot.testing.faults.proxy import FaultProxy
+from vectra_bot.venues.credentials import Token
 from vectra_bot.venues.link import LinkStage
 from vectra_bot.venues.live import LiveVenue
 from vectra_bot.wire.profile import parse_profile
@@ -232,7 +233,7 @@ async def test_s25_a_session_that_is_logged_out_sends_nothing(tmp_path: Path) ->
         await seen.until(lambda: notices.extend(seen.venue.link.take_notices()) or notices)
         state = stage(seen)
 
-    assert notices == ["the venue says that we are no longer logged in"]
+    assert notices == ["the venue says that we are no longer logged in: log in there again"]
     assert state is LinkStage.OPEN
 
 
@@ -516,6 +517,26 @@ async def test_a_dead_connection_is_reset(tmp_path: Path) -> None:
     assert pipe.was_reset is True
 
 
+@pytest.mark.parametrize("dead", [True, False])
+async def test_a_stop_discards_what_a_silent_peer_has_not_received(
+    tmp_path: Path, dead: bool
+) -> None:
+    """We end the link in order; where nobody answers, the system keeps nothing to deliver later."""
+    async with (
+        ScriptedServer(Host()) as served,
+        FaultProxy("127.0.0.1", int(served.url.rsplit(":", 1)[1])) as proxy,
+    ):
+        with Pipe(proxy.port) as pipe:
+            async with watched(pipe.url, written(tmp_path)) as seen:
+                await seen.until(lambda: stage(seen) is LinkStage.FRESH)
+                if dead:
+                    proxy.half_open()
+                await seen.venue.aclose()
+                await asyncio.to_thread(pipe.wait)
+
+    assert pipe.was_reset is dead
+
+
 async def test_an_expired_token_connects_nowhere(tmp_path: Path) -> None:
     """One line with the place and what to do, before anything is sent."""
     async with (
@@ -583,6 +604,68 @@ async def test_a_token_renewed_in_time_is_used_between_games(
     assert lost(seen)[0] == "the token was renewed: logging in again"
     assert left_s is not None
     assert left_s > 3_000
+
+
+@pytest.mark.parametrize("logged_out", [True, False])
+async def test_s25_another_token_logs_in_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, logged_out: bool
+) -> None:
+    """After a logout, or a login without an answer, a token that is put there is used at once."""
+    monkeypatch.setattr("vectra_bot.venues.login._RENEWAL_S", 0.05)
+    source = written(tmp_path, "older-token-1")
+    update = (
+        f'42["playerUpdate",{{"id":"{PLAYER}","cash":1,"positionQty":0,"avgCost":0,'
+        '"cumulativePnL":0,"totalInvested":0,"authenticated":false}]'
+    )
+    first = Host(says=(update,)) if logged_out else Host(confirm=False)
+    async with (
+        ScriptedServer(first, Host()) as host,
+        watched(host.url, source, settings=quick(login_s=0.2)) as seen,
+    ):
+        notices: list[str] = []
+        await seen.until(lambda: notices.extend(seen.venue.link.take_notices()) or notices)
+        await asyncio.sleep(0.5)
+        kept = seen.venue.link.epoch
+        written(tmp_path, "newer-token-2")
+        await seen.until(lambda: seen.venue.link.epoch == 2 and stage(seen) is LinkStage.FRESH)
+
+    assert kept == 1
+    assert lost(seen)[0] == "there is another token: logging in again"
+    assert len(notices) == 1
+
+
+class SlowSource:
+    """A place that answers late, as a keyring does that asks its user; not the first time."""
+
+    where = "a slow place"
+
+    def __init__(self) -> None:
+        self.reads = 0
+
+    def read(self) -> Token:
+        self.reads += 1
+        if self.reads > 1:
+            time.sleep(1.0)
+        return Token.of("slow-token-1", self.where)
+
+
+async def test_a_place_that_answers_late_does_not_keep_the_session_waiting(tmp_path: Path) -> None:
+    """The loop runs while the token is read."""
+    gaps, source = [0.0], SlowSource()
+
+    async def measure() -> None:
+        while True:
+            before = time.monotonic()
+            await asyncio.sleep(0.01)
+            gaps.append(time.monotonic() - before)
+
+    async with ScriptedServer(Host()) as host, watched(host.url, source) as seen:
+        measuring = asyncio.create_task(measure())
+        await seen.until(lambda: stage(seen) is LinkStage.FRESH)
+        measuring.cancel()
+
+    assert source.reads == 2
+    assert max(gaps) < 0.9
 
 
 async def test_a_token_that_is_missing_at_a_reconnect_is_awaited(

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import attrs
 import pytest
 
 from vectra_bot import run
 from vectra_bot.journal import read_journal
-from vectra_bot.models import Direction, Event, FinishedGame, GameFrame, LoginStatus, SidebetResult
-from vectra_bot.wire.builders import finished_sidebets
+from vectra_bot.models import Direction, Event, GameFrame, LoginStatus, SidebetResult
+from vectra_bot.wire.builders import sidebets_of
 from vectra_bot.wire.decode import decode
 
 
@@ -45,12 +44,13 @@ def test_the_rows_of_a_game_are_the_results_that_we_were_sent(
 
     assert len(sent) >= 3
     for game_id, results in sent.items():
-        rows = finished_sidebets(games[game_id], player_id, 1)
+        read = games[game_id].sidebets_of
+        assert read is not None
+        rows = read(player_id, 1)
         assert rows is not None
         assert [row.recv_ns for row in rows] == [1] * len(results)
         assert _amounts(rows) == _amounts(results)
-        others = finished_sidebets(games[game_id], "did:privy:nobody", 1)
-        assert others == ()
+        assert read("did:privy:nobody", 1) == ()
 
 
 def _amounts(results: list[SidebetResult] | tuple[SidebetResult, ...]) -> list[tuple[object, ...]]:
@@ -63,8 +63,5 @@ def _amounts(results: list[SidebetResult] | tuple[SidebetResult, ...]) -> list[t
 )
 def test_rows_of_an_unknown_form_are_no_list(rows: bytes) -> None:
     """They do not say that there was no sidebet."""
-    game = FinishedGame(
-        game_id="g", peak=1.0, server_seed="", server_seed_hash="", version="v3", timestamp_ms=1
-    )
-    assert finished_sidebets(game, "me", 1) == ()
-    assert finished_sidebets(attrs.evolve(game, sidebets_json=rows), "me", 1) is None
+    assert sidebets_of(b"[]", "me", 1) == ()
+    assert sidebets_of(rows, "me", 1) is None

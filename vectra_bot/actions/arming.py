@@ -171,6 +171,10 @@ class Arming:
         """Note that the expected account is logged in."""
         return attrs.evolve(self, logged_in=True)
 
+    def on_logout(self) -> Arming:
+        """Note that the venue logged us out on a connection that continues."""
+        return attrs.evolve(self, logged_in=False) if self.logged_in else self
+
     def on_update(self) -> Arming:
         """Note that the venue stated our money."""
         if self.stated and self.started:

@@ -119,10 +119,10 @@ class ActionBook:
         return tracked if tracked and fits(tracked.action, kind, trade.amount) else None
 
     def match_alone(self, trade: Trade, kind: ActionType) -> Tracked | None:
-        """Return the action in flight if there is exactly one and *trade* fits what it asked for."""
+        """Return the action in flight if there is only one and *trade*, of its game, fits what it asked."""
         alone = self.undecided()
         matches = len(alone) == 1 and fits(alone[0].action, kind, trade.amount)
-        return alone[0] if matches else None
+        return alone[0] if matches and alone[0].action.game_id == trade.game_id else None
 
     def add(self, action: PlayerAction, command: Command, plan: ExitPlan, now_ns: int) -> None:
         """Add an action whose command is about to be sent."""

@@ -49,7 +49,11 @@ class Sidebets:
         tracked = self.book.traced(event.trace_id)
         if tracked is None or not fits(tracked.action, ActionType.SIDEBET, event.amount):
             alone = [t for t in self.book.undecided() if t.action.action_type is ActionType.SIDEBET]
-            alone_fits = len(alone) == 1 and fits(alone[0].action, ActionType.SIDEBET, event.amount)
+            alone_fits = (
+                len(alone) == 1
+                and fits(alone[0].action, ActionType.SIDEBET, event.amount)
+                and alone[0].action.game_id == event.game_id
+            )
             tracked = alone[0] if alone_fits and event.trace_id is None else None
         if tracked is None:
             self._external_sidebet(event)

@@ -15,6 +15,8 @@ Examples:
   vectra-bot browser login --venue https://rugs.fun
   vectra-bot live take-profit --config live.toml --browser
   vectra-bot record --browser --venue https://rugs.fun
+
+With --json the command prints one object on standard output.
 """
 
 

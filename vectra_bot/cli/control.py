@@ -12,6 +12,7 @@ from vectra_bot.cli.output import clean, json_option, print_json
 from vectra_bot.errors import CheckFailed
 from vectra_bot.store.location import LIVE_STORE_SHOWN, STORE_SHOWN
 
+_DONE = {"flatten": "asked for, `vectra-bot status` shows what is still open"}
 _NOT_DONE = "accepted; the session's loop has not processed it yet"
 
 
@@ -70,7 +71,7 @@ def _ask(word: str) -> Callable[..., int]:
         if as_json:
             print_json(answer)
         else:
-            what = "done" if answer["done"] else _NOT_DONE
+            what = _DONE.get(word, "done") if answer["done"] else _NOT_DONE
             click.echo(
                 f"session {directory.name}: {word} {what}; trading: {clean(answer['standing'])}"
             )

@@ -137,6 +137,8 @@ class Control:
         """Note that the venue stated our money; what was open at the start is treated as the terms say."""
         arming = self.gate.arming
         self._set(arming.on_update())
+        if update.authenticated is False:
+            self._set(self.gate.arming.on_logout())
         if arming.terms is not None and not arming.started:
             self._find_positions(update, arming.terms.positions)
         self.flatten.run()
@@ -245,7 +247,10 @@ class Control:
             gate.on_day(self.account)
         if gate.arming.is_alone(now_ns) and HaltCause.DEAD_MAN not in gate.halts:
             self.desk.opened()
-            gate.halt(HaltCause.DEAD_MAN, "the operator gave no sign for too long")
+            gate.halt(
+                HaltCause.DEAD_MAN,
+                "the operator gave no sign for too long: `vectra-bot resume` ends it",
+            )
 
     def look(self) -> None:
         """Apply what follows from losses after an input, and store what changed."""

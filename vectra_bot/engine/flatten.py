@@ -52,6 +52,7 @@ class Flatten:
     def begin(self) -> None:
         """Start, and report what cannot be closed."""
         self.active, self.done = True, False
+        self._unsent.clear()  # nothing of them was sent: a new request has all its attempts
         account = self.desk.account
         if account.sidebet is not None:
             self.effects.system(
@@ -98,6 +99,8 @@ class Flatten:
         if kind is not None and not result.sent:
             self._tries[kind] -= 1
             self._unsent[kind] += 1
+            if self._unsent[kind] >= MAX_UNSENT:
+                self._report_last(kind)
 
     def _is_due(self, kind: ActionType) -> bool:
         desk = self.desk
@@ -131,13 +134,16 @@ class Flatten:
             self._tries[kind] += 1
             self._ours[action.action_id] = kind
         if self._tries[kind] >= MAX_EXIT_TRIES or self._unsent[kind] >= MAX_UNSENT:
-            self.effects.system(
-                "flatten.last_try",
-                "critical",
-                f"the last {kind.value} of this game was asked for: check the account at the venue",
-                tries=self._tries[kind],
-                unsent=self._unsent[kind],
-            )
+            self._report_last(kind)
+
+    def _report_last(self, kind: ActionType) -> None:
+        self.effects.system(
+            "flatten.last_try",
+            "critical",
+            f"the last {kind.value} of this game was asked for: check the account at the venue",
+            tries=self._tries[kind],
+            unsent=self._unsent[kind],
+        )
 
     def _open_kinds(self) -> list[ActionType]:
         """Return the exits that what is open and ours needs."""

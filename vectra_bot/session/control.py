@@ -117,6 +117,7 @@ class ControlSocket(AbstractContextManager["ControlSocket"]):
     _clients: threading.Semaphore = field(factory=lambda: threading.Semaphore(_MAX_CLIENTS))
     _listener: socket.socket | None = None
     _thread: threading.Thread | None = None
+    _refused: bool = False
 
     def __enter__(self) -> Self:
         self.of.stop.on_set = self._on_stop
@@ -214,7 +215,7 @@ class ControlSocket(AbstractContextManager["ControlSocket"]):
                 if listener is None:
                     self._over.wait(_LOOK_S)
                 elif select.select([listener], [], [], _LOOK_S)[0]:
-                    self._accept(listener)
+                    self._accept_if_possible(listener)
         except (OSError, ValueError) as error:
             log.warning("session=%s control socket: %s", self.of.directory.name, error)
         finally:
@@ -223,14 +224,31 @@ class ControlSocket(AbstractContextManager["ControlSocket"]):
                 with contextlib.suppress(OSError):
                     (self.of.directory / SOCKET_NAME).unlink()
 
+    def _accept_if_possible(self, listener: socket.socket) -> None:
+        """Serve a client; without a file or a thread left it waits, and the stop file still works."""
+        try:
+            self._accept(listener)
+        except (OSError, RuntimeError) as error:
+            if not self._refused:
+                log.warning("session=%s control socket: %s", self.of.directory.name, error)
+            self._refused = True
+            self._over.wait(_LOOK_S)
+        else:
+            self._refused = False
+
     def _accept(self, listener: socket.socket) -> None:
         client, _ = listener.accept()
         if not self._clients.acquire(blocking=False):
             client.close()
             return
-        threading.Thread(
-            target=self._converse, args=(client,), name="session-control", daemon=True
-        ).start()
+        try:
+            threading.Thread(
+                target=self._converse, args=(client,), name="session-control", daemon=True
+            ).start()
+        except RuntimeError:
+            client.close()
+            self._clients.release()
+            raise
 
     def _converse(self, client: socket.socket) -> None:
         try:
@@ -274,8 +292,9 @@ class ControlSocket(AbstractContextManager["ControlSocket"]):
         if self.of.stop.reason is None:
             self._waiting.append(request)
         self.of.stop.set(reason or "by the operator")
-        # The gateway reads the flag, and the link is cut by now if the loop has not closed it.
-        in_order = self._link_closed.wait(2 * CUT_AFTER_S)
+        # The gateway reads the flag already. A venue far away takes a while to answer the end of the link,
+        # which says nothing of the loop.
+        in_order = self._link_closed.wait(_ANSWER_S)
         return self._after(request.kind, done=True, hangs=not in_order)
 
     def _after(self, kind: OperatorKind, *, done: bool, hangs: bool) -> dict[str, Any]:

@@ -85,6 +85,10 @@ class AckTable:
             if len(self._sent) > KEPT:
                 self._sent.popitem(last=False)
 
+    def knows(self, ack_id: int) -> bool:
+        """Return whether something was sent with *ack_id* whose answer has not come."""
+        return ack_id in self._sent
+
     def action_of(self, ack_id: int) -> str | None:
         """Return the action that was sent with *ack_id*, None if none was."""
         sent = self._sent.get(ack_id)

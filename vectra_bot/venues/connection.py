@@ -294,6 +294,12 @@ class LinkSocket:
         self.release()
         self._transport().abort()
 
+    def finish(self) -> None:
+        """Release the websocket that we have closed; discard what waits if the venue did not answer."""
+        if self.websocket.close_code in (None, aiohttp.WSCloseCode.ABNORMAL_CLOSURE):
+            self.abort()
+        self.release()
+
     def release(self) -> None:
         """Close the separate handle; the connection closes when the event loop closes its own."""
         with self._guard:
@@ -453,15 +459,18 @@ class Dialing:
                 connected.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BYTES)
 
     async def close(self) -> None:
-        """Close in whatever state it is; a peer that does not answer is not waited for."""
-        eio = self._client.eio
-        if self.connection.socket is not None:
-            self.connection.socket.release()
+        """Close in whatever state it is; a peer that does not answer is not waited for.
+
+        What such a peer has not received by then is discarded: no order arrives minutes later.
+        """
+        eio, wire = self._client.eio, self.connection.socket
         with contextlib.suppress(Exception):
             async with asyncio.timeout(2 * _GOODBYE_S):
                 await eio.disconnect(abort=True)
                 if eio.ws is not None:  # the library drops it after a message it could not read
                     await eio.ws.close()
+        if isinstance(wire, LinkSocket):
+            wire.finish()
         tasks = [task for task in (eio.read_loop_task, eio.write_loop_task) if task is not None]
         for task in tasks:
             task.cancel()

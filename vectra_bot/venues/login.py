@@ -3,11 +3,14 @@
 A login counts when the venue names the account. One that is not answered in time is reported, and not
 repeated on that connection. A token that ends soon is looked for at its source, and a newer one is used
 between two games, by a new connection: whether the venue accepts a second login on the same one is not known.
+While the venue has not logged us in, or has logged us out, any other token at the source is used like that.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import hashlib
 import logging
 import os
 from collections import deque
@@ -68,6 +71,9 @@ class LinkLogin:
     _sent: bool = False
     _reported: bool = False
     _tried_ns: int = 0
+    # Distinguishes another token from the one that was sent, without keeping either.
+    _salt: bytes = field(factory=lambda: os.urandom(16), repr=False)
+    _mark: bytes = field(default=b"", repr=False)
 
     def start(self) -> None:
         """Forget what belonged to an earlier connection."""
@@ -100,16 +106,16 @@ class LinkLogin:
         wire = connection.socket
         self._tried_ns = self.clock.monotonic_ns()
         try:
-            token = self.usable_token()
+            token = await self._read()
         except VectraError as error:
             self.token_ends_ns = None
             if not self._reported:
                 self.notice(f"not logged in: {error}")
             self._reported = True
             return
-        if wire is None or not wire.is_open:
+        if wire is None or not wire.is_open or connection.ended.is_set():
             return
-        self.token_ends_ns, self._sent = token.expires_ns, True
+        self.token_ends_ns, self._sent, self._mark = token.expires_ns, True, self._mark_of(token)
         with contextlib.suppress(Exception):  # a connection that cannot carry it is about to end
             await wire.write(
                 encode_login(token.value, os.urandom(16).hex(), self.credentials.profile)
@@ -120,28 +126,44 @@ class LinkLogin:
         waited_s = (self.clock.monotonic_ns() - self._tried_ns) / NS_PER_S
         if self.player_id is not None:
             if waited_s >= _RENEWAL_S and not connection.active:
-                self._look_for_renewal(connection)
+                await self._look_for_renewal(connection)
         elif not self._sent:
             if waited_s >= _RENEWAL_S:
                 await self.send(connection)
         elif not self._reported and waited_s >= self.login_s:
-            self._reported = True
+            self._reported, self._tried_ns = True, self.clock.monotonic_ns()
             self.notice(
                 f"the venue did not confirm the login within {self.login_s:g} s: nothing can be sent; "
                 "check the token and the profile's [login]"
             )
+        elif self._reported and waited_s >= _RENEWAL_S:
+            await self._look_for_another(connection)
 
-    def _look_for_renewal(self, connection: Connection) -> None:
+    async def _read(self) -> Token:
+        """Return the token in another thread: a keyring may take seconds, and the session continues."""
+        return await asyncio.to_thread(self.usable_token)
+
+    async def _look_for_another(self, connection: Connection) -> None:
+        """Reconnect if the source has another token than the one that does not log us in."""
+        self._tried_ns = self.clock.monotonic_ns()
+        with contextlib.suppress(VectraError):  # there is none, which was reported already
+            if self._mark_of(await self._read()) != self._mark:
+                connection.end("there is another token: logging in again")
+
+    def _mark_of(self, token: Token) -> bytes:
+        return hashlib.blake2b(token.value.encode(), key=self._salt, digest_size=16).digest()
+
+    async def _look_for_renewal(self, connection: Connection) -> None:
         """Reconnect if the token ends soon and a newer one is there."""
         left_s, ours_ns = self.token_left_s(), self.token_ends_ns
         if left_s is None or ours_ns is None or left_s > TOKEN_MARGIN_S:
             return
         self._tried_ns = self.clock.monotonic_ns()
         try:
-            ends_ns = self.usable_token().expires_ns
+            ends_ns = (await self._read()).expires_ns
         except VectraError:
             return  # entries are refused for this reason, which names it
-        if ends_ns is not None and ends_ns > ours_ns:
+        if ends_ns is not None and ends_ns > ours_ns and not connection.active:
             connection.end("the token was renewed: logging in again")
 
     def on_private(self, frame: Frame) -> None:
@@ -156,7 +178,7 @@ class LinkLogin:
             self.player_id = event.player_id
         elif isinstance(event, PlayerUpdate) and event.authenticated is False:
             if self.player_id is not None:
-                self.notice("the venue says that we are no longer logged in")
+                self.notice("the venue says that we are no longer logged in: log in there again")
             self.player_id, self._reported = None, True
 
     def notice(self, text: str) -> None:

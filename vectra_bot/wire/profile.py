@@ -141,7 +141,6 @@ def _profile(data: Mapping[str, Any], where: str = "protocol profile") -> Profil
         choices=data["choices"],
         login=data["login"],
     )
-    _check_login(profile, where)
     for what, names, ours, taken in (
         ("requests", profile.kinds, profile.requests, KNOWN_REQUESTS),
         ("events", profile.event_of, profile.events, KNOWN_EVENTS),
@@ -154,6 +153,7 @@ def _profile(data: Mapping[str, Any], where: str = "protocol profile") -> Profil
                 f"{where}: {what}.{names[name]} was {name!r}, which the venue uses for something else: "
                 "give another name"
             )
+    _check_login(profile, where)
     return profile
 
 

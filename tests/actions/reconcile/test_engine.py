@@ -17,6 +17,7 @@ from tests.actions.strategies import Scripted
 from vectra_bot.game.fair import play_game, server_seed_hash
 from vectra_bot.models import (
     ActionState,
+    Actor,
     DocType,
     FinishedGame,
     FrameKind,
@@ -107,6 +108,23 @@ def ended(bench: Bench) -> list[tuple[str, str | None]]:
     order = [command.action_id for command in bench.commands]
     done = sorted(bench.actions, key=lambda action: order.index(action.action_id))
     return [(a.state.value, None if a.proof is None else a.proof.value) for a in done]
+
+
+@pytest.mark.parametrize("kind", ["buy", "sidebet"])
+def test_what_another_client_does_in_the_next_game_decides_nothing_of_the_last(kind: str) -> None:
+    """What comes without a trace after the end of a game is not the action that waits for its proof."""
+    bench = started(lambda a: getattr(a, kind)("0.01"))
+    bench.disconnect()
+    next_game(bench, text="unreadable")
+    if kind == "buy":
+        bench.trade("buy", 10_000_000, 10_000_000)
+    else:
+        bet = bench.sidebet_event(bench.commands[0], 0, 40)
+        bench.feed(attrs.evolve(bet, trace_id=None))
+
+    ours, other = (tracked.action for tracked in bench.engine.tracker.book.incomplete.values())
+    assert (ours.action_id, ours.state) == (bench.commands[0].action_id, ActionState.UNKNOWN)
+    assert (other.actor, other.state) == (Actor.EXTERNAL, ActionState.CONFIRMED)
 
 
 @given(st.lists(st.booleans(), min_size=3, max_size=3))

@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 
 from tests.session.live.accounts import ACCOUNT, TOKEN, account_of, token_file, venue
@@ -66,6 +67,14 @@ async def test_a_token_that_cannot_be_used_fails(tmp_path: Path, text: str, mess
     assert found["token"].word == "failed"
     assert message in found["token"].message
     assert text[:8] not in found["token"].message or not text
+
+
+async def test_an_account_without_a_token_needs_the_browser(tmp_path: Path) -> None:
+    """A page logs in by itself: the lack of a token is not a failure, and both ways are named."""
+    live = attrs.evolve(account_of(tmp_path), token=None)
+    found = await checks_of(tmp_path, live=live)
+    assert found["token"].word == "warning"
+    assert "--browser" in found["token"].message
 
 
 async def test_a_session_that_runs_is_named(tmp_path: Path) -> None:

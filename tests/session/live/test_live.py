@@ -343,7 +343,8 @@ async def test_a_stop_before_the_connection_ends_at_once(tmp_path: Path) -> None
     assert (report.ended, report.games) == ("stopped: test", 0)
 
 
-async def test_a_session_starts_where_a_killed_one_ended(tmp_path: Path) -> None:
+@pytest.mark.parametrize("word", ["halt", "disarm"])
+async def test_a_session_starts_where_a_killed_one_ended(tmp_path: Path, word: str) -> None:
     """What a killed session left open is recovered first, and a halt outlives the crash."""
     async with venue() as server:
         config = config_of(tmp_path, server.url, strategy=Holder)
@@ -354,7 +355,7 @@ async def test_a_session_starts_where_a_killed_one_ended(tmp_path: Path) -> None
             await asyncio.sleep(0.02)
             if journal.exists() and documents_of(store, "player_action"):
                 break
-        await asyncio.to_thread(ask, journal, "halt", "look first")
+        await asyncio.to_thread(ask, journal, word, "look first")
         running.cancel()
         with pytest.raises(asyncio.CancelledError):
             await running
@@ -364,6 +365,6 @@ async def test_a_session_starts_where_a_killed_one_ended(tmp_path: Path) -> None
     assert report.recovered == ("L",)
     assert report.standing is not None
     assert report.standing.word == "close_only"
-    assert "halt of the killed session (look first)" in report.standing.reasons[0]
+    assert f"{word} of the killed session (look first)" in report.standing.reasons[0]
     states = {record["state"] for record in documents_of(store, "player_action")}
     assert states <= {state.value for state in ActionState if state.is_terminal}

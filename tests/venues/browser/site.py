@@ -1,9 +1,14 @@
-"""A page of the venue on this machine, with the stock JavaScript client, and a hand that presses buttons."""
+"""A page of the venue on this machine, and a hand that presses its buttons.
+
+Its Socket.IO client is the stock one if `VECTRA_SOCKET_IO_JS` names the file (`socket.io.min.js` of the
+package socket.io-client), else the small one of the page's folder.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import os
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -11,6 +16,7 @@ from typing import Any, Self
 from aiohttp import WSMsgType, web
 
 PAGE = Path(__file__).parent / "page"
+STOCK_CLIENT = os.environ.get("VECTRA_SOCKET_IO_JS", "")
 
 
 class PageSite:
@@ -80,7 +86,8 @@ class PageSite:
         return web.Response(text="<title>Elsewhere</title>", content_type="text/html")
 
     async def _file(self, request: web.Request) -> web.Response:
-        path = PAGE / request.match_info["name"]
+        name = request.match_info["name"]
+        path = Path(STOCK_CLIENT) if STOCK_CLIENT and name == "client.js" else PAGE / name
         if path.suffix != ".js" or not path.is_file():
             raise web.HTTPNotFound
         return web.Response(text=path.read_text("utf-8"), content_type="text/javascript")

@@ -1,4 +1,4 @@
-"""The venue through a real page: the stock client, logged in to the exchange, in a browser."""
+"""The venue through a real page: a client, logged in to the exchange, in a browser."""
 
 from __future__ import annotations
 

@@ -38,7 +38,9 @@ _LAST: Final = f"""
     )
     ORDER BY seq
 """  # noqa: S608 - as above
-_HALTS: Final = ("operator.halt", "operator.reduce", "operator.flatten", "operator.stop")
+_HALTS: Final = (
+    "operator.halt", "operator.reduce", "operator.flatten", "operator.disarm", "operator.stop",
+)  # fmt: skip
 
 
 def halted_before(store: Path, account: str) -> str:

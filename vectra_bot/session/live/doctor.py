@@ -177,8 +177,9 @@ class Examination:
     def _token(self, live: LiveOptions) -> Check:
         if not live.token:
             return Check(
-                "token", FAILED, "[live] has no token: give env:NAME, file:PATH or keyring:..."
-            )
+                "token", WARNING,
+                "[live] has no token: give env:NAME, file:PATH or keyring:..., or run with --browser",
+            )  # fmt: skip
         now_ns = WallClock().now_ns()
         try:
             source = token_source(live.token)

@@ -85,7 +85,8 @@ def player_request(raw: str, recv_ns: int, profile: Profile) -> PlayerRequest | 
         leverage=request.leverage or 1,
         choice=request.choice,
         round_id=request.round_id,
-        ack_id=request.ack_id,
+        # The page counts from 0, and an answer to 0 cannot be read: the trace id decides.
+        ack_id=request.ack_id or None,
         trace_id=request.trace_id,
     )
 

@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import deque
+from functools import partial
 from typing import Final
 
 import aiohttp
@@ -43,6 +45,7 @@ _REPLY_S: Final = 2.0
 _SYNC_S: Final = 0.5
 _SYNCS: Final = 20
 _RENEWALS: Final = 2
+_ASKED: Final = 1_024
 _PING: Final = "ping"
 _LOST: Final = (BrowserGone, NotWritten, CdpError, OSError, aiohttp.ClientError, TimeoutError)
 
@@ -121,6 +124,7 @@ class BrowserLink(LinkSupervisor):
     _renewals: int = 0
     _said: str = ""
     _strays: set[str] = field(factory=set)
+    _asked: deque[int] = field(factory=lambda: deque(maxlen=_ASKED))
     _tasks: set[asyncio.Task[None]] = field(factory=set)
     _used: contextlib.ExitStack = field(factory=contextlib.ExitStack)
 
@@ -165,7 +169,8 @@ class BrowserLink(LinkSupervisor):
             self.dialing = False
         connection.socket = PageWriter(page, socket, handle, self.browser)
         connection.open()
-        socket.take(connection.on_frame, connection.end)
+        self._asked.clear()
+        socket.take(partial(self._receive, connection), connection.end)
         try:
             await self._watch(connection)
         finally:
@@ -185,6 +190,18 @@ class BrowserLink(LinkSupervisor):
             lost_s = self.settings.ping_lost_s
             connection.end(f"no answer to the page's pings for {lost_s:g} s", dead=True)
 
+    def _receive(self, connection: Connection, raw: str) -> None:
+        """Pass on what the venue sent, without the answers to what the page asked for itself."""
+        if raw.startswith("43"):
+            digits = raw[2:].partition("[")[0]
+            if digits.isascii() and digits.isdigit() and not self._is_awaited(int(digits[:16])):
+                return
+        connection.on_frame(raw)
+
+    def _is_awaited(self, ack_id: int) -> bool:
+        """Return whether an answer is to our request, to the person's, or to a ping of the page."""
+        return ack_id >= FIRST_ACK_ID or ack_id in self._asked or self.acks.knows(ack_id)
+
     def _on_request(self, frame: PageFrame) -> None:
         """Queue a request that the page itself sent, as it was sent and as the person's action."""
         connection = self.connection
@@ -197,6 +214,8 @@ class BrowserLink(LinkSupervisor):
         request = player_request(frame.raw, now_ns, self.profile)
         if self.inbox.put(Frame(now_ns, frame.raw, Direction.OUT)):
             if request is not None:
+                if request.ack_id is not None:
+                    self._asked.append(request.ack_id)
                 self.inbox.mark(request)
             return
         connection.lost += 1

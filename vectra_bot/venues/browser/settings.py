@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from attrs import frozen
 
-from vectra_bot.params import Refused, declared, option
+from vectra_bot.params import Heading, Refused, declared, option
 from vectra_bot.venues.browser.profile import PROFILES_SHOWN
 
 FIRST_ACK_ID: Final = 900_000
@@ -42,6 +42,7 @@ class BrowserSettings:
         False,
         key=None,
         help="Use the venue's page in the browser of `vectra-bot browser login`.",
+        heading=Heading.LINK,
     )
     browser_profile: Path | None = option(
         None,
@@ -51,6 +52,7 @@ class BrowserSettings:
         metavar="DIR",
         shown=f"one for each venue in {PROFILES_SHOWN}",
         help="Folder of the browser's profile.",
+        heading=Heading.LINK,
     )
     browser_port: int | None = option(
         None,
@@ -59,6 +61,7 @@ class BrowserSettings:
         high=65_535,
         metavar="N",
         help="Attach to the debugging port of a running browser (any local program could, too).",
+        heading=Heading.LINK,
     )
     start_s: float = START_S
     leave_s: float = 0.1

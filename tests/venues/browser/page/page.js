@@ -1,5 +1,5 @@
 "use strict";
-// What the venue's page does, with the stock client: log in, ping once a second, and send what is pressed.
+// What the venue's page does: log in, ping once a second, and send what is pressed.
 const show = (id, text) => { document.getElementById(id).textContent = text; };
 const hex = (bytes) => Array.from(crypto.getRandomValues(new Uint8Array(bytes)), (b) => b.toString(16).padStart(2, "0")).join("");
 const trace = () => ({ __trace: true, traceparent: `00-${hex(16)}-${hex(8)}-01` });
