@@ -302,6 +302,8 @@ def test_a_flatten_asks_for_nothing_while_a_sale_has_no_answer() -> None:
     bench.tick(1.2)
     bench.operate("flatten")
     bench.tick(1.2)
+    bench.update()  # it still shows the position
+    bench.tick(1.2)
     assert [action.state for action in bench.actions] == [ActionState.CONFIRMED]
     assert len(bench.commands) == 2
     bench.ack(bench.commands[1], success=False, message="no")
