@@ -1,4 +1,4 @@
-"""A trade that comes after the statement that showed it only names what it brought."""
+"""Evidence that comes after what it proves was known only names what it brought."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import attrs
 import pytest
 
 from tests.actions.strategies import Scripted
-from vectra_bot.models import ActionState, Actor
+from vectra_bot.models import ActionState, Actor, SidebetResult
 from vectra_bot.testing import Bench
 
 
@@ -120,3 +120,23 @@ def test_a_trade_of_a_game_that_is_over_moves_the_real_money_alone(kind: str) ->
     moved = 3_000_000 if kind == "sell" else -3_000_000
     assert bench.engine.account.cash == 10**9 + moved
     assert bench.engine.account.lots == []
+
+
+def test_a_bet_event_after_the_result_places_nothing() -> None:
+    """The result proved and booked the bet."""
+    bench = playing()
+    act(bench, 1.0, lambda a: a.sidebet("0.01"))
+    (command,) = bench.commands
+    bench.ledger.place_sidebet(10_000_000, 2)
+    placed = bench.sidebet_event(command, 2, 42)
+    bench.ledger.settle_sidebet(3, 3)
+    bench.feed(
+        SidebetResult(
+            recv_ns=bench.now_ns, game_id=bench.game_id, player_id="did:privy:bench",
+            amount=Decimal("0.01"), payout=Decimal("0.05"), profit=Decimal("0.04"),
+            start_tick=2, end_tick=42,
+        )
+    )  # fmt: skip
+    bench.feed(placed)
+    assert bench.engine.account.cash == bench.ledger.cash == 1_040_000_000
+    assert bench.engine.account.sidebet is None

@@ -18,7 +18,7 @@ from vectra_bot.actions.risk import Ask, HaltCause, RiskGate
 from vectra_bot.errors import ConfigError
 from vectra_bot.game.account import Account
 from vectra_bot.game.holdings import SidebetView
-from vectra_bot.models import ActionState, ActionType, PlayerAction
+from vectra_bot.models import ActionState, ActionType, DocType, PlayerAction
 from vectra_bot.testing import Bench
 
 SOL, NOW = 10**9, 10**18
@@ -288,3 +288,28 @@ def test_a_day_begins_with_what_is_there(known: bool) -> None:
     assert gate.day_end_ns == midnight + day
     free = RiskGate(Limits(), Arming(terms=terms))
     assert (free.day_pnl, free.day_end_ns) == (0, 2**63)
+
+
+def test_a_flatten_asks_for_nothing_while_a_sale_has_no_answer() -> None:
+    """No second sale is asked for and denied; when the first is refused, the flatten sells."""
+    strategy = Scripted()
+    bench = Bench(strategy)
+    bench.start_game((1.0, 1.1))
+    strategy.todo = [lambda a: a.buy("0.01")]
+    bench.tick(1.2)
+    bench.execute(bench.commands[0])
+    strategy.todo = [lambda a: a.sell()]
+    bench.tick(1.2)
+    bench.operate("flatten")
+    bench.tick(1.2)
+    bench.update()  # it still shows the position
+    bench.tick(1.2)
+    assert [action.state for action in bench.actions] == [ActionState.CONFIRMED]
+    assert len(bench.commands) == 2
+    bench.ack(bench.commands[1], success=False, message="no")
+    bench.tick(1.2)
+    assert len(bench.commands) == 3
+    bench.execute(bench.commands[2])
+    kinds = [event.kind for event in bench.of_type(DocType.SYSTEM_EVENT)]
+    assert kinds.count("flatten.done") == 1
+    assert "flatten.last_try" not in kinds

@@ -488,3 +488,19 @@ def test_a_short_follows_the_statement_unless_evidence_is_ahead(
         same = said is not None and said[0] == held[0]
         assert (ours.stake, ours.action_id) == (to_sol(held[0]), "mine")
         assert ours.value == to_sol(worth if same else held[0])
+
+
+@given(st.integers(-2, 2), st.integers(-2, 2), st.integers(-2, 2))
+def test_a_stake_and_its_result_at_once_are_a_change_of_cash_alone(
+    cash: int, qty: int, net: int
+) -> None:
+    """A change of cash without tokens is explained by their sum, once."""
+    account = stated()
+    later = update(START_CASH + cash, START_QTY + qty)
+    statement = account.state_update(later)
+    account.adopt(later, statement, 0)
+    shown = account.shown_net(net)
+    fits = net == cash != 0 and qty == 0
+    assert (shown is not None) is fits
+    assert account.unexplained is (not fits and (cash, qty) != (0, 0))
+    assert account.shown_net(net) is None

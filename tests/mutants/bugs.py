@@ -18,6 +18,7 @@ EACH_LIMIT = "tests/actions/test_limits.py"
 FRESHNESS = "tests/actions/test_freshness.py"
 ARMING = "tests/engine/test_arming_model.py"
 CONTROL = "tests/engine/test_control.py"
+STANDING = "tests/actions/test_standing.py"
 KEPT = "tests/actions/test_limits_kept.py"
 INTERFACE = "tests/actions/test_interface.py"
 RECOVERY = "tests/session/test_recovery_model.py"
@@ -388,7 +389,7 @@ _LIMITS = [
 _ARMING = [
     *_bugs(
         "actions/risk.py",
-        (KEPT,),
+        (EACH_LIMIT, KEPT),
         (
             "day-forgets-earlier-sessions",
             "return (account.session_start_cash or 0) - self.day_pnl",
@@ -397,7 +398,7 @@ _ARMING = [
     ),
     *_bugs(
         "actions/arming.py",
-        (ARMING,),
+        (STANDING, ARMING),
         (
             "arming-without-conditions",
             "            return missing[0] if missing else None\n        # An exit",
@@ -473,7 +474,7 @@ _ARMING = [
     ),
     *_bugs(
         "engine/flatten.py",
-        (CONTROL,),
+        (STANDING, CONTROL),
         (
             "flatten-repeats-in-doubt",
             "is not stated and _is_stated(kind, stated)",

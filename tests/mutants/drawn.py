@@ -66,6 +66,7 @@ TESTS = (
     "tests/actions/test_limits_model.py",
     "tests/actions/test_limits.py",
     "tests/actions/test_human.py",
+    "tests/actions/test_desk_parts.py",
     "tests/actions/test_names.py",
     "tests/actions/test_round_parts.py",
     "tests/actions/test_short_parts.py",
@@ -118,7 +119,10 @@ FIRST = {
     "sidebets.py": ("tests/actions/test_settlements_model.py",),
     "ids.py": ("tests/actions/test_others_model.py",),
     "interface.py": ("tests/actions/test_interface.py",),
-    "desk.py": ("tests/engine/test_threads.py",),
+    "desk.py": (
+        "tests/actions/test_desk_parts.py",
+        "tests/engine/test_threads.py",
+    ),
     "exits.py": (
         "tests/actions/test_rare.py",
         "tests/actions/test_parts_model.py",

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 _TWO = "there are two side games, and BBC is the smaller text"
 _BUY = "of BUY and SELL, the only kinds here, BUY is the smaller text"
-_NOTHING_SOLD = "selling no tokens leaves the lots as they are"
 _ONE = "the list has one item"
 
 EQUIVALENT: dict[tuple[str, str, str], str] = {
@@ -17,11 +16,6 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "return exact // bottom if exact > 0 else -(-exact // bottom)",
     ): "0 is rounded to 0 either way",
     ("game/ledger.py", "if lot.leverage == 1:", "if lot.leverage <= 1:"): "leverage is 1 or more",
-    (
-        "game/account.py",
-        "elif effect.delta_qty < 0:",
-        "elif effect.delta_qty < 1:",
-    ): _NOTHING_SOLD,
     **{
         (
             "actions/exits.py",
@@ -30,7 +24,6 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         ): "what is above 10**12 is refused either way"
         for more in ("< 63", "< 65", "<= 64")
     },
-    ("game/account.py", "if more < 0:", "if more < 1:"): _NOTHING_SOLD,
     (
         "actions/rounds.py",
         "DocType.BBC_ROUND if ended.side_game is SideGameKind.BBC else DocType.CANDLEFLIP_ROUND",
@@ -67,6 +60,11 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "return found[0] if len(found) == 1 else None",
         "return found[ -1] if len(found) == 1 else None",
     ): _ONE,
+    (
+        "actions/tracker.py",
+        "rugged=self.game.phase is GamePhase.RUGGED,",
+        "rugged=self.game.phase >= GamePhase.RUGGED,",
+    ): "it is asked for a short alone, and in the phases with a larger text there is none",
     (
         "actions/sidebets.py",
         "and fits(alone[0].action, ActionType.SIDEBET, event.amount)",

@@ -470,9 +470,9 @@ class Account:
     def _correct_lots(self, update: PlayerUpdate, qty: int, spent: int, tick: int) -> None:
         """Correct the lots to *qty* as the venue states it, keeping what is known of the older ones."""
         more = qty - self.qty
-        if more < 0:
+        if more <= 0:
             _, self.lots = split_lots(self.lots, -more)
-        elif more > 0:
+        else:
             cost = spent or to_lamports(update.avg_cost) * more // 10**9
             self.lots.append(
                 leveraged_lot(update, more) or Lot(more, cost, tick, cost / more or 1.0)
@@ -486,5 +486,5 @@ class Account:
             bonus = -effect.delta_bonus
             cost, qty = bonus - effect.delta_cash, effect.delta_qty
             self.lots.append(Lot(qty, cost, tick, cost / qty, leverage, bonus))
-        elif effect.delta_qty < 0:
+        else:
             _, self.lots = split_lots(self.lots, -effect.delta_qty)

@@ -323,3 +323,18 @@ def test_late_proofs_are_of_their_own_game() -> None:
     assert attrs.evolve(action).outcome.executed_amount == Decimal("0.01")
     bench.end()
     assert len(bench.of_type(DocType.ML_EPISODE)) == 1
+
+
+def test_a_trade_that_comes_after_its_missed_end_moves_nothing() -> None:
+    """The statement proved and booked it with the end of the game."""
+    bench = started(lambda a: a.buy("0.05"))
+    bench.disconnect()
+    (command,) = bench.commands
+    late = bench.fill_event(command, bench.carry_out(command))
+    next_game(bench)
+    bench.update()
+    assert ended(bench) == [("EXECUTED_LATE", "update")]
+    cash = bench.engine.account.cash
+    bench.feed(late)
+    assert bench.engine.account.cash == cash == bench.ledger.cash
+    assert bench.engine.account.lots == []
