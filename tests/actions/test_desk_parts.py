@@ -1,4 +1,4 @@
-"""How the desk tells that a signal handler runs: by its code, or by what it was called with."""
+"""How the desk notices that a signal handler runs: by its code, or by what it was called with."""
 
 from __future__ import annotations
 
