@@ -32,7 +32,7 @@ _COMMON = {
 }
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "default")
 settings.register_profile("default", max_examples=75, **_COMMON)
-settings.register_profile("ci", max_examples=150, **_COMMON)
+settings.register_profile("ci", max_examples=100, **_COMMON)
 settings.register_profile("deep", max_examples=20_000, **_COMMON)
 settings.register_profile("few", max_examples=20, **_COMMON)  # which lines run, not what they do
 settings.load_profile(PROFILE)

@@ -41,8 +41,8 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
     ): _ONE,
     (
         "actions/book.py",
-        "return alone[0] if matches and alone[0].action.game_id == trade.game_id else None",
-        "return alone[ -1] if matches and alone[0].action.game_id == trade.game_id else None",
+        "return alone[0] if matches else None",
+        "return alone[ -1] if matches else None",
     ): _ONE,
     (
         "actions/book.py",
@@ -67,8 +67,8 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
     ): "it is asked for a short alone, and in the phases with a larger text there is none",
     (
         "actions/sidebets.py",
-        "and fits(alone[0].action, ActionType.SIDEBET, event.amount)",
-        "and fits(alone[ -1].action, ActionType.SIDEBET, event.amount)",
+        "alone_fits = len(alone) == 1 and fits(alone[0].action, ActionType.SIDEBET, event.amount)",
+        "alone_fits = len(alone) == 1 and fits(alone[ -1].action, ActionType.SIDEBET, event.amount)",
     ): _ONE,
     (
         "actions/sidebets.py",

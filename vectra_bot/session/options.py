@@ -17,6 +17,7 @@ from vectra_bot.models import Document
 from vectra_bot.session.flags import FlushFlag, Observer, StopFlag
 from vectra_bot.session.live.options import LiveOptions
 from vectra_bot.strategy import Strategy
+from vectra_bot.venues.browser.settings import BrowserSettings
 from vectra_bot.venues.patience import LiveSettings
 from vectra_bot.wire.profile import Profile
 from vectra_bot.wire.states import WireFormat
@@ -103,6 +104,7 @@ class RecordOptions(TypedDict, total=False):
     plugins: Mapping[str, Mapping[str, Any] | None] | None
     stop: StopFlag
     recover: bool
+    browser: BrowserSettings
     flush: FlushFlag
     flushed: Callable[[int], None] | None
     told: Callable[[Document], None] | None
