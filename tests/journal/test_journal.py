@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import struct
+import threading
 import zlib
 from collections.abc import Iterable, Iterator
 from itertools import accumulate, chain
@@ -335,6 +336,24 @@ def test_missing_journals_are_input_errors(tmp_path: Path) -> None:
         read_journal(tmp_path / "none")
     with pytest.raises(InputError, match=r"no segment such as 000001\.log"):
         read_journal(tmp_path)
+
+
+def test_a_journal_that_appears_meanwhile_is_missing_or_read(tmp_path: Path, whole: Path) -> None:
+    """A reader that polls for a journal never takes the new directory for a file."""
+    expected = [entry.seq for entry in read_journal(whole)]
+    for number in range(200):
+        place = tmp_path / str(number)
+        mover = threading.Timer(0.0005, whole.rename, [place])
+        mover.start()
+        while True:
+            try:
+                found = [entry.seq for entry in read_journal(place)]
+                break
+            except InputError:
+                assert mover.is_alive() or place.exists()
+        mover.join()
+        assert found == expected
+        whole = place
 
 
 @pytest.mark.parametrize("session_id", ["", "../x", "a/b", ".hidden", "a b", "x" * 129])

@@ -52,6 +52,8 @@ Submit = Callable[[Command], None]
 
 # Actions a strategy may request while one input is processed: more is a loop, not a decision.
 MAX_CALLS_PER_INPUT = 64
+# As plain numbers: the enumeration of `signal` is made anew at each call, which costs as much as an action.
+_SIGNALS = tuple(map(int, signal.valid_signals()))
 
 
 def _nothing() -> None:
@@ -293,7 +295,7 @@ def _in_signal_handler(frame: FrameType | None, outermost: tuple[CodeType, ...])
 
     A handler is the code of an installed one, or what was called with a number and its caller's frame.
     """
-    handlers = {_code(getsignal(number)) for number in signal.valid_signals()} - {None}
+    handlers = {_code(getsignal(number)) for number in _SIGNALS} - {None}
     while frame is not None and frame.f_code not in outermost:
         if frame.f_code in handlers or _is_called_by_signal(frame):
             return True
