@@ -68,7 +68,7 @@ def test_negative_numbers_are_named_by_their_sign(given_: tuple[Any, Any]) -> No
      Decimal("Infinity"), "nan", "-inf", 10**30, Decimal("1e999999"), "1e999999", Fraction(10**30)],
     ids=lambda value: f"{type(value).__name__} {value!r}".partition(" at ")[0],
 )  # fmt: skip
-def test_what_is_no_finite_number_is_refused(value: Any) -> None:
+def test_what_is_not_a_finite_number_is_refused(value: Any) -> None:
     """In one line, before anything is computed with it."""
     with pytest.raises(StrategyError, match="amount was"):
         bench_with(lambda a: a.buy(value))

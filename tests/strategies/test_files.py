@@ -78,7 +78,7 @@ def test_a_file_replaces_no_module(name: str, tmp_path: Path) -> None:
 
 
 def test_two_files_of_one_name_are_two(tmp_path: Path) -> None:
-    """The second is loaded under another name; loading one again reads it again."""
+    """The second is loaded under another name; a file that changed is loaded again."""
     paths = []
     for folder, stake in (("a", 1), ("b", 2)):
         path = tmp_path / folder / "twice_named.py"

@@ -1,4 +1,4 @@
-"""Mistakes of somebody who writes his first strategy: each is refused before play, or said with advice."""
+"""Mistakes in a first strategy: each is refused before play, or said with advice."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ MISTAKES = {
     "notify_order": Mistake("def notify_order(self, order): ...", 4, r"on_action_outcome\("),
     "on_trade": Mistake("def on_trade(self, trade): ...", 4, r"on_other_player_trade\(self, trade, game\)"),
     "populate": Mistake("def populate_indicators(self, frame, meta): ...", 4, r"on_game_tick\("),
-    # names of ours, mistyped
+    # our names, mistyped
     "on_gametick": Mistake("def on_gametick(self, tick, game): ...", 4, "did you mean on_game_tick"),
     "on_game_ended": Mistake("def on_game_ended(self, game): ...", 4, "did you mean on_game_end"),
     "on_else": Mistake("def on_zebra(self): ...", 4, "the callbacks are on_phase, on_game_start"),
@@ -156,7 +156,7 @@ def test_the_past_is_sliced_like_a_list(store: Path) -> None:
 def test_what_a_strategy_returns_is_said_once_for_each_callback(
     store: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """An action, true or false are no orders."""
+    """An action, true and false are not orders."""
 
     class Returning(Strategy):
         def on_game_tick(self, tick: object, game: object) -> object:

@@ -73,7 +73,7 @@ def _ticks(value: Any) -> int:
     """Return a number of ticks.
 
     Raises:
-        ConfigError: it is no number, or below 1.
+        ConfigError: it is not a number, or below 1.
     """
     try:
         ticks = floor_to(value, 0)

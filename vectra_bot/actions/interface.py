@@ -81,8 +81,8 @@ class BotActionInterface(BareView, ABC):
 
         Raises:
             NotInCallback: called outside a strategy's callback.
-            StrategyError: *amount* or *leverage* is no number, negative or not finite.
-            ConfigError: an exit is no number that it can be.
+            StrategyError: *amount* or *leverage* is not a number, negative or not finite.
+            ConfigError: an exit is not a number, or out of range.
         """
         desk = _enter(self, "buy")
         plan = ExitPlan.of(take_profit, stop_loss, max_ticks)
@@ -114,7 +114,7 @@ class BotActionInterface(BareView, ABC):
 
         Raises:
             NotInCallback: called outside a strategy's callback.
-            StrategyError: *amount* is no number, negative or not finite.
+            StrategyError: *amount* is not a number, negative or not finite.
         """
         desk = _enter(self, "sidebet")
         ask = Ask(ActionType.SIDEBET, amount=_stake(desk, amount))
@@ -127,7 +127,7 @@ class BotActionInterface(BareView, ABC):
 
         Raises:
             NotInCallback: called outside a strategy's callback.
-            StrategyError: *amount* is no number, negative or not finite.
+            StrategyError: *amount* is not a number, negative or not finite.
         """
         desk = _enter(self, "short_open")
         asked = any(a.action_type is ActionType.SHORT_OPEN for a in desk.book.pending)
@@ -252,7 +252,7 @@ def _lamports(amount: Any) -> int:
     """Return an amount in lamports, rounded down.
 
     Raises:
-        StrategyError: it is no number, negative or not finite.
+        StrategyError: it is not a number, negative or not finite.
     """
     return _floored(amount, rules.SOL_PLACES, "amount", "a positive, finite number of SOL")
 
@@ -261,7 +261,7 @@ def _whole(value: Any, what: str, allowed: str) -> int:
     """Return the whole part of a number.
 
     Raises:
-        StrategyError: it is no number, negative or not finite.
+        StrategyError: it is not a number, negative or not finite.
     """
     return _floored(value, 0, what, allowed)
 

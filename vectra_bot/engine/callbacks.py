@@ -39,7 +39,7 @@ STATE_KIND = "strategy.state"
 _LIKE_ORDERS = (str, int, float, Decimal, tuple, list, dict, set, Enum)
 _RETURNING = ("save",)
 
-RETURNED = "strategy.returned"
+RETURNED_KIND = "strategy.returned"
 """Kind of the system event of a callback that returned what looks like an order."""
 
 _DEFAULTS = {name: vars(Strategy)[name] for name in CALLBACKS}
@@ -247,7 +247,7 @@ class Callbacks:
             return
         self.returned.add(callback)
         self.effects.system(
-            RETURNED,
+            RETURNED_KIND,
             "warning",
             f"{type(self.strategy).__name__}.{callback} returned {safe_repr(given)}, which does nothing: "
             "act by self.actions.buy() and the like",

@@ -23,7 +23,7 @@ def exact(value: Any) -> Decimal | Fraction:
     """Return *value* as an exact number, whatever its class says about itself.
 
     Raises:
-        ValueError: it is no number (a bool is none), not finite, or not below 10**21 in size.
+        ValueError: it is not a number (a bool is not), not finite, or not below 10**21 in size.
     """
     kind = type(value)
     number: Decimal | Fraction

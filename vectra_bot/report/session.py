@@ -15,7 +15,7 @@ from attrs import define, field, frozen
 
 from vectra_bot.actions.arming import Standing
 from vectra_bot.analysis.intervals import student_t_95
-from vectra_bot.engine import RETURNED, Engine
+from vectra_bot.engine import RETURNED_KIND, Engine
 from vectra_bot.game import rules
 from vectra_bot.game.amounts import to_lamports, to_sol
 from vectra_bot.game.fair import expected_return, return_variance
@@ -237,7 +237,7 @@ class SessionTally:
     def after(self, document: Document) -> None:
         """Process a document of the engine."""
         record = document.record
-        if isinstance(record, SystemEvent) and record.kind == RETURNED:
+        if isinstance(record, SystemEvent) and record.kind == RETURNED_KIND:
             self.warnings.append(record.message)
         if not isinstance(record, PlayerAction) or record.is_human:
             return
