@@ -5,7 +5,7 @@ A file has a section for each config class that a command names (``[run]`` accep
 line overrides the file; the file overrides the environment (``$VECTRA_STORE``) and the defaults. Every
 message names the file, the key, the value and what is allowed. A secret parameter is given by reference: the
 name of an environment variable, or of a file that only its owner can read (``{ file = "PATH" }``); no message
-contains its value.
+contains its value. A relative path in a file is relative to that file's folder.
 
 Example::
 
@@ -31,6 +31,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
@@ -42,12 +43,15 @@ from vectra_bot.actions.risk import Limits
 from vectra_bot.errors import ConfigError, InputError
 from vectra_bot.fsio.private import bad_character, read_private
 from vectra_bot.params import Option, SecretReference, WrittenText, options_of
+from vectra_bot.store.location import STORE_METAVAR
 
 LIVE = "live"
 """The section of a real account: read by the commands that log in, ignored by all others."""
 
 _OTHERS = ("strategy", "limits", "plugins")
 _MAX_SECRET = 8_192
+_PATHS = ("DIR", "FILE", STORE_METAVAR)
+_ADDRESS = re.compile("[A-Za-z][A-Za-z0-9+.-]+:")
 
 
 @frozen(kw_only=True)
@@ -91,7 +95,7 @@ def load_config(path: Path, sections: Mapping[str, type]) -> FileConfig:
         InputError: the file cannot be read or is not TOML.
         ConfigError: a section, key or value is not allowed, or a key is in two sections.
     """
-    document = _read(path)
+    document = _placed(_read(path), sections, path.parent)
     known = (*sections, *_OTHERS)
     for section, table in document.items():
         if section not in known:
@@ -148,7 +152,7 @@ def parse_options(
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         reason = error.strerror or str(error)
         raise InputError(
@@ -158,6 +162,50 @@ def _read(path: Path) -> dict[str, Any]:
         raise InputError(f"config {str(path)!r} is not UTF-8 ({error}): save it as UTF-8") from None
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"config {str(path)!r} is not TOML ({error}): correct that line") from None
+
+
+def _placed(document: dict[str, Any], sections: Mapping[str, type], folder: Path) -> dict[str, Any]:
+    """Return *document* with its relative paths below *folder*, where they were written down."""
+    paths = {
+        option.key
+        for owner in sections.values()
+        for option in options_of(owner)
+        if option.metavar in _PATHS
+    }
+
+    def placed(key: str, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        if key == "token" and value.startswith("file:"):
+            return "file:" + _below(folder, value.removeprefix("file:"))
+        if key == "strategy":
+            file, colon, name = value.partition(":")
+            is_file = file.endswith(".py") or "/" in file
+            return _below(folder, file) + colon + name if is_file else value
+        return _below(folder, value) if key in paths else value
+
+    return {
+        section: _references_placed(table, folder)
+        if section in _OTHERS or not isinstance(table, dict)
+        else {key: placed(key, value) for key, value in table.items()}
+        for section, table in document.items()
+    }
+
+
+def _references_placed(value: Any, folder: Path) -> Any:
+    """Return parameters with the files of their secrets below *folder*."""
+    if not isinstance(value, dict):
+        return value
+    if set(value) == {"file"} and isinstance(value["file"], str):
+        return {"file": _below(folder, value["file"])}
+    return {key: _references_placed(inner, folder) for key, inner in value.items()}
+
+
+def _below(folder: Path, text: str) -> str:
+    """Return a relative path below *folder*; an address or a path from the root or home as it is."""
+    if not text or text.startswith("~") or _ADDRESS.match(text):
+        return text
+    return str(folder / text)
 
 
 def _plugin(path: Path, name: str, table: Any) -> PluginSettings:

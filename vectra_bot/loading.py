@@ -141,7 +141,10 @@ def _path(text: str) -> Path:
 
 
 def _load_file(path: Path) -> ModuleType:
-    name = "vectra_strategy_" + hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:12]
+    folder = str(path.resolve().parent)
+    if folder not in sys.path:
+        sys.path.append(folder)  # last: a neighbour replaces no installed module
+    name = _module_name(path)
     module_spec = importlib.util.spec_from_file_location(name, path)
     if module_spec is None or module_spec.loader is None:
         raise InputError(
@@ -161,6 +164,20 @@ def _load_file(path: Path) -> ModuleType:
             ) from error
         _raise_foreign(error, f"{what}{line}", "correct it")
     return module
+
+
+def _module_name(path: Path) -> str:
+    """Return the file's own name, by which other processes can import it, unless that is taken."""
+    own, place = path.stem, path.resolve()
+    known = sys.modules.get(own)
+    if known is not None and getattr(known, "__file__", None) == str(place):
+        return own
+    if known is None and own.isidentifier():
+        importlib.invalidate_caches()  # the file may be younger than a finder's list of its folder
+        found = importlib.util.find_spec(own)
+        if found is not None and found.origin == str(place):
+            return own
+    return "vectra_strategy_" + hashlib.sha256(os.fsencode(place)).hexdigest()[:12]
 
 
 def _raise_foreign(error: BaseException, what: str, advice: str) -> NoReturn:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import inspect
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from attrs import frozen
 
@@ -50,6 +50,25 @@ __all__ = [
 
 HISTORY_GAMES = 100
 
+if TYPE_CHECKING:
+    _given = property
+else:
+
+    class _given(property):  # noqa: N801 - a kind of property
+        """A property of every strategy, which nothing may replace."""
+
+        def __set__(self, strategy: Strategy, value: object) -> None:
+            """Refuse the assignment.
+
+            Raises:
+                StrategyError: always.
+            """
+            name = self.fget.__name__
+            raise StrategyError(
+                f"self.{name} belongs to every strategy and cannot be assigned: give your attribute another "
+                f"name, such as self.my_{name}"
+            )
+
 
 class Strategy(Configurable):
     """Base of all strategies.
@@ -73,29 +92,32 @@ class Strategy(Configurable):
         for name in CALLBACKS:
             _check_callback(cls, name)
         for name in vars(cls):
-            _check_spelling(cls, name)
+            _check_name(cls, name)
 
-    @property
+    watches: ClassVar[bool] = False
+    """Whether the class has no callback on purpose, and only has everything recorded."""
+
+    @_given
     def actions(self) -> BotActionInterface:
         """Return the methods to act with; usable inside the callbacks below only."""
         return self._around.actions
 
-    @property
+    @_given
     def account(self) -> AccountView:
         """Return our money: ``cash``, ``sidebet``, ``short``, ``stakes``, ``pnl``."""
         return self._around.account
 
-    @property
+    @_given
     def position(self) -> PositionView:
         """Return our long position; false when there is none."""
         return self._around.account.position
 
-    @property
+    @_given
     def history(self) -> Sequence[GameSummary]:
         """Return summaries of the last 100 finished games, oldest first."""
         return tuple(self._around.history)
 
-    @property
+    @_given
     def side_games(self) -> SideGamesView:
         """Return the side games' rounds: ``bbc`` and ``candleflip`` (protocol 11; unverified).
 
@@ -176,21 +198,100 @@ CALLBACKS = tuple(
 """The methods that the engine calls."""
 
 
-def _check_spelling(cls: type, name: str) -> None:
-    """Refuse a method whose name is nearly a callback's: it would never run.
+# Methods of other frameworks, and what they are here.
+_ELSEWHERE = {
+    "handle_data": "on_game_tick",
+    "init": "__attrs_post_init__",
+    "initialize": "__attrs_post_init__",
+    "next": "on_game_tick",
+    "nextstart": "on_game_tick",
+    "notify_order": "on_action_outcome",
+    "notify_trade": "on_action_outcome",
+    "on_bar": "on_game_tick",
+    "on_book": "on_game_tick",
+    "on_candle": "on_game_tick",
+    "on_data": "on_game_tick",
+    "on_event": "on_game_tick",
+    "on_fill": "on_action_outcome",
+    "on_init": "__attrs_post_init__",
+    "on_order": "on_action_outcome",
+    "on_order_event": "on_action_outcome",
+    "on_order_filled": "on_action_outcome",
+    "on_order_rejected": "on_action_outcome",
+    "on_order_update": "on_action_outcome",
+    "on_position_closed": "on_action_outcome",
+    "on_price": "on_game_tick",
+    "on_quote": "on_game_tick",
+    "on_round_end": "on_game_end",
+    "on_round_start": "on_game_start",
+    "on_rug": "on_phase",
+    "on_start": "on_game_start",
+    "on_stop": "on_game_end",
+    "on_tick": "on_game_tick",
+    "on_trade": "on_other_player_trade",
+    "populate_entry_trend": "on_game_tick",
+    "populate_exit_trend": "on_game_tick",
+    "populate_indicators": "on_game_tick",
+    "prenext": "on_game_tick",
+}
+
+
+def require_callback(cls: type[Strategy]) -> None:
+    """Refuse a class that reacts to nothing, unless it is :class:`Strategy`'s own way to say so.
 
     Raises:
-        ConfigError: a known callback's name is close to *name*.
+        ConfigError: *cls* defines no callback and does not set ``watches = True``.
     """
-    if name in CALLBACKS or not name.startswith("on_") or not callable(vars(cls)[name]):
+    if cls.watches or any(
+        getattr(cls, name) is not getattr(Strategy, name) for name in CALLBACKS[:-2]
+    ):
         return
-    close = difflib.get_close_matches(name, CALLBACKS, n=1, cutoff=0.8)
-    if close:
-        raise ConfigError(f"{cls.__name__}.{name} is not a callback: did you mean {close[0]}?")
+    raise ConfigError(
+        f"{cls.__name__} has no callback, so it would never act: write one, e.g. "
+        "def on_game_tick(self, tick, game); a class that only watches says watches: ClassVar[bool] = True"
+    )
+
+
+def _check_name(cls: type, name: str) -> None:
+    """Refuse what looks like a callback and never runs, and what hides a part of the API.
+
+    Raises:
+        ConfigError: *name* is such a name.
+    """
+    value = vars(cls)[name]
+    if isinstance(vars(Strategy).get(name), property):
+        raise ConfigError(
+            f"{cls.__name__}.{name} hides {name} of every strategy: give it another name, such as my_{name}"
+        )
+    if name in CALLBACKS or not callable(value) or isinstance(value, type):
+        return
+    if name in _ELSEWHERE:
+        raise ConfigError(
+            f"{cls.__name__}.{name} would never run: here it is {_call_of(_ELSEWHERE[name])}"
+        )
+    if name.startswith("on_"):
+        close = difflib.get_close_matches(name, CALLBACKS, n=1, cutoff=0.6)
+        advice = (
+            f"did you mean {close[0]}?"
+            if close
+            else f"the callbacks are {', '.join(CALLBACKS[:-2])}"
+        )
+        raise ConfigError(f"{cls.__name__}.{name} is not a callback: {advice}")
+
+
+def _call_of(name: str) -> str:
+    """Return a callback as its definition has it."""
+    if name not in CALLBACKS:
+        return f"{name}(self), which runs when the parameters are set"
+    return f"{name}{_parameters_of(name)}"
+
+
+def _parameters_of(name: str) -> str:
+    return f"({', '.join(inspect.signature(getattr(Strategy, name)).parameters)})"
 
 
 def _check_callback(cls: type[Strategy], name: str) -> None:
-    """Refuse a callback whose body would never run."""
+    """Refuse a callback whose body would never run, or that does not take its arguments."""
     method = inspect.getattr_static(cls, name)
     function = method.__func__ if isinstance(method, staticmethod | classmethod) else method
     if isinstance(function, property) or not (callable(function) or hasattr(function, "__get__")):
@@ -204,3 +305,12 @@ def _check_callback(cls: type[Strategy], name: str) -> None:
         raise ConfigError(
             f"{cls.__name__}.{name} contains yield and would never run: write a plain function"
         )
+    if inspect.isfunction(function):
+        given = len(inspect.signature(getattr(Strategy, name)).parameters)
+        try:
+            inspect.signature(function).bind(*range(given - isinstance(method, staticmethod)))
+        except TypeError as error:
+            raise ConfigError(
+                f"{cls.__name__}.{name}{inspect.signature(function)} cannot be called ({error}): "
+                f"write def {name}{_parameters_of(name)}"
+            ) from None

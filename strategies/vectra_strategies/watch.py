@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from vectra_bot import Strategy
 
 
@@ -23,3 +25,5 @@ class Watch(Strategy):
     Expected value:
         0: nothing is staked.
     """
+
+    watches: ClassVar[bool] = True

@@ -414,9 +414,11 @@ def test_what_a_strategy_does_to_the_decimal_context_ends_with_the_call(raises: 
 
 
 def test_a_percentage_is_a_whole_number() -> None:
-    """A bet percentage of another type is the strategy's error, with a clear message."""
-    with pytest.raises(StrategyError, match=r"bet percentage was 10\.0"):
-        bench_with(lambda a: a.bet_percentage(10.0))
+    """Of any type; one that the venue has no button for is the strategy's error, with a clear message."""
+    bench, _ = bench_with(lambda a: a.bet_percentage(10.0))
+    assert [action.percentage for action in bench.actions] == [10]
+    with pytest.raises(StrategyError, match=r"bet percentage was 20\.0"):
+        bench_with(lambda a: a.bet_percentage(20.0))
 
 
 def test_a_state_too_deep_to_save_is_the_strategys_error() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -21,11 +22,12 @@ class _Ticks(int):
     """A whole number of another class."""
 
 
-@pytest.mark.parametrize("name", ["take_profit", "stop_loss"])
 @pytest.mark.parametrize(
-    ("value", "exact"),
-    [(1, 1.0), (0.5, 0.5), (Decimal("1.5"), 1.5), (_Ticks(2), 2.0), (1e-300, 1e-300),
-     (999_999_999_999, 999_999_999_999.0)],
+    ("name", "value", "exact"),
+    [("take_profit", 1, 1.0), ("take_profit", 0.5, 0.5), ("take_profit", Decimal("1.5"), 1.5),
+     ("take_profit", _Ticks(2), 2.0), ("take_profit", "1.5", 1.5), ("take_profit", Fraction(5, 4), 1.25),
+     ("take_profit", 999_999_999_999, 999_999_999_999.0), ("stop_loss", 0.5, 0.5),
+     ("stop_loss", "0.7", 0.7), ("stop_loss", 1e-300, 1e-300), ("stop_loss", Decimal("0.99"), 0.99)],
 )  # fmt: skip
 def test_an_exit_is_a_plain_float(name: str, value: Any, exact: float) -> None:
     """Whatever class of number is given, from just above 0 to just below 10**12."""
@@ -37,12 +39,19 @@ def test_an_exit_is_a_plain_float(name: str, value: Any, exact: float) -> None:
 
 @pytest.mark.parametrize("name", ["take_profit", "stop_loss"])
 @pytest.mark.parametrize(
-    "value", [0, -1, True, False, 10**12, 1e12, 2**2000, "1.5", math.nan, math.inf, 1j, []]
+    "value", [0, -1, True, False, 10**12, 1e12, 2**2000, "high", math.nan, math.inf, 1j, []]
 )
 def test_an_exit_that_is_no_multiple_is_refused(name: str, value: Any) -> None:
     """Also a number too large for a float, and a truth value."""
     with pytest.raises(ConfigError, match=f"^{name} was "):
         ExitPlan(**{name: value})
+
+
+@pytest.mark.parametrize("stop", [1, 1.0, "1.2", Decimal(2)])
+def test_a_stop_above_the_entry_is_refused(stop: Any) -> None:
+    """It would sell at once; the message says so."""
+    with pytest.raises(ConfigError, match="so it would sell at once"):
+        ExitPlan(stop_loss=stop)
 
 
 @pytest.mark.parametrize(("ticks", "fits"), [(1, True), (0, False), (-1, False), (True, False)])

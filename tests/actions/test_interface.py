@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from decimal import Decimal
 from typing import Any
 
@@ -121,7 +122,8 @@ def test_presale_allows_buys_and_no_sales() -> None:
 
 
 @pytest.mark.parametrize(
-    "amount", ["x", "NaN", "Infinity", -1, True, None.__class__, "0.0000000001", 1e-12]
+    "amount",
+    ["x", "NaN", "Infinity", -1, True, None.__class__, "-0.0000000001", -1e-12, 1j, 10**30],
 )
 def test_garbage_amounts_are_the_strategys_error(amount: Any) -> None:
     """An invalid amount of SOL ends trading with the strategy's traceback; nothing is sent."""
@@ -134,9 +136,9 @@ def test_garbage_amounts_are_the_strategys_error(amount: Any) -> None:
     assert bench.commands == []
 
 
-@pytest.mark.parametrize("percentage", [0, 101, 50.0, True, "50"])
+@pytest.mark.parametrize("percentage", [0, 0.99, 101, True, "half", math.nan, -1])
 def test_garbage_percentages_are_the_strategys_error(percentage: Any) -> None:
-    """A sale accepts a whole number from 1 to 100."""
+    """A sale accepts a number from 1 to 100."""
     strategy = Scripted()
     bench = Bench(strategy)
     bench.start_game((1.0,))

@@ -419,10 +419,10 @@ def test_every_action_of_a_game_is_decided_whatever_stands_between() -> None:
 
 @pytest.mark.parametrize("amount", [True, b"1", [], {}, 1j, object()])
 def test_what_is_no_number_is_told_by_its_class(amount: Any) -> None:
-    """Before it is converted: the message says which classes are amounts."""
+    """The message says what an amount is."""
     with pytest.raises(StrategyError) as caught:
         bench_with(lambda a: a.buy(amount))
-    assert "give SOL as Decimal, int, str or float" in str(caught.value.__cause__)
+    assert "give a positive, finite number of SOL" in str(caught.value.__cause__)
 
 
 def test_what_another_client_did_is_not_at_risk_any_more() -> None:

@@ -1103,8 +1103,8 @@ _MORE_MONEY = [
         (SETTLEMENTS,),
         (
             "bet-percentage",
-            "wanted = desk.account.cash * percentage // 100 // step * step",
-            "wanted = desk.account.cash // step * step * percentage // 100",
+            "wanted = desk.account.cash * share // 100 // step * step",
+            "wanted = desk.account.cash // step * step * share // 100",
         ),
     ),
     *_bugs(

@@ -16,14 +16,6 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "return exact // bottom if exact > 0 else -(-exact // bottom)",
     ): "0 is rounded to 0 either way",
     ("game/ledger.py", "if lot.leverage == 1:", "if lot.leverage <= 1:"): "leverage is 1 or more",
-    **{
-        (
-            "actions/exits.py",
-            "if issubclass(kind, int) and kind is not bool and int.bit_length(value) < 64:",
-            f"if issubclass(kind, int) and kind is not bool and int.bit_length(value) {more}:",
-        ): "what is above 10**12 is refused either way"
-        for more in ("< 63", "< 65", "<= 64")
-    },
     (
         "actions/rounds.py",
         "DocType.BBC_ROUND if ended.side_game is SideGameKind.BBC else DocType.CANDLEFLIP_ROUND",

@@ -203,6 +203,8 @@ def test_a_strategy_that_cannot_be_made_writes_nothing(store: Path) -> None:
     """What __attrs_post_init__ raises ends the run as a StrategyError before anything is stored."""
 
     class Dividing(vectra_bot.Strategy):
+        watches = True
+
         def __attrs_post_init__(self) -> None:
             raise ZeroDivisionError("post init")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from decimal import Decimal
 from typing import Any
 
 from attrs import define, frozen
@@ -12,6 +11,7 @@ from vectra_bot.errors import ConfigError, safe_repr
 from vectra_bot.game.account import Account
 from vectra_bot.game.state import GameView
 from vectra_bot.game.view import multiple
+from vectra_bot.params import exact, floor_to
 
 # Times a full exit is retried after the venue refused one (idempotent in effect).
 MAX_EXIT_TRIES = 3
@@ -35,14 +35,22 @@ class ExitPlan:
         for name, value in (("take_profit", self.take_profit), ("stop_loss", self.stop_loss)):
             if value is None:
                 continue
-            exact = _exact(value)
-            if not 0 < exact < 1e12:
+            multiple_given = _multiple(value)
+            if not 0 < multiple_given < 1e12:
                 raise ConfigError(f"{name} was {safe_repr(value)}: give value over cost, e.g. 1.5")
-            object.__setattr__(self, name, exact)
-        if self.max_ticks is not None and (type(self.max_ticks) is not int or self.max_ticks < 1):
+            object.__setattr__(self, name, multiple_given)
+        if self.stop_loss is not None and self.stop_loss >= 1:
             raise ConfigError(
-                f"max_ticks was {safe_repr(self.max_ticks)}: give a whole number of ticks"
+                f"stop_loss was {safe_repr(self.stop_loss)}, so it would sell at once: "
+                "give value over cost below 1, e.g. 0.7 to lose at most 30 %"
             )
+        if self.max_ticks is not None:
+            object.__setattr__(self, "max_ticks", _ticks(self.max_ticks))
+
+    @classmethod
+    def of(cls, take_profit: Any, stop_loss: Any, max_ticks: Any) -> ExitPlan:
+        """Return the plan of what a strategy gave, in any type of number."""
+        return cls(take_profit=take_profit, stop_loss=stop_loss, max_ticks=max_ticks)
 
     def merged(self, later: ExitPlan) -> ExitPlan:
         """Return this plan, overridden by what *later* declares."""
@@ -53,16 +61,27 @@ class ExitPlan:
         )
 
 
-def _exact(value: Any) -> float:
-    """Return a number as a float, whatever its class says about it; NaN for anything else."""
-    kind = type(value)
-    if issubclass(kind, float):
-        return float.__pos__(value)
-    if issubclass(kind, Decimal):
-        return float(Decimal(value))
-    if issubclass(kind, int) and kind is not bool and int.bit_length(value) < 64:
-        return float(int.__pos__(value))
-    return math.nan
+def _multiple(value: Any) -> float:
+    """Return a number as a float; NaN for anything else."""
+    try:
+        return float(exact(value))
+    except (ValueError, ArithmeticError):
+        return math.nan
+
+
+def _ticks(value: Any) -> int:
+    """Return a number of ticks.
+
+    Raises:
+        ConfigError: it is not a number, or below 1.
+    """
+    try:
+        ticks = floor_to(value, 0)
+    except (ValueError, ArithmeticError):
+        ticks = -1
+    if ticks < 1:
+        raise ConfigError(f"max_ticks was {safe_repr(value)}: give a whole number of ticks")
+    return ticks
 
 
 NO_EXITS = ExitPlan()

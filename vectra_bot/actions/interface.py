@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from decimal import Decimal
+from fractions import Fraction
+from numbers import Real
 from typing import Any
 from weakref import ref
 
@@ -27,8 +29,12 @@ from vectra_bot.models import (
     Command,
     PlayerAction,
 )
+from vectra_bot.params import floor_to
 
-Amount = Decimal | int | str | float
+Amount = Decimal | int | str | float | Fraction | Real
+"""SOL as any number a computation gives, numpy's included; it is rounded down to a lamport."""
+Whole = Amount
+"""A percentage, a leverage or a number of ticks: any number, of which the whole part counts."""
 
 
 class BotActionInterface(BareView, ABC):
@@ -54,20 +60,20 @@ class BotActionInterface(BareView, ABC):
         self,
         amount: Amount | None = None,
         *,
-        leverage: int = 1,
-        take_profit: float | None = None,
-        stop_loss: float | None = None,
-        max_ticks: int | None = None,
+        leverage: Whole = 1,
+        take_profit: Amount | None = None,
+        stop_loss: Amount | None = None,
+        max_ticks: Whole | None = None,
     ) -> PlayerAction:
         """Buy for *amount* SOL at the price at which the venue executes it.
 
         Args:
-            amount: SOL; the adjusted bet (see :meth:`bet_increment`) if not given.
+            amount: SOL, rounded down to a lamport; the adjusted bet (see :meth:`bet_increment`) if not given.
             leverage: 1 to 5 (protocol 9; everything above 1 is unverified). The position gains and loses that
                 many times as much, and the venue liquidates it at a fall of 20 % (2), 10 % (3), 2.5 % (4)
                 or 1 % (5); the liquidation is recorded as an external action.
             take_profit: sell everything when value over cost reaches this, e.g. 1.5.
-            stop_loss: sell everything when value over cost falls to this, e.g. 0.7.
+            stop_loss: sell everything when value over cost falls to this, below 1, e.g. 0.7.
             max_ticks: sell everything this many ticks after the entry.
 
         Returns:
@@ -75,32 +81,32 @@ class BotActionInterface(BareView, ABC):
 
         Raises:
             NotInCallback: called outside a strategy's callback.
-            StrategyError: *amount* is not an amount of SOL with at most nine decimal places.
+            StrategyError: *amount* or *leverage* is not a number, negative or not finite.
+            ConfigError: an exit is not a number, or out of range.
         """
         desk = _enter(self, "buy")
-        plan = ExitPlan(take_profit=take_profit, stop_loss=stop_loss, max_ticks=max_ticks)
-        if type(leverage) is not int:
-            raise StrategyError(
-                f"leverage was {safe_repr(leverage)}: give a whole number from "
-                f"{rules.MIN_LEVERAGE} to {rules.MAX_LEVERAGE}"
-            )
-        ask = Ask(ActionType.BUY, amount=_stake(desk, amount), leverage=leverage)
+        plan = ExitPlan.of(take_profit, stop_loss, max_ticks)
+        allowed = f"a whole number from {rules.MIN_LEVERAGE} to {rules.MAX_LEVERAGE}"
+        times = _whole(leverage, "leverage", allowed)
+        ask = Ask(ActionType.BUY, amount=_stake(desk, amount), leverage=times)
         return desk.ask(ask, "BUY", plan, self._submit)
 
-    def sell(self, percentage: int = 100) -> PlayerAction:
+    def sell(self, percentage: Whole = 100) -> PlayerAction:
         """Sell *percentage* (1 to 100) of the position at the price at which the venue executes it.
+
+        The whole part of a percentage counts: 33.4 sells 33 %.
 
         Raises:
             NotInCallback: called outside a strategy's callback.
-            StrategyError: *percentage* is not a whole number from 1 to 100.
+            StrategyError: *percentage* is not from 1 to 100.
         """
         desk = _enter(self, "sell")
-        if type(percentage) is not int or not 1 <= percentage <= 100:
-            raise StrategyError(
-                f"sell percentage was {safe_repr(percentage)}: give a whole number from 1 to 100"
-            )
-        button = "SELL" if percentage == 100 else f"SELL {percentage}%"
-        ask = Ask(ActionType.SELL, percentage=percentage)
+        allowed = "a whole number from 1 to 100"
+        share = _whole(percentage, "sell percentage", allowed)
+        if not 1 <= share <= 100:
+            raise StrategyError(f"sell percentage was {safe_repr(percentage)}: give {allowed}")
+        button = "SELL" if share == 100 else f"SELL {share}%"
+        ask = Ask(ActionType.SELL, percentage=share)
         return desk.ask(ask, button, NO_EXITS, self._submit)
 
     def sidebet(self, amount: Amount | None = None) -> PlayerAction:
@@ -108,7 +114,7 @@ class BotActionInterface(BareView, ABC):
 
         Raises:
             NotInCallback: called outside a strategy's callback.
-            StrategyError: *amount* is not an amount of SOL with at most nine decimal places.
+            StrategyError: *amount* is not a number, negative or not finite.
         """
         desk = _enter(self, "sidebet")
         ask = Ask(ActionType.SIDEBET, amount=_stake(desk, amount))
@@ -121,7 +127,7 @@ class BotActionInterface(BareView, ABC):
 
         Raises:
             NotInCallback: called outside a strategy's callback.
-            StrategyError: *amount* is not an amount of SOL with at most nine decimal places.
+            StrategyError: *amount* is not a number, negative or not finite.
         """
         desk = _enter(self, "short_open")
         asked = any(a.action_type is ActionType.SHORT_OPEN for a in desk.book.pending)
@@ -197,17 +203,17 @@ class BotActionInterface(BareView, ABC):
         change = _lamports(step)
         return desk.adjust(ActionType.BET_DECREMENT, f"-{_plain(change)}", desk.bet - change)
 
-    def bet_percentage(self, percentage: int) -> PlayerAction:
+    def bet_percentage(self, percentage: Whole) -> PlayerAction:
         """Set the bet to *percentage* (10, 25, 50 or 100) of the free cash, rounded down to 0.001."""
         desk = _enter(self, "bet_percentage")
-        if type(percentage) is not int or percentage not in rules.BET_PERCENTAGES:
-            raise StrategyError(
-                f"bet percentage was {safe_repr(percentage)}: give 10, 25, 50 or 100"
-            )
+        allowed = "10, 25, 50 or 100"
+        share = _whole(percentage, "bet percentage", allowed)
+        if share not in rules.BET_PERCENTAGES:
+            raise StrategyError(f"bet percentage was {safe_repr(percentage)}: give {allowed}")
         step = to_lamports(rules.STAKE_STEP)
-        wanted = desk.account.cash * percentage // 100 // step * step
-        button = "MAX" if percentage == 100 else f"{percentage}%"
-        return desk.adjust(ActionType.BET_PERCENTAGE, button, wanted, percentage)
+        wanted = desk.account.cash * share // 100 // step * step
+        button = "MAX" if share == 100 else f"{share}%"
+        return desk.adjust(ActionType.BET_PERCENTAGE, button, wanted, share)
 
     @property
     def bet_amount(self) -> Decimal:
@@ -243,25 +249,31 @@ def _stake(desk: ActionDesk, amount: Amount | None) -> int:
 
 
 def _lamports(amount: Any) -> int:
-    """Return an amount in lamports.
+    """Return an amount in lamports, rounded down.
 
     Raises:
-        StrategyError: it is not an amount of SOL.
+        StrategyError: it is not a number, negative or not finite.
     """
-    kind = type(amount)
-    if kind is bool or not issubclass(kind, Decimal | int | str | float):
-        raise StrategyError(
-            f"amount was {safe_repr(amount)}: give SOL as Decimal, int, str or float"
-        )
+    return _floored(amount, rules.SOL_PLACES, "amount", "a positive, finite number of SOL")
+
+
+def _whole(value: Any, what: str, allowed: str) -> int:
+    """Return the whole part of a number.
+
+    Raises:
+        StrategyError: it is not a number, negative or not finite.
+    """
+    return _floored(value, 0, what, allowed)
+
+
+def _floored(value: Any, places: int, what: str, allowed: str) -> int:
     try:
-        lamports = to_lamports(amount)
+        found = floor_to(value, places)
     except (ValueError, ArithmeticError):
-        raise StrategyError(
-            f"amount was {safe_repr(amount)}: give a finite amount of SOL with at most nine decimal places"
-        ) from None
-    if lamports < 0:
-        raise StrategyError(f"amount was {safe_repr(amount)}: give a positive amount of SOL")
-    return lamports
+        found = -1
+    if found < 0:
+        raise StrategyError(f"{what} was {safe_repr(value)}: give {allowed}") from None
+    return found
 
 
 def _plain(step: int) -> str:

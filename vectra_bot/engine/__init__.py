@@ -5,8 +5,8 @@ game, models, plugins and strategy; reaches no wire, venue or store, and does no
 starts no task: everything it knows was an event.
 """
 
-from vectra_bot.engine.callbacks import STATE_KIND, StrategyFailure
+from vectra_bot.engine.callbacks import RETURNED_KIND, STATE_KIND, StrategyFailure
 from vectra_bot.engine.core import Engine
 from vectra_bot.engine.effects import Effect
 
-__all__ = ["STATE_KIND", "Effect", "Engine", "StrategyFailure"]
+__all__ = ["RETURNED_KIND", "STATE_KIND", "Effect", "Engine", "StrategyFailure"]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from decimal import getcontext, setcontext
+from decimal import Decimal, getcontext, setcontext
+from enum import Enum
 from threading import get_ident
 from typing import Any
 
@@ -18,6 +19,7 @@ from vectra_bot.errors import (
     StopNow,
     StrategyError,
     safe_error,
+    safe_repr,
     safe_text,
     safe_trace,
 )
@@ -32,6 +34,13 @@ MAX_STATE_BYTES = 1 << 20
 
 STATE_KIND = "strategy.state"
 """Kind of the system event that contains what :meth:`Strategy.save` returned."""
+
+# An action that was returned was asked for already, and true or false is some method's own answer.
+_LIKE_ORDERS = (str, int, float, Decimal, tuple, list, dict, set, Enum)
+_RETURNING = ("save",)
+
+RETURNED_KIND = "strategy.returned"
+"""Kind of the system event of a callback that returned what looks like an order."""
 
 _DEFAULTS = {name: vars(Strategy)[name] for name in CALLBACKS}
 """The methods that a strategy inherits, which do nothing."""
@@ -62,6 +71,7 @@ class Callbacks:
         shown: the strategy's own view of the running game.
         failure: what the strategy raised; after that it is not called again.
         plugin_errors: number of exceptions by plugin.
+        returned: callbacks that returned what looks like an order.
     """
 
     strategy: Strategy
@@ -73,6 +83,7 @@ class Callbacks:
     code: Code = field(factory=Code)
     failure: StrategyFailure | None = None
     plugin_errors: Counter[str] = field(factory=Counter)
+    returned: set[str] = field(factory=set)
     _running: str = "__init__"
 
     def begin(self, around: Surroundings) -> None:
@@ -118,7 +129,9 @@ class Callbacks:
             setcontext(ours.copy())  # changes of the decimal context end with the call
             copy = object.__new__(GameTick)
             copy.__dict__.update(tick.__dict__)
-            method(copy, self.shown)
+            given: Any = method(copy, self.shown)
+            if given is not None:
+                self._returned("on_game_tick", given)
         except StopNow:
             raise
         except BaseException as error:  # noqa: BLE001 - as in guarded
@@ -142,7 +155,10 @@ class Callbacks:
                 self.books.close()
             setcontext(ours.copy())  # changes of the decimal context end with the call
             game, shown = desk.game, self.shown
-            return method(*[shown if one is game else fresh(one) for one in args])
+            given = method(*[shown if one is game else fresh(one) for one in args])
+            if given is not None and callback not in _RETURNING:
+                self._returned(callback, given)
+            return given
         except StopNow:
             raise
         except BaseException as error:  # noqa: BLE001 - a strategy's exception ends trading, not the host
@@ -222,6 +238,20 @@ class Callbacks:
         if hook == "review_action":
             changed = ", ".join(filter(None, (changed, self.code.check())))
         return changed
+
+    def _returned(self, callback: str, given: Any) -> None:
+        """Store a warning, once for each callback, that what it returned does nothing."""
+        if callback in self.returned or given is True or given is False:
+            return
+        if not isinstance(given, _LIKE_ORDERS):
+            return
+        self.returned.add(callback)
+        self.effects.system(
+            RETURNED_KIND,
+            "warning",
+            f"{type(self.strategy).__name__}.{callback} returned {safe_repr(given)}, which does nothing: "
+            "act by self.actions.buy() and the like",
+        )
 
     def fail(self, callback: str, error: BaseException) -> None:
         """End trading: the strategy raised *error* in *callback*, or was interrupted there."""

@@ -21,6 +21,7 @@ from vectra_bot.params.declaration import (
     option_of,
     options_of,
 )
+from vectra_bot.params.numbers import exact, floor_to
 from vectra_bot.params.secret import RECORDED, SecretReference, WrittenText, masked
 from vectra_bot.params.values import convert, plain_number, shortest
 
@@ -36,6 +37,8 @@ __all__ = [
     "configure",
     "convert",
     "declared",
+    "exact",
+    "floor_to",
     "like",
     "masked",
     "option",

@@ -15,9 +15,10 @@ import inspect
 import logging
 import traceback
 import typing
+from collections import deque
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 import attrs
 
@@ -175,6 +176,15 @@ class Configurable:
 
     _custom_init: ClassVar[bool] = False
 
+    def __new__(cls, *_args: Any, **_settings: Any) -> Self:
+        """Return an instance with lists, dicts and sets that are its alone, and not its class's."""
+        made = super().__new__(cls)
+        for base in reversed(cls.__mro__):
+            for name, value in vars(base).items() if issubclass(base, Configurable) else ():
+                if isinstance(value, _MUTABLE) and not name.startswith("__"):
+                    made.__dict__[name] = copy.deepcopy(value)
+        return made
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         _check_fields(cls)
@@ -197,6 +207,8 @@ class Configurable:
             )
 
 
+# What a class may have as a start value for each instance; a constant is a tuple or a mapping proxy.
+_MUTABLE = (list, dict, set, bytearray, deque)
 _Undeclared = type(attrs.field())
 
 

@@ -15,7 +15,7 @@ from attrs import define, field, frozen
 
 from vectra_bot.actions.arming import Standing
 from vectra_bot.analysis.intervals import student_t_95
-from vectra_bot.engine import Engine
+from vectra_bot.engine import RETURNED_KIND, Engine
 from vectra_bot.game import rules
 from vectra_bot.game.amounts import to_lamports, to_sol
 from vectra_bot.game.fair import expected_return, return_variance
@@ -29,6 +29,7 @@ from vectra_bot.models import (
     GameFrame,
     GamePhase,
     PlayerAction,
+    SystemEvent,
     Trade,
 )
 from vectra_bot.report.latencies import Latencies, Latency, SendLatency
@@ -191,6 +192,7 @@ class SessionTally:
     latencies: Latencies = field(factory=Latencies)
     proofs: Counter[str] = field(factory=Counter)
     standing: Standing | None = None
+    warnings: list[str] = field(factory=list)
     _digest: Any = field(factory=hashlib.sha256)
     # Of the running game: lamports put at risk, whether a position was held; and prizes counted so far.
     _at_risk: int = 0
@@ -235,6 +237,8 @@ class SessionTally:
     def after(self, document: Document) -> None:
         """Process a document of the engine."""
         record = document.record
+        if isinstance(record, SystemEvent) and record.kind == RETURNED_KIND:
+            self.warnings.append(record.message)
         if not isinstance(record, PlayerAction) or record.is_human:
             return
         self._digest.update(action_digest_line(record))

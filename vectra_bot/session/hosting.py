@@ -174,6 +174,8 @@ class HostedSession:
         plugins.call("session_finished", self._info(), summary)
         for fault in plugins.faults:
             log.warning("plugin=%s hook=%s error=%s", fault.plugin, fault.hook, fault.error)
+        for warning in self.shell.stats.warnings:
+            log.warning("%s", warning)
 
     def _info(self) -> SessionInfo:
         header, store = self.header, self.shell.store

@@ -45,7 +45,7 @@ from vectra_bot.store.api import Place, store_place
 from vectra_bot.store.maintenance.replacement import Replacement, replacing, settle_replacement
 from vectra_bot.store.maintenance.sessions import drop_session, is_running, refuse_orphans
 from vectra_bot.store.parquet.worker import upload
-from vectra_bot.strategy import configure
+from vectra_bot.strategy import configure, require_callback
 from vectra_bot.venues.base import Feed
 from vectra_bot.venues.embedded import EmbeddedVenue, ExchangeLog
 
@@ -85,6 +85,7 @@ def plan_of(
         about: more keys of the header.
     """
     source = resolve_strategy(config.strategy)
+    require_callback(source.cls)
     strategy = configure(source.cls, config.settings)
     place = place or store_place(config.store, shared=config.shared)
     restored = saved_state(place.path, config.restore_from) if config.restore_from else None
