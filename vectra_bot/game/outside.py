@@ -11,6 +11,7 @@ objects. The engine compares what its limits depend on for that reason (``vectra
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, Self
 from weakref import ref
@@ -71,14 +72,19 @@ def fresh(value: Any) -> Any:
         return copy
     for name in names:
         part = getattr(value, name)
-        if isinstance(part, Mapping):
-            part = MappingProxyType(dict(part))
-        elif type(part) is tuple:
-            part = tuple(map(fresh, part))
-        else:
-            part = fresh(part)
+        if type(part) not in _ATOMS:  # nearly all fields are: an action is copied for every caller
+            part = _fresh_part(part)
         object.__setattr__(copy, name, part)
     return copy
+
+
+def _fresh_part(part: Any) -> Any:
+    if isinstance(part, Mapping):
+        return MappingProxyType(dict(part))
+    return tuple(map(fresh, part)) if type(part) is tuple else fresh(part)
+
+
+_ATOMS = frozenset({bool, bytes, Decimal, float, int, str, type(None)})
 
 
 _SHAPES: dict[type, tuple[tuple[str, ...], bool]] = {}
