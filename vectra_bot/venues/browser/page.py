@@ -24,9 +24,11 @@ from vectra_bot.venues.browser import cdp
 from vectra_bot.venues.browser.cdp import CdpError, CdpEvent, PageFrame
 from vectra_bot.venues.browser.client import BrowserGone, CdpClient
 from vectra_bot.venues.browser.transports import NotWritten
+from vectra_bot.venues.connection import FRAMES
 
 _GAME_FRAME: Final = '42["gameStateUpdate",'
-_FRAMES: Final = ("42", "43", "45", "46", "47", "48", "49")
+# The heartbeat, the end of long polling, nothing to do: for the page alone.
+_PACKETS: Final = ("2", "3", "6")
 _GROUP: Final = "vectra-bot"
 _PATH: Final = "/socket.io/"
 _ELSEWHERE: Final = "the tab went to another address"
@@ -89,14 +91,17 @@ class PageSocket:
         )
 
     def receive(self, raw: str) -> None:
-        """Pass on what the venue sent, or hold it until the socket is taken."""
-        if raw.startswith("40"):
+        """Pass on what the venue sent, or hold it until the socket is taken.
+
+        A page may continue on a connection that the venue ended or refused in words; then it is taken again.
+        """
+        if raw.startswith("40") and not self.joined:
             self.joined = True
         elif raw.startswith("41"):
-            self.end("the venue ended the connection")
+            self.interrupt("the venue ended the connection")
         elif raw.startswith("44"):
-            self.end("the venue refused the connection")
-        elif raw.startswith(_FRAMES):
+            self.interrupt("the venue refused the connection")
+        elif raw.startswith(FRAMES):
             self.lively |= raw.startswith(_GAME_FRAME)
             if self.lively and not self.joined:
                 # It began before we watched, or by polling: what came first was not seen.
@@ -105,6 +110,8 @@ class PageSocket:
                 self._sink(raw)
             elif not self.spent:
                 self._hold(raw)
+        elif self._sink is not None and not raw.startswith(_PACKETS):
+            self._sink(raw)  # counted there
 
     def _hold(self, raw: str) -> None:
         self._chars += len(raw)
