@@ -7,6 +7,9 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -77,41 +80,46 @@ print(json.dumps([len(inodes), ports, opened]))
 """
 
 
+@contextmanager
+def folder_of_all() -> Iterator[tuple[Path, Path]]:
+    """Yield a folder that every user may enter, and a named pipe in it that every user may open."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        control = folder / "open-to-all"
+        os.mkfifo(control)
+        control.chmod(0o666)
+        yield folder, control
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 async def test_another_process_finds_nothing_to_connect_to(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The browser listens on no port, and another user can open neither its sockets nor the pipes."""
-    # Folders of a test may be entered by others; the profile's may not.
-    for folder in (tmp_path, *tmp_path.parents):
-        if folder.is_relative_to(tmp_path_factory.getbasetemp().parent):
-            folder.chmod(0o755)
     user = NOBODY if os.getuid() == 0 else 0
-    async with opened(tmp_path, monkeypatch) as page, page.watched() as seen:
-        await seen.until(lambda: is_fresh(seen), 60)
-        pids = descendants(keeper_of(page.profile) or 0)
-        pipes = [page.profile.inward, page.profile.outward]
-        modes = {path.stat().st_mode & 0o777 for path in pipes}
-        intruder = await asyncio.to_thread(
-            subprocess.run,
-            [
-                sys.executable,
-                "-c",
-                INTRUDER,
-                json.dumps([pids, [str(path) for path in pipes], user]),
-            ],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        looked_at, ports, opened_by_it = json.loads(intruder.stdout)
+    with folder_of_all() as (folder, control):
+        async with opened(folder, monkeypatch) as page, page.watched() as seen:
+            await seen.until(lambda: is_fresh(seen), 60)
+            pids = descendants(keeper_of(page.profile) or 0)
+            pipes = [page.profile.inward, page.profile.outward]
+            modes = {path.stat().st_mode & 0o777 for path in pipes}
+            given = json.dumps([pids, [str(path) for path in (*pipes, control)], user])
+            intruder = await asyncio.to_thread(
+                subprocess.run,
+                [sys.executable, "-c", INTRUDER, given],
+                capture_output=True,
+                text=True,
+                check=True,
+            )
+            looked_at, ports, opened_by_it = json.loads(intruder.stdout)
 
     assert len(pids) > 2
     assert looked_at > 10
     assert ports == []
     assert modes == {0o600}
     if user:
-        assert opened_by_it == []
+        assert opened_by_it == [f"pipe {control}"]
 
 
 async def test_the_login_typed_into_the_page_is_nowhere(
