@@ -217,6 +217,7 @@ class Page:
     _least_s: float = math.inf
     _sockets: OrderedDict[str, PageSocket] = field(factory=OrderedDict)
     _ours: OrderedDict[str, asyncio.Future[bool] | None] = field(factory=OrderedDict)
+    _closed: str = ""
 
     # What the browser says.
 
@@ -282,8 +283,19 @@ class Page:
 
     def _end_socket(self, request_id: str, reason: str) -> None:
         socket = self._sockets.pop(request_id, None)
-        if socket is not None:
-            socket.end(reason)
+        if socket is None:
+            return
+        if socket.taken:
+            # The browser reports a frame that left before it reports the end of its connection.
+            self._closed = reason
+            self._doubt()
+        socket.end(reason)
+
+    def _doubt(self) -> None:
+        """End every wait for a proof."""
+        for future in self._ours.values():
+            if future is not None and not future.done():
+                future.set_result(False)
 
     def _on_target(self, event: CdpEvent) -> None:
         about = event.params
@@ -309,9 +321,7 @@ class Page:
         self.reason = reason
         for request_id in list(self._sockets):
             self._end_socket(request_id, reason)
-        for future in self._ours.values():
-            if future is not None and not future.done():
-                future.set_result(False)
+        self._doubt()
         self.changed.set()
 
     # Its connection.
@@ -381,6 +391,7 @@ class Page:
         """
         proof: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._expect(text, proof)
+        self._closed = ""
         params = {
             "objectId": handle,
             "functionDeclaration": _SEND,
@@ -396,7 +407,7 @@ class Page:
             return Delivery(True, doubt=safe_error(error))
         try:
             async with asyncio.timeout(limit_s):
-                return await _delivered(proof, called, self)
+                return await self._delivered(proof, called)
         except TimeoutError:
             return Delivery(True, doubt=f"the browser did not confirm it within {limit_s:g} s")
         finally:
@@ -416,20 +427,24 @@ class Page:
         if proof is not None and not proof.done():
             proof.set_result(True)
 
-
-async def _delivered(
-    proof: asyncio.Future[bool], called: asyncio.Future[Mapping[str, Any]], page: Page
-) -> Delivery:
-    """Wait for the proof that a request left, or that it did not."""
-    waited: set[asyncio.Future[Any]] = {proof, called}
-    await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
-    if not proof.done():
-        refused = _refusal(called)
-        if refused is not None:
-            return refused
-    if await proof:
-        return Delivery(True)
-    return Delivery(True, doubt=page.reason or page.client.reason or "the page was lost")
+    async def _delivered(
+        self, proof: asyncio.Future[bool], called: asyncio.Future[Mapping[str, Any]]
+    ) -> Delivery:
+        """Wait for the proof that a request left, or that it did not."""
+        if not proof.done():
+            waited: set[asyncio.Future[Any]] = {proof, called}
+            await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+        if proof.done() and not proof.result() and not self.reason:
+            # Its connection has ended: whether the page still tried is in its answer.
+            await asyncio.wait([called])
+        if not proof.done() or not proof.result():
+            refused = None if not called.done() else _refusal(called)
+            if refused is not None:
+                return refused
+        if await proof:
+            return Delivery(True)
+        doubt = self.reason or self.client.reason or self._closed
+        return Delivery(True, doubt=doubt or "the page was lost")
 
 
 def _refusal(called: asyncio.Future[Mapping[str, Any]]) -> Delivery | None:
