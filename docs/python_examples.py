@@ -17,7 +17,15 @@ import attrs
 
 import vectra_bot
 from vectra_bot import models
-from vectra_bot.testing import Bench, BenchRounds
+from vectra_bot.testing import (
+    Bench,
+    BenchRounds,
+    VenueParts,
+    VenueReport,
+    VenueRig,
+    check_venue,
+    embedded_rig,
+)
 
 
 class Early(vectra_bot.Strategy):
@@ -597,3 +605,23 @@ side.start_game()
 rounds.open(models.SideGameKind.BBC, "round-1")
 side.tick(1.0)
 assert side.commands[-1].action_type is models.ActionType.BBC_PREDICT
+
+# %% testing.VenueParts
+parts: VenueParts = embedded_rig().open()
+assert parts.feed.venue == "embedded"
+
+# %% testing.VenueReport
+contract: VenueReport = asyncio.run(check_venue(embedded_rig()))
+assert "once" in contract.kept
+print(contract.not_asked["queue"])
+
+# %% testing.VenueRig
+slower: VenueRig = attrs.evolve(embedded_rig(), settle_s=0.3)  # for a machine that is busy
+
+# %% testing.check_venue
+checked_venue = asyncio.run(check_venue(slower))
+assert checked_venue.ok, str(checked_venue)
+
+# %% testing.embedded_rig
+rig = embedded_rig(seed=11)
+assert rig.waits  # the exchange does nothing until the next item is requested

@@ -12,33 +12,24 @@ from typing import Any
 
 import pytest
 
+from tests.server.stock_client import stock_client
 from vectra_bot.exchange import ExchangeConfig
 from vectra_bot.server import ExchangeServer, Login
 
 SCRIPT = Path(__file__).with_name("stock_client.cjs")
 PLAYER = "did:privy:stock"
 LONG_GAME = 12
-INSTALL = ("install", "--no-package-lock", "--no-save", "--no-audit", "--no-fund")
 
 
 @pytest.fixture(scope="module")
 def node_modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Install the stock client into a separate folder; skip with a reason without node or a registry."""
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if node is None or npm is None:
-        pytest.skip(f"the stock client needs {'node' if node is None else 'npm'}, which is absent")
-    folder = tmp_path_factory.mktemp("stock-client")
-    try:
-        done = subprocess.run(
-            [npm, *INSTALL, "socket.io-client@4"],
-            cwd=folder, capture_output=True, text=True, timeout=180, check=False,
-        )  # fmt: skip
-    except subprocess.TimeoutExpired:
-        pytest.skip("socket.io-client could not be installed in 180 s")
-    if done.returncode:
-        pytest.skip(f"socket.io-client could not be installed: {done.stderr.strip()[-300:]}")
-    assert not list(folder.glob("package-lock.json"))
-    return folder / "node_modules"
+    """Return the folder with the stock client; skip with a reason without node or a registry."""
+    if shutil.which("node") is None:
+        pytest.skip("the stock client needs node, which is absent")
+    found = stock_client(tmp_path_factory.getbasetemp().parent / "stock-client")
+    if isinstance(found, str):
+        pytest.skip(found)
+    return found.parents[2]
 
 
 async def play(node_modules: Path, transports: str) -> dict[str, Any]:

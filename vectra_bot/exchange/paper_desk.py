@@ -69,6 +69,7 @@ class PaperDesk:
 
     Attributes:
         player_id: the player.
+        connected_ns: when the feed's connection was made, nanoseconds since the epoch; 0 if it is not known.
         books: the account, and the house that it plays against.
         unsettled: games whose result was never shown, in which something was at stake.
     """
@@ -121,10 +122,15 @@ class PaperDesk:
         self.player_id = ids.player_id(PAPER_PLAYER)
         self._account = books.open(self.player_id, username, DEFAULT_LEVEL, cash)
         self.unsettled = 0
+        self.connected_ns = 0
 
-    def connect(self) -> None:
-        """Log the player in with the next observed frame, which may settle what was missed."""
-        self._awaits_login = True
+    def connect(self, at_ns: int = 0) -> None:
+        """Log the player in with the next observed frame, which may settle what was missed.
+
+        Args:
+            at_ns: when the feed's connection was made, nanoseconds since the epoch.
+        """
+        self._awaits_login, self.connected_ns = True, at_ns
 
     def disconnect(self) -> None:
         """Drop what is in transit to or from the player; the account and its stakes remain."""

@@ -51,7 +51,10 @@ _TICK: Final = '"tickCount":'
 _FRAME: Final = "frame"  # the only event that is dispatched
 # Socket.IO's packet types except those that begin or end a connection: binary and unknown ones are frames
 # too, for the wire's decoder to refuse in order.
-_FRAMES: Final = ("42", "43", "45", "46", "47", "48", "49")
+FRAMES: Final = ("42", "43", "45", "46", "47", "48", "49")
+"""What a message that is a frame begins with."""
+# What the library acts on once it is connected: a close, a ping, other messages, nothing to do.
+_PACKETS: Final = ("1", "2", "4", "6")
 _READ_AT_ONCE: Final = 8  # frames
 _NEVER_S: Final = 1e6
 _RECEIVE_BYTES: Final = 256 * 1024
@@ -77,6 +80,7 @@ class Connection:
         acks: finds the answers to what we sent; None on a connection that sends nothing.
         on_private: called with each frame about our account; its result is ignored.
         socket: its websocket.
+        dead: whether it ended because nothing came from its peer any more.
     """
 
     inbox: Inbox
@@ -95,6 +99,7 @@ class Connection:
     lost: int = 0
     opened: bool = False
     reason: str = ""
+    dead: bool = False
     ended: asyncio.Event = field(factory=asyncio.Event)
     socket: Wire | None = None
 
@@ -120,7 +125,7 @@ class Connection:
         """
         if self.ended.is_set():
             return
-        self.reason = reason
+        self.reason, self.dead = reason, dead
         self.ended.set()
         if self.opened and reason != QUEUE_FULL:
             self._mark_end()
@@ -316,11 +321,16 @@ class LinkSocket:
                 await asyncio.sleep(0)
             message = await receive()
             text = message.data
-            if type(text) is not str or text[:2] not in _FRAMES or not connection.opened:
+            if type(text) is not str or not connection.opened:
                 if type(text) is not str:
                     await self._end(message)
                 return message
-            connection.on_frame(text)
+            if text[:2] in FRAMES:
+                connection.on_frame(text)
+            elif text[:1] in _PACKETS:
+                return message
+            else:
+                connection.counts.refused += 1
         raise AssertionError("the loop ends by returning")
 
     async def _end(self, message: Any) -> None:
@@ -481,4 +491,4 @@ class Dialing:
             engineio.base_client.connected_clients.remove(eio)
 
 
-__all__ = ["CLOSED", "CUT", "QUEUE_FULL", "Connection", "Dialing", "LinkSocket"]
+__all__ = ["CLOSED", "CUT", "FRAMES", "QUEUE_FULL", "Connection", "Dialing", "LinkSocket"]

@@ -202,9 +202,11 @@ class LinkSupervisor:
             await self.inbox.drained.wait()
             connection = self._new_connection()
             started = self.clock.monotonic_ns()
+            skipped = self.counts.refused
             refused = await self._serve(connection)
             connection.finish()
             self.connection = None
+            self._report_skipped(self.counts.refused - skipped)
             if self.is_over():
                 return
             lived_s = (self.clock.monotonic_ns() - started) / NS_PER_S
@@ -232,6 +234,11 @@ class LinkSupervisor:
             reason=f"to {self.endpoint.host}",
         )
         self.inbox.mark(change)
+
+    def _report_skipped(self, number: int) -> None:
+        if number:
+            text = f"{number} messages of {self.endpoint.host} were not frames and were skipped"
+            log.warning("%s", text) if self.login is None else self.login.notice(text)
 
     def _lost(self, connection: Connection) -> None:
         log.info("venue=%s link=lost reason=%s", self.endpoint.host, connection.reason)

@@ -69,11 +69,16 @@ class PaperGateway:
     _closed: bool = False
 
     async def send(self, command: Command) -> SendResult:
-        """Hand *command* over once; without a link, or if it cannot be encoded, it is not sent."""
+        """Hand *command* over once.
+
+        It is not sent without a link, if it was decided on an earlier connection, or if it cannot be encoded.
+        """
         now_ns, action_id, ack_id = self.now_ns(), command.action_id, self._ack_id
         try:
             if self._closed:
                 raise WireError("closed", "the session is over")
+            if command.created_ns < self.desk.connected_ns:
+                raise WireError("epoch", "it was decided before this connection was made")
             raw = encode_request(command, ack_id, self.profile)
             self.desk.request(now_ns + self.latency(command), raw)
         except VectraError as error:
@@ -110,7 +115,7 @@ class _Desked:
             return
         if isinstance(item, ConnectionChanged):
             if item.link is Link.CONNECTED:
-                self._desk.connect()
+                self._desk.connect(item.recv_ns)
             elif item.link is Link.DISCONNECTED:
                 self._desk.disconnect()
         yield item
@@ -157,6 +162,7 @@ class PaperFeed:
         self._now_ns = now_ns
         self._desked = _Desked(desk, profile)
         self._ready: deque[FeedItem] = deque()
+        self._closed = False
 
     @property
     def venue(self) -> str:
@@ -194,14 +200,15 @@ class PaperFeed:
         return self._ready.popleft() if self._ready else None
 
     async def __aiter__(self) -> AsyncGenerator[FeedItem, None]:
-        """Yield items until the task that iterates is cancelled."""
-        while True:
+        """Yield items until the feed is closed."""
+        while not self._closed:
             item = await self.next_item(1.0)
             if item is not None:
                 yield item
 
     async def aclose(self) -> None:
         """Close the source."""
+        self._closed = True
         await self._source.aclose()
 
 

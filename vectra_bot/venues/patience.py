@@ -84,7 +84,7 @@ class LiveCounts:
         frames: frames queued for the session.
         lost_frames: frames dropped because the queue was full.
         refused: messages that are not frames, or came after the end of their connection.
-        stray_acks: answers to a request of an earlier connection, dropped.
+        stray_acks: answers to a request of an earlier connection, or of a page itself, dropped.
     """
 
     connections: int = 0

@@ -7,6 +7,7 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from attrs import define
@@ -22,16 +23,14 @@ from vectra_bot.venues.browser.profile import BrowserProfile
 from vectra_bot.venues.browser.settings import BrowserSettings
 from vectra_bot.venues.browser.venue import BrowserVenue
 from vectra_bot.venues.link import LinkStage
+from vectra_bot.venues.patience import LiveSettings
 
 START_S = 60.0
 
 
 def need_browser() -> None:
-    """Skip the test where no browser is installed; where `CI` is set, that must have a reason."""
+    """Skip the test where no browser is installed; where `CI` is set, fail."""
     if find_browser() is None:
-        reason = os.environ.get("VECTRA_NO_BROWSER")
-        if reason:
-            pytest.skip(reason)
         if os.environ.get("CI"):
             pytest.fail("no Chromium is installed: .ci/run installs it where it can")
         pytest.skip("no Chromium or Chrome is installed")
@@ -53,13 +52,16 @@ class Opened:
     def venue(self, **more: object) -> Watched:
         """Return a venue on the page, which nothing reads yet."""
         clock = SessionClock()
-        settings = BrowserSettings(
-            **{"browser": True, "browser_profile": self.profile.folder, "renew_s": 1.0, **more}
+        return Watched(self.made(clock, quick(), **more), clock)  # type: ignore[arg-type]
+
+    def made(self, clock: SessionClock, settings: LiveSettings, **more: Any) -> BrowserVenue:
+        """Return a venue on the page."""
+        names = ("stopped", "budget")
+        given = {name: more.pop(name) for name in names if name in more}
+        browser = BrowserSettings(
+            **{"browser": True, "browser_profile": self.profile.folder, "renew_s": 0.5, **more}
         )
-        return Watched(
-            BrowserVenue(self.site.url, browser=settings, clock=clock, settings=quick()),  # type: ignore[arg-type]
-            clock,
-        )
+        return BrowserVenue(self.site.url, browser=browser, clock=clock, settings=settings, **given)
 
     @asynccontextmanager
     async def watched(self, **more: object) -> AsyncIterator[Watched]:
@@ -76,14 +78,19 @@ class Opened:
 
 @asynccontextmanager
 async def opened(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, *, flags: str = "", speed: float = 4
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    flags: str = "",
+    speed: float = 4,
+    keep_sent: bool = False,
 ) -> AsyncIterator[Opened]:
     """Serve an exchange, open its page in a browser, and log in there."""
     need_browser()
     monkeypatch.setenv("VECTRA_BROWSER_FLAGS", f"{FLAGS} {flags}")
     profile = BrowserProfile(folder / "profile")
     requests: list[RequestRecord] = []
-    serving = server(speed=speed, on_request=requests.append)
+    serving = server(speed=speed, on_request=requests.append, keep_sent=keep_sent)
     async with serving as served, PageSite(served.url) as site:
         with closed(profile):
             await open_browser(profile, site.url)

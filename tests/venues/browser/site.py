@@ -16,7 +16,6 @@ from typing import Any, Self
 from aiohttp import WSMsgType, web
 
 PAGE = Path(__file__).parent / "page"
-STOCK_CLIENT = os.environ.get("VECTRA_SOCKET_IO_JS", "")
 
 
 class PageSite:
@@ -87,7 +86,8 @@ class PageSite:
 
     async def _file(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]
-        path = Path(STOCK_CLIENT) if STOCK_CLIENT and name == "client.js" else PAGE / name
+        stock = os.environ.get("VECTRA_SOCKET_IO_JS", "")
+        path = Path(stock) if stock and name == "client.js" else PAGE / name
         if path.suffix != ".js" or not path.is_file():
             raise web.HTTPNotFound
         return web.Response(text=path.read_text("utf-8"), content_type="text/javascript")

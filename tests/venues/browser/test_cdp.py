@@ -84,7 +84,10 @@ def test_replies_and_events() -> None:
         '{"method":"Target.targetCrashed","params":{"targetId":"T"}}'
     ) == CdpEvent("Target.targetCrashed", "", {"targetId": "T"})
     assert decoder.decode(frame("42[]", sent=False)) == PageFrame("S", "7.1", "42[]", 12.5, False)
-    assert decoder.decode(frame("AAAA", sent=False, opcode=2)) is None
+    assert decoder.decode(frame("AAAA", sent=False, opcode=2)) == PageFrame(
+        "S", "7.1", "", 12.5, False
+    )
+    assert decoder.decode(frame("AAAA", sent=True, opcode=2)) is None
     cookies = '{"method":"Network.requestWillBeSentExtraInfo","params":{"headers":{"cookie":"x"}}}'
     assert decoder.decode(cookies) is None
     assert decoder.unreadable == 0

@@ -330,6 +330,28 @@ async def test_a_browser_that_is_lost_meanwhile_leaves_doubt(
     assert doubt in found
 
 
+def closing(seen: Watched) -> None:
+    """Close the connection that the session uses."""
+    socket = seen.page.newest()
+    assert socket is not None
+    socket.take(lambda _: None, lambda _: None)
+    seen.event(cdp.CLOSED, requestId="1")
+
+
+@pytest.mark.parametrize(
+    ("answer", "result"),
+    [
+        ("sent", (True, "the page's connection to the venue was closed", "")),
+        ("closed", (False, "", "the page says that its connection is closed")),
+    ],
+)
+async def test_a_connection_that_ends_meanwhile_is_not_waited_for(
+    answer: str, result: tuple[bool, str, str]
+) -> None:
+    """The page's own answer decides; no report of a sent frame follows the end of its connection."""
+    assert await sent_with(lambda _: said(answer), closing) == result
+
+
 async def test_a_page_that_raises_leaves_doubt() -> None:
     """An exception in the page, and any other refusal of the browser, prove nothing."""
     raised = await sent_with(lambda _: {"exceptionDetails": {}, "result": {}})

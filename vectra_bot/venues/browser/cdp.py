@@ -95,12 +95,12 @@ class CdpEvent:
 
 @frozen
 class PageFrame:
-    """One text frame on a websocket of the page.
+    """One message on a websocket of the page.
 
     Attributes:
         session: the tab's session.
         request_id: the browser's name of the websocket.
-        raw: its text.
+        raw: its text; "" for bytes, which no frame of the venue is.
         at_s: when the browser passed it on, by its own monotonic clock, in seconds.
         sent: whether the page sent it.
     """
@@ -189,9 +189,9 @@ class CdpDecoder:
 
     def _frame(self, head: _Head) -> PageFrame | None:
         found = _frame(head.params)
-        if found.response.opcode != 1:
-            return None
         raw, sent = found.response.payloadData, head.method == SENT
+        if found.response.opcode != 1:
+            raw = ""
         if sent and not self.passes(event_name(raw)):
             self.dropped += 1
             return None

@@ -7,7 +7,8 @@ What it waits for is one line for the operator.
 
 A live session must see a connection from its beginning, because the venue names the account and states its
 money only then. Of a page that was open before, the connection is closed once: the page makes another one, as
-after any network failure. A recording changes nothing and takes the connection as it is.
+after any network failure. So is one that fell silent. A recording changes nothing and takes the connection as
+it is.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from vectra_bot.venues.browser.page import Delivery, Page, PageSocket, same_site
 from vectra_bot.venues.browser.profile import BrowserProfile
 from vectra_bot.venues.browser.settings import FIRST_ACK_ID, BrowserSettings
 from vectra_bot.venues.browser.transports import CdpTransport, NotWritten, PortTransport
-from vectra_bot.venues.connection import Connection
+from vectra_bot.venues.connection import FRAMES, Connection
 from vectra_bot.venues.link import LinkSupervisor, PingWatch
 from vectra_bot.venues.login import LinkLogin
 from vectra_bot.venues.refusals import FailedAttempt
@@ -45,6 +46,8 @@ _REPLY_S: Final = 2.0
 _SYNC_S: Final = 0.5
 _SYNCS: Final = 20
 _RENEWALS: Final = 2
+# A page that is connected again by itself is so within this time.
+_OFFLINE_S: Final = 15
 _ASKED: Final = 1_024
 _PING: Final = "ping"
 _LOST: Final = (BrowserGone, NotWritten, CdpError, OSError, aiohttp.ClientError, TimeoutError)
@@ -122,6 +125,7 @@ class BrowserLink(LinkSupervisor):
     _started: bool = False
     _renewed_ns: int = 0
     _renewals: int = 0
+    _silent: str = ""
     _said: str = ""
     _strays: set[str] = field(factory=set)
     _asked: deque[int] = field(factory=lambda: deque(maxlen=_ASKED))
@@ -176,6 +180,7 @@ class BrowserLink(LinkSupervisor):
         finally:
             connection.socket.release()
             socket.leave()
+        self._silent = handle if connection.dead else ""
         return FailedAttempt("")
 
     async def _look(
@@ -192,9 +197,13 @@ class BrowserLink(LinkSupervisor):
 
     def _receive(self, connection: Connection, raw: str) -> None:
         """Pass on what the venue sent, without the answers to what the page asked for itself."""
+        if not raw.startswith(FRAMES):
+            self.counts.refused += 1
+            return
         if raw.startswith("43"):
             digits = raw[2:].partition("[")[0]
             if digits.isascii() and digits.isdigit() and not self._is_awaited(int(digits[:16])):
+                self.counts.stray_acks += 1
                 return
         connection.on_frame(raw)
 
@@ -225,6 +234,7 @@ class BrowserLink(LinkSupervisor):
 
     async def _usable_socket(self) -> tuple[Page, PageSocket, str]:
         """Return a connection of the page and its handle, as soon as there is one."""
+        began_ns = self.clock.monotonic_ns()
         while True:
             page = await self._usable_page()
             page.changed.clear()
@@ -236,6 +246,8 @@ class BrowserLink(LinkSupervisor):
             if found is not None:
                 self._said, self._renewals = "", 0
                 return found
+            if not self._said and self.clock.monotonic_ns() - began_ns > _OFFLINE_S * NS_PER_S:
+                self._say("the page has no connection to the venue: reload it if that lasts")
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_LOOK_S):
                     await page.changed.wait()
@@ -243,7 +255,11 @@ class BrowserLink(LinkSupervisor):
     async def _take(self, page: Page) -> tuple[Page, PageSocket, str] | None:
         socket = page.newest()
         if socket is None:
+            silent, self._silent = self._silent, ""
+            if silent and self.renews and not await self._renew(page, silent):
+                self._silent = silent  # later
             return None
+        self._silent = ""
         handle = await page.find()
         if isinstance(handle, int):
             if handle > 1:
@@ -251,16 +267,22 @@ class BrowserLink(LinkSupervisor):
             return None
         if not self.renews or (socket.whole and not socket.spent):
             return None if socket.reason else (page, socket, handle)
-        now_ns = self.clock.monotonic_ns()
-        if not self._renewed_ns or now_ns - self._renewed_ns > self.browser.renew_s * NS_PER_S:
-            self._renewed_ns = now_ns
+        if await self._renew(page, handle):
             self._renewals += 1
             if self._renewals > _RENEWALS:
                 self._say(
                     "the page's login is not seen: it does not begin its connection as a websocket"
                 )
-            await page.renew(handle)
         return None
+
+    async def _renew(self, page: Page, handle: str) -> bool:
+        """Close the page's connection, so that the page makes another; return False if it is too early."""
+        now_ns = self.clock.monotonic_ns()
+        if self._renewed_ns and now_ns - self._renewed_ns <= self.browser.renew_s * NS_PER_S:
+            return False
+        self._renewed_ns = now_ns
+        await page.renew(handle)
+        return True
 
     async def _usable_page(self) -> Page:
         while True:

@@ -24,9 +24,11 @@ from vectra_bot.venues.browser import cdp
 from vectra_bot.venues.browser.cdp import CdpError, CdpEvent, PageFrame
 from vectra_bot.venues.browser.client import BrowserGone, CdpClient
 from vectra_bot.venues.browser.transports import NotWritten
+from vectra_bot.venues.connection import FRAMES
 
 _GAME_FRAME: Final = '42["gameStateUpdate",'
-_FRAMES: Final = ("42", "43", "45", "46", "47", "48", "49")
+# The heartbeat, the end of long polling, nothing to do: for the page alone.
+_PACKETS: Final = ("2", "3", "6")
 _GROUP: Final = "vectra-bot"
 _PATH: Final = "/socket.io/"
 _ELSEWHERE: Final = "the tab went to another address"
@@ -89,14 +91,17 @@ class PageSocket:
         )
 
     def receive(self, raw: str) -> None:
-        """Pass on what the venue sent, or hold it until the socket is taken."""
-        if raw.startswith("40"):
+        """Pass on what the venue sent, or hold it until the socket is taken.
+
+        A page may continue on a connection that the venue ended or refused in words; then it is taken again.
+        """
+        if raw.startswith("40") and not self.joined:
             self.joined = True
         elif raw.startswith("41"):
-            self.end("the venue ended the connection")
+            self.interrupt("the venue ended the connection")
         elif raw.startswith("44"):
-            self.end("the venue refused the connection")
-        elif raw.startswith(_FRAMES):
+            self.interrupt("the venue refused the connection")
+        elif raw.startswith(FRAMES):
             self.lively |= raw.startswith(_GAME_FRAME)
             if self.lively and not self.joined:
                 # It began before we watched, or by polling: what came first was not seen.
@@ -105,6 +110,8 @@ class PageSocket:
                 self._sink(raw)
             elif not self.spent:
                 self._hold(raw)
+        elif self._sink is not None and not raw.startswith(_PACKETS):
+            self._sink(raw)  # counted there
 
     def _hold(self, raw: str) -> None:
         self._chars += len(raw)
@@ -210,6 +217,7 @@ class Page:
     _least_s: float = math.inf
     _sockets: OrderedDict[str, PageSocket] = field(factory=OrderedDict)
     _ours: OrderedDict[str, asyncio.Future[bool] | None] = field(factory=OrderedDict)
+    _closed: str = ""
 
     # What the browser says.
 
@@ -275,8 +283,19 @@ class Page:
 
     def _end_socket(self, request_id: str, reason: str) -> None:
         socket = self._sockets.pop(request_id, None)
-        if socket is not None:
-            socket.end(reason)
+        if socket is None:
+            return
+        if socket.taken:
+            # The browser reports a frame that left before it reports the end of its connection.
+            self._closed = reason
+            self._doubt()
+        socket.end(reason)
+
+    def _doubt(self) -> None:
+        """End every wait for a proof."""
+        for future in self._ours.values():
+            if future is not None and not future.done():
+                future.set_result(False)
 
     def _on_target(self, event: CdpEvent) -> None:
         about = event.params
@@ -302,9 +321,7 @@ class Page:
         self.reason = reason
         for request_id in list(self._sockets):
             self._end_socket(request_id, reason)
-        for future in self._ours.values():
-            if future is not None and not future.done():
-                future.set_result(False)
+        self._doubt()
         self.changed.set()
 
     # Its connection.
@@ -374,6 +391,7 @@ class Page:
         """
         proof: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._expect(text, proof)
+        self._closed = ""
         params = {
             "objectId": handle,
             "functionDeclaration": _SEND,
@@ -389,7 +407,7 @@ class Page:
             return Delivery(True, doubt=safe_error(error))
         try:
             async with asyncio.timeout(limit_s):
-                return await _delivered(proof, called, self)
+                return await self._delivered(proof, called)
         except TimeoutError:
             return Delivery(True, doubt=f"the browser did not confirm it within {limit_s:g} s")
         finally:
@@ -409,20 +427,24 @@ class Page:
         if proof is not None and not proof.done():
             proof.set_result(True)
 
-
-async def _delivered(
-    proof: asyncio.Future[bool], called: asyncio.Future[Mapping[str, Any]], page: Page
-) -> Delivery:
-    """Wait for the proof that a request left, or that it did not."""
-    waited: set[asyncio.Future[Any]] = {proof, called}
-    await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
-    if not proof.done():
-        refused = _refusal(called)
-        if refused is not None:
-            return refused
-    if await proof:
-        return Delivery(True)
-    return Delivery(True, doubt=page.reason or page.client.reason or "the page was lost")
+    async def _delivered(
+        self, proof: asyncio.Future[bool], called: asyncio.Future[Mapping[str, Any]]
+    ) -> Delivery:
+        """Wait for the proof that a request left, or that it did not."""
+        if not proof.done():
+            waited: set[asyncio.Future[Any]] = {proof, called}
+            await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+        if proof.done() and not proof.result() and not self.reason:
+            # Its connection has ended: whether the page still tried is in its answer.
+            await asyncio.wait([called])
+        if not proof.done() or not proof.result():
+            refused = None if not called.done() else _refusal(called)
+            if refused is not None:
+                return refused
+        if await proof:
+            return Delivery(True)
+        doubt = self.reason or self.client.reason or self._closed
+        return Delivery(True, doubt=doubt or "the page was lost")
 
 
 def _refusal(called: asyncio.Future[Mapping[str, Any]]) -> Delivery | None:

@@ -23,7 +23,12 @@ setInterval(() => {
   socket.emit("ping", { lastPing: last }, () => { last = performance.now() - at; stats.pongs += 1; });
 }, 1000);
 socket.on("connect", () => { stats.connects += 1; show("state", "online"); logIn(); });
-socket.on("disconnect", () => show("state", "offline"));
+// The stock client does not connect again by itself after a server's own "41" or "44".
+const again = () => {
+  if (socket.active === false) setTimeout(() => { if (socket.connected) socket.disconnect(); socket.connect(); }, 50);
+};
+socket.on("disconnect", () => { show("state", "offline"); again(); });
+socket.on("connect_error", again);
 socket.on("usernameStatus", (_, status) => show("state", status.id));
 socket.on("gameStateUpdate", (game) => {
   show("game", game.gameId);
