@@ -1,8 +1,8 @@
 """Hatchling's build hook: the price law is compiled into the wheel if a C compiler is there.
 
-Without a compiler, or if it fails, the wheel is pure and everything works, slower. ``VECTRA_KERNEL=off`` leaves the
-library out; ``VECTRA_KERNEL_FOLDER`` names a folder with a library that is built already, and
-``VECTRA_KERNEL_TAG`` the platform of its wheel: so `benchmarks/build_wheels.py` builds for other systems.
+Without a compiler, or if it fails, the wheel is pure and everything works, slower. ``VECTRA_KERNEL=off``
+leaves the library out; ``VECTRA_KERNEL=FOLDER`` takes one that is built already, and ``VECTRA_KERNEL_TAG`` is
+the platform of its wheel: so ``benchmarks/build_wheels.py`` builds for other systems.
 """
 
 from __future__ import annotations
@@ -24,16 +24,18 @@ class KernelBuildHook(BuildHookInterface):  # type: ignore[type-arg]
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Add the library to the wheel that is built."""
-        if os.environ.get("VECTRA_KERNEL") == "off":
+        given = os.environ.get("VECTRA_KERNEL", "")
+        if given == "off":
             return
         sys.path.insert(0, self.root)  # the build's tools are there, not the package's libraries
         from vectra_bot.kernel.build import NO_COMPILER, BuildFailed, build, find_compiler
         from vectra_bot.kernel.sources import FOLDER
 
-        given = os.environ.get("VECTRA_KERNEL_FOLDER")
         try:
             if given:
                 files = sorted(Path(given).glob("*.so"))
+                if not files:
+                    raise BuildFailed(f"{given} has no library")
             else:
                 compiler = find_compiler()
                 if compiler is None:

@@ -194,7 +194,7 @@ def _replayed(
     texts = list(starmap(fair.generator_key, games))
     joined = "".join(texts)
     lengths = np.fromiter(map(len, texts), np.int64, len(texts))
-    if joined.isascii() and 1 <= lengths.min() and lengths.max() <= 256:
+    if joined.isascii() and lengths.min() >= 1 and lengths.max() <= 256:
         keys = joined.encode("ascii")
     else:
         mixed = list(starmap(key_bytes, games))

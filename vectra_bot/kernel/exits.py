@@ -1,4 +1,4 @@
-"""Where declared exits are due: take profit, stop loss, trailing stop and a limit of ticks, over whole batches."""
+"""Where declared exits are due over whole batches: take profit, stop loss, trailing stop, limit of ticks."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """Loading the compiled library: which file, whether it is today's, and the functions it offers.
 
 A library is used only if its digest is that of the sources and constants beside it, so that a library of
-another version of the law is never used. ``VECTRA_KERNEL=off`` leaves it out.
+another version of the law is never used. ``VECTRA_KERNEL=off`` leaves it out, ``VECTRA_KERNEL=FOLDER`` takes
+that of another folder.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ class HeldPositions(ctypes.Structure):
 
 @frozen
 class LoadedLaw:
-    """The functions of a loaded library, as ``kernel.h`` describes them; each releases the interpreter's lock."""
+    """The functions of a loaded library (``kernel.h``). Calls release the interpreter's lock."""
 
     path: Path
     replay: Any
@@ -85,9 +86,10 @@ class KernelStatus:
 
 def status() -> KernelStatus:
     """Return what is in use. The library is loaded at the first call, and no more than once."""
-    if os.environ.get(SWITCH, "on") == "off":
+    given = os.environ.get(SWITCH, "")
+    if given == "off":
         return KernelStatus(None, f"left out by {SWITCH}=off: the law runs in Python")
-    return _loaded(FOLDER)
+    return _loaded(Path(given) if given else FOLDER)
 
 
 def loaded() -> LoadedLaw | None:
@@ -99,6 +101,9 @@ def loaded() -> LoadedLaw | None:
 def _loaded(folder: Path) -> KernelStatus:
     path = folder / LIBRARY
     if not path.exists():
+        if folder != FOLDER:
+            advice = f"set {SWITCH} to a folder with {LIBRARY}"
+            return KernelStatus(None, f"{path} does not exist: {advice}", broken=True)
         return KernelStatus(None, f"not compiled: the law runs in Python; {_BUILD}")
     try:
         library = ctypes.CDLL(os.fspath(path))

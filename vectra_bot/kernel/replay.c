@@ -40,6 +40,8 @@ static const double NOISY[2] = {1, 0};
 
 /* A draw is below this chance exactly if its first byte is. */
 _Static_assert(LAW_BIG_MOVE_CHANCE * 256 == BYTE_BELOW(LAW_BIG_MOVE_CHANCE), "big moves by the first byte");
+/* A first byte of 16 or more decides that there is no rug and no god candle. */
+_Static_assert(BYTE_BELOW(LAW_RUG_CHANCE) < 16 && BYTE_BELOW(LAW_GOD_CANDLE_CHANCE) < 16, "rare events");
 _Static_assert(FLT_EVAL_METHOD == 0, "doubles must be computed as doubles");
 
 /* What the first draws of a tick decide. */
