@@ -36,7 +36,7 @@ NO_COMPILER: Final = (
 )
 
 _SECONDS: Final = 300
-_V3: Final = ("-march=x86-64-v3",)
+_ZIG: Final = ("-m", "ziglang", "cc")
 
 
 class BuildFailed(Exception):
@@ -57,7 +57,7 @@ def find_compiler() -> list[str] | None:
 
 def zig() -> list[str]:
     """Return the command of the C compiler in the package ``ziglang``."""
-    return [sys.executable, "-m", "ziglang", "cc"]
+    return [sys.executable, *_ZIG]
 
 
 def build(
@@ -80,15 +80,23 @@ def build(
     """
     try:
         with tempfile.TemporaryDirectory(dir=folder, prefix=".build-") as scratch:
-            made = [_compile(Path(scratch) / LIBRARY, [*compiler, *target])]
+            base, v3 = _processors(compiler)
+            made = [_compile(Path(scratch) / LIBRARY, [*compiler, *target, *base])]
             if machine in ("x86_64", "AMD64"):
                 # A compiler too old to know x86-64-v3 gives the library for every processor alone.
                 with suppress(BuildFailed):
-                    made.append(_compile(Path(scratch) / LIBRARY_V3, [*compiler, *target, *_V3]))
+                    made.append(_compile(Path(scratch) / LIBRARY_V3, [*compiler, *target, *v3]))
             (folder / LIBRARY_V3).unlink(missing_ok=True)
             return [path.replace(folder / path.name) for path in made]
     except OSError as error:
         raise BuildFailed(f"{error.filename or folder}: {error.strerror}") from error
+
+
+def _processors(compiler: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the flags for every processor, which ``zig`` has to be asked for, and for x86-64-v3."""
+    if tuple(compiler[-3:]) == _ZIG:
+        return ["-mcpu=baseline"], ["-mcpu=x86_64_v3"]
+    return [], ["-march=x86-64-v3"]
 
 
 def _compile(output: Path, command: list[str]) -> Path:
