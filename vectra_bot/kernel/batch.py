@@ -27,7 +27,8 @@ MAX_GAMES: Final = 100_000_000
 """Most games of one call that draws; the results of more do not fit a machine's memory."""
 
 _CHUNK: Final = 4_096  # exact games of one call of the library
-_DRAWN_CHUNK: Final = 65_536  # drawn ones
+_DRAWN_CHUNK: Final = 1 << 22  # drawn ones, about a second
+_SHARED_CHUNK: Final = 1 << 16  # of them, where threads share the work
 _MAX_PRICES: Final = rules.MAX_TICKS + 1
 
 
@@ -141,7 +142,9 @@ def draw_games(
             f"price and low were {price!r} and {low!r}: give a low above 0, not above the price"
         )
     law, end = loaded(), first + count
-    chunk = _CHUNK if prices or law is None else _DRAWN_CHUNK
+    chunk = _DRAWN_CHUNK if threads == 1 else _SHARED_CHUNK
+    if prices or law is None:
+        chunk = _CHUNK
 
     def made(at: int) -> GameBatch:
         plan = drawn.Draws(min(chunk, end - at), seed, at, price, low)

@@ -26,7 +26,7 @@ typedef struct {
     double *last_price;
     int32_t *rug_tick; /* LAW_MAX_TICKS + 1: the game reached the limit and did not rug */
     int64_t *start;    /* where its prices begin in `prices`; not written without them */
-    double *prices;    /* live prices, games in the order in which they end; NULL: not wanted.
+    double *prices;    /* live prices, in kernel_replay in the order in which games end; NULL: not wanted.
                         * Room for (LAW_MAX_TICKS + 1) prices per game; what is not needed is not touched. */
 } kernel_games;
 
@@ -39,7 +39,7 @@ EXPORTED int64_t kernel_replay(int64_t count, const uint8_t *keys, const int64_t
 /* Draw games from the law, see montecarlo.c. Game number `first` + g of `seed` is entry g of the arrays;
  * every game begins at `price`, with `low` as its lowest price so far. `rug_by[t]` is the chance of a rug
  * after at most t live ticks, `god_by[t]` that of a god draw after at most t other ticks, for t below
- * LAW_MAX_TICKS. Returns as kernel_replay does. */
+ * LAW_MAX_TICKS. Prices are written in the order of the games. Returns the number of prices written. */
 EXPORTED int64_t kernel_simulate(int64_t count, uint64_t seed, uint64_t first, double price, double low,
                                  const double *rug_by, const double *god_by, const kernel_games *games);
 

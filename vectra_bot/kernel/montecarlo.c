@@ -16,17 +16,15 @@
  * next tick at which one of them ends or has a god draw. A game that ends is replaced by the next one.
  */
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "kernel.h"
 
 enum {
-    PLACES = 32,
+    PLACES = 16,
     BURST = 64, /* ticks that are advanced before the prices are put in order */
     GUIDE = 1024,
     NEVER = 1 << 30,
-    MAX_PRICES = LAW_MAX_TICKS + 1,
 };
 
 /* What SplitMix64 adds to its state per word. */
@@ -41,12 +39,14 @@ static const double BIG_SPAN = LAW_BIG_MOVE_MAX - LAW_BIG_MOVE_MIN;
 typedef struct {
     uint64_t state[4][PLACES] __attribute__((aligned(64)));
     double price[PLACES], peak[PLACES], low[PLACES];
-    int64_t to_rug[PLACES]; /* ordinary and god ticks before the rug */
-    int64_t to_god[PLACES]; /* ticks before the next god draw */
-    int64_t length[PLACES];
+    int32_t left[PLACES];   /* ordinary ticks before the next event: a god draw or the rug */
+    int32_t burst[PLACES];  /* what `left` was after the last event; to_rug and to_god are of then */
+    int32_t to_rug[PLACES]; /* ticks before the rug */
+    int32_t to_god[PLACES]; /* ticks before the next god draw */
+    int32_t length[PLACES]; /* live ticks */
     int64_t id[PLACES];     /* entry of the game in the results; -1: none */
     double made[BURST][PLACES];
-    double *kept; /* MAX_PRICES prices for each place, NULL without prices */
+    double *next[PLACES]; /* where the price of the next tick is written; NULL without prices */
 } places;
 
 /* A growing table of chances, and where in it to begin the search for a number. */
@@ -81,6 +81,14 @@ INLINED double bits_as_double(uint64_t bits) {
     return number;
 }
 
+/* A number that is not negative, with the sign of another. */
+INLINED double signed_as(double sign, double number) {
+    uint64_t from, bits;
+    memcpy(&from, &sign, sizeof from);
+    memcpy(&bits, &number, sizeof bits);
+    return bits_as_double(bits | (from & 0x8000000000000000u));
+}
+
 static void make_guide(guide *made, const double *chance) {
     int32_t at = 0;
     made->chance = chance;
@@ -91,11 +99,21 @@ static void make_guide(guide *made, const double *chance) {
 }
 
 /* The smallest t such that a number of 53 random bits is below chance[t]; LAW_MAX_TICKS if there is none. */
-static int64_t looked_up(const guide *table, uint64_t word) {
+static int32_t looked_up(const guide *table, uint64_t word) {
     double number = (double)(int64_t)(word >> 11) * 0x1p-53;
     int32_t at = table->first[(int)(number * GUIDE)];
     while (at < LAW_MAX_TICKS && table->chance[at] <= number) at++;
     return at;
+}
+
+/* A price that is stored whether it is new or not. clang would store new ones alone, by masked stores, which
+ * are slow; it cannot know that 0 may be added. */
+INLINED double whole(double price) {
+#if defined(__clang__)
+    return price + 0.0;
+#else
+    return price;
+#endif
 }
 
 /* One ordinary tick of every game. */
@@ -109,34 +127,24 @@ INLINED void ordinary_tick(places *p) {
         double root = sqrt(price);
         root = less(root, LAW_NOISE_ROOT_CAP);
         double quiet = (LAW_DRIFT_MIN - DRIFT_SPAN) + level * DRIFT_SPAN + LAW_NOISE * root * noise;
-        double big = copysign((LAW_BIG_MOVE_MIN - BIG_SPAN) + level * BIG_SPAN, noise);
+        double big = signed_as(noise, (LAW_BIG_MOVE_MIN - BIG_SPAN) + level * BIG_SPAN);
         price = price * (1 + (word >> 61 ? quiet : big));
         p->price[at] = price;
-        /* To add 0 changes no price. Without it clang stores the greater or less one by masked stores, which
-         * are slow. */
-        p->peak[at] = greater(price, p->peak[at]) + 0.0;
-        p->low[at] = less(price, p->low[at]) + 0.0;
+        p->peak[at] = whole(greater(price, p->peak[at]));
+        p->low[at] = whole(less(price, p->low[at]));
     }
-}
-
-/* Where the price of the next tick of a game is kept. */
-INLINED double *next_kept(const places *p, int at) {
-    return p->kept + (int64_t)at * MAX_PRICES + 1 + p->length[at] - p->to_rug[at];
 }
 
 /* Advance every game by `ticks` ordinary ticks. */
-static void advance(places *p, int64_t ticks) {
-    for (int64_t tick = 0; tick < ticks; tick++) {
+static void advance(places *p, int32_t ticks) {
+    for (int32_t tick = 0; tick < ticks; tick++) {
         ordinary_tick(p);
-        if (p->kept) memcpy(p->made[tick], p->price, sizeof p->price);
+        if (p->next[0]) memcpy(p->made[tick], p->price, sizeof p->price);
     }
-    for (int at = 0; at < PLACES; at++) {
-        if (p->kept && p->id[at] >= 0) {
-            double *kept = next_kept(p, at);
-            for (int64_t tick = 0; tick < ticks; tick++) kept[tick] = p->made[tick][at];
-        }
-        p->to_rug[at] -= ticks;
-        p->to_god[at] -= ticks;
+    for (int at = 0; at < PLACES; at++) p->left[at] -= ticks;
+    for (int at = 0; p->next[0] && at < PLACES; at++) {
+        if (p->id[at] < 0) continue;
+        for (int32_t tick = 0; tick < ticks; tick++) *p->next[at]++ = p->made[tick][at];
     }
 }
 
@@ -149,7 +157,7 @@ typedef struct {
 } batch;
 
 /* Begin the next game of the batch in a place. */
-static void begin(places *p, int at, batch *b) {
+static void begin(places *p, int at, batch *b, const kernel_games *games) {
     uint64_t stream = b->base + (uint64_t)b->next * 4 * SPLIT;
     for (uint64_t i = 0; i < 4; i++) p->state[i][at] = mixed(stream + (i + 1) * SPLIT);
     p->price[at] = p->peak[at] = b->price;
@@ -157,22 +165,21 @@ static void begin(places *p, int at, batch *b) {
     p->length[at] = p->to_rug[at] = looked_up(&b->rug, next_word(p, at));
     p->to_god[at] = looked_up(&b->god, next_word(p, at));
     p->id[at] = b->next++;
-    if (p->kept) p->kept[(int64_t)at * MAX_PRICES] = b->price;
+    if (games->prices) { /* its length is known, so the next game's prices begin where its own end */
+        games->start[p->id[at]] = b->written;
+        p->next[at] = games->prices + b->written;
+        *p->next[at]++ = b->price;
+        b->written += p->length[at] + 1;
+    }
 }
 
-/* Write the results of a game that has ended. Returns the number of its prices. */
-static int64_t finish(const places *p, int at, int64_t written, const kernel_games *games) {
+/* Write the results of a game that has ended. */
+static void finish(const places *p, int at, const kernel_games *games) {
     int64_t id = p->id[at];
     games->peak[id] = p->peak[at];
     games->rug_price[id] = p->low[at] * (1 - LAW_RUG_DROP);
     games->last_price[id] = p->price[at];
-    games->rug_tick[id] = (int32_t)p->length[at] + 1;
-    if (p->kept) {
-        games->start[id] = written;
-        memcpy(games->prices + written, p->kept + (int64_t)at * MAX_PRICES,
-               (size_t)games->rug_tick[id] * sizeof(double));
-    }
-    return games->rug_tick[id];
+    games->rug_tick[id] = p->length[at] + 1;
 }
 
 /* Make the god draw of the tick that is next in place `at`. */
@@ -184,32 +191,33 @@ static void god_draw(places *p, int at, const guide *god) {
     }
     p->price[at] *= LAW_GOD_CANDLE_FACTOR;
     if (p->price[at] > p->peak[at]) p->peak[at] = p->price[at];
-    if (p->kept) *next_kept(p, at) = p->price[at];
+    if (p->next[at]) *p->next[at]++ = p->price[at];
     p->to_rug[at]--;
 }
 
-/* Take every ended game out of the places and begin others, until each place has an ordinary tick next or
- * there are no more games. */
-static void renew(places *p, batch *b, const kernel_games *games) {
-    for (int at = 0; at < PLACES; at++) {
-        while (p->to_rug[at] == 0 || p->to_god[at] == 0) {
-            if (p->to_rug[at] > 0) {
-                god_draw(p, at, &b->god);
-                continue;
-            }
-            if (p->id[at] >= 0) {
-                b->written += finish(p, at, b->written, games);
-                b->ended++;
-            }
-            if (b->next == b->count) { /* an empty place: what happens in it is ignored */
-                p->id[at] = -1;
-                p->to_rug[at] = p->to_god[at] = NEVER;
-                p->price[at] = 0;
-                break;
-            }
-            begin(p, at, b);
+/* Handle what happens in a place before its next ordinary tick: god draws, the end of a game, the beginning of
+ * another. Without more games the place stays empty, and what is computed there is ignored. */
+static void handle(places *p, int at, batch *b, const kernel_games *games) {
+    p->to_rug[at] -= p->burst[at];
+    p->to_god[at] -= p->burst[at];
+    while (p->to_rug[at] == 0 || p->to_god[at] == 0) {
+        if (p->to_rug[at] > 0) {
+            god_draw(p, at, &b->god);
+            continue;
         }
+        if (p->id[at] >= 0) {
+            finish(p, at, games);
+            b->ended++;
+        }
+        if (b->next == b->count) {
+            p->id[at] = -1;
+            p->to_rug[at] = p->to_god[at] = NEVER;
+            p->price[at] = 0;
+            break;
+        }
+        begin(p, at, b, games);
     }
+    p->left[at] = p->burst[at] = p->to_rug[at] < p->to_god[at] ? p->to_rug[at] : p->to_god[at];
 }
 
 int64_t kernel_simulate(int64_t count, uint64_t seed, uint64_t first, double price, double low,
@@ -221,20 +229,13 @@ int64_t kernel_simulate(int64_t count, uint64_t seed, uint64_t first, double pri
     make_guide(&b.god, god_by);
     memset(&p, 0, sizeof p);
     for (int at = 0; at < PLACES; at++) p.id[at] = -1;
-    if (games->prices) {
-        p.kept = malloc(PLACES * (size_t)MAX_PRICES * sizeof(double));
-        if (!p.kept) return -1;
-    }
     for (;;) {
-        renew(&p, &b, games);
+        int32_t ticks = BURST;
+        for (int at = 0; at < PLACES; at++)
+            if (p.left[at] == 0) handle(&p, at, &b, games);
         if (b.ended == count) break;
-        int64_t ticks = BURST;
-        for (int at = 0; at < PLACES; at++) {
-            int64_t least = p.to_rug[at] < p.to_god[at] ? p.to_rug[at] : p.to_god[at];
-            ticks = least < ticks ? least : ticks;
-        }
+        for (int at = 0; at < PLACES; at++) ticks = p.left[at] < ticks ? p.left[at] : ticks;
         advance(&p, ticks);
     }
-    free(p.kept);
     return b.written;
 }
