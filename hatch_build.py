@@ -33,7 +33,7 @@ class KernelBuildHook(BuildHookInterface):  # type: ignore[type-arg]
 
         try:
             if given:
-                files = sorted(Path(given).glob("*.so"))
+                files = sorted(Path(given).glob("*.lib"))
                 if not files:
                     raise BuildFailed(f"{given} has no library")
             else:

@@ -75,7 +75,7 @@ def main() -> int:
         libraries = {
             Path(info.filename).name: info.file_size
             for info in zipfile.ZipFile(wheel).infolist()
-            if info.filename.endswith(".so")
+            if info.filename.endswith(".lib")
         }
         found.append({"wheel": wheel.name, "bytes": wheel.stat().st_size, "libraries": libraries})
         if not options.json:

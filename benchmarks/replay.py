@@ -5,7 +5,7 @@
 
 The sides take turns in each round, and every game of node's is compared with ours, bit for bit. Times are CPU
 times; those of `threads` are times of the clock and need two idle cores. npm brings `seedrandom`, unless
-`NODE_PATH` has it; without node and npm that side is left out.
+`NODE_PATH` has it; without node and npm that side is missing.
 """
 
 from __future__ import annotations

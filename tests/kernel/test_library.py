@@ -39,7 +39,7 @@ def test_it_can_be_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     status = in_use(monkeypatch, "off")
 
     assert status.law is None
-    assert status.message == "left out by VECTRA_KERNEL=off: the law runs in Python"
+    assert status.message == "excluded by VECTRA_KERNEL=off: the law runs in Python"
 
 
 def test_a_folder_without_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_build_by_hand(compiler: list[str], tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[0] == str(tmp_path / LIBRARY)
     assert library._loaded(tmp_path).law is not None
-    assert [path.name for path in tmp_path.iterdir() if path.suffix != ".so"] == []
+    assert [path.name for path in tmp_path.iterdir() if path.suffix != ".lib"] == []
 
 
 @pytest.mark.parametrize(

@@ -174,7 +174,7 @@ def test_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("switch", ["", "off"])
 def test_arguments(switch: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A law that is not known and no threads are refused, and no games are no games."""
+    """A law that is not known and no threads are refused, and a batch without games is empty."""
     monkeypatch.setenv(library.SWITCH, switch)
 
     with pytest.raises(UsageError, match="the law's version was 'v9'"):

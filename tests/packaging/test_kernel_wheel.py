@@ -70,7 +70,7 @@ def test_a_wheel_without_a_compiler(variables: dict[str, str], tmp_path: Path) -
     wheel = wheel_of(tmp_path, **variables)
 
     assert wheel.name.endswith("-py3-none-any.whl")
-    assert not any(name.endswith(".so") for name in names_in(wheel))
+    assert not any(name.endswith(".lib") for name in names_in(wheel))
     assert {path.name for path in source_files()} <= names_in(wheel)
 
 
@@ -86,4 +86,4 @@ def test_the_source_distribution_can_be_built_again(tmp_path: Path) -> None:
         names = {Path(name).name for name in files.getnames()}
 
     assert {"hatch_build.py", *(path.name for path in source_files())} <= names
-    assert not any(name.endswith(".so") for name in names)
+    assert not any(name.endswith(".lib") for name in names)

@@ -21,7 +21,7 @@ Ticks = NDArray[np.int32]
 
 
 class ExitKind(IntEnum):
-    """Why a position is due to be sold; the first that applies, in this order."""
+    """Why a position should be sold; the first that applies, in this order."""
 
     NONE = 0
     TAKE_PROFIT = 1

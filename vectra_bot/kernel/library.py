@@ -1,7 +1,7 @@
 """Loading the compiled library: which file, whether it is today's, and the functions it offers.
 
 A library is used only if its digest is that of the sources and constants beside it, so that a library of
-another version of the law is never used. ``VECTRA_KERNEL=off`` leaves it out, ``VECTRA_KERNEL=FOLDER`` takes
+another version of the law is never used. ``VECTRA_KERNEL=off`` excludes it, ``VECTRA_KERNEL=FOLDER`` takes
 that of another folder.
 """
 
@@ -88,7 +88,7 @@ def status() -> KernelStatus:
     """Return what is in use. The library is loaded at the first call, and no more than once."""
     given = os.environ.get(SWITCH, "")
     if given == "off":
-        return KernelStatus(None, f"left out by {SWITCH}=off: the law runs in Python")
+        return KernelStatus(None, f"excluded by {SWITCH}=off: the law runs in Python")
     return _loaded(Path(given) if given else FOLDER)
 
 

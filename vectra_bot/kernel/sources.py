@@ -13,8 +13,9 @@ from typing import Final
 from vectra_bot.game import rules
 
 FOLDER: Final = Path(__file__).parent
-LIBRARY: Final = "liblaw.so"
-LIBRARY_V3: Final = "liblaw_v3.so"
+# Not `.so`: such a file would be listed as a module of Python.
+LIBRARY: Final = "law.lib"
+LIBRARY_V3: Final = "law_v3.lib"
 """The same for x86-64 processors with the instructions of x86-64-v3."""
 
 CONSTANTS: Final = (
