@@ -151,9 +151,9 @@ INLINED int read_game(table *t, int g, int god_candles) {
     if (most > MOST_TICKS) most = MOST_TICKS;
     while (read <= last && count < most) {
         const uint8_t *tick = read;
-        event event = first_draws(&read, god_candles);
-        if (__builtin_expect(event != NOTHING, 0)) {
-            if (event == RUG) {
+        event found = first_draws(&read, god_candles);
+        if (__builtin_expect(found != NOTHING, 0)) {
+            if (found == RUG) {
                 t->ended[g] = 1;
                 break;
             }
@@ -283,8 +283,9 @@ int64_t kernel_replay(int64_t count, const uint8_t *keys, const int64_t *key_at,
     table *t = calloc(1, sizeof *t);
     if (!t) return -1;
     if (games->prices) {
-        t->kept = malloc(GAMES * (MAX_PRICES + MOST_TICKS) * sizeof(double));
-        if (!t->kept) {
+        size_t rows = count < GAMES ? (size_t)count : GAMES;
+        t->kept = malloc(rows * (MAX_PRICES + MOST_TICKS) * sizeof(double));
+        if (!t->kept && rows) {
             free(t);
             return -1;
         }
