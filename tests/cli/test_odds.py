@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -164,3 +165,18 @@ def test_promotions_read_a_store_alone(tmp_path: Path) -> None:
     for wrong in (["promotions", "edge"], ["edge", "--store", str(store)]):
         refused = run(*wrong)
         assert isinstance(refused.exception, UsageError)
+
+
+def test_the_certificate_is_printed_and_given_alone() -> None:
+    """Every step with its fraction, then what follows."""
+    printed = run("certificate")
+    found = json.loads(run("certificate", "--json").output)
+    together = run("certificate", "edge")
+
+    assert printed.exit_code == 0
+    assert "= 0.99954263146875 (< 1: true)" in printed.output
+    assert "0.045737 % of its cost on average" in printed.output
+    assert found["holds"]
+    assert found["to_limit"] == str(Fraction("0.99954263146875"))
+    assert found["above_limit"] == str(Fraction("0.999453125"))
+    assert "certificate was given with other names: give it alone" in str(together.exception)

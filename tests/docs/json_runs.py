@@ -266,6 +266,7 @@ class Commands:
         yield "strategies", self.json("strategies")
         yield "plugins", self.json("plugins")
         yield "odds", self.json("odds", "edge", "survival", "--simulate", 200, "--stake", "0.1")
+        yield "odds (certificate)", self.json("odds", "certificate")
         # The first game of this seed rugs at tick 6: the rugpool has entries after it.
         at = ("--store", self.folder / "pool")
         self.json("run", "watch", "--games", 2, "--seed", 28, "--crowd", 40, *at)

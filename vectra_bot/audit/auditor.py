@@ -33,6 +33,7 @@ from vectra_bot.engine.auditing import AuditFinding, Findings
 from vectra_bot.errors import safe_text
 from vectra_bot.game import fair, rules
 from vectra_bot.game.changes import Change, GameOpened, GapSeen, Rugged, TickSeen
+from vectra_bot.kernel.play import play_game
 from vectra_bot.models import (
     FinishedGame,
     FrameKind,
@@ -269,7 +270,7 @@ class FairAuditor:
         counts.history_games += 1
         usable = len(entry.server_seed) <= MAX_TEXT
         lawful = usable and entry.version == rules.LAW_VERSION
-        game = fair.play_game(entry.server_seed, entry.game_id) if lawful else None
+        game = play_game(entry.server_seed, entry.game_id) if lawful else None
         differences = differences_of(entry, claims, game) if usable else []
         verdict = "failed" if differences else "unverified" if game is None else "verified"
         if claims is not None:

@@ -26,9 +26,11 @@ Examples:
   vectra-bot odds exits --target 1.5 --stop-loss 0.7 --max-ticks 60 --stake 0.05
   vectra-bot odds --simulate 1000000 --seed 7 --json
   vectra-bot odds promotions --store ./recorded
+  vectra-bot odds certificate
 """
 
 _PROMOTIONS = "promotions"
+_CERTIFICATE = "certificate"
 
 _TITLES = {
     "edge": "House edge: profit of holding one tick",
@@ -80,7 +82,8 @@ def odds(
 
     WHAT is any of edge, hold, exits, survival, peak, rug, sidebet, leverage, short, rounds; without it,
     all of these. These are expected values before prizes: "promotions" estimates what the rugpool and
-    Golden Hour drawings recorded in --store were worth.
+    Golden Hour drawings recorded in --store were worth. "certificate" proves in exact fractions that
+    no rule for buying and selling gains from prices; both are given alone.
 
     Every figure is shown with the mean of simulated games, its standard error and the distance z
     in standard errors. The error is the bound of the numerical error; a formula has none.
@@ -97,13 +100,17 @@ def odds(
     from vectra_bot.analysis.odds import report as odds_report
     from vectra_bot.errors import CheckFailed, UsageError
 
+    for alone in (_PROMOTIONS, _CERTIFICATE):
+        if alone in what and len(what) > 1:
+            raise UsageError(f"{alone} was given with other names: give it alone")
     if _PROMOTIONS in what:
-        if len(what) > 1:
-            raise UsageError(f"{_PROMOTIONS} was given with other names: give it alone")
         _promotions(store, as_json=as_json)
         return
     if store is not None:
         raise UsageError(f"--store was given without {_PROMOTIONS}: only that reads a store")
+    if _CERTIFICATE in what:
+        _certificate(as_json=as_json)
+        return
     report = odds_report.odds(*what, simulate=simulate, seed=seed, **asked)
     if as_json:
         print_json(report.to_json())
@@ -136,6 +143,30 @@ def _promotions(store: str | None, *, as_json: bool) -> None:
         print_json({"store": location} | found.to_json())
     else:
         _print_promotions(found, location)
+
+
+def _certificate(*, as_json: bool) -> None:
+    from vectra_bot.analysis.odds.certificate import certificate
+    from vectra_bot.errors import CheckFailed
+
+    found = certificate()
+    if as_json:
+        print_json(found.to_json())
+    else:
+        for number, step in enumerate(found.steps, 1):
+            decimal = f" = {float(step.value):.14g}" if step.value.denominator > 1 else ""
+            claim = f" ({step.claim}: {'true' if step.holds else 'NOT TRUE'})" if step.claim else ""
+            click.echo(f"{number:2}. {step.name}: {step.text}")
+            click.echo(f"    {step.value}{decimal}{claim}")
+        if found.holds:
+            click.echo(
+                "Every long position without leverage that is held for a tick or more loses at least "
+                f"{100 * float(found.loss):.6f} % of its cost on average, before prizes, by whatever rule "
+                "it is bought and sold."
+            )
+    if not found.holds:
+        wrong = next(step for step in found.steps if not step.holds)
+        raise CheckFailed(f"step {wrong.name!r} is not true: {wrong.value} {wrong.claim}")
 
 
 def _print_promotions(found: Promotions, location: str) -> None:

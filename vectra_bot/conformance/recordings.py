@@ -24,9 +24,10 @@ from vectra_bot.conformance.settled_sidebets import sidebet_differences
 from vectra_bot.engine.auditing import Findings
 from vectra_bot.errors import InputError, WireError
 from vectra_bot.game import rules
-from vectra_bot.game.fair import Difference, play_game
+from vectra_bot.game.fair import Difference
 from vectra_bot.game.state import GameState
 from vectra_bot.journal import read_journal
+from vectra_bot.kernel.play import play_game
 from vectra_bot.models import Direction, FinishedGame, Frame, GameFrame, SystemEvent
 from vectra_bot.venues.replay import CaptureFeed, detect_recording
 from vectra_bot.wire.decode import decode

@@ -40,10 +40,10 @@ from vectra_bot.game.fair import (
     Difference,
     check_version,
     compare_prices,
-    play_game,
     server_seed_hash,
     verify_game,
 )
+from vectra_bot.kernel.play import play_game
 
 _KIND_KEYS = {
     "seeded_games": "serverSeed",
@@ -157,6 +157,7 @@ def law_differences(row: Row, game_id: str) -> list[Difference]:
         rug_tick=rug_tick,
         rug_price=row.number("rugPrice"),
         peak=row.number("peakMultiplier"),
+        play=play_game,
     )
     # What else the row states about itself. Only a game that reaches the last tick ends without a rug.
     rugged, listed = rug_tick <= rules.MAX_TICKS, prices is not None

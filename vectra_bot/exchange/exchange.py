@@ -44,8 +44,9 @@ from vectra_bot.exchange.outlet import Outlet
 from vectra_bot.exchange.schedule import Rank, Schedule
 from vectra_bot.exchange.stream import TradeStream
 from vectra_bot.game import rules
-from vectra_bot.game.fair import FairGame, play_game, server_seed_hash
+from vectra_bot.game.fair import FairGame, server_seed_hash
 from vectra_bot.game.ledger import to_lamports
+from vectra_bot.kernel.play import play_game
 from vectra_bot.models.times import NS_PER_MS
 from vectra_bot.wire.requests import Request, decode_request
 from vectra_bot.wire.states import WireFormat

@@ -41,9 +41,10 @@ from vectra_bot.exchange.market import Market
 from vectra_bot.exchange.outlet import Outlet
 from vectra_bot.exchange.schedule import Rank, Schedule
 from vectra_bot.game import changes, rules
-from vectra_bot.game.fair import play_game, rug_price
+from vectra_bot.game.fair import rug_price
 from vectra_bot.game.ledger import to_lamports
 from vectra_bot.game.state import GameState
+from vectra_bot.kernel.play import play_game
 from vectra_bot.models import GameFrame, GamePhase
 from vectra_bot.models.times import NS_PER_MS
 from vectra_bot.wire.requests import Request, decode_request

@@ -139,3 +139,16 @@ def test_the_command_prints_every_check_and_its_exit_code_says_whether_one_faile
     token = next(check for check in found["checks"] if check["name"] == "token")
     assert "mode 640" in token["message"]
     assert err.startswith("error: 1 of ")
+
+
+async def test_the_compiled_law(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether it is in use; only a library that cannot be used is a warning."""
+    monkeypatch.setenv("VECTRA_KERNEL", "off")
+    off = (await checks_of(tmp_path / "store"))["kernel"]
+    monkeypatch.setenv("VECTRA_KERNEL", str(tmp_path))
+    lacking = (await checks_of(tmp_path / "store"))["kernel"]
+
+    assert (off.word, off.figures) == ("ok", {"compiled": False})
+    assert "the law runs in Python" in off.message
+    assert lacking.word == "warning"
+    assert f"{tmp_path}/law.lib does not exist" in lacking.message

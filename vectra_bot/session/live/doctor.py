@@ -22,6 +22,7 @@ from vectra_bot.clock import WallClock
 from vectra_bot.errors import VectraError
 from vectra_bot.fsio import files
 from vectra_bot.fsio.disk import filesystem_of, is_unsafe
+from vectra_bot.kernel import library
 from vectra_bot.models import ConnectionChanged, Frame, FrameRejected, Link, UnknownEvent
 from vectra_bot.models.times import NS_PER_MS, NS_PER_S
 from vectra_bot.session.live.config import check_address, check_token
@@ -94,7 +95,9 @@ class Examination:
         found.append(self._profile())
         if self.venue is not None:
             found.append(await self._venue(self.venue))
-        found.append(Check("kernel", OK, "no compiled law is installed: pure Python is used"))
+        kernel = library.status()
+        found.append(Check("kernel", WARNING if kernel.broken else OK, kernel.message,
+                           {"compiled": kernel.law is not None}))  # fmt: skip
         return found
 
     def _disk(self) -> Iterator[Check]:

@@ -1,0 +1,169 @@
+"""Exact replay of games, compiled, compared with node and `seedrandom`, and with pure Python.
+
+    python benchmarks/replay.py --json
+    python benchmarks/replay.py --games 100000 --rounds 1 --json      # 100,000 seeds compared with seedrandom
+
+The sides take turns in each round, and every game of node's is compared with ours, bit for bit. Times are CPU
+times; those of `threads` are times of the clock and need two idle cores. npm brings `seedrandom`, unless
+`NODE_PATH` has it; without node and npm that side is missing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from store_common import alternate, load, spread
+
+from vectra_bot.game import fair, rules
+from vectra_bot.kernel import library
+from vectra_bot.kernel.batch import GameBatch, play_games
+from vectra_bot.kernel.play import play_game
+
+GOALS = {"node_ratio": 6.0, "python_ratio": 170.0, "threads_ratio": 1.4}
+SCRIPT = Path(__file__).with_suffix(".js")
+
+
+class Node:
+    """A process of node that plays all games when asked."""
+
+    def __init__(self, games: list[tuple[str, str]], folder: Path, modules: Path) -> None:
+        keys, self.results = folder / "keys.json", folder / "results"
+        keys.write_text(json.dumps([fair.generator_key(*game) for game in games]))
+        self._process = subprocess.Popen(
+            ["node", SCRIPT, keys, self.results],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "NODE_PATH": str(modules)},
+        )
+
+    def play(self) -> float:
+        """Play every game; return the seconds of CPU time."""
+        stdin, stdout = self._process.stdin, self._process.stdout
+        assert stdin is not None
+        assert stdout is not None
+        stdin.write("\n")
+        stdin.flush()
+        return float(stdout.readline())
+
+    def different(self, batch: GameBatch) -> int:
+        """Return how many games are not the same as ours, bit for bit."""
+        peak, low, last, count = np.fromfile(self.results).reshape(-1, 4).T
+        equal = (peak == batch.peak) & (last == batch.last_price) & (count == batch.rug_tick)
+        equal &= low * (1 - rules.RUG_DROP) == batch.rug_price
+        return int((~equal).sum())
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.communicate()
+
+
+def modules_of(folder: Path) -> Path | None:
+    """Return a folder with `seedrandom`, installed if need be; None without node or npm."""
+    given = os.environ.get("NODE_PATH")
+    if shutil.which("node") is None:
+        return None
+    if given and (Path(given) / "seedrandom").is_dir():
+        return Path(given)
+    if shutil.which("npm") is None:
+        return None
+    command = ["npm", "install", "--silent", "--prefix", folder, "seedrandom@3.0.5"]
+    done = subprocess.run(command, check=False, stdout=subprocess.DEVNULL)
+    return folder / "node_modules" if done.returncode == 0 else None
+
+
+def cpu_s(call: Any) -> float:
+    """Return the seconds of CPU time that a call takes."""
+    before = time.process_time()
+    call()
+    return time.process_time() - before
+
+
+def clock_s(call: Any) -> float:
+    """Return the seconds that pass during a call."""
+    before = time.perf_counter()
+    call()
+    return time.perf_counter() - before
+
+
+def measured(count: int, few: int, rounds: int, seed: int, folder: Path) -> dict[str, Any]:
+    """Return the figures."""
+    rng = np.random.default_rng(seed)
+    games = [(rng.bytes(32).hex(), f"20251207-{rng.bytes(8).hex()}") for _ in range(count)]
+    batch = play_games(games)
+    modules = modules_of(folder)
+    node = None if modules is None else Node(games, folder, modules)
+    sides: dict[str, Any] = {
+        "ours": lambda: cpu_s(lambda: play_games(games)) / count,
+        "prices": lambda: cpu_s(lambda: play_games(games[: 4 * few], prices=True)) / (4 * few),
+        "one": lambda: cpu_s(lambda: [play_game(*game) for game in games[:few]]) / few,
+        "python": lambda: cpu_s(lambda: [fair.play_game(*game) for game in games[:few]]) / few,
+        "clock": lambda: clock_s(lambda: play_games(games)) / count,
+        "threads": lambda: clock_s(lambda: play_games(games, threads=2)) / count,
+    }
+    if node is not None:
+        node.play()  # warms its compiler
+        sides["node"] = lambda: node.play() / count
+    found = alternate(rounds, sides)
+    result: dict[str, Any] = {"games": count, "seed": seed, "kernel": library.status().message}
+    result["games_per_s"] = {
+        name: round(1 / statistics.median(seconds)) for name, seconds in found.items()
+    }
+    pairs = {"node_ratio": ("node", "ours"), "python_ratio": ("python", "ours")}
+    pairs["threads_ratio"] = ("clock", "threads")
+    for name, (theirs, ours) in pairs.items():
+        if theirs in found:
+            ratios = [a / b for a, b in zip(found[theirs], found[ours], strict=True)]
+            result[name] = spread(ratios, 2)
+    result["one_game_us"] = round(statistics.median(found["one"]) * 1e6, 1)
+    result["different_from_python"] = sum(
+        play_game(*game) != fair.play_game(*game) for game in games[:few]
+    )
+    result["different_from_node"] = None
+    if node is not None:
+        result["different_from_node"] = node.different(batch)
+        node.close()
+    result["load"] = load()
+    result["over_goal"] = [
+        name for name, goal in GOALS.items() if name in result and result[name]["median"] < goal
+    ]
+    result["over_goal"] += [
+        name for name in result if name.startswith("different") and result[name]
+    ]
+    return result
+
+
+def main() -> int:
+    """Run the command."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--games", type=int, default=20_000, help="games of each round")
+    parser.add_argument("--few", type=int, default=300, help="of them, played in pure Python")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        result = measured(options.games, options.few, options.rounds, options.seed, Path(folder))
+    if options.json:
+        print(json.dumps(result))
+    else:
+        for name, value in result.items():
+            print(f"{name}: {value}")
+    return 1 if result["over_goal"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

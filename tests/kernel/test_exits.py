@@ -1,0 +1,122 @@
+"""Declared exits over batches: the tick at which the engine would sell."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from vectra_bot.errors import UsageError
+from vectra_bot.kernel import library
+from vectra_bot.kernel.batch import GameBatch, draw_games
+from vectra_bot.kernel.exits import ExitKind, ExitScan
+from vectra_bot.kernel.library import LoadedLaw
+
+multiples = st.none() | st.floats(0.2, 3)
+scans = st.builds(
+    ExitScan,
+    take_profit=multiples,
+    stop_loss=multiples,
+    trailing_stop=multiples,
+    max_ticks=st.none() | st.integers(1, 300),
+)
+costly = settings(
+    settings.get_profile("costly"), suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+def by_hand(
+    scan: ExitScan, prices: list[float], first: int, entry: int, qty: int, cost: int
+) -> tuple[int, ExitKind]:
+    """Look at one tick after the other, as ``DeclaredExits.due`` does."""
+    highest = 0.0
+    for tick in range(first, len(prices)):
+        held = qty * prices[tick] / cost if cost else 0.0
+        highest = max(highest, held)
+        if scan.take_profit is not None and held >= scan.take_profit:
+            return tick, ExitKind.TAKE_PROFIT
+        if scan.stop_loss is not None and held <= scan.stop_loss:
+            return tick, ExitKind.STOP_LOSS
+        if scan.trailing_stop is not None and held <= scan.trailing_stop * highest:
+            return tick, ExitKind.TRAILING_STOP
+        if scan.max_ticks is not None and tick - entry >= scan.max_ticks:
+            return tick, ExitKind.MAX_TICKS
+    return len(prices), ExitKind.NONE
+
+
+@pytest.mark.parametrize("compiled_law", [True, False], ids=["compiled", "numpy"])
+@costly
+@given(st.data(), scans)
+def test_exits_are_the_engines(
+    compiled: LoadedLaw, compiled_law: bool, data: st.DataObject, scan: ExitScan
+) -> None:
+    """Each position of a batch leaves at the tick, and for the reason, of a look at every tick."""
+    games = draw_games(12, data.draw(st.integers(0, 1_000)), prices=True)
+    column = st.lists(st.integers(0, 120), min_size=12, max_size=12)
+    entry, later = data.draw(column), data.draw(column)
+    qty = data.draw(st.lists(st.integers(0, 10**12), min_size=12, max_size=12))
+    cost = data.draw(st.integers(0, 10**10))
+    first = np.array(entry) + np.array(later)
+    expected = [
+        by_hand(scan, games.prices_of(n).tolist(), int(first[n]), entry[n], qty[n], cost)
+        if first[n] < games.rug_tick[n]
+        else (games.rug_tick[n], ExitKind.NONE)
+        for n in range(12)
+    ]
+
+    with pytest.MonkeyPatch.context() as patch:
+        if not compiled_law:
+            patch.setenv(library.SWITCH, "off")
+        ticks, kinds = scan.find(games, entry, qty, cost, first_tick=first)
+
+    assert list(zip(ticks.tolist(), map(ExitKind, kinds.tolist()), strict=True)) == expected
+
+
+def test_the_tick_after_the_entry_is_the_first(compiled: LoadedLaw) -> None:
+    """Without ``first_tick``, the tick of the entry itself is not looked at."""
+    games = draw_games(500, 3, prices=True)
+
+    ticks, kinds = ExitScan(take_profit=1e-6).find(games, 10, 1_000, 1_000)
+
+    held = games.rug_tick > 11
+    assert set(ticks[held]) == {11}
+    assert set(kinds[held]) == {ExitKind.TAKE_PROFIT}
+    assert np.array_equal(ticks[~held], games.rug_tick[~held])
+
+
+def test_no_rule_never_sells(compiled: LoadedLaw) -> None:
+    """A scan without a rule keeps every position to the rug, also one that cost nothing."""
+    games = draw_games(100, 3, prices=True)
+
+    for cost in (0, 1_000):
+        ticks, kinds = ExitScan().find(games, 0, 1_000, cost)
+        assert np.array_equal(ticks, games.rug_tick)
+        assert not kinds.any()
+
+
+@pytest.mark.parametrize(
+    ("rules", "message"),
+    [
+        ({"take_profit": 0.0}, "take_profit was 0.0"),
+        ({"stop_loss": -1.0}, "stop_loss was -1.0"),
+        ({"trailing_stop": float("nan")}, "trailing_stop was nan"),
+        ({"max_ticks": 0}, "max_ticks was 0"),
+    ],
+)
+def test_rules_in_range(rules: dict[str, Any], message: str) -> None:
+    """A rule that could never be meant is refused with its value."""
+    with pytest.raises(UsageError, match=message):
+        ExitScan(**rules)
+
+
+def test_arguments(compiled: LoadedLaw) -> None:
+    """A batch without prices and a tick below 0 are refused."""
+    with pytest.raises(UsageError, match="make it with prices=True"):
+        ExitScan().find(draw_games(2, 1), 0, 1, 1)
+    with pytest.raises(UsageError, match="a tick was below 0"):
+        ExitScan().find(draw_games(2, 1, prices=True), -1, 1, 1)
+    empty: GameBatch = draw_games(0, 1, prices=True)
+    assert len(ExitScan().find(empty, 0, 1, 1)[0]) == 0

@@ -1,0 +1,158 @@
+"""Where declared exits are due over whole batches: take profit, stop loss, trailing stop, limit of ticks."""
+
+from __future__ import annotations
+
+import ctypes
+from enum import IntEnum
+from math import inf
+from typing import Any, Final
+
+import numpy as np
+from attrs import frozen
+from numpy.typing import ArrayLike, NDArray
+
+from vectra_bot.errors import UsageError, safe_repr
+from vectra_bot.kernel.batch import Floats, GameBatch
+from vectra_bot.kernel.library import ExitRules, HeldPositions, loaded
+
+_NO_LIMIT: Final = 2**31 - 1
+
+Ticks = NDArray[np.int32]
+
+
+class ExitKind(IntEnum):
+    """Why a position should be sold; the first that applies, in this order."""
+
+    NONE = 0
+    TAKE_PROFIT = 1
+    STOP_LOSS = 2
+    TRAILING_STOP = 3
+    MAX_TICKS = 4
+
+
+@frozen(kw_only=True)
+class ExitScan:
+    """Rules after which a position is sold; one that is None does not apply.
+
+    Attributes:
+        take_profit: value over cost at or above which to sell, e.g. 1.5.
+        stop_loss: value over cost at or below which to sell, e.g. 0.7.
+        trailing_stop: value over the highest value seen since the first tick at or below which to sell,
+            e.g. 0.9; the tick itself counts.
+        max_ticks: ticks after the entry at which to sell.
+    """
+
+    take_profit: float | None = None
+    stop_loss: float | None = None
+    trailing_stop: float | None = None
+    max_ticks: int | None = None
+
+    def __attrs_post_init__(self) -> None:
+        for name in ("take_profit", "stop_loss", "trailing_stop"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < 1e12:
+                raise UsageError(f"{name} was {safe_repr(value)}: give a multiple, e.g. 1.5")
+        if self.max_ticks is not None and not 1 <= self.max_ticks < _NO_LIMIT:
+            raise UsageError(
+                f"max_ticks was {safe_repr(self.max_ticks)}: give a whole number of ticks"
+            )
+
+    def rules(self) -> tuple[float, float, float, int]:
+        """Return numbers that never apply in place of those that are None."""
+        return (
+            inf if self.take_profit is None else self.take_profit,
+            -inf if self.stop_loss is None else self.stop_loss,
+            -inf if self.trailing_stop is None else self.trailing_stop,
+            _NO_LIMIT if self.max_ticks is None else self.max_ticks,
+        )
+
+    def find(
+        self,
+        games: GameBatch,
+        entry: ArrayLike,
+        qty: ArrayLike,
+        cost: ArrayLike,
+        *,
+        first_tick: ArrayLike | None = None,
+    ) -> tuple[Ticks, NDArray[np.int8]]:
+        """Return for each game the tick at which its position is due, and why (:class:`ExitKind`).
+
+        Without an exit before the rug: the rug's tick and ``NONE``. Positions without leverage only; the
+        value over the cost is that of ``PositionView.multiple``.
+
+        Args:
+            games: games with their prices.
+            entry: tick of the oldest lot, one for each game or one for all.
+            qty: tokens held, in units of 10**-9.
+            cost: what they cost, in lamports.
+            first_tick: the first tick to look at; the one after the entry if None.
+
+        Raises:
+            UsageError: the batch has no prices, or a tick is below 0.
+        """
+        if games.prices is None or games.start is None:
+            raise UsageError("the batch has no prices: make it with prices=True")
+        count = len(games)
+        entries = _array(entry, count, np.int32)
+        firsts = (
+            entries + np.int32(1) if first_tick is None else _array(first_tick, count, np.int32)
+        )
+        if count and (firsts.min() < 0 or entries.min() < 0):
+            raise UsageError("a tick was below 0: give ticks from 0 on")
+        held = _Held(
+            games.prices, games.start, games.rug_tick, entries, firsts,
+            _array(qty, count, np.int64), _array(cost, count, np.int64),
+        )  # fmt: skip
+        law = loaded()
+        if law is None:
+            return held.scan_slowly(*self.rules())
+        ticks, kinds = np.empty(count, np.int32), np.empty(count, np.int8)
+        law.scan_exits(
+            count, held.addresses(), ExitRules(*self.rules()), ticks.ctypes.data, kinds.ctypes.data
+        )
+        return ticks, kinds
+
+
+def _array(values: ArrayLike, count: int, kind: Any) -> NDArray[Any]:
+    return np.ascontiguousarray(np.broadcast_to(np.asarray(values, dtype=kind), (count,)))
+
+
+@frozen(eq=False)
+class _Held:
+    """The arrays of ``kernel_positions``, in its order."""
+
+    prices: Floats
+    start: NDArray[np.int64]
+    rug_tick: Ticks
+    entry: Ticks
+    first_tick: Ticks
+    qty: NDArray[np.int64]
+    cost: NDArray[np.int64]
+
+    def addresses(self) -> HeldPositions:
+        """Return where the arrays are."""
+        names = (name for name, *_ in HeldPositions._fields_)
+        return HeldPositions(*(ctypes.c_void_p(getattr(self, name).ctypes.data) for name in names))
+
+    def scan_slowly(
+        self, take_profit: float, stop_loss: float, trailing: float, max_ticks: int
+    ) -> tuple[Ticks, NDArray[np.int8]]:
+        """Return what ``exits.c`` finds, one game after the other."""
+        ticks, kinds = self.rug_tick.copy(), np.zeros(len(self.rug_tick), np.int8)
+        for game, first in enumerate(self.first_tick):
+            start, rug = int(self.start[game]), int(self.rug_tick[game])
+            cost = float(self.cost[game])
+            prices = self.prices[start + int(first) : start + rug]
+            held = float(self.qty[game]) * prices / cost if cost > 0 else np.zeros(len(prices))
+            seen = np.arange(int(first), int(first) + len(prices))
+            reasons = [
+                held >= take_profit,
+                held <= stop_loss,
+                (held <= trailing * np.maximum.accumulate(held)) if trailing > 0 else held < 0,
+                seen >= int(self.entry[game]) + max_ticks,
+            ]
+            due = np.flatnonzero(np.any(reasons, axis=0))
+            if len(due):
+                ticks[game] = seen[due[0]]
+                kinds[game] = 1 + next(i for i, reason in enumerate(reasons) if reason[due[0]])
+        return ticks, kinds

@@ -1,0 +1,76 @@
+/* What the library offers to Python. All arrays belong to the caller; no function keeps a pointer, starts a
+ * thread, or does input or output. Each may run in several threads at once, with other arrays.
+ *
+ * The constants of the game are not written here: the build passes every number of vectra_bot/game/rules.py
+ * as a definition `LAW_...`, in the decimal form of rules.py, so that each is the same double as in Python.
+ */
+#ifndef VECTRA_KERNEL_H
+#define VECTRA_KERNEL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define EXPORTED __attribute__((visibility("default")))
+#define INLINED static inline __attribute__((always_inline))
+
+/* Digest of the sources and constants that the library was built from; the loader compares it. */
+EXPORTED extern const char kernel_digest[];
+
+/* 1 if this processor has every instruction of x86-64-v3 and the system keeps its registers, else 0. */
+EXPORTED int kernel_has_v3(void);
+
+/* Games of a batch, one entry per game in each array (protocol 4.5). */
+typedef struct {
+    double *peak;
+    double *rug_price;
+    double *last_price;
+    int32_t *rug_tick; /* LAW_MAX_TICKS + 1: the game reached the limit and did not rug */
+    int64_t *start;    /* where its prices begin in `prices`; not written without them */
+    double *prices;    /* live prices, in kernel_replay in the order in which games end; NULL: not wanted.
+                        * Room for (LAW_MAX_TICKS + 1) prices per game; what is not needed is not touched. */
+} kernel_games;
+
+/* Replay `count` games exactly. The key of game g is keys[key_at[g]] up to, without, keys[key_at[g + 1]],
+ * 1 to 256 bytes. `god_candles` and `capped` are 0 for versions of the law without them.
+ * Returns the number of prices written, or -1 if memory is exhausted. */
+EXPORTED int64_t kernel_replay(int64_t count, const uint8_t *keys, const int64_t *key_at, int god_candles,
+                               int capped, const kernel_games *games);
+
+/* Draw games from the law, see montecarlo.c. Game number `first` + g of `seed` is entry g of the arrays;
+ * every game begins at `price`, with `low` as its lowest price so far. `rug_by[t]` is the chance of a rug
+ * after at most t live ticks, `god_by[t]` that of a god draw after at most t other ticks, for t below
+ * LAW_MAX_TICKS. Prices are written in the order of the games. Returns the number of prices written. */
+EXPORTED int64_t kernel_simulate(int64_t count, uint64_t seed, uint64_t first, double price, double low,
+                                 const double *rug_by, const double *god_by, const kernel_games *games);
+
+/* When a position is sold. A rule that is not wanted is HUGE_VAL, -HUGE_VAL, -HUGE_VAL and INT32_MAX, in
+ * this order. */
+typedef struct {
+    double take_profit;   /* value over cost at or above which to sell */
+    double stop_loss;     /* value over cost at or below which to sell */
+    double trailing_stop; /* value over the highest one since the first tick at or below which to sell */
+    int32_t max_ticks;    /* ticks after the entry at which to sell */
+} kernel_exits;
+
+enum { EXIT_NONE, EXIT_TAKE_PROFIT, EXIT_STOP_LOSS, EXIT_TRAILING_STOP, EXIT_MAX_TICKS };
+
+/* `count` positions: number g holds qty[g] tokens bought for cost[g] lamports at tick entry[g], in a game with
+ * its rug at tick rug_tick[g] and the price of tick 0 at prices[start[g]]. It is looked at from tick
+ * first_tick[g] on. */
+typedef struct {
+    const double *prices;
+    const int64_t *start;
+    const int32_t *rug_tick, *entry, *first_tick;
+    const int64_t *qty, *cost;
+} kernel_positions;
+
+/* Write the tick at which each position is due to be sold, and one of EXIT_...; without an exit before the
+ * rug, the rug's tick and EXIT_NONE. */
+EXPORTED void kernel_scan_exits(int64_t count, const kernel_positions *positions, const kernel_exits *exits,
+                                int32_t *tick, int8_t *kind);
+
+/* One instruction each, also in a loop over a vector. The second number if one of them is no number. */
+INLINED double greater(double one, double other) { return one > other ? one : other; }
+INLINED double less(double one, double other) { return one < other ? one : other; }
+
+#endif

@@ -1,0 +1,146 @@
+"""Loading the compiled library: which file, whether it is today's, and the functions it offers.
+
+A library is used only if its digest is that of the sources and constants beside it, so that a library of
+another version of the law is never used. ``VECTRA_KERNEL=off`` excludes it, ``VECTRA_KERNEL=FOLDER`` takes
+that of another folder.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+from attrs import frozen
+
+from vectra_bot.kernel.sources import FOLDER, LIBRARY, LIBRARY_V3, digest
+
+SWITCH: Final = "VECTRA_KERNEL"
+_BUILD: Final = "`python -m vectra_bot.kernel.build` compiles it"
+
+
+class Games(ctypes.Structure):
+    """``kernel_games`` of ``kernel.h``: addresses of the arrays that results are written to."""
+
+    _fields_ = (
+        ("peak", ctypes.c_void_p),
+        ("rug_price", ctypes.c_void_p),
+        ("last_price", ctypes.c_void_p),
+        ("rug_tick", ctypes.c_void_p),
+        ("start", ctypes.c_void_p),
+        ("prices", ctypes.c_void_p),
+    )
+
+
+class ExitRules(ctypes.Structure):
+    """``kernel_exits`` of ``kernel.h``."""
+
+    _fields_ = (
+        ("take_profit", ctypes.c_double),
+        ("stop_loss", ctypes.c_double),
+        ("trailing_stop", ctypes.c_double),
+        ("max_ticks", ctypes.c_int32),
+    )
+
+
+class HeldPositions(ctypes.Structure):
+    """``kernel_positions`` of ``kernel.h``: addresses of the arrays that are read."""
+
+    _fields_ = (
+        ("prices", ctypes.c_void_p),
+        ("start", ctypes.c_void_p),
+        ("rug_tick", ctypes.c_void_p),
+        ("entry", ctypes.c_void_p),
+        ("first_tick", ctypes.c_void_p),
+        ("qty", ctypes.c_void_p),
+        ("cost", ctypes.c_void_p),
+    )
+
+
+@frozen
+class LoadedLaw:
+    """The functions of a loaded library (``kernel.h``). Calls release the interpreter's lock."""
+
+    path: Path
+    replay: Any
+    simulate: Any
+    scan_exits: Any
+
+
+@frozen
+class KernelStatus:
+    """Whether the compiled law is in use.
+
+    Attributes:
+        law: the loaded library; None if Python is used.
+        message: what is in use, and why, one line.
+        broken: whether a library is there that cannot be used.
+    """
+
+    law: LoadedLaw | None
+    message: str
+    broken: bool = False
+
+
+def status() -> KernelStatus:
+    """Return what is in use. The library is loaded at the first call, and no more than once."""
+    given = os.environ.get(SWITCH, "")
+    if given == "off":
+        return KernelStatus(None, f"excluded by {SWITCH}=off: the law runs in Python")
+    return _loaded(Path(given) if given else FOLDER)
+
+
+def loaded() -> LoadedLaw | None:
+    """Return the compiled law, None if it is not in use."""
+    return status().law
+
+
+@cache
+def _loaded(folder: Path) -> KernelStatus:
+    path = folder / LIBRARY
+    if not path.exists():
+        if folder != FOLDER:
+            advice = f"set {SWITCH} to a folder with {LIBRARY}"
+            return KernelStatus(None, f"{path} does not exist: {advice}", broken=True)
+        return KernelStatus(None, f"not compiled: the law runs in Python; {_BUILD}")
+    try:
+        library = ctypes.CDLL(os.fspath(path))
+        better = folder / LIBRARY_V3
+        if library.kernel_has_v3() and better.exists():
+            path, library = better, ctypes.CDLL(os.fspath(better))
+        built_from = bytes((ctypes.c_char * 64).in_dll(library, "kernel_digest")).decode("ascii")
+    except (OSError, AttributeError, ValueError) as error:
+        return KernelStatus(None, f"{path} cannot be loaded ({error}): {_BUILD} again", broken=True)
+    if built_from != digest():
+        return KernelStatus(
+            None,
+            f"{path} was built from other sources and is not used: {_BUILD} again",
+            broken=True,
+        )
+    kind = "x86-64-v3" if path.name == LIBRARY_V3 else "this processor"
+    return KernelStatus(_functions(path, library), f"the law is compiled for {kind}")
+
+
+def _functions(path: Path, library: ctypes.CDLL) -> LoadedLaw:
+    replay, simulate, scan = (
+        library.kernel_replay,
+        library.kernel_simulate,
+        library.kernel_scan_exits,
+    )
+    games = ctypes.POINTER(Games)
+    replay.restype = simulate.restype = ctypes.c_int64
+    replay.argtypes = (
+        ctypes.c_int64, ctypes.c_char_p, ctypes.c_void_p, ctypes.c_int, ctypes.c_int, games,
+    )  # fmt: skip
+    simulate.argtypes = (
+        ctypes.c_int64, ctypes.c_uint64, ctypes.c_uint64, ctypes.c_double, ctypes.c_double,
+        ctypes.c_void_p, ctypes.c_void_p, games,
+    )  # fmt: skip
+    scan.restype = None
+    scan.argtypes = (
+        ctypes.c_int64, ctypes.POINTER(HeldPositions), ctypes.POINTER(ExitRules), ctypes.c_void_p,
+        ctypes.c_void_p,
+    )  # fmt: skip
+    return LoadedLaw(path, replay, simulate, scan)
