@@ -58,3 +58,12 @@ def student_t_95(freedom: int) -> float:
         + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * n**2)
         + (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / (384 * n**3)
     )
+
+
+def wilson_95(wins: int, games: int) -> tuple[float, float]:
+    """Return Wilson's 95 % interval of a rate of *wins* in *games*, at least one."""
+    rate, square = wins / games, Z_95**2
+    middle = (rate + square / (2 * games)) / (1 + square / games)
+    reach = Z_95 * math.sqrt((rate * (1 - rate) + square / (4 * games)) / games)
+    reach /= 1 + square / games
+    return max(0.0, middle - reach), min(1.0, middle + reach)

@@ -49,6 +49,7 @@ class CrowdMarket:
         market.begin_game(game_id)
         crowd.begin_game()
         market.open_presale()
+        market.trade_count = 0
         for _ in range(self._presale_steps - 1):
             crowd.act_in_presale(1 / self._presale_steps, now_ns)
         crowd.end_presale(now_ns)
