@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import accumulate
 
 from attrs import define, field, frozen
@@ -79,11 +79,11 @@ class ObservedGame:
     prices: Sequence[float | None] = ()
     rug_tick: int | None = None
     rug_price: float | None = None
-    trades: Sequence[ObservedTrade] = ()
+    trades: list[ObservedTrade] = field(factory=list)
     sidebets: Sequence[ObservedSidebet] = ()
     table: Sequence[FinalRow] = ()
     trade_count: int | None = None
-    names: Mapping[str, str] = field(factory=dict)
+    names: dict[str, str] = field(factory=dict)
     _lows: list[float] | None = field(default=None, init=False)
 
     def next_price(self, tick: int) -> float | None:
