@@ -155,7 +155,7 @@ class PlayersReport:
         log10_e_needed: decimal logarithm of the e-value that an anomaly needs.
         anomalies: players whom the law does not explain.
         records: players with a record.
-        edge_of_all: mean edge of all purchases that were seen, by game; None below two games. Above 0 means
+        edge_of_all: mean edge of all purchases that were seen; None below two games. Above 0 means
             that the sample favours what rose, that the model is wrong, or that somebody knows what comes.
         win_rate_mean, win_rate_strength: of the prior to which win rates are shrunk; the strength is None if
             nothing shows that players differ.

@@ -9,7 +9,7 @@ from typing import Final
 
 from attrs import define, field, frozen
 
-from vectra_bot.analysis.intervals import Z_95, mean_of, wilson_95
+from vectra_bot.analysis.intervals import Z_95, SharedMean, wilson_95
 from vectra_bot.analysis.players.findings import (
     Imitation,
     JudgedPlayer,
@@ -29,7 +29,6 @@ from vectra_bot.analysis.players.shrinkage import (
 )
 from vectra_bot.analysis.players.skill import e_bh
 from vectra_bot.analysis.players.tally import (
-    Average,
     PlayerGame,
     PlayerTally,
     ResultSource,
@@ -65,15 +64,12 @@ class Standards:
 
 @define
 class PlayerJudge:
-    """Takes games in any order and reports on their players.
-
-    What is kept does not grow with the games, except one number for each.
-    """
+    """Takes games in any order and reports on their players; what is kept does not grow with the games."""
 
     tallies: dict[str, PlayerTally] = field(factory=dict)
     names: dict[str, str] = field(factory=dict)
     _counts: Counter[str] = field(factory=Counter)
-    _edges: list[float] = field(factory=list)
+    _edges: SharedMean = field(factory=SharedMean)
     _stated: int = 0
     _of_stated: int = 0
 
@@ -96,18 +92,20 @@ class PlayerJudge:
         for bet in game.sidebets:
             bets.setdefault(bet.player_id, []).append(bet)
         rows = {row.player_id: row for row in game.table}
-        edges = Average()
+        edges, purchases = 0.0, 0
         for player in dict.fromkeys((*trades, *bets)):
             part = PlayerGame(game, trades.get(player, ()), bets.get(player, ()), rows.get(player))
-            tally = self.tallies.setdefault(player, PlayerTally())
-            before = tally.edges.count, tally.edges.total
+            tally = self.tallies.get(player)
+            if tally is None:
+                tally = self.tallies[player] = PlayerTally()
+            edges -= tally.edges.total
+            purchases -= tally.edges.count
             tally.add(part)
-            edges.count += tally.edges.count - before[0]
-            edges.total += tally.edges.total - before[1]
+            edges += tally.edges.total
+            purchases += tally.edges.count
             if player in game.names:
                 self.names[player] = game.names[player]
-        if edges.mean is not None:
-            self._edges.append(edges.mean)
+        self._edges.add(purchases, edges)
 
     def report(
         self,
@@ -148,7 +146,7 @@ class PlayerJudge:
             log10_e_needed=needed,
             anomalies=len(anomalies),
             records=sum(one.record is not None for one in judged),
-            edge_of_all=mean_of(self._edges) if len(self._edges) > 1 else None,
+            edge_of_all=self._edges.mean,
             win_rate_mean=None if rates is None else rates.mean,
             win_rate_strength=None if rates is None else rates.strength,
             rules=_rules(self.tallies, anomalies, planted),

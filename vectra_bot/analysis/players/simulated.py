@@ -1,4 +1,4 @@
-"""Games of the exchange's crowd as a client without a login would see them: luck alone, or with peekers."""
+"""Games of the exchange's crowd, without frames and store: luck alone, or with peekers among them."""
 
 from __future__ import annotations
 
@@ -20,29 +20,32 @@ from vectra_bot.exchange.tape import TRADE_TYPES
 from vectra_bot.game import rules
 from vectra_bot.game.fair import FairGame, play_game
 
+_KINDS: Final = {kind: name.upper() for kind, name in TRADE_TYPES.items()}
 _WINDOW_TICKS: Final = round(rules.TRADE_STREAM_MS / rules.TICK_MS)
 
 
 class SimulatedGames:
-    """The games of one seed, played by the crowd and seen through the public stream.
-
-    Nothing is sent or stored: of each two seconds the biggest trade is seen, of each game all sidebets and
-    the final leaderboard.
+    """The games of one seed, played by the crowd; of each all sidebets and the final leaderboard are seen.
 
     Args:
         seed: of games and crowd.
         crowd: number of players.
         peekers: how many of them see each next price.
+        sample: only the trades of the public stream are seen, the biggest of every two seconds; else all.
 
     Attributes:
         planted: ids of the peekers.
     """
 
-    def __init__(self, seed: int, *, crowd: int = DEFAULT_CROWD, peekers: int = 0) -> None:
+    def __init__(
+        self, seed: int, *, crowd: int = DEFAULT_CROWD, peekers: int = 0, sample: bool = False
+    ) -> None:
         config = ExchangeConfig(seed=seed, crowd=crowd, planted=peekers)
         self._start_ns = config.start_ns
         self._terms = config.short_terms
-        self._alone = alone = CrowdMarket(config)
+        self._sample = sample
+        self._trades: list[ObservedTrade] = []
+        self._alone = alone = CrowdMarket(config, on_deal=None if sample else self._show)
         self._windows = Dice(alone.identities.dice("windows"))
         self._names = {
             account.player_id: account.username
@@ -60,22 +63,40 @@ class SimulatedGames:
 
     def _seen(self, game_id: str, game: FairGame) -> ObservedGame:
         market = self._alone.market
-        trades: list[ObservedTrade] = []
+        self._trades = []
         window = self._windows.index(_WINDOW_TICKS)
         for tick in self._alone.play(game_id, game.prices, game.rug_price):
-            if tick and (tick + window) % _WINDOW_TICKS == 0:
-                _show(trades, market.take_biggest())
-        _show(trades, market.take_biggest())
+            if self._sample and tick and (tick + window) % _WINDOW_TICKS == 0:
+                self._show(market.take_biggest())
+        if self._sample:
+            self._show(market.take_biggest())
         return ObservedGame(
             game_id,
             prices=game.prices,
             rug_tick=game.rug_tick,
             rug_price=game.rug_price,
-            trades=trades,
+            trades=self._trades,
             sidebets=[_sidebet(bet) for bet in market.bets if isinstance(bet, EndedSidebet)],
             table=self._table(game.rug_price),
             trade_count=market.trade_count,
             names=self._names,
+        )
+
+    def _show(self, deal: Deal | None) -> None:
+        if deal is None:
+            return
+        fill, account = deal.fill, deal.account
+        kind = _KINDS[fill.kind]
+        self._trades.append(
+            ObservedTrade(
+                account.player_id,
+                kind,
+                fill.tick,
+                fill.price,
+                fill.amount,
+                fill.qty,
+                account.is_practice,
+            )
         )
 
     def _table(self, price: float) -> list[FinalRow]:
@@ -89,22 +110,6 @@ class SimulatedGames:
         ]
         rows.sort(key=lambda row: -row.pnl)
         return rows[: rules.LEADERBOARD_ROWS]
-
-
-def _show(trades: list[ObservedTrade], deal: Deal | None) -> None:
-    if deal is None:
-        return
-    fill = deal.fill
-    trades.append(
-        ObservedTrade(
-            deal.account.player_id,
-            TRADE_TYPES[fill.kind].upper(),
-            fill.tick,
-            fill.price,
-            fill.amount,
-            fill.qty,
-        )
-    )
 
 
 def _sidebet(ended: EndedSidebet) -> ObservedSidebet:
