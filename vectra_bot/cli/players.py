@@ -13,13 +13,9 @@ from vectra_bot.cli.numbers import Number, Whole, WholeRange
 from vectra_bot.cli.output import json_option, print_json
 from vectra_bot.cli.progress import Steps
 from vectra_bot.cli.store_options import address, store_option
-from vectra_bot.exchange.config import DEFAULT_CROWD
 
 if TYPE_CHECKING:
     from vectra_bot.analysis.players.findings import JudgedPlayer, PlayersReport, RuleFigures
-    from vectra_bot.analysis.players.games import ObservedGame
-    from vectra_bot.analysis.players.judge import Standards
-    from vectra_bot.analysis.players.simulated import SimulatedGames
 
 _EXAMPLES = """\b
 Examples:
@@ -30,21 +26,21 @@ Examples:
 """
 
 _NAME = 20
-_MOST_GAMES = 1_000_000
+_SHOWN = 4
 _STYLES = ("never", "anomalies", "seed-rule")
 
 
 @click.command("players", epilog=_EXAMPLES, context_settings=HELP_OPTIONS)
 @store_option
 @click.option(
-    "--games", type=WholeRange(min=1, max=_MOST_GAMES), metavar="N",
+    "--games", type=WholeRange(min=1), metavar="N",
     help="Judge the crowd of N simulated games instead of a store.",
 )  # fmt: skip
 @click.option(
     "--seed", type=Whole(), metavar="N", help="Seed of the simulated games.  [default: 1]"
 )
 @click.option(
-    "--peekers", type=WholeRange(min=0, max=DEFAULT_CROWD), metavar="N",
+    "--peekers", type=WholeRange(min=0), metavar="N",
     help="Plant N players who see each next price.  [default: 0]",
 )  # fmt: skip
 @click.option(
@@ -74,15 +70,10 @@ def players(
     *,
     store: str | None,
     games: int | None,
-    seed: int | None,
-    peekers: int | None,
-    sample: bool,
-    level: float,
-    min_games: int,
-    imitation: str,
     top: int,
     plot: str | None,
     as_json: bool,
+    **asked: Any,
 ) -> None:
     """Judge the other players of a store: results, habits, and whether luck explains them.
 
@@ -96,70 +87,26 @@ def players(
 
     The rule "more than 60 % of 10 games won" is computed beside it, with how often luck alone passes it.
     """
-    from vectra_bot.analysis.players.findings import Imitation
-    from vectra_bot.analysis.players.judge import Standards
-    from vectra_bot.analysis.players.simulated import SimulatedGames
+    from vectra_bot import players as judged
     from vectra_bot.errors import UsageError
 
-    simulated = {"--seed": seed is not None, "--peekers": peekers is not None, "--sample": sample}
-    if games is None and any(simulated.values()):
-        given = next(name for name, is_given in simulated.items() if is_given)
-        raise UsageError(f"{given} was given without --games: only simulated games have it")
-    if games is not None and store is not None:
-        raise UsageError("--store and --games were given: give one of them")
-    if not 0 < level < 1:
-        raise UsageError(f"--level was {level!r}: give a share above 0 and below 1, such as 0.01")
     if plot is not None and not plot.lower().endswith((".png", ".svg", ".pdf")):
         raise UsageError(f"--plot was {plot!r}: give a name that ends in .png, .svg or .pdf")
-    standards = Standards(level=level, min_games=min_games, imitation=Imitation(imitation))
-    if games is None:
-        what, report = _of_store(address(store), standards)
-        origin: dict[str, Any] = {"store": what, "seed": None}
-    else:
-        seed = 1 if seed is None else seed
-        report = _of_games(
-            games, SimulatedGames(seed, peekers=peekers or 0, sample=sample), standards
+    location = address(store) if games is None else None
+    with Steps() as steps:
+        report = judged(
+            store if games is not None else location, games=games, progress=steps, **asked
         )
-        what = f"{games:,} games of seed {seed}"
-        origin = {"store": None, "seed": seed}
+    seed = None
+    if games is not None:
+        seed = 1 if asked["seed"] is None else asked["seed"]
+    what = location or f"{games:,} games of seed {seed}"
     if plot is not None:
         _draw(report, what, Path(plot).expanduser())
     if as_json:
-        print_json(origin | report.to_json())
+        print_json({"store": location, "seed": seed} | report.to_json())
     else:
         _print(report, what, top)
-
-
-def _of_store(location: str, standards: Standards) -> tuple[str, PlayersReport]:
-    from vectra_bot.analysis.players.judge import PlayerJudge
-    from vectra_bot.analysis.players.stored import StoredGames
-    from vectra_bot.errors import InputError
-    from vectra_bot.store.query.catalog import open_store
-
-    stored, judge = StoredGames(), PlayerJudge()
-    with open_store(location) as catalog:
-        for game in stored.read(catalog):
-            judge.add(game)
-    report = judge.report(standards, unreadable=stored.unreadable)
-    if not report.players:
-        raise InputError(
-            f"no other player is recorded in {location}: record sessions of the venue, give another "
-            "--store, or judge simulated games with --games N"
-        )
-    return location, report
-
-
-def _of_games(games: int, simulated: SimulatedGames, standards: Standards) -> PlayersReport:
-    from vectra_bot.analysis.players.judge import judge
-
-    with Steps() as steps:
-
-        def played() -> Iterator[ObservedGame]:
-            for done, game in enumerate(simulated.play(games), start=1):
-                yield game
-                steps("games", done, games)
-
-        return judge(played(), standards, planted=simulated.planted)
 
 
 def _print(report: PlayersReport, what: str, top: int) -> None:
@@ -194,10 +141,10 @@ def _summary(report: PlayersReport) -> Iterator[tuple[str, str]]:
     yield "Players", f"{len(report.players):,}, {report.tested:,} of them tested, {known}"
     needed = f"an e-value of 10^{report.log10_e_needed:.1f} is needed"
     yield "Anomalies", f"{report.anomalies} at {100 * report.level:g} % false discoveries; {needed}"
-    mean = report.edge_of_all
-    if mean is not None and mean.low is not None and mean.high is not None:
-        interval = f"{100 * mean.low:+.2f} to {100 * mean.high:+.2f} %"
-        edge = f"{100 * mean.mean:+.2f} % to the next tick, 95 % interval {interval}"
+    mean, low, high = report.edge_of_all, report.edge_of_all_low, report.edge_of_all_high
+    if mean is not None and low is not None and high is not None:
+        interval = f"{100 * low:+.2f} to {100 * high:+.2f} %"
+        edge = f"{100 * mean:+.2f} % to the next tick, 95 % interval {interval}"
         yield "Edge of all", f"{edge}, of all purchases seen"
     for rule in report.rules:
         yield _rule(rule)
@@ -259,12 +206,13 @@ def _draw(report: PlayersReport, what: str, path: Path) -> None:
     shown = [one for one in report.players if one.win_rate is not None]
     if not shown:
         raise InputError("there is nothing to draw: no player has a game with a known result")
-    end = [1.0, float(max(one.games_known for one in shown))]
-    end[1] = max(end[1], 2.0)
+    end = [0.0, float(max(one.games_known for one in shown))]
+    most = _SHOWN * report.log10_e_needed  # some would leave no room for the others
 
     def points(name: str, *, anomaly: bool, value: str) -> list[Series]:
         group = [one for one in shown if one.anomaly == anomaly]
-        x, y = [float(one.games_known) for one in group], [getattr(one, value) for one in group]
+        x = [float(one.games_known) for one in group]
+        y = [min(getattr(one, value), most) for one in group]
         return [Series(name, x, y, points=True)] if group else []
 
     rates = [
@@ -283,7 +231,10 @@ def _draw(report: PlayersReport, what: str, path: Path) -> None:
             f"Players of {what}: win rates and e-values",
             "games with a known result",
             None,
-            [Panel("", rates, "share of games won"), Panel("", evidence, "log10 of the e-value")],
+            [
+                Panel("", rates, "share of games won"),
+                Panel("", evidence, f"log10 of the e-value, at most {most:.0f} drawn"),
+            ],
         ),
         path,
     )

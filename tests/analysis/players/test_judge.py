@@ -191,9 +191,8 @@ def test_peekers_are_found() -> None:
     assert (report.truth.planted, report.truth.found) == (10, 10)
     assert (report.truth.found_share, report.truth.false_discovery_rate) == (1.0, 0.0)
     assert all(one.anomaly for one in report.players if one.planted)
-    assert report.edge_of_all is not None
-    assert report.edge_of_all.low is not None
-    assert report.edge_of_all.low > 0
+    assert report.edge_of_all_low is not None
+    assert report.edge_of_all_low > 0
 
 
 def test_the_same_seed_gives_the_same_report() -> None:

@@ -40,6 +40,7 @@ def part(
         ([BUY, HALF], [], None, ResultSource.UNKNOWN, 0),
         ([BUY], [], None, ResultSource.UNKNOWN, 0),
         ([OPEN], [], None, ResultSource.UNKNOWN, 0),
+        ([ObservedTrade("p", "BUY", 3, 1.0, SOL, 0)], [], None, ResultSource.UNKNOWN, 0),
         ([OPEN, CLOSE], [], None, ResultSource.CLOSED, SOL // 10),
         ([BUY, HALF], [], ROW, ResultSource.TABLE, 7 * SOL),
         ([], [WON, LOST], None, ResultSource.SIDEBETS, 3 * SOL),

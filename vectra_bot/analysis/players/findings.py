@@ -9,7 +9,6 @@ from typing import Any, Final
 import attrs
 from attrs import frozen
 
-from vectra_bot.analysis.intervals import Mean
 from vectra_bot.models import ExceptionalPlayer
 
 _RATE: Final = Decimal("0.000001")
@@ -27,7 +26,7 @@ class Imitation(str, Enum):
 
 
 @frozen
-class Seen:
+class PlayersSeen:
     """How much of the play was seen.
 
     Attributes:
@@ -77,7 +76,7 @@ class RuleFigures:
 
 
 @frozen
-class Truth:
+class PlantedTruth:
     """What the simulation knows, and a store does not.
 
     Attributes:
@@ -155,8 +154,9 @@ class PlayersReport:
         log10_e_needed: decimal logarithm of the e-value that an anomaly needs.
         anomalies: players whom the law does not explain.
         records: players with a record.
-        edge_of_all: mean edge of all purchases that were seen; None below two games. Above 0 means
-            that the sample favours what rose, that the model is wrong, or that somebody knows what comes.
+        edge_of_all, edge_of_all_low, edge_of_all_high: mean edge of all purchases that were seen, and its
+            95 % interval by games; None below two games. Above 0 means that the sample favours what rose, that
+            the model is wrong, or that somebody knows what comes.
         win_rate_mean, win_rate_strength: of the prior to which win rates are shrunk; the strength is None if
             nothing shows that players differ.
         rules: the schema's rule and its figures.
@@ -167,16 +167,18 @@ class PlayersReport:
     level: float
     min_games: int
     imitation: Imitation
-    seen: Seen
+    seen: PlayersSeen
     tested: int
     log10_e_needed: float
     anomalies: int
     records: int
-    edge_of_all: Mean | None
+    edge_of_all: float | None
+    edge_of_all_low: float | None
+    edge_of_all_high: float | None
     win_rate_mean: float | None
     win_rate_strength: float | None
     rules: tuple[RuleFigures, ...]
-    truth: Truth | None
+    truth: PlantedTruth | None
     players: tuple[JudgedPlayer, ...]
 
     def to_json(self) -> dict[str, Any]:

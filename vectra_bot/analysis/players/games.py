@@ -20,7 +20,7 @@ class ObservedTrade:
         tick: whose price was used; 0 in the presale.
         price: of the trade.
         amount: lamports paid or received.
-        qty: billionths of a token; 0 of a short.
+        qty: billionths of a token; 0 of a short, or if it is not stated.
         practice: with the practice coin.
     """
 

@@ -13,10 +13,10 @@ from vectra_bot.analysis.intervals import Z_95, SharedMean, wilson_95
 from vectra_bot.analysis.players.findings import (
     Imitation,
     JudgedPlayer,
+    PlantedTruth,
     PlayersReport,
+    PlayersSeen,
     RuleFigures,
-    Seen,
-    Truth,
     rate,
 )
 from vectra_bot.analysis.players.games import ObservedGame, ObservedSidebet, ObservedTrade
@@ -131,6 +131,7 @@ class PlayerJudge:
                 if one.edges.count
             ]
         )
+        shared = self._edges.mean
         among = _Among(anomalies, rates, edges, planted)
         judged = [
             _judged(player, self.names.get(player), one, standards, among)
@@ -146,7 +147,9 @@ class PlayerJudge:
             log10_e_needed=needed,
             anomalies=len(anomalies),
             records=sum(one.record is not None for one in judged),
-            edge_of_all=self._edges.mean,
+            edge_of_all=None if shared is None else shared.mean,
+            edge_of_all_low=None if shared is None else shared.low,
+            edge_of_all_high=None if shared is None else shared.high,
             win_rate_mean=None if rates is None else rates.mean,
             win_rate_strength=None if rates is None else rates.strength,
             rules=_rules(self.tallies, anomalies, planted),
@@ -154,13 +157,13 @@ class PlayerJudge:
             players=tuple(judged),
         )
 
-    def _seen(self, unreadable: int) -> Seen:
+    def _seen(self, unreadable: int) -> PlayersSeen:
         names = (
             "games", "games_with_prices", "games_with_sidebets", "games_with_table", "trades",
             "sidebets",
         )  # fmt: skip
         all_of = self.tallies.values()
-        return Seen(
+        return PlayersSeen(
             **{name: self._counts[name] for name in names},
             trade_share=self._of_stated / self._stated if self._stated else None,
             purchases_not_judged=sum(one.purchases - one.edges.count for one in all_of),
@@ -325,10 +328,10 @@ def _rule(
     return RuleFigures(name, len(judged), len(flagged), len(flagged & anomalies), luck, false)
 
 
-def _truth(anomalies: frozenset[str], planted: Collection[str]) -> Truth:
+def _truth(anomalies: frozenset[str], planted: Collection[str]) -> PlantedTruth:
     found = len(anomalies & set(planted))
     false = len(anomalies) - found
-    return Truth(
+    return PlantedTruth(
         planted=len(planted),
         found=found,
         found_share=found / len(planted) if planted else None,

@@ -76,9 +76,11 @@ class PlayerGame:
         sides = {_BOUGHT: 0, _SOLD: 0, _OPENED: 0, _CLOSED: 0}
         pnl = bets
         for trade in self.trades:
-            entry = trade.kind in _ENTRIES
+            entry, is_long = trade.kind in _ENTRIES, trade.kind in (_BOUGHT, _SOLD)
+            if is_long and not trade.qty:
+                return ResultSource.UNKNOWN, 0
             pnl += -trade.amount if entry else trade.amount
-            sides[trade.kind] += trade.qty if trade.kind in (_BOUGHT, _SOLD) else 1
+            sides[trade.kind] += trade.qty if is_long else 1
         closed = abs(sides[_BOUGHT] - sides[_SOLD]) <= _ROUNDING
         if closed and sides[_OPENED] == sides[_CLOSED]:
             return ResultSource.CLOSED, pnl
