@@ -34,7 +34,7 @@ STEPS = {
         "verify (seed)",
     ),
     "opened": ("browser login",),
-    "listed": ("strategies", "plugins", "odds", "odds (promotions)"),
+    "listed": ("strategies", "plugins", "odds", "players", "odds (promotions)"),
     "maintained": (
         "store check",
         "store recover",

@@ -155,8 +155,8 @@ class PlayersReport:
         anomalies: players whom the law does not explain.
         records: players with a record.
         edge_of_all, edge_of_all_low, edge_of_all_high: mean edge of all purchases that were seen, and its
-            95 % interval by games; None below two games. Above 0 means that the sample favours what rose, that
-            the model is wrong, or that somebody knows what comes.
+            95 % interval by games; None below two games. Above 0 means that the sample favours what rose,
+            that the model is wrong, or that somebody knows what comes.
         win_rate_mean, win_rate_strength: of the prior to which win rates are shrunk; the strength is None if
             nothing shows that players differ.
         rules: the schema's rule and its figures.
