@@ -81,7 +81,7 @@ def test_the_schemas_rule_counts_amount_times_price() -> None:
 
 
 def test_one_bet_for_purchases_of_one_tick() -> None:
-    """Two purchases of a tick share their next price: one bet; a sale is none."""
+    """Two purchases of a tick share their next price: one bet, and none on a sale."""
     one = PlayerTally()
     one.add(part([BUY, BUY, SELL], []))
     assert (one.by_entries.bets, one.edges.count, one.purchases) == (1, 1, 2)

@@ -80,8 +80,9 @@ class PlantedTruth:
     """What the simulation knows, and a store does not.
 
     Attributes:
-        planted: players who saw each next price; ``found`` of them are anomalies.
-        found_share: of the planted, None without any.
+        planted: players who saw each next price.
+        found: anomalies among them.
+        found_share: their share, None without planted players.
         false_discoveries: anomalies who were not planted.
         false_discovery_rate: their share of the anomalies, 0 without any.
     """
@@ -100,7 +101,8 @@ class JudgedPlayer:
     Attributes:
         player_id, username: who it is; no name if none was seen.
         record: the schema's record; None for a player who was not seen enough.
-        games: games with a trade or sidebet; ``games_known`` of them with a known result in SOL.
+        games: games with a trade or sidebet.
+        games_known: those with a known result in SOL.
         sources: games by how the result is known.
         wins: known results above 0.
         win_rate, win_rate_low, win_rate_high: share of the known games, and Wilson's 95 % interval.
@@ -109,8 +111,8 @@ class JudgedPlayer:
         entries: purchases that were judged.
         edge, edge_low, edge_high: mean return to the next tick above the law's, and its 95 % interval.
         edge_shrunk: the edge by empirical Bayes.
-        log10_e: decimal logarithm of the e-value; ``log10_e_entries`` and ``log10_e_sidebets`` are its
-            parts.
+        log10_e: decimal logarithm of the e-value.
+        log10_e_entries, log10_e_sidebets: of its two parts.
         anomaly: whether the law does not explain the player at the level of the report.
         seed_rule: whether the schema's rule calls the player exceptional.
         planted: whether the simulation planted the player; None of a store.

@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 from attrs import define, field
 
+from vectra_bot.analysis.players.ends import GameEnds, decided_sidebets, read_ends
 from vectra_bot.analysis.players.games import (
     FinalRow,
     ObservedGame,
@@ -18,7 +19,6 @@ from vectra_bot.errors import WireError
 from vectra_bot.game import rules
 from vectra_bot.game.amounts import lamports_from_double
 from vectra_bot.store.query.catalog import Catalog
-from vectra_bot.wire.ends import GameEnds, decided_sidebets, read_ends
 
 # A trade that several sessions saw counts once; so does a price, and the first session's is taken.
 _TRADES: Final = """

@@ -1,4 +1,4 @@
-"""The end of a game as public frames state it: final leaderboard and all sidebets (protocol 5.2 to 5.4)."""
+"""The end of a game as public frames state it: final leaderboard and all sidebets (protocol 5.2, 5.4)."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import msgspec
 from attrs import frozen
 from msgspec import Raw, Struct
 
-from vectra_bot.errors import WireError
-from vectra_bot.wire.packet import payload_of, read_packet, split_trace
+from vectra_bot.wire.packet import json_error, payload_of, read_packet, split_trace
 from vectra_bot.wire.payloads import LeaderboardRow, Money, Tick
+from vectra_bot.wire.reader import Reader
 
 
 class _Ended(Struct, rename="camel", frozen=True, gc=False):
@@ -55,6 +55,7 @@ class GameEnds:
     unreadable: int
 
 
+_STATE = Reader("gameStateUpdate", _State)
 _decode_state = msgspec.json.Decoder(_State).decode
 _decode_row = msgspec.json.Decoder(LeaderboardRow).decode
 _decode_rows = msgspec.json.Decoder(list[Raw]).decode
@@ -69,12 +70,14 @@ def read_ends(raw: str) -> GameEnds:
     """
     packet = read_packet(raw)
     payload = payload_of(split_trace(packet.arguments)[1])
+    if payload is None:
+        raise _STATE.error("no-payload", "the frame has no payload")
     try:
-        state = _decode_state(payload or b"")
+        state = _decode_state(payload)
+    except msgspec.ValidationError as error:
+        raise _STATE.invalid(error) from None
     except (msgspec.DecodeError, RecursionError) as error:
-        raise WireError(
-            "bad-end", f"{packet.name} cannot be read ({error})", event_name=packet.name
-        ) from None
+        raise json_error(raw, error, packet.name) from None
     rows: list[LeaderboardRow] = []
     unreadable = 0
     for row in state.leaderboard if state.rugged else ():

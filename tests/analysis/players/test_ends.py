@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from vectra_bot.analysis.players.ends import DecidedSidebet, decided_sidebets, read_ends
 from vectra_bot.errors import WireError
-from vectra_bot.wire.ends import DecidedSidebet, decided_sidebets, read_ends
 
 ROW: dict[str, Any] = {
     "id": "p", "username": None, "level": 1, "pnl": 0.5, "pnlPercent": 1.0, "positionQty": 0, "avgCost": 0,
@@ -42,7 +42,7 @@ def test_the_history_has_every_games_sidebets() -> None:
 
 
 def test_only_decided_sidebets_are_returned() -> None:
-    """Placed rows are left out; rows that cannot be read are counted."""
+    """Placed rows are skipped; rows that cannot be read are counted."""
     rows = [BET, {**BET, "type": "placed"}, {**BET, "betAmount": 0}, {**BET, "endTick": 3}, 5, None]
     found, unreadable = decided_sidebets(json.dumps(rows).encode())
     assert found == [
@@ -53,7 +53,7 @@ def test_only_decided_sidebets_are_returned() -> None:
 
 @pytest.mark.parametrize("rows", [b"", b"{}", b"null", b"[" * 5_000])
 def test_a_list_that_cannot_be_read_counts_once(rows: bytes) -> None:
-    """What is no list of rows is one unreadable thing."""
+    """Anything else than a list of rows is one unreadable thing."""
     assert decided_sidebets(rows) == ([], 1)
 
 
