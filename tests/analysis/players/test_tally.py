@@ -68,7 +68,7 @@ def test_results_and_habits_add_up() -> None:
     assert (one.games, one.known, one.wins, one.pnl) == (3, 2, 1, 4 * SOL - SOL // 2)
     assert (one.trades, one.sidebets) == (3, 2)
     assert (one.entries.mean, one.exits.mean, one.holds.mean) == (3.0, 9.0, 6.0)
-    assert one.zones == {"early": 2}
+    assert (one.entry_zones, one.exit_zones) == ({"early": 2}, {"early": 1})
 
 
 def test_the_schemas_rule_counts_amount_times_price() -> None:
@@ -133,7 +133,7 @@ def test_a_sidebet_without_a_known_chance_is_not_judged(bet: ObservedSidebet) ->
 
 
 def test_zones_of_entries() -> None:
-    """Early is before tick 50, as the schema says, late from tick 150 on."""
+    """Early is before tick 50, which is the schema's limit, late from tick 150 on."""
     assert [zone_of(tick) for tick in (0, 49, 50, 149, 150)] == [
         "early", "early", "mid", "mid", "late",
     ]  # fmt: skip

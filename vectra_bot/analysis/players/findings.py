@@ -108,6 +108,7 @@ class JudgedPlayer:
         win_rate, win_rate_low, win_rate_high: share of the known games, and Wilson's 95 % interval.
         win_rate_least: the share if every unknown game was lost.
         win_rate_shrunk: the rate by empirical Bayes.
+        entry_zones, exit_zones: entries and exits by trades that are early, mid and late.
         entries: purchases that were judged.
         edge, edge_low, edge_high: mean return to the next tick above the law's, and its 95 % interval.
         edge_shrunk: the edge by empirical Bayes.
@@ -130,6 +131,8 @@ class JudgedPlayer:
     win_rate_high: float | None
     win_rate_least: float | None
     win_rate_shrunk: float | None
+    entry_zones: dict[str, int]
+    exit_zones: dict[str, int]
     entries: int
     edge: float | None
     edge_low: float | None

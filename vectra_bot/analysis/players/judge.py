@@ -29,6 +29,7 @@ from vectra_bot.analysis.players.shrinkage import (
 )
 from vectra_bot.analysis.players.skill import e_bh
 from vectra_bot.analysis.players.tally import (
+    ZONES,
     PlayerGame,
     PlayerTally,
     ResultSource,
@@ -228,6 +229,8 @@ def _judged(
         win_rate_high=high,
         win_rate_least=one.wins / counted if counted else None,
         win_rate_shrunk=rates.shrink(one.wins, known) if known and rates else None,
+        entry_zones={zone: one.entry_zones[zone] for zone in ZONES},
+        exit_zones={zone: one.exit_zones[zone] for zone in ZONES},
         entries=count,
         edge=edge,
         edge_low=None if edge is None else edge - reach,
@@ -256,11 +259,11 @@ def _record(
         return None
     # The ticks of trades, and those of sidebets for a player who only bets.
     entry, exit_, hold = one.entries.mean, one.exits.mean, one.holds.mean
-    zone = max(("early", "mid", "late"), key=lambda each: one.zones[each])
+    zone = max(ZONES, key=lambda each: one.entry_zones[each])
     if entry is None and one.trades == 0:
         entry, exit_ = one.bet_starts.mean, one.bet_ends.mean
         hold = None if entry is None or exit_ is None else exit_ - entry
-        zone = "early" if entry is None else zone_of(entry)
+        zone = zone_of(entry or 0)
     if entry is None or exit_ is None or hold is None:
         return None
     return ExceptionalPlayer(

@@ -31,6 +31,9 @@ from vectra_bot.models.player import EARLY_ENTRY_TICKS
 LATE_ENTRY_TICKS: Final = 150
 """An entry from this tick on is late; one before the schema's 50 is early."""
 
+ZONES: Final = ("early", "mid", "late")
+"""Parts of a game, as the schema names them."""
+
 _ENTRIES: Final = ("BUY", "SHORT_OPEN")
 _EXITS: Final = ("SELL", "SHORT_CLOSE")
 _ROUNDING: Final = (
@@ -120,7 +123,8 @@ class PlayerTally:
         wins: games with a profit, among those with a known result.
         pnl: sum of the known results, lamports.
         crude_games, crude_wins: games with a trade, and those that the schema's rule counts as won.
-        entries, exits: their ticks; ``zones`` counts entries as early, mid or late.
+        entries, exits: their ticks.
+        entry_zones, exit_zones: entries and exits that are early, mid and late.
         presale, shorts: entries in the presale, and entries that are shorts.
         holds: ticks from entry to exit, of games in which both were seen.
         bet_starts, bet_ends: ticks of sidebets.
@@ -140,7 +144,8 @@ class PlayerTally:
     crude_wins: int = 0
     entries: Average = field(factory=Average)
     exits: Average = field(factory=Average)
-    zones: Counter[str] = field(factory=Counter)
+    entry_zones: Counter[str] = field(factory=Counter)
+    exit_zones: Counter[str] = field(factory=Counter)
     presale: int = 0
     shorts: int = 0
     holds: Average = field(factory=Average)
@@ -199,12 +204,13 @@ class PlayerTally:
         exits = [trade.tick for trade in part.trades if trade.kind in _EXITS]
         for trade in entries:
             self.entries.add(trade.tick)
-            self.zones[zone_of(trade.tick)] += 1
+            self.entry_zones[zone_of(trade.tick)] += 1
             self.presale += trade.tick == 0
             self.shorts += trade.kind == _OPENED
             self.purchases += trade.kind == _BOUGHT
         for tick in exits:
             self.exits.add(tick)
+            self.exit_zones[zone_of(tick)] += 1
         if entries and exits:
             held = sum(exits) / len(exits) - sum(one.tick for one in entries) / len(entries)
             self.holds.add(max(0.0, held))
@@ -243,7 +249,7 @@ class PlayerTally:
 
 
 def zone_of(tick: float) -> str:
-    """Return whether an entry at *tick* is early, mid or late."""
+    """Return whether an entry or exit at *tick* is early, mid or late."""
     if tick < EARLY_ENTRY_TICKS:
-        return "early"
-    return "mid" if tick < LATE_ENTRY_TICKS else "late"
+        return ZONES[0]
+    return ZONES[1] if tick < LATE_ENTRY_TICKS else ZONES[2]
