@@ -136,8 +136,10 @@ def test_every_bet_on_a_purchase_is_fair(state: tuple[float, float]) -> None:
     """At any price and low each share's factor is positive and has mean 1; with an unknown low at most 1."""
     price, low = state
     after = list(steps(price, low))
-    known = [entry_factors(price, low, moved) for _, moved, _ in after]
-    unknown = [entry_factors(price, None, moved) for _, moved, _ in after]
+    known, unknown = (
+        [entry_factors(price, moved, entry_excess(price, seen, moved)) for _, moved, _ in after]
+        for seen in (low, None)
+    )
     assert min(min(row) for row in (*known, *unknown)) > 0
     for place in range(len(known[0])):
         weighted = [weight * row[place] for (weight, _, _), row in zip(after, known, strict=True)]

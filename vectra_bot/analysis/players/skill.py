@@ -74,9 +74,14 @@ def jump_chance(price: float) -> float:
     return (1.0 - rules.RUG_CHANCE) * up
 
 
-def entry_factors(price: float, low: float | None, after: float) -> list[float]:
-    """Return what a bet on a purchase multiplies the wealth with, for each share; as :func:`entry_excess`."""
-    excess = entry_excess(price, low, after)
+def entry_factors(price: float, after: float, excess: float) -> list[float]:
+    """Return what a bet on a purchase multiplies the wealth with, for each share.
+
+    Args:
+        price: at which it was bought.
+        after: the next price.
+        excess: of the return, by :func:`entry_excess`.
+    """
     jumped = after >= price * (1.0 + JUMP)
     return [
         *(1.0 + share * excess for share in ENTRY_SHARES),

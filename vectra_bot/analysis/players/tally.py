@@ -228,8 +228,9 @@ class PlayerTally:
                 continue
             bought.add(tick)
             low = game.low(tick)
-            self.by_entries.bet(entry_factors(price, low, after))
-            self.edges.add(entry_excess(price, low, after))
+            excess = entry_excess(price, low, after)
+            self.by_entries.bet(entry_factors(price, after, excess))
+            self.edges.add(excess)
             bound = min(price, rules.START_PRICE)
             self.edge_variance += return_variance(price, bound if low is None else low)
 
