@@ -171,3 +171,14 @@ def test_an_empty_store_has_no_players(tmp_path: Path) -> None:
     assert (report.seen.games, report.win_rate_mean, report.edge_of_all) == (1, None, None)
     assert report.rules[0].expected_by_luck is None
     assert Decimal(str(report.level)) == Decimal("0.01")
+
+
+def test_nobody_beats_the_law_in_real_captures(real_data: Path, tmp_path: Path) -> None:
+    """Of 2,246 real sidebets of 239 players luck explains every player, as the law says."""
+    names = ("seeded_games.jsonl.gz", "raw_frames.jsonl.gz", "real_trades.jsonl")
+    vectra_bot.import_files([real_data / name for name in names], tmp_path)
+    report = vectra_bot.players(tmp_path)
+    assert (report.seen.sidebets, report.seen.trades, report.seen.unreadable) == (2_246, 72, 0)
+    assert (report.tested, report.anomalies) == (239, 0)
+    assert report.players[0].log10_e < 2
+    assert report.records > 20
