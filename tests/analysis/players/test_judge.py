@@ -184,6 +184,19 @@ def test_luck_alone_has_no_anomaly(sample: bool) -> None:
     assert share < 0.2 if sample else share == 1.0
 
 
+def test_every_trade_is_seen_once() -> None:
+    """Without --sample the trades of a game are as many as the venue counts, with it a few of them."""
+    for whole, part in zip(
+        SimulatedGames(4).play(3), SimulatedGames(4, sample=True).play(3), strict=True
+    ):
+        assert len(whole.trades) == whole.trade_count == part.trade_count
+        assert 0 < len(part.trades) < len(whole.trades) / 4
+        rest = list(whole.trades)
+        for trade in part.trades:
+            rest.remove(trade)
+        assert (whole.sidebets, whole.table) == (part.sidebets, part.table)
+
+
 def test_peekers_are_found() -> None:
     """Players who see the next price are all found, and nobody else."""
     report = simulated(40, 4, 10)

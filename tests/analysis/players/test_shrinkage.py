@@ -10,7 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vectra_bot.analysis.intervals import SharedMean, wilson_95
-from vectra_bot.analysis.players.shrinkage import chance_above, edge_prior, rate_prior
+from vectra_bot.analysis.players.shrinkage import (
+    RatePrior,
+    chance_above,
+    edge_prior,
+    rate_prior,
+)
 
 
 def test_equal_players_are_shrunk_to_their_mean() -> None:
@@ -26,6 +31,11 @@ def test_different_players_are_believed() -> None:
     prior = rate_prior([(0, 10), (10, 10)] * 10)
     assert prior is not None
     assert prior.shrink(10, 10) > 0.99
+
+
+def test_a_prior_counts_as_so_many_games() -> None:
+    """Nine of ten and a prior of ten games at one half make 14 of 20."""
+    assert RatePrior(0.5, 10.0).shrink(9, 10) == pytest.approx(0.7)
 
 
 def test_the_prior_is_recovered() -> None:

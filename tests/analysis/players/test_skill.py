@@ -170,7 +170,8 @@ def test_excess_is_the_return_above_the_laws() -> None:
     """At price 1, the low of the game, the law's return is -0.0547 % with the rug at 0.02."""
     assert entry_excess(1.0, 1.0, 1.2) == pytest.approx(0.2 + 0.000447, abs=2e-5)
     assert entry_excess(1.0, 1.0, 0.02) == pytest.approx(-0.98, abs=1e-3)
-    assert entry_excess(4.0, None, 4.0) < entry_excess(4.0, 0.1, 4.0)
+    assert entry_excess(4.0, None, 4.0) == entry_excess(4.0, 1.0, 4.0) < entry_excess(4.0, 0.1, 4.0)
+    assert entry_excess(0.5, None, 0.4) == entry_excess(0.5, 0.5, 0.4)
 
 
 def test_wealth_is_the_mean_over_shares() -> None:
@@ -181,6 +182,15 @@ def test_wealth_is_the_mean_over_shares() -> None:
     found.bet([2.0, 0.5])
     assert found.bets == 2
     assert 10**found.log10 == pytest.approx((4 + 0.25) / 2)
+
+
+def test_the_parts_of_an_e_value_are_averaged() -> None:
+    """Purchases and sidebets may depend on each other, so that their wealths are never multiplied."""
+    tally = PlayerTally()
+    tally.by_entries.bet([8.0])
+    tally.by_sidebets.bet([2.0])
+    assert 10**tally.log10_e == pytest.approx(5.0)
+    assert tally.bets == 2
 
 
 def test_a_mean_of_huge_numbers_does_not_overflow() -> None:

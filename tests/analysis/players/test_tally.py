@@ -97,6 +97,7 @@ def test_one_bet_for_purchases_of_one_tick() -> None:
         ([None, 1.0, 1.1], None, 1, True),
         ([1.0, 1.1], 2, 1, True),
         ([1.0, 1.1], 2, 2, False),
+        ([1.0, 1.1, 1.2], 2, 2, False),
         ([1.0, 0.0, 0.0], None, 1, False),
         ([], None, 0, False),
     ],
