@@ -56,6 +56,9 @@ GROUPS = {
         "verify_seed", "SeedVerification", "verify", "Verification", "FileDifference", "Difference", "odds",
         "OddsReport", "CheckedFigure", "Figure",
     ),
+    "Judge other players": (
+        "players", "PlayersReport", "PlayersSeen", "JudgedPlayer", "RuleFigures", "PlantedTruth", "Imitation",
+    ),
     "Read journals, serialize records": (
         "Journal", "JournalReader", "Entry", "write_journal", "record_to_json", "record_from_json",
     ),

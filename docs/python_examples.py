@@ -442,6 +442,25 @@ first: vectra_bot.CheckedFigure = chances.figures[0]
 figure: vectra_bot.Figure = first.figure
 assert (figure.group, figure.unit, first.agrees) == ("sidebet", "chance", None)
 
+# %% players, Imitation
+everyone = vectra_bot.players(games=12, seed=7, peekers=2, imitation=vectra_bot.Imitation.ANOMALIES)
+print([one.username for one in everyone.players if one.anomaly])
+
+# %% PlayersReport, PlayersSeen, JudgedPlayer
+assert isinstance(everyone, vectra_bot.PlayersReport)
+coverage: vectra_bot.PlayersSeen = everyone.seen
+assert (coverage.games, coverage.trade_share) == (12, 1.0)
+suspect: vectra_bot.JudgedPlayer = everyone.players[0]
+assert suspect.anomaly
+assert suspect.log10_e >= everyone.log10_e_needed
+
+# %% RuleFigures, PlantedTruth
+rule: vectra_bot.RuleFigures = everyone.rules[0]
+print(f"{rule.flagged} of {rule.judged} players win often, {everyone.anomalies} are anomalies")
+truth: vectra_bot.PlantedTruth | None = everyone.truth
+assert truth is not None
+assert truth.found == truth.planted
+
 # %% Journal, JournalReader, Entry
 reader: vectra_bot.JournalReader = vectra_bot.Journal.open(report.journal)
 entry: vectra_bot.Entry = next(iter(reader))

@@ -262,15 +262,17 @@ class Commands:
         yield "verify (seed)", self.json("verify", *game, "--prices", prices)
 
     def listed(self) -> Outputs:
-        """Yield what is installed, and the odds."""
+        """Yield what is installed, the odds, and other players."""
         yield "strategies", self.json("strategies")
         yield "plugins", self.json("plugins")
         yield "odds", self.json("odds", "edge", "survival", "--simulate", 200, "--stake", "0.1")
         yield "odds (certificate)", self.json("odds", "certificate")
+        yield "players", self.json("players", "--games", 12, "--seed", 7, "--peekers", 2)
         # The first game of this seed rugs at tick 6: the rugpool has entries after it.
         at = ("--store", self.folder / "pool")
         self.json("run", "watch", "--games", 2, "--seed", 28, "--crowd", 40, *at)
         yield "odds (promotions)", self.json("odds", "promotions", *at)
+        yield "players", self.json("players", *at)
 
     def opened(self) -> Outputs:
         """Yield what opening a browser prints."""

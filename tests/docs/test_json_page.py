@@ -34,7 +34,14 @@ STEPS = {
         "verify (seed)",
     ),
     "opened": ("browser login",),
-    "listed": ("strategies", "plugins", "odds", "odds (certificate)", "odds (promotions)"),
+    "listed": (
+        "strategies",
+        "plugins",
+        "odds",
+        "odds (certificate)",
+        "players",
+        "odds (promotions)",
+    ),
     "maintained": (
         "store check",
         "store recover",

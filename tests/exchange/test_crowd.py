@@ -11,15 +11,11 @@ from attrs import define, field
 from vectra_bot.exchange.accounts import BookEntry, Books, Coin, Money, VenueAccount
 from vectra_bot.exchange.config import ExchangeConfig
 from vectra_bot.exchange.crowd import Crowd, Style
+from vectra_bot.exchange.crowd.alone import CrowdMarket
 from vectra_bot.exchange.crowd.lockstep import lockstep_groups
-from vectra_bot.exchange.features.sidegames import RoundStake, SideGames
-from vectra_bot.exchange.identities import Identities
 from vectra_bot.exchange.market import Deal, Market, Placed
-from vectra_bot.exchange.outlet import Outlet
-from vectra_bot.exchange.schedule import Schedule
 from vectra_bot.game import rules
 from vectra_bot.game.fair import play_game
-from vectra_bot.game.shorts import ShortTerms
 from vectra_bot.wire.states import WireFormat
 
 NOW = 1_767_225_600_000_000_000
@@ -35,35 +31,39 @@ class Floor:
     planted: int = 0
     shorts: bool = True
     presale_steps: int = 100
-    market: Market = field(init=False)
-    crowd: Crowd = field(init=False)
-    books: Books = field(factory=Books, init=False)
+    alone: CrowdMarket = field(init=False)
     deals: list[tuple[int, str, str, int]] = field(factory=list, init=False)
     bets: list[Placed] = field(factory=list, init=False)
-    results: list[RoundStake] = field(factory=list, init=False)
     games: int = field(default=0, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.market = Market(
-            self.books, ShortTerms(), on_deal=self._note, on_placed=self.bets.append
-        )
         config = ExchangeConfig(
+            seed=self.seed,
             crowd=self.size,
             planted=self.planted,
             wire_format=WireFormat.FEB if self.shorts else WireFormat.DEC,
-            side_games=False,
         )
-        ids = Identities(self.seed)
-        schedule = Schedule(config.start_ns)
-        sidegames = SideGames(
+        self.alone = CrowdMarket(
             config,
-            ids,
-            schedule,
-            Outlet(schedule, ids),
-            market=self.market,
-            on_settled=self.results.append,
+            presale_steps=self.presale_steps,
+            on_deal=self._note,
+            on_placed=self.bets.append,
         )
-        self.crowd = Crowd(config, self.market, self.books, ids, sidegames)
+
+    @property
+    def market(self) -> Market:
+        """The market."""
+        return self.alone.market
+
+    @property
+    def crowd(self) -> Crowd:
+        """The crowd."""
+        return self.alone.crowd
+
+    @property
+    def books(self) -> Books:
+        """The accounts."""
+        return self.alone.books
 
     def _note(self, deal: Deal) -> None:
         self.deals.append(
@@ -76,27 +76,9 @@ class Floor:
 
     def play(self, prices: Sequence[float], rug_price: float) -> None:
         """Play one game as the exchange does: presale, ticks, rug."""
-        market, crowd = self.market, self.crowd
         self.games += 1
-        market.begin_game(f"game-{self.games}")
-        crowd.begin_game()
-        market.open_presale()
-        for _ in range(self.presale_steps - 1):
-            crowd.act_in_presale(1 / self.presale_steps, NOW)
-        crowd.end_presale(NOW)
-        market.start()
-        for tick, price in enumerate(prices[1:], start=1):
-            crowd.act(NOW, price)
-            market.move(tick, price)
-            for settled in market.settle_lost(NOW):
-                crowd.on_settled(settled)
-        crowd.act(NOW, rug_price)
-        market.rug(len(prices), rug_price)
-        for account in list(market.players):
-            won = market.settle_won(account, len(prices), NOW)
-            if won is not None:
-                crowd.on_settled(won)
-            market.liquidate(account)
+        ticks = list(self.alone.play(f"game-{self.games}", prices, rug_price))
+        assert ticks == list(range(len(prices) + 1))
 
 
 def law_games(count: int, seed: str = "floor") -> list[Game]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from vectra_bot.exchange.accounts import BookEntry
+from vectra_bot.exchange.accounts import BookEntry, Books, Money
 from vectra_bot.exchange.config import ExchangeConfig
 from vectra_bot.exchange.crowd import Style
+from vectra_bot.exchange.crowd.alone import CrowdMarket
 from vectra_bot.exchange.exchange import Exchange
+from vectra_bot.game.fair import play_game
 
 GAMES = 25
+GAMES_ALONE = 4
 
 
 def test_the_exchange_shows_the_next_price_to_planted_players_only() -> None:
@@ -48,3 +51,36 @@ def test_a_coarse_countdown_keeps_the_whole_presale() -> None:
     fine, coarse = presale(100), presale(5_000)
     assert fine > 60
     assert abs(fine - coarse) <= 6
+
+
+def test_a_crowd_alone_plays_as_on_the_exchange() -> None:
+    """Without frames the same seed gives every player the same trades and sidebets, to the lamport."""
+    config = ExchangeConfig(
+        seed=12, planted=4, side_games=False, countdown_step=5000, past_games=10
+    )
+    exchange, alone = Exchange(config), CrowdMarket(config)
+    while exchange.games_opened < GAMES_ALONE:
+        exchange.step()
+    ids = alone.identities
+    for number in range(GAMES_ALONE):
+        game_id = ids.game_id(number, config.start_ns)
+        game = play_game(ids.server_seed(number), game_id)
+        *_, last = alone.play(game_id, game.prices, game.rug_price)
+        assert last == game.rug_tick
+    assert played(alone.books) == played(exchange.books)
+    assert sum(len(sums) for sums in played(alone.books).values()) > 200
+    assert alone.crowd.planted == exchange.crowd.planted
+
+
+def played(books: Books) -> dict[str, dict[tuple[Money, BookEntry], int]]:
+    """Return each player's sums of trades and sidebets, in lamports."""
+    kinds = (
+        BookEntry.BUY, BookEntry.SELL, BookEntry.FORCED_SELL, BookEntry.LIQUIDATION, BookEntry.SIDEBET,
+        BookEntry.SIDEBET_PAYOUT, BookEntry.SHORT_OPEN, BookEntry.SHORT_CLOSE,
+    )  # fmt: skip
+    return {
+        account.player_id: {
+            key: amount for key, amount in account.flows.sums.items() if key[1] in kinds
+        }
+        for account in books.all()
+    }

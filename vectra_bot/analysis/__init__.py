@@ -1,4 +1,4 @@
 """Figures computed from data or from the price law of the game.
 
-Its one part is ``odds``. No I/O or clock.
+Its parts are ``odds`` and ``players``. No clock, and no I/O but that of a store that is given.
 """

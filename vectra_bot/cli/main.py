@@ -58,6 +58,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "verify": ("vectra_bot.cli.verify:verify", "Verify games and trades against the law."),
     "diff": ("vectra_bot.cli.diff:diff", "Compare two sessions decision by decision."),
     "odds": ("vectra_bot.cli.odds:odds", "Compute the game's odds, checked by simulated games."),
+    "players": (
+        "vectra_bot.cli.players:players",
+        "Judge other players: results, habits, skill against luck.",
+    ),
     "query": ("vectra_bot.cli.query:query", "Query a store with SQL or by query name."),
     "store": (
         "vectra_bot.cli.store:store",

@@ -43,19 +43,21 @@ COLOURS: Final = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E
 
 @attrs.frozen
 class Series:
-    """One line or one kind of bar: a value at each ``x``, NaN where it is missing."""
+    """One line or one kind of bar: a value at each ``x``, NaN where it is missing; or single *points*."""
 
     name: str
     x: list[Any]
     values: list[float]
+    points: bool = False
 
 
 @attrs.frozen
 class Panel:
-    """Series that share an axis."""
+    """Series that share an axis; *label* is its name if those of the series are not."""
 
     unit: str
     series: list[Series]
+    label: str = ""
 
 
 @attrs.frozen
@@ -241,7 +243,7 @@ def _draw_panel(axis: Any, drawing: ChartDrawing, panel: Panel) -> None:
             bars = axis.bar(places, series.values, share * 0.94, color=colour, label=series.name)
             if len(series.x) * len(panel.series) <= MAX_CATEGORIES:
                 axis.bar_label(bars, fmt="{:.5g}", fontsize=7, padding=2)
-        elif _is_rising(series.x):
+        elif _is_rising(series.x) and not series.points:
             axis.plot(
                 series.x, series.values, color=colour, label=series.name, linewidth=1.3,
                 marker="o" if len(series.x) <= 80 else "", markersize=3,
@@ -254,7 +256,8 @@ def _draw_panel(axis: Any, drawing: ChartDrawing, panel: Panel) -> None:
         axis.tick_params(axis="x", rotation=40 if long else 0)
         axis.margins(y=0.12)
     names = ", ".join(dict.fromkeys(series.name.partition(",")[0] for series in panel.series))
-    axis.set_ylabel(labelled(names if len(names) <= 40 else "value", panel.unit))
+    names = panel.label or (names if len(names) <= 40 else "value")
+    axis.set_ylabel(labelled(names, panel.unit))
     if len(panel.series) > 1:
         axis.legend(
             frameon=False, ncols=3, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0,

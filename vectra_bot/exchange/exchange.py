@@ -103,7 +103,8 @@ class Exchange:
             on_stake=self._note_stake,
             on_settled=self._note_result,
         )
-        self.crowd = Crowd(config, market, books, ids, self.sidegames)
+        sidegames = self.sidegames if config.side_games else None
+        self.crowd = Crowd(config, market, books, ids, sidegames)
         self._notices = notices = Notices(
             ids, books.all() if config.notices else (), config.start_ns
         )

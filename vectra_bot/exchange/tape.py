@@ -11,7 +11,7 @@ from vectra_bot.wire.amounts import number, sol_number
 from vectra_bot.wire.frames import event_text
 from vectra_bot.wire.payloads import TradePayload
 
-_TYPES = {
+TRADE_TYPES = {
     "buy": "buy",
     "sell": "sell",
     "forced_sell": "sell",
@@ -19,6 +19,7 @@ _TYPES = {
     "short_open": "short_open",
     "short_close": "short_close",
 }
+"""The type of a trade on the wire, by the kind of its fill."""
 
 
 def trade_text(deal: Deal, identities: Identities) -> str:
@@ -35,7 +36,7 @@ def trade_text(deal: Deal, identities: Identities) -> str:
         game_id=deal.game_id,
         player_id=deal.account.player_id,
         price=number(fill.price),
-        type=_TYPES[fill.kind],
+        type=TRADE_TYPES[fill.kind],
         qty=sol_number(fill.qty),
         tick_index=fill.tick,
         coin=rules.PRACTICE_ADDRESS if deal.coin == rules.PRACTICE_ADDRESS else "solana",

@@ -34,11 +34,11 @@ class Crowd:
 
     Args:
         config: the number of players, how many of them (the last ones) know the next price, and whether they
-            open shorts (in the February format) and stake in side games.
+            open shorts (in the February format).
         market: where they trade.
         books: where their accounts are opened.
         identities: source of names and random numbers.
-        sidegames: where they stake in side games.
+        sidegames: where they stake in side games, None if they do not.
     """
 
     def __init__(
@@ -47,13 +47,13 @@ class Crowd:
         market: Market,
         books: Books,
         identities: Identities,
-        sidegames: SideGames,
+        sidegames: SideGames | None,
     ) -> None:
         size, planted = config.crowd, config.planted
         shorts = config.wire_format is WireFormat.FEB
         self._market = market
         self._books = books
-        self._sidegames = sidegames if config.side_games else None
+        self._sidegames = sidegames
         self._share = size / DEFAULT_CROWD
         self._dice = Dice(identities.dice("crowd"))
         self._walk = Dice(identities.dice("connected"))
