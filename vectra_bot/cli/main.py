@@ -59,6 +59,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "diff": ("vectra_bot.cli.diff:diff", "Compare two sessions decision by decision."),
     "odds": ("vectra_bot.cli.odds:odds", "Compute the game's odds, checked by simulated games."),
     "query": ("vectra_bot.cli.query:query", "Query a store with SQL or by query name."),
+    "export": (
+        "vectra_bot.cli.export:export",
+        "Export episodes as datasets to train on: Parquet or Minari.",
+    ),
     "store": (
         "vectra_bot.cli.store:store",
         "Check, recover, compact, migrate and import into a store.",
