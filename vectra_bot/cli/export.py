@@ -110,13 +110,19 @@ def _check(out: Path, options: Mapping[str, Any], *, as_json: bool) -> int:
 def _print_card(out: Path, card: Mapping[str, Any]) -> None:
     imitation = card["kind"] == "imitation"
     for name, one in card["sets"].items():
-        what = f"{one['rows']} trades" if imitation else f"{one['episodes']} episodes, {one['rows']} steps"
+        what = (
+            f"{one['rows']} trades"
+            if imitation
+            else f"{one['episodes']} episodes, {one['rows']} steps"
+        )
         money = "" if imitation else f", return {one['return_lamports'] / 1e9:+.9f} SOL"
         click.echo(f"{name:<10}  {one['games']} games, {what}{money}")
     coverage = card["coverage"]
     if imitation:
         share = coverage["share_seen"]
-        seen = "not stated by the venue" if share is None else f"{share:.1%} of the trades it counted"
+        seen = (
+            "not stated by the venue" if share is None else f"{share:.1%} of the trades it counted"
+        )
         click.echo(f"coverage    {seen}: the public trade stream is a sample")
     else:
         records = coverage["records"]
@@ -132,7 +138,9 @@ def _print_card(out: Path, card: Mapping[str, Any]) -> None:
     click.echo(f"content     {card['content_sha256']}")
     click.echo(f"written     {clean(out)}")
     if card["format"] == "minari":
-        click.echo(f"next        MINARI_DATASETS_PATH={clean(out.absolute())}, minari.load_dataset('train-v0')")
+        click.echo(
+            f"next        MINARI_DATASETS_PATH={clean(out.absolute())}, minari.load_dataset('train-v0')"
+        )
 
 
 def _print_check(found: Checked) -> None:

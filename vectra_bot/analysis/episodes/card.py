@@ -121,8 +121,7 @@ def card_of(
     sessions = [_session(source, session, rows) for session, rows in rows_by_session.items()]
     laws = sorted({law for session in sessions for law in session["law_versions"]})
     embedded = all(session["venue"] == EMBEDDED for session in sessions)
-    coverage = source.coverage
-    card = {
+    return {
         "format": form,
         "kind": "imitation" if imitation else "episodes",
         "content_sha256": content,
@@ -132,22 +131,28 @@ def card_of(
         "shares": [str(shares.train), str(shares.validation), str(shares.test)],
         "sets": {name: totals.sets[name].to_json() for name in NAMES},
         "sessions": sessions,
-        "coverage": {
-            "sessions_read": coverage.sessions,
-            "sessions_unfinished": coverage.unfinished_sessions,
-            "games_seen": coverage.games_seen,
-            "episodes_truncated": totals.truncated,
-            "episodes_joined_late": totals.joined_late,
-            "ticks_missed": totals.gaps,
-            "records": {name: totals.records[name] for name in ("stored", "different", "computed")},
-            "rows_skipped": dict(sorted(coverage.skipped_rows.items())),
-        },
+        "coverage": _coverage(source, totals),
         "leak_check": {"leaks": 0, "tests": tests},
         "files": list(_files(folder)),
     }
+
+
+def _coverage(source: StoreSource, totals: Totals) -> dict[str, Any]:
+    """Return what the dataset lacks, or what part of the trades was seen."""
+    coverage = source.coverage
+    found: dict[str, Any] = {
+        "sessions_read": coverage.sessions,
+        "sessions_unfinished": coverage.unfinished_sessions,
+        "games_seen": coverage.games_seen,
+        "episodes_truncated": totals.truncated,
+        "episodes_joined_late": totals.joined_late,
+        "ticks_missed": totals.gaps,
+        "records": {name: totals.records[name] for name in ("stored", "different", "computed")},
+        "rows_skipped": dict(sorted(coverage.skipped_rows.items())),
+    }
     if totals.trades_seen is not None:
         seen = totals.trades_seen
-        card["coverage"] |= {
+        found |= {
             "players": len(totals.players),
             "trades": seen.seen,
             "trades_stated": seen.stated,
@@ -155,11 +160,15 @@ def card_of(
             "games_with_stated_count": seen.games_with_count,
             "share_seen": seen.share,
         }
-    return card
+    return found
 
 
 def _versions(form: str) -> dict[str, str]:
-    found = {"vectra-bot": version("vectra-bot"), "schema": SCHEMA_VERSION, "pyarrow": version("pyarrow")}
+    found = {
+        "vectra-bot": version("vectra-bot"),
+        "schema": SCHEMA_VERSION,
+        "pyarrow": version("pyarrow"),
+    }
     if form == "minari":
         found |= {name: version(name) for name in ("minari", "gymnasium")}
     return found
@@ -168,7 +177,8 @@ def _versions(form: str) -> dict[str, str]:
 def _session(source: StoreSource, session: str, rows: int) -> dict[str, Any]:
     """Return what is known of a session; from its journal's header, if the store still has it."""
     row = source.catalog.sql(
-        "SELECT min(mode), min(venue) FROM game_tick WHERE session_id = $session", {"session": session}
+        "SELECT min(mode), min(venue) FROM game_tick WHERE session_id = $session",
+        {"session": session},
     ).rows[0]
     header = _header(source.catalog.location, session)
     strategy = header.get("strategy")
@@ -192,8 +202,7 @@ def _header(location: str, session: str) -> Mapping[str, Any]:
         store = parse_store(location)
         if not isinstance(store, LocalStore):
             return {}
-        found = read_header(journal_directory(store.path, session))
-        return found if isinstance(found, dict) else {}
+        return read_header(journal_directory(store.path, session))
     except (VectraError, OSError, ValueError):
         return {}
 
@@ -244,7 +253,11 @@ def readme_of(card: Mapping[str, Any]) -> str:
         lines.append(
             f"| {name} | {one['games']} | {one['episodes']} | {one['rows']} | {one['return_lamports']} |"
         )
-    lines += ["", "Sets are by game and time: each game is in one set, later sets have later games.", ""]
+    lines += [
+        "",
+        "Sets are by game and time: each game is in one set, later sets have later games.",
+        "",
+    ]
     lines += _trades_text(coverage) if imitation else _episodes_text(coverage)
     form = _LOAD_TRADES if imitation else _LOAD_PARQUET.format(table="steps")
     lines += ["", "## Load", "", _LOAD_MINARI if card["format"] == "minari" else form, ""]
@@ -256,22 +269,26 @@ def readme_of(card: Mapping[str, Any]) -> str:
 
 def _episodes_text(coverage: Mapping[str, Any]) -> list[str]:
     records = coverage["records"]
-    return [
+    made = (
         f"Records: {records['stored']} as the engine stored them, {records['computed']} computed, "
-        f"{records['different']} stored ones that the documents do not confirm.",
+        f"{records['different']} stored ones that the documents do not confirm."
+    )
+    lacking = (
         f"Missing: {coverage['ticks_missed']} ticks; {coverage['episodes_joined_late']} games joined late, "
-        f"{coverage['episodes_truncated']} ended by their session.",
-    ]
+        f"{coverage['episodes_truncated']} ended by their session."
+    )
+    return [made, lacking]
 
 
 def _trades_text(coverage: Mapping[str, Any]) -> list[str]:
     share = coverage["share_seen"]
     seen = "unknown" if share is None else f"{share:.1%}"
-    return [
+    text = (
         f"The public trade stream is a sample: never add up volumes. {coverage['trades']} trades of "
         f"{coverage['players']} players; of the {coverage['trades_stated']} trades that the venue counted in "
-        f"{coverage['games_with_stated_count']} games, {seen} were seen. Rewards are not known.",
-    ]
+        f"{coverage['games_with_stated_count']} games, {seen} were seen. Rewards are not known."
+    )
+    return [text]
 
 
 def _plain(text: object) -> str:

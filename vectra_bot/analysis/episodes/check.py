@@ -103,7 +103,9 @@ class _Files:
                     if record:
                         self._episode(name, record, steps)
                     else:
-                        self._note("episode_id", f"{name} has steps without a row in episodes.parquet")
+                        self._note(
+                            "episode_id", f"{name} has steps without a row in episodes.parquet"
+                        )
             for episode in records:
                 self._note("episode_id", f"{name} has no steps of episode {episode}")
 
@@ -150,9 +152,14 @@ class _Files:
                 found = file.schema_arrow
                 for column in found.names:
                     if column not in known.names:
-                        self.leaks.append(Leak(column, f"is no documented column of {table}.parquet"))
+                        self.leaks.append(
+                            Leak(column, f"is no documented column of {table}.parquet")
+                        )
                 for column in known:
-                    if column.name not in found.names or found.field(column.name).type != column.type:
+                    if (
+                        column.name not in found.names
+                        or found.field(column.name).type != column.type
+                    ):
                         raise InputError(
                             f"{path}: column {column.name} is missing or not {column.type}: export it again"
                         )

@@ -62,7 +62,9 @@ OBSERVATION: Final = (
     Column("obs_bonus", "int", "lamports", "Bonus money, which is not part of the cash."),
     Column("obs_position_qty", "int", "1e-9 units", "Position held."),
     Column("obs_position_cost", "int", "lamports", "What the position cost."),
-    Column("obs_position_value", "int", "lamports", "What selling all of it brings at `obs_price`."),
+    Column(
+        "obs_position_value", "int", "lamports", "What selling all of it brings at `obs_price`."
+    ),
     Column("obs_held_ticks", "int", "ticks of 250 ms", "Age of the oldest lot; 0 when flat."),
     Column("obs_sidebet", "int", "lamports", "Stake of the open sidebet; 0 without one."),
     Column("obs_sidebet_ticks", "int", "ticks of 250 ms", "Ticks since the sidebet was proven."),
@@ -116,7 +118,9 @@ END: Final = (
 )
 
 NEXT_OBSERVATION: Final = tuple(
-    Column(NEXT + column.name, column.kind, column.unit, "The same after the step.", column.optional)
+    Column(
+        NEXT + column.name, column.kind, column.unit, "The same after the step.", column.optional
+    )
     for column in OBSERVATION
 )
 
@@ -155,10 +159,20 @@ TRADES: Final = (
     Column("game_id", "text", "", "Game of the trade."),
     Column("player_id", "text", "", "Player who traded, as the venue names it."),
     Column("number", "int", "count", "Number of the trade among those seen of the player, from 0."),
-    *(column for column in OBSERVATION if column.name in {
-        "obs_tick", "obs_price", "obs_peak", "obs_low", "obs_volatility",
-        "obs_connected_players", "obs_trade_count",
-    }),
+    *(
+        column
+        for column in OBSERVATION
+        if column.name
+        in {
+            "obs_tick",
+            "obs_price",
+            "obs_peak",
+            "obs_low",
+            "obs_volatility",
+            "obs_connected_players",
+            "obs_trade_count",
+        }
+    ),
     Column("obs_level", "int", "level", "The player's level; null if not sent.", optional=True),
     Column(
         "obs_seen_qty",

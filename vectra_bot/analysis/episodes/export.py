@@ -16,7 +16,7 @@ from vectra_bot.analysis.episodes.card import CARD, FORMATS, Totals, card_of, re
 from vectra_bot.analysis.episodes.check import check_dataset
 from vectra_bot.analysis.episodes.fold import Episode
 from vectra_bot.analysis.episodes.imitation import TradeSource
-from vectra_bot.analysis.episodes.leaks import Leak, LeakCheck, named
+from vectra_bot.analysis.episodes.leaks import named
 from vectra_bot.analysis.episodes.minari_format import MinariWriter, required
 from vectra_bot.analysis.episodes.source import StoreSource
 from vectra_bot.analysis.episodes.split import DEFAULT, NAMES, Shares, split_games
@@ -97,7 +97,9 @@ def _check(options: ExportOptions) -> None:
             "give --format parquet"
         )
     if options.licence is not None and len(options.licence) > _LICENCE_LENGTH:
-        raise UsageError(f"--licence had {len(options.licence)} characters: give at most {_LICENCE_LENGTH}")
+        raise UsageError(
+            f"--licence had {len(options.licence)} characters: give at most {_LICENCE_LENGTH}"
+        )
     if options.form == "minari":
         required()
 
@@ -125,7 +127,6 @@ class _Export:
     progress: Progress | None
     totals: Totals = field(factory=Totals)
     hash: ContentHash = field(factory=ContentHash)
-    check: LeakCheck = field(factory=LeakCheck)
     acting: Counter[str] = field(factory=Counter)
 
     def episodes(self) -> dict[str, Any]:
@@ -148,13 +149,11 @@ class _Export:
         if not self.acting:
             where = "the sessions given" if self.options.sessions else self.source.catalog.location
             raise InputError(f"no bot acted in a game of {where}: run a strategy first")
-        return self._card(sessions, self.check.finish())
+        return self._card(sessions)
 
     def _add(self, name: str, episode: Episode, started_ns: int, writer: _SetWriter) -> None:
         episode = attrs.evolve(episode, started_ns=started_ns)
         columns = steps_of(episode)
-        self.check.place(name, episode.record.game_id, started_ns)
-        self.check.add(columns)
         self.hash.add_episode(name, episode)
         self.totals.add_episode(name, episode, started_ns)
         self.acting[episode.record.session_id] += 1
@@ -172,22 +171,27 @@ class _Export:
                     started[game.game_id] = game.started_ns
         sets = split_games(started, self.options.shares)
         with contextlib.ExitStack() as stack:
-            writers = {n: stack.enter_context(TableWriter(self._path(n, "trades"), "trades")) for n in NAMES}
+            writers = {
+                n: stack.enter_context(TableWriter(self._path(n, "trades"), "trades"))
+                for n in NAMES
+            }
             for number, session in enumerate(sessions, 1):
                 mine = {game for game, seen_by in games.items() if seen_by == session} & set(sets)
-                for rows in source.rows(session, mine):
-                    name, game_id = sets[rows[0]["game_id"]], rows[0]["game_id"]
-                    self.check.place(name, game_id, started[game_id])
-                    rows = [{**row, STARTED: started[game_id]} for row in rows]
+                for found in source.rows(session, mine):
+                    game_id = found[0]["game_id"]
+                    name, begun = sets[game_id], started[game_id]
+                    rows = [{**row, STARTED: begun} for row in found]
                     self.hash.add(repr(sorted(row.items())) for row in rows)
-                    self.totals.add_trades(name, rows, started[game_id])
+                    self.totals.add_trades(name, rows, begun)
                     self.acting[session] += len(rows)
                     writers[name].add_rows(rows)
                 self._report("sessions", number, len(sessions))
         if not self.acting:
-            raise InputError(f"no trade of another player in {self.source.catalog.location}: record a feed first")
+            raise InputError(
+                f"no trade of another player in {self.source.catalog.location}: record a feed first"
+            )
         self.totals.trades_seen = source.coverage
-        return self._card(sessions, self.check.finish())
+        return self._card(sessions)
 
     def _report(self, what: str, done: int, total: int) -> None:
         if self.progress is not None:
@@ -201,7 +205,9 @@ class _Export:
     def _writers(self) -> Iterator[dict[str, _SetWriter]]:
         """Yield a writer for each set, and complete them."""
         if self.options.form == "minari":
-            about = "Games that a bot of vectra-bot played on rugs.fun or on its embedded model; see README.md."
+            about = (
+                "Games that a bot played on rugs.fun or on the embedded model of it; see README.md."
+            )
             made = {name: MinariWriter(self.folder, name, about) for name in NAMES}
             yield {name: _MinariSet(writer) for name, writer in made.items()}
             for writer in made.values():
@@ -215,11 +221,11 @@ class _Export:
                 for name in NAMES
             }
 
-    def _card(self, sessions: list[str], found: list[Leak]) -> dict[str, Any]:
-        if not found:  # what was written must say the same
-            found = check_dataset(self.folder, self.options.form, imitation=self.options.imitation).leaks
-        if found:
-            raise CheckFailed(f"the dataset was not written: {named(found)}")
+    def _card(self, sessions: list[str]) -> dict[str, Any]:
+        self._report("leak check", 0, 0)
+        checked = check_dataset(self.folder, self.options.form, imitation=self.options.imitation)
+        if checked.leaks:
+            raise CheckFailed(f"the dataset was not written: {named(checked.leaks)}")
         return card_of(
             self.folder,
             self.source,
@@ -229,8 +235,10 @@ class _Export:
             shares=self.options.shares,
             licence=self.options.licence,
             content=self.hash.hexdigest(),
-            tests=self.check.tests,
-            rows_by_session={session: self.acting[session] for session in sessions if self.acting[session]},
+            tests=checked.tests,
+            rows_by_session={
+                session: self.acting[session] for session in sessions if self.acting[session]
+            },
         )
 
 

@@ -167,6 +167,14 @@ class Episode:
     source: str = "computed"
     difference: int = 0
 
+    @property
+    def is_storable(self) -> bool:
+        """Whether every amount fits in 64 bits, as the columns of the tables."""
+        values = [value for row in self.observations for value in row if isinstance(value, int)]
+        asked = (action.amount for _, action in self.actions if action.amount is not None)
+        values += [to_lamports(amount) for amount in asked]
+        return max(map(abs, (*values, *self.rewards)), default=0) < _TOO_LARGE
+
     def confirmed_by(self, stored: MLEpisode | None) -> Episode:
         """Return the episode with the record that the engine stored, None if it stored none."""
         if stored is None:
@@ -176,7 +184,12 @@ class Episode:
         if not difference:
             return attrs.evolve(self, record=stored, source=source)
         last = self.observations[-1]
-        after = (*last[:_EQUITY], last[_EQUITY] + difference, last[_EQUITY + 1] + difference, last[-1])
+        after = (
+            *last[:_EQUITY],
+            last[_EQUITY] + difference,
+            last[_EQUITY + 1] + difference,
+            last[-1],
+        )
         return attrs.evolve(
             self,
             record=stored,
@@ -187,13 +200,14 @@ class Episode:
         )
 
 
+_TOO_LARGE: Final = 2**60  # sums of a step's actions fit too
 _EQUITY: Final = -3  # obs_equity, obs_pnl, obs_undecided are the last three
 
 
 def _same(stored: MLEpisode, found: MLEpisode) -> bool:
     """Return whether two records agree in all but the time at which the next game was first seen."""
-    times = {"ended_at": stored.ended_at, "duration_ms": stored.duration_ms}
-    return attrs.evolve(found, **times) == stored
+    ended_at, duration_ms = stored.ended_at, stored.duration_ms
+    return attrs.evolve(found, ended_at=ended_at, duration_ms=duration_ms) == stored
 
 
 @define
@@ -223,6 +237,7 @@ class SessionFold:
     _rug_price: float | None = None
     _sidebet: tuple[str | None, int] = (None, 0)
     _newest: Tick | None = None
+    _asked: Sequence[PlayerAction] = ()
     _ended: bool = False
 
     def __attrs_post_init__(self) -> None:
@@ -270,6 +285,13 @@ class SessionFold:
             self._ended = True
             self._close(rugged=self._rug_price is not None)
 
+    def abandon(self) -> None:
+        """Drop the running game, whose documents contradict each other; the next one starts anew."""
+        self.book = EpisodeBook(self.session_id, ActionIds(self.session_id))
+        self.ledger = Ledger()
+        self._rows.clear()
+        self._undecided.clear()
+
     def _open(self, game_id: str) -> None:
         if game_id == self.book.game_id:
             return
@@ -281,6 +303,7 @@ class SessionFold:
             self.ledger.open_game()
         self.book.open(game_id, self._now_ns, self.account)
         self.market, self._rows = Market(), []
+        self._asked = self.facts.asked.get(game_id, ())
         self._tick, self._last_tick, self._gaps = 0, -1, 0
         self._price, self._rug_price, self._newest = rules.START_PRICE, None, None
 
@@ -387,11 +410,10 @@ class SessionFold:
         seen.append(self._observe(newest, record.duration_ticks, self._price, presale=False))
         pnl = [row[_EQUITY + 1] for row in seen]
         rewards = [after - before for before, after in zip([0, *pnl[1:-1]], pnl[1:], strict=True)]
-        asked = self.facts.asked.get(record.game_id, ())
         return Episode(
             record=record,
             observations=tuple(seen),
-            actions=tuple((self._step_of(action), action) for action in asked),
+            actions=tuple((self._step_of(action), action) for action in self._asked),
             rewards=tuple(rewards),
             terminated=rugged,
             gaps=self._gaps,
@@ -451,5 +473,3 @@ def moved_from(seq: int, ts_ns: int, kind: str, detail_json: str) -> Moved | Non
         return Moved(seq, ts_ns, str(action_id), before.value, after.value)
     except (ValueError, KeyError, TypeError):
         return None
-
-

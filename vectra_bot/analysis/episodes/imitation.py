@@ -1,8 +1,8 @@
 """Trades of other players with what was known before each: data for imitation, not a full tape.
 
-The public trade stream is a sample, and a game that several sessions saw counts once: by the session that saw
-most of its trades. A row has the market at the tick whose price the trade used, never a later one, and the leaderboard's row of the
-player, which is one tick old.
+The public trade stream is a sample, and a game that several sessions saw counts once: by the session that
+saw most of its trades. A row has the market at the tick whose price the trade used, never a later one, and
+the leaderboard's row of the player, which is one tick old.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from attrs import define, field
 from vectra_bot.analysis.episodes.fold import Tick
 from vectra_bot.analysis.episodes.market import Market
 from vectra_bot.analysis.episodes.source import Game, Reader, StoreSource, parts
-
 from vectra_bot.game.amounts import BadAmount, to_lamports
 from vectra_bot.models import DocType, GamePhase, OtherPlayerAction
 
@@ -84,7 +83,9 @@ class TradeSource:
         )
         marked = ((row["seq"], 1, record) for row, record in trades)
         ticks = ((tick.seq, 0, tick) for tick in reader.ticks(names))
-        for _, _, item in heapq.merge(ticks, marked, key=lambda entry: entry[:2]):
+        seen: Iterator[tuple[int, int, Tick | OtherPlayerAction]]
+        seen = heapq.merge(ticks, marked, key=lambda entry: entry[:2])
+        for _, _, item in seen:
             fold = folds.get(item.game_id)
             if fold is None:
                 continue

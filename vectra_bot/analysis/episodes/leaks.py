@@ -3,12 +3,13 @@
 Two kinds of tests. *Exact* ones recompute what follows from the columns themselves: peak, low and volatility
 from the prices so far, the observation after a step from the next step, rewards from the equity. Tests of
 *dependence* look for a column that says more about the future than the past can. Under the law the future of
-the price is independent of the past, whatever was done: how many ticks remain is memoryless, and the next
-return has no memory of counts, players or money. So at a fixed number of steps after an episode's first
-action, each column's rank correlation with the remaining ticks, the next return and the peak still to come is
-that of chance. A column is reported if the correlation is at least :data:`SMALLEST` and chance gives a larger
-one in any of the tests with less than :data:`LEVEL`; so weaker leaks are not found, and few games show little.
-A column that is constant in each game and different in all is reported too: it is an id or a seed.
+the price is independent of the past, whatever was done: how many ticks remain is memoryless, and the
+next return has no memory of counts, players or money. So at a fixed number of steps after an episode's
+first action, each column's rank correlation with the remaining ticks, the next return and the peak still
+to come is that of chance. A column is reported if the correlation is at least :data:`SMALLEST` and chance
+gives a larger one in any of the tests with less than :data:`LEVEL`; so weaker leaks are not found, and few
+games show little. A column that is constant in each game and different in all is reported too: it is an id
+or a seed.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -43,7 +44,15 @@ _UNIQUE: Final = 0.95
 _LEAST_STEPS: Final = 5
 _MOST_NAMED: Final = 20
 _RECOMPUTED: Final = frozenset(
-    {"obs_presale", "obs_tick", "obs_starts_in_ms", "obs_price", "obs_peak", "obs_low", "obs_volatility"}
+    {
+        "obs_presale",
+        "obs_tick",
+        "obs_starts_in_ms",
+        "obs_price",
+        "obs_peak",
+        "obs_low",
+        "obs_volatility",
+    }
 )
 _TESTED: Final = tuple(
     column.name for column in (*OBSERVATION, *ACTION) if column.name not in _RECOMPUTED
@@ -131,7 +140,9 @@ class LeakCheck:
         self._check_sets()
         for name, values in self._constants.items():
             if FEWEST <= self._long == len(values) and len(set(values)) >= _UNIQUE * len(values):
-                self._note(name, "is constant in each game and different in all: an id or a seed", "id")
+                self._note(
+                    name, "is constant in each game and different in all: an id or a seed", "id"
+                )
         found = list(self._correlations())
         self.tests = len(found)
         worst: dict[str, tuple[float, str]] = {}
@@ -152,7 +163,7 @@ class LeakCheck:
                 shared = " and ".join(sorted(names))
                 self._note("split", f"game {game} is in {shared}", f"{names}")
         order = [name for name in NAMES if name in self._spans]
-        for before, after in zip(order, order[1:], strict=False):
+        for before, after in pairwise(order):
             if self._spans[before][1] >= self._spans[after][0]:
                 self._note("split", f"{after} has a game that began before one of {before}", after)
 
@@ -197,7 +208,9 @@ def _broken(steps: Columns) -> Iterator[tuple[str, str]]:
     if list(steps["step"]) != list(range(count)):
         yield "step", "is not 0, 1, 2 ..."
     ticks, presale = list(steps["obs_tick"]), list(steps["obs_presale"])
-    if any(presale[1:]) or any(b <= a and not p for a, b, p in zip(ticks, ticks[1:], presale, strict=False)):
+    if any(presale[1:]) or any(
+        b <= a and not p for (a, b), p in zip(pairwise(ticks), presale, strict=False)
+    ):
         yield "obs_tick", "does not rise from step to step"
     for column in OBSERVATION:
         after = list(steps[NEXT + column.name])
@@ -251,5 +264,3 @@ def named(leaks: Sequence[Leak]) -> str:
     shown = "; ".join(str(leak) for leak in leaks[:_MOST_NAMED])
     more = len(leaks) - _MOST_NAMED
     return f"{shown}; and {more} more" if more > 0 else shown
-
-

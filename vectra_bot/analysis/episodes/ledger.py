@@ -104,7 +104,9 @@ class Ledger:
             account.place_sidebet(bet, cause)
         elif kind is ActionType.SHORT_OPEN:
             stake, price = to_sol(amount), float(action.outcome.executed_price or 1)
-            account.open_short(ShortView(stake, price, tick, stake, action_id, to_sol(bonus)), cause)
+            account.open_short(
+                ShortView(stake, price, tick, stake, action_id, to_sol(bonus)), cause
+            )
 
     def _sold(self, action: PlayerAction, own: int, shown: Shown | None) -> int:
         """Return the quantity that a sale sold."""

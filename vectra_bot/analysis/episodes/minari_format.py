@@ -1,7 +1,8 @@
 """Episodes as Minari datasets: one for each set, in the folder that ``MINARI_DATASETS_PATH`` names.
 
-Needs the extra ``rl``. Observations and actions are vectors of doubles in the order of the columns; null is 0
-and a flag is 0 or 1. Amounts are lamports, which doubles hold exactly. Infos have the same keys in every step.
+Needs the extra ``rl``. Observations and actions are vectors of doubles in the order of the columns; null is
+0 and a flag is 0 or 1. Amounts are lamports, which doubles hold exactly. Infos have the same keys in every
+step.
 """
 
 from __future__ import annotations
@@ -115,7 +116,7 @@ class MinariWriter:
                 "reward_unit": "lamports",
             }
         )
-        # Minari adds up the sizes of all files after each episode, which takes n^2 time; close() does it once.
+        # Minari adds up the sizes of all files after each episode: n^2 time. close() does it once.
         storage.get_size = lambda: 0.0
         return storage
 
@@ -210,5 +211,3 @@ def _columns(metadata: dict[str, Any], episode: dict[str, Any]) -> dict[str, lis
 def _typed(name: str, value: float) -> Any:
     """Return a value as the Parquet table has it; a volatility of 0 is null there."""
     return None if name == "obs_volatility" and value == 0 else value
-
-

@@ -8,7 +8,7 @@ from __future__ import annotations
 import heapq
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from operator import attrgetter
 from typing import Any, Final, TypeVar
@@ -31,7 +31,7 @@ from vectra_bot.analysis.episodes.fold import (
     moved_from,
 )
 from vectra_bot.analysis.episodes.ledger import Shown, shown_by
-from vectra_bot.errors import RecordError, UnknownNameError, WireError
+from vectra_bot.errors import RecordError, UnknownNameError, VectraError, WireError
 from vectra_bot.game.state import MAX_TICK
 from vectra_bot.models import (
     DocType,
@@ -64,12 +64,13 @@ _ASKED: Final = (
 )
 _GAMES: Final = f"""
 SELECT game_id, min(seq), min(ts_ns), bool_or(acted) FROM (
-  SELECT game_id, seq, ts_ns, false AS acted FROM game_tick WHERE session_id = $session
-  UNION ALL SELECT game_id, seq, ts_ns, false FROM server_state WHERE session_id = $session
+  SELECT game_id, seq, ts_ns, false AS acted FROM game_tick WHERE session_id = $session AND ts_ns IS NOT NULL
+  UNION ALL SELECT game_id, seq, ts_ns, false FROM server_state
+    WHERE session_id = $session AND ts_ns IS NOT NULL
   UNION ALL SELECT game_id, 9223372036854775807, 9223372036854775807, true FROM player_action
     WHERE session_id = $session AND {_ASKED})
 WHERE game_id <> '' GROUP BY game_id HAVING min(seq) < 9223372036854775807 ORDER BY 2, 1
-"""
+"""  # noqa: S608 - our own text
 _TICKS: Final = """
 SELECT seq, ts_ns, game_id, tick, price, phase, cooldown_timer_ms, connected_players, trade_count, backfilled
 FROM game_tick WHERE session_id = $session AND seq >= $low AND seq < $high AND list_contains($games, game_id)
@@ -77,7 +78,7 @@ ORDER BY seq
 """
 _EVENTS: Final = """
 SELECT seq, ts_ns, kind, detail_json FROM system_event
-WHERE session_id = $session AND seq >= $low AND seq < $high
+WHERE session_id = $session AND seq >= $low AND seq < $high AND ts_ns IS NOT NULL
 AND kind IN ('action.state', 'stake.unsettled', 'session.ending') ORDER BY seq
 """
 _SHORT_VALUES: Final = """
@@ -154,24 +155,40 @@ class StoreSource:
         self.coverage.games_seen += len(games)
         fold = SessionFold(session, Facts({}, {}, {}))
         position = Decimal(0)
-        ended = False
+        ended, stored = False, dict[str, MLEpisode]()
         for part, low, high, later in parts(games):
             reader = Reader(self, session, low, high)
             rows, facts = reader.facts(later, position)
             fold.facts = facts
-            stored = reader.stored(later)
+            # A game ends with the first document of the next one, which may be in the next part.
+            before, found = stored, reader.stored(later)
+            stored = {**before, **found}
             for entry in reader.entries(part, rows):
                 ended = ended or isinstance(entry, Ended)
-                fold.feed(entry)
-                for episode in fold.take():
-                    yield episode.confirmed_by(stored.get(episode.record.game_id))
+                self._feed(fold, entry)
+                yield from self._taken(fold, stored)
+            stored = found
             if rows:
                 position = rows[-1].record.position_qty
-        fold.finish()
+        self._feed(fold, Ended(_END, 0))
         self.coverage.unfinished_sessions += not ended
-        last = Reader(self, session, games[-1].first_seq if games else 0, _END).stored(_END)
+        yield from self._taken(fold, stored)
+
+    def _feed(self, fold: SessionFold, entry: Entry) -> None:
+        """Fold a document; one that contradicts the others costs its game."""
+        try:
+            fold.feed(entry)
+        except (VectraError, ArithmeticError, ValueError):
+            self.coverage.skipped_rows[f"game with a contradictory {type(entry).__name__}"] += 1
+            fold.abandon()
+
+    def _taken(self, fold: SessionFold, stored: Mapping[str, MLEpisode]) -> Iterator[Episode]:
         for episode in fold.take():
-            yield episode.confirmed_by(last.get(episode.record.game_id))
+            found = episode.confirmed_by(stored.get(episode.record.game_id))
+            if found.is_storable:
+                yield found
+            else:
+                self.coverage.skipped_rows["game with an amount beyond 64 bits"] += 1
 
     def read(
         self, kind: DocType, record: type[R], session: str, low: int, high: int
@@ -183,9 +200,14 @@ class StoreSource:
         for values in found.rows:
             row = dict(zip(found.columns, values, strict=True))
             try:
-                yield row, record_from_row(record, row)
+                made = record_from_row(record, row)
             except RecordError:
                 self.coverage.skipped_rows[kind.value] += 1
+                continue
+            if row["ts_ns"] is None:
+                self.coverage.skipped_rows[kind.value] += 1
+            else:
+                yield row, made
 
     def _too_many(self, kind: DocType, *, more: bool) -> None:
         if more:
@@ -278,18 +300,8 @@ class Reader:
 
     def ticks(self, acted: list[str]) -> Iterator[Tick]:
         for row in self._rows(DocType.GAME_TICK, _TICKS, games=acted):
-            tick = Tick(*row)
-            usable = (
-                isinstance(tick.price, float)
-                and math.isfinite(tick.price)
-                and tick.price >= 0
-                and tick.tick is not None
-                and 0 <= tick.tick <= MAX_TICK
-                and tick.phase in _PHASES
-                and None not in (tick.ts_ns, tick.starts_in_ms, tick.connected_players)
-            )
-            if usable:
-                yield tick
+            if _is_usable(row):
+                yield Tick(*row)
             else:
                 self.source.coverage.skipped_rows[DocType.GAME_TICK.value] += 1
 
@@ -322,15 +334,26 @@ class Reader:
         return found.rows
 
 
+def _is_usable(row: tuple[Any, ...]) -> bool:
+    """Return whether a row of ticks has what is needed, whatever wrote it."""
+    _, ts_ns, _, tick, price, phase, starts_in_ms, connected, *_ = row
+    return (
+        None not in (ts_ns, tick, price, starts_in_ms, connected)
+        and math.isfinite(price)
+        and price >= 0
+        and 0 <= tick <= MAX_TICK
+        and phase in _PHASES
+    )
+
+
 _PHASES: Final = frozenset(phase.value for phase in GamePhase)
 
 
 def law_versions(catalog: Catalog, session: str) -> list[str]:
     """Return the versions of the price law that the first frames of a session name."""
     found = catalog.sql(
-        "SELECT DISTINCT regexp_extract(raw_json, '\"version\":\"(v[0-9]+)\"', 1) FROM ws_event "
+        'SELECT DISTINCT regexp_extract(raw_json, \'"version":"(v[0-9]+)"\', 1) FROM ws_event '
         "WHERE session_id = $session AND seq < $seq ORDER BY 1",
         {"session": session, "seq": _FIRST_FRAMES},
     )
     return [row[0] for row in found.rows if row[0]]
-

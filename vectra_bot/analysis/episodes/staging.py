@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +15,7 @@ from vectra_bot.fsio.locks import lock_file
 
 LOCK: Final = ".lock"
 _OLD: Final = ".replaced"
+_THREADS: Final = 8
 
 
 @contextlib.contextmanager
@@ -76,10 +78,9 @@ def _locked(work: Path) -> Iterator[None]:
 
 
 def _sync(folder: Path) -> None:
-    """Sync a folder and everything in it to the disk."""
-    for path in sorted(folder.iterdir()):
-        if path.is_dir():
-            _sync(path)
-        else:
-            files.sync_path(path)
+    """Sync a folder and everything in it to the disk, several at once: Minari writes two files an episode."""
+    found = sorted(folder.rglob("*"))
+    with ThreadPoolExecutor(_THREADS) as pool:
+        list(pool.map(files.sync_path, [path for path in found if path.is_file()]))
+        list(pool.map(files.sync_directory, [path for path in found if path.is_dir()]))
     files.sync_directory(folder)

@@ -60,12 +60,16 @@ def schema_of(table: str) -> pa.Schema:
 
     from vectra_bot.store.parquet.schema import fields_of
 
-    given = {"steps": STEPS, "actions": ACTIONS, "episodes": EXTRA, "trades": (*TRADES, _STARTED)}[table]
+    given = {"steps": STEPS, "actions": ACTIONS, "episodes": EXTRA, "trades": (*TRADES, _STARTED)}[
+        table
+    ]
     fields = [_field(column) for column in given]
     if table == "episodes":
         names = {attribute.name for attribute in attrs.fields(_episode_type())}
         stored = [f for f in fields_of(DocType.ML_EPISODE) if f.name in names]
-        plain = [pa.field(f.name, pa.string()) if pa.types.is_dictionary(f.type) else f for f in stored]
+        plain = [
+            pa.field(f.name, pa.string()) if pa.types.is_dictionary(f.type) else f for f in stored
+        ]
         fields = [*plain, *fields]
     return pa.schema(fields)
 
