@@ -1,4 +1,4 @@
-"""Figures computed from data or from the price law of the game.
+"""Figures computed from data or from the price law of the game, and datasets of a store.
 
-Its one part is ``odds``. No I/O or clock.
+``odds`` does no I/O and reads no clock; ``episodes`` reads a store and writes datasets.
 """

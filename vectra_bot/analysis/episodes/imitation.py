@@ -68,7 +68,7 @@ class TradeSource:
     def rows(self, session: str, games: set[str]) -> Iterator[list[dict[str, Any]]]:
         """Yield the rows of each of *games* that *session* saw."""
         listed = self.source.games(session)
-        for part, low, high, _ in parts(listed):
+        for part, low, high, _ in parts(listed, self.source.span):
             reader = Reader(self.source, session, low, high)
             wanted = [game for game in part if game.game_id in games]
             yield from self._games(session, reader, wanted)

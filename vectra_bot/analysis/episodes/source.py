@@ -50,7 +50,7 @@ from vectra_bot.wire.decode import decode
 R = TypeVar("R")
 
 SPAN: Final = 50_000
-"""Journal entries whose documents are read at once, unless one game has more."""
+"""About seventy games."""
 
 MOST_ROWS: Final = 1_000_000
 """Rows of one kind that are read at once; a store with more in one game is refused row by row."""
@@ -122,11 +122,13 @@ class StoreSource:
     Attributes:
         catalog: the store.
         wanted: sessions to read; all if empty.
+        span: journal entries whose documents are read at once, unless one game has more.
         coverage: counts, complete once everything was read.
     """
 
     catalog: Catalog
     wanted: tuple[str, ...] = ()
+    span: int = SPAN
     coverage: Coverage = field(factory=Coverage)
 
     def __attrs_post_init__(self) -> None:
@@ -156,7 +158,7 @@ class StoreSource:
         fold = SessionFold(session, Facts({}, {}, {}))
         position = Decimal(0)
         ended, stored = False, dict[str, MLEpisode]()
-        for part, low, high, later in parts(games):
+        for part, low, high, later in parts(games, self.span):
             reader = Reader(self, session, low, high)
             rows, facts = reader.facts(later, position)
             fold.facts = facts
@@ -217,12 +219,12 @@ class StoreSource:
 _END: Final = 2**63 - 1
 
 
-def parts(games: Sequence[Game]) -> Iterator[tuple[list[Game], int, int, int]]:
+def parts(games: Sequence[Game], span: int) -> Iterator[tuple[list[Game], int, int, int]]:
     """Yield runs of games with the range of their entries, and its end some games later."""
     start = 0
     while start < len(games):
         stop = start + 1
-        while stop < len(games) and games[stop].first_seq - games[start].first_seq < SPAN:
+        while stop < len(games) and games[stop].first_seq - games[start].first_seq < span:
             stop += 1
         low = 0 if start == 0 else games[start].first_seq
         high = games[stop].first_seq if stop < len(games) else _END

@@ -37,20 +37,29 @@ def staged(target: Path, *, force: bool, replaceable: Callable[[Path], bool]) ->
     _refuse(target, force=force, replaceable=replaceable)
     files.make_directories(target.parent)
     work = target.with_name(f".{target.name}{files.TEMPORARY}")
-    with files.store_errors(f"cannot write {target}"), _locked(work):
+    failed = f"cannot write {target}"
+    with _locked(work):
         try:
             folder = work / "new"
-            folder.mkdir(0o700)
+            with files.store_errors(failed):
+                folder.mkdir(0o700)
             yield folder
             _refuse(target, force=force, replaceable=replaceable)
-            _sync(folder)
-            if target.exists() and not files.exchange(folder, target):
-                files.rename(target, work / _OLD)
-            if not target.exists():
-                files.rename(folder, target)
-            files.sync_directory(target.parent)
+            with files.store_errors(failed):
+                _sync(folder)
+                _place(folder, target, work / _OLD)
         finally:
-            files.remove_tree(work)
+            with contextlib.suppress(OSError):  # the next export to the folder removes it
+                files.remove_tree(work)
+
+
+def _place(folder: Path, target: Path, old: Path) -> None:
+    """Give a folder its name; what has that name is at *old* or in place of the folder afterwards."""
+    if target.exists() and not files.exchange(folder, target):
+        files.rename(target, old)
+    if not target.exists():
+        files.rename(folder, target)
+    files.sync_directory(target.parent)
 
 
 def _refuse(target: Path, *, force: bool, replaceable: Callable[[Path], bool]) -> None:
@@ -65,13 +74,15 @@ def _refuse(target: Path, *, force: bool, replaceable: Callable[[Path], bool]) -
 @contextlib.contextmanager
 def _locked(work: Path) -> Iterator[None]:
     """Lock the folder that is written to for this process, without what another one left in it."""
-    work.mkdir(0o700, exist_ok=True)
-    fd = os.open(work / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    with files.store_errors(f"cannot create {work}"):
+        work.mkdir(0o700, exist_ok=True)
+        fd = os.open(work / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         if not lock_file(fd):
             raise UsageError(f"{work} is being written by another process: wait until it has ended")
-        for name in ("new", _OLD):
-            files.remove_tree(work / name)
+        with files.store_errors(f"cannot remove what is left in {work}"):
+            for name in ("new", _OLD):
+                files.remove_tree(work / name)
         yield
     finally:
         os.close(fd)
