@@ -15,7 +15,7 @@ from vectra_bot.analysis.episodes.columns import (
     OBSERVATION,
     REWARD,
     TRADES,
-    Column,
+    TableColumn,
 )
 from vectra_bot.analysis.episodes.tables import EXTRA
 
@@ -31,7 +31,7 @@ def datasets_page() -> Iterator[str]:
     yield "One row for each step. A step is the presale, then each live tick that was received in time.\n"
     yield from _rows((*KEYS, *OBSERVATION))
     yield "What the bot asked for after the tick and before the next one, in the same row; actions that our"
-    yield "own limits denied are left out.\n"
+    yield "own limits denied are not in these columns.\n"
     yield from _rows((*ACTION, ACTION_IDS))
     yield "What followed. `next_obs_...` are the columns of the observation after the step, of the last step"
     yield "those at the end of the game.\n"
@@ -53,7 +53,7 @@ def datasets_page() -> Iterator[str]:
     yield "`action_names`."
 
 
-def _rows(columns: Iterable[Column]) -> Iterator[str]:
+def _rows(columns: Iterable[TableColumn]) -> Iterator[str]:
     return table(
         _HEADER,
         (

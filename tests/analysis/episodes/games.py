@@ -10,15 +10,15 @@ from typing import Any
 import vectra_bot
 from vectra_bot import Strategy
 from vectra_bot.analysis.episodes.fold import (
-    Completed,
-    Entry,
+    CompletedRow,
     Episode,
     Facts,
-    Moved,
-    Opened,
+    MovedRow,
+    OpenedRow,
     SessionFold,
-    Stated,
-    Tick,
+    StatedRow,
+    StoredRow,
+    TickRow,
 )
 from vectra_bot.analysis.episodes.ledger import Shown
 from vectra_bot.analysis.episodes.tables import steps_of
@@ -107,14 +107,14 @@ def action_of(session: str, game_id: str, tick: int, price: float, cash: int) ->
 
 def documents_of(
     session: str, number: int, start_ns: int, seq: int, cash: int, *, first: bool
-) -> tuple[list[Entry], PlayerAction, int]:
+) -> tuple[list[StoredRow], PlayerAction, int]:
     """Return the documents of a law game in which the bot buys at tick 5, the action, the cash after it."""
     game_id, game = law_game(number)
-    found: list[Entry] = [Opened(seq, start_ns, game_id)]
+    found: list[StoredRow] = [OpenedRow(seq, start_ns, game_id)]
     if first:
         found.append(_stated(seq, start_ns, game_id, cash, 0, 0, None, None))
 
-    def tick(at: int, price: float, phase: GamePhase, **changes: Any) -> Tick:
+    def tick(at: int, price: float, phase: GamePhase, **changes: Any) -> TickRow:
         values = {
             "starts_in_ms": 0,
             "connected_players": 200 + at % 7,
@@ -122,7 +122,7 @@ def documents_of(
             **changes,
         }
         now = start_ns + (at + 1) * TICK_NS
-        return Tick(
+        return TickRow(
             seq + 2 + at * 4, now, game_id, at, price, phase.value, **values, backfilled=False
         )
 
@@ -135,10 +135,10 @@ def documents_of(
             here, now = seq + 3 + at * 4, start_ns + (at + 1) * TICK_NS
             name = bought.action_id
             found += [
-                Moved(here, now, name, "INTENT", "SENT"),
-                Moved(here, now, name, "SENT", "CONFIRMED"),
+                MovedRow(here, now, name, "INTENT", "SENT"),
+                MovedRow(here, now, name, "SENT", "CONFIRMED"),
                 _stated(here, now, game_id, cash - STAKE, qty, -STAKE, StateCause.ACTION, name),
-                Completed(here, now, bought),
+                CompletedRow(here, now, bought),
             ]
     end = len(game.prices)
     found.append(tick(end, game.rug_price, GamePhase.RUGGED))
@@ -157,7 +157,7 @@ def _stated(
     delta: int,
     cause: StateCause | None,
     action_id: str | None,
-) -> Stated:
+) -> StatedRow:
     record = ServerState(
         cash=to_sol(cash),
         position_qty=to_sol(qty),
@@ -168,12 +168,12 @@ def _stated(
         cause=cause,
         action_id=action_id,
     )
-    return Stated(seq, ts_ns, game_id, "me", record)
+    return StatedRow(seq, ts_ns, game_id, "me", record)
 
 
-def law_session(count: int, first: int = 0) -> tuple[list[Entry], Facts]:
+def law_session(count: int, first: int = 0) -> tuple[list[StoredRow], Facts]:
     """Return the documents of a session of *count* law games, and what is known of its actions."""
-    entries: list[Entry] = []
+    entries: list[StoredRow] = []
     actions: dict[str, PlayerAction] = {}
     asked: dict[str, list[PlayerAction]] = {}
     shown: dict[str, Shown] = {}
@@ -195,19 +195,19 @@ def law_documents(count: int, first: int = 0) -> list[Document]:
     game_id, found = "", []
     for entry in entries:
         match entry:
-            case Opened():
+            case OpenedRow():
                 game_id = entry.game_id
                 continue
-            case Tick():
+            case TickRow():
                 kind, record = DocType.GAME_TICK, _game_tick(entry)
-            case Stated():
+            case StatedRow():
                 kind, record = DocType.SERVER_STATE, entry.record
-            case Moved():
+            case MovedRow():
                 states = {"before": entry.before, "after": entry.after}
                 about = {"action_id": entry.action_id, **states}
                 record = SystemEvent.of("action.state", "info", "moved", **about)
                 kind = DocType.SYSTEM_EVENT
-            case Completed():
+            case CompletedRow():
                 kind, record = DocType.PLAYER_ACTION, entry.record
             case _:
                 raise AssertionError(entry)
@@ -216,7 +216,7 @@ def law_documents(count: int, first: int = 0) -> list[Document]:
     return found
 
 
-def _game_tick(tick: Tick) -> GameTick:
+def _game_tick(tick: TickRow) -> GameTick:
     return GameTick(
         game_id=tick.game_id,
         tick=tick.tick,

@@ -14,20 +14,20 @@ from hypothesis import strategies as st
 from tests.analysis.episodes.games import law_episodes, law_game, law_session, seen_cash
 from vectra_bot.analysis.episodes.columns import OBSERVATION
 from vectra_bot.analysis.episodes.fold import (
-    Completed,
-    Ended,
-    Entry,
+    CompletedRow,
+    EndedRow,
     Episode,
     Facts,
-    Moved,
-    Opened,
+    MovedRow,
+    OpenedRow,
     SessionFold,
-    Tick,
+    StoredRow,
+    TickRow,
     action_columns,
     moved_from,
 )
 from vectra_bot.analysis.episodes.ledger import Shown
-from vectra_bot.analysis.episodes.source import Reader, StoreSource, parts
+from vectra_bot.analysis.episodes.source import SessionPart, StoreSource, parts
 from vectra_bot.game.amounts import to_lamports, to_sol
 from vectra_bot.models import ActionState, ActionType, GamePhase
 from vectra_bot.store.query.catalog import open_store
@@ -99,19 +99,19 @@ def test_a_step_shows_what_the_strategy_saw(played: Path) -> None:
     assert compared >= 20
 
 
-def _known(facts: Facts, entries: list[Entry]) -> Facts:
+def _known(facts: Facts, entries: list[StoredRow]) -> Facts:
     """Return the facts without those of actions that are not proven in *entries*."""
     proven = {
         entry.action_id
         for entry in entries
-        if isinstance(entry, Moved) and entry.after and ActionState(entry.after).is_terminal
+        if isinstance(entry, MovedRow) and entry.after and ActionState(entry.after).is_terminal
     }
-    sent = {entry.action_id for entry in entries if isinstance(entry, Moved)}
+    sent = {entry.action_id for entry in entries if isinstance(entry, MovedRow)}
     actions = {}
     for name, action in facts.actions.items():
         if name in proven:
             actions[name] = action
-        elif name in sent:  # asked for; what became of it is not known yet
+        elif name in sent:  # asked for; its outcome is not known yet
             actions[name] = attrs.evolve(action, outcome=None, state=ActionState.SENT)
     shown = {name: shown for name, shown in facts.shown.items() if name in proven}
     return Facts(actions, shown, {})
@@ -124,10 +124,10 @@ def test_no_observation_depends_on_a_later_document(played: Path) -> None:
         source = StoreSource(catalog)
         for session in source.sessions():
             ((part, low, high, later),) = parts(source.games(session), source.span)
-            reader = Reader(source, session, low, high)
+            reader = SessionPart(source, session, low, high)
             stated, facts = reader.facts(later, to_sol(0))
             entries = list(reader.entries(part, stated))
-            ticks = [place for place, entry in enumerate(entries) if isinstance(entry, Tick)]
+            ticks = [place for place, entry in enumerate(entries) if isinstance(entry, TickRow)]
             whole = {e.record.game_id: e.observations for e in source.episodes(session)}
             for place in ticks[:: len(ticks) // 12]:
                 cut = entries[: place + 1]
@@ -155,7 +155,7 @@ def test_games_of_the_law_give_their_profit() -> None:
     assert episode.observations[-1][PLACE["obs_price"]] == game.rug_price
 
 
-def _fold(entries: list[Entry], facts: Facts) -> list[Episode]:
+def _fold(entries: list[StoredRow], facts: Facts) -> list[Episode]:
     fold = SessionFold("s-law", facts)
     for entry in entries:
         fold.feed(entry)
@@ -166,10 +166,10 @@ def _fold(entries: list[Entry], facts: Facts) -> list[Episode]:
 def test_a_session_that_ends_first_is_truncated() -> None:
     """The position is valued at the last price, and the outcome is timeout."""
     entries, facts = law_session(1, 3)
-    cut = [e for e in entries if not isinstance(e, Tick) or (e.tick <= 9 and e.phase != "rugged")][
-        :-1
-    ]
-    (episode,) = _fold([*cut, Ended(cut[-1].seq + 1, cut[-1].ts_ns)], facts)
+    cut = [
+        e for e in entries if not isinstance(e, TickRow) or (e.tick <= 9 and e.phase != "rugged")
+    ][:-1]
+    (episode,) = _fold([*cut, EndedRow(cut[-1].seq + 1, cut[-1].ts_ns)], facts)
     assert (episode.terminated, episode.record.outcome) == (False, "timeout")
     _, game = law_game(3)
     assert episode.observations[-1][PLACE["obs_price"]] == game.prices[9]
@@ -180,7 +180,7 @@ def test_a_missed_tick_is_no_step() -> None:
     """It is counted, and enters peak and volatility when it is read late."""
     entries, facts = law_session(1, 3)
     late = [
-        attrs.evolve(e, backfilled=True) if isinstance(e, Tick) and e.tick in (7, 8) else e
+        attrs.evolve(e, backfilled=True) if isinstance(e, TickRow) and e.tick in (7, 8) else e
         for e in entries
     ]
     (episode,) = _fold(late, facts)
@@ -193,7 +193,7 @@ def test_a_missed_tick_is_no_step() -> None:
 def test_a_game_joined_late_has_no_presale() -> None:
     """The first step is the first tick that was received."""
     entries, facts = law_session(1, 3)
-    joined = [e for e in entries if not isinstance(e, Tick) or (e.tick >= 4)]
+    joined = [e for e in entries if not isinstance(e, TickRow) or (e.tick >= 4)]
     (episode,) = _fold(joined, facts)
     assert episode.joined_late
     assert episode.observations[0][PLACE["obs_tick"]] == 4
@@ -262,7 +262,7 @@ def test_any_order_of_documents_is_folded_or_refused(data: st.DataObject) -> Non
     fold = SessionFold("s-law", facts)
     for entry in chosen:
         fold.feed(entry)
-    fold.feed(Opened(10**9, 10**12, "next"))
+    fold.feed(OpenedRow(10**9, 10**12, "next"))
     for episode in fold.take():
         assert sum(episode.rewards) == to_lamports(episode.record.final_pnl)
         assert len(episode.observations) == len(episode.rewards) + 1
@@ -271,6 +271,6 @@ def test_any_order_of_documents_is_folded_or_refused(data: st.DataObject) -> Non
 def test_completed_documents_count_fills() -> None:
     """Buys and the time that they were held come from the action's own document."""
     entries, facts = law_session(1, 3)
-    without = [e for e in entries if not isinstance(e, Completed)]
+    without = [e for e in entries if not isinstance(e, CompletedRow)]
     (episode,) = _fold(without, facts)
     assert (episode.record.total_actions, episode.record.buy_count) == (1, 0)

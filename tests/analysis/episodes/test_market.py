@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vectra_bot.analysis.episodes.market import Market
+from vectra_bot.analysis.episodes.market import PriceHistory
 from vectra_bot.game.state import _volatility
 
 PRICES = st.floats(0.001, 1000)
@@ -17,7 +17,7 @@ PRICES = st.floats(0.001, 1000)
 @given(st.lists(PRICES, min_size=1, max_size=300), st.randoms(use_true_random=False))
 def test_volatility_is_the_games(prices: list[float], chance: object) -> None:
     """To nine places, whatever ticks are missed and whichever of them are read late."""
-    market, known = Market(), [math.nan] * len(prices)
+    market, known = PriceHistory(), [math.nan] * len(prices)
     missed = [tick for tick in range(1, len(prices) - 1) if chance.random() < 0.2]  # type: ignore[attr-defined]
     late = [tick for tick in missed if chance.random() < 0.5]  # type: ignore[attr-defined]
     for tick, price in enumerate(prices):
@@ -37,10 +37,10 @@ def test_volatility_is_the_games(prices: list[float], chance: object) -> None:
 
 def test_only_the_last_240_returns_count() -> None:
     """A jump that is older does not change the volatility."""
-    market = Market()
+    market = PriceHistory()
     for tick, price in enumerate([1.0, 9.0, *([1.0, 1.01] * 121)]):
         market.see(tick, price)
-    calm = Market()
+    calm = PriceHistory()
     for tick, price in enumerate([1.0, 1.01] * 121):
         calm.see(tick, price)
     assert market.volatility == calm.volatility
@@ -49,7 +49,7 @@ def test_only_the_last_240_returns_count() -> None:
 
 def test_a_price_that_comes_again_changes_nothing() -> None:
     """Neither does one of a tick that is known."""
-    market = Market()
+    market = PriceHistory()
     assert [market.see(0, 1.0), market.see(1, 1.5), market.see(1, 1.5), market.see(0, 1.0)] == [
         True,
         True,

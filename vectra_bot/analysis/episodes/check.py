@@ -46,7 +46,7 @@ def check_folder(folder: Path) -> Checked:
     """Check the dataset in *folder*, of whatever kind its card says.
 
     Raises:
-        InputError: it is no dataset, or a file cannot be read.
+        InputError: it is not a dataset, or a file cannot be read.
         UsageError: it is one of Minari, which is not installed.
     """
     try:
@@ -120,7 +120,7 @@ class _Files:
             self._note("reward", f"does not add up to the profit of episode {record['episode_id']}")
 
     def check_trades(self) -> None:
-        """Check trades: their order, and that each has a market of its own tick or an earlier one."""
+        """Check trades: their order, and that each has the market at its tick or before."""
         for name in NAMES:
             numbers: Counter[tuple[str, str]] = Counter()
             for columns in self._groups(name, "trades"):
@@ -153,7 +153,7 @@ class _Files:
                 for column in found.names:
                     if column not in known.names:
                         self.leaks.append(
-                            Leak(column, f"is no documented column of {table}.parquet")
+                            Leak(column, f"is not a documented column of {table}.parquet")
                         )
                 for column in known:
                     if (

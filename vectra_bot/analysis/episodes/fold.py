@@ -1,7 +1,8 @@
 """From the documents of a session, in order, to episodes with their steps.
 
 A step is a decision point: the presale, then each live tick that was received in time. A tick that was missed
-and read later is none, because nobody could act at it; it only enters peak, low and volatility from then on.
+and read later is not one, because nobody could act at it; it only enters
+peak, low and volatility from then on.
 The observation of a step is made when the step's tick is folded, before any later document is read, so that
 it cannot depend on one. An action belongs to the newest step when it was asked for.
 """
@@ -17,8 +18,8 @@ from attrs import define, field, frozen
 
 from vectra_bot.actions.episode import EpisodeBook
 from vectra_bot.actions.ids import ActionIds
-from vectra_bot.analysis.episodes.ledger import Ledger, Shown
-from vectra_bot.analysis.episodes.market import Market
+from vectra_bot.analysis.episodes.ledger import DocumentLedger, Shown
+from vectra_bot.analysis.episodes.market import PriceHistory
 from vectra_bot.game import rules
 from vectra_bot.game.account import Account
 from vectra_bot.game.amounts import to_lamports
@@ -41,7 +42,7 @@ _NOT_ASKED = frozenset({ActionState.DENIED, ActionState.NOT_SENT})
 
 
 @frozen
-class Tick:
+class TickRow:
     """A price as stored; ``phase`` is its :class:`GamePhase`'s value."""
 
     seq: int
@@ -57,7 +58,7 @@ class Tick:
 
 
 @frozen
-class Stated:
+class StatedRow:
     """A statement of our account as stored."""
 
     seq: int
@@ -68,7 +69,7 @@ class Stated:
 
 
 @frozen
-class Moved:
+class MovedRow:
     """A transition of an action's state, or that its stake was lost (``after`` empty)."""
 
     seq: int
@@ -79,7 +80,7 @@ class Moved:
 
 
 @frozen
-class Completed:
+class CompletedRow:
     """An action as stored, which is when it was complete."""
 
     seq: int
@@ -88,7 +89,7 @@ class Completed:
 
 
 @frozen
-class Shorted:
+class ShortRow:
     """A state of our short as stored."""
 
     seq: int
@@ -97,7 +98,7 @@ class Shorted:
 
 
 @frozen
-class Valued:
+class ShortValueRow:
     """What the venue stated of our short between two statements of the account."""
 
     seq: int
@@ -107,7 +108,7 @@ class Valued:
 
 
 @frozen
-class Opened:
+class OpenedRow:
     """A game's first document; the game before it has ended."""
 
     seq: int
@@ -116,14 +117,16 @@ class Opened:
 
 
 @frozen
-class Ended:
+class EndedRow:
     """The session ended in order."""
 
     seq: int
     ts_ns: int
 
 
-Entry: TypeAlias = Tick | Stated | Moved | Completed | Shorted | Valued | Opened | Ended
+StoredRow: TypeAlias = (
+    TickRow | StatedRow | MovedRow | CompletedRow | ShortRow | ShortValueRow | OpenedRow | EndedRow
+)
 
 
 @frozen
@@ -223,9 +226,9 @@ class SessionFold:
 
     session_id: str
     facts: Facts
-    ledger: Ledger = field(factory=Ledger)
+    ledger: DocumentLedger = field(factory=DocumentLedger)
     book: EpisodeBook = field(init=False)
-    market: Market = field(factory=Market)
+    market: PriceHistory = field(factory=PriceHistory)
     _closed: list[Episode] = field(factory=list)
     _rows: list[_Row] = field(factory=list)
     _undecided: set[str] = field(factory=set)
@@ -236,7 +239,7 @@ class SessionFold:
     _price: float = rules.START_PRICE
     _rug_price: float | None = None
     _sidebet: tuple[str | None, int] = (None, 0)
-    _newest: Tick | None = None
+    _newest: TickRow | None = None
     _asked: Sequence[PlayerAction] = ()
     _ended: bool = False
 
@@ -257,26 +260,26 @@ class SessionFold:
         found, self._closed = self._closed, []
         return found
 
-    def feed(self, entry: Entry) -> None:
+    def feed(self, entry: StoredRow) -> None:
         """Fold one document."""
         self._now_ns = self.account.now_ns = max(self._now_ns, entry.ts_ns)
         match entry:
-            case Tick():
+            case TickRow():
                 self._on_tick(entry)
-            case Stated():
+            case StatedRow():
                 self._on_stated(entry)
-            case Moved():
+            case MovedRow():
                 self._on_moved(entry)
-            case Completed():
+            case CompletedRow():
                 self.book.completed(entry.record)
-            case Shorted():
+            case ShortRow():
                 self.ledger.on_short(entry.record, rugged=self._rug_price is not None)
-            case Valued():
+            case ShortValueRow():
                 if entry.game_id == self.book.game_id:
                     self.account.value_short(entry.short)
-            case Opened():
+            case OpenedRow():
                 self._open(entry.game_id)
-            case Ended():
+            case EndedRow():
                 self.finish()
 
     def finish(self) -> None:
@@ -286,9 +289,12 @@ class SessionFold:
             self._close(rugged=self._rug_price is not None)
 
     def abandon(self) -> None:
-        """Drop the running game, whose documents contradict each other; the next one starts anew."""
+        """Drop the running game, whose documents contradict each other.
+
+        The next statement of the account counts as its first one.
+        """
         self.book = EpisodeBook(self.session_id, ActionIds(self.session_id))
-        self.ledger = Ledger()
+        self.ledger = DocumentLedger()
         self._rows.clear()
         self._undecided.clear()
 
@@ -302,12 +308,12 @@ class SessionFold:
                 self.ledger.rug(self._rug_price)
             self.ledger.open_game()
         self.book.open(game_id, self._now_ns, self.account)
-        self.market, self._rows = Market(), []
+        self.market, self._rows = PriceHistory(), []
         self._asked = self.facts.asked.get(game_id, ())
         self._tick, self._last_tick, self._gaps = 0, -1, 0
         self._price, self._rug_price, self._newest = rules.START_PRICE, None, None
 
-    def _on_tick(self, tick: Tick) -> None:
+    def _on_tick(self, tick: TickRow) -> None:
         if tick.game_id != self.book.game_id:
             return  # a late frame of a game that is over
         if tick.backfilled:
@@ -322,7 +328,7 @@ class SessionFold:
             self._price = tick.price
             self._add(tick, presale=True)
 
-    def _on_live(self, tick: Tick) -> None:
+    def _on_live(self, tick: TickRow) -> None:
         if not self.market.see(tick.tick, tick.price):
             return
         self._gaps += tick.tick - self._last_tick - 1
@@ -331,12 +337,14 @@ class SessionFold:
         self.book.mark(tick.tick, tick.price, self.account)
         self._add(tick, presale=False)
 
-    def _add(self, tick: Tick, *, presale: bool) -> None:
+    def _add(self, tick: TickRow, *, presale: bool) -> None:
         self._newest = tick
         seen = self._observe(tick, self._tick, tick.price, presale=presale)
         self._rows.append(_Row(self._tick, presale, seen))
 
-    def _observe(self, tick: Tick, number: int, price: float, *, presale: bool) -> tuple[Any, ...]:
+    def _observe(
+        self, tick: TickRow, number: int, price: float, *, presale: bool
+    ) -> tuple[Any, ...]:
         """Return the observation columns, in their order."""
         account, market = self.account, self.market
         lots, bet, short = account.lots, account.sidebet, account.short
@@ -370,13 +378,13 @@ class SessionFold:
             len(self._undecided),
         )
 
-    def _on_stated(self, stated: Stated) -> None:
+    def _on_stated(self, stated: StatedRow) -> None:
         seen = self.ledger.stated(stated.record, stated.player_id, stated.ts_ns, self._tick)
         if seen.first:
             self.book.open(self.book.game_id, self.book.started_ns, self.account)
             self._rows.clear()
 
-    def _on_moved(self, moved: Moved) -> None:
+    def _on_moved(self, moved: MovedRow) -> None:
         action = self.facts.actions.get(moved.action_id)
         if not moved.after:
             self.ledger.lose_stake(moved.action_id)
@@ -402,7 +410,9 @@ class SessionFold:
         self._closed.append(self._episode(record, rugged=rugged))
 
     def _episode(self, record: MLEpisode, *, rugged: bool) -> Episode:
-        newest = self._newest or Tick(0, 0, record.game_id, 0, self._price, "", 0, 0, None, False)
+        newest = self._newest or TickRow(
+            0, 0, record.game_id, 0, self._price, "", 0, 0, None, False
+        )
         if not self._rows:  # the bot acted in a game of which no tick was stored
             self._add(newest, presale=True)
         seen = [row.observation for row in self._rows]
@@ -462,14 +472,14 @@ def action_columns(actions: Iterable[PlayerAction]) -> tuple[int, ...]:
     return (buy, leverage, sell, sidebet, short, close, *bbc, *candleflip)
 
 
-def moved_from(seq: int, ts_ns: int, kind: str, detail_json: str) -> Moved | None:
+def moved_from(seq: int, ts_ns: int, kind: str, detail_json: str) -> MovedRow | None:
     """Return what an ``action.state`` or ``stake.unsettled`` event says; None if it cannot be read."""
     try:
         detail = json.loads(detail_json)
         action_id = detail["action_id"]
         if kind == "stake.unsettled":
-            return Moved(seq, ts_ns, str(action_id), "", "")
+            return MovedRow(seq, ts_ns, str(action_id), "", "")
         before, after = ActionState(detail["before"]), ActionState(detail["after"])
-        return Moved(seq, ts_ns, str(action_id), before.value, after.value)
+        return MovedRow(seq, ts_ns, str(action_id), before.value, after.value)
     except (ValueError, KeyError, TypeError):
         return None

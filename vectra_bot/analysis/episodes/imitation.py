@@ -14,9 +14,9 @@ from typing import Any, Final
 
 from attrs import define, field
 
-from vectra_bot.analysis.episodes.fold import Tick
-from vectra_bot.analysis.episodes.market import Market
-from vectra_bot.analysis.episodes.source import Game, Reader, StoreSource, parts
+from vectra_bot.analysis.episodes.fold import TickRow
+from vectra_bot.analysis.episodes.market import PriceHistory
+from vectra_bot.analysis.episodes.source import Game, SessionPart, StoreSource, parts
 from vectra_bot.game.amounts import BadAmount, to_lamports
 from vectra_bot.models import DocType, GamePhase, OtherPlayerAction
 
@@ -69,12 +69,12 @@ class TradeSource:
         """Yield the rows of each of *games* that *session* saw."""
         listed = self.source.games(session)
         for part, low, high, _ in parts(listed, self.source.span):
-            reader = Reader(self.source, session, low, high)
+            reader = SessionPart(self.source, session, low, high)
             wanted = [game for game in part if game.game_id in games]
             yield from self._games(session, reader, wanted)
 
     def _games(
-        self, session: str, reader: Reader, games: Sequence[Game]
+        self, session: str, reader: SessionPart, games: Sequence[Game]
     ) -> Iterator[list[dict[str, Any]]]:
         names = [game.game_id for game in games]
         folds = {name: _GameTrades(session) for name in names}
@@ -83,13 +83,13 @@ class TradeSource:
         )
         marked = ((row["seq"], 1, record) for row, record in trades)
         ticks = ((tick.seq, 0, tick) for tick in reader.ticks(names))
-        seen: Iterator[tuple[int, int, Tick | OtherPlayerAction]]
+        seen: Iterator[tuple[int, int, TickRow | OtherPlayerAction]]
         seen = heapq.merge(ticks, marked, key=lambda entry: entry[:2])
         for _, _, item in seen:
             fold = folds.get(item.game_id)
             if fold is None:
                 continue
-            if isinstance(item, Tick):
+            if isinstance(item, TickRow):
                 fold.tick(item)
             elif not fold.trade(item):
                 self.source.coverage.skipped_rows[DocType.OTHER_PLAYER_ACTION.value] += 1
@@ -115,13 +115,13 @@ class _GameTrades:
     session: str
     found: list[dict[str, Any]] = field(factory=list)
     stated: int | None = None
-    _market: Market = field(factory=Market)
-    _seen: deque[tuple[Tick, dict[str, Any]]] = field(factory=lambda: deque(maxlen=LATE_TICKS))
+    _market: PriceHistory = field(factory=PriceHistory)
+    _seen: deque[tuple[TickRow, dict[str, Any]]] = field(factory=lambda: deque(maxlen=LATE_TICKS))
     _held: defaultdict[str, int] = field(factory=lambda: defaultdict(int))
     _numbers: Counter[str] = field(factory=Counter)
     _ids: set[str] = field(factory=set)
 
-    def tick(self, tick: Tick) -> None:
+    def tick(self, tick: TickRow) -> None:
         """Note a price."""
         if tick.trade_count is not None:
             self.stated = max(self.stated or 0, tick.trade_count)
@@ -132,7 +132,7 @@ class _GameTrades:
         if tick.phase in (GamePhase.ACTIVE.value, GamePhase.PRESALE.value):
             self._seen.append((tick, self._observed(tick)))
 
-    def _observed(self, tick: Tick) -> dict[str, Any]:
+    def _observed(self, tick: TickRow) -> dict[str, Any]:
         return {
             "obs_tick": tick.tick,
             "obs_price": tick.price,

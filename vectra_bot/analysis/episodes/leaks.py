@@ -24,7 +24,7 @@ import numpy as np
 from attrs import define, field, frozen
 
 from vectra_bot.analysis.episodes.columns import ACTION, NEXT, OBSERVATION
-from vectra_bot.analysis.episodes.market import Market
+from vectra_bot.analysis.episodes.market import PriceHistory
 from vectra_bot.analysis.episodes.split import NAMES
 from vectra_bot.game import rules
 
@@ -222,7 +222,7 @@ def _broken(steps: Columns) -> Iterator[tuple[str, str]]:
 
 def _prices(steps: Columns) -> Iterator[tuple[str, str]]:
     live = [step for step, before in enumerate(steps["obs_presale"]) if not before]
-    market = Market()
+    market = PriceHistory()
     contiguous = True
     for number, step in enumerate(live):
         tick, price = int(steps["obs_tick"][step]), float(steps["obs_price"][step])

@@ -48,7 +48,7 @@ class Shown:
 
 
 @define
-class Ledger:
+class DocumentLedger:
     """The account of one session, folded from its documents.
 
     Attributes:

@@ -17,7 +17,7 @@ _ONE: Final = 1 << 52
 
 
 @define
-class Market:
+class PriceHistory:
     """Folds the prices of one game in the order in which they were received.
 
     A missed tick is NaN until it is received late, as in :class:`vectra_bot.game.state.GameView`.

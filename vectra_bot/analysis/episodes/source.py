@@ -16,17 +16,17 @@ from typing import Any, Final, TypeVar
 from attrs import define, field, frozen
 
 from vectra_bot.analysis.episodes.fold import (
-    Completed,
-    Ended,
-    Entry,
+    CompletedRow,
+    EndedRow,
     Episode,
     Facts,
-    Opened,
+    OpenedRow,
     SessionFold,
-    Shorted,
-    Stated,
-    Tick,
-    Valued,
+    ShortRow,
+    ShortValueRow,
+    StatedRow,
+    StoredRow,
+    TickRow,
     is_asked,
     moved_from,
 )
@@ -159,24 +159,24 @@ class StoreSource:
         position = Decimal(0)
         ended, stored = False, dict[str, MLEpisode]()
         for part, low, high, later in parts(games, self.span):
-            reader = Reader(self, session, low, high)
+            reader = SessionPart(self, session, low, high)
             rows, facts = reader.facts(later, position)
             fold.facts = facts
             # A game ends with the first document of the next one, which may be in the next part.
             before, found = stored, reader.stored(later)
             stored = {**before, **found}
             for entry in reader.entries(part, rows):
-                ended = ended or isinstance(entry, Ended)
+                ended = ended or isinstance(entry, EndedRow)
                 self._feed(fold, entry)
                 yield from self._taken(fold, stored)
             stored = found
             if rows:
                 position = rows[-1].record.position_qty
-        self._feed(fold, Ended(_END, 0))
+        self._feed(fold, EndedRow(_END, 0))
         self.coverage.unfinished_sessions += not ended
         yield from self._taken(fold, stored)
 
-    def _feed(self, fold: SessionFold, entry: Entry) -> None:
+    def _feed(self, fold: SessionFold, entry: StoredRow) -> None:
         """Fold a document; one that contradicts the others costs its game."""
         try:
             fold.feed(entry)
@@ -195,7 +195,7 @@ class StoreSource:
     def read(
         self, kind: DocType, record: type[R], session: str, low: int, high: int
     ) -> Iterator[tuple[dict[str, Any], R]]:
-        """Yield the rows of a kind with their records; what is no valid record is skipped."""
+        """Yield the rows of a kind with their records; what is not a valid record is skipped."""
         params = {"session": session, "low": low, "high": high}
         found = self.catalog.sql(_rows_of(kind), params, max_rows=MOST_ROWS)
         self._too_many(kind, more=found.more)
@@ -235,7 +235,7 @@ def parts(games: Sequence[Game], span: int) -> Iterator[tuple[list[Game], int, i
 
 
 @frozen
-class Reader:
+class SessionPart:
     """Reads the documents of one part of a session."""
 
     source: StoreSource
@@ -243,11 +243,13 @@ class Reader:
     low: int
     high: int
 
-    def facts(self, later: int, position: Decimal) -> tuple[list[Stated], Facts]:
+    def facts(self, later: int, position: Decimal) -> tuple[list[StatedRow], Facts]:
         """Return the statements of the account in the part, and what is known of its actions."""
         read = self.source.read
         stated = [
-            Stated(row["seq"], row["ts_ns"], row["game_id"] or "", row["player_id"] or "", record)
+            StatedRow(
+                row["seq"], row["ts_ns"], row["game_id"] or "", row["player_id"] or "", record
+            )
             for row, record in read(
                 DocType.SERVER_STATE, ServerState, self.session, self.low, later
             )
@@ -275,21 +277,21 @@ class Reader:
             found.setdefault(record.game_id, record)
         return found
 
-    def entries(self, games: Sequence[Game], stated: Iterable[Stated]) -> Iterator[Entry]:
+    def entries(self, games: Sequence[Game], stated: Iterable[StatedRow]) -> Iterator[StoredRow]:
         """Yield the part's documents in order."""
-        opened = [Opened(game.first_seq, game.started_ns, game.game_id) for game in games]
+        opened = [OpenedRow(game.first_seq, game.started_ns, game.game_id) for game in games]
         acted = [game.game_id for game in games if game.acted]
         read, span = self.source.read, (self.session, self.low, self.high)
         completed = (
-            Completed(row["seq"], row["ts_ns"], record)
+            CompletedRow(row["seq"], row["ts_ns"], record)
             for row, record in read(DocType.PLAYER_ACTION, PlayerAction, *span)
         )
         shorts = [
-            Shorted(row["seq"], row["ts_ns"], record)
+            ShortRow(row["seq"], row["ts_ns"], record)
             for row, record in read(DocType.SHORT_POSITION, ShortPositionState, *span)
         ]
         # A game's opening comes before the other documents of the same entry.
-        streams: list[list[Entry]] = [
+        streams: list[list[StoredRow]] = [
             list(opened),
             list(self.ticks(acted)),
             list(stated),
@@ -300,14 +302,14 @@ class Reader:
         ]
         yield from heapq.merge(*streams, key=attrgetter("seq"))
 
-    def ticks(self, acted: list[str]) -> Iterator[Tick]:
+    def ticks(self, acted: list[str]) -> Iterator[TickRow]:
         for row in self._rows(DocType.GAME_TICK, _TICKS, games=acted):
             if _is_usable(row):
-                yield Tick(*row)
+                yield TickRow(*row)
             else:
                 self.source.coverage.skipped_rows[DocType.GAME_TICK.value] += 1
 
-    def _values(self, low: int) -> Iterator[Valued]:
+    def _values(self, low: int) -> Iterator[ShortValueRow]:
         """Yield what frames state of our short, whose value changes between two documents of it."""
         for seq, ts_ns, raw in self._rows(DocType.WS_EVENT, _SHORT_VALUES, low=low):
             try:
@@ -316,12 +318,12 @@ class Reader:
                 self.source.coverage.skipped_rows[DocType.WS_EVENT.value] += 1
                 continue
             if isinstance(event, PlayerGameUpdate):
-                yield Valued(seq, ts_ns, event.game_id, event.short)
+                yield ShortValueRow(seq, ts_ns, event.game_id, event.short)
 
-    def _events(self) -> Iterator[Entry]:
+    def _events(self) -> Iterator[StoredRow]:
         for seq, ts_ns, kind, detail in self._rows(DocType.SYSTEM_EVENT, _EVENTS):
             if kind == "session.ending":
-                yield Ended(seq, ts_ns)
+                yield EndedRow(seq, ts_ns)
                 continue
             moved = moved_from(seq, ts_ns, kind, detail or "")
             if moved is not None:

@@ -31,7 +31,7 @@ def staged(target: Path, *, force: bool, replaceable: Callable[[Path], bool]) ->
 
     Raises:
         UsageError: *target* exists and may not be replaced, or another process is writing it.
-        StoreError: the disk refuses.
+        StoreError: a write fails.
     """
     target = target.absolute()
     _refuse(target, force=force, replaceable=replaceable)

@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import attrs
 from attrs import define, field
 
-from vectra_bot.analysis.episodes.columns import ACTION, ACTIONS, OBSERVATION, STEPS, TRADES, Column
+from vectra_bot.analysis.episodes.columns import (
+    ACTION,
+    ACTIONS,
+    OBSERVATION,
+    STEPS,
+    TRADES,
+    TableColumn,
+)
 from vectra_bot.analysis.episodes.fold import Episode, action_columns
 from vectra_bot.fsio import files
 from vectra_bot.game.amounts import to_lamports
@@ -27,7 +34,7 @@ ROWS: Final = 20_000
 
 RETURN: Final = "return_lamports"
 STARTED: Final = "game_started_ns"
-_STARTED: Final = Column(
+_STARTED: Final = TableColumn(
     STARTED,
     "int",
     "ns since 1970-01-01 UTC",
@@ -35,12 +42,14 @@ _STARTED: Final = Column(
 )
 EXTRA: Final = (
     _STARTED,
-    Column("steps", "int", "count", "Steps of the episode."),
-    Column(RETURN, "int", "lamports", "Sum of the rewards of its steps: `final_pnl` in lamports."),
-    Column("terminated", "bool", "", "Whether the game ended, rather than the session."),
-    Column("gaps", "int", "ticks of 250 ms", "Live ticks that were not received in time."),
-    Column("joined_late", "bool", "", "Whether the first step is after the game's start."),
-    Column(
+    TableColumn("steps", "int", "count", "Steps of the episode."),
+    TableColumn(
+        RETURN, "int", "lamports", "Sum of the rewards of its steps: `final_pnl` in lamports."
+    ),
+    TableColumn("terminated", "bool", "", "Whether the game ended, rather than the session."),
+    TableColumn("gaps", "int", "ticks of 250 ms", "Live ticks that were not received in time."),
+    TableColumn("joined_late", "bool", "", "Whether the first step is after the game's start."),
+    TableColumn(
         "record",
         "text",
         "",
@@ -80,7 +89,7 @@ def _episode_type() -> Any:
     return MLEpisode
 
 
-def _field(column: Column) -> pa.Field:
+def _field(column: TableColumn) -> pa.Field:
     import pyarrow as pa
 
     kinds = {
