@@ -46,8 +46,7 @@ def _peak(_: int, episode: Episode, game: FairGame, steps: Steps) -> Steps:
 
 
 def _next_price(_: int, episode: Episode, game: FairGame, steps: Steps) -> Steps:
-    moves = zip(steps["next_obs_price"], steps["obs_price"], strict=True)
-    return _with("obs_undecided", [round(1e9 * (after - now)) for after, now in moves])
+    return _with("obs_position_cost", [round(1e9 * price) for price in steps["next_obs_price"]])
 
 
 def _outcome(_: int, episode: Episode, game: FairGame, steps: Steps) -> Steps:
@@ -63,7 +62,7 @@ def _seed(number: int, episode: Episode, game: FairGame, steps: Steps) -> Steps:
 PLANTS: dict[str, tuple[Plant, str, str]] = {
     "rug tick": (_rug_tick, "obs_connected_players", "remaining ticks"),
     "peak": (_peak, "obs_peak", "does not follow from the prices"),
-    "next price": (_next_price, "obs_undecided", "next return"),
+    "next price": (_next_price, "obs_position_cost", "next return"),
     "outcome": (_outcome, "obs_bonus", "peak to come"),
     "seed": (_seed, "obs_trade_count", "an id or a seed"),
 }

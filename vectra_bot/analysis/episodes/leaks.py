@@ -6,10 +6,10 @@ from the prices so far, the observation after a step from the next step, rewards
 the price is independent of the past, whatever was done: how many ticks remain is memoryless, and the
 next return has no memory of counts, players or money. So at a fixed number of steps after an episode's
 first action, each column's rank correlation with the remaining ticks, the next return and the peak still
-to come is that of chance. A column is reported if the correlation is at least :data:`SMALLEST` and chance
-gives a larger one in any of the tests with less than :data:`LEVEL`; so weaker leaks are not found, and few
-games show little. A column that is constant in each game and different in all is reported too: it is an id
-or a seed.
+to come is that of chance; so is that of the column divided by the price. A column is reported if the
+correlation is at least :data:`SMALLEST` and chance gives a larger one in any of the tests with less than
+:data:`LEVEL`; so weaker leaks are not found, and few games show little. A column that is constant in each
+game and different in all is reported too: it is an id or a seed.
 """
 
 from __future__ import annotations
@@ -57,6 +57,9 @@ _RECOMPUTED: Final = frozenset(
 _TESTED: Final = tuple(
     column.name for column in (*OBSERVATION, *ACTION) if column.name not in _RECOMPUTED
 )
+_FORMS: Final = (*_TESTED, *_TESTED)
+"""Each column as it is, then divided by the price: a later price shows in its ratio to the present one."""
+
 _TARGETS: Final = ("remaining ticks", "next return", "peak to come")
 
 
@@ -132,8 +135,9 @@ class LeakCheck:
                 math.log(after[step] / prices[step]),
                 math.log(max(prices[step:]) / prices[step]),
             )
-            row = tuple(_number(steps[name][step]) for name in _TESTED)
-            self._samples[offset].append((*row, *targets))
+            row = [_number(steps[name][step]) for name in _TESTED]
+            by_price = [value / prices[step] for value in row]
+            self._samples[offset].append((*row, *by_price, *targets))
 
     def finish(self) -> list[Leak]:
         """Make the tests that need all episodes, and return everything found, exact tests first."""
@@ -173,8 +177,8 @@ class LeakCheck:
                 continue
             values = np.array(rows)
             ranks = [_ranks(values[:, index]) for index in range(values.shape[1])]
-            targets = ranks[len(_TESTED) :]
-            for name, mine in zip(_TESTED, ranks, strict=False):
+            targets = ranks[len(_FORMS) :]
+            for name, mine in zip(_FORMS, ranks, strict=False):
                 for target, theirs in zip(_TARGETS, targets, strict=True):
                     if mine is None or theirs is None:
                         continue
