@@ -19,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import generate_python
 from generate_config import config_page
+from generate_datasets import datasets_page
 from generate_errors import errors_page
 from generate_faults import faults_page
 from generate_json import json_page, key_table, query_columns
@@ -209,6 +210,7 @@ PAGES: dict[str, Callable[[], Iterator[str]]] = {
     "command-line.md": command_line,
     "configuration.md": config_page,
     "json.md": json_page,
+    "datasets.md": datasets_page,
     "errors.md": errors_page,
     "faults.md": faults_page,
     "store.md": store_format,

@@ -316,6 +316,20 @@ class Commands:
         v1.write(old, [*v1.one_of_each(), {**v1.one_of_each()[1], "seq": 99, "price": "?"}])
         yield "store migrate", self.json("store", "migrate", "--store", old)
 
+    def exported(self) -> Outputs:
+        """Yield what exports of episodes and trades print, and the check of a dataset with a leak."""
+        self.played()
+        at = ("--store", self.store, "--split", "0.5,0,0.5")
+        out = self.folder / "dataset"
+        yield "export", self.json("export", out, *at)
+        yield "export", self.json("export", self.folder / "trades", "--imitation", *at)
+        yield "export --check", self.json("export", "--check", out)
+        for table in ("steps", "episodes", "actions"):
+            (out / "validation" / f"{table}.parquet").write_bytes(
+                (out / "train" / f"{table}.parquet").read_bytes()
+            )
+        yield "export --check", self.json("export", "--check", out)
+
     def compared(self) -> Outputs:
         """Yield what the checks of the embedded exchange print."""
         lines = public(rows())

@@ -122,6 +122,7 @@ FILES = {
     "README.md": ["my_bot.py", None, None],
     "docs/tutorial.md": ["look.py", "buyer.py"],
     "docs/how-to.md": [None, None, None],
+    "docs/datasets.md": [None, None, None],
 }
 """What each Python block of a page is saved as; None: it is run, or made a module, unchanged."""
 
@@ -132,6 +133,13 @@ FILES = {
         pytest.param("README.md", marks=pytest.mark.slow),
         pytest.param("docs/tutorial.md", marks=pytest.mark.slow),
         "docs/how-to.md",
+        pytest.param(
+            "docs/datasets.md",
+            marks=pytest.mark.skipif(
+                importlib.util.find_spec("minari") is None,
+                reason="needs the extra rl: Minari is not installed",
+            ),
+        ),
     ],
 )
 def test_page_runs_as_written(page: str, tmp_path: Path, store: Path) -> None:

@@ -51,6 +51,7 @@ STEPS = {
         "store stats",
         "store drop",
     ),
+    "exported": ("export", "export --check"),
     "compared": ("dev frames-check", "dev crowd-check", "dev money-check"),
 }
 """Sections of the page by the method of :class:`Commands` that runs their commands."""

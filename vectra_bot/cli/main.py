@@ -63,6 +63,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "Judge other players: results, habits, skill against luck.",
     ),
     "query": ("vectra_bot.cli.query:query", "Query a store with SQL or by query name."),
+    "export": (
+        "vectra_bot.cli.export:export",
+        "Export episodes as datasets to train on: Parquet or Minari.",
+    ),
     "store": (
         "vectra_bot.cli.store:store",
         "Check, recover, compact, migrate and import into a store.",

@@ -150,7 +150,7 @@ def _answer(
 
     def warn(corrupt: CorruptFile) -> None:
         skipped.append(corrupt)
-        _warn(corrupt)
+        warn_skipped(corrupt)
 
     with open_store(location, on_corrupt=warn) as catalog:
         if form:
@@ -268,7 +268,8 @@ def _print_texts(columns: tuple[str, ...], batches: Iterable[list[Any]], form: s
         click.echo(text, nl=False)
 
 
-def _warn(corrupt: CorruptFile) -> None:
+def warn_skipped(corrupt: CorruptFile) -> None:
+    """Print what a query skipped, and what to do, on standard error."""
     from vectra_bot.cli.output import clean
 
     advice = "see `vectra-bot store check`"
