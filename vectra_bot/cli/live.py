@@ -31,7 +31,7 @@ from vectra_bot.venues.browser.settings import BrowserSettings
 from vectra_bot.venues.patience import LiveSettings
 
 if TYPE_CHECKING:
-    from vectra_bot.report.session import Report
+    from vectra_bot.report.results import Report
     from vectra_bot.session.config import Observer
 
 SECTIONS = {"run": LiveConfig, LIVE: LiveOptions}

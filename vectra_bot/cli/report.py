@@ -10,7 +10,7 @@ from vectra_bot.cli.output import clean
 from vectra_bot.cli.progress_table import by_state
 from vectra_bot.cli.tables import print_pairs
 from vectra_bot.report.luck import LuckMethod
-from vectra_bot.report.session import Report
+from vectra_bot.report.results import Report
 
 _DEFAULT_QUERY = "cash-per-game"
 

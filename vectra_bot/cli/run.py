@@ -29,7 +29,7 @@ from vectra_bot.session.live.options import LiveOptions
 from vectra_bot.venues.patience import LiveSettings
 
 if TYPE_CHECKING:
-    from vectra_bot.report.session import Report
+    from vectra_bot.report.results import Report
     from vectra_bot.session.config import Observer
 
 SECTIONS = {"run": SessionConfig, "exchange": ExchangeOptions, LIVE: LiveOptions}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 from attrs import AttrsInstance
 
 from vectra_bot.errors import UsageError
-from vectra_bot.report.session import Report
+from vectra_bot.report.results import Report
 from vectra_bot.session.config import RecordConfig, ReplayConfig, SessionConfig, config_of
 from vectra_bot.session.options import RecordOptions, ReplayOptions, RunOptions
 from vectra_bot.session.replay import ReplayReport, replay_recording

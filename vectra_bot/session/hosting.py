@@ -31,7 +31,8 @@ from vectra_bot.errors import StrategyError, VectraError, safe_error
 from vectra_bot.fsio import files
 from vectra_bot.journal import Entry, Journal, journal_directory, never_began
 from vectra_bot.models import Document, Mode, SessionInfo, SessionSummary
-from vectra_bot.report.session import Report, SessionTally, session_report
+from vectra_bot.report.results import Report
+from vectra_bot.report.session import SessionTally, session_report
 from vectra_bot.session.config import StopFlag
 from vectra_bot.session.header import SessionPlan
 from vectra_bot.session.shell import Shell

@@ -22,7 +22,8 @@ from vectra_bot.journal import journal_directory, never_began, read_header
 from vectra_bot.loading import resolve_strategy
 from vectra_bot.models import Mode
 from vectra_bot.plugins import PluginManager
-from vectra_bot.report.session import Report, SessionTally
+from vectra_bot.report.results import Report
+from vectra_bot.report.session import SessionTally
 from vectra_bot.session.check import decides_otherwise
 from vectra_bot.session.config import FLUSH_SECONDS, SessionConfig
 from vectra_bot.session.control import Controlled, ControlSocket
