@@ -19,11 +19,11 @@ from vectra_bot.cli.options import (
     plugin_settings,
     written_pairs,
 )
-from vectra_bot.cli.output import clean, json_option, print_json, quiet_stdout
+from vectra_bot.cli.output import json_option, print_json, quiet_stdout
 from vectra_bot.cli.stopping import Stopper
 from vectra_bot.config import LIVE, FileConfig, load_config
 from vectra_bot.errors import UsageError
-from vectra_bot.redaction import shown_url
+from vectra_bot.redaction import clean, shown_url
 from vectra_bot.session.live.config import OWN_LIMITS, LiveConfig
 from vectra_bot.session.live.options import LiveOptions
 from vectra_bot.venues.browser.profile import known_venue

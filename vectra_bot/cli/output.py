@@ -140,10 +140,3 @@ def _standard(kind: type[TextIOWrapper], old: Any, descriptor: int) -> TextIOWra
     by_line = descriptor == 2 or os.isatty(descriptor)
     binary = open(descriptor, "wb", closefd=False)  # noqa: SIM115 - a stream of the whole process
     return kind(binary, encoding=encoding, errors="backslashreplace", line_buffering=by_line)
-
-
-def clean(text: object) -> str:
-    """Return *text* with every control character of a terminal escaped."""
-    return "".join(
-        c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in str(text)
-    )

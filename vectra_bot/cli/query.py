@@ -269,7 +269,7 @@ def _print_texts(columns: tuple[str, ...], batches: Iterable[list[Any]], form: s
 
 
 def _warn(corrupt: CorruptFile) -> None:
-    from vectra_bot.cli.output import clean
+    from vectra_bot.redaction import clean
 
     advice = "see `vectra-bot store check`"
     if corrupt.session_id:

@@ -17,9 +17,10 @@ from vectra_bot.cli.options import (
     plugin_settings,
     written_pairs,
 )
-from vectra_bot.cli.output import clean, json_option, print_json, quiet_stdout
+from vectra_bot.cli.output import json_option, print_json, quiet_stdout
 from vectra_bot.cli.stopping import Stopper
 from vectra_bot.errors import CheckFailed, InputError, UsageError
+from vectra_bot.redaction import clean
 from vectra_bot.session import ReplayConfig, replay_session
 from vectra_bot.session.replay import replay_recording
 
@@ -137,8 +138,8 @@ def _print_check(result: dict[str, Any]) -> None:
 
 
 def _print_recording(result: dict[str, Any]) -> None:
-    from vectra_bot.cli.report import store_option, unfinished
     from vectra_bot.cli.tables import print_pairs
+    from vectra_bot.report.text import Whole, next_query, unfinished
 
     lines = (
         f"{result['lines']}: {result['inbound']} inbound, {result['outbound']} outbound, "
@@ -158,9 +159,9 @@ def _print_recording(result: dict[str, Any]) -> None:
             ("Games", f"{result['games']} ({result['ticks']} ticks)"),
             ("Seeds", f"{result['history_games']} games shown; {games_by_verdict(result)}"),
             *unfinished(result["unfinished"]),
-            ("Store", result["store"]),
-            ("Journal", result["journal"]),
-            ("Next", f"vectra-bot query games{store_option(result['store'])}"),
+            ("Store", Whole(result["store"])),
+            ("Journal", Whole(result["journal"])),
+            ("Next", next_query("games", result["session_id"], result["store"])),
         ],
         title="Replay",
     )

@@ -476,7 +476,7 @@ class Engine:
                 self._desk.exits.declare(note.plan)
             case Settled(settled=end):
                 self._episode.open_at_rug |= note.at_rug
-                self.counts.update(settlements=1, stakes_won=end.won, stakes_pnl=to_lamports(end.pnl))
+                self.counts.update(settlements=1, bets_won=end.won, bets_pnl=to_lamports(end.pnl))
                 self._callbacks.notify("on_stake_settled", end, self.game)
             case Recorded():
                 self._effects.document(note.doc_type, note.record, "tracker")

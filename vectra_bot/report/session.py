@@ -402,7 +402,7 @@ def _money(tally: SessionTally) -> dict[str, Any]:
 def _play(tally: SessionTally) -> dict[str, Any]:
     """Return the figures of a report beyond its cash."""
     engine, account = tally.engine, tally.engine.account
-    settled, won = engine.counts["settlements"], engine.counts["stakes_won"]
+    settled, won = engine.counts["settlements"], engine.counts["bets_won"]
     start, made = account.session_start_cash, 0
     if start is not None:
         made = account.equity(engine.game.price) - start - engine.counts["prizes"]
@@ -412,7 +412,7 @@ def _play(tally: SessionTally) -> dict[str, Any]:
             count=settled,
             won=won,
             win_rate=won / settled if settled else None,
-            pnl=to_sol(engine.counts["stakes_pnl"]),
+            pnl=to_sol(engine.counts["bets_pnl"]),
         ),
         "staked": to_sol(tally.staked),
         "return_on_stake": made / tally.staked if tally.staked else None,

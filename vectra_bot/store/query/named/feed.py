@@ -27,6 +27,7 @@ SELECT t.session_id, t.game_id, make_timestamp(t.started_ns // 1000) AS started,
     t.peak, t.rug_tick, t.rug_price, t.backfilled,
     coalesce(a.actions, 0) AS actions, coalesce(a.executed, 0) AS executed
 FROM ticks t LEFT JOIN acts a USING (session_id, game_id)
+WHERE $session::VARCHAR IS NULL OR t.session_id = $session
 ORDER BY t.session_id, t.first_seq
 """
 
@@ -123,7 +124,8 @@ QUERIES: Final = (
         "games",
         "every game: ticks, peak, rug, our actions",
         _GAMES,
-        chart=Chart("started", ("peak",)),
+        SESSION,
+        Chart("started", ("peak",)),
     ),
     NamedQuery(
         "sessions",
