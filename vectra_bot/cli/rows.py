@@ -136,9 +136,7 @@ def as_table(result: Result) -> str:
     return "\n".join([*lines, *(_line(row, fitted, right) for row in cells), count])
 
 
-def _fitted(
-    widths: list[int], least: list[int], right: list[bool], width: int
-) -> list[int] | None:
+def _fitted(widths: list[int], least: list[int], right: list[bool], width: int) -> list[int] | None:
     """Return widths of columns that fit, the widest texts shortened first; None if impossible."""
     fitted = list(widths)
     room = width - len(_GAP) * (len(widths) - 1)
