@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from html import escape
+from itertools import pairwise
 
 from attrs import frozen
 
@@ -161,7 +162,7 @@ def _chart(
 def _labels(values: Sequence[float], style: Callable[[float], str]) -> str:
     digits = 0
     if len(values) > 1:
-        gap = min(abs(b - a) for a, b in zip(values, values[1:], strict=False))
+        gap = min(abs(b - a) for a, b in pairwise(values))
         digits = max(0, -math.floor(math.log10(gap))) if gap > 0 else 0
     return "".join(
         f'<span style="{style(value)}">{value if digits else round(value):.{digits}f}</span>'

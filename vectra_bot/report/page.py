@@ -291,8 +291,10 @@ class _Parts:
             ("Not read", self.number("quarantined")),
             ("Digest", f"<code>{text(report.digest)}</code>"),
         ]
-        for name in report.plugin_errors:
-            rows.append((f"Errors of {text(name)}", self.number(f"plugin_errors['{name}']")))
+        rows += [
+            (f"Errors of {text(name)}", self.number(f"plugin_errors['{name}']"))
+            for name in report.plugin_errors
+        ]
         if report.kept and report.store:
             rows += [("Store", f"<code>{text(report.store)}</code>"),
                      ("Journal", f"<code>{text(report.journal)}</code>")]  # fmt: skip

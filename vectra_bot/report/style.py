@@ -17,38 +17,47 @@ font:15px/1.45 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif;overflow-wra
 .vectra-report h2{font-size:1rem;margin:0 0 8px}
 .vectra-report p{margin:6px 0 0;color:var(--soft)}
 .vectra-report header{margin-bottom:14px}
-.vectra-report .error{color:var(--bad);border:1px solid var(--bad);border-radius:8px;padding:8px 12px;margin:0 0 14px}
-.vectra-report .tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(158px,1fr));gap:12px}
-.vectra-report .tile,.vectra-report section{background:var(--panel);border:1px solid var(--line);border-radius:10px;
+.vectra-report .error{color:var(--bad);border:1px solid var(--bad);border-radius:8px;padding:8px 12px;
+margin:0 0 14px}
+.vectra-report .tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(160px,1fr));gap:12px}
+.vectra-report .tile,.vectra-report section{background:var(--panel);border:1px solid var(--line);
+border-radius:10px;
 padding:12px 14px;min-width:0}
 .vectra-report .tile h2{color:var(--soft);font-size:.82rem;font-weight:600;margin:0}
 .vectra-report .tile p{font-size:.82rem;margin:0}
-.vectra-report .tile .big{font-size:1.3rem;font-weight:650;color:var(--text);font-variant-numeric:tabular-nums}
+.vectra-report .tile .big{font-size:1.12rem;font-weight:650;color:var(--text);
+font-variant-numeric:tabular-nums}
 .vectra-report .good .big{color:var(--good)}
 .vectra-report .bad .big{color:var(--bad)}
 .vectra-report section{margin-top:14px}
-.vectra-report .grid{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,420px),1fr));gap:0 14px;
+.vectra-report .grid{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,420px),1fr));
+gap:0 14px;
 align-items:start}
-.vectra-report .tables{grid-template-columns:repeat(auto-fit,minmax(min(100%,330px),1fr))}
+.vectra-report .tables{display:block;columns:330px;column-gap:14px}
+.vectra-report .tables section{break-inside:avoid;margin:14px 0 0}
 .vectra-report table{border-collapse:collapse;width:100%;background:none;font-size:.9rem;margin:0}
 .vectra-report tr{background:none}
 .vectra-report th,.vectra-report td{text-align:left;vertical-align:top;padding:4px 10px 4px 0;
 border:0;border-top:1px solid var(--line);font-weight:400}
-.vectra-report th{color:var(--soft)}
+.vectra-report th{color:var(--soft);overflow-wrap:break-word}
 .vectra-report tr:first-child>*{border-top:0}
 .vectra-report td{font-variant-numeric:tabular-nums}
-.vectra-report code{font:.86em ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;background:none;color:inherit;
+.vectra-report code{font:.86em ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;background:none;
+color:inherit;
 padding:0}
 .vectra-report summary{cursor:pointer;color:var(--soft);margin-top:6px}
-.vectra-report .legend{display:flex;flex-wrap:wrap;gap:2px 16px;font-size:.8rem;color:var(--soft);margin-bottom:6px}
+.vectra-report .legend{display:flex;flex-wrap:wrap;gap:2px 16px;font-size:.8rem;color:var(--soft);
+margin-bottom:6px}
 .vectra-report .legend span{display:inline-flex;align-items:center;gap:6px}
 .vectra-report .key{display:inline-block;width:16px;height:0;border-top:2px solid var(--price)}
 .vectra-report .key.pnl{border-color:var(--pnl)}
 .vectra-report .key.expected{border-top-style:dashed;border-color:var(--expected)}
 .vectra-report .key.band{height:10px;border:0;background:var(--band)}
 .vectra-report .key.rug{border-top-style:dotted;border-color:var(--rug)}
-.vectra-report .chart{display:grid;grid-template-columns:56px minmax(0,1fr);grid-template-rows:240px 20px auto}
-.vectra-report .plot{position:relative;border-left:1px solid var(--line);border-bottom:1px solid var(--line)}
+.vectra-report .chart{display:grid;grid-template-columns:56px minmax(0,1fr);
+grid-template-rows:240px 20px auto}
+.vectra-report .plot{position:relative;border-left:1px solid var(--line);
+border-bottom:1px solid var(--line)}
 .vectra-report svg{position:absolute;inset:0;width:100%;height:100%;overflow:hidden}
 .vectra-report path{fill:none;stroke-width:2;vector-effect:non-scaling-stroke;stroke-linejoin:round}
 .vectra-report path.grid{stroke:var(--line);stroke-width:1}
@@ -70,7 +79,8 @@ padding:0}
 .vectra-report .mark.buy{border-bottom:10px solid var(--good);border-top:0}
 .vectra-report .mark.sell{border-top:10px solid var(--pnl);border-bottom:0;margin-top:-10px}
 .vectra-report .mark.forced-sell{border-top:10px solid var(--bad);border-bottom:0;margin-top:-10px}
-.vectra-report .mark.sidebet,.vectra-report .mark.short-open,.vectra-report .mark.short-close{width:10px;height:10px;
+.vectra-report .mark.sidebet,.vectra-report .mark.short-open,.vectra-report .mark.short-close{width:10px;
+height:10px;
 border:2px solid var(--side);border-radius:5px;margin:-5px 0 0 -5px}
 .vectra-report .mark.short-close{background:var(--side)}
 .vectra-report .legend .mark{margin:0}
