@@ -27,10 +27,13 @@ from typing import Any
 
 from attrs import frozen
 
+from vectra_bot.clock import Clock, WallClock
 from vectra_bot.errors import StrategyError, VectraError, safe_error
 from vectra_bot.fsio import files
 from vectra_bot.journal import Entry, Journal, journal_directory, never_began
-from vectra_bot.models import Document, Mode, SessionInfo, SessionSummary
+from vectra_bot.loading import installed_as
+from vectra_bot.models import DocType, Document, Mode, SessionInfo, SessionSummary, SystemEvent
+from vectra_bot.models.times import utc_from_ns
 from vectra_bot.report.results import Report
 from vectra_bot.report.session import SessionTally, session_report
 from vectra_bot.session.config import StopFlag
@@ -188,6 +191,33 @@ class HostedSession:
         )
 
 
+def started(plan: SessionPlan, began_ns: int) -> Document:
+    """Return the document that says what the session of *plan* is, and that it really began at *began_ns*.
+
+    Its own times may be virtual: they are those of the session's clock.
+    """
+    header = plan.header
+    strategy = header["strategy"]
+    point = installed_as(strategy["spec"])
+    began = utc_from_ns(began_ns).isoformat(timespec="milliseconds")
+    record = SystemEvent.of(
+        "session.started",
+        "info",
+        f"{strategy['name']} began at {began}",
+        began=began,
+        strategy=strategy["name"],
+        version=None if point is None or point.dist is None else point.dist.version,
+        source_sha256=strategy["source_sha256"],
+        parameters=strategy["settings"],
+        seed=header["seed"],
+        limits=header["limits"],
+        plugins={plugin["name"]: plugin["version"] for plugin in header["plugins"]},
+    )
+    return Document(
+        doc_type=DocType.SYSTEM_EVENT, record=record, ts_ns=plan.start_ns, source="session"
+    )
+
+
 @asynccontextmanager
 async def host(
     plan: SessionPlan,
@@ -199,6 +229,7 @@ async def host(
     can_wait: bool = True,
     drop_for: tuple[type[BaseException], ...] = (),
     stop: StopFlag | None = None,
+    clock: Clock | None = None,
 ) -> AsyncIterator[HostedSession]:
     """Start the session of *plan*; the block supplies its inputs and ends its shell.
 
@@ -214,6 +245,7 @@ async def host(
         can_wait: whether inputs may wait until parts are built.
         drop_for: exceptions of the block after which nothing of the session is kept.
         stop: ends the session; the block looks at it between inputs.
+        clock: says when the session really began; the machine's if None.
 
     Raises:
         ConfigError: a parameter cannot be written into the header.
@@ -234,6 +266,7 @@ async def host(
         shell = Shell(
             tally.engine, journal, gateway, tally, store, plan.profile,
             can_wait=can_wait, remote="" if place.aside else place.url, stop=stop,
+            opening=started(plan, (clock or WallClock()).now_ns()),
         )  # fmt: skip
         session = HostedSession(header, shell, place)
         opened.push(session.notify_finished)

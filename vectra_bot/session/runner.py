@@ -154,7 +154,7 @@ async def run_session(config: SessionConfig, clock: Clock | None = None) -> Repo
     with _repeating(plan) if taken else nullcontext() as repetition:
         hosted = plan if repetition is None else _aside(plan, repetition)
         async with host(
-            hosted, tally, venue.gateway, feed=feed, holding=exchange_log, stop=stop
+            hosted, tally, venue.gateway, feed=feed, holding=exchange_log, stop=stop, clock=clock
         ) as session:
             ended = await _drive(session, feed, config, clock or WallClock())
         if repetition is not None:
