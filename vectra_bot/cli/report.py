@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from vectra_bot.cli.tables import print_pairs
-from vectra_bot.errors import InputError, StoreError, UsageError
+from vectra_bot.errors import InputError, StoreError, StrategyError, UsageError
 from vectra_bot.fsio import files
 from vectra_bot.report.results import Report
 from vectra_bot.report.text import Whole, pairs
@@ -70,3 +71,14 @@ def write_page(report: Report, page: Path | None) -> None:
         raise InputError(
             f"--report was {str(page)!r}, which cannot be written ({error}): the session is complete"
         ) from error
+
+
+@contextmanager
+def paged(page: Path | None) -> Iterator[None]:
+    """Write the page of a session whose strategy raised, before its error goes on."""
+    try:
+        yield
+    except StrategyError as error:
+        if error.report is not None:
+            write_page(error.report, page)
+        raise

@@ -19,7 +19,7 @@ from vectra_bot.cli.options import (
     written_pairs,
 )
 from vectra_bot.cli.output import json_option, print_json, quiet_stdout
-from vectra_bot.cli.report import page_path, print_report, report_option, write_page
+from vectra_bot.cli.report import page_path, paged, print_report, report_option, write_page
 from vectra_bot.cli.stopping import Stopper
 from vectra_bot.config import LIVE, FileConfig, load_config
 from vectra_bot.errors import UsageError
@@ -43,6 +43,7 @@ Examples:
   vectra-bot run ./my_bot.py:MyBot --plugin stake-guard --json
   vectra-bot run short --games 50 --short-payoff charged --protocol names.toml
   vectra-bot run ./my_bot.py --games 50 --seed 7 --report report.html
+  vectra-bot run ./my_bot.py --games 5 --no-store
   vectra-bot run take-profit --venue https://HOST --games 5
   vectra-bot run --config bot.toml
 """
@@ -67,19 +68,19 @@ def run(
     line override those in --config.
     """
     path = page_path(page)
-    config = _session_config(strategy, config_file, options)
     if as_json:
-        with quiet_stdout(as_json):
-            report, code = _run(config, None)
+        with paged(path), quiet_stdout(as_json):
+            report, code = _run(_session_config(strategy, config_file, options), None)
         write_page(report, path)
         print_json(report.to_json())
     else:
         from vectra_bot.cli.progress_table import view
 
+        config = _session_config(strategy, config_file, options)
         where = "the embedded exchange" if config.venue is None else shown_url(config.venue)
         mode = "shadow" if config.shadow else "paper"
         title = f"vectra-bot: {config.strategy}, {config.games} games, {mode} on {where}"
-        with view(title) as shown, quiet_stdout(as_json):
+        with paged(path), view(title) as shown, quiet_stdout(as_json):
             report, code = _run(config, shown)
         write_page(report, path)
         print_report(report, path)
@@ -105,6 +106,8 @@ def _session_config(
         )
     enable, disable, by_plugin = plugin_settings(file.plugins, options)
     given = {**file.options, **given_options(SessionConfig, options)}
+    if options["no_store"] and options["store"] is None:
+        given.pop("store", None)  # the command line overrides the file
     usual = LIVE_LIMITS if given.get("shadow") else Limits()
     return SessionConfig(
         strategy=chosen,

@@ -313,6 +313,7 @@ def session_report(
     ended: str,
     recovered: tuple[str, ...] = (),
     unfinished: tuple[str, ...] = (),
+    kept: bool = True,
 ) -> Report:
     """Return the report of the session of *header*, which *tally* has observed to its end.
 
@@ -326,6 +327,7 @@ def session_report(
         ended: why the session ended.
         recovered: ids of the killed sessions that were recovered before it began.
         unfinished: what its end left undone.
+        kept: whether it is in the store.
     """
     engine, failure = tally.engine, tally.engine.failure
     return Report(
@@ -359,6 +361,7 @@ def session_report(
         denials=dict(sorted(tally.denials.items())),
         no_entries_from=tally.no_entries,
         shadow=bool(header.get("shadow")),
+        kept=kept,
         limits_met=limit_figures(tally.limits_met, header["limits"]),
         **_conduct(tally),
         **_money(tally),

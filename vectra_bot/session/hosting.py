@@ -135,20 +135,24 @@ class HostedSession:
         if failure is not None and isinstance(failure.exception, KeyboardInterrupt):
             raise failure.exception
         if failure is not None and not failure.interrupted:
-            raise StrategyError(
+            kept = f"the session {self.header['session_id']} is complete in {self.place.path}"
+            raised = StrategyError(
                 f"strategy {self.header['strategy']['name']!r} raised in {failure.callback}: "
-                f"{failure.error}; trading stopped, the session {self.header['session_id']} is complete "
-                f"in {self.place.path}\n{failure.trace}"
-            ) from failure.exception
+                f"{failure.error}; trading stopped, {kept if self.place.kept else 'nothing was kept'}\n"
+                f"{failure.trace}"
+            )
+            raised.report = self.report("strategy error")
+            raise raised from failure.exception
 
     def report(self, ended: str, *, recovered: tuple[str, ...] = ()) -> Report:
         """Return the report of the session; *ended* says why it ended."""
-        shell = self.shell
+        shell, session_id = self.shell, self.header["session_id"]
         return session_report(
             self.header,
             shell.stats,
-            store=self.place.shown,
-            journal=str(journal_directory(self.place.path, self.header["session_id"])),
+            store=self.place.shown if self.place.kept else "",
+            journal=str(journal_directory(self.place.path, session_id)) if self.place.kept else "",
+            kept=self.place.kept,
             frames=shell.counts.inbound,
             quarantined=shell.counts.quarantined,
             ended=ended,
@@ -180,14 +184,15 @@ class HostedSession:
             log.warning("plugin=%s hook=%s error=%s", fault.plugin, fault.hook, fault.error)
 
     def _info(self) -> SessionInfo:
-        header, store = self.header, self.shell.store
+        header, place = self.header, self.place
+        folder = self.shell.store / "sessions" / header["session_id"]
         return SessionInfo(
             session_id=header["session_id"],
             mode=Mode(header["mode"]),
             venue=header["venue"],
             strategy=header["strategy"]["name"],
-            store=str(self.place.path),
-            folder=str(store / "sessions" / header["session_id"]),
+            store=str(place.path) if place.kept else "",
+            folder=str(folder) if place.kept else "",
         )
 
 
