@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from attrs import define
 
-from vectra_bot.redaction import clean
+from vectra_bot.redaction import clean, redacted
 from vectra_bot.report.charts import curve_chart, game_chart
 from vectra_bot.report.results import Report
 from vectra_bot.report.style import STYLE
@@ -27,7 +27,7 @@ Row = tuple[str, str]
 
 def page(report: Report) -> str:
     """Return *report* as one HTML page: no script, font or picture from elsewhere."""
-    title = escape(clean(f"{report.strategy}, {report.games} games"))
+    title = text(f"{report.strategy}, {report.games} games")
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
@@ -68,8 +68,8 @@ def plain(value: Any) -> str:
 
 
 def text(value: object) -> str:
-    """Return text of others, escaped."""
-    return escape(clean(value))
+    """Return text of others, escaped, without secrets."""
+    return escape(clean(redacted(str(value))))
 
 
 @define
