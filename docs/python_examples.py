@@ -224,6 +224,8 @@ assert report.cash_start == 1
 latency: vectra_bot.Latency = report.latency
 print(report.pnl, report.pnl_interval, report.expected, latency.p95_ms)
 assert report.to_json()["games"] == 3
+print(report.trades.win_rate, report.drawdown.amount, report.curve[-1].expected)
+assert report.to_html().startswith("<!doctype html>")
 
 # %% Strategy
 assert issubclass(Early, vectra_bot.Strategy)
