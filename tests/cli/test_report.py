@@ -149,7 +149,12 @@ def test_sessions_say_what_ran_and_when_newest_first(store: Path) -> None:
     """Virtual time does not hide when a session really ran."""
     for seed in (1, 2, 3):
         vectra_bot.run(
-            "take-profit", games=1, seed=seed, crowd=0, store=store, settings={"target": f"{seed}.5"}
+            "take-profit",
+            games=1,
+            seed=seed,
+            crowd=0,
+            store=store,
+            settings={"target": f"{seed}.5"},
         )
     with vectra_bot.open_store(store) as catalog:
         rows = catalog.run("sessions").as_dicts()

@@ -14,7 +14,7 @@ import pytest
 
 NOTEBOOK = Path(__file__).resolve().parents[2] / "docs" / "notebook.ipynb"
 
-# A process of its own: the client leaves threads and sockets to the end of its process.
+# A separate process: the client leaves threads and sockets to the end of its process.
 EXECUTE = """
 import sys
 import nbformat
@@ -84,5 +84,7 @@ def test_the_result_of_a_query_is_a_table_and_frames(cells: list[dict[str, Any]]
 def test_no_cell_failed_or_awaits(cells: list[dict[str, Any]]) -> None:
     for cell in cells:
         outputs = cell.get("outputs", [])
-        assert [o for o in outputs if o["output_type"] == "error" or o.get("name") == "stderr"] == []
+        assert [
+            o for o in outputs if o["output_type"] == "error" or o.get("name") == "stderr"
+        ] == []
         assert "await " not in "".join(cell["source"]).replace("no `await`", "")

@@ -1,4 +1,4 @@
-"""The figures of a report, each computed again from the documents of the store."""
+"""The figures of a report, each recomputed from the documents of the store."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class Replayed:
         self.mark()
 
     def trade(self, kind: str, amount: int, qty: int, price: float) -> None:
-        """Process a fill of ours."""
+        """Process one of our fills."""
         if kind == "buy":
             self.lots.append([qty, amount])
             self.cash, self._flow = self.cash - amount, self._flow - amount
@@ -180,7 +180,10 @@ def test_trades_are_positions_from_first_buy_until_flat(played: Report) -> None:
     assert found.won == sum(pnl > 0 for pnl in trades)
     assert found.win_rate == found.won / found.count
     assert int(found.pnl * SOL) == sum(trades)
-    assert (int((found.best or 0) * SOL), int((found.worst or 0) * SOL)) == (max(trades), min(trades))
+    assert (int((found.best or 0) * SOL), int((found.worst or 0) * SOL)) == (
+        max(trades),
+        min(trades),
+    )
     assert (found.open, found.unknown) == (0, 0)
 
 
@@ -208,7 +211,7 @@ def test_best_and_worst_game_are_those_of_the_store(played: Report) -> None:
 
 
 def test_stake_return_drawdown_and_exposure(played: Report) -> None:
-    """Computed again from fills and ticks, to the lamports that rounding of lots leaves open."""
+    """Recomputed from fills and ticks, to the lamports that rounding of lots leaves open."""
     state = replayed(played)
     with vectra_bot.open_store(played.store) as catalog:
         staked = catalog.sql(

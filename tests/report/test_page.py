@@ -17,9 +17,9 @@ from vectra_bot.cli.main import main
 from vectra_bot.fsio import files
 from vectra_bot.report.charts import Axis, wide_axis
 
-HOSTILE = "<script>alert(1)</script>\"'&</td></style>\x1b[31m‮"
+HOSTILE = "<script>alert(1)</script>\"'&</td></style>\x1b[31m\u202e"
 STEP = re.compile(r"\[(\d+)\]|\['([^']*)'\]|([^.\[]+)")
-# Digits of the page that are no figures: ids and paths, axes, and these words.
+# Digits of the page that are not figures: ids and paths, axes, and these words.
 FIXED = ("95 %",)
 
 
@@ -157,7 +157,18 @@ def test_the_command_writes_the_page_and_says_where(
     """--report FILE: the same numbers as --json of the same run; an old file is replaced."""
     page = tmp_path / "r.html"
     page.write_text("old")
-    run = ["run", "take-profit", "--games", "3", "--seed", "7", "--crowd", "0", "--store", str(store)]
+    run = [
+        "run",
+        "take-profit",
+        "--games",
+        "3",
+        "--seed",
+        "7",
+        "--crowd",
+        "0",
+        "--store",
+        str(store),
+    ]
     assert main([*run, "--report", str(page), "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
     found = read(page.read_text(encoding="utf-8")).data
@@ -205,7 +216,9 @@ def test_a_page_is_whole_or_not_written(
         assert len(catalog.sessions) == 1
 
 
-def test_a_replay_has_a_page(store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_replay_has_a_page(
+    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     first = vectra_bot.run("watch", games=2, seed=7, crowd=0, store=store)
     page = tmp_path / "r.html"
     code = main([

@@ -99,7 +99,7 @@ def test_an_unknown_option_is_named_with_close_ones(call: str, argument: str) ->
 
 
 def test_a_call_inside_a_running_loop_waits_for_the_session(store: Path) -> None:
-    """The session has a thread and a loop of its own; the same session comes out, and so does an error."""
+    """The session has a separate thread with its own loop; report and errors are the same."""
     threads: list[str] = []
 
     class Where(Strategy):
@@ -154,7 +154,9 @@ def test_an_interrupt_of_a_running_loop_ends_the_session_in_order(store: Path) -
     assert vectra_bot.check_store(store).ok
 
 
-def test_no_store_keeps_nothing(store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_store_keeps_nothing(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The report is that of a stored session; neither the default store nor the temporary folder is there."""
     temporary = tmp_path / "temporary"
     temporary.mkdir()
@@ -178,7 +180,9 @@ def test_no_store_keeps_nothing(store: Path, tmp_path: Path, monkeypatch: pytest
 
 
 @pytest.mark.parametrize(
-    "given", [{"store": "x"}, {"shared": True}, {"restore_from": "S"}], ids=lambda given: next(iter(given))
+    "given",
+    [{"store": "x"}, {"shared": True}, {"restore_from": "S"}],
+    ids=lambda given: next(iter(given)),
 )
 def test_no_store_with_what_needs_a_store_is_refused(given: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=r"together with no_store.*: remove one of the two"):

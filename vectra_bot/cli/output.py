@@ -38,7 +38,7 @@ def quiet_stdout(quiet: bool) -> AbstractContextManager[Any]:
     """Return a context for a session, whose end its output must not prevent.
 
     What strategies and plugins print goes to stderr, if *quiet*, and so does what native code and child
-    processes write to standard output; an error of ours is printed as one JSON object as well, and raised.
+    processes write to standard output; one of our errors is printed as one JSON object as well, and raised.
     Else an error of standard output is raised when the block is over.
     """
     return _reserved() if quiet else _errors_last()

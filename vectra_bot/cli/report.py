@@ -75,7 +75,7 @@ def write_page(report: Report, page: Path | None) -> None:
 
 @contextmanager
 def paged(page: Path | None) -> Iterator[None]:
-    """Write the page of a session whose strategy raised, before its error goes on."""
+    """Write the page of a session whose strategy raised, before its error is raised further."""
     try:
         yield
     except StrategyError as error:

@@ -429,7 +429,7 @@ def _play(tally: SessionTally) -> dict[str, Any]:
 
 
 def _own_stake(action: PlayerAction) -> int:
-    """Return the lamports of our own money that an executed entry put at risk."""
+    """Return the lamports, bonus money excluded, that an executed entry put at risk."""
     outcome = action.outcome
     if outcome is None or outcome.executed_amount is None:
         return to_lamports(action.amount or 0)

@@ -1,7 +1,7 @@
 """Sessions as plain calls: ``run``, ``replay`` and ``record`` return when the session is over.
 
-Where an event loop is running, as in a notebook, the session has a thread and a loop of its own, and the
-caller waits. Progress is shown by the caller's thread: a notebook knows the cell by it.
+Where an event loop is running, as in a notebook, the session runs in a separate thread with its own
+loop, and the caller waits. Progress is shown by the caller's thread: a notebook knows the cell by it.
 """
 
 from __future__ import annotations
