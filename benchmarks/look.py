@@ -4,10 +4,10 @@
     python benchmarks/look.py --page r.html --folder ./pictures
 
 Without `--page`, `vectra-bot run take-profit --games 50 --seed 7 --no-store --report` writes one. The
-pictures are for a person to look at; what can be measured is printed as one JSON object: requests of the page
+pictures are for a person to look at. What can be measured is printed as one JSON object: requests of the page
 other than for itself, pixels by which it is wider than the window, the smallest text, texts outside the
-window, and the least contrast of text (at least 4.5). `over_goal` lists what was missed; the exit code is 1 if there
-is any.
+window, and the least contrast of text (at least 4.5). `over_goal` lists what was missed; the exit code is 1
+if there is any.
 """
 
 from __future__ import annotations

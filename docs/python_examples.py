@@ -481,7 +481,7 @@ except vectra_bot.ConfigError as error:
 # %% UsageError
 async def wrong_place() -> None:
     try:
-        vectra_bot.run("watch", games=1, store="other")
+        vectra_bot.import_files(["capture.jsonl"], store="other")
     except vectra_bot.UsageError as error:
         print(error)
 

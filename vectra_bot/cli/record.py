@@ -118,7 +118,7 @@ class _Lines:
 def _print(report: RecordReport) -> None:
     from vectra_bot.cli.games import games_by_verdict, print_failed
     from vectra_bot.cli.tables import print_pairs
-    from vectra_bot.report.text import Whole, next_query, unfinished
+    from vectra_bot.report.text import Copyable, next_query, unfinished
 
     games = f"{report.games}: {games_by_verdict(report.to_json())}"
     ticks = (
@@ -140,8 +140,8 @@ def _print(report: RecordReport) -> None:
             ("Alerts", str(report.alerts)),
             ("Format", wire_format),
             *unfinished(report.unfinished),
-            ("Store", Whole(report.store)),
-            ("Journal", Whole(report.journal)),
+            ("Store", Copyable(report.store)),
+            ("Journal", Copyable(report.journal)),
             ("Next", next_query("games", report.session_id, report.store)),
         ],
         title="Recording",

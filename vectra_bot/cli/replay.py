@@ -142,7 +142,7 @@ def _print_check(result: dict[str, Any]) -> None:
 
 def _print_recording(result: dict[str, Any]) -> None:
     from vectra_bot.cli.tables import print_pairs
-    from vectra_bot.report.text import Whole, next_query, unfinished
+    from vectra_bot.report.text import Copyable, next_query, unfinished
 
     lines = (
         f"{result['lines']}: {result['inbound']} inbound, {result['outbound']} outbound, "
@@ -162,8 +162,8 @@ def _print_recording(result: dict[str, Any]) -> None:
             ("Games", f"{result['games']} ({result['ticks']} ticks)"),
             ("Seeds", f"{result['history_games']} games shown; {games_by_verdict(result)}"),
             *unfinished(result["unfinished"]),
-            ("Store", Whole(result["store"])),
-            ("Journal", Whole(result["journal"])),
+            ("Store", Copyable(result["store"])),
+            ("Journal", Copyable(result["journal"])),
             ("Next", next_query("games", result["session_id"], result["store"])),
         ],
         title="Replay",

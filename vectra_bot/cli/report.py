@@ -14,7 +14,7 @@ from vectra_bot.cli.tables import print_pairs
 from vectra_bot.errors import InputError, StoreError, StrategyError, UsageError
 from vectra_bot.fsio import files
 from vectra_bot.report.results import Report
-from vectra_bot.report.text import Whole, pairs
+from vectra_bot.report.text import Copyable, pairs
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -32,7 +32,7 @@ def print_report(report: Report, page: Path | None = None) -> None:
     """Print *report*, and where its *page* is."""
     rows = pairs(report)
     if page is not None:
-        rows.append(("Page", Whole(page)))
+        rows.append(("Page", Copyable(page)))
     print_pairs(rows, title="Report")
 
 

@@ -1,7 +1,7 @@
 """Tables for people; imported only where one is printed, because importing rich is slow.
 
-Text is wrapped at spaces alone, and a :class:`~vectra_bot.report.text.Whole` value not at all: an id, a path
-or a command can be copied from a terminal of any width, also of one whose width is not known.
+Text is wrapped at spaces alone, and a :class:`~vectra_bot.report.text.Copyable` value not at all: an id, a
+path or a command can be copied from a terminal of any width, also of one whose width is not known.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import rich.console
 from rich.text import Text
 
 from vectra_bot.redaction import clean
-from vectra_bot.report.text import Whole
+from vectra_bot.report.text import Copyable
 
 _PIPE_WIDTH = 160
 _GAP = "  "
@@ -66,7 +66,9 @@ def print_pairs(pairs: Iterable[tuple[str, object]], title: str) -> None:
     console.line(Text(title, "bold"))
     for name, value in rows:
         text = clean(value)
-        for number, part in enumerate([text] if isinstance(value, Whole) else _wrapped(text, room)):
+        for number, part in enumerate(
+            [text] if isinstance(value, Copyable) else _wrapped(text, room)
+        ):
             shown = "" if number else name
             console.line(Text(shown.ljust(left), "bold"), Text(f"{_GAP}{part}".rstrip()))
 

@@ -313,7 +313,6 @@ def session_report(
     ended: str,
     recovered: tuple[str, ...] = (),
     unfinished: tuple[str, ...] = (),
-    kept: bool = True,
 ) -> Report:
     """Return the report of the session of *header*, which *tally* has observed to its end.
 
@@ -327,7 +326,6 @@ def session_report(
         ended: why the session ended.
         recovered: ids of the killed sessions that were recovered before it began.
         unfinished: what its end left undone.
-        kept: whether it is in the store.
     """
     engine, failure = tally.engine, tally.engine.failure
     return Report(
@@ -343,7 +341,6 @@ def session_report(
         actions=tally.actions(),
         forced_sells=engine.counts["forced_sells"],
         settlements=engine.counts["settlements"],
-        latency=tally.latencies.of_effects(),
         frames=frames,
         quarantined=quarantined,
         digest=tally.digest,
@@ -361,17 +358,16 @@ def session_report(
         denials=dict(sorted(tally.denials.items())),
         no_entries_from=tally.no_entries,
         shadow=bool(header.get("shadow")),
-        kept=kept,
-        limits_met=limit_figures(tally.limits_met, header["limits"]),
         **_conduct(tally),
         **_money(tally),
-        **_play(tally),
+        **_play(tally, header["limits"]),
     )
 
 
 def _conduct(tally: SessionTally) -> dict[str, Any]:
     """Return what a report says of how requests were sent and proven."""
     return {
+        "latency": tally.latencies.of_effects(),
         "send_latency": tally.latencies.of_sends(),
         "proofs": dict(sorted(tally.proofs.items())),
         "standing": tally.standing,
@@ -402,7 +398,7 @@ def _money(tally: SessionTally) -> dict[str, Any]:
     }
 
 
-def _play(tally: SessionTally) -> dict[str, Any]:
+def _play(tally: SessionTally, limits: Mapping[str, Any]) -> dict[str, Any]:
     """Return the figures of a report beyond its cash."""
     engine, account = tally.engine, tally.engine.account
     settled, won = engine.counts["settlements"], engine.counts["bets_won"]
@@ -425,6 +421,7 @@ def _play(tally: SessionTally) -> dict[str, Any]:
         "exposure": tally.equity.exposure(),
         "curve": tally.curve(),
         "charts": tally.charts.charts(),
+        "limits_met": limit_figures(tally.limits_met, limits),
     }
 
 

@@ -20,7 +20,7 @@ SHOWN_LAG_MS: Final = 1000
 Pairs = list[tuple[str, object]]
 
 
-class Whole(str):
+class Copyable(str):
     """A value that is to be copied, an id, a path or a command: it is never wrapped."""
 
     __slots__ = ()
@@ -63,7 +63,7 @@ def pairs(report: Report) -> Pairs:
     if report.recovered:
         rows.append(("Recovered", f"{len(report.recovered)} killed session(s) of this store"))
     rows.append(("Seed", "none" if report.seed is None else report.seed))
-    rows.append(("Digest", Whole(report.digest)))
+    rows.append(("Digest", Copyable(report.digest)))
     return [*rows, *_kept(report)]
 
 
@@ -73,16 +73,16 @@ def _kept(report: Report) -> Pairs:
     if not report.store:
         return []
     return [
-        ("Store", Whole(report.store)),
-        ("Journal", Whole(report.journal)),
+        ("Store", Copyable(report.store)),
+        ("Journal", Copyable(report.journal)),
         ("Next", next_query(_DEFAULT_QUERY, report.session_id, report.store)),
     ]
 
 
-def next_query(name: str, session_id: str, store: str) -> Whole:
+def next_query(name: str, session_id: str, store: str) -> Copyable:
     """Return the command that queries one session of *store*."""
     chosen = shlex.quote(f"session={session_id}")
-    return Whole(f"vectra-bot query {name} --set {chosen}{store_option(store)}")
+    return Copyable(f"vectra-bot query {name} --set {chosen}{store_option(store)}")
 
 
 def store_option(store: str) -> str:

@@ -25,6 +25,7 @@ from contextlib import (
 from pathlib import Path
 from typing import Any
 
+import attrs
 from attrs import frozen
 
 from vectra_bot.clock import Clock, WallClock
@@ -147,18 +148,18 @@ class HostedSession:
     def report(self, ended: str, *, recovered: tuple[str, ...] = ()) -> Report:
         """Return the report of the session; *ended* says why it ended."""
         shell, session_id = self.shell, self.header["session_id"]
-        return session_report(
+        found = session_report(
             self.header,
             shell.stats,
             store=self.place.shown if self.place.kept else "",
             journal=str(journal_directory(self.place.path, session_id)) if self.place.kept else "",
-            kept=self.place.kept,
             frames=shell.counts.inbound,
             quarantined=shell.counts.quarantined,
             ended=ended,
             recovered=recovered,
             unfinished=tuple(shell.unfinished),
         )
+        return attrs.evolve(found, kept=self.place.kept)
 
     def notify_started(self) -> None:
         """Call the plugins' session_started, before the first input."""
