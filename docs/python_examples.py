@@ -232,6 +232,8 @@ assert report.cash_start == 1
 latency: vectra_bot.Latency = report.latency
 print(report.pnl, report.pnl_interval, report.expected, latency.p95_ms)
 assert report.to_json()["games"] == 3
+print(report.trades.win_rate, report.drawdown.amount, report.curve[-1].expected)
+assert report.to_html().startswith("<!doctype html>")
 
 # %% Strategy
 assert issubclass(Early, vectra_bot.Strategy)
@@ -506,7 +508,7 @@ except vectra_bot.ConfigError as error:
 # %% UsageError
 async def wrong_place() -> None:
     try:
-        vectra_bot.run("watch", games=1, store="other")
+        vectra_bot.import_files(["capture.jsonl"], store="other")
     except vectra_bot.UsageError as error:
         print(error)
 

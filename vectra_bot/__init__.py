@@ -64,7 +64,7 @@ if TYPE_CHECKING:
     from vectra_bot.params import Parameter, configure, param, parameters
     from vectra_bot.plugins import Plugin
     from vectra_bot.report.latencies import Latency, SendLatency
-    from vectra_bot.report.session import Report
+    from vectra_bot.report.results import Report
     from vectra_bot.serde import record_from_json, record_to_json
     from vectra_bot.session import (
         Divergence,
@@ -156,7 +156,7 @@ _HOMES = {
     "ReplayConfig": "vectra_bot.session",
     "ReplayOptions": "vectra_bot.session",
     "ReplayReport": "vectra_bot.session",
-    "Report": "vectra_bot.report.session",
+    "Report": "vectra_bot.report.results",
     "Result": "vectra_bot.store.query.results",
     "Round": "vectra_bot.game.rounds",
     "RuleFigures": "vectra_bot.analysis.players.findings",

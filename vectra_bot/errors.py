@@ -31,7 +31,7 @@ from __future__ import annotations
 import difflib
 import traceback
 from collections.abc import Callable, Iterable
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from vectra_bot.redaction import redacted
 
@@ -110,9 +110,14 @@ class JournalError(StoreError):
 
 
 class StrategyError(VectraError):
-    """A strategy raised; trading stopped and the session ended with a complete store."""
+    """A strategy raised; trading stopped and the session ended with a complete store.
+
+    Attributes:
+        report: of the session (:class:`vectra_bot.Report`); None if none began.
+    """
 
     exit_code = 7
+    report: Any = None
 
 
 class NotInCallback(StrategyError):

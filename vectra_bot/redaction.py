@@ -1,4 +1,4 @@
-"""Secrets of this process, and text without them.
+"""Secrets of this process, and text without them or without control characters.
 
 A value that was declared secret, or came as part of an address, is registered by :func:`hide`. What messages,
 tracebacks, logs and journals say passes through :func:`redacted`, because foreign code may put a secret
@@ -113,3 +113,10 @@ __all__ = [
     "redacted_bytes",
     "shown_url",
 ]
+
+
+def clean(text: object) -> str:
+    """Return *text* with every control character of a terminal escaped."""
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in str(text)
+    )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+import threading
 import typing
 from collections.abc import Sequence
 from decimal import Decimal
@@ -13,8 +15,10 @@ import attrs
 import pytest
 
 import vectra_bot
-from vectra_bot.errors import ConfigError, UsageError
+from vectra_bot import GameView, LiveSettings, ReplayReport, Report, Strategy
+from vectra_bot.errors import ConfigError, InputError, StrategyError
 from vectra_bot.exchange.config import START_NS
+from vectra_bot.models import GameTick
 from vectra_bot.params import option_of
 from vectra_bot.session.config import RecordConfig, ReplayConfig, SessionConfig
 from vectra_bot.session.options import RecordOptions, ReplayOptions, RunOptions
@@ -94,21 +98,107 @@ def test_an_unknown_option_is_named_with_close_ones(call: str, argument: str) ->
         function(argument, storee="x")
 
 
-@pytest.mark.parametrize(
-    ("call", "argument"),
-    [("run", "watch"), ("replay", "capture"), ("record", "http://127.0.0.1:1")],
-)
-def test_a_call_inside_a_running_loop_names_the_coroutine(call: str, argument: str) -> None:
-    """The message names what to await instead, and both names are public."""
-    function = getattr(vectra_bot, call)
+def test_a_call_inside_a_running_loop_waits_for_the_session(store: Path) -> None:
+    """The session has a separate thread with its own loop; report and errors are the same."""
+    threads: list[str] = []
+
+    class Where(Strategy):
+        """Notes its thread."""
+
+        def on_game_start(self, game: GameView) -> None:
+            threads.append(threading.current_thread().name)
+            self.actions.buy("0.01")
+
+    async def inside() -> tuple[Report, ReplayReport]:
+        played = vectra_bot.run(Where, games=1, seed=7, crowd=0, store=store)
+        return played, vectra_bot.replay(played.journal, store=store)
+
+    played, replayed = asyncio.run(inside())
+    outside = vectra_bot.run(Where, games=1, seed=7, crowd=0, store=store)
+    assert threads[0].startswith("vectra-bot-session")
+    assert threads[1] == threading.main_thread().name
+    assert played.pnl == outside.pnl != 0
+    assert replayed.session.ticks == played.ticks
+
+    async def refused() -> None:
+        vectra_bot.record("http://127.0.0.1:1", settings=LiveSettings(attempts=1), store=store)
+
+    with pytest.raises(InputError):
+        asyncio.run(refused())
+
+
+def test_an_interrupt_of_a_running_loop_ends_the_session_in_order(store: Path) -> None:
+    """Ctrl-C in a notebook: the session is closed, its store is complete, the interrupt is raised."""
+    interrupted: list[int] = []
+
+    class Long(Strategy):
+        """Interrupts the main thread once."""
+
+        def on_game_tick(self, tick: GameTick, game: GameView) -> None:
+            if not interrupted:
+                interrupted.append(game.tick)
+                signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
     async def inside() -> None:
-        function(argument)
+        vectra_bot.run(Long, games=10_000, seed=7, crowd=0, store=store, session_id="L")
 
-    with pytest.raises(UsageError) as caught:
-        asyncio.run(inside())
-    assert f"await vectra_bot.{call}_session(vectra_bot." in str(caught.value)
-    assert f"{call}_session" in vectra_bot.__all__
+    loop = asyncio.new_event_loop()  # not asyncio.run(), which handles the signal itself
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            loop.run_until_complete(inside())
+    finally:
+        loop.close()
+    with vectra_bot.open_store(store) as catalog:
+        ending = catalog.sql("SELECT message FROM system_event WHERE kind = 'session.ending'").rows
+    assert ending == [("stopped: KeyboardInterrupt",)]
+    assert vectra_bot.check_store(store).ok
+
+
+def test_no_store_keeps_nothing(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The report is that of a stored session; neither the default store nor the temporary folder is there."""
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(temporary))
+    seen: list[str] = []
+
+    class Looks(Strategy):
+        """Notes what is in the temporary folder while it runs."""
+
+        def on_game_start(self, game: GameView) -> None:
+            seen.extend(folder.name for folder in temporary.iterdir())
+            self.actions.buy("0.01")
+
+    report = vectra_bot.run(Looks, games=2, seed=7, crowd=0, no_store=True)
+    stored = vectra_bot.run(Looks, games=2, seed=7, crowd=0, store=store)
+    assert (report.kept, report.store, report.journal) == (False, "", "")
+    assert seen
+    assert [f.name for f in temporary.iterdir() if f.name.startswith("vectra-bot-run-")] == []
+    assert report.trades == stored.trades
+    assert report.curve == stored.curve
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"store": "x"}, {"shared": True}, {"restore_from": "S"}],
+    ids=lambda given: next(iter(given)),
+)
+def test_no_store_with_what_needs_a_store_is_refused(given: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=r"together with no_store.*: remove one of the two"):
+        vectra_bot.run("watch", games=1, no_store=True, **given)
+
+
+def test_an_error_without_a_store_says_that_nothing_was_kept() -> None:
+    class Raises(Strategy):
+        """Raises."""
+
+        def on_game_start(self, game: GameView) -> None:
+            raise ValueError("boom")
+
+    with pytest.raises(StrategyError, match="boom; trading stopped, nothing was kept") as caught:
+        vectra_bot.run(Raises, games=1, seed=7, crowd=0, no_store=True)
+    assert caught.value.report.error == "Raises.on_game_start: ValueError: boom"
 
 
 def test_replay_stores_what_the_report_says(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from vectra_bot.api import control_session
 from vectra_bot.errors import InputError
 from vectra_bot.journal import journal_directory, read_journal
 from vectra_bot.models import OperatorCommand
-from vectra_bot.report.session import Report
+from vectra_bot.report.results import Report
 from vectra_bot.session import SessionConfig, run_session
 from vectra_bot.session.check import check_journal
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import io
 import os
@@ -20,7 +19,7 @@ import vectra_bot
 from tests.session.strategies import Counting
 from vectra_bot import Limits, SessionConfig
 from vectra_bot.cli import main as shell
-from vectra_bot.errors import ConfigError, InputError, StoreError, StrategyError, UsageError
+from vectra_bot.errors import ConfigError, InputError, StoreError, StrategyError
 from vectra_bot.imports.run import import_paths
 from vectra_bot.session.config import config_of
 
@@ -187,16 +186,6 @@ def test_no_option_raises_anything_else(name: str, value: Any) -> None:
         assert str(error)  # noqa: PT017 - either outcome is right
     else:
         assert config.games >= 1
-
-
-def test_run_inside_an_event_loop_says_what_to_await() -> None:
-    """In a notebook run() cannot block; the error says what works there."""
-
-    async def cell() -> None:
-        vectra_bot.run("watch", games=1)
-
-    with pytest.raises(UsageError, match=r"await vectra_bot\.run_session"):
-        asyncio.run(cell())
 
 
 def test_a_strategy_that_cannot_be_made_writes_nothing(store: Path) -> None:

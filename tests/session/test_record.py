@@ -256,7 +256,10 @@ async def test_the_history_is_collected_once_each(tmp_path: Path) -> None:
 
 
 async def test_a_recording_replays_to_the_same_documents(tmp_path: Path) -> None:
-    """Replayed from the journal, a new engine makes every document again, the alert included."""
+    """Replayed from the journal, a new engine makes every document again, the alert included.
+
+    All but the first, which says what the session is.
+    """
     from vectra_bot.session.header import watching_engine
     from vectra_bot.session.recovery.killed import event_of
 
@@ -271,7 +274,7 @@ async def test_a_recording_replays_to_the_same_documents(tmp_path: Path) -> None
     made: list[Any] = []
     stored: list[Any] = []
     for entry in entries:
-        if entry.kind == "doc":
+        if entry.kind == "doc" and entry.seq != 1:
             stored.append(entry.document())
         event = event_of(entry)
         if event is not None:

@@ -26,10 +26,10 @@ __all__ = ["bot"]  # the fixture
 
 
 def groups(entries: list[Entry]) -> list[list[Entry]]:
-    """Return entries as a session writes them: an input with its effects."""
-    found: list[list[Entry]] = []
+    """Return entries as a session writes them: an input with its effects; entry 1 is with the first."""
+    found: list[list[Entry]] = [[]]
     for entry in entries:
-        if entry.kind in ("frame", "input"):
+        if entry.kind in ("frame", "input") and entry.seq > 2:
             found.append([])
         found[-1].append(entry)
     return found

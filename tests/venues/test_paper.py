@@ -14,7 +14,7 @@ from tests.session.test_record import QUICK, resume_when_joined, serve
 from vectra_bot.errors import ConfigError, InputError, StoreError
 from vectra_bot.journal import journal_directory, read_journal
 from vectra_bot.models import Direction
-from vectra_bot.report.session import Report
+from vectra_bot.report.results import Report
 from vectra_bot.server import ExchangeServer
 from vectra_bot.session import SessionConfig, run, run_session
 from vectra_bot.session.replay import check_journal

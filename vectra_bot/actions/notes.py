@@ -75,7 +75,7 @@ class Recorded:
 
 @frozen
 class ForcedSell:
-    """The rug sold our position (forced sale)."""
+    """The rug sold our position (forced sale) for *amount* lamports, bonus money excluded."""
 
     amount: int
 

@@ -243,7 +243,7 @@ class ActionTracker:
         self._forced_game = self.book.gate.rugged_game = self.game.game_id
         self.account.sell(amount, qty, None, StateCause.FORCED_SELL, bonus=bonus)
         if not again:
-            self.book.notes.append(ForcedSell(amount))
+            self.book.notes.append(ForcedSell(amount - bonus))
 
     def _traded(self, tracked: Tracked, trade: Trade, kind: ActionType) -> None:
         """Apply a trade that is the fill of *tracked*."""

@@ -44,7 +44,8 @@ def login(venue: str, browser_profile: str | None, *, as_json: bool) -> int:
     """
     import asyncio
 
-    from vectra_bot.cli.output import clean, print_json
+    from vectra_bot.cli.output import print_json
+    from vectra_bot.redaction import clean
     from vectra_bot.session.live.config import check_address
     from vectra_bot.venues.browser.launch import open_browser
     from vectra_bot.venues.browser.profile import BrowserProfile

@@ -6,9 +6,9 @@ import math
 from datetime import date, datetime
 from typing import Any, Final
 
-from vectra_bot.cli.output import clean
 from vectra_bot.cli.plot import ChartDrawing, Panel, Series, labelled, largest
 from vectra_bot.cli.rows import cut
+from vectra_bot.redaction import clean
 
 _EIGHTHS: Final = " ▏▎▍▌▋▊▉█"
 _HEIGHT: Final = 10

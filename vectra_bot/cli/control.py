@@ -8,8 +8,9 @@ from typing import Any
 import click
 
 from vectra_bot.cli import HELP_OPTIONS
-from vectra_bot.cli.output import clean, json_option, print_json
+from vectra_bot.cli.output import json_option, print_json
 from vectra_bot.errors import CheckFailed
+from vectra_bot.redaction import clean
 from vectra_bot.store.location import LIVE_STORE_SHOWN, STORE_SHOWN
 
 _DONE = {"flatten": "asked for, `vectra-bot status` shows what is still open"}

@@ -8,10 +8,11 @@ from typing import Any
 import click
 
 from vectra_bot.cli import HELP_OPTIONS
-from vectra_bot.cli.output import clean, json_option, print_json
+from vectra_bot.cli.output import json_option, print_json
 from vectra_bot.cli.store_options import address, store_option
 from vectra_bot.errors import CheckFailed, InputError
 from vectra_bot.journal import journal_directory
+from vectra_bot.redaction import clean
 
 _EPILOG = """\b
 Examples:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vectra_bot.cli import HELP_OPTIONS
-from vectra_bot.cli.output import clean, json_option, print_json
+from vectra_bot.cli.output import json_option, print_json
 from vectra_bot.cli.progress import Steps
 from vectra_bot.cli.store_options import store_option
+from vectra_bot.redaction import clean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from vectra_bot.cli.output import clean
 from vectra_bot.errors import CheckFailed
+from vectra_bot.redaction import clean
 
 _SHOWN = 10
 

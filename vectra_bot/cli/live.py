@@ -19,11 +19,12 @@ from vectra_bot.cli.options import (
     plugin_settings,
     written_pairs,
 )
-from vectra_bot.cli.output import clean, json_option, print_json, quiet_stdout
+from vectra_bot.cli.output import json_option, print_json, quiet_stdout
+from vectra_bot.cli.report import page_path, paged, print_report, report_option, write_page
 from vectra_bot.cli.stopping import Stopper
 from vectra_bot.config import LIVE, FileConfig, load_config
 from vectra_bot.errors import UsageError
-from vectra_bot.redaction import shown_url
+from vectra_bot.redaction import clean, shown_url
 from vectra_bot.session.live.config import OWN_LIMITS, LiveConfig
 from vectra_bot.session.live.options import LiveOptions
 from vectra_bot.venues.browser.profile import known_venue
@@ -31,7 +32,7 @@ from vectra_bot.venues.browser.settings import BrowserSettings
 from vectra_bot.venues.patience import LiveSettings
 
 if TYPE_CHECKING:
-    from vectra_bot.report.session import Report
+    from vectra_bot.report.results import Report
     from vectra_bot.session.config import Observer
 
 SECTIONS = {"run": LiveConfig, LIVE: LiveOptions}
@@ -61,8 +62,11 @@ The file live.toml:
 @click.argument("strategy", required=False)
 @declared_options(LiveConfig, LIVE_LIMITS, LiveSettings, BrowserSettings, required=OWN_LIMITS)
 @click.option("--config", "config_file", metavar="FILE", help="TOML file with settings.")
+@report_option
 @json_option
-def live(strategy: str | None, config_file: str | None, as_json: bool, **options: Any) -> int:
+def live(
+    strategy: str | None, config_file: str | None, page: str | None, as_json: bool, **options: Any
+) -> int:
     """Run STRATEGY at a venue with real money.
 
     It needs all of this, and says in one line what is missing before anything is connected: a
@@ -74,20 +78,22 @@ def live(strategy: str | None, config_file: str | None, as_json: bool, **options
     From another terminal: vectra-bot status, halt, resume, reduce, flatten, stop. Ctrl-C is a stop.
     On average the game loses money.
     """
-    config = _live_config(strategy, config_file, options)
+    path = page_path(page)
     if as_json:
-        with quiet_stdout(as_json):
-            report, code = _run(config, None)
+        with paged(path), quiet_stdout(as_json):
+            report, code = _run(_live_config(strategy, config_file, options), None)
+        write_page(report, path)
         print_json(report.to_json())
     else:
         from vectra_bot.cli.progress_table import view
-        from vectra_bot.cli.report import print_report
 
+        config = _live_config(strategy, config_file, options)
         games = "" if config.games is None else f", {config.games} games"
         title = f"vectra-bot: {config.strategy}, LIVE on {shown_url(config.venue)}{games}"
-        with view(title) as shown, quiet_stdout(as_json):
+        with paged(path), view(title) as shown, quiet_stdout(as_json):
             report, code = _run(config, shown)
-        print_report(report)
+        write_page(report, path)
+        print_report(report, path)
     stopped = report.no_entries_from is not None or report.ended.startswith("stopped")
     return code or (TRADING_STOPPED if stopped else 0)
 

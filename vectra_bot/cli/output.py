@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import click
 
 from vectra_bot.errors import VectraError
+from vectra_bot.redaction import redacted
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -36,10 +37,48 @@ def print_json(value: Mapping[str, Any]) -> None:
 def quiet_stdout(quiet: bool) -> AbstractContextManager[Any]:
     """Return a context for a session, whose end its output must not prevent.
 
-    What strategies and plugins print goes to stderr, if *quiet*. Else an error of standard output is raised
-    when the block is over.
+    What strategies and plugins print goes to stderr, if *quiet*, and so does what native code and child
+    processes write to standard output; one of our errors is printed as one JSON object as well, and raised.
+    Else an error of standard output is raised when the block is over.
     """
-    return redirect_stdout(sys.stderr) if quiet else _errors_last()
+    return _reserved() if quiet else _errors_last()
+
+
+@contextmanager
+def _reserved() -> Iterator[None]:
+    try:
+        with _descriptor_to_stderr(), redirect_stdout(sys.stderr):
+            yield
+    except VectraError as error:
+        print_json(error_json(error))
+        raise
+
+
+def error_json(error: VectraError) -> dict[str, Any]:
+    """Return the JSON object of a command that failed: the report of its session, or ``error`` alone."""
+    report = getattr(error, "report", None)
+    line = redacted(str(error).partition("\n")[0])
+    return {"error": line} if report is None else {**report.to_json(), "error": line}
+
+
+@contextmanager
+def _descriptor_to_stderr() -> Iterator[None]:
+    """Let descriptor 1 be standard error, where standard output is that descriptor."""
+    try:
+        ours = sys.stdout.fileno() == 1
+    except (OSError, ValueError, AttributeError):
+        ours = False  # a test's or a notebook's own stream
+    if not ours:
+        yield
+        return
+    sys.stdout.flush()
+    kept = os.dup(1)
+    try:
+        os.dup2(2, 1)
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 @contextmanager
@@ -140,10 +179,3 @@ def _standard(kind: type[TextIOWrapper], old: Any, descriptor: int) -> TextIOWra
     by_line = descriptor == 2 or os.isatty(descriptor)
     binary = open(descriptor, "wb", closefd=False)  # noqa: SIM115 - a stream of the whole process
     return kind(binary, encoding=encoding, errors="backslashreplace", line_buffering=by_line)
-
-
-def clean(text: object) -> str:
-    """Return *text* with every control character of a terminal escaped."""
-    return "".join(
-        c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in str(text)
-    )

@@ -189,7 +189,7 @@ def _row(one: JudgedPlayer) -> tuple[object, ...]:
 
 def short_name(player_id: str, username: str | None) -> str:
     """Return a name that fits the table, safe on a terminal: the end of the id for a player without one."""
-    from vectra_bot.cli.output import clean
+    from vectra_bot.redaction import clean
 
     name = clean(username) if username else f"...{clean(player_id[-8:])}"
     return name if len(name) <= _NAME else f"{name[: _NAME - 1]}…"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import click
 
-from vectra_bot.cli.output import clean
+from vectra_bot.redaction import clean
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID

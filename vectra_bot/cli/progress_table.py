@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
 from contextlib import AbstractContextManager, suppress
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -15,8 +14,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from vectra_bot.cli.output import clean
 from vectra_bot.cli.tables import Console
+from vectra_bot.redaction import clean
+from vectra_bot.report.text import by_state
 
 if TYPE_CHECKING:
     from vectra_bot.session import Snapshot
@@ -97,11 +97,6 @@ class PlainLines(View):
 def view(title: str) -> View:
     """Return the view for the kind of output that stdout is."""
     return LiveTable(title) if sys.stdout.isatty() else PlainLines(title)
-
-
-def by_state(actions: Mapping[str, int]) -> str:
-    """Return counts by state as text."""
-    return ", ".join(f"{count} {state}" for state, count in actions.items() if count) or "none"
 
 
 def signed(amount: Decimal) -> str:

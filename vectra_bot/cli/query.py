@@ -270,7 +270,7 @@ def _print_texts(columns: tuple[str, ...], batches: Iterable[list[Any]], form: s
 
 def warn_skipped(corrupt: CorruptFile) -> None:
     """Print what a query skipped, and what to do, on standard error."""
-    from vectra_bot.cli.output import clean
+    from vectra_bot.redaction import clean
 
     advice = "see `vectra-bot store check`"
     if corrupt.session_id:

@@ -98,8 +98,8 @@ class _Lines:
         import json
 
         from vectra_bot.audit.findings import FINISHED_KIND
-        from vectra_bot.cli.output import clean
         from vectra_bot.models import AlertTrigger
+        from vectra_bot.redaction import clean
 
         record = document.record
         if isinstance(record, AlertTrigger):
@@ -117,8 +117,8 @@ class _Lines:
 
 def _print(report: RecordReport) -> None:
     from vectra_bot.cli.games import games_by_verdict, print_failed
-    from vectra_bot.cli.report import store_option, unfinished
     from vectra_bot.cli.tables import print_pairs
+    from vectra_bot.report.text import Copyable, next_query, unfinished
 
     games = f"{report.games}: {games_by_verdict(report.to_json())}"
     ticks = (
@@ -140,9 +140,9 @@ def _print(report: RecordReport) -> None:
             ("Alerts", str(report.alerts)),
             ("Format", wire_format),
             *unfinished(report.unfinished),
-            ("Store", report.store),
-            ("Journal", report.journal),
-            ("Next", f"vectra-bot query games{store_option(report.store)}"),
+            ("Store", Copyable(report.store)),
+            ("Journal", Copyable(report.journal)),
+            ("Next", next_query("games", report.session_id, report.store)),
         ],
         title="Recording",
     )

@@ -17,9 +17,11 @@ from vectra_bot.cli.options import (
     plugin_settings,
     written_pairs,
 )
-from vectra_bot.cli.output import clean, json_option, print_json, quiet_stdout
+from vectra_bot.cli.output import json_option, print_json, quiet_stdout
+from vectra_bot.cli.report import page_path, paged, print_report, report_option, write_page
 from vectra_bot.cli.stopping import Stopper
 from vectra_bot.errors import CheckFailed, InputError, UsageError
+from vectra_bot.redaction import clean
 from vectra_bot.session import ReplayConfig, replay_session
 from vectra_bot.session.replay import replay_recording
 
@@ -34,8 +36,9 @@ Examples:
 @click.command(cls=GroupedCommand, epilog=_EPILOG, context_settings=HELP_OPTIONS)
 @click.argument("path", metavar="FILE|DIR")
 @declared_options(ReplayConfig)
+@report_option
 @json_option
-def replay(path: str, as_json: bool, **options: Any) -> int:
+def replay(path: str, page: str | None, as_json: bool, **options: Any) -> int:
     """Replay a recording or a journal; nothing is sent anywhere.
 
     A recording is a capture of frames in any layout, plain, gzip or zstandard: lines of events
@@ -59,19 +62,20 @@ def replay(path: str, as_json: bool, **options: Any) -> int:
             f"recording {path!r} does not exist: give a capture file or a journal's folder"
         )
     if options["check"]:
-        return _check(target, as_json, options)
-    config = _config(target, options)
-    with Stopper(config.stop, foreign=True) as stopper, quiet_stdout(as_json):
-        report = asyncio.run(replay_recording(config))
+        return _check(target, as_json, {**options, "report": page})
+    written = page_path(page)
+    with paged(written), quiet_stdout(as_json):
+        config = _config(target, options)
+        with Stopper(config.stop, foreign=True) as stopper:
+            report = asyncio.run(replay_recording(config))
     result = report.to_json()
+    write_page(report.session, written)
     if as_json:
         print_json(result)
     else:
         _print_recording(result)
-        if config.paper:
-            from vectra_bot.cli.report import print_report
-
-            print_report(report.session)
+        if config.paper or written is not None:
+            print_report(report.session, written)
     check_games(result["alerts"], result["failed_games"])
     return stopper.exit_code
 
@@ -137,8 +141,8 @@ def _print_check(result: dict[str, Any]) -> None:
 
 
 def _print_recording(result: dict[str, Any]) -> None:
-    from vectra_bot.cli.report import store_option, unfinished
     from vectra_bot.cli.tables import print_pairs
+    from vectra_bot.report.text import Copyable, next_query, unfinished
 
     lines = (
         f"{result['lines']}: {result['inbound']} inbound, {result['outbound']} outbound, "
@@ -158,9 +162,9 @@ def _print_recording(result: dict[str, Any]) -> None:
             ("Games", f"{result['games']} ({result['ticks']} ticks)"),
             ("Seeds", f"{result['history_games']} games shown; {games_by_verdict(result)}"),
             *unfinished(result["unfinished"]),
-            ("Store", result["store"]),
-            ("Journal", result["journal"]),
-            ("Next", f"vectra-bot query games{store_option(result['store'])}"),
+            ("Store", Copyable(result["store"])),
+            ("Journal", Copyable(result["journal"])),
+            ("Next", next_query("games", result["session_id"], result["store"])),
         ],
         title="Replay",
     )

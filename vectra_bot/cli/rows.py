@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from vectra_bot.cli.output import clean
+from vectra_bot.redaction import clean
 from vectra_bot.store.query.results import distinct_names
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _GAP = "  "
 _NARROWEST: Final = 8
+# An id, a digest or a path: never shortened, as a shortened one cannot be copied.
+_WHOLE: Final = re.compile(r"(?=\S*[0-9/])\S{16,160}")
 # A spreadsheet interprets text that begins so as a formula, unless it is a number.
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 _NUMBER: Final = re.compile(r"[+-]?[0-9]*\.?[0-9]+([eE][+-]?[0-9]+)?")
@@ -114,8 +116,8 @@ def on_terminal() -> bool:
 def as_table(result: Result) -> str:
     """Return aligned text, numbers to the right; on a terminal at most as wide as it is.
 
-    Texts that do not fit are shortened, and if even that is too wide, each row is printed as a block of
-    names and values.
+    Texts that do not fit are shortened, ids and paths excepted, and if even that is too wide, each row is
+    printed as a block of names and values.
     """
     width = shutil.get_terminal_size().columns if on_terminal() else None
     cells = [[_cell(value) for value in row] for row in result.rows]
@@ -123,24 +125,28 @@ def as_table(result: Result) -> str:
     columns = [clean(name) for name in result.columns]
     widths = [max([len(name), *(len(row[i]) for row in cells)]) for i, name in enumerate(columns)]
     right = [all_numbers([row[i] for row in result.rows]) for i in range(len(columns))]
-    fitted = widths if width is None else _fitted(widths, right, width)
+    least = [
+        max([_NARROWEST, *(len(row[i]) for row in cells if _WHOLE.fullmatch(row[i]))])
+        for i in range(len(columns))
+    ]
+    fitted = widths if width is None else _fitted(widths, least, right, width)
     if fitted is None:
         return "\n".join([*_blocks(columns, cells, width or 0), count])
     lines = [_line(columns, fitted, right), _line(["-" * size for size in fitted], fitted, right)]
     return "\n".join([*lines, *(_line(row, fitted, right) for row in cells), count])
 
 
-def _fitted(widths: list[int], right: list[bool], width: int) -> list[int] | None:
+def _fitted(widths: list[int], least: list[int], right: list[bool], width: int) -> list[int] | None:
     """Return widths of columns that fit, the widest texts shortened first; None if impossible."""
     fitted = list(widths)
     room = width - len(_GAP) * (len(widths) - 1)
     while sum(fitted) > room:
         widest = max(
-            (i for i, number in enumerate(right) if not number),
+            (i for i, number in enumerate(right) if not number and fitted[i] > least[i]),
             key=lambda i: fitted[i],
             default=None,
         )
-        if widest is None or fitted[widest] <= _NARROWEST:
+        if widest is None:
             return None
         fitted[widest] -= 1
     return fitted
@@ -162,7 +168,8 @@ def _blocks(columns: list[str], cells: list[list[str]], width: int) -> list[str]
         lines.append(f"-- row {number} ".ljust(min(width, 40), "-"))
         for name, cell in zip(columns, row, strict=True):
             room = max(width - longest - len(_GAP), _NARROWEST)
-            lines.append(f"{name.ljust(longest)}{_GAP}{cut(cell, room)}")
+            shown = cell if _WHOLE.fullmatch(cell) else cut(cell, room)
+            lines.append(f"{name.ljust(longest)}{_GAP}{shown}")
     return lines
 
 

@@ -19,6 +19,7 @@ from vectra_bot.cli.options import (
     written_pairs,
 )
 from vectra_bot.cli.output import json_option, print_json, quiet_stdout
+from vectra_bot.cli.report import page_path, paged, print_report, report_option, write_page
 from vectra_bot.cli.stopping import Stopper
 from vectra_bot.config import LIVE, FileConfig, load_config
 from vectra_bot.errors import UsageError
@@ -29,7 +30,7 @@ from vectra_bot.session.live.options import LiveOptions
 from vectra_bot.venues.patience import LiveSettings
 
 if TYPE_CHECKING:
-    from vectra_bot.report.session import Report
+    from vectra_bot.report.results import Report
     from vectra_bot.session.config import Observer
 
 SECTIONS = {"run": SessionConfig, "exchange": ExchangeOptions, LIVE: LiveOptions}
@@ -41,6 +42,8 @@ Examples:
   vectra-bot run take-profit --set target=2.0 --set stake=0.02 --seed 7
   vectra-bot run ./my_bot.py:MyBot --plugin stake-guard --json
   vectra-bot run short --games 50 --short-payoff charged --protocol names.toml
+  vectra-bot run ./my_bot.py --games 50 --seed 7 --report report.html
+  vectra-bot run ./my_bot.py --games 5 --no-store
   vectra-bot run take-profit --venue https://HOST --games 5
   vectra-bot run --config bot.toml
 """
@@ -50,8 +53,11 @@ Examples:
 @click.argument("strategy", required=False)
 @declared_options(SessionConfig, Limits, LiveSettings)
 @click.option("--config", "config_file", metavar="FILE", help="TOML file with settings.")
+@report_option
 @json_option
-def run(strategy: str | None, config_file: str | None, as_json: bool, **options: Any) -> int:
+def run(
+    strategy: str | None, config_file: str | None, page: str | None, as_json: bool, **options: Any
+) -> int:
     """Run STRATEGY on the embedded exchange: a paper session with play money.
 
     With --venue it runs on the feed of that venue, in real time: nothing is sent to it, a paper desk fills
@@ -61,21 +67,23 @@ def run(strategy: str | None, config_file: str | None, as_json: bool, **options:
     STRATEGY is the name of an installed strategy, or a file: ./my_bot.py[:Class]. Options on the command
     line override those in --config.
     """
-    config = _session_config(strategy, config_file, options)
+    path = page_path(page)
     if as_json:
-        with quiet_stdout(as_json):
-            report, code = _run(config, None)
+        with paged(path), quiet_stdout(as_json):
+            report, code = _run(_session_config(strategy, config_file, options), None)
+        write_page(report, path)
         print_json(report.to_json())
     else:
         from vectra_bot.cli.progress_table import view
-        from vectra_bot.cli.report import print_report
 
+        config = _session_config(strategy, config_file, options)
         where = "the embedded exchange" if config.venue is None else shown_url(config.venue)
         mode = "shadow" if config.shadow else "paper"
         title = f"vectra-bot: {config.strategy}, {config.games} games, {mode} on {where}"
-        with view(title) as shown, quiet_stdout(as_json):
+        with paged(path), view(title) as shown, quiet_stdout(as_json):
             report, code = _run(config, shown)
-        print_report(report)
+        write_page(report, path)
+        print_report(report, path)
     return code or (0 if report.no_entries_from is None else TRADING_STOPPED)
 
 
@@ -98,6 +106,8 @@ def _session_config(
         )
     enable, disable, by_plugin = plugin_settings(file.plugins, options)
     given = {**file.options, **given_options(SessionConfig, options)}
+    if options["no_store"] and options["store"] is None:
+        given.pop("store", None)  # the command line overrides the file
     usual = LIVE_LIMITS if given.get("shadow") else Limits()
     return SessionConfig(
         strategy=chosen,

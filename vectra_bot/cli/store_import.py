@@ -7,9 +7,10 @@ from typing import Any
 import click
 
 from vectra_bot.cli import HELP_OPTIONS
-from vectra_bot.cli.output import clean, print_json
+from vectra_bot.cli.output import print_json
 from vectra_bot.cli.progress import Steps
 from vectra_bot.cli.store_options import store_options
+from vectra_bot.redaction import clean
 
 _MIGRATE_EPILOG = """\b
 Examples:

@@ -1,17 +1,24 @@
-"""Tables for people; imported only where one is printed, because importing rich is slow."""
+"""Tables for people; imported only where one is printed, because importing rich is slow.
+
+Text is wrapped at spaces alone, and a :class:`~vectra_bot.report.text.Copyable` value not at all: an id, a
+path or a command can be copied from a terminal of any width, also of one whose width is not known.
+"""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
+from textwrap import wrap
 
 import rich.console
-from rich.table import Table
 from rich.text import Text
 
-from vectra_bot.cli.output import clean
+from vectra_bot.redaction import clean
+from vectra_bot.report.text import Copyable
 
 _PIPE_WIDTH = 160
+_GAP = "  "
+_NARROWEST = 24
 
 
 class Console(rich.console.Console):
@@ -25,24 +32,50 @@ class Console(rich.console.Console):
         """Leave a closed pipe to the root command, which knows the exit code for it."""
         raise BrokenPipeError
 
+    def line(self, *parts: Text) -> None:  # type: ignore[override]
+        """Print *parts* on one line, however wide the terminal is."""
+        self.print(*parts, sep="", soft_wrap=True)
+
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print a table of plain cells."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(clean(cell)) for cell in row))
-    Console().print(table)
+    """Print a table of plain cells; the widest columns are wrapped at spaces until it fits."""
+    console = Console()
+    cells = [[clean(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(columns, *cells, strict=True)]
+    least = [
+        min(width, max(_NARROWEST, *(len(word) for cell in column for word in cell.split(" "))))
+        for width, column in zip(widths, zip(columns, *cells, strict=True), strict=True)
+    ]
+    while sum(widths) + len(_GAP) * (len(widths) - 1) > console.width and widths != least:
+        widest = max(range(len(widths)), key=lambda i: (widths[i] > least[i], widths[i]))
+        widths[widest] -= 1
+    for number, row in enumerate([list(columns), *cells]):
+        parts = [_wrapped(cell, width) for cell, width in zip(row, widths, strict=True)]
+        for height in range(max(map(len, parts))):
+            shown = [part[height] if height < len(part) else "" for part in parts]
+            padded = (text.ljust(width) for text, width in zip(shown, widths, strict=True))
+            console.line(Text(_GAP.join(padded).rstrip(), "" if number else "bold"))
 
 
 def print_pairs(pairs: Iterable[tuple[str, object]], title: str) -> None:
     """Print names and values in two columns under *title*."""
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
-    for name, value in pairs:
-        table.add_row(Text(name), Text(clean(value)))
+    rows = list(pairs)
+    left = max(len(name) for name, _ in rows)
     console = Console()
-    console.print(Text(title, style="bold"))
-    console.print(table)
+    room = max(console.width - left - len(_GAP), _NARROWEST)
+    console.line(Text(title, "bold"))
+    for name, value in rows:
+        text = clean(value)
+        for number, part in enumerate(
+            [text] if isinstance(value, Copyable) else _wrapped(text, room)
+        ):
+            shown = "" if number else name
+            console.line(Text(shown.ljust(left), "bold"), Text(f"{_GAP}{part}".rstrip()))
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    """Return *text* in lines of at most *width* characters, longer ones where a word is."""
+    lines = wrap(
+        text, width, break_long_words=False, break_on_hyphens=False, replace_whitespace=False
+    )
+    return lines if len(text) > width and lines else [text]

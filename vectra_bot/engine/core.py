@@ -474,15 +474,15 @@ class Engine:
                 self._on_stated(note)
             case Booked():
                 self._desk.exits.declare(note.plan)
-            case Settled():
+            case Settled(settled=end):
                 self._episode.open_at_rug |= note.at_rug
-                self.counts["settlements"] += 1
-                self._callbacks.notify("on_stake_settled", note.settled, self.game)
+                self.counts.update(settlements=1, bets_won=end.won, bets_pnl=to_lamports(end.pnl))
+                self._callbacks.notify("on_stake_settled", end, self.game)
             case Recorded():
                 self._effects.document(note.doc_type, note.record, "tracker")
             case ForcedSell():
                 self._episode.open_at_rug = True
-                self.counts["forced_sells"] += 1
+                self.counts.update(forced_sells=1, forced_sold=note.amount)
 
     def _on_completed(self, note: Completed) -> None:
         action = note.action

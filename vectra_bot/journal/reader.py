@@ -328,7 +328,9 @@ def read_journal(path: str | Path) -> JournalReader:
         JournalError: while reading, an entry that was on the disk is corrupt, missing or out of order.
     """
     source = Path(path)
-    if not source.exists():  # asked first: a directory that appears now must not be opened as a file
+    if (
+        not source.exists()
+    ):  # asked first: a directory that appears now must not be opened as a file
         raise InputError(f"no journal at {source}: give STORE/journals/SESSION or a copy in a file")
     if source.is_dir():
         segments = list_segments(source)

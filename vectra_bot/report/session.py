@@ -7,11 +7,10 @@ import math
 from collections import Counter
 from collections.abc import Mapping
 from decimal import Decimal
-from functools import partial
 from typing import Any
 
 import attrs
-from attrs import define, field, frozen
+from attrs import define, field
 
 from vectra_bot.actions.arming import Standing
 from vectra_bot.analysis.intervals import student_t_95
@@ -32,8 +31,19 @@ from vectra_bot.models import (
     SystemEvent,
     Trade,
 )
-from vectra_bot.report.latencies import Latencies, Latency, SendLatency
+from vectra_bot.report.figures import (
+    BetFigures,
+    ChartTally,
+    CurvePoint,
+    EquityTally,
+    GameFigures,
+    TradeTally,
+    curve_point,
+    limit_figures,
+)
+from vectra_bot.report.latencies import Latencies
 from vectra_bot.report.luck import Bet, Luck, Risks
+from vectra_bot.report.results import NoEntries, Report
 from vectra_bot.serde import canonical_json, record_to_json
 
 # Distinct reasons of denials that are counted apart.
@@ -42,134 +52,13 @@ _OTHER_REASONS = "other"
 # What denies every entry from then on, as far as is known then: lost money does not return by itself.
 _FINAL_REASONS = ("limit.session_loss", "halt", "stop", "cash")
 
+_POSITION = (ActionType.BUY, ActionType.SELL)
 _SIDE_GAMES = {ActionType.BBC_PREDICT: BBC, ActionType.CANDLEFLIP_BET: CANDLEFLIP}
 
 
 def assumed_rounds() -> dict[str, SideGame]:
     """Return the side games by name, with the default (assumed) odds (protocol 11; unverified)."""
     return {BBC: bbc_game(), CANDLEFLIP: candleflip_game()}
-
-
-@frozen(kw_only=True)
-class NoEntries:
-    """When a session stopped opening positions and placing bets.
-
-    Attributes:
-        game: number of the game, 1 for the session's first.
-        reason: why the first of the denied entries was denied.
-    """
-
-    game: int
-    reason: str
-
-
-@frozen(kw_only=True)
-class Report:
-    """The result of a session; amounts in SOL.
-
-    Attributes:
-        games: games that rugged during the session.
-        actions: number of actions by terminal state.
-        games_traded: games in which an entry was executed.
-        denials: number of denied actions by the code of the reason.
-        no_entries_from: the game from which on every entry was denied by a limit, a halt or a stop, and the
-            reason; None if the strategy's last entry was not denied by one.
-        pnl: change of cash.
-        pnl_before_prizes: ``pnl`` without ``prizes``: the profit of trading and betting.
-        prizes: won in drawings, without a stake.
-        pnl_per_game: mean profit before prizes of the games that ended; a stake that is still open in a side
-            game's round counts as cash there, while ``pnl`` excludes it.
-        pnl_interval: 95 % confidence interval of the mean profit per game before prizes (Student t, with
-            the larger of the sample's and the law's deviation), None below two games.
-        expected: expected value, under the law, of the risks that were taken: every tick a position was open
-            and every sidebet placed, at their exact conditional expectation. Actual minus expected profit
-            before prizes is luck. Stakes in side games count at the odds the embedded exchange assumes
-            (unverified).
-        expected_without: risks whose expected value is unknown, because their payoff is:
-            ``leverage``, ``shorts``. ``expected`` excludes them, and no ``luck`` is given.
-        open_value: what was still open when the session ended: the position at the last price and a
-            sidebet's stake. Cash and ``pnl`` exclude it.
-        luck: probability that luck alone gives at least the same profit before prizes, for the risks taken
-            (:mod:`vectra_bot.report.luck`). None if nothing was at risk or an expected value is unknown.
-        luck_method: ``exact`` (bets), ``bound`` (positions in few games: luck is at most this) or ``normal``.
-        luck_error: limit of the error of ``luck`` by the normal method, 0 for the others.
-        plugin_errors: number of exceptions by plugin.
-        digest: SHA-256 over every action with its outcome, without times.
-        ended: why the session ended.
-        error: one line if a strategy raised, else None.
-        unfinished: what a stop left undone, one line each: a call of the strategy that it interrupted, files
-            that were not built or uploaded in time.
-        lag_ms: the longest that the session was behind its ``speed``, milliseconds; None without a speed.
-        shadow: whether decisions of a real account were filled on paper.
-        proofs: number of actions by what proved their terminal state.
-        standing: what the session was allowed to do when it was about to end; None without a session.
-        unsettled: games that ended unseen, whose stakes a paper desk counts as lost; None without one.
-        send_latency: receipt of a frame to the hand-over of the request it led to, in real time.
-    """
-
-    mode: str
-    venue: str
-    session_id: str
-    strategy: str
-    seed: int | None
-    store: str
-    journal: str
-    games: int
-    ticks: int
-    actions: dict[str, int]
-    forced_sells: int
-    settlements: int
-    cash_start: Decimal | None
-    cash_end: Decimal | None
-    pnl: Decimal | None
-    open_value: Decimal
-    pnl_per_game: Decimal | None
-    pnl_interval: tuple[Decimal, Decimal] | None
-    expected: Decimal
-    expected_per_game: Decimal | None
-    luck: float | None
-    latency: Latency
-    frames: int
-    quarantined: int
-    digest: str
-    ended: str
-    plugin_errors: dict[str, int] = field(factory=dict)
-    error: str | None = None
-    expected_without: tuple[str, ...] = ()
-    prizes: Decimal = Decimal(0)
-    recovered: tuple[str, ...] = ()
-    pnl_before_prizes: Decimal | None = None
-    luck_method: str | None = None
-    luck_error: float | None = None
-    games_traded: int = 0
-    denials: dict[str, int] = field(factory=dict)
-    no_entries_from: NoEntries | None = None
-    unfinished: tuple[str, ...] = ()
-    lag_ms: int | None = None
-    shadow: bool = False
-    proofs: dict[str, int] = field(factory=dict)
-    standing: Standing | None = None
-    unsettled: int | None = None
-    send_latency: SendLatency = field(factory=partial(SendLatency, count=0))
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the report as JSON-serializable data; amounts are numbers of SOL."""
-        result: dict[str, Any] = {}
-        for attribute in attrs.fields(type(self)):
-            result[attribute.name] = _plain(getattr(self, attribute.name))
-        return result
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Decimal):
-        return float(value)
-    if isinstance(value, tuple):
-        return [_plain(part) for part in value]
-    if isinstance(value, Standing):
-        return {"word": value.word, "arming": value.state.value, "reasons": list(value.reasons)}
-    if isinstance(value, Latency | SendLatency | NoEntries):
-        return attrs.asdict(value)
-    return value
 
 
 @define
@@ -193,11 +82,21 @@ class SessionTally:
     proofs: Counter[str] = field(factory=Counter)
     standing: Standing | None = None
     warnings: list[str] = field(factory=list)
+    staked: int = 0
+    trades: TradeTally = field(factory=TradeTally)
+    equity: EquityTally = field(factory=EquityTally)
+    charts: ChartTally = field(factory=ChartTally)
+    best_game: GameFigures | None = None
+    worst_game: GameFigures | None = None
+    limits_met: dict[str, tuple[int, int]] = field(factory=dict)
     _digest: Any = field(factory=hashlib.sha256)
     # Of the running game: lamports put at risk, whether a position was held; and prizes counted so far.
     _at_risk: int = 0
     _held: bool = False
     _prizes: int = 0
+    _forced: int = 0
+    _forced_sells: int = 0
+    _game_id: str = ""
 
     def before(self, event: Event) -> None:
         """Process an event before the engine does: it ends the tick during which a position was held.
@@ -206,6 +105,7 @@ class SessionTally:
         law at the start of the tick; the sum is the expected profit of the risks taken.
         """
         game, account = self.engine.game, self.engine.account
+        self.charts.before(event, self.engine)
         if not account.lots:
             return
         self._held = True
@@ -239,7 +139,11 @@ class SessionTally:
         record = document.record
         if isinstance(record, SystemEvent) and record.kind == RETURNED_KIND:
             self.warnings.append(record.message)
-        if not isinstance(record, PlayerAction) or record.is_human:
+        if not isinstance(record, PlayerAction):
+            return
+        if record.state.is_executed and record.action_type in _POSITION:
+            self.trades.filled(record)
+        if record.is_human:
             return
         self._digest.update(action_digest_line(record))
         if record.proof is not None:
@@ -258,6 +162,7 @@ class SessionTally:
             stake = to_lamports(action.amount or 0)
             self.games_traded += self._at_risk == 0
             self._at_risk += stake
+            self.staked += _own_stake(action)
             self.no_entries = None
             self._count_risk(action, stake)
         elif action.state is ActionState.DENIED:
@@ -271,6 +176,10 @@ class SessionTally:
         if code not in self.denials and len(self.denials) >= _MAX_REASONS:
             code = _OTHER_REASONS
         self.denials[code] += 1
+        limit = code.removeprefix("limit.")
+        if limit != code:
+            denied, game = self.limits_met.get(limit, (0, self.engine.counts["games"] + 1))
+            self.limits_met[limit] = (denied + 1, game)
         return reason
 
     def _count_risk(self, action: PlayerAction, stake: int) -> None:
@@ -278,6 +187,7 @@ class SessionTally:
         kind = action.action_type
         if kind is ActionType.SIDEBET:
             self.risks.add_bet(sidebet(stake))
+            self.charts.sidebet(action)
         elif kind is ActionType.SHORT_OPEN:
             self.unknown.add("shorts")
         elif kind in _SIDE_GAMES and action.choice is not None:
@@ -288,18 +198,55 @@ class SessionTally:
         return Bet(stake, game.payout(stake, choice), float(game.odds[choice]))
 
     def count_games(self) -> None:
-        """Count games that the engine has closed since the last call."""
-        closed = self.engine.counts["games"]
+        """Count what an input changed: equity, forced sales, games that the engine has closed."""
+        engine = self.engine
+        game_id, forced = engine.game.game_id, engine.counts["forced_sold"]
+        self.charts.after(engine)
+        if engine.counts["forced_sells"] > self._forced_sells:
+            self._forced_sells = engine.counts["forced_sells"]
+            self.trades.forced(self._game_id or game_id, forced - self._forced)
+            self._forced = forced
+        self.equity.mark(engine, self.games)
+        closed = engine.counts["games"]
         if closed > self.games:
             self.games = closed
-            prizes = self.engine.counts["prizes"]
-            pnl = to_lamports(self.engine.history[-1].pnl) - (prizes - self._prizes)
-            self._prizes = prizes
-            self.pnl_sum += pnl
-            self.pnl_squares += pnl * pnl
-            if self._held:
-                self.risks.add_game(pnl, self._at_risk)
-            self._held, self._at_risk = False, 0
+            self._end_game()
+        if game_id != self._game_id:
+            self._game_id = game_id
+            self.trades.end_games(game_id)
+            self.charts.forget()
+
+    def _end_game(self) -> None:
+        """Count the game that ended: its profit before prizes, and what was at risk in it."""
+        summary, prizes = self.engine.history[-1], self.engine.counts["prizes"]
+        pnl = to_lamports(summary.pnl) - (prizes - self._prizes)
+        self._prizes = prizes
+        self.pnl_sum += pnl
+        self.pnl_squares += pnl * pnl
+        if self._held:
+            self.risks.add_game(pnl, self._at_risk)
+        if self._held or self._at_risk or pnl:
+            figures = GameFigures(game=self.games, game_id=summary.game_id, pnl=to_sol(pnl))
+            if self.best_game is None or figures.pnl > self.best_game.pnl:
+                self.best_game = figures
+            if self.worst_game is None or figures.pnl < self.worst_game.pnl:
+                self.worst_game = figures
+        self._held, self._at_risk = False, 0
+        self.charts.end_game(self.games, pnl, summary)
+        self.equity.add_point(self._point(self.games))
+
+    def _point(self, game: int) -> CurvePoint:
+        start = self.engine.account.session_start_cash
+        pnl = 0 if start is None else self.equity.value - start
+        return curve_point(
+            game, pnl, self.risks.expected, None if self.unknown else self.risks.variance
+        )
+
+    def curve(self) -> tuple[CurvePoint, ...]:
+        """Return the curve from the start to now."""
+        first = curve_point(0, 0, 0.0, None if self.unknown else 0.0)
+        points, now = (first, *self.equity.points), self._point(self.games)
+        return points if points[-1] == now else (*points, now)
 
     @property
     def digest(self) -> str:
@@ -398,7 +345,6 @@ def session_report(
         actions=tally.actions(),
         forced_sells=engine.counts["forced_sells"],
         settlements=engine.counts["settlements"],
-        latency=tally.latencies.of_effects(),
         frames=frames,
         quarantined=quarantined,
         digest=tally.digest,
@@ -418,12 +364,14 @@ def session_report(
         shadow=bool(header.get("shadow")),
         **_conduct(tally),
         **_money(tally),
+        **_play(tally, header["limits"]),
     )
 
 
 def _conduct(tally: SessionTally) -> dict[str, Any]:
     """Return what a report says of how requests were sent and proven."""
     return {
+        "latency": tally.latencies.of_effects(),
         "send_latency": tally.latencies.of_sends(),
         "proofs": dict(sorted(tally.proofs.items())),
         "standing": tally.standing,
@@ -452,6 +400,41 @@ def _money(tally: SessionTally) -> dict[str, Any]:
         "luck_method": None if luck is None else luck.method.value,
         "luck_error": None if luck is None else luck.error,
     }
+
+
+def _play(tally: SessionTally, limits: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the figures of a report beyond its cash."""
+    engine, account = tally.engine, tally.engine.account
+    settled, won = engine.counts["settlements"], engine.counts["bets_won"]
+    start, made = account.session_start_cash, 0
+    if start is not None:
+        made = account.equity(engine.game.price) - start - engine.counts["prizes"]
+    return {
+        "trades": tally.trades.figures(),
+        "bets": BetFigures(
+            count=settled,
+            won=won,
+            win_rate=won / settled if settled else None,
+            pnl=to_sol(engine.counts["bets_pnl"]),
+        ),
+        "staked": to_sol(tally.staked),
+        "return_on_stake": made / tally.staked if tally.staked else None,
+        "best_game": tally.best_game,
+        "worst_game": tally.worst_game,
+        "drawdown": tally.equity.drawdown(),
+        "exposure": tally.equity.exposure(),
+        "curve": tally.curve(),
+        "charts": tally.charts.charts(),
+        "limits_met": limit_figures(tally.limits_met, limits),
+    }
+
+
+def _own_stake(action: PlayerAction) -> int:
+    """Return the lamports, bonus money excluded, that an executed entry put at risk."""
+    outcome = action.outcome
+    if outcome is None or outcome.executed_amount is None:
+        return to_lamports(action.amount or 0)
+    return to_lamports(outcome.executed_amount - (outcome.executed_bonus or 0))
 
 
 def action_digest_line(action: PlayerAction) -> bytes:

@@ -156,6 +156,7 @@ class SessionConfig(EmbeddedOptions):
         settings: the strategy's parameters by name.
         session_id: name of the session; random if None.
         store: folder of the store, text or Path; the default store if None.
+        no_store: keep nothing: the session runs in a temporary folder that is removed at its end.
         shared: make a new store whose files follow the umask; without it they are this user's only.
         limits: what the session may do; Limits or a dict of them.
         plugins: parameters by plugin name; naming a plugin enables it.
@@ -197,6 +198,9 @@ class SessionConfig(EmbeddedOptions):
     )
     session_id: str | None = option(None, metavar="ID", shown="random", help="Name of the session.")
     store: Path | str | None = like(StoreOptions, "store")
+    no_store: bool = option(
+        False, help="Keep nothing: run in a temporary folder that is removed at the end."
+    )
     shared: bool = option(
         False,
         help="Make a new store that other users may read, as the umask allows (else 0600 and 0700).",

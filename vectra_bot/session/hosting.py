@@ -25,13 +25,18 @@ from contextlib import (
 from pathlib import Path
 from typing import Any
 
+import attrs
 from attrs import frozen
 
+from vectra_bot.clock import Clock, WallClock
 from vectra_bot.errors import StrategyError, VectraError, safe_error
 from vectra_bot.fsio import files
 from vectra_bot.journal import Entry, Journal, journal_directory, never_began
-from vectra_bot.models import Document, Mode, SessionInfo, SessionSummary
-from vectra_bot.report.session import Report, SessionTally, session_report
+from vectra_bot.loading import installed_as
+from vectra_bot.models import DocType, Document, Mode, SessionInfo, SessionSummary, SystemEvent
+from vectra_bot.models.times import utc_from_ns
+from vectra_bot.report.results import Report
+from vectra_bot.report.session import SessionTally, session_report
 from vectra_bot.session.config import StopFlag
 from vectra_bot.session.header import SessionPlan
 from vectra_bot.session.shell import Shell
@@ -131,26 +136,30 @@ class HostedSession:
         if failure is not None and isinstance(failure.exception, KeyboardInterrupt):
             raise failure.exception
         if failure is not None and not failure.interrupted:
-            raise StrategyError(
+            kept = f"the session {self.header['session_id']} is complete in {self.place.path}"
+            raised = StrategyError(
                 f"strategy {self.header['strategy']['name']!r} raised in {failure.callback}: "
-                f"{failure.error}; trading stopped, the session {self.header['session_id']} is complete "
-                f"in {self.place.path}\n{failure.trace}"
-            ) from failure.exception
+                f"{failure.error}; trading stopped, {kept if self.place.kept else 'nothing was kept'}\n"
+                f"{failure.trace}"
+            )
+            raised.report = self.report("strategy error")
+            raise raised from failure.exception
 
     def report(self, ended: str, *, recovered: tuple[str, ...] = ()) -> Report:
         """Return the report of the session; *ended* says why it ended."""
-        shell = self.shell
-        return session_report(
+        shell, session_id = self.shell, self.header["session_id"]
+        found = session_report(
             self.header,
             shell.stats,
-            store=self.place.shown,
-            journal=str(journal_directory(self.place.path, self.header["session_id"])),
+            store=self.place.shown if self.place.kept else "",
+            journal=str(journal_directory(self.place.path, session_id)) if self.place.kept else "",
             frames=shell.counts.inbound,
             quarantined=shell.counts.quarantined,
             ended=ended,
             recovered=recovered,
             unfinished=tuple(shell.unfinished),
         )
+        return attrs.evolve(found, kept=self.place.kept)
 
     def notify_started(self) -> None:
         """Call the plugins' session_started, before the first input."""
@@ -178,15 +187,43 @@ class HostedSession:
             log.warning("%s", warning)
 
     def _info(self) -> SessionInfo:
-        header, store = self.header, self.shell.store
+        header, place = self.header, self.place
+        folder = self.shell.store / "sessions" / header["session_id"]
         return SessionInfo(
             session_id=header["session_id"],
             mode=Mode(header["mode"]),
             venue=header["venue"],
             strategy=header["strategy"]["name"],
-            store=str(self.place.path),
-            folder=str(store / "sessions" / header["session_id"]),
+            store=str(place.path) if place.kept else "",
+            folder=str(folder) if place.kept else "",
         )
+
+
+def started(plan: SessionPlan, began_ns: int) -> Document:
+    """Return the document that says what the session of *plan* is, and that it really began at *began_ns*.
+
+    Its own times may be virtual: they are those of the session's clock.
+    """
+    header = plan.header
+    strategy = header["strategy"]
+    point = installed_as(strategy["spec"])
+    began = utc_from_ns(began_ns).isoformat(timespec="milliseconds")
+    record = SystemEvent.of(
+        "session.started",
+        "info",
+        f"{strategy['name']} began at {began}",
+        began=began,
+        strategy=strategy["name"],
+        version=None if point is None or point.dist is None else point.dist.version,
+        source_sha256=strategy["source_sha256"],
+        parameters=strategy["settings"],
+        seed=header["seed"],
+        limits=header["limits"],
+        plugins={plugin["name"]: plugin["version"] for plugin in header["plugins"]},
+    )
+    return Document(
+        doc_type=DocType.SYSTEM_EVENT, record=record, ts_ns=plan.start_ns, source="session"
+    )
 
 
 @asynccontextmanager
@@ -200,6 +237,7 @@ async def host(
     can_wait: bool = True,
     drop_for: tuple[type[BaseException], ...] = (),
     stop: StopFlag | None = None,
+    clock: Clock | None = None,
 ) -> AsyncIterator[HostedSession]:
     """Start the session of *plan*; the block supplies its inputs and ends its shell.
 
@@ -215,6 +253,7 @@ async def host(
         can_wait: whether inputs may wait until parts are built.
         drop_for: exceptions of the block after which nothing of the session is kept.
         stop: ends the session; the block looks at it between inputs.
+        clock: says when the session really began; the machine's if None.
 
     Raises:
         ConfigError: a parameter cannot be written into the header.
@@ -235,6 +274,7 @@ async def host(
         shell = Shell(
             tally.engine, journal, gateway, tally, store, plan.profile,
             can_wait=can_wait, remote="" if place.aside else place.url, stop=stop,
+            opening=started(plan, (clock or WallClock()).now_ns()),
         )  # fmt: skip
         session = HostedSession(header, shell, place)
         opened.push(session.notify_finished)

@@ -55,6 +55,7 @@ class RunOptions(TypedDict, total=False):
     settings: Mapping[str, Any] | None
     session_id: str | None
     store: Path | str | None
+    no_store: bool
     shared: bool
     limits: Limits | Mapping[str, Any] | None
     enable_plugins: Sequence[str]

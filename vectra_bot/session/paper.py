@@ -27,7 +27,8 @@ from vectra_bot.loading import resolve_strategy
 from vectra_bot.models import Command
 from vectra_bot.models.times import NS_PER_MS
 from vectra_bot.report.difference import latencies_of
-from vectra_bot.report.session import Report, SessionTally
+from vectra_bot.report.results import Report
+from vectra_bot.report.session import SessionTally
 from vectra_bot.session.config import FLUSH_SECONDS, ReplayConfig, SessionConfig
 from vectra_bot.session.control import Controlled, ControlSocket
 from vectra_bot.session.header import SessionPlan, new_session_id

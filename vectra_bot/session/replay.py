@@ -16,7 +16,8 @@ from vectra_bot.journal import read_header, read_journal
 from vectra_bot.loading import resolve_strategy
 from vectra_bot.models import ClockAdvanced, ConnectionChanged, Frame, Mode, PlayerRequest
 from vectra_bot.plugins import PluginManager
-from vectra_bot.report.session import Report, SessionTally, assumed_rounds
+from vectra_bot.report.results import Report
+from vectra_bot.report.session import SessionTally, assumed_rounds
 from vectra_bot.session.check import ReplayCheck, check_journal
 from vectra_bot.session.config import WATCH, ReplayConfig
 from vectra_bot.session.header import SessionPlan, new_session_id, profile_of, rounds_of

@@ -8,13 +8,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, aclosing, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from vectra_bot.actions.limits import Limits
 from vectra_bot.clock import Clock, WallClock
-from vectra_bot.errors import InputError, JournalError, StoreError
+from vectra_bot.errors import ConfigError, InputError, JournalError, StoreError
 from vectra_bot.exchange import Exchange, ExchangeConfig, RequestRecord
 from vectra_bot.exchange.config import START_NS
 from vectra_bot.fsio.modes import file_mode
@@ -22,7 +23,8 @@ from vectra_bot.journal import journal_directory, never_began, read_header
 from vectra_bot.loading import resolve_strategy
 from vectra_bot.models import Mode
 from vectra_bot.plugins import PluginManager
-from vectra_bot.report.session import Report, SessionTally
+from vectra_bot.report.results import Report
+from vectra_bot.report.session import SessionTally
 from vectra_bot.session.check import decides_otherwise
 from vectra_bot.session.config import FLUSH_SECONDS, SessionConfig
 from vectra_bot.session.control import Controlled, ControlSocket
@@ -88,6 +90,8 @@ def plan_of(
     require_callback(source.cls)
     strategy = configure(source.cls, config.settings)
     place = place or store_place(config.store, shared=config.shared)
+    if isinstance(config, SessionConfig) and config.no_store:
+        place = place._replace(kept=False)
     restored = saved_state(place.path, config.restore_from) if config.restore_from else None
     restore(strategy, restored)
     return SessionPlan(
@@ -126,7 +130,8 @@ async def run_session(config: SessionConfig, clock: Clock | None = None) -> Repo
     """Run one paper session to its end and return its report.
 
     Args:
-        config: the strategy, the exchange or the venue, the store, and when to end.
+        config: the strategy, the exchange or the venue, the store, and when to end. With ``no_store``
+            nothing is kept; a process that is killed leaves its temporary folder.
         clock: the clock of the session; the machine's if None.
 
     Raises:
@@ -135,6 +140,29 @@ async def run_session(config: SessionConfig, clock: Clock | None = None) -> Repo
         StoreError: the session exists already, or a write fails.
         StrategyError: the strategy raised, which is the cause of this error; the store is complete.
     """
+    if not config.no_store:
+        return await _run(config, clock)
+    _refuse_store(config)
+    with TemporaryDirectory(prefix="vectra-bot-run-", ignore_cleanup_errors=True) as folder:
+        unkept = attrs.evolve(config, store=Path(folder), recover=False)
+        report = await _run(unkept, clock)
+    # What was not built is gone like the rest.
+    left = tuple(line for line in report.unfinished if "store recover" not in line)
+    return attrs.evolve(report, unfinished=left)
+
+
+def _refuse_store(config: SessionConfig) -> None:
+    """Refuse what needs a store, for a session without one."""
+    for name in ("store", "shared", "restore_from", "latency_from"):
+        value = getattr(config, name)
+        if value:
+            raise ConfigError(
+                f"option {name} was {str(value)!r} together with no_store, which keeps nothing and reads no "
+                "store: remove one of the two"
+            )
+
+
+async def _run(config: SessionConfig, clock: Clock | None) -> Report:
     if config.venue is not None:
         from vectra_bot.session.paper import run_on_feed
 
@@ -154,7 +182,7 @@ async def run_session(config: SessionConfig, clock: Clock | None = None) -> Repo
     with _repeating(plan) if taken else nullcontext() as repetition:
         hosted = plan if repetition is None else _aside(plan, repetition)
         async with host(
-            hosted, tally, venue.gateway, feed=feed, holding=exchange_log, stop=stop
+            hosted, tally, venue.gateway, feed=feed, holding=exchange_log, stop=stop, clock=clock
         ) as session:
             ended = await _drive(session, feed, config, clock or WallClock())
         if repetition is not None:

@@ -127,6 +127,8 @@ class Shell:
             action waits as long as the disk needs: no tick is missed, and no outcome depends on the disk.
         stop: requests the session's end, and limits the time for it.
         unfinished: what the session's end left undone, one line each.
+        opening: the document that says what the session is; written with the first input, so that a session
+            without an input contains nothing.
         parts: builds the parts of closed segments.
     """
 
@@ -141,6 +143,7 @@ class Shell:
     remote: str = ""
     stop: StopFlag = field(factory=StopFlag)
     unfinished: list[str] = field(factory=list)
+    opening: Document | None = None
     parts: PartsWorker = field(init=False)
     _syncing: asyncio.Future[None] | None = None
     _seq: int = 0
@@ -151,6 +154,7 @@ class Shell:
 
     def __attrs_post_init__(self) -> None:
         self.parts = PartsWorker(self.journal.directory, self.store, self.remote)
+        self._seq = 0 if self.opening is None else 1
 
     async def take(self, item: FeedItem | OperatorCommand | SessionEnding) -> None:
         """Process one item of the feed, or an operator's command, and carry out its effects."""
@@ -341,6 +345,9 @@ class Shell:
         return self._seq
 
     def _append(self, entries: list[Entry]) -> None:
+        opening, self.opening = self.opening, None
+        if opening is not None:
+            entries = [Entry.of_document(1, opening), *entries]
         self.journal.append(entries)
         if self.journal.segment != self._segment:
             self._notify_closed()

@@ -69,11 +69,13 @@ class Place(NamedTuple):
         path: the folder that the session writes to; a spool, if the store is remote.
         url: address of the remote store, "" if the store is the folder itself.
         aside: another folder to write to, until the session is complete; None for *path*.
+        kept: whether it is there when the session is over.
     """
 
     path: Path
     url: str = ""
     aside: Path | None = None
+    kept: bool = True
 
     @property
     def shown(self) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from tests.session.test_record import QUICK, resume_when_joined, serve
 from vectra_bot import Strategy
 from vectra_bot.models import ActionState
-from vectra_bot.report.session import Report
+from vectra_bot.report.results import Report
 from vectra_bot.server import ExchangeServer, Login
 from vectra_bot.session import Snapshot, StopFlag
 from vectra_bot.session.live.config import LiveConfig

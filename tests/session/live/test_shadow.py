@@ -22,7 +22,7 @@ from vectra_bot.exchange import RequestRecord
 from vectra_bot.game.ledger import to_lamports
 from vectra_bot.journal import journal_directory, read_header, read_journal
 from vectra_bot.models import OperatorCommand, OperatorKind
-from vectra_bot.report.session import Report
+from vectra_bot.report.results import Report
 from vectra_bot.server import ExchangeServer, Login
 from vectra_bot.session import SessionConfig, run_session
 from vectra_bot.session.check import check_journal

@@ -23,7 +23,8 @@ from vectra_bot.clock import Clock, SessionClock
 from vectra_bot.errors import ConfigError, InputError
 from vectra_bot.models import DocType, Document, Mode, OperatorKind, SystemEvent
 from vectra_bot.models.times import NS_PER_S
-from vectra_bot.report.session import Report, SessionTally
+from vectra_bot.report.results import Report
+from vectra_bot.report.session import SessionTally
 from vectra_bot.session.config import FLUSH_SECONDS
 from vectra_bot.session.control import Controlled, ControlSocket
 from vectra_bot.session.header import SessionPlan

@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from importlib import import_module
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar
 
 import attrs
 
-from vectra_bot.errors import InputError, StoreError, UnknownNameError, UsageError
+from vectra_bot.errors import InputError, StoreError, UnknownNameError
 from vectra_bot.models import DocType
 from vectra_bot.store.query.database import Database, core
 from vectra_bot.store.query.dataset import StoreDataset
@@ -22,6 +21,7 @@ from vectra_bot.store.query.results import (
     Result,
     Stream,
     distinct_names,
+    imported,
 )
 from vectra_bot.store.query.statements import one_line, read_only, with_exact_times
 from vectra_bot.store.query.unbuilt import UnbuiltSessions
@@ -262,7 +262,7 @@ class Catalog:
 
     def polars(self, source: DocType | str, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """Return the same as :meth:`arrow` as a polars frame; needs the extra ``vectra-bot[frames]``."""
-        frame: pl.DataFrame = _imported("polars").from_arrow(self.arrow(source, columns))
+        frame: pl.DataFrame = imported("polars").from_arrow(self.arrow(source, columns))
         return frame
 
     def pandas(self, source: DocType | str, columns: Sequence[str] | None = None) -> Any:
@@ -270,7 +270,7 @@ class Catalog:
 
         Amounts of SOL are Decimal objects.
         """
-        _imported("pandas")
+        imported("pandas")
         return self.arrow(source, columns).to_pandas()
 
     def _read(
@@ -428,13 +428,6 @@ def _select(source: DocType | str) -> str:
 
 def _warn(corrupt: CorruptFile) -> None:
     warnings.warn(f"rows may be missing: {corrupt}", CorruptRowsWarning, stacklevel=6)
-
-
-def _imported(package: str) -> Any:
-    try:
-        return import_module(package)
-    except ImportError as error:
-        raise UsageError(f"{package} is not installed: pip install 'vectra-bot[frames]'") from error
 
 
 __all__ = ["Catalog", "CorruptRowsWarning", "Result", "Stream", "open_store"]

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from decimal import Decimal
+from html import escape
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
+from vectra_bot.errors import UsageError
 from vectra_bot.models import DocType
+from vectra_bot.redaction import clean
+
+if TYPE_CHECKING:
+    import polars  # noqa: ICN001 - a method is named pl
+
+_SHOWN_ROWS: Final = 100
 
 
 @attrs.frozen
@@ -80,6 +90,52 @@ class Result:
         """Return the rows as dictionaries; the second column of a name is ``name_1``."""
         names = distinct_names(self.columns)
         return [dict(zip(names, row, strict=True)) for row in self.rows]
+
+    def df(self) -> Any:
+        """Return the rows as a pandas frame; needs the extra ``vectra-bot[frames]``.
+
+        Amounts of SOL stay exact Decimals: ``frame["cash"].astype(float)`` for arithmetic with numpy.
+        """
+        return imported("pandas").DataFrame(self.rows, columns=list(distinct_names(self.columns)))
+
+    def pl(self) -> polars.DataFrame:
+        """Return the rows as a polars frame; needs the extra ``vectra-bot[frames]``.
+
+        Amounts of SOL stay exact decimals.
+        """
+        frame: polars.DataFrame = imported("polars").DataFrame(
+            self.rows, schema=list(distinct_names(self.columns)), orient="row",
+            infer_schema_length=None,
+        )  # fmt: skip
+        return frame
+
+    def _repr_html_(self) -> str:
+        """Return the first 100 rows as a notebook shows them."""
+        head = "".join(f"<th>{_text(name)}</th>" for name in self.columns)
+        lines = "".join(
+            f"<tr>{''.join(f'<td>{_text(value)}</td>' for value in row)}</tr>"
+            for row in self.rows[:_SHOWN_ROWS]
+        )
+        shown = min(len(self.rows), _SHOWN_ROWS)
+        notes = [f"{shown} of {len(self.rows)} rows{', there are more' * self.more}"]
+        notes += [f"rows may be missing: {skipped}" for skipped in self.corrupt]
+        below = "".join(f"<p>{_text(note)}</p>" for note in notes)
+        return (
+            f"<div><table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table>{below}</div>"
+        )
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "-"
+    return escape(format(value, "f") if isinstance(value, Decimal) else clean(value))
+
+
+def imported(package: str) -> Any:
+    try:
+        return import_module(package)
+    except ImportError as error:
+        raise UsageError(f"{package} is not installed: pip install 'vectra-bot[frames]'") from error
 
 
 class Stream:

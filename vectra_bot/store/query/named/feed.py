@@ -27,11 +27,17 @@ SELECT t.session_id, t.game_id, make_timestamp(t.started_ns // 1000) AS started,
     t.peak, t.rug_tick, t.rug_price, t.backfilled,
     coalesce(a.actions, 0) AS actions, coalesce(a.executed, 0) AS executed
 FROM ticks t LEFT JOIN acts a USING (session_id, game_id)
+WHERE $session::VARCHAR IS NULL OR t.session_id = $session
 ORDER BY t.session_id, t.first_seq
 """
 
+# What a session was, and when it really ran, is in its `session.started`, which older sessions lack.
 _SESSIONS = """\
-WITH documents AS (
+WITH begun AS (
+    SELECT session_id, any_value(detail_json) AS detail FROM system_event
+    WHERE kind = 'session.started' GROUP BY session_id
+),
+documents AS (
     SELECT session_id, mode, venue, ts_ns, 1 AS frame FROM ws_event
     UNION ALL SELECT session_id, mode, venue, ts_ns, 0 FROM game_tick
     UNION ALL SELECT session_id, mode, venue, ts_ns, 0 FROM server_state
@@ -53,13 +59,16 @@ money AS (
     SELECT session_id, arg_min(cash - delta_cash, seq) AS cash_start, arg_max(cash, seq) AS cash_end
     FROM server_state GROUP BY session_id
 )
-SELECT f.session_id, f.mode, f.venue, make_timestamp(f.first_ns // 1000) AS started,
+SELECT f.session_id, TRY_CAST(b.detail->>'$.began' AS TIMESTAMPTZ) AT TIME ZONE 'UTC' AS began,
+    b.detail->>'$.strategy' AS strategy, b.detail->>'$.version' AS version,
+    b.detail->>'$.parameters' AS parameters, TRY_CAST(b.detail->>'$.seed' AS BIGINT) AS seed,
+    f.mode, f.venue, make_timestamp(f.first_ns // 1000) AS started,
     make_timestamp(f.last_ns // 1000) AS ended, f.frames, coalesce(t.games, 0) AS games,
     coalesce(t.ticks, 0) AS ticks, coalesce(a.actions, 0) AS actions, m.cash_start, m.cash_end,
     m.cash_end - m.cash_start AS pnl
 FROM frames f LEFT JOIN ticks t USING (session_id) LEFT JOIN acts a USING (session_id)
-LEFT JOIN money m USING (session_id)
-ORDER BY f.first_ns, f.session_id
+LEFT JOIN money m USING (session_id) LEFT JOIN begun b USING (session_id)
+ORDER BY coalesce(began, started) DESC, f.session_id
 """
 
 # A tick is missed when the live feed skipped it; some are read later from another frame's price window
@@ -123,11 +132,12 @@ QUERIES: Final = (
         "games",
         "every game: ticks, peak, rug, our actions",
         _GAMES,
-        chart=Chart("started", ("peak",)),
+        SESSION,
+        Chart("started", ("peak",)),
     ),
     NamedQuery(
         "sessions",
-        "every session: mode, venue, times, games, actions, cash",
+        "every session, newest first: what ran, with what, when; games, actions, cash",
         _SESSIONS,
         chart=Chart("session_id", ("pnl",)),
     ),

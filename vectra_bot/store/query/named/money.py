@@ -76,7 +76,8 @@ SELECT session_id, game_id, actions, cash_start, buys, sidebets, sells, forced_s
     ((cash_end - (cash_start - buys - sidebets - shorts - side_games
         + sells + short_closes + forced_sells + settlements + external))
         * 1000000000)::BIGINT AS residual_lamports
-FROM filled ORDER BY session_id, first_seq
+FROM filled WHERE $session::VARCHAR IS NULL OR session_id = $session
+ORDER BY session_id, first_seq
 """
 
 # From the venue's statements only: what our actions, forced sells and settled stakes did to the cash.
@@ -153,7 +154,8 @@ QUERIES: Final = (
         "cash-per-game",
         "cash by game: start - buys - sidebets + sells + forced sells + settlements = end",
         _CASH_PER_GAME,
-        chart=Chart("game_id", ("cash_end",)),
+        SESSION,
+        Chart("game_id", ("cash_end",)),
     ),
     NamedQuery(
         "pnl-by-game",

@@ -1,0 +1,261 @@
+"""A report as text: names and values, for the terminal, ``print(report)`` and the page's tables."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import Final
+
+from vectra_bot.redaction import clean
+from vectra_bot.report.luck import LuckMethod
+from vectra_bot.report.results import Report
+from vectra_bot.store.location import default_store
+
+_DEFAULT_QUERY: Final = "cash-per-game"
+
+SHOWN_LAG_MS: Final = 1000
+"""A session that was less than this behind its pace does not mention it."""
+
+Pairs = list[tuple[str, object]]
+
+
+class Copyable(str):
+    """A value that is to be copied, an id, a path or a command: it is never wrapped."""
+
+    __slots__ = ()
+
+
+def as_text(report: Report) -> str:
+    """Return *report* as lines of a name and a value."""
+    rows = pairs(report)
+    width = max(len(name) for name, _ in rows)
+    return "\n".join(["Report", *(f"{name:<{width}}  {clean(value)}" for name, value in rows)])
+
+
+def pairs(report: Report) -> Pairs:
+    """Return names and values of *report*, and a query to run next."""
+    rows: Pairs = [
+        ("Session", f"{report.session_id}: {report.strategy}, {mode(report)} on {report.venue}"),
+        ("Games", _games(report)),
+        ("Actions", _actions(report)),
+        ("Trades", _trades(report)),
+        *_bets(report),
+        ("Cash", f"{_sol(report.cash_start)} -> {_sol(report.cash_end)} SOL"),
+        ("PnL", _pnl(report)),
+    ]
+    if report.open_value:
+        rows.append(("Open", f"worth {_sol(report.open_value)} SOL at the end, not in the PnL"))
+    rows.append(("Expected", _expected(report)))
+    if report.prizes:
+        rows.append(("Prizes", f"{_signed(report.prizes)} SOL won in drawings, in the cash alone"))
+    if report.luck is not None:
+        rows.append(("Luck", luck_text(report)))
+    rows += [*_risk(report), *_refused(report), ("Latency", _latency(report)), *_real_time(report)]
+    if report.quarantined:
+        rows.append(("Frames", f"{report.quarantined} of {report.frames} could not be read"))
+    if report.plugin_errors:
+        failed = ", ".join(f"{name} {count} times" for name, count in report.plugin_errors.items())
+        rows.append(("Plugins", f'failed: {failed}; see vectra-bot query "FROM system_event"'))
+    if report.lag_ms is not None and report.lag_ms >= SHOWN_LAG_MS:
+        rows.append(("Pace", f"up to {report.lag_ms / 1000:.1f} s behind --speed"))
+    rows += unfinished(report.unfinished)
+    if report.recovered:
+        rows.append(("Recovered", f"{len(report.recovered)} killed session(s) of this store"))
+    rows.append(("Seed", "none" if report.seed is None else report.seed))
+    rows.append(("Digest", Copyable(report.digest)))
+    return [*rows, *_kept(report)]
+
+
+def _kept(report: Report) -> Pairs:
+    if not report.kept:
+        return [("Store", "none: nothing of this session was kept (--no-store)")]
+    if not report.store:
+        return []
+    return [
+        ("Store", Copyable(report.store)),
+        ("Journal", Copyable(report.journal)),
+        ("Next", next_query(_DEFAULT_QUERY, report.session_id, report.store)),
+    ]
+
+
+def next_query(name: str, session_id: str, store: str) -> Copyable:
+    """Return the command that queries one session of *store*."""
+    chosen = shlex.quote(f"session={session_id}")
+    return Copyable(f"vectra-bot query {name} --set {chosen}{store_option(store)}")
+
+
+def store_option(store: str) -> str:
+    """Return the ``--store`` option for *store* in a shell command, empty for the default store."""
+    return "" if store == str(default_store()) else f" --store {shlex.quote(store)}"
+
+
+def unfinished(lines: Iterable[str]) -> Pairs:
+    """Return the rows that say what a stop left undone."""
+    return [("Unfinished", clean(line)) for line in lines]
+
+
+def by_state(actions: Mapping[str, int]) -> str:
+    """Return counts by state as text."""
+    return ", ".join(f"{count} {state}" for state, count in actions.items() if count) or "none"
+
+
+def mode(report: Report) -> str:
+    """Return how the session ran."""
+    return f"{report.mode} (shadow)" if report.shadow else report.mode
+
+
+def _games(report: Report) -> str:
+    text = f"{report.games} ({report.ticks} ticks, ended: {report.ended})"
+    if report.games_traded < report.games:
+        text += f"; entries in {report.games_traded} of them"
+    best, worst = report.best_game, report.worst_game
+    if best is not None and worst is not None:
+        text += (
+            f"; best: game {best.game}, {_signed(best.pnl)} SOL; "
+            f"worst: game {worst.game}, {_signed(worst.pnl)} SOL"
+        )
+    return text
+
+
+def _actions(report: Report) -> str:
+    extra = []
+    if report.forced_sells:
+        extra.append(f"{report.forced_sells} forced sells at the rug")
+    if report.settlements:
+        extra.append(f"{report.settlements} stakes settled")
+    return "; ".join([by_state(report.actions), *extra])
+
+
+def _trades(report: Report) -> str:
+    trades = report.trades
+    text = _won(trades.count, trades.won, trades.win_rate)
+    if trades.best is not None and trades.worst is not None:
+        text += f"; best {_signed(trades.best)} SOL, worst {_signed(trades.worst)} SOL"
+    if trades.open:
+        text += "; one is open"
+    if trades.unknown:
+        text += f"; the end of {trades.unknown} more was not seen"
+    return text
+
+
+def _bets(report: Report) -> Pairs:
+    bets = report.bets
+    if not bets.count:
+        return []
+    text = _won(bets.count, bets.won, bets.win_rate)
+    return [("Bets", f"{text}, together {_signed(bets.pnl)} SOL")]
+
+
+def _won(count: int, won: int, rate: float | None) -> str:
+    return "none" if rate is None else f"{won} of {count} won ({rate:.1%})"
+
+
+def _pnl(report: Report) -> str:
+    apart = " before prizes" if report.prizes else ""
+    text = f"{_signed(report.pnl_before_prizes)} SOL{apart}, per game {_per_game(report)}"
+    if report.return_on_stake is not None:
+        text += f"; {report.return_on_stake:+.1%} of {_sol(report.staked)} SOL staked"
+    return text
+
+
+def _per_game(report: Report) -> str:
+    text = _signed(report.pnl_per_game)
+    if report.pnl_interval is None:
+        return f"{text} (a confidence interval needs two games)"
+    low, high = report.pnl_interval
+    return f"{text}, 95 % confidence interval {_signed(low)} to {_signed(high)}"
+
+
+def _expected(report: Report) -> str:
+    if report.expected_without and not report.expected:
+        return f"unknown: the payoff of {' and '.join(report.expected_without)} is unverified"
+    per_game = report.expected_per_game
+    beside = "" if per_game is None else f", per game {_signed(per_game)}"
+    text = f"{_signed(report.expected)} SOL{beside}: expected value of the same risks"
+    last = report.curve[-1] if report.curve else None
+    if last is not None and last.low is not None and last.high is not None and last.high > last.low:
+        text += f"; the law's 95 % band {_signed(last.low)} to {_signed(last.high)}"
+    if report.expected_without:
+        text += f"; without {', '.join(report.expected_without)}, whose payoff is unknown"
+    return text
+
+
+def luck_text(report: Report) -> str:
+    """Return what a report's luck means."""
+    if report.luck == 1:
+        return "nothing that luck alone would not do"
+    text = f"{_share(report.luck or 0.0)} of sessions do at least as well by luck alone"
+    if report.luck_method == LuckMethod.BOUND:
+        return f"at most {text}"
+    if report.luck_error:
+        return f"{text} (normal approximation, error up to {_share(report.luck_error)})"
+    return text
+
+
+def _risk(report: Report) -> Pairs:
+    """Return drawdown and exposure, if anything was at risk."""
+    rows: Pairs = []
+    fall, exposure = report.drawdown, report.exposure
+    if fall.share is not None:
+        text = f"{_sol(fall.amount)} SOL, {fall.share:.2%} of the peak of {_sol(fall.peak)} SOL"
+        rows.append(("Drawdown", f"{text}, lowest in game {fall.game}"))
+    if exposure.mean is not None:
+        share = f" ({exposure.share:.1%})" if exposure.share is not None else ""
+        text = f"{exposure.ticks} ticks{share}, {_sol(exposure.mean)} SOL on average"
+        rows.append(("Exposure", f"{text}, {_sol(exposure.max)} SOL at most"))
+    return rows
+
+
+def _refused(report: Report) -> Pairs:
+    """Return what was denied, the limits that were met, and when entries stopped."""
+    rows: Pairs = []
+    if report.denials:
+        denied = ", ".join(f"{code} {count}" for code, count in report.denials.items())
+        rows.append(("Denied", f"actions by reason: {denied}"))
+    if report.limits_met:
+        met = ", ".join(
+            f"{name} ({limit.limit}) from game {limit.game} on"
+            for name, limit in report.limits_met.items()
+        )
+        rows.append(("Limits", f"met: {met}"))
+    if report.no_entries_from is not None:
+        stop = report.no_entries_from
+        rows.append(("Stopped", f"no entries from game {stop.game} on: {stop.reason}"))
+    return rows
+
+
+def _latency(report: Report) -> str:
+    latency = report.latency
+    if not latency.count:
+        return "no action was confirmed"
+    return (
+        f"{latency.p50_ms} ms median, {latency.p95_ms} ms at 95 %, {latency.max_ms} ms worst "
+        f"({latency.count} actions, intent to account update)"
+    )
+
+
+def _real_time(report: Report) -> Pairs:
+    """Return the rows that only a session in real time has."""
+    rows: Pairs = []
+    sends = report.send_latency
+    if sends.count:
+        text = f"{sends.p50_ms} ms median, {sends.p99_ms} ms at 99 %, {sends.max_ms} ms worst"
+        rows.append(("Sent", f"{text} ({sends.count} requests, frame to socket)"))
+    if report.unsettled:
+        rows.append(
+            ("Unseen", f"{report.unsettled} games ended unseen: their stakes count as lost")
+        )
+    return rows
+
+
+def _sol(amount: Decimal | None) -> str:
+    return "unknown" if amount is None else f"{amount:f}"
+
+
+def _signed(amount: Decimal | None) -> str:
+    return "unknown" if amount is None else f"{amount:+f}"
+
+
+def _share(chance: float) -> str:
+    return f"{chance:.1%}" if chance >= 0.001 else "less than 0.1%"
