@@ -39,6 +39,7 @@ from vectra_bot.params import Configurable, Parameter, configure, parameters
 __all__ = [
     "GROUP",
     "Fault",
+    "FaultWindow",
     "Plugin",
     "PluginInfo",
     "PluginManager",
@@ -101,6 +102,20 @@ class Fault:
 
 
 @define
+class FaultWindow:
+    """Counts the exceptions of foreign code within a minute of feed time."""
+
+    _times: deque[int] = field(factory=deque)
+
+    def add(self, now_ns: int) -> bool:
+        """Count an exception; return whether there were so many that the code is not to be called again."""
+        self._times.append(now_ns)
+        while now_ns - self._times[0] > FAULT_WINDOW_NS:
+            self._times.popleft()
+        return len(self._times) >= MAX_FAULTS
+
+
+@define
 class _Loaded:
     """A plugin of the session; ``calls`` are its hooks, each with its place in the order."""
 
@@ -108,7 +123,7 @@ class _Loaded:
     plugin: Any
     version: str
     calls: dict[str, tuple[int, Callable[..., Any]]] = field(factory=dict)
-    faults: deque[int] = field(factory=deque)
+    faults: FaultWindow = field(factory=FaultWindow)
     quarantined: bool = False
 
 
@@ -410,10 +425,7 @@ class PluginManager:
     ) -> None:
         if isinstance(error, StopNow):
             raise error
-        loaded.faults.append(self.now_ns)
-        while loaded.faults and self.now_ns - loaded.faults[0] > FAULT_WINDOW_NS:
-            loaded.faults.popleft()
-        often = len(loaded.faults) >= MAX_FAULTS and hook != "review_action"
+        often = loaded.faults.add(self.now_ns) and hook != "review_action"
         newly = (often or at_once) and not loaded.quarantined
         loaded.quarantined = loaded.quarantined or newly
         self.faults.append(
